@@ -1,0 +1,111 @@
+/**
+ * What the teacher and the student see of a photo. The teacher looks at a centre square whole, in quarters, ninths
+ * and sixteenths; the student sees the same square once.
+ */
+import {
+  centreRegion,
+  centreSquare,
+  clipMean,
+  clipStd,
+  crop,
+  type Image,
+  PixelError,
+  resizeImage,
+  shortSideSize,
+  toTensor,
+} from './image.ts';
+
+/** Left, top, right, bottom; right and bottom are exclusive. */
+export type GridBox = [x0: number, y0: number, x1: number, y1: number];
+
+/** `native` cuts the views out of the photo's own pixels, `resized` out of the student's small square. */
+export type ViewSource = 'native' | 'resized';
+
+/** How {@link teacherViews} cuts and sizes. */
+export interface ViewOptions {
+  /** Cells along a side, one number for each grid. The paper's, and the default: 1, 2, 3, 4. */
+  readonly grids?: readonly number[];
+  /** Side of each view in pixels: what the teacher takes. Default 224. */
+  readonly size?: number;
+  /** Default `native`: enlarging a 56 pixel cell of the small square fourfold would show the teacher blur. */
+  readonly source?: ViewSource;
+  /** Side of the small square for `source: 'resized'`. Default: `size`. */
+  readonly squareSize?: number;
+}
+
+/** The grids of the paper. */
+export const defaultGrids: readonly number[] = [1, 2, 3, 4];
+
+/** Number of views: the sum of squares, 30 for the default grids. */
+export function viewCount(grids: readonly number[]): number {
+  checkGrids(grids);
+  return grids.reduce((sum, k) => sum + k * k, 0);
+}
+
+function checkGrids(grids: readonly number[]): void {
+  if (grids.length === 0 || grids.some((k) => !Number.isInteger(k) || k < 1)) {
+    throw new PixelError(`grids: a list of whole numbers from 1, such as 1,2,3,4; got [${grids.join(', ')}]`);
+  }
+}
+
+/**
+ * The boxes that cut a square of the given side, grid after grid, each row by row. Cuts are at `floor(i * side / k)`,
+ * so the boxes of a grid are disjoint and cover the square.
+ *
+ * ```ts
+ * gridBoxes(100, [1, 2]); // [[0,0,100,100], [0,0,50,50], [50,0,100,50], [0,50,50,100], [50,50,100,100]]
+ * ```
+ */
+export function gridBoxes(side: number, grids: readonly number[]): GridBox[] {
+  checkGrids(grids);
+  const boxes: GridBox[] = [];
+  for (const k of grids) {
+    const cut = (i: number): number => Math.floor((i * side) / k);
+    for (let row = 0; row < k; row++) {
+      for (let column = 0; column < k; column++) boxes.push([cut(column), cut(row), cut(column + 1), cut(row + 1)]);
+    }
+  }
+  return boxes;
+}
+
+/**
+ * The teacher's inputs for one photo, packed as `[views, 3, size, size]`: the centre square cut by {@link gridBoxes},
+ * each cell resized with Pillow's bicubic filter and normalised with CLIP's constants.
+ *
+ * Throws {@link PixelError} when the square is smaller than the finest grid, so that a cell would be empty.
+ *
+ * ```ts
+ * const views = teacherViews(photo); // Float32Array of 30 * 3 * 224 * 224
+ * ```
+ */
+export function teacherViews(image: Image, options: ViewOptions = {}): Float32Array {
+  const { grids = defaultGrids, size = 224, source = 'native', squareSize = size } = options;
+  const square = source === 'native' ? centreSquare(image) : studentImage(image, squareSize);
+  const finest = Math.max(...grids);
+  if (square.width < finest) {
+    throw new PixelError(
+      `teacherViews: a ${image.width} x ${image.height} photo cannot be cut into ${finest} x ${finest} views; leave it out`,
+    );
+  }
+  const boxes = gridBoxes(square.width, grids);
+  const length = 3 * size * size;
+  const packed = new Float32Array(boxes.length * length);
+  boxes.forEach(([x0, y0, x1, y1], view) => {
+    const cell = crop(square, { x: x0, y: y0, width: x1 - x0, height: y1 - y0 });
+    toTensor(resizeImage(cell, size, size, 'bicubic'), clipMean, clipStd, packed, view * length);
+  });
+  return packed;
+}
+
+/**
+ * The square that the student trains on: shorter side to `size` with Pillow's bicubic filter, then the centre crop.
+ * Only pixels inside the crop are computed.
+ *
+ * ```ts
+ * const x = toTensor(studentImage(photo, 224), imagenetMean, imagenetStd);
+ * ```
+ */
+export function studentImage(image: Image, size = 224): Image {
+  const [width, height] = shortSideSize(image.width, image.height, size);
+  return resizeImage(image, width, height, 'bicubic', centreRegion(width, height, size, size));
+}
