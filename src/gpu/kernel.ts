@@ -1,0 +1,110 @@
+/** The type of one field of a kernel's uniform struct. */
+export type Scalar = 'u32' | 'i32' | 'f32';
+
+/**
+ * How a kernel uses one buffer: `read`; `write` (every element, old values are never seen); `update` (read and write,
+ * starting from values that are there). Then the element: `T` (f32 or f16, chosen at the launch), `f32`, `u32`, `i32`.
+ */
+export type Binding = `${'read' | 'write' | 'update'} ${Element}`;
+export type Element = 'T' | 'f32' | 'u32' | 'i32';
+
+/** A WGSL fragment that several kernels use; `needs` are placed before it. */
+export interface Piece {
+  readonly name: string;
+  readonly wgsl: string;
+  readonly needs?: readonly Piece[];
+}
+
+/** One WGSL program as data. Bindings, the uniform struct `params`, overrides and `alias T` are generated from it. */
+export interface KernelSpec<
+  B extends Record<string, Binding> = Record<string, Binding>,
+  P extends Record<string, Scalar> = Record<string, Scalar>,
+  O extends Record<string, number> = Record<string, number>,
+> {
+  readonly name: string;
+  /** Storage buffers, in order. At most eight: that is what every device has. */
+  readonly bind: B;
+  /** The fields of the uniform struct `params`. */
+  readonly params?: P;
+  /** Pipeline constants (WGSL `override`, u32), with defaults. A launch may give others. */
+  readonly override?: O;
+  readonly use?: readonly Piece[];
+  /** Workgroups along x, y, z. A one-dimensional grid may be of any size: see `flatGroup` in the prelude. */
+  readonly grid: (params: { [K in keyof P]: number }, constants: { [K in keyof O]: number }) => readonly number[];
+  /** Functions only, with the entry point `main`. */
+  readonly wgsl: string;
+}
+
+export interface Kernel<
+  B extends Record<string, Binding> = Record<string, Binding>,
+  P extends Record<string, Scalar> = Record<string, Scalar>,
+  O extends Record<string, number> = Record<string, number>,
+> extends KernelSpec<B, P, O> {
+  /** Names of the bindings, in order. */
+  readonly names: readonly string[];
+  readonly paramNames: readonly string[];
+}
+
+/**
+ * Declares a kernel. It is compiled once per device, the first time a step or a read needs it.
+ *
+ * ```ts
+ * const double = kernel({
+ *   name: 'double',
+ *   bind: { x: 'read T', y: 'write T' },
+ *   params: { n: 'u32' },
+ *   override: { WG: 64 },
+ *   grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+ *   wgsl: `
+ *     @compute @workgroup_size(WG)
+ *     fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+ *       let i = flatGroup(g, size) * WG + l;
+ *       if (i < params.n) { y[i] = x[i] + x[i]; }
+ *     }`,
+ * });
+ * ```
+ */
+export function kernel<
+  const B extends Record<string, Binding>,
+  const P extends Record<string, Scalar> = Record<never, Scalar>,
+  const O extends Record<string, number> = Record<never, number>,
+>(spec: KernelSpec<B, P, O>): Kernel<B, P, O> {
+  const names = Object.keys(spec.bind);
+  if (names.length === 0 || names.length > 8) {
+    throw new Error(`internal: kernel ${spec.name} binds ${names.length} buffers; 1 to 8 are possible`);
+  }
+  return { ...spec, names, paramNames: Object.keys(spec.params ?? {}) };
+}
+
+/** Flat index of a workgroup in a one-dimensional grid, which the launch may have wrapped into two dimensions. */
+const flatGroup = 'fn flatGroup(g: vec3u, size: vec3u) -> u32 { return g.x + g.y * size.x; }';
+
+/** The complete WGSL module of a kernel for one element type. */
+export function source(kernel: Kernel, element: 'f32' | 'f16'): string {
+  const lines: string[] = [];
+  if (element === 'f16') lines.push('enable f16;');
+  lines.push(`alias T = ${element};`);
+  kernel.names.forEach((name, i) => {
+    const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
+    lines.push(
+      `@group(0) @binding(${i}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${name}: array<${type}>;`,
+    );
+  });
+  if (kernel.paramNames.length > 0) {
+    const fields = kernel.paramNames.map((name) => `${name}: ${kernel.params?.[name]}`).join(', ');
+    lines.push(`struct Params { ${fields} }`);
+    lines.push(`@group(0) @binding(${kernel.names.length}) var<uniform> params: Params;`);
+  }
+  for (const [name, value] of Object.entries(kernel.override ?? {})) lines.push(`override ${name}: u32 = ${value};`);
+  lines.push(flatGroup);
+  const placed = new Set<Piece>();
+  const place = (piece: Piece) => {
+    if (placed.has(piece)) return;
+    placed.add(piece);
+    for (const needed of piece.needs ?? []) place(needed);
+    lines.push(piece.wgsl.trim());
+  };
+  for (const piece of kernel.use ?? []) place(piece);
+  lines.push(kernel.wgsl.trim());
+  return lines.join('\n');
+}

@@ -1,0 +1,64 @@
+import type { Device } from './device.ts';
+
+/** A pooled buffer and how many steps use it. */
+export interface Slot {
+  readonly buffer: GPUBuffer;
+  users: number;
+}
+
+/** How many bytes of unused slots the pool keeps for the next step. */
+const KEEP_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The buffers in which steps keep their intermediates. Steps share them: a device has one queue, so a step's intermediates
+ * are dead when the next step starts. Only what a step returns has a buffer of its own.
+ */
+export class SlotPool {
+  readonly #device: Device;
+  readonly #slots: Slot[] = [];
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  /** A slot for each size, all different. */
+  acquire(sizes: readonly number[], label: string): Slot[] {
+    const taken = new Set<Slot>();
+    const result: Slot[] = new Array(sizes.length);
+    const order = sizes.map((_, i) => i).sort((a, b) => (sizes[b] as number) - (sizes[a] as number));
+    try {
+      for (const i of order) {
+        const size = sizes[i] as number;
+        let best: Slot | undefined;
+        for (const slot of this.#slots) {
+          if (taken.has(slot) || slot.buffer.size < size || (best && slot.buffer.size >= best.buffer.size)) continue;
+          best = slot;
+        }
+        // A slot far too large would keep its bytes from a step that needs them.
+        if (!best || best.buffer.size > 2 * size + 65536) {
+          best = { buffer: this.#device.buffer(size, label), users: 0 };
+          this.#slots.push(best);
+        }
+        taken.add(best);
+        best.users++;
+        result[i] = best;
+      }
+    } catch (error) {
+      this.release([...taken]);
+      throw error;
+    }
+    return result;
+  }
+
+  release(slots: readonly Slot[]): void {
+    for (const slot of slots) slot.users--;
+    let unused = this.#slots.reduce((sum, slot) => sum + (slot.users === 0 ? slot.buffer.size : 0), 0);
+    for (let i = this.#slots.length - 1; i >= 0 && unused > KEEP_BYTES; i--) {
+      const slot = this.#slots[i] as Slot;
+      if (slot.users > 0) continue;
+      unused -= slot.buffer.size;
+      this.#slots.splice(i, 1);
+      this.#device.destroyBuffer(slot.buffer);
+    }
+  }
+}

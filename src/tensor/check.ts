@@ -1,0 +1,74 @@
+import { KernelError } from '../gpu/errors.ts';
+import { type Binding, source } from '../gpu/kernel.ts';
+import { NotFiniteError } from './errors.ts';
+import type { Program } from './program.ts';
+import type { Launch } from './record.ts';
+import { formatShape } from './shape.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * Runs a program launch by launch, each inside error scopes, and stops at the first result that is not finite. Before it
+ * starts, every slot that no input lies in is filled with NaN, so that an element that a kernel forgets to write shows.
+ */
+export async function runChecked(name: string, program: Program): Promise<void> {
+  const { device } = program;
+  const { gpu } = device;
+  const fed = new Set<GPUBuffer>();
+  for (const launch of program.launches) {
+    for (const t of launch.tensors) {
+      if (t.storage.root.kind !== 'recorded') fed.add(program.memoryOf(t.storage).buffer);
+    }
+  }
+  for (const buffer of program.slotBuffers) {
+    if (fed.has(buffer)) continue;
+    gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fc00000));
+  }
+  for (const { launch, pipeline, group } of program.bound) {
+    gpu.pushErrorScope('validation');
+    const encoder = gpu.createCommandEncoder({ label: launch.label });
+    const pass = encoder.beginComputePass({ label: launch.label });
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(...launch.grid);
+    pass.end();
+    const written = launch.tensors.filter((t, i) => t.dtype === 'f32' && t.size > 0 && isWritten(launch, i));
+    const reading = device.readBack(
+      encoder,
+      written.map((t) => ({ ...program.memoryOf(t.storage), bytes: t.size * 4 })),
+    );
+    const error = await gpu.popErrorScope();
+    if (error) {
+      throw new KernelError(
+        launch.kernel.name,
+        `${name}: ${launch.label}: ${error.message}`,
+        source(launch.kernel, launch.element),
+      );
+    }
+    const values = await reading;
+    written.forEach((t, n) => {
+      const bad = new Float32Array(values[n] as ArrayBuffer).findIndex((value) => !Number.isFinite(value));
+      if (bad >= 0) throw notFinite(name, launch, t, bad, new Float32Array(values[n] as ArrayBuffer)[bad] as number);
+    });
+  }
+}
+
+function isWritten(launch: Launch, binding: number): boolean {
+  return !(launch.kernel.bind[launch.kernel.names[binding] as string] as Binding).startsWith('read');
+}
+
+function notFinite(name: string, launch: Launch, t: Tensor, at: number, value: number): NotFiniteError {
+  const binding = launch.kernel.names[launch.tensors.indexOf(t)];
+  const inputs = launch.tensors.filter((other) => other !== t).map((other) => formatShape(other.shape));
+  const line = lineOfBody(launch.where);
+  return new NotFiniteError(
+    `${name}: ${launch.label} wrote ${value} to '${binding}' ${formatShape(t.shape)} at ${at} (other tensors: ` +
+      `${inputs.join(', ') || 'none'})${line ? `, recorded ${line}` : ''}`,
+    launch.label,
+  );
+}
+
+/** The first line of the stack that lies outside of the library's tensor and kernel floors. */
+function lineOfBody(stack: string | undefined): string | undefined {
+  const lines = (stack ?? '').split('\n').slice(1);
+  return lines.find((line) => !/[\\/](src|dist)[\\/](tensor|kernels)[\\/]/.test(line))?.trim();
+}

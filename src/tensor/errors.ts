@@ -1,0 +1,14 @@
+/** A step was made or called in a way that cannot work, or its body broke a rule of recording. */
+export class StepError extends Error {
+  override readonly name = 'StepError';
+}
+
+/** A value that is not finite, found by a step in check mode. `launch` is the label of the launch that wrote it. */
+export class NotFiniteError extends StepError {
+  readonly launch: string;
+
+  constructor(message: string, launch: string) {
+    super(message);
+    this.launch = launch;
+  }
+}

@@ -1,0 +1,327 @@
+import { bufferUsage, type CompiledKernel, type Device } from '../gpu/device.ts';
+import { formatBytes, KernelError, OutOfMemoryError } from '../gpu/errors.ts';
+import { source } from '../gpu/kernel.ts';
+import type { Slot } from '../gpu/slots.ts';
+import { StepError } from './errors.ts';
+import { type Lifetime, plan } from './plan.ts';
+import type { Launch } from './record.ts';
+import { formatShape } from './shape.ts';
+import { type Memory, memoryOf, type Storage, type Tensor } from './tensor.ts';
+
+/** One launch, ready to be replayed. */
+export interface Bound {
+  readonly launch: Launch;
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+}
+
+/** What a program takes of GPU memory, in bytes. */
+export interface MemoryUse {
+  /** Slots for intermediates and inputs as the plan wants them, shared with other steps of the device. */
+  readonly planned: number;
+  /** The buffers that hold those slots: equal to `planned` unless larger ones of other steps are reused. */
+  readonly slots: number;
+  /** What the step returns, and constants. */
+  readonly own: number;
+  readonly uniforms: number;
+  /** What all intermediates would take if none shared memory. */
+  readonly unplanned: number;
+}
+
+const UNIFORM_ALIGNMENT = 256;
+
+/**
+ * Launches with memory: planned, compiled and bound once, encoded any number of times. Steps are programs that are kept;
+ * a read outside of steps is a program that is used once.
+ */
+export class Program {
+  readonly device: Device;
+  readonly launches: readonly Launch[];
+  readonly memory: MemoryUse;
+  readonly bound: readonly Bound[];
+  /** Where each recorded, constant or input root lies. */
+  readonly #memories: ReadonlyMap<Storage, Memory>;
+  readonly #slots: readonly Slot[];
+  readonly #own: readonly GPUBuffer[];
+  #disposed = false;
+
+  private constructor(
+    device: Device,
+    launches: readonly Launch[],
+    memory: MemoryUse,
+    bound: readonly Bound[],
+    memories: ReadonlyMap<Storage, Memory>,
+    slots: readonly Slot[],
+    own: readonly GPUBuffer[],
+  ) {
+    this.device = device;
+    this.launches = launches;
+    this.memory = memory;
+    this.bound = bound;
+    this.#memories = memories;
+    this.#slots = slots;
+    this.#own = own;
+  }
+
+  /**
+   * Plans, compiles and binds. `held` are roots whose memory must be the program's own and survive it being replayed;
+   * `kept` ones (inputs, results of a read) only survive to the end of a call. Constants are uploaded.
+   */
+  static async build(
+    device: Device,
+    launches: readonly Launch[],
+    held: ReadonlySet<Storage>,
+    kept: ReadonlySet<Storage>,
+  ): Promise<Program> {
+    device.check();
+    const compiled = await compileAll(device, launches);
+    const { roots, lives } = lifetimes(launches, kept);
+    const shared: Storage[] = [];
+    const separate: Storage[] = [];
+    for (const root of roots) (held.has(root) || root.kind === 'constant' ? separate : shared).push(root);
+    for (const root of held) if (!roots.includes(root)) separate.push(root);
+    for (const root of kept) if (!roots.includes(root) && !held.has(root)) shared.push(root);
+
+    const planned = plan(
+      shared.map((root) => lives.get(root) ?? { bytes: slotBytes(root), first: -1, last: Number.MAX_SAFE_INTEGER }),
+    );
+    const own: GPUBuffer[] = [];
+    let slots: Slot[] = [];
+    try {
+      slots = device.slots.acquire(planned.slots, 'slot of a step');
+      const memories = new Map<Storage, Memory>();
+      shared.forEach((root, i) => {
+        memories.set(root, { buffer: (slots[planned.slotOf[i] as number] as Slot).buffer, offset: 0 });
+      });
+      let ownBytes = 0;
+      for (const root of separate) {
+        const buffer = device.buffer(root.bytes, root.kind === 'constant' ? 'constant of a step' : 'result of a step');
+        own.push(buffer);
+        ownBytes += buffer.size;
+        memories.set(root, { buffer, offset: 0 });
+        if (root.data) device.gpu.queue.writeBuffer(buffer, 0, root.data as GPUAllowSharedBufferSource);
+      }
+      const uniforms = packUniforms(device, launches);
+      if (uniforms.buffer) own.push(uniforms.buffer);
+      const bound = await bindAll(device, launches, compiled, memories, uniforms);
+      await device.settle();
+      return new Program(
+        device,
+        launches,
+        {
+          planned: sum(planned.slots),
+          slots: sum(slots.map((slot) => slot.buffer.size)),
+          own: ownBytes,
+          uniforms: uniforms.buffer?.size ?? 0,
+          unplanned: sum(shared.map((root) => slotBytes(root))),
+        },
+        bound,
+        memories,
+        slots,
+        own,
+      );
+    } catch (error) {
+      device.slots.release(slots);
+      for (const buffer of own) device.destroyBuffer(buffer);
+      throw error;
+    }
+  }
+
+  /** Where a storage lies during a call of this program. */
+  memoryOf(storage: Storage): Memory {
+    const own = this.#memories.get(storage.root);
+    const memory = own ? { buffer: own.buffer, offset: storage.rootOffset } : memoryOf(storage);
+    if (!memory) throw new Error('internal: a storage without memory');
+    return memory;
+  }
+
+  /** The buffers of slots, for check mode. */
+  get slotBuffers(): readonly GPUBuffer[] {
+    return this.#slots.map((slot) => slot.buffer);
+  }
+
+  encode(pass: GPUComputePassEncoder): void {
+    let pipeline: GPUComputePipeline | undefined;
+    for (const bound of this.bound) {
+      if (bound.pipeline !== pipeline) pass.setPipeline((pipeline = bound.pipeline));
+      pass.setBindGroup(0, bound.group);
+      const [x, y, z] = bound.launch.grid;
+      pass.dispatchWorkgroups(x, y, z);
+    }
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.device.slots.release(this.#slots);
+    for (const buffer of this.#own) this.device.destroyBuffer(buffer);
+  }
+}
+
+/** All launches that `results` and `effects` depend on, in order; what nobody needs is left out. */
+export function collect(results: readonly Tensor[], effects: readonly Launch[]): Launch[] {
+  const needed = new Set<Launch>();
+  const open: Launch[] = [];
+  const need = (launch: Launch) => {
+    if (needed.has(launch)) return;
+    needed.add(launch);
+    open.push(launch);
+  };
+  for (const result of results) for (const writer of result.storage.root.writers) need(writer);
+  for (const effect of effects) need(effect);
+  for (let launch = open.pop(); launch; launch = open.pop()) {
+    for (const tensor of launch.tensors) {
+      for (const writer of tensor.storage.root.writers) if (writer.order < launch.order) need(writer);
+    }
+  }
+  return [...needed].sort((a, b) => a.order - b.order);
+}
+
+async function compileAll(device: Device, launches: readonly Launch[]): Promise<CompiledKernel[]> {
+  const results = await Promise.allSettled(
+    launches.map((launch) => device.compile(launch.kernel, launch.element, launch.constants)),
+  );
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+function slotBytes(root: Storage): number {
+  return Math.max(16, Math.ceil(root.bytes / 16) * 16);
+}
+
+function lifetimes(
+  launches: readonly Launch[],
+  kept: ReadonlySet<Storage>,
+): { roots: Storage[]; lives: Map<Storage, Lifetime> } {
+  const lives = new Map<Storage, { bytes: number; first: number; last: number }>();
+  launches.forEach((launch, at) => {
+    for (const tensor of launch.tensors) {
+      const { root } = tensor.storage;
+      if (root.kind === 'lasting') continue;
+      let life = lives.get(root);
+      if (!life) {
+        if (root.kind === 'recorded' && root.writers.length === 0) {
+          throw new StepError(`${launch.label}: reads a tensor ${formatShape(tensor.shape)} that nothing writes`);
+        }
+        if (root.kind === 'input' && !kept.has(root)) {
+          throw new StepError(
+            `${launch.label}: reads an input of another step; return what you need from that step, or pass it as an input`,
+          );
+        }
+        // Inputs are written before the first launch.
+        life = { bytes: slotBytes(root), first: root.kind === 'recorded' ? at : -1, last: at };
+        lives.set(root, life);
+      }
+      life.last = at;
+    }
+  });
+  for (const root of kept) {
+    const life = lives.get(root);
+    if (life && root.kind === 'recorded') life.last = Number.MAX_SAFE_INTEGER;
+  }
+  return { roots: [...lives.keys()], lives };
+}
+
+interface Uniforms {
+  readonly buffer: GPUBuffer | undefined;
+  readonly offsets: readonly number[];
+}
+
+/** All uniform structs in one buffer; equal ones are stored once. */
+function packUniforms(device: Device, launches: readonly Launch[]): Uniforms {
+  const known = new Map<string, number>();
+  const blocks: Uint8Array[] = [];
+  const offsets = launches.map((launch) => {
+    if (launch.params.length === 0) return 0;
+    const block = new ArrayBuffer(Math.ceil((launch.params.length * 4) / 16) * 16);
+    const view = new DataView(block);
+    launch.kernel.paramNames.forEach((name, i) => {
+      const value = launch.params[i] as number;
+      const type = launch.kernel.params?.[name];
+      if (
+        type !== 'f32' &&
+        (!Number.isInteger(value) || value < (type === 'i32' ? -(2 ** 31) : 0) || value >= 2 ** 32)
+      ) {
+        throw new Error(`internal: ${launch.kernel.name}: params.${name} is ${value}, which is no ${type}`);
+      }
+      if (type === 'f32') view.setFloat32(i * 4, value, true);
+      else view.setUint32(i * 4, value >>> 0, true);
+    });
+    const bytes = new Uint8Array(block);
+    const key = bytes.join();
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const offset = blocks.length * UNIFORM_ALIGNMENT;
+    if (bytes.length > UNIFORM_ALIGNMENT) throw new Error(`internal: ${launch.kernel.name} has too many params`);
+    known.set(key, offset);
+    blocks.push(bytes);
+    return offset;
+  });
+  if (blocks.length === 0) return { buffer: undefined, offsets };
+  const all = new Uint8Array(blocks.length * UNIFORM_ALIGNMENT);
+  blocks.forEach((block, i) => {
+    all.set(block, i * UNIFORM_ALIGNMENT);
+  });
+  const buffer = device.buffer(all.length, 'uniforms of a step', bufferUsage.uniform);
+  device.gpu.queue.writeBuffer(buffer, 0, all);
+  return { buffer, offsets };
+}
+
+async function bindAll(
+  device: Device,
+  launches: readonly Launch[],
+  compiled: readonly CompiledKernel[],
+  memories: ReadonlyMap<Storage, Memory>,
+  uniforms: Uniforms,
+): Promise<Bound[]> {
+  device.gpu.pushErrorScope('validation');
+  const bound = launches.map((launch, i): Bound => {
+    const { pipeline, layout } = compiled[i] as CompiledKernel;
+    const entries: GPUBindGroupEntry[] = launch.tensors.map((tensor, binding) => {
+      const { root } = tensor.storage;
+      const memory = memories.get(root) ?? root.memory;
+      if (!memory) {
+        throw new StepError(`${launch.label}: uses a tensor ${formatShape(tensor.shape)} whose memory was freed`);
+      }
+      const size = Math.max(16, Math.ceil(tensor.storage.bytes / 4) * 4);
+      if (size > device.limits.maxStorageBufferBindingSize) {
+        throw new OutOfMemoryError(
+          `${launch.label}: binds a tensor ${formatShape(tensor.shape)} of ${formatBytes(size)}; '${device.name}' binds at ` +
+            `most ${formatBytes(device.limits.maxStorageBufferBindingSize)}; use a smaller batch or model`,
+          size,
+        );
+      }
+      return {
+        binding,
+        resource: { buffer: memory.buffer, offset: memory.offset + tensor.storage.rootOffset, size },
+      };
+    });
+    if (launch.params.length > 0) {
+      entries.push({
+        binding: entries.length,
+        resource: {
+          buffer: uniforms.buffer as GPUBuffer,
+          offset: uniforms.offsets[i] as number,
+          size: Math.ceil((launch.params.length * 4) / 16) * 16,
+        },
+      });
+    }
+    return { launch, pipeline, group: device.gpu.createBindGroup({ layout, entries, label: launch.label }) };
+  });
+  const error = await device.gpu.popErrorScope();
+  if (error) {
+    const culprit = launches.find((launch) => error.message.includes(launch.label)) ?? launches[0];
+    throw new KernelError(
+      culprit?.kernel.name ?? 'step',
+      `the GPU rejected the bindings of ${culprit?.label}: ${error.message}`,
+      culprit ? source(culprit.kernel, culprit.element) : '',
+    );
+  }
+  return bound;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}

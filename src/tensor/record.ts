@@ -1,0 +1,181 @@
+import type { Device } from '../gpu/device.ts';
+import { KernelError } from '../gpu/errors.ts';
+import { type Binding, type Kernel, type Scalar, source } from '../gpu/kernel.ts';
+import { bytesPerElement, type DType } from './dtype.ts';
+import { StepError } from './errors.ts';
+import { formatShape, type Shape, size } from './shape.ts';
+import { Storage, Tensor } from './tensor.ts';
+
+/** One use of a kernel. */
+export interface Launch {
+  /** Launches are numbered in the order of recording, over the whole program. */
+  readonly order: number;
+  readonly kernel: Kernel;
+  readonly element: 'f32' | 'f16';
+  /** In the order of the kernel's bindings. */
+  readonly tensors: readonly Tensor[];
+  readonly params: readonly number[];
+  readonly constants: Readonly<Record<string, number>>;
+  readonly grid: readonly [number, number, number];
+  readonly label: string;
+  /** Where it was recorded: a stack, kept in check mode only. */
+  readonly where: string | undefined;
+}
+
+/** The launches of one body, in order. */
+export class Recording {
+  readonly device: Device;
+  readonly launches: Launch[] = [];
+  readonly keepStacks: boolean;
+
+  constructor(device: Device, keepStacks: boolean) {
+    this.device = device;
+    this.keepStacks = keepStacks;
+  }
+}
+
+let current: Recording | undefined;
+let order = 0;
+const labels: string[] = [];
+
+/** Runs `body` while its launches go to `recording`. */
+export function record<R>(recording: Recording, body: () => R): R {
+  if (current) throw new StepError('step: a step cannot be made inside the body of another');
+  current = recording;
+  try {
+    return body();
+  } finally {
+    current = undefined;
+    labels.length = 0;
+  }
+}
+
+/** The next launch number: launches made later have this or a greater one. */
+export function nextOrder(): number {
+  return order;
+}
+
+/** The recording that is going on, if any. */
+export function currentRecording(): Recording | undefined {
+  return current;
+}
+
+/** Names what `body` records, for listings, profiles and messages: labels nest, `encoder.blocks.3 / attention`. */
+export function label<R>(name: string, body: () => R): R {
+  labels.push(name);
+  try {
+    return body();
+  } finally {
+    labels.pop();
+  }
+}
+
+/** A result to be written by a launch: like `x`, or of another shape or dtype. */
+export function empty(like: Tensor, shape: Shape = like.shape, dtype: DType = like.dtype): Tensor {
+  return emptyOn(like.device, shape, dtype);
+}
+
+export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Tensor {
+  return new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'recorded'), shape, dtype);
+}
+
+const WORKGROUPS = 65535;
+
+/**
+ * Records one launch. `tensors` and `params` are named as in the kernel; `constants` replace defaults of its overrides.
+ * Nothing runs yet. A grid without workgroups records nothing.
+ */
+export function dispatch<
+  B extends Record<string, Binding>,
+  P extends Record<string, Scalar>,
+  O extends Record<string, number>,
+>(
+  kernel: Kernel<B, P, O>,
+  tensors: { readonly [K in keyof B]: Tensor },
+  params: { readonly [K in keyof P]: number },
+  constants: { readonly [K in keyof O]?: number } = {},
+): void {
+  const plain = kernel as unknown as Kernel;
+  const bound = plain.names.map((name) => (tensors as Record<string, Tensor>)[name] as Tensor);
+  const element = checkBindings(plain, bound);
+  const all = { ...plain.override, ...(constants as Record<string, number>) };
+  const grid = wrapGrid(plain, kernel.grid(params, all as { [K in keyof O]: number }));
+  if (grid[0] === 0 || grid[1] === 0 || grid[2] === 0) return;
+
+  const launch: Launch = {
+    order: order++,
+    kernel: plain,
+    element,
+    tensors: bound,
+    params: plain.paramNames.map((name) => (params as Record<string, number>)[name] as number),
+    constants: constants as Record<string, number>,
+    grid,
+    label: labels.length > 0 ? `${labels.join('.')} / ${kernel.name}` : kernel.name,
+    where: current?.keepStacks ? new Error().stack : undefined,
+  };
+  for (const [i, name] of plain.names.entries()) {
+    if ((plain.bind[name] as string).startsWith('read')) continue;
+    const { root } = (bound[i] as Tensor).storage;
+    if (root.kind === 'lasting') {
+      if (!current) {
+        throw new StepError(`${kernel.name}: writes a lasting tensor; call it inside step() or run(), which say when`);
+      }
+    } else if (root.kind !== 'recorded') {
+      throw new StepError(
+        `${kernel.name}: '${name}' is ${root.kind === 'input' ? 'an input of the step' : 'a constant'} and cannot be written`,
+      );
+    } else {
+      root.writers.push(launch);
+    }
+  }
+  current?.launches.push(launch);
+}
+
+function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' {
+  let element: 'f32' | 'f16' | undefined;
+  const written = new Set<Storage>();
+  for (const [i, name] of kernel.names.entries()) {
+    const t = bound[i];
+    if (!t) throw new Error(`internal: ${kernel.name} was launched without '${name}'`);
+    if (t.device !== bound[0]?.device) throw new StepError(`${kernel.name}: '${name}' is on another device`);
+    const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
+    if (type === 'T') {
+      if (t.dtype === 'u32' || (element && element !== t.dtype)) {
+        throw new StepError(
+          `${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${element ?? 'f32 or f16'}`,
+        );
+      }
+      element = t.dtype;
+    } else if (t.dtype !== (type === 'i32' ? 'u32' : type)) {
+      throw new StepError(`${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${type}`);
+    }
+    if (access !== 'read') written.add(t.storage);
+  }
+  for (const [i, name] of kernel.names.entries()) {
+    const { storage } = bound[i] as Tensor;
+    const twice = bound.findIndex((other) => other.storage === storage) !== i;
+    if (written.has(storage) && twice) {
+      throw new Error(`internal: ${kernel.name} writes '${name}', which it also binds under another name`);
+    }
+  }
+  return element ?? 'f32';
+}
+
+function wrapGrid(kernel: Kernel, grid: readonly number[]): [number, number, number] {
+  let [x = 1, y = 1, z = 1] = grid;
+  if (grid.length === 1 && x > WORKGROUPS) {
+    y = Math.ceil(x / WORKGROUPS);
+    x = Math.ceil(x / y);
+  }
+  for (const n of [x, y, z]) {
+    if (!Number.isInteger(n) || n < 0) throw new Error(`internal: ${kernel.name} has the grid ${grid}`);
+    if (n > WORKGROUPS) {
+      throw new KernelError(
+        kernel.name,
+        `${kernel.name}: the grid ${x} × ${y} × ${z} is larger than ${WORKGROUPS} workgroups an axis; use a smaller batch`,
+        source(kernel, 'f32'),
+      );
+    }
+  }
+  return [x, y, z];
+}

@@ -1,0 +1,68 @@
+/** Sizes of the axes, slowest first. `[]` is a scalar; an axis may be 0. */
+export type Shape = readonly number[];
+
+/** An op was called with shapes, axes or dtypes that it cannot take. `shapes` holds each by name. */
+export class ShapeError extends Error {
+  override readonly name = 'ShapeError';
+  readonly op: string;
+  readonly shapes: Readonly<Record<string, Shape>>;
+
+  /** The message reads `op: rule; got a [2, 3], b [4]`. */
+  constructor(op: string, rule: string, shapes: Readonly<Record<string, Shape>> = {}) {
+    const got = Object.entries(shapes).map(([name, shape]) => `${name} ${formatShape(shape)}`);
+    super(`${op}: ${rule}${got.length > 0 ? `; got ${got.join(', ')}` : ''}`);
+    this.op = op;
+    this.shapes = shapes;
+  }
+}
+
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** Number of elements. */
+export function size(shape: Shape): number {
+  let n = 1;
+  for (const axis of shape) n *= axis;
+  return n;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((axis, i) => axis === b[i]);
+}
+
+/** The shape of `a` and `b` together, NumPy's rule: axes are aligned at the end, an axis of 1 stretches. */
+export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
+  const rank = Math.max(a.length, b.length);
+  const result = new Array<number>(rank);
+  for (let i = 0; i < rank; i++) {
+    const x = a[a.length - rank + i] ?? 1;
+    const y = b[b.length - rank + i] ?? 1;
+    if (x !== y && x !== 1 && y !== 1) {
+      throw new ShapeError(op, 'axes must be equal, or 1, counted from the last', { a, b });
+    }
+    result[i] = x === 1 ? y : x;
+  }
+  return result;
+}
+
+/** `axis` as 0..rank−1; negative ones count from the end. */
+export function normalizeAxis(op: string, axis: number, shape: Shape): number {
+  const normal = axis < 0 ? axis + shape.length : axis;
+  if (!Number.isInteger(axis) || normal < 0 || normal >= shape.length) {
+    throw new ShapeError(op, `axis ${axis} does not exist`, { x: shape });
+  }
+  return normal;
+}
+
+/** A shape seen from one axis: elements before it, along it, and after it. */
+export function aroundAxis(shape: Shape, axis: number): { outer: number; length: number; inner: number } {
+  return { outer: size(shape.slice(0, axis)), length: shape[axis] ?? 1, inner: size(shape.slice(axis + 1)) };
+}
+
+/** Checks what a user wrote as a shape. */
+export function checkShape(op: string, shape: Shape): void {
+  if (!shape.every((axis) => Number.isInteger(axis) && axis >= 0)) {
+    throw new ShapeError(op, 'axes must be whole numbers, 0 or more', { shape });
+  }
+}

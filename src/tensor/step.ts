@@ -1,0 +1,313 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { Device } from '../gpu/device.ts';
+import { formatBytes } from '../gpu/errors.ts';
+import type { Binding } from '../gpu/kernel.ts';
+import { runChecked } from './check.ts';
+import { bytesPerElement, type DType, type HostArray } from './dtype.ts';
+import { StepError } from './errors.ts';
+import { collect, type MemoryUse, Program } from './program.ts';
+import { readAll } from './read.ts';
+import { type Launch, Recording, record } from './record.ts';
+import { checkShape, formatShape, type Shape, size } from './shape.ts';
+import { memoryOf, Storage, Tensor } from './tensor.ts';
+import { type LaunchTime, Timer } from './timer.ts';
+
+/** An input of a step: a shape (f32), or a shape with a dtype. */
+export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: DType };
+/** What a body may return. */
+export type Results = undefined | Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };
+/** The value of an input at a call: host values, or a tensor with memory (a result of another step, a lasting one). */
+export type InputValue = number | readonly number[] | HostArray | Tensor;
+
+export interface StepOptions {
+  /** For messages and profiles. */
+  readonly name?: string;
+  /**
+   * Finds the launch that computes nonsense: fills all intermediates with NaN before every call, runs launch by launch, and
+   * stops at the first result that is not finite, with the line of the body that recorded it. Reading a result throws it.
+   */
+  readonly check?: boolean;
+  /** Measures every launch by GPU timestamps: see `times()`. Needs the feature `timestamp-query`. */
+  readonly time?: boolean;
+}
+
+/** A recording with memory. Call it with its inputs to run it: no allocation, no code of the body. */
+export interface Step<I extends string = string, R extends Results = Results> extends Disposable {
+  (inputs: { readonly [K in I]: InputValue }): R;
+  /** Bytes of GPU memory. */
+  readonly memory: MemoryUse;
+  readonly launches: readonly Launch[];
+  /** GPU milliseconds of each launch of the last call; only with the option `time`. */
+  times(): Promise<LaunchTime[]>;
+  /** The launches as a table: label, grid, bytes, slots. */
+  toString(): string;
+  dispose(): void;
+}
+
+/**
+ * Makes a step: runs `body` to record its launches, plans their memory, compiles and binds. The body runs twice and must
+ * record the same both times: whatever changes between calls must be an input.
+ *
+ * ```ts
+ * const train = await step(device, { x: [32, 8], rate: [] }, ({ x, rate }) => {
+ *   const loss = mean(square(matmul(x, w)));
+ *   optimizer.update(gradients(loss, [w]), rate);
+ *   return loss;
+ * });
+ * const loss = train({ x: batch, rate: 0.01 });
+ * console.log(await read(loss));
+ * ```
+ *
+ * What a call returns is overwritten by the next call; read it first.
+ *
+ * @throws StepError when the body does not repeat itself; KernelError; OutOfMemoryError.
+ */
+export async function step<const I extends Record<string, InputSpec>, R extends Results>(
+  device: Device,
+  inputs: I,
+  body: (inputs: { readonly [K in keyof I]: Tensor }) => R,
+  options: StepOptions = {},
+): Promise<Step<Extract<keyof I, string>, R>> {
+  device.check();
+  const name = options.name ?? 'step';
+  const placeholders = new Map<string, Tensor>();
+  for (const [key, spec] of Object.entries(inputs)) {
+    const { shape, dtype } = 'shape' in spec ? spec : { shape: spec, dtype: 'f32' as const };
+    checkShape(`${name}: input '${key}'`, shape);
+    placeholders.set(key, new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'input'), shape, dtype));
+  }
+  const given = Object.fromEntries(placeholders) as { readonly [K in keyof I]: Tensor };
+  const recordOnce = () => {
+    const recording = new Recording(device, options.check ?? false);
+    const results = record(recording, () => body(given));
+    if (results instanceof Promise) throw new StepError(`${name}: the body must not be async: it only records`);
+    return { recording, results };
+  };
+  const rehearsal = recordOnce();
+  const { recording, results } = recordOnce();
+  compare(name, rehearsal.recording, recording);
+
+  const returned = tensorsOf(results);
+  const effects = recording.launches.filter(writesLasting);
+  const launches = collect(returned, effects);
+  const held = new Set(returned.map((t) => t.storage.root).filter((root) => root.kind !== 'lasting'));
+  const fed = new Set([...placeholders.values()].map((t) => t.storage));
+  const program = await Program.build(device, launches, held, fed);
+
+  const timer = options.time ? new Timer(device, program) : undefined;
+  let disposed = false;
+  const outputs = new Map<Tensor, Tensor>();
+  for (const t of returned) {
+    if (t.storage.root.kind === 'lasting' || outputs.has(t)) continue;
+    const storage = new Storage(device, t.storage.bytes, 'lasting');
+    storage.memory = t.size > 0 ? program.memoryOf(t.storage) : undefined;
+    outputs.set(t, new Tensor(storage, t.shape, t.dtype));
+  }
+  const final = mapResults(results, (t) => outputs.get(t) ?? t);
+
+  const call = (values: Readonly<Record<string, InputValue>>): R => {
+    if (disposed) throw new StepError(`${name}: this step was disposed`);
+    device.check();
+    const encoder = device.gpu.createCommandEncoder({ label: name });
+    feed(name, program, placeholders, values, encoder);
+    if (options.check) {
+      device.gpu.queue.submit([encoder.finish()]);
+      const pending = runChecked(name, program);
+      pending.catch(() => {});
+      for (const output of outputs.values()) output.storage.pending = pending;
+      return final;
+    }
+    if (timer) timer.encode(encoder);
+    else {
+      const pass = encoder.beginComputePass({ label: name });
+      program.encode(pass);
+      pass.end();
+    }
+    device.gpu.queue.submit([encoder.finish()]);
+    return final;
+  };
+  const dispose = () => {
+    if (disposed) return;
+    disposed = true;
+    forget();
+    timer?.dispose();
+    program.dispose();
+    for (const output of outputs.values()) output.storage.memory = undefined;
+  };
+  const forget = device.onDispose(dispose);
+  return Object.assign(call, {
+    memory: program.memory,
+    launches: program.launches,
+    times: async () => {
+      if (!timer) throw new StepError(`${name}: make the step with { time: true } to measure it`);
+      return timer.read();
+    },
+    toString: () => list(name, program),
+    dispose,
+    [Symbol.dispose]: dispose,
+  }) as Step<Extract<keyof I, string>, R>;
+}
+
+/** What `run` gives back: the values of what the body returned. */
+export type Values<R extends Results> = R extends Tensor
+  ? HostArray
+  : R extends undefined
+    ? undefined
+    : { [K in keyof R]: HostArray };
+
+/**
+ * A step that is used once: runs `body`, which may write lasting tensors, and brings what it returns to the host.
+ *
+ * ```ts
+ * await run(device, () => optimizer.update(gradients(loss(), parameters), rate));
+ * const { scores } = await run(device, () => ({ scores: matmul(q, k, { transposeB: true }) }));
+ * ```
+ */
+export async function run<R extends Results>(
+  device: Device,
+  body: () => R,
+  options: StepOptions = {},
+): Promise<Values<R>> {
+  const once = await step(device, {}, body, { name: 'run', ...options });
+  try {
+    const results = once({});
+    const tensors = tensorsOf(results);
+    const values = await readAll(tensors);
+    if (tensors.length === 0) await device.gpu.queue.onSubmittedWorkDone();
+    device.check();
+    return mapResults(results, (t) => values[tensors.indexOf(t)] as HostArray) as Values<R>;
+  } finally {
+    once.dispose();
+  }
+}
+
+function tensorsOf(results: Results): Tensor[] {
+  if (results === undefined) return [];
+  if (results instanceof Tensor) return [results];
+  return Object.values(results) as Tensor[];
+}
+
+function mapResults<R extends Results>(results: R, map: (t: Tensor) => Tensor): R;
+function mapResults<V>(results: Results, map: (t: Tensor) => V): V | V[] | Record<string, V> | undefined;
+function mapResults(results: Results, map: (t: Tensor) => unknown): unknown {
+  if (results === undefined) return undefined;
+  if (results instanceof Tensor) return map(results);
+  if (Array.isArray(results)) return results.map(map);
+  return Object.fromEntries(Object.entries(results).map(([key, t]) => [key, map(t as Tensor)]));
+}
+
+function writesLasting(launch: Launch): boolean {
+  return launch.tensors.some((t, i) => {
+    const access = launch.kernel.bind[launch.kernel.names[i] as string] as Binding;
+    return !access.startsWith('read') && t.storage.root.kind === 'lasting';
+  });
+}
+
+function feed(
+  name: string,
+  program: Program,
+  placeholders: ReadonlyMap<string, Tensor>,
+  values: Readonly<Record<string, InputValue>>,
+  encoder: GPUCommandEncoder,
+): void {
+  for (const key of Object.keys(values)) {
+    if (!placeholders.has(key)) {
+      throw new StepError(
+        `${name}: there is no input '${key}'; it has ${[...placeholders.keys()].join(', ') || 'none'}`,
+      );
+    }
+  }
+  const { queue } = program.device.gpu;
+  for (const [key, placeholder] of placeholders) {
+    const value = values[key];
+    const expected = `${placeholder.dtype} ${formatShape(placeholder.shape)}`;
+    if (value === undefined) throw new StepError(`${name}: input '${key}' is missing; expected ${expected}`);
+    const memory = program.memoryOf(placeholder.storage);
+    if (value instanceof Tensor) {
+      const from = memoryOf(value.storage);
+      if (!from || value.dtype !== placeholder.dtype || value.size !== placeholder.size) {
+        const found = from
+          ? `${value.dtype} ${formatShape(value.shape)}`
+          : 'a tensor without memory; read it, or return it from a step';
+        throw new StepError(`${name}: input '${key}' must be ${expected}; got ${found}`);
+      }
+      if (value.size > 0) encoder.copyBufferToBuffer(from.buffer, from.offset, memory.buffer, 0, value.storage.bytes);
+      continue;
+    }
+    const data = hostValues(value, placeholder.dtype);
+    if (!data || data.length !== placeholder.size) {
+      const found = data ? `${data.length} values` : `a ${(value as HostArray).constructor.name}`;
+      throw new StepError(`${name}: input '${key}' must be ${expected} (${placeholder.size} values); got ${found}`);
+    }
+    if (data.length > 0) queue.writeBuffer(memory.buffer, 0, data as GPUAllowSharedBufferSource);
+  }
+}
+
+function hostValues(value: number | readonly number[] | HostArray, dtype: DType): HostArray | undefined {
+  const plain = typeof value === 'number' ? [value] : value;
+  if (plain instanceof Float32Array) return dtype === 'f32' ? plain : undefined;
+  if (plain instanceof Uint32Array) return dtype === 'u32' ? plain : undefined;
+  if (!Array.isArray(plain)) return undefined;
+  return dtype === 'u32' ? new Uint32Array(plain) : new Float32Array(plain);
+}
+
+/** The body ran twice; whatever differs is a number or a decision that was frozen into the recording. */
+function compare(name: string, first: Recording, second: Recording): void {
+  const numbersOf = [new Map<Storage, number>(), new Map<Storage, number>()] as const;
+  const identity = (which: 0 | 1, root: Storage): Storage | number => {
+    if (root.kind === 'lasting' || root.kind === 'input' || root.data) return root.data ? -1 : root;
+    const numbers = numbersOf[which];
+    let number = numbers.get(root);
+    if (number === undefined) numbers.set(root, (number = numbers.size));
+    return number;
+  };
+  const complain = (at: number, launch: Launch | undefined, what: string) => {
+    throw new StepError(
+      `${name}: the body does not repeat itself: launch ${at + 1} (${launch?.label ?? 'none'}): ${what}; pass what changes as an input`,
+    );
+  };
+  const count = Math.max(first.launches.length, second.launches.length);
+  for (let i = 0; i < count; i++) {
+    const a = first.launches[i];
+    const b = second.launches[i];
+    if (!a || !b) return complain(i, a ?? b, 'is there in one run of the body only');
+    if (a.kernel !== b.kernel) complain(i, a, `the other run has ${b.label}`);
+    a.kernel.paramNames.forEach((param, p) => {
+      if (!Object.is(a.params[p], b.params[p]))
+        complain(i, a, `'${param}' changed (${a.params[p]}, then ${b.params[p]})`);
+    });
+    if (a.grid.join() !== b.grid.join() || JSON.stringify(a.constants) !== JSON.stringify(b.constants)) {
+      complain(i, a, 'its grid or constants changed');
+    }
+    a.tensors.forEach((t, n) => {
+      const other = b.tensors[n] as Tensor;
+      const binding = a.kernel.names[n];
+      if (t.storage.data && other.storage.data) {
+        const [x, y] = [t.storage.data, other.storage.data];
+        if (x !== y && (x.length !== y.length || x.some((value, k) => !Object.is(value, y[k])))) {
+          complain(i, a, `the values of the constant '${binding}' changed`);
+        }
+      } else if (identity(0, t.storage.root) !== identity(1, other.storage.root)) {
+        complain(i, a, `'${binding}' is another tensor`);
+      }
+    });
+  }
+}
+
+function list(name: string, program: Program): string {
+  const buffers = new Map<GPUBuffer, number>();
+  const rows = program.bound.map(({ launch }, i) => {
+    const slots = launch.tensors.map((t, n) => {
+      const { buffer } = program.memoryOf(t.storage);
+      if (!buffers.has(buffer)) buffers.set(buffer, buffers.size);
+      const kind = t.storage.root.kind === 'lasting' ? 'w' : 's';
+      return `${launch.kernel.names[n]}=${kind}${buffers.get(buffer)}${formatShape(t.shape)}`;
+    });
+    return `${String(i + 1).padStart(4)}  ${launch.label}  ${launch.grid.join('×')}  ${slots.join(' ')}`;
+  });
+  const { planned, own, uniforms, unplanned } = program.memory;
+  const head =
+    `${name}: ${program.launches.length} launches, ${formatBytes(planned)} planned (${formatBytes(unplanned)} unplanned), ` +
+    `${formatBytes(own)} results and constants, ${formatBytes(uniforms)} uniforms`;
+  return [head, ...rows].join('\n');
+}

@@ -1,0 +1,27 @@
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { type Device, openDevice } from '../../src/gpu/device.ts';
+
+let shared: Device | undefined;
+
+/**
+ * The device of a test file. A machine without any adapter fails the suite; errors that the GPU reports after a test fail
+ * that test.
+ */
+export function useDevice(): { readonly current: Device } {
+  beforeAll(async () => {
+    shared ??= await openDevice({ notice: null });
+  });
+  afterEach(async () => {
+    await shared?.settle();
+  });
+  afterAll(() => {
+    shared?.dispose();
+    shared = undefined;
+  });
+  return {
+    get current(): Device {
+      if (!shared) throw new Error('the device is opened in beforeAll; use it inside tests only');
+      return shared;
+    },
+  };
+}

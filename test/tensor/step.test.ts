@@ -1,0 +1,217 @@
+import { describe, expect, it } from 'vitest';
+import { kernel } from '../../src/gpu/kernel.ts';
+import { add, fill } from '../../src/tensor/fill.ts';
+import { gradients } from '../../src/tensor/grad.ts';
+import { read, readAll } from '../../src/tensor/read.ts';
+import { dispatch, empty } from '../../src/tensor/record.ts';
+import { run, step } from '../../src/tensor/step.ts';
+import { lasting, tensor } from '../../src/tensor/tensor.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+
+/** A step's message without its stack. */
+async function message(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'did not fail',
+    (error: Error) => `${error.name}: ${error.message}`,
+  );
+}
+
+describe('reading outside of steps', () => {
+  it('computes what the tensor depends on', async () => {
+    const x = tensor(device.current, [1, 2, 3]);
+    const y = add(x, add(x, x));
+    expect([...(await read(y))]).toEqual([3, 6, 9]);
+    expect([...(await read(y))]).toEqual([3, 6, 9]);
+    const [a, b, c] = await readAll([x, y, add(y, y)]);
+    expect([[...(a ?? [])], [...(b ?? [])], [...(c ?? [])]]).toEqual([
+      [1, 2, 3],
+      [3, 6, 9],
+      [6, 12, 18],
+    ]);
+  });
+
+  it('leaves nothing behind', async () => {
+    const x = tensor(device.current, new Float32Array(1000).fill(2));
+    await read(add(x, x));
+    const before = device.current.bytes;
+    for (let i = 0; i < 20; i++) await read(add(add(x, x), x));
+    expect(device.current.bytes).toBeLessThan(before + 40_000);
+  });
+
+  it('handles tensors without elements', async () => {
+    const x = tensor(device.current, new Float32Array(0), [0, 3]);
+    expect((await read(add(x, x))).length).toBe(0);
+  });
+});
+
+describe('steps', () => {
+  it('replays with other inputs and allocates nothing', async () => {
+    const w = lasting(device.current, [2], new Float32Array([10, 20]));
+    const twice = await step(device.current, { x: [2] }, ({ x }) => add(add(x, x), w));
+    const y = twice({ x: [1, 2] });
+    expect([...(await read(y))]).toEqual([12, 24]);
+    const made = device.current.buffersMade;
+    for (let i = 0; i < 100; i++) twice({ x: [i, i] });
+    expect([...(await read(y))]).toEqual([208, 218]);
+    expect(device.current.buffersMade).toBe(made);
+    twice.dispose();
+  });
+
+  it('takes results of another step as inputs', async () => {
+    using first = await step(device.current, { x: [2] }, ({ x }) => add(x, x));
+    using second = await step(device.current, { x: [2] }, ({ x }) => ({ y: add(x, x) }));
+    const { y } = second({ x: first({ x: [1, 2] }) });
+    expect([...(await read(y))]).toEqual([4, 8]);
+  });
+
+  it('includes what was made outside of the body', async () => {
+    const x = tensor(device.current, [1, 2]);
+    const outside = add(x, x);
+    using made = await step(device.current, {}, () => add(outside, x));
+    expect([...(await read(made({})))]).toEqual([3, 6]);
+  });
+
+  it('leaves out what nobody needs', async () => {
+    using made = await step(device.current, { x: [4] }, ({ x }) => {
+      add(x, add(x, x));
+      return add(x, x);
+    });
+    expect(made.launches.length).toBe(1);
+  });
+
+  it('says that a body does not repeat itself', async () => {
+    let value = 0;
+    const failing = step(device.current, { x: [4] }, ({ x }) => add(x, fill(device.current, [4], value++)));
+    expect(await message(failing)).toMatchInlineSnapshot(
+      `"StepError: step: the body does not repeat itself: launch 1 (fill): 'value' changed (0, then 1); pass what changes as an input"`,
+    );
+    const branching = step(device.current, { x: [4] }, ({ x }) => (value++ % 2 ? add(x, x) : add(add(x, x), x)));
+    expect(await message(branching)).toMatchInlineSnapshot(
+      `"StepError: step: the body does not repeat itself: launch 2 (accumulate): is there in one run of the body only; pass what changes as an input"`,
+    );
+    const constants = step(device.current, {}, () =>
+      add(tensor(device.current, [value++]), tensor(device.current, [1])),
+    );
+    expect(await message(constants)).toMatchInlineSnapshot(
+      `"StepError: step: the body does not repeat itself: launch 1 (accumulate): the values of the constant 'a' changed; pass what changes as an input"`,
+    );
+  });
+
+  it('refuses wrong inputs', async () => {
+    using made = await step(device.current, { x: [2, 3] }, ({ x }) => add(x, x));
+    expect(() => made({} as never)).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: step: input 'x' is missing; expected f32 [2, 3]]`,
+    );
+    expect(() => made({ x: [1, 2] })).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: step: input 'x' must be f32 [2, 3] (6 values); got 2 values]`,
+    );
+    expect(() => made({ x: new Uint32Array(6) })).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: step: input 'x' must be f32 [2, 3] (6 values); got a Uint32Array]`,
+    );
+    expect(() => made({ x: new Float32Array(6), y: 1 } as never)).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: step: there is no input 'y'; it has x]`,
+    );
+    const gone = await step(device.current, { x: [1] }, ({ x }) => x);
+    gone.dispose();
+    expect(() => gone({ x: 1 })).toThrowErrorMatchingInlineSnapshot(`[StepError: step: this step was disposed]`);
+  });
+
+  it('writes lasting tensors only inside steps and runs', async () => {
+    const w = lasting(device.current, [3], new Float32Array([1, 2, 3]));
+    const increment = () => dispatch(incrementKernel, { w }, { n: 3 });
+    expect(increment).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: increment: writes a lasting tensor; call it inside step() or run(), which say when]`,
+    );
+    await run(device.current, () => void increment());
+    expect([...(await read(w))]).toEqual([2, 3, 4]);
+  });
+
+  it('prints itself', async () => {
+    using made = await step(device.current, { x: [100] }, ({ x }) => add(add(x, x), x), { name: 'sum' });
+    expect(String(made)).toMatchInlineSnapshot(`
+      "sum: 2 launches, 800 bytes planned (800 bytes unplanned), 400 bytes results and constants, 256 bytes uniforms
+         1  accumulate  1×1×1  a=s0[100] b=s0[100] y=s1[100]
+         2  accumulate  1×1×1  a=s1[100] b=s0[100] y=s2[100]"
+    `);
+  });
+});
+
+describe('check mode', () => {
+  it('finds an element that a kernel forgets', async () => {
+    using made = await step(
+      device.current,
+      { x: [8] },
+      ({ x }) => {
+        const y = empty(x);
+        dispatch(forgetful, { x, y }, { n: 7 });
+        return add(y, y);
+      },
+      { check: true },
+    );
+    const text = await message(read(made({ x: new Float32Array(8) })));
+    expect(text.replace(/, recorded .*/, ', recorded …')).toMatchInlineSnapshot(
+      `"StepError: step: forgetful wrote NaN to 'y' [8] at 7 (other tensors: [8]), recorded …"`,
+    );
+    expect(text).toMatch(/recorded .*step\.test/);
+  });
+
+  it('lets good steps through', async () => {
+    using made = await step(device.current, { x: [8] }, ({ x }) => add(add(x, x), x), { check: true });
+    expect((await read(made({ x: new Float32Array(8).fill(2) })))[7]).toBe(6);
+  });
+});
+
+describe('failures of the GPU', () => {
+  it('shows the compiler’s words and the line', async () => {
+    const broken = kernel({
+      name: 'broken',
+      bind: { y: 'write f32' },
+      grid: () => [1],
+      wgsl: '@compute @workgroup_size(1)\nfn main() { y[0] = missing; }',
+    });
+    const y = empty(tensor(device.current, [1]));
+    dispatch(broken, { y }, {});
+    const text = await message(read(y));
+    expect(text).toMatch(
+      /^KernelError: kernel broken does not compile:\n {2}line \d+: .*missing[^]*fn main\(\) \{ y\[0\] = missing; \}$/,
+    );
+  });
+
+  it('times launches', async () => {
+    if (!device.current.features.has('timestamp-query')) return;
+    using made = await step(device.current, { x: [1000] }, ({ x }) => add(add(x, x), x), { time: true });
+    made({ x: new Float32Array(1000) });
+    const times = await made.times();
+    expect(times.map((t) => t.kernel)).toEqual(['accumulate', 'accumulate']);
+    expect(times.every((t) => t.ms >= 0 && t.ms < 1000)).toBe(true);
+  });
+});
+
+describe('gradients', () => {
+  it('need a scalar or dy, and give zeros for what is not reached', async () => {
+    const x = tensor(device.current, [1, 2]);
+    expect(() => gradients(add(x, x), [x])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: gradients: without dy, y must be a scalar; sum it first or give dy; got y [2]]`,
+    );
+    const [dx] = gradients(fill(device.current, [], 3), [x]);
+    expect([...(await read(dx))]).toEqual([0, 0]);
+  });
+});
+
+const incrementKernel = kernel({
+  name: 'increment',
+  bind: { w: 'update f32' },
+  params: { n: 'u32' },
+  grid: () => [1],
+  wgsl: '@compute @workgroup_size(1)\nfn main() { for (var i = 0u; i < params.n; i++) { w[i] += 1.0; } }',
+});
+
+const forgetful = kernel({
+  name: 'forgetful',
+  bind: { x: 'read f32', y: 'write f32' },
+  params: { n: 'u32' },
+  grid: () => [1],
+  wgsl: '@compute @workgroup_size(1)\nfn main() { for (var i = 0u; i < params.n; i++) { y[i] = x[i]; } }',
+});
