@@ -10,6 +10,13 @@ export interface Image {
   readonly data: Uint8Array;
 }
 
+/** The class of each pixel, row by row. 16 bits where there are more than 256 classes. */
+export interface LabelMap {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array | Uint16Array;
+}
+
 /** A rectangle in pixels; `x`, `y` is its upper left corner. */
 export interface Region {
   readonly x: number;

@@ -64,3 +64,15 @@ function parse(bytes: Uint8Array): Map<string, FixtureTensor> {
   }
   return tensors;
 }
+
+const fonts = import.meta.glob('/node_modules/@fontsource/inter/files/inter-{latin,greek}-600-normal.woff', {
+  query: '?url&inline',
+  import: 'default',
+});
+
+/** The font that the package's pictures are lettered with, as `src/node/lettering.ts` reads it. */
+export async function loadFont(script: 'latin' | 'greek' = 'latin'): Promise<Uint8Array> {
+  const font = await fonts[`/node_modules/@fontsource/inter/files/inter-${script}-600-normal.woff`]?.();
+  if (font === undefined) throw new Error('@fontsource/inter is not installed; run npm ci');
+  return fromDataUrl(font as string);
+}

@@ -1,0 +1,194 @@
+/** Photos and label maps on disk. */
+import { readFile } from 'node:fs/promises';
+import { decode, encode, hasPngSignature } from 'fast-png';
+import sharp from 'sharp';
+import { checkImage, type Image, type LabelMap, PixelError } from '../zeroseg/image.ts';
+import type { Colour } from '../zeroseg/palette.ts';
+import { systemReason, writeFileAtomic } from './files.ts';
+
+/** A photo or label map could not be read; `file` names it, `reason` says why. */
+export class ImageError extends Error {
+  override readonly name = 'ImageError';
+  readonly file: string;
+  readonly reason: string;
+
+  constructor(op: string, file: string, reason: string, options?: ErrorOptions) {
+    super(`${op}: ${file}: ${reason}`, options);
+    this.file = file;
+    this.reason = reason;
+  }
+}
+
+/** Larger photos are refused: 2^28 pixels are 805 MB of RGB, and a bomb of a few kilobytes can claim as many. */
+export const largestPhoto: number = 2 ** 28;
+
+/**
+ * Reads a photo as 8-bit RGB, upright: JPEG, PNG, WebP, GIF, TIFF, AVIF and whatever else `sharp` reads.
+ *
+ * - The EXIF orientation is applied. Of an animation, the first frame is taken.
+ * - Transparency is laid over white. 16 bits become 8 by dropping the low ones.
+ * - Grey becomes three equal channels; CMYK becomes `(255 - c)(255 - k) / 255`, as in Pillow.
+ * - Colour profiles are ignored, as the reference (Pillow's `convert('RGB')`) ignores them: the same file gives the
+ *   same numbers everywhere, and CLIP was trained on such numbers.
+ *
+ * Throws {@link ImageError} naming the file and the reason: missing, a folder, empty, cut off, not an image, too large.
+ *
+ * ```ts
+ * const photo = await readPhoto('cat.jpg'); // { width, height, data }
+ * ```
+ */
+export async function readPhoto(path: string): Promise<Image> {
+  return decodePhoto(await readBytes('readPhoto', path), path);
+}
+
+/** {@link readPhoto} for bytes that are in memory already; `name` is what errors call them. */
+export async function decodePhoto(bytes: Uint8Array, name: string): Promise<Image> {
+  if (bytes.length === 0) throw new ImageError('readPhoto', name, 'the file is empty');
+  try {
+    const input = { failOn: 'truncated', ignoreIcc: true, limitInputPixels: false } as const;
+    const { width, height, space } = await sharp(bytes, input).metadata();
+    if (width * height > largestPhoto) {
+      const reason = `${width} x ${height} pixels are more than the ${largestPhoto} that are read; make it smaller first`;
+      throw new ImageError('readPhoto', name, reason);
+    }
+    const upright = sharp(bytes, input).autoOrient();
+    const pipeline =
+      space === 'cmyk'
+        ? // Left to itself libvips converts through a press profile of its own, also with ignoreIcc.
+          upright.pipelineColourspace('cmyk').toColourspace('cmyk')
+        : upright.flatten({ background: '#fff' }).toColourspace('srgb');
+    const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+    return { width: info.width, height: info.height, data: toRgb(data, info.channels) };
+  } catch (error) {
+    if (error instanceof ImageError) throw error;
+    throw new ImageError('readPhoto', name, decodeReason(error), { cause: error });
+  }
+}
+
+function toRgb(data: Uint8Array, channels: number): Uint8Array {
+  if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const pixels = data.length / channels;
+  const rgb = new Uint8Array(pixels * 3);
+  for (let i = 0; i < pixels; i++) {
+    for (let c = 0; c < 3; c++) {
+      if (channels < 3) rgb[i * 3 + c] = data[i * channels]!;
+      else {
+        // Pillow's rounding: MULDIV255.
+        const ink = data[i * channels + c]! * (255 - data[i * channels + 3]!) + 128;
+        rgb[i * 3 + c] = 255 - data[i * channels + 3]! - (((ink >> 8) + ink) >> 8);
+      }
+    }
+  }
+  return rgb;
+}
+
+/** libvips repeats itself and names its own parts; keep what tells the reader something. */
+function decodeReason(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  if (text.includes('unsupported image format')) return 'this is not an image, or of a kind that cannot be read';
+  const details = text
+    .split('\n')
+    .map((line) => line.replace(/^Input buffer has corrupt header:\s*/, '').replace(/^\w+: /, ''))
+    .find((line) => line.trim() !== '' && line !== 'Unknown error');
+  return `the file is damaged or cut off${details ? ` (${details.trim()})` : ''}; copy it again or leave it out`;
+}
+
+async function readBytes(op: string, path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new ImageError(op, path, systemReason(error), { cause: error });
+  }
+}
+
+/**
+ * Reads the class of each pixel from a PNG: the palette **index** of a palette PNG (as in PASCAL VOC), the value of a
+ * grey one (as in COCO); 16-bit grey gives a `Uint16Array`. Colours are never read as classes.
+ *
+ * Throws {@link ImageError} for files that are missing, empty, damaged, no PNG, or in colour.
+ *
+ * ```ts
+ * const { width, height, data } = await readLabelMap('SegmentationClass/2007_000033.png');
+ * ```
+ */
+export async function readLabelMap(path: string): Promise<LabelMap> {
+  const bytes = await readBytes('readLabelMap', path);
+  if (bytes.length === 0) throw new ImageError('readLabelMap', path, 'the file is empty');
+  if (!hasPngSignature(bytes)) {
+    const remedy = 'other formats blur or renumber classes; save palette indices or grey values as PNG';
+    throw new ImageError('readLabelMap', path, `label maps must be PNG; ${remedy}`);
+  }
+  // In the header chunk: bits a pixel at byte 24, interlacing at 28. fast-png 8 mixes up the rows of such files.
+  if (bytes[24]! < 8 && bytes[28] === 1) {
+    const reason = `interlaced PNGs of ${bytes[24]} bits cannot be read; save it without interlacing`;
+    throw new ImageError('readLabelMap', path, reason);
+  }
+  let png: ReturnType<typeof decode>;
+  try {
+    png = decode(bytes, { checkCrc: true });
+  } catch (error) {
+    const detail = (error as Error).message.replace(/:$/, '');
+    const reason = `the PNG is damaged or cut off (${detail}); copy it again`;
+    throw new ImageError('readLabelMap', path, reason, { cause: error });
+  }
+  const { width, height, channels, depth } = png;
+  if (channels !== 1) {
+    const remedy = 'this may be the coloured picture of a label map; use the one with class numbers';
+    const reason = `a label map has one channel of class numbers; this PNG has ${channels}; ${remedy}`;
+    throw new ImageError('readLabelMap', path, reason);
+  }
+  const data = depth < 8 ? unpack(png.data, width, height, depth) : png.data;
+  if (data.length !== width * height) {
+    const reason = `the PNG is damaged or cut off (${data.length} of ${width * height} pixels); copy it again`;
+    throw new ImageError('readLabelMap', path, reason);
+  }
+  return { width, height, data: data instanceof Uint16Array ? data : new Uint8Array(data) };
+}
+
+/** Rows of 1, 2 or 4 bits a pixel, each row starting at a new byte, the first pixel in the high bits. */
+function unpack(packed: ArrayLike<number>, width: number, height: number, depth: number): Uint8Array {
+  const data = new Uint8Array(width * height);
+  const stride = Math.ceil((width * depth) / 8);
+  const mask = (1 << depth) - 1;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const bit = x * depth;
+      data[y * width + x] = (packed[y * stride + (bit >> 3)]! >> (8 - depth - (bit & 7))) & mask;
+    }
+  }
+  return data;
+}
+
+/** Writes an RGB image as PNG, atomically. */
+export async function writePng(path: string, image: Image): Promise<void> {
+  checkImage('writePng', image);
+  const { width, height, data } = image;
+  await writeFileAtomic(
+    path,
+    await sharp(data, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer(),
+  );
+}
+
+/**
+ * Writes a label map as a palette PNG whose indices are the classes and whose colours are for looking, atomically.
+ * Palettes end at 256 colours: a map with larger classes becomes a 16-bit grey PNG, which {@link readLabelMap} reads
+ * as well.
+ */
+export async function writeLabelPng(path: string, labels: LabelMap, palette: readonly Colour[]): Promise<void> {
+  const { width, height, data } = labels;
+  if (data.length !== width * height) {
+    throw new PixelError(`writeLabelPng: ${width} x ${height} labels are ${width * height} values; got ${data.length}`);
+  }
+  let largest = 0;
+  for (const label of data) largest = Math.max(largest, label);
+  if (largest > 255) {
+    await writeFileAtomic(path, encode({ width, height, data: Uint16Array.from(data), channels: 1, depth: 16 }));
+    return;
+  }
+  const last = palette.at(-1) ?? [0, 0, 0];
+  const colours = Array.from({ length: Math.max(palette.length, largest + 1) }, (_, c) => [...(palette[c] ?? last)]);
+  const indices = Uint8Array.from(data);
+  await writeFileAtomic(path, encode({ width, height, data: indices, channels: 1, palette: colours.slice(0, 256) }));
+}
