@@ -1,0 +1,75 @@
+import type { Piece } from '../gpu/kernel.ts';
+
+/**
+ * A tensor seen from one axis is `outer · inner` lines of `length` elements that lie `inner` apart. What runs along an axis
+ * gives every line some neighbouring invocations of a workgroup, its lanes: lane 0 takes elements 0, LANES, 2 LANES, …
+ */
+export interface Lines {
+  readonly outer: number;
+  readonly length: number;
+  readonly inner: number;
+}
+
+/** The overrides of a kernel that works with lanes, with defaults. */
+export const laneOverrides = { WG: 64, LANES: 8, ACROSS: 0 } as const;
+
+/**
+ * Lanes for some lines. Neighbouring invocations should read neighbouring addresses: with `inner` 1 they are lanes of one
+ * line, otherwise (ACROSS) neighbouring lines.
+ */
+export function laneConstants({ length, inner }: Lines, most = 64): { WG: number; LANES: number; ACROSS: number } {
+  const across = inner >= 8;
+  let lanes = 1;
+  while (lanes < (across ? Math.min(most, 8) : most) && lanes * 4 < length) lanes *= 2;
+  return { WG: Math.max(across ? 32 * lanes : 64, lanes), LANES: lanes, ACROSS: Number(across) };
+}
+
+/** How many lines a workgroup takes. */
+export function linesPerGroup({ WG, LANES }: { WG: number; LANES: number }): number {
+  return WG / LANES;
+}
+
+/** Which line of the workgroup and which of its lanes an invocation is. For kernels with {@link laneOverrides}. */
+export const lanePlace: Piece = {
+  name: 'lanePlace',
+  wgsl: `
+fn lineOf(l: u32) -> u32 { return select(l / LANES, l % (WG / LANES), ACROSS == 1u); }
+fn laneOf(l: u32) -> u32 { return select(l % LANES, l / (WG / LANES), ACROSS == 1u); }
+// Where line i of the axis begins, and how far its elements are apart: see Lines.
+fn lineStart(line: u32, length: u32, inner: u32) -> u32 { return line / inner * (length * inner) + line % inner; }`,
+};
+
+/**
+ * Sum or maximum over the lanes of each line; every lane gets the result. All invocations of the workgroup must call it, from
+ * uniform control flow.
+ */
+export const laneSum: Piece = join('laneSum', 'a + b');
+export const laneMax: Piece = join('laneMax', 'max(a, b)');
+
+function join(name: string, combine: string): Piece {
+  return {
+    name,
+    needs: [lanePlace],
+    // The barrier in front lets two calls follow each other: nobody may still be reading the previous result.
+    wgsl: `
+var<workgroup> ${name}Cells: array<f32, WG>;
+fn ${name}(value: f32, l: u32) -> f32 {
+  if (LANES == 1u) { return value; }
+  let lane = laneOf(l);
+  let lines = WG / LANES;
+  let cell = lane * lines + lineOf(l);
+  workgroupBarrier();
+  ${name}Cells[cell] = value;
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half = half / 2u) {
+    if (lane < half) {
+      let a = ${name}Cells[cell];
+      let b = ${name}Cells[cell + half * lines];
+      ${name}Cells[cell] = ${combine};
+    }
+    workgroupBarrier();
+  }
+  return ${name}Cells[cell - lane * lines];
+}`,
+  };
+}
