@@ -1,0 +1,392 @@
+import { type Binding, type Element, type Kernel, kernel, type Scalar } from '../gpu/kernel.ts';
+import { fill } from '../tensor/fill.ts';
+import { differentiable, differentiableAll } from '../tensor/grad.ts';
+import { dispatch, empty } from '../tensor/record.ts';
+import { aroundAxis, checkShape, normalizeAxis, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { sum } from './reduce.ts';
+
+/**
+ * The same elements in the same order under another shape. Nothing is launched: both tensors share their bytes. One axis
+ * may be −1: what is left. The gradient is reshaped back.
+ *
+ * ```ts
+ * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
+ * reshape(x, [3, 2]); // [[1, 2], [3, 4], [5, 6]]
+ * reshape(x, [-1, 2]).shape; // [3, 2]
+ * ```
+ *
+ * @throws ShapeError when the shapes do not hold equally many elements.
+ */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const full = withoutWildcard(x, shape);
+  if (size(full) !== x.size) {
+    throw new ShapeError('reshape', `the shapes must hold equally many elements (${x.size} and ${size(full)})`, {
+      x: x.shape,
+      shape,
+    });
+  }
+  if (sameShape(full, x.shape)) return x;
+  const y = new Tensor(x.storage, full, x.dtype);
+  return differentiable(y, [x], (dy) => [reshape(dy, x.shape)]);
+}
+
+function withoutWildcard(x: Tensor, shape: Shape): Shape {
+  const at = shape.indexOf(-1);
+  if (at < 0) {
+    checkShape('reshape', shape);
+    return shape;
+  }
+  const others = shape.filter((_, i) => i !== at);
+  checkShape('reshape', others);
+  const rest = x.size / size(others);
+  if (!Number.isInteger(rest)) {
+    throw new ShapeError('reshape', 'the axis -1 would not be a whole number', { x: x.shape, shape });
+  }
+  return shape.map((axis, i) => (i === at ? rest : axis));
+}
+
+/**
+ * Reorders axes: axis `i` of the result is axis `order[i]` of `x`, `y[i₀, i₁, …] = x[…]` with `i_k` at axis `order[k]`.
+ * The gradient goes through the inverse order. Float or u32.
+ *
+ * ```ts
+ * const heads = permute(reshape(x, [B, N, H, D]), [0, 2, 1, 3]); // [B, H, N, D]
+ * ```
+ *
+ * @throws ShapeError when `order` does not name every axis once.
+ */
+export function permute(x: Tensor, order: readonly number[]): Tensor {
+  const axes = order.map((axis) => normalizeAxis('permute', axis, x.shape));
+  if (axes.length !== x.shape.length || new Set(axes).size !== axes.length) {
+    throw new ShapeError('permute', `the order [${order.join(', ')}] must name every axis once`, { x: x.shape });
+  }
+  const steps = strides(x.shape);
+  const shape = axes.map((axis) => x.shape[axis] as number);
+  const y = copied(
+    'permute',
+    x,
+    shape,
+    axes.map((axis) => steps[axis] as number),
+  );
+  const inverse = axes.map((_, i) => axes.indexOf(i));
+  return differentiable(y, [x], (dy) => [permute(dy, inverse)]);
+}
+
+/**
+ * Repeats `x` to a larger shape by NumPy's rule: axes are aligned at the end; an axis of 1, or a missing one, is repeated.
+ * The gradient is summed over the repeated axes. Float or u32.
+ *
+ * ```ts
+ * broadcastTo(tensor(device, [1, 2], [2, 1]), [2, 3]); // [[1, 1, 1], [2, 2, 2]]
+ * ```
+ *
+ * @throws ShapeError when an axis of `x` is neither 1 nor that of `shape`.
+ */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  checkShape('broadcastTo', shape);
+  const missing = shape.length - x.shape.length;
+  const aligned = shape.map((_, i) => (i < missing ? 1 : (x.shape[i - missing] as number)));
+  if (missing < 0 || !aligned.every((axis, i) => axis === 1 || axis === shape[i])) {
+    throw new ShapeError('broadcastTo', 'axes must be equal to those of the shape, or 1, counted from the last', {
+      x: x.shape,
+      shape,
+    });
+  }
+  if (sameShape(x.shape, shape)) return x;
+  const steps = strides(aligned).map((step, i) => (aligned[i] === 1 ? 0 : step));
+  const y = copied('broadcastTo', x, shape, steps);
+  const axes = shape.flatMap((axis, i) => (aligned[i] === 1 && axis !== 1 ? [i] : []));
+  return differentiable(y, [x], (dy) => [reshape(axes.length > 0 ? sum(dy, { axes, keepDims: true }) : dy, x.shape)]);
+}
+
+/**
+ * A range of one axis, from `start` up to, but not with, `end`: `y[…, i, …] = x[…, start + i, …]`. The gradient is zero
+ * outside of the range. Float or u32.
+ *
+ * ```ts
+ * const patches = slice(tokens, 1, 1); // without the class token: [B, N, C] → [B, N - 1, C]
+ * ```
+ *
+ * @throws ShapeError unless `0 ≤ start ≤ end ≤ length of the axis`.
+ */
+export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
+  const at = normalizeAxis('slice', axis, x.shape);
+  const { outer, length, inner } = aroundAxis(x.shape, at);
+  const stop = end ?? length;
+  if (!Number.isInteger(start) || !Number.isInteger(stop) || start < 0 || stop < start || stop > length) {
+    throw new ShapeError('slice', `${start} to ${stop} is no range of axis ${at} (length ${length})`, { x: x.shape });
+  }
+  if (start === 0 && stop === length) return x;
+  const y = empty(
+    x,
+    x.shape.map((one, i) => (i === at ? stop - start : one)),
+  );
+  const around = { outer, long: length * inner, short: (stop - start) * inner, start: start * inner };
+  dispatch(sliceKernels[elementOf(x)], { x, y }, around);
+  return differentiable(y, [x], (dy) => {
+    const dx = empty(x);
+    dispatch(pad, { dy, dx }, around);
+    return [dx];
+  });
+}
+
+/**
+ * Joins tensors along one axis, in order; all other axes agree. Each gets its range of the gradient. Float or u32.
+ *
+ * ```ts
+ * const tokens = concat([classToken, patches], 1); // [B, 1, C] and [B, N, C] → [B, N + 1, C]
+ * ```
+ *
+ * @throws ShapeError when there is none, or when other axes or dtypes differ.
+ */
+export function concat(xs: readonly Tensor[], axis: number): Tensor {
+  const first = xs[0];
+  if (!first) throw new ShapeError('concat', 'at least one tensor is needed');
+  const at = normalizeAxis('concat', axis, first.shape);
+  const shapes = Object.fromEntries(xs.map((x, i) => [`x${i}`, x.shape]));
+  for (const x of xs) {
+    if (x.dtype !== first.dtype) {
+      throw new ShapeError('concat', `all must have one dtype (${first.dtype} and ${x.dtype})`, shapes);
+    }
+    if (x.shape.length !== first.shape.length || !x.shape.every((one, i) => i === at || one === first.shape[i])) {
+      throw new ShapeError('concat', `all axes but axis ${at} must be equal`, shapes);
+    }
+  }
+  if (xs.length === 1) return first;
+  const sizes = xs.map((x) => x.shape[at] as number);
+  const y = joined(xs, at);
+  return differentiable(y, xs, (dy) => parts(dy, at, sizes));
+}
+
+/**
+ * Cuts a tensor along one axis into parts of the given sizes: the inverse of {@link concat}, and as cheap. Float or u32.
+ *
+ * ```ts
+ * const [q, k, v] = split(qkv, -1, [C, C, C]); // [B, N, 3 C] → three of [B, N, C]
+ * ```
+ *
+ * @throws ShapeError when the sizes do not add up to the axis.
+ */
+export function split(x: Tensor, axis: number, sizes: readonly number[]): Tensor[] {
+  const at = normalizeAxis('split', axis, x.shape);
+  checkShape('split', sizes);
+  const total = sizes.reduce((a, b) => a + b, 0);
+  if (total !== x.shape[at]) {
+    throw new ShapeError('split', `the sizes ${sizes.join(' + ')} = ${total} must fill axis ${at}`, { x: x.shape });
+  }
+  const ys = parts(x, at, sizes);
+  differentiableAll(ys, [x], (dys) => {
+    const all = dys.map((dy, i) => dy ?? fill(x.device, (ys[i] as Tensor).shape, 0));
+    return [joined(all, at)];
+  });
+  return ys;
+}
+
+/** As many tensors are joined or cut by one launch: eight bindings, one of which is the whole. */
+const PARTS = 7;
+
+function joined(xs: readonly Tensor[], axis: number): Tensor {
+  const first = xs[0] as Tensor;
+  const shape = first.shape.map((one, i) => (i === axis ? xs.reduce((n, x) => n + (x.shape[axis] as number), 0) : one));
+  const filled = xs.filter((x) => x.size > 0);
+  if (filled.length === 0) return empty(first, shape);
+  if (filled.length === 1) return new Tensor((filled[0] as Tensor).storage, shape, first.dtype);
+  if (filled.length > PARTS) {
+    const groups: Tensor[] = [];
+    for (let i = 0; i < filled.length; i += PARTS) groups.push(joined(filled.slice(i, i + PARTS), axis));
+    return joined(groups, axis);
+  }
+  const y = empty(first, shape);
+  launchParts('concat', y, filled, axis);
+  return y;
+}
+
+function parts(x: Tensor, axis: number, sizes: readonly number[]): Tensor[] {
+  const ys = sizes.map((one) =>
+    empty(
+      x,
+      x.shape.map((other, i) => (i === axis ? one : other)),
+    ),
+  );
+  if (x.size === 0) return ys;
+  const filled = ys.filter((y) => y.size > 0);
+  if (filled.length > PARTS) {
+    // In groups: first ranges of up to seven times as many, then the parts of each.
+    const groups: number[][] = [];
+    for (let i = 0; i < sizes.length; i += PARTS) groups.push(sizes.slice(i, i + PARTS));
+    const ranges = parts(
+      x,
+      axis,
+      groups.map((group) => group.reduce((a, b) => a + b, 0)),
+    );
+    return ranges.flatMap((range, i) => parts(range, axis, groups[i] as number[]));
+  }
+  if (filled.length === 1) {
+    return ys.map((y) => (y.size > 0 ? new Tensor(x.storage, y.shape, x.dtype) : y));
+  }
+  launchParts('split', x, filled, axis);
+  return ys;
+}
+
+function launchParts(name: 'concat' | 'split', whole: Tensor, some: readonly Tensor[], axis: number): void {
+  const widths = some.map((part) => {
+    const { length, inner } = aroundAxis(part.shape, axis);
+    return length * inner;
+  });
+  const tensors: Record<string, Tensor> = { whole };
+  const params: Record<string, number> = { n: whole.size, row: widths.reduce((a, b) => a + b, 0) };
+  some.forEach((part, i) => {
+    tensors[`part${i}`] = part;
+    params[`width${i}`] = widths[i] as number;
+  });
+  dispatch(partsKernel(name, some.length, elementOf(whole)), tensors, params);
+}
+
+/** Elements to step over for the next index of each axis. */
+function strides(shape: Shape): number[] {
+  return shape.map((_, i) => size(shape.slice(i + 1)));
+}
+
+function elementOf(x: Tensor): 'T' | 'u32' {
+  return x.dtype === 'u32' ? 'u32' : 'T';
+}
+
+/** `y[i₀, i₁, …] = x[Σ i_k · steps_k]`. Without a launch where that is the order in which the elements lie already. */
+function copied(op: string, x: Tensor, shape: Shape, steps: readonly number[]): Tensor {
+  // Neighbouring axes that are stepped through as one are one.
+  const axes: { length: number; step: number }[] = [];
+  shape.forEach((length, i) => {
+    if (length === 1) return;
+    const last = axes.at(-1);
+    const step = steps[i] as number;
+    if (last && last.step === length * step) axes[axes.length - 1] = { length: last.length * length, step };
+    else axes.push({ length, step });
+  });
+  if (size(shape) === x.size && (axes.length === 0 || (axes.length === 1 && axes[0]?.step === 1))) {
+    return new Tensor(x.storage, shape, x.dtype);
+  }
+  if (axes.length > 6) throw new ShapeError(op, 'at most six axes that do not stay together', { x: x.shape });
+  const y = empty(x, shape);
+  if (y.size === 0) return y;
+  const length = (i: number) => axes[i]?.length ?? 1;
+  const step = (i: number) => axes[i]?.step ?? 0;
+  dispatch(
+    copyKernels[elementOf(x)],
+    { x, y },
+    {
+      n: y.size,
+      ...{ length1: length(1), length2: length(2), length3: length(3), length4: length(4), length5: length(5) },
+      ...{ step0: step(0), step1: step(1), step2: step(2), step3: step(3), step4: step(4), step5: step(5) },
+    },
+    { RANK: axes.length },
+  );
+  return y;
+}
+
+// One invocation writes one element; its index is taken apart from the last axis on.
+const copyKernel = (element: 'T' | 'u32') =>
+  kernel({
+    name: 'copy',
+    bind: { x: `read ${element}`, y: `write ${element}` },
+    params: {
+      n: 'u32',
+      ...{ length1: 'u32', length2: 'u32', length3: 'u32', length4: 'u32', length5: 'u32' },
+      ...{ step0: 'u32', step1: 'u32', step2: 'u32', step3: 'u32', step4: 'u32', step5: 'u32' },
+    } as const,
+    override: { WG: 64, RANK: 6 },
+    grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+    wgsl: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  var rest = i;
+  var at = 0u;
+  if (RANK > 5u) { at += (rest % params.length5) * params.step5; rest /= params.length5; }
+  if (RANK > 4u) { at += (rest % params.length4) * params.step4; rest /= params.length4; }
+  if (RANK > 3u) { at += (rest % params.length3) * params.step3; rest /= params.length3; }
+  if (RANK > 2u) { at += (rest % params.length2) * params.step2; rest /= params.length2; }
+  if (RANK > 1u) { at += (rest % params.length1) * params.step1; rest /= params.length1; }
+  y[i] = x[at + rest * params.step0];
+}`,
+  });
+const copyKernels = { T: copyKernel('T'), u32: copyKernel('u32') };
+
+// Rows of `long` elements; the range of each starts at `start` and has `short` elements. One invocation an element.
+const around = { outer: 'u32', long: 'u32', short: 'u32', start: 'u32' } as const;
+const sliceKernel = (element: 'T' | 'u32') =>
+  kernel({
+    name: 'slice',
+    bind: { x: `read ${element}`, y: `write ${element}` },
+    params: around,
+    override: { WG: 64 },
+    grid: ({ outer, short }, { WG }) => [Math.ceil((outer * short) / WG)],
+    wgsl: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.outer * params.short) { return; }
+  y[i] = x[(i / params.short) * params.long + params.start + i % params.short];
+}`,
+  });
+const sliceKernels = { T: sliceKernel('T'), u32: sliceKernel('u32') };
+
+const pad = kernel({
+  name: 'slice backward',
+  bind: { dy: 'read T', dx: 'write T' },
+  params: around,
+  override: { WG: 64 },
+  grid: ({ outer, long }, { WG }) => [Math.ceil((outer * long) / WG)],
+  wgsl: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.outer * params.long) { return; }
+  let at = i % params.long;
+  // Below the start this wraps around and is too large as well.
+  let inside = at - params.start;
+  if (inside < params.short) { dx[i] = dy[(i / params.long) * params.short + inside]; } else { dx[i] = T(0); }
+}`,
+});
+
+const partsKernels = new Map<string, Kernel<Record<string, Binding>, Record<string, Scalar>, { WG: number }>>();
+
+// One invocation an element of the whole; rows are made of one stretch of each part.
+function partsKernel(
+  name: 'concat' | 'split',
+  count: number,
+  element: Element,
+): Kernel<Record<string, Binding>, Record<string, Scalar>, { WG: number }> {
+  const key = `${name} ${count} ${element}`;
+  const known = partsKernels.get(key);
+  if (known) return known;
+  const [ofWhole, ofPart] = name === 'concat' ? (['write', 'read'] as const) : (['read', 'write'] as const);
+  const bind: Record<string, Binding> = { whole: `${ofWhole} ${element}` };
+  const params: Record<string, Scalar> = { n: 'u32', row: 'u32' };
+  let branches = '';
+  for (let i = 0; i < count; i++) {
+    bind[`part${i}`] = `${ofPart} ${element}`;
+    params[`width${i}`] = 'u32';
+    const part = `part${i}[row * params.width${i} + at]`;
+    const assignment = name === 'concat' ? `whole[i] = ${part};` : `${part} = whole[i];`;
+    branches += `  if (at < params.width${i}) { ${assignment} return; }\n  at -= params.width${i};\n`;
+  }
+  const made = kernel({
+    name,
+    bind,
+    params,
+    override: { WG: 64 },
+    grid: ({ n }, { WG }) => [Math.ceil((n as number) / WG)],
+    wgsl: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  let row = i / params.row;
+  var at = i % params.row;
+${branches}}`,
+  });
+  partsKernels.set(key, made);
+  return made;
+}
