@@ -349,14 +349,14 @@ describe('files', () => {
     const messages = [
       await failure(readJson(join(folder, 'no.json'))),
       await failure(readJson(await file('void.json', ''))),
-      await failure(readJson(await file('bad.json', '{"a": 1,}'))),
+      (await failure(readJson(await file('bad.json', '{"a": 1,}')))).replace(/\(.*\)/, '(what V8 says)'),
       await failure(writeFileAtomic(join(folder, 'bad.json', 'x'), '')),
     ];
     expect(messages).toMatchInlineSnapshot(`
       [
         "FileError: readJson: FOLDER/no.json: there is no such file or folder",
         "FileError: readJson: FOLDER/void.json: the file is empty",
-        "FileError: readJson: FOLDER/bad.json: not valid JSON (Expected double-quoted property name in JSON at position 8)",
+        "FileError: readJson: FOLDER/bad.json: not valid JSON (what V8 says)",
         "FileError: writeFileAtomic: FOLDER/bad.json/x: a file of that name is in the way",
       ]
     `);

@@ -1,0 +1,172 @@
+/** Photos with ground truth, in the folders that PASCAL VOC, PASCAL Context and COCO come in. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import type { Image, LabelMap } from '../zeroseg/image.ts';
+import { systemReason } from './files.ts';
+import { readLabelMap, readPhoto } from './image-files.ts';
+import { photoEndings } from './photos.ts';
+
+/** A data set is incomplete or not laid out as expected; `path` names where. */
+export class DataSetError extends Error {
+  override readonly name = 'DataSetError';
+  readonly path: string;
+
+  constructor(path: string, reason: string, options?: ErrorOptions) {
+    super(`data set: ${path}: ${reason}`, options);
+    this.path = path;
+  }
+}
+
+/** One photo and its label map. Nothing is read before {@link LabelledPhoto.load}. */
+export interface LabelledPhoto {
+  readonly id: string;
+  /** Path of the photo. */
+  readonly photo: string;
+  /** Path of the label map. */
+  readonly labels: string;
+  /**
+   * Reads both; labels are numbered 0..classes-1, with 255 where nothing counts. Throws {@link DataSetError} naming both
+   * files when their sizes differ.
+   */
+  load(): Promise<{ image: Image; labels: LabelMap }>;
+}
+
+/** Renumbers a label map; see the maps of `src/zeroseg/class-names.ts`. */
+export type Renumber = (labels: Uint8Array | Uint16Array) => Uint8Array;
+
+/** Where in the data set's folder photos, label maps and the list of ids are; label maps are `ID.png`. */
+interface Layout {
+  readonly photos: string;
+  readonly labels: string;
+  readonly renumber?: Renumber | undefined;
+}
+
+/**
+ * PASCAL VOC 2012: `JPEGImages/ID.jpg`, `SegmentationClass/ID.png` (palette indices), ids in
+ * `ImageSets/Segmentation/SPLIT.txt`.
+ *
+ * ```ts
+ * for (const item of await vocDataSet('VOCdevkit/VOC2012')) {
+ *   const { image, labels } = await item.load();
+ * }
+ * ```
+ */
+export async function vocDataSet(root: string, split = 'val'): Promise<LabelledPhoto[]> {
+  const ids = await readSplit(root, ['ImageSets/Segmentation'], split);
+  return pair(ids, { photos: join(root, 'JPEGImages'), labels: join(root, 'SegmentationClass') });
+}
+
+/**
+ * PASCAL Context: VOC 2010 photos with `SegmentationClassContext/ID.png`, ids in
+ * `ImageSets/SegmentationContext/SPLIT.txt`. The maps hold 60 classes, as MMSegmentation converts them; give `renumber`
+ * for maps with the original 459 categories.
+ */
+export async function contextDataSet(root: string, split = 'val', renumber?: Renumber): Promise<LabelledPhoto[]> {
+  const ids = await readSplit(root, ['ImageSets/SegmentationContext', 'ImageSets/Segmentation'], split);
+  const labels = join(root, 'SegmentationClassContext');
+  return pair(ids, { photos: join(root, 'JPEGImages'), labels, renumber: renumber ?? refuseOriginal });
+}
+
+function refuseOriginal(labels: Uint8Array | Uint16Array): Uint8Array {
+  const high = labels.find((label) => label > 59 && label !== 255);
+  if (high === undefined) return Uint8Array.from(labels);
+  throw new RangeError(
+    `category ${high} is none of the 60 classes; if these are the original 459 categories, give the map that renumbers them`,
+  );
+}
+
+/**
+ * COCO objects. Either `images/ID.jpg` with `objects/ID.png` (grey: 0 background, 1..80 objects, 255 crowds), or the
+ * official files: photos in `images/SPLIT` or `SPLIT`, COCO-Stuff pixel maps in `annotations/SPLIT`,
+ * `stuffthingmaps/SPLIT` or `stuffthingmaps_trainval2017/SPLIT`, renumbered by `renumber`.
+ */
+export async function cocoDataSet(root: string, split = 'val2017', renumber?: Renumber): Promise<LabelledPhoto[]> {
+  if (await isFolder(join(root, 'objects'))) {
+    const photos = join(root, 'images');
+    const ids = (await list(photos)).filter(isPhoto).map((name) => basename(name, extname(name)));
+    return pair(ids, { photos, labels: join(root, 'objects') });
+  }
+  const photos = await firstFolder(root, [`images/${split}`, split], 'photos');
+  const folders = [`annotations/${split}`, `stuffthingmaps/${split}`, `stuffthingmaps_trainval2017/${split}`];
+  const labels = await firstFolder(root, folders, 'label maps');
+  const ids = (await list(photos)).filter(isPhoto).map((name) => basename(name, extname(name)));
+  if (!renumber) throw new DataSetError(labels, 'COCO-Stuff pixel maps need the map that renumbers them to 80 objects');
+  return pair(ids, { photos, labels, renumber });
+}
+
+const isPhoto = (name: string): boolean => !name.startsWith('.') && photoEndings.includes(extname(name).toLowerCase());
+
+async function pair(ids: readonly string[], { photos, labels, renumber }: Layout): Promise<LabelledPhoto[]> {
+  const photoNames = new Map((await list(photos)).filter(isPhoto).map((name) => [basename(name, extname(name)), name]));
+  const labelNames = new Set(await list(labels));
+  if (ids.length === 0) throw new DataSetError(photos, 'there are no photos in this folder');
+  return [...ids].sort().map((id) => {
+    const photo = join(photos, photoNames.get(id) ?? `${id}.jpg`);
+    const map = join(labels, `${id}.png`);
+    if (!photoNames.has(id)) throw new DataSetError(photo, `there is no such photo; its label map would be ${map}`);
+    if (!labelNames.has(`${id}.png`)) throw new DataSetError(map, `there is no such label map; its photo is ${photo}`);
+    return { id, photo, labels: map, load: () => load(photo, map, renumber) };
+  });
+}
+
+async function load(
+  photo: string,
+  map: string,
+  renumber: Renumber | undefined,
+): Promise<{ image: Image; labels: LabelMap }> {
+  const [image, labels] = await Promise.all([readPhoto(photo), readLabelMap(map)]);
+  if (image.width !== labels.width || image.height !== labels.height) {
+    const sizes = `${labels.width} x ${labels.height}, and its photo ${photo} is ${image.width} x ${image.height}`;
+    throw new DataSetError(map, `the label map is ${sizes}; they must be of one size`);
+  }
+  if (!renumber) return { image, labels };
+  try {
+    return { image, labels: { ...labels, data: renumber(labels.data) } };
+  } catch (error) {
+    throw new DataSetError(map, (error as Error).message, { cause: error });
+  }
+}
+
+async function readSplit(root: string, folders: readonly string[], split: string): Promise<string[]> {
+  const folder = await firstFolder(root, folders, 'lists of ids');
+  const path = join(folder, `${split}.txt`);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new DataSetError(path, systemReason(error), { cause: error });
+    }
+    const known = (await list(folder)).filter((name) => name.endsWith('.txt')).map((name) => name.slice(0, -4));
+    const remedy = known.length > 0 ? `this data set has: ${known.sort().join(', ')}` : 'the folder holds no lists';
+    throw new DataSetError(path, `there is no split "${split}"; ${remedy}`, { cause: error });
+  }
+  const ids = text.split(/\r?\n/).map((line) => line.trim());
+  const filled = ids.filter((id) => id !== '');
+  if (filled.length === 0) throw new DataSetError(path, 'the list of ids is empty');
+  const seen = new Set<string>();
+  const twice = filled.find((id) => seen.size === seen.add(id).size);
+  if (twice !== undefined) throw new DataSetError(path, `the id ${twice} is listed twice`);
+  return filled;
+}
+
+async function firstFolder(root: string, folders: readonly string[], what: string): Promise<string> {
+  if (!(await isFolder(root))) throw new DataSetError(root, 'there is no such folder; check the spelling');
+  for (const folder of folders) if (await isFolder(join(root, folder))) return join(root, folder);
+  throw new DataSetError(root, `the folder with the ${what} is missing; looked for ${folders.join(', ')}`);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+async function list(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    throw new DataSetError(folder, systemReason(error), { cause: error });
+  }
+}
