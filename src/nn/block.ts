@@ -1,0 +1,37 @@
+import type { Tensor } from '../tensor/tensor.ts';
+import { Attention } from './attention.ts';
+import type { Initializer } from './init.ts';
+import { LayerNorm } from './layer-norm.ts';
+import type { Activation } from './linear.ts';
+import { Mlp } from './mlp.ts';
+import type { Weights } from './module.ts';
+
+export interface BlockOptions {
+  readonly dim: number;
+  readonly heads: number;
+  /** Width of the MLP's hidden layer. */
+  readonly hidden: number;
+  readonly eps: number;
+  readonly init: Initializer;
+  readonly activation?: Activation;
+}
+
+/** A pre-norm transformer block: `x += attn(norm1(x))`, `x += mlp(norm2(x))`; `[B, N, dim]` → `[B, N, dim]`. */
+export class Block {
+  readonly norm1: LayerNorm;
+  readonly attn: Attention;
+  readonly norm2: LayerNorm;
+  readonly mlp: Mlp;
+
+  constructor(weights: Weights, { dim, heads, hidden, eps, init, activation }: BlockOptions) {
+    this.norm1 = new LayerNorm(weights.in('norm1'), dim, eps);
+    this.attn = new Attention(weights.in('attn'), dim, heads, init);
+    this.norm2 = new LayerNorm(weights.in('norm2'), dim, eps);
+    this.mlp = new Mlp(weights.in('mlp'), dim, hidden, dim, init, activation);
+  }
+
+  forward(x: Tensor, causal = false): Tensor {
+    const attended = this.attn.forward(this.norm1.forward(x), x, causal);
+    return this.mlp.forward(this.norm2.forward(attended), attended);
+  }
+}

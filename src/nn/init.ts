@@ -1,0 +1,35 @@
+import { type Shape, size } from '../tensor/shape.ts';
+import { normalNumber, type Random } from './random.ts';
+
+/** Fills a new parameter: its shape, and a generator of its own. */
+export type Initializer = (shape: Shape, uniform: Random) => Float32Array;
+
+export const zeros: Initializer = (shape) => new Float32Array(size(shape));
+export const ones: Initializer = (shape) => new Float32Array(size(shape)).fill(1);
+
+/** N(0, deviation²). */
+export function normal(deviation: number): Initializer {
+  return (shape, uniform) => Float32Array.from({ length: size(shape) }, () => deviation * normalNumber(uniform));
+}
+
+/** N(0, deviation²), drawn again outside of ±`bound` (an absolute value, as timm has it). */
+export function truncatedNormal(deviation: number, bound = 2): Initializer {
+  return (shape, uniform) =>
+    Float32Array.from({ length: size(shape) }, () => {
+      let value: number;
+      do value = deviation * normalNumber(uniform);
+      while (Math.abs(value) > bound);
+      return value;
+    });
+}
+
+/**
+ * Xavier, uniform in ±√(6 / (inputs + outputs)) (Glorot and Bengio, 2010). The first axis is outputs, all others together
+ * are inputs: a patch embedding counts as a matrix, as in MAE.
+ */
+export const xavierUniform: Initializer = (shape, uniform) => {
+  const outputs = shape[0] ?? 1;
+  const inputs = size(shape.slice(1));
+  const bound = Math.sqrt(6 / (inputs + outputs));
+  return Float32Array.from({ length: size(shape) }, () => bound * (2 * uniform() - 1));
+};

@@ -1,0 +1,21 @@
+import { layerNorm } from '../kernels/layer-norm.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { ones, zeros } from './init.ts';
+import type { Weights } from './module.ts';
+
+/** Layer normalisation over the last axis (biased variance), `[..., dim]`. */
+export class LayerNorm {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly eps: number;
+
+  constructor(weights: Weights, dim: number, eps: number) {
+    this.weight = weights.parameter('weight', [dim], ones);
+    this.bias = weights.parameter('bias', [dim], zeros);
+    this.eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight, this.bias, this.eps);
+  }
+}

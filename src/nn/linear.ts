@@ -1,0 +1,27 @@
+import { linear } from '../kernels/matmul.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Initializer, xavierUniform, zeros } from './init.ts';
+import type { Weights } from './module.ts';
+
+/** The activations that the tail of a matrix product can apply. */
+export type Activation = 'gelu' | 'gelu-tanh' | 'quick-gelu' | 'relu';
+
+/** `y = x·Wᵀ + b` over the last axis: `[..., inputs]` → `[..., outputs]`; `W` is `[outputs, inputs]`. */
+export class Linear {
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined;
+
+  constructor(weights: Weights, inputs: number, outputs: number, init: Initializer = xavierUniform, bias = true) {
+    this.weight = weights.parameter('weight', [outputs, inputs], init);
+    this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;
+  }
+
+  /** `activation(x·Wᵀ + b) + residual`, in one launch. */
+  forward(x: Tensor, tail: { activation?: Activation | undefined; residual?: Tensor } = {}): Tensor {
+    return linear(x, this.weight, {
+      ...(this.bias ? { bias: this.bias } : {}),
+      ...(tail.activation ? { activation: tail.activation } : {}),
+      ...(tail.residual ? { residual: tail.residual } : {}),
+    });
+  }
+}

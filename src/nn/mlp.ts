@@ -1,0 +1,49 @@
+import { permute } from '../kernels/layout.ts';
+import { matmul } from '../kernels/matmul.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Initializer } from './init.ts';
+import { type Activation, Linear } from './linear.ts';
+import type { Weights } from './module.ts';
+
+/** `fc2(activation(fc1(x)))` over the last axis. */
+export class Mlp {
+  readonly fc1: Linear;
+  readonly fc2: Linear;
+  readonly activation: Activation;
+
+  constructor(
+    weights: Weights,
+    inputs: number,
+    hidden: number,
+    outputs: number,
+    init: Initializer,
+    activation: Activation = 'gelu',
+  ) {
+    this.fc1 = new Linear(weights.in('fc1'), inputs, hidden, init);
+    this.fc2 = new Linear(weights.in('fc2'), hidden, outputs, init);
+    this.activation = activation;
+  }
+
+  forward(x: Tensor, residual?: Tensor): Tensor {
+    const h = this.fc1.forward(x, { activation: this.activation });
+    return this.fc2.forward(h, residual ? { residual } : {});
+  }
+}
+
+/** An MLP across tokens (Mixer): `[B, inputs, D]` → `[B, outputs, D]`, the same for every channel. */
+export class TokenMlp {
+  readonly fc1: Linear;
+  readonly fc2: Linear;
+
+  constructor(weights: Weights, inputs: number, hidden: number, outputs: number, init: Initializer) {
+    this.fc1 = new Linear(weights.in('fc1'), inputs, hidden, init);
+    this.fc2 = new Linear(weights.in('fc2'), hidden, outputs, init);
+  }
+
+  forward(x: Tensor): Tensor {
+    const bias = this.fc1.bias as Tensor;
+    // [B, inputs, D]ᵀ · [hidden, inputs]ᵀ: the transposes are flags, nothing is moved.
+    const h = matmul(x, this.fc1.weight, { transposeA: true, transposeB: true, bias, activation: 'gelu' });
+    return permute(this.fc2.forward(h), [0, 2, 1]);
+  }
+}

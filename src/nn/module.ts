@@ -1,0 +1,131 @@
+import { Device } from '../gpu/device.ts';
+import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
+import { free, lasting, Tensor, write } from '../tensor/tensor.ts';
+import type { Initializer } from './init.ts';
+import { random } from './random.ts';
+import { CheckpointError, type StoredTensor, toFloat32 } from './safetensors.ts';
+
+/** An object whose fields are parameters (lasting tensors), other modules, or lists of modules. */
+export type Module = object;
+
+/** A weight: a lasting tensor, found by {@link parameters} because it is a field of a module. */
+export function parameter(device: Device, shape: Shape, values: Float32Array): Tensor {
+  return lasting(device, shape, values);
+}
+
+/**
+ * All parameters of a module with their names: the path of fields that leads to each, such as
+ * `encoder.blocks.3.attn.qkv.weight`. In the order of the fields. Constant tensors (position tables) are no parameters.
+ */
+export function parameters(module: Module): Map<string, Tensor> {
+  const found = new Map<string, Tensor>();
+  const seen = new Set<Tensor>();
+  const walk = (value: unknown, path: string) => {
+    if (value instanceof Tensor) {
+      if (value.storage.root.kind !== 'lasting' || seen.has(value)) return;
+      seen.add(value);
+      found.set(path, value);
+    } else if (Array.isArray(value) || isModule(value)) {
+      for (const [key, field] of Object.entries(value)) walk(field, path ? `${path}.${key}` : key);
+    }
+  };
+  walk(module, '');
+  return found;
+}
+
+/** Instances of classes are walked into; plain data, typed arrays and the device are not. */
+function isModule(value: unknown): value is Module {
+  if (typeof value !== 'object' || value === null || value instanceof Device) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype !== null && prototype !== Object.prototype && !ArrayBuffer.isView(value);
+}
+
+/** Number of weights. */
+export function countParameters(module: Module): number {
+  let n = 0;
+  for (const t of parameters(module).values()) n += t.size;
+  return n;
+}
+
+/** Frees the memory of all parameters. Steps that use them must be gone. */
+export function freeParameters(module: Module): void {
+  for (const t of parameters(module).values()) free(t);
+}
+
+/** Where a module under construction gets its weights from; `in` descends by one field. */
+export interface Weights {
+  readonly device: Device;
+  /** The weight called `name` here: `init` is used where weights are new. */
+  parameter(name: string, shape: Shape, init: Initializer): Tensor;
+  in(name: string | number): Weights;
+}
+
+/** Gives values by full name. */
+export type WeightValues = (name: string, shape: Shape, init: Initializer) => Float32Array;
+
+/** Weights whose values come from a function of the full name and shape. */
+export function weightsFrom(device: Device, values: WeightValues, path = ''): Weights {
+  const full = (name: string | number) => (path ? `${path}.${name}` : String(name));
+  return {
+    device,
+    parameter: (name, shape, init) => parameter(device, shape, values(full(name), shape, init)),
+    in: (name) => weightsFrom(device, values, full(name)),
+  };
+}
+
+/** New weights: every parameter has a generator of its own, made of the seed and its name. */
+export function newWeights(device: Device, seed: number): Weights {
+  return weightsFrom(device, (name, shape, init) => init(shape, random(seed, name)));
+}
+
+/**
+ * Weights of a checkpoint, by name. `names` translates ours into the checkpoint's; a list of names is joined along the
+ * first axis (q, k and v into qkv).
+ *
+ * @throws CheckpointError when a tensor is missing or has another shape.
+ */
+export function storedWeights(
+  device: Device,
+  stored: ReadonlyMap<string, StoredTensor>,
+  file: string,
+  names: (name: string) => string | readonly string[] = (name) => name,
+): Weights {
+  return weightsFrom(device, (name, shape) => {
+    const theirs = names(name);
+    const list = typeof theirs === 'string' ? [theirs] : theirs;
+    const partShape = list.length === 1 ? shape : [(shape[0] ?? 1) / list.length, ...shape.slice(1)];
+    return join(list.map((part) => values(stored, file, part, partShape)));
+  });
+}
+
+/** Parts of one weight, laid behind each other. */
+export function join(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0] as Float32Array;
+  const all = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+function values(stored: ReadonlyMap<string, StoredTensor>, file: string, name: string, shape: Shape): Float32Array {
+  const found = stored.get(name);
+  if (!found) throw new CheckpointError(file, `has no tensor '${name}'; expected one of shape ${formatShape(shape)}`);
+  if (!sameShape(found.shape, shape)) {
+    throw new CheckpointError(file, `tensor '${name}' is ${formatShape(found.shape)}; expected ${formatShape(shape)}`);
+  }
+  return toFloat32(found);
+}
+
+/** Overwrites the parameters of a module by those of the same names. Nothing is written unless all fit. */
+export function loadParameters(
+  module: Module,
+  stored: ReadonlyMap<string, StoredTensor>,
+  file: string,
+  names: (name: string) => string = (name) => name,
+): void {
+  const entries = [...parameters(module)].map(([name, t]) => [t, values(stored, file, names(name), t.shape)] as const);
+  for (const [t, data] of entries) write(t, data);
+}

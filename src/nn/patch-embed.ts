@@ -1,0 +1,32 @@
+import { patchEmbed } from '../kernels/patchify.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Initializer, xavierUniform, zeros } from './init.ts';
+import type { Weights } from './module.ts';
+
+/** The convolution of a patch embedding: `weight` is `[dim, channels, patch, patch]`. */
+class PatchProjection {
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined;
+
+  constructor(weights: Weights, shape: readonly number[], init: Initializer, bias: boolean) {
+    this.weight = weights.parameter('weight', shape, init);
+    this.bias = bias ? weights.parameter('bias', [shape[0] as number], zeros) : undefined;
+  }
+}
+
+/** Patches of an image as tokens, row by row: `[B, C, H, W]` → `[B, (H/patch)·(W/patch), dim]`. */
+export class PatchEmbed {
+  readonly proj: PatchProjection;
+
+  constructor(
+    weights: Weights,
+    { channels, patch, dim, bias = true }: { channels: number; patch: number; dim: number; bias?: boolean },
+    init: Initializer = xavierUniform,
+  ) {
+    this.proj = new PatchProjection(weights.in('proj'), [dim, channels, patch, patch], init, bias);
+  }
+
+  forward(image: Tensor): Tensor {
+    return patchEmbed(image, this.proj.weight, this.proj.bias);
+  }
+}

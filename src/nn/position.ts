@@ -1,0 +1,24 @@
+/**
+ * Fixed two-dimensional sine and cosine positions (MAE), one row of width `dim` (a multiple of 4) per patch, row by row;
+ * with `cls`, a row of zeros in front. With `w_i = 10000^(−i/q)`, `q = dim/4`, the patch in grid row r, column c has
+ * `[sin(c·w), cos(c·w), sin(r·w), cos(r·w)]`: the column comes first. Computed in double, stored in single precision.
+ */
+export function sinCosPositions(dim: number, rows: number, cols: number, cls: boolean): Float32Array {
+  if (dim % 4 !== 0) throw new RangeError(`sinCosPositions: the width must be a multiple of 4; got ${dim}`);
+  const q = dim / 4;
+  const first = cls ? 1 : 0;
+  const table = new Float32Array((first + rows * cols) * dim);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < cols; c++) {
+      const at = (first + r * cols + c) * dim;
+      for (let i = 0; i < q; i++) {
+        const w = 10000 ** (-i / q);
+        table[at + i] = Math.sin(c * w);
+        table[at + q + i] = Math.cos(c * w);
+        table[at + 2 * q + i] = Math.sin(r * w);
+        table[at + 3 * q + i] = Math.cos(r * w);
+      }
+    }
+  }
+  return table;
+}

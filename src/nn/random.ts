@@ -1,0 +1,46 @@
+/** Uniform numbers in [0, 1): the host's generator, for initial weights and the order of images. Same on every platform. */
+export type Random = () => number;
+
+/** FNV-1a, 32 bits, of the UTF-8 bytes of `text`. */
+export function hashText(text: string): number {
+  let h = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) h = Math.imul(h ^ byte, 0x01000193);
+  return h >>> 0;
+}
+
+/**
+ * A generator (sfc32 by Chris Doty-Humphrey) for a seed and a name. Different names give independent streams, so adding a
+ * layer does not change the weights of the others.
+ */
+export function random(seed: number, name = ''): Random {
+  let a = hashText(`${seed}:${name}`);
+  let b = hashText(`${name}/${seed}`);
+  let c = seed >>> 0;
+  let counter = 1;
+  const next = () => {
+    const t = (a + b + counter++) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = ((c << 21) | (c >>> 11)) + t;
+    return (t >>> 0) / 4294967296;
+  };
+  for (let i = 0; i < 15; i++) next();
+  return next;
+}
+
+/** Standard normal numbers by Box and Muller. */
+export function normalNumber(uniform: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+/** The numbers 0..n−1 in random order (Fisher and Yates). */
+export function permutation(n: number, uniform: Random): Uint32Array {
+  const order = Uint32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(uniform() * (i + 1));
+    const swap = order[i] as number;
+    order[i] = order[j] as number;
+    order[j] = swap;
+  }
+  return order;
+}

@@ -1,0 +1,202 @@
+import { takeRows } from '../kernels/gather.ts';
+import { broadcastTo, concat, reshape, slice } from '../kernels/layout.ts';
+import { add } from '../kernels/pointwise.ts';
+import { interpolatePositions } from '../kernels/resize.ts';
+import { Block } from '../nn/block.ts';
+import { normal } from '../nn/init.ts';
+import { LayerNorm } from '../nn/layer-norm.ts';
+import { Linear } from '../nn/linear.ts';
+import type { Weights } from '../nn/module.ts';
+import { PatchEmbed } from '../nn/patch-embed.ts';
+import { label } from '../tensor/record.ts';
+import { ShapeError } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Trace } from './model.ts';
+
+/** Sizes of a CLIP checkpoint. */
+export interface ClipConfig {
+  readonly vision: {
+    readonly width: number;
+    readonly heads: number;
+    readonly layers: number;
+    readonly patch: number;
+    readonly image: number;
+  };
+  readonly text: {
+    readonly width: number;
+    readonly heads: number;
+    readonly layers: number;
+    readonly vocab: number;
+    readonly context: number;
+  };
+  /** Width of the joint space. */
+  readonly projection: number;
+  readonly activation: 'quick_gelu' | 'gelu';
+  readonly layer_norm_eps: number;
+}
+
+/** How patch features are taken from the image tower: all tokens of the last layer, or MaskCLIP's value path. */
+export type DenseMode = 'plain' | 'value';
+
+const silent: Trace = () => {};
+const init = normal(0.02);
+
+function towerBlocks(
+  weights: Weights,
+  { width, heads, layers }: { width: number; heads: number; layers: number },
+  { activation, layer_norm_eps: eps }: ClipConfig,
+): Block[] {
+  return Array.from(
+    { length: layers },
+    (_, i) =>
+      new Block(weights.in('blocks').in(i), {
+        dim: width,
+        heads,
+        hidden: 4 * width,
+        eps,
+        init,
+        activation: activation === 'quick_gelu' ? 'quick-gelu' : 'gelu',
+      }),
+  );
+}
+
+/** CLIP's image tower: a ViT with a class token and a norm in front of the blocks (section 16.1). */
+export class ClipVision {
+  readonly class_embedding: Tensor;
+  readonly patch_embed: PatchEmbed;
+  readonly positions: Tensor;
+  readonly norm_pre: LayerNorm;
+  readonly blocks: readonly Block[];
+  readonly norm_post: LayerNorm;
+  readonly projection: Linear;
+  readonly config: ClipConfig;
+
+  constructor(weights: Weights, config: ClipConfig) {
+    const { width, patch, image } = config.vision;
+    this.class_embedding = weights.parameter('class_embedding', [width], init);
+    this.patch_embed = new PatchEmbed(weights.in('patch_embed'), { channels: 3, patch, dim: width, bias: false });
+    this.positions = weights.parameter('positions', [(image / patch) ** 2 + 1, width], init);
+    this.norm_pre = new LayerNorm(weights.in('norm_pre'), width, config.layer_norm_eps);
+    this.blocks = towerBlocks(weights, config.vision, config);
+    this.norm_post = new LayerNorm(weights.in('norm_post'), width, config.layer_norm_eps);
+    this.projection = new Linear(weights.in('projection'), width, config.projection, init, false);
+    this.config = config;
+  }
+
+  /** Image features, not normalised: `[B, 3, H, W]` → `[B, projection]`. Positions are resampled for other sizes. */
+  forward(pixels: Tensor, trace: Trace = silent): Tensor {
+    const x = this.#run(pixels, this.blocks, trace);
+    const [batch = 0, , width = 0] = x.shape;
+    const first = reshape(slice(x, 1, 0, 1), [batch, width]);
+    const features = this.projection.forward(this.norm_post.forward(first));
+    trace('image_features', features);
+    return features;
+  }
+
+  /** Features of every patch, row by row: `[B, 3, H, W]` → `[B, N, projection]` (section 14). */
+  dense(pixels: Tensor, mode: DenseMode): Tensor {
+    const last = this.blocks.at(-1);
+    let x: Tensor;
+    if (mode === 'plain' || !last) x = this.#run(pixels, this.blocks, silent);
+    else {
+      x = this.#run(pixels, this.blocks.slice(0, -1), silent);
+      const width = this.config.vision.width;
+      const qkv = last.attn.qkv.forward(last.norm1.forward(x));
+      const attended = last.attn.proj.forward(slice(qkv, 2, 2 * width, 3 * width), { residual: x });
+      x = last.mlp.forward(last.norm2.forward(attended), attended);
+    }
+    const patches = slice(x, 1, 1, x.shape[1] as number);
+    return this.projection.forward(this.norm_post.forward(patches));
+  }
+
+  #run(pixels: Tensor, blocks: readonly Block[], trace: Trace): Tensor {
+    const { width, patch, image } = this.config.vision;
+    const [batch = 0, , height = 0, columns = 0] = pixels.shape;
+    const embedded = this.patch_embed.forward(pixels);
+    const cls = broadcastTo(reshape(this.class_embedding, [1, 1, width]), [batch, 1, width]);
+    const [rows, cols] = [Math.floor(height / patch), Math.floor(columns / patch)];
+    let positions = reshape(this.positions, [1, (image / patch) ** 2 + 1, width]);
+    if (rows !== image / patch || cols !== image / patch) {
+      const table = slice(positions, 1, 1, positions.shape[1] as number);
+      positions = concat([slice(positions, 1, 0, 1), interpolatePositions(table, rows, cols)], 1);
+    }
+    let x = add(concat([cls, embedded], 1), positions);
+    trace('vision.embedded', x);
+    x = this.norm_pre.forward(x);
+    trace('vision.pre_ln', x);
+    blocks.forEach((block, i) => {
+      x = label(`clip.vision.${i}`, () => block.forward(x));
+      trace(`vision.layer${i}`, x);
+    });
+    return x;
+  }
+}
+
+/** CLIP's text tower: a causal transformer, read at the end token (section 16.1). */
+export class ClipText {
+  readonly positions: Tensor;
+  readonly blocks: readonly Block[];
+  readonly norm: LayerNorm;
+  readonly projection: Linear | undefined;
+  readonly config: ClipConfig;
+  /**
+   * Token embeddings `[vocab, width]`, on the host: the table of ViT-L/14 is 152 MB, more than many devices bind at once,
+   * and a batch of texts needs a few hundred rows of it.
+   */
+  readonly #table: Float32Array;
+
+  constructor(weights: Weights, config: ClipConfig, table: Float32Array, projected = true) {
+    const { width, context } = config.text;
+    this.positions = weights.parameter('positions', [context, width], init);
+    this.blocks = towerBlocks(weights, config.text, config);
+    this.norm = new LayerNorm(weights.in('norm'), width, config.layer_norm_eps);
+    this.projection = projected
+      ? new Linear(weights.in('projection'), width, config.projection, init, false)
+      : undefined;
+    this.config = config;
+    this.#table = table;
+  }
+
+  /** Rows of token ids, all of one length, as embeddings `[T, L, width]` on the host. */
+  embed(rows: readonly ArrayLike<number>[]): Float32Array {
+    const { width, vocab } = this.config.text;
+    const length = rows[0]?.length ?? 0;
+    const out = new Float32Array(rows.length * length * width);
+    rows.forEach((row, r) => {
+      for (let i = 0; i < length; i++) {
+        const id = row[i] as number;
+        if (!(id >= 0 && id < vocab)) {
+          throw new ShapeError(
+            'clip text',
+            `token ${id} is not in the vocabulary of ${vocab}; use the checkpoint's tokenizer`,
+          );
+        }
+        out.set(this.#table.subarray(id * width, (id + 1) * width), (r * length + i) * width);
+      }
+    });
+    return out;
+  }
+
+  /** `embedded` `[T, L, width]` with L ≤ context, and the position of each end token, u32 `[T, 1]` → `[T, projection]`. */
+  forward(embedded: Tensor, ends: Tensor, trace: Trace = silent): Tensor {
+    const [texts = 0, length = 0, width = 0] = embedded.shape;
+    const positions = slice(reshape(this.positions, [1, ...this.positions.shape]), 1, 0, length);
+    let x = add(embedded, positions);
+    trace('text.embedded', x);
+    this.blocks.forEach((block, i) => {
+      x = label(`clip.text.${i}`, () => block.forward(x, true));
+      trace(`text.layer${i}`, x);
+    });
+    const last = reshape(takeRows(this.norm.forward(x), ends), [texts, width]);
+    const features = this.projection ? this.projection.forward(last) : last;
+    trace('text_features', features);
+    return features;
+  }
+}
+
+/** Where a row's text ends: the first position of its largest id (the end token has the largest of all). */
+export function endPosition(row: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < row.length; i++) if ((row[i] as number) > (row[best] as number)) best = i;
+  return best;
+}

@@ -1,0 +1,240 @@
+/** All sizes and choices of the model and its losses. Names and defaults: the full model, ViT-B/16 at 224. */
+export interface ZeroSegConfig {
+  /** Side of the input image, side of a patch, channels. */
+  readonly image: number;
+  readonly patch: number;
+  readonly chans: number;
+  /** Encoder (paper: ViT-Base). */
+  readonly dim: number;
+  readonly depth: number;
+  readonly heads: number;
+  readonly mlp_ratio: number;
+  /** Decoder (MAE's; the paper gives the 8 layers). */
+  readonly dec_dim: number;
+  readonly dec_depth: number;
+  readonly dec_heads: number;
+  /** Blocks of each stage of the segmentation head. */
+  readonly seg_depths: readonly number[];
+  /** Learnable tokens of the two grouping stages, and how many groups each forms. */
+  readonly group_tokens: readonly number[];
+  readonly output_groups: readonly number[];
+  readonly seg_heads: number;
+  readonly seg_mlp_ratio: number;
+  /** Hidden widths of the grouping block's token mixer and channel MLP, relative to `dim`. */
+  readonly assign_mlp_ratio: readonly [number, number];
+  /** Hidden width of the projector, and width of CLIP's joint space. */
+  readonly proj_hidden: number;
+  readonly clip_dim: number;
+  /** LayerNorm's eps in encoder and decoder, and in the head. */
+  readonly eps_mae: number;
+  readonly eps_seg: number;
+  /** Gumbel-softmax: temperature; phantom member in the group means; one-hot values with straight-through gradients. */
+  readonly tau: number;
+  readonly assign_eps: number;
+  readonly hard: boolean;
+  /** Share of patches that the encoder does not see in training. */
+  readonly mask_ratio: number;
+  /** What the head sees: the kept patches, or all positions with mask tokens in the gaps. */
+  readonly seg_input: 'visible' | 'full';
+  /** Whether the class token is a member too. */
+  readonly seg_use_cls: boolean;
+  /** Segments for the matching loss after the last block, or before it. */
+  readonly segment_tap: 'post' | 'pre';
+  /** Rebuild pixels standardised per patch. */
+  readonly norm_pix: boolean;
+  /** Sides of the view grids. */
+  readonly grids: readonly number[];
+  /** Compare features as they are, or as unit vectors. */
+  readonly target_norm: 'none' | 'l2';
+  /** Reductions of the L1 losses over channels and over segments. */
+  readonly feat_reduce: 'mean' | 'sum';
+  readonly segment_reduce: 'sum' | 'mean';
+  /** Loss weights. */
+  readonly w_rec: number;
+  readonly w_dist: number;
+  readonly w_match: number;
+  /** Which views the image embedding is pulled to. */
+  readonly distill_views: 'all' | 'first';
+}
+
+/** The paper's model. */
+export const baseConfig: ZeroSegConfig = {
+  image: 224,
+  patch: 16,
+  chans: 3,
+  dim: 768,
+  depth: 12,
+  heads: 12,
+  mlp_ratio: 4,
+  dec_dim: 512,
+  dec_depth: 8,
+  dec_heads: 16,
+  seg_depths: [2, 2, 1],
+  group_tokens: [32, 8],
+  output_groups: [32, 8],
+  seg_heads: 12,
+  seg_mlp_ratio: 4,
+  assign_mlp_ratio: [0.5, 4],
+  proj_hidden: 3072,
+  clip_dim: 768,
+  eps_mae: 1e-6,
+  eps_seg: 1e-5,
+  tau: 1,
+  assign_eps: 1,
+  hard: true,
+  mask_ratio: 0.6,
+  seg_input: 'visible',
+  seg_use_cls: false,
+  segment_tap: 'post',
+  norm_pix: false,
+  grids: [1, 2, 3, 4],
+  target_norm: 'none',
+  feat_reduce: 'mean',
+  segment_reduce: 'sum',
+  w_rec: 1,
+  w_dist: 1,
+  w_match: 1,
+  distill_views: 'all',
+};
+
+/** A model small enough to train on a processor in minutes: 64 px, 8 px patches, 16 then 8 groups. */
+export const tinyConfig: ZeroSegConfig = {
+  ...baseConfig,
+  image: 64,
+  patch: 8,
+  dim: 96,
+  depth: 4,
+  heads: 4,
+  dec_dim: 64,
+  dec_depth: 2,
+  dec_heads: 4,
+  group_tokens: [16, 8],
+  output_groups: [16, 8],
+  seg_heads: 4,
+  proj_hidden: 192,
+  clip_dim: 64,
+};
+
+/** Configurations by name, for `--config`. */
+export const configs: Readonly<Record<string, ZeroSegConfig>> = { base: baseConfig, tiny: tinyConfig };
+
+/** A configuration that makes no sense. The message names the key, the rule and the value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+type Rule = (value: unknown) => string | undefined;
+const whole =
+  (least: number): Rule =>
+  (v) =>
+    Number.isInteger(v) && (v as number) >= least ? undefined : `a whole number of at least ${least}`;
+const numberIn =
+  (low: number, high: number, open = false): Rule =>
+  (v) =>
+    typeof v === 'number' && v >= low && v <= high && !(open && (v === low || v === high))
+      ? undefined
+      : `a number ${open ? 'between' : 'from'} ${low} ${open ? 'and' : 'to'} ${high}`;
+const oneOf =
+  (...allowed: readonly unknown[]): Rule =>
+  (v) =>
+    allowed.includes(v) ? undefined : `one of ${allowed.join(', ')}`;
+const listOf =
+  (rule: Rule, length?: number): Rule =>
+  (v) => {
+    if (!Array.isArray(v) || v.length === 0 || (length !== undefined && v.length !== length)) {
+      return length === undefined ? 'a list' : `a list of ${length}`;
+    }
+    const broken = v.map(rule).find((words) => words !== undefined);
+    return broken && `a list in which each is ${broken}`;
+  };
+const positive = numberIn(0, Number.MAX_VALUE, true);
+
+const rules: Readonly<Record<keyof ZeroSegConfig, Rule>> = {
+  image: whole(1),
+  patch: whole(1),
+  chans: whole(1),
+  dim: whole(4),
+  depth: whole(0),
+  heads: whole(1),
+  mlp_ratio: positive,
+  dec_dim: whole(4),
+  dec_depth: whole(0),
+  dec_heads: whole(1),
+  seg_depths: listOf(whole(0), 3),
+  group_tokens: listOf(whole(1), 2),
+  output_groups: listOf(whole(1), 2),
+  seg_heads: whole(1),
+  seg_mlp_ratio: positive,
+  assign_mlp_ratio: listOf(positive, 2),
+  proj_hidden: whole(1),
+  clip_dim: whole(1),
+  eps_mae: positive,
+  eps_seg: positive,
+  tau: positive,
+  assign_eps: positive,
+  hard: oneOf(true, false),
+  mask_ratio: numberIn(0, 1),
+  seg_input: oneOf('visible', 'full'),
+  seg_use_cls: oneOf(true, false),
+  segment_tap: oneOf('post', 'pre'),
+  norm_pix: oneOf(true, false),
+  grids: listOf(whole(1)),
+  target_norm: oneOf('none', 'l2'),
+  feat_reduce: oneOf('mean', 'sum'),
+  segment_reduce: oneOf('sum', 'mean'),
+  w_rec: numberIn(0, Number.MAX_VALUE),
+  w_dist: numberIn(0, Number.MAX_VALUE),
+  w_match: numberIn(0, Number.MAX_VALUE),
+  distill_views: oneOf('all', 'first'),
+};
+
+/**
+ * Checks a configuration, completed by `defaults`.
+ *
+ * @throws ConfigError that names the key: an unknown one, a value of the wrong kind, sizes that do not divide.
+ */
+export function resolveConfig(
+  given: Readonly<Record<string, unknown>>,
+  defaults: ZeroSegConfig = baseConfig,
+): ZeroSegConfig {
+  for (const [key, value] of Object.entries(given)) {
+    const rule = rules[key as keyof ZeroSegConfig];
+    if (!rule)
+      throw new ConfigError(`configuration: there is no key '${key}'; keys are ${Object.keys(rules).join(', ')}`);
+    const expected = rule(value);
+    if (expected) throw new ConfigError(`configuration: '${key}' must be ${expected}; got ${JSON.stringify(value)}`);
+  }
+  const config = { ...defaults, ...given } as ZeroSegConfig;
+  const divides = (a: keyof ZeroSegConfig, b: keyof ZeroSegConfig) => {
+    if ((config[a] as number) % (config[b] as number) !== 0) {
+      throw new ConfigError(`configuration: '${a}' (${config[a]}) must be a multiple of '${b}' (${config[b]})`);
+    }
+  };
+  divides('image', 'patch');
+  divides('dim', 'heads');
+  divides('dim', 'seg_heads');
+  divides('dec_dim', 'dec_heads');
+  for (const key of ['dim', 'dec_dim'] as const) {
+    if (config[key] % 4 !== 0)
+      throw new ConfigError(`configuration: '${key}' must be a multiple of 4; got ${config[key]}`);
+  }
+  if (keptPatches(config) < 1) {
+    throw new ConfigError(`configuration: 'mask_ratio' ${config.mask_ratio} leaves no patch of ${patchCount(config)}`);
+  }
+  return config;
+}
+
+/** Patches of an input image. */
+export function patchCount({ image, patch }: ZeroSegConfig): number {
+  return (image / patch) ** 2;
+}
+
+/** Patches that the encoder sees in training: `floor(N · (1 − mask_ratio))`. */
+export function keptPatches(config: ZeroSegConfig): number {
+  return keepCount(patchCount(config), config.mask_ratio);
+}
+
+/** `floor(n · (1 − ratio))`, with the usual floating-point product. */
+export function keepCount(n: number, ratio: number): number {
+  return Math.floor(n * (1 - ratio));
+}

@@ -1,0 +1,64 @@
+import { takeRows } from '../kernels/gather.ts';
+import { broadcastTo, concat } from '../kernels/layout.ts';
+import { add } from '../kernels/pointwise.ts';
+import { Block } from '../nn/block.ts';
+import { normal, xavierUniform } from '../nn/init.ts';
+import { LayerNorm } from '../nn/layer-norm.ts';
+import type { Weights } from '../nn/module.ts';
+import { PatchEmbed } from '../nn/patch-embed.ts';
+import { sinCosPositions } from '../nn/position.ts';
+import { label } from '../tensor/record.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
+import type { ZeroSegConfig } from './config.ts';
+import type { Trace } from './model.ts';
+
+/** The masked autoencoder's encoder (section 4): a ViT that sees only the kept patches. */
+export class Encoder {
+  readonly cls_token: Tensor;
+  readonly patch_embed: PatchEmbed;
+  readonly blocks: readonly Block[];
+  readonly norm: LayerNorm;
+  readonly #positions: Float32Array;
+  readonly #grid: number;
+
+  constructor(weights: Weights, config: ZeroSegConfig) {
+    const { dim, depth, heads, mlp_ratio, eps_mae: eps, patch, chans: channels } = config;
+    this.cls_token = weights.parameter('cls_token', [1, 1, dim], normal(0.02));
+    this.patch_embed = new PatchEmbed(weights.in('patch_embed'), { channels, patch, dim });
+    const hidden = Math.round(dim * mlp_ratio);
+    this.blocks = Array.from(
+      { length: depth },
+      (_, i) => new Block(weights.in('blocks').in(i), { dim, heads, hidden, eps, init: xavierUniform }),
+    );
+    this.norm = new LayerNorm(weights.in('norm'), dim, eps);
+    this.#grid = config.image / patch;
+    this.#positions = sinCosPositions(dim, this.#grid, this.#grid, false);
+  }
+
+  /** The position table without its (zero) class row, `[1, N, dim]`. */
+  positions(): Tensor {
+    const dim = this.cls_token.shape[2] as number;
+    return tensor(this.cls_token.device, this.#positions, [1, this.#grid ** 2, dim]);
+  }
+
+  /**
+   * `image` `[B, C, H, W]` → latent `[B, 1 + n, dim]`, the class token first. `idsKeep` `[B, n]` says which patches are
+   * seen, in that order; without it, all. `positions` `[1, N, dim]` replace the table for images of another size.
+   */
+  forward(image: Tensor, trace: Trace, idsKeep?: Tensor, positions: Tensor = this.positions()): Tensor {
+    const embedded = this.patch_embed.forward(image);
+    trace('patch_embed', embedded);
+    const placed = add(embedded, positions);
+    const visible = idsKeep ? takeRows(placed, idsKeep) : placed;
+    trace('visible_tokens', visible);
+    const [batch = 0, , dim = 0] = visible.shape;
+    let x = concat([broadcastTo(this.cls_token, [batch, 1, dim]), visible], 1);
+    this.blocks.forEach((block, i) => {
+      x = label(`encoder.blocks.${i}`, () => block.forward(x));
+      trace(`encoder.block${i}`, x);
+    });
+    const latent = this.norm.forward(x);
+    trace('latent', latent);
+    return latent;
+  }
+}

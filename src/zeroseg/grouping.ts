@@ -1,0 +1,123 @@
+import { groupMembers } from '../kernels/grouping.ts';
+import { matmul } from '../kernels/matmul.ts';
+import { add, scale } from '../kernels/pointwise.ts';
+import { softmax } from '../kernels/softmax.ts';
+import { CrossAttention } from '../nn/attention.ts';
+import type { Initializer } from '../nn/init.ts';
+import { LayerNorm } from '../nn/layer-norm.ts';
+import { Linear } from '../nn/linear.ts';
+import { Mlp, TokenMlp } from '../nn/mlp.ts';
+import type { Weights } from '../nn/module.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Trace } from './model.ts';
+
+/** Gumbel noise of a grouping block: given as a tensor `[B, G, N]`, or made on the GPU from a key. */
+export type GroupingNoise = { readonly noise: Tensor } | { readonly key: Tensor; readonly stream: number } | undefined;
+
+export interface GroupingOptions {
+  readonly dim: number;
+  readonly heads: number;
+  readonly tokens: number;
+  readonly groups: number;
+  /** Hidden widths of the token mixer and of the channel MLPs. */
+  readonly mixerHidden: number;
+  readonly hidden: number;
+  readonly eps: number;
+  readonly init: Initializer;
+  readonly tau: number;
+  readonly assignEps: number;
+  readonly hard: boolean;
+}
+
+/** Group tokens look at the members (steps 3 to 5). */
+class PreAssign {
+  readonly attn: CrossAttention;
+  readonly norm2: LayerNorm;
+  readonly mlp: Mlp;
+  readonly norm_post: LayerNorm;
+
+  constructor(weights: Weights, { dim, heads, hidden, eps, init }: GroupingOptions) {
+    this.attn = new CrossAttention(weights.in('attn'), dim, heads, init);
+    this.norm2 = new LayerNorm(weights.in('norm2'), dim, eps);
+    this.mlp = new Mlp(weights.in('mlp'), dim, hidden, dim, init);
+    this.norm_post = new LayerNorm(weights.in('norm_post'), dim, eps);
+  }
+
+  forward(q: Tensor, x: Tensor): Tensor {
+    const attended = this.attn.forward(q, x, q);
+    return this.norm_post.forward(this.mlp.forward(this.norm2.forward(attended), attended));
+  }
+}
+
+/** The projections of the assignment: one head over all channels. */
+class Assign {
+  readonly q_proj: Linear;
+  readonly k_proj: Linear;
+  readonly v_proj: Linear;
+  readonly proj: Linear;
+
+  constructor(weights: Weights, dim: number, init: Initializer) {
+    this.q_proj = new Linear(weights.in('q_proj'), dim, dim, init);
+    this.k_proj = new Linear(weights.in('k_proj'), dim, dim, init);
+    this.v_proj = new Linear(weights.in('v_proj'), dim, dim, init);
+    this.proj = new Linear(weights.in('proj'), dim, dim, init);
+  }
+}
+
+/**
+ * GroupViT's grouping block (section 6.2): members `x` `[B, N, D]` and tokens `[B, G0, D]` become G new members, by a
+ * hard assignment of every member to one group.
+ */
+export class Grouping {
+  readonly norm_tokens: LayerNorm;
+  readonly mlp_inter: TokenMlp;
+  readonly norm_post_tokens: LayerNorm;
+  readonly norm_x: LayerNorm;
+  readonly pre_assign: PreAssign;
+  readonly assign: Assign;
+  readonly norm_new_x: LayerNorm;
+  readonly mlp_channels: Mlp;
+  readonly #options: GroupingOptions;
+
+  constructor(weights: Weights, options: GroupingOptions) {
+    const { dim, tokens, groups, mixerHidden, hidden, eps, init } = options;
+    this.norm_tokens = new LayerNorm(weights.in('norm_tokens'), dim, eps);
+    this.mlp_inter = new TokenMlp(weights.in('mlp_inter'), tokens, mixerHidden, groups, init);
+    this.norm_post_tokens = new LayerNorm(weights.in('norm_post_tokens'), dim, eps);
+    this.norm_x = new LayerNorm(weights.in('norm_x'), dim, eps);
+    this.pre_assign = new PreAssign(weights.in('pre_assign'), options);
+    this.assign = new Assign(weights.in('assign'), dim, init);
+    this.norm_new_x = new LayerNorm(weights.in('norm_new_x'), dim, eps);
+    this.mlp_channels = new Mlp(weights.in('mlp_channels'), dim, hidden, dim, init);
+    this.#options = options;
+  }
+
+  /** New members `[B, G, D]`, and the assignment without noise `[B, G, N]` (computed only if somebody uses it). */
+  forward(members: Tensor, tokens: Tensor, noise: GroupingNoise, trace: Trace): { x: Tensor; softMap: Tensor } {
+    const { dim, tau, hard, assignEps: eps } = this.#options;
+    const x = this.norm_x.forward(members);
+    const projected = this.norm_post_tokens.forward(this.mlp_inter.forward(this.norm_tokens.forward(tokens)));
+    trace('projected_tokens', projected);
+    const q = this.pre_assign.forward(projected, x);
+    trace('pre_assigned', q);
+    // Scaling the few queries instead of the logits: [B, G, D] is smaller than [B, G, N].
+    const logits = matmul(scale(this.assign.q_proj.forward(q), dim ** -0.5), this.assign.k_proj.forward(x), {
+      transposeB: true,
+    });
+    trace('assign_logits', logits);
+    const { grouped, assign, soft } = groupMembers(logits, this.assign.v_proj.forward(x), {
+      tau: noise ? tau : 1,
+      hard,
+      eps,
+      ...noise,
+    });
+    trace('assign', assign);
+    trace('assign_soft', soft);
+    const y = add(this.assign.proj.forward(grouped), q);
+    const result = this.mlp_channels.forward(this.norm_new_x.forward(y), y);
+    trace('grouped', result);
+    const softMap = softmax(logits, 1);
+    trace('soft_map', softMap);
+    return { x: result, softMap };
+  }
+}

@@ -1,0 +1,59 @@
+import { l2Normalize } from '../kernels/layer-norm.ts';
+import { slice } from '../kernels/layout.ts';
+import { distill, reconstruction, segmentMatch } from '../kernels/losses.ts';
+import { add, scale } from '../kernels/pointwise.ts';
+import { fill } from '../tensor/fill.ts';
+import { label } from '../tensor/record.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ZeroSegConfig } from './config.ts';
+
+/** The three terms and their weighted sum (section 8); scalars. */
+export interface Losses {
+  readonly rec: Tensor;
+  readonly distill: Tensor;
+  readonly match: Tensor;
+  readonly total: Tensor;
+  /** Nearest local view of each segment, u32 `[B, S]`; undefined where there are no local views. */
+  readonly matchIndex: Tensor | undefined;
+}
+
+export interface LossInputs {
+  readonly image: Tensor;
+  /** Undefined where nothing is masked: the reconstruction loss is 0. */
+  readonly pred: Tensor | undefined;
+  readonly mask: Tensor | undefined;
+  readonly segments: Tensor;
+  readonly global: Tensor;
+  /** Teacher features `[B, V, C]`, in the order of the grids. */
+  readonly views: Tensor;
+}
+
+/** `L = w_rec·L_rec + w_dist·L_distill + w_match·L_match`. */
+export function losses(config: ZeroSegConfig, { image, pred, mask, segments, global, views }: LossInputs): Losses {
+  const { patch, norm_pix: normPixels, target_norm, feat_reduce: features, segment_reduce } = config;
+  const unit = (x: Tensor) => (target_norm === 'l2' ? l2Normalize(x) : x);
+  const nothing = () => fill(image.device, [], 0);
+
+  const rec = label('loss.rec', () =>
+    pred && mask ? reconstruction(image, pred, mask, { patch, normPixels }) : nothing(),
+  );
+  const targets = unit(views);
+  const dist = label('loss.distill', () => {
+    const wanted = config.distill_views === 'first' ? slice(targets, 1, 0, 1) : targets;
+    return distill(unit(global), wanted, { features });
+  });
+  // The whole image is no local view: only the cells of finer grids are.
+  const first = config.grids[0] === 1 ? 1 : 0;
+  const count = views.shape[1] as number;
+  const matched =
+    count > first
+      ? label('loss.match', () =>
+          segmentMatch(unit(segments), slice(targets, 1, first, count), { features, segments: segment_reduce }),
+        )
+      : undefined;
+  const match = matched?.loss ?? nothing();
+  const total = label('loss.total', () =>
+    add(add(scale(rec, config.w_rec), scale(dist, config.w_dist)), scale(match, config.w_match)),
+  );
+  return { rec, distill: dist, match, total, matchIndex: matched?.index };
+}

@@ -1,0 +1,99 @@
+import { reshape, slice } from '../kernels/layout.ts';
+import { shuffleMask } from '../kernels/masking.ts';
+import { matmul } from '../kernels/matmul.ts';
+import { interpolatePositions } from '../kernels/resize.ts';
+import type { Weights } from '../nn/module.ts';
+import { label } from '../tensor/record.ts';
+import { ShapeError } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { keptPatches, type ZeroSegConfig } from './config.ts';
+import { Decoder } from './decoder.ts';
+import { Encoder } from './encoder.ts';
+import type { GroupingNoise } from './grouping.ts';
+import { type Losses, losses } from './losses.ts';
+import { type Segmentation, SegmentationHead } from './segmentation-head.ts';
+
+/** Sees every activation by name, in order of computation. What it does not keep is never computed for it. */
+export type Trace = (name: string, activation: Tensor) => void;
+
+const silent: Trace = () => {};
+
+/** What a training step sees. */
+export interface TrainingInputs {
+  /** Normalised images `[B, C, image, image]`. */
+  readonly image: Tensor;
+  /** Teacher features `[B, V, clip_dim]`, in the order of `grids`. */
+  readonly views: Tensor;
+  /** Uniform noise `[B, N]`: the patches with the smallest values are kept. */
+  readonly maskNoise: Tensor;
+  /** Gumbel noise of the two grouping blocks. */
+  readonly noises: readonly GroupingNoise[];
+}
+
+/** What inference gives: segments, and where they are. */
+export interface Inference extends Segmentation {
+  /** Each patch's distribution over segments `[B, S, rows, cols]` (section 11.2). */
+  readonly rollout: Tensor;
+}
+
+/** ZeroSeg: the figure of the paper as code. Parameter names are those of section 3.3. */
+export class ZeroSeg {
+  readonly encoder: Encoder;
+  readonly decoder: Decoder;
+  readonly seg: SegmentationHead;
+  readonly config: ZeroSegConfig;
+
+  constructor(weights: Weights, config: ZeroSegConfig) {
+    this.encoder = new Encoder(weights.in('encoder'), config);
+    this.decoder = new Decoder(weights.in('decoder'), config);
+    this.seg = new SegmentationHead(weights.in('seg'), config);
+    this.config = config;
+  }
+
+  /** One training pass: masked encoder, decoder, head, the three losses. */
+  forward({ image, views, maskNoise, noises }: TrainingInputs, trace: Trace = silent): Losses & Segmentation {
+    const { config } = this;
+    const keep = keptPatches(config);
+    const masking = label('masking', () => shuffleMask(maskNoise, keep));
+    const latent = this.encoder.forward(image, trace, masking.idsKeep);
+    const masked = config.mask_ratio > 0;
+    const pred = masked ? this.decoder.forward(latent, masking.idsRestore, trace) : undefined;
+    const segmentation = this.seg.forward(latent, this.encoder.positions(), trace, {
+      idsRestore: masking.idsRestore,
+      noises,
+    });
+    const { segments, global } = segmentation;
+    const terms = losses(config, { image, pred, mask: masked ? masking.mask : undefined, segments, global, views });
+    return { ...segmentation, ...terms };
+  }
+
+  /**
+   * Segments of images of any size that holds whole patches (rest is cut off): no masking, no noise (section 11.2).
+   * `image` `[B, C, H, W]`. The position table is resampled to the image's grid.
+   */
+  segment(image: Tensor, trace: Trace = silent): Inference {
+    const { patch, seg_use_cls } = this.config;
+    const [batch = 0, , height = 0, width = 0] = image.shape;
+    const rows = Math.floor(height / patch);
+    const cols = Math.floor(width / patch);
+    if (rows < 1 || cols < 1) {
+      throw new ShapeError('segment', `the image must hold at least one patch of ${patch}×${patch}`, {
+        image: image.shape,
+      });
+    }
+    const grid = this.config.image / patch;
+    const table = this.encoder.positions();
+    const positions = rows === grid && cols === grid ? table : interpolatePositions(table, rows, cols);
+    const latent = this.encoder.forward(image, trace, undefined, positions);
+    const result = this.seg.forward(latent, positions, trace);
+    const rollout = label('rollout', () => rollOut(result.softMaps, rows * cols, seg_use_cls));
+    return { ...result, rollout: reshape(rollout, [batch, rollout.shape[1] as number, rows, cols]) };
+  }
+}
+
+/** `S2·S1`: from `[B, G1, N]` and `[B, G2, G1]` each patch's distribution over the final segments, `[B, G2, N]`. */
+export function rollOut(softMaps: readonly Tensor[], patches: number, withCls = false): Tensor {
+  const [first, ...rest] = softMaps as [Tensor, ...Tensor[]];
+  const all = rest.reduce((map, next) => matmul(next, map), first);
+  return withCls ? slice(all, 2, 1, patches + 1) : all;
+}

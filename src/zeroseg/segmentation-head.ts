@@ -1,0 +1,201 @@
+import { broadcastTo, concat, slice, split } from '../kernels/layout.ts';
+import { unshuffle } from '../kernels/masking.ts';
+import { add } from '../kernels/pointwise.ts';
+import { mean } from '../kernels/reduce.ts';
+import { Block, type BlockOptions } from '../nn/block.ts';
+import { normal, truncatedNormal, zeros } from '../nn/init.ts';
+import { LayerNorm } from '../nn/layer-norm.ts';
+import { Mlp, TokenMlp } from '../nn/mlp.ts';
+import type { Weights } from '../nn/module.ts';
+import { label } from '../tensor/record.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { ZeroSegConfig } from './config.ts';
+import { Grouping, type GroupingNoise } from './grouping.ts';
+import type { Trace } from './model.ts';
+
+/** What the stages of the head need to know; GroupViT's encoder uses the same stages. */
+export interface StageOptions {
+  readonly block: BlockOptions;
+  readonly depths: readonly number[];
+  readonly groupTokens: readonly number[];
+  readonly outputGroups: readonly number[];
+  readonly mixerHidden: number;
+  readonly assignHidden: number;
+  readonly tau: number;
+  readonly assignEps: number;
+  readonly hard: boolean;
+}
+
+/** Tokens of the stage before, brought to the number of this stage's tokens (section 6.1). */
+class GroupProjector {
+  readonly norm: LayerNorm;
+  readonly mlp: TokenMlp;
+
+  constructor(weights: Weights, { block, mixerHidden }: StageOptions, from: number, to: number) {
+    this.norm = new LayerNorm(weights.in('norm'), block.dim, block.eps);
+    this.mlp = new TokenMlp(weights.in('mlp'), from, mixerHidden, to, block.init);
+  }
+
+  forward(tokens: Tensor): Tensor {
+    return this.mlp.forward(this.norm.forward(tokens));
+  }
+}
+
+/** One stage: blocks over members and group tokens, then a grouping block. The last stage has neither tokens nor groups. */
+export class Stage {
+  readonly group_token: Tensor | undefined;
+  readonly group_projector: GroupProjector | undefined;
+  readonly blocks: readonly Block[];
+  readonly grouping: Grouping | undefined;
+
+  constructor(weights: Weights, options: StageOptions, index: number) {
+    const { block, depths, groupTokens, outputGroups } = options;
+    const tokens = groupTokens[index] ?? 0;
+    if (tokens > 0) {
+      // The second stage's tokens start at zero: they are told apart by the projected tokens of the first.
+      this.group_token = weights.parameter('group_token', [1, tokens, block.dim], index === 0 ? normal(0.02) : zeros);
+    }
+    const before = groupTokens[index - 1];
+    if (tokens > 0 && before) {
+      this.group_projector = new GroupProjector(weights.in('group_projector'), options, before, tokens);
+    }
+    this.blocks = Array.from({ length: depths[index] ?? 0 }, (_, i) => new Block(weights.in('blocks').in(i), block));
+    if (tokens > 0) {
+      this.grouping = new Grouping(weights.in('grouping'), {
+        dim: block.dim,
+        heads: block.heads,
+        tokens,
+        groups: outputGroups[index] ?? tokens,
+        mixerHidden: options.mixerHidden,
+        hidden: options.assignHidden,
+        eps: block.eps,
+        init: block.init,
+        tau: options.tau,
+        assignEps: options.assignEps,
+        hard: options.hard,
+      });
+    }
+  }
+
+  forward(
+    members: Tensor,
+    previousTokens: Tensor | undefined,
+    noise: GroupingNoise,
+    trace: Trace,
+  ): { x: Tensor; tokens: Tensor | undefined; softMap: Tensor | undefined } {
+    const [batch = 0, count = 0, dim = 0] = members.shape;
+    let x = members;
+    const tokenCount = this.group_token?.shape[1] ?? 0;
+    if (this.group_token) {
+      const tokens =
+        this.group_projector && previousTokens
+          ? add(this.group_projector.forward(previousTokens), this.group_token)
+          : broadcastTo(this.group_token, [batch, tokenCount, dim]);
+      x = concat([x, tokens], 1);
+    }
+    this.blocks.forEach((block, i) => {
+      x = label(`blocks.${i}`, () => block.forward(x));
+      trace(`block${i}`, x);
+    });
+    if (!this.grouping) return { x, tokens: undefined, softMap: undefined };
+    const [grown, tokens] = split(x, 1, [count, tokenCount]) as [Tensor, Tensor];
+    const grouped = label('grouping', () => (this.grouping as Grouping).forward(grown, tokens, noise, trace));
+    return { x: grouped.x, tokens, softMap: grouped.softMap };
+  }
+}
+
+/** The stages in a row. `softMaps[i]` is stage i's assignment without noise, `[B, G_i, N_i]`. */
+export function runStages(
+  stages: readonly Stage[],
+  members: Tensor,
+  noises: readonly GroupingNoise[],
+  trace: Trace,
+): { x: Tensor; softMaps: Tensor[]; beforeLast: Tensor } {
+  let x = members;
+  let beforeLast = members;
+  let tokens: Tensor | undefined;
+  const softMaps: Tensor[] = [];
+  stages.forEach((stage, i) => {
+    beforeLast = x;
+    const result = label(`seg.stages.${i}`, () =>
+      stage.forward(x, tokens, noises[i], (name, t) => trace(`seg.stage${i}.${name}`, t)),
+    );
+    x = result.x;
+    tokens = result.tokens;
+    if (result.softMap) softMaps.push(result.softMap);
+  });
+  return { x, softMaps, beforeLast };
+}
+
+/** What the head gives. */
+export interface Segmentation {
+  /** Segment embeddings g in CLIP's space `[B, S, clip_dim]`. */
+  readonly segments: Tensor;
+  /** Image embedding z in CLIP's space `[B, clip_dim]`. */
+  readonly global: Tensor;
+  /** Assignments without noise: `[B, G1, N]`, `[B, G2, G1]`. */
+  readonly softMaps: readonly Tensor[];
+}
+
+/** Groups patches into segments, in two stages (section 6), and projects them into CLIP's space (section 7). */
+export class SegmentationHead {
+  readonly mask_token: Tensor | undefined;
+  readonly stages: readonly Stage[];
+  readonly norm: LayerNorm;
+  readonly projector: Mlp;
+  readonly #config: ZeroSegConfig;
+
+  constructor(weights: Weights, config: ZeroSegConfig) {
+    const { dim, seg_heads: heads, eps_seg: eps, seg_mlp_ratio, assign_mlp_ratio } = config;
+    const init = truncatedNormal(0.02);
+    if (config.seg_input === 'full') this.mask_token = weights.parameter('mask_token', [1, 1, dim], normal(0.02));
+    const options: StageOptions = {
+      block: { dim, heads, hidden: Math.round(dim * seg_mlp_ratio), eps, init },
+      depths: config.seg_depths,
+      groupTokens: config.group_tokens,
+      outputGroups: config.output_groups,
+      mixerHidden: Math.round(dim * assign_mlp_ratio[0]),
+      assignHidden: Math.round(dim * assign_mlp_ratio[1]),
+      tau: config.tau,
+      assignEps: config.assign_eps,
+      hard: config.hard,
+    };
+    this.stages = config.seg_depths.map((_, i) => new Stage(weights.in('stages').in(i), options, i));
+    this.norm = new LayerNorm(weights.in('norm'), dim, eps);
+    this.projector = new Mlp(weights.in('projector'), dim, config.proj_hidden, config.clip_dim, init);
+    this.#config = config;
+  }
+
+  /**
+   * Latent `[B, 1 + n, D]` (class token first) → segments. With `seg_input = full`, `idsRestore` `[B, N]` puts the kept
+   * patches among mask tokens, and `positions` `[1, N, D]` are added; without masking `idsRestore` is left out.
+   */
+  forward(
+    latent: Tensor,
+    positions: Tensor,
+    trace: Trace,
+    { idsRestore, noises = [] }: { idsRestore?: Tensor; noises?: readonly GroupingNoise[] } = {},
+  ): Segmentation {
+    const members = this.#members(latent, positions, idsRestore);
+    trace('seg.input', members);
+    const { x, softMaps, beforeLast } = runStages(this.stages, members, noises, trace);
+    const normed = this.norm.forward(x);
+    trace('seg.normed', normed);
+    const tapped = this.#config.segment_tap === 'pre' ? this.norm.forward(beforeLast) : normed;
+    const segments = this.projector.forward(tapped);
+    trace('segments', segments);
+    const global = this.projector.forward(mean(normed, { axes: 1 }));
+    trace('global', global);
+    return { segments, global, softMaps };
+  }
+
+  #members(latent: Tensor, positions: Tensor, idsRestore: Tensor | undefined): Tensor {
+    const { seg_input, seg_use_cls } = this.#config;
+    const tokens = latent.shape[1] as number;
+    if (seg_input === 'visible') return seg_use_cls ? latent : slice(latent, 1, 1, tokens);
+    const rows = slice(latent, 1, 1, tokens);
+    const all = idsRestore ? unshuffle(rows, this.mask_token as Tensor, idsRestore) : rows;
+    const placed = add(all, positions);
+    return seg_use_cls ? concat([slice(latent, 1, 0, 1), placed], 1) : placed;
+  }
+}

@@ -1,0 +1,312 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { Device } from '../gpu/device.ts';
+import { readAll } from '../tensor/read.ts';
+import { type Step, step } from '../tensor/step.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Image, imagenetMean, imagenetStd, keepRatioSize, type LabelMap, resizeBilinear } from './image.ts';
+import type { ZeroSeg } from './model.ts';
+import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './scoring.ts';
+import { slidingWindows, type WindowBox } from './windows.ts';
+
+/** Class names and their embeddings in CLIP's space. */
+export interface Vocabulary {
+  readonly names: readonly string[];
+  /** `[K, C]`, one row a name. */
+  readonly embeddings: Float32Array;
+  /** λ of the teacher: see `ScoringOptions.scale`. */
+  readonly scale: number;
+}
+
+export interface SegmentOptions {
+  /** Scores below it are background (section 11.3); left out, every pixel gets a class. */
+  readonly threshold?: number | undefined;
+  /** Shorter side of the resized photo, and side of the windows. Default: twice the side the model was trained at. */
+  readonly short?: number | undefined;
+  /** Step of the windows. Default: half a window. */
+  readonly stride?: number | undefined;
+  /** `whole`: a single window of the whole photo. Default `slide`. */
+  readonly mode?: 'slide' | 'whole' | undefined;
+  /** Default `groupvit`. */
+  readonly scoring?: ScoringOptions['scoring'] | undefined;
+  /** Classes that the image embedding lets through. Default 5. */
+  readonly top?: number | undefined;
+}
+
+/** What was found in one window. */
+export interface WindowResult {
+  readonly box: WindowBox;
+  /** Segment of each pixel of the window. */
+  readonly segmentOf: Uint8Array;
+  /** `[S, 1 + K]`, background first. */
+  readonly scores: Float32Array;
+  /** `[S, K]` */
+  readonly affinity: Float32Array;
+}
+
+export interface SegmentResult {
+  /** At the photo's size: 0 is background, c + 1 the c-th name. */
+  readonly labels: LabelMap;
+  /** Windows, in the coordinates of the resized photo. */
+  readonly windows: readonly WindowResult[];
+  readonly resized: { readonly width: number; readonly height: number };
+}
+
+interface WindowValues {
+  readonly segments: Float32Array;
+  readonly global: Float32Array;
+  readonly rollout: Float32Array;
+}
+
+/** The largest side that a photo is resized to, whatever its shape (MMSegmentation). */
+const LONGEST = 2048;
+
+/**
+ * Segments photos by words with a trained model (section 11).
+ *
+ * ```ts
+ * using segmenter = new Segmenter(device, model);
+ * const { labels } = await segmenter.segment(photo, vocabulary);
+ * ```
+ */
+export class Segmenter implements Disposable {
+  readonly #device: Device;
+  readonly #model: ZeroSeg;
+  /** One step per size of window; photos of one data set need few. */
+  readonly #steps = new Map<string, Promise<Step<'image', { segments: Tensor; global: Tensor; rollout: Tensor }>>>();
+
+  constructor(device: Device, model: ZeroSeg) {
+    this.#device = device;
+    this.#model = model;
+  }
+
+  /** The label map of a photo, at its own size. */
+  async segment(photo: Image, vocabulary: Vocabulary, options: SegmentOptions = {}): Promise<SegmentResult> {
+    const { image, patch } = this.#model.config;
+    const short = options.short ?? 2 * image;
+    const [width, height] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));
+    const pixels = resizedPlanes(photo, width, height);
+    return this.segmentPlanes(
+      pixels,
+      { width: Math.max(width, patch), height: Math.max(height, patch) },
+      photo,
+      vocabulary,
+      options,
+    );
+  }
+
+  /** As {@link segment}, from an already resized and normalised image `[3, height, width]`. */
+  async segmentPlanes(
+    pixels: Float32Array,
+    resized: { readonly width: number; readonly height: number },
+    output: { readonly width: number; readonly height: number },
+    vocabulary: Vocabulary,
+    options: SegmentOptions = {},
+  ): Promise<SegmentResult> {
+    const { width, height } = resized;
+    const side = options.short ?? 2 * this.#model.config.image;
+    const boxes: WindowBox[] =
+      options.mode === 'whole'
+        ? [[0, 0, height, width]]
+        : slidingWindows(height, width, side, options.stride ?? Math.ceil(side / 2));
+    const windows: WindowResult[] = [];
+    for (const box of boxes) windows.push(await this.#window(pixels, width, height, box, vocabulary, options));
+    const labels = assemble(windows, resized, output, vocabulary.names.length, options.threshold !== undefined);
+    return { labels, windows, resized };
+  }
+
+  async #window(
+    pixels: Float32Array,
+    width: number,
+    height: number,
+    box: WindowBox,
+    { embeddings, scale }: Vocabulary,
+    { threshold, scoring = 'groupvit', top = 5 }: SegmentOptions,
+  ): Promise<WindowResult> {
+    const [y1, x1, y2, x2] = box;
+    const values = await this.features(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1);
+    const { patch } = this.#model.config;
+    const [rows, cols] = [Math.floor((y2 - y1) / patch), Math.floor((x2 - x1) / patch)];
+    const segmentOf = pixelSegments(values.rollout, rows, cols, y2 - y1, x2 - x1);
+    const affinity = classAffinity(values.segments, values.global, embeddings, { scale, top, scoring });
+    const segments = values.segments.length / values.global.length;
+    return { box, segmentOf, affinity, scores: pixelScores(affinity, segments, threshold) };
+  }
+
+  /** Segments `[S, C]`, image embedding `[C]` and roll-out `[S, rows, cols]` of one normalised image `[3, H, W]`. */
+  async features(image: Float32Array, height: number, width: number): Promise<WindowValues> {
+    const key = `${height}×${width}`;
+    let made = this.#steps.get(key);
+    if (!made) {
+      made = step(
+        this.#device,
+        { image: [1, this.#model.config.chans, height, width] },
+        ({ image }) => {
+          const { segments, global, rollout } = this.#model.segment(image);
+          return { segments, global, rollout };
+        },
+        { name: `segment ${key}` },
+      );
+      this.#steps.set(key, made);
+    }
+    const { segments, global, rollout } = (await made)({ image });
+    const [s, z, r] = await readAll([segments, global, rollout]);
+    return { segments: s as Float32Array, global: z as Float32Array, rollout: r as Float32Array };
+  }
+
+  dispose(): void {
+    for (const made of this.#steps.values()) void made.then((ready) => ready.dispose());
+    this.#steps.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** A photo as normalised planes `[3, height, width]`, resized bilinearly without antialiasing. */
+export function resizedPlanes(photo: Image, width: number, height: number): Float32Array {
+  const pixels = photo.width * photo.height;
+  const planes = new Float32Array(3 * pixels);
+  for (let i = 0; i < pixels; i++) {
+    for (let c = 0; c < 3; c++) {
+      planes[c * pixels + i] =
+        ((photo.data[3 * i + c] as number) / 255 - (imagenetMean[c] as number)) / (imagenetStd[c] as number);
+    }
+  }
+  if (width === photo.width && height === photo.height) return planes;
+  return resizeBilinear(planes, 3, photo.height, photo.width, height, width);
+}
+
+function cropPlanes(planes: Float32Array, width: number, height: number, [y1, x1, y2, x2]: WindowBox): Float32Array {
+  if (y1 === 0 && x1 === 0 && y2 === height && x2 === width) return planes;
+  const channels = planes.length / (width * height);
+  const out = new Float32Array(channels * (y2 - y1) * (x2 - x1));
+  let at = 0;
+  for (let c = 0; c < channels; c++) {
+    for (let y = y1; y < y2; y++) {
+      const from = (c * height + y) * width;
+      out.set(planes.subarray(from + x1, from + x2), at);
+      at += x2 - x1;
+    }
+  }
+  return out;
+}
+
+/** The segment of each pixel: the largest of the bilinearly enlarged roll-out maps `[S, rows, cols]`. */
+export function pixelSegments(
+  rollout: Float32Array,
+  rows: number,
+  cols: number,
+  height: number,
+  width: number,
+): Uint8Array {
+  const segments = rollout.length / (rows * cols);
+  const maps = resizeBilinear(rollout, segments, rows, cols, height, width);
+  const pixels = height * width;
+  const out = new Uint8Array(pixels);
+  for (let i = 0; i < pixels; i++) {
+    let best = 0;
+    for (let s = 1; s < segments; s++) {
+      if ((maps[s * pixels + i] as number) > (maps[best * pixels + i] as number)) best = s;
+    }
+    out[i] = best;
+  }
+  return out;
+}
+
+/**
+ * Averages the windows' class scores where they overlap, resizes them bilinearly to the output's size, and takes the
+ * largest. Row by row: the scores of all classes at all pixels would take gigabytes for a thousand names.
+ */
+export function assemble(
+  windows: readonly WindowResult[],
+  resized: { readonly width: number; readonly height: number },
+  output: { readonly width: number; readonly height: number },
+  names: number,
+  background: boolean,
+): LabelMap {
+  const columns = usedColumns(windows, names, background);
+  const wide = names + 1 > 256;
+  const data = wide ? new Uint16Array(output.width * output.height) : new Uint8Array(output.width * output.height);
+  const across = between(resized.width, output.width);
+  const down = between(resized.height, output.height);
+  const cached = new Map<number, Float32Array>();
+  const scores = new Float64Array(columns.length);
+  for (let y = 0; y < output.height; y++) {
+    const low = down.low[y] as number;
+    const high = Math.min(low + 1, resized.height - 1);
+    for (const known of cached.keys()) if (known < low) cached.delete(known);
+    const upper = rowScores(windows, low, resized.width, columns, names, cached);
+    const lower = rowScores(windows, high, resized.width, columns, names, cached);
+    const v = down.part[y] as number;
+    for (let x = 0; x < output.width; x++) {
+      const left = (across.low[x] as number) * columns.length;
+      const right = Math.min((across.low[x] as number) + 1, resized.width - 1) * columns.length;
+      const u = across.part[x] as number;
+      for (let k = 0; k < columns.length; k++) {
+        const above = (upper[left + k] as number) * (1 - u) + (upper[right + k] as number) * u;
+        const below = (lower[left + k] as number) * (1 - u) + (lower[right + k] as number) * u;
+        scores[k] = above * (1 - v) + below * v;
+      }
+      data[y * output.width + x] = columns[indexOfMaximum(scores)] as number;
+    }
+  }
+  return { width: output.width, height: output.height, data };
+}
+
+/** Columns of the scores that are not zero everywhere, ascending; at least one. The others can never win. */
+function usedColumns(windows: readonly WindowResult[], names: number, background: boolean): number[] {
+  const used = new Set<number>();
+  for (const { scores } of windows) {
+    for (let i = 0; i < scores.length; i++) if (scores[i] !== 0) used.add(i % (names + 1));
+  }
+  const first = background ? 0 : 1;
+  const columns = [...used].filter((c) => c >= first).sort((a, b) => a - b);
+  return columns.length > 0 ? columns : [first];
+}
+
+/** Averaged scores of one row of the resized image, `[width, columns]`. */
+function rowScores(
+  windows: readonly WindowResult[],
+  y: number,
+  width: number,
+  columns: readonly number[],
+  names: number,
+  cached: Map<number, Float32Array>,
+): Float32Array {
+  const known = cached.get(y);
+  if (known) return known;
+  const row = new Float32Array(width * columns.length);
+  const covered = new Uint16Array(width);
+  for (const { box, segmentOf, scores } of windows) {
+    const [y1, x1, y2, x2] = box;
+    if (y < y1 || y >= y2) continue;
+    for (let x = x1; x < x2; x++) {
+      const from = (segmentOf[(y - y1) * (x2 - x1) + (x - x1)] as number) * (names + 1);
+      for (let k = 0; k < columns.length; k++) {
+        row[x * columns.length + k] =
+          (row[x * columns.length + k] as number) + (scores[from + (columns[k] as number)] as number);
+      }
+      covered[x] = (covered[x] as number) + 1;
+    }
+  }
+  for (let x = 0; x < width; x++) {
+    for (let k = 0; k < columns.length; k++) {
+      row[x * columns.length + k] = (row[x * columns.length + k] as number) / (covered[x] as number);
+    }
+  }
+  cached.set(y, row);
+  return row;
+}
+
+/** Half-pixel centres: for each output, the input at or below it and how far it lies beyond. */
+function between(inputs: number, outputs: number): { low: Int32Array; part: Float64Array } {
+  const low = new Int32Array(outputs);
+  const part = new Float64Array(outputs);
+  for (let i = 0; i < outputs; i++) {
+    const at = Math.max(0, ((i + 0.5) * inputs) / outputs - 0.5);
+    low[i] = Math.min(inputs - 1, Math.floor(at));
+    part[i] = at - (low[i] as number);
+  }
+  return { low, part };
+}

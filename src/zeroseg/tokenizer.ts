@@ -1,0 +1,385 @@
+import { CheckpointError } from '../nn/safetensors.ts';
+import { cleanText } from './text-cleaning.ts';
+
+const startText = '<|startoftext|>';
+const endText = '<|endoftext|>';
+const wordEnd = '</w>';
+
+// CLIP cuts its list of 262,144 merges to those that fill 49,408 ids: 512 bytes, these, and two special tokens.
+const mergesUsed = 48_894;
+
+// Text of users could fill memory with words; a data set's class names come to some thousand.
+const cachedWords = 20_000;
+
+/**
+ * The pieces that are merged apart from each other; a digit is always one. The text is lower case, so CLIP's "ignoring
+ * case" adds only the long s, which folds to s. (The `i` flag would do more in JavaScript: U+0345, a mark, folds to a
+ * letter and would become one.)
+ */
+const pieces =
+  /<\|startoftext\|>|<\|endoftext\|>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
+
+/** What a tokenizer is made of. */
+interface Vocabulary {
+  /** Where it comes from, for error messages. */
+  readonly file: string;
+  readonly ids: ReadonlyMap<string, number>;
+  /** Three ids for each merge, by rank: left symbol, right symbol, what they make. */
+  readonly merges: Uint32Array;
+  readonly unknown?: string | undefined;
+}
+
+/**
+ * CLIP's byte-pair encoding: text to the ids that the text encoder was trained with.
+ *
+ * ```ts
+ * const tokenizer = await Tokenizer.clip();
+ * tokenizer.encode('a photo of a dog.'); // [320, 1125, 539, 320, 1929, 269]
+ * tokenizer.row('a photo of a dog.'); // Int32Array(77): 49406, 320, ..., 269, 49407, 0, 0, ...
+ * ```
+ *
+ * Text is cleaned first ({@link cleanText}), so case, white space and HTML entities do not matter.
+ *
+ * Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword units" (2016); as in openai/CLIP,
+ * simple_tokenizer.py.
+ */
+export class Tokenizer {
+  /** The id in front of every row. */
+  readonly start: number;
+  /** The id after the text. The text encoder reads its result there. */
+  readonly end: number;
+  /** One more than the largest id: the rows that a token embedding must have. */
+  readonly size: number;
+
+  readonly #file: string;
+  readonly #ids: ReadonlyMap<string, number>;
+  readonly #merges: Uint32Array;
+  readonly #unknown: number | undefined;
+  readonly #symbols: string[] = [];
+  /** Rank of a merge by its pair, `left * size + right`. */
+  readonly #ranks = new Map<number, number>();
+  readonly #words = new Map<string, readonly number[]>();
+
+  private constructor({ file, ids, merges, unknown }: Vocabulary) {
+    this.#file = file;
+    this.#ids = ids;
+    this.#merges = merges;
+
+    for (const [symbol, id] of ids) {
+      const other = this.#symbols[id];
+      if (other !== undefined) {
+        throw new CheckpointError(file, `the symbols "${other}" and "${symbol}" have the same id, ${id}`);
+      }
+      this.#symbols[id] = symbol;
+    }
+    this.size = this.#symbols.length;
+    this.start = this.#special(startText);
+    this.end = this.#special(endText);
+    if (this.end !== this.size - 1) {
+      throw new CheckpointError(
+        file,
+        `"${endText}" must have the largest id, since the text encoder reads its result at the first largest id; ` +
+          `its id is ${this.end}, that of "${this.#symbols.at(-1)}" is ${this.size - 1}`,
+      );
+    }
+    // Where the end token stands for the unknown too (as CLIP's own file says), an unknown symbol would end the text.
+    const stand = unknown === undefined ? undefined : ids.get(unknown);
+    this.#unknown = stand === this.end ? undefined : stand;
+
+    for (let rank = 0; 3 * rank < merges.length; rank++) {
+      const pair = merges[3 * rank]! * this.size + merges[3 * rank + 1]!;
+      if (!this.#ranks.has(pair)) this.#ranks.set(pair, rank);
+    }
+  }
+
+  /**
+   * The tokenizer of every CLIP and GroupViT: 49,408 ids. Its merges are part of this package, in a module that is
+   * loaded on the first call (203 kB).
+   */
+  static clip(): Promise<Tokenizer> {
+    return (clip ??= Tokenizer.#load().catch((error: unknown) => {
+      clip = undefined; // a page that was offline may try again
+      throw error;
+    }));
+  }
+
+  static async #load(): Promise<Tokenizer> {
+    const [{ clipMerges }, { inflateSync }] = await Promise.all([import('./clip-merges.ts'), import('fflate')]);
+    const columns = inflateSync(Uint8Array.from(atob(clipMerges), (letter) => letter.charCodeAt(0)));
+    const count = columns.length / 4;
+    const symbols = byteSymbols();
+    const merges = new Uint32Array(3 * count);
+    for (let rank = 0; rank < count; rank++) {
+      const left = columns[rank]! + 256 * columns[count + rank]!;
+      const right = columns[2 * count + rank]! + 256 * columns[3 * count + rank]!;
+      merges.set([left, right, symbols.length], 3 * rank);
+      symbols.push(symbols[left]! + symbols[right]!);
+    }
+    return new Tokenizer({ file: 'clip-merges', ids: number([...symbols, startText, endText]), merges });
+  }
+
+  /**
+   * From the text of a merge list: a checkpoint folder's `merges.txt`, or OpenAI's `bpe_simple_vocab_16e6.txt`. One merge
+   * a line, two symbols with a space between; a first line with `#version` is skipped, and what follows CLIP's 48,894
+   * merges.
+   *
+   * @param text The list.
+   * @param vocabulary Ids by symbol (`vocab.json`). Without it they are CLIP's: 256 bytes, 256 bytes that end a word,
+   *   the merges in their order, start, end.
+   * @throws {CheckpointError} if a line is no merge, or a merge and the vocabulary do not agree.
+   */
+  static fromMerges(text: string, vocabulary?: Readonly<Record<string, number>>): Tokenizer {
+    const file = 'merges.txt';
+    const lines = text.replace(/\r/g, '').split('\n');
+    const first = lines[0]!.includes('#version') ? 1 : 0;
+    const merges: [string, string][] = [];
+    for (const [i, line] of lines.slice(first, first + mergesUsed).entries()) {
+      if (line !== '') merges.push(parseMerge(line, `line ${first + i + 1}`, file));
+    }
+    const joined = merges.map(([left, right]) => left + right);
+    const ids = vocabulary ? checkIds(vocabulary, file) : number([...byteSymbols(), ...joined, startText, endText]);
+    return new Tokenizer({ file, ids, merges: resolve(merges, ids, file) });
+  }
+
+  /**
+   * From Hugging Face's `tokenizer.json`, as text or parsed: the vocabulary, the merges (`"a b"` or `["a", "b"]`) and
+   * the added tokens. Normalizer and pre-tokenizer are not read: they are CLIP's.
+   *
+   * @throws {CheckpointError} if it is no tokenizer of CLIP's kind, or if merges and vocabulary do not agree.
+   */
+  static fromTokenizerJson(json: string | object): Tokenizer {
+    const file = 'tokenizer.json';
+    let root: unknown = json;
+    if (typeof json === 'string') {
+      try {
+        root = JSON.parse(json);
+      } catch (cause) {
+        throw new CheckpointError(file, 'the text is no JSON', { cause });
+      }
+    }
+    const { model, added_tokens: added = [] } = record(root);
+    const { type = 'BPE', vocab, merges, unk_token: unknown, end_of_word_suffix: suffix = wordEnd } = record(model);
+    if (type !== 'BPE' || suffix !== wordEnd) {
+      throw new CheckpointError(
+        file,
+        `the model must be byte-pair encoding (BPE) with the word end "${wordEnd}", as CLIP's; got ` +
+          `${JSON.stringify(type)} with ${JSON.stringify(suffix)}`,
+      );
+    }
+    if (!Array.isArray(merges)) throw new CheckpointError(file, 'model.merges must be a list');
+    const ids = checkIds(vocab, file);
+    for (const token of Array.isArray(added) ? added : []) {
+      const { content, id } = record(token);
+      if (typeof content === 'string' && typeof id === 'number') ids.set(content, id);
+    }
+    const pairs = merges.map((merge: unknown, i) => parseMerge(merge, `merge ${i}`, file));
+    return new Tokenizer({
+      file,
+      ids,
+      merges: resolve(pairs, ids, file),
+      unknown: typeof unknown === 'string' ? unknown : undefined,
+    });
+  }
+
+  /**
+   * The ids of a text, without start and end.
+   *
+   * @throws {CheckpointError} if the vocabulary lacks a byte of the text (CLIP's has all 256).
+   */
+  encode(text: string): number[] {
+    const out: number[] = [];
+    for (const [piece] of cleanText(text).matchAll(pieces)) {
+      if (piece === startText) out.push(this.start);
+      else if (piece === endText) out.push(this.end);
+      else for (const id of this.#word(piece)) out.push(id);
+    }
+    return out;
+  }
+
+  /**
+   * The input of the text encoder: start, the ids of the text, end, zeros up to `context` ids. A text that is too long
+   * is cut, and its last id is the end; {@link fits} tells.
+   */
+  row(text: string, context = 77): Int32Array<ArrayBuffer> {
+    if (!Number.isInteger(context) || context < 2) {
+      throw new RangeError(`row: the context must be an integer of 2 or more, for start and end; got ${context}`);
+    }
+    const ids = this.encode(text).slice(0, context - 2);
+    const row = new Int32Array(context);
+    row.set([this.start, ...ids, this.end]);
+    return row;
+  }
+
+  /** Whether {@link row} keeps the whole text. */
+  fits(text: string, context = 77): boolean {
+    return this.encode(text).length + 2 <= context;
+  }
+
+  /**
+   * The text of ids or of a row: without the start token, up to the end token. Cleaning and the spaces between words
+   * and signs cannot be undone: `a dog.` comes back as `a dog .`.
+   *
+   * @throws {RangeError} if an id is not in the vocabulary.
+   */
+  decode(ids: Iterable<number>): string {
+    const bytes: number[] = [];
+    for (const id of ids) {
+      if (id === this.start) continue;
+      if (id === this.end) break;
+      const symbol = this.#symbols[id];
+      if (symbol === undefined) {
+        throw new RangeError(`decode: ids must be in the vocabulary of ${this.size}; got ${id}`);
+      }
+      const isLast = symbol.endsWith(wordEnd);
+      for (const letter of isLast ? symbol.slice(0, -wordEnd.length) : symbol) {
+        bytes.push(alphabet.indexOf(letter));
+      }
+      if (isLast) bytes.push(0x20);
+    }
+    // Not fatal: the ids of a cut row may end within a character.
+    return new TextDecoder().decode(Uint8Array.from(bytes)).trimEnd();
+  }
+
+  /** The merges as text, in the form of `merges.txt`. */
+  mergesText(): string {
+    const lines = ['#version: 0.2'];
+    for (let i = 0; i < this.#merges.length; i += 3) {
+      lines.push(`${this.#symbols[this.#merges[i]!]} ${this.#symbols[this.#merges[i + 1]!]}`);
+    }
+    return `${lines.join('\n')}\n`;
+  }
+
+  #special(symbol: string): number {
+    const id = this.#ids.get(symbol);
+    if (id === undefined) throw new CheckpointError(this.#file, `the vocabulary must have the token "${symbol}"`);
+    return id;
+  }
+
+  #word(piece: string): readonly number[] {
+    let ids = this.#words.get(piece);
+    if (!ids) {
+      ids = this.#merge(piece);
+      if (this.#words.size >= cachedWords) this.#words.clear();
+      this.#words.set(piece, ids);
+    }
+    return ids;
+  }
+
+  #merge(piece: string): number[] {
+    const bytes = new TextEncoder().encode(piece);
+    let ids = Array.from(bytes, (byte, i) => this.#byte(byte, i === bytes.length - 1, piece));
+    for (;;) {
+      let best = Number.POSITIVE_INFINITY;
+      for (let i = 0; i + 1 < ids.length; i++) {
+        best = Math.min(best, this.#ranks.get(ids[i]! * this.size + ids[i + 1]!) ?? best);
+      }
+      if (best === Number.POSITIVE_INFINITY) return ids;
+      const merged: number[] = [];
+      for (let i = 0; i < ids.length; i++) {
+        const rank = i + 1 < ids.length ? this.#ranks.get(ids[i]! * this.size + ids[i + 1]!) : undefined;
+        if (rank === best) {
+          merged.push(this.#merges[3 * rank + 2]!);
+          i++;
+        } else merged.push(ids[i]!);
+      }
+      ids = merged;
+    }
+  }
+
+  #byte(byte: number, isLast: boolean, piece: string): number {
+    const symbol = alphabet[byte]! + (isLast ? wordEnd : '');
+    const id = this.#ids.get(symbol) ?? this.#unknown;
+    if (id === undefined) {
+      throw new CheckpointError(this.#file, `the vocabulary has no symbol "${symbol}", which "${piece}" needs`);
+    }
+    return id;
+  }
+}
+
+/** Bytes in the order of their ids: those with a visible Latin-1 character first. */
+const byteOrder: readonly number[] = (() => {
+  const isVisible = (byte: number) =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
+  const all = Array.from({ length: 256 }, (_, byte) => byte);
+  return [...all.filter(isVisible), ...all.filter((byte) => !isVisible(byte))];
+})();
+
+/** The character that stands for each byte: its own, or for the 68 that are not visible one from U+0100 on. */
+const alphabet: readonly string[] = (() => {
+  const letters: string[] = [];
+  for (const [i, byte] of byteOrder.entries()) letters[byte] = String.fromCharCode(i < 188 ? byte : 256 + i - 188);
+  return letters;
+})();
+
+let clip: Promise<Tokenizer> | undefined;
+
+function byteSymbols(): string[] {
+  const letters = byteOrder.map((byte) => alphabet[byte]!);
+  return [...letters, ...letters.map((letter) => letter + wordEnd)];
+}
+
+function number(symbols: readonly string[]): Map<string, number> {
+  return new Map(symbols.map((symbol, id) => [symbol, id]));
+}
+
+/** The ids of every merge, three each, checked to belong to this vocabulary. */
+function resolve(
+  merges: readonly (readonly [string, string])[],
+  ids: ReadonlyMap<string, number>,
+  file: string,
+): Uint32Array {
+  const resolved = new Uint32Array(3 * merges.length);
+  const seen = new Set<number>();
+  let newest = -1;
+  for (const [rank, [left, right]] of merges.entries()) {
+    for (const [i, symbol] of [left, right, left + right].entries()) {
+      const id = ids.get(symbol);
+      if (id === undefined) {
+        throw new CheckpointError(file, `merge ${rank}, "${left} ${right}": the vocabulary has no symbol "${symbol}"`);
+      }
+      resolved[3 * rank + i] = id;
+    }
+    // A symbol gets its id when it is first made. Another order means merges of another vocabulary: every word would
+    // still get ids, but wrong ones.
+    const made = resolved[3 * rank + 2]!;
+    if (!seen.has(made) && made < newest) {
+      throw new CheckpointError(
+        file,
+        `the vocabulary must list symbols in the order of the merges; merge ${rank}, "${left} ${right}", makes id ` +
+          `${made}, a merge before it ${newest}`,
+      );
+    }
+    seen.add(made);
+    newest = Math.max(newest, made);
+  }
+  return resolved;
+}
+
+function parseMerge(merge: unknown, place: string, file: string): [string, string] {
+  const parts: unknown[] = typeof merge === 'string' ? merge.split(' ') : Array.isArray(merge) ? merge : [];
+  const [left, right] = parts;
+  if (parts.length === 2 && typeof left === 'string' && typeof right === 'string' && left && right) {
+    return [left, right];
+  }
+  throw new CheckpointError(file, `${place} must be two symbols; got ${JSON.stringify(merge)}`);
+}
+
+function checkIds(vocabulary: unknown, file: string): Map<string, number> {
+  const ids = new Map<string, number>();
+  for (const [symbol, id] of Object.entries(record(vocabulary))) {
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) {
+      throw new CheckpointError(
+        file,
+        `the id of "${symbol}" must be an integer of 0 or more; got ${JSON.stringify(id)}`,
+      );
+    }
+    ids.set(symbol, id);
+  }
+  if (ids.size === 0) throw new CheckpointError(file, 'the vocabulary must be an object of ids by symbol');
+  return ids;
+}
+
+/** The fields of a value that should be an object; of any other value none. */
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
