@@ -364,11 +364,11 @@ describe('damage', () => {
        const [photos, folder, key] = process.argv.slice(2);
        const cache = await openCache(folder, JSON.parse(key), { shardSize: 3 });
        const { missing } = await cache.plan(photos, await listPhotos(photos));
-       console.log('start');
        for (const path of missing) {
          const { stamp, bytes } = await stampPhoto(photos, path);
          const { features, image } = teach(bytes);
          await cache.add(stamp, features, image);
+         process.stdout.write('.');
        }
        await cache.close();`,
     );
@@ -382,25 +382,32 @@ describe('damage', () => {
         rollupOptions: { output: { entryFileNames: 'worker.mjs' } },
       },
     });
-    const run = (killAfter: number): Promise<number | null> =>
+    // Killed after so many photos and a little while, in which a shard may be half written.
+    const run = (photoCount: number, delay: number): Promise<number | null> =>
       new Promise((resolve, reject) => {
         const child = spawn(process.execPath, [join(output, 'worker.mjs'), photos, folder, JSON.stringify(key)]);
         let errors = '';
         child.stderr.on('data', (text) => (errors += text));
-        child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), killAfter));
+        let done = 0;
+        child.stdout.on('data', (dots) => {
+          done += dots.length;
+          if (done >= photoCount) setTimeout(() => child.kill('SIGKILL'), delay);
+        });
         child.on('close', (code) => (code ? reject(new Error(errors)) : resolve(code)));
       });
 
     const counts: number[] = [];
     let kills = 0;
     for (let i = 0; i < 8; i++) {
-      if ((await run(3 + i * 2)) === null) kills++;
+      if ((await run(3 + (i % 5), i * 0.7)) === null) kills++;
       const reader = await readCache(folder, key);
       expect(await reader.verify()).toEqual([]);
       counts.push(reader.length);
       await reader.close();
     }
-    expect(kills).toBeGreaterThan(1);
+
+    expect(kills).toBeGreaterThan(4);
+    expect(counts.at(-1)).toBeGreaterThan(12);
     expect(counts).toEqual([...counts].sort((a, b) => a - b));
     await fillAll();
     await expectTrue();
