@@ -15,6 +15,21 @@ export const sigmoidPiece: Piece = {
   wgsl: 'fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(min(-x, 88.0))); }',
 };
 
+/** `tanh(x)` to about 1e-7, after Cephes' `tanhf`: WGSL's may be wrong by 1e-5 and may overflow. */
+export const tanhPiece: Piece = {
+  name: 'tanhOf',
+  wgsl: `
+fn tanhOf(x: f32) -> f32 {
+  let z = x * x;
+  if (z < 0.390625) {
+    return x + x * z * ((((-5.70498872745e-3 * z + 2.06390887954e-2) * z - 5.37397155531e-2) * z + 1.33314422036e-1) * z
+      - 3.33332819422e-1);
+  }
+  let y = 1.0 - 2.0 / (exp(2.0 * min(abs(x), 44.0)) + 1.0);
+  return select(y, -y, x < 0.0);
+}`,
+};
+
 const pieces: Readonly<Record<Activation, Piece>> = {
   // x Φ(x), and Φ(x) + x φ(x). Beyond 13 φ is 0 in f32.
   gelu: {
@@ -27,7 +42,7 @@ fn activateDerivative(x: f32) -> f32 {
   return 0.5 * (1.0 + erf(x * 0.70710678118654752)) + bounded * 0.39894228040143268 * exp(-0.5 * bounded * bounded);
 }`,
   },
-  // 0.5 x (1 + tanh u) with u = √(2/π) (x + 0.044715 x³) is x sigmoid(2u): WGSL's tanh may be wrong by 1e-5 and may overflow.
+  // 0.5 x (1 + tanh u) with u = √(2/π) (x + 0.044715 x³) is x sigmoid(2u).
   'gelu-tanh': {
     name: 'gelu-tanh',
     needs: [sigmoidPiece],

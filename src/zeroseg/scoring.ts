@@ -71,9 +71,9 @@ export function pixelScores(affinity: Float32Array, segments: number, threshold:
 }
 
 /** Index of the largest value; the first on ties. */
-export function indexOfMaximum(values: ArrayLike<number>, from = 0, to = values.length): number {
-  let best = from;
-  for (let i = from + 1; i < to; i++) if ((values[i] as number) > (values[best] as number)) best = i;
+export function indexOfMaximum(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
   return best;
 }
 

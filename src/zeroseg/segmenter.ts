@@ -83,15 +83,11 @@ export class Segmenter implements Disposable {
   async segment(photo: Image, vocabulary: Vocabulary, options: SegmentOptions = {}): Promise<SegmentResult> {
     const { image, patch } = this.#model.config;
     const short = options.short ?? 2 * image;
-    const [width, height] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));
-    const pixels = resizedPlanes(photo, width, height);
-    return this.segmentPlanes(
-      pixels,
-      { width: Math.max(width, patch), height: Math.max(height, patch) },
-      photo,
-      vocabulary,
-      options,
-    );
+    const [w, h] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));
+    // A very thin photo is widened to one patch.
+    const resized = { width: Math.max(w, patch), height: Math.max(h, patch) };
+    const pixels = resizedPlanes(photo, resized.width, resized.height);
+    return this.segmentPlanes(pixels, resized, photo, vocabulary, options);
   }
 
   /** As {@link segment}, from an already resized and normalised image `[3, height, width]`. */
