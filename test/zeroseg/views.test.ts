@@ -74,6 +74,13 @@ describe('teacherViews', () => {
     expect(views.slice(2 * length, 3 * length)).toEqual(toTensor(quarter, clipMean, clipStd));
   });
 
+  test('writes into a target of the right size', () => {
+    const target = new Float32Array(5 * length);
+    expect(teacherViews(photo, { grids: [1, 2], size }, target)).toBe(target);
+    expect(target).toEqual(teacherViews(photo, { grids: [1, 2], size }));
+    expect(() => teacherViews(photo, { grids: [1], size }, target)).toThrowErrorMatchingInlineSnapshot(`[PixelError: teacherViews: the target must hold 192 values; got 960]`);
+  });
+
   test('refuses a photo with fewer pixels than cells', () => {
     expect(() => teacherViews(waves(9, 3), { size })).toThrowErrorMatchingInlineSnapshot(
       `[PixelError: teacherViews: a 9 x 3 photo cannot be cut into 4 x 4 views; leave it out]`,
