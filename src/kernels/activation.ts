@@ -49,7 +49,7 @@ fn activateDerivative(x: f32) -> f32 {
     wgsl: `
 fn activate(x: f32) -> f32 {
   let bounded = clamp(x, -13.0, 13.0);
-  return x * sigmoid(1.59576912160573071 * (bounded + 0.044715 * bounded * bounded * bounded));
+  return max(x, -13.0) * sigmoid(1.59576912160573071 * (bounded + 0.044715 * bounded * bounded * bounded));
 }
 fn activateDerivative(x: f32) -> f32 {
   let bounded = clamp(x, -13.0, 13.0);
@@ -57,15 +57,15 @@ fn activateDerivative(x: f32) -> f32 {
   return s + bounded * s * (1.0 - s) * 1.59576912160573071 * (1.0 + 0.134145 * bounded * bounded);
 }`,
   },
-  // x sigmoid(1.702 x), OpenAI's CLIP.
+  // x sigmoid(1.702 x), OpenAI's CLIP. Below -60 it is 0; the bounds keep a huge x from a tiny sigmoid.
   'quick-gelu': {
     name: 'quick-gelu',
     needs: [sigmoidPiece],
     wgsl: `
-fn activate(x: f32) -> f32 { return x * sigmoid(1.702 * x); }
+fn activate(x: f32) -> f32 { return max(x, -60.0) * sigmoid(1.702 * x); }
 fn activateDerivative(x: f32) -> f32 {
   let s = sigmoid(1.702 * x);
-  return s + 1.702 * x * s * (1.0 - s);
+  return s + 1.702 * clamp(x, -60.0, 60.0) * s * (1.0 - s);
 }`,
   },
   relu: {

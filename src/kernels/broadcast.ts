@@ -1,0 +1,101 @@
+import type { Piece } from '../gpu/kernel.ts';
+import { type Shape, ShapeError, size } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { sum } from './reduce.ts';
+
+/** Axes of the result after merging neighbours that all operands treat alike. */
+const RANK = 6;
+
+const places = Array.from({ length: RANK }, (_, k) => k);
+const operands = ['a', 'b', 'c'] as const;
+
+type AxisParam = `${'size' | 'a' | 'b' | 'c'}${0 | 1 | 2 | 3 | 4 | 5}`;
+
+/** The params of a kernel that reads up to three operands of other shapes than its result. */
+export const broadcastParams: Readonly<Record<'n' | AxisParam, 'u32'>> = Object.fromEntries(
+  ['n', ...places.flatMap((k) => [`size${k}`, ...operands.map((name) => `${name}${k}`)])].map((name) => [name, 'u32']),
+) as Record<'n' | AxisParam, 'u32'>;
+
+/**
+ * `operandOffsets(i)`: where element i of the result finds its operands a, b, c. The axes come last first; the outermost one
+ * needs no remainder, so operands of equal shapes, or one that is a scalar, cost no division.
+ */
+export const operandOffsets: Piece = {
+  name: 'operandOffsets',
+  wgsl: `
+fn operandOffsets(i: u32) -> vec3u {
+  var rest = i;
+  var at = vec3u();
+${places
+  .map(
+    (k) => `  if (RANK == ${k + 1}u) { return at + rest * vec3u(params.a${k}, params.b${k}, params.c${k}); }
+  if (RANK > ${k + 1}u) {
+    let next = rest / params.size${k};
+    at += (rest - next * params.size${k}) * vec3u(params.a${k}, params.b${k}, params.c${k});
+    rest = next;
+  }`,
+  )
+  .join('\n')}
+  return at;
+}`,
+};
+
+/** How to run over a result: its shape, and the params and the constant RANK for {@link operandOffsets}. */
+export interface Broadcast {
+  readonly shape: Shape;
+  readonly params: Readonly<Record<'n' | AxisParam, number>>;
+  readonly constants: { readonly RANK: number };
+}
+
+/**
+ * Plans an op whose operands broadcast as in NumPy.
+ *
+ * @throws ShapeError when the shapes do not fit, or have more than six axes that cannot be merged.
+ */
+export function broadcast(op: string, shapes: Readonly<Record<string, Shape>>): Broadcast {
+  const list = Object.values(shapes);
+  const rank = Math.max(0, ...list.map((one) => one.length));
+  const shape = Array.from({ length: rank }, (_, i) => {
+    const lengths = list.map((one) => one[one.length - rank + i] ?? 1).filter((length) => length !== 1);
+    if (new Set(lengths).size > 1) throw new ShapeError(op, 'axes must be equal, or 1, counted from the last', shapes);
+    return lengths[0] ?? 1;
+  });
+  // Last axis first. Neighbours merge when every operand has both, or stretches both.
+  const axes: { size: number; strides: number[] }[] = [];
+  const lengths = list.map(() => 1);
+  for (let fromEnd = 1; fromEnd <= shape.length; fromEnd++) {
+    const length = shape[shape.length - fromEnd] as number;
+    if (length === 1) continue;
+    const strides = list.map((one, n) => {
+      if ((one[one.length - fromEnd] ?? 1) === 1) return 0;
+      const stride = lengths[n] as number;
+      lengths[n] = stride * length;
+      return stride;
+    });
+    const last = axes.at(-1);
+    if (last?.strides.every((stride, n) => strides[n] === stride * last.size)) last.size *= length;
+    else axes.push({ size: length, strides });
+  }
+  if (axes.length > RANK) throw new ShapeError(op, `more than ${RANK} axes cannot be broadcast at once`, shapes);
+  const params: Record<string, number> = { n: size(shape) };
+  for (const k of places) {
+    params[`size${k}`] = axes[k]?.size ?? 1;
+    operands.forEach((name, n) => {
+      params[`${name}${k}`] = axes[k]?.strides[n] ?? 0;
+    });
+  }
+  return {
+    shape,
+    params: params as Record<'n' | AxisParam, number>,
+    constants: { RANK: axes.length },
+  };
+}
+
+/** Sums a gradient over the axes that its operand stretched: the backward of broadcasting to the shape of `dy`. */
+export function sumTo(dy: Tensor, shape: Shape): Tensor {
+  const added = dy.shape.length - shape.length;
+  const axes = dy.shape.flatMap((length, i) => (i < added || (shape[i - added] === 1 && length !== 1) ? [i] : []));
+  if (axes.length === 0) return dy;
+  const kept = sum(dy, { axes, keepDims: true });
+  return added === 0 ? kept : new Tensor(kept.storage, shape, kept.dtype);
+}

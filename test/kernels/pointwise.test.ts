@@ -1,0 +1,262 @@
+import { describe, expect, it } from 'vitest';
+import {
+  abs,
+  add,
+  addScalar,
+  clamp,
+  div,
+  exp,
+  gelu,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  relu,
+  scale,
+  sigmoid,
+  sign,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from '../../src/kernels/pointwise.ts';
+import { gradients } from '../../src/tensor/grad.ts';
+import { read } from '../../src/tensor/read.ts';
+import { tensor } from '../../src/tensor/tensor.ts';
+import { checkOp, normal, type OpCase, type Ref, ref, seeded } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
+
+const map = (f: (x: number) => number) => (inputs: readonly Ref[]) => {
+  const x = inputs[0] as Ref;
+  return ref(x.shape, x.data.map(f));
+};
+
+/** NumPy's broadcasting, element by element. */
+const zip =
+  (f: (...values: number[]) => number) =>
+  (inputs: readonly Ref[]): Ref => {
+    const rank = Math.max(...inputs.map((x) => x.shape.length));
+    const padded = inputs.map((x) => [...new Array<number>(rank - x.shape.length).fill(1), ...x.shape]);
+    const shape = Array.from({ length: rank }, (_, axis) => {
+      const lengths = padded.map((one) => one[axis] as number);
+      return lengths.find((n) => n !== 1) ?? 1;
+    });
+    const total = shape.reduce((a, b) => a * b, 1);
+    return ref(
+      shape,
+      Array.from({ length: total }, (_, i) => {
+        const values = inputs.map((x, n) => {
+          let rest = i;
+          let at = 0;
+          let stride = 1;
+          for (let axis = rank - 1; axis >= 0; axis--) {
+            const place = rest % (shape[axis] as number);
+            rest = Math.floor(rest / (shape[axis] as number));
+            const own = padded[n]?.[axis] as number;
+            if (own !== 1) at += place * stride;
+            stride *= own;
+          }
+          return x.data[at] as number;
+        });
+        return f(...values);
+      }),
+    );
+  };
+
+/** erf by its Taylor series, and by the continued fraction of erfc beyond 3. */
+function erf(x: number): number {
+  const a = Math.abs(x);
+  if (a > 3) {
+    let f = 0;
+    for (let k = 60; k > 0; k--) f = k / 2 / (a + f);
+    return Math.sign(x) * (1 - Math.exp(-a * a) / ((a + f) * Math.sqrt(Math.PI)));
+  }
+  let term = x;
+  let total = x;
+  for (let n = 1; n < 80; n++) {
+    term *= (-x * x) / n;
+    total += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * total;
+}
+
+const shapes = [[[]], [[1]], [[3, 17]], [[65, 197]], [[0, 3]]] as const;
+const many: OpCase = { shapes: [[17_000_000]] };
+// The first is not far out: a tensor of one element is compared at its own size.
+const wide: OpCase['values'] = (_input, i, random) => (i === 0 ? 0.7 : 20 * random() - 10);
+const positive: OpCase['values'] = (_input, _i, random) => 0.1 + 3 * random();
+// Far enough from 0, and from ±1, for central differences.
+const awayFromKinks: OpCase['values'] = (_input, i, random) =>
+  (i % 2 ? 1 : -1) * (i % 3 ? 0.2 : 1.2) * (1 + random() / 2);
+
+checkOp('neg', neg, { reference: map((x) => -x), cases: shapes });
+checkOp('abs', abs, { reference: map(Math.abs), cases: shapes, values: awayFromKinks });
+checkOp('exp', exp, { reference: map(Math.exp), cases: shapes });
+checkOp('log', log, { reference: map(Math.log), cases: shapes, values: positive });
+checkOp('sqrt', sqrt, { reference: map(Math.sqrt), cases: shapes, values: positive });
+checkOp('square', square, { reference: map((x) => x * x), cases: shapes });
+checkOp('sign', sign, { reference: map(Math.sign), cases: shapes, values: awayFromKinks });
+checkOp('sigmoid', sigmoid, { reference: map((x) => 1 / (1 + Math.exp(-x))), cases: shapes, values: wide });
+checkOp('tanh', tanh, { reference: map(Math.tanh), cases: shapes, values: wide });
+checkOp('relu', relu, { reference: map((x) => Math.max(x, 0)), cases: shapes, values: awayFromKinks });
+checkOp('gelu', (x) => gelu(x), {
+  reference: map((x) => (x / 2) * (1 + erf(x / Math.SQRT2))),
+  cases: shapes,
+  values: wide,
+});
+checkOp('gelu tanh', (x) => gelu(x, 'tanh'), {
+  reference: map((x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))),
+  cases: shapes,
+  values: wide,
+});
+checkOp('gelu quick', (x) => gelu(x, 'quick'), {
+  reference: map((x) => x / (1 + Math.exp(-1.702 * x))),
+  cases: shapes,
+  values: wide,
+});
+checkOp('clamp', (x) => clamp(x, -1, 0.5), {
+  reference: map((x) => Math.min(0.5, Math.max(-1, x))),
+  cases: shapes,
+  values: awayFromKinks,
+});
+checkOp('scale', (x) => scale(x, -2.5), { reference: map((x) => -2.5 * x), cases: shapes });
+checkOp('addScalar', (x) => addScalar(x, 0.25), { reference: map((x) => x + 0.25), cases: shapes });
+checkOp('scale in a two-dimensional grid', (x) => scale(x, 2), {
+  reference: map((x) => 2 * x),
+  cases: [{ ...many, values: (_input, i) => i % 1000 }],
+  constant: [0],
+});
+
+const pairs = [
+  [[], []],
+  [[1], [1]],
+  [
+    [3, 17],
+    [3, 17],
+  ],
+  [[65, 197], [197]],
+  [[3], [65, 3]],
+  [
+    [3, 1, 5],
+    [4, 1],
+  ],
+  [[2, 3], []],
+  [[1], [2, 3]],
+  [
+    [2, 1, 3, 1, 2, 1],
+    [1, 3, 1, 2, 1, 4],
+  ],
+  [
+    [2, 3, 4, 5],
+    [1, 3, 4, 1],
+  ],
+  [[0, 3], [3]],
+  [
+    [0, 3],
+    [1, 1],
+  ],
+] as const;
+
+checkOp('add', add, { reference: zip((a = 0, b = 0) => a + b), cases: pairs });
+checkOp('sub', sub, { reference: zip((a = 0, b = 0) => a - b), cases: pairs });
+checkOp('mul', mul, { reference: zip((a = 0, b = 0) => a * b), cases: pairs });
+checkOp('div', div, {
+  reference: zip((a = 0, b = 0) => a / b),
+  cases: pairs,
+  values: (input, _i, random) => (input === 0 ? normal(random) : 1 + random()),
+});
+// Distinct values, so that no difference crosses the kink.
+const apart: OpCase['values'] = (input, i) => ((i * 31 + input * 17) % 97) / 10 + input * 0.05;
+checkOp('maximum', maximum, { reference: zip(Math.max), cases: pairs, values: apart });
+checkOp('minimum', minimum, { reference: zip(Math.min), cases: pairs, values: apart });
+checkOp('where', where, {
+  reference: zip((c = 0, a = 0, b = 0) => (c !== 0 ? a : b)),
+  cases: [
+    [[], [], []],
+    [
+      [3, 17],
+      [3, 17],
+      [3, 17],
+    ],
+    [[4, 1], [65], [3, 1, 1]],
+    [[2, 3], [], []],
+    [[0, 3], [3], []],
+  ],
+  values: (input, i, random) => (input === 0 ? Number(i % 3 !== 1) : normal(random)),
+  constant: [0],
+});
+
+/** Without the sign of zero, and what is nearly zero. */
+const tidy = (v: number) => (Math.abs(v) < 1e-35 ? 0 : v);
+
+describe('pointwise', () => {
+  const device = useDevice();
+
+  it('takes a u32 condition', async () => {
+    const condition = tensor(device.current, new Uint32Array([1, 0, 4_000_000_000]));
+    const y = where(condition, tensor(device.current, [1, 2, 3]), tensor(device.current, 9));
+    expect([...(await read(y))]).toEqual([1, 9, 3]);
+  });
+
+  it('gives the gradient of equal values to the first', async () => {
+    const a = tensor(device.current, [1, 2]);
+    const b = tensor(device.current, [1, 3]);
+    const ones = tensor(device.current, [1, 1]);
+    const [da, db] = gradients(maximum(a, b), [a, b], ones);
+    expect([...(await read(da)), ...(await read(db))]).toEqual([1, 0, 0, 1]);
+  });
+
+  it('adds the gradients of a tensor used twice', async () => {
+    const x = tensor(device.current, [2, 3]);
+    const [dx] = gradients(mul(x, x), [x], tensor(device.current, [1, 10]));
+    expect([...(await read(dx))]).toEqual([4, 60]);
+  });
+
+  it('stays finite far out', async () => {
+    const x = tensor(device.current, [-3e38, -1000, -100, 100, 1000, 3e38]);
+    for (const form of ['erf', 'tanh', 'quick'] as const) {
+      const y = gelu(x, form);
+      const [dx] = gradients(y, [x], tensor(device.current, new Float32Array(6).fill(1)));
+      expect((await read(y)).map(tidy)).toEqual(Float32Array.of(0, 0, 0, 100, 1000, 3e38));
+      expect((await read(dx)).map(tidy)).toEqual(Float32Array.of(0, 0, 0, 1, 1, 1));
+    }
+    expect(await read(tanh(x))).toEqual(Float32Array.of(-1, -1, -1, 1, 1, 1));
+    expect((await read(sigmoid(x))).map(tidy)).toEqual(Float32Array.of(0, 0, 0, 1, 1, 1));
+  });
+
+  it('has gelu and tanh to 3e-7 of their size', async () => {
+    const random = seeded(5);
+    const values = Float32Array.from({ length: 20_000 }, () => 12 * random() - 6);
+    const x = tensor(device.current, values);
+    const y = await read(gelu(scale(x, Math.SQRT2)));
+    const t = await read(tanh(x));
+    values.forEach((v, i) => {
+      // gelu(x√2) = x/√2 (1 + erf(x)), so the error of erf shows times x/√2.
+      const slack = (Math.abs(v) / Math.SQRT2) * 3e-7 + 1e-6 * Math.max(0, v);
+      expect(Math.abs((y[i] as number) - (v / Math.SQRT2) * (1 + erf(v)))).toBeLessThanOrEqual(slack + 1e-7);
+      expect(Math.abs((t[i] as number) / Math.tanh(v) - 1)).toBeLessThan(3e-7);
+    });
+  });
+
+  it('says what is wrong', () => {
+    const a = tensor(device.current, new Float32Array(6), [2, 3]);
+    const b = tensor(device.current, new Float32Array(2));
+    const ids = tensor(device.current, new Uint32Array(6), [2, 3]);
+    expect(() => add(a, b)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: add: axes must be equal, or 1, counted from the last; got a [2, 3], b [2]]`,
+    );
+    expect(() => where(a, b, a)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: where: axes must be equal, or 1, counted from the last; got a [2], b [2, 3], condition [2, 3]]`,
+    );
+    expect(() => exp(ids)).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: exp: 'x' is u32 [2, 3]; expected f32 or f16]`,
+    );
+    const long = tensor(device.current, new Float32Array(16), [2, 1, 2, 1, 2, 1, 2]);
+    const other = tensor(device.current, new Float32Array(8), [1, 2, 1, 2, 1, 2, 1]);
+    expect(() => mul(long, other)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: mul: more than 6 axes cannot be broadcast at once; got a [2, 1, 2, 1, 2, 1, 2], b [1, 2, 1, 2, 1, 2, 1]]`,
+    );
+  });
+});
