@@ -333,7 +333,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 const sliceKernels = { T: sliceKernel('T'), u32: sliceKernel('u32') };
 
 const pad = kernel({
-  name: 'slice backward',
+  name: 'slice-backward',
   bind: { dy: 'read T', dx: 'write T' },
   params: around,
   override: { WG: 64 },

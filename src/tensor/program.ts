@@ -202,7 +202,8 @@ function lifetimes(
       if (root.kind === 'lasting') continue;
       let life = lives.get(root);
       if (!life) {
-        if (root.kind === 'recorded' && root.writers.length === 0) {
+        // A tensor without elements needs no writer: a grid without workgroups launches nothing.
+        if (root.kind === 'recorded' && root.writers.length === 0 && root.bytes > 0) {
           throw new StepError(`${launch.label}: reads a tensor ${formatShape(tensor.shape)} that nothing writes`);
         }
         if (root.kind === 'input' && !kept.has(root)) {

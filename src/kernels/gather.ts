@@ -1,0 +1,149 @@
+import { kernel } from '../gpu/kernel.ts';
+import { differentiable } from '../tensor/grad.ts';
+import { dispatch, empty } from '../tensor/record.ts';
+import { checkShape, ShapeError, size } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { groupById } from './argsort.ts';
+import { reshape } from './layout.ts';
+
+/**
+ * Rows by index, per batch element: `y[b, k] = x[b, ids[b, k]]`, `x [B, N, …]`, `ids [B, K]` (u32) → `[B, K, …]`. An index
+ * may come up any number of times; one that is not below N gives zeros, and gets no gradient. The gradient is
+ * `scatterAdd(dy, ids, N)`. For rows kept by a mask, `keepRows` has a cheaper one.
+ *
+ * ```ts
+ * const x = tensor(device, [1, 2, 3, 4, 5, 6], [1, 3, 2]);
+ * await read(takeRows(x, tensor(device, new Uint32Array([2, 0]), [1, 2]))); // [5, 6, 1, 2]
+ * ```
+ *
+ * @throws ShapeError unless `ids` is u32 `[B, K]` with the B of `x`.
+ */
+export function takeRows(x: Tensor, ids: Tensor): Tensor {
+  const [batch, count, ...rest] = x.shape;
+  if (batch === undefined || count === undefined) {
+    throw new ShapeError('takeRows', 'x must be [B, N, …]', { x: x.shape, ids: ids.shape });
+  }
+  checkIds('takeRows', ids, { x: x.shape, ids: ids.shape }, batch);
+  const y = empty(x, [...ids.shape, ...rest]);
+  take(x, ids, y);
+  return differentiable(y, [x], (dy) => [scattered(dy, ids, count)]);
+}
+
+/**
+ * Adds rows up by index, per batch element: `y[b, n] = Σ src[b, k]` over all k with `ids[b, k] = n`; `src [B, K, …]`,
+ * `ids [B, K]` (u32) → `[B, size, …]`. Rows that no index names are zero, an index that is not below `size` is left out.
+ * Without atomics: rows are added in their order, so the same inputs give the same bits. The gradient is `takeRows(dy, ids)`.
+ *
+ * ```ts
+ * const ids = tensor(device, new Uint32Array([1, 1, 3]), [1, 3]);
+ * await read(scatterAdd(tensor(device, [1, 2, 3], [1, 3]), ids, 4)); // [0, 3, 0, 3]
+ * ```
+ *
+ * @throws ShapeError unless `ids` is u32 `[B, K]` and `src` starts with the same axes.
+ */
+export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
+  checkIds('scatterAdd', ids, { src: src.shape, ids: ids.shape }, src.shape[0]);
+  checkShape('scatterAdd: size', [size]);
+  if (src.shape[1] !== ids.shape[1]) {
+    throw new ShapeError('scatterAdd', 'src must have a row for each id', { src: src.shape, ids: ids.shape });
+  }
+  const y = scattered(src, ids, size);
+  return differentiable(y, [src], (dy) => {
+    const dsrc = empty(src);
+    take(dy, ids, dsrc);
+    return [dsrc];
+  });
+}
+
+/**
+ * Rows of a table: `y[…] = table[ids[…]]`, `table [V, D]`, `ids […]` (u32) → `[…, D]`. An id that is not below V gives zeros.
+ * In the gradient `[V, D]`, what belongs to the same id adds up, in the order of `ids`.
+ *
+ * ```ts
+ * const table = tensor(device, [0, 0, 1, 1, 2, 2], [3, 2]);
+ * await read(embedding(table, tensor(device, new Uint32Array([2, 1])))); // [2, 2, 1, 1]
+ * ```
+ *
+ * @throws ShapeError unless `table` is `[V, D]` and `ids` is u32.
+ */
+export function embedding(table: Tensor, ids: Tensor): Tensor {
+  const shapes = { table: table.shape, ids: ids.shape };
+  const [count, width] = table.shape;
+  if (count === undefined || width === undefined || table.shape.length !== 2) {
+    throw new ShapeError('embedding', 'the table must be [V, D]', shapes);
+  }
+  if (ids.dtype !== 'u32') throw new ShapeError('embedding', `ids must be u32, not ${ids.dtype}`, shapes);
+  const y = empty(table, [...ids.shape, width]);
+  const flat = reshape(ids, [1, ids.size]);
+  take(reshape(table, [1, count, width]), flat, reshape(y, [1, ids.size, width]));
+  return differentiable(y, [table], (dy) => [
+    reshape(scattered(reshape(dy, [1, ids.size, width]), flat, count), table.shape),
+  ]);
+}
+
+function checkIds(op: string, ids: Tensor, shapes: Record<string, readonly number[]>, batch: number | undefined): void {
+  if (ids.dtype !== 'u32') throw new ShapeError(op, `ids must be u32, not ${ids.dtype}`, shapes);
+  if (ids.shape.length !== 2 || ids.shape[0] !== batch) {
+    throw new ShapeError(op, 'ids must be [B, K], with the first axis of the rows', shapes);
+  }
+}
+
+/** @internal Writes `y[b, k] = x[b, ids[b, k]]`, zeros where there is no such row. */
+export function take(x: Tensor, ids: Tensor, y: Tensor): void {
+  const width = size(y.shape.slice(2));
+  dispatch(gather, { x, ids, y }, { n: y.size, count: x.shape[1] as number, taken: ids.shape[1] as number, width });
+}
+
+function scattered(src: Tensor, ids: Tensor, count: number): Tensor {
+  const rest = src.shape.slice(2);
+  const y = empty(src, [src.shape[0] as number, count, ...rest]);
+  if (y.size === 0) return y;
+  const { order, starts } = groupById(ids, count);
+  dispatch(addUp, { src, order, starts, y }, { n: y.size, count, given: ids.shape[1] as number, width: size(rest) });
+  return y;
+}
+
+// One invocation writes one element, `width` of them a row.
+const gather = kernel({
+  name: 'take-rows',
+  bind: { x: 'read T', ids: 'read u32', y: 'write T' },
+  params: { n: 'u32', count: 'u32', taken: 'u32', width: 'u32' },
+  override: { WG: 64 },
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  let row = i / params.width;
+  let id = ids[row];
+  if (id >= params.count) { y[i] = T(0); return; }
+  y[i] = x[(row / params.taken * params.count + id) * params.width + i % params.width];
+}`,
+});
+
+// One invocation writes one element: it adds up the rows that groupById found for its destination.
+const addUp = kernel({
+  name: 'add-up-rows',
+  bind: { src: 'read T', order: 'read u32', starts: 'read u32', y: 'write T' },
+  params: { n: 'u32', count: 'u32', given: 'u32', width: 'u32' },
+  override: { WG: 64 },
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  let row = i / params.width;
+  let batch = row / params.count;
+  let bounds = row + batch;  // starts has one more than count in each batch element
+  let end = starts[bounds + 1];
+  let first = batch * params.given;
+  let col = i % params.width;
+  var total = 0.0;
+  for (var k = starts[bounds]; k < end; k++) {
+    total += f32(src[(first + order[first + k]) * params.width + col]);
+  }
+  y[i] = T(total);
+}`,
+});
