@@ -119,13 +119,14 @@ function values(stored: ReadonlyMap<string, StoredTensor>, file: string, name: s
   return toFloat32(found);
 }
 
-/** Overwrites the parameters of a module by those of the same names. Nothing is written unless all fit. */
+/** Overwrites the parameters of a module, or named tensors, by those of the same names. Nothing is written unless all fit. */
 export function loadParameters(
-  module: Module,
+  module: Module | ReadonlyMap<string, Tensor>,
   stored: ReadonlyMap<string, StoredTensor>,
   file: string,
   names: (name: string) => string = (name) => name,
 ): void {
-  const entries = [...parameters(module)].map(([name, t]) => [t, values(stored, file, names(name), t.shape)] as const);
+  const named = module instanceof Map ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
+  const entries = [...named].map(([name, t]) => [t, values(stored, file, names(name), t.shape)] as const);
   for (const [t, data] of entries) write(t, data);
 }

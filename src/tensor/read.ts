@@ -45,7 +45,9 @@ export async function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
         'read: this tensor is an input of a step and has no value; return it from the step to keep it',
       );
     }
-    await x.storage.root.pending;
+    // No await without need: the copy must be encoded before the caller's next line issues another step.
+    const { pending } = x.storage.root;
+    if (pending) await pending;
   }
   const computed = xs.filter((x) => x.storage.root.kind === 'recorded' && x.size > 0);
   const launches = collect(computed, []);

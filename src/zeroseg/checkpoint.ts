@@ -1,0 +1,88 @@
+import type { Device } from '../gpu/device.ts';
+import { loadParameters, parameters, storedWeights } from '../nn/module.ts';
+import { CheckpointError, readSafetensors, type SafetensorsFile, writeSafetensors } from '../nn/safetensors.ts';
+import { read } from '../tensor/read.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { ConfigError, resolveConfig, type ZeroSegConfig } from './config.ts';
+import { ZeroSeg } from './model.ts';
+
+/** What a model file says about itself beside its weights. */
+export interface ModelInfo {
+  readonly config: ZeroSegConfig;
+  /** Steps of training behind the weights. */
+  readonly step: number;
+  /** The teacher whose space the segments live in: its name, as in the cache's header. */
+  readonly teacher: string;
+}
+
+const FORMAT = 'zeroseg-model-1';
+const OPTIMIZER_FORMAT = 'zeroseg-optimizer-1';
+
+/** The model as a safetensors file: weights under the names of section 3.3, configuration in the metadata. */
+export async function modelFile(model: ZeroSeg, { step, teacher }: Omit<ModelInfo, 'config'>): Promise<Uint8Array> {
+  return tensorFile(parameters(model), {
+    format: FORMAT,
+    config: JSON.stringify(model.config),
+    step: String(step),
+    teacher,
+  });
+}
+
+/** Adam's state as a safetensors file. */
+export async function optimizerFile(
+  state: ReadonlyMap<string, Tensor>,
+  metadata: Record<string, string>,
+): Promise<Uint8Array> {
+  return tensorFile(state, { format: OPTIMIZER_FORMAT, ...metadata });
+}
+
+async function tensorFile(named: ReadonlyMap<string, Tensor>, metadata: Record<string, string>): Promise<Uint8Array> {
+  const entries: [string, { dtype: 'F32'; shape: readonly number[]; data: Float32Array }][] = [];
+  for (const [name, t] of named) entries.push([name, { dtype: 'F32', shape: t.shape, data: await read(t) }]);
+  return writeSafetensors(entries, metadata);
+}
+
+/** What a model file says, without its weights. */
+export function modelInfo(stored: SafetensorsFile, file: string): ModelInfo {
+  const { format, config, step, teacher } = stored.metadata;
+  if (format !== FORMAT) {
+    throw new CheckpointError(
+      file,
+      `is no ZeroSeg model: its metadata has format '${format ?? 'none'}', expected '${FORMAT}'`,
+    );
+  }
+  try {
+    return {
+      config: resolveConfig(JSON.parse(config ?? '') as Record<string, unknown>),
+      step: Number(step ?? 0),
+      teacher: teacher ?? '',
+    };
+  } catch (cause) {
+    const words = cause instanceof ConfigError ? cause.message : 'it is no JSON';
+    throw new CheckpointError(file, `its configuration does not make sense: ${words}`, { cause });
+  }
+}
+
+/** A model from its file. */
+export function openModel(device: Device, bytes: Uint8Array, file: string): { model: ZeroSeg; info: ModelInfo } {
+  const stored = readSafetensors(bytes, file);
+  const info = modelInfo(stored, file);
+  return { model: new ZeroSeg(storedWeights(device, stored.tensors, file), info.config), info };
+}
+
+/** Overwrites Adam's state by that of a file. Nothing is written unless all of it fits. */
+export function loadOptimizer(
+  state: ReadonlyMap<string, Tensor>,
+  bytes: Uint8Array,
+  file: string,
+): Record<string, string> {
+  const stored = readSafetensors(bytes, file);
+  if (stored.metadata['format'] !== OPTIMIZER_FORMAT) {
+    throw new CheckpointError(
+      file,
+      `is no optimizer state of ZeroSeg; expected format '${OPTIMIZER_FORMAT}' in its metadata`,
+    );
+  }
+  loadParameters(state, stored.tensors, file);
+  return stored.metadata;
+}

@@ -1,0 +1,77 @@
+import { ConfigError } from './config.ts';
+
+/** How a model is trained (section 10). Defaults are the paper's; `epochs` and `warmup` may be fractions. */
+export interface TrainSettings {
+  /** Images per step; gradients of several micro-batches are added up. */
+  readonly batch: number;
+  /** Images that go through the GPU at once. */
+  readonly micro: number;
+  readonly epochs: number;
+  /** Epochs in which the rate grows from 0 to its peak, `base_lr · batch / 256`. */
+  readonly warmup: number;
+  readonly base_lr: number;
+  readonly min_lr: number;
+  readonly weight_decay: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly adam_eps: number;
+  /** Largest gradient norm; 0 does not clip. */
+  readonly clip_grad: number;
+  /** Of weights, masks, noise and the order of images. */
+  readonly seed: number;
+}
+
+/** The paper's settings. */
+export const defaultSettings: TrainSettings = {
+  batch: 4096,
+  micro: 8,
+  epochs: 80,
+  warmup: 20,
+  base_lr: 1.5e-4,
+  min_lr: 0,
+  weight_decay: 0.05,
+  beta1: 0.9,
+  beta2: 0.95,
+  adam_eps: 1e-8,
+  clip_grad: 0,
+  seed: 0,
+};
+
+/**
+ * Checks settings against the number of images.
+ *
+ * @throws ConfigError that names the setting and the remedy.
+ */
+export function checkSettings(settings: TrainSettings, images: number): TrainSettings {
+  const fail = (rule: string): never => {
+    throw new ConfigError(`training: ${rule}`);
+  };
+  for (const key of ['batch', 'micro'] as const) {
+    if (!Number.isInteger(settings[key]) || settings[key] < 1)
+      fail(`'${key}' must be a whole number of at least 1; got ${settings[key]}`);
+  }
+  for (const key of ['epochs', 'base_lr', 'adam_eps'] as const) {
+    if (!(settings[key] > 0 && Number.isFinite(settings[key])))
+      fail(`'${key}' must be a number above 0; got ${settings[key]}`);
+  }
+  for (const key of ['warmup', 'min_lr', 'weight_decay', 'clip_grad'] as const) {
+    if (!(settings[key] >= 0 && Number.isFinite(settings[key])))
+      fail(`'${key}' must be a number of at least 0; got ${settings[key]}`);
+  }
+  for (const key of ['beta1', 'beta2'] as const) {
+    if (!(settings[key] >= 0 && settings[key] < 1))
+      fail(`'${key}' must be a number from 0 to below 1; got ${settings[key]}`);
+  }
+  if (!Number.isInteger(settings.seed) || settings.seed < 0 || settings.seed >= 2 ** 32) {
+    fail(`'seed' must be a whole number from 0 to 4294967295; got ${settings.seed}`);
+  }
+  if (settings.batch % settings.micro !== 0) {
+    fail(`'batch' (${settings.batch}) must be a multiple of 'micro' (${settings.micro})`);
+  }
+  if (images < settings.batch) {
+    fail(
+      `'batch' (${settings.batch}) is larger than the data set (${images} images); choose a batch of at most ${images}`,
+    );
+  }
+  return settings;
+}

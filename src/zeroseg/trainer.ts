@@ -1,0 +1,297 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { Device } from '../gpu/device.ts';
+import { randomUniform } from '../kernels/random.ts';
+import { AdamW } from '../nn/adamw.ts';
+import { parameters } from '../nn/module.ts';
+import { permutation, random } from '../nn/random.ts';
+import { learningRate } from '../nn/schedule.ts';
+import { gradients } from '../tensor/grad.ts';
+import { readAll } from '../tensor/read.ts';
+import { type Step, step } from '../tensor/step.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { patchCount, type ZeroSegConfig } from './config.ts';
+import type { ZeroSeg } from './model.ts';
+import { checkSettings, type TrainSettings } from './train-settings.ts';
+import { viewCount } from './views.ts';
+
+/** Images and their teacher features, by number. */
+export interface TrainingData {
+  readonly length: number;
+  /**
+   * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`. The arrays may be reused
+   * for the next batch.
+   */
+  batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
+}
+
+/** What one step of training did. */
+export interface StepReport {
+  /** Steps done, from 1. */
+  readonly step: number;
+  readonly steps: number;
+  readonly epoch: number;
+  readonly lr: number;
+  readonly loss: number;
+  readonly rec: number;
+  readonly distill: number;
+  readonly match: number;
+  readonly gradNorm: number;
+  readonly seconds: number;
+}
+
+/** Training cannot go on: a loss that is not finite. */
+export class TrainingError extends Error {
+  override readonly name = 'TrainingError';
+  readonly step: number;
+
+  constructor(step: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.step = step;
+  }
+}
+
+type Terms = { total: Tensor; rec: Tensor; distill: Tensor; match: Tensor };
+type BatchInput = 'image' | 'views' | 'key';
+
+/**
+ * Trains a model on images with cached teacher features (section 10).
+ *
+ * Everything that varies is derived from the seed and the number of the step: the order of images, the masks and the
+ * Gumbel noise (made on the GPU by counter). So a run that is stopped after any step and continued gives the same numbers
+ * as one that was not.
+ *
+ * ```ts
+ * const trainer = await Trainer.create(device, model, data, settings);
+ * for await (const report of trainer.run()) console.log(report.step, report.loss);
+ * ```
+ */
+export class Trainer implements Disposable {
+  readonly model: ZeroSeg;
+  readonly optimizer: AdamW;
+  readonly settings: TrainSettings;
+  /** Steps of the whole run, and of an epoch (incomplete batches are dropped). */
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+  /** Steps done. */
+  done = 0;
+  readonly #device: Device;
+  readonly #data: TrainingData;
+  /** Forward, backward and update of a whole batch; or of a micro-batch, then the update apart. */
+  readonly #forward: Step<BatchInput | 'rates', Terms & { norm?: Tensor }>;
+  readonly #apply: Step<'rates', { norm: Tensor }> | undefined;
+  #stopping = false;
+
+  private constructor(
+    device: Device,
+    model: ZeroSeg,
+    data: TrainingData,
+    settings: TrainSettings,
+    optimizer: AdamW,
+    forward: Step<BatchInput | 'rates', Terms & { norm?: Tensor }>,
+    apply: Step<'rates', { norm: Tensor }> | undefined,
+  ) {
+    this.#device = device;
+    this.model = model;
+    this.#data = data;
+    this.settings = settings;
+    this.optimizer = optimizer;
+    this.#forward = forward;
+    this.#apply = apply;
+    this.stepsPerEpoch = Math.floor(data.length / settings.batch);
+    this.steps = Math.max(1, Math.round(settings.epochs * this.stepsPerEpoch));
+  }
+
+  /** Packs the model's parameters, records and plans the steps. `load` the optimizer's state before running to resume. */
+  static async create(device: Device, model: ZeroSeg, data: TrainingData, settings: TrainSettings): Promise<Trainer> {
+    checkSettings(settings, data.length);
+    const named = parameters(model);
+    const optimizer = new AdamW(device, named, {
+      beta1: settings.beta1,
+      beta2: settings.beta2,
+      eps: settings.adam_eps,
+      weightDecay: settings.weight_decay,
+      ...(settings.clip_grad > 0 ? { maxNorm: settings.clip_grad } : {}),
+    });
+    const whole = settings.micro === settings.batch;
+    const share = settings.micro / settings.batch;
+    const forward = await step(
+      device,
+      { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
+      ({ image, views, key, rates }) => {
+        const terms = trainingPass(model, image, views, key);
+        const grads = gradients(terms.total, [...named.values()]);
+        if (whole) return { ...terms, norm: optimizer.update(grads, rates).norm };
+        optimizer.accumulate(grads, share);
+        return terms;
+      },
+      { name: 'train' },
+    );
+    const apply = whole
+      ? undefined
+      : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => optimizer.apply(rates), { name: 'update' });
+    return new Trainer(device, model, data, settings, optimizer, forward, apply);
+  }
+
+  /** Bytes on the GPU: planned for the step, and for weights, gradients and optimizer state. */
+  get memory(): { step: number; slots: number; weights: number } {
+    const { planned, slots, own, uniforms } = this.#forward.memory;
+    return { step: planned + own + uniforms, slots: slots + own + uniforms, weights: this.optimizer.bytes };
+  }
+
+  /** The step's launches, planned bytes and slots as a table. */
+  describe(): string {
+    return String(this.#forward);
+  }
+
+  /** Ends {@link run} after the step that is going on. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /**
+   * Runs to the last step, or to {@link stop}. After each report the weights are those after that step.
+   *
+   * @throws TrainingError at a loss that is not finite: the update was not made, and the message names its origin.
+   */
+  async *run(): AsyncGenerator<StepReport, void, undefined> {
+    this.#stopping = false;
+    const { batch, micro } = this.settings;
+    const parts = batch / micro;
+    while (this.done < this.steps && !this.#stopping) {
+      const began = performance.now();
+      const number = this.done + 1;
+      const epoch = this.done / this.stepsPerEpoch;
+      const lr = learningRate({
+        epoch,
+        base: this.settings.base_lr,
+        batch,
+        warmup: this.settings.warmup,
+        epochs: this.settings.epochs,
+        min: this.settings.min_lr,
+      });
+      const rates = this.optimizer.rates(number, lr);
+      const order = this.#order(this.done);
+      const readings: Promise<ArrayLike<number>[]>[] = [];
+      let norm: Tensor | undefined;
+      for (let part = 0; part < parts; part++) {
+        const inputs = await this.#inputs(order.slice(part * micro, (part + 1) * micro), this.done * parts + part);
+        const terms = this.#forward({ ...inputs, rates });
+        norm = terms.norm;
+        readings.push(
+          readAll([terms.total, terms.rec, terms.distill, terms.match]).then((all) => all.map((v) => v[0]) as never),
+        );
+      }
+      norm ??= (this.#apply as Step<'rates', { norm: Tensor }>)({ rates }).norm;
+      const [normValue] = await readAll([norm]);
+      const all = (await Promise.all(readings)) as unknown as number[][];
+      const mean = (i: number) => all.reduce((sum, values) => sum + (values[i] as number), 0) / parts;
+      const [loss, rec, distill, match] = [mean(0), mean(1), mean(2), mean(3)];
+      const gradNorm = normValue?.[0] as number;
+      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+        const bad = all.findIndex((values) => !values.every(Number.isFinite));
+        throw await this.#explain(number, order, Math.max(0, bad), { loss, rec, distill, match, gradNorm });
+      }
+      this.done = number;
+      yield {
+        step: number,
+        steps: this.steps,
+        epoch: number / this.stepsPerEpoch,
+        lr,
+        loss,
+        rec,
+        distill,
+        match,
+        gradNorm,
+        seconds: (performance.now() - began) / 1000,
+      };
+    }
+  }
+
+  /** The images of a step: an epoch is a permutation of all, drawn from the seed. */
+  #order(done: number): number[] {
+    const { batch, seed } = this.settings;
+    const epoch = Math.floor(done / this.stepsPerEpoch);
+    const at = (done % this.stepsPerEpoch) * batch;
+    return [...permutation(this.#data.length, random(seed, `epoch ${epoch}`)).subarray(at, at + batch)];
+  }
+
+  async #inputs(numbers: readonly number[], counter: number): Promise<Record<BatchInput, Float32Array | Uint32Array>> {
+    const { images, views } = await this.#data.batch(numbers);
+    return { image: images, views, key: new Uint32Array([this.settings.seed, counter]) };
+  }
+
+  /** Runs the same micro-batch again in check mode, to name the launch that wrote the first value that is not finite. */
+  async #explain(
+    number: number,
+    order: readonly number[],
+    part: number,
+    values: Readonly<Record<string, number>>,
+  ): Promise<TrainingError> {
+    const { micro, batch } = this.settings;
+    const bad = Object.entries(values)
+      .filter(([, value]) => !Number.isFinite(value))
+      .map(([name, value]) => `${name} is ${value}`)
+      .join(', ');
+    const inputs = await this.#inputs(
+      order.slice(part * micro, (part + 1) * micro),
+      (number - 1) * (batch / micro) + part,
+    );
+    let cause: unknown;
+    try {
+      using checked = await step(
+        this.#device,
+        batchInputs(this.model.config, micro),
+        ({ image, views, key }) => {
+          const terms = trainingPass(this.model, image, views, key);
+          const grads = gradients(terms.total, [...parameters(this.model).values()]);
+          return [terms.total, ...grads];
+        },
+        { name: 'train', check: true },
+      );
+      const [total] = checked(inputs);
+      await readAll([total as Tensor]);
+    } catch (error) {
+      cause = error;
+    }
+    const origin = cause instanceof Error ? `; it comes from ${cause.message}` : '';
+    return new TrainingError(
+      number,
+      `training: step ${number}: ${bad}${origin}; the weights were not changed by this step; try a lower learning rate or clip_grad`,
+      { cause },
+    );
+  }
+
+  dispose(): void {
+    this.#forward.dispose();
+    this.#apply?.dispose();
+    this.optimizer.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function batchInputs(config: ZeroSegConfig, batch: number) {
+  return {
+    image: [batch, config.chans, config.image, config.image],
+    views: [batch, viewCount(config.grids), config.clip_dim],
+    key: { shape: [2], dtype: 'u32' as const },
+  } as const;
+}
+
+/** One pass with masks and noise made from `key`: stream 0 masks, streams 1 and 2 the two grouping blocks. */
+function trainingPass(model: ZeroSeg, image: Tensor, views: Tensor, key: Tensor): Terms {
+  const maskNoise = randomUniform(key, [image.shape[0] as number, patchCount(model.config)], 0);
+  const { total, rec, distill, match } = model.forward({
+    image,
+    views,
+    maskNoise,
+    noises: [
+      { key, stream: 1 },
+      { key, stream: 2 },
+    ],
+  });
+  return { total, rec, distill, match };
+}
