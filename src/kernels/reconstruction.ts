@@ -1,0 +1,201 @@
+import { kernel, type Piece } from '../gpu/kernel.ts';
+import { joinSum } from '../gpu/prelude.ts';
+import { differentiable } from '../tensor/grad.ts';
+import { dispatch, empty } from '../tensor/record.ts';
+import { ShapeError } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { weightedMean } from './total.ts';
+
+export interface ReconstructionOptions {
+  /** Side of a patch in pixels. */
+  readonly patch: number;
+  /** Whether each target patch is standardised by its own mean and (unbiased) variance. Default: false. */
+  readonly normPixels?: boolean;
+}
+
+/** Added to the variance of a patch (MAE). */
+const EPSILON = 1e-6;
+
+/**
+ * MAE's reconstruction loss: the squared error of predicted patches, averaged over pixels and over the masked patches of
+ * the whole batch, `sum(mask · mean_k (pred - target)²) / sum(mask)`; 0 if nothing is masked.
+ *
+ * `image` `[B, C, H, W]`; `pred` `[B, h·w, patch·patch·C]`, pixels in the order row, column, channel; `mask` `[B, h·w]`, 1
+ * where a patch was removed. Pixels that do not fill a patch are dropped. The targets are read out of the image, never stored.
+ *
+ * The gradient reaches `pred` only: image and mask are data.
+ *
+ * ```ts
+ * const image = tensor(device, new Float32Array(3 * 16).fill(1), [1, 3, 4, 4]);
+ * const pred = tensor(device, new Float32Array(4 * 12), [1, 4, 12]);
+ * const mask = tensor(device, [1, 0, 0, 1], [1, 4]);
+ * await read(reconstruction(image, pred, mask, { patch: 2 })); // [1]
+ * ```
+ */
+export function reconstruction(image: Tensor, pred: Tensor, mask: Tensor, options: ReconstructionOptions): Tensor {
+  const { patch, normPixels = false } = options;
+  const [B = 0, C = 0, H = 0, W = 0] = image.shape;
+  const cols = Math.floor(W / patch);
+  const N = Math.floor(H / patch) * cols;
+  const K = patch * patch * C;
+  const fits =
+    image.shape.length === 4 &&
+    [B, N, K].join() === pred.shape.join() &&
+    [B, N].join() === mask.shape.join() &&
+    Number.isInteger(patch) &&
+    patch > 0;
+  if (!fits) {
+    throw new ShapeError(
+      'reconstruction',
+      `for patches of ${patch} the shapes must be [B, C, H, W], [B, h·w, ${K}], [B, h·w]`,
+      {
+        image: image.shape,
+        pred: pred.shape,
+        mask: mask.shape,
+      },
+    );
+  }
+  if (normPixels && K < 2) {
+    throw new ShapeError('reconstruction', 'normPixels needs patches of at least two values', { pred: pred.shape });
+  }
+  const params = { rows: B * N, N, K, C, H, W, cols, side: patch };
+
+  // What is bound in its place is never read without NORM.
+  let statistics = mask;
+  if (normPixels) {
+    statistics = empty(image, [B, N, 2], 'f32');
+    dispatch(patchStatistics, { image, statistics }, { ...params, eps: EPSILON });
+  }
+  const constants = { NORM: Number(normPixels) };
+  const parts = empty(image, [B, N], 'f32');
+  dispatch(forward, { image, pred, mask, statistics, parts }, params, constants);
+  const { y, inverse } = weightedMean(parts, mask);
+
+  return differentiable(y, [pred], (dy) => {
+    const dPred = empty(pred);
+    dispatch(backward, { image, pred, mask, statistics, inverse, dy, dPred }, params, constants);
+    return [dPred];
+  });
+}
+
+const patchParams = {
+  rows: 'u32',
+  N: 'u32',
+  K: 'u32',
+  C: 'u32',
+  H: 'u32',
+  W: 'u32',
+  cols: 'u32',
+  side: 'u32',
+} as const;
+
+/** Value k (row, column, channel) of a patch, straight from the image; `row` is the patch among those of the batch. */
+const pixelOf: Piece = {
+  name: 'pixelOf',
+  wgsl: `
+fn pixelOf(row: u32, k: u32) -> f32 {
+  let n = row % params.N;
+  let channel = row / params.N * params.C + k % params.C;
+  let y = n / params.cols * params.side + k / params.C / params.side;
+  let x = n % params.cols * params.side + k / params.C % params.side;
+  return f32(image[(channel * params.H + y) * params.W + x]);
+}`,
+};
+
+/** The target: the pixel, standardised with NORM. */
+const targetOf: Piece = {
+  name: 'targetOf',
+  needs: [pixelOf],
+  wgsl: `
+fn targetOf(row: u32, k: u32) -> f32 {
+  let value = pixelOf(row, k);
+  if (NORM == 0u) { return value; }
+  return (value - statistics[2u * row]) * statistics[2u * row + 1u];
+}`,
+};
+
+// One workgroup per patch: mean and 1 / sqrt(variance + eps), in two passes, as large offsets need it.
+const patchStatistics = kernel({
+  name: 'patch statistics',
+  bind: { image: 'read T', statistics: 'write f32' },
+  params: { ...patchParams, eps: 'f32' },
+  override: { WG: 64 },
+  use: [joinSum, pixelOf],
+  grid: ({ rows }) => [rows],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let row = flatGroup(g, size);
+  if (row >= params.rows) { return; }
+  var sum = 0.0;
+  for (var k = l; k < params.K; k += WG) { sum += pixelOf(row, k); }
+  let mean = joinSum(sum, l) / f32(params.K);
+  var squares = 0.0;
+  for (var k = l; k < params.K; k += WG) {
+    let d = pixelOf(row, k) - mean;
+    squares += d * d;
+  }
+  squares = joinSum(squares, l);
+  if (l == 0u) {
+    statistics[2u * row] = mean;
+    statistics[2u * row + 1u] = inverseSqrt(squares / f32(params.K - 1u) + params.eps);
+  }
+}`,
+});
+
+// One workgroup per patch. Patches that were kept are not even read.
+const forward = kernel({
+  name: 'reconstruction',
+  bind: { image: 'read T', pred: 'read T', mask: 'read f32', statistics: 'read f32', parts: 'write f32' },
+  params: patchParams,
+  override: { WG: 64, NORM: 0 },
+  use: [joinSum, targetOf],
+  grid: ({ rows }) => [rows],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let row = flatGroup(g, size);
+  if (row >= params.rows) { return; }
+  let weight = mask[row];
+  var sum = 0.0;
+  if (weight != 0.0) {
+    for (var k = l; k < params.K; k += WG) {
+      let d = f32(pred[row * params.K + k]) - targetOf(row, k);
+      sum += d * d;
+    }
+  }
+  sum = joinSum(sum, l);
+  if (l == 0u) { parts[row] = weight * sum / f32(params.K); }
+}`,
+});
+
+// One invocation per predicted value.
+const backward = kernel({
+  name: 'reconstruction backward',
+  bind: {
+    image: 'read T',
+    pred: 'read T',
+    mask: 'read f32',
+    statistics: 'read f32',
+    inverse: 'read f32',
+    dy: 'read f32',
+    dPred: 'write T',
+  },
+  params: patchParams,
+  override: { WG: 64, NORM: 0 },
+  use: [targetOf],
+  grid: ({ rows, K }, { WG }) => [Math.ceil((rows * K) / WG)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.rows * params.K) { return; }
+  let row = i / params.K;
+  let weight = mask[row];
+  var slope = 0.0;
+  if (weight != 0.0) {
+    slope = dy[0] * inverse[0] * weight * 2.0 / f32(params.K) * (f32(pred[i]) - targetOf(row, i % params.K));
+  }
+  dPred[i] = T(slope);
+}`,
+});

@@ -1,0 +1,291 @@
+import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
+import { joinSum } from '../gpu/prelude.ts';
+import { fill } from '../tensor/fill.ts';
+import { differentiable } from '../tensor/grad.ts';
+import { dispatch, empty } from '../tensor/record.ts';
+import { ShapeError } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
+import { total } from './total.ts';
+
+export interface DistillOptions {
+  /** Whether `|a - b|` is the mean or the sum over the features. Default: `'mean'`. */
+  readonly features?: 'mean' | 'sum';
+}
+
+export interface SegmentMatchOptions extends DistillOptions {
+  /** Whether the segments of an image are added up or averaged. Default: `'sum'`. */
+  readonly segments?: 'mean' | 'sum';
+  /** Whether the distances to all views are wanted; the loss and its gradient do without. Default: false. */
+  readonly distances?: boolean;
+}
+
+export interface SegmentMatch {
+  /** A scalar. */
+  readonly loss: Tensor;
+  /** Nearest view of each segment, u32 `[B, S]`. */
+  readonly index: Tensor;
+  /** All distances, `[B, S, V]`, where asked for; they have no gradient. */
+  readonly distance: Tensor | undefined;
+}
+
+/**
+ * ZeroSeg's distillation loss: the mean over batch and views of `|z - v_j|`, the L1 distance of the whole image's embedding
+ * `z` `[B, C]` from the teacher's `views` `[B, V, C]`. Without views it is 0.
+ *
+ * The gradient of `|z - v|` is `sign(z - v)`, 0 where both are equal.
+ *
+ * ```ts
+ * const z = tensor(device, [1, 2], [1, 2]);
+ * const views = tensor(device, [0, 0, 1, 5], [1, 2, 2]);
+ * await read(distill(z, views)); // [1.5]
+ * ```
+ */
+export function distill(z: Tensor, views: Tensor, { features = 'mean' }: DistillOptions = {}): Tensor {
+  const [B = 0, C = 0] = z.shape;
+  const V = views.shape[1] ?? 0;
+  if (z.shape.length !== 2 || views.shape.length !== 3 || views.shape[0] !== B || views.shape[2] !== C) {
+    throw new ShapeError('distill', 'z must be [B, C] and views [B, V, C]', { z: z.shape, views: views.shape });
+  }
+  const factor = 1 / Math.max(1, B * V * (features === 'mean' ? C : 1));
+  const parts = empty(z, [Math.ceil((B * C) / DISTILL_GROUP)], 'f32');
+  const slope = empty(z, z.shape, 'f32');
+  dispatch(distillForward, { z, views, parts, slope }, { n: B * C, V, C });
+  const y = total(parts, factor);
+
+  return differentiable(y, [z, views], (dy) => {
+    const dz = empty(z);
+    dispatch(distillBackward, { slope, dy, dz }, { n: B * C, factor });
+    const dViews = empty(views);
+    dispatch(distillViews, { z, views, dy, dViews }, { n: B * V * C, V, C, factor });
+    return [dz, dViews];
+  });
+}
+
+/**
+ * ZeroSeg's segment matching loss (eq. 1): `mean over batch of sum_i min_j |g_i - v_j|`. Each segment `g_i` of `segments`
+ * `[B, S, C]` is drawn to the one of its image's `views` `[B, V, C]` that is nearest by L1 distance; of several equally near
+ * ones, the first.
+ *
+ * The gradient reaches only that pair: `sign(g - v)`, 0 where both are equal. Without views the loss is 0.
+ *
+ * ```ts
+ * const segments = tensor(device, [1, 2], [1, 1, 2]);
+ * const views = tensor(device, [9, 9, 1, 4], [1, 2, 2]);
+ * const { loss, index } = segmentMatch(segments, views);
+ * await read(loss); // [1]
+ * await readU32(index); // [1]
+ * ```
+ */
+export function segmentMatch(segments: Tensor, views: Tensor, options: SegmentMatchOptions = {}): SegmentMatch {
+  const [B = 0, S = 0, C = 0] = segments.shape;
+  const V = views.shape[1] ?? 0;
+  if (segments.shape.length !== 3 || views.shape.length !== 3 || views.shape[0] !== B || views.shape[2] !== C) {
+    throw new ShapeError('segmentMatch', 'segments must be [B, S, C] and views [B, V, C]', {
+      segments: segments.shape,
+      views: views.shape,
+    });
+  }
+  const { features = 'mean', segments: over = 'sum', distances = false } = options;
+  const scale = features === 'mean' ? 1 / Math.max(1, C) : 1;
+  const share = 1 / Math.max(1, B * (over === 'mean' ? S : 1));
+  const rows = B * S;
+
+  const index = empty(segments, [B, S], 'u32');
+  const best = empty(segments, [B, S], 'f32');
+  const distance = distances ? empty(segments, [B, S, V], 'f32') : undefined;
+  const found = { segments, views, best, index };
+  const params = { rows, S, V, C, scale };
+  if (distance && V > 0) dispatch(nearestAndDistances, { ...found, distance }, params);
+  else dispatch(nearest, found, params);
+  if (V === 0) return { loss: fill(segments.device, [], 0), index, distance };
+
+  const loss = differentiable(total(best, share), [segments, views], (dy) => {
+    const factor = scale * share;
+    const dSegments = empty(segments);
+    dispatch(backward, { segments, views, index, dy, dSegments }, { n: rows * C, S, V, C, factor });
+    const dViews = empty(views);
+    dispatch(backwardViews, { segments, views, index, dy, dViews }, { n: B * V * C, S, V, C, factor });
+    return [dSegments, dViews];
+  });
+  return { loss, index, distance };
+}
+
+const DISTILL_GROUP = 128;
+
+// One invocation per feature of z: over its views it adds up the distance and, as the gradient needs no more, the signs.
+const distillForward = kernel({
+  name: 'distill',
+  bind: { z: 'read T', views: 'read T', parts: 'write f32', slope: 'write f32' },
+  params: { n: 'u32', V: 'u32', C: 'u32' },
+  override: { WG: DISTILL_GROUP },
+  use: [joinSum],
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let group = flatGroup(g, size);
+  let i = group * WG + l;
+  var sum = 0.0;
+  if (i < params.n) {
+    let own = f32(z[i]);
+    let first = i / params.C * params.V * params.C + i % params.C;
+    var signs = 0.0;
+    for (var v = 0u; v < params.V; v++) {
+      let d = own - f32(views[first + v * params.C]);
+      sum += abs(d);
+      signs += sign(d);
+    }
+    slope[i] = signs;
+  }
+  sum = joinSum(sum, l);
+  if (l == 0u && group * WG < params.n) { parts[group] = sum; }
+}`,
+});
+
+const distillBackward = kernel({
+  name: 'distill backward',
+  bind: { slope: 'read f32', dy: 'read f32', dz: 'write T' },
+  params: { n: 'u32', factor: 'f32' },
+  override: { WG: 64 },
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i < params.n) { dz[i] = T(dy[0] * params.factor * slope[i]); }
+}`,
+});
+
+// One invocation per feature of a view. The model's views are constants: then this launch is left out.
+const distillViews = kernel({
+  name: 'distill backward views',
+  bind: { z: 'read T', views: 'read T', dy: 'read f32', dViews: 'write T' },
+  params: { n: 'u32', V: 'u32', C: 'u32', factor: 'f32' },
+  override: { WG: 64 },
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  let own = f32(z[i / (params.V * params.C) * params.C + i % params.C]);
+  dViews[i] = T(dy[0] * params.factor * sign(f32(views[i]) - own));
+}`,
+});
+
+const matchBindings = { segments: 'read T', views: 'read T', best: 'write f32', index: 'write u32' } as const;
+const nearest = nearestKernel('segment-match', matchBindings, '');
+const nearestAndDistances = nearestKernel(
+  'segment-match distances',
+  { ...matchBindings, distance: 'write f32' },
+  'if (lane == 0u) { distance[row * params.V + v] = d; }',
+);
+
+// One workgroup per segment: LANES neighbouring invocations share a view, the workgroup takes WG / LANES views at a time.
+// Every line of lanes keeps its nearest view; at the end the first invocation chooses among them, lowest view on ties.
+function nearestKernel<const B extends Record<string, Binding>>(
+  name: string,
+  bind: B,
+  keep: string,
+): Kernel<B, { rows: 'u32'; S: 'u32'; V: 'u32'; C: 'u32'; scale: 'f32' }, typeof laneOverrides> {
+  return kernel({
+    name,
+    bind,
+    params: { rows: 'u32', S: 'u32', V: 'u32', C: 'u32', scale: 'f32' },
+    override: laneOverrides,
+    use: [lanePlace, laneSum],
+    grid: ({ rows }, constants) => (linesPerGroup(constants) > 0 ? [rows] : [0]),
+    wgsl: `
+var<workgroup> nearestDistance: array<f32, WG>;
+var<workgroup> nearestView: array<u32, WG>;
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let row = flatGroup(g, size);
+  if (row >= params.rows) { return; }
+  let lines = WG / LANES;
+  let line = lineOf(l);
+  let lane = laneOf(l);
+  let segment = row * params.C;
+  let image = row / params.S * params.V * params.C;
+  var near = 0.0;
+  var which = line;
+  for (var first = 0u; first < params.V; first += lines) {
+    let v = first + line;
+    var sum = 0.0;
+    if (v < params.V) {
+      let view = image + v * params.C;
+      for (var c = lane; c < params.C; c += LANES) { sum += abs(f32(segments[segment + c]) - f32(views[view + c])); }
+    }
+    let d = laneSum(sum, l) * params.scale;
+    if (v < params.V) {
+      // The first view counts without comparison, so that a distance that is not a number shows in the loss.
+      if (first == 0u || d < near) {
+        near = d;
+        which = v;
+      }
+      ${keep}
+    }
+  }
+  if (lane == 0u) {
+    nearestDistance[line] = near;
+    nearestView[line] = which;
+  }
+  workgroupBarrier();
+  if (l != 0u) { return; }
+  which = 0u;
+  for (var other = 1u; other < min(lines, params.V); other++) {
+    let d = nearestDistance[other];
+    if (d < near || (d == near && nearestView[other] < nearestView[which])) {
+      near = d;
+      which = other;
+    }
+  }
+  best[row] = near;
+  index[row] = nearestView[which];
+}`,
+  });
+}
+
+// One invocation per feature of a segment.
+const backward = kernel({
+  name: 'segment-match backward',
+  bind: { segments: 'read T', views: 'read T', index: 'read u32', dy: 'read f32', dSegments: 'write T' },
+  params: { n: 'u32', S: 'u32', V: 'u32', C: 'u32', factor: 'f32' },
+  override: { WG: 64 },
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  let row = i / params.C;
+  let view = row / params.S * params.V + index[row];
+  let d = f32(segments[i]) - f32(views[view * params.C + i % params.C]);
+  dSegments[i] = T(dy[0] * params.factor * sign(d));
+}`,
+});
+
+// One invocation per feature of a view, over the segments that chose it. Left out where views are constants.
+const backwardViews = kernel({
+  name: 'segment-match backward views',
+  bind: { segments: 'read T', views: 'read T', index: 'read u32', dy: 'read f32', dViews: 'write T' },
+  params: { n: 'u32', S: 'u32', V: 'u32', C: 'u32', factor: 'f32' },
+  override: { WG: 64 },
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  let c = i % params.C;
+  let v = i / params.C % params.V;
+  let firstRow = i / (params.C * params.V) * params.S;
+  var signs = 0.0;
+  for (var s = 0u; s < params.S; s++) {
+    let row = firstRow + s;
+    if (index[row] == v) { signs += sign(f32(views[i]) - f32(segments[row * params.C + c])); }
+  }
+  dViews[i] = T(dy[0] * params.factor * signs);
+}`,
+});
