@@ -1,6 +1,7 @@
 /** Photos with ground truth, in the folders that PASCAL VOC, PASCAL Context and COCO come in. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import { cocoLabels, contextLabels } from '../zeroseg/class-names.ts';
 import type { Image, LabelMap } from '../zeroseg/image.ts';
 import { systemReason } from './files.ts';
 import { readLabelMap, readPhoto } from './image-files.ts';
@@ -31,8 +32,26 @@ export interface LabelledPhoto {
   load(): Promise<{ image: Image; labels: LabelMap }>;
 }
 
-/** Renumbers a label map; see the maps of `src/zeroseg/class-names.ts`. */
-export type Renumber = (labels: Uint8Array | Uint16Array) => Uint8Array;
+type Renumber = (labels: Uint8Array | Uint16Array) => Uint8Array;
+
+/**
+ * The data set of that name in a folder; `split` is by default the one that scores are reported on.
+ *
+ * ```ts
+ * for (const item of await openDataSet('voc', 'VOCdevkit/VOC2012')) {
+ *   const { image, labels } = await item.load();
+ *   score.add(segment(image), labels.data);
+ * }
+ * ```
+ */
+export async function openDataSet(
+  name: 'voc' | 'context' | 'coco',
+  root: string,
+  split?: string,
+): Promise<LabelledPhoto[]> {
+  if (name === 'voc') return vocDataSet(root, split);
+  return name === 'context' ? contextDataSet(root, split) : cocoDataSet(root, split);
+}
 
 /** Where in the data set's folder photos, label maps and the list of ids are; label maps are `ID.png`. */
 interface Layout {
@@ -58,27 +77,33 @@ export async function vocDataSet(root: string, split = 'val'): Promise<LabelledP
 
 /**
  * PASCAL Context: VOC 2010 photos with `SegmentationClassContext/ID.png`, ids in
- * `ImageSets/SegmentationContext/SPLIT.txt`. The maps hold 60 classes, as MMSegmentation converts them; give `renumber`
- * for maps with the original 459 categories.
+ * `ImageSets/SegmentationContext/SPLIT.txt`. The maps hold 60 classes, as MMSegmentation's conversion writes them. Those
+ * with the original 459 categories are renumbered: 16-bit PNGs always, 8-bit ones (which cannot hold them all) when
+ * `original` says so, since a small category looks like a class.
  */
-export async function contextDataSet(root: string, split = 'val', renumber?: Renumber): Promise<LabelledPhoto[]> {
+export async function contextDataSet(
+  root: string,
+  split = 'val',
+  { original = false }: { original?: boolean } = {},
+): Promise<LabelledPhoto[]> {
   const ids = await readSplit(root, ['ImageSets/SegmentationContext', 'ImageSets/Segmentation'], split);
   const labels = join(root, 'SegmentationClassContext');
-  return pair(ids, { photos: join(root, 'JPEGImages'), labels, renumber: renumber ?? refuseOriginal });
+  return pair(ids, { photos: join(root, 'JPEGImages'), labels, renumber: original ? contextLabels : convertedOnly });
 }
 
-function refuseOriginal(labels: Uint8Array | Uint16Array): Uint8Array {
+function convertedOnly(labels: Uint8Array | Uint16Array): Uint8Array {
+  if (labels instanceof Uint16Array) return contextLabels(labels);
   const high = labels.find((label) => label > 59 && label !== 255);
-  if (high === undefined) return Uint8Array.from(labels);
+  if (high === undefined) return labels;
   throw new RangeError(
-    `category ${high} is none of the 60 classes; if these are the original 459 categories, give the map that renumbers them`,
+    `label ${high} is none of the 60 classes; if these are the original 459 categories, say so (original: true)`,
   );
 }
 
 /**
  * COCO objects. Either `images/ID.jpg` with `objects/ID.png` (grey: 0 background, 1..80 objects, 255 crowds), or the
  * official files: photos in `images/SPLIT` or `SPLIT`, COCO-Stuff pixel maps in `annotations/SPLIT`,
- * `stuffthingmaps/SPLIT` or `stuffthingmaps_trainval2017/SPLIT`, renumbered by `renumber`.
+ * `stuffthingmaps/SPLIT` or `stuffthingmaps_trainval2017/SPLIT`, renumbered to the 80 objects.
  */
 export async function cocoDataSet(root: string, split = 'val2017', renumber?: Renumber): Promise<LabelledPhoto[]> {
   if (await isFolder(join(root, 'objects'))) {
@@ -90,8 +115,7 @@ export async function cocoDataSet(root: string, split = 'val2017', renumber?: Re
   const folders = [`annotations/${split}`, `stuffthingmaps/${split}`, `stuffthingmaps_trainval2017/${split}`];
   const labels = await firstFolder(root, folders, 'label maps');
   const ids = (await list(photos)).filter(isPhoto).map((name) => basename(name, extname(name)));
-  if (!renumber) throw new DataSetError(labels, 'COCO-Stuff pixel maps need the map that renumbers them to 80 objects');
-  return pair(ids, { photos, labels, renumber });
+  return pair(ids, { photos, labels, renumber: cocoLabels });
 }
 
 const isPhoto = (name: string): boolean => !name.startsWith('.') && photoEndings.includes(extname(name).toLowerCase());

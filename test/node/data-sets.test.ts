@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cocoDataSet, contextDataSet, vocDataSet } from '../../src/node/data-sets.ts';
+import { cocoDataSet, contextDataSet, openDataSet, vocDataSet } from '../../src/node/data-sets.ts';
 import { writeLabelPng, writePng } from '../../src/node/image-files.ts';
 import { pascalPalette } from '../../src/zeroseg/palette.ts';
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
     await photo(`coco/images/${id}.png`);
     await labels(`coco/objects/${id}.png`, [0, 80, 255]);
     await photo(`stuff/images/val2017/${id}.png`);
-    await labels(`stuff/annotations/val2017/${id}.png`, [0, 90, 182, 255]);
+    await labels(`stuff/annotations/val2017/${id}.png`, [0, 89, 182, 255]);
   }
   await text('voc/ImageSets/Segmentation/val.txt', 'b\r\na \n\n');
   await text('voc/ImageSets/Segmentation/train.txt', 'c\n');
@@ -59,8 +59,13 @@ describe('layouts', () => {
   test('Context: 60 classes as they are, 459 through a map', async () => {
     const [item] = await contextDataSet(join(folder, 'voc'));
     expect([...(await item!.load()).labels.data.slice(0, 4)]).toEqual([0, 59, 255, 1]);
-    const mapped = await contextDataSet(join(folder, 'voc'), 'val', (data) => Uint8Array.from(data, (v) => v / 59));
-    expect([...(await mapped[0]!.load()).labels.data.slice(0, 2)]).toEqual([0, 1]);
+    const original = await contextDataSet(join(folder, 'voc'), 'val', { original: true });
+    expect([...(await original[0]!.load()).labels.data.slice(0, 4)]).toEqual([0, 14, 0, 0]);
+    await labels('deep/SegmentationClassContext/a.png', [0, 59, 458, 1]);
+    await photo('deep/JPEGImages/a.png');
+    await text('deep/ImageSets/SegmentationContext/val.txt', 'a');
+    const [deep] = await openDataSet('context', join(folder, 'deep'));
+    expect([...(await deep!.load()).labels.data.slice(0, 4)]).toEqual([0, 14, 59, 0]);
   });
 
   test('COCO objects: every photo, crowds ignored', async () => {
@@ -70,10 +75,8 @@ describe('layouts', () => {
   });
 
   test('COCO-Stuff: through a map', async () => {
-    const items = await cocoDataSet(join(folder, 'stuff'), 'val2017', (data) =>
-      Uint8Array.from(data, (v) => (v === 90 ? 80 : 0)),
-    );
-    expect([...(await items[0]!.load()).labels.data.slice(0, 4)]).toEqual([0, 80, 0, 0]);
+    const items = await openDataSet('coco', join(folder, 'stuff'));
+    expect([...(await items[0]!.load()).labels.data.slice(0, 4)]).toEqual([1, 80, 0, 0]);
   });
 });
 
@@ -86,7 +89,7 @@ describe('errors', () => {
       await message(vocDataSet(join(folder, 'voc'), 'empty')),
       await message(vocDataSet(join(folder, 'voc'), 'twice')),
       await message(cocoDataSet(join(folder, 'voc'))),
-      await message(cocoDataSet(join(folder, 'stuff'))),
+      await message(cocoDataSet(join(folder, 'stuff'), 'train2017')),
     ];
     expect(messages).toMatchInlineSnapshot(`
       [
@@ -96,7 +99,7 @@ describe('errors', () => {
         "DataSetError: data set: FOLDER/voc/ImageSets/Segmentation/empty.txt: the list of ids is empty",
         "DataSetError: data set: FOLDER/voc/ImageSets/Segmentation/twice.txt: the id a is listed twice",
         "DataSetError: data set: FOLDER/voc: the folder with the photos is missing; looked for images/val2017, val2017",
-        "DataSetError: data set: FOLDER/stuff/annotations/val2017: COCO-Stuff pixel maps need the map that renumbers them to 80 objects",
+        "DataSetError: data set: FOLDER/stuff: the folder with the photos is missing; looked for images/train2017, train2017",
       ]
     `);
   });
@@ -120,7 +123,7 @@ describe('errors', () => {
         "DataSetError: data set: FOLDER/odd/JPEGImages/d.jpg: there is no such photo; its label map would be FOLDER/odd/SegmentationClass/d.png",
         "DataSetError: data set: FOLDER/odd/SegmentationClass/e.png: there is no such label map; its photo is FOLDER/odd/JPEGImages/e.png",
         "DataSetError: data set: FOLDER/odd/SegmentationClass/a.png: the label map is 3 x 4, and its photo FOLDER/odd/JPEGImages/a.png is 4 x 3; they must be of one size",
-        "DataSetError: data set: FOLDER/odd/SegmentationClassContext/a.png: category 284 is none of the 60 classes; if these are the original 459 categories, give the map that renumbers them",
+        "no error",
       ]
     `);
   });
