@@ -105,7 +105,7 @@ function convertedOnly(labels: Uint8Array | Uint16Array): Uint8Array {
  * official files: photos in `images/SPLIT` or `SPLIT`, COCO-Stuff pixel maps in `annotations/SPLIT`,
  * `stuffthingmaps/SPLIT` or `stuffthingmaps_trainval2017/SPLIT`, renumbered to the 80 objects.
  */
-export async function cocoDataSet(root: string, split = 'val2017', renumber?: Renumber): Promise<LabelledPhoto[]> {
+export async function cocoDataSet(root: string, split = 'val2017'): Promise<LabelledPhoto[]> {
   if (await isFolder(join(root, 'objects'))) {
     const photos = join(root, 'images');
     const ids = (await list(photos)).filter(isPhoto).map((name) => basename(name, extname(name)));
