@@ -1,0 +1,60 @@
+// One line per op: what a file exports beside its ops belongs to its neighbours only.
+export type { Activation } from './activation.ts';
+export { argsort } from './argsort.ts';
+export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention.ts';
+export { embedding, scatterAdd, takeRows } from './gather.ts';
+export {
+  assignNormalise,
+  type Grouped,
+  type GroupOptions,
+  type GumbelOptions,
+  type GumbelSoftmaxOptions,
+  groupMembers,
+  gumbelSoftmax,
+} from './grouping.ts';
+export { batchNormEval, l2Normalize, layerNorm, patchNormalize } from './layer-norm.ts';
+export { broadcastTo, concat, permute, reshape, slice, split } from './layout.ts';
+export {
+  type CrossEntropyOptions,
+  crossEntropy,
+  type DistillOptions,
+  distill,
+  l1,
+  mse,
+  type Reduction,
+  type ReconstructionOptions,
+  reconstruction,
+  type SegmentMatch,
+  type SegmentMatchOptions,
+  segmentMatch,
+} from './losses.ts';
+export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts';
+export { linear, type MatmulOptions, type MatmulTail, matmul } from './matmul.ts';
+export { patchEmbed, patchify, unpatchify } from './patchify.ts';
+export {
+  abs,
+  add,
+  addScalar,
+  clamp,
+  div,
+  exp,
+  gelu,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  relu,
+  scale,
+  sigmoid,
+  sign,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from './pointwise.ts';
+export { randomGumbel, randomNormal, randomUniform } from './random.ts';
+export { argmax, argmin, max, mean, min, type ReduceOptions, sum } from './reduce.ts';
+export { interpolate, interpolatePositions } from './resize.ts';
+export { logSoftmax, softmax } from './softmax.ts';
