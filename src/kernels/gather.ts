@@ -1,7 +1,7 @@
 import { kernel } from '../gpu/kernel.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
-import { checkShape, ShapeError, size } from '../tensor/shape.ts';
+import { ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupById } from './argsort.ts';
 import { reshape } from './layout.ts';
@@ -43,7 +43,9 @@ export function takeRows(x: Tensor, ids: Tensor): Tensor {
  */
 export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
   checkIds('scatterAdd', ids, { src: src.shape, ids: ids.shape }, src.shape[0]);
-  checkShape('scatterAdd: size', [size]);
+  if (!Number.isInteger(size) || size < 0) {
+    throw new ShapeError('scatterAdd', `${size} is no number of rows`, { src: src.shape, ids: ids.shape });
+  }
   if (src.shape[1] !== ids.shape[1]) {
     throw new ShapeError('scatterAdd', 'src must have a row for each id', { src: src.shape, ids: ids.shape });
   }

@@ -38,7 +38,9 @@ function withoutWildcard(x: Tensor, shape: Shape): Shape {
     return shape;
   }
   const others = shape.filter((_, i) => i !== at);
-  checkShape('reshape', others);
+  if (!others.every((axis) => Number.isInteger(axis) && axis >= 0)) {
+    throw new ShapeError('reshape', 'axes must be whole numbers, 0 or more, and at most one -1', { x: x.shape, shape });
+  }
   const rest = x.size / size(others);
   if (!Number.isInteger(rest)) {
     throw new ShapeError('reshape', 'the axis -1 would not be a whole number', { x: x.shape, shape });

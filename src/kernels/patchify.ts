@@ -113,15 +113,16 @@ interface Sizes {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  readonly patch: number;
+  /** Of a patch. */
+  readonly side: number;
 }
 
 function sizes(image: Tensor, patch: number): Sizes {
   const [, channels, height, width] = image.shape as readonly [number, number, number, number];
-  return { channels, height, width, patch };
+  return { channels, height, width, side: patch };
 }
 
-const params = { n: 'u32', channels: 'u32', height: 'u32', width: 'u32', patch: 'u32' } as const;
+const params = { n: 'u32', channels: 'u32', height: 'u32', width: 'u32', side: 'u32' } as const;
 
 // One invocation writes one value of a patch.
 const cutKernel = kernel({
@@ -135,10 +136,10 @@ const cutKernel = kernel({
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
   if (i >= params.n) { return; }
-  let patch_ = params.patch;
-  let values = patch_ * patch_ * params.channels;
-  let rows = params.height / patch_;
-  let cols = params.width / patch_;
+  let side = params.side;
+  let values = side * side * params.channels;
+  let rows = params.height / side;
+  let cols = params.width / side;
   let place = i / values;
   let value = i % values;
   var pixel: u32;
@@ -147,11 +148,11 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     pixel = value / params.channels;
     channel = value % params.channels;
   } else {
-    pixel = value % (patch_ * patch_);
-    channel = value / (patch_ * patch_);
+    pixel = value % (side * side);
+    channel = value / (side * side);
   }
-  let row = place / cols % rows * patch_ + pixel / patch_;
-  let col = place % cols * patch_ + pixel % patch_;
+  let row = place / cols % rows * side + pixel / side;
+  let col = place % cols * side + pixel % side;
   let batch = place / (rows * cols);
   y[i] = image[((batch * params.channels + channel) * params.height + row) * params.width + col];
 }`,
@@ -169,21 +170,21 @@ const pasteKernel = kernel({
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
   if (i >= params.n) { return; }
-  let patch_ = params.patch;
-  let rows = params.height / patch_;
-  let cols = params.width / patch_;
+  let side = params.side;
+  let rows = params.height / side;
+  let cols = params.width / side;
   let col = i % params.width;
   let row = i / params.width % params.height;
   let channel = i / (params.width * params.height) % params.channels;
   let batch = i / (params.width * params.height * params.channels);
-  if (row / patch_ >= rows || col / patch_ >= cols) {
+  if (row / side >= rows || col / side >= cols) {
     image[i] = T(0);
     return;
   }
-  let place = (batch * rows + row / patch_) * cols + col / patch_;
-  let pixel = row % patch_ * patch_ + col % patch_;
+  let place = (batch * rows + row / side) * cols + col / side;
+  let pixel = row % side * side + col % side;
   var value: u32;
-  if (ORDER == 0) { value = pixel * params.channels + channel; } else { value = channel * patch_ * patch_ + pixel; }
-  image[i] = x[place * patch_ * patch_ * params.channels + value];
+  if (ORDER == 0) { value = pixel * params.channels + channel; } else { value = channel * side * side + pixel; }
+  image[i] = x[place * side * side * params.channels + value];
 }`,
 });

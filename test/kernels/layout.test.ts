@@ -295,20 +295,50 @@ describe('errors of layout', () => {
   const x = (...shape: number[]) => tensor(device.current, new Float32Array(size(shape)), shape);
 
   it('say what does not fit', () => {
-    expect(() => reshape(x(2, 3), [4])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: reshape: the shapes must hold equally many elements (6 and 4); got x [2, 3], shape [4]]`);
-    expect(() => reshape(x(2, 3), [4, -1])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: reshape: the axis -1 would not be a whole number; got x [2, 3], shape [4, -1]]`);
-    expect(() => reshape(x(2, 3), [-1, -1])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: reshape: axes must be whole numbers, 0 or more; got shape [-1]]`);
-    expect(() => reshape(x(0, 3), [-1, 0])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: reshape: the axis -1 would not be a whole number; got x [0, 3], shape [-1, 0]]`);
-    expect(() => permute(x(2, 3), [0, 0])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: permute: the order [0, 0] must name every axis once; got x [2, 3]]`);
-    expect(() => permute(x(2, 3), [0, 2])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: permute: axis 2 does not exist; got x [2, 3]]`);
-    expect(() => permute(x(2, 3), [0])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: permute: the order [0] must name every axis once; got x [2, 3]]`);
-    expect(() => broadcastTo(x(2, 3), [3, 3])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: broadcastTo: axes must be equal to those of the shape, or 1, counted from the last; got x [2, 3], shape [3, 3]]`);
-    expect(() => broadcastTo(x(2, 3), [3])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: broadcastTo: axes must be equal to those of the shape, or 1, counted from the last; got x [2, 3], shape [3]]`);
-    expect(() => slice(x(2, 3), 1, 1, 4)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: slice: 1 to 4 is no range of axis 1 (length 3); got x [2, 3]]`);
-    expect(() => slice(x(2, 3), 2, 0, 1)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: slice: axis 2 does not exist; got x [2, 3]]`);
-    expect(() => concat([], 0)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: concat: at least one tensor is needed]`);
-    expect(() => concat([x(2, 3), x(2, 4)], 0)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: concat: all axes but axis 0 must be equal; got x0 [2, 3], x1 [2, 4]]`);
-    expect(() => concat([x(2), tensor(device.current, new Uint32Array(2))], 0)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: concat: all must have one dtype (f32 and u32); got x0 [2], x1 [2]]`);
-    expect(() => split(x(2, 3), 1, [1, 1])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: split: the sizes 1 + 1 = 2 must fill axis 1; got x [2, 3]]`);
+    expect(() => reshape(x(2, 3), [4])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: reshape: the shapes must hold equally many elements (6 and 4); got x [2, 3], shape [4]]`,
+    );
+    expect(() => reshape(x(2, 3), [4, -1])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: reshape: the axis -1 would not be a whole number; got x [2, 3], shape [4, -1]]`,
+    );
+    expect(() => reshape(x(2, 3), [-1, -1])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: reshape: axes must be whole numbers, 0 or more, and at most one -1; got x [2, 3], shape [-1, -1]]`,
+    );
+    expect(() => reshape(x(0, 3), [-1, 0])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: reshape: the axis -1 would not be a whole number; got x [0, 3], shape [-1, 0]]`,
+    );
+    expect(() => permute(x(2, 3), [0, 0])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: permute: the order [0, 0] must name every axis once; got x [2, 3]]`,
+    );
+    expect(() => permute(x(2, 3), [0, 2])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: permute: axis 2 does not exist; got x [2, 3]]`,
+    );
+    expect(() => permute(x(2, 3), [0])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: permute: the order [0] must name every axis once; got x [2, 3]]`,
+    );
+    expect(() => broadcastTo(x(2, 3), [3, 3])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: broadcastTo: axes must be equal to those of the shape, or 1, counted from the last; got x [2, 3], shape [3, 3]]`,
+    );
+    expect(() => broadcastTo(x(2, 3), [3])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: broadcastTo: axes must be equal to those of the shape, or 1, counted from the last; got x [2, 3], shape [3]]`,
+    );
+    expect(() => slice(x(2, 3), 1, 1, 4)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: slice: 1 to 4 is no range of axis 1 (length 3); got x [2, 3]]`,
+    );
+    expect(() => slice(x(2, 3), 2, 0, 1)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: slice: axis 2 does not exist; got x [2, 3]]`,
+    );
+    expect(() => concat([], 0)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: concat: at least one tensor is needed]`,
+    );
+    expect(() => concat([x(2, 3), x(2, 4)], 0)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: concat: all axes but axis 0 must be equal; got x0 [2, 3], x1 [2, 4]]`,
+    );
+    expect(() => concat([x(2), tensor(device.current, new Uint32Array(2))], 0)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: concat: all must have one dtype (f32 and u32); got x0 [2], x1 [2]]`,
+    );
+    expect(() => split(x(2, 3), 1, [1, 1])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: split: the sizes 1 + 1 = 2 must fill axis 1; got x [2, 3]]`,
+    );
   });
 });
