@@ -40,20 +40,21 @@ fn lineStart(line: u32, length: u32, inner: u32) -> u32 { return line / inner * 
 };
 
 /**
- * Sum or maximum over the lanes of each line; every lane gets the result. All invocations of the workgroup must call it, from
+ * Sum, two sums, or maximum over the lanes of each line; every lane gets the result. All invocations of the workgroup must call it, from
  * uniform control flow.
  */
 export const laneSum: Piece = join('laneSum', 'a + b');
+export const laneSums: Piece = join('laneSums', 'a + b', 'vec2f');
 export const laneMax: Piece = join('laneMax', 'max(a, b)');
 
-function join(name: string, combine: string): Piece {
+function join(name: string, combine: string, type: 'f32' | 'vec2f' = 'f32'): Piece {
   return {
     name,
     needs: [lanePlace],
     // The barrier in front lets two calls follow each other: nobody may still be reading the previous result.
     wgsl: `
-var<workgroup> ${name}Cells: array<f32, WG>;
-fn ${name}(value: f32, l: u32) -> f32 {
+var<workgroup> ${name}Cells: array<${type}, WG>;
+fn ${name}(value: ${type}, l: u32) -> ${type} {
   if (LANES == 1u) { return value; }
   let lane = laneOf(l);
   let lines = WG / LANES;
