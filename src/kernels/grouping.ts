@@ -1,0 +1,353 @@
+import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
+import { add, fill } from '../tensor/fill.ts';
+import { differentiable, differentiableAll } from '../tensor/grad.ts';
+import { dispatch, empty } from '../tensor/record.ts';
+import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { laneConstants, laneMax, laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
+import { matmul } from './matmul.ts';
+import { randomGumbel } from './random.ts';
+
+export interface GumbelOptions {
+  /** Gumbel noise of the shape of the logits. */
+  readonly noise?: Tensor | undefined;
+  /** Instead of `noise`: a key (u32 `[2]`) from which it is made on the GPU, as {@link randomGumbel} makes it. */
+  readonly key?: Tensor | undefined;
+  /** With `key`: which stream of random numbers. Default: 0. */
+  readonly stream?: number;
+  /** Temperature. Default: 1. */
+  readonly tau?: number;
+}
+
+export interface GumbelSoftmaxOptions extends GumbelOptions {
+  /** Default: the last. */
+  readonly axis?: number;
+}
+
+export interface GroupOptions extends GumbelOptions {
+  /** Whether a member belongs to one group only, in value (not in gradient). Default: true. */
+  readonly hard?: boolean;
+  /** Added to the number of members of each group. Default: 1. */
+  readonly eps?: number;
+}
+
+/** Groups `[B, G, D]`, with the assignment that made them and the distribution it was taken from, `[B, G, N]`. */
+export interface Grouped {
+  readonly grouped: Tensor;
+  /** Exactly 0 or 1 if hard; else `soft` itself. */
+  readonly assign: Tensor;
+  readonly soft: Tensor;
+}
+
+/**
+ * Gumbel softmax (Jang et al., 2016): `soft = softmax((logits + noise) / tau)`, and `hard`, which is 1 at its maximum (the
+ * first, of equal ones) and 0 elsewhere, exactly, while its gradient is that of `soft` (straight-through). Without noise
+ * `hard` is the plain argmax.
+ *
+ * The gradient is `dx = soft · (d - sum(d · soft)) / tau`, `d` being what arrives at both results.
+ *
+ * ```ts
+ * const { hard } = gumbelSoftmax(tensor(device, [1, 3, 2]), { key: tensor(device, new Uint32Array([1, 2])) });
+ * await read(hard); // one 1, two 0
+ * ```
+ */
+export function gumbelSoftmax(
+  logits: Tensor,
+  { axis = -1, ...options }: GumbelSoftmaxOptions = {},
+): { soft: Tensor; hard: Tensor } {
+  const lines = aroundAxis(logits.shape, normalizeAxis('gumbelSoftmax', axis, logits.shape));
+  const { soft, hard, backward } = choose('gumbelSoftmax', logits, lines, options);
+  differentiableAll([soft, hard], [logits], ([dSoft, dHard]) => [backward([dSoft, dHard])]);
+  return { soft, hard };
+}
+
+/**
+ * Shares of a group's members: `y = a / (sum(a) + eps)` along the last axis, `a` `[..., G, N]`. With `eps` 1 (GroupViT) an
+ * empty group stays empty.
+ *
+ * The gradient goes through both: `da = (dy - sum(dy · y)) / (sum(a) + eps)`.
+ *
+ * ```ts
+ * await read(assignNormalise(tensor(device, [1, 0, 1]))); // [0.33, 0, 0.33]
+ * ```
+ */
+export function assignNormalise(a: Tensor, eps = 1): Tensor {
+  const lines = aroundAxis(a.shape, normalizeAxis('assignNormalise', -1, a.shape));
+  const params = { rows: a.size > 0 ? lines.outer : 0, length: lines.length };
+  const y = empty(a);
+  const inverse = empty(a, a.shape.slice(0, -1), 'f32');
+  dispatch(normalise, { a, y, inverse }, { ...params, eps }, laneConstants(lines));
+  return differentiable(y, [a], (dy) => {
+    const da = empty(a);
+    dispatch(normaliseBackward, { a, inverse, dy, da }, params, laneConstants(lines));
+    return [da];
+  });
+}
+
+/**
+ * GroupViT's grouping of members by their logits (Xu et al., 2022; steps 7 to 10 of section 6.2, and the product of step 11):
+ * every member chooses a group, `assign = gumbelSoftmax(logits)` over the groups, and a group is the mean of its members,
+ * with `eps` phantoms at zero: `grouped = assignNormalise(assign, eps) · values`.
+ *
+ * `logits` `[B, G, N]`, `values` `[B, N, D]`. The gradient is that of this composition. Of a hard assignment only the members
+ * of a group are read, and the shares are never stored.
+ *
+ * ```ts
+ * const logits = tensor(device, [1, 1, 0, 0, 0, 1], [1, 2, 3]);
+ * const values = tensor(device, [3, 6, 4], [1, 3, 1]);
+ * const { grouped } = groupMembers(logits, values);
+ * await read(grouped); // [(3 + 6) / 3, 4 / 2]
+ * ```
+ */
+export function groupMembers(logits: Tensor, values: Tensor, options: GroupOptions = {}): Grouped {
+  const { hard: isHard = true, eps = 1, ...gumbel } = options;
+  const [B = 0, G = 0, N = 0] = logits.shape;
+  const D = values.shape[2] ?? 0;
+  if (logits.shape.length !== 3 || !sameShape(values.shape, [B, N, D])) {
+    throw new ShapeError('groupMembers', 'logits must be [B, G, N] and values [B, N, D]', {
+      logits: logits.shape,
+      values: values.shape,
+    });
+  }
+  const { soft, hard, backward } = choose('groupMembers', logits, aroundAxis(logits.shape, 1), gumbel);
+  const assign = isHard ? hard : soft;
+  if (N * D === 0) return { grouped: fill(logits.device, [B, G, D], 0), assign, soft };
+
+  const params = { rows: B * G, G, N, D };
+  const grouped = empty(values, [B, G, D]);
+  const inverse = empty(logits, [B, G], 'f32');
+  dispatch(gather, { assign, values, grouped, inverse }, { ...params, eps });
+
+  differentiableAll(isHard ? [grouped, assign, soft] : [grouped, soft], [logits, values], ([dy, ...others]) => {
+    if (!dy) return [backward(others), undefined];
+    // The gradient of each share is a product of its group's and its member's vectors.
+    const dShare = matmul(dy, values, { transposeB: true });
+    const dAssign = empty(assign);
+    const lines = { outer: B * G, length: N, inner: 1 };
+    const rows = { rows: B * G, length: N };
+    dispatch(normaliseBackward, { a: assign, inverse, dy: dShare, da: dAssign }, rows, laneConstants(lines));
+    const dValues = empty(values);
+    dispatch(scatter, { assign, inverse, dy, dValues }, { n: B * N * D, G, N, D });
+    return [backward([dAssign, ...others]), dValues];
+  });
+  return { grouped, assign, soft };
+}
+
+/** Softmax of logits with noise, its maxima, and how gradients of either get back to the logits. */
+function choose(
+  op: string,
+  logits: Tensor,
+  lines: { outer: number; length: number; inner: number },
+  { noise, key, stream, tau = 1 }: GumbelOptions,
+): { soft: Tensor; hard: Tensor; backward: (ds: readonly (Tensor | undefined)[]) => Tensor | undefined } {
+  if (noise && !sameShape(noise.shape, logits.shape)) {
+    throw new ShapeError(op, 'the noise must have the shape of the logits', {
+      logits: logits.shape,
+      noise: noise.shape,
+    });
+  }
+  if (noise && key) throw new ShapeError(op, 'give noise, or a key to make it from, not both', { noise: noise.shape });
+  if (!(tau > 0)) throw new ShapeError(op, `the temperature must be above 0; it is ${tau}`, { logits: logits.shape });
+  if (lines.length === 0) throw new ShapeError(op, 'there is nothing to choose from', { logits: logits.shape });
+  const gumbel = noise ?? (key && randomGumbel(key, logits.shape, stream));
+  const params = { ...lines, inverseTau: 1 / tau };
+  const constants = laneConstants(lines);
+
+  const soft = empty(logits);
+  const hard = empty(logits);
+  if (gumbel) dispatch(chooseNoisy, { x: logits, noise: gumbel, soft, hard }, params, constants);
+  else dispatch(choosePlain, { x: logits, soft, hard }, params, constants);
+
+  const backward = (ds: readonly (Tensor | undefined)[]) => {
+    const arrived = ds.filter((d) => d !== undefined);
+    if (arrived.length === 0) return undefined;
+    const dx = empty(logits);
+    dispatch(chooseBackward, { soft, dy: arrived.reduce(add), dx }, params, constants);
+    return dx;
+  };
+  return { soft, hard, backward };
+}
+
+const lineParams = { outer: 'u32', length: 'u32', inner: 'u32', inverseTau: 'f32' } as const;
+const choosePlain = chooseKernel('choose', { x: 'read T', soft: 'write T', hard: 'write T' }, 'f32(x[i])');
+const chooseNoisy = chooseKernel(
+  'choose with noise',
+  { x: 'read T', noise: 'read f32', soft: 'write T', hard: 'write T' },
+  'f32(x[i]) + noise[i]',
+);
+
+// LANES invocations share a line of the axis. Each keeps its first maximum and the sum of exponentials below it; of lanes
+// with the same maximum the one with the lowest index wins.
+function chooseKernel<const B extends Record<string, Binding>>(
+  name: string,
+  bind: B,
+  logit: string,
+): Kernel<B, typeof lineParams, typeof laneOverrides> {
+  return kernel({
+    name,
+    bind,
+    params: lineParams,
+    override: laneOverrides,
+    use: [lanePlace, laneMax, laneSum],
+    grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants))],
+    wgsl: `
+// Not a number stays one: max would hide it.
+fn expBelow(d: f32) -> f32 {
+  if (d <= -104.0) { return 0.0; }
+  return exp(d);
+}
+fn logit(i: u32) -> f32 { return (${logit}) * params.inverseTau; }
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let line = flatGroup(g, size) * (WG / LANES) + lineOf(l);
+  let lane = laneOf(l);
+  let count = select(0u, params.length, line < params.outer * params.inner);
+  let first = lineStart(line, params.length, params.inner);
+  var top = -3.40282346e38;
+  var at = lane;
+  var sum = 0.0;
+  for (var k = lane; k < count; k += LANES) {
+    let z = logit(first + k * params.inner);
+    if (z > top) {
+      sum = sum * expBelow(top - z) + 1.0;
+      top = z;
+      at = k;
+    } else { sum += expBelow(z - top); }
+  }
+  let best = laneMax(top, l);
+  sum = laneSum(sum * expBelow(top - best), l);
+  // Indices are exact in f32 up to 2^24.
+  let winner = u32(-laneMax(select(-16777216.0, -f32(at), top == best), l));
+  let one = select(1.0 / sum, 0.0, sum == 0.0);
+  for (var k = lane; k < count; k += LANES) {
+    let i = first + k * params.inner;
+    soft[i] = T(expBelow(logit(i) - best) * one);
+    hard[i] = T(select(0.0, 1.0, k == winner));
+  }
+}`,
+  });
+}
+
+const chooseBackward = kernel({
+  name: 'choose backward',
+  bind: { soft: 'read T', dy: 'read T', dx: 'write T' },
+  params: lineParams,
+  override: laneOverrides,
+  use: [lanePlace, laneSum],
+  grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants))],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let line = flatGroup(g, size) * (WG / LANES) + lineOf(l);
+  let count = select(0u, params.length, line < params.outer * params.inner);
+  let first = lineStart(line, params.length, params.inner);
+  var sum = 0.0;
+  for (var k = laneOf(l); k < count; k += LANES) {
+    let i = first + k * params.inner;
+    sum += f32(soft[i]) * f32(dy[i]);
+  }
+  sum = laneSum(sum, l);
+  for (var k = laneOf(l); k < count; k += LANES) {
+    let i = first + k * params.inner;
+    dx[i] = T(f32(soft[i]) * (f32(dy[i]) - sum) * params.inverseTau);
+  }
+}`,
+});
+
+// LANES invocations share a row.
+const normalise = kernel({
+  name: 'assign-normalise',
+  bind: { a: 'read T', y: 'write T', inverse: 'write f32' },
+  params: { rows: 'u32', length: 'u32', eps: 'f32' },
+  override: laneOverrides,
+  use: [lanePlace, laneSum],
+  grid: ({ rows }, constants) => [Math.ceil(rows / linesPerGroup(constants))],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let row = flatGroup(g, size) * (WG / LANES) + lineOf(l);
+  let count = select(0u, params.length, row < params.rows);
+  let first = row * params.length;
+  var sum = 0.0;
+  for (var k = laneOf(l); k < count; k += LANES) { sum += f32(a[first + k]); }
+  let one = 1.0 / (laneSum(sum, l) + params.eps);
+  for (var k = laneOf(l); k < count; k += LANES) { y[first + k] = T(f32(a[first + k]) * one); }
+  if (laneOf(l) == 0u && row < params.rows) { inverse[row] = one; }
+}`,
+});
+
+const normaliseBackward = kernel({
+  name: 'assign-normalise backward',
+  bind: { a: 'read T', inverse: 'read f32', dy: 'read T', da: 'write T' },
+  params: { rows: 'u32', length: 'u32' },
+  override: laneOverrides,
+  use: [lanePlace, laneSum],
+  grid: ({ rows }, constants) => [Math.ceil(rows / linesPerGroup(constants))],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let row = flatGroup(g, size) * (WG / LANES) + lineOf(l);
+  let count = select(0u, params.length, row < params.rows);
+  let first = row * params.length;
+  var sum = 0.0;
+  for (var k = laneOf(l); k < count; k += LANES) { sum += f32(dy[first + k]) * f32(a[first + k]); }
+  sum = laneSum(sum, l);
+  if (count == 0u) { return; }
+  let one = inverse[row];
+  for (var k = laneOf(l); k < count; k += LANES) { da[first + k] = T((f32(dy[first + k]) - sum * one) * one); }
+}`,
+});
+
+// One invocation per feature of a group, over the members; those of other groups are passed over.
+const gather = kernel({
+  name: 'group-members',
+  bind: { assign: 'read T', values: 'read T', grouped: 'write T', inverse: 'write f32' },
+  params: { rows: 'u32', G: 'u32', N: 'u32', D: 'u32', eps: 'f32' },
+  override: { WG: 64 },
+  grid: ({ rows, D }, { WG }) => [rows * Math.ceil(D / WG)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let group = flatGroup(g, size);
+  let parts = (params.D + WG - 1u) / WG;
+  let row = group / parts;
+  if (row >= params.rows) { return; }
+  let d = group % parts * WG + l;
+  let member = row / params.G * params.N;
+  var sum = 0.0;
+  var count = 0.0;
+  for (var n = 0u; n < params.N; n++) {
+    let share = f32(assign[row * params.N + n]);
+    if (share != 0.0) {
+      count += share;
+      if (d < params.D) { sum += share * f32(values[(member + n) * params.D + d]); }
+    }
+  }
+  let one = 1.0 / (count + params.eps);
+  if (d < params.D) { grouped[row * params.D + d] = T(sum * one); }
+  if (d == 0u) { inverse[row] = one; }
+}`,
+});
+
+// One invocation per feature of a member, over the groups: shares · dy.
+const scatter = kernel({
+  name: 'group-members backward',
+  bind: { assign: 'read T', inverse: 'read f32', dy: 'read T', dValues: 'write T' },
+  params: { n: 'u32', G: 'u32', N: 'u32', D: 'u32' },
+  override: { WG: 64 },
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  let member = i / params.D % params.N;
+  let firstGroup = i / (params.D * params.N) * params.G;
+  var sum = 0.0;
+  for (var row = firstGroup; row < firstGroup + params.G; row++) {
+    let share = f32(assign[row * params.N + member]);
+    if (share != 0.0) { sum += share * inverse[row] * f32(dy[row * params.D + i % params.D]); }
+  }
+  dValues[i] = T(sum);
+}`,
+});
