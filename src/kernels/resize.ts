@@ -1,0 +1,177 @@
+import { kernel } from '../gpu/kernel.ts';
+import { differentiable } from '../tensor/grad.ts';
+import { dispatch, empty } from '../tensor/record.ts';
+import { type Shape, ShapeError } from '../tensor/shape.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
+import type { Lines } from './lanes.ts';
+
+export interface InterpolateOptions {
+  readonly mode: 'bilinear' | 'bicubic';
+  /** When shrinking, widen the filter so that every pixel counts. Default: false. */
+  readonly antialias?: boolean;
+}
+
+/**
+ * Resizes `x [B, C, H, W]` to `[B, C, height, width]`, with half-pixel centres as PyTorch's `interpolate` with
+ * `align_corners=False`. Bicubic has a = -0.75, with antialiasing a = -0.5 as Pillow.
+ *
+ * Along each axis it is a product with a narrow matrix, `y = R x`; the gradient is the product with its transpose.
+ *
+ * ```ts
+ * const maps = interpolate(logits, 448, 448, { mode: 'bilinear' });
+ * ```
+ *
+ * @throws ShapeError when x does not have four axes, or a side is 0 or no whole number.
+ */
+export function interpolate(x: Tensor, height: number, width: number, options: InterpolateOptions): Tensor {
+  const [batch = 0, channels = 0, rows = 0, cols = 0] = x.shape;
+  if (x.shape.length !== 4 || rows === 0 || cols === 0) {
+    throw new ShapeError('interpolate', 'x must be [B, C, H, W], with pixels', { x: x.shape });
+  }
+  checkSides('interpolate', height, width, x.shape);
+  const outer = batch * channels;
+  const overRows = (y: Tensor): Tensor => {
+    const lines = { outer, length: rows, inner: y.shape[3] as number };
+    return resize(y, lines, [batch, channels, height, lines.inner], height, options);
+  };
+  const overCols = (y: Tensor): Tensor => {
+    const rowsNow = y.shape[2] as number;
+    return resize(
+      y,
+      { outer: outer * rowsNow, length: cols, inner: 1 },
+      [batch, channels, rowsNow, width],
+      width,
+      options,
+    );
+  };
+  // First the axis that leaves less to do for the second.
+  return height * cols <= rows * width ? overCols(overRows(x)) : overRows(overCols(x));
+}
+
+/**
+ * Resamples learnt positions `pos [1, R·R, D]` of a square grid to `[1, rows·cols, D]`: bicubic as {@link interpolate} without
+ * antialiasing, which is how published checkpoints are used at other image sizes.
+ *
+ * @throws ShapeError when the positions are not those of a square, or a side is 0 or no whole number.
+ */
+export function interpolatePositions(pos: Tensor, rows: number, cols: number): Tensor {
+  const [batch = 0, count = 0, dim = 0] = pos.shape;
+  const side = Math.round(Math.sqrt(count));
+  if (pos.shape.length !== 3 || count === 0 || side * side !== count) {
+    throw new ShapeError('interpolatePositions', 'pos must be [1, R·R, D], the positions of a square', {
+      pos: pos.shape,
+    });
+  }
+  checkSides('interpolatePositions', rows, cols, pos.shape);
+  const bicubic = { mode: 'bicubic' } as const;
+  const tall = resize(pos, { outer: batch, length: side, inner: side * dim }, [batch, rows * side, dim], rows, bicubic);
+  return resize(tall, { outer: batch * rows, length: side, inner: dim }, [batch, rows * cols, dim], cols, bicubic);
+}
+
+function checkSides(op: string, height: number, width: number, x: Shape): void {
+  if (Number.isInteger(height) && Number.isInteger(width) && height > 0 && width > 0) return;
+  throw new ShapeError(op, `cannot make ${height} × ${width}; both must be whole numbers above 0`, { x });
+}
+
+/** A sparse matrix whose rows have `taps` neighbouring entries: row o holds `weights[o·taps + k]` at column `first[o] + k`. */
+interface Band {
+  readonly taps: number;
+  readonly first: Uint32Array;
+  readonly weights: Float32Array;
+}
+
+/** Resamples one axis to `length` elements. */
+function resize(x: Tensor, lines: Lines, shape: Shape, length: number, options: InterpolateOptions): Tensor {
+  // All filters are 1 at 0 and 0 at the other whole numbers.
+  if (lines.length === length) return x;
+  const rows = matrix(lines.length, length, options);
+  const y = multiply(x, lines, shape, band(rows, lines.length));
+  return differentiable(y, [x], (dy) => [
+    multiply(dy, { ...lines, length }, x.shape, band(transpose(rows, lines.length), length)),
+  ]);
+}
+
+function multiply(x: Tensor, lines: Lines, shape: Shape, { taps, first, weights }: Band): Tensor {
+  const y = empty(x, shape);
+  const tables = { first: tensor(x.device, first), weights: tensor(x.device, weights) };
+  const { length, inner } = lines;
+  dispatch(multiplyBand, { x, ...tables, y }, { n: y.size, length, inner, made: first.length, taps });
+  return y;
+}
+
+type Row = ReadonlyMap<number, number>;
+
+/** Which inputs, with which weights, make each output. */
+function matrix(length: number, made: number, { mode, antialias = false }: InterpolateOptions): Row[] {
+  const step = length / made;
+  const stretch = antialias ? Math.max(step, 1) : 1;
+  const reach = (mode === 'bilinear' ? 1 : 2) * stretch;
+  const a = antialias ? -0.5 : -0.75;
+  return Array.from({ length: made }, (_, o) => {
+    // Centre of the output, where the centre of input i is i.
+    const centre = (o + 0.5) * step - 0.5;
+    const row = new Map<number, number>();
+    let total = 0;
+    for (let i = Math.ceil(centre - reach); i <= centre + reach; i++) {
+      // Beyond the border the last pixel repeats; with antialiasing there is nothing.
+      if (antialias && (i < 0 || i >= length)) continue;
+      const at = Math.min(Math.max(i, 0), length - 1);
+      const distance = Math.abs(i - centre) / stretch;
+      const weight = mode === 'bilinear' ? Math.max(0, 1 - distance) : cubic(distance, a);
+      row.set(at, (row.get(at) ?? 0) + weight);
+      total += weight;
+    }
+    return new Map([...row].map(([i, weight]) => [i, weight / total]));
+  });
+}
+
+/** Keys' cubic convolution kernel at a distance from 0 (https://doi.org/10.1109/TASSP.1981.1163711). */
+function cubic(d: number, a: number): number {
+  if (d <= 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
+  return d < 2 ? (((d - 5) * d + 8) * d - 4) * a : 0;
+}
+
+function transpose(rows: readonly Row[], columns: number): Row[] {
+  const result = Array.from({ length: columns }, () => new Map<number, number>());
+  rows.forEach((row, o) => {
+    for (const [i, weight] of row) result[i]?.set(o, weight);
+  });
+  return result;
+}
+
+function band(rows: readonly Row[], columns: number): Band {
+  const spans = rows.map((row) => {
+    const places = [...row].filter(([, weight]) => weight !== 0).map(([i]) => i);
+    return places.length > 0 ? { low: Math.min(...places), high: Math.max(...places) } : { low: 0, high: 0 };
+  });
+  const taps = Math.max(...spans.map(({ low, high }) => high - low + 1));
+  const first = Uint32Array.from(spans, ({ low }) => Math.min(low, columns - taps));
+  const weights = new Float32Array(rows.length * taps);
+  rows.forEach((row, o) => {
+    for (let k = 0; k < taps; k++) weights[o * taps + k] = row.get((first[o] as number) + k) ?? 0;
+  });
+  return { taps, first, weights };
+}
+
+// One invocation makes one element: neighbours of it read neighbours, or the same.
+const multiplyBand = kernel({
+  name: 'resize',
+  bind: { x: 'read T', first: 'read u32', weights: 'read f32', y: 'write T' },
+  params: { n: 'u32', length: 'u32', inner: 'u32', made: 'u32', taps: 'u32' },
+  override: { WG: 64 },
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  let line = i / params.inner;
+  let o = line % params.made;
+  let start = (line / params.made * params.length + first[o]) * params.inner + i % params.inner;
+  var total = 0.0;
+  for (var k = 0u; k < params.taps; k++) {
+    total += weights[o * params.taps + k] * f32(x[start + k * params.inner]);
+  }
+  y[i] = T(total);
+}`,
+});
