@@ -1,0 +1,149 @@
+import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
+import { dispatch } from '../tensor/record.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { blockWords } from './clip.ts';
+
+/** One page of packed parameters, with all that belongs to them at the same places. */
+export interface AdamWPage {
+  readonly parameters: Tensor;
+  readonly m: Tensor;
+  readonly v: Tensor;
+  readonly gradients: Tensor;
+  /** A word per 64 floats: see `blockWord`. */
+  readonly blocks: Tensor;
+}
+
+export interface AdamWConstants {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+}
+
+/** How many numbers `rates` holds. */
+export const RATE_COUNT = 4;
+
+/**
+ * What changes from step to step, as an input of the step: `[lr, lr / (1 - β1^t), 1 / √(1 - β2^t), scale]`, for step
+ * `t` = 1, 2, … Gradients are multiplied by `scale`.
+ */
+export function adamWRates(t: number, lr: number, beta1: number, beta2: number, scale = 1): Float32Array {
+  return new Float32Array([lr, lr / (1 - beta1 ** t), 1 / Math.sqrt(1 - beta2 ** t), scale]);
+}
+
+/**
+ * One step of AdamW (Loshchilov & Hutter, 2017) on a page, in one launch, in place. With `g` = gradient · `factor`:
+ *
+ * ```text
+ * p ← p (1 − lr · weightDecay)                 where the parameter decays
+ * m ← β1 m + (1 − β1) g
+ * v ← β2 v + (1 − β2) g²
+ * p ← p − lr / (1 − β1^t) · m / (√v / √(1 − β2^t) + eps)
+ * ```
+ *
+ * A negative `factor` (a scalar) leaves all of it as it is. `clear` sets the gradients to 0 afterwards in any case.
+ */
+export function adamW(page: AdamWPage, rates: Tensor, factor: Tensor, constants: AdamWConstants, clear = false): void {
+  const { beta1, beta2, eps, weightDecay } = constants;
+  const params = { n: page.parameters.size, beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps, weightDecay };
+  const { parameters, m, v, gradients, blocks } = page;
+  const tensors = { parameters, m, v, gradients, blocks, rates, factor };
+  if (clear) dispatch(updateAndClear, tensors, params);
+  else dispatch(update, tensors, params);
+}
+
+/** `sum ← sum + share · gradients` on a page, in one launch: accumulation over micro-batches. */
+export function accumulatePage(sum: Tensor, gradients: Tensor, blocks: Tensor, share: number): void {
+  dispatch(accumulate, { sum, gradients, blocks }, { n: sum.size, share });
+}
+
+/** Copies a gradient to its place in a page, as f32. */
+export function copyGradient(x: Tensor, y: Tensor): void {
+  dispatch(copy, { x, y }, { n: x.size });
+}
+
+const grid = ({ n }: { n: number }, { WG }: { WG: number }): number[] => [Math.ceil(n / WG)];
+
+const update = updateKernel('adamw', 'read f32', '');
+const updateAndClear = updateKernel('adamw and clear', 'update f32', 'gradients[i] = 0.0;');
+
+// One invocation per float of the page; padding is left alone.
+function updateKernel<const G extends Binding>(
+  name: string,
+  gradients: G,
+  clear: string,
+): Kernel<
+  {
+    parameters: 'update f32';
+    m: 'update f32';
+    v: 'update f32';
+    gradients: G;
+    blocks: 'read u32';
+    rates: 'read f32';
+    factor: 'read f32';
+  },
+  { n: 'u32'; beta1: 'f32'; rest1: 'f32'; beta2: 'f32'; rest2: 'f32'; eps: 'f32'; weightDecay: 'f32' },
+  { WG: number }
+> {
+  return kernel({
+    name,
+    bind: {
+      parameters: 'update f32',
+      m: 'update f32',
+      v: 'update f32',
+      gradients,
+      blocks: 'read u32',
+      rates: 'read f32',
+      factor: 'read f32',
+    },
+    params: { n: 'u32', beta1: 'f32', rest1: 'f32', beta2: 'f32', rest2: 'f32', eps: 'f32', weightDecay: 'f32' },
+    override: { WG: 256 },
+    use: [blockWords],
+    grid,
+    wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n || !holdsValue(i)) { return; }
+  if (factor[0] >= 0.0) {
+    let d = gradients[i] * factor[0];
+    let mean = params.beta1 * m[i] + params.rest1 * d;
+    let square = params.beta2 * v[i] + params.rest2 * d * d;
+    m[i] = mean;
+    v[i] = square;
+    let kept = select(1.0, 1.0 - rates[0] * params.weightDecay, decays(i));
+    parameters[i] = parameters[i] * kept - rates[1] * mean / (sqrt(square) * rates[2] + params.eps);
+  }
+  ${clear}
+}`,
+  });
+}
+
+const accumulate = kernel({
+  name: 'accumulate gradients',
+  bind: { sum: 'update f32', gradients: 'read f32', blocks: 'read u32' },
+  params: { n: 'u32', share: 'f32' },
+  override: { WG: 256 },
+  use: [blockWords],
+  grid,
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i < params.n && holdsValue(i)) { sum[i] += params.share * gradients[i]; }
+}`,
+});
+
+const copy = kernel({
+  name: 'copy gradient',
+  bind: { x: 'read T', y: 'write f32' },
+  params: { n: 'u32' },
+  override: { WG: 64 },
+  grid,
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
+  if (i < params.n) { y[i] = f32(x[i]); }
+}`,
+});

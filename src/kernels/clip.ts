@@ -1,0 +1,111 @@
+import { kernel, type Piece } from '../gpu/kernel.ts';
+import { joinSum } from '../gpu/prelude.ts';
+import { dispatch, emptyOn } from '../tensor/record.ts';
+import { range, type Tensor } from '../tensor/tensor.ts';
+
+/** Floats in a block: a parameter starts at a multiple of 256 bytes, so that a block holds values of one only. */
+export const BLOCK = 64;
+
+/** Gradients packed in one storage, and a word per block of {@link BLOCK} floats: see {@link blockWord}. */
+export interface PackedGradients {
+  readonly gradients: Tensor;
+  readonly blocks: Tensor;
+}
+
+/** How many floats of a block are values (the rest is padding and never read), and whether weight decay applies to them. */
+export function blockWord(values: number, decays: boolean): number {
+  return values + (decays ? 256 : 0);
+}
+
+/** Reads {@link blockWord}; `blocks` is the binding. */
+export const blockWords: Piece = {
+  name: 'blockWords',
+  wgsl: `
+const BLOCK = ${BLOCK}u;
+fn holdsValue(i: u32) -> bool { return i % BLOCK < (blocks[i / BLOCK] & 255u); }
+fn decays(i: u32) -> bool { return (blocks[i / BLOCK] & 256u) != 0u; }`,
+};
+
+/** What the gradients of a step are like. */
+export interface Clipping {
+  /** Their L2 norm, after scaling: a scalar. Infinite or not a number if any of them is. */
+  readonly norm: Tensor;
+  /** By what they are to be multiplied: a scalar; −1 where the norm is not finite. */
+  readonly factor: Tensor;
+}
+
+/**
+ * The L2 norm over all packed gradients, each multiplied by `rates[3]`, and the factor that brings it down to `maxNorm`:
+ * `rates[3] · min(1, maxNorm / (norm + 1e-6))`. One launch a page, and one more. The order of the additions is always the same.
+ */
+export function clip(
+  pages: readonly PackedGradients[],
+  rates: Tensor,
+  maxNorm: number = Number.POSITIVE_INFINITY,
+): Clipping {
+  const partsPer = pages.map(({ gradients }) => groups(gradients.size));
+  const total = partsPer.reduce((sum, n) => sum + n, 0);
+  const parts = emptyOn(rates.device, [total]);
+  let at = 0;
+  pages.forEach((page, i) => {
+    const n = partsPer[i] as number;
+    dispatch(squaredNorm, { ...page, parts: range(parts, at * 4, [n]) }, { n: page.gradients.size });
+    at += n;
+  });
+  const norm = emptyOn(rates.device, []);
+  const factor = emptyOn(rates.device, []);
+  // 0 stands for no limit: an infinite uniform is not portable.
+  const limit = Number.isFinite(maxNorm) ? maxNorm : 0;
+  dispatch(clipFactor, { parts, rates, norm, factor }, { n: total, limit });
+  return { norm, factor };
+}
+
+/** Workgroups of a page: 64 or a multiple, so that the partial sums of each page start where a binding may. */
+function groups(n: number): number {
+  return 64 * Math.min(16, Math.max(1, Math.ceil(n / 65536)));
+}
+
+// All invocations together stride over a page; each workgroup leaves one partial sum.
+const squaredNorm = kernel({
+  name: 'squared-norm',
+  bind: { gradients: 'read f32', blocks: 'read u32', parts: 'write f32' },
+  params: { n: 'u32' },
+  override: { WG: 256 },
+  use: [joinSum, blockWords],
+  grid: ({ n }) => [groups(n)],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  var sum = 0.0;
+  for (var i = g.x * WG + l; i < params.n; i += size.x * WG) {
+    if (holdsValue(i)) { sum += gradients[i] * gradients[i]; }
+  }
+  sum = joinSum(sum, l);
+  if (l == 0u) { parts[g.x] = sum; }
+}`,
+});
+
+// One workgroup.
+const clipFactor = kernel({
+  name: 'clip',
+  bind: { parts: 'read f32', rates: 'read f32', norm: 'write f32', factor: 'write f32' },
+  params: { n: 'u32', limit: 'f32' },
+  override: { WG: 256 },
+  use: [joinSum],
+  grid: () => [1],
+  wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(local_invocation_index) l: u32) {
+  var sum = 0.0;
+  for (var i = l; i < params.n; i += WG) { sum += parts[i]; }
+  sum = joinSum(sum, l);
+  if (l != 0u) { return; }
+  let length = sqrt(sum) * abs(rates[3]);
+  norm[0] = length;
+  var scale = rates[3];
+  if (params.limit > 0.0) { scale *= min(1.0, params.limit / (length + 1e-6)); }
+  // By its bits: a compiler may take it that nothing is infinite.
+  let finite = (bitcast<u32>(length) & 0x7f800000u) != 0x7f800000u;
+  factor[0] = select(-1.0, scale, finite);
+}`,
+});

@@ -1,0 +1,143 @@
+import type { Device } from '../gpu/device.ts';
+import { accumulatePage, adamW, adamWRates, RATE_COUNT } from '../kernels/adamw.ts';
+import { clip } from '../kernels/clip.ts';
+import { label } from '../tensor/record.ts';
+import { free, lasting, range, type Tensor } from '../tensor/tensor.ts';
+import { type Pack, type PackOptions, packParameters, placeGradients } from './pack.ts';
+
+export interface AdamWOptions extends PackOptions {
+  /** Default: 0.9. */
+  readonly beta1?: number;
+  /** Default: 0.95. */
+  readonly beta2?: number;
+  /** Default: 1e-8. */
+  readonly eps?: number;
+  /** Default: 0.05. Parameters with one axis (biases, norms) do not decay, unless `decays` says otherwise. */
+  readonly weightDecay?: number;
+  /** Gradients whose L2 norm over all parameters is larger are scaled down to it. Default: no limit. */
+  readonly maxNorm?: number;
+}
+
+/** What an update tells: the L2 norm of all gradients before clipping, a scalar. */
+export type Update = {
+  readonly norm: Tensor;
+};
+
+/**
+ * AdamW over all parameters of a model, in a few launches whatever their number: they are packed into pages of one buffer each,
+ * their gradients are written into pages by the launches that compute them, and every page is updated by one launch.
+ *
+ * ```ts
+ * const optimizer = new AdamW(device, parameters(model), { maxNorm: 5 });
+ * const train = await step(device, { x: [32, 8], rates: [optimizer.rateCount] }, ({ x, rates }) => {
+ *   const loss = model.loss(x);
+ *   const { norm } = optimizer.update(gradients(loss, optimizer.parameters), rates);
+ *   return { loss, norm };
+ * });
+ * for (let t = 1; t <= 1000; t++) train({ x: batch(t), rates: optimizer.rates(t, 1e-3) });
+ * ```
+ *
+ * Where a gradient is infinite or not a number, the update changes nothing, and `norm` tells.
+ */
+export class AdamW {
+  /** How many numbers {@link rates} gives: the shape of that input. */
+  readonly rateCount: number = RATE_COUNT;
+  /** In the order in which gradients are to be given. */
+  readonly parameters: readonly Tensor[];
+  readonly #device: Device;
+  readonly #options: Required<Omit<AdamWOptions, keyof PackOptions>>;
+  readonly #pack: Pack;
+  readonly #m: readonly Tensor[];
+  readonly #v: readonly Tensor[];
+  /** Sums of gradients over micro-batches: there once `accumulate` was used. */
+  #sums: readonly Tensor[] | undefined;
+
+  /** Packs the parameters: make steps that use them after this. */
+  constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: AdamWOptions = {}) {
+    const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.05, maxNorm = Number.POSITIVE_INFINITY } = options;
+    if (!(maxNorm > 0)) throw new RangeError(`AdamW: maxNorm must be above 0; it is ${maxNorm}`);
+    this.#device = device;
+    this.#options = { beta1, beta2, eps, weightDecay, maxNorm };
+    this.#pack = packParameters(device, named, options);
+    this.parameters = this.#pack.parameters.map(({ tensor }) => tensor);
+    this.#m = this.#zeros();
+    this.#v = this.#zeros();
+  }
+
+  /** Bytes of GPU memory: parameters, state, and sums of gradients. */
+  get bytes(): number {
+    const page = this.#pack.pages.reduce((sum, { parameters }) => sum + parameters.storage.bytes, 0);
+    const blocks = this.#pack.pages.reduce((sum, page) => sum + page.blocks.storage.bytes, 0);
+    return page * (this.#sums ? 4 : 3) + blocks;
+  }
+
+  /** The input `rates` of step `t` = 1, 2, … `scale` multiplies the gradients: 1 / the loss scale, if there is one. */
+  rates(t: number, lr: number, scale = 1): Float32Array {
+    return adamWRates(t, lr, this.#options.beta1, this.#options.beta2, scale);
+  }
+
+  /** Records one step with these gradients, one for each parameter. */
+  update(gradients: readonly Tensor[], rates: Tensor): Update {
+    return label('optimizer', () => this.#step(placeGradients(this.#pack, gradients), rates, false));
+  }
+
+  /** Records that `share` times these gradients is kept for {@link apply}. With n equal micro-batches `share` is 1 / n. */
+  accumulate(gradients: readonly Tensor[], share: number): void {
+    label('optimizer', () => {
+      const pages = placeGradients(this.#pack, gradients);
+      this.#accumulators().forEach((sum, i) => {
+        const { blocks } = this.#pack.pages[i] as Pack['pages'][number];
+        accumulatePage(sum, pages[i] as Tensor, blocks, share);
+      });
+    });
+  }
+
+  /** Records one step with the gradients that were accumulated, and starts anew. */
+  apply(rates: Tensor): Update {
+    return label('optimizer', () => this.#step(this.#accumulators(), rates, true));
+  }
+
+  /** Adam's `m` and `v` by name (`m.` or `v.` and the parameter's), for checkpoints: read them, or write what was read. */
+  state(): Map<string, Tensor> {
+    const named = new Map<string, Tensor>();
+    for (const [prefix, pages] of Object.entries({ m: this.#m, v: this.#v })) {
+      for (const { name, tensor, page, offset } of this.#pack.parameters) {
+        named.set(`${prefix}.${name}`, range(pages[page] as Tensor, offset, tensor.shape));
+      }
+    }
+    return named;
+  }
+
+  /** Frees everything but the parameters. Steps that update them must be gone. */
+  dispose(): void {
+    for (const t of [...this.#m, ...this.#v, ...(this.#sums ?? [])]) free(t);
+    for (const { blocks } of this.#pack.pages) free(blocks);
+  }
+
+  #step(gradients: readonly Tensor[], rates: Tensor, clear: boolean): Update {
+    const { pages } = this.#pack;
+    const packed = pages.map(({ parameters, blocks }, i) => ({
+      parameters,
+      blocks,
+      m: this.#m[i] as Tensor,
+      v: this.#v[i] as Tensor,
+      gradients: gradients[i] as Tensor,
+    }));
+    const { norm, factor } = clip(
+      packed.map(({ gradients, blocks }) => ({ gradients, blocks })),
+      rates,
+      this.#options.maxNorm,
+    );
+    for (const page of packed) adamW(page, rates, factor, this.#options, clear);
+    return { norm };
+  }
+
+  #accumulators(): readonly Tensor[] {
+    this.#sums ??= this.#zeros();
+    return this.#sums;
+  }
+
+  #zeros(): Tensor[] {
+    return this.#pack.pages.map(({ parameters }) => lasting(this.#device, parameters.shape));
+  }
+}

@@ -1,0 +1,219 @@
+import type { Device } from '../gpu/device.ts';
+import type { Binding } from '../gpu/kernel.ts';
+import { copyGradient } from '../kernels/adamw.ts';
+import { BLOCK, blockWord } from '../kernels/clip.ts';
+import { StepError } from '../tensor/errors.ts';
+import { currentRecording, emptyOn, type Launch } from '../tensor/record.ts';
+import { ShapeError, sameShape } from '../tensor/shape.ts';
+import { lasting, memoryOf, range, type Storage, type Tensor } from '../tensor/tensor.ts';
+
+/** Where a parameter lies: `offset` bytes from the start of a page. */
+export interface PackedParameter {
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly page: number;
+  readonly offset: number;
+  readonly decays: boolean;
+}
+
+/** Parameters in one buffer. */
+export interface Page {
+  /** f32 `[n]`, n being a multiple of 64: every parameter starts at a multiple of 256 bytes, as WebGPU's bindings must. */
+  readonly parameters: Tensor;
+  /** A word for each 64 floats, for the kernels that run over a whole page: which are values, and whether they decay. */
+  readonly blocks: Tensor;
+}
+
+export interface Pack {
+  readonly device: Device;
+  readonly parameters: readonly PackedParameter[];
+  readonly pages: readonly Page[];
+}
+
+export interface PackOptions {
+  /** The largest page, in bytes. Default: 128 MiB, or what the device can bind at once. */
+  readonly pageBytes?: number;
+  /** Which parameters weight decay applies to. Default: those with more than one axis. */
+  readonly decays?: (name: string, parameter: Tensor) => boolean;
+}
+
+/**
+ * No larger, even where a device binds more: gradients are written from the last parameter to the first, and each page takes
+ * memory only from its first gradient on.
+ */
+const PAGE_BYTES = 128 * 1024 * 1024;
+const ALIGNMENT = BLOCK * 4;
+
+/**
+ * Moves parameters into few buffers, so that an optimizer runs over all of them in a launch a page. The tensors stay the same
+ * objects with the same values; steps that were made before must not be called any more.
+ *
+ * @throws StepError unless they are lasting f32 tensors with memory of their own, each there once.
+ */
+export function packParameters(
+  device: Device,
+  named: Iterable<readonly [string, Tensor]>,
+  { pageBytes, decays = (_, parameter) => parameter.shape.length > 1 }: PackOptions = {},
+): Pack {
+  const most = pageBytes ?? Math.min(PAGE_BYTES, device.limits.maxStorageBufferBindingSize);
+  const parameters: PackedParameter[] = [];
+  const sizes: number[] = [];
+  const seen = new Map<Storage, string>();
+  for (const [name, tensor] of named) {
+    checkParameter(device, name, tensor, seen);
+    const bytes = Math.max(1, Math.ceil(tensor.storage.bytes / ALIGNMENT)) * ALIGNMENT;
+    if (sizes.length === 0 || (sizes.at(-1) as number) + bytes > most) sizes.push(0);
+    const page = sizes.length - 1;
+    parameters.push({ name, tensor, page, offset: sizes[page] as number, decays: decays(name, tensor) });
+    sizes[page] = (sizes[page] as number) + bytes;
+  }
+  const words = sizes.map((bytes) => new Uint32Array(bytes / ALIGNMENT));
+  for (const { tensor, page, offset, decays } of parameters) {
+    for (let at = 0, block = offset / ALIGNMENT; at < tensor.size; at += BLOCK, block++) {
+      (words[page] as Uint32Array)[block] = blockWord(Math.min(BLOCK, tensor.size - at), decays);
+    }
+  }
+  const pages = words.map((blocks) => ({
+    parameters: lasting(device, [blocks.length * BLOCK]),
+    blocks: lasting(device, [blocks.length], blocks),
+  }));
+  move(device, parameters, pages);
+  return { device, parameters, pages };
+}
+
+function checkParameter(device: Device, name: string, tensor: Tensor, seen: Map<Storage, string>): void {
+  const { storage } = tensor;
+  const before = seen.get(storage);
+  if (before !== undefined) throw new StepError(`pack: '${name}' and '${before}' are the same parameter; give it once`);
+  seen.set(storage, name);
+  if (storage.kind !== 'lasting' || tensor.dtype !== 'f32') {
+    throw new StepError(`pack: '${name}' is no parameter; make it with parameter() or lasting()`);
+  }
+  if (storage.parent) throw new StepError(`pack: '${name}' is packed already; a parameter has one optimizer`);
+  if (!storage.memory) throw new StepError(`pack: the memory of '${name}' was freed`);
+  if (tensor.device !== device) throw new StepError(`pack: '${name}' is on another device`);
+}
+
+/** Copies values to the pages and makes the parameters' storages ranges of them. */
+function move(device: Device, parameters: readonly PackedParameter[], pages: readonly Page[]): void {
+  const encoder = device.gpu.createCommandEncoder({ label: 'pack' });
+  for (const { tensor, page, offset } of parameters) {
+    const from = memoryOf(tensor.storage);
+    const to = memoryOf((pages[page] as Page).parameters.storage);
+    if (!from || !to) throw new Error('internal: a parameter without memory');
+    if (tensor.size > 0) {
+      encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset + offset, tensor.storage.bytes);
+    }
+  }
+  device.gpu.queue.submit([encoder.finish()]);
+  for (const { tensor, page, offset } of parameters) {
+    const { storage } = tensor;
+    if (storage.memory) device.destroyBuffer(storage.memory.buffer);
+    storage.memory = undefined;
+    storage.parent = (pages[page] as Page).parameters.storage;
+    storage.offset = offset;
+  }
+}
+
+/**
+ * Lays the gradients of all parameters, in their order, into pages like those of the parameters, inside the body of a step.
+ *
+ * A gradient costs nothing here: as no recorded tensor has memory before the step is planned, the launches that write it are
+ * made to write into the page. Only where that cannot be (see {@link placeable}), or where two parameters have the same
+ * gradient, it is copied. Padding is not written.
+ */
+export function placeGradients(pack: Pack, gradients: readonly Tensor[]): Tensor[] {
+  const { device, parameters, pages } = pack;
+  const recording = currentRecording();
+  if (!recording) throw new StepError('optimizer: gradients are packed inside step() or run(), which say when');
+  if (gradients.length !== parameters.length) {
+    throw new StepError(
+      `optimizer: got ${gradients.length} gradients for ${parameters.length} parameters; give one for each, in their order`,
+    );
+  }
+  gradients.forEach((gradient, i) => {
+    const { name, tensor } = parameters[i] as PackedParameter;
+    if (!sameShape(gradient.shape, tensor.shape)) {
+      throw new ShapeError('optimizer', `the gradient of '${name}' must have its shape`, {
+        parameter: tensor.shape,
+        gradient: gradient.shape,
+      });
+    }
+  });
+
+  const placed = pages.map((page) => emptyOn(device, page.parameters.shape));
+  const uses = usesOf(recording.launches);
+  const inside = new Set(recording.launches);
+  const owners = new Map<Storage, number>();
+  for (const { storage } of gradients) owners.set(storage.root, (owners.get(storage.root) ?? 0) + 1);
+  // The largest first: where two cannot both be placed, the smaller is copied.
+  const order = gradients.map((_, i) => i).sort((a, b) => bytesOf(gradients, b) - bytesOf(gradients, a) || a - b);
+  const pageAccess = pages.map(() => new Map<Launch, Access>());
+  const copies: number[] = [];
+  for (const i of order) {
+    const gradient = gradients[i] as Tensor;
+    if (gradient.size === 0) continue;
+    const { page, offset } = parameters[i] as PackedParameter;
+    const access = pageAccess[page] as Map<Launch, Access>;
+    const used = uses.get(gradient.storage) ?? [];
+    if (owners.get(gradient.storage.root) !== 1 || !placeable(gradient, used, inside, access)) {
+      copies.push(i);
+      continue;
+    }
+    const { storage } = gradient;
+    const root = (placed[page] as Tensor).storage;
+    for (const [launch, how] of used) access.set(launch, how);
+    storage.parent = root;
+    storage.offset = offset;
+    root.writers.push(...storage.writers);
+    storage.writers.length = 0;
+  }
+  for (const i of copies.sort((a, b) => a - b)) {
+    const { page, offset, tensor } = parameters[i] as PackedParameter;
+    copyGradient(gradients[i] as Tensor, range(placed[page] as Tensor, offset, tensor.shape));
+  }
+  return placed;
+}
+
+type Access = 'read' | 'written';
+
+/**
+ * Whether the launches that write a gradient can write into a page instead. Not if
+ *
+ * - it is not made by launches of this recording: a constant, an input, a range of something else, made before the step, or
+ *   placed by another optimizer;
+ * - it is no f32 of the parameter's size;
+ * - a launch would then read one part of the page and write another, as happens where the gradient of a bias is handed on
+ *   as it is: WebGPU tracks the use of whole buffers and rejects that.
+ */
+function placeable(
+  { storage, size }: Tensor,
+  used: readonly (readonly [Launch, Access])[],
+  inside: ReadonlySet<Launch>,
+  access: ReadonlyMap<Launch, Access>,
+): boolean {
+  if (storage.kind !== 'recorded' || storage.parent || storage.bytes !== size * 4) return false;
+  if (storage.writers.length === 0 || !storage.writers.every((writer) => inside.has(writer))) return false;
+  return used.every(([launch, how]) => (access.get(launch) ?? how) === how);
+}
+
+/** Which launches read and write each storage (with its ranges). */
+function usesOf(launches: readonly Launch[]): Map<Storage, [Launch, Access][]> {
+  const uses = new Map<Storage, [Launch, Access][]>();
+  for (const launch of launches) {
+    launch.tensors.forEach((t, i) => {
+      const how = (launch.kernel.bind[launch.kernel.names[i] as string] as Binding).startsWith('read')
+        ? 'read'
+        : 'written';
+      const { root } = t.storage;
+      let list = uses.get(root);
+      if (!list) uses.set(root, (list = []));
+      list.push([launch, how]);
+    });
+  }
+  return uses;
+}
+
+function bytesOf(gradients: readonly Tensor[], i: number): number {
+  return (gradients[i] as Tensor).storage.bytes;
+}
