@@ -49,7 +49,7 @@ export function groupById(ids: Tensor, count: number): { order: Tensor; starts: 
  * Up to this length, an element's place is found by counting the smaller ones: N² comparisons, but side by side, in one
  * launch with hardly a barrier. Longer rows are sorted in blocks of it and merged.
  */
-const BLOCK = 1024;
+const BLOCK = 256;
 
 /** `sortKey(i)`: element i of `x` as a u32 of the same order. */
 const floatKey: Piece = {

@@ -5,6 +5,7 @@ import { ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupById } from './argsort.ts';
 import { reshape } from './layout.ts';
+import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /**
  * Rows by index, per batch element: `y[b, k] = x[b, ids[b, k]]`, `x [B, N, …]`, `ids [B, K]` (u32) → `[B, K, …]`. An index
@@ -92,8 +93,9 @@ function checkIds(op: string, ids: Tensor, shapes: Record<string, readonly numbe
 
 /** @internal Writes `y[b, k] = x[b, ids[b, k]]`, zeros where there is no such row. */
 export function take(x: Tensor, ids: Tensor, y: Tensor): void {
-  const width = size(y.shape.slice(2));
-  dispatch(gather, { x, ids, y }, { n: y.size, count: x.shape[1] as number, taken: ids.shape[1] as number, width });
+  const rows = { rows: ids.size, width: size(y.shape.slice(2)) };
+  const counts = { count: x.shape[1] as number, taken: ids.shape[1] as number };
+  dispatch(gather, { x, ids, y }, { ...rows, ...counts }, rowConstants(rows));
 }
 
 function scattered(src: Tensor, ids: Tensor, count: number): Tensor {
@@ -101,51 +103,57 @@ function scattered(src: Tensor, ids: Tensor, count: number): Tensor {
   const y = empty(src, [src.shape[0] as number, count, ...rest]);
   if (y.size === 0) return y;
   const { order, starts } = groupById(ids, count);
-  dispatch(addUp, { src, order, starts, y }, { n: y.size, count, given: ids.shape[1] as number, width: size(rest) });
+  const rows = { rows: (src.shape[0] as number) * count, width: size(rest) };
+  dispatch(addUp, { src, order, starts, y }, { ...rows, count, given: ids.shape[1] as number }, rowConstants(rows));
   return y;
 }
 
-// One invocation writes one element, `width` of them a row.
 const gather = kernel({
   name: 'take-rows',
   bind: { x: 'read T', ids: 'read u32', y: 'write T' },
-  params: { n: 'u32', count: 'u32', taken: 'u32', width: 'u32' },
-  override: { WG: 64 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  params: { rows: 'u32', width: 'u32', count: 'u32', taken: 'u32' },
+  override: rowOverrides,
+  use: [rowPlace],
+  grid: rowGrid,
   wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  let row = i / params.width;
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
   let id = ids[row];
-  if (id >= params.count) { y[i] = T(0); return; }
-  y[i] = x[(row / params.taken * params.count + id) * params.width + i % params.width];
+  if (id >= params.count) {
+    for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = T(0); }
+    return;
+  }
+  let first = (row / params.taken * params.count + id) * params.width;
+  for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }
 }`,
 });
 
-// One invocation writes one element: it adds up the rows that groupById found for its destination.
+// A row adds up the rows that groupById found for it.
 const addUp = kernel({
   name: 'add-up-rows',
   bind: { src: 'read T', order: 'read u32', starts: 'read u32', y: 'write T' },
-  params: { n: 'u32', count: 'u32', given: 'u32', width: 'u32' },
-  override: { WG: 64 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  params: { rows: 'u32', width: 'u32', count: 'u32', given: 'u32' },
+  override: rowOverrides,
+  use: [rowPlace],
+  grid: rowGrid,
   wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  let row = i / params.width;
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
   let batch = row / params.count;
-  let bounds = row + batch;  // starts has one more than count in each batch element
-  let end = starts[bounds + 1];
   let first = batch * params.given;
-  let col = i % params.width;
-  var total = 0.0;
-  for (var k = starts[bounds]; k < end; k++) {
-    total += f32(src[(first + order[first + k]) * params.width + col]);
+  // There is one start more than there are rows in each batch element.
+  let start = starts[row + batch];
+  let end = starts[row + batch + 1];
+  for (var col = place.start; col < place.end; col += LANES) {
+    var total = 0.0;
+    for (var k = start; k < end; k++) { total += f32(src[(first + order[first + k]) * params.width + col]); }
+    y[row * params.width + col] = T(total);
   }
-  y[i] = T(total);
 }`,
 });

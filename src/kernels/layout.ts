@@ -5,6 +5,7 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, checkShape, normalizeAxis, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { sum } from './reduce.ts';
+import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /**
  * The same elements in the same order under another shape. Nothing is launched: both tensors share their bytes. One axis
@@ -124,11 +125,15 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
     x,
     x.shape.map((one, i) => (i === at ? stop - start : one)),
   );
-  const around = { outer, long: length * inner, short: (stop - start) * inner, start: start * inner };
-  dispatch(sliceKernels[elementOf(x)], { x, y }, around);
+  const [whole, part] = [
+    { rows: outer, width: length * inner },
+    { rows: outer, width: (stop - start) * inner },
+  ];
+  const place = { other: whole.width, start: start * inner };
+  dispatch(sliceKernels[elementOf(x)], { x, y }, { ...part, ...place }, rowConstants(part));
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
-    dispatch(pad, { dy, dx }, around);
+    dispatch(pad, { dy, dx }, { ...whole, ...place, other: part.width }, rowConstants(whole));
     return [dx];
   });
 }
@@ -237,12 +242,14 @@ function launchParts(name: 'concat' | 'split', whole: Tensor, some: readonly Ten
     return length * inner;
   });
   const tensors: Record<string, Tensor> = { whole };
-  const params: Record<string, number> = { n: whole.size, row: widths.reduce((a, b) => a + b, 0) };
+  const width = widths.reduce((a, b) => a + b, 0);
+  const rows = { rows: whole.size / width, width };
+  const params: Record<string, number> = { ...rows };
   some.forEach((part, i) => {
     tensors[`part${i}`] = part;
     params[`width${i}`] = widths[i] as number;
   });
-  dispatch(partsKernel(name, some.length, elementOf(whole)), tensors, params);
+  dispatch(partsKernel(name, some.length, elementOf(whole)), tensors, params, rowConstants(rows));
 }
 
 /** Elements to step over for the next index of each axis. */
@@ -271,65 +278,80 @@ function copied(op: string, x: Tensor, shape: Shape, steps: readonly number[]): 
   if (axes.length > 6) throw new ShapeError(op, 'at most six axes that do not stay together', { x: x.shape });
   const y = empty(x, shape);
   if (y.size === 0) return y;
+  const last = axes.pop() as { length: number; step: number };
   const length = (i: number) => axes[i]?.length ?? 1;
   const step = (i: number) => axes[i]?.step ?? 0;
+  const rows = { rows: y.size / last.length, width: last.length };
   dispatch(
     copyKernels[elementOf(x)],
     { x, y },
     {
-      n: y.size,
-      ...{ length1: length(1), length2: length(2), length3: length(3), length4: length(4), length5: length(5) },
-      ...{ step0: step(0), step1: step(1), step2: step(2), step3: step(3), step4: step(4), step5: step(5) },
+      ...rows,
+      step: last.step,
+      ...{ length1: length(1), length2: length(2), length3: length(3), length4: length(4) },
+      ...{ step0: step(0), step1: step(1), step2: step(2), step3: step(3), step4: step(4) },
     },
-    { RANK: axes.length },
+    { ...rowConstants(rows), RANK: axes.length },
   );
   return y;
 }
 
-// One invocation writes one element; its index is taken apart from the last axis on.
+// Rows are the last axis of the result; the others are taken apart from the last on to find where a row begins in x.
 const copyKernel = (element: 'T' | 'u32') =>
   kernel({
     name: 'copy',
     bind: { x: `read ${element}`, y: `write ${element}` },
     params: {
-      n: 'u32',
-      ...{ length1: 'u32', length2: 'u32', length3: 'u32', length4: 'u32', length5: 'u32' },
-      ...{ step0: 'u32', step1: 'u32', step2: 'u32', step3: 'u32', step4: 'u32', step5: 'u32' },
+      ...{ rows: 'u32', width: 'u32', step: 'u32' },
+      ...{ length1: 'u32', length2: 'u32', length3: 'u32', length4: 'u32' },
+      ...{ step0: 'u32', step1: 'u32', step2: 'u32', step3: 'u32', step4: 'u32' },
     } as const,
-    override: { WG: 64, RANK: 6 },
-    grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+    override: { ...rowOverrides, RANK: 5 },
+    use: [rowPlace],
+    grid: rowGrid,
     wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  var rest = i;
-  var at = 0u;
-  if (RANK > 5u) { at += (rest % params.length5) * params.step5; rest /= params.length5; }
-  if (RANK > 4u) { at += (rest % params.length4) * params.step4; rest /= params.length4; }
-  if (RANK > 3u) { at += (rest % params.length3) * params.step3; rest /= params.length3; }
-  if (RANK > 2u) { at += (rest % params.length2) * params.step2; rest /= params.length2; }
-  if (RANK > 1u) { at += (rest % params.length1) * params.step1; rest /= params.length1; }
-  y[i] = x[at + rest * params.step0];
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
+  var rest = row;
+  var first = 0u;
+${[4, 3, 2, 1]
+  .map(
+    (k) => `  if (RANK > ${k}) {
+    let next = rest / params.length${k};
+    first += (rest - next * params.length${k}) * params.step${k};
+    rest = next;
+  }`,
+  )
+  .join('\n')}
+  first += rest * params.step0;
+  for (var col = place.start; col < place.end; col += LANES) {
+    y[row * params.width + col] = x[first + col * params.step];
+  }
 }`,
   });
 const copyKernels = { T: copyKernel('T'), u32: copyKernel('u32') };
 
-// Rows of `long` elements; the range of each starts at `start` and has `short` elements. One invocation an element.
-const around = { outer: 'u32', long: 'u32', short: 'u32', start: 'u32' } as const;
+// Rows of `width` elements, from or to a range of rows of `other` elements that begins at `start`.
+const rangeParams = { rows: 'u32', width: 'u32', other: 'u32', start: 'u32' } as const;
 const sliceKernel = (element: 'T' | 'u32') =>
   kernel({
     name: 'slice',
     bind: { x: `read ${element}`, y: `write ${element}` },
-    params: around,
-    override: { WG: 64 },
-    grid: ({ outer, short }, { WG }) => [Math.ceil((outer * short) / WG)],
+    params: rangeParams,
+    override: rowOverrides,
+    use: [rowPlace],
+    grid: rowGrid,
     wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.outer * params.short) { return; }
-  y[i] = x[(i / params.short) * params.long + params.start + i % params.short];
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
+  let first = row * params.other + params.start;
+  for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }
 }`,
   });
 const sliceKernels = { T: sliceKernel('T'), u32: sliceKernel('u32') };
@@ -337,57 +359,63 @@ const sliceKernels = { T: sliceKernel('T'), u32: sliceKernel('u32') };
 const pad = kernel({
   name: 'slice-backward',
   bind: { dy: 'read T', dx: 'write T' },
-  params: around,
-  override: { WG: 64 },
-  grid: ({ outer, long }, { WG }) => [Math.ceil((outer * long) / WG)],
+  params: rangeParams,
+  override: rowOverrides,
+  use: [rowPlace],
+  grid: rowGrid,
   wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.outer * params.long) { return; }
-  let at = i % params.long;
-  // Below the start this wraps around and is too large as well.
-  let inside = at - params.start;
-  if (inside < params.short) { dx[i] = dy[(i / params.long) * params.short + inside]; } else { dx[i] = T(0); }
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
+  for (var col = place.start; col < place.end; col += LANES) {
+    // Below the start this wraps around and is too large as well.
+    let inside = col - params.start;
+    var value = T(0);
+    if (inside < params.other) { value = dy[row * params.other + inside]; }
+    dx[row * params.width + col] = value;
+  }
 }`,
 });
 
-const partsKernels = new Map<string, Kernel<Record<string, Binding>, Record<string, Scalar>, { WG: number }>>();
+type PartsKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowOverrides>;
+const partsKernels = new Map<string, PartsKernel>();
 
-// One invocation an element of the whole; rows are made of one stretch of each part.
-function partsKernel(
-  name: 'concat' | 'split',
-  count: number,
-  element: Element,
-): Kernel<Record<string, Binding>, Record<string, Scalar>, { WG: number }> {
+// Rows of the whole are made of one stretch of each part.
+function partsKernel(name: 'concat' | 'split', count: number, element: Element): PartsKernel {
   const key = `${name} ${count} ${element}`;
   const known = partsKernels.get(key);
   if (known) return known;
   const [ofWhole, ofPart] = name === 'concat' ? (['write', 'read'] as const) : (['read', 'write'] as const);
   const bind: Record<string, Binding> = { whole: `${ofWhole} ${element}` };
-  const params: Record<string, Scalar> = { n: 'u32', row: 'u32' };
+  const params: Record<string, Scalar> = { rows: 'u32', width: 'u32' };
   let branches = '';
   for (let i = 0; i < count; i++) {
     bind[`part${i}`] = `${ofPart} ${element}`;
     params[`width${i}`] = 'u32';
     const part = `part${i}[row * params.width${i} + at]`;
     const assignment = name === 'concat' ? `whole[i] = ${part};` : `${part} = whole[i];`;
-    branches += `  if (at < params.width${i}) { ${assignment} return; }\n  at -= params.width${i};\n`;
+    branches += `    if (at < params.width${i}) { ${assignment} continue; }\n    at -= params.width${i};\n`;
   }
   const made = kernel({
     name,
     bind,
     params,
-    override: { WG: 64 },
-    grid: ({ n }, { WG }) => [Math.ceil((n as number) / WG)],
+    override: rowOverrides,
+    use: [rowPlace],
+    grid: ({ rows, width }, constants) => rowGrid({ rows: rows as number, width: width as number }, constants),
     wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  let row = i / params.row;
-  var at = i % params.row;
-${branches}}`,
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
+  for (var col = place.start; col < place.end; col += LANES) {
+    let i = row * params.width + col;
+    var at = col;
+${branches}  }
+}`,
   });
   partsKernels.set(key, made);
   return made;

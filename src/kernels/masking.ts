@@ -8,6 +8,7 @@ import { argsort } from './argsort.ts';
 import { take } from './gather.ts';
 import { reshape } from './layout.ts';
 import { sumRows } from './reduce.ts';
+import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /** Which of N patches a masked autoencoder sees, per image: He et al., 2021, section 3. */
 export interface ShuffleMask {
@@ -98,7 +99,8 @@ export function unshuffle(visible: Tensor, token: Tensor, idsRestore: Tensor): T
     throw new ShapeError('unshuffle', 'there must be a place for each visible row', shapes);
   }
   const y = empty(visible, [batch, count, width]);
-  dispatch(restore, { visible, token, idsRestore, y }, { n: y.size, count, kept, width });
+  const places = { rows: batch * count, width };
+  dispatch(restore, { visible, token, idsRestore, y }, { ...places, count, kept }, rowConstants(places));
 
   return differentiable(y, [visible, token], (dy) => {
     const rows = batch * count;
@@ -137,25 +139,25 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }`,
 });
 
-// One invocation writes one element.
 const restore = kernel({
   name: 'unshuffle',
   bind: { visible: 'read T', token: 'read T', idsRestore: 'read u32', y: 'write T' },
-  params: { n: 'u32', count: 'u32', kept: 'u32', width: 'u32' },
-  override: { WG: 64 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  params: { rows: 'u32', width: 'u32', count: 'u32', kept: 'u32' },
+  override: rowOverrides,
+  use: [rowPlace],
+  grid: rowGrid,
   wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  let row = i / params.width;
-  let col = i % params.width;
-  let place = idsRestore[row];
-  if (place < params.kept) {
-    y[i] = visible[(row / params.count * params.kept + place) * params.width + col];
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
+  let seen = idsRestore[row];
+  if (seen < params.kept) {
+    let first = (row / params.count * params.kept + seen) * params.width;
+    for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = visible[first + col]; }
   } else {
-    y[i] = token[col];
+    for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = token[col]; }
   }
 }`,
 });

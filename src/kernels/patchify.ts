@@ -5,6 +5,7 @@ import { ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { reshape } from './layout.ts';
 import { linear } from './matmul.ts';
+import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /**
  * Cuts images into square patches: `image [B, C, H, W]` → `[B, h · w, patch² · C]` with h = ⌊H / patch⌋, w = ⌊W / patch⌋.
@@ -102,89 +103,109 @@ function checkPatch(op: string, x: Tensor, patch: number): void {
 }
 
 function cut(image: Tensor, y: Tensor, patch: number, order: Order): void {
-  dispatch(cutKernel, { image, y }, { n: y.size, ...sizes(image, patch) }, { ORDER: order });
+  const channels = image.shape[1] as number;
+  // What comes from one line of an image: by row, column, channel it stays together, otherwise per channel only.
+  const width = order === 0 ? patch * channels : patch;
+  const rows = { rows: width === 0 ? 0 : y.size / width, width };
+  dispatch(cutKernel, { image, y }, { ...rows, ...sizes(image, patch) }, { ...rowConstants(rows), ORDER: order });
 }
 
 function paste(x: Tensor, image: Tensor, patch: number, order: Order): void {
-  dispatch(pasteKernel, { x, image }, { n: image.size, ...sizes(image, patch) }, { ORDER: order });
+  const width = image.shape[3] as number;
+  const rows = { rows: width === 0 ? 0 : image.size / width, width };
+  dispatch(pasteKernel, { x, image }, { ...rows, ...sizes(image, patch) }, { ...rowConstants(rows), ORDER: order });
 }
 
 interface Sizes {
   readonly channels: number;
   readonly height: number;
-  readonly width: number;
+  readonly across: number;
   /** Of a patch. */
   readonly side: number;
 }
 
 function sizes(image: Tensor, patch: number): Sizes {
-  const [, channels, height, width] = image.shape as readonly [number, number, number, number];
-  return { channels, height, width, side: patch };
+  const [, channels, height, across] = image.shape as readonly [number, number, number, number];
+  return { channels, height, across, side: patch };
 }
 
-const params = { n: 'u32', channels: 'u32', height: 'u32', width: 'u32', side: 'u32' } as const;
+const params = { rows: 'u32', width: 'u32', channels: 'u32', height: 'u32', across: 'u32', side: 'u32' } as const;
 
-// One invocation writes one value of a patch.
+// Rows are what a patch takes from one line of the image, of all channels or of one.
 const cutKernel = kernel({
   name: 'patchify',
   bind: { image: 'read T', y: 'write T' },
   params,
-  override: { WG: 64, ORDER: 0 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  override: { ...rowOverrides, ORDER: 0 },
+  use: [rowPlace],
+  grid: rowGrid,
   wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
   let side = params.side;
-  let values = side * side * params.channels;
   let rows = params.height / side;
-  let cols = params.width / side;
-  let place = i / values;
-  let value = i % values;
-  var pixel: u32;
-  var channel: u32;
-  if (ORDER == 0) {
-    pixel = value / params.channels;
-    channel = value % params.channels;
-  } else {
-    pixel = value % (side * side);
-    channel = value / (side * side);
+  let cols = params.across / side;
+  let line = row % side;
+  var rest = row / side;
+  var channel = 0u;
+  if (ORDER == 1) {
+    channel = rest % params.channels;
+    rest /= params.channels;
   }
-  let row = place / cols % rows * side + pixel / side;
-  let col = place % cols * side + pixel % side;
-  let batch = place / (rows * cols);
-  y[i] = image[((batch * params.channels + channel) * params.height + row) * params.width + col];
+  let patchCol = rest % cols;
+  rest /= cols;
+  let patchRow = rest % rows;
+  let batch = rest / rows;
+  let plane = params.height * params.across;
+  let first = (batch * params.channels + channel) * plane + (patchRow * side + line) * params.across + patchCol * side;
+  for (var i = place.start; i < place.end; i += LANES) {
+    var source = first + i;
+    if (ORDER == 0) {
+      let col = i / params.channels;
+      source = first + col + (i - col * params.channels) * plane;
+    }
+    y[row * params.width + i] = image[source];
+  }
 }`,
 });
 
-// One invocation writes one pixel of one channel; pixels outside of all patches are zero.
+// Rows are lines of the image, of one channel; pixels outside of all patches are zero.
 const pasteKernel = kernel({
   name: 'unpatchify',
   bind: { x: 'read T', image: 'write T' },
   params,
-  override: { WG: 64, ORDER: 0 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  override: { ...rowOverrides, ORDER: 0 },
+  use: [rowPlace],
+  grid: rowGrid,
   wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
   let side = params.side;
   let rows = params.height / side;
-  let cols = params.width / side;
-  let col = i % params.width;
-  let row = i / params.width % params.height;
-  let channel = i / (params.width * params.height) % params.channels;
-  let batch = i / (params.width * params.height * params.channels);
-  if (row / side >= rows || col / side >= cols) {
-    image[i] = T(0);
-    return;
+  let cols = params.across / side;
+  let plane = row / params.height;
+  let batch = plane / params.channels;
+  let channel = plane - batch * params.channels;
+  let inImage = row - plane * params.height;
+  let patchRow = inImage / side;
+  let line = inImage - patchRow * side;
+  let values = side * side * params.channels;
+  for (var i = place.start; i < place.end; i += LANES) {
+    let patchCol = i / side;
+    var value = T(0);
+    if (patchRow < rows && patchCol < cols) {
+      let pixel = line * side + i - patchCol * side;
+      var at = pixel * params.channels + channel;
+      if (ORDER == 1) { at = channel * side * side + pixel; }
+      value = x[((batch * rows + patchRow) * cols + patchCol) * values + at];
+    }
+    image[row * params.width + i] = value;
   }
-  let place = (batch * rows + row / side) * cols + col / side;
-  let pixel = row % side * side + col % side;
-  var value: u32;
-  if (ORDER == 0) { value = pixel * params.channels + channel; } else { value = channel * side * side + pixel; }
-  image[i] = x[place * side * side * params.channels + value];
 }`,
 });

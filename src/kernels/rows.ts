@@ -1,0 +1,41 @@
+import type { Piece } from '../gpu/kernel.ts';
+
+/**
+ * For kernels that move rows of `width` neighbouring elements. A row goes to some neighbouring lanes; each takes elements
+ * LANES apart, EACH of them at most, and finds out only once where the row comes from: dividing indices for every element
+ * would take longer than moving it, on CPUs several times so. Longer rows are cut into chunks.
+ */
+export const rowOverrides = { WG: 64, LANES: 64, EACH: 8 } as const;
+
+interface Rows {
+  readonly rows: number;
+  readonly width: number;
+}
+
+export function rowConstants({ rows, width }: Rows): { LANES: number; EACH: number } {
+  // Eight lanes side by side read 32 bytes, what a GPU fetches at once; more only when each has four elements to move.
+  let lanes = 1;
+  while (lanes < rowOverrides.WG && lanes < Math.max(Math.min(width, 8), width / 4)) lanes *= 2;
+  // Small tensors are spread over more invocations, so that a GPU has enough to do.
+  return { LANES: lanes, EACH: rows * width >= 2 ** 20 ? 8 : 4 };
+}
+
+export function rowGrid(
+  { rows, width }: Rows,
+  { WG, LANES, EACH }: { readonly [name in keyof typeof rowOverrides]: number },
+): number[] {
+  return [Math.ceil(rows / (WG / LANES)) * Math.ceil(width / (LANES * EACH))];
+}
+
+/** `rowPlace(group, l, width)`: which row an invocation works on (maybe one too many), and from which column to which. */
+export const rowPlace: Piece = {
+  name: 'rowPlace',
+  wgsl: `
+struct RowPlace { row: u32, start: u32, end: u32 }
+fn rowPlace(group: u32, l: u32, width: u32) -> RowPlace {
+  let chunks = (width + LANES * EACH - 1u) / (LANES * EACH);
+  let line = group / chunks;
+  let first = (group - line * chunks) * LANES * EACH;
+  return RowPlace(line * (WG / LANES) + l / LANES, first + l % LANES, min(first + LANES * EACH, width));
+}`,
+};
