@@ -29,6 +29,8 @@ export interface KernelSpec<
   /** Pipeline constants (WGSL `override`, u32), with defaults. A launch may give others. */
   readonly override?: O;
   readonly use?: readonly Piece[];
+  /** Optional features of WGSL. Whoever launches the kernel has asked `device.features` first. */
+  readonly requires?: readonly 'subgroups'[];
   /** Workgroups along x, y, z. A one-dimensional grid may be of any size: see `flatGroup` in the prelude. */
   readonly grid: (params: { [K in keyof P]: number }, constants: { [K in keyof O]: number }) => readonly number[];
   /** Functions only, with the entry point `main`. */
@@ -83,6 +85,7 @@ const flatGroup = 'fn flatGroup(g: vec3u, size: vec3u) -> u32 { return g.x + g.y
 export function source(kernel: Kernel, element: 'f32' | 'f16'): string {
   const lines: string[] = [];
   if (element === 'f16') lines.push('enable f16;');
+  for (const feature of kernel.requires ?? []) lines.push(`enable ${feature};`);
   lines.push(`alias T = ${element};`);
   kernel.names.forEach((name, i) => {
     const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
