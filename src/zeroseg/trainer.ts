@@ -129,7 +129,9 @@ export class Trainer implements Disposable {
     );
     const apply = whole
       ? undefined
-      : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => optimizer.apply(rates), { name: 'update' });
+      : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
+          name: 'update',
+        });
     return new Trainer(device, model, data, settings, optimizer, forward, apply);
   }
 

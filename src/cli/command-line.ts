@@ -1,0 +1,68 @@
+import { Command, CommanderError } from 'commander';
+import { benchCommand } from './bench.ts';
+import { cacheCommand } from './cache.ts';
+import type { Context } from './context.ts';
+import { demoCommand } from './demo.ts';
+import { errorWords, Interrupted } from './errors.ts';
+import { evalCommand } from './eval.ts';
+import { signalExitCodes } from './interruption.ts';
+import { segmentCommand } from './segment.ts';
+import { processTerminal, type Terminal } from './terminal.ts';
+import { trainCommand } from './train.ts';
+import { verifyCommand } from './verify.ts';
+import { version } from './version.ts';
+
+/**
+ * Runs `zeroseg` with the arguments after its name and returns its exit code: 0, 1 for errors (one sentence on standard
+ * error), 130 and 143 after signals.
+ */
+export async function commandLine(args: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
+  let failure = 0;
+  const context: Context = { terminal };
+  const program = new Command('zeroseg')
+    .description('Open-vocabulary segmentation learnt without labels, on WebGPU.')
+    .version(version, '-V, --version', 'print the version')
+    .helpCommand(false)
+    .addCommand(cacheCommand(context))
+    .addCommand(trainCommand(context))
+    .addCommand(segmentCommand(context))
+    .addCommand(evalCommand(context))
+    .addCommand(verifyCommand(context))
+    .addCommand(benchCommand(context))
+    .addCommand(demoCommand(context))
+    .addHelpText(
+      'after',
+      '\nFrom photos to words:\n' +
+        '  zeroseg cache photos --clip models/clip-vit-large-patch14 --out out/cache\n' +
+        '  zeroseg train --cache out/cache --out out/run\n' +
+        '  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 --classes "dog, sofa" --out out/segments',
+    );
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride();
+    command.configureOutput({
+      writeOut: (text) => terminal.out(text.trimEnd()),
+      writeErr: (text) => terminal.note(text.trimEnd()),
+      outputError: (text, write) => {
+        const where = command === program ? 'zeroseg' : `zeroseg ${command.name()}`;
+        write(
+          `${where}: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replace(/\s*\n\s*/g, ' ')} See ${where} --help.`.replace(/([^.)?]) See/, '$1. See'),
+        );
+      },
+    });
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    failure = Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) failure = error.exitCode;
+    else if (error instanceof Interrupted) failure = signalExitCodes[error.signal];
+    else {
+      terminal.note(`zeroseg: ${errorWords(error)}`);
+      failure = 1;
+    }
+  }
+  return failure;
+}

@@ -1,0 +1,32 @@
+import { type Device, openDevice } from '../gpu/device.ts';
+import { catchInterruption, type Interruption } from './interruption.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What every command gets beside its own arguments. */
+export interface Context {
+  readonly terminal: Terminal;
+}
+
+/** Words of the option that all commands with a GPU have. */
+export const adapterOption = [
+  '--adapter <name>',
+  'GPU to use: part of its name, or hardware, lavapipe, swiftshader (default: the fastest there is)',
+] as const;
+
+/**
+ * Opens a device and takes Ctrl-C for as long as `work` goes on; afterwards both are given back, so that the process ends.
+ */
+export async function withDevice<T>(
+  { terminal }: Context,
+  adapter: string | undefined,
+  work: (device: Device, interruption: Interruption) => Promise<T>,
+): Promise<T> {
+  const device = await openDevice({ ...(adapter ? { adapter } : {}), notice: (line) => terminal.note(line) });
+  const interruption = catchInterruption();
+  try {
+    return await work(device, interruption);
+  } finally {
+    interruption.release();
+    device.dispose();
+  }
+}

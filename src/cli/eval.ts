@@ -1,0 +1,181 @@
+import { Command } from 'commander';
+import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../node/data-sets.ts';
+import { writeFileAtomic } from '../node/files.ts';
+import { dataSets } from '../zeroseg/class-names.ts';
+import { evaluate } from '../zeroseg/evaluate.ts';
+import type { SegmentationScore } from '../zeroseg/metric.ts';
+import { Segmenter } from '../zeroseg/segmenter.ts';
+import { oneOf, wholeNumber } from './arguments.ts';
+import { type Context, withDevice } from './context.ts';
+import { Interrupted, UsageError } from './errors.ts';
+import {
+  embedNames,
+  loadModel,
+  type ModelAndWordsArguments,
+  modelAndWordsOptions,
+  openModelAndClip,
+} from './model-and-words.ts';
+import { count, formatDuration, Progress, quietTerminal } from './terminal.ts';
+
+type DataName = keyof typeof dataSets;
+
+interface EvalArguments extends ModelAndWordsArguments {
+  readonly data: DataName;
+  readonly root: string;
+  readonly split?: string;
+  readonly limit?: number;
+  readonly sweep?: boolean;
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+const readers: Readonly<Record<DataName, (root: string, split?: string) => Promise<LabelledPhoto[]>>> = {
+  voc: vocDataSet,
+  context: contextDataSet,
+  coco: cocoDataSet,
+};
+
+/** Thresholds of `--sweep`. */
+const sweep: readonly number[] = Array.from({ length: 19 }, (_, i) => Number(((i + 1) * 0.05).toFixed(2)));
+
+/** `zeroseg eval`: mean IoU on a labelled data set. */
+export function evalCommand(context: Context): Command {
+  const names = Object.keys(dataSets) as DataName[];
+  const command = new Command('eval')
+    .description('score a model on PASCAL VOC, PASCAL Context or COCO: mean intersection over union')
+    .requiredOption('--data <name>', `kind of data set: ${names.join(', ')}`, oneOf(...names))
+    .requiredOption('--root <folder>', 'folder of the data set, such as VOCdevkit/VOC2012')
+    .option('--split <name>', 'list of photos (default: val, for COCO val2017)')
+    .option('--limit <n>', 'only the first photos', wholeNumber())
+    .option('--sweep', 'also score background thresholds from 0.05 to 0.95')
+    .option('--json', 'print the result as JSON, all else on standard error')
+    .option('--out <file>', 'write the result as JSON');
+  return modelAndWordsOptions(command)
+    .addHelpText(
+      'after',
+      '\nExample:\n  zeroseg eval --data voc --root VOCdevkit/VOC2012 --model out/run --clip models/clip-vit-large-patch14\n\n' +
+        `Without --background the paper's thresholds are used: ${names.map((name) => `${name} ${dataSets[name].threshold}`).join(', ')}.`,
+    )
+    .action((options: EvalArguments) => evalModel(context, options));
+}
+
+async function evalModel(given: Context, options: EvalArguments): Promise<void> {
+  const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
+  const { terminal } = context;
+  const set = dataSets[options.data];
+  const found = await readers[options.data](options.root, ...(options.split ? [options.split] : []));
+  const photos = found.slice(0, options.limit ?? found.length);
+  const opened = await openModelAndClip(context, options);
+  const threshold = options.background ?? set.threshold;
+  const thresholds = [threshold, ...(options.sweep ? sweep : [])];
+  const failed = new Map<string, string>();
+
+  await withDevice(context, options.adapter, async (device, interruption) => {
+    terminal.out(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
+    const vocabulary = await embedNames(context, device, opened, set.prompts, options, interruption);
+    using segmenter = new Segmenter(device, await loadModel(device, opened));
+    const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
+    const began = performance.now();
+    let scores: SegmentationScore[];
+    try {
+      scores = await evaluate(segmenter, photos, vocabulary, {
+        thresholds,
+        ignore: set.ignore,
+        mode: options.mode,
+        scoring: options.scoring,
+        top: options.top,
+        short: options.short,
+        stride: options.stride,
+        progress: (done, [score]) => {
+          progress.at(done, `mean IoU so far ${percent(score?.meanIou() ?? null)}`);
+          return interruption.signal === undefined;
+        },
+        failed: (id, reason) => {
+          failed.set(id, reason);
+          progress.say(`skipped ${id}: ${reason}`, 'note');
+        },
+      });
+    } finally {
+      progress.stop();
+    }
+    const [score] = scores as [SegmentationScore];
+    if (interruption.signal) {
+      terminal.out(`stopped after ${count(score.images, 'photos')}; a score of a part is not reported`);
+      throw new Interrupted(interruption.signal);
+    }
+    if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, 'photos')} could be used`);
+    const result = {
+      data: options.data,
+      root: options.root,
+      split: options.split ?? null,
+      photos: score.images,
+      failed: Object.fromEntries(failed),
+      threshold,
+      mean_iou: score.meanIou(),
+      mean_iou_without_background: score.meanIou({ background: false }),
+      pixel_accuracy: score.pixelAccuracy(),
+      classes: score.iou().map((iou, c) => ({ label: c, name: set.classes[c], iou, pixels: score.labelled[c] })),
+      sweep: options.sweep
+        ? sweep.map((value, i) => ({
+            threshold: value,
+            mean_iou: scores[i + 1]?.meanIou() ?? null,
+            mean_iou_without_background: scores[i + 1]?.meanIou({ background: false }) ?? null,
+          }))
+        : undefined,
+      options: { mode: options.mode, scoring: options.scoring, top: options.top, templates: options.templates },
+      model: { file: opened.file, step: opened.info.step, teacher: opened.info.teacher },
+      adapter: device.name,
+    };
+    const json = JSON.stringify(result, undefined, 2);
+    if (options.out) await writeFileAtomic(options.out, `${json}\n`);
+    if (options.json) given.terminal.out(json);
+    for (const line of resultTable(result)) terminal.out(line);
+    const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
+    terminal.out(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
+  });
+}
+
+interface Table {
+  readonly classes: readonly { readonly name: string | undefined; readonly iou: number | null }[];
+  readonly threshold: number;
+  readonly mean_iou: number | null;
+  readonly mean_iou_without_background: number | null;
+  readonly pixel_accuracy: number | null;
+  readonly sweep:
+    | readonly {
+        readonly threshold: number;
+        readonly mean_iou: number | null;
+        readonly mean_iou_without_background: number | null;
+      }[]
+    | undefined;
+}
+
+function resultTable(result: Table): string[] {
+  const widest = Math.max(...result.classes.map(({ name = '' }) => name.length));
+  const cells = result.classes.map(({ name = '', iou }) => `${name.padEnd(widest)} ${percent(iou).padStart(7)}`);
+  const columns = Math.max(1, Math.floor(100 / (widest + 11)));
+  const rows = Math.ceil(cells.length / columns);
+  const lines = Array.from({ length: rows }, (_, r) =>
+    Array.from({ length: columns }, (_, c) => cells[c * rows + r] ?? '')
+      .join('   ')
+      .trimEnd(),
+  );
+  if (result.sweep) {
+    lines.push('', 'threshold   mean IoU   without background');
+    for (const { threshold, mean_iou, mean_iou_without_background } of result.sweep) {
+      lines.push(
+        `${threshold.toFixed(2).padStart(9)}${percent(mean_iou).padStart(11)}${percent(mean_iou_without_background).padStart(21)}`,
+      );
+    }
+  }
+  lines.push(
+    '',
+    `mean IoU ${percent(result.mean_iou)} with background, ${percent(result.mean_iou_without_background)} without ` +
+      `(threshold ${result.threshold}); ${percent(result.pixel_accuracy)} of pixels right`,
+  );
+  return lines;
+}
+
+function percent(value: number | null): string {
+  return value === null ? '–' : `${(100 * value).toFixed(2)} %`;
+}

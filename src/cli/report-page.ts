@@ -1,0 +1,51 @@
+/** Style and script of the report; both go into the page as they are. */
+
+export const reportStyle: string = `
+:root { --ink: #1c2024; --soft: #60646c; --line: #e4e6ea; --paper: #fff; --ground: #f5f6f8; --accent: #0b68cb; }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 1200px; margin: 0 auto; padding: 32px 24px 64px; }
+h1 { font-size: 28px; margin: 0; } h2 { font-size: 17px; margin: 0 0 8px; }
+header p, .hint { color: var(--soft); margin: 2px 0 12px; } .hint { font-size: 13px; }
+section, .figures { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 20px; margin: 16px 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 16px; }
+dt { color: var(--soft); font-size: 13px; } dd { margin: 0; font-size: 20px; font-variant-numeric: tabular-nums; }
+.bar { display: flex; justify-content: space-between; align-items: baseline; }
+#charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 20px 16px; }
+.u-title { font: 600 14px system-ui, sans-serif; text-align: left; padding-left: 8px; }
+.u-legend { font-size: 12px; text-align: left; color: var(--soft); }
+figure { margin: 0 0 16px; } figure img { max-width: 100%; border: 1px solid var(--line); border-radius: 4px; }
+figcaption { color: var(--soft); font-size: 13px; }
+.tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 24px; }
+table { border-collapse: collapse; width: 100%; font-size: 13px; }
+th, td { text-align: left; padding: 4px 8px 4px 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+th { font-weight: 400; color: var(--soft); width: 45%; }
+`;
+
+export const reportScript: string = `
+const host = document.getElementById('charts');
+const short = (v) => v == null ? '–' : Math.abs(v) >= 1e-3 && Math.abs(v) < 1e5 || v === 0 ? String(+v.toPrecision(4)) : v.toExponential(2);
+function draw() {
+  host.textContent = '';
+  const log = document.getElementById('log').checked;
+  for (const { title, raw, smooth } of data.curves) {
+    const place = host.appendChild(document.createElement('div'));
+    const positive = raw.every((v) => v > 0);
+    const lines = smooth ? [raw, smooth] : [raw];
+    new uPlot({
+      title, width: place.clientWidth, height: 220, cursor: { sync: { key: 'steps' } },
+      scales: { x: { time: false }, y: log && positive ? { distr: 3 } : {} },
+      axes: [{ size: 32 }, { size: 58, values: (u, ticks) => ticks.map((v) => v == null ? '' : short(v)) }],
+      series: [{ label: 'step' }, ...lines.map((_, i) => smooth && i === 0
+        ? { label: 'step\\'s own', stroke: '#a9c9ee', width: 1, points: { show: false }, value: (u, v) => short(v) }
+        : { label: smooth ? 'mean' : 'value', stroke: '#0b68cb', width: 2, points: { show: raw.length < 3 }, value: (u, v) => short(v) })],
+    }, [data.step, ...lines], place);
+  }
+}
+if (data.step.length > 0) {
+  draw();
+  document.getElementById('log').onchange = draw;
+  let waiting;
+  addEventListener('resize', () => { clearTimeout(waiting); waiting = setTimeout(draw, 150); });
+}
+`;

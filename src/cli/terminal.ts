@@ -1,0 +1,117 @@
+import { SingleBar } from 'cli-progress';
+
+/** Where a command writes. Tests give their own. */
+export interface Terminal {
+  /** Results: standard output. */
+  out(line: string): void;
+  /** Notes and problems: standard error. */
+  note(line: string): void;
+  /** The stream for a progress bar, where there is a terminal that can show one. */
+  readonly bar?: NodeJS.WritableStream | undefined;
+}
+
+/** The terminal of this process. */
+export const processTerminal: Terminal = {
+  out: (line) => void process.stdout.write(`${line}\n`),
+  note: (line) => void process.stderr.write(`${line}\n`),
+  bar: process.stdout.isTTY ? process.stdout : undefined,
+};
+
+/** The terminal with results kept clean for a program to read: what else a command says becomes a note. */
+export function quietTerminal({ note }: Terminal): Terminal {
+  return { out: note, note };
+}
+
+/** Seconds between plain lines where there is no terminal. */
+const LINE_SECONDS = 5;
+/** The rate is that of the last so many seconds: the first step compiles, and later ones do not. */
+const WINDOW_SECONDS = 30;
+
+/**
+ * How far a command is, with rate and time left: a bar on a terminal, else a plain line every few seconds.
+ *
+ * ```ts
+ * const progress = new Progress(terminal, 'caching', photos.length, 'photos');
+ * progress.at(done);
+ * progress.stop();
+ * ```
+ */
+export class Progress {
+  readonly #terminal: Terminal;
+  readonly #title: string;
+  readonly #unit: string;
+  readonly #total: number;
+  readonly #bar: SingleBar | undefined;
+  readonly #marks: { time: number; done: number }[];
+  #said = performance.now();
+  #lastDone: number;
+
+  constructor(terminal: Terminal, title: string, total: number, unit: string, done = 0) {
+    this.#terminal = terminal;
+    this.#title = title;
+    this.#total = total;
+    this.#unit = unit;
+    this.#marks = [{ time: performance.now(), done }];
+    this.#lastDone = done;
+    if (terminal.bar && total > 0) {
+      const format = `${title} {bar} {value}/{total} ${unit}{extra}`;
+      this.#bar = new SingleBar({ format, stream: terminal.bar, barsize: 24, hideCursor: true, clearOnComplete: true });
+      this.#bar.start(total, done, { extra: '' });
+    }
+  }
+
+  /** So much is done. `extra` is what the command measures beside, such as a loss. */
+  at(done: number, extra = ''): void {
+    const now = performance.now();
+    this.#lastDone = done;
+    this.#marks.push({ time: now, done });
+    while (this.#marks.length > 2 && now - (this.#marks[1]?.time ?? now) > WINDOW_SECONDS * 1000) this.#marks.shift();
+    const words = [extra, this.#rate(now)].filter(Boolean).join(' · ');
+    if (this.#bar) this.#bar.update(done, { extra: words ? ` · ${words}` : '' });
+    else if (now - this.#said >= LINE_SECONDS * 1000) {
+      this.#said = now;
+      this.#terminal.out(`${this.#title}: ${done}/${this.#total} ${this.#unit}${words ? ` · ${words}` : ''}`);
+    }
+  }
+
+  /** A line that stays, above the bar. */
+  say(line: string, to: 'out' | 'note' = 'out'): void {
+    if (this.#bar) this.#terminal.bar?.write('\r\x1b[K');
+    this.#terminal[to](line);
+    this.#bar?.update(this.#lastDone);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+
+  #rate(now: number): string {
+    const first = this.#marks[0];
+    const done = this.#lastDone - (first?.done ?? 0);
+    const seconds = (now - (first?.time ?? now)) / 1000;
+    if (done <= 0 || seconds < 0.2) return '';
+    const rate = done / seconds;
+    const left = (this.#total - this.#lastDone) / rate;
+    return `${formatRate(rate, this.#unit)} · ${formatDuration(left)} left`;
+  }
+}
+
+/** `12.3 photos/s`, or `4.2 s per photo` for slow things. */
+export function formatRate(rate: number, unit: string): string {
+  if (rate >= 1) return `${rate >= 100 ? Math.round(rate) : rate.toFixed(1)} ${unit}/s`;
+  return `${(1 / rate).toFixed(1)} s per ${unit.replace(/s$/, '')}`;
+}
+
+/** `8 s`, `3 min 20 s`, `2 h 5 min`. */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+}
+
+/** `1 photo`, `2 photos`. */
+export function count(n: number, unit: string): string {
+  return `${n} ${n === 1 ? unit.replace(/s$/, '') : unit}`;
+}

@@ -1,0 +1,262 @@
+import { join, resolve } from 'node:path';
+import { Command } from 'commander';
+import type { Device } from '../gpu/device.ts';
+import { formatBytes } from '../gpu/errors.ts';
+import { countParameters, newWeights } from '../nn/module.ts';
+import { cachedData } from '../node/cached-data.ts';
+import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
+import { type CacheReader, readCache } from '../node/feature-cache.ts';
+import { writeFileAtomic } from '../node/files.ts';
+import { writePng } from '../node/image-files.ts';
+import { type Metrics, type RunDescription, RunFolder } from '../node/run-folder.ts';
+import { openWeights } from '../node/weight-files.ts';
+import { loadOptimizer, modelFile, openModel, optimizerFile } from '../zeroseg/checkpoint.ts';
+import { resizeImage } from '../zeroseg/image.ts';
+import { initialWeights } from '../zeroseg/initial-weights.ts';
+import { ZeroSeg } from '../zeroseg/model.ts';
+import { sampleSheet } from '../zeroseg/sample-sheet.ts';
+import { Segmenter } from '../zeroseg/segmenter.ts';
+import { Trainer } from '../zeroseg/trainer.ts';
+import { gather, numberAtLeast, wholeNumber } from './arguments.ts';
+import { adapterOption, type Context, withDevice } from './context.ts';
+import { Interrupted, UsageError } from './errors.ts';
+import type { Interruption } from './interruption.ts';
+import { writeReport } from './report.ts';
+import { count, formatDuration, formatRate, Progress } from './terminal.ts';
+import { pathsHash, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
+import { version } from './version.ts';
+
+export interface TrainArguments extends TrainChoices {
+  readonly cache?: string;
+  readonly out: string;
+  readonly resume?: boolean;
+  readonly init?: string;
+  readonly saveEvery?: number;
+  readonly sampleEvery?: number;
+  readonly adapter?: string;
+}
+
+/** A checkpoint is also written after so many seconds, however few steps that are. */
+const SAVE_SECONDS = 600;
+/** Photos on a sample sheet. */
+const SAMPLES = 8;
+
+/** `zeroseg train`: a model out of cached features. */
+export function trainCommand(context: Context): Command {
+  return new Command('train')
+    .description('train a model on cached features; resumable at any time')
+    .option('--cache <folder>', 'features made by `zeroseg cache` (with --resume: those of the run)')
+    .requiredOption('--out <folder>', 'folder of the run')
+    .option('--config <name>', 'tiny, base (the paper) or a JSON file of keys and values (default: base)')
+    .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
+    .option('--epochs <n>', 'passes over the photos; may be a fraction', numberAtLeast())
+    .option('--steps <n>', 'length of the run in steps instead of epochs', wholeNumber())
+    .option('--batch <images>', 'images a step', wholeNumber())
+    .option('--micro <images>', 'images that go through the GPU at once', wholeNumber())
+    .option('--base-lr <rate>', 'learning rate for 256 images a step', numberAtLeast())
+    .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberAtLeast())
+    .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(0))
+    .option('--init <file>', 'begin with the weights of a safetensors file: MAE or timm, ViT-MAE, or a model')
+    .option('--save-every <steps>', 'steps between checkpoints (default: 100, and every ten minutes)', wholeNumber())
+    .option('--sample-every <steps>', 'steps between sample pictures (default: a tenth of the run)', wholeNumber())
+    .option('--resume', 'go on with the run in the folder')
+    .option(...adapterOption)
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  zeroseg train --cache out/cache --out out/run --config tiny --steps 500\n' +
+        '  zeroseg train --out out/run --resume',
+    )
+    .action((options: TrainArguments) => train(context, options));
+}
+
+/** Trains, or goes on. */
+export async function train(context: Context, options: TrainArguments): Promise<void> {
+  if (options.epochs !== undefined && options.steps !== undefined) {
+    throw new UsageError('train: --epochs and --steps both give the length of the run; leave one out');
+  }
+  const { terminal } = context;
+  const before = options.resume ? await RunFolder.open(options.out) : undefined;
+  if (!before) await RunFolder.refuseUsed(options.out);
+  const cacheFolder = options.cache ?? before?.description.cache.folder;
+  if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
+  const cache = await readCache(cacheFolder);
+  try {
+    const resolved = await resolveTraining(options, cache, before?.description);
+    const { config, settings } = resolved;
+    const data = cachedData(cache, config.image);
+    const init = options.init ?? before?.description.init ?? null;
+    const what = {
+      init,
+      cache: { folder: resolve(cacheFolder), photos: cache.length, paths: pathsHash(cache), key: cache.key },
+      config,
+      settings,
+    };
+    if (before) refuseDifferences(options.out, before.description, what);
+    for (const note of resolved.notes) terminal.out(note);
+
+    await withDevice(context, options.adapter, async (device, interruption) => {
+      const begin = { version, adapter: device.name, started: new Date().toISOString(), preset: resolved.preset };
+      const checkpoint = (await before?.checkpoints())?.at(-1);
+      const { model, optimizerBytes, words } = await startModel(device, what, before, checkpoint);
+      using trainer = await Trainer.create(device, model, data, settings);
+      if (optimizerBytes) {
+        loadOptimizer(trainer.optimizer.state(), optimizerBytes.bytes, optimizerBytes.file);
+        trainer.done = checkpoint as number;
+      }
+      if (before && before.description.adapter !== device.name) {
+        terminal.note(
+          `this run was begun on '${before.description.adapter}'; on '${device.name}' its numbers may differ in the last digits`,
+        );
+      }
+      // Only now, when everything has been found to fit.
+      const run = before ?? (await RunFolder.create(options.out, { ...begin, ...what }));
+      const done = await run.metricsUpTo(trainer.done);
+      await run.clean(trainer.done);
+      const { step, slots, weights } = trainer.memory;
+      const { photos, key } = what.cache;
+      terminal.out(
+        `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
+      );
+      terminal.out(
+        `a step of ${settings.batch} images${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
+          `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
+      );
+      const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
+      terminal.out(
+        `${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${options.out}`,
+      );
+      await runTraining(context, { device, trainer, run, cache, done, options, interruption });
+    });
+  } finally {
+    await cache.close();
+  }
+}
+
+/** New weights, weights of a file, or those of the last checkpoint. */
+async function startModel(
+  device: Device,
+  { config, settings, init }: Pick<RunDescription, 'config' | 'settings' | 'init'>,
+  run: RunFolder | undefined,
+  checkpoint: number | undefined,
+): Promise<{ model: ZeroSeg; words: string; optimizerBytes?: { bytes: Uint8Array; file: string } }> {
+  if (run && checkpoint !== undefined) {
+    const { model, optimizer, files } = await run.load(checkpoint);
+    return {
+      model: openModel(device, model, files.model).model,
+      words: `checkpoint of step ${checkpoint}`,
+      optimizerBytes: { bytes: optimizer, file: files.optimizer },
+    };
+  }
+  if (init === null)
+    return { model: new ZeroSeg(newWeights(device, settings.seed), config), words: `new, seed ${settings.seed}` };
+  const { tensors } = await openWeights(init);
+  const used = new Set<string>();
+  const model = new ZeroSeg(initialWeights(device, settings.seed, tensors, init, used), config);
+  return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${settings.seed}` };
+}
+
+interface Running {
+  readonly device: Device;
+  readonly trainer: Trainer;
+  readonly run: RunFolder;
+  readonly cache: CacheReader;
+  /** Metrics of the steps before. */
+  readonly done: Metrics[];
+  readonly options: TrainArguments;
+  readonly interruption: Interruption;
+}
+
+async function runTraining({ terminal }: Context, running: Running): Promise<void> {
+  const { device, trainer, run, cache, done: metrics, options, interruption } = running;
+  const { settings, model } = trainer;
+  const teacher = teacherIdentity(cache.key.teacher, cache.key.weights);
+  const saveEvery = options.saveEvery ?? 100;
+  const sampleEvery = options.sampleEvery ?? Math.max(1, Math.round(trainer.steps / 10));
+  using segmenter = new Segmenter(device, model);
+  const squares = await sampleSquares(cache, model.config.image);
+
+  let saved = trainer.done;
+  let savedAt = performance.now();
+  const save = async () => {
+    const step = trainer.done;
+    if (step === saved) return;
+    const state = { step: String(step), teacher };
+    await run.save(
+      step,
+      await modelFile(model, { step, teacher }),
+      await optimizerFile(trainer.optimizer.state(), state),
+    );
+    saved = step;
+    savedAt = performance.now();
+  };
+  let sampled = (await run.samples()).at(-1)?.step;
+  const sample = async () => {
+    if (sampled === trainer.done) return;
+    await writePng(run.samplePath(trainer.done), await sampleSheet(segmenter, squares, model.config.patch));
+    sampled = trainer.done;
+  };
+  const report = () => writeReport(run, metrics, { steps: trainer.steps, memory: trainer.memory, device: device.name });
+
+  interruption.onStop(() => trainer.stop());
+  const progress = new Progress(terminal, 'training', trainer.steps, 'steps', trainer.done);
+  const began = performance.now();
+  const first = trainer.done;
+  try {
+    if (trainer.done === 0) await sample();
+    if (!interruption.signal) {
+      for await (const { steps: _, ...step } of trainer.run()) {
+        const line = { ...step, imagesPerSecond: settings.batch / step.seconds };
+        metrics.push(line);
+        await run.append(line);
+        const { loss, rec, distill, match } = step;
+        const parts = [rec, distill, match].map((value) => value.toPrecision(3)).join(' + ');
+        progress.at(step.step, `loss ${loss.toPrecision(4)} (${parts})`);
+        if (step.step % sampleEvery === 0) await sample();
+        if (step.step % saveEvery === 0 || performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
+      }
+    }
+  } catch (error) {
+    // The last checkpoint stays; the report shows where it went wrong.
+    await report();
+    throw error;
+  } finally {
+    progress.stop();
+    await run.close();
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const steps = trainer.done - first;
+  if (trainer.done < trainer.steps) {
+    await save();
+    await report();
+    terminal.out(
+      `stopped after step ${trainer.done} of ${trainer.steps}, saved; go on with: zeroseg train --out ${options.out} --resume`,
+    );
+    throw new Interrupted(interruption.signal ?? 'SIGINT');
+  }
+  await sample();
+  await save();
+  await writeFileAtomic(join(run.folder, 'model.safetensors'), await modelFile(model, { step: trainer.done, teacher }));
+  await report();
+  if (steps > 0) {
+    const rate = formatRate((steps * settings.batch) / seconds, 'images');
+    terminal.out(`trained ${count(steps, 'steps')} in ${formatDuration(seconds)} (${rate})`);
+  }
+  const [a, z] = [metrics[0], metrics.at(-1)];
+  if (a && z) {
+    const words = (['loss', 'rec', 'distill', 'match'] as const).map(
+      (key) => `${key} ${a[key].toPrecision(4)} → ${z[key].toPrecision(4)}`,
+    );
+    terminal.out(words.join(', '));
+  }
+  terminal.out(`model: ${join(run.folder, 'model.safetensors')} (teacher ${shortTeacher(teacher)})`);
+  terminal.out(`report: ${join(run.folder, 'report.html')}`);
+}
+
+/** A few photos from all over the cache, the same in every picture of a run. */
+async function sampleSquares(cache: CacheReader, side: number) {
+  const many = Math.min(SAMPLES, cache.length);
+  const numbers = Array.from({ length: many }, (_, i) => Math.floor((i * cache.length) / many));
+  const squares = await Promise.all(numbers.map((number) => cache.image(number)));
+  return squares.map((square) => (square.width === side ? square : resizeImage(square, side, side, 'bicubic')));
+}

@@ -1,0 +1,54 @@
+import { imagenetMean, imagenetStd, resizeImage, toTensor } from '../zeroseg/image.ts';
+import type { TrainingData } from '../zeroseg/trainer.ts';
+import { CacheError, type CacheReader } from './feature-cache.ts';
+
+/** Rows are kept in memory up to so many bytes: reading them again in every epoch costs more than the paper's step. */
+const KEPT_BYTES = 2 ** 30;
+
+/**
+ * A feature cache as training data: squares normalised with ImageNet's constants, and the teacher's features. Squares that
+ * are larger than the model's images are made smaller.
+ *
+ * @throws {CacheError} when the cache holds no squares, or smaller ones than the model takes.
+ */
+export function cachedData(cache: CacheReader, image: number): TrainingData {
+  const side = cache.key.studentSize;
+  const fix = `make it again with \`zeroseg cache --image-size ${image}\``;
+  if (side === null) throw new CacheError(`cache: ${cache.folder}: it holds no squares for the student; ${fix}`);
+  if (side < image) {
+    throw new CacheError(
+      `cache: ${cache.folder}: its squares are ${side} pixels, and the model takes ${image}; ${fix}, or set image=${side}`,
+    );
+  }
+  const { views, dim } = cache.key;
+  const pixels = 3 * image * image;
+  const kept = new Map<number, { data: Uint8Array; features: Float32Array }>();
+  let bytes = 0;
+  const row = async (number: number) => {
+    const known = kept.get(number);
+    if (known) return known;
+    const [square, features] = await Promise.all([cache.image(number), cache.features(number)]);
+    const { data } = side === image ? square : resizeImage(square, image, image, 'bicubic');
+    const made = { data, features };
+    bytes += data.length + 4 * features.length;
+    if (bytes <= KEPT_BYTES) kept.set(number, made);
+    return made;
+  };
+  let images = new Float32Array(0);
+  let targets = new Float32Array(0);
+  return {
+    length: cache.length,
+    async batch(numbers) {
+      if (images.length !== numbers.length * pixels) {
+        images = new Float32Array(numbers.length * pixels);
+        targets = new Float32Array(numbers.length * views * dim);
+      }
+      const rows = await Promise.all(numbers.map(row));
+      rows.forEach(({ data, features }, i) => {
+        toTensor({ width: image, height: image, data }, imagenetMean, imagenetStd, images, i * pixels);
+        targets.set(features, i * views * dim);
+      });
+      return { images, views: targets };
+    },
+  };
+}

@@ -1,0 +1,192 @@
+/** The teacher on disk: a CLIP checkpoint as Hugging Face or OpenAI name its tensors, with its tokenizer. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Device } from '../gpu/device.ts';
+import { CheckpointError } from '../nn/safetensors.ts';
+import type { ClipConfig, ClipText, ClipVision } from '../zeroseg/clip.ts';
+import { clipConfig, detectClipNames, loadClipText, loadClipVision, logitScale } from '../zeroseg/clip-checkpoint.ts';
+import { hashedTokens, type TextTokens } from '../zeroseg/hashed-tokens.ts';
+import { randomClips, randomClipText, randomClipVision } from '../zeroseg/random-clip.ts';
+import { Tokenizer } from '../zeroseg/tokenizer.ts';
+import { FileError, hashFiles, readJson, systemReason } from './files.ts';
+import { kindOfPath, listWeights, openShardedWeights, openWeights, type WeightFiles } from './weight-files.ts';
+
+/** A CLIP, opened: its weights are read when a tower is asked for, and only those of that tower. */
+export interface ClipSource {
+  /** A name for people: that of the folder, of the file, or `random-tiny`. */
+  readonly name: string;
+  readonly config: ClipConfig;
+  /** The factor on cosines: `min(exp(logit_scale), 100)`. */
+  readonly scale: number;
+  /** Whether the weights were made on the spot and mean nothing. */
+  readonly isRandom: boolean;
+  /** SHA-256 over the weights' files: tells this teacher from any other. Read once, at the first call. */
+  weightsHash(): Promise<string>;
+  vision(device: Device): ClipVision;
+  text(device: Device): ClipText;
+  /** The tokenizer beside the weights, else CLIP's own. `hash` takes words by their hash instead: see `hashedTokens`. */
+  tokens(kind?: 'clip' | 'hash'): Promise<TextTokens>;
+}
+
+/**
+ * Opens a CLIP: a folder (`model.safetensors`, or parts with an index, with `config.json` and a tokenizer beside), a
+ * safetensors file, or the name of one of the random ones (`random-tiny`, `random-vit-l-14`).
+ *
+ * ```ts
+ * const clip = await openClip('models/clip-vit-large-patch14');
+ * const vision = clip.vision(device);
+ * ```
+ *
+ * @throws {CheckpointError} when there is no CLIP, or one that is not complete.
+ */
+export async function openClip(place: string): Promise<ClipSource> {
+  const random = randomClips[place];
+  if (random && (await kindOfPath(place)) === undefined) return randomSource(place, random);
+  const { weights, label } = await findWeights(place);
+  const folder = dirname(weights.files[0] as string);
+  const settings = await findConfig(folder, weights.files);
+  const config = clipConfig(weights.tensors, label, settings);
+  let hash: Promise<string> | undefined;
+  return {
+    name: basename(resolve(place)).replace(/\.safetensors$/, ''),
+    config,
+    scale: logitScale(weights.tensors),
+    isRandom: false,
+    weightsHash: () => (hash ??= hashFiles(weights.files)),
+    vision: (device) => loadClipVision(device, weights.tensors, label, config),
+    text: (device) => loadClipText(device, weights.tensors, label, config),
+    tokens: (kind = 'clip') => findTokens(folder, label, config, kind),
+  };
+}
+
+/** The teacher as a cache and a model file name it: the name for people, the hash to tell it by. */
+export function teacherIdentity(name: string, weightsHash: string): string {
+  return `${name} sha256:${weightsHash}`;
+}
+
+/** Whether two identities are of the same weights, whatever they are called. */
+export function sameTeacher(a: string, b: string): boolean {
+  const hash = (text: string) => / sha256:(\w+)$/.exec(text)?.[1] ?? text;
+  return hash(a) === hash(b);
+}
+
+/** An identity for people: the name and the first digits of the hash. */
+export function shortTeacher(identity: string): string {
+  return identity.replace(/ sha256:(\w{12})\w*$/, ' ($1…)');
+}
+
+function randomSource(name: string, config: ClipConfig): ClipSource {
+  return {
+    name,
+    config,
+    scale: 100,
+    isRandom: true,
+    weightsHash: async () => createHash('sha256').update(`${name} seed 0 version 1`).digest('hex'),
+    vision: (device) => randomClipVision(device, config),
+    text: (device) => randomClipText(device, config),
+    tokens: async (kind = 'clip') => (kind === 'hash' ? hashedTokens(config.text.vocab) : Tokenizer.clip()),
+  };
+}
+
+async function findWeights(place: string): Promise<{ weights: WeightFiles; label: string }> {
+  const kind = await kindOfPath(place);
+  if (!kind) {
+    const names = Object.keys(randomClips).join(', ');
+    throw new FileError(
+      'openClip',
+      place,
+      `there is no such file or folder; give a CLIP checkpoint, or one of ${names}`,
+    );
+  }
+  if (kind === 'file') {
+    const weights = place.endsWith('.index.json') ? await openShardedWeights(place) : await openWeights(place);
+    detectClipNames(weights.tensors, place);
+    return { weights, label: place };
+  }
+  for (const name of ['model.safetensors.index.json', 'model.safetensors']) {
+    const path = join(place, name);
+    if (!(await kindOfPath(path))) continue;
+    const weights = name.endsWith('.json') ? await openShardedWeights(path) : await openWeights(path);
+    detectClipNames(weights.tensors, path);
+    return { weights, label: path };
+  }
+  const names = await listWeights(place);
+  const holding: { weights: WeightFiles; label: string }[] = [];
+  let problem: unknown;
+  for (const name of names) {
+    try {
+      const weights = await openWeights(join(place, name));
+      detectClipNames(weights.tensors, join(place, name));
+      holding.push({ weights, label: join(place, name) });
+    } catch (error) {
+      problem = error;
+    }
+  }
+  const [only, other] = holding;
+  if (only && !other) return only;
+  if (other) {
+    const list = holding.map(({ label }) => basename(label)).join(', ');
+    throw new CheckpointError(place, `holds more than one CLIP (${list}); name the file`);
+  }
+  if (names.length === 1) throw problem;
+  const reason =
+    names.length === 0 ? 'holds no safetensors file' : `holds no CLIP in its ${names.length} safetensors files`;
+  throw new CheckpointError(place, `${reason}; a CLIP of Hugging Face has model.safetensors and config.json`);
+}
+
+/** Head counts and activation leave no trace in the weights: they are in a JSON file beside them. */
+async function findConfig(folder: string, files: readonly string[]): Promise<unknown> {
+  const own = files.length === 1 ? [(files[0] as string).replace(/\.safetensors$/, '.json')] : [];
+  for (const path of [join(folder, 'config.json'), ...own]) {
+    if ((await kindOfPath(path)) !== 'file') continue;
+    const found = (await readJson(path)) as {
+      config?: { vision?: unknown };
+      vision_config?: unknown;
+      vision?: unknown;
+    };
+    if (found?.config?.vision) return found.config;
+    if (found?.vision_config || found?.vision) return found;
+  }
+  return {};
+}
+
+async function findTokens(
+  folder: string,
+  label: string,
+  config: ClipConfig,
+  kind: 'clip' | 'hash',
+): Promise<TextTokens> {
+  const { vocab } = config.text;
+  if (kind === 'hash') return hashedTokens(vocab);
+  const text = async (name: string) => {
+    const path = join(folder, name);
+    if ((await kindOfPath(path)) !== 'file') return undefined;
+    return readFile(path, 'utf8').catch((error: unknown) => {
+      throw new FileError('openClip', path, systemReason(error), { cause: error });
+    });
+  };
+  const whole = await text('tokenizer.json');
+  const merges = whole === undefined ? await text('merges.txt') : undefined;
+  let tokens: Tokenizer;
+  let name: string;
+  if (whole !== undefined) {
+    name = join(folder, 'tokenizer.json');
+    tokens = Tokenizer.fromTokenizerJson(whole);
+  } else if (merges !== undefined) {
+    name = join(folder, 'merges.txt');
+    const ids = (await text('vocab.json')) === undefined ? undefined : await readJson(join(folder, 'vocab.json'));
+    tokens = Tokenizer.fromMerges(merges, ids as Record<string, number> | undefined);
+  } else {
+    name = "CLIP's own tokenizer";
+    tokens = await Tokenizer.clip();
+  }
+  if (tokens.size > vocab) {
+    throw new CheckpointError(
+      label,
+      `its text tower knows ${vocab} tokens, and ${name} has ${tokens.size}; put the checkpoint's tokenizer.json beside it, ` +
+        'or give --tokenizer hash to run with words that mean nothing',
+    );
+  }
+  return tokens;
+}

@@ -1,0 +1,172 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Device } from '../gpu/device.ts';
+import { clipMean, clipStd, type Image, PixelError } from '../zeroseg/image.ts';
+import { Teacher } from '../zeroseg/teacher.ts';
+import { studentImage, teacherViews, type ViewSource, viewCount } from '../zeroseg/views.ts';
+import type { ClipSource } from './clip-folder.ts';
+import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
+import { systemReason } from './files.ts';
+import { decodePhoto, ImageError } from './image-files.ts';
+
+export interface FillOptions {
+  /** Folder of the photos, and the photos in it. */
+  readonly photos: string;
+  readonly paths: readonly string[];
+  readonly clip: ClipSource;
+  /** Folder of the cache. */
+  readonly folder: string;
+  readonly grids: readonly number[];
+  readonly viewSource: ViewSource;
+  readonly studentSize: number;
+  /** Views at once. Default: those of one photo. */
+  readonly batch?: number;
+  readonly shardSize?: number;
+  readonly flushSeconds?: number;
+  readonly force?: boolean;
+  readonly repair?: boolean;
+  /** Asked after every photo. */
+  readonly stopped?: () => boolean;
+  /** Told what there is to do, before the teacher is loaded. */
+  readonly planned?: (plan: FillPlan) => void;
+  /** Told after every photo how many are done, broken ones included. */
+  readonly done?: (photos: number) => void;
+  readonly failed?: (path: string, reason: string) => void;
+}
+
+export interface FillPlan {
+  readonly missing: number;
+  readonly fresh: number;
+  readonly changed: number;
+  readonly retried: number;
+  readonly removed: number;
+  readonly dropped: readonly string[];
+  readonly views: number;
+}
+
+export interface FillResult {
+  /** Photos computed now, and in the cache altogether. */
+  readonly computed: number;
+  readonly total: number;
+  readonly failures: ReadonlyMap<string, string>;
+  /** Size of the cache on disk. */
+  readonly bytes: number;
+  /** Of the features computed now: the mean of |value|, and the largest with its channel (CLIP has a few huge ones). */
+  readonly magnitude: { readonly mean: number; readonly largest: number; readonly channel: number };
+}
+
+interface Prepared {
+  readonly path: string;
+  readonly stamp?: PhotoStamp;
+  readonly views?: Float32Array;
+  readonly student?: Image;
+  readonly problem?: string;
+}
+
+/** Photos that are read and cut ahead of the teacher. */
+const AHEAD = 2;
+
+/**
+ * Computes the features that a cache lacks. Photos that cannot be read are noted and passed over; one that is too small for
+ * the grids likewise. While the teacher looks at a photo, the next ones are read and cut.
+ */
+export async function fillCache(device: Device, options: FillOptions): Promise<FillResult> {
+  const { clip, grids, studentSize, viewSource: source, folder } = options;
+  const { vision, projection: dim } = clip.config;
+  const views = viewCount(grids);
+  const key: CacheKey = {
+    teacher: clip.name,
+    weights: await clip.weightsHash(),
+    grids,
+    viewSource: source,
+    teacherSize: vision.image,
+    mean: clipMean,
+    std: clipStd,
+    views,
+    dim,
+    studentSize,
+  };
+  const cache = await openCache(folder, key, options);
+  let computed = 0;
+  let sum = 0;
+  let largest = 0;
+  let channel = 0;
+  try {
+    const plan = await cache.plan(options.photos, options.paths);
+    const counts = { changed: plan.changed.length, retried: plan.retried.length, removed: plan.removed.length };
+    options.planned?.({
+      missing: plan.missing.length,
+      fresh: plan.fresh,
+      dropped: cache.dropped,
+      views,
+      ...counts,
+    });
+    if (plan.missing.length > 0) {
+      using teacher = await Teacher.create(device, clip.vision(device), { batch: options.batch ?? views });
+      const prepare = async (path: string): Promise<Prepared> => {
+        try {
+          const { stamp, bytes } = await stampPhoto(options.photos, path);
+          const photo = await decodePhoto(bytes, path);
+          return {
+            path,
+            stamp,
+            views: teacherViews(photo, { grids, size: vision.image, source, squareSize: studentSize }),
+            student: studentImage(photo, studentSize),
+          };
+        } catch (error) {
+          if (error instanceof ImageError) return { path, problem: error.reason };
+          if (error instanceof PixelError) return { path, problem: error.message };
+          if ((error as NodeJS.ErrnoException).code) return { path, problem: systemReason(error) };
+          throw error;
+        }
+      };
+      let done = 0;
+      const waiting: Promise<Prepared>[] = [];
+      for (let next = 0; (next < plan.missing.length || waiting.length > 0) && !options.stopped?.(); ) {
+        while (waiting.length < AHEAD && next < plan.missing.length) {
+          const promise = prepare(plan.missing[next++] as string);
+          promise.catch(() => {}); // seen when its turn comes
+          waiting.push(promise);
+        }
+        const one = await (waiting.shift() as Promise<Prepared>);
+        let problem = one.problem;
+        if (one.views && one.stamp) {
+          const features = await teacher.features(one.views);
+          try {
+            await cache.add(one.stamp, features, one.student);
+            computed++;
+            features.forEach((value, i) => {
+              const size = Math.abs(value);
+              sum += size / features.length;
+              if (size > largest) [largest, channel] = [size, i % dim];
+            });
+          } catch (error) {
+            // A photo whose features are not finite is passed over; a disk that is full is not.
+            if (!(error instanceof CacheError) || !error.message.includes(`${one.path}:`)) throw error;
+            problem = error.message;
+          }
+        }
+        if (problem !== undefined) {
+          cache.fail(one.path, problem);
+          options.failed?.(one.path, problem);
+        }
+        options.done?.(++done);
+      }
+    }
+  } finally {
+    await cache.close();
+  }
+  return {
+    computed,
+    total: cache.length,
+    failures: new Map(cache.failures),
+    bytes: await folderBytes(folder),
+    magnitude: { mean: computed > 0 ? sum / computed : 0, largest, channel },
+  };
+}
+
+async function folderBytes(folder: string): Promise<number> {
+  const names = await readdir(folder);
+  const sizes = await Promise.all(names.map((name) => stat(join(folder, name)).then(({ size }) => size)));
+  return sizes.reduce((a, b) => a + b, 0);
+}

@@ -1,0 +1,94 @@
+import type { Image, LabelMap } from './image.ts';
+import { SegmentationScore } from './metric.ts';
+import { pixelScores } from './scoring.ts';
+import { assemble, type Segmenter, type SegmentOptions, type Vocabulary } from './segmenter.ts';
+
+/** A photo with the class of every pixel; nothing is read before `load`. */
+export interface Labelled {
+  readonly id: string;
+  load(): Promise<{ image: Image; labels: LabelMap }>;
+}
+
+export interface EvaluateOptions extends Omit<SegmentOptions, 'threshold'> {
+  /** Background thresholds to score, each with a score of its own. */
+  readonly thresholds: readonly number[];
+  /** The label that does not count. Default 255; null where all count. */
+  readonly ignore?: number | null | undefined;
+  /** Told of every photo: how many are done, and the scores so far. Ends the evaluation by returning false. */
+  readonly progress?: ((done: number, scores: readonly SegmentationScore[]) => boolean | undefined) | undefined;
+  /** Told of a photo or label map that could not be used. */
+  readonly failed?: ((id: string, reason: string) => void) | undefined;
+}
+
+/**
+ * Segments labelled photos and counts (section 13). Class 0 is background, class c + 1 the vocabulary's c-th name; so the
+ * data set's classes must be in its order. Returns a score for each threshold, in their order.
+ *
+ * The network runs once a photo, however many thresholds there are.
+ */
+export async function evaluate(
+  segmenter: Segmenter,
+  photos: Iterable<Labelled>,
+  vocabulary: Vocabulary,
+  { thresholds, ignore = 255, progress, failed, ...options }: EvaluateOptions,
+): Promise<SegmentationScore[]> {
+  const classes = vocabulary.names.length + 1;
+  // A label that cannot occur stands for "none is ignored".
+  const scores = thresholds.map(() => new SegmentationScore(classes, ignore ?? -1));
+  let done = 0;
+  for (const photo of photos) {
+    let loaded: { image: Image; labels: LabelMap };
+    try {
+      loaded = await photo.load();
+      refuseStrangeLabels(loaded.labels, classes, ignore);
+    } catch (error) {
+      failed?.(photo.id, (error as Error).message);
+      if (progress?.(++done, scores) === false) break;
+      continue;
+    }
+    const { image, labels } = loaded;
+    const maps = await segmentAt(segmenter, image, vocabulary, thresholds, options);
+    maps.forEach((map, i) => {
+      scores[i]?.add(map.data, labels.data);
+    });
+    if (progress?.(++done, scores) === false) break;
+  }
+  return scores;
+}
+
+/** Label maps of one photo at several thresholds. */
+async function segmentAt(
+  segmenter: Segmenter,
+  image: Image,
+  vocabulary: Vocabulary,
+  thresholds: readonly number[],
+  options: Omit<SegmentOptions, 'threshold'>,
+): Promise<LabelMap[]> {
+  const [first = 0] = thresholds;
+  const { labels, windows, resized } = await segmenter.segment(image, vocabulary, { ...options, threshold: first });
+  const names = vocabulary.names.length;
+  const known = new Map<string, LabelMap>([[backgroundPattern(windows, names), labels]]);
+  return thresholds.map((threshold) => {
+    const again = windows.map((window) => ({
+      ...window,
+      scores: pixelScores(window.affinity, window.affinity.length / names, threshold),
+    }));
+    // Most neighbouring thresholds make the same segments background, and so the same map.
+    const pattern = backgroundPattern(again, names);
+    let map = known.get(pattern);
+    if (!map) known.set(pattern, (map = assemble(again, resized, image, names, true)));
+    return map;
+  });
+}
+
+function backgroundPattern(windows: readonly { readonly scores: Float32Array }[], names: number): string {
+  return windows.map(({ scores }) => scores.filter((_, i) => i % (names + 1) === 0).join('')).join(' ');
+}
+
+function refuseStrangeLabels({ data }: LabelMap, classes: number, ignore: number | null): void {
+  for (const label of data) {
+    if (label >= classes && label !== ignore) {
+      throw new RangeError(`its label map has label ${label}; classes are numbered 0 to ${classes - 1}`);
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import type { Device } from '../gpu/device.ts';
+import { read } from '../tensor/read.ts';
+import { type Step, step } from '../tensor/step.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { promptTemplates } from './class-names.ts';
+import { type ClipText, endPosition } from './clip.ts';
+import type { TextTokens } from './hashed-tokens.ts';
+import type { Vocabulary } from './segmenter.ts';
+
+/** Sets of sentences that class names are put into: see `promptTemplates`. */
+export type TemplateSet = keyof typeof promptTemplates;
+
+export interface VocabularyOptions {
+  /** Sentences with `{}` where the name goes, or a set of them. Default `full`: the 80 of CLIP's authors. */
+  readonly templates?: TemplateSet | readonly string[] | undefined;
+  /** Average before the only normalisation (GroupViT), not between two of them. Default false. */
+  readonly meanFirst?: boolean | undefined;
+  /** λ, the factor on cosines. Default 100. */
+  readonly scale?: number | undefined;
+  /** Texts that go through the GPU at once. Default 64. */
+  readonly batch?: number | undefined;
+  /** Told how many texts are done. Where it throws, the work ends. */
+  readonly progress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Rows of equal length share a recording; lengths are rounded up to a multiple of this, so that there are few. */
+const LENGTH_STEP = 4;
+
+/**
+ * Embeds class names: every name in every template goes through the text encoder; the features of a name are normalised,
+ * averaged, and normalised again (section 12.3).
+ *
+ * ```ts
+ * const vocabulary = await makeVocabulary(device, clip.text, await Tokenizer.clip(), ['dog', 'sofa']);
+ * ```
+ */
+export async function makeVocabulary(
+  device: Device,
+  text: ClipText,
+  tokens: TextTokens,
+  names: readonly string[],
+  options: VocabularyOptions = {},
+): Promise<Vocabulary> {
+  const sentences = templateList(options.templates);
+  const texts = names.flatMap((name) => sentences.map((template) => fillTemplate(template, name)));
+  const features = await embedTexts(device, text, tokens, texts, options);
+  const width = text.config.projection;
+  const embeddings = ensemble(features, names.length, sentences.length, width, options.meanFirst ?? false);
+  return { names, embeddings, scale: options.scale ?? 100 };
+}
+
+/** The sentences of a set. */
+export function templateList(templates: VocabularyOptions['templates'] = 'full'): readonly string[] {
+  const list = typeof templates === 'string' ? promptTemplates[templates] : templates;
+  if (list.length === 0) throw new RangeError('makeVocabulary: there must be a template; `{}` alone is one');
+  return list;
+}
+
+/** The template with the name at every `{}`. */
+export function fillTemplate(template: string, name: string): string {
+  return template.replaceAll('{}', () => name);
+}
+
+/** Features `[T, C]` of texts, not normalised. */
+export async function embedTexts(
+  device: Device,
+  text: ClipText,
+  tokens: TextTokens,
+  texts: readonly string[],
+  { batch = 64, progress }: Pick<VocabularyOptions, 'batch' | 'progress'> = {},
+): Promise<Float32Array> {
+  const { context, width } = text.config.text;
+  const rows = texts.map((one) => tokens.row(one, context));
+  const ends = rows.map(endPosition);
+  // What follows the end token is never seen (attention is causal), so rows are cut to the longest of their batch.
+  const lengths = ends.map((end) => Math.min(context, Math.ceil((end + 1) / LENGTH_STEP) * LENGTH_STEP));
+  const order = Array.from(texts.keys()).sort((a, b) => (lengths[a] as number) - (lengths[b] as number) || a - b);
+  const size = Math.min(batch, texts.length);
+  const dim = text.config.projection;
+  const out = new Float32Array(texts.length * dim);
+  let run: { readonly length: number; readonly step: Step<'embedded' | 'ends', Tensor> } | undefined;
+  try {
+    for (let at = 0; at < order.length; at += size) {
+      const some = order.slice(at, at + size);
+      const length = lengths[some.at(-1) as number] as number;
+      if (run?.length !== length) {
+        run?.step.dispose();
+        run = {
+          length,
+          step: await step(
+            device,
+            { embedded: [size, length, width], ends: { shape: [size, 1], dtype: 'u32' as const } },
+            ({ embedded, ends: places }) => text.forward(embedded, places),
+            { name: `clip text ${length}` },
+          ),
+        };
+      }
+      // The step takes whole batches: the last text fills what is missing, and its copies are dropped.
+      const padded = Array.from({ length: size }, (_, i) => some[Math.min(i, some.length - 1)] as number);
+      const values = await read(
+        run.step({
+          embedded: text.embed(padded.map((i) => (rows[i] as Int32Array).subarray(0, length))),
+          ends: Uint32Array.from(padded, (i) => ends[i] as number),
+        }),
+      );
+      some.forEach((i, row) => {
+        out.set(values.subarray(row * dim, (row + 1) * dim), i * dim);
+      });
+      progress?.(Math.min(at + size, order.length), order.length);
+    }
+  } finally {
+    run?.step.dispose();
+  }
+  return out;
+}
+
+/**
+ * One unit vector a name out of the features of its texts `[names · templates, C]`: normalise, mean, normalise; or with
+ * `meanFirst` mean, normalise.
+ */
+export function ensemble(
+  features: Float32Array,
+  names: number,
+  templates: number,
+  width: number,
+  meanFirst: boolean,
+): Float32Array {
+  const out = new Float32Array(names * width);
+  for (let n = 0; n < names; n++) {
+    const mean = new Float64Array(width);
+    for (let t = 0; t < templates; t++) {
+      const feature = features.subarray((n * templates + t) * width, (n * templates + t + 1) * width);
+      const length = meanFirst ? 1 : norm(feature);
+      for (let i = 0; i < width; i++) mean[i] = (mean[i] as number) + (feature[i] as number) / length;
+    }
+    const length = norm(mean);
+    for (let i = 0; i < width; i++) out[n * width + i] = (mean[i] as number) / length;
+  }
+  return out;
+}
+
+function norm(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
+  return Math.sqrt(sum) || 1;
+}
