@@ -16,12 +16,22 @@ export const laneOverrides = { WG: 64, LANES: 8, ACROSS: 0 } as const;
 /**
  * Lanes for some lines. Neighbouring invocations should read neighbouring addresses: with `inner` 1 they are lanes of one
  * line, otherwise (ACROSS) neighbouring lines.
+ *
+ * Joining the lanes costs barriers, which are dear on CPUs, so there are no more lanes than addresses side by side (8: a
+ * sector of 32 bytes) unless the lines are too few to fill a GPU.
  */
-export function laneConstants({ length, inner }: Lines, most = 64): { WG: number; LANES: number; ACROSS: number } {
+export function laneConstants(
+  { outer, length, inner }: Lines,
+  most = 64,
+): { WG: number; LANES: number; ACROSS: number } {
   const across = inner >= 8;
+  const enough = across ? 1 : 8;
   let lanes = 1;
-  while (lanes < (across ? Math.min(most, 8) : most) && lanes * 4 < length) lanes *= 2;
-  return { WG: Math.max(across ? 32 * lanes : 64, lanes), LANES: lanes, ACROSS: Number(across) };
+  while (lanes < (across ? Math.min(most, 8) : most) && lanes * 4 < length) {
+    if (lanes >= enough && outer * inner * lanes >= 32768) break;
+    lanes *= 2;
+  }
+  return { WG: Math.max(64, across ? 32 * lanes : lanes), LANES: lanes, ACROSS: Number(across) };
 }
 
 /** How many lines a workgroup takes. */

@@ -140,8 +140,9 @@ function standardize(x: Tensor, divisor: number, eps: number): Tensor {
 
 /** The kernels for rows of some length: a lane keeps its elements of a row in variables, so there is one pair per count. */
 function chooseKernels(cols: number, affine: boolean) {
+  // 24 elements a lane: fewer lanes need fewer barriers, more elements need more registers than the backward has (five each).
   let count = 1;
-  while (count < 256 && count * 12 < cols) count *= 2;
+  while (count < 256 && count * 24 < cols) count *= 2;
   const each = Math.ceil(cols / count);
   const key = affine ? each : -each;
   let kernels = made.get(key);

@@ -114,7 +114,8 @@ function sumDifferentiable(x: Tensor, lines: Lines, shape: Shape, factor: number
 function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor {
   const { outer, length, inner } = lines;
   const y = empty(x, shape);
-  const constants = laneConstants(lines);
+  // Where neighbours are other lines, strips alone fill the GPU: no lanes, no barriers.
+  const constants = laneConstants(lines, inner >= 8 && length > 64 ? 1 : 64);
   const groups = Math.ceil((outer * inner) / linesPerGroup(constants));
   // A lane adds some 32 elements by itself; more go to other workgroups, until the GPU is busy.
   const strips = Math.min(Math.ceil(length / (32 * constants.LANES)), Math.ceil(2048 / Math.max(1, groups)));
@@ -189,7 +190,9 @@ const spread = kernel({
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
   if (i >= params.n) { return; }
-  let line = i / (params.length * params.inner) * params.inner + i % params.inner;
+  // Two divisions: they are dear.
+  let j = i / params.inner;
+  let line = j / params.length * params.inner + (i - j * params.inner);
   dx[i] = T(f32(dy[line]) * params.factor);
 }`,
 });
@@ -299,10 +302,11 @@ const pick = kernel({
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
   if (i >= params.n) { return; }
-  let line = i / (params.length * params.inner) * params.inner + i % params.inner;
-  let j = i / params.inner % params.length;
+  let place = i / params.inner;
+  let outer = place / params.length;
+  let line = outer * params.inner + (i - place * params.inner);
   var value = T(0.0);
-  if (index[line] == j) { value = dy[line]; }
+  if (index[line] == place - outer * params.length) { value = dy[line]; }
   dx[i] = value;
 }`,
 });

@@ -95,7 +95,8 @@ function multiply(x: Tensor, lines: Lines, shape: Shape, { taps, first, weights 
   const y = empty(x, shape);
   const tables = { first: tensor(x.device, first), weights: tensor(x.device, weights) };
   const { length, inner } = lines;
-  dispatch(multiplyBand, { x, ...tables, y }, { n: y.size, length, inner, made: first.length, taps });
+  const params = { n: y.size, length, inner, made: first.length, taps };
+  dispatch(multiplyBand, { x, ...tables, y }, params, { UNIT: Number(inner === 1) });
   return y;
 }
 
@@ -158,16 +159,19 @@ const multiplyBand = kernel({
   name: 'resize',
   bind: { x: 'read T', first: 'read u32', weights: 'read f32', y: 'write T' },
   params: { n: 'u32', length: 'u32', inner: 'u32', made: 'u32', taps: 'u32' },
-  override: { WG: 64 },
+  override: { WG: 64, UNIT: 0 },
   grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
   wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
   if (i >= params.n) { return; }
-  let line = i / params.inner;
-  let o = line % params.made;
-  let start = (line / params.made * params.length + first[o]) * params.inner + i % params.inner;
+  // As few divisions as can be: they would cost more than all the rest.
+  var line = i;
+  if (UNIT == 0u) { line = i / params.inner; }
+  let outer = line / params.made;
+  let o = line - outer * params.made;
+  let start = (outer * params.length + first[o]) * params.inner + (i - line * params.inner);
   var total = 0.0;
   for (var k = 0u; k < params.taps; k++) {
     total += weights[o * params.taps + k] * f32(x[start + k * params.inner]);
