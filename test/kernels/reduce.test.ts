@@ -125,10 +125,20 @@ describe('reductions', () => {
   it('say what is wrong', () => {
     const x = tensor(device.current, new Float32Array(6), [2, 3]);
     const none = tensor(device.current, new Float32Array(0), [2, 0]);
-    expect(() => sum(x, { axes: 2 })).toThrowErrorMatchingInlineSnapshot(`[ShapeError: sum: axis 2 does not exist; got x [2, 3]]`);
-    expect(() => sum(x, { axes: [1, -1] })).toThrowErrorMatchingInlineSnapshot(`[ShapeError: sum: the axes 1, -1 name one twice; got x [2, 3]]`);
-    expect(() => mean(none)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: mean: there is no mean of nothing; got x [2, 0]]`);
-    expect(() => max(none, { axes: 1 })).toThrowErrorMatchingInlineSnapshot(`[ShapeError: max: there is no max of nothing; got x [2, 0]]`);
-    expect(() => argmin(none)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: argmin: axis -1 is empty; got x [2, 0]]`);
+    expect(() => sum(x, { axes: 2 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: sum: axis 2 does not exist; got x [2, 3]]`,
+    );
+    expect(() => sum(x, { axes: [1, -1] })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: sum: the axes 1, -1 name one twice; got x [2, 3]]`,
+    );
+    expect(() => mean(none)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: mean: there is no mean of nothing; got x [2, 0]]`,
+    );
+    expect(() => max(none, { axes: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: max: there is no max of nothing; got x [2, 0]]`,
+    );
+    expect(() => argmin(none)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: argmin: axis -1 is empty; got x [2, 0]]`,
+    );
   });
 });

@@ -121,9 +121,15 @@ describe('resize', () => {
 
   it('says what is wrong', () => {
     const x = tensor(device.current, new Float32Array(12), [1, 3, 4]);
-    expect(() => interpolate(x, 3, 3, { mode: 'bilinear' })).toThrowErrorMatchingInlineSnapshot(`[ShapeError: interpolate: x must be [B, C, H, W], with pixels; got x [1, 3, 4]]`);
+    expect(() => interpolate(x, 3, 3, { mode: 'bilinear' })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: interpolate: x must be [B, C, H, W], with pixels; got x [1, 3, 4]]`,
+    );
     const image = tensor(device.current, new Float32Array(12), [1, 1, 3, 4]);
-    expect(() => interpolate(image, 0, 2.5, { mode: 'bilinear' })).toThrowErrorMatchingInlineSnapshot(`[ShapeError: interpolate: cannot make 0 × 2.5; both must be whole numbers above 0; got x [1, 1, 3, 4]]`);
-    expect(() => interpolatePositions(x, 3, 3)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: interpolatePositions: pos must be [1, R·R, D], the positions of a square; got pos [1, 3, 4]]`);
+    expect(() => interpolate(image, 0, 2.5, { mode: 'bilinear' })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: interpolate: cannot make 0 × 2.5; both must be whole numbers above 0; got x [1, 1, 3, 4]]`,
+    );
+    expect(() => interpolatePositions(x, 3, 3)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: interpolatePositions: pos must be [1, R·R, D], the positions of a square; got pos [1, 3, 4]]`,
+    );
   });
 });
