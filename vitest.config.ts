@@ -1,11 +1,11 @@
 import { playwright } from '@vitest/browser-playwright';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfigFnPromise } from 'vitest/config';
 import { browserLaunchOptions } from './test/support/browser.ts';
 
 // What needs files and processes runs in Node only; everything else runs unchanged in both.
 const nodeOnly = ['test/node/**', 'test/cli/**', 'test/package/**'];
 
-export default defineConfig(async () => ({
+const config: ViteUserConfigFnPromise = async () => ({
   resolve: { conditions: ['@zeroseg/source'] },
   ssr: { resolve: { conditions: ['@zeroseg/source', 'node'] } },
   test: {
@@ -17,7 +17,8 @@ export default defineConfig(async () => ({
           include: ['test/**/*.test.ts'],
           pool: 'forks' as const,
           isolate: false,
-          maxWorkers: 2,
+          // First Node, then the browser: both want all cores.
+          sequence: { groupOrder: 0 },
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },
@@ -28,6 +29,7 @@ export default defineConfig(async () => ({
           name: 'browser',
           include: ['test/**/*.test.ts'],
           exclude: nodeOnly,
+          sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 120_000,
           browser: {
@@ -41,4 +43,8 @@ export default defineConfig(async () => ({
       },
     ],
   },
-}));
+});
+
+const checked: ViteUserConfigFnPromise = defineConfig(config);
+
+export { checked as default };

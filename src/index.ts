@@ -4,6 +4,8 @@
 export { Device, type DeviceOptions, openDevice } from './gpu/device.ts';
 export { DeviceError, KernelError, OutOfMemoryError } from './gpu/errors.ts';
 export { type Binding, type Kernel, type KernelSpec, kernel, type Piece } from './gpu/kernel.ts';
+export * from './kernels/index.ts';
+export * from './nn/index.ts';
 export type { DType, HostArray } from './tensor/dtype.ts';
 export { NotFiniteError, StepError } from './tensor/errors.ts';
 export { fill } from './tensor/fill.ts';
@@ -12,8 +14,14 @@ export type { MemoryUse } from './tensor/program.ts';
 export { read, readAll, readU32 } from './tensor/read.ts';
 export { dispatch, empty, type Launch, label } from './tensor/record.ts';
 export { type Shape, ShapeError } from './tensor/shape.ts';
-export { type InputSpec, type InputValue, type Results, run, type Step, type StepOptions, step } from './tensor/step.ts';
+export {
+  type InputSpec,
+  type InputValue,
+  type Results,
+  run,
+  type Step,
+  type StepOptions,
+  step,
+} from './tensor/step.ts';
 export { free, lasting, Tensor, tensor, write } from './tensor/tensor.ts';
 export type { LaunchTime } from './tensor/timer.ts';
-export * from './kernels/index.ts';
-export * from './nn/index.ts';

@@ -1,8 +1,8 @@
+import type { Activation } from '../kernels/activation.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Attention } from './attention.ts';
 import type { Initializer } from './init.ts';
 import { LayerNorm } from './layer-norm.ts';
-import type { Activation } from './linear.ts';
 import { Mlp } from './mlp.ts';
 import type { Weights } from './module.ts';
 

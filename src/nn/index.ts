@@ -1,8 +1,9 @@
+export { AdamW, type AdamWOptions, type Update } from './adamw.ts';
 export { Attention, CrossAttention } from './attention.ts';
 export { Block, type BlockOptions } from './block.ts';
 export { type Initializer, normal, ones, truncatedNormal, xavierUniform, zeros } from './init.ts';
 export { LayerNorm } from './layer-norm.ts';
-export { type Activation, Linear } from './linear.ts';
+export { Linear } from './linear.ts';
 export { Mlp, TokenMlp } from './mlp.ts';
 export {
   countParameters,
@@ -32,3 +33,4 @@ export {
   toHalf,
   writeSafetensors,
 } from './safetensors.ts';
+export { learningRate, type Schedule, scaledRate } from './schedule.ts';

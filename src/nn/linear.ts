@@ -1,10 +1,8 @@
+import type { Activation } from '../kernels/activation.ts';
 import { linear } from '../kernels/matmul.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
 import type { Weights } from './module.ts';
-
-/** The activations that the tail of a matrix product can apply. */
-export type Activation = 'gelu' | 'gelu-tanh' | 'quick-gelu' | 'relu';
 
 /** `y = x·Wᵀ + b` over the last axis: `[..., inputs]` → `[..., outputs]`; `W` is `[outputs, inputs]`. */
 export class Linear {

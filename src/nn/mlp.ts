@@ -1,8 +1,9 @@
+import type { Activation } from '../kernels/activation.ts';
 import { permute } from '../kernels/layout.ts';
 import { matmul } from '../kernels/matmul.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Initializer } from './init.ts';
-import { type Activation, Linear } from './linear.ts';
+import { Linear } from './linear.ts';
 import type { Weights } from './module.ts';
 
 /** `fc2(activation(fc1(x)))` over the last axis. */
