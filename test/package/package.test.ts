@@ -27,7 +27,7 @@ beforeAll(async () => {
   packed = files.map(({ path }) => path);
   for (const path of packed) await cp(join(repository, path), join(installed, path));
   const readme = await readFile(join(repository, 'README.md'), 'utf8');
-  example = /```ts\n([^]*?)```/.exec(readme)?.[1] ?? '';
+  example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
   await writeFile(join(project, 'package.json'), '{ "name": "app", "type": "module", "private": true }');
   await writeFile(join(project, 'main.ts'), example);
 });
