@@ -1,7 +1,7 @@
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
 import { dispatch } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { blockWords } from './clip.ts';
+import { BLOCK, blockWords } from './clip.ts';
 
 /** One page of packed parameters, with all that belongs to them at the same places. */
 export interface AdamWPage {
@@ -62,12 +62,14 @@ export function copyGradient(x: Tensor, y: Tensor): void {
   dispatch(copy, { x, y }, { n: x.size });
 }
 
-const grid = ({ n }: { n: number }, { WG }: { WG: number }): number[] => [Math.ceil(n / WG)];
+// A workgroup takes BLOCKS blocks, an invocation one float of each: so a block's word is one load for all of them.
+const override = { WG: BLOCK, BLOCKS: 4 } as const;
+const grid = ({ n }: { n: number }, { BLOCKS }: { BLOCKS: number }): number[] => [Math.ceil(n / (BLOCK * BLOCKS))];
 
 const update = updateKernel('adamw', 'read f32', '');
 const updateAndClear = updateKernel('adamw and clear', 'update f32', 'gradients[i] = 0.0;');
 
-// One invocation per float of the page; padding is left alone.
+// Padding is left alone.
 function updateKernel<const G extends Binding>(
   name: string,
   gradients: G,
@@ -83,7 +85,7 @@ function updateKernel<const G extends Binding>(
     factor: 'read f32';
   },
   { n: 'u32'; beta1: 'f32'; rest1: 'f32'; beta2: 'f32'; rest2: 'f32'; eps: 'f32'; weightDecay: 'f32' },
-  { WG: number }
+  typeof override
 > {
   return kernel({
     name,
@@ -97,24 +99,29 @@ function updateKernel<const G extends Binding>(
       factor: 'read f32',
     },
     params: { n: 'u32', beta1: 'f32', rest1: 'f32', beta2: 'f32', rest2: 'f32', eps: 'f32', weightDecay: 'f32' },
-    override: { WG: 256 },
+    override,
     use: [blockWords],
     grid,
     wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n || !holdsValue(i)) { return; }
-  if (factor[0] >= 0.0) {
-    let d = gradients[i] * factor[0];
-    let mean = params.beta1 * m[i] + params.rest1 * d;
-    let square = params.beta2 * v[i] + params.rest2 * d * d;
-    m[i] = mean;
-    v[i] = square;
-    let kept = select(1.0, 1.0 - rates[0] * params.weightDecay, decays(i));
-    parameters[i] = parameters[i] * kept - rates[1] * mean / (sqrt(square) * rates[2] + params.eps);
+  let first = flatGroup(g, size) * BLOCKS;
+  let scale = factor[0];
+  for (var block = first; block < min(first + BLOCKS, params.n / BLOCK); block++) {
+    let word = blocks[block];
+    let i = block * BLOCK + l;
+    if (l >= valuesOf(word)) { continue; }
+    if (scale >= 0.0) {
+      let d = gradients[i] * scale;
+      let mean = params.beta1 * m[i] + params.rest1 * d;
+      let square = params.beta2 * v[i] + params.rest2 * d * d;
+      m[i] = mean;
+      v[i] = square;
+      let kept = select(1.0, 1.0 - rates[0] * params.weightDecay, decays(word));
+      parameters[i] = parameters[i] * kept - rates[1] * mean / (sqrt(square) * rates[2] + params.eps);
+    }
+    ${clear}
   }
-  ${clear}
 }`,
   });
 }
@@ -123,14 +130,17 @@ const accumulate = kernel({
   name: 'accumulate gradients',
   bind: { sum: 'update f32', gradients: 'read f32', blocks: 'read u32' },
   params: { n: 'u32', share: 'f32' },
-  override: { WG: 256 },
+  override,
   use: [blockWords],
   grid,
   wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i < params.n && holdsValue(i)) { sum[i] += params.share * gradients[i]; }
+  let first = flatGroup(g, size) * BLOCKS;
+  for (var block = first; block < min(first + BLOCKS, params.n / BLOCK); block++) {
+    let i = block * BLOCK + l;
+    if (l < valuesOf(blocks[block])) { sum[i] += params.share * gradients[i]; }
+  }
 }`,
 });
 
@@ -139,7 +149,7 @@ const copy = kernel({
   bind: { x: 'read T', y: 'write f32' },
   params: { n: 'u32' },
   override: { WG: 64 },
-  grid,
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
   wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {

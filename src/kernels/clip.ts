@@ -17,13 +17,13 @@ export function blockWord(values: number, decays: boolean): number {
   return values + (decays ? 256 : 0);
 }
 
-/** Reads {@link blockWord}; `blocks` is the binding. */
+/** Reads {@link blockWord}. */
 export const blockWords: Piece = {
   name: 'blockWords',
   wgsl: `
 const BLOCK = ${BLOCK}u;
-fn holdsValue(i: u32) -> bool { return i % BLOCK < (blocks[i / BLOCK] & 255u); }
-fn decays(i: u32) -> bool { return (blocks[i / BLOCK] & 256u) != 0u; }`,
+fn valuesOf(word: u32) -> u32 { return word & 255u; }
+fn decays(word: u32) -> bool { return (word & 256u) != 0u; }`,
 };
 
 /** What the gradients of a step are like. */
@@ -62,23 +62,27 @@ export function clip(
 
 /** Workgroups of a page: 64 or a multiple, so that the partial sums of each page start where a binding may. */
 function groups(n: number): number {
-  return 64 * Math.min(16, Math.max(1, Math.ceil(n / 65536)));
+  return 64 * Math.min(64, Math.max(1, Math.ceil(n / 32768)));
 }
 
-// All invocations together stride over a page; each workgroup leaves one partial sum.
+// Each workgroup takes a run of blocks, an invocation one float of each, and leaves one partial sum.
 const squaredNorm = kernel({
   name: 'squared-norm',
   bind: { gradients: 'read f32', blocks: 'read u32', parts: 'write f32' },
   params: { n: 'u32' },
-  override: { WG: 256 },
+  override: { WG: BLOCK },
   use: [joinSum, blockWords],
   grid: ({ n }) => [groups(n)],
   wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   var sum = 0.0;
-  for (var i = g.x * WG + l; i < params.n; i += size.x * WG) {
-    if (holdsValue(i)) { sum += gradients[i] * gradients[i]; }
+  let run = (params.n / BLOCK + size.x - 1u) / size.x;
+  for (var block = g.x * run; block < min((g.x + 1u) * run, params.n / BLOCK); block++) {
+    if (l < valuesOf(blocks[block])) {
+      let value = gradients[block * BLOCK + l];
+      sum += value * value;
+    }
   }
   sum = joinSum(sum, l);
   if (l == 0u) { parts[g.x] = sum; }

@@ -1,10 +1,10 @@
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
-import { add, fill } from '../tensor/fill.ts';
+import { add } from '../tensor/fill.ts';
 import { differentiable, differentiableAll } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { laneConstants, laneMax, laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
+import { type Lines, laneConstants, laneMax, laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
 import { matmul } from './matmul.ts';
 import { randomGumbel } from './random.ts';
 
@@ -56,9 +56,7 @@ export function gumbelSoftmax(
   { axis = -1, ...options }: GumbelSoftmaxOptions = {},
 ): { soft: Tensor; hard: Tensor } {
   const lines = aroundAxis(logits.shape, normalizeAxis('gumbelSoftmax', axis, logits.shape));
-  const { soft, hard, backward } = choose('gumbelSoftmax', logits, lines, options);
-  differentiableAll([soft, hard], [logits], ([dSoft, dHard]) => [backward([dSoft, dHard])]);
-  return { soft, hard };
+  return chosen('gumbelSoftmax', logits, lines, options);
 }
 
 /**
@@ -89,8 +87,8 @@ export function assignNormalise(a: Tensor, eps = 1): Tensor {
  * every member chooses a group, `assign = gumbelSoftmax(logits)` over the groups, and a group is the mean of its members,
  * with `eps` phantoms at zero: `grouped = assignNormalise(assign, eps) · values`.
  *
- * `logits` `[B, G, N]`, `values` `[B, N, D]`. The gradient is that of this composition. Of a hard assignment only the members
- * of a group are read, and the shares are never stored.
+ * `logits` `[B, G, N]`, `values` `[B, N, D]`. The gradient is that of this composition. Even where a hard assignment has one
+ * group per member, matmul is the fast way: reading just the members of each group took about ten times as long on a CPU adapter.
  *
  * ```ts
  * const logits = tensor(device, [1, 1, 0, 0, 0, 1], [1, 2, 3]);
@@ -101,7 +99,7 @@ export function assignNormalise(a: Tensor, eps = 1): Tensor {
  */
 export function groupMembers(logits: Tensor, values: Tensor, options: GroupOptions = {}): Grouped {
   const { hard: isHard = true, eps = 1, ...gumbel } = options;
-  const [B = 0, G = 0, N = 0] = logits.shape;
+  const [B = 0, , N = 0] = logits.shape;
   const D = values.shape[2] ?? 0;
   if (logits.shape.length !== 3 || !sameShape(values.shape, [B, N, D])) {
     throw new ShapeError('groupMembers', 'logits must be [B, G, N] and values [B, N, D]', {
@@ -109,37 +107,18 @@ export function groupMembers(logits: Tensor, values: Tensor, options: GroupOptio
       values: values.shape,
     });
   }
-  const { soft, hard, backward } = choose('groupMembers', logits, aroundAxis(logits.shape, 1), gumbel);
+  const { soft, hard } = chosen('groupMembers', logits, aroundAxis(logits.shape, 1), gumbel);
   const assign = isHard ? hard : soft;
-  if (N * D === 0) return { grouped: fill(logits.device, [B, G, D], 0), assign, soft };
-
-  const params = { rows: B * G, G, N, D };
-  const grouped = empty(values, [B, G, D]);
-  const inverse = empty(logits, [B, G], 'f32');
-  dispatch(gather, { assign, values, grouped, inverse }, { ...params, eps });
-
-  differentiableAll(isHard ? [grouped, assign, soft] : [grouped, soft], [logits, values], ([dy, ...others]) => {
-    if (!dy) return [backward(others), undefined];
-    // The gradient of each share is a product of its group's and its member's vectors.
-    const dShare = matmul(dy, values, { transposeB: true });
-    const dAssign = empty(assign);
-    const lines = { outer: B * G, length: N, inner: 1 };
-    const rows = { rows: B * G, length: N };
-    dispatch(normaliseBackward, { a: assign, inverse, dy: dShare, da: dAssign }, rows, laneConstants(lines));
-    const dValues = empty(values);
-    dispatch(scatter, { assign, inverse, dy, dValues }, { n: B * N * D, G, N, D });
-    return [backward([dAssign, ...others]), dValues];
-  });
-  return { grouped, assign, soft };
+  return { grouped: matmul(assignNormalise(assign, eps), values), assign, soft };
 }
 
-/** Softmax of logits with noise, its maxima, and how gradients of either get back to the logits. */
-function choose(
+/** Softmax of logits with noise along an axis, and its maxima. */
+function chosen(
   op: string,
   logits: Tensor,
-  lines: { outer: number; length: number; inner: number },
+  lines: Lines,
   { noise, key, stream, tau = 1 }: GumbelOptions,
-): { soft: Tensor; hard: Tensor; backward: (ds: readonly (Tensor | undefined)[]) => Tensor | undefined } {
+): { soft: Tensor; hard: Tensor } {
   if (noise && !sameShape(noise.shape, logits.shape)) {
     throw new ShapeError(op, 'the noise must have the shape of the logits', {
       logits: logits.shape,
@@ -158,14 +137,13 @@ function choose(
   if (gumbel) dispatch(chooseNoisy, { x: logits, noise: gumbel, soft, hard }, params, constants);
   else dispatch(choosePlain, { x: logits, soft, hard }, params, constants);
 
-  const backward = (ds: readonly (Tensor | undefined)[]) => {
-    const arrived = ds.filter((d) => d !== undefined);
-    if (arrived.length === 0) return undefined;
+  differentiableAll([soft, hard], [logits], (arrived) => {
     const dx = empty(logits);
-    dispatch(chooseBackward, { soft, dy: arrived.reduce(add), dx }, params, constants);
-    return dx;
-  };
-  return { soft, hard, backward };
+    const dy = arrived.filter((d) => d !== undefined).reduce(add);
+    dispatch(chooseBackward, { soft, dy, dx }, params, constants);
+    return [dx];
+  });
+  return { soft, hard };
 }
 
 const lineParams = { outer: 'u32', length: 'u32', inner: 'u32', inverseTau: 'f32' } as const;
@@ -296,59 +274,5 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   if (count == 0u) { return; }
   let one = inverse[row];
   for (var k = laneOf(l); k < count; k += LANES) { da[first + k] = T((f32(dy[first + k]) - sum * one) * one); }
-}`,
-});
-
-// One invocation per feature of a group, over the members; those of other groups are passed over.
-const gather = kernel({
-  name: 'group-members',
-  bind: { assign: 'read T', values: 'read T', grouped: 'write T', inverse: 'write f32' },
-  params: { rows: 'u32', G: 'u32', N: 'u32', D: 'u32', eps: 'f32' },
-  override: { WG: 64 },
-  grid: ({ rows, D }, { WG }) => [rows * Math.ceil(D / WG)],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let group = flatGroup(g, size);
-  let parts = (params.D + WG - 1u) / WG;
-  let row = group / parts;
-  if (row >= params.rows) { return; }
-  let d = group % parts * WG + l;
-  let member = row / params.G * params.N;
-  var sum = 0.0;
-  var count = 0.0;
-  for (var n = 0u; n < params.N; n++) {
-    let share = f32(assign[row * params.N + n]);
-    if (share != 0.0) {
-      count += share;
-      if (d < params.D) { sum += share * f32(values[(member + n) * params.D + d]); }
-    }
-  }
-  let one = 1.0 / (count + params.eps);
-  if (d < params.D) { grouped[row * params.D + d] = T(sum * one); }
-  if (d == 0u) { inverse[row] = one; }
-}`,
-});
-
-// One invocation per feature of a member, over the groups: shares · dy.
-const scatter = kernel({
-  name: 'group-members backward',
-  bind: { assign: 'read T', inverse: 'read f32', dy: 'read T', dValues: 'write T' },
-  params: { n: 'u32', G: 'u32', N: 'u32', D: 'u32' },
-  override: { WG: 64 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  let member = i / params.D % params.N;
-  let firstGroup = i / (params.D * params.N) * params.G;
-  var sum = 0.0;
-  for (var row = firstGroup; row < firstGroup + params.G; row++) {
-    let share = f32(assign[row * params.N + member]);
-    if (share != 0.0) { sum += share * inverse[row] * f32(dy[row * params.D + i % params.D]); }
-  }
-  dValues[i] = T(sum);
 }`,
 });

@@ -89,51 +89,58 @@ const patchParams = {
   side: 'u32',
 } as const;
 
-/** Value k (row, column, channel) of a patch, straight from the image; `row` is the patch among those of the batch. */
-const pixelOf: Piece = {
-  name: 'pixelOf',
+// All three kernels give a workgroup to each patch, and in it an invocation to each column and channel, which goes down the
+// rows: index arithmetic once per column, and neighbours read neighbouring predictions.
+
+/** Where a patch (its number in the batch) starts in the image, and where a column and channel (j) does from there. */
+const pixels: Piece = {
+  name: 'pixels',
   wgsl: `
-fn pixelOf(row: u32, k: u32) -> f32 {
+fn patchStart(row: u32) -> u32 {
   let n = row % params.N;
-  let channel = row / params.N * params.C + k % params.C;
-  let y = n / params.cols * params.side + k / params.C / params.side;
-  let x = n % params.cols * params.side + k / params.C % params.side;
-  return f32(image[(channel * params.H + y) * params.W + x]);
-}`,
+  return (row / params.N * params.C * params.H + n / params.cols * params.side) * params.W + n % params.cols * params.side;
+}
+fn columnStart(j: u32) -> u32 { return j % params.C * params.H * params.W + j / params.C; }`,
 };
 
-/** The target: the pixel, standardised with NORM. */
-const targetOf: Piece = {
-  name: 'targetOf',
-  needs: [pixelOf],
+/** The target of a pixel: standardised with NORM. */
+const targets: Piece = {
+  name: 'targets',
   wgsl: `
-fn targetOf(row: u32, k: u32) -> f32 {
-  let value = pixelOf(row, k);
-  if (NORM == 0u) { return value; }
-  return (value - statistics[2u * row]) * statistics[2u * row + 1u];
+fn targetOf(pixel: f32, row: u32) -> f32 {
+  if (NORM == 0u) { return pixel; }
+  return (pixel - statistics[2u * row]) * statistics[2u * row + 1u];
 }`,
 };
 
-// One workgroup per patch: mean and 1 / sqrt(variance + eps), in two passes, as large offsets need it.
+// Mean and 1 / sqrt(variance + eps), in two passes, as large offsets need it.
 const patchStatistics = kernel({
   name: 'patch statistics',
   bind: { image: 'read T', statistics: 'write f32' },
   params: { ...patchParams, eps: 'f32' },
   override: { WG: 64 },
-  use: [joinSum, pixelOf],
+  use: [joinSum, pixels],
   grid: ({ rows }) => [rows],
   wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let row = flatGroup(g, size);
   if (row >= params.rows) { return; }
+  let first = patchStart(row);
+  let width = params.side * params.C;
   var sum = 0.0;
-  for (var k = l; k < params.K; k += WG) { sum += pixelOf(row, k); }
+  for (var j = l; j < width; j += WG) {
+    let top = first + columnStart(j);
+    for (var y = 0u; y < params.side; y++) { sum += f32(image[top + y * params.W]); }
+  }
   let mean = joinSum(sum, l) / f32(params.K);
   var squares = 0.0;
-  for (var k = l; k < params.K; k += WG) {
-    let d = pixelOf(row, k) - mean;
-    squares += d * d;
+  for (var j = l; j < width; j += WG) {
+    let top = first + columnStart(j);
+    for (var y = 0u; y < params.side; y++) {
+      let d = f32(image[top + y * params.W]) - mean;
+      squares += d * d;
+    }
   }
   squares = joinSum(squares, l);
   if (l == 0u) {
@@ -143,13 +150,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }`,
 });
 
-// One workgroup per patch. Patches that were kept are not even read.
+// Patches that were kept are not even read.
 const forward = kernel({
   name: 'reconstruction',
   bind: { image: 'read T', pred: 'read T', mask: 'read f32', statistics: 'read f32', parts: 'write f32' },
   params: patchParams,
   override: { WG: 64, NORM: 0 },
-  use: [joinSum, targetOf],
+  use: [joinSum, pixels, targets],
   grid: ({ rows }) => [rows],
   wgsl: `
 @compute @workgroup_size(WG)
@@ -157,10 +164,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let row = flatGroup(g, size);
   if (row >= params.rows) { return; }
   let weight = mask[row];
+  let first = patchStart(row);
+  let width = select(0u, params.side * params.C, weight != 0.0);
   var sum = 0.0;
-  if (weight != 0.0) {
-    for (var k = l; k < params.K; k += WG) {
-      let d = f32(pred[row * params.K + k]) - targetOf(row, k);
+  for (var j = l; j < width; j += WG) {
+    let top = first + columnStart(j);
+    for (var y = 0u; y < params.side; y++) {
+      let d = f32(pred[row * params.K + y * width + j]) - targetOf(f32(image[top + y * params.W]), row);
       sum += d * d;
     }
   }
@@ -169,7 +179,6 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }`,
 });
 
-// One invocation per predicted value.
 const backward = kernel({
   name: 'reconstruction backward',
   bind: {
@@ -183,19 +192,25 @@ const backward = kernel({
   },
   params: patchParams,
   override: { WG: 64, NORM: 0 },
-  use: [targetOf],
-  grid: ({ rows, K }, { WG }) => [Math.ceil((rows * K) / WG)],
+  use: [pixels, targets],
+  grid: ({ rows }) => [rows],
   wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.rows * params.K) { return; }
-  let row = i / params.K;
+  let row = flatGroup(g, size);
+  if (row >= params.rows) { return; }
   let weight = mask[row];
-  var slope = 0.0;
-  if (weight != 0.0) {
-    slope = dy[0] * inverse[0] * weight * 2.0 / f32(params.K) * (f32(pred[i]) - targetOf(row, i % params.K));
+  let slope = dy[0] * inverse[0] * weight * 2.0 / f32(params.K);
+  let first = patchStart(row);
+  let width = params.side * params.C;
+  for (var j = l; j < width; j += WG) {
+    let top = first + columnStart(j);
+    for (var y = 0u; y < params.side; y++) {
+      let i = row * params.K + y * width + j;
+      // Not a product: what was predicted for a kept patch may be anything.
+      if (weight == 0.0) { dPred[i] = T(0.0); }
+      else { dPred[i] = T(slope * (f32(pred[i]) - targetOf(f32(image[top + y * params.W]), row))); }
+    }
   }
-  dPred[i] = T(slope);
 }`,
 });

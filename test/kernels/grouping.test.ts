@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { assignNormalise, type GroupOptions, groupMembers, gumbelSoftmax } from '../../src/kernels/grouping.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
+import { add, addScalar, div, scale } from '../../src/kernels/pointwise.ts';
 import { randomGumbel } from '../../src/kernels/random.ts';
+import { argmax, sum } from '../../src/kernels/reduce.ts';
+import { softmax } from '../../src/kernels/softmax.ts';
 import { gradients } from '../../src/tensor/grad.ts';
-import { read, readAll } from '../../src/tensor/read.ts';
+import { read, readAll, readU32 } from '../../src/tensor/read.ts';
 import { type Shape, size } from '../../src/tensor/shape.ts';
 import { step } from '../../src/tensor/step.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
@@ -205,11 +208,17 @@ describe('gumbelSoftmax', () => {
 });
 
 describe('groupMembers', () => {
-  /** The same of plain ops. */
-  const composition = (x: Tensor, values: Tensor, { hard = true, eps = 1, ...gumbel }: GroupOptions) => {
-    const chosen = gumbelSoftmax(x, { axis: 1, ...gumbel });
-    const assign = hard ? chosen.hard : chosen.soft;
-    return { grouped: matmul(assignNormalise(assign, eps), values), assign, soft: chosen.soft };
+  /** The same of plain ops; straight-through is `soft + (one-hot - soft)` with a constant in brackets. */
+  const composition = (
+    x: Tensor,
+    values: Tensor,
+    { eps = 1, tau = 1, noise }: GroupOptions,
+    through?: Float32Array,
+  ) => {
+    const soft = softmax(scale(add(x, noise as Tensor), 1 / tau), 1);
+    const assign = through ? add(soft, tensor(device.current, through, x.shape)) : soft;
+    const shares = div(assign, addScalar(sum(assign, { axes: -1, keepDims: true }), eps));
+    return { grouped: matmul(shares, values), assign, soft };
   };
 
   for (const [B, G, N, D] of [
@@ -225,17 +234,27 @@ describe('groupMembers', () => {
         const values = random([B, N, D], 2);
         const options = { hard, noise: random([B, G, N], 3), tau: 0.8, eps: 1 };
         const cotangents = [random([B, G, D], 4), random([B, G, N], 5), random([B, G, N], 6)];
-        const body = (op: typeof composition) => () => {
-          const { grouped, assign, soft } = op(x, values, options);
-          const all = gradients([grouped, assign, soft], [x, values], cotangents);
-          return [grouped, assign, soft, ...all, ...gradients(grouped, [x, values], cotangents[0])];
-        };
-        using fused = await step(device.current, {}, body(groupMembers), { check: true });
-        using plain = await step(device.current, {}, body(composition));
+        const plain = composition(x, values, options).soft;
+        const [softValues, top] = [await read(plain), await readU32(argmax(plain, 1))];
+        const through = softValues.map((v, i) => {
+          const [b, g, n] = [Math.floor(i / (G * N)), Math.floor(i / N) % G, i % N];
+          return Number(top[b * N + n] === g) - v;
+        });
+        const results = ({ grouped, assign, soft }: ReturnType<typeof composition>) => [
+          grouped,
+          assign,
+          soft,
+          ...gradients([grouped, assign, soft], [x, values], cotangents),
+          ...gradients(grouped, [x, values], cotangents[0]),
+        ];
+        using fused = await step(device.current, {}, () => results(groupMembers(x, values, options)), { check: true });
+        using apart = await step(device.current, {}, () =>
+          results(composition(x, values, options, hard ? through : undefined)),
+        );
         const got = await readAll(fused({}));
-        const want = await readAll(plain({}));
+        const want = await readAll(apart({}));
         got.forEach((values, i) => {
-          close(values, want[i] as Float32Array, i === 1 || i === 2 ? 0 : 1e-5, `result ${i}`);
+          close(values, want[i] as Float32Array, 1e-5, `result ${i}`);
         });
       });
     }
@@ -249,11 +268,11 @@ describe('groupMembers', () => {
     expect([...(await read(grouped))]).toEqual([3, 2, 0]);
   });
 
-  it('takes two launches forward, and four backward', async () => {
+  it('takes three launches forward, of which the gradient needs two, and four backward', async () => {
     const x = random([2, 8, 32], 1);
     const values = random([2, 32, 48], 2);
     using forward = await step(device.current, {}, () => groupMembers(x, values).grouped);
-    expect(forward.launches.map((launch) => launch.label)).toEqual(['choose', 'group-members']);
+    expect(forward.launches.map((launch) => launch.label)).toEqual(['choose', 'assign-normalise', 'matmul']);
     using both = await step(device.current, {}, () =>
       gradients(groupMembers(x, values).grouped, [x, values], random([2, 8, 48], 3)),
     );
