@@ -238,3 +238,8 @@ export function keptPatches(config: ZeroSegConfig): number {
 export function keepCount(n: number, ratio: number): number {
   return Math.floor(n * (1 - ratio));
 }
+
+/** Width of an MLP's hidden layer: truncated, as timm, MAE and GroupViT have it. */
+export function hiddenWidth(dim: number, ratio: number): number {
+  return Math.trunc(dim * ratio);
+}

@@ -9,7 +9,7 @@ import type { Weights } from '../nn/module.ts';
 import { sinCosPositions } from '../nn/position.ts';
 import { label } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import type { ZeroSegConfig } from './config.ts';
+import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 import type { Trace } from './model.ts';
 
 /** The masked autoencoder's decoder (section 5): rebuilds the pixels of all patches from the kept ones. */
@@ -25,7 +25,7 @@ export class Decoder {
     const { dim, dec_dim, dec_depth, dec_heads: heads, mlp_ratio, eps_mae: eps, patch, chans } = config;
     this.mask_token = weights.parameter('mask_token', [1, 1, dec_dim], normal(0.02));
     this.embed = new Linear(weights.in('embed'), dim, dec_dim);
-    const hidden = Math.round(dec_dim * mlp_ratio);
+    const hidden = hiddenWidth(dec_dim, mlp_ratio);
     this.blocks = Array.from(
       { length: dec_depth },
       (_, i) => new Block(weights.in('blocks').in(i), { dim: dec_dim, heads, hidden, eps, init: xavierUniform }),
@@ -34,6 +34,12 @@ export class Decoder {
     this.pred = new Linear(weights.in('pred'), dec_dim, patch * patch * chans);
     const grid = config.image / patch;
     this.#positions = sinCosPositions(dec_dim, grid, grid, true);
+  }
+
+  /** The position table `[1, 1 + N, dec_dim]`, on the host: the class token's row is zero. */
+  table(): { readonly shape: readonly number[]; readonly data: Float32Array } {
+    const dim = this.mask_token.shape[2] as number;
+    return { shape: [1, this.#positions.length / dim, dim], data: this.#positions };
   }
 
   /** Latent `[B, 1 + n, dim]`, `idsRestore` `[B, N]` → predicted pixels `[B, N, patch²·C]`. */

@@ -1,5 +1,5 @@
-import { takeRows } from '../kernels/gather.ts';
 import { broadcastTo, concat } from '../kernels/layout.ts';
+import { keepRows, type ShuffleMask } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
 import { Block } from '../nn/block.ts';
 import { normal, xavierUniform } from '../nn/init.ts';
@@ -9,7 +9,7 @@ import { PatchEmbed } from '../nn/patch-embed.ts';
 import { sinCosPositions } from '../nn/position.ts';
 import { label } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import type { ZeroSegConfig } from './config.ts';
+import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 import type { Trace } from './model.ts';
 
 /** The masked autoencoder's encoder (section 4): a ViT that sees only the kept patches. */
@@ -25,7 +25,7 @@ export class Encoder {
     const { dim, depth, heads, mlp_ratio, eps_mae: eps, patch, chans: channels } = config;
     this.cls_token = weights.parameter('cls_token', [1, 1, dim], normal(0.02));
     this.patch_embed = new PatchEmbed(weights.in('patch_embed'), { channels, patch, dim });
-    const hidden = Math.round(dim * mlp_ratio);
+    const hidden = hiddenWidth(dim, mlp_ratio);
     this.blocks = Array.from(
       { length: depth },
       (_, i) => new Block(weights.in('blocks').in(i), { dim, heads, hidden, eps, init: xavierUniform }),
@@ -35,6 +35,14 @@ export class Encoder {
     this.#positions = sinCosPositions(dim, this.#grid, this.#grid, false);
   }
 
+  /** The whole position table `[1, 1 + N, dim]`, on the host: the class token's row is zero. */
+  table(): { readonly shape: readonly number[]; readonly data: Float32Array } {
+    const dim = this.cls_token.shape[2] as number;
+    const data = new Float32Array(dim + this.#positions.length);
+    data.set(this.#positions, dim);
+    return { shape: [1, data.length / dim, dim], data };
+  }
+
   /** The position table without its (zero) class row, `[1, N, dim]`. */
   positions(): Tensor {
     const dim = this.cls_token.shape[2] as number;
@@ -42,14 +50,14 @@ export class Encoder {
   }
 
   /**
-   * `image` `[B, C, H, W]` → latent `[B, 1 + n, dim]`, the class token first. `idsKeep` `[B, n]` says which patches are
-   * seen, in that order; without it, all. `positions` `[1, N, dim]` replace the table for images of another size.
+   * `image` `[B, C, H, W]` → latent `[B, 1 + n, dim]`, the class token first. `masking` says which patches are
+   * seen, and in which order; without it, all. `positions` `[1, N, dim]` replace the table for images of another size.
    */
-  forward(image: Tensor, trace: Trace, idsKeep?: Tensor, positions: Tensor = this.positions()): Tensor {
+  forward(image: Tensor, trace: Trace, masking?: ShuffleMask, positions: Tensor = this.positions()): Tensor {
     const embedded = this.patch_embed.forward(image);
     trace('patch_embed', embedded);
     const placed = add(embedded, positions);
-    const visible = idsKeep ? takeRows(placed, idsKeep) : placed;
+    const visible = masking ? keepRows(placed, masking) : placed;
     trace('visible_tokens', visible);
     const [batch = 0, , dim = 0] = visible.shape;
     let x = concat([broadcastTo(this.cls_token, [batch, 1, dim]), visible], 1);

@@ -19,8 +19,9 @@ export interface GroupingOptions {
   readonly heads: number;
   readonly tokens: number;
   readonly groups: number;
-  /** Hidden widths of the token mixer and of the channel MLPs. */
+  /** Hidden widths of the token mixer, of the pre-assignment's MLP (that of a block) and of the channel MLP. */
   readonly mixerHidden: number;
+  readonly preAssignHidden: number;
   readonly hidden: number;
   readonly eps: number;
   readonly init: Initializer;
@@ -36,10 +37,10 @@ class PreAssign {
   readonly mlp: Mlp;
   readonly norm_post: LayerNorm;
 
-  constructor(weights: Weights, { dim, heads, hidden, eps, init }: GroupingOptions) {
+  constructor(weights: Weights, { dim, heads, preAssignHidden, eps, init }: GroupingOptions) {
     this.attn = new CrossAttention(weights.in('attn'), dim, heads, init);
     this.norm2 = new LayerNorm(weights.in('norm2'), dim, eps);
-    this.mlp = new Mlp(weights.in('mlp'), dim, hidden, dim, init);
+    this.mlp = new Mlp(weights.in('mlp'), dim, preAssignHidden, dim, init);
     this.norm_post = new LayerNorm(weights.in('norm_post'), dim, eps);
   }
 

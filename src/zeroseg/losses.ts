@@ -6,6 +6,7 @@ import { fill } from '../tensor/fill.ts';
 import { label } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ZeroSegConfig } from './config.ts';
+import type { Trace } from './model.ts';
 
 /** The three terms and their weighted sum (section 8); scalars. */
 export interface Losses {
@@ -29,7 +30,11 @@ export interface LossInputs {
 }
 
 /** `L = w_rec·L_rec + w_dist·L_distill + w_match·L_match`. */
-export function losses(config: ZeroSegConfig, { image, pred, mask, segments, global, views }: LossInputs): Losses {
+export function losses(
+  config: ZeroSegConfig,
+  { image, pred, mask, segments, global, views }: LossInputs,
+  trace: Trace = () => {},
+): Losses {
   const { patch, norm_pix: normPixels, target_norm, feat_reduce: features, segment_reduce } = config;
   const unit = (x: Tensor) => (target_norm === 'l2' ? l2Normalize(x) : x);
   const nothing = () => fill(image.device, [], 0);
@@ -45,12 +50,16 @@ export function losses(config: ZeroSegConfig, { image, pred, mask, segments, glo
   // The whole image is no local view: only the cells of finer grids are.
   const first = config.grids[0] === 1 ? 1 : 0;
   const count = views.shape[1] as number;
-  const matched =
-    count > first
-      ? label('loss.match', () =>
-          segmentMatch(unit(segments), slice(targets, 1, first, count), { features, segments: segment_reduce }),
-        )
-      : undefined;
+  const matched = label('loss.match', () => {
+    if (count <= first) return undefined;
+    const local = slice(targets, 1, first, count);
+    const options = { features, segments: segment_reduce } as const;
+    const found = segmentMatch(unit(segments), local, options);
+    trace('match_index', found.index);
+    // All distances: another launch, computed only if somebody uses it.
+    trace('match_distance', segmentMatch(unit(segments), local, { ...options, distances: true }).distance as Tensor);
+    return found;
+  });
   const match = matched?.loss ?? nothing();
   const total = label('loss.total', () =>
     add(add(scale(rec, config.w_rec), scale(dist, config.w_dist)), scale(match, config.w_match)),

@@ -55,7 +55,10 @@ export class ZeroSeg {
     const { config } = this;
     const keep = keptPatches(config);
     const masking = label('masking', () => shuffleMask(maskNoise, keep));
-    const latent = this.encoder.forward(image, trace, masking.idsKeep);
+    trace('ids_keep', masking.idsKeep);
+    trace('ids_restore', masking.idsRestore);
+    trace('mask', masking.mask);
+    const latent = this.encoder.forward(image, trace, masking);
     const masked = config.mask_ratio > 0;
     const pred = masked ? this.decoder.forward(latent, masking.idsRestore, trace) : undefined;
     const segmentation = this.seg.forward(latent, this.encoder.positions(), trace, {
@@ -63,7 +66,8 @@ export class ZeroSeg {
       noises,
     });
     const { segments, global } = segmentation;
-    const terms = losses(config, { image, pred, mask: masked ? masking.mask : undefined, segments, global, views });
+    const mask = masked ? masking.mask : undefined;
+    const terms = losses(config, { image, pred, mask, segments, global, views }, trace);
     return { ...segmentation, ...terms };
   }
 

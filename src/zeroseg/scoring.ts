@@ -54,8 +54,8 @@ export function classAffinity(
 }
 
 /**
- * What each pixel of a segment scores: `[S, 1 + K]`, background first. With a `threshold`, a segment whose largest score
- * is below `min(threshold, largest of all)` is background: 1 there and 0 elsewhere. Without, the background stays 0.
+ * What each pixel of a segment scores: `[S, 1 + K]`, background first, then the affinity. With a `threshold`, the background
+ * of a segment whose largest score is below `min(threshold, largest of all)` is 1; no class scores more. Else it is 0.
  */
 export function pixelScores(affinity: Float32Array, segments: number, threshold: number | undefined): Float32Array {
   const classes = affinity.length / segments;
@@ -64,8 +64,8 @@ export function pixelScores(affinity: Float32Array, segments: number, threshold:
   const limit = threshold === undefined ? Number.NEGATIVE_INFINITY : Math.min(threshold, Math.max(...best));
   for (let s = 0; s < segments; s++) {
     const at = s * (classes + 1);
-    if ((best[s] as number) < limit) out[at] = 1;
-    else out.set(affinity.subarray(s * classes, (s + 1) * classes), at + 1);
+    out[at] = (best[s] as number) < limit ? 1 : 0;
+    out.set(affinity.subarray(s * classes, (s + 1) * classes), at + 1);
   }
   return out;
 }

@@ -9,7 +9,7 @@ import { Mlp, TokenMlp } from '../nn/mlp.ts';
 import type { Weights } from '../nn/module.ts';
 import { label } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { ZeroSegConfig } from './config.ts';
+import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 import { Grouping, type GroupingNoise } from './grouping.ts';
 import type { Trace } from './model.ts';
 
@@ -67,6 +67,7 @@ export class Stage {
         tokens,
         groups: outputGroups[index] ?? tokens,
         mixerHidden: options.mixerHidden,
+        preAssignHidden: block.hidden,
         hidden: options.assignHidden,
         eps: block.eps,
         init: block.init,
@@ -150,12 +151,12 @@ export class SegmentationHead {
     const init = truncatedNormal(0.02);
     if (config.seg_input === 'full') this.mask_token = weights.parameter('mask_token', [1, 1, dim], normal(0.02));
     const options: StageOptions = {
-      block: { dim, heads, hidden: Math.round(dim * seg_mlp_ratio), eps, init },
+      block: { dim, heads, hidden: hiddenWidth(dim, seg_mlp_ratio), eps, init },
       depths: config.seg_depths,
       groupTokens: config.group_tokens,
       outputGroups: config.output_groups,
-      mixerHidden: Math.round(dim * assign_mlp_ratio[0]),
-      assignHidden: Math.round(dim * assign_mlp_ratio[1]),
+      mixerHidden: hiddenWidth(dim, assign_mlp_ratio[0]),
+      assignHidden: hiddenWidth(dim, assign_mlp_ratio[1]),
       tau: config.tau,
       assignEps: config.assign_eps,
       hard: config.hard,

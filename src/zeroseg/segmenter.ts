@@ -4,7 +4,7 @@ import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Image, imagenetMean, imagenetStd, keepRatioSize, type LabelMap, resizeBilinear } from './image.ts';
-import type { ZeroSeg } from './model.ts';
+import type { Inference } from './model.ts';
 import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './scoring.ts';
 import { slidingWindows, type WindowBox } from './windows.ts';
 
@@ -51,6 +51,13 @@ export interface SegmentResult {
   readonly resized: { readonly width: number; readonly height: number };
 }
 
+/** A model that finds segments in an image of any size; `ZeroSeg` is one, GroupViT's image encoder another. */
+export interface SegmentingModel {
+  /** Side of the images it was trained with, side of a patch, channels. */
+  readonly config: { readonly image: number; readonly patch: number; readonly chans: number };
+  segment(image: Tensor): Pick<Inference, 'segments' | 'global' | 'rollout'>;
+}
+
 interface WindowValues {
   readonly segments: Float32Array;
   readonly global: Float32Array;
@@ -70,11 +77,11 @@ const LONGEST = 2048;
  */
 export class Segmenter implements Disposable {
   readonly #device: Device;
-  readonly #model: ZeroSeg;
+  readonly #model: SegmentingModel;
   /** One step per size of window; photos of one data set need few. */
   readonly #steps = new Map<string, Promise<Step<'image', { segments: Tensor; global: Tensor; rollout: Tensor }>>>();
 
-  constructor(device: Device, model: ZeroSeg) {
+  constructor(device: Device, model: SegmentingModel) {
     this.#device = device;
     this.#model = model;
   }
@@ -210,10 +217,7 @@ export function pixelSegments(
   return out;
 }
 
-/**
- * Averages the windows' class scores where they overlap, resizes them bilinearly to the output's size, and takes the
- * largest. Row by row: the scores of all classes at all pixels would take gigabytes for a thousand names.
- */
+/** The class of each pixel of the output: the largest of the averaged and resized scores ({@link scoreRows}). */
 export function assemble(
   windows: readonly WindowResult[],
   resized: { readonly width: number; readonly height: number },
@@ -224,16 +228,37 @@ export function assemble(
   const columns = usedColumns(windows, names, background);
   const wide = names + 1 > 256;
   const data = wide ? new Uint16Array(output.width * output.height) : new Uint8Array(output.width * output.height);
+  let at = 0;
+  for (const row of scoreRows(windows, resized, output, names, columns)) {
+    for (let from = 0; from < row.length; from += columns.length) {
+      data[at++] = columns[indexOfMaximum(row.subarray(from, from + columns.length))] as number;
+    }
+  }
+  return { width: output.width, height: output.height, data };
+}
+
+/**
+ * The windows' class scores, averaged where they overlap and resized bilinearly to the output's size: for each row of it
+ * the scores `[width, columns]` of the wanted columns (0 is background). Row by row, because the scores of all classes at
+ * all pixels would take gigabytes for a thousand names. The array is reused for the next row.
+ */
+export function* scoreRows(
+  windows: readonly WindowResult[],
+  resized: { readonly width: number; readonly height: number },
+  output: { readonly width: number; readonly height: number },
+  names: number,
+  columns: readonly number[],
+): Generator<Float64Array, void, undefined> {
   const across = between(resized.width, output.width);
   const down = between(resized.height, output.height);
   const cached = new Map<number, Float32Array>();
-  const scores = new Float64Array(columns.length);
+  const scores = new Float64Array(output.width * columns.length);
   for (let y = 0; y < output.height; y++) {
     const low = down.low[y] as number;
     const high = Math.min(low + 1, resized.height - 1);
     for (const known of cached.keys()) if (known < low) cached.delete(known);
-    const upper = rowScores(windows, low, resized.width, columns, names, cached);
-    const lower = rowScores(windows, high, resized.width, columns, names, cached);
+    const upper = averagedRow(windows, low, resized.width, columns, names, cached);
+    const lower = averagedRow(windows, high, resized.width, columns, names, cached);
     const v = down.part[y] as number;
     for (let x = 0; x < output.width; x++) {
       const left = (across.low[x] as number) * columns.length;
@@ -242,12 +267,11 @@ export function assemble(
       for (let k = 0; k < columns.length; k++) {
         const above = (upper[left + k] as number) * (1 - u) + (upper[right + k] as number) * u;
         const below = (lower[left + k] as number) * (1 - u) + (lower[right + k] as number) * u;
-        scores[k] = above * (1 - v) + below * v;
+        scores[x * columns.length + k] = above * (1 - v) + below * v;
       }
-      data[y * output.width + x] = columns[indexOfMaximum(scores)] as number;
     }
+    yield scores;
   }
-  return { width: output.width, height: output.height, data };
 }
 
 /** Columns of the scores that are not zero everywhere, ascending; at least one. The others can never win. */
@@ -262,7 +286,7 @@ function usedColumns(windows: readonly WindowResult[], names: number, background
 }
 
 /** Averaged scores of one row of the resized image, `[width, columns]`. */
-function rowScores(
+function averagedRow(
   windows: readonly WindowResult[],
   y: number,
   width: number,

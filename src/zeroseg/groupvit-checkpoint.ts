@@ -1,0 +1,151 @@
+import type { Device } from '../gpu/device.ts';
+import { storedWeights } from '../nn/module.ts';
+import { CheckpointError, toFloat32 } from '../nn/safetensors.ts';
+import { huggingFaceBlock, type StoredTensors } from './clip-checkpoint.ts';
+import { hiddenWidth } from './config.ts';
+import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
+
+/** What shapes cannot tell: our own form, or Hugging Face's `config.json`. */
+interface GivenConfig {
+  readonly vision?: { readonly heads?: number };
+  readonly text?: { readonly heads?: number };
+  readonly vision_config?: { readonly num_attention_heads?: number; readonly layer_norm_eps?: number };
+  readonly text_config?: { readonly num_attention_heads?: number };
+  readonly layer_norm_eps?: number;
+  readonly batch_norm_eps?: number;
+}
+
+/** Whether a file holds a GroupViT, by Hugging Face's names (section 16.2). */
+export function isGroupVit(stored: StoredTensors): boolean {
+  return stored.has('vision_model.encoder.stages.0.group_token');
+}
+
+/**
+ * The sizes of a GroupViT checkpoint, from its tensors. Head counts leave no trace in shapes: they come from `config`, else
+ * 64 channels a head, as published.
+ *
+ * @throws CheckpointError when the file holds no GroupViT.
+ */
+export function groupVitConfig(stored: StoredTensors, file: string, config: unknown = {}): GroupVitConfig {
+  const given = config as GivenConfig;
+  const shape = (name: string) => {
+    const found = stored.get(name);
+    if (!found) throw new CheckpointError(file, `holds no GroupViT: there is no tensor '${name}'`);
+    return found.shape as readonly [number, number, number, number];
+  };
+  const numbered = (prefix: string) => {
+    let n = 0;
+    while ([...stored.keys()].some((key) => key.startsWith(`${prefix}${n}.`))) n++;
+    return n;
+  };
+  const stages = 'vision_model.encoder.stages.';
+  const patches = shape('vision_model.embeddings.patch_embeddings.projection.weight');
+  const [width, , patch] = patches;
+  const side = Math.round(Math.sqrt(shape('vision_model.embeddings.position_embeddings')[1]));
+  const count = numbered(stages);
+  const depths = Array.from({ length: count }, (_, s) => numbered(`${stages}${s}.layers.`));
+  const tokens = Array.from({ length: count }, (_, s) =>
+    stored.has(`${stages}${s}.group_token`) ? shape(`${stages}${s}.group_token`)[1] : 0,
+  );
+  const grouping = tokens.flatMap((n, s) => (n > 0 ? [`${stages}${s}.downsample`] : []));
+  const first = grouping[0] ?? `${stages}0.downsample`;
+  const deep = depths.findIndex((depth) => depth > 0);
+  const [vocab, textWidth] = shape('text_model.embeddings.token_embedding.weight');
+  const heads = (total: number, wanted: number | undefined, tower: string) => {
+    const n = wanted ?? total / 64;
+    if (Number.isInteger(n) && n > 0 && total % n === 0) return n;
+    throw new CheckpointError(
+      file,
+      `the ${tower} tower is ${total} wide; its number of heads is not known: put a config.json (as Hugging Face has it) beside the file`,
+    );
+  };
+  return {
+    vision: {
+      image: side * patch,
+      patch,
+      width,
+      heads: heads(width, given.vision?.heads ?? given.vision_config?.num_attention_heads, 'image'),
+      depths,
+      group_tokens: tokens,
+      output_groups: grouping.map((prefix) => shape(`${prefix}.mlp_inter.fc2.weight`)[0]),
+      mlp_ratio: deep < 0 ? 4 : ratio(width, shape(`${stages}${deep}.layers.0.mlp.fc1.weight`)[0]),
+      assign_mlp_ratio: [
+        ratio(width, shape(`${first}.mlp_inter.fc1.weight`)[0]),
+        ratio(width, shape(`${first}.mlp_channels.fc1.weight`)[0]),
+      ],
+    },
+    text: {
+      width: textWidth,
+      heads: heads(textWidth, given.text?.heads ?? given.text_config?.num_attention_heads, 'text'),
+      layers: numbered('text_model.encoder.layers.'),
+      vocab,
+      context: shape('text_model.embeddings.position_embedding.weight')[0],
+    },
+    projection: shape('visual_projection.3.weight')[0],
+    projection_hidden: shape('visual_projection.0.weight')[0],
+    layer_norm_eps: given.layer_norm_eps ?? given.vision_config?.layer_norm_eps ?? 1e-5,
+    batch_norm_eps: given.batch_norm_eps ?? 1e-5,
+  };
+}
+
+/** A ratio whose hidden width is `hidden`. */
+function ratio(width: number, hidden: number): number {
+  const exact = hidden / width;
+  return hiddenWidth(width, exact) === hidden ? exact : (hidden + 0.25) / width;
+}
+
+/** The image encoder of a checkpoint, on the GPU. */
+export function loadGroupVitVision(
+  device: Device,
+  stored: StoredTensors,
+  file: string,
+  config: GroupVitConfig,
+): GroupVitVision {
+  return new GroupVitVision(storedWeights(device, stored, file, visionName), config);
+}
+
+/** The text encoder of a checkpoint, on the GPU. */
+export function loadGroupVitText(
+  device: Device,
+  stored: StoredTensors,
+  file: string,
+  config: GroupVitConfig,
+): GroupVitText {
+  const key = 'text_model.embeddings.token_embedding.weight';
+  const table = stored.get(key);
+  if (!table) throw new CheckpointError(file, `has no tensor '${key}'`);
+  return new GroupVitText(storedWeights(device, stored, file, textName), config, toFloat32(table));
+}
+
+function visionName(name: string): string | readonly string[] {
+  const stage = /^stages\.(\d+)\.(.+)$/.exec(name);
+  if (!stage) return directName(name, 'visual_projection');
+  const prefix = `vision_model.encoder.stages.${stage[1]}`;
+  const rest = stage[2] as string;
+  const block = /^blocks\.(\d+)\.(.+)$/.exec(rest);
+  if (block) return huggingFaceBlock(`${prefix}.layers.${block[1]}`, block[2] as string);
+  return `${prefix}.${rest
+    .replace(/^group_projector\.norm\./, 'group_projector.0.')
+    .replace(/^group_projector\.mlp\./, 'group_projector.1.')
+    .replace(/^grouping\.pre_assign\.attn\.proj\./, 'grouping.pre_assign.attn.out_proj.')
+    .replace(/^grouping\.pre_assign\./, 'grouping.pre_assign_attn.')
+    .replace(/^grouping\./, 'downsample.')}`;
+}
+
+function textName(name: string): string | readonly string[] {
+  const block = /^blocks\.(\d+)\.(.+)$/.exec(name);
+  if (block) return huggingFaceBlock(`text_model.encoder.layers.${block[1]}`, block[2] as string);
+  if (name === 'positions') return 'text_model.embeddings.position_embedding.weight';
+  return directName(name.replace(/^norm\./, 'text_model.final_layer_norm.'), 'text_projection');
+}
+
+function directName(name: string, projection: string): string {
+  return name
+    .replace(/^projector\.fc1\./, `${projection}.0.`)
+    .replace(/^projector\.norm\./, `${projection}.1.`)
+    .replace(/^projector\.fc2\./, `${projection}.3.`)
+    .replace(/^patch_embed\.proj\./, 'vision_model.embeddings.patch_embeddings.projection.')
+    .replace(/^norm_embed\./, 'vision_model.embeddings.layernorm.')
+    .replace(/^positions$/, 'vision_model.embeddings.position_embeddings')
+    .replace(/^norm\./, 'vision_model.layernorm.');
+}

@@ -1,0 +1,117 @@
+import type { Device } from '../../gpu/device.ts';
+import { l2Normalize } from '../../kernels/layer-norm.ts';
+import { matmul } from '../../kernels/matmul.ts';
+import { scale } from '../../kernels/pointwise.ts';
+import { freeParameters } from '../../nn/module.ts';
+import { toInt32 } from '../../nn/safetensors.ts';
+import { readAll } from '../../tensor/read.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { endPosition } from '../clip.ts';
+import { clipConfig, loadClipText, loadClipVision, logitScale } from '../clip-checkpoint.ts';
+import type { Trace } from '../model.ts';
+import { ensemble } from '../vocabulary.ts';
+import type { Fields } from './manifest.ts';
+import { type FixtureFile, type FixtureTensors, hostValues, type Report } from './report.ts';
+
+/** How many texts, from the first, make up the class embedding of the fixture. */
+const ENSEMBLE = 3;
+
+/** A text tower: CLIP's or GroupViT's. */
+interface TextTower {
+  embed(rows: readonly ArrayLike<number>[]): Float32Array;
+  forward(embedded: Tensor, ends: Tensor, trace?: Trace): Tensor;
+}
+
+/** Both towers of a CLIP checkpoint. */
+export async function verifyClip(
+  device: Device,
+  manifest: Fields,
+  checkpoint: { readonly name: string; readonly tensors: FixtureTensors },
+  expected: FixtureFile,
+  report: Report,
+): Promise<void> {
+  const given = manifest.raw('config');
+  const config = clipConfig(checkpoint.tensors, checkpoint.name, given);
+  report.equal('config', 'sizes', sorted(config), sorted(given));
+  const tolerance = manifest.number('tolerance');
+  manifest.raw('notes');
+  checkShapes(manifest, expected);
+  const check = (key: string, got: Tensor, data: ArrayLike<number>) =>
+    expected.check(familyOf(key), `out/${key}`, { shape: got.shape, data }, tolerance);
+
+  const acts = new Map<string, Tensor>();
+  const trace: Trace = (name, t) => acts.set(name, t);
+  const vision = loadClipVision(device, checkpoint.tensors, checkpoint.name, config);
+  const text = loadClipText(device, checkpoint.tensors, checkpoint.name, config);
+  try {
+    const images = vision.forward(stored(device, expected, 'in/pixels'), trace);
+    const texts = encodeTexts(device, text, expected, 'in/input_ids', trace);
+    const padded = encodeTexts(device, text, expected, 'in/input_ids_eos_padded');
+    const large = stored(device, expected, 'in/pixels_large');
+    const unit = { image: l2Normalize(images), text: l2Normalize(texts) };
+    const wanted = new Map<string, Tensor>([
+      ...acts,
+      ['logits_per_image', scale(matmul(unit.image, unit.text, { transposeB: true }), logitScale(checkpoint.tensors))],
+      ['image_features_large', vision.forward(large)],
+      ['dense_plain', vision.dense(large, 'plain')],
+      ['dense_value', vision.dense(large, 'value')],
+    ]);
+    const values = await readAll([...wanted.values(), padded]);
+    [...wanted].forEach(([key, t], i) => {
+      check(key, t, values[i] as Float32Array);
+    });
+    // Padding with end tokens changes nothing: attention is causal and the first end is read.
+    check('text_features', padded, values.at(-1) as Float32Array);
+    const features = values[[...wanted.keys()].indexOf('text_features')] as Float32Array;
+    const width = config.projection;
+    for (const [key, meanFirst] of [
+      ['class_embedding', false],
+      ['class_embedding_raw_mean', true],
+    ] as const) {
+      const data = ensemble(features.subarray(0, ENSEMBLE * width), 1, ENSEMBLE, width, meanFirst);
+      expected.check(familyOf(key), `out/${key}`, { shape: [width], data }, tolerance);
+    }
+  } finally {
+    freeParameters(vision);
+    freeParameters(text);
+  }
+  manifest.complainAboutUnused();
+}
+
+/** The manifest states the shape of every tensor of the file, and of no other. */
+export function checkShapes(manifest: Fields, file: FixtureFile): void {
+  const listed = manifest.object('tensors');
+  for (const key of listed.keys()) file.get(key, listed.numbers(key));
+}
+
+export function stored(device: Device, file: FixtureFile, key: string): Tensor {
+  const found = file.get(key);
+  return tensor(device, hostValues(found).data, found.shape);
+}
+
+/** Rows of token ids through a text tower. */
+export function encodeTexts(device: Device, tower: TextTower, file: FixtureFile, key: string, trace?: Trace): Tensor {
+  const ids = file.get(key);
+  const [count = 0, length = 0] = ids.shape;
+  const all = toInt32(ids);
+  const rows = Array.from({ length: count }, (_, r) => all.subarray(r * length, (r + 1) * length));
+  const embedded = tower.embed(rows);
+  const ends = tensor(device, Uint32Array.from(rows, endPosition), [count, 1]);
+  return tower.forward(tensor(device, embedded, [count, length, embedded.length / (count * length)]), ends, trace);
+}
+
+export function familyOf(key: string): string {
+  if (/^text|^class_embedding/.test(key)) return 'text';
+  if (/^(vision|image|embedded)/.test(key)) return 'vision';
+  return key.split(/[._]/)[0] as string;
+}
+
+/** With keys in alphabetical order, so that equal objects are equal JSON. */
+export function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
+}

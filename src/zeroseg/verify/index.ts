@@ -1,0 +1,9 @@
+export type { FixtureTensors, VerifyRow } from './report.ts';
+export {
+  kindOf,
+  type LoadTensors,
+  type Manifest,
+  type Verification,
+  type VerifyOptions,
+  verifyFixture,
+} from './verify.ts';
