@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest';
+import * as core from '../src/index.ts';
+import * as nn from '../src/nn/index.ts';
+import * as zeroseg from '../src/zeroseg/index.ts';
+
+// What a user may import: a change of it is a decision, and is seen here.
+
+it('@zeroseg/core exports these names', () => {
+  expect(Object.keys(core).sort().join(' ')).toMatchInlineSnapshot(`"AdamW Attention Block CheckpointError CrossAttention Device DeviceError KernelError LayerNorm Linear Mlp NotFiniteError OutOfMemoryError PatchEmbed ShapeError StepError Tensor TokenMlp abs add addScalar argmax argmin argsort assignNormalise attention batchNormEval broadcastTo clamp concat countParameters crossAttention crossEntropy differentiable differentiableAll dispatch distill div embedding empty exp fill free freeParameters fromHalf gelu gradients groupMembers gumbelSoftmax headerSize interpolate interpolatePositions keepRows kernel l1 l2Normalize label lasting layerNorm learningRate linear loadParameters log logSoftmax matmul max maximum mean min minimum mse mul neg newWeights normal ones openDevice parameter parameters parseHeader patchEmbed patchNormalize patchify permutation permute qkvAttention random randomGumbel randomNormal randomUniform read readAll readSafetensors readU32 reconstruction relu reshape run scale scaledRate scatterAdd segmentMatch shuffleMask sigmoid sign sinCosPositions slice softmax split sqrt square step storedWeights sub sum takeRows tanh tensor toFloat32 toHalf truncatedNormal unpatchify unshuffle weightsFrom where write writeSafetensors xavierUniform zeros"`);
+});
+
+it('@zeroseg/core/nn exports these names', () => {
+  expect(Object.keys(nn).sort().join(' ')).toMatchInlineSnapshot(`"AdamW Attention Block CheckpointError CrossAttention LayerNorm Linear Mlp PatchEmbed TokenMlp countParameters freeParameters fromHalf headerSize learningRate loadParameters newWeights normal ones parameter parameters parseHeader permutation random readSafetensors scaledRate sinCosPositions storedWeights toFloat32 toHalf truncatedNormal weightsFrom writeSafetensors xavierUniform zeros"`);
+});
+
+it('@zeroseg/core/zeroseg exports these names', () => {
+  expect(Object.keys(zeroseg).sort().join(' ')).toMatchInlineSnapshot(`"ClipText ClipVision ConfigError GroupVitText GroupVitVision PixelError ScoreError SegmentationScore Segmenter Teacher Tokenizer Trainer TrainingError ZeroSeg baseConfig blendLabels checkSettings classAffinity classColour classShares clipConfig clipMean clipStd cocoLabels configs contextLabels createLettering dataSets defaultSettings drawSegmentation endPosition evaluate gridBoxes groupVitConfig ignoreLabel imagenetClasses imagenetMean imagenetStd initialWeights isGroupVit keptPatches loadClipText loadClipVision loadGroupVitText loadGroupVitVision loadOptimizer logitScale makeVocabulary modelFile modelInfo openModel optimizerFile pascalPalette patchCount promptTemplates resizeImage resolveConfig rollOut slidingWindows studentImage teacherViews tinyConfig toTensor viewCount"`);
+});
