@@ -70,10 +70,16 @@ describe('packParameters', () => {
         ['again', a],
       ]),
     ).toThrowErrorMatchingInlineSnapshot(`[StepError: pack: 'again' and 'a' are the same parameter; give it once]`);
-    expect(pack([['a', tensor(device.current, [1])]])).toThrowErrorMatchingInlineSnapshot(`[StepError: pack: 'a' is no parameter; make it with parameter() or lasting()]`);
-    expect(pack([['a', lasting(device.current, [1], undefined, 'u32')]])).toThrowErrorMatchingInlineSnapshot(`[StepError: pack: 'a' is no parameter; make it with parameter() or lasting()]`);
+    expect(pack([['a', tensor(device.current, [1])]])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: pack: 'a' is no parameter; make it with parameter() or lasting()]`,
+    );
+    expect(pack([['a', lasting(device.current, [1], undefined, 'u32')]])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: pack: 'a' is no parameter; make it with parameter() or lasting()]`,
+    );
     pack([['b', b]])();
-    expect(pack([['b', b]])).toThrowErrorMatchingInlineSnapshot(`[StepError: pack: 'b' is packed already; a parameter has one optimizer]`);
+    expect(pack([['b', b]])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: pack: 'b' is packed already; a parameter has one optimizer]`,
+    );
   });
 });
 
@@ -196,15 +202,21 @@ describe('placeGradients', () => {
   it('says what is wrong', async () => {
     const named = weights({ w: [4], b: [2] });
     const pack = packParameters(device.current, named);
-    expect(() => placeGradients(pack, [])).toThrowErrorMatchingInlineSnapshot(`[StepError: optimizer: gradients are packed inside step() or run(), which say when]`);
+    expect(() => placeGradients(pack, [])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: optimizer: gradients are packed inside step() or run(), which say when]`,
+    );
     const failing = (body: () => Tensor[]) =>
       step(device.current, {}, body).then(
         () => 'did not fail',
         (error: Error) => `${error.name}: ${error.message}`,
       );
-    expect(await failing(() => placeGradients(pack, []))).toMatchInlineSnapshot(`"StepError: optimizer: got 0 gradients for 2 parameters; give one for each, in their order"`);
+    expect(await failing(() => placeGradients(pack, []))).toMatchInlineSnapshot(
+      `"StepError: optimizer: got 0 gradients for 2 parameters; give one for each, in their order"`,
+    );
     const x = tensor(device.current, [1, 2]);
-    expect(await failing(() => placeGradients(pack, [square(x), square(x)]))).toMatchInlineSnapshot(`"ShapeError: optimizer: the gradient of 'w' must have its shape; got parameter [4], gradient [2]"`);
+    expect(await failing(() => placeGradients(pack, [square(x), square(x)]))).toMatchInlineSnapshot(
+      `"ShapeError: optimizer: the gradient of 'w' must have its shape; got parameter [4], gradient [2]"`,
+    );
   });
 });
 
