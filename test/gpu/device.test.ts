@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
 import { formatBytes } from '../../src/gpu/errors.ts';
-import { kernel, source } from '../../src/gpu/kernel.ts';
+import { type Kernel, kernel, source } from '../../src/gpu/kernel.ts';
 import { add } from '../../src/tensor/fill.ts';
 import { read } from '../../src/tensor/read.ts';
 import { step } from '../../src/tensor/step.ts';
@@ -85,7 +85,7 @@ describe('a kernel', () => {
       grid: () => [1],
       wgsl: 'fn main() {}',
     });
-    expect(source(k, 'f16')).toMatchInlineSnapshot(`
+    expect(source(k as unknown as Kernel, 'f16')).toMatchInlineSnapshot(`
       "enable f16;
       alias T = f16;
       @group(0) @binding(0) var<storage, read> x: array<T>;
@@ -98,6 +98,6 @@ describe('a kernel', () => {
       fn flatGroup(g: vec3u, size: vec3u) -> u32 { return g.x + g.y * size.x; }
       fn main() {}"
     `);
-    expect(source(k, 'f32').split('\n')[0]).toBe('alias T = f32;');
+    expect(source(k as unknown as Kernel, 'f32').split('\n')[0]).toBe('alias T = f32;');
   });
 });
