@@ -39,12 +39,21 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
     return swiftShader(create);
   }
 
-  const owner = create([`adapter=${wanted}`]);
-  const adapter = await owner.requestAdapter();
+  let owner: GPU | undefined;
+  let adapter: GPUAdapter | null = null;
+  let others = '';
+  try {
+    owner = create([`adapter=${wanted}`]);
+    adapter = await owner.requestAdapter();
+    if (adapter) others = `'${adapter.info.description}'`;
+  } catch (error) {
+    // Dawn throws where no name fits, and lists the adapters there are.
+    others = [...String(error).matchAll(/name: ('[^']*')/g)].map(([, name]) => name).join(', ');
+  }
   const name = adapter ? `${adapter.info.device} ${adapter.info.description}`.toLowerCase() : '';
   if (!adapter || !name.includes(wanted.toLowerCase())) {
     throw new DeviceError(
-      `openDevice: no adapter is called '${wanted}'${adapter ? ` (there is '${adapter.info.description}')` : ''}; ` +
+      `openDevice: no adapter is called '${wanted}'${others ? ` (there is ${others})` : ''}; ` +
         "give part of its name, or 'hardware', 'lavapipe' or 'swiftshader'",
     );
   }

@@ -67,10 +67,10 @@ export class RunFolder {
       throw new FileError('train', folder, systemReason(error), { cause: error });
     }
     if (names.length === 0) return;
-    const isRun = names.includes('config.json');
-    throw new RunError(
-      `train: ${folder}: ${isRun ? 'there is a run in this folder; continue it with --resume' : 'the folder is not empty'}, or choose another --out`,
-    );
+    const reason = names.includes('config.json')
+      ? 'there is a run in this folder; continue it with --resume, or choose another --out'
+      : 'the folder is not empty and holds no run; choose another --out';
+    throw new RunError(`train: ${folder}: ${reason}`);
   }
 
   /** Begins a run in an empty or new folder. */
