@@ -1,0 +1,229 @@
+import { describe, expect, it } from 'vitest';
+import { attention, crossAttention, qkvAttention } from '../../src/kernels/attention.ts';
+import { gradients } from '../../src/tensor/grad.ts';
+import { read, readAll } from '../../src/tensor/read.ts';
+import { size } from '../../src/tensor/shape.ts';
+import { step } from '../../src/tensor/step.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { checkOp, type Ref, ref } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+
+/** Softmax of the scores of one query, then the sum of the values with these weights; heads one after the other. */
+function reference(
+  [q, k, v]: readonly Ref[],
+  { scale, causal = false }: { scale?: number; causal?: boolean } = {},
+): Ref {
+  const [images, heads, queries, width] = q!.shape as [number, number, number, number];
+  const keys = k!.shape[2]!;
+  const data: number[] = [];
+  for (let head = 0; head < images * heads; head++) {
+    const row = (x: Ref, length: number, i: number) => {
+      const at = (head * length + i) * width;
+      return [...x.data.subarray(at, at + width)];
+    };
+    for (let i = 0; i < queries; i++) {
+      const query = row(q!, queries, i);
+      const seen = causal ? Math.min(keys, i + 1) : keys;
+      const scores = Array.from({ length: seen }, (_, j) => {
+        return (scale ?? width ** -0.5) * row(k!, keys, j).reduce((sum, value, d) => sum + value * query[d]!, 0);
+      });
+      const top = Math.max(...scores);
+      const weights = scores.map((score) => Math.exp(score - top));
+      const total = weights.reduce((a, b) => a + b);
+      const y = new Array<number>(width).fill(0);
+      for (const [j, weight] of weights.entries()) {
+        for (const [d, value] of row(v!, keys, j).entries()) y[d]! += (weight / total) * value;
+      }
+      data.push(...y);
+    }
+  }
+  return ref(q!.shape, data);
+}
+
+/** Rows `[B, N, C]`, taken from column `start` of `x [B, N, *]`, as heads `[B, H, N, D]`. */
+function toHeads(x: Ref, heads: number, start = 0, channels = x.shape[2]!): Ref {
+  const [images, rows, all] = x.shape as [number, number, number];
+  const width = channels / heads;
+  const data: number[] = [];
+  for (let b = 0; b < images; b++)
+    for (let h = 0; h < heads; h++)
+      for (let i = 0; i < rows; i++)
+        for (let d = 0; d < width; d++) data.push(x.data[(b * rows + i) * all + start + h * width + d]!);
+  return ref([images, heads, rows, width], data);
+}
+
+function fromHeads(x: Ref): Ref {
+  const [images, heads, rows, width] = x.shape as [number, number, number, number];
+  const data: number[] = [];
+  for (let b = 0; b < images; b++)
+    for (let i = 0; i < rows; i++)
+      for (let h = 0; h < heads; h++)
+        for (let d = 0; d < width; d++) data.push(x.data[((b * heads + h) * rows + i) * width + d]!);
+  return ref([images, rows, heads * width], data);
+}
+
+/** Shapes of q, k and v from B, H, N, M and D. */
+const shapes = (b: number, h: number, n: number, m: number, d: number) => [
+  [b, h, n, d],
+  [b, h, m, d],
+  [b, h, m, d],
+];
+
+const tolerance = { forward: 2e-6, gradient: 2e-5 };
+
+checkOp('attention', (q, k, v) => attention(q!, k!, v!), {
+  reference: (inputs) => reference(inputs),
+  cases: [
+    shapes(1, 1, 1, 1, 1),
+    shapes(2, 2, 5, 4, 4),
+    shapes(1, 3, 2, 7, 5),
+    shapes(1, 2, 33, 65, 9),
+    shapes(1, 1, 70, 1, 3),
+    shapes(1, 1, 1, 100, 64),
+    shapes(1, 1, 40, 33, 128),
+    shapes(1, 1, 97, 130, 17),
+    shapes(1, 2, 0, 3, 4),
+    shapes(0, 2, 3, 3, 4),
+    shapes(1, 2, 0, 0, 4),
+  ],
+  tolerance,
+});
+
+checkOp('causal attention', (q, k, v) => attention(q!, k!, v!, { causal: true, scale: 0.3 }), {
+  reference: (inputs) => reference(inputs, { causal: true, scale: 0.3 }),
+  cases: [
+    shapes(2, 1, 6, 6, 3),
+    shapes(1, 2, 77, 77, 8),
+    shapes(1, 1, 33, 70, 4),
+    shapes(1, 1, 70, 33, 4),
+    shapes(1, 1, 1, 3, 4),
+  ],
+  tolerance,
+});
+
+// Scores of several thousand, in both directions; the largest weight takes all but a little.
+checkOp('attention of large scores', (q, k, v) => attention(q!, k!, v!, { scale: 1 }), {
+  reference: (inputs) => reference(inputs, { scale: 1 }),
+  values: (input, i, random) => (input === 2 ? random() : input === 1 ? 100 + (i % 7) / 64 : 20 - (i % 3)),
+  cases: [shapes(1, 2, 6, 6, 4), shapes(1, 1, 40, 40, 2)],
+  constant: [0, 1],
+  tolerance,
+});
+
+for (const causal of [false, true]) {
+  for (const heads of [1, 3]) {
+    checkOp(`qkvAttention, ${heads} heads${causal ? ', causal' : ''}`, (qkv) => qkvAttention(qkv!, heads, { causal }), {
+      reference: ([qkv]) => {
+        const channels = qkv!.shape[2]! / 3;
+        const parts = [0, 1, 2].map((n) => toHeads(qkv!, heads, n * channels, channels));
+        return fromHeads(reference(parts, { causal }));
+      },
+      cases: [[[1, 1, 9 * heads]], [[2, 35, 15 * heads]], [[0, 3, 3 * heads]], [[2, 0, 3 * heads]]],
+      tolerance,
+    });
+  }
+}
+
+checkOp('crossAttention', (q, k, v) => crossAttention(q!, k!, v!, 2, { scale: 0.5 }), {
+  reference: (inputs) =>
+    fromHeads(
+      reference(
+        inputs.map((x) => toHeads(x, 2)),
+        { scale: 0.5 },
+      ),
+    ),
+  cases: [
+    [
+      [2, 8, 12],
+      [2, 37, 12],
+      [2, 37, 12],
+    ],
+    [
+      [1, 1, 2],
+      [1, 1, 2],
+      [1, 1, 2],
+    ],
+  ],
+  tolerance,
+});
+
+describe('attention', () => {
+  const ones = (...shape: number[]) => tensor(device.current, new Float32Array(size(shape)).fill(1), shape);
+
+  it('weighs values as its example says', async () => {
+    const q = tensor(device.current, [1, 0], [1, 1, 1, 2]);
+    const k = tensor(device.current, [1, 0, 0, 1], [1, 1, 2, 2]);
+    const v = tensor(device.current, [1, 2, 3, 4], [1, 1, 2, 2]);
+    const y = await read(attention(q, k, v, { scale: Math.log(3) }));
+    expect([...y].map((value) => value.toFixed(5))).toEqual(['1.50000', '2.50000']);
+  });
+
+  it('takes the same tensor three times', async () => {
+    const x = ones(1, 1, 3, 4);
+    const y = attention(x, x, x);
+    const [values, dx] = await readAll([y, gradients(y, [x], ones(1, 1, 3, 4))[0] as Tensor]);
+    expect([...values!].every((value) => Math.abs(value - 1) < 1e-6)).toBe(true);
+    expect([...dx!].every((value) => Math.abs(value - 1) < 1e-6)).toBe(true);
+  });
+
+  it('writes every gradient in the launch that binds it', async () => {
+    for (const causal of [false, true]) {
+      using made = await step(
+        device.current,
+        { qkv: [2, 40, 24] },
+        ({ qkv }) => gradients(qkvAttention(qkv, 2, { causal }), [qkv], ones(2, 40, 8)),
+        { check: true },
+      );
+      await readAll(made({ qkv: Float32Array.from({ length: 2 * 40 * 24 }, (_, i) => Math.sin(i)) }));
+      using apart = await step(
+        device.current,
+        { q: [1, 2, 40, 8], k: [1, 2, 70, 8] },
+        ({ q, k }) => gradients(attention(q, k, k, { causal }), [q, k], ones(1, 2, 40, 8)),
+        { check: true },
+      );
+      await readAll(apart({ q: new Float32Array(640).fill(1), k: new Float32Array(1120).fill(1) }));
+    }
+  });
+
+  it('needs two launches for all gradients', async () => {
+    using made = await step(device.current, { qkv: [1, 4, 24] }, ({ qkv }) =>
+      gradients(qkvAttention(qkv, 2), [qkv], ones(1, 4, 8)),
+    );
+    expect(made.launches.map((launch) => launch.label)).toEqual([
+      'attention',
+      'attention backward rows',
+      'attention backward',
+    ]);
+  });
+
+  it('refuses what does not fit', () => {
+    expect(() => attention(ones(2, 3, 4), ones(2, 3, 4), ones(2, 3, 4))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: attention: q must be [B, H, N, D], k and v [B, H, M, D]; got q [2, 3, 4], k [2, 3, 4], v [2, 3, 4]]`,
+    );
+    expect(() => attention(ones(1, 1, 2, 4), ones(1, 1, 2, 4), ones(1, 1, 3, 4))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: attention: q must be [B, H, N, D], k and v [B, H, M, D]; got q [1, 1, 2, 4], k [1, 1, 2, 4], v [1, 1, 3, 4]]`,
+    );
+    expect(() => attention(ones(1, 1, 2, 4), ones(1, 1, 0, 4), ones(1, 1, 0, 4))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: attention: queries need at least one key; got q [1, 1, 2, 4], k [1, 1, 0, 4], v [1, 1, 0, 4]]`,
+    );
+    expect(() =>
+      attention(ones(1, 1, 1, 129), ones(1, 1, 1, 129), ones(1, 1, 1, 129)),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: attention: a head must be 1 to 128 wide, not 129; got q [1, 1, 1, 129], k [1, 1, 1, 129], v [1, 1, 1, 129]]`,
+    );
+    expect(() => qkvAttention(ones(1, 2, 12), 3)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: qkvAttention: qkv must be [B, N, 3 C], with C a multiple of 3 heads; got qkv [1, 2, 12]]`,
+    );
+    expect(() => qkvAttention(ones(1, 2, 0), 3)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: qkvAttention: a head must be 1 to 128 wide, not 0; got qkv [1, 2, 0]]`,
+    );
+    expect(() => crossAttention(ones(1, 2, 4), ones(2, 2, 4), ones(2, 2, 4), 2)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: crossAttention: q must be [B, N, C], k and v [B, M, C]; got q [1, 2, 4], k [2, 2, 4], v [2, 2, 4]]`,
+    );
+    expect(() => crossAttention(ones(1, 2, 4), ones(1, 2, 4), ones(1, 2, 4), 3)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: crossAttention: C must be a multiple of 3 heads; got q [1, 2, 4], k [1, 2, 4], v [1, 2, 4]]`,
+    );
+  });
+});
