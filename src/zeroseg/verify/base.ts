@@ -15,23 +15,26 @@ import type { Fields } from './manifest.ts';
 import { FixtureError, type FixtureFile, type Report } from './report.ts';
 import { readConfig, STRUCTURAL_ZERO } from './training.ts';
 
-/** Numbers of one tensor of the full-size model: drawn in [0, 1) by a hash of the seed, the name and the index. */
-export function hashUniform(seed: number, name: string, count: number): Float64Array {
+/**
+ * Numbers of one tensor of the full-size model: drawn in [0, 1) by a hash of the seed, the name and the index, then shaped by
+ * `value`. A plain loop: there are 180 million of them.
+ */
+function hashed(seed: number, name: string, shape: Shape, value: (u: number) => number): Float32Array {
   const key = hashText(`${seed}:${name}`);
-  const out = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    let h = (key + Math.imul(i, 0x9e3779b9)) >>> 0;
-    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b) >>> 0;
-    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> 0;
-    h = (h ^ (h >>> 16)) >>> 0;
-    out[i] = (h >>> 8) / 2 ** 24;
+  const out = new Float32Array(size(shape));
+  for (let i = 0; i < out.length; i++) {
+    let h = (key + Math.imul(i, 0x9e3779b9)) | 0;
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    out[i] = value(((h ^ (h >>> 16)) >>> 8) / 2 ** 24);
   }
   return out;
 }
 
+/** Uniform, of a given mean and standard deviation. */
 function spread(seed: number, name: string, shape: Shape, deviation: number, mean = 0): Float32Array {
   const width = Math.sqrt(3) * deviation;
-  return Float32Array.from(hashUniform(seed, name, size(shape)), (u) => mean + (2 * u - 1) * width);
+  return hashed(seed, name, shape, (u) => mean + (2 * u - 1) * width);
 }
 
 /** A weight of the hashed model: its spread follows from its name and shape. */
@@ -43,10 +46,8 @@ export function hashWeight(seed: number, name: string, shape: Shape): Float32Arr
 }
 
 function hashInput(seed: number, name: string, shape: Shape): Float32Array {
-  if (name === 'mask_noise') return Float32Array.from(hashUniform(seed, name, size(shape)));
-  if (name.startsWith('gumbel.')) {
-    return Float32Array.from(hashUniform(seed, name, size(shape)), (u) => -Math.log(-Math.log(Math.max(u, 1e-6))));
-  }
+  if (name === 'mask_noise') return hashed(seed, name, shape, (u) => u);
+  if (name.startsWith('gumbel.')) return hashed(seed, name, shape, (u) => -Math.log(-Math.log(Math.max(u, 1e-6))));
   return spread(seed, name, shape, 1);
 }
 
