@@ -121,12 +121,20 @@ describe('zeroseg verify', () => {
       verify(context, [path], options).catch(
         (error: Error) => `${error.name}: ${error.message.replaceAll(folder, '')}`,
       );
-    expect(await message(folder)).toMatchInlineSnapshot(`"FileError: verify: : there is no manifest of a fixture here"`);
-    expect(await message(join(folder, 'none'))).toMatchInlineSnapshot(`"FileError: verify: /none: there is no such file or folder"`);
+    expect(await message(folder)).toMatchInlineSnapshot(
+      `"FileError: verify: : there is no manifest of a fixture here"`,
+    );
+    expect(await message(join(folder, 'none'))).toMatchInlineSnapshot(
+      `"FileError: verify: /none: there is no such file or folder"`,
+    );
     await take('ops/linear');
-    expect(await message(folder, { filter: 'quadratic' })).toMatchInlineSnapshot(`"FileError: verify: : there is no manifest of a fixture here with 'quadratic' in its path"`);
+    expect(await message(folder, { filter: 'quadratic' })).toMatchInlineSnapshot(
+      `"FileError: verify: : there is no manifest of a fixture here with 'quadratic' in its path"`,
+    );
     await writeFile(join(folder, 'alone.safetensors'), '');
-    expect(await message(join(folder, 'alone.safetensors'))).toMatchInlineSnapshot(`"FileError: verify: /alone.safetensors: no manifest (.json) in its folder names this file"`);
+    expect(await message(join(folder, 'alone.safetensors'))).toMatchInlineSnapshot(
+      `"FileError: verify: /alone.safetensors: no manifest (.json) in its folder names this file"`,
+    );
   });
 
   it('prints JSON', async () => {

@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { temporaryFolder, writeClip, writeConfig, writePhotos, zeroseg } from './made-up.ts';
+
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+// Two folders below the package, as src/cli and dist/cli are: from there the program finds its package.json.
+const built = fileURLToPath(new URL(`../../node_modules/.zeroseg-test-${process.pid}`, import.meta.url));
+const STEPS = 12;
+
+beforeAll(async () => {
+  await build({
+    configFile: false,
+    logLevel: 'error',
+    resolve: { conditions: ['@zeroseg/source'] },
+    ssr: { resolve: { conditions: ['@zeroseg/source', 'node'] } },
+    build: {
+      ssr: fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
+      outDir: built,
+      emptyOutDir: true,
+      rollupOptions: { output: { entryFileNames: 'main.mjs' } },
+    },
+  });
+  await writePhotos(at('photos'), 8);
+  await writeClip(at('clip'));
+  await writeConfig(at('small.json'));
+  const made = await zeroseg(
+    ...['cache', at('photos'), '--clip', at('clip'), '--out', at('cache'), '--grids', '1,2', '--image-size', '16'],
+  );
+  expect(made.code, made.err).toBe(0);
+});
+afterAll(() => rm(built, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+}
+
+/** Runs the program; `signal` is sent once the metrics of the run have so many lines. */
+async function child(
+  args: readonly string[],
+  signal?: { name: NodeJS.Signals; run: string; lines: number },
+): Promise<Ended> {
+  const program = spawn(process.execPath, [join(built, 'main.mjs'), ...args]);
+  let out = '';
+  program.stdout.on('data', (text) => (out += text));
+  program.stderr.on('data', (text) => (out += text));
+  const ended = new Promise<Ended>((resolve) => program.on('close', (code) => resolve({ code, out })));
+  if (signal) {
+    let over = false;
+    void ended.then(() => (over = true));
+    while (!over && (await lines(signal.run)).length < signal.lines) await new Promise((next) => setTimeout(next, 2));
+    program.kill(signal.name);
+  }
+  return ended;
+}
+
+async function lines(run: string): Promise<string[]> {
+  const text = await readFile(join(run, 'metrics.jsonl'), 'utf8').catch(() => '');
+  return text.split('\n').filter((line) => line !== '');
+}
+
+/** The metrics without what the clock says. */
+async function metrics(run: string): Promise<object[]> {
+  return (await lines(run)).map((line) => {
+    const { seconds: _, imagesPerSecond: __, ...rest } = JSON.parse(line) as Record<string, number>;
+    return rest;
+  });
+}
+
+test('killed, stopped and resumed, a run gives the same numbers as one that was not', async () => {
+  const args = [
+    'train',
+    '--cache',
+    at('cache'),
+    '--config',
+    at('small.json'),
+    '--steps',
+    String(STEPS),
+    '--save-every',
+    '3',
+  ];
+  const whole = await child([...args, '--out', at('whole')]);
+  expect(whole.code, whole.out).toBe(0);
+
+  const run = at('parts');
+  const killed = await child([...args, '--out', run], { name: 'SIGKILL', run, lines: 4 });
+  expect(killed.code, killed.out).toBe(null);
+  expect(await readdir(run)).not.toContain('model.safetensors');
+  // Half a line, as a kill in the middle of a write leaves it, and half a checkpoint.
+  await writeFile(join(run, 'metrics.jsonl'), `${await readFile(join(run, 'metrics.jsonl'), 'utf8')}{"step":`);
+
+  const stopped = await child(['train', '--out', run, '--resume'], { name: 'SIGINT', run, lines: 8 });
+  expect(stopped.code, stopped.out).toBe(130);
+  expect(stopped.out).toMatch(/stopped after step \d+ of 12, saved; go on with: zeroseg train --out \S+ --resume/);
+  expect(await readdir(run)).toContain('report.html');
+
+  const resumed = await child([...args, '--out', run, '--resume']);
+  expect(resumed.code, resumed.out).toBe(0);
+  expect(await metrics(run)).toEqual(await metrics(at('whole')));
+  expect(await metrics(run)).toHaveLength(STEPS);
+  const model = (folder: string) => readFile(join(folder, 'model.safetensors'));
+  expect((await model(run)).equals(await model(at('whole')))).toBe(true);
+});
+
+test('a run that is done is left as it is', async () => {
+  const before = await lines(at('whole'));
+  const { code, out } = await zeroseg('train', '--out', at('whole'), '--resume');
+  expect(code).toBe(0);
+  expect(out).toContain(`${STEPS} steps, 2 an epoch, going on after step ${STEPS}`);
+  expect(await lines(at('whole'))).toEqual(before);
+});
+
+test('a signal while caching: what is done is kept, and the same command goes on', async () => {
+  const args = [
+    'cache',
+    at('photos'),
+    '--clip',
+    at('clip'),
+    '--out',
+    at('second'),
+    '--grids',
+    '1,2',
+    '--image-size',
+    '16',
+  ];
+  // In this process, since the work is too short to be hit from outside: sent as soon as somebody listens.
+  const listening = setInterval(() => {
+    if (process.listenerCount('SIGTERM') > before) process.emit('SIGTERM');
+  }, 1);
+  const before = process.listenerCount('SIGTERM');
+  const { code, out } = await zeroseg(...args).finally(() => clearInterval(listening));
+  expect(code).toBe(143);
+  expect(out).toMatch(/stopped: \d of 8 photos are in \S+; run the same command to go on/);
+  const again = await zeroseg(...args);
+  expect(again.code).toBe(0);
+  expect(again.out).toMatch(/second: 8 photos/);
+});
