@@ -1,7 +1,10 @@
 import { expect, it } from 'vitest';
 
 /** Every source file as text; works in Node and in browsers. */
-const sources = import.meta.glob('../src/**/*.ts', { query: '?raw', import: 'default', eager: true }) as Record<string, string>;
+const sources = import.meta.glob('../src/**/*.ts', { query: '?raw', import: 'default', eager: true }) as Record<
+  string,
+  string
+>;
 
 /** From the ground up; a folder may import from those before it and from itself. */
 const floors = ['gpu', 'tensor', 'kernels', 'nn', 'zeroseg', 'node', 'cli'];
@@ -21,7 +24,8 @@ it('imports point down the floors, never up', () => {
 
 it('only src/node, src/cli and the files for Node import Node', () => {
   const wrong = Object.entries(sources).filter(
-    ([file, text]) => !/src\/(node|cli)\/|\.node\.ts$/.test(file) && /from '(node:|sharp|commander|fast-png|cli-progress)/.test(text),
+    ([file, text]) =>
+      !/src\/(node|cli)\/|\.node\.ts$/.test(file) && /from '(node:|sharp|commander|fast-png|cli-progress)/.test(text),
   );
   expect(wrong.map(([file]) => file)).toEqual([]);
 });

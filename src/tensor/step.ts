@@ -261,7 +261,7 @@ function compare(name: string, first: Recording, second: Recording): void {
     if (number === undefined) numbers.set(root, (number = numbers.size));
     return number;
   };
-  const complain = (at: number, launch: Launch | undefined, what: string) => {
+  const complain = (at: number, launch: Launch | undefined, what: string): never => {
     throw new StepError(
       `${name}: the body does not repeat itself: launch ${at + 1} (${launch?.label ?? 'none'}): ${what}; pass what changes as an input`,
     );

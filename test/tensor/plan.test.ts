@@ -4,7 +4,9 @@ import { seeded } from '../support/check-op.ts';
 
 /** The most bytes alive at once: no plan can need less. */
 function ideal(lives: readonly Lifetime[]): number {
-  return Math.max(...lives.map(({ first }) => lives.reduce((sum, l) => sum + (l.first <= first && first <= l.last ? l.bytes : 0), 0)));
+  return Math.max(
+    ...lives.map(({ first }) => lives.reduce((sum, l) => sum + (l.first <= first && first <= l.last ? l.bytes : 0), 0)),
+  );
 }
 
 function randomLives(seed: number): Lifetime[] {

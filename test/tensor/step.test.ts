@@ -175,7 +175,7 @@ describe('failures of the GPU', () => {
     dispatch(broken, { y }, {});
     const text = await message(read(y));
     expect(text).toMatch(
-      /^KernelError: kernel broken does not compile:\n {2}line \d+: .*missing[^]*fn main\(\) \{ y\[0\] = missing; \}$/,
+      /^KernelError: kernel broken does not compile:\n {2}line \d+: .*missing[\s\S]*fn main\(\) \{ y\[0\] = missing; \}$/,
     );
   });
 

@@ -78,7 +78,9 @@ describe('teacherViews', () => {
     const target = new Float32Array(5 * length);
     expect(teacherViews(photo, { grids: [1, 2], size }, target)).toBe(target);
     expect(target).toEqual(teacherViews(photo, { grids: [1, 2], size }));
-    expect(() => teacherViews(photo, { grids: [1], size }, target)).toThrowErrorMatchingInlineSnapshot(`[PixelError: teacherViews: the target must hold 192 values; got 960]`);
+    expect(() => teacherViews(photo, { grids: [1], size }, target)).toThrowErrorMatchingInlineSnapshot(
+      `[PixelError: teacherViews: the target must hold 192 values; got 960]`,
+    );
   });
 
   test('refuses a photo with fewer pixels than cells', () => {
