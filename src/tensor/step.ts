@@ -261,23 +261,22 @@ function compare(name: string, first: Recording, second: Recording): void {
     if (number === undefined) numbers.set(root, (number = numbers.size));
     return number;
   };
-  const complain = (at: number, launch: Launch | undefined, what: string): never => {
-    throw new StepError(
+  const complaint = (at: number, launch: Launch | undefined, what: string) =>
+    new StepError(
       `${name}: the body does not repeat itself: launch ${at + 1} (${launch?.label ?? 'none'}): ${what}; pass what changes as an input`,
     );
-  };
   const count = Math.max(first.launches.length, second.launches.length);
   for (let i = 0; i < count; i++) {
     const a = first.launches[i];
     const b = second.launches[i];
-    if (!a || !b) return complain(i, a ?? b, 'is there in one run of the body only');
-    if (a.kernel !== b.kernel) complain(i, a, `the other run has ${b.label}`);
+    if (!a || !b) throw complaint(i, a ?? b, 'is there in one run of the body only');
+    if (a.kernel !== b.kernel) throw complaint(i, a, `the other run has ${b.label}`);
     a.kernel.paramNames.forEach((param, p) => {
       if (!Object.is(a.params[p], b.params[p]))
-        complain(i, a, `'${param}' changed (${a.params[p]}, then ${b.params[p]})`);
+        throw complaint(i, a, `'${param}' changed (${a.params[p]}, then ${b.params[p]})`);
     });
     if (a.grid.join() !== b.grid.join() || JSON.stringify(a.constants) !== JSON.stringify(b.constants)) {
-      complain(i, a, 'its grid or constants changed');
+      throw complaint(i, a, 'its grid or constants changed');
     }
     a.tensors.forEach((t, n) => {
       const other = b.tensors[n] as Tensor;
@@ -285,10 +284,10 @@ function compare(name: string, first: Recording, second: Recording): void {
       if (t.storage.data && other.storage.data) {
         const [x, y] = [t.storage.data, other.storage.data];
         if (x !== y && (x.length !== y.length || x.some((value, k) => !Object.is(value, y[k])))) {
-          complain(i, a, `the values of the constant '${binding}' changed`);
+          throw complaint(i, a, `the values of the constant '${binding}' changed`);
         }
       } else if (identity(0, t.storage.root) !== identity(1, other.storage.root)) {
-        complain(i, a, `'${binding}' is another tensor`);
+        throw complaint(i, a, `'${binding}' is another tensor`);
       }
     });
   }
