@@ -11,15 +11,16 @@ section, .figures { background: var(--paper); border: 1px solid var(--line); bor
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 16px; }
 dt { color: var(--soft); font-size: 13px; } dd { margin: 0; font-size: 20px; font-variant-numeric: tabular-nums; }
 .bar { display: flex; justify-content: space-between; align-items: baseline; }
-#charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 20px 16px; }
+#charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(330px, 1fr)); gap: 20px 16px; }
+#charts > div { min-width: 0; }
 .u-title { font: 600 14px system-ui, sans-serif; text-align: left; padding-left: 8px; }
 .u-legend { font-size: 12px; text-align: left; color: var(--soft); }
 figure { margin: 0 0 16px; } figure img { max-width: 100%; border: 1px solid var(--line); border-radius: 4px; }
 figcaption { color: var(--soft); font-size: 13px; }
 .tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 24px; }
-table { border-collapse: collapse; width: 100%; font-size: 13px; }
-th, td { text-align: left; padding: 4px 8px 4px 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
-th { font-weight: 400; color: var(--soft); width: 45%; }
+.tables table { border-collapse: collapse; width: 100%; font-size: 13px; }
+.tables th, .tables td { text-align: left; padding: 4px 8px 4px 0; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+.tables th { font-weight: 400; color: var(--soft); width: 45%; }
 `;
 
 export const reportScript: string = `
@@ -28,8 +29,9 @@ const short = (v) => v == null ? '–' : Math.abs(v) >= 1e-3 && Math.abs(v) < 1e
 function draw() {
   host.textContent = '';
   const log = document.getElementById('log').checked;
-  for (const { title, raw, smooth } of data.curves) {
-    const place = host.appendChild(document.createElement('div'));
+  const places = data.curves.map(() => host.appendChild(document.createElement('div')));
+  data.curves.forEach(({ title, raw, smooth }, n) => {
+    const place = places[n];
     const positive = raw.every((v) => v > 0);
     const lines = smooth ? [raw, smooth] : [raw];
     new uPlot({
@@ -40,7 +42,7 @@ function draw() {
         ? { label: 'step\\'s own', stroke: '#a9c9ee', width: 1, points: { show: false }, value: (u, v) => short(v) }
         : { label: smooth ? 'mean' : 'value', stroke: '#0b68cb', width: 2, points: { show: raw.length < 3 }, value: (u, v) => short(v) })],
     }, [data.step, ...lines], place);
-  }
+  });
 }
 if (data.step.length > 0) {
   draw();

@@ -19,7 +19,7 @@ export interface ReportFacts {
 /** Points of a curve: more cannot be told apart, and would only make the file large. */
 const MOST_POINTS = 3000;
 /** Pictures in a report: the first, the last, and some between. */
-const MOST_SAMPLES = 12;
+const MOST_SAMPLES = 6;
 
 const curves: readonly { readonly key: keyof Metrics; readonly title: string; readonly smooth: boolean }[] = [
   { key: 'loss', title: 'Total loss', smooth: true },
@@ -77,6 +77,7 @@ async function reportPage(run: RunFolder, metrics: readonly Metrics[], facts: Re
   const { resolve: find } = createRequire(import.meta.url);
   const library = readFileSync(find('uplot/dist/uPlot.iife.min.js'), 'utf8');
   const style = readFileSync(find('uplot/dist/uPlot.min.css'), 'utf8');
+  // The chart library stops at a language that Intl does not know, such as the en-US@posix of some headless browsers.
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -96,6 +97,7 @@ ${table('Training', Object.entries(settings))}
 ${table('Model', Object.entries(config))}
 </section>
 </main>
+<script>try { new Intl.NumberFormat(navigator.language) } catch { Object.defineProperty(navigator, 'language', { value: 'en-US' }) }</script>
 <script>${library.replaceAll('</script', '<\\/script')}</script>
 <script>const data = ${JSON.stringify(data).replaceAll('<', '\\u003c')};${reportScript}</script>
 </html>

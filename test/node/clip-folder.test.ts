@@ -1,0 +1,131 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { toFloat32, writeSafetensors } from '../../src/nn/safetensors.ts';
+import { openClip, sameTeacher, shortTeacher, teacherIdentity } from '../../src/node/clip-folder.ts';
+import { openWeights } from '../../src/node/weight-files.ts';
+import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
+import { clipSettings, clipTensors, writeClip } from '../cli/made-up.ts';
+
+const base = await mkdtemp(join(tmpdir(), 'zeroseg-clip-'));
+afterAll(() => rm(base, { recursive: true }));
+const at = (...names: string[]) => join(base, ...names);
+const message = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => 'no error',
+    (error) => String(error).replaceAll(base, 'BASE'),
+  );
+
+describe('weights', () => {
+  test('are read tensor by tensor, by name', async () => {
+    await writeClip(at('whole'));
+    const { tensors, files } = await openWeights(at('whole', 'model.safetensors'));
+    expect(files).toEqual([at('whole', 'model.safetensors')]);
+    for (const [name, want] of clipTensors()) {
+      const found = tensors.get(name);
+      expect(found?.shape).toEqual(want.shape);
+      expect(found && toFloat32(found)).toEqual(want.data);
+    }
+  });
+
+  test('a file that shrinks meanwhile is noticed', async () => {
+    await writeClip(at('shrinks'));
+    const { tensors } = await openWeights(at('shrinks', 'model.safetensors'));
+    await writeFile(at('shrinks', 'model.safetensors'), 'short');
+    const last = [...tensors.values()].at(-1);
+    expect(() => last?.bytes).toThrow(/the file became shorter while it was read/);
+  });
+});
+
+describe('finding the checkpoint', () => {
+  test('a Hugging Face folder, and the file itself', async () => {
+    const folder = await openClip(at('whole'));
+    const file = await openClip(at('whole', 'model.safetensors'));
+    expect([folder.name, file.name]).toEqual(['whole', 'model']);
+    expect(folder.config).toEqual(file.config);
+    expect(folder.config.vision).toEqual({ width: 16, heads: 2, layers: 1, patch: 4, image: 8 });
+    expect(folder.config.text).toEqual({ width: 16, heads: 2, layers: 1, vocab: 50, context: 12 });
+    expect(await folder.weightsHash()).toBe(await file.weightsHash());
+  });
+
+  test('in parts with an index', async () => {
+    await mkdir(at('parts'));
+    const tensors = clipTensors();
+    const parts = [tensors.slice(0, 10), tensors.slice(10)];
+    const map: Record<string, string> = {};
+    for (const [i, part] of parts.entries()) {
+      const name = `model-0000${i + 1}-of-00002.safetensors`;
+      for (const [tensor] of part) map[tensor] = name;
+      await writeFile(at('parts', name), writeSafetensors(part));
+    }
+    await writeFile(at('parts', 'config.json'), JSON.stringify(clipSettings));
+    await writeFile(at('parts', 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }));
+    const { config } = await openClip(at('parts'));
+    expect(config).toEqual((await openClip(at('whole'))).config);
+
+    await writeFile(
+      at('parts', 'model.safetensors.index.json'),
+      JSON.stringify({ weight_map: { ...map, extra: map['logit_scale'] } }),
+    );
+    expect(await message(openClip(at('parts')))).toMatchInlineSnapshot(`"CheckpointError: BASE/parts/model.safetensors.index.json: tensor 'extra' is not in model-00001-of-00002.safetensors; download the files again"`);
+  });
+
+  test('among companions, with sizes in a JSON of the same name', async () => {
+    await mkdir(at('companions'));
+    await writeFile(at('companions', 'a.expected.safetensors'), writeSafetensors([]));
+    await writeFile(at('companions', 'a.safetensors'), writeSafetensors(clipTensors()));
+    await writeFile(
+      at('companions', 'a.json'),
+      JSON.stringify({ config: { vision: { heads: 2 }, text: { heads: 4 }, activation: 'gelu' } }),
+    );
+    const { config } = await openClip(at('companions'));
+    expect([config.vision.heads, config.text.heads, config.activation]).toEqual([2, 4, 'gelu']);
+
+    await writeFile(at('companions', 'b.safetensors'), writeSafetensors(clipTensors()));
+    expect(await message(openClip(at('companions')))).toMatchInlineSnapshot(`"CheckpointError: BASE/companions: holds more than one CLIP (a.safetensors, b.safetensors); name the file"`);
+  });
+
+  test('what is no CLIP is refused', async () => {
+    await mkdir(at('empty'));
+    expect(await message(openClip(at('empty')))).toMatchInlineSnapshot(`"CheckpointError: BASE/empty: holds no safetensors file; a CLIP of Hugging Face has model.safetensors and config.json"`);
+    await writeFile(at('empty', 'x.safetensors'), writeSafetensors([]));
+    expect(await message(openClip(at('empty')))).toMatchInlineSnapshot(`"CheckpointError: BASE/empty/x.safetensors: holds no CLIP: neither 'vision_model.embeddings.class_embedding' (Hugging Face) nor 'visual.class_embedding' (OpenAI) is there"`);
+    await mkdir(at('headless'));
+    await writeFile(at('headless', 'model.safetensors'), writeSafetensors(clipTensors()));
+    expect(await message(openClip(at('headless')))).toMatchInlineSnapshot(`"CheckpointError: BASE/headless/model.safetensors: the image tower is 16 wide; its number of heads is not known: put a config.json (as Hugging Face has it) beside the file"`);
+  });
+});
+
+describe('the tokenizer', () => {
+  test('that of the folder goes first, and must fit', async () => {
+    await writeClip(at('words'));
+    const clip = await openClip(at('words'));
+    expect(await message(clip.tokens())).toMatchInlineSnapshot(`"CheckpointError: BASE/words/model.safetensors: its text tower knows 50 tokens, and CLIP's own tokenizer has 49408; put the checkpoint's tokenizer.json beside it, or give --tokenizer hash to run with words that mean nothing"`);
+    expect((await clip.tokens('hash')).size).toBe(50);
+    // Two letters and a merge, with ids that fit 50.
+    const symbols = ['a', 'b', 'a</w>', 'b</w>', 'ab</w>', '<|startoftext|>', '<|endoftext|>'];
+    const vocab = Object.fromEntries(symbols.map((symbol, id) => [symbol, id]));
+    await writeFile(
+      at('words', 'tokenizer.json'),
+      JSON.stringify({ model: { type: 'BPE', vocab, merges: ['a b</w>'] } }),
+    );
+    expect([...(await (await openClip(at('words'))).tokens()).row('ab', 5)]).toEqual([5, 4, 6, 0, 0]);
+  });
+
+  test('merges.txt', async () => {
+    await writeClip(at('merges'));
+    await writeFile(at('merges', 'merges.txt'), (await Tokenizer.clip()).mergesText());
+    expect(await message((await openClip(at('merges'))).tokens())).toMatchInlineSnapshot(`"CheckpointError: BASE/merges/model.safetensors: its text tower knows 50 tokens, and BASE/merges/merges.txt has 49408; put the checkpoint's tokenizer.json beside it, or give --tokenizer hash to run with words that mean nothing"`);
+  });
+});
+
+test('teachers are told apart by their weights', () => {
+  const [a, b, c] = [
+    teacherIdentity('a', 'f'.repeat(64)),
+    teacherIdentity('b', 'f'.repeat(64)),
+    teacherIdentity('a', '0'.repeat(64)),
+  ];
+  expect([sameTeacher(a, b), sameTeacher(a, c)]).toEqual([true, false]);
+  expect(shortTeacher(a)).toBe('a (ffffffffffff…)');
+});

@@ -1,0 +1,59 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { findModel, type Metrics, type RunDescription, RunFolder } from '../../src/node/run-folder.ts';
+
+const base = await mkdtemp(join(tmpdir(), 'zeroseg-run-'));
+afterAll(() => rm(base, { recursive: true }));
+let folder = '';
+let number = 0;
+beforeEach(() => {
+  folder = join(base, String(number++));
+});
+
+const description = { version: '1', preset: 'tiny' } as RunDescription;
+const metrics = (step: number) => ({ step, loss: 1 / step }) as Metrics;
+const message = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => 'no error',
+    (error) => String(error).replaceAll(folder, 'RUN'),
+  );
+
+test('metrics end where the checkpoint ends', async () => {
+  const run = await RunFolder.create(folder, description);
+  for (let step = 1; step <= 5; step++) await run.append(metrics(step));
+  await run.close();
+  const file = join(folder, 'metrics.jsonl');
+  await writeFile(file, `${await readFile(file, 'utf8')}{"step":6,"lo`);
+  const again = await RunFolder.open(folder);
+  expect(again.description).toEqual(description);
+  expect((await again.metricsUpTo(3)).map(({ step }) => step)).toEqual([1, 2, 3]);
+  await again.append(metrics(4));
+  await again.close();
+  expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(4);
+  expect(await message(again.metricsUpTo(5))).toMatchInlineSnapshot(`"RunError: train: RUN/metrics.jsonl: it ends at step 4, and the checkpoint is of step 5; restore the file, or begin a new run"`);
+});
+
+test('the last two checkpoints are kept; half a one is swept away', async () => {
+  const run = await RunFolder.create(folder, description);
+  for (const step of [2, 4, 6]) await run.save(step, Uint8Array.of(step), Uint8Array.of(step, step));
+  expect(await run.checkpoints()).toEqual([4, 6]);
+  expect(await run.load(6)).toMatchObject({ model: { 0: 6 }, optimizer: { 1: 6 } });
+  expect(await findModel(folder)).toBe(join(folder, 'checkpoints/step-000006/model.safetensors'));
+  await rm(join(folder, 'checkpoints', '.step-000008.1.tmp'), { force: true });
+  await writeFile(join(folder, 'checkpoints', '.step-000008.1.tmp'), '');
+  await run.clean(4);
+  expect(await readdir(join(folder, 'checkpoints'))).toEqual(['step-000004']);
+  await writeFile(join(folder, 'model.safetensors'), '');
+  expect(await findModel(folder)).toBe(join(folder, 'model.safetensors'));
+  await run.close();
+});
+
+test('folders that are no runs', async () => {
+  await writeFile(join(base, 'config.json'), '{"format":"other"}');
+  expect((await message(RunFolder.open(base))).replaceAll(base, 'BASE')).toMatchInlineSnapshot(`"RunError: train: BASE/config.json: this is not the description of a run"`);
+  await RunFolder.create(folder, description);
+  expect(await message(findModel(folder))).toMatchInlineSnapshot(`"FileError: openModel: RUN: there is no model and no checkpoint in this folder; train one first"`);
+  expect(await message(findModel(join(folder, 'nothing')))).toMatchInlineSnapshot(`"FileError: openModel: RUN/nothing: there is no such file or folder; give a model or a run of \`zeroseg train\`"`);
+});

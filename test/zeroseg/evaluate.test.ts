@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { evaluate } from '../../src/zeroseg/evaluate.ts';
+import type { Image, LabelMap } from '../../src/zeroseg/image.ts';
+import { pixelScores } from '../../src/zeroseg/scoring.ts';
+import { assemble, type Segmenter, type SegmentOptions, type Vocabulary } from '../../src/zeroseg/segmenter.ts';
+
+const vocabulary: Vocabulary = { names: ['dog', 'sofa'], embeddings: new Float32Array(4), scale: 100 };
+const image: Image = { width: 4, height: 1, data: new Uint8Array(12) };
+const affinity = Float32Array.of(0.9, 0.1, 0.2, 0.6);
+
+/** Two segments: the left half scores 0.9 for dog, the right half 0.6 for sofa. Counts how often it is asked. */
+function twoHalves(): { segmenter: Segmenter; calls: () => number } {
+  let calls = 0;
+  const segmenter = {
+    segment: async (_: Image, __: Vocabulary, { threshold }: SegmentOptions) => {
+      calls++;
+      const resized = { width: 4, height: 1 };
+      const windows = [
+        {
+          box: [0, 0, 1, 4] as [number, number, number, number],
+          segmentOf: Uint8Array.of(0, 0, 1, 1),
+          affinity,
+          scores: pixelScores(affinity, 2, threshold),
+        },
+      ];
+      return { windows, resized, labels: assemble(windows, resized, image, 2, threshold !== undefined) };
+    },
+  };
+  return { segmenter: segmenter as unknown as Segmenter, calls: () => calls };
+}
+
+const photo = (id: string, ...data: number[]) => ({
+  id,
+  load: async (): Promise<{ image: Image; labels: LabelMap }> => ({
+    image,
+    labels: { width: 4, height: 1, data: Uint8Array.from(data) },
+  }),
+});
+
+test('a score for each threshold, from one look at each photo', async () => {
+  const { segmenter, calls } = twoHalves();
+  const photos = [photo('a', 1, 1, 0, 255), photo('b', 1, 1, 2, 2)];
+  const scores = await evaluate(segmenter, photos, vocabulary, { thresholds: [0.5, 0.7, 0.75, 0.95] });
+  expect(calls()).toBe(2);
+  // At 0.5 the right half is sofa, from 0.7 on background; 0.95 is more than any score and counts as 0.9.
+  expect(scores.map((score) => score.iou())).toEqual([
+    [0, 1, 2 / 3],
+    [1 / 3, 1, 0],
+    [1 / 3, 1, 0],
+    [1 / 3, 1, 0],
+  ]);
+  expect(scores[0]?.meanIou({ background: false })).toBeCloseTo(5 / 6);
+});
+
+test('photos that cannot be used are told and left out', async () => {
+  const { segmenter } = twoHalves();
+  const broken = { id: 'c', load: () => Promise.reject(new Error('the file is damaged')) };
+  const failed: string[] = [];
+  const done: number[] = [];
+  const [score] = await evaluate(segmenter, [broken, photo('d', 1, 7, 0, 0), photo('e', 1, 1, 2, 2)], vocabulary, {
+    thresholds: [0.5],
+    failed: (id, reason) => failed.push(`${id}: ${reason}`),
+    progress: (n) => {
+      done.push(n);
+      return true;
+    },
+  });
+  expect(failed).toMatchInlineSnapshot(`
+    [
+      "c: the file is damaged",
+      "d: its label map has label 7; classes are numbered 0 to 2",
+    ]
+  `);
+  expect(done).toEqual([1, 2, 3]);
+  expect(score?.images).toBe(1);
+});
+
+test('ends when it is told to', async () => {
+  const { segmenter, calls } = twoHalves();
+  const photos = Array.from({ length: 5 }, (_, i) => photo(String(i), 1, 1, 2, 2));
+  await evaluate(segmenter, photos, vocabulary, { thresholds: [0.5], progress: (n) => n < 2 });
+  expect(calls()).toBe(2);
+});
