@@ -90,8 +90,9 @@ async function demo(context: Context, { out, steps, adapter }: DemoArguments): P
     ...chosen,
   });
   terminal.out(
-    "\nThe path is proven; the words are not: the teacher's weights are random, so it cannot tell a cat from a cloud.\n" +
-      'With a trained CLIP (zeroseg cache --clip FOLDER) the names mean what they say.\n\n' +
+    "\nThe path is proven; the words are not: the teacher's weights are random, so it cannot tell a cat from a cloud, and\n" +
+      'calls everything alike. How the model divides photos is in the report. With a trained CLIP (zeroseg cache --clip\n' +
+      'FOLDER) the words mean what they say.\n\n' +
       `  curves and samples  ${join(where.run, 'report.html')}\n` +
       `  ${overlays.length} overlays          ${join(where.segments, '*.overlay.png')}`,
   );

@@ -82,7 +82,7 @@ function randomSource(name: string, config: ClipConfig): ClipSource {
     config,
     scale: 100,
     isRandom: true,
-    weightsHash: async () => createHash('sha256').update(`${name} seed 0 version 3`).digest('hex'),
+    weightsHash: async () => createHash('sha256').update(`${name} seed 0`).digest('hex'),
     vision: (device) => randomClipVision(device, config),
     text: (device) => randomClipText(device, config),
     tokens: async (kind = 'clip') => (kind === 'hash' ? hashedTokens(config.text.vocab) : Tokenizer.clip()),
