@@ -37,7 +37,7 @@ function draw() {
     new uPlot({
       title, width: place.clientWidth, height: 220, cursor: { sync: { key: 'steps' } },
       scales: { x: { time: false }, y: log && positive ? { distr: 3 } : {} },
-      axes: [{ size: 32 }, { size: 58, values: (u, ticks) => ticks.map((v) => v == null ? '' : short(v)) }],
+      axes: [{ size: 32 }, { size: 66, values: (u, ticks) => ticks.map((v) => v == null ? '' : short(v)) }],
       series: [{ label: 'step' }, ...lines.map((_, i) => smooth && i === 0
         ? { label: 'step\\'s own', stroke: '#a9c9ee', width: 1, points: { show: false }, value: (u, v) => short(v) }
         : { label: smooth ? 'mean' : 'value', stroke: '#0b68cb', width: 2, points: { show: raw.length < 3 }, value: (u, v) => short(v) })],
