@@ -68,7 +68,9 @@ describe('finding the checkpoint', () => {
       at('parts', 'model.safetensors.index.json'),
       JSON.stringify({ weight_map: { ...map, extra: map['logit_scale'] } }),
     );
-    expect(await message(openClip(at('parts')))).toMatchInlineSnapshot(`"CheckpointError: BASE/parts/model.safetensors.index.json: tensor 'extra' is not in model-00001-of-00002.safetensors; download the files again"`);
+    expect(await message(openClip(at('parts')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/parts/model.safetensors.index.json: tensor 'extra' is not in model-00001-of-00002.safetensors; download the files again"`,
+    );
   });
 
   test('among companions, with sizes in a JSON of the same name', async () => {
@@ -83,17 +85,25 @@ describe('finding the checkpoint', () => {
     expect([config.vision.heads, config.text.heads, config.activation]).toEqual([2, 4, 'gelu']);
 
     await writeFile(at('companions', 'b.safetensors'), writeSafetensors(clipTensors()));
-    expect(await message(openClip(at('companions')))).toMatchInlineSnapshot(`"CheckpointError: BASE/companions: holds more than one CLIP (a.safetensors, b.safetensors); name the file"`);
+    expect(await message(openClip(at('companions')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/companions: holds more than one CLIP (a.safetensors, b.safetensors); name the file"`,
+    );
   });
 
   test('what is no CLIP is refused', async () => {
     await mkdir(at('empty'));
-    expect(await message(openClip(at('empty')))).toMatchInlineSnapshot(`"CheckpointError: BASE/empty: holds no safetensors file; a CLIP of Hugging Face has model.safetensors and config.json"`);
+    expect(await message(openClip(at('empty')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/empty: holds no safetensors file; a CLIP of Hugging Face has model.safetensors and config.json"`,
+    );
     await writeFile(at('empty', 'x.safetensors'), writeSafetensors([]));
-    expect(await message(openClip(at('empty')))).toMatchInlineSnapshot(`"CheckpointError: BASE/empty/x.safetensors: holds no CLIP: neither 'vision_model.embeddings.class_embedding' (Hugging Face) nor 'visual.class_embedding' (OpenAI) is there"`);
+    expect(await message(openClip(at('empty')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/empty/x.safetensors: holds no CLIP: neither 'vision_model.embeddings.class_embedding' (Hugging Face) nor 'visual.class_embedding' (OpenAI) is there"`,
+    );
     await mkdir(at('headless'));
     await writeFile(at('headless', 'model.safetensors'), writeSafetensors(clipTensors()));
-    expect(await message(openClip(at('headless')))).toMatchInlineSnapshot(`"CheckpointError: BASE/headless/model.safetensors: the image tower is 16 wide; its number of heads is not known: put a config.json (as Hugging Face has it) beside the file"`);
+    expect(await message(openClip(at('headless')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/headless/model.safetensors: the image tower is 16 wide; its number of heads is not known: put a config.json (as Hugging Face has it) beside the file"`,
+    );
   });
 });
 
@@ -101,7 +111,9 @@ describe('the tokenizer', () => {
   test('that of the folder goes first, and must fit', async () => {
     await writeClip(at('words'));
     const clip = await openClip(at('words'));
-    expect(await message(clip.tokens())).toMatchInlineSnapshot(`"CheckpointError: BASE/words/model.safetensors: its text tower knows 50 tokens, and CLIP's own tokenizer has 49408; put the checkpoint's tokenizer.json beside it, or give --tokenizer hash to run with words that mean nothing"`);
+    expect(await message(clip.tokens())).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/words/model.safetensors: its text tower knows 50 tokens, and CLIP's own tokenizer has 49408; put the checkpoint's tokenizer.json beside it, or give --tokenizer hash to run with words that mean nothing"`,
+    );
     expect((await clip.tokens('hash')).size).toBe(50);
     // Two letters and a merge, with ids that fit 50.
     const symbols = ['a', 'b', 'a</w>', 'b</w>', 'ab</w>', '<|startoftext|>', '<|endoftext|>'];
@@ -116,7 +128,9 @@ describe('the tokenizer', () => {
   test('merges.txt', async () => {
     await writeClip(at('merges'));
     await writeFile(at('merges', 'merges.txt'), (await Tokenizer.clip()).mergesText());
-    expect(await message((await openClip(at('merges'))).tokens())).toMatchInlineSnapshot(`"CheckpointError: BASE/merges/model.safetensors: its text tower knows 50 tokens, and BASE/merges/merges.txt has 49408; put the checkpoint's tokenizer.json beside it, or give --tokenizer hash to run with words that mean nothing"`);
+    expect(await message((await openClip(at('merges'))).tokens())).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/merges/model.safetensors: its text tower knows 50 tokens, and BASE/merges/merges.txt has 49408; put the checkpoint's tokenizer.json beside it, or give --tokenizer hash to run with words that mean nothing"`,
+    );
   });
 });
 

@@ -32,7 +32,9 @@ test('metrics end where the checkpoint ends', async () => {
   await again.append(metrics(4));
   await again.close();
   expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(4);
-  expect(await message(again.metricsUpTo(5))).toMatchInlineSnapshot(`"RunError: train: RUN/metrics.jsonl: it ends at step 4, and the checkpoint is of step 5; restore the file, or begin a new run"`);
+  expect(await message(again.metricsUpTo(5))).toMatchInlineSnapshot(
+    `"RunError: train: RUN/metrics.jsonl: it ends at step 4, and the checkpoint is of step 5; restore the file, or begin a new run"`,
+  );
 });
 
 test('the last two checkpoints are kept; half a one is swept away', async () => {
@@ -52,8 +54,14 @@ test('the last two checkpoints are kept; half a one is swept away', async () => 
 
 test('folders that are no runs', async () => {
   await writeFile(join(base, 'config.json'), '{"format":"other"}');
-  expect((await message(RunFolder.open(base))).replaceAll(base, 'BASE')).toMatchInlineSnapshot(`"RunError: train: BASE/config.json: this is not the description of a run"`);
+  expect((await message(RunFolder.open(base))).replaceAll(base, 'BASE')).toMatchInlineSnapshot(
+    `"RunError: train: BASE/config.json: this is not the description of a run"`,
+  );
   await RunFolder.create(folder, description);
-  expect(await message(findModel(folder))).toMatchInlineSnapshot(`"FileError: openModel: RUN: there is no model and no checkpoint in this folder; train one first"`);
-  expect(await message(findModel(join(folder, 'nothing')))).toMatchInlineSnapshot(`"FileError: openModel: RUN/nothing: there is no such file or folder; give a model or a run of \`zeroseg train\`"`);
+  expect(await message(findModel(folder))).toMatchInlineSnapshot(
+    `"FileError: openModel: RUN: there is no model and no checkpoint in this folder; train one first"`,
+  );
+  expect(await message(findModel(join(folder, 'nothing')))).toMatchInlineSnapshot(
+    `"FileError: openModel: RUN/nothing: there is no such file or folder; give a model or a run of \`zeroseg train\`"`,
+  );
 });

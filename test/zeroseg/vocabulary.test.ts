@@ -23,7 +23,9 @@ describe('templates', () => {
     expect(fillTemplate('the {}.', '$&')).toBe('the $&.');
     expect(templateList()).toHaveLength(80);
     expect(templateList('simple')).toEqual(['a photo of a {}.']);
-    expect(() => templateList([])).toThrowErrorMatchingInlineSnapshot(`[RangeError: makeVocabulary: there must be a template; \`{}\` alone is one]`);
+    expect(() => templateList([])).toThrowErrorMatchingInlineSnapshot(
+      `[RangeError: makeVocabulary: there must be a template; \`{}\` alone is one]`,
+    );
   });
 
   test('normalise, mean, normalise; or mean, normalise', () => {
@@ -82,6 +84,8 @@ describe('embedding', () => {
 
   test('a row of a larger vocabulary is refused', () => {
     const text = randomClipText(device.current, config);
-    expect(() => text.embed([[49406]])).toThrowErrorMatchingInlineSnapshot(`[ShapeError: clip text: token 49406 is not in the vocabulary of 50; use the checkpoint's tokenizer]`);
+    expect(() => text.embed([[49406]])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: clip text: token 49406 is not in the vocabulary of 50; use the checkpoint's tokenizer]`,
+    );
   });
 });
