@@ -15,11 +15,11 @@ type Operand = 'q' | 'k' | 'v' | 'y';
 /** Where the rows of an operand lie: first element, and strides from image to image, from head to head, from row to row. */
 type Place = `${Operand}${'Start' | 'Image' | 'Head' | 'Row'}`;
 type Extent = 'images' | 'heads' | 'queries' | 'keys' | 'width' | 'causal';
-type Params = Record<Extent | Place, 'u32'> & { readonly scale: 'f32' };
+export type Params = Record<Extent | Place, 'u32'> & { readonly scale: 'f32' };
 
 export type AttentionParams = { readonly [K in keyof Params]: number };
 
-const params = {
+export const attentionParams = {
   ...uniforms('images', 'heads', 'queries', 'keys', 'width', 'causal'),
   scale: 'f32',
   ...uniforms('qStart', 'qImage', 'qHead', 'qRow', 'kStart', 'kImage', 'kHead', 'kRow'),
@@ -40,7 +40,7 @@ const grid = (octets: number, code: (name: string) => string): string =>
 const kept = (octets: number, prefix: string): string =>
   `array<f32, ${4 * octets}>(${list(4, (r) => list(octets, (c) => `${prefix}${r}_${c}`))})`;
 
-const ground: Piece = {
+export const ground: Piece = {
   name: 'ground',
   wgsl: `
 const LOWEST = -3.40282346e38;
@@ -73,7 +73,7 @@ function makeForward(octets: number): ForwardKernel {
   return kernel({
     name: 'attention',
     bind: forwardBind,
-    params,
+    params: attentionParams,
     use: [ground],
     grid: (p) => [tiles(p.queries) * p.heads * p.images],
     wgsl: `
@@ -165,7 +165,7 @@ export const backwardRows: Kernel<
 > = kernel({
   name: 'attention backward rows',
   bind: { y: 'read T', dy: 'read T', stats: 'read f32', rows: 'write f32' },
-  params,
+  params: attentionParams,
   override: { WG: 64 },
   use: [ground],
   grid: (p, { WG }) => [Math.ceil((p.images * p.heads * p.queries) / WG)],
@@ -289,7 +289,7 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(octets:
   return kernel({
     name: 'attention backward',
     bind,
-    params,
+    params: attentionParams,
     use: [ground],
     grid: (p) => [(tiles(p.queries) + tiles(p.keys)) * p.heads * p.images],
     wgsl: `

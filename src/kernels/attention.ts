@@ -10,6 +10,7 @@ import {
   packedBackwardKernel,
   WIDEST_HEAD,
 } from './attention-kernels.ts';
+import { laneBackward, laneForward, laneRows, packedLaneBackward } from './attention-lanes.ts';
 
 export interface AttentionOptions {
   /** What scores are multiplied by; default: head width ** -0.5. */
@@ -80,7 +81,9 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
   const { y, rowsOf } = forward(qkv, qkv, qkv, [images, rows, channels], params);
   return differentiable(y, [qkv], (dy) => {
     const dqkv = empty(qkv);
-    dispatch(packedBackwardKernel(width), { q: qkv, k: qkv, v: qkv, dy, rows: rowsOf(dy), dqkv }, params);
+    const tensors = { q: qkv, k: qkv, v: qkv, dy, rows: rowsOf(dy), dqkv };
+    if (inLanes(qkv, params)) dispatch(packedLaneBackward(width), tensors, params);
+    else dispatch(packedBackwardKernel(width), tensors, params);
     return [dqkv];
   });
 }
@@ -119,12 +122,22 @@ export function crossAttention(
   });
 }
 
+/** Whether the form for CPU adapters can be used: rows are read four values at a time. */
+function inLanes(
+  { device }: Tensor,
+  { causal, scale, images, heads, queries, keys, ...places }: AttentionParams,
+): boolean {
+  return device.isSoftware && Object.values(places).every((place) => place % 4 === 0);
+}
+
 /** Attention with q, k and v in tensors of their own. */
 function separate(q: Tensor, k: Tensor, v: Tensor, params: AttentionParams): Tensor {
   const { y, rowsOf } = forward(q, k, v, q.shape, params);
   return differentiable(y, [q, k, v], (dy) => {
     const [dq, dk, dv] = [empty(q), empty(k), empty(v)];
-    dispatch(backwardKernel(params.width), { q, k, v, dy, rows: rowsOf(dy), dq, dk, dv }, params);
+    const tensors = { q, k, v, dy, rows: rowsOf(dy), dq, dk, dv };
+    if (inLanes(q, params)) dispatch(laneBackward(params.width), tensors, params);
+    else dispatch(backwardKernel(params.width), tensors, params);
     return [dq, dk, dv];
   });
 }
@@ -140,12 +153,15 @@ function forward(
   const { images, heads, queries, width } = params;
   const y = empty(q, shape);
   const stats = empty(q, [images, heads, queries, 2], 'f32');
-  dispatch(forwardKernel(width), { q, k, v, y, stats }, params);
+  const tensors = { q, k, v, y, stats };
+  if (inLanes(q, params)) dispatch(laneForward(width), tensors, params);
+  else dispatch(forwardKernel(width), tensors, params);
   return {
     y,
     rowsOf: (dy) => {
       const rows = empty(q, [images, heads, queries, 3], 'f32');
-      dispatch(backwardRows, { y, dy, stats, rows }, params);
+      if (inLanes(q, params)) dispatch(laneRows, { y, dy, stats, rows }, params);
+      else dispatch(backwardRows, { y, dy, stats, rows }, params);
       return rows;
     },
   };

@@ -139,7 +139,7 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
     if (!t) throw new Error(`internal: ${kernel.name} was launched without '${name}'`);
     if (t.device !== bound[0]?.device) throw new StepError(`${kernel.name}: '${name}' is on another device`);
     const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
-    if (type === 'T') {
+    if (type === 'T' || type === 'vec4<T>') {
       if (t.dtype === 'u32' || (element && element !== t.dtype)) {
         throw new StepError(
           `${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${element ?? 'f32 or f16'}`,
