@@ -1,12 +1,11 @@
 import type { Piece } from './kernel.ts';
 
 /**
- * Sum, maximum and minimum over the WG invocations of a workgroup; every invocation gets the result. All of them must
+ * Sum and maximum over the WG invocations of a workgroup; every invocation gets the result. All of them must
  * call it, from uniform control flow. The kernel declares `override WG`, a power of two.
  */
 export const joinSum: Piece = join('joinSum', '0.0', 'a + b');
 export const joinMax: Piece = join('joinMax', '-3.40282346e38', 'max(a, b)');
-export const joinMin: Piece = join('joinMin', '3.40282346e38', 'min(a, b)');
 
 function join(name: string, empty: string, combine: string): Piece {
   return {

@@ -50,11 +50,6 @@ export function record<R>(recording: Recording, body: () => R): R {
   }
 }
 
-/** The next launch number: launches made later have this or a greater one. */
-export function nextOrder(): number {
-  return order;
-}
-
 /** The recording that is going on, if any. */
 export function currentRecording(): Recording | undefined {
   return current;

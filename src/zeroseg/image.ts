@@ -405,7 +405,8 @@ export function resizeBilinear(
   return result;
 }
 
-function between(inputs: number, outputs: number): { low: Int32Array; high: Int32Array; part: Float64Array } {
+/** Half-pixel centres, without antialiasing: the inputs at and after each output, and how far it lies between them. */
+export function between(inputs: number, outputs: number): { low: Int32Array; high: Int32Array; part: Float64Array } {
   const low = new Int32Array(outputs);
   const high = new Int32Array(outputs);
   const part = new Float64Array(outputs);

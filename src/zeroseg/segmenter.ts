@@ -3,7 +3,15 @@ import type { Device } from '../gpu/device.ts';
 import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Image, imagenetMean, imagenetStd, keepRatioSize, type LabelMap, resizeBilinear } from './image.ts';
+import {
+  between,
+  type Image,
+  imagenetMean,
+  imagenetStd,
+  keepRatioSize,
+  type LabelMap,
+  resizeBilinear,
+} from './image.ts';
 import type { Inference } from './model.ts';
 import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './scoring.ts';
 import { slidingWindows, type WindowBox } from './windows.ts';
@@ -255,14 +263,14 @@ export function* scoreRows(
   const scores = new Float64Array(output.width * columns.length);
   for (let y = 0; y < output.height; y++) {
     const low = down.low[y] as number;
-    const high = Math.min(low + 1, resized.height - 1);
+    const high = down.high[y] as number;
     for (const known of cached.keys()) if (known < low) cached.delete(known);
     const upper = averagedRow(windows, low, resized.width, columns, names, cached);
     const lower = averagedRow(windows, high, resized.width, columns, names, cached);
     const v = down.part[y] as number;
     for (let x = 0; x < output.width; x++) {
       const left = (across.low[x] as number) * columns.length;
-      const right = Math.min((across.low[x] as number) + 1, resized.width - 1) * columns.length;
+      const right = (across.high[x] as number) * columns.length;
       const u = across.part[x] as number;
       for (let k = 0; k < columns.length; k++) {
         const above = (upper[left + k] as number) * (1 - u) + (upper[right + k] as number) * u;
@@ -317,16 +325,4 @@ function averagedRow(
   }
   cached.set(y, row);
   return row;
-}
-
-/** Half-pixel centres: for each output, the input at or below it and how far it lies beyond. */
-function between(inputs: number, outputs: number): { low: Int32Array; part: Float64Array } {
-  const low = new Int32Array(outputs);
-  const part = new Float64Array(outputs);
-  for (let i = 0; i < outputs; i++) {
-    const at = Math.max(0, ((i + 0.5) * inputs) / outputs - 0.5);
-    low[i] = Math.min(inputs - 1, Math.floor(at));
-    part[i] = at - (low[i] as number);
-  }
-  return { low, part };
 }
