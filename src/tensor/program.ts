@@ -43,6 +43,10 @@ export class Program {
   readonly #memories: ReadonlyMap<Storage, Memory>;
   readonly #slots: readonly Slot[];
   readonly #own: readonly GPUBuffer[];
+  /** What {@link encode} calls, laid flat: at 1000 launches a step every property that is looked up counts. */
+  readonly #pipelines: readonly (GPUComputePipeline | undefined)[];
+  readonly #groups: readonly GPUBindGroup[];
+  readonly #grids: Uint32Array;
   #disposed = false;
 
   private constructor(
@@ -61,6 +65,10 @@ export class Program {
     this.#memories = memories;
     this.#slots = slots;
     this.#own = own;
+    // A pipeline stays set until another one is.
+    this.#pipelines = bound.map(({ pipeline }, i) => (pipeline === bound[i - 1]?.pipeline ? undefined : pipeline));
+    this.#groups = bound.map(({ group }) => group);
+    this.#grids = Uint32Array.from(bound.flatMap(({ launch }) => launch.grid));
   }
 
   /**
@@ -140,13 +148,14 @@ export class Program {
     return this.#slots.map((slot) => slot.buffer);
   }
 
+  /** Two or three calls a launch and nothing else: no objects are made here, on the host or on the GPU. */
   encode(pass: GPUComputePassEncoder): void {
-    let pipeline: GPUComputePipeline | undefined;
-    for (const bound of this.bound) {
-      if (bound.pipeline !== pipeline) pass.setPipeline((pipeline = bound.pipeline));
-      pass.setBindGroup(0, bound.group);
-      const [x, y, z] = bound.launch.grid;
-      pass.dispatchWorkgroups(x, y, z);
+    const [pipelines, groups, grids] = [this.#pipelines, this.#groups, this.#grids];
+    for (let i = 0, at = 0; i < groups.length; i++, at += 3) {
+      const pipeline = pipelines[i];
+      if (pipeline) pass.setPipeline(pipeline);
+      pass.setBindGroup(0, groups[i]);
+      pass.dispatchWorkgroups(grids[at] as number, grids[at + 1] as number, grids[at + 2] as number);
     }
   }
 
@@ -286,7 +295,8 @@ async function bindAll(
       if (!memory) {
         throw new StepError(`${launch.label}: uses a tensor ${formatShape(tensor.shape)} whose memory was freed`);
       }
-      const size = Math.max(16, Math.ceil(tensor.storage.bytes / 4) * 4);
+      // Whole vec4s, so that kernels that take four elements at a time need no other form for the last ones.
+      const size = Math.max(16, Math.ceil(tensor.storage.bytes / 16) * 16);
       if (size > device.limits.maxStorageBufferBindingSize) {
         throw new OutOfMemoryError(
           `${launch.label}: binds a tensor ${formatShape(tensor.shape)} of ${formatBytes(size)}; '${device.name}' binds at ` +

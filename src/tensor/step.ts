@@ -94,6 +94,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const fed = new Set([...placeholders.values()].map((t) => t.storage));
   const program = await Program.build(device, launches, held, fed);
 
+  const feeds = [...placeholders].map(([key, placeholder]) => new Feed(name, key, placeholder, program));
   const timer = options.time ? new Timer(device, program) : undefined;
   let disposed = false;
   const outputs = new Map<Tensor, Tensor>();
@@ -109,7 +110,12 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     if (disposed) throw new StepError(`${name}: this step was disposed`);
     device.check();
     const encoder = device.gpu.createCommandEncoder({ label: name });
-    feed(name, program, placeholders, values, encoder);
+    for (const key in values) {
+      if (placeholders.has(key)) continue;
+      const names = [...placeholders.keys()].join(', ') || 'none';
+      throw new StepError(`${name}: there is no input '${key}'; it has ${names}`);
+    }
+    for (const feed of feeds) feed.put(values[feed.key], encoder);
     if (options.check) {
       device.gpu.queue.submit([encoder.finish()]);
       const pending = runChecked(name, program);
@@ -203,52 +209,69 @@ function writesLasting(launch: Launch): boolean {
   });
 }
 
-function feed(
-  name: string,
-  program: Program,
-  placeholders: ReadonlyMap<string, Tensor>,
-  values: Readonly<Record<string, InputValue>>,
-  encoder: GPUCommandEncoder,
-): void {
-  for (const key of Object.keys(values)) {
-    if (!placeholders.has(key)) {
-      throw new StepError(
-        `${name}: there is no input '${key}'; it has ${[...placeholders.keys()].join(', ') || 'none'}`,
-      );
-    }
+/** One input of a step, and how its values get to where the program reads them. */
+class Feed {
+  readonly key: string;
+  readonly #step: string;
+  readonly #placeholder: Tensor;
+  readonly #queue: GPUQueue;
+  readonly #buffer: GPUBuffer;
+  readonly #offset: number;
+  /** Where numbers and lists are laid out, made when the first comes. */
+  #typed: HostArray | undefined;
+
+  constructor(step: string, key: string, placeholder: Tensor, program: Program) {
+    const { buffer, offset } = program.memoryOf(placeholder.storage);
+    this.key = key;
+    this.#step = step;
+    this.#placeholder = placeholder;
+    this.#queue = program.device.gpu.queue;
+    this.#buffer = buffer;
+    this.#offset = offset;
   }
-  const { queue } = program.device.gpu;
-  for (const [key, placeholder] of placeholders) {
-    const value = values[key];
-    const expected = `${placeholder.dtype} ${formatShape(placeholder.shape)}`;
-    if (value === undefined) throw new StepError(`${name}: input '${key}' is missing; expected ${expected}`);
-    const memory = program.memoryOf(placeholder.storage);
+
+  put(value: InputValue | undefined, encoder: GPUCommandEncoder): void {
+    const { size, dtype, storage } = this.#placeholder;
+    if (value === undefined) throw this.#complaint('is missing; expected ');
     if (value instanceof Tensor) {
       const from = memoryOf(value.storage);
-      if (!from || value.dtype !== placeholder.dtype || value.size !== placeholder.size) {
+      if (!from || value.dtype !== dtype || value.size !== size) {
         const found = from
           ? `${value.dtype} ${formatShape(value.shape)}`
           : 'a tensor without memory; read it, or return it from a step';
-        throw new StepError(`${name}: input '${key}' must be ${expected}; got ${found}`);
+        throw this.#complaint('must be ', `; got ${found}`);
       }
-      if (value.size > 0) encoder.copyBufferToBuffer(from.buffer, from.offset, memory.buffer, 0, value.storage.bytes);
-      continue;
+      if (size > 0) encoder.copyBufferToBuffer(from.buffer, from.offset, this.#buffer, this.#offset, storage.bytes);
+      return;
     }
-    const data = hostValues(value, placeholder.dtype);
-    if (!data || data.length !== placeholder.size) {
+    const data = this.#values(value);
+    if (data?.length !== size) {
       const found = data ? `${data.length} values` : `a ${(value as HostArray).constructor.name}`;
-      throw new StepError(`${name}: input '${key}' must be ${expected} (${placeholder.size} values); got ${found}`);
+      throw this.#complaint('must be ', ` (${size} values); got ${found}`);
     }
-    if (data.length > 0) queue.writeBuffer(memory.buffer, 0, data as GPUAllowSharedBufferSource);
+    if (size > 0) this.#queue.writeBuffer(this.#buffer, this.#offset, data as GPUAllowSharedBufferSource);
   }
-}
 
-function hostValues(value: number | readonly number[] | HostArray, dtype: DType): HostArray | undefined {
-  const plain = typeof value === 'number' ? [value] : value;
-  if (plain instanceof Float32Array) return dtype === 'f32' ? plain : undefined;
-  if (plain instanceof Uint32Array) return dtype === 'u32' ? plain : undefined;
-  if (!Array.isArray(plain)) return undefined;
-  return dtype === 'u32' ? new Uint32Array(plain) : new Float32Array(plain);
+  /** The values as they lie on the GPU; undefined where the kind is wrong, of another length where that is. */
+  #values(value: number | readonly number[] | HostArray): HostArray | undefined {
+    const { size, dtype } = this.#placeholder;
+    if (value instanceof Float32Array) return dtype === 'f32' ? value : undefined;
+    if (value instanceof Uint32Array) return dtype === 'u32' ? value : undefined;
+    if (dtype === 'f16') return undefined;
+    const length = typeof value === 'number' ? 1 : Array.isArray(value) ? value.length : undefined;
+    if (length === undefined) return undefined;
+    const array = dtype === 'u32' ? Uint32Array : Float32Array;
+    if (length !== size) return new array(length);
+    this.#typed ??= new array(size);
+    if (typeof value === 'number') this.#typed[0] = value;
+    else this.#typed.set(value);
+    return this.#typed;
+  }
+
+  #complaint(rule: string, found = ''): StepError {
+    const { dtype, shape } = this.#placeholder;
+    return new StepError(`${this.#step}: input '${this.key}' ${rule}${dtype} ${formatShape(shape)}${found}`);
+  }
 }
 
 /** The body ran twice; whatever differs is a number or a decision that was frozen into the recording. */

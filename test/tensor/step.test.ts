@@ -5,7 +5,7 @@ import { gradients } from '../../src/tensor/grad.ts';
 import { read, readAll } from '../../src/tensor/read.ts';
 import { dispatch, empty } from '../../src/tensor/record.ts';
 import { run, step } from '../../src/tensor/step.ts';
-import { lasting, tensor } from '../../src/tensor/tensor.ts';
+import { lasting, type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { useDevice } from '../support/device.ts';
 
 const device = useDevice();
@@ -57,6 +57,42 @@ describe('steps', () => {
     expect([...(await read(y))]).toEqual([208, 218]);
     expect(device.current.buffersMade).toBe(made);
     twice.dispose();
+  });
+
+  it('makes no buffer and no bind group when it is replayed, whatever its inputs are', async () => {
+    const w = lasting(device.current, [2], new Float32Array([10, 20]));
+    using other = await step(device.current, { x: [2] }, ({ x }) => add(x, x));
+    const inputs = { x: [2], y: [2], z: [], ids: { shape: [2], dtype: 'u32' } } as const;
+    using all = await step(device.current, inputs, ({ x, y, z, ids }) => [
+      add(add(x, y), w),
+      add(z, z),
+      add(x, x),
+      ids,
+    ]);
+    const prototype = Object.getPrototypeOf(device.current.gpu) as Record<string, (...args: unknown[]) => unknown>;
+    const made: string[] = [];
+    const names = ['createBuffer', 'createBindGroup', 'createBindGroupLayout', 'createComputePipeline'] as const;
+    const originals = names.map((name) => prototype[name] as (...args: unknown[]) => unknown);
+    names.forEach((name, i) => {
+      prototype[name] = function (this: unknown, ...args) {
+        made.push(name);
+        return (originals[i] as (...args: unknown[]) => unknown).apply(this, args);
+      };
+    });
+    try {
+      for (let i = 0; i < 10; i++) {
+        all({ x: [i, 1], y: other({ x: new Float32Array([i, i]) }), z: i, ids: new Uint32Array([i, i]) });
+      }
+      expect(made).toEqual([]);
+      device.current.destroyBuffer(device.current.buffer(16, 'counted'));
+      expect(made).toEqual(['createBuffer']);
+    } finally {
+      names.forEach((name, i) => {
+        prototype[name] = originals[i] as (...args: unknown[]) => unknown;
+      });
+    }
+    const [sum] = all({ x: [1, 2], y: [3, 4], z: 0, ids: [0, 0] }) as [Tensor, ...Tensor[]];
+    expect([...(await read(sum))]).toEqual([14, 26]);
   });
 
   it('takes results of another step as inputs', async () => {
