@@ -100,10 +100,10 @@ export class Device implements Disposable {
     if (this.#failure) throw this.#failure;
   }
 
-  /** A buffer that can be bound, copied from and written; counted in {@link bytes}. */
+  /** A buffer that can be bound (as whole vec4s), copied from and written; counted in {@link bytes}. */
   buffer(bytes: number, label: string, usage: number = bufferUsage.storage): GPUBuffer {
     this.check();
-    const size = Math.max(16, Math.ceil(bytes / 4) * 4);
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     if (size > this.limits.maxBufferSize) {
       throw new OutOfMemoryError(
         `${label} needs a buffer of ${formatBytes(size)}; '${this.name}' allows ${formatBytes(this.limits.maxBufferSize)}; ` +
