@@ -1,13 +1,14 @@
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
 import { dispatch } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { BLOCK, blockWords } from './clip.ts';
+import { blockWords } from './clip.ts';
 
 /** One page of packed parameters, with all that belongs to them at the same places. */
 export interface AdamWPage {
   readonly parameters: Tensor;
   readonly m: Tensor;
   readonly v: Tensor;
+  /** f32, or f16 where parameters are computed with in f16. */
   readonly gradients: Tensor;
   /** A word per 64 floats: see `blockWord`. */
   readonly blocks: Tensor;
@@ -45,7 +46,7 @@ export function adamWRates(t: number, lr: number, beta1: number, beta2: number, 
  */
 export function adamW(page: AdamWPage, rates: Tensor, factor: Tensor, constants: AdamWConstants, clear = false): void {
   const { beta1, beta2, eps, weightDecay } = constants;
-  const params = { n: page.parameters.size, beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps, weightDecay };
+  const params = { n: page.parameters.size / 4, beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps, weightDecay };
   const { parameters, m, v, gradients, blocks } = page;
   const tensors = { parameters, m, v, gradients, blocks, rates, factor };
   if (clear) dispatch(updateAndClear, tensors, params);
@@ -54,31 +55,35 @@ export function adamW(page: AdamWPage, rates: Tensor, factor: Tensor, constants:
 
 /** `sum ← sum + share · gradients` on a page, in one launch: accumulation over micro-batches. */
 export function accumulatePage(sum: Tensor, gradients: Tensor, blocks: Tensor, share: number): void {
-  dispatch(accumulate, { sum, gradients, blocks }, { n: sum.size, share });
+  dispatch(accumulate, { sum, gradients, blocks }, { n: sum.size / 4, share });
 }
 
-/** Copies a gradient to its place in a page, as f32. */
+/** Copies a gradient to its place in a page. */
 export function copyGradient(x: Tensor, y: Tensor): void {
   dispatch(copy, { x, y }, { n: x.size });
 }
 
-// A workgroup takes BLOCKS blocks, an invocation one float of each: so a block's word is one load for all of them.
-const override = { WG: BLOCK, BLOCKS: 4 } as const;
-const grid = ({ n }: { n: number }, { BLOCKS }: { BLOCKS: number }): number[] => [Math.ceil(n / (BLOCK * BLOCKS))];
+// An invocation takes four floats.
+const override = { WG: 64 } as const;
+const grid = ({ n }: { n: number }, { WG }: { WG: number }): number[] => [Math.ceil(n / WG)];
 
-const update = updateKernel('adamw', 'read f32', '');
-const updateAndClear = updateKernel('adamw and clear', 'update f32', 'gradients[i] = 0.0;');
+const update = updateKernel('adamw', 'read vec4<T>', '');
+const updateAndClear = updateKernel(
+  'adamw and clear',
+  'update vec4<T>',
+  'gradients[i] = select(gradients[i], vec4<T>(), inside);',
+);
 
-// Padding is left alone.
+// Padding is left alone: nobody reads it, but it may hold anything.
 function updateKernel<const G extends Binding>(
   name: string,
   gradients: G,
   clear: string,
 ): Kernel<
   {
-    parameters: 'update f32';
-    m: 'update f32';
-    v: 'update f32';
+    parameters: 'update vec4<f32>';
+    m: 'update vec4<f32>';
+    v: 'update vec4<f32>';
     gradients: G;
     blocks: 'read u32';
     rates: 'read f32';
@@ -90,9 +95,9 @@ function updateKernel<const G extends Binding>(
   return kernel({
     name,
     bind: {
-      parameters: 'update f32',
-      m: 'update f32',
-      v: 'update f32',
+      parameters: 'update vec4<f32>',
+      m: 'update vec4<f32>',
+      v: 'update vec4<f32>',
       gradients,
       blocks: 'read u32',
       rates: 'read f32',
@@ -105,30 +110,28 @@ function updateKernel<const G extends Binding>(
     wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let first = flatGroup(g, size) * BLOCKS;
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  let word = blocks[i / 16u];
+  let inside = holds(word, i);
   let scale = factor[0];
-  for (var block = first; block < min(first + BLOCKS, params.n / BLOCK); block++) {
-    let word = blocks[block];
-    let i = block * BLOCK + l;
-    if (l >= valuesOf(word)) { continue; }
-    if (scale >= 0.0) {
-      let d = gradients[i] * scale;
-      let mean = params.beta1 * m[i] + params.rest1 * d;
-      let square = params.beta2 * v[i] + params.rest2 * d * d;
-      m[i] = mean;
-      v[i] = square;
-      let kept = select(1.0, 1.0 - rates[0] * params.weightDecay, decays(word));
-      parameters[i] = parameters[i] * kept - rates[1] * mean / (sqrt(square) * rates[2] + params.eps);
-    }
-    ${clear}
+  if (scale >= 0.0) {
+    let d = select(vec4f(), vec4f(gradients[i]) * scale, inside);
+    let mean = params.beta1 * m[i] + params.rest1 * d;
+    let square = params.beta2 * v[i] + params.rest2 * d * d;
+    m[i] = mean;
+    v[i] = square;
+    let kept = select(1.0, 1.0 - rates[0] * params.weightDecay, decays(word));
+    parameters[i] = parameters[i] * kept - rates[1] * mean / (sqrt(square) * rates[2] + params.eps);
   }
+  ${clear}
 }`,
   });
 }
 
 const accumulate = kernel({
   name: 'accumulate gradients',
-  bind: { sum: 'update f32', gradients: 'read f32', blocks: 'read u32' },
+  bind: { sum: 'update vec4<f32>', gradients: 'read vec4<T>', blocks: 'read u32' },
   params: { n: 'u32', share: 'f32' },
   override,
   use: [blockWords],
@@ -136,17 +139,15 @@ const accumulate = kernel({
   wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let first = flatGroup(g, size) * BLOCKS;
-  for (var block = first; block < min(first + BLOCKS, params.n / BLOCK); block++) {
-    let i = block * BLOCK + l;
-    if (l < valuesOf(blocks[block])) { sum[i] += params.share * gradients[i]; }
-  }
+  let i = flatGroup(g, size) * WG + l;
+  if (i >= params.n) { return; }
+  sum[i] += select(vec4f(), params.share * vec4f(gradients[i]), holds(blocks[i / 16u], i));
 }`,
 });
 
 const copy = kernel({
   name: 'copy gradient',
-  bind: { x: 'read T', y: 'write f32' },
+  bind: { x: 'read T', y: 'write T' },
   params: { n: 'u32' },
   override: { WG: 64 },
   grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
@@ -154,6 +155,6 @@ const copy = kernel({
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
-  if (i < params.n) { y[i] = f32(x[i]); }
+  if (i < params.n) { y[i] = x[i]; }
 }`,
 });
