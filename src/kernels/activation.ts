@@ -21,12 +21,10 @@ export const tanhPiece: Piece = {
   wgsl: `
 fn tanhOf(x: f32) -> f32 {
   let z = x * x;
-  if (z < 0.390625) {
-    return x + x * z * ((((-5.70498872745e-3 * z + 2.06390887954e-2) * z - 5.37397155531e-2) * z + 1.33314422036e-1) * z
-      - 3.33332819422e-1);
-  }
+  let near = x + x * z * ((((-5.70498872745e-3 * z + 2.06390887954e-2) * z - 5.37397155531e-2) * z + 1.33314422036e-1) * z
+    - 3.33332819422e-1);
   let y = 1.0 - 2.0 / (exp(2.0 * min(abs(x), 44.0)) + 1.0);
-  return select(y, -y, x < 0.0);
+  return select(select(y, -y, x < 0.0), near, z < 0.390625);
 }`,
 };
 

@@ -1,4 +1,6 @@
+import type { Device } from '../gpu/device.ts';
 import type { Piece } from '../gpu/kernel.ts';
+import { type Elements, elementsOf } from '../tensor/elements.ts';
 import { type Shape, ShapeError, size } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { sum } from './reduce.ts';
@@ -12,9 +14,9 @@ const operands = ['a', 'b', 'c'] as const;
 type AxisParam = `${'size' | 'a' | 'b' | 'c'}${0 | 1 | 2 | 3 | 4 | 5}`;
 
 /** The params of a kernel that reads up to three operands of other shapes than its result. */
-export const broadcastParams: Readonly<Record<'n' | AxisParam, 'u32'>> = Object.fromEntries(
-  ['n', ...places.flatMap((k) => [`size${k}`, ...operands.map((name) => `${name}${k}`)])].map((name) => [name, 'u32']),
-) as Record<'n' | AxisParam, 'u32'>;
+export const broadcastParams: Readonly<Record<AxisParam, 'u32'>> = Object.fromEntries(
+  places.flatMap((k) => [`size${k}`, ...operands.map((name) => `${name}${k}`)]).map((name) => [name, 'u32']),
+) as Record<AxisParam, 'u32'>;
 
 /**
  * `operandOffsets(i)`: where element i of the result finds its operands a, b, c. The axes come last first; the outermost one
@@ -40,19 +42,33 @@ ${places
 }`,
 };
 
+/**
+ * How an operand gives four neighbouring elements of the result: `fours`, as four neighbours that begin at a multiple of four;
+ * `same`, one element four times. `each`, for all operands or none: it gives single elements.
+ */
+export type Way = 'fours' | 'same' | 'each';
+
 /** How to run over a result: its shape, and the params and the constant RANK for {@link operandOffsets}. */
 export interface Broadcast {
   readonly shape: Shape;
-  readonly params: Readonly<Record<'n' | AxisParam, number>>;
+  readonly elements: Elements;
+  readonly params: Readonly<Record<AxisParam, number>>;
   readonly constants: { readonly RANK: number };
+  readonly ways: Readonly<Record<(typeof operands)[number], Way>>;
 }
 
 /**
- * Plans an op whose operands broadcast as in NumPy.
+ * Plans an op whose operands, some of a, b and c in that order, broadcast as in NumPy. Messages may call them something else.
  *
  * @throws ShapeError when the shapes do not fit, or have more than six axes that cannot be merged.
  */
-export function broadcast(op: string, shapes: Readonly<Record<string, Shape>>): Broadcast {
+export function broadcast(
+  op: string,
+  device: Device,
+  operandShapes: Readonly<Partial<Record<(typeof operands)[number], Shape>>>,
+  called: Readonly<Record<string, string>> = {},
+): Broadcast {
+  const shapes = Object.fromEntries(Object.entries(operandShapes).map(([name, one]) => [called[name] ?? name, one]));
   const list = Object.values(shapes);
   const rank = Math.max(0, ...list.map((one) => one.length));
   const shape = Array.from({ length: rank }, (_, i) => {
@@ -77,17 +93,26 @@ export function broadcast(op: string, shapes: Readonly<Record<string, Shape>>): 
     else axes.push({ size: length, strides });
   }
   if (axes.length > RANK) throw new ShapeError(op, `more than ${RANK} axes cannot be broadcast at once`, shapes);
-  const params: Record<string, number> = { n: size(shape) };
+  const params: Record<string, number> = {};
   for (const k of places) {
     params[`size${k}`] = axes[k]?.size ?? 1;
     operands.forEach((name, n) => {
       params[`${name}${k}`] = axes[k]?.strides[n] ?? 0;
     });
   }
+  // Four neighbours lie in one row if rows are whole fours, or if there is one row only.
+  const together = axes.length <= 1 || (axes[0] as { size: number }).size % 4 === 0;
+  const ways = operands.map((name, n) => {
+    if (!together) return [name, 'each'];
+    return [name, axes[0]?.strides[n] === 1 ? 'fours' : 'same'];
+  });
   return {
     shape,
-    params: params as Record<'n' | AxisParam, number>,
+    // Not in fours, each element of the result counts as one.
+    elements: elementsOf(device, size(shape) * (together ? 1 : 4)),
+    params: params as Record<AxisParam, number>,
     constants: { RANK: axes.length },
+    ways: Object.fromEntries(ways),
   };
 }
 

@@ -1,9 +1,10 @@
-import { type Kernel, kernel, type Piece } from '../gpu/kernel.ts';
+import { type Binding, type Kernel, kernel, type Piece } from '../gpu/kernel.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
-import { broadcast, broadcastParams, operandOffsets, sumTo } from './broadcast.ts';
+import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';
 
 // One table each: the op as a WGSL expression in f32, and its gradient. What an expression names, its kernel binds.
 
@@ -177,22 +178,21 @@ export function addScalar(x: Tensor, value: number): Tensor {
  * @throws ShapeError when the shapes do not fit.
  */
 export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
-  const { shape, params, constants } = broadcast('where', { a: a.shape, b: b.shape, condition: condition.shape });
-  const kernels = whereKernels[condition.dtype === 'u32' ? 'u32' : 'T'];
-  const y = empty(a, shape);
-  dispatch(kernels.forward, { a, b, c: condition, y }, params, constants);
+  const plan = broadcast('where', a.device, { a: a.shape, b: b.shape, c: condition.shape }, { c: 'condition' });
+  const y = empty(a, plan.shape);
+  launchBroadcast(whereForms.forward, plan, { a, b, c: condition }, y);
   return differentiable(y, [a, b], (dy) => {
     const da = empty(dy);
-    dispatch(kernels.da, { dy, c: condition, dx: da }, params, constants);
+    launchBroadcast(whereForms.da, plan, { dy, c: condition }, da);
     const db = empty(dy);
-    dispatch(kernels.db, { dy, c: condition, dx: db }, params, constants);
+    launchBroadcast(whereForms.db, plan, { dy, c: condition }, db);
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   });
 }
 
 function applyUnary(name: keyof typeof unary, x: Tensor, p = 0, q = 0): Tensor {
   const { forward, backward, keeps } = unaryKernels[name];
-  const params = { n: x.size, p, q };
+  const params = { ...elementsOf(x.device, x.size), p, q };
   const y = empty(x);
   dispatch(forward, { x, y }, params);
   if (!backward) return y;
@@ -204,55 +204,43 @@ function applyUnary(name: keyof typeof unary, x: Tensor, p = 0, q = 0): Tensor {
 }
 
 function applyBinary(name: keyof typeof binary, a: Tensor, b: Tensor): Tensor {
-  const { shape, params, constants } = broadcast(name, { a: a.shape, b: b.shape });
-  const kernels = binaryKernels[name];
-  const y = empty(a, shape);
-  dispatch(kernels.forward, { a, b, y }, params, constants);
+  const plan = broadcast(name, a.device, { a: a.shape, b: b.shape });
+  const { forward, da, db } = binary[name];
+  const y = empty(a, plan.shape);
+  launchBroadcast({ name, expression: forward }, plan, { a, b }, y);
   return differentiable(y, [a, b], (dy) => {
-    const towards = (gradient: Kernel | undefined, x: Tensor) => {
-      if (!gradient) return sumTo(dy, x.shape);
+    const towards = (suffix: 'a' | 'b', expression: string, x: Tensor) => {
+      if (expression === 'dy') return sumTo(dy, x.shape);
       const dx = empty(dy);
-      const all: Record<string, Tensor> = { a, b, dy, dx };
-      const bound = Object.fromEntries(gradient.names.map((binding) => [binding, all[binding] as Tensor]));
-      dispatch(gradient, bound, params, constants);
+      launchBroadcast({ name: `${name}-backward-${suffix}`, expression }, plan, { a, b, dy }, dx);
       return sumTo(dx, x.shape);
     };
-    return [towards(kernels.da, a), towards(kernels.db, b)];
+    return [towards('a', da, a), towards('b', db, b)];
   });
 }
 
-// An invocation takes EACH elements, a workgroup's width apart, so that neighbours read neighbours.
-const override = { WG: 64, EACH: 4 } as const;
-
-function grid({ n }: { n: number }, { WG, EACH }: { WG: number; EACH: number }): number[] {
-  return [Math.ceil(n / (WG * EACH))];
-}
-
-function loop(body: string): string {
-  return `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let first = flatGroup(g, size) * (WG * EACH) + l;
-  for (var k = 0u; k < EACH; k++) {
-    let i = first + k * WG;
-    if (i < params.n) {
-${body}
-    }
-  }
-}`;
+/** WGSL: the vec4f of what a function of numbers gives for each component of vec4fs. */
+function componentwise(name: string, inputs: readonly string[]): string {
+  return `vec4f(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
 }
 
 function makeUnary(name: string, { forward, derivative, use = [] }: Unary) {
-  const params = { n: 'u32', p: 'f32', q: 'f32' } as const;
   const keeps = derivative && /\by\b/.test(derivative) ? 'y' : 'x';
-  const shared = { params, override, use, grid };
+  const shared = {
+    params: { ...elementParams, p: 'f32', q: 'f32' },
+    override: elementOverride,
+    use,
+    grid: elementGrid,
+  } as const;
   return {
     keeps,
     forward: kernel({
       ...shared,
       name,
-      bind: { x: 'read T', y: 'write T' },
-      wgsl: loop(`let x = f32(x[i]);\ny[i] = T(${forward});`),
+      bind: { x: 'read vec4<T>', y: 'write vec4<T>' },
+      wgsl: `
+fn value(x: f32) -> f32 { return ${forward}; }
+${elementLoop(`    let v = vec4f(x[i]);\n    y[i] = vec4<T>(${componentwise('value', ['v'])});`)}`,
     }),
     backward:
       derivative === undefined
@@ -260,57 +248,100 @@ function makeUnary(name: string, { forward, derivative, use = [] }: Unary) {
         : kernel({
             ...shared,
             name: `${name}-backward`,
-            bind: { v: 'read T', dy: 'read T', dx: 'write T' },
-            wgsl: loop(`let ${keeps} = f32(v[i]);\ndx[i] = T(f32(dy[i]) * (${derivative}));`),
+            bind: { v: 'read vec4<T>', dy: 'read vec4<T>', dx: 'write vec4<T>' },
+            wgsl: `
+fn slope(${keeps}: f32) -> f32 { return ${derivative}; }
+${elementLoop(`    let kept = vec4f(v[i]);\n    dx[i] = vec4<T>(vec4f(dy[i]) * ${componentwise('slope', ['kept'])});`)}`,
           }),
   };
 }
 
-/** A kernel that writes `to` from an expression in some of a, b, c (broadcast) and dy (of the result's shape). */
-function broadcastKernel<const N extends string, const Y extends string>(
-  name: string,
-  expression: string,
-  names: readonly N[],
-  to: Y,
-  condition: 'u32' | 'T' = 'T',
-) {
-  const read = names.map((one) => [one, one === 'c' ? `read ${condition}` : 'read T']);
-  const offset: Record<string, string> = { a: 'at.x', b: 'at.y', c: 'at.z', dy: 'i' };
+type Read = 'a' | 'b' | 'c' | 'dy';
+
+/**
+ * Launches the kernel that writes `to` from an expression in some of a, b, c (broadcast) and dy (of the result's shape). There is
+ * one for each way in which the operands are read.
+ */
+function launchBroadcast(
+  { name, expression }: Fused,
+  { elements, params, constants, ways }: Broadcast,
+  tensors: Readonly<Partial<Record<Read, Tensor>>>,
+  to: Tensor,
+): void {
+  const names = (['a', 'b', 'c', 'dy'] as const).filter((one) => new RegExp(`\\b${one}\\b`).test(expression));
+  const bound = Object.fromEntries(names.map((one) => [one, tensors[one] as Tensor]));
+  const inFours = ways.a !== 'each';
+  const reads = names.map((one): Operand => {
+    const isU32 = bound[one]?.dtype === 'u32';
+    return { name: one, isU32, way: one === 'dy' ? (inFours ? 'fours' : 'each') : ways[one] };
+  });
+  const key = [name, ...reads.map(({ way, isU32 }) => `${way}${isU32 ? ' of u32' : ''}`)].join();
+  let made = broadcastKernels.get(key);
+  if (!made) broadcastKernels.set(key, (made = makeBroadcast(name, expression, reads, inFours)));
+  dispatch(made, { ...bound, to }, { ...elements, ...params }, constants);
+}
+
+interface Operand {
+  readonly name: Read;
+  readonly way: Way;
+  readonly isU32: boolean;
+}
+
+type BroadcastKernel = Kernel<
+  Record<string, Binding>,
+  typeof elementParams & typeof broadcastParams,
+  { WG: number; RANK: number }
+>;
+const broadcastKernels = new Map<string, BroadcastKernel>();
+
+function makeBroadcast(name: string, expression: string, reads: readonly Operand[], inFours: boolean): BroadcastKernel {
+  const bind: Record<string, Binding> = {};
+  for (const { name: one, way, isU32 } of reads) {
+    bind[one] = isU32 ? 'read u32' : way === 'fours' ? 'read vec4<T>' : 'read T';
+  }
+  bind['to'] = inFours ? 'write vec4<T>' : 'write T';
+  const offset = { a: 'at.x', b: 'at.y', c: 'at.z', dy: inFours ? '4u * i' : 'i' } as const;
+  const load = ({ name: one, way, isU32 }: Operand): string => {
+    const at = offset[one];
+    if (way === 'each') return `f32(${one}[${at}])`;
+    if (way === 'same') return `vec4f(f32(${one}[${at}]))`;
+    if (!isU32) return `vec4f(${one}[(${at}) / 4u])`;
+    return `vec4f(${[0, 1, 2, 3].map((k) => `f32(${one}[${at} + ${k}u])`).join(', ')})`;
+  };
+  const names = reads.map(({ name: one }) => one);
   return kernel({
     name,
-    bind: { ...Object.fromEntries(read), [to]: 'write T' } as Record<N, 'read T'> & Record<Y, 'write T'>,
-    params: broadcastParams,
-    override: { ...override, RANK: 1 },
+    bind,
+    params: { ...elementParams, ...broadcastParams },
+    override: { ...elementOverride, RANK: 1 },
     use: [operandOffsets],
-    grid,
-    wgsl: loop(
-      `let at = operandOffsets(i);
-${names.map((one) => `let ${one} = f32(${one}[${offset[one]}]);`).join('\n')}
-${to}[i] = T(${expression});`,
-    ),
-  });
+    grid: elementGrid,
+    wgsl: `
+fn value(${names.map((one) => `${one}: f32`).join(', ')}) -> f32 { return ${expression}; }
+${elementLoop(`    let at = operandOffsets(${inFours ? '4u * i' : 'i'});
+${reads.map((one) => `    let ${one.name}In = ${load(one)};`).join('\n')}
+    to[i] = ${
+      inFours
+        ? `vec4<T>(${componentwise(
+            'value',
+            names.map((one) => `${one}In`),
+          )})`
+        : `T(value(${names.map((one) => `${one}In`).join(', ')}))`
+    };`)}`,
+  }) as unknown as BroadcastKernel;
 }
 
-function makeBinary(name: string, { forward, da, db }: Binary) {
-  const backward = (expression: string, suffix: string): Kernel | undefined => {
-    if (expression === 'dy') return undefined;
-    const names = (['a', 'b', 'dy'] as const).filter((one) => new RegExp(`\\b${one}\\b`).test(expression));
-    return broadcastKernel(`${name}-backward-${suffix}`, expression, names, 'dx') as unknown as Kernel;
-  };
-  return {
-    forward: broadcastKernel(name, forward, ['a', 'b'], 'y'),
-    da: backward(da, 'a'),
-    db: backward(db, 'b'),
-  };
+/** A kernel by its name, which says what its expression is. */
+interface Fused {
+  readonly name: string;
+  readonly expression: string;
 }
 
-function makeWhere(condition: 'u32' | 'T') {
-  return {
-    forward: broadcastKernel('where', 'select(b, a, c != 0.0)', ['a', 'b', 'c'], 'y', condition),
-    da: broadcastKernel('where-backward-a', 'select(0.0, dy, c != 0.0)', ['dy', 'c'], 'dx', condition),
-    db: broadcastKernel('where-backward-b', 'select(dy, 0.0, c != 0.0)', ['dy', 'c'], 'dx', condition),
-  };
-}
+const whereForms = {
+  forward: { name: 'where', expression: 'select(b, a, c != 0.0)' },
+  da: { name: 'where-backward-a', expression: 'select(0.0, dy, c != 0.0)' },
+  db: { name: 'where-backward-b', expression: 'select(dy, 0.0, c != 0.0)' },
+} as const;
 
 function mapTable<K extends string, A, B>(table: Readonly<Record<K, A>>, make: (name: K, entry: A) => B): Record<K, B> {
   return Object.fromEntries(
@@ -319,5 +350,3 @@ function mapTable<K extends string, A, B>(table: Readonly<Record<K, A>>, make: (
 }
 
 const unaryKernels = mapTable<keyof typeof unary, Unary, ReturnType<typeof makeUnary>>(unary, makeUnary);
-const binaryKernels = mapTable<keyof typeof binary, Binary, ReturnType<typeof makeBinary>>(binary, makeBinary);
-const whereKernels = { u32: makeWhere('u32'), T: makeWhere('T') };
