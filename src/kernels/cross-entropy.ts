@@ -37,7 +37,7 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
   }
   if (C === 0) throw new ShapeError('crossEntropy', 'there must be at least one class', { logits: logits.shape });
   const { ignoreIndex, reduction = 'mean' } = options;
-  const constants = laneConstants({ outer: N, length: C, inner: 1 });
+  const constants = laneConstants(logits.device, { outer: N, length: C, inner: 1 });
   // No class is as large as that: the launch could not hold its logits.
   const params = { N, C, ignored: ignoreIndex ?? 0xffffffff };
 

@@ -74,10 +74,10 @@ export function assignNormalise(a: Tensor, eps = 1): Tensor {
   const params = { rows: a.size > 0 ? lines.outer : 0, length: lines.length };
   const y = empty(a);
   const inverse = empty(a, a.shape.slice(0, -1), 'f32');
-  dispatch(normalise, { a, y, inverse }, { ...params, eps }, laneConstants(lines));
+  dispatch(normalise, { a, y, inverse }, { ...params, eps }, laneConstants(a.device, lines));
   return differentiable(y, [a], (dy) => {
     const da = empty(a);
-    dispatch(normaliseBackward, { a, inverse, dy, da }, params, laneConstants(lines));
+    dispatch(normaliseBackward, { a, inverse, dy, da }, params, laneConstants(a.device, lines));
     return [da];
   });
 }
@@ -130,7 +130,7 @@ function chosen(
   if (lines.length === 0) throw new ShapeError(op, 'there is nothing to choose from', { logits: logits.shape });
   const gumbel = noise ?? (key && randomGumbel(key, logits.shape, stream));
   const params = { ...lines, inverseTau: 1 / tau };
-  const constants = laneConstants(lines);
+  const constants = laneConstants(logits.device, lines);
 
   const soft = empty(logits);
   const hard = empty(logits);

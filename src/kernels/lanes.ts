@@ -1,3 +1,4 @@
+import type { Device } from '../gpu/device.ts';
 import type { Piece } from '../gpu/kernel.ts';
 
 /**
@@ -17,18 +18,26 @@ export const laneOverrides = { WG: 64, LANES: 8, ACROSS: 0 } as const;
  * Lanes for some lines. Neighbouring invocations should read neighbouring addresses: with `inner` 1 they are lanes of one
  * line, otherwise (ACROSS) neighbouring lines.
  *
- * Joining the lanes costs barriers, which are dear on CPUs, so there are no more lanes than addresses side by side (8: a
- * sector of 32 bytes) unless the lines are too few to fill a GPU.
+ * On a GPU there are no more lanes than addresses side by side (8: a sector of 32 bytes) unless the lines are too few to fill
+ * it: joining lanes costs barriers. On a CPU, where barriers are dear and neighbours read nothing at once, a line has one lane
+ * as long as there is a line for every lane of its few vector units.
  */
 export function laneConstants(
+  device: Device,
   { outer, length, inner }: Lines,
   most = 64,
 ): { WG: number; LANES: number; ACROSS: number } {
+  const lines = outer * inner;
   const across = inner >= 8;
+  if (device.isSoftware) {
+    let lanes = 1;
+    while (lanes < most && lines * lanes < 32 && lanes * 16 < length) lanes *= 2;
+    return { WG: Math.max(lanes, lines < 4096 ? 8 : 64), LANES: lanes, ACROSS: Number(across) };
+  }
   const enough = across ? 1 : 8;
   let lanes = 1;
   while (lanes < (across ? Math.min(most, 8) : most) && lanes * 4 < length) {
-    if (lanes >= enough && outer * inner * lanes >= 32768) break;
+    if (lanes >= enough && lines * lanes >= 32768) break;
     lanes *= 2;
   }
   return { WG: Math.max(64, across ? 32 * lanes : lanes), LANES: lanes, ACROSS: Number(across) };
@@ -50,14 +59,16 @@ fn lineStart(line: u32, length: u32, inner: u32) -> u32 { return line / inner * 
 };
 
 /**
- * Sum, two sums, or maximum over the lanes of each line; every lane gets the result. All invocations of the workgroup must call it, from
+ * Sums or maxima over the lanes of each line; every lane gets the result. All invocations of the workgroup must call it, from
  * uniform control flow.
  */
 export const laneSum: Piece = join('laneSum', 'a + b');
 export const laneSums: Piece = join('laneSums', 'a + b', 'vec2f');
+export const laneSumFours: Piece = join('laneSumFours', 'a + b', 'vec4f');
 export const laneMax: Piece = join('laneMax', 'max(a, b)');
+export const laneMaxFours: Piece = join('laneMaxFours', 'max(a, b)', 'vec4f');
 
-function join(name: string, combine: string, type: 'f32' | 'vec2f' = 'f32'): Piece {
+function join(name: string, combine: string, type: 'f32' | 'vec2f' | 'vec4f' = 'f32'): Piece {
   return {
     name,
     needs: [lanePlace],

@@ -66,7 +66,7 @@ export function l2Normalize(x: Tensor, eps = 1e-12): Tensor {
   const cols = x.shape.at(-1);
   if (cols === undefined) throw new ShapeError('l2Normalize', 'x needs an axis', { x: x.shape });
   const rows = size(x.shape.slice(0, -1));
-  const constants = laneConstants({ outer: rows, length: cols, inner: 1 });
+  const constants = laneConstants(x.device, { outer: rows, length: cols, inner: 1 });
   const y = empty(x);
   const length = empty(x, [rows], 'f32');
   dispatch(l2Forward, { x, y, length }, { rows, cols, eps }, constants);

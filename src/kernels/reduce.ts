@@ -115,7 +115,7 @@ function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor
   const { outer, length, inner } = lines;
   const y = empty(x, shape);
   // Where neighbours are other lines, strips alone fill the GPU: no lanes, no barriers.
-  const constants = laneConstants(lines, inner >= 8 && length > 64 ? 1 : 64);
+  const constants = laneConstants(x.device, lines, inner >= 8 && length > 64 ? 1 : 64);
   const groups = Math.ceil((outer * inner) / linesPerGroup(constants));
   // A lane adds some 32 elements by itself; more go to other workgroups, until the GPU is busy.
   const strips = Math.min(Math.ceil(length / (32 * constants.LANES)), Math.ceil(2048 / Math.max(1, groups)));
@@ -128,7 +128,12 @@ function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor
   const partial = empty(x, [outer, used, inner], 'f32');
   dispatch(sumKernels.first, { x, y: partial }, { ...lines, chunk, strips: used, factor: 1 }, constants);
   const rest = { outer, length: used, inner };
-  dispatch(sumKernels.last, { x: partial, y }, { ...rest, chunk: used, strips: 1, factor }, laneConstants(rest));
+  dispatch(
+    sumKernels.last,
+    { x: partial, y },
+    { ...rest, chunk: used, strips: 1, factor },
+    laneConstants(x.device, rest),
+  );
   return y;
 }
 
@@ -214,7 +219,7 @@ function argExtreme(which: Extreme, x: Tensor, axis: number): Tensor {
 function extreme(which: Extreme, x: Tensor, lines: Lines, shape: Shape): { y: Tensor; index: Tensor } {
   const y = empty(x, shape);
   const index = empty(x, shape, 'u32');
-  dispatch(extremeKernels[which], { x, y, index }, { ...lines }, laneConstants(lines, 256));
+  dispatch(extremeKernels[which], { x, y, index }, { ...lines }, laneConstants(x.device, lines, 256));
   return { y, index };
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { logSoftmax, softmax } from '../../src/kernels/softmax.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read } from '../../src/tensor/read.ts';
@@ -34,23 +34,37 @@ function logSoftmaxOf(line: number[]): number[] {
   return line.map((v) => v - top - Math.log(total));
 }
 
-const rows = [[[1]], [[5, 1]], [[3, 17]], [[2, 3, 65]], [[7, 197]], [[2, 1100]], [[300, 3]], [[0, 4]]] as const;
-const columns = [[[2, 1, 1]], [[2, 5, 3]], [[2, 17, 65]], [[3, 197, 9]], [[2, 3, 0]]] as const;
+const rows = [
+  [[1]],
+  [[5, 1]],
+  [[3, 17]],
+  [[2, 3, 65]],
+  [[7, 197]],
+  [[2, 1100]],
+  [[300, 3]],
+  [[300, 4]],
+  [[131, 197]],
+  [[0, 4]],
+] as const;
+const columns = [[[2, 1, 1]], [[2, 5, 3]], [[2, 17, 65]], [[3, 197, 9]], [[3, 197, 12]], [[2, 3, 0]]] as const;
 const shifted = (_input: number, i: number, random: () => number) => 3 * normal(random) + (i % 2 ? 100 : 98);
 
-for (const [name, op, of] of [
-  ['softmax', softmax, softmaxOf],
-  ['logSoftmax', logSoftmax, logSoftmaxOf],
-] as const) {
-  checkOp(name, (x) => op(x), {
-    reference: ([x]) => eachLine(x as Ref, (x as Ref).shape.length - 1, of),
-    cases: [...rows, { shapes: [[3, 33]], values: shifted }],
-  });
-  checkOp(`${name} along a middle axis`, (x) => op(x, 1), {
-    reference: ([x]) => eachLine(x as Ref, 1, of),
-    cases: columns,
-  });
+function checkBoth(): void {
+  for (const [name, op, of] of [
+    ['softmax', softmax, softmaxOf],
+    ['logSoftmax', logSoftmax, logSoftmaxOf],
+  ] as const) {
+    checkOp(name, (x) => op(x), {
+      reference: ([x]) => eachLine(x as Ref, (x as Ref).shape.length - 1, of),
+      cases: [...rows, { shapes: [[3, 33]], values: shifted }, { shapes: [[130, 33]], values: shifted }],
+    });
+    checkOp(`${name} along a middle axis`, (x) => op(x, 1), {
+      reference: ([x]) => eachLine(x as Ref, 1, of),
+      cases: columns,
+    });
+  }
 }
+checkBoth();
 
 checkOp('softmax far from 0', (x) => softmax(x), {
   reference: ([x]) => eachLine(x as Ref, 1, softmaxOf),
@@ -90,4 +104,12 @@ describe('softmax', () => {
       `[ShapeError: softmax: axis -1 does not exist; got x []]`,
     );
   });
+});
+
+// The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over lanes.
+describe('as on a GPU', () => {
+  const device = useDevice();
+  beforeAll(() => void vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false));
+  afterAll(() => void vi.restoreAllMocks());
+  checkBoth();
 });

@@ -1,0 +1,197 @@
+import type { Device } from '../gpu/device.ts';
+import { type Binding, type Kernel, kernel, type Piece, type Scalar } from '../gpu/kernel.ts';
+import { dispatch } from '../tensor/record.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import {
+  type Lines,
+  laneConstants,
+  laneMax,
+  laneMaxFours,
+  laneOverrides,
+  lanePlace,
+  laneSum,
+  laneSumFours,
+  linesPerGroup,
+} from './lanes.ts';
+
+/**
+ * How the lines of an axis lie in memory, and so how a kernel reads them. F is the type of what one load gives, S of what
+ * belongs to a line.
+ *
+ * - `ones`: element by element, whatever the lines (F and S are f32).
+ * - `rows`: lines of neighbours, in whole fours (F is vec4f, S f32).
+ * - `columns`: neighbours are four other lines, each component has its own (F and S are vec4f).
+ * - `ragged`: lines of neighbours, not in whole fours (197 tokens); for CPUs. An invocation takes four lines, which together are
+ *   whole fours again: where they meet inside a vec4, it carries the first line's part over to the next (F is vec4f, S f32).
+ */
+type Layout = 'ones' | 'rows' | 'columns' | 'ragged';
+
+/** WGSL for what is done to a line, in terms of F and S. Beside it a body has `line`, its number, and `start`, `lead` below. */
+export interface LineCode {
+  /** A loop over the line: in `code` the elements are variables (F) with the names of their bindings. */
+  readonly each: (code: string) => string;
+  /** In `each`: `expression` (F), or `otherwise` where an element belongs to another line. */
+  readonly inLine: (expression: string, otherwise: string) => string;
+  /** A loop that writes to a binding what `expression` (F) is of the elements. */
+  readonly write: (to: string, expression: string) => string;
+  /** Sum or maximum (S) over what each invocation of the line has in a variable of type F. */
+  readonly sum: (value: string) => string;
+  readonly max: (value: string) => string;
+  /** The first element of the line (f32), of a binding. Not for `columns`. */
+  readonly first: (binding: string) => string;
+}
+
+export interface LineSpec {
+  readonly name: string;
+  /** What has the shape of the lines. */
+  readonly elements: Readonly<Record<string, 'read T' | 'write T'>>;
+  /** Read by the place in the line, the same for all lines. Only where lines are rows. */
+  readonly along?: readonly string[];
+  /** One number per line, read or written by the body at `line`; written where `lead`. Only where lines are rows. */
+  readonly perLine?: Readonly<Record<string, Binding>>;
+  readonly params?: Readonly<Record<string, Scalar>>;
+  readonly use?: readonly Piece[];
+  readonly body: (code: LineCode) => string;
+}
+
+type LineKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof laneOverrides>;
+
+/**
+ * What is done to every line of an axis, said once: the kernel for the layout that suits the lines and the device is made when it
+ * is first launched.
+ */
+export function lineKernel(
+  spec: LineSpec,
+): (tensors: Readonly<Record<string, Tensor>>, lines: Lines, params?: Readonly<Record<string, number>>) => void {
+  const made = new Map<Layout, LineKernel>();
+  return (tensors, lines, params = {}) => {
+    const { device } = Object.values(tensors)[0] as Tensor;
+    const layout = layoutOf(device, lines);
+    let one = made.get(layout);
+    if (!one) made.set(layout, (one = makeKernel(spec, layout)));
+    const loads = { ...lines };
+    if (layout === 'rows') loads.length /= 4;
+    if (layout === 'columns') loads.inner /= 4;
+    const constants = layout === 'ragged' ? { WG: 8, LANES: 1, ACROSS: 0 } : laneConstants(device, loads);
+    dispatch(one, tensors, { ...loads, ...params }, constants);
+  };
+}
+
+/** Four ragged lines to an invocation are too few invocations for a GPU, and for a CPU unless there are some hundred lines. */
+const MANY_RAGGED = 128;
+
+function layoutOf(device: Device, { outer, length, inner }: Lines): Layout {
+  if (inner > 1) return inner % 4 === 0 ? 'columns' : 'ones';
+  if (length % 4 === 0) return 'rows';
+  return device.isSoftware && outer >= MANY_RAGGED && length >= 4 ? 'ragged' : 'ones';
+}
+
+const units: Readonly<Record<Layout, string>> = {
+  ones: 'alias F = f32; alias S = f32; alias Stored = T; const PER = 1u;',
+  columns: 'alias F = vec4f; alias S = vec4f; alias Stored = vec4<T>; const PER = 1u;',
+  rows: 'alias F = vec4f; alias S = f32; alias Stored = vec4<T>; const PER = 4u;',
+  ragged: 'alias F = vec4f; alias S = f32; alias Stored = vec4<T>; const PER = 1u;',
+};
+
+function makeKernel(spec: LineSpec, layout: Layout): LineKernel {
+  const { name, elements, along = [], perLine = {}, params = {}, use = [], body } = spec;
+  const reads = Object.keys(elements).filter((one) => elements[one] === 'read T');
+  const writes = Object.keys(elements).filter((one) => elements[one] === 'write T');
+  const stored = layout === 'ones' ? 'T' : 'vec4<T>';
+  const bind: Record<string, Binding> = { ...perLine };
+  for (const one of reads) bind[one] = `read ${stored}`;
+  for (const one of writes) bind[one] = `write ${stored}`;
+  for (const one of along) bind[one] = layout === 'ragged' ? 'read T' : `read ${stored}`;
+  const isRagged = layout === 'ragged';
+  const inFours = layout === 'rows' || isRagged;
+  const fours = layout === 'columns' ? 'Fours' : '';
+  const code: LineCode = isRagged
+    ? raggedCode(reads, along)
+    : {
+        each: (inside) => `for (var c = lane; c < count; c += LANES) {
+    let i = start + c * params.inner;
+    ${reads.map((one) => `let ${one} = F(${one}[i]);`).join(' ')}
+    ${along.map((one) => `let ${one} = F(${one}[c]);`).join(' ')}
+    ${inside}
+  }`,
+        inLine: (expression) => expression,
+        write: (to, expression) => code.each(`${to}[i] = Stored(${expression});`),
+        sum: (value) => `laneSum${fours}(${inFours ? `acrossSum(${value})` : value}, l)`,
+        max: (value) => `laneMax${fours}(${inFours ? `acrossMax(${value})` : value}, l)`,
+        first: (binding) => `select(0.0, f32(${binding}[start]${inFours ? '.x' : ''}), inside)`,
+      };
+  const text = body(code);
+  const joins = { laneSum, laneSumFours, laneMax, laneMaxFours };
+  return kernel({
+    name,
+    bind,
+    params: { outer: 'u32', length: 'u32', inner: 'u32', ...params } as Record<string, Scalar>,
+    override: laneOverrides,
+    use: [
+      { name: `units of ${layout}`, wgsl: units[layout] },
+      ...use,
+      ...(inFours ? [acrossFours] : []),
+      lanePlace,
+      ...Object.entries(joins).flatMap(([one, piece]) => (text.includes(`${one}(`) ? [piece] : [])),
+    ],
+    grid: ({ outer = 0, inner = 0 }, constants) => {
+      return [Math.ceil((outer * inner) / linesPerGroup(constants) / (isRagged ? 4 : 1))];
+    },
+    wgsl: `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+${isRagged ? raggedLines(writes, text) : lines(text)}
+}`,
+  });
+}
+
+const acrossFours: Piece = {
+  name: 'acrossFours',
+  wgsl: `
+fn acrossSum(v: vec4f) -> f32 { return (v.x + v.y) + (v.z + v.w); }
+fn acrossMax(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }`,
+};
+
+// A workgroup takes WG / LANES lines. Those beyond the last have no elements; their lanes only take part in sums.
+function lines(text: string): string {
+  return `  let line = flatGroup(g, size) * (WG / LANES) + lineOf(l);
+  let lane = laneOf(l);
+  let inside = line < params.outer * params.inner;
+  let lead = inside && lane == 0u;
+  let start = lineStart(line, params.length, params.inner);
+  let count = select(0u, params.length, inside);
+  ${text}`;
+}
+
+function raggedLines(writes: readonly string[], text: string): string {
+  return `  let firstLine = (flatGroup(g, size) * WG + l) * 4u;
+  let lead = true;
+  ${writes.map((one) => `var ${one}Carry = vec4f();`).join(' ')}
+  for (var line = firstLine; line < min(firstLine + 4u, params.outer); line++) {
+  let start = line * params.length;
+  let end = start + params.length;
+  ${text}
+  }`;
+}
+
+function raggedCode(reads: readonly string[], along: readonly string[]): LineCode {
+  const places = (one: string) => [...'xyzw'].map((k) => `f32(${one}[min(c.${k}, params.length - 1u)])`).join(', ');
+  const code: LineCode = {
+    each: (inside) => `for (var v = start / 4u; v * 4u < end; v++) {
+    let at = v * 4u + vec4u(0u, 1u, 2u, 3u);
+    ${reads.map((one) => `let ${one} = F(${one}[v]);`).join(' ')}
+    ${along.length > 0 ? 'let c = at - start;' : ''}
+    ${along.map((one) => `let ${one} = F(${places(one)});`).join(' ')}
+    ${inside}
+  }`,
+    inLine: (expression, otherwise) =>
+      `select(F(${otherwise}), ${expression}, (at >= vec4u(start)) & (at < vec4u(end)))`,
+    write: (to, expression) =>
+      code.each(`let value = select(${expression}, ${to}Carry, at < vec4u(start));
+    if (v * 4u + 4u <= end || line + 1u == params.outer) { ${to}[v] = Stored(value); } else { ${to}Carry = value; }`),
+    sum: (value) => `acrossSum(${value})`,
+    max: (value) => `acrossMax(${value})`,
+    first: (binding) => `f32(${binding}[start / 4u][start % 4u])`,
+  };
+  return code;
+}
