@@ -1,9 +1,11 @@
-import { type Kernel, kernel } from '../gpu/kernel.ts';
+import type { Device } from '../gpu/device.ts';
+import { kernel } from '../gpu/kernel.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { laneConstants, laneOverrides, lanePlace, laneSum, laneSums, linesPerGroup } from './lanes.ts';
+import { laneConstants, laneOverrides, lanePlace, laneSum, laneSumFours, laneSums, linesPerGroup } from './lanes.ts';
+import { type LineCode, lineKernel } from './line-kernel.ts';
 import { add, addScalar, div, mul, sqrt, sub } from './pointwise.ts';
 
 /**
@@ -29,24 +31,24 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
     }
   }
   const rows = size(x.shape) / cols;
-  const { lanes, kernels } = chooseKernels(cols, true);
   const y = empty(x);
   const mean = empty(x, [rows], 'f32');
   const inverse = empty(x, [rows], 'f32');
-  dispatch(kernels.forward, { x, mean, inverse, y, weight, bias }, { rows, cols, divisor: cols, eps }, lanes);
+  forward({ x, mean, inverse, y, weight, bias }, { outer: rows, length: cols, inner: 1 }, { divisor: cols, eps });
 
   return differentiable(y, [x, weight, bias], (dy) => {
-    const atOnce = linesPerGroup(lanes);
-    // Up to about a thousand workgroups: each adds up its rows' part of dweight and dbias by itself.
-    const chunk = atOnce * Math.max(4, Math.ceil(rows / atOnce / 1024));
-    const parts = Math.ceil(rows / chunk) * atOnce;
     const dx = empty(x);
-    const partial = empty(x, [parts, 2, cols], 'f32');
-    const bound = { x, mean, inverse, dy, dx, weight, partial };
-    dispatch(kernels.backward, bound, { rows, cols, divisor: cols, chunk }, lanes);
     const dweight = empty(weight);
     const dbias = empty(bias);
-    dispatch(sumParts, { partial, dweight, dbias }, { parts, cols });
+    const F = cols % 4 === 0 ? 'vec4<f32>' : 'f32';
+    const length = cols % 4 === 0 ? cols / 4 : cols;
+    const { chunk, constants } = backwardShape(x.device, rows, length);
+    const parts = Math.ceil(rows / chunk);
+    const partial = empty(x, [parts, 2, cols], 'f32');
+    const bound = { x, mean, inverse, dy, dx, weight, partial };
+    dispatch(backwardKernels[F], bound, { rows, length, chunk, cols }, constants);
+    const lanes = laneConstants(x.device, { outer: 1, length: parts, inner: length }, 16);
+    dispatch(sumKernels[F], { partial, dweight, dbias }, { parts, length }, lanes);
     return [dx, dweight, dbias];
   });
 }
@@ -66,13 +68,13 @@ export function l2Normalize(x: Tensor, eps = 1e-12): Tensor {
   const cols = x.shape.at(-1);
   if (cols === undefined) throw new ShapeError('l2Normalize', 'x needs an axis', { x: x.shape });
   const rows = size(x.shape.slice(0, -1));
-  const constants = laneConstants(x.device, { outer: rows, length: cols, inner: 1 });
+  const lines = { outer: rows, length: cols, inner: 1 };
   const y = empty(x);
   const length = empty(x, [rows], 'f32');
-  dispatch(l2Forward, { x, y, length }, { rows, cols, eps }, constants);
+  l2Forward({ x, y, length }, lines, { eps });
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
-    dispatch(l2Backward, { y, length, dy, dx }, { rows, cols, eps }, constants);
+    l2Backward({ y, length, dy, dx }, lines, { eps });
     return [dx];
   });
 }
@@ -125,35 +127,183 @@ export function patchNormalize(x: Tensor, eps = 1e-6): Tensor {
 function standardize(x: Tensor, divisor: number, eps: number): Tensor {
   const cols = x.shape.at(-1) ?? 1;
   const rows = size(x.shape) / cols;
-  const { lanes, kernels } = chooseKernels(cols, false);
+  const lines = { outer: rows, length: cols, inner: 1 };
   const y = empty(x);
   const mean = empty(x, [rows], 'f32');
   const inverse = empty(x, [rows], 'f32');
-  dispatch(kernels.forward, { x, mean, inverse, y }, { rows, cols, divisor, eps }, lanes);
+  standardizeForward({ x, mean, inverse, y }, lines, { divisor, eps });
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
-    const chunk = linesPerGroup(lanes);
-    dispatch(kernels.backward, { x, mean, inverse, dy, dx }, { rows, cols, divisor, chunk }, lanes);
+    standardizeBackward({ x, mean, inverse, dy, dx }, lines, { divisor });
     return [dx];
   });
 }
 
-/** The kernels for rows of some length: a lane keeps its elements of a row in variables, so there is one pair per count. */
-function chooseKernels(cols: number, affine: boolean) {
-  // 24 elements a lane: fewer lanes need fewer barriers, more elements need more registers than the backward has (five each).
-  let count = 1;
-  while (count < 256 && count * 24 < cols) count *= 2;
-  const each = Math.ceil(cols / count);
-  const key = affine ? each : -each;
-  let kernels = made.get(key);
-  if (!kernels) made.set(key, (kernels = { forward: makeForward(each, affine), backward: makeBackward(each, affine) }));
-  return { kernels, lanes: { WG: Math.max(64, count), LANES: count, ACROSS: 0 } };
+// Everything is relative to the first element of the row: what remains of a large common offset is then exact. So `mean` is the
+// mean less that element.
+const statistics = ({ each, inLine, sum, first }: LineCode): string => `
+  let first = ${first('x')};
+  var totals = F(0.0);
+  ${each(`totals += ${inLine('x - first', '0.0')};`)}
+  let middle = ${sum('totals')} / f32(params.length * PER);
+  var squares = F(0.0);
+  ${each(`let d = (x - first) - middle; squares += ${inLine('d * d', '0.0')};`)}
+  let factor = 1.0 / sqrt(${sum('squares')} / params.divisor + params.eps);
+  if (lead) {
+    mean[line] = middle;
+    inverse[line] = factor;
+  }`;
+
+const forwardSpec = {
+  elements: { x: 'read T', y: 'write T' },
+  perLine: { mean: 'write f32', inverse: 'write f32' },
+  params: { divisor: 'f32', eps: 'f32' },
+} as const;
+
+const forward = lineKernel({
+  ...forwardSpec,
+  name: 'layer-norm',
+  along: ['weight', 'bias'],
+  body: (code) => `${statistics(code)}
+  ${code.write('y', '((x - first) - middle) * factor * weight + bias')}`,
+});
+
+const standardizeForward = lineKernel({
+  ...forwardSpec,
+  name: 'standardize',
+  body: (code) => `${statistics(code)}
+  ${code.write('y', '((x - first) - middle) * factor')}`,
+});
+
+const standardizeBackward = lineKernel({
+  name: 'standardize-backward',
+  elements: { x: 'read T', dy: 'read T', dx: 'write T' },
+  perLine: { mean: 'read f32', inverse: 'read f32' },
+  params: { divisor: 'f32' },
+  body: ({ each, inLine, sum, first, write }) => `
+  let first = ${first('x')};
+  let middle = mean[line];
+  let factor = inverse[line];
+  var gradients = F(0.0);
+  var products = F(0.0);
+  ${each(`
+    gradients += ${inLine('dy', '0.0')};
+    products += ${inLine('dy * (((x - first) - middle) * factor)', '0.0')};`)}
+  let gradient = ${sum('gradients')} / f32(params.length * PER);
+  let product = ${sum('products')} / params.divisor;
+  ${write('dx', '(dy - gradient - ((x - first) - middle) * factor * product) * factor')}`,
+});
+
+/** Rows of a workgroup of the backward: at most that many leave statistics for its second half. */
+const MOST_ROWS = 64;
+
+function backwardShape(device: Device, rows: number, length: number) {
+  // On a CPU a row an invocation; on a GPU 8 rows or more at a time, that the second half has all invocations at work.
+  if (device.isSoftware) return { chunk: 32, constants: { WG: 8, LANES: 1, ACROSS: 0 } };
+  let lanes = 8;
+  while (lanes < 64 && lanes * 4 < length) lanes *= 2;
+  const atOnce = 256 / lanes;
+  // Up to about a thousand workgroups.
+  const chunk = Math.min(MOST_ROWS, atOnce * Math.max(1, Math.ceil(rows / atOnce / 1024)));
+  return { chunk, constants: { WG: 256, LANES: lanes, ACROSS: 0 } };
 }
 
-const made = new Map<number, { forward: Kernel; backward: Kernel }>();
+// A workgroup takes `chunk` rows. First LANES invocations make dx of a row, and leave its statistics; then each walks down the
+// columns for the workgroup's part of dweight and dbias. By then x and dy are in the cache.
+function makeBackward(F: 'f32' | 'vec4<f32>') {
+  const stored = F === 'f32' ? 'T' : 'vec4<T>';
+  const across = (v: string) => (F === 'f32' ? v : `dot(${v}, vec4f(1.0))`);
+  return kernel({
+    name: 'layer-norm-backward',
+    bind: {
+      x: `read ${stored}`,
+      mean: 'read f32',
+      inverse: 'read f32',
+      dy: `read ${stored}`,
+      dx: `write ${stored}`,
+      weight: `read ${stored}`,
+      partial: `write ${F}`,
+    },
+    params: { rows: 'u32', length: 'u32', chunk: 'u32', cols: 'f32' },
+    override: laneOverrides,
+    use: [lanePlace, laneSums],
+    grid: ({ rows, chunk }) => [Math.ceil(rows / chunk)],
+    wgsl: `
+alias F = ${F};
+var<workgroup> statistics: array<vec3f, ${MOST_ROWS}>;
+${head}
+  let group = flatGroup(g, size);
+  let firstRow = group * params.chunk;
+  let lastRow = min(params.rows, firstRow + params.chunk);
+  for (var i = 0u; i < params.chunk; i += WG / LANES) {
+    let row = firstRow + i + lineOf(l);
+    let start = row * params.length;
+    let count = select(0u, params.length, row < lastRow);
+    var s = vec3f();
+    if (row < lastRow) { s = vec3f(f32(x[start]${F === 'f32' ? '' : '.x'}), mean[row], inverse[row]); }
+    var gradients = F();
+    var products = F();
+    for (var c = lane; c < count; c += LANES) {
+      let gradient = F(dy[start + c]) * F(weight[c]);
+      gradients += gradient;
+      products += gradient * (((F(x[start + c]) - s.x) - s.y) * s.z);
+    }
+    let sums = laneSums(vec2f(${across('gradients')}, ${across('products')}), l) / params.cols;
+    for (var c = lane; c < count; c += LANES) {
+      let gradient = F(dy[start + c]) * F(weight[c]);
+      let h = ((F(x[start + c]) - s.x) - s.y) * s.z;
+      dx[start + c] = ${stored}((gradient - sums.x - h * sums.y) * s.z);
+    }
+    if (lane == 0u && row < lastRow) { statistics[row - firstRow] = s; }
+  }
+  workgroupBarrier();
+  for (var c = l; c < params.length; c += WG) {
+    var dw = F();
+    var db = F();
+    for (var row = firstRow; row < lastRow; row++) {
+      let s = statistics[row - firstRow];
+      let d = F(dy[row * params.length + c]);
+      dw += d * (((F(x[row * params.length + c]) - s.x) - s.y) * s.z);
+      db += d;
+    }
+    let at = group * 2u * params.length + c;
+    partial[at] = dw;
+    partial[at + params.length] = db;
+  }
+}`,
+  });
+}
 
-function unroll(each: number, line: (k: number) => string): string {
-  return Array.from({ length: each }, (_, k) => `  ${line(k).replaceAll('#', String(k))}`).join('\n');
+// A workgroup takes WG / LANES columns; lanes share the parts.
+function makeSum(F: 'f32' | 'vec4<f32>') {
+  const stored = F === 'f32' ? 'T' : 'vec4<T>';
+  const join = F === 'f32' ? laneSum : laneSumFours;
+  return kernel({
+    name: 'layer-norm-weights',
+    bind: { partial: `read ${F}`, dweight: `write ${stored}`, dbias: `write ${stored}` },
+    params: { parts: 'u32', length: 'u32' },
+    override: laneOverrides,
+    use: [lanePlace, join],
+    grid: ({ length }, constants) => [Math.ceil(length / linesPerGroup(constants))],
+    wgsl: `${head}
+  let c = flatGroup(g, size) * (WG / LANES) + lineOf(l);
+  var dw = ${F}();
+  var db = ${F}();
+  if (c < params.length) {
+    for (var part = lane; part < params.parts; part += LANES) {
+      let at = part * 2u * params.length + c;
+      dw += partial[at];
+      db += partial[at + params.length];
+    }
+  }
+  dw = ${join.name}(dw, l);
+  db = ${join.name}(db, l);
+  if (c < params.length && lane == 0u) {
+    dweight[c] = ${stored}(dw);
+    dbias[c] = ${stored}(db);
+  }
+}`,
+  });
 }
 
 const head = `
@@ -161,181 +311,34 @@ const head = `
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let lane = laneOf(l);`;
 
-// A workgroup takes WG / LANES rows. Everything is relative to the first element of the row: what remains of a large common
-// offset is then exact. So `mean` is the mean less that element.
-function makeForward(each: number, affine: boolean): Kernel {
-  return kernel({
-    name: affine ? 'layer-norm' : 'standardize',
-    bind: {
-      x: 'read T',
-      mean: 'write f32',
-      inverse: 'write f32',
-      y: 'write T',
-      ...(affine ? ({ weight: 'read T', bias: 'read T' } as const) : {}),
-    },
-    params: { rows: 'u32', cols: 'u32', divisor: 'f32', eps: 'f32' },
-    override: laneOverrides,
-    use: [lanePlace, laneSum],
-    grid: ({ rows }, constants) => [Math.ceil(rows / linesPerGroup(constants))],
-    wgsl: `${head}
-  let row = flatGroup(g, size) * (WG / LANES) + lineOf(l);
-  let start = row * params.cols;
-  let end = select(0u, params.cols, row < params.rows);
-  var first = 0.0;
-  if (end > 0u) { first = f32(x[start]); }
-  var total = 0.0;
-${unroll(each, () => `var v# = 0.0; if (lane + #u * LANES < end) { v# = f32(x[start + lane + #u * LANES]) - first; total += v#; }`)}
-  let middle = laneSum(total, l) / f32(params.cols);
-  var squares = 0.0;
-${unroll(each, () => 'if (lane + #u * LANES < end) { v# -= middle; squares += v# * v#; }')}
-  let factor = 1.0 / sqrt(laneSum(squares, l) / params.divisor + params.eps);
-${unroll(
-  each,
-  () =>
-    `if (lane + #u * LANES < end) { let c = lane + #u * LANES; y[start + c] = T(v# * factor${
-      affine ? ' * f32(weight[c]) + f32(bias[c])' : ''
-    }); }`,
-)}
-  if (end > 0u && lane == 0u) {
-    mean[row] = middle;
-    inverse[row] = factor;
-  }
-}`,
-  }) as unknown as Kernel;
-}
+const backwardKernels = { f32: makeBackward('f32'), 'vec4<f32>': makeBackward('vec4<f32>') };
+const sumKernels = { f32: makeSum('f32'), 'vec4<f32>': makeSum('vec4<f32>') };
 
-// A workgroup walks down `chunk` rows, WG / LANES at a time. A lane has the same columns in every row, so it can add up its
-// part of dweight and dbias in variables.
-function makeBackward(each: number, affine: boolean): Kernel {
-  return kernel({
-    name: affine ? 'layer-norm-backward' : 'standardize-backward',
-    bind: {
-      x: 'read T',
-      mean: 'read f32',
-      inverse: 'read f32',
-      dy: 'read T',
-      dx: 'write T',
-      ...(affine ? ({ weight: 'read T', partial: 'write f32' } as const) : {}),
-    },
-    params: { rows: 'u32', cols: 'u32', divisor: 'f32', chunk: 'u32' },
-    override: laneOverrides,
-    use: [lanePlace, laneSums],
-    grid: ({ rows, chunk }) => [Math.ceil(rows / chunk)],
-    wgsl: `${head}
-  let group = flatGroup(g, size);
-${unroll(affine ? each : 0, () => 'var w# = 0.0; if (lane + #u * LANES < params.cols) { w# = f32(weight[lane + #u * LANES]); }')}
-${unroll(affine ? each : 0, () => 'var dw# = 0.0; var db# = 0.0;')}
-  for (var i = 0u; i < params.chunk; i += WG / LANES) {
-    let row = group * params.chunk + i + lineOf(l);
-    let start = row * params.cols;
-    let end = select(0u, params.cols, row < params.rows);
-    var first = 0.0;
-    var middle = 0.0;
-    var factor = 0.0;
-    if (end > 0u) {
-      first = f32(x[start]);
-      middle = mean[row];
-      factor = inverse[row];
-    }
-    var sums = vec2f();
-${unroll(
-  each,
-  () => `var h# = 0.0; var g# = 0.0;
-  if (lane + #u * LANES < end) {
-    let at = start + lane + #u * LANES;
-    h# = ((f32(x[at]) - first) - middle) * factor;
-    let d = f32(dy[at]);
-    ${affine ? 'dw# += d * h#; db# += d; g# = d * w#;' : 'g# = d;'}
-    sums += vec2f(g#, g# * h#);
-  }`,
-)}
-    sums = laneSums(sums, l) / vec2f(f32(params.cols), params.divisor);
-${unroll(
-  each,
-  () => `if (lane + #u * LANES < end) { dx[start + lane + #u * LANES] = T((g# - sums.x - h# * sums.y) * factor); }`,
-)}
-  }
-${unroll(
-  affine ? each : 0,
-  () => `if (lane + #u * LANES < params.cols) {
-    let at = (group * (WG / LANES) + lineOf(l)) * 2u * params.cols + lane + #u * LANES;
-    partial[at] = dw#;
-    partial[at + params.cols] = db#;
-  }`,
-)}
-}`,
-  }) as unknown as Kernel;
-}
-
-// A workgroup takes 16 columns, 16 lanes each.
-const sumParts = kernel({
-  name: 'layer-norm-weights',
-  bind: { partial: 'read f32', dweight: 'write T', dbias: 'write T' },
-  params: { parts: 'u32', cols: 'u32' },
-  override: { WG: 256, LANES: 16, ACROSS: 1 },
-  use: [lanePlace, laneSums],
-  grid: ({ cols }) => [Math.ceil(cols / 16)],
-  wgsl: `${head}
-  let c = flatGroup(g, size) * (WG / LANES) + lineOf(l);
-  var sums = vec2f();
-  if (c < params.cols) {
-    for (var part = lane; part < params.parts; part += LANES) {
-      let at = part * 2u * params.cols + c;
-      sums += vec2f(partial[at], partial[at + params.cols]);
-    }
-  }
-  sums = laneSums(sums, l);
-  if (c < params.cols && lane == 0u) {
-    dweight[c] = T(sums.x);
-    dbias[c] = T(sums.y);
-  }
-}`,
-});
-
-const rowsOnly = {
-  params: { rows: 'u32', cols: 'u32', eps: 'f32' },
-  override: laneOverrides,
-  use: [lanePlace, laneSum],
-  grid: ({ rows }: { rows: number }, constants: typeof laneOverrides | { WG: number; LANES: number }) => [
-    Math.ceil(rows / linesPerGroup(constants)),
-  ],
-} as const;
-
-const rowHead = `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let row = flatGroup(g, size) * (WG / LANES) + lineOf(l);
-  let inside = row < params.rows;
-  let start = row * params.cols + laneOf(l);
-  let end = select(0u, (row + 1u) * params.cols, inside);
-  var total = 0.0;`;
-
-// A workgroup takes WG / LANES rows.
-const l2Forward = kernel({
-  ...rowsOnly,
+const l2Forward = lineKernel({
   name: 'l2-normalize',
-  bind: { x: 'read T', y: 'write T', length: 'write f32' },
-  wgsl: `${rowHead}
-  for (var i = start; i < end; i += LANES) { total += f32(x[i]) * f32(x[i]); }
-  let norm = sqrt(laneSum(total, l));
+  elements: { x: 'read T', y: 'write T' },
+  perLine: { length: 'write f32' },
+  params: { eps: 'f32' },
+  body: ({ each, inLine, sum, write }) => `
+  var squares = F(0.0);
+  ${each(`squares += ${inLine('x * x', '0.0')};`)}
+  let norm = sqrt(${sum('squares')});
   let factor = 1.0 / max(norm, params.eps);
-  for (var i = start; i < end; i += LANES) { y[i] = T(f32(x[i]) * factor); }
-  if (inside && laneOf(l) == 0u) { length[row] = norm; }
-}`,
+  ${write('y', 'x * factor')}
+  if (lead) { length[line] = norm; }`,
 });
 
-const l2Backward = kernel({
-  ...rowsOnly,
+const l2Backward = lineKernel({
   name: 'l2-normalize-backward',
-  bind: { y: 'read T', length: 'read f32', dy: 'read T', dx: 'write T' },
-  wgsl: `${rowHead}
-  for (var i = start; i < end; i += LANES) { total += f32(y[i]) * f32(dy[i]); }
-  total = laneSum(total, l);
-  var norm = 0.0;
-  if (inside) { norm = length[row]; }
+  elements: { y: 'read T', dy: 'read T', dx: 'write T' },
+  perLine: { length: 'read f32' },
+  params: { eps: 'f32' },
+  body: ({ each, inLine, sum, write }) => `
+  var products = F(0.0);
+  ${each(`products += ${inLine('y * dy', '0.0')};`)}
+  let norm = length[line];
   // Below eps the divisor is a constant, so nothing flows through it.
-  if (norm < params.eps) { total = 0.0; }
+  let total = select(${sum('products')}, 0.0, norm < params.eps);
   let factor = 1.0 / max(norm, params.eps);
-  for (var i = start; i < end; i += LANES) { dx[i] = T((f32(dy[i]) - f32(y[i]) * total) * factor); }
-}`,
+  ${write('dx', '(dy - y * total) * factor')}`,
 });
