@@ -17,6 +17,7 @@ export interface TrainChoices {
   readonly baseLr?: number;
   readonly warmup?: number;
   readonly seed?: number;
+  readonly precision?: 'f32' | 'f16';
 }
 
 export interface Resolved {
@@ -50,12 +51,11 @@ export async function resolveTraining(
       ? { preset: run.preset, config: {}, defaults: run.config, settings: run.settings, given: new Set() }
       : await startFrom(choices.config ?? 'base');
   const keys: Record<string, unknown> = { ...start.config };
-  const changes: Partial<Record<keyof TrainSettings, number>> = {};
+  const changes: Record<string, unknown> = {};
   for (const assignment of choices.set ?? []) {
     const { key, value } = parseAssignment(assignment);
-    if (!(key in defaultSettings)) keys[key] = value;
-    else if (typeof value === 'number') changes[key as keyof TrainSettings] = value;
-    else throw new ConfigError(`training: '${key}' must be a number; got ${JSON.stringify(value)}`);
+    if (key in defaultSettings) changes[key] = checkKind(key, value, 'training');
+    else keys[key] = value;
   }
   if (!(run && choices.config === undefined)) {
     keys['clip_dim'] ??= cache.key.dim;
@@ -71,12 +71,13 @@ export async function resolveTraining(
     base_lr: choices.baseLr,
     warmup: choices.warmup,
     seed: choices.seed,
+    precision: choices.precision,
   };
   for (const [key, value] of Object.entries(direct)) {
-    if (value !== undefined) changes[key as keyof TrainSettings] = value;
+    if (value !== undefined) changes[key] = value;
   }
   const given = (key: keyof TrainSettings) => changes[key] !== undefined || start.given.has(key);
-  const settings = { ...start.settings, ...changes };
+  const settings: Writable<TrainSettings> = { ...defaultSettings, ...start.settings, ...changes };
   const notes: string[] = [];
   if (!given('batch') && settings.batch > cache.length) {
     settings.batch = cache.length;
@@ -122,9 +123,7 @@ async function startFrom(preset: string): Promise<Start> {
   >;
   const entries = Object.entries(flat);
   const settings = Object.fromEntries(entries.filter(([key]) => key in defaultSettings));
-  const wrong = Object.entries(settings).find(([, value]) => typeof value !== 'number');
-  if (wrong)
-    throw new ConfigError(`training: ${preset}: '${wrong[0]}' must be a number; got ${JSON.stringify(wrong[1])}`);
+  for (const [key, value] of Object.entries(settings)) checkKind(key, value, `training: ${preset}`);
   return {
     preset,
     config: Object.fromEntries(entries.filter(([key]) => !(key in defaultSettings))),
@@ -132,6 +131,16 @@ async function startFrom(preset: string): Promise<Start> {
     settings: { ...defaultSettings, ...settings },
     given: new Set(Object.keys(settings)),
   };
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A setting of the kind that its default has. */
+function checkKind(key: string, value: unknown, where: string): unknown {
+  const kind = typeof defaultSettings[key as keyof TrainSettings];
+  if (typeof value === kind) return value;
+  const words = kind === 'boolean' ? 'true or false' : kind === 'string' ? 'a word' : 'a number';
+  throw new ConfigError(`${where}: '${key}' must be ${words}; got ${JSON.stringify(value)}`);
 }
 
 function parseAssignment(text: string): { key: string; value: unknown } {
@@ -188,7 +197,8 @@ export function refuseDifferences(
       compare(prefix + key, (a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]);
   };
   each(was.config, now.config);
-  each(was.settings, now.settings);
+  // Settings that did not exist when the run was begun had what is their default now.
+  each({ ...defaultSettings, ...was.settings }, now.settings);
   each(was.cache.key, now.cache.key, 'cache ');
   compare('photos', was.cache.photos, now.cache.photos);
   if (was.cache.photos === now.cache.photos && was.cache.paths !== now.cache.paths)

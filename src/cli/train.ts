@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { countParameters, newWeights } from '../nn/module.ts';
@@ -56,6 +56,12 @@ export function trainCommand(context: Context): Command {
     .option('--base-lr <rate>', 'learning rate for 256 images a step', numberAtLeast())
     .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberAtLeast())
     .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(0))
+    .addOption(
+      new Option('--precision <dtype>', 'of activations and their gradients; weights are f32 (default: f32)').choices([
+        'f32',
+        'f16',
+      ]),
+    )
     .option('--init <file>', 'begin with the weights of a safetensors file: MAE or timm, ViT-MAE, or a model')
     .option('--save-every <steps>', 'steps between checkpoints (default: 100, and every ten minutes)', wholeNumber())
     .option('--sample-every <steps>', 'steps between sample pictures (default: a tenth of the run)', wholeNumber())
@@ -101,8 +107,8 @@ export async function train(context: Context, options: TrainArguments): Promise<
       const { model, optimizerBytes, words } = await startModel(device, what, before, checkpoint);
       using trainer = await Trainer.create(device, model, data, settings);
       if (optimizerBytes) {
-        loadOptimizer(trainer.optimizer.state(), optimizerBytes.bytes, optimizerBytes.file);
-        trainer.done = checkpoint as number;
+        const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizerBytes.bytes, optimizerBytes.file);
+        trainer.resume(checkpoint as number, loss_scale === undefined ? undefined : JSON.parse(loss_scale));
       }
       if (before && before.description.adapter !== device.name) {
         terminal.note(
@@ -181,7 +187,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   const save = async () => {
     const step = trainer.done;
     if (step === saved) return;
-    const state = { step: String(step), teacher };
+    const state = { step: String(step), teacher, loss_scale: JSON.stringify(trainer.scale.state()) };
     await run.save(
       step,
       await modelFile(model, { step, teacher }),

@@ -1,4 +1,5 @@
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { dispatch } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { blockWords } from './clip.ts';
@@ -46,7 +47,8 @@ export function adamWRates(t: number, lr: number, beta1: number, beta2: number, 
  */
 export function adamW(page: AdamWPage, rates: Tensor, factor: Tensor, constants: AdamWConstants, clear = false): void {
   const { beta1, beta2, eps, weightDecay } = constants;
-  const params = { n: page.parameters.size / 4, beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps, weightDecay };
+  const elements = elementsOf(page.parameters.device, page.parameters.size);
+  const params = { ...elements, beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps, weightDecay };
   const { parameters, m, v, gradients, blocks } = page;
   const tensors = { parameters, m, v, gradients, blocks, rates, factor };
   if (clear) dispatch(updateAndClear, tensors, params);
@@ -55,17 +57,13 @@ export function adamW(page: AdamWPage, rates: Tensor, factor: Tensor, constants:
 
 /** `sum ← sum + share · gradients` on a page, in one launch: accumulation over micro-batches. */
 export function accumulatePage(sum: Tensor, gradients: Tensor, blocks: Tensor, share: number): void {
-  dispatch(accumulate, { sum, gradients, blocks }, { n: sum.size / 4, share });
+  dispatch(accumulate, { sum, gradients, blocks }, { ...elementsOf(sum.device, sum.size), share });
 }
 
 /** Copies a gradient to its place in a page. */
 export function copyGradient(x: Tensor, y: Tensor): void {
-  dispatch(copy, { x, y }, { n: x.size });
+  dispatch(copy, { x, y }, elementsOf(x.device, x.size));
 }
-
-// An invocation takes four floats.
-const override = { WG: 64 } as const;
-const grid = ({ n }: { n: number }, { WG }: { WG: number }): number[] => [Math.ceil(n / WG)];
 
 const update = updateKernel('adamw', 'read vec4<T>', '');
 const updateAndClear = updateKernel(
@@ -89,8 +87,8 @@ function updateKernel<const G extends Binding>(
     rates: 'read f32';
     factor: 'read f32';
   },
-  { n: 'u32'; beta1: 'f32'; rest1: 'f32'; beta2: 'f32'; rest2: 'f32'; eps: 'f32'; weightDecay: 'f32' },
-  typeof override
+  { fours: 'u32'; each: 'u32'; beta1: 'f32'; rest1: 'f32'; beta2: 'f32'; rest2: 'f32'; eps: 'f32'; weightDecay: 'f32' },
+  typeof elementOverride
 > {
   return kernel({
     name,
@@ -103,15 +101,19 @@ function updateKernel<const G extends Binding>(
       rates: 'read f32',
       factor: 'read f32',
     },
-    params: { n: 'u32', beta1: 'f32', rest1: 'f32', beta2: 'f32', rest2: 'f32', eps: 'f32', weightDecay: 'f32' },
-    override,
+    params: {
+      ...elementParams,
+      beta1: 'f32',
+      rest1: 'f32',
+      beta2: 'f32',
+      rest2: 'f32',
+      eps: 'f32',
+      weightDecay: 'f32',
+    },
+    override: elementOverride,
     use: [blockWords],
-    grid,
-    wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
+    grid: elementGrid,
+    wgsl: elementLoop(`
   let word = blocks[i / 16u];
   let inside = holds(word, i);
   let scale = factor[0];
@@ -124,37 +126,26 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     let kept = select(1.0, 1.0 - rates[0] * params.weightDecay, decays(word));
     parameters[i] = parameters[i] * kept - rates[1] * mean / (sqrt(square) * rates[2] + params.eps);
   }
-  ${clear}
-}`,
+  ${clear}`),
   });
 }
 
 const accumulate = kernel({
   name: 'accumulate gradients',
   bind: { sum: 'update vec4<f32>', gradients: 'read vec4<T>', blocks: 'read u32' },
-  params: { n: 'u32', share: 'f32' },
-  override,
+  params: { ...elementParams, share: 'f32' },
+  override: elementOverride,
   use: [blockWords],
-  grid,
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  sum[i] += select(vec4f(), params.share * vec4f(gradients[i]), holds(blocks[i / 16u], i));
-}`,
+  grid: elementGrid,
+  wgsl: elementLoop(`
+  sum[i] += select(vec4f(), params.share * vec4f(gradients[i]), holds(blocks[i / 16u], i));`),
 });
 
 const copy = kernel({
   name: 'copy gradient',
-  bind: { x: 'read T', y: 'write T' },
-  params: { n: 'u32' },
-  override: { WG: 64 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i < params.n) { y[i] = x[i]; }
-}`,
+  bind: { x: 'read vec4<T>', y: 'write vec4<T>' },
+  params: elementParams,
+  override: elementOverride,
+  grid: elementGrid,
+  wgsl: elementLoop('y[i] = x[i];'),
 });

@@ -2,6 +2,7 @@
 export type { Activation } from './activation.ts';
 export { argsort } from './argsort.ts';
 export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention.ts';
+export { cast } from './cast.ts';
 export { embedding, scatterAdd, takeRows } from './gather.ts';
 export {
   assignNormalise,
@@ -29,7 +30,8 @@ export {
   segmentMatch,
 } from './losses.ts';
 export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts';
-export { linear, type MatmulOptions, type MatmulTail, matmul } from './matmul.ts';
+export { linear, type MatmulOptions, matmul } from './matmul.ts';
+export type { MatmulTail } from './matmul-product.ts';
 export { patchEmbed, patchify, unpatchify } from './patchify.ts';
 export {
   abs,

@@ -1,5 +1,6 @@
 import type { Device } from '../gpu/device.ts';
 import { accumulatePage, adamW, adamWRates, RATE_COUNT } from '../kernels/adamw.ts';
+import { cast } from '../kernels/cast.ts';
 import { clip } from '../kernels/clip.ts';
 import { label } from '../tensor/record.ts';
 import { free, lasting, range, type Tensor } from '../tensor/tensor.ts';
@@ -44,7 +45,7 @@ export class AdamW {
   readonly rateCount: number = RATE_COUNT;
   /** In the order in which gradients are to be given. */
   readonly parameters: readonly Tensor[];
-  readonly #device: Device;
+  readonly device: Device;
   readonly #options: Required<Omit<AdamWOptions, keyof PackOptions>>;
   readonly #pack: Pack;
   readonly #m: readonly Tensor[];
@@ -56,7 +57,7 @@ export class AdamW {
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: AdamWOptions = {}) {
     const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.05, maxNorm = Number.POSITIVE_INFINITY } = options;
     if (!(maxNorm > 0)) throw new RangeError(`AdamW: maxNorm must be above 0; it is ${maxNorm}`);
-    this.#device = device;
+    this.device = device;
     this.#options = { beta1, beta2, eps, weightDecay, maxNorm };
     this.#pack = packParameters(device, named, options);
     this.parameters = this.#pack.parameters.map(({ tensor }) => tensor);
@@ -76,7 +77,17 @@ export class AdamW {
     return adamWRates(t, lr, this.#options.beta1, this.#options.beta2, scale);
   }
 
-  /** Records one step with these gradients, one for each parameter. */
+  /** Records a copy of all parameters in f16, in one launch a page; in the order of {@link parameters}. */
+  halves(): Tensor[] {
+    return label('optimizer', () => {
+      const pages = this.#pack.pages.map(({ parameters }) => cast(parameters, 'f16'));
+      return this.#pack.parameters.map(({ tensor, page, offset }) =>
+        range(pages[page] as Tensor, offset / 2, tensor.shape),
+      );
+    });
+  }
+
+  /** Records one step with these gradients, one for each parameter, all f32 or all f16. */
   update(gradients: readonly Tensor[], rates: Tensor): Update {
     return label('optimizer', () => this.#step(placeGradients(this.#pack, gradients), rates, false));
   }
@@ -138,6 +149,6 @@ export class AdamW {
   }
 
   #zeros(): Tensor[] {
-    return this.#pack.pages.map(({ parameters }) => lasting(this.#device, parameters.shape));
+    return this.#pack.pages.map(({ parameters }) => lasting(this.device, parameters.shape));
   }
 }

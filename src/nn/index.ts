@@ -20,6 +20,7 @@ export {
 } from './module.ts';
 export { PatchEmbed } from './patch-embed.ts';
 export { sinCosPositions } from './position.ts';
+export { HalfPrecision, LossScale, type LossScaleOptions, type LossScaleState } from './precision.ts';
 export { permutation, type Random, random } from './random.ts';
 export {
   CheckpointError,

@@ -20,17 +20,45 @@ export function parameter(device: Device, shape: Shape, values: Float32Array): T
 export function parameters(module: Module): Map<string, Tensor> {
   const found = new Map<string, Tensor>();
   const seen = new Set<Tensor>();
-  const walk = (value: unknown, path: string) => {
-    if (value instanceof Tensor) {
-      if (value.storage.root.kind !== 'lasting' || seen.has(value)) return;
-      seen.add(value);
-      found.set(path, value);
-    } else if (Array.isArray(value) || isModule(value)) {
-      for (const [key, field] of Object.entries(value)) walk(field, path ? `${path}.${key}` : key);
-    }
-  };
-  walk(module, '');
+  walk(module, '', (t, path) => {
+    if (t.storage.root.kind !== 'lasting' || seen.has(t)) return;
+    seen.add(t);
+    found.set(path, t);
+  });
   return found;
+}
+
+/**
+ * Puts other tensors into the fields that hold parameters, wherever `by` has one for them, until the function that
+ * comes back is called: so a model is recorded with its parameters in f16.
+ */
+export function replaceParameters(module: Module, by: ReadonlyMap<Tensor, Tensor>): () => void {
+  const undo: (() => void)[] = [];
+  walk(module, '', (t, _, holder, key) => {
+    const other = by.get(t);
+    if (!other) return;
+    holder[key] = other;
+    undo.push(() => {
+      holder[key] = t;
+    });
+  });
+  return () => {
+    for (const one of undo) one();
+  };
+}
+
+/** Sees all tensors in the fields of a module, with the path of fields to each, and where it is held. */
+function walk(
+  value: unknown,
+  path: string,
+  see: (t: Tensor, path: string, holder: Record<string, unknown>, key: string) => void,
+): void {
+  if (value instanceof Tensor || !(Array.isArray(value) || isModule(value))) return;
+  for (const [key, field] of Object.entries(value)) {
+    const full = path ? `${path}.${key}` : key;
+    if (field instanceof Tensor) see(field, full, value as Record<string, unknown>, key);
+    else walk(field, full, see);
+  }
 }
 
 /** Instances of classes are walked into; plain data, typed arrays and the device are not. */

@@ -2,6 +2,7 @@ import type { Device } from '../gpu/device.ts';
 import type { Binding } from '../gpu/kernel.ts';
 import { copyGradient } from '../kernels/adamw.ts';
 import { BLOCK, blockWord } from '../kernels/clip.ts';
+import { bytesPerElement } from '../tensor/dtype.ts';
 import { StepError } from '../tensor/errors.ts';
 import { currentRecording, emptyOn, type Launch } from '../tensor/record.ts';
 import { ShapeError, sameShape } from '../tensor/shape.ts';
@@ -18,7 +19,7 @@ export interface PackedParameter {
 
 /** Parameters in one buffer. */
 export interface Page {
-  /** f32 `[n]`, n being a multiple of 64: every parameter starts at a multiple of 256 bytes, as WebGPU's bindings must. */
+  /** f32 `[n]`, n being a multiple of 128: every parameter starts at a multiple of 512 bytes. */
   readonly parameters: Tensor;
   /** A word for each 64 floats, for the kernels that run over a whole page: which are values, and whether they decay. */
   readonly blocks: Tensor;
@@ -42,7 +43,8 @@ export interface PackOptions {
  * memory only from its first gradient on.
  */
 const PAGE_BYTES = 128 * 1024 * 1024;
-const ALIGNMENT = BLOCK * 4;
+/** Two blocks, so that a page of f16, at half the offsets, can be bound at every parameter too: WebGPU wants 256 bytes. */
+const ALIGNMENT = 2 * BLOCK * 4;
 
 /**
  * Moves parameters into few buffers, so that an optimizer runs over all of them in a launch a page. The tensors stay the same
@@ -67,9 +69,9 @@ export function packParameters(
     parameters.push({ name, tensor, page, offset: sizes[page] as number, decays: decays(name, tensor) });
     sizes[page] = (sizes[page] as number) + bytes;
   }
-  const words = sizes.map((bytes) => new Uint32Array(bytes / ALIGNMENT));
+  const words = sizes.map((bytes) => new Uint32Array(bytes / (BLOCK * 4)));
   for (const { tensor, page, offset, decays } of parameters) {
-    for (let at = 0, block = offset / ALIGNMENT; at < tensor.size; at += BLOCK, block++) {
+    for (let at = 0, block = offset / (BLOCK * 4); at < tensor.size; at += BLOCK, block++) {
       (words[page] as Uint32Array)[block] = blockWord(Math.min(BLOCK, tensor.size - at), decays);
     }
   }
@@ -141,7 +143,15 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[]): Tensor
     }
   });
 
-  const placed = pages.map((page) => emptyOn(device, page.parameters.shape));
+  const dtype = gradients[0]?.dtype ?? 'f32';
+  const other = gradients.findIndex((gradient) => gradient.dtype !== dtype);
+  if (other >= 0) {
+    throw new StepError(
+      `optimizer: the gradient of '${parameters[other]?.name}' is ${gradients[other]?.dtype}, others are ${dtype}; give all in one dtype`,
+    );
+  }
+  const placed = pages.map((page) => emptyOn(device, page.parameters.shape, dtype));
+  const offsetOf = (i: number) => ((parameters[i] as PackedParameter).offset / 4) * bytesPerElement(dtype);
   const uses = usesOf(recording.launches);
   const inside = new Set(recording.launches);
   const owners = new Map<Storage, number>();
@@ -153,7 +163,7 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[]): Tensor
   for (const i of order) {
     const gradient = gradients[i] as Tensor;
     if (gradient.size === 0) continue;
-    const { page, offset } = parameters[i] as PackedParameter;
+    const { page } = parameters[i] as PackedParameter;
     const access = pageAccess[page] as Map<Launch, Access>;
     const used = uses.get(gradient.storage) ?? [];
     if (owners.get(gradient.storage.root) !== 1 || !placeable(gradient, used, inside, access)) {
@@ -164,13 +174,13 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[]): Tensor
     const root = (placed[page] as Tensor).storage;
     for (const [launch, how] of used) access.set(launch, how);
     storage.parent = root;
-    storage.offset = offset;
+    storage.offset = offsetOf(i);
     root.writers.push(...storage.writers);
     storage.writers.length = 0;
   }
   for (const i of copies.sort((a, b) => a - b)) {
-    const { page, offset, tensor } = parameters[i] as PackedParameter;
-    copyGradient(gradients[i] as Tensor, range(placed[page] as Tensor, offset, tensor.shape));
+    const { page, tensor } = parameters[i] as PackedParameter;
+    copyGradient(gradients[i] as Tensor, range(placed[page] as Tensor, offsetOf(i), tensor.shape));
   }
   return placed;
 }
@@ -182,17 +192,17 @@ type Access = 'read' | 'written';
  *
  * - it is not made by launches of this recording: a constant, an input, a range of something else, made before the step, or
  *   placed by another optimizer;
- * - it is no f32 of the parameter's size;
+ * - its storage holds more than it;
  * - a launch would then read one part of the page and write another, as happens where the gradient of a bias is handed on
  *   as it is: WebGPU tracks the use of whole buffers and rejects that.
  */
 function placeable(
-  { storage, size }: Tensor,
+  { storage, size, dtype }: Tensor,
   used: readonly (readonly [Launch, Access])[],
   inside: ReadonlySet<Launch>,
   access: ReadonlyMap<Launch, Access>,
 ): boolean {
-  if (storage.kind !== 'recorded' || storage.parent || storage.bytes !== size * 4) return false;
+  if (storage.kind !== 'recorded' || storage.parent || storage.bytes !== size * bytesPerElement(dtype)) return false;
   if (storage.writers.length === 0 || !storage.writers.every((writer) => inside.has(writer))) return false;
   return used.every(([launch, how]) => (access.get(launch) ?? how) === how);
 }

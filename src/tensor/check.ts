@@ -1,5 +1,6 @@
 import { KernelError } from '../gpu/errors.ts';
 import { type Binding, source } from '../gpu/kernel.ts';
+import { bytesPerElement } from './dtype.ts';
 import { NotFiniteError } from './errors.ts';
 import type { Program } from './program.ts';
 import type { Launch } from './record.ts';
@@ -8,7 +9,7 @@ import type { Tensor } from './tensor.ts';
 
 /**
  * Runs a program launch by launch, each inside error scopes, and stops at the first result that is not finite. Before it
- * starts, every slot that no input lies in is filled with NaN, so that an element that a kernel forgets to write shows.
+ * starts, every slot that no input lies in is filled with NaN (of f32 and of f16), so that an element that a kernel forgets to write shows.
  */
 export async function runChecked(name: string, program: Program): Promise<void> {
   const { device } = program;
@@ -21,7 +22,7 @@ export async function runChecked(name: string, program: Program): Promise<void> 
   }
   for (const buffer of program.slotBuffers) {
     if (fed.has(buffer)) continue;
-    gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fc00000));
+    gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
   }
   for (const { launch, pipeline, group } of program.bound) {
     gpu.pushErrorScope('validation');
@@ -31,10 +32,10 @@ export async function runChecked(name: string, program: Program): Promise<void> 
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...launch.grid);
     pass.end();
-    const written = launch.tensors.filter((t, i) => t.dtype === 'f32' && t.size > 0 && isWritten(launch, i));
+    const written = launch.tensors.filter((t, i) => t.dtype !== 'u32' && t.size > 0 && isWritten(launch, i));
     const reading = device.readBack(
       encoder,
-      written.map((t) => ({ ...program.memoryOf(t.storage), bytes: t.size * 4 })),
+      written.map((t) => ({ ...program.memoryOf(t.storage), bytes: t.size * bytesPerElement(t.dtype) })),
     );
     const error = await gpu.popErrorScope();
     if (error) {
@@ -46,8 +47,18 @@ export async function runChecked(name: string, program: Program): Promise<void> 
     }
     const values = await reading;
     written.forEach((t, n) => {
-      const bad = new Float32Array(values[n] as ArrayBuffer).findIndex((value) => !Number.isFinite(value));
-      if (bad >= 0) throw notFinite(name, launch, t, bad, new Float32Array(values[n] as ArrayBuffer)[bad] as number);
+      const bytes = values[n] as ArrayBuffer;
+      if (t.dtype === 'f16') {
+        // All bits of the exponent set: infinite or not a number.
+        const bits = new Uint16Array(bytes);
+        const bad = bits.findIndex((half) => (half & 0x7c00) === 0x7c00);
+        if (bad >= 0)
+          throw notFinite(name, launch, t, bad, (bits[bad] as number) & 0x3ff ? Number.NaN : Number.POSITIVE_INFINITY);
+      } else {
+        const floats = new Float32Array(bytes);
+        const bad = floats.findIndex((value) => !Number.isFinite(value));
+        if (bad >= 0) throw notFinite(name, launch, t, bad, floats[bad] as number);
+      }
     });
   }
 }

@@ -5,10 +5,10 @@ import { dispatch, empty, emptyOn } from './record.ts';
 import { checkShape, type Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
-/** A tensor (f32) with the same value everywhere. It is made on the GPU, at every call of a step. */
-export function fill(device: Device, shape: Shape, value: number): Tensor {
+/** A tensor (f32, or f16 where that is asked for) with the same value everywhere. It is made on the GPU, at every call of a step. */
+export function fill(device: Device, shape: Shape, value: number, dtype: 'f32' | 'f16' = 'f32'): Tensor {
   checkShape('fill', shape);
-  const y = emptyOn(device, shape);
+  const y = emptyOn(device, shape, dtype);
   dispatch(fillKernel, { y }, { ...elementsOf(device, y.size), value });
   return y;
 }

@@ -68,7 +68,7 @@ export function gradients<const T extends readonly Tensor[]>(
     if (!seed && result.size !== 1) {
       throw new ShapeError('gradients', 'without dy, y must be a scalar; sum it first or give dy', { y: result.shape });
     }
-    give(result, seed ?? fill(result.device, result.shape, 1));
+    give(result, seed ?? constant(result, 1));
   });
 
   const nodes = nodesOnTheWay(results, new Set(of));
@@ -81,7 +81,12 @@ export function gradients<const T extends readonly Tensor[]>(
       if (gradient) give(input, gradient);
     });
   }
-  return of.map((x) => found.get(x) ?? fill(x.device, x.shape, 0)) as { [K in keyof T]: Tensor };
+  return of.map((x) => found.get(x) ?? constant(x, 0)) as { [K in keyof T]: Tensor };
+}
+
+/** A gradient that is the same everywhere; u32 has none, and f32 zeros stand for it. */
+function constant(x: Tensor, value: number): Tensor {
+  return fill(x.device, x.shape, value, x.dtype === 'f16' ? 'f16' : 'f32');
 }
 
 /** The nodes between `results` and `of`, latest first. */

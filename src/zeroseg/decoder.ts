@@ -1,3 +1,4 @@
+import { cast, floatType } from '../kernels/cast.ts';
 import { concat, slice } from '../kernels/layout.ts';
 import { unshuffle } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
@@ -51,7 +52,7 @@ export class Decoder {
     const restored = unshuffle(slice(embedded, 1, 1, tokens), this.mask_token, idsRestore);
     const all = concat([cls, restored], 1);
     const [, rows = 0, dim = 0] = all.shape;
-    let x = add(all, tensor(all.device, this.#positions, [1, rows, dim]));
+    let x = add(all, cast(tensor(all.device, this.#positions, [1, rows, dim]), floatType(all)));
     this.blocks.forEach((block, i) => {
       x = label(`decoder.blocks.${i}`, () => block.forward(x));
       trace(`decoder.block${i}`, x);

@@ -1,3 +1,4 @@
+import { cast, floatType } from '../kernels/cast.ts';
 import { broadcastTo, concat } from '../kernels/layout.ts';
 import { keepRows, type ShuffleMask } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
@@ -50,13 +51,14 @@ export class Encoder {
   }
 
   /**
-   * `image` `[B, C, H, W]` → latent `[B, 1 + n, dim]`, the class token first. `masking` says which patches are
+   * `image` `[B, C, H, W]` → latent `[B, 1 + n, dim]`, the class token first, in the dtype of the parameters. `masking` says which patches are
    * seen, and in which order; without it, all. `positions` `[1, N, dim]` replace the table for images of another size.
    */
   forward(image: Tensor, trace: Trace, masking?: ShuffleMask, positions: Tensor = this.positions()): Tensor {
-    const embedded = this.patch_embed.forward(image);
+    const dtype = floatType(this.cls_token);
+    const embedded = this.patch_embed.forward(cast(image, dtype));
     trace('patch_embed', embedded);
-    const placed = add(embedded, positions);
+    const placed = add(embedded, cast(positions, dtype));
     const visible = masking ? keepRows(placed, masking) : placed;
     trace('visible_tokens', visible);
     const [batch = 0, , dim = 0] = visible.shape;

@@ -1,3 +1,4 @@
+import { cast } from '../kernels/cast.ts';
 import { l2Normalize } from '../kernels/layer-norm.ts';
 import { slice } from '../kernels/layout.ts';
 import { distill, reconstruction, segmentMatch } from '../kernels/losses.ts';
@@ -29,18 +30,18 @@ export interface LossInputs {
   readonly views: Tensor;
 }
 
-/** `L = w_rec·L_rec + w_dist·L_distill + w_match·L_match`. */
+/** `L = w_rec·L_rec + w_dist·L_distill + w_match·L_match`, in f32 also where the model computes in f16. */
 export function losses(
   config: ZeroSegConfig,
   { image, pred, mask, segments, global, views }: LossInputs,
   trace: Trace = () => {},
 ): Losses {
   const { patch, norm_pix: normPixels, target_norm, feat_reduce: features, segment_reduce } = config;
-  const unit = (x: Tensor) => (target_norm === 'l2' ? l2Normalize(x) : x);
+  const unit = (x: Tensor) => (target_norm === 'l2' ? l2Normalize(cast(x, 'f32')) : cast(x, 'f32'));
   const nothing = () => fill(image.device, [], 0);
 
   const rec = label('loss.rec', () =>
-    pred && mask ? reconstruction(image, pred, mask, { patch, normPixels }) : nothing(),
+    pred && mask ? reconstruction(image, cast(pred, 'f32'), mask, { patch, normPixels }) : nothing(),
   );
   const targets = unit(views);
   const dist = label('loss.distill', () => {

@@ -1,3 +1,4 @@
+import { cast, floatType } from '../kernels/cast.ts';
 import { broadcastTo, concat, slice, split } from '../kernels/layout.ts';
 import { unshuffle } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
@@ -196,7 +197,7 @@ export class SegmentationHead {
     if (seg_input === 'visible') return seg_use_cls ? latent : slice(latent, 1, 1, tokens);
     const rows = slice(latent, 1, 1, tokens);
     const all = idsRestore ? unshuffle(rows, this.mask_token as Tensor, idsRestore) : rows;
-    const placed = add(all, positions);
+    const placed = add(all, cast(positions, floatType(all)));
     return seg_use_cls ? concat([slice(latent, 1, 0, 1), placed], 1) : placed;
   }
 }

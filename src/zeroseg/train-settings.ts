@@ -19,6 +19,8 @@ export interface TrainSettings {
   readonly clip_grad: number;
   /** Of weights, masks, noise and the order of images. */
   readonly seed: number;
+  /** What activations and their gradients are computed in. Weights and optimizer are f32. */
+  readonly precision: 'f32' | 'f16';
 }
 
 /** The paper's settings. */
@@ -35,6 +37,7 @@ export const defaultSettings: TrainSettings = {
   adam_eps: 1e-8,
   clip_grad: 0,
   seed: 0,
+  precision: 'f32',
 };
 
 /**
@@ -64,6 +67,9 @@ export function checkSettings(settings: TrainSettings, images: number): TrainSet
   }
   if (!Number.isInteger(settings.seed) || settings.seed < 0 || settings.seed >= 2 ** 32) {
     fail(`'seed' must be a whole number from 0 to 4294967295; got ${settings.seed}`);
+  }
+  if (settings.precision !== 'f32' && settings.precision !== 'f16') {
+    fail(`'precision' must be f32 or f16; got ${settings.precision}`);
   }
   if (settings.batch % settings.micro !== 0) {
     fail(`'batch' (${settings.batch}) must be a multiple of 'micro' (${settings.micro})`);

@@ -4,6 +4,7 @@ import type { Device } from '../gpu/device.ts';
 import { randomUniform } from '../kernels/random.ts';
 import { AdamW } from '../nn/adamw.ts';
 import { parameters } from '../nn/module.ts';
+import { HalfPrecision, LossScale, type LossScaleState } from '../nn/precision.ts';
 import { permutation, random } from '../nn/random.ts';
 import { learningRate } from '../nn/schedule.ts';
 import { gradients } from '../tensor/grad.ts';
@@ -36,6 +37,7 @@ export interface StepReport {
   readonly rec: number;
   readonly distill: number;
   readonly match: number;
+  /** Infinite where gradients overflowed f16: the step then left the weights as they were. */
   readonly gradNorm: number;
   readonly seconds: number;
 }
@@ -51,8 +53,11 @@ export class TrainingError extends Error {
   }
 }
 
-type Terms = { total: Tensor; rec: Tensor; distill: Tensor; match: Tensor };
+type Terms = { loss: Tensor; rec: Tensor; distill: Tensor; match: Tensor };
 type BatchInput = 'image' | 'views' | 'key';
+type Forward = Step<BatchInput | 'rates' | 'scale', Terms & { norm?: Tensor }>;
+/** Below this the loss scale cannot be the reason for gradients that are not finite. */
+const SMALLEST_SCALE = 1;
 
 /**
  * Trains a model on images with cached teacher features (section 10).
@@ -70,6 +75,8 @@ export class Trainer implements Disposable {
   readonly model: ZeroSeg;
   readonly optimizer: AdamW;
   readonly settings: TrainSettings;
+  /** Of training in f16; in f32 it is 1. To be restored with the optimizer's state. */
+  readonly scale: LossScale;
   /** Steps of the whole run, and of an epoch (incomplete batches are dropped). */
   readonly steps: number;
   readonly stepsPerEpoch: number;
@@ -78,7 +85,7 @@ export class Trainer implements Disposable {
   readonly #device: Device;
   readonly #data: TrainingData;
   /** Forward, backward and update of a whole batch; or of a micro-batch, then the update apart. */
-  readonly #forward: Step<BatchInput | 'rates', Terms & { norm?: Tensor }>;
+  readonly #forward: Forward;
   readonly #apply: Step<'rates', { norm: Tensor }> | undefined;
   #stopping = false;
 
@@ -88,7 +95,7 @@ export class Trainer implements Disposable {
     data: TrainingData,
     settings: TrainSettings,
     optimizer: AdamW,
-    forward: Step<BatchInput | 'rates', Terms & { norm?: Tensor }>,
+    forward: Forward,
     apply: Step<'rates', { norm: Tensor }> | undefined,
   ) {
     this.#device = device;
@@ -96,13 +103,14 @@ export class Trainer implements Disposable {
     this.#data = data;
     this.settings = settings;
     this.optimizer = optimizer;
+    this.scale = new LossScale(settings.precision === 'f16' ? {} : { initial: 1, interval: Number.POSITIVE_INFINITY });
     this.#forward = forward;
     this.#apply = apply;
     this.stepsPerEpoch = Math.floor(data.length / settings.batch);
     this.steps = Math.max(1, Math.round(settings.epochs * this.stepsPerEpoch));
   }
 
-  /** Packs the model's parameters, records and plans the steps. `load` the optimizer's state before running to resume. */
+  /** Packs the model's parameters, records and plans the steps. To resume, load the optimizer's state, and call {@link resume}. */
   static async create(device: Device, model: ZeroSeg, data: TrainingData, settings: TrainSettings): Promise<Trainer> {
     checkSettings(settings, data.length);
     const named = parameters(model);
@@ -115,14 +123,14 @@ export class Trainer implements Disposable {
     });
     const whole = settings.micro === settings.batch;
     const share = settings.micro / settings.batch;
+    const backward = differentiate(settings, model, optimizer);
     const forward = await step(
       device,
       { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
-      ({ image, views, key, rates }) => {
-        const terms = trainingPass(model, image, views, key);
-        const grads = gradients(terms.total, [...named.values()]);
-        if (whole) return { ...terms, norm: optimizer.update(grads, rates).norm };
-        optimizer.accumulate(grads, share);
+      ({ image, views, key, scale, rates }) => {
+        const { gradients, ...terms } = backward(scale, () => trainingPass(model, image, views, key));
+        if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
+        optimizer.accumulate(gradients, share);
         return terms;
       },
       { name: 'train' },
@@ -133,6 +141,12 @@ export class Trainer implements Disposable {
           name: 'update',
         });
     return new Trainer(device, model, data, settings, optimizer, forward, apply);
+  }
+
+  /** Goes on after step `done`, whose weights and optimizer state were loaded, with the loss scale that was saved there. */
+  resume(done: number, scale: LossScaleState = { value: this.scale.value, good: 0, updates: done }): void {
+    this.done = done;
+    this.scale.restore(scale);
   }
 
   /** Bytes on the GPU: planned for the step, and for weights, gradients and optimizer state. */
@@ -172,16 +186,17 @@ export class Trainer implements Disposable {
         epochs: this.settings.epochs,
         min: this.settings.min_lr,
       });
-      const rates = this.optimizer.rates(number, lr);
+      const scale = this.scale.value;
+      const rates = this.optimizer.rates(this.scale.updates + 1, lr, 1 / scale);
       const order = this.#order(this.done);
       const readings: Promise<ArrayLike<number>[]>[] = [];
       let norm: Tensor | undefined;
       for (let part = 0; part < parts; part++) {
         const inputs = await this.#inputs(order.slice(part * micro, (part + 1) * micro), this.done * parts + part);
-        const terms = this.#forward({ ...inputs, rates });
+        const terms = this.#forward({ ...inputs, scale, rates });
         norm = terms.norm;
         readings.push(
-          readAll([terms.total, terms.rec, terms.distill, terms.match]).then((all) => all.map((v) => v[0]) as never),
+          readAll([terms.loss, terms.rec, terms.distill, terms.match]).then((all) => all.map((v) => v[0]) as never),
         );
       }
       norm ??= (this.#apply as Step<'rates', { norm: Tensor }>)({ rates }).norm;
@@ -190,7 +205,8 @@ export class Trainer implements Disposable {
       const mean = (i: number) => all.reduce((sum, values) => sum + (values[i] as number), 0) / parts;
       const [loss, rec, distill, match] = [mean(0), mean(1), mean(2), mean(3)];
       const gradNorm = normValue?.[0] as number;
-      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+      const made = this.scale.adjust(gradNorm);
+      if (!Number.isFinite(loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
         const bad = all.findIndex((values) => !values.every(Number.isFinite));
         throw await this.#explain(number, order, Math.max(0, bad), { loss, rec, distill, match, gradNorm });
       }
@@ -244,22 +260,22 @@ export class Trainer implements Disposable {
       using checked = await step(
         this.#device,
         batchInputs(this.model.config, micro),
-        ({ image, views, key }) => {
-          const terms = trainingPass(this.model, image, views, key);
-          const grads = gradients(terms.total, [...parameters(this.model).values()]);
-          return [terms.total, ...grads];
+        ({ image, views, key, scale }) => {
+          const backward = differentiate(this.settings, this.model, this.optimizer);
+          const { loss, gradients } = backward(scale, () => trainingPass(this.model, image, views, key));
+          return [loss, ...gradients];
         },
         { name: 'train', check: true },
       );
-      const [total] = checked(inputs);
-      await readAll([total as Tensor]);
+      const [loss] = checked({ ...inputs, scale: SMALLEST_SCALE });
+      await readAll([loss as Tensor]);
     } catch (error) {
       cause = error;
     }
     const origin = cause instanceof Error ? `; it comes from ${cause.message}` : '';
     return new TrainingError(
       number,
-      `training: step ${number}: ${bad}${origin}; the weights were not changed by this step; try a lower learning rate or clip_grad`,
+      `training: step ${number}: ${bad}${origin}; the weights were not changed by this step; try a lower learning rate or clip_grad${this.settings.precision === 'f16' ? ', or precision f32' : ''}`,
       { cause },
     );
   }
@@ -280,7 +296,20 @@ function batchInputs(config: ZeroSegConfig, batch: number) {
     image: [batch, config.chans, config.image, config.image],
     views: [batch, viewCount(config.grids), config.clip_dim],
     key: { shape: [2], dtype: 'u32' as const },
+    scale: [],
   } as const;
+}
+
+/** How a pass is differentiated, in either precision: its terms, and the gradients of its loss. */
+function differentiate({ precision }: TrainSettings, model: ZeroSeg, optimizer: AdamW) {
+  if (precision === 'f16') {
+    const half = new HalfPrecision(model, optimizer);
+    return (scale: Tensor, body: () => Terms): Terms & { gradients: Tensor[] } => half.backward(scale, body);
+  }
+  return (_: Tensor, body: () => Terms): Terms & { gradients: Tensor[] } => {
+    const terms = body();
+    return { ...terms, gradients: gradients(terms.loss, optimizer.parameters) as Tensor[] };
+  };
 }
 
 /** One pass with masks and noise made from `key`: stream 0 masks, streams 1 and 2 the two grouping blocks. */
@@ -295,5 +324,5 @@ function trainingPass(model: ZeroSeg, image: Tensor, views: Tensor, key: Tensor)
       { key, stream: 2 },
     ],
   });
-  return { total, rec, distill, match };
+  return { loss: total, rec, distill, match };
 }

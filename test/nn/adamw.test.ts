@@ -187,7 +187,7 @@ describe('AdamW', () => {
     const made = device.current.buffersMade;
     for (let t = 2; t <= 20; t++) train({ ...net.batch(), rates: net.optimizer.rates(t, 0.01) });
     expect(device.current.buffersMade).toBe(made);
-    expect(net.optimizer.bytes).toBe(3 * 4 * (64 + 64 + 64) + 3 * 4);
+    expect(net.optimizer.bytes).toBe(3 * 4 * (128 + 128 + 128) + 6 * 4);
     train.dispose();
     net.optimizer.dispose();
     // Parameters stay, and can be used.

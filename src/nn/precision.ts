@@ -1,0 +1,130 @@
+import { DeviceError } from '../gpu/errors.ts';
+import { cast } from '../kernels/cast.ts';
+import { reshape } from '../kernels/layout.ts';
+import { gradients } from '../tensor/grad.ts';
+import { ShapeError } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { AdamW } from './adamw.ts';
+import { type Module, replaceParameters } from './module.ts';
+
+/**
+ * Training with a forward and backward pass in f16 (Micikevicius et al., 2018, "Mixed precision training"): weights are kept and
+ * updated in f32; every step casts them to f16 (one launch a page), computes activations and gradients with them in f16 (sums
+ * are f32 in every kernel), and multiplies the loss, whose gradients would be lost to f16's small range, by a loss scale.
+ *
+ * ```ts
+ * const optimizer = new AdamW(device, parameters(model));
+ * const half = new HalfPrecision(model, optimizer);
+ * const scale = new LossScale();
+ * const train = await step(device, { x: [32, 8], rates: [optimizer.rateCount], scale: [] }, ({ x, rates, scale }) => {
+ *   const { loss, gradients } = half.backward(scale, () => ({ loss: model.loss(cast(x, 'f16')) }));
+ *   return { loss, norm: optimizer.update(gradients, rates).norm };
+ * });
+ * for (let i = 0; i < 1000; i++) {
+ *   const rates = optimizer.rates(scale.updates + 1, 1e-3, 1 / scale.value);
+ *   const { norm } = train({ x: batch(i), rates, scale: scale.value });
+ *   scale.adjust((await read(norm))[0]);
+ * }
+ * ```
+ *
+ * An update whose gradients overflow f16 is skipped by {@link AdamW}, and {@link LossScale.adjust} halves the scale.
+ */
+export class HalfPrecision {
+  readonly #model: Module;
+  readonly #optimizer: AdamW;
+
+  /** @throws DeviceError when the device has no f16 arithmetic. */
+  constructor(model: Module, optimizer: AdamW) {
+    const { device } = optimizer;
+    if (!device.features.has('shader-f16')) {
+      throw new DeviceError(`f16: '${device.name}' has no f16 arithmetic (shader-f16); train in f32`);
+    }
+    this.#model = model;
+    this.#optimizer = optimizer;
+  }
+
+  /**
+   * Records `body` with the model's parameters in f16, and the gradients of `scale` (a scalar, f32) times its `loss` (a scalar,
+   * f16 or f32), f16, one for each parameter of the optimizer. What `body` returns comes back with them. Inputs in f32 must be
+   * cast to f16 where they meet parameters; a loss is best computed from results cast to f32.
+   */
+  backward<R extends { readonly loss: Tensor }>(scale: Tensor, body: () => R): R & { readonly gradients: Tensor[] } {
+    const halves = this.#optimizer.halves();
+    const { parameters } = this.#optimizer;
+    const restore = replaceParameters(this.#model, new Map(parameters.map((p, i) => [p, halves[i] as Tensor])));
+    try {
+      const results = body();
+      const loss = cast(results.loss, 'f32');
+      if (loss.size !== 1) throw new ShapeError('backward', 'the loss must be a scalar', { loss: loss.shape });
+      // The scale comes in as the gradient of the loss: no launch multiplies.
+      return { ...results, gradients: gradients(loss, halves, reshape(scale, loss.shape)) };
+    } finally {
+      restore();
+    }
+  }
+}
+
+export interface LossScaleOptions {
+  /** The first scale. Default: 65536. */
+  readonly initial?: number;
+  /** After so many good updates in a row the scale is doubled. Default: 2000. */
+  readonly interval?: number;
+}
+
+/** What a loss scale remembers, for checkpoints. */
+export interface LossScaleState {
+  readonly value: number;
+  readonly good: number;
+  readonly updates: number;
+}
+
+/** So that a small loss times the scale stays far inside f32. */
+const LARGEST_SCALE = 2 ** 32;
+
+/**
+ * By what the loss is multiplied so that its gradients fit into f16: as large as it can be without overflow, found by
+ * trying. See {@link HalfPrecision}.
+ */
+export class LossScale {
+  /** Of the next update. */
+  value: number;
+  /** Updates that were made: skipped ones do not count. */
+  updates = 0;
+  /** Good updates since the scale changed. */
+  #good = 0;
+  readonly #interval: number;
+
+  constructor({ initial = 65536, interval = 2000 }: LossScaleOptions = {}) {
+    if (!(initial > 0 && Number.isFinite(initial)))
+      throw new RangeError(`LossScale: initial is ${initial}; it must be above 0`);
+    this.value = initial;
+    this.#interval = interval;
+  }
+
+  /**
+   * Tells how an update ended, by the norm of its gradients. Not finite: the update was skipped, the scale is halved. Otherwise
+   * it was made, and after `interval` of them the scale is doubled. Says whether it was made.
+   */
+  adjust(norm: number | undefined): boolean {
+    const made = norm !== undefined && Number.isFinite(norm);
+    this.#good = made ? this.#good + 1 : 0;
+    if (made) this.updates++;
+    else this.value /= 2;
+    if (this.#good >= this.#interval) {
+      this.value = Math.min(LARGEST_SCALE, this.value * 2);
+      this.#good = 0;
+    }
+    return made;
+  }
+
+  state(): LossScaleState {
+    return { value: this.value, good: this.#good, updates: this.updates };
+  }
+
+  /** Goes on from a state that was saved. */
+  restore({ value, good, updates }: LossScaleState): void {
+    this.value = value;
+    this.#good = good;
+    this.updates = updates;
+  }
+}

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { cast } from '../../src/kernels/cast.ts';
+import { mul } from '../../src/kernels/pointwise.ts';
+import { fromHalf, toHalf } from '../../src/nn/half.ts';
+import { gradients } from '../../src/tensor/grad.ts';
+import { read } from '../../src/tensor/read.ts';
+import { step } from '../../src/tensor/step.ts';
+import { tensor } from '../../src/tensor/tensor.ts';
+import { normal, seeded } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+const halves = () => device.current.features.has('shader-f16');
+
+describe('cast', () => {
+  it('does nothing where there is nothing to do, and refuses u32', () => {
+    const x = tensor(device.current, [1, 2]);
+    expect(cast(x, 'f32')).toBe(x);
+    expect(() => cast(tensor(device.current, new Uint32Array(3)), 'f32')).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: cast: x must be f32 or f16; it is u32; got x [3]]`,
+    );
+  });
+
+  it('says that a device has no f16', async () => {
+    if (halves()) return;
+    const there = cast(cast(tensor(device.current, [1]), 'f16'), 'f32');
+    await expect(read(there)).rejects.toThrow(/has no f16 arithmetic \(shader-f16\); use f32$/);
+  });
+
+  for (const n of [0, 1, 3, 4, 17, 65, 197, 1000, 70_000]) {
+    it(`rounds ${n} values to f16 and back, with its gradient`, async () => {
+      if (!halves()) return;
+      const random = seeded(n);
+      const values = Float32Array.from({ length: n }, () => normal(random) * 10 ** (4 * random() - 2));
+      const x = tensor(device.current, values);
+      using there = await step(device.current, {}, () => cast(cast(x, 'f16'), 'f32'), { check: true });
+      const rounded = fromHalf(toHalf(values));
+      expect(await read(there({}))).toEqual(rounded);
+
+      const dy = Float32Array.from({ length: n }, () => normal(random));
+      const y = cast(x, 'f16');
+      expect(y.dtype).toBe('f16');
+      const [dx] = gradients(cast(mul(y, y), 'f32'), [x], tensor(device.current, dy));
+      expect(dx.dtype).toBe('f32');
+      const wanted = rounded.map((v, i) => 2 * v * (dy[i] as number));
+      (await read(dx)).forEach((g, i) => {
+        expect(Math.abs(g - (wanted[i] as number))).toBeLessThan(2e-3 * Math.abs(wanted[i] as number) + 1e-6);
+      });
+    });
+  }
+
+  it('makes what is too large for f16 infinite', async () => {
+    if (!halves()) return;
+    const x = tensor(device.current, [65504, 1e6, -1e6, Number.NaN]);
+    const back = await read(cast(cast(x, 'f16'), 'f32'));
+    expect([...back]).toEqual([65504, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]);
+  });
+});
