@@ -30,8 +30,7 @@ export {
   segmentMatch,
 } from './losses.ts';
 export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts';
-export { linear, type MatmulOptions, matmul } from './matmul.ts';
-export type { MatmulTail } from './matmul-product.ts';
+export { linear, type MatmulOptions, type MatmulTail, matmul } from './matmul.ts';
 export { patchEmbed, patchify, unpatchify } from './patchify.ts';
 export {
   abs,
