@@ -1,9 +1,10 @@
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, normalizeAxis, type Shape, ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Lines, laneConstants, laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
+import { type Lines, laneConstants, laneOverrides, lanePlace, laneSum, laneSumFours, linesPerGroup } from './lanes.ts';
 
 export interface ReduceOptions {
   /** One axis or several; negative ones count from the end. Default: all. */
@@ -104,47 +105,92 @@ function overAxes(
 function sumDifferentiable(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor {
   return differentiable(sumLines(x, lines, shape, factor), [x], (dy) => {
     const dx = empty(x);
-    const { length, inner } = lines;
-    dispatch(spread, { dy, dx }, { n: dx.size, length, inner, factor });
+    const { units, params } = spreadOver(dx, lines);
+    dispatch(spread[units], { dy, dx }, { ...params, factor });
     return [dx];
   });
 }
 
 /** `factor · sum` of each line. */
 function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor {
-  const { outer, length, inner } = lines;
   const y = empty(x, shape);
-  // Where neighbours are other lines, strips alone fill the GPU: no lanes, no barriers.
-  const constants = laneConstants(x.device, lines, inner >= 8 && length > 64 ? 1 : 64);
-  const groups = Math.ceil((outer * inner) / linesPerGroup(constants));
-  // A lane adds some 32 elements by itself; more go to other workgroups, until the GPU is busy.
-  const strips = Math.min(Math.ceil(length / (32 * constants.LANES)), Math.ceil(2048 / Math.max(1, groups)));
+  const units = unitsOf(lines);
+  const { outer, length, inner } = loadsOf(lines, units);
+  const constants = laneConstants(x.device, { outer, length, inner }, x.device.isSoftware || inner < 8 ? 64 : 1);
+  const groups = Math.max(1, Math.ceil((outer * inner) / linesPerGroup(constants)));
+  // A lane adds some 32 loads by itself; more go to other workgroups, until the device is busy.
+  const strips = Math.min(
+    Math.ceil(length / (32 * constants.LANES)),
+    Math.ceil((x.device.isSoftware ? 16 : 2048) / groups),
+  );
   if (strips <= 1) {
-    dispatch(sumKernels.whole, { x, y }, { ...lines, chunk: length, strips: 1, factor }, constants);
+    dispatch(
+      sumKernel(units, 'T', 'T'),
+      { x, y },
+      { ...sizes(lines, units), chunk: length, strips: 1, factor },
+      constants,
+    );
     return y;
   }
   const chunk = Math.ceil(length / strips);
   const used = Math.ceil(length / chunk);
-  const partial = empty(x, [outer, used, inner], 'f32');
-  dispatch(sumKernels.first, { x, y: partial }, { ...lines, chunk, strips: used, factor: 1 }, constants);
-  const rest = { outer, length: used, inner };
-  dispatch(
-    sumKernels.last,
-    { x: partial, y },
-    { ...rest, chunk: used, strips: 1, factor },
-    laneConstants(x.device, rest),
-  );
+  const partial = empty(x, [outer, used, lines.inner], 'f32');
+  const first = { ...sizes(lines, units), chunk, strips: used, factor: 1 };
+  dispatch(sumKernel(units, 'T', 'f32'), { x, y: partial }, first, constants);
+  const rest = { outer, length: used, inner: lines.inner };
+  const again = unitsOf(rest);
+  const loads = loadsOf(rest, again);
+  const last = { ...sizes(rest, again), chunk: loads.length, strips: 1, factor };
+  dispatch(sumKernel(again, 'f32', 'T'), { x: partial, y }, last, laneConstants(x.device, loads));
   return y;
 }
 
-// A workgroup takes WG / LANES lines, of each one strip of `chunk` elements.
-function sumKernel<X extends Binding, Y extends Binding>(name: string, x: X, y: Y) {
-  return kernel({
-    name,
-    bind: { x, y },
+/**
+ * What one load gives: four neighbours of a line (`rows`), one of each of four neighbouring lines (`columns`), or one element
+ * (`ones`).
+ */
+type Units = 'rows' | 'columns' | 'ones';
+
+function unitsOf({ inner }: Lines): Units {
+  if (inner === 1) return 'rows';
+  return inner % 4 === 0 ? 'columns' : 'ones';
+}
+
+/** The lines as loads: how many a line takes, how many lines there are to an invocation's. */
+function loadsOf({ outer, length, inner }: Lines, units: Units): Lines {
+  return {
+    outer,
+    length: units === 'rows' ? Math.ceil(length / 4) : length,
+    inner: units === 'columns' ? inner / 4 : inner,
+  };
+}
+
+/** The lines as params: lengths in elements, as rows may begin anywhere; neighbours in loads. */
+function sizes({ outer, length, inner }: Lines, units: Units): Lines {
+  return { outer, length, inner: units === 'columns' ? inner / 4 : inner };
+}
+
+type SumKernel = Kernel<
+  { readonly x: Binding; readonly y: Binding },
+  { readonly [name in 'outer' | 'length' | 'inner' | 'chunk' | 'strips']: 'u32' } & { readonly factor: 'f32' },
+  typeof laneOverrides
+>;
+const sumKernels = new Map<string, SumKernel>();
+
+// A workgroup takes WG / LANES lines, of each one strip of `chunk` loads.
+function sumKernel(units: Units, from: 'T' | 'f32', to: 'T' | 'f32'): SumKernel {
+  const key = `${units} ${from} ${to}`;
+  const known = sumKernels.get(key);
+  if (known) return known;
+  const F = units === 'ones' ? 'f32' : 'vec4f';
+  const result = units === 'columns' ? (`vec4<${to}>` as const) : to;
+  const join = units === 'columns' ? laneSumFours : laneSum;
+  const made: SumKernel = kernel({
+    name: from === 'f32' ? 'sum-of-strips' : to === 'f32' ? 'sum-strips' : 'sum',
+    bind: { x: units === 'ones' ? `read ${from}` : `read vec4<${from}>`, y: `write ${result}` },
     params: { outer: 'u32', length: 'u32', inner: 'u32', chunk: 'u32', strips: 'u32', factor: 'f32' },
     override: laneOverrides,
-    use: [laneSum],
+    use: [join],
     grid: ({ outer, inner, strips }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants)) * strips],
     wgsl: `
 @compute @workgroup_size(WG)
@@ -153,54 +199,84 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let strip = group % params.strips;
   let line = group / params.strips * (WG / LANES) + lineOf(l);
   let inside = line < params.outer * params.inner;
-  var total = 0.0;
+  let start = lineStart(line, params.length, params.inner);
+  let j = strip * params.chunk;
+  var total = ${F}();
   if (inside) {
-    let start = lineStart(line, params.length, params.inner);
-    let end = min(params.length, (strip + 1u) * params.chunk);
-    // Four sums, so that four loads are under way.
-    var sums = vec4f();
-    var j = strip * params.chunk + laneOf(l);
-    for (; j + 3u * LANES < end; j += 4u * LANES) {
-      let at = start + j * params.inner;
-      let hop = LANES * params.inner;
-      sums += vec4f(f32(x[at]), f32(x[at + hop]), f32(x[at + 2u * hop]), f32(x[at + 3u * hop]));
-    }
-    for (; j < end; j += LANES) { sums.x += f32(x[start + j * params.inner]); }
-    total = (sums.x + sums.y) + (sums.z + sums.w);
+${units === 'rows' ? sumOfRow : sumOfColumn(F)}
   }
-  total = laneSum(total, l);
+  let all = ${join.name}(${units === 'rows' ? 'dot(total, vec4f(1.0))' : 'total'}, l);
   if (inside && laneOf(l) == 0u) {
-    let i = (line / params.inner * params.strips + strip) * params.inner + line % params.inner;
-    y[i] = ${y === 'write T' ? 'T' : 'f32'}(total * params.factor);
+    y[(line / params.inner * params.strips + strip) * params.inner + line % params.inner] = ${result}(all * params.factor);
   }
 }`,
   });
+  sumKernels.set(key, made);
+  return made;
 }
 
-const sumKernels = {
-  whole: sumKernel('sum', 'read T', 'write T'),
-  first: sumKernel('sum-strips', 'read T', 'write f32'),
-  last: sumKernel('sum-of-strips', 'read f32', 'write T'),
+function sumOfColumn(F: string): string {
+  return `    for (var k = j + laneOf(l); k < min(params.length, j + params.chunk); k += LANES) {
+      total += ${F}(x[start + k * params.inner]);
+    }`;
+}
+
+// Rows begin and end anywhere. Whole vec4s are shared by strips and lanes; what is left at both ends is the first one's.
+const sumOfRow = `    let end = start + params.length;
+    let whole = (start + 3u) / 4u;
+    for (var k = whole + j + laneOf(l); k < min(end / 4u, whole + j + params.chunk); k += LANES) { total += vec4f(x[k]); }
+    if (j == 0u && laneOf(l) == 0u) {
+      let places = vec4u(0u, 1u, 2u, 3u);
+      let head = start / 4u;
+      let tail = end / 4u;
+      if (start % 4u != 0u) {
+        let at = head * 4u + places;
+        total += select(vec4f(), vec4f(x[head]), (at >= vec4u(start)) & (at < vec4u(end)));
+      }
+      if (end % 4u != 0u && (start % 4u == 0u || tail != head)) {
+        total += select(vec4f(), vec4f(x[tail]), tail * 4u + places < vec4u(end));
+      }
+    }`;
+
+/** How to write all elements `dx` of lines from one value per line. */
+function spreadOver(dx: Tensor, { outer, length, inner }: Lines) {
+  const units: Units =
+    inner > 1 ? (inner % 4 === 0 ? 'columns' : 'ones') : length % 4 === 0 || outer === 1 ? 'rows' : 'ones';
+  const elements = elementsOf(dx.device, units === 'ones' ? 4 * dx.size : dx.size);
+  return { units, params: { ...elements, length, inner: units === 'columns' ? inner / 4 : inner } };
+}
+
+/** Which `line` vec4 (or element) i belongs to, and at which `place` of it its first element is. */
+const spreadPlace: Readonly<Record<Units, string>> = {
+  rows: `    let line = 4u * i / params.length;
+    let place = 4u * i - line * params.length;`,
+  // Two divisions: they are dear.
+  columns: `    let row = i / params.inner;
+    let outer = row / params.length;
+    let line = outer * params.inner + (i - row * params.inner);
+    let place = row - outer * params.length;`,
+  ones: `    let row = i / params.inner;
+    let outer = row / params.length;
+    let line = outer * params.inner + (i - row * params.inner);
+    let place = row - outer * params.length;`,
 };
 
-// One invocation writes one element.
-const spread = kernel({
-  name: 'sum-backward',
-  bind: { dy: 'read T', dx: 'write T' },
-  params: { n: 'u32', length: 'u32', inner: 'u32', factor: 'f32' },
-  override: { WG: 64 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  // Two divisions: they are dear.
-  let j = i / params.inner;
-  let line = j / params.length * params.inner + (i - j * params.inner);
-  dx[i] = T(f32(dy[line]) * params.factor);
-}`,
-});
+const spreadParams = { ...elementParams, length: 'u32', inner: 'u32' } as const;
+
+function makeSpread(units: Units) {
+  const stored = units === 'ones' ? 'T' : 'vec4<T>';
+  return kernel({
+    name: 'sum-backward',
+    bind: { dy: units === 'columns' ? 'read vec4<T>' : 'read T', dx: `write ${stored}` },
+    params: { ...spreadParams, factor: 'f32' },
+    override: elementOverride,
+    grid: elementGrid,
+    wgsl: elementLoop(`${spreadPlace[units]}
+    dx[i] = ${stored}(${units === 'columns' ? 'vec4f' : 'f32'}(dy[line]) * params.factor);`),
+  });
+}
+
+const spread = { rows: makeSpread('rows'), columns: makeSpread('columns'), ones: makeSpread('ones') };
 
 type Extreme = 'max' | 'min';
 
@@ -228,7 +304,8 @@ function extremeDifferentiable(which: Extreme, x: Tensor, lines: Lines, shape: S
   const { y, index } = extreme(which, x, lines, shape);
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
-    dispatch(pick, { dy, index, dx }, { n: dx.size, length: lines.length, inner: lines.inner });
+    const { units, params } = spreadOver(dx, lines);
+    dispatch(pick[units], { dy, index, dx }, params);
     return [dx];
   });
 }
@@ -295,23 +372,25 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 
 const extremeKernels = { max: extremeKernel('max'), min: extremeKernel('min') };
 
-// One invocation writes one element: dy where the extreme was, 0 elsewhere.
-const pick = kernel({
-  name: 'extreme-backward',
-  bind: { dy: 'read T', index: 'read u32', dx: 'write T' },
-  params: { n: 'u32', length: 'u32', inner: 'u32' },
-  override: { WG: 64 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  let place = i / params.inner;
-  let outer = place / params.length;
-  let line = outer * params.inner + (i - place * params.inner);
-  var value = T(0.0);
-  if (index[line] == place - outer * params.length) { value = dy[line]; }
-  dx[i] = value;
-}`,
-});
+// dy where the extreme was, 0 elsewhere.
+function makePick(units: Units) {
+  const value = {
+    rows: 'select(vec4<T>(), vec4<T>(dy[line]), vec4u(index[line]) == place + vec4u(0u, 1u, 2u, 3u))',
+    columns: `select(vec4<T>(), dy[line], vec4u(${[0, 1, 2, 3].map((k) => `index[4u * line + ${k}u]`).join(', ')}) == vec4u(place))`,
+    ones: 'select(T(), dy[line], index[line] == place)',
+  }[units];
+  return kernel({
+    name: 'extreme-backward',
+    bind: {
+      dy: units === 'columns' ? 'read vec4<T>' : 'read T',
+      index: 'read u32',
+      dx: units === 'ones' ? 'write T' : 'write vec4<T>',
+    },
+    params: spreadParams,
+    override: elementOverride,
+    grid: elementGrid,
+    wgsl: elementLoop(`${spreadPlace[units]}\n    dx[i] = ${value};`),
+  });
+}
+
+const pick = { rows: makePick('rows'), columns: makePick('columns'), ones: makePick('ones') };
