@@ -40,6 +40,8 @@ export class Device implements Disposable {
   readonly limits: GPUSupportedLimits;
   readonly features: ReadonlySet<string>;
   readonly slots: SlotPool;
+  /** Which form of a kernel proved fastest here, by class of work: what `tune` found, now or in an earlier run. */
+  readonly tuned: Map<string, string> = new Map<string, string>();
   #owner: unknown;
   #failure: Error | undefined;
   #disposed = false;

@@ -30,7 +30,8 @@ export {
   segmentMatch,
 } from './losses.ts';
 export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts';
-export { linear, type MatmulOptions, type MatmulTail, matmul } from './matmul.ts';
+export { linear, type MatmulOptions, matmul } from './matmul.ts';
+export type { MatmulTail } from './matmul-product.ts';
 export { patchEmbed, patchify, unpatchify } from './patchify.ts';
 export {
   abs,

@@ -1,22 +1,20 @@
-import type { Device } from '../gpu/device.ts';
 import { kernel } from '../gpu/kernel.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Activation, activationPiece } from './activation.ts';
-import { sumTo } from './broadcast.ts';
-import { type MatmulKernel, subgroupKernel, tileKernel } from './matmul-kernels.ts';
+import {
+  flattened,
+  gradientOf,
+  linearGradients,
+  type MatmulTail,
+  type Matrix,
+  matrix,
+  product,
+  transposed,
+} from './matmul-product.ts';
 import { sumRows } from './reduce.ts';
-
-/** What a matmul does to its result, in this order, before it is stored. */
-export interface MatmulTail {
-  /** `[N]`, added to every row. */
-  readonly bias?: Tensor | undefined;
-  readonly activation?: Activation | undefined;
-  /** Of the shape of the result, added last. */
-  readonly residual?: Tensor | undefined;
-}
 
 export interface MatmulOptions extends MatmulTail {
   /** `a` is stored as `[..., K, M]`. */
@@ -61,16 +59,6 @@ export function linear(x: Tensor, weight: Tensor, options: MatmulTail = {}): Ten
     throw new ShapeError('linear', 'weight must be [out, in]', { x: x.shape, weight: weight.shape });
   }
   return withTail('linear', { x, weight }, { ...options, transposeB: true });
-}
-
-/** A tensor seen as matrices; `down` and `across` are the strides from row to row and from column to column. */
-interface Matrix {
-  readonly x: Tensor;
-  readonly batch: Shape;
-  readonly rows: number;
-  readonly cols: number;
-  readonly down: number;
-  readonly across: number;
 }
 
 function withTail(op: string, operands: Readonly<Record<string, Tensor>>, options: MatmulOptions): Tensor {
@@ -118,128 +106,17 @@ function withTail(op: string, operands: Readonly<Record<string, Tensor>>, option
       // A weight that the whole batch shares gets its gradient in one product, the batch being more rows.
       const flat = size(right.batch) === 1 && !transposeA && size(left.batch) === size(batch);
       const [seen, error] = flat ? [flattened(left), flattened(back)] : [left, back];
+      const rest = residual ? [dy] : [];
+      if (bias && flat && transposeB) {
+        const { weight, bias: dbias } = linearGradients(op, b, seen, error);
+        return [da, weight, dbias, ...rest];
+      }
       const db = transposeB
         ? gradientOf(op, b, transposed(error), seen, flat ? [] : batch)
         : gradientOf(op, b, transposed(seen), error, flat ? [] : batch);
-      return [da, db, ...(bias ? [sumRows(d)] : []), ...(residual ? [dy] : [])];
+      return [da, db, ...(bias ? [sumRows(d)] : []), ...rest];
     },
   );
-}
-
-/** The product `left · right`, summed over the batch axes that `of` was stretched along. */
-function gradientOf(op: string, of: Tensor, left: Matrix, right: Matrix, batch: Shape): Tensor {
-  const last = [left.rows, right.cols];
-  if (size(batch) * size(last) === of.size) return product(op, left, right, batch, of.shape).y;
-  return sumTo(product(op, left, right, batch, [...batch, ...last]).y, of.shape);
-}
-
-function matrix(x: Tensor, shape: Shape, transpose: boolean): Matrix {
-  const [rows, cols] = shape.slice(-2) as [number, number];
-  const plain: Matrix = { x, batch: shape.slice(0, -2), rows, cols, down: cols, across: 1 };
-  return transpose ? transposed(plain) : plain;
-}
-
-function transposed(m: Matrix): Matrix {
-  return { ...m, rows: m.cols, cols: m.rows, down: m.across, across: m.down };
-}
-
-/** All matrices of a batch below each other, where their rows lie so. */
-function flattened(m: Matrix): Matrix {
-  return { ...m, batch: [], rows: size(m.batch) * m.rows };
-}
-
-/** Launches `y = activation(left · right + bias) + residual`; `pre` is what went into the activation. */
-function product(
-  op: string,
-  left: Matrix,
-  right: Matrix,
-  batch: Shape,
-  shape: Shape,
-  { bias, activation, residual }: MatmulTail = {},
-): { y: Tensor; pre: Tensor } {
-  const y = empty(left.x, shape);
-  const pre = empty(left.x, activation ? shape : [0]);
-  const rowsOnly = size(right.batch) === 1 && size(left.batch) === size(batch) && left.across === 1;
-  const a = rowsOnly ? flattened(left) : left;
-  const axes = batchAxes(op, rowsOnly ? [] : batch, a, right);
-  const { chosen, constants } = choose(y.device, a.rows, right.cols, activation);
-  dispatch(
-    chosen,
-    { a: a.x, b: right.x, bias: bias ?? a.x, residual: residual ?? a.x, pre, y },
-    {
-      rows: a.rows,
-      cols: right.cols,
-      inner: a.cols,
-      aDown: a.down,
-      aAcross: a.across,
-      bDown: right.down,
-      bAcross: right.across,
-      batch: rowsOnly ? 1 : size(batch),
-      size0: axes[0]?.length ?? 1,
-      size1: axes[1]?.length ?? 1,
-      a0: axes[0]?.a ?? 0,
-      a1: axes[1]?.a ?? 0,
-      a2: axes[2]?.a ?? 0,
-      b0: axes[0]?.b ?? 0,
-      b1: axes[1]?.b ?? 0,
-      b2: axes[2]?.b ?? 0,
-      hasBias: bias ? 1 : 0,
-      hasResidual: residual ? 1 : 0,
-    },
-    constants,
-  );
-  return { y, pre };
-}
-
-/** The batch, last axis first, with the strides of both operands (0: stretched). Axes that behave alike are one. */
-function batchAxes(op: string, batch: Shape, left: Matrix, right: Matrix): { length: number; a: number; b: number }[] {
-  const axes: { length: number; a: number; b: number }[] = [];
-  let a = left.rows * left.cols;
-  let b = right.rows * right.cols;
-  for (let i = 1; i <= batch.length; i++) {
-    const length = batch.at(-i) as number;
-    const mine = left.batch.at(-i) ?? 1;
-    const yours = right.batch.at(-i) ?? 1;
-    const axis = { length, a: mine === 1 ? 0 : a, b: yours === 1 ? 0 : b };
-    a *= mine;
-    b *= yours;
-    if (length === 1) continue;
-    const before = axes.at(-1);
-    if (before && axis.a === before.a * before.length && axis.b === before.b * before.length) before.length *= length;
-    else axes.push(axis);
-  }
-  if (axes.length > 3) {
-    throw new ShapeError(op, 'at most three runs of batch axes may be stretched in different ways', {
-      a: left.batch,
-      b: right.batch,
-    });
-  }
-  return axes;
-}
-
-const kernels = new Map<string, MatmulKernel>();
-
-/** Which kernel computes a product. Adapters on the CPU want subgroups and no workgroup memory; GPUs the other. */
-function choose(
-  device: Device,
-  rows: number,
-  cols: number,
-  activation: Activation | undefined,
-): { chosen: MatmulKernel; constants: Record<string, number> } {
-  const lanes = device.isSoftware && device.features.has('subgroups') ? (device.adapter.subgroupMinSize ?? 0) : 0;
-  if (lanes < 4) return { chosen: known(`tile ${activation}`, () => tileKernel(activation)), constants: {} };
-  const across = lanes < 8 ? 4 : 8;
-  const tall = rows > 8 ? 16 : 8;
-  return {
-    chosen: known(`${tall} ${across} ${activation}`, () => subgroupKernel(tall, across, activation)),
-    constants: { WG: cols > 16 ? 32 : 8 },
-  };
-}
-
-function known(key: string, make: () => MatmulKernel): MatmulKernel {
-  let made = kernels.get(key);
-  if (!made) kernels.set(key, (made = make()));
-  return made;
 }
 
 type ActivationBackward = ReturnType<typeof makeActivationBackward>;

@@ -1,0 +1,156 @@
+import { kernel } from '../gpu/kernel.ts';
+import {
+  list,
+  type MatmulKernel,
+  matmulBindings,
+  matmulName,
+  matmulParams,
+  place,
+  type TailSpec,
+  tailPiece,
+  tilesOf,
+  times,
+} from './matmul-kernels.ts';
+
+// For adapters that compute on the CPU. There a load is dear if its address differs between lanes: lavapipe branches twice for
+// each lane's element, 60 to 90 instructions for a vector of eight, against one or two for a multiply-add. Subgroup operations
+// are cheap, and so are many sums: they spill to the stack, which is in the L1 cache.
+//
+// So: an invocation holds `tall` rows × `4 · wide` columns of sums. Four steps of the inner axis are taken at a time: b comes as
+// vec4s, a's tall × 4 elements as vec4s that the lanes of a subgroup hold between them and hand around by broadcast. All is
+// loaded before the first sum is touched, and then row after row: each sum is fetched and spilled once in four steps.
+// 1024³ on lavapipe, processor time: one row of scalars a lane 418 ms, vec4 loads 267, row after row 192 (bench/ladder).
+
+/** How an operand lies: which axis is contiguous, and whether its length is a multiple of 4, so that vec4s are aligned. */
+export interface Operand {
+  readonly along: 'inner' | 'outer';
+  readonly four: boolean;
+}
+
+export interface LanesSpec {
+  /** Rows of an invocation, a multiple of `lanes`. */
+  readonly tall: 8 | 16 | 32;
+  /** Columns of an invocation, in fours. */
+  readonly wide: 1 | 2;
+  /** The subgroup has at least so many, and so many share the loads of a. */
+  readonly lanes: 4 | 8;
+  readonly a: Operand;
+  readonly b: Operand;
+  /** The inner axis is not a multiple of 4. */
+  readonly ragged: boolean;
+  readonly tail: TailSpec;
+}
+
+export function lanesKernel(spec: LanesSpec): MatmulKernel {
+  const { tall, wide, lanes, a, b, ragged, tail } = spec;
+  const group = lanes === 8 ? 8 : 16;
+  const across = 4 * wide * group;
+  const held = tall / lanes;
+  const quads = tall / 4;
+  const holders = (code: (j: number) => string) => times(held, code);
+  const columns = (code: (c: number) => string) => times(wide, code);
+
+  // Element i (of four steps) of row r, out of the vec4s `name` that the lanes hold.
+  const share = (name: string, r: number, i: number) => {
+    const at = a.along === 'inner' ? r : i * quads + Math.floor(r / 4);
+    const part = a.along === 'inner' ? i : r % 4;
+    return `subgroupBroadcast(${name}${Math.floor(at / lanes)}[${part}], ${at % lanes}u)`;
+  };
+  const placeA = (j: number) =>
+    a.along === 'inner'
+      ? `let aAt${j} = p.a + min(p.row + ${j * lanes}u + lane, params.rows - 1u) * params.aDown;`
+      : `let aRow${j} = min(p.row + (${j * lanes}u + lane) % ${quads}u * 4u, params.rows - ${a.four ? 4 : 1}u);
+      let aStep${j} = (${j * lanes}u + lane) / ${quads}u;`;
+  // Step k + i, inside the matrix; and a vec4 of four steps with zeros beyond it.
+  const at = (i: number) => (ragged ? `min(k + ${i}u, p.end - 1u)` : `(k + ${i}u)`);
+  const inside = (four: string) =>
+    ragged ? `select(vec4f(), ${four}, k + vec4u(0u, 1u, 2u, 3u) < vec4u(p.end))` : four;
+  const loadA = (j: number) => {
+    if (a.along === 'inner') {
+      const all = `vec4f(${list(4, (i) => `f32(a[aAt${j} + ${at(i)}])`)})`;
+      return `let a${j} = ${a.four ? `vec4f(a[(aAt${j} + k) / 4u])` : inside(all)};`;
+    }
+    const step = ragged ? `min(k + aStep${j}, p.end - 1u)` : `(k + aStep${j})`;
+    const from = `p.a + ${step} * params.aAcross`;
+    const all = a.four
+      ? `vec4f(a[(${from} + aRow${j}) / 4u])`
+      : `vec4f(${list(4, (n) => `f32(a[${from} + min(aRow${j} + ${n}u, params.rows - 1u)])`)})`;
+    return `let a${j} = ${ragged ? `select(vec4f(), ${all}, k + aStep${j} < p.end)` : all};`;
+  };
+
+  const placeB = (c: number) => `
+    let col${c} = p.col + (l + ${c * group}u) * 4u;
+    ${
+      b.along === 'inner'
+        ? times(4, (n) => `let bAt${c}${n} = p.b + min(col${c} + ${n}u, params.cols - 1u) * params.bAcross;`)
+        : `let bAt${c} = p.b + min(col${c}, params.cols - 4u);`
+    }`;
+  const loadB = (c: number) => {
+    if (b.along === 'outer') {
+      return times(4, (i) => {
+        const from = `${at(i)} * params.bDown`;
+        const all = b.four
+          ? `vec4f(b[(bAt${c} + ${from}) / 4u])`
+          : `vec4f(${list(4, (n) => `f32(b[p.b + ${from} + min(col${c} + ${n}u, params.cols - 1u)])`)})`;
+        return `let b${c}${i} = ${ragged ? `select(vec4f(), ${all}, k + ${i}u < p.end)` : all};`;
+      });
+    }
+    // By columns, four steps each: turned.
+    const strip = (n: number) => {
+      if (b.four) return `vec4f(b[(bAt${c}${n} + k) / 4u])`;
+      return inside(`vec4f(${list(4, (i) => `f32(b[bAt${c}${n} + ${at(i)}])`)})`);
+    };
+    return `${times(4, (n) => `let t${c}${n} = ${strip(n)};`)}
+    ${times(4, (i) => `let b${c}${i} = vec4f(${list(4, (n) => `t${c}${n}[${i}]`)});`)}`;
+  };
+
+  // Row sums of a: each lane sums what it holds; at the end a row's elements are brought together.
+  const sums = {
+    start: holders((j) => `var total${j} = vec4f();`),
+    step: holders((j) => `total${j} += a${j};`),
+    end: `
+  var totals = array<f32, ${tall}>(${list(tall, (r) => [0, 1, 2, 3].map((i) => share('total', r, i)).join(' + '))});
+  if (p.col == 0u && l == 0u) {
+    for (var i = 0u; i < rowsFrom(p.row); i++) { sums[p.batch * params.rows + p.row + i] = T(totals[i]); }
+  }`,
+  };
+  const ifSums = (code: string) => (tail.rowSums ? code : '');
+
+  return kernel({
+    name: matmulName(tail),
+    bind: matmulBindings(a.four ? 'vec4<T>' : 'T', b.four ? 'vec4<T>' : 'T', tail),
+    params: matmulParams,
+    requires: ['subgroups'],
+    use: [place, tailPiece(tail)],
+    grid: (p) => tilesOf(p, tall, across),
+    wgsl: `
+@compute @workgroup_size(${group})
+fn main(
+  @builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32,
+  @builtin(subgroup_invocation_id) inSubgroup: u32
+) {
+  let p = placeOf(flatGroup(g, size), ${tall}u, ${across}u);
+  if (!p.inside) { return; }
+  let lane = inSubgroup % ${lanes}u;
+  // Rows and columns beyond the edge repeat the last ones and are not stored.
+  ${holders(placeA)}
+  ${columns(placeB)}
+  ${times(tall, (r) => columns((c) => `var s${r}_${c} = vec4f();`))}
+  ${ifSums(sums.start)}
+  for (var k = p.k; k < p.end; k += 4u) {
+    ${holders(loadA)}
+    ${columns(loadB)}
+    ${ifSums(sums.step)}
+    ${times(tall, (r) =>
+      times(4, (i) => `{ let w = vec4f(${share('a', r, i)}); ${columns((c) => `s${r}_${c} += w * b${c}${i};`)} }`),
+    )}
+  }
+  ${ifSums(sums.end)}
+  var kept = array<vec4f, ${tall * wide}>(${list(tall, (r) => list(wide, (c) => `s${r}_${c}`))});
+  let high = rowsFrom(p.row);
+  for (var i = 0u; i < ${wide}u * high; i++) {
+    store4(p.batch, p.row + i / ${wide}u, p.col + (l + i % ${wide}u * ${group}u) * 4u, kept[i]);
+  }
+}`,
+  });
+}

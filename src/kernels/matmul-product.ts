@@ -1,0 +1,173 @@
+import { dispatch, empty } from '../tensor/record.ts';
+import { type Shape, ShapeError, size } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Activation } from './activation.ts';
+import { sumTo } from './broadcast.ts';
+import { chooseForm, kernelOf, type Product } from './matmul-forms.ts';
+import type { TailSpec } from './matmul-kernels.ts';
+import type { Operand } from './matmul-lanes.ts';
+import { type PartsKernel, partsKernel } from './matmul-tiles.ts';
+import { sumRows } from './reduce.ts';
+
+/** What a matmul does to its result, in this order, before it is stored. */
+export interface MatmulTail {
+  /** `[N]`, added to every row. */
+  readonly bias?: Tensor | undefined;
+  readonly activation?: Activation | undefined;
+  /** Of the shape of the result, added last. */
+  readonly residual?: Tensor | undefined;
+}
+
+/** A tensor seen as matrices; `down` and `across` are the strides from row to row and from column to column. */
+export interface Matrix {
+  readonly x: Tensor;
+  readonly batch: Shape;
+  readonly rows: number;
+  readonly cols: number;
+  readonly down: number;
+  readonly across: number;
+}
+
+/** The product `left · right`, summed over the batch axes that `of` was stretched along. */
+export function gradientOf(op: string, of: Tensor, left: Matrix, right: Matrix, batch: Shape): Tensor {
+  const last = [left.rows, right.cols];
+  if (size(batch) * size(last) === of.size) return product(op, left, right, batch, of.shape).y;
+  return sumTo(product(op, left, right, batch, [...batch, ...last]).y, of.shape);
+}
+
+/** The gradients of a linear layer's weight `[out, in]` and bias, from `x` and `d = dy`, both with their batch as rows. */
+export function linearGradients(op: string, weight: Tensor, x: Matrix, d: Matrix): { weight: Tensor; bias: Tensor } {
+  const { y, sums } = product(op, transposed(d), x, [], weight.shape, { rowSums: true });
+  return { weight: y, bias: sums ?? sumRows(d.x) };
+}
+
+/** The last two axes of `shape` as a matrix, turned if it is stored so. */
+export function matrix(x: Tensor, shape: Shape, transpose: boolean): Matrix {
+  const [rows, cols] = shape.slice(-2) as [number, number];
+  const plain: Matrix = { x, batch: shape.slice(0, -2), rows, cols, down: cols, across: 1 };
+  return transpose ? transposed(plain) : plain;
+}
+
+export function transposed(m: Matrix): Matrix {
+  return { ...m, rows: m.cols, cols: m.rows, down: m.across, across: m.down };
+}
+
+/** All matrices of a batch below each other, where their rows lie so. */
+export function flattened(m: Matrix): Matrix {
+  return { ...m, batch: [], rows: size(m.batch) * m.rows };
+}
+
+/** What {@link product} does beside multiplying. */
+export interface ProductOptions extends MatmulTail {
+  /** Multiplies the result by the derivative of an activation at `pre`. */
+  readonly gate?: { readonly activation: Activation; readonly pre: Tensor } | undefined;
+  /** Sums the rows of `left` too, `[rows]`, where the form can do it in passing. */
+  readonly rowSums?: boolean;
+}
+
+/** Launches `y = activation(left · right + bias) + residual`; `pre` is what went into the activation. */
+export function product(
+  op: string,
+  left: Matrix,
+  right: Matrix,
+  batch: Shape,
+  shape: Shape,
+  options: ProductOptions = {},
+): { y: Tensor; pre: Tensor; sums: Tensor | undefined } {
+  const { bias, activation, residual, gate, rowSums = false } = options;
+  const y = empty(left.x, shape);
+  const pre = gate?.pre ?? empty(left.x, activation ? shape : [0]);
+  const rowsOnly = size(right.batch) === 1 && size(left.batch) === size(batch) && left.across === 1;
+  const a = rowsOnly ? flattened(left) : left;
+  const axes = batchAxes(op, rowsOnly ? [] : batch, a, right);
+  const planned: Product = {
+    rows: a.rows,
+    cols: right.cols,
+    inner: a.cols,
+    batch: rowsOnly ? 1 : size(batch),
+    a: operand(a.across === 1, a.across === 1 ? a.cols : a.rows),
+    b: operand(right.down === 1, right.down === 1 ? right.rows : right.cols),
+    dtype: y.dtype,
+  };
+  const form = chooseForm(y.device, planned);
+  const parts = form.kind === 'tile' ? form.parts : 1;
+  const chunk = parts === 1 ? Math.max(1, a.cols) : Math.ceil(a.cols / parts / 16) * 16;
+  const count = Math.max(1, Math.ceil(a.cols / chunk));
+  const summed = rowSums && count === 1 && y.size > 0;
+  const sums = empty(left.x, summed ? [a.rows] : [0]);
+  const tail: TailSpec = { activation, gate: gate?.activation, four: right.cols % 4 === 0 };
+  const partial = count > 1 ? empty(left.x, [count, ...shape], 'f32') : y;
+  const nothing = empty(left.x, [0]);
+  const tensors = { bias: bias ?? a.x, residual: residual ?? a.x };
+  const has = { hasBias: bias ? 1 : 0, hasResidual: residual ? 1 : 0 };
+  dispatch(
+    kernelOf(y.device, form, planned, count > 1 ? { parts: true, four: false } : { ...tail, rowSums: summed }),
+    { a: a.x, b: right.x, ...tensors, pre: count > 1 ? nothing : pre, y: partial, sums },
+    {
+      rows: a.rows,
+      cols: right.cols,
+      inner: a.cols,
+      aDown: a.down,
+      aAcross: a.across,
+      bDown: right.down,
+      bAcross: right.across,
+      batch: planned.batch,
+      size0: axes[0]?.length ?? 1,
+      size1: axes[1]?.length ?? 1,
+      a0: axes[0]?.a ?? 0,
+      a1: axes[1]?.a ?? 0,
+      a2: axes[2]?.a ?? 0,
+      b0: axes[0]?.b ?? 0,
+      b1: axes[1]?.b ?? 0,
+      b2: axes[2]?.b ?? 0,
+      chunk,
+      most: form.kind === 'lanes' ? form.tall : form.micro,
+      ...has,
+    },
+  );
+  if (count > 1) {
+    const finish = knownParts(tail);
+    dispatch(finish, { parts: partial, ...tensors, pre, y }, { count, n: y.size, rows: a.rows, cols: right.cols, ...has });
+  }
+  return { y, pre, sums: summed ? sums : undefined };
+}
+
+function operand(inner: boolean, length: number): Operand {
+  return { along: inner ? 'inner' : 'outer', four: length % 4 === 0 };
+}
+
+const partsKernels = new Map<string, PartsKernel>();
+
+function knownParts(tail: TailSpec): PartsKernel {
+  const key = `${tail.activation} ${tail.gate}`;
+  let made = partsKernels.get(key);
+  if (!made) partsKernels.set(key, (made = partsKernel(tail)));
+  return made;
+}
+
+/** The batch, last axis first, with the strides of both operands (0: stretched). Axes that behave alike are one. */
+function batchAxes(op: string, batch: Shape, left: Matrix, right: Matrix): { length: number; a: number; b: number }[] {
+  const axes: { length: number; a: number; b: number }[] = [];
+  let a = left.rows * left.cols;
+  let b = right.rows * right.cols;
+  for (let i = 1; i <= batch.length; i++) {
+    const length = batch.at(-i) as number;
+    const mine = left.batch.at(-i) ?? 1;
+    const yours = right.batch.at(-i) ?? 1;
+    const axis = { length, a: mine === 1 ? 0 : a, b: yours === 1 ? 0 : b };
+    a *= mine;
+    b *= yours;
+    if (length === 1) continue;
+    const before = axes.at(-1);
+    if (before && axis.a === before.a * before.length && axis.b === before.b * before.length) before.length *= length;
+    else axes.push(axis);
+  }
+  if (axes.length > 3) {
+    throw new ShapeError(op, 'at most three runs of batch axes may be stretched in different ways', {
+      a: left.batch,
+      b: right.batch,
+    });
+  }
+  return axes;
+}
+

@@ -1,0 +1,117 @@
+import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
+import {
+  list,
+  type MatmulKernel,
+  matmulBindings,
+  matmulName,
+  matmulParams,
+  place,
+  type TailSpec,
+  tailPiece,
+  tilesOf,
+  times,
+} from './matmul-kernels.ts';
+
+/**
+ * For GPUs. A workgroup of 8 × 8 brings 16 columns of a and rows of b into its memory at a time, `8 · micro` of each, and each
+ * of its invocations keeps `micro` × `micro` sums: rows that follow each other, and columns 8 apart, so that neighbours read
+ * and write neighbours. The smaller tile is for products that would leave a GPU's cores idle with the larger.
+ */
+export function tileKernel(micro: 4 | 8, tail: TailSpec): MatmulKernel {
+  const side = 8 * micro;
+  const quads = micro / 4;
+  const elements = 16 * side;
+  const sums = (code: (r: number, c: number) => string) => times(micro, (r) => times(quads, (c) => code(r, c)));
+  const columns = (c: number) => `vec4f(${list(4, (i) => `bTile[at + ${32 * c + 8 * i}u]`)})`;
+  // Each invocation adds up a row or none.
+  const rowSums = `if (l < ${side}u) { for (var k = 0u; k < 16u; k++) { rowSum += aTile[k * ${side}u + l]; } }`;
+  const storeSums = `
+  if (p.col == 0u && l < ${side}u && p.row + l < params.rows) { sums[p.batch * params.rows + p.row + l] = T(rowSum); }`;
+  return kernel({
+    name: matmulName(tail),
+    bind: matmulBindings('T', 'T', { ...tail, four: false }),
+    params: matmulParams,
+    use: [place, tailPiece({ ...tail, four: false })],
+    grid: (p) => tilesOf(p, side, side),
+    wgsl: `
+var<workgroup> aTile: array<f32, ${elements}>;
+var<workgroup> bTile: array<f32, ${elements}>;
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let p = placeOf(flatGroup(g, size), ${side}u, ${side}u);
+  if (!p.inside) { return; }
+  let top = l / 8u * ${micro}u;
+  let left = l % 8u;
+  ${sums((r, c) => `var s${r}${c} = vec4f();`)}
+  ${tail.rowSums ? 'var rowSum = 0.0;' : ''}
+  for (var start = p.k; start < p.end; start += 16u) {
+    // Neighbours load what lies next to each other, whichever way the matrix is stored.
+    for (var i = l; i < ${elements}u; i += 64u) {
+      let m = select(i % ${side}u, i / 16u, params.aAcross == 1u);
+      let k = select(i / ${side}u, i % 16u, params.aAcross == 1u);
+      var value = 0.0;
+      if (p.row + m < params.rows && start + k < p.end) {
+        value = f32(a[p.a + (p.row + m) * params.aDown + (start + k) * params.aAcross]);
+      }
+      aTile[k * ${side}u + m] = value;
+    }
+    for (var i = l; i < ${elements}u; i += 64u) {
+      let n = select(i % ${side}u, i / 16u, params.bDown == 1u);
+      let k = select(i / ${side}u, i % 16u, params.bDown == 1u);
+      var value = 0.0;
+      if (p.col + n < params.cols && start + k < p.end) {
+        value = f32(b[p.b + (start + k) * params.bDown + (p.col + n) * params.bAcross]);
+      }
+      bTile[k * ${side}u + n] = value;
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < 16u; k++) {
+      let at = k * ${side}u + left;
+      ${times(quads, (c) => `let b${c} = ${columns(c)};`)}
+      ${times(micro, (r) => `let a${r} = aTile[k * ${side}u + top + ${r}u];`)}
+      ${sums((r, c) => `s${r}${c} += a${r} * b${c};`)}
+    }
+    ${tail.rowSums ? rowSums : ''}
+    workgroupBarrier();
+  }
+  ${tail.rowSums ? storeSums : ''}
+  var kept = array<vec4f, ${micro * quads}>(${list(micro, (r) => list(quads, (c) => `s${r}${c}`))});
+  let high = rowsFrom(p.row + top);
+  for (var i = 0u; i < ${micro}u * high; i++) {
+    store(p.batch, p.row + top + i / ${micro}u, p.col + left + i % ${micro}u * 8u, kept[i / 4u][i % 4u]);
+  }
+}`,
+  });
+}
+
+export type PartsKernel = Kernel<
+  { parts: 'read f32'; bias: 'read T'; residual: 'read T'; pre: Binding; y: 'write T' },
+  { count: 'u32'; n: 'u32'; rows: 'u32'; cols: 'u32'; hasBias: 'u32'; hasResidual: 'u32' },
+  Record<never, number>
+>;
+
+/** Adds up the parts of a product that was split over its inner axis, `[count, batch, rows, cols]` as f32, and finishes it. */
+export function partsKernel(tail: TailSpec): PartsKernel {
+  return kernel({
+    name: `${matmulName(tail)} parts`,
+    bind: {
+      parts: 'read f32',
+      bias: 'read T',
+      residual: 'read T',
+      pre: (tail.gate ? 'read T' : 'write T') as Binding,
+      y: 'write T',
+    },
+    params: { count: 'u32', n: 'u32', rows: 'u32', cols: 'u32', hasBias: 'u32', hasResidual: 'u32' },
+    use: [tailPiece({ ...tail, four: false, parts: false })],
+    grid: ({ n }) => [Math.ceil(n / 64)],
+    wgsl: `
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * 64u + l;
+  if (i >= params.n) { return; }
+  var sum = 0.0;
+  for (var part = 0u; part < params.count; part++) { sum += parts[part * params.n + i]; }
+  finish(i, i % params.cols, sum);
+}`,
+  });
+}
