@@ -1,9 +1,8 @@
-import { kernel } from '../gpu/kernel.ts';
 import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
+import { empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { laneConstants, laneMax, laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
+import { lineKernel } from './line-kernel.ts';
 import { total, weightedMean } from './total.ts';
 
 export interface CrossEntropyOptions {
@@ -37,83 +36,60 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
   }
   if (C === 0) throw new ShapeError('crossEntropy', 'there must be at least one class', { logits: logits.shape });
   const { ignoreIndex, reduction = 'mean' } = options;
-  const constants = laneConstants(logits.device, { outer: N, length: C, inner: 1 });
-  // No class is as large as that: the launch could not hold its logits.
-  const params = { N, C, ignored: ignoreIndex ?? 0xffffffff };
+  const lines = { outer: N, length: C, inner: 1 };
 
   const parts = empty(logits, [N], 'f32');
   const counts = empty(logits, [N], 'f32');
   const statistics = empty(logits, [N, 2], 'f32');
-  dispatch(forward, { logits, classes, parts, counts, statistics }, params, constants);
+  // No class is as large as that: the launch could not hold its logits.
+  const ignored = ignoreIndex ?? 0xffffffff;
+  forward({ logits, classes, parts, counts, statistics }, lines, { ignored });
   const mean = weightedMean(parts, counts);
   const y = reduction === 'mean' ? mean.y : total(parts, 1);
 
   return differentiable(y, [logits], (dy) => {
     const dLogits = empty(logits);
-    // What is bound in place of the count is never read without MEAN.
-    const inverse = reduction === 'mean' ? mean.inverse : dy;
-    const all = { logits, classes, counts, statistics, inverse, dy, dLogits };
-    dispatch(backward, all, { n: N * C, C }, { MEAN: Number(reduction === 'mean') });
+    const isMean = Number(reduction === 'mean');
+    // What is bound in place of the count is never read otherwise.
+    const inverse = isMean ? mean.inverse : dy;
+    backward({ logits, classes, counts, statistics, inverse, dy, dLogits }, lines, { isMean });
     return [dLogits];
   });
 }
 
-// LANES neighbouring invocations share a row. The maximum and the logarithm of the sum stay apart: added, large logits would
-// round the logarithm away.
-const forward = kernel({
+// The maximum and the logarithm of the sum stay apart: added, large logits would round the logarithm away.
+const forward = lineKernel({
   name: 'cross-entropy',
-  bind: { logits: 'read T', classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
-  params: { N: 'u32', C: 'u32', ignored: 'u32' },
-  override: laneOverrides,
-  use: [lanePlace, laneMax, laneSum],
-  grid: ({ N }, constants) => [Math.ceil(N / linesPerGroup(constants))],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let row = flatGroup(g, size) * (WG / LANES) + lineOf(l);
-  let lane = laneOf(l);
-  let inside = row < params.N;
-  let count = select(0u, params.C, inside);
-  let first = row * params.C;
-  var top = -3.40282346e38;
-  for (var c = lane; c < count; c += LANES) { top = max(top, f32(logits[first + c])); }
-  top = laneMax(top, l);
-  var sum = 0.0;
-  for (var c = lane; c < count; c += LANES) { sum += exp(f32(logits[first + c]) - top); }
-  sum = laneSum(sum, l);
-  if (!inside || lane != 0u) { return; }
-  let class_ = classes[row];
-  statistics[2u * row] = top;
-  statistics[2u * row + 1u] = log(sum);
-  counts[row] = f32(class_ != params.ignored);
-  if (class_ == params.ignored) { parts[row] = 0.0; }
-  else if (class_ < params.C) { parts[row] = (top - f32(logits[first + class_])) + log(sum); }
-  else { parts[row] = bitcast<f32>(0x7fc00000u | class_); }
-}`,
+  elements: { logits: 'read T' },
+  perLine: { classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
+  params: { ignored: 'u32' },
+  body: ({ each, inLine, max, sum, at }) => `
+  var tops = F(-3.40282346e38);
+  ${each(`tops = max(tops, ${inLine('logits', '-3.40282346e38')});`)}
+  let top = ${max('tops')};
+  var sums = F(0.0);
+  ${each(`sums += ${inLine('exp(logits - top)', '0.0')};`)}
+  let logSum = log(${sum('sums')});
+  if (lead) {
+    let class_ = classes[line];
+    statistics[2u * line] = top;
+    statistics[2u * line + 1u] = logSum;
+    counts[line] = f32(class_ != params.ignored);
+    if (class_ == params.ignored) { parts[line] = 0.0; }
+    else if (class_ < params.length * PER) { parts[line] = (top - ${at('logits', 'class_')}) + logSum; }
+    else { parts[line] = bitcast<f32>(0x7fc00000u | class_); }
+  }`,
 });
 
-// One invocation per logit.
-const backward = kernel({
+const backward = lineKernel({
   name: 'cross-entropy backward',
-  bind: {
-    logits: 'read T',
-    classes: 'read u32',
-    counts: 'read f32',
-    statistics: 'read f32',
-    inverse: 'read f32',
-    dy: 'read f32',
-    dLogits: 'write T',
-  },
-  params: { n: 'u32', C: 'u32' },
-  override: { WG: 64, MEAN: 1 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  let row = i / params.C;
-  let p = exp(f32(logits[i]) - statistics[2u * row] - statistics[2u * row + 1u]) - f32(i % params.C == classes[row]);
-  dLogits[i] = T(dy[0] * select(1.0, inverse[0], MEAN == 1u) * counts[row] * p);
-}`,
+  elements: { logits: 'read T', dLogits: 'write T' },
+  perLine: { classes: 'read u32', counts: 'read f32', statistics: 'read f32', inverse: 'read f32', dy: 'read f32' },
+  params: { isMean: 'u32' },
+  body: ({ write }) => `
+  let top = statistics[2u * line];
+  let logSum = statistics[2u * line + 1u];
+  let factor = dy[0] * select(1.0, inverse[0], params.isMean == 1u) * counts[line];
+  let class_ = classes[line];
+  ${write('dLogits', 'factor * (exp(logits - top - logSum) - select(F(0.0), F(1.0), place == P(class_)))')}`,
 });

@@ -93,9 +93,10 @@ function checkIds(op: string, ids: Tensor, shapes: Record<string, readonly numbe
 
 /** @internal Writes `y[b, k] = x[b, ids[b, k]]`, zeros where there is no such row. */
 export function take(x: Tensor, ids: Tensor, y: Tensor): void {
-  const rows = { rows: ids.size, width: size(y.shape.slice(2)) };
+  const { element, width } = unitsOf(size(y.shape.slice(2)));
+  const rows = { rows: ids.size, width };
   const counts = { count: x.shape[1] as number, taken: ids.shape[1] as number };
-  dispatch(gather, { x, ids, y }, { ...rows, ...counts }, rowConstants(rows));
+  dispatch(gather[element], { x, ids, y }, { ...rows, ...counts }, rowConstants(y.device, rows));
 }
 
 function scattered(src: Tensor, ids: Tensor, count: number): Tensor {
@@ -103,19 +104,31 @@ function scattered(src: Tensor, ids: Tensor, count: number): Tensor {
   const y = empty(src, [src.shape[0] as number, count, ...rest]);
   if (y.size === 0) return y;
   const { order, starts } = groupById(ids, count);
-  const rows = { rows: (src.shape[0] as number) * count, width: size(rest) };
-  dispatch(addUp, { src, order, starts, y }, { ...rows, count, given: ids.shape[1] as number }, rowConstants(rows));
+  const { element, width } = unitsOf(size(rest));
+  const rows = { rows: (src.shape[0] as number) * count, width };
+  dispatch(
+    addUp[element],
+    { src, order, starts, y },
+    { ...rows, count, given: ids.shape[1] as number },
+    rowConstants(y.device, rows),
+  );
   return y;
 }
 
-const gather = kernel({
-  name: 'take-rows',
-  bind: { x: 'read T', ids: 'read u32', y: 'write T' },
-  params: { rows: 'u32', width: 'u32', count: 'u32', taken: 'u32' },
-  override: rowOverrides,
-  use: [rowPlace],
-  grid: rowGrid,
-  wgsl: /* wgsl */ `
+/** Rows of whole fours are moved by fours. */
+function unitsOf(width: number): { element: 'T' | 'vec4<T>'; width: number } {
+  return width % 4 === 0 ? { element: 'vec4<T>', width: width / 4 } : { element: 'T', width };
+}
+
+const gatherKernel = (element: 'T' | 'vec4<T>') =>
+  kernel({
+    name: 'take-rows',
+    bind: { x: `read ${element}`, ids: 'read u32', y: `write ${element}` },
+    params: { rows: 'u32', width: 'u32', count: 'u32', taken: 'u32' },
+    override: rowOverrides,
+    use: [rowPlace],
+    grid: rowGrid,
+    wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let place = rowPlace(flatGroup(g, size), l, params.width);
@@ -123,23 +136,26 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   if (row >= params.rows) { return; }
   let id = ids[row];
   if (id >= params.count) {
-    for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = T(0); }
+    for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = ${element}(); }
     return;
   }
   let first = (row / params.taken * params.count + id) * params.width;
   for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }
 }`,
-});
+  });
+
+const gather = { T: gatherKernel('T'), 'vec4<T>': gatherKernel('vec4<T>') };
 
 // A row adds up the rows that groupById found for it.
-const addUp = kernel({
-  name: 'add-up-rows',
-  bind: { src: 'read T', order: 'read u32', starts: 'read u32', y: 'write T' },
-  params: { rows: 'u32', width: 'u32', count: 'u32', given: 'u32' },
-  override: rowOverrides,
-  use: [rowPlace],
-  grid: rowGrid,
-  wgsl: /* wgsl */ `
+const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
+  kernel({
+    name: 'add-up-rows',
+    bind: { src: `read ${element}`, order: 'read u32', starts: 'read u32', y: `write ${element}` },
+    params: { rows: 'u32', width: 'u32', count: 'u32', given: 'u32' },
+    override: rowOverrides,
+    use: [rowPlace],
+    grid: rowGrid,
+    wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let place = rowPlace(flatGroup(g, size), l, params.width);
@@ -151,9 +167,10 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let start = starts[row + batch];
   let end = starts[row + batch + 1];
   for (var col = place.start; col < place.end; col += LANES) {
-    var total = 0.0;
-    for (var k = start; k < end; k++) { total += f32(src[(first + order[first + k]) * params.width + col]); }
-    y[row * params.width + col] = T(total);
+    var total = ${sum}();
+    for (var k = start; k < end; k++) { total += ${sum}(src[(first + order[first + k]) * params.width + col]); }
+    y[row * params.width + col] = ${element}(total);
   }
 }`,
-});
+  });
+const addUp = { T: addUpKernel('T', 'f32'), 'vec4<T>': addUpKernel('vec4<T>', 'vec4f') };

@@ -141,8 +141,8 @@ function standardize(x: Tensor, divisor: number, eps: number): Tensor {
 
 // Everything is relative to the first element of the row: what remains of a large common offset is then exact. So `mean` is the
 // mean less that element.
-const statistics = ({ each, inLine, sum, first }: LineCode): string => `
-  let first = ${first('x')};
+const statistics = ({ each, inLine, sum, at }: LineCode): string => `
+  let first = ${at('x', '0u')};
   var totals = F(0.0);
   ${each(`totals += ${inLine('x - first', '0.0')};`)}
   let middle = ${sum('totals')} / f32(params.length * PER);
@@ -180,8 +180,8 @@ const standardizeBackward = lineKernel({
   elements: { x: 'read T', dy: 'read T', dx: 'write T' },
   perLine: { mean: 'read f32', inverse: 'read f32' },
   params: { divisor: 'f32' },
-  body: ({ each, inLine, sum, first, write }) => `
-  let first = ${first('x')};
+  body: ({ each, inLine, sum, at, write }) => `
+  let first = ${at('x', '0u')};
   let middle = mean[line];
   let factor = inverse[line];
   var gradients = F(0.0);

@@ -4,6 +4,7 @@ import { differentiable, differentiableAll } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, checkShape, normalizeAxis, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import { copied } from './copy.ts';
 import { sum } from './reduce.ts';
 import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
@@ -125,15 +126,18 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
     x,
     x.shape.map((one, i) => (i === at ? stop - start : one)),
   );
+  const element = elementOf(x, [length * inner, start * inner, stop * inner]);
+  const per = element === 'vec4<T>' ? 4 : 1;
   const [whole, part] = [
-    { rows: outer, width: length * inner },
-    { rows: outer, width: (stop - start) * inner },
+    { rows: outer, width: (length * inner) / per },
+    { rows: outer, width: ((stop - start) * inner) / per },
   ];
-  const place = { other: whole.width, start: start * inner };
-  dispatch(sliceKernels[elementOf(x)], { x, y }, { ...part, ...place }, rowConstants(part));
+  const place = { other: whole.width, start: (start * inner) / per };
+  dispatch(sliceKernels[element], { x, y }, { ...part, ...place }, rowConstants(x.device, part));
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
-    dispatch(pad, { dy, dx }, { ...whole, ...place, other: part.width }, rowConstants(whole));
+    const backward = pad[element === 'vec4<T>' ? element : 'T'];
+    dispatch(backward, { dy, dx }, { ...whole, ...place, other: part.width }, rowConstants(x.device, whole));
     return [dx];
   });
 }
@@ -242,14 +246,16 @@ function launchParts(name: 'concat' | 'split', whole: Tensor, some: readonly Ten
     return length * inner;
   });
   const tensors: Record<string, Tensor> = { whole };
+  const element = elementOf(whole, widths);
+  const per = element === 'vec4<T>' ? 4 : 1;
   const width = widths.reduce((a, b) => a + b, 0);
-  const rows = { rows: whole.size / width, width };
+  const rows = { rows: whole.size / width, width: width / per };
   const params: Record<string, number> = { ...rows };
   some.forEach((part, i) => {
     tensors[`part${i}`] = part;
-    params[`width${i}`] = widths[i] as number;
+    params[`width${i}`] = (widths[i] as number) / per;
   });
-  dispatch(partsKernel(name, some.length, elementOf(whole)), tensors, params, rowConstants(rows));
+  dispatch(partsKernel(name, some.length, element), tensors, params, rowConstants(whole.device, rows));
 }
 
 /** Elements to step over for the next index of each axis. */
@@ -257,86 +263,15 @@ function strides(shape: Shape): number[] {
   return shape.map((_, i) => size(shape.slice(i + 1)));
 }
 
-function elementOf(x: Tensor): 'T' | 'u32' {
-  return x.dtype === 'u32' ? 'u32' : 'T';
+/** What is moved at once: four elements, where all widths and places are whole fours. */
+function elementOf(x: Tensor, widths: readonly number[]): 'T' | 'vec4<T>' | 'u32' {
+  if (x.dtype === 'u32') return 'u32';
+  return widths.every((width) => width % 4 === 0) ? 'vec4<T>' : 'T';
 }
-
-/** `y[i₀, i₁, …] = x[Σ i_k · steps_k]`. Without a launch where that is the order in which the elements lie already. */
-function copied(op: string, x: Tensor, shape: Shape, steps: readonly number[]): Tensor {
-  // Neighbouring axes that are stepped through as one are one.
-  const axes: { length: number; step: number }[] = [];
-  shape.forEach((length, i) => {
-    if (length === 1) return;
-    const last = axes.at(-1);
-    const step = steps[i] as number;
-    if (last && last.step === length * step) axes[axes.length - 1] = { length: last.length * length, step };
-    else axes.push({ length, step });
-  });
-  if (size(shape) === x.size && (axes.length === 0 || (axes.length === 1 && axes[0]?.step === 1))) {
-    return new Tensor(x.storage, shape, x.dtype);
-  }
-  if (axes.length > 6) throw new ShapeError(op, 'at most six axes that do not stay together', { x: x.shape });
-  const y = empty(x, shape);
-  if (y.size === 0) return y;
-  const last = axes.pop() as { length: number; step: number };
-  const length = (i: number) => axes[i]?.length ?? 1;
-  const step = (i: number) => axes[i]?.step ?? 0;
-  const rows = { rows: y.size / last.length, width: last.length };
-  dispatch(
-    copyKernels[elementOf(x)],
-    { x, y },
-    {
-      ...rows,
-      step: last.step,
-      ...{ length1: length(1), length2: length(2), length3: length(3), length4: length(4) },
-      ...{ step0: step(0), step1: step(1), step2: step(2), step3: step(3), step4: step(4) },
-    },
-    { ...rowConstants(rows), RANK: axes.length },
-  );
-  return y;
-}
-
-// Rows are the last axis of the result; the others are taken apart from the last on to find where a row begins in x.
-const copyKernel = (element: 'T' | 'u32') =>
-  kernel({
-    name: 'copy',
-    bind: { x: `read ${element}`, y: `write ${element}` },
-    params: {
-      ...{ rows: 'u32', width: 'u32', step: 'u32' },
-      ...{ length1: 'u32', length2: 'u32', length3: 'u32', length4: 'u32' },
-      ...{ step0: 'u32', step1: 'u32', step2: 'u32', step3: 'u32', step4: 'u32' },
-    } as const,
-    override: { ...rowOverrides, RANK: 5 },
-    use: [rowPlace],
-    grid: rowGrid,
-    wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
-  var rest = row;
-  var first = 0u;
-${[4, 3, 2, 1]
-  .map(
-    (k) => `  if (RANK > ${k}) {
-    let next = rest / params.length${k};
-    first += (rest - next * params.length${k}) * params.step${k};
-    rest = next;
-  }`,
-  )
-  .join('\n')}
-  first += rest * params.step0;
-  for (var col = place.start; col < place.end; col += LANES) {
-    y[row * params.width + col] = x[first + col * params.step];
-  }
-}`,
-  });
-const copyKernels = { T: copyKernel('T'), u32: copyKernel('u32') };
 
 // Rows of `width` elements, from or to a range of rows of `other` elements that begins at `start`.
 const rangeParams = { rows: 'u32', width: 'u32', other: 'u32', start: 'u32' } as const;
-const sliceKernel = (element: 'T' | 'u32') =>
+const sliceKernel = (element: 'T' | 'vec4<T>' | 'u32') =>
   kernel({
     name: 'slice',
     bind: { x: `read ${element}`, y: `write ${element}` },
@@ -354,16 +289,17 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }
 }`,
   });
-const sliceKernels = { T: sliceKernel('T'), u32: sliceKernel('u32') };
+const sliceKernels = { T: sliceKernel('T'), 'vec4<T>': sliceKernel('vec4<T>'), u32: sliceKernel('u32') };
 
-const pad = kernel({
-  name: 'slice-backward',
-  bind: { dy: 'read T', dx: 'write T' },
-  params: rangeParams,
-  override: rowOverrides,
-  use: [rowPlace],
-  grid: rowGrid,
-  wgsl: /* wgsl */ `
+const padKernel = (element: 'T' | 'vec4<T>') =>
+  kernel({
+    name: 'slice-backward',
+    bind: { dy: `read ${element}`, dx: `write ${element}` },
+    params: rangeParams,
+    override: rowOverrides,
+    use: [rowPlace],
+    grid: rowGrid,
+    wgsl: /* wgsl */ `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let place = rowPlace(flatGroup(g, size), l, params.width);
@@ -372,12 +308,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   for (var col = place.start; col < place.end; col += LANES) {
     // Below the start this wraps around and is too large as well.
     let inside = col - params.start;
-    var value = T(0);
+    var value = ${element}();
     if (inside < params.other) { value = dy[row * params.other + inside]; }
     dx[row * params.width + col] = value;
   }
 }`,
-});
+  });
+const pad = { T: padKernel('T'), 'vec4<T>': padKernel('vec4<T>') };
 
 type PartsKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowOverrides>;
 const partsKernels = new Map<string, PartsKernel>();

@@ -15,8 +15,8 @@ import {
 } from './lanes.ts';
 
 /**
- * How the lines of an axis lie in memory, and so how a kernel reads them. F is the type of what one load gives, S of what
- * belongs to a line.
+ * How the lines of an axis lie in memory, and so how a kernel reads them. F is the type of what one load gives, P of
+ * its places, S of what belongs to a line.
  *
  * - `ones`: element by element, whatever the lines (F and S are f32).
  * - `rows`: lines of neighbours, in whole fours (F is vec4f, S f32).
@@ -28,7 +28,7 @@ type Layout = 'ones' | 'rows' | 'columns' | 'ragged';
 
 /** WGSL for what is done to a line, in terms of F and S. Beside it a body has `line`, its number, and `start`, `lead` below. */
 export interface LineCode {
-  /** A loop over the line: in `code` the elements are variables (F) with the names of their bindings. */
+  /** A loop over the line: in `code` the elements are variables (F) with the names of their bindings, at `place` (P) of it. */
   readonly each: (code: string) => string;
   /** In `each`: `expression` (F), or `otherwise` where an element belongs to another line. */
   readonly inLine: (expression: string, otherwise: string) => string;
@@ -37,8 +37,8 @@ export interface LineCode {
   /** Sum or maximum (S) over what each invocation of the line has in a variable of type F. */
   readonly sum: (value: string) => string;
   readonly max: (value: string) => string;
-  /** The first element of the line (f32), of a binding. Not for `columns`. */
-  readonly first: (binding: string) => string;
+  /** The element of a binding (f32) at a place (u32) of the line, which must be there. Only where lines are rows. */
+  readonly at: (binding: string, place: string) => string;
 }
 
 export interface LineSpec {
@@ -87,10 +87,10 @@ function layoutOf(device: Device, { outer, length, inner }: Lines): Layout {
 }
 
 const units: Readonly<Record<Layout, string>> = {
-  ones: 'alias F = f32; alias S = f32; alias Stored = T; const PER = 1u;',
-  columns: 'alias F = vec4f; alias S = vec4f; alias Stored = vec4<T>; const PER = 1u;',
-  rows: 'alias F = vec4f; alias S = f32; alias Stored = vec4<T>; const PER = 4u;',
-  ragged: 'alias F = vec4f; alias S = f32; alias Stored = vec4<T>; const PER = 1u;',
+  ones: 'alias F = f32; alias P = u32; alias S = f32; alias Stored = T; const PER = 1u;',
+  columns: 'alias F = vec4f; alias P = vec4u; alias S = vec4f; alias Stored = vec4<T>; const PER = 1u;',
+  rows: 'alias F = vec4f; alias P = vec4u; alias S = f32; alias Stored = vec4<T>; const PER = 4u;',
+  ragged: 'alias F = vec4f; alias P = vec4u; alias S = f32; alias Stored = vec4<T>; const PER = 1u;',
 };
 
 function makeKernel(spec: LineSpec, layout: Layout): LineKernel {
@@ -110,6 +110,7 @@ function makeKernel(spec: LineSpec, layout: Layout): LineKernel {
     : {
         each: (inside) => `for (var c = lane; c < count; c += LANES) {
     let i = start + c * params.inner;
+    let place = ${layout === 'rows' ? 'c * 4u + vec4u(0u, 1u, 2u, 3u)' : 'P(c)'};
     ${reads.map((one) => `let ${one} = F(${one}[i]);`).join(' ')}
     ${along.map((one) => `let ${one} = F(${one}[c]);`).join(' ')}
     ${inside}
@@ -118,7 +119,8 @@ function makeKernel(spec: LineSpec, layout: Layout): LineKernel {
         write: (to, expression) => code.each(`${to}[i] = Stored(${expression});`),
         sum: (value) => `laneSum${fours}(${inFours ? `acrossSum(${value})` : value}, l)`,
         max: (value) => `laneMax${fours}(${inFours ? `acrossMax(${value})` : value}, l)`,
-        first: (binding) => `select(0.0, f32(${binding}[start]${inFours ? '.x' : ''}), inside)`,
+        at: (binding, place) =>
+          inFours ? `f32(${binding}[start + ${place} / 4u][${place} % 4u])` : `f32(${binding}[start + ${place}])`,
       };
   const text = body(code);
   const joins = { laneSum, laneSumFours, laneMax, laneMaxFours };
@@ -175,12 +177,12 @@ function raggedLines(writes: readonly string[], text: string): string {
 }
 
 function raggedCode(reads: readonly string[], along: readonly string[]): LineCode {
-  const places = (one: string) => [...'xyzw'].map((k) => `f32(${one}[min(c.${k}, params.length - 1u)])`).join(', ');
+  const places = (one: string) => [...'xyzw'].map((k) => `f32(${one}[min(place.${k}, params.length - 1u)])`).join(', ');
   const code: LineCode = {
     each: (inside) => `for (var v = start / 4u; v * 4u < end; v++) {
     let at = v * 4u + vec4u(0u, 1u, 2u, 3u);
     ${reads.map((one) => `let ${one} = F(${one}[v]);`).join(' ')}
-    ${along.length > 0 ? 'let c = at - start;' : ''}
+    let place = at - start;
     ${along.map((one) => `let ${one} = F(${places(one)});`).join(' ')}
     ${inside}
   }`,
@@ -191,7 +193,7 @@ function raggedCode(reads: readonly string[], along: readonly string[]): LineCod
     if (v * 4u + 4u <= end || line + 1u == params.outer) { ${to}[v] = Stored(value); } else { ${to}Carry = value; }`),
     sum: (value) => `acrossSum(${value})`,
     max: (value) => `acrossMax(${value})`,
-    first: (binding) => `f32(${binding}[start / 4u][start % 4u])`,
+    at: (binding, place) => `f32(${binding}[(start + ${place}) / 4u][(start + ${place}) % 4u])`,
   };
   return code;
 }

@@ -1,5 +1,6 @@
 import { kernel } from '../gpu/kernel.ts';
 import { joinSum } from '../gpu/prelude.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, sameShape } from '../tensor/shape.ts';
@@ -51,60 +52,52 @@ function difference(op: string, a: Tensor, b: Tensor, reduction: Reduction, ABSO
   }
   const n = a.size;
   const factor = reduction === 'mean' ? 1 / Math.max(1, n) : 1;
-  const parts = empty(a, [groups(n)], 'f32');
-  dispatch(forward, { a, b, parts }, { n }, { ABSOLUTE });
+  const elements = elementsOf(a.device, n);
+  const parts = empty(a, elementGrid(elements, elementOverride), 'f32');
+  dispatch(forward, { a, b, parts }, { ...elements, n }, { ABSOLUTE });
   const y = total(parts, factor);
 
   return differentiable(y, [a, b], (dy) => {
     const da = empty(a);
     const db = empty(b);
-    dispatch(backward, { a, b, dy, dx: da }, { n, factor }, { ABSOLUTE });
-    dispatch(backward, { a, b, dy, dx: db }, { n, factor: -factor }, { ABSOLUTE });
+    dispatch(backward, { a, b, dy, dx: da }, { ...elements, factor }, { ABSOLUTE });
+    dispatch(backward, { a, b, dy, dx: db }, { ...elements, factor: -factor }, { ABSOLUTE });
     return [da, db];
   });
 }
 
-const WORKGROUP = 256;
-
-/** Workgroups of the first launch: enough for any GPU, few enough for one workgroup to add up. */
-function groups(n: number): number {
-  return Math.min(1024, Math.ceil(n / (4 * WORKGROUP)));
-}
-
-// All invocations together stride over the elements; each workgroup leaves one partial sum.
+// Each workgroup leaves one partial sum.
 const forward = kernel({
   name: 'difference',
-  bind: { a: 'read T', b: 'read T', parts: 'write f32' },
-  params: { n: 'u32' },
-  override: { WG: WORKGROUP, ABSOLUTE: 0 },
+  bind: { a: 'read vec4<T>', b: 'read vec4<T>', parts: 'write f32' },
+  params: { ...elementParams, n: 'u32' },
+  override: { ...elementOverride, ABSOLUTE: 0 },
   use: [joinSum],
-  grid: ({ n }) => [groups(n)],
+  grid: elementGrid,
   wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  var sum = 0.0;
-  for (var i = g.x * WG + l; i < params.n; i += size.x * WG) {
-    let d = f32(a[i]) - f32(b[i]);
-    sum += select(d * d, abs(d), ABSOLUTE == 1u);
+  let group = flatGroup(g, size);
+  let first = group * WG * params.each;
+  let end = min(params.fours, first + WG * params.each);
+  var sums = vec4f();
+  for (var i = first + l; i < end; i += WG) {
+    let d = vec4f(a[i]) - vec4f(b[i]);
+    let value = select(d * d, abs(d), ABSOLUTE == 1u);
+    // Beyond the last element lies anything.
+    sums += select(vec4f(), value, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(params.n));
   }
-  sum = joinSum(sum, l);
-  if (l == 0u) { parts[g.x] = sum; }
+  let sum = joinSum(dot(sums, vec4f(1.0)), l);
+  if (l == 0u && first < params.fours) { parts[group] = sum; }
 }`,
 });
 
-// One invocation per element.
 const backward = kernel({
   name: 'difference backward',
-  bind: { a: 'read T', b: 'read T', dy: 'read f32', dx: 'write T' },
-  params: { n: 'u32', factor: 'f32' },
-  override: { WG: 64, ABSOLUTE: 0 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i >= params.n) { return; }
-  let d = f32(a[i]) - f32(b[i]);
-  dx[i] = T(dy[0] * params.factor * select(2.0 * d, sign(d), ABSOLUTE == 1u));
-}`,
+  bind: { a: 'read vec4<T>', b: 'read vec4<T>', dy: 'read f32', dx: 'write vec4<T>' },
+  params: { ...elementParams, factor: 'f32' },
+  override: { ...elementOverride, ABSOLUTE: 0 },
+  grid: elementGrid,
+  wgsl: elementLoop(`    let d = vec4f(a[i]) - vec4f(b[i]);
+    dx[i] = vec4<T>(dy[0] * params.factor * select(2.0 * d, sign(d), ABSOLUTE == 1u));`),
 });

@@ -100,7 +100,7 @@ export function unshuffle(visible: Tensor, token: Tensor, idsRestore: Tensor): T
   }
   const y = empty(visible, [batch, count, width]);
   const places = { rows: batch * count, width };
-  dispatch(restore, { visible, token, idsRestore, y }, { ...places, count, kept }, rowConstants(places));
+  dispatch(restore, { visible, token, idsRestore, y }, { ...places, count, kept }, rowConstants(y.device, places));
 
   return differentiable(y, [visible, token], (dy) => {
     const rows = batch * count;

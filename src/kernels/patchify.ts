@@ -107,13 +107,23 @@ function cut(image: Tensor, y: Tensor, patch: number, order: Order): void {
   // What comes from one line of an image: by row, column, channel it stays together, otherwise per channel only.
   const width = order === 0 ? patch * channels : patch;
   const rows = { rows: width === 0 ? 0 : y.size / width, width };
-  dispatch(cutKernel, { image, y }, { ...rows, ...sizes(image, patch) }, { ...rowConstants(rows), ORDER: order });
+  dispatch(
+    cutKernel,
+    { image, y },
+    { ...rows, ...sizes(image, patch) },
+    { ...rowConstants(image.device, rows), ORDER: order },
+  );
 }
 
 function paste(x: Tensor, image: Tensor, patch: number, order: Order): void {
   const width = image.shape[3] as number;
   const rows = { rows: width === 0 ? 0 : image.size / width, width };
-  dispatch(pasteKernel, { x, image }, { ...rows, ...sizes(image, patch) }, { ...rowConstants(rows), ORDER: order });
+  dispatch(
+    pasteKernel,
+    { x, image },
+    { ...rows, ...sizes(image, patch) },
+    { ...rowConstants(image.device, rows), ORDER: order },
+  );
 }
 
 interface Sizes {

@@ -1,3 +1,4 @@
+import type { Device } from '../gpu/device.ts';
 import type { Piece } from '../gpu/kernel.ts';
 
 /**
@@ -12,7 +13,9 @@ interface Rows {
   readonly width: number;
 }
 
-export function rowConstants({ rows, width }: Rows): { LANES: number; EACH: number } {
+export function rowConstants(device: Device, { rows, width }: Rows): { LANES: number; EACH: number } {
+  // On a CPU the eight lanes of a vector unit, and as few invocations as keep all cores busy.
+  if (device.isSoftware) return { LANES: width < 8 ? 1 : 8, EACH: 64 };
   // Eight lanes side by side read 32 bytes, what a GPU fetches at once; more only when each has four elements to move.
   let lanes = 1;
   while (lanes < rowOverrides.WG && lanes < Math.max(Math.min(width, 8), width / 4)) lanes *= 2;

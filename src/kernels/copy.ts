@@ -1,0 +1,163 @@
+import { kernel } from '../gpu/kernel.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
+import { dispatch, empty } from '../tensor/record.ts';
+import { type Shape, ShapeError, size } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
+
+/** `y[i₀, i₁, …] = x[Σ i_k · steps_k]`. Without a launch where that is the order in which the elements lie already. */
+export function copied(op: string, x: Tensor, shape: Shape, steps: readonly number[]): Tensor {
+  // Neighbouring axes that are stepped through as one are one.
+  const axes: { length: number; step: number }[] = [];
+  shape.forEach((length, i) => {
+    if (length === 1) return;
+    const last = axes.at(-1);
+    const step = steps[i] as number;
+    if (last && last.step === length * step) axes[axes.length - 1] = { length: last.length * length, step };
+    else axes.push({ length, step });
+  });
+  if (size(shape) === x.size && (axes.length === 0 || (axes.length === 1 && axes[0]?.step === 1))) {
+    return new Tensor(x.storage, shape, x.dtype);
+  }
+  if (axes.length > 6) throw new ShapeError(op, 'at most six axes that do not stay together', { x: x.shape });
+  const y = empty(x, shape);
+  if (y.size === 0) return y;
+  if (x.dtype !== 'u32' && transposed(x, y, axes)) return y;
+  // Rows of whole fours are copied by fours.
+  const inFours =
+    x.dtype !== 'u32' &&
+    axes.every(({ length, step }, i) => (i === axes.length - 1 ? step === 1 && length % 4 === 0 : step % 4 === 0));
+  if (inFours) {
+    axes.forEach((axis, i) => {
+      axes[i] =
+        i === axes.length - 1 ? { length: axis.length / 4, step: 1 } : { length: axis.length, step: axis.step / 4 };
+    });
+  }
+  const last = axes.pop() as { length: number; step: number };
+  const length = (i: number) => axes[i]?.length ?? 1;
+  const step = (i: number) => axes[i]?.step ?? 0;
+  const rows = { rows: y.size / (inFours ? 4 : 1) / last.length, width: last.length };
+  dispatch(
+    copyKernels[inFours ? 'vec4<T>' : x.dtype === 'u32' ? 'u32' : 'T'],
+    { x, y },
+    {
+      ...rows,
+      step: last.step,
+      ...{ length1: length(1), length2: length(2), length3: length(3), length4: length(4) },
+      ...{ step0: step(0), step1: step(1), step2: step(2), step3: step(3), step4: step(4) },
+    },
+    { ...rowConstants(x.device, rows), RANK: axes.length },
+  );
+  return y;
+}
+
+/**
+ * Launches the transpose of two axes, the last one of x and the last one of the result, if their lengths are whole fours. `axes`
+ * are those of the result, with their steps in x.
+ */
+function transposed(x: Tensor, y: Tensor, axes: readonly { length: number; step: number }[]): boolean {
+  const down = axes.findIndex(({ step }) => step === 1);
+  const across = axes.length - 1;
+  const fits =
+    down >= 0 &&
+    down < across &&
+    axes.every(({ length }, i) => (i !== down && i !== across) || length % 4 === 0) &&
+    axes.every(({ step }, i) => i === down || step % 4 === 0);
+  if (!fits) return false;
+  const params: Record<string, number> = {};
+  const name = (which: number | 'across' | 'down', i: number) => {
+    const axis = axes[i];
+    params[`length${which}`] = axis?.length ?? 1;
+    params[`step${which}`] = axis?.step ?? 0;
+    params[`made${which}`] = axis ? size(axes.slice(i + 1).map(({ length }) => length)) : 0;
+  };
+  name('across', across);
+  name('down', down);
+  const others = axes.flatMap((_, i) => (i === across || i === down ? [] : [i])).reverse();
+  for (let k = 0; k < 4; k++) name(k, others[k] ?? -1);
+  const all = { ...elementsOf(x.device, y.size / 4), ...params } as { [name in keyof typeof transposeParams]: number };
+  dispatch(transpose, { x, y }, all, { RANK: others.length });
+  return true;
+}
+
+const transposeAxes = ['across', 'down', 0, 1, 2, 3] as const;
+const transposeParams: Readonly<
+  Record<'fours' | 'each' | `${'length' | 'step' | 'made'}${(typeof transposeAxes)[number]}`, 'u32'>
+> = Object.assign(
+  { ...elementParams },
+  ...transposeAxes.map((axis) => ({ [`length${axis}`]: 'u32', [`step${axis}`]: 'u32', [`made${axis}`]: 'u32' })),
+);
+
+// An invocation turns blocks of 4 by 4 around: four vec4s in, four out. Blocks follow each other along the last axis of the result.
+const transpose = kernel({
+  name: 'transpose',
+  bind: { x: 'read vec4<T>', y: 'write vec4<T>' },
+  params: transposeParams,
+  override: { ...elementOverride, RANK: 0 },
+  grid: elementGrid,
+  wgsl: elementLoop(`    var rest = i / (params.lengthacross / 4u);
+    let across = (i - rest * (params.lengthacross / 4u)) * 4u;
+    var next = rest / (params.lengthdown / 4u);
+    let down = (rest - next * (params.lengthdown / 4u)) * 4u;
+    rest = next;
+    var at = across * params.stepacross + down;
+    var to = across + down * params.madedown;
+${[0, 1, 2, 3]
+  .map(
+    (k) => `    if (RANK > ${k}u) {
+      next = rest / params.length${k};
+      at += (rest - next * params.length${k}) * params.step${k};
+      to += (rest - next * params.length${k}) * params.made${k};
+      rest = next;
+    }`,
+  )
+  .join('\n')}
+    let hop = params.stepacross / 4u;
+    let a = x[at / 4u];
+    let b = x[at / 4u + hop];
+    let c = x[at / 4u + 2u * hop];
+    let d = x[at / 4u + 3u * hop];
+    let line = params.madedown / 4u;
+    y[to / 4u] = vec4<T>(a.x, b.x, c.x, d.x);
+    y[to / 4u + line] = vec4<T>(a.y, b.y, c.y, d.y);
+    y[to / 4u + 2u * line] = vec4<T>(a.z, b.z, c.z, d.z);
+    y[to / 4u + 3u * line] = vec4<T>(a.w, b.w, c.w, d.w);`),
+});
+
+// Rows are the last axis of the result; the others are taken apart from the last on to find where a row begins in x.
+const copyKernel = (element: 'T' | 'vec4<T>' | 'u32') =>
+  kernel({
+    name: 'copy',
+    bind: { x: `read ${element}`, y: `write ${element}` },
+    params: {
+      ...{ rows: 'u32', width: 'u32', step: 'u32' },
+      ...{ length1: 'u32', length2: 'u32', length3: 'u32', length4: 'u32' },
+      ...{ step0: 'u32', step1: 'u32', step2: 'u32', step3: 'u32', step4: 'u32' },
+    } as const,
+    override: { ...rowOverrides, RANK: 5 },
+    use: [rowPlace],
+    grid: rowGrid,
+    wgsl: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
+  var rest = row;
+  var first = 0u;
+${[4, 3, 2, 1]
+  .map(
+    (k) => `  if (RANK > ${k}) {
+    let next = rest / params.length${k};
+    first += (rest - next * params.length${k}) * params.step${k};
+    rest = next;
+  }`,
+  )
+  .join('\n')}
+  first += rest * params.step0;
+  for (var col = place.start; col < place.end; col += LANES) {
+    y[row * params.width + col] = x[first + col * params.step];
+  }
+}`,
+  });
+const copyKernels = { T: copyKernel('T'), 'vec4<T>': copyKernel('vec4<T>'), u32: copyKernel('u32') };
