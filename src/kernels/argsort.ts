@@ -75,7 +75,7 @@ const sorters = (element: 'T' | 'u32', key: Piece) => ({
     use: [key],
     grid: ({ rows, cols, block }, { WG }) => [rows * Math.ceil(cols / block) * Math.ceil(block / WG)],
     wgsl: /* wgsl */ `
-var<workgroup> keys: array<u32, WG>;
+var<workgroup> keys: array<vec4u, WG / 4>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
@@ -91,17 +91,24 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 
   let i = tile % tiles * WG + l;
   let own = sortKey(first + min(i, length - 1));
-  var rank = 0u;
+  var ranks = vec4u();
   for (var start = 0u; start < length; start += WG) {
     workgroupBarrier();
-    keys[l] = sortKey(first + min(start + l, length - 1));
+    // Beyond the end lies the last key, at places where it counts for nothing.
+    if (l < WG / 4) {
+      let at = min(vec4u(start + 4 * l) + vec4u(0, 1, 2, 3), vec4u(length - 1)) + first;
+      keys[l] = vec4u(sortKey(at.x), sortKey(at.y), sortKey(at.z), sortKey(at.w));
+    }
     workgroupBarrier();
-    let count = min(WG, length - start);
-    for (var j = 0u; j < count; j++) {
-      let other = keys[j];
-      rank += u32(other < own || (other == own && start + j < i));
+    // Of equal keys those at lower places come first.
+    for (var j = 0u; j < min(WG, length - start); j += 4u) {
+      let others = keys[j / 4u];
+      let places = vec4u(start + j) + vec4u(0u, 1u, 2u, 3u);
+      let isBefore = (others < vec4u(own)) | ((others == vec4u(own)) & (places < vec4u(i)));
+      ranks += vec4u(isBefore & (places < vec4u(length)));
     }
   }
+  let rank = (ranks.x + ranks.y) + (ranks.z + ranks.w);
   if (i < length) { y[first + rank] = block * params.block + i; }
 }`,
   }),
