@@ -5,6 +5,7 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Lines, laneConstants, laneMax, laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
+import { lineKernel } from './line-kernel.ts';
 import { matmul } from './matmul.ts';
 import { randomGumbel } from './random.ts';
 
@@ -70,14 +71,14 @@ export function gumbelSoftmax(
  * ```
  */
 export function assignNormalise(a: Tensor, eps = 1): Tensor {
-  const lines = aroundAxis(a.shape, normalizeAxis('assignNormalise', -1, a.shape));
-  const params = { rows: a.size > 0 ? lines.outer : 0, length: lines.length };
+  const all = aroundAxis(a.shape, normalizeAxis('assignNormalise', -1, a.shape));
+  const lines = { ...all, outer: a.size > 0 ? all.outer : 0 };
   const y = empty(a);
   const inverse = empty(a, a.shape.slice(0, -1), 'f32');
-  dispatch(normalise, { a, y, inverse }, { ...params, eps }, laneConstants(a.device, lines));
+  normalise({ a, y, inverse }, lines, { eps });
   return differentiable(y, [a], (dy) => {
     const da = empty(a);
-    dispatch(normaliseBackward, { a, inverse, dy, da }, params, laneConstants(a.device, lines));
+    normaliseBackward({ a, inverse, dy, da }, lines);
     return [da];
   });
 }
@@ -140,7 +141,7 @@ function chosen(
   differentiableAll([soft, hard], [logits], (arrived) => {
     const dx = empty(logits);
     const dy = arrived.filter((d) => d !== undefined).reduce(add);
-    dispatch(chooseBackward, { soft, dy, dx }, params, constants);
+    chooseBackward({ soft, dy, dx }, lines, { inverseTau: 1 / tau });
     return [dx];
   });
   return { soft, hard };
@@ -207,72 +208,38 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   });
 }
 
-const chooseBackward = kernel({
+const chooseBackward = lineKernel({
   name: 'choose backward',
-  bind: { soft: 'read T', dy: 'read T', dx: 'write T' },
-  params: lineParams,
-  override: laneOverrides,
-  use: [lanePlace, laneSum],
-  grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants))],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let line = flatGroup(g, size) * (WG / LANES) + lineOf(l);
-  let count = select(0u, params.length, line < params.outer * params.inner);
-  let first = lineStart(line, params.length, params.inner);
-  var sum = 0.0;
-  for (var k = laneOf(l); k < count; k += LANES) {
-    let i = first + k * params.inner;
-    sum += f32(soft[i]) * f32(dy[i]);
-  }
-  sum = laneSum(sum, l);
-  for (var k = laneOf(l); k < count; k += LANES) {
-    let i = first + k * params.inner;
-    dx[i] = T(f32(soft[i]) * (f32(dy[i]) - sum) * params.inverseTau);
-  }
-}`,
+  elements: { soft: 'read T', dy: 'read T', dx: 'write T' },
+  params: { inverseTau: 'f32' },
+  body: ({ each, inLine, sum, write }) => `
+  var totals = F(0.0);
+  ${each(`totals += ${inLine('soft * dy', '0.0')};`)}
+  let total = ${sum('totals')};
+  ${write('dx', 'soft * (dy - total) * params.inverseTau')}`,
 });
 
-// LANES invocations share a row.
-const normalise = kernel({
+const normalise = lineKernel({
   name: 'assign-normalise',
-  bind: { a: 'read T', y: 'write T', inverse: 'write f32' },
-  params: { rows: 'u32', length: 'u32', eps: 'f32' },
-  override: laneOverrides,
-  use: [lanePlace, laneSum],
-  grid: ({ rows }, constants) => [Math.ceil(rows / linesPerGroup(constants))],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let row = flatGroup(g, size) * (WG / LANES) + lineOf(l);
-  let count = select(0u, params.length, row < params.rows);
-  let first = row * params.length;
-  var sum = 0.0;
-  for (var k = laneOf(l); k < count; k += LANES) { sum += f32(a[first + k]); }
-  let one = 1.0 / (laneSum(sum, l) + params.eps);
-  for (var k = laneOf(l); k < count; k += LANES) { y[first + k] = T(f32(a[first + k]) * one); }
-  if (laneOf(l) == 0u && row < params.rows) { inverse[row] = one; }
-}`,
+  elements: { a: 'read T', y: 'write T' },
+  perLine: { inverse: 'write f32' },
+  params: { eps: 'f32' },
+  body: ({ each, inLine, sum, write }) => `
+  var totals = F(0.0);
+  ${each(`totals += ${inLine('a', '0.0')};`)}
+  let one = 1.0 / (${sum('totals')} + params.eps);
+  ${write('y', 'a * one')}
+  if (lead) { inverse[line] = one; }`,
 });
 
-const normaliseBackward = kernel({
+const normaliseBackward = lineKernel({
   name: 'assign-normalise backward',
-  bind: { a: 'read T', inverse: 'read f32', dy: 'read T', da: 'write T' },
-  params: { rows: 'u32', length: 'u32' },
-  override: laneOverrides,
-  use: [lanePlace, laneSum],
-  grid: ({ rows }, constants) => [Math.ceil(rows / linesPerGroup(constants))],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let row = flatGroup(g, size) * (WG / LANES) + lineOf(l);
-  let count = select(0u, params.length, row < params.rows);
-  let first = row * params.length;
-  var sum = 0.0;
-  for (var k = laneOf(l); k < count; k += LANES) { sum += f32(dy[first + k]) * f32(a[first + k]); }
-  sum = laneSum(sum, l);
-  if (count == 0u) { return; }
-  let one = inverse[row];
-  for (var k = laneOf(l); k < count; k += LANES) { da[first + k] = T((f32(dy[first + k]) - sum * one) * one); }
-}`,
+  elements: { a: 'read T', dy: 'read T', da: 'write T' },
+  perLine: { inverse: 'read f32' },
+  body: ({ each, inLine, sum, write }) => `
+  var totals = F(0.0);
+  ${each(`totals += ${inLine('dy * a', '0.0')};`)}
+  let one = inverse[line];
+  let total = ${sum('totals')} * one;
+  ${write('da', '(dy - total) * one')}`,
 });

@@ -95,9 +95,12 @@ export function segmentMatch(segments: Tensor, views: Tensor, options: SegmentMa
   const best = empty(segments, [B, S], 'f32');
   const distance = distances ? empty(segments, [B, S, V], 'f32') : undefined;
   const found = { segments, views, best, index };
-  const params = { rows, S, V, C, scale };
-  if (distance && V > 0) dispatch(nearestAndDistances, { ...found, distance }, params);
-  else dispatch(nearest, found, params);
+  const element = C % 4 === 0 ? 'vec4<T>' : 'T';
+  const params = { rows, S, V, C: element === 'T' ? C : C / 4, scale };
+  // On a CPU a view an invocation: no barriers, and the segment's features are one load for all.
+  const constants = segments.device.isSoftware ? { WG: 8, LANES: 1 } : {};
+  if (distance && V > 0) dispatch(nearestAndDistances[element], { ...found, distance }, params, constants);
+  else dispatch(nearest[element], found, params, constants);
   if (V === 0) return { loss: fill(segments.device, [], 0), index, distance };
 
   const loss = differentiable(total(best, share), [segments, views], (dy) => {
@@ -174,23 +177,26 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }`,
 });
 
-const matchBindings = { segments: 'read T', views: 'read T', best: 'write f32', index: 'write u32' } as const;
-const nearest = nearestKernel('segment-match', matchBindings, '');
-const nearestAndDistances = nearestKernel(
-  'segment-match distances',
-  { ...matchBindings, distance: 'write f32' },
-  'if (lane == 0u) { distance[row * params.V + v] = d; }',
-);
+const nearest = { T: nearestKernel('T', false), 'vec4<T>': nearestKernel('vec4<T>', false) };
+const nearestAndDistances = { T: nearestKernel('T', true), 'vec4<T>': nearestKernel('vec4<T>', true) };
 
 // One workgroup per segment: LANES neighbouring invocations share a view, the workgroup takes WG / LANES views at a time.
 // Every line of lanes keeps its nearest view; at the end the first invocation chooses among them, lowest view on ties.
-function nearestKernel<const B extends Record<string, Binding>>(
-  name: string,
-  bind: B,
-  keep: string,
-): Kernel<B, { rows: 'u32'; S: 'u32'; V: 'u32'; C: 'u32'; scale: 'f32' }, typeof laneOverrides> {
+function nearestKernel(
+  element: 'T' | 'vec4<T>',
+  keepsDistances: boolean,
+): Kernel<Record<string, Binding>, { rows: 'u32'; S: 'u32'; V: 'u32'; C: 'u32'; scale: 'f32' }, typeof laneOverrides> {
+  const F = element === 'T' ? 'f32' : 'vec4f';
+  const bind: Record<string, Binding> = {
+    segments: `read ${element}`,
+    views: `read ${element}`,
+    best: 'write f32',
+    index: 'write u32',
+  };
+  if (keepsDistances) bind['distance'] = 'write f32';
+  const keep = keepsDistances ? 'if (lane == 0u) { distance[row * params.V + v] = d; }' : '';
   return kernel({
-    name,
+    name: keepsDistances ? 'segment-match distances' : 'segment-match',
     bind,
     params: { rows: 'u32', S: 'u32', V: 'u32', C: 'u32', scale: 'f32' },
     override: laneOverrides,
@@ -212,12 +218,12 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var which = line;
   for (var first = 0u; first < params.V; first += lines) {
     let v = first + line;
-    var sum = 0.0;
+    var sum = ${F}();
     if (v < params.V) {
       let view = image + v * params.C;
-      for (var c = lane; c < params.C; c += LANES) { sum += abs(f32(segments[segment + c]) - f32(views[view + c])); }
+      for (var c = lane; c < params.C; c += LANES) { sum += abs(${F}(segments[segment + c]) - ${F}(views[view + c])); }
     }
-    let d = laneSum(sum, l) * params.scale;
+    let d = laneSum(${element === 'T' ? 'sum' : 'dot(sum, vec4f(1.0))'}, l) * params.scale;
     if (v < params.V) {
       // The first view counts without comparison, so that a distance that is not a number shows in the loss.
       if (first == 0u || d < near) {
