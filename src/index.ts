@@ -6,6 +6,7 @@ export { DeviceError, KernelError, OutOfMemoryError } from './gpu/errors.ts';
 export { type Binding, type Kernel, type KernelSpec, kernel, type Piece } from './gpu/kernel.ts';
 export * from './kernels/index.ts';
 export * from './nn/index.ts';
+export { type CheckpointResults, checkpoint } from './tensor/checkpoint.ts';
 export type { DType, HostArray } from './tensor/dtype.ts';
 export { NotFiniteError, StepError } from './tensor/errors.ts';
 export { fill } from './tensor/fill.ts';

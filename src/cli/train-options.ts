@@ -18,6 +18,7 @@ export interface TrainChoices {
   readonly warmup?: number;
   readonly seed?: number;
   readonly precision?: 'f32' | 'f16';
+  readonly checkpoint?: boolean;
 }
 
 export interface Resolved {
@@ -72,6 +73,7 @@ export async function resolveTraining(
     warmup: choices.warmup,
     seed: choices.seed,
     precision: choices.precision,
+    checkpoint: choices.checkpoint,
   };
   for (const [key, value] of Object.entries(direct)) {
     if (value !== undefined) changes[key] = value;

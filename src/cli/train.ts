@@ -62,6 +62,7 @@ export function trainCommand(context: Context): Command {
         'f16',
       ]),
     )
+    .option('--checkpoint', 'compute the insides of blocks again for their gradients: less memory, more time')
     .option('--init <file>', 'begin with the weights of a safetensors file: MAE or timm, ViT-MAE, or a model')
     .option('--save-every <steps>', 'steps between checkpoints (default: 100, and every ten minutes)', wholeNumber())
     .option('--sample-every <steps>', 'steps between sample pictures (default: a tenth of the run)', wholeNumber())

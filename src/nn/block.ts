@@ -1,4 +1,5 @@
 import type { Activation } from '../kernels/activation.ts';
+import { checkpoint } from '../tensor/checkpoint.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Attention } from './attention.ts';
 import type { Initializer } from './init.ts';
@@ -34,4 +35,9 @@ export class Block {
     const attended = this.attn.forward(this.norm1.forward(x), x, causal);
     return this.mlp.forward(this.norm2.forward(attended), attended);
   }
+}
+
+/** `block.forward(x)`; with `again`, what it makes on the way is not kept, but computed again for the gradient. */
+export function runBlock(block: Block, x: Tensor, again: boolean): Tensor {
+  return again ? checkpoint((x) => block.forward(x), x) : block.forward(x);
 }

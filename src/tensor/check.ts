@@ -1,29 +1,26 @@
 import { KernelError } from '../gpu/errors.ts';
-import { type Binding, source } from '../gpu/kernel.ts';
+import { source } from '../gpu/kernel.ts';
 import { bytesPerElement } from './dtype.ts';
 import { NotFiniteError } from './errors.ts';
-import type { Program } from './program.ts';
+import { type Program, writes } from './program.ts';
 import type { Launch } from './record.ts';
 import { formatShape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * Runs a program launch by launch, each inside error scopes, and stops at the first result that is not finite. Before it
- * starts, every slot that no input lies in is filled with NaN (of f32 and of f16), so that an element that a kernel forgets to write shows.
+ * Before a call in check mode, before its inputs come: fills all slots with NaN (of f32 and of f16), so that an element that a
+ * kernel forgets to write shows.
  */
+export function fillWithNaN({ device, slotBuffers }: Program): void {
+  for (const buffer of slotBuffers) {
+    device.gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
+  }
+}
+
+/** Runs a program launch by launch, each inside error scopes, and stops at the first result that is not finite. */
 export async function runChecked(name: string, program: Program): Promise<void> {
   const { device } = program;
   const { gpu } = device;
-  const fed = new Set<GPUBuffer>();
-  for (const launch of program.launches) {
-    for (const t of launch.tensors) {
-      if (t.storage.root.kind !== 'recorded') fed.add(program.memoryOf(t.storage).buffer);
-    }
-  }
-  for (const buffer of program.slotBuffers) {
-    if (fed.has(buffer)) continue;
-    gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
-  }
   for (const { launch, pipeline, group } of program.bound) {
     gpu.pushErrorScope('validation');
     const encoder = gpu.createCommandEncoder({ label: launch.label });
@@ -32,7 +29,7 @@ export async function runChecked(name: string, program: Program): Promise<void> 
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...launch.grid);
     pass.end();
-    const written = launch.tensors.filter((t, i) => t.dtype !== 'u32' && t.size > 0 && isWritten(launch, i));
+    const written = launch.tensors.filter((t, i) => t.dtype !== 'u32' && t.size > 0 && writes(launch, i));
     const reading = device.readBack(
       encoder,
       written.map((t) => ({ ...program.memoryOf(t.storage), bytes: t.size * bytesPerElement(t.dtype) })),
@@ -61,10 +58,6 @@ export async function runChecked(name: string, program: Program): Promise<void> 
       }
     });
   }
-}
-
-function isWritten(launch: Launch, binding: number): boolean {
-  return !(launch.kernel.bind[launch.kernel.names[binding] as string] as Binding).startsWith('read');
 }
 
 function notFinite(name: string, launch: Launch, t: Tensor, at: number, value: number): NotFiniteError {

@@ -12,6 +12,11 @@ export interface GradientNode {
 
 let order = 0;
 
+/** A number between those of the nodes made so far and those to come. */
+export function gradientOrder(): number {
+  return order;
+}
+
 /**
  * Says how the gradient of `y` flows to `inputs`: `backward` gets `dy`, of the shape of `y`, and returns one gradient per
  * input, or `undefined` where none flows. It records ops like any other code; what nobody uses of it is never computed.
@@ -52,6 +57,27 @@ export function gradients<const T extends readonly Tensor[]>(
 ): { [K in keyof T]: Tensor } {
   const results = (Array.isArray(y) ? y : [y]) as readonly Tensor[];
   const seeds = dy === undefined ? undefined : ((Array.isArray(dy) ? dy : [dy]) as readonly Tensor[]);
+  const dys = results.map((result, i) => {
+    const seed = seeds?.[i];
+    if (!seed && result.size !== 1) {
+      throw new ShapeError('gradients', 'without dy, y must be a scalar; sum it first or give dy', { y: result.shape });
+    }
+    return seed ?? constant(result, 1);
+  });
+  const found = backpropagate(results, dys, of, 0);
+  return of.map((x, i) => found[i] ?? constant(x, 0)) as { [K in keyof T]: Tensor };
+}
+
+/**
+ * Gradients of `results` with their `dys`, with respect to each tensor of `of`; undefined where none arrives. Nodes that were
+ * made before `since` are not entered.
+ */
+export function backpropagate(
+  results: readonly Tensor[],
+  dys: readonly (Tensor | undefined)[],
+  of: readonly Tensor[],
+  since: number,
+): (Tensor | undefined)[] {
   const found = new Map<Tensor, Tensor>();
   const give = (to: Tensor, gradient: Tensor) => {
     if (!sameShape(to.shape, gradient.shape)) {
@@ -64,24 +90,19 @@ export function gradients<const T extends readonly Tensor[]>(
     found.set(to, before ? add(before, gradient) : gradient);
   };
   results.forEach((result, i) => {
-    const seed = seeds?.[i];
-    if (!seed && result.size !== 1) {
-      throw new ShapeError('gradients', 'without dy, y must be a scalar; sum it first or give dy', { y: result.shape });
-    }
-    give(result, seed ?? constant(result, 1));
+    const dy = dys[i];
+    if (dy) give(result, dy);
   });
-
-  const nodes = nodesOnTheWay(results, new Set(of));
-  for (const node of nodes) {
-    const dys = node.outputs.map((output) => found.get(output));
-    if (dys.every((one) => one === undefined)) continue;
-    const back = node.backward(dys);
+  for (const node of nodesOnTheWay(results, new Set(of), since)) {
+    const arrived = node.outputs.map((output) => found.get(output));
+    if (arrived.every((one) => one === undefined)) continue;
+    const back = node.backward(arrived);
     node.inputs.forEach((input, i) => {
       const gradient = back[i];
       if (gradient) give(input, gradient);
     });
   }
-  return of.map((x) => found.get(x) ?? constant(x, 0)) as { [K in keyof T]: Tensor };
+  return of.map((x) => found.get(x));
 }
 
 /** A gradient that is the same everywhere; u32 has none, and f32 zeros stand for it. */
@@ -89,12 +110,12 @@ function constant(x: Tensor, value: number): Tensor {
   return fill(x.device, x.shape, value, x.dtype === 'f16' ? 'f16' : 'f32');
 }
 
-/** The nodes between `results` and `of`, latest first. */
-function nodesOnTheWay(results: readonly Tensor[], of: ReadonlySet<Tensor>): GradientNode[] {
+/** The nodes between `results` and `of` made since `since`, latest first. */
+function nodesOnTheWay(results: readonly Tensor[], of: ReadonlySet<Tensor>, since: number): GradientNode[] {
   const reached = new Set<GradientNode>();
   const open = results.flatMap((result) => result.node ?? []);
   for (let node = open.pop(); node; node = open.pop()) {
-    if (reached.has(node)) continue;
+    if (reached.has(node) || node.order < since) continue;
     reached.add(node);
     for (const input of node.inputs) if (input.node) open.push(input.node);
   }

@@ -3,74 +3,161 @@ export interface Lifetime {
   readonly bytes: number;
   readonly first: number;
   readonly last: number;
+  /** Launches that use it: 2 · number for one that reads it, 2 · number + 1 for one that writes it. */
+  readonly uses?: readonly number[];
+  /** Where its bytes come to life one by one: ranges of it, which do not overlap. What lies between them is free. */
+  readonly parts?: readonly Part[];
+}
+
+export interface Part {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface Plan {
-  /** The slot of each lifetime, in the order given. */
+  /** The slot of each lifetime, in the order given, and where it starts there. */
   readonly slotOf: readonly number[];
+  readonly offsetOf: readonly number[];
   /** Bytes of each slot. */
   readonly slots: readonly number[];
 }
 
+interface Slot {
+  readonly bytes: number;
+  /** What lies here, by offset. */
+  readonly tenants: Part[];
+  /** How launches use the slot: 0 read, 1 write. */
+  readonly uses: Map<number, number>;
+}
+
+type Order = (a: Lifetime, b: Lifetime) => number;
+
+const span = ({ first, last }: Lifetime) => last - first + 1;
+/** Which comes first is what a greedy plan depends on; none of these is best for all steps, and each takes milliseconds. */
+const orders: readonly Order[] = [
+  (a, b) => b.bytes - a.bytes || a.first - b.first,
+  (a, b) => b.bytes * span(b) - a.bytes * span(a),
+  (a, b) => span(b) - span(a) || b.bytes - a.bytes,
+];
+
 /**
- * Lays lifetimes into slots so that two that overlap never share one. Greedy by size: the largest first, each into the
- * slot (all are at least as large, by the order) that is free for it and where it leaves the smallest gap before it. Slots
- * are whole buffers, not ranges of one arena: WebGPU tracks usage per buffer, so a launch that reads one range and writes
- * another of the same buffer is rejected. For the same reason lifetimes include both ends: what a launch reads last and
- * what it writes first are apart.
+ * Lays lifetimes into slots, which are buffers: no two overlap both in time and in place. Greedy: one after the other, each to
+ * where it leaves the place idle for the shortest time, else into a slot of its own. So a slot that was made for the gradients
+ * of a whole page holds many activations before, and where gradients are not there yet. The best of several orders is taken.
+ *
+ * WebGPU tracks usage per buffer: a launch that reads one range of a buffer and writes another is rejected. So what a launch
+ * reads and what it writes lie in different slots. For the same reason lifetimes include both ends.
  */
-export function plan(lifetimes: readonly Lifetime[]): Plan {
-  const order = lifetimes.map((_, i) => i);
+export function plan(lifetimes: readonly Lifetime[], alignment = 256): Plan {
+  const plans = orders.map((order) => planInOrder(lifetimes, order, alignment));
+  return plans.reduce((best, one) => (total(one) < total(best) ? one : best));
+}
+
+const total = ({ slots }: Plan) => slots.reduce((a, b) => a + b, 0);
+
+function planInOrder(lifetimes: readonly Lifetime[], compare: Order, alignment: number): Plan {
   const at = (i: number) => lifetimes[i] as Lifetime;
-  order.sort((a, b) => at(b).bytes - at(a).bytes || at(a).first - at(b).first || a - b);
+  // What comes to life in parts makes slots for all others.
+  const inParts = (i: number) => (at(i).parts ? 1 : 0);
+  const order = lifetimes.map((_, i) => i);
+  order.sort((a, b) => inParts(b) - inParts(a) || compare(at(a), at(b)) || a - b);
 
   const slotOf = new Array<number>(lifetimes.length).fill(-1);
-  const slots: number[] = [];
-  /** What lies in each slot, by start. */
-  const tenants: Lifetime[][] = [];
+  const offsetOf = new Array<number>(lifetimes.length).fill(0);
+  const slots: Slot[] = [];
   for (const i of order) {
     const life = at(i);
     let best = -1;
-    let bestGap = Number.POSITIVE_INFINITY;
-    for (let slot = 0; slot < slots.length; slot++) {
-      const gap = gapBefore(tenants[slot] as Lifetime[], life);
-      if (gap !== undefined && gap < bestGap) {
-        best = slot;
-        bestGap = gap;
+    let place: Place | undefined;
+    for (const [number, slot] of slots.entries()) {
+      if (life.parts || conflicts(slot, life)) continue;
+      const found = bestPlace(slot, life, alignment);
+      if (found && (!place || better(found, place))) {
+        best = number;
+        place = found;
       }
     }
-    if (best < 0) {
+    if (!place) {
       best = slots.length;
-      slots.push(life.bytes);
-      tenants.push([]);
+      slots.push({ bytes: life.bytes, tenants: [], uses: new Map() });
     }
-    insert(tenants[best] as Lifetime[], life);
+    const offset = place?.offset ?? 0;
+    const { tenants, uses } = slots[best] as Slot;
+    tenants.push(...(life.parts ?? [{ offset, bytes: life.bytes, first: life.first, last: life.last }]));
+    tenants.sort((a, b) => a.offset - b.offset);
+    for (const use of life.uses ?? []) uses.set(use >> 1, use & 1);
     slotOf[i] = best;
+    offsetOf[i] = offset;
   }
-  return { slotOf, slots };
+  return { slotOf, offsetOf, slots: slots.map(({ bytes }) => bytes) };
 }
 
-/** Launches between the tenant before `life` and `life`, or undefined when it does not fit. */
-function gapBefore(tenants: readonly Lifetime[], life: Lifetime): number | undefined {
-  const next = lowerBound(tenants, life.first);
-  if (next < tenants.length && (tenants[next] as Lifetime).first <= life.last) return undefined;
-  const before = tenants[next - 1];
-  if (!before) return 1e9;
-  return before.last < life.first ? life.first - before.last : undefined;
-}
-
-function insert(tenants: Lifetime[], life: Lifetime): void {
-  tenants.splice(lowerBound(tenants, life.first), 0, life);
-}
-
-/** Index of the first tenant that starts at `first` or later. */
-function lowerBound(tenants: readonly Lifetime[], first: number): number {
-  let low = 0;
-  let high = tenants.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((tenants[middle] as Lifetime).first < first) low = middle + 1;
-    else high = middle;
+/** The most bytes that are alive at one launch: no plan can do with less. */
+export function mostAlive(lifetimes: readonly Lifetime[]): number {
+  const parts = lifetimes.flatMap((life): readonly Omit<Part, 'offset'>[] => life.parts ?? [life]);
+  const changes = parts.flatMap(({ bytes, first, last }) => [
+    { at: first, bytes },
+    { at: last + 1, bytes: -bytes },
+  ]);
+  changes.sort((a, b) => a.at - b.at || a.bytes - b.bytes);
+  let most = 0;
+  let alive = 0;
+  for (const { bytes } of changes) {
+    alive += bytes;
+    most = Math.max(most, alive);
   }
-  return low;
+  return most;
+}
+
+function conflicts({ uses }: Slot, life: Lifetime): boolean {
+  for (const use of life.uses ?? []) {
+    const there = uses.get(use >> 1);
+    if (there !== undefined && there !== (use & 1)) return true;
+  }
+  return false;
+}
+
+interface Place {
+  readonly offset: number;
+  /** Launches before and after, while nobody is there. */
+  readonly idle: number;
+  /** Bytes that stay free beside it. */
+  readonly rest: number;
+}
+
+const better = (a: Place, b: Place) => a.idle < b.idle || (a.idle === b.idle && a.rest < b.rest);
+
+/** Where in a slot there is room for `life` as long as it is alive. */
+function bestPlace(slot: Slot, life: Lifetime, alignment: number): Place | undefined {
+  let best: Place | undefined;
+  let offset = 0;
+  const see = (end: number) => {
+    const rest = end - offset - life.bytes;
+    if (rest < 0) return;
+    const place = { offset, rest, idle: idleTime(slot, life, offset) };
+    if (!best || better(place, best)) best = place;
+  };
+  for (const tenant of slot.tenants) {
+    if (tenant.last < life.first || life.last < tenant.first) continue;
+    see(tenant.offset);
+    offset = Math.max(offset, Math.ceil((tenant.offset + tenant.bytes) / alignment) * alignment);
+  }
+  see(slot.bytes);
+  return best;
+}
+
+/** Where nobody was before, or comes after: a long time, but no reason to take another slot. */
+const NOBODY = 3000;
+
+function idleTime({ tenants }: Slot, life: Lifetime, offset: number): number {
+  let before = NOBODY;
+  let after = NOBODY;
+  for (const tenant of tenants) {
+    if (tenant.offset + tenant.bytes <= offset || offset + life.bytes <= tenant.offset) continue;
+    if (tenant.last < life.first) before = Math.min(before, life.first - tenant.last);
+    else after = Math.min(after, tenant.first - life.last);
+  }
+  return before + after;
 }

@@ -1,9 +1,9 @@
 import { bufferUsage, type CompiledKernel, type Device } from '../gpu/device.ts';
 import { formatBytes, KernelError, OutOfMemoryError } from '../gpu/errors.ts';
-import { source } from '../gpu/kernel.ts';
+import { type Binding, source } from '../gpu/kernel.ts';
 import type { Slot } from '../gpu/slots.ts';
 import { StepError } from './errors.ts';
-import { type Lifetime, plan } from './plan.ts';
+import { type Lifetime, mostAlive, type Part, plan } from './plan.ts';
 import type { Launch } from './record.ts';
 import { formatShape } from './shape.ts';
 import { type Memory, memoryOf, type Storage, type Tensor } from './tensor.ts';
@@ -17,8 +17,10 @@ export interface Bound {
 
 /** What a program takes of GPU memory, in bytes. */
 export interface MemoryUse {
-  /** Slots for intermediates and inputs as the plan wants them, shared with other steps of the device. */
+  /** Slots for intermediates and inputs as the plan lays them, shared with other steps of the device. */
   readonly planned: number;
+  /** The most bytes of them that are alive at one launch: no plan can do with less. */
+  readonly needed: number;
   /** The buffers that hold those slots: equal to `planned` unless larger ones of other steps are reused. */
   readonly slots: number;
   /** What the step returns, and constants. */
@@ -28,6 +30,7 @@ export interface MemoryUse {
   readonly unplanned: number;
 }
 
+const FOREVER = Number.MAX_SAFE_INTEGER;
 const UNIFORM_ALIGNMENT = 256;
 
 /**
@@ -90,16 +93,16 @@ export class Program {
     for (const root of held) if (!roots.includes(root)) separate.push(root);
     for (const root of kept) if (!roots.includes(root) && !held.has(root)) shared.push(root);
 
-    const planned = plan(
-      shared.map((root) => lives.get(root) ?? { bytes: slotBytes(root), first: -1, last: Number.MAX_SAFE_INTEGER }),
-    );
+    const alive = shared.map((root) => lives.get(root) ?? { bytes: slotBytes(root), first: -1, last: FOREVER });
+    const planned = plan(alive, device.limits.minStorageBufferOffsetAlignment);
     const own: GPUBuffer[] = [];
     let slots: Slot[] = [];
     try {
       slots = device.slots.acquire(planned.slots, 'slot of a step');
       const memories = new Map<Storage, Memory>();
       shared.forEach((root, i) => {
-        memories.set(root, { buffer: (slots[planned.slotOf[i] as number] as Slot).buffer, offset: 0 });
+        const { buffer } = slots[planned.slotOf[i] as number] as Slot;
+        memories.set(root, { buffer, offset: planned.offsetOf[i] as number });
       });
       let ownBytes = 0;
       for (const root of separate) {
@@ -118,6 +121,7 @@ export class Program {
         launches,
         {
           planned: sum(planned.slots),
+          needed: mostAlive(alive),
           slots: sum(slots.map((slot) => slot.buffer.size)),
           own: ownBytes,
           uniforms: uniforms.buffer?.size ?? 0,
@@ -138,7 +142,7 @@ export class Program {
   /** Where a storage lies during a call of this program. */
   memoryOf(storage: Storage): Memory {
     const own = this.#memories.get(storage.root);
-    const memory = own ? { buffer: own.buffer, offset: storage.rootOffset } : memoryOf(storage);
+    const memory = own ? { buffer: own.buffer, offset: own.offset + storage.rootOffset } : memoryOf(storage);
     if (!memory) throw new Error('internal: a storage without memory');
     return memory;
   }
@@ -196,21 +200,22 @@ async function compileAll(device: Device, launches: readonly Launch[]): Promise<
   });
 }
 
-function slotBytes(root: Storage): number {
+export function slotBytes(root: Storage): number {
   return Math.max(16, Math.ceil(root.bytes / 16) * 16);
 }
 
-function lifetimes(
+/** When the roots that launches use are needed; `kept` ones are needed to the end. */
+export function lifetimes(
   launches: readonly Launch[],
   kept: ReadonlySet<Storage>,
 ): { roots: Storage[]; lives: Map<Storage, Lifetime> } {
-  const lives = new Map<Storage, { bytes: number; first: number; last: number }>();
+  const spans = new Map<Storage, Span>();
   launches.forEach((launch, at) => {
-    for (const tensor of launch.tensors) {
+    for (const [i, tensor] of launch.tensors.entries()) {
       const { root } = tensor.storage;
       if (root.kind === 'lasting') continue;
-      let life = lives.get(root);
-      if (!life) {
+      let span = spans.get(root);
+      if (!span) {
         // A tensor without elements needs no writer: a grid without workgroups launches nothing.
         if (root.kind === 'recorded' && root.writers.length === 0 && root.bytes > 0) {
           throw new StepError(`${launch.label}: reads a tensor ${formatShape(tensor.shape)} that nothing writes`);
@@ -221,17 +226,60 @@ function lifetimes(
           );
         }
         // Inputs are written before the first launch.
-        life = { bytes: slotBytes(root), first: root.kind === 'recorded' ? at : -1, last: at };
-        lives.set(root, life);
+        span = { first: root.kind === 'recorded' ? at : -1, last: at, uses: [], whole: FOREVER, ranges: new Map() };
+        spans.set(root, span);
       }
-      life.last = at;
+      span.last = at;
+      span.uses.push(2 * at + (writes(launch, i) ? 1 : 0));
+      if (tensor.storage === root) span.whole = Math.min(span.whole, at);
+      else if (!span.ranges.has(tensor.storage)) span.ranges.set(tensor.storage, at);
     }
   });
-  for (const root of kept) {
-    const life = lives.get(root);
-    if (life && root.kind === 'recorded') life.last = Number.MAX_SAFE_INTEGER;
+  const lives = new Map<Storage, Lifetime>();
+  for (const [root, { first, last: lastUse, uses, whole, ranges }] of spans) {
+    const last = kept.has(root) && root.kind === 'recorded' ? FOREVER : lastUse;
+    const parts = inParts(root, whole, ranges) ? partsOf(ranges, last) : undefined;
+    lives.set(root, { bytes: slotBytes(root), first, last, uses, ...(parts ? { parts } : {}) });
   }
   return { roots: [...lives.keys()], lives };
+}
+
+/** How launches use a root: when, when first as a whole, and when first each range of it. */
+interface Span {
+  readonly first: number;
+  last: number;
+  readonly uses: number[];
+  whole: number;
+  readonly ranges: Map<Storage, number>;
+}
+
+/** Smaller ones are not worth the trouble. */
+const BYTES_IN_PARTS = 2 ** 20;
+
+/** Whether a root is a page of gradients: written range by range, and then read as a whole. */
+function inParts(root: Storage, whole: number, ranges: ReadonlyMap<Storage, number>): boolean {
+  if (root.kind !== 'recorded' || root.bytes < BYTES_IN_PARTS) return false;
+  return ranges.size > 1 && [...ranges.values()].every((first) => first < whole);
+}
+
+function partsOf(ranges: ReadonlyMap<Storage, number>, last: number): Part[] | undefined {
+  const parts = [...ranges].map(([range, first]) => ({
+    offset: range.rootOffset,
+    bytes: slotBytes(range),
+    first,
+    last,
+  }));
+  parts.sort((a, b) => a.offset - b.offset);
+  const overlap = parts.some(({ offset }, i) => {
+    const before = parts[i - 1];
+    return before !== undefined && before.offset + before.bytes > offset;
+  });
+  return overlap ? undefined : parts;
+}
+
+/** Whether a launch writes its tensor number `i`. */
+export function writes({ kernel, tensors }: Launch, i: number): boolean {
+  return tensors[i] !== undefined && !(kernel.bind[kernel.names[i] as string] as Binding).startsWith('read');
 }
 
 interface Uniforms {

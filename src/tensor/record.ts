@@ -65,6 +65,11 @@ export function label<R>(name: string, body: () => R): R {
   }
 }
 
+/** The labels around what is recorded now. */
+export function labelPath(): string {
+  return labels.join('.');
+}
+
 /** A result to be written by a launch: like `x`, or of another shape or dtype. */
 export function empty(like: Tensor, shape: Shape = like.shape, dtype: DType = like.dtype): Tensor {
   return emptyOn(like.device, shape, dtype);

@@ -1,11 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
-import type { Binding } from '../gpu/kernel.ts';
-import { runChecked } from './check.ts';
+import { fillWithNaN, runChecked } from './check.ts';
 import { bytesPerElement, type DType, type HostArray } from './dtype.ts';
 import { StepError } from './errors.ts';
-import { collect, type MemoryUse, Program } from './program.ts';
+import { collect, type MemoryUse, Program, writes } from './program.ts';
 import { readAll } from './read.ts';
 import { type Launch, Recording, record } from './record.ts';
 import { checkShape, formatShape, type Shape, size } from './shape.ts';
@@ -115,6 +114,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
       const names = [...placeholders.keys()].join(', ') || 'none';
       throw new StepError(`${name}: there is no input '${key}'; it has ${names}`);
     }
+    if (options.check) fillWithNaN(program);
     for (const feed of feeds) feed.put(values[feed.key], encoder);
     if (options.check) {
       device.gpu.queue.submit([encoder.finish()]);
@@ -203,10 +203,7 @@ function mapResults(results: Results, map: (t: Tensor) => unknown): unknown {
 }
 
 function writesLasting(launch: Launch): boolean {
-  return launch.tensors.some((t, i) => {
-    const access = launch.kernel.bind[launch.kernel.names[i] as string] as Binding;
-    return !access.startsWith('read') && t.storage.root.kind === 'lasting';
-  });
+  return launch.tensors.some((t, i) => t.storage.root.kind === 'lasting' && writes(launch, i));
 }
 
 /** One input of a step, and how its values get to where the program reads them. */
@@ -320,10 +317,11 @@ function list(name: string, program: Program): string {
   const buffers = new Map<GPUBuffer, number>();
   const rows = program.bound.map(({ launch }, i) => {
     const slots = launch.tensors.map((t, n) => {
-      const { buffer } = program.memoryOf(t.storage);
+      const { buffer, offset } = program.memoryOf(t.storage);
       if (!buffers.has(buffer)) buffers.set(buffer, buffers.size);
       const kind = t.storage.root.kind === 'lasting' ? 'w' : 's';
-      return `${launch.kernel.names[n]}=${kind}${buffers.get(buffer)}${formatShape(t.shape)}`;
+      const place = `${kind}${buffers.get(buffer)}${offset > 0 ? `+${offset}` : ''}`;
+      return `${launch.kernel.names[n]}=${place}${formatShape(t.shape)}`;
     });
     return `${String(i + 1).padStart(4)}  ${launch.label}  ${launch.grid.join('×')}  ${slots.join(' ')}`;
   });

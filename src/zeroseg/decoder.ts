@@ -2,7 +2,7 @@ import { cast, floatType } from '../kernels/cast.ts';
 import { concat, slice } from '../kernels/layout.ts';
 import { unshuffle } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
-import { Block } from '../nn/block.ts';
+import { Block, runBlock } from '../nn/block.ts';
 import { normal, xavierUniform } from '../nn/init.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import { Linear } from '../nn/linear.ts';
@@ -44,7 +44,7 @@ export class Decoder {
   }
 
   /** Latent `[B, 1 + n, dim]`, `idsRestore` `[B, N]` → predicted pixels `[B, N, patch²·C]`. */
-  forward(latent: Tensor, idsRestore: Tensor, trace: Trace): Tensor {
+  forward(latent: Tensor, idsRestore: Tensor, trace: Trace, checkpoint = false): Tensor {
     const embedded = this.embed.forward(latent);
     trace('decoder.embedded', embedded);
     const tokens = embedded.shape[1] as number;
@@ -54,7 +54,7 @@ export class Decoder {
     const [, rows = 0, dim = 0] = all.shape;
     let x = add(all, cast(tensor(all.device, this.#positions, [1, rows, dim]), floatType(all)));
     this.blocks.forEach((block, i) => {
-      x = label(`decoder.blocks.${i}`, () => block.forward(x));
+      x = label(`decoder.blocks.${i}`, () => runBlock(block, x, checkpoint));
       trace(`decoder.block${i}`, x);
     });
     const pred = slice(this.pred.forward(this.norm.forward(x)), 1, 1, rows);

@@ -2,7 +2,7 @@ import { cast, floatType } from '../kernels/cast.ts';
 import { broadcastTo, concat } from '../kernels/layout.ts';
 import { keepRows, type ShuffleMask } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
-import { Block } from '../nn/block.ts';
+import { Block, runBlock } from '../nn/block.ts';
 import { normal, xavierUniform } from '../nn/init.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import type { Weights } from '../nn/module.ts';
@@ -12,6 +12,16 @@ import { label } from '../tensor/record.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 import type { Trace } from './model.ts';
+
+/** How the encoder sees an image. */
+export interface EncoderOptions {
+  /** Which patches are seen, and in which order. Default: all. */
+  readonly masking?: ShuffleMask;
+  /** `[1, N, dim]`, for images of another size. Default: the table. */
+  readonly positions?: Tensor;
+  /** Whether blocks are computed again for their gradients. */
+  readonly checkpoint?: boolean;
+}
 
 /** The masked autoencoder's encoder (section 4): a ViT that sees only the kept patches. */
 export class Encoder {
@@ -51,10 +61,13 @@ export class Encoder {
   }
 
   /**
-   * `image` `[B, C, H, W]` → latent `[B, 1 + n, dim]`, the class token first, in the dtype of the parameters. `masking` says which patches are
-   * seen, and in which order; without it, all. `positions` `[1, N, dim]` replace the table for images of another size.
+   * `image` `[B, C, H, W]` → latent `[B, 1 + n, dim]`, the class token first, in the dtype of the parameters.
    */
-  forward(image: Tensor, trace: Trace, masking?: ShuffleMask, positions: Tensor = this.positions()): Tensor {
+  forward(
+    image: Tensor,
+    trace: Trace,
+    { masking, positions = this.positions(), checkpoint = false }: EncoderOptions = {},
+  ): Tensor {
     const dtype = floatType(this.cls_token);
     const embedded = this.patch_embed.forward(cast(image, dtype));
     trace('patch_embed', embedded);
@@ -64,7 +77,7 @@ export class Encoder {
     const [batch = 0, , dim = 0] = visible.shape;
     let x = concat([broadcastTo(this.cls_token, [batch, 1, dim]), visible], 1);
     this.blocks.forEach((block, i) => {
-      x = label(`encoder.blocks.${i}`, () => block.forward(x));
+      x = label(`encoder.blocks.${i}`, () => runBlock(block, x, checkpoint));
       trace(`encoder.block${i}`, x);
     });
     const latent = this.norm.forward(x);

@@ -28,6 +28,8 @@ export interface TrainingInputs {
   readonly maskNoise: Tensor;
   /** Gumbel noise of the two grouping blocks. */
   readonly noises: readonly GroupingNoise[];
+  /** Compute what is inside of a transformer block again for its gradient, instead of keeping it. Default: no. */
+  readonly checkpoint?: boolean;
 }
 
 /** What inference gives: segments, and where they are. */
@@ -51,19 +53,23 @@ export class ZeroSeg {
   }
 
   /** One training pass: masked encoder, decoder, head, the three losses. */
-  forward({ image, views, maskNoise, noises }: TrainingInputs, trace: Trace = silent): Losses & Segmentation {
+  forward(
+    { image, views, maskNoise, noises, checkpoint = false }: TrainingInputs,
+    trace: Trace = silent,
+  ): Losses & Segmentation {
     const { config } = this;
     const keep = keptPatches(config);
     const masking = label('masking', () => shuffleMask(maskNoise, keep));
     trace('ids_keep', masking.idsKeep);
     trace('ids_restore', masking.idsRestore);
     trace('mask', masking.mask);
-    const latent = this.encoder.forward(image, trace, masking);
+    const latent = this.encoder.forward(image, trace, { masking, checkpoint });
     const masked = config.mask_ratio > 0;
-    const pred = masked ? this.decoder.forward(latent, masking.idsRestore, trace) : undefined;
+    const pred = masked ? this.decoder.forward(latent, masking.idsRestore, trace, checkpoint) : undefined;
     const segmentation = this.seg.forward(latent, this.encoder.positions(), trace, {
       idsRestore: masking.idsRestore,
       noises,
+      checkpoint,
     });
     const { segments, global } = segmentation;
     const mask = masked ? masking.mask : undefined;
@@ -88,7 +94,7 @@ export class ZeroSeg {
     const grid = this.config.image / patch;
     const table = this.encoder.positions();
     const positions = rows === grid && cols === grid ? table : interpolatePositions(table, rows, cols);
-    const latent = this.encoder.forward(image, trace, undefined, positions);
+    const latent = this.encoder.forward(image, trace, { positions });
     const result = this.seg.forward(latent, positions, trace);
     const rollout = label('rollout', () => rollOut(result.softMaps, rows * cols, seg_use_cls));
     return { ...result, rollout: reshape(rollout, [batch, rollout.shape[1] as number, rows, cols]) };

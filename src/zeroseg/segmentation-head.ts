@@ -3,7 +3,7 @@ import { broadcastTo, concat, slice, split } from '../kernels/layout.ts';
 import { unshuffle } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
 import { mean } from '../kernels/reduce.ts';
-import { Block, type BlockOptions } from '../nn/block.ts';
+import { Block, type BlockOptions, runBlock } from '../nn/block.ts';
 import { normal, truncatedNormal, zeros } from '../nn/init.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import { Mlp, TokenMlp } from '../nn/mlp.ts';
@@ -84,6 +84,7 @@ export class Stage {
     previousTokens: Tensor | undefined,
     noise: GroupingNoise,
     trace: Trace,
+    checkpoint = false,
   ): { x: Tensor; tokens: Tensor | undefined; softMap: Tensor | undefined } {
     const [batch = 0, count = 0, dim = 0] = members.shape;
     let x = members;
@@ -96,7 +97,7 @@ export class Stage {
       x = concat([x, tokens], 1);
     }
     this.blocks.forEach((block, i) => {
-      x = label(`blocks.${i}`, () => block.forward(x));
+      x = label(`blocks.${i}`, () => runBlock(block, x, checkpoint));
       trace(`block${i}`, x);
     });
     if (!this.grouping) return { x, tokens: undefined, softMap: undefined };
@@ -112,6 +113,7 @@ export function runStages(
   members: Tensor,
   noises: readonly GroupingNoise[],
   trace: Trace,
+  checkpoint = false,
 ): { x: Tensor; softMaps: Tensor[]; beforeLast: Tensor } {
   let x = members;
   let beforeLast = members;
@@ -120,7 +122,7 @@ export function runStages(
   stages.forEach((stage, i) => {
     beforeLast = x;
     const result = label(`seg.stages.${i}`, () =>
-      stage.forward(x, tokens, noises[i], (name, t) => trace(`seg.stage${i}.${name}`, t)),
+      stage.forward(x, tokens, noises[i], (name, t) => trace(`seg.stage${i}.${name}`, t), checkpoint),
     );
     x = result.x;
     tokens = result.tokens;
@@ -137,6 +139,14 @@ export interface Segmentation {
   readonly global: Tensor;
   /** Assignments without noise: `[B, G1, N]`, `[B, G2, G1]`. */
   readonly softMaps: readonly Tensor[];
+}
+
+/** What the head needs in training. */
+export interface HeadOptions {
+  readonly idsRestore?: Tensor;
+  readonly noises?: readonly GroupingNoise[];
+  /** Whether blocks are computed again for their gradients. */
+  readonly checkpoint?: boolean;
 }
 
 /** Groups patches into segments, in two stages (section 6), and projects them into CLIP's space (section 7). */
@@ -176,11 +186,11 @@ export class SegmentationHead {
     latent: Tensor,
     positions: Tensor,
     trace: Trace,
-    { idsRestore, noises = [] }: { idsRestore?: Tensor; noises?: readonly GroupingNoise[] } = {},
+    { idsRestore, noises = [], checkpoint }: HeadOptions = {},
   ): Segmentation {
     const members = this.#members(latent, positions, idsRestore);
     trace('seg.input', members);
-    const { x, softMaps, beforeLast } = runStages(this.stages, members, noises, trace);
+    const { x, softMaps, beforeLast } = runStages(this.stages, members, noises, trace, checkpoint);
     const normed = this.norm.forward(x);
     trace('seg.normed', normed);
     const tapped = this.#config.segment_tap === 'pre' ? this.norm.forward(beforeLast) : normed;

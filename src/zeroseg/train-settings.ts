@@ -21,6 +21,8 @@ export interface TrainSettings {
   readonly seed: number;
   /** What activations and their gradients are computed in. Weights and optimizer are f32. */
   readonly precision: 'f32' | 'f16';
+  /** Whether the insides of transformer blocks are computed again for their gradients: less memory, a third more time. */
+  readonly checkpoint: boolean;
 }
 
 /** The paper's settings. */
@@ -38,6 +40,7 @@ export const defaultSettings: TrainSettings = {
   clip_grad: 0,
   seed: 0,
   precision: 'f32',
+  checkpoint: false,
 };
 
 /**

@@ -128,7 +128,7 @@ export class Trainer implements Disposable {
       device,
       { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
       ({ image, views, key, scale, rates }) => {
-        const { gradients, ...terms } = backward(scale, () => trainingPass(model, image, views, key));
+        const { gradients, ...terms } = backward(scale, () => trainingPass(model, settings, image, views, key));
         if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
         optimizer.accumulate(gradients, share);
         return terms;
@@ -149,10 +149,14 @@ export class Trainer implements Disposable {
     this.scale.restore(scale);
   }
 
-  /** Bytes on the GPU: planned for the step, and for weights, gradients and optimizer state. */
-  get memory(): { step: number; slots: number; weights: number } {
-    const { planned, slots, own, uniforms } = this.#forward.memory;
-    return { step: planned + own + uniforms, slots: slots + own + uniforms, weights: this.optimizer.bytes };
+  /**
+   * Bytes on the GPU: planned for the step, the least that any plan needs, what is allocated for it, and weights with optimizer
+   * state.
+   */
+  get memory(): { step: number; needed: number; slots: number; weights: number } {
+    const { planned, needed, slots, own, uniforms } = this.#forward.memory;
+    const rest = own + uniforms;
+    return { step: planned + rest, needed: needed + rest, slots: slots + rest, weights: this.optimizer.bytes };
   }
 
   /** The step's launches, planned bytes and slots as a table. */
@@ -262,7 +266,7 @@ export class Trainer implements Disposable {
         batchInputs(this.model.config, micro),
         ({ image, views, key, scale }) => {
           const backward = differentiate(this.settings, this.model, this.optimizer);
-          const { loss, gradients } = backward(scale, () => trainingPass(this.model, image, views, key));
+          const { loss, gradients } = backward(scale, () => trainingPass(this.model, this.settings, image, views, key));
           return [loss, ...gradients];
         },
         { name: 'train', check: true },
@@ -313,7 +317,7 @@ function differentiate({ precision }: TrainSettings, model: ZeroSeg, optimizer: 
 }
 
 /** One pass with masks and noise made from `key`: stream 0 masks, streams 1 and 2 the two grouping blocks. */
-function trainingPass(model: ZeroSeg, image: Tensor, views: Tensor, key: Tensor): Terms {
+function trainingPass(model: ZeroSeg, { checkpoint }: TrainSettings, image: Tensor, views: Tensor, key: Tensor): Terms {
   const maskNoise = randomUniform(key, [image.shape[0] as number, patchCount(model.config)], 0);
   const { total, rec, distill, match } = model.forward({
     image,
@@ -323,6 +327,7 @@ function trainingPass(model: ZeroSeg, image: Tensor, views: Tensor, key: Tensor)
       { key, stream: 1 },
       { key, stream: 2 },
     ],
+    checkpoint,
   });
   return { loss: total, rec, distill, match };
 }

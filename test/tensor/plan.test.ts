@@ -1,57 +1,124 @@
 import { describe, expect, it } from 'vitest';
-import { type Lifetime, plan } from '../../src/tensor/plan.ts';
+import { type Lifetime, mostAlive, type Part, type Plan, plan } from '../../src/tensor/plan.ts';
 import { seeded } from '../support/check-op.ts';
 
-/** The most bytes alive at once: no plan can need less. */
-function ideal(lives: readonly Lifetime[]): number {
-  return Math.max(
-    ...lives.map(({ first }) => lives.reduce((sum, l) => sum + (l.first <= first && first <= l.last ? l.bytes : 0), 0)),
-  );
-}
+const ALIGNMENT = 256;
 
+/** Lifetimes as a program has them: each is written by its first launch and read by some later ones; a few come in parts. */
 function randomLives(seed: number): Lifetime[] {
   const random = seeded(seed);
   const launches = 2 + Math.floor(random() * 60);
   return Array.from({ length: 1 + Math.floor(random() * 120) }, () => {
     const first = Math.floor(random() * launches) - 1;
     const reach = random() < 0.2 ? launches : 1 + random() * 6;
-    return { bytes: 16 * (1 + Math.floor(random() ** 3 * 1000)), first, last: first + Math.floor(random() * reach) };
+    const last = first + Math.floor(random() * reach);
+    const uses = first < 0 ? [] : [2 * first + 1];
+    for (let at = first + 1; at <= last; at++) if (at === last || random() < 0.3) uses.push(2 * at);
+    const bytes = 16 * (1 + Math.floor(random() ** 3 * 1000));
+    if (random() > 0.1) return { bytes, first, last, uses };
+    const count = 1 + Math.floor(random() * 5);
+    const parts = Array.from({ length: count }, (_, i): Part => {
+      const start = Math.min(last, first + Math.floor(random() * 4));
+      return { offset: i * 1024, bytes: 16 * (1 + Math.floor(random() * 64)), first: i === 0 ? first : start, last };
+    });
+    return { bytes: 1024 * count, first, last, uses: [...uses, ...parts.map((part) => 2 * part.first + 1)], parts };
+  }).map((life) => ({ ...life, uses: consistent(life.uses) }));
+}
+
+/** A launch either reads or writes one tensor. */
+const consistent = (uses: readonly number[]) => [...new Map(uses.map((use) => [use >> 1, use])).values()];
+
+/** The places that lifetimes have in their slots. */
+function placed(lives: readonly Lifetime[], { slotOf, offsetOf }: Plan): (Part & { slot: number; life: number })[] {
+  return lives.flatMap((life, i) => {
+    const [slot, offset] = [slotOf[i] as number, offsetOf[i] as number];
+    const parts = life.parts ?? [{ ...life, offset: 0 }];
+    return parts.map((part) => ({ ...part, offset: offset + part.offset, slot, life: i }));
   });
 }
 
 describe('plan', () => {
-  it('never lets two lifetimes that overlap share a slot, and no slot is too small (500 random programs)', () => {
+  it('lets nothing overlap in time and place, and no launch read and write one slot (500 random programs)', () => {
     let worst = 0;
     for (let seed = 1; seed <= 500; seed++) {
       const lives = randomLives(seed);
-      const { slotOf, slots } = plan(lives);
-      lives.forEach((a, i) => {
-        expect(slots[slotOf[i] as number]).toBeGreaterThanOrEqual(a.bytes);
-        for (let j = 0; j < i; j++) {
-          const b = lives[j] as Lifetime;
-          if (slotOf[i] === slotOf[j] && a.first <= b.last && b.first <= a.last) {
-            throw new Error(`program ${seed}: lifetimes ${j} and ${i} share slot ${slotOf[i]}`);
+      const made = plan(lives, ALIGNMENT);
+      const places = placed(lives, made);
+      const used = new Map<string, number>();
+      lives.forEach(({ bytes, uses = [] }, i) => {
+        const [slot, offset] = [made.slotOf[i] as number, made.offsetOf[i] as number];
+        expect(offset % ALIGNMENT).toBe(0);
+        expect(offset + bytes).toBeLessThanOrEqual(made.slots[slot] as number);
+        for (const use of uses) {
+          const key = `${slot} ${use >> 1}`;
+          const before = used.get(key);
+          if (before !== undefined && before !== (use & 1)) {
+            throw new Error(`program ${seed}: launch ${use >> 1} reads and writes slot ${slot}`);
           }
+          used.set(key, use & 1);
         }
       });
-      worst = Math.max(worst, slots.reduce((a, b) => a + b, 0) / ideal(lives));
+      places.forEach((a, i) => {
+        for (const b of places.slice(0, i)) {
+          const apart =
+            a.slot !== b.slot ||
+            a.last < b.first ||
+            b.last < a.first ||
+            a.offset + a.bytes <= b.offset ||
+            b.offset + b.bytes <= a.offset;
+          if (!apart)
+            throw new Error(`program ${seed}: lifetimes ${b.life} and ${a.life} share bytes of slot ${a.slot}`);
+        }
+      });
+      worst = Math.max(worst, made.slots.reduce((a, b) => a + b, 0) / mostAlive(lives));
     }
-    expect(worst).toBeLessThan(1.6);
+    // Programs of a few launches, where what is read and what is written must be apart; those of models are within a few per cent.
+    expect(worst).toBeLessThan(2.5);
   });
 
   it('is near the ideal for a forward and backward pass', () => {
     // Activations of 24 layers live until their backward; each layer also has short-lived scratch of four times the size.
     const lives: Lifetime[] = [];
     for (let layer = 0; layer < 24; layer++) {
-      lives.push({ bytes: 1000, first: 2 * layer, last: 200 - 2 * layer });
-      lives.push({ bytes: 4000, first: 2 * layer, last: 2 * layer + 1 });
-      lives.push({ bytes: 4000, first: 199 - 2 * layer, last: 200 - 2 * layer });
+      lives.push({ bytes: 1024, first: 2 * layer, last: 200 - 2 * layer });
+      lives.push({ bytes: 4096, first: 2 * layer, last: 2 * layer + 1 });
+      lives.push({ bytes: 4096, first: 199 - 2 * layer, last: 200 - 2 * layer });
     }
     const { slots } = plan(lives);
-    expect(slots.reduce((a, b) => a + b, 0) / ideal(lives)).toBeLessThan(1.02);
+    expect(slots.reduce((a, b) => a + b, 0) / mostAlive(lives)).toBeLessThan(1.02);
+  });
+
+  it('keeps activations where gradients are to be written', () => {
+    // Eight activations; each is last read one launch before the gradient of its layer is written into a page.
+    const bytes = 4096;
+    const layers = Array.from({ length: 8 }, (_, i) => i);
+    const read = (i: number) => 30 - 2 * i;
+    const activations = layers.map((i) => ({ bytes, first: i, last: read(i), uses: [2 * i + 1, 2 * read(i)] }));
+    const parts = layers.map((i) => ({ offset: i * bytes, bytes, first: read(i) + 1, last: 40 }));
+    const uses = [...parts.map(({ first }) => 2 * first + 1), 2 * 40];
+    const page = { bytes: 8 * bytes, first: read(7) + 1, last: 40, uses, parts };
+    const { slots } = plan([page, ...activations]);
+    expect(slots).toEqual([8 * bytes]);
   });
 
   it('has nothing to do for nothing', () => {
-    expect(plan([])).toEqual({ slotOf: [], slots: [] });
+    expect(plan([])).toEqual({ slotOf: [], offsetOf: [], slots: [] });
+    expect(mostAlive([])).toBe(0);
+  });
+});
+
+describe('mostAlive', () => {
+  it('counts what is alive at one launch', () => {
+    const lives = [
+      { bytes: 3, first: 0, last: 1 },
+      { bytes: 5, first: 1, last: 2 },
+      { bytes: 7, first: 2, last: 2 },
+    ];
+    expect(mostAlive(lives)).toBe(12);
+    const parts = [
+      { offset: 0, bytes: 50, first: 3, last: 4 },
+      { offset: 50, bytes: 50, first: 4, last: 4 },
+    ];
+    expect(mostAlive([...lives, { bytes: 100, first: 3, last: 4, parts }])).toBe(100);
   });
 });

@@ -1,0 +1,76 @@
+import { StepError } from './errors.ts';
+import { backpropagate, differentiableAll, type GradientNode, gradientOrder } from './grad.ts';
+import { label, labelPath } from './record.ts';
+import { Tensor } from './tensor.ts';
+
+/** What the body of a checkpoint may return. */
+export type CheckpointResults = Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };
+
+/**
+ * `body(...inputs)`, computed a second time when its gradients are (Chen et al., 2016, "Training deep nets with sublinear
+ * memory cost"): what it makes on the way takes no memory until then, for the price of one more forward pass.
+ *
+ * ```ts
+ * const before = step(device, { x: [64, 197, 384] }, ({ x }) => {
+ *   let y = x;
+ *   for (const block of blocks) y = checkpoint((y) => block.forward(y), y);
+ *   return gradients(mean(y), weights);
+ * });
+ * ```
+ *
+ * `body` must be a function of `inputs` and of tensors that it finds outside (weights; they get their gradients too), and
+ * record the same both times. Random numbers are made from keys, so the second time has the same ones. Checkpoints may be
+ * nested.
+ *
+ * @throws StepError when the body gives other results the second time.
+ */
+export function checkpoint<const I extends readonly Tensor[], R extends CheckpointResults>(
+  body: (...inputs: I) => R,
+  ...inputs: I
+): R {
+  const since = gradientOrder();
+  const made = body(...inputs);
+  const first = listOf(made);
+  const path = labelPath();
+  // New tensors over the same bytes: those of the first run know how they were made, and would keep that alive.
+  const results = first.map((t) => new Tensor(t.storage, t.shape, t.dtype));
+  const sources = sourcesOf(first, since);
+  differentiableAll(results, sources, (dys) => {
+    const again = gradientOrder();
+    const second = label(path ? `${path}.again` : 'again', () => listOf(body(...inputs)));
+    if (second.length !== first.length) {
+      throw new StepError(
+        `checkpoint: the body gave ${first.length} results, then ${second.length}; it must repeat itself`,
+      );
+    }
+    return backpropagate(second, dys, sources, again);
+  });
+  return like(made, results) as R;
+}
+
+/** The tensors from outside that `results` depend on by nodes made `since`. */
+function sourcesOf(results: readonly Tensor[], since: number): Tensor[] {
+  const sources = new Set<Tensor>();
+  const reached = new Set<GradientNode>();
+  const open = [...results];
+  for (let t = open.pop(); t; t = open.pop()) {
+    if (!t.node || t.node.order < since) {
+      sources.add(t);
+      continue;
+    }
+    if (reached.has(t.node)) continue;
+    reached.add(t.node);
+    open.push(...t.node.inputs);
+  }
+  return [...sources];
+}
+
+function listOf(results: CheckpointResults): Tensor[] {
+  return results instanceof Tensor ? [results] : (Object.values(results) as Tensor[]);
+}
+
+function like(results: CheckpointResults, by: readonly Tensor[]): CheckpointResults {
+  if (results instanceof Tensor) return by[0] as Tensor;
+  if (Array.isArray(results)) return by;
+  return Object.fromEntries(Object.keys(results).map((key, i) => [key, by[i] as Tensor]));
+}

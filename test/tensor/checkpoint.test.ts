@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { linear } from '../../src/kernels/matmul.ts';
+import { add, mul, scale, sigmoid, square } from '../../src/kernels/pointwise.ts';
+import { randomNormal } from '../../src/kernels/random.ts';
+import { mean, sum } from '../../src/kernels/reduce.ts';
+import { Block } from '../../src/nn/block.ts';
+import { xavierUniform } from '../../src/nn/init.ts';
+import { newWeights, parameters } from '../../src/nn/module.ts';
+import { type CheckpointResults, checkpoint } from '../../src/tensor/checkpoint.ts';
+import { gradients } from '../../src/tensor/grad.ts';
+import { read, readAll } from '../../src/tensor/read.ts';
+import { step } from '../../src/tensor/step.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { normal, seeded } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+
+type Run = <R extends CheckpointResults>(body: (...xs: Tensor[]) => R, ...xs: Tensor[]) => R;
+const plain: Run = (body, ...xs) => body(...xs);
+
+/** Losses and gradients of a body, with and without checkpoints, are the same to the bit. */
+async function same(body: (run: Run) => { loss: Tensor; of: readonly Tensor[] }): Promise<void> {
+  const values = async (run: Run) => {
+    using made = await step(device.current, {}, () => {
+      const { loss, of } = body(run);
+      return [loss, ...gradients(loss, of)];
+    });
+    return readAll(made({}) as Tensor[]);
+  };
+  const wanted = await values(plain);
+  expect(wanted.some((g) => g.some((v) => v !== 0))).toBe(true);
+  expect(await values(checkpoint)).toEqual(wanted);
+}
+
+function numbers(shape: readonly number[], seed: number): Tensor {
+  const random = seeded(seed);
+  return tensor(
+    device.current,
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => normal(random)),
+    shape,
+  );
+}
+
+describe('checkpoint', () => {
+  it('gives the same values and gradients, also of what the body finds outside', async () => {
+    const [x, w] = [numbers([5, 4], 1), numbers([4, 4], 2)];
+    await same((run) => {
+      const scaled = scale(w, 0.5);
+      const y = run((x) => sigmoid(linear(square(x), scaled)), x);
+      // `scaled` is used inside and outside: its two gradients are added.
+      return { loss: sum(add(sum(square(y)), sum(mul(scaled, w)))), of: [x, w, scaled] };
+    });
+  });
+
+  it('takes several inputs and gives several results, of which not all are used', async () => {
+    const [a, b] = [numbers([3, 2], 1), numbers([3, 2], 2)];
+    await same((run) => {
+      const { product, kept } = run((a, b) => ({ product: mul(a, b), unused: square(a), kept: b }), a, b);
+      const [left] = run((p, k) => [add(p, k), square(k)], product, kept) as [Tensor, Tensor];
+      return { loss: sum(square(left)), of: [a, b] };
+    });
+  });
+
+  it('may be nested', async () => {
+    const x = numbers([6], 3);
+    await same((run) => {
+      const inner = (x: Tensor) => run((x) => sigmoid(square(x)), x);
+      return { loss: sum(run((x) => mul(inner(add(x, x)), inner(x)), x)), of: [x] };
+    });
+  });
+
+  it('draws the same random numbers again', async () => {
+    const x = numbers([100], 4);
+    const key = tensor(device.current, new Uint32Array([7, 9]));
+    await same((run) => ({
+      loss: sum(run((x) => square(mul(x, randomNormal(key, [100], 3))), x)),
+      of: [x],
+    }));
+  });
+
+  it('works outside of steps', async () => {
+    const x = tensor(device.current, [1, 2, 3]);
+    const y = checkpoint((x) => square(square(x)), x);
+    expect([...(await read(y))]).toEqual([1, 16, 81]);
+    expect([...(await read(gradients(sum(y), [x])[0] as Tensor))]).toEqual([4, 32, 108]);
+  });
+
+  it('takes less memory in a stack of transformer blocks, for one more forward pass', async () => {
+    const [B, N, D, DEPTH] = [8, 100, 32, 6];
+    const weights = newWeights(device.current, 1);
+    const options = { dim: D, heads: 4, hidden: 4 * D, eps: 1e-6, init: xavierUniform };
+    const blocks = Array.from({ length: DEPTH }, (_, i) => new Block(weights.in(i), options));
+    const of = blocks.flatMap((block) => [...parameters(block).values()]);
+    const start = numbers([B, N, D], 5);
+    const stack = (run: Run) =>
+      step(device.current, {}, () => {
+        const y = blocks.reduce((y, block) => run((y) => block.forward(y), y), start);
+        return gradients(mean(square(y)), of);
+      });
+    using whole = await stack(plain);
+    using less = await stack(checkpoint);
+    expect(await readAll(less({}) as Tensor[])).toEqual(await readAll(whole({}) as Tensor[]));
+    expect(less.memory.planned).toBeLessThan(0.4 * whole.memory.planned);
+    // The last launch of each block, its sum, is not needed again.
+    expect(less.launches.length).toBeLessThan(1.4 * whole.launches.length);
+  });
+
+  it('says when a body does not repeat itself', () => {
+    let runs = 0;
+    const x = tensor(device.current, [1]);
+    const y = checkpoint((x) => (runs++ === 0 ? [x, x] : [x]), x);
+    expect(() => gradients(y[0] as Tensor, [x])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: checkpoint: the body gave 2 results, then 1; it must repeat itself]`,
+    );
+  });
+});

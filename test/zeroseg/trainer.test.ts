@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { freeParameters, newWeights, parameters } from '../../src/nn/module.ts';
+import { readAll } from '../../src/tensor/read.ts';
+import { write } from '../../src/tensor/tensor.ts';
+import { resolveConfig } from '../../src/zeroseg/config.ts';
+import { ZeroSeg } from '../../src/zeroseg/model.ts';
+import { checkSettings, defaultSettings, type TrainSettings } from '../../src/zeroseg/train-settings.ts';
+import { type StepReport, Trainer, type TrainingData } from '../../src/zeroseg/trainer.ts';
+import { viewCount } from '../../src/zeroseg/views.ts';
+import { seeded } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+const halves = () => device.current.features.has('shader-f16');
+
+const config = resolveConfig({
+  image: 32,
+  patch: 8,
+  dim: 16,
+  depth: 3,
+  heads: 2,
+  dec_dim: 16,
+  dec_depth: 2,
+  dec_heads: 2,
+  group_tokens: [4, 2],
+  output_groups: [4, 2],
+  seg_heads: 2,
+  proj_hidden: 16,
+  clip_dim: 8,
+  grids: [1, 2],
+});
+const settings: TrainSettings = { ...defaultSettings, batch: 4, micro: 4, epochs: 3, warmup: 1, base_lr: 0.1, seed: 3 };
+
+/** Eight images of noise. */
+const data: TrainingData = {
+  length: 8,
+  batch: async (numbers) => {
+    const [pixels, features] = [3 * 32 * 32, viewCount(config.grids) * config.clip_dim];
+    const draw = (seed: number, n: number) => {
+      const random = seeded(seed);
+      return Array.from({ length: n }, () => 2 * random() - 1);
+    };
+    return {
+      images: Float32Array.from(numbers.flatMap((number) => draw(number + 1, pixels))),
+      views: Float32Array.from(numbers.flatMap((number) => draw(number + 100, features))),
+    };
+  },
+};
+
+const plain = ({ seconds: _, ...report }: StepReport) => report;
+
+async function trainer(changes: Partial<TrainSettings> = {}): Promise<Trainer> {
+  const model = new ZeroSeg(newWeights(device.current, 1), config);
+  return Trainer.create(device.current, model, data, { ...settings, ...changes });
+}
+
+/** Runs to the end, or to a step. */
+async function steps(made: Trainer, until = Number.POSITIVE_INFINITY): Promise<ReturnType<typeof plain>[]> {
+  const reports: ReturnType<typeof plain>[] = [];
+  for await (const report of made.run()) {
+    reports.push(plain(report));
+    if (made.done >= until) made.stop();
+  }
+  return reports;
+}
+
+function close(made: Trainer): void {
+  made.dispose();
+  freeParameters(made.model);
+}
+
+describe('Trainer', () => {
+  it('computes blocks again to the bit where that is asked for, in less memory', async () => {
+    const kept = await trainer();
+    const again = await trainer({ checkpoint: true });
+    expect(await steps(again)).toEqual(await steps(kept));
+    expect(again.memory.step).toBeLessThan(kept.memory.step);
+    close(kept);
+    close(again);
+  });
+
+  for (const changes of [{}, { micro: 2 }, { precision: 'f16' }, { precision: 'f16', micro: 2 }] as const) {
+    it(`goes on from a saved state to the bit: ${JSON.stringify(changes)}`, async () => {
+      if ('precision' in changes && !halves()) return;
+      const whole = await trainer(changes);
+      // So large that the first updates are skipped.
+      if ('precision' in changes) whole.scale.value = 2 ** 30;
+      const first = await trainer(changes);
+      first.scale.restore(whole.scale.state());
+      const reports = await steps(first, 3);
+      const weights = await readAll([...parameters(first.model).values()]);
+      const state = await readAll([...first.optimizer.state().values()]);
+      const scale = first.scale.state();
+      close(first);
+
+      const second = await trainer(changes);
+      [...parameters(second.model).values()].forEach((t, i) => {
+        write(t, weights[i] as Float32Array);
+      });
+      [...second.optimizer.state().values()].forEach((t, i) => {
+        write(t, state[i] as Float32Array);
+      });
+      second.resume(3, scale);
+      reports.push(...(await steps(second)));
+      expect(reports).toEqual(await steps(whole));
+      expect(second.scale.state()).toEqual(whole.scale.state());
+      if ('precision' in changes) {
+        expect(scale.value).toBeLessThan(2 ** 30);
+        expect(reports.some(({ gradNorm }) => !Number.isFinite(gradNorm))).toBe(true);
+      }
+      expect(await readAll([...parameters(second.model).values()])).toEqual(
+        await readAll([...parameters(whole.model).values()]),
+      );
+      close(second);
+      close(whole);
+    });
+  }
+
+  it('trains in f16 as in f32', async () => {
+    if (!halves()) return;
+    const [a, b] = [await trainer({ epochs: 10 }), await trainer({ epochs: 10, precision: 'f16' })];
+    const [wide, narrow] = [(await steps(a)).at(-1)?.loss as number, (await steps(b)).at(-1)?.loss as number];
+    expect(Math.abs(narrow / wide - 1)).toBeLessThan(0.02);
+    expect(b.memory.step).toBeLessThan(a.memory.step);
+    close(a);
+    close(b);
+  });
+
+  it('refuses f16 where the device has none, and a precision that there is not', async () => {
+    if (!halves()) {
+      await expect(trainer({ precision: 'f16' })).rejects.toThrow(
+        /has no f16 arithmetic \(shader-f16\); train in f32$/,
+      );
+    }
+    expect(() => checkSettings({ ...settings, precision: 'f8' as never }, 8)).toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: training: 'precision' must be f32 or f16; got f8]`,
+    );
+  });
+});
