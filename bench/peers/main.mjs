@@ -9,7 +9,7 @@ import { markdown } from './table.mjs';
 import { workloads } from './workloads.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const libraries = ['zeroseg', 'tfjs', 'jax', 'ort', 'ort-jsep'];
+const libraries = ['zeroseg', 'tfjs', 'jax', 'ort', 'ort-fused', 'ort-older'];
 
 const { values: options } = parseArgs({
   options: {

@@ -3,8 +3,8 @@ export const counts = { dispatches: 0, submits: 0, buffers: 0, bindGroups: 0, pe
 
 const MAP_READ = 1;
 
-/** Promises of the devices that were opened. */
-const devices = [];
+/** Promises of the devices that libraries opened. */
+export const devices = [];
 
 let liveBytes = 0;
 

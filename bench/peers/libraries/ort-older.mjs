@@ -1,0 +1,3 @@
+import * as ort from './ort.mjs';
+
+export const open = (options) => ort.open(options, { older: true });
