@@ -325,31 +325,35 @@ const forwards = new Map<number, ForwardKernel>();
 const backwards = new Map<number, BackwardKernel>();
 const packedBackwards = new Map<number, PackedBackwardKernel>();
 
+const octetsOf = (width: number): number => Math.ceil(width / 8);
+
 /** Kernels hold the head's width in registers, so there is one for every multiple of 8. */
 export function forwardKernel(width: number): ForwardKernel {
-  return known(forwards, width, makeForward);
+  const octets = octetsOf(width);
+  return known(forwards, octets, () => makeForward(octets));
 }
 
 export function backwardKernel(width: number): BackwardKernel {
-  return known(backwards, width, (octets) => makeBackward(octets, backwardBind));
+  const octets = octetsOf(width);
+  return known(backwards, octets, () => makeBackward(octets, backwardBind));
 }
 
 /** As {@link backwardKernel}, with the three gradients in one tensor. */
 export function packedBackwardKernel(width: number): PackedBackwardKernel {
-  return known(packedBackwards, width, (octets) => makeBackward(octets, packedBind));
+  const octets = octetsOf(width);
+  return known(packedBackwards, octets, () => makeBackward(octets, packedBind));
 }
 
-function known<V>(kernels: Map<number, V>, width: number, make: (octets: number) => V): V {
-  const octets = Math.ceil(width / 8);
-  let made = kernels.get(octets);
-  if (!made) kernels.set(octets, (made = make(octets)));
+export function known<K, V>(kernels: Map<K, V>, key: K, make: () => V): V {
+  let made = kernels.get(key);
+  if (!made) kernels.set(key, (made = make()));
   return made;
 }
 
-function times(n: number, code: (i: number) => string): string {
+export function times(n: number, code: (i: number) => string): string {
   return Array.from({ length: n }, (_, i) => code(i)).join('\n');
 }
 
-function list(n: number, code: (i: number) => string): string {
+export function list(n: number, code: (i: number) => string): string {
   return Array.from({ length: n }, (_, i) => code(i)).join(', ');
 }

@@ -1,21 +1,62 @@
+import type { Device } from '../gpu/device.ts';
 import { type Kernel, kernel } from '../gpu/kernel.ts';
-import { attentionParams, ground, type Params } from './attention-kernels.ts';
+import { attentionParams, ground, known, list, type Params, times } from './attention-kernels.ts';
 
-// The form for adapters that compute on the CPU: an invocation has a row to itself and goes over all others, whose values are
-// the same for the whole subgroup and come by one load for all. No workgroup memory, no barriers. Rows are held as vec4f, so a
-// head's width must be a multiple of 4, and every row must start at one.
-// On lavapipe a training step of four heads of 12 to 24 takes less than half the time that it takes with the tiles of
-// attention-kernels.ts.
+// The form for adapters that compute on the CPU: a subgroup to a workgroup. An invocation holds whole rows of its own and goes
+// over all others, of which its subgroup brings some at a time: each invocation loads other elements, and broadcasts hand them
+// round. No workgroup memory, no barriers. Rows are held as vec4f, so a head's width must be a multiple of 4, and every row must
+// start at one.
+//
+// A load is what costs here: lavapipe and SwiftShader load lane by lane, even where all lanes want the same address (80 cycles
+// for a vec4f, and 80 ms to compile each), while a broadcast or a multiplication is an instruction. B 2 H 12 N 197 D 64 on
+// lavapipe: forward 35 ms, 240 with a load for each row of keys and values in each invocation.
 
-const WG = 8;
+/** How many invocations a subgroup has, where that is fixed, and how many rows each of them holds. */
+export interface Lanes {
+  readonly size: number;
+  readonly rows: number;
+}
 
-const lines = (n: number) => Math.ceil(n / WG);
-const times = (n: number, code: (i: number) => string): string =>
-  Array.from({ length: n }, (_, i) => code(i)).join('\n');
+/** The lanes of an adapter that computes on the CPU, or undefined where another form must be taken. */
+export function lanesOf(device: Device): Lanes | undefined {
+  if (!device.isSoftware || !device.features.has('subgroups')) return undefined;
+  const { subgroupMinSize: size = 0, subgroupMaxSize } = device.adapter;
+  if (size !== subgroupMaxSize || size < 4 || size > 32) return undefined;
+  // A second row halves the loads for each row, but doubles the time to compile, which lavapipe (eight lanes) takes seconds for.
+  return { size, rows: size < 8 ? 2 : 1 };
+}
 
-const entry = `
-@compute @workgroup_size(${WG})
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+/** The others come in blocks of so many rows: one load for narrow heads, since compiling takes as long as there are loads. */
+const blockOf = (quads: number, size: number): number => Math.max(1, Math.min(8, Math.floor(size / quads)));
+
+/** Code for each row that an invocation holds, for each row of a block, and for each pair of both. */
+interface Form {
+  readonly quads: number;
+  readonly block: number;
+  readonly size: number;
+  readonly group: number;
+  readonly rows: (code: (r: number) => string) => string;
+  readonly others: (code: (j: number) => string) => string;
+  readonly pairs: (code: (pair: string, r: number, j: number) => string) => string;
+}
+
+function formOf(width: number, { size, rows }: Lanes): Form {
+  const quads = width / 4;
+  const block = blockOf(quads, size);
+  return {
+    quads,
+    block,
+    size,
+    group: size * rows,
+    rows: (code) => times(rows, code),
+    others: (code) => times(block, code),
+    pairs: (code) => times(rows, (r) => times(block, (j) => code(`${r}_${j}`, r, j))),
+  };
+}
+
+const entry = (size: number) => `
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let tile = flatGroup(g, size);`;
 const place = `
   let line = tile / wide;
@@ -23,25 +64,59 @@ const place = `
   let image = line / params.heads;
   let head = line % params.heads;`;
 
-/** `let name0 = …` for the vec4f of a row that the whole subgroup reads. */
-const load = (name: string, operand: string, at: string, quads: number): string =>
-  times(quads, (i) => `let ${name}${i} = vec4f(${operand}[${at} + ${i}u]);`);
-/**
- * The same for a row of the invocation's own. In a loop whose length no compiler knows: where every invocation has another
- * address, lavapipe takes some 20 ms to compile each load or store.
- */
-const loadOwn = (name: string, operand: string, at: string, quads: number): string => `
+/** `name0 = …` for the vec4f of a row of the invocation's own. Not unrolled, since each load takes so long to compile. */
+const loadOwn = ({ quads }: Form, name: string, operand: string, at: string): string => `
   var ${name}Row: array<vec4f, ${quads}>;
   for (var i = 0u; i < params.width / 4u; i++) { ${name}Row[i] = vec4f(${operand}[${at} + i]); }
-  ${times(quads, (i) => `let ${name}${i} = ${name}Row[${i}];`)}`;
-const storeOwn = (to: string, at: string, from: string, quads: number, factor = ''): string => `
-  var ${from}Row = array<vec4f, ${quads}>(${Array.from({ length: quads }, (_, i) => `${from}${i}`).join(', ')});
+  ${times(quads, (i) => `let ${name}_${i} = ${name}Row[${i}];`)}`;
+const storeOwn = ({ quads }: Form, to: string, at: string, from: string, factor = ''): string => `
+  var ${from}Row = array<vec4f, ${quads}>(${list(quads, (i) => `${from}_${i}`)});
   for (var i = 0u; i < params.width / 4u; i++) { ${to}[${at} + i] = vec4<T>(${from}Row[i]${factor}); }`;
-/** `let name = a · b`, in four sums that do not wait for each other. */
-const dot = (name: string, a: string, b: string, quads: number): string => `
-  var ${name}Sums = ${a}0 * ${b}0;
-  ${times(quads - 1, (i) => `${name}Sums += ${a}${i + 1} * ${b}${i + 1};`)}
-  let ${name} = ${name}Sums.x + ${name}Sums.y + (${name}Sums.z + ${name}Sums.w);`;
+const zeros = ({ quads }: Form, name: string): string => times(quads, (i) => `var ${name}_${i} = vec4f();`);
+
+/** Loads the block of rows from `start` on: lane by lane, one vec4f after the other. Rows past the end repeat the last. */
+const loadBlock = (form: Form, name: string, operand: string, base: string, start: string, all: string, row: string) =>
+  times(Math.ceil((form.block * form.quads) / form.size), (n) => {
+    const flat = `(${n * form.size}u + lane)`;
+    const at = `min(${start} + ${flat} / ${form.quads}u, params.${all} - 1u) * (params.${row} / 4u) + ${flat} % ${form.quads}u`;
+    return `let ${name}${n} = vec4f(${operand}[${base} + ${at}]);`;
+  });
+/** A vec4f of such a block, for all lanes. */
+const broadcast = ({ quads, size }: Form, name: string, j: number, i: number): string => {
+  const flat = j * quads + i;
+  return `subgroupBroadcast(${name}${Math.floor(flat / size)}, ${flat % size}u)`;
+};
+
+/**
+ * `let name0_0 = own0 · block0` for each pair, in four sums that do not wait for each other. It must round as `laneRows` does,
+ * so compilers get no choice of what to fuse: `fma` is written out, and a product that nothing is added to comes by a select.
+ */
+const dots = (form: Form, name: string, own: string, block: string): string => `
+  ${form.pairs((pair, r, j) => {
+    const first = `${own}${r}_0 * ${broadcast(form, block, j, 0)}`;
+    return `var ${name}Sums${pair} = ${form.quads > 1 ? first : `select(vec4f(), ${first}, params.width == 4u)`};`;
+  })}
+  ${form.others((j) =>
+    times(
+      form.quads - 1,
+      (i) => `{
+    let other = ${broadcast(form, block, j, i + 1)};
+    ${form.rows((r) => `${name}Sums${r}_${j} = fma(${own}${r}_${i + 1}, other, ${name}Sums${r}_${j});`)}
+  }`,
+    ),
+  )}
+  ${form.pairs((pair) => {
+    const sums = `${name}Sums${pair}`;
+    return `let ${name}${pair} = ${sums}.x + ${sums}.y + (${sums}.z + ${sums}.w);`;
+  })}`;
+/** `sum0 += factor0_0 * block0` for each pair. */
+const add = (form: Form, sum: string, factor: string, block: string, i: number): string =>
+  form.others(
+    (j) => `{
+    let other = ${broadcast(form, block, j, i)};
+    ${form.rows((r) => `${sum}${r}_${i} += ${factor}${r}_${j} * other;`)}
+  }`,
+  );
 
 const forwardBind = {
   q: 'read vec4<T>',
@@ -52,49 +127,67 @@ const forwardBind = {
 } as const;
 export type LaneForward = Kernel<typeof forwardBind, Params>;
 
-function makeForward(quads: number): LaneForward {
+/** A running maximum and sum for each query, brought up to date once for each block of keys. */
+function makeForward(form: Form): LaneForward {
+  const { quads, block, size, group, rows, pairs } = form;
+  const each = (r: number, name: string) => Array.from({ length: block }, (_, j) => `${name}${r}_${j}`);
   return kernel({
     name: 'attention',
     bind: forwardBind,
     params: attentionParams,
     use: [ground],
-    grid: (p) => [lines(p.queries) * p.heads * p.images],
+    requires: ['subgroups'],
+    grid: (p) => [Math.ceil(p.queries / group) * p.heads * p.images],
     wgsl: `
-${entry}
-  let wide = (params.queries + ${WG - 1}u) / ${WG}u;
+${entry(size)}
+  let wide = (params.queries + ${group - 1}u) / ${group}u;
   ${place}
-  let first = tile % wide * ${WG}u;
-  let query = min(first + l, params.queries - 1u);
-  let qAt = (qBase(image, head) + query * params.qRow) / 4u;
-  ${loadOwn('q', 'q', 'qAt', quads)}
-  ${times(quads, (i) => `var y${i} = vec4f();`)}
+  let first = tile % wide * ${group}u;
+  let fromQ = qBase(image, head) / 4u;
   let fromK = kBase(image, head) / 4u;
   let fromV = vBase(image, head) / 4u;
-  var top = LOWEST;
-  var sum = 0.0;
-  let seen = select(params.keys, min(params.keys, first + ${WG}u), params.causal != 0u);
-  for (var key = 0u; key < seen; key++) {
-    let kAt = fromK + key * (params.kRow / 4u);
-    ${load('k', 'k', 'kAt', quads)}
-    ${dot('product', 'q', 'k', quads)}
-    let sees = params.causal == 0u || key <= query;
-    let score = product * params.scale;
-    let highest = select(top, max(top, score), sees);
-    let factor = expBelow(top - highest);
-    let weight = select(0.0, expBelow(score - highest), sees);
-    top = highest;
-    sum = sum * factor + weight;
-    let vAt = fromV + key * (params.vRow / 4u);
-    ${times(quads, (i) => `y${i} = y${i} * factor + weight * vec4f(v[vAt + ${i}u]);`)}
+  ${rows(
+    (r) => `
+  let query${r} = min(first + ${r * size}u + lane, params.queries - 1u);
+  let stop${r} = select(params.keys, min(params.keys, query${r} + 1u), params.causal != 0u);
+  ${loadOwn(form, `q${r}`, 'q', `fromQ + query${r} * (params.qRow / 4u)`)}
+  ${zeros(form, `y${r}`)}
+  var top${r} = LOWEST;
+  var sum${r} = 0.0;`,
+  )}
+  let seen = select(params.keys, min(params.keys, first + ${group}u), params.causal != 0u);
+  for (var key = 0u; key < seen; key += ${block}u) {
+    ${loadBlock(form, 'k', 'k', 'fromK', 'key', 'keys', 'kRow')}
+    ${dots(form, 'product', 'q', 'k')}
+    ${pairs((pair, r, j) => `let score${pair} = select(LOWEST, product${pair} * params.scale, key + ${j}u < stop${r});`)}
+    ${rows(
+      (r) => `
+    let highest${r} = ${each(r, 'score').reduce((most, score) => `max(${most}, ${score})`, `top${r}`)};
+    let factor${r} = expBelow(top${r} - highest${r});
+    top${r} = highest${r};`,
+    )}
+    ${pairs((pair, r) => `let weight${pair} = expBelow(score${pair} - highest${r});`)}
+    ${rows((r) => `sum${r} = sum${r} * factor${r} + (${each(r, 'weight').join(' + ')});`)}
+    ${loadBlock(form, 'v', 'v', 'fromV', 'key', 'keys', 'vRow')}
+    ${times(
+      quads,
+      (i) => `
+    ${rows((r) => `y${r}_${i} *= factor${r};`)}
+    ${add(form, 'y', 'weight', 'v', i)}`,
+    )}
   }
-  if (first + l < params.queries) {
-    let at = (line * params.queries + query) * 2u;
-    stats[at] = top;
-    stats[at + 1u] = log(sum);
-    let share = 1.0 / sum;
-    let yAt = (yBase(image, head) + query * params.yRow) / 4u;
-    ${storeOwn('y', 'yAt', 'y', quads, ' * share')}
-  }
+  let fromY = yBase(image, head) / 4u;
+  ${rows(
+    (r) => `
+  if (first + ${r * size}u + lane < params.queries) {
+    let at = (line * params.queries + query${r}) * 2u;
+    stats[at] = top${r};
+    stats[at + 1u] = log(sum${r});
+    let share = 1.0 / sum${r};
+    let yAt = fromY + query${r} * (params.yRow / 4u);
+    ${storeOwn(form, 'y', 'yAt', `y${r}`, ' * share')}
+  }`,
+  )}
 }`,
   });
 }
@@ -105,20 +198,22 @@ const rowsBind = { y: 'read vec4<T>', dy: 'read vec4<T>', stats: 'read f32', row
  * As `backwardRows` of attention-kernels.ts. It sums in the order of the backward here: where one key has all the weight, the
  * gradient is the difference of two equal sums and must be 0.
  */
-export const laneRows: Kernel<typeof rowsBind, Params> = kernel({
+export const laneRows: Kernel<typeof rowsBind, Params, { WG: 8 }> = kernel({
   name: 'attention backward rows',
   bind: rowsBind,
   params: attentionParams,
+  override: { WG: 8 },
   use: [ground],
-  grid: (p) => [lines(p.images * p.heads * p.queries)],
+  grid: (p, { WG }) => [Math.ceil((p.images * p.heads * p.queries) / WG)],
   wgsl: `
-${entry}
-  let i = tile * ${WG}u + l;
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let i = flatGroup(g, size) * WG + l;
   let line = i / params.queries;
   if (line >= params.images * params.heads) { return; }
   let at = (yBase(line / params.heads, line % params.heads) + i % params.queries * params.yRow) / 4u;
   var sums = vec4f(dy[at]) * vec4f(y[at]);
-  for (var d = 1u; d < params.width / 4u; d++) { sums += vec4f(dy[at + d]) * vec4f(y[at + d]); }
+  for (var d = 1u; d < params.width / 4u; d++) { sums = fma(vec4f(dy[at + d]), vec4f(y[at + d]), sums); }
   rows[i * 3u] = stats[i * 2u];
   rows[i * 3u + 1u] = stats[i * 2u + 1u];
   rows[i * 3u + 2u] = sums.x + sums.y + (sums.z + sums.w);
@@ -146,108 +241,121 @@ const packedBind = {
 export type LaneBackward = Kernel<typeof backwardBind, Params>;
 export type PackedLaneBackward = Kernel<typeof packedBind, Params>;
 
-/** As the backward of attention-kernels.ts: first workgroups that have a query per invocation, then ones with a key. */
-function makeBackward<B extends typeof backwardBind | typeof packedBind>(quads: number, bind: B): Kernel<B, Params> {
+/** As the backward of attention-kernels.ts: first workgroups whose invocations have queries, then ones whose have keys. */
+function makeBackward<B extends typeof backwardBind | typeof packedBind>(form: Form, bind: B): Kernel<B, Params> {
+  const { quads, block, size, group, rows, others, pairs } = form;
   const [dq, dk, dv] = 'dqkv' in bind ? ['dqkv', 'dqkv', 'dqkv'] : ['dq', 'dk', 'dv'];
-  const sums = (name: string) => times(quads, (i) => `var ${name}${i} = vec4f();`);
-  const add = (name: string, factor: string, row: string) =>
-    times(quads, (i) => `${name}${i} += ${factor} * ${row}${i};`);
-  // What a weight and its error are, from both products; the row's statistics are `top`, `logSum` and `mean`.
-  const weigh = `
-      let p = select(0.0, expBelow(score * params.scale - top - logSum), params.causal == 0u || key <= query);
-      let e = p * (product - mean) * params.scale;`;
-  const statistics = `
-      let top = rows[statsAt];
-      let logSum = rows[statsAt + 1u];
-      let mean = rows[statsAt + 2u];`;
+  // The weight of a pair and its error, from both products and the three numbers that `backwardRows` leaves of the query.
+  const weigh = (pair: string, query: string, sees: string) => `
+      let weight${pair} = select(0.0, expBelow(score${pair} * params.scale - top${query} - logSum${query}), ${sees});
+      let error${pair} = weight${pair} * (product${pair} - mean${query}) * params.scale;`;
   return kernel({
     name: 'attention backward',
     bind,
     params: attentionParams,
     use: [ground],
-    grid: (p) => [(lines(p.queries) + lines(p.keys)) * p.heads * p.images],
+    requires: ['subgroups'],
+    grid: (p) => [(Math.ceil(p.queries / group) + Math.ceil(p.keys / group)) * p.heads * p.images],
     wgsl: `
-${entry}
-  let forQueries = (params.queries + ${WG - 1}u) / ${WG}u;
-  let wide = forQueries + (params.keys + ${WG - 1}u) / ${WG}u;
+${entry(size)}
+  let forQueries = (params.queries + ${group - 1}u) / ${group}u;
+  let wide = forQueries + (params.keys + ${group - 1}u) / ${group}u;
   ${place}
   let fromQ = qBase(image, head) / 4u;
   let fromK = kBase(image, head) / 4u;
   let fromV = vBase(image, head) / 4u;
   let fromY = yBase(image, head) / 4u;
   if (tile % wide < forQueries) {
-    let first = tile % wide * ${WG}u;
-    let query = min(first + l, params.queries - 1u);
-    let qAt = fromQ + query * (params.qRow / 4u);
-    let yAt = fromY + query * (params.yRow / 4u);
-    ${loadOwn('q', 'q', 'qAt', quads)}
-    ${loadOwn('dy', 'dy', 'yAt', quads)}
-    let statsAt = (line * params.queries + query) * 3u;
-    ${statistics}
-    ${sums('dq')}
-    let seen = select(params.keys, min(params.keys, first + ${WG}u), params.causal != 0u);
-    for (var key = 0u; key < seen; key++) {
-      let kAt = fromK + key * (params.kRow / 4u);
-      let vAt = fromV + key * (params.vRow / 4u);
-      ${load('k', 'k', 'kAt', quads)}
-      ${dot('score', 'q', 'k', quads)}
-      ${load('v', 'v', 'vAt', quads)}
-      ${dot('product', 'dy', 'v', quads)}
-      ${weigh}
-      ${add('dq', 'e', 'k')}
+    let first = tile % wide * ${group}u;
+    ${rows(
+      (r) => `
+    let query${r} = min(first + ${r * size}u + lane, params.queries - 1u);
+    let stop${r} = select(params.keys, min(params.keys, query${r} + 1u), params.causal != 0u);
+    let qAt${r} = fromQ + query${r} * (params.qRow / 4u);
+    ${loadOwn(form, `q${r}`, 'q', `qAt${r}`)}
+    ${loadOwn(form, `dy${r}`, 'dy', `fromY + query${r} * (params.yRow / 4u)`)}
+    let rowAt${r} = (line * params.queries + query${r}) * 3u;
+    let top${r} = rows[rowAt${r}];
+    let logSum${r} = rows[rowAt${r} + 1u];
+    let mean${r} = rows[rowAt${r} + 2u];
+    ${zeros(form, `dq${r}`)}`,
+    )}
+    let seen = select(params.keys, min(params.keys, first + ${group}u), params.causal != 0u);
+    for (var key = 0u; key < seen; key += ${block}u) {
+      ${loadBlock(form, 'k', 'k', 'fromK', 'key', 'keys', 'kRow')}
+      ${dots(form, 'score', 'q', 'k')}
+      ${loadBlock(form, 'v', 'v', 'fromV', 'key', 'keys', 'vRow')}
+      ${dots(form, 'product', 'dy', 'v')}
+      ${pairs((pair, r, j) => weigh(pair, `${r}`, `key + ${j}u < stop${r}`))}
+      ${times(quads, (i) => add(form, 'dq', 'error', 'k', i))}
     }
-    if (first + l < params.queries) {
-      ${storeOwn(dq, 'qAt', 'dq', quads)}
-    }
+    ${rows(
+      (r) => `
+    if (first + ${r * size}u + lane < params.queries) {
+      ${storeOwn(form, dq, `qAt${r}`, `dq${r}`)}
+    }`,
+    )}
   } else {
-    let first = (tile % wide - forQueries) * ${WG}u;
-    let key = min(first + l, params.keys - 1u);
-    let kAt = fromK + key * (params.kRow / 4u);
-    let vAt = fromV + key * (params.vRow / 4u);
-    ${loadOwn('k', 'k', 'kAt', quads)}
-    ${loadOwn('v', 'v', 'vAt', quads)}
-    ${sums('dk')}
-    ${sums('dv')}
-    for (var query = select(0u, first, params.causal != 0u); query < params.queries; query++) {
-      let qAt = fromQ + query * (params.qRow / 4u);
-      let yAt = fromY + query * (params.yRow / 4u);
-      let statsAt = (line * params.queries + query) * 3u;
-      ${statistics}
-      ${load('q', 'q', 'qAt', quads)}
-      ${dot('score', 'k', 'q', quads)}
-      ${load('dy', 'dy', 'yAt', quads)}
-      ${dot('product', 'v', 'dy', quads)}
-      ${weigh}
-      ${add('dk', 'e', 'q')}
-      ${add('dv', 'p', 'dy')}
+    let first = (tile % wide - forQueries) * ${group}u;
+    ${rows(
+      (r) => `
+    let key${r} = min(first + ${r * size}u + lane, params.keys - 1u);
+    let kAt${r} = fromK + key${r} * (params.kRow / 4u);
+    let vAt${r} = fromV + key${r} * (params.vRow / 4u);
+    ${loadOwn(form, `k${r}`, 'k', `kAt${r}`)}
+    ${loadOwn(form, `v${r}`, 'v', `vAt${r}`)}
+    ${zeros(form, `dk${r}`)}
+    ${zeros(form, `dv${r}`)}`,
+    )}
+    let lastRow = (line + 1u) * params.queries * 3u - 1u;
+    for (var query = select(0u, first, params.causal != 0u); query < params.queries; query += ${block}u) {
+      ${loadBlock(form, 'q', 'q', 'fromQ', 'query', 'queries', 'qRow')}
+      ${dots(form, 'score', 'k', 'q')}
+      ${loadBlock(form, 'dy', 'dy', 'fromY', 'query', 'queries', 'yRow')}
+      ${dots(form, 'product', 'v', 'dy')}
+      let rowAt = (line * params.queries + query) * 3u + lane;
+      ${times(Math.ceil((3 * block) / size), (n) => `let row${n} = rows[min(rowAt + ${n * size}u, lastRow)];`)}
+      ${others((j) =>
+        ['top', 'logSum', 'mean']
+          .map(
+            (name, i) =>
+              `let ${name}${j} = subgroupBroadcast(row${Math.floor((3 * j + i) / size)}, ${(3 * j + i) % size}u);`,
+          )
+          .join('\n'),
+      )}
+      ${pairs((pair, r, j) =>
+        weigh(pair, `${j}`, `query + ${j}u < params.queries && (params.causal == 0u || key${r} <= query + ${j}u)`),
+      )}
+      ${times(quads, (i) => add(form, 'dk', 'error', 'q', i))}
+      ${times(quads, (i) => add(form, 'dv', 'weight', 'dy', i))}
     }
-    if (first + l < params.keys) {
-      ${storeOwn(dk, 'kAt', 'dk', quads)}
-      ${storeOwn(dv, 'vAt', 'dv', quads)}
-    }
+    ${rows(
+      (r) => `
+    if (first + ${r * size}u + lane < params.keys) {
+      ${storeOwn(form, dk, `kAt${r}`, `dk${r}`)}
+      ${storeOwn(form, dv, `vAt${r}`, `dv${r}`)}
+    }`,
+    )}
   }
 }`,
   });
 }
 
-const forwards = new Map<number, LaneForward>();
-const backwards = new Map<number, LaneBackward>();
-const packedBackwards = new Map<number, PackedLaneBackward>();
+const forwards = new Map<string, LaneForward>();
+const backwards = new Map<string, LaneBackward>();
+const packedBackwards = new Map<string, PackedLaneBackward>();
+const keyOf = (width: number, { size, rows }: Lanes) => `${width} ${size} ${rows}`;
 
-export function laneForward(width: number): LaneForward {
-  return known(forwards, width, makeForward);
+/** Kernels hold rows in registers, so there is one for every width. */
+export function laneForward(width: number, lanes: Lanes): LaneForward {
+  return known(forwards, keyOf(width, lanes), () => makeForward(formOf(width, lanes)));
 }
 
-export function laneBackward(width: number): LaneBackward {
-  return known(backwards, width, (quads) => makeBackward(quads, backwardBind));
+export function laneBackward(width: number, lanes: Lanes): LaneBackward {
+  return known(backwards, keyOf(width, lanes), () => makeBackward(formOf(width, lanes), backwardBind));
 }
 
-export function packedLaneBackward(width: number): PackedLaneBackward {
-  return known(packedBackwards, width, (quads) => makeBackward(quads, packedBind));
-}
-
-function known<V>(kernels: Map<number, V>, width: number, make: (quads: number) => V): V {
-  let made = kernels.get(width);
-  if (!made) kernels.set(width, (made = make(width / 4)));
-  return made;
+/** As {@link laneBackward}, with the three gradients in one tensor. */
+export function packedLaneBackward(width: number, lanes: Lanes): PackedLaneBackward {
+  return known(packedBackwards, keyOf(width, lanes), () => makeBackward(formOf(width, lanes), packedBind));
 }

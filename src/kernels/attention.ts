@@ -10,7 +10,7 @@ import {
   packedBackwardKernel,
   WIDEST_HEAD,
 } from './attention-kernels.ts';
-import { laneBackward, laneForward, laneRows, packedLaneBackward } from './attention-lanes.ts';
+import { type Lanes, laneBackward, laneForward, laneRows, lanesOf, packedLaneBackward } from './attention-lanes.ts';
 
 export interface AttentionOptions {
   /** What scores are multiplied by; default: head width ** -0.5. */
@@ -82,7 +82,8 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
   return differentiable(y, [qkv], (dy) => {
     const dqkv = empty(qkv);
     const tensors = { q: qkv, k: qkv, v: qkv, dy, rows: rowsOf(dy), dqkv };
-    if (inLanes(qkv, params)) dispatch(packedLaneBackward(width), tensors, params);
+    const lanes = lanesFor(qkv, params);
+    if (lanes) dispatch(packedLaneBackward(width, lanes), tensors, params);
     else dispatch(packedBackwardKernel(width), tensors, params);
     return [dqkv];
   });
@@ -122,12 +123,12 @@ export function crossAttention(
   });
 }
 
-/** Whether the form for CPU adapters can be used: rows are read four values at a time. */
-function inLanes(
+/** The form for CPU adapters, if it can be used: rows are read four values at a time. */
+function lanesFor(
   { device }: Tensor,
   { causal, scale, images, heads, queries, keys, ...places }: AttentionParams,
-): boolean {
-  return device.isSoftware && Object.values(places).every((place) => place % 4 === 0);
+): Lanes | undefined {
+  return Object.values(places).every((place) => place % 4 === 0) ? lanesOf(device) : undefined;
 }
 
 /** Attention with q, k and v in tensors of their own. */
@@ -136,7 +137,8 @@ function separate(q: Tensor, k: Tensor, v: Tensor, params: AttentionParams): Ten
   return differentiable(y, [q, k, v], (dy) => {
     const [dq, dk, dv] = [empty(q), empty(k), empty(v)];
     const tensors = { q, k, v, dy, rows: rowsOf(dy), dq, dk, dv };
-    if (inLanes(q, params)) dispatch(laneBackward(params.width), tensors, params);
+    const lanes = lanesFor(q, params);
+    if (lanes) dispatch(laneBackward(params.width, lanes), tensors, params);
     else dispatch(backwardKernel(params.width), tensors, params);
     return [dq, dk, dv];
   });
@@ -154,13 +156,14 @@ function forward(
   const y = empty(q, shape);
   const stats = empty(q, [images, heads, queries, 2], 'f32');
   const tensors = { q, k, v, y, stats };
-  if (inLanes(q, params)) dispatch(laneForward(width), tensors, params);
+  const lanes = lanesFor(q, params);
+  if (lanes) dispatch(laneForward(width, lanes), tensors, params);
   else dispatch(forwardKernel(width), tensors, params);
   return {
     y,
     rowsOf: (dy) => {
       const rows = empty(q, [images, heads, queries, 3], 'f32');
-      if (inLanes(q, params)) dispatch(laneRows, { y, dy, stats, rows }, params);
+      if (lanes) dispatch(laneRows, { y, dy, stats, rows }, params);
       else dispatch(backwardRows, { y, dy, stats, rows }, params);
       return rows;
     },

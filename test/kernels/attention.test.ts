@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { attention, crossAttention, qkvAttention } from '../../src/kernels/attention.ts';
+import { cast } from '../../src/kernels/cast.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readAll } from '../../src/tensor/read.ts';
 import { size } from '../../src/tensor/shape.ts';
@@ -84,6 +85,10 @@ checkOp('attention', (q, k, v) => attention(q!, k!, v!), {
     shapes(1, 1, 1, 100, 64),
     shapes(1, 1, 40, 33, 128),
     shapes(1, 1, 97, 130, 17),
+    shapes(1, 1, 17, 9, 20),
+    shapes(2, 1, 26, 26, 32),
+    shapes(1, 2, 9, 19, 100),
+    shapes(1, 2, 197, 197, 12),
     shapes(1, 2, 0, 3, 4),
     shapes(0, 2, 3, 3, 4),
     shapes(1, 2, 0, 0, 4),
@@ -111,6 +116,21 @@ checkOp('attention of large scores', (q, k, v) => attention(q!, k!, v!, { scale:
   constant: [0, 1],
   tolerance,
 });
+
+// Adapters without f16 do the same in f32. Values and results are rounded to 11 bits, sums are not.
+checkOp(
+  'attention of f16',
+  (...inputs) => {
+    if (!device.current.features.has('shader-f16')) return attention(inputs[0]!, inputs[1]!, inputs[2]!);
+    const [q, k, v] = inputs.map((x) => cast(x, 'f16'));
+    return cast(attention(q!, k!, v!), 'f32');
+  },
+  {
+    reference: (inputs) => reference(inputs),
+    cases: [shapes(1, 2, 33, 40, 16), shapes(1, 1, 20, 20, 5)],
+    tolerance: { forward: 1e-3, gradient: 4e-3 },
+  },
+);
 
 for (const causal of [false, true]) {
   for (const heads of [1, 3]) {
@@ -234,7 +254,7 @@ describe('attention', () => {
   });
 });
 
-// The adapters of this suite compute on the CPU, which have a form of their own for rows of whole vec4f.
+// The adapters of this suite compute on the CPU: with subgroups they have a form of their own for rows of whole vec4f.
 describe('as on a GPU', () => {
   beforeAll(() => void vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false));
   afterAll(() => void vi.restoreAllMocks());
