@@ -93,3 +93,5 @@ process.on('message', async (message) => {
 });
 // A library that throws where nobody waits (jax-js sends off work in promises of its own) must not take the rest with it.
 process.on('unhandledRejection', (error) => console.error(error));
+// A parent that was interrupted leaves no processes behind.
+process.on('disconnect', () => process.exit());
