@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { provide } from '#provider';
+import { provide, tuningStore } from '#provider';
 import { DeviceError, formatBytes, KernelError, OutOfMemoryError } from './errors.ts';
 import { type Binding, type Kernel, source } from './kernel.ts';
 import { SlotPool } from './slots.ts';
@@ -24,6 +24,8 @@ export interface DeviceOptions {
   readonly adapter?: string;
   /** Gets the one line that says that a slow software adapter had to be taken. Default: `console.warn`; `null` is silent. */
   readonly notice?: ((line: string) => void) | null;
+  /** Whether what `tune` found on this adapter in earlier runs is used. Default: true. */
+  readonly tuning?: boolean;
 }
 
 export interface CompiledKernel {
@@ -267,6 +269,11 @@ export class Device implements Disposable {
     return this.gpu.createBuffer({ size, usage: bufferUsage.mapRead | bufferUsage.copyTarget, label: 'read back' });
   }
 
+  /** Keeps {@link tuned} for later runs on this adapter: in `~/.cache/zeroseg`, or in the page's IndexedDB. */
+  async saveTuning(): Promise<void> {
+    await tuningStore.save(this.name, Object.fromEntries(this.tuned));
+  }
+
   /** @internal Runs `free` when the device is disposed, unless it is taken back first. */
   onDispose(free: () => void): () => void {
     this.#onDispose.add(free);
@@ -324,5 +331,9 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     requiredLimits,
   });
   if (notice && options.notice !== null) (options.notice ?? console.warn)(notice);
-  return new Device(gpu, info, owner);
+  const device = new Device(gpu, info, owner);
+  if (options.tuning ?? true) {
+    for (const [work, form] of Object.entries(await tuningStore.load(device.name))) device.tuned.set(work, form);
+  }
+  return device;
 }

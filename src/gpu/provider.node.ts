@@ -5,6 +5,8 @@ import { DeviceError } from './errors.ts';
 import type { AdapterRequest, Provided } from './provider.ts';
 import { unpackSwiftShader } from './swiftshader.node.ts';
 
+export { tuningStore } from './tuning.node.ts';
+
 /**
  * The GPU of Node: Dawn, from the npm package `webgpu`.
  *

@@ -11,3 +11,9 @@ export interface Provided {
   /** One line for the user, when a slow adapter had to be taken. */
   readonly notice?: string;
 }
+
+/** Where tuning outlives a process or a page: by the adapter's name, class of work → form. */
+export interface TuningStore {
+  load(adapter: string): Promise<Readonly<Record<string, string>>>;
+  save(adapter: string, tuned: Readonly<Record<string, string>>): Promise<void>;
+}

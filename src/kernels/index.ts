@@ -32,6 +32,7 @@ export {
 export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts';
 export { linear, type MatmulOptions, matmul } from './matmul.ts';
 export type { MatmulTail } from './matmul-product.ts';
+export { type MlpOptions, type MlpWeights, mlp } from './mlp.ts';
 export { patchEmbed, patchify, unpatchify } from './patchify.ts';
 export {
   abs,
@@ -60,3 +61,4 @@ export { randomGumbel, randomNormal, randomUniform } from './random.ts';
 export { argmax, argmin, max, mean, min, type ReduceOptions, sum } from './reduce.ts';
 export { interpolate, interpolatePositions } from './resize.ts';
 export { logSoftmax, softmax } from './softmax.ts';
+export { type Tuned, type TuneOptions, tune } from './tune.ts';

@@ -1,7 +1,7 @@
 import type { Device } from '../gpu/device.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { MatmulKernel, TailSpec } from './matmul-kernels.ts';
-import { type LanesSpec, lanesKernel, type Operand } from './matmul-lanes.ts';
+import { type LanesSpec, lanesAcross, lanesKernel, type Operand } from './matmul-lanes.ts';
 import { tileKernel } from './matmul-tiles.ts';
 
 /** A product as the forms see it: sizes, and how the operands lie. */
@@ -16,11 +16,11 @@ export interface Product {
 }
 
 /**
- * How a product is computed. `lanes`: `tall` rows and `wide` fours of columns an invocation, for CPU adapters. `tile`: tiles of
+ * How a product is computed. `lanes`: `tall` rows × `columns` an invocation, for CPU adapters. `tile`: tiles of
  * `8 · micro` squared over workgroup memory, for GPUs, the inner axis split into `parts` that other workgroups sum.
  */
 export type MatmulForm =
-  | { readonly kind: 'lanes'; readonly tall: 8 | 16 | 32; readonly wide: 1 | 2 }
+  | { readonly kind: 'lanes'; readonly tall: number; readonly columns: number }
   | { readonly kind: 'tile'; readonly micro: 4 | 8; readonly parts: number };
 
 /** Lanes that share loads of a: subgroups have at least so many. 0: there are none, or smaller ones. */
@@ -49,32 +49,39 @@ export function candidateForms(device: Device, product: Product): MatmulForm[] {
     for (const parts of [1, 2, 4, 8, 16]) {
       const tiles = tilesFor(product, 8 * micro);
       // Splitting pays where tiles are few and sums are long.
-      if (parts === 1 || (tiles * parts <= 1024 && product.inner >= 64 * parts)) forms.push({ kind: 'tile', micro, parts });
+      if (parts === 1 || (tiles * parts <= 1024 && product.inner >= 64 * parts))
+        forms.push({ kind: 'tile', micro, parts });
     }
   }
   if (sharedLanes(device) > 0) {
-    for (const tall of [8, 16, 32] as const) {
-      for (const wide of [1, 2] as const) {
-        if ((tall === 8 || product.rows > tall / 2) && (wide === 1 || product.cols > 32)) forms.push({ kind: 'lanes', tall, wide });
-      }
+    for (const tall of talls) {
+      for (const columns of product.cols % 4 === 0 ? [4, 8] : [3, 4, 5, 6, 8])
+        forms.push({ kind: 'lanes', tall, columns });
     }
   }
   return forms;
 }
 
-// Rows beyond the edge are computed and dropped; a taller form loads b less often. Relative times on lavapipe at 1024³.
-const timeOfTall = { 8: 1.35, 16: 1.06, 32: 1 } as const;
+/** Heights of the lanes form, and their time for the same work relative to each other: the taller, the fewer loads of b. */
+const talls = [8, 16, 32, 40] as const;
+const timeOfTall = { 8: 1.35, 16: 1.06, 32: 1, 40: 1 } as const;
 
+/** Rows and columns beyond the edge are computed and dropped: the form that wastes least, all told. */
 function defaultLanes(device: Device, { rows, cols }: Product): MatmulForm {
-  let best: 8 | 16 | 32 = 8;
-  let least = Number.POSITIVE_INFINITY;
-  for (const tall of [8, 16, 32] as const) {
-    const time = Math.ceil(rows / tall) * tall * timeOfTall[tall];
-    if (time < least) [best, least] = [tall, time];
+  const lanes = sharedLanes(device) as 4 | 8;
+  const best = <N extends number>(of: readonly N[], time: (n: N) => number): N =>
+    of.reduce((a, b) => (time(b) < time(a) ? b : a));
+  const tall = best(talls, (n) => Math.ceil(rows / n) * n * timeOfTall[n]);
+  const wasted = (columns: number) => {
+    const across = lanesAcross({ lanes, columns });
+    return (Math.ceil(cols / across) * across) / cols;
+  };
+  // Subgroups of 4 want more columns a lane: 1024³ on SwiftShader 1445 ms with four of them, 1080 with eight.
+  const narrow = lanes === 8 ? 1 : 1.3;
+  if (cols % 4 === 0) {
+    return { kind: 'lanes', tall, columns: best([4, 8] as const, (n) => wasted(n) * (n === 4 ? narrow : 1.02)) };
   }
-  // Subgroups of 4 want more columns a lane: 1024³ on SwiftShader 1445 ms with one four of them, 1080 with two.
-  if (sharedLanes(device) === 4) return { kind: 'lanes', tall: best === 32 ? 16 : best, wide: cols > 64 ? 2 : 1 };
-  return { kind: 'lanes', tall: best, wide: 1 };
+  return { kind: 'lanes', tall, columns: best([4, 5, 6, 8] as const, (n) => wasted(n) * (1 + 0.4 / n)) };
 }
 
 function defaultTile(product: Product): MatmulForm {
@@ -99,15 +106,16 @@ export function productClass({ rows, cols, inner, batch, a, b, dtype }: Product)
 }
 
 export function formatForm(form: MatmulForm): string {
-  return form.kind === 'lanes' ? `lanes ${form.tall} ${form.wide}` : `tile ${form.micro} ${form.parts}`;
+  return form.kind === 'lanes' ? `lanes ${form.tall} ${form.columns}` : `tile ${form.micro} ${form.parts}`;
 }
 
 /** What {@link formatForm} wrote; `undefined` for anything else, for instance of another version. */
 export function parseForm(text: string): MatmulForm | undefined {
   const [kind, first, second] = text.split(' ');
   const [x, y] = [Number(first), Number(second)];
-  if (kind === 'lanes' && (x === 8 || x === 16 || x === 32) && (y === 1 || y === 2)) return { kind, tall: x, wide: y };
-  if (kind === 'tile' && (x === 4 || x === 8) && Number.isInteger(y) && y >= 1 && y <= 64) return { kind, micro: x, parts: y };
+  if (kind === 'lanes' && talls.some((tall) => tall === x) && y >= 3 && y <= 8) return { kind, tall: x, columns: y };
+  if (kind === 'tile' && (x === 4 || x === 8) && Number.isInteger(y) && y >= 1 && y <= 64)
+    return { kind, micro: x, parts: y };
   return undefined;
 }
 
@@ -121,9 +129,10 @@ export function kernelOf(device: Device, form: MatmulForm, product: Product, tai
   }
   const lanes = sharedLanes(device);
   if (lanes === 0) throw new Error('internal: a matmul of lanes on a device without subgroups');
-  const { tall, wide } = form;
+  const { tall, columns } = form;
+  if (tail.four && columns % 4 !== 0) throw new Error(`internal: ${columns} columns stored by fours`);
   const { a, b } = product;
-  const spec: LanesSpec = { tall, wide, lanes, a, b, ragged: product.inner % 4 !== 0, tail };
+  const spec: LanesSpec = { tall, columns, lanes, a, b, ragged: product.inner % 4 !== 0, tail };
   return known(spec, () => lanesKernel(spec));
 }
 

@@ -107,11 +107,18 @@ fn placeOf(tile: u32, tileRows: u32, tileCols: u32) -> Place {
 }`,
 };
 
-/** `store(batch, row, col, sum)` and, by fours, `store4`: what happens to a sum before it is stored. */
+/** Rows of a tile that exist. */
+export const rowsPiece: Piece = {
+  name: 'rows',
+  wgsl: 'fn rowsFrom(row: u32) -> u32 { return min(params.most, max(params.rows, row) - row); }',
+};
+
+/** `store(batch, row, col, sum)`: what happens to a sum, or to four in a row, before it is stored. */
 export function tailPiece(spec: TailSpec): Piece {
   const { activation, gate, parts } = spec;
   const four = spec.four && !parts;
-  const each = (f: string, x: string) => (four ? `vec4f(${['x', 'y', 'z', 'w'].map((i) => `${f}(${x}.${i})`)})` : `${f}(${x})`);
+  const each = (f: string, x: string) =>
+    four ? `vec4f(${['x', 'y', 'z', 'w'].map((i) => `${f}(${x}.${i})`)})` : `${f}(${x})`;
   const wide = four ? 'vec4f' : 'f32';
   const element = four ? 'vec4<T>' : 'T';
   const finish = parts
@@ -125,27 +132,17 @@ fn finish(i: u32, col: u32, sum: ${wide}) {
   if (params.hasResidual != 0u) { value += ${wide}(residual[i]); }
   y[i] = ${element}(value);
 }`;
-  const store = four
-    ? `
-fn store4(batch: u32, row: u32, col: u32, sum: vec4f) {
+  const unit = four ? 4 : 1;
+  const store = `
+fn store(batch: u32, row: u32, col: u32, sum: ${wide}) {
   if (col >= params.cols) { return; }
-  finish(((batch * params.rows + row) * params.cols + col) / 4u, col / 4u, sum);
-}`
-    : `
-fn store(batch: u32, row: u32, col: u32, sum: f32) {
-  if (col >= params.cols) { return; }
-  let i = (batch * params.rows + row) * params.cols + col;
-  ${parts ? 'y[i] = sum;' : 'finish(i, col, sum);'}
-}
-fn store4(batch: u32, row: u32, col: u32, sum: vec4f) {
-  for (var i = 0u; i < min(4u, max(params.cols, col) - col); i++) { store(batch, row, col + i, sum[i]); }
+  let i = ((batch * params.rows + row) * params.cols + col) / ${unit}u;
+  ${parts ? 'y[i] = sum;' : `finish(i, col / ${unit}u, sum);`}
 }`;
   return {
     name: 'tail',
     needs: activation || gate ? [activationPiece((activation ?? gate) as Activation)] : [],
-    wgsl: `${finish}${store}
-// Rows of a tile that exist.
-fn rowsFrom(row: u32) -> u32 { return min(params.most, max(params.rows, row) - row); }`,
+    wgsl: `${finish}${store}`,
   };
 }
 

@@ -6,6 +6,7 @@ import {
   matmulName,
   matmulParams,
   place,
+  rowsPiece,
   type TailSpec,
   tailPiece,
   tilesOf,
@@ -16,9 +17,9 @@ import {
 // each lane's element, 60 to 90 instructions for a vector of eight, against one or two for a multiply-add. Subgroup operations
 // are cheap, and so are many sums: they spill to the stack, which is in the L1 cache.
 //
-// So: an invocation holds `tall` rows × `4 · wide` columns of sums. Four steps of the inner axis are taken at a time: b comes as
-// vec4s, a's tall × 4 elements as vec4s that the lanes of a subgroup hold between them and hand around by broadcast. All is
-// loaded before the first sum is touched, and then row after row: each sum is fetched and spilled once in four steps.
+// So: an invocation holds `tall` rows × `columns` of sums. Four steps of the inner axis are taken at a time: b comes as vec4s
+// where it can, a's tall × 4 elements as vec4s that the lanes of a subgroup hold between them and hand around by broadcast. All
+// is loaded before the first sum is touched, and then row after row: each sum is fetched and spilled once in four steps.
 // 1024³ on lavapipe, processor time: one row of scalars a lane 418 ms, vec4 loads 267, row after row 192 (bench/ladder).
 
 /** How an operand lies: which axis is contiguous, and whether its length is a multiple of 4, so that vec4s are aligned. */
@@ -29,9 +30,9 @@ export interface Operand {
 
 export interface LanesSpec {
   /** Rows of an invocation, a multiple of `lanes`. */
-  readonly tall: 8 | 16 | 32;
-  /** Columns of an invocation, in fours. */
-  readonly wide: 1 | 2;
+  readonly tall: number;
+  /** Columns of an invocation: any number, or, where the result is stored by fours, a multiple of 4. */
+  readonly columns: number;
   /** The subgroup has at least so many, and so many share the loads of a. */
   readonly lanes: 4 | 8;
   readonly a: Operand;
@@ -41,14 +42,27 @@ export interface LanesSpec {
   readonly tail: TailSpec;
 }
 
+/** Columns of a workgroup. */
+export function lanesAcross({ lanes, columns }: Pick<LanesSpec, 'lanes' | 'columns'>): number {
+  return groupOf(lanes) * columns;
+}
+
+function groupOf(lanes: 4 | 8): number {
+  return lanes === 8 ? 8 : 16;
+}
+
 export function lanesKernel(spec: LanesSpec): MatmulKernel {
-  const { tall, wide, lanes, a, b, ragged, tail } = spec;
-  const group = lanes === 8 ? 8 : 16;
-  const across = 4 * wide * group;
+  const { tall, lanes, a, b, ragged, tail } = spec;
+  const group = groupOf(lanes);
+  const across = lanesAcross(spec);
+  // A column, or four that follow each other, is a lane's unit.
+  const unit = tail.four ? 4 : 1;
+  const wide = spec.columns / unit;
+  const type = tail.four ? 'vec4f' : 'f32';
   const held = tall / lanes;
   const quads = tall / 4;
   const holders = (code: (j: number) => string) => times(held, code);
-  const columns = (code: (c: number) => string) => times(wide, code);
+  const units = (code: (c: number) => string) => times(wide, code);
 
   // Element i (of four steps) of row r, out of the vec4s `name` that the lanes hold.
   const share = (name: string, r: number, i: number) => {
@@ -79,20 +93,18 @@ export function lanesKernel(spec: LanesSpec): MatmulKernel {
   };
 
   const placeB = (c: number) => `
-    let col${c} = p.col + (l + ${c * group}u) * 4u;
+    let col${c} = p.col + (l + ${c * group}u) * ${unit}u;
     ${
       b.along === 'inner'
-        ? times(4, (n) => `let bAt${c}${n} = p.b + min(col${c} + ${n}u, params.cols - 1u) * params.bAcross;`)
-        : `let bAt${c} = p.b + min(col${c}, params.cols - 4u);`
+        ? times(unit, (n) => `let bAt${c}${n} = p.b + min(col${c} + ${n}u, params.cols - 1u) * params.bAcross;`)
+        : `let bAt${c} = p.b + min(col${c}, params.cols - ${unit}u);`
     }`;
   const loadB = (c: number) => {
     if (b.along === 'outer') {
       return times(4, (i) => {
-        const from = `${at(i)} * params.bDown`;
-        const all = b.four
-          ? `vec4f(b[(bAt${c} + ${from}) / 4u])`
-          : `vec4f(${list(4, (n) => `f32(b[p.b + ${from} + min(col${c} + ${n}u, params.cols - 1u)])`)})`;
-        return `let b${c}${i} = ${ragged ? `select(vec4f(), ${all}, k + ${i}u < p.end)` : all};`;
+        const from = `bAt${c} + ${at(i)} * params.bDown`;
+        const all = tail.four ? `vec4f(b[(${from}) / 4u])` : `f32(b[${from}])`;
+        return `let b${c}${i} = ${ragged ? `select(${type}(), ${all}, k + ${i}u < p.end)` : all};`;
       });
     }
     // By columns, four steps each: turned.
@@ -100,8 +112,8 @@ export function lanesKernel(spec: LanesSpec): MatmulKernel {
       if (b.four) return `vec4f(b[(bAt${c}${n} + k) / 4u])`;
       return inside(`vec4f(${list(4, (i) => `f32(b[bAt${c}${n} + ${at(i)}])`)})`);
     };
-    return `${times(4, (n) => `let t${c}${n} = ${strip(n)};`)}
-    ${times(4, (i) => `let b${c}${i} = vec4f(${list(4, (n) => `t${c}${n}[${i}]`)});`)}`;
+    return `${times(unit, (n) => `let t${c}${n} = ${strip(n)};`)}
+    ${times(4, (i) => `let b${c}${i} = ${type}(${list(unit, (n) => `t${c}${n}[${i}]`)});`)}`;
   };
 
   // Row sums of a: each lane sums what it holds; at the end a row's elements are brought together.
@@ -121,7 +133,7 @@ export function lanesKernel(spec: LanesSpec): MatmulKernel {
     bind: matmulBindings(a.four ? 'vec4<T>' : 'T', b.four ? 'vec4<T>' : 'T', tail),
     params: matmulParams,
     requires: ['subgroups'],
-    use: [place, tailPiece(tail)],
+    use: [place, rowsPiece, tailPiece(tail)],
     grid: (p) => tilesOf(p, tall, across),
     wgsl: `
 @compute @workgroup_size(${group})
@@ -134,22 +146,21 @@ fn main(
   let lane = inSubgroup % ${lanes}u;
   // Rows and columns beyond the edge repeat the last ones and are not stored.
   ${holders(placeA)}
-  ${columns(placeB)}
-  ${times(tall, (r) => columns((c) => `var s${r}_${c} = vec4f();`))}
+  ${units(placeB)}
+  ${times(tall, (r) => units((c) => `var s${r}_${c} = ${type}();`))}
   ${ifSums(sums.start)}
   for (var k = p.k; k < p.end; k += 4u) {
     ${holders(loadA)}
-    ${columns(loadB)}
+    ${units(loadB)}
     ${ifSums(sums.step)}
     ${times(tall, (r) =>
-      times(4, (i) => `{ let w = vec4f(${share('a', r, i)}); ${columns((c) => `s${r}_${c} += w * b${c}${i};`)} }`),
+      times(4, (i) => `{ let w = ${share('a', r, i)}; ${units((c) => `s${r}_${c} += w * b${c}${i};`)} }`),
     )}
   }
   ${ifSums(sums.end)}
-  var kept = array<vec4f, ${tall * wide}>(${list(tall, (r) => list(wide, (c) => `s${r}_${c}`))});
-  let high = rowsFrom(p.row);
-  for (var i = 0u; i < ${wide}u * high; i++) {
-    store4(p.batch, p.row + i / ${wide}u, p.col + (l + i % ${wide}u * ${group}u) * 4u, kept[i]);
+  var kept = array<${type}, ${tall * wide}>(${list(tall, (r) => list(wide, (c) => `s${r}_${c}`))});
+  for (var i = 0u; i < ${wide}u * rowsFrom(p.row); i++) {
+    store(p.batch, p.row + i / ${wide}u, p.col + (l + i % ${wide}u * ${group}u) * ${unit}u, kept[i]);
   }
 }`,
   });

@@ -127,7 +127,11 @@ export function product(
   );
   if (count > 1) {
     const finish = knownParts(tail);
-    dispatch(finish, { parts: partial, ...tensors, pre, y }, { count, n: y.size, rows: a.rows, cols: right.cols, ...has });
+    dispatch(
+      finish,
+      { parts: partial, ...tensors, pre, y },
+      { count, n: y.size, rows: a.rows, cols: right.cols, ...has },
+    );
   }
   return { y, pre, sums: summed ? sums : undefined };
 }
@@ -170,4 +174,3 @@ function batchAxes(op: string, batch: Shape, left: Matrix, right: Matrix): { len
   }
   return axes;
 }
-

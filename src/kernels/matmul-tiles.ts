@@ -6,6 +6,7 @@ import {
   matmulName,
   matmulParams,
   place,
+  rowsPiece,
   type TailSpec,
   tailPiece,
   tilesOf,
@@ -31,7 +32,7 @@ export function tileKernel(micro: 4 | 8, tail: TailSpec): MatmulKernel {
     name: matmulName(tail),
     bind: matmulBindings('T', 'T', { ...tail, four: false }),
     params: matmulParams,
-    use: [place, tailPiece({ ...tail, four: false })],
+    use: [place, rowsPiece, tailPiece({ ...tail, four: false })],
     grid: (p) => tilesOf(p, side, side),
     wgsl: `
 var<workgroup> aTile: array<f32, ${elements}>;

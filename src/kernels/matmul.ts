@@ -1,7 +1,7 @@
 import { kernel } from '../gpu/kernel.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
-import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
+import { broadcastShapes, ShapeError, sameShape, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Activation, activationPiece } from './activation.ts';
 import {

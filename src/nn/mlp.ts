@@ -1,12 +1,13 @@
 import type { Activation } from '../kernels/activation.ts';
 import { permute } from '../kernels/layout.ts';
 import { matmul } from '../kernels/matmul.ts';
+import { mlp } from '../kernels/mlp.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';
 import type { Weights } from './module.ts';
 
-/** `fc2(activation(fc1(x)))` over the last axis. */
+/** `fc2(activation(fc1(x)))` over the last axis: `[..., inputs]` → `[..., outputs]`. */
 export class Mlp {
   readonly fc1: Linear;
   readonly fc2: Linear;
@@ -26,8 +27,9 @@ export class Mlp {
   }
 
   forward(x: Tensor, residual?: Tensor): Tensor {
-    const h = this.fc1.forward(x, { activation: this.activation });
-    return this.fc2.forward(h, residual ? { residual } : {});
+    const { fc1, fc2, activation } = this;
+    const weights = { weight1: fc1.weight, bias1: fc1.bias, weight2: fc2.weight, bias2: fc2.bias };
+    return mlp(x, weights, { activation, residual });
   }
 }
 

@@ -9,7 +9,7 @@ let shared: Device | undefined;
  */
 export function useDevice(): { readonly current: Device } {
   beforeAll(async () => {
-    shared ??= await openDevice({ notice: null });
+    shared ??= await openDevice({ notice: null, tuning: false });
   });
   afterEach(async () => {
     await shared?.settle();

@@ -1,0 +1,31 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { TuningStore } from './provider.ts';
+
+/** Files `~/.cache/zeroseg/tuning/<adapter>.json`. One that cannot be read is as good as none: tuning is measured again. */
+export const tuningStore: TuningStore = {
+  async load(adapter) {
+    try {
+      return JSON.parse(await readFile(fileOf(adapter), 'utf8')) as Record<string, string>;
+    } catch {
+      return {};
+    }
+  },
+  async save(adapter, tuned) {
+    const file = fileOf(adapter);
+    await mkdir(dirname(file), { recursive: true });
+    const fresh = `${file}.${process.pid}`;
+    try {
+      await writeFile(fresh, `${JSON.stringify(tuned, undefined, 2)}\n`);
+      await rename(fresh, file);
+    } finally {
+      await rm(fresh, { force: true });
+    }
+  },
+};
+
+function fileOf(adapter: string): string {
+  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+  return join(cache, 'zeroseg', 'tuning', `${adapter.replaceAll(/[^\w.-]+/g, '-')}.json`);
+}

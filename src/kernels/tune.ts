@@ -1,0 +1,132 @@
+import type { Device } from '../gpu/device.ts';
+import { DeviceError } from '../gpu/errors.ts';
+import { read } from '../tensor/read.ts';
+import { Recording, record } from '../tensor/record.ts';
+import { type Step, step } from '../tensor/step.ts';
+import { free, lasting, type Tensor } from '../tensor/tensor.ts';
+import { cast } from './cast.ts';
+import { matmul } from './matmul.ts';
+import { candidateForms, chooseForm, formatForm, type Product, productClass, productsOf } from './matmul-forms.ts';
+
+export interface TuneOptions {
+  /** Measures again what is known. Default: false. */
+  readonly again?: boolean;
+  /** Runs of each form; the median decides. Default: 5. */
+  readonly runs?: number;
+  /** Whether what was found is kept for later runs on this adapter. Default: true. */
+  readonly save?: boolean;
+  /** Told after each class of products. */
+  readonly progress?: (found: Tuned, done: number, of: number) => void;
+}
+
+/** What was found for a class of products: those whose sizes differ by less than a factor of two. */
+export interface Tuned {
+  readonly work: string;
+  readonly chosen: string;
+  /** Milliseconds of the form that would have been taken without tuning, and of the one that is. */
+  readonly before: number;
+  readonly after: number;
+}
+
+/** How far a form's result may be from the reference's, of the largest magnitude. */
+const TOLERANCE = { f32: 1e-4, f16: 2e-2, u32: 0 } as const;
+
+/**
+ * Finds the fastest form of every matrix product that `body` records, on this device: runs each form that fits on data of that
+ * size, compares its result with that of the plain tiles (a form that computes anything else is never taken), measures them in
+ * turns, and keeps the choice for steps that are made afterwards, and for later runs on the same adapter.
+ *
+ * ```ts
+ * await tune(device, () => gradients(model.loss(images), parameters(model)));
+ * const train = await step(device, inputs, body);
+ * ```
+ *
+ * @throws DeviceError when no form computes what the plain tiles do.
+ */
+export async function tune(device: Device, body: () => unknown, options: TuneOptions = {}): Promise<Tuned[]> {
+  const { again = false, runs = 5, save = true, progress } = options;
+  const classes = new Map<string, Product>();
+  for (const product of productsOf(() => record(new Recording(device, false), body))) {
+    const work = productClass(product);
+    if (product.rows * product.cols * product.inner * product.batch === 0) continue;
+    if (again || !device.tuned.has(work)) classes.set(work, product);
+  }
+  const results: Tuned[] = [];
+  for (const [work, product] of classes) {
+    const found = await tuneProduct(device, work, product, runs);
+    results.push(found);
+    progress?.(found, results.length, classes.size);
+  }
+  if (save && results.length > 0) await device.saveTuning();
+  return results;
+}
+
+async function tuneProduct(device: Device, work: string, product: Product, runs: number): Promise<Tuned> {
+  const kept = device.tuned.get(work);
+  device.tuned.delete(work);
+  const usual = formatForm(chooseForm(device, product));
+  const values = [operandOf(device, product, 'a'), operandOf(device, product, 'b')] as const;
+  const prepare = await step(device, {}, () => values.map((t) => cast(t, product.dtype as 'f32' | 'f16')));
+  const operands = prepare({}) as [Tensor, Tensor];
+  const trials: { form: string; run: Step<never, Tensor>; times: number[] }[] = [];
+  try {
+    let reference: Float32Array | undefined;
+    for (const form of candidateForms(device, product)) {
+      device.tuned.set(work, formatForm(form));
+      const run = (await step(device, {}, () => multiply(product, ...operands))) as Step<never, Tensor>;
+      const got = (await read(run({}))) as Float32Array;
+      // The first form is the plain tile.
+      reference ??= got;
+      if (agrees(got, reference, TOLERANCE[product.dtype])) trials.push({ form: formatForm(form), run, times: [] });
+      else run.dispose();
+    }
+    for (let i = 0; i < runs; i++) for (const trial of trials) trial.times.push(await timeOf(device, trial.run));
+  } finally {
+    for (const { run } of trials) run.dispose();
+    prepare.dispose();
+    for (const t of values) free(t);
+    if (kept === undefined) device.tuned.delete(work);
+    else device.tuned.set(work, kept);
+  }
+  const ranked = trials.map(({ form, times }) => ({ form, ms: median(times) })).sort((x, y) => x.ms - y.ms);
+  const [best] = ranked;
+  if (!best) throw new DeviceError(`tune: no form of ${work} computes the right product on '${device.name}'`);
+  device.tuned.set(work, best.form);
+  const before = ranked.find(({ form }) => form === usual)?.ms ?? best.ms;
+  return { work, chosen: best.form, before, after: best.ms };
+}
+
+/** Random values between -1 and 1 of a product's operand, as it lies in memory. */
+function operandOf(device: Device, { rows, cols, inner, batch, a, b }: Product, which: 'a' | 'b'): Tensor {
+  const turned = which === 'a' ? a.along === 'outer' : b.along === 'inner';
+  const [down, across] = which === 'a' ? [rows, inner] : [inner, cols];
+  const shape = [batch, ...(turned ? [across, down] : [down, across])];
+  const count = batch * down * across;
+  // A multiplicative hash of the index.
+  const values = Float32Array.from({ length: count }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >> 16) / 0x8000);
+  return lasting(device, shape, values);
+}
+
+function multiply({ a, b }: Product, left: Tensor, right: Tensor): Tensor {
+  return matmul(left, right, { transposeA: a.along === 'outer', transposeB: b.along === 'inner' });
+}
+
+function agrees(got: Float32Array, wanted: Float32Array, tolerance: number): boolean {
+  const scale = wanted.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-30);
+  return got.every((x, i) => Math.abs(x - (wanted[i] as number)) <= tolerance * scale);
+}
+
+/** Milliseconds of a run, over as many as take at least two. */
+async function timeOf(device: Device, run: Step<never, Tensor>): Promise<number> {
+  for (let count = 1; ; count *= 4) {
+    const began = performance.now();
+    for (let i = 0; i < count; i++) run({});
+    await device.gpu.queue.onSubmittedWorkDone();
+    const ms = performance.now() - began;
+    if (ms > 2 || count >= 256) return ms / count;
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)] as number;
+}

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { openDevice } from '../../src/gpu/device.ts';
+import { matmul } from '../../src/kernels/matmul.ts';
+import {
+  candidateForms,
+  chooseForm,
+  formatForm,
+  type MatmulForm,
+  parseForm,
+  productClass,
+  productsOf,
+} from '../../src/kernels/matmul-forms.ts';
+import { tune } from '../../src/kernels/tune.ts';
+import { gradients } from '../../src/tensor/grad.ts';
+import { readAll } from '../../src/tensor/read.ts';
+import { Recording, record } from '../../src/tensor/record.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { close, normal, seeded } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+
+function values(count: number, seed: number): Float32Array {
+  const random = seeded(seed);
+  return Float32Array.from({ length: count }, () => normal(random));
+}
+
+/** `a · b` in float64, `a [m, k]` and `b [k, n]` by how they are indexed. */
+function product(
+  m: number,
+  n: number,
+  k: number,
+  a: (i: number, s: number) => number,
+  b: (s: number, j: number) => number,
+) {
+  return Float64Array.from({ length: m * n }, (_, at) => {
+    let sum = 0;
+    for (let s = 0; s < k; s++) sum += a(Math.floor(at / n), s) * b(s, at % n);
+    return sum;
+  });
+}
+
+describe('every form that the tuner may choose', () => {
+  let nth = 0;
+  for (const [m, n, k] of [
+    [68, 44, 36],
+    [67, 43, 35],
+  ] as const) {
+    for (const transposeA of [false, true]) {
+      for (const transposeB of [false, true]) {
+        const turn = nth++;
+        it(`[${m}, ${k}]${transposeA ? 'ᵀ' : ''} · [${k}, ${n}]${transposeB ? 'ᵀ' : ''}`, async () => {
+          const gpu = device.current;
+          const [av, bv, bias] = [values(m * k, 1), values(k * n, 2), values(n, 3)];
+          const a = tensor(gpu, av, transposeA ? [k, m] : [m, k]);
+          const b = tensor(gpu, bv, transposeB ? [n, k] : [k, n]);
+          const wanted = product(
+            m,
+            n,
+            k,
+            (i, s) => av[transposeA ? s * m + i : i * k + s] as number,
+            (s, j) => bv[transposeB ? j * k + s : s * n + j] as number,
+          ).map((x, at) => x + (bias[at % n] as number));
+          const body = () => matmul(a, b, { transposeA, transposeB, bias: tensor(gpu, bias) });
+          const [planned] = productsOf(() => record(new Recording(gpu, false), body));
+          const work = productClass(planned!);
+          // A third of the forms in each case: all come up in some, and each pipeline takes its time to compile.
+          const split: MatmulForm[] = [
+            { kind: 'tile', micro: 4, parts: 2 },
+            { kind: 'tile', micro: 8, parts: 3 },
+          ];
+          const forms = [...candidateForms(gpu, planned!), ...split].filter((_, i) => i % 3 === turn % 3);
+          expect(forms.length).toBeGreaterThan(0);
+          try {
+            for (const form of forms) {
+              gpu.tuned.set(work, formatForm(form));
+              expect(chooseForm(gpu, planned!)).toEqual(form);
+              const [got] = await readAll([body()]);
+              close(got as Float32Array, wanted, 2e-6, formatForm(form));
+            }
+          } finally {
+            gpu.tuned.delete(work);
+          }
+        });
+      }
+    }
+  }
+});
+
+it('measures each class of products once, and steps made afterwards use what it found', async () => {
+  const gpu = device.current;
+  const a = tensor(gpu, values(48 * 40, 1), [48, 40]);
+  const b = tensor(gpu, values(40 * 56, 2), [40, 56]);
+  const body = () => gradients(matmul(a, b), [a], tensor(gpu, values(48 * 56, 3), [48, 56]));
+  const plain = await readAll(body());
+  const seen: string[] = [];
+  const found = await tune(gpu, body, { runs: 1, save: false, progress: ({ work }) => seen.push(work) });
+  expect(found.map(({ work }) => work)).toEqual(seen);
+  // The product itself is recorded too, and not only what the gradient needs.
+  expect(found).toHaveLength(3);
+  for (const { work, chosen, before, after } of found) {
+    expect(gpu.tuned.get(work)).toBe(chosen);
+    expect(parseForm(chosen)).toBeDefined();
+    expect(after).toBeLessThanOrEqual(before);
+  }
+  const tuned = await readAll(body());
+  close(tuned[0] as Float32Array, Float64Array.from(plain[0] as Float32Array), 2e-6, 'tuned');
+  expect(await tune(gpu, body, { runs: 1, save: false })).toEqual([]);
+  gpu.tuned.clear();
+});
+
+it('leaves forms of other versions alone', () => {
+  for (const text of ['', 'lanes', 'lanes 7 4', 'lanes 8 99', 'tile 8 0', 'tile 8 1.5', 'cube 1 1']) {
+    expect(parseForm(text), text).toBeUndefined();
+  }
+  const gpu = device.current;
+  const make = (): Tensor => matmul(tensor(gpu, values(64, 1), [8, 8]), tensor(gpu, values(64, 1), [8, 8]));
+  const [planned] = productsOf(() => record(new Recording(gpu, false), make));
+  gpu.tuned.set(productClass(planned!), 'cube 1 1');
+  expect(parseForm(formatForm(chooseForm(gpu, planned!)))).toEqual(chooseForm(gpu, planned!));
+  gpu.tuned.clear();
+});
+
+it('is kept for later runs on the same adapter', async () => {
+  const work = `test ${Math.random()}`;
+  using first = await openDevice({ notice: null });
+  first.tuned.set(work, 'tile 4 1');
+  await first.saveTuning();
+  using second = await openDevice({ notice: null });
+  expect(second.tuned.get(work)).toBe('tile 4 1');
+  second.tuned.delete(work);
+  await second.saveTuning();
+  using third = await openDevice({ notice: null });
+  expect(third.tuned.has(work)).toBe(false);
+});
