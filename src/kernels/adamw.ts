@@ -55,9 +55,9 @@ export function adamW(page: AdamWPage, rates: Tensor, factor: Tensor, constants:
   else dispatch(update, tensors, params);
 }
 
-/** `sum ← sum + share · gradients` on a page, in one launch: accumulation over micro-batches. */
-export function accumulatePage(sum: Tensor, gradients: Tensor, blocks: Tensor, share: number): void {
-  dispatch(accumulate, { sum, gradients, blocks }, { ...elementsOf(sum.device, sum.size), share });
+/** `sum ← sum + share · gradients` on a run of a page from block `block` on, in one launch: accumulation over micro-batches. */
+export function accumulateChunk(sum: Tensor, gradients: Tensor, blocks: Tensor, block: number, share: number): void {
+  dispatch(accumulate, { sum, gradients, blocks }, { ...elementsOf(sum.device, sum.size), block, share });
 }
 
 /** Copies a gradient to its place in a page. */
@@ -133,12 +133,12 @@ function updateKernel<const G extends Binding>(
 const accumulate = kernel({
   name: 'accumulate gradients',
   bind: { sum: 'update vec4<f32>', gradients: 'read vec4<T>', blocks: 'read u32' },
-  params: { ...elementParams, share: 'f32' },
+  params: { ...elementParams, block: 'u32', share: 'f32' },
   override: elementOverride,
   use: [blockWords],
   grid: elementGrid,
   wgsl: elementLoop(`
-  sum[i] += select(vec4f(), params.share * vec4f(gradients[i]), holds(blocks[i / 16u], i));`),
+  sum[i] += select(vec4f(), params.share * vec4f(gradients[i]), holds(blocks[params.block + i / 16u], i));`),
 });
 
 const copy = kernel({

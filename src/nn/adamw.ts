@@ -1,5 +1,5 @@
 import type { Device } from '../gpu/device.ts';
-import { accumulatePage, adamW, adamWRates, RATE_COUNT } from '../kernels/adamw.ts';
+import { accumulateChunk, adamW, adamWRates, RATE_COUNT } from '../kernels/adamw.ts';
 import { cast } from '../kernels/cast.ts';
 import { clip } from '../kernels/clip.ts';
 import { label } from '../tensor/record.ts';
@@ -95,11 +95,20 @@ export class AdamW {
   /** Records that `share` times these gradients is kept for {@link apply}. With n equal micro-batches `share` is 1 / n. */
   accumulate(gradients: readonly Tensor[], share: number): void {
     label('optimizer', () => {
-      const pages = placeGradients(this.#pack, gradients);
-      this.#accumulators().forEach((sum, i) => {
-        const { blocks } = this.#pack.pages[i] as Pack['pages'][number];
-        accumulatePage(sum, pages[i] as Tensor, blocks, share);
-      });
+      const placed = placeGradients(this.#pack, gradients, 'chunks');
+      const sums = this.#accumulators();
+      // The last first, as gradients come: each is added as soon as it is there.
+      for (let i = placed.length - 1; i >= 0; i--) {
+        const { page, offset, floats } = this.#pack.chunks[i] as Pack['chunks'][number];
+        const { blocks } = this.#pack.pages[page] as Pack['pages'][number];
+        accumulateChunk(
+          range(sums[page] as Tensor, offset, [floats]),
+          placed[i] as Tensor,
+          blocks,
+          offset / 256,
+          share,
+        );
+      }
     });
   }
 

@@ -15,6 +15,17 @@ export interface PackedParameter {
   readonly page: number;
   readonly offset: number;
   readonly decays: boolean;
+  /** Which of the pack's chunks it lies in. */
+  readonly chunk: number;
+}
+
+/** A run of parameters in a page. */
+export interface Chunk {
+  readonly page: number;
+  /** Bytes from the start of the page. */
+  readonly offset: number;
+  /** With padding. */
+  readonly floats: number;
 }
 
 /** Parameters in one buffer. */
@@ -29,6 +40,7 @@ export interface Pack {
   readonly device: Device;
   readonly parameters: readonly PackedParameter[];
   readonly pages: readonly Page[];
+  readonly chunks: readonly Chunk[];
 }
 
 export interface PackOptions {
@@ -43,6 +55,8 @@ export interface PackOptions {
  * memory only from its first gradient on.
  */
 const PAGE_BYTES = 128 * 1024 * 1024;
+/** Of gradients that are added to sums: a chunk takes memory from its first gradient to its last, for a launch each. */
+const CHUNK_BYTES = 16 * 1024 * 1024;
 /** Two blocks, so that a page of f16, at half the offsets, can be bound at every parameter too: WebGPU wants 256 bytes. */
 const ALIGNMENT = 2 * BLOCK * 4;
 
@@ -60,14 +74,19 @@ export function packParameters(
   const most = pageBytes ?? Math.min(PAGE_BYTES, device.limits.maxStorageBufferBindingSize);
   const parameters: PackedParameter[] = [];
   const sizes: number[] = [];
+  const chunks: { page: number; offset: number; floats: number }[] = [];
   const seen = new Map<Storage, string>();
   for (const [name, tensor] of named) {
     checkParameter(device, name, tensor, seen);
     const bytes = Math.max(1, Math.ceil(tensor.storage.bytes / ALIGNMENT)) * ALIGNMENT;
     if (sizes.length === 0 || (sizes.at(-1) as number) + bytes > most) sizes.push(0);
     const page = sizes.length - 1;
-    parameters.push({ name, tensor, page, offset: sizes[page] as number, decays: decays(name, tensor) });
-    sizes[page] = (sizes[page] as number) + bytes;
+    const offset = sizes[page] as number;
+    const last = chunks.at(-1);
+    if (last?.page !== page || last.floats * 4 + bytes > CHUNK_BYTES) chunks.push({ page, offset, floats: bytes / 4 });
+    else last.floats += bytes / 4;
+    parameters.push({ name, tensor, page, offset, decays: decays(name, tensor), chunk: chunks.length - 1 });
+    sizes[page] = offset + bytes;
   }
   const words = sizes.map((bytes) => new Uint32Array(bytes / (BLOCK * 4)));
   for (const { tensor, page, offset, decays } of parameters) {
@@ -80,7 +99,7 @@ export function packParameters(
     blocks: lasting(device, [blocks.length], blocks),
   }));
   move(device, parameters, pages);
-  return { device, parameters, pages };
+  return { device, parameters, pages, chunks };
 }
 
 function checkParameter(device: Device, name: string, tensor: Tensor, seen: Map<Storage, string>): void {
@@ -118,13 +137,14 @@ function move(device: Device, parameters: readonly PackedParameter[], pages: rea
 }
 
 /**
- * Lays the gradients of all parameters, in their order, into pages like those of the parameters, inside the body of a step.
+ * Lays the gradients of all parameters, in their order, into pages like those of the parameters, or into chunks of them, inside
+ * the body of a step.
  *
  * A gradient costs nothing here: as no recorded tensor has memory before the step is planned, the launches that write it are
  * made to write into the page. Only where that cannot be (see {@link placeable}), or where two parameters have the same
  * gradient, it is copied. Padding is not written.
  */
-export function placeGradients(pack: Pack, gradients: readonly Tensor[]): Tensor[] {
+export function placeGradients(pack: Pack, gradients: readonly Tensor[], into: 'pages' | 'chunks' = 'pages'): Tensor[] {
   const { device, parameters, pages } = pack;
   const recording = currentRecording();
   if (!recording) throw new StepError('optimizer: gradients are packed inside step() or run(), which say when');
@@ -150,37 +170,43 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[]): Tensor
       `optimizer: the gradient of '${parameters[other]?.name}' is ${gradients[other]?.dtype}, others are ${dtype}; give all in one dtype`,
     );
   }
-  const placed = pages.map((page) => emptyOn(device, page.parameters.shape, dtype));
-  const offsetOf = (i: number) => ((parameters[i] as PackedParameter).offset / 4) * bytesPerElement(dtype);
+  const sizes = into === 'pages' ? pages.map((page) => page.parameters.size) : pack.chunks.map(({ floats }) => floats);
+  const placed = sizes.map((floats) => emptyOn(device, [floats], dtype));
+  const placeOf = (i: number): { to: number; offset: number } => {
+    const { page, offset, chunk } = parameters[i] as PackedParameter;
+    const start = into === 'pages' ? 0 : (pack.chunks[chunk] as Chunk).offset;
+    return { to: into === 'pages' ? page : chunk, offset: ((offset - start) / 4) * bytesPerElement(dtype) };
+  };
   const uses = usesOf(recording.launches);
   const inside = new Set(recording.launches);
   const owners = new Map<Storage, number>();
   for (const { storage } of gradients) owners.set(storage.root, (owners.get(storage.root) ?? 0) + 1);
   // The largest first: where two cannot both be placed, the smaller is copied.
   const order = gradients.map((_, i) => i).sort((a, b) => bytesOf(gradients, b) - bytesOf(gradients, a) || a - b);
-  const pageAccess = pages.map(() => new Map<Launch, Access>());
+  const accesses = placed.map(() => new Map<Launch, Access>());
   const copies: number[] = [];
   for (const i of order) {
     const gradient = gradients[i] as Tensor;
     if (gradient.size === 0) continue;
-    const { page } = parameters[i] as PackedParameter;
-    const access = pageAccess[page] as Map<Launch, Access>;
+    const { to, offset } = placeOf(i);
+    const access = accesses[to] as Map<Launch, Access>;
     const used = uses.get(gradient.storage) ?? [];
     if (owners.get(gradient.storage.root) !== 1 || !placeable(gradient, used, inside, access)) {
       copies.push(i);
       continue;
     }
     const { storage } = gradient;
-    const root = (placed[page] as Tensor).storage;
+    const root = (placed[to] as Tensor).storage;
     for (const [launch, how] of used) access.set(launch, how);
     storage.parent = root;
-    storage.offset = offsetOf(i);
+    storage.offset = offset;
     root.writers.push(...storage.writers);
     storage.writers.length = 0;
   }
   for (const i of copies.sort((a, b) => a - b)) {
-    const { page, tensor } = parameters[i] as PackedParameter;
-    copyGradient(gradients[i] as Tensor, range(placed[page] as Tensor, offsetOf(i), tensor.shape));
+    const { to, offset } = placeOf(i);
+    const { shape } = (parameters[i] as PackedParameter).tensor;
+    copyGradient(gradients[i] as Tensor, range(placed[to] as Tensor, offset, shape));
   }
   return placed;
 }

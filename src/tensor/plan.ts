@@ -72,7 +72,7 @@ function planInOrder(lifetimes: readonly Lifetime[], compare: Order, alignment: 
     let best = -1;
     let place: Place | undefined;
     for (const [number, slot] of slots.entries()) {
-      if (life.parts || conflicts(slot, life)) continue;
+      if (conflicts(slot, life)) continue;
       const found = bestPlace(slot, life, alignment);
       if (found && (!place || better(found, place))) {
         best = number;
@@ -85,7 +85,10 @@ function planInOrder(lifetimes: readonly Lifetime[], compare: Order, alignment: 
     }
     const offset = place?.offset ?? 0;
     const { tenants, uses } = slots[best] as Slot;
-    tenants.push(...(life.parts ?? [{ offset, bytes: life.bytes, first: life.first, last: life.last }]));
+    const parts = life.parts ?? [{ ...life, offset: 0 }];
+    tenants.push(
+      ...parts.map(({ bytes, first, last, ...part }) => ({ bytes, first, last, offset: offset + part.offset })),
+    );
     tenants.sort((a, b) => a.offset - b.offset);
     for (const use of life.uses ?? []) uses.set(use >> 1, use & 1);
     slotOf[i] = best;

@@ -190,6 +190,30 @@ export function collect(results: readonly Tensor[], effects: readonly Launch[]):
   return [...needed].sort((a, b) => a.order - b.order);
 }
 
+/**
+ * Moves launches that write nothing but lasting tensors (sums of gradients) to where what they need is there, so that what they
+ * read dies early. All others stay in their order.
+ */
+export function schedule(launches: readonly Launch[]): Launch[] {
+  const lastWrite = new Map<Storage, number>();
+  const lastUse = new Map<Storage, number>();
+  const places = launches.map((launch, at) => {
+    const uses = launch.tensors.map((t, i) => ({ root: t.storage.root, writes: writes(launch, i) }));
+    let place = at;
+    if (uses.every((use) => !use.writes || use.root.kind === 'lasting')) {
+      place = Math.max(-1, ...uses.map((use) => (use.writes ? lastUse : lastWrite).get(use.root) ?? -1));
+    }
+    for (const use of uses) {
+      lastUse.set(use.root, Math.max(place, lastUse.get(use.root) ?? -1));
+      if (use.writes) lastWrite.set(use.root, Math.max(place, lastWrite.get(use.root) ?? -1));
+    }
+    return place;
+  });
+  // Stable: what is moved comes behind the launch it waits for, in the order of recording.
+  const order = launches.map((_, i) => i).sort((a, b) => (places[a] as number) - (places[b] as number) || a - b);
+  return order.map((i) => launches[i] as Launch);
+}
+
 async function compileAll(device: Device, launches: readonly Launch[]): Promise<CompiledKernel[]> {
   const results = await Promise.allSettled(
     launches.map((launch) => device.compile(launch.kernel, launch.element, launch.constants)),

@@ -4,7 +4,7 @@ import { formatBytes } from '../gpu/errors.ts';
 import { fillWithNaN, runChecked } from './check.ts';
 import { bytesPerElement, type DType, type HostArray } from './dtype.ts';
 import { StepError } from './errors.ts';
-import { collect, type MemoryUse, Program, writes } from './program.ts';
+import { collect, type MemoryUse, Program, schedule, writes } from './program.ts';
 import { readAll } from './read.ts';
 import { type Launch, Recording, record } from './record.ts';
 import { checkShape, formatShape, type Shape, size } from './shape.ts';
@@ -88,7 +88,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
 
   const returned = tensorsOf(results);
   const effects = recording.launches.filter(writesLasting);
-  const launches = collect(returned, effects);
+  const launches = schedule(collect(returned, effects));
   const held = new Set(returned.map((t) => t.storage.root).filter((root) => root.kind !== 'lasting'));
   const fed = new Set([...placeholders.values()].map((t) => t.storage));
   const program = await Program.build(device, launches, held, fed);

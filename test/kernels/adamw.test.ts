@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type AdamWConstants, accumulatePage, adamW, adamWRates } from '../../src/kernels/adamw.ts';
+import { type AdamWConstants, accumulateChunk, adamW, adamWRates } from '../../src/kernels/adamw.ts';
 import { BLOCK, blockWord } from '../../src/kernels/clip.ts';
 import { read, readAll } from '../../src/tensor/read.ts';
 import { run } from '../../src/tensor/step.ts';
@@ -110,7 +110,7 @@ describe('adamW', () => {
       Float32Array.from({ length: N }, (_, i) => (holds(i) ? i : Number.NaN)),
     );
     for (const share of [0.25, 0.5]) {
-      await run(device.current, () => accumulatePage(sum, gradients, blocks, share) as undefined);
+      await run(device.current, () => accumulateChunk(sum, gradients, blocks, 0, share) as undefined);
     }
     expect([...(await read(sum))]).toEqual(Array.from({ length: N }, (_, i) => (holds(i) ? 0.75 * i : 0)));
   });

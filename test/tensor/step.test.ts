@@ -164,6 +164,39 @@ describe('steps', () => {
     expect([...(await read(w))]).toEqual([2, 3, 4]);
   });
 
+  it('adds to lasting tensors as soon as it can, and not sooner', async () => {
+    const w = lasting(device.current, [2], new Float32Array([1, 2]));
+    using made = await step(device.current, { x: [2] }, ({ x }) => {
+      const before = add(w, w);
+      const a = add(x, x);
+      const b = add(a, a);
+      const c = add(b, b);
+      dispatch(increaseKernel, { w, x: b }, {});
+      dispatch(increaseKernel, { w, x: a }, {});
+      return [before, c, add(w, w)];
+    });
+    const kernels = made.launches.map((launch) => launch.kernel.name);
+    expect(kernels).toEqual([
+      'accumulate',
+      'accumulate',
+      'accumulate',
+      'increase',
+      'increase',
+      'accumulate',
+      'accumulate',
+    ]);
+    const [before, c, after] = (await readAll(made({ x: [1, 1] }) as Tensor[])) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    expect([[...before], [...c], [...after]]).toEqual([
+      [2, 4],
+      [8, 8],
+      [14, 16],
+    ]);
+  });
+
   it('prints itself', async () => {
     using made = await step(device.current, { x: [100] }, ({ x }) => add(add(x, x), x), { name: 'sum' });
     expect(String(made)).toMatchInlineSnapshot(`
@@ -242,6 +275,13 @@ const incrementKernel = kernel({
   params: { n: 'u32' },
   grid: () => [1],
   wgsl: '@compute @workgroup_size(1)\nfn main() { for (var i = 0u; i < params.n; i++) { w[i] += 1.0; } }',
+});
+
+const increaseKernel = kernel({
+  name: 'increase',
+  bind: { w: 'update f32', x: 'read f32' },
+  grid: () => [1],
+  wgsl: '@compute @workgroup_size(1)\nfn main() { for (var i = 0u; i < 2u; i++) { w[i] += x[i]; } }',
 });
 
 const forgetful = kernel({
