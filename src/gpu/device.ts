@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { provide, tuningStore } from '#provider';
+import { provide, quietly, tuningStore } from '#provider';
 import { DeviceError, formatBytes, KernelError, OutOfMemoryError } from './errors.ts';
 import { type Binding, type Kernel, source } from './kernel.ts';
 import { SlotPool } from './slots.ts';
@@ -147,6 +147,16 @@ export class Device implements Disposable {
     this.check();
   }
 
+  /** Resolves when everything that was submitted is done. */
+  async finished(): Promise<void> {
+    await this.#awaited(this.gpu.queue.onSubmittedWorkDone());
+    this.check();
+  }
+
+  #awaited<T>(promise: Promise<T>): Promise<T> {
+    return this.isSoftware ? quietly(promise) : promise;
+  }
+
   #outOfMemory(label: string, size: number, cause: unknown): OutOfMemoryError {
     const error = new OutOfMemoryError(
       `${label} needs ${formatBytes(size)} beside the ${formatBytes(this.#bytes)} in use, and '${this.name}' has no more; ` +
@@ -238,7 +248,7 @@ export class Device implements Disposable {
     }
     this.gpu.queue.submit([encoder.finish()]);
     try {
-      await staging.mapAsync(MAP_READ, 0, staging.size);
+      await this.#awaited(staging.mapAsync(MAP_READ, 0, staging.size));
     } catch (cause) {
       this.check();
       throw new DeviceError('reading back from the GPU failed', { cause });

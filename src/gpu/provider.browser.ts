@@ -18,6 +18,11 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
   return { adapter, owner: gpu };
 }
 
+/** A browser waits for its GPU without help. */
+export function quietly<T>(promise: Promise<T>): Promise<T> {
+  return promise;
+}
+
 const DATABASE = 'zeroseg';
 const TABLE = 'tuning';
 

@@ -121,7 +121,7 @@ async function timeOf(device: Device, run: Step<never, Tensor>): Promise<number>
   for (let count = 1; ; count *= 4) {
     const began = performance.now();
     for (let i = 0; i < count; i++) run({});
-    await device.gpu.queue.onSubmittedWorkDone();
+    await device.finished();
     const ms = performance.now() - began;
     if (ms > 2 || count >= 256) return ms / count;
   }

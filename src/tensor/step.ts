@@ -179,7 +179,7 @@ export async function run<R extends Results>(
     const results = once({});
     const tensors = tensorsOf(results);
     const values = await readAll(tensors);
-    if (tensors.length === 0) await device.gpu.queue.onSubmittedWorkDone();
+    if (tensors.length === 0) await device.finished();
     device.check();
     return mapResults(results, (t) => values[tensors.indexOf(t)] as HostArray) as Values<R>;
   } finally {
