@@ -1,158 +1,109 @@
 import { Command } from 'commander';
+import { type BenchResult, bench, chooseWorkloads } from '../bench/bench.ts';
+import { shareChart } from '../bench/charts.ts';
+import { Meter } from '../bench/meter.ts';
+import { limitLines, rowTable, shareNote } from '../bench/tables.ts';
 import type { Device } from '../gpu/device.ts';
-import { attention } from '../kernels/attention.ts';
-import { matmul } from '../kernels/matmul.ts';
-import { newWeights } from '../nn/module.ts';
-import { normalNumber, random } from '../nn/random.ts';
-import { readAll } from '../tensor/read.ts';
-import { type Step, step } from '../tensor/step.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { tinyConfig } from '../zeroseg/config.ts';
-import { ZeroSeg } from '../zeroseg/model.ts';
-import { defaultSettings } from '../zeroseg/train-settings.ts';
-import { Trainer } from '../zeroseg/trainer.ts';
-import { viewCount } from '../zeroseg/views.ts';
 import { wholeNumber } from './arguments.ts';
+import { chartFile, jsonTarget, writeChart, writeJson } from './bench-files.ts';
+import { nodeHost } from './bench-host.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
+import { Interrupted, UsageError } from './errors.ts';
+import { formatDuration, Progress, type Terminal } from './terminal.ts';
+import { version } from './version.ts';
 
 interface BenchArguments {
   readonly runs: number;
-  readonly json?: boolean;
+  readonly filter?: readonly string[];
+  readonly quick?: boolean;
+  readonly full?: boolean;
+  readonly json?: string;
+  readonly chart?: string;
   readonly adapter?: string;
 }
 
-interface Row {
-  readonly what: string;
-  /** Wall time of a call that waits for its result, and GPU time by timestamps; medians in milliseconds. */
-  readonly wall: number;
-  readonly gpu: number | null;
-  /** Multiply-adds count two. */
-  readonly flops: number | null;
-}
-
-/** `zeroseg bench`: a few kernels and a training step on this machine. */
+/** `zeroseg bench`: this machine's limits, and what kernels and training steps make of them. */
 export function benchCommand(context: Context): Command {
   return new Command('bench')
-    .description('measure matmul, attention and a tiny training step on this GPU')
+    .description("measure kernels and training steps against this device's own limits")
     .option('--runs <n>', 'runs of each; the median is told', wholeNumber(), 7)
-    .option('--json', 'print JSON')
+    .option('--filter <words>', 'only work with one of these words in its name or group, with commas between', words)
+    .option('--quick', 'small shapes: seconds on a GPU, about a minute without')
+    .option('--full', 'a training step of the ViT-B/16 model too')
+    .option('--json <file>', 'write everything that was measured; - prints it instead of the table', jsonTarget)
+    .option('--chart <file>', 'draw the shares of the limit, as .svg or .png', chartFile)
     .option(...adapterOption)
-    .addHelpText('after', '\nExample:\n  zeroseg bench --runs 20')
-    .action((options: BenchArguments) => bench(context, options));
+    .addHelpText(
+      'after',
+      '\nExamples:\n  zeroseg bench --quick\n  zeroseg bench --filter matmul,attention --runs 20 --chart shares.svg',
+    )
+    .action((options: BenchArguments) => run(context, options));
 }
 
-async function bench(context: Context, { runs, json, adapter }: BenchArguments): Promise<void> {
-  const { terminal } = context;
-  await withDevice(context, adapter, async (device, interruption) => {
-    const rows: Row[] = [];
-    const benches = [
-      () => benchMatmul(device, 512, runs),
-      () => benchMatmul(device, 1024, runs),
-      () => benchAttention(device, [8, 12, 197, 64], runs),
-      () => benchTraining(device, runs),
-    ];
-    if (!json)
-      terminal.out(
-        `${device.name}${device.isSoftware ? ' (software: this is the speed of the processor)' : ''}, median of ${runs}`,
-      );
-    for (const one of benches) {
-      if (interruption.signal) break;
-      const row = await one();
-      rows.push(row);
-      if (json) continue;
-      const gpu = row.gpu === null ? 'no timestamps' : `${row.gpu.toFixed(2)} ms on the GPU`;
-      const time = row.gpu ?? row.wall;
-      const speed = row.flops === null ? '' : ` · ${(row.flops / time / 1e6).toFixed(1)} GFLOP/s`;
-      terminal.out(`${row.what.padEnd(44)} ${row.wall.toFixed(2).padStart(9)} ms · ${gpu}${speed}`);
+async function run(context: Context, options: BenchArguments): Promise<void> {
+  if (chooseWorkloads(options).length === 0) {
+    const groups = [...new Set(chooseWorkloads({}).map(({ group }) => group))];
+    throw new UsageError(
+      `bench: no work has ${options.filter?.map((word) => `'${word}'`).join(' or ')} in its name or group; groups are ${groups.join(', ')}`,
+    );
+  }
+  await withDevice(context, options.adapter, async (device, interruption) => {
+    const terminal = options.json === '-' ? { ...context.terminal, out: context.terminal.note } : context.terminal;
+    const meter = new Meter(device, nodeHost, options.runs);
+    const began = performance.now();
+    terminal.out(deviceLine(device));
+    const result = await measured(terminal, meter, options, () => interruption.signal !== undefined);
+    if (options.json !== '-') {
+      for (const line of [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock)])
+        terminal.out(line);
     }
-    if (json)
-      terminal.out(JSON.stringify({ adapter: device.name, software: device.isSoftware, runs, rows }, undefined, 2));
+    await writeJson(context.terminal, options.json, { ...about(device, meter, options.runs), ...result });
+    if (options.chart) {
+      const subtitle = `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`;
+      await writeChart(options.chart, shareChart(result.rows, "Share of the device's own limit", subtitle));
+      terminal.out(`chart: ${options.chart}`);
+    }
+    terminal.out(`${result.rows.length} measured in ${formatDuration((performance.now() - began) / 1000)}`);
+    if (interruption.signal) throw new Interrupted(interruption.signal);
   });
 }
 
-async function benchMatmul(device: Device, n: number, runs: number): Promise<Row> {
-  const inputs = { a: [n, n], b: [n, n] };
-  const values = { a: numbers(n * n, 'a'), b: numbers(n * n, 'b') };
-  const times = await measure(device, inputs, values, ({ a, b }) => matmul(a as Tensor, b as Tensor), runs);
-  return { what: `matmul [${n}, ${n}] · [${n}, ${n}]`, ...times, flops: 2 * n ** 3 };
-}
-
-async function benchAttention(
-  device: Device,
-  shape: readonly [number, number, number, number],
-  runs: number,
-): Promise<Row> {
-  const [b, h, n, d] = shape;
-  const count = b * h * n * d;
-  const values = { q: numbers(count, 'q'), k: numbers(count, 'k'), v: numbers(count, 'v') };
-  const body = ({ q, k, v }: Record<string, Tensor>) => attention(q as Tensor, k as Tensor, v as Tensor);
-  const times = await measure(device, { q: shape, k: shape, v: shape }, values, body, runs);
-  return { what: `attention [${shape.join(', ')}]`, ...times, flops: 4 * b * h * n * n * d };
-}
-
-async function measure(
-  device: Device,
-  inputs: Readonly<Record<string, readonly number[]>>,
-  values: Readonly<Record<string, Float32Array>>,
-  body: (inputs: Record<string, Tensor>) => Tensor,
-  runs: number,
-): Promise<{ wall: number; gpu: number | null }> {
-  // Measured apart: timestamps put every launch into a pass of its own, which the wall clock would see.
-  const plain = await step(device, inputs, body);
-  const wall = await medianWall(device, plain, values, runs);
-  plain.dispose();
-  if (!device.features.has('timestamp-query')) return { wall, gpu: null };
-  const timed = await step(device, inputs, body, { time: true });
-  const gpu: number[] = [];
-  for (let i = 0; i < runs + 1; i++) {
-    timed(values);
-    const times = await timed.times();
-    if (i > 0) gpu.push(times.reduce((sum, { ms }) => sum + ms, 0));
+async function measured(
+  terminal: Terminal,
+  meter: Meter,
+  { quick = false, full = false, filter = [] }: BenchArguments,
+  stopped: () => boolean,
+): Promise<BenchResult> {
+  let progress: Progress | undefined;
+  try {
+    return await bench(meter, {
+      quick,
+      full,
+      filter,
+      stopped,
+      progress(name, done, of) {
+        progress ??= new Progress(terminal, 'measuring', of, 'pieces');
+        progress.at(done, name);
+      },
+    });
+  } finally {
+    progress?.stop();
   }
-  timed.dispose();
-  return { wall, gpu: median(gpu) };
 }
 
-async function medianWall(
-  device: Device,
-  run: Step<string, Tensor>,
-  values: Readonly<Record<string, Float32Array>>,
-  runs: number,
-): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < runs + 1; i++) {
-    const began = performance.now();
-    run(values);
-    await device.gpu.queue.onSubmittedWorkDone();
-    if (i > 0) times.push(performance.now() - began);
-  }
-  return median(times);
+/** What a result was measured on. */
+export function about(device: Device, { clock }: Meter, runs: number): Record<string, unknown> {
+  const { name, isSoftware, features } = device;
+  return { version, adapter: name, software: isSoftware, features: [...features].sort(), clock, runs };
 }
 
-async function benchTraining(device: Device, runs: number): Promise<Row> {
-  const batch = 8;
-  const { image, clip_dim } = tinyConfig;
-  const images = numbers(batch * 3 * image * image, 'images');
-  const views = numbers(batch * viewCount(tinyConfig.grids) * clip_dim, 'views');
-  const data = { length: batch, batch: async () => ({ images, views }) };
-  const settings = { ...defaultSettings, batch, micro: batch, epochs: runs + 1, warmup: 1 };
-  const model = new ZeroSeg(newWeights(device, 0), tinyConfig);
-  using trainer = await Trainer.create(device, model, data, settings);
-  const times: number[] = [];
-  for await (const { seconds } of trainer.run()) times.push(seconds * 1000);
-  await readAll([]);
-  return { what: `training step, ZeroSeg tiny, batch ${batch}`, wall: median(times.slice(1)), gpu: null, flops: null };
+export function deviceLine({ name, isSoftware }: Device): string {
+  return `on ${name}${isSoftware ? ', in software: this is the speed of the processor' : ''}`;
 }
 
-function numbers(count: number, name: string): Float32Array {
-  const uniform = random(0, name);
-  return Float32Array.from({ length: count }, () => normalNumber(uniform));
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1
-    ? (sorted[half] as number)
-    : ((sorted[half - 1] as number) + (sorted[half] as number)) / 2;
+function words(text: string): string[] {
+  return text
+    .split(',')
+    .map((word) => word.trim())
+    .filter(Boolean);
 }

@@ -1,0 +1,74 @@
+import { type Limits, measureLimits, wallOf } from './limits.ts';
+import type { Measured, Meter } from './meter.ts';
+import { stepWorkloads } from './steps.ts';
+import { kernelWorkloads, lending, type Workload } from './workloads.ts';
+
+export interface BenchOptions {
+  /** Small shapes. */
+  readonly quick?: boolean;
+  /** A ViT-B/16 ZeroSeg too. */
+  readonly full?: boolean;
+  /** Only workloads whose name or group holds one of these words. */
+  readonly filter?: readonly string[];
+  /** Told before each piece of work. */
+  readonly progress?: (name: string, done: number, of: number) => void;
+  /** Told after each. */
+  readonly row?: (row: Row) => void;
+  /** Asked before each piece of work. */
+  readonly stopped?: () => boolean;
+}
+
+/** What was measured of a workload. */
+export interface Row extends Measured {
+  readonly name: string;
+  readonly group: string;
+  /** Of the wall clock, or of the GPU's where there is one. */
+  readonly gflops: number | null;
+  readonly gigabytesPerSecond: number | null;
+  /** Least time that the device's limits allow over the time taken, by the meter's clock. */
+  readonly share: number | null;
+}
+
+export interface BenchResult {
+  readonly limits: Limits;
+  readonly rows: readonly Row[];
+}
+
+/** The workloads that a filter leaves. */
+export function chooseWorkloads({ quick = false, full = false, filter = [] }: BenchOptions): Workload[] {
+  const words = filter.map((word) => word.toLowerCase());
+  const all = [...kernelWorkloads(quick), ...stepWorkloads(quick, full)];
+  if (words.length === 0) return all;
+  return all.filter(({ name, group }) => words.some((word) => `${group} ${name}`.toLowerCase().includes(word)));
+}
+
+/** Measures the device's limits, and then every chosen workload against them. */
+export async function bench(meter: Meter, options: BenchOptions = {}): Promise<BenchResult> {
+  const { quick = false, progress, stopped } = options;
+  const workloads = chooseWorkloads(options);
+  progress?.("the device's limits", 0, workloads.length + 1);
+  const limits = await measureLimits(meter, quick);
+  const rows: Row[] = [];
+  for (const workload of workloads) {
+    if (stopped?.()) break;
+    progress?.(workload.name, rows.length + 1, workloads.length + 1);
+    const measured = await lending(meter.device, (lend) => meter.measure(workload.prepare(lend), workload.name));
+    rows.push(rowOf(workload, measured, meter, limits));
+    options.row?.(rows.at(-1) as Row);
+  }
+  return { limits, rows };
+}
+
+function rowOf({ name, group, flops, bytes }: Workload, measured: Measured, meter: Meter, { perMs }: Limits): Row {
+  const ms = wallOf(measured);
+  const least = Math.max((flops ?? 0) / perMs.flops, (bytes ?? 0) / perMs.bytes);
+  return {
+    name,
+    group,
+    ...measured,
+    // Rates of work that waits for memory and of work that computes are told where they say something.
+    gflops: flops === undefined ? null : flops / ms / 1e6,
+    gigabytesPerSecond: flops === undefined && bytes !== undefined ? bytes / ms / 1e6 : null,
+    share: least > 0 ? least / meter.cost(measured) : null,
+  };
+}

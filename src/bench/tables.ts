@@ -1,0 +1,64 @@
+import type { Row } from './bench.ts';
+import type { Limits } from './limits.ts';
+import type { Clock } from './meter.ts';
+
+/** Columns of {@link rowTable}. */
+const headings = ['', 'ms', 'CPU ms', 'GPU ms', 'GFLOP/s', 'GB/s', '% of limit', 'dispatches', 'MB'] as const;
+
+/** A table as Markdown has it, and as one can read it: columns of one width, numbers to the right. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((title, i) => Math.max(3, title.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join(' | ')} |`;
+  const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
+  return [line(head), line(rule), ...rows.map(line)];
+}
+
+/** The rows under their groups; columns in which nothing was measured are left out. */
+export function rowTable(rows: readonly Row[]): string[] {
+  const cells: string[][] = [];
+  let group = '';
+  for (const row of rows) {
+    if (row.group !== group) cells.push([`**${(group = row.group)}**`, ...headings.slice(1).map(() => '')]);
+    cells.push([
+      row.name,
+      digits(row.ms),
+      row.processorMs === null ? '' : digits(row.processorMs),
+      row.gpuMs === null ? '' : digits(row.gpuMs),
+      row.gflops === null ? '' : digits(row.gflops),
+      row.gigabytesPerSecond === null ? '' : digits(row.gigabytesPerSecond),
+      row.share === null ? '' : digits(row.share * 100),
+      String(row.dispatches),
+      digits(row.bytes / 1e6),
+    ]);
+  }
+  const used = headings.map((_, i) => i === 0 || cells.some((row) => row[i] !== ''));
+  const only = (row: readonly string[]) => row.filter((_, i) => used[i]);
+  return markdownTable(only(headings), cells.map(only));
+}
+
+/** The device's limits in words. */
+export function limitLines(limits: Limits): string[] {
+  return [
+    `multiply-adds  ${digits(limits.flopsPerSecond / 1e9)} GFLOP/s (${limits.flopsForm})`,
+    `copy           ${digits(limits.bytesPerSecond / 1e9)} GB/s read and written`,
+    `empty dispatch ${digits(limits.dispatchUs)} µs in one pass, ${digits(limits.submitUs)} µs with a submit of its own`,
+    `host           ${digits(limits.hostUs)} µs a launch of a replayed step`,
+  ];
+}
+
+/** What the column `% of limit` says. */
+export function shareNote(clock: Clock): string {
+  const by = { gpu: 'GPU time', processor: 'processor time', wall: 'the wall clock' }[clock];
+  return (
+    '% of limit: the least time in which the device could compute or move that much, over the time taken, both by ' +
+    `${by}. Above 100: in a cache.`
+  );
+}
+
+/** Three significant digits. */
+export function digits(value: number): string {
+  if (value >= 1000) return Math.round(value).toLocaleString('en').replaceAll(',', ' ');
+  const places = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+  return value.toFixed(places);
+}

@@ -1,0 +1,53 @@
+import { InvalidArgumentError } from 'commander';
+import sharp from 'sharp';
+import { type Chart, svg } from '../bench/charts.ts';
+import { writeFileAtomic } from '../node/files.ts';
+import { interLettering } from '../node/lettering.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Pixels of a PNG for each of the chart's units. */
+const SCALE = 2;
+
+/** Parses `--chart`. */
+export function chartFile(file: string): string {
+  if (!/\.(svg|png)$/i.test(file)) throw new InvalidArgumentError('It must end in .svg or .png.');
+  return file;
+}
+
+/** Parses `--json`. */
+export function jsonTarget(file: string): string {
+  if (file !== '-' && !/\.json$/i.test(file)) throw new InvalidArgumentError('It must end in .json, or be -.');
+  return file;
+}
+
+export async function writeJson(terminal: Terminal, target: string | undefined, value: unknown): Promise<void> {
+  if (target === undefined) return;
+  const text = JSON.stringify(value, undefined, 2);
+  if (target === '-') return terminal.out(text);
+  await writeFileAtomic(target, `${text}\n`);
+  terminal.out(`JSON: ${target}`);
+}
+
+/** Writes a chart as SVG, or as PNG with letters of our own: a bare server has no fonts. */
+export async function writeChart(file: string, chart: Chart): Promise<void> {
+  if (/\.svg$/i.test(file)) return writeFileAtomic(file, svg(chart));
+  const shapes = Buffer.from(svg(chart, { withTexts: false }));
+  const letters = chart.texts.map(({ text, x, y, size, anchor, colour }) => {
+    const { width, height, ascent, coverage } = interLettering().line(text, size * SCALE);
+    const before = { start: 0, middle: width / 2, end: width }[anchor];
+    const rgba = Buffer.alloc(width * height * 4);
+    const parts = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+    for (const [i, alpha] of coverage.entries()) rgba.set([...parts, alpha], 4 * i);
+    return {
+      input: rgba,
+      raw: { width, height, channels: 4 as const },
+      left: Math.round(x * SCALE - before),
+      top: Math.round(y * SCALE - ascent),
+    };
+  });
+  const png = await sharp(shapes, { density: 72 * SCALE })
+    .composite(letters)
+    .png()
+    .toBuffer();
+  await writeFileAtomic(file, png);
+}
