@@ -1,7 +1,8 @@
-import { kernel } from '../gpu/kernel.ts';
+import { type Kernel, kernel } from '../gpu/kernel.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams } from '../tensor/elements.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { step } from '../tensor/step.ts';
-import { free, lasting, type Tensor } from '../tensor/tensor.ts';
+import { free, lasting, memoryOf, type Tensor } from '../tensor/tensor.ts';
 import type { Meter, Times } from './meter.ts';
 
 /** What a device can do at most, as simple kernels measure it. */
@@ -10,8 +11,9 @@ export interface Limits {
   readonly flopsPerSecond: number;
   /** The loop that reached it: type, independent chains × times the loop body is unrolled. */
   readonly flopsForm: string;
-  /** Bytes read and written by a copy of a large buffer. */
+  /** Bytes read and written by a kernel that copies a large buffer, and by `copyBufferToBuffer`. */
   readonly bytesPerSecond: number;
+  readonly commandBytesPerSecond: number;
   /** Microseconds of an empty dispatch: among others in one pass, and with a submit of its own. */
   readonly dispatchUs: number;
   readonly submitUs: number;
@@ -24,12 +26,13 @@ export interface Limits {
 /** Measures the limits; a few seconds. */
 export async function measureLimits(meter: Meter, quick: boolean): Promise<Limits> {
   const fma = await searchFma(meter, quick);
-  const copy = await copySpeed(meter, quick ? 2 ** 24 : 2 ** 26);
+  const { copy, command } = await copySpeeds(meter, quick ? 2 ** 24 : 2 ** 26);
   const launches = await launchCosts(meter);
   return {
     flopsPerSecond: (fma.flops / wallOf(fma)) * 1e3,
     flopsForm: fma.form,
     bytesPerSecond: (copy.bytes / wallOf(copy)) * 1e3,
+    commandBytesPerSecond: (command.bytes / wallOf(command)) * 1e3,
     ...launches,
     perMs: { flops: fma.flops / meter.cost(fma), bytes: copy.bytes / meter.cost(copy) },
   };
@@ -50,26 +53,20 @@ type Fma = Times & { readonly flops: number; readonly form: string };
 
 /**
  * The loop of multiply-adds that is fastest here. A multiply-add waits for the one before it in its chain, so several chains
- * hide that; a long loop body hides the loop. Which number of each is best depends on the device, so both are tried, one after
- * the other.
+ * hide that; a long loop body hides the loop. Which number of each is best depends on the device, so all are tried.
  */
 async function searchFma(meter: Meter, quick: boolean): Promise<Fma> {
-  const tried = new Map<string, Fma>();
-  let best: Form = { type: 'vec4f', chains: 8, unroll: 16 };
-  const tryForms = async (forms: readonly Form[]) => {
-    for (const form of forms) {
-      if (!tried.has(formatForm(form))) tried.set(formatForm(form), await measureFma(meter, form));
+  let best: Fma | undefined;
+  for (const type of ['f32', 'vec4f'] as const) {
+    for (const chains of quick ? [12] : [8, 10, 12]) {
+      for (const unroll of quick ? [64] : [16, 64]) {
+        const fma = await measureFma(meter, { type, chains, unroll });
+        const speed = ({ flops, ...times }: Fma) => flops / meter.cost(times);
+        if (!best || speed(fma) > speed(best)) best = fma;
+      }
     }
-    const speed = (form: Form) => {
-      const fma = tried.get(formatForm(form)) as Fma;
-      return fma.flops / meter.cost(fma);
-    };
-    best = forms.reduce((a, b) => (speed(b) > speed(a) ? b : a));
-  };
-  await tryForms(([16, 64] as const).map((unroll) => ({ ...best, unroll })));
-  await tryForms((['vec4f', 'f32'] as const).map((type) => ({ ...best, type })));
-  if (!quick) await tryForms([8, 10, 12].map((chains) => ({ ...best, chains })));
-  return tried.get(formatForm(best)) as Fma;
+  }
+  return best as Fma;
 }
 
 function formatForm({ type, chains, unroll }: Form): string {
@@ -90,17 +87,17 @@ async function measureFma(meter: Meter, form: Form): Promise<Fma> {
   try {
     using run = await step(device, { rounds: { shape: [1], dtype: 'u32' } }, ({ rounds }) => {
       const y = empty(like, [invocations]);
-      dispatch(loop, { rounds, y }, { a: 0.999, b: 0.5, n: invocations });
+      dispatch(loop, { rounds, y }, { n: invocations });
       return y;
     });
     let rounds = 1;
     const submit = () => void run({ rounds });
     submit();
-    await meter.finished();
+    await device.finished();
     for (; rounds < 2 ** 24; rounds *= 2) {
       const began = performance.now();
       submit();
-      await meter.finished();
+      await device.finished();
       if (performance.now() - began > FMA_MS) break;
     }
     const times = await meter.time(submit);
@@ -111,59 +108,70 @@ async function measureFma(meter: Meter, form: Form): Promise<Fma> {
   }
 }
 
-// An invocation runs its chains of multiply-adds side by side.
-function fmaKernel({ type, chains, unroll }: Form) {
-  const each = (code: (c: number) => string, separator = '\n') =>
+// An invocation runs its chains side by side. Each takes its neighbour in: of chains that know nothing of each other Mesa's
+// compiler computes one after the other, which waits (lavapipe: 8 × 64 at 23 GFLOP/s, linked 62). The numbers overflow, which
+// costs nothing.
+function fmaKernel({ type, chains, unroll }: Form): Kernel<FmaBindings, { n: 'u32' }, Record<never, number>> {
+  const each = (code: (c: number) => string, separator: string) =>
     Array.from({ length: chains }, (_, c) => code(c)).join(separator);
-  const body = `${each((c) => `s${c} = fma(s${c}, a, b);`, ' ')}\n`.repeat(unroll);
+  const body = `${each((c) => `s${c} = fma(s${(c + 1) % chains}, ${type}(0.5), s${c});`, ' ')}\n`.repeat(unroll);
   const total = each((c) => `s${c}`, ' + ');
   return kernel({
     name: `fma ${type} ${chains} ${unroll}`,
     bind: { rounds: 'read u32', y: 'write f32' },
-    params: { a: 'f32', b: 'f32', n: 'u32' },
+    params: { n: 'u32' },
     grid: ({ n }) => [n / FMA_GROUP],
     wgsl: `
 @compute @workgroup_size(${FMA_GROUP})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let a = ${type}(params.a);
-  let b = ${type}(params.b);
-  ${each((c) => `var s${c} = ${type}(f32(id.x + ${c}u));`)}
+  ${each((c) => `var s${c} = ${type}(f32(id.x + ${c}u));`, '\n  ')}
   let count = rounds[0];
   for (var round = 0u; round < count; round++) {
 ${body}  }
-  y[id.x] = dot(${type === 'vec4f' ? total : `vec4f(${total}, 0.0, 0.0, 0.0)`}, vec4f(1.0));
+  y[id.x] = ${type === 'vec4f' ? `dot(${total}, vec4f(1.0))` : total};
 }`,
   });
 }
 
-// An invocation copies a vec4.
+type FmaBindings = { rounds: 'read u32'; y: 'write f32' };
+
 const copyKernel = kernel({
   name: 'copy bandwidth',
   bind: { x: 'read vec4<f32>', y: 'write vec4<f32>' },
-  params: { n: 'u32' },
-  override: { WG: 64 },
-  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
-  wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let i = flatGroup(g, size) * WG + l;
-  if (i < params.n) { y[i] = x[i]; }
-}`,
+  params: elementParams,
+  override: elementOverride,
+  grid: elementGrid,
+  wgsl: elementLoop('y[i] = x[i];'),
 });
 
-async function copySpeed(meter: Meter, most: number): Promise<Times & { readonly bytes: number }> {
+type Copy = Times & { readonly bytes: number };
+
+/** The fastest kernel that copies a large buffer, and the device's own command for that. */
+async function copySpeeds(meter: Meter, most: number): Promise<{ copy: Copy; command: Copy }> {
   const { device } = meter;
-  const bytes = Math.min(most, device.limits.maxStorageBufferBindingSize);
-  const x = lasting(device, [Math.floor(bytes / 16) * 4]);
+  const fours = Math.floor(Math.min(most, device.limits.maxStorageBufferBindingSize) / 16);
+  const [x, y] = [lasting(device, [fours * 4]), lasting(device, [fours * 4])];
+  const bytes = 32 * fours;
   try {
-    const times = await meter.measure(() => {
-      const result = empty(x);
-      dispatch(copyKernel, { x, y: result }, { n: x.size / 4 });
-      return result;
+    let copy: Copy | undefined;
+    for (const each of [1, 4, 16, 64]) {
+      using run = await step(device, {}, () => {
+        dispatch(copyKernel, { x, y }, { fours, each });
+        return undefined;
+      });
+      const times = await meter.time(() => void run({}));
+      if (!copy || meter.cost(times) < meter.cost(copy)) copy = { ...times, bytes };
+    }
+    const [from, to] = [x, y].map((t) => memoryOf(t.storage)?.buffer) as [GPUBuffer, GPUBuffer];
+    const command = await meter.time(() => {
+      const encoder = device.gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(from, 0, to, 0, bytes / 2);
+      device.gpu.queue.submit([encoder.finish()]);
     });
-    return { ...times, bytes: 8 * x.size };
+    return { copy: copy as Copy, command: { ...command, bytes } };
   } finally {
     free(x);
+    free(y);
   }
 }
 

@@ -2,17 +2,6 @@ import { Bench } from 'tinybench';
 import type { Device } from '../gpu/device.ts';
 import { type Results, step } from '../tensor/step.ts';
 
-/** What a platform gives the bench. */
-export interface Host {
-  /**
-   * Awaits the GPU. Node needs a better way than `await`: while something is pending, Dawn turns the event loop without a pause,
-   * which costs a whole processor and, on adapters that compute on the processor, time of the work itself.
-   */
-  readonly wait: (done: Promise<unknown>) => Promise<unknown>;
-  /** Processor milliseconds of this process so far, user and system, all threads. */
-  readonly processorTime?: () => number;
-}
-
 /** The clock that shares of limits are taken by: what else the machine does disturbs it least. */
 export type Clock = 'gpu' | 'processor' | 'wall';
 
@@ -44,16 +33,17 @@ const TIMED_RUNS = 20;
 export class Meter {
   readonly device: Device;
   readonly clock: Clock;
-  readonly #host: Host;
+  readonly #processorTime: (() => number) | undefined;
   readonly #runs: number;
 
-  constructor(device: Device, host: Host, runs: number) {
+  /** `processorTime`: processor milliseconds of this process so far, user and system, all threads; where it can be told. */
+  constructor(device: Device, runs: number, processorTime?: () => number) {
     this.device = device;
-    this.#host = host;
+    this.#processorTime = processorTime;
     this.#runs = runs;
     // Timestamps of software adapters are the wall clock, and each launch would pay for a pass of its own.
     if (!device.isSoftware && device.features.has('timestamp-query')) this.clock = 'gpu';
-    else this.clock = device.isSoftware && host.processorTime ? 'processor' : 'wall';
+    else this.clock = device.isSoftware && processorTime ? 'processor' : 'wall';
   }
 
   /** Milliseconds by {@link clock}. */
@@ -85,9 +75,9 @@ export class Meter {
     bench.add(
       'sample',
       async () => {
-        const before = this.#host.processorTime?.() ?? 0;
+        const before = this.#processorTime?.() ?? 0;
         await this.#sample(submit, repeats);
-        processor.push((this.#host.processorTime?.() ?? 0) - before);
+        processor.push((this.#processorTime?.() ?? 0) - before);
       },
       { async: true },
     );
@@ -97,7 +87,7 @@ export class Meter {
     return {
       ms: result.latency.p50 / repeats,
       gpuMs: null,
-      processorMs: this.#host.processorTime ? median(processor) / repeats : null,
+      processorMs: this.#processorTime ? median(processor) / repeats : null,
     };
   }
 
@@ -108,21 +98,16 @@ export class Meter {
       const began = performance.now();
       submit();
       times.push(performance.now() - began);
-      await this.finished();
+      await this.device.finished();
     }
     return median(times);
-  }
-
-  /** Waits until everything that was submitted is done. */
-  async finished(): Promise<void> {
-    await this.#host.wait(this.device.gpu.queue.onSubmittedWorkDone());
   }
 
   /** Wall milliseconds of `repeats` runs and one wait. */
   async #sample(submit: () => void, repeats: number): Promise<number> {
     const began = performance.now();
     for (let i = 0; i < repeats; i++) submit();
-    await this.finished();
+    await this.device.finished();
     return performance.now() - began;
   }
 

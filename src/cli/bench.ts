@@ -6,7 +6,6 @@ import { limitLines, rowTable, shareNote } from '../bench/tables.ts';
 import type { Device } from '../gpu/device.ts';
 import { wholeNumber } from './arguments.ts';
 import { chartFile, jsonTarget, writeChart, writeJson } from './bench-files.ts';
-import { nodeHost } from './bench-host.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import { formatDuration, Progress, type Terminal } from './terminal.ts';
@@ -49,7 +48,7 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
   }
   await withDevice(context, options.adapter, async (device, interruption) => {
     const terminal = options.json === '-' ? { ...context.terminal, out: context.terminal.note } : context.terminal;
-    const meter = new Meter(device, nodeHost, options.runs);
+    const meter = new Meter(device, options.runs, processorTime);
     const began = performance.now();
     terminal.out(deviceLine(device));
     const result = await measured(terminal, meter, options, () => interruption.signal !== undefined);
@@ -99,6 +98,11 @@ export function about(device: Device, { clock }: Meter, runs: number): Record<st
 
 export function deviceLine({ name, isSoftware }: Device): string {
   return `on ${name}${isSoftware ? ', in software: this is the speed of the processor' : ''}`;
+}
+
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function words(text: string): string[] {
