@@ -74,7 +74,7 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
     for (const form of candidateForms(device, product)) {
       device.tuned.set(work, formatForm(form));
       const run = (await step(device, {}, () => multiply(product, ...operands))) as Step<never, Tensor>;
-      const got = (await read(run({}))) as Float32Array;
+      const got = (await read(cast(run({}), 'f32'))) as Float32Array;
       // The first form is the plain tile.
       reference ??= got;
       if (agrees(got, reference, TOLERANCE[product.dtype])) trials.push({ form: formatForm(form), run, times: [] });

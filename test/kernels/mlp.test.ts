@@ -87,12 +87,20 @@ it('takes two launches forward and four backward, biases and all', async () => {
 
 it('refuses what does not fit', () => {
   const at = (...shape: number[]) => tensor(device.current, new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-  expect(() => mlp(at(3, 5), { weight1: at(8, 4), weight2: at(4, 8) })).toThrowErrorMatchingInlineSnapshot(`[ShapeError: mlp: x must be [..., in], and both weights must have the same hidden axis; got x [3, 5], weight1 [8, 4], weight2 [4, 8]]`);
-  expect(() => mlp(at(3, 4), { weight1: at(8, 4), weight2: at(4, 9) })).toThrowErrorMatchingInlineSnapshot(`[ShapeError: mlp: x must be [..., in], and both weights must have the same hidden axis; got x [3, 4], weight1 [8, 4], weight2 [4, 9]]`);
+  expect(() => mlp(at(3, 5), { weight1: at(8, 4), weight2: at(4, 8) })).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: mlp: x must be [..., in], and both weights must have the same hidden axis; got x [3, 5], weight1 [8, 4], weight2 [4, 8]]`,
+  );
+  expect(() => mlp(at(3, 4), { weight1: at(8, 4), weight2: at(4, 9) })).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: mlp: x must be [..., in], and both weights must have the same hidden axis; got x [3, 4], weight1 [8, 4], weight2 [4, 9]]`,
+  );
   expect(() =>
     mlp(at(3, 4), { weight1: at(8, 4), bias1: at(4), weight2: at(4, 8) }),
-  ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: mlp: bias1 must be [8]; got x [3, 4], weight1 [8, 4], weight2 [4, 8], bias1 [4]]`);
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: mlp: bias1 must be [8]; got x [3, 4], weight1 [8, 4], weight2 [4, 8], bias1 [4]]`,
+  );
   expect(() =>
     mlp(at(3, 4), { weight1: at(8, 4), weight2: at(4, 8) }, { residual: at(3, 8) }),
-  ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: mlp: residual must have the shape of the result; got x [3, 4], weight1 [8, 4], weight2 [4, 8], result [3, 4], residual [3, 8]]`);
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: mlp: residual must have the shape of the result; got x [3, 4], weight1 [8, 4], weight2 [4, 8], result [3, 4], residual [3, 8]]`,
+  );
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
+import { cast } from '../../src/kernels/cast.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import {
   candidateForms,
@@ -42,48 +43,55 @@ function product(
 
 describe('every form that the tuner may choose', () => {
   let nth = 0;
-  for (const [m, n, k] of [
-    [68, 44, 36],
-    [67, 43, 35],
-  ] as const) {
-    for (const transposeA of [false, true]) {
-      for (const transposeB of [false, true]) {
-        const turn = nth++;
-        it(`[${m}, ${k}]${transposeA ? 'ᵀ' : ''} · [${k}, ${n}]${transposeB ? 'ᵀ' : ''}`, async () => {
-          const gpu = device.current;
-          const [av, bv, bias] = [values(m * k, 1), values(k * n, 2), values(n, 3)];
-          const a = tensor(gpu, av, transposeA ? [k, m] : [m, k]);
-          const b = tensor(gpu, bv, transposeB ? [n, k] : [k, n]);
-          const wanted = product(
-            m,
-            n,
-            k,
-            (i, s) => av[transposeA ? s * m + i : i * k + s] as number,
-            (s, j) => bv[transposeB ? j * k + s : s * n + j] as number,
-          ).map((x, at) => x + (bias[at % n] as number));
-          const body = () => matmul(a, b, { transposeA, transposeB, bias: tensor(gpu, bias) });
-          const [planned] = productsOf(() => record(new Recording(gpu, false), body));
-          const work = productClass(planned!);
-          // A third of the forms in each case: all come up in some, and each pipeline takes its time to compile.
-          const split: MatmulForm[] = [
-            { kind: 'tile', micro: 4, parts: 2 },
-            { kind: 'tile', micro: 8, parts: 3 },
-          ];
-          const forms = [...candidateForms(gpu, planned!), ...split].filter((_, i) => i % 3 === turn % 3);
-          expect(forms.length).toBeGreaterThan(0);
-          try {
-            for (const form of forms) {
-              gpu.tuned.set(work, formatForm(form));
-              expect(chooseForm(gpu, planned!)).toEqual(form);
-              const [got] = await readAll([body()]);
-              close(got as Float32Array, wanted, 2e-6, formatForm(form));
-            }
-          } finally {
-            gpu.tuned.delete(work);
-          }
-        });
+  const cases = [false, true].flatMap((transposeA) =>
+    [false, true].flatMap((transposeB) =>
+      (
+        [
+          [68, 44, 36],
+          [67, 43, 35],
+        ] as const
+      ).map((sizes) => ({ sizes, transposeA, transposeB, dtype: 'f32' as const })),
+    ),
+  );
+  const narrow = [cases[1], cases[4], cases[6]].map((one) => ({ ...one!, dtype: 'f16' as const }));
+  for (const { sizes, transposeA, transposeB, dtype } of [...cases, ...narrow]) {
+    const [m, n, k] = sizes;
+    const turn = nth++;
+    it(`${dtype} [${m}, ${k}]${transposeA ? 'ᵀ' : ''} · [${k}, ${n}]${transposeB ? 'ᵀ' : ''}`, async ({ skip }) => {
+      const gpu = device.current;
+      skip(dtype === 'f16' && !gpu.features.has('shader-f16'), 'this device has no f16');
+      const [av, bv, bias] = [values(m * k, 1), values(k * n, 2), values(n, 3)];
+      const a = tensor(gpu, av, transposeA ? [k, m] : [m, k]);
+      const b = tensor(gpu, bv, transposeB ? [n, k] : [k, n]);
+      const wanted = product(
+        m,
+        n,
+        k,
+        (i, s) => av[transposeA ? s * m + i : i * k + s] as number,
+        (s, j) => bv[transposeB ? j * k + s : s * n + j] as number,
+      ).map((x, at) => x + (bias[at % n] as number));
+      const body = () =>
+        matmul(cast(a, dtype), cast(b, dtype), { transposeA, transposeB, bias: cast(tensor(gpu, bias), dtype) });
+      const [planned] = productsOf(() => record(new Recording(gpu, false), body));
+      const work = productClass(planned!);
+      // A third of the forms in each case: all come up in some, and each pipeline takes its time to compile.
+      const split: MatmulForm[] = [
+        { kind: 'tile', micro: 4, parts: 2 },
+        { kind: 'tile', micro: 8, parts: 3 },
+      ];
+      const forms = [...candidateForms(gpu, planned!), ...split].filter((_, i) => i % 3 === turn % 3);
+      expect(forms.length).toBeGreaterThan(0);
+      try {
+        for (const form of forms) {
+          gpu.tuned.set(work, formatForm(form));
+          expect(chooseForm(gpu, planned!)).toEqual(form);
+          const [got] = await readAll([cast(body(), 'f32')]);
+          close(got as Float32Array, wanted, dtype === 'f16' ? 2e-3 : 2e-6, formatForm(form));
+        }
+      } finally {
+        gpu.tuned.delete(work);
       }
-    }
+    });
   }
 });
 
@@ -106,6 +114,15 @@ it('measures each class of products once, and steps made afterwards use what it 
   const tuned = await readAll(body());
   close(tuned[0] as Float32Array, Float64Array.from(plain[0] as Float32Array), 2e-6, 'tuned');
   expect(await tune(gpu, body, { runs: 1, save: false })).toEqual([]);
+  gpu.tuned.clear();
+});
+
+it('measures products of f16 too', async ({ skip }) => {
+  const gpu = device.current;
+  skip(!gpu.features.has('shader-f16'), 'this device has no f16');
+  const half = (seed: number) => cast(tensor(gpu, values(32 * 32, seed), [32, 32]), 'f16');
+  const [found] = await tune(gpu, () => matmul(half(1), half(2)), { runs: 1, save: false });
+  expect(found?.work).toMatch(/^matmul f16 /);
   gpu.tuned.clear();
 });
 

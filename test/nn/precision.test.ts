@@ -29,15 +29,15 @@ function transformer() {
 const distance = (a: Tensor, b: Tensor) => mean(square(sub(cast(a, 'f32'), b)));
 
 describe('HalfPrecision', () => {
-  it('refuses a device without f16', () => {
-    if (halves()) return;
+  it('refuses a device without f16', ({ skip }) => {
+    skip(halves(), 'this device has f16');
     const { model } = transformer();
     const optimizer = new AdamW(device.current, parameters(model));
     expect(() => new HalfPrecision(model, optimizer)).toThrow(/has no f16 arithmetic \(shader-f16\); train in f32$/);
   });
 
-  it('gives the gradients of f32, to the precision of f16, and the parameters back', async () => {
-    if (!halves()) return;
+  it('gives the gradients of f32, to the precision of f16, and the parameters back', async ({ skip }) => {
+    skip(!halves(), 'this device has no f16');
     const { model, x, y } = transformer();
     const optimizer = new AdamW(device.current, parameters(model));
     const half = new HalfPrecision(model, optimizer);
@@ -69,8 +69,10 @@ describe('HalfPrecision', () => {
     });
   });
 
-  it('survives overflow: the update is skipped, the scale falls until it fits, then the model learns', async () => {
-    if (!halves()) return;
+  it('survives overflow: the update is skipped, the scale falls until it fits, then the model learns', async ({
+    skip,
+  }) => {
+    skip(!halves(), 'this device has no f16');
     const { model, x, y } = transformer();
     const optimizer = new AdamW(device.current, parameters(model), { weightDecay: 0 });
     const half = new HalfPrecision(model, optimizer);
@@ -102,8 +104,8 @@ describe('HalfPrecision', () => {
     expect(losses.at(-1)).toBeLessThan((losses[0] as number) / 4);
   });
 
-  it('gives parameters back when the body fails', () => {
-    if (!halves()) return;
+  it('gives parameters back when the body fails', ({ skip }) => {
+    skip(!halves(), 'this device has no f16');
     const { model } = transformer();
     const optimizer = new AdamW(device.current, parameters(model));
     const before = [...parameters(model).values()];

@@ -80,8 +80,8 @@ describe('Trainer', () => {
   });
 
   for (const changes of [{}, { micro: 2 }, { precision: 'f16' }, { precision: 'f16', micro: 2 }] as const) {
-    it(`goes on from a saved state to the bit: ${JSON.stringify(changes)}`, async () => {
-      if ('precision' in changes && !halves()) return;
+    it(`goes on from a saved state to the bit: ${JSON.stringify(changes)}`, async ({ skip }) => {
+      skip('precision' in changes && !halves(), 'this device has no f16');
       const whole = await trainer(changes);
       // So large that the first updates are skipped.
       if ('precision' in changes) whole.scale.value = 2 ** 30;
@@ -116,8 +116,8 @@ describe('Trainer', () => {
     });
   }
 
-  it('trains in f16 as in f32', async () => {
-    if (!halves()) return;
+  it('trains in f16 as in f32', async ({ skip }) => {
+    skip(!halves(), 'this device has no f16');
     const [a, b] = [await trainer({ epochs: 10 }), await trainer({ epochs: 10, precision: 'f16' })];
     const [wide, narrow] = [(await steps(a)).at(-1)?.loss as number, (await steps(b)).at(-1)?.loss as number];
     expect(Math.abs(narrow / wide - 1)).toBeLessThan(0.02);
