@@ -1,4 +1,3 @@
-import type { Device } from '../gpu/device.ts';
 import { square } from '../kernels/pointwise.ts';
 import { randomUniform } from '../kernels/random.ts';
 import { mean } from '../kernels/reduce.ts';
@@ -85,17 +84,13 @@ function zeroSegTraining(name: string, config: ZeroSegConfig, batch: number): Wo
   return {
     name: `${name}, batch ${batch}, training step`,
     group: 'whole steps',
-    prepare: (lend) => trainingBody(lend, config, batch).body,
+    prepare: (lend) => trainingBody(lend, config, batch),
   };
 }
 
 /** A training step of ZeroSeg on random images: masked encoder, decoder, head, three losses, AdamW with clipping. */
-export function trainingBody(
-  lend: Lend,
-  config: ZeroSegConfig,
-  batch: number,
-): { body: () => Tensor; weightBytes: number } {
-  const { device }: { device: Device } = lend;
+export function trainingBody(lend: Lend, config: ZeroSegConfig, batch: number): () => Tensor {
+  const { device } = lend;
   const model = new ZeroSeg(newWeights(device, 0), config);
   for (const t of parameters(model).values()) lend.keep(t);
   const optimizer = lend.keep(new AdamW(device, parameters(model), { maxNorm: 5 }));
@@ -103,7 +98,7 @@ export function trainingBody(
   const views = lend([batch, viewCount(config.grids), config.clip_dim]);
   const key = lend([2], Uint32Array.of(1, 2));
   const rates = lend([optimizer.rateCount], optimizer.rates(1, 1e-5));
-  const body = () => {
+  return () => {
     const { total } = model.forward({
       image,
       views,
@@ -116,5 +111,4 @@ export function trainingBody(
     optimizer.update(gradients(total, optimizer.parameters) as Tensor[], rates);
     return total;
   };
-  return { body, weightBytes: optimizer.bytes };
 }

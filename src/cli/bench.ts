@@ -1,14 +1,16 @@
-import { Command } from 'commander';
-import { type BenchResult, bench, chooseWorkloads } from '../bench/bench.ts';
-import { shareChart } from '../bench/charts.ts';
+import { Command, Option } from 'commander';
+import { bench, chooseWorkloads } from '../bench/bench.ts';
+import { growthChart, shareChart } from '../bench/charts.ts';
+import { growthLines, growthPanels, measureGrowth } from '../bench/growth.ts';
 import { Meter } from '../bench/meter.ts';
 import { limitLines, rowTable, shareNote } from '../bench/tables.ts';
+import { tunedTable, tuneSteps } from '../bench/tuning.ts';
 import type { Device } from '../gpu/device.ts';
 import { wholeNumber } from './arguments.ts';
 import { chartFile, jsonTarget, writeChart, writeJson } from './bench-files.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
-import { formatDuration, Progress, type Terminal } from './terminal.ts';
+import { count, formatDuration, Progress, quietTerminal, type Terminal } from './terminal.ts';
 import { version } from './version.ts';
 
 interface BenchArguments {
@@ -16,6 +18,8 @@ interface BenchArguments {
   readonly filter?: readonly string[];
   readonly quick?: boolean;
   readonly full?: boolean;
+  readonly growth?: boolean;
+  readonly tune?: boolean;
   readonly json?: string;
   readonly chart?: string;
   readonly adapter?: string;
@@ -27,77 +31,124 @@ export function benchCommand(context: Context): Command {
     .description("measure kernels and training steps against this device's own limits")
     .option('--runs <n>', 'runs of each; the median is told', wholeNumber(), 7)
     .option('--filter <words>', 'only work with one of these words in its name or group, with commas between', words)
-    .option('--quick', 'small shapes: seconds on a GPU, about a minute without')
-    .option('--full', 'a training step of the ViT-B/16 model too')
-    .option('--json <file>', 'write everything that was measured; - prints it instead of the table', jsonTarget)
-    .option('--chart <file>', 'draw the shares of the limit, as .svg or .png', chartFile)
+    .option('--quick', 'small shapes: seconds on a GPU, half a minute without')
+    .option('--full', 'the ViT-B/16 model too: minutes without a GPU')
+    .addOption(
+      new Option('--growth', 'instead: how a training step grows with batch, patches and width').conflicts([
+        'tune',
+        'filter',
+        'full',
+      ]),
+    )
+    .addOption(
+      new Option('--tune', 'instead: find the fastest matmul forms for this device, and keep them').conflicts([
+        'filter',
+        'chart',
+      ]),
+    )
+    .option('--json <file>', 'write everything that was measured; - prints it instead of the tables', jsonTarget)
+    .option('--chart <file>', 'draw what was measured, as .svg or .png', chartFile)
     .option(...adapterOption)
     .addHelpText(
       'after',
-      '\nExamples:\n  zeroseg bench --quick\n  zeroseg bench --filter matmul,attention --runs 20 --chart shares.svg',
+      '\nExamples:\n  zeroseg bench --quick\n  zeroseg bench --filter matmul,attention --runs 20 --chart shares.svg\n' +
+        '  zeroseg bench --growth --chart growth.png\n  zeroseg bench --tune',
     )
     .action((options: BenchArguments) => run(context, options));
 }
 
+/** What a kind of measurement needs, and how it reports. */
+interface Session {
+  readonly device: Device;
+  readonly meter: Meter;
+  readonly options: BenchArguments;
+  /** Tables go here; with `--json -` nowhere but to standard error. */
+  readonly terminal: Terminal;
+  readonly stopped: () => boolean;
+  readonly progress: (name: string, done: number, of: number) => void;
+  /** Where and with what it was measured, for a chart. */
+  readonly where: string;
+}
+
 async function run(context: Context, options: BenchArguments): Promise<void> {
-  if (chooseWorkloads(options).length === 0) {
-    const groups = [...new Set(chooseWorkloads({}).map(({ group }) => group))];
-    throw new UsageError(
-      `bench: no work has ${options.filter?.map((word) => `'${word}'`).join(' or ')} in its name or group; groups are ${groups.join(', ')}`,
-    );
-  }
+  if (!options.tune && !options.growth) checkFilter(options);
   await withDevice(context, options.adapter, async (device, interruption) => {
-    const terminal = options.json === '-' ? { ...context.terminal, out: context.terminal.note } : context.terminal;
-    const meter = new Meter(device, options.runs, processorTime);
+    const terminal = options.json === '-' ? quietTerminal(context.terminal) : context.terminal;
     const began = performance.now();
-    terminal.out(deviceLine(device));
-    const result = await measured(terminal, meter, options, () => interruption.signal !== undefined);
-    if (options.json !== '-') {
-      for (const line of [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock)])
-        terminal.out(line);
+    const meter = new Meter(device, options.runs, processorTime);
+    let bar: Progress | undefined;
+    const session: Session = {
+      device,
+      meter,
+      options,
+      terminal,
+      stopped: () => interruption.signal !== undefined,
+      progress(name, done, of) {
+        bar ??= new Progress(terminal, 'measuring', of, 'pieces');
+        bar.at(done, name);
+      },
+      where: `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`,
+    };
+    terminal.out(`on ${device.name}${device.isSoftware ? ', in software: this is the speed of the processor' : ''}`);
+    const work = options.tune ? tuning : options.growth ? growth : shares;
+    try {
+      const measured = await work(session, () => bar?.stop());
+      await writeJson(context.terminal, options.json, { ...about(device, meter, options), ...measured });
+    } finally {
+      bar?.stop();
     }
-    await writeJson(context.terminal, options.json, { ...about(device, meter, options.runs), ...result });
-    if (options.chart) {
-      const subtitle = `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`;
-      await writeChart(options.chart, shareChart(result.rows, "Share of the device's own limit", subtitle));
-      terminal.out(`chart: ${options.chart}`);
-    }
-    terminal.out(`${result.rows.length} measured in ${formatDuration((performance.now() - began) / 1000)}`);
+    terminal.out(`in ${formatDuration((performance.now() - began) / 1000)}`);
     if (interruption.signal) throw new Interrupted(interruption.signal);
   });
 }
 
-async function measured(
-  terminal: Terminal,
-  meter: Meter,
-  { quick = false, full = false, filter = [] }: BenchArguments,
-  stopped: () => boolean,
-): Promise<BenchResult> {
-  let progress: Progress | undefined;
-  try {
-    return await bench(meter, {
-      quick,
-      full,
-      filter,
-      stopped,
-      progress(name, done, of) {
-        progress ??= new Progress(terminal, 'measuring', of, 'pieces');
-        progress.at(done, name);
-      },
-    });
-  } finally {
-    progress?.stop();
+async function shares(session: Session, measured: () => void): Promise<object> {
+  const { meter, options, terminal, stopped, progress, where } = session;
+  const result = await bench(meter, { ...options, stopped, progress });
+  measured();
+  for (const line of [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock)]) {
+    terminal.out(line);
   }
+  await draw(session, shareChart(result.rows, "Share of the device's own limit", where));
+  return result;
+}
+
+async function growth(session: Session, measured: () => void): Promise<object> {
+  const { meter, options, terminal, stopped, progress, where } = session;
+  const found = await measureGrowth(meter, { ...options, stopped, progress });
+  measured();
+  for (const line of growthLines(found, meter.clock)) terminal.out(line);
+  await draw(session, growthChart(growthPanels(found), 'How time and memory grow', where));
+  return { growth: found };
+}
+
+async function tuning({ device, options, terminal }: Session): Promise<object> {
+  const tuned = await tuneSteps(device, {
+    ...options,
+    again: true,
+    progress: ({ work, chosen }, done, of) => terminal.note(`${done}/${of} ${work}: ${chosen}`),
+  });
+  for (const line of tunedTable(tuned)) terminal.out(line);
+  terminal.out(`${count(tuned.length, 'classes')} kept for later runs on this adapter`);
+  return { tuned };
+}
+
+async function draw({ options, terminal }: Session, chart: Parameters<typeof writeChart>[1]): Promise<void> {
+  if (options.chart === undefined) return;
+  await writeChart(options.chart, chart);
+  terminal.out(`chart: ${options.chart}`);
 }
 
 /** What a result was measured on. */
-export function about(device: Device, { clock }: Meter, runs: number): Record<string, unknown> {
-  const { name, isSoftware, features } = device;
-  return { version, adapter: name, software: isSoftware, features: [...features].sort(), clock, runs };
+function about({ name, isSoftware, features }: Device, { clock }: Meter, { runs, quick = false }: BenchArguments) {
+  return { version, adapter: name, software: isSoftware, features: [...features].sort(), clock, runs, quick };
 }
 
-export function deviceLine({ name, isSoftware }: Device): string {
-  return `on ${name}${isSoftware ? ', in software: this is the speed of the processor' : ''}`;
+function checkFilter(options: BenchArguments): void {
+  if (chooseWorkloads(options).length > 0) return;
+  const wanted = options.filter?.map((word) => `'${word}'`).join(' or ');
+  const groups = [...new Set(chooseWorkloads({}).map(({ group }) => group))].join(', ');
+  throw new UsageError(`bench: no work has ${wanted} in its name or group; the groups are ${groups}`);
 }
 
 function processorTime(): number {

@@ -1,0 +1,30 @@
+import type { Device } from '../gpu/device.ts';
+import { type Tuned, type TuneOptions, tune } from '../kernels/tune.ts';
+import { stepWorkloads } from './steps.ts';
+import { digits, markdownTable } from './tables.ts';
+import { lending } from './workloads.ts';
+
+/** Tunes every matrix product of the whole steps, of which larger ones share the classes; see {@link tune}. */
+export async function tuneSteps(
+  device: Device,
+  { quick = false, full = false, ...options }: TuneOptions & { readonly quick?: boolean; readonly full?: boolean },
+): Promise<Tuned[]> {
+  return lending(device, async (lend) => {
+    const bodies = stepWorkloads(quick, full).map(({ prepare }) => prepare(lend));
+    return tune(device, () => bodies.map((body) => body()), options);
+  });
+}
+
+/** What was chosen. */
+export function tunedTable(tuned: readonly Tuned[]): string[] {
+  return markdownTable(
+    ['class of products', 'chosen form', 'ms by default', 'ms tuned', 'times as fast'],
+    tuned.map(({ work, chosen, before, after }) => [
+      work,
+      chosen,
+      digits(before),
+      digits(after),
+      (before / after).toFixed(2),
+    ]),
+  );
+}
