@@ -107,7 +107,7 @@ export interface Panel {
 /** Panels side by side, two in a row: points and fitted lines, both axes logarithmic. */
 export function growthChart(panels: readonly Panel[], title: string, subtitle: string): Chart {
   const [panelWidth, panelHeight, top] = [460, 320, 64];
-  const columns = Math.min(2, panels.length);
+  const columns = Math.max(1, Math.min(2, panels.length));
   const shapes: string[] = [];
   const texts: ChartText[] = [
     { text: title, x: 16, y: 28, size: 17, anchor: 'start', colour: ink },

@@ -129,7 +129,7 @@ async function tuning({ device, options, terminal }: Session): Promise<object> {
     progress: ({ work, chosen }, done, of) => terminal.note(`${done}/${of} ${work}: ${chosen}`),
   });
   for (const line of tunedTable(tuned)) terminal.out(line);
-  terminal.out(`${count(tuned.length, 'classes')} kept for later runs on this adapter`);
+  terminal.out(`${count(tuned.length, 'forms')} kept for later runs on this adapter`);
   return { tuned };
 }
 

@@ -1,0 +1,267 @@
+import { describe, expect, test } from 'vitest';
+import { bench, chooseWorkloads, type Row } from '../../src/bench/bench.ts';
+import { growthChart, shareChart, svg } from '../../src/bench/charts.ts';
+import { fitPower, growthLines, growthPanels } from '../../src/bench/growth.ts';
+import { measureLimits } from '../../src/bench/limits.ts';
+import { Meter } from '../../src/bench/meter.ts';
+import { digits, rowTable } from '../../src/bench/tables.ts';
+import { lending } from '../../src/bench/workloads.ts';
+import { attention } from '../../src/kernels/attention.ts';
+import { scale } from '../../src/kernels/pointwise.ts';
+import { gradients } from '../../src/tensor/grad.ts';
+import { readAll } from '../../src/tensor/read.ts';
+import { step } from '../../src/tensor/step.ts';
+import { Tensor } from '../../src/tensor/tensor.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+
+describe('measuring', () => {
+  test("a device's limits are finite and positive, and fit together", async () => {
+    const limits = await measureLimits(new Meter(device.current, 1), true);
+    const { flopsForm, perMs, ...numbers } = limits;
+    for (const [name, value] of [...Object.entries(numbers), ...Object.entries(perMs)]) {
+      expect(Number.isFinite(value) && value > 0, `${name} is ${value}`).toBe(true);
+    }
+    expect(flopsForm).toMatch(/^(f32|vec4f), \d+ chains × \d+$/);
+    // Without a processor's clock, rates and shares go by the same clock.
+    expect(perMs.flops).toBeCloseTo(limits.flopsPerSecond / 1e3, 0);
+    expect(perMs.bytes).toBeCloseTo(limits.bytesPerSecond / 1e3, 0);
+    // Nothing computes slower than 0.1 GFLOP/s, or launches an empty kernel in a tenth of a second.
+    expect(limits.flopsPerSecond).toBeGreaterThan(1e8);
+    expect(limits.dispatchUs).toBeLessThan(1e5);
+  });
+
+  test('twice the work takes longer, and its launches and bytes are told', async () => {
+    const meter = new Meter(device.current, 3);
+    const [small, large] = await lending(device.current, async (lend) => {
+      const [x, y] = [lend([2 ** 12]), lend([2 ** 21])];
+      return [await meter.measure(() => scale(x, 2)), await meter.measure(() => scale(y, 2))] as const;
+    });
+    expect(large.ms).toBeGreaterThan(small.ms);
+    expect([small.dispatches, small.bytes, large.bytes]).toEqual([1, 4 * 2 ** 12, 4 * 2 ** 21]);
+  });
+
+  test('a processor clock decides on software adapters, timestamps on others', () => {
+    let clock = 0;
+    const meter = new Meter(device.current, 1, () => clock++);
+    const times = { ms: 3, gpuMs: 2, processorMs: 5 };
+    expect(meter.clock).toBe(device.current.isSoftware ? 'processor' : 'gpu');
+    expect(meter.cost(times)).toBe(device.current.isSoftware ? 5 : 2);
+    expect(new Meter(device.current, 1).clock).toBe(device.current.isSoftware ? 'wall' : 'gpu');
+  });
+
+  test('every workload frees what it took', async () => {
+    for (const { name, prepare } of chooseWorkloads({ quick: true })) {
+      const before = device.current.bytes;
+      const during = await lending(device.current, async (lend) => {
+        prepare(lend);
+        return device.current.bytes;
+      });
+      expect(during, name).toBeGreaterThan(before);
+      expect(device.current.bytes, name).toBe(before);
+    }
+  });
+
+  test('every quick workload gives finite numbers', async () => {
+    for (const { name, prepare } of chooseWorkloads({ quick: true })) {
+      await lending(device.current, async (lend) => {
+        using run = await step(device.current, {}, prepare(lend));
+        const results = run({}) as undefined | Tensor | Record<string, Tensor>;
+        const tensors = results instanceof Tensor ? [results] : Object.values(results ?? {});
+        expect(tensors.length, name).toBeGreaterThan(0);
+        const values = await readAll(tensors);
+        expect(
+          values.every((array) => array.every((x) => Number.isFinite(x))),
+          name,
+        ).toBe(true);
+      });
+    }
+  });
+
+  test('what a filter leaves is measured, with rates and shares', async () => {
+    const told: string[] = [];
+    const { rows } = await bench(new Meter(device.current, 1), {
+      quick: true,
+      filter: ['SOFTMAX', '192×32'],
+      progress: (name, done, of) => told.push(`${done}/${of} ${name}`),
+    });
+    expect(told).toEqual([
+      "0/4 the device's limits",
+      '1/4 batched 4×192×32×192',
+      '2/4 batched 4×192×192×32',
+      '3/4 softmax [2364, 197]',
+    ]);
+    expect(
+      rows.map(({ gflops, gigabytesPerSecond, share }) => [gflops, gigabytesPerSecond, share].map(Boolean)),
+    ).toEqual([
+      [true, false, true],
+      [true, false, true],
+      [false, true, true],
+    ]);
+    for (const row of rows) expect(row.share).toBeGreaterThan(0);
+  });
+
+  test('a bench that is told to stop ends with what it has', async () => {
+    const rows: Row[] = [];
+    const result = await bench(new Meter(device.current, 1), {
+      quick: true,
+      filter: ['rows'],
+      row: (row) => rows.push(row),
+      stopped: () => rows.length === 1,
+    });
+    expect(result.rows).toEqual(rows);
+    expect(rows).toHaveLength(1);
+  });
+});
+
+describe('workloads', () => {
+  test('the ragged pairs, the gradients and the whole steps are there', () => {
+    const names = chooseWorkloads({}).map(({ name }) => name);
+    for (const name of [
+      'matmul 1024³',
+      'matmul 788×768×3072',
+      'batched 12×192×64×192',
+      'batched 12×197×64×197',
+      'attention [2, 12, 197, 64], ViT-B, forward + backward',
+      'sum [4194304]',
+      'AdamW over 10 M parameters, clipped',
+      'ViT block [4, 197, 384], 6 heads, MLP 1536, training step',
+      'ZeroSeg tiny, batch 8, training step',
+    ]) {
+      expect(names).toContain(name);
+    }
+    expect(new Set(chooseWorkloads({ full: true }).map(({ name }) => name)).size).toBe(
+      chooseWorkloads({ full: true }).length,
+    );
+    expect(chooseWorkloads({ full: true }).length).toBe(names.length + 1);
+    expect(chooseWorkloads({ filter: ['no such thing'] })).toEqual([]);
+  });
+
+  test('FLOP are those of the products', () => {
+    const flops = (name: string) => chooseWorkloads({}).find((one) => one.name.startsWith(name))?.flops;
+    expect(flops('matmul 512³')).toBe(2 * 512 ** 3);
+    expect(flops('batched 12×197×64×197')).toBe(2 * 12 * 197 * 64 * 197);
+    expect(flops('ViT block')).toBe(
+      // qkv and projection; two layers of the MLP; scores and values.
+      2 * 4 * 197 * (384 * 3 * 384 + 384 * 384 + 2 * 384 * 1536 + 2 * 197 * 384),
+    );
+  });
+});
+
+describe('how things grow', () => {
+  test('a power law is found in its own points', () => {
+    const law = fitPower([1, 2, 4, 8].map((x) => [x, 3 * x ** 1.5]));
+    expect(law.exponent).toBeCloseTo(1.5, 10);
+    expect(law.factor).toBeCloseTo(3, 10);
+  });
+
+  test('memory of attention grows as the tokens, forward and backward', async () => {
+    const points: [number, number][] = [];
+    for (const tokens of [128, 256, 512, 1024]) {
+      await lending(device.current, async (lend) => {
+        const [q, k, v, dy] = Array.from({ length: 4 }, () => lend([1, 2, tokens, 16])) as [
+          Tensor,
+          Tensor,
+          Tensor,
+          Tensor,
+        ];
+        using run = await step(device.current, {}, () => {
+          const y = attention(q, k, v);
+          return [y, ...gradients(y, [q, k, v], dy)];
+        });
+        points.push([tokens, run.memory.planned + run.memory.own]);
+      });
+    }
+    expect(fitPower(points).exponent).toBeCloseTo(1, 1);
+  });
+});
+
+const row = (name: string, share: number | null): Row => ({
+  name,
+  group: 'a <group>',
+  ms: 1.5,
+  gpuMs: null,
+  processorMs: 2.25,
+  dispatches: 3,
+  bytes: 4e6,
+  gflops: 1234.5,
+  gigabytesPerSecond: null,
+  share,
+});
+
+describe('what is shown', () => {
+  test('a table to paste, without empty columns', () => {
+    expect(rowTable([row('one', 0.5), row('another', null)])).toMatchInlineSnapshot(`
+      [
+        "|               |   ms | CPU ms | GFLOP/s | % of limit | dispatches |   MB |",
+        "| ------------- | ---: | -----: | ------: | ---------: | ---------: | ---: |",
+        "| **a <group>** |      |        |         |            |            |      |",
+        "| one           | 1.50 |   2.25 |   1 235 |       50.0 |          3 | 4.00 |",
+        "| another       | 1.50 |   2.25 |   1 235 |            |          3 | 4.00 |",
+      ]
+    `);
+    expect([0.01234, 1.234, 12.34, 123.4, 12345.6].map(digits)).toEqual(['0.012', '1.23', '12.3', '123', '12 346']);
+  });
+
+  test('a bar for every share, as long as the share; words are escaped', () => {
+    const drawn = svg(
+      shareChart([row('half & half', 0.5), row('all', 1), row('nothing known', null)], 'title', 'where'),
+    );
+    const bars = [...drawn.matchAll(/<rect x="[\d.]+" y="\d+" width="([\d.]+)"/g)].map(([, width]) => Number(width));
+    expect(bars).toHaveLength(2);
+    expect((bars[0] as number) * 2).toBeCloseTo(bars[1] as number, 0);
+    expect(drawn).toContain('half &amp; half');
+    expect(drawn).toContain('a &lt;group&gt;');
+    expect(drawn).not.toContain('nothing known');
+    expectWellFormed(drawn);
+  });
+
+  test('a point for every measurement, and lines with their exponents', () => {
+    const points = [1, 2, 4].map((size) => ({ size, ms: size < 4 ? 3 * size : null, bytes: 1e6 * size ** 2 }));
+    const growth = {
+      what: 'step',
+      along: 'batch',
+      stays: 'width 8',
+      points,
+      time: { exponent: 1, factor: 3 },
+      memory: { exponent: 2, factor: 1e6 },
+    };
+    const drawn = svg(growthChart(growthPanels([growth]), 'title', 'where'));
+    expect(drawn.match(/<circle /g)).toHaveLength(5);
+    expect(drawn).toContain('time: grows as x^1.00');
+    expect(drawn).toContain('memory: grows as x^2.00');
+    expectWellFormed(drawn);
+    expect(growthLines([growth], 'wall')).toMatchInlineSnapshot(`
+      [
+        "**step** against batch (width 8): time ∝ batch^1.00, memory ∝ batch^2.00",
+        "",
+        "| batch | ms (wall) | MB planned |",
+        "| ----- | --------: | ---------: |",
+        "| 1     |      3.00 |       1.00 |",
+        "| 2     |      6.00 |       4.00 |",
+        "| 4     |           |       16.0 |",
+        "",
+      ]
+    `);
+  });
+
+  test('a chart of nothing is a chart', () => {
+    expectWellFormed(svg(shareChart([], 'title', 'where')));
+    expectWellFormed(svg(growthChart([], 'title', 'where')));
+  });
+});
+
+/** Every tag is closed, in order; numbers are numbers; one root. */
+function expectWellFormed(text: string): void {
+  const open: string[] = [];
+  let roots = 0;
+  for (const [, close, name = '', , self] of text.matchAll(/<(\/?)([a-z]+)((?:\s[\w:-]+="[^"<>]*")*)(\/?)>/g)) {
+    if (close) expect(open.pop()).toBe(name);
+    else if (open.length === 0) roots++;
+    if (!close && !self) open.push(name);
+  }
+  expect([open, roots]).toEqual([[], 1]);
+  expect(text.replaceAll(/<[^<>]*>/g, '')).not.toMatch(/[<>]|&(?!(amp|lt|gt);)/);
+  expect(text).not.toMatch(/NaN|Infinity|undefined/);
+}
