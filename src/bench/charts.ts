@@ -50,7 +50,7 @@ export function shareChart(rows: readonly Row[], title: string, subtitle: string
   const measured = rows.filter((row) => row.share !== null);
   const groups = [...new Set(measured.map(({ group }) => group))];
   const [width, bar, gap, heading, top] = [920, 16, 6, 26, 78];
-  const left = 16 + 6.4 * Math.max(20, ...measured.map(({ name }) => name.length));
+  const left = 16 + 7 * Math.max(20, ...measured.map(({ name }) => name.length));
   const right = width - 64;
   const most = Math.max(1, ...measured.map(({ share }) => share as number));
   const x = (share: number) => left + ((right - left) * share) / Math.min(most, 1.25);

@@ -75,8 +75,8 @@ export function kernelWorkloads(quick: boolean): Workload[] {
   return [
     ...(quick ? [256] : [512, 1024]).map((n) => product(`matmul ${n}³`, [], n, n, n)),
     product(`matmul ${tokens}×${dim}×${hidden}`, [], tokens, dim, hidden),
-    product('its gradient dx', [], tokens, hidden, dim, { transposeB: true }),
-    product('its gradient dw', [], dim, tokens, hidden, { transposeA: true }),
+    product(`gradient dx of ${tokens}×${dim}×${hidden}`, [], tokens, hidden, dim, { transposeB: true }),
+    product(`gradient dw of ${tokens}×${dim}×${hidden}`, [], dim, tokens, hidden, { transposeA: true }),
     ...[192, 197].map((n) => product(`batched ${heads}×${n}×${width}×${n}`, [heads], n, width, n)),
     ...[192, 197].map((n) => product(`batched ${heads}×${n}×${n}×${width}`, [heads], n, n, width)),
     linearGelu(tokens, dim, hidden),
