@@ -11,7 +11,7 @@ export type CheckpointResults = Tensor | readonly Tensor[] | { readonly [name: s
  * memory cost"): what it makes on the way takes no memory until then, for the price of one more forward pass.
  *
  * ```ts
- * const before = step(device, { x: [64, 197, 384] }, ({ x }) => {
+ * const train = await step(device, { x: [64, 197, 384] }, ({ x }) => {
  *   let y = x;
  *   for (const block of blocks) y = checkpoint((y) => block.forward(y), y);
  *   return gradients(mean(y), weights);
