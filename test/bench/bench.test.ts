@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { bench, chooseWorkloads, type Row } from '../../src/bench/bench.ts';
 import { growthChart, shareChart, svg } from '../../src/bench/charts.ts';
 import { fitPower, growthLines, growthPanels } from '../../src/bench/growth.ts';
@@ -49,6 +49,24 @@ describe('measuring', () => {
     expect(meter.clock).toBe(device.current.isSoftware ? 'processor' : 'gpu');
     expect(meter.cost(times)).toBe(device.current.isSoftware ? 5 : 2);
     expect(new Meter(device.current, 1).clock).toBe(device.current.isSoftware ? 'wall' : 'gpu');
+  });
+
+  test('as on a GPU: timestamps are read, and decide', async () => {
+    const gpu = device.current;
+    if (!gpu.features.has('timestamp-query')) return;
+    const software = vi.spyOn(gpu, 'isSoftware', 'get').mockReturnValue(false);
+    try {
+      const meter = new Meter(gpu, 1, () => 0);
+      const measured = await lending(gpu, (lend) => {
+        const x = lend([2 ** 20]);
+        return meter.measure(() => scale(x, 2));
+      });
+      expect(meter.clock).toBe('gpu');
+      expect(measured.gpuMs).toBeGreaterThan(0);
+      expect(meter.cost(measured)).toBe(measured.gpuMs);
+    } finally {
+      software.mockRestore();
+    }
   });
 
   test('every workload frees what it took', async () => {
