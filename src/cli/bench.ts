@@ -14,7 +14,7 @@ import { count, formatDuration, Progress, quietTerminal, type Terminal } from '.
 import { version } from './version.ts';
 
 interface BenchArguments {
-  readonly runs: number;
+  readonly runs?: number;
   readonly filter?: readonly string[];
   readonly quick?: boolean;
   readonly full?: boolean;
@@ -25,11 +25,13 @@ interface BenchArguments {
   readonly adapter?: string;
 }
 
+const RUNS = 7;
+
 /** `zeroseg bench`: this machine's limits, and what kernels and training steps make of them. */
 export function benchCommand(context: Context): Command {
   return new Command('bench')
     .description("measure kernels and training steps against this device's own limits")
-    .option('--runs <n>', 'runs of each; the median is told', wholeNumber(), 7)
+    .option('--runs <n>', `runs of each; the median is told (default: ${RUNS}; for --tune 5)`, wholeNumber())
     .option('--filter <words>', 'only work with one of these words in its name or group, with commas between', words)
     .option('--quick', 'small shapes: seconds on a GPU, half a minute without')
     .option('--full', 'the ViT-B/16 model too: minutes without a GPU')
@@ -41,7 +43,7 @@ export function benchCommand(context: Context): Command {
       ]),
     )
     .addOption(
-      new Option('--tune', 'instead: find the fastest matmul forms for this device, and keep them').conflicts([
+      new Option('--tune', 'instead: find the fastest matmul forms for this device, and keep them; minutes').conflicts([
         'filter',
         'chart',
       ]),
@@ -75,7 +77,7 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
   await withDevice(context, options.adapter, async (device, interruption) => {
     const terminal = options.json === '-' ? quietTerminal(context.terminal) : context.terminal;
     const began = performance.now();
-    const meter = new Meter(device, options.runs, processorTime);
+    const meter = new Meter(device, options.runs ?? RUNS, processorTime);
     let bar: Progress | undefined;
     const session: Session = {
       device,
@@ -140,7 +142,11 @@ async function draw({ options, terminal }: Session, chart: Parameters<typeof wri
 }
 
 /** What a result was measured on. */
-function about({ name, isSoftware, features }: Device, { clock }: Meter, { runs, quick = false }: BenchArguments) {
+function about(
+  { name, isSoftware, features }: Device,
+  { clock }: Meter,
+  { runs = RUNS, quick = false }: BenchArguments,
+) {
   return { version, adapter: name, software: isSoftware, features: [...features].sort(), clock, runs, quick };
 }
 

@@ -5,6 +5,7 @@ import { fitPower, growthLines, growthPanels } from '../../src/bench/growth.ts';
 import { measureLimits } from '../../src/bench/limits.ts';
 import { Meter } from '../../src/bench/meter.ts';
 import { digits, rowTable } from '../../src/bench/tables.ts';
+import { tunedTable } from '../../src/bench/tuning.ts';
 import { lending } from '../../src/bench/workloads.ts';
 import { attention } from '../../src/kernels/attention.ts';
 import { scale } from '../../src/kernels/pointwise.ts';
@@ -260,6 +261,18 @@ describe('what is shown', () => {
         "| 2     |      6.00 |       4.00 |",
         "| 4     |           |       16.0 |",
         "",
+      ]
+    `);
+  });
+
+  test('what was tuned, with what it brought', () => {
+    expect(
+      tunedTable([{ work: 'matmul f32 i4 o4 7 7 7 0', chosen: 'lanes 32 4', before: 1.5, after: 0.75 }]),
+    ).toMatchInlineSnapshot(`
+      [
+        "| class of products        | chosen form | ms by default | ms tuned | times as fast |",
+        "| ------------------------ | ----------: | ------------: | -------: | ------------: |",
+        "| matmul f32 i4 o4 7 7 7 0 |  lanes 32 4 |          1.50 |    0.750 |          2.00 |",
       ]
     `);
   });
