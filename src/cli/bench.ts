@@ -6,6 +6,7 @@ import { Meter } from '../bench/meter.ts';
 import { limitLines, rowTable, shareNote } from '../bench/tables.ts';
 import { tunedTable, tuneSteps } from '../bench/tuning.ts';
 import type { Device } from '../gpu/device.ts';
+import type { Tuned } from '../kernels/tune.ts';
 import { wholeNumber } from './arguments.ts';
 import { chartFile, jsonTarget, writeChart, writeJson } from './bench-files.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
@@ -124,12 +125,22 @@ async function growth(session: Session, measured: () => void): Promise<object> {
   return { growth: found };
 }
 
-async function tuning({ device, options, terminal }: Session): Promise<object> {
-  const tuned = await tuneSteps(device, {
-    ...options,
-    again: true,
-    progress: ({ work, chosen }, done, of) => terminal.note(`${done}/${of} ${work}: ${chosen}`),
-  });
+async function tuning({ device, options, terminal, stopped }: Session): Promise<object> {
+  const tuned: Tuned[] = [];
+  try {
+    await tuneSteps(device, {
+      ...options,
+      again: true,
+      progress(found, done, of) {
+        tuned.push(found);
+        terminal.note(`${done}/${of} ${found.work}: ${found.chosen}`);
+        if (stopped()) throw new Interrupted('SIGINT');
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    await device.saveTuning();
+  }
   for (const line of tunedTable(tuned)) terminal.out(line);
   terminal.out(`${count(tuned.length, 'forms')} kept for later runs on this adapter`);
   return { tuned };
