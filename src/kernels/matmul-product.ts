@@ -95,7 +95,15 @@ export function product(
   const count = Math.max(1, Math.ceil(a.cols / chunk));
   const summed = rowSums && count === 1 && y.size > 0;
   const sums = empty(left.x, summed ? [a.rows] : [0]);
-  const tail: TailSpec = { activation, gate: gate?.activation, four: right.cols % 4 === 0 };
+  // One pipeline for all linear layers without activation: it adds a bias, a residual, or both.
+  const layer = !activation && !gate && (bias !== undefined || residual !== undefined);
+  const tail: TailSpec = {
+    bias: layer || bias !== undefined,
+    residual: layer || residual !== undefined,
+    activation,
+    gate: gate?.activation,
+    four: right.cols % 4 === 0,
+  };
   const partial = count > 1 ? empty(left.x, [count, ...shape], 'f32') : y;
   const nothing = empty(left.x, [0]);
   const tensors = { bias: bias ?? a.x, residual: residual ?? a.x };
@@ -143,7 +151,7 @@ function operand(inner: boolean, length: number): Operand {
 const partsKernels = new Map<string, PartsKernel>();
 
 function knownParts(tail: TailSpec): PartsKernel {
-  const key = `${tail.activation} ${tail.gate}`;
+  const key = `${tail.bias} ${tail.residual} ${tail.activation} ${tail.gate}`;
   let made = partsKernels.get(key);
   if (!made) partsKernels.set(key, (made = partsKernel(tail)));
   return made;
