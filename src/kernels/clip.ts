@@ -29,20 +29,6 @@ fn decays(word: u32) -> bool { return (word & 256u) != 0u; }
 fn holds(word: u32, i: u32) -> vec4<bool> { return i % 16u * 4u + vec4u(0u, 1u, 2u, 3u) < vec4u(valuesOf(word)); }`,
 };
 
-/**
- * The word of invocation l in a run of 64 fours from `first` on. All invocations load the same four words: on CPU adapters
- * that halves the time of a sum over a page, against a load of its own for each.
- */
-const sharedWords: Piece = {
-  name: 'sharedWords',
-  wgsl: `
-fn wordOf(first: u32, l: u32) -> u32 {
-  let b = first / 16u;
-  let pair = select(vec2u(blocks[b], blocks[b + 1u]), vec2u(blocks[b + 2u], blocks[b + 3u]), l >= 32u);
-  return select(pair.x, pair.y, l % 32u >= 16u);
-}`,
-};
-
 /** What the gradients of a step are like. */
 export interface Clipping {
   /** Their L2 norm, after scaling: a scalar. Infinite or not a number if any of them is. */
@@ -60,20 +46,26 @@ export function clip(
   rates: Tensor,
   maxNorm: number = Number.POSITIVE_INFINITY,
 ): Clipping {
+  const { isSoftware } = rates.device;
   const partsPer = pages.map(({ gradients }) => groups(gradients.size));
   const total = partsPer.reduce((sum, n) => sum + n, 0);
   const parts = emptyOn(rates.device, [total]);
   let at = 0;
   pages.forEach((page, i) => {
     const n = partsPer[i] as number;
-    dispatch(squaredNorm, { ...page, parts: range(parts, at * 4, [n]) }, { n: page.gradients.size / 4 });
+    dispatch(
+      squaredNorm,
+      { ...page, parts: range(parts, at * 4, [n]) },
+      { n: page.gradients.size / 4 },
+      { WG: isSoftware ? 8 : 64 },
+    );
     at += n;
   });
   const norm = emptyOn(rates.device, []);
   const factor = emptyOn(rates.device, []);
   // 0 stands for no limit: an infinite uniform is not portable.
   const limit = Number.isFinite(maxNorm) ? maxNorm : 0;
-  dispatch(clipFactor, { parts, rates, norm, factor }, { n: total, limit });
+  dispatch(clipFactor, { parts, rates, norm, factor }, { n: total, limit }, { WG: isSoftware ? 1 : 256 });
   return { norm, factor };
 }
 
@@ -82,13 +74,16 @@ function groups(n: number): number {
   return 64 * Math.min(16, Math.max(1, Math.ceil(n / 262144)));
 }
 
+// Both are wide for a GPU. On a CPU a workgroup of eight is as fast as one of 64 and compiles in half the time, and the last sum
+// is so short that one invocation makes it: in a fifth of the time to compile of 256, whose every halving is code of its own.
+
 // Each workgroup takes a run of fours, an invocation one in WG of them, and leaves one partial sum.
 const squaredNorm = kernel({
   name: 'squared-norm',
   bind: { gradients: 'read vec4<T>', blocks: 'read u32', parts: 'write f32' },
   params: { n: 'u32' },
   override: { WG: 64 },
-  use: [joinSum, blockWords, sharedWords],
+  use: [joinSum, blockWords],
   grid: ({ n }) => [groups(n * 4)],
   wgsl: `
 @compute @workgroup_size(WG)
@@ -96,7 +91,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var sum = vec4f();
   let run = (params.n / WG + size.x) / size.x * WG;
   for (var first = g.x * run; first < min((g.x + 1u) * run, params.n); first += WG) {
-    let inside = holds(wordOf(first, l), first + l);
+    let inside = holds(blocks[(first + l) / 16u], first + l);
     if (inside.x && first + l < params.n) {
       let value = select(vec4f(), vec4f(gradients[first + l]), inside);
       sum += value * value;

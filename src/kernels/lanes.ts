@@ -20,7 +20,7 @@ export const laneOverrides = { WG: 64, LANES: 8, ACROSS: 0 } as const;
  *
  * On a GPU there are no more lanes than addresses side by side (8: a sector of 32 bytes) unless the lines are too few to fill
  * it: joining lanes costs barriers. On a CPU, where barriers are dear and neighbours read nothing at once, a line has one lane
- * as long as there is a line for every lane of its few vector units.
+ * as long as there is a line for every lane of its vector units (8).
  */
 export function laneConstants(
   device: Device,
@@ -31,7 +31,7 @@ export function laneConstants(
   const across = inner >= 8;
   if (device.isSoftware) {
     let lanes = 1;
-    while (lanes < most && lines * lanes < 32 && lanes * 16 < length) lanes *= 2;
+    while (lanes < most && lines * lanes < 8 && lanes * 16 < length) lanes *= 2;
     return { WG: Math.max(lanes, lines < 4096 ? 8 : 64), LANES: lanes, ACROSS: Number(across) };
   }
   const enough = across ? 1 : 8;

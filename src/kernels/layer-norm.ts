@@ -235,8 +235,11 @@ ${head}
   let group = flatGroup(g, size);
   let firstRow = group * params.chunk;
   let lastRow = min(params.rows, firstRow + params.chunk);
-  for (var i = 0u; i < params.chunk; i += WG / LANES) {
-    let row = firstRow + i + lineOf(l);
+  // Two turns for every row, the sums and then dx, in one loop: each load and store that is written takes long to compile.
+  var sums = vec2f();
+  for (var turn = 0u; turn < params.chunk * LANES / WG * 2u; turn++) {
+    let last = turn % 2u == 1u;
+    let row = firstRow + turn / 2u * (WG / LANES) + lineOf(l);
     let start = row * params.length;
     let count = select(0u, params.length, row < lastRow);
     var s = vec3f();
@@ -245,15 +248,12 @@ ${head}
     var products = F();
     for (var c = lane; c < count; c += LANES) {
       let gradient = F(dy[start + c]) * F(weight[c]);
-      gradients += gradient;
-      products += gradient * (((F(x[start + c]) - s.x) - s.y) * s.z);
-    }
-    let sums = laneSums(vec2f(${across('gradients')}, ${across('products')}), l) / params.cols;
-    for (var c = lane; c < count; c += LANES) {
-      let gradient = F(dy[start + c]) * F(weight[c]);
       let h = ((F(x[start + c]) - s.x) - s.y) * s.z;
-      dx[start + c] = ${stored}((gradient - sums.x - h * sums.y) * s.z);
+      gradients += gradient;
+      products += gradient * h;
+      if (last) { dx[start + c] = ${stored}((gradient - sums.x - h * sums.y) * s.z); }
     }
+    if (!last) { sums = laneSums(vec2f(${across('gradients')}, ${across('products')}), l) / params.cols; }
     if (lane == 0u && row < lastRow) { statistics[row - firstRow] = s; }
   }
   workgroupBarrier();

@@ -116,13 +116,15 @@ function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor
   const y = empty(x, shape);
   const units = unitsOf(lines);
   const { outer, length, inner } = loadsOf(lines, units);
-  const constants = laneConstants(x.device, { outer, length, inner }, x.device.isSoftware || inner < 8 ? 64 : 1);
+  const { isSoftware } = x.device;
+  // On a CPU every strip of a row is one lane's: joining lanes takes as long to compile as all the rest.
+  const alone = isSoftware && units === 'rows';
+  const constants = laneConstants(x.device, { outer, length, inner }, alone ? 1 : isSoftware || inner < 8 ? 64 : 1);
   const groups = Math.max(1, Math.ceil((outer * inner) / linesPerGroup(constants)));
   // A lane adds some 32 loads by itself; more go to other workgroups, until the device is busy.
-  const strips = Math.min(
-    Math.ceil(length / (32 * constants.LANES)),
-    Math.ceil((x.device.isSoftware ? 16 : 2048) / groups),
-  );
+  const strips = alone
+    ? Math.min(length < 1024 ? 1 : Math.ceil(length / 32), Math.ceil(512 / Math.max(1, outer)))
+    : Math.min(Math.ceil(length / (32 * constants.LANES)), Math.ceil((isSoftware ? 16 : 2048) / groups));
   if (strips <= 1) {
     dispatch(
       sumKernel(units, 'T', 'T'),
@@ -141,7 +143,7 @@ function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor
   const again = unitsOf(rest);
   const loads = loadsOf(rest, again);
   const last = { ...sizes(rest, again), chunk: loads.length, strips: 1, factor };
-  dispatch(sumKernel(again, 'f32', 'T'), { x: partial, y }, last, laneConstants(x.device, loads));
+  dispatch(sumKernel(again, 'f32', 'T'), { x: partial, y }, last, laneConstants(x.device, loads, alone ? 1 : 64));
   return y;
 }
 
@@ -177,7 +179,8 @@ type SumKernel = Kernel<
 >;
 const sumKernels = new Map<string, SumKernel>();
 
-// A workgroup takes WG / LANES lines, of each one strip of `chunk` loads.
+// Lines are cut into strips of `chunk` loads. A workgroup takes WG / LANES strips: neighbours of a row, or one of each of some
+// neighbouring columns.
 function sumKernel(units: Units, from: 'T' | 'f32', to: 'T' | 'f32'): SumKernel {
   const key = `${units} ${from} ${to}`;
   const known = sumKernels.get(key);
@@ -191,13 +194,15 @@ function sumKernel(units: Units, from: 'T' | 'f32', to: 'T' | 'f32'): SumKernel 
     params: { outer: 'u32', length: 'u32', inner: 'u32', chunk: 'u32', strips: 'u32', factor: 'f32' },
     override: laneOverrides,
     use: [join],
-    grid: ({ outer, inner, strips }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants)) * strips],
+    grid: ({ outer, inner, strips }, constants) => {
+      const lines = linesPerGroup(constants);
+      return [units === 'rows' ? Math.ceil((outer * strips) / lines) : Math.ceil((outer * inner) / lines) * strips];
+    },
     wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let group = flatGroup(g, size);
-  let strip = group % params.strips;
-  let line = group / params.strips * (WG / LANES) + lineOf(l);
+${units === 'rows' ? stripOfRow : stripOfColumn}
   let inside = line < params.outer * params.inner;
   let start = lineStart(line, params.length, params.inner);
   let j = strip * params.chunk;
@@ -215,6 +220,11 @@ ${units === 'rows' ? sumOfRow : sumOfColumn(F)}
   return made;
 }
 
+const stripOfRow = `  let strip = (group * (WG / LANES) + lineOf(l)) % params.strips;
+  let line = (group * (WG / LANES) + lineOf(l)) / params.strips;`;
+const stripOfColumn = `  let strip = group % params.strips;
+  let line = group / params.strips * (WG / LANES) + lineOf(l);`;
+
 function sumOfColumn(F: string): string {
   return `    for (var k = j + laneOf(l); k < min(params.length, j + params.chunk); k += LANES) {
       total += ${F}(x[start + k * params.inner]);
@@ -226,15 +236,14 @@ const sumOfRow = `    let end = start + params.length;
     let whole = (start + 3u) / 4u;
     for (var k = whole + j + laneOf(l); k < min(end / 4u, whole + j + params.chunk); k += LANES) { total += vec4f(x[k]); }
     if (j == 0u && laneOf(l) == 0u) {
-      let places = vec4u(0u, 1u, 2u, 3u);
       let head = start / 4u;
       let tail = end / 4u;
-      if (start % 4u != 0u) {
-        let at = head * 4u + places;
-        total += select(vec4f(), vec4f(x[head]), (at >= vec4u(start)) & (at < vec4u(end)));
-      }
-      if (end % 4u != 0u && (start % 4u == 0u || tail != head)) {
-        total += select(vec4f(), vec4f(x[tail]), tail * 4u + places < vec4u(end));
+      // Both ends, by one load: each takes long to compile.
+      for (var k = head; k <= tail; k += max(1u, tail - head)) {
+        let at = k * 4u + vec4u(0u, 1u, 2u, 3u);
+        if (k < whole || (k == tail && at.x < end)) {
+          total += select(vec4f(), vec4f(x[k]), (at >= vec4u(start)) & (at < vec4u(end)));
+        }
       }
     }`;
 
