@@ -64,14 +64,32 @@ const place = `
   let image = line / params.heads;
   let head = line % params.heads;`;
 
-/** `name0 = …` for the vec4f of a row of the invocation's own. Not unrolled, since each load takes so long to compile. */
-const loadOwn = ({ quads }: Form, name: string, operand: string, at: string): string => `
-  var ${name}Row: array<vec4f, ${quads}>;
-  for (var i = 0u; i < params.width / 4u; i++) { ${name}Row[i] = vec4f(${operand}[${at} + i]); }
-  ${times(quads, (i) => `let ${name}_${i} = ${name}Row[${i}];`)}`;
-const storeOwn = ({ quads }: Form, to: string, at: string, from: string, factor = ''): string => `
-  var ${from}Row = array<vec4f, ${quads}>(${list(quads, (i) => `${from}_${i}`)});
-  for (var i = 0u; i < params.width / 4u; i++) { ${to}[${at} + i] = vec4<T>(${from}Row[i]${factor}); }`;
+/** Rows of an invocation's own in one tensor: what their vec4fs are called, and where each row begins (u32). */
+type Rows = readonly (readonly [name: string, at: string])[];
+const startOf = (rows: Rows, quads: number): string =>
+  rows.length > 1 ? `select(${rows[0]?.[1]}, ${rows[1]?.[1]} - ${quads}u, i >= ${quads}u)` : `${rows[0]?.[1]}`;
+
+/** `name0 = …` for all vec4fs of one row or two. Not unrolled, since each load takes so long to compile. */
+const loadOwn = ({ quads }: Form, operand: string, rows: Rows): string => `
+  var ${rows[0]?.[0]}Row: array<vec4f, ${rows.length * quads}>;
+  for (var i = 0u; i < params.width / 4u * ${rows.length}u; i++) {
+    ${rows[0]?.[0]}Row[i] = vec4f(${operand}[${startOf(rows, quads)} + i]);
+  }
+  ${rows.map(([name], n) => times(quads, (i) => `let ${name}_${i} = ${rows[0]?.[0]}Row[${n * quads + i}];`)).join('\n')}`;
+const storeOwn = ({ quads }: Form, to: string, rows: Rows, factor = ''): string => `
+  var ${rows[0]?.[0]}Row = array<vec4f, ${rows.length * quads}>(${rows.map(([name]) => list(quads, (i) => `${name}_${i}`)).join(', ')});
+  for (var i = 0u; i < params.width / 4u * ${rows.length}u; i++) {
+    ${to}[${startOf(rows, quads)} + i] = vec4<T>(${rows[0]?.[0]}Row[i]${factor});
+  }`;
+/** Code for a row in each of two tensors, or for both rows at once if they lie in one. */
+const together = (
+  tensors: readonly [string, string],
+  rows: readonly [Rows[number], Rows[number]],
+  code: (tensor: string, rows: Rows) => string,
+): string =>
+  tensors[0] === tensors[1]
+    ? code(tensors[0], rows)
+    : tensors.map((one, i) => code(one, [rows[i] as Rows[number]])).join('\n');
 const zeros = ({ quads }: Form, name: string): string => times(quads, (i) => `var ${name}_${i} = vec4f();`);
 
 /** Loads the block of rows from `start` on: lane by lane, one vec4f after the other. Rows past the end repeat the last. */
@@ -150,7 +168,7 @@ ${entry(size)}
     (r) => `
   let query${r} = min(first + ${r * size}u + lane, params.queries - 1u);
   let stop${r} = select(params.keys, min(params.keys, query${r} + 1u), params.causal != 0u);
-  ${loadOwn(form, `q${r}`, 'q', `fromQ + query${r} * (params.qRow / 4u)`)}
+  ${loadOwn(form, 'q', [[`q${r}`, `fromQ + query${r} * (params.qRow / 4u)`]])}
   ${zeros(form, `y${r}`)}
   var top${r} = LOWEST;
   var sum${r} = 0.0;`,
@@ -185,7 +203,7 @@ ${entry(size)}
     stats[at + 1u] = log(sum${r});
     let share = 1.0 / sum${r};
     let yAt = fromY + query${r} * (params.yRow / 4u);
-    ${storeOwn(form, 'y', 'yAt', `y${r}`, ' * share')}
+    ${storeOwn(form, 'y', [[`y${r}`, 'yAt']], ' * share')}
   }`,
   )}
 }`,
@@ -212,8 +230,8 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let line = i / params.queries;
   if (line >= params.images * params.heads) { return; }
   let at = (yBase(line / params.heads, line % params.heads) + i % params.queries * params.yRow) / 4u;
-  var sums = vec4f(dy[at]) * vec4f(y[at]);
-  for (var d = 1u; d < params.width / 4u; d++) { sums = fma(vec4f(dy[at + d]), vec4f(y[at + d]), sums); }
+  var sums = vec4f();
+  for (var d = 0u; d < params.width / 4u; d++) { sums = fma(vec4f(dy[at + d]), vec4f(y[at + d]), sums); }
   rows[i * 3u] = stats[i * 2u];
   rows[i * 3u + 1u] = stats[i * 2u + 1u];
   rows[i * 3u + 2u] = sums.x + sums.y + (sums.z + sums.w);
@@ -231,9 +249,7 @@ const backwardBind = {
   dv: 'write vec4<T>',
 } as const;
 const packedBind = {
-  q: 'read vec4<T>',
-  k: 'read vec4<T>',
-  v: 'read vec4<T>',
+  qkv: 'read vec4<T>',
   dy: 'read vec4<T>',
   rows: 'read f32',
   dqkv: 'write vec4<T>',
@@ -244,6 +260,7 @@ export type PackedLaneBackward = Kernel<typeof packedBind, Params>;
 /** As the backward of attention-kernels.ts: first workgroups whose invocations have queries, then ones whose have keys. */
 function makeBackward<B extends typeof backwardBind | typeof packedBind>(form: Form, bind: B): Kernel<B, Params> {
   const { quads, block, size, group, rows, others, pairs } = form;
+  const [q, k, v] = 'qkv' in bind ? (['qkv', 'qkv', 'qkv'] as const) : (['q', 'k', 'v'] as const);
   const [dq, dk, dv] = 'dqkv' in bind ? ['dqkv', 'dqkv', 'dqkv'] : ['dq', 'dk', 'dv'];
   // The weight of a pair and its error, from both products and the three numbers that `backwardRows` leaves of the query.
   const weigh = (pair: string, query: string, sees: string) => `
@@ -272,8 +289,8 @@ ${entry(size)}
     let query${r} = min(first + ${r * size}u + lane, params.queries - 1u);
     let stop${r} = select(params.keys, min(params.keys, query${r} + 1u), params.causal != 0u);
     let qAt${r} = fromQ + query${r} * (params.qRow / 4u);
-    ${loadOwn(form, `q${r}`, 'q', `qAt${r}`)}
-    ${loadOwn(form, `dy${r}`, 'dy', `fromY + query${r} * (params.yRow / 4u)`)}
+    ${loadOwn(form, q, [[`q${r}`, `qAt${r}`]])}
+    ${loadOwn(form, 'dy', [[`dy${r}`, `fromY + query${r} * (params.yRow / 4u)`]])}
     let rowAt${r} = (line * params.queries + query${r}) * 3u;
     let top${r} = rows[rowAt${r}];
     let logSum${r} = rows[rowAt${r} + 1u];
@@ -282,9 +299,9 @@ ${entry(size)}
     )}
     let seen = select(params.keys, min(params.keys, first + ${group}u), params.causal != 0u);
     for (var key = 0u; key < seen; key += ${block}u) {
-      ${loadBlock(form, 'k', 'k', 'fromK', 'key', 'keys', 'kRow')}
+      ${loadBlock(form, 'k', k, 'fromK', 'key', 'keys', 'kRow')}
       ${dots(form, 'score', 'q', 'k')}
-      ${loadBlock(form, 'v', 'v', 'fromV', 'key', 'keys', 'vRow')}
+      ${loadBlock(form, 'v', v, 'fromV', 'key', 'keys', 'vRow')}
       ${dots(form, 'product', 'dy', 'v')}
       ${pairs((pair, r, j) => weigh(pair, `${r}`, `key + ${j}u < stop${r}`))}
       ${times(quads, (i) => add(form, 'dq', 'error', 'k', i))}
@@ -292,7 +309,7 @@ ${entry(size)}
     ${rows(
       (r) => `
     if (first + ${r * size}u + lane < params.queries) {
-      ${storeOwn(form, dq, `qAt${r}`, `dq${r}`)}
+      ${storeOwn(form, dq, [[`dq${r}`, `qAt${r}`]])}
     }`,
     )}
   } else {
@@ -302,14 +319,20 @@ ${entry(size)}
     let key${r} = min(first + ${r * size}u + lane, params.keys - 1u);
     let kAt${r} = fromK + key${r} * (params.kRow / 4u);
     let vAt${r} = fromV + key${r} * (params.vRow / 4u);
-    ${loadOwn(form, `k${r}`, 'k', `kAt${r}`)}
-    ${loadOwn(form, `v${r}`, 'v', `vAt${r}`)}
+    ${together(
+      [k, v],
+      [
+        [`k${r}`, `kAt${r}`],
+        [`v${r}`, `vAt${r}`],
+      ],
+      (tensor, own) => loadOwn(form, tensor, own),
+    )}
     ${zeros(form, `dk${r}`)}
     ${zeros(form, `dv${r}`)}`,
     )}
     let lastRow = (line + 1u) * params.queries * 3u - 1u;
     for (var query = select(0u, first, params.causal != 0u); query < params.queries; query += ${block}u) {
-      ${loadBlock(form, 'q', 'q', 'fromQ', 'query', 'queries', 'qRow')}
+      ${loadBlock(form, 'q', q, 'fromQ', 'query', 'queries', 'qRow')}
       ${dots(form, 'score', 'k', 'q')}
       ${loadBlock(form, 'dy', 'dy', 'fromY', 'query', 'queries', 'yRow')}
       ${dots(form, 'product', 'v', 'dy')}
@@ -332,8 +355,14 @@ ${entry(size)}
     ${rows(
       (r) => `
     if (first + ${r * size}u + lane < params.keys) {
-      ${storeOwn(form, dk, `kAt${r}`, `dk${r}`)}
-      ${storeOwn(form, dv, `vAt${r}`, `dv${r}`)}
+      ${together(
+        [dk, dv],
+        [
+          [`dk${r}`, `kAt${r}`],
+          [`dv${r}`, `vAt${r}`],
+        ],
+        (tensor, own) => storeOwn(form, tensor, own),
+      )}
     }`,
     )}
   }
@@ -355,7 +384,7 @@ export function laneBackward(width: number, lanes: Lanes): LaneBackward {
   return known(backwards, keyOf(width, lanes), () => makeBackward(formOf(width, lanes), backwardBind));
 }
 
-/** As {@link laneBackward}, with the three gradients in one tensor. */
+/** As {@link laneBackward}, with q, k and v in one tensor, and so their gradients. */
 export function packedLaneBackward(width: number, lanes: Lanes): PackedLaneBackward {
   return known(packedBackwards, keyOf(width, lanes), () => makeBackward(formOf(width, lanes), packedBind));
 }

@@ -81,10 +81,10 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
   const { y, rowsOf } = forward(qkv, qkv, qkv, [images, rows, channels], params);
   return differentiable(y, [qkv], (dy) => {
     const dqkv = empty(qkv);
-    const tensors = { q: qkv, k: qkv, v: qkv, dy, rows: rowsOf(dy), dqkv };
+    const rows = rowsOf(dy);
     const lanes = lanesFor(qkv, params);
-    if (lanes) dispatch(packedLaneBackward(width, lanes), tensors, params);
-    else dispatch(packedBackwardKernel(width), tensors, params);
+    if (lanes) dispatch(packedLaneBackward(width, lanes), { qkv, dy, rows, dqkv }, params);
+    else dispatch(packedBackwardKernel(width), { q: qkv, k: qkv, v: qkv, dy, rows, dqkv }, params);
     return [dqkv];
   });
 }
