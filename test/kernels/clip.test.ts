@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { BLOCK, blockWord, clip, type PackedGradients } from '../../src/kernels/clip.ts';
 import { readAll } from '../../src/tensor/read.ts';
 import { step } from '../../src/tensor/step.ts';
@@ -7,6 +7,7 @@ import { normal, seeded } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 
 const device = useDevice();
+afterEach(() => void vi.restoreAllMocks());
 
 /** A page of parameters of these sizes; padding is not a number. */
 function page(sizes: readonly number[], value: (i: number) => number): PackedGradients {
@@ -34,7 +35,8 @@ async function clipped(
 }
 
 describe('clip', () => {
-  it('measures all pages and no padding', async () => {
+  it.each(['a CPU', 'a GPU'])('measures all pages and no padding, as on %s', async (kind) => {
+    vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(kind === 'a CPU');
     expect(await clipped([page([1], () => 3), page([1, 0], () => 4)])).toEqual([5, 1]);
     const random = seeded(1);
     const values: number[] = [];

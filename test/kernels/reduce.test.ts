@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { argmax, argmin, max, mean, min, sum, sumRows } from '../../src/kernels/reduce.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readU32 } from '../../src/tensor/read.ts';
@@ -140,5 +140,27 @@ describe('reductions', () => {
     expect(() => argmin(none)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: argmin: axis -1 is empty; got x [2, 0]]`,
     );
+  });
+});
+
+// The adapters of this suite compute on the CPU. On a GPU lanes share the strips of lines.
+describe('as on a GPU', () => {
+  const device = useDevice();
+  beforeAll(() => void vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false));
+  afterAll(() => void vi.restoreAllMocks());
+
+  it.each([
+    [1, 300_003],
+    [3, 70_001],
+    [3, 5000],
+    [40, 17],
+    [1, 3],
+  ])('%i rows of %i are summed', async (rows, length) => {
+    const random = seeded(2);
+    const values = Float32Array.from({ length: rows * length }, () => 3 + normal(random));
+    const got = await read(mean(tensor(device.current, values, [rows, length]), { axes: 1 }));
+    for (let r = 0; r < rows; r++) {
+      expect(got[r]).toBeCloseTo(average([...values.subarray(r * length, (r + 1) * length)]), 5);
+    }
   });
 });
