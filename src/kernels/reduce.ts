@@ -116,6 +116,8 @@ function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor
   const y = empty(x, shape);
   const units = unitsOf(lines);
   const { outer, length, inner } = loadsOf(lines, units);
+  // In f32, sums of strips are the same kernel again, compiled once.
+  const stored = x.dtype === 'f32' ? 'f32' : 'T';
   const { isSoftware } = x.device;
   // On a CPU every strip of a row is one lane's: joining lanes takes as long to compile as all the rest.
   const alone = isSoftware && units === 'rows';
@@ -127,7 +129,7 @@ function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor
     : Math.min(Math.ceil(length / (32 * constants.LANES)), Math.ceil((isSoftware ? 16 : 2048) / groups));
   if (strips <= 1) {
     dispatch(
-      sumKernel(units, 'T', 'T'),
+      sumKernel(units, stored, stored),
       { x, y },
       { ...sizes(lines, units), chunk: length, strips: 1, factor },
       constants,
@@ -138,12 +140,12 @@ function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor
   const used = Math.ceil(length / chunk);
   const partial = empty(x, [outer, used, lines.inner], 'f32');
   const first = { ...sizes(lines, units), chunk, strips: used, factor: 1 };
-  dispatch(sumKernel(units, 'T', 'f32'), { x, y: partial }, first, constants);
+  dispatch(sumKernel(units, stored, 'f32'), { x, y: partial }, first, constants);
   const rest = { outer, length: used, inner: lines.inner };
   const again = unitsOf(rest);
   const loads = loadsOf(rest, again);
   const last = { ...sizes(rest, again), chunk: loads.length, strips: 1, factor };
-  dispatch(sumKernel(again, 'f32', 'T'), { x: partial, y }, last, laneConstants(x.device, loads, alone ? 1 : 64));
+  dispatch(sumKernel(again, 'f32', stored), { x: partial, y }, last, laneConstants(x.device, loads, alone ? 1 : 64));
   return y;
 }
 
@@ -189,7 +191,7 @@ function sumKernel(units: Units, from: 'T' | 'f32', to: 'T' | 'f32'): SumKernel 
   const result = units === 'columns' ? (`vec4<${to}>` as const) : to;
   const join = units === 'columns' ? laneSumFours : laneSum;
   const made: SumKernel = kernel({
-    name: from === 'f32' ? 'sum-of-strips' : to === 'f32' ? 'sum-strips' : 'sum',
+    name: 'sum',
     bind: { x: units === 'ones' ? `read ${from}` : `read vec4<${from}>`, y: `write ${result}` },
     params: { outer: 'u32', length: 'u32', inner: 'u32', chunk: 'u32', strips: 'u32', factor: 'f32' },
     override: laneOverrides,
