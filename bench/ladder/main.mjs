@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { checkTarget, countOf, readOptions, refuse } from '../options.mjs';
 
 // Read when the driver is loaded: a first run compiles.
 process.env.MESA_SHADER_CACHE_DISABLE = 'true';
@@ -10,17 +10,20 @@ const { Meter } = await import('../../dist/bench/meter.js');
 const { digits, markdownTable } = await import('../../dist/bench/tables.js');
 const { versions } = await import('./versions.mjs');
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    adapter: { type: 'string' },
-    runs: { type: 'string', default: '7' },
-    json: { type: 'string' },
-  },
+const command = 'bench:ladder';
+const options = readOptions(command, {
+  quick: { type: 'boolean', default: false },
+  adapter: { type: 'string' },
+  runs: { type: 'string', default: '7' },
+  json: { type: 'string' },
 });
+const runs = countOf(command, 'runs', options.runs);
+if (options.json) checkTarget(command, 'json', options.json);
 const n = options.quick ? 512 : 1024;
 
-const device = await openDevice({ ...(options.adapter ? { adapter: options.adapter } : {}), tuning: false });
+const device = await openDevice({ ...(options.adapter ? { adapter: options.adapter } : {}), tuning: false }).catch(
+  (error) => refuse(command, error.message),
+);
 try {
   await climb();
 } finally {
@@ -29,7 +32,7 @@ try {
 
 /** Measures every version, checks it, and prints the table. */
 async function climb() {
-  const meter = new Meter(device, Number(options.runs), processorTime);
+  const meter = new Meter(device, runs, processorTime);
   const least = device.adapter.subgroupMinSize ?? 0;
   const lanes = !device.features.has('subgroups') || least < 4 ? 0 : least >= 8 ? 8 : 4;
   console.log(`matmul ${n}³ on ${device.name}, subgroups of ${least || 'no size'}`);

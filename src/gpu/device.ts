@@ -343,7 +343,10 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   if (notice && options.notice !== null) (options.notice ?? console.warn)(notice);
   const device = new Device(gpu, info, owner);
   if (options.tuning ?? true) {
-    for (const [work, form] of Object.entries(await tuningStore.load(device.name))) device.tuned.set(work, form);
+    // Files can be damaged or be of another version: what is no form is left out.
+    for (const [work, form] of Object.entries((await tuningStore.load(device.name)) ?? {})) {
+      if (typeof form === 'string') device.tuned.set(work, form);
+    }
   }
   return device;
 }

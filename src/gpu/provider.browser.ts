@@ -48,9 +48,9 @@ interface Database {
 export const tuningStore: TuningStore = {
   async load(adapter) {
     try {
-      return (await inTable('readonly', (table) => table.get(adapter))) ?? {};
+      return await inTable('readonly', (table) => table.get(adapter));
     } catch {
-      return {};
+      return undefined;
     }
   },
   async save(adapter, tuned) {

@@ -14,6 +14,7 @@ export interface Provided {
 
 /** Where tuning outlives a process or a page: by the adapter's name, class of work → form. */
 export interface TuningStore {
-  load(adapter: string): Promise<Readonly<Record<string, string>>>;
+  /** What was kept, if anything: whoever loads it checks it. */
+  load(adapter: string): Promise<Readonly<Record<string, unknown>> | null | undefined>;
   save(adapter: string, tuned: Readonly<Record<string, string>>): Promise<void>;
 }

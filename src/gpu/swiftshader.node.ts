@@ -1,11 +1,11 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import { extract } from 'tar-fs';
+import { cacheFolder } from './cache-folder.node.ts';
 import { DeviceError } from './errors.ts';
 
 /**
@@ -14,8 +14,7 @@ import { DeviceError } from './errors.ts';
  */
 export async function unpackSwiftShader(): Promise<string> {
   const { file, version } = locatePackage();
-  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
-  const folder = join(cache, 'zeroseg', `swiftshader-${version}`);
+  const folder = join(cacheFolder(), `swiftshader-${version}`);
   if (existsSync(join(folder, 'vk_swiftshader_icd.json'))) return folder;
 
   await mkdir(dirname(folder), { recursive: true });

@@ -1,15 +1,15 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { cacheFolder } from './cache-folder.node.ts';
 import type { TuningStore } from './provider.ts';
 
 /** Files `~/.cache/zeroseg/tuning/<adapter>.json`. One that cannot be read is as good as none: tuning is measured again. */
 export const tuningStore: TuningStore = {
   async load(adapter) {
     try {
-      return JSON.parse(await readFile(fileOf(adapter), 'utf8')) as Record<string, string>;
+      return JSON.parse(await readFile(fileOf(adapter), 'utf8')) as Record<string, unknown> | null;
     } catch {
-      return {};
+      return undefined;
     }
   },
   async save(adapter, tuned) {
@@ -26,6 +26,5 @@ export const tuningStore: TuningStore = {
 };
 
 function fileOf(adapter: string): string {
-  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
-  return join(cache, 'zeroseg', 'tuning', `${adapter.replaceAll(/[^\w.-]+/g, '-')}.json`);
+  return join(cacheFolder(), 'tuning', `${adapter.replaceAll(/[^\w.-]+/g, '-')}.json`);
 }

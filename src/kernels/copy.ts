@@ -3,7 +3,7 @@ import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } 
 import { dispatch, empty } from '../tensor/record.ts';
 import { type Shape, ShapeError, size } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /** `y[i₀, i₁, …] = x[Σ i_k · steps_k]`. Without a launch where that is the order in which the elements lie already. */
 export function copied(op: string, x: Tensor, shape: Shape, steps: readonly number[]): Tensor {
@@ -137,12 +137,7 @@ const copyKernel = (element: 'T' | 'vec4<T>' | 'u32') =>
     override: { ...rowOverrides, RANK: 5 },
     use: [rowPlace],
     grid: rowGrid,
-    wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
+    wgsl: eachRow(/* wgsl */ `
   var rest = row;
   var first = 0u;
 ${[4, 3, 2, 1]
@@ -157,7 +152,6 @@ ${[4, 3, 2, 1]
   first += rest * params.step0;
   for (var col = place.start; col < place.end; col += LANES) {
     y[row * params.width + col] = x[first + col * params.step];
-  }
-}`,
+  }`),
   });
 const copyKernels = { T: copyKernel('T'), 'vec4<T>': copyKernel('vec4<T>'), u32: copyKernel('u32') };

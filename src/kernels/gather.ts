@@ -5,7 +5,7 @@ import { ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { groupById } from './argsort.ts';
 import { reshape } from './layout.ts';
-import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /**
  * Rows by index, per batch element: `y[b, k] = x[b, ids[b, k]]`, `x [B, N, …]`, `ids [B, K]` (u32) → `[B, K, …]`. An index
@@ -128,20 +128,14 @@ const gatherKernel = (element: 'T' | 'vec4<T>') =>
     override: rowOverrides,
     use: [rowPlace],
     grid: rowGrid,
-    wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
+    wgsl: eachRow(/* wgsl */ `
   let id = ids[row];
   if (id >= params.count) {
     for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = ${element}(); }
     return;
   }
   let first = (row / params.taken * params.count + id) * params.width;
-  for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }
-}`,
+  for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }`),
   });
 
 const gather = { T: gatherKernel('T'), 'vec4<T>': gatherKernel('vec4<T>') };
@@ -155,12 +149,7 @@ const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
     override: rowOverrides,
     use: [rowPlace],
     grid: rowGrid,
-    wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
+    wgsl: eachRow(/* wgsl */ `
   let batch = row / params.count;
   let first = batch * params.given;
   // There is one start more than there are rows in each batch element.
@@ -170,7 +159,6 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     var total = ${sum}();
     for (var k = start; k < end; k++) { total += ${sum}(src[(first + order[first + k]) * params.width + col]); }
     y[row * params.width + col] = ${element}(total);
-  }
-}`,
+  }`),
   });
 const addUp = { T: addUpKernel('T', 'f32'), 'vec4<T>': addUpKernel('vec4<T>', 'vec4f') };

@@ -6,7 +6,7 @@ import { aroundAxis, checkShape, normalizeAxis, type Shape, ShapeError, sameShap
 import { Tensor } from '../tensor/tensor.ts';
 import { copied } from './copy.ts';
 import { sum } from './reduce.ts';
-import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /**
  * The same elements in the same order under another shape. Nothing is launched: both tensors share their bytes. One axis
@@ -279,15 +279,9 @@ const sliceKernel = (element: 'T' | 'vec4<T>' | 'u32') =>
     override: rowOverrides,
     use: [rowPlace],
     grid: rowGrid,
-    wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
+    wgsl: eachRow(/* wgsl */ `
   let first = row * params.other + params.start;
-  for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }
-}`,
+  for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }`),
   });
 const sliceKernels = { T: sliceKernel('T'), 'vec4<T>': sliceKernel('vec4<T>'), u32: sliceKernel('u32') };
 
@@ -299,20 +293,14 @@ const padKernel = (element: 'T' | 'vec4<T>') =>
     override: rowOverrides,
     use: [rowPlace],
     grid: rowGrid,
-    wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
+    wgsl: eachRow(/* wgsl */ `
   for (var col = place.start; col < place.end; col += LANES) {
     // Below the start this wraps around and is too large as well.
     let inside = col - params.start;
     var value = ${element}();
     if (inside < params.other) { value = dy[row * params.other + inside]; }
     dx[row * params.width + col] = value;
-  }
-}`,
+  }`),
   });
 const pad = { T: padKernel('T'), 'vec4<T>': padKernel('vec4<T>') };
 
@@ -342,17 +330,11 @@ function partsKernel(name: 'concat' | 'split', count: number, element: Element):
     override: rowOverrides,
     use: [rowPlace],
     grid: ({ rows, width }, constants) => rowGrid({ rows: rows as number, width: width as number }, constants),
-    wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
+    wgsl: eachRow(/* wgsl */ `
   for (var col = place.start; col < place.end; col += LANES) {
     let i = row * params.width + col;
     var at = col;
-${branches}  }
-}`,
+${branches}  }`),
   });
   partsKernels.set(key, made);
   return made;

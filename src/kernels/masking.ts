@@ -8,7 +8,7 @@ import { argsort } from './argsort.ts';
 import { take } from './gather.ts';
 import { reshape } from './layout.ts';
 import { sumRows } from './reduce.ts';
-import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /** Which of N patches a masked autoencoder sees, per image: He et al., 2021, section 3. */
 export interface ShuffleMask {
@@ -146,20 +146,14 @@ const restore = kernel({
   override: rowOverrides,
   use: [rowPlace],
   grid: rowGrid,
-  wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
+  wgsl: eachRow(/* wgsl */ `
   let seen = idsRestore[row];
   if (seen < params.kept) {
     let first = (row / params.count * params.kept + seen) * params.width;
     for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = visible[first + col]; }
   } else {
     for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = token[col]; }
-  }
-}`,
+  }`),
 });
 
 // A workgroup takes WG columns of a chunk of rows: what belongs to a visible row is sent there, the rest is added up.

@@ -5,7 +5,7 @@ import { ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { reshape } from './layout.ts';
 import { linear } from './matmul.ts';
-import { rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /**
  * Cuts images into square patches: `image [B, C, H, W]` → `[B, h · w, patch² · C]` with h = ⌊H / patch⌋, w = ⌊W / patch⌋.
@@ -149,12 +149,7 @@ const cutKernel = kernel({
   override: { ...rowOverrides, ORDER: 0 },
   use: [rowPlace],
   grid: rowGrid,
-  wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
+  wgsl: eachRow(/* wgsl */ `
   let side = params.side;
   let rows = params.height / side;
   let cols = params.across / side;
@@ -178,8 +173,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       source = first + col + (i - col * params.channels) * plane;
     }
     y[row * params.width + i] = image[source];
-  }
-}`,
+  }`),
 });
 
 // Rows are lines of the image, of one channel; pixels outside of all patches are zero.
@@ -190,12 +184,7 @@ const pasteKernel = kernel({
   override: { ...rowOverrides, ORDER: 0 },
   use: [rowPlace],
   grid: rowGrid,
-  wgsl: /* wgsl */ `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let place = rowPlace(flatGroup(g, size), l, params.width);
-  let row = place.row;
-  if (row >= params.rows) { return; }
+  wgsl: eachRow(/* wgsl */ `
   let side = params.side;
   let rows = params.height / side;
   let cols = params.across / side;
@@ -216,6 +205,5 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       value = x[((batch * rows + patchRow) * cols + patchCol) * values + at];
     }
     image[row * params.width + i] = value;
-  }
-}`,
+  }`),
 });

@@ -42,3 +42,18 @@ fn rowPlace(group: u32, l: u32, width: u32) -> RowPlace {
   return RowPlace(line * (WG / LANES) + l / LANES, first + l % LANES, min(first + LANES * EACH, width));
 }`,
 };
+
+/**
+ * The entry point of a kernel over rows: `body` moves the columns from `place.start` to `place.end`, LANES apart, of the row
+ * `row`. The kernel has `rows` and `width` among its params, and uses {@link rowPlace}.
+ */
+export function eachRow(body: string): string {
+  return `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let place = rowPlace(flatGroup(g, size), l, params.width);
+  let row = place.row;
+  if (row >= params.rows) { return; }
+${body}
+}`;
+}

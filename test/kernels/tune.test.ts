@@ -150,3 +150,13 @@ it('is kept for later runs on the same adapter', async () => {
   using third = await openDevice({ notice: null });
   expect(third.tuned.has(work)).toBe(false);
 });
+
+it('is left out where it is damaged', async () => {
+  const work = `test ${Math.random()}`;
+  using first = await openDevice({ notice: null });
+  first.tuned.set(work, 7 as unknown as string);
+  await first.saveTuning();
+  using second = await openDevice({ notice: null });
+  expect(second.tuned.has(work)).toBe(false);
+  await second.saveTuning();
+});
