@@ -6,9 +6,11 @@ import { demoCommand } from './demo.ts';
 import { errorWords, Interrupted } from './errors.ts';
 import { evalCommand } from './eval.ts';
 import { signalExitCodes } from './interruption.ts';
+import { scenesCommand } from './scenes.ts';
 import { segmentCommand } from './segment.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 import { trainCommand } from './train.ts';
+import { trainTeacherCommand } from './train-teacher.ts';
 import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
 
@@ -23,8 +25,10 @@ export async function commandLine(args: readonly string[], terminal: Terminal = 
     .description('Open-vocabulary segmentation learnt without labels, on WebGPU.')
     .version(version, '-V, --version', 'print the version')
     .helpCommand(false)
+    .addCommand(scenesCommand(context))
     .addCommand(cacheCommand(context))
     .addCommand(trainCommand(context))
+    .addCommand(trainTeacherCommand(context))
     .addCommand(segmentCommand(context))
     .addCommand(evalCommand(context))
     .addCommand(verifyCommand(context))

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../node/data-sets.ts';
 import { writeFileAtomic } from '../node/files.ts';
-import { dataSets } from '../zeroseg/class-names.ts';
+import { sceneDefinition } from '../node/scene-folder.ts';
+import { type DataSetDefinition, dataSets } from '../zeroseg/class-names.ts';
 import { evaluate } from '../zeroseg/evaluate.ts';
 import type { SegmentationScore } from '../zeroseg/metric.ts';
 import { Segmenter } from '../zeroseg/segmenter.ts';
@@ -17,7 +18,7 @@ import {
 } from './model-and-words.ts';
 import { count, formatDuration, Progress, quietTerminal } from './terminal.ts';
 
-type DataName = keyof typeof dataSets;
+type DataName = keyof typeof dataSets | 'scenes';
 
 interface EvalArguments extends ModelAndWordsArguments {
   readonly data: DataName;
@@ -25,6 +26,7 @@ interface EvalArguments extends ModelAndWordsArguments {
   readonly split?: string;
   readonly limit?: number;
   readonly sweep?: boolean;
+  readonly ground?: boolean;
   readonly json?: boolean;
   readonly out?: string;
 }
@@ -33,6 +35,8 @@ const readers: Readonly<Record<DataName, (root: string, split?: string) => Promi
   voc: vocDataSet,
   context: contextDataSet,
   coco: cocoDataSet,
+  // `zeroseg scenes` lays them out as VOC.
+  scenes: vocDataSet,
 };
 
 /** Thresholds of `--sweep`. */
@@ -40,21 +44,24 @@ const sweep: readonly number[] = Array.from({ length: 19 }, (_, i) => Number(((i
 
 /** `zeroseg eval`: mean IoU on a labelled data set. */
 export function evalCommand(context: Context): Command {
-  const names = Object.keys(dataSets) as DataName[];
+  const papers = Object.keys(dataSets) as (keyof typeof dataSets)[];
+  const names: DataName[] = [...papers, 'scenes'];
   const command = new Command('eval')
-    .description('score a model on PASCAL VOC, PASCAL Context or COCO: mean intersection over union')
+    .description('score a model on PASCAL VOC, PASCAL Context, COCO or scenes: mean intersection over union')
     .requiredOption('--data <name>', `kind of data set: ${names.join(', ')}`, oneOf(...names))
     .requiredOption('--root <folder>', 'folder of the data set, such as VOCdevkit/VOC2012')
     .option('--split <name>', 'list of photos (default: val, for COCO val2017)')
     .option('--limit <n>', 'only the first photos', wholeNumber())
     .option('--sweep', 'also score background thresholds from 0.05 to 0.95')
+    .option('--ground', 'scenes: also count ground without a name, as background')
     .option('--json', 'print the result as JSON, all else on standard error')
     .option('--out <file>', 'write the result as JSON');
   return modelAndWordsOptions(command)
     .addHelpText(
       'after',
       '\nExample:\n  zeroseg eval --data voc --root VOCdevkit/VOC2012 --model out/run --clip models/clip-vit-large-patch14\n\n' +
-        `Without --background the paper's thresholds are used: ${names.map((name) => `${name} ${dataSets[name].threshold}`).join(', ')}.`,
+        `Without --background the paper's thresholds are used: ${papers.map((name) => `${name} ${dataSets[name].threshold}`).join(', ')}.\n` +
+        'Scenes have none: their ground without a name does not count, unless --ground says so.',
     )
     .action((options: EvalArguments) => evalModel(context, options));
 }
@@ -62,7 +69,12 @@ export function evalCommand(context: Context): Command {
 async function evalModel(given: Context, options: EvalArguments): Promise<void> {
   const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
-  const set = dataSets[options.data];
+  const set: DataSetDefinition & { readonly objects?: number } =
+    options.data === 'scenes' ? await sceneDefinition(options.root) : dataSets[options.data];
+  if (options.ground && options.data !== 'scenes') {
+    throw new UsageError(`eval: --ground is for --data scenes; ${options.data} counts its background always`);
+  }
+  const ignore = options.ground ? null : set.ignore;
   const found = await readers[options.data](options.root, ...(options.split ? [options.split] : []));
   const photos = found.slice(0, options.limit ?? found.length);
   const opened = await openModelAndClip(context, options);
@@ -80,7 +92,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
     try {
       scores = await evaluate(segmenter, photos, vocabulary, {
         thresholds,
-        ignore: set.ignore,
+        ignore,
         mode: options.mode,
         scoring: options.scoring,
         top: options.top,
@@ -113,6 +125,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
       threshold,
       mean_iou: score.meanIou(),
       mean_iou_without_background: score.meanIou({ background: false }),
+      ...(set.objects === undefined ? {} : objectsAndStuff(score, set.objects)),
       pixel_accuracy: score.pixelAccuracy(),
       classes: score.iou().map((iou, c) => ({ label: c, name: set.classes[c], iou, pixels: score.labelled[c] })),
       sweep: options.sweep
@@ -135,11 +148,26 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
   });
 }
 
+/** Mean IoU over the classes of either kind that occur: objects are labels 1 to `objects`, stuff what follows. */
+function objectsAndStuff(
+  score: SegmentationScore,
+  objects: number,
+): { mean_iou_objects: number | null; mean_iou_stuff: number | null } {
+  const mean = (values: readonly (number | null)[]): number | null => {
+    const present = values.filter((value) => value !== null);
+    return present.length === 0 ? null : present.reduce((sum, value) => sum + value, 0) / present.length;
+  };
+  const iou = score.iou();
+  return { mean_iou_objects: mean(iou.slice(1, objects + 1)), mean_iou_stuff: mean(iou.slice(objects + 1)) };
+}
+
 interface Table {
   readonly classes: readonly { readonly name: string | undefined; readonly iou: number | null }[];
   readonly threshold: number;
   readonly mean_iou: number | null;
   readonly mean_iou_without_background: number | null;
+  readonly mean_iou_objects?: number | null;
+  readonly mean_iou_stuff?: number | null;
   readonly pixel_accuracy: number | null;
   readonly sweep:
     | readonly {
@@ -173,6 +201,10 @@ function resultTable(result: Table): string[] {
     `mean IoU ${percent(result.mean_iou)} with background, ${percent(result.mean_iou_without_background)} without ` +
       `(threshold ${result.threshold}); ${percent(result.pixel_accuracy)} of pixels right`,
   );
+  const { mean_iou_objects: objects, mean_iou_stuff: stuff } = result;
+  if (objects !== undefined && stuff !== undefined) {
+    lines.push(`mean IoU ${percent(objects)} over objects, ${percent(stuff)} over stuff`);
+  }
   return lines;
 }
 

@@ -3,6 +3,7 @@ export type { Activation } from './activation.ts';
 export { argsort } from './argsort.ts';
 export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention.ts';
 export { cast } from './cast.ts';
+export { type Conv2dOptions, conv2d } from './conv2d.ts';
 export { embedding, scatterAdd, takeRows } from './gather.ts';
 export {
   assignNormalise,

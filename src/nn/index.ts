@@ -1,7 +1,9 @@
 export { AdamW, type AdamWOptions, type Update } from './adamw.ts';
 export { Attention, CrossAttention } from './attention.ts';
 export { Block, type BlockOptions } from './block.ts';
-export { type Initializer, normal, ones, truncatedNormal, xavierUniform, zeros } from './init.ts';
+export { ConvStem } from './conv-stem.ts';
+export { Conv2d } from './conv2d.ts';
+export { heNormal, type Initializer, normal, ones, truncatedNormal, xavierUniform, zeros } from './init.ts';
 export { LayerNorm } from './layer-norm.ts';
 export { Linear } from './linear.ts';
 export { Mlp, TokenMlp } from './mlp.ts';

@@ -33,3 +33,9 @@ export const xavierUniform: Initializer = (shape, uniform) => {
   const bound = Math.sqrt(6 / (inputs + outputs));
   return Float32Array.from({ length: size(shape) }, () => bound * (2 * uniform() - 1));
 };
+
+/**
+ * N(0, 2 / inputs), which keeps the size of activations through layers that cut off half of them (He et al., 2015). Outputs and
+ * inputs as for {@link xavierUniform}.
+ */
+export const heNormal: Initializer = (shape, uniform) => normal(Math.sqrt(2 / size(shape.slice(1))))(shape, uniform);

@@ -9,6 +9,7 @@ import { clipConfig, detectClipNames, loadClipText, loadClipVision, logitScale }
 import { hashedTokens, type TextTokens } from '../zeroseg/hashed-tokens.ts';
 import { randomClips, randomClipText, randomClipVision } from '../zeroseg/random-clip.ts';
 import { Tokenizer } from '../zeroseg/tokenizer.ts';
+import { builtIn, builtInTeacher } from './built-in.ts';
 import { FileError, hashFiles, readJson, systemReason } from './files.ts';
 import { kindOfPath, listWeights, openShardedWeights, openWeights, type WeightFiles } from './weight-files.ts';
 
@@ -31,7 +32,8 @@ export interface ClipSource {
 
 /**
  * Opens a CLIP: a folder (`model.safetensors`, or parts with an index, with `config.json` and a tokenizer beside), a
- * safetensors file, or the name of one of the random ones (`random-tiny`, `random-vit-l-14`).
+ * safetensors file, `built-in` for the small one that the package brings, or the name of one of the random ones
+ * (`random-tiny`, `random-vit-l-14`).
  *
  * ```ts
  * const clip = await openClip('models/clip-vit-large-patch14');
@@ -43,7 +45,8 @@ export interface ClipSource {
 export async function openClip(place: string): Promise<ClipSource> {
   const random = randomClips[place];
   if (random && (await kindOfPath(place)) === undefined) return randomSource(place, random);
-  const { weights, label } = await findWeights(place);
+  const isBuiltIn = place === builtIn && (await kindOfPath(place)) === undefined;
+  const { weights, label } = await findWeights(isBuiltIn ? await builtInTeacher() : place);
   const folder = dirname(weights.files[0] as string);
   const settings = await findConfig(folder, weights.files);
   const config = clipConfig(weights.tensors, label, settings);
@@ -96,7 +99,7 @@ async function findWeights(place: string): Promise<{ weights: WeightFiles; label
     throw new FileError(
       'openClip',
       place,
-      `there is no such file or folder; give a CLIP checkpoint, or one of ${names}`,
+      `there is no such file or folder; give a CLIP checkpoint, or one of ${builtIn}, ${names}`,
     );
   }
   if (kind === 'file') {

@@ -16,3 +16,4 @@ export { decodePhoto, ImageError, readLabelMap, readPhoto, writeLabelPng, writeP
 export { interLettering } from './lettering.ts';
 export { listPhotos } from './photos.ts';
 export { findModel, RunError, RunFolder } from './run-folder.ts';
+export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';

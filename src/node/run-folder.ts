@@ -59,18 +59,18 @@ export class RunFolder {
   }
 
   /** @throws {RunError} when the folder is not empty. */
-  static async refuseUsed(folder: string): Promise<void> {
+  static async refuseUsed(folder: string, op = 'train'): Promise<void> {
     let names: string[];
     try {
       names = (await kindOfPath(folder)) === undefined ? [] : await readdir(folder);
     } catch (error) {
-      throw new FileError('train', folder, systemReason(error), { cause: error });
+      throw new FileError(op, folder, systemReason(error), { cause: error });
     }
     if (names.length === 0) return;
     const reason = names.includes('config.json')
       ? 'there is a run in this folder; continue it with --resume, or choose another --out'
       : 'the folder is not empty and holds no run; choose another --out';
-    throw new RunError(`train: ${folder}: ${reason}`);
+    throw new RunError(`${op}: ${folder}: ${reason}`);
   }
 
   /** Begins a run in an empty or new folder. */

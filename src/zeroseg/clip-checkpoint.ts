@@ -1,22 +1,32 @@
 import type { Device } from '../gpu/device.ts';
 import { join, type Weights, type WeightValues, weightsFrom } from '../nn/module.ts';
-import { CheckpointError, type StoredTensor, toFloat32 } from '../nn/safetensors.ts';
+import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../nn/safetensors.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
+import { TokenTable } from './token-table.ts';
 
 /** The tensors of a checkpoint by name. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>;
 
 /** How a published file calls one of our weights. */
-interface Published {
+export interface Published {
   /** Joined along the first axis: q, k and v into qkv. */
   readonly names: readonly string[];
   /** Stored input × output. */
   readonly transposed?: boolean;
 }
 
+/**
+ * Our addition to Hugging Face's names: the tokens, ascending, whose rows the token embedding has, where it has not all: see
+ * `TokenTable`. CLIP's end token, the largest, is one of them.
+ */
+export const TOKEN_IDS = 'text_model.embeddings.token_ids';
+
 /** Which of the two published naming schemes a CLIP file follows. */
 export type ClipNames = 'huggingface' | 'openai';
+
+/** The convolutional stem of our own teachers, which Hugging Face has no name for. */
+const stemName = 'vision_model.embeddings.stem';
 
 /** @throws CheckpointError when the file holds no CLIP. */
 export function detectClipNames(stored: StoredTensors, file: string): ClipNames {
@@ -72,8 +82,11 @@ export function clipConfig(stored: StoredTensors, file: string, config: unknown 
   const projection = hf
     ? (shape('visual_projection.weight')?.[0] ?? shape('text_projection.weight')?.[0])
     : (shape('visual.proj')?.[1] ?? shape('text_projection')?.[1]);
-  const visionWidth = patchShape?.[0] ?? 0;
-  const patch = patchShape?.[2] ?? 1;
+  // Our own teachers may begin with convolutions, each of which halves the image.
+  let convolutions = 0;
+  while (stored.has(`${stemName}.convs.${convolutions}.weight`)) convolutions++;
+  const visionWidth = patchShape?.[0] ?? shape(`${stemName}.proj.weight`)?.[0] ?? 0;
+  const patch = convolutions > 0 ? 2 ** convolutions : (patchShape?.[2] ?? 1);
   const side = Math.round(Math.sqrt((positions?.[0] ?? 1) - 1));
   const textWidth = tokens?.[1] ?? 0;
   const act = given.activation ?? (given.vision_config?.hidden_act === 'gelu' ? 'gelu' : 'quick_gelu');
@@ -86,12 +99,13 @@ export function clipConfig(stored: StoredTensors, file: string, config: unknown 
       layers: layers(hf ? 'vision_model.encoder.layers.' : 'visual.transformer.resblocks.'),
       patch,
       image: side * patch,
+      ...(convolutions > 0 && { stem: 'conv' }),
     },
     text: {
       width: textWidth,
       heads: textWidth ? heads(textWidth, given.text?.heads ?? given.text_config?.num_attention_heads, 'text') : 1,
       layers: layers(hf ? 'text_model.encoder.layers.' : 'transformer.resblocks.'),
-      vocab: tokens?.[0] ?? 0,
+      vocab: (tokenIds(stored, file)?.at(-1) ?? (tokens?.[0] ?? 0) - 1) + 1,
       context: textPositions?.[0] ?? 0,
     },
     projection: projection ?? 0,
@@ -111,7 +125,29 @@ export function loadClipText(device: Device, stored: StoredTensors, file: string
   if (config.text.width === 0) throw new CheckpointError(file, 'holds no text tower');
   const hf = detectClipNames(stored, file) === 'huggingface';
   const table = need(stored, file, hf ? 'text_model.embeddings.token_embedding.weight' : 'token_embedding.weight');
-  return new ClipText(clipWeights(device, stored, file, 'text'), config, toFloat32(table));
+  const ids = tokenIds(stored, file);
+  if (ids && table.shape[0] !== ids.length + 1) {
+    throw new CheckpointError(
+      file,
+      `tensor '${table.name}' is ${formatShape(table.shape)}; expected ${ids.length + 1} rows: one for each of '${TOKEN_IDS}' and one for all others`,
+    );
+  }
+  return new ClipText(
+    clipWeights(device, stored, file, 'text'),
+    config,
+    new TokenTable(toFloat32(table), config.text.width, ids),
+  );
+}
+
+/** The tokens of a sparse vocabulary; undefined where every token has a row. */
+function tokenIds(stored: StoredTensors, file: string): Uint32Array | undefined {
+  const found = stored.get(TOKEN_IDS);
+  if (!found) return undefined;
+  const ids = toInt32(found);
+  if (ids.length === 0 || ids.some((id, i) => id <= (i ? (ids[i - 1] as number) : -1))) {
+    throw new CheckpointError(file, `tensor '${TOKEN_IDS}' must list tokens, from 0, each larger than the one before`);
+  }
+  return Uint32Array.from(ids);
 }
 
 function clipWeights(device: Device, stored: StoredTensors, file: string, tower: 'vision' | 'text'): Weights {
@@ -157,10 +193,12 @@ export function huggingFaceBlock(prefix: string, rest: string): readonly string[
   return [`${prefix}.${rest.replace('attn.proj', 'self_attn.out_proj').replace(/^norm([12])/, 'layer_norm$1')}`];
 }
 
-function huggingFaceName(tower: 'vision' | 'text', name: string): Published {
+/** Where Hugging Face has one of our weights. */
+export function huggingFaceName(tower: 'vision' | 'text', name: string): Published {
   const model = `${tower}_model`;
   const block = /^blocks\.(\d+)\.(.+)$/.exec(name);
   if (block) return { names: huggingFaceBlock(`${model}.encoder.layers.${block[1]}`, block[2] as string) };
+  if (name.startsWith('stem.')) return { names: [`${stemName}${name.slice('stem'.length)}`] };
   const direct: Record<string, string> = {
     class_embedding: `${model}.embeddings.class_embedding`,
     'patch_embed.proj.weight': `${model}.embeddings.patch_embedding.weight`,

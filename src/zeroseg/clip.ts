@@ -3,6 +3,7 @@ import { broadcastTo, concat, reshape, slice } from '../kernels/layout.ts';
 import { add } from '../kernels/pointwise.ts';
 import { interpolatePositions } from '../kernels/resize.ts';
 import { Block } from '../nn/block.ts';
+import { ConvStem } from '../nn/conv-stem.ts';
 import { normal } from '../nn/init.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import { Linear } from '../nn/linear.ts';
@@ -12,6 +13,7 @@ import { label } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from './model.ts';
+import type { TokenTable } from './token-table.ts';
 
 /** Sizes of a CLIP checkpoint. */
 export interface ClipConfig {
@@ -21,6 +23,8 @@ export interface ClipConfig {
     readonly layers: number;
     readonly patch: number;
     readonly image: number;
+    /** Tokens by convolutions ({@link ConvStem}) instead of patches: our own teachers, none of those published. */
+    readonly stem?: 'conv';
   };
   readonly text: {
     readonly width: number;
@@ -63,7 +67,9 @@ function towerBlocks(
 /** CLIP's image tower: a ViT with a class token and a norm in front of the blocks (section 16.1). */
 export class ClipVision {
   readonly class_embedding: Tensor;
-  readonly patch_embed: PatchEmbed;
+  /** One of them makes the tokens. */
+  readonly patch_embed: PatchEmbed | undefined;
+  readonly stem: ConvStem | undefined;
   readonly positions: Tensor;
   readonly norm_pre: LayerNorm;
   readonly blocks: readonly Block[];
@@ -72,9 +78,11 @@ export class ClipVision {
   readonly config: ClipConfig;
 
   constructor(weights: Weights, config: ClipConfig) {
-    const { width, patch, image } = config.vision;
+    const { width, patch, image, stem } = config.vision;
     this.class_embedding = weights.parameter('class_embedding', [width], init);
-    this.patch_embed = new PatchEmbed(weights.in('patch_embed'), { channels: 3, patch, dim: width, bias: false });
+    const sizes = { channels: 3, patch, dim: width };
+    this.patch_embed = stem ? undefined : new PatchEmbed(weights.in('patch_embed'), { ...sizes, bias: false });
+    this.stem = stem && new ConvStem(weights.in('stem'), { ...sizes, eps: config.layer_norm_eps });
     this.positions = weights.parameter('positions', [(image / patch) ** 2 + 1, width], init);
     this.norm_pre = new LayerNorm(weights.in('norm_pre'), width, config.layer_norm_eps);
     this.blocks = towerBlocks(weights, config.vision, config);
@@ -112,7 +120,7 @@ export class ClipVision {
   #run(pixels: Tensor, blocks: readonly Block[], trace: Trace): Tensor {
     const { width, patch, image } = this.config.vision;
     const [batch = 0, , height = 0, columns = 0] = pixels.shape;
-    const embedded = this.patch_embed.forward(pixels);
+    const embedded = (this.stem ?? (this.patch_embed as PatchEmbed)).forward(pixels);
     const cls = broadcastTo(reshape(this.class_embedding, [1, 1, width]), [batch, 1, width]);
     const [rows, cols] = [Math.floor(height / patch), Math.floor(columns / patch)];
     let positions = reshape(this.positions, [1, (image / patch) ** 2 + 1, width]);
@@ -139,13 +147,10 @@ export class ClipText {
   readonly norm: LayerNorm;
   readonly projection: Linear | undefined;
   readonly config: ClipConfig;
-  /**
-   * Token embeddings `[vocab, width]`, on the host: the table of ViT-L/14 is 152 MB, more than many devices bind at once,
-   * and a batch of texts needs a few hundred rows of it.
-   */
-  readonly #table: Float32Array;
+  /** Token embeddings, on the host. */
+  readonly #table: TokenTable;
 
-  constructor(weights: Weights, config: ClipConfig, table: Float32Array, projected = true) {
+  constructor(weights: Weights, config: ClipConfig, table: TokenTable, projected = true) {
     const { width, context } = config.text;
     this.positions = weights.parameter('positions', [context, width], init);
     this.blocks = towerBlocks(weights, config.text, config);
@@ -171,7 +176,8 @@ export class ClipText {
             `token ${id} is not in the vocabulary of ${vocab}; use the checkpoint's tokenizer`,
           );
         }
-        out.set(this.#table.subarray(id * width, (id + 1) * width), (r * length + i) * width);
+        const at = this.#table.row(id) * width;
+        out.set(this.#table.values.subarray(at, at + width), (r * length + i) * width);
       }
     });
     return out;

@@ -1,9 +1,16 @@
+import { isStemPatch } from '../nn/conv-stem.ts';
+
 /** All sizes and choices of the model and its losses. Names and defaults: the full model, ViT-B/16 at 224. */
 export interface ZeroSegConfig {
   /** Side of the input image, side of a patch, channels. */
   readonly image: number;
   readonly patch: number;
   readonly chans: number;
+  /**
+   * How patches become tokens: by one linear layer, or by convolutions (`ConvStem`; `patch` is then a power of two). Convolutions
+   * overlap, so the token of a kept patch knows a rim of the pixels above and to the left, which masking hides otherwise.
+   */
+  readonly stem: 'patch' | 'conv';
   /** Encoder (paper: ViT-Base). */
   readonly dim: number;
   readonly depth: number;
@@ -34,6 +41,14 @@ export interface ZeroSegConfig {
   readonly hard: boolean;
   /** Share of patches that the encoder does not see in training. */
   readonly mask_ratio: number;
+  /**
+   * Beyond the paper, for small models and short runs. Weights of the head as N(0, 0.02²), or by Xavier's rule, which does not
+   * depend on the width; a factor on the logits of the assignment; and whether what the keys of all members share is taken off
+   * them, so that no group is the best for every member.
+   */
+  readonly seg_init: 'normal' | 'xavier';
+  readonly assign_scale: number;
+  readonly assign_centre: boolean;
   /** What the head sees: the kept patches, or all positions with mask tokens in the gaps. */
   readonly seg_input: 'visible' | 'full';
   /** Whether the class token is a member too. */
@@ -53,6 +68,8 @@ export interface ZeroSegConfig {
   readonly w_rec: number;
   readonly w_dist: number;
   readonly w_match: number;
+  /** Weight of the composition loss, beyond the paper: see `composition`. */
+  readonly w_compose: number;
   /** Which views the image embedding is pulled to. */
   readonly distill_views: 'all' | 'first';
 }
@@ -62,6 +79,7 @@ export const baseConfig: ZeroSegConfig = {
   image: 224,
   patch: 16,
   chans: 3,
+  stem: 'patch',
   dim: 768,
   depth: 12,
   heads: 12,
@@ -83,6 +101,9 @@ export const baseConfig: ZeroSegConfig = {
   assign_eps: 1,
   hard: true,
   mask_ratio: 0.6,
+  seg_init: 'normal',
+  assign_scale: 1,
+  assign_centre: false,
   seg_input: 'visible',
   seg_use_cls: false,
   segment_tap: 'post',
@@ -94,6 +115,7 @@ export const baseConfig: ZeroSegConfig = {
   w_rec: 1,
   w_dist: 1,
   w_match: 1,
+  w_compose: 0,
   distill_views: 'all',
 };
 
@@ -153,6 +175,7 @@ const rules: Readonly<Record<keyof ZeroSegConfig, Rule>> = {
   image: whole(1),
   patch: whole(1),
   chans: whole(1),
+  stem: oneOf('patch', 'conv'),
   dim: whole(4),
   depth: whole(0),
   heads: whole(1),
@@ -174,6 +197,9 @@ const rules: Readonly<Record<keyof ZeroSegConfig, Rule>> = {
   assign_eps: positive,
   hard: oneOf(true, false),
   mask_ratio: numberIn(0, 1),
+  seg_init: oneOf('normal', 'xavier'),
+  assign_scale: positive,
+  assign_centre: oneOf(true, false),
   seg_input: oneOf('visible', 'full'),
   seg_use_cls: oneOf(true, false),
   segment_tap: oneOf('post', 'pre'),
@@ -185,6 +211,7 @@ const rules: Readonly<Record<keyof ZeroSegConfig, Rule>> = {
   w_rec: numberIn(0, Number.MAX_VALUE),
   w_dist: numberIn(0, Number.MAX_VALUE),
   w_match: numberIn(0, Number.MAX_VALUE),
+  w_compose: numberIn(0, Number.MAX_VALUE),
   distill_views: oneOf('all', 'first'),
 };
 
@@ -217,6 +244,11 @@ export function resolveConfig(
   for (const key of ['dim', 'dec_dim'] as const) {
     if (config[key] % 4 !== 0)
       throw new ConfigError(`configuration: '${key}' must be a multiple of 4; got ${config[key]}`);
+  }
+  if (config.stem === 'conv' && !isStemPatch(config.patch)) {
+    throw new ConfigError(
+      `configuration: 'patch' must be a power of two, at least 2, with 'stem' conv; got ${config.patch}`,
+    );
   }
   if (keptPatches(config) < 1) {
     throw new ConfigError(`configuration: 'mask_ratio' ${config.mask_ratio} leaves no patch of ${patchCount(config)}`);

@@ -3,6 +3,7 @@ import { broadcastTo, concat } from '../kernels/layout.ts';
 import { keepRows, type ShuffleMask } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
 import { Block, runBlock } from '../nn/block.ts';
+import { ConvStem } from '../nn/conv-stem.ts';
 import { normal, xavierUniform } from '../nn/init.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import type { Weights } from '../nn/module.ts';
@@ -26,7 +27,9 @@ export interface EncoderOptions {
 /** The masked autoencoder's encoder (section 4): a ViT that sees only the kept patches. */
 export class Encoder {
   readonly cls_token: Tensor;
-  readonly patch_embed: PatchEmbed;
+  /** One of them makes the tokens, as the configuration's `stem` says. */
+  readonly patch_embed: PatchEmbed | undefined;
+  readonly stem: ConvStem | undefined;
   readonly blocks: readonly Block[];
   readonly norm: LayerNorm;
   readonly #positions: Float32Array;
@@ -35,7 +38,9 @@ export class Encoder {
   constructor(weights: Weights, config: ZeroSegConfig) {
     const { dim, depth, heads, mlp_ratio, eps_mae: eps, patch, chans: channels } = config;
     this.cls_token = weights.parameter('cls_token', [1, 1, dim], normal(0.02));
-    this.patch_embed = new PatchEmbed(weights.in('patch_embed'), { channels, patch, dim });
+    const sizes = { channels, patch, dim };
+    this.patch_embed = config.stem === 'patch' ? new PatchEmbed(weights.in('patch_embed'), sizes) : undefined;
+    this.stem = config.stem === 'conv' ? new ConvStem(weights.in('stem'), { ...sizes, eps }) : undefined;
     const hidden = hiddenWidth(dim, mlp_ratio);
     this.blocks = Array.from(
       { length: depth },
@@ -69,7 +74,7 @@ export class Encoder {
     { masking, positions = this.positions(), checkpoint = false }: EncoderOptions = {},
   ): Tensor {
     const dtype = floatType(this.cls_token);
-    const embedded = this.patch_embed.forward(cast(image, dtype));
+    const embedded = (this.stem ?? (this.patch_embed as PatchEmbed)).forward(cast(image, dtype));
     trace('patch_embed', embedded);
     const placed = add(embedded, cast(positions, dtype));
     const visible = masking ? keepRows(placed, masking) : placed;

@@ -1,6 +1,7 @@
 import { groupMembers } from '../kernels/grouping.ts';
 import { matmul } from '../kernels/matmul.ts';
-import { add, scale } from '../kernels/pointwise.ts';
+import { add, scale, sub } from '../kernels/pointwise.ts';
+import { mean } from '../kernels/reduce.ts';
 import { softmax } from '../kernels/softmax.ts';
 import { CrossAttention } from '../nn/attention.ts';
 import type { Initializer } from '../nn/init.ts';
@@ -28,6 +29,9 @@ export interface GroupingOptions {
   readonly tau: number;
   readonly assignEps: number;
   readonly hard: boolean;
+  /** Factor on the logits, and whether the keys' mean over the members is taken off; beyond the paper. Default: 1, no. */
+  readonly assignScale?: number;
+  readonly centreKeys?: boolean;
 }
 
 /** Group tokens look at the members (steps 3 to 5). */
@@ -93,16 +97,26 @@ export class Grouping {
     this.#options = options;
   }
 
-  /** New members `[B, G, D]`, and the assignment without noise `[B, G, N]` (computed only if somebody uses it). */
-  forward(members: Tensor, tokens: Tensor, noise: GroupingNoise, trace: Trace): { x: Tensor; softMap: Tensor } {
-    const { dim, tau, hard, assignEps: eps } = this.#options;
+  /**
+   * New members `[B, G, D]`, the assignment that made them, and the one without noise, `[B, G, N]` (each computed only if
+   * somebody uses it).
+   */
+  forward(
+    members: Tensor,
+    tokens: Tensor,
+    noise: GroupingNoise,
+    trace: Trace,
+  ): { x: Tensor; assign: Tensor; softMap: Tensor } {
+    const { dim, tau, hard, assignEps: eps, assignScale = 1, centreKeys = false } = this.#options;
     const x = this.norm_x.forward(members);
     const projected = this.norm_post_tokens.forward(this.mlp_inter.forward(this.norm_tokens.forward(tokens)));
     trace('projected_tokens', projected);
     const q = this.pre_assign.forward(projected, x);
     trace('pre_assigned', q);
     // Scaling the few queries instead of the logits: [B, G, D] is smaller than [B, G, N].
-    const logits = matmul(scale(this.assign.q_proj.forward(q), dim ** -0.5), this.assign.k_proj.forward(x), {
+    const queries = scale(this.assign.q_proj.forward(q), assignScale * dim ** -0.5);
+    const keys = this.assign.k_proj.forward(x);
+    const logits = matmul(queries, centreKeys ? sub(keys, mean(keys, { axes: 1, keepDims: true })) : keys, {
       transposeB: true,
     });
     trace('assign_logits', logits);
@@ -119,6 +133,6 @@ export class Grouping {
     trace('grouped', result);
     const softMap = softmax(logits, 1);
     trace('soft_map', softMap);
-    return { x: result, softMap };
+    return { x: result, assign, softMap };
   }
 }

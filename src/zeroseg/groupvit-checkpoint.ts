@@ -4,6 +4,7 @@ import { CheckpointError, toFloat32 } from '../nn/safetensors.ts';
 import { huggingFaceBlock, type StoredTensors } from './clip-checkpoint.ts';
 import { hiddenWidth } from './config.ts';
 import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
+import { TokenTable } from './token-table.ts';
 
 /** What shapes cannot tell: our own form, or Hugging Face's `config.json`. */
 interface GivenConfig {
@@ -114,7 +115,8 @@ export function loadGroupVitText(
   const key = 'text_model.embeddings.token_embedding.weight';
   const table = stored.get(key);
   if (!table) throw new CheckpointError(file, `has no tensor '${key}'`);
-  return new GroupVitText(storedWeights(device, stored, file, textName), config, toFloat32(table));
+  const rows = new TokenTable(toFloat32(table), config.text.width);
+  return new GroupVitText(storedWeights(device, stored, file, textName), config, rows);
 }
 
 function visionName(name: string): string | readonly string[] {

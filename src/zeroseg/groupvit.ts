@@ -14,6 +14,7 @@ import { ClipText } from './clip.ts';
 import { hiddenWidth } from './config.ts';
 import { type Inference, rollOut, type Trace } from './model.ts';
 import { runStages, Stage, type StageOptions } from './segmentation-head.ts';
+import type { TokenTable } from './token-table.ts';
 
 /** Sizes of a GroupViT checkpoint (section 14). */
 export interface GroupVitConfig {
@@ -133,7 +134,7 @@ export class GroupVitVision {
       rows === grid && cols === grid ? this.positions : interpolatePositions(this.positions, rows, cols);
     const embedded = label('embed', () => add(this.norm_embed.forward(this.patch_embed.forward(image)), positions));
     trace('embedded', embedded);
-    const { x, softMaps } = runStages(this.stages, embedded, [], trace);
+    const { x, assigns, softMaps } = runStages(this.stages, embedded, [], trace);
     const normed = this.norm.forward(x);
     trace('normed', normed);
     const segments = this.projector.forward(normed);
@@ -141,7 +142,7 @@ export class GroupVitVision {
     const global = this.projector.forward(mean(normed, { axes: 1 }));
     trace('image', global);
     const rollout = label('rollout', () => rollOut(softMaps, rows * cols));
-    return { segments, global, softMaps, rollout: reshape(rollout, [batch, rollout.shape[1] as number, rows, cols]) };
+    return { segments, global, assigns, softMaps, rollout: reshape(rollout, [batch, rollout.shape[1] as number, rows, cols]) };
   }
 }
 
@@ -151,8 +152,7 @@ export class GroupVitText {
   readonly projector: Projector;
   readonly config: GroupVitConfig;
 
-  /** `table`: token embeddings `[vocab, width]`, which stay on the host. */
-  constructor(weights: Weights, config: GroupVitConfig, table: Float32Array) {
+  constructor(weights: Weights, config: GroupVitConfig, table: TokenTable) {
     const { text, projection, layer_norm_eps } = config;
     const clip = {
       vision: { width: 0, heads: 1, layers: 0, patch: 1, image: 0 },

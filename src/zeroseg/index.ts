@@ -1,4 +1,6 @@
 // '@zeroseg/core/zeroseg': the paper's model and what surrounds it, on any platform.
+
+export { CaptionedScenes, type CaptionedScenesOptions } from './captioned-scenes.ts';
 export { loadOptimizer, type ModelInfo, modelFile, modelInfo, openModel, optimizerFile } from './checkpoint.ts';
 export {
   cocoLabels,
@@ -10,6 +12,19 @@ export {
 } from './class-names.ts';
 export { type ClipConfig, ClipText, ClipVision, type DenseMode, endPosition } from './clip.ts';
 export { clipConfig, loadClipText, loadClipVision, logitScale, type StoredTensors } from './clip-checkpoint.ts';
+export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './clip-file.ts';
+export {
+  type CaptionedBatch,
+  type CaptionedData,
+  type ClipSettings,
+  type ClipStepReport,
+  ClipTrainer,
+  defaultClipSettings,
+  newClipWeights,
+  TrainableClip,
+  teacherConfigs,
+  textVocabulary,
+} from './clip-trainer.ts';
 export {
   baseConfig,
   ConfigError,
@@ -20,6 +35,7 @@ export {
   tinyConfig,
   type ZeroSegConfig,
 } from './config.ts';
+export { alike, type ContrastiveOptions, contrastive } from './contrastive.ts';
 export { type EvaluateOptions, evaluate, type Labelled } from './evaluate.ts';
 export { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
 export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './groupvit-checkpoint.ts';
@@ -40,6 +56,15 @@ export { ignoreLabel, ScoreError, SegmentationScore } from './metric.ts';
 export { type Inference, rollOut, type Trace, type TrainingInputs, ZeroSeg } from './model.ts';
 export { blendLabels, classShares, drawSegmentation } from './overlay.ts';
 export { classColour, pascalPalette } from './palette.ts';
+export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
+export {
+  type Scene,
+  SceneMaker,
+  type SceneObject,
+  type SceneOptions,
+  scenePresets,
+  stuffNames,
+} from './scenes/scene.ts';
 export { classAffinity, type ScoringOptions } from './scoring.ts';
 export type {
   Segmentation,
@@ -47,6 +72,7 @@ export type {
 } from './segmentation-head.ts';
 export { Segmenter, type SegmentOptions, type SegmentResult, type Vocabulary } from './segmenter.ts';
 export { Teacher } from './teacher.ts';
+export { TokenTable } from './token-table.ts';
 export { Tokenizer } from './tokenizer.ts';
 export { checkSettings, defaultSettings, type TrainSettings } from './train-settings.ts';
 export { type StepReport, Trainer, type TrainingData, TrainingError } from './trainer.ts';

@@ -6,14 +6,17 @@ import { add, scale } from '../kernels/pointwise.ts';
 import { fill } from '../tensor/fill.ts';
 import { label } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { composition } from './composition.ts';
 import type { ZeroSegConfig } from './config.ts';
 import type { Trace } from './model.ts';
 
-/** The three terms and their weighted sum (section 8); scalars. */
+/** The three terms and their weighted sum (section 8), with the composition loss where it has a weight; scalars. */
 export interface Losses {
   readonly rec: Tensor;
   readonly distill: Tensor;
   readonly match: Tensor;
+  /** 0 unless `w_compose` is above 0. */
+  readonly compose: Tensor;
   readonly total: Tensor;
   /** Nearest local view of each segment, u32 `[B, S]`; undefined where there are no local views. */
   readonly matchIndex: Tensor | undefined;
@@ -28,12 +31,15 @@ export interface LossInputs {
   readonly global: Tensor;
   /** Teacher features `[B, V, C]`, in the order of the grids. */
   readonly views: Tensor;
+  /** Assignments of both stages, and the places of the kept patches: what the composition loss needs. */
+  readonly assigns?: readonly Tensor[];
+  readonly idsRestore?: Tensor;
 }
 
-/** `L = w_rec·L_rec + w_dist·L_distill + w_match·L_match`, in f32 also where the model computes in f16. */
+/** `L = w_rec·L_rec + w_dist·L_distill + w_match·L_match (+ w_compose·L_compose)`, in f32 also where the model computes in f16. */
 export function losses(
   config: ZeroSegConfig,
-  { image, pred, mask, segments, global, views }: LossInputs,
+  { image, pred, mask, segments, global, views, assigns, idsRestore }: LossInputs,
   trace: Trace = () => {},
 ): Losses {
   const { patch, norm_pix: normPixels, target_norm, feat_reduce: features, segment_reduce } = config;
@@ -62,8 +68,19 @@ export function losses(
     return found;
   });
   const match = matched?.loss ?? nothing();
-  const total = label('loss.total', () =>
-    add(add(scale(rec, config.w_rec), scale(dist, config.w_dist)), scale(match, config.w_match)),
-  );
-  return { rec, distill: dist, match, total, matchIndex: matched?.index };
+  const wanted = config.w_compose > 0 && assigns && idsRestore;
+  const compose = wanted
+    ? composition({
+        assigns: assigns.map((assign) => cast(assign, 'f32')),
+        segments: unit(segments),
+        views: targets,
+        idsRestore,
+        grids: config.grids,
+      })
+    : nothing();
+  const total = label('loss.total', () => {
+    const paper = add(add(scale(rec, config.w_rec), scale(dist, config.w_dist)), scale(match, config.w_match));
+    return wanted ? add(paper, scale(compose, config.w_compose)) : paper;
+  });
+  return { rec, distill: dist, match, compose, total, matchIndex: matched?.index };
 }

@@ -71,9 +71,10 @@ export class ZeroSeg {
       noises,
       checkpoint,
     });
-    const { segments, global } = segmentation;
+    const { segments, global, assigns } = segmentation;
+    const { idsRestore } = masking;
     const mask = masked ? masking.mask : undefined;
-    const terms = losses(config, { image, pred, mask, segments, global, views }, trace);
+    const terms = losses(config, { image, pred, mask, segments, global, views, assigns, idsRestore }, trace);
     return { ...segmentation, ...terms };
   }
 

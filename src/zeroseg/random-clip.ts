@@ -5,6 +5,7 @@ import { type Weights, weightsFrom } from '../nn/module.ts';
 import { normalNumber, type Random, random } from '../nn/random.ts';
 import { type Shape, size } from '../tensor/shape.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
+import { TokenTable } from './token-table.ts';
 
 /**
  * CLIPs of random weights, by name: nothing to download, and no meaning either. `random-tiny` shows the whole path in
@@ -36,7 +37,7 @@ export function randomClipVision(device: Device, config: ClipConfig, seed = 0): 
 export function randomClipText(device: Device, config: ClipConfig, seed = 0): ClipText {
   const { vocab, width } = config.text;
   const table = spread(1)([vocab, width], random(seed, 'text.table'));
-  return new ClipText(lively(device, seed, 'text'), config, table);
+  return new ClipText(lively(device, seed, 'text'), config, new TokenTable(table, width));
 }
 
 /**
@@ -50,7 +51,7 @@ function lively(device: Device, seed: number, tower: string): Weights {
 
 function initial(name: string): Initializer {
   if (name.endsWith('.bias')) return zeros;
-  if (name.startsWith('norm') || /\.norm\d?\.weight$/.test(name)) return ones;
+  if (name.startsWith('norm') || /\.norm(s\.)?\d*\.weight$/.test(name)) return ones;
   if (name === 'positions' || name === 'class_embedding') return spread(0.5);
   return (shape, uniform) => spread(1 / Math.sqrt(size(shape.slice(1))))(shape, uniform);
 }

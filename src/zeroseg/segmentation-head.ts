@@ -4,7 +4,7 @@ import { unshuffle } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
 import { mean } from '../kernels/reduce.ts';
 import { Block, type BlockOptions, runBlock } from '../nn/block.ts';
-import { normal, truncatedNormal, zeros } from '../nn/init.ts';
+import { normal, truncatedNormal, xavierUniform, zeros } from '../nn/init.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import { Mlp, TokenMlp } from '../nn/mlp.ts';
 import type { Weights } from '../nn/module.ts';
@@ -25,6 +25,9 @@ export interface StageOptions {
   readonly tau: number;
   readonly assignEps: number;
   readonly hard: boolean;
+  /** See {@link GroupingOptions}. */
+  readonly assignScale?: number;
+  readonly centreKeys?: boolean;
 }
 
 /** Tokens of the stage before, brought to the number of this stage's tokens (section 6.1). */
@@ -75,6 +78,8 @@ export class Stage {
         tau: options.tau,
         assignEps: options.assignEps,
         hard: options.hard,
+        assignScale: options.assignScale ?? 1,
+        centreKeys: options.centreKeys ?? false,
       });
     }
   }
@@ -85,7 +90,7 @@ export class Stage {
     noise: GroupingNoise,
     trace: Trace,
     checkpoint = false,
-  ): { x: Tensor; tokens: Tensor | undefined; softMap: Tensor | undefined } {
+  ): { x: Tensor; tokens: Tensor | undefined; assign?: Tensor; softMap?: Tensor } {
     const [batch = 0, count = 0, dim = 0] = members.shape;
     let x = members;
     const tokenCount = this.group_token?.shape[1] ?? 0;
@@ -100,24 +105,25 @@ export class Stage {
       x = label(`blocks.${i}`, () => runBlock(block, x, checkpoint));
       trace(`block${i}`, x);
     });
-    if (!this.grouping) return { x, tokens: undefined, softMap: undefined };
+    if (!this.grouping) return { x, tokens: undefined };
     const [grown, tokens] = split(x, 1, [count, tokenCount]) as [Tensor, Tensor];
     const grouped = label('grouping', () => (this.grouping as Grouping).forward(grown, tokens, noise, trace));
-    return { x: grouped.x, tokens, softMap: grouped.softMap };
+    return { ...grouped, tokens };
   }
 }
 
-/** The stages in a row. `softMaps[i]` is stage i's assignment without noise, `[B, G_i, N_i]`. */
+/** The stages in a row. `assigns[i]` is stage i's assignment, `softMaps[i]` that without noise, `[B, G_i, N_i]`. */
 export function runStages(
   stages: readonly Stage[],
   members: Tensor,
   noises: readonly GroupingNoise[],
   trace: Trace,
   checkpoint = false,
-): { x: Tensor; softMaps: Tensor[]; beforeLast: Tensor } {
+): { x: Tensor; assigns: Tensor[]; softMaps: Tensor[]; beforeLast: Tensor } {
   let x = members;
   let beforeLast = members;
   let tokens: Tensor | undefined;
+  const assigns: Tensor[] = [];
   const softMaps: Tensor[] = [];
   stages.forEach((stage, i) => {
     beforeLast = x;
@@ -126,9 +132,10 @@ export function runStages(
     );
     x = result.x;
     tokens = result.tokens;
+    if (result.assign) assigns.push(result.assign);
     if (result.softMap) softMaps.push(result.softMap);
   });
-  return { x, softMaps, beforeLast };
+  return { x, assigns, softMaps, beforeLast };
 }
 
 /** What the head gives. */
@@ -137,6 +144,8 @@ export interface Segmentation {
   readonly segments: Tensor;
   /** Image embedding z in CLIP's space `[B, clip_dim]`. */
   readonly global: Tensor;
+  /** Assignments as they were made, with noise and hard in training: `[B, G1, N]`, `[B, G2, G1]`. */
+  readonly assigns: readonly Tensor[];
   /** Assignments without noise: `[B, G1, N]`, `[B, G2, G1]`. */
   readonly softMaps: readonly Tensor[];
 }
@@ -159,7 +168,7 @@ export class SegmentationHead {
 
   constructor(weights: Weights, config: ZeroSegConfig) {
     const { dim, seg_heads: heads, eps_seg: eps, seg_mlp_ratio, assign_mlp_ratio } = config;
-    const init = truncatedNormal(0.02);
+    const init = config.seg_init === 'xavier' ? xavierUniform : truncatedNormal(0.02);
     if (config.seg_input === 'full') this.mask_token = weights.parameter('mask_token', [1, 1, dim], normal(0.02));
     const options: StageOptions = {
       block: { dim, heads, hidden: hiddenWidth(dim, seg_mlp_ratio), eps, init },
@@ -171,6 +180,8 @@ export class SegmentationHead {
       tau: config.tau,
       assignEps: config.assign_eps,
       hard: config.hard,
+      assignScale: config.assign_scale,
+      centreKeys: config.assign_centre,
     };
     this.stages = config.seg_depths.map((_, i) => new Stage(weights.in('stages').in(i), options, i));
     this.norm = new LayerNorm(weights.in('norm'), dim, eps);
@@ -190,7 +201,7 @@ export class SegmentationHead {
   ): Segmentation {
     const members = this.#members(latent, positions, idsRestore);
     trace('seg.input', members);
-    const { x, softMaps, beforeLast } = runStages(this.stages, members, noises, trace, checkpoint);
+    const { x, assigns, softMaps, beforeLast } = runStages(this.stages, members, noises, trace, checkpoint);
     const normed = this.norm.forward(x);
     trace('seg.normed', normed);
     const tapped = this.#config.segment_tap === 'pre' ? this.norm.forward(beforeLast) : normed;
@@ -198,7 +209,7 @@ export class SegmentationHead {
     trace('segments', segments);
     const global = this.projector.forward(mean(normed, { axes: 1 }));
     trace('global', global);
-    return { segments, global, softMaps };
+    return { segments, global, assigns, softMaps };
   }
 
   #members(latent: Tensor, positions: Tensor, idsRestore: Tensor | undefined): Tensor {

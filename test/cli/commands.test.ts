@@ -311,7 +311,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: listPhotos: BASE/nowhere: there is no such file or folder; check the spelling"`,
     );
     expect(await refused('cache', at('photos'), '--clip', at('nowhere'), '--out', at('never'))).toMatchInlineSnapshot(
-      `"zeroseg: openClip: BASE/nowhere: there is no such file or folder; give a CLIP checkpoint, or one of random-tiny, random-vit-l-14"`,
+      `"zeroseg: openClip: BASE/nowhere: there is no such file or folder; give a CLIP checkpoint, or one of built-in, random-tiny, random-vit-l-14"`,
     );
     expect(
       await refused('cache', at('photos'), '--clip', at('run', 'model.safetensors'), '--out', at('never')),

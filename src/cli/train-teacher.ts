@@ -1,0 +1,397 @@
+import { open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import type { Device } from '../gpu/device.ts';
+import { countParameters } from '../nn/module.ts';
+import { openClip } from '../node/clip-folder.ts';
+import { readJson, writeFileAtomic } from '../node/files.ts';
+import { RunFolder, readBytes } from '../node/run-folder.ts';
+import { loadAtlas } from '../node/scene-folder.ts';
+import { kindOfPath } from '../node/weight-files.ts';
+import {
+  CaptionedScenes,
+  type NamingScore,
+  namingScore,
+  type SceneCrops,
+  sceneCrops,
+} from '../zeroseg/captioned-scenes.ts';
+import type { ClipConfig, ClipText, ClipVision } from '../zeroseg/clip.ts';
+import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../zeroseg/clip-file.ts';
+import {
+  type ClipSettings,
+  type ClipStepReport,
+  ClipTrainer,
+  defaultClipSettings,
+  newClipWeights,
+  TrainableClip,
+  teacherConfigs,
+  textVocabulary,
+} from '../zeroseg/clip-trainer.ts';
+import { SceneMaker, type SceneOptions, scenePresets } from '../zeroseg/scenes/scene.ts';
+import { Teacher } from '../zeroseg/teacher.ts';
+import { Tokenizer } from '../zeroseg/tokenizer.ts';
+import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';
+import { numberAtLeast, oneOf, wholeNumber } from './arguments.ts';
+import { adapterOption, type Context, withDevice } from './context.ts';
+import { Interrupted, UsageError } from './errors.ts';
+import type { Interruption } from './interruption.ts';
+import { count, formatDuration, formatRate, Progress } from './terminal.ts';
+import { version } from './version.ts';
+
+export interface TrainTeacherArguments {
+  readonly out: string;
+  readonly config: keyof typeof teacherConfigs;
+  readonly classes: string;
+  readonly styles?: string;
+  readonly steps: number;
+  readonly batch: number;
+  readonly lr: number;
+  readonly seed: number;
+  readonly atlas?: string;
+  readonly validateAtlas?: string;
+  readonly validateEvery: number;
+  readonly validateCrops: number;
+  readonly resume?: boolean;
+  readonly adapter?: string;
+}
+
+/** What a training was made with: `log.json`. */
+interface Log {
+  readonly format: typeof FORMAT;
+  /** Makes these weights again, on the same adapter. */
+  readonly command: string;
+  readonly version: string;
+  readonly node: string;
+  readonly adapter: string;
+  readonly started: string;
+  readonly config: ClipConfig;
+  readonly settings: ClipSettings;
+  readonly classes: readonly string[];
+  readonly styles: readonly string[];
+  /** Trained steps, and seconds of all of them. */
+  readonly steps: number;
+  readonly seconds: number;
+  readonly validations: readonly ({ readonly step: number } & Scores)[];
+  /** Of the file as it was written, with the 80 templates. */
+  readonly final?: Scores | undefined;
+}
+
+/** Shares of crops of scenes that training does not see. */
+interface Scores {
+  readonly scenes: NamingScore;
+  /** The same with every name that has one replaced by a synonym. */
+  readonly synonyms?: NamingScore;
+  /** Of drawing styles that training does not see. */
+  readonly unseenStyle?: NamingScore;
+}
+
+const FORMAT = 'zeroseg teacher training';
+/** Added to the seed: scenes of validation are never those of training. */
+const VALIDATION_SEED = 1_000_000;
+/** Crops to validate on during training, at most. */
+const CROPS = 400;
+const SAVE_SECONDS = 300;
+/** Sentences that go through the text tower at once. */
+const TEXTS = 128;
+
+/** `zeroseg train-teacher`: a small CLIP out of made-up scenes. */
+export function trainTeacherCommand(context: Context): Command {
+  const { steps, batch, lr, seed } = defaultClipSettings;
+  const sizes = Object.keys(teacherConfigs) as (keyof typeof teacherConfigs)[];
+  return new Command('train-teacher')
+    .description('train a small CLIP on made-up scenes and their captions; resumable')
+    .requiredOption('--out <folder>', 'folder of the teacher: weights, config.json, log.json')
+    .option('--config <name>', `sizes: ${sizes.join(' or ')}`, oneOf(...sizes), 'tiny')
+    .option('--classes <n>', "kinds of objects, the first of the atlas' order, or all", '40')
+    .option('--styles <names>', 'drawing styles, with commas between (default: all of the atlas)')
+    .option('--steps <n>', 'steps of training', wholeNumber(), steps)
+    .option('--batch <pairs>', 'images with captions a step', wholeNumber(2), batch)
+    .option('--lr <rate>', 'highest learning rate', numberAtLeast(), lr)
+    .option('--seed <n>', 'of weights, scenes and captions', wholeNumber(0), seed)
+    .option('--atlas <folder>', 'cut-outs that scenes are made of (default: those of the package)')
+    .option('--validate-atlas <folder>', 'cut-outs of other styles, to validate on as well')
+    .option('--validate-every <steps>', 'steps between validations', wholeNumber(), 500)
+    .option('--validate-crops <n>', 'crops of scenes to score the teacher on at the end', wholeNumber(), 1000)
+    .option('--resume', 'go on with the training in the folder, under the same options')
+    .option(...adapterOption)
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  zeroseg train-teacher --out out/teacher --classes 40 --steps 4000\n' +
+        '  zeroseg cache photos --clip out/teacher --out out/cache',
+    )
+    .action((options: TrainTeacherArguments) => trainTeacher(context, options));
+}
+
+/** Trains, or goes on. */
+export async function trainTeacher(context: Context, options: TrainTeacherArguments): Promise<void> {
+  const { out } = options;
+  const before = options.resume ? await readLog(out) : undefined;
+  if (!before) await RunFolder.refuseUsed(out, 'train-teacher');
+  const command = commandOf(options);
+  if (before && before.command !== command) {
+    throw new UsageError(
+      `train-teacher: ${out} was begun with '${before.command}'; give the same options with --resume, or another --out`,
+    );
+  }
+  const settings: ClipSettings = {
+    ...defaultClipSettings,
+    steps: options.steps,
+    batch: options.batch,
+    lr: options.lr,
+    seed: options.seed,
+    warmup: Math.max(1, Math.min(200, Math.round(options.steps / 20))),
+  };
+  const scenes = await openScenes(options);
+  const config = teacherConfigs[options.config];
+  const data = new CaptionedScenes(scenes.makers, { seed: settings.seed, side: config.vision.image });
+  const tokens = await Tokenizer.clip();
+
+  await withDevice(context, options.adapter, async (device, interruption) => {
+    const ids = textVocabulary(tokens, data.texts());
+    const clip = new TrainableClip(newClipWeights(device, settings.seed), config, ids);
+    using trainer = await ClipTrainer.create(device, clip, tokens, data, settings);
+    const state = join(out, STATE);
+    if (before && (await kindOfPath(state)) === 'file') resumeClipTraining(trainer, await readBytes(state), state);
+    const log: Log = {
+      format: FORMAT,
+      command,
+      version,
+      node: process.version,
+      adapter: device.name,
+      started: before?.started ?? new Date().toISOString(),
+      config,
+      settings,
+      classes: scenes.classes,
+      styles: scenes.styles,
+      steps: trainer.done,
+      seconds: before?.seconds ?? 0,
+      validations: before?.validations.filter(({ step }) => step <= trainer.done) ?? [],
+    };
+    context.terminal.out(
+      `${(countParameters(clip) / 1e6).toFixed(2)} M parameters, ${count(ids.length, 'tokens')}, ` +
+        `${count(scenes.classes.length, 'classes')} in ${scenes.styles.join(', ')}, on ${device.name}`,
+    );
+    await runTraining(context, { device, trainer, tokens, scenes, log, options, interruption });
+  });
+}
+
+const STATE = 'training.safetensors';
+
+interface Scenes {
+  /** Of training, all of the same names. */
+  readonly makers: readonly SceneMaker[];
+  readonly classes: readonly string[];
+  readonly styles: readonly string[];
+  /** Of styles that training does not see. */
+  readonly unseen: SceneMaker | undefined;
+}
+
+async function openScenes({ atlas: folder, classes, styles, validateAtlas }: TrainTeacherArguments): Promise<Scenes> {
+  const atlas = await loadAtlas(folder);
+  if (classes !== 'all' && !/^[1-9]\d*$/.test(classes)) {
+    throw new UsageError(`train-teacher: --classes must be a whole number from 1, or all; got '${classes}'`);
+  }
+  const chosen: SceneOptions = {
+    ...(classes === 'all' ? {} : { classes: Number(classes) }),
+    ...(styles === undefined ? {} : { styles: styles.split(',').map((style) => style.trim()) }),
+  };
+  const makers = [scenePresets.objectCentric, scenePresets.crowded].map(
+    (preset) => new SceneMaker(atlas, { ...preset, ...chosen }),
+  );
+  const [first] = makers as [SceneMaker];
+  const names = first.names.slice(0, first.objectCount);
+  return {
+    makers,
+    classes: names,
+    styles: chosen.styles ?? atlas.styles,
+    unseen: validateAtlas
+      ? new SceneMaker(await loadAtlas(validateAtlas), { ...scenePresets.crowded, classes: names })
+      : undefined,
+  };
+}
+
+interface Running {
+  readonly device: Device;
+  readonly trainer: ClipTrainer;
+  readonly tokens: Tokenizer;
+  readonly scenes: Scenes;
+  readonly log: Log;
+  readonly options: TrainTeacherArguments;
+  readonly interruption: Interruption;
+}
+
+async function runTraining({ terminal }: Context, running: Running): Promise<void> {
+  const { device, trainer, tokens, scenes, options, interruption } = running;
+  const { clip, settings } = trainer;
+  const { out } = options;
+  let { log } = running;
+  const first = trainer.done;
+  const metrics = await openMetrics(join(out, 'metrics.jsonl'), first);
+  const validation = validationCrops(scenes, trainer, VALIDATION_SEED, Math.min(CROPS, options.validateCrops));
+  using teacher = await Teacher.create(device, clip.vision, { batch: 100 });
+  const before = log.seconds;
+  const began = performance.now();
+
+  let savedAt = began;
+  const save = async () => {
+    log = { ...log, steps: trainer.done, seconds: before + Math.round((performance.now() - began) / 1000) };
+    await writeFileAtomic(join(out, 'teacher.safetensors'), await clipFile(clip));
+    await writeFileAtomic(join(out, 'config.json'), clipSettingsFile(clip.config));
+    await writeFileAtomic(join(out, STATE), await clipTrainingFile(trainer));
+    await writeFileAtomic(join(out, 'log.json'), `${JSON.stringify(log, undefined, 2)}\n`);
+    savedAt = performance.now();
+  };
+
+  interruption.onStop(() => trainer.stop());
+  const progress = new Progress(terminal, 'training', settings.steps, 'steps', first);
+  try {
+    if (!interruption.signal) {
+      for await (const { steps: _, ...step } of trainer.run()) {
+        await metrics.append(step);
+        progress.at(step.step, `loss ${step.loss.toFixed(3)}, ${percent(step.accuracy)} of the batch right`);
+        if (step.step % options.validateEvery === 0 && step.step < settings.steps) {
+          await clip.readTokens();
+          const scores = await score(device, teacher, clip.text, tokens, scenes, validation, 'subset');
+          log = { ...log, validations: [...log.validations, { step: step.step, ...scores }] };
+          progress.say(`step ${step.step}: ${scoreWords(scores)}`);
+        }
+        if (performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
+      }
+    }
+  } finally {
+    progress.stop();
+    await metrics.close();
+  }
+  const seconds = (performance.now() - began) / 1000;
+  await save();
+  if (trainer.done < settings.steps) {
+    terminal.out(
+      `stopped after step ${trainer.done} of ${settings.steps}, saved; go on with the same options and --resume`,
+    );
+    throw new Interrupted(interruption.signal ?? 'SIGINT');
+  }
+  // What is scored is the file: rounded to f16, and opened as everybody opens it.
+  const written = await openClip(join(out, 'teacher.safetensors'));
+  const final = await finalScores(device, written.vision(device), written.text(device), running);
+  await writeFileAtomic(join(out, 'log.json'), `${JSON.stringify({ ...log, final }, undefined, 2)}\n`);
+  await rm(join(out, STATE), { force: true });
+  if (trainer.done > first) {
+    const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'images');
+    terminal.out(`trained ${count(trainer.done - first, 'steps')} in ${formatDuration(seconds)} (${rate})`);
+  }
+  terminal.out(scoreWords(final));
+  terminal.out(`teacher: ${join(out, 'teacher.safetensors')}`);
+}
+
+/** Crops of scenes that training does not see, by kind. */
+interface Validation {
+  readonly scenes: SceneCrops;
+  readonly unseen: SceneCrops | undefined;
+}
+
+function validationCrops(
+  { makers, unseen }: Scenes,
+  { clip, settings }: ClipTrainer,
+  offset: number,
+  crops: number,
+): Validation {
+  const side = clip.config.vision.image;
+  const seed = settings.seed + offset;
+  return {
+    scenes: sceneCrops(makers, seed, crops, side),
+    unseen: unseen && sceneCrops([unseen], seed, crops, side),
+  };
+}
+
+async function finalScores(
+  device: Device,
+  vision: ClipVision,
+  text: ClipText,
+  { tokens, scenes, trainer, options }: Running,
+): Promise<Scores> {
+  using teacher = await Teacher.create(device, vision, { batch: 100 });
+  const validation = validationCrops(scenes, trainer, 2 * VALIDATION_SEED, options.validateCrops);
+  const [maker] = scenes.makers as [SceneMaker];
+  const others = maker.names.map((name) => maker.classPhrases(name)[1] ?? name);
+  const { embeddings } = await makeVocabulary(device, text, tokens, others, { templates: 'full', batch: TEXTS });
+  const features = await teacher.features(validation.scenes.pixels);
+  return {
+    ...(await score(device, teacher, text, tokens, scenes, validation, 'full', features)),
+    synonyms: namingScore(validation.scenes, features, embeddings, maker.objectCount),
+  };
+}
+
+/** `features`: those of the crops of scenes, where they are known. */
+async function score(
+  device: Device,
+  teacher: Teacher,
+  text: ClipText,
+  tokens: Tokenizer,
+  { makers, unseen }: Scenes,
+  validation: Validation,
+  templates: TemplateSet,
+  features?: Float32Array,
+): Promise<Scores> {
+  const [maker] = makers as [SceneMaker];
+  const { embeddings } = await makeVocabulary(device, text, tokens, maker.names, { templates, batch: TEXTS });
+  const of = async (crops: SceneCrops, known?: Float32Array) =>
+    namingScore(crops, known ?? (await teacher.features(crops.pixels)), embeddings, maker.objectCount);
+  return {
+    scenes: await of(validation.scenes, features),
+    ...(unseen && validation.unseen ? { unseenStyle: await of(validation.unseen) } : {}),
+  };
+}
+
+function scoreWords({ scenes, synonyms, unseenStyle }: Scores): string {
+  const words = ({ present, objects }: NamingScore) => `${percent(present)} (of objects ${percent(objects)})`;
+  const parts = [`a class that is present named on ${words(scenes)} of new crops`];
+  if (synonyms) parts.push(`by synonyms ${words(synonyms)}`);
+  if (unseenStyle) parts.push(`in an unseen style ${words(unseenStyle)}`);
+  return parts.join('; ');
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** The options that decide the weights, in full. */
+function commandOf(options: TrainTeacherArguments): string {
+  const words = [`zeroseg train-teacher --out ${options.out} --config ${options.config} --classes ${options.classes}`];
+  if (options.styles !== undefined) words.push(`--styles ${options.styles}`);
+  words.push(`--steps ${options.steps} --batch ${options.batch} --lr ${options.lr} --seed ${options.seed}`);
+  if (options.atlas !== undefined) words.push(`--atlas ${options.atlas}`);
+  if (options.validateAtlas !== undefined) words.push(`--validate-atlas ${options.validateAtlas}`);
+  return words.join(' ');
+}
+
+async function readLog(folder: string): Promise<Log> {
+  const path = join(folder, 'log.json');
+  if ((await kindOfPath(path)) !== 'file') {
+    throw new UsageError(
+      `train-teacher: ${folder}: there is no training to go on with; leave --resume out to begin one`,
+    );
+  }
+  const found = (await readJson(path)) as Partial<Log> | null;
+  if (found?.format !== FORMAT) throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher`);
+  if (found.final) throw new UsageError(`train-teacher: ${folder}: this training is at its end; choose another --out`);
+  return found as Log;
+}
+
+/** The lines of the steps that are kept, and more to come. */
+async function openMetrics(path: string, done: number) {
+  const text = done > 0 ? await readFile(path, 'utf8').catch(() => '') : '';
+  await writeFileAtomic(
+    path,
+    text
+      .split('\n')
+      .slice(0, done)
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
+  const file = await open(path, 'a');
+  return {
+    append: (step: Omit<ClipStepReport, 'steps'>) => file.writeFile(`${JSON.stringify(step)}\n`),
+    close: () => file.close(),
+  };
+}

@@ -1,0 +1,174 @@
+/** Scenes and their atlas on disk. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { encode } from 'fast-png';
+import type { DataSetDefinition } from '../zeroseg/class-names.ts';
+import type { LabelMap } from '../zeroseg/image.ts';
+import { pascalPalette } from '../zeroseg/palette.ts';
+import { SceneAtlas } from '../zeroseg/scenes/atlas.ts';
+import type { SceneMaker, SceneOptions } from '../zeroseg/scenes/scene.ts';
+import { FileError, readJson, systemReason } from './files.ts';
+
+/** The atlas in the package: two folders up both from src and from dist. */
+const packaged = fileURLToPath(new URL('../../assets/scenes', import.meta.url));
+
+/**
+ * Reads `atlas.png` and `atlas.json` of a folder; by default the atlas that the package brings.
+ *
+ * ```ts
+ * const scenes = new SceneMaker(await loadAtlas(), scenePresets.crowded);
+ * ```
+ */
+export async function loadAtlas(folder: string = packaged): Promise<SceneAtlas> {
+  const png = join(folder, 'atlas.png');
+  const index = await readJson(join(folder, 'atlas.json'));
+  try {
+    return SceneAtlas.parse(await readFile(png), index);
+  } catch (error) {
+    throw new FileError('loadAtlas', png, systemReason(error), { cause: error });
+  }
+}
+
+/** `classes.json` of a folder of scenes: what its labels mean, and how it was made. */
+export interface SceneFolderIndex {
+  readonly format: 'zeroseg-scenes';
+  readonly version: 1;
+  /** Label l from 1 on is `names[l - 1]`: objects, then stuff. 0 is ground without a name. */
+  readonly names: readonly string[];
+  /** How many of the names are objects. */
+  readonly objects: number;
+  /** What else each name may be called. */
+  readonly synonyms: Readonly<Record<string, readonly string[]>>;
+  readonly seed: number;
+  readonly count: number;
+  readonly options: SceneOptions;
+}
+
+export interface WriteScenesOptions {
+  readonly seed: number;
+  /** How many scenes: those of index 0 to `count - 1`. */
+  readonly count: number;
+  /** Told after every scene; ends the writing, and leaves nothing, by returning false. */
+  readonly progress?: ((done: number) => boolean) | undefined;
+}
+
+/**
+ * Writes scenes as PASCAL VOC lays out photos, so that all that reads VOC reads them:
+ *
+ *     JPEGImages/000000.png             the pictures (PNG, since JPEG would blur so few pixels)
+ *     SegmentationClass/000000.png      label maps: palette indices
+ *     ImageSets/Segmentation/val.txt    all ids; train.txt is the same (another half is another seed)
+ *     captions.txt                      an id, a tab, its caption, line by line
+ *     names.txt                         the names, one a line
+ *     classes.json                      see {@link SceneFolderIndex}
+ *
+ * The folder appears when it is whole. One that holds scenes already is replaced, one that holds anything else is
+ * refused with a {@link FileError}. Returns whether it was written.
+ *
+ * ```ts
+ * const scenes = new SceneMaker(await loadAtlas(), scenePresets.crowded);
+ * await writeScenes('out/scenes', scenes, { seed: 1, count: 500 });
+ * ```
+ */
+export async function writeScenes(
+  folder: string,
+  scenes: SceneMaker,
+  { seed, count, progress }: WriteScenesOptions,
+): Promise<boolean> {
+  const place = resolve(folder);
+  await refuseOthers(folder);
+  const temporary = `${place}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    for (const part of ['JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation']) {
+      await mkdir(join(temporary, part), { recursive: true });
+    }
+    const ids: string[] = [];
+    const captions: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const { image, labels, caption } = scenes.scene(seed, i);
+      const id = String(i).padStart(6, '0');
+      await Promise.all([
+        writeFile(join(temporary, 'JPEGImages', `${id}.png`), encode({ ...image, channels: 3 })),
+        writeFile(join(temporary, 'SegmentationClass', `${id}.png`), encodeLabels(labels)),
+      ]);
+      ids.push(id);
+      captions.push(`${id}\t${caption}`);
+      if (progress?.(i + 1) === false) {
+        await rm(temporary, { recursive: true });
+        return false;
+      }
+    }
+    const index: SceneFolderIndex = {
+      format: 'zeroseg-scenes',
+      version: 1,
+      names: scenes.names,
+      objects: scenes.objectCount,
+      synonyms: Object.fromEntries(scenes.names.map((name) => [name, scenes.classPhrases(name).slice(1)])),
+      seed,
+      count,
+      options: scenes.options,
+    };
+    const lines = (list: readonly string[]): string => list.map((line) => `${line}\n`).join('');
+    for (const split of ['train', 'val']) {
+      await writeFile(join(temporary, 'ImageSets/Segmentation', `${split}.txt`), lines(ids));
+    }
+    await writeFile(join(temporary, 'captions.txt'), lines(captions));
+    await writeFile(join(temporary, 'names.txt'), lines(scenes.names));
+    await writeFile(join(temporary, 'classes.json'), `${JSON.stringify(index, undefined, 1)}\n`);
+    await mkdir(dirname(place), { recursive: true });
+    await rm(place, { recursive: true, force: true });
+    await rename(temporary, place);
+    return true;
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    if (!(error as NodeJS.ErrnoException).code) throw error;
+    throw new FileError('writeScenes', folder, systemReason(error), { cause: error });
+  }
+}
+
+/** What `writeScenes` writes; a folder with anything else in it is not emptied. */
+const own = ['JPEGImages', 'SegmentationClass', 'ImageSets', 'captions.txt', 'names.txt', 'classes.json'];
+
+async function refuseOthers(folder: string): Promise<void> {
+  let found: string[];
+  try {
+    found = await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw new FileError('writeScenes', folder, systemReason(error), { cause: error });
+  }
+  if (found.length === 0) return;
+  const strange = found.find((name) => !own.includes(name));
+  if (strange === undefined && (await readSceneIndex(folder).catch(() => undefined))) return;
+  const what = strange === undefined ? 'what is no folder of scenes' : `${strange}, which is not of scenes`;
+  throw new FileError('writeScenes', folder, `it holds ${what}; give a new folder, or one of scenes to replace`);
+}
+
+function encodeLabels({ width, height, data }: LabelMap): Uint8Array {
+  if (data instanceof Uint16Array) return encode({ width, height, data, channels: 1, depth: 16 });
+  return encode({ width, height, data, channels: 1, palette });
+}
+
+const palette = pascalPalette().map((colour) => [...colour]);
+
+/** Reads `classes.json` of a folder of scenes. Throws {@link FileError} where it is none. */
+export async function readSceneIndex(folder: string): Promise<SceneFolderIndex> {
+  const path = join(folder, 'classes.json');
+  const index = (await readJson(path)) as Partial<SceneFolderIndex> | null;
+  const { format, version, names, objects } = index ?? {};
+  if (format === 'zeroseg-scenes' && version === 1 && Array.isArray(names) && Number.isInteger(objects)) {
+    return index as SceneFolderIndex;
+  }
+  throw new FileError('readSceneIndex', path, 'this is not the classes.json of a folder that `zeroseg scenes` wrote');
+}
+
+/**
+ * The classes of a folder of scenes, as those of a data set. Ground without a name (label 0) does not count, and nothing
+ * is taken for it: the threshold is 0.
+ */
+export async function sceneDefinition(folder: string): Promise<DataSetDefinition & { readonly objects: number }> {
+  const { names, objects } = await readSceneIndex(folder);
+  return { title: 'scenes', classes: ['background', ...names], prompts: names, ignore: 0, threshold: 0, objects };
+}

@@ -1,0 +1,364 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { Device } from '../gpu/device.ts';
+import { embedding } from '../kernels/gather.ts';
+import { argmax } from '../kernels/reduce.ts';
+import { AdamW } from '../nn/adamw.ts';
+import { type Initializer, normal } from '../nn/init.ts';
+import { parameters, type Weights, weightsFrom } from '../nn/module.ts';
+import { random } from '../nn/random.ts';
+import { learningRate } from '../nn/schedule.ts';
+import { gradients } from '../tensor/grad.ts';
+import { read, readAll, readU32 } from '../tensor/read.ts';
+import { ShapeError, size } from '../tensor/shape.ts';
+import { type Step, step } from '../tensor/step.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
+import { ConfigError } from './config.ts';
+import { alike, contrastiveLogits, contrastiveLoss } from './contrastive.ts';
+import { TokenTable } from './token-table.ts';
+import type { Tokenizer } from './tokenizer.ts';
+import { TrainingError } from './trainer.ts';
+
+/**
+ * Sizes of the CLIPs that this package trains itself, by name: `tiny` is the one that it brings, 1.3 MB in f16; `small` has six
+ * times its weights and sees twice the pixels along a side.
+ */
+export const teacherConfigs: Readonly<Record<'tiny' | 'small', ClipConfig>> = {
+  tiny: {
+    vision: { width: 96, heads: 4, layers: 2, patch: 8, image: 32, stem: 'conv' },
+    text: { width: 64, heads: 4, layers: 2, vocab: 49408, context: 77 },
+    projection: 64,
+    activation: 'gelu',
+    layer_norm_eps: 1e-5,
+  },
+  small: {
+    vision: { width: 256, heads: 8, layers: 4, patch: 8, image: 64, stem: 'conv' },
+    text: { width: 128, heads: 4, layers: 3, vocab: 49408, context: 77 },
+    projection: 128,
+    activation: 'quick_gelu',
+    layer_norm_eps: 1e-5,
+  },
+};
+
+/**
+ * A CLIP in training: both towers, the rows of its tokens as a parameter on the GPU, and the learnt factor on cosines.
+ *
+ * ```ts
+ * const clip = new TrainableClip(newClipWeights(device, 1), teacherConfigs.tiny, tokens);
+ * ```
+ */
+export class TrainableClip {
+  readonly vision: ClipVision;
+  readonly text: ClipText;
+  /** `[ids + 1, width]`: see {@link TokenTable}. */
+  readonly token_embedding: Tensor;
+  readonly logit_scale: Tensor;
+  readonly config: ClipConfig;
+  /** The rows on the host: those of the start, until {@link readTokens}. */
+  readonly table: TokenTable;
+
+  /** `ids`: the tokens that get a row of their own, ascending, the tokenizer's end token last. */
+  constructor(weights: Weights, config: ClipConfig, ids: Uint32Array) {
+    const { width, vocab } = config.text;
+    if (ids.at(-1) !== vocab - 1) {
+      const last = `its last token is ${ids.at(-1) ?? 'missing'}`;
+      throw new ShapeError('clip', `the end token, ${vocab - 1}, must be the last of the vocabulary; ${last}`);
+    }
+    this.table = new TokenTable(new Float32Array((ids.length + 1) * width), width, ids);
+    this.vision = new ClipVision(weights.in('vision'), config);
+    this.text = new ClipText(weights.in('text'), config, this.table);
+    this.token_embedding = weights.parameter('token_embedding', [ids.length + 1, width], normal(0.02));
+    // CLIP begins with a temperature of 0.07.
+    this.logit_scale = weights.parameter('logit_scale', [], () => Float32Array.of(Math.log(1 / 0.07)));
+    this.config = config;
+  }
+
+  /** Reads the rows of the tokens, so that {@link text} embeds texts as they are now. */
+  async readTokens(): Promise<void> {
+    this.table.values.set(await read(this.token_embedding));
+  }
+
+  /** Logits `[B, B]` of pixels `[B, 3, S, S]` and rows of the table u32 `[B, L]`, which end at `ends` u32 `[B, 1]`. */
+  logits({ pixels, rows, ends, alike: left }: Record<ClipInput, Tensor>): Tensor {
+    const image = this.vision.forward(pixels);
+    const text = this.text.forward(embedding(this.token_embedding, rows), ends);
+    return contrastiveLogits(image, text, this.logit_scale, { alike: left });
+  }
+}
+
+/**
+ * New weights as CLIP's authors draw them, by the width of each layer's input: with 0.02 for all, towers of this width
+ * hardly tell images apart at first.
+ */
+export function newClipWeights(device: Device, seed: number): Weights {
+  return weightsFrom(device, (name, shape, init) => initializerOf(name, init)(shape, random(seed, name)));
+}
+
+function initializerOf(name: string, init: Initializer): Initializer {
+  if (!name.endsWith('.weight') || /norm|stem/.test(name)) return init;
+  return (shape, uniform) => normal(1 / Math.sqrt(size(shape.slice(1))))(shape, uniform);
+}
+
+/** How a CLIP is trained. */
+export interface ClipSettings {
+  readonly steps: number;
+  /** Pairs a step. */
+  readonly batch: number;
+  /** The highest learning rate. */
+  readonly lr: number;
+  /** Steps in which the rate grows from 0. */
+  readonly warmup: number;
+  readonly weight_decay: number;
+  /** Largest gradient norm. */
+  readonly clip_grad: number;
+  readonly seed: number;
+  /** Tokens that are kept of a caption, start and end included. */
+  readonly length: number;
+  /** Share of words that are taken for unknown ones, so that the row of unknown tokens means something. */
+  readonly word_dropout: number;
+}
+
+export const defaultClipSettings: ClipSettings = {
+  steps: 4000,
+  batch: 128,
+  lr: 1e-3,
+  warmup: 200,
+  weight_decay: 0.05,
+  clip_grad: 1,
+  seed: 1,
+  length: 24,
+  word_dropout: 0.05,
+};
+
+/** Images with sentences. */
+export interface CaptionedBatch {
+  /** Normalised, `[B, 3, S, S]`. */
+  readonly pixels: Float32Array;
+  readonly captions: readonly string[];
+  /** Pairs that are no wrong answers: see `ContrastiveOptions.alike`. Default: equal captions. */
+  readonly alike?: Float32Array | undefined;
+}
+
+/** Images with sentences, made when they are asked for: the same for the same number. */
+export interface CaptionedData {
+  /** Batch `number`, from 0. The array of pixels may be used again for the next batch. */
+  batch(number: number, pairs: number): CaptionedBatch;
+}
+
+/** What a step did. */
+export interface ClipStepReport {
+  /** Steps done, from 1. */
+  readonly step: number;
+  readonly steps: number;
+  readonly lr: number;
+  readonly loss: number;
+  /** Share of images whose own caption is the nearest of the batch. */
+  readonly accuracy: number;
+  /** The factor on cosines. */
+  readonly scale: number;
+  readonly gradNorm: number;
+  /** Of the whole step, and of making its images. */
+  readonly seconds: number;
+  readonly dataSeconds: number;
+}
+
+type ClipInput = 'pixels' | 'rows' | 'ends' | 'alike';
+type ClipStep = Step<ClipInput | 'rates', { loss: Tensor; norm: Tensor; nearest: Tensor; scale: Tensor }>;
+
+/**
+ * Trains a CLIP on images and sentences by {@link contrastive}: AdamW, a warm-up and half a cosine, clipped gradients. Everything
+ * that varies comes from the seed and the number of the step, so a run that is continued gives the numbers of one that was not
+ * stopped. The next batch is made while the GPU works on this one.
+ *
+ * ```ts
+ * using trainer = await ClipTrainer.create(device, clip, await Tokenizer.clip(), data, defaultClipSettings);
+ * for await (const { step, loss } of trainer.run()) console.log(step, loss);
+ * ```
+ */
+export class ClipTrainer implements Disposable {
+  readonly clip: TrainableClip;
+  readonly settings: ClipSettings;
+  readonly optimizer: AdamW;
+  /** Steps done. To resume, load the weights and the optimizer's state, and set it. */
+  done = 0;
+  readonly #data: CaptionedData;
+  readonly #tokens: Tokenizer;
+  readonly #step: ClipStep;
+  #stopping = false;
+
+  private constructor(
+    clip: TrainableClip,
+    tokens: Tokenizer,
+    data: CaptionedData,
+    settings: ClipSettings,
+    optimizer: AdamW,
+    run: ClipStep,
+  ) {
+    this.clip = clip;
+    this.#tokens = tokens;
+    this.#data = data;
+    this.settings = settings;
+    this.optimizer = optimizer;
+    this.#step = run;
+  }
+
+  /** Packs the parameters and records the step. Other steps that use the towers are to be made after this. */
+  static async create(
+    device: Device,
+    clip: TrainableClip,
+    tokens: Tokenizer,
+    data: CaptionedData,
+    settings: ClipSettings,
+  ): Promise<ClipTrainer> {
+    checkClipSettings(settings, clip.config);
+    const { batch, length } = settings;
+    const side = clip.config.vision.image;
+    const optimizer = new AdamW(device, parameters(clip), {
+      beta1: 0.9,
+      beta2: 0.98,
+      eps: 1e-6,
+      weightDecay: settings.weight_decay,
+      maxNorm: settings.clip_grad,
+      // Rows and positions that no text has used yet stay as they are.
+      decays: (name, { shape }) => shape.length > 1 && !/token_embedding|positions/.test(name),
+    });
+    const run = await step(
+      device,
+      {
+        pixels: [batch, 3, side, side],
+        rows: { shape: [batch, length], dtype: 'u32' },
+        ends: { shape: [batch, 1], dtype: 'u32' },
+        alike: [batch, batch],
+        rates: [optimizer.rateCount],
+      },
+      ({ rates, ...inputs }) => {
+        const logits = clip.logits(inputs);
+        const loss = contrastiveLoss(logits);
+        const { norm } = optimizer.update(gradients(loss, optimizer.parameters) as Tensor[], rates);
+        return { loss, norm, nearest: argmax(logits), scale: clip.logit_scale };
+      },
+      { name: 'train clip' },
+    );
+    return new ClipTrainer(clip, tokens, data, settings, optimizer, run);
+  }
+
+  /** Bytes on the GPU beside weights and optimizer. */
+  get memory(): number {
+    const { slots, own, uniforms } = this.#step.memory;
+    return slots + own + uniforms;
+  }
+
+  /** Ends {@link run} after the step that is going on. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /**
+   * Runs to the last step, or to {@link stop}.
+   *
+   * @throws TrainingError at a loss that is not finite.
+   */
+  async *run(): AsyncGenerator<ClipStepReport, void, undefined> {
+    this.#stopping = false;
+    const { steps, batch, lr: base, warmup } = this.settings;
+    let began = performance.now();
+    let next = this.done < steps ? this.#inputs(this.done) : undefined;
+    while (next && !this.#stopping) {
+      const { seconds: dataSeconds, ...inputs } = next;
+      const number = this.done + 1;
+      // The schedule scales rates by images / 256; this one is for the batch as it is.
+      const lr = learningRate({ epoch: number, base, batch: 256, warmup, epochs: steps });
+      const rates = this.optimizer.rates(number, lr);
+      const results = this.#step({ ...inputs, rates });
+      const reading = Promise.all([readAll([results.loss, results.norm, results.scale]), readU32(results.nearest)]);
+      next = number < steps ? this.#inputs(number) : undefined;
+      const [[loss, norm, scale], nearest] = await reading;
+      const value = loss?.[0] as number;
+      if (!Number.isFinite(value)) {
+        throw new TrainingError(number, `training: step ${number}: the loss is ${value}; try a lower learning rate`);
+      }
+      this.done = number;
+      const now = performance.now();
+      const seconds = (now - began) / 1000;
+      began = now;
+      yield {
+        step: number,
+        steps,
+        lr,
+        loss: value,
+        accuracy: nearest.reduce((sum, best, i) => sum + Number(best === i), 0) / batch,
+        scale: Math.min(100, Math.exp(scale?.[0] as number)),
+        gradNorm: norm?.[0] as number,
+        seconds,
+        dataSeconds,
+      };
+    }
+  }
+
+  #inputs(
+    number: number,
+  ): Record<'pixels' | 'alike', Float32Array> & Record<'rows' | 'ends', Uint32Array> & { seconds: number } {
+    const began = performance.now();
+    const { batch, length, seed, word_dropout: dropped } = this.settings;
+    const { pixels, captions, alike: left = alike(captions) } = this.#data.batch(number, batch);
+    const uniform = random(seed, `words ${number}`);
+    const { table } = this.clip;
+    const rows = new Uint32Array(batch * length);
+    const ends = new Uint32Array(batch);
+    captions.forEach((caption, i) => {
+      const tokens = this.#tokens.row(caption, length);
+      const end = tokens.indexOf(this.#tokens.end);
+      ends[i] = end;
+      // What follows the end is not seen; any row will do.
+      for (let at = 0; at <= end; at++) {
+        const isWord = at > 0 && at < end;
+        rows[i * length + at] = isWord && uniform() < dropped ? table.length - 1 : table.row(tokens[at] as number);
+      }
+    });
+    return { pixels, rows, ends, alike: left, seconds: (performance.now() - began) / 1000 };
+  }
+
+  dispose(): void {
+    this.#step.dispose();
+    this.optimizer.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * The tokens of texts, ascending, with the tokenizer's start and end: a sparse vocabulary.
+ *
+ * ```ts
+ * textVocabulary(await Tokenizer.clip(), ['a cat']); // [320, 2368, 49406, 49407]
+ * ```
+ */
+export function textVocabulary(tokens: Tokenizer, texts: Iterable<string>): Uint32Array {
+  const ids = new Set([tokens.start, tokens.end]);
+  for (const text of texts) for (const id of tokens.encode(text)) ids.add(id);
+  return Uint32Array.from(ids).sort();
+}
+
+function checkClipSettings(settings: ClipSettings, { text }: ClipConfig): void {
+  const fail = (rule: string): never => {
+    throw new ConfigError(`training: ${rule}`);
+  };
+  for (const key of ['steps', 'batch'] as const) {
+    const least = key === 'batch' ? 2 : 1;
+    if (!Number.isInteger(settings[key]) || settings[key] < least) {
+      fail(`'${key}' must be a whole number of at least ${least}; got ${settings[key]}`);
+    }
+  }
+  for (const key of ['lr', 'clip_grad'] as const) {
+    if (!(settings[key] > 0 && Number.isFinite(settings[key]))) fail(`'${key}' must be above 0; got ${settings[key]}`);
+  }
+  if (!(settings.word_dropout >= 0 && settings.word_dropout < 1)) {
+    fail(`'word_dropout' must be from 0 to below 1; got ${settings.word_dropout}`);
+  }
+  if (!(settings.length >= 3 && settings.length <= text.context)) {
+    fail(`'length' must be from 3 to the context of the text tower, ${text.context}; got ${settings.length}`);
+  }
+}

@@ -1,0 +1,74 @@
+import { permute } from '../kernels/layout.ts';
+import { unshuffle } from '../kernels/masking.ts';
+import { matmul } from '../kernels/matmul.ts';
+import { abs, add, addScalar, clamp, div, mul, sub } from '../kernels/pointwise.ts';
+import { mean, sum } from '../kernels/reduce.ts';
+import { fill } from '../tensor/fill.ts';
+import { label } from '../tensor/record.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
+
+/** What {@link composition} compares, and where it lies. */
+export interface CompositionInputs {
+  /** Assignments of the two stages as they were made, `[B, G1, n]` and `[B, G2, G1]`. */
+  readonly assigns: readonly Tensor[];
+  /** Segments g `[B, G2, C]`. */
+  readonly segments: Tensor;
+  /** Teacher features `[B, V, C]`, in the order of the grids. */
+  readonly views: Tensor;
+  /** Puts the n kept patches back among all N, u32 `[B, N]`. */
+  readonly idsRestore: Tensor;
+  /** Sides of the view grids. */
+  readonly grids: readonly number[];
+}
+
+/**
+ * The composition loss: a view is made of the segments that it shows. With `r[i, p]` 1 where patch p belongs to segment i (the
+ * product of the two hard assignments, straight-through) and `b[j, p]` the share of patch p inside of view j,
+ *
+ *     a[j, i] = sum_p b[j, p] r[i, p] / sum_p b[j, p]        over the patches that are kept
+ *     L       = sum_j w_j mean_c |sum_i a[j, i] g_i - v_j| / sum_j w_j,   w_j = min(1, sum_p b[j, p])
+ *
+ * so views of which no patch is kept do not count. It is no part of the paper. The matching loss lets a segment take any view of
+ * the image, wherever it lies, and every segment the same one; here the place of a segment's patches says which views it must
+ * explain, so the teacher's own grids tell patches of different things apart.
+ *
+ * ```ts
+ * composition({ assigns, segments, views, idsRestore, grids: [1, 2, 3, 4] }); // a scalar
+ * ```
+ */
+export function composition({ assigns, segments, views, idsRestore, grids }: CompositionInputs): Tensor {
+  return label('loss.compose', () => {
+    const { device } = segments;
+    const [first, second] = assigns as [Tensor, Tensor];
+    const groups = segments.shape[1] as number;
+    const patches = idsRestore.shape[1] as number;
+    // [B, n, G2], then [B, N, G2] with zeros where a patch is masked.
+    const members = permute(matmul(second, first), [0, 2, 1]);
+    const placed = unshuffle(members, fill(device, [1, 1, groups], 0), idsRestore);
+    const cover = viewCover(grids, Math.round(Math.sqrt(patches)));
+    const covered = matmul(tensor(device, cover, [1, cover.length / patches, patches]), placed);
+    const kept = sum(covered, { axes: 2, keepDims: true });
+    const shares = div(covered, addScalar(kept, 1e-6));
+    const distance = mean(abs(sub(matmul(shares, segments), views)), { axes: 2, keepDims: true });
+    const weight = clamp(kept, 0, 1);
+    return div(sum(mul(distance, weight)), add(sum(weight), fill(device, [], 1e-6)));
+  });
+}
+
+/**
+ * How much of each patch of a `side` × `side` grid lies inside of each view, in 0..1: `[V, side²]`, views in the order of
+ * `grids`, each grid row by row.
+ */
+export function viewCover(grids: readonly number[], side: number): Float32Array {
+  const rows: number[] = [];
+  for (const k of grids) {
+    const inside = (cell: number, at: number) =>
+      Math.max(0, Math.min(at + 1, ((cell + 1) * side) / k) - Math.max(at, (cell * side) / k));
+    for (let row = 0; row < k; row++) {
+      for (let column = 0; column < k; column++) {
+        for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) rows.push(inside(row, y) * inside(column, x));
+      }
+    }
+  }
+  return Float32Array.from(rows);
+}

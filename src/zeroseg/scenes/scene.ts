@@ -1,0 +1,481 @@
+/**
+ * Made-up pictures whose every pixel is known: cut-outs of objects over procedural grounds, with label maps that are
+ * exact and captions that name what is there. They teach a small teacher words, and score what a student learnt from it.
+ */
+import { random } from '../../nn/random.ts';
+import type { Image, LabelMap } from '../image.ts';
+import { type SceneAtlas, SceneError } from './atlas.ts';
+import { type Seen, writeCaption } from './caption.ts';
+import { between, pick } from './colour.ts';
+import { type ColourMatrix, CutOut, type Layer, type Placement } from './cut-out.ts';
+import { type Canvas, horizons, paintPlain, type Stuff, stuffs } from './stuff.ts';
+
+/** What scenes look like. Shares are probabilities, in 0..1. */
+export interface SceneOptions {
+  /** Side of the square picture in pixels. Default 64. */
+  readonly size?: number;
+  /** Which objects: names, or the first so many in the atlas' order (`atlas.classes`). Default: all. */
+  readonly classes?: readonly string[] | number;
+  /** Drawing styles, one of which each object has. Default: all of the atlas. */
+  readonly styles?: readonly string[];
+  /** Which named surroundings. Default: all of {@link stuffNames}. */
+  readonly stuff?: readonly string[];
+  /** How many objects, at least and at most; fewer where they find no room. Default [1, 4]. */
+  readonly objects?: readonly [least: number, most: number];
+  /** Longer side of an object, before it is turned, relative to the picture's. Default [0.3, 0.6]. */
+  readonly scale?: readonly [least: number, most: number];
+  /** Share of scenes whose ground is named stuff; the others' is label 0. Default 0.8. */
+  readonly named?: number;
+  /** Share of these that have two kinds of stuff, one above the other. Default 0.4. */
+  readonly horizon?: number;
+  /** Share of objects that are of the same class as the one before. Default 0.15. */
+  readonly repeat?: number;
+  /** Objects are turned by at most so many degrees, to either side. Default 25. */
+  readonly rotation?: number;
+  /** Share of objects that are turned any way instead. Default 0.1. */
+  readonly tumbled?: number;
+  /** Share of objects that are mirrored. Default 0.5. */
+  readonly flip?: number;
+  /** Strength of changes of an object's colours: brightness, contrast, saturation, hue. 0 is none. Default 1. */
+  readonly jitter?: number;
+  /** Share of objects that throw a soft shadow. Default 0.3. */
+  readonly shadow?: number;
+  /** Of the pixels of every object at least this share is visible: inside the picture, not covered. Default 0.35. */
+  readonly visible?: number;
+  /** Share of captions' nouns that are synonyms. Default 0.35. */
+  readonly synonyms?: number;
+  /** Share of occasions for a colour, a size, a place that captions take. Default 0.4. */
+  readonly details?: number;
+}
+
+/** An object in a scene. */
+export interface SceneObject {
+  readonly name: string;
+  /** Its value in the label map; objects of a class share it. */
+  readonly label: number;
+  readonly style: string;
+  /** Its middle, in pixels; it may lie outside of the picture. */
+  readonly x: number;
+  readonly y: number;
+  /** Longer side before it is turned, in pixels. */
+  readonly long: number;
+  /** Clockwise, in degrees. */
+  readonly rotation: number;
+  readonly flipped: boolean;
+  /** What most of it looks like, if that has a name. */
+  readonly colour: string | undefined;
+  /** Pixels of it that are visible. */
+  readonly pixels: number;
+}
+
+/** A picture and all that is known of it. */
+export interface Scene {
+  readonly image: Image;
+  /** 0 where the ground has no name, else 1 + an index into {@link SceneMaker.names}. */
+  readonly labels: LabelMap;
+  readonly caption: string;
+  /** From the back to the front. */
+  readonly objects: readonly SceneObject[];
+  /** The named stuff that is visible, from top to bottom. */
+  readonly stuff: readonly string[];
+}
+
+/** All named surroundings, in the order of labels. */
+export const stuffNames: readonly string[] = stuffs.map(({ name }) => name);
+
+/**
+ * Settings for two purposes. `objectCentric`, for training: one or two objects fill the picture, as in ImageNet's photos,
+ * so that most crops show something of them. `crowded`, for scoring: up to four things of half that size.
+ */
+export const scenePresets: { readonly objectCentric: SceneOptions; readonly crowded: SceneOptions } = {
+  objectCentric: { objects: [1, 2], scale: [0.7, 1.15] },
+  crowded: { objects: [1, 4], scale: [0.3, 0.6] },
+};
+
+type Settings = Required<Omit<SceneOptions, 'classes' | 'styles' | 'stuff'>>;
+
+const defaults: Settings = {
+  size: 64,
+  objects: [1, 4],
+  scale: [0.3, 0.6],
+  named: 0.8,
+  horizon: 0.4,
+  repeat: 0.15,
+  rotation: 25,
+  tumbled: 0.1,
+  flip: 0.5,
+  jitter: 1,
+  shadow: 0.3,
+  visible: 0.35,
+  synonyms: 0.35,
+  details: 0.4,
+};
+
+/** Tries to find room for an object before it is left out. */
+const TRIES = 12;
+
+/**
+ * Makes scenes. Scene `index` of `seed` is the same on every machine, whatever was made before it.
+ *
+ * Each is painted from the back to the front: stuff or a ground without a name; then objects, later ones over earlier.
+ * An object owns the pixels that it covers by half or more; its edges are blended. Of every object at least
+ * `visible` of its pixels remain, or it is not there.
+ *
+ * ```ts
+ * const scenes = new SceneMaker(atlas, { ...scenePresets.crowded, classes: 40 });
+ * const { image, labels, caption } = scenes.scene(1, 0);
+ * caption;                                  // 'a photo of a cat and an umbrella on grass'
+ * scenes.names[labels.data[0]! - 1];        // 'grass'
+ * ```
+ */
+export class SceneMaker {
+  /** Objects, then stuff: label l from 1 on is `names[l - 1]`; 0 is ground without a name. */
+  readonly names: readonly string[];
+  /** How many of the names are objects. */
+  readonly objectCount: number;
+  readonly options: SceneOptions;
+  readonly #atlas: SceneAtlas;
+  readonly #settings: Settings;
+  readonly #styles: readonly string[];
+  readonly #stuff: readonly Stuff[];
+  readonly #horizons: readonly (readonly [Stuff, Stuff])[];
+  readonly #keywords: ReadonlyMap<string, readonly string[]>;
+  readonly #cutOuts = new Map<string, CutOut>();
+  readonly #layer: Layer;
+  readonly #shadow: Layer;
+  readonly #lower: Uint8Array;
+
+  constructor(atlas: SceneAtlas, options: SceneOptions = {}) {
+    this.#atlas = atlas;
+    this.options = options;
+    this.#settings = checkSettings({ ...defaults, ...options });
+    const classes = chooseClasses(atlas, options.classes);
+    this.#styles = chooseNames('styles', options.styles, atlas.styles);
+    const stuff = chooseNames('stuff', options.stuff, stuffNames, this.#settings.named > 0 ? 1 : 0);
+    this.#stuff = stuff.map((name) => stuffs.find((one) => one.name === name) as Stuff);
+    const find = (name: string): Stuff | undefined => this.#stuff.find((one) => one.name === name);
+    this.#horizons = horizons.flatMap(([above, below]) => {
+      const [upper, lower] = [find(above), find(below)];
+      return upper && lower ? [[upper, lower] as const] : [];
+    });
+    this.names = [...classes, ...stuff];
+    this.objectCount = classes.length;
+    this.#keywords = new Map([
+      ...atlas.classes.map(({ name, keywords }) => [name, keywords] as const),
+      ...this.#stuff.map(({ name, keywords }) => [name, keywords] as const),
+    ]);
+    const { size } = this.#settings;
+    this.#layer = emptyLayer(size);
+    this.#shadow = emptyLayer(size);
+    this.#lower = new Uint8Array(size * size * 3);
+  }
+
+  /**
+   * All that a name of {@link SceneMaker.names} may be called: itself, then its synonyms.
+   *
+   * ```ts
+   * scenes.classPhrases('couch'); // ['couch', 'sofa', 'settee']
+   * ```
+   */
+  classPhrases(name: string): readonly string[] {
+    if (!this.names.includes(name)) {
+      throw new SceneError(`SceneMaker.classPhrases: name must be one of the ${this.names.length} names; got ${name}`);
+    }
+    return [name, ...(this.#keywords.get(name) ?? [])];
+  }
+
+  /** Scene `index` of `seed`; both are whole numbers from 0. */
+  scene(seed: number, index: number): Scene {
+    checkWhole('SceneMaker.scene', 'seed', seed);
+    checkWhole('SceneMaker.scene', 'index', index);
+    const settings = this.#settings;
+    const { size } = settings;
+    const draw = random(seed, `scene ${index}`);
+    const data = new Uint8Array(size * size * 3);
+    const Labels = this.names.length < 255 ? Uint8Array : Uint16Array;
+    const labels = new Labels(size * size);
+    const ground = this.#paintGround(draw, data, labels);
+
+    const [least, most] = settings.objects;
+    const wanted = least + Math.floor(draw() * (most - least + 1));
+    const objects: PlacedObject[] = [];
+    // Which object a pixel belongs to: 1 + its index.
+    const owners = new Uint8Array(size * size);
+    for (let i = 0; i < wanted; i++) {
+      const before = objects.at(-1);
+      const repeated = draw() < settings.repeat && before;
+      const name = repeated ? before.name : (this.names[Math.floor(draw() * this.objectCount)] as string);
+      const style = repeated ? before.style : pick(draw, this.#styles);
+      const placed = this.#place(draw, name, style, objects, owners);
+      if (!placed) continue;
+      if (draw() < settings.shadow) this.#darken(draw, placed, data);
+      objects.push(placed);
+      compose(this.#layer, data, owners, objects.length);
+    }
+    for (let i = 0; i < owners.length; i++) if (owners[i]! > 0) labels[i] = objects[owners[i]! - 1]!.label;
+
+    const stuff = ground.stuff.filter((name) => labels.includes(this.names.indexOf(name, this.objectCount) + 1));
+    const places = ground.stuff.flatMap((name, i) => (stuff.includes(name) ? [ground.places[i] as string] : []));
+    const seen = objects.map(
+      ({ name, colour, long, x, y }): Seen => ({
+        name,
+        keywords: this.#keywords.get(name) ?? [],
+        colour,
+        long: long / size,
+        x: x / size,
+        y: y / size,
+      }),
+    );
+    const caption = writeCaption(draw, seen, ground.stuff.length > 0 ? places.reverse() : ground.places, settings);
+    return {
+      image: { width: size, height: size, data },
+      labels: { width: size, height: size, data: labels },
+      caption,
+      objects: objects.map(({ turn, total: _, ...object }) => ({ ...object, rotation: (turn * 180) / Math.PI })),
+      stuff,
+    };
+  }
+
+  /** Fills picture and label map. */
+  #paintGround(
+    draw: () => number,
+    data: Uint8Array,
+    labels: Uint8Array | Uint16Array,
+  ): { stuff: string[]; places: string[] } {
+    const { size, named, horizon } = this.#settings;
+    const canvas: Canvas = { data, size, from: 0, to: size };
+    const [isNamed, isSplit] = [draw() < named, draw() < horizon];
+    if (!isNamed) {
+      const places = paintPlain(canvas, draw);
+      return { stuff: [], places: draw() < 0.5 ? [pick(draw, places)] : [] };
+    }
+    const label = (stuff: Stuff): number => this.objectCount + 1 + this.#stuff.indexOf(stuff);
+    if (!isSplit || this.#horizons.length === 0) {
+      const stuff = pick(draw, this.#stuff);
+      stuff.paint(canvas, draw);
+      labels.fill(label(stuff));
+      return { stuff: [stuff.name], places: [pick(draw, stuff.places)] };
+    }
+    const [upper, lower] = pick(draw, this.#horizons);
+    const height = between(draw, 0.3, 0.7) * size;
+    const slope = between(draw, -0.12, 0.12);
+    const reach = (Math.abs(slope) * size) / 2;
+    const first = Math.max(0, Math.floor(height - reach - 1));
+    const last = Math.min(size, Math.ceil(height + reach + 1));
+    upper.paint({ ...canvas, to: last }, draw);
+    lower.paint({ data: this.#lower, size, from: first, to: size }, draw);
+    for (let y = 0; y < size; y++) {
+      for (let x = 0; x < size; x++) {
+        const i = y * size + x;
+        const isBelow = y + 0.5 > height + slope * (x + 0.5 - size / 2);
+        labels[i] = label(isBelow ? lower : upper);
+        if (!isBelow) continue;
+        for (let c = 0; c < 3; c++) data[i * 3 + c] = this.#lower[i * 3 + c]!;
+      }
+    }
+    return { stuff: [upper.name, lower.name], places: [pick(draw, upper.places), pick(draw, lower.places)] };
+  }
+
+  /** Draws an object into the layer at a place where it and those behind it can be seen; undefined if there is none. */
+  #place(
+    draw: () => number,
+    name: string,
+    style: string,
+    others: readonly PlacedObject[],
+    owners: Uint8Array,
+  ): PlacedObject | undefined {
+    const { size, scale, rotation, tumbled, flip, jitter, visible } = this.#settings;
+    const cutOut = this.#cutOut(style, name);
+    const colours = jitterColours(draw, jitter);
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      const long = between(draw, ...scale) * size;
+      const most = draw() < tumbled ? 180 : rotation;
+      const turn = (between(draw, -most, most) * Math.PI) / 180;
+      const flipped = draw() < flip;
+      // Small ones reach over the border by a fifth of their length, large ones stay near the middle.
+      const margin = Math.min(0.5 * size, 0.3 * long + 0.05 * size);
+      const x = between(draw, margin, size - margin);
+      const y = between(draw, margin, size - margin);
+      const placement: Placement = { x, y, long, turn, flipped };
+      cutOut.draw(placement, colours, this.#layer);
+      const { own, covered } = countPixels(this.#layer, owners, others.length);
+      const total = cutOut.area * long * long;
+      if (own === 0 || own < visible * total) continue;
+      if (others.some((other, i) => other.pixels - covered[i + 1]! < Math.max(1, visible * other.total))) continue;
+      others.forEach((other, i) => {
+        other.pixels -= covered[i + 1]!;
+      });
+      const label = this.names.indexOf(name) + 1;
+      const colour = cutOut.colourName(colours);
+      return { name, label, style, ...placement, colour, pixels: own, total };
+    }
+    return undefined;
+  }
+
+  /** A soft shadow, below and to one side, on what is painted so far. */
+  #darken(draw: () => number, { name, style, ...placement }: PlacedObject, data: Uint8Array): void {
+    const cutOut = this.#cutOut(style, name);
+    const { long, turn, flipped } = placement;
+    const x = placement.x + between(draw, -0.1, 0.1) * long;
+    const y = placement.y + between(draw, 0.03, 0.1) * long;
+    const strength = between(draw, 0.2, 0.45) / 255;
+    const shadow = this.#shadow;
+    cutOut.draw({ x, y, long, turn, flipped }, unchanged, shadow, { softness: 4 });
+    const { left, top, right, bottom, size, data: alpha } = shadow;
+    for (let py = top; py < bottom; py++) {
+      for (let px = left; px < right; px++) {
+        const i = py * size + px;
+        const light = 1 - strength * alpha[i * 4 + 3]!;
+        for (let c = 0; c < 3; c++) data[i * 3 + c] = data[i * 3 + c]! * light;
+      }
+    }
+  }
+
+  #cutOut(style: string, name: string): CutOut {
+    const key = `${style}/${name}`;
+    let found = this.#cutOuts.get(key);
+    if (!found) this.#cutOuts.set(key, (found = new CutOut(this.#atlas.cutOut(style, name), this.#atlas.side)));
+    return found;
+  }
+}
+
+/** An object while its scene is made. */
+interface PlacedObject extends Placement {
+  readonly name: string;
+  readonly label: number;
+  readonly style: string;
+  readonly colour: string | undefined;
+  pixels: number;
+  /** Pixels that it would have uncovered in a picture without borders. */
+  readonly total: number;
+}
+
+function emptyLayer(size: number): Layer {
+  return { data: new Float32Array(size * size * 4), size, left: 0, top: 0, right: 0, bottom: 0 };
+}
+
+/** Half of 255: from here on a pixel belongs to the object. */
+const HALF = 127.5;
+
+/** Pixels that the layer's object would own, and how many it would take from each owner. */
+function countPixels(
+  { data, size, left, top, right, bottom }: Layer,
+  owners: Uint8Array,
+  others: number,
+): { own: number; covered: Uint32Array } {
+  const covered = new Uint32Array(others + 1);
+  let own = 0;
+  for (let y = top; y < bottom; y++) {
+    for (let i = y * size + left; i < y * size + right; i++) {
+      if (data[i * 4 + 3]! < HALF) continue;
+      own++;
+      covered[owners[i]!]!++;
+    }
+  }
+  return { own, covered };
+}
+
+/** Lays the layer over the picture. */
+function compose(layer: Layer, picture: Uint8Array, owners: Uint8Array, owner: number): void {
+  const { data, size, left, top, right, bottom } = layer;
+  for (let y = top; y < bottom; y++) {
+    for (let i = y * size + left; i < y * size + right; i++) {
+      const alpha = data[i * 4 + 3]!;
+      if (alpha === 0) continue;
+      if (alpha >= HALF) owners[i] = owner;
+      const rest = 1 - alpha / 255;
+      picture[i * 3] = data[i * 4]! + rest * picture[i * 3]! + 0.5;
+      picture[i * 3 + 1] = data[i * 4 + 1]! + rest * picture[i * 3 + 1]! + 0.5;
+      picture[i * 3 + 2] = data[i * 4 + 2]! + rest * picture[i * 3 + 2]! + 0.5;
+    }
+  }
+}
+
+const unchanged: ColourMatrix = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0];
+
+/**
+ * Brightness by ±15 %, contrast by ±15 %, saturation by ±30 %, hue by ±15°, times `strength`, as one matrix: the hue and
+ * the saturation of SVG's `feColorMatrix`, which keep brightness.
+ */
+function jitterColours(draw: () => number, strength: number): ColourMatrix {
+  const brightness = 1 + between(draw, -0.15, 0.15) * strength;
+  const contrast = 1 + between(draw, -0.15, 0.15) * strength;
+  const saturation = Math.max(0, 1 + between(draw, -0.3, 0.3) * strength);
+  const turn = (between(draw, -15, 15) * strength * Math.PI) / 180;
+  if (strength === 0) return unchanged;
+  const [cos, sin] = [Math.cos(turn) * saturation, Math.sin(turn) * saturation];
+  const gain = brightness * contrast;
+  const [r, g, b] = [0.213, 0.715, 0.072];
+  const shift = 128 * (1 - contrast);
+  return [
+    gain * (r + cos * (1 - r) - sin * r),
+    gain * (g - cos * g - sin * g),
+    gain * (b - cos * b + sin * (1 - b)),
+    shift,
+    gain * (r - cos * r + sin * 0.143),
+    gain * (g + cos * (1 - g) + sin * 0.14),
+    gain * (b - cos * b - sin * 0.283),
+    shift,
+    gain * (r - cos * r - sin * (1 - r)),
+    gain * (g - cos * g + sin * g),
+    gain * (b + cos * (1 - b) + sin * b),
+    shift,
+  ];
+}
+
+function chooseClasses(atlas: SceneAtlas, classes: SceneOptions['classes']): readonly string[] {
+  const known = atlas.classes.map(({ name }) => name);
+  if (typeof classes !== 'number') return chooseNames('classes', classes, known);
+  if (!Number.isInteger(classes) || classes < 1 || classes > known.length) {
+    throw new SceneError(`SceneMaker: classes must be a whole number from 1 to ${known.length}; got ${classes}`);
+  }
+  return known.slice(0, classes);
+}
+
+function chooseNames(
+  option: string,
+  chosen: readonly string[] | undefined,
+  known: readonly string[],
+  least = 1,
+): readonly string[] {
+  if (chosen === undefined) return known;
+  if (chosen.length < least) throw new SceneError(`SceneMaker: ${option} must name at least one; got none`);
+  const strange = chosen.find((name) => !known.includes(name));
+  if (strange !== undefined) {
+    const some = known.length > 20 ? `${known.slice(0, 8).join(', ')} and ${known.length - 8} more` : known.join(', ');
+    throw new SceneError(`SceneMaker: ${option} must be of ${some}; got ${strange}`);
+  }
+  const twice = chosen.find((name, i) => chosen.indexOf(name) !== i);
+  if (twice !== undefined) throw new SceneError(`SceneMaker: ${option} must be named once each; got ${twice} twice`);
+  return chosen;
+}
+
+const shares = ['named', 'horizon', 'repeat', 'tumbled', 'flip', 'shadow', 'visible', 'synonyms', 'details'] as const;
+
+function checkSettings(settings: Settings): Settings {
+  const { size, objects, scale, rotation, jitter } = settings;
+  const refuse = (option: string, rule: string, got: unknown): never => {
+    throw new SceneError(`SceneMaker: ${option} must be ${rule}; got ${got}`);
+  };
+  if (!Number.isInteger(size) || size < 8 || size > 4096) refuse('size', 'a whole number from 8 to 4096', size);
+  const [least, most] = objects;
+  if (!objects.every(Number.isInteger) || least < 0 || most < least || most > 100) {
+    refuse('objects', 'two whole numbers from 0 to 100, the smaller first', objects.join(', '));
+  }
+  const [small, large] = scale;
+  if (!(small > 0 && large >= small && large <= 1.5)) {
+    refuse('scale', 'two numbers above 0 and up to 1.5, the smaller first', scale.join(', '));
+  }
+  if (!(rotation >= 0 && rotation <= 180)) refuse('rotation', '0 to 180 degrees', rotation);
+  if (!(jitter >= 0 && jitter <= 3)) refuse('jitter', '0 to 3', jitter);
+  for (const option of shares) {
+    const share = settings[option];
+    if (!(share >= 0 && share <= 1)) refuse(option, '0 to 1', share);
+  }
+  return settings;
+}
+
+function checkWhole(op: string, argument: string, value: number): void {
+  if (Number.isSafeInteger(value) && value >= 0) return;
+  throw new SceneError(`${op}: ${argument} must be a whole number from 0; got ${value}`);
+}

@@ -1,0 +1,158 @@
+import { describe, expect, it, test } from 'vitest';
+import { freeParameters } from '../../src/nn/module.ts';
+import { random } from '../../src/nn/random.ts';
+import { readSafetensors } from '../../src/nn/safetensors.ts';
+import { readAll } from '../../src/tensor/read.ts';
+import { tensor } from '../../src/tensor/tensor.ts';
+import type { ClipConfig } from '../../src/zeroseg/clip.ts';
+import { clipConfig, loadClipText, loadClipVision, logitScale } from '../../src/zeroseg/clip-checkpoint.ts';
+import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../../src/zeroseg/clip-file.ts';
+import {
+  type CaptionedData,
+  type ClipSettings,
+  ClipTrainer,
+  defaultClipSettings,
+  newClipWeights,
+  TrainableClip,
+  textVocabulary,
+} from '../../src/zeroseg/clip-trainer.ts';
+import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
+import { embedTexts } from '../../src/zeroseg/vocabulary.ts';
+import { close } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+
+const config: ClipConfig = {
+  vision: { width: 32, heads: 2, layers: 1, patch: 8, image: 16, stem: 'conv' },
+  text: { width: 32, heads: 2, layers: 1, vocab: 49408, context: 77 },
+  projection: 16,
+  activation: 'quick_gelu',
+  layer_norm_eps: 1e-5,
+};
+const settings: ClipSettings = { ...defaultClipSettings, steps: 60, batch: 16, lr: 2e-3, warmup: 5, length: 8 };
+
+const colours = { red: [1, -1, -1], green: [-1, 1, -1], blue: [-1, -1, 1], white: [1, 1, 1] } as const;
+const names = Object.keys(colours) as (keyof typeof colours)[];
+
+/** Squares of a colour and noise, called by the colour. */
+const data: CaptionedData = {
+  batch: (number, pairs) => {
+    const uniform = random(7, `batch ${number}`);
+    const pixels = new Float32Array(pairs * 3 * 256);
+    const captions = Array.from({ length: pairs }, (_, pair) => {
+      const name = names[Math.floor(uniform() * names.length)] as keyof typeof colours;
+      for (let at = 0; at < 768; at++) {
+        pixels[pair * 768 + at] = (colours[name][Math.floor(at / 256)] as number) + 2 * uniform() - 1;
+      }
+      return uniform() < 0.5 ? name : `a photo of something ${name}`;
+    });
+    return { pixels, captions };
+  },
+};
+
+async function make(changes: Partial<ClipSettings> = {}): Promise<ClipTrainer> {
+  const tokens = await Tokenizer.clip();
+  const ids = textVocabulary(tokens, [...names, 'a photo of something']);
+  const clip = new TrainableClip(newClipWeights(device.current, 1), config, ids);
+  return ClipTrainer.create(device.current, clip, tokens, data, { ...settings, ...changes });
+}
+
+/** Losses and accuracies up to a step. */
+async function run(trainer: ClipTrainer, until = Number.POSITIVE_INFINITY) {
+  const reports: { loss: number; accuracy: number }[] = [];
+  for await (const { step, loss, accuracy } of trainer.run()) {
+    reports.push({ loss, accuracy });
+    if (step >= until) trainer.stop();
+  }
+  return reports;
+}
+
+function end(trainer: ClipTrainer): void {
+  trainer.dispose();
+  freeParameters(trainer.clip);
+}
+
+describe('training of a CLIP', () => {
+  it('learns colours by their names, and writes a file that knows them', async () => {
+    const trainer = await make();
+    const reports = await run(trainer);
+    expect(reports).toHaveLength(60);
+    expect(reports.at(-1)?.loss).toBeLessThan((reports[0]?.loss as number) / 2);
+
+    const bytes = await clipFile(trainer.clip, { dtype: 'F32' });
+    const { tensors } = readSafetensors(bytes, 'teacher');
+    const read = clipConfig(tensors, 'teacher', JSON.parse(clipSettingsFile(config)));
+    expect(read).toEqual(config);
+    expect(logitScale(tensors)).toBeGreaterThan(1);
+
+    const vision = loadClipVision(device.current, tensors, 'teacher', read);
+    const text = loadClipText(device.current, tensors, 'teacher', read);
+    const { pixels, captions } = data.batch(1000, 32);
+    const x = tensor(device.current, pixels, [32, 3, 16, 16]);
+    const [ours, stored] = await readAll([trainer.clip.vision.forward(x), vision.forward(x)]);
+    expect(stored).toEqual(ours);
+
+    const tokens = await Tokenizer.clip();
+    const words = names.map((name) => `something like ${name}`);
+    const features = await embedTexts(device.current, text, tokens, words);
+    await trainer.clip.readTokens();
+    expect(await embedTexts(device.current, trainer.clip.text, tokens, words)).toEqual(features);
+
+    const right = captions.filter((caption, i) =>
+      caption.endsWith(names[nearest(ours as Float32Array, i, features)] as string),
+    );
+    expect(right.length).toBeGreaterThan(24);
+
+    // Words that it never saw are all the same to it.
+    const [a, b] = ['a zebra', 'a lion'];
+    const unknown = await embedTexts(device.current, text, tokens, [a as string, b as string]);
+    expect(unknown.subarray(0, 16)).toEqual(unknown.subarray(16));
+    expect(unknown.every(Number.isFinite)).toBe(true);
+
+    // f16 rounds, and takes half.
+    const small = await clipFile(trainer.clip);
+    expect(small.length).toBeLessThan(0.6 * bytes.length);
+    const rounded = loadClipVision(device.current, readSafetensors(small, 'small').tensors, 'small', read);
+    const [third] = await readAll([rounded.forward(x)]);
+    close(third as Float32Array, ours as Float32Array, 5e-3, 'f16');
+    for (const tower of [vision, text, rounded]) freeParameters(tower);
+    end(trainer);
+  });
+
+  it('gives the same numbers when it is stopped and continued', async () => {
+    const whole = await make({ steps: 6 });
+    const wanted = await run(whole);
+    const first = await make({ steps: 6 });
+    const begun = await run(first, 4);
+    const state = await clipTrainingFile(first);
+    const second = await make({ steps: 6 });
+    resumeClipTraining(second, state, 'state');
+    expect([...begun, ...(await run(second))]).toEqual(wanted);
+    for (const one of [whole, first, second]) end(one);
+  });
+
+  test('what cannot be trained or continued', async () => {
+    await expect(make({ length: 80 })).rejects.toThrowErrorMatchingInlineSnapshot(`[ConfigError: training: 'length' must be from 3 to the context of the text tower, 77; got 80]`);
+    await expect(make({ batch: 1 })).rejects.toThrowErrorMatchingInlineSnapshot(`[ConfigError: training: 'batch' must be a whole number of at least 2; got 1]`);
+    const trainer = await make({ steps: 2 });
+    const file = await clipFile(trainer.clip);
+    expect(() => resumeClipTraining(trainer, file, 'teacher.safetensors')).toThrowErrorMatchingInlineSnapshot(`[CheckpointError: teacher.safetensors: is no state of 'train-teacher'; expected format 'zeroseg-clip-training-1']`);
+    end(trainer);
+  });
+});
+
+/** Which text is nearest to image `i`. */
+function nearest(images: Float32Array, i: number, texts: Float32Array): number {
+  const width = config.projection;
+  const score = names.map((_, n) => {
+    let [dot, length] = [0, 0];
+    for (let c = 0; c < width; c++) {
+      const value = texts[n * width + c] as number;
+      dot += (images[i * width + c] as number) * value;
+      length += value * value;
+    }
+    return dot / Math.sqrt(length);
+  });
+  return score.indexOf(Math.max(...score));
+}
