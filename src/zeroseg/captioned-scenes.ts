@@ -3,7 +3,7 @@ import type { CaptionedBatch, CaptionedData } from './clip-trainer.ts';
 import { alike } from './contrastive.ts';
 import { clipMean, clipStd, crop, type Image, type Region, resizeImage, toTensor } from './image.ts';
 import { plural, type Seen, withArticle, writeCaption } from './scenes/caption.ts';
-import { pick } from './scenes/colour.ts';
+import { between, pick } from './scenes/colour.ts';
 import type { Scene, SceneMaker } from './scenes/scene.ts';
 import { stuffs } from './scenes/stuff.ts';
 import { fillFrame, frameWords, sentenceFrame } from './sentence-frames.ts';
@@ -16,16 +16,17 @@ export interface CaptionedScenesOptions {
   readonly side?: number;
   /** Crops out of every scene. Default 2. */
   readonly crops?: number;
-  /** Share of captions that name one thing only. Default 0.5. */
+  /** Share of captions that name one thing only. Default 0.6. */
   readonly single?: number;
-  /** Strength of changes of colour, sharpness and noise. 0 is none. Default 1. */
+  /** Strength of changes of colour, sharpness and noise. 0 is none. Default 0.6. */
   readonly alter?: number;
 }
 
-/** Sides of crops, relative to the scene's. */
-const smallest = 0.22;
-/** Share of crops that are the whole scene. */
-const whole = 0.12;
+/** The smallest crop, relative to the scene's side: a cell of the finest grid. */
+const smallest = 0.24;
+/** Shares of crops that are the whole scene, and that are drawn round one of its objects. */
+const whole = 0.15;
+const around = 0.45;
 
 /** What a crop shows: names by the share of the crop that they take, the largest first. */
 export interface CropContents {
@@ -50,7 +51,7 @@ export class CaptionedScenes implements CaptionedData {
   /** `makers`: kinds of scenes, taken in turn; all of the same names. */
   constructor(makers: readonly SceneMaker[], options: CaptionedScenesOptions) {
     this.#makers = makers;
-    this.#options = { side: 32, crops: 2, single: 0.5, alter: 1, ...options };
+    this.#options = { side: 32, crops: 2, single: 0.6, alter: 0.6, ...options };
   }
 
   batch(number: number, pairs: number): CaptionedBatch {
@@ -67,7 +68,7 @@ export class CaptionedScenes implements CaptionedData {
       const scene = maker.scene(seed, index);
       const draw = random(seed, `crops ${index}`);
       for (let c = 0; c < crops && captions.length < pairs; c++) {
-        const contents = cropContents(maker, scene, drawRegion(draw, scene.image.width));
+        const contents = cropContents(maker, scene, drawRegion(draw, scene));
         const look = drawLook(draw, alter);
         const { caption, thing } = this.#caption(draw, maker, scene, contents, look);
         const view = resizeImage(crop(scene.image, contents.region), side, side, 'bicubic');
@@ -158,12 +159,19 @@ export function cropContents(maker: SceneMaker, { labels, image }: Scene, region
   return { region, names: found.sort((a, b) => b.count - a.count).map(({ name }) => name) };
 }
 
-/** A square crop: all of the scene, or a side between, small ones as often as large ones. */
-function drawRegion(draw: Random, size: number): Region {
-  const [isWhole, choice] = [draw() < whole, draw()];
-  const side = isWhole ? size : Math.max(4, Math.round(size * smallest ** choice));
-  const [x, y] = [Math.floor(draw() * (size - side + 1)), Math.floor(draw() * (size - side + 1))];
-  return { x, y, width: side, height: side };
+/** A square crop: all of the scene; one thing with some of what is round it; or any part from a quarter of a side on. */
+function drawRegion(draw: Random, { image, objects }: Scene): Region {
+  const size = image.width;
+  const choice = draw();
+  if (choice < whole) return { x: 0, y: 0, width: size, height: size };
+  const object = choice < whole + around ? objects[Math.floor(draw() * objects.length)] : undefined;
+  const wanted = object ? object.long * between(draw, 0.75, 1.6) : size * between(draw, smallest, 0.9);
+  const side = Math.max(4, Math.round(Math.min(size, Math.max(smallest * size, wanted))));
+  const place = (middle: number | undefined) => {
+    const at = middle === undefined ? draw() * (size - side) : middle + side * between(draw, -0.7, -0.3);
+    return Math.round(Math.max(0, Math.min(size - side, at)));
+  };
+  return { x: place(object?.x), y: place(object?.y), width: side, height: side };
 }
 
 /** The objects of a crop as a caption sees them: their places and sizes are relative to the crop. */
@@ -310,7 +318,7 @@ export function sceneCrops(makers: readonly SceneMaker[], seed: number, count: n
   for (let index = 0; present.length < count; index++) {
     const maker = makers[index % makers.length] as SceneMaker;
     const scene = maker.scene(seed, index);
-    const region = drawRegion(random(seed, `crops ${index}`), scene.image.width);
+    const region = drawRegion(random(seed, `crops ${index}`), scene);
     const { names } = cropContents(maker, scene, region);
     if (names.length === 0) continue;
     const view = resizeImage(crop(scene.image, region), side, side, 'bicubic');

@@ -21,8 +21,8 @@ import type { Tokenizer } from './tokenizer.ts';
 import { TrainingError } from './trainer.ts';
 
 /**
- * Sizes of the CLIPs that this package trains itself, by name: `tiny` is the one that it brings, 1.3 MB in f16; `small` has six
- * times its weights and sees twice the pixels along a side.
+ * Sizes of the CLIPs that this package trains itself, by name: `tiny` is the one that it brings; `small` has several times its
+ * weights and sees twice the pixels along a side.
  */
 export const teacherConfigs: Readonly<Record<'tiny' | 'small', ClipConfig>> = {
   tiny: {
@@ -127,7 +127,7 @@ export const defaultClipSettings: ClipSettings = {
   weight_decay: 0.05,
   clip_grad: 1,
   seed: 1,
-  length: 24,
+  length: 20,
   word_dropout: 0.05,
 };
 
