@@ -7,6 +7,7 @@ import { errorWords, Interrupted } from './errors.ts';
 import { evalCommand } from './eval.ts';
 import { signalExitCodes } from './interruption.ts';
 import { scenesCommand } from './scenes.ts';
+import { scoreCommand } from './score.ts';
 import { segmentCommand } from './segment.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 import { trainCommand } from './train.ts';
@@ -31,6 +32,7 @@ export async function commandLine(args: readonly string[], terminal: Terminal = 
     .addCommand(trainTeacherCommand(context))
     .addCommand(segmentCommand(context))
     .addCommand(evalCommand(context))
+    .addCommand(scoreCommand(context))
     .addCommand(verifyCommand(context))
     .addCommand(benchCommand(context))
     .addCommand(demoCommand(context))

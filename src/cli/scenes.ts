@@ -34,10 +34,14 @@ export function scenesCommand(context: Context): Command {
       oneOf(...presets),
       'crowded',
     )
-    .option('--classes <names>', 'objects: "cat, dog", or how many of the fixed order (default: all 137)', parseClasses)
+    .option(
+      '--classes <names>',
+      'objects: "cat, dog", or how many of the fixed order (default: all 137)',
+      parseNamesOrCount,
+    )
     .option('--size <pixels>', 'side of the pictures', wholeNumber(8), 64)
-    .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseList)
-    .option('--stuff <names>', 'surroundings, such as "sky, grass" (default: all 14)', parseList)
+    .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseNames)
+    .option('--stuff <names>', 'surroundings, such as "sky, grass" (default: all 14)', parseNames)
     .option('--named <share>', 'share of scenes whose ground has a name (default: 0.8)', numberAtLeast(0))
     .option('--atlas <folder>', "atlas.png and atlas.json of other cut-outs (default: the package's)")
     .addHelpText(
@@ -86,13 +90,15 @@ export async function makeScenes({ terminal }: Context, options: ScenesArguments
   terminal.out(`${out}: ${count(options.count, 'scenes')} of seed ${seed}, ${kinds}, in ${time}`);
 }
 
-function parseList(text: string): string[] {
+/** Names with commas between. */
+export function parseNames(text: string): string[] {
   return text
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
 }
 
-function parseClasses(text: string): string[] | number {
-  return /^\s*\d+\s*$/.test(text) ? Number(text) : parseList(text);
+/** Names, or how many of them. */
+export function parseNamesOrCount(text: string): string[] | number {
+  return /^\s*\d+\s*$/.test(text) ? Number(text) : parseNames(text);
 }

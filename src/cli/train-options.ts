@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { CacheReader } from '../node/feature-cache.ts';
 import { readJson } from '../node/files.ts';
 import { type RunDescription, RunError } from '../node/run-folder.ts';
-import { ConfigError, configs, resolveConfig, tinyConfig, type ZeroSegConfig } from '../zeroseg/config.ts';
+import { baseConfig, ConfigError, configs, resolveConfig, type ZeroSegConfig } from '../zeroseg/config.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/train-settings.ts';
 import { UsageError } from './errors.ts';
 
@@ -35,6 +35,11 @@ export interface Resolved {
  */
 const tinySettings: TrainSettings = { ...defaultSettings, batch: 32, micro: 32, epochs: 30, warmup: 3, base_lr: 8e-3 };
 
+/** The same for made-up scenes, with clipping: of small batches some gradients are far out. */
+const scenesSettings: TrainSettings = { ...tinySettings, epochs: 20, warmup: 2, clip_grad: 1 };
+
+const presetSettings: Readonly<Record<string, TrainSettings>> = { tiny: tinySettings, scenes: scenesSettings };
+
 /** The paper warms up in a quarter of its epochs. */
 const WARMUP_SHARE = 1 / 4;
 
@@ -49,7 +54,13 @@ export async function resolveTraining(
 ): Promise<Resolved> {
   const start: Start =
     run && choices.config === undefined
-      ? { preset: run.preset, config: {}, defaults: run.config, settings: run.settings, given: new Set() }
+      ? {
+          preset: run.preset,
+          config: {},
+          defaults: { ...baseConfig, ...run.config },
+          settings: run.settings,
+          given: new Set(),
+        }
       : await startFrom(choices.config ?? 'base');
   const keys: Record<string, unknown> = { ...start.config };
   const changes: Record<string, unknown> = {};
@@ -105,9 +116,10 @@ interface Start {
 
 async function startFrom(preset: string): Promise<Start> {
   const none = new Set<string>();
-  if (preset === 'tiny') return { preset, config: {}, defaults: tinyConfig, settings: tinySettings, given: none };
   const named = configs[preset];
-  if (named) return { preset, config: {}, defaults: named, settings: defaultSettings, given: none };
+  if (named) {
+    return { preset, config: {}, defaults: named, settings: presetSettings[preset] ?? defaultSettings, given: none };
+  }
   if (!preset.endsWith('.json')) {
     throw new UsageError(
       `train: there is no configuration '${preset}'; give ${Object.keys(configs).sort().join(', ')} or a JSON file`,
@@ -198,8 +210,8 @@ export function refuseDifferences(
     for (const key of keys(a, b))
       compare(prefix + key, (a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]);
   };
-  each(was.config, now.config);
-  // Settings that did not exist when the run was begun had what is their default now.
+  // What did not exist when the run was begun had what is its default now.
+  each({ ...baseConfig, ...was.config }, now.config);
   each({ ...defaultSettings, ...was.settings }, now.settings);
   each(was.cache.key, now.cache.key, 'cache ');
   compare('photos', was.cache.photos, now.cache.photos);

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { countParameters, newWeights } from '../nn/module.ts';
+import { builtIn, builtInTeacher, teacherFile } from '../node/built-in.ts';
 import { cachedData } from '../node/cached-data.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
@@ -63,7 +64,10 @@ export function trainCommand(context: Context): Command {
       ]),
     )
     .option('--checkpoint', 'compute the insides of blocks again for their gradients: less memory, more time')
-    .option('--init <file>', 'begin with the weights of a safetensors file: MAE or timm, ViT-MAE, or a model')
+    .option(
+      '--init <file>',
+      "begin with the weights of a safetensors file: MAE or timm, ViT-MAE, a CLIP (`built-in`: the package's) or a model",
+    )
     .option('--save-every <steps>', 'steps between checkpoints (default: 100, and every ten minutes)', wholeNumber())
     .option('--sample-every <steps>', 'steps between sample pictures (default: a tenth of the run)', wholeNumber())
     .option('--resume', 'go on with the run in the folder')
@@ -157,7 +161,7 @@ async function startModel(
   }
   if (init === null)
     return { model: new ZeroSeg(newWeights(device, settings.seed), config), words: `new, seed ${settings.seed}` };
-  const { tensors } = await openWeights(init);
+  const { tensors } = await openWeights(init === builtIn ? join(await builtInTeacher(), teacherFile) : init);
   const used = new Set<string>();
   const model = new ZeroSeg(initialWeights(device, settings.seed, tensors, init, used), config);
   return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${settings.seed}` };

@@ -1,11 +1,14 @@
-/** What the package brings beside its code: a trained teacher. */
+/** What the package brings beside its code: a trained teacher, and a student that learnt from it. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FileError } from './files.ts';
 import { kindOfPath } from './weight-files.ts';
 
-/** What `openClip` calls the package's own teacher. */
+/** What `openClip` calls the package's own teacher, and `findModel` its own student. */
 export const builtIn = 'built-in';
+
+/** Its weights, in its folder. */
+export const teacherFile = 'teacher.safetensors';
 
 /** Two folders up both from src and from dist. */
 const folder = fileURLToPath(new URL('../../assets/teacher', import.meta.url));
@@ -17,7 +20,7 @@ const folder = fileURLToPath(new URL('../../assets/teacher', import.meta.url));
  * @throws FileError when it is not there.
  */
 export async function builtInTeacher(place: string = folder): Promise<string> {
-  if ((await kindOfPath(join(place, 'teacher.safetensors'))) !== 'file') {
+  if ((await kindOfPath(join(place, teacherFile))) !== 'file') {
     throw new FileError(
       'openClip',
       builtIn,
@@ -25,4 +28,26 @@ export async function builtInTeacher(place: string = folder): Promise<string> {
     );
   }
   return place;
+}
+
+/** The student's weights, in their folder. */
+const studentFile = 'student.safetensors';
+
+const studentFolder = fileURLToPath(new URL('../../assets/student', import.meta.url));
+
+/**
+ * The file of the student that the package brings: a model that `zeroseg train` made with the built-in teacher.
+ *
+ * @throws FileError when it is not there.
+ */
+export async function builtInStudent(place: string = studentFolder): Promise<string> {
+  const file = join(place, studentFile);
+  if ((await kindOfPath(file)) !== 'file') {
+    throw new FileError(
+      'openModel',
+      builtIn,
+      'the trained student is not in this copy of the package (assets/student); make one with `zeroseg train`, and give its folder',
+    );
+  }
+  return file;
 }

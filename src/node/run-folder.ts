@@ -17,6 +17,7 @@ import { CheckpointError } from '../nn/safetensors.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import type { TrainSettings } from '../zeroseg/train-settings.ts';
 import type { StepReport } from '../zeroseg/trainer.ts';
+import { builtIn, builtInStudent } from './built-in.ts';
 import type { CacheKey } from './feature-cache.ts';
 import { FileError, readJson, systemReason, writeFileAtomic } from './files.ts';
 import { kindOfPath } from './weight-files.ts';
@@ -206,15 +207,16 @@ export class RunFolder {
 
 /**
  * The model file that a path means: itself, or in a run's folder the trained model, or before the end that of the last
- * checkpoint.
+ * checkpoint; or `built-in` for the student that the package brings.
  */
 export async function findModel(place: string): Promise<string> {
   const kind = await kindOfPath(place);
+  if (!kind && place === builtIn) return builtInStudent();
   if (!kind)
     throw new FileError(
       'openModel',
       place,
-      'there is no such file or folder; give a model or a run of `zeroseg train`',
+      `there is no such file or folder; give a model, a run of \`zeroseg train\`, or ${builtIn}`,
     );
   if (kind === 'file') return place;
   const final = join(place, 'model.safetensors');

@@ -3,11 +3,12 @@ import { join, type Weights, weightsFrom } from '../nn/module.ts';
 import { random } from '../nn/random.ts';
 import { CheckpointError, type StoredTensor, toFloat32 } from '../nn/safetensors.ts';
 import { formatShape, sameShape } from '../tensor/shape.ts';
+import { huggingFaceBlock } from './clip-checkpoint.ts';
 
 /**
  * Weights to begin training with: those that `stored` has, and new ones for the rest. Understands files of this package, of
- * MAE and timm (`blocks.0...`, with or without `encoder.` in front, `decoder_blocks.0...`), and of Hugging Face's ViT-MAE
- * (`vit.encoder.layer.0...`); see section 16.3.
+ * MAE and timm (`blocks.0...`, with or without `encoder.` in front, `decoder_blocks.0...`), of Hugging Face's ViT-MAE
+ * (`vit.encoder.layer.0...`; see section 16.3), and of a CLIP, whose image tower then is where the encoder begins.
  *
  * `used` gets the name of every weight that was found.
  *
@@ -26,7 +27,8 @@ export function initialWeights(
       if (!found.every((tensor) => tensor !== undefined)) continue;
       const partShape = names.length === 1 ? shape : [(shape[0] ?? 1) / names.length, ...shape.slice(1)];
       for (const tensor of found) {
-        if (!sameShape(tensor.shape, partShape)) {
+        // CLIP's class token has no axes of size 1.
+        if (!sameShape(tensor.shape, partShape) && !sameShape([1, 1, ...tensor.shape], partShape)) {
           throw new CheckpointError(
             file,
             `tensor '${tensor.name}' is ${formatShape(tensor.shape)}; the model's '${name}' takes ${formatShape(partShape)}`,
@@ -54,6 +56,7 @@ function publishedNames(name: string): string[][] {
     const rest = name.slice('encoder.'.length);
     names.push([rest], huggingFace(rest, 'vit.encoder.layer', 'vit.embeddings', 'vit.layernorm'));
     names.push(huggingFace(rest, 'encoder.layer', 'embeddings', 'layernorm'));
+    names.push([...clipVisionNames(rest)]);
   } else if (name.startsWith('decoder.')) {
     const rest = name.slice('decoder.'.length);
     names.push([rest === 'mask_token' ? rest : `decoder_${rest}`]);
@@ -61,6 +64,19 @@ function publishedNames(name: string): string[][] {
     names.push(direct ?? huggingFace(rest, 'decoder.decoder_layers', 'decoder', 'decoder.decoder_norm'));
   }
   return names;
+}
+
+/** The names of CLIP's image tower, as Hugging Face has them. */
+function clipVisionNames(rest: string): readonly string[] {
+  const block = /^blocks\.(\d+)\.(.+)$/.exec(rest);
+  if (block) return huggingFaceBlock(`vision_model.encoder.layers.${block[1]}`, block[2] as string);
+  return [
+    rest
+      .replace(/^cls_token$/, 'vision_model.embeddings.class_embedding')
+      .replace(/^patch_embed\.proj/, 'vision_model.embeddings.patch_embedding')
+      .replace(/^stem\./, 'vision_model.embeddings.stem.')
+      .replace(/^norm\./, 'vision_model.post_layernorm.'),
+  ];
 }
 
 function huggingFace(rest: string, layers: string, embeddings: string, norm: string): string[] {

@@ -133,11 +133,17 @@ describe('training of a CLIP', () => {
   });
 
   test('what cannot be trained or continued', async () => {
-    await expect(make({ length: 80 })).rejects.toThrowErrorMatchingInlineSnapshot(`[ConfigError: training: 'length' must be from 3 to the context of the text tower, 77; got 80]`);
-    await expect(make({ batch: 1 })).rejects.toThrowErrorMatchingInlineSnapshot(`[ConfigError: training: 'batch' must be a whole number of at least 2; got 1]`);
+    await expect(make({ length: 80 })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: training: 'length' must be from 3 to the context of the text tower, 77; got 80]`,
+    );
+    await expect(make({ batch: 1 })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: training: 'batch' must be a whole number of at least 2; got 1]`,
+    );
     const trainer = await make({ steps: 2 });
     const file = await clipFile(trainer.clip);
-    expect(() => resumeClipTraining(trainer, file, 'teacher.safetensors')).toThrowErrorMatchingInlineSnapshot(`[CheckpointError: teacher.safetensors: is no state of 'train-teacher'; expected format 'zeroseg-clip-training-1']`);
+    expect(() => resumeClipTraining(trainer, file, 'teacher.safetensors')).toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: teacher.safetensors: is no state of 'train-teacher'; expected format 'zeroseg-clip-training-1']`,
+    );
     end(trainer);
   });
 });

@@ -71,8 +71,14 @@ describe('contrastive', () => {
   it('says what does not fit', () => {
     const of = (...shape: number[]) =>
       tensor(device.current, new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-    expect(() => contrastive(of(2, 3), of(3, 3), of())).toThrowErrorMatchingInlineSnapshot(`[ShapeError: contrastive: image and text must both be [B, C], a text for each image; got image [2, 3], text [3, 3]]`);
-    expect(() => contrastive(of(2, 3), of(2, 3), of(2))).toThrowErrorMatchingInlineSnapshot(`[ShapeError: contrastive: the scale must be one number; got image [2, 3], text [2, 3], logitScale [2]]`);
-    expect(() => contrastive(of(2, 3), of(2, 3), of(), { alike: of(2) })).toThrowErrorMatchingInlineSnapshot(`[ShapeError: contrastive: alike must be [B, B]; got image [2, 3], text [2, 3], alike [2]]`);
+    expect(() => contrastive(of(2, 3), of(3, 3), of())).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: contrastive: image and text must both be [B, C], a text for each image; got image [2, 3], text [3, 3]]`,
+    );
+    expect(() => contrastive(of(2, 3), of(2, 3), of(2))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: contrastive: the scale must be one number; got image [2, 3], text [2, 3], logitScale [2]]`,
+    );
+    expect(() => contrastive(of(2, 3), of(2, 3), of(), { alike: of(2) })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: contrastive: alike must be [B, B]; got image [2, 3], text [2, 3], alike [2]]`,
+    );
   });
 });

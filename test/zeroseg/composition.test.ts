@@ -1,0 +1,122 @@
+import { expect, it } from 'vitest';
+import { tensor } from '../../src/tensor/tensor.ts';
+import { composition, viewCover } from '../../src/zeroseg/composition.ts';
+import { gridBoxes } from '../../src/zeroseg/views.ts';
+import { checkOp, type OpCase, type Ref, ref } from '../support/check-op.ts';
+
+/** Place p of image b holds the kept row `(5 p + b) mod N`, if that is below n: 5 and the N of the cases have no common divisor. */
+const places = (batch: number, patches: number) =>
+  Uint32Array.from({ length: batch * patches }, (_, i) => (5 * (i % patches) + Math.floor(i / patches)) % patches);
+
+function reference(grids: readonly number[], patches: number) {
+  const side = Math.sqrt(patches);
+  return ([first, second, segments, views]: readonly Ref[]): Ref => {
+    const [batch = 0, middle = 0, kept = 0] = (first as Ref).shape;
+    const [, groups = 0, width = 0] = (segments as Ref).shape;
+    const boxes = grids.flatMap((k) => gridBoxes(k, [k]).map((box) => box.map((at) => (at * side) / k)));
+    const ids = places(batch, patches);
+    let [loss, weights] = [0, 0];
+    for (let b = 0; b < batch; b++) {
+      boxes.forEach(([x0 = 0, y0 = 0, x1 = 0, y1 = 0], j) => {
+        const mass = new Float64Array(groups);
+        for (let p = 0; p < patches; p++) {
+          const row = ids[b * patches + p] as number;
+          if (row >= kept) continue;
+          const [x, y] = [p % side, Math.floor(p / side)];
+          const inside =
+            Math.max(0, Math.min(x + 1, x1) - Math.max(x, x0)) * Math.max(0, Math.min(y + 1, y1) - Math.max(y, y0));
+          for (let i = 0; i < groups; i++) {
+            for (let m = 0; m < middle; m++) {
+              const to = (second as Ref).data[(b * groups + i) * middle + m] as number;
+              mass[i]! += inside * to * ((first as Ref).data[(b * middle + m) * kept + row] as number);
+            }
+          }
+        }
+        const all = mass.reduce((sum, value) => sum + value, 0);
+        let distance = 0;
+        for (let c = 0; c < width; c++) {
+          let mixed = 0;
+          for (let i = 0; i < groups; i++) {
+            mixed +=
+              ((mass[i] as number) / (all + 1e-6)) * ((segments as Ref).data[(b * groups + i) * width + c] as number);
+          }
+          distance += Math.abs(mixed - ((views as Ref).data[(b * boxes.length + j) * width + c] as number)) / width;
+        }
+        const weight = Math.min(1, all);
+        loss += weight * distance;
+        weights += weight;
+      });
+    }
+    return ref([], [loss / (weights + 1e-6)]);
+  };
+}
+
+const values: OpCase['values'] = (input, _, random) => (input < 2 ? 0.05 + random() : 2 * random() - 1);
+
+for (const [grids, patches, shapes] of [
+  [
+    [1],
+    4,
+    [
+      [1, 2, 4],
+      [1, 2, 2],
+      [1, 2, 3],
+      [1, 1, 3],
+    ],
+  ],
+  [
+    [1, 2, 3],
+    16,
+    [
+      [2, 4, 6],
+      [2, 3, 4],
+      [2, 3, 5],
+      [2, 14, 5],
+    ],
+  ],
+  [
+    [2, 4],
+    64,
+    [
+      [2, 5, 25],
+      [2, 4, 5],
+      [2, 4, 8],
+      [2, 20, 8],
+    ],
+  ],
+] as const) {
+  checkOp(
+    `composition, grids ${grids.join()}`,
+    (first, second, segments, views) =>
+      composition({
+        assigns: [first, second],
+        segments,
+        views,
+        grids,
+        idsRestore: tensor(first.device, places(first.shape[0] as number, patches), [
+          first.shape[0] as number,
+          patches,
+        ]),
+      }),
+    {
+      reference: reference(grids, patches),
+      cases: [shapes],
+      values,
+      constant: [3],
+      tolerance: { forward: 2e-6, gradient: 5e-5 },
+    },
+  );
+}
+
+it('shares every patch among the views of a grid', () => {
+  const cover = viewCover([3], 8);
+  for (let p = 0; p < 64; p++) {
+    let sum = 0;
+    for (let j = 0; j < 9; j++) sum += cover[j * 64 + p] as number;
+    expect(sum).toBeCloseTo(1, 6);
+  }
+  // The middle third of eight patches: two whole ones and a third of those beside them.
+  expect([...cover.subarray(4 * 64 + 3 * 8, 4 * 64 + 4 * 8)].map((v) => +v.toFixed(3))).toEqual([
+    0, 0, 0.333, 1, 1, 0.333, 0, 0,
+  ]);
+});
