@@ -30,7 +30,7 @@ export function scenesCommand(context: Context): Command {
     .option('--seed <n>', 'which ones: a seed gives the same scenes everywhere', wholeNumber(0), 1)
     .option(
       '--preset <name>',
-      'crowded (up to four things, for scoring) or objectCentric (one or two that fill the picture, for training)',
+      'crowded (up to four things, for scoring), objectCentric (one or two that fill the picture) or mixed (for training)',
       oneOf(...presets),
       'crowded',
     )

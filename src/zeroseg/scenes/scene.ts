@@ -84,11 +84,13 @@ export interface Scene {
 export const stuffNames: readonly string[] = stuffs.map(({ name }) => name);
 
 /**
- * Settings for two purposes. `objectCentric`, for training: one or two objects fill the picture, as in ImageNet's photos,
- * so that most crops show something of them. `crowded`, for scoring: up to four things of half that size.
+ * Settings for different purposes. `objectCentric`, for training with the paper's losses: one or two objects fill the picture, as
+ * in ImageNet's photos, so that most crops show something of them. `mixed`, for training with a loss that knows where a view
+ * lies: one to three, from half the picture to more than all of it. `crowded`, for scoring: up to four things of half the size.
  */
-export const scenePresets: { readonly objectCentric: SceneOptions; readonly crowded: SceneOptions } = {
+export const scenePresets: Readonly<Record<'objectCentric' | 'mixed' | 'crowded', SceneOptions>> = {
   objectCentric: { objects: [1, 2], scale: [0.7, 1.15] },
+  mixed: { objects: [1, 3], scale: [0.5, 1.1] },
   crowded: { objects: [1, 4], scale: [0.3, 0.6] },
 };
 
