@@ -10,7 +10,7 @@ out=${1:-out/built-in}
 zeroseg() { node dist/cli/main.js "$@"; }
 
 zeroseg train-teacher --out "$out/teacher" --classes 40 --steps 2600 --batch 128 --lr 0.001 --seed 1 --validate-every 260
-zeroseg scenes --out "$out/scenes" --preset mixed --classes 40 --count 10000 --seed 1
+zeroseg scenes --out "$out/scenes" --preset mixed --classes 40 --count 5000 --seed 1
 zeroseg cache "$out/scenes/JPEGImages" --clip "$out/teacher" --out "$out/cache" --image-size 64
-zeroseg train --cache "$out/cache" --out "$out/run" --config scenes --init "$out/teacher/teacher.safetensors" --epochs 12 --seed 1
+zeroseg train --cache "$out/cache" --out "$out/run" --config scenes --init "$out/teacher/teacher.safetensors" --epochs 20 --seed 1
 zeroseg export --model "$out/run" --out "$out/student/student.safetensors"

@@ -19,11 +19,11 @@ export interface Chart {
   readonly texts: readonly ChartText[];
 }
 
-const ink = '#1f2933';
-const faint = '#667085';
-const gridColour = '#d9dee5';
+export const ink = '#1f2933';
+export const faint = '#667085';
+export const gridColour = '#d9dee5';
 /** Colours that stay apart for colour-blind eyes (Okabe and Ito). */
-const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#5b5b5b'];
+export const palette: readonly string[] = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#5b5b5b'];
 
 /** The picture as a file. Without `texts` it holds the shapes only. */
 export function svg(
@@ -188,11 +188,11 @@ function ticks(from: number, to: number): number[] {
   return found;
 }
 
-function line(x1: number, y1: number, x2: number, y2: number, colour: string, width = 1): string {
+export function line(x1: number, y1: number, x2: number, y2: number, colour: string, width = 1): string {
   return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" stroke="${colour}" stroke-width="${width}"/>`;
 }
 
-function round(value: number): number {
+export function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 

@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { demoCommand } from './demo.ts';
 import { errorWords, Interrupted } from './errors.ts';
 import { evalCommand } from './eval.ts';
+import { experimentCommand } from './experiment.ts';
 import { exportCommand } from './export.ts';
 import { signalExitCodes } from './interruption.ts';
 import { scenesCommand } from './scenes.ts';
@@ -34,6 +35,7 @@ export async function commandLine(args: readonly string[], terminal: Terminal = 
     .addCommand(segmentCommand(context))
     .addCommand(evalCommand(context))
     .addCommand(scoreCommand(context))
+    .addCommand(experimentCommand(context))
     .addCommand(exportCommand(context))
     .addCommand(verifyCommand(context))
     .addCommand(benchCommand(context))

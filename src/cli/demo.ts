@@ -1,99 +1,428 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import type { Device } from '../gpu/device.ts';
+import { newWeights, type Weights } from '../nn/module.ts';
+import { builtIn, builtInTeacher, teacherFile } from '../node/built-in.ts';
+import { teacherIdentity } from '../node/clip-folder.ts';
+import { readCache } from '../node/feature-cache.ts';
+import { readJson, writeFileAtomic } from '../node/files.ts';
+import { fillCache } from '../node/fill-cache.ts';
+import { readPhoto } from '../node/image-files.ts';
+import { listPhotos } from '../node/photos.ts';
 import { RunError } from '../node/run-folder.ts';
-import { kindOfPath } from '../node/weight-files.ts';
-import { wholeNumber } from './arguments.ts';
-import { cache } from './cache.ts';
-import { adapterOption, type Context } from './context.ts';
-import { segment } from './segment.ts';
-import { train } from './train.ts';
+import { loadAtlas, writeScenes } from '../node/scene-folder.ts';
+import { kindOfPath, openWeights } from '../node/weight-files.ts';
+import { modelFile } from '../zeroseg/checkpoint.ts';
+import { initialWeights } from '../zeroseg/initial-weights.ts';
+import { ZeroSeg } from '../zeroseg/model.ts';
+import { type SceneScores, scoreScenes } from '../zeroseg/scene-scores.ts';
+import { type Scene, SceneMaker, scenePresets } from '../zeroseg/scenes/scene.ts';
+import type { Vocabulary } from '../zeroseg/segmenter.ts';
+import { defaultGrids, viewCount } from '../zeroseg/views.ts';
+import { oneOf, wholeNumber } from './arguments.ts';
+import { adapterOption, type Context, withDevice } from './context.ts';
+import { demoFindings, type Students } from './demo-findings.ts';
+import { demoPage } from './demo-report.ts';
+import { type DemoTraining, stepLimits, trainDemo } from './demo-training.ts';
+import { Interrupted } from './errors.ts';
+import type { Interruption } from './interruption.ts';
+import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
+import { parseNames } from './scenes.ts';
+import { SCORING_SEED, scoreTable, scoringScenes } from './score.ts';
+import { count, formatDuration, formatRate, Progress } from './terminal.ts';
+import { version } from './version.ts';
 
-/** The photos in the package: two folders up both from src and from dist. */
-const photos = fileURLToPath(new URL('../../assets/photos', import.meta.url));
-const clip = 'random-tiny';
-const classes = 'airplane, boat, cat, field, flower, house, leaf, mountain, person, sheep, sky, tree, water';
-
-// Nine photos make a small batch, so the rate for 256 must be high: 2e-3 in the end.
-const baseRate = 0.06;
-
-/** Half of `tiny`: the software adapter that comes by npm must do it within minutes. */
-const smaller = ['dim=64', 'depth=2', 'dec_dim=32', 'dec_depth=1', 'dec_heads=2', 'proj_hidden=128'];
-
-/** `zeroseg demo`: the whole path on nine photos, with a teacher that knows nothing. */
-export function demoCommand(context: Context): Command {
-  return new Command('demo')
-    .description('cache, train and segment nine photos of the package with a tiny teacher of random weights')
-    .option('--out <folder>', 'where everything is written', 'out/demo')
-    .option('--steps <n>', 'training steps', wholeNumber(), 60)
-    .option(...adapterOption)
-    .addHelpText('after', '\nExample:\n  zeroseg demo --out out/demo')
-    .action((options: DemoArguments) => demo(context, options));
-}
-
-interface DemoArguments {
+export interface DemoArguments {
   readonly out: string;
-  readonly steps: number;
+  readonly words?: readonly string[];
+  readonly photo: string;
+  readonly quick?: boolean;
+  readonly steps?: number;
+  readonly scenes?: number;
+  readonly scored?: number;
+  readonly seed: number;
+  readonly init: 'new' | 'teacher';
+  readonly model: string;
+  readonly clip: string;
   readonly adapter?: string;
 }
 
-async function demo(context: Context, { out, steps, adapter }: DemoArguments): Promise<void> {
+/** A photograph that the package brings: two folders up both from src and from dist. */
+const packagedPhoto = fileURLToPath(new URL('../../assets/photos/nagasaki-boats.jpg', import.meta.url));
+
+/** Kinds of objects: those that the built-in teacher knows. */
+const CLASSES = 40;
+/** Added to the seed: the scenes that training is watched on are neither those it learns from nor those it is scored on. */
+const WATCHED_SEED = 400_000_000;
+/** Side of the scenes that are learnt from: the student's own. */
+const LEARNT_SIZE = 64;
+/** Of the student's training, for 256 scenes a step. */
+const BASE_RATE = 0.016;
+const scoring = { scoring: 'groupvit', top: 5 } as const;
+
+/** What a demo does, and the seconds that it has. What is measured on the way decides the rest. */
+interface Plan {
+  readonly seconds: number;
+  readonly scenes: number;
+  /** Scenes a step: the fewer, the more steps there are. */
+  readonly batch: number;
+  readonly watched: number;
+  readonly probes: number;
+  /** Scenes in the report, and at least and at most for scores. */
+  readonly shown: number;
+  readonly scored: readonly [least: number, most: number];
+}
+
+const quickPlan: Plan = { seconds: 75, scenes: 400, batch: 8, watched: 4, probes: 8, shown: 4, scored: [8, 40] };
+const fullPlan: Plan = { seconds: 215, scenes: 1500, batch: 16, watched: 12, probes: 20, shown: 6, scored: [30, 200] };
+/** SwiftShader, which comes by npm, takes several times as long for everything. */
+const slowPlan: Plan = { ...fullPlan, seconds: 530, watched: 6, probes: 12 };
+const slowQuickPlan: Plan = { ...quickPlan, watched: 2, probes: 5, shown: 3, scored: [5, 20] };
+
+/** Shares of the time that is left when it begins. */
+const CACHING = 0.25;
+const TRAINING = 0.7;
+const SCORING = 0.75;
+
+/** `zeroseg demo`: scenes, teacher, training, words, scores and a report, in minutes. */
+export function demoCommand(context: Context): Command {
+  return new Command('demo')
+    .description('train a small ZeroSeg on made-up scenes, segment new ones by words, score it, and report')
+    .option(
+      '--words <names>',
+      'what to look for: "cat, umbrella, grass" (default: all that the scenes show)',
+      parseNames,
+    )
+    .option('--photo <file>', 'a photograph to segment as well', packagedPhoto)
+    .option('--quick', 'all of it in a minute and a half: learns little')
+    .option('--steps <n>', 'training steps (default: as many as there is time for)', wholeNumber())
+    .option('--scenes <n>', 'scenes to learn from', wholeNumber(64))
+    .option('--scored <n>', 'scenes to score on (default: as many as there is time for)', wholeNumber())
+    .option('--seed <n>', 'of scenes, weights, masks and noise', wholeNumber(0), 1)
+    .option(
+      '--init <kind>',
+      "weights to begin with: all new, or the teacher's image tower for the encoder",
+      oneOf('new', 'teacher'),
+      'teacher',
+    )
+    .option('--out <folder>', 'where everything is written; that of an earlier demo is replaced', 'out/demo')
+    .option('--clip <place>', 'the teacher', builtIn)
+    .option('--model <place>', 'a student that was trained longer, for comparison', builtIn)
+    .option(...adapterOption)
+    .addHelpText('after', '\nExample:\n  zeroseg demo --words "cat, umbrella, grass" --photo cat.jpg')
+    .action((options: DemoArguments) => demo(context, options));
+}
+
+async function demo(context: Context, options: DemoArguments): Promise<void> {
   const { terminal } = context;
-  const where = { cache: join(out, 'cache'), run: join(out, 'run'), segments: join(out, 'segments') };
-  const chosen = adapter ? { adapter } : {};
-
-  terminal.out('1. What the teacher sees in nine photos');
-  await cache(context, photos, {
+  const began = performance.now();
+  const { clip, model, quick = false } = options;
+  const opened = await openModelAndClip(context, {
+    model,
     clip,
-    out: where.cache,
-    grids: [1, 2, 3, 4],
-    viewSource: 'native',
-    imageSize: 64,
-    shard: 256,
-    flush: 60,
-    force: true,
-    ...chosen,
-  });
-
-  terminal.out('\n2. Training a tiny model on it');
-  const training = {
-    cache: where.cache,
-    out: where.run,
-    config: 'tiny',
-    set: smaller,
-    baseLr: baseRate,
-    steps,
-    ...chosen,
-  };
-  const resume = (await kindOfPath(join(where.run, 'config.json'))) !== undefined;
-  try {
-    await train(context, { ...training, resume });
-  } catch (error) {
-    if (!resume || !(error instanceof RunError)) throw error;
-    terminal.out('the run in this folder was begun differently; it is begun anew');
-    await rm(where.run, { recursive: true });
-    await train(context, training);
-  }
-
-  terminal.out(`\n3. Segmenting the photos into: ${classes}`);
-  const overlays = await segment(context, [photos], {
-    model: where.run,
-    clip,
-    classes,
-    out: where.segments,
-    templates: 'identity',
+    templates: 'subset',
     tokenizer: 'clip',
-    mode: 'slide',
-    scoring: 'groupvit',
-    top: 5,
-    ...chosen,
+    mode: 'whole',
+    ...scoring,
   });
-  terminal.out(
-    "\nThe path is proven; the words are not: the teacher's weights are random, so it cannot tell a cat from a cloud, and\n" +
-      'calls everything alike. How the model divides photos is in the report. With a trained CLIP (zeroseg cache --clip\n' +
-      'FOLDER) the words mean what they say.\n\n' +
-      `  curves and samples  ${join(where.run, 'report.html')}\n` +
-      `  ${overlays.length} overlays          ${join(where.segments, '*.overlay.png')}`,
+  const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
+  await clearFolder(options.out);
+  await writeFileAtomic(join(options.out, MARK), `${JSON.stringify({ format: FORMAT, version }, undefined, 2)}\n`);
+
+  await withDevice(context, options.adapter, async (device, interruption) => {
+    const isSlow = /swiftshader/i.test(device.name);
+    const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
+    const left = (share: number) => share * Math.max(0, plan.seconds - (performance.now() - began) / 1000);
+    terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
+    const run: Run = { context, device, interruption, options, plan, opened, left };
+
+    heading(run, 1, 'Scenes to learn from: drawings on painted grounds');
+    await makeScenes(run);
+    heading(run, 2, 'What the teacher sees in them, whole and in pieces');
+    await cacheViews(run);
+    heading(run, 3, 'Training a student, without a label and without a word');
+    const scenes = await scoringScenes({ classes: CLASSES, size: 2 * opened.info.config.image });
+    const vocabulary = await embed(run, scenes.names);
+    const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
+    const { training, start } = await learn(run, watched, vocabulary);
+    const students = { shipped: await loadModel(device, opened), fresh: training.model, start };
+    heading(
+      run,
+      4,
+      `Segmenting by words: ${options.words?.join(', ') ?? `all ${scenes.names.length} that the scenes show`}`,
+    );
+    const words = options.words ? await embed(run, options.words) : vocabulary;
+    const findings = await demoFindings(device, {
+      scenes,
+      seed: SCORING_SEED + options.seed,
+      shown: plan.shown,
+      students,
+      teacher: opened.clip.vision(device),
+      words,
+      isAll: options.words === undefined,
+      scoring,
+      photo,
+      film: { scene: watched[0] as Scene, probes: training.probes },
+    });
+    for (const line of findings.lines) terminal.out(line);
+    check(run);
+    heading(run, 5, 'Scores on scenes that no student has seen');
+    const scores = await scoreAll(run, scenes, vocabulary, students);
+    heading(run, 6, 'Report');
+    const report = join(options.out, 'report.html');
+    const page = demoPage({
+      scenes,
+      findings,
+      scores,
+      training,
+      words: words.names,
+      facts: {
+        version,
+        adapter: device.name,
+        seed: options.seed,
+        learnt: run.learnt as number,
+        seconds: (performance.now() - began) / 1000,
+        shippedSteps: opened.info.step,
+        isFromTeacher: options.init === 'teacher',
+      },
+    });
+    await writeFileAtomic(report, page);
+    terminal.out(`report  ${report}`);
+    terminal.out(`scores  ${join(options.out, 'scores.json')}`);
+    terminal.out(`model   ${join(options.out, 'model.safetensors')}`);
+    terminal.out(`done in ${formatDuration((performance.now() - began) / 1000)}`);
+  });
+}
+
+/** What the steps of a demo share. */
+interface Run {
+  readonly context: Context;
+  readonly device: Device;
+  readonly interruption: Interruption;
+  readonly options: DemoArguments;
+  readonly plan: Plan;
+  readonly opened: Opened;
+  /** Seconds: a share of what is left. */
+  readonly left: (share: number) => number;
+  /** Scenes that were learnt from. */
+  learnt?: number;
+}
+
+function heading({ context: { terminal } }: Run, number: number, title: string): void {
+  terminal.out(`${number === 1 ? '' : '\n'}${number}. ${title}`);
+}
+
+function check({ context: { terminal }, interruption }: Run): void {
+  if (!interruption.signal) return;
+  terminal.out('stopped; run the same command to begin again');
+  throw new Interrupted(interruption.signal);
+}
+
+async function makeScenes(run: Run): Promise<void> {
+  const { options, plan, context, interruption } = run;
+  const scenes = new SceneMaker(await loadAtlas(), {
+    ...scenePresets.mixed,
+    size: LEARNT_SIZE,
+    classes: CLASSES,
+  });
+  const many = options.scenes ?? plan.scenes;
+  const began = performance.now();
+  const progress = new Progress(context.terminal, 'painting', many, 'scenes');
+  await writeScenes(join(options.out, 'scenes'), scenes, {
+    seed: options.seed,
+    count: many,
+    progress: (done) => {
+      progress.at(done);
+      return interruption.signal === undefined;
+    },
+  }).finally(() => progress.stop());
+  check(run);
+  const kinds = `${count(scenes.objectCount, 'objects')}, ${scenes.names.length - scenes.objectCount} kinds of ground`;
+  context.terminal.out(
+    `${count(many, 'scenes')} of ${kinds}, in ${formatDuration((performance.now() - began) / 1000)}`,
   );
+}
+
+async function cacheViews(run: Run): Promise<void> {
+  const { device, options, context, interruption, opened, left } = run;
+  const photos = join(options.out, 'scenes', 'JPEGImages');
+  const paths = await listPhotos(photos);
+  const progress = new Progress(context.terminal, 'looking', paths.length, 'scenes');
+  const began = performance.now();
+  const limit = left(CACHING);
+  let looked = 0;
+  const { total } = await fillCache(device, {
+    photos,
+    paths,
+    clip: opened.clip,
+    folder: join(options.out, 'cache'),
+    grids: defaultGrids,
+    viewSource: 'native',
+    studentSize: LEARNT_SIZE,
+    stopped: () => {
+      const late = (performance.now() - began) / 1000 > limit && looked >= LEAST_SCENES && options.scenes === undefined;
+      return late || interruption.signal !== undefined;
+    },
+    done: (done) => {
+      looked = done;
+      progress.at(done);
+    },
+  }).finally(() => progress.stop());
+  check(run);
+  run.learnt = total;
+  const seconds = (performance.now() - began) / 1000;
+  context.terminal.out(
+    `${viewCount(defaultGrids)} views of each of ${count(total, 'scenes')}, in ${formatDuration(seconds)} (${formatRate(total / seconds, 'scenes')})`,
+  );
+}
+
+/** Two batches. */
+const LEAST_SCENES = 64;
+
+function embed({ context, device, opened, interruption }: Run, names: readonly string[]): Promise<Vocabulary> {
+  // Seven templates, not eighty: the words come out alike, in a tenth of the time.
+  const words = { templates: 'subset', model: '', clip: '', tokenizer: 'clip', mode: 'whole', ...scoring } as const;
+  return embedNames(context, device, opened, names, words, interruption);
+}
+
+async function learn(
+  run: Run,
+  watched: readonly Scene[],
+  vocabulary: Vocabulary,
+): Promise<{ training: DemoTraining; start: ZeroSeg }> {
+  const { device, options, context, interruption, opened, left } = run;
+  const { terminal } = context;
+  const cache = await readCache(join(options.out, 'cache'));
+  let progress: Progress | undefined;
+  try {
+    const seconds = left(TRAINING);
+    const weights = await startingWeights(run);
+    const training = await trainDemo(device, {
+      cache,
+      seed: options.seed,
+      batch: run.plan.batch,
+      baseLr: BASE_RATE,
+      weights,
+      steps: options.steps,
+      seconds,
+      watched,
+      probes: run.plan.probes,
+      vocabulary,
+      scoring,
+      planned: ({ steps, stepSeconds, settings }) => {
+        const why =
+          options.steps === undefined ? `, as many as fit into ${formatDuration(seconds)}` : ', as --steps says';
+        terminal.out(
+          `a step of ${settings.batch} scenes takes ${stepSeconds.toFixed(2)} s: ${count(steps, 'steps')}${why} (from ${stepLimits.least} to ${stepLimits.most})`,
+        );
+        progress = new Progress(terminal, 'training', steps, 'steps');
+      },
+      progress: ({ step, loss }, { used, accuracy }) => {
+        progress?.at(
+          step,
+          `loss ${loss.toFixed(3)} · ${used.toFixed(1)} segments in use · ${percent(accuracy)} of pixels right`,
+        );
+        return interruption.signal === undefined;
+      },
+    });
+    progress?.stop();
+    check(run);
+    const [first, last] = [training.probes[0], training.probes.at(-1)];
+    if (first && last) {
+      terminal.out(
+        `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${percent(first.accuracy)} → ${percent(last.accuracy)}, ` +
+          `segments in use ${first.used.toFixed(1)} → ${last.used.toFixed(1)} (${last.things.toFixed(1)} things a scene)`,
+      );
+    }
+    const teacher = teacherIdentity(opened.clip.name, await opened.clip.weightsHash());
+    const file = await modelFile(training.model, { step: training.steps.length, teacher });
+    await writeFileAtomic(join(options.out, 'model.safetensors'), file);
+    const metrics = training.steps.map((step) => `${JSON.stringify(step)}\n`).join('');
+    await writeFileAtomic(join(options.out, 'metrics.jsonl'), metrics);
+    return { training, start: new ZeroSeg(weights(), training.model.config) };
+  } finally {
+    progress?.stop();
+    await cache.close();
+  }
+}
+
+/** The same weights at every call: of the seed alone, or with the teacher's image tower as the encoder. */
+async function startingWeights({ device, options }: Run): Promise<() => Weights> {
+  const { seed, init, clip } = options;
+  if (init === 'new') return () => newWeights(device, seed);
+  const place = clip === builtIn ? await builtInTeacher() : clip;
+  const file = (await kindOfPath(place)) === 'folder' ? join(place, teacherFile) : place;
+  const { tensors } = await openWeights(file);
+  return () => initialWeights(device, seed, tensors, file, new Set());
+}
+
+async function scoreAll(
+  run: Run,
+  scenes: SceneMaker,
+  vocabulary: Vocabulary,
+  students: Students,
+): Promise<SceneScores> {
+  const { device, options, plan, context, interruption, opened, left } = run;
+  const [least, most] = options.scored === undefined ? plan.scored : [options.scored, options.scored];
+  const limit = left(SCORING);
+  const began = performance.now();
+  const progress = new Progress(context.terminal, 'scoring', most, 'scenes');
+  const scores = await scoreScenes(device, {
+    scenes,
+    seed: SCORING_SEED + options.seed,
+    count: most,
+    vocabulary,
+    teacher: opened.clip.vision(device),
+    students: { ...students },
+    ...scoring,
+    progress: (done) => {
+      progress.at(done);
+      const late = (performance.now() - began) / 1000 > limit && done >= least;
+      return !late && interruption.signal === undefined;
+    },
+  }).finally(() => progress.stop());
+  check(run);
+  const seconds = formatDuration((performance.now() - began) / 1000);
+  context.terminal.out(`${count(scores.scenes, 'scenes')} in ${seconds}`);
+  for (const line of scoreTable(scores, studentWords)) context.terminal.out(line);
+  const { shipped, fresh, start } = scores.students;
+  const result = {
+    fresh,
+    shipped,
+    start,
+    baselines: scores.baselines,
+    scenes: scores.scenes,
+    seed: options.seed,
+    names: scenes.names,
+    objects: scenes.objectCount,
+    options: { ...scoring, templates: 'subset' },
+    adapter: device.name,
+    version,
+  };
+  await writeFileAtomic(join(options.out, 'scores.json'), `${JSON.stringify(result, undefined, 2)}\n`);
+  return scores;
+}
+
+const studentWords = { shipped: 'shipped student', fresh: 'fresh student', start: 'fresh student at its start' };
+
+const MARK = 'demo.json';
+const FORMAT = 'zeroseg demo';
+
+/** Empties the folder of an earlier demo, makes a new one, and refuses any other. */
+async function clearFolder(folder: string): Promise<void> {
+  if ((await kindOfPath(folder)) === 'folder' && (await readdir(folder)).length > 0) {
+    const mark = join(folder, MARK);
+    const found = (await kindOfPath(mark)) === 'file' ? ((await readJson(mark)) as { format?: string } | null) : null;
+    if (found?.format !== FORMAT) {
+      throw new RunError(`demo: ${folder}: the folder is not empty and holds no demo; choose another --out`);
+    }
+    await rm(folder, { recursive: true });
+  }
+  await mkdir(folder, { recursive: true });
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }

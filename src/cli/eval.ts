@@ -5,6 +5,7 @@ import { sceneDefinition } from '../node/scene-folder.ts';
 import { type DataSetDefinition, dataSets } from '../zeroseg/class-names.ts';
 import { evaluate } from '../zeroseg/evaluate.ts';
 import type { SegmentationScore } from '../zeroseg/metric.ts';
+import { sceneScore } from '../zeroseg/scene-scores.ts';
 import { Segmenter } from '../zeroseg/segmenter.ts';
 import { oneOf, wholeNumber } from './arguments.ts';
 import { type Context, withDevice } from './context.ts';
@@ -116,6 +117,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
       throw new Interrupted(interruption.signal);
     }
     if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, 'photos')} could be used`);
+    const kinds = set.objects === undefined ? undefined : sceneScore(score, set.objects);
     const result = {
       data: options.data,
       root: options.root,
@@ -125,7 +127,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
       threshold,
       mean_iou: score.meanIou(),
       mean_iou_without_background: score.meanIou({ background: false }),
-      ...(set.objects === undefined ? {} : objectsAndStuff(score, set.objects)),
+      ...(kinds && { mean_iou_objects: kinds.objects, mean_iou_stuff: kinds.stuff }),
       pixel_accuracy: score.pixelAccuracy(),
       classes: score.iou().map((iou, c) => ({ label: c, name: set.classes[c], iou, pixels: score.labelled[c] })),
       sweep: options.sweep
@@ -146,19 +148,6 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
     const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
     terminal.out(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
   });
-}
-
-/** Mean IoU over the classes of either kind that occur: objects are labels 1 to `objects`, stuff what follows. */
-function objectsAndStuff(
-  score: SegmentationScore,
-  objects: number,
-): { mean_iou_objects: number | null; mean_iou_stuff: number | null } {
-  const mean = (values: readonly (number | null)[]): number | null => {
-    const present = values.filter((value) => value !== null);
-    return present.length === 0 ? null : present.reduce((sum, value) => sum + value, 0) / present.length;
-  };
-  const iou = score.iou();
-  return { mean_iou_objects: mean(iou.slice(1, objects + 1)), mean_iou_stuff: mean(iou.slice(objects + 1)) };
 }
 
 interface Table {

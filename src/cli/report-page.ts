@@ -26,25 +26,26 @@ figcaption { color: var(--soft); font-size: 13px; }
 export const reportScript: string = `
 const host = document.getElementById('charts');
 const short = (v) => v == null ? '–' : Math.abs(v) >= 1e-3 && Math.abs(v) < 1e5 || v === 0 ? String(+v.toPrecision(4)) : v.toExponential(2);
+const colours = ['#0b68cb', '#d55e00', '#009e73', '#cc79a7', '#e69f00'];
 function draw() {
   host.textContent = '';
   const log = document.getElementById('log').checked;
-  const places = data.curves.map(() => host.appendChild(document.createElement('div')));
-  data.curves.forEach(({ title, raw, smooth }, n) => {
+  const places = data.charts.map(() => host.appendChild(document.createElement('div')));
+  data.charts.forEach(({ title, step, lines }, n) => {
     const place = places[n];
-    const positive = raw.every((v) => v > 0);
-    const lines = smooth ? [raw, smooth] : [raw];
+    const positive = lines[0].values.every((v) => v > 0);
+    const dark = lines.filter(({ pale }) => !pale);
     new uPlot({
       title, width: place.clientWidth, height: 220, cursor: { sync: { key: 'steps' } },
       scales: { x: { time: false }, y: log && positive ? { distr: 3 } : {} },
       axes: [{ size: 32 }, { size: 66, values: (u, ticks) => ticks.map((v) => v == null ? '' : short(v)) }],
-      series: [{ label: 'step' }, ...lines.map((_, i) => smooth && i === 0
-        ? { label: 'step\\'s own', stroke: '#a9c9ee', width: 1, points: { show: false }, value: (u, v) => short(v) }
-        : { label: smooth ? 'mean' : 'value', stroke: '#0b68cb', width: 2, points: { show: raw.length < 3 }, value: (u, v) => short(v) })],
-    }, [data.step, ...lines], place);
+      series: [{ label: 'step' }, ...lines.map((line) => line.pale
+        ? { label: line.name, stroke: '#a9c9ee', width: 1, points: { show: false }, value: (u, v) => short(v) }
+        : { label: line.name, stroke: colours[dark.indexOf(line) % colours.length], width: 2, points: { show: step.length < 3 }, value: (u, v) => short(v) })],
+    }, [step, ...lines.map(({ values }) => values)], place);
   });
 }
-if (data.step.length > 0) {
+if (data.charts[0].step.length > 0) {
   draw();
   document.getElementById('log').onchange = draw;
   let waiting;

@@ -1,12 +1,11 @@
 /** The report of a run: one HTML file with everything in it, to be opened, sent or kept. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { formatBytes } from '../gpu/errors.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import type { Metrics, RunFolder } from '../node/run-folder.ts';
+import { chartLibrary, literal, plain } from './chart-library.ts';
 import { reportScript, reportStyle } from './report-page.ts';
 import { count, formatDuration } from './terminal.ts';
 
@@ -21,11 +20,14 @@ const MOST_POINTS = 3000;
 /** Pictures in a report: the first, the last, and some between. */
 const MOST_SAMPLES = 6;
 
-const curves: readonly { readonly key: keyof Metrics; readonly title: string; readonly smooth: boolean }[] = [
+type Curve = 'loss' | 'rec' | 'distill' | 'match' | 'compose' | 'gradNorm' | 'lr';
+
+const curves: readonly { readonly key: Curve; readonly title: string; readonly smooth: boolean }[] = [
   { key: 'loss', title: 'Total loss', smooth: true },
   { key: 'rec', title: 'Reconstruction', smooth: true },
   { key: 'distill', title: 'Distillation', smooth: true },
   { key: 'match', title: 'Segment matching', smooth: true },
+  { key: 'compose', title: 'Composition', smooth: true },
   { key: 'gradNorm', title: 'Gradient norm', smooth: true },
   { key: 'lr', title: 'Learning rate', smooth: false },
 ];
@@ -67,28 +69,34 @@ async function reportPage(run: RunFolder, metrics: readonly Metrics[], facts: Re
   ];
   const points = thin(metrics);
   const data = {
-    step: points.map((line) => line.step),
-    curves: curves.map(({ key, title, smooth }) => ({
-      title,
-      raw: points.map((line) => line[key]),
-      smooth: smooth ? smoothed(points.map((line) => line[key])) : null,
-    })),
+    charts: [
+      ...curves
+        .filter(({ key }) => key !== 'compose' || config.w_compose > 0)
+        .map(({ key, title, smooth }) => {
+          const raw = points.map((line) => line[key]);
+          const lines = smooth
+            ? [
+                { name: "step's own", values: raw, pale: true },
+                { name: 'mean', values: smoothed(raw) },
+              ]
+            : [{ name: 'value', values: raw }];
+          return { title, step: points.map((line) => line.step), lines };
+        }),
+      ...watchCharts(metrics),
+    ],
   };
-  const { resolve: find } = createRequire(import.meta.url);
-  const library = readFileSync(find('uplot/dist/uPlot.iife.min.js'), 'utf8');
-  const style = readFileSync(find('uplot/dist/uPlot.min.css'), 'utf8');
-  // The chart library stops at a language that Intl does not know, such as the en-US@posix of some headless browsers.
+  const library = chartLibrary();
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${plain(name)}: training report</title>
-<style>${style}${reportStyle}</style>
+<style>${library.style}${reportStyle}</style>
 <main>
 <header><h1>${plain(name)}</h1><p>ZeroSeg training, ${plain(state)}</p></header>
 <dl class="figures">${figures.map(([key, value]) => `<div><dt>${plain(key)}</dt><dd>${plain(value)}</dd></div>`).join('')}</dl>
 <section><div class="bar"><h2>Curves</h2><label><input type="checkbox" id="log"> logarithmic</label></div>
-<p class="hint">Pale: every step. Dark: exponential mean. Drag to zoom, double click to reset.</p>
+<p class="hint">Pale: every step. Dark: exponential mean. Drag to zoom, double click to reset. Groups, entropy and nearest views are those of the training photos of a step, without noise.</p>
 <div id="charts">${metrics.length === 0 ? '<p>No step was made.</p>' : ''}</div></section>
 ${samples ? `<section><h2>Segments</h2><p class="hint">Training photos, and below each the segments that the model divides it into (colours are numbers of segments, not classes).</p>${samples}</section>` : ''}
 <section class="tables">
@@ -97,9 +105,8 @@ ${table('Training', Object.entries(settings))}
 ${table('Model', Object.entries(config))}
 </section>
 </main>
-<script>try { new Intl.NumberFormat(navigator.language) } catch { Object.defineProperty(navigator, 'language', { value: 'en-US' }) }</script>
-<script>${library.replaceAll('</script', '<\\/script')}</script>
-<script>const data = ${JSON.stringify(data).replaceAll('<', '\\u003c')};${reportScript}</script>
+<script>${library.script}</script>
+<script>const data = ${literal(data)};${reportScript}</script>
 </html>
 `;
 }
@@ -136,6 +143,51 @@ function short(value: number | undefined): string {
   return value === undefined ? '–' : value.toPrecision(3);
 }
 
+/** A chart of the report: lines over the same steps. */
+export interface ReportChart {
+  readonly title: string;
+  readonly step: readonly number[];
+  readonly lines: readonly {
+    readonly name: string;
+    readonly values: readonly (number | null)[];
+    readonly pale?: boolean;
+  }[];
+}
+
+/** What is looked at every few steps: what the head does, and what a probe measured, a chart for each of its numbers. */
+export function watchCharts(metrics: readonly Metrics[]): ReportChart[] {
+  const watched = thin(metrics.filter(({ watch }) => watch));
+  const probed = thin(metrics.filter(({ probe }) => probe));
+  const chart = (
+    title: string,
+    points: readonly Metrics[],
+    lines: Record<string, (line: Metrics) => number | undefined>,
+  ) => ({
+    title,
+    step: points.map(({ step }) => step),
+    lines: Object.entries(lines).map(([name, of]) => ({ name, values: points.map((line) => of(line) ?? null) })),
+  });
+  const grids = [...new Set(watched.flatMap(({ watch }) => Object.keys(watch?.nearest ?? {})))];
+  const numbers = [...new Set(probed.flatMap(({ probe }) => Object.keys(probe ?? {})))];
+  const all = [
+    chart('Groups in use, a picture', watched, {
+      'first stage': ({ watch }) => watch?.groupsFirst,
+      segments: ({ watch }) => watch?.groups,
+    }),
+    chart('Entropy of the assignment, nats', watched, {
+      'first stage': ({ watch }) => watch?.entropyFirst,
+      'second stage': ({ watch }) => watch?.entropySecond,
+    }),
+    chart(
+      "Grids of the segments' nearest views",
+      grids.length > 0 ? watched : [],
+      Object.fromEntries(grids.map((grid) => [grid.replace('x', ' × '), ({ watch }: Metrics) => watch?.nearest[grid]])),
+    ),
+    ...numbers.map((name) => chart(name, probed, { [name]: ({ probe }) => probe?.[name] })),
+  ];
+  return all.filter(({ step }) => step.length > 0);
+}
+
 /** Every n-th step, and the last: averages would hide what a single step did. */
 function thin(metrics: readonly Metrics[]): Metrics[] {
   const every = Math.ceil(metrics.length / MOST_POINTS);
@@ -143,7 +195,7 @@ function thin(metrics: readonly Metrics[]): Metrics[] {
 }
 
 /** Exponential mean over about a thirtieth of the curve, without the pull towards its start value. */
-function smoothed(values: readonly number[]): number[] {
+export function smoothed(values: readonly number[]): number[] {
   const keep = Math.exp(-1 / Math.max(1, values.length / 30));
   let sum = 0;
   let weight = 0;
@@ -152,8 +204,4 @@ function smoothed(values: readonly number[]): number[] {
     weight = keep * weight + 1;
     return sum / weight;
   });
-}
-
-function plain(text: string): string {
-  return text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }

@@ -7,7 +7,7 @@ import { openClip } from '../node/clip-folder.ts';
 import { readJson, writeFileAtomic } from '../node/files.ts';
 import { RunFolder, readBytes } from '../node/run-folder.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
-import { kindOfPath } from '../node/weight-files.ts';
+import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import {
   CaptionedScenes,
   type NamingScore,
@@ -16,6 +16,7 @@ import {
   sceneCrops,
 } from '../zeroseg/captioned-scenes.ts';
 import type { ClipConfig, ClipText, ClipVision } from '../zeroseg/clip.ts';
+import { trainableWeights } from '../zeroseg/clip-checkpoint.ts';
 import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../zeroseg/clip-file.ts';
 import {
   type ClipSettings,
@@ -47,6 +48,7 @@ export interface TrainTeacherArguments {
   readonly batch: number;
   readonly lr: number;
   readonly seed: number;
+  readonly init?: string;
   readonly atlas?: string;
   readonly validateAtlas?: string;
   readonly validateEvery: number;
@@ -108,6 +110,7 @@ export function trainTeacherCommand(context: Context): Command {
     .option('--batch <pairs>', 'images with captions a step', wholeNumber(2), batch)
     .option('--lr <rate>', 'highest learning rate', numberAtLeast(), lr)
     .option('--seed <n>', 'of weights, scenes and captions', wholeNumber(0), seed)
+    .option('--init <file>', 'begin with the weights and words of an earlier teacher.safetensors')
     .option('--atlas <folder>', 'cut-outs that scenes are made of (default: those of the package)')
     .option('--validate-atlas <folder>', 'cut-outs of other styles, to validate on as well')
     .option('--validate-every <steps>', 'steps between validations', wholeNumber(), 500)
@@ -146,10 +149,13 @@ export async function trainTeacher(context: Context, options: TrainTeacherArgume
   const config = teacherConfigs[options.config];
   const data = new CaptionedScenes(scenes.makers, { seed: settings.seed, side: config.vision.image });
   const tokens = await Tokenizer.clip();
+  const initial = options.init === undefined ? undefined : await openWeights(options.init);
 
   await withDevice(context, options.adapter, async (device, interruption) => {
-    const ids = textVocabulary(tokens, data.texts());
-    const clip = new TrainableClip(newClipWeights(device, settings.seed), config, ids);
+    const { weights, ids } = initial
+      ? trainableWeights(device, initial.tensors, options.init as string)
+      : { weights: newClipWeights(device, settings.seed), ids: textVocabulary(tokens, data.texts()) };
+    const clip = new TrainableClip(weights, config, ids);
     using trainer = await ClipTrainer.create(device, clip, tokens, data, settings);
     const state = join(out, STATE);
     if (before && (await kindOfPath(state)) === 'file') resumeClipTraining(trainer, await readBytes(state), state);
@@ -196,18 +202,16 @@ async function openScenes({ atlas: folder, classes, styles, validateAtlas }: Tra
     ...(classes === 'all' ? {} : { classes: Number(classes) }),
     ...(styles === undefined ? {} : { styles: styles.split(',').map((style) => style.trim()) }),
   };
-  const makers = [scenePresets.objectCentric, scenePresets.crowded].map(
-    (preset) => new SceneMaker(atlas, { ...preset, ...chosen }),
-  );
+  // Larger where things are small: a crop round one of them should have about the pixels of a view.
+  const small = { ...scenePresets.crowded, size: 96 };
+  const makers = [scenePresets.objectCentric, small].map((preset) => new SceneMaker(atlas, { ...preset, ...chosen }));
   const [first] = makers as [SceneMaker];
   const names = first.names.slice(0, first.objectCount);
   return {
     makers,
     classes: names,
     styles: chosen.styles ?? atlas.styles,
-    unseen: validateAtlas
-      ? new SceneMaker(await loadAtlas(validateAtlas), { ...scenePresets.crowded, classes: names })
-      : undefined,
+    unseen: validateAtlas ? new SceneMaker(await loadAtlas(validateAtlas), { ...small, classes: names }) : undefined,
   };
 }
 
@@ -360,6 +364,7 @@ function commandOf(options: TrainTeacherArguments): string {
   const words = [`zeroseg train-teacher --out ${options.out} --config ${options.config} --classes ${options.classes}`];
   if (options.styles !== undefined) words.push(`--styles ${options.styles}`);
   words.push(`--steps ${options.steps} --batch ${options.batch} --lr ${options.lr} --seed ${options.seed}`);
+  if (options.init !== undefined) words.push(`--init ${options.init}`);
   if (options.atlas !== undefined) words.push(`--atlas ${options.atlas}`);
   if (options.validateAtlas !== undefined) words.push(`--validate-atlas ${options.validateAtlas}`);
   return words.join(' ');

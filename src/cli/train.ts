@@ -12,12 +12,13 @@ import { writePng } from '../node/image-files.ts';
 import { type Metrics, type RunDescription, RunFolder } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
 import { loadOptimizer, modelFile, openModel, optimizerFile } from '../zeroseg/checkpoint.ts';
+import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import { resizeImage } from '../zeroseg/image.ts';
 import { initialWeights } from '../zeroseg/initial-weights.ts';
 import { ZeroSeg } from '../zeroseg/model.ts';
 import { sampleSheet } from '../zeroseg/sample-sheet.ts';
 import { Segmenter } from '../zeroseg/segmenter.ts';
-import { Trainer } from '../zeroseg/trainer.ts';
+import { type Probe, Trainer } from '../zeroseg/trainer.ts';
 import { gather, numberAtLeast, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
@@ -34,6 +35,7 @@ export interface TrainArguments extends TrainChoices {
   readonly init?: string;
   readonly saveEvery?: number;
   readonly sampleEvery?: number;
+  readonly watchEvery?: number;
   readonly adapter?: string;
 }
 
@@ -70,6 +72,7 @@ export function trainCommand(context: Context): Command {
     )
     .option('--save-every <steps>', 'steps between checkpoints (default: 100, and every ten minutes)', wholeNumber())
     .option('--sample-every <steps>', 'steps between sample pictures (default: a tenth of the run)', wholeNumber())
+    .option('--watch-every <steps>', 'steps between looks at what the head does; 0 never looks', wholeNumber(0), 10)
     .option('--resume', 'go on with the run in the folder')
     .option(...adapterOption)
     .addHelpText(
@@ -81,8 +84,8 @@ export function trainCommand(context: Context): Command {
     .action((options: TrainArguments) => train(context, options));
 }
 
-/** Trains, or goes on. */
-export async function train(context: Context, options: TrainArguments): Promise<void> {
+/** Trains, or goes on. What a `probe` measures goes into metrics and report. */
+export async function train(context: Context, options: TrainArguments, probe?: Probe): Promise<void> {
   if (options.epochs !== undefined && options.steps !== undefined) {
     throw new UsageError('train: --epochs and --steps both give the length of the run; leave one out');
   }
@@ -110,7 +113,7 @@ export async function train(context: Context, options: TrainArguments): Promise<
       const begin = { version, adapter: device.name, started: new Date().toISOString(), preset: resolved.preset };
       const checkpoint = (await before?.checkpoints())?.at(-1);
       const { model, optimizerBytes, words } = await startModel(device, what, before, checkpoint);
-      using trainer = await Trainer.create(device, model, data, settings);
+      using trainer = await Trainer.create(device, model, data, settings, { watch: options.watchEvery ?? 10, probe });
       if (optimizerBytes) {
         const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizerBytes.bytes, optimizerBytes.file);
         trainer.resume(checkpoint as number, loss_scale === undefined ? undefined : JSON.parse(loss_scale));
@@ -159,12 +162,21 @@ async function startModel(
       optimizerBytes: { bytes: optimizer, file: files.optimizer },
     };
   }
-  if (init === null)
-    return { model: new ZeroSeg(newWeights(device, settings.seed), config), words: `new, seed ${settings.seed}` };
+  return newModel(device, config, settings.seed, init);
+}
+
+/** A model to begin training with: new weights, or those of a file as far as it has them. */
+export async function newModel(
+  device: Device,
+  config: ZeroSegConfig,
+  seed: number,
+  init: string | null,
+): Promise<{ model: ZeroSeg; words: string }> {
+  if (init === null) return { model: new ZeroSeg(newWeights(device, seed), config), words: `new, seed ${seed}` };
   const { tensors } = await openWeights(init === builtIn ? join(await builtInTeacher(), teacherFile) : init);
   const used = new Set<string>();
-  const model = new ZeroSeg(initialWeights(device, settings.seed, tensors, init, used), config);
-  return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${settings.seed}` };
+  const model = new ZeroSeg(initialWeights(device, seed, tensors, init, used), config);
+  return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${seed}` };
 }
 
 interface Running {
@@ -213,6 +225,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   const progress = new Progress(terminal, 'training', trainer.steps, 'steps', trainer.done);
   const began = performance.now();
   const first = trainer.done;
+  let groups = '';
   try {
     if (trainer.done === 0) await sample();
     if (!interruption.signal) {
@@ -220,9 +233,11 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
         const line = { ...step, imagesPerSecond: settings.batch / step.seconds };
         metrics.push(line);
         await run.append(line);
-        const { loss, rec, distill, match } = step;
-        const parts = [rec, distill, match].map((value) => value.toPrecision(3)).join(' + ');
-        progress.at(step.step, `loss ${loss.toPrecision(4)} (${parts})`);
+        const { loss, rec, distill, match, compose } = step;
+        const terms = model.config.w_compose > 0 ? [rec, distill, match, compose] : [rec, distill, match];
+        const parts = terms.map((value) => value.toPrecision(3)).join(' + ');
+        if (step.watch) groups = `, ${step.watch.groups.toFixed(1)} groups`;
+        progress.at(step.step, `loss ${loss.toPrecision(4)} (${parts})${groups}`);
         if (step.step % sampleEvery === 0) await sample();
         if (step.step % saveEvery === 0 || performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
       }

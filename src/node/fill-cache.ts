@@ -58,17 +58,19 @@ export interface FillResult {
 interface Prepared {
   readonly path: string;
   readonly stamp?: PhotoStamp;
-  readonly views?: Float32Array;
+  /** Of its views; begun, not waited for. */
+  readonly features?: Promise<Float32Array>;
   readonly student?: Image;
   readonly problem?: string;
 }
 
-/** Photos that are read and cut ahead of the teacher. */
-const AHEAD = 2;
+/** Photos that are read, cut and given to the teacher before the features of the first of them are waited for. */
+const AHEAD = 4;
 
 /**
  * Computes the features that a cache lacks. Photos that cannot be read are noted and passed over; one that is too small for
- * the grids likewise. While the teacher looks at a photo, the next ones are read and cut.
+ * the grids likewise. While the teacher looks at a photo, the next ones are read, cut and
+ * queued behind it: a small teacher would wait for us otherwise.
  */
 export async function fillCache(device: Device, options: FillOptions): Promise<FillResult> {
   const { clip, grids, studentSize, viewSource: source, folder } = options;
@@ -107,12 +109,10 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
         try {
           const { stamp, bytes } = await stampPhoto(options.photos, path);
           const photo = await decodePhoto(bytes, path);
-          return {
-            path,
-            stamp,
-            views: teacherViews(photo, { grids, size: vision.image, source, squareSize: studentSize }),
-            student: studentImage(photo, studentSize),
-          };
+          const cut = teacherViews(photo, { grids, size: vision.image, source, squareSize: studentSize });
+          const features = teacher.features(cut);
+          features.catch(() => {}); // seen when its turn comes
+          return { path, stamp, features, student: studentImage(photo, studentSize) };
         } catch (error) {
           if (error instanceof ImageError) return { path, problem: error.reason };
           if (error instanceof PixelError) return { path, problem: error.message };
@@ -130,8 +130,8 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
         }
         const one = await (waiting.shift() as Promise<Prepared>);
         let problem = one.problem;
-        if (one.views && one.stamp) {
-          const features = await teacher.features(one.views);
+        if (one.features && one.stamp) {
+          const features = await one.features;
           try {
             await cache.add(one.stamp, features, one.student);
             computed++;

@@ -106,7 +106,7 @@ export class CaptionedScenes implements CaptionedData {
     if (names.length === 0) return { caption: pick(draw, plainCaptions), thing: undefined };
     const { synonyms = 0.35, details = 0.4 } = maker.options;
     if (draw() < this.#options.single) {
-      const name = names[0] as string;
+      const name = drawThing(draw, maker, names);
       const phrases = maker.classPhrases(name);
       const word = phrases.length > 1 && draw() < synonyms ? pick(draw, phrases.slice(1)) : name;
       const frame = sentenceFrame(draw, draw() < 0.5 ? look.qualities : []);
@@ -120,6 +120,20 @@ export class CaptionedScenes implements CaptionedData {
     return { caption: writeCaption(draw, seen, places, { synonyms, details }), thing: undefined };
   }
 }
+
+/**
+ * The thing that a caption of one thing names: an object where there is one, nearly always. The largest would be ground as a
+ * rule, and the names of things would seldom be learnt.
+ */
+function drawThing(draw: Random, maker: SceneMaker, names: readonly string[]): string {
+  const objects = names.filter((name) => maker.names.indexOf(name) < maker.objectCount);
+  const ground = names.filter((name) => !objects.includes(name));
+  const isObject = ground.length === 0 || (objects.length > 0 && draw() < OBJECTS_FIRST);
+  return pick(draw, isObject ? objects : ground);
+}
+
+/** Share of the captions of one thing that name an object, of crops that show objects and ground. */
+const OBJECTS_FIRST = 0.8;
 
 /** Scenes whose captions are read for their words. */
 const SAMPLED = 1500;
@@ -152,7 +166,7 @@ export function cropContents(maker: SceneMaker, { labels, image }: Scene, region
     const isObject = i < maker.objectCount;
     // A fifth of a thing that is a dot in this crop is not to be seen.
     const isSeen = isObject
-      ? count >= 0.08 * area || (count >= 0.2 * (totals[i + 1] as number) && count >= 0.02 * area)
+      ? count >= 0.08 * area || (count >= 0.2 * (totals[i + 1] as number) && count >= 0.03 * area)
       : count >= 0.15 * area;
     if (isSeen && count > 0) found.push({ name, count });
   });

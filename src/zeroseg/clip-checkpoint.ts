@@ -1,5 +1,5 @@
 import type { Device } from '../gpu/device.ts';
-import { join, type Weights, type WeightValues, weightsFrom } from '../nn/module.ts';
+import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../nn/module.ts';
 import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../nn/safetensors.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
@@ -148,6 +148,31 @@ function tokenIds(stored: StoredTensors, file: string): Uint32Array | undefined 
     throw new CheckpointError(file, `tensor '${TOKEN_IDS}' must list tokens, from 0, each larger than the one before`);
   }
   return Uint32Array.from(ids);
+}
+
+/**
+ * The weights of both towers of a sparse checkpoint as `TrainableClip` takes them, to train it further; with the tokens that have
+ * rows in it.
+ *
+ * @throws CheckpointError when the file lists no tokens: whole vocabularies are not trained here.
+ */
+export function trainableWeights(
+  device: Device,
+  stored: StoredTensors,
+  file: string,
+): { weights: Weights; ids: Uint32Array } {
+  const ids = tokenIds(stored, file);
+  if (!ids)
+    throw new CheckpointError(file, `has no tensor '${TOKEN_IDS}': only a teacher made here can be trained further`);
+  const direct: Readonly<Record<string, string>> = {
+    token_embedding: 'text_model.embeddings.token_embedding.weight',
+    logit_scale: 'logit_scale',
+  };
+  const weights: Weights = {
+    ...storedWeights(device, stored, file, (name) => direct[name] ?? name),
+    in: (tower) => clipWeights(device, stored, file, tower as 'vision' | 'text'),
+  };
+  return { weights, ids };
 }
 
 function clipWeights(device: Device, stored: StoredTensors, file: string, tower: 'vision' | 'text'): Weights {

@@ -56,6 +56,19 @@ export { ignoreLabel, ScoreError, SegmentationScore } from './metric.ts';
 export { type Inference, rollOut, type Trace, type TrainingInputs, ZeroSeg } from './model.ts';
 export { blendLabels, classShares, drawSegmentation } from './overlay.ts';
 export { classColour, pascalPalette } from './palette.ts';
+export {
+  type GroupUse,
+  groupUse,
+  type SceneScore,
+  type SceneScores,
+  SceneStudent,
+  type ScoreScenesOptions,
+  type StudentScore,
+  type StudentView,
+  sceneScore,
+  scoreScenes,
+  studentLabels,
+} from './scene-scores.ts';
 export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
 export {
   type Scene,
@@ -75,7 +88,15 @@ export { Teacher } from './teacher.ts';
 export { TokenTable } from './token-table.ts';
 export { Tokenizer } from './tokenizer.ts';
 export { checkSettings, defaultSettings, type TrainSettings } from './train-settings.ts';
-export { type StepReport, Trainer, type TrainingData, TrainingError } from './trainer.ts';
+export {
+  type Probe,
+  type StepReport,
+  Trainer,
+  type TrainerOptions,
+  type TrainingData,
+  TrainingError,
+} from './trainer.ts';
 export { gridBoxes, studentImage, teacherViews, type ViewOptions, viewCount } from './views.ts';
 export { makeVocabulary, type VocabularyOptions } from './vocabulary.ts';
+export type { Watched } from './watch.ts';
 export { slidingWindows, type WindowBox } from './windows.ts';

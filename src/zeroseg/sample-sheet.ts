@@ -41,7 +41,8 @@ export async function sampleSheet(segmenter: Segmenter, squares: readonly Image[
   return sheet;
 }
 
-function segmentColour(segment: number): Colour {
+/** Colour of a segment, which is a number and no class. */
+export function segmentColour(segment: number): Colour {
   return colours[segment] ?? classColour(segment);
 }
 

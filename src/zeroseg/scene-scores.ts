@@ -190,11 +190,21 @@ export function groupUse({
   };
 }
 
+/** The nearest view of each segment by mean absolute difference, as in the matching loss: `segments` `[S, C]`, `views` `[V, C]`. */
+export function nearestViews(segments: Float32Array, views: Float32Array, width: number): number[] {
+  return Array.from({ length: segments.length / width }, (_, s) => {
+    const near = Float64Array.from({ length: views.length / width }, (_, v) => {
+      let sum = 0;
+      for (let i = 0; i < width; i++) sum -= Math.abs(segments[s * width + i]! - views[v * width + i]!);
+      return sum;
+    });
+    return indexOfMaximum(near);
+  });
+}
+
 /**
- * For each grid the share of segments whose nearest view, by mean absolute difference as in the matching loss, is of it. Only
- * segments that have patches count.
- *
- * `segments` `[S, C]`; `views` `[V, C]` of `grids`, in their order.
+ * For each grid the share of segments whose nearest view is of it. Only segments that have patches, the `used` ones, count.
+ * `views` are those of `grids`, in their order.
  */
 export function nearestGrids(
   segments: Float32Array,
@@ -204,18 +214,11 @@ export function nearestGrids(
   used: Iterable<number>,
 ): number[] {
   const gridOf = grids.flatMap((k, g) => new Array<number>(k * k).fill(g));
+  const nearest = nearestViews(segments, views, width);
   const counts = grids.map(() => 0);
-  let all = 0;
-  for (const s of new Set(used)) {
-    const distances = gridOf.map((_, v) => {
-      let sum = 0;
-      for (let i = 0; i < width; i++) sum += Math.abs(segments[s * width + i]! - views[v * width + i]!);
-      return -sum;
-    });
-    counts[gridOf[indexOfMaximum(distances)]!]!++;
-    all++;
-  }
-  return counts.map((count) => (all === 0 ? 0 : count / all));
+  const those = [...new Set(used)];
+  for (const s of those) counts[gridOf[nearest[s]!]!]!++;
+  return counts.map((count) => (those.length === 0 ? 0 : count / those.length));
 }
 
 /** The label of each pixel as a student says: that of its segment (section 11.3), 1 + the index of a name. */

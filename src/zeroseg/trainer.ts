@@ -11,10 +11,18 @@ import { gradients } from '../tensor/grad.ts';
 import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { patchCount, type ZeroSegConfig } from './config.ts';
+import { keptPatches, patchCount, type ZeroSegConfig } from './config.ts';
 import type { ZeroSeg } from './model.ts';
 import { checkSettings, type TrainSettings } from './train-settings.ts';
 import { viewCount } from './views.ts';
+import {
+  type Watched,
+  type WatchedTensors,
+  type WatchedValues,
+  type WatchSizes,
+  watchedTensors,
+  watchHead,
+} from './watch.ts';
 
 /** Images and their teacher features, by number. */
 export interface TrainingData {
@@ -37,9 +45,28 @@ export interface StepReport {
   readonly rec: number;
   readonly distill: number;
   readonly match: number;
+  /** 0 unless the composition loss has a weight. */
+  readonly compose: number;
   /** Infinite where gradients overflowed f16: the step then left the weights as they were. */
   readonly gradNorm: number;
   readonly seconds: number;
+  /** What the head did with this step's images, in the steps in which it is watched: see {@link TrainerOptions}. */
+  readonly watch?: Watched;
+  /** What the probe measured after this step, in those in which it is asked. */
+  readonly probe?: Readonly<Record<string, number>>;
+}
+
+/** What a trainer looks at beside the losses. None of it changes what is learnt. */
+export interface TrainerOptions {
+  /** Steps between looks at what the head does; the first step and the last are always looked at. 0 never looks. Default: 10. */
+  readonly watch?: number;
+  /** Measures the model as it is after every so many steps, and after the last; such as how well it does on other images. */
+  readonly probe?: Probe | undefined;
+}
+
+export interface Probe {
+  readonly every: number;
+  measure(model: ZeroSeg, step: number): Promise<Readonly<Record<string, number>>>;
 }
 
 /** Training cannot go on: a loss that is not finite. */
@@ -53,9 +80,13 @@ export class TrainingError extends Error {
   }
 }
 
-type Terms = { loss: Tensor; rec: Tensor; distill: Tensor; match: Tensor };
+type Terms = Record<(typeof TERMS)[number], Tensor>;
+/** What a step computes of its loss: the sum and its parts. */
+const TERMS = ['loss', 'rec', 'distill', 'match', 'compose'] as const;
 type BatchInput = 'image' | 'views' | 'key';
-type Forward = Step<BatchInput | 'rates' | 'scale', Terms & { norm?: Tensor }>;
+type Forward = Step<BatchInput | 'rates' | 'scale', Terms & { norm?: Tensor } & Partial<WatchedTensors>>;
+/** Steps between looks at the head, where nothing is said. */
+const WATCH_EVERY = 10;
 /** Below this the loss scale cannot be the reason for gradients that are not finite. */
 const SMALLEST_SCALE = 1;
 
@@ -84,6 +115,8 @@ export class Trainer implements Disposable {
   done = 0;
   readonly #device: Device;
   readonly #data: TrainingData;
+  readonly #watch: number;
+  readonly #probe: Probe | undefined;
   /** Forward, backward and update of a whole batch; or of a micro-batch, then the update apart. */
   readonly #forward: Forward;
   readonly #apply: Step<'rates', { norm: Tensor }> | undefined;
@@ -97,6 +130,7 @@ export class Trainer implements Disposable {
     optimizer: AdamW,
     forward: Forward,
     apply: Step<'rates', { norm: Tensor }> | undefined,
+    { watch = WATCH_EVERY, probe }: TrainerOptions,
   ) {
     this.#device = device;
     this.model = model;
@@ -106,13 +140,22 @@ export class Trainer implements Disposable {
     this.scale = new LossScale(settings.precision === 'f16' ? {} : { initial: 1, interval: Number.POSITIVE_INFINITY });
     this.#forward = forward;
     this.#apply = apply;
+    this.#watch = watch;
+    this.#probe = probe;
     this.stepsPerEpoch = Math.floor(data.length / settings.batch);
     this.steps = Math.max(1, Math.round(settings.epochs * this.stepsPerEpoch));
   }
 
   /** Packs the model's parameters, records and plans the steps. To resume, load the optimizer's state, and call {@link resume}. */
-  static async create(device: Device, model: ZeroSeg, data: TrainingData, settings: TrainSettings): Promise<Trainer> {
+  static async create(
+    device: Device,
+    model: ZeroSeg,
+    data: TrainingData,
+    settings: TrainSettings,
+    options: TrainerOptions = {},
+  ): Promise<Trainer> {
     checkSettings(settings, data.length);
+    const isWatched = (options.watch ?? WATCH_EVERY) > 0;
     const named = parameters(model);
     const optimizer = new AdamW(device, named, {
       beta1: settings.beta1,
@@ -128,7 +171,9 @@ export class Trainer implements Disposable {
       device,
       { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
       ({ image, views, key, scale, rates }) => {
-        const { gradients, ...terms } = backward(scale, () => trainingPass(model, settings, image, views, key));
+        const { gradients, ...terms } = backward(scale, () =>
+          trainingPass(model, settings, image, views, key, isWatched),
+        );
         if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
         optimizer.accumulate(gradients, share);
         return terms;
@@ -140,7 +185,7 @@ export class Trainer implements Disposable {
       : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
           name: 'update',
         });
-    return new Trainer(device, model, data, settings, optimizer, forward, apply);
+    return new Trainer(device, model, data, settings, optimizer, forward, apply, options);
   }
 
   /** Goes on after step `done`, whose weights and optimizer state were loaded, with the loss scale that was saved there. */
@@ -193,28 +238,44 @@ export class Trainer implements Disposable {
       const scale = this.scale.value;
       const rates = this.optimizer.rates(this.scale.updates + 1, lr, 1 / scale);
       const order = this.#order(this.done);
+      const isWatched = this.#due(this.#watch, number) || (this.#watch > 0 && number === 1);
       const readings: Promise<ArrayLike<number>[]>[] = [];
+      const watched: Promise<WatchedValues>[] = [];
       let norm: Tensor | undefined;
       for (let part = 0; part < parts; part++) {
         const inputs = await this.#inputs(order.slice(part * micro, (part + 1) * micro), this.done * parts + part);
         const terms = this.#forward({ ...inputs, scale, rates });
         norm = terms.norm;
-        readings.push(
-          readAll([terms.loss, terms.rec, terms.distill, terms.match]).then((all) => all.map((v) => v[0]) as never),
-        );
+        readings.push(readAll(TERMS.map((name) => terms[name])).then((all) => all.map((v) => v[0]) as never));
+        // The maps are a hundred times what the losses are: they are read only where they are due.
+        if (isWatched) watched.push(readWatched(terms as WatchedTensors));
       }
       norm ??= (this.#apply as Step<'rates', { norm: Tensor }>)({ rates }).norm;
       const [normValue] = await readAll([norm]);
-      const all = (await Promise.all(readings)) as unknown as number[][];
+      const [all, seen] = (await Promise.all([Promise.all(readings), Promise.all(watched)])) as unknown as [
+        number[][],
+        WatchedValues[],
+      ];
       const mean = (i: number) => all.reduce((sum, values) => sum + (values[i] as number), 0) / parts;
-      const [loss, rec, distill, match] = [mean(0), mean(1), mean(2), mean(3)];
+      const [loss, rec, distill, match, compose] = TERMS.map((_, i) => mean(i)) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
       const gradNorm = normValue?.[0] as number;
       const made = this.scale.adjust(gradNorm);
       if (!Number.isFinite(loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
         const bad = all.findIndex((values) => !values.every(Number.isFinite));
-        throw await this.#explain(number, order, Math.max(0, bad), { loss, rec, distill, match, gradNorm });
+        throw await this.#explain(number, order, Math.max(0, bad), { loss, rec, distill, match, compose, gradNorm });
       }
+      const seconds = (performance.now() - began) / 1000;
+      const watch = isWatched ? watchHead(seen, watchSizes(this.model.config)) : undefined;
       this.done = number;
+      const probe = this.#due(this.#probe?.every ?? 0, number)
+        ? await this.#probe?.measure(this.model, number)
+        : undefined;
       yield {
         step: number,
         steps: this.steps,
@@ -224,10 +285,18 @@ export class Trainer implements Disposable {
         rec,
         distill,
         match,
+        compose,
         gradNorm,
-        seconds: (performance.now() - began) / 1000,
+        seconds,
+        ...(watch ? { watch } : {}),
+        ...(probe ? { probe } : {}),
       };
     }
+  }
+
+  /** Whether what happens every so many steps happens after this one. By the number of the step alone, so that resuming is exact. */
+  #due(every: number, number: number): boolean {
+    return every > 0 && (number % every === 0 || number === this.steps);
   }
 
   /** The images of a step: an epoch is a permutation of all, drawn from the seed. */
@@ -308,18 +377,25 @@ function batchInputs(config: ZeroSegConfig, batch: number) {
 function differentiate({ precision }: TrainSettings, model: ZeroSeg, optimizer: AdamW) {
   if (precision === 'f16') {
     const half = new HalfPrecision(model, optimizer);
-    return (scale: Tensor, body: () => Terms): Terms & { gradients: Tensor[] } => half.backward(scale, body);
+    return <R extends Terms>(scale: Tensor, body: () => R): R & { gradients: Tensor[] } => half.backward(scale, body);
   }
-  return (_: Tensor, body: () => Terms): Terms & { gradients: Tensor[] } => {
+  return <R extends Terms>(_: Tensor, body: () => R): R & { gradients: Tensor[] } => {
     const terms = body();
     return { ...terms, gradients: gradients(terms.loss, optimizer.parameters) as Tensor[] };
   };
 }
 
 /** One pass with masks and noise made from `key`: stream 0 masks, streams 1 and 2 the two grouping blocks. */
-function trainingPass(model: ZeroSeg, { checkpoint }: TrainSettings, image: Tensor, views: Tensor, key: Tensor): Terms {
+function trainingPass(
+  model: ZeroSeg,
+  { checkpoint }: TrainSettings,
+  image: Tensor,
+  views: Tensor,
+  key: Tensor,
+  isWatched = false,
+): Terms & Partial<WatchedTensors> {
   const maskNoise = randomUniform(key, [image.shape[0] as number, patchCount(model.config)], 0);
-  const { total, rec, distill, match } = model.forward({
+  const { total, rec, distill, match, compose, softMaps, matchIndex } = model.forward({
     image,
     views,
     maskNoise,
@@ -329,5 +405,17 @@ function trainingPass(model: ZeroSeg, { checkpoint }: TrainSettings, image: Tens
     ],
     checkpoint,
   });
-  return { loss: total, rec, distill, match };
+  const terms = { loss: total, rec, distill, match, compose };
+  return isWatched ? { ...terms, ...watchedTensors({ softMaps, matchIndex }) } : terms;
+}
+
+function watchSizes(config: ZeroSegConfig): WatchSizes {
+  const { output_groups, seg_input, seg_use_cls: withCls, grids } = config;
+  const patches = seg_input === 'full' ? patchCount(config) : keptPatches(config);
+  return { groups: output_groups as [number, number], members: patches + (withCls ? 1 : 0), withCls, grids };
+}
+
+async function readWatched({ first, second, nearest }: WatchedTensors): Promise<WatchedValues> {
+  const [one, two, views] = await readAll(nearest ? [first, second, nearest] : [first, second]);
+  return { first: one as Float32Array, second: two as Float32Array, nearest: views };
 }

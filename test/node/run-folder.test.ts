@@ -62,6 +62,6 @@ test('folders that are no runs', async () => {
     `"FileError: openModel: RUN: there is no model and no checkpoint in this folder; train one first"`,
   );
   expect(await message(findModel(join(folder, 'nothing')))).toMatchInlineSnapshot(
-    `"FileError: openModel: RUN/nothing: there is no such file or folder; give a model or a run of \`zeroseg train\`"`,
+    `"FileError: openModel: RUN/nothing: there is no such file or folder; give a model, a run of \`zeroseg train\`, or built-in"`,
   );
 });

@@ -116,6 +116,46 @@ describe('Trainer', () => {
     });
   }
 
+  it('looks at the head and asks the probe in their steps, and learns the same', async () => {
+    const model = new ZeroSeg(newWeights(device.current, 1), config);
+    const measured: number[] = [];
+    const watched = await Trainer.create(
+      device.current,
+      model,
+      data,
+      { ...settings, micro: 2 },
+      {
+        watch: 4,
+        probe: {
+          every: 3,
+          measure: async ({ config: { image } }, step) => {
+            measured.push(step);
+            return { tripled: 3 * step, image };
+          },
+        },
+      },
+    );
+    const reports = await steps(watched);
+    expect(reports.filter(({ watch }) => watch).map(({ step }) => step)).toEqual([1, 4, 6]);
+    expect(measured).toEqual([3, 6]);
+    expect(reports[2]?.probe).toEqual({ tripled: 9, image: 32 });
+    for (const { watch } of reports) {
+      if (!watch) continue;
+      expect(watch.groups).toBeGreaterThanOrEqual(1);
+      expect(watch.groups).toBeLessThanOrEqual(Math.min(2, watch.groupsFirst));
+      expect(watch.groupsFirst).toBeLessThanOrEqual(4);
+      expect(watch.entropyFirst).toBeLessThanOrEqual(Math.log(4) + 1e-6);
+      expect(watch.entropySecond).toBeLessThanOrEqual(Math.log(2) + 1e-6);
+      expect(watch.nearest).toEqual({ '2x2': 1 });
+    }
+    const other = new ZeroSeg(newWeights(device.current, 1), config);
+    const never = await Trainer.create(device.current, other, data, { ...settings, micro: 2 }, { watch: 0 });
+    const losses = (all: ReturnType<typeof plain>[]) => all.map(({ watch: _, probe: __, ...rest }) => rest);
+    expect(losses(reports)).toEqual(await steps(never));
+    close(watched);
+    close(never);
+  });
+
   it('trains in f16 as in f32', async ({ skip }) => {
     skip(!halves(), 'this device has no f16');
     const [a, b] = [await trainer({ epochs: 10 }), await trainer({ epochs: 10, precision: 'f16' })];

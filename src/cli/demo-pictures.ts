@@ -1,0 +1,112 @@
+/** The pictures of the demo's report, each a data URI. */
+import sharp from 'sharp';
+import { interLettering } from '../node/lettering.ts';
+import { type Image, type LabelMap, resizeImage } from '../zeroseg/image.ts';
+import { blendLabels, drawSegmentation } from '../zeroseg/overlay.ts';
+import type { Colour } from '../zeroseg/palette.ts';
+import { segmentColour } from '../zeroseg/sample-sheet.ts';
+import { hsv } from '../zeroseg/scenes/colour.ts';
+import { pixelSegments } from '../zeroseg/segmenter.ts';
+import type { GridBox } from '../zeroseg/views.ts';
+
+/** Side of a picture of a scene, at least. */
+const SIDE = 384;
+
+/** Whole factor by which a picture is enlarged. */
+export function enlargement({ width, height }: Pick<Image, 'width' | 'height'>): number {
+  return Math.max(1, Math.ceil(SIDE / Math.max(width, height)));
+}
+
+/** The picture as it is, enlarged. */
+export function photoPicture(image: Image): Promise<string> {
+  return dataUri(enlarged(image));
+}
+
+/** The picture in patches, of which those that `isHidden` are greyed. */
+export function patchPicture(image: Image, patch: number, isHidden: (number: number) => boolean): Promise<string> {
+  const factor = enlargement(image);
+  const large = enlarged(image);
+  const data = Uint8Array.from(large.data);
+  const side = patch * factor;
+  const cols = Math.floor(large.width / side);
+  for (let y = 0, at = 0; y < large.height; y++) {
+    for (let x = 0; x < large.width; x++, at++) {
+      const onLine = x % side === 0 || y % side === 0;
+      const hidden = isHidden(Math.floor(y / side) * cols + Math.floor(x / side));
+      const [value, share] = onLine ? [255, 0.7] : hidden ? [128, 0.82] : [0, 0];
+      for (let c = 0; c < 3; c++) data[at * 3 + c] = data[at * 3 + c]! + (value - data[at * 3 + c]!) * share;
+    }
+  }
+  return dataUri({ ...large, data });
+}
+
+/** Where segments or groups are: maps `[n, rows · cols]`, the largest wins; colours are their numbers. */
+export function segmentPicture(image: Image, maps: Float32Array, rows: number, cols: number): Promise<string> {
+  const large = enlarged(image);
+  const { width, height } = large;
+  const labels: LabelMap = { width, height, data: pixelSegments(maps, rows, cols, height, width) };
+  return dataUri(blendLabels(large, labels, { background: null, opacity: 0.68, colour: segmentColour }));
+}
+
+/** The picture tinted by label, names on it. `labels` may have its size, or that of its enlargement. */
+export function namedPicture(
+  image: Image,
+  labels: LabelMap,
+  names: readonly (string | undefined)[],
+  opacity = 0.5,
+): Promise<string> {
+  const large = enlarged(image);
+  const factor = large.width / labels.width;
+  const { width, height } = large;
+  const data =
+    factor === 1
+      ? labels.data
+      : Uint16Array.from({ length: width * height }, (_, at) => {
+          const [x, y] = [at % width, Math.floor(at / width)];
+          return labels.data[Math.floor(y / factor) * labels.width + Math.floor(x / factor)]!;
+        });
+  const options = { names, lettering: interLettering(), legend: false, colour: nameColour, opacity };
+  return dataUri(drawSegmentation(large, { width, height, data }, options));
+}
+
+/** The picture dimmed but for a box in its own pixels. */
+export function viewPicture(image: Image, [left, top, right, bottom]: GridBox): Promise<string> {
+  const factor = enlargement(image);
+  const large = enlarged(image);
+  const data = Uint8Array.from(large.data);
+  for (let y = 0, at = 0; y < large.height; y++) {
+    for (let x = 0; x < large.width; x++, at++) {
+      const [dx, dy] = [
+        Math.min(x - left * factor, right * factor - 1 - x),
+        Math.min(y - top * factor, bottom * factor - 1 - y),
+      ];
+      const inside = Math.min(dx, dy);
+      if (inside >= 4) continue;
+      const [value, share] = inside >= 0 ? [255, 1] : [24, 0.72];
+      for (let c = 0; c < 3; c++) data[at * 3 + c] = data[at * 3 + c]! + (value - data[at * 3 + c]!) * share;
+    }
+  }
+  return dataUri({ ...large, data });
+}
+
+/** Colours of names: hues a golden angle apart, so that neighbours in the list differ most, in three brightnesses. */
+export function nameColour(label: number): Colour {
+  const [saturation, value] = [
+    [0.75, 0.95],
+    [0.85, 0.72],
+    [0.5, 1],
+  ][label % 3] as [number, number];
+  return hsv(label * 0.618034, saturation, value).map(Math.round) as unknown as Colour;
+}
+
+function enlarged(image: Image): Image {
+  const factor = enlargement(image);
+  return factor === 1 ? image : resizeImage(image, image.width * factor, image.height * factor, 'bicubic');
+}
+
+async function dataUri({ width, height, data }: Image): Promise<string> {
+  const webp = await sharp(data, { raw: { width, height, channels: 3 } })
+    .webp({ quality: 80 })
+    .toBuffer();
+  return `data:image/webp;base64,${webp.toString('base64')}`;
+}

@@ -1,0 +1,369 @@
+/** The paper's ablations in miniature: what is trained, what is expected, and what came out. */
+import type { Device } from '../gpu/device.ts';
+import { chanceScores, nearestNames } from './baselines.ts';
+import type { ZeroSegConfig } from './config.ts';
+import { SegmentationScore } from './metric.ts';
+import type { ZeroSeg } from './model.ts';
+import { groupUse, SceneStudent, sceneScore, studentLabels } from './scene-scores.ts';
+import type { SceneMaker } from './scenes/scene.ts';
+import type { Vocabulary } from './segmenter.ts';
+import type { TrainingData } from './trainer.ts';
+import { viewCount } from './views.ts';
+
+/** One row of a table: what differs from the base run, and the paper's number. */
+export interface Setting {
+  readonly key: string;
+  /** For people, as in the paper. */
+  readonly name: string;
+  readonly config: Partial<ZeroSegConfig>;
+  /** Mean IoU on PASCAL VOC, in percent. */
+  readonly paper: number;
+  /** Share of the time of a step that the paper saves, relative to no masking, in percent. */
+  readonly paperSaved?: number;
+}
+
+/** An ordering of the paper, from the lowest to the highest. */
+export interface Claim {
+  readonly words: string;
+  /** Keys of settings; of each pair the first must be lower than the second. */
+  readonly pairs: readonly (readonly [lower: string, higher: string])[];
+  readonly of: 'objects' | 'seconds';
+  /** Whether equal counts too. Default: no. */
+  readonly mayBeEqual?: boolean;
+}
+
+/** A table of the paper. */
+export interface Experiment {
+  readonly title: string;
+  readonly question: string;
+  readonly settings: readonly Setting[];
+  readonly claims: readonly Claim[];
+}
+
+export type ExperimentName = 'table3' | 'table4' | 'table5';
+
+const grids = (key: string, name: string, sides: readonly number[], paper: number): Setting => ({
+  key,
+  name,
+  // Of the whole picture alone there are no local views to match.
+  config: { grids: sides, ...(sides.length === 1 ? { w_match: 0 } : {}) },
+  paper,
+});
+
+const ratio = (mask_ratio: number, paper: number, paperSaved: number): Setting => ({
+  key: String(mask_ratio),
+  name: String(mask_ratio),
+  config: { mask_ratio },
+  paper,
+  paperSaved,
+});
+
+const ratios = [
+  ratio(0, 35.6, 0),
+  ratio(0.2, 37.6, 15),
+  ratio(0.3, 38.7, 19),
+  ratio(0.4, 40.4, 26),
+  ratio(0.5, 39.8, 32),
+  ratio(0.6, 40.8, 36),
+  ratio(0.7, 33.3, 39),
+  ratio(0.8, 32.8, 43),
+];
+
+/** Tables 3, 4 and 5 (section 15), with the orderings to look for. */
+export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
+  table3: {
+    title: 'Table 3: grids of views',
+    question: 'Which views of the teacher does the student need?',
+    settings: [
+      grids('1', '1×1', [1], 21.1),
+      grids('1,2', '1×1, 2×2', [1, 2], 23.7),
+      grids('1,3', '1×1, 3×3', [1, 3], 40.2),
+      grids('1,4', '1×1, 4×4', [1, 4], 32.4),
+      grids('1,2,3,4', 'all four', [1, 2, 3, 4], 40.8),
+    ],
+    claims: [
+      {
+        words: '1×1 alone is the worst',
+        pairs: ['1,2', '1,3', '1,4', '1,2,3,4'].map((other) => ['1', other] as const),
+        of: 'objects',
+      },
+      {
+        words: '3×3 is the best single grid beside 1×1',
+        pairs: [
+          ['1,2', '1,3'],
+          ['1,4', '1,3'],
+        ],
+        of: 'objects',
+      },
+      {
+        words: 'all four are the best',
+        pairs: ['1', '1,2', '1,3', '1,4'].map((other) => [other, '1,2,3,4'] as const),
+        of: 'objects',
+      },
+    ],
+  },
+  table4: {
+    title: 'Table 4: losses',
+    question: 'What do multi-scale distillation and segment matching add?',
+    settings: [
+      { key: 'base', name: 'Base', config: { distill_views: 'first', w_match: 0 }, paper: 21.1 },
+      { key: 'multi-scale', name: '+ multi-scale', config: { w_match: 0 }, paper: 28.5 },
+      { key: 'matching', name: '+ matching', config: { distill_views: 'first' }, paper: 38.6 },
+      { key: 'both', name: 'both', config: {}, paper: 40.8 },
+    ],
+    claims: [
+      { words: 'Base < + multi-scale', pairs: [['base', 'multi-scale']], of: 'objects' },
+      { words: '+ multi-scale < + matching', pairs: [['multi-scale', 'matching']], of: 'objects' },
+      { words: '+ matching ≤ both', pairs: [['matching', 'both']], of: 'objects', mayBeEqual: true },
+    ],
+  },
+  table5: {
+    title: 'Table 5: mask ratio',
+    question: 'How much may be hidden from the encoder, and what does that save?',
+    settings: ratios,
+    claims: [
+      {
+        words: 'time per step falls with the mask ratio',
+        pairs: ratios.slice(1).map(({ key }, i) => [key, (ratios[i] as Setting).key] as const),
+        of: 'seconds',
+      },
+      {
+        words: '0.6 is the best ratio',
+        pairs: ratios.filter(({ key }) => key !== '0.6').map(({ key }) => [key, '0.6'] as const),
+        of: 'objects',
+      },
+      {
+        words: '0.7 and 0.8 are worse than no masking',
+        pairs: [
+          ['0.7', '0'],
+          ['0.8', '0'],
+        ],
+        of: 'objects',
+      },
+    ],
+  },
+};
+
+/** What a trained student scores on unseen scenes: shares in 0..1, null where nothing occurs. */
+export interface RunScore {
+  readonly objects: number | null;
+  readonly stuff: number | null;
+  readonly accuracy: number | null;
+  /** Segments in use, a scene. */
+  readonly groupsUsed: number;
+  /** Share of scenes with objects in which the object that z is nearest to is there. */
+  readonly namesPresent: number | null;
+  /** Mean IoU over objects of guessing on the same scenes. */
+  readonly chance: number | null;
+}
+
+export interface RunScoreOptions {
+  readonly scenes: SceneMaker;
+  readonly seed: number;
+  readonly count: number;
+  readonly vocabulary: Vocabulary;
+}
+
+/**
+ * Scores a student alone, as `scoreScenes` does beside its baselines: named by `groupvit` scoring, without a threshold.
+ *
+ * ```ts
+ * const { objects } = await scoreRun(device, model, { scenes, seed: 7, count: 200, vocabulary });
+ * ```
+ */
+export async function scoreRun(
+  device: Device,
+  model: ZeroSeg,
+  { scenes, seed, count, vocabulary }: RunScoreOptions,
+): Promise<RunScore> {
+  using student = await SceneStudent.create(device, model, scenes.options.size);
+  const { objectCount, names } = scenes;
+  const width = model.config.clip_dim;
+  // Ground without a name does not count.
+  const score = new SegmentationScore(names.length + 1, 0);
+  let [used, withObjects, present] = [0, 0, 0];
+  for (let index = 0; index < count; index++) {
+    const { image, labels } = scenes.scene(seed, index);
+    const view = await student.look(image);
+    score.add(studentLabels(view, vocabulary, { scoring: 'groupvit', top: 5 }), labels.data);
+    used += groupUse(view).used;
+    const there = new Set(labels.data);
+    if (!names.slice(0, objectCount).some((_, i) => there.has(i + 1))) continue;
+    withObjects++;
+    const [nearest = 0] = nearestNames(view.global, vocabulary.embeddings.subarray(0, objectCount * width), width);
+    if (there.has(nearest + 1)) present++;
+  }
+  const guessed = chanceScores(score.labelled)
+    .iou.slice(1, objectCount + 1)
+    .filter((value) => value !== null);
+  return {
+    ...sceneScore(score, objectCount),
+    groupsUsed: count === 0 ? 0 : used / count,
+    namesPresent: withObjects === 0 ? null : present / withObjects,
+    chance: guessed.length === 0 ? null : guessed.reduce((a, b) => a + b, 0) / guessed.length,
+  };
+}
+
+/**
+ * Data whose features are of some grids only: rows of what was computed once for all of them.
+ *
+ * ```ts
+ * chooseGrids(data, [1, 2, 3, 4], [1, 3]); // view 1, and views 6 to 14
+ * ```
+ */
+export function chooseGrids(data: TrainingData, all: readonly number[], chosen: readonly number[]): TrainingData {
+  const strange = chosen.find((k) => !all.includes(k));
+  if (strange !== undefined) {
+    throw new RangeError(`chooseGrids: there are no views of grid ${strange}; there are those of ${all.join(', ')}`);
+  }
+  if (chosen.join() === all.join()) return data;
+  const starts = all.map((_, i) => all.slice(0, i).reduce((sum, k) => sum + k * k, 0));
+  const rows = chosen.flatMap((k) => Array.from({ length: k * k }, (_, i) => (starts[all.indexOf(k)] as number) + i));
+  const views = viewCount(all);
+  let kept = new Float32Array(0);
+  return {
+    length: data.length,
+    async batch(numbers) {
+      const { images, views: features } = await data.batch(numbers);
+      const width = features.length / (numbers.length * views);
+      if (kept.length !== numbers.length * rows.length * width) {
+        kept = new Float32Array(numbers.length * rows.length * width);
+      }
+      for (let i = 0, at = 0; i < numbers.length; i++) {
+        for (const row of rows) {
+          const from = (i * views + row) * width;
+          kept.set(features.subarray(from, from + width), at);
+          at += width;
+        }
+      }
+      return { images, views: kept };
+    },
+  };
+}
+
+/** A run that ended, by what it was. */
+export interface EndedRun {
+  readonly setting: string;
+  readonly seed: number;
+  readonly score: RunScore;
+}
+
+/** Mean and standard deviation (of a sample: n − 1) over seeds; no deviation of one. */
+export interface Spread {
+  readonly mean: number;
+  readonly deviation: number | null;
+  readonly values: readonly number[];
+}
+
+/** Mean and deviation of what is there; null where nothing is. */
+export function spread(values: readonly (number | null)[]): Spread | null {
+  const there = values.filter((value) => value !== null);
+  if (there.length === 0) return null;
+  const mean = there.reduce((a, b) => a + b, 0) / there.length;
+  const squares = there.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: there.length > 1 ? Math.sqrt(squares / (there.length - 1)) : null, values: there };
+}
+
+const measures = ['objects', 'stuff', 'accuracy', 'groupsUsed', 'namesPresent', 'chance'] as const;
+
+/** A row of a table, over its seeds. */
+export interface Row extends Readonly<Record<(typeof measures)[number], Spread | null>> {
+  readonly setting: Setting;
+  readonly seeds: readonly number[];
+  /** Seconds a step, where they were measured. */
+  readonly seconds: number | null;
+}
+
+/** The rows of an experiment out of the runs that ended; `seconds` by the settings' keys. */
+export function summarise(
+  { settings }: Experiment,
+  runs: readonly EndedRun[],
+  seconds: Readonly<Record<string, number>> = {},
+): Row[] {
+  return settings.map((setting) => {
+    const own = runs.filter((run) => run.setting === setting.key).sort((a, b) => a.seed - b.seed);
+    const spreads = measures.map((measure) => [measure, spread(own.map(({ score }) => score[measure]))] as const);
+    return {
+      setting,
+      seeds: own.map(({ seed }) => seed),
+      seconds: seconds[setting.key] ?? null,
+      ...(Object.fromEntries(spreads) as Record<(typeof measures)[number], Spread | null>),
+    };
+  });
+}
+
+/** Whether an ordering of the paper came out. */
+export interface Judgement {
+  readonly words: string;
+  readonly of: Claim['of'];
+  /** Undefined where a run is missing. */
+  readonly cameOut: boolean | undefined;
+  /** Whether in every pair the means differ by more than the deviations of both together; undefined without them. */
+  readonly isClear: boolean | undefined;
+  /** In how many of the seeds that all have it came out, and how many these are. */
+  readonly seeds: readonly [came: number, of: number];
+  /** The pairs that are the wrong way round. */
+  readonly against: readonly (readonly [lower: string, higher: string])[];
+  /** What was compared, by the settings' names, in the order of the table. */
+  readonly values: readonly (readonly [name: string, value: number])[];
+}
+
+/** Compares means over seeds (or seconds), and looks how many seeds alone say the same. */
+export function judge({ claims }: Experiment, rows: readonly Row[]): Judgement[] {
+  const rowOf = new Map(rows.map((row) => [row.setting.key, row]));
+  const find = (key: string): Row => {
+    const row = rowOf.get(key);
+    if (!row) throw new Error(`internal: there is no setting '${key}'`);
+    return row;
+  };
+  return claims.map(({ words, pairs, of, mayBeEqual = false }) => {
+    const isLower = (a: number, b: number): boolean => (mayBeEqual ? a <= b : a < b);
+    const mean = (key: string): number | null =>
+      of === 'seconds' ? find(key).seconds : (find(key).objects?.mean ?? null);
+    const keys = [...new Set(pairs.flat())];
+    const values = rows
+      .filter(({ setting }) => keys.includes(setting.key))
+      .flatMap(({ setting }) => {
+        const value = mean(setting.key);
+        return value === null ? [] : [[setting.name, value] as const];
+      });
+    const isWhole = values.length === keys.length;
+    const against = pairs
+      .filter(([lower, higher]) => isWhole && !isLower(mean(lower) as number, mean(higher) as number))
+      .map(([lower, higher]) => [find(lower).setting.name, find(higher).setting.name] as const);
+    if (of === 'seconds') {
+      return {
+        words,
+        of,
+        cameOut: isWhole ? against.length === 0 : undefined,
+        isClear: undefined,
+        seeds: [0, 0],
+        against,
+        values,
+      };
+    }
+    const shared = find(keys[0] as string).seeds.filter((seed) => keys.every((key) => find(key).seeds.includes(seed)));
+    const ofSeed = (key: string, seed: number): number | undefined => {
+      const { objects, seeds } = find(key);
+      // Without a null in between, values and seeds are in the same order.
+      return objects?.values.length === seeds.length ? objects.values[seeds.indexOf(seed)] : undefined;
+    };
+    const came = shared.filter((seed) =>
+      pairs.every(([a, b]) => isLower(ofSeed(a, seed) ?? Number.NaN, ofSeed(b, seed) ?? Number.NaN)),
+    );
+    const isApart = ([a, b]: readonly [string, string]): boolean => {
+      const [low, high] = [find(a).objects as Spread, find(b).objects as Spread];
+      return Math.abs(high.mean - low.mean) > Math.hypot(low.deviation as number, high.deviation as number);
+    };
+    const hasDeviations = isWhole && keys.every((key) => find(key).objects?.deviation != null);
+    return {
+      words,
+      of,
+      cameOut: isWhole ? against.length === 0 : undefined,
+      isClear: hasDeviations ? pairs.every(isApart) : undefined,
+      seeds: [came.length, shared.length],
+      against,
+      values,
+    };
+  });
+}

@@ -1,0 +1,114 @@
+/** What the head does in training, beside its losses: read from a training pass, without noise. */
+import { cast } from '../kernels/cast.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Losses } from './losses.ts';
+import type { Segmentation } from './segmentation-head.ts';
+
+/** How the head divides the images of a batch: means over them. */
+export interface Watched {
+  /** Groups of the first stage that hold a patch, and segments in the end; each patch goes where the maps are largest. */
+  readonly groupsFirst: number;
+  readonly groups: number;
+  /** Mean entropy, in nats, of a member's assignment in either stage. 0 is certain; ln G is none at all. */
+  readonly entropyFirst: number;
+  readonly entropySecond: number;
+  /** Share of each grid among the views that segments are nearest to: `{ '2x2': 0.6, … }`; empty without local views. */
+  readonly nearest: Readonly<Record<string, number>>;
+}
+
+/** The tensors that {@link watchHead} wants the values of. */
+export type WatchedTensors = { first: Tensor; second: Tensor; nearest?: Tensor };
+
+/** What a pass returns to be watched: soft maps `[B, G1, N]` and `[B, G2, G1]` in f32, nearest local views u32 `[B, G2]`. */
+export function watchedTensors({
+  softMaps,
+  matchIndex,
+}: Pick<Segmentation & Losses, 'softMaps' | 'matchIndex'>): WatchedTensors {
+  const [first, second] = softMaps as readonly [Tensor, Tensor];
+  const maps: WatchedTensors = { first: cast(first, 'f32'), second: cast(second, 'f32') };
+  return matchIndex ? { ...maps, nearest: matchIndex } : maps;
+}
+
+/** Values of {@link WatchedTensors}, of as many images as one likes. */
+export interface WatchedValues {
+  readonly first: ArrayLike<number>;
+  readonly second: ArrayLike<number>;
+  readonly nearest?: ArrayLike<number> | undefined;
+}
+
+export interface WatchSizes {
+  /** Groups of the first stage, and segments. */
+  readonly groups: readonly [number, number];
+  /** Members of the first stage: patches, and before them the class token where it is one. */
+  readonly members: number;
+  readonly withCls: boolean;
+  readonly grids: readonly number[];
+}
+
+/**
+ * Reads the two assignments and the nearest views of batches, the micro-batches of a step.
+ *
+ * ```ts
+ * const sizes = { groups: [2, 1], members: 3, withCls: false, grids: [1, 2] } as const;
+ * // Three patches: two of them in the first group for certain, and one that cannot tell.
+ * watchHead([{ first: [1, 1, 0.5, 0, 0, 0.5], second: [1, 1], nearest: [3] }], sizes);
+ * // { groupsFirst: 1, groups: 1, entropyFirst: 0.231, entropySecond: 0, nearest: { '2x2': 1 } }
+ * ```
+ */
+export function watchHead(parts: readonly WatchedValues[], { groups, members, withCls, grids }: WatchSizes): Watched {
+  const [many, finals] = groups;
+  const gridOf = grids.filter((k) => k > 1).flatMap((k) => new Array<string>(k * k).fill(`${k}x${k}`));
+  const nearest = new Map<string, number>();
+  const sums = { groupsFirst: 0, groups: 0, entropyFirst: 0, entropySecond: 0 };
+  let images = 0;
+  let matched = 0;
+  for (const { first, second, nearest: views } of parts) {
+    const count = second.length / (many * finals);
+    images += count;
+    for (let i = 0; i < count; i++) {
+      const final = largestRows(second, i * many * finals, finals, many);
+      const group = largestRows(first, i * members * many, many, members).slice(withCls ? 1 : 0);
+      sums.groupsFirst += new Set(group).size;
+      sums.groups += new Set(group.map((g) => final[g] as number)).size;
+    }
+    sums.entropyFirst += entropy(first) / members;
+    sums.entropySecond += entropy(second) / many;
+    for (const view of Array.from(views ?? [])) {
+      const grid = gridOf[view];
+      if (grid === undefined)
+        throw new RangeError(`watchHead: view ${view} is none of the ${gridOf.length} local ones`);
+      nearest.set(grid, (nearest.get(grid) ?? 0) + 1);
+      matched++;
+    }
+  }
+  const mean = (sum: number): number => sum / images;
+  return {
+    groupsFirst: mean(sums.groupsFirst),
+    groups: mean(sums.groups),
+    entropyFirst: mean(sums.entropyFirst),
+    entropySecond: mean(sums.entropySecond),
+    nearest:
+      matched === 0 ? {} : Object.fromEntries([...new Set(gridOf)].map((k) => [k, (nearest.get(k) ?? 0) / matched])),
+  };
+}
+
+/** Of each column of `[rows, cols]` the row with the largest value; on ties the first. */
+function largestRows(map: ArrayLike<number>, at: number, rows: number, cols: number): number[] {
+  return Array.from({ length: cols }, (_, col) => {
+    let best = 0;
+    for (let row = 1; row < rows; row++) {
+      if ((map[at + row * cols + col] as number) > (map[at + best * cols + col] as number)) best = row;
+    }
+    return best;
+  });
+}
+
+/** Of all columns together. */
+function entropy(map: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < map.length; i++) {
+    const share = map[i] as number;
+    if (share > 0) sum -= share * Math.log(share);
+  }
+  return sum;
+}
