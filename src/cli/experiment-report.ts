@@ -84,7 +84,7 @@ function plainRow({ setting, ...row }: Row): object {
     setting: key,
     name,
     config,
-    paper: { voc: paper, ...(paperSaved === undefined ? {} : { saved: paperSaved }) },
+    paper: paper === undefined ? null : { voc: paper, ...(paperSaved === undefined ? {} : { saved: paperSaved }) },
     ...row,
   };
 }
@@ -95,10 +95,20 @@ export function experimentTable(results: ExperimentResults): string[] {
   const rows = rowsOf(results);
   const base = times?.seconds['decoder'];
   const timed = base === undefined ? [] : ['s a step', 'time saved', "paper's"];
-  const head = ['', 'paper, VOC', 'objects', 'stuff', 'pixels right', 'segments used', 'z names an object', ...timed];
+  const isPaper = experiment.settings.some(({ paper }) => paper !== undefined);
+  const head = [
+    '',
+    ...(isPaper ? ['paper, VOC'] : []),
+    'objects',
+    'stuff',
+    'pixels right',
+    'segments used',
+    'z names an object',
+    ...timed,
+  ];
   const cells = rows.map((row) => [
     row.setting.name,
-    row.setting.paper.toFixed(1),
+    ...(isPaper ? [row.setting.paper?.toFixed(1) ?? '–'] : []),
     percent(row.objects),
     percent(row.stuff),
     percent(row.accuracy),
@@ -132,10 +142,14 @@ export function experimentTable(results: ExperimentResults): string[] {
           `With no patch hidden there is nothing to rebuild, and no decoder: ${digits(plain)} s.`,
         ]),
     '',
-    "## The paper's orderings",
-    '',
-    ...judge(experiment, rows).map((judgement) => `- ${judgementWords(judgement)}`),
-    '',
+    ...(experiment.claims.length === 0
+      ? []
+      : [
+          "## The paper's orderings",
+          '',
+          ...judge(experiment, rows).map((judgement) => `- ${judgementWords(judgement)}`),
+          '',
+        ]),
     '## How',
     '',
     ...(about.isQuick ? ['With `--quick`: too short to mean anything.', ''] : []),
@@ -214,7 +228,9 @@ export function experimentChart(results: ExperimentResults): Chart {
         points: objects?.values.map((value) => 100 * value) ?? [],
       })),
     },
-    others('The paper: mean IoU on PASCAL VOC, %', 1, ({ setting }) => setting.paper),
+    experiment.settings.some(({ paper }) => paper !== undefined)
+      ? others('The paper: mean IoU on PASCAL VOC, %', 1, ({ setting }) => setting.paper ?? null)
+      : others('Here: mean IoU over stuff, %', 1, ({ stuff }) => stuff && 100 * stuff.mean),
     ...(base === undefined
       ? []
       : [

@@ -87,7 +87,8 @@ const names = [...Object.keys(experiments), 'fig3'] as (ExperimentName | 'fig3')
 export function experimentCommand(context: Context): Command {
   return new Command('experiment')
     .description(
-      'repeat an ablation of the paper in miniature: table3 (grids), table4 (losses), table5 (mask ratio), fig3',
+      'repeat an ablation of the paper in miniature: table3 (grids), table4 (losses), table5 (mask ratio), fig3; or add one option\n' +
+        'beyond the paper after the other: beyond',
     )
     .argument('<name>', names.join(', '))
     .requiredOption('--out <folder>', 'table, plot, and all runs; one that was stopped goes on')

@@ -16,8 +16,8 @@ export interface Setting {
   /** For people, as in the paper. */
   readonly name: string;
   readonly config: Partial<ZeroSegConfig>;
-  /** Mean IoU on PASCAL VOC, in percent. */
-  readonly paper: number;
+  /** Mean IoU on PASCAL VOC, in percent; none where the paper has no such row. */
+  readonly paper?: number;
   /** Share of the time of a step that the paper saves, relative to no masking, in percent. */
   readonly paperSaved?: number;
 }
@@ -32,7 +32,7 @@ export interface Claim {
   readonly mayBeEqual?: boolean;
 }
 
-/** A table of the paper. */
+/** A table of the paper, or one of what this package adds to it. */
 export interface Experiment {
   readonly title: string;
   readonly question: string;
@@ -40,7 +40,10 @@ export interface Experiment {
   readonly claims: readonly Claim[];
 }
 
-export type ExperimentName = 'table3' | 'table4' | 'table5';
+export type ExperimentName = 'table3' | 'table4' | 'table5' | 'beyond';
+
+/** What the head begins as in the paper. */
+const paperHead: Partial<ZeroSegConfig> = { seg_init: 'normal', assign_scale: 1, assign_centre: false };
 
 const grids = (key: string, name: string, sides: readonly number[], paper: number): Setting => ({
   key,
@@ -69,7 +72,7 @@ const ratios = [
   ratio(0.8, 32.8, 43),
 ];
 
-/** Tables 3, 4 and 5 (section 15), with the orderings to look for. */
+/** Tables 3, 4 and 5 (section 15), with the orderings to look for; and the options that are not in the paper, one after the other. */
 export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
   table3: {
     title: 'Table 3: grids of views',
@@ -141,6 +144,18 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
         of: 'objects',
       },
     ],
+  },
+  beyond: {
+    title: 'Beyond the paper',
+    question: 'What does each option add to those above it?',
+    settings: [
+      { key: 'paper', name: 'paper', config: { ...paperHead, stem: 'patch', w_compose: 0 } },
+      { key: 'stem', name: '+ conv stem', config: { ...paperHead, stem: 'conv', w_compose: 0 } },
+      { key: 'init', name: '+ head init', config: { ...paperHead, seg_init: 'xavier', w_compose: 0 } },
+      { key: 'logits', name: '+ logits', config: { w_compose: 0 } },
+      { key: 'compose', name: '+ composition', config: { w_compose: 8 } },
+    ],
+    claims: [],
   },
 };
 

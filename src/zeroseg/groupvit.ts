@@ -142,7 +142,13 @@ export class GroupVitVision {
     const global = this.projector.forward(mean(normed, { axes: 1 }));
     trace('image', global);
     const rollout = label('rollout', () => rollOut(softMaps, rows * cols));
-    return { segments, global, assigns, softMaps, rollout: reshape(rollout, [batch, rollout.shape[1] as number, rows, cols]) };
+    return {
+      segments,
+      global,
+      assigns,
+      softMaps,
+      rollout: reshape(rollout, [batch, rollout.shape[1] as number, rows, cols]),
+    };
   }
 }
 
