@@ -59,7 +59,7 @@ const WATCHED_SEED = 400_000_000;
 /** Side of the scenes that are learnt from: the student's own. */
 const LEARNT_SIZE = 64;
 /** Of the student's training, for 256 scenes a step. */
-const BASE_RATE = 0.016;
+const BASE_RATE = 0.02;
 const scoring = { scoring: 'groupvit', top: 5 } as const;
 
 /** What a demo does, and the seconds that it has. What is measured on the way decides the rest. */
@@ -76,15 +76,15 @@ interface Plan {
 }
 
 const quickPlan: Plan = { seconds: 75, scenes: 400, batch: 8, watched: 4, probes: 8, shown: 4, scored: [8, 40] };
-const fullPlan: Plan = { seconds: 215, scenes: 1500, batch: 16, watched: 12, probes: 20, shown: 6, scored: [30, 200] };
+const fullPlan: Plan = { seconds: 215, scenes: 900, batch: 8, watched: 12, probes: 20, shown: 6, scored: [30, 200] };
 /** SwiftShader, which comes by npm, takes several times as long for everything. */
 const slowPlan: Plan = { ...fullPlan, seconds: 530, watched: 6, probes: 12 };
 const slowQuickPlan: Plan = { ...quickPlan, watched: 2, probes: 5, shown: 3, scored: [5, 20] };
 
 /** Shares of the time that is left when it begins. */
-const CACHING = 0.25;
-const TRAINING = 0.7;
-const SCORING = 0.75;
+const CACHING = 0.22;
+const TRAINING = 0.75;
+const SCORING = 0.7;
 
 /** `zeroseg demo`: scenes, teacher, training, words, scores and a report, in minutes. */
 export function demoCommand(context: Context): Command {

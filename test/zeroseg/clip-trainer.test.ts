@@ -1,11 +1,17 @@
 import { describe, expect, it, test } from 'vitest';
-import { freeParameters } from '../../src/nn/module.ts';
+import { freeParameters, parameters } from '../../src/nn/module.ts';
 import { random } from '../../src/nn/random.ts';
 import { readSafetensors } from '../../src/nn/safetensors.ts';
 import { readAll } from '../../src/tensor/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import type { ClipConfig } from '../../src/zeroseg/clip.ts';
-import { clipConfig, loadClipText, loadClipVision, logitScale } from '../../src/zeroseg/clip-checkpoint.ts';
+import {
+  clipConfig,
+  loadClipText,
+  loadClipVision,
+  logitScale,
+  trainableWeights,
+} from '../../src/zeroseg/clip-checkpoint.ts';
 import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../../src/zeroseg/clip-file.ts';
 import {
   type CaptionedData,
@@ -16,6 +22,9 @@ import {
   TrainableClip,
   textVocabulary,
 } from '../../src/zeroseg/clip-trainer.ts';
+import { resolveConfig } from '../../src/zeroseg/config.ts';
+import { Encoder } from '../../src/zeroseg/encoder.ts';
+import { initialWeights } from '../../src/zeroseg/initial-weights.ts';
 import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
 import { embedTexts } from '../../src/zeroseg/vocabulary.ts';
 import { close } from '../support/check-op.ts';
@@ -109,6 +118,30 @@ describe('training of a CLIP', () => {
     const unknown = await embedTexts(device.current, text, tokens, [a as string, b as string]);
     expect(unknown.subarray(0, 16)).toEqual(unknown.subarray(16));
     expect(unknown.every(Number.isFinite)).toBe(true);
+
+    // Training goes on from the file, with its words; and a student may begin with its image tower.
+    const { weights, ids } = trainableWeights(device.current, tensors, 'teacher');
+    expect(ids).toEqual(trainer.clip.table.ids);
+    const again = new TrainableClip(weights, config, ids);
+    const same = [...parameters(again)].map(([name, t]) => [name, t.shape]);
+    expect(same).toEqual([...parameters(trainer.clip)].map(([name, t]) => [name, t.shape]));
+    expect(await readAll([...parameters(again).values()])).toEqual(
+      await readAll([...parameters(trainer.clip).values()]),
+    );
+    freeParameters(again);
+    const used = new Set<string>();
+    const student = new Encoder(
+      initialWeights(device.current, 1, tensors, 'teacher', used).in('encoder'),
+      resolveConfig({ image: 16, patch: 8, stem: 'conv', dim: 32, depth: 1, heads: 2, seg_heads: 2 }),
+    );
+    const own = parameters(vision);
+    expect(used.size).toBe(parameters(student).size);
+    for (const [name, t] of parameters(student)) {
+      const theirs = { cls_token: 'class_embedding', 'norm.weight': 'norm_post.weight', 'norm.bias': 'norm_post.bias' };
+      const [mine, its] = await readAll([t, own.get(theirs[name as keyof typeof theirs] ?? name) as Tensor]);
+      expect(mine).toEqual(its);
+    }
+    freeParameters(student);
 
     // f16 rounds, and takes half.
     const small = await clipFile(trainer.clip);
