@@ -9,8 +9,10 @@ cd "$(dirname "$0")/.."
 out=${1:-out/built-in}
 zeroseg() { node dist/cli/main.js "$@"; }
 
-zeroseg train-teacher --out "$out/teacher" --classes 40 --steps 2600 --batch 128 --lr 0.001 --seed 1 --validate-every 260
-zeroseg scenes --out "$out/scenes" --preset mixed --classes 40 --count 5000 --seed 1
+# The teacher in two trainings: the second goes on from the first, with other scenes and the rate raised again.
+zeroseg train-teacher --out "$out/first" --classes 40 --steps 2600 --batch 128 --lr 0.001 --seed 1
+zeroseg train-teacher --out "$out/teacher" --classes 40 --steps 2600 --batch 128 --lr 0.001 --seed 2 --init "$out/first/teacher.safetensors"
+zeroseg scenes --out "$out/scenes" --preset mixed --size 128 --classes 40 --count 3000 --seed 1
 zeroseg cache "$out/scenes/JPEGImages" --clip "$out/teacher" --out "$out/cache" --image-size 64
-zeroseg train --cache "$out/cache" --out "$out/run" --config scenes --init "$out/teacher/teacher.safetensors" --epochs 20 --seed 1
+zeroseg train --cache "$out/cache" --out "$out/run" --config scenes --init "$out/teacher/teacher.safetensors" --steps 1500 --seed 1
 zeroseg export --model "$out/run" --out "$out/student/student.safetensors"

@@ -60,7 +60,7 @@ const WATCHED_SEED = 400_000_000;
 const LEARNT_SIZE = 64;
 /** Of the student's training, for 256 scenes a step. */
 const BASE_RATE = 0.02;
-const scoring = { scoring: 'groupvit', top: 5 } as const;
+const scoring = { scoring: 'softmax', top: 5 } as const;
 
 /** What a demo does, and the seconds that it has. What is measured on the way decides the rest. */
 interface Plan {

@@ -60,9 +60,9 @@ export function scoreCommand(context: Context): Command {
     .option('--templates <set>', `sentences around names: ${sets.join(', ')}`, oneOf(...sets), 'full')
     .option(
       '--scoring <kind>',
-      'groupvit (softmax times softmax of the best) or softmax',
+      'softmax, or groupvit (times the softmax of the few classes that the whole image lets through, which small models choose badly)',
       oneOf('groupvit', 'softmax'),
-      'groupvit',
+      'softmax',
     )
     .option('--top <n>', 'classes that the whole image lets through', wholeNumber(), 5)
     .option('--json', 'print the result as JSON, all else on standard error')

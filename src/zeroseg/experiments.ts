@@ -180,7 +180,7 @@ export interface RunScoreOptions {
 }
 
 /**
- * Scores a student alone, as `scoreScenes` does beside its baselines: named by `groupvit` scoring, without a threshold.
+ * Scores a student alone, as `scoreScenes` does beside its baselines: named by `softmax` scoring, without a threshold.
  *
  * ```ts
  * const { objects } = await scoreRun(device, model, { scenes, seed: 7, count: 200, vocabulary });
@@ -200,7 +200,7 @@ export async function scoreRun(
   for (let index = 0; index < count; index++) {
     const { image, labels } = scenes.scene(seed, index);
     const view = await student.look(image);
-    score.add(studentLabels(view, vocabulary, { scoring: 'groupvit', top: 5 }), labels.data);
+    score.add(studentLabels(view, vocabulary, { scoring: 'softmax', top: 5 }), labels.data);
     used += groupUse(view).used;
     const there = new Set(labels.data);
     if (!names.slice(0, objectCount).some((_, i) => there.has(i + 1))) continue;

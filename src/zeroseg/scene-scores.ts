@@ -297,7 +297,7 @@ const CLUSTERS = 8;
  * Students and `ceiling` are drawn alike: bilinear maps and the largest.
  */
 export async function scoreScenes(device: Device, options: ScoreScenesOptions): Promise<SceneScores> {
-  const { scenes, vocabulary, teacher: vision, scoring = 'groupvit', top = 5 } = options;
+  const { scenes, vocabulary, teacher: vision, scoring = 'softmax', top = 5 } = options;
   const { embeddings } = vocabulary;
   const names = scenes.names.length;
   if (vocabulary.names.length !== names) {

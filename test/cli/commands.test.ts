@@ -121,8 +121,10 @@ describe('from photos to words', () => {
       'rec',
       'distill',
       'match',
+      'compose',
       'gradNorm',
       'seconds',
+      'watch',
       'imagesPerSecond',
     ]);
     const report = await readFile(join(run, 'report.html'), 'utf8');
@@ -259,13 +261,13 @@ describe('what does not fit is refused', () => {
       `"zeroseg: configuration: 'grids' is [1, 2, 3], and the features in BASE/cache are of [1, 2]; leave grids out, or make a cache with --grids 1,2,3"`,
     );
     expect(await train('--config', at('small.json'), '--set', 'dimm=12')).toMatchInlineSnapshot(
-      `"zeroseg: configuration: there is no key 'dimm'; keys are image, patch, chans, dim, depth, heads, mlp_ratio, dec_dim, dec_depth, dec_heads, seg_depths, group_tokens, output_groups, seg_heads, seg_mlp_ratio, assign_mlp_ratio, proj_hidden, clip_dim, eps_mae, eps_seg, tau, assign_eps, hard, mask_ratio, seg_input, seg_use_cls, segment_tap, norm_pix, grids, target_norm, feat_reduce, segment_reduce, w_rec, w_dist, w_match, distill_views"`,
+      `"zeroseg: configuration: there is no key 'dimm'; keys are image, patch, chans, stem, dim, depth, heads, mlp_ratio, dec_dim, dec_depth, dec_heads, seg_depths, group_tokens, output_groups, seg_heads, seg_mlp_ratio, assign_mlp_ratio, proj_hidden, clip_dim, eps_mae, eps_seg, tau, assign_eps, hard, mask_ratio, seg_init, assign_scale, assign_centre, seg_input, seg_use_cls, segment_tap, norm_pix, grids, target_norm, feat_reduce, segment_reduce, w_rec, w_dist, w_match, w_compose, distill_views"`,
     );
     expect(await train('--config', at('small.json'), '--batch', '100')).toMatchInlineSnapshot(
       `"zeroseg: training: 'batch' (100) is larger than the data set (8 images); choose a batch of at most 8"`,
     );
     expect(await train('--config', 'huge')).toMatchInlineSnapshot(
-      `"zeroseg: train: there is no configuration 'huge'; give base, tiny or a JSON file"`,
+      `"zeroseg: train: there is no configuration 'huge'; give base, scenes, tiny or a JSON file"`,
     );
     expect(await train('--epochs', '1', '--steps', '1')).toMatchInlineSnapshot(
       `"zeroseg: train: --epochs and --steps both give the length of the run; leave one out"`,
@@ -382,7 +384,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg train: option '--batch <images>' argument '0' is invalid. It must be a whole number of at least 1. See zeroseg train --help."`,
     );
     expect(await refused('eval', '--data', 'ade20k')).toMatchInlineSnapshot(
-      `"zeroseg eval: option '--data <name>' argument 'ade20k' is invalid. It must be one of voc, context, coco. See zeroseg eval --help."`,
+      `"zeroseg eval: option '--data <name>' argument 'ade20k' is invalid. It must be one of voc, context, coco, scenes. See zeroseg eval --help."`,
     );
     expect(await refused('learn')).toMatchInlineSnapshot(`"zeroseg: unknown command 'learn'. See zeroseg --help."`);
     expect(await refused('bench', '--adapter', 'no such gpu')).toMatch(
