@@ -61,7 +61,7 @@ function opening({ findings, scores }: DemoReport): string {
   const { crops, ceiling } = scores.baselines;
   return `<header>
 <p class="eyebrow">ZeroSeg</p>
-<h1>It finds the things in a picture and names them, and nobody ever showed it where they are</h1>
+<h1>It divides a picture and names the parts, and nobody ever showed it a label</h1>
 <p class="lead">ZeroSeg learns to divide pictures into segments from pictures alone: no outlines, no labels, no captions. Afterwards it names the
 segments by <b>any words you type</b>. Everything below was computed on this machine
 just now; only the teacher and the student called shipped were trained before.</p>
