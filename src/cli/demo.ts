@@ -31,7 +31,7 @@ import type { Interruption } from './interruption.ts';
 import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
 import { parseNames } from './scenes.ts';
 import { SCORING_SEED, scoreTable, scoringScenes } from './score.ts';
-import { count, formatDuration, formatRate, Progress } from './terminal.ts';
+import { count, formatDuration, formatRate, formatShare, Progress } from './terminal.ts';
 import { version } from './version.ts';
 
 export interface DemoArguments {
@@ -322,7 +322,7 @@ async function learn(
       progress: ({ step, loss }, { used, accuracy }) => {
         progress?.at(
           step,
-          `loss ${loss.toFixed(3)} · ${used.toFixed(1)} segments in use · ${percent(accuracy)} of pixels right`,
+          `loss ${loss.toFixed(3)} · ${used.toFixed(1)} segments in use · ${formatShare(accuracy)} of pixels right`,
         );
         return interruption.signal === undefined;
       },
@@ -332,7 +332,7 @@ async function learn(
     const [first, last] = [training.probes[0], training.probes.at(-1)];
     if (first && last) {
       terminal.out(
-        `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${percent(first.accuracy)} → ${percent(last.accuracy)}, ` +
+        `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${formatShare(first.accuracy)} → ${formatShare(last.accuracy)}, ` +
           `segments in use ${first.used.toFixed(1)} → ${last.used.toFixed(1)} (${last.things.toFixed(1)} things a scene)`,
       );
     }
@@ -421,8 +421,4 @@ async function clearFolder(folder: string): Promise<void> {
     await rm(folder, { recursive: true });
   }
   await mkdir(folder, { recursive: true });
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

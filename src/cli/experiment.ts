@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { median } from '../bench/meter.ts';
 import type { Device } from '../gpu/device.ts';
 import { freeParameters } from '../nn/module.ts';
-import { builtIn, builtInTeacher, teacherFile } from '../node/built-in.ts';
+import { builtIn, teacherWeights } from '../node/built-in.ts';
 import { cachedData } from '../node/cached-data.ts';
 import { type ClipSource, openClip, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
@@ -173,7 +174,7 @@ async function prepare(begun: Pick<Lab, 'context' | 'device' | 'interruption' | 
   try {
     const base = await resolveTraining(options, cache);
     for (const note of base.notes) terminal.out(note);
-    const initFile = options.init === builtIn ? join(await builtInTeacher(), teacherFile) : options.init;
+    const initFile = options.init && (await teacherWeights(options.init));
     const unseen = await scoringScenes({ classes: options.classes, size: 2 * base.config.image });
     const lab: Lab = {
       ...begun,
@@ -481,12 +482,6 @@ async function timeSteps(lab: Lab, { settings }: Experiment): Promise<StepTimes>
   };
   await writeFileAtomic(file, `${JSON.stringify(found, undefined, 2)}\n`);
   return found;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return ((sorted[Math.ceil(middle) - 1] as number) + (sorted[Math.floor(middle)] as number)) / 2;
 }
 
 /** Fig. 3: three of table 4's models on the same unseen scenes. */

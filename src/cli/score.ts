@@ -19,7 +19,7 @@ import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted } from './errors.ts';
 import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 import { parseNames, parseNamesOrCount } from './scenes.ts';
-import { count, formatDuration, Progress, quietTerminal } from './terminal.ts';
+import { count, formatDuration, formatShare, Progress, quietTerminal } from './terminal.ts';
 
 interface ScoreArguments {
   readonly model: string;
@@ -101,7 +101,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         top: options.top,
         progress: (done, all) => {
           const so = all.get(`${kind} ${options.scoring}`);
-          progress.at(done, so && `objects ${percent(sceneScore(so, scenes.objectCount).objects)} so far`);
+          progress.at(done, so && `objects ${formatShare(sceneScore(so, scenes.objectCount).objects)} so far`);
           return interruption.signal === undefined;
         },
       });
@@ -173,7 +173,7 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
   ];
   const widest = Math.max(...rows.map(([name]) => name.length));
   const cells = ({ objects, stuff, accuracy }: SceneScore) =>
-    [objects, stuff, accuracy].map((value) => percent(value).padStart(9)).join('');
+    [objects, stuff, accuracy].map((value) => formatShare(value).padStart(9)).join('');
   return [
     `${'mean IoU'.padEnd(widest)}  objects    stuff   pixels right`,
     ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),
@@ -182,14 +182,12 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
 }
 
 function habitWords({ groupsUsed, things, entropy, namesPresent, nearestGrids }: StudentScore): string {
-  const grids = Object.entries(nearestGrids).map(([grid, share]) => `${grid.replace('x', ' × ')} ${percent(share)}`);
+  const grids = Object.entries(nearestGrids).map(
+    ([grid, share]) => `${grid.replace('x', ' × ')} ${formatShare(share)}`,
+  );
   return (
     `${groupsUsed.toFixed(2)} segments in use for ${things.toFixed(2)} things a scene; entropy ${entropy.rollout.toFixed(2)} ` +
     `(stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}); the image embedding names an object that is there in ` +
-    `${percent(namesPresent)}; nearest views ${grids.join(', ')}`
+    `${formatShare(namesPresent)}; nearest views ${grids.join(', ')}`
   );
-}
-
-function percent(value: number | null): string {
-  return value === null ? '–' : `${(100 * value).toFixed(1)} %`;
 }

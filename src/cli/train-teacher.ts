@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { countParameters } from '../nn/module.ts';
+import { teacherFile } from '../node/built-in.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { readJson, writeFileAtomic } from '../node/files.ts';
 import { RunFolder, readBytes } from '../node/run-folder.ts';
@@ -36,7 +37,7 @@ import { numberAtLeast, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
-import { count, formatDuration, formatRate, Progress } from './terminal.ts';
+import { count, formatDuration, formatRate, formatShare, Progress } from './terminal.ts';
 import { version } from './version.ts';
 
 export interface TrainTeacherArguments {
@@ -240,7 +241,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   let savedAt = began;
   const save = async () => {
     log = { ...log, steps: trainer.done, seconds: before + Math.round((performance.now() - began) / 1000) };
-    await writeFileAtomic(join(out, 'teacher.safetensors'), await clipFile(clip));
+    await writeFileAtomic(join(out, teacherFile), await clipFile(clip));
     await writeFileAtomic(join(out, 'config.json'), clipSettingsFile(clip.config));
     await writeFileAtomic(join(out, STATE), await clipTrainingFile(trainer));
     await writeFileAtomic(join(out, 'log.json'), `${JSON.stringify(log, undefined, 2)}\n`);
@@ -253,7 +254,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
     if (!interruption.signal) {
       for await (const { steps: _, ...step } of trainer.run()) {
         await metrics.append(step);
-        progress.at(step.step, `loss ${step.loss.toFixed(3)}, ${percent(step.accuracy)} of the batch right`);
+        progress.at(step.step, `loss ${step.loss.toFixed(3)}, ${formatShare(step.accuracy)} of the batch right`);
         if (step.step % options.validateEvery === 0 && step.step < settings.steps) {
           await clip.readTokens();
           const scores = await score(device, teacher, clip.text, tokens, scenes, validation, 'subset');
@@ -276,7 +277,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
     throw new Interrupted(interruption.signal ?? 'SIGINT');
   }
   // What is scored is the file: rounded to f16, and opened as everybody opens it.
-  const written = await openClip(join(out, 'teacher.safetensors'));
+  const written = await openClip(join(out, teacherFile));
   const final = await finalScores(device, written.vision(device), written.text(device), running);
   await writeFileAtomic(join(out, 'log.json'), `${JSON.stringify({ ...log, final }, undefined, 2)}\n`);
   await rm(join(out, STATE), { force: true });
@@ -285,7 +286,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
     terminal.out(`trained ${count(trainer.done - first, 'steps')} in ${formatDuration(seconds)} (${rate})`);
   }
   terminal.out(scoreWords(final));
-  terminal.out(`teacher: ${join(out, 'teacher.safetensors')}`);
+  terminal.out(`teacher: ${join(out, teacherFile)}`);
 }
 
 /** Crops of scenes that training does not see, by kind. */
@@ -348,15 +349,11 @@ async function score(
 }
 
 function scoreWords({ scenes, synonyms, unseenStyle }: Scores): string {
-  const words = ({ present, objects }: NamingScore) => `${percent(present)} (of objects ${percent(objects)})`;
+  const words = ({ present, objects }: NamingScore) => `${formatShare(present)} (of objects ${formatShare(objects)})`;
   const parts = [`a class that is present named on ${words(scenes)} of new crops`];
   if (synonyms) parts.push(`by synonyms ${words(synonyms)}`);
   if (unseenStyle) parts.push(`in an unseen style ${words(unseenStyle)}`);
   return parts.join('; ');
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }
 
 /** The options that decide the weights, in full. */

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { countParameters, newWeights } from '../nn/module.ts';
-import { builtIn, builtInTeacher, teacherFile } from '../node/built-in.ts';
+import { teacherWeights } from '../node/built-in.ts';
 import { cachedData } from '../node/cached-data.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
@@ -173,7 +173,7 @@ export async function newModel(
   init: string | null,
 ): Promise<{ model: ZeroSeg; words: string }> {
   if (init === null) return { model: new ZeroSeg(newWeights(device, seed), config), words: `new, seed ${seed}` };
-  const { tensors } = await openWeights(init === builtIn ? join(await builtInTeacher(), teacherFile) : init);
+  const { tensors } = await openWeights(await teacherWeights(init));
   const used = new Set<string>();
   const model = new ZeroSeg(initialWeights(device, seed, tensors, init, used), config);
   return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${seed}` };

@@ -30,6 +30,11 @@ export async function builtInTeacher(place: string = folder): Promise<string> {
   return place;
 }
 
+/** The file of initial weights: what was given, or that of the built-in teacher by its name. */
+export async function teacherWeights(place: string): Promise<string> {
+  return place === builtIn ? join(await builtInTeacher(), teacherFile) : place;
+}
+
 /** The student's weights, in their folder. */
 const studentFile = 'student.safetensors';
 

@@ -1,7 +1,7 @@
 import { permute } from '../kernels/layout.ts';
 import { unshuffle } from '../kernels/masking.ts';
 import { matmul } from '../kernels/matmul.ts';
-import { abs, add, addScalar, clamp, div, mul, sub } from '../kernels/pointwise.ts';
+import { abs, addScalar, clamp, div, mul, sub } from '../kernels/pointwise.ts';
 import { mean, sum } from '../kernels/reduce.ts';
 import { fill } from '../tensor/fill.ts';
 import { label } from '../tensor/record.ts';
@@ -51,7 +51,7 @@ export function composition({ assigns, segments, views, idsRestore, grids }: Com
     const shares = div(covered, addScalar(kept, 1e-6));
     const distance = mean(abs(sub(matmul(shares, segments), views)), { axes: 2, keepDims: true });
     const weight = clamp(kept, 0, 1);
-    return div(sum(mul(distance, weight)), add(sum(weight), fill(device, [], 1e-6)));
+    return div(sum(mul(distance, weight)), addScalar(sum(weight), 1e-6));
   });
 }
 
