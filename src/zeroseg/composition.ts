@@ -1,7 +1,7 @@
 import { permute } from '../kernels/layout.ts';
 import { unshuffle } from '../kernels/masking.ts';
 import { matmul } from '../kernels/matmul.ts';
-import { abs, addScalar, clamp, div, mul, sub } from '../kernels/pointwise.ts';
+import { addScalar, clamp, div, mul, sub } from '../kernels/pointwise.ts';
 import { mean, sum } from '../kernels/reduce.ts';
 import { fill } from '../tensor/fill.ts';
 import { label } from '../tensor/record.ts';
@@ -26,11 +26,13 @@ export interface CompositionInputs {
  * product of the two hard assignments, straight-through) and `b[j, p]` the share of patch p inside of view j,
  *
  *     a[j, i] = sum_p b[j, p] r[i, p] / sum_p b[j, p]        over the patches that are kept
- *     L       = sum_j w_j mean_c |sum_i a[j, i] g_i - v_j| / sum_j w_j,   w_j = min(1, sum_p b[j, p])
+ *     L       = sum_j w_j mean_c (sum_i a[j, i] g_i - v_j)^2 / sum_j w_j,   w_j = min(1, sum_p b[j, p])
  *
  * so views of which no patch is kept do not count. It is no part of the paper. The matching loss lets a segment take any view of
  * the image, wherever it lies, and every segment the same one; here the place of a segment's patches says which views it must
- * explain, so the teacher's own grids tell patches of different things apart.
+ * explain, so the teacher's own grids tell patches of different things apart. Squares, where the paper's losses have absolute
+ * differences: a segment that is one of many things with a small probability each is then pulled to the mean of what it may be,
+ * which already leans to the right name; the median does not.
  *
  * ```ts
  * composition({ assigns, segments, views, idsRestore, grids: [1, 2, 3, 4] }); // a scalar
@@ -49,7 +51,8 @@ export function composition({ assigns, segments, views, idsRestore, grids }: Com
     const covered = matmul(tensor(device, cover, [1, cover.length / patches, patches]), placed);
     const kept = sum(covered, { axes: 2, keepDims: true });
     const shares = div(covered, addScalar(kept, 1e-6));
-    const distance = mean(abs(sub(matmul(shares, segments), views)), { axes: 2, keepDims: true });
+    const error = sub(matmul(shares, segments), views);
+    const distance = mean(mul(error, error), { axes: 2, keepDims: true });
     const weight = clamp(kept, 0, 1);
     return div(sum(mul(distance, weight)), addScalar(sum(weight), 1e-6));
   });

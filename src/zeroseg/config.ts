@@ -43,12 +43,14 @@ export interface ZeroSegConfig {
   readonly mask_ratio: number;
   /**
    * Beyond the paper, for small models and short runs. Weights of the head as N(0, 0.02²), or by Xavier's rule, which does not
-   * depend on the width; a factor on the logits of the assignment; and whether what the keys of all members share is taken off
-   * them, so that no group is the best for every member.
+   * depend on the width; a factor on the logits of the assignment; whether what the keys of all members share is taken off
+   * them, so that no group is the best for every member; and how many rounds of k-means, begun at the queries, find the groups of
+   * this image (the factor is then one on cosines).
    */
   readonly seg_init: 'normal' | 'xavier';
   readonly assign_scale: number;
   readonly assign_centre: boolean;
+  readonly assign_rounds: number;
   /** What the head sees: the kept patches, or all positions with mask tokens in the gaps. */
   readonly seg_input: 'visible' | 'full';
   /** Whether the class token is a member too. */
@@ -104,6 +106,7 @@ export const baseConfig: ZeroSegConfig = {
   seg_init: 'normal',
   assign_scale: 1,
   assign_centre: false,
+  assign_rounds: 0,
   seg_input: 'visible',
   seg_use_cls: false,
   segment_tap: 'post',
@@ -150,8 +153,12 @@ export const scenesConfig: ZeroSegConfig = {
   dec_heads: 2,
   seg_depths: [1, 1, 1],
   seg_init: 'xavier',
-  assign_scale: 8,
+  assign_scale: 16,
   assign_centre: true,
+  assign_rounds: 3,
+  mask_ratio: 0.4,
+  segment_reduce: 'mean',
+  w_rec: 0.1,
   w_compose: 8,
 };
 
@@ -222,6 +229,7 @@ const rules: Readonly<Record<keyof ZeroSegConfig, Rule>> = {
   seg_init: oneOf('normal', 'xavier'),
   assign_scale: positive,
   assign_centre: oneOf(true, false),
+  assign_rounds: whole(0),
   seg_input: oneOf('visible', 'full'),
   seg_use_cls: oneOf(true, false),
   segment_tap: oneOf('post', 'pre'),

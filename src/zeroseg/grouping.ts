@@ -11,6 +11,7 @@ import { Mlp, TokenMlp } from '../nn/mlp.ts';
 import type { Weights } from '../nn/module.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from './model.ts';
+import { moveQueries } from './move-queries.ts';
 
 /** Gumbel noise of a grouping block: given as a tensor `[B, G, N]`, or made on the GPU from a key. */
 export type GroupingNoise = { readonly noise: Tensor } | { readonly key: Tensor; readonly stream: number } | undefined;
@@ -29,9 +30,13 @@ export interface GroupingOptions {
   readonly tau: number;
   readonly assignEps: number;
   readonly hard: boolean;
-  /** Factor on the logits, and whether the keys' mean over the members is taken off; beyond the paper. Default: 1, no. */
+  /**
+   * Beyond the paper: a factor on the logits, whether the keys' mean over the members is taken off, and how often queries move
+   * to the members that they win. Default: 1, no, 0.
+   */
   readonly assignScale?: number;
   readonly centreKeys?: boolean;
+  readonly rounds?: number;
 }
 
 /** Group tokens look at the members (steps 3 to 5). */
@@ -107,18 +112,20 @@ export class Grouping {
     noise: GroupingNoise,
     trace: Trace,
   ): { x: Tensor; assign: Tensor; softMap: Tensor } {
-    const { dim, tau, hard, assignEps: eps, assignScale = 1, centreKeys = false } = this.#options;
+    const { dim, tau, hard, assignEps: eps, assignScale = 1, centreKeys = false, rounds = 0 } = this.#options;
     const x = this.norm_x.forward(members);
     const projected = this.norm_post_tokens.forward(this.mlp_inter.forward(this.norm_tokens.forward(tokens)));
     trace('projected_tokens', projected);
     const q = this.pre_assign.forward(projected, x);
     trace('pre_assigned', q);
-    // Scaling the few queries instead of the logits: [B, G, D] is smaller than [B, G, N].
-    const queries = scale(this.assign.q_proj.forward(q), assignScale * dim ** -0.5);
-    const keys = this.assign.k_proj.forward(x);
-    const logits = matmul(queries, centreKeys ? sub(keys, mean(keys, { axes: 1, keepDims: true })) : keys, {
-      transposeB: true,
-    });
+    const given = this.assign.k_proj.forward(x);
+    const keys = centreKeys ? sub(given, mean(given, { axes: 1, keepDims: true })) : given;
+    const asked = this.assign.q_proj.forward(q);
+    const { queries, logits } =
+      rounds > 0
+        ? moveQueries(asked, keys, { scale: assignScale, rounds })
+        : // Scaling the few queries instead of the logits: [B, G, D] is smaller than [B, G, N].
+          { queries: q, logits: matmul(scale(asked, assignScale * dim ** -0.5), keys, { transposeB: true }) };
     trace('assign_logits', logits);
     const { grouped, assign, soft } = groupMembers(logits, this.assign.v_proj.forward(x), {
       tau: noise ? tau : 1,
@@ -128,7 +135,7 @@ export class Grouping {
     });
     trace('assign', assign);
     trace('assign_soft', soft);
-    const y = add(this.assign.proj.forward(grouped), q);
+    const y = add(this.assign.proj.forward(grouped), queries);
     const result = this.mlp_channels.forward(this.norm_new_x.forward(y), y);
     trace('grouped', result);
     const softMap = softmax(logits, 1);

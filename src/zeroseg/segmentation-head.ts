@@ -28,6 +28,7 @@ export interface StageOptions {
   /** See {@link GroupingOptions}. */
   readonly assignScale?: number;
   readonly centreKeys?: boolean;
+  readonly rounds?: number;
 }
 
 /** Tokens of the stage before, brought to the number of this stage's tokens (section 6.1). */
@@ -80,6 +81,7 @@ export class Stage {
         hard: options.hard,
         assignScale: options.assignScale ?? 1,
         centreKeys: options.centreKeys ?? false,
+        rounds: options.rounds ?? 0,
       });
     }
   }
@@ -182,6 +184,7 @@ export class SegmentationHead {
       hard: config.hard,
       assignScale: config.assign_scale,
       centreKeys: config.assign_centre,
+      rounds: config.assign_rounds,
     };
     this.stages = config.seg_depths.map((_, i) => new Stage(weights.in('stages').in(i), options, i));
     this.norm = new LayerNorm(weights.in('norm'), dim, eps);

@@ -40,7 +40,7 @@ function reference(grids: readonly number[], patches: number) {
             mixed +=
               ((mass[i] as number) / (all + 1e-6)) * ((segments as Ref).data[(b * groups + i) * width + c] as number);
           }
-          distance += Math.abs(mixed - ((views as Ref).data[(b * boxes.length + j) * width + c] as number)) / width;
+          distance += (mixed - ((views as Ref).data[(b * boxes.length + j) * width + c] as number)) ** 2 / width;
         }
         const weight = Math.min(1, all);
         loss += weight * distance;

@@ -1,0 +1,49 @@
+import { l2Normalize } from '../kernels/layer-norm.ts';
+import { matmul } from '../kernels/matmul.ts';
+import { scale } from '../kernels/pointwise.ts';
+import { softmax } from '../kernels/softmax.ts';
+import { ShapeError } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+export interface MoveOptions {
+  /** The factor on cosines: the larger, the harder queries win. */
+  readonly scale: number;
+  readonly rounds: number;
+}
+
+/** What {@link moveQueries} found. */
+export interface MovedQueries {
+  /** `[B, G, D]`, each of length √D, as a normalised vector has it. */
+  readonly queries: Tensor;
+  /** `scale · cos(q, k)` `[B, G, N]`. */
+  readonly logits: Tensor;
+}
+
+/**
+ * Spherical k-means over the keys of each image, begun at its queries: in each round every query becomes the mean direction of
+ * the keys that it wins, softly,
+ *
+ *     a[g, n] = softmax over g of scale · cos(q_g, k_n)        q_g ← Σ_n a[g, n] k_n / |k_n|
+ *
+ * so groups follow what this image holds, where learnt queries alone cut every image at the same places of feature space. It is no
+ * part of the paper; Slot Attention (Locatello et al. 2020, https://arxiv.org/abs/2006.15055) and kMaX-DeepLab (Yu et al. 2022,
+ * https://arxiv.org/abs/2207.04044) find groups likewise. Gradients pass through all rounds.
+ *
+ * ```ts
+ * const { queries, logits } = moveQueries(q, k, { scale: 16, rounds: 3 }); // [B, G, D], [B, G, N]
+ * ```
+ *
+ * @throws ShapeError unless `queries` is `[B, G, D]` and `keys` `[B, N, D]`.
+ */
+export function moveQueries(queries: Tensor, keys: Tensor, { scale: factor, rounds }: MoveOptions): MovedQueries {
+  const [batch, , width] = queries.shape;
+  if (queries.shape.length !== 3 || keys.shape.length !== 3 || keys.shape[0] !== batch || keys.shape[2] !== width) {
+    const shapes = { queries: queries.shape, keys: keys.shape };
+    throw new ShapeError('moveQueries', 'queries must be [B, G, D] and keys [B, N, D]', shapes);
+  }
+  const directions = l2Normalize(keys);
+  const cosines = (q: Tensor) => scale(matmul(q, directions, { transposeB: true }), factor);
+  let q = l2Normalize(queries);
+  for (let round = 0; round < rounds; round++) q = l2Normalize(matmul(softmax(cosines(q), 1), directions));
+  return { queries: scale(q, Math.sqrt(width as number)), logits: cosines(q) };
+}
