@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes what the package brings beside its code, from nothing but the drawings in assets/scenes: the teacher, and the student
-# that learnt from it. On two cores with lavapipe (Mesa 25) it takes about an hour and a half; the same adapter and version
+# that learnt from it. On two cores with lavapipe (Mesa 25) it takes about 70 minutes; the same adapter and version
 # give the same weights. The logs of the shipped ones are beside them.
 #
 #   npm run build && scripts/make-built-in.sh out/built-in
@@ -9,10 +9,8 @@ cd "$(dirname "$0")/.."
 out=${1:-out/built-in}
 zeroseg() { node dist/cli/main.js "$@"; }
 
-# The teacher in two trainings: the second goes on from the first, with other scenes and the rate raised again.
-zeroseg train-teacher --out "$out/first" --classes 40 --steps 2600 --batch 128 --lr 0.001 --seed 1
-zeroseg train-teacher --out "$out/teacher" --classes 40 --steps 2600 --batch 128 --lr 0.001 --seed 2 --init "$out/first/teacher.safetensors"
-zeroseg scenes --out "$out/scenes" --preset mixed --size 128 --classes 40 --count 3000 --seed 1
+zeroseg train-teacher --out "$out/teacher" --classes 40 --steps 10000 --batch 128 --lr 0.001 --seed 1
+zeroseg scenes --out "$out/scenes" --preset mixed --size 128 --classes 40 --count 12000 --seed 1
 zeroseg cache "$out/scenes/JPEGImages" --clip "$out/teacher" --out "$out/cache" --image-size 64
-zeroseg train --cache "$out/cache" --out "$out/run" --config scenes --init "$out/teacher/teacher.safetensors" --steps 1500 --seed 1
+zeroseg train --cache "$out/cache" --out "$out/run" --config scenes --init "$out/teacher/teacher.safetensors" --steps 5000 --seed 1
 zeroseg export --model "$out/run" --out "$out/student/student.safetensors"

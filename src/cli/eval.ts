@@ -138,7 +138,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
           }))
         : undefined,
       options: { mode: options.mode, scoring: options.scoring, top: options.top, templates: options.templates },
-      model: { file: opened.file, step: opened.info.step, teacher: opened.info.teacher },
+      model: { file: options.model, step: opened.info.step, teacher: opened.info.teacher },
       adapter: device.name,
     };
     const json = JSON.stringify(result, undefined, 2);

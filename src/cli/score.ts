@@ -123,7 +123,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       styles: scenes.options.styles ?? null,
       atlas: options.atlas ?? null,
       options: { scoring: options.scoring, top: options.top, templates: options.templates },
-      model: { file: opened.file, step: opened.info.step, teacher: opened.info.teacher },
+      model: { file: options.model, step: opened.info.step, teacher: opened.info.teacher },
       adapter: device.name,
     };
     const json = JSON.stringify(result, undefined, 2);

@@ -4,7 +4,7 @@ import { chanceScores, nearestNames } from './baselines.ts';
 import type { ZeroSegConfig } from './config.ts';
 import { SegmentationScore } from './metric.ts';
 import type { ZeroSeg } from './model.ts';
-import { groupUse, SceneStudent, sceneScore, studentLabels } from './scene-scores.ts';
+import { groupUse, meanOf, SceneStudent, sceneScore, studentLabels } from './scene-scores.ts';
 import type { SceneMaker } from './scenes/scene.ts';
 import type { Vocabulary } from './segmenter.ts';
 import type { TrainingData } from './trainer.ts';
@@ -16,6 +16,8 @@ export interface Setting {
   /** For people, as in the paper. */
   readonly name: string;
   readonly config: Partial<ZeroSegConfig>;
+  /** Begins with new weights, whatever the others begin with. */
+  readonly isNew?: boolean;
   /** Mean IoU on PASCAL VOC, in percent; none where the paper has no such row. */
   readonly paper?: number;
   /** Share of the time of a step that the paper saves, relative to no masking, in percent. */
@@ -27,7 +29,7 @@ export interface Claim {
   readonly words: string;
   /** Keys of settings; of each pair the first must be lower than the second. */
   readonly pairs: readonly (readonly [lower: string, higher: string])[];
-  readonly of: 'objects' | 'seconds';
+  readonly of: 'all' | 'seconds';
   /** Whether equal counts too. Default: no. */
   readonly mayBeEqual?: boolean;
 }
@@ -42,8 +44,19 @@ export interface Experiment {
 
 export type ExperimentName = 'table3' | 'table4' | 'table5' | 'beyond';
 
-/** What the head begins as in the paper. */
-const paperHead: Partial<ZeroSegConfig> = { seg_init: 'normal', assign_scale: 1, assign_centre: false };
+/** What `scenes` changes beside sizes, as in the paper; and two steps on the way to it. */
+const paperOptions: Partial<ZeroSegConfig> = {
+  seg_init: 'normal',
+  assign_scale: 1,
+  assign_centre: false,
+  assign_rounds: 0,
+  mask_ratio: 0.6,
+  segment_reduce: 'sum',
+  w_rec: 1,
+  w_compose: 0,
+};
+const betterLogits: Partial<ZeroSegConfig> = { seg_init: 'xavier', assign_scale: 8, assign_centre: true };
+const movedQueries: Partial<ZeroSegConfig> = { ...betterLogits, assign_scale: 16, assign_rounds: 3 };
 
 const grids = (key: string, name: string, sides: readonly number[], paper: number): Setting => ({
   key,
@@ -88,7 +101,7 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
       {
         words: '1×1 alone is the worst',
         pairs: ['1,2', '1,3', '1,4', '1,2,3,4'].map((other) => ['1', other] as const),
-        of: 'objects',
+        of: 'all',
       },
       {
         words: '3×3 is the best single grid beside 1×1',
@@ -96,12 +109,12 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
           ['1,2', '1,3'],
           ['1,4', '1,3'],
         ],
-        of: 'objects',
+        of: 'all',
       },
       {
         words: 'all four are the best',
         pairs: ['1', '1,2', '1,3', '1,4'].map((other) => [other, '1,2,3,4'] as const),
-        of: 'objects',
+        of: 'all',
       },
     ],
   },
@@ -115,9 +128,9 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
       { key: 'both', name: 'both', config: {}, paper: 40.8 },
     ],
     claims: [
-      { words: 'Base < + multi-scale', pairs: [['base', 'multi-scale']], of: 'objects' },
-      { words: '+ multi-scale < + matching', pairs: [['multi-scale', 'matching']], of: 'objects' },
-      { words: '+ matching ≤ both', pairs: [['matching', 'both']], of: 'objects', mayBeEqual: true },
+      { words: 'Base < + multi-scale', pairs: [['base', 'multi-scale']], of: 'all' },
+      { words: '+ multi-scale < + matching', pairs: [['multi-scale', 'matching']], of: 'all' },
+      { words: '+ matching ≤ both', pairs: [['matching', 'both']], of: 'all', mayBeEqual: true },
     ],
   },
   table5: {
@@ -133,7 +146,7 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
       {
         words: '0.6 is the best ratio',
         pairs: ratios.filter(({ key }) => key !== '0.6').map(({ key }) => [key, '0.6'] as const),
-        of: 'objects',
+        of: 'all',
       },
       {
         words: '0.7 and 0.8 are worse than no masking',
@@ -141,7 +154,7 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
           ['0.7', '0'],
           ['0.8', '0'],
         ],
-        of: 'objects',
+        of: 'all',
       },
     ],
   },
@@ -149,10 +162,13 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
     title: 'Beyond the paper',
     question: 'What does each option add to those above it?',
     settings: [
-      { key: 'paper', name: 'paper', config: { ...paperHead, stem: 'patch', w_compose: 0 } },
-      { key: 'stem', name: '+ conv stem', config: { ...paperHead, stem: 'conv', w_compose: 0 } },
-      { key: 'init', name: '+ head init', config: { ...paperHead, seg_init: 'xavier', w_compose: 0 } },
-      { key: 'logits', name: '+ logits', config: { w_compose: 0 } },
+      { key: 'paper', name: 'paper', config: { ...paperOptions, stem: 'patch' }, isNew: true },
+      { key: 'stem', name: '+ conv stem', config: paperOptions, isNew: true },
+      { key: 'tower', name: '+ tower', config: paperOptions },
+      { key: 'init', name: '+ head init', config: { ...paperOptions, seg_init: 'xavier' } },
+      { key: 'logits', name: '+ logits', config: { ...paperOptions, ...betterLogits } },
+      { key: 'rounds', name: '+ rounds', config: { ...paperOptions, ...movedQueries } },
+      { key: 'weights', name: '+ weights', config: { w_compose: 0 } },
       { key: 'compose', name: '+ composition', config: { w_compose: 8 } },
     ],
     claims: [],
@@ -161,6 +177,8 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
 
 /** What a trained student scores on unseen scenes: shares in 0..1, null where nothing occurs. */
 export interface RunScore {
+  /** Mean IoU over all names, objects and stuff. */
+  readonly all: number | null;
   readonly objects: number | null;
   readonly stuff: number | null;
   readonly accuracy: number | null;
@@ -168,7 +186,7 @@ export interface RunScore {
   readonly groupsUsed: number;
   /** Share of scenes with objects in which the object that z is nearest to is there. */
   readonly namesPresent: number | null;
-  /** Mean IoU over objects of guessing on the same scenes. */
+  /** Mean IoU over all names of guessing on the same scenes. */
   readonly chance: number | null;
 }
 
@@ -183,7 +201,7 @@ export interface RunScoreOptions {
  * Scores a student alone, as `scoreScenes` does beside its baselines: named by `softmax` scoring, without a threshold.
  *
  * ```ts
- * const { objects } = await scoreRun(device, model, { scenes, seed: 7, count: 200, vocabulary });
+ * const { all } = await scoreRun(device, model, { scenes, seed: 7, count: 200, vocabulary });
  * ```
  */
 export async function scoreRun(
@@ -208,14 +226,12 @@ export async function scoreRun(
     const [nearest = 0] = nearestNames(view.global, vocabulary.embeddings.subarray(0, objectCount * width), width);
     if (there.has(nearest + 1)) present++;
   }
-  const guessed = chanceScores(score.labelled)
-    .iou.slice(1, objectCount + 1)
-    .filter((value) => value !== null);
   return {
+    all: meanOf(score.iou().slice(1)),
     ...sceneScore(score, objectCount),
     groupsUsed: count === 0 ? 0 : used / count,
     namesPresent: withObjects === 0 ? null : present / withObjects,
-    chance: guessed.length === 0 ? null : guessed.reduce((a, b) => a + b, 0) / guessed.length,
+    chance: meanOf(chanceScores(score.labelled).iou.slice(1)),
   };
 }
 
@@ -279,7 +295,7 @@ export function spread(values: readonly (number | null)[]): Spread | null {
   return { mean, deviation: there.length > 1 ? Math.sqrt(squares / (there.length - 1)) : null, values: there };
 }
 
-const measures = ['objects', 'stuff', 'accuracy', 'groupsUsed', 'namesPresent', 'chance'] as const;
+const measures = ['all', 'objects', 'stuff', 'accuracy', 'groupsUsed', 'namesPresent', 'chance'] as const;
 
 /** A row of a table, over its seeds. */
 export interface Row extends Readonly<Record<(typeof measures)[number], Spread | null>> {
@@ -333,8 +349,7 @@ export function judge({ claims }: Experiment, rows: readonly Row[]): Judgement[]
   };
   return claims.map(({ words, pairs, of, mayBeEqual = false }) => {
     const isLower = (a: number, b: number): boolean => (mayBeEqual ? a <= b : a < b);
-    const mean = (key: string): number | null =>
-      of === 'seconds' ? find(key).seconds : (find(key).objects?.mean ?? null);
+    const mean = (key: string): number | null => (of === 'seconds' ? find(key).seconds : (find(key).all?.mean ?? null));
     const keys = [...new Set(pairs.flat())];
     const values = rows
       .filter(({ setting }) => keys.includes(setting.key))
@@ -359,18 +374,18 @@ export function judge({ claims }: Experiment, rows: readonly Row[]): Judgement[]
     }
     const shared = find(keys[0] as string).seeds.filter((seed) => keys.every((key) => find(key).seeds.includes(seed)));
     const ofSeed = (key: string, seed: number): number | undefined => {
-      const { objects, seeds } = find(key);
+      const { all, seeds } = find(key);
       // Without a null in between, values and seeds are in the same order.
-      return objects?.values.length === seeds.length ? objects.values[seeds.indexOf(seed)] : undefined;
+      return all?.values.length === seeds.length ? all.values[seeds.indexOf(seed)] : undefined;
     };
     const came = shared.filter((seed) =>
       pairs.every(([a, b]) => isLower(ofSeed(a, seed) ?? Number.NaN, ofSeed(b, seed) ?? Number.NaN)),
     );
     const isApart = ([a, b]: readonly [string, string]): boolean => {
-      const [low, high] = [find(a).objects as Spread, find(b).objects as Spread];
+      const [low, high] = [find(a).all as Spread, find(b).all as Spread];
       return Math.abs(high.mean - low.mean) > Math.hypot(low.deviation as number, high.deviation as number);
     };
-    const hasDeviations = isWhole && keys.every((key) => find(key).objects?.deviation != null);
+    const hasDeviations = isWhole && keys.every((key) => find(key).all?.deviation != null);
     return {
       words,
       of,

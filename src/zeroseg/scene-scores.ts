@@ -41,8 +41,8 @@ function meanIous(iou: readonly (number | null)[], objects: number): Omit<SceneS
   return { objects: meanOf(iou.slice(1, objects + 1)), stuff: meanOf(iou.slice(objects + 1)) };
 }
 
-/** Of what is there; null where nothing is. */
-function meanOf(values: readonly (number | null)[]): number | null {
+/** The mean of what is there; null where nothing is. */
+export function meanOf(values: readonly (number | null)[]): number | null {
   const present = values.filter((value) => value !== null);
   return present.length === 0 ? null : present.reduce((sum, value) => sum + value, 0) / present.length;
 }

@@ -1,0 +1,316 @@
+/** What the runs of an experiment share: scenes and features, what is trained, what it is scored on. */
+import { join } from 'node:path';
+import type { Device } from '../gpu/device.ts';
+import { freeParameters } from '../nn/module.ts';
+import { teacherWeights } from '../node/built-in.ts';
+import { cachedData } from '../node/cached-data.ts';
+import { type ClipSource, teacherIdentity } from '../node/clip-folder.ts';
+import { type CacheReader, readCache } from '../node/feature-cache.ts';
+import { hashFiles } from '../node/files.ts';
+import { fillCache } from '../node/fill-cache.ts';
+import { listPhotos } from '../node/photos.ts';
+import { type Metrics, readBytes } from '../node/run-folder.ts';
+import { loadAtlas, readSceneIndex, writeScenes } from '../node/scene-folder.ts';
+import { kindOfPath, openWeights } from '../node/weight-files.ts';
+import { modelFile, openModel } from '../zeroseg/checkpoint.ts';
+import { configs, resolveConfig } from '../zeroseg/config.ts';
+import { chooseGrids, type EndedRun, type Setting, scoreRun } from '../zeroseg/experiments.ts';
+import type { ZeroSeg } from '../zeroseg/model.ts';
+import { SceneMaker, type SceneOptions, scenePresets } from '../zeroseg/scenes/scene.ts';
+import type { Vocabulary } from '../zeroseg/segmenter.ts';
+import { Trainer, type TrainingData } from '../zeroseg/trainer.ts';
+import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';
+import type { Context } from './context.ts';
+import { Interrupted } from './errors.ts';
+import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
+import type { Interruption } from './interruption.ts';
+import { SCORING_SEED, scoringScenes } from './score.ts';
+import { count, Progress } from './terminal.ts';
+import { newModel } from './train.ts';
+import { type Resolved, resolveTraining } from './train-options.ts';
+import { version } from './version.ts';
+
+export interface ExperimentArguments {
+  readonly out: string;
+  readonly seeds?: readonly number[];
+  readonly steps?: number;
+  readonly scenes?: number;
+  readonly unseen?: number;
+  readonly classes: number;
+  readonly clip: string;
+  readonly config: string;
+  readonly set?: readonly string[];
+  readonly init: string;
+  readonly quick?: boolean;
+  readonly adapter?: string;
+}
+
+/** For `--init`: not with the weights of a file. */
+export const NEW = 'new';
+/** All four views of the paper; tables of fewer take their rows. */
+export const GRIDS: readonly number[] = [1, 2, 3, 4];
+/** Of the scenes that are trained on; those of scoring have others. */
+const TRAINING_SEED = 1;
+/** Which unseen scenes: those of `zeroseg score --seed 1`. */
+const UNSEEN_SEED = SCORING_SEED + 1;
+
+/** How large an experiment is. */
+export interface Sizes {
+  readonly seeds: readonly number[];
+  readonly steps: number;
+  readonly scenes: number;
+  readonly unseen: number;
+  /** As `--set` takes them. */
+  readonly set: readonly string[];
+  /** Sentences around the names. */
+  readonly templates: TemplateSet;
+}
+
+/** What all runs share. */
+export interface Lab {
+  readonly context: Context;
+  readonly device: Device;
+  readonly interruption: Interruption;
+  /** `given`: what `--set` said, before what is set besides. */
+  readonly options: ExperimentArguments & Sizes & { readonly given: readonly string[] };
+  readonly clip: ClipSource;
+  readonly teacher: string;
+  readonly cache: CacheReader;
+  readonly data: TrainingData;
+  readonly base: Resolved;
+  readonly init: string | null;
+  readonly identity: RunIdentity['data'];
+  readonly runs: RunStore;
+  readonly unseen: SceneMaker;
+  readonly scoring: ScoringIdentity;
+}
+
+export interface Planned {
+  readonly setting: Setting;
+  readonly seed: number;
+  readonly identity: RunIdentity;
+}
+
+/** Scenes, the teacher's views of them, and what to score on. */
+export async function prepare(
+  begun: Pick<Lab, 'context' | 'device' | 'interruption' | 'options' | 'clip'>,
+): Promise<Lab> {
+  const { context, device, interruption, options, clip } = begun;
+  const { terminal } = context;
+  if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
+  const weights = await clip.weightsHash();
+  const { image } = configs[options.config] ?? { image: configs['scenes']!.image };
+  const scenes: SceneOptions = { ...scenePresets.objectCentric, size: 2 * image, classes: options.classes };
+  const identity = { scenes, seed: TRAINING_SEED, count: options.scenes, teacher: weights };
+  const folder = join(options.out, 'data', hashOf(identity));
+  await makeScenes(begun, join(folder, 'scenes'), scenes);
+  await cacheViews(begun, join(folder, 'scenes', 'JPEGImages'), join(folder, 'cache'), image);
+  const cache = await readCache(join(folder, 'cache'));
+  try {
+    const base = await resolveTraining(options, cache);
+    for (const note of base.notes) terminal.out(note);
+    const initFile = options.init === NEW ? undefined : await teacherWeights(options.init);
+    const unseen = await scoringScenes({ classes: options.classes, size: 2 * base.config.image });
+    const lab: Lab = {
+      ...begun,
+      teacher: teacherIdentity(clip.name, weights),
+      cache,
+      data: cachedData(cache, base.config.image),
+      base,
+      init: initFile === undefined ? null : await hashFiles((await openWeights(initFile)).files),
+      identity,
+      runs: new RunStore(join(options.out, 'runs')),
+      unseen,
+      scoring: {
+        scenes: unseen.options,
+        seed: UNSEEN_SEED,
+        count: options.unseen,
+        teacher: weights,
+        templates: options.templates,
+      },
+    };
+    const { settings } = base;
+    terminal.out(
+      `student '${base.preset}', ${count(options.scenes, 'scenes')}, ${count(options.steps, 'steps')} of ${settings.batch}, scored on ${count(options.unseen, 'unseen scenes')}, on ${device.name}`,
+    );
+    if (interruption.signal) throw new Interrupted(interruption.signal);
+    return lab;
+  } catch (error) {
+    await cache.close();
+    throw error;
+  }
+}
+
+async function makeScenes(
+  { context, interruption, options }: Pick<Lab, 'context' | 'interruption' | 'options'>,
+  folder: string,
+  scenes: SceneOptions,
+): Promise<void> {
+  if ((await kindOfPath(folder)) !== undefined) {
+    const index = await readSceneIndex(folder);
+    if (index.count === options.scenes && index.seed === TRAINING_SEED) return;
+  }
+  const maker = new SceneMaker(await loadAtlas(), scenes);
+  const progress = new Progress(context.terminal, 'painting', options.scenes, 'scenes');
+  const isWhole = await writeScenes(folder, maker, {
+    seed: TRAINING_SEED,
+    count: options.scenes,
+    progress: (done) => {
+      progress.at(done);
+      return interruption.signal === undefined;
+    },
+  }).finally(() => progress.stop());
+  if (!isWhole && interruption.signal) throw new Interrupted(interruption.signal);
+}
+
+async function cacheViews(
+  { context, device, interruption, clip }: Pick<Lab, 'context' | 'device' | 'interruption' | 'clip'>,
+  photos: string,
+  folder: string,
+  studentSize: number,
+): Promise<void> {
+  let progress: Progress | undefined;
+  await fillCache(device, {
+    photos,
+    paths: await listPhotos(photos),
+    clip,
+    folder,
+    grids: GRIDS,
+    viewSource: 'native',
+    studentSize,
+    stopped: () => interruption.signal !== undefined,
+    planned: ({ missing }) => {
+      if (missing > 0) progress = new Progress(context.terminal, 'teacher looks', missing, 'scenes');
+    },
+    done: (n) => progress?.at(n),
+  }).finally(() => progress?.stop());
+  if (interruption.signal) throw new Interrupted(interruption.signal);
+}
+
+/** A run for every setting and seed; all settings of a seed before the next seed, so that what is there can be compared. */
+export function plan(
+  { base, init, identity, options }: Lab,
+  settings: readonly Setting[],
+  seeds: readonly number[] = options.seeds,
+): Planned[] {
+  return seeds.flatMap((seed) =>
+    settings.map((setting) => ({
+      setting,
+      seed,
+      identity: {
+        config: resolveConfig(setting.config, base.config),
+        settings: { ...base.settings, seed },
+        init: setting.isNew ? null : init,
+        data: identity,
+      },
+    })),
+  );
+}
+
+/** Trains what is missing. The runs that are there in the end; not all where a signal came. */
+export async function trainMissing(lab: Lab, planned: readonly Planned[]): Promise<Planned[]> {
+  const { context, runs, interruption, options } = lab;
+  const { terminal } = context;
+  const known = await Promise.all(planned.map(async (run) => ((await runs.find(run.identity)) ? [run] : [])));
+  const ended: Planned[] = known.flat();
+  const missing = planned.filter((run) => !ended.includes(run));
+  if (ended.length > 0) terminal.out(`${count(ended.length, 'runs')} of ${planned.length} were done before`);
+  if (missing.length === 0) return ended;
+  const changes = new Set<string>();
+  for (const run of missing) {
+    for (const change of await runs.differences(run.setting.key, run.identity)) changes.add(change);
+  }
+  if (changes.size > 0) {
+    terminal.note(
+      `runs in ${runs.folder} were made with other settings (${[...changes].join('; ')}); they are kept, and not used`,
+    );
+  }
+  const total = missing.length * options.steps;
+  const progress = new Progress(terminal, 'training', total, 'steps');
+  try {
+    for (const [i, run] of missing.entries()) {
+      if (interruption.signal) break;
+      const place = `run ${i + 1} of ${missing.length}: ${run.setting.name}, seed ${run.seed}`;
+      const isWhole = await trainRun(lab, run, (step, words) =>
+        progress.at(i * options.steps + step, `${place}, ${words}`),
+      );
+      if (isWhole) ended.push(run);
+    }
+  } finally {
+    progress.stop();
+  }
+  return ended;
+}
+
+/** Trains one run and keeps it; false where it was stopped. */
+async function trainRun(
+  { device, options, interruption, data, runs, teacher }: Lab,
+  { setting, seed, identity }: Planned,
+  progress: (step: number, words: string) => void,
+): Promise<boolean> {
+  const { config, settings } = identity;
+  const { model } = await newModel(device, config, seed, identity.init === null ? null : options.init);
+  try {
+    using trainer = await Trainer.create(device, model, chooseGrids(data, GRIDS, config.grids), settings);
+    const metrics: Metrics[] = [];
+    const began = performance.now();
+    for await (const { steps: _, ...step } of trainer.run()) {
+      metrics.push({ ...step, imagesPerSecond: settings.batch / step.seconds });
+      progress(step.step, `loss ${step.loss.toPrecision(3)}`);
+      if (interruption.signal) trainer.stop();
+    }
+    if (trainer.done < trainer.steps) return false;
+    const seconds = (performance.now() - began) / 1000;
+    await runs.save(
+      { identity, setting: setting.key, steps: trainer.done, seconds, adapter: device.name, version },
+      { model: await modelFile(model, { step: trainer.done, teacher }), metrics },
+    );
+    return true;
+  } finally {
+    freeParameters(model);
+  }
+}
+
+/** The trained model of a run, on the GPU for as long as `work` goes on. */
+export async function withModel<T>(
+  { device, runs }: Lab,
+  identity: RunIdentity,
+  work: (model: ZeroSeg) => Promise<T>,
+): Promise<T> {
+  const file = join(runs.place(identity), 'model.safetensors');
+  const { model } = openModel(device, await readBytes(file), file);
+  try {
+    return await work(model);
+  } finally {
+    freeParameters(model);
+  }
+}
+
+export async function scoreRuns(lab: Lab, ended: readonly Planned[]): Promise<EndedRun[]> {
+  const { context, device, runs, unseen, scoring, interruption } = lab;
+  const progress = new Progress(context.terminal, 'scoring', ended.length, 'runs');
+  const scored: EndedRun[] = [];
+  let vocabulary: Vocabulary | undefined;
+  try {
+    for (const { setting, seed, identity } of ended) {
+      const score = await runs.score(identity, scoring, async () => {
+        vocabulary ??= await vocabularyOf(lab);
+        const words = { scenes: unseen, seed: scoring.seed, count: scoring.count, vocabulary };
+        return withModel(lab, identity, (model) => scoreRun(device, model, words));
+      });
+      scored.push({ setting: setting.key, seed, score });
+      progress.at(scored.length);
+      if (interruption.signal) break;
+    }
+  } finally {
+    progress.stop();
+  }
+  return scored;
+}
+
+export async function vocabularyOf({ device, clip, unseen, options }: Lab): Promise<Vocabulary> {
+  return makeVocabulary(device, clip.text(device), await clip.tokens(), unseen.names, {
+    templates: options.templates,
+    scale: clip.scale,
+  });
+}

@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { median } from '../bench/meter.ts';
+import { freeParameters } from '../nn/module.ts';
+import { readJson, writeFileAtomic } from '../node/files.ts';
+import { kindOfPath } from '../node/weight-files.ts';
+import { patchCount, resolveConfig } from '../zeroseg/config.ts';
+import { chooseGrids, type Experiment } from '../zeroseg/experiments.ts';
+import type { ZeroSeg } from '../zeroseg/model.ts';
+import { Trainer } from '../zeroseg/trainer.ts';
+import { Interrupted } from './errors.ts';
+import { GRIDS, type Lab } from './experiment-lab.ts';
+import type { StepTimes } from './experiment-report.ts';
+import { hashOf } from './experiment-runs.ts';
+import { Progress } from './terminal.ts';
+import { newModel } from './train.ts';
+
+/** Rounds in which every mask ratio makes a step, after those in which the GPU's programs are made. */
+const ROUNDS = { timed: 12, before: 2 };
+
+/**
+ * Seconds of a step for every mask ratio: they take turns, so that what disturbs disturbs all alike, and the median of each
+ * counts. Without masking there is nothing to rebuild, and no decoder; `decoder` is the step that hides a single patch. On a
+ * software adapter processor time counts: other programs on the machine do not disturb it.
+ */
+export async function timeSteps(lab: Lab, { settings }: Experiment): Promise<StepTimes> {
+  const { context, device, base, data, options, interruption } = lab;
+  const one = { key: 'decoder', config: { mask_ratio: 0.5 / patchCount(base.config) } };
+  const rows = [one, ...settings.map(({ key, config }) => ({ key, config }))];
+  const configured = rows.map(({ key, config }) => ({ key, config: resolveConfig(config, base.config) }));
+  const file = join(
+    options.out,
+    'times',
+    `${hashOf({ configured, batch: base.settings.batch, device: device.name, ROUNDS })}.json`,
+  );
+  if ((await kindOfPath(file)) === 'file') return (await readJson(file)) as StepTimes;
+  const rounds = ROUNDS.timed + ROUNDS.before;
+  const progress = new Progress(context.terminal, 'timing', rounds * rows.length, 'steps');
+  const open: { key: string; trainer: Trainer; model: ZeroSeg; times: number[] }[] = [];
+  try {
+    for (const { key, config } of configured) {
+      const { model } = await newModel(device, config, 0, null);
+      const settings = { ...base.settings, epochs: Math.max(base.settings.epochs, rounds) };
+      const trainer = await Trainer.create(device, model, chooseGrids(data, GRIDS, config.grids), settings, {
+        watch: 0,
+      });
+      open.push({ key, trainer, model, times: [] });
+    }
+    const steps = open.map(({ trainer }) => trainer.run());
+    for (let round = 0; round < rounds; round++) {
+      for (const [i, row] of open.entries()) {
+        if (interruption.signal) throw new Interrupted(interruption.signal);
+        const before = process.cpuUsage();
+        const { value } = await (steps[i] as (typeof steps)[number]).next();
+        const { user, system } = process.cpuUsage(before);
+        const seconds = device.isSoftware ? (user + system) / 1e6 : (value?.seconds ?? 0);
+        if (round >= ROUNDS.before) row.times.push(seconds);
+        progress.at(round * open.length + i + 1);
+      }
+    }
+  } finally {
+    progress.stop();
+    for (const { trainer, model } of open) {
+      trainer.dispose();
+      freeParameters(model);
+    }
+  }
+  const found: StepTimes = {
+    clock: device.isSoftware ? 'processor' : 'wall',
+    seconds: Object.fromEntries(open.map(({ key, times }) => [key, median(times)])),
+  };
+  await writeFileAtomic(file, `${JSON.stringify(found, undefined, 2)}\n`);
+  return found;
+}
