@@ -7,10 +7,10 @@ import type { Image, LabelMap } from '../zeroseg/image.ts';
 import { SegmentationScore } from '../zeroseg/metric.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
 import { classShares } from '../zeroseg/overlay.ts';
-import { groupUse, nearestViews, SceneStudent, type StudentView, studentLabels } from '../zeroseg/scene-scores.ts';
 import type { Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { indexOfMaximum, type ScoringOptions } from '../zeroseg/scoring.ts';
 import { Segmenter, type Vocabulary } from '../zeroseg/segmenter.ts';
+import { groupUse, nearestViews, SceneStudent, type StudentView, studentLabels } from '../zeroseg/student-view.ts';
 import { Teacher } from '../zeroseg/teacher.ts';
 import { gridBoxes, teacherViews } from '../zeroseg/views.ts';
 import {

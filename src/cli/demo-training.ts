@@ -5,10 +5,10 @@ import { cachedData } from '../node/cached-data.ts';
 import type { CacheReader } from '../node/feature-cache.ts';
 import { SegmentationScore } from '../zeroseg/metric.ts';
 import { ZeroSeg } from '../zeroseg/model.ts';
-import { groupUse, SceneStudent, type StudentView, studentLabels } from '../zeroseg/scene-scores.ts';
 import type { Scene } from '../zeroseg/scenes/scene.ts';
 import type { ScoringOptions } from '../zeroseg/scoring.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
+import { HabitCounter, SceneStudent, type StudentView, studentLabels } from '../zeroseg/student-view.ts';
 import type { TrainSettings } from '../zeroseg/train-settings.ts';
 import { type StepReport, Trainer } from '../zeroseg/trainer.ts';
 import { resolveTraining } from './train-options.ts';
@@ -125,14 +125,14 @@ async function probe(
   { watched: scenes, vocabulary, scoring }: DemoTrainingOptions,
 ): Promise<Probe> {
   const score = new SegmentationScore(vocabulary.names.length + 1, 0);
-  let [used, things] = [0, 0];
+  const habits = new HabitCounter(vocabulary, 0);
   let view: StudentView | undefined;
-  for (const { image, labels } of scenes) {
-    const seen = await student.look(image);
-    used += groupUse(seen).used / scenes.length;
-    things += new Set(Array.from(labels.data)).size / scenes.length;
-    score.add(studentLabels(seen, vocabulary, scoring), labels.data);
+  for (const scene of scenes) {
+    const seen = await student.look(scene.image);
+    habits.add(scene, seen);
+    score.add(studentLabels(seen, vocabulary, scoring), scene.labels.data);
     view ??= seen;
   }
+  const { groupsUsed: used, things } = habits.means();
   return { step, used, things, accuracy: score.pixelAccuracy() ?? 0, view: view as StudentView };
 }

@@ -5,9 +5,9 @@ import { interLettering } from '../node/lettering.ts';
 import type { Image, LabelMap } from '../zeroseg/image.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
 import { drawSegmentation } from '../zeroseg/overlay.ts';
-import { SceneStudent, studentLabels } from '../zeroseg/scene-scores.ts';
 import type { Scene } from '../zeroseg/scenes/scene.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
+import { SceneStudent, studentLabels } from '../zeroseg/student-view.ts';
 
 export interface LossFigure {
   readonly device: Device;

@@ -1,12 +1,13 @@
 /** The paper's ablations in miniature: what is trained, what is expected, and what came out. */
 import type { Device } from '../gpu/device.ts';
-import { chanceScores, nearestNames } from './baselines.ts';
+import { chanceScores } from './baselines.ts';
 import type { ZeroSegConfig } from './config.ts';
 import { SegmentationScore } from './metric.ts';
 import type { ZeroSeg } from './model.ts';
-import { groupUse, meanOf, SceneStudent, sceneScore, studentLabels } from './scene-scores.ts';
+import { meanOf, sceneScore } from './scene-scores.ts';
 import type { SceneMaker } from './scenes/scene.ts';
 import type { Vocabulary } from './segmenter.ts';
+import { HabitCounter, type Habits, SceneStudent, studentLabels } from './student-view.ts';
 import type { TrainingData } from './trainer.ts';
 import { viewCount } from './views.ts';
 
@@ -176,16 +177,12 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
 };
 
 /** What a trained student scores on unseen scenes: shares in 0..1, null where nothing occurs. */
-export interface RunScore {
+export interface RunScore extends Pick<Habits, 'groupsUsed' | 'namesPresent'> {
   /** Mean IoU over all names, objects and stuff. */
   readonly all: number | null;
   readonly objects: number | null;
   readonly stuff: number | null;
   readonly accuracy: number | null;
-  /** Segments in use, a scene. */
-  readonly groupsUsed: number;
-  /** Share of scenes with objects in which the object that z is nearest to is there. */
-  readonly namesPresent: number | null;
   /** Mean IoU over all names of guessing on the same scenes. */
   readonly chance: number | null;
 }
@@ -211,26 +208,21 @@ export async function scoreRun(
 ): Promise<RunScore> {
   using student = await SceneStudent.create(device, model, scenes.options.size);
   const { objectCount, names } = scenes;
-  const width = model.config.clip_dim;
   // Ground without a name does not count.
   const score = new SegmentationScore(names.length + 1, 0);
-  let [used, withObjects, present] = [0, 0, 0];
+  const habits = new HabitCounter(vocabulary, objectCount);
   for (let index = 0; index < count; index++) {
-    const { image, labels } = scenes.scene(seed, index);
-    const view = await student.look(image);
-    score.add(studentLabels(view, vocabulary, { scoring: 'softmax', top: 5 }), labels.data);
-    used += groupUse(view).used;
-    const there = new Set(labels.data);
-    if (!names.slice(0, objectCount).some((_, i) => there.has(i + 1))) continue;
-    withObjects++;
-    const [nearest = 0] = nearestNames(view.global, vocabulary.embeddings.subarray(0, objectCount * width), width);
-    if (there.has(nearest + 1)) present++;
+    const scene = scenes.scene(seed, index);
+    const view = await student.look(scene.image);
+    score.add(studentLabels(view, vocabulary, { scoring: 'softmax', top: 5 }), scene.labels.data);
+    habits.add(scene, view);
   }
+  const { groupsUsed, namesPresent } = habits.means();
   return {
     all: meanOf(score.iou().slice(1)),
     ...sceneScore(score, objectCount),
-    groupsUsed: count === 0 ? 0 : used / count,
-    namesPresent: withObjects === 0 ? null : present / withObjects,
+    groupsUsed,
+    namesPresent,
     chance: meanOf(chanceScores(score.labelled).iou.slice(1)),
   };
 }

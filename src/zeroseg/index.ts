@@ -57,17 +57,12 @@ export { type Inference, rollOut, type Trace, type TrainingInputs, ZeroSeg } fro
 export { blendLabels, classShares, drawSegmentation } from './overlay.ts';
 export { classColour, pascalPalette } from './palette.ts';
 export {
-  type GroupUse,
-  groupUse,
   type SceneScore,
   type SceneScores,
-  SceneStudent,
   type ScoreScenesOptions,
   type StudentScore,
-  type StudentView,
   sceneScore,
   scoreScenes,
-  studentLabels,
 } from './scene-scores.ts';
 export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
 export {
@@ -84,6 +79,7 @@ export type {
   SegmentationHead,
 } from './segmentation-head.ts';
 export { Segmenter, type SegmentOptions, type SegmentResult, type Vocabulary } from './segmenter.ts';
+export { type GroupUse, groupUse, type Habits, SceneStudent, type StudentView, studentLabels } from './student-view.ts';
 export { Teacher } from './teacher.ts';
 export { TokenTable } from './token-table.ts';
 export { Tokenizer } from './tokenizer.ts';

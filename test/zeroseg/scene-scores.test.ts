@@ -3,16 +3,16 @@ import { newWeights } from '../../src/nn/module.ts';
 import { tinyConfig } from '../../src/zeroseg/config.ts';
 import { ZeroSeg } from '../../src/zeroseg/model.ts';
 import { randomClips, randomClipVision } from '../../src/zeroseg/random-clip.ts';
+import { scoreScenes } from '../../src/zeroseg/scene-scores.ts';
+import { SceneMaker, scenePresets } from '../../src/zeroseg/scenes/scene.ts';
+import { Segmenter } from '../../src/zeroseg/segmenter.ts';
 import {
   groupUse,
   nearestGrids,
   SceneStudent,
   type StudentView,
-  scoreScenes,
   studentLabels,
-} from '../../src/zeroseg/scene-scores.ts';
-import { SceneMaker, scenePresets } from '../../src/zeroseg/scenes/scene.ts';
-import { Segmenter } from '../../src/zeroseg/segmenter.ts';
+} from '../../src/zeroseg/student-view.ts';
 import { packagedAtlas } from '../support/atlas.ts';
 import { useDevice } from '../support/device.ts';
 

@@ -1,0 +1,259 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** What a student makes of a scene: segments, where they are, what they are called, and how many are in use. */
+import type { Device } from '../gpu/device.ts';
+import { readAll } from '../tensor/read.ts';
+import { type Step, step } from '../tensor/step.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { nearestNames, type PatchGrid } from './baselines.ts';
+import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from './image.ts';
+import type { Trace, ZeroSeg } from './model.ts';
+import type { Scene } from './scenes/scene.ts';
+import { classAffinity, indexOfMaximum, type ScoringOptions } from './scoring.ts';
+import { pixelSegments, type Vocabulary } from './segmenter.ts';
+
+/** What a student makes of one picture, read from the GPU. */
+export interface StudentView {
+  /** Segments g `[S, C]`, and the image embedding z `[C]`. */
+  readonly segments: Float32Array;
+  readonly global: Float32Array;
+  /** Each patch's distribution over segments `[S, rows · cols]`. */
+  readonly rollout: Float32Array;
+  /** The two stages without noise: `[G, rows · cols]` and `[S, G]`; and G. */
+  readonly softMaps: readonly [Float32Array, Float32Array];
+  readonly groups: number;
+  /** Features of the patches out of the encoder, `[rows · cols, dim]`. */
+  readonly patches: Float32Array;
+  readonly grid: PatchGrid;
+}
+
+type StudentTensors = Record<'segments' | 'global' | 'rollout' | 'first' | 'second' | 'latent', Tensor>;
+
+/**
+ * A student that looks at square pictures of one size, without masks and without noise.
+ *
+ * ```ts
+ * using student = await SceneStudent.create(device, model, 128);
+ * groupUse(await student.look(scene.image)).used; // 5
+ * ```
+ */
+export class SceneStudent implements Disposable {
+  readonly size: number;
+  readonly #model: ZeroSeg;
+  readonly #step: Step<'image', StudentTensors>;
+
+  private constructor(model: ZeroSeg, size: number, run: Step<'image', StudentTensors>) {
+    this.#model = model;
+    this.size = size;
+    this.#step = run;
+  }
+
+  /** `size`: side of the pictures, a multiple of the model's patch. Default: twice that of training, as section 11 says. */
+  static async create(device: Device, model: ZeroSeg, size: number = 2 * model.config.image): Promise<SceneStudent> {
+    const { patch, chans } = model.config;
+    if (size % patch !== 0) {
+      throw new PixelError(`SceneStudent: size must be a multiple of the student's patches of ${patch}; got ${size}`);
+    }
+    const run = await step(
+      device,
+      { image: [1, chans, size, size] },
+      ({ image }) => {
+        let latent: Tensor | undefined;
+        const keep: Trace = (name, t) => {
+          if (name === 'latent') latent = t;
+        };
+        const { segments, global, rollout, softMaps } = model.segment(image, keep);
+        const [first, second] = softMaps as [Tensor, Tensor];
+        return { segments, global, rollout, first, second, latent: latent as Tensor };
+      },
+      { name: 'student' },
+    );
+    return new SceneStudent(model, size, run);
+  }
+
+  async look(image: Image): Promise<StudentView> {
+    const { size } = this;
+    if (image.width !== size || image.height !== size) {
+      throw new PixelError(
+        `SceneStudent.look: the picture must be ${size} x ${size}; got ${image.width} x ${image.height}`,
+      );
+    }
+    const found = this.#step({ image: toTensor(image, imagenetMean, imagenetStd) });
+    const [segments, global, rollout, first, second, latent] = (await readAll([
+      found.segments,
+      found.global,
+      found.rollout,
+      found.first,
+      found.second,
+      found.latent,
+    ])) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+    const { patch, dim, seg_use_cls, output_groups } = this.#model.config;
+    const side = size / patch;
+    const withoutCls = seg_use_cls ? dropFirst(first, side * side + 1) : first;
+    return {
+      segments,
+      global,
+      rollout,
+      softMaps: [withoutCls, second],
+      groups: output_groups[0] as number,
+      // The class token is the first row.
+      patches: latent.subarray(dim),
+      grid: { rows: side, cols: side, height: size, width: size },
+    };
+  }
+
+  dispose(): void {
+    this.#step.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Rows of `length` without their first value. */
+function dropFirst(rows: Float32Array, length: number): Float32Array {
+  return rows.filter((_, at) => at % length !== 0);
+}
+
+/** How a student divides a picture. */
+export interface GroupUse {
+  /** The final segment of each patch, by the largest of either stage (hard, without noise). */
+  readonly segmentOf: Uint32Array;
+  /** How many segments have a patch. */
+  readonly used: number;
+  /** Mean entropy, in nats, of a patch's distribution over segments; and of each stage's assignment. 0 is certain. */
+  readonly entropy: number;
+  readonly stages: readonly [number, number];
+}
+
+/** Reads the two assignments of a {@link StudentView}. */
+export function groupUse({
+  rollout,
+  softMaps,
+  groups,
+}: Pick<StudentView, 'rollout' | 'softMaps' | 'groups'>): GroupUse {
+  const [first, second] = softMaps;
+  const patches = first.length / groups;
+  const finals = second.length / groups;
+  const column = (map: Float32Array, rows: number, at: number): number[] =>
+    Array.from({ length: rows }, (_, row) => map[(row * map.length) / rows + at]!);
+  const segmentOf = Uint32Array.from({ length: patches }, (_, p) =>
+    indexOfMaximum(column(second, finals, indexOfMaximum(column(first, groups, p)))),
+  );
+  const entropyOf = (map: Float32Array, rows: number): number => {
+    const columns = map.length / rows;
+    let sum = 0;
+    for (const share of map) if (share > 0) sum -= share * Math.log(share);
+    return sum / columns;
+  };
+  return {
+    segmentOf,
+    used: new Set(segmentOf).size,
+    entropy: entropyOf(rollout, finals),
+    stages: [entropyOf(first, groups), entropyOf(second, finals)],
+  };
+}
+
+/** The nearest view of each segment by mean absolute difference, as in the matching loss: `segments` `[S, C]`, `views` `[V, C]`. */
+export function nearestViews(segments: Float32Array, views: Float32Array, width: number): number[] {
+  return Array.from({ length: segments.length / width }, (_, s) => {
+    const near = Float64Array.from({ length: views.length / width }, (_, v) => {
+      let sum = 0;
+      for (let i = 0; i < width; i++) sum -= Math.abs(segments[s * width + i]! - views[v * width + i]!);
+      return sum;
+    });
+    return indexOfMaximum(near);
+  });
+}
+
+/**
+ * For each grid the share of segments whose nearest view is of it. Only segments that have patches, the `used` ones, count.
+ * `views` are those of `grids`, in their order.
+ */
+export function nearestGrids(
+  segments: Float32Array,
+  views: Float32Array,
+  width: number,
+  grids: readonly number[],
+  used: Iterable<number>,
+): number[] {
+  const gridOf = grids.flatMap((k, g) => new Array<number>(k * k).fill(g));
+  const nearest = nearestViews(segments, views, width);
+  const counts = grids.map(() => 0);
+  const those = [...new Set(used)];
+  for (const s of those) counts[gridOf[nearest[s]!]!]!++;
+  return counts.map((count) => (those.length === 0 ? 0 : count / those.length));
+}
+
+/** The label of each pixel as a student says: that of its segment (section 11.3), 1 + the index of a name. */
+export function studentLabels(
+  { segments, global, rollout, grid }: StudentView,
+  { names, embeddings, scale }: Vocabulary,
+  { scoring, top }: Omit<ScoringOptions, 'scale'>,
+): Uint16Array {
+  const affinity = classAffinity(segments, global, embeddings, { scale, top, scoring });
+  const labelOf = Array.from({ length: segments.length / global.length }, (_, s) => {
+    return 1 + indexOfMaximum(affinity.subarray(s * names.length, (s + 1) * names.length));
+  });
+  const { rows, cols, height, width } = grid;
+  return Uint16Array.from(pixelSegments(rollout, rows, cols, height, width), (segment) => labelOf[segment]!);
+}
+
+/** What a student does beside its labels; means over scenes. */
+export interface Habits {
+  /** Segments in use, and things there are to be told apart: labels in the picture. */
+  readonly groupsUsed: number;
+  readonly things: number;
+  /** See {@link GroupUse}. */
+  readonly entropy: { readonly rollout: number; readonly first: number; readonly second: number };
+  /** Share of scenes with objects in which the object that z is nearest to is there. */
+  readonly namesPresent: number | null;
+}
+
+/** Collects {@link Habits}: the first `objects` names of the vocabulary are those of objects. */
+export class HabitCounter {
+  readonly #vocabulary: Vocabulary;
+  readonly #objects: number;
+  #scenes = 0;
+  #used = 0;
+  #things = 0;
+  #entropy = 0;
+  #stages: [number, number] = [0, 0];
+  #withObjects = 0;
+  #present = 0;
+
+  constructor(vocabulary: Vocabulary, objects: number) {
+    this.#vocabulary = vocabulary;
+    this.#objects = objects;
+  }
+
+  add({ labels: { data } }: Scene, view: StudentView): GroupUse {
+    const width = view.global.length;
+    const use = groupUse(view);
+    this.#scenes++;
+    this.#used += use.used;
+    this.#entropy += use.entropy;
+    use.stages.forEach((entropy, i) => {
+      this.#stages[i as 0 | 1] += entropy;
+    });
+    const labels = new Set(Array.from(data));
+    this.#things += labels.size;
+    if (Array.from({ length: this.#objects }, (_, i) => i + 1).some((label) => labels.has(label))) {
+      this.#withObjects++;
+      const names = this.#vocabulary.embeddings.subarray(0, this.#objects * width);
+      const [nearest = 0] = nearestNames(view.global, names, width);
+      if (labels.has(nearest + 1)) this.#present++;
+    }
+    return use;
+  }
+
+  means(): Habits {
+    const mean = (sum: number): number => (this.#scenes === 0 ? 0 : sum / this.#scenes);
+    return {
+      groupsUsed: mean(this.#used),
+      things: mean(this.#things),
+      entropy: { rollout: mean(this.#entropy), first: mean(this.#stages[0]), second: mean(this.#stages[1]) },
+      namesPresent: this.#withObjects === 0 ? null : this.#present / this.#withObjects,
+    };
+  }
+}
