@@ -23,6 +23,7 @@ import {
   viewPicture,
 } from './demo-pictures.ts';
 import type { Probe } from './demo-training.ts';
+import { formatShare } from './terminal.ts';
 
 /** The students of a demo. */
 export interface Students {
@@ -142,7 +143,9 @@ export async function demoFindings(device: Device, options: FindingsOptions): Pr
       seen,
     });
     const labels = labelsAt(views.get('shipped')?.[i] as StudentView, words, scoring, 1);
-    const found = classShares(labels.data).map(({ label, share }) => `${words.names[label - 1]} ${percent(share)}`);
+    const found = classShares(labels.data).map(
+      ({ label, share }) => `${words.names[label - 1]} ${formatShare(share, 0)}`,
+    );
     lines.push(`${scene.caption}: ${found.slice(0, 4).join(', ')}`);
   }
 
@@ -154,7 +157,7 @@ export async function demoFindings(device: Device, options: FindingsOptions): Pr
   lines.push(
     `${photo.name}: ${shares
       .slice(0, 4)
-      .map(({ name, share }) => `${name} ${percent(share)}`)
+      .map(({ name, share }) => `${name} ${formatShare(share, 0)}`)
       .join(', ')}`,
   );
   const segments = maskMaps(window?.segmentOf ?? new Uint8Array(width * height));
@@ -304,7 +307,3 @@ async function explain(
 
 const GRIDS: readonly number[] = [2, 3, 4];
 const VIEWS = 29;
-
-function percent(share: number): string {
-  return `${Math.round(100 * share)} %`;
-}

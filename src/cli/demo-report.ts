@@ -7,7 +7,7 @@ import { demoScript, demoStyle } from './demo-page.ts';
 import type { DemoTraining } from './demo-training.ts';
 import { smoothed } from './report.ts';
 import { baselineWords } from './score.ts';
-import { count, formatDuration } from './terminal.ts';
+import { count, formatDuration, formatShare } from './terminal.ts';
 
 export interface DemoFacts {
   readonly version: string;
@@ -316,8 +316,9 @@ function rightWords({ accuracy }: Seen): string {
   return accuracy === undefined ? '' : ` · ${percent(accuracy, 0)} right`;
 }
 
+/** A share that no line breaks. */
 function percent(value: number | null | undefined, digits = 1): string {
-  return value === null || value === undefined ? '–' : `${(100 * value).toFixed(digits)}\u00a0%`;
+  return formatShare(value, digits).replace(' ', '\u00a0');
 }
 
 function capital(text: string): string {

@@ -17,7 +17,7 @@ import {
   modelAndWordsOptions,
   openModelAndClip,
 } from './model-and-words.ts';
-import { count, formatDuration, Progress, quietTerminal } from './terminal.ts';
+import { count, formatDuration, formatShare, Progress, quietTerminal } from './terminal.ts';
 
 type DataName = keyof typeof dataSets | 'scenes';
 
@@ -100,7 +100,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
         short: options.short,
         stride: options.stride,
         progress: (done, [score]) => {
-          progress.at(done, `mean IoU so far ${percent(score?.meanIou() ?? null)}`);
+          progress.at(done, `mean IoU so far ${formatShare(score?.meanIou() ?? null, 2)}`);
           return interruption.signal === undefined;
         },
         failed: (id, reason) => {
@@ -169,7 +169,7 @@ interface Table {
 
 function resultTable(result: Table): string[] {
   const widest = Math.max(...result.classes.map(({ name = '' }) => name.length));
-  const cells = result.classes.map(({ name = '', iou }) => `${name.padEnd(widest)} ${percent(iou).padStart(7)}`);
+  const cells = result.classes.map(({ name = '', iou }) => `${name.padEnd(widest)} ${formatShare(iou, 2).padStart(7)}`);
   const columns = Math.max(1, Math.floor(100 / (widest + 11)));
   const rows = Math.ceil(cells.length / columns);
   const lines = Array.from({ length: rows }, (_, r) =>
@@ -181,22 +181,18 @@ function resultTable(result: Table): string[] {
     lines.push('', 'threshold   mean IoU   without background');
     for (const { threshold, mean_iou, mean_iou_without_background } of result.sweep) {
       lines.push(
-        `${threshold.toFixed(2).padStart(9)}${percent(mean_iou).padStart(11)}${percent(mean_iou_without_background).padStart(21)}`,
+        `${threshold.toFixed(2).padStart(9)}${formatShare(mean_iou, 2).padStart(11)}${formatShare(mean_iou_without_background, 2).padStart(21)}`,
       );
     }
   }
   lines.push(
     '',
-    `mean IoU ${percent(result.mean_iou)} with background, ${percent(result.mean_iou_without_background)} without ` +
-      `(threshold ${result.threshold}); ${percent(result.pixel_accuracy)} of pixels right`,
+    `mean IoU ${formatShare(result.mean_iou, 2)} with background, ${formatShare(result.mean_iou_without_background, 2)} without ` +
+      `(threshold ${result.threshold}); ${formatShare(result.pixel_accuracy, 2)} of pixels right`,
   );
   const { mean_iou_objects: objects, mean_iou_stuff: stuff } = result;
   if (objects !== undefined && stuff !== undefined) {
-    lines.push(`mean IoU ${percent(objects)} over objects, ${percent(stuff)} over stuff`);
+    lines.push(`mean IoU ${formatShare(objects, 2)} over objects, ${formatShare(stuff, 2)} over stuff`);
   }
   return lines;
-}
-
-function percent(value: number | null): string {
-  return value === null ? '–' : `${(100 * value).toFixed(2)} %`;
 }

@@ -112,8 +112,8 @@ export function formatDuration(seconds: number): string {
 }
 
 /** `41.5 %` of a share in 0..1; a dash where there is none. */
-export function formatShare(share: number | null): string {
-  return share === null ? '–' : `${(100 * share).toFixed(1)} %`;
+export function formatShare(share: number | null | undefined, digits = 1): string {
+  return share == null ? '–' : `${(100 * share).toFixed(digits)} %`;
 }
 
 /** `1 photo`, `2 photos`. */

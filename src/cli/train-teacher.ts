@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { countParameters } from '../nn/module.ts';
-import { teacherFile } from '../node/built-in.ts';
+import { teacherFile, teacherWeights } from '../node/built-in.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { readJson, writeFileAtomic } from '../node/files.ts';
 import { RunFolder, readBytes } from '../node/run-folder.ts';
@@ -111,7 +111,10 @@ export function trainTeacherCommand(context: Context): Command {
     .option('--batch <pairs>', 'images with captions a step', wholeNumber(2), batch)
     .option('--lr <rate>', 'highest learning rate', numberAtLeast(), lr)
     .option('--seed <n>', 'of weights, scenes and captions', wholeNumber(0), seed)
-    .option('--init <file>', 'begin with the weights and words of an earlier teacher.safetensors')
+    .option(
+      '--init <file>',
+      'begin with the weights and words of an earlier teacher.safetensors, or of the built-in one',
+    )
     .option('--atlas <folder>', 'cut-outs that scenes are made of (default: those of the package)')
     .option('--validate-atlas <folder>', 'cut-outs of other styles, to validate on as well')
     .option('--validate-every <steps>', 'steps between validations', wholeNumber(), 500)
@@ -150,7 +153,7 @@ export async function trainTeacher(context: Context, options: TrainTeacherArgume
   const config = teacherConfigs[options.config];
   const data = new CaptionedScenes(scenes.makers, { seed: settings.seed, side: config.vision.image });
   const tokens = await Tokenizer.clip();
-  const initial = options.init === undefined ? undefined : await openWeights(options.init);
+  const initial = options.init === undefined ? undefined : await openWeights(await teacherWeights(options.init));
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     const { weights, ids } = initial
