@@ -37,6 +37,7 @@ export interface ExperimentArguments {
   readonly scenes?: number;
   readonly unseen?: number;
   readonly classes: number;
+  readonly preset: keyof typeof scenePresets;
   readonly clip: string;
   readonly config: string;
   readonly set?: readonly string[];
@@ -100,7 +101,7 @@ export async function prepare(
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
   const weights = await clip.weightsHash();
   const { image } = configs[options.config] ?? { image: configs['scenes']!.image };
-  const scenes: SceneOptions = { ...scenePresets.objectCentric, size: 2 * image, classes: options.classes };
+  const scenes: SceneOptions = { ...scenePresets[options.preset], size: 2 * image, classes: options.classes };
   const identity = { scenes, seed: TRAINING_SEED, count: options.scenes, teacher: weights };
   const folder = join(options.out, 'data', hashOf(identity));
   await makeScenes(begun, join(folder, 'scenes'), scenes);

@@ -38,6 +38,7 @@ export interface ExperimentAbout {
   readonly seeds: readonly number[];
   readonly steps: number;
   readonly teacher: string;
+  readonly preset: string;
   readonly training: { readonly count: number; readonly seed: number };
   readonly scoring: { readonly count: number; readonly seed: number };
   readonly names: number;
@@ -157,7 +158,7 @@ export function experimentTable(results: ExperimentResults): string[] {
     ...(about.isQuick ? ['With `--quick`: too short to mean anything.', ''] : []),
     `\`${about.command}\``,
     '',
-    `${runs.length} of ${planned} runs (seeds ${about.seeds.join(', ')}), ${about.steps} steps each on ${about.training.count} object-centric scenes; scored on`,
+    `${runs.length} of ${planned} runs (seeds ${about.seeds.join(', ')}), ${about.steps} steps each on ${about.training.count} scenes (${about.preset}); scored on`,
     `${about.scoring.count} unseen crowded scenes with ${about.names} names. Teacher ${about.teacher}; version ${about.version}, ${about.adapter}.`,
   ];
 }

@@ -4,7 +4,8 @@ import { builtIn } from '../node/built-in.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { type ExperimentName, experiments } from '../zeroseg/experiments.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
-import { gather, wholeNumber, wholeNumbers } from './arguments.ts';
+import { scenePresets } from '../zeroseg/scenes/scene.ts';
+import { gather, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import { lossFigure } from './experiment-figure.ts';
@@ -35,6 +36,7 @@ const names = [...Object.keys(experiments), 'fig3'] as (ExperimentName | 'fig3')
 
 /** `zeroseg experiment`: the paper's ablations on made-up scenes. */
 export function experimentCommand(context: Context): Command {
+  const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
   return new Command('experiment')
     .description(
       'repeat an ablation of the paper in miniature: table3 (grids), table4 (losses), table5 (mask ratio), fig3; or add one option\n' +
@@ -52,6 +54,7 @@ export function experimentCommand(context: Context): Command {
       wholeNumber(),
       12,
     )
+    .option('--preset <name>', `what scenes to train on are like: ${presets.join(', ')}`, oneOf(...presets), 'mixed')
     .option('--clip <place>', 'the teacher', builtIn)
     .option('--config <name>', 'the student: a configuration or a JSON file', 'scenes')
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
@@ -114,6 +117,7 @@ async function table(lab: Lab, name: ExperimentName): Promise<void> {
       command: commandOf(name, options),
       seeds: options.seeds,
       steps: options.steps,
+      preset: options.preset,
       teacher: lab.teacher,
       training: identity,
       scoring,
@@ -131,9 +135,11 @@ async function table(lab: Lab, name: ExperimentName): Promise<void> {
 
 /** The command with all that decides its numbers, to be run again. */
 function commandOf(name: ExperimentName, options: Lab['options']): string {
-  const { seeds, steps, scenes, unseen, classes, clip, config, init, quick } = options;
+  const { seeds, steps, scenes, unseen, classes, preset, clip, config, init, quick } = options;
   const words = [`zeroseg experiment ${name} --out ${options.out} --seeds ${seeds.join(',')} --steps ${steps}`];
-  words.push(`--scenes ${scenes} --unseen ${unseen} --classes ${classes} --clip ${clip} --config ${config}`);
+  words.push(
+    `--scenes ${scenes} --unseen ${unseen} --classes ${classes} --preset ${preset} --clip ${clip} --config ${config}`,
+  );
   for (const one of options.given) words.push(`--set ${one}`);
   words.push(`--init ${init}`);
   if (quick) words.push('--quick');

@@ -29,6 +29,7 @@ const about = {
   seeds: [1, 2],
   steps: 300,
   teacher: 'small sha256:abc',
+  preset: 'mixed',
   training: { count: 1024, seed: 1 },
   scoring: { count: 200, seed: 500_000_001 },
   names: 54,
@@ -75,7 +76,7 @@ describe('the table', () => {
 
       \`zeroseg experiment table4 --seeds 1,2\`
 
-      8 of 8 runs (seeds 1, 2), 300 steps each on 1024 object-centric scenes; scored on
+      8 of 8 runs (seeds 1, 2), 300 steps each on 1024 scenes (mixed); scored on
       200 unseen crowded scenes with 54 names. Teacher small sha256:abc; version 1.2.3, a GPU."
     `);
   });
@@ -131,7 +132,7 @@ describe('the table', () => {
 
       \`zeroseg experiment table4 --seeds 1,2\`
 
-      2 of 8 runs (seeds 1), 300 steps each on 1024 object-centric scenes; scored on
+      2 of 8 runs (seeds 1), 300 steps each on 1024 scenes (mixed); scored on
       200 unseen crowded scenes with 54 names. Teacher small sha256:abc; version 1.2.3, a GPU."
     `);
     expect(experimentChart(results).texts.map(({ text }) => text)).toContain('Here: time saved, %');
@@ -267,7 +268,7 @@ describe('zeroseg experiment', () => {
     ];
     const first = await zeroseg('experiment', 'table4', ...args, '--steps', '2');
     expect(first.code, first.err).toBe(0);
-    expect(first.out).toContain('4 of 4 runs (seeds 4), 2 steps each on 8 object-centric scenes');
+    expect(first.out).toContain('4 of 4 runs (seeds 4), 2 steps each on 8 scenes (mixed)');
     const folder = at('out', 'table4');
     expect((await readdir(folder)).sort()).toEqual(['plot.png', 'plot.svg', 'results.json', 'table.md']);
     const results = JSON.parse(await readFile(join(folder, 'results.json'), 'utf8'));
