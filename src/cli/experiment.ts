@@ -4,7 +4,6 @@ import { builtIn } from '../node/built-in.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { type ExperimentName, experiments } from '../zeroseg/experiments.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
-import { scenePresets } from '../zeroseg/scenes/scene.ts';
 import { gather, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
@@ -23,6 +22,7 @@ import {
 } from './experiment-lab.ts';
 import { writeExperiment } from './experiment-report.ts';
 import { timeSteps } from './experiment-times.ts';
+import { presets } from './scenes.ts';
 import { count, formatDuration } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -36,7 +36,6 @@ const names = [...Object.keys(experiments), 'fig3'] as (ExperimentName | 'fig3')
 
 /** `zeroseg experiment`: the paper's ablations on made-up scenes. */
 export function experimentCommand(context: Context): Command {
-  const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
   return new Command('experiment')
     .description(
       'repeat an ablation of the paper in miniature: table3 (grids), table4 (losses), table5 (mask ratio), fig3; or add one option\n' +

@@ -20,9 +20,11 @@ interface ScenesArguments {
   readonly atlas?: string;
 }
 
+/** Names of the kinds of scenes. */
+export const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
+
 /** `zeroseg scenes`: made-up pictures with exact label maps, as a data set. */
 export function scenesCommand(context: Context): Command {
-  const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
   return new Command('scenes')
     .description('make pictures with exact label maps and captions, laid out as PASCAL VOC')
     .requiredOption('--out <folder>', 'where they are written; scenes that are there are replaced')

@@ -1,7 +1,7 @@
 import { permute } from '../kernels/layout.ts';
 import { unshuffle } from '../kernels/masking.ts';
 import { matmul } from '../kernels/matmul.ts';
-import { addScalar, clamp, div, mul, sub } from '../kernels/pointwise.ts';
+import { addScalar, clamp, div, mul, square, sub } from '../kernels/pointwise.ts';
 import { mean, sum } from '../kernels/reduce.ts';
 import { fill } from '../tensor/fill.ts';
 import { label } from '../tensor/record.ts';
@@ -51,8 +51,7 @@ export function composition({ assigns, segments, views, idsRestore, grids }: Com
     const covered = matmul(tensor(device, cover, [1, cover.length / patches, patches]), placed);
     const kept = sum(covered, { axes: 2, keepDims: true });
     const shares = div(covered, addScalar(kept, 1e-6));
-    const error = sub(matmul(shares, segments), views);
-    const distance = mean(mul(error, error), { axes: 2, keepDims: true });
+    const distance = mean(square(sub(matmul(shares, segments), views)), { axes: 2, keepDims: true });
     const weight = clamp(kept, 0, 1);
     return div(sum(mul(distance, weight)), addScalar(sum(weight), 1e-6));
   });
