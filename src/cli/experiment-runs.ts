@@ -49,7 +49,7 @@ export interface EndedRunFile {
 
 const FORMAT = 'zeroseg experiment run';
 /** Of what a run computes: to be raised when the same settings come to mean something else. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** The first digits of a SHA-256 over a value as JSON, whatever the order of its keys. */
 export function hashOf(value: unknown): string {

@@ -62,4 +62,5 @@ export { randomGumbel, randomNormal, randomUniform } from './random.ts';
 export { argmax, argmin, max, mean, min, type ReduceOptions, sum } from './reduce.ts';
 export { interpolate, interpolatePositions } from './resize.ts';
 export { logSoftmax, softmax } from './softmax.ts';
+export { stopGradient, straightThrough } from './stop-gradient.ts';
 export { type Tuned, type TuneOptions, tune } from './tune.ts';

@@ -2,6 +2,7 @@ import { l2Normalize } from '../kernels/layer-norm.ts';
 import { matmul } from '../kernels/matmul.ts';
 import { scale } from '../kernels/pointwise.ts';
 import { softmax } from '../kernels/softmax.ts';
+import { straightThrough } from '../kernels/stop-gradient.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -27,7 +28,11 @@ export interface MovedQueries {
  *
  * so groups follow what this image holds, where learnt queries alone cut every image at the same places of feature space. It is no
  * part of the paper; Slot Attention (Locatello et al. 2020, https://arxiv.org/abs/2006.15055) and kMaX-DeepLab (Yu et al. 2022,
- * https://arxiv.org/abs/2207.04044) find groups likewise. Gradients pass through all rounds.
+ * https://arxiv.org/abs/2207.04044) find groups likewise.
+ *
+ * Gradients pass through the last round only: what the rounds before it arrive at is taken for a fixed point (Chang et al. 2022,
+ * https://arxiv.org/abs/2207.00787). Through all of them they grow by up to the factor in each, and training stalls. To the queries
+ * that were given they go straight through (Jia et al. 2022, https://arxiv.org/abs/2210.08990).
  *
  * ```ts
  * const { queries, logits } = moveQueries(q, k, { scale: 16, rounds: 3 }); // [B, G, D], [B, G, N]
@@ -43,7 +48,10 @@ export function moveQueries(queries: Tensor, keys: Tensor, { scale: factor, roun
   }
   const directions = l2Normalize(keys);
   const cosines = (q: Tensor) => scale(matmul(q, directions, { transposeB: true }), factor);
-  let q = l2Normalize(queries);
-  for (let round = 0; round < rounds; round++) q = l2Normalize(matmul(softmax(cosines(q), 1), directions));
+  const moved = (q: Tensor) => l2Normalize(matmul(softmax(cosines(q), 1), directions));
+  const given = l2Normalize(queries);
+  let q = given;
+  for (let round = 1; round < rounds; round++) q = moved(q);
+  if (rounds > 0) q = moved(straightThrough(q, given));
   return { queries: scale(q, Math.sqrt(width as number)), logits: cosines(q) };
 }
