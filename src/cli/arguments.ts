@@ -42,3 +42,28 @@ export function wholeNumbers(text: string): number[] {
 export function gather(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
+
+/**
+ * A command to be pasted into a shell: `zeroseg name --key value …`. Keys without a value are left out, true ones stand alone, of a
+ * list each value has its key.
+ *
+ * ```ts
+ * commandText('train', { out: 'my runs', steps: 5, set: ['dim=32'], resume: undefined }); // zeroseg train --out 'my runs' --steps 5 --set dim=32
+ * ```
+ */
+export function commandText(
+  name: string,
+  options: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>,
+): string {
+  const words = ['zeroseg', name];
+  for (const [key, given] of Object.entries(options)) {
+    if (given === undefined || given === false) continue;
+    if (given === true) words.push(`--${key}`);
+    else for (const value of Array.isArray(given) ? given : [given]) words.push(`--${key}`, quoted(String(value)));
+  }
+  return words.join(' ');
+}
+
+function quoted(word: string): string {
+  return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -20,6 +20,7 @@ import { ZeroSeg } from '../zeroseg/model.ts';
 import { type SceneScores, scoreScenes } from '../zeroseg/scene-scores.ts';
 import { type Scene, SceneMaker, scenePresets } from '../zeroseg/scenes/scene.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
+import { sceneSide } from '../zeroseg/student-view.ts';
 import { defaultGrids, viewCount } from '../zeroseg/views.ts';
 import { oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
@@ -143,7 +144,7 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
     heading(run, 2, 'What the teacher sees in them, whole and in pieces');
     await cacheViews(run);
     heading(run, 3, 'Training a student, without a label and without a word');
-    const scenes = await scoringScenes({ classes: CLASSES, size: 2 * opened.info.config.image });
+    const scenes = await scoringScenes({ classes: CLASSES, size: sceneSide(opened.info.config) });
     const vocabulary = await embed(run, scenes.names);
     const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
     const { training, start } = await learn(run, watched, vocabulary);

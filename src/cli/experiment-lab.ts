@@ -18,6 +18,7 @@ import { chooseGrids, type EndedRun, type Setting, scoreRun } from '../zeroseg/e
 import type { ZeroSeg } from '../zeroseg/model.ts';
 import { SceneMaker, type SceneOptions, scenePresets } from '../zeroseg/scenes/scene.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
+import { sceneSide } from '../zeroseg/student-view.ts';
 import { Trainer, type TrainingData } from '../zeroseg/trainer.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';
 import type { Context } from './context.ts';
@@ -101,7 +102,11 @@ export async function prepare(
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
   const weights = await clip.weightsHash();
   const { image } = configs[options.config] ?? { image: configs['scenes']!.image };
-  const scenes: SceneOptions = { ...scenePresets[options.preset], size: 2 * image, classes: options.classes };
+  const scenes: SceneOptions = {
+    ...scenePresets[options.preset],
+    size: sceneSide({ image }),
+    classes: options.classes,
+  };
   const identity = { scenes, seed: TRAINING_SEED, count: options.scenes, teacher: weights };
   const folder = join(options.out, 'data', hashOf(identity));
   await makeScenes(begun, join(folder, 'scenes'), scenes);
@@ -111,7 +116,7 @@ export async function prepare(
     const base = await resolveTraining(options, cache);
     for (const note of base.notes) terminal.out(note);
     const initFile = options.init === NEW ? undefined : await teacherWeights(options.init);
-    const unseen = await scoringScenes({ classes: options.classes, size: 2 * base.config.image });
+    const unseen = await scoringScenes({ classes: options.classes, size: sceneSide(base.config) });
     const lab: Lab = {
       ...begun,
       teacher: teacherIdentity(clip.name, weights),

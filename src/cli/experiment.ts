@@ -4,7 +4,7 @@ import { builtIn } from '../node/built-in.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { type ExperimentName, experiments } from '../zeroseg/experiments.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
-import { gather, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
+import { commandText, gather, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import { lossFigure } from './experiment-figure.ts';
@@ -134,15 +134,9 @@ async function table(lab: Lab, name: ExperimentName): Promise<void> {
 
 /** The command with all that decides its numbers, to be run again. */
 function commandOf(name: ExperimentName, options: Lab['options']): string {
-  const { seeds, steps, scenes, unseen, classes, preset, clip, config, init, quick } = options;
-  const words = [`zeroseg experiment ${name} --out ${options.out} --seeds ${seeds.join(',')} --steps ${steps}`];
-  words.push(
-    `--scenes ${scenes} --unseen ${unseen} --classes ${classes} --preset ${preset} --clip ${clip} --config ${config}`,
-  );
-  for (const one of options.given) words.push(`--set ${one}`);
-  words.push(`--init ${init}`);
-  if (quick) words.push('--quick');
-  return words.join(' ');
+  const { out, seeds, steps, scenes, unseen, classes, preset, clip, config, given, init, quick } = options;
+  const lengths = { out, seeds: seeds.join(','), steps, scenes, unseen, classes };
+  return commandText(`experiment ${name}`, { ...lengths, preset, clip, config, set: given, init, quick });
 }
 
 /** Fig. 3: three of table 4's models on the same unseen scenes. */

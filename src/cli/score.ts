@@ -13,6 +13,7 @@ import {
 } from '../zeroseg/scene-scores.ts';
 import { SceneMaker, scenePresets } from '../zeroseg/scenes/scene.ts';
 import type { ScoringOptions } from '../zeroseg/scoring.ts';
+import { sceneSide } from '../zeroseg/student-view.ts';
 import type { TemplateSet } from '../zeroseg/vocabulary.ts';
 import { oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
@@ -56,7 +57,11 @@ export function scoreCommand(context: Context): Command {
     .option('--classes <names>', 'objects: "cat, dog", or how many of the fixed order', parseNamesOrCount, 40)
     .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseNames)
     .option('--atlas <folder>', 'atlas.png and atlas.json of other cut-outs, such as of a style that training left out')
-    .option('--size <pixels>', 'side of the scenes (default: twice that of training)', wholeNumber(8))
+    .option(
+      '--size <pixels>',
+      'side of the scenes (default: twice that of training, or that of training from 65 pixels on)',
+      wholeNumber(8),
+    )
     .option('--templates <set>', `sentences around names: ${sets.join(', ')}`, oneOf(...sets), 'full')
     .option(
       '--scoring <kind>',
@@ -78,7 +83,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   const { terminal } = context;
   const words = { ...options, tokenizer: 'clip', mode: 'whole' } as const;
   const opened = await openModelAndClip(context, words);
-  const scenes = await scoringScenes({ ...options, size: options.size ?? 2 * opened.info.config.image });
+  const scenes = await scoringScenes({ ...options, size: options.size ?? sceneSide(opened.info.config) });
   // What the package brings is told from what was trained here.
   const kind = options.model === builtIn ? 'shipped' : 'fresh';
 

@@ -33,7 +33,7 @@ import { SceneMaker, type SceneOptions, scenePresets } from '../zeroseg/scenes/s
 import { Teacher } from '../zeroseg/teacher.ts';
 import { Tokenizer } from '../zeroseg/tokenizer.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';
-import { numberAtLeast, oneOf, wholeNumber } from './arguments.ts';
+import { commandText, numberAtLeast, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
@@ -361,13 +361,9 @@ function scoreWords({ scenes, synonyms, unseenStyle }: Scores): string {
 
 /** The options that decide the weights, in full. */
 function commandOf(options: TrainTeacherArguments): string {
-  const words = [`zeroseg train-teacher --out ${options.out} --config ${options.config} --classes ${options.classes}`];
-  if (options.styles !== undefined) words.push(`--styles ${options.styles}`);
-  words.push(`--steps ${options.steps} --batch ${options.batch} --lr ${options.lr} --seed ${options.seed}`);
-  if (options.init !== undefined) words.push(`--init ${options.init}`);
-  if (options.atlas !== undefined) words.push(`--atlas ${options.atlas}`);
-  if (options.validateAtlas !== undefined) words.push(`--validate-atlas ${options.validateAtlas}`);
-  return words.join(' ');
+  const { out, config, classes, styles, steps, batch, lr, seed, init, atlas, validateAtlas } = options;
+  const names = { out, config, classes, styles, steps, batch, lr, seed, init, atlas };
+  return commandText('train-teacher', { ...names, 'validate-atlas': validateAtlas });
 }
 
 async function readLog(folder: string): Promise<Log> {

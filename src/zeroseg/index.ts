@@ -79,7 +79,15 @@ export type {
   SegmentationHead,
 } from './segmentation-head.ts';
 export { Segmenter, type SegmentOptions, type SegmentResult, type Vocabulary } from './segmenter.ts';
-export { type GroupUse, groupUse, type Habits, SceneStudent, type StudentView, studentLabels } from './student-view.ts';
+export {
+  type GroupUse,
+  groupUse,
+  type Habits,
+  SceneStudent,
+  type StudentView,
+  sceneSide,
+  studentLabels,
+} from './student-view.ts';
 export { Teacher } from './teacher.ts';
 export { TokenTable } from './token-table.ts';
 export { Tokenizer } from './tokenizer.ts';

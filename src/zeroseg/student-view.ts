@@ -5,6 +5,7 @@ import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { nearestNames, type PatchGrid } from './baselines.ts';
+import type { ZeroSegConfig } from './config.ts';
 import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from './image.ts';
 import type { Trace, ZeroSeg } from './model.ts';
 import type { Scene } from './scenes/scene.ts';
@@ -24,6 +25,21 @@ export interface StudentView {
   /** Features of the patches out of the encoder, `[rows · cols, dim]`. */
   readonly patches: Float32Array;
   readonly grid: PatchGrid;
+}
+
+/** Side in pixels that made-up scenes are drawn at; the drawings hold no more detail. */
+const SCENE_SIDE = 128;
+
+/**
+ * Side in pixels of the scenes that a student is shown: twice that of its training, as section 11 says, where this is no more than
+ * {@link SCENE_SIDE}; else that of its training.
+ *
+ * ```ts
+ * sceneSide({ image: 64 }); // 128, and so for a student trained at 128
+ * ```
+ */
+export function sceneSide({ image }: Pick<ZeroSegConfig, 'image'>): number {
+  return 2 * image <= SCENE_SIDE ? 2 * image : image;
 }
 
 type StudentTensors = Record<'segments' | 'global' | 'rollout' | 'first' | 'second' | 'latent', Tensor>;
@@ -47,8 +63,8 @@ export class SceneStudent implements Disposable {
     this.#step = run;
   }
 
-  /** `size`: side of the pictures, a multiple of the model's patch. Default: twice that of training, as section 11 says. */
-  static async create(device: Device, model: ZeroSeg, size: number = 2 * model.config.image): Promise<SceneStudent> {
+  /** `size`: side of the pictures, a multiple of the model's patch. Default: {@link sceneSide}. */
+  static async create(device: Device, model: ZeroSeg, size: number = sceneSide(model.config)): Promise<SceneStudent> {
     const { patch, chans } = model.config;
     if (size % patch !== 0) {
       throw new PixelError(`SceneStudent: size must be a multiple of the student's patches of ${patch}; got ${size}`);
