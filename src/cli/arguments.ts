@@ -35,7 +35,10 @@ export function wholeNumbers(text: string): number[] {
   if (!parts.every((part) => /^[1-9]\d*$/.test(part))) {
     throw new InvalidArgumentError('It must be whole numbers from 1 with commas between, such as 1,2,3,4.');
   }
-  return parts.map(Number);
+  const numbers = parts.map(Number);
+  const twice = numbers.find((one, i) => numbers.indexOf(one) !== i);
+  if (twice !== undefined) throw new InvalidArgumentError(`It must name each number once; ${twice} comes twice.`);
+  return numbers;
 }
 
 /** Gathers the values of an option that may come more than once. */

@@ -13,7 +13,7 @@ import { type Metrics, readBytes } from '../node/run-folder.ts';
 import { loadAtlas, readSceneIndex, writeScenes } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import { modelFile, openModel } from '../zeroseg/checkpoint.ts';
-import { configs, resolveConfig } from '../zeroseg/config.ts';
+import { resolveConfig } from '../zeroseg/config.ts';
 import { chooseGrids, type EndedRun, type Setting, scoreRun } from '../zeroseg/experiments.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
 import { SceneMaker, type SceneOptions, scenePresets } from '../zeroseg/scenes/scene.ts';
@@ -101,29 +101,29 @@ export async function prepare(
   const { terminal } = context;
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
   const weights = await clip.weightsHash();
-  const { image } = configs[options.config] ?? { image: configs['scenes']!.image };
-  const scenes: SceneOptions = {
-    ...scenePresets[options.preset],
-    size: sceneSide({ image }),
-    classes: options.classes,
-  };
+  const planned = { dim: clip.config.projection, grids: GRIDS, teacher: clip.name };
+  const base = await resolveTraining(options, { folder: options.out, length: options.scenes, key: planned });
+  for (const note of base.notes) terminal.out(note);
+  const initFile = options.init === NEW ? undefined : await teacherWeights(options.init);
+  const init = initFile === undefined ? null : await hashFiles((await openWeights(initFile)).files);
+  const { image } = base.config;
+  const size = sceneSide(base.config);
+  const scenes: SceneOptions = { ...scenePresets[options.preset], size, classes: options.classes };
   const identity = { scenes, seed: TRAINING_SEED, count: options.scenes, teacher: weights };
   const folder = join(options.out, 'data', hashOf(identity));
   await makeScenes(begun, join(folder, 'scenes'), scenes);
-  await cacheViews(begun, join(folder, 'scenes', 'JPEGImages'), join(folder, 'cache'), image);
-  const cache = await readCache(join(folder, 'cache'));
+  const views = join(folder, `views-${image}`);
+  await cacheViews(begun, join(folder, 'scenes', 'JPEGImages'), views, image);
+  const cache = await readCache(views);
   try {
-    const base = await resolveTraining(options, cache);
-    for (const note of base.notes) terminal.out(note);
-    const initFile = options.init === NEW ? undefined : await teacherWeights(options.init);
-    const unseen = await scoringScenes({ classes: options.classes, size: sceneSide(base.config) });
+    const unseen = await scoringScenes({ classes: options.classes, size });
     const lab: Lab = {
       ...begun,
       teacher: teacherIdentity(clip.name, weights),
       cache,
-      data: cachedData(cache, base.config.image),
+      data: cachedData(cache, image),
       base,
-      init: initFile === undefined ? null : await hashFiles((await openWeights(initFile)).files),
+      init,
       identity,
       runs: new RunStore(join(options.out, 'runs')),
       unseen,

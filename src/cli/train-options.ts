@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { CacheReader } from '../node/feature-cache.ts';
+import type { CacheKey, CacheReader } from '../node/feature-cache.ts';
 import { readJson } from '../node/files.ts';
 import { type RunDescription, RunError } from '../node/run-folder.ts';
 import { baseConfig, ConfigError, configs, resolveConfig, type ZeroSegConfig } from '../zeroseg/config.ts';
@@ -43,13 +43,21 @@ const presetSettings: Readonly<Record<string, TrainSettings>> = { tiny: tinySett
 /** The paper warms up in a quarter of its epochs. */
 const WARMUP_SHARE = 1 / 4;
 
+/** What must be known of a cache, which may not be there yet. */
+export interface Features {
+  readonly folder: string;
+  /** Photos. */
+  readonly length: number;
+  readonly key: Pick<CacheKey, 'teacher' | 'dim' | 'grids'>;
+}
+
 /**
  * Configuration and settings: a preset or file, what the cache decides (width and grids of the teacher), then the single
  * choices. When a run is resumed, what is not chosen is the run's.
  */
 export async function resolveTraining(
   choices: TrainChoices,
-  cache: CacheReader,
+  cache: Features,
   run?: Pick<RunDescription, 'preset' | 'config' | 'settings'>,
 ): Promise<Resolved> {
   const start: Start =
@@ -170,7 +178,7 @@ function parseAssignment(text: string): { key: string; value: unknown } {
   }
 }
 
-function checkAgainstCache(config: ZeroSegConfig, { key, folder }: CacheReader): void {
+function checkAgainstCache(config: ZeroSegConfig, { key, folder }: Features): void {
   if (config.clip_dim !== key.dim) {
     throw new ConfigError(
       `configuration: 'clip_dim' is ${config.clip_dim}, and the features in ${folder} have ${key.dim} values (teacher '${key.teacher}'); leave clip_dim out, or use another cache`,

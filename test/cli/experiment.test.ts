@@ -246,6 +246,27 @@ describe('zeroseg experiment', () => {
     `);
   });
 
+  it.each([
+    [['--set', 'assign_rounds=-1'], "configuration: 'assign_rounds' must be a whole number of at least 0; got -1"],
+    [['--set', 'batch=4096'], 'batch'],
+    [['--init', 'nofile'], 'openWeights: nofile: there is no such file or folder'],
+    [['--config', 'small'], "there is no configuration 'small'"],
+    [['--seeds', '1,2,1'], 'It must name each number once; 1 comes twice.'],
+  ])('%s: refused before anything is made', async (words, message) => {
+    const { code, err } = await zeroseg(
+      'experiment',
+      'table4',
+      '--out',
+      at('wrong'),
+      '--clip',
+      'random-tiny',
+      ...words,
+    );
+    expect(code).toBe(1);
+    expect(err).toContain(message);
+    expect(await readdir(base)).not.toContain('wrong');
+  });
+
   it('makes scenes, trains, scores and renders; again, it only renders', async () => {
     const args = [
       '--out',
