@@ -1,7 +1,7 @@
 import { permute } from '../kernels/layout.ts';
 import { unshuffle } from '../kernels/masking.ts';
 import { matmul } from '../kernels/matmul.ts';
-import { addScalar, clamp, div, mul, square, sub } from '../kernels/pointwise.ts';
+import { addScalar, clamp, div, mul, sqrt, square, sub } from '../kernels/pointwise.ts';
 import { mean, sum } from '../kernels/reduce.ts';
 import { fill } from '../tensor/fill.ts';
 import { label } from '../tensor/record.ts';
@@ -19,6 +19,8 @@ export interface CompositionInputs {
   readonly idsRestore: Tensor;
   /** Sides of the view grids. */
   readonly grids: readonly number[];
+  /** By what the segments of a view count: their area (the default), or its root. */
+  readonly by?: 'area' | 'root';
 }
 
 /**
@@ -34,11 +36,16 @@ export interface CompositionInputs {
  * differences: a segment that is one of many things with a small probability each is then pulled to the mean of what it may be,
  * which already leans to the right name; the median does not.
  *
+ * CLIP names the thing in a picture, not its largest part: by area, a segment of a small thing takes some of the ground around it to
+ * weigh enough. `by: 'root'` counts `sqrt(A + 1/4) - 1/2` for an area of A patches, nearly A for a fraction of one:
+ *
+ *     a[j, i] = s(A[j, i]) / sum_i s(A[j, i]),   A[j, i] = sum_p b[j, p] r[i, p]
+ *
  * ```ts
  * composition({ assigns, segments, views, idsRestore, grids: [1, 2, 3, 4] }); // a scalar
  * ```
  */
-export function composition({ assigns, segments, views, idsRestore, grids }: CompositionInputs): Tensor {
+export function composition({ assigns, segments, views, idsRestore, grids, by = 'area' }: CompositionInputs): Tensor {
   return label('loss.compose', () => {
     const { device } = segments;
     const [first, second] = assigns as [Tensor, Tensor];
@@ -50,11 +57,17 @@ export function composition({ assigns, segments, views, idsRestore, grids }: Com
     const cover = viewCover(grids, Math.round(Math.sqrt(patches)));
     const covered = matmul(tensor(device, cover, [1, cover.length / patches, patches]), placed);
     const kept = sum(covered, { axes: 2, keepDims: true });
-    const shares = div(covered, addScalar(kept, 1e-6));
+    const shares =
+      by === 'area' ? div(covered, addScalar(kept, 1e-6)) : ofTheWhole(addScalar(sqrt(addScalar(covered, 0.25)), -0.5));
     const distance = mean(square(sub(matmul(shares, segments), views)), { axes: 2, keepDims: true });
     const weight = clamp(kept, 0, 1);
     return div(sum(mul(distance, weight)), addScalar(sum(weight), 1e-6));
   });
+}
+
+/** Each row's values as shares of their sum. */
+function ofTheWhole(x: Tensor): Tensor {
+  return div(x, addScalar(sum(x, { axes: 2, keepDims: true }), 1e-6));
 }
 
 /**

@@ -72,6 +72,8 @@ export interface ZeroSegConfig {
   readonly w_match: number;
   /** Weight of the composition loss, beyond the paper: see `composition`. */
   readonly w_compose: number;
+  /** By what the segments of a view count in the composition loss: their area, or its root. */
+  readonly compose_by: 'area' | 'root';
   /** Which views the image embedding is pulled to. */
   readonly distill_views: 'all' | 'first';
 }
@@ -119,6 +121,7 @@ export const baseConfig: ZeroSegConfig = {
   w_dist: 1,
   w_match: 1,
   w_compose: 0,
+  compose_by: 'area',
   distill_views: 'all',
 };
 
@@ -242,6 +245,7 @@ const rules: Readonly<Record<keyof ZeroSegConfig, Rule>> = {
   w_dist: numberIn(0, Number.MAX_VALUE),
   w_match: numberIn(0, Number.MAX_VALUE),
   w_compose: numberIn(0, Number.MAX_VALUE),
+  compose_by: oneOf('area', 'root'),
   distill_views: oneOf('all', 'first'),
 };
 

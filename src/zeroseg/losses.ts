@@ -76,6 +76,7 @@ export function losses(
         views: targets,
         idsRestore,
         grids: config.grids,
+        by: config.compose_by,
       })
     : nothing();
   const total = label('loss.total', () => {

@@ -8,7 +8,7 @@ import { checkOp, type OpCase, type Ref, ref } from '../support/check-op.ts';
 const places = (batch: number, patches: number) =>
   Uint32Array.from({ length: batch * patches }, (_, i) => (5 * (i % patches) + Math.floor(i / patches)) % patches);
 
-function reference(grids: readonly number[], patches: number) {
+function reference(grids: readonly number[], patches: number, by: 'area' | 'root') {
   const side = Math.sqrt(patches);
   return ([first, second, segments, views]: readonly Ref[]): Ref => {
     const [batch = 0, middle = 0, kept = 0] = (first as Ref).shape;
@@ -33,12 +33,14 @@ function reference(grids: readonly number[], patches: number) {
           }
         }
         const all = mass.reduce((sum, value) => sum + value, 0);
+        const counted = by === 'area' ? mass : mass.map((area) => Math.sqrt(area + 0.25) - 0.5);
+        const whole = counted.reduce((sum, value) => sum + value, 1e-6);
         let distance = 0;
         for (let c = 0; c < width; c++) {
           let mixed = 0;
           for (let i = 0; i < groups; i++) {
             mixed +=
-              ((mass[i] as number) / (all + 1e-6)) * ((segments as Ref).data[(b * groups + i) * width + c] as number);
+              ((counted[i] as number) / whole) * ((segments as Ref).data[(b * groups + i) * width + c] as number);
           }
           distance += (mixed - ((views as Ref).data[(b * boxes.length + j) * width + c] as number)) ** 2 / width;
         }
@@ -85,27 +87,30 @@ for (const [grids, patches, shapes] of [
     ],
   ],
 ] as const) {
-  checkOp(
-    `composition, grids ${grids.join()}`,
-    (first, second, segments, views) =>
-      composition({
-        assigns: [first, second],
-        segments,
-        views,
-        grids,
-        idsRestore: tensor(first.device, places(first.shape[0] as number, patches), [
-          first.shape[0] as number,
-          patches,
-        ]),
-      }),
-    {
-      reference: reference(grids, patches),
-      cases: [shapes],
-      values,
-      constant: [3],
-      tolerance: { forward: 2e-6, gradient: 5e-5 },
-    },
-  );
+  for (const by of ['area', 'root'] as const) {
+    checkOp(
+      `composition by ${by}, grids ${grids.join()}`,
+      (first, second, segments, views) =>
+        composition({
+          assigns: [first, second],
+          segments,
+          views,
+          grids,
+          by,
+          idsRestore: tensor(first.device, places(first.shape[0] as number, patches), [
+            first.shape[0] as number,
+            patches,
+          ]),
+        }),
+      {
+        reference: reference(grids, patches, by),
+        cases: [shapes],
+        values,
+        constant: [3],
+        tolerance: { forward: 2e-6, gradient: 5e-5 },
+      },
+    );
+  }
 }
 
 it('shares every patch among the views of a grid', () => {
