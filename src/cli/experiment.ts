@@ -53,7 +53,12 @@ export function experimentCommand(context: Context): Command {
       wholeNumber(),
       12,
     )
-    .option('--preset <name>', `what scenes to train on are like: ${presets.join(', ')}`, oneOf(...presets), 'mixed')
+    .option(
+      '--preset <name>',
+      `what scenes to train on are like: ${presets.join(', ')}`,
+      oneOf(...presets),
+      'objectCentric',
+    )
     .option('--clip <place>', 'the teacher', builtIn)
     .option('--config <name>', 'the student: a configuration or a JSON file', 'scenes')
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)

@@ -30,7 +30,8 @@ export interface Claim {
   readonly words: string;
   /** Keys of settings; of each pair the first must be lower than the second. */
   readonly pairs: readonly (readonly [lower: string, higher: string])[];
-  readonly of: 'all' | 'seconds';
+  /** Mean IoU over objects, as PASCAL VOC has no other names; or seconds a step. */
+  readonly of: 'objects' | 'seconds';
   /** Whether equal counts too. Default: no. */
   readonly mayBeEqual?: boolean;
 }
@@ -102,7 +103,7 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
       {
         words: '1×1 alone is the worst',
         pairs: ['1,2', '1,3', '1,4', '1,2,3,4'].map((other) => ['1', other] as const),
-        of: 'all',
+        of: 'objects',
       },
       {
         words: '3×3 is the best single grid beside 1×1',
@@ -110,12 +111,12 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
           ['1,2', '1,3'],
           ['1,4', '1,3'],
         ],
-        of: 'all',
+        of: 'objects',
       },
       {
         words: 'all four are the best',
         pairs: ['1', '1,2', '1,3', '1,4'].map((other) => [other, '1,2,3,4'] as const),
-        of: 'all',
+        of: 'objects',
       },
     ],
   },
@@ -129,9 +130,9 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
       { key: 'both', name: 'both', config: {}, paper: 40.8 },
     ],
     claims: [
-      { words: 'Base < + multi-scale', pairs: [['base', 'multi-scale']], of: 'all' },
-      { words: '+ multi-scale < + matching', pairs: [['multi-scale', 'matching']], of: 'all' },
-      { words: '+ matching ≤ both', pairs: [['matching', 'both']], of: 'all', mayBeEqual: true },
+      { words: 'Base < + multi-scale', pairs: [['base', 'multi-scale']], of: 'objects' },
+      { words: '+ multi-scale < + matching', pairs: [['multi-scale', 'matching']], of: 'objects' },
+      { words: '+ matching ≤ both', pairs: [['matching', 'both']], of: 'objects', mayBeEqual: true },
     ],
   },
   table5: {
@@ -147,7 +148,7 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
       {
         words: '0.6 is the best ratio',
         pairs: ratios.filter(({ key }) => key !== '0.6').map(({ key }) => [key, '0.6'] as const),
-        of: 'all',
+        of: 'objects',
       },
       {
         words: '0.7 and 0.8 are worse than no masking',
@@ -155,7 +156,7 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
           ['0.7', '0'],
           ['0.8', '0'],
         ],
-        of: 'all',
+        of: 'objects',
       },
     ],
   },
@@ -341,7 +342,8 @@ export function judge({ claims }: Experiment, rows: readonly Row[]): Judgement[]
   };
   return claims.map(({ words, pairs, of, mayBeEqual = false }) => {
     const isLower = (a: number, b: number): boolean => (mayBeEqual ? a <= b : a < b);
-    const mean = (key: string): number | null => (of === 'seconds' ? find(key).seconds : (find(key).all?.mean ?? null));
+    const mean = (key: string): number | null =>
+      of === 'seconds' ? find(key).seconds : (find(key).objects?.mean ?? null);
     const keys = [...new Set(pairs.flat())];
     const values = rows
       .filter(({ setting }) => keys.includes(setting.key))
@@ -366,18 +368,18 @@ export function judge({ claims }: Experiment, rows: readonly Row[]): Judgement[]
     }
     const shared = find(keys[0] as string).seeds.filter((seed) => keys.every((key) => find(key).seeds.includes(seed)));
     const ofSeed = (key: string, seed: number): number | undefined => {
-      const { all, seeds } = find(key);
+      const { objects, seeds } = find(key);
       // Without a null in between, values and seeds are in the same order.
-      return all?.values.length === seeds.length ? all.values[seeds.indexOf(seed)] : undefined;
+      return objects?.values.length === seeds.length ? objects.values[seeds.indexOf(seed)] : undefined;
     };
     const came = shared.filter((seed) =>
       pairs.every(([a, b]) => isLower(ofSeed(a, seed) ?? Number.NaN, ofSeed(b, seed) ?? Number.NaN)),
     );
     const isApart = ([a, b]: readonly [string, string]): boolean => {
-      const [low, high] = [find(a).all as Spread, find(b).all as Spread];
+      const [low, high] = [find(a).objects as Spread, find(b).objects as Spread];
       return Math.abs(high.mean - low.mean) > Math.hypot(low.deviation as number, high.deviation as number);
     };
-    const hasDeviations = isWhole && keys.every((key) => find(key).all?.deviation != null);
+    const hasDeviations = isWhole && keys.every((key) => find(key).objects?.deviation != null);
     return {
       words,
       of,

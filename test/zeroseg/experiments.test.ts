@@ -11,9 +11,9 @@ import {
 } from '../../src/zeroseg/experiments.ts';
 import type { TrainingData } from '../../src/zeroseg/trainer.ts';
 
-const score = (all: number | null): RunScore => ({
-  all,
-  objects: 0.1,
+const score = (objects: number | null): RunScore => ({
+  all: 0.1,
+  objects,
   stuff: 0.2,
   accuracy: 0.3,
   groupsUsed: 4,
