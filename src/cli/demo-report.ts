@@ -121,7 +121,7 @@ ${figure(exact, '<b>exact answer</b>')}
   });
   return `<section id="scenes">
 <h2>Scenes it has never seen</h2>
-<p class="hint">The student that comes with the package, after ${facts.shippedSteps.toLocaleString('en')} steps of training. These are simply the first ${findings.scenes.length} scenes of
+<p class="hint">The student that comes with the package; the last of its trainings took ${facts.shippedSteps.toLocaleString('en')} steps. These are simply the first ${findings.scenes.length} scenes of
 the test, good or bad. The exact answer is only used to compare. Colours of segments are numbers, colours of names are below.</p>
 ${legend(findings)}
 <div class="rows">${rows.join('\n')}</div>
