@@ -9,7 +9,7 @@ export interface Interruption {
 }
 
 /** What a shell reports for a program that a signal ended. */
-export const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+export const signalExitCodes = { SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
 
 /**
  * Takes SIGINT (Ctrl-C) and SIGTERM until released. The first only asks to stop; a second SIGINT ends the process as it is,
