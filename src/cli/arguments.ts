@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { firstRepeated } from '../zeroseg/first-repeated.ts';
 
 /** Parsers of option values. Their messages follow "option '--batch <n>' argument 'x' is invalid." */
 
@@ -36,7 +37,7 @@ export function wholeNumbers(text: string): number[] {
     throw new InvalidArgumentError('It must be whole numbers from 1 with commas between, such as 1,2,3,4.');
   }
   const numbers = parts.map(Number);
-  const twice = numbers.find((one, i) => numbers.indexOf(one) !== i);
+  const twice = firstRepeated(numbers);
   if (twice !== undefined) throw new InvalidArgumentError(`It must name each number once; ${twice} comes twice.`);
   return numbers;
 }

@@ -8,6 +8,7 @@ import { findModel, readBytes } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
 import { type ModelInfo, modelInfo, openModel } from '../zeroseg/checkpoint.ts';
 import { dataSets, imagenetClasses, promptTemplates } from '../zeroseg/class-names.ts';
+import { firstRepeated } from '../zeroseg/first-repeated.ts';
 import type { TextTokens } from '../zeroseg/hashed-tokens.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
 import type { ScoringOptions } from '../zeroseg/scoring.ts';
@@ -160,7 +161,7 @@ export async function parseClasses(text: string): Promise<string[]> {
       `--classes: there is no name in ${text === '' ? 'it' : `'${text}'`}; give names such as "dog, sofa, window"`,
     );
   }
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const twice = firstRepeated(names);
   if (twice) throw new UsageError(`--classes: "${twice}" is there twice; ${count(names.length, 'names')} must differ`);
   if (names.length > 65535) throw new UsageError(`--classes: at most 65535 names fit a label map; got ${names.length}`);
   return names;

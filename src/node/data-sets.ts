@@ -2,6 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { cocoLabels, contextLabels } from '../zeroseg/class-names.ts';
+import { firstRepeated } from '../zeroseg/first-repeated.ts';
 import type { Image, LabelMap } from '../zeroseg/image.ts';
 import { systemReason } from './files.ts';
 import { readLabelMap, readPhoto } from './image-files.ts';
@@ -168,8 +169,7 @@ async function readSplit(root: string, folders: readonly string[], split: string
   const ids = text.split(/\r?\n/).map((line) => line.trim());
   const filled = ids.filter((id) => id !== '');
   if (filled.length === 0) throw new DataSetError(path, 'the list of ids is empty');
-  const seen = new Set<string>();
-  const twice = filled.find((id) => seen.size === seen.add(id).size);
+  const twice = firstRepeated(filled);
   if (twice !== undefined) throw new DataSetError(path, `the id ${twice} is listed twice`);
   return filled;
 }

@@ -343,8 +343,7 @@ export function judge({ claims }: Experiment, rows: readonly Row[]): Judgement[]
   };
   return claims.map(({ words, pairs, of, mayBeEqual = false }) => {
     const isLower = (a: number, b: number): boolean => (mayBeEqual ? a <= b : a < b);
-    const mean = (key: string): number | null =>
-      of === 'seconds' ? find(key).seconds : (find(key).objects?.mean ?? null);
+    const mean = (key: string): number | null => (of === 'seconds' ? find(key).seconds : (find(key)[of]?.mean ?? null));
     const keys = [...new Set(pairs.flat())];
     const values = rows
       .filter(({ setting }) => keys.includes(setting.key))
@@ -369,18 +368,18 @@ export function judge({ claims }: Experiment, rows: readonly Row[]): Judgement[]
     }
     const shared = find(keys[0] as string).seeds.filter((seed) => keys.every((key) => find(key).seeds.includes(seed)));
     const ofSeed = (key: string, seed: number): number | undefined => {
-      const { objects, seeds } = find(key);
+      const { [of]: measured, seeds } = find(key);
       // Without a null in between, values and seeds are in the same order.
-      return objects?.values.length === seeds.length ? objects.values[seeds.indexOf(seed)] : undefined;
+      return measured?.values.length === seeds.length ? measured.values[seeds.indexOf(seed)] : undefined;
     };
     const came = shared.filter((seed) =>
       pairs.every(([a, b]) => isLower(ofSeed(a, seed) ?? Number.NaN, ofSeed(b, seed) ?? Number.NaN)),
     );
     const isApart = ([a, b]: readonly [string, string]): boolean => {
-      const [low, high] = [find(a).objects as Spread, find(b).objects as Spread];
+      const [low, high] = [find(a)[of] as Spread, find(b)[of] as Spread];
       return Math.abs(high.mean - low.mean) > Math.hypot(low.deviation as number, high.deviation as number);
     };
-    const hasDeviations = isWhole && keys.every((key) => find(key).objects?.deviation != null);
+    const hasDeviations = isWhole && keys.every((key) => find(key)[of]?.deviation != null);
     return {
       words,
       of,

@@ -32,7 +32,7 @@ const SCENE_SIDE = 128;
 
 /**
  * Side in pixels of the scenes that a student is shown: twice that of its training, as section 11 says, where this is no more than
- * {@link SCENE_SIDE}; else that of its training.
+ * the 128 pixels that they are drawn at; else that of its training.
  *
  * ```ts
  * sceneSide({ image: 64 }); // 128, and so for a student trained at 128

@@ -1,4 +1,5 @@
 import { decode } from 'fast-png';
+import { firstRepeated } from '../first-repeated.ts';
 
 /** Options, an atlas or a name that scenes cannot be made of. */
 export class SceneError extends Error {
@@ -110,7 +111,7 @@ function checkIndex(index: unknown): AtlasIndex {
     throw new SceneError('SceneAtlas.parse: index must give side, columns, styles and classes; atlas.json is damaged');
   }
   const names = (classes as readonly SceneClass[]).map(({ name }) => name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const twice = firstRepeated(names);
   if (twice !== undefined) throw new SceneError(`SceneAtlas.parse: the class ${twice} is in the index twice`);
   return index as AtlasIndex;
 }

@@ -2,7 +2,9 @@
  * Made-up pictures whose every pixel is known: cut-outs of objects over procedural grounds, with label maps that are
  * exact and captions that name what is there. They teach a small teacher words, and score what a student learnt from it.
  */
+
 import { random } from '../../nn/random.ts';
+import { firstRepeated } from '../first-repeated.ts';
 import type { Image, LabelMap } from '../image.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
 import { type Seen, writeCaption } from './caption.ts';
@@ -447,7 +449,7 @@ function chooseNames(
     const some = known.length > 20 ? `${known.slice(0, 8).join(', ')} and ${known.length - 8} more` : known.join(', ');
     throw new SceneError(`SceneMaker: ${option} must be of ${some}; got ${strange}`);
   }
-  const twice = chosen.find((name, i) => chosen.indexOf(name) !== i);
+  const twice = firstRepeated(chosen);
   if (twice !== undefined) throw new SceneError(`SceneMaker: ${option} must be named once each; got ${twice} twice`);
   return chosen;
 }
