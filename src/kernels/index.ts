@@ -33,6 +33,7 @@ export {
 export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts';
 export { linear, type MatmulOptions, matmul } from './matmul.ts';
 export type { MatmulTail } from './matmul-product.ts';
+export { medoids } from './medoids.ts';
 export { type MlpOptions, type MlpWeights, mlp } from './mlp.ts';
 export { patchEmbed, patchify, unpatchify } from './patchify.ts';
 export {

@@ -44,13 +44,14 @@ export interface ZeroSegConfig {
   /**
    * Beyond the paper, for small models and short runs. Weights of the head as N(0, 0.02²), or by Xavier's rule, which does not
    * depend on the width; a factor on the logits of the assignment; whether what the keys of all members share is taken off
-   * them, so that no group is the best for every member; and how many rounds of k-means, begun at the queries, find the groups of
-   * this image (the factor is then one on cosines).
+   * them, so that no group is the best for every member; how many rounds of k-means find the groups of this image (the factor is
+   * then one on cosines); and whether they begin at the queries, or at medoids of the keys.
    */
   readonly seg_init: 'normal' | 'xavier';
   readonly assign_scale: number;
   readonly assign_centre: boolean;
   readonly assign_rounds: number;
+  readonly assign_start: 'queries' | 'medoids';
   /** What the head sees: the kept patches, or all positions with mask tokens in the gaps. */
   readonly seg_input: 'visible' | 'full';
   /** Whether the class token is a member too. */
@@ -109,6 +110,7 @@ export const baseConfig: ZeroSegConfig = {
   assign_scale: 1,
   assign_centre: false,
   assign_rounds: 0,
+  assign_start: 'queries',
   seg_input: 'visible',
   seg_use_cls: false,
   segment_tap: 'post',
@@ -233,6 +235,7 @@ const rules: Readonly<Record<keyof ZeroSegConfig, Rule>> = {
   assign_scale: positive,
   assign_centre: oneOf(true, false),
   assign_rounds: whole(0),
+  assign_start: oneOf('queries', 'medoids'),
   seg_input: oneOf('visible', 'full'),
   seg_use_cls: oneOf(true, false),
   segment_tap: oneOf('post', 'pre'),

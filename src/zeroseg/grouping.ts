@@ -32,11 +32,12 @@ export interface GroupingOptions {
   readonly hard: boolean;
   /**
    * Beyond the paper: a factor on the logits, whether the keys' mean over the members is taken off, and how often queries move
-   * to the members that they win. Default: 1, no, 0.
+   * to the members that they win, and from where. Default: 1, no, 0, from the queries.
    */
   readonly assignScale?: number;
   readonly centreKeys?: boolean;
   readonly rounds?: number;
+  readonly start?: 'queries' | 'medoids';
 }
 
 /** Group tokens look at the members (steps 3 to 5). */
@@ -112,7 +113,7 @@ export class Grouping {
     noise: GroupingNoise,
     trace: Trace,
   ): { x: Tensor; assign: Tensor; softMap: Tensor } {
-    const { dim, tau, hard, assignEps: eps, assignScale = 1, centreKeys = false, rounds = 0 } = this.#options;
+    const { dim, tau, hard, assignEps: eps, assignScale = 1, centreKeys = false, rounds = 0, start = 'queries' } = this.#options;
     const x = this.norm_x.forward(members);
     const projected = this.norm_post_tokens.forward(this.mlp_inter.forward(this.norm_tokens.forward(tokens)));
     trace('projected_tokens', projected);
@@ -122,8 +123,8 @@ export class Grouping {
     const keys = centreKeys ? sub(given, mean(given, { axes: 1, keepDims: true })) : given;
     const asked = this.assign.q_proj.forward(q);
     const { queries, logits } =
-      rounds > 0
-        ? moveQueries(asked, keys, { scale: assignScale, rounds })
+      rounds > 0 || start === 'medoids'
+        ? moveQueries(asked, keys, { scale: assignScale, rounds, start })
         : // Scaling the few queries instead of the logits: [B, G, D] is smaller than [B, G, N].
           { queries: q, logits: matmul(scale(asked, assignScale * dim ** -0.5), keys, { transposeB: true }) };
     trace('assign_logits', logits);

@@ -1,8 +1,10 @@
+import { takeRows } from '../kernels/gather.ts';
 import { l2Normalize } from '../kernels/layer-norm.ts';
 import { matmul } from '../kernels/matmul.ts';
+import { medoids } from '../kernels/medoids.ts';
 import { scale } from '../kernels/pointwise.ts';
 import { softmax } from '../kernels/softmax.ts';
-import { straightThrough } from '../kernels/stop-gradient.ts';
+import { stopGradient, straightThrough } from '../kernels/stop-gradient.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -10,6 +12,11 @@ export interface MoveOptions {
   /** The factor on cosines: the larger, the harder queries win. */
   readonly scale: number;
   readonly rounds: number;
+  /**
+   * Where the first round begins: at the queries, or at as many keys of the image, its {@link medoids}; the queries then only say
+   * how many. Default: `'queries'`.
+   */
+  readonly start?: 'queries' | 'medoids';
 }
 
 /** What {@link moveQueries} found. */
@@ -30,9 +37,12 @@ export interface MovedQueries {
  * part of the paper; Slot Attention (Locatello et al. 2020, https://arxiv.org/abs/2006.15055) and kMaX-DeepLab (Yu et al. 2022,
  * https://arxiv.org/abs/2207.04044) find groups likewise.
  *
+ * Begun at learnt queries, k-means often leaves small things with what surrounds them: no query starts near. `start: 'medoids'` begins
+ * at the image's own keys instead, spread over all that it holds.
+ *
  * Gradients pass through the last round only: what the rounds before it arrive at is taken for a fixed point (Chang et al. 2022,
  * https://arxiv.org/abs/2207.00787). Through all of them they grow by up to the factor in each, and training stalls. To the queries
- * that were given they go straight through (Jia et al. 2022, https://arxiv.org/abs/2210.08990).
+ * that were given they go straight through (Jia et al. 2022, https://arxiv.org/abs/2210.08990); medoids are constants.
  *
  * ```ts
  * const { queries, logits } = moveQueries(q, k, { scale: 16, rounds: 3 }); // [B, G, D], [B, G, N]
@@ -40,8 +50,12 @@ export interface MovedQueries {
  *
  * @throws ShapeError unless `queries` is `[B, G, D]` and `keys` `[B, N, D]`.
  */
-export function moveQueries(queries: Tensor, keys: Tensor, { scale: factor, rounds }: MoveOptions): MovedQueries {
-  const [batch, , width] = queries.shape;
+export function moveQueries(
+  queries: Tensor,
+  keys: Tensor,
+  { scale: factor, rounds, start = 'queries' }: MoveOptions,
+): MovedQueries {
+  const [batch, groups, width] = queries.shape;
   if (queries.shape.length !== 3 || keys.shape.length !== 3 || keys.shape[0] !== batch || keys.shape[2] !== width) {
     const shapes = { queries: queries.shape, keys: keys.shape };
     throw new ShapeError('moveQueries', 'queries must be [B, G, D] and keys [B, N, D]', shapes);
@@ -49,9 +63,18 @@ export function moveQueries(queries: Tensor, keys: Tensor, { scale: factor, roun
   const directions = l2Normalize(keys);
   const cosines = (q: Tensor) => scale(matmul(q, directions, { transposeB: true }), factor);
   const moved = (q: Tensor) => l2Normalize(matmul(softmax(cosines(q), 1), directions));
-  const given = l2Normalize(queries);
-  let q = given;
-  for (let round = 1; round < rounds; round++) q = moved(q);
-  if (rounds > 0) q = moved(straightThrough(q, given));
+  let q: Tensor;
+  if (start === 'medoids') {
+    const all = stopGradient(directions);
+    q = takeRows(all, medoids(matmul(all, all, { transposeB: true }), groups as number));
+    for (let round = 1; round < rounds; round++) q = moved(q);
+    q = stopGradient(q);
+  } else {
+    const given = l2Normalize(queries);
+    q = given;
+    for (let round = 1; round < rounds; round++) q = moved(q);
+    if (rounds > 0) q = straightThrough(q, given);
+  }
+  if (rounds > 0) q = moved(q);
   return { queries: scale(q, Math.sqrt(width as number)), logits: cosines(q) };
 }

@@ -29,6 +29,7 @@ export interface StageOptions {
   readonly assignScale?: number;
   readonly centreKeys?: boolean;
   readonly rounds?: number;
+  readonly start?: 'queries' | 'medoids';
 }
 
 /** Tokens of the stage before, brought to the number of this stage's tokens (section 6.1). */
@@ -82,6 +83,7 @@ export class Stage {
         assignScale: options.assignScale ?? 1,
         centreKeys: options.centreKeys ?? false,
         rounds: options.rounds ?? 0,
+        start: options.start ?? 'queries',
       });
     }
   }
@@ -185,6 +187,7 @@ export class SegmentationHead {
       assignScale: config.assign_scale,
       centreKeys: config.assign_centre,
       rounds: config.assign_rounds,
+      start: config.assign_start,
     };
     this.stages = config.seg_depths.map((_, i) => new Stage(weights.in('stages').in(i), options, i));
     this.norm = new LayerNorm(weights.in('norm'), dim, eps);

@@ -101,6 +101,84 @@ it('parts what the queries as given would leave together', async () => {
   expect(await winners(3)).toEqual([0, 0, 1, 1]);
 });
 
+/**
+ * As above, from medoids: they, and where the rounds before the last arrive, are found once, for the inputs of the first call. The
+ * given queries only say how many.
+ */
+function fromMedoids(rounds: number, wanted: 'queries' | 'logits') {
+  const firstCalls = new WeakMap<OpCase, Float64Array[][]>();
+  return ([queries, keys]: readonly Ref[], of: OpCase): Ref => {
+    const [batch = 0, groups = 0, width = 0] = (queries as Ref).shape;
+    const members = (keys as Ref).shape[1] as number;
+    const images = Array.from({ length: batch }, (_, b) => rowsOf(keys as Ref, b));
+    const arrived = firstCalls.get(of) ?? images.map((k) => repeated(rounds - 1, medoidRows(k, groups), k));
+    firstCalls.set(of, arrived);
+    const found = arrived.map((q, b) => repeated(Math.min(rounds, 1), q, images[b] as Float64Array[]));
+    const out = found.flatMap((q, b) =>
+      wanted === 'logits'
+        ? cosines(q, images[b] as Float64Array[]).flat()
+        : q.flatMap((row) => [...row].map((value) => Math.sqrt(width) * value)),
+    );
+    return ref(wanted === 'logits' ? [batch, groups, members] : [batch, groups, width], out);
+  };
+}
+
+function repeated(rounds: number, q: Float64Array[], k: Float64Array[]): Float64Array[] {
+  let result = q;
+  for (let round = 0; round < rounds; round++) result = moved(result, k);
+  return result;
+}
+
+/** The build phase of k-medoids, by its definition. */
+function medoidRows(k: Float64Array[], count: number): Float64Array[] {
+  const similarity = k.map((a) => k.map((b) => a.reduce((sum, value, c) => sum + value * (b[c] as number), 0)));
+  const chosen: number[] = [];
+  while (chosen.length < count) {
+    const totals = k.map((_, m) =>
+      similarity.reduce((sum, row) => sum + Math.max(...[...chosen, m].map((one) => row[one] as number)), 0),
+    );
+    chosen.push(totals.indexOf(Math.max(...totals)));
+  }
+  return chosen.map((m) => k[m] as Float64Array);
+}
+
+for (const rounds of [0, 1, 3]) {
+  for (const wanted of ['queries', 'logits'] as const) {
+    checkOp(
+      `moveQueries from medoids, ${rounds} rounds, ${wanted}`,
+      (queries, keys) => moveQueries(queries, keys, { scale: FACTOR, rounds, start: 'medoids' })[wanted],
+      {
+        reference: fromMedoids(rounds, wanted),
+        cases: [
+          [
+            [1, 2, 4],
+            [1, 3, 4],
+          ],
+          [
+            [3, 5, 12],
+            [3, 33, 12],
+          ],
+        ],
+        tolerance: { forward: 1e-5, gradient: 2e-4 },
+      },
+    );
+  }
+}
+
+it('finds what is small where the queries as given do not', async () => {
+  // Ten keys in a fan, and one across: all queries lie in the fan.
+  const fan = Array.from({ length: 10 }, (_, i) => [Math.cos(i / 12), Math.sin(i / 12)]).flat();
+  const keys = tensor(device.current, Float32Array.from([...fan, -0.6, 0.8]), [1, 11, 2]);
+  const queries = tensor(device.current, Float32Array.from([1, 0, 0.9, 0.3]), [1, 2, 2]);
+  const alone = async (start: 'queries' | 'medoids'): Promise<boolean> => {
+    const logits = await read(moveQueries(queries, keys, { scale: 8, rounds: 3, start }).logits);
+    const winner = (n: number): boolean => (logits[11 + n] as number) > (logits[n] as number);
+    return Array.from({ length: 10 }, (_, n) => n).every((n) => winner(n) !== winner(10));
+  };
+  expect(await alone('queries')).toBe(false);
+  expect(await alone('medoids')).toBe(true);
+});
+
 it('says which shapes do not fit', () => {
   const of = (...shape: number[]) => tensor(device.current, new Float32Array(shape.reduce((a, b) => a * b)), shape);
   expect(() => moveQueries(of(1, 2, 4), of(1, 3, 5), { scale: 1, rounds: 1 })).toThrow(/moveQueries.*keys/s);
