@@ -113,7 +113,16 @@ export class Grouping {
     noise: GroupingNoise,
     trace: Trace,
   ): { x: Tensor; assign: Tensor; softMap: Tensor } {
-    const { dim, tau, hard, assignEps: eps, assignScale = 1, centreKeys = false, rounds = 0, start = 'queries' } = this.#options;
+    const {
+      dim,
+      tau,
+      hard,
+      assignEps: eps,
+      assignScale = 1,
+      centreKeys = false,
+      rounds = 0,
+      start = 'queries',
+    } = this.#options;
     const x = this.norm_x.forward(members);
     const projected = this.norm_post_tokens.forward(this.mlp_inter.forward(this.norm_tokens.forward(tokens)));
     trace('projected_tokens', projected);
