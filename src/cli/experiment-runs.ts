@@ -7,7 +7,7 @@ import type { Metrics } from '../node/run-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import type { RunScore } from '../zeroseg/experiments.ts';
-import type { SceneOptions } from '../zeroseg/scenes/scene.ts';
+import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
 import type { TrainSettings } from '../zeroseg/train-settings.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */

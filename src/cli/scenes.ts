@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { loadAtlas, writeScenes } from '../node/scene-folder.ts';
-import { SceneMaker, scenePresets } from '../zeroseg/scenes/scene.ts';
+import { SceneMaker } from '../zeroseg/scenes/scene.ts';
+import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import { numberAtLeast, oneOf, wholeNumber } from './arguments.ts';
 import type { Context } from './context.ts';
 import { Interrupted } from './errors.ts';

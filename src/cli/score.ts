@@ -11,7 +11,8 @@ import {
   sceneScore,
   scoreScenes,
 } from '../zeroseg/scene-scores.ts';
-import { SceneMaker, scenePresets } from '../zeroseg/scenes/scene.ts';
+import { SceneMaker } from '../zeroseg/scenes/scene.ts';
+import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import type { ScoringOptions } from '../zeroseg/scoring.ts';
 import { sceneSide } from '../zeroseg/student-view.ts';
 import type { TemplateSet } from '../zeroseg/vocabulary.ts';

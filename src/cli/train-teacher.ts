@@ -29,7 +29,8 @@ import {
   teacherConfigs,
   textVocabulary,
 } from '../zeroseg/clip-trainer.ts';
-import { SceneMaker, type SceneOptions, scenePresets } from '../zeroseg/scenes/scene.ts';
+import { SceneMaker } from '../zeroseg/scenes/scene.ts';
+import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import { Teacher } from '../zeroseg/teacher.ts';
 import { Tokenizer } from '../zeroseg/tokenizer.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';

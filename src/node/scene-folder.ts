@@ -8,7 +8,8 @@ import type { DataSetDefinition } from '../zeroseg/class-names.ts';
 import type { LabelMap } from '../zeroseg/image.ts';
 import { pascalPalette } from '../zeroseg/palette.ts';
 import { SceneAtlas } from '../zeroseg/scenes/atlas.ts';
-import type { SceneMaker, SceneOptions } from '../zeroseg/scenes/scene.ts';
+import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
+import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
 import { FileError, readJson, systemReason } from './files.ts';
 
 /** The atlas in the package: two folders up both from src and from dist. */

@@ -65,14 +65,8 @@ export {
   scoreScenes,
 } from './scene-scores.ts';
 export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
-export {
-  type Scene,
-  SceneMaker,
-  type SceneObject,
-  type SceneOptions,
-  scenePresets,
-  stuffNames,
-} from './scenes/scene.ts';
+export { type Scene, SceneMaker, type SceneObject } from './scenes/scene.ts';
+export { type SceneOptions, scenePresets, stuffNames } from './scenes/scene-options.ts';
 export { classAffinity, type ScoringOptions } from './scoring.ts';
 export type {
   Segmentation,

@@ -5,7 +5,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { vocDataSet } from '../../src/node/data-sets.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition, writeScenes } from '../../src/node/scene-folder.ts';
 import { plural } from '../../src/zeroseg/scenes/caption.ts';
-import { SceneMaker, scenePresets, stuffNames } from '../../src/zeroseg/scenes/scene.ts';
+import { SceneMaker } from '../../src/zeroseg/scenes/scene.ts';
+import { scenePresets, stuffNames } from '../../src/zeroseg/scenes/scene-options.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-scenes-'));
 afterAll(() => rm(base, { recursive: true }));

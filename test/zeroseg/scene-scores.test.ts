@@ -4,7 +4,8 @@ import { tinyConfig } from '../../src/zeroseg/config.ts';
 import { ZeroSeg } from '../../src/zeroseg/model.ts';
 import { randomClips, randomClipVision } from '../../src/zeroseg/random-clip.ts';
 import { scoreScenes } from '../../src/zeroseg/scene-scores.ts';
-import { SceneMaker, scenePresets } from '../../src/zeroseg/scenes/scene.ts';
+import { SceneMaker } from '../../src/zeroseg/scenes/scene.ts';
+import { scenePresets } from '../../src/zeroseg/scenes/scene-options.ts';
 import { Segmenter } from '../../src/zeroseg/segmenter.ts';
 import {
   groupUse,

@@ -1,6 +1,8 @@
 /** A cut-out ready to be drawn at any size: smaller versions of it, its extent, its colour. */
 import type { Colour } from '../palette.ts';
 import { colourName } from './colour.ts';
+import type { ColourMatrix } from './colour-matrix.ts';
+import type { Layer } from './layer.ts';
 
 /** RGBA with transparency multiplied in, and a border of one clear pixel: `[side + 2, side + 2, 4]`. */
 interface Level {
@@ -19,25 +21,6 @@ export interface Placement {
   readonly turn: number;
   /** Mirrored left to right, before it is turned. */
   readonly flipped: boolean;
-}
-
-/** `[3, 4]`: rows for red, green and blue; columns for red, green, blue, and what is added (0..255). */
-export type ColourMatrix = readonly [
-  ...[redOfRed: number, redOfGreen: number, redOfBlue: number, red: number],
-  ...[greenOfRed: number, greenOfGreen: number, greenOfBlue: number, green: number],
-  ...[blueOfRed: number, blueOfGreen: number, blueOfBlue: number, blue: number],
-];
-
-/** Pixels of one drawn object, as large as the picture; those outside of the box are stale. */
-export interface Layer {
-  /** RGBA, 0..255, transparency multiplied in. */
-  readonly data: Float32Array;
-  readonly size: number;
-  left: number;
-  top: number;
-  /** Not included. */
-  right: number;
-  bottom: number;
 }
 
 /** Sizes of the smaller versions, from one to the next: at most 19 % too coarse or too fine for any scale. */
