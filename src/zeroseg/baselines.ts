@@ -3,6 +3,7 @@ import { random } from '../nn/random.ts';
 import { type LabelMap, PixelError, resizeBilinear } from './image.ts';
 import { indexOfMaximum } from './scoring.ts';
 import { pixelSegments } from './segmenter.ts';
+import { unitRows } from './unit-rows.ts';
 
 /** What {@link kMeans} found. */
 export interface Clusters {
@@ -89,18 +90,6 @@ export function meanRows(
     for (let i = 0; i < width; i++) sums[c * width + i]! += rows[row * width + i]!;
   }
   return sums.map((sum, at) => sum / (many[Math.floor(at / width)]! || 1));
-}
-
-/** The rows as unit vectors; a row of zeros stays one. */
-export function unitRows(rows: ArrayLike<number>, width: number): Float32Array {
-  const out = Float32Array.from(rows);
-  for (let at = 0; at < out.length; at += width) {
-    let sum = 0;
-    for (let i = 0; i < width; i++) sum += out[at + i]! ** 2;
-    const length = Math.sqrt(sum) || 1;
-    for (let i = 0; i < width; i++) out[at + i]! /= length;
-  }
-  return out;
 }
 
 /** Cosines of `features` `[n, width]` with `text` `[K, width]`, class by class: `[K, n]`. */

@@ -13,7 +13,6 @@ import {
   meanRows,
   nearestNames,
   type PatchGrid,
-  unitRows,
 } from './baselines.ts';
 import type { ClipVision } from './clip.ts';
 import { clipMean, clipStd, type Image, PixelError, toTensor } from './image.ts';
@@ -31,6 +30,7 @@ import {
   studentLabels,
 } from './student-view.ts';
 import { Teacher } from './teacher.ts';
+import { unitRows } from './unit-rows.ts';
 import { teacherViews } from './views.ts';
 
 /** Mean IoU over objects and over stuff, and the share of pixels that are right, each in 0..1; null where nothing occurs. */

@@ -1,3 +1,5 @@
+import { lengthOf } from './unit-rows.ts';
+
 /** How segments are scored against class names (section 11.3). */
 export interface ScoringOptions {
   /** λ: the factor on cosines; `min(exp(logit_scale), 100)` of the teacher. */
@@ -23,9 +25,9 @@ export function classAffinity(
   const width = global.length;
   const count = segments.length / width;
   const classes = text.length / width;
-  const lengths = rowLengths(text, width);
+  const lengths = Array.from({ length: classes }, (_, c) => lengthOf(text.subarray(c * width, (c + 1) * width)));
   const cosines = (x: Float32Array, at: number): Float64Array => {
-    const length = Math.hypot(...x.subarray(at, at + width)) || 1;
+    const length = lengthOf(x.subarray(at, at + width));
     const out = new Float64Array(classes);
     for (let c = 0; c < classes; c++) {
       let dot = 0;
@@ -100,12 +102,4 @@ function softmax(sim: Float64Array, scale: number, keep: (c: number) => boolean)
   }
   for (let c = 0; c < sim.length; c++) out[c] = (out[c] as number) / sum;
   return out;
-}
-
-function rowLengths(rows: Float32Array, width: number): Float64Array {
-  return Float64Array.from({ length: rows.length / width }, (_, r) => {
-    let sum = 0;
-    for (let i = 0; i < width; i++) sum += (rows[r * width + i] as number) ** 2;
-    return Math.sqrt(sum) || 1;
-  });
 }

@@ -6,6 +6,7 @@ import { promptTemplates } from './class-names.ts';
 import { type ClipText, endPosition } from './clip.ts';
 import type { TextTokens } from './hashed-tokens.ts';
 import type { Vocabulary } from './segmenter.ts';
+import { lengthOf } from './unit-rows.ts';
 
 /** Sets of sentences that class names are put into: see `promptTemplates`. */
 export type TemplateSet = keyof typeof promptTemplates;
@@ -130,17 +131,11 @@ export function ensemble(
     const mean = new Float64Array(width);
     for (let t = 0; t < templates; t++) {
       const feature = features.subarray((n * templates + t) * width, (n * templates + t + 1) * width);
-      const length = meanFirst ? 1 : norm(feature);
+      const length = meanFirst ? 1 : lengthOf(feature);
       for (let i = 0; i < width; i++) mean[i] = (mean[i] as number) + (feature[i] as number) / length;
     }
-    const length = norm(mean);
+    const length = lengthOf(mean);
     for (let i = 0; i < width; i++) out[n * width + i] = (mean[i] as number) / length;
   }
   return out;
-}
-
-function norm(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
-  return Math.sqrt(sum) || 1;
 }
