@@ -173,6 +173,7 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
       { key: 'weights', name: '+ weights', config: { w_compose: 0 } },
       { key: 'compose', name: '+ composition', config: { w_compose: 8 } },
       { key: 'root', name: '+ root of areas', config: { w_compose: 8, compose_by: 'root' } },
+      { key: 'medoids', name: '+ medoids', config: { w_compose: 8, compose_by: 'root', assign_start: 'medoids' } },
     ],
     claims: [],
   },
