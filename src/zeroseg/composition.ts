@@ -1,4 +1,4 @@
-import { permute } from '../kernels/layout.ts';
+import { permute, slice } from '../kernels/layout.ts';
 import { unshuffle } from '../kernels/masking.ts';
 import { matmul } from '../kernels/matmul.ts';
 import { addScalar, clamp, div, mul, sqrt, square, sub } from '../kernels/pointwise.ts';
@@ -9,14 +9,16 @@ import { type Tensor, tensor } from '../tensor/tensor.ts';
 
 /** What {@link composition} compares, and where it lies. */
 export interface CompositionInputs {
-  /** Assignments of the two stages as they were made, `[B, G1, n]` and `[B, G2, G1]`. */
+  /** Assignments of the two stages as they were made, `[B, G1, n]` and `[B, G2, G1]`; with a class token, `[B, G1, 1 + n]`. */
   readonly assigns: readonly Tensor[];
+  /** Whether the first member is a class token, which is nowhere in the image. Default: no. */
+  readonly hasClassToken?: boolean;
   /** Segments g `[B, G2, C]`. */
   readonly segments: Tensor;
   /** Teacher features `[B, V, C]`, in the order of the grids. */
   readonly views: Tensor;
-  /** Puts the n kept patches back among all N, u32 `[B, N]`. */
-  readonly idsRestore: Tensor;
+  /** Puts the n kept patches back among all N, u32 `[B, N]`. Left out where the members are all patches, in their places. */
+  readonly idsRestore?: Tensor | undefined;
   /** Sides of the view grids. */
   readonly grids: readonly number[];
   /** By what the segments of a view count: their area (the default), or its root. */
@@ -45,15 +47,17 @@ export interface CompositionInputs {
  * composition({ assigns, segments, views, idsRestore, grids: [1, 2, 3, 4] }); // a scalar
  * ```
  */
-export function composition({ assigns, segments, views, idsRestore, grids, by = 'area' }: CompositionInputs): Tensor {
+export function composition(inputs: CompositionInputs): Tensor {
+  const { assigns, segments, views, idsRestore, grids, by = 'area', hasClassToken = false } = inputs;
   return label('loss.compose', () => {
     const { device } = segments;
     const [first, second] = assigns as [Tensor, Tensor];
     const groups = segments.shape[1] as number;
-    const patches = idsRestore.shape[1] as number;
     // [B, n, G2], then [B, N, G2] with zeros where a patch is masked.
-    const members = permute(matmul(second, first), [0, 2, 1]);
-    const placed = unshuffle(members, fill(device, [1, 1, groups], 0), idsRestore);
+    const all = permute(matmul(second, first), [0, 2, 1]);
+    const members = hasClassToken ? slice(all, 1, 1, all.shape[1] as number) : all;
+    const placed = idsRestore ? unshuffle(members, fill(device, [1, 1, groups], 0), idsRestore) : members;
+    const patches = placed.shape[1] as number;
     const cover = viewCover(grids, Math.round(Math.sqrt(patches)));
     const covered = matmul(tensor(device, cover, [1, cover.length / patches, patches]), placed);
     const kept = sum(covered, { axes: 2, keepDims: true });

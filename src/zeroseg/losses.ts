@@ -74,7 +74,8 @@ export function losses(
         assigns: assigns.map((assign) => cast(assign, 'f32')),
         segments: unit(segments),
         views: targets,
-        idsRestore,
+        hasClassToken: config.seg_use_cls,
+        idsRestore: config.seg_input === 'visible' ? idsRestore : undefined,
         grids: config.grids,
         by: config.compose_by,
       })

@@ -1,26 +1,40 @@
 import { expect, it } from 'vitest';
+import { freeParameters, newWeights } from '../../src/nn/module.ts';
+import { readAll } from '../../src/tensor/read.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { composition, viewCover } from '../../src/zeroseg/composition.ts';
+import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../src/zeroseg/config.ts';
+import { ZeroSeg } from '../../src/zeroseg/model.ts';
 import { gridBoxes } from '../../src/zeroseg/views.ts';
 import { checkOp, type OpCase, type Ref, ref } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
 
 /** Place p of image b holds the kept row `(5 p + b) mod N`, if that is below n: 5 and the N of the cases have no common divisor. */
 const places = (batch: number, patches: number) =>
   Uint32Array.from({ length: batch * patches }, (_, i) => (5 * (i % patches) + Math.floor(i / patches)) % patches);
 
-function reference(grids: readonly number[], patches: number, by: 'area' | 'root') {
+interface Members {
+  readonly by?: 'area' | 'root';
+  /** Kept rows in the order of `places`, all in their own; and how many rows come before them. */
+  readonly isShuffled?: boolean;
+  readonly before?: number;
+}
+
+function reference(grids: readonly number[], patches: number, { by = 'area', isShuffled = true, before = 0 }: Members) {
   const side = Math.sqrt(patches);
   return ([first, second, segments, views]: readonly Ref[]): Ref => {
     const [batch = 0, middle = 0, kept = 0] = (first as Ref).shape;
     const [, groups = 0, width = 0] = (segments as Ref).shape;
     const boxes = grids.flatMap((k) => gridBoxes(k, [k]).map((box) => box.map((at) => (at * side) / k)));
-    const ids = places(batch, patches);
+    const ids = isShuffled
+      ? places(batch, patches)
+      : Uint32Array.from({ length: batch * patches }, (_, i) => i % patches);
     let [loss, weights] = [0, 0];
     for (let b = 0; b < batch; b++) {
       boxes.forEach(([x0 = 0, y0 = 0, x1 = 0, y1 = 0], j) => {
         const mass = new Float64Array(groups);
         for (let p = 0; p < patches; p++) {
-          const row = ids[b * patches + p] as number;
+          const row = before + (ids[b * patches + p] as number);
           if (row >= kept) continue;
           const [x, y] = [p % side, Math.floor(p / side)];
           const inside =
@@ -103,7 +117,7 @@ for (const [grids, patches, shapes] of [
           ]),
         }),
       {
-        reference: reference(grids, patches, by),
+        reference: reference(grids, patches, { by }),
         cases: [shapes],
         values,
         constant: [3],
@@ -111,6 +125,28 @@ for (const [grids, patches, shapes] of [
       },
     );
   }
+}
+
+for (const before of [0, 1]) {
+  checkOp(
+    `composition of all patches in their places, ${before} rows before them`,
+    (first, second, segments, views) =>
+      composition({ assigns: [first, second], segments, views, grids: [1, 2], hasClassToken: before === 1 }),
+    {
+      reference: reference([1, 2], 16, { isShuffled: false, before }),
+      cases: [
+        [
+          [2, 4, 16 + before],
+          [2, 3, 4],
+          [2, 3, 5],
+          [2, 5, 5],
+        ],
+      ],
+      values,
+      constant: [3],
+      tolerance: { forward: 2e-6, gradient: 5e-5 },
+    },
+  );
 }
 
 it('shares every patch among the views of a grid', () => {
@@ -125,3 +161,44 @@ it('shares every patch among the views of a grid', () => {
     0, 0, 0.333, 1, 1, 0.333, 0, 0,
   ]);
 });
+
+const device = useDevice();
+
+// Of 16 patches, 5 i mod 16 is the rank of place i among the masking noise: what `places` says.
+for (const [words, changes, members] of [
+  ['the kept patches', {}, {}],
+  ['the kept patches, by the root', { compose_by: 'root' }, { by: 'root' }],
+  ['all places', { seg_input: 'full' }, { isShuffled: false }],
+  ['a class token and all places', { seg_input: 'full', seg_use_cls: true }, { isShuffled: false, before: 1 }],
+  ['no masking', { mask_ratio: 0 }, {}],
+] as const satisfies readonly (readonly [string, Partial<ZeroSegConfig>, Members])[]) {
+  it(`in the model: ${words}`, async () => {
+    const [image, patches, views] = [32, 16, 5];
+    const sizes = { image, grids: [1, 2], dim: 32, depth: 1, dec_depth: 1, mask_ratio: 0.3, w_compose: 1 };
+    const config = resolveConfig({ ...sizes, ...changes }, tinyConfig);
+    const model = new ZeroSeg(newWeights(device.current, 3), config);
+    const wave = (count: number, step: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(step * i));
+    const targets = wave(views * config.clip_dim, 0.7);
+    const { assigns, segments, compose } = model.forward({
+      image: tensor(device.current, wave(3 * image * image, 0.3), [1, 3, image, image]),
+      views: tensor(device.current, targets, [1, views, config.clip_dim]),
+      maskNoise: tensor(
+        device.current,
+        Float32Array.from(places(1, patches), (rank) => rank / patches),
+        [1, patches],
+      ),
+      noises: [undefined, undefined],
+    });
+    const given = [...assigns, segments];
+    const [found, ...values] = await readAll([compose, ...given]);
+    freeParameters(model);
+    const inputs = values.map((data, i) => ref(given[i]!.shape, Array.from(data as Float32Array)));
+    const wanted = reference(
+      config.grids,
+      patches,
+      members,
+    )([...inputs, ref([1, views, config.clip_dim], [...targets])]);
+    expect(wanted.data[0]).toBeGreaterThan(0.1);
+    expect((found as Float32Array)[0]).toBeCloseTo(wanted.data[0] as number, 5);
+  });
+}
