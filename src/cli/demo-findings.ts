@@ -111,7 +111,7 @@ export async function demoFindings(device: Device, options: FindingsOptions): Pr
   const scenes = Array.from({ length: shown }, (_, i) => maker.scene(seed, i));
   const views = new Map<keyof Students, StudentView[]>();
   for (const key of order) {
-    using student = await SceneStudent.create(device, students[key]);
+    using student = await SceneStudent.create(device, students[key], maker.options.size);
     const seen: StudentView[] = [];
     for (const { image } of scenes) seen.push(await student.look(image));
     views.set(key, seen);

@@ -1,4 +1,5 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
+import type { ModelInfo } from '../zeroseg/checkpoint.ts';
 import type { Baseline, SceneScore, SceneScores, StudentScore } from '../zeroseg/scene-scores.ts';
 import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
@@ -17,7 +18,7 @@ export interface DemoFacts {
   readonly learnt: number;
   /** Of the whole demo. */
   readonly seconds: number;
-  readonly shippedSteps: number;
+  readonly shipped: Pick<ModelInfo, 'step' | 'config'>;
   /** Whether the fresh student's encoder began as the teacher's image tower. */
   readonly isFromTeacher: boolean;
 }
@@ -81,10 +82,10 @@ ${tile(percent(crops.objects), 'is what its own teacher reaches by looking at si
 </header>`;
 }
 
-function how({ findings, training, words }: DemoReport): string {
+function how({ findings, facts, words }: DemoReport): string {
   const { explained, scenes } = findings;
   const shown = scenes[explained.index] as ShownScene;
-  const { patch, group_tokens, output_groups, mask_ratio } = training.model.config;
+  const { patch, group_tokens, output_groups, mask_ratio } = facts.shipped.config;
   const { grid, row, col } = explained.place;
   const some = [...new Set([explained.name, ...explained.names, ...words])].filter((word) => word !== '').slice(0, 9);
   const more = words.length > some.length ? `<span class="chip">… ${words.length - some.length} more</span>` : '';
@@ -121,7 +122,7 @@ ${figure(exact, '<b>exact answer</b>')}
   });
   return `<section id="scenes">
 <h2>Scenes it has never seen</h2>
-<p class="hint">The student that comes with the package; the last of its trainings took ${facts.shippedSteps.toLocaleString('en')} steps. These are simply the first ${findings.scenes.length} scenes of
+<p class="hint">The student that comes with the package; the last of its trainings took ${facts.shipped.step.toLocaleString('en')} steps. These are simply the first ${findings.scenes.length} scenes of
 the test, good or bad. The exact answer is only used to compare. Colours of segments are numbers, colours of names are below.</p>
 ${legend(findings)}
 <div class="rows">${rows.join('\n')}</div>

@@ -45,7 +45,7 @@ export interface DemoTrainingOptions {
   /** How many steps, or how many seconds there are for them. */
   readonly steps?: number | undefined;
   readonly seconds: number;
-  /** Scenes to watch, how many times, and how they are named. */
+  /** Scenes to watch, all of one size, how many times, and how they are named. */
   readonly watched: readonly Scene[];
   readonly probes: number;
   readonly vocabulary: Vocabulary;
@@ -76,7 +76,8 @@ export async function trainDemo(device: Device, options: DemoTrainingOptions): P
   const { config, settings: first } = await chosen(stepLimits.least);
   const data = cachedData(cache, config.image);
   const watched = (student: SceneStudent, step: number) => probe(student, step, options);
-  const times = await rehearse(device, new ZeroSeg(options.weights(), config), data, first, (student) =>
+  const size = options.watched[0]?.image.width;
+  const times = await rehearse(device, new ZeroSeg(options.weights(), config), data, first, size, (student) =>
     watched(student, 0),
   );
 
@@ -85,7 +86,7 @@ export async function trainDemo(device: Device, options: DemoTrainingOptions): P
   const fitting = Math.floor((SAFETY * left - (many + 1) * times.probe) / times.step);
   const { settings } = await chosen(options.steps ?? Math.max(stepLimits.least, Math.min(stepLimits.most, fitting)));
   using trainer = await Trainer.create(device, model, data, settings, { watch: 0 });
-  using student = await SceneStudent.create(device, model);
+  using student = await SceneStudent.create(device, model, size);
   options.planned({ steps: trainer.steps, stepSeconds: times.step, settings });
   const probes = [await watched(student, 0)];
   const steps: StepReport[] = [];
@@ -104,6 +105,7 @@ async function rehearse(
   model: ZeroSeg,
   data: ReturnType<typeof cachedData>,
   settings: TrainSettings,
+  size: number | undefined,
   look: (student: SceneStudent) => Promise<Probe>,
 ): Promise<{ step: number; probe: number }> {
   using trainer = await Trainer.create(device, model, data, settings, { watch: 0 });
@@ -112,7 +114,7 @@ async function rehearse(
     if (report.step > UNCOUNTED) seconds.push(report.seconds);
     if (report.step === REHEARSED) trainer.stop();
   }
-  using student = await SceneStudent.create(device, model);
+  using student = await SceneStudent.create(device, model, size);
   const began = performance.now();
   await look(student);
   const middle = seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)] as number;

@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
@@ -21,14 +21,13 @@ import { type SceneScores, scoreScenes } from '../zeroseg/scene-scores.ts';
 import { type Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
-import { sceneSide } from '../zeroseg/student-view.ts';
 import { defaultGrids, viewCount } from '../zeroseg/views.ts';
 import { oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { demoFindings, type Students } from './demo-findings.ts';
 import { demoPage } from './demo-report.ts';
 import { type DemoTraining, stepLimits, trainDemo } from './demo-training.ts';
-import { Interrupted } from './errors.ts';
+import { Interrupted, UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
 import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
 import { parseNames } from './scenes.ts';
@@ -60,6 +59,8 @@ const CLASSES = 40;
 const WATCHED_SEED = 400_000_000;
 /** Side of the scenes that are learnt from: the student's own. */
 const LEARNT_SIZE = 64;
+/** Side of the scenes that students are watched, shown and scored on. */
+const SHOWN_SIZE = 128;
 /** Of the student's training, for 256 scenes a step. */
 const BASE_RATE = 0.02;
 const scoring = { scoring: 'softmax', top: 5 } as const;
@@ -130,6 +131,9 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
     ...scoring,
   });
   const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
+  checkPatches(opened, options);
+  const newStart = await startingWeights(options);
+  for (const file of [opened.file, clip, options.photo]) checkKept(options.out, file);
   await clearFolder(options.out);
   await writeFileAtomic(join(options.out, MARK), `${JSON.stringify({ format: FORMAT, version }, undefined, 2)}\n`);
 
@@ -138,14 +142,14 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
     const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
     const left = (share: number) => share * Math.max(0, plan.seconds - (performance.now() - began) / 1000);
     terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
-    const run: Run = { context, device, interruption, options, plan, opened, left };
+    const run: Run = { context, device, interruption, options, plan, opened, newStart, left };
 
     heading(run, 1, 'Scenes to learn from: drawings on painted grounds');
     await makeScenes(run);
     heading(run, 2, 'What the teacher sees in them, whole and in pieces');
     await cacheViews(run);
     heading(run, 3, 'Training a student, without a label and without a word');
-    const scenes = await scoringScenes({ classes: CLASSES, size: sceneSide(opened.info.config) });
+    const scenes = await scoringScenes({ classes: CLASSES, size: SHOWN_SIZE });
     const vocabulary = await embed(run, scenes.names);
     const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
     const { training, start } = await learn(run, watched, vocabulary);
@@ -186,7 +190,7 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
         seed: options.seed,
         learnt: run.learnt as number,
         seconds: (performance.now() - began) / 1000,
-        shippedSteps: opened.info.step,
+        shipped: opened.info,
         isFromTeacher: options.init === 'teacher',
       },
     });
@@ -206,6 +210,8 @@ interface Run {
   readonly options: DemoArguments;
   readonly plan: Plan;
   readonly opened: Opened;
+  /** What the student begins with: the same at every call. */
+  readonly newStart: (device: Device) => Weights;
   /** Seconds: a share of what is left. */
   readonly left: (share: number) => number;
   /** Scenes that were learnt from. */
@@ -300,7 +306,7 @@ async function learn(
   let progress: Progress | undefined;
   try {
     const seconds = left(TRAINING);
-    const weights = await startingWeights(run);
+    const weights = () => run.newStart(device);
     const training = await trainDemo(device, {
       cache,
       seed: options.seed,
@@ -350,14 +356,35 @@ async function learn(
   }
 }
 
-/** The same weights at every call: of the seed alone, or with the teacher's image tower as the encoder. */
-async function startingWeights({ device, options }: Run): Promise<() => Weights> {
-  const { seed, init, clip } = options;
-  if (init === 'new') return () => newWeights(device, seed);
+/** Weights of the seed alone, or with the teacher's image tower as the encoder. */
+async function startingWeights({ seed, init, clip }: DemoArguments): Promise<(device: Device) => Weights> {
+  if (init === 'new') return (device) => newWeights(device, seed);
   const place = clip === builtIn ? await builtInTeacher() : clip;
   const file = (await kindOfPath(place)) === 'folder' ? join(place, teacherFile) : place;
   const { tensors } = await openWeights(file);
-  return () => initialWeights(device, seed, tensors, file, new Set());
+  return (device) => initialWeights(device, seed, tensors, file, new Set());
+}
+
+/** Before anything is made: pictures of scenes must hold whole patches of student and teacher. */
+function checkPatches({ info, clip }: Opened, options: DemoArguments): void {
+  for (const [option, place, patch] of [
+    ['--model', options.model, info.config.patch],
+    ['--clip', options.clip, clip.config.vision.patch],
+  ] as const) {
+    if (SHOWN_SIZE % patch === 0) continue;
+    throw new UsageError(
+      `demo: ${option} ${place}: its patches of ${patch} pixels do not divide the demo's scenes of ${SHOWN_SIZE}; give one whose patches do`,
+    );
+  }
+}
+
+/** What the demo reads must not be in the folder that it empties. */
+function checkKept(out: string, file: string): void {
+  const way = relative(resolve(out), resolve(file));
+  if (way.startsWith('..') || way === resolve(file)) return;
+  throw new UsageError(
+    `demo: ${file} is in ${out}, which the demo empties; copy it elsewhere, or choose another --out`,
+  );
 }
 
 async function scoreAll(

@@ -32,6 +32,53 @@ test('a folder that holds no demo is refused', async () => {
   expect(await readdir(at('mine'))).toEqual(['diary.txt']);
 });
 
+test('a folder that holds what the demo reads is not emptied', async () => {
+  await writeFileAtomic(at('last', 'demo.json'), JSON.stringify({ format: 'zeroseg demo' }));
+  const mine = at('last', 'model.safetensors');
+  await writeFileAtomic(mine, await readFile(student));
+  const { code, err } = await zeroseg(
+    'demo',
+    '--model',
+    mine,
+    '--clip',
+    'random-tiny',
+    '--init',
+    'new',
+    '--out',
+    at('last'),
+  );
+  expect(code).toBe(1);
+  expect(err.replaceAll(base, 'BASE').split('\n').at(-1)).toMatchInlineSnapshot(
+    `"zeroseg: demo: BASE/last/model.safetensors is in BASE/last, which the demo empties; copy it elsewhere, or choose another --out"`,
+  );
+  expect((await readdir(at('last'))).sort()).toEqual(['demo.json', 'model.safetensors']);
+});
+
+test('patches that do not divide the scenes are refused before anything is made', async () => {
+  const odd = at('odd.safetensors');
+  const config = { ...scenesConfig, stem: 'patch', image: 48, patch: 12, clip_dim: 64 } as const;
+  await writeFileAtomic(
+    odd,
+    await modelFile(new ZeroSeg(newWeights(device.current, 1), config), { step: 7, teacher: '' }),
+  );
+  const { code, err } = await zeroseg(
+    'demo',
+    '--model',
+    odd,
+    '--clip',
+    'random-tiny',
+    '--init',
+    'new',
+    '--out',
+    at('no'),
+  );
+  expect(code).toBe(1);
+  expect(err.replaceAll(base, 'BASE').split('\n').at(-1)).toMatchInlineSnapshot(
+    `"zeroseg: demo: --model BASE/odd.safetensors: its patches of 12 pixels do not divide the demo's scenes of 128; give one whose patches do"`,
+  );
+  expect(await readdir(base)).not.toContain('no');
+});
+
 test('scenes, views, training, words, scores and a report', async () => {
   const words = 'cat, kitten, grass';
   const { code, out, err } = await demo(
