@@ -237,6 +237,11 @@ export async function trainMissing(lab: Lab, planned: readonly Planned[]): Promi
   try {
     for (const [i, run] of missing.entries()) {
       if (interruption.signal) break;
+      // Rows may come to the same settings: one training is enough.
+      if (await runs.find(run.identity)) {
+        ended.push(run);
+        continue;
+      }
       const place = `run ${i + 1} of ${missing.length}: ${run.setting.name}, seed ${run.seed}`;
       const isWhole = await trainRun(lab, run, (step, words) =>
         progress.at(i * options.steps + step, `${place}, ${words}`),

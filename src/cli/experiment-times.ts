@@ -13,6 +13,7 @@ import type { StepTimes } from './experiment-report.ts';
 import { hashOf } from './experiment-runs.ts';
 import { Progress } from './terminal.ts';
 import { newModel } from './train.ts';
+import { version } from './version.ts';
 
 /** Rounds in which every mask ratio makes a step, after those in which the GPU's programs are made. */
 const ROUNDS = { timed: 12, before: 2 };
@@ -27,11 +28,10 @@ export async function timeSteps(lab: Lab, { settings }: Experiment): Promise<Ste
   const one = { key: 'decoder', config: { mask_ratio: 0.5 / patchCount(base.config) } };
   const rows = [one, ...settings.map(({ key, config }) => ({ key, config }))];
   const configured = rows.map(({ key, config }) => ({ key, config: resolveConfig(config, base.config) }));
-  const file = join(
-    options.out,
-    'times',
-    `${hashOf({ configured, batch: base.settings.batch, device: device.name, ROUNDS })}.json`,
-  );
+  // Of no effect on a step: how many there are.
+  const { epochs: _, warmup: __, ...perStep } = base.settings;
+  const measured = { configured, settings: perStep, device: device.name, version, ROUNDS };
+  const file = join(options.out, 'times', `${hashOf(measured)}.json`);
   if ((await kindOfPath(file)) === 'file') return (await readJson(file)) as StepTimes;
   const rounds = ROUNDS.timed + ROUNDS.before;
   const progress = new Progress(context.terminal, 'timing', rounds * rows.length, 'steps');

@@ -2,23 +2,24 @@ import { Command } from 'commander';
 import { builtIn } from '../node/built-in.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
+import { kindOfPath } from '../node/weight-files.ts';
 import { promptTemplates } from '../zeroseg/class-names.ts';
 import {
   type Baseline,
   type SceneScore,
   type SceneScores,
+  type ScoreScenesOptions,
   type StudentScore,
   sceneScore,
   scoreScenes,
 } from '../zeroseg/scene-scores.ts';
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
-import type { ScoringOptions } from '../zeroseg/scoring.ts';
 import { sceneSide } from '../zeroseg/student-view.ts';
 import type { TemplateSet } from '../zeroseg/vocabulary.ts';
 import { oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
-import { Interrupted } from './errors.ts';
+import { Interrupted, UsageError } from './errors.ts';
 import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 import { parseNames, parseNamesOrCount } from './scenes.ts';
 import { count, formatDuration, formatShare, Progress, quietTerminal } from './terminal.ts';
@@ -33,7 +34,7 @@ interface ScoreArguments {
   readonly atlas?: string;
   readonly size?: number;
   readonly templates: TemplateSet;
-  readonly scoring: ScoringOptions['scoring'];
+  readonly scoring: NonNullable<ScoreScenesOptions['scoring']>;
   readonly top: number;
   readonly json?: boolean;
   readonly out?: string;
@@ -82,6 +83,9 @@ export function scoreCommand(context: Context): Command {
 async function score(given: Context, options: ScoreArguments): Promise<void> {
   const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
+  if (options.out && (await kindOfPath(options.out)) === 'folder') {
+    throw new UsageError(`score: --out ${options.out}: this is a folder; give a file`);
+  }
   const words = { ...options, tokenizer: 'clip', mode: 'whole' } as const;
   const opened = await openModelAndClip(context, words);
   const scenes = await scoringScenes({ ...options, size: options.size ?? sceneSide(opened.info.config) });
@@ -133,10 +137,10 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       adapter: device.name,
     };
     const json = JSON.stringify(result, undefined, 2);
-    if (options.out) await writeFileAtomic(options.out, `${json}\n`);
     if (options.json) given.terminal.out(json);
     for (const line of scoreTable(scores, { [kind]: `student (${kind})` })) terminal.out(line);
     terminal.out(`${count(scores.scenes, 'scenes')} in ${formatDuration((performance.now() - began) / 1000)}`);
+    if (options.out) await writeFileAtomic(options.out, `${json}\n`);
   });
 }
 

@@ -236,6 +236,10 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   const { out } = options;
   let { log } = running;
   const first = trainer.done;
+  const writeLog = (more: Partial<Log> = {}) =>
+    writeFileAtomic(join(out, 'log.json'), `${JSON.stringify({ ...log, ...more }, undefined, 2)}\n`);
+  // Before all else: with it a training that dies before it saves can be begun again by --resume.
+  if (first === 0) await writeLog();
   const metrics = await openMetrics(join(out, 'metrics.jsonl'), first);
   const validation = validationCrops(scenes, trainer, VALIDATION_SEED, Math.min(CROPS, options.validateCrops));
   using teacher = await Teacher.create(device, clip.vision, { batch: 100 });
@@ -248,7 +252,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
     await writeFileAtomic(join(out, teacherFile), await clipFile(clip));
     await writeFileAtomic(join(out, 'config.json'), clipSettingsFile(clip.config));
     await writeFileAtomic(join(out, STATE), await clipTrainingFile(trainer));
-    await writeFileAtomic(join(out, 'log.json'), `${JSON.stringify(log, undefined, 2)}\n`);
+    await writeLog();
     savedAt = performance.now();
   };
 
@@ -283,7 +287,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   // What is scored is the file: rounded to f16, and opened as everybody opens it.
   const written = await openClip(join(out, teacherFile));
   const final = await finalScores(device, written.vision(device), written.text(device), running);
-  await writeFileAtomic(join(out, 'log.json'), `${JSON.stringify({ ...log, final }, undefined, 2)}\n`);
+  await writeLog({ final });
   await rm(join(out, STATE), { force: true });
   if (trainer.done > first) {
     const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'images');

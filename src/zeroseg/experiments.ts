@@ -46,6 +46,8 @@ export interface Experiment {
 
 export type ExperimentName = 'table3' | 'table4' | 'table5' | 'beyond';
 
+/** Options that `scenes` leaves off, whatever the configuration that is given. */
+const plainOptions = { compose_by: 'area', assign_start: 'queries' } as const satisfies Partial<ZeroSegConfig>;
 /** What `scenes` changes beside sizes, as in the paper; and two steps on the way to it. */
 const paperOptions: Partial<ZeroSegConfig> = {
   seg_init: 'normal',
@@ -56,6 +58,7 @@ const paperOptions: Partial<ZeroSegConfig> = {
   segment_reduce: 'sum',
   w_rec: 1,
   w_compose: 0,
+  ...plainOptions,
 };
 const betterLogits: Partial<ZeroSegConfig> = { seg_init: 'xavier', assign_scale: 8, assign_centre: true };
 const movedQueries: Partial<ZeroSegConfig> = { ...betterLogits, assign_scale: 16, assign_rounds: 3 };
@@ -170,9 +173,9 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
       { key: 'init', name: '+ head init', config: { ...paperOptions, seg_init: 'xavier' } },
       { key: 'logits', name: '+ logits', config: { ...paperOptions, ...betterLogits } },
       { key: 'rounds', name: '+ rounds', config: { ...paperOptions, ...movedQueries } },
-      { key: 'weights', name: '+ weights', config: { w_compose: 0 } },
-      { key: 'compose', name: '+ composition', config: { w_compose: 8 } },
-      { key: 'root', name: '+ root of areas', config: { w_compose: 8, compose_by: 'root' } },
+      { key: 'weights', name: '+ weights', config: { ...plainOptions, w_compose: 0 } },
+      { key: 'compose', name: '+ composition', config: { ...plainOptions, w_compose: 8 } },
+      { key: 'root', name: '+ root of areas', config: { ...plainOptions, w_compose: 8, compose_by: 'root' } },
       { key: 'medoids', name: '+ medoids', config: { w_compose: 8, compose_by: 'root', assign_start: 'medoids' } },
     ],
     claims: [],

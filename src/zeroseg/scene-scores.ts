@@ -33,6 +33,10 @@ import { Teacher } from './teacher.ts';
 import { unitRows } from './unit-rows.ts';
 import { teacherViews } from './views.ts';
 
+/** How segments are named. `cosine` names them as `softmax` does: without a threshold only these differ. */
+const ways: readonly Way[] = ['groupvit', 'softmax'];
+type Way = Exclude<ScoringOptions['scoring'], 'cosine'>;
+
 /** Mean IoU over objects and over stuff, and the share of pixels that are right, each in 0..1; null where nothing occurs. */
 export interface SceneScore {
   readonly objects: number | null;
@@ -58,8 +62,8 @@ export function meanOf(values: readonly (number | null)[]): number | null {
 /** A student's scores on scenes, and how it divides them. Means over scenes. */
 export interface StudentScore extends SceneScore, Habits {
   /** How segments were named, and what the other ways score on the same segments. */
-  readonly scoring: ScoringOptions['scoring'];
-  readonly others: Readonly<Partial<Record<ScoringOptions['scoring'], SceneScore>>>;
+  readonly scoring: Way;
+  readonly others: Readonly<Partial<Record<Way, SceneScore>>>;
   /** Share of each grid among the nearest views of segments: see {@link nearestGrids}. */
   readonly nearestGrids: Readonly<Record<string, number>>;
 }
@@ -84,7 +88,8 @@ export interface ScoreScenesOptions {
   readonly students: Readonly<Record<string, ZeroSeg>>;
   /** Of which student patches are clustered. Default: the first. */
   readonly clustered?: string;
-  readonly scoring?: ScoringOptions['scoring'];
+  /** Default: `softmax`. `cosine` would name segments as `softmax` does. */
+  readonly scoring?: Way;
   readonly top?: number;
   /** Told after every scene; ends the scoring by returning false. */
   readonly progress?:
@@ -120,6 +125,11 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   }
   const entries = Object.entries(options.students);
   const clustered = options.clustered ?? entries[0]?.[0];
+  if (options.clustered !== undefined && !(options.clustered in options.students)) {
+    throw new RangeError(
+      `scoreScenes: clustered must name one of the students ${Object.keys(options.students).join(', ')}; got ${options.clustered}`,
+    );
+  }
   const scores = new Map<string, SegmentationScore>();
   const scoreOf = (method: string): SegmentationScore => {
     let score = scores.get(method);
@@ -131,11 +141,11 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   const width = vision.config.projection;
   const habits = new Map(entries.map(([name]) => [name, new HabitCounter(vocabulary, scenes.objectCount)]));
   const nearest = new Map(entries.map(([name]) => [name, GRIDS.map(() => 0)]));
+  using dense = await DenseTeacher.create(device, vision, size);
+  using teacher = await Teacher.create(device, vision, { batch: GRIDS.reduce((sum, k) => sum + k * k, 0) });
   const students = await Promise.all(
     entries.map(async ([name, model]) => [name, await SceneStudent.create(device, model, size)] as const),
   );
-  using dense = await DenseTeacher.create(device, vision, size);
-  using teacher = await Teacher.create(device, vision, { batch: GRIDS.reduce((sum, k) => sum + k * k, 0) });
   let done = 0;
   try {
     for (let index = 0; index < options.count; index++) {
@@ -195,9 +205,6 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
     },
   };
 }
-
-/** `cosine` names a segment as `softmax` does; without a threshold only these differ. */
-const ways: readonly ScoringOptions['scoring'][] = ['groupvit', 'softmax'];
 
 /** Patches in clusters, each named by the teacher's features at its patches. */
 function clusterLabels(

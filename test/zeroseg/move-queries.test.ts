@@ -91,13 +91,14 @@ for (const rounds of [0, 1, 3]) {
 }
 
 it('parts what the queries as given would leave together', async () => {
-  // Two bundles of keys; both queries lie beside the first.
+  // Two bundles of keys; both queries are nearer to the first.
   const keys = tensor(device.current, Float32Array.of(1, 0.1, 1, -0.1, -0.9, 1, -1, 0.9), [1, 4, 2]);
-  const queries = tensor(device.current, Float32Array.of(1, 0.2, 1, 0.9), [1, 2, 2]);
+  const queries = tensor(device.current, Float32Array.of(1, -0.36, 1, -0.84), [1, 2, 2]);
   const winners = async (rounds: number): Promise<number[]> => {
     const logits = await read(moveQueries(queries, keys, { scale: 8, rounds }).logits);
     return [0, 1, 2, 3].map((n) => Number((logits[4 + n] as number) > (logits[n] as number)));
   };
+  expect(await winners(0)).toEqual([0, 0, 0, 0]);
   expect(await winners(3)).toEqual([0, 0, 1, 1]);
 });
 
