@@ -85,7 +85,8 @@ ${tile(percent(crops.objects), 'is what its own teacher reaches by looking at si
 function how({ findings, facts, words }: DemoReport): string {
   const { explained, scenes } = findings;
   const shown = scenes[explained.index] as ShownScene;
-  const { patch, group_tokens, output_groups, mask_ratio } = facts.shipped.config;
+  const { patch, output_groups, mask_ratio, assign_start } = facts.shipped.config;
+  const begun = assign_start === 'medoids' ? 'groups, begun at patches that stand for others,' : 'learnt tokens';
   const { grid, row, col } = explained.place;
   const some = [...new Set([explained.name, ...explained.names, ...words])].filter((word) => word !== '').slice(0, 9);
   const more = words.length > some.length ? `<span class="chip">… ${words.length - some.length} more</span>` : '';
@@ -96,8 +97,8 @@ where in the picture things are. And there is a <b>student</b>, which finds that
 <div class="how">
 ${figure(shown.picture, '<b>1 · Picture.</b> A drawing on a painted ground, made up, so that the truth is known for scoring. The student never sees that truth.')}
 ${figure(explained.patches, `<b>2 · Patches.</b> Squares of ${patch} × ${patch} pixels. In training ${Math.round(10 * mask_ratio)} of 10 are hidden, and the student must repaint them.`)}
-${figure(explained.groups, `<b>3 · Groups.</b> ${group_tokens[0]} learnt tokens compete for the patches; here ${explained.groupsUsed} of them got some …`)}
-${figure(shown.seen.shipped.segments, `<b>4 · Segments.</b> … and ${output_groups[1]} more for the groups. ${shown.seen.shipped.used} segments remain, each summed up as one vector.`)}
+${figure(explained.groups, `<b>3 · Groups.</b> ${output_groups[0]} ${begun} compete for the patches; here ${explained.groupsUsed} of them got some …`)}
+${figure(shown.seen.shipped.segments, `<b>4 · Segments.</b> … and ${output_groups[1]} larger ones for the groups. ${shown.seen.shipped.used} segments remain, each summed up as one vector.`)}
 ${figure(explained.view, `<b>5 · Nearest view.</b> The teacher looked at the whole picture and at its 2 × 2, 3 × 3 and 4 × 4 pieces. Each segment learns to be like the piece it resembles most: here row ${row}, column ${col} of ${grid} × ${grid}.`)}
 </div>
 <div class="words">
