@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
@@ -133,7 +133,7 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
   const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
   checkPatches(opened, options);
   const newStart = await startingWeights(options);
-  for (const file of [opened.file, clip, options.photo]) checkKept(options.out, file);
+  for (const file of [opened.file, options.photo, ...(clip === builtIn ? [] : [clip])]) checkKept(options.out, file);
   await clearFolder(options.out);
   await writeFileAtomic(join(options.out, MARK), `${JSON.stringify({ format: FORMAT, version }, undefined, 2)}\n`);
 
@@ -381,7 +381,7 @@ function checkPatches({ info, clip }: Opened, options: DemoArguments): void {
 /** What the demo reads must not be in the folder that it empties. */
 function checkKept(out: string, file: string): void {
   const way = relative(resolve(out), resolve(file));
-  if (way.startsWith('..') || way === resolve(file)) return;
+  if (way.split(sep)[0] === '..' || way === resolve(file)) return;
   throw new UsageError(
     `demo: ${file} is in ${out}, which the demo empties; copy it elsewhere, or choose another --out`,
   );

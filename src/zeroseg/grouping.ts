@@ -11,7 +11,7 @@ import { Mlp, TokenMlp } from '../nn/mlp.ts';
 import type { Weights } from '../nn/module.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Trace } from './model.ts';
-import { moveQueries } from './move-queries.ts';
+import { type MoveOptions, moveQueries } from './move-queries.ts';
 
 /** Gumbel noise of a grouping block: given as a tensor `[B, G, N]`, or made on the GPU from a key. */
 export type GroupingNoise = { readonly noise: Tensor } | { readonly key: Tensor; readonly stream: number } | undefined;
@@ -37,7 +37,7 @@ export interface GroupingOptions {
   readonly assignScale?: number;
   readonly centreKeys?: boolean;
   readonly rounds?: number;
-  readonly start?: 'queries' | 'medoids';
+  readonly start?: MoveOptions['start'];
 }
 
 /** Group tokens look at the members (steps 3 to 5). */

@@ -63,18 +63,15 @@ export function moveQueries(
   const directions = l2Normalize(keys);
   const cosines = (q: Tensor) => scale(matmul(q, directions, { transposeB: true }), factor);
   const moved = (q: Tensor) => l2Normalize(matmul(softmax(cosines(q), 1), directions));
-  let q: Tensor;
-  if (start === 'medoids') {
-    const all = stopGradient(directions);
-    q = takeRows(all, medoids(matmul(all, all, { transposeB: true }), groups as number));
-    for (let round = 1; round < rounds; round++) q = moved(q);
-    q = stopGradient(q);
-  } else {
-    const given = l2Normalize(queries);
-    q = given;
-    for (let round = 1; round < rounds; round++) q = moved(q);
-    if (rounds > 0) q = straightThrough(q, given);
-  }
-  if (rounds > 0) q = moved(q);
+  const given = start === 'medoids' ? medoidRows(directions, groups as number) : l2Normalize(queries);
+  let q = given;
+  for (let round = 1; round < rounds; round++) q = moved(q);
+  if (rounds > 0) q = moved(straightThrough(q, given));
   return { queries: scale(q, Math.sqrt(width as number)), logits: cosines(q) };
+}
+
+/** As many rows as stand for all others, as constants. */
+function medoidRows(directions: Tensor, count: number): Tensor {
+  const similarity = matmul(directions, directions, { transposeB: true });
+  return stopGradient(takeRows(directions, medoids(similarity, count)));
 }

@@ -11,7 +11,7 @@ import type { Weights } from '../nn/module.ts';
 import { label } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
-import { Grouping, type GroupingNoise } from './grouping.ts';
+import { Grouping, type GroupingNoise, type GroupingOptions } from './grouping.ts';
 import type { Trace } from './model.ts';
 
 /** What the stages of the head need to know; GroupViT's encoder uses the same stages. */
@@ -29,7 +29,7 @@ export interface StageOptions {
   readonly assignScale?: number;
   readonly centreKeys?: boolean;
   readonly rounds?: number;
-  readonly start?: 'queries' | 'medoids';
+  readonly start?: GroupingOptions['start'];
 }
 
 /** Tokens of the stage before, brought to the number of this stage's tokens (section 6.1). */

@@ -36,17 +36,7 @@ test('a folder that holds what the demo reads is not emptied', async () => {
   await writeFileAtomic(at('last', 'demo.json'), JSON.stringify({ format: 'zeroseg demo' }));
   const mine = at('last', 'model.safetensors');
   await writeFileAtomic(mine, await readFile(student));
-  const { code, err } = await zeroseg(
-    'demo',
-    '--model',
-    mine,
-    '--clip',
-    'random-tiny',
-    '--init',
-    'new',
-    '--out',
-    at('last'),
-  );
+  const { code, err } = await demo('--model', mine, '--out', at('last'));
   expect(code).toBe(1);
   expect(err.replaceAll(base, 'BASE').split('\n').at(-1)).toMatchInlineSnapshot(
     `"zeroseg: demo: BASE/last/model.safetensors is in BASE/last, which the demo empties; copy it elsewhere, or choose another --out"`,
@@ -61,17 +51,7 @@ test('patches that do not divide the scenes are refused before anything is made'
     odd,
     await modelFile(new ZeroSeg(newWeights(device.current, 1), config), { step: 7, teacher: '' }),
   );
-  const { code, err } = await zeroseg(
-    'demo',
-    '--model',
-    odd,
-    '--clip',
-    'random-tiny',
-    '--init',
-    'new',
-    '--out',
-    at('no'),
-  );
+  const { code, err } = await demo('--model', odd, '--out', at('no'));
   expect(code).toBe(1);
   expect(err.replaceAll(base, 'BASE').split('\n').at(-1)).toMatchInlineSnapshot(
     `"zeroseg: demo: --model BASE/odd.safetensors: its patches of 12 pixels do not divide the demo's scenes of 128; give one whose patches do"`,

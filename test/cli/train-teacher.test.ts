@@ -51,6 +51,23 @@ describe('train-teacher', () => {
     );
   });
 
+  test('one that died before it was saved is begun again by --resume', async () => {
+    const options = ['--classes', '2', '--styles', 'noto', '--steps', '6', '--batch', '16', '--validate-crops', '50'];
+    // What such a training leaves: what was known at its start, and lines of steps.
+    const { final: _, ...log } = JSON.parse(await readFile(at('teacher', 'log.json'), 'utf8'));
+    const command = log.command.replaceAll(at('teacher'), at('dead'));
+    await mkdir(at('dead'));
+    await writeFile(at('dead', 'log.json'), JSON.stringify({ ...log, command, steps: 0, validations: [] }));
+    await writeFile(at('dead', 'metrics.jsonl'), '{"step":1}\n{"st');
+    const { code, err } = await zeroseg('train-teacher', '--out', at('dead'), ...options, '--resume');
+    expect(code, err).toBe(0);
+    const losses = async (name: string): Promise<number[]> => {
+      const lines = (await readFile(at(name, 'metrics.jsonl'), 'utf8')).trim().split('\n');
+      return lines.map((line) => JSON.parse(line).loss);
+    };
+    expect(await losses('dead')).toEqual(await losses('teacher'));
+  });
+
   test('options that do not make sense', async () => {
     expect(await refused('--out', at('never'), '--classes', '0')).toMatchInlineSnapshot(
       `"zeroseg: train-teacher: --classes must be a whole number from 1, or all; got '0'"`,

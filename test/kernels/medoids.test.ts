@@ -5,24 +5,9 @@ import { step } from '../../src/tensor/step.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { normal, seeded } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
+import { referenceMedoids } from '../support/medoids.ts';
 
 const device = useDevice();
-
-/** Of one image: the sum over members is computed anew for every candidate and every set of medoids. */
-function reference(similarity: Float32Array, count: number): number[] {
-  const members = Math.sqrt(similarity.length);
-  const chosen: number[] = [];
-  const total = (those: readonly number[]): number => {
-    let sum = 0;
-    for (let n = 0; n < members; n++) sum += Math.max(...those.map((m) => similarity[n * members + m] as number));
-    return sum;
-  };
-  while (chosen.length < count) {
-    const totals = Array.from({ length: members }, (_, m) => total([...chosen, m]));
-    chosen.push(totals.indexOf(Math.max(...totals)));
-  }
-  return chosen;
-}
 
 /** Cosines of random rows in a few bundles, `[members, members]`. */
 function cosines(members: number, seed: number): Float32Array {
@@ -48,7 +33,7 @@ describe('medoids', () => {
       const images = Array.from({ length: batch }, (_, b) => cosines(members, 31 * members + b));
       const all = Float32Array.from(images.flatMap((image) => [...image]));
       const found = await readU32(medoids(tensor(device.current, all, [batch, members, members]), count));
-      expect([...found]).toEqual(images.flatMap((image) => reference(image, count)));
+      expect([...found]).toEqual(images.flatMap((image) => referenceMedoids(image, count)));
     });
   }
 
@@ -68,7 +53,7 @@ describe('medoids', () => {
   it('is the same each time that a step runs', async () => {
     const values = cosines(40, 5);
     using run = await step(device.current, { s: [1, 40, 40] }, ({ s }) => medoids(s, 6));
-    for (let i = 0; i < 3; i++) expect([...(await readU32(run({ s: values })))]).toEqual(reference(values, 6));
+    for (let i = 0; i < 3; i++) expect([...(await readU32(run({ s: values })))]).toEqual(referenceMedoids(values, 6));
   });
 
   it('says which shapes do not fit', () => {

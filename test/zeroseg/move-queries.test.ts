@@ -4,6 +4,7 @@ import { tensor } from '../../src/tensor/tensor.ts';
 import { moveQueries } from '../../src/zeroseg/move-queries.ts';
 import { checkOp, type OpCase, type Ref, ref } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
+import { referenceMedoids } from '../support/medoids.ts';
 
 const device = useDevice();
 const FACTOR = 4;
@@ -67,41 +68,6 @@ function reference(rounds: number, wanted: 'queries' | 'logits') {
   };
 }
 
-for (const rounds of [0, 1, 3]) {
-  for (const wanted of ['queries', 'logits'] as const) {
-    checkOp(
-      `moveQueries, ${rounds} rounds, ${wanted}`,
-      (queries, keys) => moveQueries(queries, keys, { scale: FACTOR, rounds })[wanted],
-      {
-        reference: reference(rounds, wanted),
-        cases: [
-          [
-            [1, 2, 4],
-            [1, 3, 4],
-          ],
-          [
-            [3, 5, 12],
-            [3, 33, 12],
-          ],
-        ],
-        tolerance: { forward: 1e-5, gradient: 2e-4 },
-      },
-    );
-  }
-}
-
-it('parts what the queries as given would leave together', async () => {
-  // Two bundles of keys; both queries are nearer to the first.
-  const keys = tensor(device.current, Float32Array.of(1, 0.1, 1, -0.1, -0.9, 1, -1, 0.9), [1, 4, 2]);
-  const queries = tensor(device.current, Float32Array.of(1, -0.36, 1, -0.84), [1, 2, 2]);
-  const winners = async (rounds: number): Promise<number[]> => {
-    const logits = await read(moveQueries(queries, keys, { scale: 8, rounds }).logits);
-    return [0, 1, 2, 3].map((n) => Number((logits[4 + n] as number) > (logits[n] as number)));
-  };
-  expect(await winners(0)).toEqual([0, 0, 0, 0]);
-  expect(await winners(3)).toEqual([0, 0, 1, 1]);
-});
-
 /**
  * As above, from medoids: they, and where the rounds before the last arrive, are found once, for the inputs of the first call. The
  * given queries only say how many.
@@ -130,41 +96,50 @@ function repeated(rounds: number, q: Float64Array[], k: Float64Array[]): Float64
   return result;
 }
 
-/** The build phase of k-medoids, by its definition. */
 function medoidRows(k: Float64Array[], count: number): Float64Array[] {
-  const similarity = k.map((a) => k.map((b) => a.reduce((sum, value, c) => sum + value * (b[c] as number), 0)));
-  const chosen: number[] = [];
-  while (chosen.length < count) {
-    const totals = k.map((_, m) =>
-      similarity.reduce((sum, row) => sum + Math.max(...[...chosen, m].map((one) => row[one] as number)), 0),
-    );
-    chosen.push(totals.indexOf(Math.max(...totals)));
-  }
-  return chosen.map((m) => k[m] as Float64Array);
+  const similarity = k.flatMap((a) => k.map((b) => a.reduce((sum, value, c) => sum + value * (b[c] as number), 0)));
+  return referenceMedoids(similarity, count).map((m) => k[m] as Float64Array);
 }
 
-for (const rounds of [0, 1, 3]) {
-  for (const wanted of ['queries', 'logits'] as const) {
-    checkOp(
-      `moveQueries from medoids, ${rounds} rounds, ${wanted}`,
-      (queries, keys) => moveQueries(queries, keys, { scale: FACTOR, rounds, start: 'medoids' })[wanted],
-      {
-        reference: fromMedoids(rounds, wanted),
-        cases: [
-          [
-            [1, 2, 4],
-            [1, 3, 4],
+for (const [start, referenceFrom] of [
+  ['queries', reference],
+  ['medoids', fromMedoids],
+] as const) {
+  for (const rounds of [0, 1, 3]) {
+    for (const wanted of ['queries', 'logits'] as const) {
+      checkOp(
+        `moveQueries from ${start}, ${rounds} rounds, ${wanted}`,
+        (queries, keys) => moveQueries(queries, keys, { scale: FACTOR, rounds, start })[wanted],
+        {
+          reference: referenceFrom(rounds, wanted),
+          cases: [
+            [
+              [1, 2, 4],
+              [1, 3, 4],
+            ],
+            [
+              [3, 5, 12],
+              [3, 33, 12],
+            ],
           ],
-          [
-            [3, 5, 12],
-            [3, 33, 12],
-          ],
-        ],
-        tolerance: { forward: 1e-5, gradient: 2e-4 },
-      },
-    );
+          tolerance: { forward: 1e-5, gradient: 2e-4 },
+        },
+      );
+    }
   }
 }
+
+it('parts what the queries as given would leave together', async () => {
+  // Two bundles of keys; both queries are nearer to the first.
+  const keys = tensor(device.current, Float32Array.of(1, 0.1, 1, -0.1, -0.9, 1, -1, 0.9), [1, 4, 2]);
+  const queries = tensor(device.current, Float32Array.of(1, -0.36, 1, -0.84), [1, 2, 2]);
+  const winners = async (rounds: number): Promise<number[]> => {
+    const logits = await read(moveQueries(queries, keys, { scale: 8, rounds }).logits);
+    return [0, 1, 2, 3].map((n) => Number((logits[4 + n] as number) > (logits[n] as number)));
+  };
+  expect(await winners(0)).toEqual([0, 0, 0, 0]);
+  expect(await winners(3)).toEqual([0, 0, 1, 1]);
+});
 
 it('finds what is small where the queries as given do not', async () => {
   // Ten keys in a fan, and one across: all queries lie in the fan.
