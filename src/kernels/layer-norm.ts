@@ -57,7 +57,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
 
 /**
  * Rows of unit length, over the last axis: `y = x / max(|x|, eps)`. A row of zeros stays zeros, one that holds NaN becomes NaN.
- * Lengths from 10⁻²⁸ to the highest finite number come out right.
+ * Lengths come out right where they are normal numbers, also if squares are not.
  *
  * The gradient is `dx = (dy - y · sum(dy · y)) / |x|`, and `dy / eps` for a row shorter than `eps`.
  *
@@ -326,23 +326,20 @@ const l2Forward = lineKernel({
   perLine: { length: 'write f32' },
   params: { eps: 'f32' },
   use: [notNumbers],
-  body: ({ each, inLine, sum, write }) => `
-  // In two units, as squares overflow from 2^64 on and vanish below 2^-63.
-  var smalls = F(0.0);
-  var larges = F(0.0);
-  ${each(`
-    let small = x * 0x1p+32;
-    let large = x * 0x1p-64;
-    smalls += ${inLine('small * small', '0.0')};
-    larges += ${inLine('large * large', '0.0')};`)}
-  let small = ${sum('smalls')};
-  let large = ${sum('larges')};
-  let isSmall = small < 1e36;
-  let unit = select(0x1p-64, 0x1p+32, isSmall);
-  let norm = sqrt(select(large, small, isSmall));
+  body: ({ each, eachIf, inLine, sum, write }) => `
+  var squares = F(0.0);
+  ${each(`squares += ${inLine('x * x', '0.0')};`)}
+  let plain = ${sum('squares')};
+  // Squares overflow from 2^64 on, and vanish below 2^-63: then once more, in another unit.
+  let isSmall = plain < 1.0;
+  let isFar = !isFinite(plain) || plain < 1e-30;
+  let unit = select(1.0, select(0x1p-64, 0x1p+64, isSmall), isFar);
+  squares = F(0.0);
+  ${eachIf('isFar', `squares += ${inLine('x * unit * (x * unit)', '0.0')};`)}
+  let norm = sqrt(select(plain, ${sum('squares')}, isFar));
   let factor = select(1.0 / max(norm, params.eps * unit), norm, isNan(norm));
   ${write('y', 'x * unit * factor')}
-  if (lead) { length[line] = norm * select(0x1p+64, 0x1p-32, isSmall); }`,
+  if (lead) { length[line] = norm * select(1.0, select(0x1p+64, 0x1p-64, isSmall), isFar); }`,
 });
 
 const l2Backward = lineKernel({

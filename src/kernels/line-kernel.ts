@@ -30,6 +30,8 @@ type Layout = 'ones' | 'rows' | 'columns' | 'ragged';
 export interface LineCode {
   /** A loop over the line: in `code` the elements are variables (F) with the names of their bindings, at `place` (P) of it. */
   readonly each: (code: string) => string;
+  /** As `each`, but no step of it is done where a condition of the line does not hold. */
+  readonly eachIf: (condition: string, code: string) => string;
   /** In `each`: `expression` (F), or `otherwise` where an element belongs to another line. */
   readonly inLine: (expression: string, otherwise: string) => string;
   /** A loop that writes to a binding what `expression` (F) is of the elements. */
@@ -116,6 +118,10 @@ function makeKernel(spec: LineSpec, layout: Layout): LineKernel {
     ${along.map((one) => `let ${one} = F(${one}[c]);`).join(' ')}
     ${inside}
   }`,
+        eachIf: (condition, inside) => `{
+  let count = select(0u, count, ${condition});
+  ${code.each(inside)}
+  }`,
         inLine: (expression) => expression,
         write: (to, expression) => code.each(`${to}[i] = Stored(${expression});`),
         sum: (value) => `laneSum${fours}(${inFours ? `acrossSum(${value})` : value}, l)`,
@@ -187,6 +193,10 @@ function raggedCode(reads: readonly string[], along: readonly string[]): LineCod
     ${along.map((one) => `let ${one} = F(${places(one)});`).join(' ')}
     ${inside}
   }`,
+    eachIf: (condition, inside) => `{
+    let end = select(start, end, ${condition});
+    ${code.each(inside)}
+    }`,
     inLine: (expression, otherwise) =>
       `select(F(${otherwise}), ${expression}, (at >= vec4u(start)) & (at < vec4u(end)))`,
     write: (to, expression) =>
