@@ -333,13 +333,13 @@ const l2Forward = lineKernel({
   // Squares overflow from 2^64 on, and vanish below 2^-63: then once more, in another unit.
   let isSmall = plain < 1.0;
   let isFar = !isFinite(plain) || plain < 1e-30;
-  let unit = select(1.0, select(0x1p-64, 0x1p+64, isSmall), isFar);
+  let unit = select(1.0, select(0x1p-80, 0x1p+64, isSmall), isFar);
   squares = F(0.0);
   ${eachIf('isFar', `squares += ${inLine('x * unit * (x * unit)', '0.0')};`)}
   let norm = sqrt(select(plain, ${sum('squares')}, isFar));
   let factor = select(1.0 / max(norm, params.eps * unit), norm, isNan(norm));
   ${write('y', 'x * unit * factor')}
-  if (lead) { length[line] = norm * select(1.0, select(0x1p+64, 0x1p-64, isSmall), isFar); }`,
+  if (lead) { length[line] = norm * select(1.0, select(0x1p+80, 0x1p-64, isSmall), isFar); }`,
 });
 
 const l2Backward = lineKernel({
