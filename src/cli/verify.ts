@@ -2,9 +2,10 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
-import { readSafetensors, writeSafetensors } from '../nn/safetensors.ts';
+import { CheckpointError, readSafetensors, writeSafetensors } from '../nn/safetensors.ts';
 import { FileError, readJson, systemReason, writeFileAtomic } from '../node/files.ts';
-import { kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
+import { isSystemError } from '../node/system-error.ts';
+import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { formatDuration, processTerminal } from './terminal.ts';
 
@@ -86,7 +87,7 @@ async function verifyManifest(device: Device, { path, name }: Found, out: string
     try {
       return readSafetensors(await readFile(place), place).tensors;
     } catch (error) {
-      if (error instanceof Error && 'code' in error) throw new FileError('verify', place, systemReason(error));
+      if (isSystemError(error)) throw new FileError('verify', place, systemReason(error));
       throw error;
     }
   };
@@ -99,8 +100,7 @@ async function verifyManifest(device: Device, { path, name }: Found, out: string
     }
     return [...rows];
   } catch (error) {
-    if (!(error instanceof Error) || !['FileError', 'CheckpointError', 'FixtureError'].includes(error.name))
-      throw error;
+    if (!(error instanceof FileError || error instanceof CheckpointError || error instanceof FixtureError)) throw error;
     const note = error.message;
     return [{ manifest: name, family: 'file', name, error: Number.POSITIVE_INFINITY, tolerance: 0, pass: false, note }];
   }

@@ -9,9 +9,11 @@
  * Every file appears whole or not at all, and a shard counts once its index exists: a process killed at any moment
  * loses at most the shard it was filling. Rows are never changed; a newer one of the same photo takes its place.
  */
+
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { ArgumentError } from '../gpu/errors.ts';
 import { toHalf } from '../nn/safetensors.ts';
 import type { Image } from '../zeroseg/image.ts';
 import type { ViewSource } from '../zeroseg/views.ts';
@@ -271,7 +273,7 @@ export class CacheReader {
 
   #path(i: number): string {
     const path = this.paths[i];
-    if (path === undefined) throw new RangeError(`cache: photo ${i} of ${this.length} does not exist`);
+    if (path === undefined) throw new ArgumentError(`cache: photo ${i} of ${this.length} does not exist`);
     return path;
   }
 

@@ -1,3 +1,4 @@
+import { ZeroSegError } from '../gpu/errors.ts';
 import { isStemPatch } from '../nn/conv-stem.ts';
 
 /** All sizes and choices of the model and its losses. Names and defaults: the full model, ViT-B/16 at 224. */
@@ -175,8 +176,9 @@ export const configs: Readonly<Record<string, ZeroSegConfig>> = {
 };
 
 /** A configuration that makes no sense. The message names the key, the rule and the value. */
-export class ConfigError extends Error {
+export class ConfigError extends ZeroSegError {
   override readonly name = 'ConfigError';
+  readonly code = 'config';
 }
 
 type Rule = (value: unknown) => string | undefined;

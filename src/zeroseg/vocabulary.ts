@@ -1,4 +1,5 @@
 import type { Device } from '../gpu/device.ts';
+import { ArgumentError } from '../gpu/errors.ts';
 import { read } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -53,7 +54,7 @@ export async function makeVocabulary(
 /** The sentences of a set. */
 export function templateList(templates: VocabularyOptions['templates'] = 'full'): readonly string[] {
   const list = typeof templates === 'string' ? promptTemplates[templates] : templates;
-  if (list.length === 0) throw new RangeError('makeVocabulary: there must be a template; `{}` alone is one');
+  if (list.length === 0) throw new ArgumentError('makeVocabulary: there must be a template; `{}` alone is one');
   return list;
 }
 
