@@ -219,7 +219,8 @@ interface Run {
 }
 
 function heading({ context: { terminal } }: Run, number: number, title: string): void {
-  terminal.out(`${number === 1 ? '' : '\n'}${number}. ${title}`);
+  if (number > 1) terminal.out('');
+  terminal.out(`${number}. ${title}`);
 }
 
 function check({ context: { terminal }, interruption }: Run): void {

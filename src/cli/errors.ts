@@ -1,6 +1,7 @@
-import { ZeroSegError } from '../gpu/errors.ts';
+import { KernelError, ZeroSegError } from '../gpu/errors.ts';
 import { systemReason } from '../node/files.ts';
 import { isSystemError } from '../node/system-error.ts';
+import { printable } from './terminal.ts';
 
 /** The arguments of a command do not make sense. */
 export class UsageError extends ZeroSegError {
@@ -27,9 +28,11 @@ export class Interrupted extends ZeroSegError {
 export function errorWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (/\bzeroseg\b/.test(process.env['DEBUG'] ?? '')) return stack(error);
-  const message = error.message.trim();
+  // A compiler's words of a kernel are several lines; what a file said is none of this program's lines.
+  const message = error instanceof KernelError ? error.message.trim() : printable(error.message.trim());
   if (error instanceof ZeroSegError) return message;
-  if (isSystemError(error)) return error.path === undefined ? systemReason(error) : `${error.path}: ${systemReason(error)}`;
+  if (isSystemError(error))
+    return error.path === undefined ? systemReason(error) : `${printable(error.path)}: ${systemReason(error)}`;
   return `unexpected error: ${message}; run with DEBUG=zeroseg to see where it comes from, and report it`;
 }
 

@@ -22,7 +22,7 @@ import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 import { parseNames, parseNamesOrCount } from './scenes.ts';
-import { count, formatDuration, formatShare, Progress, quietTerminal } from './terminal.ts';
+import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from './terminal.ts';
 
 interface ScoreArguments {
   readonly model: string;
@@ -137,7 +137,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       adapter: device.name,
     };
     const json = JSON.stringify(result, undefined, 2);
-    if (options.json) given.terminal.out(json);
+    if (options.json) printLines(given.terminal.out, json);
     for (const line of scoreTable(scores, { [kind]: `student (${kind})` })) terminal.out(line);
     terminal.out(`${count(scores.scenes, 'scenes')} in ${formatDuration((performance.now() - began) / 1000)}`);
     if (options.out) await writeFileAtomic(options.out, `${json}\n`);

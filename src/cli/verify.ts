@@ -7,7 +7,7 @@ import { FileError, readJson, systemReason, writeFileAtomic } from '../node/file
 import { isSystemError } from '../node/system-error.ts';
 import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
-import { formatDuration, processTerminal } from './terminal.ts';
+import { formatDuration, printLines, processTerminal } from './terminal.ts';
 
 interface VerifyArguments {
   readonly out?: string;
@@ -68,9 +68,10 @@ export async function verify(context: Context, paths: readonly string[], options
   const failed = rows.filter(({ pass }) => !pass).length;
   const seconds = (performance.now() - began) / 1000;
   if (options.json) {
-    terminal.out(JSON.stringify({ device, passed: rows.length - failed, failed, seconds, rows }, finite, 2));
+    const json = JSON.stringify({ device, passed: rows.length - failed, failed, seconds, rows }, finite, 2);
+    printLines(terminal.out, json);
   } else {
-    terminal.out(`\n${rows.length - failed} passed, ${failed} failed (${formatDuration(seconds)})`);
+    printLines(terminal.out, `\n${rows.length - failed} passed, ${failed} failed (${formatDuration(seconds)})`);
   }
   return failed === 0;
 }
@@ -149,7 +150,8 @@ function print(out: (line: string) => void, { name }: Found, rows: readonly Veri
       failed > 0 ? `${failed} failed` : worst.name,
     ];
   });
-  out(`\n${name} (${seconds < 10 ? `${seconds.toFixed(1)} s` : formatDuration(seconds)})`);
+  out('');
+  out(`${name} (${seconds < 10 ? `${seconds.toFixed(1)} s` : formatDuration(seconds)})`);
   const table = [['', 'part', 'checks', 'worst error', 'tolerance', 'where'], ...lines];
   const widths = table[0]?.map((_, c) => Math.max(...table.map((line) => (line[c] ?? '').length))) ?? [];
   const right = new Set([2, 3, 4]);

@@ -10,6 +10,8 @@ export interface SystemError extends Error {
 export function isSystemError(error: unknown): error is SystemError {
   // Node's own complaints about arguments (ERR_INVALID_ARG_TYPE) are mistakes of this program.
   return (
-    error instanceof Error && !(error instanceof ZeroSegError) && /^E[A-Z0-9]+$/.test(String(Reflect.get(error, 'code')))
+    error instanceof Error &&
+    !(error instanceof ZeroSegError) &&
+    /^E[A-Z0-9]+$/.test(String(Reflect.get(error, 'code')))
   );
 }
