@@ -1,7 +1,9 @@
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
+
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { FileError, systemReason } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
@@ -143,7 +145,7 @@ export async function embedNames(
  * Names from the command line: `voc`, `context`, `coco`, `imagenet`, `@file.txt` with one a line, or a list with commas.
  */
 export async function parseClasses(text: string): Promise<string[]> {
-  const set = dataSets[text as keyof typeof dataSets];
+  const set = ownValue(dataSets, text);
   if (set) return [...set.prompts];
   if (text === 'imagenet') return [...imagenetClasses];
   let parts = text.split(',');

@@ -54,7 +54,9 @@ export async function openDataSet(
   split?: string,
 ): Promise<LabelledPhoto[]> {
   if (name === 'voc') return vocDataSet(root, split);
-  return name === 'context' ? contextDataSet(root, split) : cocoDataSet(root, split);
+  if (name === 'context') return contextDataSet(root, split);
+  if (name === 'coco') return cocoDataSet(root, split);
+  throw new ArgumentError(`openDataSet: the name must be voc, context or coco; got '${name}'`);
 }
 
 /** Where in the data set's folder photos, label maps and the list of ids are; label maps are `ID.png`. */

@@ -127,7 +127,7 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   }
   const entries = Object.entries(options.students);
   const clustered = options.clustered ?? entries[0]?.[0];
-  if (options.clustered !== undefined && !(options.clustered in options.students)) {
+  if (options.clustered !== undefined && !Object.hasOwn(options.students, options.clustered)) {
     throw new ArgumentError(
       `scoreScenes: clustered must name one of the students ${Object.keys(options.students).join(', ')}; got ${options.clustered}`,
     );
