@@ -2,7 +2,7 @@
 // Node's files is '@zeroseg/core/node'.
 
 export { Device, type DeviceOptions, openDevice } from './gpu/device.ts';
-export { DeviceError, KernelError, OutOfMemoryError } from './gpu/errors.ts';
+export { ArgumentError, DeviceError, KernelError, OutOfMemoryError, ZeroSegError } from './gpu/errors.ts';
 export { type Binding, type Kernel, type KernelSpec, kernel, type Piece } from './gpu/kernel.ts';
 export * from './kernels/index.ts';
 export * from './nn/index.ts';

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { type Chart, svg } from '../bench/charts.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { interLettering } from '../node/lettering.ts';
-import type { Terminal } from './terminal.ts';
+import { printLines, type Terminal } from './terminal.ts';
 
 /** Pixels of a PNG for each of the chart's units. */
 const SCALE = 2;
@@ -23,7 +23,7 @@ export function jsonTarget(file: string): string {
 export async function writeJson(terminal: Terminal, target: string | undefined, value: unknown): Promise<void> {
   if (target === undefined) return;
   const text = JSON.stringify(value, undefined, 2);
-  if (target === '-') return terminal.out(text);
+  if (target === '-') return printLines(terminal.out, text);
   await writeFileAtomic(target, `${text}\n`);
   terminal.out(`JSON: ${target}`);
 }

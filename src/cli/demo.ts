@@ -22,7 +22,7 @@ import { type Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { defaultGrids, viewCount } from '../zeroseg/views.ts';
-import { oneOf, wholeNumber } from './arguments.ts';
+import { oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { demoFindings, type Students } from './demo-findings.ts';
 import { demoPage } from './demo-report.ts';
@@ -103,7 +103,7 @@ export function demoCommand(context: Context): Command {
     .option('--steps <n>', 'training steps (default: as many as there is time for)', wholeNumber())
     .option('--scenes <n>', 'scenes to learn from', wholeNumber(64))
     .option('--scored <n>', 'scenes to score on (default: as many as there is time for)', wholeNumber())
-    .option('--seed <n>', 'of scenes, weights, masks and noise', wholeNumber(0), 1)
+    .option('--seed <n>', 'of scenes, weights, masks and noise', wholeNumber(...seedRange), 1)
     .option(
       '--init <kind>',
       "weights to begin with: all new, or the teacher's image tower for the encoder",
@@ -219,7 +219,8 @@ interface Run {
 }
 
 function heading({ context: { terminal } }: Run, number: number, title: string): void {
-  terminal.out(`${number === 1 ? '' : '\n'}${number}. ${title}`);
+  if (number > 1) terminal.out('');
+  terminal.out(`${number}. ${title}`);
 }
 
 function check({ context: { terminal }, interruption }: Run): void {

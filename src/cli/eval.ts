@@ -17,7 +17,7 @@ import {
   modelAndWordsOptions,
   openModelAndClip,
 } from './model-and-words.ts';
-import { count, formatDuration, formatShare, Progress, quietTerminal } from './terminal.ts';
+import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from './terminal.ts';
 
 type DataName = keyof typeof dataSets | 'scenes';
 
@@ -143,7 +143,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
     };
     const json = JSON.stringify(result, undefined, 2);
     if (options.out) await writeFileAtomic(options.out, `${json}\n`);
-    if (options.json) given.terminal.out(json);
+    if (options.json) printLines(given.terminal.out, json);
     for (const line of resultTable(result)) terminal.out(line);
     const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
     terminal.out(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);

@@ -4,7 +4,7 @@ import { builtIn } from '../node/built-in.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { type ExperimentName, experiments } from '../zeroseg/experiments.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
-import { commandText, gather, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
+import { commandText, gather, oneOf, seedRange, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import { lossFigure } from './experiment-figure.ts';
@@ -43,7 +43,7 @@ export function experimentCommand(context: Context): Command {
     )
     .argument('<name>', names.join(', '))
     .requiredOption('--out <folder>', 'table, plot, and all runs; one that was stopped goes on')
-    .option('--seeds <list>', 'trainings of every row, by seed (default: 1,2,3)', wholeNumbers)
+    .option('--seeds <list>', 'trainings of every row, by seed (default: 1,2,3)', wholeNumbers(seedRange[1], 1000))
     .option('--steps <n>', `length of a training (default: ${sizes.steps})`, wholeNumber())
     .option('--scenes <n>', `scenes to train on (default: ${sizes.scenes})`, wholeNumber())
     .option('--unseen <n>', `scenes to score on, never seen in training (default: ${sizes.unseen})`, wholeNumber())

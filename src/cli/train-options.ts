@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ownValue } from '../gpu/own-value.ts';
 import type { CacheKey, CacheReader } from '../node/feature-cache.ts';
 import { readJson } from '../node/files.ts';
 import { type RunDescription, RunError } from '../node/run-folder.ts';
@@ -70,11 +71,12 @@ export async function resolveTraining(
           given: new Set(),
         }
       : await startFrom(choices.config ?? 'base');
-  const keys: Record<string, unknown> = { ...start.config };
+  // Without a prototype, `__proto__` is a key like any other: one that does not exist.
+  const keys: Record<string, unknown> = Object.assign(Object.create(null), start.config);
   const changes: Record<string, unknown> = {};
   for (const assignment of choices.set ?? []) {
     const { key, value } = parseAssignment(assignment);
-    if (key in defaultSettings) changes[key] = checkKind(key, value, 'training');
+    if (Object.hasOwn(defaultSettings, key)) changes[key] = checkKind(key, value, 'training');
     else keys[key] = value;
   }
   if (!(run && choices.config === undefined)) {
@@ -124,9 +126,15 @@ interface Start {
 
 async function startFrom(preset: string): Promise<Start> {
   const none = new Set<string>();
-  const named = configs[preset];
+  const named = ownValue(configs, preset);
   if (named) {
-    return { preset, config: {}, defaults: named, settings: presetSettings[preset] ?? defaultSettings, given: none };
+    return {
+      preset,
+      config: {},
+      defaults: named,
+      settings: ownValue(presetSettings, preset) ?? defaultSettings,
+      given: none,
+    };
   }
   if (!preset.endsWith('.json')) {
     throw new UsageError(
@@ -144,11 +152,11 @@ async function startFrom(preset: string): Promise<Start> {
     unknown
   >;
   const entries = Object.entries(flat);
-  const settings = Object.fromEntries(entries.filter(([key]) => key in defaultSettings));
+  const settings = Object.fromEntries(entries.filter(([key]) => Object.hasOwn(defaultSettings, key)));
   for (const [key, value] of Object.entries(settings)) checkKind(key, value, `training: ${preset}`);
   return {
     preset,
-    config: Object.fromEntries(entries.filter(([key]) => !(key in defaultSettings))),
+    config: Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(defaultSettings, key))),
     defaults: configs['base'] as ZeroSegConfig,
     settings: { ...defaultSettings, ...settings },
     given: new Set(Object.keys(settings)),
@@ -216,7 +224,7 @@ export function refuseDifferences(
   const keys = (a: object, b: object) => new Set([...Object.keys(a), ...Object.keys(b)]);
   const each = (a: object, b: object, prefix = '') => {
     for (const key of keys(a, b))
-      compare(prefix + key, (a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]);
+      compare(prefix + key, ownValue(a as Record<string, unknown>, key), ownValue(b as Record<string, unknown>, key));
   };
   // What did not exist when the run was begun had what is its default now.
   each({ ...baseConfig, ...was.config }, now.config);

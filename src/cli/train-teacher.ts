@@ -34,7 +34,7 @@ import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options
 import { Teacher } from '../zeroseg/teacher.ts';
 import { Tokenizer } from '../zeroseg/tokenizer.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';
-import { commandText, numberAtLeast, oneOf, wholeNumber } from './arguments.ts';
+import { commandText, numberFrom, oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
@@ -109,9 +109,9 @@ export function trainTeacherCommand(context: Context): Command {
     .option('--classes <n>', "kinds of objects, the first of the atlas' order, or all", '40')
     .option('--styles <names>', 'drawing styles, with commas between (default: all of the atlas)')
     .option('--steps <n>', 'steps of training', wholeNumber(), steps)
-    .option('--batch <pairs>', 'images with captions a step', wholeNumber(2), batch)
-    .option('--lr <rate>', 'highest learning rate', numberAtLeast(), lr)
-    .option('--seed <n>', 'of weights, scenes and captions', wholeNumber(0), seed)
+    .option('--batch <pairs>', 'images with captions a step', wholeNumber(2, 2 ** 20), batch)
+    .option('--lr <rate>', 'highest learning rate', numberFrom(0, 1e4), lr)
+    .option('--seed <n>', 'of weights, scenes and captions', wholeNumber(...seedRange), seed)
     .option(
       '--init <file>',
       'begin with the weights and words of an earlier teacher.safetensors, or of the built-in one',

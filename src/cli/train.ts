@@ -19,7 +19,7 @@ import { ZeroSeg } from '../zeroseg/model.ts';
 import { sampleSheet } from '../zeroseg/sample-sheet.ts';
 import { Segmenter } from '../zeroseg/segmenter.ts';
 import { type Probe, Trainer } from '../zeroseg/trainer.ts';
-import { gather, numberAtLeast, wholeNumber } from './arguments.ts';
+import { gather, numberFrom, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
@@ -52,13 +52,13 @@ export function trainCommand(context: Context): Command {
     .requiredOption('--out <folder>', 'folder of the run')
     .option('--config <name>', 'tiny, base (the paper) or a JSON file of keys and values (default: base)')
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
-    .option('--epochs <n>', 'passes over the photos; may be a fraction', numberAtLeast())
+    .option('--epochs <n>', 'passes over the photos; may be a fraction', numberFrom(0, 1e6))
     .option('--steps <n>', 'length of the run in steps instead of epochs', wholeNumber())
-    .option('--batch <images>', 'images a step', wholeNumber())
-    .option('--micro <images>', 'images that go through the GPU at once', wholeNumber())
-    .option('--base-lr <rate>', 'learning rate for 256 images a step', numberAtLeast())
-    .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberAtLeast())
-    .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(0))
+    .option('--batch <images>', 'images a step', wholeNumber(1, 2 ** 24))
+    .option('--micro <images>', 'images that go through the GPU at once', wholeNumber(1, 2 ** 20))
+    .option('--base-lr <rate>', 'learning rate for 256 images a step', numberFrom(0, 1e4))
+    .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberFrom(0, 1e6))
+    .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(...seedRange))
     .addOption(
       new Option('--precision <dtype>', 'of activations and their gradients; weights are f32 (default: f32)').choices([
         'f32',
@@ -72,7 +72,12 @@ export function trainCommand(context: Context): Command {
     )
     .option('--save-every <steps>', 'steps between checkpoints (default: 100, and every ten minutes)', wholeNumber())
     .option('--sample-every <steps>', 'steps between sample pictures (default: a tenth of the run)', wholeNumber())
-    .option('--watch-every <steps>', 'steps between looks at what the head does; 0 never looks', wholeNumber(0), 10)
+    .option(
+      '--watch-every <steps>',
+      'steps between looks at what the head does; 0 never looks',
+      wholeNumber(0, 1e9),
+      10,
+    )
     .option('--resume', 'go on with the run in the folder')
     .option(...adapterOption)
     .addHelpText(

@@ -2,11 +2,12 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
-import { readSafetensors, writeSafetensors } from '../nn/safetensors.ts';
+import { CheckpointError, readSafetensors, writeSafetensors } from '../nn/safetensors.ts';
 import { FileError, readJson, systemReason, writeFileAtomic } from '../node/files.ts';
-import { kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
+import { isSystemError } from '../node/system-error.ts';
+import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
-import { formatDuration, processTerminal } from './terminal.ts';
+import { formatDuration, printLines, processTerminal } from './terminal.ts';
 
 interface VerifyArguments {
   readonly out?: string;
@@ -67,9 +68,10 @@ export async function verify(context: Context, paths: readonly string[], options
   const failed = rows.filter(({ pass }) => !pass).length;
   const seconds = (performance.now() - began) / 1000;
   if (options.json) {
-    terminal.out(JSON.stringify({ device, passed: rows.length - failed, failed, seconds, rows }, finite, 2));
+    const json = JSON.stringify({ device, passed: rows.length - failed, failed, seconds, rows }, finite, 2);
+    printLines(terminal.out, json);
   } else {
-    terminal.out(`\n${rows.length - failed} passed, ${failed} failed (${formatDuration(seconds)})`);
+    printLines(terminal.out, `\n${rows.length - failed} passed, ${failed} failed (${formatDuration(seconds)})`);
   }
   return failed === 0;
 }
@@ -86,7 +88,7 @@ async function verifyManifest(device: Device, { path, name }: Found, out: string
     try {
       return readSafetensors(await readFile(place), place).tensors;
     } catch (error) {
-      if (error instanceof Error && 'code' in error) throw new FileError('verify', place, systemReason(error));
+      if (isSystemError(error)) throw new FileError('verify', place, systemReason(error));
       throw error;
     }
   };
@@ -99,8 +101,7 @@ async function verifyManifest(device: Device, { path, name }: Found, out: string
     }
     return [...rows];
   } catch (error) {
-    if (!(error instanceof Error) || !['FileError', 'CheckpointError', 'FixtureError'].includes(error.name))
-      throw error;
+    if (!(error instanceof FileError || error instanceof CheckpointError || error instanceof FixtureError)) throw error;
     const note = error.message;
     return [{ manifest: name, family: 'file', name, error: Number.POSITIVE_INFINITY, tolerance: 0, pass: false, note }];
   }
@@ -149,7 +150,8 @@ function print(out: (line: string) => void, { name }: Found, rows: readonly Veri
       failed > 0 ? `${failed} failed` : worst.name,
     ];
   });
-  out(`\n${name} (${seconds < 10 ? `${seconds.toFixed(1)} s` : formatDuration(seconds)})`);
+  out('');
+  out(`${name} (${seconds < 10 ? `${seconds.toFixed(1)} s` : formatDuration(seconds)})`);
   const table = [['', 'part', 'checks', 'worst error', 'tolerance', 'where'], ...lines];
   const widths = table[0]?.map((_, c) => Math.max(...table.map((line) => (line[c] ?? '').length))) ?? [];
   const right = new Set([2, 3, 4]);

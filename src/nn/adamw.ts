@@ -1,4 +1,5 @@
 import type { Device } from '../gpu/device.ts';
+import { ArgumentError } from '../gpu/errors.ts';
 import { accumulateChunk, adamW, adamWRates, RATE_COUNT } from '../kernels/adamw.ts';
 import { cast } from '../kernels/cast.ts';
 import { clip } from '../kernels/clip.ts';
@@ -56,7 +57,7 @@ export class AdamW {
   /** Packs the parameters: make steps that use them after this. */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: AdamWOptions = {}) {
     const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.05, maxNorm = Number.POSITIVE_INFINITY } = options;
-    if (!(maxNorm > 0)) throw new RangeError(`AdamW: maxNorm must be above 0; it is ${maxNorm}`);
+    if (!(maxNorm > 0)) throw new ArgumentError(`AdamW: maxNorm must be above 0; it is ${maxNorm}`);
     this.device = device;
     this.#options = { beta1, beta2, eps, weightDecay, maxNorm };
     this.#pack = packParameters(device, named, options);

@@ -1,10 +1,12 @@
+import { ArgumentError } from '../gpu/errors.ts';
+
 /**
  * Fixed two-dimensional sine and cosine positions (MAE), one row of width `dim` (a multiple of 4) per patch, row by row;
  * with `cls`, a row of zeros in front. With `w_i = 10000^(−i/q)`, `q = dim/4`, the patch in grid row r, column c has
  * `[sin(c·w), cos(c·w), sin(r·w), cos(r·w)]`: the column comes first. Computed in double, stored in single precision.
  */
 export function sinCosPositions(dim: number, rows: number, cols: number, cls: boolean): Float32Array {
-  if (dim % 4 !== 0) throw new RangeError(`sinCosPositions: the width must be a multiple of 4; got ${dim}`);
+  if (dim % 4 !== 0) throw new ArgumentError(`sinCosPositions: the width must be a multiple of 4; got ${dim}`);
   const q = dim / 4;
   const first = cls ? 1 : 0;
   const table = new Float32Array((first + rows * cols) * dim);

@@ -1,4 +1,4 @@
-import { DeviceError } from '../gpu/errors.ts';
+import { ArgumentError, DeviceError } from '../gpu/errors.ts';
 import { cast } from '../kernels/cast.ts';
 import { reshape } from '../kernels/layout.ts';
 import { gradients } from '../tensor/grad.ts';
@@ -96,7 +96,7 @@ export class LossScale {
 
   constructor({ initial = 65536, interval = 2000 }: LossScaleOptions = {}) {
     if (!(initial > 0 && Number.isFinite(initial)))
-      throw new RangeError(`LossScale: initial is ${initial}; it must be above 0`);
+      throw new ArgumentError(`LossScale: initial is ${initial}; it must be above 0`);
     this.value = initial;
     this.#interval = interval;
   }

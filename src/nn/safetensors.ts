@@ -5,13 +5,15 @@
 // Tensors are read through typed arrays, which use the machine's byte order. Every machine with WebGPU or Node 20
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
+import { ZeroSegError } from '../gpu/errors.ts';
 import { fromHalf, toHalf } from './half.ts';
 
 export { fromHalf, toHalf };
 
 /** A file with weights or features that cannot be used. `file` is its name; the message starts with it. */
-export class CheckpointError extends Error {
+export class CheckpointError extends ZeroSegError {
   override readonly name = 'CheckpointError';
+  readonly code = 'checkpoint';
   readonly file: string;
 
   constructor(file: string, message: string, options?: ErrorOptions) {

@@ -1,8 +1,10 @@
 /** The teacher on disk: a CLIP checkpoint as Hugging Face or OpenAI name its tensors, with its tokenizer. */
+
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Device } from '../gpu/device.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import { CheckpointError } from '../nn/safetensors.ts';
 import type { ClipConfig, ClipText, ClipVision } from '../zeroseg/clip.ts';
 import { clipConfig, detectClipNames, loadClipText, loadClipVision, logitScale } from '../zeroseg/clip-checkpoint.ts';
@@ -43,7 +45,7 @@ export interface ClipSource {
  * @throws {CheckpointError} when there is no CLIP, or one that is not complete.
  */
 export async function openClip(place: string): Promise<ClipSource> {
-  const random = randomClips[place];
+  const random = ownValue(randomClips, place);
   if (random && (await kindOfPath(place)) === undefined) return randomSource(place, random);
   const isBuiltIn = place === builtIn && (await kindOfPath(place)) === undefined;
   const { weights, label } = await findWeights(isBuiltIn ? await builtInTeacher() : place);

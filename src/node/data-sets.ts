@@ -1,6 +1,8 @@
 /** Photos with ground truth, in the folders that PASCAL VOC, PASCAL Context and COCO come in. */
+
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import { ArgumentError, ZeroSegError } from '../gpu/errors.ts';
 import { cocoLabels, contextLabels } from '../zeroseg/class-names.ts';
 import { firstRepeated } from '../zeroseg/first-repeated.ts';
 import type { Image, LabelMap } from '../zeroseg/image.ts';
@@ -9,8 +11,9 @@ import { readLabelMap, readPhoto } from './image-files.ts';
 import { photoEndings } from './photos.ts';
 
 /** A data set is incomplete or not laid out as expected; `path` names where. */
-export class DataSetError extends Error {
+export class DataSetError extends ZeroSegError {
   override readonly name = 'DataSetError';
+  readonly code = 'data-set';
   readonly path: string;
 
   constructor(path: string, reason: string, options?: ErrorOptions) {
@@ -51,7 +54,9 @@ export async function openDataSet(
   split?: string,
 ): Promise<LabelledPhoto[]> {
   if (name === 'voc') return vocDataSet(root, split);
-  return name === 'context' ? contextDataSet(root, split) : cocoDataSet(root, split);
+  if (name === 'context') return contextDataSet(root, split);
+  if (name === 'coco') return cocoDataSet(root, split);
+  throw new ArgumentError(`openDataSet: the name must be voc, context or coco; got '${name}'`);
 }
 
 /** Where in the data set's folder photos, label maps and the list of ids are; label maps are `ID.png`. */
@@ -96,7 +101,7 @@ function convertedOnly(labels: Uint8Array | Uint16Array): Uint8Array {
   if (labels instanceof Uint16Array) return contextLabels(labels);
   const high = labels.find((label) => label > 59 && label !== 255);
   if (high === undefined) return labels;
-  throw new RangeError(
+  throw new ArgumentError(
     `label ${high} is none of the 60 classes; if these are the original 459 categories, say so (original: true)`,
   );
 }

@@ -9,9 +9,12 @@
  * Every file appears whole or not at all, and a shard counts once its index exists: a process killed at any moment
  * loses at most the shard it was filling. Rows are never changed; a newer one of the same photo takes its place.
  */
+
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { ArgumentError } from '../gpu/errors.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import { toHalf } from '../nn/safetensors.ts';
 import type { Image } from '../zeroseg/image.ts';
 import type { ViewSource } from '../zeroseg/views.ts';
@@ -271,7 +274,7 @@ export class CacheReader {
 
   #path(i: number): string {
     const path = this.paths[i];
-    if (path === undefined) throw new RangeError(`cache: photo ${i} of ${this.length} does not exist`);
+    if (path === undefined) throw new ArgumentError(`cache: photo ${i} of ${this.length} does not exist`);
     return path;
   }
 
@@ -315,10 +318,14 @@ async function readHeader(folder: string): Promise<CacheKey | undefined> {
   return header.key;
 }
 
-function differences(found: CacheKey, wanted: CacheKey): string[] {
-  const names = new Set([...Object.keys(found), ...Object.keys(wanted)]) as Set<keyof CacheKey>;
+function differences(given: CacheKey, asked: CacheKey): string[] {
+  const [found, wanted] = [given, asked].map((key): Record<string, unknown> => ({ ...key })) as [
+    Record<string, unknown>,
+    Record<string, unknown>,
+  ];
+  const names = new Set([...Object.keys(found), ...Object.keys(wanted)]);
   return [...names]
-    .map((name) => [name, JSON.stringify(found[name]), JSON.stringify(wanted[name])])
+    .map((name) => [name, ...[found, wanted].map((key) => JSON.stringify(ownValue(key, name)))])
     .filter(([, old, now]) => old !== now)
     .map(([name, old, now]) => `${name} is ${old} in the cache, ${now} now`);
 }

@@ -2,15 +2,18 @@
  * The files of the feature cache. A shard is two of them: `features-00000.safetensors` with the numbers, and
  * `features-00000.json` with what they belong to. The second is written last; without it the first does not count.
  */
+
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ZeroSegError } from '../gpu/errors.ts';
 import { fromHalf, type HeaderEntry, headerSize, parseHeader, writeSafetensors } from '../nn/safetensors.ts';
 import { readJson, systemReason, writeFileAtomic } from './files.ts';
 
 /** The cache is damaged, in use, or belongs to other settings. */
-export class CacheError extends Error {
+export class CacheError extends ZeroSegError {
   override readonly name = 'CacheError';
+  readonly code = 'cache';
 }
 
 /** What a photo file was when its features were computed. */

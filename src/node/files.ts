@@ -2,10 +2,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { ZeroSegError } from '../gpu/errors.ts';
 
 /** A file or folder could not be read or written; `path` names it. */
-export class FileError extends Error {
+export class FileError extends ZeroSegError {
   override readonly name = 'FileError';
+  readonly code = 'file';
   readonly path: string;
 
   constructor(op: string, path: string, reason: string, options?: ErrorOptions) {

@@ -8,6 +8,7 @@ import type { ClipSource } from './clip-folder.ts';
 import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
 import { systemReason } from './files.ts';
 import { decodePhoto, ImageError } from './image-files.ts';
+import { isSystemError } from './system-error.ts';
 
 export interface FillOptions {
   /** Folder of the photos, and the photos in it. */
@@ -116,7 +117,7 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
         } catch (error) {
           if (error instanceof ImageError) return { path, problem: error.reason };
           if (error instanceof PixelError) return { path, problem: error.message };
-          if ((error as NodeJS.ErrnoException).code) return { path, problem: systemReason(error) };
+          if (isSystemError(error)) return { path, problem: systemReason(error) };
           throw error;
         }
       };

@@ -1,14 +1,17 @@
 /** Photos and label maps on disk. */
+
 import { readFile } from 'node:fs/promises';
 import { decode, encode, hasPngSignature } from 'fast-png';
 import sharp from 'sharp';
+import { ZeroSegError } from '../gpu/errors.ts';
 import { checkImage, type Image, type LabelMap, PixelError } from '../zeroseg/image.ts';
 import type { Colour } from '../zeroseg/palette.ts';
 import { systemReason, writeFileAtomic } from './files.ts';
 
 /** A photo or label map could not be read; `file` names it, `reason` says why. */
-export class ImageError extends Error {
+export class ImageError extends ZeroSegError {
   override readonly name = 'ImageError';
+  readonly code = 'image';
   readonly file: string;
   readonly reason: string;
 

@@ -11,8 +11,10 @@
  * Every file appears whole; a checkpoint is a folder that appears whole. A process killed at any moment leaves a run that
  * goes on from its last checkpoint.
  */
+
 import { mkdir, open, readdir, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ZeroSegError } from '../gpu/errors.ts';
 import { CheckpointError } from '../nn/safetensors.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import type { TrainSettings } from '../zeroseg/train-settings.ts';
@@ -40,8 +42,9 @@ export interface RunDescription {
 export type Metrics = Omit<StepReport, 'steps'> & { readonly imagesPerSecond: number };
 
 /** A run folder that cannot be begun or continued. */
-export class RunError extends Error {
+export class RunError extends ZeroSegError {
   override readonly name = 'RunError';
+  readonly code = 'run';
 }
 
 const FORMAT = 'zeroseg run';

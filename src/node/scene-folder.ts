@@ -11,6 +11,7 @@ import { SceneAtlas } from '../zeroseg/scenes/atlas.ts';
 import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
 import { FileError, readJson, systemReason } from './files.ts';
+import { isSystemError } from './system-error.ts';
 
 /** The atlas in the package: two folders up both from src and from dist. */
 const packaged = fileURLToPath(new URL('../../assets/scenes', import.meta.url));
@@ -124,7 +125,7 @@ export async function writeScenes(
     return true;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    if (!(error as NodeJS.ErrnoException).code) throw error;
+    if (!isSystemError(error)) throw error;
     throw new FileError('writeScenes', folder, systemReason(error), { cause: error });
   }
 }

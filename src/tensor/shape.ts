@@ -1,9 +1,12 @@
+import { ZeroSegError } from '../gpu/errors.ts';
+
 /** Sizes of the axes, slowest first. `[]` is a scalar; an axis may be 0. */
 export type Shape = readonly number[];
 
 /** An op was called with shapes, axes or dtypes that it cannot take. `shapes` holds each by name. */
-export class ShapeError extends Error {
+export class ShapeError extends ZeroSegError {
   override readonly name = 'ShapeError';
+  readonly code = 'shape';
   readonly op: string;
   readonly shapes: Readonly<Record<string, Shape>>;
 

@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import { fillWithNaN, runChecked } from './check.ts';
 import { bytesPerElement, type DType, type HostArray } from './dtype.ts';
 import { StepError } from './errors.ts';
@@ -115,7 +117,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
       throw new StepError(`${name}: there is no input '${key}'; it has ${names}`);
     }
     if (options.check) fillWithNaN(program);
-    for (const feed of feeds) feed.put(values[feed.key], encoder);
+    for (const feed of feeds) feed.put(ownValue(values, feed.key), encoder);
     if (options.check) {
       device.gpu.queue.submit([encoder.finish()]);
       const pending = runChecked(name, program);

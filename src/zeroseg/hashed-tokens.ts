@@ -1,3 +1,4 @@
+import { ArgumentError } from '../gpu/errors.ts';
 import { hashText } from '../nn/random.ts';
 import { cleanText } from './text-cleaning.ts';
 
@@ -17,7 +18,7 @@ export interface TextTokens {
  */
 export function hashedTokens(vocabulary: number): TextTokens {
   if (!(vocabulary >= 4))
-    throw new RangeError(`hashedTokens: the vocabulary must hold 4 ids or more; got ${vocabulary}`);
+    throw new ArgumentError(`hashedTokens: the vocabulary must hold 4 ids or more; got ${vocabulary}`);
   const ids = (text: string) =>
     [...cleanText(text).matchAll(/\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu)].map(
       ([word]) => 1 + (hashText(word) % (vocabulary - 3)),

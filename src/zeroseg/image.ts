@@ -1,3 +1,5 @@
+import { ZeroSegError } from '../gpu/errors.ts';
+
 /**
  * Photos as pixels, and the preprocessing that CLIP, MAE and GroupViT share: Pillow's resize to the bit, crops,
  * sizes, and the step from bytes to a normalised tensor. Nothing here reads files; see `src/node/image-files.ts`.
@@ -41,8 +43,9 @@ export const clipMean: Rgb = [0.48145466, 0.4578275, 0.40821073];
 export const clipStd: Rgb = [0.26862954, 0.26130258, 0.27577711];
 
 /** An image is not what its fields say, or a size or region makes no sense. */
-export class PixelError extends Error {
+export class PixelError extends ZeroSegError {
   override readonly name = 'PixelError';
+  readonly code = 'pixel';
 }
 
 /** Throws unless `image` holds three bytes for every pixel of a size above zero. */

@@ -4,7 +4,9 @@
  */
 // The module by its path: Node takes the package's main file, which has a default export only, and bundlers its module,
 // which has none.
+
 import { type Font, type Glyph, type PathCommand, parse } from 'opentype.js/dist/opentype.mjs';
+import { ZeroSegError } from '../gpu/errors.ts';
 
 /** A line of text: how much of each pixel it covers, 0..255, row by row. */
 export interface TextLine {
@@ -22,8 +24,9 @@ export interface Lettering {
 }
 
 /** A font could not be read. */
-export class FontError extends Error {
+export class FontError extends ZeroSegError {
   override readonly name = 'FontError';
+  readonly code = 'font';
 }
 
 /**

@@ -1,9 +1,12 @@
+import { ZeroSegError } from '../gpu/errors.ts';
+
 /** The label that is left out of every score: object borders and what annotators could not tell. */
 export const ignoreLabel = 255;
 
 /** Label maps do not fit together or hold classes that are not counted. */
-export class ScoreError extends Error {
+export class ScoreError extends ZeroSegError {
   override readonly name = 'ScoreError';
+  readonly code = 'score';
 }
 
 /**

@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
+
 import type { Device } from '../gpu/device.ts';
+import { ArgumentError } from '../gpu/errors.ts';
 import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -119,14 +121,14 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   const { embeddings } = vocabulary;
   const names = scenes.names.length;
   if (vocabulary.names.length !== names) {
-    throw new RangeError(
+    throw new ArgumentError(
       `scoreScenes: the vocabulary must hold the scenes' ${names} names; it holds ${vocabulary.names.length}`,
     );
   }
   const entries = Object.entries(options.students);
   const clustered = options.clustered ?? entries[0]?.[0];
-  if (options.clustered !== undefined && !(options.clustered in options.students)) {
-    throw new RangeError(
+  if (options.clustered !== undefined && !Object.hasOwn(options.students, options.clustered)) {
+    throw new ArgumentError(
       `scoreScenes: clustered must name one of the students ${Object.keys(options.students).join(', ')}; got ${options.clustered}`,
     );
   }

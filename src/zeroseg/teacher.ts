@@ -1,5 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
 import type { Device } from '../gpu/device.ts';
+import { ArgumentError } from '../gpu/errors.ts';
 import { read } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -47,7 +49,7 @@ export class Teacher implements Disposable {
     const length = 3 * this.size * this.size;
     const count = views.length / length;
     if (!Number.isInteger(count)) {
-      throw new RangeError(`features: views must be [n, 3, ${this.size}, ${this.size}]; got ${views.length} values`);
+      throw new ArgumentError(`features: views must be [n, 3, ${this.size}, ${this.size}]; got ${views.length} values`);
     }
     const out = new Float32Array(count * this.dim);
     const parts: Promise<void>[] = [];

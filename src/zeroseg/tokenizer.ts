@@ -1,3 +1,4 @@
+import { ArgumentError } from '../gpu/errors.ts';
 import { CheckpointError } from '../nn/safetensors.ts';
 import { cleanText } from './text-cleaning.ts';
 
@@ -202,7 +203,7 @@ export class Tokenizer {
    */
   row(text: string, context = 77): Int32Array<ArrayBuffer> {
     if (!Number.isInteger(context) || context < 2) {
-      throw new RangeError(`row: the context must be an integer of 2 or more, for start and end; got ${context}`);
+      throw new ArgumentError(`row: the context must be an integer of 2 or more, for start and end; got ${context}`);
     }
     const ids = this.encode(text).slice(0, context - 2);
     const row = new Int32Array(context);
@@ -219,7 +220,7 @@ export class Tokenizer {
    * The text of ids or of a row: without the start token, up to the end token. Cleaning and the spaces between words
    * and signs cannot be undone: `a dog.` comes back as `a dog .`.
    *
-   * @throws {RangeError} if an id is not in the vocabulary.
+   * @throws {ArgumentError} if an id is not in the vocabulary.
    */
   decode(ids: Iterable<number>): string {
     const bytes: number[] = [];
@@ -228,7 +229,7 @@ export class Tokenizer {
       if (id === this.end) break;
       const symbol = this.#symbols[id];
       if (symbol === undefined) {
-        throw new RangeError(`decode: ids must be in the vocabulary of ${this.size}; got ${id}`);
+        throw new ArgumentError(`decode: ids must be in the vocabulary of ${this.size}; got ${id}`);
       }
       const isLast = symbol.endsWith(wordEnd);
       for (const letter of isLast ? symbol.slice(0, -wordEnd.length) : symbol) {

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Device } from '../gpu/device.ts';
+import { ZeroSegError } from '../gpu/errors.ts';
 import { randomUniform } from '../kernels/random.ts';
 import { AdamW } from '../nn/adamw.ts';
 import { parameters } from '../nn/module.ts';
@@ -70,8 +71,9 @@ export interface Probe {
 }
 
 /** Training cannot go on: a loss that is not finite. */
-export class TrainingError extends Error {
+export class TrainingError extends ZeroSegError {
   override readonly name = 'TrainingError';
+  readonly code = 'training';
   readonly step: number;
 
   constructor(step: number, message: string, options?: ErrorOptions) {

@@ -2,6 +2,8 @@
  * What the teacher and the student see of a photo. The teacher looks at a centre square whole, in quarters, ninths
  * and sixteenths; the student sees the same square once.
  */
+import { shownValue } from '../gpu/json.ts';
+import { LARGEST_GRID, MOST_GRIDS } from './grid-limits.ts';
 import {
   centreRegion,
   centreSquare,
@@ -43,8 +45,11 @@ export function viewCount(grids: readonly number[]): number {
 }
 
 function checkGrids(grids: readonly number[]): void {
-  if (grids.length === 0 || grids.some((k) => !Number.isInteger(k) || k < 1)) {
-    throw new PixelError(`grids: a list of whole numbers from 1, such as 1,2,3,4; got [${grids.join(', ')}]`);
+  const fits = (k: unknown): boolean => Number.isInteger(k) && (k as number) >= 1 && (k as number) <= LARGEST_GRID;
+  if (!Array.isArray(grids) || grids.length === 0 || grids.length > MOST_GRIDS || !grids.every(fits)) {
+    throw new PixelError(
+      `grids: a list of up to ${MOST_GRIDS} whole numbers from 1 to ${LARGEST_GRID}, such as 1,2,3,4; got ${shownValue(grids)}`,
+    );
   }
 }
 

@@ -1,3 +1,5 @@
+import { ArgumentError } from '../gpu/errors.ts';
+
 /** Top, left, bottom, right; bottom and right are exclusive. */
 export type WindowBox = [y1: number, x1: number, y2: number, x2: number];
 
@@ -13,11 +15,11 @@ export type WindowBox = [y1: number, x1: number, y2: number, x2: number];
 export function slidingWindows(height: number, width: number, side = 448, stride = 224): WindowBox[] {
   for (const [name, value] of Object.entries({ height, width, side, stride })) {
     if (!Number.isInteger(value) || value < 1) {
-      throw new RangeError(`slidingWindows: ${name} must be a whole number from 1; got ${value}`);
+      throw new ArgumentError(`slidingWindows: ${name} must be a whole number from 1; got ${value}`);
     }
   }
   if (stride > side) {
-    throw new RangeError(`slidingWindows: a stride of ${stride} would leave gaps between windows of ${side}`);
+    throw new ArgumentError(`slidingWindows: a stride of ${stride} would leave gaps between windows of ${side}`);
   }
   const boxes: WindowBox[] = [];
   for (const [y1, y2] of spans(height, side, stride)) {

@@ -168,7 +168,7 @@ describe('zeroseg verify', () => {
       await writeFile(join(folder, `ops/${name}.safetensors`), writeSafetensors(new Map(both)));
     }
     expect(await verify(context, [join(folder, 'ops')], { json: true })).toBe(true);
-    const { rows } = JSON.parse(lines.at(-1) as string);
+    const { rows } = JSON.parse(lines.slice(lines.lastIndexOf('{')).join('\n'));
     expect(rows.every(({ error }: { error: number }) => error === 0)).toBe(true);
   });
 });

@@ -153,7 +153,7 @@ describe('LossScale', () => {
     other.adjust(1);
     expect(other.state()).toEqual({ value: 8, good: 0, updates: 6 });
     expect(() => new LossScale({ initial: 0 })).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: LossScale: initial is 0; it must be above 0]`,
+      `[ArgumentError: LossScale: initial is 0; it must be above 0]`,
     );
   });
 });

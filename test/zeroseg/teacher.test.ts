@@ -30,6 +30,6 @@ test('features do not depend on the batches they were computed in', async () => 
 test('views of another size are refused', async () => {
   using teacher = await Teacher.create(device.current, randomClipVision(device.current, config), { batch: 2 });
   await expect(teacher.features(new Float32Array(100))).rejects.toThrowErrorMatchingInlineSnapshot(
-    `[RangeError: features: views must be [n, 3, 8, 8]; got 100 values]`,
+    `[ArgumentError: features: views must be [n, 3, 8, 8]; got 100 values]`,
   );
 });

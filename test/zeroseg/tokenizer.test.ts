@@ -88,7 +88,7 @@ describe('rows', () => {
 
   test('a context without room for start and end is an error', () => {
     expect(() => clip.row('dog', 1)).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: row: the context must be an integer of 2 or more, for start and end; got 1]`,
+      `[ArgumentError: row: the context must be an integer of 2 or more, for start and end; got 1]`,
     );
   });
 });
@@ -112,10 +112,10 @@ describe('decoding', () => {
 
   test('an id that is none is an error', () => {
     expect(() => clip.decode([320, 49408])).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: decode: ids must be in the vocabulary of 49408; got 49408]`,
+      `[ArgumentError: decode: ids must be in the vocabulary of 49408; got 49408]`,
     );
     expect(() => clip.decode([0.5])).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: decode: ids must be in the vocabulary of 49408; got 0.5]`,
+      `[ArgumentError: decode: ids must be in the vocabulary of 49408; got 0.5]`,
     );
   });
 });

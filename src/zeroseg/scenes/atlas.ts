@@ -1,9 +1,11 @@
 import { decode } from 'fast-png';
+import { ZeroSegError } from '../../gpu/errors.ts';
 import { firstRepeated } from '../first-repeated.ts';
 
 /** Options, an atlas or a name that scenes cannot be made of. */
-export class SceneError extends Error {
+export class SceneError extends ZeroSegError {
   override readonly name = 'SceneError';
+  readonly code = 'scene';
 }
 
 /** A kind of object. */

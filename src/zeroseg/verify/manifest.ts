@@ -1,3 +1,4 @@
+import { ownValue } from '../../gpu/own-value.ts';
 import { FixtureError } from './report.ts';
 
 /** A JSON object whose fields are asked for by name and kind. What nobody asked for can be listed. */
@@ -15,7 +16,7 @@ export class Fields {
   }
 
   has(name: string): boolean {
-    return this.#fields[name] !== undefined && this.#fields[name] !== null;
+    return (ownValue(this.#fields, name) ?? null) !== null;
   }
 
   keys(): string[] {
@@ -25,7 +26,7 @@ export class Fields {
   /** The value as it is. Marks it as used. */
   raw(name: string): unknown {
     this.#used.add(name);
-    return this.#fields[name];
+    return ownValue(this.#fields, name);
   }
 
   number(name: string): number {

@@ -1,3 +1,4 @@
+import { DeviceError, ZeroSegError } from '../../gpu/errors.ts';
 import type { StoredTensor, WritableTensor } from '../../nn/safetensors.ts';
 import { toFloat32, toInt32 } from '../../nn/safetensors.ts';
 import type { DType, HostArray } from '../../tensor/dtype.ts';
@@ -29,8 +30,9 @@ export interface Computed {
 export type FixtureTensors = ReadonlyMap<string, StoredTensor>;
 
 /** A fixture asks for something in a way that cannot be followed; becomes a failed row. */
-export class FixtureError extends Error {
+export class FixtureError extends ZeroSegError {
   override readonly name = 'FixtureError';
+  readonly code = 'fixture';
 }
 
 const integers: ReadonlySet<string> = new Set(['I64', 'I32', 'I16', 'I8', 'U64', 'U32', 'U16', 'U8', 'BOOL']);
@@ -132,7 +134,7 @@ export class Report {
     try {
       await body();
     } catch (error) {
-      if (error instanceof Error && error.name === 'DeviceError') throw error;
+      if (error instanceof DeviceError) throw error;
       this.fail(family, name, error instanceof Error ? error.message : String(error));
     }
   }
