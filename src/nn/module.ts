@@ -1,5 +1,6 @@
 import { Device } from '../gpu/device.ts';
-import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
+import type { HostValues } from '../tensor/host.ts';
+import { formatShape, type Shape, ShapeError, sameShape } from '../tensor/shape.ts';
 import { free, lasting, Tensor, write } from '../tensor/tensor.ts';
 import type { Initializer } from './init.ts';
 import { random } from './random.ts';
@@ -9,8 +10,11 @@ import { CheckpointError, type StoredTensor, toFloat32 } from './safetensors.ts'
 export type Module = object;
 
 /** A weight: a lasting tensor, found by {@link parameters} because it is a field of a module. */
-export function parameter(device: Device, shape: Shape, values: Float32Array): Tensor {
-  return lasting(device, shape, values);
+export function parameter(device: Device, shape: Shape, values: HostValues): Tensor {
+  if (values === undefined) {
+    throw new ShapeError('parameter', 'the first values are missing; for zeros give new Float32Array(n)', { shape });
+  }
+  return lasting(device, shape, values, 'f32');
 }
 
 /**

@@ -5,7 +5,7 @@
 // Tensors are read through typed arrays, which use the machine's byte order. Every machine with WebGPU or Node 20
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
-import { fromHalf, toHalf } from './half.ts';
+import { fromHalf, toHalf } from '../tensor/half.ts';
 
 export { fromHalf, toHalf };
 
