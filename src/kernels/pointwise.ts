@@ -5,6 +5,7 @@ import { dispatch, empty } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';
+import { stopGradient } from './stop-gradient.ts';
 
 // One table each: the op as a WGSL expression in f32, and its gradient. What an expression names, its kernel binds.
 
@@ -124,9 +125,9 @@ export function square(x: Tensor): Tensor {
   return applyUnary('square', x);
 }
 
-/** -1, 0 or 1. No gradient flows. */
+/** -1, 0 or 1. No gradient flows: it is 0 wherever it exists. */
 export function sign(x: Tensor): Tensor {
-  return applyUnary('sign', x);
+  return stopGradient(applyUnary('sign', x));
 }
 
 /** `1 / (1 + e^-x)`. The gradient is `dy · y (1 - y)`. */
@@ -180,12 +181,13 @@ export function addScalar(x: Tensor, value: number): Tensor {
 export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   const plan = broadcast('where', a.device, { a: a.shape, b: b.shape, c: condition.shape }, { c: 'condition' });
   const y = empty(a, plan.shape);
-  launchBroadcast(whereForms.forward, plan, { a, b, c: condition }, y);
+  const c = stopGradient(condition);
+  launchBroadcast(whereForms.forward, plan, { a, b, c }, y);
   return differentiable(y, [a, b], (dy) => {
     const da = empty(dy);
-    launchBroadcast(whereForms.da, plan, { dy, c: condition }, da);
+    launchBroadcast(whereForms.da, plan, { dy, c }, da);
     const db = empty(dy);
-    launchBroadcast(whereForms.db, plan, { dy, c: condition }, db);
+    launchBroadcast(whereForms.db, plan, { dy, c }, db);
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   });
 }

@@ -85,14 +85,14 @@ export function fromHost(values: unknown, dtype: DType, shape: Shape, refuse: Re
       fromList(values, dtype, nested, refuse);
       throw refuse(`a list of lists ${formatShape(nested)}`);
     }
-    if (!nested && values.length !== n) throw refuse(`${values.length} values`);
+    if (!nested && values.length !== n) throw refuse(counted(values.length));
     return fromList(values, dtype, nested ?? [n], refuse, into);
   }
   const kind = arrayKind(values);
   if (kind === undefined || kind.startsWith('Big')) throw refuse(describe(values));
   const array = values as NumberArray;
   if (array.length !== n) {
-    throw refuse(`${array.length} values${array.length === 0 ? ' (its buffer is empty, or was transferred)' : ''}`);
+    throw refuse(`${counted(array.length)}${array.length === 0 ? ' (its buffer is empty, or was transferred)' : ''}`);
   }
   if (dtype === 'f32' && kind === 'Float32Array') return alone(array) as Float32Array;
   if (dtype === 'u32' && kind === 'Uint32Array') return alone(array) as Uint32Array;
@@ -126,7 +126,7 @@ function fromList(list: readonly unknown[], dtype: DType, shape: Shape, refuse: 
       if (!isRow) throw refuse(`${describe(row)} at ${formatShape(path)}, where others are lists`);
       const { length } = row as readonly unknown[];
       if (length !== shape[depth]) {
-        throw refuse(`a ragged list: ${length} values at ${formatShape(path)}, ${shape[depth]} in others`);
+        throw refuse(`a ragged list: ${counted(length)} at ${formatShape(path)}, ${shape[depth]} in others`);
       }
       if (kind === 'Uint16Array' && dtype === 'f16') {
         throw refuse(`a Uint16Array at ${formatShape(path)}; bits of f16 must be one flat Uint16Array`);
@@ -191,6 +191,10 @@ function even(bits: Uint16Array): Uint16Array {
 function alone(array: NumberArray): NumberArray {
   const { buffer } = array as { buffer: ArrayBufferLike & { resizable?: boolean } };
   return buffer instanceof ArrayBuffer && !buffer.resizable ? array : array.slice();
+}
+
+export function counted(values: number): string {
+  return values === 1 ? '1 value' : `${values} values`;
 }
 
 /** What a value is, for messages. */

@@ -26,6 +26,8 @@ export interface Launch {
 export class Recording {
   readonly device: Device;
   readonly launches: Launch[] = [];
+  /** Launches that write lasting tensors, by the root of these. */
+  readonly effects: Map<Storage, Launch[]> = new Map();
   readonly keepStacks: boolean;
 
   constructor(device: Device, keepStacks: boolean) {
@@ -36,6 +38,7 @@ export class Recording {
 
 let current: Recording | undefined;
 let order = 0;
+let watch: ((launch: Launch) => void) | undefined;
 const labels: string[] = [];
 
 /** Runs `body` while its launches go to `recording`. */
@@ -53,6 +56,25 @@ export function record<R>(recording: Recording, body: () => R): R {
 /** The recording that is going on, if any. */
 export function currentRecording(): Recording | undefined {
   return current;
+}
+
+/** The order of the next launch: what was recorded before has a lower one. */
+export function launchOrder(): number {
+  return order;
+}
+
+/** Runs `body` and shows each launch that it records to `see`. Watchers nest: the inner one sees first. */
+export function watchLaunches<R>(see: (launch: Launch) => void, body: () => R): R {
+  const outer = watch;
+  watch = (launch) => {
+    see(launch);
+    outer?.(launch);
+  };
+  try {
+    return body();
+  } finally {
+    watch = outer;
+  }
 }
 
 /** Names what `body` records, for listings, profiles and messages: labels nest, `encoder.blocks.3 / attention`. */
@@ -120,6 +142,9 @@ export function dispatch<
       if (!current) {
         throw new StepError(`${kernel.name}: writes a lasting tensor; call it inside step() or run(), which say when`);
       }
+      const effects = current.effects.get(root);
+      if (effects) effects.push(launch);
+      else current.effects.set(root, [launch]);
     } else if (root.kind !== 'recorded') {
       throw new StepError(
         `${kernel.name}: '${name}' is ${root.kind === 'input' ? 'an input of the step' : 'a constant'} and cannot be written`,
@@ -129,6 +154,7 @@ export function dispatch<
     }
   }
   current?.launches.push(launch);
+  watch?.(launch);
 }
 
 function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' {

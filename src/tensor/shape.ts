@@ -62,7 +62,8 @@ export function aroundAxis(shape: Shape, axis: number): { outer: number; length:
 
 /** Checks what a user wrote as a shape. */
 export function checkShape(op: string, shape: Shape): void {
-  if (!Array.isArray(shape)) throw new ShapeError(op, `a shape is a list of whole numbers, such as [2, 3]; got ${shape}`);
+  if (!Array.isArray(shape))
+    throw new ShapeError(op, `a shape is a list of whole numbers, such as [2, 3]; got ${shape}`);
   // With a loop: every() passes over holes.
   for (const axis of shape as readonly unknown[]) {
     if (!Number.isInteger(axis) || (axis as number) < 0) {

@@ -4,7 +4,7 @@ import { formatBytes } from '../gpu/errors.ts';
 import { fillWithNaN, runChecked } from './check.ts';
 import { bytesPerElement, type DType, type HostArray, isDType } from './dtype.ts';
 import { StepError } from './errors.ts';
-import { type Bits, describe, fromHost, type HostValues } from './host.ts';
+import { type Bits, counted, describe, fromHost, type HostValues } from './host.ts';
 import { collect, type MemoryUse, Program, schedule, writes } from './program.ts';
 import { readAll } from './read.ts';
 import { type Launch, Recording, record } from './record.ts';
@@ -104,6 +104,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     if (t.storage.root.kind === 'lasting' || outputs.has(t)) continue;
     const storage = new Storage(device, t.storage.bytes, 'lasting');
     storage.memory = t.size > 0 ? program.memoryOf(t.storage) : undefined;
+    storage.origin = t;
     outputs.set(t, new Tensor(storage, t.shape, t.dtype));
   }
   const final = mapResults(results, (t) => outputs.get(t) ?? t);
@@ -234,7 +235,7 @@ class Feed {
   readonly #queue: GPUQueue;
   readonly #buffer: GPUBuffer;
   readonly #offset: number;
-  readonly #refuse = (found: string) => this.#complaint('must be ', ` (${this.#size} values); got ${found}`);
+  readonly #refuse = (found: string) => this.#complaint('must be ', ` (${counted(this.#size)}); got ${found}`);
   /** Where numbers and lists are laid out, made when the first comes. */
   #typed: Bits | undefined;
 
@@ -253,6 +254,7 @@ class Feed {
     const { dtype, shape } = this.#placeholder;
     if (value === undefined) throw this.#complaint('is missing; expected ');
     let data: Bits;
+    this.#placeholder.storage.fed = value instanceof Tensor ? value : undefined;
     if (value instanceof Tensor) {
       const from = this.#bytesOf(value);
       if (!('buffer' in from)) data = from.data;

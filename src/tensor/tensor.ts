@@ -2,7 +2,7 @@ import { bufferUsage, type Device } from '../gpu/device.ts';
 import { bytesPerElement, type DType, isDType } from './dtype.ts';
 import { StepError } from './errors.ts';
 import type { GradientNode } from './grad.ts';
-import { type Bits, describe, fromHost, type HostValues, nestedShape } from './host.ts';
+import { type Bits, counted, describe, fromHost, type HostValues, nestedShape } from './host.ts';
 import { currentRecording, type Launch } from './record.ts';
 import { checkShape, formatShape, type Shape, ShapeError, size } from './shape.ts';
 
@@ -33,6 +33,10 @@ export class Storage {
   /** The storage of which this is a range: packed parameters and their gradients. */
   parent: Storage | undefined;
   offset = 0;
+  /** The recorded tensor whose values a step has left here. */
+  origin: Tensor | undefined;
+  /** What the last call of a step brought for this input, where that was a tensor. */
+  fed: Tensor | undefined;
 
   constructor(device: Device, bytes: number, kind: Storage['kind']) {
     this.device = device;
@@ -64,6 +68,8 @@ export class Tensor {
   readonly storage: Storage;
   /** @internal How it was made, for gradients. */
   node: GradientNode | undefined;
+  /** @internal Whether it is a constant to gradients, whatever it was computed from. */
+  cut = false;
 
   /** @internal Use {@link tensor}, {@link lasting} or an op. */
   constructor(storage: Storage, shape: Shape, dtype: DType) {
@@ -146,7 +152,8 @@ export function range(of: Tensor, offset: number, shape: Shape): Tensor {
 
 /** Overwrites a lasting tensor from the host: see {@link HostValues} for what is converted and what is refused. */
 export function write(target: Tensor, values: HostValues): void {
-  if (!(target instanceof Tensor)) throw new ShapeError('write', `the target must be a tensor; it is ${describe(target)}`);
+  if (!(target instanceof Tensor))
+    throw new ShapeError('write', `the target must be a tensor; it is ${describe(target)}`);
   if (currentRecording()) {
     throw new StepError(
       'write: the body of a step only records, and this would be written while it does; write before the call, or pass the values as an input',
@@ -182,7 +189,7 @@ function valuesFor(op: string, values: unknown, dtype: DType, shape: Shape): Bit
     });
   }
   const refuse = (found: string) =>
-    new ShapeError(op, `the values must fill ${dtype} ${formatShape(shape)} (${size(shape)} values); got ${found}`);
+    new ShapeError(op, `the values must fill ${dtype} ${formatShape(shape)} (${counted(size(shape))}); got ${found}`);
   return fromHost(values, dtype, shape, refuse);
 }
 
