@@ -3,6 +3,7 @@ import { KernelError } from '../gpu/errors.ts';
 import { type Binding, type Kernel, type Scalar, source } from '../gpu/kernel.ts';
 import { bytesPerElement, type DType } from './dtype.ts';
 import { StepError } from './errors.ts';
+import { describe } from './host.ts';
 import { formatShape, type Shape, size } from './shape.ts';
 import { Storage, Tensor } from './tensor.ts';
 
@@ -121,6 +122,15 @@ export function dispatch<
   const bound = plain.names.map((name) => (tensors as Record<string, Tensor>)[name] as Tensor);
   const element = checkBindings(plain, bound);
   const all = { ...plain.override, ...(constants as Record<string, number>) };
+  for (const name of plain.paramNames) {
+    checkScalar(
+      plain.name,
+      `params.${name}`,
+      (params as Record<string, unknown>)[name],
+      plain.params?.[name] as Scalar,
+    );
+  }
+  for (const name in all) checkScalar(plain.name, name, all[name], 'u32');
   const grid = wrapGrid(plain, kernel.grid(params, all as { [K in keyof O]: number }));
   if (grid[0] === 0 || grid[1] === 0 || grid[2] === 0) return;
 
@@ -162,7 +172,11 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
   const written = new Set<Storage>();
   for (const [i, name] of kernel.names.entries()) {
     const t = bound[i];
-    if (!t) throw new Error(`internal: ${kernel.name} was launched without '${name}'`);
+    if (!(t instanceof Tensor)) {
+      throw new StepError(
+        `${kernel.name}: '${name}' must be a tensor (it is bound as '${kernel.bind[name]}'); got ${describe(t)}`,
+      );
+    }
     if (t.device !== bound[0]?.device) throw new StepError(`${kernel.name}: '${name}' is on another device`);
     const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
     if (type === 'T' || type === 'vec4<T>') {
@@ -187,6 +201,16 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
   return element ?? 'f32';
 }
 
+/** Numbers that a kernel gets: what its type does not hold would wrap around or become another number. */
+function checkScalar(kernel: string, name: string, value: unknown, type: Scalar): void {
+  if (typeof value === 'number') {
+    if (type === 'f32') return;
+    const low = type === 'i32' ? -(2 ** 31) : 0;
+    if (Number.isInteger(value) && value >= low && value < low + 2 ** 32) return;
+  }
+  throw new StepError(`${kernel}: ${name} must be ${type}; got ${describe(value)}`);
+}
+
 function wrapGrid(kernel: Kernel, grid: readonly number[]): [number, number, number] {
   let [x = 1, y = 1, z = 1] = grid;
   if (grid.length === 1 && x > WORKGROUPS) {
@@ -194,7 +218,9 @@ function wrapGrid(kernel: Kernel, grid: readonly number[]): [number, number, num
     x = Math.ceil(x / y);
   }
   for (const n of [x, y, z]) {
-    if (!Number.isInteger(n) || n < 0) throw new Error(`internal: ${kernel.name} has the grid ${grid}`);
+    if (!Number.isInteger(n) || n < 0) {
+      throw new StepError(`${kernel.name}: its grid must be whole numbers, 0 or more; it is [${grid.join(', ')}]`);
+    }
     if (n > WORKGROUPS) {
       throw new KernelError(
         kernel.name,

@@ -82,7 +82,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const recordOnce = () => {
     const recording = new Recording(device, options.check ?? false);
     const results = record(recording, () => body(given));
-    if (results instanceof Promise) throw new StepError(`${name}: the body must not be async: it only records`);
+    checkResults(name, results);
     return { recording, results };
   };
   const rehearsal = recordOnce();
@@ -193,6 +193,19 @@ export async function run<R extends Results>(
     return mapResults(results, (t) => values[tensors.indexOf(t)] as HostArray) as Values<R>;
   } finally {
     once.dispose();
+  }
+}
+
+function checkResults(name: string, results: unknown): void {
+  if (results === undefined || results instanceof Tensor) return;
+  if (results instanceof Promise) throw new StepError(`${name}: the body must not be async: it only records`);
+  const rule = `${name}: the body must return nothing, a tensor, a list of tensors or an object of them`;
+  const kept = typeof results === 'object' && results !== null;
+  if (!kept || results instanceof Map || results instanceof Set || ArrayBuffer.isView(results)) {
+    throw new StepError(`${rule}; got ${describe(results)}`);
+  }
+  for (const [key, value] of Array.isArray(results) ? results.entries() : Object.entries(results)) {
+    if (!(value instanceof Tensor)) throw new StepError(`${rule}; got ${describe(value)} as '${key}'`);
   }
 }
 
