@@ -11,6 +11,7 @@ export type { DType, HostArray } from './tensor/dtype.ts';
 export { NotFiniteError, StepError } from './tensor/errors.ts';
 export { fill } from './tensor/fill.ts';
 export { differentiable, differentiableAll, gradients } from './tensor/grad.ts';
+export type { HostValues, NumberArray, NumberList } from './tensor/host.ts';
 export type { MemoryUse } from './tensor/program.ts';
 export { read, readAll, readU32 } from './tensor/read.ts';
 export { dispatch, empty, type Launch, label } from './tensor/record.ts';

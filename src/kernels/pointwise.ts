@@ -1,10 +1,13 @@
 import { type Binding, type Kernel, kernel, type Piece } from '../gpu/kernel.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
+import { describe } from '../tensor/host.ts';
 import { dispatch, empty } from '../tensor/record.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { ShapeError } from '../tensor/shape.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';
+import { stopGradient } from './stop-gradient.ts';
 
 // One table each: the op as a WGSL expression in f32, and its gradient. What an expression names, its kernel binds.
 
@@ -124,9 +127,9 @@ export function square(x: Tensor): Tensor {
   return applyUnary('square', x);
 }
 
-/** -1, 0 or 1. No gradient flows. */
+/** -1, 0 or 1. No gradient flows: it is 0 wherever it exists. */
 export function sign(x: Tensor): Tensor {
-  return applyUnary('sign', x);
+  return stopGradient(applyUnary('sign', x));
 }
 
 /** `1 / (1 + e^-x)`. The gradient is `dy · y (1 - y)`. */
@@ -150,21 +153,27 @@ export function relu(x: Tensor): Tensor {
  * `erf` is exact, `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
  */
 export function gelu(x: Tensor, form: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor {
-  return applyUnary(({ erf: 'gelu', tanh: 'gelu-tanh', quick: 'quick-gelu' } as const)[form], x);
+  const name = ({ erf: 'gelu', tanh: 'gelu-tanh', quick: 'quick-gelu' } as const)[form];
+  if (!name) throw new ShapeError('gelu', `the form must be 'erf', 'tanh' or 'quick'; it is ${describe(form)}`);
+  return applyUnary(name, x);
 }
 
 /** `x`, but at least `low` and at most `high`. The gradient is `dy` inside, bounds included, and 0 outside. */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
+  checkNumber('clamp', 'low', low);
+  checkNumber('clamp', 'high', high);
   return applyUnary('clamp', x, low, high);
 }
 
 /** `factor · x` with a number, which a step keeps: a factor that changes must be a tensor, see {@link mul}. */
 export function scale(x: Tensor, factor: number): Tensor {
+  checkNumber('scale', 'factor', factor, 'mul');
   return applyUnary('scale', x, factor);
 }
 
 /** `x + value` with a number, which a step keeps: a value that changes must be a tensor, see {@link add}. */
 export function addScalar(x: Tensor, value: number): Tensor {
+  checkNumber('addScalar', 'value', value, 'add');
   return applyUnary('add-scalar', x, value);
 }
 
@@ -178,19 +187,57 @@ export function addScalar(x: Tensor, value: number): Tensor {
  * @throws ShapeError when the shapes do not fit.
  */
 export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
+  checkTensors('where', { condition, a, b }, 'for a number make a scalar: fill(device, [], 0)');
+  checkFloats('where', { a, b });
   const plan = broadcast('where', a.device, { a: a.shape, b: b.shape, c: condition.shape }, { c: 'condition' });
   const y = empty(a, plan.shape);
-  launchBroadcast(whereForms.forward, plan, { a, b, c: condition }, y);
+  const c = stopGradient(condition);
+  launchBroadcast(whereForms.forward, plan, { a, b, c }, y);
   return differentiable(y, [a, b], (dy) => {
     const da = empty(dy);
-    launchBroadcast(whereForms.da, plan, { dy, c: condition }, da);
+    launchBroadcast(whereForms.da, plan, { dy, c }, da);
     const db = empty(dy);
-    launchBroadcast(whereForms.db, plan, { dy, c: condition }, db);
+    launchBroadcast(whereForms.db, plan, { dy, c }, db);
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   });
 }
 
+/** Numbers that come as something else, or not at all, would become 0. */
+function checkNumber(op: string, name: string, value: unknown, withTensor?: string): void {
+  if (typeof value === 'number') return;
+  const remedy = value instanceof Tensor && withTensor ? `; for a tensor use ${withTensor}(a, b)` : '';
+  throw new ShapeError(op, `${name} must be a number; it is ${describe(value)}${remedy}`);
+}
+
+function checkTensors(op: string, given: Readonly<Record<string, unknown>>, remedy: string): void {
+  for (const [name, value] of Object.entries(given)) {
+    if (value instanceof Tensor) continue;
+    throw new ShapeError(op, `${name} must be a tensor; it is ${describe(value)}${remedy ? `; ${remedy}` : ''}`);
+  }
+}
+
+function checkFloats(op: string, given: Readonly<Record<string, Tensor>>): void {
+  const shapes = Object.fromEntries(Object.entries(given).map(([name, { shape }]) => [name, shape]));
+  const dtypes = Object.entries(given).map(([name, { dtype }]) => `${name} is ${dtype}`);
+  if (Object.values(given).some(({ dtype }) => dtype === 'u32')) {
+    throw new ShapeError(op, `u32 holds indices and bits, and has no arithmetic (${dtypes.join(', ')})`, shapes);
+  }
+  if (new Set(Object.values(given).map(({ dtype }) => dtype)).size > 1) {
+    throw new ShapeError(op, `one dtype is needed: cast one of them (${dtypes.join(', ')})`, shapes);
+  }
+}
+
+/** What computes with a number in place of the second tensor. */
+const withNumber: Readonly<Partial<Record<keyof typeof binary, string>>> = {
+  add: 'use addScalar(x, 1)',
+  sub: 'use addScalar(x, -1)',
+  mul: 'use scale(x, 2)',
+  div: 'use scale(x, 1 / 2)',
+};
+
 function applyUnary(name: keyof typeof unary, x: Tensor, p = 0, q = 0): Tensor {
+  checkTensors(name, { x }, '');
+  checkFloats(name, { x });
   const { forward, backward, keeps } = unaryKernels[name];
   const params = { ...elementsOf(x.device, x.size), p, q };
   const y = empty(x);
@@ -204,6 +251,8 @@ function applyUnary(name: keyof typeof unary, x: Tensor, p = 0, q = 0): Tensor {
 }
 
 function applyBinary(name: keyof typeof binary, a: Tensor, b: Tensor): Tensor {
+  checkTensors(name, { a, b }, withNumber[name] ?? 'for a number make a scalar: fill(device, [], 1)');
+  checkFloats(name, { a, b });
   const plan = broadcast(name, a.device, { a: a.shape, b: b.shape });
   const { forward, da, db } = binary[name];
   const y = empty(a, plan.shape);

@@ -6,7 +6,7 @@
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
 import { ZeroSegError } from '../gpu/errors.ts';
-import { fromHalf, toHalf } from './half.ts';
+import { fromHalf, toHalf } from '../tensor/half.ts';
 
 export { fromHalf, toHalf };
 

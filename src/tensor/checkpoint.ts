@@ -1,5 +1,5 @@
 import { StepError } from './errors.ts';
-import { backpropagate, differentiableAll, type GradientNode, gradientOrder } from './grad.ts';
+import { backpropagate, differentiableAll, type GradientNode, now } from './grad.ts';
 import { label, labelPath } from './record.ts';
 import { Tensor } from './tensor.ts';
 
@@ -28,15 +28,15 @@ export function checkpoint<const I extends readonly Tensor[], R extends Checkpoi
   body: (...inputs: I) => R,
   ...inputs: I
 ): R {
-  const since = gradientOrder();
+  const since = now();
   const made = body(...inputs);
   const first = listOf(made);
   const path = labelPath();
   // New tensors over the same bytes: those of the first run know how they were made, and would keep that alive.
   const results = first.map((t) => new Tensor(t.storage, t.shape, t.dtype));
-  const sources = sourcesOf(first, since);
+  const sources = sourcesOf(first, since.node);
   differentiableAll(results, sources, (dys) => {
-    const again = gradientOrder();
+    const again = now();
     const second = label(path ? `${path}.again` : 'again', () => listOf(body(...inputs)));
     if (second.length !== first.length) {
       throw new StepError(

@@ -1,5 +1,6 @@
-import type { HostArray } from './dtype.ts';
+import { bytesPerElement, type HostArray } from './dtype.ts';
 import { StepError } from './errors.ts';
+import { fromHalf } from './half.ts';
 import { collect, Program } from './program.ts';
 import { currentRecording } from './record.ts';
 import { formatShape } from './shape.ts';
@@ -7,7 +8,7 @@ import type { Memory, Storage, Tensor } from './tensor.ts';
 import { memoryOf } from './tensor.ts';
 
 /**
- * The values of a tensor (f32). A tensor without memory is computed first: just the launches it depends on are planned
+ * The values of a tensor, f32, or f16 that is widened. A tensor without memory is computed first: just the launches it depends on are planned
  * and run. Reading is a promise on every platform; a training loop reads seldom.
  *
  * ```ts
@@ -38,8 +39,6 @@ export async function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
   device.check();
   for (const x of xs) {
     if (x.device !== device) throw new StepError('readAll: the tensors are on different devices');
-    if (x.dtype === 'f16')
-      throw new StepError(`read: this tensor is f16 ${formatShape(x.shape)}; cast it to f32 first`);
     if (x.storage.root.kind === 'input') {
       throw new StepError(
         'read: this tensor is an input of a step and has no value; return it from the step to keep it',
@@ -63,12 +62,13 @@ export async function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
       pass.end();
     }
     const onGpu = xs.filter((x) => x.storage.root.kind !== 'constant');
-    const ranges = onGpu.map((x) => ({ ...locate(x.storage, program), bytes: x.size * 4 }));
+    const ranges = onGpu.map((x) => ({ ...locate(x.storage, program), bytes: x.size * bytesPerElement(x.dtype) }));
     const copied = await device.readBack(encoder, ranges);
     return xs.map((x) => {
       const data = x.storage.root.data;
-      if (data) return data.slice();
+      if (data) return data instanceof Uint16Array ? fromHalf(data.subarray(0, x.size)) : data.slice();
       const bytes = copied[onGpu.indexOf(x)] as ArrayBuffer;
+      if (x.dtype === 'f16') return fromHalf(new Uint16Array(bytes));
       return x.dtype === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
     });
   } finally {

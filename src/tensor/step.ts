@@ -4,21 +4,25 @@ import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { ownValue } from '../gpu/own-value.ts';
 import { fillWithNaN, runChecked } from './check.ts';
-import { bytesPerElement, type DType, type HostArray } from './dtype.ts';
+import { bytesPerElement, type DType, type HostArray, isDType } from './dtype.ts';
 import { StepError } from './errors.ts';
+import { type Bits, counted, describe, fromHost, type HostValues } from './host.ts';
 import { collect, type MemoryUse, Program, schedule, writes } from './program.ts';
 import { readAll } from './read.ts';
 import { type Launch, Recording, record } from './record.ts';
-import { checkShape, formatShape, type Shape, size } from './shape.ts';
-import { memoryOf, Storage, Tensor } from './tensor.ts';
+import { checkShape, formatShape, type Shape, sameShape, size } from './shape.ts';
+import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
 import { type LaunchTime, Timer } from './timer.ts';
 
 /** An input of a step: a shape (f32), or a shape with a dtype. */
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: DType };
 /** What a body may return. */
 export type Results = undefined | Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };
-/** The value of an input at a call: host values, or a tensor with memory (a result of another step, a lasting one). */
-export type InputValue = number | readonly number[] | HostArray | Tensor;
+/**
+ * The value of an input at a call: host values, or a tensor of its shape and dtype that has values (a result of a step, a lasting
+ * tensor, a constant).
+ */
+export type InputValue = HostValues | Tensor;
 
 export interface StepOptions {
   /** For messages and profiles. */
@@ -73,15 +77,14 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const name = options.name ?? 'step';
   const placeholders = new Map<string, Tensor>();
   for (const [key, spec] of Object.entries(inputs)) {
-    const { shape, dtype } = 'shape' in spec ? spec : { shape: spec, dtype: 'f32' as const };
-    checkShape(`${name}: input '${key}'`, shape);
+    const { shape, dtype } = inputSpec(`${name}: input '${key}'`, spec);
     placeholders.set(key, new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'input'), shape, dtype));
   }
   const given = Object.fromEntries(placeholders) as { readonly [K in keyof I]: Tensor };
   const recordOnce = () => {
     const recording = new Recording(device, options.check ?? false);
     const results = record(recording, () => body(given));
-    if (results instanceof Promise) throw new StepError(`${name}: the body must not be async: it only records`);
+    checkResults(name, results);
     return { recording, results };
   };
   const rehearsal = recordOnce();
@@ -103,6 +106,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     if (t.storage.root.kind === 'lasting' || outputs.has(t)) continue;
     const storage = new Storage(device, t.storage.bytes, 'lasting');
     storage.memory = t.size > 0 ? program.memoryOf(t.storage) : undefined;
+    storage.origin = t;
     outputs.set(t, new Tensor(storage, t.shape, t.dtype));
   }
   const final = mapResults(results, (t) => outputs.get(t) ?? t);
@@ -111,6 +115,11 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     if (disposed) throw new StepError(`${name}: this step was disposed`);
     device.check();
     const encoder = device.gpu.createCommandEncoder({ label: name });
+    if (typeof values !== 'object' || values === null || values instanceof Tensor) {
+      throw new StepError(
+        `${name}: inputs come by name: call it with { ${[...placeholders.keys()].join(', ')} }; got ${describe(values)}`,
+      );
+    }
     for (const key in values) {
       if (placeholders.has(key)) continue;
       const names = [...placeholders.keys()].join(', ') || 'none';
@@ -189,6 +198,19 @@ export async function run<R extends Results>(
   }
 }
 
+function checkResults(name: string, results: unknown): void {
+  if (results === undefined || results instanceof Tensor) return;
+  if (results instanceof Promise) throw new StepError(`${name}: the body must not be async: it only records`);
+  const rule = `${name}: the body must return nothing, a tensor, a list of tensors or an object of them`;
+  const kept = typeof results === 'object' && results !== null;
+  if (!kept || results instanceof Map || results instanceof Set || ArrayBuffer.isView(results)) {
+    throw new StepError(`${rule}; got ${describe(results)}`);
+  }
+  for (const [key, value] of Array.isArray(results) ? results.entries() : Object.entries(results)) {
+    if (!(value instanceof Tensor)) throw new StepError(`${rule}; got ${describe(value)} as '${key}'`);
+  }
+}
+
 function tensorsOf(results: Results): Tensor[] {
   if (results === undefined) return [];
   if (results instanceof Tensor) return [results];
@@ -208,63 +230,84 @@ function writesLasting(launch: Launch): boolean {
   return launch.tensors.some((t, i) => t.storage.root.kind === 'lasting' && writes(launch, i));
 }
 
+function inputSpec(input: string, spec: InputSpec): { readonly shape: Shape; readonly dtype: DType } {
+  const full = (typeof spec === 'object' && spec !== null && 'shape' in spec ? spec : { shape: spec }) as {
+    readonly shape: Shape;
+    readonly dtype?: DType;
+  };
+  const { shape, dtype = 'f32' } = full;
+  checkShape(input, shape);
+  if (!isDType(dtype)) throw new StepError(`${input}: the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
+  return { shape, dtype };
+}
+
 /** One input of a step, and how its values get to where the program reads them. */
 class Feed {
   readonly key: string;
   readonly #step: string;
   readonly #placeholder: Tensor;
+  readonly #size: number;
   readonly #queue: GPUQueue;
   readonly #buffer: GPUBuffer;
   readonly #offset: number;
+  readonly #refuse = (found: string) => this.#complaint('must be ', ` (${counted(this.#size)}); got ${found}`);
   /** Where numbers and lists are laid out, made when the first comes. */
-  #typed: HostArray | undefined;
+  #typed: Bits | undefined;
 
   constructor(step: string, key: string, placeholder: Tensor, program: Program) {
     const { buffer, offset } = program.memoryOf(placeholder.storage);
     this.key = key;
     this.#step = step;
     this.#placeholder = placeholder;
+    this.#size = placeholder.size;
     this.#queue = program.device.gpu.queue;
     this.#buffer = buffer;
     this.#offset = offset;
   }
 
   put(value: InputValue | undefined, encoder: GPUCommandEncoder): void {
-    const { size, dtype, storage } = this.#placeholder;
+    const { dtype, shape } = this.#placeholder;
     if (value === undefined) throw this.#complaint('is missing; expected ');
+    let data: Bits;
+    this.#placeholder.storage.fed = value instanceof Tensor ? value : undefined;
     if (value instanceof Tensor) {
-      const from = memoryOf(value.storage);
-      if (!from || value.dtype !== dtype || value.size !== size) {
-        const found = from
-          ? `${value.dtype} ${formatShape(value.shape)}`
-          : 'a tensor without memory; read it, or return it from a step';
-        throw this.#complaint('must be ', `; got ${found}`);
+      const from = this.#bytesOf(value);
+      if (!('buffer' in from)) data = from.data;
+      else {
+        // f16 may end in half a word, which is copied with it: memory ends at whole ones.
+        const bytes = Math.ceil(value.storage.bytes / 4) * 4;
+        if (bytes > 0) encoder.copyBufferToBuffer(from.buffer, from.offset, this.#buffer, this.#offset, bytes);
+        return;
       }
-      if (size > 0) encoder.copyBufferToBuffer(from.buffer, from.offset, this.#buffer, this.#offset, storage.bytes);
-      return;
+    } else {
+      if (dtype !== 'f16' && !ArrayBuffer.isView(value)) {
+        this.#typed ??= dtype === 'u32' ? new Uint32Array(this.#size) : new Float32Array(this.#size);
+      }
+      data = fromHost(value, dtype, shape, this.#refuse, this.#typed);
     }
-    const data = this.#values(value);
-    if (data?.length !== size) {
-      const found = data ? `${data.length} values` : `a ${(value as HostArray).constructor.name}`;
-      throw this.#complaint('must be ', ` (${size} values); got ${found}`);
-    }
-    if (size > 0) this.#queue.writeBuffer(this.#buffer, this.#offset, data as GPUAllowSharedBufferSource);
+    if (this.#size > 0) this.#queue.writeBuffer(this.#buffer, this.#offset, data as GPUAllowSharedBufferSource);
   }
 
-  /** The values as they lie on the GPU; undefined where the kind is wrong, of another length where that is. */
-  #values(value: number | readonly number[] | HostArray): HostArray | undefined {
-    const { size, dtype } = this.#placeholder;
-    if (value instanceof Float32Array) return dtype === 'f32' ? value : undefined;
-    if (value instanceof Uint32Array) return dtype === 'u32' ? value : undefined;
-    if (dtype === 'f16') return undefined;
-    const length = typeof value === 'number' ? 1 : Array.isArray(value) ? value.length : undefined;
-    if (length === undefined) return undefined;
-    const array = dtype === 'u32' ? Uint32Array : Float32Array;
-    if (length !== size) return new array(length);
-    this.#typed ??= new array(size);
-    if (typeof value === 'number') this.#typed[0] = value;
-    else this.#typed.set(value);
-    return this.#typed;
+  /** Where the values of a tensor are: on the GPU, or, of a constant, on the host. */
+  #bytesOf(value: Tensor): Memory | { readonly data: Bits } {
+    const { dtype, shape, device } = this.#placeholder;
+    const { root } = value.storage;
+    if (value.device !== device) {
+      throw this.#complaint('must be ', `; got a tensor of another device; read it and pass the values`);
+    }
+    if (value.dtype !== dtype || !sameShape(value.shape, shape)) {
+      throw this.#complaint('must be ', `; got ${value.dtype} ${formatShape(value.shape)}`);
+    }
+    if (root.data) return { data: root.data };
+    const memory = memoryOf(value.storage);
+    if (memory || value.size === 0) return memory ?? { data: new Float32Array(0) };
+    const remedy = {
+      recorded: 'an op result, which has no values before it is read; pass what read() gives, or return it from a step',
+      input: 'an input of a step, which has no value outside of a call',
+      lasting: 'a tensor whose memory was freed, or whose step was disposed',
+      constant: 'a constant without values',
+    }[root.kind];
+    throw this.#complaint('must be ', `; got ${remedy}`);
   }
 
   #complaint(rule: string, found = ''): StepError {
