@@ -8,7 +8,7 @@ import { laneConstants, laneOverrides, lanePlace, laneSum, laneSumFours, laneSum
 import { type LineCode, lineKernel } from './line-kernel.ts';
 import { add, addScalar, div, mul, sqrt, sub } from './pointwise.ts';
 import { fewerRows } from './reduce.ts';
-import { FEW_STEPS, inRuns, LOOPS_FOR_ALL } from './runs.ts';
+import { FEW_STEPS, inRuns, loopsFor } from './runs.ts';
 
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:
@@ -48,8 +48,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
     const parts = Math.ceil(rows / chunk);
     const partial = empty(x, [parts, 2, cols], 'f32');
     const bound = { x, mean, inverse, dy, dx, weight, partial };
-    const loops = length <= FEW_STEPS * constants.LANES ? 2 : LOOPS_FOR_ALL;
-    dispatch(backwardKernel(F, loops), bound, { rows, length, chunk, cols }, constants);
+    dispatch(backwardKernel(F, loopsFor(length / constants.LANES)), bound, { rows, length, chunk, cols }, constants);
     const few = fewerRows(new Tensor(partial.storage, [parts, 2 * cols], 'f32'), FEW_STEPS);
     const left = few.shape[0] as number;
     const lanes = laneConstants(x.device, { outer: 1, length: left, inner: length }, 16);

@@ -13,7 +13,7 @@ import {
   laneSumFours,
   linesPerGroup,
 } from './lanes.ts';
-import { FEW_STEPS, inRuns, LOOPS_FOR_ALL, type RunOptions, type Walk } from './runs.ts';
+import { inRuns, loopsFor, type RunOptions, type Walk } from './runs.ts';
 
 /**
  * How the lines of an axis lie in memory, and so how a kernel reads them. F is the type of what one load gives, P of
@@ -76,8 +76,7 @@ export function lineKernel(
     if (layout === 'columns') loads.inner /= 4;
     const constants = layout === 'ragged' ? { WG: 8, LANES: 1, ACROSS: 0 } : laneConstants(device, loads);
     const steps = (layout === 'ragged' ? lines.length / 4 : loads.length) / constants.LANES;
-    // Two loops cost the lines of models nothing that can be measured; more are for lines that are long enough for it.
-    const loops = steps <= FEW_STEPS ? 2 : LOOPS_FOR_ALL;
+    const loops = loopsFor(steps);
     const key = `${layout} ${loops}`;
     let one = made.get(key);
     if (!one) made.set(key, (one = makeKernel(spec, layout, loops)));

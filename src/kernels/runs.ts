@@ -37,24 +37,26 @@ export function inRuns(
   options: RunOptions = {},
 ): string {
   const { loops = 2, kept = [], join = (sum, before) => `${before(sum)} + ${sum}` } = options;
-  const { counter, by } = walk;
-  const nest = (inside: number, from: string, to: string): string => {
-    if (inside === 0) return `for (var ${counter} = ${from}; ${counter} < ${to}; ${counter} += ${by}) {\n${body}\n}`;
+  const { counter, from, to, by } = walk;
+  const nest = (inside: number, start: string, end: string): string => {
+    if (inside === 0) return `for (var ${counter} = ${start}; ${counter} < ${end}; ${counter} += ${by}) {\n${body}\n}`;
     const run = `${counter}Run${inside}`;
     const length = `${RUN ** inside}u * ${by}`;
     const before = (name: string) => `${name}Before${inside}`;
-    return `for (var ${run} = ${from}; ${run} < ${to}; ${run} += ${length}) {
+    return `for (var ${run} = ${start}; ${run} < ${end}; ${run} += ${length}) {
+let ${run}End = min(${end}, ${run} + ${length});
 ${[...Object.keys(sums), ...kept].map((name) => `let ${before(name)} = ${name};`).join(' ')}
 ${Object.entries(sums)
   .map(([name, type]) => `${name} = ${type}();`)
   .join(' ')}
-${nest(inside - 1, run, `min(${walk.to}, ${run} + ${length})`)}
+${nest(inside - 1, run, `${run}End`)}
 ${Object.keys(sums)
   .map((name) => `${name} = ${join(name, before)};`)
   .join(' ')}
 }`;
   };
-  return nest(loops - 1, walk.from, walk.to);
+  // Ends are said once: compilers of CPU adapters work out a loop's condition anew at every step.
+  return `{ let ${counter}End = ${to};\n${nest(loops - 1, from, `${counter}End`)} }`;
 }
 
 /** So many steps of a walk are two runs long enough for any sum: {@link RUN} · 32. More want more loops, or another launch. */
@@ -62,3 +64,9 @@ export const FEW_STEPS = 512;
 
 /** Loops for a walk of any length: with 64 lanes of fours, 2²⁸ numbers before the outermost takes more than {@link RUN}. */
 export const LOOPS_FOR_ALL = 5;
+
+/** How many loops a walk of so many steps needs: one is a run of its own, as short lines must not pay for what long ones need. */
+export function loopsFor(steps: number): number {
+  if (steps <= 2 * RUN) return 1;
+  return steps <= FEW_STEPS ? 2 : LOOPS_FOR_ALL;
+}
