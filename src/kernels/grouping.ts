@@ -214,7 +214,7 @@ const chooseBackward = lineKernel({
   params: { inverseTau: 'f32' },
   body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('soft * dy', '0.0')};`)}
+  ${each(`totals += ${inLine('soft * dy', '0.0')};`, ['totals'])}
   let total = ${sum('totals')};
   ${write('dx', 'soft * (dy - total) * params.inverseTau')}`,
 });
@@ -226,7 +226,7 @@ const normalise = lineKernel({
   params: { eps: 'f32' },
   body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('a', '0.0')};`)}
+  ${each(`totals += ${inLine('a', '0.0')};`, ['totals'])}
   let one = 1.0 / (${sum('totals')} + params.eps);
   ${write('y', 'a * one')}
   if (lead) { inverse[line] = one; }`,
@@ -238,7 +238,7 @@ const normaliseBackward = lineKernel({
   perLine: { inverse: 'read f32' },
   body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('dy * a', '0.0')};`)}
+  ${each(`totals += ${inLine('dy * a', '0.0')};`, ['totals'])}
   let one = inverse[line];
   let total = ${sum('totals')} * one;
   ${write('da', '(dy - total) * one')}`,

@@ -6,6 +6,7 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
+import { inRuns } from './runs.ts';
 import { total } from './total.ts';
 
 export interface DistillOptions {
@@ -134,11 +135,14 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     let own = f32(z[i]);
     let first = i / params.C * params.V * params.C + i % params.C;
     var signs = 0.0;
-    for (var v = 0u; v < params.V; v++) {
-      let d = own - f32(views[first + v * params.C]);
+    ${inRuns(
+      { sum: 'f32', signs: 'f32' },
+      { counter: 'v', from: '0u', to: 'params.V', by: '1u' },
+      `      let d = own - f32(views[first + v * params.C]);
       sum += abs(d);
-      signs += sign(d);
-    }
+      signs += sign(d);`,
+      { loops: 3 },
+    )}
     slope[i] = signs;
   }
   sum = joinSum(sum, l);
@@ -221,7 +225,12 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     var sum = ${F}();
     if (v < params.V) {
       let view = image + v * params.C;
-      for (var c = lane; c < params.C; c += LANES) { sum += abs(${F}(segments[segment + c]) - ${F}(views[view + c])); }
+      ${inRuns(
+        { sum: F },
+        { counter: 'c', from: 'lane', to: 'params.C', by: 'LANES' },
+        `sum += abs(${F}(segments[segment + c]) - ${F}(views[view + c]));`,
+        { loops: 3 },
+      )}
     }
     let d = laneSum(${element === 'T' ? 'sum' : 'dot(sum, vec4f(1.0))'}, l) * params.scale;
     if (v < params.V) {

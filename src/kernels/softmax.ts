@@ -54,11 +54,16 @@ const expBelow: Piece = {
 const topAndTotal = ({ each, inLine, max, sum }: LineCode): string => `
   var tops = F(-3.4e38);
   var totals = F(0.0);
-  ${each(`
+  ${each(
+    `
     let value = ${inLine('x', '-3.40282346e38')};
     let higher = max(tops, value);
     totals = totals * expBelow(tops - higher) + expBelow(value - higher);
-    tops = higher;`)}
+    tops = higher;`,
+    ['totals'],
+    // The maximum may have been beaten since the sum before the run was made.
+    { kept: ['tops'], join: (sum, before) => `${before(sum)} * expBelow(${before('tops')} - tops) + ${sum}` },
+  )}
   let top = ${max('tops')};
   let total = ${sum('totals * expBelow(tops - top)')};`;
 
@@ -80,7 +85,7 @@ const kernels = {
       elements: elementsBackward,
       body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('y * dy', '0.0')};`)}
+  ${each(`totals += ${inLine('y * dy', '0.0')};`, ['totals'])}
   let total = ${sum('totals')};
   ${write('dx', 'y * (dy - total)')}`,
     }),
@@ -100,7 +105,7 @@ const kernels = {
       use: [expBelow],
       body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('dy', '0.0')};`)}
+  ${each(`totals += ${inLine('dy', '0.0')};`, ['totals'])}
   let total = ${sum('totals')};
   ${write('dx', 'dy - expBelow(y) * total')}`,
     }),
