@@ -11,7 +11,7 @@ export type { DType, HostArray } from './tensor/dtype.ts';
 export { NotFiniteError, StepError } from './tensor/errors.ts';
 export { fill } from './tensor/fill.ts';
 export { differentiable, differentiableAll, gradients } from './tensor/grad.ts';
-export type { MemoryUse } from './tensor/program.ts';
+export type { MemoryUse } from './tensor/lay-out.ts';
 export { read, readAll, readU32 } from './tensor/read.ts';
 export { dispatch, empty, type Launch, label } from './tensor/record.ts';
 export { type Shape, ShapeError } from './tensor/shape.ts';
