@@ -12,7 +12,7 @@ export { NotFiniteError, StepError } from './tensor/errors.ts';
 export { fill } from './tensor/fill.ts';
 export { differentiable, differentiableAll, gradients } from './tensor/grad.ts';
 export type { HostValues, NumberArray, NumberList } from './tensor/host.ts';
-export type { MemoryUse } from './tensor/program.ts';
+export type { MemoryUse } from './tensor/lay-out.ts';
 export { read, readAll, readU32 } from './tensor/read.ts';
 export { dispatch, empty, type Launch, label } from './tensor/record.ts';
 export { type Shape, ShapeError } from './tensor/shape.ts';

@@ -15,7 +15,7 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
     ...(software ? { forceFallbackAdapter: true } : {}),
   });
   if (!adapter) throw new DeviceError('openDevice: the browser offers no WebGPU adapter; check chrome://gpu');
-  return { adapter, owner: gpu };
+  return { adapter };
 }
 
 /** A browser waits for its GPU without help. */

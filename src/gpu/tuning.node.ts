@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheFolder } from './cache-folder.node.ts';
@@ -15,7 +16,7 @@ export const tuningStore: TuningStore = {
   async save(adapter, tuned) {
     const file = fileOf(adapter);
     await mkdir(dirname(file), { recursive: true });
-    const fresh = `${file}.${process.pid}`;
+    const fresh = `${file}.${randomUUID()}`;
     try {
       await writeFile(fresh, `${JSON.stringify(tuned, undefined, 2)}\n`);
       await rename(fresh, file);

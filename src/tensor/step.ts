@@ -3,11 +3,13 @@
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { ownValue } from '../gpu/own-value.ts';
-import { fillWithNaN, runChecked } from './check.ts';
+import { Check } from './check.ts';
 import { bytesPerElement, type DType, type HostArray, isDType } from './dtype.ts';
 import { StepError } from './errors.ts';
 import { type Bits, counted, describe, fromHost, type HostValues } from './host.ts';
-import { collect, type MemoryUse, Program, schedule, writes } from './program.ts';
+import type { MemoryUse } from './lay-out.ts';
+import { collect, schedule, writes } from './lifetimes.ts';
+import { Program } from './program.ts';
 import { readAll } from './read.ts';
 import { type Launch, Recording, record } from './record.ts';
 import { checkShape, formatShape, type Shape, sameShape, size } from './shape.ts';
@@ -28,8 +30,10 @@ export interface StepOptions {
   /** For messages and profiles. */
   readonly name?: string;
   /**
-   * Finds the launch that computes nonsense: fills all intermediates with NaN before every call, runs launch by launch, and
-   * stops at the first result that is not finite, with the line of the body that recorded it. Reading a result throws it.
+   * Finds the launch that computes nonsense: what a launch is to write is filled with NaN before it, and looked at after it. A call
+   * stops at the first NaN, at the first infinity that a launch made of finite numbers (not at those of a mask of -∞, say), and at
+   * the first element that was not written. Reading a result throws that, with the line of the body that recorded the launch;
+   * if nothing is read, the next call on the device does.
    */
   readonly check?: boolean;
   /** Measures every launch by GPU timestamps: see `times()`. Needs the feature `timestamp-query`. */
@@ -97,9 +101,18 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const held = new Set(returned.map((t) => t.storage.root).filter((root) => root.kind !== 'lasting'));
   const fed = new Set([...placeholders.values()].map((t) => t.storage));
   const program = await Program.build(device, launches, held, fed);
+  let check: Check | undefined;
+  let timer: Timer | undefined;
+  try {
+    if (options.check) check = await Check.make(name, program);
+    if (options.time) timer = await Timer.make(device, program);
+  } catch (error) {
+    check?.dispose();
+    program.dispose();
+    throw error;
+  }
 
   const feeds = [...placeholders].map(([key, placeholder]) => new Feed(name, key, placeholder, program));
-  const timer = options.time ? new Timer(device, program) : undefined;
   let disposed = false;
   const outputs = new Map<Tensor, Tensor>();
   for (const t of returned) {
@@ -114,6 +127,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const call = (values: Readonly<Record<string, InputValue>>): R => {
     if (disposed) throw new StepError(`${name}: this step was disposed`);
     device.check();
+    program.verify(name);
     const encoder = device.gpu.createCommandEncoder({ label: name });
     if (typeof values !== 'object' || values === null || values instanceof Tensor) {
       throw new StepError(
@@ -125,13 +139,11 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
       const names = [...placeholders.keys()].join(', ') || 'none';
       throw new StepError(`${name}: there is no input '${key}'; it has ${names}`);
     }
-    if (options.check) fillWithNaN(program);
+    check?.begin();
     for (const feed of feeds) feed.put(ownValue(values, feed.key), encoder);
-    if (options.check) {
-      device.gpu.queue.submit([encoder.finish()]);
-      const pending = runChecked(name, program);
-      pending.catch(() => {});
-      for (const output of outputs.values()) output.storage.pending = pending;
+    if (check) {
+      const outcome = check.run(encoder);
+      for (const output of outputs.values()) output.storage.outcome = outcome;
       return final;
     }
     if (timer) timer.encode(encoder);
@@ -148,6 +160,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     disposed = true;
     forget();
     timer?.dispose();
+    check?.dispose();
     program.dispose();
     for (const output of outputs.values()) output.storage.memory = undefined;
   };
@@ -191,7 +204,6 @@ export async function run<R extends Results>(
     const tensors = tensorsOf(results);
     const values = await readAll(tensors);
     if (tensors.length === 0) await device.finished();
-    device.check();
     return mapResults(results, (t) => values[tensors.indexOf(t)] as HostArray) as Values<R>;
   } finally {
     once.dispose();

@@ -1,4 +1,5 @@
 import { bufferUsage, type Device } from '../gpu/device.ts';
+import type { Outcome } from '../gpu/outcome.ts';
 import { bytesPerElement, type DType, isDType } from './dtype.ts';
 import { StepError } from './errors.ts';
 import type { GradientNode } from './grad.ts';
@@ -28,8 +29,8 @@ export class Storage {
   readonly writers: Launch[] = [];
   memory: Memory | undefined;
   data: Bits | undefined;
-  /** Until when the memory is not yet valid: a step in check mode. */
-  pending: Promise<void> | undefined;
+  /** How the call of a step in check mode went that wrote here. */
+  outcome: Outcome | undefined;
   /** The storage of which this is a range: packed parameters and their gradients. */
   parent: Storage | undefined;
   offset = 0;
