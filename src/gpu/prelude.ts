@@ -1,6 +1,38 @@
 import type { Piece } from './kernel.ts';
 
 /**
+ * What is infinite or not a number, told by bits: WGSL lets compilers take it that neither occurs, and they do (`x != x` is
+ * false everywhere, `max(x, 0.0)` and `sign(x)` of NaN are 0 on the CPU adapters, SwiftShader's `exp` of NaN is infinite).
+ * As i32, since CPUs have no other comparison of whole vectors.
+ *
+ * The rule that all ops keep, as NumPy and PyTorch do: NaN in, NaN out, wherever it stands. For what is the largest or smallest,
+ * and for the order of a sort, NaN counts as more extreme than all numbers; of several, the first. What is computed (sums, products)
+ * takes NaN along by itself; what chooses (a maximum, a comparison, a condition) must ask.
+ */
+export const notNumbers: Piece = {
+  name: 'notNumbers',
+  wgsl: `
+fn isNan(x: f32) -> bool { return (bitcast<i32>(x) & 0x7fffffff) > 0x7f800000; }
+fn signOf(x: f32) -> f32 { return select(sign(x), x, isNan(x)); }
+// Not 0: NaN as well, and what adapters may take for 0.
+fn isSomething(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) != 0u; }
+fn isFinite(x: f32) -> bool { return (bitcast<i32>(x) & 0x7fffffff) < 0x7f800000; }
+// NaN: literals of it are not allowed. Of any x, which keeps compilers from computing it.
+fn nanFrom(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) | 0x7fc00000u); }`,
+};
+
+/**
+ * `expBelow(d)`: e^d for d ≤ 0, differences to a maximum. Far enough below it is exactly 0: WGSL promises nothing of exp where it
+ * underflows. NaN stays NaN.
+ */
+export const expBelow: Piece = {
+  name: 'expBelow',
+  needs: [notNumbers],
+  wgsl: `
+fn expBelow(d: f32) -> f32 { return select(select(exp(d), 0.0, d <= -104.0), d, isNan(d)); }`,
+};
+
+/**
  * Sum and maximum over the WG invocations of a workgroup; every invocation gets the result. All of them must
  * call it, from uniform control flow. The kernel declares `override WG`, a power of two.
  */

@@ -1,4 +1,5 @@
 import { type Kernel, kernel, type Piece } from '../gpu/kernel.ts';
+import { expBelow, notNumbers } from '../gpu/prelude.ts';
 
 // All kernels here work on tiles of 32 rows × 32 others with workgroups of 8 × 8. An invocation computes 4 × 4 scores, of the
 // rows down .. down + 3 and the others across, across + 8, ... (a vec4f per row). They pass through workgroup memory, and the
@@ -42,10 +43,12 @@ const kept = (octets: number, prefix: string): string =>
 
 export const ground: Piece = {
   name: 'ground',
+  needs: [expBelow, notNumbers],
   wgsl: `
 const LOWEST = -3.40282346e38;
-// Differences to a maximum. WGSL promises nothing of exp where it underflows.
-fn expBelow(d: f32) -> f32 { return select(0.0, exp(max(d, -104.0)), d > -104.0); }
+// Of the sum of a query's weights, which is at least 1: 0 if all its scores are -∞, not finite if one is NaN or ∞. Both give NaN.
+fn inverseOf(sum: f32) -> f32 { return select(nanFrom(sum), 1.0 / sum, sum > 0.0 && isFinite(sum)); }
+fn logOf(sum: f32) -> f32 { return select(nanFrom(sum), log(sum), sum > 0.0 && isFinite(sum)); }
 fn qBase(image: u32, head: u32) -> u32 { return params.qStart + image * params.qImage + head * params.qHead; }
 fn kBase(image: u32, head: u32) -> u32 { return params.kStart + image * params.kImage + head * params.kHead; }
 fn vBase(image: u32, head: u32) -> u32 { return params.vStart + image * params.vImage + head * params.vHead; }
@@ -140,10 +143,10 @@ ${entry}
   }
   workgroupBarrier();
   if (l < 32u && first + l < params.queries) {
-    factors[l] = 1.0 / sum;
+    factors[l] = inverseOf(sum);
     let at = (line * params.queries + first + l) * 2u;
     stats[at] = top;
-    stats[at + 1u] = log(sum);
+    stats[at + 1u] = logOf(sum);
   }
   workgroupBarrier();
   var kept = ${kept(octets, 'y')};

@@ -187,7 +187,7 @@ ${entry(size)}
     let factor${r} = expBelow(top${r} - highest${r});
     top${r} = highest${r};`,
     )}
-    ${pairs((pair, r) => `let weight${pair} = expBelow(score${pair} - highest${r});`)}
+    ${pairs((pair, r, j) => `let weight${pair} = select(0.0, expBelow(score${pair} - highest${r}), key + ${j}u < stop${r});`)}
     ${rows((r) => `sum${r} = sum${r} * factor${r} + (${each(r, 'weight').join(' + ')});`)}
     ${loadBlock(form, 'v', 'v', 'fromV', 'key', 'keys', 'vRow')}
     ${times(
@@ -203,8 +203,8 @@ ${entry(size)}
   if (first + ${r * size}u + lane < params.queries) {
     let at = (line * params.queries + query${r}) * 2u;
     stats[at] = top${r};
-    stats[at + 1u] = log(sum${r});
-    let share = 1.0 / sum${r};
+    stats[at + 1u] = logOf(sum${r});
+    let share = inverseOf(sum${r});
     let yAt = fromY + query${r} * (params.yRow / 4u);
     ${storeOwn(form, 'y', [[`y${r}`, 'yAt']], ' * share')}
   }`,
@@ -268,7 +268,7 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(form: F
   // The weight of a pair and its error, from both products and the three numbers that `backwardRows` leaves of the query.
   const weigh = (pair: string, query: string, sees: string) => `
       let weight${pair} = select(0.0, expBelow(score${pair} * params.scale - top${query} - logSum${query}), ${sees});
-      let error${pair} = weight${pair} * (product${pair} - mean${query}) * params.scale;`;
+      let error${pair} = select(0.0, weight${pair} * (product${pair} - mean${query}) * params.scale, ${sees});`;
   return kernel({
     name: 'attention backward',
     bind,

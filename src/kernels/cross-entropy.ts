@@ -3,6 +3,7 @@ import { empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { lineKernel } from './line-kernel.ts';
+import { expBelowLine, sumOfLine } from './softmax.ts';
 import { total, weightedMean } from './total.ts';
 
 export interface CrossEntropyOptions {
@@ -14,9 +15,10 @@ export interface CrossEntropyOptions {
 
 /**
  * Cross entropy of logits `[N, C]` and classes, u32 `[N]`: the mean over rows of `log(sum_c exp(x_c)) - x_class`. If no row
- * counts it is 0. A class that does not exist makes it not a number.
+ * counts it is 0. A class that does not exist makes it NaN, as logits that are NaN or ∞ do, or nothing but -∞; so do the row's
+ * gradients. Rows that do not count may hold anything.
  *
- * The gradient is `softmax(x) - one_hot(class)` over the number of rows that count.
+ * The gradient is `softmax(x) - one_hot(class)` over the number of rows that count, and 0 for rows that do not.
  *
  * ```ts
  * const logits = tensor(device, [0, 0, 1, 3], [2, 2]);
@@ -63,21 +65,24 @@ const forward = lineKernel({
   elements: { logits: 'read T' },
   perLine: { classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
   params: { ignored: 'u32' },
+  use: [expBelowLine, sumOfLine],
   body: ({ each, inLine, max, sum, at }) => `
   var tops = F(-3.40282346e38);
   ${each(`tops = max(tops, ${inLine('logits', '-3.40282346e38')});`)}
   let top = ${max('tops')};
   var sums = F(0.0);
-  ${each(`sums += ${inLine('exp(logits - top)', '0.0')};`, ['sums'])}
-  let logSum = log(${sum('sums')});
+  ${each(`sums += ${inLine('expBelow(logits - top)', '0.0')};`, ['sums'])}
+  var logSum = logOf(${sum('sums')});
   if (lead) {
     let class_ = classes[line];
+    // The backward needs to know as well.
+    if (class_ >= params.length * PER && class_ != params.ignored) { logSum = nanOf(logSum); }
     statistics[2u * line] = top;
     statistics[2u * line + 1u] = logSum;
     counts[line] = f32(class_ != params.ignored);
     if (class_ == params.ignored) { parts[line] = 0.0; }
     else if (class_ < params.length * PER) { parts[line] = (top - ${at('logits', 'class_')}) + logSum; }
-    else { parts[line] = bitcast<f32>(0x7fc00000u | class_); }
+    else { parts[line] = logSum; }
   }`,
 });
 
@@ -86,10 +91,17 @@ const backward = lineKernel({
   elements: { logits: 'read T', dLogits: 'write T' },
   perLine: { classes: 'read u32', counts: 'read f32', statistics: 'read f32', inverse: 'read f32', dy: 'read f32' },
   params: { isMean: 'u32' },
+  use: [expBelowLine],
   body: ({ write }) => `
   let top = statistics[2u * line];
   let logSum = statistics[2u * line + 1u];
-  let factor = dy[0] * select(1.0, inverse[0], params.isMean == 1u) * counts[line];
+  var factor = dy[0] * select(1.0, inverse[0], params.isMean == 1u);
+  // Exponentials of NaN need not be NaN.
+  if ((bitcast<i32>(logSum) & 0x7fffffff) > 0x7f800000) { factor = logSum; }
   let class_ = classes[line];
-  ${write('dLogits', 'factor * (exp(logits - top - logSum) - select(F(0.0), F(1.0), place == P(class_)))')}`,
+  let isOut = counts[line] == 0.0;
+  ${write(
+    'dLogits',
+    'select(factor * (expBelow(logits - top - logSum) - select(F(0.0), F(1.0), place == P(class_))), F(0.0), isOut)',
+  )}`,
 });

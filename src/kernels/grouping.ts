@@ -1,4 +1,5 @@
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
+import { expBelow, notNumbers } from '../gpu/prelude.ts';
 import { add } from '../tensor/fill.ts';
 import { differentiable, differentiableAll } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
@@ -43,7 +44,7 @@ export interface Grouped {
 /**
  * Gumbel softmax (Jang et al., 2016): `soft = softmax((logits + noise) / tau)`, and `hard`, which is 1 at its maximum (the
  * first, of equal ones) and 0 elsewhere, exactly, while its gradient is that of `soft` (straight-through). Without noise
- * `hard` is the plain argmax.
+ * `hard` is the plain argmax. Where logits are NaN or ∞, both are NaN along the axis; where all are -∞, both are 0.
  *
  * The gradient is `dx = soft · (d - sum(d · soft)) / tau`, `d` being what arrives at both results.
  *
@@ -167,15 +168,9 @@ function chooseKernel<const B extends Record<string, Binding>>(
     bind,
     params: lineParams,
     override: laneOverrides,
-    use: [lanePlace, laneMax, laneSum],
+    use: [lanePlace, laneMax, laneSum, expBelow, notNumbers],
     grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants))],
     wgsl: `
-// What is not a number stays so, by its bits: SwiftShader's exp hides it.
-fn expBelow(d: f32) -> f32 {
-  if ((bitcast<u32>(d) & 0x7fffffffu) > 0x7f800000u) { return d; }
-  if (d <= -104.0) { return 0.0; }
-  return exp(d);
-}
 fn logit(i: u32) -> f32 { return (${logit}) * params.inverseTau; }
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
@@ -184,11 +179,11 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let count = select(0u, params.length, line < params.outer * params.inner);
   let first = lineStart(line, params.length, params.inner);
   var top = -3.40282346e38;
-  var at = lane;
+  var at = params.length;
   var sum = 0.0;
   for (var k = lane; k < count; k += LANES) {
     let z = logit(first + k * params.inner);
-    if (z > top) {
+    if (z > top || (z == top && at == params.length)) {
       sum = sum * expBelow(top - z) + 1.0;
       top = z;
       at = k;
@@ -198,11 +193,12 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   sum = laneSum(sum * expBelow(top - best), l);
   // Indices are exact in f32 up to 2^24.
   let winner = u32(-laneMax(select(-16777216.0, -f32(at), top == best), l));
-  let one = select(1.0 / sum, 0.0, sum == 0.0);
+  let one = select(select(1.0 / sum, 0.0, sum == 0.0), nanFrom(sum), !isFinite(sum) || !isFinite(best));
+  let taken = select(1.0, one, isNan(one));
   for (var k = lane; k < count; k += LANES) {
     let i = first + k * params.inner;
     soft[i] = T(expBelow(logit(i) - best) * one);
-    hard[i] = T(select(0.0, 1.0, k == winner));
+    hard[i] = T(select(0.0, taken, k == winner || isNan(one)));
   }
 }`,
   });

@@ -17,7 +17,7 @@ import { inRuns, loopsFor, type RunOptions, type Walk } from './runs.ts';
 
 /**
  * How the lines of an axis lie in memory, and so how a kernel reads them. F is the type of what one load gives, P of
- * its places, S of what belongs to a line.
+ * its places, S of what belongs to a line, FI and SI of the bits of F and S.
  *
  * - `ones`: element by element, whatever the lines (F and S are f32).
  * - `rows`: lines of neighbours, in whole fours (F is vec4f, S f32).
@@ -93,11 +93,12 @@ function layoutOf(device: Device, { outer, length, inner }: Lines): Layout {
   return device.isSoftware && outer >= MANY_RAGGED && length >= 4 ? 'ragged' : 'ones';
 }
 
+const fours = 'alias F = vec4f; alias P = vec4u; alias FI = vec4i; alias Stored = vec4<T>;';
 const units: Readonly<Record<Layout, string>> = {
-  ones: 'alias F = f32; alias P = u32; alias S = f32; alias Stored = T; const PER = 1u;',
-  columns: 'alias F = vec4f; alias P = vec4u; alias S = vec4f; alias Stored = vec4<T>; const PER = 1u;',
-  rows: 'alias F = vec4f; alias P = vec4u; alias S = f32; alias Stored = vec4<T>; const PER = 4u;',
-  ragged: 'alias F = vec4f; alias P = vec4u; alias S = f32; alias Stored = vec4<T>; const PER = 1u;',
+  ones: 'alias F = f32; alias P = u32; alias S = f32; alias FI = i32; alias SI = i32; alias Stored = T; const PER = 1u;',
+  columns: `${fours} alias S = vec4f; alias SI = vec4i; const PER = 1u;`,
+  rows: `${fours} alias S = f32; alias SI = i32; const PER = 4u;`,
+  ragged: `${fours} alias S = f32; alias SI = i32; const PER = 1u;`,
 };
 
 function makeKernel(spec: LineSpec, layout: Layout, loops: number): LineKernel {

@@ -1,5 +1,5 @@
 import { kernel } from '../gpu/kernel.ts';
-import { joinSum } from '../gpu/prelude.ts';
+import { joinSum, notNumbers } from '../gpu/prelude.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
@@ -24,7 +24,8 @@ export type Reduction = 'mean' | 'sum';
 /**
  * Mean (or sum) of absolute differences of equal shapes: `y = mean |a - b|`, a scalar.
  *
- * The gradient is `sign(a - b)`, 0 where both are equal, over the number of elements. A mean of nothing is 0.
+ * The gradient is `sign(a - b)`, 0 where both are equal (NaN where the difference is), over the number of elements. A mean of
+ * nothing is 0.
  *
  * ```ts
  * await read(l1(tensor(device, [1, 2]), tensor(device, [3, 2]))); // [1]
@@ -100,7 +101,9 @@ const backward = kernel({
   bind: { a: 'read vec4<T>', b: 'read vec4<T>', dy: 'read f32', dx: 'write vec4<T>' },
   params: { ...elementParams, factor: 'f32' },
   override: { ...elementOverride, ABSOLUTE: 0 },
+  use: [notNumbers],
   grid: elementGrid,
   wgsl: elementLoop(`    let d = vec4f(a[i]) - vec4f(b[i]);
-    dx[i] = vec4<T>(dy[0] * params.factor * select(2.0 * d, sign(d), ABSOLUTE == 1u));`),
+    let signs = vec4f(signOf(d.x), signOf(d.y), signOf(d.z), signOf(d.w));
+    dx[i] = vec4<T>(dy[0] * params.factor * select(2.0 * d, signs, ABSOLUTE == 1u));`),
 });

@@ -123,8 +123,8 @@ export const rowsPiece: Piece = {
 export function tailPiece(spec: TailSpec): Piece {
   const { activation, gate, parts } = spec;
   const four = spec.four && !parts;
-  const each = (f: string, x: string) =>
-    four ? `vec4f(${['x', 'y', 'z', 'w'].map((i) => `${f}(${x}.${i})`)})` : `${f}(${x})`;
+  const each = (f: string, ...xs: readonly string[]) =>
+    four ? `vec4f(${[...'xyzw'].map((i) => `${f}(${xs.map((x) => `${x}.${i}`)})`)})` : `${f}(${xs})`;
   const wide = four ? 'vec4f' : 'f32';
   const element = four ? 'vec4<T>' : 'T';
   const finish = parts
@@ -134,7 +134,7 @@ fn finish(i: u32, col: u32, sum: ${wide}) {
   var value = sum;
   ${spec.bias ? `if (params.hasBias != 0u) { value += ${wide}(bias[col]); }` : ''}
   ${activation ? `pre[i] = ${element}(value); value = ${each('activate', 'value')};` : ''}
-  ${gate ? `let before = ${wide}(pre[i]); value *= ${each('activateDerivative', 'before')};` : ''}
+  ${gate ? `let before = ${wide}(pre[i]); value = ${each('activateGradient', 'before', 'value')};` : ''}
   ${spec.residual ? `if (params.hasResidual != 0u) { value += ${wide}(residual[i]); }` : ''}
   y[i] = ${element}(value);
 }`;

@@ -141,7 +141,7 @@ function makeActivationBackward(activation: Activation) {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let first = (flatGroup(g, size) * WG + l) * 4u;
-  for (var i = first; i < min(first + 4u, params.n); i++) { d[i] = T(f32(dy[i]) * activateDerivative(f32(pre[i]))); }
+  for (var i = first; i < min(first + 4u, params.n); i++) { d[i] = T(activateGradient(f32(pre[i]), f32(dy[i]))); }
 }`,
   });
 }

@@ -1,4 +1,5 @@
 import { kernel } from '../gpu/kernel.ts';
+import { notNumbers } from '../gpu/prelude.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -11,7 +12,8 @@ import type { Tensor } from '../tensor/tensor.ts';
  *     m_1 = argmax_m Σ_n s[n, m]        m_g = argmax_m Σ_n max(0, s[n, m] − max over h < g of s[n, m_h])
  *
  * so what is rare and far from all else gets a medoid of its own sooner than a second one goes to what is common, and a single
- * stray member does not. Of equally good ones the first; once nothing is gained, member 0. It has no gradient.
+ * stray member does not. Of equally good ones the first; once nothing is gained, member 0. A gain that is NaN
+ * counts as the most. It has no gradient.
  *
  * ```ts
  * const x = tensor(device, [1, 0, 0.9, 0.1, 0, 1], [1, 3, 2]);
@@ -40,6 +42,7 @@ const build = kernel({
   bind: { similarity: 'read T', near: 'write f32', index: 'write u32' },
   params: { batch: 'u32', N: 'u32', count: 'u32' },
   override: { WG: 64 },
+  use: [notNumbers],
   grid: ({ batch }) => [batch],
   wgsl: /* wgsl */ `
 var<workgroup> gains: array<f32, WG>;
@@ -57,9 +60,11 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       var gain = 0.0;
       for (var n = 0u; n < N; n++) {
         let s = f32(similarity[first + n * N + m]);
-        if (chosen == 0u) { gain += s; } else { gain += max(0.0, s - near[image * N + n]); }
+        let more = s - near[image * N + n];
+        if (chosen == 0u) { gain += s; } else { gain += select(max(0.0, more), more, isNan(more)); }
       }
-      if (m == l || gain > best) {
+      // Nothing beats the first NaN.
+      if (m == l || (!isNan(best) && (isNan(gain) || gain > best))) {
         best = gain;
         which = m;
       }
@@ -70,7 +75,9 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     best = gains[0];
     which = candidates[0];
     for (var other = 1u; other < min(WG, N); other++) {
-      if (gains[other] > best || (gains[other] == best && candidates[other] < which)) {
+      let isEqual = select(gains[other] == best, isNan(gains[other]), isNan(best));
+      let isBetter = !isNan(best) && (isNan(gains[other]) || gains[other] > best);
+      if (isBetter || (isEqual && candidates[other] < which)) {
         best = gains[other];
         which = candidates[other];
       }
@@ -78,7 +85,8 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     if (l == 0u) { index[image * params.count + chosen] = which; }
     for (var n = l; n < N; n += WG) {
       let s = f32(similarity[first + n * N + which]);
-      near[image * N + n] = select(max(s, near[image * N + n]), s, chosen == 0u);
+      let before = near[image * N + n];
+      near[image * N + n] = select(select(max(s, before), before, isNan(before)), s, chosen == 0u || isNan(s));
     }
     storageBarrier();
     workgroupBarrier();

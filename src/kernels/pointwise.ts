@@ -1,4 +1,5 @@
 import { type Binding, type Kernel, kernel, type Piece } from '../gpu/kernel.ts';
+import { notNumbers } from '../gpu/prelude.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { describe } from '../tensor/host.ts';
@@ -14,31 +15,52 @@ import { stopGradient } from './stop-gradient.ts';
 interface Unary {
   /** In terms of `x`, and `p` and `q`, the numbers that the op takes. */
   readonly forward: string;
-  /** dy/dx in terms of `x` or of `y`, not of both, so that only one of them is kept. None: no gradient flows. */
-  readonly derivative?: string;
+  /** What arrives at `x`, in terms of `dy` and of `x` or `y`, not of both, so that only one of them is kept. None: no gradient flows. */
+  readonly gradient?: string;
   readonly use?: readonly Piece[];
 }
 
+/**
+ * Natural logarithm. SwiftShader's is that of |x|, and -88 at 0. What is too small for a normal number is taken as the integer
+ * that its bits are, of 2⁻¹⁴⁹: both CPU adapters give -88 for all of it.
+ */
+const logPiece: Piece = {
+  name: 'logOf',
+  needs: [notNumbers],
+  wgsl: `
+fn logOf(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let isTiny = bits < 0x00800000u;
+  let y = log(select(x, f32(bits), isTiny)) + select(0.0, -103.27892990343184, isTiny);
+  let isNegative = bits > 0x80000000u;
+  return select(select(y, nanFrom(x), isNegative || isNan(x)), bitcast<f32>(bits | 0xff800000u), (bits & 0x7fffffffu) == 0u);
+}`,
+};
+
 const unary = {
-  abs: { forward: 'abs(x)', derivative: 'sign(x)' },
-  exp: { forward: 'exp(x)', derivative: 'y' },
-  log: { forward: 'log(x)', derivative: '1.0 / x' },
-  sqrt: { forward: 'sqrt(x)', derivative: '0.5 / y' },
-  square: { forward: 'x * x', derivative: '2.0 * x' },
-  sign: { forward: 'sign(x)' },
-  sigmoid: { forward: 'sigmoid(x)', derivative: 'y * (1.0 - y)', use: [sigmoidPiece] },
-  tanh: { forward: 'tanhOf(x)', derivative: '1.0 - y * y', use: [tanhPiece] },
+  abs: { forward: 'abs(x)', gradient: 'dy * signOf(x)', use: [notNumbers] },
+  exp: { forward: 'select(exp(x), x, isNan(x))', gradient: 'dy * y', use: [notNumbers] },
+  log: { forward: 'logOf(x)', gradient: 'dy / x', use: [logPiece] },
+  sqrt: { forward: 'sqrt(x)', gradient: '0.5 * dy / y' },
+  square: { forward: 'x * x', gradient: 'dy * 2.0 * x' },
+  sign: { forward: 'signOf(x)', use: [notNumbers] },
+  sigmoid: { forward: 'sigmoid(x)', gradient: 'dy * (y * (1.0 - y))', use: [sigmoidPiece] },
+  tanh: { forward: 'tanhOf(x)', gradient: 'dy * (1.0 - y * y)', use: [tanhPiece] },
   relu: activation('relu'),
   gelu: activation('gelu'),
   'gelu-tanh': activation('gelu-tanh'),
   'quick-gelu': activation('quick-gelu'),
-  clamp: { forward: 'clamp(x, params.p, params.q)', derivative: 'select(0.0, 1.0, x >= params.p && x <= params.q)' },
-  scale: { forward: 'x * params.p', derivative: 'params.p' },
-  'add-scalar': { forward: 'x + params.p', derivative: '1.0' },
+  clamp: {
+    forward: 'select(min(max(x, params.p), params.q), x, isNan(x))',
+    gradient: 'select(0.0, dy, x >= params.p && x <= params.q && !isNan(x))',
+    use: [notNumbers],
+  },
+  scale: { forward: 'x * params.p', gradient: 'dy * params.p' },
+  'add-scalar': { forward: 'x + params.p', gradient: 'dy' },
 } as const satisfies Record<string, Unary>;
 
 function activation(form: Parameters<typeof activationPiece>[0]): Unary {
-  return { forward: 'activate(x)', derivative: 'activateDerivative(x)', use: [activationPiece(form)] };
+  return { forward: 'activate(x)', gradient: 'activateGradient(x, dy)', use: [activationPiece(form)] };
 }
 
 interface Binary {
@@ -53,9 +75,19 @@ const binary = {
   sub: { forward: 'a - b', da: 'dy', db: '-dy' },
   mul: { forward: 'a * b', da: 'dy * b', db: 'dy * a' },
   div: { forward: 'a / b', da: 'dy / b', db: '-dy * (a / b) / b' },
-  maximum: { forward: 'max(a, b)', da: 'select(0.0, dy, a >= b)', db: 'select(0.0, dy, a < b)' },
-  minimum: { forward: 'min(a, b)', da: 'select(0.0, dy, a <= b)', db: 'select(0.0, dy, a > b)' },
+  maximum: extremeOfTwo('max', '>='),
+  minimum: extremeOfTwo('min', '<='),
 } as const satisfies Record<string, Binary>;
+
+/** NaN is taken before any number, and of two the first. */
+function extremeOfTwo(choose: 'max' | 'min', wins: '>=' | '<='): Binary {
+  const isFirst = `isNan(a) || (a ${wins} b && !isNan(b))`;
+  return {
+    forward: `select(select(${choose}(a, b), b, isNan(b)), a, isNan(a))`,
+    da: `select(0.0, dy, ${isFirst})`,
+    db: `select(dy, 0.0, ${isFirst})`,
+  };
+}
 
 /**
  * `a + b`. Shapes broadcast as in NumPy: aligned at the last axis, an axis of 1 stretches. The gradient is `dy` for both,
@@ -87,12 +119,15 @@ export function div(a: Tensor, b: Tensor): Tensor {
   return applyBinary('div', a, b);
 }
 
-/** The larger of `a` and `b`, broadcasting as {@link add}. The gradient goes to it; of equal ones, to `a`. */
+/**
+ * The larger of `a` and `b`, broadcasting as {@link add}; NaN if one of them is. The gradient goes to it; of equal ones, and of
+ * two NaN, to `a`.
+ */
 export function maximum(a: Tensor, b: Tensor): Tensor {
   return applyBinary('maximum', a, b);
 }
 
-/** The smaller of `a` and `b`, broadcasting as {@link add}. The gradient goes to it; of equal ones, to `a`. */
+/** The smaller of `a` and `b`; as {@link maximum}. */
 export function minimum(a: Tensor, b: Tensor): Tensor {
   return applyBinary('minimum', a, b);
 }
@@ -112,7 +147,7 @@ export function exp(x: Tensor): Tensor {
   return applyUnary('exp', x);
 }
 
-/** Natural logarithm. The gradient is `dy / x`. */
+/** Natural logarithm: -∞ of 0, NaN of negative numbers. The gradient is `dy / x`. */
 export function log(x: Tensor): Tensor {
   return applyUnary('log', x);
 }
@@ -127,7 +162,7 @@ export function square(x: Tensor): Tensor {
   return applyUnary('square', x);
 }
 
-/** -1, 0 or 1. No gradient flows: it is 0 wherever it exists. */
+/** -1, 0 or 1, and NaN of NaN, as in NumPy. No gradient flows: it is 0 wherever it exists. */
 export function sign(x: Tensor): Tensor {
   return stopGradient(applyUnary('sign', x));
 }
@@ -142,13 +177,15 @@ export function tanh(x: Tensor): Tensor {
   return applyUnary('tanh', x);
 }
 
-/** `max(x, 0)`. The gradient is `dy` where `x > 0`. */
+/** `max(x, 0)`. The gradient is `dy` where `x > 0`, and where `x` is NaN, as in PyTorch. */
 export function relu(x: Tensor): Tensor {
   return applyUnary('relu', x);
 }
 
 /**
  * GELU (https://arxiv.org/abs/1606.08415), `x Φ(x)` with the normal distribution Φ. The gradient is `dy · (Φ(x) + x φ(x))`.
+ *
+ * At -∞ it is NaN, as -∞ · 0 is (and as in PyTorch); the gradient there and at ∞ is its limit, 0 and 1.
  *
  * `erf` is exact, `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
  */
@@ -158,10 +195,18 @@ export function gelu(x: Tensor, form: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor 
   return applyUnary(name, x);
 }
 
-/** `x`, but at least `low` and at most `high`. The gradient is `dy` inside, bounds included, and 0 outside. */
+/**
+ * `x`, but at least `low` and at most `high` (`high` where they cross). The gradient is `dy` inside, bounds included, and 0
+ * outside and where `x` is NaN, as in PyTorch.
+ *
+ * @throws ShapeError when a bound is NaN.
+ */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
   checkNumber('clamp', 'low', low);
   checkNumber('clamp', 'high', high);
+  if (Number.isNaN(low) || Number.isNaN(high)) {
+    throw new ShapeError('clamp', `the bounds must be numbers (${low} and ${high})`, { x: x.shape });
+  }
   return applyUnary('clamp', x, low, high);
 }
 
@@ -178,7 +223,7 @@ export function addScalar(x: Tensor, value: number): Tensor {
 }
 
 /**
- * `a` where the condition is not 0, else `b`; all three broadcast. The gradient goes to the one that was taken.
+ * `a` where the condition is not 0 (NaN is not), else `b`; all three broadcast. The gradient goes to the one that was taken.
  *
  * ```ts
  * await read(where(tensor(device, new Uint32Array([1, 0])), tensor(device, [1, 2]), tensor(device, 9))); // [1, 9]
@@ -273,8 +318,8 @@ function componentwise(name: string, inputs: readonly string[]): string {
   return `vec4f(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
 }
 
-function makeUnary(name: string, { forward, derivative, use = [] }: Unary) {
-  const keeps = derivative && /\by\b/.test(derivative) ? 'y' : 'x';
+function makeUnary(name: string, { forward, gradient, use = [] }: Unary) {
+  const keeps = gradient && /\by\b/.test(gradient) ? 'y' : 'x';
   const shared = {
     params: { ...elementParams, p: 'f32', q: 'f32' },
     override: elementOverride,
@@ -292,15 +337,17 @@ fn value(x: f32) -> f32 { return ${forward}; }
 ${elementLoop(`    let v = vec4f(x[i]);\n    y[i] = vec4<T>(${componentwise('value', ['v'])});`)}`,
     }),
     backward:
-      derivative === undefined
+      gradient === undefined
         ? undefined
         : kernel({
             ...shared,
             name: `${name}-backward`,
             bind: { v: 'read vec4<T>', dy: 'read vec4<T>', dx: 'write vec4<T>' },
             wgsl: `
-fn slope(${keeps}: f32) -> f32 { return ${derivative}; }
-${elementLoop(`    let kept = vec4f(v[i]);\n    dx[i] = vec4<T>(vec4f(dy[i]) * ${componentwise('slope', ['kept'])});`)}`,
+fn arriving(${keeps}: f32, dy: f32) -> f32 { return ${gradient}; }
+${elementLoop(`    let kept = vec4f(v[i]);
+    let back = vec4f(dy[i]);
+    dx[i] = vec4<T>(${componentwise('arriving', ['kept', 'back'])});`)}`,
           }),
   };
 }
@@ -363,7 +410,7 @@ function makeBroadcast(name: string, expression: string, reads: readonly Operand
     bind,
     params: { ...elementParams, ...broadcastParams },
     override: { ...elementOverride, RANK: 1 },
-    use: [operandOffsets],
+    use: [operandOffsets, notNumbers],
     grid: elementGrid,
     wgsl: `
 fn value(${names.map((one) => `${one}: f32`).join(', ')}) -> f32 { return ${expression}; }
@@ -387,9 +434,9 @@ interface Fused {
 }
 
 const whereForms = {
-  forward: { name: 'where', expression: 'select(b, a, c != 0.0)' },
-  da: { name: 'where-backward-a', expression: 'select(0.0, dy, c != 0.0)' },
-  db: { name: 'where-backward-b', expression: 'select(dy, 0.0, c != 0.0)' },
+  forward: { name: 'where', expression: 'select(b, a, isSomething(c))' },
+  da: { name: 'where-backward-a', expression: 'select(0.0, dy, isSomething(c))' },
+  db: { name: 'where-backward-b', expression: 'select(dy, 0.0, isSomething(c))' },
 } as const;
 
 function mapTable<K extends string, A, B>(table: Readonly<Record<K, A>>, make: (name: K, entry: A) => B): Record<K, B> {

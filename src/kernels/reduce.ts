@@ -1,5 +1,6 @@
 import type { Device } from '../gpu/device.ts';
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
+import { notNumbers } from '../gpu/prelude.ts';
 import type { DType } from '../tensor/dtype.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
@@ -42,7 +43,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * Maximum over axes. The gradient goes to the first maximum only, in the order of memory.
+ * Maximum over axes; NaN if there is one. The gradient goes to the first maximum (or NaN) only, in the order of memory.
  *
  * @throws ShapeError when a reduced axis is empty.
  */
@@ -56,7 +57,8 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * Index (u32) of the maximum along an axis, which is dropped; of several equal ones, the first. It has no gradient.
+ * Index (u32) of the maximum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the maximum. It has
+ * no gradient.
  *
  * ```ts
  * await readU32(argmax(tensor(device, [1, 3, 3, 0], [2, 2]))); // [1, 0]
@@ -66,7 +68,7 @@ export function argmax(x: Tensor, axis = -1): Tensor {
   return argExtreme('max', x, axis);
 }
 
-/** Index (u32) of the minimum along an axis, which is dropped; of several equal ones, the first. */
+/** Index (u32) of the minimum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the minimum. */
 export function argmin(x: Tensor, axis = -1): Tensor {
   return argExtreme('min', x, axis);
 }
@@ -388,7 +390,7 @@ function extremeKernel(
     bind: { x: 'read T', y: 'write T', index: 'write u32' },
     params: { outer: 'u32', length: 'u32', inner: 'u32' },
     override: laneOverrides,
-    use: [lanePlace],
+    use: [lanePlace, notNumbers],
     grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants))],
     wgsl: `
 var<workgroup> values: array<f32, WG>;
@@ -401,13 +403,17 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let inside = line < params.outer * params.inner;
   var best = 0.0;
   var place = params.length;
+  var isSettled = false;
   if (inside) {
     let start = lineStart(line, params.length, params.inner);
     for (var j = lane; j < params.length; j += LANES) {
       let value = f32(x[start + j * params.inner]);
-      if (place == params.length || value ${better} best) {
+      // Nothing beats the first NaN.
+      let isLast = isNan(value);
+      if (!isSettled && (isLast || value ${better} best || place == params.length)) {
         best = value;
         place = j;
+        isSettled = isLast;
       }
     }
   }
@@ -418,7 +424,11 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   for (var half = LANES / 2u; half > 0u; half = half / 2u) {
     if (lane < half) {
       let other = cell + half * lines;
-      let wins = values[other] ${better} values[cell] || (values[other] == values[cell] && places[other] < places[cell]);
+      let one = values[cell];
+      let next = values[other];
+      let isBetter = !isNan(one) && (isNan(next) || next ${better} one);
+      let isEqual = select(next == one, isNan(next), isNan(one));
+      let wins = isBetter || (isEqual && places[other] < places[cell]);
       if (places[other] < params.length && (wins || places[cell] == params.length)) {
         values[cell] = values[other];
         places[cell] = places[other];

@@ -1,5 +1,5 @@
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
-import { joinSum } from '../gpu/prelude.ts';
+import { joinSum, notNumbers } from '../gpu/prelude.ts';
 import { fill } from '../tensor/fill.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
@@ -34,7 +34,7 @@ export interface SegmentMatch {
  * ZeroSeg's distillation loss: the mean over batch and views of `|z - v_j|`, the L1 distance of the whole image's embedding
  * `z` `[B, C]` from the teacher's `views` `[B, V, C]`. Without views it is 0.
  *
- * The gradient of `|z - v|` is `sign(z - v)`, 0 where both are equal.
+ * The gradient of `|z - v|` is `sign(z - v)`, 0 where both are equal, NaN where the difference is.
  *
  * ```ts
  * const z = tensor(device, [1, 2], [1, 2]);
@@ -66,9 +66,9 @@ export function distill(z: Tensor, views: Tensor, { features = 'mean' }: Distill
 /**
  * ZeroSeg's segment matching loss (eq. 1): `mean over batch of sum_i min_j |g_i - v_j|`. Each segment `g_i` of `segments`
  * `[B, S, C]` is drawn to the one of its image's `views` `[B, V, C]` that is nearest by L1 distance; of several equally near
- * ones, the first.
+ * ones, the first. A distance that is NaN counts as the least, so the loss shows it.
  *
- * The gradient reaches only that pair: `sign(g - v)`, 0 where both are equal. Without views the loss is 0.
+ * The gradient reaches only that pair: `sign(g - v)`, 0 where both are equal, NaN where the difference is. Without views the loss is 0.
  *
  * ```ts
  * const segments = tensor(device, [1, 2], [1, 1, 2]);
@@ -123,7 +123,7 @@ const distillForward = kernel({
   bind: { z: 'read T', views: 'read T', parts: 'write f32', slope: 'write f32' },
   params: { n: 'u32', V: 'u32', C: 'u32' },
   override: { WG: DISTILL_GROUP },
-  use: [joinSum],
+  use: [joinSum, notNumbers],
   grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
   wgsl: `
 @compute @workgroup_size(WG)
@@ -140,7 +140,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       { counter: 'v', from: '0u', to: 'params.V', by: '1u' },
       `      let d = own - f32(views[first + v * params.C]);
       sum += abs(d);
-      signs += sign(d);`,
+      signs += signOf(d);`,
       { loops: 3 },
     )}
     slope[i] = signs;
@@ -170,6 +170,7 @@ const distillViews = kernel({
   bind: { z: 'read T', views: 'read T', dy: 'read f32', dViews: 'write T' },
   params: { n: 'u32', V: 'u32', C: 'u32', factor: 'f32' },
   override: { WG: 64 },
+  use: [notNumbers],
   grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
   wgsl: `
 @compute @workgroup_size(WG)
@@ -177,7 +178,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let i = flatGroup(g, size) * WG + l;
   if (i >= params.n) { return; }
   let own = f32(z[i / (params.V * params.C) * params.C + i % params.C]);
-  dViews[i] = T(dy[0] * params.factor * sign(f32(views[i]) - own));
+  dViews[i] = T(dy[0] * params.factor * signOf(f32(views[i]) - own));
 }`,
 });
 
@@ -204,7 +205,7 @@ function nearestKernel(
     bind,
     params: { rows: 'u32', S: 'u32', V: 'u32', C: 'u32', scale: 'f32' },
     override: laneOverrides,
-    use: [lanePlace, laneSum],
+    use: [lanePlace, laneSum, notNumbers],
     grid: ({ rows }, constants) => (linesPerGroup(constants) > 0 ? [rows] : [0]),
     wgsl: `
 var<workgroup> nearestDistance: array<f32, WG>;
@@ -234,8 +235,8 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     }
     let d = laneSum(${element === 'T' ? 'sum' : 'dot(sum, vec4f(1.0))'}, l) * params.scale;
     if (v < params.V) {
-      // The first view counts without comparison, so that a distance that is not a number shows in the loss.
-      if (first == 0u || d < near) {
+      // Nothing beats the first NaN.
+      if (first == 0u || (!isNan(near) && (isNan(d) || d < near))) {
         near = d;
         which = v;
       }
@@ -251,7 +252,9 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   which = 0u;
   for (var other = 1u; other < min(lines, params.V); other++) {
     let d = nearestDistance[other];
-    if (d < near || (d == near && nearestView[other] < nearestView[which])) {
+    let isEqual = select(d == near, isNan(d), isNan(near));
+    let isNearer = !isNan(near) && (isNan(d) || d < near);
+    if (isNearer || (isEqual && nearestView[other] < nearestView[which])) {
       near = d;
       which = other;
     }
@@ -268,6 +271,7 @@ const backward = kernel({
   bind: { segments: 'read T', views: 'read T', index: 'read u32', dy: 'read f32', dSegments: 'write T' },
   params: { n: 'u32', S: 'u32', V: 'u32', C: 'u32', factor: 'f32' },
   override: { WG: 64 },
+  use: [notNumbers],
   grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
   wgsl: `
 @compute @workgroup_size(WG)
@@ -277,7 +281,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let row = i / params.C;
   let view = row / params.S * params.V + index[row];
   let d = f32(segments[i]) - f32(views[view * params.C + i % params.C]);
-  dSegments[i] = T(dy[0] * params.factor * sign(d));
+  dSegments[i] = T(dy[0] * params.factor * signOf(d));
 }`,
 });
 
@@ -287,6 +291,7 @@ const backwardViews = kernel({
   bind: { segments: 'read T', views: 'read T', index: 'read u32', dy: 'read f32', dViews: 'write T' },
   params: { n: 'u32', S: 'u32', V: 'u32', C: 'u32', factor: 'f32' },
   override: { WG: 64 },
+  use: [notNumbers],
   grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
   wgsl: `
 @compute @workgroup_size(WG)
@@ -299,7 +304,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var signs = 0.0;
   for (var s = 0u; s < params.S; s++) {
     let row = firstRow + s;
-    if (index[row] == v) { signs += sign(f32(views[i]) - f32(segments[row * params.C + c])); }
+    if (index[row] == v) { signs += signOf(f32(views[i]) - f32(segments[row * params.C + c])); }
   }
   dViews[i] = T(dy[0] * params.factor * signs);
 }`,

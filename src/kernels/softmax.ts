@@ -7,7 +7,7 @@ import { type LineCode, lineKernel } from './line-kernel.ts';
 
 /**
  * Softmax along an axis: `y = exp(x - max x) / sum(exp(x - max x))`. An entry of -∞ gives exactly 0; a line of nothing else
- * gives zeros.
+ * gives zeros. A line that holds NaN or ∞ gives NaN.
  *
  * The gradient needs only the result: `dx = y · (dy - sum(dy · y))`.
  *
@@ -22,7 +22,8 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * Logarithm of the softmax along an axis: `y = x - max x - log(sum(exp(x - max x)))`, exact where the softmax is 0.
+ * Logarithm of the softmax along an axis: `y = x - max x - log(sum(exp(x - max x)))`, exact where the softmax is 0. A line that
+ * holds NaN or ∞ gives NaN, and so does one of nothing but -∞.
  *
  * The gradient is `dx = dy - exp(y) · sum(dy)`.
  *
@@ -44,21 +45,42 @@ function along(op: keyof typeof kernels, x: Tensor, axis: number): Tensor {
   });
 }
 
-// Far enough below the maximum the result is 0 in f32: WGSL promises nothing of exp(-∞).
-const expBelow: Piece = {
-  name: 'expBelow',
-  wgsl: 'fn expBelow(d: F) -> F { return select(F(0.0), exp(max(d, F(-104.0))), d > F(-104.0)); }',
+/**
+ * Exponentials of differences to a maximum. From -∞ to -104 they are 0 in f32, and WGSL promises nothing of exp(-∞). By bits, so
+ * that NaN does not pass for one of those: its exponential is not finite (on SwiftShader infinite), and no sum that it is in is.
+ * Moved so that those are the lowest i32, they are found by one comparison.
+ */
+export const expBelowLine: Piece = {
+  name: 'expBelow of F',
+  wgsl: 'fn expBelow(d: F) -> F { return select(exp(d), F(0.0), bitcast<FI>(d) + FI(-1120927745) <= FI(-1129316353)); }',
+};
+
+/**
+ * What a sum of exponentials says of its line, asked once and not for each element: a sum that is not finite had NaN or ∞ in it,
+ * one of 0 nothing but -∞.
+ */
+export const sumOfLine: Piece = {
+  name: 'sumOfLine',
+  wgsl: `
+fn nanOf(sum: S) -> S { return bitcast<S>(bitcast<SI>(sum) | SI(0x7fc00000)); }
+fn inverseOf(sum: S) -> S {
+  let bits = bitcast<SI>(sum) & SI(0x7fffffff);
+  return select(select(1.0 / sum, S(0.0), bits == SI(0)), nanOf(sum), bits >= SI(0x7f800000));
+}
+fn logOf(sum: S) -> S {
+  let bits = bitcast<SI>(sum) & SI(0x7fffffff);
+  return select(log(sum), nanOf(sum), (bits == SI(0)) | (bits >= SI(0x7f800000)));
+}`,
 };
 
 /** Maximum of the line, and the sum of exponentials below it, in one walk: what was summed up is scaled when a maximum is beaten. */
 const topAndTotal = ({ each, inLine, max, sum }: LineCode): string => `
-  var tops = F(-3.4e38);
+  var tops = F(-3.40282346e38);
   var totals = F(0.0);
   ${each(
     `
-    let value = ${inLine('x', '-3.40282346e38')};
-    let higher = max(tops, value);
-    totals = totals * expBelow(tops - higher) + expBelow(value - higher);
+    let higher = max(tops, ${inLine('x', '-3.40282346e38')});
+    totals = totals * expBelow(tops - higher) + ${inLine('expBelow(x - higher)', '0.0')};
     tops = higher;`,
     ['totals'],
     // The maximum may have been beaten since the sum before the run was made.
@@ -75,9 +97,9 @@ const kernels = {
     forward: lineKernel({
       name: 'softmax',
       elements,
-      use: [expBelow],
+      use: [expBelowLine, sumOfLine],
       body: (code) => `${topAndTotal(code)}
-  let factor = select(S(0.0), 1.0 / total, total > S(0.0));
+  let factor = inverseOf(total);
   ${code.write('y', 'expBelow(x - top) * factor')}`,
     }),
     backward: lineKernel({
@@ -94,20 +116,20 @@ const kernels = {
     forward: lineKernel({
       name: 'log-softmax',
       elements,
-      use: [expBelow],
+      use: [expBelowLine, sumOfLine],
       body: (code) => `${topAndTotal(code)}
-  let logTotal = log(total);
+  let logTotal = logOf(total);
   ${code.write('y', '(x - top) - logTotal')}`,
     }),
     backward: lineKernel({
       name: 'log-softmax-backward',
       elements: elementsBackward,
-      use: [expBelow],
+      use: [expBelowLine],
       body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
   ${each(`totals += ${inLine('dy', '0.0')};`, ['totals'])}
   let total = ${sum('totals')};
-  ${write('dx', 'dy - expBelow(y) * total')}`,
+  ${write('dx', 'select(dy - expBelow(y) * total, y, (bitcast<FI>(y) & FI(0x7fffffff)) > FI(0x7f800000))')}`,
     }),
   },
 };
