@@ -15,6 +15,7 @@ import { loadOptimizer, modelFile, openModel, optimizerFile } from '../zeroseg/c
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import { resizeImage } from '../zeroseg/image.ts';
 import { initialWeights } from '../zeroseg/initial-weights.ts';
+import { weightedTerms } from '../zeroseg/losses.ts';
 import { ZeroSeg } from '../zeroseg/model.ts';
 import { sampleSheet } from '../zeroseg/sample-sheet.ts';
 import { Segmenter } from '../zeroseg/segmenter.ts';
@@ -238,11 +239,8 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
         const line = { ...step, imagesPerSecond: settings.batch / step.seconds };
         metrics.push(line);
         await run.append(line);
-        const { loss, rec, distill, match, compose } = step;
-        const terms = model.config.w_compose > 0 ? [rec, distill, match, compose] : [rec, distill, match];
-        const parts = terms.map((value) => value.toPrecision(3)).join(' + ');
         if (step.watch) groups = `, ${step.watch.groups.toFixed(1)} groups`;
-        progress.at(step.step, `loss ${loss.toPrecision(4)} (${parts})${groups}`);
+        progress.at(step.step, `${lossWords(model.config, [line])}${groups}`);
         if (step.step % sampleEvery === 0) await sample();
         if (step.step % saveEvery === 0 || performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
       }
@@ -275,13 +273,28 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   }
   const [a, z] = [metrics[0], metrics.at(-1)];
   if (a && z) {
-    const words = (['loss', 'rec', 'distill', 'match'] as const).map(
-      (key) => `${key} ${a[key].toPrecision(4)} → ${z[key].toPrecision(4)}`,
-    );
-    terminal.out(words.join(', '));
+    terminal.out(lossWords(model.config, [a, z]));
   }
   terminal.out(`model: ${join(run.folder, 'model.safetensors')} (teacher ${shortTeacher(teacher)})`);
   terminal.out(`report: ${join(run.folder, 'report.html')}`);
+}
+
+/** The loss of one step, or of the first and the last, and what each weighted term adds to it. */
+export function lossWords(config: ZeroSegConfig, steps: readonly Metrics[]): string {
+  const from = (digits: number, values: readonly number[]) => values.map((v) => v.toPrecision(digits)).join(' → ');
+  const terms = steps.map((step) => weightedTerms(config, step));
+  const words = (terms[0] ?? []).map(
+    ({ name }, i) =>
+      `${name} ${from(
+        3,
+        terms.map((all) => all[i]?.value ?? Number.NaN),
+      )}`,
+  );
+  const loss = `loss ${from(
+    4,
+    steps.map((step) => step.loss),
+  )}`;
+  return words.length > 0 ? `${loss} (${words.join(' + ')})` : loss;
 }
 
 /** A few photos from all over the cache, the same in every picture of a run. */

@@ -30,8 +30,9 @@ export interface LabelledPhoto {
   /** Path of the label map. */
   readonly labels: string;
   /**
-   * Reads both; labels are numbered 0..classes-1, with 255 where nothing counts. Throws {@link DataSetError} naming both
-   * files when their sizes differ.
+   * Reads both, pixel over pixel as they are stored: an EXIF orientation of the photo, which label maps do not have, is not
+   * applied. Labels are numbered 0..classes-1, with 255 where nothing counts. Throws {@link DataSetError} naming both files when
+   * their sizes differ.
    */
   load(): Promise<{ image: Image; labels: LabelMap }>;
 }
@@ -144,10 +145,17 @@ async function load(
   map: string,
   renumber: Renumber | undefined,
 ): Promise<{ image: Image; labels: LabelMap }> {
-  const [image, labels] = await Promise.all([readPhoto(photo), readLabelMap(map)]);
+  // A label map lies over the pixels of the photo's file. Turning the photo alone, as its metadata may say, would set them apart:
+  // without a word where both are square, or turned by half.
+  const [image, labels] = await Promise.all([readPhoto(photo, { orientation: 'stored' }), readLabelMap(map)]);
   if (image.width !== labels.width || image.height !== labels.height) {
     const sizes = `${labels.width} x ${labels.height}, and its photo ${photo} is ${image.width} x ${image.height}`;
-    throw new DataSetError(map, `the label map is ${sizes}; they must be of one size`);
+    const upright = await readPhoto(photo);
+    const remedy =
+      upright.width === labels.width && upright.height === labels.height
+        ? ' as stored; if the map was drawn over the photo as its EXIF orientation shows it, turn the pixels of the photo and take the orientation out'
+        : '';
+    throw new DataSetError(map, `the label map is ${sizes}; they must be of one size${remedy}`);
   }
   if (!renumber) return { image, labels };
   try {

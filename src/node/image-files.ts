@@ -28,8 +28,8 @@ export const largestPhoto: number = 2 ** 28;
 /**
  * Reads a photo as 8-bit RGB, upright: JPEG, PNG, WebP, GIF, TIFF, AVIF and whatever else `sharp` reads.
  *
- * - The EXIF orientation is applied. Of an animation, the first frame is taken.
- * - Transparency is laid over white. 16 bits become 8 by dropping the low ones.
+ * - The EXIF orientation is applied, unless `orientation` is `stored`. Of an animation, the first frame is taken.
+ * - Transparency is laid over white, rounded to the nearest. 16 bits become 8 by dropping the low ones.
  * - Grey becomes three equal channels; CMYK becomes `(255 - c)(255 - k) / 255`, as in Pillow.
  * - Colour profiles are ignored, as the reference (Pillow's `convert('RGB')`) ignores them: the same file gives the
  *   same numbers everywhere, and CLIP was trained on such numbers.
@@ -40,12 +40,25 @@ export const largestPhoto: number = 2 ** 28;
  * const photo = await readPhoto('cat.jpg'); // { width, height, data }
  * ```
  */
-export async function readPhoto(path: string): Promise<Image> {
-  return decodePhoto(await readBytes('readPhoto', path), path);
+export async function readPhoto(path: string, options: PhotoOptions = {}): Promise<Image> {
+  return decodePhoto(await readBytes('readPhoto', path), path, options);
+}
+
+/** How {@link readPhoto} reads. */
+export interface PhotoOptions {
+  /**
+   * `upright` turns the photo as its EXIF orientation says; `stored` leaves the pixels as they are in the file: for photos that
+   * have a partner, such as a label map, whose pixels lie over those of the file. Default: `upright`.
+   */
+  readonly orientation?: 'upright' | 'stored';
 }
 
 /** {@link readPhoto} for bytes that are in memory already; `name` is what errors call them. */
-export async function decodePhoto(bytes: Uint8Array, name: string): Promise<Image> {
+export async function decodePhoto(
+  bytes: Uint8Array,
+  name: string,
+  { orientation = 'upright' }: PhotoOptions = {},
+): Promise<Image> {
   if (bytes.length === 0) throw new ImageError('readPhoto', name, 'the file is empty');
   try {
     const input = { failOn: 'truncated', ignoreIcc: true, limitInputPixels: false } as const;
@@ -54,32 +67,51 @@ export async function decodePhoto(bytes: Uint8Array, name: string): Promise<Imag
       const reason = `${width} x ${height} pixels are more than the ${largestPhoto} that are read; make it smaller first`;
       throw new ImageError('readPhoto', name, reason);
     }
-    const upright = sharp(bytes, input).autoOrient();
+    const opened = sharp(bytes, input);
+    const upright = orientation === 'upright' ? opened.autoOrient() : opened;
     const pipeline =
       space === 'cmyk'
         ? // Left to itself libvips converts through a press profile of its own, also with ignoreIcc.
           upright.pipelineColourspace('cmyk').toColourspace('cmyk')
-        : upright.flatten({ background: '#fff' }).toColourspace('srgb');
+        : upright.toColourspace('srgb');
     const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, data: toRgb(data, info.channels) };
+    const rgb = space === 'cmyk' ? withoutInk(data, info.channels) : overWhite(data, info.channels);
+    return { width: info.width, height: info.height, data: rgb };
   } catch (error) {
     if (error instanceof ImageError) throw error;
     throw new ImageError('readPhoto', name, decodeReason(error), { cause: error });
   }
 }
 
-function toRgb(data: Uint8Array, channels: number): Uint8Array {
+/**
+ * Grey or RGB, with or without alpha, over white: `c a / 255 + 255 (1 - a / 255)`, to the nearest whole number. (`flatten` of libvips
+ * rounds down.)
+ */
+function overWhite(data: Uint8Array, channels: number): Uint8Array {
   if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const hasAlpha = channels % 2 === 0;
+  const colours = hasAlpha ? channels - 1 : channels;
+  const pixels = data.length / channels;
+  const rgb = new Uint8Array(pixels * 3);
+  for (let i = 0; i < pixels; i++) {
+    const alpha = hasAlpha ? data[(i + 1) * channels - 1]! : 255;
+    for (let c = 0; c < 3; c++) {
+      const value = data[i * channels + (colours === 1 ? 0 : c)]!;
+      // 255 is odd, so no half is ever rounded.
+      rgb[i * 3 + c] = Math.floor((value * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+  }
+  return rgb;
+}
+
+function withoutInk(data: Uint8Array, channels: number): Uint8Array {
   const pixels = data.length / channels;
   const rgb = new Uint8Array(pixels * 3);
   for (let i = 0; i < pixels; i++) {
     for (let c = 0; c < 3; c++) {
-      if (channels < 3) rgb[i * 3 + c] = data[i * channels]!;
-      else {
-        // Pillow's rounding: MULDIV255.
-        const ink = data[i * channels + c]! * (255 - data[i * channels + 3]!) + 128;
-        rgb[i * 3 + c] = 255 - data[i * channels + 3]! - (((ink >> 8) + ink) >> 8);
-      }
+      // Pillow's rounding: MULDIV255.
+      const ink = data[i * channels + c]! * (255 - data[i * channels + 3]!) + 128;
+      rgb[i * 3 + c] = 255 - data[i * channels + 3]! - (((ink >> 8) + ink) >> 8);
     }
   }
   return rgb;

@@ -31,7 +31,10 @@ export interface ZeroSegConfig {
   readonly output_groups: readonly number[];
   readonly seg_heads: number;
   readonly seg_mlp_ratio: number;
-  /** Hidden widths of the grouping block's token mixer and channel MLP, relative to `dim`. */
+  /**
+   * Hidden widths of the grouping block's token mixer and channel MLP, relative to `dim`. The mixer between the stages is half of
+   * `dim` wide, whatever is said here.
+   */
   readonly assign_mlp_ratio: readonly [number, number];
   /** Hidden width of the projector, and width of CLIP's joint space. */
   readonly proj_hidden: number;
@@ -64,7 +67,7 @@ export interface ZeroSegConfig {
   readonly segment_tap: 'post' | 'pre';
   /** Rebuild pixels standardised per patch. */
   readonly norm_pix: boolean;
-  /** Sides of the view grids. */
+  /** Sides of the view grids, in any order. 1 is the whole image: matching leaves it out, wherever it stands. */
   readonly grids: readonly number[];
   /** Compare features as they are, or as unit vectors. */
   readonly target_norm: 'none' | 'l2';
@@ -79,7 +82,7 @@ export interface ZeroSegConfig {
   readonly w_compose: number;
   /** By what the segments of a view count in the composition loss: their area, or its root. */
   readonly compose_by: 'area' | 'root';
-  /** Which views the image embedding is pulled to. */
+  /** Which views the image embedding is pulled to: all, or that of the whole image only. */
   readonly distill_views: 'all' | 'first';
 }
 
@@ -314,6 +317,11 @@ export function resolveConfig(
     );
   }
   checkSizes(config);
+  if (config.distill_views === 'first' && !config.grids.includes(1)) {
+    throw new ConfigError(
+      `configuration: 'distill_views' first is the view of the whole image; 'grids' [${config.grids.join(', ')}] has no 1`,
+    );
+  }
   if (keptPatches(config) < 1) {
     throw new ConfigError(`configuration: 'mask_ratio' ${config.mask_ratio} leaves no patch of ${patchCount(config)}`);
   }

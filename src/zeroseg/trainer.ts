@@ -13,6 +13,7 @@ import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { keptPatches, patchCount, type ZeroSegConfig } from './config.ts';
+import { type LossTerm, lossTerms } from './losses.ts';
 import type { ZeroSeg } from './model.ts';
 import { checkSettings, type TrainSettings } from './train-settings.ts';
 import { viewCount } from './views.ts';
@@ -35,17 +36,14 @@ export interface TrainingData {
   batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
 }
 
-/** What one step of training did. */
-export interface StepReport {
+/** What one step of training did: its loss, and the terms before they are weighted (`weightedTerms` sums to the loss). */
+export interface StepReport extends Readonly<Record<LossTerm, number>> {
   /** Steps done, from 1. */
   readonly step: number;
   readonly steps: number;
   readonly epoch: number;
   readonly lr: number;
   readonly loss: number;
-  readonly rec: number;
-  readonly distill: number;
-  readonly match: number;
   /** 0 unless the composition loss has a weight. */
   readonly compose: number;
   /** Infinite where gradients overflowed f16: the step then left the weights as they were. */
@@ -82,9 +80,10 @@ export class TrainingError extends ZeroSegError {
   }
 }
 
-type Terms = Record<(typeof TERMS)[number], Tensor>;
-/** What a step computes of its loss: the sum and its parts. */
-const TERMS = ['loss', 'rec', 'distill', 'match', 'compose'] as const;
+type TermName = 'loss' | LossTerm;
+type Terms = Record<TermName, Tensor>;
+/** What a step computes of its loss: the sum and its terms. */
+const TERMS: readonly TermName[] = ['loss', ...lossTerms.map(({ name }) => name)];
 type BatchInput = 'image' | 'views' | 'key';
 type Forward = Step<BatchInput | 'rates' | 'scale', Terms & { norm?: Tensor } & Partial<WatchedTensors>>;
 /** Steps between looks at the head, where nothing is said. */
@@ -259,18 +258,12 @@ export class Trainer implements Disposable {
         WatchedValues[],
       ];
       const mean = (i: number) => all.reduce((sum, values) => sum + (values[i] as number), 0) / parts;
-      const [loss, rec, distill, match, compose] = TERMS.map((_, i) => mean(i)) as [
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
+      const means = Object.fromEntries(TERMS.map((name, i) => [name, mean(i)])) as Record<TermName, number>;
       const gradNorm = normValue?.[0] as number;
       const made = this.scale.adjust(gradNorm);
-      if (!Number.isFinite(loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
+      if (!Number.isFinite(means.loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
         const bad = all.findIndex((values) => !values.every(Number.isFinite));
-        throw await this.#explain(number, order, Math.max(0, bad), { loss, rec, distill, match, compose, gradNorm });
+        throw await this.#explain(number, order, Math.max(0, bad), { ...means, gradNorm });
       }
       const seconds = (performance.now() - began) / 1000;
       const watch = isWatched ? watchHead(seen, watchSizes(this.model.config)) : undefined;
@@ -283,11 +276,7 @@ export class Trainer implements Disposable {
         steps: this.steps,
         epoch: number / this.stepsPerEpoch,
         lr,
-        loss,
-        rec,
-        distill,
-        match,
-        compose,
+        ...means,
         gradNorm,
         seconds,
         ...(watch ? { watch } : {}),
@@ -397,7 +386,7 @@ function trainingPass(
   isWatched = false,
 ): Terms & Partial<WatchedTensors> {
   const maskNoise = randomUniform(key, [image.shape[0] as number, patchCount(model.config)], 0);
-  const { total, rec, distill, match, compose, softMaps, matchIndex } = model.forward({
+  const { total, softMaps, matchIndex, ...rest } = model.forward({
     image,
     views,
     maskNoise,
@@ -407,7 +396,8 @@ function trainingPass(
     ],
     checkpoint,
   });
-  const terms = { loss: total, rec, distill, match, compose };
+  const parts = Object.fromEntries(lossTerms.map(({ name }) => [name, rest[name]])) as Record<LossTerm, Tensor>;
+  const terms = { loss: total, ...parts };
   return isWatched ? { ...terms, ...watchedTensors({ softMaps, matchIndex }) } : terms;
 }
 

@@ -44,6 +44,37 @@ export function viewCount(grids: readonly number[]): number {
   return grids.reduce((sum, k) => sum + k * k, 0);
 }
 
+/** Which views show the whole square, and which a part of it: rows `from` up to `to` of features in the order of the grids. */
+export interface ViewRows {
+  /** The first view of the whole square; undefined where no grid is 1×1. */
+  readonly whole: number | undefined;
+  /** All views of a part, in their order; neighbours are one range. */
+  readonly local: readonly { readonly from: number; readonly to: number }[];
+}
+
+/**
+ * Where the view of the whole square is, and where the others are, wherever the 1×1 grid stands.
+ *
+ * ```ts
+ * viewRows([2, 1, 3]); // { whole: 4, local: [{ from: 0, to: 4 }, { from: 5, to: 14 }] }
+ * ```
+ */
+export function viewRows(grids: readonly number[]): ViewRows {
+  checkGrids(grids);
+  let whole: number | undefined;
+  const local: { from: number; to: number }[] = [];
+  let at = 0;
+  for (const k of grids) {
+    const to = at + k * k;
+    const last = local.at(-1);
+    if (k === 1) whole ??= at;
+    else if (last?.to === at) last.to = to;
+    else local.push({ from: at, to });
+    at = to;
+  }
+  return { whole, local };
+}
+
 function checkGrids(grids: readonly number[]): void {
   const fits = (k: unknown): boolean => Number.isInteger(k) && (k as number) >= 1 && (k as number) <= LARGEST_GRID;
   if (!Array.isArray(grids) || grids.length === 0 || grids.length > MOST_GRIDS || !grids.every(fits)) {
