@@ -1,3 +1,6 @@
+import { systemWords } from '../node/files.ts';
+import type { StopSignal } from './interruption.ts';
+
 /** The arguments of a command do not make sense. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -6,9 +9,9 @@ export class UsageError extends Error {
 /** The command was stopped by a signal, has saved, and said how to go on. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
-  readonly signal: 'SIGINT' | 'SIGTERM';
+  readonly signal: StopSignal;
 
-  constructor(signal: 'SIGINT' | 'SIGTERM') {
+  constructor(signal: StopSignal) {
     super(signal);
     this.signal = signal;
   }
@@ -21,6 +24,8 @@ export class Interrupted extends Error {
 export function errorWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (/\bzeroseg\b/.test(process.env['DEBUG'] ?? '')) return stack(error);
+  const system = systemWords(error);
+  if (system !== undefined) return system;
   // Errors of JavaScript itself and bare ones are not meant for users.
   const known = !['Error', 'TypeError', 'ReferenceError', 'SyntaxError', 'AssertionError'].includes(error.name);
   const message = error.message.trim();
