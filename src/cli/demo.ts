@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -7,14 +7,16 @@ import { newWeights, type Weights } from '../nn/module.ts';
 import { builtIn, builtInTeacher, teacherFile } from '../node/built-in.ts';
 import { teacherIdentity } from '../node/clip-folder.ts';
 import { readCache } from '../node/feature-cache.ts';
-import { readJson, writeFileAtomic } from '../node/files.ts';
+import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../node/files.ts';
 import { fillCache } from '../node/fill-cache.ts';
+import { FolderLock, lockFile } from '../node/folder-lock.ts';
 import { readPhoto } from '../node/image-files.ts';
 import { listPhotos } from '../node/photos.ts';
 import { RunError } from '../node/run-folder.ts';
 import { loadAtlas, writeScenes } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import { modelFile } from '../zeroseg/checkpoint.ts';
+import type { Image } from '../zeroseg/image.ts';
 import { initialWeights } from '../zeroseg/initial-weights.ts';
 import { ZeroSeg } from '../zeroseg/model.ts';
 import { type SceneScores, scoreScenes } from '../zeroseg/scene-scores.ts';
@@ -119,9 +121,8 @@ export function demoCommand(context: Context): Command {
 }
 
 async function demo(context: Context, options: DemoArguments): Promise<void> {
-  const { terminal } = context;
   const began = performance.now();
-  const { clip, model, quick = false } = options;
+  const { clip, model } = options;
   const opened = await openModelAndClip(context, {
     model,
     clip,
@@ -134,15 +135,39 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
   checkPatches(opened, options);
   const newStart = await startingWeights(options);
   for (const file of [opened.file, options.photo, ...(clip === builtIn ? [] : [clip])]) checkKept(options.out, file);
-  await clearFolder(options.out);
-  await writeFileAtomic(join(options.out, MARK), `${JSON.stringify({ format: FORMAT, version }, undefined, 2)}\n`);
+  await refuseOthers(options.out);
+  const lock = await FolderLock.take('demo', options.out);
+  try {
+    await clearFolder(options.out);
+    await writeFileAtomic(join(options.out, MARK), `${JSON.stringify({ format: FORMAT, version }, undefined, 2)}\n`, {
+      lock,
+    });
+    await demoIn(context, options, { began, opened, photo, newStart, lock });
+  } finally {
+    await lock.release();
+  }
+}
 
+/** What is known before the folder is emptied. */
+interface Begun extends Pick<Run, 'opened' | 'newStart' | 'lock'> {
+  readonly began: number;
+  readonly photo: { readonly name: string; readonly image: Image };
+}
+
+/** The demo in its empty folder. */
+async function demoIn(
+  context: Context,
+  options: DemoArguments,
+  { began, opened, photo, newStart, lock }: Begun,
+): Promise<void> {
+  const { terminal } = context;
+  const { quick = false } = options;
   await withDevice(context, options.adapter, async (device, interruption) => {
     const isSlow = /swiftshader/i.test(device.name);
     const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
     const left = (share: number) => share * Math.max(0, plan.seconds - (performance.now() - began) / 1000);
     terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
-    const run: Run = { context, device, interruption, options, plan, opened, newStart, left };
+    const run: Run = { context, device, interruption, options, plan, opened, newStart, left, lock };
 
     heading(run, 1, 'Scenes to learn from: drawings on painted grounds');
     await makeScenes(run);
@@ -194,7 +219,7 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
         isFromTeacher: options.init === 'teacher',
       },
     });
-    await writeFileAtomic(report, page);
+    await writeFileAtomic(report, page, { lock });
     terminal.out(`report  ${report}`);
     terminal.out(`scores  ${join(options.out, 'scores.json')}`);
     terminal.out(`model   ${join(options.out, 'model.safetensors')}`);
@@ -214,6 +239,7 @@ interface Run {
   readonly newStart: (device: Device) => Weights;
   /** Seconds: a share of what is left. */
   readonly left: (share: number) => number;
+  readonly lock: FolderLock;
   /** Scenes that were learnt from. */
   learnt?: number;
 }
@@ -347,9 +373,9 @@ async function learn(
     }
     const teacher = teacherIdentity(opened.clip.name, await opened.clip.weightsHash());
     const file = await modelFile(training.model, { step: training.steps.length, teacher });
-    await writeFileAtomic(join(options.out, 'model.safetensors'), file);
+    await writeFileAtomic(join(options.out, 'model.safetensors'), file, run);
     const metrics = training.steps.map((step) => `${JSON.stringify(step)}\n`).join('');
-    await writeFileAtomic(join(options.out, 'metrics.jsonl'), metrics);
+    await writeFileAtomic(join(options.out, 'metrics.jsonl'), metrics, run);
     return { training, start: new ZeroSeg(weights(), training.model.config) };
   } finally {
     progress?.stop();
@@ -431,7 +457,7 @@ async function scoreAll(
     adapter: device.name,
     version,
   };
-  await writeFileAtomic(join(options.out, 'scores.json'), `${JSON.stringify(result, undefined, 2)}\n`);
+  await writeFileAtomic(join(options.out, 'scores.json'), `${JSON.stringify(result, undefined, 2)}\n`, run);
   return scores;
 }
 
@@ -440,15 +466,27 @@ const studentWords = { shipped: 'shipped student', fresh: 'fresh student', start
 const MARK = 'demo.json';
 const FORMAT = 'zeroseg demo';
 
-/** Empties the folder of an earlier demo, makes a new one, and refuses any other. */
+/** @throws {RunError} for a folder with anything in it but a demo. */
+async function refuseOthers(folder: string): Promise<void> {
+  if ((await kindOfPath(folder)) !== 'folder') return;
+  const names = await readdir(folder);
+  if (names.every((name) => name === lockFile || isLeftover(name))) return;
+  const mark = join(folder, MARK);
+  const found = (await kindOfPath(mark)) === 'file' ? ((await readJson(mark)) as { format?: string } | null) : null;
+  if (found?.format === FORMAT) return;
+  throw new RunError(`demo: ${folder}: the folder is not empty and holds no demo; choose another --out`);
+}
+
+/** Empties the folder of an earlier demo. Its mark goes last: killed in between, what is left is still known for a demo. */
 async function clearFolder(folder: string): Promise<void> {
-  if ((await kindOfPath(folder)) === 'folder' && (await readdir(folder)).length > 0) {
-    const mark = join(folder, MARK);
-    const found = (await kindOfPath(mark)) === 'file' ? ((await readJson(mark)) as { format?: string } | null) : null;
-    if (found?.format !== FORMAT) {
-      throw new RunError(`demo: ${folder}: the folder is not empty and holds no demo; choose another --out`);
+  await refuseOthers(folder);
+  const names = (await readdir(folder)).filter((name) => name !== lockFile && name !== MARK);
+  for (const name of [...names, MARK]) {
+    const place = join(folder, name);
+    try {
+      await rm(place, { recursive: true, force: true });
+    } catch (error) {
+      throw new FileError('demo', place, systemReason(error), { cause: error });
     }
-    await rm(folder, { recursive: true });
   }
-  await mkdir(folder, { recursive: true });
 }

@@ -1,6 +1,7 @@
 import { KernelError, ZeroSegError } from '../gpu/errors.ts';
-import { systemReason } from '../node/files.ts';
+import { systemWords } from '../node/files.ts';
 import { isSystemError } from '../node/system-error.ts';
+import type { StopSignal } from './interruption.ts';
 import { printable } from './terminal.ts';
 
 /** The arguments of a command do not make sense. */
@@ -13,9 +14,9 @@ export class UsageError extends ZeroSegError {
 export class Interrupted extends ZeroSegError {
   override readonly name = 'Interrupted';
   readonly code = 'interrupted';
-  readonly signal: 'SIGINT' | 'SIGTERM';
+  readonly signal: StopSignal;
 
-  constructor(signal: 'SIGINT' | 'SIGTERM') {
+  constructor(signal: StopSignal) {
     super(signal);
     this.signal = signal;
   }
@@ -31,8 +32,7 @@ export function errorWords(error: unknown): string {
   // A compiler's words of a kernel are several lines; what a file said is none of this program's lines.
   const message = error instanceof KernelError ? error.message.trim() : printable(error.message.trim());
   if (error instanceof ZeroSegError) return message;
-  if (isSystemError(error))
-    return error.path === undefined ? systemReason(error) : `${printable(error.path)}: ${systemReason(error)}`;
+  if (isSystemError(error)) return printable(systemWords(error));
   return `unexpected error: ${message}; run with DEBUG=zeroseg to see where it comes from, and report it`;
 }
 

@@ -1,8 +1,8 @@
 /** The runs of experiments on disk: each is trained once, whatever table asks for it. */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, writeFileAtomic } from '../node/files.ts';
+import { readJson, type WriteOptions, writeFileAtomic } from '../node/files.ts';
 import type { Metrics } from '../node/run-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
@@ -71,9 +71,12 @@ export function hashOf(value: unknown): string {
  */
 export class RunStore {
   readonly folder: string;
+  readonly #lock: WriteOptions['lock'];
 
-  constructor(folder: string) {
+  /** Without the lock of a folder round it, nobody else may be writing there. */
+  constructor(folder: string, lock?: WriteOptions['lock']) {
     this.folder = folder;
+    this.#lock = lock;
   }
 
   /** The folder of a run. */
@@ -91,11 +94,12 @@ export class RunStore {
     { model, metrics }: { readonly model: Uint8Array; readonly metrics: readonly Metrics[] },
   ): Promise<void> {
     const place = this.place(run.identity);
-    await mkdir(place, { recursive: true });
-    await writeFileAtomic(join(place, 'model.safetensors'), model);
-    await writeFileAtomic(join(place, 'metrics.jsonl'), metrics.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const lock = this.#lock;
+    await writeFileAtomic(join(place, 'model.safetensors'), model, { lock });
+    const lines = metrics.map((line) => `${JSON.stringify(line)}\n`).join('');
+    await writeFileAtomic(join(place, 'metrics.jsonl'), lines, { lock });
     const file = { format: FORMAT, ...run, ended: new Date().toISOString() };
-    await writeFileAtomic(join(place, 'run.json'), `${JSON.stringify(file, undefined, 2)}\n`);
+    await writeFileAtomic(join(place, 'run.json'), `${JSON.stringify(file, undefined, 2)}\n`, { lock });
   }
 
   /** The score of a run that is there, computed only if it is not known. */
@@ -103,7 +107,7 @@ export class RunStore {
     const file = join(this.place(identity), `score-${hashOf(scoring)}.json`);
     if ((await kindOfPath(file)) === 'file') return ((await readJson(file)) as { score: RunScore }).score;
     const score = await compute();
-    await writeFileAtomic(file, `${JSON.stringify({ scoring, score }, undefined, 2)}\n`);
+    await writeFileAtomic(file, `${JSON.stringify({ scoring, score }, undefined, 2)}\n`, { lock: this.#lock });
     return score;
   }
 

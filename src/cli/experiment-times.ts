@@ -68,6 +68,6 @@ export async function timeSteps(lab: Lab, { settings }: Experiment): Promise<Ste
     clock: device.isSoftware ? 'processor' : 'wall',
     seconds: Object.fromEntries(open.map(({ key, times }) => [key, median(times)])),
   };
-  await writeFileAtomic(file, `${JSON.stringify(found, undefined, 2)}\n`);
+  await writeFileAtomic(file, `${JSON.stringify(found, undefined, 2)}\n`, lab);
   return found;
 }

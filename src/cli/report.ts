@@ -45,7 +45,7 @@ function curves(
 
 /** Writes `report.html` into the run's folder. */
 export async function writeReport(run: RunFolder, metrics: readonly Metrics[], facts: ReportFacts): Promise<void> {
-  await writeFileAtomic(join(run.folder, 'report.html'), await reportPage(run, metrics, facts));
+  await writeFileAtomic(join(run.folder, 'report.html'), await reportPage(run, metrics, facts), run);
 }
 
 async function reportPage(run: RunFolder, metrics: readonly Metrics[], facts: ReportFacts): Promise<string> {

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { builtIn } from '../node/built-in.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { writeNamedFile } from '../node/files.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import { promptTemplates } from '../zeroseg/class-names.ts';
@@ -140,7 +140,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     if (options.json) printLines(given.terminal.out, json);
     for (const line of scoreTable(scores, { [kind]: `student (${kind})` })) terminal.out(line);
     terminal.out(`${count(scores.scenes, 'scenes')} in ${formatDuration((performance.now() - began) / 1000)}`);
-    if (options.out) await writeFileAtomic(options.out, `${json}\n`);
+    if (options.out) await writeNamedFile(options.out, `${json}\n`);
   });
 }
 

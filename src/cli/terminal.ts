@@ -82,7 +82,8 @@ export class Progress {
     this.#lastDone = done;
     if (terminal.bar && total > 0) {
       const format = `${title} {bar} {value}/{total} ${unit}{extra}`;
-      this.#bar = new SingleBar({ format, stream: terminal.bar, barsize: 24, hideCursor: true, clearOnComplete: true });
+      // The cursor stays: a second Ctrl-C ends the process where it is, and nobody would bring it back.
+      this.#bar = new SingleBar({ format, stream: terminal.bar, barsize: 24, clearOnComplete: true });
       this.#bar.start(total, done, { extra: '' });
     }
   }

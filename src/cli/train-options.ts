@@ -111,7 +111,10 @@ export async function resolveTraining(
     const perEpoch = Math.floor(cache.length / settings.batch);
     if (perEpoch > 0) settings.epochs = choices.steps / perEpoch;
   }
-  if (!given('warmup') && settings.epochs !== start.settings.epochs) settings.warmup = settings.epochs * WARMUP_SHARE;
+  // A run that is made longer keeps its warm-up.
+  if (run && !given('warmup')) settings.warmup = run.settings.warmup;
+  else if (!given('warmup') && settings.epochs !== start.settings.epochs)
+    settings.warmup = settings.epochs * WARMUP_SHARE;
   return { preset: start.preset, config, settings: checkSettings(settings, cache.length), notes };
 }
 
@@ -228,7 +231,10 @@ export function refuseDifferences(
   };
   // What did not exist when the run was begun had what is its default now.
   each({ ...baseConfig, ...was.config }, now.config);
-  each({ ...defaultSettings, ...was.settings }, now.settings);
+  // A run may become longer.
+  const isLonger = now.settings.epochs > was.settings.epochs;
+  const { epochs } = isLonger ? now.settings : was.settings;
+  each({ ...defaultSettings, ...was.settings, epochs }, now.settings);
   each(was.cache.key, now.cache.key, 'cache ');
   compare('photos', was.cache.photos, now.cache.photos);
   if (was.cache.photos === now.cache.photos && was.cache.paths !== now.cache.paths)

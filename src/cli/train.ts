@@ -9,7 +9,7 @@ import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { writePng } from '../node/image-files.ts';
-import { type Metrics, type RunDescription, RunFolder } from '../node/run-folder.ts';
+import { type LoadedCheckpoint, type Metrics, RunFolder } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
 import { loadOptimizer, modelFile, openModel, optimizerFile } from '../zeroseg/checkpoint.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
@@ -79,7 +79,7 @@ export function trainCommand(context: Context): Command {
       wholeNumber(0, 1e9),
       10,
     )
-    .option('--resume', 'go on with the run in the folder')
+    .option('--resume', 'go on with the run in the folder; more --steps or --epochs make it longer')
     .option(...adapterOption)
     .addHelpText(
       'after',
@@ -95,9 +95,22 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   if (options.epochs !== undefined && options.steps !== undefined) {
     throw new UsageError('train: --epochs and --steps both give the length of the run; leave one out');
   }
-  const { terminal } = context;
+  if (!options.resume) await RunFolder.refuseUsed(options.out);
   const before = options.resume ? await RunFolder.open(options.out) : undefined;
-  if (!before) await RunFolder.refuseUsed(options.out);
+  try {
+    await trainIn(context, options, before, probe);
+  } finally {
+    await before?.close();
+  }
+}
+
+async function trainIn(
+  context: Context,
+  options: TrainArguments,
+  before: RunFolder | undefined,
+  probe: Probe | undefined,
+): Promise<void> {
+  const { terminal } = context;
   const cacheFolder = options.cache ?? before?.description.cache.folder;
   if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
   const cache = await readCache(cacheFolder);
@@ -117,13 +130,19 @@ export async function train(context: Context, options: TrainArguments, probe?: P
 
     await withDevice(context, options.adapter, async (device, interruption) => {
       const begin = { version, adapter: device.name, started: new Date().toISOString(), preset: resolved.preset };
-      const checkpoint = (await before?.checkpoints())?.at(-1);
-      const { model, optimizerBytes, words } = await startModel(device, what, before, checkpoint);
+      const damaged: string[] = [];
+      const checkpoint = await before?.newest((reason) => damaged.push(reason));
+      const { model, words } = checkpoint
+        ? checkpointModel(device, checkpoint)
+        : await newModel(device, config, settings.seed, init);
       using trainer = await Trainer.create(device, model, data, settings, { watch: options.watchEvery ?? 10, probe });
-      if (optimizerBytes) {
-        const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizerBytes.bytes, optimizerBytes.file);
-        trainer.resume(checkpoint as number, loss_scale === undefined ? undefined : JSON.parse(loss_scale));
+      if (checkpoint) {
+        const { optimizer, files } = checkpoint;
+        const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizer, files.optimizer);
+        trainer.resume(checkpoint.step, loss_scale === undefined ? undefined : JSON.parse(loss_scale));
       }
+      const place = checkpoint ? `the checkpoint of step ${checkpoint.step}` : 'the beginning';
+      for (const reason of damaged) terminal.note(`${reason}; going on from ${place}`);
       if (before && before.description.adapter !== device.name) {
         terminal.note(
           `this run was begun on '${before.description.adapter}'; on '${device.name}' its numbers may differ in the last digits`,
@@ -131,44 +150,42 @@ export async function train(context: Context, options: TrainArguments, probe?: P
       }
       // Only now, when everything has been found to fit.
       const run = before ?? (await RunFolder.create(options.out, { ...begin, ...what }));
-      const done = await run.metricsUpTo(trainer.done);
-      await run.clean(trainer.done);
-      const { step, slots, weights } = trainer.memory;
-      const { photos, key } = what.cache;
-      terminal.out(
-        `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
-      );
-      terminal.out(
-        `a step of ${settings.batch} images${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
-          `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
-      );
-      const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
-      terminal.out(
-        `${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${options.out}`,
-      );
-      await runTraining(context, { device, trainer, run, cache, done, options, interruption });
+      try {
+        const done = await run.metricsUpTo(trainer.done);
+        if (before && settings.epochs !== before.description.settings.epochs) {
+          const was = before.description.settings.epochs;
+          await run.describe({ ...before.description, settings });
+          terminal.out(
+            `made longer: ${settings.epochs} epochs instead of ${was}; from here on, the learning rate is that of the longer training`,
+          );
+        }
+        await run.clean(trainer.done);
+        const { step, slots, weights } = trainer.memory;
+        const { photos, key } = what.cache;
+        terminal.out(
+          `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
+        );
+        terminal.out(
+          `a step of ${settings.batch} images${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
+            `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
+        );
+        const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
+        terminal.out(
+          `${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${options.out}`,
+        );
+        await runTraining(context, { device, trainer, run, cache, done, options, interruption });
+      } finally {
+        await run.close();
+      }
     });
   } finally {
     await cache.close();
   }
 }
 
-/** New weights, weights of a file, or those of the last checkpoint. */
-async function startModel(
-  device: Device,
-  { config, settings, init }: Pick<RunDescription, 'config' | 'settings' | 'init'>,
-  run: RunFolder | undefined,
-  checkpoint: number | undefined,
-): Promise<{ model: ZeroSeg; words: string; optimizerBytes?: { bytes: Uint8Array; file: string } }> {
-  if (run && checkpoint !== undefined) {
-    const { model, optimizer, files } = await run.load(checkpoint);
-    return {
-      model: openModel(device, model, files.model).model,
-      words: `checkpoint of step ${checkpoint}`,
-      optimizerBytes: { bytes: optimizer, file: files.optimizer },
-    };
-  }
-  return newModel(device, config, settings.seed, init);
+/** The model of a checkpoint. */
+function checkpointModel(device: Device, { step, model, files }: LoadedCheckpoint): { model: ZeroSeg; words: string } {
+  return { model: openModel(device, model, files.model).model, words: `checkpoint of step ${step}` };
 }
 
 /** A model to begin training with: new weights, or those of a file as far as it has them. */
@@ -222,7 +239,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   let sampled = (await run.samples()).at(-1)?.step;
   const sample = async () => {
     if (sampled === trainer.done) return;
-    await writePng(run.samplePath(trainer.done), await sampleSheet(segmenter, squares, model.config.patch));
+    await writePng(run.samplePath(trainer.done), await sampleSheet(segmenter, squares, model.config.patch), run);
     sampled = trainer.done;
   };
   const report = () => writeReport(run, metrics, { steps: trainer.steps, memory: trainer.memory, device: device.name });
@@ -246,12 +263,11 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
       }
     }
   } catch (error) {
-    // The last checkpoint stays; the report shows where it went wrong.
-    await report();
+    // The last checkpoint stays; the report shows where it went wrong, if it can still be written.
+    await report().catch(() => undefined);
     throw error;
   } finally {
     progress.stop();
-    await run.close();
   }
   const seconds = (performance.now() - began) / 1000;
   const steps = trainer.done - first;
@@ -265,7 +281,11 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   }
   await sample();
   await save();
-  await writeFileAtomic(join(run.folder, 'model.safetensors'), await modelFile(model, { step: trainer.done, teacher }));
+  await writeFileAtomic(
+    join(run.folder, 'model.safetensors'),
+    await modelFile(model, { step: trainer.done, teacher }),
+    run,
+  );
   await report();
   if (steps > 0) {
     const rate = formatRate((steps * settings.batch) / seconds, 'images');

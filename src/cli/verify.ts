@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { CheckpointError, readSafetensors, writeSafetensors } from '../nn/safetensors.ts';
@@ -7,7 +7,8 @@ import { FileError, readJson, systemReason, writeFileAtomic } from '../node/file
 import { isSystemError } from '../node/system-error.ts';
 import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
-import { formatDuration, printLines, processTerminal } from './terminal.ts';
+import { Interrupted } from './errors.ts';
+import { count, formatDuration, printLines, processTerminal } from './terminal.ts';
 
 interface VerifyArguments {
   readonly out?: string;
@@ -55,9 +56,13 @@ export async function verify(context: Context, paths: readonly string[], options
   }
   const began = performance.now();
   const rows: VerifyRow[] = [];
-  const device = await withDevice(context, options.adapter, async (device) => {
+  const device = await withDevice(context, options.adapter, async (device, interruption) => {
     if (!options.json) terminal.out(`on ${device.name}`);
-    for (const manifest of found) {
+    for (const [i, manifest] of found.entries()) {
+      if (interruption.signal) {
+        terminal.note(`stopped after ${count(i, 'manifests')} of ${found.length}`);
+        throw new Interrupted(interruption.signal);
+      }
       const start = performance.now();
       const done = await verifyManifest(device, manifest, options.out);
       rows.push(...done);
@@ -94,17 +99,33 @@ async function verifyManifest(device: Device, { path, name }: Found, out: string
   };
   try {
     const { rows, outputs } = await verifyFixture(device, { name, json: await readJson(path) }, load);
-    if (out !== undefined) {
-      for (const [file, tensors] of outputs) {
-        await writeFileAtomic(join(out, dirname(name), file), writeSafetensors(tensors));
-      }
-    }
-    return [...rows];
+    const strays = out === undefined ? [] : await writeOutputs(out, name, outputs);
+    return [...rows, ...strays];
   } catch (error) {
     if (!(error instanceof FileError || error instanceof CheckpointError || error instanceof FixtureError)) throw error;
-    const note = error.message;
-    return [{ manifest: name, family: 'file', name, error: Number.POSITIVE_INFINITY, tolerance: 0, pass: false, note }];
+    return [failedRow(name, error.message)];
   }
+}
+
+/** Writes what was computed beside its manifest's place in `out`; a name that leads out of there becomes a failed row. */
+async function writeOutputs(
+  out: string,
+  manifest: string,
+  outputs: Awaited<ReturnType<typeof verifyFixture>>['outputs'],
+): Promise<VerifyRow[]> {
+  const strays: VerifyRow[] = [];
+  for (const [file, tensors] of outputs) {
+    const place = join(out, dirname(manifest), file);
+    if (relative(out, place).split(sep)[0] === '..')
+      strays.push(failedRow(manifest, `${file} is not in --out; it was not written`));
+    else await writeFileAtomic(place, writeSafetensors(tensors), { within: out });
+  }
+  return strays;
+}
+
+/** What is wrong with a fixture's files. */
+function failedRow(manifest: string, note: string): VerifyRow {
+  return { manifest, family: 'file', name: manifest, error: Number.POSITIVE_INFINITY, tolerance: 0, pass: false, note };
 }
 
 /** Every manifest at a path: all JSON below a folder, one file, or the one that names a safetensors file. */

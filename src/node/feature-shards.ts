@@ -8,7 +8,7 @@ import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZeroSegError } from '../gpu/errors.ts';
 import { fromHalf, type HeaderEntry, headerSize, parseHeader, writeSafetensors } from '../nn/safetensors.ts';
-import { readJson, systemReason, writeFileAtomic } from './files.ts';
+import { readJson, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
 
 /** The cache is damaged, in use, or belongs to other settings. */
 export class CacheError extends ZeroSegError {
@@ -71,12 +71,11 @@ export function shardName(shard: number): string {
   return `features-${String(shard).padStart(5, '0')}`;
 }
 
-/** Numbers of the complete shards in a folder, ascending, and names of what killed processes left. */
+/** Numbers of the complete shards in a folder, ascending, and names of data that a killed process left without its index. */
 export async function listShards(folder: string): Promise<{ shards: number[]; leftovers: string[] }> {
   const names = await readdir(folder);
   const complete = new Set(names.flatMap((name) => /^(features-\d+)\.json$/.exec(name)?.[1] ?? []));
   const leftovers = names.filter((name) => {
-    if (/^\.(features-\d+|cache|state)\..*\.tmp$/.test(name)) return true;
     const data = /^(features-\d+)\.safetensors$/.exec(name)?.[1];
     return data !== undefined && !complete.has(data);
   });
@@ -90,6 +89,7 @@ export async function writeShard(
   shard: number,
   rows: readonly NewRow[],
   { views, dim, studentSize: side }: RowShape,
+  lock: WriteOptions['lock'],
 ): Promise<ShardIndex> {
   const features = new Uint16Array(rows.length * views * dim);
   const pixels = side === null ? 0 : side * side * 3;
@@ -109,19 +109,25 @@ export async function writeShard(
     { format: 'zeroseg feature cache' },
     name,
   );
-  await writeFileAtomic(join(folder, `${name}.safetensors`), bytes);
+  await writeFileAtomic(join(folder, `${name}.safetensors`), bytes, { lock });
   const index: ShardIndex = {
     bytes: bytes.length,
     rows: rows.map((row) => ({ ...row.stamp, sums: [checksum(row.features), checksum(row.image)] })),
   };
-  await writeIndex(folder, shard, index);
+  await writeIndex(folder, shard, index, lock);
   return index;
 }
 
-export async function writeIndex(folder: string, shard: number, index: ShardIndex): Promise<void> {
+export async function writeIndex(
+  folder: string,
+  shard: number,
+  index: ShardIndex,
+  lock: WriteOptions['lock'],
+): Promise<void> {
   // A line a row: a person can read it, and a difference shows the photo.
   const rows = index.rows.map((row) => JSON.stringify(row)).join(',\n');
-  await writeFileAtomic(join(folder, `${shardName(shard)}.json`), `{"bytes":${index.bytes},"rows":[\n${rows}\n]}\n`);
+  const text = `{"bytes":${index.bytes},"rows":[\n${rows}\n]}\n`;
+  await writeFileAtomic(join(folder, `${shardName(shard)}.json`), text, { lock });
 }
 
 /** Reads a shard's index and checks that the data file is there and has its length. */

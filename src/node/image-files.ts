@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { ZeroSegError } from '../gpu/errors.ts';
 import { checkImage, type Image, type LabelMap, PixelError } from '../zeroseg/image.ts';
 import type { Colour } from '../zeroseg/palette.ts';
-import { systemReason, writeFileAtomic } from './files.ts';
+import { systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
 
 /** A photo or label map could not be read; `file` names it, `reason` says why. */
 export class ImageError extends ZeroSegError {
@@ -195,7 +195,7 @@ function unpack(packed: ArrayLike<number>, width: number, height: number, depth:
 }
 
 /** Writes an RGB image as PNG, atomically. */
-export async function writePng(path: string, image: Image): Promise<void> {
+export async function writePng(path: string, image: Image, options?: WriteOptions): Promise<void> {
   checkImage('writePng', image);
   const { width, height, data } = image;
   await writeFileAtomic(
@@ -203,6 +203,7 @@ export async function writePng(path: string, image: Image): Promise<void> {
     await sharp(data, { raw: { width, height, channels: 3 } })
       .png()
       .toBuffer(),
+    options,
   );
 }
 
@@ -211,7 +212,12 @@ export async function writePng(path: string, image: Image): Promise<void> {
  * Palettes end at 256 colours: a map with larger classes becomes a 16-bit grey PNG, which {@link readLabelMap} reads
  * as well.
  */
-export async function writeLabelPng(path: string, labels: LabelMap, palette: readonly Colour[]): Promise<void> {
+export async function writeLabelPng(
+  path: string,
+  labels: LabelMap,
+  palette: readonly Colour[],
+  options?: WriteOptions,
+): Promise<void> {
   const { width, height, data } = labels;
   if (data.length !== width * height) {
     throw new PixelError(`writeLabelPng: ${width} x ${height} labels are ${width * height} values; got ${data.length}`);
@@ -219,11 +225,19 @@ export async function writeLabelPng(path: string, labels: LabelMap, palette: rea
   let largest = 0;
   for (const label of data) largest = Math.max(largest, label);
   if (largest > 255) {
-    await writeFileAtomic(path, encode({ width, height, data: Uint16Array.from(data), channels: 1, depth: 16 }));
+    await writeFileAtomic(
+      path,
+      encode({ width, height, data: Uint16Array.from(data), channels: 1, depth: 16 }),
+      options,
+    );
     return;
   }
   const last = palette.at(-1) ?? [0, 0, 0];
   const colours = Array.from({ length: Math.max(palette.length, largest + 1) }, (_, c) => [...(palette[c] ?? last)]);
   const indices = Uint8Array.from(data);
-  await writeFileAtomic(path, encode({ width, height, data: indices, channels: 1, palette: colours.slice(0, 256) }));
+  await writeFileAtomic(
+    path,
+    encode({ width, height, data: indices, channels: 1, palette: colours.slice(0, 256) }),
+    options,
+  );
 }

@@ -4,6 +4,7 @@ import { ZeroSegError } from '../gpu/errors.ts';
 export interface SystemError extends Error {
   readonly code: string;
   readonly path?: string;
+  readonly syscall?: string;
 }
 
 /** Whether the file system, or another part of the operating system, refused what Node asked of it. */
