@@ -16,6 +16,8 @@ interface Unary {
   readonly forward: string;
   /** dy/dx in terms of `x` or of `y`, not of both, so that only one of them is kept. None: no gradient flows. */
   readonly derivative?: string;
+  /** Instead, for ops whose slope is the same everywhere: the gradient is `dy`, or the op of `dy`. */
+  readonly passes?: 'dy' | 'op';
   readonly use?: readonly Piece[];
 }
 
@@ -33,8 +35,8 @@ const unary = {
   'gelu-tanh': activation('gelu-tanh'),
   'quick-gelu': activation('quick-gelu'),
   clamp: { forward: 'clamp(x, params.p, params.q)', derivative: 'select(0.0, 1.0, x >= params.p && x <= params.q)' },
-  scale: { forward: 'x * params.p', derivative: 'params.p' },
-  'add-scalar': { forward: 'x + params.p', derivative: '1.0' },
+  scale: { forward: 'x * params.p', passes: 'op' },
+  'add-scalar': { forward: 'x + params.p', passes: 'dy' },
 } as const satisfies Record<string, Unary>;
 
 function activation(form: Parameters<typeof activationPiece>[0]): Unary {
@@ -238,10 +240,11 @@ const withNumber: Readonly<Partial<Record<keyof typeof binary, string>>> = {
 function applyUnary(name: keyof typeof unary, x: Tensor, p = 0, q = 0): Tensor {
   checkTensors(name, { x }, '');
   checkFloats(name, { x });
-  const { forward, backward, keeps } = unaryKernels[name];
+  const { forward, backward, keeps, passes } = unaryKernels[name];
   const params = { ...elementsOf(x.device, x.size), p, q };
   const y = empty(x);
   dispatch(forward, { x, y }, params);
+  if (passes) return differentiable(y, [x], (dy) => [passes === 'dy' ? dy : applyUnary(name, dy, p)]);
   if (!backward) return y;
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
@@ -273,7 +276,7 @@ function componentwise(name: string, inputs: readonly string[]): string {
   return `vec4f(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
 }
 
-function makeUnary(name: string, { forward, derivative, use = [] }: Unary) {
+function makeUnary(name: string, { forward, derivative, passes, use = [] }: Unary) {
   const keeps = derivative && /\by\b/.test(derivative) ? 'y' : 'x';
   const shared = {
     params: { ...elementParams, p: 'f32', q: 'f32' },
@@ -283,6 +286,7 @@ function makeUnary(name: string, { forward, derivative, use = [] }: Unary) {
   } as const;
   return {
     keeps,
+    passes,
     forward: kernel({
       ...shared,
       name,
