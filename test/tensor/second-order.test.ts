@@ -164,21 +164,54 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   l2Normalize: one((x) => l2Normalize(x)),
   layerNorm: { of: [[2, 4], [4], [4]], op: (x, w, b) => layerNorm(x, w, b, 1e-3) },
   linear: [
-    { of: [[2, 3], [2, 3], [2]], op: (x, w, bias) => linear(x, w, { bias }) },
-    {
-      of: [[2, 3], [2, 3], [2], [2, 2]],
-      op: (x, w, bias, residual) => linear(x, w, { bias, residual, activation: 'gelu' }),
-    },
+    { of: [[2, 3], [2, 3], [2]], op: (x, w, bias) => linear(x, w, { bias }), twice: true },
+    { of: [[3], [2, 3], [2], [2]], op: (x, w, bias, residual) => linear(x, w, { bias, residual }), twice: true },
+    { of: [[2, 2, 3], [2, 3], [2]], op: (x, w, bias) => linear(x, w, { bias, activation: 'gelu' }) },
   ],
   log: one(log),
   logSoftmax: one((x) => logSoftmax(x)),
-  matmul: {
-    of: [
-      [2, 3],
-      [3, 2],
-    ],
-    op: (a, b) => matmul(a, b),
-  },
+  matmul: [
+    {
+      of: [
+        [2, 3],
+        [3, 2],
+      ],
+      op: (a, b) => matmul(a, b),
+      twice: true,
+    },
+    {
+      of: [
+        [3, 2],
+        [4, 3],
+      ],
+      op: (a, b) => matmul(a, b, { transposeA: true, transposeB: true }),
+      twice: true,
+    },
+    {
+      of: [
+        [2, 3, 2],
+        [3, 4],
+      ],
+      op: (a, b) => matmul(a, b, { transposeA: true }),
+      twice: true,
+    },
+    {
+      of: [
+        [2, 3],
+        [2, 2, 3],
+      ],
+      op: (a, b) => matmul(a, b, { transposeB: true }),
+      twice: true,
+    },
+    {
+      of: [
+        [2, 1, 2, 3],
+        [2, 3, 2],
+      ],
+      op: (a, b) => matmul(a, b),
+      twice: true,
+    },
+  ],
   max: one((x) => max(x)),
   maximum: pair(maximum),
   mean: { ...one((x) => mean(x, { axes: [1] })) },
