@@ -2,7 +2,8 @@ import type { Device } from '../gpu/device.ts';
 import type { Piece } from '../gpu/kernel.ts';
 import { type Elements, elementsOf } from '../tensor/elements.ts';
 import { type Shape, ShapeError, size } from '../tensor/shape.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { reshape } from './layout.ts';
 import { sum } from './reduce.ts';
 
 /** Axes of the result after merging neighbours that all operands treat alike. */
@@ -121,6 +122,5 @@ export function sumTo(dy: Tensor, shape: Shape): Tensor {
   const added = dy.shape.length - shape.length;
   const axes = dy.shape.flatMap((length, i) => (i < added || (shape[i - added] === 1 && length !== 1) ? [i] : []));
   if (axes.length === 0) return dy;
-  const kept = sum(dy, { axes, keepDims: true });
-  return added === 0 ? kept : new Tensor(kept.storage, shape, kept.dtype);
+  return reshape(sum(dy, { axes, keepDims: true }), shape);
 }

@@ -17,6 +17,8 @@ interface Unary {
   readonly forward: string;
   /** What arrives at `x`, in terms of `dy` and of `x` or `y`, not of both, so that only one of them is kept. None: no gradient flows. */
   readonly gradient?: string;
+  /** Instead, for ops whose slope is the same everywhere: the gradient is `dy`, or the op of `dy`. */
+  readonly passes?: 'dy' | 'op';
   readonly use?: readonly Piece[];
 }
 
@@ -55,8 +57,8 @@ const unary = {
     gradient: 'select(0.0, dy, x >= params.p && x <= params.q && !isNan(x))',
     use: [notNumbers],
   },
-  scale: { forward: 'x * params.p', gradient: 'dy * params.p' },
-  'add-scalar': { forward: 'x + params.p', gradient: 'dy' },
+  scale: { forward: 'x * params.p', passes: 'op' },
+  'add-scalar': { forward: 'x + params.p', passes: 'dy' },
 } as const satisfies Record<string, Unary>;
 
 function activation(form: Parameters<typeof activationPiece>[0]): Unary {
@@ -283,10 +285,11 @@ const withNumber: Readonly<Partial<Record<keyof typeof binary, string>>> = {
 function applyUnary(name: keyof typeof unary, x: Tensor, p = 0, q = 0): Tensor {
   checkTensors(name, { x }, '');
   checkFloats(name, { x });
-  const { forward, backward, keeps } = unaryKernels[name];
+  const { forward, backward, keeps, passes } = unaryKernels[name];
   const params = { ...elementsOf(x.device, x.size), p, q };
   const y = empty(x);
   dispatch(forward, { x, y }, params);
+  if (passes) return differentiable(y, [x], (dy) => [passes === 'dy' ? dy : applyUnary(name, dy, p)]);
   if (!backward) return y;
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
@@ -318,7 +321,7 @@ function componentwise(name: string, inputs: readonly string[]): string {
   return `vec4f(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
 }
 
-function makeUnary(name: string, { forward, gradient, use = [] }: Unary) {
+function makeUnary(name: string, { forward, gradient, passes, use = [] }: Unary) {
   const keeps = gradient && /\by\b/.test(gradient) ? 'y' : 'x';
   const shared = {
     params: { ...elementParams, p: 'f32', q: 'f32' },
@@ -328,6 +331,7 @@ function makeUnary(name: string, { forward, gradient, use = [] }: Unary) {
   } as const;
   return {
     keeps,
+    passes,
     forward: kernel({
       ...shared,
       name,

@@ -184,8 +184,11 @@ export function loadParameters(
   file: string,
   names: (name: string) => string = (name) => name,
 ): void {
-  const isNamed = module instanceof Map && [...module.values()].every((t) => t instanceof Tensor);
+  const isNamed =
+    module instanceof Map && [...module].every(([name, t]) => typeof name === 'string' && t instanceof Tensor);
   const named = isNamed ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
+  if (named.size === 0)
+    throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
   const entries = [...named].map(([name, t]) => [t, values(stored, file, names(name), t.shape)] as const);
   for (const [t, data] of entries) write(t, data);
 }

@@ -23,7 +23,11 @@ export interface GradientNode {
   readonly made: number;
   readonly outputs: readonly Tensor[];
   readonly inputs: readonly Tensor[];
-  readonly backward: (dys: readonly (Tensor | undefined)[]) => readonly (Tensor | undefined)[];
+  /** `wanted` holds those of `inputs` whose gradients are asked for; the others may stay undefined. */
+  readonly backward: (
+    dys: readonly (Tensor | undefined)[],
+    wanted: ReadonlySet<Tensor>,
+  ) => readonly (Tensor | undefined)[];
 }
 
 let order = 0;
@@ -35,6 +39,17 @@ export function now(): Moment {
 
 /** Which op a launch belongs to the backward of, for messages. */
 const backwardOf = new WeakMap<Launch, string>();
+let isForward = false;
+
+/** Runs the forward pass that a backward repeats: its launches are those of its ops. */
+export function forwardAgain<R>(body: () => R): R {
+  isForward = true;
+  try {
+    return body();
+  } finally {
+    isForward = false;
+  }
+}
 
 /**
  * Says how the gradient of `y` flows to `inputs`: `backward` gets `dy`, of the shape of `y`, and returns one gradient per
@@ -149,7 +164,7 @@ export function backpropagate(
     if (arrived.every((one) => one === undefined)) continue;
     const back = watchLaunches(
       (launch) => watchBackward(node, launch),
-      () => node.backward(arrived),
+      () => node.backward(arrived, dependent),
     );
     checkGradients(node, back);
     node.inputs.forEach((input, i) => {
@@ -213,7 +228,7 @@ function checkGradients(node: GradientNode, back: readonly (Tensor | undefined)[
 
 /** A launch of a backward reads what the op has read or written: nothing may have been written there since. */
 function watchBackward(node: GradientNode, launch: Launch): void {
-  if (!backwardOf.has(launch)) backwardOf.set(launch, nameOf(node));
+  if (!isForward && !backwardOf.has(launch)) backwardOf.set(launch, nameOf(node));
   launch.tensors.forEach(({ storage, shape }, i) => {
     if (access(launch, i) === 'write') return;
     const { root } = storage;

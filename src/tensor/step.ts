@@ -98,7 +98,9 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const returned = tensorsOf(results);
   const effects = recording.launches.filter(writesLasting);
   const launches = schedule(collect(returned, effects));
-  const held = new Set(returned.map((t) => t.storage.root).filter((root) => root.kind !== 'lasting'));
+  const held = new Set(
+    returned.map((t) => t.storage.root).filter(({ kind }) => kind === 'recorded' || kind === 'constant'),
+  );
   const fed = new Set([...placeholders.values()].map((t) => t.storage));
   const program = await Program.build(device, launches, held, fed);
   let check: Check | undefined;
@@ -115,10 +117,17 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const feeds = [...placeholders].map(([key, placeholder]) => new Feed(name, key, placeholder, program));
   let disposed = false;
   const outputs = new Map<Tensor, Tensor>();
+  /** Inputs that are returned as they are, into memory of their own: a call may take its own results as inputs, in other places. */
+  const echoes: { from: Memory; to: GPUBuffer; bytes: number }[] = [];
   for (const t of returned) {
     if (t.storage.root.kind === 'lasting' || outputs.has(t)) continue;
     const storage = new Storage(device, t.storage.bytes, 'lasting');
     storage.memory = t.size > 0 ? program.memoryOf(t.storage) : undefined;
+    if (t.storage.root.kind === 'input' && storage.memory) {
+      const copy = { from: storage.memory, to: device.buffer(storage.bytes, 'result of a step'), bytes: storage.bytes };
+      storage.memory = { buffer: copy.to, offset: 0 };
+      echoes.push(copy);
+    }
     storage.origin = t;
     outputs.set(t, new Tensor(storage, t.shape, t.dtype));
   }
@@ -141,6 +150,9 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     }
     check?.begin();
     for (const feed of feeds) feed.put(ownValue(values, feed.key), encoder);
+    for (const { from, to, bytes } of echoes) {
+      encoder.copyBufferToBuffer(from.buffer, from.offset, to, 0, Math.ceil(bytes / 4) * 4);
+    }
     if (check) {
       const outcome = check.run(encoder);
       for (const output of outputs.values()) output.storage.outcome = outcome;
@@ -162,6 +174,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     timer?.dispose();
     check?.dispose();
     program.dispose();
+    for (const { to } of echoes) device.destroyBuffer(to);
     for (const output of outputs.values()) output.storage.memory = undefined;
   };
   const forget = device.onDispose(dispose);

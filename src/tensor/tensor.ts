@@ -115,8 +115,8 @@ export class Tensor {
 export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?: DType): Tensor {
   const type = dtype ?? defaultType(values);
   const length = (values as { length?: unknown } | undefined)?.length;
-  const full =
-    shape ?? nestedShape(values) ?? (typeof values === 'number' ? [] : typeof length === 'number' ? [length] : []);
+  const own = () => nestedShape(values) ?? (typeof length === 'number' ? [length] : []);
+  const full = shape === undefined ? own() : shape;
   const data = valuesFor('tensor', values, type, full);
   const storage = new Storage(device, size(full) * bytesPerElement(type), 'constant');
   storage.data = (data as unknown) === values ? data.slice() : data;
