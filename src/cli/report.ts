@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { formatBytes } from '../gpu/errors.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { writeFileAtomic } from '../node/files.ts';
+import { readPhoto } from '../node/image-files.ts';
 import type { Metrics, RunFolder } from '../node/run-folder.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import { type LossTerm, lossTerms } from '../zeroseg/losses.ts';
@@ -129,7 +130,9 @@ async function sampleFigures(run: RunFolder): Promise<string> {
   for (const i of [...chosen].sort((a, b) => b - a)) {
     const { step, path } = all[i] as { step: number; path: string };
     // A sheet takes a tenth of the bytes as JPEG, and here it is only looked at.
-    const jpeg = await sharp(path).jpeg({ quality: 82, mozjpeg: true }).toBuffer();
+    const { data, width, height } = await readPhoto(path);
+    const pixels = sharp(data, { raw: { width, height, channels: 3 } });
+    const jpeg = await pixels.jpeg({ quality: 82, mozjpeg: true }).toBuffer();
     const url = `data:image/jpeg;base64,${jpeg.toString('base64')}`;
     figures.push(
       `<figure><img src="${url}" alt="segments after step ${step}"><figcaption>step ${step}</figcaption></figure>`,

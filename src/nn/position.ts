@@ -1,5 +1,8 @@
 import { ArgumentError } from '../gpu/errors.ts';
 
+/** 4 GiB. */
+const MOST_VALUES = 2 ** 30;
+
 /**
  * Fixed two-dimensional sine and cosine positions (MAE), one row of width `dim` (a multiple of 4) per patch, row by row;
  * with `cls`, a row of zeros in front. With `w_i = 10000^(−i/q)`, `q = dim/4`, the patch in grid row r, column c has
@@ -9,6 +12,12 @@ export function sinCosPositions(dim: number, rows: number, cols: number, cls: bo
   if (dim % 4 !== 0) throw new ArgumentError(`sinCosPositions: the width must be a multiple of 4; got ${dim}`);
   const q = dim / 4;
   const first = cls ? 1 : 0;
+  const fits = [dim, rows, cols].every((size) => Number.isSafeInteger(size) && size >= 0);
+  if (!fits || (first + rows * cols) * dim > MOST_VALUES) {
+    throw new ArgumentError(
+      `sinCosPositions: width, rows and columns must be whole numbers, for at most ${MOST_VALUES} values; got ${dim}, ${rows} and ${cols}`,
+    );
+  }
   const table = new Float32Array((first + rows * cols) * dim);
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < cols; c++) {

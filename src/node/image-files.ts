@@ -1,12 +1,14 @@
 /** Photos and label maps on disk. */
 
 import { readFile } from 'node:fs/promises';
-import { decode, encode, hasPngSignature } from 'fast-png';
+import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
 import { ZeroSegError } from '../gpu/errors.ts';
-import { checkImage, type Image, type LabelMap, PixelError } from '../zeroseg/image.ts';
+import { checkImage, type Image, type LabelMap, mostPixels, PixelError } from '../zeroseg/image.ts';
 import type { Colour } from '../zeroseg/palette.ts';
+import { inspectPng, isPng } from '../zeroseg/png.ts';
 import { systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
+import { photoKind } from './photo-kind.ts';
 
 /** A photo or label map could not be read; `file` names it, `reason` says why. */
 export class ImageError extends ZeroSegError {
@@ -22,11 +24,8 @@ export class ImageError extends ZeroSegError {
   }
 }
 
-/** Larger photos are refused: 2^28 pixels are 805 MB of RGB, and a bomb of a few kilobytes can claim as many. */
-export const largestPhoto: number = 2 ** 28;
-
 /**
- * Reads a photo as 8-bit RGB, upright: JPEG, PNG, WebP, GIF, TIFF, AVIF and whatever else `sharp` reads.
+ * Reads a photo as 8-bit RGB, upright: JPEG, PNG, WebP, GIF, TIFF or AVIF, told by its content, whatever its name.
  *
  * - The EXIF orientation is applied, unless `orientation` is `stored`. Of an animation, the first frame is taken.
  * - Transparency is laid over white, rounded to the nearest. 16 bits become 8 by dropping the low ones.
@@ -34,7 +33,8 @@ export const largestPhoto: number = 2 ** 28;
  * - Colour profiles are ignored, as the reference (Pillow's `convert('RGB')`) ignores them: the same file gives the
  *   same numbers everywhere, and CLIP was trained on such numbers.
  *
- * Throws {@link ImageError} naming the file and the reason: missing, a folder, empty, cut off, not an image, too large.
+ * Throws {@link ImageError} naming the file and the reason: missing, a folder, empty, cut off, not an image, more than 2^28
+ * pixels (a bomb of a few kilobytes can claim as many).
  *
  * ```ts
  * const photo = await readPhoto('cat.jpg'); // { width, height, data }
@@ -60,11 +60,13 @@ export async function decodePhoto(
   { orientation = 'upright' }: PhotoOptions = {},
 ): Promise<Image> {
   if (bytes.length === 0) throw new ImageError('readPhoto', name, 'the file is empty');
+  const found = photoKind(bytes);
+  if ('reason' in found) throw new ImageError('readPhoto', name, found.reason);
   try {
     const input = { failOn: 'truncated', ignoreIcc: true, limitInputPixels: false } as const;
     const { width, height, space } = await sharp(bytes, input).metadata();
-    if (width * height > largestPhoto) {
-      const reason = `${width} x ${height} pixels are more than the ${largestPhoto} that are read; make it smaller first`;
+    if (width * height > mostPixels) {
+      const reason = `${width} x ${height} pixels are more than the ${mostPixels} that are read; make it smaller first`;
       throw new ImageError('readPhoto', name, reason);
     }
     const opened = sharp(bytes, input);
@@ -149,29 +151,32 @@ async function readBytes(op: string, path: string): Promise<Uint8Array> {
 export async function readLabelMap(path: string): Promise<LabelMap> {
   const bytes = await readBytes('readLabelMap', path);
   if (bytes.length === 0) throw new ImageError('readLabelMap', path, 'the file is empty');
-  if (!hasPngSignature(bytes)) {
+  if (!isPng(bytes)) {
     const remedy = 'other formats blur or renumber classes; save palette indices or grey values as PNG';
     throw new ImageError('readLabelMap', path, `label maps must be PNG; ${remedy}`);
   }
-  // In the header chunk: bits a pixel at byte 24, interlacing at 28. fast-png 8 mixes up the rows of such files.
-  if (bytes[24]! < 8 && bytes[28] === 1) {
-    const reason = `interlaced PNGs of ${bytes[24]} bits cannot be read; save it without interlacing`;
-    throw new ImageError('readLabelMap', path, reason);
-  }
   let png: ReturnType<typeof decode>;
   try {
-    png = decode(bytes, { checkCrc: true });
+    const { header, needed } = inspectPng(bytes);
+    if (header.channels !== 1) {
+      const remedy = 'this may be the coloured picture of a label map; use the one with class numbers';
+      const reason = `a label map has one channel of class numbers; this PNG has ${header.channels}; ${remedy}`;
+      throw new ImageError('readLabelMap', path, reason);
+    }
+    // fast-png 8 mixes up the rows of such files.
+    if (header.depth < 8 && header.isInterlaced) {
+      const reason = `interlaced PNGs of ${header.depth} bits cannot be read; save it without interlacing`;
+      throw new ImageError('readLabelMap', path, reason);
+    }
+    png = decode(needed, { checkCrc: true });
   } catch (error) {
+    if (error instanceof ImageError) throw error;
     const detail = (error as Error).message.replace(/:$/, '');
-    const reason = `the PNG is damaged or cut off (${detail}); copy it again`;
+    const isTooLarge = error instanceof PixelError && detail.includes(String(mostPixels));
+    const reason = isTooLarge ? detail : `the PNG is damaged or cut off (${detail}); copy it again`;
     throw new ImageError('readLabelMap', path, reason, { cause: error });
   }
-  const { width, height, channels, depth } = png;
-  if (channels !== 1) {
-    const remedy = 'this may be the coloured picture of a label map; use the one with class numbers';
-    const reason = `a label map has one channel of class numbers; this PNG has ${channels}; ${remedy}`;
-    throw new ImageError('readLabelMap', path, reason);
-  }
+  const { width, height, depth } = png;
   const data = depth < 8 ? unpack(png.data, width, height, depth) : png.data;
   if (data.length !== width * height) {
     const reason = `the PNG is damaged or cut off (${data.length} of ${width * height} pixels); copy it again`;

@@ -23,6 +23,9 @@ export interface Lettering {
   line(text: string, size: number): TextLine;
 }
 
+/** Of one line: some forty thousand letters of a caption. */
+const MOST_PIXELS = 2 ** 24;
+
 /** A font could not be read. */
 export class FontError extends ZeroSegError {
   override readonly name = 'FontError';
@@ -62,6 +65,9 @@ export function createLettering(files: readonly Uint8Array[]): Lettering {
       }
 
       const width = Math.max(1, Math.ceil(x));
+      if (!(width * height <= MOST_PIXELS)) {
+        throw new FontError(`createLettering: a line of ${width} x ${height} pixels is too long to be drawn`);
+      }
       const fill = new Fill(width, height);
       for (const { glyph, x } of glyphs) fill.path(glyph.getPath(x, ascent, size).commands);
       return { width, height, ascent, coverage: fill.coverage() };

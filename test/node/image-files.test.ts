@@ -352,7 +352,7 @@ describe('label maps', () => {
     expect(messages).toMatchInlineSnapshot(`
       {
         "colour": "ImageError: readLabelMap: FOLDER/colour.png: a label map has one channel of class numbers; this PNG has 3; this may be the coloured picture of a label map; use the one with class numbers",
-        "cut": "ImageError: readLabelMap: FOLDER/cut.png: the PNG is damaged or cut off (Error while decompressing the data); copy it again",
+        "cut": "ImageError: readLabelMap: FOLDER/cut.png: the PNG is damaged or cut off (its end is missing); copy it again",
         "empty": "ImageError: readLabelMap: FOLDER/empty.png: the file is empty",
         "flipped": "ImageError: readLabelMap: FOLDER/flipped.png: the PNG is damaged or cut off (CRC mismatch for chunk IDAT. Expected 1883328473, found 2923710760); copy it again",
         "interlaced": "ImageError: readLabelMap: FOLDER/interlaced.png: interlaced PNGs of 2 bits cannot be read; save it without interlacing",
