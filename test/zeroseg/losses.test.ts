@@ -173,7 +173,9 @@ describe('grids in any order', () => {
 
   it('has views for all grids, and no others', () => {
     const config = configOf({ grids: [1, 2] });
-    expect(() => compute(config, inputsOf([1, 3]))).toThrowErrorMatchingInlineSnapshot(`[ShapeError: losses: grids 1, 2 have 5 views; got 10; got views [2, 10, 5]]`);
+    expect(() => compute(config, inputsOf([1, 3]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: losses: grids 1, 2 have 5 views; got 10; got views [2, 10, 5]]`,
+    );
   });
 
   it('finds the whole and the parts', () => {
