@@ -136,7 +136,9 @@ async function findManifests(path: string): Promise<Found[]> {
   if (kind.isDirectory()) {
     const entries = await readdir(path, { recursive: true, withFileTypes: true });
     const files = entries
-      .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
+      // open_clip's settings lie beside its weights, and are no manifest.
+      .filter(({ name }) => name.endsWith('.json') && name !== 'open_clip_config.json')
+      .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
       .filter((file) => !file.split(/[\\/]/).includes('node_modules'));
     return files.sort().map((file) => ({ path: file, name: relative(path, file) }));

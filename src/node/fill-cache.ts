@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device } from '../gpu/device.ts';
-import { clipMean, clipStd, type Image, PixelError } from '../zeroseg/image.ts';
-import { Teacher } from '../zeroseg/teacher.ts';
+import { clipPixels } from '../zeroseg/clip.ts';
+import { type Image, PixelError } from '../zeroseg/image.ts';
+import { type QueuedViews, Teacher, ViewQueue } from '../zeroseg/teacher.ts';
 import { studentImage, teacherViews, type ViewSource, viewCount } from '../zeroseg/views.ts';
 import type { ClipSource } from './clip-folder.ts';
 import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
@@ -20,7 +21,7 @@ export interface FillOptions {
   readonly grids: readonly number[];
   readonly viewSource: ViewSource;
   readonly studentSize: number;
-  /** Views at once. Default: those of one photo. */
+  /** Views at once, of as many photos as it takes. Default: those of one photo. */
   readonly batch?: number;
   readonly shardSize?: number;
   readonly flushSeconds?: number;
@@ -59,8 +60,8 @@ export interface FillResult {
 interface Prepared {
   readonly path: string;
   readonly stamp?: PhotoStamp;
-  /** Of its views; begun, not waited for. */
-  readonly features?: Promise<Float32Array>;
+  /** Its views, on their way. */
+  readonly queued?: QueuedViews;
   readonly student?: Image;
   readonly problem?: string;
 }
@@ -83,8 +84,7 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
     grids,
     viewSource: source,
     teacherSize: vision.image,
-    mean: clipMean,
-    std: clipStd,
+    ...clipPixels(clip.config),
     views,
     dim,
     studentSize,
@@ -105,15 +105,17 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
       ...counts,
     });
     if (plan.missing.length > 0) {
-      using teacher = await Teacher.create(device, clip.vision(device), { batch: options.batch ?? views });
+      // No batch is larger than all that there is to do.
+      const batch = Math.min(options.batch ?? views, views * plan.missing.length);
+      using teacher = await Teacher.create(device, clip.vision(device), { batch });
+      const queue = new ViewQueue(teacher);
       const prepare = async (path: string): Promise<Prepared> => {
         try {
           const { stamp, bytes } = await stampPhoto(options.photos, path);
           const photo = await decodePhoto(bytes, path);
-          const cut = teacherViews(photo, { grids, size: vision.image, source, squareSize: studentSize });
-          const features = teacher.features(cut);
-          features.catch(() => {}); // seen when its turn comes
-          return { path, stamp, features, student: studentImage(photo, studentSize) };
+          const cut = teacherViews(photo, { grids, source, squareSize: studentSize, ...teacher.pixels });
+          const student = studentImage(photo, studentSize);
+          return { path, stamp, queued: queue.add(cut), student };
         } catch (error) {
           if (error instanceof ImageError) return { path, problem: error.reason };
           if (error instanceof PixelError) return { path, problem: error.message };
@@ -123,16 +125,25 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
       };
       let done = 0;
       const waiting: Promise<Prepared>[] = [];
-      for (let next = 0; (next < plan.missing.length || waiting.length > 0) && !options.stopped?.(); ) {
-        while (waiting.length < AHEAD && next < plan.missing.length) {
-          const promise = prepare(plan.missing[next++] as string);
-          promise.catch(() => {}); // seen when its turn comes
-          waiting.push(promise);
-        }
+      let next = 0;
+      const begin = () => {
+        const promise = prepare(plan.missing[next++] as string);
+        promise.catch(() => {}); // seen when its turn comes
+        waiting.push(promise);
+      };
+      while ((next < plan.missing.length || waiting.length > 0) && !options.stopped?.()) {
+        while (waiting.length < AHEAD && next < plan.missing.length) begin();
         const one = await (waiting.shift() as Promise<Prepared>);
         let problem = one.problem;
-        if (one.features && one.stamp) {
-          const features = await one.features;
+        // Its last views may wait for those of other photos to fill a batch; behind the last photo nothing comes.
+        while (one.queued && !one.queued.isIssued) {
+          await Promise.all(waiting);
+          if (one.queued.isIssued) break;
+          if (next < plan.missing.length) begin();
+          else queue.flush();
+        }
+        if (one.queued && one.stamp) {
+          const features = await one.queued.features;
           try {
             await cache.add(one.stamp, features, one.student);
             computed++;

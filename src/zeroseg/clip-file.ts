@@ -39,13 +39,13 @@ export async function clipFile(
 
 /** What no tensor tells, as Hugging Face's `config.json` has it: to lie beside the weights. */
 export function clipSettingsFile({ vision, text, projection, activation, layer_norm_eps }: ClipConfig): string {
-  const tower = ({ width, heads, layers }: { width: number; heads: number; layers: number }) => ({
+  const tower = ({ width, heads, layers, ...own }: ClipConfig['vision' | 'text']) => ({
     hidden_size: width,
-    intermediate_size: 4 * width,
+    intermediate_size: own.hidden ?? 4 * width,
     num_attention_heads: heads,
     num_hidden_layers: layers,
-    hidden_act: activation,
-    layer_norm_eps,
+    hidden_act: (own.activation ?? activation).replace('gelu_tanh', 'gelu_pytorch_tanh'),
+    layer_norm_eps: own.layer_norm_eps ?? layer_norm_eps,
   });
   const config = {
     model_type: 'clip',

@@ -12,6 +12,7 @@ import {
   crop,
   type Image,
   PixelError,
+  type Rgb,
   resizeImage,
   shortSideSize,
   toTensor,
@@ -33,6 +34,9 @@ export interface ViewOptions {
   readonly source?: ViewSource;
   /** Side of the small square for `source: 'resized'`. Default: `size`. */
   readonly squareSize?: number;
+  /** What views are normalised with. Default: the constants of OpenAI's CLIPs. */
+  readonly mean?: Rgb;
+  readonly std?: Rgb;
 }
 
 /** The grids of the paper. */
@@ -106,7 +110,7 @@ export function gridBoxes(side: number, grids: readonly number[]): GridBox[] {
 
 /**
  * The teacher's inputs for one photo, packed as `[views, 3, size, size]`: the centre square cut by {@link gridBoxes},
- * each cell resized with Pillow's bicubic filter and normalised with CLIP's constants.
+ * each cell resized with Pillow's bicubic filter and normalised with the teacher's constants.
  *
  * Writes into `target` when given: 18 MB at the defaults, which are better not asked for anew for every photo.
  *
@@ -117,7 +121,14 @@ export function gridBoxes(side: number, grids: readonly number[]): GridBox[] {
  * ```
  */
 export function teacherViews(image: Image, options: ViewOptions = {}, target?: Float32Array): Float32Array {
-  const { grids = defaultGrids, size = 224, source = 'native', squareSize = size } = options;
+  const {
+    grids = defaultGrids,
+    size = 224,
+    source = 'native',
+    squareSize = size,
+    mean = clipMean,
+    std = clipStd,
+  } = options;
   const square = source === 'native' ? centreSquare(image) : studentImage(image, squareSize);
   const finest = Math.max(...grids);
   if (square.width < finest) {
@@ -133,7 +144,7 @@ export function teacherViews(image: Image, options: ViewOptions = {}, target?: F
   }
   boxes.forEach(([x0, y0, x1, y1], view) => {
     const cell = crop(square, { x: x0, y: y0, width: x1 - x0, height: y1 - y0 });
-    toTensor(resizeImage(cell, size, size, 'bicubic'), clipMean, clipStd, packed, view * length);
+    toTensor(resizeImage(cell, size, size, 'bicubic'), mean, std, packed, view * length);
   });
   return packed;
 }
