@@ -92,7 +92,9 @@ describe('a file that the user named', () => {
     await writeNamedFile(at('link to nothing'), 'made');
     expect([await readFile(at('old'), 'utf8'), await readlink(at('link'))]).toEqual(['written', 'old']);
     expect(await readFile(at('new'), 'utf8')).toBe('made');
-    expect(await message(writeNamedFile(at('circle'), 'x'))).toMatchInlineSnapshot(`"FileError: writeNamedFile: FOLDER/circle: a link leads in a circle"`);
+    expect(await message(writeNamedFile(at('circle'), 'x'))).toMatchInlineSnapshot(
+      `"FileError: writeNamedFile: FOLDER/circle: a link leads in a circle"`,
+    );
   });
 
   test.skipIf(process.platform === 'win32')('goes into devices and pipes as it is', async () => {
@@ -101,7 +103,9 @@ describe('a file that the user named', () => {
     execFileSync('mkfifo', [at('pipe')]);
     const [text] = await Promise.all([readFile(at('pipe'), 'utf8'), writeNamedFile(at('pipe'), 'through')]);
     expect(text).toBe('through');
-    expect(await message(writeNamedFile(at(), 'x'))).toMatchInlineSnapshot(`"FileError: writeFileAtomic: FOLDER: this is a folder, not a file"`);
+    expect(await message(writeNamedFile(at(), 'x'))).toMatchInlineSnapshot(
+      `"FileError: writeFileAtomic: FOLDER: this is a folder, not a file"`,
+    );
   });
 
   test.runIf(process.platform === 'linux')('on a disk that takes nothing says why', async () => {
@@ -182,7 +186,9 @@ describe('checkpoints', () => {
     await checkpoints.save(1, { 'a.safetensors': bytesOf(1) });
     await rm(join(checkpoints.place(1), 'a.safetensors'));
     await mkdir(join(checkpoints.place(1), 'a.safetensors'));
-    expect(await message(checkpoints.newest(['a.safetensors'], () => undefined))).toMatchInlineSnapshot(`"FileError: readCheckpoint: FOLDER/checkpoints/step-000001/a.safetensors: this is a folder, not a file"`);
+    expect(await message(checkpoints.newest(['a.safetensors'], () => undefined))).toMatchInlineSnapshot(
+      `"FileError: readCheckpoint: FOLDER/checkpoints/step-000001/a.safetensors: this is a folder, not a file"`,
+    );
     await lock.release();
   });
 });

@@ -24,6 +24,7 @@ const writers = await buildProgram({
     import { Checkpoints } from 'SRC/node/checkpoints.ts';
     import { MetricsFile } from 'SRC/node/metrics-file.ts';
     import { RunError, RunFolder } from 'SRC/node/run-folder.ts';
+    import { clearFolder, refuseOthers } from 'SRC/cli/demo-folder.ts';
     import { RunStore } from 'SRC/cli/experiment-runs.ts';
     import { writeSafetensors } from 'SRC/nn/safetensors.ts';
     const bytesOf = (value) =>
@@ -77,6 +78,15 @@ const writers = await buildProgram({
         }
         await cache.close();
       },
+      async demo(folder) {
+        await refuseOthers(folder);
+        const lock = await FolderLock.take('demo', folder);
+        await clearFolder(lock);
+        for (const name of ['scenes/a.png', 'cache/b.json', 'model.safetensors']) {
+          await writeFileAtomic(folder + '/' + name, bytesOf(1), { lock });
+        }
+        await lock.release();
+      },
       async experiment(folder) {
         const lock = await FolderLock.take('experiment', folder);
         await sweepLeftovers(folder);
@@ -106,6 +116,14 @@ const scenes = (out: string, count: number) => [cli, 'scenes', '--out', out, '--
 
 const programs: readonly Program[] = [
   ...['run', 'teacher', 'cache', 'experiment'].map((name) => ({ name, args: (out: string) => [writers, name, out] })),
+  {
+    name: 'demo in place of another',
+    args: (out) => [writers, 'demo', out],
+    prepare: async (out) => {
+      expect((await runProgram([writers, 'demo', out])).code).toBe(0);
+      await writeFile(join(out, 'scenes', 'old.png'), 'old');
+    },
+  },
   { name: 'export', args: (out) => [cli, 'export', '--model', model, '--out', join(out, 'student.safetensors')] },
   { name: 'scenes', args: (out) => scenes(join(out, 'scenes'), 2) },
   {
