@@ -118,7 +118,7 @@ describe('a file that the user named', () => {
       [
         "FileError: writeNamedFile: /dev/full: the disk is full",
         "FileError: makeFolder: /proc/zeroseg: no folder can be made here",
-        "FileError: writeFileAtomic: /proc/1/zeroseg: there is no such file or folder",
+        "FileError: writeFileAtomic: /proc/1/zeroseg: no file can be made here",
         "FileError: writeFileAtomic: FOLDER/NAME: the name is too long",
         "FileError: makeFolder: /proc/zeroseg: no folder can be made here",
         "FileError: makeFolder: /proc/zeroseg: no folder can be made here",
