@@ -1,5 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
@@ -7,12 +6,11 @@ import { newWeights, type Weights } from '../nn/module.ts';
 import { builtIn, builtInTeacher, teacherFile } from '../node/built-in.ts';
 import { teacherIdentity } from '../node/clip-folder.ts';
 import { readCache } from '../node/feature-cache.ts';
-import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../node/files.ts';
+import { writeFileAtomic } from '../node/files.ts';
 import { fillCache } from '../node/fill-cache.ts';
-import { FolderLock, lockFile } from '../node/folder-lock.ts';
+import { FolderLock } from '../node/folder-lock.ts';
 import { readPhoto } from '../node/image-files.ts';
 import { listPhotos } from '../node/photos.ts';
-import { RunError } from '../node/run-folder.ts';
 import { loadAtlas, writeScenes } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import { modelFile } from '../zeroseg/checkpoint.ts';
@@ -27,6 +25,7 @@ import { defaultGrids, viewCount } from '../zeroseg/views.ts';
 import { oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { demoFindings, type Students } from './demo-findings.ts';
+import { checkKept, clearFolder, refuseOthers } from './demo-folder.ts';
 import { demoPage } from './demo-report.ts';
 import { type DemoTraining, stepLimits, trainDemo } from './demo-training.ts';
 import { Interrupted, UsageError } from './errors.ts';
@@ -134,14 +133,12 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
   const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
   checkPatches(opened, options);
   const newStart = await startingWeights(options);
-  for (const file of [opened.file, options.photo, ...(clip === builtIn ? [] : [clip])]) checkKept(options.out, file);
+  for (const file of [opened.file, options.photo, ...(clip === builtIn ? [] : [clip])])
+    await checkKept(options.out, file);
   await refuseOthers(options.out);
   const lock = await FolderLock.take('demo', options.out);
   try {
-    await clearFolder(options.out);
-    await writeFileAtomic(join(options.out, MARK), `${JSON.stringify({ format: FORMAT, version }, undefined, 2)}\n`, {
-      lock,
-    });
+    await clearFolder(lock);
     await demoIn(context, options, { began, opened, photo, newStart, lock });
   } finally {
     await lock.release();
@@ -405,15 +402,6 @@ function checkPatches({ info, clip }: Opened, options: DemoArguments): void {
   }
 }
 
-/** What the demo reads must not be in the folder that it empties. */
-function checkKept(out: string, file: string): void {
-  const way = relative(resolve(out), resolve(file));
-  if (way.split(sep)[0] === '..' || way === resolve(file)) return;
-  throw new UsageError(
-    `demo: ${file} is in ${out}, which the demo empties; copy it elsewhere, or choose another --out`,
-  );
-}
-
 async function scoreAll(
   run: Run,
   scenes: SceneMaker,
@@ -462,31 +450,3 @@ async function scoreAll(
 }
 
 const studentWords = { shipped: 'shipped student', fresh: 'fresh student', start: 'fresh student at its start' };
-
-const MARK = 'demo.json';
-const FORMAT = 'zeroseg demo';
-
-/** @throws {RunError} for a folder with anything in it but a demo. */
-async function refuseOthers(folder: string): Promise<void> {
-  if ((await kindOfPath(folder)) !== 'folder') return;
-  const names = await readdir(folder);
-  if (names.every((name) => name === lockFile || isLeftover(name))) return;
-  const mark = join(folder, MARK);
-  const found = (await kindOfPath(mark)) === 'file' ? ((await readJson(mark)) as { format?: string } | null) : null;
-  if (found?.format === FORMAT) return;
-  throw new RunError(`demo: ${folder}: the folder is not empty and holds no demo; choose another --out`);
-}
-
-/** Empties the folder of an earlier demo. Its mark goes last: killed in between, what is left is still known for a demo. */
-async function clearFolder(folder: string): Promise<void> {
-  await refuseOthers(folder);
-  const names = (await readdir(folder)).filter((name) => name !== lockFile && name !== MARK);
-  for (const name of [...names, MARK]) {
-    const place = join(folder, name);
-    try {
-      await rm(place, { recursive: true, force: true });
-    } catch (error) {
-      throw new FileError('demo', place, systemReason(error), { cause: error });
-    }
-  }
-}

@@ -188,7 +188,11 @@ export function temporaryName(path: string): string {
 async function openTemporary(path: string): Promise<{ file: FileHandle; temporary: string }> {
   for (;;) {
     const temporary = temporaryName(path);
-    const file = await open(temporary, 'wx');
+    const file = await open(temporary, 'wx').catch((error: NodeJS.ErrnoException) => {
+      // Its folder is there: so it is the system that refuses, as in /proc.
+      if (error.code !== 'ENOENT') throw error;
+      throw new FileError('writeFileAtomic', path, 'no file can be made here', { cause: error });
+    });
     try {
       // Between the two lines somebody who sweeps may have taken it for a leftover.
       if ((await tryLock(file.fd)) !== false && (await lstat(temporary).catch(() => undefined)))
@@ -279,12 +283,6 @@ async function makeOne(folder: string): Promise<void> {
     throw new FileError('makeFolder', folder, reason, { cause: error });
   }
   await syncFolder(dirname(folder));
-}
-
-/** Brings a file to the disk. */
-export async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r+');
-  await handle.sync().finally(() => handle.close());
 }
 
 /** Makes a rename last through a power cut. Some systems (Windows, some network disks) cannot, and need not. */

@@ -101,6 +101,31 @@ test('a run that is done is left as it is', async () => {
   expect(await lines(at('whole'))).toEqual(before);
 });
 
+test('a run that is done is made longer, from the checkpoint before a damaged one', async () => {
+  const run = at('whole');
+  const before = await metrics(run);
+  const newest = join(run, 'checkpoints', 'step-000012', 'model.safetensors');
+  const bytes = await readFile(newest);
+  bytes[bytes.length - 9] = (bytes[bytes.length - 9] as number) ^ 1;
+  await writeFile(newest, bytes);
+  const { code, out, err } = await zeroseg('train', '--out', run, '--resume', '--steps', '14');
+  expect(code, err).toBe(0);
+  expect(err).toBe(`${newest}: the file is damaged: wrong checksum; going on from the checkpoint of step 9`);
+  expect(out).toContain(
+    'made longer: 7 epochs instead of 6; from here on, the learning rate is that of the longer training',
+  );
+  const after = await metrics(run);
+  expect(after).toHaveLength(14);
+  expect(after.slice(0, 9)).toEqual(before.slice(0, 9));
+  const { settings } = JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
+  expect([settings.epochs, settings.warmup]).toEqual([7, 1.5]);
+  const shorter = await zeroseg('train', '--out', run, '--resume', '--steps', '10');
+  expect([shorter.code, shorter.err.replace(base, 'BASE')]).toEqual([
+    1,
+    'zeroseg: train: BASE/whole: this run was begun differently (epochs was 7, is 5 now); resume it as it was, or begin another in a new folder',
+  ]);
+});
+
 test('a signal while caching: what is done is kept, and the same command goes on', async () => {
   const args = [
     'cache',
