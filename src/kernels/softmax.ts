@@ -60,9 +60,12 @@ const topAndTotal = ({ each, inLine, max, sum }: LineCode): string => `
     let higher = max(tops, value);
     totals = totals * expBelow(tops - higher) + expBelow(value - higher);
     tops = higher;`,
-    ['totals'],
     // The maximum may have been beaten since the sum before the run was made.
-    { kept: ['tops'], join: (sum, before) => `${before(sum)} * expBelow(${before('tops')} - tops) + ${sum}` },
+    {
+      sums: ['totals'],
+      kept: ['tops'],
+      join: (sum, before) => `${before(sum)} * expBelow(${before('tops')} - tops) + ${sum}`,
+    },
   )}
   let top = ${max('tops')};
   let total = ${sum('totals * expBelow(tops - top)')};`;
@@ -85,7 +88,7 @@ const kernels = {
       elements: elementsBackward,
       body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('y * dy', '0.0')};`, ['totals'])}
+  ${each(`totals += ${inLine('y * dy', '0.0')};`)}
   let total = ${sum('totals')};
   ${write('dx', 'y * (dy - total)')}`,
     }),
@@ -105,7 +108,7 @@ const kernels = {
       use: [expBelow],
       body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('dy', '0.0')};`, ['totals'])}
+  ${each(`totals += ${inLine('dy', '0.0')};`)}
   let total = ${sum('totals')};
   ${write('dx', 'dy - expBelow(y) * total')}`,
     }),
