@@ -71,7 +71,7 @@ const forward = lineKernel({
   ${each(`tops = max(tops, ${inLine('logits', '-3.40282346e38')});`)}
   let top = ${max('tops')};
   var sums = F(0.0);
-  ${each(`sums += ${inLine('expBelow(logits - top)', '0.0')};`, ['sums'])}
+  ${each(`sums += ${inLine('expBelow(logits - top)', '0.0')};`)}
   var logSum = logOf(${sum('sums')});
   if (lead) {
     let class_ = classes[line];

@@ -9,6 +9,7 @@ import { type Lines, laneConstants, laneMax, laneOverrides, lanePlace, laneSum, 
 import { lineKernel } from './line-kernel.ts';
 import { matmul } from './matmul.ts';
 import { randomGumbel } from './random.ts';
+import { inRuns, loopsFor } from './runs.ts';
 
 export interface GumbelOptions {
   /** Gumbel noise of the shape of the logits. */
@@ -136,8 +137,9 @@ function chosen(
 
   const soft = empty(logits);
   const hard = empty(logits);
-  if (gumbel) dispatch(chooseNoisy, { x: logits, noise: gumbel, soft, hard }, params, constants);
-  else dispatch(choosePlain, { x: logits, soft, hard }, params, constants);
+  const loops = loopsFor(lines.length / constants.LANES);
+  if (gumbel) dispatch(chooseNoisy(loops), { x: logits, noise: gumbel, soft, hard }, params, constants);
+  else dispatch(choosePlain(loops), { x: logits, soft, hard }, params, constants);
 
   differentiableAll([soft, hard], [logits], (arrived) => {
     const dx = empty(logits);
@@ -149,12 +151,22 @@ function chosen(
 }
 
 const lineParams = { outer: 'u32', length: 'u32', inner: 'u32', inverseTau: 'f32' } as const;
-const choosePlain = chooseKernel('choose', { x: 'read T', soft: 'write T', hard: 'write T' }, 'f32(x[i])');
-const chooseNoisy = chooseKernel(
+const choosePlain = chooseKernels('choose', { x: 'read T', soft: 'write T', hard: 'write T' }, 'f32(x[i])');
+const chooseNoisy = chooseKernels(
   'choose with noise',
   { x: 'read T', noise: 'read f32', soft: 'write T', hard: 'write T' },
   'f32(x[i]) + noise[i]',
 );
+
+/** The kernel for a number of loops, made when it is first launched. */
+function chooseKernels<const B extends Record<string, Binding>>(name: string, bind: B, logit: string) {
+  const made = new Map<number, ReturnType<typeof chooseKernel<B>>>();
+  return (loops: number): ReturnType<typeof chooseKernel<B>> => {
+    let one = made.get(loops);
+    if (!one) made.set(loops, (one = chooseKernel(name, bind, logit, loops)));
+    return one;
+  };
+}
 
 // LANES invocations share a line of the axis. Each keeps its first maximum and the sum of exponentials below it; of lanes
 // with the same maximum the one with the lowest index wins.
@@ -162,6 +174,7 @@ function chooseKernel<const B extends Record<string, Binding>>(
   name: string,
   bind: B,
   logit: string,
+  loops: number,
 ): Kernel<B, typeof lineParams, typeof laneOverrides> {
   return kernel({
     name,
@@ -181,14 +194,17 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var top = -3.40282346e38;
   var at = params.length;
   var sum = 0.0;
-  for (var k = lane; k < count; k += LANES) {
-    let z = logit(first + k * params.inner);
+  ${inRuns(
+    { sum: 'f32' },
+    { counter: 'k', from: 'lane', to: 'count', by: 'LANES' },
+    `    let z = logit(first + k * params.inner);
     if (z > top || (z == top && at == params.length)) {
       sum = sum * expBelow(top - z) + 1.0;
       top = z;
       at = k;
-    } else { sum += expBelow(z - top); }
-  }
+    } else { sum += expBelow(z - top); }`,
+    { loops, kept: ['top'], join: (sum, before) => `${before(sum)} * expBelow(${before('top')} - top) + ${sum}` },
+  )}
   let best = laneMax(top, l);
   sum = laneSum(sum * expBelow(top - best), l);
   // Indices are exact in f32 up to 2^24.
@@ -210,7 +226,7 @@ const chooseBackward = lineKernel({
   params: { inverseTau: 'f32' },
   body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('soft * dy', '0.0')};`, ['totals'])}
+  ${each(`totals += ${inLine('soft * dy', '0.0')};`)}
   let total = ${sum('totals')};
   ${write('dx', 'soft * (dy - total) * params.inverseTau')}`,
 });
@@ -222,7 +238,7 @@ const normalise = lineKernel({
   params: { eps: 'f32' },
   body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('a', '0.0')};`, ['totals'])}
+  ${each(`totals += ${inLine('a', '0.0')};`)}
   let one = 1.0 / (${sum('totals')} + params.eps);
   ${write('y', 'a * one')}
   if (lead) { inverse[line] = one; }`,
@@ -234,7 +250,7 @@ const normaliseBackward = lineKernel({
   perLine: { inverse: 'read f32' },
   body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('dy * a', '0.0')};`, ['totals'])}
+  ${each(`totals += ${inLine('dy * a', '0.0')};`)}
   let one = inverse[line];
   let total = ${sum('totals')} * one;
   ${write('da', '(dy - total) * one')}`,

@@ -148,10 +148,10 @@ function standardize(x: Tensor, divisor: number, eps: number): Tensor {
 const statistics = ({ each, inLine, sum, at }: LineCode): string => `
   let first = ${at('x', '0u')};
   var totals = F(0.0);
-  ${each(`totals += ${inLine('x - first', '0.0')};`, ['totals'])}
+  ${each(`totals += ${inLine('x - first', '0.0')};`)}
   let middle = ${sum('totals')} / f32(params.length * PER);
   var squares = F(0.0);
-  ${each(`let d = (x - first) - middle; squares += ${inLine('d * d', '0.0')};`, ['squares'])}
+  ${each(`let d = (x - first) - middle; squares += ${inLine('d * d', '0.0')};`)}
   let factor = 1.0 / sqrt(${sum('squares')} / params.divisor + params.eps);
   if (lead) {
     mean[line] = middle;
@@ -190,12 +190,9 @@ const standardizeBackward = lineKernel({
   let factor = inverse[line];
   var gradients = F(0.0);
   var products = F(0.0);
-  ${each(
-    `
+  ${each(`
     gradients += ${inLine('dy', '0.0')};
-    products += ${inLine('dy * (((x - first) - middle) * factor)', '0.0')};`,
-    ['gradients', 'products'],
-  )}
+    products += ${inLine('dy * (((x - first) - middle) * factor)', '0.0')};`)}
   let gradient = ${sum('gradients')} / f32(params.length * PER);
   let product = ${sum('products')} / params.divisor;
   ${write('dx', '(dy - gradient - ((x - first) - middle) * factor * product) * factor')}`,
@@ -343,7 +340,7 @@ const l2Forward = lineKernel({
   params: { eps: 'f32' },
   body: ({ each, inLine, sum, write }) => `
   var squares = F(0.0);
-  ${each(`squares += ${inLine('x * x', '0.0')};`, ['squares'])}
+  ${each(`squares += ${inLine('x * x', '0.0')};`)}
   let norm = sqrt(${sum('squares')});
   let factor = 1.0 / max(norm, params.eps);
   ${write('y', 'x * factor')}
@@ -357,7 +354,7 @@ const l2Backward = lineKernel({
   params: { eps: 'f32' },
   body: ({ each, inLine, sum, write }) => `
   var products = F(0.0);
-  ${each(`products += ${inLine('y * dy', '0.0')};`, ['products'])}
+  ${each(`products += ${inLine('y * dy', '0.0')};`)}
   let norm = length[line];
   // Below eps the divisor is a constant, so nothing flows through it.
   let total = select(${sum('products')}, 0.0, norm < params.eps);

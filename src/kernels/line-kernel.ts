@@ -31,9 +31,10 @@ type Layout = 'ones' | 'rows' | 'columns' | 'ragged';
 export interface LineCode {
   /**
    * A loop over the line: in `code` the elements are variables (F) with the names of their bindings, at `place` (P) of it. What
-   * it adds to, variables of type F, is named in `sums`: see {@link inRuns}.
+   * it adds to by `+=`, variables of type F that are 0 before, is added up in runs: see {@link inRuns}. Sums that are made in
+   * another way are named.
    */
-  readonly each: (code: string, sums?: readonly string[], options?: Omit<RunOptions, 'loops'>) => string;
+  readonly each: (code: string, others?: OtherSums) => string;
   /** In `each`: `expression` (F), or `otherwise` where an element belongs to another line. */
   readonly inLine: (expression: string, otherwise: string) => string;
   /** A loop that writes to a binding what `expression` (F) is of the elements. */
@@ -57,6 +58,8 @@ export interface LineSpec {
   readonly use?: readonly Piece[];
   readonly body: (code: LineCode) => string;
 }
+
+type OtherSums = Omit<RunOptions, 'loops'> & { readonly sums: readonly string[] };
 
 type LineKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof laneOverrides>;
 
@@ -116,7 +119,7 @@ function makeKernel(spec: LineSpec, layout: Layout, loops: number): LineKernel {
   const code: LineCode = isRagged
     ? raggedCode(reads, along, loops)
     : {
-        each: (inside, sums, options) =>
+        each: (inside, others) =>
           walk(
             { counter: 'c', from: 'lane', to: 'count', by: 'LANES' },
             `    let i = start + c * params.inner;
@@ -124,8 +127,8 @@ function makeKernel(spec: LineSpec, layout: Layout, loops: number): LineKernel {
     ${reads.map((one) => `let ${one} = F(${one}[i]);`).join(' ')}
     ${along.map((one) => `let ${one} = F(${one}[c]);`).join(' ')}
     ${inside}`,
-            sums,
-            { ...options, loops },
+            loops,
+            others,
           ),
         inLine: (expression) => expression,
         write: (to, expression) => code.each(`${to}[i] = Stored(${expression});`),
@@ -160,13 +163,10 @@ ${isRagged ? raggedLines(writes, text) : lines(text)}
 }
 
 /** A loop, in runs where it adds something up. */
-function walk(steps: Walk, body: string, sums: readonly string[] = [], options: RunOptions = {}): string {
-  return inRuns(
-    Object.fromEntries(sums.map((sum) => [sum, 'F'])),
-    steps,
-    body,
-    sums.length > 0 ? options : { loops: 1 },
-  );
+function walk(steps: Walk, body: string, loops: number, others?: OtherSums): string {
+  const names = others?.sums ?? [...body.matchAll(/\b(\w+) \+=/g)].map(([, name]) => name as string);
+  const sums = Object.fromEntries(names.map((name) => [name, 'F']));
+  return inRuns(sums, steps, body, { ...others, loops: names.length > 0 ? loops : 1 });
 }
 
 const acrossFours: Piece = {
@@ -201,7 +201,7 @@ function raggedLines(writes: readonly string[], text: string): string {
 function raggedCode(reads: readonly string[], along: readonly string[], loops: number): LineCode {
   const places = (one: string) => [...'xyzw'].map((k) => `f32(${one}[min(place.${k}, params.length - 1u)])`).join(', ');
   const code: LineCode = {
-    each: (inside, sums, options) =>
+    each: (inside, others) =>
       walk(
         { counter: 'v', from: '(start / 4u)', to: '((end + 3u) / 4u)', by: '1u' },
         `    let at = v * 4u + vec4u(0u, 1u, 2u, 3u);
@@ -209,8 +209,8 @@ function raggedCode(reads: readonly string[], along: readonly string[], loops: n
     let place = at - start;
     ${along.map((one) => `let ${one} = F(${places(one)});`).join(' ')}
     ${inside}`,
-        sums,
-        { ...options, loops },
+        loops,
+        others,
       ),
     inLine: (expression, otherwise) =>
       `select(F(${otherwise}), ${expression}, (at >= vec4u(start)) & (at < vec4u(end)))`,

@@ -3,6 +3,7 @@ import type { DType } from '../tensor/dtype.ts';
 import type { MatmulKernel, TailSpec } from './matmul-kernels.ts';
 import { type LanesSpec, lanesAcross, lanesKernel, type Operand } from './matmul-lanes.ts';
 import { tileKernel } from './matmul-tiles.ts';
+import { FEW_STEPS, RUN } from './runs.ts';
 
 /** A product as the forms see it: sizes, and how the operands lie. */
 export interface Product {
@@ -91,6 +92,8 @@ function defaultTile(product: Product): MatmulForm {
   // Without enough tiles to fill a GPU the inner axis is split: the gradients of small weights over many tokens.
   let parts = 1;
   while (tiles * parts < 64 && product.inner >= 256 * parts) parts *= 2;
+  // And so that no more than 64 runs of 256 numbers are added up by one workgroup.
+  while (product.inner > 64 * 256 * parts) parts *= 2;
   return { kind: 'tile', micro, parts };
 }
 
@@ -125,14 +128,19 @@ const kernels = new Map<string, MatmulKernel>();
 export function kernelOf(device: Device, form: MatmulForm, product: Product, tail: TailSpec): MatmulKernel {
   if (form.kind === 'tile') {
     const { micro } = form;
-    return known(['tile', micro, { ...tail, four: false }], () => tileKernel(micro, tail));
+    // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
+    const loops = product.inner / form.parts <= 1024 ? 1 : 2;
+    return known(['tile', micro, loops, { ...tail, four: false }], () => tileKernel(micro, loops, tail));
   }
   const lanes = sharedLanes(device);
   if (lanes === 0) throw new Error('internal: a matmul of lanes on a device without subgroups');
   const { tall, columns } = form;
   if (tail.four && columns % 4 !== 0) throw new Error(`internal: ${columns} columns stored by fours`);
   const { a, b } = product;
-  const spec: LanesSpec = { tall, columns, lanes, a, b, ragged: product.inner % 4 !== 0, tail };
+  // The step is four products. One loop for short products, whose time is in how it begins and ends.
+  const steps = product.inner / 4;
+  const loops = steps <= 4 * RUN ? 1 : steps <= FEW_STEPS ? 2 : 4;
+  const spec: LanesSpec = { tall, columns, lanes, a, b, ragged: product.inner % 4 !== 0, loops, tail };
   return known(spec, () => lanesKernel(spec));
 }
 

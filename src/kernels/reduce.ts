@@ -103,13 +103,22 @@ function runsOf(op: string, x: Tensor, { axes, keepDims = false }: ReduceOptions
   return runs;
 }
 
+/** A {@link sum} for backwards, without a gradient of its own, in the dtype that is asked for. */
+export function summed(x: Tensor, options: ReduceOptions, dtype: DType): Tensor {
+  return dtype === x.dtype ? sum(x, options) : sumRuns(x, runsOf('sum', x, options), 1, dtype);
+}
+
+function sumRuns(x: Tensor, runs: readonly { lines: Lines; shape: Shape }[], factor: number, dtype: DType): Tensor {
+  return runs.reduce((part, { lines, shape }, i) => {
+    const isLast = i === runs.length - 1;
+    return sumLines(part, lines, shape, isLast ? factor : 1, isLast ? dtype : 'f32');
+  }, x);
+}
+
 /** The sum, times `factor`, over runs of axes. Between them it stays f32, and is rounded to the dtype of `x` once. */
 function sumDifferentiable(x: Tensor, runs: readonly { lines: Lines; shape: Shape }[], factor: number): Tensor {
   if (runs.length === 0) return x;
-  const y = runs.reduce((part, { lines, shape }, i) => {
-    const isLast = i === runs.length - 1;
-    return sumLines(part, lines, shape, isLast ? factor : 1, isLast ? x.dtype : 'f32');
-  }, x);
+  const y = sumRuns(x, runs, factor, x.dtype);
   return differentiable(y, [x], (dy) => {
     const dx = runs.reduceRight((d, { lines }, i) => {
       const wider = i === 0 ? empty(x) : empty(x, runs[i - 1]?.shape);

@@ -82,9 +82,12 @@ const topAndTotal = ({ each, inLine, max, sum }: LineCode): string => `
     let higher = max(tops, ${inLine('x', '-3.40282346e38')});
     totals = totals * expBelow(tops - higher) + ${inLine('expBelow(x - higher)', '0.0')};
     tops = higher;`,
-    ['totals'],
     // The maximum may have been beaten since the sum before the run was made.
-    { kept: ['tops'], join: (sum, before) => `${before(sum)} * expBelow(${before('tops')} - tops) + ${sum}` },
+    {
+      sums: ['totals'],
+      kept: ['tops'],
+      join: (sum, before) => `${before(sum)} * expBelow(${before('tops')} - tops) + ${sum}`,
+    },
   )}
   let top = ${max('tops')};
   let total = ${sum('totals * expBelow(tops - top)')};`;
@@ -107,7 +110,7 @@ const kernels = {
       elements: elementsBackward,
       body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('y * dy', '0.0')};`, ['totals'])}
+  ${each(`totals += ${inLine('y * dy', '0.0')};`)}
   let total = ${sum('totals')};
   ${write('dx', 'y * (dy - total)')}`,
     }),
@@ -127,7 +130,7 @@ const kernels = {
       use: [expBelowLine],
       body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('dy', '0.0')};`, ['totals'])}
+  ${each(`totals += ${inLine('dy', '0.0')};`)}
   let total = ${sum('totals')};
   ${write('dx', 'select(dy - expBelow(y) * total, y, (bitcast<FI>(y) & FI(0x7fffffff)) > FI(0x7f800000))')}`,
     }),
