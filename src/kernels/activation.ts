@@ -12,12 +12,13 @@ export function activationPiece(form: Activation): Piece {
   return pieces[form];
 }
 
-/** `1 / (1 + exp(-x))`, without overflow; 0 where that is no normal number. */
+/**
+ * `1 / (1 + exp(-x))`. Where exp overflows it is exactly 0, so that x times it is 0 for all finite x. Says nothing of NaN: whoever
+ * multiplies it by x need not ask, others must.
+ */
 export const sigmoidPiece: Piece = {
   name: 'sigmoid',
-  needs: [notNumbers],
-  wgsl: `
-fn sigmoid(x: f32) -> f32 { return select(select(0.0, 1.0 / (1.0 + exp(-max(x, -87.0))), x >= -87.0), x, isNan(x)); }`,
+  wgsl: 'fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(min(-x, 100.0))); }',
 };
 
 /** `tanh(x)` to about 1e-7, after Cephes' `tanhf`: WGSL's may be wrong by 1e-5 and may overflow. */
@@ -34,49 +35,53 @@ fn tanhOf(x: f32) -> f32 {
 }`,
 };
 
-/** From what is done to `x` and the derivative there. At -∞, where x is infinite and Φ(x) is 0, GELU is not a number, as in PyTorch. */
-const geluPiece = (name: string, needs: readonly Piece[], value: string, derivative: string): Piece => ({
-  name,
-  needs: [notNumbers, ...needs],
-  wgsl: `
+// Forms of GELU are x times something between 0 and 1, and their derivatives have a term that is x times something that is 0 far
+// out: both take NaN along, and make NaN of -∞ (and derivatives of ∞), as in PyTorch. Bounds are on the other factor only: min and
+// max lose NaN.
+const geluGradient = 'fn activateGradient(x: f32, dy: f32) -> f32 { return dy * activateDerivative(x); }';
+
+const pieces: Readonly<Record<Activation, Piece>> = {
+  // x Φ(x), and Φ(x) + x φ(x). Beyond 15 φ is 0 in f32.
+  gelu: {
+    name: 'gelu',
+    needs: [erf],
+    wgsl: `
+fn activate(x: f32) -> f32 { return 0.5 * x * (1.0 + erf(x * 0.70710678118654752)); }
+fn activateDerivative(x: f32) -> f32 {
+  let bounded = min(abs(x), 15.0);
+  return 0.5 * (1.0 + erf(x * 0.70710678118654752)) + x * (0.39894228040143268 * exp(-0.5 * bounded * bounded));
+}
+${geluGradient}`,
+  },
+  // 0.5 x (1 + tanh u) with u = √(2/π) (x + 0.044715 x³) is x sigmoid(2u). Below -13 that is 0.
+  'gelu-tanh': {
+    name: 'gelu-tanh',
+    needs: [sigmoidPiece],
+    wgsl: `
 fn activate(x: f32) -> f32 {
-  ${value}
+  let bounded = clamp(x, -13.0, 13.0);
+  return x * sigmoid(1.59576912160573071 * (bounded + 0.044715 * bounded * bounded * bounded));
 }
 fn activateDerivative(x: f32) -> f32 {
   let bounded = clamp(x, -13.0, 13.0);
-  ${derivative}
+  let s = sigmoid(1.59576912160573071 * (bounded + 0.044715 * bounded * bounded * bounded));
+  return s + x * (s * (1.0 - s) * 1.59576912160573071 * (1.0 + 0.134145 * bounded * bounded));
 }
-fn activateGradient(x: f32, dy: f32) -> f32 { return dy * select(activateDerivative(x), x, isNan(x)); }
-fn isNanOrLow(x: f32) -> bool { return isNan(x) || bitcast<u32>(x) == 0xff800000u; }`,
-});
-
-const pieces: Readonly<Record<Activation, Piece>> = {
-  // x Φ(x), and Φ(x) + x φ(x). Beyond 13 φ is 0 in f32.
-  gelu: geluPiece(
-    'gelu',
-    [erf],
-    'return select(0.5 * x * (1.0 + erf(x * 0.70710678118654752)), nanFrom(x), isNanOrLow(x));',
-    'return 0.5 * (1.0 + erf(x * 0.70710678118654752)) + bounded * 0.39894228040143268 * exp(-0.5 * bounded * bounded);',
-  ),
-  // 0.5 x (1 + tanh u) with u = √(2/π) (x + 0.044715 x³) is x sigmoid(2u).
-  'gelu-tanh': geluPiece(
-    'gelu-tanh',
-    [sigmoidPiece],
-    `let bounded = clamp(x, -13.0, 13.0);
-  let y = max(x, -13.0) * sigmoid(1.59576912160573071 * (bounded + 0.044715 * bounded * bounded * bounded));
-  return select(y, nanFrom(x), isNanOrLow(x));`,
-    `let s = sigmoid(1.59576912160573071 * (bounded + 0.044715 * bounded * bounded * bounded));
-  return s + bounded * s * (1.0 - s) * 1.59576912160573071 * (1.0 + 0.134145 * bounded * bounded);`,
-  ),
-  // x sigmoid(1.702 x), OpenAI's CLIP. Below -60 it is 0; the bounds keep a huge x from a tiny sigmoid.
-  'quick-gelu': geluPiece(
-    'quick-gelu',
-    [sigmoidPiece],
-    'return select(max(x, -60.0) * sigmoid(1.702 * x), nanFrom(x), isNanOrLow(x));',
-    `let s = sigmoid(1.702 * x);
-  return s + 1.702 * clamp(x, -60.0, 60.0) * s * (1.0 - s);`,
-  ),
-  // As PyTorch's, the gradient passes where x is not a number, and is 0 elsewhere, whatever arrives.
+${geluGradient}`,
+  },
+  // x sigmoid(1.702 x), OpenAI's CLIP.
+  'quick-gelu': {
+    name: 'quick-gelu',
+    needs: [sigmoidPiece],
+    wgsl: `
+fn activate(x: f32) -> f32 { return x * sigmoid(1.702 * x); }
+fn activateDerivative(x: f32) -> f32 {
+  let s = sigmoid(1.702 * x);
+  return s + x * (1.702 * s * (1.0 - s));
+}
+${geluGradient}`,
+  },
+  // As PyTorch's, the gradient passes where x is NaN, and is 0 elsewhere, whatever arrives.
   relu: {
     name: 'relu',
     needs: [notNumbers],

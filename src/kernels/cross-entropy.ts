@@ -38,14 +38,18 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
   }
   if (C === 0) throw new ShapeError('crossEntropy', 'there must be at least one class', { logits: logits.shape });
   const { ignoreIndex, reduction = 'mean' } = options;
+  if (ignoreIndex !== undefined && !(Number.isInteger(ignoreIndex) && ignoreIndex >= 0 && ignoreIndex < 2 ** 32)) {
+    throw new ShapeError('crossEntropy', `${ignoreIndex} is no class: ignoreIndex must be a u32`, {
+      classes: classes.shape,
+    });
+  }
   const lines = { outer: N, length: C, inner: 1 };
 
   const parts = empty(logits, [N], 'f32');
   const counts = empty(logits, [N], 'f32');
   const statistics = empty(logits, [N, 2], 'f32');
-  // No class is as large as that: the launch could not hold its logits.
-  const ignored = ignoreIndex ?? 0xffffffff;
-  forward({ logits, classes, parts, counts, statistics }, lines, { ignored });
+  const ignored = { ignored: ignoreIndex ?? 0, ignores: Number(ignoreIndex !== undefined) };
+  forward({ logits, classes, parts, counts, statistics }, lines, ignored);
   const mean = weightedMean(parts, counts);
   const y = reduction === 'mean' ? mean.y : total(parts, 1);
 
@@ -64,7 +68,7 @@ const forward = lineKernel({
   name: 'cross-entropy',
   elements: { logits: 'read T' },
   perLine: { classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
-  params: { ignored: 'u32' },
+  params: { ignored: 'u32', ignores: 'u32' },
   use: [expBelowLine, sumOfLine],
   body: ({ each, inLine, max, sum, at }) => `
   var tops = F(-3.40282346e38);
@@ -75,12 +79,13 @@ const forward = lineKernel({
   var logSum = logOf(${sum('sums')});
   if (lead) {
     let class_ = classes[line];
+    let isOut = params.ignores == 1u && class_ == params.ignored;
     // The backward needs to know as well.
-    if (class_ >= params.length * PER && class_ != params.ignored) { logSum = nanOf(logSum); }
+    if (class_ >= params.length * PER) { logSum = nanOf(logSum); }
     statistics[2u * line] = top;
     statistics[2u * line + 1u] = logSum;
-    counts[line] = f32(class_ != params.ignored);
-    if (class_ == params.ignored) { parts[line] = 0.0; }
+    counts[line] = f32(!isOut);
+    if (isOut) { parts[line] = 0.0; }
     else if (class_ < params.length * PER) { parts[line] = (top - ${at('logits', 'class_')}) + logSum; }
     else { parts[line] = logSum; }
   }`,

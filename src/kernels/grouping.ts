@@ -64,7 +64,7 @@ export function gumbelSoftmax(
 
 /**
  * Shares of a group's members: `y = a / (sum(a) + eps)` along the last axis, `a` `[..., G, N]`. With `eps` 1 (GroupViT) an
- * empty group stays empty.
+ * empty group stays empty. Where the sum is NaN or ∞, so are all shares NaN.
  *
  * The gradient goes through both: `da = (dy - sum(dy · y)) / (sum(a) + eps)`.
  *
@@ -236,10 +236,13 @@ const normalise = lineKernel({
   elements: { a: 'read T', y: 'write T' },
   perLine: { inverse: 'write f32' },
   params: { eps: 'f32' },
+  use: [notNumbers],
   body: ({ each, inLine, sum, write }) => `
   var totals = F(0.0);
   ${each(`totals += ${inLine('a', '0.0')};`)}
-  let one = 1.0 / (${sum('totals')} + params.eps);
+  let total = ${sum('totals')} + params.eps;
+  // A sum that overflows would make every share 0.
+  let one = select(nanFrom(total), 1.0 / total, isFinite(total));
   ${write('y', 'a * one')}
   if (lead) { inverse[line] = one; }`,
 });

@@ -1,5 +1,6 @@
 import type { Device } from '../gpu/device.ts';
 import { kernel } from '../gpu/kernel.ts';
+import { notNumbers } from '../gpu/prelude.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, size } from '../tensor/shape.ts';
@@ -12,7 +13,8 @@ import { FEW_STEPS, inRuns, loopsFor } from './runs.ts';
 
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:
- * `y = (x - mean) / √(variance + eps) · weight + bias`, with the biased variance.
+ * `y = (x - mean) / √(variance + eps) · weight + bias`, with the biased variance. A row whose squares overflow, from some 10¹⁹ on,
+ * gives NaN, as one does that holds NaN or ∞.
  *
  * With `h = (x - mean) / √(variance + eps)` and `g = dy · weight` the gradients are
  * `dx = (g - mean(g) - h · mean(g · h)) / √(variance + eps)`, `dweight = Σ dy · h` and `dbias = Σ dy` over the rows.
@@ -58,7 +60,8 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
 }
 
 /**
- * Rows of unit length, over the last axis: `y = x / max(|x|, eps)`. A row of zeros stays zeros.
+ * Rows of unit length, over the last axis: `y = x / max(|x|, eps)`. A row of zeros stays zeros, one that holds NaN becomes NaN.
+ * Lengths come out right where they are normal numbers, also if squares are not.
  *
  * The gradient is `dx = (dy - y · sum(dy · y)) / |x|`, and `dy / eps` for a row shorter than `eps`.
  *
@@ -152,7 +155,9 @@ const statistics = ({ each, inLine, sum, at }: LineCode): string => `
   let middle = ${sum('totals')} / f32(params.length * PER);
   var squares = F(0.0);
   ${each(`let d = (x - first) - middle; squares += ${inLine('d * d', '0.0')};`)}
-  let factor = 1.0 / sqrt(${sum('squares')} / params.divisor + params.eps);
+  let total = ${sum('squares')};
+  // Squares that overflow would make every result 0.
+  let factor = select(nanFrom(total), 1.0 / sqrt(total / params.divisor + params.eps), isFinite(total));
   if (lead) {
     mean[line] = middle;
     inverse[line] = factor;
@@ -162,6 +167,7 @@ const forwardSpec = {
   elements: { x: 'read T', y: 'write T' },
   perLine: { mean: 'write f32', inverse: 'write f32' },
   params: { divisor: 'f32', eps: 'f32' },
+  use: [notNumbers],
 } as const;
 
 const forward = lineKernel({
@@ -338,13 +344,21 @@ const l2Forward = lineKernel({
   elements: { x: 'read T', y: 'write T' },
   perLine: { length: 'write f32' },
   params: { eps: 'f32' },
-  body: ({ each, inLine, sum, write }) => `
+  use: [notNumbers],
+  body: ({ each, eachIf, inLine, sum, write }) => `
   var squares = F(0.0);
   ${each(`squares += ${inLine('x * x', '0.0')};`)}
-  let norm = sqrt(${sum('squares')});
-  let factor = 1.0 / max(norm, params.eps);
-  ${write('y', 'x * factor')}
-  if (lead) { length[line] = norm; }`,
+  let plain = ${sum('squares')};
+  // Squares overflow from 2^64 on, and vanish below 2^-63: then once more, in another unit.
+  let isSmall = plain < 1.0;
+  let isFar = !isFinite(plain) || plain < 1e-30;
+  let unit = select(1.0, select(0x1p-80, 0x1p+64, isSmall), isFar);
+  squares = F(0.0);
+  ${eachIf('isFar', `squares += ${inLine('x * unit * (x * unit)', '0.0')};`)}
+  let norm = sqrt(select(plain, ${sum('squares')}, isFar));
+  let factor = select(1.0 / max(norm, params.eps * unit), norm, isNan(norm));
+  ${write('y', 'x * unit * factor')}
+  if (lead) { length[line] = norm * select(1.0, select(0x1p+80, 0x1p-64, isSmall), isFar); }`,
 });
 
 const l2Backward = lineKernel({

@@ -35,6 +35,8 @@ export interface LineCode {
    * another way are named.
    */
   readonly each: (code: string, others?: OtherSums) => string;
+  /** As `each`, but no step of it is done where a condition of the line does not hold. */
+  readonly eachIf: (condition: string, code: string) => string;
   /** In `each`: `expression` (F), or `otherwise` where an element belongs to another line. */
   readonly inLine: (expression: string, otherwise: string) => string;
   /** A loop that writes to a binding what `expression` (F) is of the elements. */
@@ -130,6 +132,10 @@ function makeKernel(spec: LineSpec, layout: Layout, loops: number): LineKernel {
             loops,
             others,
           ),
+        eachIf: (condition, inside) => `{
+  let count = select(0u, count, ${condition});
+  ${code.each(inside)}
+  }`,
         inLine: (expression) => expression,
         write: (to, expression) => code.each(`${to}[i] = Stored(${expression});`),
         sum: (value) => `laneSum${fours}(${inFours ? `acrossSum(${value})` : value}, l)`,
@@ -212,6 +218,10 @@ function raggedCode(reads: readonly string[], along: readonly string[], loops: n
         loops,
         others,
       ),
+    eachIf: (condition, inside) => `{
+    let end = select(start, end, ${condition});
+    ${code.each(inside)}
+    }`,
     inLine: (expression, otherwise) =>
       `select(F(${otherwise}), ${expression}, (at >= vec4u(start)) & (at < vec4u(end)))`,
     write: (to, expression) =>

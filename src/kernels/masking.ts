@@ -25,7 +25,7 @@ export interface ShuffleMask {
 
 /**
  * Random masking: the `keep` patches with the smallest noise are kept, in the order of their noise. `noise [B, N]`; of
- * equal values the first counts as smaller.
+ * equal values the first counts as smaller, NaN as larger than all.
  *
  * ```ts
  * const masking = shuffleMask(randomUniform(key, [B, 196]), 49);

@@ -46,7 +46,11 @@ const unary = {
   sqrt: { forward: 'sqrt(x)', gradient: '0.5 * dy / y' },
   square: { forward: 'x * x', gradient: 'dy * 2.0 * x' },
   sign: { forward: 'signOf(x)', use: [notNumbers] },
-  sigmoid: { forward: 'sigmoid(x)', gradient: 'dy * (y * (1.0 - y))', use: [sigmoidPiece] },
+  sigmoid: {
+    forward: 'select(sigmoid(x), x, isNan(x))',
+    gradient: 'dy * (y * (1.0 - y))',
+    use: [sigmoidPiece, notNumbers],
+  },
   tanh: { forward: 'tanhOf(x)', gradient: 'dy * (1.0 - y * y)', use: [tanhPiece] },
   relu: activation('relu'),
   gelu: activation('gelu'),
@@ -187,7 +191,7 @@ export function relu(x: Tensor): Tensor {
 /**
  * GELU (https://arxiv.org/abs/1606.08415), `x Φ(x)` with the normal distribution Φ. The gradient is `dy · (Φ(x) + x φ(x))`.
  *
- * At -∞ it is NaN, as -∞ · 0 is (and as in PyTorch); the gradient there and at ∞ is its limit, 0 and 1.
+ * At -∞ it is NaN, as -∞ · 0 is, and so is the gradient at ±∞, as in PyTorch.
  *
  * `erf` is exact, `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
  */

@@ -1,5 +1,5 @@
 import { kernel, type Piece } from '../gpu/kernel.ts';
-import { joinSum } from '../gpu/prelude.ts';
+import { joinSum, notNumbers } from '../gpu/prelude.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
@@ -19,7 +19,8 @@ const EPSILON = 1e-6;
 
 /**
  * MAE's reconstruction loss: the squared error of predicted patches, averaged over pixels and over the masked patches of
- * the whole batch, `sum(mask · mean_k (pred - target)²) / sum(mask)`; 0 if nothing is masked.
+ * the whole batch, `sum(mask · mean_k (pred - target)²) / sum(mask)`; 0 if nothing is masked. Patches that are not masked may hold
+ * anything.
  *
  * `image` `[B, C, H, W]`; `pred` `[B, h·w, patch·patch·C]`, pixels in the order row, column, channel; `mask` `[B, h·w]`, 1
  * where a patch was removed. Pixels that do not fill a patch are dropped. The targets are read out of the image, never stored.
@@ -159,7 +160,7 @@ const forward = kernel({
   bind: { image: 'read T', pred: 'read T', mask: 'read f32', statistics: 'read f32', parts: 'write f32' },
   params: patchParams,
   override: { WG: 64, NORM: 0 },
-  use: [joinSum, pixels, targets],
+  use: [joinSum, pixels, targets, notNumbers],
   grid: ({ rows }) => [rows],
   wgsl: `
 @compute @workgroup_size(WG)
@@ -168,7 +169,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   if (row >= params.rows) { return; }
   let weight = mask[row];
   let first = patchStart(row);
-  let width = select(0u, params.side * params.C, weight != 0.0);
+  let width = select(0u, params.side * params.C, isSomething(weight));
   var sum = 0.0;
   for (var j = l; j < width; j += WG) {
     let top = first + columnStart(j);
@@ -196,7 +197,7 @@ const backward = kernel({
   },
   params: patchParams,
   override: { WG: 64, NORM: 0 },
-  use: [pixels, targets],
+  use: [pixels, targets, notNumbers],
   grid: ({ rows }) => [rows],
   wgsl: `
 @compute @workgroup_size(WG)
@@ -212,7 +213,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     for (var y = 0u; y < params.side; y++) {
       let i = row * params.K + y * width + j;
       // Not a product: what was predicted for a kept patch may be anything.
-      if (weight == 0.0) { dPred[i] = T(0.0); }
+      if (!isSomething(weight)) { dPred[i] = T(0.0); }
       else { dPred[i] = T(slope * (f32(pred[i]) - targetOf(f32(image[top + y * params.W]), row))); }
     }
   }

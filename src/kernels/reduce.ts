@@ -347,7 +347,7 @@ function makeSpread(units: Units) {
     override: elementOverride,
     grid: elementGrid,
     wgsl: elementLoop(`${spreadPlace[units]}
-    dx[i] = ${stored}(${units === 'columns' ? 'vec4f' : 'f32'}(dy[line]) * params.factor);`),
+    dx[i] = ${units === 'columns' ? 'vec4<T>(vec4f(dy[line]) * params.factor)' : `${stored}(T(f32(dy[line]) * params.factor))`};`),
   });
 }
 

@@ -176,7 +176,9 @@ const bandKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
     let start = (outer * params.length + firsts[o]) * params.inner + (i - line * params.inner);
     var total = ${sum}();
     for (var k = 0u; k < params.taps; k++) {
-      total += weights[o * params.taps + k] * ${sum}(x[start + k * params.inner]);
+      // Where fewer make it than elsewhere the weight is 0, and what is there may be anything.
+      let weight = weights[o * params.taps + k];
+      total += select(weight * ${sum}(x[start + k * params.inner]), ${sum}(), weight == 0.0);
     }
     y[i] = ${element}(total);`),
   });

@@ -1,0 +1,226 @@
+import * as ops from '../../src/kernels/index.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { filler, type Input, type Kind, type Trial, type Values, withGradients } from './edges.ts';
+
+/** A function of one number and its derivative, or of several, with what arrives at each of them. */
+export interface Scalar {
+  readonly f: (x: number) => number;
+  /** What arrives at x when `dy` arrives at f(x). Without: none flows. */
+  readonly back?: (x: number, dy: number) => number;
+}
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+const { NaN: none } = Number;
+
+/** erf by its Taylor series near 0, and far out by the continued fraction of erfc. */
+export function erf(x: number): number {
+  const a = Math.abs(x);
+  if (Number.isNaN(x) || a > 30) return Math.sign(x);
+  if (a > 3) {
+    let f = 0;
+    for (let k = 60; k > 0; k--) f = k / 2 / (a + f);
+    return Math.sign(x) * (1 - Math.exp(-a * a) / ((a + f) * Math.sqrt(Math.PI)));
+  }
+  let term = x;
+  let total = x;
+  for (let n = 1; n < 80; n++) {
+    term *= (-x * x) / n;
+    total += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * total;
+}
+
+/** x times a factor between 0 and 1 that is 0 or 1 far out, where its own formula overflows. */
+function gelu(factor: (x: number) => number, slope: (x: number) => number): Scalar {
+  return {
+    f: (x) => x * factor(x),
+    // The second term is 0 far out, and NaN at ±∞ as in PyTorch.
+    back: (x, dy) => dy * (factor(x) + (Math.abs(x) > 100 ? x * 0 : x * slope(x))),
+  };
+}
+
+const cubic = (x: number) => Math.sqrt(8 / Math.PI) * (x + 0.044715 * x ** 3);
+export const activations: Readonly<Record<ops.Activation, Scalar>> = {
+  relu: {
+    f: (x) => (x < 0 ? 0 : x),
+    back: (x, dy) => (x <= 0 ? 0 : dy),
+  },
+  gelu: gelu(
+    (x) => (1 + erf(x / Math.SQRT2)) / 2,
+    (x) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI),
+  ),
+  'gelu-tanh': gelu(
+    (x) => sigmoid(cubic(x)),
+    (x) => sigmoid(cubic(x)) * (1 - sigmoid(cubic(x))) * Math.sqrt(8 / Math.PI) * (1 + 0.134145 * x * x),
+  ),
+  'quick-gelu': gelu(
+    (x) => sigmoid(1.702 * x),
+    (x) => 1.702 * sigmoid(1.702 * x) * (1 - sigmoid(1.702 * x)),
+  ),
+};
+
+const sign = (x: number) => (Number.isNaN(x) ? none : Math.sign(x));
+const clamped = (low: number, high: number): Scalar => ({
+  f: (x) => Math.min(Math.max(x, low), high),
+  back: (x, dy) => (x >= low && x <= high ? dy : 0),
+});
+
+const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tensor) => Tensor })[]>> = {
+  abs: [{ op: ops.abs, f: Math.abs, back: (x, dy) => dy * sign(x) }],
+  addScalar: [
+    { op: (x) => ops.addScalar(x, 0.25), f: (x) => x + 0.25, back: (_, dy) => dy },
+    { op: (x) => ops.addScalar(x, none), f: () => none },
+    { op: (x) => ops.addScalar(x, Number.NEGATIVE_INFINITY), f: (x) => x + Number.NEGATIVE_INFINITY },
+  ],
+  clamp: [
+    { op: (x) => ops.clamp(x, -1, 0.5), ...clamped(-1, 0.5) },
+    { op: (x) => ops.clamp(x, 0, Number.POSITIVE_INFINITY), ...clamped(0, Number.POSITIVE_INFINITY) },
+    { op: (x) => ops.clamp(x, Number.NEGATIVE_INFINITY, 0), ...clamped(Number.NEGATIVE_INFINITY, 0) },
+    { op: (x) => ops.clamp(x, 1, -1), ...clamped(1, -1) },
+  ],
+  exp: [{ op: ops.exp, f: Math.exp, back: (x, dy) => dy * Math.exp(x) }],
+  gelu: [
+    { op: (x) => ops.gelu(x), ...activations.gelu },
+    { op: (x) => ops.gelu(x, 'tanh'), ...activations['gelu-tanh'] },
+    { op: (x) => ops.gelu(x, 'quick'), ...activations['quick-gelu'] },
+  ],
+  log: [{ op: ops.log, f: (x) => Math.log(x), back: (x, dy) => dy / x }],
+  neg: [{ op: ops.neg, f: (x) => -x, back: (_, dy) => -dy }],
+  relu: [{ op: ops.relu, ...activations.relu }],
+  scale: [
+    { op: (x) => ops.scale(x, -2.5), f: (x) => -2.5 * x, back: (_, dy) => -2.5 * dy },
+    { op: (x) => ops.scale(x, none), f: () => none },
+    { op: (x) => ops.scale(x, Number.POSITIVE_INFINITY), f: (x) => x * Number.POSITIVE_INFINITY },
+  ],
+  sigmoid: [{ op: ops.sigmoid, f: sigmoid, back: (x, dy) => dy * sigmoid(x) * sigmoid(-x) }],
+  sign: [{ op: ops.sign, f: sign }],
+  sqrt: [{ op: ops.sqrt, f: Math.sqrt, back: (x, dy) => dy / 2 / Math.sqrt(x) }],
+  square: [{ op: ops.square, f: (x) => x * x, back: (x, dy) => 2 * x * dy }],
+  tanh: [{ op: ops.tanh, f: Math.tanh, back: (x, dy) => dy * (1 - Math.tanh(x) ** 2) }],
+};
+
+const count = 1103;
+/** Edge values at every component of vec4s and in several workgroups; the last vec4 is not whole. */
+const spread = ({ edges }: Kind, from = 0): number[] => {
+  const period = edges.length + 1 - (edges.length % 2);
+  return Array.from(
+    { length: count },
+    (_, i) => (i % 5 === 0 ? edges[(i / 5 + from) % period] : undefined) ?? filler(i),
+  );
+};
+
+export const unaryTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = Object.fromEntries(
+  Object.entries(unary).map(([name, forms]) => [
+    name,
+    (kind) =>
+      forms.flatMap(({ op, f, back }, form): Trial[] => {
+        const what = `${name} ${form}`;
+        const x = { shape: [count], data: spread(kind) };
+        // A gradient that is found from the result has the error of that.
+        const slack = kind.dtype === 'f16' ? 2e-3 : 1e-6;
+        if (!back) return [{ what, inputs: [x], op: (t) => [op(t)], want: (v) => [Array.from(v, f)] }];
+        const dy = spread(kind, 3).map((v) => (Number.isNaN(v) || Math.abs(v) > 100 ? 1 : v));
+        return [
+          {
+            what,
+            inputs: [x],
+            op: withGradients(op, [0], () => dy),
+            want: (v) => [Array.from(v, f), Array.from(v, (one, i) => back(one, dy[i] as number))],
+            slack,
+          },
+          // What arrives is infinite, or NaN.
+          ...[Number.POSITIVE_INFINITY, none].map(
+            (bad): Trial => ({
+              what: `${what}, ${bad} arrives`,
+              inputs: [{ shape: [6], data: [-1.5, 1.5, 0.25, -0.75, none, 0.5] }],
+              op: withGradients(op, [0], () => new Array(6).fill(bad)),
+              want: (v) => [Array.from(v, f), Array.from(v, (one) => back(one, bad))],
+              slack,
+            }),
+          ),
+        ];
+      }),
+  ]),
+);
+
+interface Binary {
+  readonly op: (a: Tensor, b: Tensor) => Tensor;
+  readonly f: (a: number, b: number) => number;
+  readonly da: (a: number, b: number) => number;
+  readonly db: (a: number, b: number) => number;
+}
+
+function extreme(op: Binary['op'], choose: (a: number, b: number) => number): Binary {
+  const isFirst = (a: number, b: number) => Number.isNaN(a) || choose(a, b) === a;
+  return { op, f: choose, da: (a, b) => Number(isFirst(a, b)), db: (a, b) => Number(!isFirst(a, b)) };
+}
+
+const binary: Readonly<Record<string, Binary>> = {
+  add: { op: ops.add, f: (a, b) => a + b, da: () => 1, db: () => 1 },
+  sub: { op: ops.sub, f: (a, b) => a - b, da: () => 1, db: () => -1 },
+  mul: { op: ops.mul, f: (a, b) => a * b, da: (_, b) => b, db: (a) => a },
+  div: { op: ops.div, f: (a, b) => a / b, da: (_, b) => 1 / b, db: (a, b) => -(a / b) / b },
+  maximum: extreme(ops.maximum, (a, b) => Math.max(a, b)),
+  minimum: extreme(ops.minimum, (a, b) => Math.min(a, b)),
+};
+
+/** Each of `n` edge values with each, as two tensors of n² numbers, or as a column and a row. */
+function pairs({ edges }: Kind, n: number): { flat: Input[]; stretched: Input[] } {
+  const some = Array.from({ length: n }, (_, i) => edges[i] ?? filler(i));
+  const flat = [some.flatMap((a) => some.map(() => a)), some.flatMap(() => some)];
+  return {
+    flat: flat.map((data) => ({ shape: [n * n], data })),
+    stretched: [
+      { shape: [n, 1], data: some },
+      { shape: [n], data: some },
+    ],
+  };
+}
+
+export const binaryTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = Object.fromEntries(
+  Object.entries(binary).map(([name, { op, f, da, db }]) => [
+    name,
+    (kind) => {
+      const both = (g: Binary['f'], a: Values, b: Values) => Array.from(a, (one, i) => g(one, b[i] as number));
+      const all = (a: Values, b: Values) => Array.from(a).flatMap((one) => Array.from(b, (other) => f(one, other)));
+      return [
+        {
+          what: `${name} of as many`,
+          inputs: pairs(kind, 13).flat,
+          op: withGradients(op as (...xs: Tensor[]) => Tensor, [0, 1]),
+          want: (a, b) => [
+            both(f, a as Values, b as Values),
+            both(da, a as Values, b as Values),
+            both(db, a as Values, b as Values),
+          ],
+        },
+        // Rows of whole fours, and not.
+        ...[12, 13].map((n): Trial => {
+          return {
+            what: `${name} of a column and a row of ${n}`,
+            inputs: pairs(kind, n).stretched,
+            op: (a, b) => [op(a as Tensor, b as Tensor)],
+            want: (a, b) => [all(a as Values, b as Values)],
+          };
+        }),
+      ];
+    },
+  ]),
+);
+
+export function whereTrials(kind: Kind): Trial[] {
+  const chosen = (c: Values, i: number) => c[i] !== 0;
+  const c = spread(kind);
+  return [
+    {
+      what: 'where',
+      inputs: [c, spread(kind, 4), spread(kind, 7)].map((data) => ({ shape: [count], data })),
+      op: withGradients((...[one, a, b]) => ops.where(one as Tensor, a as Tensor, b as Tensor), [1, 2]),
+      want: (one, a, b) => [
+        Array.from(c, (_, i) => (chosen(one as Values, i) ? (a as Values)[i] : (b as Values)[i]) as number),
+        Array.from(c, (_, i) => Number(chosen(one as Values, i))),
+        Array.from(c, (_, i) => Number(!chosen(one as Values, i))),
+      ],
+    },
+  ];
+}
