@@ -137,7 +137,8 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
   for (const [i, name] of kernel.names.entries()) {
     const t = bound[i];
     if (!t) throw new Error(`internal: ${kernel.name} was launched without '${name}'`);
-    if (t.device !== bound[0]?.device) throw new StepError(`${kernel.name}: '${name}' is on another device`);
+    if (t.device !== (current?.device ?? bound[0]?.device))
+      throw new StepError(`${kernel.name}: '${name}' is on another device`);
     const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
     if (type === 'T' || type === 'vec4<T>') {
       if (t.dtype === 'u32' || (element && element !== t.dtype)) {

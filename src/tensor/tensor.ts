@@ -1,6 +1,7 @@
 import { bufferUsage, type Device } from '../gpu/device.ts';
 import type { Outcome } from '../gpu/outcome.ts';
 import { bytesPerElement, type DType, type HostArray } from './dtype.ts';
+import { StepError } from './errors.ts';
 import type { GradientNode } from './grad.ts';
 import type { Launch } from './record.ts';
 import { checkShape, formatShape, type Shape, ShapeError, size } from './shape.ts';
@@ -141,8 +142,13 @@ export function range(of: Tensor, offset: number, shape: Shape): Tensor {
 
 /** Overwrites a lasting tensor from the host. */
 export function write(target: Tensor, values: HostArray): void {
+  const { kind } = target.storage.root;
+  target.device.check();
   const memory = memoryOf(target.storage);
-  if (target.storage.root.kind !== 'lasting' || !memory) {
+  if (kind === 'lasting' && !memory && target.size > 0) {
+    throw new StepError(`write: the memory of this tensor ${formatShape(target.shape)} was freed`);
+  }
+  if (kind !== 'lasting' || !memory) {
     throw new ShapeError('write', 'only a lasting tensor can be written; make it with lasting() or parameter()', {
       target: target.shape,
     });
@@ -150,12 +156,11 @@ export function write(target: Tensor, values: HostArray): void {
   if (values.length !== target.size) {
     throw new ShapeError('write', `${values.length} values do not fill the tensor`, { target: target.shape });
   }
-  target.device.check();
   // In pieces: Dawn stages each write in memory of its own.
   const piece = 16 * 1024 * 1024;
   for (let at = 0; at < values.length; at += piece) {
     const part = values.subarray(at, Math.min(values.length, at + piece));
-    target.device.gpu.queue.writeBuffer(memory.buffer, memory.offset + at * 4, part as GPUAllowSharedBufferSource);
+    target.device.writeBuffer(memory.buffer, memory.offset + at * 4, part);
   }
 }
 

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Device } from '../gpu/device.ts';
+import { heard } from '../gpu/outcome.ts';
 import { read } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -62,7 +63,7 @@ export class Teacher implements Disposable {
       }
       // Reading is encoded at once, so the next batch may be issued before this one has arrived.
       const features = read(this.#step({ views: part }));
-      parts.push(features.then((values) => out.set(values.subarray(0, many * this.dim), at * this.dim)));
+      parts.push(heard(features.then((values) => out.set(values.subarray(0, many * this.dim), at * this.dim))));
     }
     await Promise.all(parts);
     return out;
