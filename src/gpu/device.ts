@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { provide, quietly, tuningStore } from '#provider';
-import { DeviceError, formatBytes, KernelError, OutOfMemoryError } from './errors.ts';
-import { type Binding, type Kernel, source } from './kernel.ts';
+import { type CompiledKernel, Compiler } from './compiler.ts';
+import { DeviceError, formatBytes, OutOfMemoryError } from './errors.ts';
+import type { Kernel } from './kernel.ts';
 import { Outcome } from './outcome.ts';
 import { SlotPool } from './slots.ts';
 
@@ -16,7 +17,6 @@ export const bufferUsage = {
   queryResolve: 0x200,
 } as const;
 const MAP_READ = 1;
-const COMPUTE_STAGE = 4;
 
 export interface DeviceOptions {
   /**
@@ -28,11 +28,6 @@ export interface DeviceOptions {
   readonly notice?: ((line: string) => void) | null;
   /** Whether what `tune` found on this adapter in earlier runs is used. Default: true. */
   readonly tuning?: boolean;
-}
-
-export interface CompiledKernel {
-  readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
 }
 
 /** A stretch of a buffer. */
@@ -66,13 +61,13 @@ export class Device implements Disposable {
   readonly #reports = new Set<Error>();
   /** Refused commands that belong to no call that is known: what was on its way meanwhile is not to be trusted. */
   #strays = 0;
+  readonly #listener: (event: unknown) => void;
   #lastStray: Error | undefined;
   #disposed = false;
   #destroyed = 0;
   #bytes = 0;
   #buffersMade = 0;
-  /** A promise while it is compiled; those that failed are not kept. */
-  readonly #compiled = new Map<Kernel, Map<string, CompiledKernel | Promise<CompiledKernel>>>();
+  readonly #compiler: Compiler;
   /** Buffers of which it is not known yet whether there was memory for them, and those for which there was none. */
   readonly #allocating = new Map<GPUBuffer, Promise<void>>();
   readonly #refused = new WeakMap<GPUBuffer, OutOfMemoryError>();
@@ -87,18 +82,32 @@ export class Device implements Disposable {
     this.limits = gpu.limits;
     this.features = gpu.features as ReadonlySet<string>;
     this.slots = new SlotPool(this);
-    gpu.addEventListener('uncapturederror', (event) => {
-      const { error } = event as GPUUncapturedErrorEvent;
-      this.#lastStray = new DeviceError(`the GPU rejected a command: ${error.message}`);
-      this.#strays++;
-      this.#reports.add(this.#lastStray);
-    });
+    this.#compiler = new Compiler(this);
+    // Dawn keeps what listens for as long as the device: what refers back to it would keep both for ever.
+    const self = new WeakRef(this);
+    this.#listener = (event) => {
+      const device = self.deref();
+      if (device) device.#stray((event as GPUUncapturedErrorEvent).error);
+    };
+    gpu.addEventListener('uncapturederror', this.#listener);
     void gpu.lost.then((info) => {
-      if (this.#disposed) return;
-      this.#lost = new DeviceError(
-        `the GPU device was lost (${info.message || info.reason || 'no reason given'}); open a new device and load the last checkpoint`,
-      );
+      const device = self.deref();
+      if (device) device.#lose(info);
     });
+  }
+
+  #stray({ message }: GPUError): void {
+    this.#lastStray = new DeviceError(`the GPU rejected a command: ${message}`);
+    this.#strays++;
+    this.#reports.add(this.#lastStray);
+  }
+
+  #lose({ message, reason }: GPUDeviceLostInfo): void {
+    if (this.#disposed) return;
+    this.#lost = new DeviceError(
+      `the GPU device was lost (${message || reason || 'no reason given'}); open a new device and load the last checkpoint`,
+    );
+    this.#reports.clear();
   }
 
   /** The adapter in words, for logs and tables. */
@@ -257,13 +266,16 @@ export class Device implements Disposable {
     if (refused) throw refused;
     const write = () => this.gpu.queue.writeBuffer(buffer, offset, data as GPUAllowSharedBufferSource);
     const known = this.#allocating.get(buffer);
-    if (!known) return write();
+    if (!known) {
+      write();
+      return;
+    }
     const { refusal } = this.scoped(write);
-    const heard = Promise.all([refusal, known]).then(([error]) => {
+    const told = Promise.all([refusal, known]).then(([error]) => {
       if (error && !this.#refused.has(buffer))
         this.report(new DeviceError(`the GPU rejected a write: ${error.message}`));
     });
-    this.#await(heard);
+    this.#await(told);
   }
 
   /** Waits until the errors of all calls so far are known, and throws the first that nobody has heard of. */
@@ -276,7 +288,7 @@ export class Device implements Disposable {
   /** Resolves when everything that was submitted is done; throws the first error of it that nobody has heard of. */
   async finished(): Promise<void> {
     this.alive();
-    await this.#awaited(this.gpu.queue.onSubmittedWorkDone().catch(() => this.#whyGone('waiting for the GPU failed')));
+    await this.#awaited(this.gpu.queue.onSubmittedWorkDone().catch(() => this.whyGone('waiting for the GPU failed')));
     await this.settle();
   }
 
@@ -284,8 +296,8 @@ export class Device implements Disposable {
     return this.isSoftware ? quietly(promise) : promise;
   }
 
-  /** Throws why what the GPU was asked for did not come. */
-  async #whyGone(what: string, cause?: unknown): Promise<never> {
+  /** @internal Throws why what the GPU was asked for did not come. */
+  async whyGone(what: string, cause?: unknown): Promise<never> {
     if (!this.#disposed && !this.#lost) {
       await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, LOSS_IS_KNOWN_AFTER))]);
     }
@@ -309,85 +321,16 @@ export class Device implements Disposable {
     element: 'f32' | 'f16',
     constants: Readonly<Record<string, number>>,
   ): CompiledKernel | undefined {
-    const known = this.#compiled.get(kernel)?.get(variantOf(element, constants));
-    return known instanceof Promise ? undefined : known;
+    return this.#compiler.compiled(kernel, element, constants);
   }
 
   /** Compiles a kernel, once per element type and set of constants. Fails with the compiler's words and the line. */
-  async compile(
+  compile(
     kernel: Kernel,
     element: 'f32' | 'f16',
     constants: Readonly<Record<string, number>>,
   ): Promise<CompiledKernel> {
-    let variants = this.#compiled.get(kernel);
-    if (!variants) this.#compiled.set(kernel, (variants = new Map()));
-    const key = variantOf(element, constants);
-    const known = variants.get(key);
-    if (known) return known;
-    const compiling = this.#compile(kernel, element, constants);
-    variants.set(key, compiling);
-    try {
-      const compiled = await compiling;
-      variants.set(key, compiled);
-      return compiled;
-    } catch (error) {
-      variants.delete(key);
-      throw error;
-    }
-  }
-
-  async #compile(
-    kernel: Kernel,
-    element: 'f32' | 'f16',
-    constants: Readonly<Record<string, number>>,
-  ): Promise<CompiledKernel> {
-    this.alive();
-    if (element === 'f16' && !this.features.has('shader-f16')) {
-      throw new DeviceError(`${kernel.name}: '${this.name}' has no f16 arithmetic (shader-f16); use f32`);
-    }
-    const code = source(kernel, element);
-    const { value: module, refusal } = this.scoped(() => this.gpu.createShaderModule({ code, label: kernel.name }));
-    const [info, error] = await Promise.all([
-      module.getCompilationInfo().catch((cause) => this.#whyGone(`compiling ${kernel.name} failed`, cause)),
-      refusal,
-    ]);
-    this.alive();
-    const messages = info.messages.filter((message) => message.type === 'error');
-    if (messages.length > 0 || error) {
-      const lines = code.split('\n');
-      const words = messages
-        .map((m) => `  line ${m.lineNum}: ${m.message}\n    ${(lines[m.lineNum - 1] ?? '').trim()}`)
-        .join('\n');
-      throw new KernelError(kernel.name, `kernel ${kernel.name} does not compile:\n${words || error?.message}`, code);
-    }
-    const entries: GPUBindGroupLayoutEntry[] = kernel.names.map((name, binding) => ({
-      binding,
-      visibility: COMPUTE_STAGE,
-      buffer: { type: (kernel.bind[name] as Binding).startsWith('read') ? 'read-only-storage' : 'storage' },
-    }));
-    if (kernel.paramNames.length > 0) {
-      entries.push({ binding: kernel.names.length, visibility: COMPUTE_STAGE, buffer: { type: 'uniform' } });
-    }
-    const { value: made, refusal: refused } = this.scoped(() => {
-      const layout = this.gpu.createBindGroupLayout({ entries, label: kernel.name });
-      const pipeline = this.gpu.createComputePipelineAsync({
-        label: kernel.name,
-        layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: 'main', constants },
-      });
-      return { layout, pipeline };
-    });
-    const [pipeline, refusedLayout] = await Promise.all([
-      made.pipeline.catch((cause: unknown) => ({ cause })),
-      refused,
-    ]);
-    this.alive();
-    if ('cause' in pipeline || refusedLayout) {
-      const cause = 'cause' in pipeline ? pipeline.cause : refusedLayout;
-      const words = refusedLayout?.message ?? (cause instanceof Error ? cause.message : String(cause));
-      throw new KernelError(kernel.name, `kernel ${kernel.name} makes no pipeline: ${words}`, code);
-    }
-    return { pipeline, layout: made.layout };
+    return this.#compiler.compile(kernel, element, constants);
   }
 
   /**
@@ -412,7 +355,7 @@ export class Device implements Disposable {
         await this.#awaited(staging.mapAsync(MAP_READ, 0, staging.size));
       } catch (cause) {
         await this.allocated([staging, ...ranges.map(({ buffer }) => buffer)]);
-        await this.#whyGone('reading back from the GPU failed', cause);
+        await this.whyGone('reading back from the GPU failed', cause);
       }
       const mapped = staging.getMappedRange();
       at = 0;
@@ -468,16 +411,13 @@ export class Device implements Disposable {
     this.#onDispose.clear();
     this.#disposed = true;
     this.#reports.clear();
+    this.gpu.removeEventListener('uncapturederror', this.#listener);
     this.gpu.destroy();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-function variantOf(element: 'f32' | 'f16', constants: Readonly<Record<string, number>>): string {
-  return `${element} ${JSON.stringify(constants)}`;
 }
 
 /**

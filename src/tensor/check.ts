@@ -1,4 +1,5 @@
-import { bufferUsage, type CompiledKernel, type Device } from '../gpu/device.ts';
+import type { CompiledKernel } from '../gpu/compiler.ts';
+import { bufferUsage } from '../gpu/device.ts';
 import type { Kernel } from '../gpu/kernel.ts';
 import type { Outcome } from '../gpu/outcome.ts';
 import { forget, judge, KINDS, LETS_ALL, LETS_INFINITIES, NOTHING, ROW, ROW_SCANS, scan } from './check-kernels.ts';
@@ -199,8 +200,8 @@ export class Check {
       const value = most < least ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
       return nan === NOTHING ? { t, at: Math.min(most, least), value } : { t, at: nan, value: Number.NaN };
     });
-    const isNaN = ({ at, value }: { at: number; value: number }) => at !== NOTHING && Number.isNaN(value);
-    const first = found.find(isNaN) ?? found.find(({ at }) => at !== NOTHING);
+    const hasNaN = ({ at, value }: { at: number; value: number }) => at !== NOTHING && Number.isNaN(value);
+    const first = found.find(hasNaN) ?? found.find(({ at }) => at !== NOTHING);
     if (!launch || !first) return new Error(`internal: ${this.#name}: the check found nothing that is bad`);
     const { t, at, value } = first;
     const binding = launch.kernel.names[launch.tensors.indexOf(t)];

@@ -1,4 +1,5 @@
-import type { CompiledKernel, Device } from '../gpu/device.ts';
+import type { CompiledKernel } from '../gpu/compiler.ts';
+import type { Device } from '../gpu/device.ts';
 import { KernelError } from '../gpu/errors.ts';
 import { source } from '../gpu/kernel.ts';
 import { StepError } from './errors.ts';

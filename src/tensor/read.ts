@@ -1,4 +1,5 @@
 import type { BufferRange, Device } from '../gpu/device.ts';
+import { heard } from '../gpu/outcome.ts';
 import { bytesPerElement, type HostArray } from './dtype.ts';
 import { StepError } from './errors.ts';
 import { fromHalf } from './half.ts';
@@ -19,16 +20,24 @@ import type { Tensor } from './tensor.ts';
  * console.log(await read(y));
  * ```
  */
-export async function read(x: Tensor): Promise<Float32Array> {
+export function read(x: Tensor): Promise<Float32Array> {
+  return heard(readFloats(x));
+}
+
+async function readFloats(x: Tensor): Promise<Float32Array> {
   if (x.dtype === 'u32') throw new StepError(`read: this tensor is u32 ${formatShape(x.shape)}; use readU32`);
-  const [values] = await readAll([x]);
+  const [values] = await readThem([x]);
   return values as Float32Array;
 }
 
 /** The values of a u32 tensor: indices, seeds, bits. */
-export async function readU32(x: Tensor): Promise<Uint32Array> {
+export function readU32(x: Tensor): Promise<Uint32Array> {
+  return heard(readWords(x));
+}
+
+async function readWords(x: Tensor): Promise<Uint32Array> {
   if (x.dtype !== 'u32') throw new StepError(`readU32: this tensor is ${x.dtype} ${formatShape(x.shape)}; use read`);
-  const [values] = await readAll([x]);
+  const [values] = await readThem([x]);
   return values as Uint32Array;
 }
 
@@ -37,7 +46,11 @@ export async function readU32(x: Tensor): Promise<Uint32Array> {
  *
  * All values are those of the moment of the call, whatever is written, called or freed before they arrive.
  */
-export async function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
+export function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
+  return heard(readThem(xs));
+}
+
+async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
   const first = xs[0];
   if (!first) return [];
   if (currentRecording())

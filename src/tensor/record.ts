@@ -177,7 +177,8 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
         `${kernel.name}: '${name}' must be a tensor (it is bound as '${kernel.bind[name]}'); got ${describe(t)}`,
       );
     }
-    if (t.device !== bound[0]?.device) throw new StepError(`${kernel.name}: '${name}' is on another device`);
+    if (t.device !== (current?.device ?? bound[0]?.device))
+      throw new StepError(`${kernel.name}: '${name}' is on another device`);
     const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
     if (type === 'T' || type === 'vec4<T>') {
       if (t.dtype === 'u32' || (element && element !== t.dtype)) {

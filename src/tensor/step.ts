@@ -96,6 +96,8 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   compare(name, rehearsal.recording, recording);
 
   const returned = tensorsOf(results);
+  if (returned.some((t) => t.device !== device))
+    throw new StepError(`${name}: the body returns a tensor of another device`);
   const effects = recording.launches.filter(writesLasting);
   const launches = schedule(collect(returned, effects));
   const held = new Set(

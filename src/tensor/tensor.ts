@@ -160,13 +160,14 @@ export function write(target: Tensor, values: HostValues): void {
       'write: the body of a step only records, and this would be written while it does; write before the call, or pass the values as an input',
     );
   }
+  target.device.check();
   if (target.storage.root.kind !== 'lasting') {
     throw new ShapeError('write', 'only a lasting tensor can be written; make it with lasting() or parameter()', {
       target: target.shape,
     });
   }
   const memory = memoryOf(target.storage);
-  if (!memory) throw new ShapeError('write', 'the memory of the target was freed', { target: target.shape });
+  if (!memory) throw new StepError(`write: the memory of this tensor ${formatShape(target.shape)} was freed`);
   upload(target.device, memory, valuesFor('write', values, target.dtype, target.shape));
 }
 
@@ -176,7 +177,7 @@ function upload(device: Device, { buffer, offset }: Memory, data: Bits): void {
   const piece = 16 * 1024 * 1024;
   for (let at = 0; at < data.length; at += piece) {
     const part = data.subarray(at, Math.min(data.length, at + piece));
-    device.gpu.queue.writeBuffer(buffer, offset + at * data.BYTES_PER_ELEMENT, part as GPUAllowSharedBufferSource);
+    device.writeBuffer(buffer, offset + at * data.BYTES_PER_ELEMENT, part);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Device } from '../gpu/device.ts';
 import { ArgumentError } from '../gpu/errors.ts';
+import { heard } from '../gpu/outcome.ts';
 import { read } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -62,7 +63,7 @@ export class Teacher implements Disposable {
     for (let at = 0; at < count; at += this.batch) {
       const many = Math.min(this.batch, count - at);
       const features = this.look(views.subarray(at * length, (at + many) * length), many);
-      parts.push(features.then((values) => out.set(values, at * this.dim)));
+      parts.push(heard(features.then((values) => out.set(values, at * this.dim))));
     }
     await Promise.all(parts);
     return out;

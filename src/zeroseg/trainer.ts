@@ -2,6 +2,7 @@
 
 import type { Device } from '../gpu/device.ts';
 import { ZeroSegError } from '../gpu/errors.ts';
+import { heard } from '../gpu/outcome.ts';
 import { randomUniform } from '../kernels/random.ts';
 import { AdamW } from '../nn/adamw.ts';
 import { parameters } from '../nn/module.ts';
@@ -168,25 +169,32 @@ export class Trainer implements Disposable {
     const whole = settings.micro === settings.batch;
     const share = settings.micro / settings.batch;
     const backward = differentiate(settings, model, optimizer);
-    const forward = await step(
-      device,
-      { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
-      ({ image, views, key, scale, rates }) => {
-        const { gradients, ...terms } = backward(scale, () =>
-          trainingPass(model, settings, image, views, key, isWatched),
-        );
-        if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
-        optimizer.accumulate(gradients, share);
-        return terms;
-      },
-      { name: 'train' },
-    );
-    const apply = whole
-      ? undefined
-      : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
-          name: 'update',
-        });
-    return new Trainer(device, model, data, settings, optimizer, forward, apply, options);
+    let forward: Forward | undefined;
+    try {
+      forward = await step(
+        device,
+        { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
+        ({ image, views, key, scale, rates }) => {
+          const { gradients, ...terms } = backward(scale, () =>
+            trainingPass(model, settings, image, views, key, isWatched),
+          );
+          if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
+          optimizer.accumulate(gradients, share);
+          return terms;
+        },
+        { name: 'train' },
+      );
+      const apply = whole
+        ? undefined
+        : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
+            name: 'update',
+          });
+      return new Trainer(device, model, data, settings, optimizer, forward, apply, options);
+    } catch (error) {
+      forward?.dispose();
+      optimizer.dispose();
+      throw error;
+    }
   }
 
   /** Goes on after step `done`, whose weights and optimizer state were loaded, with the loss scale that was saved there. */
@@ -247,9 +255,9 @@ export class Trainer implements Disposable {
         const inputs = await this.#inputs(order.slice(part * micro, (part + 1) * micro), this.done * parts + part);
         const terms = this.#forward({ ...inputs, scale, rates });
         norm = terms.norm;
-        readings.push(readAll(TERMS.map((name) => terms[name])).then((all) => all.map((v) => v[0]) as never));
+        readings.push(heard(readAll(TERMS.map((name) => terms[name])).then((all) => all.map((v) => v[0]) as never)));
         // The maps are a hundred times what the losses are: they are read only where they are due.
-        if (isWatched) watched.push(readWatched(terms as WatchedTensors));
+        if (isWatched) watched.push(heard(readWatched(terms as WatchedTensors)));
       }
       norm ??= (this.#apply as Step<'rates', { norm: Tensor }>)({ rates }).norm;
       const [normValue] = await readAll([norm]);
