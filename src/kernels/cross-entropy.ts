@@ -3,6 +3,7 @@ import { empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { lineKernel } from './line-kernel.ts';
+import { checkChoice, checkOptions } from './operands.ts';
 import { total, weightedMean } from './total.ts';
 
 export interface CrossEntropyOptions {
@@ -24,6 +25,7 @@ export interface CrossEntropyOptions {
  * ```
  */
 export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  checkOptions('crossEntropy', options, ['ignoreIndex', 'reduction']);
   const [N = 0, C = 0] = logits.shape;
   if (logits.shape.length !== 2 || classes.shape.length !== 1 || classes.shape[0] !== N) {
     throw new ShapeError('crossEntropy', 'logits must be [N, C] and classes [N]', {
@@ -36,6 +38,7 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
   }
   if (C === 0) throw new ShapeError('crossEntropy', 'there must be at least one class', { logits: logits.shape });
   const { ignoreIndex, reduction = 'mean' } = options;
+  checkChoice('crossEntropy', 'reduction', reduction, ['mean', 'sum']);
   const lines = { outer: N, length: C, inner: 1 };
 
   const parts = empty(logits, [N], 'f32');

@@ -28,3 +28,22 @@ export function checkFloats(op: string, given: Readonly<Record<string, Tensor>>)
     throw new ShapeError(op, `one dtype is needed: cast one of them (${dtypes.join(', ')})`, shapes);
   }
 }
+
+/** Options come by name: a number in their place, or a name that is none, would be passed over. */
+export function checkOptions(op: string, options: unknown, names: readonly string[]): void {
+  const rule = `options come by name: { ${names.join(', ')} }`;
+  if (typeof options !== 'object' || options === null || options instanceof Tensor || Array.isArray(options)) {
+    throw new ShapeError(op, `${rule}; got ${describe(options)}`);
+  }
+  const other = Object.keys(options).find((name) => !names.includes(name));
+  if (other !== undefined) throw new ShapeError(op, `${rule}; there is no '${other}'`);
+}
+
+/** A word of several: any other one would be taken for one of them. */
+export function checkChoice(op: string, name: string, value: unknown, choices: readonly string[]): void {
+  if (choices.some((choice) => choice === value)) return;
+  throw new ShapeError(
+    op,
+    `${name} must be ${choices.map((choice) => `'${choice}'`).join(' or ')}; it is ${describe(value)}`,
+  );
+}

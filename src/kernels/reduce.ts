@@ -5,6 +5,7 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, normalizeAxis, type Shape, ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Lines, laneConstants, laneOverrides, lanePlace, laneSum, laneSumFours, linesPerGroup } from './lanes.ts';
+import { checkOptions } from './operands.ts';
 
 export interface ReduceOptions {
   /** One axis or several; negative ones count from the end. Default: all. */
@@ -81,10 +82,17 @@ export function sumRows(x: Tensor): Tensor {
 function overAxes(
   op: string,
   x: Tensor,
-  { axes, keepDims = false }: ReduceOptions,
+  options: ReduceOptions,
   reduce: (x: Tensor, lines: Lines, shape: Shape) => Tensor,
 ): Tensor {
-  const all = axes === undefined ? x.shape.map((_, i) => i) : typeof axes === 'number' ? [axes] : axes;
+  checkOptions(op, options, ['axes', 'keepDims']);
+  const { axes, keepDims = false } = options;
+  const all =
+    axes === undefined
+      ? x.shape.map((_, i) => i)
+      : Array.isArray(axes)
+        ? (axes as readonly number[])
+        : [axes as number];
   const open = new Set(all.map((axis) => normalizeAxis(op, axis, x.shape)));
   if (open.size < all.length) throw new ShapeError(op, `the axes ${all.join(', ')} name one twice`, { x: x.shape });
   let y = x;

@@ -71,6 +71,12 @@ export function differentiableAll(
   backward: GradientNode['backward'],
 ): void {
   const node: GradientNode = { order: order++, made: launchOrder(), outputs, inputs, backward };
+  for (const [name, list] of Object.entries({ results: outputs, inputs })) {
+    const other = list.findIndex((t: unknown) => !(t instanceof Tensor));
+    if (other >= 0) {
+      throw new StepError(`differentiable: ${name} must be tensors; number ${other} is ${describe(list[other])}`);
+    }
+  }
   for (const output of outputs) {
     if (inputs.includes(output)) {
       throw new StepError(
