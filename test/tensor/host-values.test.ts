@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { openDevice } from '../../src/gpu/device.ts';
 import { kernel } from '../../src/gpu/kernel.ts';
 import { add, scale } from '../../src/kernels/pointwise.ts';
 import { parameter } from '../../src/nn/module.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
+import { fill } from '../../src/tensor/fill.ts';
 import { fromHalf } from '../../src/tensor/half.ts';
 import { fromHost, type HostValues } from '../../src/tensor/host.ts';
 import { readAll } from '../../src/tensor/read.ts';
@@ -351,6 +353,18 @@ describe('a tensor as an input of a step', () => {
     expect([...((await readAll([made({ x: six })]))[0] as Float32Array)]).toEqual(six);
   });
 
+  it('must be of the device', async () => {
+    const made = await given();
+    const other = await openDevice({ notice: null, tuning: false });
+    for (const x of [lasting(other, [2, 3]), tensor(other, six, [2, 3])]) {
+      expect(() => made({ x })).toThrow(
+        /must be f32 \[2, 3\]; got a tensor of another device; read it and pass the values$/,
+      );
+    }
+    other.dispose();
+    expect([...((await readAll([made({ x: six })]))[0] as Float32Array)]).toEqual(six);
+  });
+
   it('inputs come by their names', async () => {
     const made = (await given()) as unknown as (inputs?: unknown) => Tensor;
     expect(() => made()).toThrow('step: inputs come by name: call it with { x }; got undefined');
@@ -361,6 +375,19 @@ describe('a tensor as an input of a step', () => {
       await expect(step(device.current, { x: spec as unknown as number[] }, ({ x }) => x)).rejects.toThrow(/input 'x'/);
     }
   });
+});
+
+it('fill takes a number, a shape and a dtype', async () => {
+  const make = (value: unknown, shape: unknown = [2], dtype: unknown = 'f32') =>
+    fill(device.current, shape as number[], value as number, dtype as 'f32');
+  for (const value of [nan, inf, -0, 0.5])
+    expect((await readAll([make(value)]))[0]).toEqual(new Float32Array([value, value]));
+  for (const value of [undefined, null, '1', true, 1n, [1], {}])
+    expect(() => make(value)).toThrow(/^fill: params.value must be f32; got /);
+  for (const shape of [2, '2', [1.5], [-1], new Array(2), null])
+    expect(() => make(1, shape)).toThrow(/^fill: (a shape is|axes must be)/);
+  for (const dtype of ['f64', 'u32', 1, null])
+    expect(() => make(1, [2], dtype)).toThrow(/dtype must be|expected f32 or f16/);
 });
 
 it('write says what it cannot write to', async () => {
