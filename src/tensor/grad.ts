@@ -179,7 +179,7 @@ export function backpropagate(
     });
   }
   const ends = new Ends(of);
-  for (const t of found.keys()) if (dependent.has(t)) checkComplete(t, dependent, of, ends);
+  for (const t of found.keys()) if (dependent.has(t)) checkComplete(t, dependent, ends);
   return of.map((x) => found.get(x));
 }
 
@@ -251,9 +251,9 @@ function watchBackward(node: GradientNode, launch: Launch): void {
 }
 
 /** A gradient arrived at `t`, and `t` is computed from what gradients are asked for: it must have been able to flow on. */
-function checkComplete(t: Tensor, dependent: ReadonlySet<Tensor>, of: readonly Tensor[], ends: Ends): void {
+function checkComplete(t: Tensor, dependent: ReadonlySet<Tensor>, ends: Ends): void {
   if (t.node) {
-    const hidden = hiddenSource(t, dependent, of);
+    const hidden = hiddenSource(t, dependent, ends);
     if (hidden) throw noGradient(t, hidden);
     return;
   }
