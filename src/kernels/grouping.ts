@@ -8,6 +8,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type Lines, laneConstants, laneMax, laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
 import { lineKernel } from './line-kernel.ts';
 import { matmul } from './matmul.ts';
+import { checkOptions } from './operands.ts';
 import { randomGumbel } from './random.ts';
 import { inRuns, loopsFor } from './runs.ts';
 
@@ -54,10 +55,9 @@ export interface Grouped {
  * await read(hard); // one 1, two 0
  * ```
  */
-export function gumbelSoftmax(
-  logits: Tensor,
-  { axis = -1, ...options }: GumbelSoftmaxOptions = {},
-): { soft: Tensor; hard: Tensor } {
+export function gumbelSoftmax(logits: Tensor, given: GumbelSoftmaxOptions = {}): { soft: Tensor; hard: Tensor } {
+  checkOptions('gumbelSoftmax', given, ['axis', 'noise', 'key', 'stream', 'tau']);
+  const { axis = -1, ...options } = given;
   const lines = aroundAxis(logits.shape, normalizeAxis('gumbelSoftmax', axis, logits.shape));
   return chosen('gumbelSoftmax', logits, lines, options);
 }
@@ -101,6 +101,7 @@ export function assignNormalise(a: Tensor, eps = 1): Tensor {
  * ```
  */
 export function groupMembers(logits: Tensor, values: Tensor, options: GroupOptions = {}): Grouped {
+  checkOptions('groupMembers', options, ['hard', 'eps', 'noise', 'key', 'stream', 'tau']);
   const { hard: isHard = true, eps = 1, ...gumbel } = options;
   const [B = 0, , N = 0] = logits.shape;
   const D = values.shape[2] ?? 0;

@@ -5,6 +5,7 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkChoice } from './operands.ts';
 import { inRuns } from './runs.ts';
 import { total } from './total.ts';
 
@@ -49,6 +50,7 @@ export function mse(a: Tensor, b: Tensor, reduction: Reduction = 'mean'): Tensor
 }
 
 function difference(op: string, a: Tensor, b: Tensor, reduction: Reduction, ABSOLUTE: 0 | 1): Tensor {
+  checkChoice(op, 'reduction', reduction, ['mean', 'sum']);
   if (!sameShape(a.shape, b.shape)) {
     throw new ShapeError(op, 'both tensors must have the same shape', { a: a.shape, b: b.shape });
   }

@@ -3,7 +3,7 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Activation, activationPiece } from './activation.ts';
+import { type Activation, activationPiece, activations } from './activation.ts';
 import { broadcastTo } from './layout.ts';
 import {
   flattened,
@@ -15,6 +15,7 @@ import {
   product,
   transposed,
 } from './matmul-product.ts';
+import { checkChoice, checkOptions } from './operands.ts';
 import { sumRows } from './reduce.ts';
 
 export interface MatmulOptions extends MatmulTail {
@@ -56,6 +57,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
  * @throws ShapeError when the last axes of `x` and `weight` differ, or bias or residual do not fit.
  */
 export function linear(x: Tensor, weight: Tensor, options: MatmulTail = {}): Tensor {
+  checkOptions('linear', options, ['bias', 'activation', 'residual']);
   if (weight.shape.length !== 2) {
     throw new ShapeError('linear', 'weight must be [out, in]', { x: x.shape, weight: weight.shape });
   }
@@ -63,7 +65,9 @@ export function linear(x: Tensor, weight: Tensor, options: MatmulTail = {}): Ten
 }
 
 function withTail(op: string, operands: Readonly<Record<string, Tensor>>, options: MatmulOptions): Tensor {
+  checkOptions(op, options, ['bias', 'activation', 'residual', 'transposeA', 'transposeB']);
   const { bias, activation, residual, transposeA = false, transposeB = false } = options;
+  if (activation !== undefined) checkChoice(op, 'activation', activation, activations);
   const [a, b] = Object.values(operands) as [Tensor, Tensor];
   const shapes = Object.fromEntries(Object.entries(operands).map(([name, x]) => [name, x.shape]));
   // A vector is a matrix of one row for `linear` only: `matmul` leaves no doubt about which axis it sums over.

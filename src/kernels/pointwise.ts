@@ -5,9 +5,10 @@ import { differentiable } from '../tensor/grad.ts';
 import { describe } from '../tensor/host.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';
+import { checkFloats, checkNumber, checkTensors } from './operands.ts';
 import { stopGradient } from './stop-gradient.ts';
 
 // One table each: the op as a WGSL expression in f32, and its gradient. What an expression names, its kernel binds.
@@ -251,31 +252,6 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
     launchBroadcast(whereForms.db, plan, { dy, c }, db);
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   });
-}
-
-/** Numbers that come as something else, or not at all, would become 0. */
-function checkNumber(op: string, name: string, value: unknown, withTensor?: string): void {
-  if (typeof value === 'number') return;
-  const remedy = value instanceof Tensor && withTensor ? `; for a tensor use ${withTensor}(a, b)` : '';
-  throw new ShapeError(op, `${name} must be a number; it is ${describe(value)}${remedy}`);
-}
-
-function checkTensors(op: string, given: Readonly<Record<string, unknown>>, remedy: string): void {
-  for (const [name, value] of Object.entries(given)) {
-    if (value instanceof Tensor) continue;
-    throw new ShapeError(op, `${name} must be a tensor; it is ${describe(value)}${remedy ? `; ${remedy}` : ''}`);
-  }
-}
-
-function checkFloats(op: string, given: Readonly<Record<string, Tensor>>): void {
-  const shapes = Object.fromEntries(Object.entries(given).map(([name, { shape }]) => [name, shape]));
-  const dtypes = Object.entries(given).map(([name, { dtype }]) => `${name} is ${dtype}`);
-  if (Object.values(given).some(({ dtype }) => dtype === 'u32')) {
-    throw new ShapeError(op, `u32 holds indices and bits, and has no arithmetic (${dtypes.join(', ')})`, shapes);
-  }
-  if (new Set(Object.values(given).map(({ dtype }) => dtype)).size > 1) {
-    throw new ShapeError(op, `one dtype is needed: cast one of them (${dtypes.join(', ')})`, shapes);
-  }
 }
 
 /** What computes with a number in place of the second tensor. */

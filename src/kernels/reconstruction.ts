@@ -4,6 +4,7 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkOptions } from './operands.ts';
 import { inRuns } from './runs.ts';
 import { weightedMean } from './total.ts';
 
@@ -35,6 +36,7 @@ const EPSILON = 1e-6;
  * ```
  */
 export function reconstruction(image: Tensor, pred: Tensor, mask: Tensor, options: ReconstructionOptions): Tensor {
+  checkOptions('reconstruction', options, ['patch', 'normPixels']);
   const { patch, normPixels = false } = options;
   const [B = 0, C = 0, H = 0, W = 0] = image.shape;
   const cols = Math.floor(W / patch);

@@ -8,6 +8,7 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, normalizeAxis, type Shape, ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Lines, laneConstants, laneOverrides, lanePlace, laneSum, laneSumFours, linesPerGroup } from './lanes.ts';
+import { checkOptions } from './operands.ts';
 import { FEW_STEPS, inRuns } from './runs.ts';
 
 export interface ReduceOptions {
@@ -83,8 +84,15 @@ export function sumRows(x: Tensor, dtype: DType = x.dtype): Tensor {
 }
 
 /** The runs of neighbouring axes that `options` name, the last one first, with the shape that is left after each. */
-function runsOf(op: string, x: Tensor, { axes, keepDims = false }: ReduceOptions): { lines: Lines; shape: Shape }[] {
-  const all = axes === undefined ? x.shape.map((_, i) => i) : typeof axes === 'number' ? [axes] : axes;
+function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: Lines; shape: Shape }[] {
+  checkOptions(op, options, ['axes', 'keepDims']);
+  const { axes, keepDims = false } = options;
+  const all =
+    axes === undefined
+      ? x.shape.map((_, i) => i)
+      : Array.isArray(axes)
+        ? (axes as readonly number[])
+        : [axes as number];
   const open = new Set(all.map((axis) => normalizeAxis(op, axis, x.shape)));
   if (open.size < all.length) throw new ShapeError(op, `the axes ${all.join(', ')} name one twice`, { x: x.shape });
   const runs: { lines: Lines; shape: Shape }[] = [];

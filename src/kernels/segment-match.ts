@@ -6,6 +6,7 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
+import { checkChoice, checkOptions } from './operands.ts';
 import { inRuns } from './runs.ts';
 import { total } from './total.ts';
 
@@ -42,7 +43,10 @@ export interface SegmentMatch {
  * await read(distill(z, views)); // [1.5]
  * ```
  */
-export function distill(z: Tensor, views: Tensor, { features = 'mean' }: DistillOptions = {}): Tensor {
+export function distill(z: Tensor, views: Tensor, options: DistillOptions = {}): Tensor {
+  checkOptions('distill', options, ['features']);
+  const { features = 'mean' } = options;
+  checkChoice('distill', 'features', features, ['mean', 'sum']);
   const [B = 0, C = 0] = z.shape;
   const V = views.shape[1] ?? 0;
   if (z.shape.length !== 2 || views.shape.length !== 3 || views.shape[0] !== B || views.shape[2] !== C) {
@@ -87,7 +91,10 @@ export function segmentMatch(segments: Tensor, views: Tensor, options: SegmentMa
       views: views.shape,
     });
   }
+  checkOptions('segmentMatch', options, ['features', 'segments', 'distances']);
   const { features = 'mean', segments: over = 'sum', distances = false } = options;
+  checkChoice('segmentMatch', 'features', features, ['mean', 'sum']);
+  checkChoice('segmentMatch', 'segments', over, ['mean', 'sum']);
   const scale = features === 'mean' ? 1 / Math.max(1, C) : 1;
   const share = 1 / Math.max(1, B * (over === 'mean' ? S : 1));
   const rows = B * S;

@@ -1,6 +1,7 @@
 import { launchSources, type Moment } from './dependence.ts';
 import { StepError } from './errors.ts';
 import { backpropagate, differentiableAll, forwardAgain, type GradientNode, now } from './grad.ts';
+import { describe } from './host.ts';
 import { label, labelPath } from './record.ts';
 import { Tensor } from './tensor.ts';
 
@@ -72,7 +73,12 @@ function sourcesOf(results: readonly Tensor[], since: Moment): Tensor[] {
 }
 
 function listOf(results: CheckpointResults): Tensor[] {
-  return results instanceof Tensor ? [results] : (Object.values(results) as Tensor[]);
+  const list: unknown[] = results instanceof Tensor ? [results] : Object.values(results ?? [results]);
+  const other = list.findIndex((t) => !(t instanceof Tensor));
+  if (other < 0) return list as Tensor[];
+  throw new StepError(
+    `checkpoint: the body must return a tensor, a list of tensors or an object of them; got ${describe(list[other])}`,
+  );
 }
 
 function like(results: CheckpointResults, by: readonly Tensor[]): CheckpointResults {

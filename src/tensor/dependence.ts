@@ -93,13 +93,12 @@ export class Ends {
  * The first source of `t` that its node says nothing of: read by the launches that computed `t`, dependent, and not reached
  * through an input of the node.
  */
-export function hiddenSource(t: Tensor, dependent: ReadonlySet<Tensor>, of: readonly Tensor[]): Source | undefined {
+export function hiddenSource(t: Tensor, dependent: ReadonlySet<Tensor>, ends: Ends): Source | undefined {
   if (!t.node || t.cut) return undefined;
   const { inputs } = t.node;
   const covers = (from: Tensor) => inputs.some((input) => overlap(input.storage, from.storage));
   // Of the bytes of an input: nothing was launched.
   if (covers(t)) return undefined;
-  const ends = new Ends(of);
   const seen = new Set<Tensor>([t]);
   const open = launchSources(t);
   for (let source = open.pop(); source; source = open.pop()) {

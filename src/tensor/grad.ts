@@ -71,6 +71,12 @@ export function differentiableAll(
   backward: GradientNode['backward'],
 ): void {
   const node: GradientNode = { order: order++, made: launchOrder(), outputs, inputs, backward };
+  for (const [name, list] of Object.entries({ results: outputs, inputs })) {
+    const other = list.findIndex((t: unknown) => !(t instanceof Tensor));
+    if (other >= 0) {
+      throw new StepError(`differentiable: ${name} must be tensors; number ${other} is ${describe(list[other])}`);
+    }
+  }
   for (const output of outputs) {
     if (inputs.includes(output)) {
       throw new StepError(
@@ -173,7 +179,7 @@ export function backpropagate(
     });
   }
   const ends = new Ends(of);
-  for (const t of found.keys()) if (dependent.has(t)) checkComplete(t, dependent, of, ends);
+  for (const t of found.keys()) if (dependent.has(t)) checkComplete(t, dependent, ends);
   return of.map((x) => found.get(x));
 }
 
@@ -245,9 +251,9 @@ function watchBackward(node: GradientNode, launch: Launch): void {
 }
 
 /** A gradient arrived at `t`, and `t` is computed from what gradients are asked for: it must have been able to flow on. */
-function checkComplete(t: Tensor, dependent: ReadonlySet<Tensor>, of: readonly Tensor[], ends: Ends): void {
+function checkComplete(t: Tensor, dependent: ReadonlySet<Tensor>, ends: Ends): void {
   if (t.node) {
-    const hidden = hiddenSource(t, dependent, of);
+    const hidden = hiddenSource(t, dependent, ends);
     if (hidden) throw noGradient(t, hidden);
     return;
   }

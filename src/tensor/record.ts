@@ -1,10 +1,10 @@
 import type { Device } from '../gpu/device.ts';
 import { KernelError } from '../gpu/errors.ts';
 import { type Binding, type Kernel, type Scalar, source } from '../gpu/kernel.ts';
-import { bytesPerElement, type DType } from './dtype.ts';
+import { bytesPerElement, type DType, isDType } from './dtype.ts';
 import { StepError } from './errors.ts';
 import { describe } from './host.ts';
-import { formatShape, type Shape, size } from './shape.ts';
+import { checkShape, formatShape, type Shape, ShapeError, size } from './shape.ts';
 import { Storage, Tensor } from './tensor.ts';
 
 /** One use of a kernel. */
@@ -99,6 +99,8 @@ export function empty(like: Tensor, shape: Shape = like.shape, dtype: DType = li
 }
 
 export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Tensor {
+  checkShape('empty', shape);
+  if (!isDType(dtype)) throw new ShapeError('empty', `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
   return new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'recorded'), shape, dtype);
 }
 

@@ -201,6 +201,26 @@ describe('a backward gives what it must', () => {
     expect(() => gradientOf(all, a)).toThrow(why);
   });
 
+  it('for tensors only', () => {
+    const a = x();
+    const wrong: [() => unknown, RegExp][] = [
+      [
+        () => differentiable(y(a), [a, undefined as never], () => []),
+        /^differentiable: inputs must be tensors; number 1 is undefined$/,
+      ],
+      [
+        () => differentiable(3 as never, [a], () => []),
+        /^differentiable: results must be tensors; number 0 is the number 3$/,
+      ],
+      [
+        () => checkpoint((_: Tensor) => undefined as never, a),
+        /^checkpoint: the body must return a tensor, .*; got undefined$/,
+      ],
+      [() => checkpoint((v: Tensor) => ({ v, other: 1 }) as never, a), /^checkpoint: .*; got the number 1$/],
+    ];
+    for (const [make, why] of wrong) expect(make).toThrow(why);
+  });
+
   it('to itself is none', () => {
     const a = x();
     expect(() => differentiable(a, [a], (dy) => [dy])).toThrow(/cannot be one of its inputs/);

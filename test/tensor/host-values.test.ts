@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { openDevice } from '../../src/gpu/device.ts';
 import { kernel } from '../../src/gpu/kernel.ts';
 import { add, scale } from '../../src/kernels/pointwise.ts';
 import { parameter } from '../../src/nn/module.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
+import { fill } from '../../src/tensor/fill.ts';
 import { fromHalf } from '../../src/tensor/half.ts';
 import { fromHost, type HostValues } from '../../src/tensor/host.ts';
 import { readAll } from '../../src/tensor/read.ts';
@@ -57,6 +59,8 @@ const exact = (name: string, values: () => unknown, ...want: number[]): Case => 
 const NOT_U32 = /which is no u32$|which u32 does not hold$/;
 const bits = new Uint16Array([0x3c00, 0x4000, 0x7c00, 0x0001]);
 const halfBits = [1, 2, Number.POSITIVE_INFINITY, 2 ** -24];
+/** Browsers share memory with pages of their own origin only. */
+const shared = () => (typeof SharedArrayBuffer === 'undefined' ? new ArrayBuffer(16) : new SharedArrayBuffer(16));
 const holes = () => {
   const list = [1, 2, 3, 4];
   delete list[2];
@@ -81,7 +85,7 @@ const cases: readonly Case[] = [
   exact('Int32Array', () => new Int32Array([0, 1, 2, 1000]), 0, 1, 2, 1000),
   exact('Uint32Array', () => new Uint32Array([0, 1, 2, 1000]), 0, 1, 2, 1000),
   exact('a part of a larger array', () => new Float32Array([9, 0, 1, 2, 3, 9]).subarray(1, 5), 0, 1, 2, 3),
-  exact('shared memory', () => new Float32Array(new SharedArrayBuffer(16)), 0, 0, 0, 0),
+  exact('shared memory', () => new Float32Array(shared()), 0, 0, 0, 0),
   exact('a class derived from an array', () => new (class Mine extends Float32Array {})([1, 2, 3, 4]), 1, 2, 3, 4),
   {
     name: 'a resizable buffer',
@@ -209,7 +213,7 @@ const cases: readonly Case[] = [
   refused('BigUint64Array', () => new BigUint64Array(4), /a BigUint64Array; convert it/),
   refused('BigInt64Arrays in a list', () => [new BigInt64Array(2), new BigInt64Array(2)], /BigInt64Array/, [2, 2]),
   refused('ArrayBuffer', () => new ArrayBuffer(16), /an ArrayBuffer; say what it holds/),
-  refused('SharedArrayBuffer', () => new SharedArrayBuffer(16), /a SharedArrayBuffer; say what it holds/),
+  refused('shared memory without a type', () => shared(), /ArrayBuffer; say what it holds/),
   refused('DataView', () => new DataView(new ArrayBuffer(16)), /a DataView; say what it holds/),
   refused('null', () => null, /got null$/),
   refused('a string', () => '1234', /got the string '1234'$/),
@@ -349,6 +353,18 @@ describe('a tensor as an input of a step', () => {
     expect([...((await readAll([made({ x: six })]))[0] as Float32Array)]).toEqual(six);
   });
 
+  it('must be of the device', async () => {
+    const made = await given();
+    const other = await openDevice({ notice: null, tuning: false });
+    for (const x of [lasting(other, [2, 3]), tensor(other, six, [2, 3])]) {
+      expect(() => made({ x })).toThrow(
+        /must be f32 \[2, 3\]; got a tensor of another device; read it and pass the values$/,
+      );
+    }
+    other.dispose();
+    expect([...((await readAll([made({ x: six })]))[0] as Float32Array)]).toEqual(six);
+  });
+
   it('inputs come by their names', async () => {
     const made = (await given()) as unknown as (inputs?: unknown) => Tensor;
     expect(() => made()).toThrow('step: inputs come by name: call it with { x }; got undefined');
@@ -359,6 +375,19 @@ describe('a tensor as an input of a step', () => {
       await expect(step(device.current, { x: spec as unknown as number[] }, ({ x }) => x)).rejects.toThrow(/input 'x'/);
     }
   });
+});
+
+it('fill takes a number, a shape and a dtype', async () => {
+  const make = (value: unknown, shape: unknown = [2], dtype: unknown = 'f32') =>
+    fill(device.current, shape as number[], value as number, dtype as 'f32');
+  for (const value of [nan, inf, -0, 0.5])
+    expect((await readAll([make(value)]))[0]).toEqual(new Float32Array([value, value]));
+  for (const value of [undefined, null, '1', true, 1n, [1], {}])
+    expect(() => make(value)).toThrow(/^fill: params.value must be f32; got /);
+  for (const shape of [2, '2', [1.5], [-1], new Array(2), null])
+    expect(() => make(1, shape)).toThrow(/^fill: (a shape is|axes must be)/);
+  for (const dtype of ['f64', 'u32', 1, null])
+    expect(() => make(1, [2], dtype)).toThrow(/dtype must be|expected f32 or f16/);
 });
 
 it('write says what it cannot write to', async () => {
