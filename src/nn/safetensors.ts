@@ -6,6 +6,7 @@
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
 import { ZeroSegError } from '../gpu/errors.ts';
+import { parseJson as parseNested, shownValue } from '../gpu/json.ts';
 import { fromHalf, toHalf } from './half.ts';
 
 export { fromHalf, toHalf };
@@ -189,7 +190,7 @@ function parseJson(bytes: Uint8Array, file: string): object {
   let json: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    json = JSON.parse(text);
+    json = parseNested(text);
   } catch (cause) {
     throw new CheckpointError(file, 'the header is no JSON, so this is no safetensors file', { cause });
   }
@@ -224,10 +225,7 @@ function checkMetadata(value: unknown, file: string): Record<string, string> {
   }
   for (const [key, item] of Object.entries(value)) {
     if (typeof item !== 'string') {
-      throw new CheckpointError(
-        file,
-        `__metadata__ must be an object of strings; "${key}" holds ${JSON.stringify(item)}`,
-      );
+      throw new CheckpointError(file, `__metadata__ must be an object of strings; "${key}" holds ${shownValue(item)}`);
     }
   }
   return value as Record<string, string>;
@@ -239,11 +237,11 @@ function checkEntry(name: string, value: unknown, dataStart: number, file: strin
     throw new CheckpointError(file, `tensor "${name}": ${problem}`);
   };
   if (!isDtype(dtype)) {
-    return fail(`the type must be one of ${Object.keys(widths).join(', ')}; got ${JSON.stringify(dtype)}`);
+    return fail(`the type must be one of ${Object.keys(widths).join(', ')}; got ${shownValue(dtype)}`);
   }
-  if (!isSizes(shape)) return fail(`the shape must be a list of sizes; got ${JSON.stringify(shape)}`);
+  if (!isSizes(shape)) return fail(`the shape must be a list of sizes; got ${shownValue(shape)}`);
   if (!isSizes(offsets) || offsets.length !== 2) {
-    return fail(`data_offsets must be two byte positions; got ${JSON.stringify(offsets)}`);
+    return fail(`data_offsets must be two byte positions; got ${shownValue(offsets)}`);
   }
   const [start, end] = offsets as [number, number];
   const bytes = count(shape) * widths[dtype];

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ZeroSegError } from '../gpu/errors.ts';
+import { parseJson } from '../gpu/json.ts';
 
 /** A file or folder could not be read or written; `path` names it. */
 export class FileError extends ZeroSegError {
@@ -94,7 +95,7 @@ export async function readJson(path: string): Promise<unknown> {
     throw new FileError('readJson', path, systemReason(error), { cause: error });
   }
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     const reason = text.trim() === '' ? 'the file is empty' : `not valid JSON (${(error as Error).message})`;
     throw new FileError('readJson', path, reason, { cause: error });

@@ -15,6 +15,7 @@
 import { mkdir, open, readdir, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZeroSegError } from '../gpu/errors.ts';
+import { shownValue } from '../gpu/json.ts';
 import { CheckpointError } from '../nn/safetensors.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import type { TrainSettings } from '../zeroseg/train-settings.ts';
@@ -22,6 +23,7 @@ import type { StepReport } from '../zeroseg/trainer.ts';
 import { builtIn, builtInStudent } from './built-in.ts';
 import type { CacheKey } from './feature-cache.ts';
 import { FileError, readJson, systemReason, writeFileAtomic } from './files.ts';
+import { descriptionProblem, parseMetrics } from './run-description.ts';
 import { kindOfPath } from './weight-files.ts';
 
 /** What a run is, as its `config.json` says. */
@@ -98,6 +100,8 @@ export class RunFolder {
     const found = (await readJson(path)) as (RunDescription & { format?: string }) | null;
     if (found?.format !== FORMAT) throw new RunError(`train: ${path}: this is not the description of a run`);
     const { format: _, ...description } = found;
+    const problem = descriptionProblem(description);
+    if (problem !== undefined) throw new RunError(`train: ${path}: the description of the run is damaged: ${problem}`);
     return new RunFolder(folder, description);
   }
 
@@ -114,13 +118,8 @@ export class RunFolder {
     const metrics: Metrics[] = [];
     let bytes = 0;
     for (const line of text.split('\n').slice(0, -1)) {
-      let parsed: Metrics | undefined;
-      try {
-        parsed = JSON.parse(line) as Metrics;
-      } catch {
-        break;
-      }
-      if (parsed.step !== metrics.length + 1 || parsed.step > step) break;
+      const parsed = parseMetrics(line);
+      if (parsed?.step !== metrics.length + 1 || parsed.step > step) break;
       metrics.push(parsed);
       bytes += Buffer.byteLength(line) + 1;
     }
@@ -167,9 +166,9 @@ export class RunFolder {
   ): Promise<{ model: Uint8Array; optimizer: Uint8Array; files: { model: string; optimizer: string } }> {
     const folder = join(this.folder, 'checkpoints', checkpointName(step));
     const files = { model: join(folder, 'model.safetensors'), optimizer: join(folder, 'optimizer.safetensors') };
-    const state = (await readJson(join(folder, 'state.json'))) as { step?: number };
-    if (state.step !== step)
-      throw new CheckpointError(join(folder, 'state.json'), `must be of step ${step}; got ${state.step}`);
+    const state = (await readJson(join(folder, 'state.json'))) as { step?: number } | null;
+    if (state?.step !== step)
+      throw new CheckpointError(join(folder, 'state.json'), `must be of step ${step}; got ${shownValue(state?.step)}`);
     const [model, optimizer] = await Promise.all([readBytes(files.model), readBytes(files.optimizer)]);
     return { model, optimizer, files };
   }

@@ -1,4 +1,5 @@
 import type { Device } from '../gpu/device.ts';
+import { parseJson, shownValue } from '../gpu/json.ts';
 import { loadParameters, parameters, storedWeights } from '../nn/module.ts';
 import { CheckpointError, readSafetensors, type SafetensorsFile, writeSafetensors } from '../nn/safetensors.ts';
 import { read } from '../tensor/read.ts';
@@ -53,14 +54,22 @@ export function modelInfo(stored: SafetensorsFile, file: string): ModelInfo {
   }
   try {
     return {
-      config: resolveConfig(JSON.parse(config ?? '') as Record<string, unknown>),
-      step: Number(step ?? 0),
+      config: resolveConfig(parseJson(config ?? '') as Record<string, unknown>),
+      step: stepOf(step ?? '0', file),
       teacher: teacher ?? '',
     };
   } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
     const words = cause instanceof ConfigError ? cause.message : 'it is no JSON';
     throw new CheckpointError(file, `its configuration does not make sense: ${words}`, { cause });
   }
+}
+
+/** A number of steps as metadata says it. */
+export function stepOf(text: string | undefined, file: string): number {
+  const step = Number(text);
+  if (/^\d+$/.test(text ?? '') && Number.isSafeInteger(step)) return step;
+  throw new CheckpointError(file, `its number of steps must be a whole one; got ${shownValue(text)}`);
 }
 
 /** A model from its file. */

@@ -2,6 +2,7 @@ import type { Device } from '../gpu/device.ts';
 import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../nn/module.ts';
 import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../nn/safetensors.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
+import { checkGiven, checkTowers, numbered } from './checkpoint-sizes.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
 import { TokenTable } from './token-table.ts';
 
@@ -50,7 +51,7 @@ export function detectClipNames(stored: StoredTensors, file: string): ClipNames 
 export function clipConfig(stored: StoredTensors, file: string, config: unknown = {}): ClipConfig {
   const names = detectClipNames(stored, file);
   const hf = names === 'huggingface';
-  const given = config as {
+  const given = (checkGiven(config, file) ?? {}) as {
     vision?: { heads?: number };
     text?: { heads?: number };
     vision_config?: { num_attention_heads?: number; hidden_act?: string; layer_norm_eps?: number };
@@ -59,11 +60,7 @@ export function clipConfig(stored: StoredTensors, file: string, config: unknown 
     layer_norm_eps?: number;
   };
   const shape = (name: string): Shape | undefined => stored.get(name)?.shape;
-  const layers = (prefix: string) => {
-    let n = 0;
-    while ([...stored.keys()].some((key) => key.startsWith(`${prefix}${n}.`))) n++;
-    return n;
-  };
+  const layers = (prefix: string) => numbered(stored, prefix);
   const heads = (width: number, wanted: number | undefined, tower: string) => {
     const count = wanted ?? width / 64;
     if (!Number.isInteger(count) || width % count !== 0) {
@@ -90,7 +87,7 @@ export function clipConfig(stored: StoredTensors, file: string, config: unknown 
   const side = Math.round(Math.sqrt((positions?.[0] ?? 1) - 1));
   const textWidth = tokens?.[1] ?? 0;
   const act = given.activation ?? (given.vision_config?.hidden_act === 'gelu' ? 'gelu' : 'quick_gelu');
-  return {
+  const sizes: ClipConfig = {
     vision: {
       width: visionWidth,
       heads: visionWidth
@@ -112,6 +109,8 @@ export function clipConfig(stored: StoredTensors, file: string, config: unknown 
     activation: act,
     layer_norm_eps: given.layer_norm_eps ?? given.vision_config?.layer_norm_eps ?? 1e-5,
   };
+  checkTowers(sizes, file);
+  return sizes;
 }
 
 /** The image tower of a checkpoint, on the GPU. */
@@ -271,5 +270,8 @@ function openAiName(tower: 'vision' | 'text', name: string): Published {
 /** `min(exp(logit_scale), 100)`: the factor on cosines. 100 where the file has none. */
 export function logitScale(stored: StoredTensors): number {
   const found = stored.get('logit_scale');
-  return found ? Math.min(Math.exp(toFloat32(found)[0] ?? Math.log(100)), 100) : 100;
+  if (!found) return 100;
+  const scale = Math.min(Math.exp(toFloat32(found)[0] ?? Math.log(100)), 100);
+  if (Number.isNaN(scale)) throw new CheckpointError(found.file, "tensor 'logit_scale' must be a number; it is NaN");
+  return scale;
 }

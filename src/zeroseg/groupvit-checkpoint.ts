@@ -1,6 +1,7 @@
 import type { Device } from '../gpu/device.ts';
 import { storedWeights } from '../nn/module.ts';
 import { CheckpointError, toFloat32 } from '../nn/safetensors.ts';
+import { checkGiven, checkTowers, numbered } from './checkpoint-sizes.ts';
 import { huggingFaceBlock, type StoredTensors } from './clip-checkpoint.ts';
 import { hiddenWidth } from './config.ts';
 import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
@@ -16,6 +17,9 @@ interface GivenConfig {
   readonly batch_norm_eps?: number;
 }
 
+/** Published ones have three. */
+const MOST_STAGES = 16;
+
 /** Whether a file holds a GroupViT, by Hugging Face's names (section 16.2). */
 export function isGroupVit(stored: StoredTensors): boolean {
   return stored.has('vision_model.encoder.stages.0.group_token');
@@ -28,23 +32,18 @@ export function isGroupVit(stored: StoredTensors): boolean {
  * @throws CheckpointError when the file holds no GroupViT.
  */
 export function groupVitConfig(stored: StoredTensors, file: string, config: unknown = {}): GroupVitConfig {
-  const given = config as GivenConfig;
+  const given = (checkGiven(config, file) ?? {}) as GivenConfig;
   const shape = (name: string) => {
     const found = stored.get(name);
     if (!found) throw new CheckpointError(file, `holds no GroupViT: there is no tensor '${name}'`);
     return found.shape as readonly [number, number, number, number];
   };
-  const numbered = (prefix: string) => {
-    let n = 0;
-    while ([...stored.keys()].some((key) => key.startsWith(`${prefix}${n}.`))) n++;
-    return n;
-  };
   const stages = 'vision_model.encoder.stages.';
   const patches = shape('vision_model.embeddings.patch_embeddings.projection.weight');
   const [width, , patch] = patches;
   const side = Math.round(Math.sqrt(shape('vision_model.embeddings.position_embeddings')[1]));
-  const count = numbered(stages);
-  const depths = Array.from({ length: count }, (_, s) => numbered(`${stages}${s}.layers.`));
+  const count = Math.min(numbered(stored, stages), MOST_STAGES);
+  const depths = Array.from({ length: count }, (_, s) => numbered(stored, `${stages}${s}.layers.`));
   const tokens = Array.from({ length: count }, (_, s) =>
     stored.has(`${stages}${s}.group_token`) ? shape(`${stages}${s}.group_token`)[1] : 0,
   );
@@ -60,7 +59,7 @@ export function groupVitConfig(stored: StoredTensors, file: string, config: unkn
       `the ${tower} tower is ${total} wide; its number of heads is not known: put a config.json (as Hugging Face has it) beside the file`,
     );
   };
-  return {
+  const sizes: GroupVitConfig = {
     vision: {
       image: side * patch,
       patch,
@@ -78,7 +77,7 @@ export function groupVitConfig(stored: StoredTensors, file: string, config: unkn
     text: {
       width: textWidth,
       heads: heads(textWidth, given.text?.heads ?? given.text_config?.num_attention_heads, 'text'),
-      layers: numbered('text_model.encoder.layers.'),
+      layers: numbered(stored, 'text_model.encoder.layers.'),
       vocab,
       context: shape('text_model.embeddings.position_embedding.weight')[0],
     },
@@ -87,6 +86,8 @@ export function groupVitConfig(stored: StoredTensors, file: string, config: unkn
     layer_norm_eps: given.layer_norm_eps ?? given.vision_config?.layer_norm_eps ?? 1e-5,
     batch_norm_eps: given.batch_norm_eps ?? 1e-5,
   };
+  checkTowers(sizes, file);
+  return sizes;
 }
 
 /** A ratio whose hidden width is `hidden`. */
