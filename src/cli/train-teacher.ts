@@ -6,6 +6,7 @@ import { countParameters } from '../nn/module.ts';
 import { teacherFile, teacherWeights } from '../node/built-in.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { readJson, writeFileAtomic } from '../node/files.ts';
+import { brokenField, hasFields, isListOf, isNumber, isText, isWhole } from '../node/json-fields.ts';
 import { RunFolder, readBytes } from '../node/run-folder.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
@@ -60,7 +61,7 @@ export interface TrainTeacherArguments {
 }
 
 /** What a training was made with: `log.json`. */
-interface Log {
+export interface Log {
   readonly format: typeof FORMAT;
   /** Makes these weights again, on the same adapter. */
   readonly command: string;
@@ -81,7 +82,7 @@ interface Log {
 }
 
 /** Shares of crops of scenes that training does not see. */
-interface Scores {
+export interface Scores {
   readonly scenes: NamingScore;
   /** The same with every name that has one replaced by a synonym. */
   readonly synonyms?: NamingScore;
@@ -378,10 +379,23 @@ async function readLog(folder: string): Promise<Log> {
       `train-teacher: ${folder}: there is no training to go on with; leave --resume out to begin one`,
     );
   }
-  const found = (await readJson(path)) as Partial<Log> | null;
-  if (found?.format !== FORMAT) throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher`);
+  const found = parseLog(await readJson(path), path);
   if (found.final) throw new UsageError(`train-teacher: ${folder}: this training is at its end; choose another --out`);
-  return found as Log;
+  return found;
+}
+
+/** What a `log.json` says. */
+export function parseLog(found: unknown, path: string): Log {
+  const broken = brokenField(found, {
+    format: (value) => value === FORMAT,
+    command: isText,
+    started: isText,
+    steps: isWhole(0),
+    seconds: isNumber,
+    validations: isListOf(hasFields({ step: isWhole(0) })),
+  });
+  if (broken === undefined) return found as Log;
+  throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher, or is damaged (${broken})`);
 }
 
 /** The lines of the steps that are kept, and more to come. */

@@ -11,7 +11,7 @@ import { writeFileAtomic } from '../node/files.ts';
 import { writePng } from '../node/image-files.ts';
 import { type Metrics, type RunDescription, RunFolder } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
-import { loadOptimizer, modelFile, openModel, optimizerFile } from '../zeroseg/checkpoint.ts';
+import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale } from '../zeroseg/checkpoint.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import { resizeImage } from '../zeroseg/image.ts';
 import { initialWeights } from '../zeroseg/initial-weights.ts';
@@ -121,7 +121,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
       using trainer = await Trainer.create(device, model, data, settings, { watch: options.watchEvery ?? 10, probe });
       if (optimizerBytes) {
         const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizerBytes.bytes, optimizerBytes.file);
-        trainer.resume(checkpoint as number, loss_scale === undefined ? undefined : JSON.parse(loss_scale));
+        trainer.resume(checkpoint as number, parseLossScale(loss_scale, optimizerBytes.file));
       }
       if (before && before.description.adapter !== device.name) {
         terminal.note(
