@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, type WriteOptions, writeFileAtomic } from '../node/files.ts';
+import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../node/files.ts';
+import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../node/json-fields.ts';
 import type { Metrics } from '../node/run-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
@@ -105,7 +106,7 @@ export class RunStore {
   /** The score of a run that is there, computed only if it is not known. */
   async score(identity: RunIdentity, scoring: ScoringIdentity, compute: () => Promise<RunScore>): Promise<RunScore> {
     const file = join(this.place(identity), `score-${hashOf(scoring)}.json`);
-    if ((await kindOfPath(file)) === 'file') return ((await readJson(file)) as { score: RunScore }).score;
+    if ((await kindOfPath(file)) === 'file') return parseScore(await readJson(file), file);
     const score = await compute();
     await writeFileAtomic(file, `${JSON.stringify({ scoring, score }, undefined, 2)}\n`, { lock: this.#lock });
     return score;
@@ -130,8 +131,30 @@ export class RunStore {
 async function readRun(place: string): Promise<EndedRunFile | undefined> {
   const file = join(place, 'run.json');
   if ((await kindOfPath(file)) !== 'file') return undefined;
-  const { format, ...run } = (await readJson(file)) as EndedRunFile & { format?: string };
-  return format === FORMAT ? run : undefined;
+  return parseEndedRun(await readJson(file));
+}
+
+/** What a `run.json` says; undefined for one of another kind: its run is made again. */
+export function parseEndedRun(found: unknown): EndedRunFile | undefined {
+  const fields = {
+    format: (value: unknown) => value === FORMAT,
+    identity: hasFields({ config: isObject, settings: hasFields({ seed: isNumber }), data: isObject }),
+    setting: isText,
+    steps: isNumber,
+    seconds: isNumber,
+  };
+  if (brokenField(found, fields) !== undefined) return undefined;
+  const { format: _, ...run } = found as EndedRunFile & { format: string };
+  return run;
+}
+
+/** What a file of a score says. */
+export function parseScore(found: unknown, file: string): RunScore {
+  const isScore = isNullOr(isNumber);
+  const score = { all: isScore, objects: isScore, stuff: isScore, accuracy: isScore, chance: isScore };
+  const broken = brokenField(found, { score: hasFields({ ...score, groupsUsed: isNumber, namesPresent: isNumber }) });
+  if (broken === undefined) return (found as { score: RunScore }).score;
+  throw new FileError('experiment', file, `the score is damaged (${broken}); delete it, and it is computed again`);
 }
 
 /** Values by the path of their keys, as JSON. */

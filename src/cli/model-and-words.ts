@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
+import { shownValue } from '../gpu/json.ts';
 import { ownValue } from '../gpu/own-value.ts';
 import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { FileError, systemReason } from '../node/files.ts';
@@ -145,6 +146,9 @@ export async function embedNames(
   }
 }
 
+/** Characters of a class's name: the text tower reads some three hundred, and a caption is drawn on one line. */
+const LONGEST_NAME = 1000;
+
 /**
  * Names from the command line: `voc`, `context`, `coco`, `imagenet`, `@file.txt` with one a line, or a list with commas.
  */
@@ -165,6 +169,12 @@ export async function parseClasses(text: string): Promise<string[]> {
   if (names.length === 0) {
     throw new UsageError(
       `--classes: there is no name in ${text === '' ? 'it' : `'${text}'`}; give names such as "dog, sofa, window"`,
+    );
+  }
+  const longest = names.find((name) => name.length > LONGEST_NAME);
+  if (longest !== undefined) {
+    throw new UsageError(
+      `--classes: a name may have ${LONGEST_NAME} characters; ${shownValue(longest, 40)} has ${longest.length}`,
     );
   }
   const twice = firstRepeated(names);

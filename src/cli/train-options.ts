@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parseJson, shownValue } from '../gpu/json.ts';
 import { ownValue } from '../gpu/own-value.ts';
 import type { CacheKey, CacheReader } from '../node/feature-cache.ts';
 import { readJson } from '../node/files.ts';
@@ -173,7 +174,7 @@ function checkKind(key: string, value: unknown, where: string): unknown {
   const kind = typeof defaultSettings[key as keyof TrainSettings];
   if (typeof value === kind) return value;
   const words = kind === 'boolean' ? 'true or false' : kind === 'string' ? 'a word' : 'a number';
-  throw new ConfigError(`${where}: '${key}' must be ${words}; got ${JSON.stringify(value)}`);
+  throw new ConfigError(`${where}: '${key}' must be ${words}; got ${shownValue(value)}`);
 }
 
 function parseAssignment(text: string): { key: string; value: unknown } {
@@ -181,7 +182,7 @@ function parseAssignment(text: string): { key: string; value: unknown } {
   if (at < 1) throw new UsageError(`train: --set takes key=value, such as --set mask_ratio=0.5; got '${text}'`);
   const [key, word] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
   try {
-    return { key, value: JSON.parse(word) };
+    return { key, value: parseJson(word) };
   } catch {
     // Words need no quotes, and lists no brackets.
     const parts = word.split(',').map(Number);

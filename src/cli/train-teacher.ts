@@ -7,6 +7,7 @@ import { Checkpoints } from '../node/checkpoints.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { readJson, refuseLinks, sweepLeftovers, writeFileAtomic } from '../node/files.ts';
 import { FolderLock } from '../node/folder-lock.ts';
+import { brokenField, hasFields, isListOf, isNumber, isText, isWhole } from '../node/json-fields.ts';
 import { MetricsFile } from '../node/metrics-file.ts';
 import { RunFolder } from '../node/run-folder.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
@@ -62,7 +63,7 @@ export interface TrainTeacherArguments {
 }
 
 /** What a training was made with: `log.json`. */
-interface Log {
+export interface Log {
   readonly format: typeof FORMAT;
   /** Makes these weights again, on the same adapter. */
   readonly command: string;
@@ -83,7 +84,7 @@ interface Log {
 }
 
 /** Shares of crops of scenes that training does not see. */
-interface Scores {
+export interface Scores {
   readonly scenes: NamingScore;
   /** The same with every name that has one replaced by a synonym. */
   readonly synonyms?: NamingScore;
@@ -276,11 +277,9 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   const checkpoints = new Checkpoints(OP, out, lock);
   // Before all else: with it a training that dies before it saves can be begun again by --resume.
   if (first < settings.steps) await writeLog();
-  const { file: metrics } = await MetricsFile.open<Omit<ClipStepReport, 'steps'>>(
-    join(out, 'metrics.jsonl'),
-    first,
+  const { file: metrics } = await MetricsFile.open<Omit<ClipStepReport, 'steps'>>(join(out, 'metrics.jsonl'), first, {
     lock,
-  );
+  });
   await checkpoints.clean(first);
   const validation = validationCrops(scenes, trainer, VALIDATION_SEED, Math.min(CROPS, options.validateCrops));
   using teacher = await Teacher.create(device, clip.vision, { batch: 100 });
@@ -419,9 +418,21 @@ async function readLog(folder: string): Promise<Log> {
       `train-teacher: ${folder}: there is no training to go on with; leave --resume out to begin one`,
     );
   }
-  const found = (await readJson(path)) as Partial<Log> | null;
-  if (found?.format !== FORMAT) throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher`);
-  return found as Log;
+  return parseLog(await readJson(path), path);
+}
+
+/** What a `log.json` says. */
+export function parseLog(found: unknown, path: string): Log {
+  const broken = brokenField(found, {
+    format: (value) => value === FORMAT,
+    command: isText,
+    started: isText,
+    steps: isWhole(0),
+    seconds: isNumber,
+    validations: isListOf(hasFields({ step: isWhole(0) })),
+  });
+  if (broken === undefined) return found as Log;
+  throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher, or is damaged (${broken})`);
 }
 
 /** The options must be those of before; only the steps may become more. */

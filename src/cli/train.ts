@@ -11,7 +11,7 @@ import { writeFileAtomic } from '../node/files.ts';
 import { writePng } from '../node/image-files.ts';
 import { type LoadedCheckpoint, type Metrics, RunFolder } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
-import { loadOptimizer, modelFile, openModel, optimizerFile } from '../zeroseg/checkpoint.ts';
+import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale } from '../zeroseg/checkpoint.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import { resizeImage } from '../zeroseg/image.ts';
 import { initialWeights } from '../zeroseg/initial-weights.ts';
@@ -139,7 +139,10 @@ async function trainIn(
       if (checkpoint) {
         const { optimizer, files } = checkpoint;
         const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizer, files.optimizer);
-        trainer.resume(checkpoint.step, loss_scale === undefined ? undefined : JSON.parse(loss_scale));
+        trainer.resume(
+          checkpoint.step,
+          loss_scale === undefined ? undefined : parseLossScale(loss_scale, files.optimizer),
+        );
       }
       const place = checkpoint ? `the checkpoint of step ${checkpoint.step}` : 'the beginning';
       for (const reason of damaged) terminal.note(`${reason}; going on from ${place}`);

@@ -461,9 +461,9 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     if (notice && options.notice !== null) (options.notice ?? console.warn)(notice);
     if (options.tuning ?? true) {
       // Files can be damaged or be of another version: what is no form is left out.
-      for (const [work, form] of Object.entries((await tuningStore.load(device.name)) ?? {})) {
-        if (typeof form === 'string') device.tuned.set(work, form);
-      }
+      const kept = await tuningStore.load(device.name);
+      const entries = typeof kept === 'object' && kept !== null && !Array.isArray(kept) ? Object.entries(kept) : [];
+      for (const [work, form] of entries) if (typeof form === 'string') device.tuned.set(work, form);
     }
     return device;
   } catch (error) {

@@ -54,7 +54,11 @@ export const tuningStore: TuningStore = {
     }
   },
   async save(adapter, tuned) {
-    await inTable('readwrite', (table) => table.put(tuned, adapter));
+    try {
+      await inTable('readwrite', (table) => table.put(tuned, adapter));
+    } catch (cause) {
+      throw new DeviceError("tune: this browser does not keep what was found; call it with 'save: false'", { cause });
+    }
   },
 };
 

@@ -15,11 +15,11 @@ export interface TuneOptions {
   readonly runs?: number;
   /** Whether what was found is kept for later runs on this adapter. Default: true. */
   readonly save?: boolean;
-  /** Told after each class of products. */
+  /** Told after each product. */
   readonly progress?: (found: Tuned, done: number, of: number) => void;
 }
 
-/** What was found for a class of products: those whose sizes differ by less than a factor of two. */
+/** What was found for a product of one size: see `productClass`. */
 export interface Tuned {
   readonly work: string;
   readonly chosen: string;

@@ -5,6 +5,7 @@
 // Tensors are read through typed arrays, which use the machine's byte order. Every machine with WebGPU or Node 20
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
+import { parseJson as parseNested, shownValue } from '../gpu/json.ts';
 import { fromHalf, toHalf } from '../tensor/half.ts';
 import {
   type AnyDtype,
@@ -145,7 +146,7 @@ function parseJson(bytes: Uint8Array, file: string): object {
   try {
     // A byte order mark is no JSON: the format's own reader wants a brace first.
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    json = JSON.parse(text);
+    json = parseNested(text);
   } catch (cause) {
     throw new CheckpointError(file, 'the header is no JSON, so this is no safetensors file', { cause });
   }
@@ -192,10 +193,7 @@ function checkMetadata(value: unknown, file: string): Record<string, string> {
   }
   for (const [key, item] of Object.entries(value)) {
     if (typeof item !== 'string') {
-      throw new CheckpointError(
-        file,
-        `__metadata__ must be an object of strings; "${key}" holds ${JSON.stringify(item)}`,
-      );
+      throw new CheckpointError(file, `__metadata__ must be an object of strings; "${key}" holds ${shownValue(item)}`);
     }
   }
   return value as Record<string, string>;
@@ -207,11 +205,11 @@ function checkEntry(name: string, value: unknown, dataStart: number, file: strin
     throw new CheckpointError(file, `tensor "${name}": ${problem}`);
   };
   if (typeof dtype !== 'string' || !/^[A-Z][A-Z0-9_]{0,31}$/.test(dtype)) {
-    return fail(`the type must be a name such as F32, F16, BF16 or I64; got ${JSON.stringify(dtype)}`);
+    return fail(`the type must be a name such as F32, F16, BF16 or I64; got ${shownValue(dtype)}`);
   }
-  if (!isSizes(shape)) return fail(`the shape must be a list of sizes; got ${JSON.stringify(shape)}`);
+  if (!isSizes(shape)) return fail(`the shape must be a list of sizes; got ${shownValue(shape)}`);
   if (!isSizes(offsets) || offsets.length !== 2) {
-    return fail(`data_offsets must be two byte positions; got ${JSON.stringify(offsets)}`);
+    return fail(`data_offsets must be two byte positions; got ${shownValue(offsets)}`);
   }
   const [start, end] = offsets as [number, number];
   const elements = count(shape);

@@ -17,9 +17,11 @@ import { toHalf } from '../nn/safetensors.ts';
 import type { Image } from '../zeroseg/image.ts';
 import type { ViewSource } from '../zeroseg/views.ts';
 import { CacheIndex, type CachePlan } from './feature-index.ts';
+import { cacheKeyFields } from './feature-key.ts';
 import { CacheError, hashBytes, type NewRow, type PhotoStamp, ShardReader, writeShard } from './feature-shards.ts';
 import { readJson, writeFileAtomic } from './files.ts';
 import { FolderLock } from './folder-lock.ts';
+import { brokenField } from './json-fields.ts';
 
 export { CacheError, type CachePlan, hashBytes, type PhotoStamp };
 
@@ -313,6 +315,8 @@ async function readHeader(folder: string): Promise<CacheKey | undefined> {
       `cache: ${file}: written in format ${header.version}; this program knows ${VERSION}; ${remedy}`,
     );
   }
+  const broken = brokenField(header.key, cacheKeyFields);
+  if (broken !== undefined) throw new CacheError(`cache: ${file}: the file is damaged (${broken}); use another folder`);
   return header.key;
 }
 

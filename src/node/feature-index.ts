@@ -1,6 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  CacheError,
   hashBytes,
   listShards,
   readIndex,
@@ -11,6 +12,7 @@ import {
   writeIndex,
 } from './feature-shards.ts';
 import { readJson, sweepLeftovers, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
+import { brokenField, isListOf, isMaybe, isTableOf, isText } from './json-fields.ts';
 
 /** What {@link CacheIndex.plan} found. */
 export interface CachePlan {
@@ -181,10 +183,12 @@ export class CacheIndex {
       () => false,
     );
     if (!exists) return;
-    const { removed = [], failed = {} } = (await readJson(file)) as {
-      removed?: string[];
-      failed?: Record<string, string>;
-    };
+    const state = await readJson(file);
+    const broken = brokenField(state, { removed: isMaybe(isListOf(isText)), failed: isMaybe(isTableOf(isText)) });
+    if (broken !== undefined) {
+      throw new CacheError(`cache: ${file}: the file is damaged (${broken}); delete it: what it says is found again`);
+    }
+    const { removed = [], failed = {} } = state as { removed?: string[]; failed?: Record<string, string> };
     for (const path of removed) if (this.#places.has(path)) this.#removed.add(path);
     for (const [path, reason] of Object.entries(failed)) this.#failed.set(path, reason);
     this.#saved = this.#state();

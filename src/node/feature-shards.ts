@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { ZeroSegError } from '../gpu/errors.ts';
 import { fromHalf, type HeaderEntry, headerSize, parseHeader, writeSafetensors } from '../nn/safetensors.ts';
 import { readJson, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
+import { brokenField, type Check, hasFields, isListOf, isNumber, isText, isWhole } from './json-fields.ts';
 
 /** The cache is damaged, in use, or belongs to other settings. */
 export class CacheError extends ZeroSegError {
@@ -130,16 +131,20 @@ export async function writeIndex(
   await writeFileAtomic(join(folder, `${shardName(shard)}.json`), text, { lock });
 }
 
+const isSums: Check = (value) => isListOf(isText)(value) && (value as unknown[]).length === 2;
+const isRow = hasFields({ path: isText, size: isWhole(0), mtime: isNumber, hash: isText, sums: isSums });
+
 /** Reads a shard's index and checks that the data file is there and has its length. */
 export async function readIndex(folder: string, shard: number): Promise<ShardIndex> {
   const name = shardName(shard);
   let index: ShardIndex;
   try {
     index = (await readJson(join(folder, `${name}.json`))) as ShardIndex;
-    if (!Array.isArray(index?.rows) || typeof index.bytes !== 'number') throw new Error('rows and bytes are missing');
   } catch (error) {
     throw damaged(folder, `${name}.json`, (error as Error).message, error);
   }
+  const broken = brokenField(index, { bytes: isWhole(0), rows: isListOf(isRow) });
+  if (broken !== undefined) throw damaged(folder, `${name}.json`, broken);
   const file = join(folder, `${name}.safetensors`);
   const size = await stat(file).then(
     (found) => found.size,
@@ -267,7 +272,7 @@ export class ShardReader {
 async function readFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, at, bytes.length - at, position + at);
-    if (bytesRead === 0) throw new Error(`the file ends at byte ${position + at}`);
+    if (bytesRead === 0) throw new CacheError(`the file ends at byte ${position + at}`);
     at += bytesRead;
   }
 }

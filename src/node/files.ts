@@ -3,6 +3,7 @@ import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { ZeroSegError } from '../gpu/errors.ts';
+import { parseJson } from '../gpu/json.ts';
 import { tryLock } from './file-lock.ts';
 import type { SystemError } from './system-error.ts';
 
@@ -304,7 +305,7 @@ export async function readJson(path: string): Promise<unknown> {
     throw new FileError('readJson', path, systemReason(error), { cause: error });
   }
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     const reason = text.trim() === '' ? 'the file is empty' : `not valid JSON (${(error as Error).message})`;
     throw new FileError('readJson', path, reason, { cause: error });

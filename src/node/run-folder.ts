@@ -31,6 +31,7 @@ import {
 } from './files.ts';
 import { FolderLock, lockFile } from './folder-lock.ts';
 import { MetricsFile } from './metrics-file.ts';
+import { descriptionProblem, parseMetrics } from './run-description.ts';
 import { kindOfPath } from './weight-files.ts';
 
 /** What a run is, as its `config.json` says. */
@@ -150,7 +151,7 @@ export class RunFolder {
   async metricsUpTo(step: number): Promise<Metrics[]> {
     const path = join(this.folder, 'metrics.jsonl');
     await this.#metrics?.close();
-    const { file, lines } = await MetricsFile.open<Metrics>(path, step, this.lock);
+    const { file, lines } = await MetricsFile.open(path, step, { lock: this.lock, parse: parseMetrics });
     this.#metrics = file;
     return lines;
   }

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encode } from 'fast-png';
 import type { DataSetDefinition } from '../zeroseg/class-names.ts';
+import { firstRepeated } from '../zeroseg/first-repeated.ts';
 import type { LabelMap } from '../zeroseg/image.ts';
 import { pascalPalette } from '../zeroseg/palette.ts';
 import { SceneAtlas } from '../zeroseg/scenes/atlas.ts';
@@ -11,6 +12,7 @@ import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
 import { FileError, isLeftoverOf, makeFolder, readJson, syncFolder, systemReason, temporaryName } from './files.ts';
 import { FolderLock } from './folder-lock.ts';
+import { brokenField, type Check, isListOf, isText, isWhole } from './json-fields.ts';
 import { isSystemError } from './system-error.ts';
 
 /** The atlas in the package: two folders up both from src and from dist. */
@@ -186,10 +188,17 @@ const palette = pascalPalette().map((colour) => [...colour]);
 /** Reads `classes.json` of a folder of scenes. Throws {@link FileError} where it is none. */
 export async function readSceneIndex(folder: string): Promise<SceneFolderIndex> {
   const path = join(folder, 'classes.json');
-  const index = (await readJson(path)) as Partial<SceneFolderIndex> | null;
-  const { format, version, names, objects } = index ?? {};
-  if (format === 'zeroseg-scenes' && version === 1 && Array.isArray(names) && Number.isInteger(objects)) {
-    return index as SceneFolderIndex;
+  const index = await readJson(path);
+  const isNames: Check = (value) => isListOf(isText)(value) && (value as string[]).length <= 65_535;
+  const fields = {
+    format: (value: unknown) => value === 'zeroseg-scenes',
+    version: (value: unknown) => value === 1,
+    names: isNames,
+    objects: isWhole(0, 65_535),
+  };
+  if (brokenField(index, fields) === undefined) {
+    const found = index as SceneFolderIndex;
+    if (found.objects <= found.names.length && firstRepeated(found.names) === undefined) return found;
   }
   throw new FileError('readSceneIndex', path, 'this is not the classes.json of a folder that `zeroseg scenes` wrote');
 }

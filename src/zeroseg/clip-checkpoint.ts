@@ -2,6 +2,7 @@ import type { Device } from '../gpu/device.ts';
 import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../nn/module.ts';
 import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../nn/safetensors.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
+import { checkTowers } from './checkpoint-sizes.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
 import { type ClaimedSize, type ClipSettings, clipSettings, type TowerSettings } from './clip-settings.ts';
 import type { Claim } from './settings-section.ts';
@@ -201,6 +202,7 @@ export function clipConfig(given: StoredTensors, file: string, config: unknown =
     layer_norm_eps: eps,
   };
   checkClaims(found, settings, file);
+  checkTowers(found, file);
   return found;
 }
 
@@ -393,5 +395,8 @@ function openAiName(tower: 'vision' | 'text', name: string): Published {
 /** `min(exp(logit_scale), 100)`: the factor on cosines. 100 where the file has none. */
 export function logitScale(stored: StoredTensors): number {
   const found = stored.get('logit_scale') ?? stored.get('module.logit_scale');
-  return found ? Math.min(Math.exp(toFloat32(found)[0] ?? Math.log(100)), 100) : 100;
+  if (!found) return 100;
+  const scale = Math.min(Math.exp(toFloat32(found)[0] ?? Math.log(100)), 100);
+  if (Number.isNaN(scale)) throw new CheckpointError(found.file, "tensor 'logit_scale' must be a number; it is NaN");
+  return scale;
 }

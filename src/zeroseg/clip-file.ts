@@ -3,6 +3,7 @@ import { CheckpointError, readSafetensors, toInt32, type WritableTensor, writeSa
 import { read } from '../tensor/read.ts';
 import { size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { stepOf } from './checkpoint.ts';
 import type { ClipConfig } from './clip.ts';
 import { huggingFaceName, TOKEN_IDS } from './clip-checkpoint.ts';
 import type { ClipTrainer, TrainableClip } from './clip-trainer.ts';
@@ -81,8 +82,9 @@ export function resumeClipTraining(trainer: ClipTrainer, bytes: Uint8Array, file
   if (!ids || !own || toInt32(ids).join() !== own.join()) {
     throw new CheckpointError(file, 'was trained on other words; go on with the options that it was begun with');
   }
+  const done = stepOf(metadata['step'], file);
   loadParameters(stateOf(trainer), tensors, file);
-  trainer.done = Number(metadata['step']);
+  trainer.done = done;
 }
 
 function stateOf({ clip, optimizer }: ClipTrainer): Map<string, Tensor> {

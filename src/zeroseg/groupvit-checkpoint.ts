@@ -1,11 +1,15 @@
 import type { Device } from '../gpu/device.ts';
 import { storedWeights } from '../nn/module.ts';
 import { CheckpointError, toFloat32 } from '../nn/safetensors.ts';
+import { checkTowers, numbered } from './checkpoint-sizes.ts';
 import { huggingFaceBlock, type StoredTensors } from './clip-checkpoint.ts';
 import { hiddenWidth } from './config.ts';
 import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
 import { type GroupVitClaim, type GroupVitTowerSettings, groupVitSettings } from './groupvit-settings.ts';
 import { TokenTable } from './token-table.ts';
+
+/** Published ones have three. */
+const MOST_STAGES = 16;
 
 /** Whether a file holds a GroupViT, by Hugging Face's names (section 16.2). */
 export function isGroupVit(stored: StoredTensors): boolean {
@@ -26,17 +30,12 @@ export function groupVitConfig(stored: StoredTensors, file: string, config: unkn
     if (!found) throw new CheckpointError(file, `holds no GroupViT: there is no tensor '${name}'`);
     return found.shape as readonly [number, number, number, number];
   };
-  const numbered = (prefix: string) => {
-    let n = 0;
-    while ([...stored.keys()].some((key) => key.startsWith(`${prefix}${n}.`))) n++;
-    return n;
-  };
   const stages = 'vision_model.encoder.stages.';
   const patches = shape('vision_model.embeddings.patch_embeddings.projection.weight');
   const [width, , patch] = patches;
   const side = Math.round(Math.sqrt(shape('vision_model.embeddings.position_embeddings')[1]));
-  const count = numbered(stages);
-  const depths = Array.from({ length: count }, (_, s) => numbered(`${stages}${s}.layers.`));
+  const count = Math.min(numbered(stored, stages), MOST_STAGES);
+  const depths = Array.from({ length: count }, (_, s) => numbered(stored, `${stages}${s}.layers.`));
   const tokens = Array.from({ length: count }, (_, s) =>
     stored.has(`${stages}${s}.group_token`) ? shape(`${stages}${s}.group_token`)[1] : 0,
   );
@@ -78,7 +77,7 @@ export function groupVitConfig(stored: StoredTensors, file: string, config: unkn
     text: {
       width: textWidth,
       heads: heads(textWidth, given.text, 'text'),
-      layers: numbered('text_model.encoder.layers.'),
+      layers: numbered(stored, 'text_model.encoder.layers.'),
       vocab,
       context: shape('text_model.embeddings.position_embedding.weight')[0],
       ...(given.text.eps !== given.vision.eps && { layer_norm_eps: given.text.eps }),
@@ -89,6 +88,7 @@ export function groupVitConfig(stored: StoredTensors, file: string, config: unkn
     batch_norm_eps: given.batchNormEps,
   };
   checkClaims(found, given.claims, file);
+  checkTowers(found, file);
   return found;
 }
 

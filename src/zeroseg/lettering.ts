@@ -46,7 +46,7 @@ export function createLettering(files: readonly Uint8Array[]): Lettering {
   if (!main) throw new FontError('createLettering: at least one font is needed; got none');
 
   return {
-    line(text, size) {
+    line: guarded((text, size) => {
       const scale = size / main.unitsPerEm;
       const ascent = Math.ceil(main.ascender * scale);
       const height = ascent + Math.ceil(-main.descender * scale);
@@ -71,7 +71,19 @@ export function createLettering(files: readonly Uint8Array[]): Lettering {
       const fill = new Fill(width, height);
       for (const { glyph, x } of glyphs) fill.path(glyph.getPath(x, ascent, size).commands);
       return { width, height, ascent, coverage: fill.coverage() };
-    },
+    }),
+  };
+}
+
+/** A font that was read may still have letters that are broken, which shows only when they are drawn. */
+function guarded(line: Lettering['line']): Lettering['line'] {
+  return (text, size) => {
+    try {
+      return line(text, size);
+    } catch (error) {
+      if (error instanceof FontError) throw error;
+      throw new FontError('createLettering: a font is damaged: a letter of it cannot be drawn', { cause: error });
+    }
   };
 }
 

@@ -1,3 +1,4 @@
+import { shownValue } from '../../gpu/json.ts';
 import { ownValue } from '../../gpu/own-value.ts';
 import { FixtureError } from './report.ts';
 
@@ -9,7 +10,7 @@ export class Fields {
 
   constructor(value: unknown, where: string) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new FixtureError(`${where} must be an object; got ${JSON.stringify(value)}`);
+      throw new FixtureError(`${where} must be an object; got ${shownValue(value)}`);
     }
     this.where = where;
     this.#fields = value as Record<string, unknown>;
@@ -72,7 +73,7 @@ export class Fields {
   #kind<T>(name: string, words: string, fits: (value: unknown) => boolean): T {
     const value = this.raw(name);
     if (!fits(value)) {
-      throw new FixtureError(`${this.where}: '${name}' must be ${words}; got ${JSON.stringify(value) ?? 'nothing'}`);
+      throw new FixtureError(`${this.where}: '${name}' must be ${words}; got ${shownValue(value)}`);
     }
     return value as T;
   }
