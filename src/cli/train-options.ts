@@ -29,6 +29,8 @@ export interface Resolved {
   readonly settings: TrainSettings;
   /** What was decided for the user, to be said. */
   readonly notes: readonly string[];
+  /** Whether nobody has said what positions are to be: the weights that training begins with then decide. */
+  readonly isPositionsOpen: boolean;
 }
 
 /**
@@ -116,7 +118,9 @@ export async function resolveTraining(
   if (run && !given('warmup')) settings.warmup = run.settings.warmup;
   else if (!given('warmup') && settings.epochs !== start.settings.epochs)
     settings.warmup = settings.epochs * WARMUP_SHARE;
-  return { preset: start.preset, config, settings: checkSettings(settings, cache.length), notes };
+  // What 'scenes' is measured with are fixed positions.
+  const isPositionsOpen = !run && keys['positions'] === undefined && start.preset !== 'scenes';
+  return { preset: start.preset, config, settings: checkSettings(settings, cache.length), notes, isPositionsOpen };
 }
 
 interface Start {
@@ -151,10 +155,11 @@ async function startFrom(preset: string): Promise<Start> {
   }
   // A run's own config.json has both parts apart.
   const apart = typeof found['config'] === 'object' && typeof found['settings'] === 'object';
-  const flat = (apart ? { ...(found['config'] as object), ...(found['settings'] as object) } : found) as Record<
-    string,
-    unknown
-  >;
+  const flat =
+    // A run of before there were others had fixed positions.
+    (
+      apart ? { positions: 'fixed', ...(found['config'] as object), ...(found['settings'] as object) } : found
+    ) as Record<string, unknown>;
   const entries = Object.entries(flat);
   const settings = Object.fromEntries(entries.filter(([key]) => Object.hasOwn(defaultSettings, key)));
   for (const [key, value] of Object.entries(settings)) checkKind(key, value, `training: ${preset}`);

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
-import { countParameters, newWeights } from '../nn/module.ts';
+import { countParameters, newWeights, parameters } from '../nn/module.ts';
 import { teacherWeights } from '../node/built-in.ts';
 import { cachedData } from '../node/cached-data.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
@@ -14,7 +14,7 @@ import { openWeights } from '../node/weight-files.ts';
 import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale } from '../zeroseg/checkpoint.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import { resizeImage } from '../zeroseg/image.ts';
-import { initialWeights } from '../zeroseg/initial-weights.ts';
+import { initialNotes, initialWeights, positionTable } from '../zeroseg/initial-weights.ts';
 import { weightedTerms } from '../zeroseg/losses.ts';
 import { ZeroSeg } from '../zeroseg/model.ts';
 import { sampleSheet } from '../zeroseg/sample-sheet.ts';
@@ -26,7 +26,7 @@ import { Interrupted, UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
 import { writeReport } from './report.ts';
 import { count, formatDuration, formatRate, Progress } from './terminal.ts';
-import { pathsHash, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
+import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
 import { version } from './version.ts';
 
 export interface TrainArguments extends TrainChoices {
@@ -116,9 +116,10 @@ async function trainIn(
   const cache = await readCache(cacheFolder);
   try {
     const resolved = await resolveTraining(options, cache, before?.description);
-    const { config, settings } = resolved;
-    const data = cachedData(cache, config.image);
+    const { settings } = resolved;
     const init = options.init ?? before?.description.init ?? null;
+    const config = before ? resolved.config : await withPositions(resolved, init);
+    const data = cachedData(cache, config.image);
     const what = {
       init,
       cache: { folder: resolve(cacheFolder), photos: cache.length, paths: pathsHash(cache), key: cache.key },
@@ -132,9 +133,11 @@ async function trainIn(
       const begin = { version, adapter: device.name, started: new Date().toISOString(), preset: resolved.preset };
       const damaged: string[] = [];
       const checkpoint = await before?.newest((reason) => damaged.push(reason));
-      const { model, words } = checkpoint
-        ? checkpointModel(device, checkpoint)
-        : await newModel(device, config, settings.seed, init);
+      const {
+        model,
+        words,
+        notes = [],
+      } = checkpoint ? checkpointModel(device, checkpoint) : await newModel(device, config, settings.seed, init);
       using trainer = await Trainer.create(device, model, data, settings, { watch: options.watchEvery ?? 10, probe });
       if (checkpoint) {
         const { optimizer, files } = checkpoint;
@@ -163,6 +166,7 @@ async function trainIn(
           );
         }
         await run.clean(trainer.done);
+        for (const note of notes) terminal.out(note);
         const { step, slots, weights } = trainer.memory;
         const { photos, key } = what.cache;
         terminal.out(
@@ -187,22 +191,36 @@ async function trainIn(
 }
 
 /** The model of a checkpoint. */
-function checkpointModel(device: Device, { step, model, files }: LoadedCheckpoint): { model: ZeroSeg; words: string } {
+function checkpointModel(
+  device: Device,
+  { step, model, files }: LoadedCheckpoint,
+): { model: ZeroSeg; words: string; notes?: string[] } {
   return { model: openModel(device, model, files.model).model, words: `checkpoint of step ${step}` };
 }
 
-/** A model to begin training with: new weights, or those of a file as far as it has them. */
+/** A model to begin training with: new weights, or those of a file as far as it has them; and what was not taken of it. */
 export async function newModel(
   device: Device,
   config: ZeroSegConfig,
   seed: number,
   init: string | null,
-): Promise<{ model: ZeroSeg; words: string }> {
-  if (init === null) return { model: new ZeroSeg(newWeights(device, seed), config), words: `new, seed ${seed}` };
+): Promise<{ model: ZeroSeg; words: string; notes: string[] }> {
+  if (init === null) {
+    return { model: new ZeroSeg(newWeights(device, seed), config), words: `new, seed ${seed}`, notes: [] };
+  }
   const { tensors } = await openWeights(await teacherWeights(init));
-  const used = new Set<string>();
-  const model = new ZeroSeg(initialWeights(device, seed, tensors, init, used), config);
-  return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${seed}` };
+  const [used, taken] = [new Set<string>(), new Set<string>()];
+  const model = new ZeroSeg(initialWeights(device, seed, tensors, init, used, taken), config);
+  const notes = initialNotes(tensors, init, config, parameters(model).keys(), { used, taken });
+  return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${seed}`, notes };
+}
+
+/** A learnt position table of the weights that training begins with is taken over, where nothing else is said. */
+async function withPositions(resolved: Resolved, init: string | null): Promise<ZeroSegConfig> {
+  const { config, isPositionsOpen } = resolved;
+  if (init === null || !isPositionsOpen) return config;
+  const { tensors } = await openWeights(await teacherWeights(init));
+  return positionTable(tensors, init)?.isLearnt ? { ...config, positions: 'learnt' } : config;
 }
 
 interface Running {

@@ -33,3 +33,33 @@ export function sinCosPositions(dim: number, rows: number, cols: number, cls: bo
   }
   return table;
 }
+
+/**
+ * A table of `from × from` positions, `[from², dim]`, at another size, `[to², dim]`: bicubic (a = −0.75), half-pixel centres, taps
+ * clamped at the border, no antialiasing. On the host and in double, for weights that are loaded; `interpolatePositions` is the op.
+ */
+export function resamplePositions(table: ArrayLike<number>, dim: number, from: number, to: number): Float32Array {
+  const cubic = (x: number) =>
+    x <= 1 ? (1.25 * x - 2.25) * x * x + 1 : x < 2 ? ((-0.75 * x + 3.75) * x - 6) * x + 3 : 0;
+  const taps = Array.from({ length: to }, (_, i) => {
+    const centre = ((i + 0.5) * from) / to - 0.5;
+    return [-1, 0, 1, 2].map((step) => {
+      const at = Math.floor(centre) + step;
+      return { at: Math.min(from - 1, Math.max(0, at)), weight: cubic(Math.abs(centre - at)) };
+    });
+  });
+  const out = new Float32Array(to * to * dim);
+  taps.forEach((rows, r) => {
+    taps.forEach((cols, c) => {
+      for (let d = 0; d < dim; d++) {
+        let sum = 0;
+        for (const row of rows) {
+          for (const col of cols)
+            sum += row.weight * col.weight * (table[(row.at * from + col.at) * dim + d] as number);
+        }
+        out[(r * to + c) * dim + d] = sum;
+      }
+    });
+  });
+  return out;
+}

@@ -21,7 +21,10 @@ export interface FillOptions {
   readonly grids: readonly number[];
   readonly viewSource: ViewSource;
   readonly studentSize: number;
-  /** Views at once, of as many photos as it takes. Default: those of one photo. */
+  /**
+   * Views at once, of as many photos as it takes. Default: those of one photo. Features are the same whatever it is, but for the last
+   * digit: products of another number of rows may be summed in another order (5 of 17,280 halves, on the package's photos).
+   */
   readonly batch?: number;
   readonly shardSize?: number;
   readonly flushSeconds?: number;

@@ -222,6 +222,8 @@ async function readDescription(folder: string): Promise<RunDescription> {
   const found = (await readJson(path)) as (RunDescription & { format?: string }) | null;
   if (found?.format !== FORMAT) throw new RunError(`train: ${path}: this is not the description of a run`);
   const { format: _, ...description } = found;
+  const problem = descriptionProblem(description);
+  if (problem !== undefined) throw new RunError(`train: ${path}: the description of the run is damaged: ${problem}`);
   return description;
 }
 

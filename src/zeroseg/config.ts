@@ -15,6 +15,11 @@ export interface ZeroSegConfig {
    * overlap, so the token of a kept patch knows a rim of the pixels above and to the left, which masking hides otherwise.
    */
   readonly stem: 'patch' | 'conv';
+  /**
+   * Positions of the encoder: fixed sines and cosines, or a table that is learnt, beginning with those or with that of the weights
+   * that training begins with. The paper's are fixed.
+   */
+  readonly positions: 'fixed' | 'learnt';
   /** Encoder (paper: ViT-Base). */
   readonly dim: number;
   readonly depth: number;
@@ -92,6 +97,7 @@ export const baseConfig: ZeroSegConfig = {
   patch: 16,
   chans: 3,
   stem: 'patch',
+  positions: 'fixed',
   dim: 768,
   depth: 12,
   heads: 12,
@@ -229,6 +235,7 @@ const rules: Readonly<Record<keyof ZeroSegConfig, Rule>> = {
   patch: whole(1, 4096),
   chans: whole(1, 256),
   stem: oneOf('patch', 'conv'),
+  positions: oneOf('fixed', 'learnt'),
   dim: width(4),
   depth: blocks,
   heads,
