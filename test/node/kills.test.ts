@@ -9,7 +9,7 @@ import { tinyConfig } from '../../src/zeroseg/config.ts';
 import { buildProgram, runProgram } from './programs.ts';
 
 /** Kills of every program; all there are by hand: `KILLS=1000 npx vitest run --project node test/node/kills.test.ts`. */
-const KILLS = Number(process.env['KILLS'] ?? 4);
+const KILLS = Number(process.env['KILLS'] ?? 3);
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-kills-'));
 afterAll(() => rm(base, { recursive: true, force: true }));
@@ -68,15 +68,18 @@ const writers = await buildProgram({
         await file.close();
         await lock.release();
       },
-      async cache(folder) {
-        const key = { teacher: 't', weights: 'w', grids: [1], viewSource: 'native', teacherSize: 8, mean: [0, 0, 0],
+      async cache(folder, weights = 'w') {
+        const key = { teacher: 't', weights, grids: [1], viewSource: 'native', teacherSize: 8, mean: [0, 0, 0],
           std: [1, 1, 1], views: 1, dim: 4, studentSize: null };
-        const cache = await openCache(folder, key, { shardSize: 2 });
+        const cache = await openCache(folder, key, { shardSize: 2, force: true });
         for (let i = cache.length; i < 5; i++) {
           const stamp = { path: 'photo ' + i, size: 1, mtime: 1, hash: hashBytes(Uint8Array.of(i)) };
           await cache.add(stamp, new Float32Array(4).fill(i));
         }
         await cache.close();
+      },
+      async emptied(folder) {
+        await programs.cache(folder, 'others');
       },
       async demo(folder) {
         await refuseOthers(folder);
@@ -116,6 +119,13 @@ const scenes = (out: string, count: number) => [cli, 'scenes', '--out', out, '--
 
 const programs: readonly Program[] = [
   ...['run', 'teacher', 'cache', 'experiment'].map((name) => ({ name, args: (out: string) => [writers, name, out] })),
+  {
+    name: 'cache in place of another',
+    args: (out) => [writers, 'emptied', out],
+    prepare: async (out) => {
+      expect((await runProgram([writers, 'cache', out])).code).toBe(0);
+    },
+  },
   {
     name: 'demo in place of another',
     args: (out) => [writers, 'demo', out],
