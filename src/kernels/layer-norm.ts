@@ -244,6 +244,8 @@ var<workgroup> statistics: array<vec3f, ${MOST_ROWS}>;
 ${head}
   let group = flatGroup(g, size);
   let firstRow = group * params.chunk;
+  // A wrapped grid may have some workgroups too many.
+  if (firstRow >= params.rows) { return; }
   let lastRow = min(params.rows, firstRow + params.chunk);
   // Two turns for every row, the sums and then dx, in one loop: each load and store that is written takes long to compile.
   var sums = vec2f();

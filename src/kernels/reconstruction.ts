@@ -117,9 +117,10 @@ fn targetOf(pixel: f32, row: u32) -> f32 {
 }`,
 };
 
-/** A loop down a column of a patch, which adds to `sum`. */
+/** A loop down a column of a patch, which adds to `column`, and that to `sum`. */
 function downTheColumn(sum: string, body: string): string {
-  return inRuns({ [sum]: 'f32' }, { counter: 'y', from: '0u', to: 'params.side', by: '1u' }, body);
+  const down = inRuns({ column: 'f32' }, { counter: 'y', from: '0u', to: 'params.side', by: '1u' }, body);
+  return `var column = 0.0; ${down} ${sum} += column;`;
 }
 
 // Mean and 1 / sqrt(variance + eps), in two passes, as large offsets need it.
@@ -140,13 +141,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var sum = 0.0;
   for (var j = l; j < width; j += WG) {
     let top = first + columnStart(j);
-    ${downTheColumn('sum', 'sum += f32(image[top + y * params.W]);')}
+    ${downTheColumn('sum', 'column += f32(image[top + y * params.W]);')}
   }
   let mean = joinSum(sum, l) / f32(params.K);
   var squares = 0.0;
   for (var j = l; j < width; j += WG) {
     let top = first + columnStart(j);
-    ${downTheColumn('squares', 'let d = f32(image[top + y * params.W]) - mean; squares += d * d;')}
+    ${downTheColumn('squares', 'let d = f32(image[top + y * params.W]) - mean; column += d * d;')}
   }
   squares = joinSum(squares, l);
   if (l == 0u) {
@@ -178,7 +179,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     ${downTheColumn(
       'sum',
       `let d = f32(pred[row * params.K + y * width + j]) - targetOf(f32(image[top + y * params.W]), row);
-      sum += d * d;`,
+      column += d * d;`,
     )}
   }
   sum = joinSum(sum, l);

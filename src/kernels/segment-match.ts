@@ -7,7 +7,7 @@ import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
 import { checkChoice, checkOptions } from './operands.ts';
-import { inRuns } from './runs.ts';
+import { inRuns, LOOPS_FOR_ALL } from './runs.ts';
 import { total } from './total.ts';
 
 export interface DistillOptions {
@@ -148,7 +148,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       `      let d = own - f32(views[first + v * params.C]);
       sum += abs(d);
       signs += signOf(d);`,
-      { loops: 3 },
+      { loops: LOOPS_FOR_ALL },
     )}
     slope[i] = signs;
   }
