@@ -109,6 +109,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     throw error;
   }
 
+  const updated = check ? lastingRoots(launches) : [];
   const feeds = [...placeholders].map(([key, placeholder]) => new Feed(name, key, placeholder, program));
   let disposed = false;
   const outputs = new Map<Tensor, Tensor>();
@@ -135,6 +136,13 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     if (check) {
       const outcome = check.run(encoder);
       for (const output of outputs.values()) output.storage.outcome = outcome;
+      for (const root of updated) {
+        root.outcome = outcome;
+        // Whoever reads it later reads what is there: the failure was told then.
+        void outcome.settled.then(() => {
+          if (root.outcome === outcome) root.outcome = undefined;
+        });
+      }
       return final;
     }
     if (timer) timer.encode(encoder);
@@ -218,6 +226,12 @@ function mapResults(results: Results, map: (t: Tensor) => unknown): unknown {
 
 function writesLasting(launch: Launch): boolean {
   return launch.tensors.some((t, i) => t.storage.root.kind === 'lasting' && writes(launch, i));
+}
+
+/** What launches write that outlives them. */
+function lastingRoots(launches: readonly Launch[]): Storage[] {
+  const written = launches.flatMap((launch) => launch.tensors.filter((_, i) => writes(launch, i)));
+  return [...new Set(written.map((t) => t.storage.root))].filter(({ kind }) => kind === 'lasting');
 }
 
 /** One input of a step, and how its values get to where the program reads them. */
