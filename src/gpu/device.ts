@@ -335,30 +335,36 @@ export class Device implements Disposable {
 
   /**
    * Copies ranges of buffers to the host in one go. The copies are added to `encoder`, so that they see what it did and
-   * nothing later; the encoder is finished and submitted here, before this returns.
+   * nothing later; the encoder is finished and submitted here, before this returns. `isScoped`: the caller hears what is refused.
    */
-  async readBack(encoder: GPUCommandEncoder, ranges: readonly BufferRange[]): Promise<ArrayBuffer[]> {
+  async readBack(encoder: GPUCommandEncoder, ranges: readonly BufferRange[], isScoped = false): Promise<ArrayBuffer[]> {
     this.alive();
     const strays = this.#strays;
     const total = ranges.reduce((sum, range) => sum + Math.ceil(range.bytes / 4) * 4, 0);
     const staging = this.#takeStaging(total);
     let isGood = false;
     try {
-      let at = 0;
-      for (const { buffer, offset, bytes } of ranges) {
-        const size = Math.ceil(bytes / 4) * 4;
-        if (size > 0) encoder.copyBufferToBuffer(buffer, offset, staging, at, size);
-        at += size;
-      }
-      this.gpu.queue.submit([encoder.finish()]);
+      const copy = () => {
+        let at = 0;
+        for (const { buffer, offset, bytes } of ranges) {
+          const size = Math.ceil(bytes / 4) * 4;
+          if (size > 0) encoder.copyBufferToBuffer(buffer, offset, staging, at, size);
+          at += size;
+        }
+        this.gpu.queue.submit([encoder.finish()]);
+      };
+      const buffers = [staging, ...ranges.map(({ buffer }) => buffer)];
+      // What is refused because there is no memory is told as that.
+      const isSure = isScoped || !buffers.some((buffer) => this.#allocating.has(buffer) || this.#refused.has(buffer));
+      const refusal = isSure ? copy() : this.scoped(copy).refusal;
       try {
         await this.#awaited(staging.mapAsync(MAP_READ, 0, staging.size));
       } catch (cause) {
-        await this.allocated([staging, ...ranges.map(({ buffer }) => buffer)]);
+        await this.allocated(buffers);
         await this.whyGone('reading back from the GPU failed', cause);
       }
       const mapped = staging.getMappedRange();
-      at = 0;
+      let at = 0;
       const results = ranges.map(({ bytes }) => {
         const copy = mapped.slice(at, at + bytes);
         at += Math.ceil(bytes / 4) * 4;
@@ -366,7 +372,9 @@ export class Device implements Disposable {
       });
       staging.unmap();
       this.alive();
-      await this.allocated(ranges.map(({ buffer }) => buffer));
+      await this.allocated(buffers);
+      const refused = await refusal;
+      if (refused) throw new DeviceError(`the GPU rejected a command: ${refused.message}`);
       if (this.#strays !== strays) throw this.#heard();
       isGood = true;
       return results;

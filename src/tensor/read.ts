@@ -130,7 +130,7 @@ async function compute(
       const pass = encoder.beginComputePass({ label: 'read' });
       program.encode(pass);
       pass.end();
-      return { program, reading: device.readBack(encoder, ranges) };
+      return { program, reading: device.readBack(encoder, ranges, true) };
     });
     const [copied] = await Promise.allSettled([reading]);
     device.alive();

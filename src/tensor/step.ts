@@ -116,6 +116,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     throw error;
   }
 
+  const updated = check ? lastingRoots(launches) : [];
   const feeds = [...placeholders].map(([key, placeholder]) => new Feed(name, key, placeholder, program));
   let disposed = false;
   const outputs = new Map<Tensor, Tensor>();
@@ -158,6 +159,13 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     if (check) {
       const outcome = check.run(encoder);
       for (const output of outputs.values()) output.storage.outcome = outcome;
+      for (const root of updated) {
+        root.outcome = outcome;
+        // Whoever reads it later reads what is there: the failure was told then.
+        void outcome.settled.then(() => {
+          if (root.outcome === outcome) root.outcome = undefined;
+        });
+      }
       return final;
     }
     if (timer) timer.encode(encoder);
@@ -266,6 +274,12 @@ function inputSpec(input: string, spec: InputSpec): { readonly shape: Shape; rea
   checkShape(input, shape);
   if (!isDType(dtype)) throw new StepError(`${input}: the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
   return { shape, dtype };
+}
+
+/** What launches write that outlives them. */
+function lastingRoots(launches: readonly Launch[]): Storage[] {
+  const written = launches.flatMap((launch) => launch.tensors.filter((_, i) => writes(launch, i)));
+  return [...new Set(written.map((t) => t.storage.root))].filter(({ kind }) => kind === 'lasting');
 }
 
 /** One input of a step, and how its values get to where the program reads them. */

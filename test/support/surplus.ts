@@ -1,5 +1,5 @@
 import type { Device } from '../../src/gpu/device.ts';
-import { writes } from '../../src/tensor/program.ts';
+import { writes } from '../../src/tensor/lifetimes.ts';
 import { type Launch, Recording, record } from '../../src/tensor/record.ts';
 import type { Storage } from '../../src/tensor/tensor.ts';
 
