@@ -131,9 +131,13 @@ describe("a folder in open_clip's form", () => {
     await mkdir(at('open'));
     const weights = join(fixture('open-clip-tiny'), 'open_clip_model.safetensors');
     await copyFile(weights, at('open', 'open_clip_model.safetensors'));
-    expect(await message(openClip(at('open')))).toMatchInlineSnapshot(`"CheckpointError: BASE/open/open_clip_model.safetensors: open_clip_config.json is not beside it: weights of open_clip do not say their activation and head width; copy it from where the weights are"`);
+    expect(await message(openClip(at('open')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/open/open_clip_model.safetensors: open_clip_config.json is not beside it: weights of open_clip do not say their activation and head width; copy it from where the weights are"`,
+    );
     await writeFile(at('open', 'config.json'), '{"architecture":"vit_base_patch16"}');
-    expect(await message(openClip(at('open')))).toMatchInlineSnapshot(`"CheckpointError: BASE/open/open_clip_model.safetensors: config.json, beside it, holds no settings of a CLIP (no vision_config, no model_cfg)"`);
+    expect(await message(openClip(at('open')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/open/open_clip_model.safetensors: config.json, beside it, holds no settings of a CLIP (no vision_config, no model_cfg)"`,
+    );
     const settings = JSON.parse(await readFile(join(fixture('open-clip-tiny'), 'open_clip_config.json'), 'utf8'));
     settings.preprocess_cfg = { ...settings.preprocess_cfg, mean: [0.5, 0.5, 0.5], std: [0.25, 0.5, 0.5] };
     await writeFile(at('open', 'open_clip_config.json'), JSON.stringify(settings));
@@ -141,7 +145,9 @@ describe("a folder in open_clip's form", () => {
     expect(clipPixels(config)).toEqual({ mean: [0.5, 0.5, 0.5], std: [0.25, 0.5, 0.5] });
     settings.model_cfg.vision_cfg.timm_model_name = 'vit_base';
     await writeFile(at('open', 'open_clip_config.json'), JSON.stringify(settings));
-    expect(await message(openClip(at('open')))).toMatchInlineSnapshot(`"CheckpointError: BASE/open/open_clip_model.safetensors: 'model_cfg.vision_cfg.timm_model_name' is "vit_base"; only "" is computed here"`);
+    expect(await message(openClip(at('open')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/open/open_clip_model.safetensors: 'model_cfg.vision_cfg.timm_model_name' is "vit_base"; only "" is computed here"`,
+    );
   });
 
   test("among Hugging Face's names, Hugging Face's settings are read, and its preprocessor", async () => {
@@ -154,7 +160,9 @@ describe("a folder in open_clip's form", () => {
     const { config } = await openClip(at('both'));
     expect(config.vision).toMatchObject({ heads: 2, mean: [0.1, 0.2, 0.3] });
     await writeFile(at('both', 'preprocessor_config.json'), JSON.stringify({ resample: 2 }));
-    expect(await message(openClip(at('both')))).toMatchInlineSnapshot(`"CheckpointError: BASE/both/model.safetensors: 'preprocessor_config.resample' is 2; photos are resized with 3 (bicubic) here"`);
+    expect(await message(openClip(at('both')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/both/model.safetensors: 'preprocessor_config.resample' is 2; photos are resized with 3 (bicubic) here"`,
+    );
   });
 });
 
@@ -166,7 +174,9 @@ describe('the tokenizer', () => {
     const symbols = ['a', 'a</w>', '<|startoftext|>', '<|endoftext|>'];
     const vocab = Object.fromEntries(symbols.map((symbol, id) => [symbol, id]));
     await writeFile(at('ends', 'tokenizer.json'), JSON.stringify({ model: { type: 'BPE', vocab, merges: [] } }));
-    expect(await message((await openClip(at('ends'))).tokens())).toMatchInlineSnapshot(`"CheckpointError: BASE/ends/model.safetensors: its settings read texts at token 5 (eos_token_id), and BASE/ends/tokenizer.json ends them with 3; put the checkpoint's tokenizer.json beside it"`);
+    expect(await message((await openClip(at('ends'))).tokens())).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/ends/model.safetensors: its settings read texts at token 5 (eos_token_id), and BASE/ends/tokenizer.json ends them with 3; put the checkpoint's tokenizer.json beside it"`,
+    );
     // 2 is what all configurations before 2023 say, and means the largest.
     for (const eos_token_id of [2, 3]) {
       const settings = { ...clipSettings, text_config: { ...text_config, eos_token_id } };

@@ -156,7 +156,9 @@ describe('photo and label map lie over each other, whatever the photo says of it
       .toFile(join(root, 'images/a.jpg'));
     await labels('drawn-upright/objects/a.png', [1], 3, 4);
     const [item] = await cocoDataSet(root);
-    expect(await message(item!.load())).toMatchInlineSnapshot(`"DataSetError: data set: FOLDER/drawn-upright/objects/a.png: the label map is 3 x 4, and its photo FOLDER/drawn-upright/images/a.jpg is 4 x 3; they must be of one size as stored; if the map was drawn over the photo as its EXIF orientation shows it, turn the pixels of the photo and take the orientation out"`);
+    expect(await message(item!.load())).toMatchInlineSnapshot(
+      `"DataSetError: data set: FOLDER/drawn-upright/objects/a.png: the label map is 3 x 4, and its photo FOLDER/drawn-upright/images/a.jpg is 4 x 3; they must be of one size as stored; if the map was drawn over the photo as its EXIF orientation shows it, turn the pixels of the photo and take the orientation out"`,
+    );
   });
 });
 
