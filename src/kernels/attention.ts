@@ -24,8 +24,8 @@ export interface AttentionOptions {
  * Attention of heads: `y = softmax(scale · q · kᵀ) · v`, with `q [B, H, N, D]`, `k` and `v [B, H, M, D]`, `y [B, H, N, D]`. The
  * scores are never stored: memory grows with N + M, not with N · M (FlashAttention, Dao et al., 2022).
  *
- * A query whose scores hold NaN or ∞, or are all -∞, gives NaN. A key that a query does not see has weight 0 with it, so it must
- * be finite: 0 · ∞ and 0 · NaN are NaN.
+ * A query whose scores hold NaN or ∞, or are all -∞, gives NaN. A query and a key that it does
+ * not see have weight 0 together, so both must be finite: 0 · ∞ and 0 · NaN are NaN.
  *
  * With the weights `p` and `e = scale · p · (dy · vᵀ - sum(dy · y))` the gradients are `dq = e · k`, `dk = eᵀ · q`, `dv = pᵀ · dy`.
  *

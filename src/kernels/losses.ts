@@ -107,5 +107,5 @@ const backward = kernel({
   grid: elementGrid,
   wgsl: elementLoop(`    let d = vec4f(a[i]) - vec4f(b[i]);
     let signs = vec4f(signOf(d.x), signOf(d.y), signOf(d.z), signOf(d.w));
-    dx[i] = vec4<T>(dy[0] * params.factor * select(2.0 * d, signs, ABSOLUTE == 1u));`),
+    dx[i] = vec4<T>(dy[0] * params.factor * select(2.0, 1.0, ABSOLUTE == 1u) * select(d, signs, ABSOLUTE == 1u));`),
 });

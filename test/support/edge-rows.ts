@@ -21,8 +21,7 @@ export const onCpu: Lengths = [
 /** With several lanes to a line. */
 export const onGpu: Lengths = [
   [70, 1],
-  [256, 1],
-  [70, 32],
+  [20, 32],
 ];
 
 const F32_MAX = 3.4028234663852886e38;
