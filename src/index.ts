@@ -2,7 +2,7 @@
 // Node's files is '@zeroseg/core/node'.
 
 export { Device, type DeviceOptions, openDevice } from './gpu/device.ts';
-export { DeviceError, KernelError, OutOfMemoryError } from './gpu/errors.ts';
+export { ArgumentError, DeviceError, KernelError, OutOfMemoryError, ZeroSegError } from './gpu/errors.ts';
 export { type Binding, type Kernel, type KernelSpec, kernel, type Piece } from './gpu/kernel.ts';
 export * from './kernels/index.ts';
 export * from './nn/index.ts';
@@ -11,7 +11,8 @@ export type { DType, HostArray } from './tensor/dtype.ts';
 export { NotFiniteError, StepError } from './tensor/errors.ts';
 export { fill } from './tensor/fill.ts';
 export { differentiable, differentiableAll, gradients } from './tensor/grad.ts';
-export type { MemoryUse } from './tensor/program.ts';
+export type { HostValues, NumberArray, NumberList } from './tensor/host.ts';
+export type { MemoryUse } from './tensor/lay-out.ts';
 export { read, readAll, readU32 } from './tensor/read.ts';
 export { dispatch, empty, type Launch, label } from './tensor/record.ts';
 export { type Shape, ShapeError } from './tensor/shape.ts';

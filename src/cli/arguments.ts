@@ -3,21 +3,27 @@ import { firstRepeated } from '../zeroseg/first-repeated.ts';
 
 /** Parsers of option values. Their messages follow "option '--batch <n>' argument 'x' is invalid." */
 
-export function wholeNumber(least = 1): (text: string) => number {
+/** Steps, photos, scenes: more than anybody has. What lies beyond is a slip of the keyboard. */
+const MOST = 1e9;
+
+/** The bounds of seeds: they become 32 bits. */
+export const seedRange: readonly [least: number, most: number] = [0, 4_294_967_295];
+
+export function wholeNumber(least = 1, most: number = MOST): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < least) {
-      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
+    if (!/^\s*\d+\s*$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
     }
     return value;
   };
 }
 
-export function numberAtLeast(least = 0): (text: string) => number {
+export function numberFrom(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < least) {
-      throw new InvalidArgumentError(`It must be a number of at least ${least}.`);
+    if (text.trim() === '' || !(value >= least && value <= most)) {
+      throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
     }
     return value;
   };
@@ -31,15 +37,23 @@ export function oneOf<const T extends string>(...values: readonly T[]): (text: s
   };
 }
 
-export function wholeNumbers(text: string): number[] {
-  const parts = text.split(',').map((part) => part.trim());
-  if (!parts.every((part) => /^[1-9]\d*$/.test(part))) {
-    throw new InvalidArgumentError('It must be whole numbers from 1 with commas between, such as 1,2,3,4.');
-  }
-  const numbers = parts.map(Number);
-  const twice = firstRepeated(numbers);
-  if (twice !== undefined) throw new InvalidArgumentError(`It must name each number once; ${twice} comes twice.`);
-  return numbers;
+/** A list of different whole numbers from 1, with commas between. */
+export function wholeNumbers(most: number, longest: number): (text: string) => number[] {
+  return (text) => {
+    const parts = text.split(',').map((part) => part.trim());
+    if (!parts.every((part) => /^[1-9]\d*$/.test(part) && Number(part) <= most)) {
+      throw new InvalidArgumentError(
+        `It must be whole numbers from 1 to ${most} with commas between, such as 1,2,3,4.`,
+      );
+    }
+    const numbers = parts.map(Number);
+    const twice = firstRepeated(numbers);
+    if (twice !== undefined) throw new InvalidArgumentError(`It must name each number once; ${twice} comes twice.`);
+    if (numbers.length > longest) {
+      throw new InvalidArgumentError(`It must be at most ${longest} numbers; there are ${numbers.length}.`);
+    }
+    return numbers;
+  };
 }
 
 /** Gathers the values of an option that may come more than once. */

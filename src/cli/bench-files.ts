@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from 'commander';
 import sharp from 'sharp';
 import { type Chart, svg } from '../bench/charts.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { writeNamedFile } from '../node/files.ts';
 import { interLettering } from '../node/lettering.ts';
-import type { Terminal } from './terminal.ts';
+import { printLines, type Terminal } from './terminal.ts';
 
 /** Pixels of a PNG for each of the chart's units. */
 const SCALE = 2;
@@ -23,14 +23,19 @@ export function jsonTarget(file: string): string {
 export async function writeJson(terminal: Terminal, target: string | undefined, value: unknown): Promise<void> {
   if (target === undefined) return;
   const text = JSON.stringify(value, undefined, 2);
-  if (target === '-') return terminal.out(text);
-  await writeFileAtomic(target, `${text}\n`);
+  if (target === '-') return printLines(terminal.out, text);
+  await writeNamedFile(target, `${text}\n`);
   terminal.out(`JSON: ${target}`);
 }
 
-/** Writes a chart as SVG, or as PNG with letters of our own: a bare server has no fonts. */
+/** Writes a chart as SVG or as PNG. */
 export async function writeChart(file: string, chart: Chart): Promise<void> {
-  if (/\.svg$/i.test(file)) return writeFileAtomic(file, svg(chart));
+  await writeNamedFile(file, await chartBytes(file, chart));
+}
+
+/** A chart as SVG, or as PNG with letters of our own: a bare server has no fonts. */
+export async function chartBytes(file: string, chart: Chart): Promise<string | Uint8Array> {
+  if (/\.svg$/i.test(file)) return svg(chart);
   const shapes = Buffer.from(svg(chart, { withTexts: false }));
   const letters = chart.texts.map(({ text, x, y, size, anchor, colour }) => {
     const { width, height, ascent, coverage } = interLettering().line(text, size * SCALE);
@@ -45,9 +50,8 @@ export async function writeChart(file: string, chart: Chart): Promise<void> {
       top: Math.round(y * SCALE - ascent),
     };
   });
-  const png = await sharp(shapes, { density: 72 * SCALE })
+  return sharp(shapes, { density: 72 * SCALE })
     .composite(letters)
     .png()
     .toBuffer();
-  await writeFileAtomic(file, png);
 }

@@ -32,7 +32,7 @@ const RUNS = 7;
 export function benchCommand(context: Context): Command {
   return new Command('bench')
     .description("measure kernels and training steps against this device's own limits")
-    .option('--runs <n>', `runs of each; the median is told (default: ${RUNS}; for --tune 5)`, wholeNumber())
+    .option('--runs <n>', `runs of each; the median is told (default: ${RUNS}; for --tune 5)`, wholeNumber(1, 1e6))
     .option('--filter <words>', 'only work with one of these words in its name or group, with commas between', words)
     .option('--quick', 'small shapes: seconds on a GPU, half a minute without')
     .option('--full', 'the ViT-B/16 model too: minutes without a GPU')

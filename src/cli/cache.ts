@@ -3,7 +3,8 @@ import { formatBytes } from '../gpu/errors.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { fillCache } from '../node/fill-cache.ts';
 import { listPhotos } from '../node/photos.ts';
-import { numberAtLeast, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
+import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/grid-limits.ts';
+import { numberFrom, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted } from './errors.ts';
 import { count, formatDuration, formatRate, Progress } from './terminal.ts';
@@ -29,17 +30,26 @@ export function cacheCommand(context: Context): Command {
     .argument('<photos>', 'folder of photos (JPEG, PNG, WebP, ...), with the folders below it')
     .requiredOption('--clip <place>', 'CLIP checkpoint: a folder, a safetensors file, random-tiny or random-vit-l-14')
     .requiredOption('--out <folder>', 'folder of the cache; one that exists is continued')
-    .option('--grids <list>', 'views: the whole square, its quarters, ninths, ...', wholeNumbers, [1, 2, 3, 4])
+    .option(
+      '--grids <list>',
+      'views: the whole square, its quarters, ninths, ...',
+      wholeNumbers(LARGEST_GRID, MOST_GRIDS),
+      [1, 2, 3, 4],
+    )
     .option(
       '--view-source <kind>',
       "cut views out of the photo's own pixels (native) or of the student's small square (resized)",
       oneOf('native', 'resized'),
       'native',
     )
-    .option('--image-size <pixels>', "side of the student's squares, which training reads", wholeNumber(), 224)
-    .option('--batch <views>', 'views that go through the teacher at once (default: those of one photo)', wholeNumber())
-    .option('--shard <photos>', 'photos in a file of the cache', wholeNumber(), 256)
-    .option('--flush <seconds>', 'write a file after so long even if it is not full', numberAtLeast(), 60)
+    .option('--image-size <pixels>', "side of the student's squares, which training reads", wholeNumber(1, 16_384), 224)
+    .option(
+      '--batch <views>',
+      'views that go through the teacher at once (default: those of one photo)',
+      wholeNumber(1, 65_536),
+    )
+    .option('--shard <photos>', 'photos in a file of the cache', wholeNumber(1, 1e6), 256)
+    .option('--flush <seconds>', 'write a file after so long even if it is not full', numberFrom(0, 1e6), 60)
     .option('--force', 'empty a cache that was made with other settings')
     .option('--repair', 'drop damaged files of the cache and compute their photos again')
     .option(...adapterOption)

@@ -1,6 +1,7 @@
 /** uPlot as text, for reports that load nothing. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { printable } from './terminal.ts';
 
 /** What a page with charts needs in its head, and before its own script. */
 export function chartLibrary(): { readonly style: string; readonly script: string } {
@@ -15,9 +16,9 @@ export function chartLibrary(): { readonly style: string; readonly script: strin
   };
 }
 
-/** Text in HTML. */
+/** Text in HTML, which shows what it holds and obeys none of it. */
 export function plain(text: string): string {
-  return text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+  return printable(text).replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }
 
 /** A value as a literal inside of a script element. */

@@ -11,7 +11,7 @@ import { signalExitCodes } from './interruption.ts';
 import { scenesCommand } from './scenes.ts';
 import { scoreCommand } from './score.ts';
 import { segmentCommand } from './segment.ts';
-import { processTerminal, type Terminal } from './terminal.ts';
+import { printableTerminal, printLines, processTerminal, type Terminal } from './terminal.ts';
 import { trainCommand } from './train.ts';
 import { trainTeacherCommand } from './train-teacher.ts';
 import { verifyCommand } from './verify.ts';
@@ -21,7 +21,8 @@ import { version } from './version.ts';
  * Runs `zeroseg` with the arguments after its name and returns its exit code: 0, 1 for errors (one sentence on standard
  * error), 130 and 143 after signals.
  */
-export async function commandLine(args: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
+export async function commandLine(args: readonly string[], given: Terminal = processTerminal): Promise<number> {
+  const terminal = printableTerminal(given);
   let failure = 0;
   const context: Context = { terminal };
   const program = new Command('zeroseg')
@@ -50,8 +51,8 @@ export async function commandLine(args: readonly string[], terminal: Terminal = 
   for (const command of [program, ...program.commands]) {
     command.exitOverride();
     command.configureOutput({
-      writeOut: (text) => terminal.out(text.trimEnd()),
-      writeErr: (text) => terminal.note(text.trimEnd()),
+      writeOut: (text) => printLines(terminal.out, text.trimEnd()),
+      writeErr: (text) => printLines(terminal.note, text.trimEnd()),
       outputError: (text, write) => {
         const where = command === program ? 'zeroseg' : `zeroseg ${command.name()}`;
         write(
@@ -70,7 +71,7 @@ export async function commandLine(args: readonly string[], terminal: Terminal = 
     if (error instanceof CommanderError) failure = error.exitCode;
     else if (error instanceof Interrupted) failure = signalExitCodes[error.signal];
     else {
-      terminal.note(`zeroseg: ${errorWords(error)}`);
+      printLines(terminal.note, `zeroseg: ${errorWords(error)}`);
       failure = 1;
     }
   }

@@ -267,7 +267,7 @@ async function explain(
   );
   const hidden = new Set(permutation(down * cols, random(1, 'hidden patches')).subarray(kept));
   using teacher = await Teacher.create(device, vision, { batch: VIEWS });
-  const features = await teacher.features(teacherViews(scene.image, { grids: GRIDS, size: teacher.size }));
+  const features = await teacher.features(teacherViews(scene.image, { grids: GRIDS, ...teacher.pixels }));
   const use = groupUse(view);
   const nearest = nearestViews(view.segments, features, view.global.length);
   // The segment that shows most of an object, by its patches; else the largest.

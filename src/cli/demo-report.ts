@@ -1,5 +1,6 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 import type { ModelInfo } from '../zeroseg/checkpoint.ts';
+import { type LossTerm, lossTerms } from '../zeroseg/losses.ts';
 import type { Baseline, SceneScore, SceneScores, StudentScore } from '../zeroseg/scene-scores.ts';
 import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
@@ -263,10 +264,17 @@ interface Chart {
   readonly from?: number;
 }
 
+const termWords: Readonly<Record<LossTerm, string>> = {
+  rec: 'Repainting hidden patches',
+  distill: 'Whole picture like its views',
+  match: 'Segments like their nearest views',
+  compose: 'Views made of their segments',
+};
+
 function charts({ steps, probes }: DemoTraining): Chart[] {
   const x = steps.map(({ step }) => step);
   const watched = probes.map(({ step }) => step);
-  const loss = (title: string, key: 'loss' | 'rec' | 'distill' | 'match' | 'compose'): Chart => {
+  const loss = (title: string, key: 'loss' | LossTerm): Chart => {
     const values = steps.map((step) => step[key]);
     const lines = [
       { label: "step's own", style: 'pale' as const, values },
@@ -292,11 +300,10 @@ function charts({ steps, probes }: DemoTraining): Chart[] {
       from: 0,
     },
     loss('Total loss', 'loss'),
-    loss('Repainting hidden patches', 'rec'),
-    loss('Whole picture like its views', 'distill'),
-    loss('Segments like their nearest views', 'match'),
-    // Beyond the paper, and 0 without a weight.
-    ...(steps.some(({ compose }) => compose !== 0) ? [loss('Views made of their segments', 'compose')] : []),
+    // A term without a weight may not have been computed: it is 0.
+    ...lossTerms
+      .filter(({ name }) => steps.some((step) => step[name] !== 0))
+      .map(({ name }) => loss(termWords[name], name)),
   ];
 }
 

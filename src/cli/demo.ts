@@ -1,5 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
@@ -7,14 +6,15 @@ import { newWeights, type Weights } from '../nn/module.ts';
 import { builtIn, builtInTeacher, teacherFile } from '../node/built-in.ts';
 import { teacherIdentity } from '../node/clip-folder.ts';
 import { readCache } from '../node/feature-cache.ts';
-import { readJson, writeFileAtomic } from '../node/files.ts';
+import { writeFileAtomic } from '../node/files.ts';
 import { fillCache } from '../node/fill-cache.ts';
+import { FolderLock } from '../node/folder-lock.ts';
 import { readPhoto } from '../node/image-files.ts';
 import { listPhotos } from '../node/photos.ts';
-import { RunError } from '../node/run-folder.ts';
 import { loadAtlas, writeScenes } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import { modelFile } from '../zeroseg/checkpoint.ts';
+import type { Image } from '../zeroseg/image.ts';
 import { initialWeights } from '../zeroseg/initial-weights.ts';
 import { ZeroSeg } from '../zeroseg/model.ts';
 import { type SceneScores, scoreScenes } from '../zeroseg/scene-scores.ts';
@@ -22,9 +22,10 @@ import { type Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { defaultGrids, viewCount } from '../zeroseg/views.ts';
-import { oneOf, wholeNumber } from './arguments.ts';
+import { oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { demoFindings, type Students } from './demo-findings.ts';
+import { checkKept, clearFolder, refuseOthers } from './demo-folder.ts';
 import { demoPage } from './demo-report.ts';
 import { type DemoTraining, stepLimits, trainDemo } from './demo-training.ts';
 import { Interrupted, UsageError } from './errors.ts';
@@ -103,7 +104,7 @@ export function demoCommand(context: Context): Command {
     .option('--steps <n>', 'training steps (default: as many as there is time for)', wholeNumber())
     .option('--scenes <n>', 'scenes to learn from', wholeNumber(64))
     .option('--scored <n>', 'scenes to score on (default: as many as there is time for)', wholeNumber())
-    .option('--seed <n>', 'of scenes, weights, masks and noise', wholeNumber(0), 1)
+    .option('--seed <n>', 'of scenes, weights, masks and noise', wholeNumber(...seedRange), 1)
     .option(
       '--init <kind>',
       "weights to begin with: all new, or the teacher's image tower for the encoder",
@@ -119,9 +120,8 @@ export function demoCommand(context: Context): Command {
 }
 
 async function demo(context: Context, options: DemoArguments): Promise<void> {
-  const { terminal } = context;
   const began = performance.now();
-  const { clip, model, quick = false } = options;
+  const { clip, model } = options;
   const opened = await openModelAndClip(context, {
     model,
     clip,
@@ -133,16 +133,38 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
   const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
   checkPatches(opened, options);
   const newStart = await startingWeights(options);
-  for (const file of [opened.file, options.photo, ...(clip === builtIn ? [] : [clip])]) checkKept(options.out, file);
-  await clearFolder(options.out);
-  await writeFileAtomic(join(options.out, MARK), `${JSON.stringify({ format: FORMAT, version }, undefined, 2)}\n`);
+  for (const file of [opened.file, options.photo, ...(clip === builtIn ? [] : [clip])])
+    await checkKept(options.out, file);
+  await refuseOthers(options.out);
+  const lock = await FolderLock.take('demo', options.out);
+  try {
+    await clearFolder(lock);
+    await demoIn(context, options, { began, opened, photo, newStart, lock });
+  } finally {
+    await lock.release();
+  }
+}
 
+/** What is known before the folder is emptied. */
+interface Begun extends Pick<Run, 'opened' | 'newStart' | 'lock'> {
+  readonly began: number;
+  readonly photo: { readonly name: string; readonly image: Image };
+}
+
+/** The demo in its empty folder. */
+async function demoIn(
+  context: Context,
+  options: DemoArguments,
+  { began, opened, photo, newStart, lock }: Begun,
+): Promise<void> {
+  const { terminal } = context;
+  const { quick = false } = options;
   await withDevice(context, options.adapter, async (device, interruption) => {
     const isSlow = /swiftshader/i.test(device.name);
     const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
     const left = (share: number) => share * Math.max(0, plan.seconds - (performance.now() - began) / 1000);
     terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
-    const run: Run = { context, device, interruption, options, plan, opened, newStart, left };
+    const run: Run = { context, device, interruption, options, plan, opened, newStart, left, lock };
 
     heading(run, 1, 'Scenes to learn from: drawings on painted grounds');
     await makeScenes(run);
@@ -194,7 +216,7 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
         isFromTeacher: options.init === 'teacher',
       },
     });
-    await writeFileAtomic(report, page);
+    await writeFileAtomic(report, page, { lock });
     terminal.out(`report  ${report}`);
     terminal.out(`scores  ${join(options.out, 'scores.json')}`);
     terminal.out(`model   ${join(options.out, 'model.safetensors')}`);
@@ -214,12 +236,14 @@ interface Run {
   readonly newStart: (device: Device) => Weights;
   /** Seconds: a share of what is left. */
   readonly left: (share: number) => number;
+  readonly lock: FolderLock;
   /** Scenes that were learnt from. */
   learnt?: number;
 }
 
 function heading({ context: { terminal } }: Run, number: number, title: string): void {
-  terminal.out(`${number === 1 ? '' : '\n'}${number}. ${title}`);
+  if (number > 1) terminal.out('');
+  terminal.out(`${number}. ${title}`);
 }
 
 function check({ context: { terminal }, interruption }: Run): void {
@@ -346,9 +370,9 @@ async function learn(
     }
     const teacher = teacherIdentity(opened.clip.name, await opened.clip.weightsHash());
     const file = await modelFile(training.model, { step: training.steps.length, teacher });
-    await writeFileAtomic(join(options.out, 'model.safetensors'), file);
+    await writeFileAtomic(join(options.out, 'model.safetensors'), file, run);
     const metrics = training.steps.map((step) => `${JSON.stringify(step)}\n`).join('');
-    await writeFileAtomic(join(options.out, 'metrics.jsonl'), metrics);
+    await writeFileAtomic(join(options.out, 'metrics.jsonl'), metrics, run);
     return { training, start: new ZeroSeg(weights(), training.model.config) };
   } finally {
     progress?.stop();
@@ -376,15 +400,6 @@ function checkPatches({ info, clip }: Opened, options: DemoArguments): void {
       `demo: ${option} ${place}: its patches of ${patch} pixels do not divide the demo's scenes of ${SHOWN_SIZE}; give one whose patches do`,
     );
   }
-}
-
-/** What the demo reads must not be in the folder that it empties. */
-function checkKept(out: string, file: string): void {
-  const way = relative(resolve(out), resolve(file));
-  if (way.split(sep)[0] === '..' || way === resolve(file)) return;
-  throw new UsageError(
-    `demo: ${file} is in ${out}, which the demo empties; copy it elsewhere, or choose another --out`,
-  );
 }
 
 async function scoreAll(
@@ -430,24 +445,8 @@ async function scoreAll(
     adapter: device.name,
     version,
   };
-  await writeFileAtomic(join(options.out, 'scores.json'), `${JSON.stringify(result, undefined, 2)}\n`);
+  await writeFileAtomic(join(options.out, 'scores.json'), `${JSON.stringify(result, undefined, 2)}\n`, run);
   return scores;
 }
 
 const studentWords = { shipped: 'shipped student', fresh: 'fresh student', start: 'fresh student at its start' };
-
-const MARK = 'demo.json';
-const FORMAT = 'zeroseg demo';
-
-/** Empties the folder of an earlier demo, makes a new one, and refuses any other. */
-async function clearFolder(folder: string): Promise<void> {
-  if ((await kindOfPath(folder)) === 'folder' && (await readdir(folder)).length > 0) {
-    const mark = join(folder, MARK);
-    const found = (await kindOfPath(mark)) === 'file' ? ((await readJson(mark)) as { format?: string } | null) : null;
-    if (found?.format !== FORMAT) {
-      throw new RunError(`demo: ${folder}: the folder is not empty and holds no demo; choose another --out`);
-    }
-    await rm(folder, { recursive: true });
-  }
-  await mkdir(folder, { recursive: true });
-}

@@ -1,14 +1,22 @@
+import { KernelError, ZeroSegError } from '../gpu/errors.ts';
+import { systemWords } from '../node/files.ts';
+import { isSystemError } from '../node/system-error.ts';
+import type { StopSignal } from './interruption.ts';
+import { printable } from './terminal.ts';
+
 /** The arguments of a command do not make sense. */
-export class UsageError extends Error {
+export class UsageError extends ZeroSegError {
   override readonly name = 'UsageError';
+  readonly code = 'usage';
 }
 
 /** The command was stopped by a signal, has saved, and said how to go on. */
-export class Interrupted extends Error {
+export class Interrupted extends ZeroSegError {
   override readonly name = 'Interrupted';
-  readonly signal: 'SIGINT' | 'SIGTERM';
+  readonly code = 'interrupted';
+  readonly signal: StopSignal;
 
-  constructor(signal: 'SIGINT' | 'SIGTERM') {
+  constructor(signal: StopSignal) {
     super(signal);
     this.signal = signal;
   }
@@ -21,12 +29,11 @@ export class Interrupted extends Error {
 export function errorWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (/\bzeroseg\b/.test(process.env['DEBUG'] ?? '')) return stack(error);
-  // Errors of JavaScript itself and bare ones are not meant for users.
-  const known = !['Error', 'TypeError', 'ReferenceError', 'SyntaxError', 'AssertionError'].includes(error.name);
-  const message = error.message.trim();
-  return known
-    ? message
-    : `unexpected error: ${message}; run with DEBUG=zeroseg to see where it comes from, and report it`;
+  // A compiler's words of a kernel are several lines; what a file said is none of this program's lines.
+  const message = error instanceof KernelError ? error.message.trim() : printable(error.message.trim());
+  if (error instanceof ZeroSegError) return message;
+  if (isSystemError(error)) return printable(systemWords(error));
+  return `unexpected error: ${message}; run with DEBUG=zeroseg to see where it comes from, and report it`;
 }
 
 function stack(error: Error): string {

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../node/data-sets.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { writeNamedFile } from '../node/files.ts';
 import { sceneDefinition } from '../node/scene-folder.ts';
 import { type DataSetDefinition, dataSets } from '../zeroseg/class-names.ts';
 import { evaluate } from '../zeroseg/evaluate.ts';
@@ -17,7 +17,7 @@ import {
   modelAndWordsOptions,
   openModelAndClip,
 } from './model-and-words.ts';
-import { count, formatDuration, formatShare, Progress, quietTerminal } from './terminal.ts';
+import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from './terminal.ts';
 
 type DataName = keyof typeof dataSets | 'scenes';
 
@@ -142,8 +142,8 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
       adapter: device.name,
     };
     const json = JSON.stringify(result, undefined, 2);
-    if (options.out) await writeFileAtomic(options.out, `${json}\n`);
-    if (options.json) given.terminal.out(json);
+    if (options.out) await writeNamedFile(options.out, `${json}\n`);
+    if (options.json) printLines(given.terminal.out, json);
     for (const line of resultTable(result)) terminal.out(line);
     const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
     terminal.out(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);

@@ -1,5 +1,6 @@
 /** Fig. 3 of the paper: what models of different losses make of the same pictures. */
 import type { Device } from '../gpu/device.ts';
+import type { WriteOptions } from '../node/files.ts';
 import { writePng } from '../node/image-files.ts';
 import { interLettering } from '../node/lettering.ts';
 import type { Image, LabelMap } from '../zeroseg/image.ts';
@@ -9,7 +10,7 @@ import type { Scene } from '../zeroseg/scenes/scene.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { SceneStudent, studentLabels } from '../zeroseg/student-view.ts';
 
-export interface LossFigure {
+export interface LossFigure extends WriteOptions {
   readonly device: Device;
   /** At least one, all of one size. */
   readonly scenes: readonly Scene[];
@@ -29,7 +30,7 @@ const LETTERS = 20;
 /** Writes a sheet: a row for each scene; the picture with its true labels, then what each model says. */
 export async function lossFigure(
   file: string,
-  { device, scenes, names, vocabulary, models }: LossFigure,
+  { device, scenes, names, vocabulary, models, ...writing }: LossFigure,
 ): Promise<void> {
   const lettering = interLettering();
   const draw = ({ image }: Scene, data: LabelMap['data']): Image =>
@@ -76,5 +77,5 @@ export async function lossFigure(
       }
     });
   });
-  await writePng(file, sheet);
+  await writePng(file, sheet, writing);
 }

@@ -8,6 +8,7 @@ import { type ClipSource, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
 import { hashFiles } from '../node/files.ts';
 import { fillCache } from '../node/fill-cache.ts';
+import type { FolderLock } from '../node/folder-lock.ts';
 import { listPhotos } from '../node/photos.ts';
 import { type Metrics, readBytes } from '../node/run-folder.ts';
 import { loadAtlas, readSceneIndex, writeScenes } from '../node/scene-folder.ts';
@@ -74,6 +75,8 @@ export interface Lab {
   readonly context: Context;
   readonly device: Device;
   readonly interruption: Interruption;
+  /** The right to write to the folder of all runs. */
+  readonly lock: FolderLock;
   /** `given`: what `--set` said, before what is set besides. */
   readonly options: ExperimentArguments & Sizes & { readonly given: readonly string[] };
   readonly clip: ClipSource;
@@ -96,9 +99,9 @@ export interface Planned {
 
 /** Scenes, the teacher's views of them, and what to score on. */
 export async function prepare(
-  begun: Pick<Lab, 'context' | 'device' | 'interruption' | 'options' | 'clip'>,
+  begun: Pick<Lab, 'context' | 'device' | 'interruption' | 'options' | 'clip' | 'lock'>,
 ): Promise<Lab> {
-  const { context, device, interruption, options, clip } = begun;
+  const { context, device, interruption, options, clip, lock } = begun;
   const { terminal } = context;
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
   const weights = await clip.weightsHash();
@@ -126,7 +129,7 @@ export async function prepare(
       base,
       init,
       identity,
-      runs: new RunStore(join(options.out, 'runs')),
+      runs: new RunStore(join(options.out, 'runs'), lock),
       unseen,
       scoring: {
         scenes: unseen.options,

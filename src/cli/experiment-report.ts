@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { type Chart, type ChartText, faint, gridColour, ink, line, palette, round } from '../bench/charts.ts';
 import { digits, markdownTable } from '../bench/tables.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { type WriteOptions, writeFileAtomic } from '../node/files.ts';
 import {
   type EndedRun,
   type Experiment,
@@ -12,7 +12,7 @@ import {
   type Spread,
   summarise,
 } from '../zeroseg/experiments.ts';
-import { writeChart } from './bench-files.ts';
+import { chartBytes } from './bench-files.ts';
 
 export interface ExperimentResults {
   readonly experiment: Experiment;
@@ -48,11 +48,11 @@ export interface ExperimentAbout {
 
 /** Writes `table.md`, `results.json`, `plot.svg` and `plot.png` into `folder/name`; returns the table's lines and the files. */
 export async function writeExperiment(
-  folder: string,
+  lock: NonNullable<WriteOptions['lock']>,
   name: string,
   results: ExperimentResults,
 ): Promise<{ lines: string[]; files: string[] }> {
-  const place = (file: string): string => join(folder, name, file);
+  const place = (file: string): string => join(lock.folder, name, file);
   const rows = rowsOf(results);
   const judgements = judge(results.experiment, rows);
   const lines = experimentTable(results);
@@ -67,10 +67,10 @@ export async function writeExperiment(
     runs,
     times: times ?? null,
   };
-  await writeFileAtomic(place('table.md'), `${lines.join('\n')}\n`);
-  await writeFileAtomic(place('results.json'), `${JSON.stringify(json, undefined, 2)}\n`);
-  await writeChart(place('plot.svg'), chart);
-  await writeChart(place('plot.png'), chart);
+  await writeFileAtomic(place('table.md'), `${lines.join('\n')}\n`, { lock });
+  await writeFileAtomic(place('results.json'), `${JSON.stringify(json, undefined, 2)}\n`, { lock });
+  await writeFileAtomic(place('plot.svg'), await chartBytes('plot.svg', chart), { lock });
+  await writeFileAtomic(place('plot.png'), await chartBytes('plot.png', chart), { lock });
   return { lines, files: ['table.md', 'results.json', 'plot.svg', 'plot.png'].map(place) };
 }
 

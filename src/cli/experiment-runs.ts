@@ -1,8 +1,9 @@
 /** The runs of experiments on disk: each is trained once, whatever table asks for it. */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, writeFileAtomic } from '../node/files.ts';
+import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../node/files.ts';
+import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../node/json-fields.ts';
 import type { Metrics } from '../node/run-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
@@ -71,9 +72,12 @@ export function hashOf(value: unknown): string {
  */
 export class RunStore {
   readonly folder: string;
+  readonly #lock: WriteOptions['lock'];
 
-  constructor(folder: string) {
+  /** Without the lock of a folder round it, nobody else may be writing there. */
+  constructor(folder: string, lock?: WriteOptions['lock']) {
     this.folder = folder;
+    this.#lock = lock;
   }
 
   /** The folder of a run. */
@@ -91,19 +95,20 @@ export class RunStore {
     { model, metrics }: { readonly model: Uint8Array; readonly metrics: readonly Metrics[] },
   ): Promise<void> {
     const place = this.place(run.identity);
-    await mkdir(place, { recursive: true });
-    await writeFileAtomic(join(place, 'model.safetensors'), model);
-    await writeFileAtomic(join(place, 'metrics.jsonl'), metrics.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const lock = this.#lock;
+    await writeFileAtomic(join(place, 'model.safetensors'), model, { lock });
+    const lines = metrics.map((line) => `${JSON.stringify(line)}\n`).join('');
+    await writeFileAtomic(join(place, 'metrics.jsonl'), lines, { lock });
     const file = { format: FORMAT, ...run, ended: new Date().toISOString() };
-    await writeFileAtomic(join(place, 'run.json'), `${JSON.stringify(file, undefined, 2)}\n`);
+    await writeFileAtomic(join(place, 'run.json'), `${JSON.stringify(file, undefined, 2)}\n`, { lock });
   }
 
   /** The score of a run that is there, computed only if it is not known. */
   async score(identity: RunIdentity, scoring: ScoringIdentity, compute: () => Promise<RunScore>): Promise<RunScore> {
     const file = join(this.place(identity), `score-${hashOf(scoring)}.json`);
-    if ((await kindOfPath(file)) === 'file') return ((await readJson(file)) as { score: RunScore }).score;
+    if ((await kindOfPath(file)) === 'file') return parseScore(await readJson(file), file);
     const score = await compute();
-    await writeFileAtomic(file, `${JSON.stringify({ scoring, score }, undefined, 2)}\n`);
+    await writeFileAtomic(file, `${JSON.stringify({ scoring, score }, undefined, 2)}\n`, { lock: this.#lock });
     return score;
   }
 
@@ -126,8 +131,30 @@ export class RunStore {
 async function readRun(place: string): Promise<EndedRunFile | undefined> {
   const file = join(place, 'run.json');
   if ((await kindOfPath(file)) !== 'file') return undefined;
-  const { format, ...run } = (await readJson(file)) as EndedRunFile & { format?: string };
-  return format === FORMAT ? run : undefined;
+  return parseEndedRun(await readJson(file));
+}
+
+/** What a `run.json` says; undefined for one of another kind: its run is made again. */
+export function parseEndedRun(found: unknown): EndedRunFile | undefined {
+  const fields = {
+    format: (value: unknown) => value === FORMAT,
+    identity: hasFields({ config: isObject, settings: hasFields({ seed: isNumber }), data: isObject }),
+    setting: isText,
+    steps: isNumber,
+    seconds: isNumber,
+  };
+  if (brokenField(found, fields) !== undefined) return undefined;
+  const { format: _, ...run } = found as EndedRunFile & { format: string };
+  return run;
+}
+
+/** What a file of a score says. */
+export function parseScore(found: unknown, file: string): RunScore {
+  const isScore = isNullOr(isNumber);
+  const score = { all: isScore, objects: isScore, stuff: isScore, accuracy: isScore, chance: isScore };
+  const broken = brokenField(found, { score: hasFields({ ...score, groupsUsed: isNumber, namesPresent: isNumber }) });
+  if (broken === undefined) return (found as { score: RunScore }).score;
+  throw new FileError('experiment', file, `the score is damaged (${broken}); delete it, and it is computed again`);
 }
 
 /** Values by the path of their keys, as JSON. */

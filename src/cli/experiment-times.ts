@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { median } from '../bench/meter.ts';
 import { freeParameters } from '../nn/module.ts';
-import { readJson, writeFileAtomic } from '../node/files.ts';
+import { FileError, readJson, writeFileAtomic } from '../node/files.ts';
+import { brokenField, isNumber, isTableOf } from '../node/json-fields.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import { patchCount, resolveConfig } from '../zeroseg/config.ts';
 import { chooseGrids, type Experiment } from '../zeroseg/experiments.ts';
@@ -32,7 +33,7 @@ export async function timeSteps(lab: Lab, { settings }: Experiment): Promise<Ste
   const { epochs: _, warmup: __, ...perStep } = base.settings;
   const measured = { configured, settings: perStep, device: device.name, version, ROUNDS };
   const file = join(options.out, 'times', `${hashOf(measured)}.json`);
-  if ((await kindOfPath(file)) === 'file') return (await readJson(file)) as StepTimes;
+  if ((await kindOfPath(file)) === 'file') return parseTimes(await readJson(file), file);
   const rounds = ROUNDS.timed + ROUNDS.before;
   const progress = new Progress(context.terminal, 'timing', rounds * rows.length, 'steps');
   const open: { key: string; trainer: Trainer; model: ZeroSeg; times: number[] }[] = [];
@@ -68,6 +69,14 @@ export async function timeSteps(lab: Lab, { settings }: Experiment): Promise<Ste
     clock: device.isSoftware ? 'processor' : 'wall',
     seconds: Object.fromEntries(open.map(({ key, times }) => [key, median(times)])),
   };
-  await writeFileAtomic(file, `${JSON.stringify(found, undefined, 2)}\n`);
+  await writeFileAtomic(file, `${JSON.stringify(found, undefined, 2)}\n`, lab);
   return found;
+}
+
+/** What a file of measured times says. */
+export function parseTimes(found: unknown, file: string): StepTimes {
+  const isClock = (value: unknown) => value === 'wall' || value === 'processor';
+  const broken = brokenField(found, { clock: isClock, seconds: isTableOf(isNumber) });
+  if (broken === undefined) return found as StepTimes;
+  throw new FileError('experiment', file, `the times are damaged (${broken}); delete it, and they are measured again`);
 }

@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { builtIn } from '../node/built-in.ts';
 import { openClip } from '../node/clip-folder.ts';
+import { refuseLinks, sweepLeftovers } from '../node/files.ts';
+import { FolderLock } from '../node/folder-lock.ts';
 import { type ExperimentName, experiments } from '../zeroseg/experiments.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
-import { commandText, gather, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
+import { commandText, gather, oneOf, seedRange, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import { lossFigure } from './experiment-figure.ts';
@@ -43,7 +45,7 @@ export function experimentCommand(context: Context): Command {
     )
     .argument('<name>', names.join(', '))
     .requiredOption('--out <folder>', 'table, plot, and all runs; one that was stopped goes on')
-    .option('--seeds <list>', 'trainings of every row, by seed (default: 1,2,3)', wholeNumbers)
+    .option('--seeds <list>', 'trainings of every row, by seed (default: 1,2,3)', wholeNumbers(seedRange[1], 1000))
     .option('--steps <n>', `length of a training (default: ${sizes.steps})`, wholeNumber())
     .option('--scenes <n>', `scenes to train on (default: ${sizes.scenes})`, wholeNumber())
     .option('--unseen <n>', `scenes to score on, never seen in training (default: ${sizes.unseen})`, wholeNumber())
@@ -83,15 +85,22 @@ async function experiment(context: Context, name: string, given: ExperimentArgum
   // Only the paper's losses: what a configuration adds to them is left out here, unless it is asked for.
   const options = { ...usual, ...rest, set: ['w_compose=0', ...usual.set, ...set], given: set };
   const clip = await openClip(options.clip);
-  await withDevice(context, options.adapter, async (device, interruption) => {
-    const lab = await prepare({ context, device, interruption, options, clip });
-    try {
-      if (name === 'fig3') await figure3(lab);
-      else await table(lab, name as ExperimentName);
-    } finally {
-      await lab.cache.close();
-    }
-  });
+  const lock = await FolderLock.take('experiment', options.out);
+  try {
+    await refuseLinks(options.out, 'data', 'runs', 'times', name);
+    await sweepLeftovers(options.out);
+    await withDevice(context, options.adapter, async (device, interruption) => {
+      const lab = await prepare({ context, device, interruption, options, clip, lock });
+      try {
+        if (name === 'fig3') await figure3(lab);
+        else await table(lab, name as ExperimentName);
+      } finally {
+        await lab.cache.close();
+      }
+    });
+  } finally {
+    await lock.release();
+  }
 }
 
 async function table(lab: Lab, name: ExperimentName): Promise<void> {
@@ -110,7 +119,7 @@ async function table(lab: Lab, name: ExperimentName): Promise<void> {
     );
     throw new Interrupted(interruption.signal);
   }
-  const files = await writeExperiment(options.out, name, {
+  const files = await writeExperiment(lab.lock, name, {
     experiment: made,
     runs: scored,
     planned: planned.length,
@@ -166,6 +175,6 @@ async function figure3(lab: Lab): Promise<void> {
     look: <T>(work: (model: ZeroSeg) => Promise<T>) => withModel(lab, identity, work),
   }));
   const file = join(options.out, 'fig3.png');
-  await lossFigure(file, { device, scenes, names: unseen.names, vocabulary, models });
+  await lossFigure(file, { device, scenes, names: unseen.names, vocabulary, models, lock: lab.lock });
   context.terminal.out(file);
 }

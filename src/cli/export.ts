@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { formatBytes } from '../gpu/errors.ts';
 import { readSafetensors, toFloat32, type WritableTensor, writeSafetensors } from '../nn/safetensors.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { standardStream, writeNamedFile } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
 import { modelInfo } from '../zeroseg/checkpoint.ts';
 import type { Context } from './context.ts';
@@ -30,6 +30,8 @@ async function exportModel({ terminal }: Context, { model, out }: ExportArgument
     { dtype: 'F16', shape: tensor.shape, data: toFloat32(tensor) },
   ]);
   const bytes = writeSafetensors(entries, stored.metadata, out);
-  await writeFileAtomic(out, bytes);
-  terminal.out(`${out}: ${formatBytes(bytes.length)}, the weights after ${step} steps`);
+  await writeNamedFile(out, bytes);
+  const said = `${out}: ${formatBytes(bytes.length)}, the weights after ${step} steps`;
+  // The file itself may be what standard output is for.
+  terminal[standardStream(out) ? 'note' : 'out'](said);
 }

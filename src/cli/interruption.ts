@@ -1,7 +1,10 @@
-/** Ctrl-C: a command asks whether to stop, saves, and says how to go on. */
+/** Signals that ask a command to stop: Ctrl-C, `kill`, and a terminal that is closed. */
+export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+
+/** A command asks whether to stop, saves, and says how to go on. */
 export interface Interruption {
   /** The signal that came, if one did. */
-  readonly signal: 'SIGINT' | 'SIGTERM' | undefined;
+  readonly signal: StopSignal | undefined;
   /** Called at once when a signal comes. */
   onStop(action: () => void): void;
   /** Gives the signals back to Node. */
@@ -9,24 +12,34 @@ export interface Interruption {
 }
 
 /** What a shell reports for a program that a signal ended. */
-export const signalExitCodes = { SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
+export const signalExitCodes = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
+
+const stopSignals: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** One Ctrl-C comes twice under `npm run`: from the terminal, and passed on by npm a few milliseconds later. */
+const ECHO_MILLISECONDS = 100;
 
 /**
- * Takes SIGINT (Ctrl-C) and SIGTERM until released. The first only asks to stop; a second SIGINT ends the process as it is,
- * which loses what was not saved and damages nothing.
+ * Takes the signals that ask to stop until released. The first only asks; a second ends the process as it is, which loses
+ * what was not saved and damages nothing. For that the signals are given back to the system, which ends a process also where
+ * it computes and listens to nobody.
  */
 export function catchInterruption(): Interruption {
   let signal: Interruption['signal'];
+  let echo: NodeJS.Timeout | undefined;
   const actions: (() => void)[] = [];
-  const handle = (name: 'SIGINT' | 'SIGTERM') => {
-    if (signal && name === 'SIGINT') process.exit(signalExitCodes.SIGINT);
-    signal ??= name;
+  const handlers = stopSignals.map((name) => [name, () => handle(name)] as const);
+  const release = () => {
+    clearTimeout(echo);
+    for (const [name, handler] of handlers) process.off(name, handler);
+  };
+  const handle = (name: StopSignal) => {
+    if (signal) return;
+    signal = name;
+    echo = setTimeout(release, ECHO_MILLISECONDS);
     for (const action of actions) action();
   };
-  const onInt = () => handle('SIGINT');
-  const onTerm = () => handle('SIGTERM');
-  process.on('SIGINT', onInt);
-  process.on('SIGTERM', onTerm);
+  for (const [name, handler] of handlers) process.on(name, handler);
   return {
     get signal() {
       return signal;
@@ -35,9 +48,6 @@ export function catchInterruption(): Interruption {
       actions.push(action);
       if (signal) action();
     },
-    release() {
-      process.off('SIGINT', onInt);
-      process.off('SIGTERM', onTerm);
-    },
+    release,
   };
 }

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import { systemReason } from '../node/files.ts';
 import { commandLine } from './command-line.ts';
 import { signalExitCodes } from './interruption.ts';
 
-// Who reads may stop reading, as `head` does: the command ends there, done or not.
+// Who reads may stop reading, as `head` does, and the disk that the output goes to may be full: the command ends there, done or not.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(signalExitCodes.SIGPIPE);
+  process.stderr.write(`zeroseg: standard output: ${systemReason(error)}\n`);
+  process.exit(error.code === 'EPIPE' ? signalExitCodes.SIGPIPE : 1);
 });
+// Nobody can be told that nobody listens: the exit code says how it went.
+process.stderr.on('error', () => undefined);
 process.exitCode = await commandLine(process.argv.slice(2));

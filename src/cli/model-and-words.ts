@@ -1,7 +1,10 @@
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
+
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
+import { shownValue } from '../gpu/json.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { FileError, systemReason } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
@@ -14,7 +17,7 @@ import type { ZeroSeg } from '../zeroseg/model.ts';
 import type { ScoringOptions } from '../zeroseg/scoring.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { fillTemplate, makeVocabulary, type TemplateSet, templateList } from '../zeroseg/vocabulary.ts';
-import { numberAtLeast, oneOf, wholeNumber } from './arguments.ts';
+import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
@@ -57,10 +60,14 @@ export function modelAndWordsOptions(command: Command): Command {
       oneOf('groupvit', 'softmax', 'cosine'),
       'groupvit',
     )
-    .option('--top <n>', 'classes that the whole image lets through', wholeNumber(), 5)
-    .option('--short <pixels>', 'shorter side of the resized photo (default: twice that of training)', wholeNumber())
-    .option('--stride <pixels>', 'step of the window (default: half of it)', wholeNumber())
-    .option('--background <score>', 'what scores below it is background', numberAtLeast())
+    .option('--top <n>', 'classes that the whole image lets through', wholeNumber(1, 65_535), 5)
+    .option(
+      '--short <pixels>',
+      'shorter side of the resized photo (default: twice that of training)',
+      wholeNumber(1, 16_384),
+    )
+    .option('--stride <pixels>', 'step of the window (default: half of it)', wholeNumber(1, 16_384))
+    .option('--background <score>', 'what scores below it is background', numberFrom(0, 1e6))
     .option('--force', 'even if the model was trained with another teacher')
     .option(...adapterOption);
 }
@@ -139,11 +146,14 @@ export async function embedNames(
   }
 }
 
+/** Characters of a class's name: the text tower reads some three hundred, and a caption is drawn on one line. */
+const LONGEST_NAME = 1000;
+
 /**
  * Names from the command line: `voc`, `context`, `coco`, `imagenet`, `@file.txt` with one a line, or a list with commas.
  */
 export async function parseClasses(text: string): Promise<string[]> {
-  const set = dataSets[text as keyof typeof dataSets];
+  const set = ownValue(dataSets, text);
   if (set) return [...set.prompts];
   if (text === 'imagenet') return [...imagenetClasses];
   let parts = text.split(',');
@@ -159,6 +169,12 @@ export async function parseClasses(text: string): Promise<string[]> {
   if (names.length === 0) {
     throw new UsageError(
       `--classes: there is no name in ${text === '' ? 'it' : `'${text}'`}; give names such as "dog, sofa, window"`,
+    );
+  }
+  const longest = names.find((name) => name.length > LONGEST_NAME);
+  if (longest !== undefined) {
+    throw new UsageError(
+      `--classes: a name may have ${LONGEST_NAME} characters; ${shownValue(longest, 40)} has ${longest.length}`,
     );
   }
   const twice = firstRepeated(names);

@@ -4,7 +4,10 @@ import sharp from 'sharp';
 import { formatBytes } from '../gpu/errors.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { writeFileAtomic } from '../node/files.ts';
+import { readPhoto } from '../node/image-files.ts';
 import type { Metrics, RunFolder } from '../node/run-folder.ts';
+import type { ZeroSegConfig } from '../zeroseg/config.ts';
+import { type LossTerm, lossTerms } from '../zeroseg/losses.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
 import { reportScript, reportStyle } from './report-page.ts';
 import { count, formatDuration } from './terminal.ts';
@@ -20,21 +23,30 @@ const MOST_POINTS = 3000;
 /** Pictures in a report: the first, the last, and some between. */
 const MOST_SAMPLES = 6;
 
-type Curve = 'loss' | 'rec' | 'distill' | 'match' | 'compose' | 'gradNorm' | 'lr';
+type Curve = 'loss' | LossTerm | 'gradNorm' | 'lr';
 
-const curves: readonly { readonly key: Curve; readonly title: string; readonly smooth: boolean }[] = [
-  { key: 'loss', title: 'Total loss', smooth: true },
-  { key: 'rec', title: 'Reconstruction', smooth: true },
-  { key: 'distill', title: 'Distillation', smooth: true },
-  { key: 'match', title: 'Segment matching', smooth: true },
-  { key: 'compose', title: 'Composition', smooth: true },
-  { key: 'gradNorm', title: 'Gradient norm', smooth: true },
-  { key: 'lr', title: 'Learning rate', smooth: false },
-];
+/** Terms as they are, with the weight by which they count; one that was not computed is left out. */
+function curves(
+  config: ZeroSegConfig,
+  metrics: readonly Metrics[],
+): { readonly key: Curve; readonly title: string; readonly smooth: boolean }[] {
+  const terms = lossTerms
+    .filter(({ name, weight }) => config[weight] > 0 || metrics.some((line) => (line[name] ?? 0) !== 0))
+    .map(({ name, weight, title }) => {
+      const factor = config[weight];
+      return { key: name, title: factor === 1 ? title : `${title} (× ${factor})`, smooth: true };
+    });
+  return [
+    { key: 'loss', title: 'Total loss', smooth: true },
+    ...terms,
+    { key: 'gradNorm', title: 'Gradient norm', smooth: true },
+    { key: 'lr', title: 'Learning rate', smooth: false },
+  ];
+}
 
 /** Writes `report.html` into the run's folder. */
 export async function writeReport(run: RunFolder, metrics: readonly Metrics[], facts: ReportFacts): Promise<void> {
-  await writeFileAtomic(join(run.folder, 'report.html'), await reportPage(run, metrics, facts));
+  await writeFileAtomic(join(run.folder, 'report.html'), await reportPage(run, metrics, facts), run);
 }
 
 async function reportPage(run: RunFolder, metrics: readonly Metrics[], facts: ReportFacts): Promise<string> {
@@ -70,18 +82,16 @@ async function reportPage(run: RunFolder, metrics: readonly Metrics[], facts: Re
   const points = thin(metrics);
   const data = {
     charts: [
-      ...curves
-        .filter(({ key }) => key !== 'compose' || config.w_compose > 0)
-        .map(({ key, title, smooth }) => {
-          const raw = points.map((line) => line[key]);
-          const lines = smooth
-            ? [
-                { name: "step's own", values: raw, pale: true },
-                { name: 'mean', values: smoothed(raw) },
-              ]
-            : [{ name: 'value', values: raw }];
-          return { title, step: points.map((line) => line.step), lines };
-        }),
+      ...curves(config, points).map(({ key, title, smooth }) => {
+        const raw = points.map((line) => line[key]);
+        const lines = smooth
+          ? [
+              { name: "step's own", values: raw, pale: true },
+              { name: 'mean', values: smoothed(raw) },
+            ]
+          : [{ name: 'value', values: raw }];
+        return { title, step: points.map((line) => line.step), lines };
+      }),
       ...watchCharts(metrics),
     ],
   };
@@ -120,7 +130,9 @@ async function sampleFigures(run: RunFolder): Promise<string> {
   for (const i of [...chosen].sort((a, b) => b - a)) {
     const { step, path } = all[i] as { step: number; path: string };
     // A sheet takes a tenth of the bytes as JPEG, and here it is only looked at.
-    const jpeg = await sharp(path).jpeg({ quality: 82, mozjpeg: true }).toBuffer();
+    const { data, width, height } = await readPhoto(path);
+    const pixels = sharp(data, { raw: { width, height, channels: 3 } });
+    const jpeg = await pixels.jpeg({ quality: 82, mozjpeg: true }).toBuffer();
     const url = `data:image/jpeg;base64,${jpeg.toString('base64')}`;
     figures.push(
       `<figure><img src="${url}" alt="segments after step ${step}"><figcaption>step ${step}</figcaption></figure>`,

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { loadAtlas, writeScenes } from '../node/scene-folder.ts';
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
-import { numberAtLeast, oneOf, wholeNumber } from './arguments.ts';
+import { numberFrom, oneOf, seedRange, wholeNumber } from './arguments.ts';
 import type { Context } from './context.ts';
 import { Interrupted } from './errors.ts';
 import { catchInterruption } from './interruption.ts';
@@ -30,7 +30,7 @@ export function scenesCommand(context: Context): Command {
     .description('make pictures with exact label maps and captions, laid out as PASCAL VOC')
     .requiredOption('--out <folder>', 'where they are written; scenes that are there are replaced')
     .option('--count <n>', 'how many', wholeNumber(), 500)
-    .option('--seed <n>', 'which ones: a seed gives the same scenes everywhere', wholeNumber(0), 1)
+    .option('--seed <n>', 'which ones: a seed gives the same scenes everywhere', wholeNumber(...seedRange), 1)
     .option(
       '--preset <name>',
       'crowded (up to four things, for scoring), objectCentric (one or two that fill the picture) or mixed (for training)',
@@ -42,10 +42,10 @@ export function scenesCommand(context: Context): Command {
       'objects: "cat, dog", or how many of the fixed order (default: all 137)',
       parseNamesOrCount,
     )
-    .option('--size <pixels>', 'side of the pictures', wholeNumber(8), 64)
+    .option('--size <pixels>', 'side of the pictures', wholeNumber(8, 4096), 64)
     .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseNames)
     .option('--stuff <names>', 'surroundings, such as "sky, grass" (default: all 14)', parseNames)
-    .option('--named <share>', 'share of scenes whose ground has a name (default: 0.8)', numberAtLeast(0))
+    .option('--named <share>', 'share of scenes whose ground has a name (default: 0.8)', numberFrom(0, 1))
     .option('--atlas <folder>', "atlas.png and atlas.json of other cut-outs (default: the package's)")
     .addHelpText(
       'after',

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { builtIn } from '../node/built-in.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { writeNamedFile } from '../node/files.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import { promptTemplates } from '../zeroseg/class-names.ts';
@@ -17,12 +17,12 @@ import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import { sceneSide } from '../zeroseg/student-view.ts';
 import type { TemplateSet } from '../zeroseg/vocabulary.ts';
-import { oneOf, wholeNumber } from './arguments.ts';
+import { oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 import { parseNames, parseNamesOrCount } from './scenes.ts';
-import { count, formatDuration, formatShare, Progress, quietTerminal } from './terminal.ts';
+import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from './terminal.ts';
 
 interface ScoreArguments {
   readonly model: string;
@@ -55,14 +55,14 @@ export function scoreCommand(context: Context): Command {
     .option('--model <place>', `model file, run folder of \`zeroseg train\`, or ${builtIn}`, builtIn)
     .option('--clip <place>', "the teacher that made the model's features", builtIn)
     .option('--scenes <n>', 'how many', wholeNumber(), 500)
-    .option('--seed <n>', 'which ones; never those of any training', wholeNumber(0), 1)
+    .option('--seed <n>', 'which ones; never those of any training', wholeNumber(...seedRange), 1)
     .option('--classes <names>', 'objects: "cat, dog", or how many of the fixed order', parseNamesOrCount, 40)
     .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseNames)
     .option('--atlas <folder>', 'atlas.png and atlas.json of other cut-outs, such as of a style that training left out')
     .option(
       '--size <pixels>',
       'side of the scenes (default: twice that of training, or that of training from 65 pixels on)',
-      wholeNumber(8),
+      wholeNumber(8, 4096),
     )
     .option('--templates <set>', `sentences around names: ${sets.join(', ')}`, oneOf(...sets), 'full')
     .option(
@@ -71,7 +71,7 @@ export function scoreCommand(context: Context): Command {
       oneOf('groupvit', 'softmax'),
       'softmax',
     )
-    .option('--top <n>', 'classes that the whole image lets through', wholeNumber(), 5)
+    .option('--top <n>', 'classes that the whole image lets through', wholeNumber(1, 65_535), 5)
     .option('--json', 'print the result as JSON, all else on standard error')
     .option('--out <file>', 'write the result as JSON')
     .option('--force', 'even if the model was trained with another teacher')
@@ -137,10 +137,10 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       adapter: device.name,
     };
     const json = JSON.stringify(result, undefined, 2);
-    if (options.json) given.terminal.out(json);
+    if (options.json) printLines(given.terminal.out, json);
     for (const line of scoreTable(scores, { [kind]: `student (${kind})` })) terminal.out(line);
     terminal.out(`${count(scores.scenes, 'scenes')} in ${formatDuration((performance.now() - began) / 1000)}`);
-    if (options.out) await writeFileAtomic(options.out, `${json}\n`);
+    if (options.out) await writeNamedFile(options.out, `${json}\n`);
   });
 }
 

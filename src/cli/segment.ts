@@ -138,8 +138,9 @@ async function writeResult(
     json: join(options.out, `${name}.json`),
   };
   const drawn = [withBackground ? 'background' : undefined, ...names];
-  await writePng(files.overlay, drawSegmentation(photo, labels, { names: drawn, lettering: interLettering() }));
-  await writeLabelPng(files.labels, labels, pascalPalette(Math.min(256, names.length + 1)));
+  const within = { within: options.out };
+  await writePng(files.overlay, drawSegmentation(photo, labels, { names: drawn, lettering: interLettering() }), within);
+  await writeLabelPng(files.labels, labels, pascalPalette(Math.min(256, names.length + 1)), within);
   const classes = classShares(labels.data).map(({ label, share }) => ({
     label,
     name: label === 0 ? 'background' : names[label - 1],
@@ -167,7 +168,7 @@ async function writeResult(
     model: { file, step: info.step, teacher: info.teacher },
     clip: { name: clip.name, weights: await clip.weightsHash() },
   };
-  await writeFileAtomic(files.json, `${JSON.stringify(description, undefined, 2)}\n`);
+  await writeFileAtomic(files.json, `${JSON.stringify(description, undefined, 2)}\n`, within);
   return files.overlay;
 }
 

@@ -10,12 +10,39 @@ export interface Terminal {
   readonly bar?: NodeJS.WritableStream | undefined;
 }
 
+// What makes a terminal do something, or a line look like other lines: control characters (all but the tab), the marks that
+// turn the direction of writing, separators of lines, and halves of surrogate pairs.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is shown by their numbers
+const commanding = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb]|\p{Cs}/gu;
+
+/**
+ * Text that a terminal shows and never obeys, whatever a file's name, a class or a message holds: what could command it becomes
+ * its number. JSON stays the same value, since JSON writes such characters in the same way.
+ *
+ * ```ts
+ * printable('a\x1b[31mb\nc'); // 'a\\u001b[31mb\\u000ac'
+ * ```
+ */
+export function printable(line: string): string {
+  return line.replace(commanding, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** A terminal that gets {@link printable} lines only. Everything that a command says goes through one. */
+export function printableTerminal({ out, note, bar }: Terminal): Terminal {
+  return { out: (line) => out(printable(line)), note: (line) => note(printable(line)), bar };
+}
+
 /** The terminal of this process. */
-export const processTerminal: Terminal = {
+export const processTerminal: Terminal = printableTerminal({
   out: (line) => void process.stdout.write(`${line}\n`),
   note: (line) => void process.stderr.write(`${line}\n`),
   bar: process.stdout.isTTY ? process.stdout : undefined,
-};
+});
+
+/** Several lines that this program itself broke. Within one line, a break comes from elsewhere and is shown as a number. */
+export function printLines(print: (line: string) => void, text: string): void {
+  for (const line of text.split('\n')) print(line);
+}
 
 /** The terminal with results kept clean for a program to read: what else a command says becomes a note. */
 export function quietTerminal({ note }: Terminal): Terminal {
@@ -55,7 +82,8 @@ export class Progress {
     this.#lastDone = done;
     if (terminal.bar && total > 0) {
       const format = `${title} {bar} {value}/{total} ${unit}{extra}`;
-      this.#bar = new SingleBar({ format, stream: terminal.bar, barsize: 24, hideCursor: true, clearOnComplete: true });
+      // The cursor stays: a second Ctrl-C ends the process where it is, and nobody would bring it back.
+      this.#bar = new SingleBar({ format, stream: terminal.bar, barsize: 24, clearOnComplete: true });
       this.#bar.start(total, done, { extra: '' });
     }
   }
@@ -66,7 +94,7 @@ export class Progress {
     this.#lastDone = done;
     this.#marks.push({ time: now, done });
     while (this.#marks.length > 2 && now - (this.#marks[1]?.time ?? now) > WINDOW_SECONDS * 1000) this.#marks.shift();
-    const words = [extra, this.#rate(now)].filter(Boolean).join(' · ');
+    const words = printable([extra, this.#rate(now)].filter(Boolean).join(' · '));
     if (this.#bar) this.#bar.update(done, { extra: words ? ` · ${words}` : '' });
     else if (now - this.#said >= LINE_SECONDS * 1000) {
       this.#said = now;

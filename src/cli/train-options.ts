@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { parseJson, shownValue } from '../gpu/json.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import type { CacheKey, CacheReader } from '../node/feature-cache.ts';
 import { readJson } from '../node/files.ts';
 import { type RunDescription, RunError } from '../node/run-folder.ts';
@@ -27,6 +29,8 @@ export interface Resolved {
   readonly settings: TrainSettings;
   /** What was decided for the user, to be said. */
   readonly notes: readonly string[];
+  /** Whether nobody has said what positions are to be: the weights that training begins with then decide. */
+  readonly isPositionsOpen: boolean;
 }
 
 /**
@@ -70,11 +74,12 @@ export async function resolveTraining(
           given: new Set(),
         }
       : await startFrom(choices.config ?? 'base');
-  const keys: Record<string, unknown> = { ...start.config };
+  // Without a prototype, `__proto__` is a key like any other: one that does not exist.
+  const keys: Record<string, unknown> = Object.assign(Object.create(null), start.config);
   const changes: Record<string, unknown> = {};
   for (const assignment of choices.set ?? []) {
     const { key, value } = parseAssignment(assignment);
-    if (key in defaultSettings) changes[key] = checkKind(key, value, 'training');
+    if (Object.hasOwn(defaultSettings, key)) changes[key] = checkKind(key, value, 'training');
     else keys[key] = value;
   }
   if (!(run && choices.config === undefined)) {
@@ -109,8 +114,13 @@ export async function resolveTraining(
     const perEpoch = Math.floor(cache.length / settings.batch);
     if (perEpoch > 0) settings.epochs = choices.steps / perEpoch;
   }
-  if (!given('warmup') && settings.epochs !== start.settings.epochs) settings.warmup = settings.epochs * WARMUP_SHARE;
-  return { preset: start.preset, config, settings: checkSettings(settings, cache.length), notes };
+  // A run that is made longer keeps its warm-up.
+  if (run && !given('warmup')) settings.warmup = run.settings.warmup;
+  else if (!given('warmup') && settings.epochs !== start.settings.epochs)
+    settings.warmup = settings.epochs * WARMUP_SHARE;
+  // What 'scenes' is measured with are fixed positions.
+  const isPositionsOpen = !run && keys['positions'] === undefined && start.preset !== 'scenes';
+  return { preset: start.preset, config, settings: checkSettings(settings, cache.length), notes, isPositionsOpen };
 }
 
 interface Start {
@@ -124,9 +134,15 @@ interface Start {
 
 async function startFrom(preset: string): Promise<Start> {
   const none = new Set<string>();
-  const named = configs[preset];
+  const named = ownValue(configs, preset);
   if (named) {
-    return { preset, config: {}, defaults: named, settings: presetSettings[preset] ?? defaultSettings, given: none };
+    return {
+      preset,
+      config: {},
+      defaults: named,
+      settings: ownValue(presetSettings, preset) ?? defaultSettings,
+      given: none,
+    };
   }
   if (!preset.endsWith('.json')) {
     throw new UsageError(
@@ -139,16 +155,17 @@ async function startFrom(preset: string): Promise<Start> {
   }
   // A run's own config.json has both parts apart.
   const apart = typeof found['config'] === 'object' && typeof found['settings'] === 'object';
-  const flat = (apart ? { ...(found['config'] as object), ...(found['settings'] as object) } : found) as Record<
-    string,
-    unknown
-  >;
+  const flat =
+    // A run of before there were others had fixed positions.
+    (
+      apart ? { positions: 'fixed', ...(found['config'] as object), ...(found['settings'] as object) } : found
+    ) as Record<string, unknown>;
   const entries = Object.entries(flat);
-  const settings = Object.fromEntries(entries.filter(([key]) => key in defaultSettings));
+  const settings = Object.fromEntries(entries.filter(([key]) => Object.hasOwn(defaultSettings, key)));
   for (const [key, value] of Object.entries(settings)) checkKind(key, value, `training: ${preset}`);
   return {
     preset,
-    config: Object.fromEntries(entries.filter(([key]) => !(key in defaultSettings))),
+    config: Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(defaultSettings, key))),
     defaults: configs['base'] as ZeroSegConfig,
     settings: { ...defaultSettings, ...settings },
     given: new Set(Object.keys(settings)),
@@ -162,7 +179,7 @@ function checkKind(key: string, value: unknown, where: string): unknown {
   const kind = typeof defaultSettings[key as keyof TrainSettings];
   if (typeof value === kind) return value;
   const words = kind === 'boolean' ? 'true or false' : kind === 'string' ? 'a word' : 'a number';
-  throw new ConfigError(`${where}: '${key}' must be ${words}; got ${JSON.stringify(value)}`);
+  throw new ConfigError(`${where}: '${key}' must be ${words}; got ${shownValue(value)}`);
 }
 
 function parseAssignment(text: string): { key: string; value: unknown } {
@@ -170,7 +187,7 @@ function parseAssignment(text: string): { key: string; value: unknown } {
   if (at < 1) throw new UsageError(`train: --set takes key=value, such as --set mask_ratio=0.5; got '${text}'`);
   const [key, word] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
   try {
-    return { key, value: JSON.parse(word) };
+    return { key, value: parseJson(word) };
   } catch {
     // Words need no quotes, and lists no brackets.
     const parts = word.split(',').map(Number);
@@ -216,11 +233,14 @@ export function refuseDifferences(
   const keys = (a: object, b: object) => new Set([...Object.keys(a), ...Object.keys(b)]);
   const each = (a: object, b: object, prefix = '') => {
     for (const key of keys(a, b))
-      compare(prefix + key, (a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]);
+      compare(prefix + key, ownValue(a as Record<string, unknown>, key), ownValue(b as Record<string, unknown>, key));
   };
   // What did not exist when the run was begun had what is its default now.
   each({ ...baseConfig, ...was.config }, now.config);
-  each({ ...defaultSettings, ...was.settings }, now.settings);
+  // A run may become longer.
+  const isLonger = now.settings.epochs > was.settings.epochs;
+  const { epochs } = isLonger ? now.settings : was.settings;
+  each({ ...defaultSettings, ...was.settings, epochs }, now.settings);
   each(was.cache.key, now.cache.key, 'cache ');
   compare('photos', was.cache.photos, now.cache.photos);
   if (was.cache.photos === now.cache.photos && was.cache.paths !== now.cache.paths)

@@ -1,12 +1,15 @@
-import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { countParameters } from '../nn/module.ts';
 import { teacherFile, teacherWeights } from '../node/built-in.ts';
+import { Checkpoints } from '../node/checkpoints.ts';
 import { openClip } from '../node/clip-folder.ts';
-import { readJson, writeFileAtomic } from '../node/files.ts';
-import { RunFolder, readBytes } from '../node/run-folder.ts';
+import { readJson, refuseLinks, sweepLeftovers, writeFileAtomic } from '../node/files.ts';
+import { FolderLock } from '../node/folder-lock.ts';
+import { brokenField, hasFields, isListOf, isNumber, isText, isWhole } from '../node/json-fields.ts';
+import { MetricsFile } from '../node/metrics-file.ts';
+import { RunFolder } from '../node/run-folder.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import {
@@ -34,7 +37,7 @@ import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options
 import { Teacher } from '../zeroseg/teacher.ts';
 import { Tokenizer } from '../zeroseg/tokenizer.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';
-import { commandText, numberAtLeast, oneOf, wholeNumber } from './arguments.ts';
+import { commandText, numberFrom, oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
@@ -60,7 +63,7 @@ export interface TrainTeacherArguments {
 }
 
 /** What a training was made with: `log.json`. */
-interface Log {
+export interface Log {
   readonly format: typeof FORMAT;
   /** Makes these weights again, on the same adapter. */
   readonly command: string;
@@ -81,7 +84,7 @@ interface Log {
 }
 
 /** Shares of crops of scenes that training does not see. */
-interface Scores {
+export interface Scores {
   readonly scenes: NamingScore;
   /** The same with every name that has one replaced by a synonym. */
   readonly synonyms?: NamingScore;
@@ -109,9 +112,9 @@ export function trainTeacherCommand(context: Context): Command {
     .option('--classes <n>', "kinds of objects, the first of the atlas' order, or all", '40')
     .option('--styles <names>', 'drawing styles, with commas between (default: all of the atlas)')
     .option('--steps <n>', 'steps of training', wholeNumber(), steps)
-    .option('--batch <pairs>', 'images with captions a step', wholeNumber(2), batch)
-    .option('--lr <rate>', 'highest learning rate', numberAtLeast(), lr)
-    .option('--seed <n>', 'of weights, scenes and captions', wholeNumber(0), seed)
+    .option('--batch <pairs>', 'images with captions a step', wholeNumber(2, 2 ** 20), batch)
+    .option('--lr <rate>', 'highest learning rate', numberFrom(0, 1e4), lr)
+    .option('--seed <n>', 'of weights, scenes and captions', wholeNumber(...seedRange), seed)
     .option(
       '--init <file>',
       'begin with the weights and words of an earlier teacher.safetensors, or of the built-in one',
@@ -120,7 +123,7 @@ export function trainTeacherCommand(context: Context): Command {
     .option('--validate-atlas <folder>', 'cut-outs of other styles, to validate on as well')
     .option('--validate-every <steps>', 'steps between validations', wholeNumber(), 500)
     .option('--validate-crops <n>', 'crops of scenes to score the teacher on at the end', wholeNumber(), 1000)
-    .option('--resume', 'go on with the training in the folder, under the same options')
+    .option('--resume', 'go on with the training in the folder, under the same options; more --steps make it longer')
     .option(...adapterOption)
     .addHelpText(
       'after',
@@ -133,22 +136,36 @@ export function trainTeacherCommand(context: Context): Command {
 
 /** Trains, or goes on. */
 export async function trainTeacher(context: Context, options: TrainTeacherArguments): Promise<void> {
-  const { out } = options;
-  const before = options.resume ? await readLog(out) : undefined;
-  if (!before) await RunFolder.refuseUsed(out, 'train-teacher');
-  const command = commandOf(options);
-  if (before && before.command !== command) {
-    throw new UsageError(
-      `train-teacher: ${out} was begun with '${before.command}'; give the same options with --resume, or another --out`,
-    );
+  if (!options.resume) {
+    await RunFolder.refuseUsed(options.out, OP);
+    return trainIn(context, options, undefined, undefined);
   }
+  // First without the lock, which would make the folder.
+  await readLog(options.out);
+  const lock = await FolderLock.take(OP, options.out);
+  try {
+    await trainIn(context, options, await readLog(options.out), lock);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function trainIn(
+  context: Context,
+  options: TrainTeacherArguments,
+  before: Log | undefined,
+  held: FolderLock | undefined,
+): Promise<void> {
+  const { out } = options;
+  const command = commandOf(options);
+  if (before) checkCommand(before, options);
   const settings: ClipSettings = {
     ...defaultClipSettings,
     steps: options.steps,
     batch: options.batch,
     lr: options.lr,
     seed: options.seed,
-    warmup: Math.max(1, Math.min(200, Math.round(options.steps / 20))),
+    warmup: before?.settings.warmup ?? Math.max(1, Math.min(200, Math.round(options.steps / 20))),
   };
   const scenes = await openScenes(options);
   const config = teacherConfigs[options.config];
@@ -162,8 +179,14 @@ export async function trainTeacher(context: Context, options: TrainTeacherArgume
       : { weights: newClipWeights(device, settings.seed), ids: textVocabulary(tokens, data.texts()) };
     const clip = new TrainableClip(weights, config, ids);
     using trainer = await ClipTrainer.create(device, clip, tokens, data, settings);
-    const state = join(out, STATE);
-    if (before && (await kindOfPath(state)) === 'file') resumeClipTraining(trainer, await readBytes(state), state);
+    const damaged: string[] = [];
+    const found = before && (await new Checkpoints(OP, out).newest([STATE], (reason) => damaged.push(reason)));
+    if (before?.final && !found) {
+      throw new UsageError(`${OP}: ${out}: this training is at its end, and no checkpoint is left to go on from`);
+    }
+    if (found) resumeClipTraining(trainer, found.files.get(STATE) as Uint8Array, found.path(STATE));
+    const place = found ? `the checkpoint of step ${found.step}` : 'the beginning';
+    for (const reason of damaged) context.terminal.note(`${reason}; going on from ${place}`);
     const log: Log = {
       format: FORMAT,
       command,
@@ -183,10 +206,21 @@ export async function trainTeacher(context: Context, options: TrainTeacherArgume
       `${(countParameters(clip) / 1e6).toFixed(2)} M parameters, ${count(ids.length, 'tokens')}, ` +
         `${count(scenes.classes.length, 'classes')} in ${scenes.styles.join(', ')}, on ${device.name}`,
     );
-    await runTraining(context, { device, trainer, tokens, scenes, log, options, interruption });
+    // Only now, when everything has been found to fit.
+    const lock = held ?? (await FolderLock.take(OP, out));
+    try {
+      if (!held) await RunFolder.refuseUsed(out, OP);
+      await refuseLinks(out, 'checkpoints');
+      await sweepLeftovers(out);
+      await runTraining(context, { device, trainer, tokens, scenes, log, options, interruption, lock });
+    } finally {
+      await lock.release();
+    }
   });
 }
 
+const OP = 'train-teacher';
+/** What a training goes on from, in a checkpoint. */
 const STATE = 'training.safetensors';
 
 interface Scenes {
@@ -228,19 +262,25 @@ interface Running {
   readonly log: Log;
   readonly options: TrainTeacherArguments;
   readonly interruption: Interruption;
+  readonly lock: FolderLock;
 }
 
 async function runTraining({ terminal }: Context, running: Running): Promise<void> {
-  const { device, trainer, tokens, scenes, options, interruption } = running;
+  const { device, trainer, tokens, scenes, options, interruption, lock } = running;
   const { clip, settings } = trainer;
   const { out } = options;
   let { log } = running;
   const first = trainer.done;
+  const write = (name: string, data: string | Uint8Array) => writeFileAtomic(join(out, name), data, { lock });
   const writeLog = (more: Partial<Log> = {}) =>
-    writeFileAtomic(join(out, 'log.json'), `${JSON.stringify({ ...log, ...more }, undefined, 2)}\n`);
+    write('log.json', `${JSON.stringify({ ...log, ...more }, undefined, 2)}\n`);
+  const checkpoints = new Checkpoints(OP, out, lock);
   // Before all else: with it a training that dies before it saves can be begun again by --resume.
-  if (first === 0) await writeLog();
-  const metrics = await openMetrics(join(out, 'metrics.jsonl'), first);
+  if (first < settings.steps) await writeLog();
+  const { file: metrics } = await MetricsFile.open<Omit<ClipStepReport, 'steps'>>(join(out, 'metrics.jsonl'), first, {
+    lock,
+  });
+  await checkpoints.clean(first);
   const validation = validationCrops(scenes, trainer, VALIDATION_SEED, Math.min(CROPS, options.validateCrops));
   using teacher = await Teacher.create(device, clip.vision, { batch: 100 });
   const before = log.seconds;
@@ -249,9 +289,10 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   let savedAt = began;
   const save = async () => {
     log = { ...log, steps: trainer.done, seconds: before + Math.round((performance.now() - began) / 1000) };
-    await writeFileAtomic(join(out, teacherFile), await clipFile(clip));
-    await writeFileAtomic(join(out, 'config.json'), clipSettingsFile(clip.config));
-    await writeFileAtomic(join(out, STATE), await clipTrainingFile(trainer));
+    await metrics.sync();
+    await write(teacherFile, await clipFile(clip));
+    await write('config.json', clipSettingsFile(clip.config));
+    await checkpoints.save(trainer.done, { [STATE]: await clipTrainingFile(trainer) });
     await writeLog();
     savedAt = performance.now();
   };
@@ -272,12 +313,12 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
         if (performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
       }
     }
+    await save();
   } finally {
     progress.stop();
     await metrics.close();
   }
   const seconds = (performance.now() - began) / 1000;
-  await save();
   if (trainer.done < settings.steps) {
     terminal.out(
       `stopped after step ${trainer.done} of ${settings.steps}, saved; go on with the same options and --resume`,
@@ -288,7 +329,6 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   const written = await openClip(join(out, teacherFile));
   const final = await finalScores(device, written.vision(device), written.text(device), running);
   await writeLog({ final });
-  await rm(join(out, STATE), { force: true });
   if (trainer.done > first) {
     const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'images');
     terminal.out(`trained ${count(trainer.done - first, 'steps')} in ${formatDuration(seconds)} (${rate})`);
@@ -378,26 +418,35 @@ async function readLog(folder: string): Promise<Log> {
       `train-teacher: ${folder}: there is no training to go on with; leave --resume out to begin one`,
     );
   }
-  const found = (await readJson(path)) as Partial<Log> | null;
-  if (found?.format !== FORMAT) throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher`);
-  if (found.final) throw new UsageError(`train-teacher: ${folder}: this training is at its end; choose another --out`);
-  return found as Log;
+  return parseLog(await readJson(path), path);
 }
 
-/** The lines of the steps that are kept, and more to come. */
-async function openMetrics(path: string, done: number) {
-  const text = done > 0 ? await readFile(path, 'utf8').catch(() => '') : '';
-  await writeFileAtomic(
-    path,
-    text
-      .split('\n')
-      .slice(0, done)
-      .map((line) => `${line}\n`)
-      .join(''),
-  );
-  const file = await open(path, 'a');
-  return {
-    append: (step: Omit<ClipStepReport, 'steps'>) => file.writeFile(`${JSON.stringify(step)}\n`),
-    close: () => file.close(),
-  };
+/** What a `log.json` says. */
+export function parseLog(found: unknown, path: string): Log {
+  const broken = brokenField(found, {
+    format: (value) => value === FORMAT,
+    command: isText,
+    started: isText,
+    steps: isWhole(0),
+    seconds: isNumber,
+    validations: isListOf(hasFields({ step: isWhole(0) })),
+  });
+  if (broken === undefined) return found as Log;
+  throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher, or is damaged (${broken})`);
+}
+
+/** The options must be those of before; only the steps may become more. */
+function checkCommand({ command, final, settings }: Log, options: TrainTeacherArguments): void {
+  const { out, steps } = options;
+  const before = settings?.steps ?? steps;
+  if (command !== commandOf({ ...options, steps: before }) || steps < before) {
+    throw new UsageError(
+      `train-teacher: ${out} was begun with '${command}'; give the same options with --resume, or another --out`,
+    );
+  }
+  if (final && steps === before) {
+    throw new UsageError(
+      `train-teacher: ${out}: this training is at its end; give more --steps to make it longer, or choose another --out`,
+    );
+  }
 }

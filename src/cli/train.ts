@@ -2,30 +2,31 @@ import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
-import { countParameters, newWeights } from '../nn/module.ts';
+import { countParameters, newWeights, parameters } from '../nn/module.ts';
 import { teacherWeights } from '../node/built-in.ts';
 import { cachedData } from '../node/cached-data.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { writePng } from '../node/image-files.ts';
-import { type Metrics, type RunDescription, RunFolder } from '../node/run-folder.ts';
+import { type LoadedCheckpoint, type Metrics, RunFolder } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
-import { loadOptimizer, modelFile, openModel, optimizerFile } from '../zeroseg/checkpoint.ts';
+import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale } from '../zeroseg/checkpoint.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import { resizeImage } from '../zeroseg/image.ts';
-import { initialWeights } from '../zeroseg/initial-weights.ts';
+import { initialNotes, initialWeights, positionTable } from '../zeroseg/initial-weights.ts';
+import { weightedTerms } from '../zeroseg/losses.ts';
 import { ZeroSeg } from '../zeroseg/model.ts';
 import { sampleSheet } from '../zeroseg/sample-sheet.ts';
 import { Segmenter } from '../zeroseg/segmenter.ts';
 import { type Probe, Trainer } from '../zeroseg/trainer.ts';
-import { gather, numberAtLeast, wholeNumber } from './arguments.ts';
+import { gather, numberFrom, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
 import { writeReport } from './report.ts';
 import { count, formatDuration, formatRate, Progress } from './terminal.ts';
-import { pathsHash, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
+import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
 import { version } from './version.ts';
 
 export interface TrainArguments extends TrainChoices {
@@ -52,13 +53,13 @@ export function trainCommand(context: Context): Command {
     .requiredOption('--out <folder>', 'folder of the run')
     .option('--config <name>', 'tiny, base (the paper) or a JSON file of keys and values (default: base)')
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
-    .option('--epochs <n>', 'passes over the photos; may be a fraction', numberAtLeast())
+    .option('--epochs <n>', 'passes over the photos; may be a fraction', numberFrom(0, 1e6))
     .option('--steps <n>', 'length of the run in steps instead of epochs', wholeNumber())
-    .option('--batch <images>', 'images a step', wholeNumber())
-    .option('--micro <images>', 'images that go through the GPU at once', wholeNumber())
-    .option('--base-lr <rate>', 'learning rate for 256 images a step', numberAtLeast())
-    .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberAtLeast())
-    .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(0))
+    .option('--batch <images>', 'images a step', wholeNumber(1, 2 ** 24))
+    .option('--micro <images>', 'images that go through the GPU at once', wholeNumber(1, 2 ** 20))
+    .option('--base-lr <rate>', 'learning rate for 256 images a step', numberFrom(0, 1e4))
+    .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberFrom(0, 1e6))
+    .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(...seedRange))
     .addOption(
       new Option('--precision <dtype>', 'of activations and their gradients; weights are f32 (default: f32)').choices([
         'f32',
@@ -72,8 +73,13 @@ export function trainCommand(context: Context): Command {
     )
     .option('--save-every <steps>', 'steps between checkpoints (default: 100, and every ten minutes)', wholeNumber())
     .option('--sample-every <steps>', 'steps between sample pictures (default: a tenth of the run)', wholeNumber())
-    .option('--watch-every <steps>', 'steps between looks at what the head does; 0 never looks', wholeNumber(0), 10)
-    .option('--resume', 'go on with the run in the folder')
+    .option(
+      '--watch-every <steps>',
+      'steps between looks at what the head does; 0 never looks',
+      wholeNumber(0, 1e9),
+      10,
+    )
+    .option('--resume', 'go on with the run in the folder; more --steps or --epochs make it longer')
     .option(...adapterOption)
     .addHelpText(
       'after',
@@ -89,17 +95,31 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   if (options.epochs !== undefined && options.steps !== undefined) {
     throw new UsageError('train: --epochs and --steps both give the length of the run; leave one out');
   }
-  const { terminal } = context;
+  if (!options.resume) await RunFolder.refuseUsed(options.out);
   const before = options.resume ? await RunFolder.open(options.out) : undefined;
-  if (!before) await RunFolder.refuseUsed(options.out);
+  try {
+    await trainIn(context, options, before, probe);
+  } finally {
+    await before?.close();
+  }
+}
+
+async function trainIn(
+  context: Context,
+  options: TrainArguments,
+  before: RunFolder | undefined,
+  probe: Probe | undefined,
+): Promise<void> {
+  const { terminal } = context;
   const cacheFolder = options.cache ?? before?.description.cache.folder;
   if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
   const cache = await readCache(cacheFolder);
   try {
     const resolved = await resolveTraining(options, cache, before?.description);
-    const { config, settings } = resolved;
-    const data = cachedData(cache, config.image);
+    const { settings } = resolved;
     const init = options.init ?? before?.description.init ?? null;
+    const config = before ? resolved.config : await withPositions(resolved, init);
+    const data = cachedData(cache, config.image);
     const what = {
       init,
       cache: { folder: resolve(cacheFolder), photos: cache.length, paths: pathsHash(cache), key: cache.key },
@@ -111,13 +131,24 @@ export async function train(context: Context, options: TrainArguments, probe?: P
 
     await withDevice(context, options.adapter, async (device, interruption) => {
       const begin = { version, adapter: device.name, started: new Date().toISOString(), preset: resolved.preset };
-      const checkpoint = (await before?.checkpoints())?.at(-1);
-      const { model, optimizerBytes, words } = await startModel(device, what, before, checkpoint);
+      const damaged: string[] = [];
+      const checkpoint = await before?.newest((reason) => damaged.push(reason));
+      const {
+        model,
+        words,
+        notes = [],
+      } = checkpoint ? checkpointModel(device, checkpoint) : await newModel(device, config, settings.seed, init);
       using trainer = await Trainer.create(device, model, data, settings, { watch: options.watchEvery ?? 10, probe });
-      if (optimizerBytes) {
-        const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizerBytes.bytes, optimizerBytes.file);
-        trainer.resume(checkpoint as number, loss_scale === undefined ? undefined : JSON.parse(loss_scale));
+      if (checkpoint) {
+        const { optimizer, files } = checkpoint;
+        const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizer, files.optimizer);
+        trainer.resume(
+          checkpoint.step,
+          loss_scale === undefined ? undefined : parseLossScale(loss_scale, files.optimizer),
+        );
       }
+      const place = checkpoint ? `the checkpoint of step ${checkpoint.step}` : 'the beginning';
+      for (const reason of damaged) terminal.note(`${reason}; going on from ${place}`);
       if (before && before.description.adapter !== device.name) {
         terminal.note(
           `this run was begun on '${before.description.adapter}'; on '${device.name}' its numbers may differ in the last digits`,
@@ -125,58 +156,71 @@ export async function train(context: Context, options: TrainArguments, probe?: P
       }
       // Only now, when everything has been found to fit.
       const run = before ?? (await RunFolder.create(options.out, { ...begin, ...what }));
-      const done = await run.metricsUpTo(trainer.done);
-      await run.clean(trainer.done);
-      const { step, slots, weights } = trainer.memory;
-      const { photos, key } = what.cache;
-      terminal.out(
-        `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
-      );
-      terminal.out(
-        `a step of ${settings.batch} images${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
-          `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
-      );
-      const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
-      terminal.out(
-        `${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${options.out}`,
-      );
-      await runTraining(context, { device, trainer, run, cache, done, options, interruption });
+      try {
+        const done = await run.metricsUpTo(trainer.done);
+        if (before && settings.epochs !== before.description.settings.epochs) {
+          const was = before.description.settings.epochs;
+          await run.describe({ ...before.description, settings });
+          terminal.out(
+            `made longer: ${settings.epochs} epochs instead of ${was}; from here on, the learning rate is that of the longer training`,
+          );
+        }
+        await run.clean(trainer.done);
+        for (const note of notes) terminal.out(note);
+        const { step, slots, weights } = trainer.memory;
+        const { photos, key } = what.cache;
+        terminal.out(
+          `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
+        );
+        terminal.out(
+          `a step of ${settings.batch} images${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
+            `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
+        );
+        const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
+        terminal.out(
+          `${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${options.out}`,
+        );
+        await runTraining(context, { device, trainer, run, cache, done, options, interruption });
+      } finally {
+        await run.close();
+      }
     });
   } finally {
     await cache.close();
   }
 }
 
-/** New weights, weights of a file, or those of the last checkpoint. */
-async function startModel(
+/** The model of a checkpoint. */
+function checkpointModel(
   device: Device,
-  { config, settings, init }: Pick<RunDescription, 'config' | 'settings' | 'init'>,
-  run: RunFolder | undefined,
-  checkpoint: number | undefined,
-): Promise<{ model: ZeroSeg; words: string; optimizerBytes?: { bytes: Uint8Array; file: string } }> {
-  if (run && checkpoint !== undefined) {
-    const { model, optimizer, files } = await run.load(checkpoint);
-    return {
-      model: openModel(device, model, files.model).model,
-      words: `checkpoint of step ${checkpoint}`,
-      optimizerBytes: { bytes: optimizer, file: files.optimizer },
-    };
-  }
-  return newModel(device, config, settings.seed, init);
+  { step, model, files }: LoadedCheckpoint,
+): { model: ZeroSeg; words: string; notes?: string[] } {
+  return { model: openModel(device, model, files.model).model, words: `checkpoint of step ${step}` };
 }
 
-/** A model to begin training with: new weights, or those of a file as far as it has them. */
+/** A model to begin training with: new weights, or those of a file as far as it has them; and what was not taken of it. */
 export async function newModel(
   device: Device,
   config: ZeroSegConfig,
   seed: number,
   init: string | null,
-): Promise<{ model: ZeroSeg; words: string }> {
-  if (init === null) return { model: new ZeroSeg(newWeights(device, seed), config), words: `new, seed ${seed}` };
+): Promise<{ model: ZeroSeg; words: string; notes: string[] }> {
+  if (init === null) {
+    return { model: new ZeroSeg(newWeights(device, seed), config), words: `new, seed ${seed}`, notes: [] };
+  }
   const { tensors } = await openWeights(await teacherWeights(init));
-  const used = new Set<string>();
-  const model = new ZeroSeg(initialWeights(device, seed, tensors, init, used), config);
-  return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${seed}` };
+  const [used, taken] = [new Set<string>(), new Set<string>()];
+  const model = new ZeroSeg(initialWeights(device, seed, tensors, init, used, taken), config);
+  const notes = initialNotes(tensors, init, config, parameters(model).keys(), { used, taken });
+  return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${seed}`, notes };
+}
+
+/** A learnt position table of the weights that training begins with is taken over, where nothing else is said. */
+async function withPositions(resolved: Resolved, init: string | null): Promise<ZeroSegConfig> {
+  const { config, isPositionsOpen } = resolved;
+  if (init === null || !isPositionsOpen) return config;
+  const { tensors } = await openWeights(await teacherWeights(init));
+  return positionTable(tensors, init)?.isLearnt ? { ...config, positions: 'learnt' } : config;
 }
 
 interface Running {
@@ -216,7 +260,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   let sampled = (await run.samples()).at(-1)?.step;
   const sample = async () => {
     if (sampled === trainer.done) return;
-    await writePng(run.samplePath(trainer.done), await sampleSheet(segmenter, squares, model.config.patch));
+    await writePng(run.samplePath(trainer.done), await sampleSheet(segmenter, squares, model.config.patch), run);
     sampled = trainer.done;
   };
   const report = () => writeReport(run, metrics, { steps: trainer.steps, memory: trainer.memory, device: device.name });
@@ -233,22 +277,18 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
         const line = { ...step, imagesPerSecond: settings.batch / step.seconds };
         metrics.push(line);
         await run.append(line);
-        const { loss, rec, distill, match, compose } = step;
-        const terms = model.config.w_compose > 0 ? [rec, distill, match, compose] : [rec, distill, match];
-        const parts = terms.map((value) => value.toPrecision(3)).join(' + ');
         if (step.watch) groups = `, ${step.watch.groups.toFixed(1)} groups`;
-        progress.at(step.step, `loss ${loss.toPrecision(4)} (${parts})${groups}`);
+        progress.at(step.step, `${lossWords(model.config, [line])}${groups}`);
         if (step.step % sampleEvery === 0) await sample();
         if (step.step % saveEvery === 0 || performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
       }
     }
   } catch (error) {
-    // The last checkpoint stays; the report shows where it went wrong.
-    await report();
+    // The last checkpoint stays; the report shows where it went wrong, if it can still be written.
+    await report().catch(() => undefined);
     throw error;
   } finally {
     progress.stop();
-    await run.close();
   }
   const seconds = (performance.now() - began) / 1000;
   const steps = trainer.done - first;
@@ -262,7 +302,11 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   }
   await sample();
   await save();
-  await writeFileAtomic(join(run.folder, 'model.safetensors'), await modelFile(model, { step: trainer.done, teacher }));
+  await writeFileAtomic(
+    join(run.folder, 'model.safetensors'),
+    await modelFile(model, { step: trainer.done, teacher }),
+    run,
+  );
   await report();
   if (steps > 0) {
     const rate = formatRate((steps * settings.batch) / seconds, 'images');
@@ -270,13 +314,28 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   }
   const [a, z] = [metrics[0], metrics.at(-1)];
   if (a && z) {
-    const words = (['loss', 'rec', 'distill', 'match'] as const).map(
-      (key) => `${key} ${a[key].toPrecision(4)} → ${z[key].toPrecision(4)}`,
-    );
-    terminal.out(words.join(', '));
+    terminal.out(lossWords(model.config, [a, z]));
   }
   terminal.out(`model: ${join(run.folder, 'model.safetensors')} (teacher ${shortTeacher(teacher)})`);
   terminal.out(`report: ${join(run.folder, 'report.html')}`);
+}
+
+/** The loss of one step, or of the first and the last, and what each weighted term adds to it. */
+export function lossWords(config: ZeroSegConfig, steps: readonly Metrics[]): string {
+  const from = (digits: number, values: readonly number[]) => values.map((v) => v.toPrecision(digits)).join(' → ');
+  const terms = steps.map((step) => weightedTerms(config, step));
+  const words = (terms[0] ?? []).map(
+    ({ name }, i) =>
+      `${name} ${from(
+        3,
+        terms.map((all) => all[i]?.value ?? Number.NaN),
+      )}`,
+  );
+  const loss = `loss ${from(
+    4,
+    steps.map((step) => step.loss),
+  )}`;
+  return words.length > 0 ? `${loss} (${words.join(' + ')})` : loss;
 }
 
 /** A few photos from all over the cache, the same in every picture of a run. */

@@ -1,12 +1,14 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
-import { readSafetensors, writeSafetensors } from '../nn/safetensors.ts';
+import { CheckpointError, readSafetensors, writeSafetensors } from '../nn/safetensors.ts';
 import { FileError, readJson, systemReason, writeFileAtomic } from '../node/files.ts';
-import { kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
+import { isSystemError } from '../node/system-error.ts';
+import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
-import { formatDuration, processTerminal } from './terminal.ts';
+import { Interrupted } from './errors.ts';
+import { count, formatDuration, printLines, processTerminal } from './terminal.ts';
 
 interface VerifyArguments {
   readonly out?: string;
@@ -54,9 +56,13 @@ export async function verify(context: Context, paths: readonly string[], options
   }
   const began = performance.now();
   const rows: VerifyRow[] = [];
-  const device = await withDevice(context, options.adapter, async (device) => {
+  const device = await withDevice(context, options.adapter, async (device, interruption) => {
     if (!options.json) terminal.out(`on ${device.name}`);
-    for (const manifest of found) {
+    for (const [i, manifest] of found.entries()) {
+      if (interruption.signal) {
+        terminal.note(`stopped after ${count(i, 'manifests')} of ${found.length}`);
+        throw new Interrupted(interruption.signal);
+      }
       const start = performance.now();
       const done = await verifyManifest(device, manifest, options.out);
       rows.push(...done);
@@ -67,9 +73,10 @@ export async function verify(context: Context, paths: readonly string[], options
   const failed = rows.filter(({ pass }) => !pass).length;
   const seconds = (performance.now() - began) / 1000;
   if (options.json) {
-    terminal.out(JSON.stringify({ device, passed: rows.length - failed, failed, seconds, rows }, finite, 2));
+    const json = JSON.stringify({ device, passed: rows.length - failed, failed, seconds, rows }, finite, 2);
+    printLines(terminal.out, json);
   } else {
-    terminal.out(`\n${rows.length - failed} passed, ${failed} failed (${formatDuration(seconds)})`);
+    printLines(terminal.out, `\n${rows.length - failed} passed, ${failed} failed (${formatDuration(seconds)})`);
   }
   return failed === 0;
 }
@@ -86,24 +93,39 @@ async function verifyManifest(device: Device, { path, name }: Found, out: string
     try {
       return readSafetensors(await readFile(place), place).tensors;
     } catch (error) {
-      if (error instanceof Error && 'code' in error) throw new FileError('verify', place, systemReason(error));
+      if (isSystemError(error)) throw new FileError('verify', place, systemReason(error));
       throw error;
     }
   };
   try {
     const { rows, outputs } = await verifyFixture(device, { name, json: await readJson(path) }, load);
-    if (out !== undefined) {
-      for (const [file, tensors] of outputs) {
-        await writeFileAtomic(join(out, dirname(name), file), writeSafetensors(tensors));
-      }
-    }
-    return [...rows];
+    const strays = out === undefined ? [] : await writeOutputs(out, name, outputs);
+    return [...rows, ...strays];
   } catch (error) {
-    if (!(error instanceof Error) || !['FileError', 'CheckpointError', 'FixtureError'].includes(error.name))
-      throw error;
-    const note = error.message;
-    return [{ manifest: name, family: 'file', name, error: Number.POSITIVE_INFINITY, tolerance: 0, pass: false, note }];
+    if (!(error instanceof FileError || error instanceof CheckpointError || error instanceof FixtureError)) throw error;
+    return [failedRow(name, error.message)];
   }
+}
+
+/** Writes what was computed beside its manifest's place in `out`; a name that leads out of there becomes a failed row. */
+async function writeOutputs(
+  out: string,
+  manifest: string,
+  outputs: Awaited<ReturnType<typeof verifyFixture>>['outputs'],
+): Promise<VerifyRow[]> {
+  const strays: VerifyRow[] = [];
+  for (const [file, tensors] of outputs) {
+    const place = join(out, dirname(manifest), file);
+    if (relative(out, place).split(sep)[0] === '..')
+      strays.push(failedRow(manifest, `${file} is not in --out; it was not written`));
+    else await writeFileAtomic(place, writeSafetensors(tensors), { within: out });
+  }
+  return strays;
+}
+
+/** What is wrong with a fixture's files. */
+function failedRow(manifest: string, note: string): VerifyRow {
+  return { manifest, family: 'file', name: manifest, error: Number.POSITIVE_INFINITY, tolerance: 0, pass: false, note };
 }
 
 /** Every manifest at a path: all JSON below a folder, one file, or the one that names a safetensors file. */
@@ -114,7 +136,9 @@ async function findManifests(path: string): Promise<Found[]> {
   if (kind.isDirectory()) {
     const entries = await readdir(path, { recursive: true, withFileTypes: true });
     const files = entries
-      .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
+      // open_clip's settings lie beside its weights, and are no manifest.
+      .filter(({ name }) => name.endsWith('.json') && name !== 'open_clip_config.json')
+      .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
       .filter((file) => !file.split(/[\\/]/).includes('node_modules'));
     return files.sort().map((file) => ({ path: file, name: relative(path, file) }));
@@ -149,7 +173,8 @@ function print(out: (line: string) => void, { name }: Found, rows: readonly Veri
       failed > 0 ? `${failed} failed` : worst.name,
     ];
   });
-  out(`\n${name} (${seconds < 10 ? `${seconds.toFixed(1)} s` : formatDuration(seconds)})`);
+  out('');
+  out(`${name} (${seconds < 10 ? `${seconds.toFixed(1)} s` : formatDuration(seconds)})`);
   const table = [['', 'part', 'checks', 'worst error', 'tolerance', 'where'], ...lines];
   const widths = table[0]?.map((_, c) => Math.max(...table.map((line) => (line[c] ?? '').length))) ?? [];
   const right = new Set([2, 3, 4]);

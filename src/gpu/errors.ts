@@ -1,11 +1,37 @@
+/**
+ * What every error for users of this library is an instance of: something that they gave, or their machine, is at fault, and
+ * the message says what and how to mend it. Anything else that is thrown is a mistake of the library.
+ *
+ * `code` names the kind and stays the same whatever the message says: one code for each class.
+ *
+ * ```ts
+ * try {
+ *   matmul(a, b);
+ * } catch (error) {
+ *   if (error instanceof ZeroSegError && error.code === 'shape') console.log(error.message);
+ * }
+ * ```
+ */
+export abstract class ZeroSegError extends Error {
+  abstract readonly code: string;
+}
+
+/** A value that a function was given is none that it takes: a number out of range, a list that is empty. */
+export class ArgumentError extends ZeroSegError {
+  override readonly name = 'ArgumentError';
+  readonly code = 'argument';
+}
+
 /** No usable GPU, or a GPU that went away while it was used. Everything made on a lost device is gone. */
-export class DeviceError extends Error {
+export class DeviceError extends ZeroSegError {
   override readonly name = 'DeviceError';
+  readonly code = 'device';
 }
 
 /** A kernel did not compile, or was launched in a way the GPU rejects. `source` is the complete WGSL. */
-export class KernelError extends Error {
+export class KernelError extends ZeroSegError {
   override readonly name = 'KernelError';
+  readonly code = 'kernel';
   readonly kernel: string;
   readonly source: string;
 
@@ -17,8 +43,9 @@ export class KernelError extends Error {
 }
 
 /** The device cannot hold what was asked for. `bytes` is the size of the request that failed. */
-export class OutOfMemoryError extends Error {
+export class OutOfMemoryError extends ZeroSegError {
   override readonly name = 'OutOfMemoryError';
+  readonly code = 'out-of-memory';
   readonly bytes: number;
 
   constructor(message: string, bytes: number) {

@@ -15,7 +15,7 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
     ...(software ? { forceFallbackAdapter: true } : {}),
   });
   if (!adapter) throw new DeviceError('openDevice: the browser offers no WebGPU adapter; check chrome://gpu');
-  return { adapter, owner: gpu };
+  return { adapter };
 }
 
 /** A browser waits for its GPU without help. */
@@ -54,7 +54,11 @@ export const tuningStore: TuningStore = {
     }
   },
   async save(adapter, tuned) {
-    await inTable('readwrite', (table) => table.put(tuned, adapter));
+    try {
+      await inTable('readwrite', (table) => table.put(tuned, adapter));
+    } catch (cause) {
+      throw new DeviceError("tune: this browser does not keep what was found; call it with 'save: false'", { cause });
+    }
   },
 };
 

@@ -7,11 +7,13 @@ import { unpackSwiftShader } from './swiftshader.node.ts';
 
 export { tuningStore } from './tuning.node.ts';
 
+const kept: unique symbol = Symbol.for('@zeroseg/core: Dawn');
+
 /**
  * The GPU of Node: Dawn, from the npm package `webgpu`.
  *
  * Order: the adapter the caller (or `ZEROSEG_ADAPTER`) names; a hardware adapter; the system's lavapipe, where it is new
- * enough for Dawn; SwiftShader out of the npm package `@sparticuz/chromium`.
+ * enough for Dawn; SwiftShader out of the npm package `@sparticuz/chromium`. Devices of different adapters can be open at once.
  */
 export async function provide(request: AdapterRequest): Promise<Provided> {
   const wanted = request.adapter ?? process.env['ZEROSEG_ADAPTER'] ?? '';
@@ -21,11 +23,12 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
 
   if (wanted === '' || wanted === 'hardware' || wanted === 'software' || wanted === 'lavapipe') {
     if (wanted !== 'software' && hasVulkanDriver()) {
-      const owner = create(wanted === 'lavapipe' ? ['adapter=llvmpipe'] : []);
-      const adapter = await owner.requestAdapter({ powerPreference: 'high-performance' });
+      const dawn = dawnFor(create, wanted === 'lavapipe' ? 'llvmpipe' : '');
+      // Dawn throws where no name fits.
+      const adapter = await dawn.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
       const fallback = adapter?.info.isFallbackAdapter ?? false;
       const refused = (wanted === 'hardware' && fallback) || (wanted === 'lavapipe' && !isLavapipe(adapter));
-      if (adapter && !refused) return { adapter, owner, ...(fallback ? { notice: lavapipeNotice(adapter) } : {}) };
+      if (adapter && !refused) return { adapter, ...(fallback ? { notice: lavapipeNotice(adapter) } : {}) };
     }
     if (wanted === 'hardware') {
       throw new DeviceError(
@@ -41,12 +44,10 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
     return swiftShader(create);
   }
 
-  let owner: GPU | undefined;
   let adapter: GPUAdapter | null = null;
   let others = '';
   try {
-    owner = create([`adapter=${wanted}`]);
-    adapter = await owner.requestAdapter();
+    adapter = await dawnFor(create, wanted).requestAdapter();
     if (adapter) others = `'${adapter.info.description}'`;
   } catch (error) {
     // Dawn throws where no name fits, and lists the adapters there are.
@@ -59,10 +60,29 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
         "give part of its name, or 'hardware', 'lavapipe' or 'swiftshader'",
     );
   }
-  return { adapter, owner };
+  return { adapter };
 }
 
 type Create = (flags: string[]) => GPU;
+
+/**
+ * The objects that Dawn's `create` gave, by what they were made for: one for each kind of adapter, for as long as the process
+ * runs. Dawn crashes when one is collected whose devices are in use or just gone, and each takes 2 MB that never come back. They
+ * are kept with the process, not with this module, which may be loaded more than once.
+ */
+const instances = ((globalThis as { [kept]?: Map<string, GPU> })[kept] ??= new Map<string, GPU>());
+
+/** What the instance for the packed SwiftShader is kept as. No adapter has such a name. */
+const PACKED = 'packed SwiftShader';
+
+function dawnFor(create: Create, adapter: string, kind: string = adapter): GPU {
+  let dawn = instances.get(kind);
+  if (!dawn) {
+    dawn = create(adapter ? [`adapter=${adapter}`] : []);
+    instances.set(kind, dawn);
+  }
+  return dawn;
+}
 
 async function importDawn(): Promise<{ create: Create }> {
   try {
@@ -96,18 +116,33 @@ function hasVulkanDriver(): boolean {
 
 async function swiftShader(create: Create): Promise<Provided> {
   const folder = await unpackSwiftShader();
-  process.env['VK_ICD_FILENAMES'] = join(folder, 'vk_swiftshader_icd.json');
-  delete process.env['VK_DRIVER_FILES'];
-  loadVulkanLoader(join(folder, 'libvulkan.so.1'));
-  const owner = create([]);
-  const adapter = await owner.requestAdapter();
+  if (!instances.has(PACKED)) loadVulkanLoader(join(folder, 'libvulkan.so.1'));
+  const found = withDriver(join(folder, 'vk_swiftshader_icd.json'), () => dawnFor(create, '', PACKED).requestAdapter());
+  const adapter = await found;
   if (!adapter) throw new DeviceError('openDevice: the packed SwiftShader did not start; install a Vulkan driver');
   return {
     adapter,
-    owner,
     notice:
       'no GPU found: running on the CPU with SwiftShader (slow); Mesa 24 or newer (package mesa-vulkan-drivers) is about 4 times faster',
   };
+}
+
+/**
+ * Runs `ask` while Vulkan's loader sees one driver only, and then those of the process again: Dawn looks for drivers within the
+ * call, not later, so that other adapters can be opened before and after.
+ */
+function withDriver<T>(file: string, ask: () => T): T {
+  const before = ['VK_ICD_FILENAMES', 'VK_DRIVER_FILES'].map((name) => [name, process.env[name]] as const);
+  process.env['VK_ICD_FILENAMES'] = file;
+  delete process.env['VK_DRIVER_FILES'];
+  try {
+    return ask();
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
 }
 
 /**

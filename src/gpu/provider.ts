@@ -6,8 +6,6 @@ export interface AdapterRequest {
 /** What a platform gives. */
 export interface Provided {
   readonly adapter: GPUAdapter;
-  /** Kept by the device for as long as it lives: Dawn crashes if the object behind its adapter is collected. */
-  readonly owner: unknown;
   /** One line for the user, when a slow adapter had to be taken. */
   readonly notice?: string;
 }

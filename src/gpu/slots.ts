@@ -32,6 +32,7 @@ export class SlotPool {
         let best: Slot | undefined;
         for (const slot of this.#slots) {
           if (taken.has(slot) || slot.buffer.size < size || (best && slot.buffer.size >= best.buffer.size)) continue;
+          if (this.#device.refused(slot.buffer)) continue;
           best = slot;
         }
         // A slot far too large would keep its bytes from a step that needs them.
@@ -52,13 +53,19 @@ export class SlotPool {
 
   release(slots: readonly Slot[]): void {
     for (const slot of slots) slot.users--;
+    // A slot for which there was no memory must not be given to anybody else.
+    for (const slot of [...this.#slots]) if (slot.users === 0 && this.#device.refused(slot.buffer)) this.#drop(slot);
     let unused = this.#slots.reduce((sum, slot) => sum + (slot.users === 0 ? slot.buffer.size : 0), 0);
-    for (let i = this.#slots.length - 1; i >= 0 && unused > KEEP_BYTES; i--) {
-      const slot = this.#slots[i] as Slot;
+    for (const slot of this.#slots.toReversed()) {
+      if (unused <= KEEP_BYTES) break;
       if (slot.users > 0) continue;
       unused -= slot.buffer.size;
-      this.#slots.splice(i, 1);
-      this.#device.destroyBuffer(slot.buffer);
+      this.#drop(slot);
     }
+  }
+
+  #drop(slot: Slot): void {
+    this.#slots.splice(this.#slots.indexOf(slot), 1);
+    this.#device.destroyBuffer(slot.buffer);
   }
 }

@@ -36,7 +36,7 @@ function locatePackage(): { file: string; version: string } {
   try {
     let folder = dirname(require.resolve('@sparticuz/chromium'));
     while (!existsSync(join(folder, 'bin', 'swiftshader.tar.br'))) {
-      if (dirname(folder) === folder) throw new Error('bin/swiftshader.tar.br is missing');
+      if (dirname(folder) === folder) throw new DeviceError('bin/swiftshader.tar.br is missing');
       folder = dirname(folder);
     }
     const { version } = require(join(folder, 'package.json')) as { version: string };

@@ -1,26 +1,40 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheFolder } from './cache-folder.node.ts';
+import { DeviceError } from './errors.ts';
+import { parseJson } from './json.ts';
 import type { TuningStore } from './provider.ts';
+
+const LARGEST_FILE = 2 ** 24;
 
 /** Files `~/.cache/zeroseg/tuning/<adapter>.json`. One that cannot be read is as good as none: tuning is measured again. */
 export const tuningStore: TuningStore = {
   async load(adapter) {
     try {
-      return JSON.parse(await readFile(fileOf(adapter), 'utf8')) as Record<string, unknown> | null;
+      const file = fileOf(adapter);
+      const found = await stat(file);
+      // A form takes some fifty bytes: larger files are none that were written here.
+      if (!found.isFile() || found.size > LARGEST_FILE) return undefined;
+      return parseJson(await readFile(file, 'utf8')) as Record<string, unknown> | null;
     } catch {
       return undefined;
     }
   },
   async save(adapter, tuned) {
     const file = fileOf(adapter);
-    await mkdir(dirname(file), { recursive: true });
-    const fresh = `${file}.${process.pid}`;
+    const fresh = `${file}.${randomUUID()}`;
     try {
-      await writeFile(fresh, `${JSON.stringify(tuned, undefined, 2)}\n`);
-      await rename(fresh, file);
-    } finally {
-      await rm(fresh, { force: true });
+      await mkdir(dirname(file), { recursive: true });
+      try {
+        await writeFile(fresh, `${JSON.stringify(tuned, undefined, 2)}\n`);
+        await rename(fresh, file);
+      } finally {
+        await rm(fresh, { force: true });
+      }
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new DeviceError(`tune: what was found could not be kept in ${file} (${reason})`, { cause });
     }
   },
 };

@@ -2,7 +2,8 @@ import type { Piece } from '../gpu/kernel.ts';
 import { erf, notNumbers } from '../gpu/prelude.ts';
 
 /** The activations that a matmul can apply to its result. `gelu` is the exact one, with erf. */
-export type Activation = 'gelu' | 'gelu-tanh' | 'quick-gelu' | 'relu';
+export type Activation = (typeof activations)[number];
+export const activations = ['gelu', 'gelu-tanh', 'quick-gelu', 'relu'] as const;
 
 /**
  * WGSL functions `activate(x: f32) -> f32` and `activateGradient(x: f32, dy: f32) -> f32`, the gradient at the input `x` when `dy`

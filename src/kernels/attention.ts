@@ -11,6 +11,7 @@ import {
   WIDEST_HEAD,
 } from './attention-kernels.ts';
 import { type Lanes, laneBackward, laneForward, laneRows, lanesOf, packedLaneBackward } from './attention-lanes.ts';
+import { checkOptions } from './operands.ts';
 
 export interface AttentionOptions {
   /** What scores are multiplied by; default: head width ** -0.5. */
@@ -38,6 +39,7 @@ export interface AttentionOptions {
  * @throws ShapeError when the shapes do not fit, a head is wider than 128, or there are queries without any key.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  checkOptions('attention', options, ['scale', 'causal']);
   const shapes = { q: q.shape, k: k.shape, v: v.shape };
   const [images = 0, heads = 0, queries = 0, width = 0] = q.shape;
   const keys = k.shape[2] ?? 0;
@@ -66,6 +68,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
  * @throws ShapeError when the last axis is not 3 times a multiple of `heads`, or a head is wider than 128.
  */
 export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptions = {}): Tensor {
+  checkOptions('qkvAttention', options, ['scale', 'causal']);
   const shapes = { qkv: qkv.shape };
   const [images = 0, rows = 0, packed = 0] = qkv.shape;
   const channels = packed / 3;
@@ -106,6 +109,7 @@ export function crossAttention(
   heads: number,
   options: { readonly scale?: number } = {},
 ): Tensor {
+  checkOptions('crossAttention', options, ['scale']);
   const shapes = { q: q.shape, k: k.shape, v: v.shape };
   const [images = 0, queries = 0, channels = 0] = q.shape;
   const keys = k.shape[1] ?? 0;

@@ -1,9 +1,11 @@
 import type { Device } from '../gpu/device.ts';
 import type { Piece } from '../gpu/kernel.ts';
+import type { DType } from '../tensor/dtype.ts';
 import { type Elements, elementsOf } from '../tensor/elements.ts';
 import { type Shape, ShapeError, size } from '../tensor/shape.ts';
-import { Tensor } from '../tensor/tensor.ts';
-import { sum } from './reduce.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { reshape } from './layout.ts';
+import { summed } from './reduce.ts';
 
 /** Axes of the result after merging neighbours that all operands treat alike. */
 const RANK = 6;
@@ -117,10 +119,9 @@ export function broadcast(
 }
 
 /** Sums a gradient over the axes that its operand stretched: the backward of broadcasting to the shape of `dy`. */
-export function sumTo(dy: Tensor, shape: Shape): Tensor {
+export function sumTo(dy: Tensor, shape: Shape, dtype: DType = dy.dtype): Tensor {
   const added = dy.shape.length - shape.length;
   const axes = dy.shape.flatMap((length, i) => (i < added || (shape[i - added] === 1 && length !== 1) ? [i] : []));
   if (axes.length === 0) return dy;
-  const kept = sum(dy, { axes, keepDims: true });
-  return added === 0 ? kept : new Tensor(kept.storage, shape, kept.dtype);
+  return reshape(summed(dy, { axes, keepDims: true }, dtype), shape);
 }

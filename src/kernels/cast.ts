@@ -1,6 +1,7 @@
 import { kernel } from '../gpu/kernel.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
+import { describe } from '../tensor/host.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -17,6 +18,9 @@ import type { Tensor } from '../tensor/tensor.ts';
  * @throws ShapeError when `x` holds u32.
  */
 export function cast(x: Tensor, dtype: 'f32' | 'f16'): Tensor {
+  if (dtype !== 'f32' && dtype !== 'f16') {
+    throw new ShapeError('cast', `the dtype must be 'f32' or 'f16'; it is ${describe(dtype)}`, { x: x.shape });
+  }
   if (x.dtype === dtype) return x;
   if (x.dtype === 'u32') throw new ShapeError('cast', 'x must be f32 or f16; it is u32', { x: x.shape });
   const from = x.dtype;

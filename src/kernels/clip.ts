@@ -2,6 +2,7 @@ import { kernel, type Piece } from '../gpu/kernel.ts';
 import { joinSum } from '../gpu/prelude.ts';
 import { dispatch, emptyOn } from '../tensor/record.ts';
 import { range, type Tensor } from '../tensor/tensor.ts';
+import { inRuns } from './runs.ts';
 
 /** Floats in a block: a parameter starts at a multiple of 256 bytes, so that a block holds values of one only. */
 export const BLOCK = 64;
@@ -90,13 +91,16 @@ const squaredNorm = kernel({
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   var sum = vec4f();
   let run = (params.n / WG + size.x) / size.x * WG;
-  for (var first = g.x * run; first < min((g.x + 1u) * run, params.n); first += WG) {
-    let inside = holds(blocks[(first + l) / 16u], first + l);
+  ${inRuns(
+    { sum: 'vec4f' },
+    { counter: 'first', from: '(g.x * run)', to: 'min((g.x + 1u) * run, params.n)', by: 'WG' },
+    `    let inside = holds(blocks[(first + l) / 16u], first + l);
     if (inside.x && first + l < params.n) {
       let value = select(vec4f(), vec4f(gradients[first + l]), inside);
       sum += value * value;
-    }
-  }
+    }`,
+    { loops: 3 },
+  )}
   let all = joinSum(sum.x + sum.y + sum.z + sum.w, l);
   if (l == 0u) { parts[g.x] = all; }
 }`,
@@ -114,7 +118,7 @@ const clipFactor = kernel({
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) l: u32) {
   var sum = 0.0;
-  for (var i = l; i < params.n; i += WG) { sum += parts[i]; }
+  ${inRuns({ sum: 'f32' }, { counter: 'i', from: 'l', to: 'params.n', by: 'WG' }, 'sum += parts[i];', { loops: 3 })}
   sum = joinSum(sum, l);
   if (l != 0u) { return; }
   let length = sqrt(sum) * abs(rates[3]);

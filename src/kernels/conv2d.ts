@@ -3,9 +3,10 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Activation } from './activation.ts';
+import { type Activation, activations } from './activation.ts';
 import { permute, reshape } from './layout.ts';
 import { linear } from './matmul.ts';
+import { checkChoice, checkOptions } from './operands.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 export interface Conv2dOptions {
@@ -37,7 +38,10 @@ export interface Conv2dOptions {
  * @throws ShapeError when channels differ, the window is larger than the padded image, or stride or padding are no whole numbers.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
+  checkOptions('conv2d', options, ['bias', 'activation', 'stride', 'padding', 'channels']);
   const { bias, activation, stride = 1, padding = 0, channels = 'last' } = options;
+  checkChoice('conv2d', 'channels', channels, ['first', 'last']);
+  if (activation !== undefined) checkChoice('conv2d', 'activation', activation, activations);
   const [out, inputs, high, wide] = weight.shape;
   const shapes = { x: x.shape, weight: weight.shape, ...(bias && { bias: bias.shape }) };
   if (out === undefined || !inputs || !high || !wide || weight.shape.length !== 4) {

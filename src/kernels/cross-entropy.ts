@@ -3,6 +3,7 @@ import { empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { lineKernel } from './line-kernel.ts';
+import { checkChoice, checkOptions } from './operands.ts';
 import { expBelowLine, sumOfLine } from './softmax.ts';
 import { total, weightedMean } from './total.ts';
 
@@ -26,6 +27,7 @@ export interface CrossEntropyOptions {
  * ```
  */
 export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  checkOptions('crossEntropy', options, ['ignoreIndex', 'reduction']);
   const [N = 0, C = 0] = logits.shape;
   if (logits.shape.length !== 2 || classes.shape.length !== 1 || classes.shape[0] !== N) {
     throw new ShapeError('crossEntropy', 'logits must be [N, C] and classes [N]', {
@@ -43,6 +45,7 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
       classes: classes.shape,
     });
   }
+  checkChoice('crossEntropy', 'reduction', reduction, ['mean', 'sum']);
   const lines = { outer: N, length: C, inner: 1 };
 
   const parts = empty(logits, [N], 'f32');

@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { groupById } from './argsort.ts';
 import { reshape } from './layout.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
+import { inRuns, LOOPS_FOR_ALL } from './runs.ts';
 
 /**
  * Rows by index, per batch element: `y[b, k] = x[b, ids[b, k]]`, `x [B, N, …]`, `ids [B, K]` (u32) → `[B, K, …]`. An index
@@ -157,7 +158,12 @@ const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
   let end = starts[row + batch + 1];
   for (var col = place.start; col < place.end; col += LANES) {
     var total = ${sum}();
-    for (var k = start; k < end; k++) { total += ${sum}(src[(first + order[first + k]) * params.width + col]); }
+    ${inRuns(
+      { total: sum },
+      { counter: 'k', from: 'start', to: 'end', by: '1u' },
+      `total += ${sum}(src[(first + order[first + k]) * params.width + col]);`,
+      { loops: LOOPS_FOR_ALL },
+    )}
     y[row * params.width + col] = ${element}(total);
   }`),
   });

@@ -8,7 +8,9 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type Lines, laneConstants, laneMax, laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
 import { lineKernel } from './line-kernel.ts';
 import { matmul } from './matmul.ts';
+import { checkOptions } from './operands.ts';
 import { randomGumbel } from './random.ts';
+import { inRuns, loopsFor } from './runs.ts';
 
 export interface GumbelOptions {
   /** Gumbel noise of the shape of the logits. */
@@ -53,10 +55,9 @@ export interface Grouped {
  * await read(hard); // one 1, two 0
  * ```
  */
-export function gumbelSoftmax(
-  logits: Tensor,
-  { axis = -1, ...options }: GumbelSoftmaxOptions = {},
-): { soft: Tensor; hard: Tensor } {
+export function gumbelSoftmax(logits: Tensor, given: GumbelSoftmaxOptions = {}): { soft: Tensor; hard: Tensor } {
+  checkOptions('gumbelSoftmax', given, ['axis', 'noise', 'key', 'stream', 'tau']);
+  const { axis = -1, ...options } = given;
   const lines = aroundAxis(logits.shape, normalizeAxis('gumbelSoftmax', axis, logits.shape));
   return chosen('gumbelSoftmax', logits, lines, options);
 }
@@ -100,6 +101,7 @@ export function assignNormalise(a: Tensor, eps = 1): Tensor {
  * ```
  */
 export function groupMembers(logits: Tensor, values: Tensor, options: GroupOptions = {}): Grouped {
+  checkOptions('groupMembers', options, ['hard', 'eps', 'noise', 'key', 'stream', 'tau']);
   const { hard: isHard = true, eps = 1, ...gumbel } = options;
   const [B = 0, , N = 0] = logits.shape;
   const D = values.shape[2] ?? 0;
@@ -136,8 +138,9 @@ function chosen(
 
   const soft = empty(logits);
   const hard = empty(logits);
-  if (gumbel) dispatch(chooseNoisy, { x: logits, noise: gumbel, soft, hard }, params, constants);
-  else dispatch(choosePlain, { x: logits, soft, hard }, params, constants);
+  const loops = loopsFor(lines.length / constants.LANES);
+  if (gumbel) dispatch(chooseNoisy(loops), { x: logits, noise: gumbel, soft, hard }, params, constants);
+  else dispatch(choosePlain(loops), { x: logits, soft, hard }, params, constants);
 
   differentiableAll([soft, hard], [logits], (arrived) => {
     const dx = empty(logits);
@@ -149,12 +152,22 @@ function chosen(
 }
 
 const lineParams = { outer: 'u32', length: 'u32', inner: 'u32', inverseTau: 'f32' } as const;
-const choosePlain = chooseKernel('choose', { x: 'read T', soft: 'write T', hard: 'write T' }, 'f32(x[i])');
-const chooseNoisy = chooseKernel(
+const choosePlain = chooseKernels('choose', { x: 'read T', soft: 'write T', hard: 'write T' }, 'f32(x[i])');
+const chooseNoisy = chooseKernels(
   'choose with noise',
   { x: 'read T', noise: 'read f32', soft: 'write T', hard: 'write T' },
   'f32(x[i]) + noise[i]',
 );
+
+/** The kernel for a number of loops, made when it is first launched. */
+function chooseKernels<const B extends Record<string, Binding>>(name: string, bind: B, logit: string) {
+  const made = new Map<number, ReturnType<typeof chooseKernel<B>>>();
+  return (loops: number): ReturnType<typeof chooseKernel<B>> => {
+    let one = made.get(loops);
+    if (!one) made.set(loops, (one = chooseKernel(name, bind, logit, loops)));
+    return one;
+  };
+}
 
 // LANES invocations share a line of the axis. Each keeps its first maximum and the sum of exponentials below it; of lanes
 // with the same maximum the one with the lowest index wins.
@@ -162,6 +175,7 @@ function chooseKernel<const B extends Record<string, Binding>>(
   name: string,
   bind: B,
   logit: string,
+  loops: number,
 ): Kernel<B, typeof lineParams, typeof laneOverrides> {
   return kernel({
     name,
@@ -181,14 +195,17 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var top = -3.40282346e38;
   var at = params.length;
   var sum = 0.0;
-  for (var k = lane; k < count; k += LANES) {
-    let z = logit(first + k * params.inner);
+  ${inRuns(
+    { sum: 'f32' },
+    { counter: 'k', from: 'lane', to: 'count', by: 'LANES' },
+    `    let z = logit(first + k * params.inner);
     if (z > top || (z == top && at == params.length)) {
       sum = sum * expBelow(top - z) + 1.0;
       top = z;
       at = k;
-    } else { sum += expBelow(z - top); }
-  }
+    } else { sum += expBelow(z - top); }`,
+    { loops, kept: ['top'], join: (sum, before) => `${before(sum)} * expBelow(${before('top')} - top) + ${sum}` },
+  )}
   let best = laneMax(top, l);
   sum = laneSum(sum * expBelow(top - best), l);
   // Indices are exact in f32 up to 2^24.

@@ -4,10 +4,12 @@ import { notNumbers } from '../gpu/prelude.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, size } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { laneConstants, laneOverrides, lanePlace, laneSum, laneSumFours, laneSums, linesPerGroup } from './lanes.ts';
 import { type LineCode, lineKernel } from './line-kernel.ts';
 import { add, addScalar, div, mul, sqrt, sub } from './pointwise.ts';
+import { fewerRows } from './reduce.ts';
+import { FEW_STEPS, inRuns, loopsFor } from './runs.ts';
 
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:
@@ -48,9 +50,11 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
     const parts = Math.ceil(rows / chunk);
     const partial = empty(x, [parts, 2, cols], 'f32');
     const bound = { x, mean, inverse, dy, dx, weight, partial };
-    dispatch(backwardKernels[F], bound, { rows, length, chunk, cols }, constants);
-    const lanes = laneConstants(x.device, { outer: 1, length: parts, inner: length }, 16);
-    dispatch(sumKernels[F], { partial, dweight, dbias }, { parts, length }, lanes);
+    dispatch(backwardKernel(F, loopsFor(length / constants.LANES)), bound, { rows, length, chunk, cols }, constants);
+    const few = fewerRows(new Tensor(partial.storage, [parts, 2 * cols], 'f32'), FEW_STEPS);
+    const left = few.shape[0] as number;
+    const lanes = laneConstants(x.device, { outer: 1, length: left, inner: length }, 16);
+    dispatch(sumKernels[F], { partial: few, dweight, dbias }, { parts: left, length }, lanes);
     return [dx, dweight, dbias];
   });
 }
@@ -216,7 +220,7 @@ function backwardShape(device: Device, rows: number, length: number) {
 
 // A workgroup takes `chunk` rows. First LANES invocations make dx of a row, and leave its statistics; then each walks down the
 // columns for the workgroup's part of dweight and dbias. By then x and dy are in the cache.
-function makeBackward(F: 'f32' | 'vec4<f32>') {
+function makeBackward(F: 'f32' | 'vec4<f32>', loops: number) {
   const stored = F === 'f32' ? 'T' : 'vec4<T>';
   const across = (v: string) => (F === 'f32' ? v : `dot(${v}, vec4f(1.0))`);
   return kernel({
@@ -240,6 +244,8 @@ var<workgroup> statistics: array<vec3f, ${MOST_ROWS}>;
 ${head}
   let group = flatGroup(g, size);
   let firstRow = group * params.chunk;
+  // A wrapped grid may have some workgroups too many.
+  if (firstRow >= params.rows) { return; }
   let lastRow = min(params.rows, firstRow + params.chunk);
   // Two turns for every row, the sums and then dx, in one loop: each load and store that is written takes long to compile.
   var sums = vec2f();
@@ -252,13 +258,16 @@ ${head}
     if (row < lastRow) { s = vec3f(f32(x[start]${F === 'f32' ? '' : '.x'}), mean[row], inverse[row]); }
     var gradients = F();
     var products = F();
-    for (var c = lane; c < count; c += LANES) {
-      let gradient = F(dy[start + c]) * F(weight[c]);
+    ${inRuns(
+      { gradients: 'F', products: 'F' },
+      { counter: 'c', from: 'lane', to: 'count', by: 'LANES' },
+      `      let gradient = F(dy[start + c]) * F(weight[c]);
       let h = ((F(x[start + c]) - s.x) - s.y) * s.z;
       gradients += gradient;
       products += gradient * h;
-      if (last) { dx[start + c] = ${stored}((gradient - sums.x - h * sums.y) * s.z); }
-    }
+      if (last) { dx[start + c] = ${stored}((gradient - sums.x - h * sums.y) * s.z); }`,
+      { loops },
+    )}
     if (!last) { sums = laneSums(vec2f(${across('gradients')}, ${across('products')}), l) / params.cols; }
     if (lane == 0u && row < lastRow) { statistics[row - firstRow] = s; }
   }
@@ -266,12 +275,14 @@ ${head}
   for (var c = l; c < params.length; c += WG) {
     var dw = F();
     var db = F();
-    for (var row = firstRow; row < lastRow; row++) {
-      let s = statistics[row - firstRow];
+    ${inRuns(
+      { dw: 'F', db: 'F' },
+      { counter: 'row', from: 'firstRow', to: 'lastRow', by: '1u' },
+      `      let s = statistics[row - firstRow];
       let d = F(dy[row * params.length + c]);
       dw += d * (((F(x[row * params.length + c]) - s.x) - s.y) * s.z);
-      db += d;
-    }
+      db += d;`,
+    )}
     let at = group * 2u * params.length + c;
     partial[at] = dw;
     partial[at + params.length] = db;
@@ -296,11 +307,13 @@ function makeSum(F: 'f32' | 'vec4<f32>') {
   var dw = ${F}();
   var db = ${F}();
   if (c < params.length) {
-    for (var part = lane; part < params.parts; part += LANES) {
-      let at = part * 2u * params.length + c;
+    ${inRuns(
+      { dw: F, db: F },
+      { counter: 'part', from: 'lane', to: 'params.parts', by: 'LANES' },
+      `      let at = part * 2u * params.length + c;
       dw += partial[at];
-      db += partial[at + params.length];
-    }
+      db += partial[at + params.length];`,
+    )}
   }
   dw = ${join.name}(dw, l);
   db = ${join.name}(db, l);
@@ -317,7 +330,15 @@ const head = `
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let lane = laneOf(l);`;
 
-const backwardKernels = { f32: makeBackward('f32'), 'vec4<f32>': makeBackward('vec4<f32>') };
+const backwardKernels = new Map<string, ReturnType<typeof makeBackward>>();
+
+function backwardKernel(F: 'f32' | 'vec4<f32>', loops: number): ReturnType<typeof makeBackward> {
+  const key = `${F} ${loops}`;
+  let made = backwardKernels.get(key);
+  if (!made) backwardKernels.set(key, (made = makeBackward(F, loops)));
+  return made;
+}
+
 const sumKernels = { f32: makeSum('f32'), 'vec4<f32>': makeSum('vec4<f32>') };
 
 const l2Forward = lineKernel({

@@ -34,6 +34,8 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 }
 
 function withoutWildcard(x: Tensor, shape: Shape): Shape {
+  // A number in its place, as in reshape(x, 6), is said to be none.
+  if (!Array.isArray(shape)) checkShape('reshape', shape);
   const at = shape.indexOf(-1);
   if (at < 0) {
     checkShape('reshape', shape);

@@ -13,6 +13,7 @@ import {
   laneSumFours,
   linesPerGroup,
 } from './lanes.ts';
+import { inRuns, loopsFor, type RunOptions, type Walk } from './runs.ts';
 
 /**
  * How the lines of an axis lie in memory, and so how a kernel reads them. F is the type of what one load gives, P of
@@ -28,8 +29,12 @@ type Layout = 'ones' | 'rows' | 'columns' | 'ragged';
 
 /** WGSL for what is done to a line, in terms of F and S. Beside it a body has `line`, its number, and `start`, `lead` below. */
 export interface LineCode {
-  /** A loop over the line: in `code` the elements are variables (F) with the names of their bindings, at `place` (P) of it. */
-  readonly each: (code: string) => string;
+  /**
+   * A loop over the line: in `code` the elements are variables (F) with the names of their bindings, at `place` (P) of it. What
+   * it adds to by `+=`, variables of type F that are 0 before, is added up in runs: see {@link inRuns}. Sums that are made in
+   * another way are named.
+   */
+  readonly each: (code: string, others?: OtherSums) => string;
   /** As `each`, but no step of it is done where a condition of the line does not hold. */
   readonly eachIf: (condition: string, code: string) => string;
   /** In `each`: `expression` (F), or `otherwise` where an element belongs to another line. */
@@ -56,6 +61,8 @@ export interface LineSpec {
   readonly body: (code: LineCode) => string;
 }
 
+type OtherSums = Omit<RunOptions, 'loops'> & { readonly sums: readonly string[] };
+
 type LineKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof laneOverrides>;
 
 /**
@@ -65,16 +72,19 @@ type LineKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof
 export function lineKernel(
   spec: LineSpec,
 ): (tensors: Readonly<Record<string, Tensor>>, lines: Lines, params?: Readonly<Record<string, number>>) => void {
-  const made = new Map<Layout, LineKernel>();
+  const made = new Map<string, LineKernel>();
   return (tensors, lines, params = {}) => {
     const { device } = Object.values(tensors)[0] as Tensor;
     const layout = layoutOf(device, lines);
-    let one = made.get(layout);
-    if (!one) made.set(layout, (one = makeKernel(spec, layout)));
     const loads = { ...lines };
     if (layout === 'rows') loads.length /= 4;
     if (layout === 'columns') loads.inner /= 4;
     const constants = layout === 'ragged' ? { WG: 8, LANES: 1, ACROSS: 0 } : laneConstants(device, loads);
+    const steps = (layout === 'ragged' ? lines.length / 4 : loads.length) / constants.LANES;
+    const loops = loopsFor(steps);
+    const key = `${layout} ${loops}`;
+    let one = made.get(key);
+    if (!one) made.set(key, (one = makeKernel(spec, layout, loops)));
     dispatch(one, tensors, { ...loads, ...params }, constants);
   };
 }
@@ -96,7 +106,7 @@ const units: Readonly<Record<Layout, string>> = {
   ragged: `${fours} alias S = f32; alias SI = i32; const PER = 1u;`,
 };
 
-function makeKernel(spec: LineSpec, layout: Layout): LineKernel {
+function makeKernel(spec: LineSpec, layout: Layout, loops: number): LineKernel {
   const { name, elements, along = [], perLine = {}, params = {}, use = [], body } = spec;
   const reads = Object.keys(elements).filter((one) => elements[one] === 'read T');
   const writes = Object.keys(elements).filter((one) => elements[one] === 'write T');
@@ -109,15 +119,19 @@ function makeKernel(spec: LineSpec, layout: Layout): LineKernel {
   const inFours = layout === 'rows' || isRagged;
   const fours = layout === 'columns' ? 'Fours' : '';
   const code: LineCode = isRagged
-    ? raggedCode(reads, along)
+    ? raggedCode(reads, along, loops)
     : {
-        each: (inside) => `for (var c = lane; c < count; c += LANES) {
-    let i = start + c * params.inner;
+        each: (inside, others) =>
+          walk(
+            { counter: 'c', from: 'lane', to: 'count', by: 'LANES' },
+            `    let i = start + c * params.inner;
     let place = ${layout === 'rows' ? 'c * 4u + vec4u(0u, 1u, 2u, 3u)' : 'P(c)'};
     ${reads.map((one) => `let ${one} = F(${one}[i]);`).join(' ')}
     ${along.map((one) => `let ${one} = F(${one}[c]);`).join(' ')}
-    ${inside}
-  }`,
+    ${inside}`,
+            loops,
+            others,
+          ),
         eachIf: (condition, inside) => `{
   let count = select(0u, count, ${condition});
   ${code.each(inside)}
@@ -154,6 +168,13 @@ ${isRagged ? raggedLines(writes, text) : lines(text)}
   });
 }
 
+/** A loop, in runs where it adds something up. */
+function walk(steps: Walk, body: string, loops: number, others?: OtherSums): string {
+  const names = others?.sums ?? [...body.matchAll(/\b(\w+) \+=/g)].map(([, name]) => name as string);
+  const sums = Object.fromEntries(names.map((name) => [name, 'F']));
+  return inRuns(sums, steps, body, { ...others, loops: names.length > 0 ? loops : 1 });
+}
+
 const acrossFours: Piece = {
   name: 'acrossFours',
   wgsl: `
@@ -183,16 +204,20 @@ function raggedLines(writes: readonly string[], text: string): string {
   }`;
 }
 
-function raggedCode(reads: readonly string[], along: readonly string[]): LineCode {
+function raggedCode(reads: readonly string[], along: readonly string[], loops: number): LineCode {
   const places = (one: string) => [...'xyzw'].map((k) => `f32(${one}[min(place.${k}, params.length - 1u)])`).join(', ');
   const code: LineCode = {
-    each: (inside) => `for (var v = start / 4u; v * 4u < end; v++) {
-    let at = v * 4u + vec4u(0u, 1u, 2u, 3u);
+    each: (inside, others) =>
+      walk(
+        { counter: 'v', from: '(start / 4u)', to: '((end + 3u) / 4u)', by: '1u' },
+        `    let at = v * 4u + vec4u(0u, 1u, 2u, 3u);
     ${reads.map((one) => `let ${one} = F(${one}[v]);`).join(' ')}
     let place = at - start;
     ${along.map((one) => `let ${one} = F(${places(one)});`).join(' ')}
-    ${inside}
-  }`,
+    ${inside}`,
+        loops,
+        others,
+      ),
     eachIf: (condition, inside) => `{
     let end = select(start, end, ${condition});
     ${code.each(inside)}

@@ -5,6 +5,8 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkChoice } from './operands.ts';
+import { inRuns } from './runs.ts';
 import { total } from './total.ts';
 
 export { type CrossEntropyOptions, crossEntropy } from './cross-entropy.ts';
@@ -48,6 +50,7 @@ export function mse(a: Tensor, b: Tensor, reduction: Reduction = 'mean'): Tensor
 }
 
 function difference(op: string, a: Tensor, b: Tensor, reduction: Reduction, ABSOLUTE: 0 | 1): Tensor {
+  checkChoice(op, 'reduction', reduction, ['mean', 'sum']);
   if (!sameShape(a.shape, b.shape)) {
     throw new ShapeError(op, 'both tensors must have the same shape', { a: a.shape, b: b.shape });
   }
@@ -82,12 +85,14 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let first = group * WG * params.each;
   let end = min(params.fours, first + WG * params.each);
   var sums = vec4f();
-  for (var i = first + l; i < end; i += WG) {
-    let d = vec4f(a[i]) - vec4f(b[i]);
+  ${inRuns(
+    { sums: 'vec4f' },
+    { counter: 'i', from: '(first + l)', to: 'end', by: 'WG' },
+    `    let d = vec4f(a[i]) - vec4f(b[i]);
     let value = select(d * d, abs(d), ABSOLUTE == 1u);
     // Beyond the last element lies anything.
-    sums += select(vec4f(), value, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(params.n));
-  }
+    sums += select(vec4f(), value, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(params.n));`,
+  )}
   let sum = joinSum(dot(sums, vec4f(1.0)), l);
   if (l == 0u && first < params.fours) { parts[group] = sum; }
 }`,

@@ -9,6 +9,7 @@ import { take } from './gather.ts';
 import { reshape } from './layout.ts';
 import { sumRows } from './reduce.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
+import { FEW_STEPS, inRuns } from './runs.ts';
 
 /** Which of N patches a masked autoencoder sees, per image: He et al., 2021, section 3. */
 export interface ShuffleMask {
@@ -105,12 +106,12 @@ export function unshuffle(visible: Tensor, token: Tensor, idsRestore: Tensor): T
   return differentiable(y, [visible, token], (dy) => {
     const rows = batch * count;
     if (rows === 0 || width === 0) return [empty(visible), fill(token.device, token.shape, 0)];
-    const chunk = Math.max(8, Math.ceil(rows / CHUNKS));
+    const chunk = Math.max(8, Math.min(FEW_STEPS, Math.ceil(rows / CHUNKS)));
     const chunks = Math.ceil(rows / chunk);
     const dvisible = empty(visible);
-    const partial = empty(token, [chunks, width]);
+    const partial = empty(token, [chunks, width], 'f32');
     dispatch(restoreBackward, { dy, idsRestore, dvisible, partial }, { rows, count, kept, width, chunk });
-    return [dvisible, reshape(chunks === 1 ? partial : sumRows(partial), token.shape)];
+    return [dvisible, reshape(sumRows(partial, token.dtype), token.shape)];
   });
 }
 
@@ -159,7 +160,7 @@ const restore = kernel({
 // A workgroup takes WG columns of a chunk of rows: what belongs to a visible row is sent there, the rest is added up.
 const restoreBackward = kernel({
   name: 'unshuffle-backward',
-  bind: { dy: 'read T', idsRestore: 'read u32', dvisible: 'write T', partial: 'write T' },
+  bind: { dy: 'read T', idsRestore: 'read u32', dvisible: 'write T', partial: 'write f32' },
   params: { rows: 'u32', count: 'u32', kept: 'u32', width: 'u32', chunk: 'u32' },
   override: { WG: 64 },
   grid: ({ rows, width, chunk }, { WG }) => [Math.ceil(rows / chunk) * Math.ceil(width / WG)],
@@ -173,15 +174,17 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let start = chunk * params.chunk;
   if (start >= params.rows || col >= params.width) { return; }
   var total = 0.0;
-  for (var row = start; row < min(start + params.chunk, params.rows); row++) {
-    let value = dy[row * params.width + col];
+  ${inRuns(
+    { total: 'f32' },
+    { counter: 'row', from: 'start', to: 'min(start + params.chunk, params.rows)', by: '1u' },
+    `    let value = dy[row * params.width + col];
     let place = idsRestore[row];
     if (place < params.kept) {
       dvisible[(row / params.count * params.kept + place) * params.width + col] = value;
     } else {
       total += f32(value);
-    }
-  }
-  partial[chunk * params.width + col] = T(total);
+    }`,
+  )}
+  partial[chunk * params.width + col] = total;
 }`,
 });

@@ -3,6 +3,7 @@ import type { DType } from '../tensor/dtype.ts';
 import type { MatmulKernel, TailSpec } from './matmul-kernels.ts';
 import { type LanesSpec, lanesAcross, lanesKernel, type Operand } from './matmul-lanes.ts';
 import { tileKernel } from './matmul-tiles.ts';
+import { FEW_STEPS, RUN } from './runs.ts';
 
 /** A product as the forms see it: sizes, and how the operands lie. */
 export interface Product {
@@ -30,7 +31,7 @@ export function sharedLanes(device: Device): 0 | 4 | 8 {
 }
 
 /**
- * The form for a product: what {@link tune} found for its class on this adapter, else what has proved good on its kind. Forms
+ * The form for a product: what {@link tune} found for it on this adapter, else what has proved good on its kind. Forms
  * with subgroups are taken by default on CPU adapters alone, on which the tests run them; elsewhere only after the tuner has
  * compared their results.
  */
@@ -38,8 +39,15 @@ export function chooseForm(device: Device, product: Product): MatmulForm {
   asked?.(product);
   const tuned = device.tuned.get(productClass(product));
   const form = tuned === undefined ? undefined : parseForm(tuned);
-  if (form && (form.kind === 'tile' || sharedLanes(device) > 0)) return form;
+  // Files can be damaged, or of another version: a form is taken only where it computes this product.
+  if (form && isPossible(device, product, form)) return form;
   return device.isSoftware && sharedLanes(device) > 0 ? defaultLanes(device, product) : defaultTile(product);
+}
+
+/** Whether a form computes a product on a device. */
+function isPossible(device: Device, { cols, inner }: Product, form: MatmulForm): boolean {
+  if (form.kind === 'tile') return form.parts <= Math.max(1, inner);
+  return sharedLanes(device) > 0 && (cols % 4 !== 0 || form.columns % 4 === 0);
 }
 
 /** All forms worth trying for a product on a device. */
@@ -55,8 +63,7 @@ export function candidateForms(device: Device, product: Product): MatmulForm[] {
   }
   if (sharedLanes(device) > 0) {
     for (const tall of talls) {
-      for (const columns of product.cols % 4 === 0 ? [4, 8] : [3, 4, 5, 6, 8])
-        forms.push({ kind: 'lanes', tall, columns });
+      for (const columns of product.cols % 4 === 0 ? [4, 8] : widths) forms.push({ kind: 'lanes', tall, columns });
     }
   }
   return forms;
@@ -64,6 +71,8 @@ export function candidateForms(device: Device, product: Product): MatmulForm[] {
 
 /** Heights of the lanes form, and their time for the same work relative to each other: the taller, the fewer loads of b. */
 const talls = [8, 16, 32, 40] as const;
+/** Columns of the lanes form. */
+const widths = [3, 4, 5, 6, 8] as const;
 const timeOfTall = { 8: 1.35, 16: 1.06, 32: 1, 40: 1 } as const;
 
 /** Rows and columns beyond the edge are computed and dropped: the form that wastes least, all told. */
@@ -91,6 +100,8 @@ function defaultTile(product: Product): MatmulForm {
   // Without enough tiles to fill a GPU the inner axis is split: the gradients of small weights over many tokens.
   let parts = 1;
   while (tiles * parts < 64 && product.inner >= 256 * parts) parts *= 2;
+  // And so that no more than 64 runs of 256 numbers are added up by one workgroup.
+  while (product.inner > 64 * 256 * parts) parts *= 2;
   return { kind: 'tile', micro, parts };
 }
 
@@ -98,11 +109,13 @@ function tilesFor({ rows, cols, batch }: Product, side: number): number {
   return Math.ceil(rows / side) * Math.ceil(cols / side) * batch;
 }
 
-/** Products that differ by less than a factor of two in each size share their form. */
+/**
+ * The work that a form is kept for: a product of exactly these sizes, whose operands lie like this. A form that fits one width
+ * may not exist for the next (what is stored by fours needs a multiple of four), and what is fastest was measured for this one.
+ */
 export function productClass({ rows, cols, inner, batch, a, b, dtype }: Product): string {
-  const power = (n: number) => Math.ceil(Math.log2(Math.max(1, n)));
   const lies = ({ along, four }: Operand) => `${along[0]}${four ? 4 : 1}`;
-  return `matmul ${dtype} ${lies(a)} ${lies(b)} ${[rows, cols, inner, batch].map(power).join(' ')}`;
+  return `matmul ${dtype} ${lies(a)} ${lies(b)} ${rows}x${inner}x${cols} x${batch}`;
 }
 
 export function formatForm(form: MatmulForm): string {
@@ -111,11 +124,12 @@ export function formatForm(form: MatmulForm): string {
 
 /** What {@link formatForm} wrote; `undefined` for anything else, for instance of another version. */
 export function parseForm(text: string): MatmulForm | undefined {
-  const [kind, first, second] = text.split(' ');
+  const [, kind, first, second] = /^(lanes|tile) (\d{1,2}) (\d{1,2})$/.exec(text) ?? [];
   const [x, y] = [Number(first), Number(second)];
-  if (kind === 'lanes' && talls.some((tall) => tall === x) && y >= 3 && y <= 8) return { kind, tall: x, columns: y };
-  if (kind === 'tile' && (x === 4 || x === 8) && Number.isInteger(y) && y >= 1 && y <= 64)
-    return { kind, micro: x, parts: y };
+  if (kind === 'lanes' && talls.some((tall) => tall === x) && widths.some((columns) => columns === y)) {
+    return { kind, tall: x, columns: y };
+  }
+  if (kind === 'tile' && (x === 4 || x === 8) && y >= 1 && y <= 64) return { kind, micro: x, parts: y };
   return undefined;
 }
 
@@ -125,14 +139,19 @@ const kernels = new Map<string, MatmulKernel>();
 export function kernelOf(device: Device, form: MatmulForm, product: Product, tail: TailSpec): MatmulKernel {
   if (form.kind === 'tile') {
     const { micro } = form;
-    return known(['tile', micro, { ...tail, four: false }], () => tileKernel(micro, tail));
+    // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
+    const loops = product.inner / form.parts <= 1024 ? 1 : 2;
+    return known(['tile', micro, loops, { ...tail, four: false }], () => tileKernel(micro, loops, tail));
   }
   const lanes = sharedLanes(device);
   if (lanes === 0) throw new Error('internal: a matmul of lanes on a device without subgroups');
   const { tall, columns } = form;
   if (tail.four && columns % 4 !== 0) throw new Error(`internal: ${columns} columns stored by fours`);
   const { a, b } = product;
-  const spec: LanesSpec = { tall, columns, lanes, a, b, ragged: product.inner % 4 !== 0, tail };
+  // The step is four products. One loop for short products, whose time is in how it begins and ends.
+  const steps = product.inner / 4;
+  const loops = steps <= 4 * RUN ? 1 : steps <= FEW_STEPS ? 2 : 4;
+  const spec: LanesSpec = { tall, columns, lanes, a, b, ragged: product.inner % 4 !== 0, loops, tail };
   return known(spec, () => lanesKernel(spec));
 }
 

@@ -12,6 +12,7 @@ import {
   tilesOf,
   times,
 } from './matmul-kernels.ts';
+import { inRuns } from './runs.ts';
 
 // For adapters that compute on the CPU. There a load is dear if its address differs between lanes: lavapipe branches twice for
 // each lane's element, 60 to 90 instructions for a vector of eight, against one or two for a multiply-add. Subgroup operations
@@ -19,7 +20,8 @@ import {
 //
 // So: an invocation holds `tall` rows × `columns` of sums. Four steps of the inner axis are taken at a time: b comes as vec4s
 // where it can, a's tall × 4 elements as vec4s that the lanes of a subgroup hold between them and hand around by broadcast. All
-// is loaded before the first sum is touched, and then row after row: each sum is fetched and spilled once in four steps.
+// is loaded before the first sum is touched, and then row after row: each sum is fetched and spilled once in four steps. Four
+// products are added up before they are added to it, so that it takes a quarter of the additions (and 5 to 10 % less time).
 // 1024³ on lavapipe, processor time: one row of scalars a lane 418 ms, vec4 loads 267, row after row 192 (bench/ladder).
 
 /** How an operand lies: which axis is contiguous, and whether its length is a multiple of 4, so that vec4s are aligned. */
@@ -39,6 +41,8 @@ export interface LanesSpec {
   readonly b: Operand;
   /** The inner axis is not a multiple of 4. */
   readonly ragged: boolean;
+  /** Over the inner axis: see {@link inRuns}. */
+  readonly loops: number;
   readonly tail: TailSpec;
 }
 
@@ -52,7 +56,7 @@ function groupOf(lanes: 4 | 8): number {
 }
 
 export function lanesKernel(spec: LanesSpec): MatmulKernel {
-  const { tall, lanes, a, b, ragged, tail } = spec;
+  const { tall, lanes, a, b, ragged, loops, tail } = spec;
   const group = groupOf(lanes);
   const across = lanesAcross(spec);
   // A column, or four that follow each other, is a lane's unit.
@@ -116,8 +120,11 @@ export function lanesKernel(spec: LanesSpec): MatmulKernel {
     ${times(4, (i) => `let b${c}${i} = ${type}(${list(unit, (n) => `t${c}${n}[${i}]`)});`)}`;
   };
 
+  const kept = Array.from({ length: tall * wide }, (_, i) => `s${Math.floor(i / wide)}_${i % wide}`);
+
   // Row sums of a: each lane sums what it holds; at the end a row's elements are brought together.
   const sums = {
+    names: Object.fromEntries(Array.from({ length: held }, (_, j) => [`total${j}`, 'vec4f'])),
     start: holders((j) => `var total${j} = vec4f();`),
     step: holders((j) => `total${j} += a${j};`),
     end: `
@@ -149,16 +156,21 @@ fn main(
   ${units(placeB)}
   ${times(tall, (r) => units((c) => `var s${r}_${c} = ${type}();`))}
   ${ifSums(sums.start)}
-  for (var k = p.k; k < p.end; k += 4u) {
-    ${holders(loadA)}
+  ${inRuns(
+    { ...Object.fromEntries(kept.map((name) => [name, type])), ...(tail.rowSums ? sums.names : {}) },
+    { counter: 'k', from: 'p.k', to: 'p.end', by: '4u' },
+    `    ${holders(loadA)}
     ${units(loadB)}
     ${ifSums(sums.step)}
-    ${times(tall, (r) =>
-      times(4, (i) => `{ let w = ${share('a', r, i)}; ${units((c) => `s${r}_${c} += w * b${c}${i};`)} }`),
-    )}
-  }
+    ${times(
+      tall,
+      (r) => `{ ${times(4, (i) => `let w${i} = ${share('a', r, i)};`)}
+      ${units((c) => `s${r}_${c} += ${[1, 2, 3].reduce((sum, i) => `fma(${type}(w${i}), b${c}${i}, ${sum})`, `w0 * b${c}0`)};`)} }`,
+    )}`,
+    { loops },
+  )}
   ${ifSums(sums.end)}
-  var kept = array<${type}, ${tall * wide}>(${list(tall, (r) => list(wide, (c) => `s${r}_${c}`))});
+  var kept = array<${type}, ${tall * wide}>(${kept.join(', ')});
   for (var i = 0u; i < ${wide}u * rowsFrom(p.row); i++) {
     store(p.batch, p.row + i / ${wide}u, p.col + (l + i % ${wide}u * ${group}u) * ${unit}u, kept[i]);
   }

@@ -32,7 +32,7 @@ export interface Matrix {
 export function gradientOf(op: string, of: Tensor, left: Matrix, right: Matrix, batch: Shape): Tensor {
   const last = [left.rows, right.cols];
   if (size(batch) * size(last) === of.size) return product(op, left, right, batch, of.shape).y;
-  return sumTo(product(op, left, right, batch, [...batch, ...last]).y, of.shape);
+  return sumTo(product(op, left, right, batch, [...batch, ...last], { wide: true }).y, of.shape, of.dtype);
 }
 
 /** The gradients of a linear layer's weight `[out, in]` and bias, from `x` and `d = dy`, both with their batch as rows. */
@@ -63,6 +63,8 @@ export interface ProductOptions extends MatmulTail {
   readonly gate?: { readonly activation: Activation; readonly pre: Tensor } | undefined;
   /** Sums the rows of `left` too, `[rows]`, where the form can do it in passing. */
   readonly rowSums?: boolean;
+  /** The result is f32 whatever the operands are: it is to be summed. Without a tail. */
+  readonly wide?: boolean;
 }
 
 /** Launches `y = activation(left · right + bias) + residual`; `pre` is what went into the activation. */
@@ -74,8 +76,8 @@ export function product(
   shape: Shape,
   options: ProductOptions = {},
 ): { y: Tensor; pre: Tensor; sums: Tensor | undefined } {
-  const { bias, activation, residual, gate, rowSums = false } = options;
-  const y = empty(left.x, shape);
+  const { bias, activation, residual, gate, rowSums = false, wide = false } = options;
+  const y = empty(left.x, shape, wide ? 'f32' : left.x.dtype);
   const pre = gate?.pre ?? empty(left.x, activation ? shape : [0]);
   const rowsOnly = size(right.batch) === 1 && size(left.batch) === size(batch) && left.across === 1;
   const a = rowsOnly ? flattened(left) : left;
@@ -87,7 +89,7 @@ export function product(
     batch: rowsOnly ? 1 : size(batch),
     a: operand(a.across === 1, a.across === 1 ? a.cols : a.rows),
     b: operand(right.down === 1, right.down === 1 ? right.rows : right.cols),
-    dtype: y.dtype,
+    dtype: left.x.dtype,
   };
   const form = chooseForm(y.device, planned);
   const parts = form.kind === 'tile' ? form.parts : 1;
@@ -104,13 +106,14 @@ export function product(
     gate: gate?.activation,
     four: right.cols % 4 === 0,
   };
+  const inParts = count > 1 || wide;
   const partial = count > 1 ? empty(left.x, [count, ...shape], 'f32') : y;
   const nothing = empty(left.x, [0]);
   const tensors = { bias: bias ?? a.x, residual: residual ?? a.x };
   const has = { hasBias: bias ? 1 : 0, hasResidual: residual ? 1 : 0 };
   dispatch(
-    kernelOf(y.device, form, planned, count > 1 ? { parts: true, four: false } : { ...tail, rowSums: summed }),
-    { a: a.x, b: right.x, ...tensors, pre: count > 1 ? nothing : pre, y: partial, sums },
+    kernelOf(y.device, form, planned, inParts ? { parts: true, four: false } : { ...tail, rowSums: summed }),
+    { a: a.x, b: right.x, ...tensors, pre: inParts ? nothing : pre, y: partial, sums },
     {
       rows: a.rows,
       cols: right.cols,
@@ -133,6 +136,7 @@ export function product(
       ...has,
     },
   );
+  if (count > 1 && wide) return { y: sumTo(partial, [1, ...shape]), pre, sums: undefined };
   if (count > 1) {
     const finish = knownParts(tail);
     dispatch(

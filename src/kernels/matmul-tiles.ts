@@ -12,20 +12,26 @@ import {
   tilesOf,
   times,
 } from './matmul-kernels.ts';
+import { inRuns } from './runs.ts';
 
 /**
  * For GPUs. A workgroup of 8 × 8 brings 16 columns of a and rows of b into its memory at a time, `8 · micro` of each, and each
  * of its invocations keeps `micro` × `micro` sums: rows that follow each other, and columns 8 apart, so that neighbours read
  * and write neighbours. The smaller tile is for products that would leave a GPU's cores idle with the larger.
  */
-export function tileKernel(micro: 4 | 8, tail: TailSpec): MatmulKernel {
+export function tileKernel(micro: 4 | 8, loops: number, tail: TailSpec): MatmulKernel {
   const side = 8 * micro;
   const quads = micro / 4;
   const elements = 16 * side;
   const sums = (code: (r: number, c: number) => string) => times(micro, (r) => times(quads, (c) => code(r, c)));
   const columns = (c: number) => `vec4f(${list(4, (i) => `bTile[at + ${32 * c + 8 * i}u]`)})`;
   // Each invocation adds up a row or none.
-  const rowSums = `if (l < ${side}u) { for (var k = 0u; k < 16u; k++) { rowSum += aTile[k * ${side}u + l]; } }`;
+  const rowSums = `if (l < ${side}u) {
+      var part = 0.0;
+      for (var k = 0u; k < 16u; k++) { part += aTile[k * ${side}u + l]; }
+      rowSum += part;
+    }`;
+  const names = Array.from({ length: micro * quads }, (_, i) => `s${Math.floor(i / quads)}${i % quads}`);
   const storeSums = `
   if (p.col == 0u && l < ${side}u && p.row + l < params.rows) { sums[p.batch * params.rows + p.row + l] = T(rowSum); }`;
   return kernel({
@@ -45,8 +51,10 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let left = l % 8u;
   ${sums((r, c) => `var s${r}${c} = vec4f();`)}
   ${tail.rowSums ? 'var rowSum = 0.0;' : ''}
-  for (var start = p.k; start < p.end; start += 16u) {
-    // Neighbours load what lies next to each other, whichever way the matrix is stored.
+  ${inRuns(
+    { ...Object.fromEntries(names.map((name) => [name, 'vec4f'])), ...(tail.rowSums ? { rowSum: 'f32' } : {}) },
+    { counter: 'start', from: 'p.k', to: 'p.end', by: '16u' },
+    `    // Neighbours load what lies next to each other, whichever way the matrix is stored.
     for (var i = l; i < ${elements}u; i += 64u) {
       let m = select(i % ${side}u, i / 16u, params.aAcross == 1u);
       let k = select(i / ${side}u, i % 16u, params.aAcross == 1u);
@@ -73,10 +81,11 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       ${sums((r, c) => `s${r}${c} += a${r} * b${c};`)}
     }
     ${tail.rowSums ? rowSums : ''}
-    workgroupBarrier();
-  }
+    workgroupBarrier();`,
+    { loops },
+  )}
   ${tail.rowSums ? storeSums : ''}
-  var kept = array<vec4f, ${micro * quads}>(${list(micro, (r) => list(quads, (c) => `s${r}${c}`))});
+  var kept = array<vec4f, ${micro * quads}>(${names.join(', ')});
   let high = rowsFrom(p.row + top);
   for (var i = 0u; i < ${micro}u * high; i++) {
     store(p.batch, p.row + top + i / ${micro}u, p.col + left + i % ${micro}u * 8u, kept[i / 4u][i % 4u]);
@@ -111,7 +120,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let i = flatGroup(g, size) * 64u + l;
   if (i >= params.n) { return; }
   var sum = 0.0;
-  for (var part = 0u; part < params.count; part++) { sum += parts[part * params.n + i]; }
+  ${inRuns({ sum: 'f32' }, { counter: 'part', from: '0u', to: 'params.count', by: '1u' }, 'sum += parts[part * params.n + i];')}
   finish(i, i % params.cols, sum);
 }`,
   });

@@ -1,9 +1,10 @@
 import { kernel } from '../gpu/kernel.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
-import { broadcastShapes, ShapeError, sameShape, size } from '../tensor/shape.ts';
+import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Activation, activationPiece } from './activation.ts';
+import { type Activation, activationPiece, activations } from './activation.ts';
+import { broadcastTo } from './layout.ts';
 import {
   flattened,
   gradientOf,
@@ -14,6 +15,7 @@ import {
   product,
   transposed,
 } from './matmul-product.ts';
+import { checkChoice, checkOptions } from './operands.ts';
 import { sumRows } from './reduce.ts';
 
 export interface MatmulOptions extends MatmulTail {
@@ -55,6 +57,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
  * @throws ShapeError when the last axes of `x` and `weight` differ, or bias or residual do not fit.
  */
 export function linear(x: Tensor, weight: Tensor, options: MatmulTail = {}): Tensor {
+  checkOptions('linear', options, ['bias', 'activation', 'residual']);
   if (weight.shape.length !== 2) {
     throw new ShapeError('linear', 'weight must be [out, in]', { x: x.shape, weight: weight.shape });
   }
@@ -62,7 +65,9 @@ export function linear(x: Tensor, weight: Tensor, options: MatmulTail = {}): Ten
 }
 
 function withTail(op: string, operands: Readonly<Record<string, Tensor>>, options: MatmulOptions): Tensor {
+  checkOptions(op, options, ['bias', 'activation', 'residual', 'transposeA', 'transposeB']);
   const { bias, activation, residual, transposeA = false, transposeB = false } = options;
+  if (activation !== undefined) checkChoice(op, 'activation', activation, activations);
   const [a, b] = Object.values(operands) as [Tensor, Tensor];
   const shapes = Object.fromEntries(Object.entries(operands).map(([name, x]) => [name, x.shape]));
   // A vector is a matrix of one row for `linear` only: `matmul` leaves no doubt about which axis it sums over.
@@ -99,24 +104,69 @@ function withTail(op: string, operands: Readonly<Record<string, Tensor>>, option
         d = empty(dy);
         dispatch(activationBackward(activation), { pre, dy, d }, { n: d.size });
       }
-      const back: Matrix = { x: d, batch, rows: left.rows, cols: right.cols, down: right.cols, across: 1 };
-      const da = transposeA
-        ? gradientOf(op, a, right, transposed(back), batch)
-        : gradientOf(op, a, back, transposed(right), batch);
-      // A weight that the whole batch shares gets its gradient in one product, the batch being more rows.
-      const flat = size(right.batch) === 1 && !transposeA && size(left.batch) === size(batch);
-      const [seen, error] = flat ? [flattened(left), flattened(back)] : [left, back];
-      const rest = residual ? [dy] : [];
-      if (bias && flat && transposeB) {
-        const { weight, bias: dbias } = linearGradients(op, b, seen, error);
-        return [da, weight, dbias, ...rest];
-      }
-      const db = transposeB
-        ? gradientOf(op, b, transposed(error), seen, flat ? [] : batch)
-        : gradientOf(op, b, transposed(seen), error, flat ? [] : batch);
-      return [da, db, ...(bias ? [sumRows(d)] : []), ...rest];
+      const names = Object.keys(operands) as [string, string];
+      const of: Bilinear = { op, names, transposeA, transposeB, lifted, batch };
+      const da = towardsA(of, a, b, d);
+      const { db, dbias } = towardsB(of, a, b, d, bias !== undefined);
+      // `a` is read by the launch that sums rows in passing.
+      const sums = () => differentiable(dbias ?? sumRows(d), [d, a], (u) => [broadcastTo(u, d.shape), undefined]);
+      return [da, db, ...(bias ? [sums()] : []), ...(residual ? [dy] : [])];
     },
   );
+}
+
+/**
+ * A product without its tail. It is linear in both operands, and so are the gradients of each of the three that belong together,
+ * the product, the gradient of `a`, and that of `b`: each is one of the other two. So all derivatives of any order are there.
+ */
+interface Bilinear {
+  readonly op: string;
+  readonly names: readonly [string, string];
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly lifted: boolean;
+  readonly batch: Shape;
+}
+
+function times({ op, names, transposeA, transposeB }: Bilinear, a: Tensor, b: Tensor): Tensor {
+  return withTail(op, { [names[0]]: a, [names[1]]: b }, { transposeA, transposeB });
+}
+
+/** The operands as matrices, and `d`, the gradient of their product. */
+function matrices(of: Bilinear, a: Tensor, b: Tensor, d: Tensor): Record<'left' | 'right' | 'back', Matrix> {
+  const { transposeA, transposeB, lifted, batch } = of;
+  const left = matrix(a, lifted ? [1, ...a.shape] : a.shape, transposeA);
+  const right = matrix(b, b.shape, transposeB);
+  const back: Matrix = { x: d, batch, rows: left.rows, cols: right.cols, down: right.cols, across: 1 };
+  return { left, right, back };
+}
+
+/** The gradient of `a`, whose values are not needed. */
+function towardsA(of: Bilinear, a: Tensor, b: Tensor, d: Tensor): Tensor {
+  const { right, back } = matrices(of, a, b, d);
+  const { op, batch } = of;
+  const da = of.transposeA
+    ? gradientOf(op, a, right, transposed(back), batch)
+    : gradientOf(op, a, back, transposed(right), batch);
+  return differentiable(da, [d, b], (u) => [times(of, u, b), towardsB(of, u, b, d).db]);
+}
+
+/** The gradient of `b`, whose values are not needed, and that of a bias where it comes with it. */
+function towardsB(of: Bilinear, a: Tensor, b: Tensor, d: Tensor, bias = false): { db: Tensor; dbias?: Tensor } {
+  const { left, right, back } = matrices(of, a, b, d);
+  const { op, batch, transposeA, transposeB } = of;
+  const again = (db: Tensor) => differentiable(db, [a, d], (u) => [towardsA(of, a, u, d), times(of, a, u)]);
+  // A weight that the whole batch shares gets its gradient in one product, the batch being more rows.
+  const flat = size(right.batch) === 1 && !transposeA && size(left.batch) === size(batch);
+  const [seen, error] = flat ? [flattened(left), flattened(back)] : [left, back];
+  if (bias && flat && transposeB) {
+    const { weight, bias: dbias } = linearGradients(op, b, seen, error);
+    return { db: again(weight), dbias };
+  }
+  const db = transposeB
+    ? gradientOf(op, b, transposed(error), seen, flat ? [] : batch)
+    : gradientOf(op, b, transposed(seen), error, flat ? [] : batch);
+  return { db: again(db) };
 }
 
 type ActivationBackward = ReturnType<typeof makeActivationBackward>;

@@ -1,8 +1,9 @@
 import { differentiable } from '../tensor/grad.ts';
 import { ShapeError, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Activation } from './activation.ts';
+import { type Activation, activations } from './activation.ts';
 import { flattened, linearGradients, type Matrix, matrix, product, transposed } from './matmul-product.ts';
+import { checkChoice, checkOptions } from './operands.ts';
 
 export interface MlpWeights {
   /** `[hidden, in]` and `[hidden]`. */
@@ -37,7 +38,9 @@ export interface MlpOptions {
  */
 export function mlp(x: Tensor, weights: MlpWeights, options: MlpOptions = {}): Tensor {
   const { weight1, bias1, weight2, bias2 } = weights;
+  checkOptions('mlp', options, ['activation', 'residual']);
   const { activation = 'gelu', residual } = options;
+  checkChoice('mlp', 'activation', activation, activations);
   const shapes = { x: x.shape, weight1: weight1.shape, weight2: weight2.shape };
   const [hidden, inputs] = weight1.shape;
   const [outputs, inner] = weight2.shape;

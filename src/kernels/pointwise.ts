@@ -2,11 +2,14 @@ import { type Binding, type Kernel, kernel, type Piece } from '../gpu/kernel.ts'
 import { notNumbers } from '../gpu/prelude.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
+import { describe } from '../tensor/host.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';
+import { checkFloats, checkNumber, checkTensors } from './operands.ts';
+import { stopGradient } from './stop-gradient.ts';
 
 // One table each: the op as a WGSL expression in f32, and its gradient. What an expression names, its kernel binds.
 
@@ -15,6 +18,8 @@ interface Unary {
   readonly forward: string;
   /** What arrives at `x`, in terms of `dy` and of `x` or `y`, not of both, so that only one of them is kept. None: no gradient flows. */
   readonly gradient?: string;
+  /** Instead, for ops whose slope is the same everywhere: the gradient is `dy`, or the op of `dy`. */
+  readonly passes?: 'dy' | 'op';
   readonly use?: readonly Piece[];
 }
 
@@ -57,8 +62,8 @@ const unary = {
     gradient: 'select(0.0, dy, x >= params.p && x <= params.q && !isNan(x))',
     use: [notNumbers],
   },
-  scale: { forward: 'x * params.p', gradient: 'dy * params.p' },
-  'add-scalar': { forward: 'x + params.p', gradient: 'dy' },
+  scale: { forward: 'x * params.p', passes: 'op' },
+  'add-scalar': { forward: 'x + params.p', passes: 'dy' },
 } as const satisfies Record<string, Unary>;
 
 function activation(form: Parameters<typeof activationPiece>[0]): Unary {
@@ -164,9 +169,9 @@ export function square(x: Tensor): Tensor {
   return applyUnary('square', x);
 }
 
-/** -1, 0 or 1, and NaN of NaN, as in NumPy. No gradient flows. */
+/** -1, 0 or 1, and NaN of NaN, as in NumPy. No gradient flows: it is 0 wherever it exists. */
 export function sign(x: Tensor): Tensor {
-  return applyUnary('sign', x);
+  return stopGradient(applyUnary('sign', x));
 }
 
 /** `1 / (1 + e^-x)`. The gradient is `dy · y (1 - y)`. */
@@ -192,7 +197,9 @@ export function relu(x: Tensor): Tensor {
  * `erf` is exact, `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
  */
 export function gelu(x: Tensor, form: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor {
-  return applyUnary(({ erf: 'gelu', tanh: 'gelu-tanh', quick: 'quick-gelu' } as const)[form], x);
+  const name = ({ erf: 'gelu', tanh: 'gelu-tanh', quick: 'quick-gelu' } as const)[form];
+  if (!name) throw new ShapeError('gelu', `the form must be 'erf', 'tanh' or 'quick'; it is ${describe(form)}`);
+  return applyUnary(name, x);
 }
 
 /**
@@ -202,6 +209,8 @@ export function gelu(x: Tensor, form: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor 
  * @throws ShapeError when a bound is NaN.
  */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
+  checkNumber('clamp', 'low', low);
+  checkNumber('clamp', 'high', high);
   if (Number.isNaN(low) || Number.isNaN(high)) {
     throw new ShapeError('clamp', `the bounds must be numbers (${low} and ${high})`, { x: x.shape });
   }
@@ -210,11 +219,13 @@ export function clamp(x: Tensor, low: number, high: number): Tensor {
 
 /** `factor · x` with a number, which a step keeps: a factor that changes must be a tensor, see {@link mul}. */
 export function scale(x: Tensor, factor: number): Tensor {
+  checkNumber('scale', 'factor', factor, 'mul');
   return applyUnary('scale', x, factor);
 }
 
 /** `x + value` with a number, which a step keeps: a value that changes must be a tensor, see {@link add}. */
 export function addScalar(x: Tensor, value: number): Tensor {
+  checkNumber('addScalar', 'value', value, 'add');
   return applyUnary('add-scalar', x, value);
 }
 
@@ -228,23 +239,37 @@ export function addScalar(x: Tensor, value: number): Tensor {
  * @throws ShapeError when the shapes do not fit.
  */
 export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
+  checkTensors('where', { condition, a, b }, 'for a number make a scalar: fill(device, [], 0)');
+  checkFloats('where', { a, b });
   const plan = broadcast('where', a.device, { a: a.shape, b: b.shape, c: condition.shape }, { c: 'condition' });
   const y = empty(a, plan.shape);
-  launchBroadcast(whereForms.forward, plan, { a, b, c: condition }, y);
+  const c = stopGradient(condition);
+  launchBroadcast(whereForms.forward, plan, { a, b, c }, y);
   return differentiable(y, [a, b], (dy) => {
     const da = empty(dy);
-    launchBroadcast(whereForms.da, plan, { dy, c: condition }, da);
+    launchBroadcast(whereForms.da, plan, { dy, c }, da);
     const db = empty(dy);
-    launchBroadcast(whereForms.db, plan, { dy, c: condition }, db);
+    launchBroadcast(whereForms.db, plan, { dy, c }, db);
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   });
 }
 
+/** What computes with a number in place of the second tensor. */
+const withNumber: Readonly<Partial<Record<keyof typeof binary, string>>> = {
+  add: 'use addScalar(x, 1)',
+  sub: 'use addScalar(x, -1)',
+  mul: 'use scale(x, 2)',
+  div: 'use scale(x, 1 / 2)',
+};
+
 function applyUnary(name: keyof typeof unary, x: Tensor, p = 0, q = 0): Tensor {
-  const { forward, backward, keeps } = unaryKernels[name];
+  checkTensors(name, { x }, '');
+  checkFloats(name, { x });
+  const { forward, backward, keeps, passes } = unaryKernels[name];
   const params = { ...elementsOf(x.device, x.size), p, q };
   const y = empty(x);
   dispatch(forward, { x, y }, params);
+  if (passes) return differentiable(y, [x], (dy) => [passes === 'dy' ? dy : applyUnary(name, dy, p)]);
   if (!backward) return y;
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
@@ -254,6 +279,8 @@ function applyUnary(name: keyof typeof unary, x: Tensor, p = 0, q = 0): Tensor {
 }
 
 function applyBinary(name: keyof typeof binary, a: Tensor, b: Tensor): Tensor {
+  checkTensors(name, { a, b }, withNumber[name] ?? 'for a number make a scalar: fill(device, [], 1)');
+  checkFloats(name, { a, b });
   const plan = broadcast(name, a.device, { a: a.shape, b: b.shape });
   const { forward, da, db } = binary[name];
   const y = empty(a, plan.shape);
@@ -274,7 +301,7 @@ function componentwise(name: string, inputs: readonly string[]): string {
   return `vec4f(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
 }
 
-function makeUnary(name: string, { forward, gradient, use = [] }: Unary) {
+function makeUnary(name: string, { forward, gradient, passes, use = [] }: Unary) {
   const keeps = gradient && /\by\b/.test(gradient) ? 'y' : 'x';
   const shared = {
     params: { ...elementParams, p: 'f32', q: 'f32' },
@@ -284,6 +311,7 @@ function makeUnary(name: string, { forward, gradient, use = [] }: Unary) {
   } as const;
   return {
     keeps,
+    passes,
     forward: kernel({
       ...shared,
       name,

@@ -4,6 +4,8 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkOptions } from './operands.ts';
+import { inRuns } from './runs.ts';
 import { weightedMean } from './total.ts';
 
 export interface ReconstructionOptions {
@@ -34,6 +36,7 @@ const EPSILON = 1e-6;
  * ```
  */
 export function reconstruction(image: Tensor, pred: Tensor, mask: Tensor, options: ReconstructionOptions): Tensor {
+  checkOptions('reconstruction', options, ['patch', 'normPixels']);
   const { patch, normPixels = false } = options;
   const [B = 0, C = 0, H = 0, W = 0] = image.shape;
   const cols = Math.floor(W / patch);
@@ -114,6 +117,12 @@ fn targetOf(pixel: f32, row: u32) -> f32 {
 }`,
 };
 
+/** A loop down a column of a patch, which adds to `column`, and that to `sum`. */
+function downTheColumn(sum: string, body: string): string {
+  const down = inRuns({ column: 'f32' }, { counter: 'y', from: '0u', to: 'params.side', by: '1u' }, body);
+  return `var column = 0.0; ${down} ${sum} += column;`;
+}
+
 // Mean and 1 / sqrt(variance + eps), in two passes, as large offsets need it.
 const patchStatistics = kernel({
   name: 'patch statistics',
@@ -132,16 +141,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var sum = 0.0;
   for (var j = l; j < width; j += WG) {
     let top = first + columnStart(j);
-    for (var y = 0u; y < params.side; y++) { sum += f32(image[top + y * params.W]); }
+    ${downTheColumn('sum', 'column += f32(image[top + y * params.W]);')}
   }
   let mean = joinSum(sum, l) / f32(params.K);
   var squares = 0.0;
   for (var j = l; j < width; j += WG) {
     let top = first + columnStart(j);
-    for (var y = 0u; y < params.side; y++) {
-      let d = f32(image[top + y * params.W]) - mean;
-      squares += d * d;
-    }
+    ${downTheColumn('squares', 'let d = f32(image[top + y * params.W]) - mean; column += d * d;')}
   }
   squares = joinSum(squares, l);
   if (l == 0u) {
@@ -170,10 +176,11 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var sum = 0.0;
   for (var j = l; j < width; j += WG) {
     let top = first + columnStart(j);
-    for (var y = 0u; y < params.side; y++) {
-      let d = f32(pred[row * params.K + y * width + j]) - targetOf(f32(image[top + y * params.W]), row);
-      sum += d * d;
-    }
+    ${downTheColumn(
+      'sum',
+      `let d = f32(pred[row * params.K + y * width + j]) - targetOf(f32(image[top + y * params.W]), row);
+      column += d * d;`,
+    )}
   }
   sum = joinSum(sum, l);
   if (l == 0u) { parts[row] = weight * sum / f32(params.K); }

@@ -1,11 +1,15 @@
+import type { Device } from '../gpu/device.ts';
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
 import { notNumbers } from '../gpu/prelude.ts';
+import type { DType } from '../tensor/dtype.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, normalizeAxis, type Shape, ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Lines, laneConstants, laneOverrides, lanePlace, laneSum, laneSumFours, linesPerGroup } from './lanes.ts';
+import { checkOptions } from './operands.ts';
+import { FEW_STEPS, inRuns } from './runs.ts';
 
 export interface ReduceOptions {
   /** One axis or several; negative ones count from the end. Default: all. */
@@ -24,7 +28,7 @@ export interface ReduceOptions {
  * ```
  */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return overAxes('sum', x, options, (part, lines, shape) => sumDifferentiable(part, lines, shape, 1));
+  return sumDifferentiable(x, runsOf('sum', x, options), 1);
 }
 
 /**
@@ -33,10 +37,10 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
  * @throws ShapeError when there is nothing to average.
  */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return overAxes('mean', x, options, (part, lines, shape) => {
-    if (lines.length === 0) throw new ShapeError('mean', 'there is no mean of nothing', { x: x.shape });
-    return sumDifferentiable(part, lines, shape, 1 / lines.length);
-  });
+  const runs = runsOf('mean', x, options);
+  const count = runs.reduce((product, { lines }) => product * lines.length, 1);
+  if (count === 0) throw new ShapeError('mean', 'there is no mean of nothing', { x: x.shape });
+  return sumDifferentiable(x, runs, 1 / count);
 }
 
 /**
@@ -45,12 +49,12 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
  * @throws ShapeError when a reduced axis is empty.
  */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return overAxes('max', x, options, (part, lines, shape) => extremeDifferentiable('max', part, lines, shape));
+  return runsOf('max', x, options).reduce((part, run) => extremeDifferentiable('max', part, run.lines, run.shape), x);
 }
 
 /** Minimum over axes; as {@link max}. */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return overAxes('min', x, options, (part, lines, shape) => extremeDifferentiable('min', part, lines, shape));
+  return runsOf('min', x, options).reduce((part, run) => extremeDifferentiable('min', part, run.lines, run.shape), x);
 }
 
 /**
@@ -74,81 +78,141 @@ export function argmin(x: Tensor, axis = -1): Tensor {
  * Sums of the columns, `x [R, C]` → `[C]`, for backwards: without a gradient of its own. Leading axes count as rows.
  * Over many rows it runs in two launches, the first with partial sums; the order of the additions is always the same.
  */
-export function sumRows(x: Tensor): Tensor {
+export function sumRows(x: Tensor, dtype: DType = x.dtype): Tensor {
   const cols = x.shape.at(-1) ?? 1;
-  return sumLines(x, { outer: 1, length: size(x.shape.slice(0, -1)), inner: cols }, [cols], 1);
+  return sumLines(x, { outer: 1, length: size(x.shape.slice(0, -1)), inner: cols }, [cols], 1, dtype);
 }
 
-/** Applies `reduce` to each run of neighbouring axes, the last one first. */
-function overAxes(
-  op: string,
-  x: Tensor,
-  { axes, keepDims = false }: ReduceOptions,
-  reduce: (x: Tensor, lines: Lines, shape: Shape) => Tensor,
-): Tensor {
-  const all = axes === undefined ? x.shape.map((_, i) => i) : typeof axes === 'number' ? [axes] : axes;
+/** The runs of neighbouring axes that `options` name, the last one first, with the shape that is left after each. */
+function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: Lines; shape: Shape }[] {
+  checkOptions(op, options, ['axes', 'keepDims']);
+  const { axes, keepDims = false } = options;
+  const all =
+    axes === undefined
+      ? x.shape.map((_, i) => i)
+      : Array.isArray(axes)
+        ? (axes as readonly number[])
+        : [axes as number];
   const open = new Set(all.map((axis) => normalizeAxis(op, axis, x.shape)));
   if (open.size < all.length) throw new ShapeError(op, `the axes ${all.join(', ')} name one twice`, { x: x.shape });
-  let y = x;
-  for (let last = x.shape.length - 1; last >= 0; last--) {
+  const runs: { lines: Lines; shape: Shape }[] = [];
+  let now = x.shape;
+  for (let last = now.length - 1; last >= 0; last--) {
     if (!open.has(last)) continue;
     let first = last;
     while (open.has(first - 1)) first--;
-    const before = y.shape.slice(0, first);
-    const after = y.shape.slice(last + 1);
-    const reduced = y.shape.slice(first, last + 1);
-    const shape = [...before, ...(keepDims ? reduced.map(() => 1) : []), ...after];
-    y = reduce(y, { outer: size(before), length: size(reduced), inner: size(after) }, shape);
+    const before = now.slice(0, first);
+    const after = now.slice(last + 1);
+    const reduced = now.slice(first, last + 1);
+    now = [...before, ...(keepDims ? reduced.map(() => 1) : []), ...after];
+    runs.push({ lines: { outer: size(before), length: size(reduced), inner: size(after) }, shape: now });
     last = first;
   }
-  return y;
+  return runs;
 }
 
-function sumDifferentiable(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor {
-  return differentiable(sumLines(x, lines, shape, factor), [x], (dy) => {
-    const dx = empty(x);
-    const { units, params } = spreadOver(dx, lines);
-    dispatch(spread[units], { dy, dx }, { ...params, factor });
+/** A {@link sum} for backwards, without a gradient of its own, in the dtype that is asked for. */
+export function summed(x: Tensor, options: ReduceOptions, dtype: DType): Tensor {
+  return dtype === x.dtype ? sum(x, options) : sumRuns(x, runsOf('sum', x, options), 1, dtype);
+}
+
+function sumRuns(x: Tensor, runs: readonly { lines: Lines; shape: Shape }[], factor: number, dtype: DType): Tensor {
+  return runs.reduce((part, { lines, shape }, i) => {
+    const isLast = i === runs.length - 1;
+    return sumLines(part, lines, shape, isLast ? factor : 1, isLast ? dtype : 'f32');
+  }, x);
+}
+
+/** The sum, times `factor`, over runs of axes. Between them it stays f32, and is rounded to the dtype of `x` once. */
+function sumDifferentiable(x: Tensor, runs: readonly { lines: Lines; shape: Shape }[], factor: number): Tensor {
+  if (runs.length === 0) return x;
+  const y = sumRuns(x, runs, factor, x.dtype);
+  return differentiable(y, [x], (dy) => {
+    const dx = runs.reduceRight((d, { lines }, i) => {
+      const wider = i === 0 ? empty(x) : empty(x, runs[i - 1]?.shape);
+      const { units, params } = spreadOver(wider, lines);
+      dispatch(spread[units], { dy: d, dx: wider }, { ...params, factor: i === 0 ? factor : 1 });
+      return wider;
+    }, dy);
     return [dx];
   });
 }
 
-/** `factor · sum` of each line. */
-function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number): Tensor {
-  const y = empty(x, shape);
+/**
+ * `factor · sum` of each line. A lane adds no more than {@link FEW_STEPS} loads: longer lines are cut into strips, whose sums
+ * (f32) are the lines of another launch, until there is one strip.
+ */
+function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number, dtype: DType = x.dtype): Tensor {
+  let part = x;
+  let rest = lines;
+  for (;;) {
+    const { units, constants, strips } = stripsOf(x.device, rest, part === x);
+    if (strips <= 1) {
+      const y = empty(x, shape, dtype);
+      launchSum(part, y, units, { ...rest, chunk: rest.length, strips: 1, factor }, constants);
+      return y;
+    }
+    const { length } = loadsOf(rest, units);
+    const chunk = Math.ceil(length / strips);
+    const used = Math.ceil(length / chunk);
+    const partial = empty(x, [rest.outer, used, rest.inner], 'f32');
+    launchSum(part, partial, units, { ...rest, chunk, strips: used, factor: 1 }, constants);
+    part = partial;
+    rest = { ...rest, length: used };
+  }
+}
+
+/** At most `most` rows of `x [n, C]`, f32, each the sum of some that follow each other; `x` itself where there are no more. */
+export function fewerRows(x: Tensor, most: number): Tensor {
+  const [n = 0, C = 1] = x.shape;
+  if (n <= most) return x;
+  const lines = { outer: 1, length: n, inner: C };
+  const { units, constants, strips } = stripsOf(x.device, lines, true);
+  const { length } = loadsOf(lines, units);
+  const chunk = Math.ceil(length / Math.max(2, strips));
+  const used = Math.ceil(length / chunk);
+  const y = empty(x, [used, C], 'f32');
+  launchSum(x, y, units, { ...lines, chunk, strips: used, factor: 1 }, constants);
+  return fewerRows(y, most);
+}
+
+/** Into how many strips lines are cut, and the constants of their launch. */
+function stripsOf(device: Device, lines: Lines, isFirst: boolean) {
   const units = unitsOf(lines);
   const { outer, length, inner } = loadsOf(lines, units);
-  // In f32, sums of strips are the same kernel again, compiled once.
-  const stored = x.dtype === 'f32' ? 'f32' : 'T';
-  const { isSoftware } = x.device;
+  const { isSoftware } = device;
   // On a CPU every strip of a row is one lane's: joining lanes takes as long to compile as all the rest.
   const alone = isSoftware && units === 'rows';
-  const constants = laneConstants(x.device, { outer, length, inner }, alone ? 1 : isSoftware || inner < 8 ? 64 : 1);
+  const most = alone ? 1 : !isFirst || isSoftware || inner < 8 ? 64 : 1;
+  const constants = laneConstants(device, { outer, length, inner }, most);
+  const least = Math.ceil(length / (FEW_STEPS * constants.LANES));
+  if (!isFirst) return { units, constants, strips: least };
   const groups = Math.max(1, Math.ceil((outer * inner) / linesPerGroup(constants)));
   // A lane adds some 32 loads by itself; more go to other workgroups, until the device is busy.
-  const strips = alone
+  const busy = alone
     ? Math.min(length < 1024 ? 1 : Math.ceil(length / 32), Math.ceil(512 / Math.max(1, outer)))
     : Math.min(Math.ceil(length / (32 * constants.LANES)), Math.ceil((isSoftware ? 16 : 2048) / groups));
-  if (strips <= 1) {
-    dispatch(
-      sumKernel(units, stored, stored),
-      { x, y },
-      { ...sizes(lines, units), chunk: length, strips: 1, factor },
-      constants,
-    );
-    return y;
-  }
-  const chunk = Math.ceil(length / strips);
-  const used = Math.ceil(length / chunk);
-  const partial = empty(x, [outer, used, lines.inner], 'f32');
-  const first = { ...sizes(lines, units), chunk, strips: used, factor: 1 };
-  dispatch(sumKernel(units, stored, 'f32'), { x, y: partial }, first, constants);
-  const rest = { outer, length: used, inner: lines.inner };
-  const again = unitsOf(rest);
-  const loads = loadsOf(rest, again);
-  const last = { ...sizes(rest, again), chunk: loads.length, strips: 1, factor };
-  dispatch(sumKernel(again, 'f32', stored), { x: partial, y }, last, laneConstants(x.device, loads, alone ? 1 : 64));
-  return y;
+  return { units, constants, strips: Math.max(least, busy) };
+}
+
+type Constants = ReturnType<typeof laneConstants>;
+
+function launchSum(
+  x: Tensor,
+  y: Tensor,
+  units: Units,
+  { chunk, strips, factor, ...lines }: Lines & { chunk: number; strips: number; factor: number },
+  constants: Constants,
+): void {
+  // In f32, sums of strips are the same kernel again, compiled once.
+  const isHalf = x.dtype === 'f16' || y.dtype === 'f16';
+  const stored = (t: Tensor) => (isHalf && t.dtype === 'f16' ? 'T' : 'f32');
+  dispatch(
+    sumKernel(units, stored(x), stored(y)),
+    { x, y },
+    { ...sizes(lines, units), chunk, strips, factor },
+    constants,
+  );
 }
 
 /**
@@ -230,15 +294,21 @@ const stripOfColumn = `  let strip = group % params.strips;
   let line = group / params.strips * (WG / LANES) + lineOf(l);`;
 
 function sumOfColumn(F: string): string {
-  return `    for (var k = j + laneOf(l); k < min(params.length, j + params.chunk); k += LANES) {
-      total += ${F}(x[start + k * params.inner]);
-    }`;
+  return inRuns(
+    { total: F },
+    { counter: 'k', from: 'j + laneOf(l)', to: 'min(params.length, j + params.chunk)', by: 'LANES' },
+    `total += ${F}(x[start + k * params.inner]);`,
+  );
 }
 
 // Rows begin and end anywhere. Whole vec4s are shared by strips and lanes; what is left at both ends is the first one's.
 const sumOfRow = `    let end = start + params.length;
     let whole = (start + 3u) / 4u;
-    for (var k = whole + j + laneOf(l); k < min(end / 4u, whole + j + params.chunk); k += LANES) { total += vec4f(x[k]); }
+${inRuns(
+  { total: 'vec4f' },
+  { counter: 'k', from: 'whole + j + laneOf(l)', to: 'min(end / 4u, whole + j + params.chunk)', by: 'LANES' },
+  'total += vec4f(x[k]);',
+)}
     if (j == 0u && laneOf(l) == 0u) {
       let head = start / 4u;
       let tail = end / 4u;

@@ -5,6 +5,7 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { type Shape, ShapeError } from '../tensor/shape.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Lines } from './lanes.ts';
+import { checkChoice, checkOptions } from './operands.ts';
 
 export interface InterpolateOptions {
   readonly mode: 'bilinear' | 'bicubic';
@@ -25,6 +26,8 @@ export interface InterpolateOptions {
  * @throws ShapeError when x does not have four axes, or a side is 0 or no whole number.
  */
 export function interpolate(x: Tensor, height: number, width: number, options: InterpolateOptions): Tensor {
+  checkOptions('interpolate', options, ['mode', 'antialias']);
+  checkChoice('interpolate', 'mode', options.mode, ['bilinear', 'bicubic']);
   const [batch = 0, channels = 0, rows = 0, cols = 0] = x.shape;
   if (x.shape.length !== 4 || rows === 0 || cols === 0) {
     throw new ShapeError('interpolate', 'x must be [B, C, H, W], with pixels', { x: x.shape });

@@ -6,6 +6,8 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
+import { checkChoice, checkOptions } from './operands.ts';
+import { inRuns, LOOPS_FOR_ALL } from './runs.ts';
 import { total } from './total.ts';
 
 export interface DistillOptions {
@@ -41,7 +43,10 @@ export interface SegmentMatch {
  * await read(distill(z, views)); // [1.5]
  * ```
  */
-export function distill(z: Tensor, views: Tensor, { features = 'mean' }: DistillOptions = {}): Tensor {
+export function distill(z: Tensor, views: Tensor, options: DistillOptions = {}): Tensor {
+  checkOptions('distill', options, ['features']);
+  const { features = 'mean' } = options;
+  checkChoice('distill', 'features', features, ['mean', 'sum']);
   const [B = 0, C = 0] = z.shape;
   const V = views.shape[1] ?? 0;
   if (z.shape.length !== 2 || views.shape.length !== 3 || views.shape[0] !== B || views.shape[2] !== C) {
@@ -86,7 +91,10 @@ export function segmentMatch(segments: Tensor, views: Tensor, options: SegmentMa
       views: views.shape,
     });
   }
+  checkOptions('segmentMatch', options, ['features', 'segments', 'distances']);
   const { features = 'mean', segments: over = 'sum', distances = false } = options;
+  checkChoice('segmentMatch', 'features', features, ['mean', 'sum']);
+  checkChoice('segmentMatch', 'segments', over, ['mean', 'sum']);
   const scale = features === 'mean' ? 1 / Math.max(1, C) : 1;
   const share = 1 / Math.max(1, B * (over === 'mean' ? S : 1));
   const rows = B * S;
@@ -134,11 +142,14 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     let own = f32(z[i]);
     let first = i / params.C * params.V * params.C + i % params.C;
     var signs = 0.0;
-    for (var v = 0u; v < params.V; v++) {
-      let d = own - f32(views[first + v * params.C]);
+    ${inRuns(
+      { sum: 'f32', signs: 'f32' },
+      { counter: 'v', from: '0u', to: 'params.V', by: '1u' },
+      `      let d = own - f32(views[first + v * params.C]);
       sum += abs(d);
-      signs += signOf(d);
-    }
+      signs += signOf(d);`,
+      { loops: LOOPS_FOR_ALL },
+    )}
     slope[i] = signs;
   }
   sum = joinSum(sum, l);
@@ -222,7 +233,12 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     var sum = ${F}();
     if (v < params.V) {
       let view = image + v * params.C;
-      for (var c = lane; c < params.C; c += LANES) { sum += abs(${F}(segments[segment + c]) - ${F}(views[view + c])); }
+      ${inRuns(
+        { sum: F },
+        { counter: 'c', from: 'lane', to: 'params.C', by: 'LANES' },
+        `sum += abs(${F}(segments[segment + c]) - ${F}(views[view + c]));`,
+        { loops: 3 },
+      )}
     }
     let d = laneSum(${element === 'T' ? 'sum' : 'dot(sum, vec4f(1.0))'}, l) * params.scale;
     if (v < params.V) {

@@ -77,10 +77,18 @@ fn logOf(sum: S) -> S {
 const topAndTotal = ({ each, inLine, max, sum }: LineCode): string => `
   var tops = F(-3.40282346e38);
   var totals = F(0.0);
-  ${each(`
+  ${each(
+    `
     let higher = max(tops, ${inLine('x', '-3.40282346e38')});
     totals = totals * expBelow(tops - higher) + ${inLine('expBelow(x - higher)', '0.0')};
-    tops = higher;`)}
+    tops = higher;`,
+    // The maximum may have been beaten since the sum before the run was made.
+    {
+      sums: ['totals'],
+      kept: ['tops'],
+      join: (sum, before) => `${before(sum)} * expBelow(${before('tops')} - tops) + ${sum}`,
+    },
+  )}
   let top = ${max('tops')};
   let total = ${sum('totals * expBelow(tops - top)')};`;
 

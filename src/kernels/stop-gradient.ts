@@ -11,7 +11,9 @@ import { Tensor } from '../tensor/tensor.ts';
  * ```
  */
 export function stopGradient(x: Tensor): Tensor {
-  return new Tensor(x.storage, x.shape, x.dtype);
+  const y = new Tensor(x.storage, x.shape, x.dtype);
+  y.cut = true;
+  return y;
 }
 
 /**

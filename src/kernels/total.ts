@@ -2,13 +2,16 @@ import { kernel } from '../gpu/kernel.ts';
 import { joinSum } from '../gpu/prelude.ts';
 import { fill } from '../tensor/fill.ts';
 import { dispatch, emptyOn } from '../tensor/record.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import { fewerRows } from './reduce.ts';
+import { FEW_STEPS, inRuns } from './runs.ts';
 
 /** The last launch of a loss: the sum of `parts` (f32) times `factor`, a scalar. No parts make 0. It has no gradient. */
 export function total(parts: Tensor, factor: number): Tensor {
   if (parts.size === 0) return fill(parts.device, [], 0);
   const y = emptyOn(parts.device, []);
-  dispatch(totalKernel, { parts, y }, { n: parts.size, factor });
+  const few = fewer(parts);
+  dispatch(totalKernel, { parts: few, y }, { n: few.size, factor });
   return y;
 }
 
@@ -20,8 +23,16 @@ export function weightedMean(parts: Tensor, weights: Tensor): { y: Tensor; inver
   if (parts.size === 0) return { y: fill(parts.device, [], 0), inverse: fill(parts.device, [], 0) };
   const y = emptyOn(parts.device, []);
   const inverse = emptyOn(parts.device, []);
-  dispatch(weightedMeanKernel, { parts, weights, y, inverse }, { n: parts.size });
+  const few = fewer(parts);
+  dispatch(weightedMeanKernel, { parts: few, weights: fewer(weights), y, inverse }, { n: few.size });
   return { y, inverse };
+}
+
+const WG = 256;
+
+/** Parts that one workgroup adds up: all of them, or sums of some. */
+function fewer(parts: Tensor): Tensor {
+  return fewerRows(new Tensor(parts.storage, [parts.size, 1], parts.dtype), WG * FEW_STEPS);
 }
 
 // One workgroup: parts are few, one per workgroup or row of the launch before. The order of additions is always the same.
@@ -29,14 +40,14 @@ const totalKernel = kernel({
   name: 'total',
   bind: { parts: 'read f32', y: 'write f32' },
   params: { n: 'u32', factor: 'f32' },
-  override: { WG: 256 },
+  override: { WG },
   use: [joinSum],
   grid: () => [1],
   wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) l: u32) {
   var sum = 0.0;
-  for (var i = l; i < params.n; i += WG) { sum += parts[i]; }
+  ${inRuns({ sum: 'f32' }, { counter: 'i', from: 'l', to: 'params.n', by: 'WG' }, 'sum += parts[i];')}
   sum = joinSum(sum, l);
   if (l == 0u) { y[0] = sum * params.factor; }
 }`,
@@ -46,7 +57,7 @@ const weightedMeanKernel = kernel({
   name: 'weighted-mean',
   bind: { parts: 'read f32', weights: 'read f32', y: 'write f32', inverse: 'write f32' },
   params: { n: 'u32' },
-  override: { WG: 256 },
+  override: { WG },
   use: [joinSum],
   grid: () => [1],
   wgsl: `
@@ -54,10 +65,11 @@ const weightedMeanKernel = kernel({
 fn main(@builtin(local_invocation_index) l: u32) {
   var sum = 0.0;
   var count = 0.0;
-  for (var i = l; i < params.n; i += WG) {
-    sum += parts[i];
-    count += weights[i];
-  }
+  ${inRuns(
+    { sum: 'f32', count: 'f32' },
+    { counter: 'i', from: 'l', to: 'params.n', by: 'WG' },
+    'sum += parts[i]; count += weights[i];',
+  )}
   sum = joinSum(sum, l);
   count = joinSum(count, l);
   if (l == 0u) {

@@ -3,7 +3,7 @@ import { DeviceError } from '../gpu/errors.ts';
 import { read } from '../tensor/read.ts';
 import { Recording, record } from '../tensor/record.ts';
 import { type Step, step } from '../tensor/step.ts';
-import { free, lasting, type Tensor } from '../tensor/tensor.ts';
+import { free, lasting, type Tensor, write } from '../tensor/tensor.ts';
 import { cast } from './cast.ts';
 import { matmul } from './matmul.ts';
 import { candidateForms, chooseForm, formatForm, type Product, productClass, productsOf } from './matmul-forms.ts';
@@ -15,11 +15,11 @@ export interface TuneOptions {
   readonly runs?: number;
   /** Whether what was found is kept for later runs on this adapter. Default: true. */
   readonly save?: boolean;
-  /** Told after each class of products. */
+  /** Told after each product. */
   readonly progress?: (found: Tuned, done: number, of: number) => void;
 }
 
-/** What was found for a class of products: those whose sizes differ by less than a factor of two. */
+/** What was found for a product of one size: see `productClass`. */
 export interface Tuned {
   readonly work: string;
   readonly chosen: string;
@@ -65,11 +65,13 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
   const kept = device.tuned.get(work);
   device.tuned.delete(work);
   const usual = formatForm(chooseForm(device, product));
-  const values = [operandOf(device, product, 'a'), operandOf(device, product, 'b')] as const;
-  const prepare = await step(device, {}, () => values.map((t) => cast(t, product.dtype as 'f32' | 'f16')));
-  const operands = prepare({}) as [Tensor, Tensor];
+  const values: Tensor[] = [];
+  let prepare: Step<never, Tensor[]> | undefined;
   const trials: { form: string; run: Step<never, Tensor>; times: number[] }[] = [];
   try {
+    for (const which of ['a', 'b'] as const) values.push(operandOf(device, product, which));
+    prepare = await step(device, {}, () => values.map((t) => cast(t, product.dtype as 'f32' | 'f16')));
+    const operands = prepare({}) as [Tensor, Tensor];
     let reference: Float32Array | undefined;
     for (const form of candidateForms(device, product)) {
       device.tuned.set(work, formatForm(form));
@@ -87,7 +89,7 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
     for (let i = 1; i < runs; i++) for (const trial of hopeful) trial.times.push(await timeOf(device, trial.run));
   } finally {
     for (const { run } of trials) run.dispose();
-    prepare.dispose();
+    prepare?.dispose();
     for (const t of values) free(t);
     if (kept === undefined) device.tuned.delete(work);
     else device.tuned.set(work, kept);
@@ -106,9 +108,14 @@ function operandOf(device: Device, { rows, cols, inner, batch, a, b }: Product, 
   const [down, across] = which === 'a' ? [rows, inner] : [inner, cols];
   const shape = [batch, ...(turned ? [across, down] : [down, across])];
   const count = batch * down * across;
+  // First the memory: where there is none, the values need not be made.
+  const operand = lasting(device, shape);
   // A multiplicative hash of the index.
-  const values = Float32Array.from({ length: count }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >> 16) / 0x8000);
-  return lasting(device, shape, values);
+  write(
+    operand,
+    Float32Array.from({ length: count }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >> 16) / 0x8000),
+  );
+  return operand;
 }
 
 function multiply({ a, b }: Product, left: Tensor, right: Tensor): Tensor {

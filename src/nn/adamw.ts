@@ -1,4 +1,5 @@
 import type { Device } from '../gpu/device.ts';
+import { ArgumentError } from '../gpu/errors.ts';
 import { accumulateChunk, adamW, adamWRates, RATE_COUNT } from '../kernels/adamw.ts';
 import { cast } from '../kernels/cast.ts';
 import { clip } from '../kernels/clip.ts';
@@ -53,10 +54,25 @@ export class AdamW {
   /** Sums of gradients over micro-batches: there once `accumulate` was used. */
   #sums: readonly Tensor[] | undefined;
 
-  /** Packs the parameters: make steps that use them after this. */
+  /**
+   * Packs the parameters: make steps that use them after this.
+   *
+   * @throws StepError when there are none.
+   */
   constructor(device: Device, named: Iterable<readonly [string, Tensor]>, options: AdamWOptions = {}) {
     const { beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weightDecay = 0.05, maxNorm = Number.POSITIVE_INFINITY } = options;
-    if (!(maxNorm > 0)) throw new RangeError(`AdamW: maxNorm must be above 0; it is ${maxNorm}`);
+    if (!(maxNorm > 0)) throw new ArgumentError(`AdamW: maxNorm must be above 0; it is ${maxNorm}`);
+    for (const [name, value, inside] of [
+      ['beta1', beta1, beta1 >= 0 && beta1 < 1],
+      ['beta2', beta2, beta2 >= 0 && beta2 < 1],
+      ['eps', eps, eps >= 0 && Number.isFinite(eps)],
+      ['weightDecay', weightDecay, weightDecay >= 0 && Number.isFinite(weightDecay)],
+    ] as const) {
+      if (!inside) {
+        const rule = name.startsWith('beta') ? 'be at least 0 and below 1' : 'be a finite number, 0 or more';
+        throw new ArgumentError(`AdamW: ${name} must ${rule}; it is ${value}`);
+      }
+    }
     this.device = device;
     this.#options = { beta1, beta2, eps, weightDecay, maxNorm };
     this.#pack = packParameters(device, named, options);
@@ -74,6 +90,10 @@ export class AdamW {
 
   /** The input `rates` of step `t` = 1, 2, … `scale` multiplies the gradients: 1 / the loss scale, if there is one. */
   rates(t: number, lr: number, scale = 1): Float32Array {
+    // Step 0 would divide by 1 - β^0 = 0.
+    if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`AdamW: steps are counted 1, 2, …; t is ${t}`);
+    if (!Number.isFinite(lr)) throw new ArgumentError(`AdamW: the learning rate is ${lr}`);
+    if (!Number.isFinite(scale)) throw new ArgumentError(`AdamW: the scale of gradients is ${scale}`);
     return adamWRates(t, lr, this.#options.beta1, this.#options.beta2, scale);
   }
 
@@ -94,6 +114,7 @@ export class AdamW {
 
   /** Records that `share` times these gradients is kept for {@link apply}. With n equal micro-batches `share` is 1 / n. */
   accumulate(gradients: readonly Tensor[], share: number): void {
+    if (!Number.isFinite(share)) throw new RangeError(`AdamW: the share of a micro-batch is ${share}`);
     label('optimizer', () => {
       const placed = placeGradients(this.#pack, gradients, 'chunks');
       const sums = this.#accumulators();

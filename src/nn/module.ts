@@ -1,28 +1,41 @@
 import { Device } from '../gpu/device.ts';
-import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
+import { StepError } from '../tensor/errors.ts';
+import { describe, type HostValues } from '../tensor/host.ts';
+import { formatShape, type Shape, ShapeError, sameShape } from '../tensor/shape.ts';
 import { free, lasting, Tensor, write } from '../tensor/tensor.ts';
 import type { Initializer } from './init.ts';
 import { random } from './random.ts';
 import { CheckpointError, type StoredTensor, toFloat32 } from './safetensors.ts';
 
-/** An object whose fields are parameters (lasting tensors), other modules, or lists of modules. */
+/**
+ * An object, an array or a `Map` that holds parameters (lasting tensors) and other modules, by any depth. What is in private
+ * fields (`#weight`) or in closures is not seen.
+ */
 export type Module = object;
 
 /** A weight: a lasting tensor, found by {@link parameters} because it is a field of a module. */
-export function parameter(device: Device, shape: Shape, values: Float32Array): Tensor {
-  return lasting(device, shape, values);
+export function parameter(device: Device, shape: Shape, values: HostValues): Tensor {
+  if (values === undefined) {
+    throw new ShapeError('parameter', 'the first values are missing; for zeros give new Float32Array(n)', { shape });
+  }
+  return lasting(device, shape, values, 'f32');
 }
 
 /**
- * All parameters of a module with their names: the path of fields that leads to each, such as
- * `encoder.blocks.3.attn.qkv.weight`. In the order of the fields. Constant tensors (position tables) are no parameters.
+ * All parameters of a module with their names: the path of fields, indices and keys of maps that leads to each, such as
+ * `encoder.blocks.3.attn.qkv.weight`. In the order of the fields; one that is held in several places has the name of the first.
+ * Constant tensors (position tables) are no parameters.
+ *
+ * @throws StepError when two parameters have one name.
  */
 export function parameters(module: Module): Map<string, Tensor> {
   const found = new Map<string, Tensor>();
   const seen = new Set<Tensor>();
-  walk(module, '', (t, path) => {
+  walk(module, (t, path) => {
     if (t.storage.root.kind !== 'lasting' || seen.has(t)) return;
     seen.add(t);
+    if (found.has(path))
+      throw new StepError(`parameters: two parameters are called '${path}'; rename a field or a key`);
     found.set(path, t);
   });
   return found;
@@ -34,38 +47,55 @@ export function parameters(module: Module): Map<string, Tensor> {
  */
 export function replaceParameters(module: Module, by: ReadonlyMap<Tensor, Tensor>): () => void {
   const undo: (() => void)[] = [];
-  walk(module, '', (t, _, holder, key) => {
+  walk(module, (t, _, put) => {
     const other = by.get(t);
     if (!other) return;
-    holder[key] = other;
-    undo.push(() => {
-      holder[key] = t;
-    });
+    put(other);
+    undo.push(() => put(t));
   });
   return () => {
     for (const one of undo) one();
   };
 }
 
-/** Sees all tensors in the fields of a module, with the path of fields to each, and where it is held. */
-function walk(
-  value: unknown,
-  path: string,
-  see: (t: Tensor, path: string, holder: Record<string, unknown>, key: string) => void,
-): void {
-  if (value instanceof Tensor || !(Array.isArray(value) || isModule(value))) return;
-  for (const [key, field] of Object.entries(value)) {
-    const full = path ? `${path}.${key}` : key;
-    if (field instanceof Tensor) see(field, full, value as Record<string, unknown>, key);
-    else walk(field, full, see);
+/** Sees all tensors in a module, with the path to each, and what puts another into its place. */
+function walk(module: Module, see: (t: Tensor, path: string, put: (other: Tensor) => void) => void): void {
+  const entered = new Set<object>();
+  const enter = (holder: object, path: string): void => {
+    // Modules may know each other in a circle.
+    if (entered.has(holder)) return;
+    entered.add(holder);
+    const visit = (key: unknown, value: unknown, put: (other: Tensor) => void) => {
+      if (typeof value !== 'object' || value === null) return;
+      const full = path ? `${path}.${String(key)}` : String(key);
+      if (value instanceof Tensor) see(value, full, put);
+      else if (isModule(value)) enter(value, full);
+    };
+    const setField = (key: string | number) => (other: Tensor) => {
+      (holder as Record<string | number, unknown>)[key] = other;
+    };
+    if (holder instanceof Map) for (const [key, value] of holder) visit(key, value, (other) => holder.set(key, other));
+    else if (Array.isArray(holder)) holder.forEach((value, i) => void visit(i, value, setField(i)));
+    else if (holder instanceof Set) checkSet(holder, path);
+    else for (const [key, value] of Object.entries(holder)) visit(key, value, setField(key));
+  };
+  if (module instanceof Tensor || !isModule(module)) {
+    throw new StepError(`parameters: a module is an object, an array or a Map; got ${describe(module)}`);
+  }
+  enter(module, '');
+}
+
+/** What is in a set has no name. */
+function checkSet(set: ReadonlySet<unknown>, path: string): void {
+  for (const value of set) {
+    if (!(value instanceof Tensor)) continue;
+    throw new StepError(`parameters: '${path}' is a Set, which gives its tensors no names; use an array or a Map`);
   }
 }
 
-/** Instances of classes are walked into; plain data, typed arrays and the device are not. */
 function isModule(value: unknown): value is Module {
-  if (typeof value !== 'object' || value === null || value instanceof Device) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype !== null && prototype !== Object.prototype && !ArrayBuffer.isView(value);
+  if (typeof value !== 'object' || value === null) return false;
+  return !(value instanceof Tensor || value instanceof Device || ArrayBuffer.isView(value));
 }
 
 /** Number of weights. */
@@ -154,7 +184,11 @@ export function loadParameters(
   file: string,
   names: (name: string) => string = (name) => name,
 ): void {
-  const named = module instanceof Map ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
+  const isNamed =
+    module instanceof Map && [...module].every(([name, t]) => typeof name === 'string' && t instanceof Tensor);
+  const named = isNamed ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
+  if (named.size === 0)
+    throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
   const entries = [...named].map(([name, t]) => [t, values(stored, file, names(name), t.shape)] as const);
   for (const [t, data] of entries) write(t, data);
 }

@@ -4,9 +4,10 @@ import { copyGradient } from '../kernels/adamw.ts';
 import { BLOCK, blockWord } from '../kernels/clip.ts';
 import { bytesPerElement } from '../tensor/dtype.ts';
 import { StepError } from '../tensor/errors.ts';
+import { describe } from '../tensor/host.ts';
 import { currentRecording, emptyOn, type Launch } from '../tensor/record.ts';
 import { ShapeError, sameShape } from '../tensor/shape.ts';
-import { lasting, memoryOf, range, type Storage, type Tensor } from '../tensor/tensor.ts';
+import { lasting, memoryOf, range, type Storage, Tensor } from '../tensor/tensor.ts';
 
 /** Where a parameter lies: `offset` bytes from the start of a page. */
 export interface PackedParameter {
@@ -76,7 +77,14 @@ export function packParameters(
   const sizes: number[] = [];
   const chunks: { page: number; offset: number; floats: number }[] = [];
   const seen = new Map<Storage, string>();
-  for (const [name, tensor] of named) {
+  if (typeof (named as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function') {
+    throw new StepError(`optimizer: give pairs of name and tensor, as parameters(model) does; got ${describe(named)}`);
+  }
+  for (const pair of named as Iterable<unknown>) {
+    const [name, tensor] = (Array.isArray(pair) ? pair : []) as unknown[];
+    if (typeof name !== 'string' || !(tensor instanceof Tensor)) {
+      throw new StepError(`optimizer: give pairs of name and tensor, as parameters(model) does; got ${describe(pair)}`);
+    }
     checkParameter(device, name, tensor, seen);
     const bytes = Math.max(1, Math.ceil(tensor.storage.bytes / ALIGNMENT)) * ALIGNMENT;
     if (sizes.length === 0 || (sizes.at(-1) as number) + bytes > most) sizes.push(0);
@@ -87,6 +95,11 @@ export function packParameters(
     else last.floats += bytes / 4;
     parameters.push({ name, tensor, page, offset, decays: decays(name, tensor), chunk: chunks.length - 1 });
     sizes[page] = offset + bytes;
+  }
+  if (parameters.length === 0) {
+    throw new StepError(
+      'optimizer: there are no parameters to update; parameters(model) finds lasting tensors in fields, arrays and maps',
+    );
   }
   const words = sizes.map((bytes) => new Uint32Array(bytes / (BLOCK * 4)));
   for (const { tensor, page, offset, decays } of parameters) {
@@ -155,6 +168,9 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[], into: '
   }
   gradients.forEach((gradient, i) => {
     const { name, tensor } = parameters[i] as PackedParameter;
+    if (!(gradient instanceof Tensor)) {
+      throw new StepError(`optimizer: the gradient of '${name}' must be a tensor; got ${describe(gradient)}`);
+    }
     if (!sameShape(gradient.shape, tensor.shape)) {
       throw new ShapeError('optimizer', `the gradient of '${name}' must have its shape`, {
         parameter: tensor.shape,

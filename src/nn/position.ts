@@ -1,12 +1,23 @@
+import { ArgumentError } from '../gpu/errors.ts';
+
+/** 4 GiB. */
+const MOST_VALUES = 2 ** 30;
+
 /**
  * Fixed two-dimensional sine and cosine positions (MAE), one row of width `dim` (a multiple of 4) per patch, row by row;
  * with `cls`, a row of zeros in front. With `w_i = 10000^(−i/q)`, `q = dim/4`, the patch in grid row r, column c has
  * `[sin(c·w), cos(c·w), sin(r·w), cos(r·w)]`: the column comes first. Computed in double, stored in single precision.
  */
 export function sinCosPositions(dim: number, rows: number, cols: number, cls: boolean): Float32Array {
-  if (dim % 4 !== 0) throw new RangeError(`sinCosPositions: the width must be a multiple of 4; got ${dim}`);
+  if (dim % 4 !== 0) throw new ArgumentError(`sinCosPositions: the width must be a multiple of 4; got ${dim}`);
   const q = dim / 4;
   const first = cls ? 1 : 0;
+  const fits = [dim, rows, cols].every((size) => Number.isSafeInteger(size) && size >= 0);
+  if (!fits || (first + rows * cols) * dim > MOST_VALUES) {
+    throw new ArgumentError(
+      `sinCosPositions: width, rows and columns must be whole numbers, for at most ${MOST_VALUES} values; got ${dim}, ${rows} and ${cols}`,
+    );
+  }
   const table = new Float32Array((first + rows * cols) * dim);
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < cols; c++) {
@@ -21,4 +32,34 @@ export function sinCosPositions(dim: number, rows: number, cols: number, cls: bo
     }
   }
   return table;
+}
+
+/**
+ * A table of `from × from` positions, `[from², dim]`, at another size, `[to², dim]`: bicubic (a = −0.75), half-pixel centres, taps
+ * clamped at the border, no antialiasing. On the host and in double, for weights that are loaded; `interpolatePositions` is the op.
+ */
+export function resamplePositions(table: ArrayLike<number>, dim: number, from: number, to: number): Float32Array {
+  const cubic = (x: number) =>
+    x <= 1 ? (1.25 * x - 2.25) * x * x + 1 : x < 2 ? ((-0.75 * x + 3.75) * x - 6) * x + 3 : 0;
+  const taps = Array.from({ length: to }, (_, i) => {
+    const centre = ((i + 0.5) * from) / to - 0.5;
+    return [-1, 0, 1, 2].map((step) => {
+      const at = Math.floor(centre) + step;
+      return { at: Math.min(from - 1, Math.max(0, at)), weight: cubic(Math.abs(centre - at)) };
+    });
+  });
+  const out = new Float32Array(to * to * dim);
+  taps.forEach((rows, r) => {
+    taps.forEach((cols, c) => {
+      for (let d = 0; d < dim; d++) {
+        let sum = 0;
+        for (const row of rows) {
+          for (const col of cols)
+            sum += row.weight * col.weight * (table[(row.at * from + col.at) * dim + d] as number);
+        }
+        out[(r * to + c) * dim + d] = sum;
+      }
+    });
+  });
+  return out;
 }

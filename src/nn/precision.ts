@@ -1,11 +1,12 @@
-import { DeviceError } from '../gpu/errors.ts';
+import { ArgumentError, DeviceError } from '../gpu/errors.ts';
 import { cast } from '../kernels/cast.ts';
 import { reshape } from '../kernels/layout.ts';
+import { StepError } from '../tensor/errors.ts';
 import { gradients } from '../tensor/grad.ts';
-import { ShapeError } from '../tensor/shape.ts';
+import { formatShape, ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AdamW } from './adamw.ts';
-import { type Module, replaceParameters } from './module.ts';
+import { type Module, parameters, replaceParameters } from './module.ts';
 
 /**
  * Training with a forward and backward pass in f16 (Micikevicius et al., 2018, "Mixed precision training"): weights are kept and
@@ -33,11 +34,23 @@ export class HalfPrecision {
   readonly #model: Module;
   readonly #optimizer: AdamW;
 
-  /** @throws DeviceError when the device has no f16 arithmetic. */
+  /**
+   * @throws DeviceError when the device has no f16 arithmetic; StepError when the optimizer has parameters that the model does not
+   * hold: their gradients would be zeros.
+   */
   constructor(model: Module, optimizer: AdamW) {
     const { device } = optimizer;
     if (!device.features.has('shader-f16')) {
       throw new DeviceError(`f16: '${device.name}' has no f16 arithmetic (shader-f16); train in f32`);
+    }
+    const held = new Set(parameters(model).values());
+    const strangers = optimizer.parameters.filter((p) => !held.has(p));
+    if (strangers.length > 0) {
+      const [first] = strangers;
+      throw new StepError(
+        `f16: ${strangers.length} of the optimizer's parameters are not in the model, the first is ${formatShape(first?.shape ?? [])}; ` +
+          'give the object that holds them all',
+      );
     }
     this.#model = model;
     this.#optimizer = optimizer;
@@ -50,8 +63,8 @@ export class HalfPrecision {
    */
   backward<R extends { readonly loss: Tensor }>(scale: Tensor, body: () => R): R & { readonly gradients: Tensor[] } {
     const halves = this.#optimizer.halves();
-    const { parameters } = this.#optimizer;
-    const restore = replaceParameters(this.#model, new Map(parameters.map((p, i) => [p, halves[i] as Tensor])));
+    const weights = this.#optimizer.parameters;
+    const restore = replaceParameters(this.#model, new Map(weights.map((p, i) => [p, halves[i] as Tensor])));
     try {
       const results = body();
       const loss = cast(results.loss, 'f32');
@@ -80,6 +93,11 @@ export interface LossScaleState {
 
 /** So that a small loss times the scale stays far inside f32. */
 const LARGEST_SCALE = 2 ** 32;
+/**
+ * So that the scale never becomes 0, and 1 / scale stays far inside f32. Gradients that overflow f16 at this scale are no matter of
+ * range: the training has diverged.
+ */
+const SMALLEST_SCALE = 2 ** -32;
 
 /**
  * By what the loss is multiplied so that its gradients fit into f16: as large as it can be without overflow, found by
@@ -95,21 +113,21 @@ export class LossScale {
   readonly #interval: number;
 
   constructor({ initial = 65536, interval = 2000 }: LossScaleOptions = {}) {
-    if (!(initial > 0 && Number.isFinite(initial)))
-      throw new RangeError(`LossScale: initial is ${initial}; it must be above 0`);
+    checkScale('initial', initial);
+    if (!(interval >= 1)) throw new ArgumentError(`LossScale: interval is ${interval}; it must be 1 or more`);
     this.value = initial;
     this.#interval = interval;
   }
 
   /**
-   * Tells how an update ended, by the norm of its gradients. Not finite: the update was skipped, the scale is halved. Otherwise
-   * it was made, and after `interval` of them the scale is doubled. Says whether it was made.
+   * Tells how an update ended, by the norm of its gradients. Not finite: the update was skipped, the scale is halved, down to
+   * 2^-32. Otherwise it was made, and after `interval` of them the scale is doubled, up to 2^32. Says whether it was made.
    */
   adjust(norm: number | undefined): boolean {
     const made = norm !== undefined && Number.isFinite(norm);
     this.#good = made ? this.#good + 1 : 0;
     if (made) this.updates++;
-    else this.value /= 2;
+    else this.value = Math.max(SMALLEST_SCALE, this.value / 2);
     if (this.#good >= this.#interval) {
       this.value = Math.min(LARGEST_SCALE, this.value * 2);
       this.#good = 0;
@@ -121,10 +139,22 @@ export class LossScale {
     return { value: this.value, good: this.#good, updates: this.updates };
   }
 
-  /** Goes on from a state that was saved. */
+  /** Goes on from a state that was saved. Nothing changes when it is none. */
   restore({ value, good, updates }: LossScaleState): void {
+    checkScale('value', value);
+    for (const [name, count] of Object.entries({ good, updates })) {
+      if (!Number.isInteger(count) || count < 0) {
+        throw new ArgumentError(`LossScale: ${name} is ${count}; it must be a whole number, 0 or more`);
+      }
+    }
     this.value = value;
     this.#good = good;
     this.updates = updates;
+  }
+}
+
+function checkScale(name: string, value: number): void {
+  if (!(value >= SMALLEST_SCALE && value <= LARGEST_SCALE)) {
+    throw new ArgumentError(`LossScale: ${name} is ${value}; it must be between 2^-32 and 2^32`);
   }
 }

@@ -5,59 +5,33 @@
 // Tensors are read through typed arrays, which use the machine's byte order. Every machine with WebGPU or Node 20
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
-import { fromHalf, toHalf } from './half.ts';
+import { parseJson as parseNested, shownValue } from '../gpu/json.ts';
+import { fromHalf, toHalf } from '../tensor/half.ts';
+import {
+  type AnyDtype,
+  type ArrayOf,
+  CheckpointError,
+  count,
+  isDtype,
+  isSizes,
+  otherBits,
+  type StoredDtype,
+  type StoredTensor,
+  widths,
+} from './safetensors-types.ts';
 
+export { type AnyDtype, CheckpointError, type StoredDtype, type StoredTensor } from './safetensors-types.ts';
+export { toFloat32, toInt32 } from './safetensors-values.ts';
 export { fromHalf, toHalf };
-
-/** A file with weights or features that cannot be used. `file` is its name; the message starts with it. */
-export class CheckpointError extends Error {
-  override readonly name = 'CheckpointError';
-  readonly file: string;
-
-  constructor(file: string, message: string, options?: ErrorOptions) {
-    super(`${file}: ${message}`, options);
-    this.file = file;
-  }
-}
-
-/** Bytes per element of each type that a file may hold. */
-const widths = {
-  F64: 8,
-  F32: 4,
-  F16: 2,
-  BF16: 2,
-  I64: 8,
-  I32: 4,
-  I16: 2,
-  I8: 1,
-  U64: 8,
-  U32: 4,
-  U16: 2,
-  U8: 1,
-  BOOL: 1,
-} as const;
-
-/** An element type of the file format. */
-export type StoredDtype = keyof typeof widths;
 
 /** Where a tensor lies in its file: bytes `start` up to `end`, counted from the start of the file. */
 export interface HeaderEntry {
   readonly file: string;
   readonly name: string;
-  readonly dtype: StoredDtype;
+  readonly dtype: AnyDtype;
   readonly shape: readonly number[];
   readonly start: number;
   readonly end: number;
-}
-
-/** A tensor as it is stored: nothing is converted before {@link toFloat32} or {@link toInt32} asks for it. */
-export interface StoredTensor {
-  readonly file: string;
-  readonly name: string;
-  readonly dtype: StoredDtype;
-  readonly shape: readonly number[];
-  /** The raw little-endian data; from {@link readSafetensors} a view of the file's bytes. */
-  readonly bytes: Uint8Array;
 }
 
 export interface SafetensorsHeader {
@@ -69,23 +43,6 @@ export interface SafetensorsHeader {
 export interface SafetensorsFile {
   readonly metadata: Record<string, string>;
   readonly tensors: Map<string, StoredTensor>;
-}
-
-/** The typed array that {@link writeSafetensors} takes for each type: halves also as floats, which it rounds. */
-interface ArrayOf {
-  F64: Float64Array;
-  F32: Float32Array;
-  F16: Float32Array | Uint16Array;
-  BF16: Uint16Array;
-  I64: BigInt64Array;
-  I32: Int32Array;
-  I16: Int16Array;
-  I8: Int8Array;
-  U64: BigUint64Array;
-  U32: Uint32Array;
-  U16: Uint16Array;
-  U8: Uint8Array;
-  BOOL: Uint8Array;
 }
 
 /** A tensor to be written. */
@@ -139,7 +96,8 @@ export function headerSize(first: Uint8Array, fileSize: number = first.length, f
  * @param fileSize The size of the whole file.
  * @param file A name for error messages.
  * @throws {CheckpointError} if the header is no JSON of the right form, or if its tensors do not cover the data of a
- *   file of this size exactly, without overlaps or holes, each with the bytes that its shape and type take.
+ *   file of this size exactly, without overlaps or holes, each with the bytes that its shape and type take. A type that is not read
+ *   here is no error before its values are asked for.
  */
 export function parseHeader(
   bytes: Uint8Array,
@@ -186,8 +144,9 @@ function parseJson(bytes: Uint8Array, file: string): object {
   let text: string;
   let json: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    json = JSON.parse(text);
+    // A byte order mark is no JSON: the format's own reader wants a brace first.
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    json = parseNested(text);
   } catch (cause) {
     throw new CheckpointError(file, 'the header is no JSON, so this is no safetensors file', { cause });
   }
@@ -199,33 +158,42 @@ function parseJson(bytes: Uint8Array, file: string): object {
   return json;
 }
 
-/** JSON.parse keeps the last of two equal keys without a word. `json` must be valid. */
+const [quote, backslash, open, close, colon] = [0x22, 0x5c, 0x7b, 0x7d, 0x3a];
+
+/**
+ * JSON.parse keeps the last of two equal keys without a word. `json` must be valid. By characters, since a regular expression runs out
+ * of stack in a string with a million escapes, and settings are kept in metadata as JSON in JSON.
+ */
 function firstDuplicateKey(json: string): string | undefined {
-  const open: Set<string>[] = [];
-  let lastString = '';
-  for (const [token] of json.matchAll(/"(?:[^"\\]+|\\.)*"|[{}:]/g)) {
-    if (token === '{') open.push(new Set());
-    else if (token === '}') open.pop();
-    else if (token === ':') {
-      const key: string = JSON.parse(lastString);
-      const keys = open.at(-1)!;
+  const objects: Set<string>[] = [];
+  let [from, to] = [0, 0];
+  for (let i = 0; i < json.length; i++) {
+    const at = json.charCodeAt(i);
+    if (at === quote) {
+      from = i++;
+      while (json.charCodeAt(i) !== quote) i += json.charCodeAt(i) === backslash ? 2 : 1;
+      to = i + 1;
+    } else if (at === open) objects.push(new Set());
+    else if (at === close) objects.pop();
+    else if (at === colon) {
+      const key: string = JSON.parse(json.slice(from, to));
+      const keys = objects.at(-1)!;
       if (keys.has(key)) return key;
       keys.add(key);
-    } else lastString = token;
+    }
   }
   return undefined;
 }
 
 function checkMetadata(value: unknown, file: string): Record<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  // The format's own reader takes null for none.
+  if (value === null) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) {
     throw new CheckpointError(file, '__metadata__ must be an object of strings');
   }
   for (const [key, item] of Object.entries(value)) {
     if (typeof item !== 'string') {
-      throw new CheckpointError(
-        file,
-        `__metadata__ must be an object of strings; "${key}" holds ${JSON.stringify(item)}`,
-      );
+      throw new CheckpointError(file, `__metadata__ must be an object of strings; "${key}" holds ${shownValue(item)}`);
     }
   }
   return value as Record<string, string>;
@@ -236,15 +204,22 @@ function checkEntry(name: string, value: unknown, dataStart: number, file: strin
   const fail = (problem: string): never => {
     throw new CheckpointError(file, `tensor "${name}": ${problem}`);
   };
-  if (!isDtype(dtype)) {
-    return fail(`the type must be one of ${Object.keys(widths).join(', ')}; got ${JSON.stringify(dtype)}`);
+  if (typeof dtype !== 'string' || !/^[A-Z][A-Z0-9_]{0,31}$/.test(dtype)) {
+    return fail(`the type must be a name such as F32, F16, BF16 or I64; got ${shownValue(dtype)}`);
   }
-  if (!isSizes(shape)) return fail(`the shape must be a list of sizes; got ${JSON.stringify(shape)}`);
+  if (!isSizes(shape)) return fail(`the shape must be a list of sizes; got ${shownValue(shape)}`);
   if (!isSizes(offsets) || offsets.length !== 2) {
-    return fail(`data_offsets must be two byte positions; got ${JSON.stringify(offsets)}`);
+    return fail(`data_offsets must be two byte positions; got ${shownValue(offsets)}`);
   }
   const [start, end] = offsets as [number, number];
-  const bytes = count(shape) * widths[dtype];
+  const elements = count(shape);
+  if (!Number.isSafeInteger(elements))
+    return fail(`shape [${shape.join(', ')}] holds more elements than can be counted`);
+  const bits = isDtype(dtype) ? 8 * widths[dtype] : otherBits.get(dtype);
+  const room = end - start;
+  // Of a type that is not known not even the room is; those of less than a byte are packed, or each in a byte of its own.
+  const isOneEach = bits !== undefined && bits < 8 && room === elements;
+  const bytes = bits === undefined ? Math.max(0, room) : isOneEach ? room : (elements * bits) / 8;
   if (end - start !== bytes) {
     return fail(
       `shape [${shape.join(', ')}] of ${dtype} takes ${bytes} bytes; data_offsets [${start}, ${end}] hold ${end - start}`,
@@ -275,110 +250,6 @@ function checkCoverage(entries: Map<string, HeaderEntry>, dataStart: number, fil
   if (at !== fileSize) throw new CheckpointError(file, `bytes ${at} to ${fileSize}, at the end, belong to no tensor`);
 }
 
-function isDtype(value: unknown): value is StoredDtype {
-  return typeof value === 'string' && Object.hasOwn(widths, value);
-}
-
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-function count(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
-/**
- * The elements as floats, in row-major order. Halves and integers become the same value; F64 is rounded.
- *
- * The result of an F32 tensor may be a view of its bytes: copy it before changing it.
- *
- * @throws {CheckpointError} if an integer has no float of the same value (beyond 2^24).
- */
-export function toFloat32(tensor: StoredTensor): Float32Array {
-  const values = elements(tensor);
-  if (tensor.dtype === 'F16') return fromHalf(values as Uint16Array);
-  if (tensor.dtype === 'BF16') {
-    const bits = new Uint32Array(values.length);
-    for (let i = 0; i < bits.length; i++) bits[i] = (values as Uint16Array)[i]! << 16;
-    return new Float32Array(bits.buffer);
-  }
-  if (values instanceof Float32Array) return values;
-  if (values instanceof Float64Array) return new Float32Array(values);
-  return convert(tensor, values, new Float32Array(values.length), 'a float of 32 bits');
-}
-
-/**
- * The elements as 32-bit integers, in row-major order; BOOL gives 0 and 1.
- *
- * The result of an I32 tensor may be a view of its bytes: copy it before changing it.
- *
- * @throws {CheckpointError} if the tensor holds floats, or an integer out of range.
- */
-export function toInt32(tensor: StoredTensor): Int32Array {
-  const values = elements(tensor);
-  if (['F64', 'F32', 'F16', 'BF16'].includes(tensor.dtype)) {
-    throw new CheckpointError(tensor.file, `tensor "${tensor.name}" must hold integers; its type is ${tensor.dtype}`);
-  }
-  if (values instanceof Int32Array) return values;
-  return convert(tensor, values, new Int32Array(values.length), 'an integer of 32 bits');
-}
-
-type Elements = ArrayOf[StoredDtype];
-
-/** The stored elements in the typed array of their type; 16-bit floats as their bits. */
-function elements({ file, name, dtype, shape, bytes }: StoredTensor): Elements {
-  const width = widths[dtype];
-  if (bytes.length !== count(shape) * width) {
-    throw new CheckpointError(
-      file,
-      `tensor "${name}": shape [${shape.join(', ')}] of ${dtype} takes ${count(shape) * width} bytes; got ${bytes.length}`,
-    );
-  }
-  // A typed array must start at a multiple of its element's size; where the data does not, it is copied. Not by
-  // slice(): that of a Node Buffer copies nothing.
-  const data = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
-  const make = <T>(type: new (buffer: ArrayBufferLike, offset: number, length: number) => T): T =>
-    new type(data.buffer, data.byteOffset, data.length / width);
-  switch (dtype) {
-    case 'F64':
-      return make(Float64Array);
-    case 'F32':
-      return make(Float32Array);
-    case 'F16':
-    case 'BF16':
-    case 'U16':
-      return make(Uint16Array);
-    case 'I64':
-      return make(BigInt64Array);
-    case 'I32':
-      return make(Int32Array);
-    case 'I16':
-      return make(Int16Array);
-    case 'I8':
-      return make(Int8Array);
-    case 'U64':
-      return make(BigUint64Array);
-    case 'U32':
-      return make(Uint32Array);
-    case 'U8':
-    case 'BOOL':
-      return make(Uint8Array);
-  }
-}
-
-function convert<T extends Float32Array | Int32Array>(tensor: StoredTensor, from: Elements, to: T, kind: string): T {
-  for (let i = 0; i < from.length; i++) {
-    const value = from[i]!;
-    to[i] = Number(value);
-    // Loose on purpose: a bigint equals a number of the same value.
-    // biome-ignore lint/suspicious/noDoubleEquals: see above
-    if (to[i]! != value) {
-      throw new CheckpointError(tensor.file, `tensor "${tensor.name}": element ${i}, ${value}, is not ${kind}`);
-    }
-  }
-  return to;
-}
-
 /**
  * Writes a file. Tensors are laid out by falling element size, so that each starts at a multiple of it and can be
  * read without a copy; among equals the given order stays.
@@ -398,11 +269,25 @@ export function writeSafetensors(
   name = 'safetensors',
 ): Uint8Array<ArrayBuffer> {
   const list = [...tensors].sort(([, a], [, b]) => widths[b.dtype] - widths[a.dtype]);
+  const strange = [...list.map(([tensor]) => tensor), ...Object.entries(metadata ?? {}).flat()].find(isBroken);
+  if (strange !== undefined) {
+    throw new CheckpointError(
+      name,
+      `${JSON.stringify(strange)} holds half a character, which no other program can read`,
+    );
+  }
   const header = new Map<string, unknown>();
   if (metadata && Object.keys(metadata).length > 0) header.set('__metadata__', checkMetadata(metadata, name));
 
   let size = 0;
   for (const [tensorName, { dtype, shape, data }] of list) {
+    if (!isDtype(dtype)) {
+      const known = Object.keys(widths).join(', ');
+      throw new CheckpointError(
+        name,
+        `tensor "${tensorName}": the type must be one of ${known}; got ${JSON.stringify(dtype)}`,
+      );
+    }
     if (tensorName === '__metadata__' || header.has(tensorName)) {
       throw new CheckpointError(name, `tensor "${tensorName}": the name is taken already`);
     }
@@ -427,6 +312,12 @@ export function writeSafetensors(
   // fromEntries defines its properties, so even a tensor called `__proto__` is written.
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const dataStart = Math.ceil((8 + json.length) / 8) * 8;
+  if (dataStart - 8 > longestHeader) {
+    throw new CheckpointError(
+      name,
+      `the header would take ${dataStart - 8} bytes; readers take up to ${longestHeader}`,
+    );
+  }
   const file = new Uint8Array(dataStart + size);
   new DataView(file.buffer).setBigUint64(0, BigInt(dataStart - 8), true);
   file.fill(0x20, 8, dataStart).set(json, 8);
@@ -438,6 +329,11 @@ export function writeSafetensors(
     at += raw.byteLength;
   }
   return file;
+}
+
+/** Half of a surrogate pair: JSON can hold it, and readers in other languages refuse it. */
+function isBroken(text: unknown): boolean {
+  return typeof text === 'string' && /\p{Surrogate}/u.test(text);
 }
 
 function halves(values: Float32Array, tensor: string, file: string): Uint16Array {

@@ -1,3 +1,5 @@
+import { ArgumentError } from '../gpu/errors.ts';
+
 export interface Schedule {
   /** How far training is, in epochs: fractional. */
   readonly epoch: number;
@@ -15,6 +17,8 @@ export interface Schedule {
 
 /** The linear scaling rule (Goyal et al., 2017): `base · batch / 256`. */
 export function scaledRate(base: number, batch: number): number {
+  checkNumber('base', base, 0);
+  checkNumber('batch', batch, 1);
   return (base * batch) / 256;
 }
 
@@ -28,8 +32,15 @@ export function scaledRate(base: number, batch: number): number {
  */
 export function learningRate({ epoch, base, batch, warmup, epochs, min = 0 }: Schedule): number {
   const peak = scaledRate(base, batch);
+  for (const [name, value] of Object.entries({ epoch, warmup, epochs, min })) checkNumber(name, value, 0);
   if (epoch < warmup) return (peak * epoch) / warmup;
   // A run may go on beyond its last epoch, or be all warm-up.
   const done = epochs > warmup ? Math.min(1, (epoch - warmup) / (epochs - warmup)) : 1;
   return min + ((peak - min) * (1 + Math.cos(Math.PI * done))) / 2;
+}
+
+function checkNumber(name: string, value: unknown, least: number): void {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < least) {
+    throw new ArgumentError(`learningRate: ${name} must be a finite number, ${least} or more; it is ${value}`);
+  }
 }

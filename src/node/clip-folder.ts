@@ -1,11 +1,14 @@
-/** The teacher on disk: a CLIP checkpoint as Hugging Face or OpenAI name its tensors, with its tokenizer. */
+/** The teacher on disk: a CLIP checkpoint as Hugging Face, OpenAI or open_clip name its tensors, with its tokenizer. */
+
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Device } from '../gpu/device.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import { CheckpointError } from '../nn/safetensors.ts';
 import type { ClipConfig, ClipText, ClipVision } from '../zeroseg/clip.ts';
 import { clipConfig, detectClipNames, loadClipText, loadClipVision, logitScale } from '../zeroseg/clip-checkpoint.ts';
+import { settingsForm } from '../zeroseg/clip-settings.ts';
 import { hashedTokens, type TextTokens } from '../zeroseg/hashed-tokens.ts';
 import { randomClips, randomClipText, randomClipVision } from '../zeroseg/random-clip.ts';
 import { Tokenizer } from '../zeroseg/tokenizer.ts';
@@ -31,8 +34,8 @@ export interface ClipSource {
 }
 
 /**
- * Opens a CLIP: a folder (`model.safetensors`, or parts with an index, with `config.json` and a tokenizer beside), a
- * safetensors file, `built-in` for the small one that the package brings, or the name of one of the random ones
+ * Opens a CLIP: a folder (`model.safetensors`, or parts with an index, with `config.json` and a tokenizer beside; or
+ * `open_clip_model.safetensors` with `open_clip_config.json`), a safetensors file, `built-in` for the small one that the package brings, or the name of one of the random ones
  * (`random-tiny`, `random-vit-l-14`).
  *
  * ```ts
@@ -43,12 +46,12 @@ export interface ClipSource {
  * @throws {CheckpointError} when there is no CLIP, or one that is not complete.
  */
 export async function openClip(place: string): Promise<ClipSource> {
-  const random = randomClips[place];
+  const random = ownValue(randomClips, place);
   if (random && (await kindOfPath(place)) === undefined) return randomSource(place, random);
   const isBuiltIn = place === builtIn && (await kindOfPath(place)) === undefined;
   const { weights, label } = await findWeights(isBuiltIn ? await builtInTeacher() : place);
   const folder = dirname(weights.files[0] as string);
-  const settings = await findConfig(folder, weights.files);
+  const settings = await findConfig(folder, weights);
   const config = clipConfig(weights.tensors, label, settings);
   let hash: Promise<string> | undefined;
   return {
@@ -107,7 +110,7 @@ async function findWeights(place: string): Promise<{ weights: WeightFiles; label
     detectClipNames(weights.tensors, place);
     return { weights, label: place };
   }
-  for (const name of ['model.safetensors.index.json', 'model.safetensors']) {
+  for (const name of ['model.safetensors.index.json', 'model.safetensors', 'open_clip_model.safetensors']) {
     const path = join(place, name);
     if (!(await kindOfPath(path))) continue;
     const weights = name.endsWith('.json') ? await openShardedWeights(path) : await openWeights(path);
@@ -138,18 +141,40 @@ async function findWeights(place: string): Promise<{ weights: WeightFiles; label
   throw new CheckpointError(place, `${reason}; a CLIP of Hugging Face has model.safetensors and config.json`);
 }
 
-/** Head counts and activation leave no trace in the weights: they are in a JSON file beside them. */
-async function findConfig(folder: string, files: readonly string[]): Promise<unknown> {
-  const own = files.length === 1 ? [(files[0] as string).replace(/\.safetensors$/, '.json')] : [];
-  for (const path of [join(folder, 'config.json'), ...own]) {
+/**
+ * Head counts and activation leave no trace in the weights: they are in a JSON file beside them. Where there are several, that of the
+ * program whose names the tensors have is read.
+ */
+async function findConfig(folder: string, { files, tensors }: WeightFiles): Promise<unknown> {
+  const place = files[0] as string;
+  const known = ['config.json', 'open_clip_config.json'];
+  if (detectClipNames(tensors, place) === 'openai') known.reverse();
+  const own = files.length === 1 ? [basename(place).replace(/\.safetensors$/, '.json')] : [];
+  let strange: string | undefined;
+  for (const name of [...known, ...own]) {
+    const path = join(folder, name);
     if ((await kindOfPath(path)) !== 'file') continue;
-    const found = (await readJson(path)) as {
-      config?: { vision?: unknown };
-      vision_config?: unknown;
-      vision?: unknown;
-    };
-    if (found?.config?.vision) return found.config;
-    if (found?.vision_config || found?.vision) return found;
+    const found = (await readJson(path)) as { config?: unknown } | null;
+    const settings = [found, found?.config].find((json) => settingsForm(json) !== undefined);
+    if (settings === undefined) {
+      if (known.includes(name)) strange ??= name;
+      continue;
+    }
+    const preprocessor = join(folder, 'preprocessor_config.json');
+    if (settingsForm(settings) !== 'huggingface' || (await kindOfPath(preprocessor)) !== 'file') return settings;
+    return { ...(settings as object), preprocessor: await readJson(preprocessor) };
+  }
+  if (strange !== undefined) {
+    throw new CheckpointError(
+      place,
+      `${strange}, beside it, holds no settings of a CLIP (no vision_config, no model_cfg)`,
+    );
+  }
+  if (basename(place).startsWith('open_clip')) {
+    throw new CheckpointError(
+      place,
+      'open_clip_config.json is not beside it: weights of open_clip do not say their activation and head width; copy it from where the weights are',
+    );
   }
   return {};
 }
@@ -183,6 +208,13 @@ async function findTokens(
   } else {
     name = "CLIP's own tokenizer";
     tokens = await Tokenizer.clip();
+  }
+  const { end } = config.text;
+  if (end !== undefined && tokens.end !== end) {
+    throw new CheckpointError(
+      label,
+      `its settings read texts at token ${end} (eos_token_id), and ${name} ends them with ${tokens.end}; put the checkpoint's tokenizer.json beside it`,
+    );
   }
   if (tokens.size > vocab) {
     throw new CheckpointError(

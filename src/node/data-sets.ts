@@ -1,6 +1,8 @@
 /** Photos with ground truth, in the folders that PASCAL VOC, PASCAL Context and COCO come in. */
+
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import { ArgumentError, ZeroSegError } from '../gpu/errors.ts';
 import { cocoLabels, contextLabels } from '../zeroseg/class-names.ts';
 import { firstRepeated } from '../zeroseg/first-repeated.ts';
 import type { Image, LabelMap } from '../zeroseg/image.ts';
@@ -9,8 +11,9 @@ import { readLabelMap, readPhoto } from './image-files.ts';
 import { photoEndings } from './photos.ts';
 
 /** A data set is incomplete or not laid out as expected; `path` names where. */
-export class DataSetError extends Error {
+export class DataSetError extends ZeroSegError {
   override readonly name = 'DataSetError';
+  readonly code = 'data-set';
   readonly path: string;
 
   constructor(path: string, reason: string, options?: ErrorOptions) {
@@ -27,8 +30,9 @@ export interface LabelledPhoto {
   /** Path of the label map. */
   readonly labels: string;
   /**
-   * Reads both; labels are numbered 0..classes-1, with 255 where nothing counts. Throws {@link DataSetError} naming both
-   * files when their sizes differ.
+   * Reads both, pixel over pixel as they are stored: an EXIF orientation of the photo, which label maps do not have, is not
+   * applied. Labels are numbered 0..classes-1, with 255 where nothing counts. Throws {@link DataSetError} naming both files when
+   * their sizes differ.
    */
   load(): Promise<{ image: Image; labels: LabelMap }>;
 }
@@ -51,7 +55,9 @@ export async function openDataSet(
   split?: string,
 ): Promise<LabelledPhoto[]> {
   if (name === 'voc') return vocDataSet(root, split);
-  return name === 'context' ? contextDataSet(root, split) : cocoDataSet(root, split);
+  if (name === 'context') return contextDataSet(root, split);
+  if (name === 'coco') return cocoDataSet(root, split);
+  throw new ArgumentError(`openDataSet: the name must be voc, context or coco; got '${name}'`);
 }
 
 /** Where in the data set's folder photos, label maps and the list of ids are; label maps are `ID.png`. */
@@ -96,7 +102,7 @@ function convertedOnly(labels: Uint8Array | Uint16Array): Uint8Array {
   if (labels instanceof Uint16Array) return contextLabels(labels);
   const high = labels.find((label) => label > 59 && label !== 255);
   if (high === undefined) return labels;
-  throw new RangeError(
+  throw new ArgumentError(
     `label ${high} is none of the 60 classes; if these are the original 459 categories, say so (original: true)`,
   );
 }
@@ -139,10 +145,17 @@ async function load(
   map: string,
   renumber: Renumber | undefined,
 ): Promise<{ image: Image; labels: LabelMap }> {
-  const [image, labels] = await Promise.all([readPhoto(photo), readLabelMap(map)]);
+  // A label map lies over the pixels of the photo's file. Turning the photo alone, as its metadata may say, would set them apart:
+  // without a word where both are square, or turned by half.
+  const [image, labels] = await Promise.all([readPhoto(photo, { orientation: 'stored' }), readLabelMap(map)]);
   if (image.width !== labels.width || image.height !== labels.height) {
     const sizes = `${labels.width} x ${labels.height}, and its photo ${photo} is ${image.width} x ${image.height}`;
-    throw new DataSetError(map, `the label map is ${sizes}; they must be of one size`);
+    const upright = await readPhoto(photo);
+    const remedy =
+      upright.width === labels.width && upright.height === labels.height
+        ? ' as stored; if the map was drawn over the photo as its EXIF orientation shows it, turn the pixels of the photo and take the orientation out'
+        : '';
+    throw new DataSetError(map, `the label map is ${sizes}; they must be of one size${remedy}`);
   }
   if (!renumber) return { image, labels };
   try {

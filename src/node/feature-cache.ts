@@ -9,15 +9,19 @@
  * Every file appears whole or not at all, and a shard counts once its index exists: a process killed at any moment
  * loses at most the shard it was filling. Rows are never changed; a newer one of the same photo takes its place.
  */
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ArgumentError } from '../gpu/errors.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import { toHalf } from '../nn/safetensors.ts';
 import type { Image } from '../zeroseg/image.ts';
 import type { ViewSource } from '../zeroseg/views.ts';
 import { CacheIndex, type CachePlan } from './feature-index.ts';
+import { cacheKeyFields } from './feature-key.ts';
 import { CacheError, hashBytes, type NewRow, type PhotoStamp, ShardReader, writeShard } from './feature-shards.ts';
-import { readJson, systemReason, writeFileAtomic } from './files.ts';
+import { readJson, writeFileAtomic } from './files.ts';
+import { FolderLock } from './folder-lock.ts';
+import { brokenField } from './json-fields.ts';
 
 export { CacheError, type CachePlan, hashBytes, type PhotoStamp };
 
@@ -54,12 +58,11 @@ export interface CacheOptions {
 /** Version of the files. A reader of another version refuses them. */
 const VERSION = 1;
 
+/** Who writes to a cache locks this file in it. */
+const LOCK = 'cache.lock';
+
 /** Largest finite half float. */
 const LARGEST_HALF = 65504;
-
-// Folders that this process writes to: its own number in a lock file may also be that of a killed process, in a
-// container for instance, where every program is number 1.
-const held = new Set<string>();
 
 /**
  * Opens a cache for writing, or begins one. Only one process may write to a cache at a time.
@@ -79,7 +82,7 @@ const held = new Set<string>();
  * ```
  */
 export async function openCache(folder: string, key: CacheKey, options: CacheOptions = {}): Promise<CacheWriter> {
-  const release = await lock(folder);
+  const lock = await FolderLock.take('cache', folder, { file: join(folder, LOCK) });
   try {
     let found = await readHeader(folder);
     if (found && options.force && differences(found, key).length > 0) {
@@ -90,12 +93,12 @@ export async function openCache(folder: string, key: CacheKey, options: CacheOpt
     else {
       await refuseStrangers(folder);
       const header = { format: 'zeroseg feature cache', version: VERSION, dtype: 'F16', key };
-      await writeFileAtomic(join(folder, 'cache.json'), `${JSON.stringify(header, undefined, 2)}\n`);
+      await writeFileAtomic(join(folder, 'cache.json'), `${JSON.stringify(header, undefined, 2)}\n`, { lock });
     }
-    const index = await CacheIndex.load(folder, { clean: true, repair: options.repair ?? false });
-    return new CacheWriter(folder, key, index, options, release);
+    const index = await CacheIndex.load(folder, { lock, repair: options.repair ?? false });
+    return new CacheWriter(folder, key, index, options, lock);
   } catch (error) {
-    await release();
+    await lock.release();
     throw error;
   }
 }
@@ -132,7 +135,7 @@ export class CacheWriter {
   readonly #index: CacheIndex;
   readonly #shardSize: number;
   readonly #flushMilliseconds: number;
-  readonly #release: () => Promise<void>;
+  readonly #lock: FolderLock;
   #rows: NewRow[] = [];
   #begun = 0;
 
@@ -141,14 +144,14 @@ export class CacheWriter {
     key: CacheKey,
     index: CacheIndex,
     { shardSize = 256, flushSeconds = 300 }: CacheOptions,
-    release: () => Promise<void>,
+    lock: FolderLock,
   ) {
     this.folder = folder;
     this.key = key;
     this.#index = index;
     this.#shardSize = shardSize;
     this.#flushMilliseconds = flushSeconds * 1000;
-    this.#release = release;
+    this.#lock = lock;
   }
 
   /** Photos on disk, without those of the shard being filled. */
@@ -214,7 +217,7 @@ export class CacheWriter {
     this.#rows = [];
     if (rows.length > 0) {
       const shard = this.#index.nextShard();
-      this.#index.addShard(shard, await writeShard(this.folder, shard, rows, this.key));
+      this.#index.addShard(shard, await writeShard(this.folder, shard, rows, this.key, this.#lock));
     }
     await this.#index.saveState();
   }
@@ -224,7 +227,7 @@ export class CacheWriter {
     try {
       await this.flush();
     } finally {
-      await this.#release();
+      await this.#lock.release();
     }
   }
 }
@@ -271,7 +274,7 @@ export class CacheReader {
 
   #path(i: number): string {
     const path = this.paths[i];
-    if (path === undefined) throw new RangeError(`cache: photo ${i} of ${this.length} does not exist`);
+    if (path === undefined) throw new ArgumentError(`cache: photo ${i} of ${this.length} does not exist`);
     return path;
   }
 
@@ -312,13 +315,19 @@ async function readHeader(folder: string): Promise<CacheKey | undefined> {
       `cache: ${file}: written in format ${header.version}; this program knows ${VERSION}; ${remedy}`,
     );
   }
+  const broken = brokenField(header.key, cacheKeyFields);
+  if (broken !== undefined) throw new CacheError(`cache: ${file}: the file is damaged (${broken}); use another folder`);
   return header.key;
 }
 
-function differences(found: CacheKey, wanted: CacheKey): string[] {
-  const names = new Set([...Object.keys(found), ...Object.keys(wanted)]) as Set<keyof CacheKey>;
+function differences(given: CacheKey, asked: CacheKey): string[] {
+  const [found, wanted] = [given, asked].map((key): Record<string, unknown> => ({ ...key })) as [
+    Record<string, unknown>,
+    Record<string, unknown>,
+  ];
+  const names = new Set([...Object.keys(found), ...Object.keys(wanted)]);
   return [...names]
-    .map((name) => [name, JSON.stringify(found[name]), JSON.stringify(wanted[name])])
+    .map((name) => [name, ...[found, wanted].map((key) => JSON.stringify(ownValue(key, name)))])
     .filter(([, old, now]) => old !== now)
     .map(([name, old, now]) => `${name} is ${old} in the cache, ${now} now`);
 }
@@ -333,7 +342,7 @@ function checkKey(folder: string, found: CacheKey, wanted: CacheKey, remedy: str
 const ownFiles = /^\.?(features-\d+|cache|state)\..*$/;
 
 async function empty(folder: string): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => ownFiles.test(name) && name !== 'cache.lock');
+  const names = (await readdir(folder)).filter((name) => ownFiles.test(name) && name !== LOCK);
   // Killed in between, what is left must still be a cache with its old key: indices go first, the header last.
   const order = (name: string): number => (name === 'cache.json' ? 2 : name.endsWith('.json') ? 0 : 1);
   for (const name of names.sort((a, b) => order(a) - order(b))) await rm(join(folder, name), { force: true });
@@ -354,53 +363,4 @@ async function refuseStrangers(folder: string): Promise<void> {
       `cache: ${folder}: there are shards (${shard}) but no cache.json to say what they are; use another folder`,
     );
   }
-}
-
-async function lock(folder: string): Promise<() => Promise<void>> {
-  const file = join(folder, 'cache.lock');
-  const mine = JSON.stringify({ process: process.pid, host: hostname() });
-  try {
-    await mkdir(folder, { recursive: true });
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const handle = await open(file, 'wx');
-        await handle.writeFile(mine).finally(() => handle.close());
-        break;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 0) throw error;
-        await refuseLiving(folder, file);
-        await rm(file, { force: true });
-      }
-    }
-  } catch (error) {
-    if (error instanceof CacheError) throw error;
-    throw new CacheError(`cache: ${folder}: ${systemReason(error)}`, { cause: error });
-  }
-  held.add(file);
-  return async () => {
-    if (held.delete(file)) await rm(file, { force: true });
-  };
-}
-
-/** Throws if the holder of a lock file still runs. One that was killed leaves the file behind. */
-async function refuseLiving(folder: string, file: string): Promise<void> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  const found = /"process":(\d+),"host":"(.*)"/.exec(text);
-  const [number, host] = [Number(found?.[1]), found?.[2]];
-  let alive = false;
-  if (number === process.pid) alive = held.has(file);
-  else if (found) {
-    try {
-      process.kill(number, 0);
-      alive = true;
-    } catch (error) {
-      alive = (error as NodeJS.ErrnoException).code === 'EPERM';
-    }
-  }
-  if (found && host !== hostname()) alive = true;
-  if (!alive) return;
-  const who = host === hostname() ? `process ${number}` : `process ${number} on ${host}`;
-  throw new CacheError(
-    `cache: ${folder}: ${who} is writing to it; wait, or delete ${file} if there is no such process`,
-  );
 }

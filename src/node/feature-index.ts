@@ -1,6 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  CacheError,
   hashBytes,
   listShards,
   readIndex,
@@ -10,7 +11,8 @@ import {
   shardName,
   writeIndex,
 } from './feature-shards.ts';
-import { readJson, systemReason, writeFileAtomic } from './files.ts';
+import { readJson, sweepLeftovers, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
+import { brokenField, isListOf, isMaybe, isTableOf, isText } from './json-fields.ts';
 
 /** What {@link CacheIndex.plan} found. */
 export interface CachePlan {
@@ -38,6 +40,7 @@ const AT_ONCE = 32;
 /** Which photo is in which row of which shard. The only part of a cache that is held in memory. */
 export class CacheIndex {
   readonly #folder: string;
+  readonly #lock: WriteOptions['lock'];
   readonly #places = new Map<string, Place>();
   /** Photos whose row does not count: they are gone, or have changed and are not computed yet. */
   readonly #removed = new Set<string>();
@@ -47,19 +50,23 @@ export class CacheIndex {
   #next = 0;
   #saved: string;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, lock: WriteOptions['lock']) {
     this.#folder = folder;
+    this.#lock = lock;
     this.#saved = this.#state();
   }
 
-  /** `clean` removes what killed processes left, `repair` also drops damaged shards; both only for who holds the lock. */
+  /** Who holds the lock removes what killed processes left, and with `repair` damaged shards as well. */
   static async load(
     folder: string,
-    { clean = false, repair = false }: { clean?: boolean; repair?: boolean } = {},
+    { lock, repair = false }: { lock?: WriteOptions['lock']; repair?: boolean } = {},
   ): Promise<CacheIndex> {
-    const index = new CacheIndex(folder);
+    const index = new CacheIndex(folder, lock);
     const { shards, leftovers } = await listShards(folder);
-    if (clean) for (const name of leftovers) await rm(join(folder, name), { force: true });
+    if (lock) {
+      await sweepLeftovers(folder);
+      for (const name of leftovers) await rm(join(folder, name), { force: true });
+    }
     for (const shard of shards) {
       try {
         index.addShard(shard, await readIndex(folder, shard));
@@ -166,7 +173,7 @@ export class CacheIndex {
   /** Writes new times into a shard's index. */
   async #touch(shard: number, rows: Map<number, ShardRow>): Promise<void> {
     const old = await readIndex(this.#folder, shard);
-    await writeIndex(this.#folder, shard, { ...old, rows: old.rows.map((row, i) => rows.get(i) ?? row) });
+    await writeIndex(this.#folder, shard, { ...old, rows: old.rows.map((row, i) => rows.get(i) ?? row) }, this.#lock);
   }
 
   async #loadState(): Promise<void> {
@@ -176,10 +183,12 @@ export class CacheIndex {
       () => false,
     );
     if (!exists) return;
-    const { removed = [], failed = {} } = (await readJson(file)) as {
-      removed?: string[];
-      failed?: Record<string, string>;
-    };
+    const state = await readJson(file);
+    const broken = brokenField(state, { removed: isMaybe(isListOf(isText)), failed: isMaybe(isTableOf(isText)) });
+    if (broken !== undefined) {
+      throw new CacheError(`cache: ${file}: the file is damaged (${broken}); delete it: what it says is found again`);
+    }
+    const { removed = [], failed = {} } = state as { removed?: string[]; failed?: Record<string, string> };
     for (const path of removed) if (this.#places.has(path)) this.#removed.add(path);
     for (const [path, reason] of Object.entries(failed)) this.#failed.set(path, reason);
     this.#saved = this.#state();
@@ -193,7 +202,7 @@ export class CacheIndex {
   async saveState(): Promise<void> {
     const state = this.#state();
     if (state === this.#saved) return;
-    await writeFileAtomic(join(this.#folder, 'state.json'), state);
+    await writeFileAtomic(join(this.#folder, 'state.json'), state, { lock: this.#lock });
     this.#saved = state;
   }
 }

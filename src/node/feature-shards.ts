@@ -2,15 +2,19 @@
  * The files of the feature cache. A shard is two of them: `features-00000.safetensors` with the numbers, and
  * `features-00000.json` with what they belong to. The second is written last; without it the first does not count.
  */
+
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ZeroSegError } from '../gpu/errors.ts';
 import { fromHalf, type HeaderEntry, headerSize, parseHeader, writeSafetensors } from '../nn/safetensors.ts';
-import { readJson, systemReason, writeFileAtomic } from './files.ts';
+import { readJson, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
+import { brokenField, type Check, hasFields, isListOf, isNumber, isText, isWhole } from './json-fields.ts';
 
 /** The cache is damaged, in use, or belongs to other settings. */
-export class CacheError extends Error {
+export class CacheError extends ZeroSegError {
   override readonly name = 'CacheError';
+  readonly code = 'cache';
 }
 
 /** What a photo file was when its features were computed. */
@@ -68,12 +72,11 @@ export function shardName(shard: number): string {
   return `features-${String(shard).padStart(5, '0')}`;
 }
 
-/** Numbers of the complete shards in a folder, ascending, and names of what killed processes left. */
+/** Numbers of the complete shards in a folder, ascending, and names of data that a killed process left without its index. */
 export async function listShards(folder: string): Promise<{ shards: number[]; leftovers: string[] }> {
   const names = await readdir(folder);
   const complete = new Set(names.flatMap((name) => /^(features-\d+)\.json$/.exec(name)?.[1] ?? []));
   const leftovers = names.filter((name) => {
-    if (/^\.(features-\d+|cache|state)\..*\.tmp$/.test(name)) return true;
     const data = /^(features-\d+)\.safetensors$/.exec(name)?.[1];
     return data !== undefined && !complete.has(data);
   });
@@ -87,6 +90,7 @@ export async function writeShard(
   shard: number,
   rows: readonly NewRow[],
   { views, dim, studentSize: side }: RowShape,
+  lock: WriteOptions['lock'],
 ): Promise<ShardIndex> {
   const features = new Uint16Array(rows.length * views * dim);
   const pixels = side === null ? 0 : side * side * 3;
@@ -106,20 +110,29 @@ export async function writeShard(
     { format: 'zeroseg feature cache' },
     name,
   );
-  await writeFileAtomic(join(folder, `${name}.safetensors`), bytes);
+  await writeFileAtomic(join(folder, `${name}.safetensors`), bytes, { lock });
   const index: ShardIndex = {
     bytes: bytes.length,
     rows: rows.map((row) => ({ ...row.stamp, sums: [checksum(row.features), checksum(row.image)] })),
   };
-  await writeIndex(folder, shard, index);
+  await writeIndex(folder, shard, index, lock);
   return index;
 }
 
-export async function writeIndex(folder: string, shard: number, index: ShardIndex): Promise<void> {
+export async function writeIndex(
+  folder: string,
+  shard: number,
+  index: ShardIndex,
+  lock: WriteOptions['lock'],
+): Promise<void> {
   // A line a row: a person can read it, and a difference shows the photo.
   const rows = index.rows.map((row) => JSON.stringify(row)).join(',\n');
-  await writeFileAtomic(join(folder, `${shardName(shard)}.json`), `{"bytes":${index.bytes},"rows":[\n${rows}\n]}\n`);
+  const text = `{"bytes":${index.bytes},"rows":[\n${rows}\n]}\n`;
+  await writeFileAtomic(join(folder, `${shardName(shard)}.json`), text, { lock });
 }
+
+const isSums: Check = (value) => isListOf(isText)(value) && (value as unknown[]).length === 2;
+const isRow = hasFields({ path: isText, size: isWhole(0), mtime: isNumber, hash: isText, sums: isSums });
 
 /** Reads a shard's index and checks that the data file is there and has its length. */
 export async function readIndex(folder: string, shard: number): Promise<ShardIndex> {
@@ -127,10 +140,11 @@ export async function readIndex(folder: string, shard: number): Promise<ShardInd
   let index: ShardIndex;
   try {
     index = (await readJson(join(folder, `${name}.json`))) as ShardIndex;
-    if (!Array.isArray(index?.rows) || typeof index.bytes !== 'number') throw new Error('rows and bytes are missing');
   } catch (error) {
     throw damaged(folder, `${name}.json`, (error as Error).message, error);
   }
+  const broken = brokenField(index, { bytes: isWhole(0), rows: isListOf(isRow) });
+  if (broken !== undefined) throw damaged(folder, `${name}.json`, broken);
   const file = join(folder, `${name}.safetensors`);
   const size = await stat(file).then(
     (found) => found.size,
@@ -258,7 +272,7 @@ export class ShardReader {
 async function readFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, at, bytes.length - at, position + at);
-    if (bytesRead === 0) throw new Error(`the file ends at byte ${position + at}`);
+    if (bytesRead === 0) throw new CacheError(`the file ends at byte ${position + at}`);
     at += bytesRead;
   }
 }

@@ -1,13 +1,15 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device } from '../gpu/device.ts';
-import { clipMean, clipStd, type Image, PixelError } from '../zeroseg/image.ts';
-import { Teacher } from '../zeroseg/teacher.ts';
+import { clipPixels } from '../zeroseg/clip.ts';
+import { type Image, PixelError } from '../zeroseg/image.ts';
+import { type QueuedViews, Teacher, ViewQueue } from '../zeroseg/teacher.ts';
 import { studentImage, teacherViews, type ViewSource, viewCount } from '../zeroseg/views.ts';
 import type { ClipSource } from './clip-folder.ts';
 import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
 import { systemReason } from './files.ts';
 import { decodePhoto, ImageError } from './image-files.ts';
+import { isSystemError } from './system-error.ts';
 
 export interface FillOptions {
   /** Folder of the photos, and the photos in it. */
@@ -19,7 +21,10 @@ export interface FillOptions {
   readonly grids: readonly number[];
   readonly viewSource: ViewSource;
   readonly studentSize: number;
-  /** Views at once. Default: those of one photo. */
+  /**
+   * Views at once, of as many photos as it takes. Default: those of one photo. Features are the same whatever it is, but for the last
+   * digit: products of another number of rows may be summed in another order (5 of 17,280 halves, on the package's photos).
+   */
   readonly batch?: number;
   readonly shardSize?: number;
   readonly flushSeconds?: number;
@@ -58,8 +63,8 @@ export interface FillResult {
 interface Prepared {
   readonly path: string;
   readonly stamp?: PhotoStamp;
-  /** Of its views; begun, not waited for. */
-  readonly features?: Promise<Float32Array>;
+  /** Its views, on their way. */
+  readonly queued?: QueuedViews;
   readonly student?: Image;
   readonly problem?: string;
 }
@@ -82,8 +87,7 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
     grids,
     viewSource: source,
     teacherSize: vision.image,
-    mean: clipMean,
-    std: clipStd,
+    ...clipPixels(clip.config),
     views,
     dim,
     studentSize,
@@ -104,34 +108,45 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
       ...counts,
     });
     if (plan.missing.length > 0) {
-      using teacher = await Teacher.create(device, clip.vision(device), { batch: options.batch ?? views });
+      // No batch is larger than all that there is to do.
+      const batch = Math.min(options.batch ?? views, views * plan.missing.length);
+      using teacher = await Teacher.create(device, clip.vision(device), { batch });
+      const queue = new ViewQueue(teacher);
       const prepare = async (path: string): Promise<Prepared> => {
         try {
           const { stamp, bytes } = await stampPhoto(options.photos, path);
           const photo = await decodePhoto(bytes, path);
-          const cut = teacherViews(photo, { grids, size: vision.image, source, squareSize: studentSize });
-          const features = teacher.features(cut);
-          features.catch(() => {}); // seen when its turn comes
-          return { path, stamp, features, student: studentImage(photo, studentSize) };
+          const cut = teacherViews(photo, { grids, source, squareSize: studentSize, ...teacher.pixels });
+          const student = studentImage(photo, studentSize);
+          return { path, stamp, queued: queue.add(cut), student };
         } catch (error) {
           if (error instanceof ImageError) return { path, problem: error.reason };
           if (error instanceof PixelError) return { path, problem: error.message };
-          if ((error as NodeJS.ErrnoException).code) return { path, problem: systemReason(error) };
+          if (isSystemError(error)) return { path, problem: systemReason(error) };
           throw error;
         }
       };
       let done = 0;
       const waiting: Promise<Prepared>[] = [];
-      for (let next = 0; (next < plan.missing.length || waiting.length > 0) && !options.stopped?.(); ) {
-        while (waiting.length < AHEAD && next < plan.missing.length) {
-          const promise = prepare(plan.missing[next++] as string);
-          promise.catch(() => {}); // seen when its turn comes
-          waiting.push(promise);
-        }
+      let next = 0;
+      const begin = () => {
+        const promise = prepare(plan.missing[next++] as string);
+        promise.catch(() => {}); // seen when its turn comes
+        waiting.push(promise);
+      };
+      while ((next < plan.missing.length || waiting.length > 0) && !options.stopped?.()) {
+        while (waiting.length < AHEAD && next < plan.missing.length) begin();
         const one = await (waiting.shift() as Promise<Prepared>);
         let problem = one.problem;
-        if (one.features && one.stamp) {
-          const features = await one.features;
+        // Its last views may wait for those of other photos to fill a batch; behind the last photo nothing comes.
+        while (one.queued && !one.queued.isIssued) {
+          await Promise.all(waiting);
+          if (one.queued.isIssued) break;
+          if (next < plan.missing.length) begin();
+          else queue.flush();
+        }
+        if (one.queued && one.stamp) {
+          const features = await one.queued.features;
           try {
             await cache.add(one.stamp, features, one.student);
             computed++;

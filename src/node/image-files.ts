@@ -1,14 +1,19 @@
 /** Photos and label maps on disk. */
+
 import { readFile } from 'node:fs/promises';
-import { decode, encode, hasPngSignature } from 'fast-png';
+import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
-import { checkImage, type Image, type LabelMap, PixelError } from '../zeroseg/image.ts';
+import { ZeroSegError } from '../gpu/errors.ts';
+import { checkImage, type Image, type LabelMap, mostPixels, PixelError } from '../zeroseg/image.ts';
 import type { Colour } from '../zeroseg/palette.ts';
-import { systemReason, writeFileAtomic } from './files.ts';
+import { inspectPng, isPng } from '../zeroseg/png.ts';
+import { systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
+import { photoKind } from './photo-kind.ts';
 
 /** A photo or label map could not be read; `file` names it, `reason` says why. */
-export class ImageError extends Error {
+export class ImageError extends ZeroSegError {
   override readonly name = 'ImageError';
+  readonly code = 'image';
   readonly file: string;
   readonly reason: string;
 
@@ -19,64 +24,96 @@ export class ImageError extends Error {
   }
 }
 
-/** Larger photos are refused: 2^28 pixels are 805 MB of RGB, and a bomb of a few kilobytes can claim as many. */
-export const largestPhoto: number = 2 ** 28;
-
 /**
- * Reads a photo as 8-bit RGB, upright: JPEG, PNG, WebP, GIF, TIFF, AVIF and whatever else `sharp` reads.
+ * Reads a photo as 8-bit RGB, upright: JPEG, PNG, WebP, GIF, TIFF or AVIF, told by its content, whatever its name.
  *
- * - The EXIF orientation is applied. Of an animation, the first frame is taken.
- * - Transparency is laid over white. 16 bits become 8 by dropping the low ones.
+ * - The EXIF orientation is applied, unless `orientation` is `stored`. Of an animation, the first frame is taken.
+ * - Transparency is laid over white, rounded to the nearest. 16 bits become 8 by dropping the low ones.
  * - Grey becomes three equal channels; CMYK becomes `(255 - c)(255 - k) / 255`, as in Pillow.
  * - Colour profiles are ignored, as the reference (Pillow's `convert('RGB')`) ignores them: the same file gives the
  *   same numbers everywhere, and CLIP was trained on such numbers.
  *
- * Throws {@link ImageError} naming the file and the reason: missing, a folder, empty, cut off, not an image, too large.
+ * Throws {@link ImageError} naming the file and the reason: missing, a folder, empty, cut off, not an image, more than 2^28
+ * pixels (a bomb of a few kilobytes can claim as many).
  *
  * ```ts
  * const photo = await readPhoto('cat.jpg'); // { width, height, data }
  * ```
  */
-export async function readPhoto(path: string): Promise<Image> {
-  return decodePhoto(await readBytes('readPhoto', path), path);
+export async function readPhoto(path: string, options: PhotoOptions = {}): Promise<Image> {
+  return decodePhoto(await readBytes('readPhoto', path), path, options);
+}
+
+/** How {@link readPhoto} reads. */
+export interface PhotoOptions {
+  /**
+   * `upright` turns the photo as its EXIF orientation says; `stored` leaves the pixels as they are in the file: for photos that
+   * have a partner, such as a label map, whose pixels lie over those of the file. Default: `upright`.
+   */
+  readonly orientation?: 'upright' | 'stored';
 }
 
 /** {@link readPhoto} for bytes that are in memory already; `name` is what errors call them. */
-export async function decodePhoto(bytes: Uint8Array, name: string): Promise<Image> {
+export async function decodePhoto(
+  bytes: Uint8Array,
+  name: string,
+  { orientation = 'upright' }: PhotoOptions = {},
+): Promise<Image> {
   if (bytes.length === 0) throw new ImageError('readPhoto', name, 'the file is empty');
+  const found = photoKind(bytes);
+  if ('reason' in found) throw new ImageError('readPhoto', name, found.reason);
   try {
     const input = { failOn: 'truncated', ignoreIcc: true, limitInputPixels: false } as const;
     const { width, height, space } = await sharp(bytes, input).metadata();
-    if (width * height > largestPhoto) {
-      const reason = `${width} x ${height} pixels are more than the ${largestPhoto} that are read; make it smaller first`;
+    if (width * height > mostPixels) {
+      const reason = `${width} x ${height} pixels are more than the ${mostPixels} that are read; make it smaller first`;
       throw new ImageError('readPhoto', name, reason);
     }
-    const upright = sharp(bytes, input).autoOrient();
+    const opened = sharp(bytes, input);
+    const upright = orientation === 'upright' ? opened.autoOrient() : opened;
     const pipeline =
       space === 'cmyk'
         ? // Left to itself libvips converts through a press profile of its own, also with ignoreIcc.
           upright.pipelineColourspace('cmyk').toColourspace('cmyk')
-        : upright.flatten({ background: '#fff' }).toColourspace('srgb');
+        : upright.toColourspace('srgb');
     const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, data: toRgb(data, info.channels) };
+    const rgb = space === 'cmyk' ? withoutInk(data, info.channels) : overWhite(data, info.channels);
+    return { width: info.width, height: info.height, data: rgb };
   } catch (error) {
     if (error instanceof ImageError) throw error;
     throw new ImageError('readPhoto', name, decodeReason(error), { cause: error });
   }
 }
 
-function toRgb(data: Uint8Array, channels: number): Uint8Array {
+/**
+ * Grey or RGB, with or without alpha, over white: `c a / 255 + 255 (1 - a / 255)`, to the nearest whole number. (`flatten` of libvips
+ * rounds down.)
+ */
+function overWhite(data: Uint8Array, channels: number): Uint8Array {
   if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const hasAlpha = channels % 2 === 0;
+  const colours = hasAlpha ? channels - 1 : channels;
+  const pixels = data.length / channels;
+  const rgb = new Uint8Array(pixels * 3);
+  for (let i = 0; i < pixels; i++) {
+    const alpha = hasAlpha ? data[(i + 1) * channels - 1]! : 255;
+    for (let c = 0; c < 3; c++) {
+      const value = data[i * channels + (colours === 1 ? 0 : c)]!;
+      // 255 is odd, so no half is ever rounded.
+      rgb[i * 3 + c] = Math.floor((value * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+  }
+  return rgb;
+}
+
+function withoutInk(data: Uint8Array, channels: number): Uint8Array {
   const pixels = data.length / channels;
   const rgb = new Uint8Array(pixels * 3);
   for (let i = 0; i < pixels; i++) {
     for (let c = 0; c < 3; c++) {
-      if (channels < 3) rgb[i * 3 + c] = data[i * channels]!;
-      else {
-        // Pillow's rounding: MULDIV255.
-        const ink = data[i * channels + c]! * (255 - data[i * channels + 3]!) + 128;
-        rgb[i * 3 + c] = 255 - data[i * channels + 3]! - (((ink >> 8) + ink) >> 8);
-      }
+      // Pillow's rounding: MULDIV255.
+      const ink = data[i * channels + c]! * (255 - data[i * channels + 3]!) + 128;
+      rgb[i * 3 + c] = 255 - data[i * channels + 3]! - (((ink >> 8) + ink) >> 8);
     }
   }
   return rgb;
@@ -114,29 +151,32 @@ async function readBytes(op: string, path: string): Promise<Uint8Array> {
 export async function readLabelMap(path: string): Promise<LabelMap> {
   const bytes = await readBytes('readLabelMap', path);
   if (bytes.length === 0) throw new ImageError('readLabelMap', path, 'the file is empty');
-  if (!hasPngSignature(bytes)) {
+  if (!isPng(bytes)) {
     const remedy = 'other formats blur or renumber classes; save palette indices or grey values as PNG';
     throw new ImageError('readLabelMap', path, `label maps must be PNG; ${remedy}`);
   }
-  // In the header chunk: bits a pixel at byte 24, interlacing at 28. fast-png 8 mixes up the rows of such files.
-  if (bytes[24]! < 8 && bytes[28] === 1) {
-    const reason = `interlaced PNGs of ${bytes[24]} bits cannot be read; save it without interlacing`;
-    throw new ImageError('readLabelMap', path, reason);
-  }
   let png: ReturnType<typeof decode>;
   try {
-    png = decode(bytes, { checkCrc: true });
+    const { header, needed } = inspectPng(bytes);
+    if (header.channels !== 1) {
+      const remedy = 'this may be the coloured picture of a label map; use the one with class numbers';
+      const reason = `a label map has one channel of class numbers; this PNG has ${header.channels}; ${remedy}`;
+      throw new ImageError('readLabelMap', path, reason);
+    }
+    // fast-png 8 mixes up the rows of such files.
+    if (header.depth < 8 && header.isInterlaced) {
+      const reason = `interlaced PNGs of ${header.depth} bits cannot be read; save it without interlacing`;
+      throw new ImageError('readLabelMap', path, reason);
+    }
+    png = decode(needed, { checkCrc: true });
   } catch (error) {
+    if (error instanceof ImageError) throw error;
     const detail = (error as Error).message.replace(/:$/, '');
-    const reason = `the PNG is damaged or cut off (${detail}); copy it again`;
+    const isTooLarge = error instanceof PixelError && detail.includes(String(mostPixels));
+    const reason = isTooLarge ? detail : `the PNG is damaged or cut off (${detail}); copy it again`;
     throw new ImageError('readLabelMap', path, reason, { cause: error });
   }
-  const { width, height, channels, depth } = png;
-  if (channels !== 1) {
-    const remedy = 'this may be the coloured picture of a label map; use the one with class numbers';
-    const reason = `a label map has one channel of class numbers; this PNG has ${channels}; ${remedy}`;
-    throw new ImageError('readLabelMap', path, reason);
-  }
+  const { width, height, depth } = png;
   const data = depth < 8 ? unpack(png.data, width, height, depth) : png.data;
   if (data.length !== width * height) {
     const reason = `the PNG is damaged or cut off (${data.length} of ${width * height} pixels); copy it again`;
@@ -160,7 +200,7 @@ function unpack(packed: ArrayLike<number>, width: number, height: number, depth:
 }
 
 /** Writes an RGB image as PNG, atomically. */
-export async function writePng(path: string, image: Image): Promise<void> {
+export async function writePng(path: string, image: Image, options?: WriteOptions): Promise<void> {
   checkImage('writePng', image);
   const { width, height, data } = image;
   await writeFileAtomic(
@@ -168,6 +208,7 @@ export async function writePng(path: string, image: Image): Promise<void> {
     await sharp(data, { raw: { width, height, channels: 3 } })
       .png()
       .toBuffer(),
+    options,
   );
 }
 
@@ -176,7 +217,12 @@ export async function writePng(path: string, image: Image): Promise<void> {
  * Palettes end at 256 colours: a map with larger classes becomes a 16-bit grey PNG, which {@link readLabelMap} reads
  * as well.
  */
-export async function writeLabelPng(path: string, labels: LabelMap, palette: readonly Colour[]): Promise<void> {
+export async function writeLabelPng(
+  path: string,
+  labels: LabelMap,
+  palette: readonly Colour[],
+  options?: WriteOptions,
+): Promise<void> {
   const { width, height, data } = labels;
   if (data.length !== width * height) {
     throw new PixelError(`writeLabelPng: ${width} x ${height} labels are ${width * height} values; got ${data.length}`);
@@ -184,11 +230,19 @@ export async function writeLabelPng(path: string, labels: LabelMap, palette: rea
   let largest = 0;
   for (const label of data) largest = Math.max(largest, label);
   if (largest > 255) {
-    await writeFileAtomic(path, encode({ width, height, data: Uint16Array.from(data), channels: 1, depth: 16 }));
+    await writeFileAtomic(
+      path,
+      encode({ width, height, data: Uint16Array.from(data), channels: 1, depth: 16 }),
+      options,
+    );
     return;
   }
   const last = palette.at(-1) ?? [0, 0, 0];
   const colours = Array.from({ length: Math.max(palette.length, largest + 1) }, (_, c) => [...(palette[c] ?? last)]);
   const indices = Uint8Array.from(data);
-  await writeFileAtomic(path, encode({ width, height, data: indices, channels: 1, palette: colours.slice(0, 256) }));
+  await writeFileAtomic(
+    path,
+    encode({ width, height, data: indices, channels: 1, palette: colours.slice(0, 256) }),
+    options,
+  );
 }

@@ -12,6 +12,7 @@ export {
 } from './feature-cache.ts';
 export { FileError, writeFileAtomic } from './files.ts';
 export { type FillOptions, type FillResult, fillCache } from './fill-cache.ts';
+export { LockError } from './folder-lock.ts';
 export { decodePhoto, ImageError, readLabelMap, readPhoto, writeLabelPng, writePng } from './image-files.ts';
 export { interLettering } from './lettering.ts';
 export { listPhotos } from './photos.ts';

@@ -9,17 +9,29 @@
  *     report.html                   all of it to look at
  *
  * Every file appears whole; a checkpoint is a folder that appears whole. A process killed at any moment leaves a run that
- * goes on from its last checkpoint.
+ * goes on from its last checkpoint. One process at a time has a run open: see {@link FolderLock}.
  */
-import { mkdir, open, readdir, readFile, rename, rm, truncate } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError } from '../nn/safetensors.ts';
+import { ZeroSegError } from '../gpu/errors.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import type { TrainSettings } from '../zeroseg/train-settings.ts';
 import type { StepReport } from '../zeroseg/trainer.ts';
 import { builtIn, builtInStudent } from './built-in.ts';
+import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
 import type { CacheKey } from './feature-cache.ts';
-import { FileError, readJson, systemReason, writeFileAtomic } from './files.ts';
+import {
+  FileError,
+  isLeftover,
+  readJson,
+  refuseLinks,
+  sweepLeftovers,
+  systemReason,
+  writeFileAtomic,
+} from './files.ts';
+import { FolderLock, lockFile } from './folder-lock.ts';
+import { MetricsFile } from './metrics-file.ts';
+import { descriptionProblem, parseMetrics } from './run-description.ts';
 import { kindOfPath } from './weight-files.ts';
 
 /** What a run is, as its `config.json` says. */
@@ -40,26 +52,43 @@ export interface RunDescription {
 export type Metrics = Omit<StepReport, 'steps'> & { readonly imagesPerSecond: number };
 
 /** A run folder that cannot be begun or continued. */
-export class RunError extends Error {
+export class RunError extends ZeroSegError {
   override readonly name = 'RunError';
+  readonly code = 'run';
 }
 
 const FORMAT = 'zeroseg run';
-/** Checkpoints that are kept beside the newest. */
-const KEPT = 1;
+const parts = ['model.safetensors', 'optimizer.safetensors'] as const;
 
-/** The folder of a run; see the top of the file. */
+/** A checkpoint that was loaded: bytes, and the name of each file for messages. */
+export interface LoadedCheckpoint {
+  readonly step: number;
+  readonly model: Uint8Array;
+  readonly optimizer: Uint8Array;
+  readonly files: { readonly model: string; readonly optimizer: string };
+}
+
+/** The folder of a run, open for writing; see the top of the file. */
 export class RunFolder {
   readonly folder: string;
-  readonly description: RunDescription;
-  #metrics: Awaited<ReturnType<typeof open>> | undefined;
+  /** The right to write here, to be given to whatever writes. */
+  readonly lock: FolderLock;
+  readonly #checkpoints: Checkpoints;
+  #description: RunDescription;
+  #metrics: MetricsFile<Metrics> | undefined;
 
-  private constructor(folder: string, description: RunDescription) {
+  private constructor(folder: string, description: RunDescription, lock: FolderLock) {
     this.folder = folder;
-    this.description = description;
+    this.#description = description;
+    this.lock = lock;
+    this.#checkpoints = new Checkpoints('train', folder, lock);
   }
 
-  /** @throws {RunError} when the folder is not empty. */
+  get description(): RunDescription {
+    return this.#description;
+  }
+
+  /** @throws {RunError} when the folder is not empty; what a process left that was killed in its first file does not count. */
   static async refuseUsed(folder: string, op = 'train'): Promise<void> {
     let names: string[];
     try {
@@ -67,8 +96,9 @@ export class RunFolder {
     } catch (error) {
       throw new FileError(op, folder, systemReason(error), { cause: error });
     }
-    if (names.length === 0) return;
-    const reason = names.includes('config.json')
+    if (names.every((name) => name === lockFile || isLeftover(name))) return;
+    const isRun = names.includes('config.json') || names.includes('log.json');
+    const reason = isRun
       ? 'there is a run in this folder; continue it with --resume, or choose another --out'
       : 'the folder is not empty and holds no run; choose another --out';
     throw new RunError(`${op}: ${folder}: ${reason}`);
@@ -76,117 +106,92 @@ export class RunFolder {
 
   /** Begins a run in an empty or new folder. */
   static async create(folder: string, description: RunDescription): Promise<RunFolder> {
-    await RunFolder.refuseUsed(folder);
-    await writeFileAtomic(
-      join(folder, 'config.json'),
-      `${JSON.stringify({ format: FORMAT, ...description }, undefined, 2)}\n`,
-    );
-    return new RunFolder(folder, description);
+    const lock = await FolderLock.take('train', folder);
+    try {
+      await RunFolder.refuseUsed(folder);
+      await sweepLeftovers(folder);
+      const run = new RunFolder(folder, description, lock);
+      await run.describe(description);
+      return run;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   }
 
   /** Opens a run. */
   static async open(folder: string): Promise<RunFolder> {
-    const path = join(folder, 'config.json');
-    if ((await kindOfPath(path)) === undefined) {
-      throw new RunError(
-        `train: ${folder}: there is no run in this folder (no config.json); leave --resume out to begin one`,
-      );
+    // First without the lock, which would make the folder.
+    await readDescription(folder);
+    const lock = await FolderLock.take('train', folder);
+    try {
+      await refuseLinks(folder, 'checkpoints', 'samples');
+      await sweepLeftovers(folder);
+      return new RunFolder(folder, await readDescription(folder), lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
     }
-    const found = (await readJson(path)) as (RunDescription & { format?: string }) | null;
-    if (found?.format !== FORMAT) throw new RunError(`train: ${path}: this is not the description of a run`);
-    const { format: _, ...description } = found;
-    return new RunFolder(folder, description);
   }
 
-  /** Adds a step to the metrics. */
+  /** Writes what the run is, also when it has become another, such as a longer one. */
+  async describe(description: RunDescription): Promise<void> {
+    const text = `${JSON.stringify({ format: FORMAT, ...description }, undefined, 2)}\n`;
+    await writeFileAtomic(join(this.folder, 'config.json'), text, { lock: this.lock });
+    this.#description = description;
+  }
+
+  /** Adds a step to the metrics, which {@link metricsUpTo} has opened. */
   async append(metrics: Metrics): Promise<void> {
-    this.#metrics ??= await open(join(this.folder, 'metrics.jsonl'), 'a');
-    await this.#metrics.writeFile(`${JSON.stringify(metrics)}\n`);
+    if (!this.#metrics) await this.metricsUpTo(metrics.step - 1);
+    await this.#metrics?.append(metrics);
   }
 
   /** The metrics of all steps up to `step`. What is beyond, or half written, is cut off. */
   async metricsUpTo(step: number): Promise<Metrics[]> {
     const path = join(this.folder, 'metrics.jsonl');
-    const text = await readFile(path, 'utf8').catch(() => '');
-    const metrics: Metrics[] = [];
-    let bytes = 0;
-    for (const line of text.split('\n').slice(0, -1)) {
-      let parsed: Metrics | undefined;
-      try {
-        parsed = JSON.parse(line) as Metrics;
-      } catch {
-        break;
-      }
-      if (parsed.step !== metrics.length + 1 || parsed.step > step) break;
-      metrics.push(parsed);
-      bytes += Buffer.byteLength(line) + 1;
-    }
-    if (metrics.length < step) {
-      throw new RunError(
-        `train: ${path}: it ends at step ${metrics.length}, and the checkpoint is of step ${step}; restore the file, or begin a new run`,
-      );
-    }
-    if (text !== '') await truncate(path, bytes);
-    return metrics;
+    await this.#metrics?.close();
+    const { file, lines } = await MetricsFile.open(path, step, { lock: this.lock, parse: parseMetrics });
+    this.#metrics = file;
+    return lines;
   }
 
   /** Saves a checkpoint, then drops all but the last ones. */
   async save(step: number, model: Uint8Array, optimizer: Uint8Array): Promise<void> {
-    // Metrics first: a checkpoint is never newer than they are.
     await this.#metrics?.sync();
-    const name = checkpointName(step);
-    const all = join(this.folder, 'checkpoints');
-    const temporary = join(all, `.${name}.${process.pid}.tmp`);
-    try {
-      await mkdir(temporary, { recursive: true });
-      await writeFileAtomic(join(temporary, 'model.safetensors'), model);
-      await writeFileAtomic(join(temporary, 'optimizer.safetensors'), optimizer);
-      await writeFileAtomic(join(temporary, 'state.json'), `${JSON.stringify({ step }, undefined, 2)}\n`);
-      await rm(join(all, name), { recursive: true, force: true });
-      await rename(temporary, join(all, name));
-    } catch (error) {
-      await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-      if (error instanceof FileError) throw error;
-      throw new FileError('train', join(all, name), systemReason(error), { cause: error });
-    }
-    const old = (await this.checkpoints()).filter((other) => other < step).slice(0, -KEPT);
-    for (const other of old) await rm(join(all, checkpointName(other)), { recursive: true, force: true });
+    const [modelName, optimizerName] = parts;
+    await this.#checkpoints.save(step, { [modelName]: model, [optimizerName]: optimizer });
   }
 
   /** Steps of the checkpoints, ascending. */
   async checkpoints(): Promise<number[]> {
-    return listCheckpoints(this.folder);
+    return this.#checkpoints.steps();
   }
 
-  /** Bytes of a checkpoint, and the name of each file for messages. */
-  async load(
-    step: number,
-  ): Promise<{ model: Uint8Array; optimizer: Uint8Array; files: { model: string; optimizer: string } }> {
-    const folder = join(this.folder, 'checkpoints', checkpointName(step));
-    const files = { model: join(folder, 'model.safetensors'), optimizer: join(folder, 'optimizer.safetensors') };
-    const state = (await readJson(join(folder, 'state.json'))) as { step?: number };
-    if (state.step !== step)
-      throw new CheckpointError(join(folder, 'state.json'), `must be of step ${step}; got ${state.step}`);
-    const [model, optimizer] = await Promise.all([readBytes(files.model), readBytes(files.optimizer)]);
-    return { model, optimizer, files };
+  /** The newest checkpoint that is whole; undefined where there is none. `damaged` is told of each newer one. */
+  async newest(damaged: (reason: string) => void): Promise<LoadedCheckpoint | undefined> {
+    const found = await this.#checkpoints.newest(parts, damaged);
+    if (!found) return undefined;
+    const [modelName, optimizerName] = parts;
+    return {
+      step: found.step,
+      model: found.files.get(modelName) as Uint8Array,
+      optimizer: found.files.get(optimizerName) as Uint8Array,
+      files: { model: found.path(modelName), optimizer: found.path(optimizerName) },
+    };
   }
 
   /** Drops what a killed process left half made, and checkpoints beyond `step`. */
   async clean(step: number): Promise<void> {
-    const all = join(this.folder, 'checkpoints');
-    const names = await readdir(all).catch(() => []);
-    for (const name of names) {
-      const beyond = (stepOf(name) ?? -1) > step;
-      if (beyond || name.startsWith('.step-')) await rm(join(all, name), { recursive: true, force: true });
-    }
+    await this.#checkpoints.clean(step);
     const samples = join(this.folder, 'samples');
     for (const name of await readdir(samples).catch(() => [])) {
-      if ((stepOf(name.replace(/\.png$/, '')) ?? -1) > step) await rm(join(samples, name), { force: true });
+      if ((stepOfName(name.replace(/\.png$/, '')) ?? -1) > step) await rm(join(samples, name), { force: true });
     }
   }
 
   samplePath(step: number): string {
-    return join(this.folder, 'samples', `${checkpointName(step)}.png`);
+    return join(this.folder, 'samples', `${stepName(step)}.png`);
   }
 
   /** The sample pictures, by step ascending. */
@@ -194,15 +199,32 @@ export class RunFolder {
     const folder = join(this.folder, 'samples');
     const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.png'));
     return names
-      .map((name) => ({ step: stepOf(name.replace(/\.png$/, '')), path: join(folder, name) }))
+      .map((name) => ({ step: stepOfName(name.replace(/\.png$/, '')), path: join(folder, name) }))
       .filter((sample): sample is { step: number; path: string } => sample.step !== undefined)
       .sort((a, b) => a.step - b.step);
   }
 
+  /** Lets others open the run. */
   async close(): Promise<void> {
-    await this.#metrics?.close();
+    await this.#metrics?.close().catch(() => undefined);
     this.#metrics = undefined;
+    await this.lock.release();
   }
+}
+
+async function readDescription(folder: string): Promise<RunDescription> {
+  const path = join(folder, 'config.json');
+  if ((await kindOfPath(path)) === undefined) {
+    throw new RunError(
+      `train: ${folder}: there is no run in this folder (no config.json); leave --resume out to begin one`,
+    );
+  }
+  const found = (await readJson(path)) as (RunDescription & { format?: string }) | null;
+  if (found?.format !== FORMAT) throw new RunError(`train: ${path}: this is not the description of a run`);
+  const { format: _, ...description } = found;
+  const problem = descriptionProblem(description);
+  if (problem !== undefined) throw new RunError(`train: ${path}: the description of the run is damaged: ${problem}`);
+  return description;
 }
 
 /**
@@ -221,8 +243,9 @@ export async function findModel(place: string): Promise<string> {
   if (kind === 'file') return place;
   const final = join(place, 'model.safetensors');
   if ((await kindOfPath(final)) === 'file') return final;
-  const last = (await listCheckpoints(place)).at(-1);
-  if (last !== undefined) return join(place, 'checkpoints', checkpointName(last), 'model.safetensors');
+  const checkpoints = new Checkpoints('openModel', place);
+  const last = (await checkpoints.steps()).at(-1);
+  if (last !== undefined) return join(checkpoints.place(last), 'model.safetensors');
   throw new FileError('openModel', place, 'there is no model and no checkpoint in this folder; train one first');
 }
 
@@ -233,21 +256,4 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   } catch (error) {
     throw new FileError('read', path, systemReason(error), { cause: error });
   }
-}
-
-function checkpointName(step: number): string {
-  return `step-${String(step).padStart(6, '0')}`;
-}
-
-function stepOf(name: string): number | undefined {
-  const found = /^step-(\d+)$/.exec(name);
-  return found ? Number(found[1]) : undefined;
-}
-
-async function listCheckpoints(folder: string): Promise<number[]> {
-  const names = await readdir(join(folder, 'checkpoints')).catch(() => []);
-  return names
-    .map(stepOf)
-    .filter((step): step is number => step !== undefined)
-    .sort((a, b) => a - b);
 }

@@ -1,16 +1,19 @@
 /** Scenes and their atlas on disk. */
-import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encode } from 'fast-png';
 import type { DataSetDefinition } from '../zeroseg/class-names.ts';
+import { firstRepeated } from '../zeroseg/first-repeated.ts';
 import type { LabelMap } from '../zeroseg/image.ts';
 import { pascalPalette } from '../zeroseg/palette.ts';
 import { SceneAtlas } from '../zeroseg/scenes/atlas.ts';
 import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
-import { FileError, readJson, systemReason } from './files.ts';
+import { FileError, isLeftoverOf, makeFolder, readJson, syncFolder, systemReason, temporaryName } from './files.ts';
+import { FolderLock } from './folder-lock.ts';
+import { brokenField, type Check, isListOf, isText, isWhole } from './json-fields.ts';
+import { isSystemError } from './system-error.ts';
 
 /** The atlas in the package: two folders up both from src and from dist. */
 const packaged = fileURLToPath(new URL('../../assets/scenes', import.meta.url));
@@ -78,21 +81,31 @@ export async function writeScenes(
   scenes: SceneMaker,
   { seed, count, progress }: WriteScenesOptions,
 ): Promise<boolean> {
-  const place = resolve(folder);
   await refuseOthers(folder);
-  const temporary = `${place}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  const place = await realpath(folder).catch(() => resolve(folder));
+  // Beside the folder, which is replaced as a whole.
+  const lock = await FolderLock.take('writeScenes', place, {
+    file: join(dirname(place), `.${basename(place)}.lock`),
+  });
+  const temporary = temporaryName(place);
   try {
+    await refuseOthers(folder);
+    await sweepFolders(place);
     for (const part of ['JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation']) {
-      await mkdir(join(temporary, part), { recursive: true });
+      await makeFolder(join(temporary, part));
     }
+    // Nobody sees the folder before it is whole: its files need no names of their own until then. They are not flushed one by
+    // one, which would take longer than painting them (4 ms each on an ordinary disk): after a power cut, the seed makes them again.
+    const write = (name: string, data: string | Uint8Array): Promise<void> =>
+      writeFile(join(temporary, name), data, { flag: 'wx' });
     const ids: string[] = [];
     const captions: string[] = [];
     for (let i = 0; i < count; i++) {
       const { image, labels, caption } = scenes.scene(seed, i);
       const id = String(i).padStart(6, '0');
       await Promise.all([
-        writeFile(join(temporary, 'JPEGImages', `${id}.png`), encode({ ...image, channels: 3 })),
-        writeFile(join(temporary, 'SegmentationClass', `${id}.png`), encodeLabels(labels)),
+        write(`JPEGImages/${id}.png`, encode({ ...image, channels: 3 })),
+        write(`SegmentationClass/${id}.png`, encodeLabels(labels)),
       ]);
       ids.push(id);
       captions.push(`${id}\t${caption}`);
@@ -112,20 +125,38 @@ export async function writeScenes(
       options: scenes.options,
     };
     const lines = (list: readonly string[]): string => list.map((line) => `${line}\n`).join('');
-    for (const split of ['train', 'val']) {
-      await writeFile(join(temporary, 'ImageSets/Segmentation', `${split}.txt`), lines(ids));
-    }
-    await writeFile(join(temporary, 'captions.txt'), lines(captions));
-    await writeFile(join(temporary, 'names.txt'), lines(scenes.names));
-    await writeFile(join(temporary, 'classes.json'), `${JSON.stringify(index, undefined, 1)}\n`);
-    await mkdir(dirname(place), { recursive: true });
-    await rm(place, { recursive: true, force: true });
-    await rename(temporary, place);
+    for (const split of ['train', 'val']) await write(`ImageSets/Segmentation/${split}.txt`, lines(ids));
+    await write('captions.txt', lines(captions));
+    await write('names.txt', lines(scenes.names));
+    await write('classes.json', `${JSON.stringify(index, undefined, 1)}\n`);
+    await lock.check();
+    await replaceFolder(place, temporary);
     return true;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    if (!(error as NodeJS.ErrnoException).code) throw error;
+    if (!isSystemError(error)) throw error;
     throw new FileError('writeScenes', folder, systemReason(error), { cause: error });
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Puts a folder in the place of another. The old one is moved away whole: half of it would be a folder of nobody. */
+async function replaceFolder(place: string, fresh: string): Promise<void> {
+  const old = temporaryName(place);
+  await rename(place, old).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  await rename(fresh, place);
+  await syncFolder(dirname(place));
+  await rm(old, { recursive: true, force: true });
+}
+
+/** Removes folders that killed processes were writing, or replacing, beside `place`, to which only who holds its lock writes. */
+async function sweepFolders(place: string): Promise<void> {
+  const beside = dirname(place);
+  for (const name of await readdir(beside)) {
+    if (isLeftoverOf(place, name)) await rm(join(beside, name), { recursive: true, force: true });
   }
 }
 
@@ -157,10 +188,17 @@ const palette = pascalPalette().map((colour) => [...colour]);
 /** Reads `classes.json` of a folder of scenes. Throws {@link FileError} where it is none. */
 export async function readSceneIndex(folder: string): Promise<SceneFolderIndex> {
   const path = join(folder, 'classes.json');
-  const index = (await readJson(path)) as Partial<SceneFolderIndex> | null;
-  const { format, version, names, objects } = index ?? {};
-  if (format === 'zeroseg-scenes' && version === 1 && Array.isArray(names) && Number.isInteger(objects)) {
-    return index as SceneFolderIndex;
+  const index = await readJson(path);
+  const isNames: Check = (value) => isListOf(isText)(value) && (value as string[]).length <= 65_535;
+  const fields = {
+    format: (value: unknown) => value === 'zeroseg-scenes',
+    version: (value: unknown) => value === 1,
+    names: isNames,
+    objects: isWhole(0, 65_535),
+  };
+  if (brokenField(index, fields) === undefined) {
+    const found = index as SceneFolderIndex;
+    if (found.objects <= found.names.length && firstRepeated(found.names) === undefined) return found;
   }
   throw new FileError('readSceneIndex', path, 'this is not the classes.json of a folder that `zeroseg scenes` wrote');
 }

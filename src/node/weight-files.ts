@@ -4,6 +4,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CheckpointError, headerSize, parseHeader, type StoredTensor } from '../nn/safetensors.ts';
 import { FileError, readJson, systemReason } from './files.ts';
+import { brokenField, isTableOf, isText } from './json-fields.ts';
 
 /** Tensors of one or more files, by name. Their bytes are read from the disk each time that they are asked for. */
 export interface WeightFiles {
@@ -57,10 +58,11 @@ export async function openWeights(path: string): Promise<WeightFiles> {
 
 /** Opens the files that a Hugging Face index (`model.safetensors.index.json`) lists, as one checkpoint. */
 export async function openShardedWeights(index: string): Promise<WeightFiles> {
-  const { weight_map: places } = ((await readJson(index)) ?? {}) as { weight_map?: Record<string, string> };
-  if (typeof places !== 'object' || places === null) {
+  const found = await readJson(index);
+  if (brokenField(found, { weight_map: isTableOf(isText) }) !== undefined) {
     throw new CheckpointError(index, 'the index must have a weight_map of files by tensor');
   }
+  const { weight_map: places } = found as { weight_map: Record<string, string> };
   const files = [...new Set(Object.values(places))].sort().map((name) => join(dirname(index), name));
   const opened = await Promise.all(files.map(openWeights));
   const tensors = new Map(opened.flatMap((file) => [...file.tensors]));

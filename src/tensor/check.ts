@@ -1,74 +1,345 @@
-import { KernelError } from '../gpu/errors.ts';
-import { source } from '../gpu/kernel.ts';
-import { bytesPerElement } from './dtype.ts';
+import type { CompiledKernel } from '../gpu/compiler.ts';
+import { bufferUsage } from '../gpu/device.ts';
+import type { Kernel } from '../gpu/kernel.ts';
+import type { Outcome } from '../gpu/outcome.ts';
+import { forget, judge, KINDS, LETS_ALL, LETS_INFINITIES, NOTHING, ROW, ROW_SCANS, scan } from './check-kernels.ts';
 import { NotFiniteError } from './errors.ts';
-import { type Program, writes } from './program.ts';
+import type { Place } from './lay-out.ts';
+import { slotBytes, writes } from './lifetimes.ts';
+import { type Bound, type Program, refusedError } from './program.ts';
 import type { Launch } from './record.ts';
 import { formatShape } from './shape.ts';
-import type { Tensor } from './tensor.ts';
+import type { Storage, Tensor } from './tensor.ts';
+
+/** Words that the kernels of a check share. */
+const WORDS = ['table', 'hits', 'isInfinite', 'verdict', 'grids'] as const;
+type Words = Readonly<Record<(typeof WORDS)[number], GPUBuffer>>;
+
+/** A launch of the program, or of a kernel of the check. */
+type Job =
+  | Bound
+  | {
+      readonly kernel: Kernel;
+      readonly kind: number | undefined;
+      readonly params: readonly number[];
+      readonly place: Place | undefined;
+      readonly grid: readonly number[];
+      /** Whether it is left out once something bad was found, as launches are. */
+      readonly stops: boolean;
+    };
+
+interface Dispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly grid: readonly number[];
+  /** Which of the grids it has, if something bad takes its workgroups. */
+  readonly stop: number | undefined;
+}
+
+/** What is judged together: what a launch wrote or, before the first launch, what the step was given. */
+interface Row {
+  readonly launch: Launch | undefined;
+  readonly tensors: readonly Tensor[];
+  readonly firstScan: number;
+}
+
+const UNIFORM_ALIGNMENT = 256;
 
 /**
- * Before a call in check mode, before its inputs come: fills all slots with NaN (of f32 and of f16), so that an element that a
- * kernel forgets to write shows.
+ * A program in check mode: before each launch, what it is to write is filled with NaN, so that an element that it forgets shows;
+ * afterwards it is looked at, on the GPU, and the first launch that wrote what it must not stops all that come later.
+ *
+ * - NaN always stops. So does an element of u32 that was not written.
+ * - An infinity stops if the launch made it from finite numbers. What comes of an infinity that was given, in a tensor, in an
+ *   input, or as the value of a `fill`, is let through: a mask of -∞ is no error.
+ *
+ * All of a call is submitted before it returns, as without check mode: so it sees the moment of its call, and as the GPU works in
+ * the order of submission, it shares memory with others as any other program does.
  */
-export function fillWithNaN({ device, slotBuffers }: Program): void {
-  for (const buffer of slotBuffers) {
-    device.gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
+export class Check {
+  readonly #name: string;
+  readonly #program: Program;
+  readonly #rows: readonly Row[];
+  readonly #words: Words;
+  readonly #own: readonly GPUBuffer[];
+  readonly #fills: readonly Dispatch[];
+  readonly #dispatches: readonly Dispatch[];
+  readonly #grids: Uint32Array;
+  readonly #hits: Uint32Array;
+
+  private constructor(name: string, program: Program, compiled: ReadonlyMap<Kernel | number, CompiledKernel>) {
+    const { device } = program;
+    const plan = new CheckPlan(program);
+    const words = {
+      table: plan.table.length,
+      hits: 3 * plan.scans,
+      isInfinite: plan.roots,
+      verdict: 1,
+      grids: 3 * plan.stops,
+    };
+    this.#name = name;
+    this.#program = program;
+    this.#rows = plan.rows;
+    const own: GPUBuffer[] = [];
+    this.#own = own;
+    const make = (count: number, label: string, usage: number = bufferUsage.storage) => {
+      const buffer = device.buffer(count * 4, `${label} of a check`, usage);
+      own.push(buffer);
+      return buffer;
+    };
+    try {
+      this.#words = Object.fromEntries(
+        WORDS.map((word) => [word, make(words[word], word, bufferUsage.storage | bufferUsage.indirect)]),
+      ) as unknown as Words;
+      const jobs = [...plan.fills, ...plan.jobs];
+      const uniforms = make((jobs.length * UNIFORM_ALIGNMENT) / 4, 'uniforms', bufferUsage.uniform);
+      const params = new Uint32Array(uniforms.size / 4);
+      let stop = 0;
+      const dispatches = jobs.map((job, i): Dispatch => {
+        if ('launch' in job) {
+          return { pipeline: job.pipeline, group: job.group, grid: job.launch.grid, stop: stop++ };
+        }
+        const own = job.kernel === judge ? [...job.params, words.grids] : job.params;
+        params.set(own, (i * UNIFORM_ALIGNMENT) / 4);
+        const { pipeline, layout } = compiled.get(job.kind ?? job.kernel) as CompiledKernel;
+        const resources: GPUBindingResource[] = job.kernel.names.map((name) =>
+          job.place && (name === 'x' || name === 'y') ? job.place : { buffer: this.#words[name as keyof Words] },
+        );
+        resources.push({ buffer: uniforms, offset: i * UNIFORM_ALIGNMENT, size: 16 });
+        const group = device.gpu.createBindGroup({
+          layout,
+          entries: resources.map((resource, binding) => ({ binding, resource })),
+          label: job.kernel.name,
+        });
+        return { pipeline, group, grid: job.grid, stop: job.stops ? stop++ : undefined };
+      });
+      this.#fills = dispatches.slice(0, plan.fills.length);
+      this.#dispatches = dispatches.slice(plan.fills.length);
+      this.#grids = Uint32Array.from(dispatches.flatMap(({ grid, stop }) => (stop === undefined ? [] : padded(grid))));
+      this.#hits = new Uint32Array(3 * plan.scans).fill(NOTHING);
+      device.gpu.queue.writeBuffer(this.#words.table, 0, Uint32Array.from(plan.table));
+      device.gpu.queue.writeBuffer(uniforms, 0, params);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  static async make(name: string, program: Program): Promise<Check> {
+    const { device } = program;
+    const compiled = new Map<Kernel | number, CompiledKernel>();
+    for (const kernel of [forget, judge]) compiled.set(kernel, await device.compile(kernel, 'f32', {}));
+    for (const KIND of Object.values(KINDS)) {
+      compiled.set(KIND, await device.compile(scan, 'f32', { KIND }));
+    }
+    device.alive();
+    const { value: check, refusal } = device.scoped(() => {
+      const check = new Check(name, program, compiled);
+      const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
+      check.#encode(encoder, [...check.#fills, ...check.#dispatches]);
+      encoder.finish();
+      return check;
+    });
+    try {
+      const refused = await refusal;
+      device.alive();
+      await device.allocated(check.#own);
+      if (refused) throw refusedError(program.launches, refused);
+      return check;
+    } catch (error) {
+      check.dispose();
+      throw error;
+    }
+  }
+
+  /** Begins a call, before its inputs come: what no launch of it has written is NaN. */
+  begin(): void {
+    if (this.#fills.length === 0) return;
+    const { gpu } = this.#program.device;
+    const encoder = gpu.createCommandEncoder({ label: this.#name });
+    this.#encode(encoder, this.#fills);
+    gpu.queue.submit([encoder.finish()]);
+  }
+
+  /** Submits the call, behind what `encoder` holds, and tells how it went. */
+  run(encoder: GPUCommandEncoder): Outcome {
+    const { device } = this.#program;
+    const { grids, hits, isInfinite, verdict } = this.#words;
+    device.gpu.queue.writeBuffer(grids, 0, this.#grids as GPUAllowSharedBufferSource);
+    device.gpu.queue.writeBuffer(hits, 0, this.#hits as GPUAllowSharedBufferSource);
+    encoder.clearBuffer(isInfinite);
+    encoder.clearBuffer(verdict);
+    this.#encode(encoder, this.#dispatches);
+    const found = device.readBack(encoder, [
+      { buffer: verdict, offset: 0, bytes: 4 },
+      { buffer: hits, offset: 0, bytes: this.#hits.byteLength },
+    ]);
+    return device.follow(
+      found.then(([row, hits]) => {
+        const [number = 0] = new Uint32Array(row as ArrayBuffer);
+        const bad = this.#rows[number - 1];
+        if (bad) throw this.#complaint(bad, new Uint32Array(hits as ArrayBuffer));
+      }),
+    );
+  }
+
+  #encode(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
+    const pass = encoder.beginComputePass({ label: this.#name });
+    for (const { pipeline, group, grid, stop } of dispatches) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      if (stop === undefined) pass.dispatchWorkgroups(...padded(grid));
+      else pass.dispatchWorkgroupsIndirect(this.#words.grids, stop * 12);
+    }
+    pass.end();
+  }
+
+  #complaint({ launch, tensors, firstScan }: Row, hits: Uint32Array): Error {
+    const found = tensors.map((t, i) => {
+      const [nan, most, least] = hits.subarray(3 * (firstScan + i)) as unknown as [number, number, number];
+      const value = most < least ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+      return nan === NOTHING ? { t, at: Math.min(most, least), value } : { t, at: nan, value: Number.NaN };
+    });
+    const hasNaN = ({ at, value }: { at: number; value: number }) => at !== NOTHING && Number.isNaN(value);
+    const first = found.find(hasNaN) ?? found.find(({ at }) => at !== NOTHING);
+    if (!launch || !first) return new Error(`internal: ${this.#name}: the check found nothing that is bad`);
+    const { t, at, value } = first;
+    const binding = launch.kernel.names[launch.tensors.indexOf(t)];
+    const inputs = launch.tensors.filter((other) => other !== t).map((other) => formatShape(other.shape));
+    const line = lineOfBody(launch.where);
+    return new NotFiniteError(
+      `${this.#name}: ${launch.label} ${t.dtype === 'u32' ? 'wrote nothing' : `wrote ${value}`} to '${binding}' ` +
+        `${formatShape(t.shape)} at ${at} (other tensors: ${inputs.join(', ') || 'none'})${line ? `, recorded ${line}` : ''}`,
+      launch.label,
+    );
+  }
+
+  dispose(): void {
+    for (const buffer of this.#own) this.#program.device.destroyBuffer(buffer);
   }
 }
 
-/** Runs a program launch by launch, each inside error scopes, and stops at the first result that is not finite. */
-export async function runChecked(name: string, program: Program): Promise<void> {
-  const { device } = program;
-  const { gpu } = device;
-  for (const { launch, pipeline, group } of program.bound) {
-    gpu.pushErrorScope('validation');
-    const encoder = gpu.createCommandEncoder({ label: launch.label });
-    const pass = encoder.beginComputePass({ label: launch.label });
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(...launch.grid);
-    pass.end();
-    const written = launch.tensors.filter((t, i) => t.dtype !== 'u32' && t.size > 0 && writes(launch, i));
-    const reading = device.readBack(
-      encoder,
-      written.map((t) => ({ ...program.memoryOf(t.storage), bytes: t.size * bytesPerElement(t.dtype) })),
-    );
-    const error = await gpu.popErrorScope();
-    if (error) {
-      throw new KernelError(
-        launch.kernel.name,
-        `${name}: ${launch.label}: ${error.message}`,
-        source(launch.kernel, launch.element),
-      );
-    }
-    const values = await reading;
-    written.forEach((t, n) => {
-      const bytes = values[n] as ArrayBuffer;
-      if (t.dtype === 'f16') {
-        // All bits of the exponent set: infinite or not a number.
-        const bits = new Uint16Array(bytes);
-        const bad = bits.findIndex((half) => (half & 0x7c00) === 0x7c00);
-        if (bad >= 0)
-          throw notFinite(name, launch, t, bad, (bits[bad] as number) & 0x3ff ? Number.NaN : Number.POSITIVE_INFINITY);
-      } else {
-        const floats = new Float32Array(bytes);
-        const bad = floats.findIndex((value) => !Number.isFinite(value));
-        if (bad >= 0) throw notFinite(name, launch, t, bad, floats[bad] as number);
+/** What a check does, in order, as data. */
+class CheckPlan {
+  readonly fills: Job[] = [];
+  readonly jobs: Job[] = [];
+  readonly rows: Row[] = [];
+  readonly table: number[] = [];
+  scans = 0;
+  /** How many jobs can be stopped. */
+  stops = 0;
+  readonly #program: Program;
+  readonly #numbers = new Map<Storage, number>();
+
+  constructor(program: Program) {
+    this.#program = program;
+    const most = Math.floor(program.device.limits.maxStorageBufferBindingSize / 256) * 256;
+    for (const buffer of program.slotBuffers) {
+      for (let offset = 0; offset < buffer.size; offset += most) {
+        this.fills.push(this.#forget({ buffer, offset, size: Math.min(most, buffer.size - offset) }, false));
       }
+    }
+    const given = givenTo(program.launches);
+    for (let i = 0; i < given.length; i += ROW_SCANS) {
+      this.#judge(undefined, given.slice(i, i + ROW_SCANS), [], LETS_ALL);
+    }
+    const writers = writersOf(program.launches);
+    program.bound.forEach((bound, i) => {
+      const { launch } = bound;
+      const written = launch.tensors.filter((t, n) => t.size > 0 && writes(launch, n));
+      for (const { storage } of written) {
+        if (writers.get(storage)?.[0] === i) this.#push(this.#forget(this.#placeOf(storage), true));
+      }
+      this.#push(bound);
+      // Where several launches write parts of one tensor, it is whole after the last.
+      const whole = written.filter(({ storage }) => i >= (writers.get(storage)?.at(-1) ?? 0));
+      const read = launch.tensors.filter((t, n) => t.size > 0 && !isOverwritten(launch, n));
+      const isGiven = launch.params.some((value) => !Number.isFinite(value));
+      this.#judge(launch, whole, read, isGiven ? LETS_INFINITIES : 0);
     });
   }
+
+  /** How many roots there are. */
+  get roots(): number {
+    return this.#numbers.size;
+  }
+
+  #push(job: Job): void {
+    if ('launch' in job || job.stops) this.stops++;
+    this.jobs.push(job);
+  }
+
+  #forget(place: Place, stops: boolean): Job {
+    return this.#job(forget, undefined, [place.size / 4], place, stops);
+  }
+
+  #judge(launch: Launch | undefined, tensors: readonly Tensor[], read: readonly Tensor[], lets: number): void {
+    if (tensors.length === 0) return;
+    const row = this.rows.length;
+    this.rows.push({ launch, tensors, firstScan: this.scans });
+    const words = new Array<number>(ROW).fill(0);
+    words.splice(0, 4, this.scans, tensors.length, lets, read.length);
+    words.splice(4, read.length, ...read.map((t) => this.#numberOf(t)));
+    words.splice(4 + ROW_SCANS, tensors.length, ...tensors.map((t) => this.#numberOf(t)));
+    this.table.push(...words);
+    for (const t of tensors) {
+      const count = t.dtype === 'f16' ? Math.ceil(t.size / 2) : t.size;
+      const params = [count, t.size, this.scans++];
+      this.#push(this.#job(scan, KINDS[t.dtype], params, this.#placeOf(t.storage), false));
+    }
+    this.#push(this.#job(judge, undefined, [row], undefined, false));
+  }
+
+  #job(kernel: Kernel, kind: number | undefined, params: number[], place: Place | undefined, stops: boolean): Job {
+    const named = Object.fromEntries(kernel.paramNames.map((name, i) => [name, params[i] as number]));
+    return { kernel, kind, params, place, grid: kernel.grid(named, kernel.override ?? {}), stops };
+  }
+
+  #placeOf(storage: Storage): Place {
+    return { ...this.#program.memoryOf(storage), size: slotBytes(storage) };
+  }
+
+  #numberOf({ storage: { root } }: Tensor): number {
+    let number = this.#numbers.get(root);
+    if (number === undefined) this.#numbers.set(root, (number = this.#numbers.size));
+    return number;
+  }
 }
 
-function notFinite(name: string, launch: Launch, t: Tensor, at: number, value: number): NotFiniteError {
-  const binding = launch.kernel.names[launch.tensors.indexOf(t)];
-  const inputs = launch.tensors.filter((other) => other !== t).map((other) => formatShape(other.shape));
-  const line = lineOfBody(launch.where);
-  return new NotFiniteError(
-    `${name}: ${launch.label} wrote ${value} to '${binding}' ${formatShape(t.shape)} at ${at} (other tensors: ` +
-      `${inputs.join(', ') || 'none'})${line ? `, recorded ${line}` : ''}`,
-    launch.label,
-  );
+/** Whether a launch writes its tensor number `i` without a look at what was there. */
+function isOverwritten(launch: Launch, i: number): boolean {
+  return launch.kernel.bind[launch.kernel.names[i] as string]?.startsWith('write') ?? false;
+}
+
+/** Which launches write a storage without a look at what was there. */
+function writersOf(launches: readonly Launch[]): Map<Storage, number[]> {
+  const writers = new Map<Storage, number[]>();
+  launches.forEach((launch, at) => {
+    launch.tensors.forEach(({ storage }, n) => {
+      if (!isOverwritten(launch, n)) return;
+      const known = writers.get(storage);
+      if (known) known.push(at);
+      else writers.set(storage, [at]);
+    });
+  });
+  return writers;
+}
+
+/** What launches read that none of them made, once for each storage: constants, inputs, lasting tensors. */
+function givenTo(launches: readonly Launch[]): Tensor[] {
+  const given = new Map<Storage, Tensor>();
+  for (const launch of launches) {
+    launch.tensors.forEach((t, n) => {
+      const isGiven = t.storage.root.kind !== 'recorded' && t.dtype !== 'u32' && t.size > 0;
+      if (isGiven && !isOverwritten(launch, n)) given.set(t.storage, t);
+    });
+  }
+  return [...given.values()];
+}
+
+function padded(grid: readonly number[]): [number, number, number] {
+  const [x = 1, y = 1, z = 1] = grid;
+  return [x, y, z];
 }
 
 /** The first line of the stack that lies outside of the library's tensor and kernel floors. */

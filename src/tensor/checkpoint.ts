@@ -1,5 +1,7 @@
+import { launchSources, type Moment } from './dependence.ts';
 import { StepError } from './errors.ts';
-import { backpropagate, differentiableAll, type GradientNode, gradientOrder } from './grad.ts';
+import { backpropagate, differentiableAll, forwardAgain, type GradientNode, now } from './grad.ts';
+import { describe } from './host.ts';
 import { label, labelPath } from './record.ts';
 import { Tensor } from './tensor.ts';
 
@@ -28,45 +30,55 @@ export function checkpoint<const I extends readonly Tensor[], R extends Checkpoi
   body: (...inputs: I) => R,
   ...inputs: I
 ): R {
-  const since = gradientOrder();
+  const since = now();
   const made = body(...inputs);
   const first = listOf(made);
   const path = labelPath();
   // New tensors over the same bytes: those of the first run know how they were made, and would keep that alive.
   const results = first.map((t) => new Tensor(t.storage, t.shape, t.dtype));
   const sources = sourcesOf(first, since);
-  differentiableAll(results, sources, (dys) => {
-    const again = gradientOrder();
-    const second = label(path ? `${path}.again` : 'again', () => listOf(body(...inputs)));
+  differentiableAll(results, sources, (dys, wanted) => {
+    const again = now();
+    const second = label(path ? `${path}.again` : 'again', () => forwardAgain(() => listOf(body(...inputs))));
     if (second.length !== first.length) {
       throw new StepError(
         `checkpoint: the body gave ${first.length} results, then ${second.length}; it must repeat itself`,
       );
     }
-    return backpropagate(second, dys, sources, again);
+    const of = sources.filter((source) => wanted.has(source));
+    const found = backpropagate(second, dys, of, again);
+    return sources.map((source) => found[of.indexOf(source)]);
   });
   return like(made, results) as R;
 }
 
-/** The tensors from outside that `results` depend on by nodes made `since`. */
-function sourcesOf(results: readonly Tensor[], since: number): Tensor[] {
+/**
+ * The tensors from outside that `results` are computed from: by nodes made `since`, and by launches, so that one without a
+ * gradient is found when the gradients of the second run are asked for.
+ */
+function sourcesOf(results: readonly Tensor[], since: Moment): Tensor[] {
   const sources = new Set<Tensor>();
-  const reached = new Set<GradientNode>();
+  const reached = new Set<Tensor>();
   const open = [...results];
   for (let t = open.pop(); t; t = open.pop()) {
-    if (!t.node || t.node.order < since) {
-      sources.add(t);
-      continue;
-    }
-    if (reached.has(t.node)) continue;
-    reached.add(t.node);
-    open.push(...t.node.inputs);
+    if (reached.has(t)) continue;
+    reached.add(t);
+    const isNew = t.node && t.node.order >= since.node;
+    const read = launchSources(t, since.launch).flatMap(({ from, launch }) => (launch && !from.cut ? [from] : []));
+    if (isNew) open.push(...(t.node as GradientNode).inputs);
+    else if (read.length === 0) sources.add(t);
+    open.push(...read);
   }
   return [...sources];
 }
 
 function listOf(results: CheckpointResults): Tensor[] {
-  return results instanceof Tensor ? [results] : (Object.values(results) as Tensor[]);
+  const list: unknown[] = results instanceof Tensor ? [results] : Object.values(results ?? [results]);
+  const other = list.findIndex((t) => !(t instanceof Tensor));
+  if (other < 0) return list as Tensor[];
+  throw new StepError(
+    `checkpoint: the body must return a tensor, a list of tensors or an object of them; got ${describe(list[other])}`,
+  );
 }
 
 function like(results: CheckpointResults, by: readonly Tensor[]): CheckpointResults {

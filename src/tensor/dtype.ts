@@ -7,3 +7,7 @@ export type HostArray = Float32Array | Uint32Array;
 export function bytesPerElement(dtype: DType): number {
   return dtype === 'f16' ? 2 : 4;
 }
+
+export function isDType(dtype: unknown): dtype is DType {
+  return dtype === 'f32' || dtype === 'f16' || dtype === 'u32';
+}

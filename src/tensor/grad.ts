@@ -1,20 +1,54 @@
+import {
+  access,
+  dependents,
+  Ends,
+  hiddenSource,
+  lastWriter,
+  launchSources,
+  type Moment,
+  type Source,
+  writes,
+} from './dependence.ts';
+import { StepError } from './errors.ts';
 import { add, fill } from './fill.ts';
-import { ShapeError, sameShape } from './shape.ts';
-import type { Tensor } from './tensor.ts';
+import { describe } from './host.ts';
+import { currentRecording, type Launch, launchOrder, watchLaunches } from './record.ts';
+import { formatShape, ShapeError, sameShape } from './shape.ts';
+import { Tensor } from './tensor.ts';
 
 /** How tensors were made: what they depend on, and how their gradients flow back. */
 export interface GradientNode {
   readonly order: number;
+  /** Launches of a lower order were recorded before. */
+  readonly made: number;
   readonly outputs: readonly Tensor[];
   readonly inputs: readonly Tensor[];
-  readonly backward: (dys: readonly (Tensor | undefined)[]) => readonly (Tensor | undefined)[];
+  /** `wanted` holds those of `inputs` whose gradients are asked for; the others may stay undefined. */
+  readonly backward: (
+    dys: readonly (Tensor | undefined)[],
+    wanted: ReadonlySet<Tensor>,
+  ) => readonly (Tensor | undefined)[];
 }
 
 let order = 0;
 
-/** A number between those of the nodes made so far and those to come. */
-export function gradientOrder(): number {
-  return order;
+/** Between what was made so far and what is to come. */
+export function now(): Moment {
+  return { node: order, launch: launchOrder() };
+}
+
+/** Which op a launch belongs to the backward of, for messages. */
+const backwardOf = new WeakMap<Launch, string>();
+let isForward = false;
+
+/** Runs the forward pass that a backward repeats: its launches are those of its ops. */
+export function forwardAgain<R>(body: () => R): R {
+  isForward = true;
+  try {
+    return body();
+  } finally {
+    isForward = false;
+  }
 }
 
 /**
@@ -36,93 +70,226 @@ export function differentiableAll(
   inputs: readonly Tensor[],
   backward: GradientNode['backward'],
 ): void {
-  const node: GradientNode = { order: order++, outputs, inputs, backward };
-  for (const output of outputs) output.node = node;
+  const node: GradientNode = { order: order++, made: launchOrder(), outputs, inputs, backward };
+  for (const [name, list] of Object.entries({ results: outputs, inputs })) {
+    const other = list.findIndex((t: unknown) => !(t instanceof Tensor));
+    if (other >= 0) {
+      throw new StepError(`differentiable: ${name} must be tensors; number ${other} is ${describe(list[other])}`);
+    }
+  }
+  for (const output of outputs) {
+    if (inputs.includes(output)) {
+      throw new StepError(
+        `${nameOf(node)}: a result of differentiable() cannot be one of its inputs; make a new tensor`,
+      );
+    }
+    output.node = node;
+  }
 }
 
 /**
  * Gradients of `y` with respect to each tensor of `of`, by reverse accumulation. Without `dy`, `y` must be a scalar. Several
- * results, each with its `dy`, add up. A tensor on which `y` does not depend gets zeros.
+ * results, each with its `dy`, add up.
  *
  * ```ts
  * const w = tensor(device, [1, 2, 3]);
  * const [dw] = gradients(sum(square(w)), [w]);
  * console.log(await read(dw)); // Float32Array [2, 4, 6]
  * ```
+ *
+ * A tensor that `y` is not computed from gets zeros, and so does one that is only reached through {@link stopGradient}, through
+ * u32 (indices, classes), through an op that documents that no gradient flows (`sign`, a condition), through values that were
+ * read to the host, or through what was written into a lasting tensor.
+ *
+ * @throws StepError where a gradient would be wrong: `y` is computed from a tensor of `of` through something that has no
+ * gradient (a launch of your own without {@link differentiable}, the backward of most ops, a result of a step), or what a
+ * backward needs was overwritten since.
  */
 export function gradients<const T extends readonly Tensor[]>(
   y: Tensor | readonly Tensor[],
   of: T,
   dy?: Tensor | readonly Tensor[],
 ): { [K in keyof T]: Tensor } {
-  const results = (Array.isArray(y) ? y : [y]) as readonly Tensor[];
-  const seeds = dy === undefined ? undefined : ((Array.isArray(dy) ? dy : [dy]) as readonly Tensor[]);
+  const results = listed('y', y);
+  const targets = listed('of', of);
+  const seeds = dy === undefined ? [] : listed('dy', dy);
+  if (dy !== undefined && seeds.length !== results.length) {
+    throw new StepError(`gradients: there must be a dy for each y; got ${seeds.length} for ${results.length}`);
+  }
+  for (const [name, list] of Object.entries({ y: results, of: targets })) {
+    const whole = list.find((t) => t.dtype === 'u32');
+    if (whole) throw new ShapeError('gradients', 'u32 has no gradient', { [name]: whole.shape });
+  }
   const dys = results.map((result, i) => {
-    const seed = seeds?.[i];
-    if (!seed && result.size !== 1) {
+    const seed = seeds[i];
+    if (!seed) {
+      if (result.size === 1) return constant(result, 1);
       throw new ShapeError('gradients', 'without dy, y must be a scalar; sum it first or give dy', { y: result.shape });
     }
-    return seed ?? constant(result, 1);
+    if (!sameShape(seed.shape, result.shape) || seed.dtype !== result.dtype) {
+      throw new ShapeError('gradients', `dy must have the shape and dtype of y (${seed.dtype} and ${result.dtype})`, {
+        y: result.shape,
+        dy: seed.shape,
+      });
+    }
+    return seed;
   });
-  const found = backpropagate(results, dys, of, 0);
-  return of.map((x, i) => found[i] ?? constant(x, 0)) as { [K in keyof T]: Tensor };
+  const found = backpropagate(results, dys, targets, { node: 0, launch: 0 });
+  return targets.map((x, i) => found[i] ?? constant(x, 0)) as { [K in keyof T]: Tensor };
+}
+
+function listed(name: string, given: Tensor | readonly Tensor[]): readonly Tensor[] {
+  const list: readonly unknown[] = Array.isArray(given) ? given : [given];
+  const other = list.findIndex((t) => !(t instanceof Tensor));
+  if (other < 0) return list as readonly Tensor[];
+  throw new StepError(`gradients: '${name}' must be tensors; got ${describe(list[other])}`);
 }
 
 /**
- * Gradients of `results` with their `dys`, with respect to each tensor of `of`; undefined where none arrives. Nodes that were
- * made before `since` are not entered.
+ * Gradients of `results` with their `dys`, with respect to each tensor of `of`; undefined where none arrives. Nodes and launches
+ * from before `since` are not entered.
  */
 export function backpropagate(
   results: readonly Tensor[],
   dys: readonly (Tensor | undefined)[],
   of: readonly Tensor[],
-  since: number,
+  since: Moment,
 ): (Tensor | undefined)[] {
   const found = new Map<Tensor, Tensor>();
   const give = (to: Tensor, gradient: Tensor) => {
-    if (!sameShape(to.shape, gradient.shape)) {
-      throw new ShapeError('gradients', 'a gradient must have the shape of its tensor', {
-        tensor: to.shape,
-        gradient: gradient.shape,
-      });
-    }
     const before = found.get(to);
-    found.set(to, before ? add(before, gradient) : gradient);
+    found.set(to, before ? joined(before, gradient) : gradient);
   };
   results.forEach((result, i) => {
     const dy = dys[i];
     if (dy) give(result, dy);
   });
-  for (const node of nodesOnTheWay(results, new Set(of), since)) {
+  const dependent = dependents(results, of, since);
+  for (const node of nodesOnTheWay(results, dependent, since)) {
     const arrived = node.outputs.map((output) => found.get(output));
     if (arrived.every((one) => one === undefined)) continue;
-    const back = node.backward(arrived);
+    const back = watchLaunches(
+      (launch) => watchBackward(node, launch),
+      () => node.backward(arrived, dependent),
+    );
+    checkGradients(node, back);
     node.inputs.forEach((input, i) => {
       const gradient = back[i];
       if (gradient) give(input, gradient);
     });
   }
+  const ends = new Ends(of);
+  for (const t of found.keys()) if (dependent.has(t)) checkComplete(t, dependent, ends);
   return of.map((x) => found.get(x));
 }
 
-/** A gradient that is the same everywhere; u32 has none, and f32 zeros stand for it. */
+/** Gradients that meet are added. */
+function joined(a: Tensor, b: Tensor): Tensor {
+  return differentiable(add(a, b), [a, b], (dy) => [dy, dy]);
+}
+
+/** A gradient that is the same everywhere. */
 function constant(x: Tensor, value: number): Tensor {
   return fill(x.device, x.shape, value, x.dtype === 'f16' ? 'f16' : 'f32');
 }
 
-/** The nodes between `results` and `of` made since `since`, latest first. */
-function nodesOnTheWay(results: readonly Tensor[], of: ReadonlySet<Tensor>, since: number): GradientNode[] {
+/** The nodes between `results` and what they depend on, made since `since`, latest first. */
+function nodesOnTheWay(
+  results: readonly Tensor[],
+  dependent: ReadonlySet<Tensor>,
+  since: Moment,
+): readonly GradientNode[] {
   const reached = new Set<GradientNode>();
   const open = results.flatMap((result) => result.node ?? []);
   for (let node = open.pop(); node; node = open.pop()) {
-    if (reached.has(node) || node.order < since) continue;
+    if (reached.has(node) || node.order < since.node || !node.inputs.some((input) => dependent.has(input))) continue;
     reached.add(node);
     for (const input of node.inputs) if (input.node) open.push(input.node);
   }
-  const ascending = [...reached].sort((a, b) => a.order - b.order);
-  const useful = new Set<GradientNode>();
-  for (const node of ascending) {
-    if (node.inputs.some((input) => of.has(input) || (input.node && useful.has(input.node)))) useful.add(node);
+  return [...reached].sort((a, b) => b.order - a.order);
+}
+
+function checkGradients(node: GradientNode, back: readonly (Tensor | undefined)[]): void {
+  if (!Array.isArray(back) || back.length !== node.inputs.length) {
+    const got = Array.isArray(back) ? `${back.length}` : describe(back);
+    throw new StepError(
+      `${nameOf(node)}: its backward must return a list of ${node.inputs.length} gradients, one for each input and undefined where none flows; got ${got}`,
+    );
   }
-  return ascending.filter((node) => useful.has(node)).reverse();
+  node.inputs.forEach((input, i) => {
+    const gradient: unknown = back[i];
+    if (gradient === undefined) return;
+    if (!(gradient instanceof Tensor)) {
+      throw new StepError(`${nameOf(node)}: the gradient of input ${i} must be a tensor; got ${describe(gradient)}`);
+    }
+    if (!sameShape(input.shape, gradient.shape) || input.dtype !== gradient.dtype) {
+      throw new ShapeError(
+        nameOf(node),
+        `the gradient of input ${i} must have its shape and dtype (${input.dtype}; the gradient is ${gradient.dtype})`,
+        { input: input.shape, gradient: gradient.shape },
+      );
+    }
+  });
+}
+
+/** A launch of a backward reads what the op has read or written: nothing may have been written there since. */
+function watchBackward(node: GradientNode, launch: Launch): void {
+  if (!isForward && !backwardOf.has(launch)) backwardOf.set(launch, nameOf(node));
+  launch.tensors.forEach(({ storage, shape }, i) => {
+    if (access(launch, i) === 'write') return;
+    const { root } = storage;
+    const writers = (root.kind === 'lasting' ? currentRecording()?.effects.get(root) : root.writers) ?? [];
+    const later = writers.find((writer) => writer.order >= node.made && writes(writer, storage));
+    if (!later || later === launch) return;
+    // What the backward makes itself has no earlier value.
+    if (root.kind === 'recorded' && !writers.some((one) => one.order < node.made && writes(one, storage))) return;
+    throw new StepError(
+      `gradients: the backward of '${nameOf(node)}' needs ${formatShape(shape)} as it was, but '${later.label}' has ` +
+        'written there since; ask for the gradients before',
+    );
+  });
+}
+
+/** A gradient arrived at `t`, and `t` is computed from what gradients are asked for: it must have been able to flow on. */
+function checkComplete(t: Tensor, dependent: ReadonlySet<Tensor>, ends: Ends): void {
+  if (t.node) {
+    const hidden = hiddenSource(t, dependent, ends);
+    if (hidden) throw noGradient(t, hidden);
+    return;
+  }
+  if (ends.isView(t)) {
+    throw new StepError(
+      `gradients: y depends on ${t.dtype} ${formatShape(t.shape)} by another tensor over the same bytes, which has no gradient; ` +
+        'use the tensor itself, or reshape()',
+    );
+  }
+  const source = launchSources(t).find(({ from }) => dependent.has(from));
+  if (source) throw noGradient(t, source);
+}
+
+function noGradient(t: Tensor, { from, launch }: Source): StepError {
+  const remedy = 'wrap it in stopGradient() where it is meant to be a constant';
+  if (!launch) {
+    return new StepError(
+      `gradients: y depends on what they are asked for through the result of a step, ${formatShape(t.shape)}, which does not know ` +
+        `how it was computed; compute it in the same step as its gradients, or ${remedy}`,
+    );
+  }
+  const op = backwardOf.get(launch);
+  if (op !== undefined) {
+    return new StepError(
+      `gradients: a gradient of '${op}' has no gradient itself ('${launch.label}' is not differentiable): second derivatives ` +
+        `through this op do not exist; ${remedy}`,
+    );
+  }
+  const binding = launch.kernel.names[launch.tensors.indexOf(from)];
+  return new StepError(
+    `gradients: '${launch.label}' has no gradient for ${binding ? `'${binding}' ` : ''}${formatShape(from.shape)}, on which y ` +
+      `depends; give it one by differentiable(), or ${remedy}`,
+  );
+}
+
+function nameOf({ outputs }: GradientNode): string {
+  const [output] = outputs;
+  return (output && lastWriter(output.storage)?.kernel.name) ?? 'differentiable';
 }

@@ -1,13 +1,18 @@
-import type { HostArray } from './dtype.ts';
+import type { BufferRange, Device } from '../gpu/device.ts';
+import { heard } from '../gpu/outcome.ts';
+import { bytesPerElement, type HostArray } from './dtype.ts';
 import { StepError } from './errors.ts';
-import { collect, Program } from './program.ts';
-import { currentRecording } from './record.ts';
+import { fromHalf } from './half.ts';
+import type { Bits } from './host.ts';
+import { type Laid, layOut, release } from './lay-out.ts';
+import { collect } from './lifetimes.ts';
+import { compileAll, compiledNow, memoryIn, Program, refusedError } from './program.ts';
+import { currentRecording, type Launch } from './record.ts';
 import { formatShape } from './shape.ts';
-import type { Memory, Storage, Tensor } from './tensor.ts';
-import { memoryOf } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
 
 /**
- * The values of a tensor (f32). A tensor without memory is computed first: just the launches it depends on are planned
+ * The values of a tensor, f32, or f16 that is widened. A tensor without memory is computed first: just the launches it depends on are planned
  * and run. Reading is a promise on every platform; a training loop reads seldom.
  *
  * ```ts
@@ -15,21 +20,37 @@ import { memoryOf } from './tensor.ts';
  * console.log(await read(y));
  * ```
  */
-export async function read(x: Tensor): Promise<Float32Array> {
+export function read(x: Tensor): Promise<Float32Array> {
+  return heard(readFloats(x));
+}
+
+async function readFloats(x: Tensor): Promise<Float32Array> {
   if (x.dtype === 'u32') throw new StepError(`read: this tensor is u32 ${formatShape(x.shape)}; use readU32`);
-  const [values] = await readAll([x]);
+  const [values] = await readThem([x]);
   return values as Float32Array;
 }
 
 /** The values of a u32 tensor: indices, seeds, bits. */
-export async function readU32(x: Tensor): Promise<Uint32Array> {
+export function readU32(x: Tensor): Promise<Uint32Array> {
+  return heard(readWords(x));
+}
+
+async function readWords(x: Tensor): Promise<Uint32Array> {
   if (x.dtype !== 'u32') throw new StepError(`readU32: this tensor is ${x.dtype} ${formatShape(x.shape)}; use read`);
-  const [values] = await readAll([x]);
+  const [values] = await readThem([x]);
   return values as Uint32Array;
 }
 
-/** The values of several tensors, computed together: what they share runs once. */
-export async function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
+/**
+ * The values of several tensors, computed together: what they share runs once.
+ *
+ * All values are those of the moment of the call, whatever is written, called or freed before they arrive.
+ */
+export function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
+  return heard(readThem(xs));
+}
+
+async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
   const first = xs[0];
   if (!first) return [];
   if (currentRecording())
@@ -38,48 +59,95 @@ export async function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
   device.check();
   for (const x of xs) {
     if (x.device !== device) throw new StepError('readAll: the tensors are on different devices');
-    if (x.dtype === 'f16')
-      throw new StepError(`read: this tensor is f16 ${formatShape(x.shape)}; cast it to f32 first`);
     if (x.storage.root.kind === 'input') {
       throw new StepError(
         'read: this tensor is an input of a step and has no value; return it from the step to keep it',
       );
     }
-    // No await without need: the copy must be encoded before the caller's next line issues another step.
-    const { pending } = x.storage.root;
-    if (pending) await pending;
   }
+  const onGpu = xs.filter((x) => x.storage.root.kind !== 'constant');
+  // What the host has is copied now: the array may be another's by the time the rest arrives.
+  const onHost = new Map(xs.map((x) => [x, valuesOf(x, x.storage.root.data?.slice())]));
   const computed = xs.filter((x) => x.storage.root.kind === 'recorded' && x.size > 0);
   const launches = collect(computed, []);
-  const program =
-    launches.length > 0
-      ? await Program.build(device, launches, new Set(), new Set(computed.map((x) => x.storage.root)))
-      : undefined;
+  const outcomes = new Set([...xs, ...launches.flatMap(({ tensors }) => tensors)].map((t) => t.storage.root.outcome));
+  const demands = Promise.allSettled([...outcomes].map((outcome) => outcome?.demand()));
+  const [copied] = await Promise.allSettled([
+    launches.length > 0 ? compute(device, launches, computed, onGpu) : copyOut(device, rangesOf(onGpu)),
+  ]);
+  for (const demand of await demands) if (demand.status === 'rejected') throw demand.reason;
+  if (copied.status === 'rejected') throw copied.reason;
+  return xs.map((x) => {
+    const data = onHost.get(x);
+    if (data) return data;
+    const bytes = copied.value[onGpu.indexOf(x)] as ArrayBuffer;
+    const kind = { f32: Float32Array, f16: Uint16Array, u32: Uint32Array }[x.dtype];
+    return valuesOf(x, new kind(bytes)) as HostArray;
+  });
+}
+
+/** f16 is widened; of an odd number of elements one more lies in memory. */
+function valuesOf(x: Tensor, data: Bits | undefined): HostArray | undefined {
+  return data instanceof Uint16Array ? fromHalf(data.subarray(0, x.size)) : data;
+}
+
+async function copyOut(device: Device, ranges: readonly BufferRange[]): Promise<ArrayBuffer[]> {
+  return device.readBack(device.gpu.createCommandEncoder({ label: 'read' }), ranges);
+}
+
+/**
+ * Runs launches and copies out. Where all kernels were compiled before, everything is submitted before the first pause;
+ * otherwise what the launches read is copied before it.
+ */
+async function compute(
+  device: Device,
+  launches: readonly Launch[],
+  computed: readonly Tensor[],
+  wanted: readonly Tensor[],
+): Promise<ArrayBuffer[]> {
+  const known = compiledNow(device, launches);
+  const kept = new Set(computed.map((x) => x.storage.root));
+  const refusals: Promise<GPUError | null>[] = [];
+  const scoped = <T>(body: () => T): T => {
+    const { value, refusal } = device.scoped(body);
+    refusals.push(refusal);
+    return value;
+  };
+  let laid: Laid | undefined;
+  let ranges: BufferRange[] = [];
+  const lay = (): Laid => {
+    laid = layOut(device, launches, { kept, asOfNow: known ? undefined : wanted });
+    ranges = rangesOf(wanted, laid);
+    return laid;
+  };
   try {
-    const encoder = device.gpu.createCommandEncoder({ label: 'read' });
-    if (program) {
+    if (!known) scoped(lay);
+    const compiled = known ?? (await compileAll(device, launches));
+    device.alive();
+    const { program, reading } = scoped(() => {
+      const program = new Program(device, laid ?? lay(), compiled);
+      const encoder = device.gpu.createCommandEncoder({ label: 'read' });
       const pass = encoder.beginComputePass({ label: 'read' });
       program.encode(pass);
       pass.end();
-    }
-    const onGpu = xs.filter((x) => x.storage.root.kind !== 'constant');
-    const ranges = onGpu.map((x) => ({ ...locate(x.storage, program), bytes: x.size * 4 }));
-    const copied = await device.readBack(encoder, ranges);
-    return xs.map((x) => {
-      const data = x.storage.root.data;
-      if (data) return data.slice();
-      const bytes = copied[onGpu.indexOf(x)] as ArrayBuffer;
-      return x.dtype === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
+      return { program, reading: device.readBack(encoder, ranges, true) };
     });
+    const [copied] = await Promise.allSettled([reading]);
+    device.alive();
+    await program.allocated();
+    for (const refused of await Promise.all(refusals)) if (refused) throw refusedError(launches, refused);
+    if (copied.status === 'rejected') throw copied.reason;
+    return copied.value;
   } finally {
-    program?.dispose();
+    if (laid) release(device, laid);
   }
 }
 
-function locate(storage: Storage, program: Program | undefined): Memory {
-  if (storage.bytes === 0) return { buffer: undefined as unknown as GPUBuffer, offset: 0 };
-  if (program && storage.root.kind === 'recorded') return program.memoryOf(storage);
-  const memory = memoryOf(storage);
-  if (!memory) throw new StepError('read: the memory of this tensor was freed');
-  return memory;
+function rangesOf(xs: readonly Tensor[], laid: Pick<Laid, 'memories'> = { memories: new Map() }): BufferRange[] {
+  return xs.map(({ storage, size, dtype }) => {
+    const memory = memoryIn(laid, storage);
+    if (size === 0) return { buffer: undefined as unknown as GPUBuffer, offset: 0, bytes: 0 };
+    if (!memory) throw new StepError('read: the memory of this tensor was freed');
+    return { ...memory, bytes: size * bytesPerElement(dtype) };
+  });
 }

@@ -1,9 +1,10 @@
 import type { Device } from '../gpu/device.ts';
 import { KernelError } from '../gpu/errors.ts';
 import { type Binding, type Kernel, type Scalar, source } from '../gpu/kernel.ts';
-import { bytesPerElement, type DType } from './dtype.ts';
+import { bytesPerElement, type DType, isDType } from './dtype.ts';
 import { StepError } from './errors.ts';
-import { formatShape, type Shape, size } from './shape.ts';
+import { describe } from './host.ts';
+import { checkShape, formatShape, type Shape, ShapeError, size } from './shape.ts';
 import { Storage, Tensor } from './tensor.ts';
 
 /** One use of a kernel. */
@@ -26,6 +27,8 @@ export interface Launch {
 export class Recording {
   readonly device: Device;
   readonly launches: Launch[] = [];
+  /** Launches that write lasting tensors, by the root of these. */
+  readonly effects: Map<Storage, Launch[]> = new Map();
   readonly keepStacks: boolean;
 
   constructor(device: Device, keepStacks: boolean) {
@@ -36,6 +39,7 @@ export class Recording {
 
 let current: Recording | undefined;
 let order = 0;
+let watch: ((launch: Launch) => void) | undefined;
 const labels: string[] = [];
 
 /** Runs `body` while its launches go to `recording`. */
@@ -53,6 +57,25 @@ export function record<R>(recording: Recording, body: () => R): R {
 /** The recording that is going on, if any. */
 export function currentRecording(): Recording | undefined {
   return current;
+}
+
+/** The order of the next launch: what was recorded before has a lower one. */
+export function launchOrder(): number {
+  return order;
+}
+
+/** Runs `body` and shows each launch that it records to `see`. Watchers nest: the inner one sees first. */
+export function watchLaunches<R>(see: (launch: Launch) => void, body: () => R): R {
+  const outer = watch;
+  watch = (launch) => {
+    see(launch);
+    outer?.(launch);
+  };
+  try {
+    return body();
+  } finally {
+    watch = outer;
+  }
 }
 
 /** Names what `body` records, for listings, profiles and messages: labels nest, `encoder.blocks.3 / attention`. */
@@ -76,6 +99,8 @@ export function empty(like: Tensor, shape: Shape = like.shape, dtype: DType = li
 }
 
 export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Tensor {
+  checkShape('empty', shape);
+  if (!isDType(dtype)) throw new ShapeError('empty', `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
   return new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'recorded'), shape, dtype);
 }
 
@@ -99,6 +124,15 @@ export function dispatch<
   const bound = plain.names.map((name) => (tensors as Record<string, Tensor>)[name] as Tensor);
   const element = checkBindings(plain, bound);
   const all = { ...plain.override, ...(constants as Record<string, number>) };
+  for (const name of plain.paramNames) {
+    checkScalar(
+      plain.name,
+      `params.${name}`,
+      (params as Record<string, unknown>)[name],
+      plain.params?.[name] as Scalar,
+    );
+  }
+  for (const name in all) checkScalar(plain.name, name, all[name], 'u32');
   const grid = wrapGrid(plain, kernel.grid(params, all as { [K in keyof O]: number }));
   if (grid[0] === 0 || grid[1] === 0 || grid[2] === 0) return;
 
@@ -120,6 +154,9 @@ export function dispatch<
       if (!current) {
         throw new StepError(`${kernel.name}: writes a lasting tensor; call it inside step() or run(), which say when`);
       }
+      const effects = current.effects.get(root);
+      if (effects) effects.push(launch);
+      else current.effects.set(root, [launch]);
     } else if (root.kind !== 'recorded') {
       throw new StepError(
         `${kernel.name}: '${name}' is ${root.kind === 'input' ? 'an input of the step' : 'a constant'} and cannot be written`,
@@ -129,6 +166,7 @@ export function dispatch<
     }
   }
   current?.launches.push(launch);
+  watch?.(launch);
 }
 
 function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' {
@@ -136,8 +174,13 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
   const written = new Set<Storage>();
   for (const [i, name] of kernel.names.entries()) {
     const t = bound[i];
-    if (!t) throw new Error(`internal: ${kernel.name} was launched without '${name}'`);
-    if (t.device !== bound[0]?.device) throw new StepError(`${kernel.name}: '${name}' is on another device`);
+    if (!(t instanceof Tensor)) {
+      throw new StepError(
+        `${kernel.name}: '${name}' must be a tensor (it is bound as '${kernel.bind[name]}'); got ${describe(t)}`,
+      );
+    }
+    if (t.device !== (current?.device ?? bound[0]?.device))
+      throw new StepError(`${kernel.name}: '${name}' is on another device`);
     const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
     if (type === 'T' || type === 'vec4<T>') {
       if (t.dtype === 'u32' || (element && element !== t.dtype)) {
@@ -146,7 +189,7 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
         );
       }
       element = t.dtype;
-    } else if (t.dtype !== (type === 'i32' ? 'u32' : type === 'vec4<f32>' ? 'f32' : type)) {
+    } else if (t.dtype !== (type === 'i32' || type === 'atomic<u32>' ? 'u32' : type === 'vec4<f32>' ? 'f32' : type)) {
       throw new StepError(`${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${type}`);
     }
     if (access !== 'read') written.add(t.storage);
@@ -161,6 +204,16 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
   return element ?? 'f32';
 }
 
+/** Numbers that a kernel gets: what its type does not hold would wrap around or become another number. */
+function checkScalar(kernel: string, name: string, value: unknown, type: Scalar): void {
+  if (typeof value === 'number') {
+    if (type === 'f32') return;
+    const low = type === 'i32' ? -(2 ** 31) : 0;
+    if (Number.isInteger(value) && value >= low && value < low + 2 ** 32) return;
+  }
+  throw new StepError(`${kernel}: ${name} must be ${type}; got ${describe(value)}`);
+}
+
 function wrapGrid(kernel: Kernel, grid: readonly number[]): [number, number, number] {
   let [x = 1, y = 1, z = 1] = grid;
   if (grid.length === 1 && x > WORKGROUPS) {
@@ -168,7 +221,9 @@ function wrapGrid(kernel: Kernel, grid: readonly number[]): [number, number, num
     x = Math.ceil(x / y);
   }
   for (const n of [x, y, z]) {
-    if (!Number.isInteger(n) || n < 0) throw new Error(`internal: ${kernel.name} has the grid ${grid}`);
+    if (!Number.isInteger(n) || n < 0) {
+      throw new StepError(`${kernel.name}: its grid must be whole numbers, 0 or more; it is [${grid.join(', ')}]`);
+    }
     if (n > WORKGROUPS) {
       throw new KernelError(
         kernel.name,

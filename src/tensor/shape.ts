@@ -1,9 +1,12 @@
+import { ZeroSegError } from '../gpu/errors.ts';
+
 /** Sizes of the axes, slowest first. `[]` is a scalar; an axis may be 0. */
 export type Shape = readonly number[];
 
 /** An op was called with shapes, axes or dtypes that it cannot take. `shapes` holds each by name. */
-export class ShapeError extends Error {
+export class ShapeError extends ZeroSegError {
   override readonly name = 'ShapeError';
+  readonly code = 'shape';
   readonly op: string;
   readonly shapes: Readonly<Record<string, Shape>>;
 
@@ -62,7 +65,12 @@ export function aroundAxis(shape: Shape, axis: number): { outer: number; length:
 
 /** Checks what a user wrote as a shape. */
 export function checkShape(op: string, shape: Shape): void {
-  if (!shape.every((axis) => Number.isInteger(axis) && axis >= 0)) {
-    throw new ShapeError(op, 'axes must be whole numbers, 0 or more', { shape });
+  if (!Array.isArray(shape))
+    throw new ShapeError(op, `a shape is a list of whole numbers, such as [2, 3]; got ${shape}`);
+  // With a loop: every() passes over holes.
+  for (const axis of shape as readonly unknown[]) {
+    if (!Number.isInteger(axis) || (axis as number) < 0) {
+      throw new ShapeError(op, 'axes must be whole numbers, 0 or more', { shape });
+    }
   }
 }

@@ -1,29 +1,39 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
-import { fillWithNaN, runChecked } from './check.ts';
-import { bytesPerElement, type DType, type HostArray } from './dtype.ts';
+import { ownValue } from '../gpu/own-value.ts';
+import { Check } from './check.ts';
+import { bytesPerElement, type DType, type HostArray, isDType } from './dtype.ts';
 import { StepError } from './errors.ts';
-import { collect, type MemoryUse, Program, schedule, writes } from './program.ts';
+import { type Bits, counted, describe, fromHost, type HostValues } from './host.ts';
+import type { MemoryUse } from './lay-out.ts';
+import { collect, schedule, writes } from './lifetimes.ts';
+import { Program } from './program.ts';
 import { readAll } from './read.ts';
 import { type Launch, Recording, record } from './record.ts';
-import { checkShape, formatShape, type Shape, size } from './shape.ts';
-import { memoryOf, Storage, Tensor } from './tensor.ts';
+import { checkShape, formatShape, type Shape, sameShape, size } from './shape.ts';
+import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
 import { type LaunchTime, Timer } from './timer.ts';
 
 /** An input of a step: a shape (f32), or a shape with a dtype. */
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: DType };
 /** What a body may return. */
 export type Results = undefined | Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };
-/** The value of an input at a call: host values, or a tensor with memory (a result of another step, a lasting one). */
-export type InputValue = number | readonly number[] | HostArray | Tensor;
+/**
+ * The value of an input at a call: host values, or a tensor of its shape and dtype that has values (a result of a step, a lasting
+ * tensor, a constant).
+ */
+export type InputValue = HostValues | Tensor;
 
 export interface StepOptions {
   /** For messages and profiles. */
   readonly name?: string;
   /**
-   * Finds the launch that computes nonsense: fills all intermediates with NaN before every call, runs launch by launch, and
-   * stops at the first result that is not finite, with the line of the body that recorded it. Reading a result throws it.
+   * Finds the launch that computes nonsense: what a launch is to write is filled with NaN before it, and looked at after it. A call
+   * stops at the first NaN, at the first infinity that a launch made of finite numbers (not at those of a mask of -∞, say), and at
+   * the first element that was not written. Reading a result throws that, with the line of the body that recorded the launch;
+   * if nothing is read, the next call on the device does.
    */
   readonly check?: boolean;
   /** Measures every launch by GPU timestamps: see `times()`. Needs the feature `timestamp-query`. */
@@ -71,15 +81,14 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const name = options.name ?? 'step';
   const placeholders = new Map<string, Tensor>();
   for (const [key, spec] of Object.entries(inputs)) {
-    const { shape, dtype } = 'shape' in spec ? spec : { shape: spec, dtype: 'f32' as const };
-    checkShape(`${name}: input '${key}'`, shape);
+    const { shape, dtype } = inputSpec(`${name}: input '${key}'`, spec);
     placeholders.set(key, new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'input'), shape, dtype));
   }
   const given = Object.fromEntries(placeholders) as { readonly [K in keyof I]: Tensor };
   const recordOnce = () => {
     const recording = new Recording(device, options.check ?? false);
     const results = record(recording, () => body(given));
-    if (results instanceof Promise) throw new StepError(`${name}: the body must not be async: it only records`);
+    checkResults(name, results);
     return { recording, results };
   };
   const rehearsal = recordOnce();
@@ -87,20 +96,42 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   compare(name, rehearsal.recording, recording);
 
   const returned = tensorsOf(results);
+  if (returned.some((t) => t.device !== device))
+    throw new StepError(`${name}: the body returns a tensor of another device`);
   const effects = recording.launches.filter(writesLasting);
   const launches = schedule(collect(returned, effects));
-  const held = new Set(returned.map((t) => t.storage.root).filter((root) => root.kind !== 'lasting'));
+  const held = new Set(
+    returned.map((t) => t.storage.root).filter(({ kind }) => kind === 'recorded' || kind === 'constant'),
+  );
   const fed = new Set([...placeholders.values()].map((t) => t.storage));
   const program = await Program.build(device, launches, held, fed);
+  let check: Check | undefined;
+  let timer: Timer | undefined;
+  try {
+    if (options.check) check = await Check.make(name, program);
+    if (options.time) timer = await Timer.make(device, program);
+  } catch (error) {
+    check?.dispose();
+    program.dispose();
+    throw error;
+  }
 
+  const updated = check ? lastingRoots(launches) : [];
   const feeds = [...placeholders].map(([key, placeholder]) => new Feed(name, key, placeholder, program));
-  const timer = options.time ? new Timer(device, program) : undefined;
   let disposed = false;
   const outputs = new Map<Tensor, Tensor>();
+  /** Inputs that are returned as they are, into memory of their own: a call may take its own results as inputs, in other places. */
+  const echoes: { from: Memory; to: GPUBuffer; bytes: number }[] = [];
   for (const t of returned) {
     if (t.storage.root.kind === 'lasting' || outputs.has(t)) continue;
     const storage = new Storage(device, t.storage.bytes, 'lasting');
     storage.memory = t.size > 0 ? program.memoryOf(t.storage) : undefined;
+    if (t.storage.root.kind === 'input' && storage.memory) {
+      const copy = { from: storage.memory, to: device.buffer(storage.bytes, 'result of a step'), bytes: storage.bytes };
+      storage.memory = { buffer: copy.to, offset: 0 };
+      echoes.push(copy);
+    }
+    storage.origin = t;
     outputs.set(t, new Tensor(storage, t.shape, t.dtype));
   }
   const final = mapResults(results, (t) => outputs.get(t) ?? t);
@@ -108,19 +139,33 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const call = (values: Readonly<Record<string, InputValue>>): R => {
     if (disposed) throw new StepError(`${name}: this step was disposed`);
     device.check();
+    program.verify(name);
     const encoder = device.gpu.createCommandEncoder({ label: name });
+    if (typeof values !== 'object' || values === null || values instanceof Tensor) {
+      throw new StepError(
+        `${name}: inputs come by name: call it with { ${[...placeholders.keys()].join(', ')} }; got ${describe(values)}`,
+      );
+    }
     for (const key in values) {
       if (placeholders.has(key)) continue;
       const names = [...placeholders.keys()].join(', ') || 'none';
       throw new StepError(`${name}: there is no input '${key}'; it has ${names}`);
     }
-    if (options.check) fillWithNaN(program);
-    for (const feed of feeds) feed.put(values[feed.key], encoder);
-    if (options.check) {
-      device.gpu.queue.submit([encoder.finish()]);
-      const pending = runChecked(name, program);
-      pending.catch(() => {});
-      for (const output of outputs.values()) output.storage.pending = pending;
+    check?.begin();
+    for (const feed of feeds) feed.put(ownValue(values, feed.key), encoder);
+    for (const { from, to, bytes } of echoes) {
+      encoder.copyBufferToBuffer(from.buffer, from.offset, to, 0, Math.ceil(bytes / 4) * 4);
+    }
+    if (check) {
+      const outcome = check.run(encoder);
+      for (const output of outputs.values()) output.storage.outcome = outcome;
+      for (const root of updated) {
+        root.outcome = outcome;
+        // Whoever reads it later reads what is there: the failure was told then.
+        void outcome.settled.then(() => {
+          if (root.outcome === outcome) root.outcome = undefined;
+        });
+      }
       return final;
     }
     if (timer) timer.encode(encoder);
@@ -137,7 +182,9 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     disposed = true;
     forget();
     timer?.dispose();
+    check?.dispose();
     program.dispose();
+    for (const { to } of echoes) device.destroyBuffer(to);
     for (const output of outputs.values()) output.storage.memory = undefined;
   };
   const forget = device.onDispose(dispose);
@@ -180,10 +227,22 @@ export async function run<R extends Results>(
     const tensors = tensorsOf(results);
     const values = await readAll(tensors);
     if (tensors.length === 0) await device.finished();
-    device.check();
     return mapResults(results, (t) => values[tensors.indexOf(t)] as HostArray) as Values<R>;
   } finally {
     once.dispose();
+  }
+}
+
+function checkResults(name: string, results: unknown): void {
+  if (results === undefined || results instanceof Tensor) return;
+  if (results instanceof Promise) throw new StepError(`${name}: the body must not be async: it only records`);
+  const rule = `${name}: the body must return nothing, a tensor, a list of tensors or an object of them`;
+  const kept = typeof results === 'object' && results !== null;
+  if (!kept || results instanceof Map || results instanceof Set || ArrayBuffer.isView(results)) {
+    throw new StepError(`${rule}; got ${describe(results)}`);
+  }
+  for (const [key, value] of Array.isArray(results) ? results.entries() : Object.entries(results)) {
+    if (!(value instanceof Tensor)) throw new StepError(`${rule}; got ${describe(value)} as '${key}'`);
   }
 }
 
@@ -206,63 +265,90 @@ function writesLasting(launch: Launch): boolean {
   return launch.tensors.some((t, i) => t.storage.root.kind === 'lasting' && writes(launch, i));
 }
 
+function inputSpec(input: string, spec: InputSpec): { readonly shape: Shape; readonly dtype: DType } {
+  const full = (typeof spec === 'object' && spec !== null && 'shape' in spec ? spec : { shape: spec }) as {
+    readonly shape: Shape;
+    readonly dtype?: DType;
+  };
+  const { shape, dtype = 'f32' } = full;
+  checkShape(input, shape);
+  if (!isDType(dtype)) throw new StepError(`${input}: the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
+  return { shape, dtype };
+}
+
+/** What launches write that outlives them. */
+function lastingRoots(launches: readonly Launch[]): Storage[] {
+  const written = launches.flatMap((launch) => launch.tensors.filter((_, i) => writes(launch, i)));
+  return [...new Set(written.map((t) => t.storage.root))].filter(({ kind }) => kind === 'lasting');
+}
+
 /** One input of a step, and how its values get to where the program reads them. */
 class Feed {
   readonly key: string;
   readonly #step: string;
   readonly #placeholder: Tensor;
+  readonly #size: number;
   readonly #queue: GPUQueue;
   readonly #buffer: GPUBuffer;
   readonly #offset: number;
+  readonly #refuse = (found: string) => this.#complaint('must be ', ` (${counted(this.#size)}); got ${found}`);
   /** Where numbers and lists are laid out, made when the first comes. */
-  #typed: HostArray | undefined;
+  #typed: Bits | undefined;
 
   constructor(step: string, key: string, placeholder: Tensor, program: Program) {
     const { buffer, offset } = program.memoryOf(placeholder.storage);
     this.key = key;
     this.#step = step;
     this.#placeholder = placeholder;
+    this.#size = placeholder.size;
     this.#queue = program.device.gpu.queue;
     this.#buffer = buffer;
     this.#offset = offset;
   }
 
   put(value: InputValue | undefined, encoder: GPUCommandEncoder): void {
-    const { size, dtype, storage } = this.#placeholder;
+    const { dtype, shape } = this.#placeholder;
     if (value === undefined) throw this.#complaint('is missing; expected ');
+    let data: Bits;
+    this.#placeholder.storage.fed = value instanceof Tensor ? value : undefined;
     if (value instanceof Tensor) {
-      const from = memoryOf(value.storage);
-      if (!from || value.dtype !== dtype || value.size !== size) {
-        const found = from
-          ? `${value.dtype} ${formatShape(value.shape)}`
-          : 'a tensor without memory; read it, or return it from a step';
-        throw this.#complaint('must be ', `; got ${found}`);
+      const from = this.#bytesOf(value);
+      if (!('buffer' in from)) data = from.data;
+      else {
+        // f16 may end in half a word, which is copied with it: memory ends at whole ones.
+        const bytes = Math.ceil(value.storage.bytes / 4) * 4;
+        if (bytes > 0) encoder.copyBufferToBuffer(from.buffer, from.offset, this.#buffer, this.#offset, bytes);
+        return;
       }
-      if (size > 0) encoder.copyBufferToBuffer(from.buffer, from.offset, this.#buffer, this.#offset, storage.bytes);
-      return;
+    } else {
+      if (dtype !== 'f16' && !ArrayBuffer.isView(value)) {
+        this.#typed ??= dtype === 'u32' ? new Uint32Array(this.#size) : new Float32Array(this.#size);
+      }
+      data = fromHost(value, dtype, shape, this.#refuse, this.#typed);
     }
-    const data = this.#values(value);
-    if (data?.length !== size) {
-      const found = data ? `${data.length} values` : `a ${(value as HostArray).constructor.name}`;
-      throw this.#complaint('must be ', ` (${size} values); got ${found}`);
-    }
-    if (size > 0) this.#queue.writeBuffer(this.#buffer, this.#offset, data as GPUAllowSharedBufferSource);
+    if (this.#size > 0) this.#queue.writeBuffer(this.#buffer, this.#offset, data as GPUAllowSharedBufferSource);
   }
 
-  /** The values as they lie on the GPU; undefined where the kind is wrong, of another length where that is. */
-  #values(value: number | readonly number[] | HostArray): HostArray | undefined {
-    const { size, dtype } = this.#placeholder;
-    if (value instanceof Float32Array) return dtype === 'f32' ? value : undefined;
-    if (value instanceof Uint32Array) return dtype === 'u32' ? value : undefined;
-    if (dtype === 'f16') return undefined;
-    const length = typeof value === 'number' ? 1 : Array.isArray(value) ? value.length : undefined;
-    if (length === undefined) return undefined;
-    const array = dtype === 'u32' ? Uint32Array : Float32Array;
-    if (length !== size) return new array(length);
-    this.#typed ??= new array(size);
-    if (typeof value === 'number') this.#typed[0] = value;
-    else this.#typed.set(value);
-    return this.#typed;
+  /** Where the values of a tensor are: on the GPU, or, of a constant, on the host. */
+  #bytesOf(value: Tensor): Memory | { readonly data: Bits } {
+    const { dtype, shape, device } = this.#placeholder;
+    const { root } = value.storage;
+    if (value.device !== device) {
+      throw this.#complaint('must be ', `; got a tensor of another device; read it and pass the values`);
+    }
+    if (value.dtype !== dtype || !sameShape(value.shape, shape)) {
+      throw this.#complaint('must be ', `; got ${value.dtype} ${formatShape(value.shape)}`);
+    }
+    if (root.data) return { data: root.data };
+    const memory = memoryOf(value.storage);
+    if (memory || value.size === 0) return memory ?? { data: new Float32Array(0) };
+    const remedy = {
+      recorded: 'an op result, which has no values before it is read; pass what read() gives, or return it from a step',
+      input: 'an input of a step, which has no value outside of a call',
+      lasting: 'a tensor whose memory was freed, or whose step was disposed',
+      constant: 'a constant without values',
+    }[root.kind];
+    throw this.#complaint('must be ', `; got ${remedy}`);
   }
 
   #complaint(rule: string, found = ''): StepError {

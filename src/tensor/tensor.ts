@@ -1,7 +1,10 @@
 import { bufferUsage, type Device } from '../gpu/device.ts';
-import { bytesPerElement, type DType, type HostArray } from './dtype.ts';
+import type { Outcome } from '../gpu/outcome.ts';
+import { bytesPerElement, type DType, isDType } from './dtype.ts';
+import { StepError } from './errors.ts';
 import type { GradientNode } from './grad.ts';
-import type { Launch } from './record.ts';
+import { type Bits, counted, describe, fromHost, type HostValues, nestedShape } from './host.ts';
+import { currentRecording, type Launch } from './record.ts';
 import { checkShape, formatShape, type Shape, ShapeError, size } from './shape.ts';
 
 /** Where bytes lie on the GPU. */
@@ -25,12 +28,16 @@ export class Storage {
   /** Launches that write here, in order; for `recorded` ones, all of them. */
   readonly writers: Launch[] = [];
   memory: Memory | undefined;
-  data: HostArray | undefined;
-  /** Until when the memory is not yet valid: a step in check mode. */
-  pending: Promise<void> | undefined;
+  data: Bits | undefined;
+  /** How the call of a step in check mode went that wrote here. */
+  outcome: Outcome | undefined;
   /** The storage of which this is a range: packed parameters and their gradients. */
   parent: Storage | undefined;
   offset = 0;
+  /** The recorded tensor whose values a step has left here. */
+  origin: Tensor | undefined;
+  /** What the last call of a step brought for this input, where that was a tensor. */
+  fed: Tensor | undefined;
 
   constructor(device: Device, bytes: number, kind: Storage['kind']) {
     this.device = device;
@@ -62,12 +69,15 @@ export class Tensor {
   readonly storage: Storage;
   /** @internal How it was made, for gradients. */
   node: GradientNode | undefined;
+  /** @internal Whether it is a constant to gradients, whatever it was computed from. */
+  cut = false;
 
   /** @internal Use {@link tensor}, {@link lasting} or an op. */
   constructor(storage: Storage, shape: Shape, dtype: DType) {
     this.device = storage.device;
     this.storage = storage;
-    this.shape = shape;
+    // A list that somebody changes afterwards must not change the tensor.
+    this.shape = Object.isFrozen(shape) ? shape : Object.freeze([...shape]);
     this.dtype = dtype;
   }
 
@@ -78,52 +88,55 @@ export class Tensor {
   toString(): string {
     return `Tensor ${this.dtype} ${formatShape(this.shape)}`;
   }
+
+  /** `x + 1`, `x > 0` and `+x` have no value that JavaScript could compute. Text has: `${x}`. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString();
+    throw new StepError(
+      `${this}: operators of JavaScript do not compute with tensors; use ops, such as add(a, b), addScalar(x, 1) and ` +
+        'where(condition, a, b), or decide by values of the host: (await read(x))[0]',
+    );
+  }
 }
 
 /**
- * A tensor from values of the host. Without `shape`, a list is one axis and a number is a scalar.
+ * A tensor from values of the host. Without `shape`, a number is a scalar, nested lists have their own shape, and a flat list
+ * or typed array is one axis. Without `dtype`, a `Uint32Array` is u32 and all else is f32. See {@link HostValues} for what is
+ * converted and what is refused.
  *
  * ```ts
- * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
- * const ids = tensor(device, new Uint32Array([2, 0]));
+ * const x = tensor(device, [[1, 2, 3], [4, 5, 6]]); // [2, 3]
+ * const y = tensor(device, new Float32Array(6), [2, 3]);
+ * const ids = tensor(device, [2, 0], [2], 'u32');
  * ```
  *
- * f32 from numbers and `Float32Array`, u32 from `Uint32Array`. The array must not be changed afterwards: it is copied to
- * the GPU where it is first needed.
+ * The values are copied: the array may be changed afterwards.
  */
-export function tensor(device: Device, values: number | readonly number[] | HostArray, shape?: Shape): Tensor {
-  const data = toHostArray(values);
-  const full = shape ?? (typeof values === 'number' ? [] : [data.length]);
-  checkShape('tensor', full);
-  if (size(full) !== data.length) {
-    throw new ShapeError('tensor', `${data.length} values do not fill the shape (${size(full)} elements)`, {
-      shape: full,
-    });
-  }
-  const storage = new Storage(device, data.byteLength, 'constant');
-  storage.data = data;
-  return new Tensor(storage, full, data instanceof Uint32Array ? 'u32' : 'f32');
+export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?: DType): Tensor {
+  const type = dtype ?? defaultType(values);
+  const length = (values as { length?: unknown } | undefined)?.length;
+  const own = () => nestedShape(values) ?? (typeof length === 'number' ? [length] : []);
+  const full = shape === undefined ? own() : shape;
+  const data = valuesFor('tensor', values, type, full);
+  const storage = new Storage(device, size(full) * bytesPerElement(type), 'constant');
+  storage.data = (data as unknown) === values ? data.slice() : data;
+  return new Tensor(storage, full, type);
 }
 
 /**
  * A tensor with memory of its own, for what outlives steps and is written by them: weights, optimizer state.
  * Starts from `values`, or from zeros. Freed by {@link free}, or with its device.
  */
-export function lasting(device: Device, shape: Shape, values?: HostArray, dtype?: DType): Tensor {
+export function lasting(device: Device, shape: Shape, values?: HostValues, dtype?: DType): Tensor {
+  const type = dtype ?? defaultType(values);
+  checkType('lasting', type);
   checkShape('lasting', shape);
-  const type = dtype ?? (values instanceof Uint32Array ? 'u32' : 'f32');
-  const bytes = size(shape) * bytesPerElement(type);
-  if (values && values.byteLength !== bytes) {
-    throw new ShapeError('lasting', `${values.length} values do not fill the shape (${size(shape)} elements)`, {
-      shape,
-    });
-  }
-  const storage = new Storage(device, bytes, 'lasting');
-  const buffer = device.buffer(bytes, `lasting ${formatShape(shape)}`, bufferUsage.storage);
+  const data = values === undefined ? undefined : valuesFor('lasting', values, type, shape);
+  const storage = new Storage(device, size(shape) * bytesPerElement(type), 'lasting');
+  const buffer = device.buffer(storage.bytes, `lasting ${formatShape(shape)}`, bufferUsage.storage);
   storage.memory = { buffer, offset: 0 };
-  const result = new Tensor(storage, shape, type);
-  if (values) write(result, values);
-  return result;
+  if (data) upload(device, storage.memory, data);
+  return new Tensor(storage, shape, type);
 }
 
 /** A tensor over a range of a lasting one, `offset` bytes from its start (a multiple of 256: WebGPU's alignment). */
@@ -138,24 +151,56 @@ export function range(of: Tensor, offset: number, shape: Shape): Tensor {
   return new Tensor(storage, shape, of.dtype);
 }
 
-/** Overwrites a lasting tensor from the host. */
-export function write(target: Tensor, values: HostArray): void {
-  const memory = memoryOf(target.storage);
-  if (target.storage.root.kind !== 'lasting' || !memory) {
+/** Overwrites a lasting tensor from the host: see {@link HostValues} for what is converted and what is refused. */
+export function write(target: Tensor, values: HostValues): void {
+  if (!(target instanceof Tensor))
+    throw new ShapeError('write', `the target must be a tensor; it is ${describe(target)}`);
+  if (currentRecording()) {
+    throw new StepError(
+      'write: the body of a step only records, and this would be written while it does; write before the call, or pass the values as an input',
+    );
+  }
+  target.device.check();
+  if (target.storage.root.kind !== 'lasting') {
     throw new ShapeError('write', 'only a lasting tensor can be written; make it with lasting() or parameter()', {
       target: target.shape,
     });
   }
-  if (values.length !== target.size) {
-    throw new ShapeError('write', `${values.length} values do not fill the tensor`, { target: target.shape });
-  }
-  target.device.check();
-  // In pieces: Dawn stages each write in memory of its own.
+  const memory = memoryOf(target.storage);
+  if (!memory) throw new StepError(`write: the memory of this tensor ${formatShape(target.shape)} was freed`);
+  upload(target.device, memory, valuesFor('write', values, target.dtype, target.shape));
+}
+
+/** Copies elements to the GPU, in pieces: Dawn stages each write in memory of its own. */
+function upload(device: Device, { buffer, offset }: Memory, data: Bits): void {
+  device.check();
   const piece = 16 * 1024 * 1024;
-  for (let at = 0; at < values.length; at += piece) {
-    const part = values.subarray(at, Math.min(values.length, at + piece));
-    target.device.gpu.queue.writeBuffer(memory.buffer, memory.offset + at * 4, part as GPUAllowSharedBufferSource);
+  for (let at = 0; at < data.length; at += piece) {
+    const part = data.subarray(at, Math.min(data.length, at + piece));
+    device.writeBuffer(buffer, offset + at * data.BYTES_PER_ELEMENT, part);
   }
+}
+
+/** Values of the host as the elements of a tensor, or the error that says what was wrong with them. */
+function valuesFor(op: string, values: unknown, dtype: DType, shape: Shape): Bits {
+  checkType(op, dtype);
+  checkShape(op, shape);
+  if (values instanceof Tensor) {
+    throw new ShapeError(op, 'values come from the host, not from a tensor; read it first, or copy it in a step', {
+      values: values.shape,
+    });
+  }
+  const refuse = (found: string) =>
+    new ShapeError(op, `the values must fill ${dtype} ${formatShape(shape)} (${counted(size(shape))}); got ${found}`);
+  return fromHost(values, dtype, shape, refuse);
+}
+
+function checkType(op: string, dtype: unknown): void {
+  if (!isDType(dtype)) throw new ShapeError(op, `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
+}
+
+function defaultType(values: unknown): DType {
+  return Object.prototype.toString.call(values) === '[object Uint32Array]' ? 'u32' : 'f32';
 }
 
 /** Frees the memory of a lasting tensor before its device is disposed. Steps that use it must be gone. */
@@ -170,9 +215,4 @@ export function free(target: Tensor): void {
 export function memoryOf(storage: Storage): Memory | undefined {
   const { memory } = storage.root;
   return memory && { buffer: memory.buffer, offset: memory.offset + storage.rootOffset };
-}
-
-function toHostArray(values: number | readonly number[] | HostArray): HostArray {
-  if (values instanceof Float32Array || values instanceof Uint32Array) return values;
-  return typeof values === 'number' ? new Float32Array([values]) : new Float32Array(values);
 }

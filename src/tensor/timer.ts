@@ -1,6 +1,6 @@
 import { bufferUsage, type Device } from '../gpu/device.ts';
 import { StepError } from './errors.ts';
-import type { Program } from './program.ts';
+import { type Program, refusedError } from './program.ts';
 
 export interface LaunchTime {
   readonly label: string;
@@ -20,7 +20,7 @@ export class Timer {
   readonly #sets: GPUQuerySet[] = [];
   readonly #resolved: GPUBuffer;
 
-  constructor(device: Device, program: Program) {
+  private constructor(device: Device, program: Program) {
     if (!device.features.has('timestamp-query')) {
       throw new StepError(
         `step: '${device.name}' has no timestamps (timestamp-query); make the step without { time: true }`,
@@ -33,6 +33,26 @@ export class Timer {
       this.#sets.push(device.gpu.createQuerySet({ type: 'timestamp', count: Math.min(SET_SIZE, count - at) }));
     }
     this.#resolved = device.buffer(Math.max(count * 8, 256), 'timestamps', bufferUsage.queryResolve);
+  }
+
+  static async make(device: Device, program: Program): Promise<Timer> {
+    const { value: timer, refusal } = device.scoped(() => {
+      const timer = new Timer(device, program);
+      const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
+      timer.encode(encoder);
+      encoder.finish();
+      return timer;
+    });
+    try {
+      const refused = await refusal;
+      device.alive();
+      await device.allocated([timer.#resolved]);
+      if (refused) throw refusedError(program.launches, refused);
+      return timer;
+    } catch (error) {
+      timer.dispose();
+      throw error;
+    }
   }
 
   encode(encoder: GPUCommandEncoder): void {

@@ -1,4 +1,5 @@
 /** What a student's scores stand beside: label maps that are made without one. Plain arithmetic on features and labels. */
+import { ArgumentError } from '../gpu/errors.ts';
 import { random } from '../nn/random.ts';
 import { type LabelMap, PixelError, resizeBilinear } from './image.ts';
 import { indexOfMaximum } from './scoring.ts';
@@ -25,7 +26,7 @@ export interface Clusters {
 export function kMeans(rows: Float32Array, width: number, clusters: number, seed: number, rounds = 50): Clusters {
   const count = rows.length / width;
   if (!Number.isInteger(count) || count < 1 || !Number.isInteger(clusters) || clusters < 1) {
-    throw new RangeError(
+    throw new ArgumentError(
       `kMeans: rows must be [n, width] with n from 1, and clusters a whole number from 1; got ${rows.length} values of width ${width}, ${clusters} clusters`,
     );
   }

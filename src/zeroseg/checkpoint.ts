@@ -1,5 +1,7 @@
 import type { Device } from '../gpu/device.ts';
+import { parseJson, shownValue } from '../gpu/json.ts';
 import { loadParameters, parameters, storedWeights } from '../nn/module.ts';
+import type { LossScaleState } from '../nn/precision.ts';
 import { CheckpointError, readSafetensors, type SafetensorsFile, writeSafetensors } from '../nn/safetensors.ts';
 import { read } from '../tensor/read.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -53,14 +55,39 @@ export function modelInfo(stored: SafetensorsFile, file: string): ModelInfo {
   }
   try {
     return {
-      config: resolveConfig(JSON.parse(config ?? '') as Record<string, unknown>),
-      step: Number(step ?? 0),
+      config: resolveConfig(parseJson(config ?? '') as Record<string, unknown>),
+      step: stepOf(step ?? '0', file),
       teacher: teacher ?? '',
     };
   } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
     const words = cause instanceof ConfigError ? cause.message : 'it is no JSON';
     throw new CheckpointError(file, `its configuration does not make sense: ${words}`, { cause });
   }
+}
+
+/** A number of steps as metadata says it. */
+export function stepOf(text: string | undefined, file: string): number {
+  const step = Number(text);
+  if (/^\d+$/.test(text ?? '') && Number.isSafeInteger(step)) return step;
+  throw new CheckpointError(file, `its number of steps must be a whole one; got ${shownValue(text)}`);
+}
+
+/** What a loss scale remembered, out of the metadata of an optimizer's file; undefined where none was needed. */
+export function parseLossScale(text: string | undefined, file: string): LossScaleState | undefined {
+  if (text === undefined) return undefined;
+  let found: unknown;
+  try {
+    found = parseJson(text);
+  } catch {
+    // Said below.
+  }
+  const { value, good, updates } = (found ?? {}) as Partial<Record<keyof LossScaleState, unknown>>;
+  const isCount = (count: unknown): boolean => Number.isSafeInteger(count) && (count as number) >= 0;
+  if (typeof value === 'number' && value > 0 && Number.isFinite(value) && isCount(good) && isCount(updates)) {
+    return found as LossScaleState;
+  }
+  throw new CheckpointError(file, `its loss_scale must hold value, good and updates; got ${shownValue(text)}`);
 }
 
 /** A model from its file. */

@@ -2,7 +2,10 @@ import type { Device } from '../gpu/device.ts';
 import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../nn/module.ts';
 import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../nn/safetensors.ts';
 import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
+import { checkTowers } from './checkpoint-sizes.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
+import { type ClaimedSize, type ClipSettings, clipSettings, type TowerSettings } from './clip-settings.ts';
+import type { Claim } from './settings-section.ts';
 import { TokenTable } from './token-table.ts';
 
 /** The tensors of a checkpoint by name. */
@@ -28,8 +31,30 @@ export type ClipNames = 'huggingface' | 'openai';
 /** The convolutional stem of our own teachers, which Hugging Face has no name for. */
 const stemName = 'vision_model.embeddings.stem';
 
+/**
+ * The tensors under the names that are looked for: without `module.` in front of all, which training on many GPUs leaves, and without
+ * `text.`, under which open_clip keeps custom text towers.
+ *
+ * @throws CheckpointError when two tensors then have one name.
+ */
+function plainNames(stored: StoredTensors, file: string): StoredTensors {
+  const names = [...stored.keys()];
+  const isWrapped = names.length > 0 && names.every((name) => name.startsWith('module.'));
+  const isCustom = names.some((name) => name.replace(/^module\./, '') === 'text.token_embedding.weight');
+  if (!isWrapped && !isCustom) return stored;
+  const plain = new Map<string, StoredTensor>();
+  for (const [name, tensor] of stored) {
+    const short = isWrapped ? name.slice('module.'.length) : name;
+    const ours = isCustom ? short.replace(/^text\./, '') : short;
+    if (plain.has(ours)) throw new CheckpointError(file, `has the tensor '${ours}' twice, also as '${name}'`);
+    plain.set(ours, tensor);
+  }
+  return plain;
+}
+
 /** @throws CheckpointError when the file holds no CLIP. */
-export function detectClipNames(stored: StoredTensors, file: string): ClipNames {
+export function detectClipNames(given: StoredTensors, file: string): ClipNames {
+  const stored = plainNames(given, file);
   if (
     stored.has('vision_model.embeddings.class_embedding') ||
     stored.has('text_model.embeddings.token_embedding.weight')
@@ -43,33 +68,76 @@ export function detectClipNames(stored: StoredTensors, file: string): ClipNames 
   );
 }
 
+/** Names of towers, in either scheme; and of what lies among them and is never computed with. */
+const towerNames =
+  /^(vision_model|text_model|visual|transformer|text|ln_final)\.|^(visual|text)_projection|^(token_embedding|positional_embedding|class_embedding)/;
+const leftovers = /(^|\.)(position_ids|num_batches_tracked|attn_mask)$/;
+
+/** A tower with a tensor that is not known computes something else than what is computed here. */
+function refuseUnknown(stored: StoredTensors, file: string, names: ClipNames): void {
+  const block =
+    names === 'huggingface'
+      ? String.raw`(layer_norm[12]|self_attn\.([qkv]|out)_proj|mlp\.fc[12])\.(weight|bias)`
+      : String.raw`(ln_[12]|attn\.out_proj|mlp\.c_fc|mlp\.c_proj)\.(weight|bias)|attn\.in_proj_(weight|bias)`;
+  const known =
+    names === 'huggingface'
+      ? new RegExp(
+          String.raw`^((vision|text)_model\.encoder\.layers\.\d+\.(${block})|(vision|text)_model\.embeddings\.((position|token|patch)_embedding\.weight|class_embedding|token_ids|stem\..+)|vision_model\.(pre_layrnorm|post_layernorm)\.(weight|bias)|text_model\.final_layer_norm\.(weight|bias)|(visual|text)_projection\.weight)$`,
+        )
+      : new RegExp(
+          String.raw`^((visual\.)?transformer\.resblocks\.\d+\.(${block})|(visual\.)?positional_embedding|visual\.(class_embedding|conv1\.weight|proj)|visual\.ln_(pre|post)\.(weight|bias)|token_embedding\.weight|ln_final\.(weight|bias)|text_projection)$`,
+        );
+  const strange = [...stored.keys()].find(
+    (name) => towerNames.test(name) && !known.test(name) && !leftovers.test(name),
+  );
+  if (strange !== undefined) {
+    throw new CheckpointError(
+      file,
+      `has the tensor '${strange}', which no CLIP has that can be computed here: this is another model`,
+    );
+  }
+}
+
 /**
- * The sizes of a CLIP checkpoint, from its tensors. Head counts leave no trace in shapes: they come from `config` (Hugging
- * Face's `config.json`, or our own form), else 64 channels a head, as in all of OpenAI's models.
+ * The configuration of a CLIP checkpoint: sizes from its tensors, and what leaves no trace in them (head counts, activation, eps) from
+ * the settings beside it: Hugging Face's `config.json`, open_clip's `open_clip_config.json`, or our own form. Without any, what all of
+ * OpenAI's models have.
+ *
+ * @throws CheckpointError when the file holds no CLIP, when its settings are of something that is not computed here (the message names
+ *   the key), or when they do not fit the tensors.
  */
-export function clipConfig(stored: StoredTensors, file: string, config: unknown = {}): ClipConfig {
-  const names = detectClipNames(stored, file);
+export function clipConfig(given: StoredTensors, file: string, config: unknown = {}): ClipConfig {
+  const names = detectClipNames(given, file);
+  const stored = plainNames(given, file);
+  refuseUnknown(stored, file, names);
+  const settings = clipSettings(config, file);
   const hf = names === 'huggingface';
-  const given = config as {
-    vision?: { heads?: number };
-    text?: { heads?: number };
-    vision_config?: { num_attention_heads?: number; hidden_act?: string; layer_norm_eps?: number };
-    text_config?: { num_attention_heads?: number };
-    activation?: ClipConfig['activation'];
-    layer_norm_eps?: number;
-  };
   const shape = (name: string): Shape | undefined => stored.get(name)?.shape;
   const layers = (prefix: string) => {
-    let n = 0;
-    while ([...stored.keys()].some((key) => key.startsWith(`${prefix}${n}.`))) n++;
+    const numbers = [...stored.keys()].flatMap((key) =>
+      key.startsWith(prefix) ? [Number.parseInt(key.slice(prefix.length), 10)] : [],
+    );
+    const n = new Set(numbers).size;
+    const lost = Array.from({ length: n }, (_, i) => i).find((i) => !numbers.includes(i));
+    if (lost !== undefined) throw new CheckpointError(file, `has no layer '${prefix}${lost}', and later ones`);
     return n;
   };
-  const heads = (width: number, wanted: number | undefined, tower: string) => {
-    const count = wanted ?? width / 64;
+  const heads = (width: number, { heads: wanted, headWidth, defaultHeads }: TowerSettings, tower: string) => {
+    const count = wanted ?? width / (headWidth ?? 64);
     if (!Number.isInteger(count) || width % count !== 0) {
+      const reason =
+        wanted !== undefined || headWidth !== undefined
+          ? `and cannot have ${wanted ?? count} heads`
+          : 'its number of heads is not known';
       throw new CheckpointError(
         file,
-        `the ${tower} tower is ${width} wide; its number of heads is not known: put a config.json (as Hugging Face has it) beside the file`,
+        `the ${tower} tower is ${width} wide; ${reason}: put a config.json (as Hugging Face has it) beside the file`,
+      );
+    }
+    if (wanted === undefined && defaultHeads !== undefined && count !== defaultHeads) {
+      throw new CheckpointError(
+        file,
+        `the settings do not say how many heads the ${tower} tower has; Hugging Face then takes ${defaultHeads}, and 64 channels each make ${count}: put num_attention_heads into config.json`,
       );
     }
     return count;
@@ -87,41 +155,97 @@ export function clipConfig(stored: StoredTensors, file: string, config: unknown 
   while (stored.has(`${stemName}.convs.${convolutions}.weight`)) convolutions++;
   const visionWidth = patchShape?.[0] ?? shape(`${stemName}.proj.weight`)?.[0] ?? 0;
   const patch = convolutions > 0 ? 2 ** convolutions : (patchShape?.[2] ?? 1);
-  const side = Math.round(Math.sqrt((positions?.[0] ?? 1) - 1));
+  const side = Math.sqrt((positions?.[0] ?? 1) - 1);
+  if (visionWidth > 0 && !(Number.isInteger(side) && side > 0)) {
+    throw new CheckpointError(
+      file,
+      `its ${positions?.[0] ?? 0} positions are not those of a square of patches and a class token`,
+    );
+  }
+  const blocks = {
+    vision: hf ? 'vision_model.encoder.layers.' : 'visual.transformer.resblocks.',
+    text: hf ? 'text_model.encoder.layers.' : 'transformer.resblocks.',
+  };
   const textWidth = tokens?.[1] ?? 0;
-  const act = given.activation ?? (given.vision_config?.hidden_act === 'gelu' ? 'gelu' : 'quick_gelu');
-  return {
+  const hiddenOf = (tower: 'vision' | 'text', width: number) =>
+    shape(`${blocks[tower]}0.mlp.${hf ? 'fc1' : 'c_fc'}.weight`)?.[0] ?? 4 * width;
+  const { activation, eps } = visionWidth > 0 ? settings.vision : settings.text;
+  const tower = (kind: 'vision' | 'text', width: number) => {
+    const own = settings[kind];
+    const hidden = hiddenOf(kind, width);
+    return {
+      width,
+      heads: width ? heads(width, own, kind === 'vision' ? 'image' : 'text') : 1,
+      layers: layers(blocks[kind]),
+      ...(width > 0 && hidden !== 4 * width && { hidden }),
+      ...(width > 0 && own.activation !== activation && { activation: own.activation }),
+      ...(width > 0 && own.eps !== eps && { layer_norm_eps: own.eps }),
+    };
+  };
+  const found: ClipConfig = {
     vision: {
-      width: visionWidth,
-      heads: visionWidth
-        ? heads(visionWidth, given.vision?.heads ?? given.vision_config?.num_attention_heads, 'image')
-        : 1,
-      layers: layers(hf ? 'vision_model.encoder.layers.' : 'visual.transformer.resblocks.'),
+      ...tower('vision', visionWidth),
       patch,
       image: side * patch,
       ...(convolutions > 0 && { stem: 'conv' }),
+      ...(settings.mean && { mean: settings.mean }),
+      ...(settings.std && { std: settings.std }),
     },
     text: {
-      width: textWidth,
-      heads: textWidth ? heads(textWidth, given.text?.heads ?? given.text_config?.num_attention_heads, 'text') : 1,
-      layers: layers(hf ? 'text_model.encoder.layers.' : 'transformer.resblocks.'),
+      ...tower('text', textWidth),
       vocab: (tokenIds(stored, file)?.at(-1) ?? (tokens?.[0] ?? 0) - 1) + 1,
       context: textPositions?.[0] ?? 0,
+      ...(settings.text.end !== undefined && { end: settings.text.end }),
     },
     projection: projection ?? 0,
-    activation: act,
-    layer_norm_eps: given.layer_norm_eps ?? given.vision_config?.layer_norm_eps ?? 1e-5,
+    activation,
+    layer_norm_eps: eps,
   };
+  checkClaims(found, settings, file);
+  checkTowers(found, file);
+  return found;
+}
+
+/** Settings and tensors must be of one model: open_clip and Hugging Face would build what the settings say. */
+function checkClaims({ vision, text, projection }: ClipConfig, settings: ClipSettings, file: string): void {
+  const differs = (claim: Claim | undefined, size: number, what: string) => {
+    if (claim === undefined || claim.value === size) return;
+    throw new CheckpointError(
+      file,
+      `'${claim.key}' is ${claim.value}, and the tensors are of ${what} ${size}; these settings are of another file`,
+    );
+  };
+  for (const [kind, tower] of [
+    ['vision', vision],
+    ['text', text],
+  ] as const) {
+    if (tower.width === 0) continue;
+    const { claims, mlpRatio } = settings[kind];
+    const hidden = tower.hidden ?? 4 * tower.width;
+    const sizes = { ...tower, hidden } as Readonly<Partial<Record<ClaimedSize, number>>>;
+    for (const [name, claim] of Object.entries(claims)) differs(claim, sizes[name as ClaimedSize] as number, name);
+    // Rounded down, as open_clip does.
+    const width = mlpRatio && { key: mlpRatio.key, value: Math.floor(tower.width * mlpRatio.value) };
+    if (width && width.value !== hidden) {
+      throw new CheckpointError(
+        file,
+        `'${width.key}' is ${mlpRatio.value}, which makes MLPs ${width.value} wide, and the tensors' are ${hidden}; these settings are of another file`,
+      );
+    }
+  }
+  differs(settings.projection, projection, 'a projection of');
 }
 
 /** The image tower of a checkpoint, on the GPU. */
-export function loadClipVision(device: Device, stored: StoredTensors, file: string, config: ClipConfig): ClipVision {
+export function loadClipVision(device: Device, given: StoredTensors, file: string, config: ClipConfig): ClipVision {
+  const stored = plainNames(given, file);
   if (config.vision.width === 0) throw new CheckpointError(file, 'holds no image tower');
   return new ClipVision(clipWeights(device, stored, file, 'vision'), config);
 }
 
 /** The text tower of a checkpoint, on the GPU. */
-export function loadClipText(device: Device, stored: StoredTensors, file: string, config: ClipConfig): ClipText {
+export function loadClipText(device: Device, given: StoredTensors, file: string, config: ClipConfig): ClipText {
+  const stored = plainNames(given, file);
   if (config.text.width === 0) throw new CheckpointError(file, 'holds no text tower');
   const hf = detectClipNames(stored, file) === 'huggingface';
   const table = need(stored, file, hf ? 'text_model.embeddings.token_embedding.weight' : 'token_embedding.weight');
@@ -270,6 +394,9 @@ function openAiName(tower: 'vision' | 'text', name: string): Published {
 
 /** `min(exp(logit_scale), 100)`: the factor on cosines. 100 where the file has none. */
 export function logitScale(stored: StoredTensors): number {
-  const found = stored.get('logit_scale');
-  return found ? Math.min(Math.exp(toFloat32(found)[0] ?? Math.log(100)), 100) : 100;
+  const found = stored.get('logit_scale') ?? stored.get('module.logit_scale');
+  if (!found) return 100;
+  const scale = Math.min(Math.exp(toFloat32(found)[0] ?? Math.log(100)), 100);
+  if (Number.isNaN(scale)) throw new CheckpointError(found.file, "tensor 'logit_scale' must be a number; it is NaN");
+  return scale;
 }

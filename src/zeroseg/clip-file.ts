@@ -3,6 +3,7 @@ import { CheckpointError, readSafetensors, toInt32, type WritableTensor, writeSa
 import { read } from '../tensor/read.ts';
 import { size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { stepOf } from './checkpoint.ts';
 import type { ClipConfig } from './clip.ts';
 import { huggingFaceName, TOKEN_IDS } from './clip-checkpoint.ts';
 import type { ClipTrainer, TrainableClip } from './clip-trainer.ts';
@@ -39,13 +40,13 @@ export async function clipFile(
 
 /** What no tensor tells, as Hugging Face's `config.json` has it: to lie beside the weights. */
 export function clipSettingsFile({ vision, text, projection, activation, layer_norm_eps }: ClipConfig): string {
-  const tower = ({ width, heads, layers }: { width: number; heads: number; layers: number }) => ({
+  const tower = ({ width, heads, layers, ...own }: ClipConfig['vision' | 'text']) => ({
     hidden_size: width,
-    intermediate_size: 4 * width,
+    intermediate_size: own.hidden ?? 4 * width,
     num_attention_heads: heads,
     num_hidden_layers: layers,
-    hidden_act: activation,
-    layer_norm_eps,
+    hidden_act: (own.activation ?? activation).replace('gelu_tanh', 'gelu_pytorch_tanh'),
+    layer_norm_eps: own.layer_norm_eps ?? layer_norm_eps,
   });
   const config = {
     model_type: 'clip',
@@ -81,8 +82,9 @@ export function resumeClipTraining(trainer: ClipTrainer, bytes: Uint8Array, file
   if (!ids || !own || toInt32(ids).join() !== own.join()) {
     throw new CheckpointError(file, 'was trained on other words; go on with the options that it was begun with');
   }
+  const done = stepOf(metadata['step'], file);
   loadParameters(stateOf(trainer), tensors, file);
-  trainer.done = Number(metadata['step']);
+  trainer.done = done;
 }
 
 function stateOf({ clip, optimizer }: ClipTrainer): Map<string, Tensor> {

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Device } from '../gpu/device.ts';
+import { heard } from '../gpu/outcome.ts';
 import { embedding } from '../kernels/gather.ts';
 import { argmax } from '../kernels/reduce.ts';
 import { AdamW } from '../nn/adamw.ts';
@@ -271,7 +272,9 @@ export class ClipTrainer implements Disposable {
       const lr = learningRate({ epoch: number, base, batch: 256, warmup, epochs: steps });
       const rates = this.optimizer.rates(number, lr);
       const results = this.#step({ ...inputs, rates });
-      const reading = Promise.all([readAll([results.loss, results.norm, results.scale]), readU32(results.nearest)]);
+      const reading = heard(
+        Promise.all([readAll([results.loss, results.norm, results.scale]), readU32(results.nearest)]),
+      );
       next = number < steps ? this.#inputs(number) : undefined;
       const [[loss, norm, scale], nearest] = await reading;
       const value = loss?.[0] as number;

@@ -1,3 +1,4 @@
+import type { Activation } from '../kernels/activation.ts';
 import { takeRows } from '../kernels/gather.ts';
 import { broadcastTo, concat, reshape, slice } from '../kernels/layout.ts';
 import { add } from '../kernels/pointwise.ts';
@@ -12,12 +13,24 @@ import { PatchEmbed } from '../nn/patch-embed.ts';
 import { label } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { clipMean, clipStd, type Rgb } from './image.ts';
 import type { Trace } from './model.ts';
 import type { TokenTable } from './token-table.ts';
 
+/** Activations of the MLPs: the sigmoid form of OpenAI's models, GELU with erf, GELU with tanh, and ReLU. */
+export type ClipActivation = 'quick_gelu' | 'gelu' | 'gelu_tanh' | 'relu';
+
+/** What a tower may have of its own, where it is not what the whole checkpoint has. */
+export interface ClipTowerOptions {
+  /** Width of the MLPs; 4 times the tower's. */
+  readonly hidden?: number;
+  readonly activation?: ClipActivation;
+  readonly layer_norm_eps?: number;
+}
+
 /** Sizes of a CLIP checkpoint. */
 export interface ClipConfig {
-  readonly vision: {
+  readonly vision: ClipTowerOptions & {
     readonly width: number;
     readonly heads: number;
     readonly layers: number;
@@ -25,18 +38,28 @@ export interface ClipConfig {
     readonly image: number;
     /** Tokens by convolutions ({@link ConvStem}) instead of patches: our own teachers, none of those published. */
     readonly stem?: 'conv';
+    /** What pixels are normalised with: {@link clipPixels} gives these, or OpenAI's. */
+    readonly mean?: Rgb;
+    readonly std?: Rgb;
   };
-  readonly text: {
+  readonly text: ClipTowerOptions & {
     readonly width: number;
     readonly heads: number;
     readonly layers: number;
     readonly vocab: number;
     readonly context: number;
+    /** The token at which texts are read, where the settings name one: the tokenizer must end texts with it. */
+    readonly end?: number;
   };
   /** Width of the joint space. */
   readonly projection: number;
-  readonly activation: 'quick_gelu' | 'gelu';
+  readonly activation: ClipActivation;
   readonly layer_norm_eps: number;
+}
+
+/** The constants that a tower's pixels are normalised with. */
+export function clipPixels({ vision }: ClipConfig): { readonly mean: Rgb; readonly std: Rgb } {
+  return { mean: vision.mean ?? clipMean, std: vision.std ?? clipStd };
 }
 
 /** How patch features are taken from the image tower: all tokens of the last layer, or MaskCLIP's value path. */
@@ -45,23 +68,25 @@ export type DenseMode = 'plain' | 'value';
 const silent: Trace = () => {};
 const init = normal(0.02);
 
-function towerBlocks(
-  weights: Weights,
-  { width, heads, layers }: { width: number; heads: number; layers: number },
-  { activation, layer_norm_eps: eps }: ClipConfig,
-): Block[] {
+const activationOf: Readonly<Record<ClipActivation, Activation>> = {
+  quick_gelu: 'quick-gelu',
+  gelu: 'gelu',
+  gelu_tanh: 'gelu-tanh',
+  relu: 'relu',
+};
+
+function towerBlocks(weights: Weights, tower: ClipConfig['vision' | 'text'], config: ClipConfig): Block[] {
+  const { width: dim, heads, layers, hidden = 4 * dim } = tower;
+  const eps = epsOf(tower, config);
+  const activation = activationOf[tower.activation ?? config.activation];
   return Array.from(
     { length: layers },
-    (_, i) =>
-      new Block(weights.in('blocks').in(i), {
-        dim: width,
-        heads,
-        hidden: 4 * width,
-        eps,
-        init,
-        activation: activation === 'quick_gelu' ? 'quick-gelu' : 'gelu',
-      }),
+    (_, i) => new Block(weights.in('blocks').in(i), { dim, heads, hidden, eps, init, activation }),
   );
+}
+
+function epsOf(tower: ClipTowerOptions, config: ClipConfig): number {
+  return tower.layer_norm_eps ?? config.layer_norm_eps;
 }
 
 /** CLIP's image tower: a ViT with a class token and a norm in front of the blocks (section 16.1). */
@@ -82,11 +107,12 @@ export class ClipVision {
     this.class_embedding = weights.parameter('class_embedding', [width], init);
     const sizes = { channels: 3, patch, dim: width };
     this.patch_embed = stem ? undefined : new PatchEmbed(weights.in('patch_embed'), { ...sizes, bias: false });
-    this.stem = stem && new ConvStem(weights.in('stem'), { ...sizes, eps: config.layer_norm_eps });
+    const eps = epsOf(config.vision, config);
+    this.stem = stem && new ConvStem(weights.in('stem'), { ...sizes, eps });
     this.positions = weights.parameter('positions', [(image / patch) ** 2 + 1, width], init);
-    this.norm_pre = new LayerNorm(weights.in('norm_pre'), width, config.layer_norm_eps);
+    this.norm_pre = new LayerNorm(weights.in('norm_pre'), width, eps);
     this.blocks = towerBlocks(weights, config.vision, config);
-    this.norm_post = new LayerNorm(weights.in('norm_post'), width, config.layer_norm_eps);
+    this.norm_post = new LayerNorm(weights.in('norm_post'), width, eps);
     this.projection = new Linear(weights.in('projection'), width, config.projection, init, false);
     this.config = config;
   }
@@ -154,7 +180,7 @@ export class ClipText {
     const { width, context } = config.text;
     this.positions = weights.parameter('positions', [context, width], init);
     this.blocks = towerBlocks(weights, config.text, config);
-    this.norm = new LayerNorm(weights.in('norm'), width, config.layer_norm_eps);
+    this.norm = new LayerNorm(weights.in('norm'), width, epsOf(config.text, config));
     this.projection = projected
       ? new Linear(weights.in('projection'), width, config.projection, init, false)
       : undefined;

@@ -1,4 +1,8 @@
+import { ZeroSegError } from '../gpu/errors.ts';
+import { shownValue } from '../gpu/json.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import { isStemPatch } from '../nn/conv-stem.ts';
+import { LARGEST_GRID, MOST_GRIDS } from './grid-limits.ts';
 
 /** All sizes and choices of the model and its losses. Names and defaults: the full model, ViT-B/16 at 224. */
 export interface ZeroSegConfig {
@@ -11,6 +15,11 @@ export interface ZeroSegConfig {
    * overlap, so the token of a kept patch knows a rim of the pixels above and to the left, which masking hides otherwise.
    */
   readonly stem: 'patch' | 'conv';
+  /**
+   * Positions of the encoder: fixed sines and cosines, or a table that is learnt, beginning with those or with that of the weights
+   * that training begins with. The paper's are fixed.
+   */
+  readonly positions: 'fixed' | 'learnt';
   /** Encoder (paper: ViT-Base). */
   readonly dim: number;
   readonly depth: number;
@@ -27,7 +36,10 @@ export interface ZeroSegConfig {
   readonly output_groups: readonly number[];
   readonly seg_heads: number;
   readonly seg_mlp_ratio: number;
-  /** Hidden widths of the grouping block's token mixer and channel MLP, relative to `dim`. */
+  /**
+   * Hidden widths of the grouping block's token mixer and channel MLP, relative to `dim`. The mixer between the stages is half of
+   * `dim` wide, whatever is said here.
+   */
   readonly assign_mlp_ratio: readonly [number, number];
   /** Hidden width of the projector, and width of CLIP's joint space. */
   readonly proj_hidden: number;
@@ -60,7 +72,7 @@ export interface ZeroSegConfig {
   readonly segment_tap: 'post' | 'pre';
   /** Rebuild pixels standardised per patch. */
   readonly norm_pix: boolean;
-  /** Sides of the view grids. */
+  /** Sides of the view grids, in any order. 1 is the whole image: matching leaves it out, wherever it stands. */
   readonly grids: readonly number[];
   /** Compare features as they are, or as unit vectors. */
   readonly target_norm: 'none' | 'l2';
@@ -75,7 +87,7 @@ export interface ZeroSegConfig {
   readonly w_compose: number;
   /** By what the segments of a view count in the composition loss: their area, or its root. */
   readonly compose_by: 'area' | 'root';
-  /** Which views the image embedding is pulled to. */
+  /** Which views the image embedding is pulled to: all, or that of the whole image only. */
   readonly distill_views: 'all' | 'first';
 }
 
@@ -85,6 +97,7 @@ export const baseConfig: ZeroSegConfig = {
   patch: 16,
   chans: 3,
   stem: 'patch',
+  positions: 'fixed',
   dim: 768,
   depth: 12,
   heads: 12,
@@ -175,82 +188,102 @@ export const configs: Readonly<Record<string, ZeroSegConfig>> = {
 };
 
 /** A configuration that makes no sense. The message names the key, the rule and the value. */
-export class ConfigError extends Error {
+export class ConfigError extends ZeroSegError {
   override readonly name = 'ConfigError';
+  readonly code = 'config';
 }
 
 type Rule = (value: unknown) => string | undefined;
 const whole =
-  (least: number): Rule =>
+  (least: number, most: number): Rule =>
   (v) =>
-    Number.isInteger(v) && (v as number) >= least ? undefined : `a whole number of at least ${least}`;
-const numberIn =
-  (low: number, high: number, open = false): Rule =>
-  (v) =>
-    typeof v === 'number' && v >= low && v <= high && !(open && (v === low || v === high))
+    Number.isInteger(v) && (v as number) >= least && (v as number) <= most
       ? undefined
-      : `a number ${open ? 'between' : 'from'} ${low} ${open ? 'and' : 'to'} ${high}`;
+      : `a whole number from ${least} to ${most}`;
+const numberIn =
+  (low: number, high: number): Rule =>
+  (v) =>
+    typeof v === 'number' && v >= low && v <= high ? undefined : `a number from ${low} to ${high}`;
+const above =
+  (low: number, high: number): Rule =>
+  (v) =>
+    typeof v === 'number' && v > low && v <= high ? undefined : `a number above ${low}, up to ${high}`;
 const oneOf =
   (...allowed: readonly unknown[]): Rule =>
   (v) =>
     allowed.includes(v) ? undefined : `one of ${allowed.join(', ')}`;
 const listOf =
-  (rule: Rule, length?: number): Rule =>
+  (rule: Rule, least: number, most = least): Rule =>
   (v) => {
-    if (!Array.isArray(v) || v.length === 0 || (length !== undefined && v.length !== length)) {
-      return length === undefined ? 'a list' : `a list of ${length}`;
+    if (!Array.isArray(v) || v.length < least || v.length > most) {
+      return least === most ? `a list of ${least}` : `a list of ${least} to ${most}`;
     }
     const broken = v.map(rule).find((words) => words !== undefined);
     return broken && `a list in which each is ${broken}`;
   };
-const positive = numberIn(0, Number.MAX_VALUE, true);
+
+// Bounds are far beyond what was ever trained (the largest published ViT is 6,144 wide and has 56 blocks), and low enough that a
+// slip of the keyboard is told at once, not by a machine without memory.
+const width = (least: number): Rule => whole(least, 65_536);
+const blocks = whole(0, 1024);
+const heads = whole(1, 4096);
+const ratio = above(0, 64);
+const weight = numberIn(0, 1e6);
 
 const rules: Readonly<Record<keyof ZeroSegConfig, Rule>> = {
-  image: whole(1),
-  patch: whole(1),
-  chans: whole(1),
+  image: whole(1, 16_384),
+  patch: whole(1, 4096),
+  chans: whole(1, 256),
   stem: oneOf('patch', 'conv'),
-  dim: whole(4),
-  depth: whole(0),
-  heads: whole(1),
-  mlp_ratio: positive,
-  dec_dim: whole(4),
-  dec_depth: whole(0),
-  dec_heads: whole(1),
-  seg_depths: listOf(whole(0), 3),
-  group_tokens: listOf(whole(1), 2),
-  output_groups: listOf(whole(1), 2),
-  seg_heads: whole(1),
-  seg_mlp_ratio: positive,
-  assign_mlp_ratio: listOf(positive, 2),
-  proj_hidden: whole(1),
-  clip_dim: whole(1),
-  eps_mae: positive,
-  eps_seg: positive,
-  tau: positive,
-  assign_eps: positive,
+  positions: oneOf('fixed', 'learnt'),
+  dim: width(4),
+  depth: blocks,
+  heads,
+  mlp_ratio: ratio,
+  dec_dim: width(4),
+  dec_depth: blocks,
+  dec_heads: heads,
+  seg_depths: listOf(blocks, 3),
+  group_tokens: listOf(whole(1, 65_536), 2),
+  output_groups: listOf(whole(1, 65_536), 2),
+  seg_heads: heads,
+  seg_mlp_ratio: ratio,
+  assign_mlp_ratio: listOf(ratio, 2),
+  proj_hidden: width(1),
+  clip_dim: width(1),
+  eps_mae: above(0, 1),
+  eps_seg: above(0, 1),
+  tau: above(0, 1e6),
+  assign_eps: above(0, 1e6),
   hard: oneOf(true, false),
   mask_ratio: numberIn(0, 1),
   seg_init: oneOf('normal', 'xavier'),
-  assign_scale: positive,
+  assign_scale: above(0, 1e6),
   assign_centre: oneOf(true, false),
-  assign_rounds: whole(0),
+  assign_rounds: whole(0, 1000),
   assign_start: oneOf('queries', 'medoids'),
   seg_input: oneOf('visible', 'full'),
   seg_use_cls: oneOf(true, false),
   segment_tap: oneOf('post', 'pre'),
   norm_pix: oneOf(true, false),
-  grids: listOf(whole(1)),
+  grids: listOf(whole(1, LARGEST_GRID), 1, MOST_GRIDS),
   target_norm: oneOf('none', 'l2'),
   feat_reduce: oneOf('mean', 'sum'),
   segment_reduce: oneOf('sum', 'mean'),
-  w_rec: numberIn(0, Number.MAX_VALUE),
-  w_dist: numberIn(0, Number.MAX_VALUE),
-  w_match: numberIn(0, Number.MAX_VALUE),
-  w_compose: numberIn(0, Number.MAX_VALUE),
+  w_rec: weight,
+  w_dist: weight,
+  w_match: weight,
+  w_compose: weight,
   compose_by: oneOf('area', 'root'),
   distill_views: oneOf('all', 'first'),
 };
+
+/** Patches of an image: 512 × 512 of them. Their attention alone has 2^36 values a head. */
+const MOST_PATCHES = 2 ** 18;
+/** Values of one weight: 4 GiB of them, which is what the largest GPU buffer holds. */
+const LARGEST_WEIGHT = 2 ** 30;
+/** Values of all weights. */
+const MOST_WEIGHTS = 2 ** 36;
 
 /**
  * Checks a configuration, completed by `defaults`.
@@ -261,12 +294,15 @@ export function resolveConfig(
   given: Readonly<Record<string, unknown>>,
   defaults: ZeroSegConfig = baseConfig,
 ): ZeroSegConfig {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new ConfigError(`configuration: it must be an object of keys and values; got ${shownValue(given)}`);
+  }
   for (const [key, value] of Object.entries(given)) {
-    const rule = rules[key as keyof ZeroSegConfig];
+    const rule = ownValue<Rule>(rules, key);
     if (!rule)
       throw new ConfigError(`configuration: there is no key '${key}'; keys are ${Object.keys(rules).join(', ')}`);
     const expected = rule(value);
-    if (expected) throw new ConfigError(`configuration: '${key}' must be ${expected}; got ${JSON.stringify(value)}`);
+    if (expected) throw new ConfigError(`configuration: '${key}' must be ${expected}; got ${shownValue(value)}`);
   }
   const config = { ...defaults, ...given } as ZeroSegConfig;
   const divides = (a: keyof ZeroSegConfig, b: keyof ZeroSegConfig) => {
@@ -287,10 +323,61 @@ export function resolveConfig(
       `configuration: 'patch' must be a power of two, at least 2, with 'stem' conv; got ${config.patch}`,
     );
   }
+  checkSizes(config);
+  if (config.distill_views === 'first' && !config.grids.includes(1)) {
+    throw new ConfigError(
+      `configuration: 'distill_views' first is the view of the whole image; 'grids' [${config.grids.join(', ')}] has no 1`,
+    );
+  }
   if (keptPatches(config) < 1) {
     throw new ConfigError(`configuration: 'mask_ratio' ${config.mask_ratio} leaves no patch of ${patchCount(config)}`);
   }
   return config;
+}
+
+/** What each size alone may be, together they may not: weights and images that no machine holds. */
+function checkSizes(config: ZeroSegConfig): void {
+  const { image, patch, chans, dim, dec_dim, mlp_ratio, depth, dec_depth, seg_depths, seg_mlp_ratio, clip_dim } =
+    config;
+  const limit = (what: string, size: number, most: number): void => {
+    if (size > most) throw new ConfigError(`configuration: ${what} are ${size}; at most ${most} are possible`);
+  };
+  limit(`the patches of 'image' ${image} and 'patch' ${patch}`, patchCount(config), MOST_PATCHES);
+  const block = (width: number, ratio: number): number[] => [3 * width * width, 2 * width * hiddenWidth(width, ratio)];
+  const blocks: [string, number, number[]][] = [
+    ["the encoder's blocks ('dim', 'mlp_ratio', 'depth')", depth, block(dim, mlp_ratio)],
+    ["the decoder's blocks ('dec_dim', 'mlp_ratio', 'dec_depth')", dec_depth, block(dec_dim, mlp_ratio)],
+    [
+      "the head's blocks ('dim', 'seg_mlp_ratio', 'seg_depths')",
+      seg_depths.reduce((a, b) => a + b),
+      block(dim, seg_mlp_ratio),
+    ],
+    [
+      "the patches' projections ('patch', 'chans', 'dim', 'dec_dim')",
+      1,
+      [patch ** 2 * chans * dim, patch ** 2 * chans * dec_dim],
+    ],
+    ["the projector ('dim', 'proj_hidden', 'clip_dim')", 1, [dim * config.proj_hidden, config.proj_hidden * clip_dim]],
+    ["the grouping ('dim', 'group_tokens', 'assign_mlp_ratio')", 2, groupingWeights(config)],
+  ];
+  let total = 0;
+  for (const [what, count, sizes] of blocks) {
+    limit(`the values of the largest weight of ${what}`, Math.max(...sizes), LARGEST_WEIGHT);
+    total += count * sizes.reduce((a, b) => a + b);
+  }
+  limit('the values of all weights', total, MOST_WEIGHTS);
+}
+
+function groupingWeights({
+  dim,
+  group_tokens,
+  output_groups,
+  assign_mlp_ratio: [tokens, channels],
+}: ZeroSegConfig): number[] {
+  const mixed = group_tokens.map(
+    (count, i) => Math.max(count, output_groups[i] ?? 0) * Math.max(hiddenWidth(dim, tokens), dim),
+  );
+  return [...mixed, 2 * dim * hiddenWidth(dim, channels), 4 * dim * dim];
 }
 
 /** Patches of an input image. */

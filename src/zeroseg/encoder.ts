@@ -1,5 +1,5 @@
 import { cast, floatType } from '../kernels/cast.ts';
-import { broadcastTo, concat } from '../kernels/layout.ts';
+import { broadcastTo, concat, slice } from '../kernels/layout.ts';
 import { keepRows, type ShuffleMask } from '../kernels/masking.ts';
 import { add } from '../kernels/pointwise.ts';
 import { Block, runBlock } from '../nn/block.ts';
@@ -27,6 +27,8 @@ export interface EncoderOptions {
 /** The masked autoencoder's encoder (section 4): a ViT that sees only the kept patches. */
 export class Encoder {
   readonly cls_token: Tensor;
+  /** Learnt positions `[1, 1 + N, dim]`, that of the class token first; undefined where they are fixed. */
+  readonly pos_embed: Tensor | undefined;
   /** One of them makes the tokens, as the configuration's `stem` says. */
   readonly patch_embed: PatchEmbed | undefined;
   readonly stem: ConvStem | undefined;
@@ -38,6 +40,11 @@ export class Encoder {
   constructor(weights: Weights, config: ZeroSegConfig) {
     const { dim, depth, heads, mlp_ratio, eps_mae: eps, patch, chans: channels } = config;
     this.cls_token = weights.parameter('cls_token', [1, 1, dim], normal(0.02));
+    this.#grid = config.image / patch;
+    this.#positions = sinCosPositions(dim, this.#grid, this.#grid, false);
+    if (config.positions === 'learnt') {
+      this.pos_embed = weights.parameter('pos_embed', this.table().shape, () => this.table().data);
+    }
     const sizes = { channels, patch, dim };
     this.patch_embed = config.stem === 'patch' ? new PatchEmbed(weights.in('patch_embed'), sizes) : undefined;
     this.stem = config.stem === 'conv' ? new ConvStem(weights.in('stem'), { ...sizes, eps }) : undefined;
@@ -47,11 +54,9 @@ export class Encoder {
       (_, i) => new Block(weights.in('blocks').in(i), { dim, heads, hidden, eps, init: xavierUniform }),
     );
     this.norm = new LayerNorm(weights.in('norm'), dim, eps);
-    this.#grid = config.image / patch;
-    this.#positions = sinCosPositions(dim, this.#grid, this.#grid, false);
   }
 
-  /** The whole position table `[1, 1 + N, dim]`, on the host: the class token's row is zero. */
+  /** The whole table of fixed positions `[1, 1 + N, dim]`, on the host: the class token's row is zero. */
   table(): { readonly shape: readonly number[]; readonly data: Float32Array } {
     const dim = this.cls_token.shape[2] as number;
     const data = new Float32Array(dim + this.#positions.length);
@@ -59,8 +64,9 @@ export class Encoder {
     return { shape: [1, data.length / dim, dim], data };
   }
 
-  /** The position table without its (zero) class row, `[1, N, dim]`. */
+  /** The position table without its class row, `[1, N, dim]`. */
   positions(): Tensor {
+    if (this.pos_embed) return slice(this.pos_embed, 1, 1, this.pos_embed.shape[1] as number);
     const dim = this.cls_token.shape[2] as number;
     return tensor(this.cls_token.device, this.#positions, [1, this.#grid ** 2, dim]);
   }
@@ -80,7 +86,9 @@ export class Encoder {
     const visible = masking ? keepRows(placed, masking) : placed;
     trace('visible_tokens', visible);
     const [batch = 0, , dim = 0] = visible.shape;
-    let x = concat([broadcastTo(this.cls_token, [batch, 1, dim]), visible], 1);
+    // The class token's own position is zero where positions are fixed.
+    const cls = this.pos_embed ? add(this.cls_token, slice(this.pos_embed, 1, 0, 1)) : this.cls_token;
+    let x = concat([broadcastTo(cls, [batch, 1, dim]), visible], 1);
     this.blocks.forEach((block, i) => {
       x = label(`encoder.blocks.${i}`, () => runBlock(block, x, checkpoint));
       trace(`encoder.block${i}`, x);

@@ -1,3 +1,4 @@
+import { ArgumentError } from '../gpu/errors.ts';
 import type { Image, LabelMap } from './image.ts';
 import { SegmentationScore } from './metric.ts';
 import { pixelScores } from './scoring.ts';
@@ -88,7 +89,7 @@ function backgroundPattern(windows: readonly { readonly scores: Float32Array }[]
 function refuseStrangeLabels({ data }: LabelMap, classes: number, ignore: number | null): void {
   for (const label of data) {
     if (label >= classes && label !== ignore) {
-      throw new RangeError(`its label map has label ${label}; classes are numbered 0 to ${classes - 1}`);
+      throw new ArgumentError(`its label map has label ${label}; classes are numbered 0 to ${classes - 1}`);
     }
   }
 }

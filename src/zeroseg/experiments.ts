@@ -1,5 +1,7 @@
 /** The paper's ablations in miniature: what is trained, what is expected, and what came out. */
+
 import type { Device } from '../gpu/device.ts';
+import { ArgumentError } from '../gpu/errors.ts';
 import { chanceScores } from './baselines.ts';
 import type { ZeroSegConfig } from './config.ts';
 import { SegmentationScore } from './metric.ts';
@@ -243,7 +245,7 @@ export async function scoreRun(
 export function chooseGrids(data: TrainingData, all: readonly number[], chosen: readonly number[]): TrainingData {
   const strange = chosen.find((k) => !all.includes(k));
   if (strange !== undefined) {
-    throw new RangeError(`chooseGrids: there are no views of grid ${strange}; there are those of ${all.join(', ')}`);
+    throw new ArgumentError(`chooseGrids: there are no views of grid ${strange}; there are those of ${all.join(', ')}`);
   }
   if (chosen.join() === all.join()) return data;
   const starts = all.map((_, i) => all.slice(0, i).reduce((sum, k) => sum + k * k, 0));

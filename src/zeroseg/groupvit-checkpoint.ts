@@ -1,20 +1,15 @@
 import type { Device } from '../gpu/device.ts';
 import { storedWeights } from '../nn/module.ts';
 import { CheckpointError, toFloat32 } from '../nn/safetensors.ts';
+import { checkTowers, numbered } from './checkpoint-sizes.ts';
 import { huggingFaceBlock, type StoredTensors } from './clip-checkpoint.ts';
 import { hiddenWidth } from './config.ts';
 import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
+import { type GroupVitClaim, type GroupVitTowerSettings, groupVitSettings } from './groupvit-settings.ts';
 import { TokenTable } from './token-table.ts';
 
-/** What shapes cannot tell: our own form, or Hugging Face's `config.json`. */
-interface GivenConfig {
-  readonly vision?: { readonly heads?: number };
-  readonly text?: { readonly heads?: number };
-  readonly vision_config?: { readonly num_attention_heads?: number; readonly layer_norm_eps?: number };
-  readonly text_config?: { readonly num_attention_heads?: number };
-  readonly layer_norm_eps?: number;
-  readonly batch_norm_eps?: number;
-}
+/** Published ones have three. */
+const MOST_STAGES = 16;
 
 /** Whether a file holds a GroupViT, by Hugging Face's names (section 16.2). */
 export function isGroupVit(stored: StoredTensors): boolean {
@@ -22,29 +17,25 @@ export function isGroupVit(stored: StoredTensors): boolean {
 }
 
 /**
- * The sizes of a GroupViT checkpoint, from its tensors. Head counts leave no trace in shapes: they come from `config`, else
- * 64 channels a head, as published.
+ * The sizes of a GroupViT checkpoint, from its tensors. Head counts and eps leave no trace in shapes: they come from `config`, Hugging
+ * Face's `config.json` or our own form, else 64 channels a head and 1e-5, as published.
  *
- * @throws CheckpointError when the file holds no GroupViT.
+ * @throws CheckpointError when the file holds no GroupViT, or when its settings are of something that is not computed here (the message
+ *   names the key).
  */
 export function groupVitConfig(stored: StoredTensors, file: string, config: unknown = {}): GroupVitConfig {
-  const given = config as GivenConfig;
+  const given = groupVitSettings(config, file);
   const shape = (name: string) => {
     const found = stored.get(name);
     if (!found) throw new CheckpointError(file, `holds no GroupViT: there is no tensor '${name}'`);
     return found.shape as readonly [number, number, number, number];
   };
-  const numbered = (prefix: string) => {
-    let n = 0;
-    while ([...stored.keys()].some((key) => key.startsWith(`${prefix}${n}.`))) n++;
-    return n;
-  };
   const stages = 'vision_model.encoder.stages.';
   const patches = shape('vision_model.embeddings.patch_embeddings.projection.weight');
   const [width, , patch] = patches;
   const side = Math.round(Math.sqrt(shape('vision_model.embeddings.position_embeddings')[1]));
-  const count = numbered(stages);
-  const depths = Array.from({ length: count }, (_, s) => numbered(`${stages}${s}.layers.`));
+  const count = Math.min(numbered(stored, stages), MOST_STAGES);
+  const depths = Array.from({ length: count }, (_, s) => numbered(stored, `${stages}${s}.layers.`));
   const tokens = Array.from({ length: count }, (_, s) =>
     stored.has(`${stages}${s}.group_token`) ? shape(`${stages}${s}.group_token`)[1] : 0,
   );
@@ -52,20 +43,28 @@ export function groupVitConfig(stored: StoredTensors, file: string, config: unkn
   const first = grouping[0] ?? `${stages}0.downsample`;
   const deep = depths.findIndex((depth) => depth > 0);
   const [vocab, textWidth] = shape('text_model.embeddings.token_embedding.weight');
-  const heads = (total: number, wanted: number | undefined, tower: string) => {
+  const heads = (total: number, { heads: wanted, defaultHeads }: GroupVitTowerSettings, tower: string) => {
     const n = wanted ?? total / 64;
-    if (Number.isInteger(n) && n > 0 && total % n === 0) return n;
-    throw new CheckpointError(
-      file,
-      `the ${tower} tower is ${total} wide; its number of heads is not known: put a config.json (as Hugging Face has it) beside the file`,
-    );
+    if (!(Number.isInteger(n) && n > 0 && total % n === 0)) {
+      throw new CheckpointError(
+        file,
+        `the ${tower} tower is ${total} wide; its number of heads is not known: put a config.json (as Hugging Face has it) beside the file`,
+      );
+    }
+    if (wanted === undefined && defaultHeads !== undefined && n !== defaultHeads) {
+      throw new CheckpointError(
+        file,
+        `the settings do not say how many heads the ${tower} tower has; Hugging Face then takes ${defaultHeads}, and 64 channels each make ${n}: put num_attention_heads into config.json`,
+      );
+    }
+    return n;
   };
-  return {
+  const found: GroupVitConfig = {
     vision: {
       image: side * patch,
       patch,
       width,
-      heads: heads(width, given.vision?.heads ?? given.vision_config?.num_attention_heads, 'image'),
+      heads: heads(width, given.vision, 'image'),
       depths,
       group_tokens: tokens,
       output_groups: grouping.map((prefix) => shape(`${prefix}.mlp_inter.fc2.weight`)[0]),
@@ -77,16 +76,32 @@ export function groupVitConfig(stored: StoredTensors, file: string, config: unkn
     },
     text: {
       width: textWidth,
-      heads: heads(textWidth, given.text?.heads ?? given.text_config?.num_attention_heads, 'text'),
-      layers: numbered('text_model.encoder.layers.'),
+      heads: heads(textWidth, given.text, 'text'),
+      layers: numbered(stored, 'text_model.encoder.layers.'),
       vocab,
       context: shape('text_model.embeddings.position_embedding.weight')[0],
+      ...(given.text.eps !== given.vision.eps && { layer_norm_eps: given.text.eps }),
     },
     projection: shape('visual_projection.3.weight')[0],
     projection_hidden: shape('visual_projection.0.weight')[0],
-    layer_norm_eps: given.layer_norm_eps ?? given.vision_config?.layer_norm_eps ?? 1e-5,
-    batch_norm_eps: given.batch_norm_eps ?? 1e-5,
+    layer_norm_eps: given.vision.eps,
+    batch_norm_eps: given.batchNormEps,
   };
+  checkClaims(found, given.claims, file);
+  checkTowers(found, file);
+  return found;
+}
+
+/** Settings and tensors must be of one model. */
+function checkClaims(found: GroupVitConfig, claims: readonly GroupVitClaim[], file: string): void {
+  for (const { key, value, of } of claims) {
+    const size = of(found, value);
+    if (size.join() === value.join()) continue;
+    throw new CheckpointError(
+      file,
+      `'${key}' is ${value.join(', ')}, and the tensors are of ${size.join(', ')}; these settings are of another file`,
+    );
+  }
 }
 
 /** A ratio whose hidden width is `hidden`. */

@@ -36,6 +36,8 @@ export interface GroupVitConfig {
     readonly layers: number;
     readonly vocab: number;
     readonly context: number;
+    /** Where it is not that of the image tower. */
+    readonly layer_norm_eps?: number;
   };
   /** Width of the joint space, and of the projectors' hidden layer. */
   readonly projection: number;

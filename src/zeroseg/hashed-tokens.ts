@@ -1,3 +1,4 @@
+import { ArgumentError } from '../gpu/errors.ts';
 import { hashText } from '../nn/random.ts';
 import { cleanText } from './text-cleaning.ts';
 
@@ -16,8 +17,8 @@ export interface TextTokens {
  * ids; that is all the meaning they have. The two largest ids are start and end, as in CLIP.
  */
 export function hashedTokens(vocabulary: number): TextTokens {
-  if (!(vocabulary >= 4))
-    throw new RangeError(`hashedTokens: the vocabulary must hold 4 ids or more; got ${vocabulary}`);
+  if (!Number.isSafeInteger(vocabulary) || vocabulary < 4)
+    throw new ArgumentError(`hashedTokens: the vocabulary must hold 4 ids or more; got ${vocabulary}`);
   const ids = (text: string) =>
     [...cleanText(text).matchAll(/\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu)].map(
       ([word]) => 1 + (hashText(word) % (vocabulary - 3)),

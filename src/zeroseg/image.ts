@@ -1,3 +1,6 @@
+import { ZeroSegError } from '../gpu/errors.ts';
+import { ownValue } from '../gpu/own-value.ts';
+
 /**
  * Photos as pixels, and the preprocessing that CLIP, MAE and GroupViT share: Pillow's resize to the bit, crops,
  * sizes, and the step from bytes to a normalised tensor. Nothing here reads files; see `src/node/image-files.ts`.
@@ -40,9 +43,13 @@ export const clipMean: Rgb = [0.48145466, 0.4578275, 0.40821073];
 /** CLIP's deviation. */
 export const clipStd: Rgb = [0.26862954, 0.26130258, 0.27577711];
 
+/** Pixels that an image may have: 2^28, which are 805 MB of RGB. */
+export const mostPixels: number = 2 ** 28;
+
 /** An image is not what its fields say, or a size or region makes no sense. */
-export class PixelError extends Error {
+export class PixelError extends ZeroSegError {
   override readonly name = 'PixelError';
+  readonly code = 'pixel';
 }
 
 /** Throws unless `image` holds three bytes for every pixel of a size above zero. */
@@ -55,8 +62,15 @@ export function checkImage(op: string, image: Image): void {
 }
 
 function checkSize(op: string, width: number, height: number): void {
-  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
+  if (!Number.isSafeInteger(width) || !Number.isSafeInteger(height) || width < 1 || height < 1) {
     throw new PixelError(`${op}: width and height must be whole numbers from 1; got ${width} x ${height}`);
+  }
+}
+
+/** Before memory is taken for so many pixels. */
+function checkPixels(op: string, width: number, height: number): void {
+  if (width * height > mostPixels) {
+    throw new PixelError(`${op}: ${width} x ${height} pixels are more than the ${mostPixels} that an image may have`);
   }
 }
 
@@ -166,6 +180,7 @@ export function resizeImage(
   checkImage('resizeImage', image);
   checkSize('resizeImage', width, height);
   checkRegion('resizeImage', region, width, height);
+  checkPixels('resizeImage', region.width, region.height);
   if (width === image.width && height === image.height) return crop(image, region);
 
   const rows = height === image.height ? undefined : makeTaps(image.height, height, filter, region.y, region.height);
@@ -173,6 +188,8 @@ export function resizeImage(
   const firstRow = rows ? rows.first[0]! : region.y;
   const lastRow = rows ? rows.first.at(-1)! + rows.count.at(-1)! : region.y + region.height;
 
+  // Between the two passes lie rows of the new width.
+  checkPixels('resizeImage', region.width, lastRow - firstRow);
   let { data } = image;
   let stride = image.width;
   let offset = firstRow * image.width * 3;
@@ -217,7 +234,8 @@ const kernels: Record<ResizeFilter, { support: number; at: (x: number) => number
 };
 
 function makeTaps(inputs: number, outputs: number, filter: ResizeFilter, from: number, length: number): Taps {
-  const kernel = kernels[filter];
+  const kernel = ownValue(kernels, filter);
+  if (!kernel) throw new PixelError(`resizeImage: the filter must be bicubic or bilinear; got '${filter}'`);
   const scale = inputs / outputs;
   const stretch = Math.max(scale, 1);
   const support = kernel.support * stretch;
@@ -377,6 +395,7 @@ export function resizeBilinear(
 ): Float32Array {
   checkSize('resizeBilinear', width, height);
   checkSize('resizeBilinear', newWidth, newHeight);
+  checkPixels('resizeBilinear', newWidth, newHeight * Math.max(1, channels));
   if (data.length !== channels * height * width) {
     throw new PixelError(
       `resizeBilinear: [${channels}, ${height}, ${width}] needs ${channels * height * width} values; got ${data.length}`,

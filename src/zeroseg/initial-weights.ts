@@ -1,16 +1,19 @@
 import type { Device } from '../gpu/device.ts';
 import { join, type Weights, weightsFrom } from '../nn/module.ts';
+import { resamplePositions, sinCosPositions } from '../nn/position.ts';
 import { random } from '../nn/random.ts';
 import { CheckpointError, type StoredTensor, toFloat32 } from '../nn/safetensors.ts';
-import { formatShape, sameShape } from '../tensor/shape.ts';
+import { formatShape, type Shape, sameShape, size } from '../tensor/shape.ts';
 import { huggingFaceBlock } from './clip-checkpoint.ts';
+import type { ZeroSegConfig } from './config.ts';
 
 /**
  * Weights to begin training with: those that `stored` has, and new ones for the rest. Understands files of this package, of
  * MAE and timm (`blocks.0...`, with or without `encoder.` in front, `decoder_blocks.0...`), of Hugging Face's ViT-MAE
- * (`vit.encoder.layer.0...`; see section 16.3), and of a CLIP, whose image tower then is where the encoder begins.
+ * (`vit.encoder.layer.0...`; see section 16.3), and of a CLIP, whose image tower then is where the encoder begins. A learnt position
+ * table of another grid is resampled.
  *
- * `used` gets the name of every weight that was found.
+ * `used` gets the name of every weight that was found, `taken` that of every tensor of the file that it was found in.
  *
  * @throws {CheckpointError} when a tensor has another shape, or when the encoder is not there.
  */
@@ -20,8 +23,16 @@ export function initialWeights(
   stored: ReadonlyMap<string, StoredTensor>,
   file: string,
   used: Set<string>,
+  taken: Set<string> = new Set(),
 ): Weights {
   return weightsFrom(device, (name, shape, init) => {
+    if (name === POSITIONS) {
+      const table = positionTable(stored, file);
+      if (!table) return init(shape, random(seed, name));
+      used.add(name);
+      taken.add(table.name);
+      return placed(table, shape, file);
+    }
     for (const names of publishedNames(name)) {
       const found = names.map((part) => stored.get(part));
       if (!found.every((tensor) => tensor !== undefined)) continue;
@@ -36,7 +47,13 @@ export function initialWeights(
         }
       }
       used.add(name);
+      for (const part of names) taken.add(part);
       return join(found.map(toFloat32));
+    }
+    if (name === 'encoder.patch_embed.proj.bias' && stored.has('vision_model.embeddings.patch_embedding.weight')) {
+      // CLIP's patches have no bias: it is zero.
+      used.add(name);
+      return new Float32Array(size(shape));
     }
     if (name.startsWith('encoder.')) {
       const names = publishedNames(name).map((theirs) => `'${theirs[0]}'`);
@@ -47,6 +64,124 @@ export function initialWeights(
     }
     return init(shape, random(seed, name));
   });
+}
+
+const POSITIONS = 'encoder.pos_embed';
+/** What files call the encoder's table. */
+const tableNames = [
+  POSITIONS,
+  'pos_embed',
+  'vit.embeddings.position_embeddings',
+  'embeddings.position_embeddings',
+  'vision_model.embeddings.position_embedding.weight',
+];
+
+/** The position table of a file's encoder. */
+export interface PositionTable {
+  readonly name: string;
+  readonly side: number;
+  readonly dim: number;
+  /** Of the class token, and of the patches row by row. */
+  readonly cls: Float32Array;
+  readonly patches: Float32Array;
+  /** Whether it is other than MAE's sines and cosines, which need not be taken over: they are computed. */
+  readonly isLearnt: boolean;
+}
+
+/** How far a table may be from sines and cosines and still be those: files in halves round them. */
+const SAME_TABLE = 1e-3;
+
+/**
+ * The table of positions that a file has for its encoder; undefined where it has none.
+ *
+ * @throws {CheckpointError} when it is not that of a square of patches.
+ */
+export function positionTable(stored: ReadonlyMap<string, StoredTensor>, file: string): PositionTable | undefined {
+  const found = tableNames.map((name) => stored.get(name)).find((tensor) => tensor !== undefined);
+  if (!found) return undefined;
+  const [rows = 0, dim = 0] = found.shape.slice(-2);
+  const side = Math.floor(Math.sqrt(rows));
+  // A class token, and in DeiT's distilled models another; or none.
+  const leading = rows - side * side;
+  const isTable = found.shape.length === 2 || (found.shape.length === 3 && found.shape[0] === 1);
+  if (!isTable || side < 1 || leading > 2) {
+    throw new CheckpointError(
+      file,
+      `tensor '${found.name}' is ${formatShape(found.shape)}; positions are [1, 1 + N, width], of N patches in a square`,
+    );
+  }
+  const values = toFloat32(found);
+  const cls = leading > 0 ? values.slice(0, dim) : new Float32Array(dim);
+  const patches = values.slice(leading * dim);
+  const fixed = dim % 4 === 0 ? sinCosPositions(dim, side, side, false) : undefined;
+  const near = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+    Array.from(a).every((value, i) => Math.abs(value - (b[i] as number)) <= SAME_TABLE);
+  const isLearnt = !(fixed && near(patches, fixed) && near(cls, new Float32Array(dim)));
+  return { name: found.name, side, dim, cls, patches, isLearnt };
+}
+
+/** A table as a parameter `[1, 1 + N, dim]`, resampled where the grid is another. */
+function placed({ name, side, dim, cls, patches }: PositionTable, shape: Shape, file: string): Float32Array {
+  const [, rows = 1, width = 0] = shape;
+  if (dim !== width) {
+    throw new CheckpointError(
+      file,
+      `tensor '${name}' is ${dim} wide; the model's '${POSITIONS}' takes ${formatShape(shape)}`,
+    );
+  }
+  const grid = Math.round(Math.sqrt(rows - 1));
+  return join([cls, grid === side ? patches : resamplePositions(patches, dim, side, grid)]);
+}
+
+/** Most groups of names that are listed. */
+const MOST_GROUPS = 8;
+
+/**
+ * What a model did not begin with, in words for people: the file's positions where they were left or resampled, its other tensors that
+ * were not used, and the weights that are new.
+ */
+export function initialNotes(
+  stored: ReadonlyMap<string, StoredTensor>,
+  file: string,
+  config: ZeroSegConfig,
+  names: Iterable<string>,
+  { used, taken }: { readonly used: ReadonlySet<string>; readonly taken: ReadonlySet<string> },
+): string[] {
+  const notes: string[] = [];
+  const table = positionTable(stored, file);
+  const grid = config.image / config.patch;
+  if (table) {
+    const which = `'${table.name}' of ${file} (${table.side} × ${table.side})`;
+    if (taken.has(table.name)) {
+      const resampled = table.side === grid ? '' : `, resampled to ${grid} × ${grid}`;
+      notes.push(`positions: the encoder begins with the table ${which}${resampled}`);
+    } else if (table.isLearnt) {
+      notes.push(
+        `positions: the learnt table ${which} is not taken over: the encoder's are fixed; --set positions=learnt takes it`,
+      );
+    } else
+      notes.push(
+        `positions: the table ${which} is that of fixed positions, which are computed here for ${grid} × ${grid}`,
+      );
+  }
+  const left = [...stored.keys()].filter((name) => !taken.has(name) && name !== table?.name);
+  if (left.length > 0) notes.push(`not used of ${file}: ${grouped(left)}`);
+  const fresh = [...names].filter((name) => !used.has(name));
+  if (fresh.length > 0) notes.push(`new, not in ${file}: ${grouped(fresh)}`);
+  return notes;
+}
+
+/** Names by what they begin with, with their numbers. */
+function grouped(names: readonly string[]): string {
+  const groups = new Map<string, number>();
+  for (const name of names) {
+    const parts = name.split('.');
+    const group = parts.length > 2 ? parts.slice(0, 2).join('.') : name;
+    groups.set(group, (groups.get(group) ?? 0) + 1);
+  }
+  const words = [...groups].map(([group, many]) => (many > 1 ? `${group} (${many})` : group));
+  const rest = [...groups.values()].slice(MOST_GROUPS).reduce((a, b) => a + b, 0);
+  return [...words.slice(0, MOST_GROUPS), ...(rest > 0 ? [`and ${rest} more`] : [])].join(', ');
 }
 
 /** What the published files call one of our weights; more than one name is joined along the first axis. */

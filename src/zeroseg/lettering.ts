@@ -4,7 +4,9 @@
  */
 // The module by its path: Node takes the package's main file, which has a default export only, and bundlers its module,
 // which has none.
+
 import { type Font, type Glyph, type PathCommand, parse } from 'opentype.js/dist/opentype.mjs';
+import { ZeroSegError } from '../gpu/errors.ts';
 
 /** A line of text: how much of each pixel it covers, 0..255, row by row. */
 export interface TextLine {
@@ -21,9 +23,13 @@ export interface Lettering {
   line(text: string, size: number): TextLine;
 }
 
+/** Of one line: some forty thousand letters of a caption. */
+const MOST_PIXELS = 2 ** 24;
+
 /** A font could not be read. */
-export class FontError extends Error {
+export class FontError extends ZeroSegError {
   override readonly name = 'FontError';
+  readonly code = 'font';
 }
 
 /**
@@ -40,7 +46,7 @@ export function createLettering(files: readonly Uint8Array[]): Lettering {
   if (!main) throw new FontError('createLettering: at least one font is needed; got none');
 
   return {
-    line(text, size) {
+    line: guarded((text, size) => {
       const scale = size / main.unitsPerEm;
       const ascent = Math.ceil(main.ascender * scale);
       const height = ascent + Math.ceil(-main.descender * scale);
@@ -59,10 +65,25 @@ export function createLettering(files: readonly Uint8Array[]): Lettering {
       }
 
       const width = Math.max(1, Math.ceil(x));
+      if (!(width * height <= MOST_PIXELS)) {
+        throw new FontError(`createLettering: a line of ${width} x ${height} pixels is too long to be drawn`);
+      }
       const fill = new Fill(width, height);
       for (const { glyph, x } of glyphs) fill.path(glyph.getPath(x, ascent, size).commands);
       return { width, height, ascent, coverage: fill.coverage() };
-    },
+    }),
+  };
+}
+
+/** A font that was read may still have letters that are broken, which shows only when they are drawn. */
+function guarded(line: Lettering['line']): Lettering['line'] {
+  return (text, size) => {
+    try {
+      return line(text, size);
+    } catch (error) {
+      if (error instanceof FontError) throw error;
+      throw new FontError('createLettering: a font is damaged: a letter of it cannot be drawn', { cause: error });
+    }
   };
 }
 

@@ -1,20 +1,53 @@
 import { cast } from '../kernels/cast.ts';
 import { l2Normalize } from '../kernels/layer-norm.ts';
-import { slice } from '../kernels/layout.ts';
+import { concat, slice } from '../kernels/layout.ts';
 import { distill, reconstruction, segmentMatch } from '../kernels/losses.ts';
 import { add, scale } from '../kernels/pointwise.ts';
 import { fill } from '../tensor/fill.ts';
 import { label } from '../tensor/record.ts';
+import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { composition } from './composition.ts';
 import type { ZeroSegConfig } from './config.ts';
 import type { Trace } from './model.ts';
+import { viewCount, viewRows } from './views.ts';
 
-/** The three terms and their weighted sum (section 8), with the composition loss where it has a weight; scalars. */
-export interface Losses {
-  readonly rec: Tensor;
-  readonly distill: Tensor;
-  readonly match: Tensor;
+export type LossTerm = 'rec' | 'distill' | 'match' | 'compose';
+
+interface LossTermOf {
+  readonly name: LossTerm;
+  readonly weight: 'w_rec' | 'w_dist' | 'w_match' | 'w_compose';
+  readonly title: string;
+}
+
+/** The terms of the loss, in the order in which they are added up, each with the key of its weight. All lists of terms are this one. */
+export const lossTerms: readonly LossTermOf[] = [
+  { name: 'rec', weight: 'w_rec', title: 'Reconstruction' },
+  { name: 'distill', weight: 'w_dist', title: 'Distillation' },
+  { name: 'match', weight: 'w_match', title: 'Segment matching' },
+  { name: 'compose', weight: 'w_compose', title: 'Composition' },
+];
+
+/**
+ * What each term adds to the loss: itself times its weight, so that they sum to the loss. Terms without a weight, which add
+ * nothing, are left out.
+ *
+ * ```ts
+ * weightedTerms(scenesConfig, { rec: 1, distill: 0.5, match: 0.25, compose: 0.125 });
+ * // [{ name: 'rec', value: 0.1 }, { name: 'distill', value: 0.5 }, { name: 'match', value: 0.25 }, { name: 'compose', value: 1 }]
+ * ```
+ */
+export function weightedTerms(
+  config: ZeroSegConfig,
+  values: Readonly<Record<LossTerm, number>>,
+): { name: LossTerm; value: number }[] {
+  return lossTerms
+    .filter(({ weight }) => config[weight] > 0)
+    .map(({ name, weight }) => ({ name, value: config[weight] * values[name] }));
+}
+
+/** The terms and their weighted sum (section 8), with the composition loss where it has a weight; scalars. */
+export interface Losses extends Readonly<Record<LossTerm, Tensor>> {
   /** 0 unless `w_compose` is above 0. */
   readonly compose: Tensor;
   readonly total: Tensor;
@@ -46,20 +79,29 @@ export function losses(
   const unit = (x: Tensor) => (target_norm === 'l2' ? l2Normalize(cast(x, 'f32')) : cast(x, 'f32'));
   const nothing = () => fill(image.device, [], 0);
 
+  const [count, expected] = [views.shape[1], viewCount(config.grids)];
+  if (count !== expected) {
+    throw new ShapeError('losses', `grids ${config.grids.join(', ')} have ${expected} views; got ${count}`, {
+      views: views.shape,
+    });
+  }
+  const { whole, local: parts } = viewRows(config.grids);
+
   const rec = label('loss.rec', () =>
     pred && mask ? reconstruction(image, cast(pred, 'f32'), mask, { patch, normPixels }) : nothing(),
   );
   const targets = unit(views);
   const dist = label('loss.distill', () => {
-    const wanted = config.distill_views === 'first' ? slice(targets, 1, 0, 1) : targets;
-    return distill(unit(global), wanted, { features });
+    if (config.distill_views === 'all') return distill(unit(global), targets, { features });
+    if (whole === undefined)
+      throw new ShapeError('losses', "'distill_views' first takes the 1×1 view; 'grids' has none");
+    return distill(unit(global), slice(targets, 1, whole, whole + 1), { features });
   });
-  // The whole image is no local view: only the cells of finer grids are.
-  const first = config.grids[0] === 1 ? 1 : 0;
-  const count = views.shape[1] as number;
+  // The whole image is no local view, wherever it stands: only the cells of finer grids are.
   const matched = label('loss.match', () => {
-    if (count <= first) return undefined;
-    const local = slice(targets, 1, first, count);
+    if (parts.length === 0) return undefined;
+    const cells = parts.map(({ from, to }) => slice(targets, 1, from, to));
+    const local = cells.length === 1 ? (cells[0] as Tensor) : concat(cells, 1);
     const options = { features, segments: segment_reduce } as const;
     const found = segmentMatch(unit(segments), local, options);
     trace('match_index', found.index);
@@ -68,10 +110,16 @@ export function losses(
     return found;
   });
   const match = matched?.loss ?? nothing();
-  const wanted = config.w_compose > 0 && assigns && idsRestore;
+  const wanted = config.w_compose > 0;
+  if (wanted && !(assigns && idsRestore)) {
+    throw new ShapeError(
+      'losses',
+      'the composition loss has a weight, and takes assigns and idsRestore; got neither or one',
+    );
+  }
   const compose = wanted
     ? composition({
-        assigns: assigns.map((assign) => cast(assign, 'f32')),
+        assigns: (assigns as readonly Tensor[]).map((assign) => cast(assign, 'f32')),
         segments: unit(segments),
         views: targets,
         hasClassToken: config.seg_use_cls,
@@ -80,9 +128,12 @@ export function losses(
         by: config.compose_by,
       })
     : nothing();
-  const total = label('loss.total', () => {
-    const paper = add(add(scale(rec, config.w_rec), scale(dist, config.w_dist)), scale(match, config.w_match));
-    return wanted ? add(paper, scale(compose, config.w_compose)) : paper;
-  });
-  return { rec, distill: dist, match, compose, total, matchIndex: matched?.index };
+  const terms = { rec, distill: dist, match, compose };
+  const total = label('loss.total', () =>
+    lossTerms
+      .filter(({ name }) => name !== 'compose' || wanted)
+      .map(({ name, weight }) => scale(terms[name], config[weight]))
+      .reduce((sum, term) => add(sum, term)),
+  );
+  return { ...terms, total, matchIndex: matched?.index };
 }

@@ -1,9 +1,15 @@
+import { ZeroSegError } from '../gpu/errors.ts';
+
 /** The label that is left out of every score: object borders and what annotators could not tell. */
 export const ignoreLabel = 255;
 
+/** What labels of 16 bits can tell apart. */
+const MOST_CLASSES = 65_536;
+
 /** Label maps do not fit together or hold classes that are not counted. */
-export class ScoreError extends Error {
+export class ScoreError extends ZeroSegError {
   override readonly name = 'ScoreError';
+  readonly code = 'score';
 }
 
 /**
@@ -31,8 +37,10 @@ export class SegmentationScore {
   readonly #ignore: number;
 
   constructor(classes: number, ignore: number = ignoreLabel) {
-    if (!Number.isInteger(classes) || classes < 1) {
-      throw new ScoreError(`SegmentationScore: the number of classes must be a whole number from 1; got ${classes}`);
+    if (!Number.isInteger(classes) || classes < 1 || classes > MOST_CLASSES) {
+      throw new ScoreError(
+        `SegmentationScore: the number of classes must be a whole number from 1 to ${MOST_CLASSES}; got ${classes}`,
+      );
     }
     this.classes = classes;
     this.#ignore = ignore;

@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
+
 import type { Device } from '../gpu/device.ts';
+import { ArgumentError } from '../gpu/errors.ts';
 import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -14,8 +16,8 @@ import {
   nearestNames,
   type PatchGrid,
 } from './baselines.ts';
-import type { ClipVision } from './clip.ts';
-import { clipMean, clipStd, type Image, PixelError, toTensor } from './image.ts';
+import { type ClipVision, clipPixels } from './clip.ts';
+import { type Image, PixelError, toTensor } from './image.ts';
 import { SegmentationScore } from './metric.ts';
 import type { ZeroSeg } from './model.ts';
 import type { SceneMaker } from './scenes/scene.ts';
@@ -119,14 +121,14 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   const { embeddings } = vocabulary;
   const names = scenes.names.length;
   if (vocabulary.names.length !== names) {
-    throw new RangeError(
+    throw new ArgumentError(
       `scoreScenes: the vocabulary must hold the scenes' ${names} names; it holds ${vocabulary.names.length}`,
     );
   }
   const entries = Object.entries(options.students);
   const clustered = options.clustered ?? entries[0]?.[0];
-  if (options.clustered !== undefined && !(options.clustered in options.students)) {
-    throw new RangeError(
+  if (options.clustered !== undefined && !Object.hasOwn(options.students, options.clustered)) {
+    throw new ArgumentError(
       `scoreScenes: clustered must name one of the students ${Object.keys(options.students).join(', ')}; got ${options.clustered}`,
     );
   }
@@ -151,7 +153,7 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
     for (let index = 0; index < options.count; index++) {
       const scene = scenes.scene(options.seed, index);
       const count = (method: string, labels: ArrayLike<number>) => scoreOf(method).add(labels, scene.labels.data);
-      const views = await teacher.features(teacherViews(scene.image, { grids: GRIDS, size: teacher.size }));
+      const views = await teacher.features(teacherViews(scene.image, { grids: GRIDS, ...teacher.pixels }));
       const cropped = views.subarray(-CROPS * CROPS * width);
       count('crops', denseLabels(cropped, embeddings, width, { rows: CROPS, cols: CROPS, height: size, width: size }));
       const seen = await dense.look(scene.image);
@@ -243,10 +245,16 @@ interface DenseView {
 /** The teacher's features of every patch, of pictures of one size. */
 class DenseTeacher implements Disposable {
   readonly #step: Step<'image', { plain: Tensor; value: Tensor }>;
+  readonly #pixels: ReturnType<typeof clipPixels>;
   readonly #grid: PatchGrid;
 
-  private constructor(run: Step<'image', { plain: Tensor; value: Tensor }>, grid: PatchGrid) {
+  private constructor(
+    run: Step<'image', { plain: Tensor; value: Tensor }>,
+    pixels: ReturnType<typeof clipPixels>,
+    grid: PatchGrid,
+  ) {
     this.#step = run;
+    this.#pixels = pixels;
     this.#grid = grid;
   }
 
@@ -261,11 +269,12 @@ class DenseTeacher implements Disposable {
       ({ image }) => ({ plain: vision.dense(image, 'plain'), value: vision.dense(image, 'value') }),
       { name: 'dense teacher' },
     );
-    return new DenseTeacher(run, { rows: size / patch, cols: size / patch, height: size, width: size });
+    const grid = { rows: size / patch, cols: size / patch, height: size, width: size };
+    return new DenseTeacher(run, clipPixels(vision.config), grid);
   }
 
   async look(image: Image): Promise<DenseView> {
-    const { plain, value } = this.#step({ image: toTensor(image, clipMean, clipStd) });
+    const { plain, value } = this.#step({ image: toTensor(image, this.#pixels.mean, this.#pixels.std) });
     const [p, v] = (await readAll([plain, value])) as [Float32Array, Float32Array];
     return { plain: p, value: v, grid: this.#grid };
   }

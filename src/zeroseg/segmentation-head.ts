@@ -20,6 +20,7 @@ export interface StageOptions {
   readonly depths: readonly number[];
   readonly groupTokens: readonly number[];
   readonly outputGroups: readonly number[];
+  /** Hidden widths of a grouping block's token mixer and channel MLP. */
   readonly mixerHidden: number;
   readonly assignHidden: number;
   readonly tau: number;
@@ -37,9 +38,10 @@ class GroupProjector {
   readonly norm: LayerNorm;
   readonly mlp: TokenMlp;
 
-  constructor(weights: Weights, { block, mixerHidden }: StageOptions, from: number, to: number) {
-    this.norm = new LayerNorm(weights.in('norm'), block.dim, block.eps);
-    this.mlp = new TokenMlp(weights.in('mlp'), from, mixerHidden, to, block.init);
+  constructor(weights: Weights, { dim, eps, init }: BlockOptions, from: number, to: number) {
+    this.norm = new LayerNorm(weights.in('norm'), dim, eps);
+    // Half of the width in GroupViT's code and in Hugging Face's, whatever `assign_mlp_ratio` says: that one is of grouping blocks.
+    this.mlp = new TokenMlp(weights.in('mlp'), from, Math.floor(dim / 2), to, init);
   }
 
   forward(tokens: Tensor): Tensor {
@@ -63,7 +65,7 @@ export class Stage {
     }
     const before = groupTokens[index - 1];
     if (tokens > 0 && before) {
-      this.group_projector = new GroupProjector(weights.in('group_projector'), options, before, tokens);
+      this.group_projector = new GroupProjector(weights.in('group_projector'), block, before, tokens);
     }
     this.blocks = Array.from({ length: depths[index] ?? 0 }, (_, i) => new Block(weights.in('blocks').in(i), block));
     if (tokens > 0) {

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Device } from '../gpu/device.ts';
+import { StepError } from '../tensor/errors.ts';
 import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -72,6 +73,11 @@ interface WindowValues {
   readonly rollout: Float32Array;
 }
 
+type SegmentStep = Step<'image', { segments: Tensor; global: Tensor; rollout: Tensor }>;
+
+/** Sizes of windows whose steps are kept; the photos of one data set need few. */
+const KEPT_STEPS = 8;
+
 /** The largest side that a photo is resized to, whatever its shape (MMSegmentation). */
 const LONGEST = 2048;
 
@@ -86,8 +92,9 @@ const LONGEST = 2048;
 export class Segmenter implements Disposable {
   readonly #device: Device;
   readonly #model: SegmentingModel;
-  /** One step per size of window; photos of one data set need few. */
-  readonly #steps = new Map<string, Promise<Step<'image', { segments: Tensor; global: Tensor; rollout: Tensor }>>>();
+  /** Steps by size of window, the one that was used last at the end. */
+  readonly #steps = new Map<string, { readonly made: Promise<SegmentStep>; users: number }>();
+  #disposed = false;
 
   constructor(device: Device, model: SegmentingModel) {
     this.#device = device;
@@ -145,10 +152,27 @@ export class Segmenter implements Disposable {
 
   /** Segments `[S, C]`, image embedding `[C]` and roll-out `[S, rows, cols]` of one normalised image `[3, H, W]`. */
   async features(image: Float32Array, height: number, width: number): Promise<WindowValues> {
+    if (this.#disposed) throw new StepError('segmenter: it was disposed; make another');
     const key = `${height}×${width}`;
-    let made = this.#steps.get(key);
-    if (!made) {
-      made = step(
+    const kept = this.#steps.get(key) ?? { made: this.#make(key, height, width), users: 0 };
+    this.#steps.delete(key);
+    this.#steps.set(key, kept);
+    kept.users++;
+    try {
+      const made = await kept.made;
+      const { segments, global, rollout } = made({ image });
+      const [s, z, r] = await readAll([segments, global, rollout]);
+      return { segments: s as Float32Array, global: z as Float32Array, rollout: r as Float32Array };
+    } finally {
+      kept.users--;
+      this.#dropOldest();
+    }
+  }
+
+  /** A step that could not be made is not kept: what was missing then, memory say, may be there the next time. */
+  async #make(key: string, height: number, width: number): Promise<SegmentStep> {
+    try {
+      return await step(
         this.#device,
         { image: [1, this.#model.config.chans, height, width] },
         ({ image }) => {
@@ -157,21 +181,39 @@ export class Segmenter implements Disposable {
         },
         { name: `segment ${key}` },
       );
-      this.#steps.set(key, made);
+    } catch (error) {
+      this.#steps.delete(key);
+      throw error;
     }
-    const { segments, global, rollout } = (await made)({ image });
-    const [s, z, r] = await readAll([segments, global, rollout]);
-    return { segments: s as Float32Array, global: z as Float32Array, rollout: r as Float32Array };
   }
 
+  #dropOldest(): void {
+    for (const [key, { made, users }] of this.#steps) {
+      if (this.#steps.size <= KEPT_STEPS) return;
+      if (users > 0) continue;
+      this.#steps.delete(key);
+      disposeOf(made);
+    }
+  }
+
+  /** What is being segmented fails. */
   dispose(): void {
-    for (const made of this.#steps.values()) void made.then((ready) => ready.dispose());
+    this.#disposed = true;
+    for (const { made } of this.#steps.values()) disposeOf(made);
     this.#steps.clear();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Whoever waits for a step that fails is told; this is not the place. */
+function disposeOf(made: Promise<SegmentStep>): void {
+  void made.then(
+    (ready) => ready.dispose(),
+    () => {},
+  );
 }
 
 /** A photo as normalised planes `[3, height, width]`, resized bilinearly without antialiasing. */

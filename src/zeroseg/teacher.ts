@@ -1,16 +1,20 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
 import type { Device } from '../gpu/device.ts';
+import { ArgumentError } from '../gpu/errors.ts';
+import { heard } from '../gpu/outcome.ts';
 import { read } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { ClipVision } from './clip.ts';
+import { type ClipVision, clipPixels } from './clip.ts';
+import type { Rgb } from './image.ts';
 
 /**
  * The frozen teacher: CLIP's image tower as a recorded step over batches of one size.
  *
  * ```ts
  * using teacher = await Teacher.create(device, vision, { batch: 30 });
- * const features = await teacher.features(teacherViews(photo)); // [30, 768]
+ * const features = await teacher.features(teacherViews(photo, teacher.pixels)); // [30, 768]
  * ```
  */
 export class Teacher implements Disposable {
@@ -19,21 +23,26 @@ export class Teacher implements Disposable {
   /** Side of a view, and width of a feature. */
   readonly size: number;
   readonly dim: number;
+  /** What views must be: options of `teacherViews`. */
+  readonly pixels: { readonly size: number; readonly mean: Rgb; readonly std: Rgb };
+  readonly #device: Device;
+  readonly #vision: ClipVision;
   readonly #step: Step<'views', Tensor>;
+  /** For what is left over of a batch; the last that was needed. */
+  #rest: { readonly count: number; readonly run: Promise<Step<'views', Tensor>> } | undefined;
 
-  private constructor(run: Step<'views', Tensor>, batch: number, size: number, dim: number) {
+  private constructor(device: Device, vision: ClipVision, run: Step<'views', Tensor>, batch: number) {
+    this.#device = device;
+    this.#vision = vision;
     this.#step = run;
     this.batch = batch;
-    this.size = size;
-    this.dim = dim;
+    this.size = vision.config.vision.image;
+    this.dim = vision.config.projection;
+    this.pixels = { size: this.size, ...clipPixels(vision.config) };
   }
 
   static async create(device: Device, vision: ClipVision, { batch = 30 }: { batch?: number } = {}): Promise<Teacher> {
-    const { image } = vision.config.vision;
-    const run = await step(device, { views: [batch, 3, image, image] }, ({ views }) => vision.forward(views), {
-      name: 'teacher',
-    });
-    return new Teacher(run, batch, image, vision.config.projection);
+    return new Teacher(device, vision, await record(device, vision, batch), batch);
   }
 
   /** Bytes of GPU memory that the step takes beside the weights. */
@@ -47,32 +56,140 @@ export class Teacher implements Disposable {
     const length = 3 * this.size * this.size;
     const count = views.length / length;
     if (!Number.isInteger(count)) {
-      throw new RangeError(`features: views must be [n, 3, ${this.size}, ${this.size}]; got ${views.length} values`);
+      throw new ArgumentError(`features: views must be [n, 3, ${this.size}, ${this.size}]; got ${views.length} values`);
     }
     const out = new Float32Array(count * this.dim);
     const parts: Promise<void>[] = [];
     for (let at = 0; at < count; at += this.batch) {
       const many = Math.min(this.batch, count - at);
-      let part = views.subarray(at * length, (at + many) * length);
-      if (many < this.batch) {
-        // The step takes whole batches: what is missing is black, and its features are dropped.
-        const padded = new Float32Array(this.batch * length);
-        padded.set(part);
-        part = padded;
-      }
-      // Reading is encoded at once, so the next batch may be issued before this one has arrived.
-      const features = read(this.#step({ views: part }));
-      parts.push(features.then((values) => out.set(values.subarray(0, many * this.dim), at * this.dim)));
+      const features = this.look(views.subarray(at * length, (at + many) * length), many);
+      parts.push(heard(features.then((values) => out.set(values, at * this.dim))));
     }
     await Promise.all(parts);
     return out;
   }
 
+  /**
+   * Features of at most a batch. What is less is computed as it is, by a step of its own: filled up with black, it would take the time
+   * of a batch. The views of a whole batch may be overwritten as soon as this returns.
+   */
+  look(views: Float32Array, count: number): Promise<Float32Array> {
+    // Reading is encoded at once, so the next batch may be issued before this one has arrived.
+    if (count === this.batch) return read(this.#step({ views })) as Promise<Float32Array>;
+    return this.#lookAtRest(views.slice(), count);
+  }
+
+  async #lookAtRest(views: Float32Array, count: number): Promise<Float32Array> {
+    if (this.#rest?.count !== count) {
+      const before = this.#rest;
+      this.#rest = { count, run: record(this.#device, this.#vision, count) };
+      (await before?.run)?.dispose();
+    }
+    const run = await (this.#rest as { readonly run: Promise<Step<'views', Tensor>> }).run;
+    return (await read(run({ views }))) as Float32Array;
+  }
+
   dispose(): void {
     this.#step.dispose();
+    this.#rest?.run.then(
+      (run) => run.dispose(),
+      () => {}, // whoever asked for it has been told
+    );
   }
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+}
+
+function record(device: Device, vision: ClipVision, batch: number): Promise<Step<'views', Tensor>> {
+  const { image } = vision.config.vision;
+  return step(device, { views: [batch, 3, image, image] }, ({ views }) => vision.forward(views), { name: 'teacher' });
+}
+
+/** Views of one photo on their way through a {@link ViewQueue}. */
+export interface QueuedViews {
+  /** `[n, dim]`, once all of them were looked at. */
+  readonly features: Promise<Float32Array>;
+  /** Whether all have been given to the teacher: until then, they wait for others to fill a batch. */
+  readonly isIssued: boolean;
+}
+
+/**
+ * Fills the batches of a teacher with the views of many photos, one after the other: no batch but the last is partly filled.
+ *
+ * ```ts
+ * const queue = new ViewQueue(teacher);
+ * const queued = photos.map((photo) => queue.add(teacherViews(photo, teacher.pixels)));
+ * queue.flush();
+ * const features = await Promise.all(queued.map(({ features }) => features));
+ * ```
+ */
+export class ViewQueue {
+  readonly #teacher: Teacher;
+  readonly #length: number;
+  readonly #views: Float32Array;
+  #filled = 0;
+  /** Called with the features of the batch that is being filled, and its error. */
+  #takers: ((features: Promise<Float32Array>) => void)[] = [];
+
+  constructor(teacher: Teacher) {
+    this.#teacher = teacher;
+    this.#length = 3 * teacher.size * teacher.size;
+    this.#views = new Float32Array(teacher.batch * this.#length);
+  }
+
+  add(views: Float32Array): QueuedViews {
+    const { batch, dim, size } = this.#teacher;
+    const count = views.length / this.#length;
+    if (!Number.isInteger(count)) {
+      throw new RangeError(`ViewQueue: views must be [n, 3, ${size}, ${size}]; got ${views.length} values`);
+    }
+    const out = new Float32Array(count * dim);
+    const parts: Promise<void>[] = [];
+    let issued = 0;
+    for (let at = 0; at < count; ) {
+      const many = Math.min(batch - this.#filled, count - at);
+      const [from, place] = [this.#filled * dim, at * dim];
+      this.#views.set(views.subarray(at * this.#length, (at + many) * this.#length), this.#filled * this.#length);
+      parts.push(
+        new Promise((resolve, reject) => {
+          this.#takers.push((features) => {
+            issued += many;
+            features.then((values) => {
+              out.set(values.subarray(from, from + many * dim), place);
+              resolve();
+            }, reject);
+          });
+        }),
+      );
+      this.#filled += many;
+      at += many;
+      if (this.#filled === batch) this.flush();
+    }
+    const features = Promise.all(parts).then(() => out);
+    features.catch(() => {}); // seen by whoever waits for it
+    return {
+      features,
+      get isIssued() {
+        return issued === count;
+      },
+    };
+  }
+
+  /** Gives the teacher what there is. */
+  flush(): void {
+    const [takers, filled] = [this.#takers, this.#filled];
+    if (filled === 0) return;
+    this.#takers = [];
+    this.#filled = 0;
+    let features: Promise<Float32Array>;
+    try {
+      features = this.#teacher.look(this.#views.subarray(0, filled * this.#length), filled);
+    } catch (error) {
+      // Told to all whose views are in this batch, and not only to the photo that filled it.
+      features = Promise.reject(error);
+    }
+    for (const take of takers) take(features);
   }
 }

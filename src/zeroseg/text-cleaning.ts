@@ -26,23 +26,138 @@ export function cleanText(text: string): string {
 export function repairText(text: string): string {
   // Decided once: text that has a tag may mean its entities, and unescaping `&lt;` must not end the unescaping.
   const isMarkup = text.includes('<');
-  for (;;) {
+  for (let pass = 1; ; pass++) {
     const before = text;
-    if (!isMarkup) text = text.replace(/&(#?[0-9A-Za-z]{1,24});/g, unescapeClosed);
-    text = text
-      .replace(/[\x80-\x9f]/g, windows1252)
-      .replace(/[\u0132\u0133\u0149\u01c4-\u01cc\u01f1-\u01f3\ufb00-\ufb06]/g, (letter) => ligatures[letter]!)
-      .replace(/[\u3000\uff01-\uffef]/g, (letter) => letter.normalize('NFKC'))
-      .replace(/[\u02bc\u2018-\u201b]/g, "'")
-      .replace(/[\u201c-\u201f]/g, '"')
-      .replace(/\r\n?|[\u2028\u2029]/g, '\n')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-      .replace(/\x1b\[[\d;]*[A-Za-z]/g, '')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-      .replace(/[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g, '')
-      .normalize('NFC');
+    if (!isMarkup) text = pass < NESTED_PASSES ? text.replace(closedReference, unescapeClosed) : unescapeNested(text);
+    text = plainLetters(text);
     if (text === before) return text;
   }
+}
+
+const closedReference = /&(#?[0-9A-Za-z]{1,24});/g;
+const wholeReference = /^&(#?[0-9A-Za-z]{1,24});$/;
+/** The longest of them. */
+const REFERENCE_LENGTH = 27;
+
+/** From so many passes on, references that come out of references are resolved in one go: n in each other would take n passes. */
+const NESTED_PASSES = 8;
+
+function plainLetters(text: string): string {
+  const plain = text
+    .replace(/[\x80-\x9f]/g, windows1252)
+    .replace(/[\u0132\u0133\u0149\u01c4-\u01cc\u01f1-\u01f3\ufb00-\ufb06]/g, (letter) => ligatures[letter]!)
+    .replace(/[\u3000\uff01-\uffef]/g, (letter) => letter.normalize('NFKC'))
+    .replace(/[\u02bc\u2018-\u201b]/g, "'")
+    .replace(/[\u201c-\u201f]/g, '"')
+    .replace(/\r\n?|[\u2028\u2029]/g, '\n')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+    .replace(/\x1b\[[\d;]*[A-Za-z]/g, '')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+    .replace(/[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g, '');
+  return composed(plain);
+}
+
+/**
+ * Normal form C in time that grows with the text: engines put marks in order by insertion, which takes minutes for a million of
+ * them on one letter. Long runs are ordered here before, which changes nothing about the form.
+ */
+function composed(text: string): string {
+  return text.replace(/\p{M}{65,}/gu, marksInOrder).normalize('NFC');
+}
+
+/** Marks in canonical order: those of one class stay as they are, and no mark passes one that begins a new letter (class 0). */
+function marksInOrder(run: string): string {
+  const parts = new Map([...new Set(run)].map((mark) => [mark, [...mark.normalize('NFD')]] as const));
+  const classes = classesOf([...new Set([...parts.values()].flat())]);
+  const out: string[] = [];
+  const waiting: string[][] = Array.from({ length: Math.max(0, ...classes.values()) + 1 }, () => []);
+  let highest = 0;
+  const flush = (): void => {
+    for (let number = 1; number <= highest; number++) {
+      for (const mark of waiting[number]!) out.push(mark);
+      waiting[number] = [];
+    }
+    highest = 0;
+  };
+  let isOrdered = true;
+  for (const mark of run) {
+    for (const part of parts.get(mark)!) {
+      const number = classes.get(part)!;
+      if (number === 0) {
+        flush();
+        out.push(part);
+        continue;
+      }
+      isOrdered &&= number >= highest;
+      highest = Math.max(highest, number);
+      waiting[number]!.push(part);
+    }
+  }
+  if (isOrdered) return run;
+  flush();
+  return out.join('');
+}
+
+/** The marks' canonical classes, numbered from 1 in their order; 0 for what begins a letter. */
+function classesOf(marks: readonly string[]): Map<string, number> {
+  // Unicode's tables are not to be had in JavaScript, but whether two marks change places is.
+  const swaps = (first: string, second: string): boolean => (first + second).normalize('NFD') !== first + second;
+  const startsLetter = (mark: string): boolean => !swaps(mark, LOWEST_MARK) && !swaps(HIGHEST_MARK, mark);
+  const classes = new Map(marks.map((mark) => [mark, 0]));
+  let number = 0;
+  let before: string | undefined;
+  for (const mark of marks
+    .filter((one) => !startsLetter(one))
+    .sort((a, b) => (swaps(a, b) ? 1 : swaps(b, a) ? -1 : 0))) {
+    if (before === undefined || swaps(mark, before)) number++;
+    classes.set(mark, number);
+    before = mark;
+  }
+  return classes;
+}
+
+/** A mark of class 1 and the one of class 240: whatever changes places with neither has class 0. */
+const LOWEST_MARK = '\u0334';
+const HIGHEST_MARK = '\u0345';
+
+/**
+ * Resolves closed references until none is left, also those that others leave: `&amp;amp;lt;`, or `&am&#112;;`. Letters go onto
+ * a stack one by one; one that closes a reference puts what this stands for back in front of what is still to be read.
+ */
+function unescapeNested(text: string): string {
+  const [AND, SEMICOLON, NUMBER_SIGN] = [0x26, 0x3b, 0x23];
+  const isOfReference = (code: number): boolean =>
+    code === NUMBER_SIGN ||
+    (code >= 0x30 && code <= 0x39) ||
+    (code >= 0x41 && code <= 0x5a) ||
+    (code >= 0x61 && code <= 0x7a);
+  const out = new Uint16Array(text.length);
+  let length = 0;
+  /** Places in `out` of ampersands after which only letters of references came. */
+  let open: number[] = [];
+  const pending: number[] = [];
+  for (let next = 0; next < text.length || pending.length > 0; ) {
+    const code = pending.pop() ?? text.charCodeAt(next++);
+    out[length++] = code;
+    if (code === AND) open.push(length - 1);
+    else if (code === SEMICOLON && open.length > 0) {
+      const start = open.pop()!;
+      const isShort = length - start <= REFERENCE_LENGTH;
+      const reference = isShort ? String.fromCharCode(...out.subarray(start, length)) : '';
+      const body = wholeReference.exec(reference)?.[1];
+      const meant = body === undefined ? reference : plainLetters(unescapeClosed(reference, body));
+      if (meant === reference) open = [];
+      else {
+        length = start;
+        for (let i = meant.length - 1; i >= 0; i--) pending.push(meant.charCodeAt(i));
+      }
+    } else if (!isOfReference(code)) open = [];
+  }
+  const parts: string[] = [];
+  for (let at = 0; at < length; at += 8192) {
+    parts.push(String.fromCharCode(...out.subarray(at, Math.min(length, at + 8192))));
+  }
+  return parts.join('');
 }
 
 /**

@@ -1,3 +1,6 @@
+import TinyQueue from 'tinyqueue';
+import { ArgumentError } from '../gpu/errors.ts';
+import { parseJson, shownValue } from '../gpu/json.ts';
 import { CheckpointError } from '../nn/safetensors.ts';
 import { cleanText } from './text-cleaning.ts';
 
@@ -10,6 +13,13 @@ const mergesUsed = 48_894;
 
 // Text of users could fill memory with words; a data set's class names come to some thousand.
 const cachedWords = 20_000;
+const longestCached = 64;
+
+/** Ids that a vocabulary may reach: the largest published ones have a few hundred thousand. */
+const largestId = 2 ** 24;
+
+/** Tokens that a text encoder may read at once. */
+const longestContext = 2 ** 20;
 
 /**
  * The pieces that are merged apart from each other; a digit is always one. The text is lower case, so CLIP's "ignoring
@@ -18,6 +28,15 @@ const cachedWords = 20_000;
  */
 const pieces =
   /<\|startoftext\|>|<\|endoftext\|>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
+
+/** A power of two. */
+const recentPairs = 4096;
+
+/** The rank of symbols that no merge joins. */
+const none = -1;
+
+/** In the place of a symbol that was merged into the one before it. */
+const gone = -1;
 
 /** What a tokenizer is made of. */
 interface Vocabulary {
@@ -59,6 +78,11 @@ export class Tokenizer {
   /** Rank of a merge by its pair, `left * size + right`. */
   readonly #ranks = new Map<number, number>();
   readonly #words = new Map<string, readonly number[]>();
+  /** Pairs that were asked for last, and their ranks: see {@link Tokenizer.#rankOf}. */
+  readonly #recent = new Float64Array(recentPairs).fill(none);
+  readonly #recentRanks = new Int32Array(recentPairs);
+  /** Ids of single bytes within a word, as they were first needed. */
+  readonly #bytes: number[] = [];
 
   private constructor({ file, ids, merges, unknown }: Vocabulary) {
     this.#file = file;
@@ -152,7 +176,7 @@ export class Tokenizer {
     let root: unknown = json;
     if (typeof json === 'string') {
       try {
-        root = JSON.parse(json);
+        root = parseJson(json);
       } catch (cause) {
         throw new CheckpointError(file, 'the text is no JSON', { cause });
       }
@@ -163,14 +187,14 @@ export class Tokenizer {
       throw new CheckpointError(
         file,
         `the model must be byte-pair encoding (BPE) with the word end "${wordEnd}", as CLIP's; got ` +
-          `${JSON.stringify(type)} with ${JSON.stringify(suffix)}`,
+          `${shownValue(type)} with ${shownValue(suffix)}`,
       );
     }
     if (!Array.isArray(merges)) throw new CheckpointError(file, 'model.merges must be a list');
     const ids = checkIds(vocab, file);
     for (const token of Array.isArray(added) ? added : []) {
       const { content, id } = record(token);
-      if (typeof content === 'string' && typeof id === 'number') ids.set(content, id);
+      if (typeof content === 'string') ids.set(content, checkId(content, id, file));
     }
     const pairs = merges.map((merge: unknown, i) => parseMerge(merge, `merge ${i}`, file));
     return new Tokenizer({
@@ -201,8 +225,10 @@ export class Tokenizer {
    * is cut, and its last id is the end; {@link fits} tells.
    */
   row(text: string, context = 77): Int32Array<ArrayBuffer> {
-    if (!Number.isInteger(context) || context < 2) {
-      throw new RangeError(`row: the context must be an integer of 2 or more, for start and end; got ${context}`);
+    if (!Number.isInteger(context) || context < 2 || context > longestContext) {
+      throw new ArgumentError(
+        `row: the context must be an integer of 2 or more, for start and end, up to ${longestContext}; got ${context}`,
+      );
     }
     const ids = this.encode(text).slice(0, context - 2);
     const row = new Int32Array(context);
@@ -219,7 +245,7 @@ export class Tokenizer {
    * The text of ids or of a row: without the start token, up to the end token. Cleaning and the spaces between words
    * and signs cannot be undone: `a dog.` comes back as `a dog .`.
    *
-   * @throws {RangeError} if an id is not in the vocabulary.
+   * @throws {ArgumentError} if an id is not in the vocabulary.
    */
   decode(ids: Iterable<number>): string {
     const bytes: number[] = [];
@@ -228,7 +254,7 @@ export class Tokenizer {
       if (id === this.end) break;
       const symbol = this.#symbols[id];
       if (symbol === undefined) {
-        throw new RangeError(`decode: ids must be in the vocabulary of ${this.size}; got ${id}`);
+        throw new ArgumentError(`decode: ids must be in the vocabulary of ${this.size}; got ${id}`);
       }
       const isLast = symbol.endsWith(wordEnd);
       for (const letter of isLast ? symbol.slice(0, -wordEnd.length) : symbol) {
@@ -259,6 +285,7 @@ export class Tokenizer {
     let ids = this.#words.get(piece);
     if (!ids) {
       ids = this.#merge(piece);
+      if (piece.length > longestCached) return ids;
       if (this.#words.size >= cachedWords) this.#words.clear();
       this.#words.set(piece, ids);
     }
@@ -267,31 +294,71 @@ export class Tokenizer {
 
   #merge(piece: string): number[] {
     const bytes = new TextEncoder().encode(piece);
-    let ids = Array.from(bytes, (byte, i) => this.#byte(byte, i === bytes.length - 1, piece));
-    for (;;) {
-      let best = Number.POSITIVE_INFINITY;
-      for (let i = 0; i + 1 < ids.length; i++) {
-        best = Math.min(best, this.#ranks.get(ids[i]! * this.size + ids[i + 1]!) ?? best);
+    const ids = new Int32Array(bytes.length);
+    for (const [i, byte] of bytes.entries()) ids[i] = this.#byte(byte, i === bytes.length - 1, piece);
+    // The symbols are a chain, in which each knows those beside it by their places, so that a merge costs the same in a word of
+    // a million letters. Pairs wait by their rank; the places of one that is gone when its turn comes are passed over.
+    const end = ids.length;
+    const after = Int32Array.from(ids, (_, i) => i + 1);
+    const before = Int32Array.from(ids, (_, i) => i - 1);
+    const waiting = new Map<number, number[]>();
+    const ranks = new TinyQueue<number>();
+    const wait = (left: number): void => {
+      const right = left < 0 ? end : after[left]!;
+      const rank = right < end ? this.#rankOf(ids[left]!, ids[right]!) : none;
+      if (rank === none) return;
+      const places = waiting.get(rank);
+      if (places) places.push(left);
+      else {
+        waiting.set(rank, [left]);
+        ranks.push(rank);
       }
-      if (best === Number.POSITIVE_INFINITY) return ids;
+    };
+    for (let i = 0; i + 1 < end; i++) wait(i);
+    for (let rank = ranks.pop(); rank !== undefined; rank = ranks.pop()) {
+      const places = waiting.get(rank)!;
+      if (places.some((place, i) => place < (places[i - 1] ?? 0))) places.sort((a, b) => a - b);
+      waiting.delete(rank);
       const merged: number[] = [];
-      for (let i = 0; i < ids.length; i++) {
-        const rank = i + 1 < ids.length ? this.#ranks.get(ids[i]! * this.size + ids[i + 1]!) : undefined;
-        if (rank === best) {
-          merged.push(this.#merges[3 * rank + 2]!);
-          i++;
-        } else merged.push(ids[i]!);
+      for (const left of places) {
+        const right = after[left]!;
+        if (ids[left] !== this.#merges[3 * rank] || right >= end || ids[right] !== this.#merges[3 * rank + 1]) continue;
+        ids[left] = this.#merges[3 * rank + 2]!;
+        ids[right] = gone;
+        after[left] = after[right]!;
+        if (after[left]! < end) before[after[left]!] = left;
+        merged.push(left);
       }
-      ids = merged;
+      // Only now: all pairs of a rank are merged from left to right before any that they make.
+      for (const left of merged) {
+        wait(before[left]!);
+        wait(left);
+      }
     }
+    return Array.from(ids.filter((id) => id !== gone));
+  }
+
+  /** The rank of the merge of two symbols. Long words ask for the same few pairs again and again. */
+  #rankOf(left: number, right: number): number {
+    const pair = left * this.size + right;
+    const place = (Math.imul(left, 31) + right) & (recentPairs - 1);
+    if (this.#recent[place] === pair) return this.#recentRanks[place]!;
+    const rank = this.#ranks.get(pair) ?? none;
+    this.#recent[place] = pair;
+    this.#recentRanks[place] = rank;
+    return rank;
   }
 
   #byte(byte: number, isLast: boolean, piece: string): number {
+    const known = isLast ? undefined : this.#bytes[byte];
+    if (known !== undefined) return known;
     const symbol = alphabet[byte]! + (isLast ? wordEnd : '');
     const id = this.#ids.get(symbol) ?? this.#unknown;
     if (id === undefined) {
-      throw new CheckpointError(this.#file, `the vocabulary has no symbol "${symbol}", which "${piece}" needs`);
+      const word = shownValue(piece, 40);
+      throw new CheckpointError(this.#file, `the vocabulary has no symbol "${symbol}", which ${word} needs`);
     }
+    if (!isLast) this.#bytes[byte] = id;
     return id;
   }
 }
@@ -361,22 +428,24 @@ function parseMerge(merge: unknown, place: string, file: string): [string, strin
   if (parts.length === 2 && typeof left === 'string' && typeof right === 'string' && left && right) {
     return [left, right];
   }
-  throw new CheckpointError(file, `${place} must be two symbols; got ${JSON.stringify(merge)}`);
+  throw new CheckpointError(file, `${place} must be two symbols; got ${shownValue(merge)}`);
 }
 
 function checkIds(vocabulary: unknown, file: string): Map<string, number> {
   const ids = new Map<string, number>();
   for (const [symbol, id] of Object.entries(record(vocabulary))) {
-    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) {
-      throw new CheckpointError(
-        file,
-        `the id of "${symbol}" must be an integer of 0 or more; got ${JSON.stringify(id)}`,
-      );
-    }
-    ids.set(symbol, id);
+    ids.set(symbol, checkId(symbol, id, file));
   }
   if (ids.size === 0) throw new CheckpointError(file, 'the vocabulary must be an object of ids by symbol');
   return ids;
+}
+
+function checkId(symbol: string, id: unknown, file: string): number {
+  if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= largestId) return id;
+  throw new CheckpointError(
+    file,
+    `the id of ${shownValue(symbol)} must be an integer from 0 to ${largestId}; got ${shownValue(id)}`,
+  );
 }
 
 /** The fields of a value that should be an object; of any other value none. */

@@ -1,3 +1,4 @@
+import { shownValue } from '../gpu/json.ts';
 import { ConfigError } from './config.ts';
 
 /** How a model is trained (section 10). Defaults are the paper's; `epochs` and `warmup` may be fractions. */
@@ -43,6 +44,28 @@ export const defaultSettings: TrainSettings = {
   checkpoint: false,
 };
 
+interface Bounds {
+  readonly least: number;
+  readonly most: number;
+  readonly whole?: boolean;
+  /** Whether the value must be above `least`. */
+  readonly open?: boolean;
+}
+
+/** Beyond these nobody ever trained: what lies there is a slip of the keyboard. */
+const bounds = {
+  batch: { least: 1, most: 2 ** 24, whole: true },
+  micro: { least: 1, most: 2 ** 20, whole: true },
+  epochs: { least: 0, most: 1e6, open: true },
+  warmup: { least: 0, most: 1e6 },
+  base_lr: { least: 0, most: 1e4, open: true },
+  min_lr: { least: 0, most: 1e4 },
+  weight_decay: { least: 0, most: 1e4 },
+  adam_eps: { least: 0, most: 1, open: true },
+  clip_grad: { least: 0, most: 1e12 },
+  seed: { least: 0, most: 2 ** 32 - 1, whole: true },
+} satisfies Partial<Record<keyof TrainSettings, Bounds>> as Readonly<Record<string, Bounds>>;
+
 /**
  * Checks settings against the number of images.
  *
@@ -52,27 +75,22 @@ export function checkSettings(settings: TrainSettings, images: number): TrainSet
   const fail = (rule: string): never => {
     throw new ConfigError(`training: ${rule}`);
   };
-  for (const key of ['batch', 'micro'] as const) {
-    if (!Number.isInteger(settings[key]) || settings[key] < 1)
-      fail(`'${key}' must be a whole number of at least 1; got ${settings[key]}`);
-  }
-  for (const key of ['epochs', 'base_lr', 'adam_eps'] as const) {
-    if (!(settings[key] > 0 && Number.isFinite(settings[key])))
-      fail(`'${key}' must be a number above 0; got ${settings[key]}`);
-  }
-  for (const key of ['warmup', 'min_lr', 'weight_decay', 'clip_grad'] as const) {
-    if (!(settings[key] >= 0 && Number.isFinite(settings[key])))
-      fail(`'${key}' must be a number of at least 0; got ${settings[key]}`);
+  for (const [key, { least, most, whole, open }] of Object.entries(bounds)) {
+    const value: unknown = settings[key as keyof TrainSettings];
+    const fits = typeof value === 'number' && (open ? value > least : value >= least) && value <= most;
+    if (fits && (!whole || Number.isInteger(value))) continue;
+    const from = open ? `above ${least}, up to ${most}` : `from ${least} to ${most}`;
+    fail(`'${key}' must be a ${whole ? 'whole ' : ''}number ${from}; got ${shownValue(value)}`);
   }
   for (const key of ['beta1', 'beta2'] as const) {
     if (!(settings[key] >= 0 && settings[key] < 1))
-      fail(`'${key}' must be a number from 0 to below 1; got ${settings[key]}`);
-  }
-  if (!Number.isInteger(settings.seed) || settings.seed < 0 || settings.seed >= 2 ** 32) {
-    fail(`'seed' must be a whole number from 0 to 4294967295; got ${settings.seed}`);
+      fail(`'${key}' must be a number from 0 to below 1; got ${shownValue(settings[key])}`);
   }
   if (settings.precision !== 'f32' && settings.precision !== 'f16') {
-    fail(`'precision' must be f32 or f16; got ${settings.precision}`);
+    fail(`'precision' must be f32 or f16; got ${shownValue(settings.precision)}`);
+  }
+  if (typeof settings.checkpoint !== 'boolean') {
+    fail(`'checkpoint' must be true or false; got ${shownValue(settings.checkpoint)}`);
   }
   if (settings.batch % settings.micro !== 0) {
     fail(`'batch' (${settings.batch}) must be a multiple of 'micro' (${settings.micro})`);

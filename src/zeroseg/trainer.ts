@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Device } from '../gpu/device.ts';
+import { ZeroSegError } from '../gpu/errors.ts';
+import { heard } from '../gpu/outcome.ts';
 import { randomUniform } from '../kernels/random.ts';
 import { AdamW } from '../nn/adamw.ts';
 import { parameters } from '../nn/module.ts';
@@ -12,6 +14,7 @@ import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { keptPatches, patchCount, type ZeroSegConfig } from './config.ts';
+import { type LossTerm, lossTerms } from './losses.ts';
 import type { ZeroSeg } from './model.ts';
 import { checkSettings, type TrainSettings } from './train-settings.ts';
 import { viewCount } from './views.ts';
@@ -34,17 +37,14 @@ export interface TrainingData {
   batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
 }
 
-/** What one step of training did. */
-export interface StepReport {
+/** What one step of training did: its loss, and the terms before they are weighted (`weightedTerms` sums to the loss). */
+export interface StepReport extends Readonly<Record<LossTerm, number>> {
   /** Steps done, from 1. */
   readonly step: number;
   readonly steps: number;
   readonly epoch: number;
   readonly lr: number;
   readonly loss: number;
-  readonly rec: number;
-  readonly distill: number;
-  readonly match: number;
   /** 0 unless the composition loss has a weight. */
   readonly compose: number;
   /** Infinite where gradients overflowed f16: the step then left the weights as they were. */
@@ -70,8 +70,9 @@ export interface Probe {
 }
 
 /** Training cannot go on: a loss that is not finite. */
-export class TrainingError extends Error {
+export class TrainingError extends ZeroSegError {
   override readonly name = 'TrainingError';
+  readonly code = 'training';
   readonly step: number;
 
   constructor(step: number, message: string, options?: ErrorOptions) {
@@ -80,9 +81,10 @@ export class TrainingError extends Error {
   }
 }
 
-type Terms = Record<(typeof TERMS)[number], Tensor>;
-/** What a step computes of its loss: the sum and its parts. */
-const TERMS = ['loss', 'rec', 'distill', 'match', 'compose'] as const;
+type TermName = 'loss' | LossTerm;
+type Terms = Record<TermName, Tensor>;
+/** What a step computes of its loss: the sum and its terms. */
+const TERMS: readonly TermName[] = ['loss', ...lossTerms.map(({ name }) => name)];
 type BatchInput = 'image' | 'views' | 'key';
 type Forward = Step<BatchInput | 'rates' | 'scale', Terms & { norm?: Tensor } & Partial<WatchedTensors>>;
 /** Steps between looks at the head, where nothing is said. */
@@ -167,25 +169,32 @@ export class Trainer implements Disposable {
     const whole = settings.micro === settings.batch;
     const share = settings.micro / settings.batch;
     const backward = differentiate(settings, model, optimizer);
-    const forward = await step(
-      device,
-      { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
-      ({ image, views, key, scale, rates }) => {
-        const { gradients, ...terms } = backward(scale, () =>
-          trainingPass(model, settings, image, views, key, isWatched),
-        );
-        if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
-        optimizer.accumulate(gradients, share);
-        return terms;
-      },
-      { name: 'train' },
-    );
-    const apply = whole
-      ? undefined
-      : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
-          name: 'update',
-        });
-    return new Trainer(device, model, data, settings, optimizer, forward, apply, options);
+    let forward: Forward | undefined;
+    try {
+      forward = await step(
+        device,
+        { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
+        ({ image, views, key, scale, rates }) => {
+          const { gradients, ...terms } = backward(scale, () =>
+            trainingPass(model, settings, image, views, key, isWatched),
+          );
+          if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
+          optimizer.accumulate(gradients, share);
+          return terms;
+        },
+        { name: 'train' },
+      );
+      const apply = whole
+        ? undefined
+        : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
+            name: 'update',
+          });
+      return new Trainer(device, model, data, settings, optimizer, forward, apply, options);
+    } catch (error) {
+      forward?.dispose();
+      optimizer.dispose();
+      throw error;
+    }
   }
 
   /** Goes on after step `done`, whose weights and optimizer state were loaded, with the loss scale that was saved there. */
@@ -246,9 +255,9 @@ export class Trainer implements Disposable {
         const inputs = await this.#inputs(order.slice(part * micro, (part + 1) * micro), this.done * parts + part);
         const terms = this.#forward({ ...inputs, scale, rates });
         norm = terms.norm;
-        readings.push(readAll(TERMS.map((name) => terms[name])).then((all) => all.map((v) => v[0]) as never));
+        readings.push(heard(readAll(TERMS.map((name) => terms[name])).then((all) => all.map((v) => v[0]) as never)));
         // The maps are a hundred times what the losses are: they are read only where they are due.
-        if (isWatched) watched.push(readWatched(terms as WatchedTensors));
+        if (isWatched) watched.push(heard(readWatched(terms as WatchedTensors)));
       }
       norm ??= (this.#apply as Step<'rates', { norm: Tensor }>)({ rates }).norm;
       const [normValue] = await readAll([norm]);
@@ -257,18 +266,12 @@ export class Trainer implements Disposable {
         WatchedValues[],
       ];
       const mean = (i: number) => all.reduce((sum, values) => sum + (values[i] as number), 0) / parts;
-      const [loss, rec, distill, match, compose] = TERMS.map((_, i) => mean(i)) as [
-        number,
-        number,
-        number,
-        number,
-        number,
-      ];
+      const means = Object.fromEntries(TERMS.map((name, i) => [name, mean(i)])) as Record<TermName, number>;
       const gradNorm = normValue?.[0] as number;
       const made = this.scale.adjust(gradNorm);
-      if (!Number.isFinite(loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
+      if (!Number.isFinite(means.loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
         const bad = all.findIndex((values) => !values.every(Number.isFinite));
-        throw await this.#explain(number, order, Math.max(0, bad), { loss, rec, distill, match, compose, gradNorm });
+        throw await this.#explain(number, order, Math.max(0, bad), { ...means, gradNorm });
       }
       const seconds = (performance.now() - began) / 1000;
       const watch = isWatched ? watchHead(seen, watchSizes(this.model.config)) : undefined;
@@ -281,11 +284,7 @@ export class Trainer implements Disposable {
         steps: this.steps,
         epoch: number / this.stepsPerEpoch,
         lr,
-        loss,
-        rec,
-        distill,
-        match,
-        compose,
+        ...means,
         gradNorm,
         seconds,
         ...(watch ? { watch } : {}),
@@ -395,7 +394,7 @@ function trainingPass(
   isWatched = false,
 ): Terms & Partial<WatchedTensors> {
   const maskNoise = randomUniform(key, [image.shape[0] as number, patchCount(model.config)], 0);
-  const { total, rec, distill, match, compose, softMaps, matchIndex } = model.forward({
+  const { total, softMaps, matchIndex, ...rest } = model.forward({
     image,
     views,
     maskNoise,
@@ -405,7 +404,8 @@ function trainingPass(
     ],
     checkpoint,
   });
-  const terms = { loss: total, rec, distill, match, compose };
+  const parts = Object.fromEntries(lossTerms.map(({ name }) => [name, rest[name]])) as Record<LossTerm, Tensor>;
+  const terms = { loss: total, ...parts };
   return isWatched ? { ...terms, ...watchedTensors({ softMaps, matchIndex }) } : terms;
 }
 

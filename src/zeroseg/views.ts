@@ -2,6 +2,8 @@
  * What the teacher and the student see of a photo. The teacher looks at a centre square whole, in quarters, ninths
  * and sixteenths; the student sees the same square once.
  */
+import { shownValue } from '../gpu/json.ts';
+import { LARGEST_GRID, MOST_GRIDS } from './grid-limits.ts';
 import {
   centreRegion,
   centreSquare,
@@ -10,6 +12,7 @@ import {
   crop,
   type Image,
   PixelError,
+  type Rgb,
   resizeImage,
   shortSideSize,
   toTensor,
@@ -31,6 +34,9 @@ export interface ViewOptions {
   readonly source?: ViewSource;
   /** Side of the small square for `source: 'resized'`. Default: `size`. */
   readonly squareSize?: number;
+  /** What views are normalised with. Default: the constants of OpenAI's CLIPs. */
+  readonly mean?: Rgb;
+  readonly std?: Rgb;
 }
 
 /** The grids of the paper. */
@@ -42,9 +48,43 @@ export function viewCount(grids: readonly number[]): number {
   return grids.reduce((sum, k) => sum + k * k, 0);
 }
 
+/** Which views show the whole square, and which a part of it: rows `from` up to `to` of features in the order of the grids. */
+export interface ViewRows {
+  /** The first view of the whole square; undefined where no grid is 1×1. */
+  readonly whole: number | undefined;
+  /** All views of a part, in their order; neighbours are one range. */
+  readonly local: readonly { readonly from: number; readonly to: number }[];
+}
+
+/**
+ * Where the view of the whole square is, and where the others are, wherever the 1×1 grid stands.
+ *
+ * ```ts
+ * viewRows([2, 1, 3]); // { whole: 4, local: [{ from: 0, to: 4 }, { from: 5, to: 14 }] }
+ * ```
+ */
+export function viewRows(grids: readonly number[]): ViewRows {
+  checkGrids(grids);
+  let whole: number | undefined;
+  const local: { from: number; to: number }[] = [];
+  let at = 0;
+  for (const k of grids) {
+    const to = at + k * k;
+    const last = local.at(-1);
+    if (k === 1) whole ??= at;
+    else if (last?.to === at) last.to = to;
+    else local.push({ from: at, to });
+    at = to;
+  }
+  return { whole, local };
+}
+
 function checkGrids(grids: readonly number[]): void {
-  if (grids.length === 0 || grids.some((k) => !Number.isInteger(k) || k < 1)) {
-    throw new PixelError(`grids: a list of whole numbers from 1, such as 1,2,3,4; got [${grids.join(', ')}]`);
+  const fits = (k: unknown): boolean => Number.isInteger(k) && (k as number) >= 1 && (k as number) <= LARGEST_GRID;
+  if (!Array.isArray(grids) || grids.length === 0 || grids.length > MOST_GRIDS || !grids.every(fits)) {
+    throw new PixelError(
+      `grids: a list of up to ${MOST_GRIDS} whole numbers from 1 to ${LARGEST_GRID}, such as 1,2,3,4; got ${shownValue(grids)}`,
+    );
   }
 }
 
@@ -70,7 +110,7 @@ export function gridBoxes(side: number, grids: readonly number[]): GridBox[] {
 
 /**
  * The teacher's inputs for one photo, packed as `[views, 3, size, size]`: the centre square cut by {@link gridBoxes},
- * each cell resized with Pillow's bicubic filter and normalised with CLIP's constants.
+ * each cell resized with Pillow's bicubic filter and normalised with the teacher's constants.
  *
  * Writes into `target` when given: 18 MB at the defaults, which are better not asked for anew for every photo.
  *
@@ -81,7 +121,14 @@ export function gridBoxes(side: number, grids: readonly number[]): GridBox[] {
  * ```
  */
 export function teacherViews(image: Image, options: ViewOptions = {}, target?: Float32Array): Float32Array {
-  const { grids = defaultGrids, size = 224, source = 'native', squareSize = size } = options;
+  const {
+    grids = defaultGrids,
+    size = 224,
+    source = 'native',
+    squareSize = size,
+    mean = clipMean,
+    std = clipStd,
+  } = options;
   const square = source === 'native' ? centreSquare(image) : studentImage(image, squareSize);
   const finest = Math.max(...grids);
   if (square.width < finest) {
@@ -97,7 +144,7 @@ export function teacherViews(image: Image, options: ViewOptions = {}, target?: F
   }
   boxes.forEach(([x0, y0, x1, y1], view) => {
     const cell = crop(square, { x: x0, y: y0, width: x1 - x0, height: y1 - y0 });
-    toTensor(resizeImage(cell, size, size, 'bicubic'), clipMean, clipStd, packed, view * length);
+    toTensor(resizeImage(cell, size, size, 'bicubic'), mean, std, packed, view * length);
   });
   return packed;
 }

@@ -1,4 +1,6 @@
 import type { Device } from '../gpu/device.ts';
+import { ArgumentError } from '../gpu/errors.ts';
+import { ownValue } from '../gpu/own-value.ts';
 import { read } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -52,8 +54,14 @@ export async function makeVocabulary(
 
 /** The sentences of a set. */
 export function templateList(templates: VocabularyOptions['templates'] = 'full'): readonly string[] {
-  const list = typeof templates === 'string' ? promptTemplates[templates] : templates;
-  if (list.length === 0) throw new RangeError('makeVocabulary: there must be a template; `{}` alone is one');
+  const list = typeof templates === 'string' ? ownValue(promptTemplates, templates) : templates;
+  if (!list) {
+    const sets = Object.keys(promptTemplates).join(', ');
+    throw new ArgumentError(
+      `makeVocabulary: templates must be one of ${sets}, or a list of sentences; got '${templates}'`,
+    );
+  }
+  if (list.length === 0) throw new ArgumentError('makeVocabulary: there must be a template; `{}` alone is one');
   return list;
 }
 

@@ -1,4 +1,5 @@
 /** What the head does in training, beside its losses: read from a training pass, without noise. */
+import { ArgumentError } from '../gpu/errors.ts';
 import { cast } from '../kernels/cast.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Losses } from './losses.ts';
@@ -76,7 +77,7 @@ export function watchHead(parts: readonly WatchedValues[], { groups, members, wi
     for (const view of Array.from(views ?? [])) {
       const grid = gridOf[view];
       if (grid === undefined)
-        throw new RangeError(`watchHead: view ${view} is none of the ${gridOf.length} local ones`);
+        throw new ArgumentError(`watchHead: view ${view} is none of the ${gridOf.length} local ones`);
       nearest.set(grid, (nearest.get(grid) ?? 0) + 1);
       matched++;
     }

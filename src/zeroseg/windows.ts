@@ -1,5 +1,10 @@
+import { ArgumentError } from '../gpu/errors.ts';
+
 /** Top, left, bottom, right; bottom and right are exclusive. */
 export type WindowBox = [y1: number, x1: number, y2: number, x2: number];
+
+/** Windows of one photo: at a thousand a second they would take a quarter of an hour. */
+const MOST_WINDOWS = 2 ** 20;
 
 /**
  * The sliding windows of inference, row by row: along each axis `max(size - side + stride - 1, 0) // stride + 1`
@@ -12,12 +17,18 @@ export type WindowBox = [y1: number, x1: number, y2: number, x2: number];
  */
 export function slidingWindows(height: number, width: number, side = 448, stride = 224): WindowBox[] {
   for (const [name, value] of Object.entries({ height, width, side, stride })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new RangeError(`slidingWindows: ${name} must be a whole number from 1; got ${value}`);
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new ArgumentError(`slidingWindows: ${name} must be a whole number from 1; got ${value}`);
     }
   }
   if (stride > side) {
-    throw new RangeError(`slidingWindows: a stride of ${stride} would leave gaps between windows of ${side}`);
+    throw new ArgumentError(`slidingWindows: a stride of ${stride} would leave gaps between windows of ${side}`);
+  }
+  const count = (size: number): number => Math.floor(Math.max(size - side + stride - 1, 0) / stride) + 1;
+  if (count(height) * count(width) > MOST_WINDOWS) {
+    throw new ArgumentError(
+      `slidingWindows: ${count(height)} x ${count(width)} windows are more than the ${MOST_WINDOWS} that are possible; choose a longer stride`,
+    );
   }
   const boxes: WindowBox[] = [];
   for (const [y1, y2] of spans(height, side, stride)) {

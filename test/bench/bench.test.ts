@@ -270,7 +270,7 @@ describe('what is shown', () => {
       tunedTable([{ work: 'matmul f32 i4 o4 7 7 7 0', chosen: 'lanes 32 4', before: 1.5, after: 0.75 }]),
     ).toMatchInlineSnapshot(`
       [
-        "| class of products        | chosen form | ms by default | ms tuned | times as fast |",
+        "| product                  | chosen form | ms by default | ms tuned | times as fast |",
         "| ------------------------ | ----------: | ------------: | -------: | ------------: |",
         "| matmul f32 i4 o4 7 7 7 0 |  lanes 32 4 |          1.50 |    0.750 |          2.00 |",
       ]

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { resolveTraining } from '../../src/cli/train-options.ts';
 import { readLabelMap, readPhoto } from '../../src/node/image-files.ts';
 import { temporaryFolder, writeClip, writeConfig, writePhotos, writeVoc, zeroseg } from './made-up.ts';
 
@@ -64,6 +65,61 @@ describe('from photos to words', () => {
         broken.jpg: this is not an image, or of a kind that cannot be read
       BASE/cache: 8 photos, BYTES"
     `);
+  });
+
+  test("train --init: a CLIP's learnt positions are taken over, what is not used is said; weighted terms sum to the loss", async () => {
+    const weights = ['w_rec=0.5', 'w_match=0.25', 'w_compose=2'].flatMap((one) => ['--set', one]);
+    const start = ['--config', at('small.json'), '--init', join(at('clip'), 'model.safetensors'), '--steps', '2'];
+    const { code, out, err } = await zeroseg(
+      'train',
+      '--cache',
+      at('cache'),
+      '--out',
+      at('begun'),
+      ...start,
+      ...weights,
+    );
+    expect([code, err]).toEqual([0, '']);
+    expect(steady(out).replace(/^loss .*/m, 'LOSSES')).toMatchInlineSnapshot(`
+      "positions: the encoder begins with the table 'vision_model.embeddings.position_embedding.weight' of BASE/clip/model.safetensors (2 × 2), resampled to 4 × 4
+      not used of BASE/clip/model.safetensors: logit_scale, visual_projection.weight, text_projection.weight, vision_model.pre_layrnorm (2), text_model.embeddings (2), text_model.encoder (16), text_model.final_layer_norm (2)
+      new, not in BASE/clip/model.safetensors: decoder.mask_token, decoder.embed (2), decoder.blocks (12), decoder.norm (2), decoder.pred (2), seg.stages (124), seg.norm (2), seg.projector (4)
+      0.03 M parameters (18 tensors from BASE/clip/model.safetensors, the rest new, seed 0), 8 photos, teacher clip, on ADAPTER
+      a step of 4 images in parts of 2: BYTES planned, BYTES allocated; weights and optimizer BYTES
+      2 steps, 2 an epoch; run folder BASE/begun
+      trained 2 steps in TIME
+      LOSSES
+      model: BASE/begun/model.safetensors (teacher clip)
+      report: BASE/begun/report.html"
+    `);
+    const { config } = JSON.parse(await readFile(join(at('begun'), 'config.json'), 'utf8'));
+    expect(config.positions).toBe('learnt');
+
+    const line = out.split('\n').find((one) => one.startsWith('loss ')) as string;
+    const ends = line.match(/[\d.e+-]+ → [\d.e+-]+/g)?.map((both) => both.split(' → ').map(Number)) as number[][];
+    expect(line.replace(/[\d.e+-]+ → [\d.e+-]+/g, 'A → Z')).toBe(
+      'loss A → Z (rec A → Z + distill A → Z + match A → Z + compose A → Z)',
+    );
+    for (const end of [0, 1]) {
+      const [loss, ...terms] = ends.map((both) => both[end] as number) as [number, ...number[]];
+      expect(Math.abs(terms.reduce((a, b) => a + b) - loss)).toBeLessThan(0.01 * loss);
+    }
+  });
+
+  test('positions are open to the weights that training begins with, unless somebody has said what they are', async () => {
+    const key = { teacher: 'clip', dim: 8, grids: [1, 2] };
+    const isOpen = async (config: string, ...set: string[]) =>
+      (await resolveTraining({ config, set }, { folder: 'F', length: 8, key })).isPositionsOpen;
+    expect(await isOpen(at('small.json'))).toBe(true);
+    expect(await isOpen(at('small.json'), 'positions=fixed')).toBe(false);
+    expect(await isOpen('base')).toBe(true);
+    // Measured with fixed ones.
+    expect(await isOpen('scenes')).toBe(false);
+    // A run's own settings say it, also where they are of before there was a choice.
+    const run = JSON.parse(await readFile(join(at('begun'), 'config.json'), 'utf8'));
+    delete run.config.positions;
+    await writeFile(at('old.json'), JSON.stringify(run));
+    expect(await isOpen(at('old.json'))).toBe(false);
   });
 
   test('train: a run folder with everything in it', async () => {
@@ -261,7 +317,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: configuration: 'grids' is [1, 2, 3], and the features in BASE/cache are of [1, 2]; leave grids out, or make a cache with --grids 1,2,3"`,
     );
     expect(await train('--config', at('small.json'), '--set', 'dimm=12')).toMatchInlineSnapshot(
-      `"zeroseg: configuration: there is no key 'dimm'; keys are image, patch, chans, stem, dim, depth, heads, mlp_ratio, dec_dim, dec_depth, dec_heads, seg_depths, group_tokens, output_groups, seg_heads, seg_mlp_ratio, assign_mlp_ratio, proj_hidden, clip_dim, eps_mae, eps_seg, tau, assign_eps, hard, mask_ratio, seg_init, assign_scale, assign_centre, assign_rounds, assign_start, seg_input, seg_use_cls, segment_tap, norm_pix, grids, target_norm, feat_reduce, segment_reduce, w_rec, w_dist, w_match, w_compose, compose_by, distill_views"`,
+      `"zeroseg: configuration: there is no key 'dimm'; keys are image, patch, chans, stem, positions, dim, depth, heads, mlp_ratio, dec_dim, dec_depth, dec_heads, seg_depths, group_tokens, output_groups, seg_heads, seg_mlp_ratio, assign_mlp_ratio, proj_hidden, clip_dim, eps_mae, eps_seg, tau, assign_eps, hard, mask_ratio, seg_init, assign_scale, assign_centre, assign_rounds, assign_start, seg_input, seg_use_cls, segment_tap, norm_pix, grids, target_norm, feat_reduce, segment_reduce, w_rec, w_dist, w_match, w_compose, compose_by, distill_views"`,
     );
     expect(await train('--config', at('small.json'), '--batch', '100')).toMatchInlineSnapshot(
       `"zeroseg: training: 'batch' (100) is larger than the data set (8 images); choose a batch of at most 8"`,

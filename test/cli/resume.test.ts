@@ -1,30 +1,17 @@
 import { spawn } from 'node:child_process';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'vite';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { buildProgram } from '../node/programs.ts';
 import { temporaryFolder, writeClip, writeConfig, writePhotos, zeroseg } from './made-up.ts';
 
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
-// Two folders below the package, as src/cli and dist/cli are: from there the program finds its package.json.
-const built = fileURLToPath(new URL(`../../node_modules/.zeroseg-test-${process.pid}`, import.meta.url));
+const program = await buildProgram({ file: fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)) });
 const STEPS = 12;
 
 beforeAll(async () => {
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    resolve: { conditions: ['@zeroseg/source'] },
-    ssr: { resolve: { conditions: ['@zeroseg/source', 'node'] } },
-    build: {
-      ssr: fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
-      outDir: built,
-      emptyOutDir: true,
-      rollupOptions: { output: { entryFileNames: 'main.mjs' } },
-    },
-  });
   await writePhotos(at('photos'), 8);
   await writeClip(at('clip'));
   await writeConfig(at('small.json'));
@@ -33,7 +20,6 @@ beforeAll(async () => {
   );
   expect(made.code, made.err).toBe(0);
 });
-afterAll(() => rm(built, { recursive: true, force: true }));
 
 interface Ended {
   readonly code: number | null;
@@ -41,20 +27,20 @@ interface Ended {
 }
 
 /** Runs the program; `signal` is sent once the metrics of the run have so many lines. */
-async function child(
+async function runChild(
   args: readonly string[],
   signal?: { name: NodeJS.Signals; run: string; lines: number },
 ): Promise<Ended> {
-  const program = spawn(process.execPath, [join(built, 'main.mjs'), ...args]);
+  const child = spawn(process.execPath, [program, ...args]);
   let out = '';
-  program.stdout.on('data', (text) => (out += text));
-  program.stderr.on('data', (text) => (out += text));
-  const ended = new Promise<Ended>((resolve) => program.on('close', (code) => resolve({ code, out })));
+  child.stdout.on('data', (text) => (out += text));
+  child.stderr.on('data', (text) => (out += text));
+  const ended = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, out })));
   if (signal) {
     let over = false;
     void ended.then(() => (over = true));
     while (!over && (await lines(signal.run)).length < signal.lines) await new Promise((next) => setTimeout(next, 2));
-    program.kill(signal.name);
+    child.kill(signal.name);
   }
   return ended;
 }
@@ -84,22 +70,22 @@ test('killed, stopped and resumed, a run gives the same numbers as one that was 
     '--save-every',
     '3',
   ];
-  const whole = await child([...args, '--out', at('whole')]);
+  const whole = await runChild([...args, '--out', at('whole')]);
   expect(whole.code, whole.out).toBe(0);
 
   const run = at('parts');
-  const killed = await child([...args, '--out', run], { name: 'SIGKILL', run, lines: 4 });
+  const killed = await runChild([...args, '--out', run], { name: 'SIGKILL', run, lines: 4 });
   expect(killed.code, killed.out).toBe(null);
   expect(await readdir(run)).not.toContain('model.safetensors');
   // Half a line, as a kill in the middle of a write leaves it, and half a checkpoint.
   await writeFile(join(run, 'metrics.jsonl'), `${await readFile(join(run, 'metrics.jsonl'), 'utf8')}{"step":`);
 
-  const stopped = await child(['train', '--out', run, '--resume'], { name: 'SIGINT', run, lines: 8 });
+  const stopped = await runChild(['train', '--out', run, '--resume'], { name: 'SIGINT', run, lines: 8 });
   expect(stopped.code, stopped.out).toBe(130);
   expect(stopped.out).toMatch(/stopped after step \d+ of 12, saved; go on with: zeroseg train --out \S+ --resume/);
   expect(await readdir(run)).toContain('report.html');
 
-  const resumed = await child([...args, '--out', run, '--resume']);
+  const resumed = await runChild([...args, '--out', run, '--resume']);
   expect(resumed.code, resumed.out).toBe(0);
   expect(await metrics(run)).toEqual(await metrics(at('whole')));
   expect(await metrics(run)).toHaveLength(STEPS);
@@ -113,6 +99,31 @@ test('a run that is done is left as it is', async () => {
   expect(code).toBe(0);
   expect(out).toContain(`${STEPS} steps, 2 an epoch, going on after step ${STEPS}`);
   expect(await lines(at('whole'))).toEqual(before);
+});
+
+test('a run that is done is made longer, from the checkpoint before a damaged one', async () => {
+  const run = at('whole');
+  const before = await metrics(run);
+  const newest = join(run, 'checkpoints', 'step-000012', 'model.safetensors');
+  const bytes = await readFile(newest);
+  bytes[bytes.length - 9] = (bytes[bytes.length - 9] as number) ^ 1;
+  await writeFile(newest, bytes);
+  const { code, out, err } = await zeroseg('train', '--out', run, '--resume', '--steps', '14');
+  expect(code, err).toBe(0);
+  expect(err).toBe(`${newest}: the file is damaged: wrong checksum; going on from the checkpoint of step 9`);
+  expect(out).toContain(
+    'made longer: 7 epochs instead of 6; from here on, the learning rate is that of the longer training',
+  );
+  const after = await metrics(run);
+  expect(after).toHaveLength(14);
+  expect(after.slice(0, 9)).toEqual(before.slice(0, 9));
+  const { settings } = JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
+  expect([settings.epochs, settings.warmup]).toEqual([7, 1.5]);
+  const shorter = await zeroseg('train', '--out', run, '--resume', '--steps', '10');
+  expect([shorter.code, shorter.err.replace(base, 'BASE')]).toEqual([
+    1,
+    'zeroseg: train: BASE/whole: this run was begun differently (epochs was 7, is 5 now); resume it as it was, or begin another in a new folder',
+  ]);
 });
 
 test('a signal while caching: what is done is kept, and the same command goes on', async () => {

@@ -24,6 +24,7 @@ describe('train-teacher', () => {
     expect(out).toMatch(/2 classes in noto, on /);
     expect(out).toMatch(/step 3: a class that is present named on \d+\.\d % \(of objects \d+\.\d %\) of new crops/);
     expect((await readdir(at('teacher'))).sort()).toEqual([
+      'checkpoints',
       'config.json',
       'log.json',
       'metrics.jsonl',
@@ -46,8 +47,9 @@ describe('train-teacher', () => {
     expect(await refused('--out', at('teacher'))).toMatchInlineSnapshot(
       `"zeroseg: train-teacher: BASE/teacher: there is a run in this folder; continue it with --resume, or choose another --out"`,
     );
-    expect(await refused('--out', at('teacher'), '--resume')).toMatchInlineSnapshot(
-      `"zeroseg: train-teacher: BASE/teacher: this training is at its end; choose another --out"`,
+    const same = ['--classes', '2', '--styles', 'noto', '--batch', '16', '--validate-crops', '50'];
+    expect(await refused('--out', at('teacher'), ...same, '--steps', '6', '--resume')).toMatchInlineSnapshot(
+      `"zeroseg: train-teacher: BASE/teacher: this training is at its end; give more --steps to make it longer, or choose another --out"`,
     );
   });
 
@@ -66,6 +68,14 @@ describe('train-teacher', () => {
       return lines.map((line) => JSON.parse(line).loss);
     };
     expect(await losses('dead')).toEqual(await losses('teacher'));
+
+    // Made longer, it keeps what it has learnt, and says of itself what it is now.
+    const longer = await zeroseg('train-teacher', '--out', at('dead'), ...options, '--steps', '8', '--resume');
+    expect(longer.code, longer.err).toBe(0);
+    expect((await losses('dead')).slice(0, 6)).toEqual(await losses('teacher'));
+    expect(await losses('dead')).toHaveLength(8);
+    const end = JSON.parse(await readFile(at('dead', 'log.json'), 'utf8'));
+    expect([end.steps, end.settings.steps, /--steps (\d+)/.exec(end.command)?.[1]]).toEqual([8, 8, '8']);
   });
 
   test('options that do not make sense', async () => {

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -168,8 +168,28 @@ describe('zeroseg verify', () => {
       await writeFile(join(folder, `ops/${name}.safetensors`), writeSafetensors(new Map(both)));
     }
     expect(await verify(context, [join(folder, 'ops')], { json: true })).toBe(true);
-    const { rows } = JSON.parse(lines.at(-1) as string);
+    const { rows } = JSON.parse(lines.slice(lines.lastIndexOf('{')).join('\n'));
     expect(rows.every(({ error }: { error: number }) => error === 0)).toBe(true);
+  });
+
+  it('writes nothing out of --out, whatever a manifest or a link says', async () => {
+    await take('ops/linear');
+    const manifest = JSON.parse(await readFile(join(folder, 'ops/linear.json'), 'utf8'));
+    await mkdir(join(folder, 'deep/a'), { recursive: true });
+    await rename(join(folder, 'ops/linear.safetensors'), join(folder, 'x.safetensors'));
+    await writeFile(join(folder, 'deep/a/m.json'), JSON.stringify({ ...manifest, file: '../../x.safetensors' }));
+    const out = join(folder, 'one/two/out');
+    expect(await verify(context, [join(folder, 'deep/a')], { out })).toBe(false);
+    expect(failures()).toEqual(['  FAIL file m.json: ../../x.safetensors is not in --out; it was not written']);
+    await rename(join(folder, 'x.safetensors'), join(folder, 'deep/a/x.safetensors'));
+    await writeFile(join(folder, 'deep/a/m.json'), JSON.stringify({ ...manifest, file: 'x.safetensors' }));
+    await mkdir(join(folder, 'mine'));
+    await mkdir(out, { recursive: true });
+    await symlink(join(folder, 'mine'), join(out, 'a'));
+    lines = [];
+    expect(await verify(context, [join(folder, 'deep')], { out })).toBe(false);
+    expect(await readdir(join(folder, 'mine'))).toEqual([]);
+    expect(await readdir(join(folder, 'one'), { recursive: true })).toEqual(['two', 'two/out', 'two/out/a']);
   });
 });
 

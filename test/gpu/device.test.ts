@@ -60,8 +60,9 @@ describe('a device', () => {
   it('reports what the GPU rejects at the next read, instead of zeros', async () => {
     using device = await openDevice({ notice: null });
     device.gpu.createBuffer({ size: 16, usage: 0x1 | 0x80 });
-    await device.settle().catch(() => {});
+    await device.scoped(() => {}).refusal;
     expect(await failure(read(tensor(device, [1])))).toMatch(/^DeviceError: the GPU rejected a command: /);
+    expect(await failure(read(tensor(device, [1])))).toBe('did not fail');
   });
 
   it('counts its buffers down to nothing that is not in use', async () => {

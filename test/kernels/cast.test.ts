@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { cast } from '../../src/kernels/cast.ts';
 import { mul } from '../../src/kernels/pointwise.ts';
-import { fromHalf, toHalf } from '../../src/nn/half.ts';
 import { gradients } from '../../src/tensor/grad.ts';
+import { fromHalf, toHalf } from '../../src/tensor/half.ts';
 import { read } from '../../src/tensor/read.ts';
 import { step } from '../../src/tensor/step.ts';
 import { tensor } from '../../src/tensor/tensor.ts';

@@ -24,7 +24,7 @@ import {
 } from '../../src/kernels/pointwise.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read } from '../../src/tensor/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { checkOp, normal, type OpCase, type Ref, ref, seeded } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 
@@ -257,6 +257,63 @@ describe('pointwise', () => {
     const other = tensor(device.current, new Float32Array(8), [1, 2, 1, 2, 1, 2, 1]);
     expect(() => mul(long, other)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: mul: more than 6 axes cannot be broadcast at once; got a [2, 1, 2, 1, 2, 1, 2], b [1, 2, 1, 2, 1, 2, 1]]`,
+    );
+  });
+});
+
+describe('operands', () => {
+  const device = useDevice();
+  const x = () => tensor(device.current, [1, 2]);
+  const unary = { abs, exp, log, neg, relu, sigmoid, sign, sqrt, square, tanh, gelu };
+  const binary = { add, sub, mul, div, maximum, minimum };
+  const none = [undefined, null, 1, '1', [1, 2], new Float32Array(2), Promise.resolve()] as unknown as Tensor[];
+
+  it('must be tensors', () => {
+    for (const [name, op] of Object.entries(unary)) {
+      for (const wrong of none) expect(() => op(wrong), name).toThrow(/^[\w-]+: x must be a tensor; it is /);
+    }
+    for (const [name, op] of Object.entries(binary)) {
+      for (const wrong of none) {
+        expect(() => op(x(), wrong)).toThrow(new RegExp(`^${name}: b must be a tensor; it is .*; (use|for a number)`));
+        expect(() => op(wrong, x())).toThrow(new RegExp(`^${name}: a must be a tensor; it is `));
+      }
+    }
+    for (const wrong of none) {
+      expect(() => where(wrong, x(), x())).toThrow(/^where: condition must be a tensor/);
+      expect(() => where(x(), wrong, x())).toThrow(/^where: a must be a tensor/);
+      expect(() => where(x(), x(), wrong)).toThrow(
+        /^where: b must be a tensor; .*; for a number make a scalar: fill\(device, \[\], 0\)$/,
+      );
+    }
+    expect(() => add(x(), 1 as never)).toThrow('add: b must be a tensor; it is the number 1; use addScalar(x, 1)');
+  });
+
+  it('must be floats of one dtype', () => {
+    const u = tensor(device.current, [1, 2], [2], 'u32');
+    const h = tensor(device.current, [1, 2], [2], 'f16');
+    for (const op of Object.values(unary))
+      expect(() => op(u)).toThrow(/u32 holds indices and bits, and has no arithmetic \(x is u32\)/);
+    for (const op of Object.values(binary)) {
+      expect(() => op(u, u)).toThrow(/u32 holds indices and bits, and has no arithmetic \(a is u32, b is u32\)/);
+      expect(() => op(x(), u)).toThrow(/\(a is f32, b is u32\)/);
+      expect(() => op(x(), h)).toThrow(/one dtype is needed: cast one of them \(a is f32, b is f16\)/);
+    }
+    expect(() => where(u, u, x())).toThrow(/^where: u32 holds indices/);
+    expect(() => where(u, h, x())).toThrow(/^where: one dtype is needed/);
+  });
+
+  it('that are numbers must be numbers', () => {
+    for (const wrong of [undefined, null, '1', true, 1n, [1], x()] as unknown as number[]) {
+      expect(() => scale(x(), wrong)).toThrow(/^scale: factor must be a number; it is /);
+      expect(() => addScalar(x(), wrong)).toThrow(/^addScalar: value must be a number; it is /);
+      expect(() => clamp(x(), wrong, 1)).toThrow(/^clamp: low must be a number; it is /);
+      expect(() => clamp(x(), 0, wrong)).toThrow(/^clamp: high must be a number; it is /);
+    }
+    expect(() => scale(x(), x() as never)).toThrow(
+      'scale: factor must be a number; it is a Tensor; for a tensor use mul(a, b)',
+    );
+    expect(() => gelu(x(), 'exact' as 'erf')).toThrow(
+      "gelu: the form must be 'erf', 'tanh' or 'quick'; it is the string 'exact'",
     );
   });
 });

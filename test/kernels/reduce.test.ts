@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { argmax, argmin, max, mean, min, sum, sumRows } from '../../src/kernels/reduce.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readU32 } from '../../src/tensor/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { checkOp, normal, type Ref, ref, seeded } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 
@@ -73,7 +73,7 @@ checkOp('min over the first axis', (x) => min(x, { axes: 0 }), {
   cases: [[[1, 1]], [[17, 3]], [[65, 70]]],
   values: distinct,
 });
-checkOp('sumRows', sumRows, {
+checkOp('sumRows', (x) => sumRows(x as Tensor), {
   reference: ([x]) => reduceRef({ shape: [-1, (x as Ref).shape.at(-1) as number], data: (x as Ref).data }, [0], total),
   cases: [[[1, 1]], [[3, 5]], [[2, 300, 65]], [[3000, 40]], [[3, 0]]],
   constant: [0],

@@ -95,7 +95,7 @@ describe('every form that the tuner may choose', () => {
   }
 });
 
-it('measures each class of products once, and steps made afterwards use what it found', async () => {
+it('measures each product once, and steps made afterwards use what it found', async () => {
   const gpu = device.current;
   const a = tensor(gpu, values(48 * 40, 1), [48, 40]);
   const b = tensor(gpu, values(40 * 56, 2), [40, 56]);
@@ -127,15 +127,77 @@ it('measures products of f16 too', async ({ skip }) => {
 });
 
 it('leaves forms of other versions alone', () => {
-  for (const text of ['', 'lanes', 'lanes 7 4', 'lanes 8 99', 'tile 8 0', 'tile 8 1.5', 'cube 1 1']) {
+  for (const text of [
+    ...[
+      '',
+      'lanes',
+      'lanes 7 4',
+      'lanes 8 99',
+      'lanes 8 4.5',
+      'lanes 8 7',
+      'lanes 8 4 ',
+      'lanes 0x8 4',
+      'tile 8 0',
+      'tile 8 1.5',
+    ],
+    ...['tile 8 65', 'tile 8 -1', 'tile 16 1', 'cube 1 1', 'constructor', '__proto__ 4 1', 'tile 4 1\n', 'TILE 4 1'],
+  ]) {
     expect(parseForm(text), text).toBeUndefined();
+    const gpu = device.current;
+    const make = (): Tensor => matmul(tensor(gpu, values(64, 1), [8, 8]), tensor(gpu, values(64, 1), [8, 8]));
+    const [planned] = productsOf(() => record(new Recording(gpu, false), make));
+    const usual = chooseForm(gpu, planned!);
+    gpu.tuned.set(productClass(planned!), text);
+    expect(chooseForm(gpu, planned!)).toEqual(usual);
+    gpu.tuned.clear();
   }
-  const gpu = device.current;
-  const make = (): Tensor => matmul(tensor(gpu, values(64, 1), [8, 8]), tensor(gpu, values(64, 1), [8, 8]));
-  const [planned] = productsOf(() => record(new Recording(gpu, false), make));
-  gpu.tuned.set(productClass(planned!), 'cube 1 1');
-  expect(parseForm(formatForm(chooseForm(gpu, planned!)))).toEqual(chooseForm(gpu, planned!));
-  gpu.tuned.clear();
+});
+
+describe('a form that was kept', () => {
+  /** Sizes that a single class held before: their widths allow different forms. */
+  const sizes = [
+    [40, 30, 36],
+    [40, 32, 36],
+    [40, 31, 36],
+    [33, 32, 36],
+    [40, 32, 33],
+    [64, 17, 64],
+  ] as const;
+  const linear = ([m, n, k]: readonly [number, number, number]) => {
+    const gpu = device.current;
+    return matmul(tensor(gpu, values(m * k, 1), [m, k]), tensor(gpu, values(n * k, 2), [n, k]), { transposeB: true });
+  };
+  const plan = (size: readonly [number, number, number]) =>
+    productsOf(() => record(new Recording(device.current, false), () => linear(size)))[0]!;
+
+  it('is taken for exactly the sizes that it was measured for', () => {
+    const gpu = device.current;
+    expect(new Set(sizes.map((size) => productClass(plan(size)))).size).toBe(sizes.length);
+    for (const size of sizes) {
+      const others = sizes.filter((other) => other !== size);
+      const usual = others.map((other) => chooseForm(gpu, plan(other)));
+      for (const form of candidateForms(gpu, plan(size))) {
+        gpu.tuned.set(productClass(plan(size)), formatForm(form));
+        expect(chooseForm(gpu, plan(size))).toEqual(form);
+        expect(others.map((other) => chooseForm(gpu, plan(other)))).toEqual(usual);
+      }
+      gpu.tuned.clear();
+    }
+  });
+
+  it('never breaks a product, whatever is kept for it', async () => {
+    const gpu = device.current;
+    const forms = [3, 4, 5, 6, 7, 8].map((columns) => `lanes 8 ${columns}`);
+    for (const size of sizes.slice(0, 2)) {
+      const [plain] = await readAll([linear(size)]);
+      for (const text of [...forms, 'tile 4 64', 'tile 8 37']) {
+        gpu.tuned.set(productClass(plan(size)), text);
+        const [got] = await readAll([linear(size)]);
+        close(got as Float32Array, Float64Array.from(plain as Float32Array), 2e-6, `${size}: ${text}`);
+      }
+      gpu.tuned.clear();
+    }
+  });
 });
 
 it('is kept for later runs on the same adapter', async () => {

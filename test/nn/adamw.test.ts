@@ -198,7 +198,7 @@ describe('AdamW', () => {
   it('refuses a limit of nothing', () => {
     const named: [string, Tensor][] = [['w', lasting(device.current, [1])]];
     expect(() => new AdamW(device.current, named, { maxNorm: 0 })).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: AdamW: maxNorm must be above 0; it is 0]`,
+      `[ArgumentError: AdamW: maxNorm must be above 0; it is 0]`,
     );
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ArgumentError } from '../../src/gpu/errors.ts';
 import { cast } from '../../src/kernels/cast.ts';
 import { square, sub } from '../../src/kernels/pointwise.ts';
 import { mean } from '../../src/kernels/reduce.ts';
@@ -104,6 +105,16 @@ describe('HalfPrecision', () => {
     expect(losses.at(-1)).toBeLessThan((losses[0] as number) / 4);
   });
 
+  it('refuses a model that does not hold the parameters of the optimizer', ({ skip }) => {
+    skip(!halves(), 'this device has no f16');
+    const { model } = transformer();
+    const optimizer = new AdamW(device.current, parameters(model));
+    expect(() => new HalfPrecision({ model: model.attn }, optimizer)).toThrow(
+      /^f16: \d+ of the optimizer's parameters are not in the model, the first is \[/,
+    );
+    expect(() => new HalfPrecision(new Map([['model', [model]]]), optimizer)).not.toThrow();
+  });
+
   it('gives parameters back when the body fails', ({ skip }) => {
     skip(!halves(), 'this device has no f16');
     const { model } = transformer();
@@ -152,8 +163,36 @@ describe('LossScale', () => {
     other.restore(scale.state());
     other.adjust(1);
     expect(other.state()).toEqual({ value: 8, good: 0, updates: 6 });
-    expect(() => new LossScale({ initial: 0 })).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: LossScale: initial is 0; it must be above 0]`,
-    );
+    for (const initial of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 33, 2 ** -33]) {
+      expect(() => new LossScale({ initial })).toThrow(
+        `LossScale: initial is ${initial}; it must be between 2^-32 and 2^32`,
+      );
+    }
+    expect(() => new LossScale({ interval: 0 })).toThrow(ArgumentError);
+  });
+
+  it('never becomes 0, however many updates overflow, and finds its way back', () => {
+    const scale = new LossScale({ interval: 1 });
+    for (let i = 0; i < 1200; i++) scale.adjust(Number.POSITIVE_INFINITY);
+    expect([scale.value, Number.isFinite(1 / scale.value), scale.updates]).toEqual([2 ** -32, true, 0]);
+    for (let i = 0; i < 1200; i++) scale.adjust(1);
+    expect([scale.value, scale.updates]).toEqual([2 ** 32, 1200]);
+  });
+
+  it('goes on from a state only', () => {
+    const scale = new LossScale();
+    const state = scale.state();
+    for (const [name, wrong] of [
+      ['value', [0, -1, Number.NaN, Number.POSITIVE_INFINITY, undefined]],
+      ['good', [-1, 0.5, Number.NaN, undefined]],
+      ['updates', [-1, 0.5, Number.NaN, undefined]],
+    ] as const) {
+      for (const value of wrong) {
+        expect(() => scale.restore({ ...state, [name]: value })).toThrow(
+          new RegExp(`^LossScale: ${name} is ${value};`),
+        );
+        expect(scale.state()).toEqual(state);
+      }
+    }
   });
 });

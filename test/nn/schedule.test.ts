@@ -30,4 +30,14 @@ describe('learningRate', () => {
     expect(learningRate({ ...rest, epoch: 0.5 })).toBe(0.025);
     expect(scaledRate(1.5e-4, 4096)).toBeCloseTo(2.4e-3, 15);
   });
+
+  it.each(['epoch', 'base', 'batch', 'warmup', 'epochs', 'min'])('refuses nonsense as %s', (name) => {
+    const good = { epoch: 1, base: 1, batch: 256, warmup: 2, epochs: 10, min: 0 };
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, -1, '1', null]) {
+      expect(() => learningRate({ ...good, [name]: value })).toThrow(
+        new RegExp(`^learningRate: ${name} must be a finite number`),
+      );
+    }
+    expect(Number.isFinite(learningRate({ ...good, [name]: 1 }))).toBe(true);
+  });
 });

@@ -1,10 +1,13 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { toFloat32, writeSafetensors } from '../../src/nn/safetensors.ts';
 import { openClip, sameTeacher, shortTeacher, teacherIdentity } from '../../src/node/clip-folder.ts';
 import { openWeights } from '../../src/node/weight-files.ts';
+import { clipPixels } from '../../src/zeroseg/clip.ts';
+import { clipMean, clipStd } from '../../src/zeroseg/image.ts';
 import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
 import { clipSettings, clipTensors, writeClip } from '../cli/made-up.ts';
 
@@ -107,7 +110,81 @@ describe('finding the checkpoint', () => {
   });
 });
 
+describe("a folder in open_clip's form", () => {
+  const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}/`, import.meta.url));
+
+  test('says heads, activation and MLP width; its tower may lie under text.', async () => {
+    const tiny = await openClip(fixture('open-clip-tiny'));
+    expect(tiny.config).toEqual({
+      vision: { width: 32, heads: 4, layers: 2, patch: 5, image: 20, mean: [...clipMean], std: [...clipStd] },
+      text: { width: 24, heads: 3, layers: 2, vocab: 40, context: 9 },
+      projection: 18,
+      activation: 'gelu',
+      layer_norm_eps: 1e-5,
+    });
+    const custom = await openClip(fixture('open-clip-custom'));
+    expect(custom.config.vision).toMatchObject({ width: 24, heads: 2, hidden: 55 });
+    expect([custom.config.activation, custom.config.text.heads]).toEqual(['quick_gelu', 4]);
+  });
+
+  test('must have its settings; those of others do not stand in for them', async () => {
+    await mkdir(at('open'));
+    const weights = join(fixture('open-clip-tiny'), 'open_clip_model.safetensors');
+    await copyFile(weights, at('open', 'open_clip_model.safetensors'));
+    expect(await message(openClip(at('open')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/open/open_clip_model.safetensors: open_clip_config.json is not beside it: weights of open_clip do not say their activation and head width; copy it from where the weights are"`,
+    );
+    await writeFile(at('open', 'config.json'), '{"architecture":"vit_base_patch16"}');
+    expect(await message(openClip(at('open')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/open/open_clip_model.safetensors: config.json, beside it, holds no settings of a CLIP (no vision_config, no model_cfg)"`,
+    );
+    const settings = JSON.parse(await readFile(join(fixture('open-clip-tiny'), 'open_clip_config.json'), 'utf8'));
+    settings.preprocess_cfg = { ...settings.preprocess_cfg, mean: [0.5, 0.5, 0.5], std: [0.25, 0.5, 0.5] };
+    await writeFile(at('open', 'open_clip_config.json'), JSON.stringify(settings));
+    const { config } = await openClip(at('open'));
+    expect(clipPixels(config)).toEqual({ mean: [0.5, 0.5, 0.5], std: [0.25, 0.5, 0.5] });
+    settings.model_cfg.vision_cfg.timm_model_name = 'vit_base';
+    await writeFile(at('open', 'open_clip_config.json'), JSON.stringify(settings));
+    expect(await message(openClip(at('open')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/open/open_clip_model.safetensors: 'model_cfg.vision_cfg.timm_model_name' is "vit_base"; only "" is computed here"`,
+    );
+  });
+
+  test("among Hugging Face's names, Hugging Face's settings are read, and its preprocessor", async () => {
+    await writeClip(at('both'));
+    await copyFile(join(fixture('open-clip-tiny'), 'open_clip_config.json'), at('both', 'open_clip_config.json'));
+    await writeFile(
+      at('both', 'preprocessor_config.json'),
+      JSON.stringify({ image_mean: [0.1, 0.2, 0.3], resample: 3 }),
+    );
+    const { config } = await openClip(at('both'));
+    expect(config.vision).toMatchObject({ heads: 2, mean: [0.1, 0.2, 0.3] });
+    await writeFile(at('both', 'preprocessor_config.json'), JSON.stringify({ resample: 2 }));
+    expect(await message(openClip(at('both')))).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/both/model.safetensors: 'preprocessor_config.resample' is 2; photos are resized with 3 (bicubic) here"`,
+    );
+  });
+});
+
 describe('the tokenizer', () => {
+  test('must end texts where the settings read them', async () => {
+    await writeClip(at('ends'));
+    const text_config = { ...clipSettings.text_config, eos_token_id: 5 };
+    await writeFile(at('ends', 'config.json'), JSON.stringify({ ...clipSettings, text_config }));
+    const symbols = ['a', 'a</w>', '<|startoftext|>', '<|endoftext|>'];
+    const vocab = Object.fromEntries(symbols.map((symbol, id) => [symbol, id]));
+    await writeFile(at('ends', 'tokenizer.json'), JSON.stringify({ model: { type: 'BPE', vocab, merges: [] } }));
+    expect(await message((await openClip(at('ends'))).tokens())).toMatchInlineSnapshot(
+      `"CheckpointError: BASE/ends/model.safetensors: its settings read texts at token 5 (eos_token_id), and BASE/ends/tokenizer.json ends them with 3; put the checkpoint's tokenizer.json beside it"`,
+    );
+    // 2 is what all configurations before 2023 say, and means the largest.
+    for (const eos_token_id of [2, 3]) {
+      const settings = { ...clipSettings, text_config: { ...text_config, eos_token_id } };
+      await writeFile(at('ends', 'config.json'), JSON.stringify(settings));
+      expect((await (await openClip(at('ends'))).tokens()).size).toBe(4);
+    }
+  });
+
   test('that of the folder goes first, and must fit', async () => {
     await writeClip(at('words'));
     const clip = await openClip(at('words'));

@@ -1,9 +1,10 @@
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cocoDataSet, contextDataSet, openDataSet, vocDataSet } from '../../src/node/data-sets.ts';
-import { writeLabelPng, writePng } from '../../src/node/image-files.ts';
+import { readPhoto, writeLabelPng, writePng } from '../../src/node/image-files.ts';
 import { pascalPalette } from '../../src/zeroseg/palette.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'zeroseg-data-'));
@@ -77,6 +78,87 @@ describe('layouts', () => {
   test('COCO-Stuff: through a map', async () => {
     const items = await openDataSet('coco', join(folder, 'stuff'));
     expect([...(await items[0]!.load()).labels.data.slice(0, 4)]).toEqual([1, 80, 0, 0]);
+  });
+});
+
+describe('photo and label map lie over each other, whatever the photo says of its orientation', () => {
+  const openers = {
+    VOC: { photos: 'JPEGImages', maps: 'SegmentationClass', list: 'ImageSets/Segmentation/val.txt', open: vocDataSet },
+    Context: {
+      photos: 'JPEGImages',
+      maps: 'SegmentationClassContext',
+      list: 'ImageSets/SegmentationContext/val.txt',
+      open: contextDataSet,
+    },
+    'COCO objects': { photos: 'images', maps: 'objects', list: undefined, open: cocoDataSet },
+    'COCO-Stuff': { photos: 'images/val2017', maps: 'annotations/val2017', list: undefined, open: cocoDataSet },
+  } as const;
+  const sizes = { wide: [24, 16], square: [16, 16] } as const;
+  // Blocks of 8 × 8 in one colour, which also a JPEG keeps.
+  const block = (i: number, width: number) => Math.floor((i % width) / 8) + 3 * Math.floor(i / width / 8);
+  const encoders = {
+    png: (photo: Sharp) => photo.png(),
+    webp: (photo: Sharp) => photo.webp({ lossless: true }),
+    tif: (photo: Sharp) => photo.tiff({ compression: 'lzw' }),
+    jpg: (photo: Sharp) => photo.jpeg({ quality: 100, chromaSubsampling: '4:4:4' }),
+  } as const;
+
+  test.each(Object.keys(openers) as (keyof typeof openers)[])('%s', async (kind) => {
+    const { photos, maps, list, open } = openers[kind];
+    for (const [shape, [width, height]] of Object.entries(sizes)) {
+      const root = join(folder, `turned/${kind}-${shape}`);
+      const blocks = Array.from({ length: width * height }, (_, i) => block(i, width));
+      await mkdir(join(root, photos), { recursive: true });
+      const ids: string[] = [];
+      for (const [ending, encode] of Object.entries(encoders)) {
+        for (let orientation = 1; orientation <= 8; orientation++) {
+          const id = `${ending}-${orientation}`;
+          ids.push(id);
+          const grey = Buffer.from(blocks.flatMap((b) => [40 * b, 40 * b, 40 * b]));
+          const picture = sharp(grey, { raw: { width, height, channels: 3 } }).withMetadata({ orientation });
+          await encode(picture).toFile(join(root, photos, `${id}.${ending}`));
+          await mkdir(join(root, maps), { recursive: true });
+          await writeLabelPng(
+            join(root, maps, `${id}.png`),
+            { width, height, data: Uint8Array.from(blocks) },
+            pascalPalette(),
+          );
+        }
+      }
+      if (list) {
+        await mkdir(join(root, list, '..'), { recursive: true });
+        await writeFile(join(root, list), ids.join('\n'));
+      }
+      const items = await open(root);
+      expect(items.map(({ id }) => id)).toEqual([...ids].sort());
+      for (const item of items) {
+        const upright = await readPhoto(item.photo);
+        const isTurned = Number(item.id.at(-1)) > 4 && width !== height;
+        expect([upright.width, upright.height], item.id).toEqual(isTurned ? [height, width] : [width, height]);
+        const { image, labels: read } = await item.load();
+        expect([image.width, image.height, read.width, read.height], item.id).toEqual([width, height, width, height]);
+        const found = blocks.map((_, i) => Math.round(image.data[3 * i]! / 40));
+        expect(found, item.id).toEqual(blocks);
+        // COCO-Stuff's labels are renumbered; which pixels are alike is the same.
+        const numbers = new Map(blocks.map((b, i) => [b, read.data[i]!]));
+        expect([...read.data], item.id).toEqual(blocks.map((b) => numbers.get(b)));
+      }
+    }
+  });
+
+  test('a map of another size names both files, and the way out', async () => {
+    const root = join(folder, 'drawn-upright');
+    await mkdir(join(root, 'images'), { recursive: true });
+    await mkdir(join(root, 'objects'));
+    await sharp({ create: { width: 4, height: 3, channels: 3, background: '#fff' } })
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toFile(join(root, 'images/a.jpg'));
+    await labels('drawn-upright/objects/a.png', [1], 3, 4);
+    const [item] = await cocoDataSet(root);
+    expect(await message(item!.load())).toMatchInlineSnapshot(
+      `"DataSetError: data set: FOLDER/drawn-upright/objects/a.png: the label map is 3 x 4, and its photo FOLDER/drawn-upright/images/a.jpg is 4 x 3; they must be of one size as stored; if the map was drawn over the photo as its EXIF orientation shows it, turn the pixels of the photo and take the orientation out"`,
+    );
   });
 });
 

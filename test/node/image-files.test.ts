@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decode } from 'fast-png';
+import { decode, encode } from 'fast-png';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
 import { FileError, readJson, writeFileAtomic } from '../../src/node/files.ts';
@@ -126,6 +126,40 @@ describe('readPhoto', () => {
     const path = join(folder, 'deep-grey.png');
     await writeLabelPng(path, { width: 3, height: 1, data: Uint16Array.of(0, 0x8000, 0xffff) }, []);
     expect([...(await readPhoto(path)).data]).toEqual([0, 0, 0, 128, 128, 128, 255, 255, 255]);
+  });
+
+  test('every colour under every transparency, rounded to the nearest', async () => {
+    // Column: colour; row: opacity.
+    const side = 256;
+    const want = Array.from({ length: side * side }, (_, i) => {
+      const [colour, alpha] = [i % side, i >> 8];
+      return Math.round((colour * alpha + 255 * (255 - alpha)) / 255);
+    });
+    const colours = (channels: number) =>
+      Buffer.from(
+        want.flatMap((_, i) => Array.from({ length: channels }, (_, c) => (c === channels - 1 ? i >> 8 : i % side))),
+      );
+    const raw = (channels: 2 | 4) => sharp(colours(channels), { raw: { width: side, height: side, channels } });
+    const files = {
+      'rgba.png': await raw(4).png().toBuffer(),
+      'grey-alpha.png': await raw(2).toColourspace('b-w').png().toBuffer(),
+      'rgba.webp': await raw(4).webp({ lossless: true, exact: true }).toBuffer(),
+      'rgba.tif': await raw(4).tiff({ compression: 'lzw' }).toBuffer(),
+      'rgba-turned.png': await raw(4).withMetadata({ orientation: 1 }).png().toBuffer(),
+      // 16 bits, of which the high ones count: c and a repeated.
+      'rgba-16.png': encode({
+        width: side,
+        height: side,
+        channels: 4,
+        depth: 16,
+        data: Uint16Array.from(colours(4), (v) => 257 * v),
+      }),
+    };
+    for (const [name, bytes] of Object.entries(files)) {
+      const { data } = await decodePhoto(bytes, name);
+      const off = want.findIndex((value, i) => [0, 1, 2].some((c) => data[3 * i + c] !== value));
+      expect(off < 0 ? 'none' : `${name}: ${data[3 * off]} for ${want[off]} at ${off}`).toBe('none');
+    }
   });
 
   test('transparency is laid over white', async () => {
@@ -318,7 +352,7 @@ describe('label maps', () => {
     expect(messages).toMatchInlineSnapshot(`
       {
         "colour": "ImageError: readLabelMap: FOLDER/colour.png: a label map has one channel of class numbers; this PNG has 3; this may be the coloured picture of a label map; use the one with class numbers",
-        "cut": "ImageError: readLabelMap: FOLDER/cut.png: the PNG is damaged or cut off (Error while decompressing the data); copy it again",
+        "cut": "ImageError: readLabelMap: FOLDER/cut.png: the PNG is damaged or cut off (its end is missing); copy it again",
         "empty": "ImageError: readLabelMap: FOLDER/empty.png: the file is empty",
         "flipped": "ImageError: readLabelMap: FOLDER/flipped.png: the PNG is damaged or cut off (CRC mismatch for chunk IDAT. Expected 1883328473, found 2923710760); copy it again",
         "interlaced": "ImageError: readLabelMap: FOLDER/interlaced.png: interlaced PNGs of 2 bits cannot be read; save it without interlacing",

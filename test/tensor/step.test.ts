@@ -143,8 +143,8 @@ describe('steps', () => {
     expect(() => made({ x: [1, 2] })).toThrowErrorMatchingInlineSnapshot(
       `[StepError: step: input 'x' must be f32 [2, 3] (6 values); got 2 values]`,
     );
-    expect(() => made({ x: new Uint32Array(6) })).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: step: input 'x' must be f32 [2, 3] (6 values); got a Uint32Array]`,
+    expect(() => made({ x: new Set([1]) as never })).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: step: input 'x' must be f32 [2, 3] (6 values); got a Set]`,
     );
     expect(() => made({ x: new Float32Array(6), y: 1 } as never)).toThrowErrorMatchingInlineSnapshot(
       `[StepError: step: there is no input 'y'; it has x]`,
@@ -152,6 +152,40 @@ describe('steps', () => {
     const gone = await step(device.current, { x: [1] }, ({ x }) => x);
     gone.dispose();
     expect(() => gone({ x: 1 })).toThrowErrorMatchingInlineSnapshot(`[StepError: step: this step was disposed]`);
+  });
+
+  it('refuses what a body cannot return', async () => {
+    const x = tensor(device.current, [1]);
+    const wrong: [unknown, string][] = [
+      [{ y: x, a: undefined }, "got undefined as 'a'"],
+      [{ a: { b: x } }, "got an object as 'a'"],
+      [[x, [x]], "got a list as '1'"],
+      [[x, 3], "got the number 3 as '1'"],
+      [3, 'got the number 3'],
+      [null, 'got null'],
+      ['x', "got the string 'x'"],
+      [new Map([['x', x]]), 'got a Map'],
+      [new Set([x]), 'got a Set'],
+      [new Float32Array(2), 'got a Float32Array'],
+    ];
+    for (const [results, got] of wrong) {
+      const text = await message(step(device.current, {}, () => results as Tensor));
+      expect(text).toBe(
+        `StepError: step: the body must return nothing, a tensor, a list of tensors or an object of them; ${got}`,
+      );
+    }
+    expect(await message(step(device.current, {}, (async () => x) as never))).toMatch(/the body must not be async/);
+  });
+
+  it('does not let JavaScript compute with tensors', () => {
+    const x = tensor(device.current, [1, 2]);
+    const any = x as unknown as number;
+    for (const wrong of [() => any > 0, () => any + 1, () => 1 - any, () => +any, () => any * 2, () => -any]) {
+      expect(wrong).toThrow(
+        /^Tensor f32 \[2\]: operators of JavaScript do not compute with tensors; use ops, such as add/,
+      );
+    }
+    expect([`${x}`, String(x), [x].join()]).toEqual(new Array(3).fill('Tensor f32 [2]'));
   });
 
   it('writes lasting tensors only inside steps and runs', async () => {

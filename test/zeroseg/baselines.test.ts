@@ -49,7 +49,7 @@ describe('k-means', () => {
 
   test('refuses what are no rows', () => {
     expect(() => kMeans(new Float32Array(5), 2, 2, 0)).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: kMeans: rows must be [n, width] with n from 1, and clusters a whole number from 1; got 5 values of width 2, 2 clusters]`,
+      `[ArgumentError: kMeans: rows must be [n, width] with n from 1, and clusters a whole number from 1; got 5 values of width 2, 2 clusters]`,
     );
   });
 });

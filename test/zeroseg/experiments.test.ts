@@ -50,7 +50,7 @@ describe('chooseGrids', () => {
   it('gives the data itself where all are chosen, and refuses a grid that there is not', () => {
     expect(chooseGrids(data, [1, 2, 3], [1, 2, 3])).toBe(data);
     expect(() => chooseGrids(data, [1, 2, 3], [1, 4])).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: chooseGrids: there are no views of grid 4; there are those of 1, 2, 3]`,
+      `[ArgumentError: chooseGrids: there are no views of grid 4; there are those of 1, 2, 3]`,
     );
   });
 });

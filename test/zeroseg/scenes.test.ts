@@ -94,7 +94,7 @@ describe('SceneAtlas', () => {
       `"SceneError: SceneAtlas.parse: the class box is in the index twice"`,
     );
     expect(message(() => SceneAtlas.parse(png.subarray(9), index))).toMatchInlineSnapshot(
-      `"SceneError: SceneAtlas.parse: png is damaged or none (wrong PNG signature)"`,
+      `"SceneError: SceneAtlas.parse: png is damaged or none (it is no PNG)"`,
     );
   });
 });

@@ -88,7 +88,7 @@ describe('rows', () => {
 
   test('a context without room for start and end is an error', () => {
     expect(() => clip.row('dog', 1)).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: row: the context must be an integer of 2 or more, for start and end; got 1]`,
+      `[ArgumentError: row: the context must be an integer of 2 or more, for start and end, up to 1048576; got 1]`,
     );
   });
 });
@@ -112,10 +112,10 @@ describe('decoding', () => {
 
   test('an id that is none is an error', () => {
     expect(() => clip.decode([320, 49408])).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: decode: ids must be in the vocabulary of 49408; got 49408]`,
+      `[ArgumentError: decode: ids must be in the vocabulary of 49408; got 49408]`,
     );
     expect(() => clip.decode([0.5])).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: decode: ids must be in the vocabulary of 49408; got 0.5]`,
+      `[ArgumentError: decode: ids must be in the vocabulary of 49408; got 0.5]`,
     );
   });
 });
@@ -224,7 +224,7 @@ describe('bad files', () => {
       `[CheckpointError: tokenizer.json: the vocabulary must be an object of ids by symbol]`,
     );
     expect(json({}, { vocab: { a: '0' } })).toThrowErrorMatchingInlineSnapshot(
-      `[CheckpointError: tokenizer.json: the id of "a" must be an integer of 0 or more; got "0"]`,
+      `[CheckpointError: tokenizer.json: the id of "a" must be an integer from 0 to 16777216; got "0"]`,
     );
     expect(json({}, { vocab: { a: 0, b: 0 }, merges: [] })).toThrowErrorMatchingInlineSnapshot(
       `[CheckpointError: tokenizer.json: the symbols "a" and "b" have the same id, 0]`,

@@ -40,10 +40,10 @@ describe('gridBoxes', () => {
 
   test('refuses grids that cut nothing', () => {
     expect(() => viewCount([])).toThrowErrorMatchingInlineSnapshot(
-      `[PixelError: grids: a list of whole numbers from 1, such as 1,2,3,4; got []]`,
+      `[PixelError: grids: a list of up to 64 whole numbers from 1 to 64, such as 1,2,3,4; got []]`,
     );
     expect(() => gridBoxes(10, [2, 0.5])).toThrowErrorMatchingInlineSnapshot(
-      `[PixelError: grids: a list of whole numbers from 1, such as 1,2,3,4; got [2, 0.5]]`,
+      `[PixelError: grids: a list of up to 64 whole numbers from 1 to 64, such as 1,2,3,4; got [2,0.5]]`,
     );
   });
 });

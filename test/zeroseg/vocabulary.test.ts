@@ -24,7 +24,7 @@ describe('templates', () => {
     expect(templateList()).toHaveLength(80);
     expect(templateList('simple')).toEqual(['a photo of a {}.']);
     expect(() => templateList([])).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: makeVocabulary: there must be a template; \`{}\` alone is one]`,
+      `[ArgumentError: makeVocabulary: there must be a template; \`{}\` alone is one]`,
     );
   });
 

@@ -49,7 +49,7 @@ describe('watchHead', () => {
   it('refuses a view that there is not', () => {
     const values = { first: [1, 1, 1, 0, 0, 0], second: [1, 1, 0, 0], nearest: [13] };
     expect(() => watchHead([values], sizes)).toThrowErrorMatchingInlineSnapshot(
-      `[RangeError: watchHead: view 13 is none of the 13 local ones]`,
+      `[ArgumentError: watchHead: view 13 is none of the 13 local ones]`,
     );
   });
 });

@@ -25,9 +25,9 @@ test('every pixel is seen', () => {
 
 test('refuses windows with gaps and sizes that are none', () => {
   expect(() => slidingWindows(10, 10, 4, 5)).toThrowErrorMatchingInlineSnapshot(
-    `[RangeError: slidingWindows: a stride of 5 would leave gaps between windows of 4]`,
+    `[ArgumentError: slidingWindows: a stride of 5 would leave gaps between windows of 4]`,
   );
   expect(() => slidingWindows(0, 10)).toThrowErrorMatchingInlineSnapshot(
-    `[RangeError: slidingWindows: height must be a whole number from 1; got 0]`,
+    `[ArgumentError: slidingWindows: height must be a whole number from 1; got 0]`,
   );
 });

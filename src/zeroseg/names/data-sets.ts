@@ -1,3 +1,5 @@
+import { ownValue } from '../../gpu/own-value.ts';
+
 /**
  * A data set of photos with a class for every pixel: what its labels mean, and what to ask the text encoder for.
  *
@@ -114,5 +116,5 @@ function words(text: string): readonly string[] {
 }
 
 function renamed(names: readonly string[], changes: Readonly<Record<string, string>>): readonly string[] {
-  return names.map((name) => changes[name] ?? name);
+  return names.map((name) => ownValue(changes, name) ?? name);
 }

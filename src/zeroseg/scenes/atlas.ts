@@ -1,9 +1,12 @@
 import { decode } from 'fast-png';
+import { ZeroSegError } from '../../gpu/errors.ts';
 import { firstRepeated } from '../first-repeated.ts';
+import { inspectPng } from '../png.ts';
 
 /** Options, an atlas or a name that scenes cannot be made of. */
-export class SceneError extends Error {
+export class SceneError extends ZeroSegError {
   override readonly name = 'SceneError';
+  readonly code = 'scene';
 }
 
 /** A kind of object. */
@@ -119,7 +122,7 @@ function checkIndex(index: unknown): AtlasIndex {
 function decodeRgba(png: Uint8Array): { width: number; height: number; pixels: Uint8Array } {
   let decoded: ReturnType<typeof decode>;
   try {
-    decoded = decode(png, { checkCrc: true });
+    decoded = decode(inspectPng(png).needed, { checkCrc: true });
   } catch (error) {
     throw new SceneError(`SceneAtlas.parse: png is damaged or none (${(error as Error).message})`, { cause: error });
   }

@@ -1,4 +1,5 @@
 /** Sentences that say what a scene shows. */
+import { ownValue } from '../../gpu/own-value.ts';
 import type { Random } from '../../nn/random.ts';
 import { pick } from './colour.ts';
 
@@ -124,12 +125,12 @@ const forms: Readonly<Record<string, readonly [one: string, several: string]>> =
 const uncounted = new Set(['broccoli', 'planet earth']);
 
 function singular(word: string): string {
-  return forms[word]?.[0] ?? word;
+  return ownValue(forms, word)?.[0] ?? word;
 }
 
 /** Several of a thing: "buses", "berries", "two pairs of scissors". */
 export function plural(word: string): string {
-  const known = forms[word]?.[1];
+  const known = ownValue(forms, word)?.[1];
   if (known) return known;
   if (/(?:s|x|z|ch|sh)$/.test(word)) return `${word}es`;
   return /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ies` : `${word}s`;

@@ -6,8 +6,9 @@ import { freeParameters } from '../../nn/module.ts';
 import { toInt32 } from '../../nn/safetensors.ts';
 import { readAll } from '../../tensor/read.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import { endPosition } from '../clip.ts';
+import { type ClipConfig, endPosition } from '../clip.ts';
 import { clipConfig, loadClipText, loadClipVision, logitScale } from '../clip-checkpoint.ts';
+import { settingsForm } from '../clip-settings.ts';
 import type { Trace } from '../model.ts';
 import { ensemble } from '../vocabulary.ts';
 import type { Fields } from './manifest.ts';
@@ -32,6 +33,8 @@ export async function verifyClip(
 ): Promise<void> {
   const given = manifest.raw('config');
   const config = clipConfig(checkpoint.tensors, checkpoint.name, given);
+  if (settingsForm(given) === 'open_clip')
+    return verifyOpenClip(device, manifest, config, checkpoint, expected, report);
   report.equal('config', 'sizes', sorted(config), sorted(given));
   const tolerance = manifest.number('tolerance');
   manifest.raw('notes');
@@ -71,6 +74,48 @@ export async function verifyClip(
       const data = ensemble(features.subarray(0, ENSEMBLE * width), 1, ENSEMBLE, width, meanFirst);
       expected.check(familyOf(key), `out/${key}`, { shape: [width], data }, tolerance);
     }
+  } finally {
+    freeParameters(vision);
+    freeParameters(text);
+  }
+  manifest.complainAboutUnused();
+}
+
+/** Both towers of a checkpoint in open_clip's form: the configuration is that of its `open_clip_config.json`. */
+async function verifyOpenClip(
+  device: Device,
+  manifest: Fields,
+  config: ClipConfig,
+  checkpoint: { readonly name: string; readonly tensors: FixtureTensors },
+  expected: FixtureFile,
+  report: Report,
+): Promise<void> {
+  const { activation, layer_norm_eps, vision: visionSizes, text: textSizes } = config;
+  report.equal('config', 'activation', activation, manifest.raw('activation'));
+  report.equal('config', 'layer_norm_eps', layer_norm_eps, manifest.raw('layer_norm_eps'));
+  report.equal('config', 'heads', [visionSizes.heads, textSizes.heads], manifest.raw('heads'));
+  const tolerance = manifest.number('tolerance');
+  manifest.raw('notes');
+  checkShapes(manifest, expected);
+  const vision = loadClipVision(device, checkpoint.tensors, checkpoint.name, config);
+  const text = loadClipText(device, checkpoint.tensors, checkpoint.name, config);
+  try {
+    const [pixels, large] = [stored(device, expected, 'in/pixels'), stored(device, expected, 'in/pixels_large')];
+    const images = vision.forward(pixels);
+    const texts = encodeTexts(device, text, expected, 'in/input_ids');
+    const unit = { image: l2Normalize(images), text: l2Normalize(texts) };
+    const wanted: readonly (readonly [string, Tensor])[] = [
+      ['image_features', images],
+      ['text_features', texts],
+      ['dense_plain', vision.dense(pixels, 'plain')],
+      ['image_features_large', vision.forward(large)],
+      ['dense_plain_large', vision.dense(large, 'plain')],
+      ['logits_per_image', scale(matmul(unit.image, unit.text, { transposeB: true }), logitScale(checkpoint.tensors))],
+    ];
+    const values = await readAll(wanted.map(([, t]) => t));
+    wanted.forEach(([key, { shape }], i) => {
+      expected.check(familyOf(key), `out/${key}`, { shape, data: values[i] as Float32Array }, tolerance);
+    });
   } finally {
     freeParameters(vision);
     freeParameters(text);

@@ -1,4 +1,4 @@
-export type { FixtureTensors, VerifyRow } from './report.ts';
+export { FixtureError, type FixtureTensors, type VerifyRow } from './report.ts';
 export {
   kindOf,
   type LoadTensors,

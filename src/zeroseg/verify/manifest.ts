@@ -1,3 +1,5 @@
+import { shownValue } from '../../gpu/json.ts';
+import { ownValue } from '../../gpu/own-value.ts';
 import { FixtureError } from './report.ts';
 
 /** A JSON object whose fields are asked for by name and kind. What nobody asked for can be listed. */
@@ -8,14 +10,14 @@ export class Fields {
 
   constructor(value: unknown, where: string) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new FixtureError(`${where} must be an object; got ${JSON.stringify(value)}`);
+      throw new FixtureError(`${where} must be an object; got ${shownValue(value)}`);
     }
     this.where = where;
     this.#fields = value as Record<string, unknown>;
   }
 
   has(name: string): boolean {
-    return this.#fields[name] !== undefined && this.#fields[name] !== null;
+    return (ownValue(this.#fields, name) ?? null) !== null;
   }
 
   keys(): string[] {
@@ -25,7 +27,7 @@ export class Fields {
   /** The value as it is. Marks it as used. */
   raw(name: string): unknown {
     this.#used.add(name);
-    return this.#fields[name];
+    return ownValue(this.#fields, name);
   }
 
   number(name: string): number {
@@ -71,7 +73,7 @@ export class Fields {
   #kind<T>(name: string, words: string, fits: (value: unknown) => boolean): T {
     const value = this.raw(name);
     if (!fits(value)) {
-      throw new FixtureError(`${this.where}: '${name}' must be ${words}; got ${JSON.stringify(value) ?? 'nothing'}`);
+      throw new FixtureError(`${this.where}: '${name}' must be ${words}; got ${shownValue(value)}`);
     }
     return value as T;
   }

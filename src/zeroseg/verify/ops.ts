@@ -1,4 +1,5 @@
 import type { Device } from '../../gpu/device.ts';
+import { ownValue } from '../../gpu/own-value.ts';
 import { AdamW } from '../../nn/adamw.ts';
 import { sinCosPositions } from '../../nn/position.ts';
 import type { StoredTensor } from '../../nn/safetensors.ts';
@@ -97,7 +98,7 @@ async function verifyCase(device: Device, one: Case, file: FixtureFile): Promise
     const outputs = await onHost(one, stored, device);
     complain(one, used);
     for (const [name, key] of one.outputs) {
-      const got = outputs[name];
+      const got = ownValue(outputs, name);
       if (!got) throw new FixtureError(`the op has no output '${name}'; it has ${Object.keys(outputs).join(', ')}`);
       file.check(one.op, key, got, one.forward);
     }
@@ -117,7 +118,7 @@ async function verifyCase(device: Device, one: Case, file: FixtureFile): Promise
 
   const wanted: { key: string; tensor: Tensor; tolerance: number }[] = [];
   const output = (name: string) => {
-    const found = outputs[name];
+    const found = ownValue(outputs, name);
     if (!found) throw new FixtureError(`the op has no output '${name}'; it has ${Object.keys(outputs).join(', ')}`);
     return found;
   };

@@ -1,3 +1,5 @@
+import { DeviceError, ZeroSegError } from '../../gpu/errors.ts';
+import { shownValue } from '../../gpu/json.ts';
 import type { StoredTensor, WritableTensor } from '../../nn/safetensors.ts';
 import { toFloat32, toInt32 } from '../../nn/safetensors.ts';
 import type { DType, HostArray } from '../../tensor/dtype.ts';
@@ -29,8 +31,9 @@ export interface Computed {
 export type FixtureTensors = ReadonlyMap<string, StoredTensor>;
 
 /** A fixture asks for something in a way that cannot be followed; becomes a failed row. */
-export class FixtureError extends Error {
+export class FixtureError extends ZeroSegError {
   override readonly name = 'FixtureError';
+  readonly code = 'fixture';
 }
 
 const integers: ReadonlySet<string> = new Set(['I64', 'I32', 'I16', 'I8', 'U64', 'U32', 'U16', 'U8', 'BOOL']);
@@ -96,7 +99,7 @@ export class Report {
   /** A number of the manifest against its tolerance, relative to itself. */
   number(family: string, name: string, got: number, want: unknown, tolerance: number): void {
     if (typeof want !== 'number') {
-      this.fail(family, name, `the manifest must have a number; it has ${JSON.stringify(want)}`);
+      this.fail(family, name, `the manifest must have a number; it has ${shownValue(want)}`);
       return;
     }
     const error = relative(Math.abs(got - want), Math.abs(want));
@@ -132,8 +135,14 @@ export class Report {
     try {
       await body();
     } catch (error) {
-      if (error instanceof Error && error.name === 'DeviceError') throw error;
-      this.fail(family, name, error instanceof Error ? error.message : String(error));
+      if (error instanceof DeviceError) throw error;
+      // Anything but an error for users is a mistake of this program, and says so: the other parts are verified all the same.
+      const isKnown = error instanceof ZeroSegError;
+      this.fail(
+        family,
+        name,
+        isKnown ? error.message : `unexpected error: ${error instanceof Error ? error.stack : error}`,
+      );
     }
   }
 

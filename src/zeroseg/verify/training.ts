@@ -144,7 +144,7 @@ function pass(model: ZeroSeg, inputs: TrainingInputs): { acts: Map<string, Tenso
     // Nothing is masked, so training skips the decoder; what it computes can be looked at all the same.
     model.decoder.forward(acts.get('latent') as Tensor, acts.get('ids_restore') as Tensor, trace);
   }
-  return { acts, terms: { rec: terms.rec, distill: terms.distill, match: terms.match, total: terms.total } };
+  return { acts, terms };
 }
 
 type LossName = 'rec' | 'distill' | 'match' | 'total';

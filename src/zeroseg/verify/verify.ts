@@ -35,7 +35,7 @@ type Kind = 'ops' | 'rules' | 'training' | 'base' | 'clip' | 'groupvit' | 'token
 /** What a manifest is, by its content; undefined for JSON that is none. */
 export function kindOf(json: unknown): Kind | undefined {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
-  const has = (...names: string[]) => names.every((name) => name in json);
+  const has = (...names: string[]) => names.every((name) => Object.hasOwn(json, name));
   const vision = (json as { config?: { vision?: object } }).config?.vision ?? {};
   if (has('checkpoint', 'expected')) return 'group_tokens' in vision ? 'groupvit' : 'clip';
   if (has('vocabulary', 'cases')) return 'tokenizer';

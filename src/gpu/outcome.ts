@@ -1,0 +1,39 @@
+import type { Device } from './device.ts';
+
+/**
+ * How work went that goes on after the call that began it. Whoever reads what it made demands it; if it fails and nobody has, the
+ * device reports it at the next call. So no failure is silent, and none is a rejected promise that nobody handles.
+ */
+export class Outcome {
+  /** Resolves when the work is done, well or not. */
+  readonly settled: Promise<void>;
+  readonly #device: Device;
+  #isDemanded = false;
+  #error: Error | undefined;
+
+  constructor(device: Device, work: Promise<void>) {
+    this.#device = device;
+    this.settled = work.catch((error: Error) => {
+      this.#error = error;
+      if (!this.#isDemanded) device.report(error);
+    });
+  }
+
+  /** Waits for the work, and throws what went wrong. */
+  async demand(): Promise<void> {
+    this.#isDemanded = true;
+    await this.settled;
+    if (!this.#error) return;
+    this.#device.withdraw(this.#error);
+    throw this.#error;
+  }
+}
+
+/**
+ * A promise that may be awaited late, or by nobody any more because something else failed first. Its failure is then no news, and
+ * must not end the process.
+ */
+export function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

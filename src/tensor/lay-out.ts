@@ -1,0 +1,233 @@
+import { bufferUsage, type Device } from '../gpu/device.ts';
+import { formatBytes, OutOfMemoryError } from '../gpu/errors.ts';
+import type { Slot } from '../gpu/slots.ts';
+import { StepError } from './errors.ts';
+import { FOREVER, lifetimes, slotBytes } from './lifetimes.ts';
+import { mostAlive, plan } from './plan.ts';
+import type { Launch } from './record.ts';
+import { formatShape } from './shape.ts';
+import { type Memory, memoryOf, type Storage, type Tensor } from './tensor.ts';
+
+/** What a program takes of GPU memory, in bytes. */
+export interface MemoryUse {
+  /** Slots for intermediates and inputs as the plan lays them, shared with other steps of the device. */
+  readonly planned: number;
+  /** The most bytes of them that are alive at one launch: no plan can do with less. */
+  readonly needed: number;
+  /** The buffers that hold those slots: equal to `planned` unless larger ones of other steps are reused. */
+  readonly slots: number;
+  /** What the step returns, and constants. */
+  readonly own: number;
+  readonly uniforms: number;
+  /** What all intermediates would take if none shared memory. */
+  readonly unplanned: number;
+}
+
+/** What a launch binds. */
+export interface Place {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Launches with memory. */
+export interface Laid {
+  readonly launches: readonly Launch[];
+  readonly memory: MemoryUse;
+  /** Where each root lies that is not lasting, and each lasting one of which a copy was made. */
+  readonly memories: ReadonlyMap<Storage, Memory>;
+  /** What each launch binds: its tensors, then its uniforms. */
+  readonly places: readonly (readonly Place[])[];
+  /** The memory of others that is used as it is, with a launch that does. */
+  readonly borrowed: ReadonlyMap<
+    Storage,
+    { readonly buffer: GPUBuffer; readonly launch: Launch; readonly tensor: Tensor }
+  >;
+  readonly slots: readonly Slot[];
+  readonly own: readonly GPUBuffer[];
+}
+
+export interface LayOutOptions {
+  /** Roots whose memory must be the program's own and survive it being replayed. */
+  readonly held?: ReadonlySet<Storage>;
+  /** Roots (inputs, results of a read) that only survive to the end of a call. */
+  readonly kept?: ReadonlySet<Storage>;
+  /**
+   * Takes lasting tensors as they are now: these, and those that the launches read, are copied by commands that are submitted
+   * here. For a program that runs later than it is laid out.
+   */
+  readonly asOfNow?: readonly Tensor[] | undefined;
+}
+
+const UNIFORM_ALIGNMENT = 256;
+
+/** Gives launches their memory, and brings what the host has there: constants and uniforms. Inside {@link Device.scoped}. */
+export function layOut(
+  device: Device,
+  launches: readonly Launch[],
+  { held = new Set(), kept = new Set(), asOfNow }: LayOutOptions,
+): Laid {
+  const { roots, lives } = lifetimes(launches, kept);
+  const shared: Storage[] = [];
+  const separate: Storage[] = [];
+  for (const root of roots) (held.has(root) || root.kind === 'constant' ? separate : shared).push(root);
+  for (const root of held) if (!lives.has(root)) separate.push(root);
+  for (const root of kept) if (!lives.has(root) && !held.has(root)) shared.push(root);
+
+  const alive = shared.map((root) => lives.get(root) ?? { bytes: slotBytes(root), first: -1, last: FOREVER });
+  const planned = plan(alive, device.limits.minStorageBufferOffsetAlignment);
+  const own: GPUBuffer[] = [];
+  let slots: Slot[] = [];
+  try {
+    slots = device.slots.acquire(planned.slots, 'slot of a step');
+    const memories = new Map<Storage, Memory>();
+    shared.forEach((root, i) => {
+      const { buffer } = slots[planned.slotOf[i] as number] as Slot;
+      memories.set(root, { buffer, offset: planned.offsetOf[i] as number });
+    });
+    let ownBytes = 0;
+    for (const root of separate) {
+      const buffer = device.buffer(root.bytes, root.kind === 'constant' ? 'constant of a step' : 'result of a step');
+      own.push(buffer);
+      ownBytes += buffer.size;
+      memories.set(root, { buffer, offset: 0 });
+      if (root.data) device.gpu.queue.writeBuffer(buffer, 0, root.data as GPUAllowSharedBufferSource);
+    }
+    if (asOfNow) copyLasting(device, launches, asOfNow, memories, own);
+    const uniforms = packUniforms(device, launches);
+    if (uniforms.buffer) own.push(uniforms.buffer);
+    const borrowed = new Map<Storage, { buffer: GPUBuffer; launch: Launch; tensor: Tensor }>();
+    const places = launches.map((launch, i) => {
+      const bound = launch.tensors.map((tensor) => placeOf(device, launch, tensor, memories));
+      launch.tensors.forEach((tensor, n) => {
+        if (memories.has(tensor.storage.root) || borrowed.has(tensor.storage)) return;
+        borrowed.set(tensor.storage, { buffer: (bound[n] as Place).buffer, launch, tensor });
+      });
+      if (uniforms.buffer && launch.params.length > 0) {
+        const size = Math.ceil((launch.params.length * 4) / 16) * 16;
+        bound.push({ buffer: uniforms.buffer, offset: uniforms.offsets[i] as number, size });
+      }
+      return bound;
+    });
+    const memory = {
+      planned: sum(planned.slots),
+      needed: mostAlive(alive),
+      slots: sum(slots.map((slot) => slot.buffer.size)),
+      own: ownBytes,
+      uniforms: uniforms.buffer?.size ?? 0,
+      unplanned: sum(shared.map((root) => slotBytes(root))),
+    };
+    return { launches, memory, memories, places, borrowed, slots, own };
+  } catch (error) {
+    release(device, { slots, own });
+    throw error;
+  }
+}
+
+/** Gives back what {@link layOut} took. What was submitted before still runs. */
+export function release(device: Device, { slots, own }: Pick<Laid, 'slots' | 'own'>): void {
+  device.slots.release(slots);
+  for (const buffer of own) device.destroyBuffer(buffer);
+}
+
+function placeOf(
+  device: Device,
+  { label }: Launch,
+  { storage, shape }: Tensor,
+  memories: ReadonlyMap<Storage, Memory>,
+): Place {
+  const memory = memories.get(storage.root) ?? storage.root.memory;
+  if (!memory) throw new StepError(`${label}: uses a tensor ${formatShape(shape)} whose memory was freed`);
+  const refused = device.refused(memory.buffer);
+  if (refused) throw refused;
+  // Whole vec4s, so that kernels that take four elements at a time need no other form for the last ones.
+  const size = slotBytes(storage);
+  if (size > device.limits.maxStorageBufferBindingSize) {
+    throw new OutOfMemoryError(
+      `${label}: binds a tensor ${formatShape(shape)} of ${formatBytes(size)}; '${device.name}' binds at ` +
+        `most ${formatBytes(device.limits.maxStorageBufferBindingSize)}; use a smaller batch or model`,
+      size,
+    );
+  }
+  return { buffer: memory.buffer, offset: memory.offset + storage.rootOffset, size };
+}
+
+/** Copies the stretch of each lasting root that is used, to buffers which `memories` gives from then on. */
+function copyLasting(
+  device: Device,
+  launches: readonly Launch[],
+  others: readonly Tensor[],
+  memories: Map<Storage, Memory>,
+  own: GPUBuffer[],
+): void {
+  const stretches = new Map<Storage, { from: number; to: number }>();
+  for (const { storage, size } of [...launches.flatMap((launch) => launch.tensors), ...others]) {
+    const { root, rootOffset: from } = storage;
+    if (root.kind !== 'lasting' || size === 0 || !memoryOf(storage)) continue;
+    const known = stretches.get(root);
+    const to = from + slotBytes(storage);
+    stretches.set(root, { from: Math.min(from, known?.from ?? from), to: Math.max(to, known?.to ?? to) });
+  }
+  if (stretches.size === 0) return;
+  const encoder = device.gpu.createCommandEncoder({ label: 'as of now' });
+  for (const [root, { from, to }] of stretches) {
+    const { buffer, offset } = root.memory as Memory;
+    const refused = device.refused(buffer);
+    if (refused) throw refused;
+    const bytes = Math.min(to, buffer.size - offset) - from;
+    const copy = device.buffer(to - from, 'copy for a read');
+    own.push(copy);
+    encoder.copyBufferToBuffer(buffer, offset + from, copy, 0, bytes);
+    memories.set(root, { buffer: copy, offset: -from });
+  }
+  device.gpu.queue.submit([encoder.finish()]);
+}
+
+interface Uniforms {
+  readonly buffer: GPUBuffer | undefined;
+  readonly offsets: readonly number[];
+}
+
+/** All uniform structs in one buffer; equal ones are stored once. */
+function packUniforms(device: Device, launches: readonly Launch[]): Uniforms {
+  const known = new Map<string, number>();
+  const blocks: Uint8Array[] = [];
+  const offsets = launches.map((launch) => {
+    if (launch.params.length === 0) return 0;
+    const block = new ArrayBuffer(Math.ceil((launch.params.length * 4) / 16) * 16);
+    const view = new DataView(block);
+    launch.kernel.paramNames.forEach((name, i) => {
+      const value = launch.params[i] as number;
+      const type = launch.kernel.params?.[name];
+      if (
+        type !== 'f32' &&
+        (!Number.isInteger(value) || value < (type === 'i32' ? -(2 ** 31) : 0) || value >= 2 ** 32)
+      ) {
+        throw new Error(`internal: ${launch.kernel.name}: params.${name} is ${value}, which is no ${type}`);
+      }
+      if (type === 'f32') view.setFloat32(i * 4, value, true);
+      else view.setUint32(i * 4, value >>> 0, true);
+    });
+    const bytes = new Uint8Array(block);
+    const key = bytes.join();
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const offset = blocks.length * UNIFORM_ALIGNMENT;
+    if (bytes.length > UNIFORM_ALIGNMENT) throw new Error(`internal: ${launch.kernel.name} has too many params`);
+    known.set(key, offset);
+    blocks.push(bytes);
+    return offset;
+  });
+  if (blocks.length === 0) return { buffer: undefined, offsets };
+  const all = new Uint8Array(blocks.length * UNIFORM_ALIGNMENT);
+  blocks.forEach((block, i) => {
+    all.set(block, i * UNIFORM_ALIGNMENT);
+  });
+  const buffer = device.buffer(all.length, 'uniforms of a step', bufferUsage.uniform);
+  device.gpu.queue.writeBuffer(buffer, 0, all);
+  return { buffer, offsets };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}

@@ -1,0 +1,372 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Kernel } from '../../src/gpu/kernel.ts';
+import * as ops from '../../src/kernels/index.ts';
+import { AdamW } from '../../src/nn/adamw.ts';
+import { fill } from '../../src/tensor/fill.ts';
+import { gradients } from '../../src/tensor/grad.ts';
+import { read, readU32 } from '../../src/tensor/read.ts';
+import { type Shape, size } from '../../src/tensor/shape.ts';
+import { lasting, type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { normal, seeded } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
+import { compareGrids, launchesOf, withSurplus } from '../support/surplus.ts';
+
+// A launch of more than 65,535 workgroups is wrapped into two dimensions, and then has some too many. These must write nothing.
+// Here every kernel gets some too many, at sizes that are quick, and what it writes must be as without them, and lie where it
+// belongs.
+
+const device = useDevice();
+afterEach(() => void vi.restoreAllMocks());
+
+const random = seeded(5);
+const floats = (...shape: number[]): Tensor =>
+  tensor(
+    device.current,
+    Float32Array.from({ length: size(shape) }, () => normal(random)),
+    shape,
+  );
+const positive = (...shape: number[]): Tensor =>
+  tensor(
+    device.current,
+    Float32Array.from({ length: size(shape) }, () => 0.1 + random()),
+    shape,
+  );
+const below = (most: number, ...shape: number[]): Tensor =>
+  tensor(
+    device.current,
+    Uint32Array.from({ length: size(shape) }, () => random() * most),
+    shape,
+  );
+const key = () => tensor(device.current, new Uint32Array([1, 2]));
+
+/** Records an op and the gradients of its inputs. */
+function both(op: (...xs: Tensor[]) => Tensor, ...xs: Tensor[]): void {
+  const y = op(...xs);
+  gradients(y, xs, floats(...y.shape));
+}
+const shapes = (op: (...xs: Tensor[]) => Tensor, ...all: Shape[]): void =>
+  both(op, ...all.map((shape) => floats(...shape)));
+const unary = (op: (x: Tensor) => Tensor) => () => shapes(op, [37, 9]);
+const binary = (op: (a: Tensor, b: Tensor) => Tensor) => () => {
+  shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 4], [7, 4]);
+  shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 3], [19, 1, 1]);
+};
+/** Lines in every layout: whole fours, ragged ones few and many, columns in fours and others. */
+const lines = (op: (x: Tensor, axis: number) => Tensor) => () => {
+  for (const [shape, axis] of [
+    [[29, 8], 1],
+    [[29, 7], 1],
+    [[131, 5], 1],
+    [[3, 5, 8], 1],
+    [[3, 5, 7], 1],
+  ] as const)
+    shapes((x) => op(x as Tensor, axis), shape);
+};
+const rows = (op: (x: Tensor) => Tensor) => () => {
+  for (const shape of [
+    [29, 8],
+    [29, 7],
+    [131, 5],
+  ])
+    shapes(op as (...xs: Tensor[]) => Tensor, shape);
+};
+const reduction = (op: (x: Tensor, options: ops.ReduceOptions) => Tensor) => () => {
+  for (const [shape, axes] of [
+    [[29, 8], 1],
+    [[29, 7], 1],
+    [[2, 9000], 1],
+    [[3, 700, 8], 1],
+    [[3, 700, 7], 1],
+    [
+      [5, 3, 7],
+      [0, 2],
+    ],
+  ] as const)
+    shapes((x) => op(x as Tensor, { axes }), shape);
+};
+const attended =
+  (op: (...xs: Tensor[]) => Tensor, ...all: Shape[]) =>
+  () => {
+    shapes(op, ...all);
+    vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false);
+    shapes(op, ...all);
+  };
+
+/** What is no op: it launches nothing of its own. */
+const NO_OPS = ['tune'];
+
+/** Launches of every op, forwards and backwards. */
+const table: Readonly<Record<string, () => void>> = {
+  abs: unary(ops.abs),
+  exp: unary(ops.exp),
+  neg: unary(ops.neg),
+  relu: unary(ops.relu),
+  sigmoid: unary(ops.sigmoid),
+  sign: unary(ops.sign),
+  sqrt: unary(ops.sqrt),
+  square: unary(ops.square),
+  tanh: unary(ops.tanh),
+  add: binary(ops.add),
+  sub: binary(ops.sub),
+  mul: binary(ops.mul),
+  div: binary(ops.div),
+  maximum: binary(ops.maximum),
+  minimum: binary(ops.minimum),
+  log: () => both((x) => ops.log(x as Tensor), positive(37, 9)),
+  gelu: () => {
+    for (const form of ['erf', 'tanh', 'quick'] as const) unary((x) => ops.gelu(x, form))();
+  },
+  clamp: unary((x) => ops.clamp(x, -1, 1)),
+  scale: unary((x) => ops.scale(x, 2)),
+  addScalar: unary((x) => ops.addScalar(x, 2)),
+  where: () => shapes((a, b) => ops.where(below(2, 37, 9), a as Tensor, b as Tensor), [37, 9], [9]),
+  sum: reduction(ops.sum),
+  mean: reduction(ops.mean),
+  max: reduction(ops.max),
+  min: reduction(ops.min),
+  argmax: () => void ops.argmax(floats(29, 7)),
+  argmin: () => void ops.argmin(floats(29, 7), 0),
+  softmax: lines(ops.softmax),
+  logSoftmax: lines(ops.logSoftmax),
+  gumbelSoftmax: () => {
+    lines((x, axis) => ops.gumbelSoftmax(x, { axis }).soft)();
+    lines((x, axis) => ops.gumbelSoftmax(x, { axis, key: key() }).hard)();
+  },
+  assignNormalise: rows(ops.assignNormalise),
+  groupMembers: () =>
+    shapes((logits, xs) => ops.groupMembers(logits as Tensor, xs as Tensor).grouped, [3, 4, 9], [3, 9, 5]),
+  layerNorm: () => {
+    const norm = (x?: Tensor, w?: Tensor, b?: Tensor) => ops.layerNorm(x!, w!, b!, 1e-5);
+    shapes(norm, [75, 8], [8], [8]);
+    shapes(norm, [131, 5], [5], [5]);
+    shapes(norm, [35, 7], [7], [7]);
+  },
+  l2Normalize: rows((x) => ops.l2Normalize(x)),
+  patchNormalize: rows((x) => ops.patchNormalize(x)),
+  batchNormEval: () =>
+    both(
+      (x, ...rest) => ops.batchNormEval(x!, rest[0]!, rest[1]!, rest[2]!, rest[3]!, 1e-5),
+      floats(9, 5),
+      ...Array.from({ length: 4 }, () => positive(5)),
+    ),
+  cast: () => {
+    if (device.current.features.has('shader-f16'))
+      shapes((x) => ops.cast(ops.cast(x as Tensor, 'f16'), 'f32'), [37, 9]);
+  },
+  reshape: () => shapes((x) => ops.reshape(x as Tensor, [9, 37]), [37, 9]),
+  permute: () => {
+    shapes((x) => ops.permute(x as Tensor, [1, 0]), [8, 12]);
+    shapes((x) => ops.permute(x as Tensor, [2, 1, 0]), [5, 3, 7]);
+    shapes((x) => ops.permute(x as Tensor, [1, 0, 2]), [5, 3, 8]);
+    ops.permute(below(9, 5, 3), [1, 0]);
+  },
+  broadcastTo: () => shapes((x) => ops.broadcastTo(x as Tensor, [3, 7, 5]), [7, 1]),
+  slice: () => {
+    shapes((x) => ops.slice(x as Tensor, 1, 2, 5), [29, 7]);
+    shapes((x) => ops.slice(x as Tensor, 1, 4, 12), [29, 16]);
+  },
+  concat: () => shapes((a, b) => ops.concat([a as Tensor, b as Tensor], 1), [29, 7], [29, 4]),
+  split: () => shapes((x) => ops.add(...(ops.split(x as Tensor, 1, [3, 3]) as [Tensor, Tensor])), [29, 6]),
+  takeRows: () => both((x) => ops.takeRows(x as Tensor, below(9, 3, 20)), floats(3, 9, 5)),
+  scatterAdd: () => both((x) => ops.scatterAdd(x as Tensor, below(9, 3, 20), 9), floats(3, 20, 8)),
+  embedding: () => both((x) => ops.embedding(x as Tensor, below(19, 70)), floats(19, 5)),
+  argsort: () => {
+    ops.argsort(floats(5, 300));
+    ops.argsort(below(99, 70, 3));
+  },
+  shuffleMask: () => void ops.shuffleMask(floats(5, 30), 7),
+  keepRows: () => both((x) => ops.keepRows(x as Tensor, ops.shuffleMask(floats(5, 30), 7)), floats(5, 30, 3)),
+  unshuffle: () =>
+    both(
+      (x, token) => ops.unshuffle(x as Tensor, token as Tensor, ops.shuffleMask(floats(5, 30), 7).idsRestore),
+      floats(5, 7, 3),
+      floats(1, 1, 3),
+    ),
+  medoids: () => void ops.medoids(floats(3, 20, 20), 4),
+  matmul: () => {
+    const product = attended(
+      (a, b) => ops.matmul(a as Tensor, b as Tensor, { activation: 'relu' }),
+      [3, 17, 9],
+      [9, 11],
+    );
+    product();
+    vi.restoreAllMocks();
+    shapes((a, b) => ops.matmul(a as Tensor, b as Tensor), [2, 17, 8], [2, 8, 12]);
+    vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false);
+    // Split over the inner axis.
+    shapes((a, b) => ops.matmul(a as Tensor, b as Tensor), [9, 600], [600, 11]);
+  },
+  linear: attended((x, w, bias, residual) => ops.linear(x!, w!, { bias, residual }), [70, 9], [11, 9], [11], [70, 11]),
+  mlp: attended(
+    (x, weight1, weight2, bias1, bias2) => ops.mlp(x!, { weight1: weight1!, weight2: weight2!, bias1, bias2 }),
+    ...[[70, 9], [13, 9], [11, 13], [13], [11]],
+  ),
+  attention: attended((q, k, v) => ops.attention(q!, k!, v!), [2, 3, 37, 8], [2, 3, 35, 8], [2, 3, 35, 8]),
+  qkvAttention: attended((qkv) => ops.qkvAttention(qkv!, 2), [2, 37, 48]),
+  crossAttention: attended((q, k, v) => ops.crossAttention(q!, k!, v!, 2), [2, 37, 16], [2, 35, 16], [2, 35, 16]),
+  conv2d: () => {
+    shapes((x, w, bias) => ops.conv2d(x!, w!, { bias, padding: 1 }), [2, 7, 9, 3], [4, 3, 3, 3], [4]);
+    shapes((x, w) => ops.conv2d(x!, w!), [2, 7, 9, 4], [4, 4, 3, 3]);
+  },
+  patchify: () => shapes((x) => ops.patchify(x as Tensor, 2), [2, 3, 7, 9]),
+  unpatchify: () => shapes((x) => ops.unpatchify(x as Tensor, 2, 3, 4), [2, 12, 12]),
+  patchEmbed: () => shapes((x, w, b) => ops.patchEmbed(x!, w!, b), [2, 3, 7, 9], [5, 3, 2, 2], [5]),
+  interpolate: () => {
+    shapes((x) => ops.interpolate(x as Tensor, 7, 9, { mode: 'bilinear' }), [2, 3, 4, 5]);
+    shapes((x) => ops.interpolate(x as Tensor, 3, 12, { mode: 'bicubic' }), [2, 3, 4, 8]);
+  },
+  interpolatePositions: () => shapes((x) => ops.interpolatePositions(x as Tensor, 5, 3), [1, 16, 8]),
+  randomUniform: () => void ops.randomUniform(key(), [37, 9]),
+  randomNormal: () => void ops.randomNormal(key(), [37, 9]),
+  randomGumbel: () => void ops.randomGumbel(key(), [37, 9]),
+  l1: () => shapes((a, b) => ops.l1(a as Tensor, b as Tensor), [37, 9], [37, 9]),
+  mse: () => shapes((a, b) => ops.mse(a as Tensor, b as Tensor), [37, 9], [37, 9]),
+  crossEntropy: () => {
+    for (const [n, classes] of [
+      [29, 8],
+      [29, 7],
+      [131, 5],
+    ] as const)
+      both((x) => ops.crossEntropy(x as Tensor, below(classes, n)), floats(n, classes));
+  },
+  distill: () => shapes((z, views) => ops.distill(z as Tensor, views as Tensor), [19, 9], [19, 5, 9]),
+  segmentMatch: () => {
+    shapes((s, v) => ops.segmentMatch(s as Tensor, v as Tensor).loss, [5, 3, 9], [5, 4, 9]);
+    shapes((s, v) => ops.segmentMatch(s as Tensor, v as Tensor, { distances: true }).loss, [5, 3, 8], [5, 4, 8]);
+  },
+  reconstruction: () =>
+    both(
+      (pred) => ops.reconstruction(floats(3, 2, 6, 9), pred as Tensor, below2(3, 12), { patch: 2, normPixels: true }),
+      floats(3, 12, 8),
+    ),
+  stopGradient: unary(ops.stopGradient),
+  straightThrough: () => shapes((a, b) => ops.straightThrough(a as Tensor, b as Tensor), [37, 9], [37, 9]),
+};
+/** 0 and 1 as f32. */
+const below2 = (...shape: number[]) =>
+  tensor(
+    device.current,
+    Float32Array.from({ length: size(shape) }, () => Math.floor(random() * 2)),
+    shape,
+  );
+
+/** What the package launches beside its ops. */
+const beside: Readonly<Record<string, () => void>> = {
+  fill: () => void fill(device.current, [37, 9], 3),
+  'gradients that meet': () => {
+    const x = floats(37, 9);
+    gradients(ops.add(ops.square(x), ops.exp(x)), [x], floats(37, 9));
+  },
+};
+
+/** Kernels that never have more than 65,535 workgroups: one, or 64 to 1,024 a page of gradients. */
+const FEW = ['total', 'weighted-mean', 'clip', 'squared-norm'];
+
+const launched = new Set<string>();
+
+async function faultsOf(body: () => void): Promise<string[]> {
+  const launches = launchesOf(device.current, body);
+  const isFew = ({ name }: Kernel) => FEW.includes(name);
+  for (const { kernel } of launches) launched.add(kernel.name);
+  return compareGrids(device.current, launches, (launch) => (isFew(launch.kernel) ? launch.grid : withSurplus(launch)));
+}
+
+describe('workgroups too many write nothing', () => {
+  it('in an op of this table, which has all of them', () => {
+    expect(Object.keys(table).sort()).toEqual(
+      Object.keys(ops)
+        .filter((name) => !NO_OPS.includes(name))
+        .sort(),
+    );
+  });
+
+  for (const [name, body] of Object.entries({ ...table, ...beside })) {
+    it(name, async () => {
+      expect(await faultsOf(body)).toEqual([]);
+    });
+  }
+
+  it('in optimizers', async () => {
+    const parameter = lasting(
+      device.current,
+      [37, 9],
+      Float32Array.from({ length: 333 }, () => normal(random)),
+    );
+    const optimizer = new AdamW(device.current, [['p', parameter]], { maxNorm: 1 });
+    const rates = tensor(device.current, optimizer.rates(1, 0.1));
+    expect(await faultsOf(() => optimizer.update([floats(37, 9)], rates))).toEqual([]);
+    expect(
+      await faultsOf(() => {
+        optimizer.accumulate([floats(37, 9)], 0.5);
+        optimizer.apply(rates);
+      }),
+    ).toEqual([]);
+  });
+
+  // Names as they stand beside the bindings of kernels.
+  it('in a kernel that these tests launch: all of them', () => {
+    const files = import.meta.glob(['../../src/kernels/*.ts', '../../src/tensor/*.ts'], {
+      query: '?raw',
+      import: 'default',
+      eager: true,
+    });
+    const names = Object.values(files).flatMap((text) =>
+      [...(text as string).matchAll(/\bname: '([^']+)',\n\s+(?:bind|elements)\b/g)].map(([, name]) => name as string),
+    );
+    const isHalf = device.current.features.has('shader-f16');
+    const missing = names.filter((name) => !launched.has(name) && (isHalf || !['narrow', 'widen'].includes(name)));
+    expect(names.length).toBeGreaterThan(50);
+    expect(missing).toEqual([]);
+  });
+});
+
+// Through the whole library: one workgroup a patch, segment, or image, and the last ones count.
+describe('more than 65,535 workgroups', () => {
+  const n = 65_535 + 2;
+
+  it('of patches', async () => {
+    const pixels = Float32Array.from({ length: n }, (_, i) => (i % 8) + 1);
+    const image = tensor(device.current, pixels, [1, 1, n, 1]);
+    const pred = tensor(device.current, new Float32Array(n), [1, n, 1]);
+    const mask = tensor(
+      device.current,
+      Float32Array.from(pixels, (_, i) => Number(i >= n - 4)),
+      [1, n],
+    );
+    const loss = ops.reconstruction(image, pred, mask, { patch: 1 });
+    const last = [...pixels.subarray(n - 4)];
+    expect((await read(loss))[0]).toBeCloseTo(last.reduce((sum, x) => sum + x * x, 0) / 4, 4);
+    const [d] = gradients(loss, [pred]);
+    const got = await read(d);
+    expect([...got.subarray(n - 4)]).toEqual(last.map((x) => -x / 2));
+    expect(got.subarray(0, n - 4).every((x) => x === 0)).toBe(true);
+  });
+
+  it('of segments', async () => {
+    const segments = Float32Array.from({ length: n }, (_, i) => (i >= n - 4 ? 3 : 1));
+    const { loss, index } = ops.segmentMatch(
+      tensor(device.current, segments, [n, 1, 1]),
+      tensor(
+        device.current,
+        Float32Array.from({ length: 2 * n }, (_, i) => (i % 2 ? 3.5 : 1)),
+        [n, 2, 1],
+      ),
+      { segments: 'mean' },
+    );
+    expect((await read(loss))[0]).toBeCloseTo(2 / n, 9);
+    expect((await readU32(index)).reduce((sum, i) => sum + i, 0)).toBe(4);
+  });
+
+  it('of rows to sort', async () => {
+    const sorted = await readU32(
+      ops.argsort(
+        tensor(
+          device.current,
+          Float32Array.from({ length: 2 * n }, (_, i) => -(i % 2)),
+          [n, 2],
+        ),
+      ),
+    );
+    expect(sorted.every((index, i) => index === 1 - (i % 2))).toBe(true);
+  });
+});

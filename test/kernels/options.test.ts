@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import * as kernels from '../../src/kernels/index.ts';
+import type { Shape } from '../../src/tensor/shape.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+const of = (...shape: Shape) => tensor(device.current, new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
+const classes = () => tensor(device.current, [0, 1], [2], 'u32');
+
+/** Ops with options: good ones, and the words that each option may be. */
+interface Case {
+  readonly call: (options: never) => unknown;
+  readonly good?: object;
+  readonly words?: Readonly<Record<string, readonly string[]>>;
+}
+const axes: Omit<Case, 'call'> = { good: { axes: [1], keepDims: true } };
+const activation = ['gelu', 'gelu-tanh', 'quick-gelu', 'relu'];
+const cases: Readonly<Record<string, Case>> = {
+  sum: { call: (o) => kernels.sum(of(2, 3), o), ...axes },
+  mean: { call: (o) => kernels.mean(of(2, 3), o), ...axes },
+  max: { call: (o) => kernels.max(of(2, 3), o), ...axes },
+  min: { call: (o) => kernels.min(of(2, 3), o), ...axes },
+  matmul: {
+    call: (o) => kernels.matmul(of(2, 2), of(2, 2), o),
+    good: { transposeA: true, transposeB: true },
+    words: { activation },
+  },
+  linear: { call: (o) => kernels.linear(of(2, 2), of(2, 2), o), words: { activation } },
+  mlp: { call: (o) => kernels.mlp(of(2, 2), { weight1: of(2, 2), weight2: of(2, 2) }, o), words: { activation } },
+  conv2d: {
+    call: (o) => kernels.conv2d(of(1, 3, 3, 3), of(2, 3, 1, 1), o),
+    good: { stride: 1, padding: 1 },
+    words: { channels: ['first', 'last'], activation },
+  },
+  attention: {
+    call: (o) => kernels.attention(of(1, 1, 2, 4), of(1, 1, 2, 4), of(1, 1, 2, 4), o),
+    good: { scale: 1, causal: true },
+  },
+  qkvAttention: { call: (o) => kernels.qkvAttention(of(1, 2, 12), 1, o), good: { scale: 1, causal: true } },
+  crossAttention: {
+    call: (o) => kernels.crossAttention(of(1, 2, 4), of(1, 2, 4), of(1, 2, 4), 1, o),
+    good: { scale: 1 },
+  },
+  interpolate: {
+    call: (o) => kernels.interpolate(of(1, 1, 2, 2), 3, 3, { mode: 'bilinear', ...(o as object) }),
+    good: { antialias: true },
+    words: { mode: ['bilinear', 'bicubic'] },
+  },
+  gumbelSoftmax: { call: (o) => kernels.gumbelSoftmax(of(2, 2), o), good: { axis: 0, tau: 2 } },
+  groupMembers: {
+    call: (o) => kernels.groupMembers(of(1, 2, 3), of(1, 3, 4), o),
+    good: { hard: false, eps: 1, tau: 2 },
+  },
+  crossEntropy: {
+    call: (o) => kernels.crossEntropy(of(2, 3), classes(), o),
+    good: { ignoreIndex: 1 },
+    words: { reduction: ['mean', 'sum'] },
+  },
+  distill: { call: (o) => kernels.distill(of(2, 3), of(2, 1, 3), o), words: { features: ['mean', 'sum'] } },
+  segmentMatch: {
+    call: (o) => kernels.segmentMatch(of(1, 2, 3), of(1, 2, 3), o),
+    good: { distances: true },
+    words: { features: ['mean', 'sum'], segments: ['mean', 'sum'] },
+  },
+  reconstruction: {
+    call: (o) => kernels.reconstruction(of(1, 1, 2, 2), of(1, 1, 4), of(1, 1), { patch: 2, ...(o as object) }),
+    good: { normPixels: true },
+  },
+};
+
+describe.each(Object.entries(cases))('%s', (name, { call, good = {}, words = {} }) => {
+  const given = (options: unknown) => () => call(options as never);
+
+  it('takes its options, and no other', () => {
+    expect(given(undefined)).not.toThrow();
+    expect(given(good)).not.toThrow();
+    for (const other of ['axis', 'keepdim', 'dim', 'constructor', 'Scale', 'toString']) {
+      if (other in good && Object.hasOwn(good, other)) continue;
+      expect(given({ ...good, [other]: 1 }), other).toThrow(
+        new RegExp(`^${name}: options come by name: .*; there is no '${other}'$`),
+      );
+    }
+  });
+
+  it.runIf(name !== 'interpolate' && name !== 'reconstruction')('takes nothing in their place', () => {
+    for (const wrong of [1, -1, null, true, 'mean', [1], of(2)]) {
+      expect(given(wrong)).toThrow(new RegExp(`^${name}: options come by name: .*; got `));
+    }
+  });
+
+  it.each(Object.entries(words))('%s is one of several words', (option, choices) => {
+    for (const word of choices) expect(given({ [option]: word }), word).not.toThrow();
+    for (const wrong of ['', 'none', 'constructor', choices[0]?.toUpperCase(), 1, null, true]) {
+      expect(given({ [option]: wrong })).toThrow(
+        new RegExp(`^${name}: ${option} must be '${choices[0]}' or .*; it is `),
+      );
+    }
+  });
+});
+
+it('words of losses without options', () => {
+  for (const op of [kernels.l1, kernels.mse]) {
+    for (const wrong of ['none', 1, null, {}])
+      expect(() => op(of(2), of(2), wrong as 'mean')).toThrow(/reduction must be 'mean' or 'sum'; it is /);
+  }
+});
+
+it('axes are whole numbers that exist', () => {
+  const x = of(2, 3);
+  const ops: Record<string, (axis: number) => Tensor> = {
+    sum: (axis) => kernels.sum(x, { axes: axis }),
+    'sum over a list': (axis) => kernels.sum(x, { axes: [axis] }),
+    argmax: (axis) => kernels.argmax(x, axis),
+    softmax: (axis) => kernels.softmax(x, axis),
+    logSoftmax: (axis) => kernels.logSoftmax(x, axis),
+    gumbelSoftmax: (axis) => kernels.gumbelSoftmax(x, { axis }).soft,
+    slice: (axis) => kernels.slice(x, axis, 0, 1),
+    split: (axis) => kernels.split(x, axis, [1, 2])[0] as Tensor,
+    concat: (axis) => kernels.concat([x, x], axis),
+    permute: (axis) => kernels.permute(x, [0, axis]),
+  };
+  for (const [name, op] of Object.entries(ops)) {
+    for (const wrong of [Number.NaN, 1.5, 2, -3, Number.POSITIVE_INFINITY, '1', null] as number[]) {
+      expect(() => op(wrong), `${name} ${wrong}`).toThrow(/axis|axes/);
+    }
+    expect(() => op(1), name).not.toThrow();
+  }
+  for (const wrong of [6, '6', undefined, null] as unknown as number[][])
+    expect(() => kernels.reshape(x, wrong)).toThrow(/^reshape: a shape is a list/);
+});

@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest';
+import { ArgumentError } from '../../src/gpu/errors.ts';
+import { mul } from '../../src/kernels/pointwise.ts';
+import { AdamW } from '../../src/nn/adamw.ts';
+import { Linear } from '../../src/nn/linear.ts';
+import {
+  countParameters,
+  freeParameters,
+  loadParameters,
+  newWeights,
+  parameter,
+  parameters,
+  replaceParameters,
+} from '../../src/nn/module.ts';
+import { read } from '../../src/tensor/read.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+const weight = (...values: number[]) => parameter(device.current, [values.length], values);
+const names = (module: object) => [...parameters(module).keys()];
+
+describe('parameters', () => {
+  const [a, b, c] = ['a', 'b', 'c'] as const;
+  const modules: [string, () => object, string[]][] = [
+    ['a class', () => new Linear(newWeights(device.current, 1), 2, 3), ['weight', 'bias']],
+    ['a plain object', () => ({ a: weight(1), b: weight(2) }), [a, b]],
+    ['an object without prototype', () => Object.assign(Object.create(null), { a: weight(1) }), [a]],
+    ['an array', () => [weight(1), weight(2)], ['0', '1']],
+    [
+      'a map',
+      () =>
+        new Map([
+          [a, weight(1)],
+          [b, weight(2)],
+        ]),
+      [a, b],
+    ],
+    [
+      'a map with other keys',
+      () =>
+        new Map<unknown, Tensor>([
+          [7, weight(1)],
+          [true, weight(2)],
+        ]),
+      ['7', 'true'],
+    ],
+    [
+      'all of them in each other',
+      () => ({
+        a: [new Map([[b, { c: weight(1) }]]), [weight(2)]],
+        b: new Map([[c, [weight(3)]]]),
+        c: { a: { b: weight(4) } },
+      }),
+      ['a.0.b.c', 'a.1.0', 'b.c.0', 'c.a.b'],
+    ],
+    [
+      'a class in an object in a map',
+      () => new Map([[a, { b: new Linear(newWeights(device.current, 1), 2, 3) }]]),
+      ['a.b.weight', 'a.b.bias'],
+    ],
+    [
+      'names of Object.prototype',
+      () =>
+        new Map([
+          ['constructor', weight(1)],
+          ['__proto__', weight(2)],
+        ]),
+      ['constructor', '__proto__'],
+    ],
+    [
+      'what holds none',
+      () => ({ config: { dim: 4, text: 'x', none: null }, list: [1, 2], f: () => 1, bytes: new Uint8Array(9) }),
+      [],
+    ],
+    ['nothing', () => ({}), []],
+  ];
+  it.each(modules)('of %s', (_, make, wanted) => {
+    const module = make();
+    expect(names(module)).toEqual(wanted);
+    expect(countParameters(module)).toBe([...parameters(module).values()].reduce((n, t) => n + t.size, 0));
+  });
+
+  it('are found once, by the first name, also where modules know each other', () => {
+    const w = weight(1);
+    const shared = { w };
+    expect(names({ a: shared, b: shared, c: [w], d: new Map([['w', w]]) })).toEqual(['a.w']);
+    const parent: Record<string, unknown> = { w };
+    parent['child'] = { parent, list: [parent], map: new Map([['parent', parent]]), other: weight(2) };
+    expect(names(parent)).toEqual(['w', 'child.other']);
+    const circle: unknown[] = [];
+    circle.push(circle, new Map([['circle', circle]]));
+    expect(names(circle)).toEqual([]);
+  });
+
+  it('are lasting tensors only, and each has a name of its own', () => {
+    const w = weight(1);
+    expect(names({ table: tensor(device.current, [1, 2]), w, made: mul(w, w) })).toEqual(['w']);
+    expect(() =>
+      parameters(
+        new Map<string, unknown>([
+          ['a.b', w],
+          ['a', { b: weight(2) }],
+        ]),
+      ),
+    ).toThrow("parameters: two parameters are called 'a.b'; rename a field or a key");
+    expect(() => parameters({ all: new Set([w]) })).toThrow(
+      "parameters: 'all' is a Set, which gives its tensors no names",
+    );
+    for (const none of [w, undefined, null, 3, 'model', new Float32Array(2), device.current]) {
+      expect(() => parameters(none as object)).toThrow(/^parameters: a module is an object, an array or a Map; got /);
+    }
+  });
+
+  it.each(modules.slice(0, 9))('of %s are replaced, loaded and freed', async (_, make) => {
+    const module = make();
+    const before = parameters(module);
+    const by = new Map(
+      [...before.values()].map((t) => [t, parameter(device.current, t.shape, new Float32Array(t.size))]),
+    );
+    const undo = replaceParameters(module, by);
+    expect([...parameters(module)]).toEqual([...before].map(([name, t]) => [name, by.get(t)]));
+    undo();
+    expect([...parameters(module)]).toEqual([...before]);
+
+    const stored = new Map(
+      [...before].map(([name, t]) => [
+        name,
+        { dtype: 'F32' as const, shape: t.shape, bytes: new Uint8Array(new Float32Array(t.size).fill(7).buffer) },
+      ]),
+    );
+    loadParameters(module, stored as never, 'test');
+    for (const t of before.values()) expect(new Set(await read(t))).toEqual(new Set([7]));
+    freeParameters(module);
+    for (const t of before.values()) await expect(read(t)).rejects.toThrow(/freed/);
+  });
+});
+
+it('nothing cannot be loaded', () => {
+  expect(() => loadParameters({}, new Map(), 'model.safetensors')).toThrow(
+    "loadParameters: there are no parameters into which 'model.safetensors' could be loaded",
+  );
+});
+
+describe('an optimizer', () => {
+  it('over nothing, or over what is no list of names and tensors, is an error', () => {
+    for (const none of [new Map(), [], parameters({}), parameters({ config: { dim: 3 } })]) {
+      expect(() => new AdamW(device.current, none)).toThrow(/^optimizer: there are no parameters to update/);
+    }
+    for (const wrong of [
+      { w: weight(1) },
+      undefined,
+      null,
+      [weight(1)],
+      [['w']],
+      [[1, weight(1)]],
+      [['w', 1]],
+      weight(1),
+    ]) {
+      expect(() => new AdamW(device.current, wrong as never)).toThrow(
+        /^optimizer: give pairs of name and tensor, as parameters\(model\) does; got /,
+      );
+    }
+  });
+
+  it('refuses numbers that make nonsense of every update', () => {
+    const make = (options: object) => new AdamW(device.current, [['w', weight(1)]], options);
+    const wrong: object[] = [
+      { maxNorm: Number.NaN },
+      { maxNorm: 0 },
+      { beta1: 1 },
+      { beta1: -0.1 },
+      { beta2: 1 },
+      { beta2: Number.NaN },
+    ];
+    wrong.push({ eps: -1 }, { eps: Number.NaN }, { weightDecay: -1 }, { weightDecay: Number.POSITIVE_INFINITY });
+    for (const options of wrong) expect(() => make(options), JSON.stringify(options)).toThrow(ArgumentError);
+    const optimizer = make({ beta1: 0, beta2: 0, eps: 0, weightDecay: 0 });
+    for (const [t, lr, scale] of [
+      [0, 1, 1],
+      [-1, 1, 1],
+      [1.5, 1, 1],
+      [Number.NaN, 1, 1],
+      [1, Number.NaN, 1],
+      [1, Number.POSITIVE_INFINITY, 1],
+      [1, 1, Number.NaN],
+      [1, 1, Number.POSITIVE_INFINITY],
+    ] as const) {
+      expect(() => optimizer.rates(t, lr, scale)).toThrow(/^AdamW: /);
+    }
+    expect([...optimizer.rates(1, 0.5)]).toEqual([0.5, 0.5, 1, 1]);
+  });
+});

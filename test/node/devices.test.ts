@@ -1,0 +1,117 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openDevice } from '../../src/gpu/device.ts';
+import { add } from '../../src/tensor/fill.ts';
+import { read } from '../../src/tensor/read.ts';
+import { tensor } from '../../src/tensor/tensor.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** Below the root, so that it finds the packages it needs. */
+const bundle = join(root, 'node_modules/.cache/zeroseg-devices');
+let folder = '';
+
+/** The library as one file, which another process can load whether or not the package was built. */
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'zeroseg-devices-'));
+  await build({
+    root,
+    configFile: false,
+    logLevel: 'silent',
+    resolve: { conditions: ['@zeroseg/source', 'node'] },
+    ssr: {
+      noExternal: [],
+      external: ['webgpu', 'tar-fs', '@sparticuz/chromium'],
+      resolve: { conditions: ['@zeroseg/source', 'node'] },
+    },
+    build: {
+      ssr: join(root, 'src/index.ts'),
+      outDir: bundle,
+      emptyOutDir: true,
+      minify: false,
+    },
+  });
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+  await rm(bundle, { recursive: true, force: true });
+});
+
+/** Runs a program in a process of its own: what it printed, and how it ended. */
+async function run(program: string): Promise<{ code: number | string; lines: string[] }> {
+  const file = join(folder, 'program.mjs');
+  await writeFile(
+    file,
+    `import { add, lasting, openDevice, read, step, tensor } from '${join(bundle, 'index.js')}';\n${program}`,
+  );
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['--expose-gc', file], { timeout: 120_000 }, (error, stdout, stderr) => {
+      const code = error ? (error.code ?? error.signal ?? 'unknown') : 0;
+      resolve({ code, lines: [...stdout.trim().split('\n'), ...(code === 0 ? [] : [stderr])] });
+    });
+  });
+}
+
+const opened = `const open = () => openDevice({ notice: null, tuning: false });
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const megabytes = async () => { for (let i = 0; i < 3; i++) { gc(); await pause(20); } return process.memoryUsage().rss / 2 ** 20; };
+`;
+
+describe('a process', () => {
+  it('opens and disposes many devices, used and not, and grows by nothing', async () => {
+    const { code, lines } = await run(`${opened}
+      const cycle = async (i) => {
+        const device = await open();
+        if (i % 4 === 0) await read(add(tensor(device, [1, 2]), tensor(device, [3, 4])));
+        if (i % 4 === 1) read(add(tensor(device, [1, 2]), tensor(device, [3, 4])));
+        if (i % 4 === 2) lasting(device, [1000]);
+        device.dispose();
+        await pause(1);
+      };
+      for (let i = 0; i < 60; i++) await cycle(i);
+      const before = await megabytes();
+      for (let i = 0; i < 60; i++) await cycle(i);
+      console.log((await megabytes()) - before);`);
+    expect([code, ...lines.slice(1)]).toEqual([0]);
+    // A device that stays takes 1 to 2 MB.
+    expect(Number(lines[0])).toBeLessThan(30);
+  });
+
+  it('ends by itself, with a device that is open or not, and whatever waits', async () => {
+    const uses = `${opened}
+      const device = await open();
+      const twice = await step(device, { x: [2] }, ({ x }) => add(x, x));
+      console.log((await read(twice({ x: [1, 2] }))).join());`;
+    expect(await run(uses)).toEqual({ code: 0, lines: ['2,4'] });
+    expect(await run(`${uses} device.dispose();`)).toEqual({ code: 0, lines: ['2,4'] });
+    expect(await run(`${uses} read(add(tensor(device, [1]), tensor(device, [1]))); device.dispose();`)).toEqual({
+      code: 0,
+      lines: ['2,4'],
+    });
+  });
+});
+
+describe('openDevice', () => {
+  it('opens several at once, of different adapters too, which do not see each other', async () => {
+    const before = { ...process.env };
+    const wanted = [undefined, 'swiftshader', undefined, 'swiftshader', 'no such adapter'];
+    const devices = await Promise.allSettled(
+      wanted.map((adapter) => openDevice({ notice: null, tuning: false, ...(adapter ? { adapter } : {}) })),
+    );
+    expect(devices.map(({ status }) => status)).toEqual([...new Array(4).fill('fulfilled'), 'rejected']);
+    const opened = devices.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    expect(opened[1]?.name).toMatch(/swiftshader/i);
+    expect(opened[3]?.name).toMatch(/swiftshader/i);
+    expect(opened[2]?.name).toBe(opened[0]?.name);
+    for (const device of opened) {
+      expect([...(await read(add(tensor(device, [1]), tensor(device, [2]))))]).toEqual([3]);
+      device.dispose();
+    }
+    expect({ ...process.env }).toEqual(before);
+  });
+});

@@ -1,0 +1,345 @@
+import { describe, expect, it } from 'vitest';
+import * as kernels from '../../src/kernels/index.ts';
+import { gradients } from '../../src/tensor/grad.ts';
+import { readAll } from '../../src/tensor/read.ts';
+import { type Shape, size } from '../../src/tensor/shape.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { normal, seeded } from '../support/check-op.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+
+interface Case {
+  /** Shapes of what gradients are asked for. */
+  readonly of: readonly Shape[];
+  readonly op: (...xs: Tensor[]) => Tensor;
+  /** Values, where normal ones do not do. */
+  readonly values?: (random: () => number) => number;
+  /** An op whose gradient is built of ops that have gradients: its second derivatives are there. */
+  readonly twice?: boolean;
+  /** Of the differences. */
+  readonly tolerance?: number;
+}
+
+const u32 = (values: number[], shape: Shape = [values.length]) => tensor(device.current, values, shape, 'u32');
+const f32 = (values: number[], shape: Shape = [values.length]) => tensor(device.current, values, shape);
+const positive = (random: () => number) => 0.5 + random();
+const pair = (op: (a: Tensor, b: Tensor) => Tensor): Case => ({ of: [[2, 3], [3]], op, values: positive });
+const one = (op: (x: Tensor) => Tensor, values = positive): Case => ({ of: [[2, 4]], op, values });
+const {
+  abs,
+  add,
+  addScalar,
+  assignNormalise,
+  attention,
+  batchNormEval,
+  broadcastTo,
+  cast,
+  clamp,
+  concat,
+  conv2d,
+  crossAttention,
+  crossEntropy,
+  distill,
+  div,
+  embedding,
+  exp,
+  gelu,
+  groupMembers,
+  gumbelSoftmax,
+  interpolate,
+  interpolatePositions,
+  keepRows,
+  l1,
+  l2Normalize,
+  layerNorm,
+  linear,
+  log,
+  logSoftmax,
+  matmul,
+  max,
+  maximum,
+  mean,
+  min,
+  minimum,
+  mlp,
+  mse,
+  mul,
+  neg,
+  patchEmbed,
+  patchify,
+  patchNormalize,
+  permute,
+  qkvAttention,
+  reconstruction,
+  relu,
+  reshape,
+  scale,
+  scatterAdd,
+  segmentMatch,
+  shuffleMask,
+  sigmoid,
+  sign,
+  slice,
+  softmax,
+  split,
+  sqrt,
+  square,
+  straightThrough,
+  sub,
+  sum,
+  takeRows,
+  tanh,
+  unpatchify,
+  unshuffle,
+  where,
+} = kernels;
+const shuffle = () => shuffleMask(f32([0.3, 0.1, 0.2, 0.4], [1, 4]), 2);
+
+/** Every op that has a gradient, by the name of its export. */
+const cases: Readonly<Record<string, Case | readonly Case[]>> = {
+  abs: one(abs),
+  add: { ...pair(add), twice: true },
+  addScalar: { ...one((x) => addScalar(x, 2)), twice: true },
+  assignNormalise: one((x) => assignNormalise(x)),
+  attention: {
+    of: [
+      [1, 1, 2, 4],
+      [1, 1, 3, 4],
+      [1, 1, 3, 4],
+    ],
+    op: (q, k, v) => attention(q, k, v),
+  },
+  batchNormEval: {
+    of: [[2, 3], [3], [3], [3], [3]],
+    op: (x, m, v, w, b) => batchNormEval(x, m, v, w, b, 0.1),
+    values: positive,
+  },
+  broadcastTo: { ...one((x) => broadcastTo(x, [3, 2, 4])), twice: true },
+  cast: [
+    { of: [[2, 2]], op: (x) => cast(x, 'f32'), twice: true },
+    { of: [[2, 2]], op: (x) => (halves() ? cast(cast(x, 'f16'), 'f32') : x), twice: true, tolerance: 0.01 },
+  ],
+  clamp: one((x) => clamp(x, 0.7, 1.2)),
+  concat: {
+    of: [
+      [1, 2],
+      [2, 2],
+    ],
+    op: (a, b) => concat([a, b], 0),
+  },
+  conv2d: { of: [[1, 3, 3, 2], [2, 2, 2, 2], [2]], op: (x, weight, bias) => conv2d(x, weight, { bias }) },
+  crossAttention: {
+    of: [
+      [1, 2, 4],
+      [1, 3, 4],
+      [1, 3, 4],
+    ],
+    op: (q, k, v) => crossAttention(q, k, v, 2),
+  },
+  crossEntropy: { of: [[2, 3]], op: (x) => crossEntropy(x, u32([0, 2])) },
+  distill: {
+    of: [
+      [2, 3],
+      [2, 2, 3],
+    ],
+    op: (z, views) => distill(z, views),
+  },
+  div: pair(div),
+  embedding: { of: [[3, 2]], op: (x) => embedding(x, u32([2, 0, 2])) },
+  exp: one(exp),
+  gelu: (['erf', 'tanh', 'quick'] as const).map((form) => one((x) => gelu(x, form), normal)),
+  groupMembers: {
+    of: [
+      [1, 2, 4],
+      [1, 4, 3],
+    ],
+    op: (logits, values) => groupMembers(logits, values, { hard: false }).grouped,
+  },
+  gumbelSoftmax: one((x) => gumbelSoftmax(x).soft),
+  interpolate: { of: [[1, 1, 2, 2]], op: (x) => interpolate(x, 3, 3, { mode: 'bilinear' }) },
+  interpolatePositions: { of: [[1, 4, 2]], op: (x) => interpolatePositions(x, 3, 3) },
+  keepRows: { of: [[1, 4, 2]], op: (x) => keepRows(x, shuffle()) },
+  l1: { of: [[3], [3]], op: (a, b) => l1(a, b) },
+  l2Normalize: one((x) => l2Normalize(x)),
+  layerNorm: { of: [[2, 4], [4], [4]], op: (x, w, b) => layerNorm(x, w, b, 1e-3) },
+  linear: [
+    { of: [[2, 3], [2, 3], [2]], op: (x, w, bias) => linear(x, w, { bias }), twice: true },
+    { of: [[3], [2, 3], [2], [2]], op: (x, w, bias, residual) => linear(x, w, { bias, residual }), twice: true },
+    { of: [[2, 2, 3], [2, 3], [2]], op: (x, w, bias) => linear(x, w, { bias, activation: 'gelu' }) },
+  ],
+  log: one(log),
+  logSoftmax: one((x) => logSoftmax(x)),
+  matmul: [
+    {
+      of: [
+        [2, 3],
+        [3, 2],
+      ],
+      op: (a, b) => matmul(a, b),
+      twice: true,
+    },
+    {
+      of: [
+        [3, 2],
+        [4, 3],
+      ],
+      op: (a, b) => matmul(a, b, { transposeA: true, transposeB: true }),
+      twice: true,
+    },
+    {
+      of: [
+        [2, 3, 2],
+        [3, 4],
+      ],
+      op: (a, b) => matmul(a, b, { transposeA: true }),
+      twice: true,
+    },
+    {
+      of: [
+        [2, 3],
+        [2, 2, 3],
+      ],
+      op: (a, b) => matmul(a, b, { transposeB: true }),
+      twice: true,
+    },
+    {
+      of: [
+        [2, 1, 2, 3],
+        [2, 3, 2],
+      ],
+      op: (a, b) => matmul(a, b),
+      twice: true,
+    },
+  ],
+  max: one((x) => max(x)),
+  maximum: pair(maximum),
+  mean: { ...one((x) => mean(x, { axes: [1] })) },
+  min: one((x) => min(x)),
+  minimum: pair(minimum),
+  mlp: {
+    of: [
+      [2, 3],
+      [4, 3],
+      [2, 4],
+    ],
+    op: (x, weight1, weight2) => mlp(x, { weight1, weight2 }),
+  },
+  mse: { of: [[3], [3]], op: (a, b) => mse(a, b) },
+  mul: pair(mul),
+  neg: { ...one(neg), twice: true },
+  patchEmbed: { of: [[1, 1, 2, 2], [2, 1, 2, 2], [2]], op: (x, w, b) => patchEmbed(x, w, b) },
+  patchify: { of: [[1, 1, 2, 4]], op: (x) => patchify(x, 2) },
+  patchNormalize: one((x) => patchNormalize(x)),
+  permute: { ...one((x) => permute(x, [1, 0])), twice: true },
+  qkvAttention: { of: [[1, 2, 12]], op: (x) => qkvAttention(x, 2) },
+  reconstruction: {
+    of: [[1, 2, 4]],
+    op: (pred) => reconstruction(f32([1, 2, 3, 4, 5, 6, 7, 8], [1, 1, 2, 4]), pred, f32([1, 0], [1, 2]), { patch: 2 }),
+  },
+  relu: one(relu, normal),
+  reshape: { ...one((x) => reshape(x, [4, 2])), twice: true },
+  scale: { ...one((x) => scale(x, 3)), twice: true },
+  scatterAdd: { of: [[1, 3, 2]], op: (x) => scatterAdd(x, u32([1, 1, 0], [1, 3]), 2) },
+  segmentMatch: {
+    of: [
+      [1, 2, 3],
+      [1, 2, 3],
+    ],
+    op: (segments, views) => segmentMatch(segments, views).loss,
+  },
+  sigmoid: one(sigmoid),
+  slice: one((x) => slice(x, 1, 1, 3)),
+  softmax: one((x) => softmax(x)),
+  split: one((x) => concat([...split(x, 1, [1, 3])].reverse(), 1)),
+  sqrt: one(sqrt),
+  square: one(square),
+  straightThrough: { ...one((x) => straightThrough(sign(x), x)), twice: true },
+  sub: pair(sub),
+  sum: { ...one((x) => sum(x, { axes: [0] })) },
+  takeRows: { of: [[1, 3, 2]], op: (x) => takeRows(x, u32([2, 0, 2], [1, 3])) },
+  tanh: one(tanh),
+  unpatchify: { of: [[1, 2, 4]], op: (x) => unpatchify(x, 2, 1, 2) },
+  unshuffle: { of: [[1, 2, 2], [2]], op: (x, token) => unshuffle(x, token, shuffle().idsRestore) },
+  where: {
+    of: [
+      [2, 2],
+      [2, 2],
+    ],
+    op: (a, b) => where(u32([1, 0, 0, 1], [2, 2]), a, b),
+  },
+};
+/** Exports without a gradient, each with its reason. */
+const without: Readonly<Record<string, string>> = {
+  argmax: 'u32',
+  argmin: 'u32',
+  argsort: 'u32',
+  medoids: 'u32',
+  randomGumbel: 'from a key, u32',
+  randomNormal: 'from a key, u32',
+  randomUniform: 'from a key, u32',
+  shuffleMask: 'u32, and a mask that is made of indices',
+  sign: 'documented: 0',
+  stopGradient: 'documented: 0',
+  tune: 'no op',
+};
+const halves = () => device.current.features.has('shader-f16');
+
+it('every op is here', () => {
+  expect([...Object.keys(cases), ...Object.keys(without)].sort()).toEqual(Object.keys(kernels).sort());
+});
+
+describe.each(
+  Object.entries(cases).flatMap(([name, some]) =>
+    [some].flat().map((one, i) => [i > 0 ? `${name} ${i + 1}` : name, one as Case] as const),
+  ),
+)('%s', (_, { of, op, values = normal, twice = false, tolerance = 1e-3 }) => {
+  const draw = (seed: number, shapes: readonly Shape[], value: (random: () => number) => number) => {
+    const random = seeded(seed);
+    return shapes.map((shape) => Float64Array.from({ length: size(shape) }, () => value(random)));
+  };
+
+  it('the gradient of its gradient is right, or an error that names it', async () => {
+    const at = draw(3, of, values);
+    const shape = op(...at.map((x, i) => f32([...x], of[i]))).shape;
+    const all = [...of, shape];
+    const points = [...at, ...draw(4, [shape], normal)];
+    const weights = draw(5, of, normal);
+    // h = Σ weights · gradients of the op, in terms of its inputs and of the gradient that arrives.
+    const h = (given: readonly Float64Array[]) => {
+      const xs = given.map((x, i) => tensor(device.current, x, all[i] as Shape));
+      const inputs = xs.slice(0, of.length);
+      const first = gradients(op(...inputs), inputs, xs.at(-1));
+      const sums = first.map((g, i) => sum(mul(g, tensor(device.current, weights[i] as Float64Array, of[i] as Shape))));
+      return { xs, y: sums.reduce((a, b) => add(a, b)) };
+    };
+    const { xs, y } = h(points);
+    let second: Tensor[];
+    try {
+      second = gradients(y, xs);
+    } catch (error) {
+      expect(String(error)).toMatch(
+        /^StepError: gradients: (a gradient of '[\w -]+' has no gradient itself|'[^']+' has no gradient for '\w+')/,
+      );
+      expect(twice, String(error)).toBe(false);
+      return;
+    }
+    // Along one direction, by differences of the first gradients. Steps are powers of two, and large: f32 rounds.
+    const along = draw(6, all, normal);
+    const step = 2 ** -6;
+    const moved = (by: number) => points.map((x, i) => x.map((v, k) => v + by * (along[i]?.[k] as number)));
+    const read = await readAll([h(moved(step)).y, h(moved(-step)).y, ...second]);
+    const [[up = 0] = [], [down = 0] = [], ...got] = read as Float32Array[];
+    const want = (up - down) / (2 * step);
+    let slope = 0;
+    let scale = 1;
+    for (const [i, g] of got.entries()) {
+      for (const [k, v] of g.entries()) {
+        const term = v * (along[i]?.[k] as number);
+        slope += term;
+        scale += Math.abs(term);
+      }
+    }
+    expect(Math.abs(slope - want) / scale, `${slope}, by differences ${want}`).toBeLessThan(tolerance);
+  });
+});
