@@ -243,9 +243,9 @@ const normalise = lineKernel({
   ${each(`totals += ${inLine('a', '0.0')};`)}
   let total = ${sum('totals')} + params.eps;
   // A sum that overflows would make every share 0.
-  let one = select(nanFrom(total), 1.0 / total, isFinite(total));
-  ${write('y', 'a * one')}
-  if (lead) { inverse[line] = one; }`,
+  let divisor = select(nanFrom(total), total, isFinite(total));
+  ${write('y', 'a / divisor')}
+  if (lead) { inverse[line] = 1.0 / divisor; }`,
 });
 
 const normaliseBackward = lineKernel({

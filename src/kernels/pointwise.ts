@@ -44,7 +44,7 @@ const unary = {
   abs: { forward: 'abs(x)', gradient: 'dy * signOf(x)', use: [notNumbers] },
   exp: { forward: 'select(exp(x), x, isNan(x))', gradient: 'dy * y', use: [notNumbers] },
   log: { forward: 'logOf(x)', gradient: 'dy / x', use: [logPiece] },
-  sqrt: { forward: 'sqrt(x)', gradient: '0.5 * dy / y' },
+  sqrt: { forward: 'sqrt(x)', gradient: 'dy / (2.0 * y)' },
   square: { forward: 'x * x', gradient: 'dy * 2.0 * x' },
   sign: { forward: 'signOf(x)', use: [notNumbers] },
   sigmoid: {

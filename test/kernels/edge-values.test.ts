@@ -5,7 +5,7 @@ import { useDevice } from '../support/device.ts';
 import { lossTrials } from '../support/edge-losses.ts';
 import { batchNormTrials, castTrials, moveTable } from '../support/edge-moves.ts';
 import { binaryTrials, unaryTrials, whereTrials } from '../support/edge-pointwise.ts';
-import { productTrials } from '../support/edge-products.ts';
+import { linearOfGpu, productTrials } from '../support/edge-products.ts';
 import { onCpu, onGpu, rowTrials } from '../support/edge-rows.ts';
 import { faults, type Kind, kinds, type Trial } from '../support/edges.ts';
 
@@ -33,7 +33,8 @@ function pick(from: Table, names: readonly string[]): Table {
 /** Forms for GPUs that choose among elements, or join lanes. */
 const tableOfGpu: Table = {
   ...pick(lossTrials, ['crossEntropy', 'segmentMatch']),
-  ...pick(productTrials, ['linear', 'qkvAttention']),
+  ...pick(productTrials, ['qkvAttention']),
+  linear: linearOfGpu,
   ...Object.fromEntries(
     ['softmax', 'logSoftmax', 'gumbelSoftmax', 'layerNorm', 'l2Normalize', 'max', 'argmin'].map((name) => [
       name,

@@ -119,7 +119,9 @@ export const unaryTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = Ob
         // A gradient that is found from the result has the error of that.
         const slack = kind.dtype === 'f16' ? 2e-3 : 1e-6;
         if (!back) return [{ what, inputs: [x], op: (t) => [op(t)], want: (v) => [Array.from(v, f)] }];
-        const dy = spread(kind, 3).map((v) => (Number.isNaN(v) || Math.abs(v) > 100 ? 1 : v));
+        // Below the least normal number it may be 0, and 0 · ∞ is NaN.
+        const isPlain = (v: number) => v === 0 || (Math.abs(v) >= kind.least && Math.abs(v) < 100);
+        const dy = spread(kind, 3).map((v) => (isPlain(v) ? v : 1));
         return [
           {
             what,

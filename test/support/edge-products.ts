@@ -64,8 +64,7 @@ function layer(
 
 const tolerance = (kind: Kind) => (kind.dtype === 'f16' ? { error: 4e-3, slack: 2e-2 } : { error: 1e-5, slack: 1e-5 });
 
-function linearTrials(kind: Kind): Trial[] {
-  const forms = [undefined, 'relu', 'gelu', 'gelu-tanh', 'quick-gelu'] as const;
+function linearTrials(kind: Kind, forms: readonly (ops.Activation | undefined)[]): Trial[] {
   return forms.flatMap((activation) =>
     operands(kind, 8, 8).map(([x, weight]): Trial => {
       const sizes = { rows: x.shape[0] as number, inner: 8, cols: weight.shape[0] as number };
@@ -247,7 +246,7 @@ function attentionTrials(
 }
 
 export const productTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = {
-  linear: linearTrials,
+  linear: (kind) => linearTrials(kind, [undefined, 'relu', 'gelu', 'gelu-tanh', 'quick-gelu']),
   matmul: matmulTrials,
   mlp: mlpTrials,
   attention: (kind) =>
@@ -270,8 +269,11 @@ export const productTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = 
     attentionTrials(
       kind,
       'qkvAttention',
-      [4, 5].map((width) => ({ queries: 5, keys: 5, width })),
+      [{ queries: 5, keys: 5, width: 4 }],
       (...shape) => shape,
       (qkv) => ops.qkvAttention(ops.concat(qkv, 2), 1),
     ),
 };
+
+/** A product in another form has the same activations. */
+export const linearOfGpu = (kind: Kind): Trial[] => linearTrials(kind, ['relu']);
