@@ -302,7 +302,7 @@ parser(
     await put('lines/config.json', description);
     await put('lines/metrics.jsonl', lines.join('\n'));
     const run = await RunFolder.open(at('lines'));
-    await run.metricsUpTo(1);
+    await run.metricsUpTo(1).finally(() => run.close());
   },
 );
 parser('RunFolder.open', damagedJson({ step: 1 }), async (state) => {
@@ -310,7 +310,8 @@ parser('RunFolder.open', damagedJson({ step: 1 }), async (state) => {
   await put('checked/checkpoints/step-000001/state.json', state);
   await put('checked/checkpoints/step-000001/model.safetensors', modelFile);
   await put('checked/checkpoints/step-000001/optimizer.safetensors', modelFile);
-  await (await RunFolder.open(at('checked'))).load(1);
+  const run = await RunFolder.open(at('checked'));
+  await run.newest(() => undefined).finally(() => run.close());
 });
 const cacheFolder = at('cache-made');
 {
