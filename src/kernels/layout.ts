@@ -190,7 +190,8 @@ export function split(x: Tensor, axis: number, sizes: readonly number[]): Tensor
   }
   const ys = parts(x, at, sizes);
   differentiableAll(ys, [x], (dys) => {
-    const all = dys.map((dy, i) => dy ?? fill(x.device, (ys[i] as Tensor).shape, 0));
+    const dtype = x.dtype === 'f16' ? 'f16' : 'f32';
+    const all = dys.map((dy, i) => dy ?? fill(x.device, (ys[i] as Tensor).shape, 0, dtype));
     return [joined(all, at)];
   });
   return ys;

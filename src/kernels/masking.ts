@@ -105,7 +105,8 @@ export function unshuffle(visible: Tensor, token: Tensor, idsRestore: Tensor): T
 
   return differentiable(y, [visible, token], (dy) => {
     const rows = batch * count;
-    if (rows === 0 || width === 0) return [empty(visible), fill(token.device, token.shape, 0)];
+    if (rows === 0 || width === 0)
+      return [empty(visible), fill(token.device, token.shape, 0, token.dtype === 'f16' ? 'f16' : 'f32')];
     const chunk = Math.max(8, Math.min(FEW_STEPS, Math.ceil(rows / CHUNKS)));
     const chunks = Math.ceil(rows / chunk);
     const dvisible = empty(visible);

@@ -70,6 +70,12 @@ export function withGradients(
   };
 }
 
+/** A result as it can be read, and the dtype that it had. */
+interface Made {
+  readonly y: Tensor;
+  readonly dtype: Kind['dtype'];
+}
+
 /** What is wrong with each trial; nothing where nothing is. All trials are computed together. */
 export async function faults(device: Device, kind: Kind, trials: readonly Trial[]): Promise<string[][]> {
   const results = trials.map(({ inputs, op }) => {
@@ -77,17 +83,19 @@ export async function faults(device: Device, kind: Kind, trials: readonly Trial[
       if (data instanceof Uint32Array) return tensor(device, data, shape);
       return cast(tensor(device, Float32Array.from(data), shape), kind.dtype);
     });
-    return op(...xs).map((y) => (y.dtype === 'f16' ? cast(y, 'f32') : y));
+    return op(...xs).map((y): Made => {
+      return y.dtype === 'f16' ? { y: cast(y, 'f32'), dtype: 'f16' } : { y, dtype: 'f32' };
+    });
   });
-  const read = await readAll(results.flat());
+  const read = await readAll(results.flat().map(({ y }) => y));
   let at = 0;
   return trials.map((trial, t) => {
-    const got = (results[t] as Tensor[]).map(() => read[at++] as Values);
+    const got = (results[t] as Made[]).map(({ dtype }) => ({ values: read[at++] as Values, kind: kinds[dtype] }));
     return compare(kind, trial, got);
   });
 }
 
-function compare(kind: Kind, trial: Trial, got: readonly Values[]): string[] {
+function compare(kind: Kind, trial: Trial, got: readonly { readonly values: Values; readonly kind: Kind }[]): string[] {
   const { what, inputs, error = kind.error, slack = 0 } = trial;
   const plain = trial.want(...inputs.map(({ data }) => data));
   const flushed = trial.want(
@@ -95,13 +103,13 @@ function compare(kind: Kind, trial: Trial, got: readonly Values[]): string[] {
   );
   const wrong: string[] = [];
   plain.forEach((values, result) => {
-    const found = got[result] as Values;
+    const { values: found, kind: made } = got[result] as (typeof got)[number];
     if (found.length !== values.length) wrong.push(`${what}: result ${result} has ${found.length} of ${values.length}`);
     for (let i = 0; i < values.length; i++) {
       const g = found[i] as number;
       const w = values[i] as number;
       const f = (flushed[result] as Values)[i] as number;
-      if (isClose(kind, g, w, error, slack) || isClose(kind, g, f, error, slack)) continue;
+      if (isClose(made, g, w, error, slack) || isClose(made, g, f, error, slack)) continue;
       if (wrong.length < 8) wrong.push(`${what}: result ${result}, element ${i} is ${g}, expected ${w}`);
     }
   });
