@@ -591,9 +591,11 @@ it('covers every parser that there is', () => {
   const found: string[] = [];
   for (const [path, text] of Object.entries(sources)) {
     for (const [, name = ''] of text.matchAll(/^export (?:async )?function (\w+)/gm)) found.push(`${name} ${path}`);
-    const type = /^export class (\w+)/m.exec(text)?.[1];
-    for (const [, name = ''] of text.matchAll(/^ {2}static (?:async )?(\w+)\(/gm))
-      found.push(`${type}.${name} ${path}`);
+    let type = '';
+    for (const [, named, name] of text.matchAll(/^export class (\w+)|^ {2}static (?:async )?(\w+)\(/gm)) {
+      if (named) type = named;
+      else found.push(`${type}.${name} ${path}`);
+    }
   }
   const isParser =
     /^(?:\w+\.)?(?:read|parse|load|decode|open|from|resolve|inspect|find|detect|clean|unescape)(?![a-z])/;
