@@ -5,7 +5,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
 import { ZeroSegError } from '../gpu/errors.ts';
 import { parseJson } from '../gpu/json.ts';
 import { tryLock } from './file-lock.ts';
-import type { SystemError } from './system-error.ts';
+import { isSystemError, type SystemError } from './system-error.ts';
 
 /** A file or folder could not be read or written; `path` names it. */
 export class FileError extends ZeroSegError {
@@ -102,7 +102,7 @@ export async function writeFileAtomic(
       await file.close();
     }
   } catch (error) {
-    if (!(error as NodeJS.ErrnoException).code) throw error;
+    if (!isSystemError(error)) throw error;
     throw new FileError('writeFileAtomic', path, systemReason(error), { cause: error });
   }
   await syncFolder(folder);

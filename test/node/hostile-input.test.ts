@@ -36,6 +36,7 @@ import { openDataSet } from '../../src/node/data-sets.ts';
 import { openCache, readCache } from '../../src/node/feature-cache.ts';
 import { readJson } from '../../src/node/files.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../src/node/image-files.ts';
+import { parseStep } from '../../src/node/metrics-file.ts';
 import { photoKind } from '../../src/node/photo-kind.ts';
 import { parseMetrics } from '../../src/node/run-description.ts';
 import { findModel, RunFolder, readBytes } from '../../src/node/run-folder.ts';
@@ -187,6 +188,10 @@ const groupVitJson = await json('test/fixtures/groupvit-tiny/groupvit-tiny.json'
 parser('clipConfig', damagedJson((clipJson as { config: unknown }).config), (config) =>
   clipConfig(clipTensors, 'file', config),
 );
+for (const name of ['open-clip-tiny', 'open-clip-custom']) {
+  const settings = await json(`test/fixtures/${name}/open_clip_config.json`);
+  parser('clipConfig openClipSettings', damagedJson(settings), (config) => clipConfig(clipTensors, 'file', config));
+}
 parser('clipConfig', damagedJson(teacherJson), (config) => clipConfig(clipTensors, 'file', config));
 parser('groupVitConfig', damagedJson((groupVitJson as { config: unknown }).config), (config) =>
   groupVitConfig(groupVitTensors, 'file', config),
@@ -289,6 +294,8 @@ parser('parseMetrics', damagedJson({ step: 1, loss: 2, watch: { nearest: { '1x1'
   parseMetrics(JSON.stringify(line) ?? ''),
 );
 parser('parseMetrics', strangeText, parseMetrics);
+parser('parseStep', strangeText, parseStep);
+parser('parseStep', damagedJson({ step: 1, loss: 2 }), (line) => parseStep(JSON.stringify(line)));
 parser(
   'RunFolder.open',
   fc.array(

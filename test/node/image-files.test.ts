@@ -391,7 +391,7 @@ describe('files', () => {
         "FileError: readJson: FOLDER/no.json: there is no such file or folder",
         "FileError: readJson: FOLDER/void.json: the file is empty",
         "FileError: readJson: FOLDER/bad.json: not valid JSON (what V8 says)",
-        "FileError: writeFileAtomic: FOLDER/bad.json/x: a file of that name is in the way",
+        "FileError: makeFolder: FOLDER/bad.json: a file of that name is in the way",
       ]
     `);
   });
