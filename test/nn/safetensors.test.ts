@@ -260,7 +260,7 @@ describe('bad files', () => {
       `[CheckpointError: model.safetensors: tensor "x": shape [3] of F32 takes 12 bytes; data_offsets [0, 8] hold 8]`,
     );
     expect(() => read(file({ x: null }))).toThrowErrorMatchingInlineSnapshot(
-      `[CheckpointError: model.safetensors: tensor "x": the type must be one of F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL; got undefined]`,
+      `[CheckpointError: model.safetensors: tensor "x": the type must be one of F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL; got nothing]`,
     );
   });
 
