@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ZeroSegError } from '../gpu/errors.ts';
 import { parseJson } from '../gpu/json.ts';
+import { readBounded } from './bounded-read.ts';
 
 /** A file or folder could not be read or written; `path` names it. */
 export class FileError extends ZeroSegError {
@@ -86,12 +87,16 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Engines hold strings of some 512 MB at most. */
+const LARGEST_JSON = 2 ** 28;
+
 /** Reads and parses a JSON file. Throws {@link FileError} with the path and what is wrong. */
 export async function readJson(path: string): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = new TextDecoder().decode(await readBounded('readJson', path, LARGEST_JSON));
   } catch (error) {
+    if (error instanceof FileError) throw error;
     throw new FileError('readJson', path, systemReason(error), { cause: error });
   }
   try {
