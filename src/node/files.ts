@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { ZeroSegError } from '../gpu/errors.ts';
 import { parseJson } from '../gpu/json.ts';
+import { readBounded } from './bounded-read.ts';
 import { tryLock } from './file-lock.ts';
 import { isSystemError, type SystemError } from './system-error.ts';
 
@@ -296,12 +297,16 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Engines hold strings of some 512 MB at most. */
+const LARGEST_JSON = 2 ** 28;
+
 /** Reads and parses a JSON file. Throws {@link FileError} with the path and what is wrong. */
 export async function readJson(path: string): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = new TextDecoder().decode(await readBounded('readJson', path, LARGEST_JSON));
   } catch (error) {
+    if (error instanceof FileError) throw error;
     throw new FileError('readJson', path, systemReason(error), { cause: error });
   }
   try {
