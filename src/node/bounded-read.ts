@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { formatBytes } from '../gpu/errors.ts';
-import { FileError } from './files.ts';
+import { FileError } from './file-error.ts';
 
 /**
  * A whole file, or what comes out of a pipe or a device, if it is at most so many bytes: a device may never end.

@@ -2,23 +2,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { ZeroSegError } from '../gpu/errors.ts';
 import { parseJson } from '../gpu/json.ts';
 import { readBounded } from './bounded-read.ts';
+import { FileError } from './file-error.ts';
 import { tryLock } from './file-lock.ts';
 import { isSystemError, type SystemError } from './system-error.ts';
 
-/** A file or folder could not be read or written; `path` names it. */
-export class FileError extends ZeroSegError {
-  override readonly name = 'FileError';
-  readonly code = 'file';
-  readonly path: string;
-
-  constructor(op: string, path: string, reason: string, options?: ErrorOptions) {
-    super(`${op}: ${path}: ${reason}`, options);
-    this.path = path;
-  }
-}
+export { FileError };
 
 const reasons: Record<string, string> = {
   ENOENT: 'there is no such file or folder',

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/nn/safetensors.ts';
-import { findModel, type Metrics, type RunDescription, RunFolder } from '../../src/node/run-folder.ts';
-import { tinyConfig } from '../../src/zeroseg/config.ts';
-import { defaultSettings } from '../../src/zeroseg/train-settings.ts';
+import { findModel, type Metrics, RunFolder } from '../../src/node/run-folder.ts';
+import { description } from '../support/run-description.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-run-'));
 afterAll(() => rm(base, { recursive: true }));
@@ -15,14 +14,6 @@ beforeEach(() => {
   folder = join(base, String(number++));
 });
 
-const key = {
-  ...{ teacher: 't', weights: 'w', grids: [1, 2], viewSource: 'native' as const, teacherSize: 8, mean: [0, 0, 0] },
-  ...{ std: [1, 1, 1], views: 5, dim: 64, studentSize: 64 },
-};
-const description: RunDescription = {
-  ...{ version: '1', adapter: 'a', started: 's', preset: 'tiny', init: null },
-  ...{ cache: { folder: 'f', photos: 4, paths: 'p', key }, config: tinyConfig, settings: defaultSettings },
-};
 const metrics = (step: number) => ({ step, loss: 1 / step }) as Metrics;
 const bytesOf = (value: number) =>
   writeSafetensors([['x', { dtype: 'F32', shape: [1], data: Float32Array.of(value) }]], { step: String(value) });
