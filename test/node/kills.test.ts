@@ -24,6 +24,7 @@ const writers = await buildProgram({
     import { Checkpoints } from 'SRC/node/checkpoints.ts';
     import { MetricsFile } from 'SRC/node/metrics-file.ts';
     import { RunError, RunFolder } from 'SRC/node/run-folder.ts';
+    import { description } from 'SRC/../test/support/run-description.ts';
     import { clearFolder, refuseOthers } from 'SRC/cli/demo-folder.ts';
     import { RunStore } from 'SRC/cli/experiment-runs.ts';
     import { writeSafetensors } from 'SRC/nn/safetensors.ts';
