@@ -1,10 +1,10 @@
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
 
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
 import { shownValue } from '../gpu/json.ts';
 import { ownValue } from '../gpu/own-value.ts';
+import { readBounded } from '../node/bounded-read.ts';
 import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { FileError, systemReason } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
@@ -146,6 +146,8 @@ export async function embedNames(
   }
 }
 
+/** 65,535 names of a thousand letters. */
+const LARGEST_LIST = 2 ** 28;
 /** Characters of a class's name: the text tower reads some three hundred, and a caption is drawn on one line. */
 const LONGEST_NAME = 1000;
 
@@ -160,8 +162,10 @@ export async function parseClasses(text: string): Promise<string[]> {
   if (text.startsWith('@')) {
     const path = text.slice(1);
     try {
-      parts = (await readFile(path, 'utf8')).replace(/^\uFEFF/, '').split(/\r?\n/);
+      // A byte order mark goes with the decoding.
+      parts = new TextDecoder().decode(await readBounded('--classes', path, LARGEST_LIST)).split(/\r?\n/);
     } catch (error) {
+      if (error instanceof FileError) throw error;
       throw new FileError('--classes', path, systemReason(error), { cause: error });
     }
   }

@@ -5,11 +5,29 @@ import { countParameters } from '../nn/module.ts';
 import { teacherFile, teacherWeights } from '../node/built-in.ts';
 import { Checkpoints } from '../node/checkpoints.ts';
 import { openClip } from '../node/clip-folder.ts';
+
+<<<<<<< HEAD
+
 import { readJson, refuseLinks, sweepLeftovers, writeFileAtomic } from '../node/files.ts';
 import { FolderLock } from '../node/folder-lock.ts';
 import { brokenField, hasFields, isListOf, isNumber, isText, isWhole } from '../node/json-fields.ts';
 import { MetricsFile } from '../node/metrics-file.ts';
 import { RunFolder } from '../node/run-folder.ts';
+
+||||||| b85c5f3
+
+import { readJson, writeFileAtomic } from '../node/files.ts';
+import { brokenField, hasFields, isListOf, isNumber, isText, isWhole } from '../node/json-fields.ts';
+import { RunFolder, readBytes } from '../node/run-folder.ts';
+
+=======
+
+import { readJson, writeFileAtomic } from '../node/files.ts';
+import { brokenField, hasFields, isListOf, isMaybe, isNumber, isText, isWhole } from '../node/json-fields.ts';
+import { RunFolder, readBytes } from '../node/run-folder.ts';
+
+>>>>>>> work-parse
+
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import {
@@ -200,7 +218,7 @@ async function trainIn(
       styles: scenes.styles,
       steps: trainer.done,
       seconds: before?.seconds ?? 0,
-      validations: before?.validations.filter(({ step }) => step <= trainer.done) ?? [],
+      validations: before?.validations?.filter(({ step }) => step <= trainer.done) ?? [],
     };
     context.terminal.out(
       `${(countParameters(clip) / 1e6).toFixed(2)} M parameters, ${count(ids.length, 'tokens')}, ` +
@@ -426,10 +444,10 @@ export function parseLog(found: unknown, path: string): Log {
   const broken = brokenField(found, {
     format: (value) => value === FORMAT,
     command: isText,
-    started: isText,
-    steps: isWhole(0),
-    seconds: isNumber,
-    validations: isListOf(hasFields({ step: isWhole(0) })),
+    started: isMaybe(isText),
+    steps: isMaybe(isWhole(0)),
+    seconds: isMaybe(isNumber),
+    validations: isMaybe(isListOf(hasFields({ step: isWhole(0) }))),
   });
   if (broken === undefined) return found as Log;
   throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher, or is damaged (${broken})`);

@@ -1,9 +1,8 @@
 import type { Device } from '../gpu/device.ts';
 import type { DType } from '../tensor/dtype.ts';
 import type { MatmulKernel, TailSpec } from './matmul-kernels.ts';
-import { type LanesSpec, lanesAcross, lanesKernel, type Operand } from './matmul-lanes.ts';
+import { INNERMOST, type LanesSpec, lanesAcross, lanesKernel, type Operand } from './matmul-lanes.ts';
 import { tileKernel } from './matmul-tiles.ts';
-import { FEW_STEPS, RUN } from './runs.ts';
 
 /** A product as the forms see it: sizes, and how the operands lie. */
 export interface Product {
@@ -150,7 +149,7 @@ export function kernelOf(device: Device, form: MatmulForm, product: Product, tai
   const { a, b } = product;
   // The step is four products. One loop for short products, whose time is in how it begins and ends.
   const steps = product.inner / 4;
-  const loops = steps <= 4 * RUN ? 1 : steps <= FEW_STEPS ? 2 : 4;
+  const loops = steps <= INNERMOST ? 1 : steps <= 32 * INNERMOST ? 2 : 4;
   const spec: LanesSpec = { tall, columns, lanes, a, b, ragged: product.inner % 4 !== 0, loops, tail };
   return known(spec, () => lanesKernel(spec));
 }

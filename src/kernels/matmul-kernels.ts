@@ -74,14 +74,14 @@ export interface TailSpec {
 }
 
 export function matmulBindings(a: 'T' | 'vec4<T>', b: 'T' | 'vec4<T>', tail: TailSpec): MatmulBindings {
-  const along = tail.four && !tail.parts ? ('vec4<T>' as const) : ('T' as const);
+  const along = tail.four ? ('vec4<T>' as const) : ('T' as const);
   return {
     a: `read ${a}`,
     b: `read ${b}`,
     bias: `read ${along}`,
     residual: `read ${along}`,
     pre: tail.gate ? `read ${along}` : `write ${along}`,
-    y: tail.parts ? 'write f32' : `write ${along}`,
+    y: tail.parts ? (tail.four ? 'write vec4<f32>' : 'write f32') : `write ${along}`,
     sums: 'write T',
   };
 }
@@ -121,8 +121,7 @@ export const rowsPiece: Piece = {
 
 /** `store(batch, row, col, sum)`: what happens to a sum, or to four in a row, before it is stored. */
 export function tailPiece(spec: TailSpec): Piece {
-  const { activation, gate, parts } = spec;
-  const four = spec.four && !parts;
+  const { activation, gate, parts, four } = spec;
   const each = (f: string, ...xs: readonly string[]) =>
     four ? `vec4f(${[...'xyzw'].map((i) => `${f}(${xs.map((x) => `${x}.${i}`)})`)})` : `${f}(${xs})`;
   const wide = four ? 'vec4f' : 'f32';

@@ -30,6 +30,9 @@ export interface Operand {
   readonly four: boolean;
 }
 
+/** Steps, of four products each, before sums are added to those before them, which takes as long as some three steps. */
+export const INNERMOST = 64;
+
 export interface LanesSpec {
   /** Rows of an invocation, a multiple of `lanes`. */
   readonly tall: number;
@@ -167,7 +170,7 @@ fn main(
       (r) => `{ ${times(4, (i) => `let w${i} = ${share('a', r, i)};`)}
       ${units((c) => `s${r}_${c} += ${[1, 2, 3].reduce((sum, i) => `fma(${type}(w${i}), b${c}${i}, ${sum})`, `w0 * b${c}0`)};`)} }`,
     )}`,
-    { loops },
+    { loops, innermost: INNERMOST },
   )}
   ${ifSums(sums.end)}
   var kept = array<${type}, ${tall * wide}>(${kept.join(', ')});

@@ -112,7 +112,7 @@ export function product(
   const tensors = { bias: bias ?? a.x, residual: residual ?? a.x };
   const has = { hasBias: bias ? 1 : 0, hasResidual: residual ? 1 : 0 };
   dispatch(
-    kernelOf(y.device, form, planned, inParts ? { parts: true, four: false } : { ...tail, rowSums: summed }),
+    kernelOf(y.device, form, planned, inParts ? { parts: true, four: tail.four } : { ...tail, rowSums: summed }),
     { a: a.x, b: right.x, ...tensors, pre: inParts ? nothing : pre, y: partial, sums },
     {
       rows: a.rows,

@@ -17,6 +17,8 @@ export interface Walk {
 export interface RunOptions {
   /** Loops, one inside the other: {@link RUN} steps in each but the outermost, which takes what is left. Default: 2. */
   readonly loops?: number;
+  /** Steps of the innermost loop. Default: {@link RUN}. */
+  readonly innermost?: number;
   /** What else `join` needs to know of the time before a run. */
   readonly kept?: readonly string[];
   /** A sum after a run, from what it was `before` and what the run made of it. Default: both added. */
@@ -36,12 +38,12 @@ export function inRuns(
   body: string,
   options: RunOptions = {},
 ): string {
-  const { loops = 2, kept = [], join = (sum, before) => `${before(sum)} + ${sum}` } = options;
+  const { loops = 2, innermost = RUN, kept = [], join = (sum, before) => `${before(sum)} + ${sum}` } = options;
   const { counter, from, to, by } = walk;
   const nest = (inside: number, start: string, end: string): string => {
     if (inside === 0) return `for (var ${counter} = ${start}; ${counter} < ${end}; ${counter} += ${by}) {\n${body}\n}`;
     const run = `${counter}Run${inside}`;
-    const length = `${RUN ** inside}u * ${by}`;
+    const length = `${innermost * RUN ** (inside - 1)}u * ${by}`;
     const before = (name: string) => `${name}Before${inside}`;
     return `for (var ${run} = ${start}; ${run} < ${end}; ${run} += ${length}) {
 let ${run}End = min(${end}, ${run} + ${length});
@@ -67,6 +69,6 @@ export const LOOPS_FOR_ALL = 5;
 
 /** How many loops a walk of so many steps needs: one is a run of its own, as short lines must not pay for what long ones need. */
 export function loopsFor(steps: number): number {
-  if (steps <= 2 * RUN) return 1;
+  if (steps <= 4 * RUN) return 1;
   return steps <= FEW_STEPS ? 2 : LOOPS_FOR_ALL;
 }

@@ -3,6 +3,7 @@ import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, readSafetensors } from '../nn/safetensors.ts';
 import { FileError, syncFolder, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
+import { isSystemError } from './system-error.ts';
 
 /** Checkpoints that are kept beside the newest: what is left should it be damaged. */
 const KEPT = 1;
@@ -69,7 +70,7 @@ export class Checkpoints {
       await syncFolder(this.folder);
     } catch (error) {
       await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-      if (!(error as NodeJS.ErrnoException).code || error instanceof FileError) throw error;
+      if (!isSystemError(error)) throw error;
       throw new FileError(this.#op, place, systemReason(error), { cause: error });
     }
     await this.#drop((await this.steps()).filter((other) => other < step).slice(0, -KEPT));

@@ -1,7 +1,6 @@
 /** The teacher on disk: a CLIP checkpoint as Hugging Face, OpenAI or open_clip name its tensors, with its tokenizer. */
 
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Device } from '../gpu/device.ts';
 import { ownValue } from '../gpu/own-value.ts';
@@ -12,9 +11,13 @@ import { settingsForm } from '../zeroseg/clip-settings.ts';
 import { hashedTokens, type TextTokens } from '../zeroseg/hashed-tokens.ts';
 import { randomClips, randomClipText, randomClipVision } from '../zeroseg/random-clip.ts';
 import { Tokenizer } from '../zeroseg/tokenizer.ts';
+import { readBounded } from './bounded-read.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';
 import { FileError, hashFiles, readJson, systemReason } from './files.ts';
 import { kindOfPath, listWeights, openShardedWeights, openWeights, type WeightFiles } from './weight-files.ts';
+
+/** A tokenizer's files: CLIP's are of 3 MB. */
+const LARGEST_TEXT = 2 ** 28;
 
 /** A CLIP, opened: its weights are read when a tower is asked for, and only those of that tower. */
 export interface ClipSource {
@@ -190,9 +193,11 @@ async function findTokens(
   const text = async (name: string) => {
     const path = join(folder, name);
     if ((await kindOfPath(path)) !== 'file') return undefined;
-    return readFile(path, 'utf8').catch((error: unknown) => {
+    const bytes = await readBounded('openClip', path, LARGEST_TEXT).catch((error: unknown) => {
+      if (error instanceof FileError) throw error;
       throw new FileError('openClip', path, systemReason(error), { cause: error });
     });
+    return new TextDecoder().decode(bytes);
   };
   const whole = await text('tokenizer.json');
   const merges = whole === undefined ? await text('merges.txt') : undefined;

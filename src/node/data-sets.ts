@@ -1,12 +1,13 @@
 /** Photos with ground truth, in the folders that PASCAL VOC, PASCAL Context and COCO come in. */
 
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { ArgumentError, ZeroSegError } from '../gpu/errors.ts';
 import { cocoLabels, contextLabels } from '../zeroseg/class-names.ts';
 import { firstRepeated } from '../zeroseg/first-repeated.ts';
 import type { Image, LabelMap } from '../zeroseg/image.ts';
-import { systemReason } from './files.ts';
+import { readBounded } from './bounded-read.ts';
+import { FileError, systemReason } from './files.ts';
 import { readLabelMap, readPhoto } from './image-files.ts';
 import { photoEndings } from './photos.ts';
 
@@ -21,6 +22,8 @@ export class DataSetError extends ZeroSegError {
     this.path = path;
   }
 }
+
+const LARGEST_LIST = 2 ** 28;
 
 /** One photo and its label map. Nothing is read before {@link LabelledPhoto.load}. */
 export interface LabelledPhoto {
@@ -170,8 +173,9 @@ async function readSplit(root: string, folders: readonly string[], split: string
   const path = join(folder, `${split}.txt`);
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = new TextDecoder().decode(await readBounded('data set', path, LARGEST_LIST));
   } catch (error) {
+    if (error instanceof FileError) throw new DataSetError(path, 'this is no list of ids', { cause: error });
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
       throw new DataSetError(path, systemReason(error), { cause: error });
     }

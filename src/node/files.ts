@@ -1,23 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, readFile, readlink, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { ZeroSegError } from '../gpu/errors.ts';
 import { parseJson } from '../gpu/json.ts';
+import { readBounded } from './bounded-read.ts';
+import { FileError } from './file-error.ts';
 import { tryLock } from './file-lock.ts';
-import type { SystemError } from './system-error.ts';
+import { isSystemError, type SystemError } from './system-error.ts';
 
-/** A file or folder could not be read or written; `path` names it. */
-export class FileError extends ZeroSegError {
-  override readonly name = 'FileError';
-  readonly code = 'file';
-  readonly path: string;
-
-  constructor(op: string, path: string, reason: string, options?: ErrorOptions) {
-    super(`${op}: ${path}: ${reason}`, options);
-    this.path = path;
-  }
-}
+export { FileError };
 
 const reasons: Record<string, string> = {
   ENOENT: 'there is no such file or folder',
@@ -102,7 +93,7 @@ export async function writeFileAtomic(
       await file.close();
     }
   } catch (error) {
-    if (!(error as NodeJS.ErrnoException).code) throw error;
+    if (!isSystemError(error)) throw error;
     throw new FileError('writeFileAtomic', path, systemReason(error), { cause: error });
   }
   await syncFolder(folder);
@@ -296,12 +287,16 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Engines hold strings of some 512 MB at most. */
+const LARGEST_JSON = 2 ** 28;
+
 /** Reads and parses a JSON file. Throws {@link FileError} with the path and what is wrong. */
 export async function readJson(path: string): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = new TextDecoder().decode(await readBounded('readJson', path, LARGEST_JSON));
   } catch (error) {
+    if (error instanceof FileError) throw error;
     throw new FileError('readJson', path, systemReason(error), { cause: error });
   }
   try {

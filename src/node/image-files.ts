@@ -1,14 +1,17 @@
 /** Photos and label maps on disk. */
 
-import { readFile } from 'node:fs/promises';
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
 import { ZeroSegError } from '../gpu/errors.ts';
 import { checkImage, type Image, type LabelMap, mostPixels, PixelError } from '../zeroseg/image.ts';
 import type { Colour } from '../zeroseg/palette.ts';
 import { inspectPng, isPng } from '../zeroseg/png.ts';
-import { systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
+import { readBounded } from './bounded-read.ts';
+import { FileError, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
 import { photoKind } from './photo-kind.ts';
+
+/** The largest photo takes 3.2 GB as it is; compressed, no photo comes near. */
+const LARGEST_FILE = 2 ** 31 - 1;
 
 /** A photo or label map could not be read; `file` names it, `reason` says why. */
 export class ImageError extends ZeroSegError {
@@ -132,8 +135,9 @@ function decodeReason(error: unknown): string {
 
 async function readBytes(op: string, path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readBounded(op, path, LARGEST_FILE);
   } catch (error) {
+    if (error instanceof FileError) throw new ImageError(op, path, error.message.slice(`${op}: ${path}: `.length));
     throw new ImageError(op, path, systemReason(error), { cause: error });
   }
 }

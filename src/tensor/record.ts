@@ -1,5 +1,5 @@
 import type { Device } from '../gpu/device.ts';
-import { KernelError } from '../gpu/errors.ts';
+import { KernelError, OutOfMemoryError } from '../gpu/errors.ts';
 import { type Binding, type Kernel, type Scalar, source } from '../gpu/kernel.ts';
 import { bytesPerElement, type DType, isDType } from './dtype.ts';
 import { StepError } from './errors.ts';
@@ -193,6 +193,13 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
       throw new StepError(`${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${type}`);
     }
     if (access !== 'read') written.add(t.storage);
+    // Kernels count elements in u32: beyond that their numbers would be refused one by one, in words that say nothing of memory.
+    if (t.size > 2 ** 32) {
+      throw new OutOfMemoryError(
+        `${kernel.name}: '${name}' ${formatShape(t.shape)} has more elements than a kernel can count (2^32); use a smaller batch or model`,
+        t.storage.bytes,
+      );
+    }
   }
   for (const [i, name] of kernel.names.entries()) {
     const { storage } = bound[i] as Tensor;

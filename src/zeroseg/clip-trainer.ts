@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Device } from '../gpu/device.ts';
+import { shownValue } from '../gpu/json.ts';
 import { heard } from '../gpu/outcome.ts';
 import { embedding } from '../kernels/gather.ts';
 import { argmax } from '../kernels/reduce.ts';
@@ -349,17 +350,23 @@ function checkClipSettings(settings: ClipSettings, { text }: ClipConfig): void {
   const fail = (rule: string): never => {
     throw new ConfigError(`training: ${rule}`);
   };
-  for (const key of ['steps', 'batch'] as const) {
-    const least = key === 'batch' ? 2 : 1;
-    if (!Number.isInteger(settings[key]) || settings[key] < least) {
-      fail(`'${key}' must be a whole number of at least ${least}; got ${settings[key]}`);
-    }
-  }
-  for (const key of ['lr', 'clip_grad'] as const) {
-    if (!(settings[key] > 0 && Number.isFinite(settings[key]))) fail(`'${key}' must be above 0; got ${settings[key]}`);
-  }
-  if (!(settings.word_dropout >= 0 && settings.word_dropout < 1)) {
-    fail(`'word_dropout' must be from 0 to below 1; got ${settings.word_dropout}`);
+  const bounds = {
+    steps: [1, 1e9, true],
+    batch: [2, 2 ** 20, true],
+    lr: [Number.MIN_VALUE, 1e4, false],
+    warmup: [0, 1e9, false],
+    weight_decay: [0, 1e4, false],
+    clip_grad: [Number.MIN_VALUE, 1e12, false],
+    seed: [0, 2 ** 32 - 1, true],
+    word_dropout: [0, 1 - Number.EPSILON, false],
+  } as const satisfies Partial<Record<keyof ClipSettings, readonly [least: number, most: number, whole: boolean]>>;
+  for (const [key, [least, most, whole]] of Object.entries(bounds)) {
+    const value: unknown = settings[key as keyof typeof bounds];
+    const isNumber = typeof value === 'number' && value >= least && value <= most;
+    if (isNumber && (!whole || Number.isInteger(value))) continue;
+    const from = least === Number.MIN_VALUE ? 'above 0' : `from ${least}`;
+    const to = most < 1 ? 'to below 1' : `to ${most}`;
+    fail(`'${key}' must be a ${whole ? 'whole ' : ''}number ${from} ${to}; got ${shownValue(value)}`);
   }
   if (!(settings.length >= 3 && settings.length <= text.context)) {
     fail(`'length' must be from 3 to the context of the text tower, ${text.context}; got ${settings.length}`);

@@ -7,6 +7,7 @@
 
 import { type Font, type Glyph, type PathCommand, parse } from 'opentype.js/dist/opentype.mjs';
 import { ZeroSegError } from '../gpu/errors.ts';
+import { fontProblem } from './font-checks.ts';
 
 /** A line of text: how much of each pixel it covers, 0..255, row by row. */
 export interface TextLine {
@@ -88,6 +89,10 @@ function guarded(line: Lettering['line']): Lettering['line'] {
 }
 
 function parseFont(bytes: Uint8Array, index: number): Font {
+  const problem = fontProblem(bytes);
+  if (problem !== undefined) {
+    throw new FontError(`createLettering: font ${index} is no whole TrueType, OpenType or WOFF file: ${problem}`);
+  }
   try {
     return parse(bytes.slice().buffer);
   } catch (error) {

@@ -428,7 +428,7 @@ describe('what does not fit is refused', () => {
     expect(
       await refused('cache', at('photos'), '--clip', at('clip'), '--out', at('never'), '--grids', '1,x'),
     ).toMatchInlineSnapshot(
-      `"zeroseg cache: option '--grids <list>' argument '1,x' is invalid. It must be whole numbers from 1 with commas between, such as 1,2,3,4. See zeroseg cache --help."`,
+      `"zeroseg cache: option '--grids <list>' argument '1,x' is invalid. It must be whole numbers from 1 to 64 with commas between, such as 1,2,3,4. See zeroseg cache --help."`,
     );
     expect(await refused('train', '--out', at('never'), '--bacth', '3')).toMatchInlineSnapshot(
       `"zeroseg train: unknown option '--bacth' (Did you mean --batch?) See zeroseg train --help."`,
@@ -437,7 +437,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: train: --cache is missing; make a cache with \`zeroseg cache\`"`,
     );
     expect(await refused('train', '--out', at('never'), '--batch', '0')).toMatchInlineSnapshot(
-      `"zeroseg train: option '--batch <images>' argument '0' is invalid. It must be a whole number of at least 1. See zeroseg train --help."`,
+      `"zeroseg train: option '--batch <images>' argument '0' is invalid. It must be a whole number from 1 to 16777216. See zeroseg train --help."`,
     );
     expect(await refused('eval', '--data', 'ade20k')).toMatchInlineSnapshot(
       `"zeroseg eval: option '--data <name>' argument 'ade20k' is invalid. It must be one of voc, context, coco, scenes. See zeroseg eval --help."`,

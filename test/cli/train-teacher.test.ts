@@ -89,7 +89,7 @@ describe('train-teacher', () => {
       `"zeroseg: SceneMaker: styles must be of noto, fluent-flat, fluent-3d; got oil"`,
     );
     expect(await refused('--out', at('never'), '--steps', '0')).toMatchInlineSnapshot(
-      `"zeroseg train-teacher: option '--steps <n>' argument '0' is invalid. It must be a whole number of at least 1. See zeroseg train-teacher --help."`,
+      `"zeroseg train-teacher: option '--steps <n>' argument '0' is invalid. It must be a whole number from 1 to 1000000000. See zeroseg train-teacher --help."`,
     );
     expect(await refused('--out', at('never'), '--resume')).toMatchInlineSnapshot(
       `"zeroseg: train-teacher: BASE/never: there is no training to go on with; leave --resume out to begin one"`,

@@ -154,7 +154,7 @@ describe('what goes wrong is an error of that call, and the next is right', () =
         `[StepError: step: accumulate: the memory of a tensor [16] was moved after this step was made, as an optimizer does with its parameters; make the step after the optimizer]`,
       );
       expect(() => third({ x: w })).toThrowErrorMatchingInlineSnapshot(
-        `[StepError: step: input 'x' must be f32 [16]; got a tensor whose memory was freed]`,
+        `[StepError: step: input 'x' must be f32 [16]; got a tensor whose memory was freed, or whose step was disposed]`,
       );
       expect(() => write(w, sixteen)).toThrowErrorMatchingInlineSnapshot(
         `[StepError: write: the memory of this tensor [16] was freed]`,

@@ -257,7 +257,7 @@ describe('bad files', () => {
       `[CheckpointError: model.safetensors: tensor "x": shape [3] of F32 takes 12 bytes; data_offsets [0, 8] hold 8]`,
     );
     expect(() => read(file({ x: null }))).toThrowErrorMatchingInlineSnapshot(
-      `[CheckpointError: model.safetensors: tensor "x": the type must be a name such as F32, F16, BF16 or I64; got undefined]`,
+      `[CheckpointError: model.safetensors: tensor "x": the type must be a name such as F32, F16, BF16 or I64; got nothing]`,
     );
   });
 

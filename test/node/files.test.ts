@@ -8,7 +8,8 @@ import { Checkpoints } from '../../src/node/checkpoints.ts';
 import { makeFolder, sweepLeftovers, writeFileAtomic, writeNamedFile } from '../../src/node/files.ts';
 import { FolderLock } from '../../src/node/folder-lock.ts';
 import { MetricsFile } from '../../src/node/metrics-file.ts';
-import { type RunDescription, RunFolder } from '../../src/node/run-folder.ts';
+import { RunFolder } from '../../src/node/run-folder.ts';
+import { description } from '../support/run-description.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-files-'));
 afterAll(() => rm(base, { recursive: true, force: true }));
@@ -55,7 +56,7 @@ describe('a file of a folder', () => {
   test('that a run keeps never leaves the run through a link', async () => {
     await mkdir(at('mine'));
     await writeFile(at('mine', 'step-000009.png'), 'precious');
-    const run = await RunFolder.create(at('run'), { version: '1' } as RunDescription);
+    const run = await RunFolder.create(at('run'), description);
     await run.close();
     const messages: string[] = [];
     for (const name of ['checkpoints', 'samples']) {

@@ -114,65 +114,67 @@ describe('a lock on a folder', () => {
 const ROUNDS = Number(process.env['ROUNDS'] ?? 2);
 const PROCESSES = 8;
 
-// Each holder makes a file that must not be there, and removes it; killed in between, it leaves its process number in it.
+// Says when it holds the lock and when it no longer does, by a clock that all processes of a machine share.
 const program = await buildProgram({
   text: `import { FolderLock, LockError } from 'SRC/node/folder-lock.ts';
-    import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
     const [folder] = process.argv.slice(2);
-    const mark = folder + '.holder';
-    const isAlive = (id) => { try { process.kill(id, 0); return true; } catch { return false; } };
-    const rest = (most, least = 0) => new Promise((next) => setTimeout(next, least + most * Math.random()));
-    const own = mark + process.pid;
-    writeFileSync(own, String(process.pid));
+    const rest = (most) => new Promise((next) => setTimeout(next, most * Math.random()));
+    const say = (what) => process.stdout.write(what + ' ' + process.hrtime.bigint() + '\\n');
     for (;;) {
       const lock = await FolderLock.take('test', folder).catch((error) => {
-        if (!(error instanceof LockError)) { process.stdout.write('X' + error.stack + '\\n'); process.exit(1); }
+        if (!(error instanceof LockError)) throw error;
       });
-      if (!lock) { await rest(3); continue; }
-      try { linkSync(own, mark); } catch {
-        const other = Number(readFileSync(mark, 'utf8'));
-        // One that is being killed counts as alive for a moment after its locks are gone.
-        await rest(0, 100);
-        if (isAlive(other)) process.stdout.write('2');
-        rmSync(mark, { force: true });
-        linkSync(own, mark);
+      if (lock) {
+        say('held');
+        await rest(5);
+        await lock.check();
+        say('free');
+        await lock.release();
       }
-      process.stdout.write('1');
-      await rest(5);
-      await lock.check();
-      rmSync(mark, { force: true });
-      await lock.release();
+      await rest(3);
     }`,
 });
 
 test(`${PROCESSES} processes at once, killed again and again: never two holders`, async () => {
-  await mkdir(base, { recursive: true });
-  let text = '';
+  let errors = '';
+  let times = 0;
   let kills = 0;
-  const begin = () => {
-    const child = spawn(process.execPath, [program, folder]);
-    child.stdout.on('data', (data) => (text += data));
-    child.stderr.on('data', (data) => (text += `X${data}`));
-    const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
-    return { child, ended };
-  };
   for (let round = 0; round < ROUNDS; round++) {
     // What a killed process left.
     await mkdir(folder, { recursive: true });
     await writeFile(file(), JSON.stringify({ process: 1 + round, host: hostname(), since: '2026-01-01T00:00:00Z' }));
-    const before = text.length;
-    const all = Array.from({ length: PROCESSES }, begin);
-    while (text.length < before + PROCESSES) await new Promise((next) => setTimeout(next, 5));
-    for (const { child, ended } of all) {
-      child.kill('SIGKILL');
+    const all = Array.from({ length: PROCESSES }, () => {
+      const child = spawn(process.execPath, [program, folder]);
+      const one = { child, said: '', killed: 0n, ended: new Promise<void>((done) => child.on('close', () => done())) };
+      child.stdout.on('data', (data) => (one.said += data));
+      child.stderr.on('data', (data) => (errors += data));
+      return one;
+    });
+    const held = () => all.reduce((sum, { said }) => sum + (said.match(/held/g) ?? []).length, 0);
+    while (held() < PROCESSES) await new Promise((next) => setTimeout(next, 5));
+    for (const one of all) {
+      one.killed = process.hrtime.bigint();
+      one.child.kill('SIGKILL');
       kills++;
-      await ended;
       await new Promise((next) => setTimeout(next, 10 * Math.random()));
     }
-    await rm(`${folder}.holder`, { force: true });
+    await Promise.all(all.map(({ ended }) => ended));
+    // From when each held the lock until it said that it would let go, or was killed.
+    const spans = all.flatMap(({ said, killed }) => {
+      const events = [...said.matchAll(/(held|free) (\d+)\n/g)].map(([, what, time]) => ({
+        what,
+        time: BigInt(time as string),
+      }));
+      return events.flatMap(({ what, time }, i) =>
+        what === 'held' ? [[time, events[i + 1]?.time ?? killed] as const] : [],
+      );
+    });
+    spans.sort(([a], [b]) => (a < b ? -1 : 1));
+    const overlaps = spans.filter(([start], i) => i > 0 && start < (spans[i - 1] as (typeof spans)[number])[1]);
+    expect(overlaps, `round ${round}`).toEqual([]);
+    times += spans.length;
   }
-  expect(text.replace(/1+/g, '')).toBe('');
-  expect(text.length).toBeGreaterThanOrEqual(ROUNDS * PROCESSES);
-  expect(kills).toBe(ROUNDS * PROCESSES);
-  console.info(`${ROUNDS} rounds, ${kills} kills, held ${text.length} times, by two at once never`);
+  expect(errors).toBe('');
+  expect(times).toBeGreaterThanOrEqual(ROUNDS * PROCESSES);
+  console.info(`${ROUNDS} rounds, ${kills} kills, held ${times} times, by two at once never`);
 });

@@ -36,6 +36,7 @@ import { openDataSet } from '../../src/node/data-sets.ts';
 import { openCache, readCache } from '../../src/node/feature-cache.ts';
 import { readJson } from '../../src/node/files.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../src/node/image-files.ts';
+import { parseStep } from '../../src/node/metrics-file.ts';
 import { photoKind } from '../../src/node/photo-kind.ts';
 import { parseMetrics } from '../../src/node/run-description.ts';
 import { findModel, RunFolder, readBytes } from '../../src/node/run-folder.ts';
@@ -187,6 +188,10 @@ const groupVitJson = await json('test/fixtures/groupvit-tiny/groupvit-tiny.json'
 parser('clipConfig', damagedJson((clipJson as { config: unknown }).config), (config) =>
   clipConfig(clipTensors, 'file', config),
 );
+for (const name of ['open-clip-tiny', 'open-clip-custom']) {
+  const settings = await json(`test/fixtures/${name}/open_clip_config.json`);
+  parser('clipConfig openClipSettings', damagedJson(settings), (config) => clipConfig(clipTensors, 'file', config));
+}
 parser('clipConfig', damagedJson(teacherJson), (config) => clipConfig(clipTensors, 'file', config));
 parser('groupVitConfig', damagedJson((groupVitJson as { config: unknown }).config), (config) =>
   groupVitConfig(groupVitTensors, 'file', config),
@@ -289,6 +294,8 @@ parser('parseMetrics', damagedJson({ step: 1, loss: 2, watch: { nearest: { '1x1'
   parseMetrics(JSON.stringify(line) ?? ''),
 );
 parser('parseMetrics', strangeText, parseMetrics);
+parser('parseStep', strangeText, parseStep);
+parser('parseStep', damagedJson({ step: 1, loss: 2 }), (line) => parseStep(JSON.stringify(line)));
 parser(
   'RunFolder.open',
   fc.array(
@@ -302,7 +309,7 @@ parser(
     await put('lines/config.json', description);
     await put('lines/metrics.jsonl', lines.join('\n'));
     const run = await RunFolder.open(at('lines'));
-    await run.metricsUpTo(1);
+    await run.metricsUpTo(1).finally(() => run.close());
   },
 );
 parser('RunFolder.open', damagedJson({ step: 1 }), async (state) => {
@@ -310,7 +317,8 @@ parser('RunFolder.open', damagedJson({ step: 1 }), async (state) => {
   await put('checked/checkpoints/step-000001/state.json', state);
   await put('checked/checkpoints/step-000001/model.safetensors', modelFile);
   await put('checked/checkpoints/step-000001/optimizer.safetensors', modelFile);
-  await (await RunFolder.open(at('checked'))).load(1);
+  const run = await RunFolder.open(at('checked'));
+  await run.newest(() => undefined).finally(() => run.close());
 });
 const cacheFolder = at('cache-made');
 {
@@ -590,9 +598,11 @@ it('covers every parser that there is', () => {
   const found: string[] = [];
   for (const [path, text] of Object.entries(sources)) {
     for (const [, name = ''] of text.matchAll(/^export (?:async )?function (\w+)/gm)) found.push(`${name} ${path}`);
-    const type = /^export class (\w+)/m.exec(text)?.[1];
-    for (const [, name = ''] of text.matchAll(/^ {2}static (?:async )?(\w+)\(/gm))
-      found.push(`${type}.${name} ${path}`);
+    let type = '';
+    for (const [, named, name] of text.matchAll(/^export class (\w+)|^ {2}static (?:async )?(\w+)\(/gm)) {
+      if (named) type = named;
+      else found.push(`${type}.${name} ${path}`);
+    }
   }
   const isParser =
     /^(?:\w+\.)?(?:read|parse|load|decode|open|from|resolve|inspect|find|detect|clean|unescape)(?![a-z])/;
@@ -608,8 +618,8 @@ it('covers every parser that there is', () => {
 
 /** They are called like parsers, and read nothing that could be damaged, or only what one above has read. */
 const notParsers = new Set([
-  // A device, and halves of floats.
-  ...['openDevice', 'fromHalf'],
+  // A device, halves of floats, bytes as they are.
+  ...['openDevice', 'fromHalf', 'readBounded'],
   // Onto a GPU, by sizes that clipConfig, groupVitConfig, modelInfo and readSafetensors have checked; shapes are compared.
   ...[
     'loadClipVision',

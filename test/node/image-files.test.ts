@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { decode, encode } from 'fast-png';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
+import { readBounded } from '../../src/node/bounded-read.ts';
 import { FileError, readJson, writeFileAtomic } from '../../src/node/files.ts';
 import {
   decodePhoto,
@@ -391,7 +392,7 @@ describe('files', () => {
         "FileError: readJson: FOLDER/no.json: there is no such file or folder",
         "FileError: readJson: FOLDER/void.json: the file is empty",
         "FileError: readJson: FOLDER/bad.json: not valid JSON (what V8 says)",
-        "FileError: writeFileAtomic: FOLDER/bad.json/x: a file of that name is in the way",
+        "FileError: makeFolder: FOLDER/bad.json: a file of that name is in the way",
       ]
     `);
   });
@@ -401,4 +402,12 @@ test('interLettering draws without fonts on the system', () => {
   const { coverage, width } = interLettering().line('тест ζωή sofa', 20);
   expect(width).toBeGreaterThan(80);
   expect(coverage.some((value) => value === 255)).toBe(true);
+});
+
+test('what never ends is read up to a limit', async () => {
+  await expect(readBounded('op', '/dev/zero', 2 ** 20)).rejects.toThrow('op: /dev/zero: it holds more than 1.0 MB');
+  const path = await file('list.txt', 'a'.repeat(1000));
+  expect((await readBounded('op', path, 1000)).length).toBe(1000);
+  await expect(readBounded('op', path, 999)).rejects.toBeInstanceOf(FileError);
+  expect((await readBounded('op', '/dev/null', 10)).length).toBe(0);
 });

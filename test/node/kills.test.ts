@@ -24,6 +24,7 @@ const writers = await buildProgram({
     import { Checkpoints } from 'SRC/node/checkpoints.ts';
     import { MetricsFile } from 'SRC/node/metrics-file.ts';
     import { RunError, RunFolder } from 'SRC/node/run-folder.ts';
+    import { description } from 'SRC/../test/support/run-description.ts';
     import { clearFolder, refuseOthers } from 'SRC/cli/demo-folder.ts';
     import { RunStore } from 'SRC/cli/experiment-runs.ts';
     import { writeSafetensors } from 'SRC/nn/safetensors.ts';
@@ -34,7 +35,7 @@ const writers = await buildProgram({
       async run(folder) {
         const isNew = (error) => {
           if (!(error instanceof RunError)) throw error;
-          return RunFolder.create(folder, { version: '1' });
+          return RunFolder.create(folder, description);
         };
         const run = await RunFolder.open(folder).catch(isNew);
         const { step = 0 } = (await run.newest((reason) => console.log(reason))) ?? {};
@@ -98,7 +99,7 @@ const writers = await buildProgram({
         if (!(await runs.find(identity))) {
           await runs.save({ identity, steps: 1 }, { model: bytesOf(1), metrics: [{ step: 1 }] });
         }
-        await runs.score(identity, { seed: 1 }, async () => ({ objects: 1 }));
+        await runs.score(identity, { seed: 1 }, async () => ({ all: 1, objects: 1, stuff: 1, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 }));
         await lock.release();
       },
     };

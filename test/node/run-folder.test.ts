@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/nn/safetensors.ts';
-import { findModel, type Metrics, type RunDescription, RunFolder } from '../../src/node/run-folder.ts';
+import { findModel, type Metrics, RunFolder } from '../../src/node/run-folder.ts';
+import { description } from '../support/run-description.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-run-'));
 afterAll(() => rm(base, { recursive: true }));
@@ -13,7 +14,6 @@ beforeEach(() => {
   folder = join(base, String(number++));
 });
 
-const description = { version: '1', preset: 'tiny' } as RunDescription;
 const metrics = (step: number) => ({ step, loss: 1 / step }) as Metrics;
 const bytesOf = (value: number) =>
   writeSafetensors([['x', { dtype: 'F32', shape: [1], data: Float32Array.of(value) }]], { step: String(value) });

@@ -81,7 +81,12 @@ function changed(value: unknown, changes: readonly Change[]): unknown {
       'value',
     ];
     const define = (at: string, what: unknown) =>
-      Object.defineProperty(holder, at, { value: what, writable: true, enumerable: true, configurable: true });
+      Object.defineProperty(holder, at, {
+        value: structuredClone(what),
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     if (how === 'replace') define(key, by);
     else if (how === 'add' && !Array.isArray(holder)) define(name, by);
     else if (how === 'repeat' && Array.isArray(holder)) holder.push(...holder.slice(0, 50));

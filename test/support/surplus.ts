@@ -3,11 +3,12 @@ import { writes } from '../../src/tensor/lifetimes.ts';
 import { type Launch, Recording, record } from '../../src/tensor/record.ts';
 import type { Storage } from '../../src/tensor/tensor.ts';
 
-// Runs launches one by one, each storage in a buffer of its own that goes on behind its end, all full of one pattern: what a
-// launch writes where nothing belongs to it shows.
+// Runs launches one by one, each storage in a buffer of its own that goes on behind its end, full of a number of its own: what a
+// launch writes where nothing belongs to it shows, also if it is a copy of what it reads there, or a sum.
 
 const BEHIND = 64 * 1024;
-const PATTERN = 0xffc0_dead;
+/** What the buffer of a number is full of: as f32 some three millions. */
+const patternOf = (buffer: number) => 0x4a3c_5d17 + 0x1357 * buffer;
 const STORAGE = 0x80 | 0x4 | 0x8;
 const UNIFORM = 0x40 | 0x8;
 
@@ -44,7 +45,8 @@ export async function compareGrids(
       const words = Math.floor(root.bytes / 4);
       if (a.subarray(0, words).some((word, at) => word !== b[at])) faults.add(`${name} differs`);
       for (const all of [a, b]) {
-        if (all.subarray(Math.ceil(root.bytes / 16) * 4).some((word) => word !== PATTERN)) {
+        const pattern = patternOf([...plain.keys()].indexOf(root));
+        if (all.subarray(Math.ceil(root.bytes / 16) * 4).some((word) => word !== pattern)) {
           faults.add(`${name} is written behind its end`);
         }
       }
@@ -66,7 +68,7 @@ async function runAll(
     if (buffers.has(root)) continue;
     const size = Math.ceil(root.bytes / 16) * 16 + BEHIND;
     const buffer = gpu.createBuffer({ size, usage: STORAGE });
-    gpu.queue.writeBuffer(buffer, 0, new Uint32Array(size / 4).fill(PATTERN));
+    gpu.queue.writeBuffer(buffer, 0, new Uint32Array(size / 4).fill(patternOf(buffers.size)));
     if (root.data) gpu.queue.writeBuffer(buffer, 0, root.data as GPUAllowSharedBufferSource);
     const { memory } = root;
     if (memory) encoder.copyBufferToBuffer(memory.buffer, memory.offset, buffer, 0, Math.ceil(root.bytes / 4) * 4);

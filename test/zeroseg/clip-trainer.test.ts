@@ -170,7 +170,7 @@ describe('training of a CLIP', () => {
       `[ConfigError: training: 'length' must be from 3 to the context of the text tower, 77; got 80]`,
     );
     await expect(make({ batch: 1 })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[ConfigError: training: 'batch' must be a whole number of at least 2; got 1]`,
+      `[ConfigError: training: 'batch' must be a whole number from 2 to 1048576; got 1]`,
     );
     const trainer = await make({ steps: 2 });
     const file = await clipFile(trainer.clip);

@@ -165,7 +165,7 @@ describe('lettering', () => {
 
   test('refuses bytes that are no font', () => {
     expect(() => createLettering([new Uint8Array(100)])).toThrowErrorMatchingInlineSnapshot(
-      `[FontError: createLettering: font 0 is not a TrueType, OpenType or WOFF file]`,
+      `[FontError: createLettering: font 0 is no whole TrueType, OpenType or WOFF file: it is of another kind]`,
     );
     expect(() => createLettering([])).toThrowErrorMatchingInlineSnapshot(
       `[FontError: createLettering: at least one font is needed; got none]`,

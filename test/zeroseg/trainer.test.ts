@@ -156,6 +156,33 @@ describe('Trainer', () => {
     close(never);
   });
 
+  it('fails with what went wrong in a step, and goes on from there if it can', async () => {
+    const model = new ZeroSeg(newWeights(device.current, 1), config);
+    let breaks = (): void => {};
+    let part = 0;
+    const fails: TrainingData = {
+      length: 8,
+      batch: async (numbers) => {
+        if (part++ === 3) breaks();
+        return data.batch(numbers);
+      },
+    };
+    const made = await Trainer.create(device.current, model, fails, { ...settings, micro: 2 }, { watch: 1 });
+    // In the second part of a step, while the values of the first are on their way.
+    breaks = () => {
+      throw new RangeError('no such image');
+    };
+    await expect(steps(made)).rejects.toThrow('no such image');
+    expect(made.done).toBe(1);
+    part = 0;
+    breaks = () => freeParameters(model);
+    await expect(steps(made)).rejects.toThrow(
+      /^train: .* the memory of a tensor \[.*\] was freed after this step was made$/,
+    );
+    made.dispose();
+    await device.current.settle();
+  });
+
   it('trains in f16 as in f32', async ({ skip }) => {
     skip(!halves(), 'this device has no f16');
     const [a, b] = [await trainer({ epochs: 10 }), await trainer({ epochs: 10, precision: 'f16' })];
@@ -173,7 +200,7 @@ describe('Trainer', () => {
       );
     }
     expect(() => checkSettings({ ...settings, precision: 'f8' as never }, 8)).toThrowErrorMatchingInlineSnapshot(
-      `[ConfigError: training: 'precision' must be f32 or f16; got f8]`,
+      `[ConfigError: training: 'precision' must be f32 or f16; got "f8"]`,
     );
   });
 });

@@ -1,0 +1,14 @@
+import type { RunDescription } from '../../src/node/run-folder.ts';
+import { tinyConfig } from '../../src/zeroseg/config.ts';
+import { defaultSettings } from '../../src/zeroseg/train-settings.ts';
+
+const key = {
+  ...{ teacher: 't', weights: 'w', grids: [1, 2], viewSource: 'native' as const, teacherSize: 8, mean: [0, 0, 0] },
+  ...{ std: [1, 1, 1], views: 5, dim: 64, studentSize: 64 },
+};
+
+/** What the `config.json` of a run says, for tests of what lies beside it. */
+export const description: RunDescription = {
+  ...{ version: '1', adapter: 'a', started: 's', preset: 'tiny', init: null },
+  ...{ cache: { folder: 'f', photos: 4, paths: 'p', key }, config: tinyConfig, settings: defaultSettings },
+};
