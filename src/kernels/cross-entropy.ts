@@ -4,7 +4,7 @@ import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { lineKernel } from './line-kernel.ts';
 import { checkChoice, checkOptions } from './operands.ts';
-import { expBelowLine, sumOfLine } from './softmax.ts';
+import { sumOfLine } from './softmax.ts';
 import { total, weightedMean } from './total.ts';
 
 export interface CrossEntropyOptions {
@@ -72,13 +72,13 @@ const forward = lineKernel({
   elements: { logits: 'read T' },
   perLine: { classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
   params: { ignored: 'u32', ignores: 'u32' },
-  use: [expBelowLine, sumOfLine],
+  use: [sumOfLine],
   body: ({ each, inLine, max, sum, at }) => `
   var tops = F(-3.40282346e38);
   ${each(`tops = max(tops, ${inLine('logits', '-3.40282346e38')});`)}
   let top = ${max('tops')};
   var sums = F(0.0);
-  ${each(`sums += ${inLine('expBelow(logits - top)', '0.0')};`)}
+  ${each(`sums += ${inLine('exp(logits - top)', '0.0')};`)}
   var logSum = logOf(${sum('sums')});
   if (lead) {
     let class_ = classes[line];
@@ -99,7 +99,6 @@ const backward = lineKernel({
   elements: { logits: 'read T', dLogits: 'write T' },
   perLine: { classes: 'read u32', counts: 'read f32', statistics: 'read f32', inverse: 'read f32', dy: 'read f32' },
   params: { isMean: 'u32' },
-  use: [expBelowLine],
   body: ({ write }) => `
   let top = statistics[2u * line];
   let logSum = statistics[2u * line + 1u];
@@ -110,6 +109,6 @@ const backward = lineKernel({
   let isOut = counts[line] == 0.0;
   ${write(
     'dLogits',
-    'select(factor * (expBelow(logits - top - logSum) - select(F(0.0), F(1.0), place == P(class_))), F(0.0), isOut)',
+    'select(factor * (exp(logits - top - logSum) - select(F(0.0), F(1.0), place == P(class_))), F(0.0), isOut)',
   )}`,
 });

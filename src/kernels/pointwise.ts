@@ -24,8 +24,8 @@ interface Unary {
 }
 
 /**
- * Natural logarithm. SwiftShader's is that of |x|, and -88 at 0. What is too small for a normal number is taken as the integer
- * that its bits are, of 2⁻¹⁴⁹: both CPU adapters give -88 for all of it.
+ * Natural logarithm. SwiftShader's is that of |x|, and -88 at 0; both CPU adapters give -88 for all that is below the least normal
+ * number, which is taken for 0 here.
  */
 const logPiece: Piece = {
   name: 'logOf',
@@ -33,10 +33,8 @@ const logPiece: Piece = {
   wgsl: `
 fn logOf(x: f32) -> f32 {
   let bits = bitcast<u32>(x);
-  let isTiny = bits < 0x00800000u;
-  let y = log(select(x, f32(bits), isTiny)) + select(0.0, -103.27892990343184, isTiny);
-  let isNegative = bits > 0x80000000u;
-  return select(select(y, nanFrom(x), isNegative || isNan(x)), bitcast<f32>(bits | 0xff800000u), (bits & 0x7fffffffu) == 0u);
+  let y = select(nanFrom(x), log(x), bits <= 0x7f800000u);
+  return select(y, bitcast<f32>((bits & 0x80000000u) | 0xff800000u), (bits & 0x7fffffffu) < 0x00800000u);
 }`,
 };
 

@@ -402,6 +402,7 @@ function extremeKernel(
   typeof laneOverrides
 > {
   const better = which === 'max' ? '>' : '<';
+  const worst = which === 'max' ? '0xff800000u' : '0x7f800000u';
   return kernel({
     name: which,
     bind: { x: 'read T', y: 'write T', index: 'write u32' },
@@ -418,19 +419,32 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let line = flatGroup(g, size) * lines + lineOf(l);
   let lane = laneOf(l);
   let inside = line < params.outer * params.inner;
-  var best = 0.0;
+  // Infinite, of the sign that every number beats: literals of it are not allowed.
+  var best = bitcast<f32>(${worst} | (lane & 0u));
   var place = params.length;
-  var isSettled = false;
+  var largest = 0;
   if (inside) {
     let start = lineStart(line, params.length, params.inner);
     for (var j = lane; j < params.length; j += LANES) {
       let value = f32(x[start + j * params.inner]);
-      // Nothing beats the first NaN.
-      let isLast = isNan(value);
-      if (!isSettled && (isLast || value ${better} best || place == params.length)) {
+      // The magnitude's bits: of NaN, they are larger than those of ∞.
+      largest = max(largest, bitcast<i32>(value) & 0x7fffffff);
+      if (value ${better} best) {
         best = value;
         place = j;
-        isSettled = isLast;
+      }
+    }
+    // Nothing is better than the first, or all is NaN.
+    if (place == params.length && lane < params.length) { place = lane; }
+    // Nothing beats the first NaN. Only where there is one it is searched for.
+    let end = select(0u, params.length, largest > 0x7f800000);
+    var isFound = false;
+    for (var j = lane; j < end && !isFound; j += LANES) {
+      let value = f32(x[start + j * params.inner]);
+      if (isNan(value)) {
+        best = value;
+        place = j;
+        isFound = true;
       }
     }
   }

@@ -50,7 +50,7 @@ function along(op: keyof typeof kernels, x: Tensor, axis: number): Tensor {
  * that NaN does not pass for one of those: its exponential is not finite (on SwiftShader infinite), and no sum that it is in is.
  * Moved so that those are the lowest i32, they are found by one comparison.
  */
-export const expBelowLine: Piece = {
+const expBelowLine: Piece = {
   name: 'expBelow of F',
   wgsl: 'fn expBelow(d: F) -> F { return select(exp(d), F(0.0), bitcast<FI>(d) + FI(-1120927745) <= FI(-1129316353)); }',
 };
