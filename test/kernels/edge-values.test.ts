@@ -36,7 +36,7 @@ const tableOfGpu: Table = {
   ...pick(productTrials, ['qkvAttention']),
   linear: linearOfGpu,
   ...Object.fromEntries(
-    ['softmax', 'logSoftmax', 'gumbelSoftmax', 'layerNorm', 'l2Normalize', 'max', 'argmin'].map((name) => [
+    ['softmax', 'gumbelSoftmax', 'l2Normalize', 'max', 'argmin'].map((name) => [
       name,
       (kind: Kind) => (rowTrials[name] as (typeof rowTrials)[string])(kind, onGpu),
     ]),

@@ -84,18 +84,17 @@ function linearTrials(kind: Kind, forms: readonly (ops.Activation | undefined)[]
 }
 
 function matmulTrials(kind: Kind): Trial[] {
-  return [5, 8].flatMap((inner) =>
-    operands(kind, inner, 6).map(([x, weight]): Trial => {
-      const sizes = { rows: x.shape[0] as number, inner, cols: weight.shape[0] as number };
-      return {
-        what: `matmul over ${inner}`,
-        inputs: [x, weight],
-        op: withGradients((a, b) => ops.matmul(a as Tensor, b as Tensor, { transposeB: true }), [0, 1]),
-        want: (a, b) => layer(a as Values, b as Values, sizes).slice(0, 3),
-        ...tolerance(kind),
-      };
-    }),
-  );
+  // An inner axis that is not in whole fours; that of the linear layers is.
+  return operands(kind, 5, 6).map(([x, weight]): Trial => {
+    const sizes = { rows: x.shape[0] as number, inner: 5, cols: weight.shape[0] as number };
+    return {
+      what: 'matmul',
+      inputs: [x, weight],
+      op: withGradients((a, b) => ops.matmul(a as Tensor, b as Tensor, { transposeB: true }), [0, 1]),
+      want: (a, b) => layer(a as Values, b as Values, sizes).slice(0, 3),
+      ...tolerance(kind),
+    };
+  });
 }
 
 function mlpTrials(kind: Kind): Trial[] {
