@@ -47,6 +47,7 @@ it('codes are what they were: programs depend on them', () => {
       "ImageError": "image",
       "Interrupted": "interrupted",
       "KernelError": "kernel",
+      "LockError": "lock",
       "NotFiniteError": "not-finite",
       "OutOfMemoryError": "out-of-memory",
       "PixelError": "pixel",

@@ -4,6 +4,7 @@ export { argsort } from './argsort.ts';
 export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention.ts';
 export { cast } from './cast.ts';
 export { type Conv2dOptions, conv2d } from './conv2d.ts';
+export { argmax, argmin, max, min } from './extreme.ts';
 export { embedding, scatterAdd, takeRows } from './gather.ts';
 export {
   assignNormalise,
@@ -60,7 +61,8 @@ export {
   where,
 } from './pointwise.ts';
 export { randomGumbel, randomNormal, randomUniform } from './random.ts';
-export { argmax, argmin, max, mean, min, type ReduceOptions, sum } from './reduce.ts';
+export { mean, sum } from './reduce.ts';
+export type { ReduceOptions } from './reduce-axes.ts';
 export { interpolate, interpolatePositions } from './resize.ts';
 export { logSoftmax, softmax } from './softmax.ts';
 export { stopGradient, straightThrough } from './stop-gradient.ts';

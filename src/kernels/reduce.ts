@@ -1,22 +1,22 @@
 import type { Device } from '../gpu/device.ts';
 import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
-import { notNumbers } from '../gpu/prelude.ts';
 import type { DType } from '../tensor/dtype.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
+import { elementGrid, elementLoop, elementOverride } from '../tensor/elements.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
-import { aroundAxis, normalizeAxis, type Shape, ShapeError, size } from '../tensor/shape.ts';
+import { type Shape, ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Lines, laneConstants, laneOverrides, lanePlace, laneSum, laneSumFours, linesPerGroup } from './lanes.ts';
-import { checkOptions } from './operands.ts';
+import { type Lines, laneConstants, laneOverrides, laneSum, laneSumFours, linesPerGroup } from './lanes.ts';
+import {
+  type ReduceOptions,
+  runsOf,
+  spreadOver,
+  spreadParams,
+  spreadPlace,
+  type Units,
+  unitsOf,
+} from './reduce-axes.ts';
 import { FEW_STEPS, inRuns } from './runs.ts';
-
-export interface ReduceOptions {
-  /** One axis or several; negative ones count from the end. Default: all. */
-  readonly axes?: number | readonly number[];
-  /** Keep the reduced axes with size 1. Default: false. */
-  readonly keepDims?: boolean;
-}
 
 /**
  * Sum over axes. The gradient is `dy`, repeated.
@@ -44,71 +44,12 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * Maximum over axes; NaN if there is one. The gradient goes to the first maximum (or NaN) only, in the order of memory.
- *
- * @throws ShapeError when a reduced axis is empty.
- */
-export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return runsOf('max', x, options).reduce((part, run) => extremeDifferentiable('max', part, run.lines, run.shape), x);
-}
-
-/** Minimum over axes; as {@link max}. */
-export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return runsOf('min', x, options).reduce((part, run) => extremeDifferentiable('min', part, run.lines, run.shape), x);
-}
-
-/**
- * Index (u32) of the maximum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the maximum. It has
- * no gradient.
- *
- * ```ts
- * await readU32(argmax(tensor(device, [1, 3, 3, 0], [2, 2]))); // [1, 0]
- * ```
- */
-export function argmax(x: Tensor, axis = -1): Tensor {
-  return argExtreme('max', x, axis);
-}
-
-/** Index (u32) of the minimum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the minimum. */
-export function argmin(x: Tensor, axis = -1): Tensor {
-  return argExtreme('min', x, axis);
-}
-
-/**
  * Sums of the columns, `x [R, C]` → `[C]`, for backwards: without a gradient of its own. Leading axes count as rows.
  * Over many rows it runs in two launches, the first with partial sums; the order of the additions is always the same.
  */
 export function sumRows(x: Tensor, dtype: DType = x.dtype): Tensor {
   const cols = x.shape.at(-1) ?? 1;
   return sumLines(x, { outer: 1, length: size(x.shape.slice(0, -1)), inner: cols }, [cols], 1, dtype);
-}
-
-/** The runs of neighbouring axes that `options` name, the last one first, with the shape that is left after each. */
-function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: Lines; shape: Shape }[] {
-  checkOptions(op, options, ['axes', 'keepDims']);
-  const { axes, keepDims = false } = options;
-  const all =
-    axes === undefined
-      ? x.shape.map((_, i) => i)
-      : Array.isArray(axes)
-        ? (axes as readonly number[])
-        : [axes as number];
-  const open = new Set(all.map((axis) => normalizeAxis(op, axis, x.shape)));
-  if (open.size < all.length) throw new ShapeError(op, `the axes ${all.join(', ')} name one twice`, { x: x.shape });
-  const runs: { lines: Lines; shape: Shape }[] = [];
-  let now = x.shape;
-  for (let last = now.length - 1; last >= 0; last--) {
-    if (!open.has(last)) continue;
-    let first = last;
-    while (open.has(first - 1)) first--;
-    const before = now.slice(0, first);
-    const after = now.slice(last + 1);
-    const reduced = now.slice(first, last + 1);
-    now = [...before, ...(keepDims ? reduced.map(() => 1) : []), ...after];
-    runs.push({ lines: { outer: size(before), length: size(reduced), inner: size(after) }, shape: now });
-    last = first;
-  }
-  return runs;
 }
 
 /** A {@link sum} for backwards, without a gradient of its own, in the dtype that is asked for. */
@@ -215,17 +156,6 @@ function launchSum(
   );
 }
 
-/**
- * What one load gives: four neighbours of a line (`rows`), one of each of four neighbouring lines (`columns`), or one element
- * (`ones`).
- */
-type Units = 'rows' | 'columns' | 'ones';
-
-function unitsOf({ inner }: Lines): Units {
-  if (inner === 1) return 'rows';
-  return inner % 4 === 0 ? 'columns' : 'ones';
-}
-
 /** The lines as loads: how many a line takes, how many lines there are to an invocation's. */
 function loadsOf({ outer, length, inner }: Lines, units: Units): Lines {
   return {
@@ -321,31 +251,6 @@ ${inRuns(
       }
     }`;
 
-/** How to write all elements `dx` of lines from one value per line. */
-function spreadOver(dx: Tensor, { outer, length, inner }: Lines) {
-  const units: Units =
-    inner > 1 ? (inner % 4 === 0 ? 'columns' : 'ones') : length % 4 === 0 || outer === 1 ? 'rows' : 'ones';
-  const elements = elementsOf(dx.device, units === 'ones' ? 4 * dx.size : dx.size);
-  return { units, params: { ...elements, length, inner: units === 'columns' ? inner / 4 : inner } };
-}
-
-/** Which `line` vec4 (or element) i belongs to, and at which `place` of it its first element is. */
-const spreadPlace: Readonly<Record<Units, string>> = {
-  rows: `    let line = 4u * i / params.length;
-    let place = 4u * i - line * params.length;`,
-  // Two divisions: they are dear.
-  columns: `    let row = i / params.inner;
-    let outer = row / params.length;
-    let line = outer * params.inner + (i - row * params.inner);
-    let place = row - outer * params.length;`,
-  ones: `    let row = i / params.inner;
-    let outer = row / params.length;
-    let line = outer * params.inner + (i - row * params.inner);
-    let place = row - outer * params.length;`,
-};
-
-const spreadParams = { ...elementParams, length: 'u32', inner: 'u32' } as const;
-
 function makeSpread(units: Units) {
   const stored = units === 'ones' ? 'T' : 'vec4<T>';
   return kernel({
@@ -360,142 +265,3 @@ function makeSpread(units: Units) {
 }
 
 const spread = { rows: makeSpread('rows'), columns: makeSpread('columns'), ones: makeSpread('ones') };
-
-type Extreme = 'max' | 'min';
-
-function argExtreme(which: Extreme, x: Tensor, axis: number): Tensor {
-  const normal = normalizeAxis(`arg${which}`, axis, x.shape);
-  const lines = aroundAxis(x.shape, normal);
-  if (lines.length === 0) throw new ShapeError(`arg${which}`, `axis ${axis} is empty`, { x: x.shape });
-  return extreme(
-    which,
-    x,
-    lines,
-    x.shape.filter((_, i) => i !== normal),
-  ).index;
-}
-
-function extreme(which: Extreme, x: Tensor, lines: Lines, shape: Shape): { y: Tensor; index: Tensor } {
-  const y = empty(x, shape);
-  const index = empty(x, shape, 'u32');
-  dispatch(extremeKernels[which], { x, y, index }, { ...lines }, laneConstants(x.device, lines, 256));
-  return { y, index };
-}
-
-function extremeDifferentiable(which: Extreme, x: Tensor, lines: Lines, shape: Shape): Tensor {
-  if (lines.length === 0) throw new ShapeError(which, `there is no ${which} of nothing`, { x: x.shape });
-  const { y, index } = extreme(which, x, lines, shape);
-  return differentiable(y, [x], (dy) => {
-    const dx = empty(x);
-    const { units, params } = spreadOver(dx, lines);
-    dispatch(pick[units], { dy, index, dx }, params);
-    return [dx];
-  });
-}
-
-// A workgroup takes WG / LANES lines. A lane keeps its best element; an index of `length` says that it has none.
-function extremeKernel(
-  which: Extreme,
-): Kernel<
-  { readonly x: 'read T'; readonly y: 'write T'; readonly index: 'write u32' },
-  { readonly outer: 'u32'; readonly length: 'u32'; readonly inner: 'u32' },
-  typeof laneOverrides
-> {
-  const better = which === 'max' ? '>' : '<';
-  const worst = which === 'max' ? '0xff800000u' : '0x7f800000u';
-  return kernel({
-    name: which,
-    bind: { x: 'read T', y: 'write T', index: 'write u32' },
-    params: { outer: 'u32', length: 'u32', inner: 'u32' },
-    override: laneOverrides,
-    use: [lanePlace, notNumbers],
-    grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants))],
-    wgsl: `
-var<workgroup> values: array<f32, WG>;
-var<workgroup> places: array<u32, WG>;
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let lines = WG / LANES;
-  let line = flatGroup(g, size) * lines + lineOf(l);
-  let lane = laneOf(l);
-  let inside = line < params.outer * params.inner;
-  // Infinite, of the sign that every number beats: literals of it are not allowed.
-  var best = bitcast<f32>(${worst} | (lane & 0u));
-  var place = params.length;
-  var largest = 0;
-  if (inside) {
-    let start = lineStart(line, params.length, params.inner);
-    for (var j = lane; j < params.length; j += LANES) {
-      let value = f32(x[start + j * params.inner]);
-      // The magnitude's bits: of NaN, they are larger than those of ∞.
-      largest = max(largest, bitcast<i32>(value) & 0x7fffffff);
-      if (value ${better} best) {
-        best = value;
-        place = j;
-      }
-    }
-    // Nothing is better than the first, or all is NaN.
-    if (place == params.length && lane < params.length) { place = lane; }
-    // Nothing beats the first NaN. Only where there is one it is searched for.
-    let end = select(0u, params.length, largest > 0x7f800000);
-    var isFound = false;
-    for (var j = lane; j < end && !isFound; j += LANES) {
-      let value = f32(x[start + j * params.inner]);
-      if (isNan(value)) {
-        best = value;
-        place = j;
-        isFound = true;
-      }
-    }
-  }
-  let cell = lane * lines + lineOf(l);
-  values[cell] = best;
-  places[cell] = place;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half = half / 2u) {
-    if (lane < half) {
-      let other = cell + half * lines;
-      let one = values[cell];
-      let next = values[other];
-      let isBetter = !isNan(one) && (isNan(next) || next ${better} one);
-      let isEqual = select(next == one, isNan(next), isNan(one));
-      let wins = isBetter || (isEqual && places[other] < places[cell]);
-      if (places[other] < params.length && (wins || places[cell] == params.length)) {
-        values[cell] = values[other];
-        places[cell] = places[other];
-      }
-    }
-    workgroupBarrier();
-  }
-  if (inside && lane == 0u) {
-    y[line] = T(values[cell]);
-    index[line] = places[cell];
-  }
-}`,
-  });
-}
-
-const extremeKernels = { max: extremeKernel('max'), min: extremeKernel('min') };
-
-// dy where the extreme was, 0 elsewhere.
-function makePick(units: Units) {
-  const value = {
-    rows: 'select(vec4<T>(), vec4<T>(dy[line]), vec4u(index[line]) == place + vec4u(0u, 1u, 2u, 3u))',
-    columns: `select(vec4<T>(), dy[line], vec4u(${[0, 1, 2, 3].map((k) => `index[4u * line + ${k}u]`).join(', ')}) == vec4u(place))`,
-    ones: 'select(T(), dy[line], index[line] == place)',
-  }[units];
-  return kernel({
-    name: 'extreme-backward',
-    bind: {
-      dy: units === 'columns' ? 'read vec4<T>' : 'read T',
-      index: 'read u32',
-      dx: units === 'ones' ? 'write T' : 'write vec4<T>',
-    },
-    params: spreadParams,
-    override: elementOverride,
-    grid: elementGrid,
-    wgsl: elementLoop(`${spreadPlace[units]}\n    dx[i] = ${value};`),
-  });
-}
-
-const pick = { rows: makePick('rows'), columns: makePick('columns'), ones: makePick('ones') };

@@ -114,7 +114,7 @@ export class AdamW {
 
   /** Records that `share` times these gradients is kept for {@link apply}. With n equal micro-batches `share` is 1 / n. */
   accumulate(gradients: readonly Tensor[], share: number): void {
-    if (!Number.isFinite(share)) throw new RangeError(`AdamW: the share of a micro-batch is ${share}`);
+    if (!Number.isFinite(share)) throw new ArgumentError(`AdamW: the share of a micro-batch is ${share}`);
     label('optimizer', () => {
       const placed = placeGradients(this.#pack, gradients, 'chunks');
       const sums = this.#accumulators();

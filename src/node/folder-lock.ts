@@ -170,7 +170,7 @@ async function openLockFile(file: string): Promise<{ handle: FileHandle; isNew: 
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
-  throw new Error(`${file} is deleted all the time`);
+  throw new FileError('lock', file, 'somebody deletes it all the time; stop what does');
 }
 
 async function describe(handle: FileHandle): Promise<void> {

@@ -143,7 +143,7 @@ export class ViewQueue {
     const { batch, dim, size } = this.#teacher;
     const count = views.length / this.#length;
     if (!Number.isInteger(count)) {
-      throw new RangeError(`ViewQueue: views must be [n, 3, ${size}, ${size}]; got ${views.length} values`);
+      throw new ArgumentError(`ViewQueue: views must be [n, 3, ${size}, ${size}]; got ${views.length} values`);
     }
     const out = new Float32Array(count * dim);
     const parts: Promise<void>[] = [];

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { argmax, argmin, max, mean, min, sum, sumRows } from '../../src/kernels/reduce.ts';
+import { argmax, argmin, max, min } from '../../src/kernels/extreme.ts';
+import { mean, sum, sumRows } from '../../src/kernels/reduce.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readU32 } from '../../src/tensor/read.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';

@@ -1,0 +1,179 @@
+import { type Kernel, kernel } from '../gpu/kernel.ts';
+import { notNumbers } from '../gpu/prelude.ts';
+import { elementGrid, elementLoop, elementOverride } from '../tensor/elements.ts';
+import { differentiable } from '../tensor/grad.ts';
+import { dispatch, empty } from '../tensor/record.ts';
+import { aroundAxis, normalizeAxis, type Shape, ShapeError } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type Lines, laneConstants, laneOverrides, lanePlace, linesPerGroup } from './lanes.ts';
+import { type ReduceOptions, runsOf, spreadOver, spreadParams, spreadPlace, type Units } from './reduce-axes.ts';
+
+/**
+ * Maximum over axes; NaN if there is one. The gradient goes to the first maximum (or NaN) only, in the order of memory.
+ *
+ * @throws ShapeError when a reduced axis is empty.
+ */
+export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return runsOf('max', x, options).reduce((part, run) => extremeDifferentiable('max', part, run.lines, run.shape), x);
+}
+
+/** Minimum over axes; as {@link max}. */
+export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return runsOf('min', x, options).reduce((part, run) => extremeDifferentiable('min', part, run.lines, run.shape), x);
+}
+
+/**
+ * Index (u32) of the maximum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the maximum. It has
+ * no gradient.
+ *
+ * ```ts
+ * await readU32(argmax(tensor(device, [1, 3, 3, 0], [2, 2]))); // [1, 0]
+ * ```
+ */
+export function argmax(x: Tensor, axis = -1): Tensor {
+  return argExtreme('max', x, axis);
+}
+
+/** Index (u32) of the minimum along an axis, which is dropped; of several equal ones, the first. A NaN counts as the minimum. */
+export function argmin(x: Tensor, axis = -1): Tensor {
+  return argExtreme('min', x, axis);
+}
+
+type Extreme = 'max' | 'min';
+
+function argExtreme(which: Extreme, x: Tensor, axis: number): Tensor {
+  const normal = normalizeAxis(`arg${which}`, axis, x.shape);
+  const lines = aroundAxis(x.shape, normal);
+  if (lines.length === 0) throw new ShapeError(`arg${which}`, `axis ${axis} is empty`, { x: x.shape });
+  return extreme(
+    which,
+    x,
+    lines,
+    x.shape.filter((_, i) => i !== normal),
+  ).index;
+}
+
+function extreme(which: Extreme, x: Tensor, lines: Lines, shape: Shape): { y: Tensor; index: Tensor } {
+  const y = empty(x, shape);
+  const index = empty(x, shape, 'u32');
+  dispatch(extremeKernels[which], { x, y, index }, { ...lines }, laneConstants(x.device, lines, 256));
+  return { y, index };
+}
+
+function extremeDifferentiable(which: Extreme, x: Tensor, lines: Lines, shape: Shape): Tensor {
+  if (lines.length === 0) throw new ShapeError(which, `there is no ${which} of nothing`, { x: x.shape });
+  const { y, index } = extreme(which, x, lines, shape);
+  return differentiable(y, [x], (dy) => {
+    const dx = empty(x);
+    const { units, params } = spreadOver(dx, lines);
+    dispatch(pick[units], { dy, index, dx }, params);
+    return [dx];
+  });
+}
+
+// A workgroup takes WG / LANES lines. A lane keeps its best element; an index of `length` says that it has none.
+function extremeKernel(
+  which: Extreme,
+): Kernel<
+  { readonly x: 'read T'; readonly y: 'write T'; readonly index: 'write u32' },
+  { readonly outer: 'u32'; readonly length: 'u32'; readonly inner: 'u32' },
+  typeof laneOverrides
+> {
+  const better = which === 'max' ? '>' : '<';
+  const worst = which === 'max' ? '0xff800000u' : '0x7f800000u';
+  return kernel({
+    name: which,
+    bind: { x: 'read T', y: 'write T', index: 'write u32' },
+    params: { outer: 'u32', length: 'u32', inner: 'u32' },
+    override: laneOverrides,
+    use: [lanePlace, notNumbers],
+    grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants))],
+    wgsl: `
+var<workgroup> values: array<f32, WG>;
+var<workgroup> places: array<u32, WG>;
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let lines = WG / LANES;
+  let line = flatGroup(g, size) * lines + lineOf(l);
+  let lane = laneOf(l);
+  let inside = line < params.outer * params.inner;
+  // Infinite, of the sign that every number beats: literals of it are not allowed.
+  var best = bitcast<f32>(${worst} | (lane & 0u));
+  var place = params.length;
+  var largest = 0;
+  if (inside) {
+    let start = lineStart(line, params.length, params.inner);
+    for (var j = lane; j < params.length; j += LANES) {
+      let value = f32(x[start + j * params.inner]);
+      // The magnitude's bits: of NaN, they are larger than those of ∞.
+      largest = max(largest, bitcast<i32>(value) & 0x7fffffff);
+      if (value ${better} best) {
+        best = value;
+        place = j;
+      }
+    }
+    // Nothing is better than the first, or all is NaN.
+    if (place == params.length && lane < params.length) { place = lane; }
+    // Nothing beats the first NaN. Only where there is one it is searched for.
+    let end = select(0u, params.length, largest > 0x7f800000);
+    var isFound = false;
+    for (var j = lane; j < end && !isFound; j += LANES) {
+      let value = f32(x[start + j * params.inner]);
+      if (isNan(value)) {
+        best = value;
+        place = j;
+        isFound = true;
+      }
+    }
+  }
+  let cell = lane * lines + lineOf(l);
+  values[cell] = best;
+  places[cell] = place;
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half = half / 2u) {
+    if (lane < half) {
+      let other = cell + half * lines;
+      let one = values[cell];
+      let next = values[other];
+      let isBetter = !isNan(one) && (isNan(next) || next ${better} one);
+      let isEqual = select(next == one, isNan(next), isNan(one));
+      let wins = isBetter || (isEqual && places[other] < places[cell]);
+      if (places[other] < params.length && (wins || places[cell] == params.length)) {
+        values[cell] = values[other];
+        places[cell] = places[other];
+      }
+    }
+    workgroupBarrier();
+  }
+  if (inside && lane == 0u) {
+    y[line] = T(values[cell]);
+    index[line] = places[cell];
+  }
+}`,
+  });
+}
+
+const extremeKernels = { max: extremeKernel('max'), min: extremeKernel('min') };
+
+// dy where the extreme was, 0 elsewhere.
+function makePick(units: Units) {
+  const value = {
+    rows: 'select(vec4<T>(), vec4<T>(dy[line]), vec4u(index[line]) == place + vec4u(0u, 1u, 2u, 3u))',
+    columns: `select(vec4<T>(), dy[line], vec4u(${[0, 1, 2, 3].map((k) => `index[4u * line + ${k}u]`).join(', ')}) == vec4u(place))`,
+    ones: 'select(T(), dy[line], index[line] == place)',
+  }[units];
+  return kernel({
+    name: 'extreme-backward',
+    bind: {
+      dy: units === 'columns' ? 'read vec4<T>' : 'read T',
+      index: 'read u32',
+      dx: units === 'ones' ? 'write T' : 'write vec4<T>',
+    },
+    params: spreadParams,
+    override: elementOverride,
+    grid: elementGrid,
+    wgsl: elementLoop(`${spreadPlace[units]}\n    dx[i] = ${value};`),
+  });
+}
+
+const pick = { rows: makePick('rows'), columns: makePick('columns'), ones: makePick('ones') };

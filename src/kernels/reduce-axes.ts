@@ -1,0 +1,83 @@
+import { type Elements, elementParams, elementsOf } from '../tensor/elements.ts';
+import { normalizeAxis, type Shape, ShapeError, size } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Lines } from './lanes.ts';
+import { checkOptions } from './operands.ts';
+
+export interface ReduceOptions {
+  /** One axis or several; negative ones count from the end. Default: all. */
+  readonly axes?: number | readonly number[];
+  /** Keep the reduced axes with size 1. Default: false. */
+  readonly keepDims?: boolean;
+}
+
+/** The runs of neighbouring axes that `options` name, the last one first, with the shape that is left after each. */
+export function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: Lines; shape: Shape }[] {
+  checkOptions(op, options, ['axes', 'keepDims']);
+  const { axes, keepDims = false } = options;
+  const all =
+    axes === undefined
+      ? x.shape.map((_, i) => i)
+      : Array.isArray(axes)
+        ? (axes as readonly number[])
+        : [axes as number];
+  const open = new Set(all.map((axis) => normalizeAxis(op, axis, x.shape)));
+  if (open.size < all.length) throw new ShapeError(op, `the axes ${all.join(', ')} name one twice`, { x: x.shape });
+  const runs: { lines: Lines; shape: Shape }[] = [];
+  let now = x.shape;
+  for (let last = now.length - 1; last >= 0; last--) {
+    if (!open.has(last)) continue;
+    let first = last;
+    while (open.has(first - 1)) first--;
+    const before = now.slice(0, first);
+    const after = now.slice(last + 1);
+    const reduced = now.slice(first, last + 1);
+    now = [...before, ...(keepDims ? reduced.map(() => 1) : []), ...after];
+    runs.push({ lines: { outer: size(before), length: size(reduced), inner: size(after) }, shape: now });
+    last = first;
+  }
+  return runs;
+}
+
+/**
+ * What one load gives: four neighbours of a line (`rows`), one of each of four neighbouring lines (`columns`), or one element
+ * (`ones`).
+ */
+export type Units = 'rows' | 'columns' | 'ones';
+
+export function unitsOf({ inner }: Lines): Units {
+  if (inner === 1) return 'rows';
+  return inner % 4 === 0 ? 'columns' : 'ones';
+}
+
+/** How to write all elements `dx` of lines from one value per line. */
+export function spreadOver(
+  dx: Tensor,
+  { outer, length, inner }: Lines,
+): { units: Units; params: Elements & { readonly length: number; readonly inner: number } } {
+  const units: Units =
+    inner > 1 ? (inner % 4 === 0 ? 'columns' : 'ones') : length % 4 === 0 || outer === 1 ? 'rows' : 'ones';
+  const elements = elementsOf(dx.device, units === 'ones' ? 4 * dx.size : dx.size);
+  return { units, params: { ...elements, length, inner: units === 'columns' ? inner / 4 : inner } };
+}
+
+/** Which `line` vec4 (or element) i belongs to, and at which `place` of it its first element is. */
+export const spreadPlace: Readonly<Record<Units, string>> = {
+  rows: `    let line = 4u * i / params.length;
+    let place = 4u * i - line * params.length;`,
+  // Two divisions: they are dear.
+  columns: `    let row = i / params.inner;
+    let outer = row / params.length;
+    let line = outer * params.inner + (i - row * params.inner);
+    let place = row - outer * params.length;`,
+  ones: `    let row = i / params.inner;
+    let outer = row / params.length;
+    let line = outer * params.inner + (i - row * params.inner);
+    let place = row - outer * params.length;`,
+};
+
+export const spreadParams: typeof elementParams & { readonly length: 'u32'; readonly inner: 'u32' } = {
+  ...elementParams,
+  length: 'u32',
+  inner: 'u32',
+};
