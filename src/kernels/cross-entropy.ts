@@ -84,7 +84,7 @@ const forward = lineKernel({
     let class_ = classes[line];
     let isOut = params.ignores == 1u && class_ == params.ignored;
     // The backward needs to know as well.
-    if (class_ >= params.length * PER) { logSum = nanOf(logSum); }
+    if (class_ >= params.length * PER && !isOut) { logSum = nanOf(logSum); }
     statistics[2u * line] = top;
     statistics[2u * line + 1u] = logSum;
     counts[line] = f32(!isOut);

@@ -251,7 +251,7 @@ describe('pointwise', () => {
       `[ShapeError: where: axes must be equal, or 1, counted from the last; got a [2], b [2, 3], condition [2, 3]]`,
     );
     expect(() => exp(ids)).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: exp: 'x' is u32 [2, 3]; expected f32 or f16]`,
+      `[ShapeError: exp: u32 holds indices and bits, and has no arithmetic (x is u32); got x [2, 3]]`,
     );
     const long = tensor(device.current, new Float32Array(16), [2, 1, 2, 1, 2, 1, 2]);
     const other = tensor(device.current, new Float32Array(8), [1, 2, 1, 2, 1, 2, 1]);
