@@ -19,8 +19,8 @@ const config: ViteUserConfigFnPromise = async () => ({
           isolate: false,
           // First Node, then the browser: both want all cores.
           sequence: { groupOrder: 0 },
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
         },
       },
       {
@@ -30,8 +30,8 @@ const config: ViteUserConfigFnPromise = async () => ({
           include: ['test/**/*.test.ts'],
           exclude: nodeOnly,
           sequence: { groupOrder: 1 },
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
           browser: {
             enabled: true,
             headless: true,
