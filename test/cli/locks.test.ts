@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { FolderLock, lockFile } from '../../src/node/folder-lock.ts';
+import { description } from '../support/run-description.ts';
 import { temporaryFolder, writeClip, writePhotos, zeroseg } from './made-up.ts';
 
 const base = await temporaryFolder();
@@ -20,7 +21,7 @@ const commands: Record<
 > = {
   train: {
     args: (out) => ['train', '--out', out, '--resume'],
-    before: { 'config.json': { format: 'zeroseg run', cache: {} } },
+    before: { 'config.json': { format: 'zeroseg run', ...description } },
   },
   'train-teacher': {
     args: (out) => ['train-teacher', '--out', out, '--resume'],
@@ -67,9 +68,9 @@ test('a fresh run beside one that has just begun is refused', async () => {
   await writeFile(at('begun', '.config.json.1-0123abcd.tmp'), '{');
   const lock = await FolderLock.take('test', at('begun'));
   const { RunFolder } = await import('../../src/node/run-folder.ts');
-  await expect(RunFolder.create(at('begun'), { version: '1' } as never)).rejects.toThrow(/has been writing to it/);
+  await expect(RunFolder.create(at('begun'), description)).rejects.toThrow(/has been writing to it/);
   await lock.release();
-  const run = await RunFolder.create(at('begun'), { version: '1' } as never);
+  const run = await RunFolder.create(at('begun'), description);
   expect(await readdir(at('begun'))).toEqual(['config.json', lockFile]);
   expect(JSON.parse(await readFile(at('begun', 'config.json'), 'utf8')).version).toBe('1');
   await run.close();
