@@ -33,35 +33,29 @@ fn expBelow(d: f32) -> f32 { return select(select(exp(d), 0.0, d <= -104.0), d, 
 };
 
 /**
- * Sum and maximum over the WG invocations of a workgroup; every invocation gets the result. All of them must
- * call it, from uniform control flow. The kernel declares `override WG`, a power of two.
+ * Sum over the WG invocations of a workgroup; every invocation gets the result. All of them must call it, from uniform
+ * control flow. The kernel declares `override WG`, a power of two.
  */
-export const joinSum: Piece = join('joinSum', '0.0', 'a + b');
-export const joinMax: Piece = join('joinMax', '-3.40282346e38', 'max(a, b)');
-
-function join(name: string, empty: string, combine: string): Piece {
-  return {
-    name,
-    // The barrier in front lets two calls follow each other: nobody may still be reading the previous result.
-    wgsl: `
-var<workgroup> ${name}Cells: array<f32, WG>;
-fn ${name}(value: f32, l: u32) -> f32 {
+export const joinSum: Piece = {
+  name: 'joinSum',
+  // The barrier in front lets two calls follow each other: nobody may still be reading the previous result.
+  wgsl: `
+var<workgroup> joinSumCells: array<f32, WG>;
+fn joinSum(value: f32, l: u32) -> f32 {
   workgroupBarrier();
-  ${name}Cells[l] = value;
+  joinSumCells[l] = value;
   workgroupBarrier();
   for (var half = WG / 2u; half > 0u; half = half / 2u) {
     if (l < half) {
-      let a = ${name}Cells[l];
-      let b = ${name}Cells[l + half];
-      ${name}Cells[l] = ${combine};
+      let a = joinSumCells[l];
+      let b = joinSumCells[l + half];
+      joinSumCells[l] = a + b;
     }
     workgroupBarrier();
   }
-  return ${name}Cells[0];
-}
-const ${name}Empty = f32(${empty});`,
-  };
-}
+  return joinSumCells[0];
+}`,
+};
 
 /**
  * `erf(x)` to 1e-7, absolute and relative: two polynomials and an exp, after Norbert Juffa's `my_erff`

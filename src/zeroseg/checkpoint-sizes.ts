@@ -1,4 +1,4 @@
-/** Sizes that are told by a checkpoint's tensors and by the JSON beside it, checked before anything is made of them. */
+/** Sizes that are told by a checkpoint's tensors, checked before anything is made of them. */
 import { shownValue } from '../gpu/json.ts';
 import { CheckpointError } from '../nn/safetensors.ts';
 
@@ -29,39 +29,6 @@ export function numbered(stored: ReadonlyMap<string, unknown>, prefix: string): 
   let count = 0;
   while (found.has(count)) count++;
   return count;
-}
-
-/** The JSON beside a checkpoint, as far as it is read: what is there is of the right kind. */
-export function checkGiven(config: unknown, file: string): object | undefined {
-  const isTable = (value: unknown): value is Record<string, unknown> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (config === undefined || config === null) return undefined;
-  const fail = (name: string, rule: string, value: unknown): never => {
-    throw new CheckpointError(file, `its configuration: '${name}' must be ${rule}; got ${shownValue(value)}`);
-  };
-  if (!isTable(config)) {
-    throw new CheckpointError(file, `its configuration must be an object; got ${shownValue(config)}`);
-  }
-  const check = (table: Record<string, unknown>): void => {
-    for (const [name, value] of Object.entries(table)) {
-      if (value === undefined || value === null) continue;
-      if (/^(?:vision|text)(?:_config)?$/.test(name) && !isTable(value)) fail(name, 'an object', value);
-      const isEps = name === 'layer_norm_eps' || name === 'batch_norm_eps';
-      if (isEps && !(typeof value === 'number' && value > 0 && value <= 1))
-        fail(name, 'a number above 0, up to 1', value);
-      const isHeads = name === 'heads' || name === 'num_attention_heads';
-      if (isHeads && !(Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 4096)) {
-        fail(name, 'a whole number from 1 to 4096', value);
-      }
-      if ((name === 'hidden_act' || name === 'activation') && typeof value !== 'string') fail(name, 'a name', value);
-    }
-  };
-  check(config);
-  for (const tower of ['vision', 'text', 'vision_config', 'text_config']) {
-    const table = Object.hasOwn(config, tower) ? config[tower] : undefined;
-    if (isTable(table)) check(table);
-  }
-  return config;
 }
 
 /** @throws CheckpointError that names a size which no tower can have. */
