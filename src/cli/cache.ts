@@ -3,7 +3,7 @@ import { formatBytes } from '../gpu/errors.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { fillCache } from '../node/fill-cache.ts';
 import { listPhotos } from '../node/photos.ts';
-import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/grid-limits.ts';
+import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/image/grid-limits.ts';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted } from './errors.ts';

@@ -3,7 +3,8 @@ import type { Device } from '../gpu/device.ts';
 import { permutation, random } from '../nn/random.ts';
 import type { ClipVision } from '../zeroseg/clip.ts';
 import { keptPatches } from '../zeroseg/config.ts';
-import type { Image, LabelMap } from '../zeroseg/image.ts';
+import { gridBoxes, teacherViews } from '../zeroseg/image/grid-views.ts';
+import type { Image, LabelMap } from '../zeroseg/image/image.ts';
 import { SegmentationScore } from '../zeroseg/metric.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
 import { classShares } from '../zeroseg/overlay.ts';
@@ -12,7 +13,6 @@ import { indexOfMaximum, type ScoringOptions } from '../zeroseg/scoring.ts';
 import { Segmenter, type Vocabulary } from '../zeroseg/segmenter.ts';
 import { groupUse, nearestViews, SceneStudent, type StudentView, studentLabels } from '../zeroseg/student-view.ts';
 import { Teacher } from '../zeroseg/teacher.ts';
-import { gridBoxes, teacherViews } from '../zeroseg/views.ts';
 import {
   enlargement,
   nameColour,

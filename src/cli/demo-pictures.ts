@@ -1,13 +1,13 @@
 /** The pictures of the demo's report, each a data URI. */
 import sharp from 'sharp';
 import { interLettering } from '../node/lettering.ts';
-import { type Image, type LabelMap, resizeImage } from '../zeroseg/image.ts';
+import type { GridBox } from '../zeroseg/image/grid-views.ts';
+import { type Image, type LabelMap, resizeImage } from '../zeroseg/image/image.ts';
+import type { Colour } from '../zeroseg/image/palette.ts';
 import { blendLabels, drawSegmentation } from '../zeroseg/overlay.ts';
-import type { Colour } from '../zeroseg/palette.ts';
 import { segmentColour } from '../zeroseg/sample-sheet.ts';
 import { hsv } from '../zeroseg/scenes/colour.ts';
 import { pixelSegments } from '../zeroseg/segmenter.ts';
-import type { GridBox } from '../zeroseg/views.ts';
 
 /** Side of a picture of a scene, at least. */
 const SIDE = 384;

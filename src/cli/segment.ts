@@ -5,9 +5,9 @@ import { ImageError, readPhoto, writeLabelPng, writePng } from '../node/image-fi
 import { interLettering } from '../node/lettering.ts';
 import { listPhotos } from '../node/photos.ts';
 import { kindOfPath } from '../node/weight-files.ts';
-import type { Image } from '../zeroseg/image.ts';
+import type { Image } from '../zeroseg/image/image.ts';
+import { classColour, pascalPalette } from '../zeroseg/image/palette.ts';
 import { classShares, drawSegmentation } from '../zeroseg/overlay.ts';
-import { classColour, pascalPalette } from '../zeroseg/palette.ts';
 import { Segmenter, type SegmentResult } from '../zeroseg/segmenter.ts';
 import { type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';

@@ -13,7 +13,7 @@ import { type LoadedCheckpoint, type Metrics, RunFolder } from '../node/run-fold
 import { openWeights } from '../node/weight-files.ts';
 import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale } from '../zeroseg/checkpoint.ts';
 import type { ZeroSegConfig } from '../zeroseg/config.ts';
-import { resizeImage } from '../zeroseg/image.ts';
+import { resizeImage } from '../zeroseg/image/image.ts';
 import { initialNotes, initialWeights, positionTable } from '../zeroseg/initial-weights.ts';
 import { weightedTerms } from '../zeroseg/losses.ts';
 import { ZeroSeg } from '../zeroseg/model.ts';

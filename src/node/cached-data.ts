@@ -1,4 +1,4 @@
-import { imagenetMean, imagenetStd, resizeImage, toTensor } from '../zeroseg/image.ts';
+import { imagenetMean, imagenetStd, resizeImage, toTensor } from '../zeroseg/image/image.ts';
 import type { TrainingData } from '../zeroseg/trainer.ts';
 import { CacheError, type CacheReader } from './feature-cache.ts';
 

@@ -5,7 +5,7 @@ import { basename, extname, join } from 'node:path';
 import { ArgumentError, ZeroSegError } from '../gpu/errors.ts';
 import { cocoLabels, contextLabels } from '../zeroseg/class-names.ts';
 import { firstRepeated } from '../zeroseg/first-repeated.ts';
-import type { Image, LabelMap } from '../zeroseg/image.ts';
+import type { Image, LabelMap } from '../zeroseg/image/image.ts';
 import { readBounded } from './bounded-read.ts';
 import { FileError, systemReason } from './files.ts';
 import { readLabelMap, readPhoto } from './image-files.ts';

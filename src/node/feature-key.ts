@@ -1,4 +1,4 @@
-import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/grid-limits.ts';
+import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/image/grid-limits.ts';
 import { type Check, isListOf, isNullOr, isNumber, isText, isWhole } from './json-fields.ts';
 
 const isSide = isWhole(1, 16_384);

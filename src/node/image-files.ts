@@ -3,9 +3,9 @@
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
 import { ZeroSegError } from '../gpu/errors.ts';
-import { checkImage, type Image, type LabelMap, mostPixels, PixelError } from '../zeroseg/image.ts';
-import type { Colour } from '../zeroseg/palette.ts';
-import { inspectPng, isPng } from '../zeroseg/png.ts';
+import { checkImage, type Image, type LabelMap, mostPixels, PixelError } from '../zeroseg/image/image.ts';
+import type { Colour } from '../zeroseg/image/palette.ts';
+import { inspectPng, isPng } from '../zeroseg/image/png.ts';
 import { readBounded } from './bounded-read.ts';
 import { FileError, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
 import { photoKind } from './photo-kind.ts';

@@ -1,7 +1,7 @@
 import { type Random, random } from '../nn/random.ts';
 import type { CaptionedBatch, CaptionedData } from './clip-trainer.ts';
 import { alike } from './contrastive.ts';
-import { clipMean, clipStd, crop, type Image, type Region, resizeImage, toTensor } from './image.ts';
+import { clipMean, clipStd, crop, type Image, type Region, resizeImage, toTensor } from './image/image.ts';
 import { plural, type Seen, withArticle, writeCaption } from './scenes/caption.ts';
 import { between, pick } from './scenes/colour.ts';
 import type { Scene, SceneMaker } from './scenes/scene.ts';

@@ -13,7 +13,7 @@ import { PatchEmbed } from '../nn/patch-embed.ts';
 import { label } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { clipMean, clipStd, type Rgb } from './image.ts';
+import { clipMean, clipStd, type Rgb } from './image/image.ts';
 import type { Trace } from './model.ts';
 import type { TokenTable } from './token-table.ts';
 

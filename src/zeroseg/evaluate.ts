@@ -1,5 +1,5 @@
 import { ArgumentError } from '../gpu/errors.ts';
-import type { Image, LabelMap } from './image.ts';
+import type { Image, LabelMap } from './image/image.ts';
 import { SegmentationScore } from './metric.ts';
 import { pixelScores } from './scoring.ts';
 import { assemble, type Segmenter, type SegmentOptions, type Vocabulary } from './segmenter.ts';

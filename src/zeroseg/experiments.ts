@@ -4,6 +4,7 @@ import type { Device } from '../gpu/device.ts';
 import { ArgumentError } from '../gpu/errors.ts';
 import { chanceScores } from './baselines.ts';
 import type { ZeroSegConfig } from './config.ts';
+import { viewCount } from './image/grid-views.ts';
 import { SegmentationScore } from './metric.ts';
 import type { ZeroSeg } from './model.ts';
 import { meanOf, sceneScore } from './scene-scores.ts';
@@ -11,7 +12,6 @@ import type { SceneMaker } from './scenes/scene.ts';
 import type { Vocabulary } from './segmenter.ts';
 import { HabitCounter, type Habits, SceneStudent, studentLabels } from './student-view.ts';
 import type { TrainingData } from './trainer.ts';
-import { viewCount } from './views.ts';
 
 /** One row of a table: what differs from the base run, and the paper's number. */
 export interface Setting {

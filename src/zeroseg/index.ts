@@ -39,6 +39,7 @@ export { alike, type ContrastiveOptions, contrastive } from './contrastive.ts';
 export { type EvaluateOptions, evaluate, type Labelled } from './evaluate.ts';
 export { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
 export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './groupvit-checkpoint.ts';
+export { gridBoxes, studentImage, teacherViews, type ViewOptions, viewCount } from './image/grid-views.ts';
 export {
   clipMean,
   clipStd,
@@ -49,13 +50,14 @@ export {
   PixelError,
   resizeImage,
   toTensor,
-} from './image.ts';
+} from './image/image.ts';
+export { classColour, pascalPalette } from './image/palette.ts';
+export { slidingWindows, type WindowBox } from './image/windows.ts';
 export { initialWeights } from './initial-weights.ts';
 export { createLettering, type Lettering } from './lettering.ts';
 export { ignoreLabel, ScoreError, SegmentationScore } from './metric.ts';
 export { type Inference, rollOut, type Trace, type TrainingInputs, ZeroSeg } from './model.ts';
 export { blendLabels, classShares, drawSegmentation } from './overlay.ts';
-export { classColour, pascalPalette } from './palette.ts';
 export {
   type SceneScore,
   type SceneScores,
@@ -94,7 +96,5 @@ export {
   type TrainingData,
   TrainingError,
 } from './trainer.ts';
-export { gridBoxes, studentImage, teacherViews, type ViewOptions, viewCount } from './views.ts';
 export { makeVocabulary, type VocabularyOptions } from './vocabulary.ts';
 export type { Watched } from './watch.ts';
-export { slidingWindows, type WindowBox } from './windows.ts';

@@ -9,8 +9,8 @@ import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { composition } from './composition.ts';
 import type { ZeroSegConfig } from './config.ts';
+import { viewCount, viewRows } from './image/grid-views.ts';
 import type { Trace } from './model.ts';
-import { viewCount, viewRows } from './views.ts';
 
 export type LossTerm = 'rec' | 'distill' | 'match' | 'compose';
 

@@ -1,7 +1,7 @@
 /** Pictures of a segmentation: the photo tinted by class, names on the segments, and a legend. Plain pixels. */
-import { checkImage, type Image, type LabelMap, PixelError, resizeImage } from './image.ts';
+import { checkImage, type Image, type LabelMap, PixelError, resizeImage } from './image/image.ts';
+import { type Colour, classColour } from './image/palette.ts';
 import type { Lettering, TextLine } from './lettering.ts';
-import { type Colour, classColour } from './palette.ts';
 import { segmentCentres } from './segment-centres.ts';
 
 /** How {@link blendLabels} tints. */

@@ -1,6 +1,6 @@
-import { type Image, imagenetMean, imagenetStd, type LabelMap, resizeImage, toTensor } from './image.ts';
+import { type Image, imagenetMean, imagenetStd, type LabelMap, resizeImage, toTensor } from './image/image.ts';
+import { type Colour, classColour } from './image/palette.ts';
 import { blendLabels } from './overlay.ts';
-import { type Colour, classColour } from './palette.ts';
 import { pixelSegments, type Segmenter } from './segmenter.ts';
 
 /** Eight colours that are told apart at a glance (Okabe and Ito's, without black, and two more). */

@@ -12,10 +12,10 @@ import {
   keepRatioSize,
   type LabelMap,
   resizeBilinear,
-} from './image.ts';
+} from './image/image.ts';
+import { slidingWindows, type WindowBox } from './image/windows.ts';
 import type { Inference } from './model.ts';
 import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './scoring.ts';
-import { slidingWindows, type WindowBox } from './windows.ts';
 
 /** Class names and their embeddings in CLIP's space. */
 export interface Vocabulary {

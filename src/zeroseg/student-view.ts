@@ -6,7 +6,7 @@ import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { nearestNames, type PatchGrid } from './baselines.ts';
 import type { ZeroSegConfig } from './config.ts';
-import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from './image.ts';
+import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from './image/image.ts';
 import type { Trace, ZeroSeg } from './model.ts';
 import type { Scene } from './scenes/scene.ts';
 import { classAffinity, indexOfMaximum, type ScoringOptions } from './scoring.ts';

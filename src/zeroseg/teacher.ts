@@ -7,7 +7,7 @@ import { read } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type ClipVision, clipPixels } from './clip.ts';
-import type { Rgb } from './image.ts';
+import type { Rgb } from './image/image.ts';
 
 /**
  * The frozen teacher: CLIP's image tower as a recorded step over batches of one size.

@@ -14,10 +14,10 @@ import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { keptPatches, patchCount, type ZeroSegConfig } from './config.ts';
+import { viewCount } from './image/grid-views.ts';
 import { type LossTerm, lossTerms } from './losses.ts';
 import type { ZeroSeg } from './model.ts';
 import { checkSettings, type TrainSettings } from './train-settings.ts';
-import { viewCount } from './views.ts';
 import {
   type Watched,
   type WatchedTensors,

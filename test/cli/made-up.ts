@@ -7,7 +7,7 @@ import { afterAll } from 'vitest';
 import { commandLine } from '../../src/cli/command-line.ts';
 import { type WritableTensor, writeSafetensors } from '../../src/nn/safetensors.ts';
 import { writeLabelPng } from '../../src/node/image-files.ts';
-import { pascalPalette } from '../../src/zeroseg/palette.ts';
+import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { normal, seeded } from '../support/check-op.ts';
 
 /** A folder that is removed after the file's tests. */

@@ -46,9 +46,11 @@ import { modelInfo, parseLossScale } from '../../src/zeroseg/checkpoint.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip-checkpoint.ts';
 import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/config.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit-checkpoint.ts';
+import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
+import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
+import { inspectPng } from '../../src/zeroseg/image/png.ts';
+import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
 import { createLettering } from '../../src/zeroseg/lettering.ts';
-import { pascalPalette } from '../../src/zeroseg/palette.ts';
-import { inspectPng } from '../../src/zeroseg/png.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
@@ -58,8 +60,6 @@ import { Report } from '../../src/zeroseg/verify/report.ts';
 import { verifyRules } from '../../src/zeroseg/verify/rules.ts';
 import { verifyTokenizer } from '../../src/zeroseg/verify/tokenizer.ts';
 import { kindOf } from '../../src/zeroseg/verify/verify.ts';
-import { gridBoxes, viewCount } from '../../src/zeroseg/views.ts';
-import { slidingWindows } from '../../src/zeroseg/windows.ts';
 import {
   damagedBytes,
   damagedJson,

@@ -15,8 +15,8 @@ import {
   writePng,
 } from '../../src/node/image-files.ts';
 import { interLettering } from '../../src/node/lettering.ts';
-import type { Image } from '../../src/zeroseg/image.ts';
-import { pascalPalette } from '../../src/zeroseg/palette.ts';
+import type { Image } from '../../src/zeroseg/image/image.ts';
+import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'zeroseg-images-'));
 afterAll(() => rm(folder, { recursive: true }));

@@ -6,8 +6,8 @@ import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readLabelMap, readPhoto } from '../../src/node/image-files.ts';
 import { photoKind } from '../../src/node/photo-kind.ts';
-import { PixelError } from '../../src/zeroseg/image.ts';
-import { inspectPng } from '../../src/zeroseg/png.ts';
+import { PixelError } from '../../src/zeroseg/image/image.ts';
+import { inspectPng } from '../../src/zeroseg/image/png.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'zeroseg-kinds-'));

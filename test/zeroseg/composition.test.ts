@@ -4,8 +4,8 @@ import { readAll } from '../../src/tensor/read.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { composition, viewCover } from '../../src/zeroseg/composition.ts';
 import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../src/zeroseg/config.ts';
+import { gridBoxes } from '../../src/zeroseg/image/grid-views.ts';
 import { ZeroSeg } from '../../src/zeroseg/model.ts';
-import { gridBoxes } from '../../src/zeroseg/views.ts';
 import { checkOp, type OpCase, type Ref, ref } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { ZeroSegError } from '../../src/gpu/errors.ts';
 import { sinCosPositions } from '../../src/nn/position.ts';
 import { baseConfig, configs, resolveConfig } from '../../src/zeroseg/config.ts';
-import { resizeBilinear, resizeImage } from '../../src/zeroseg/image.ts';
+import { gridBoxes } from '../../src/zeroseg/image/grid-views.ts';
+import { resizeBilinear, resizeImage } from '../../src/zeroseg/image/image.ts';
+import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
 import { SegmentationScore } from '../../src/zeroseg/metric.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/train-settings.ts';
-import { gridBoxes } from '../../src/zeroseg/views.ts';
-import { slidingWindows } from '../../src/zeroseg/windows.ts';
 
 const beyond = [1e9, 2 ** 53, 1e21, 1e300, Number.MAX_VALUE, Number.POSITIVE_INFINITY, Number.NaN, -1];
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { evaluate } from '../../src/zeroseg/evaluate.ts';
-import type { Image, LabelMap } from '../../src/zeroseg/image.ts';
+import type { Image, LabelMap } from '../../src/zeroseg/image/image.ts';
 import { pixelScores } from '../../src/zeroseg/scoring.ts';
 import { assemble, type Segmenter, type SegmentOptions, type Vocabulary } from '../../src/zeroseg/segmenter.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { classColour, pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { SegmentationScore } from '../../src/zeroseg/metric.ts';
-import { classColour, pascalPalette } from '../../src/zeroseg/palette.ts';
 import { loadFixture } from '../support/fixture.ts';
 
 const rules = (await loadFixture('ops/rules')).manifest;

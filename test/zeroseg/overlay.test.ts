@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Image, LabelMap } from '../../src/zeroseg/image.ts';
+import type { Image, LabelMap } from '../../src/zeroseg/image/image.ts';
 import { createLettering } from '../../src/zeroseg/lettering.ts';
 import { blendLabels, classShares, drawSegmentation } from '../../src/zeroseg/overlay.ts';
 import { segmentCentres } from '../../src/zeroseg/segment-centres.ts';

@@ -3,10 +3,10 @@ import { freeParameters, newWeights, parameters } from '../../src/nn/module.ts';
 import { readAll } from '../../src/tensor/read.ts';
 import { write } from '../../src/tensor/tensor.ts';
 import { resolveConfig } from '../../src/zeroseg/config.ts';
+import { viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import { ZeroSeg } from '../../src/zeroseg/model.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../../src/zeroseg/train-settings.ts';
 import { type StepReport, Trainer, type TrainingData } from '../../src/zeroseg/trainer.ts';
-import { viewCount } from '../../src/zeroseg/views.ts';
 import { seeded } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 

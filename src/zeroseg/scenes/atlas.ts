@@ -1,7 +1,7 @@
 import { decode } from 'fast-png';
 import { ZeroSegError } from '../../gpu/errors.ts';
 import { firstRepeated } from '../first-repeated.ts';
-import { inspectPng } from '../png.ts';
+import { inspectPng } from '../image/png.ts';
 
 /** Options, an atlas or a name that scenes cannot be made of. */
 export class SceneError extends ZeroSegError {

@@ -4,7 +4,7 @@
  */
 
 import { random } from '../../nn/random.ts';
-import type { Image, LabelMap } from '../image.ts';
+import type { Image, LabelMap } from '../image/image.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
 import { type Seen, writeCaption } from './caption.ts';
 import { between, pick } from './colour.ts';

@@ -3,7 +3,7 @@
  * for every scene: colours, sizes, phases and directions vary.
  */
 import type { Random } from '../../nn/random.ts';
-import type { Colour } from '../palette.ts';
+import type { Colour } from '../image/palette.ts';
 import { anyColour, between, colourName, drawColour, hsv, pick } from './colour.ts';
 import { layeredNoise, noise, noiseAt } from './noise.ts';
 

@@ -2,7 +2,7 @@ import type { Device } from '../../gpu/device.ts';
 import { toFloat32 } from '../../nn/safetensors.ts';
 import { readAll } from '../../tensor/read.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import { resizeBilinear } from '../image.ts';
+import { resizeBilinear } from '../image/image.ts';
 import type { ZeroSeg } from '../model.ts';
 import { Segmenter, type SegmentResult, scoreRows } from '../segmenter.ts';
 import type { Fields } from './manifest.ts';

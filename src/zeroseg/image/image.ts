@@ -1,5 +1,5 @@
-import { ZeroSegError } from '../gpu/errors.ts';
-import { ownValue } from '../gpu/own-value.ts';
+import { ZeroSegError } from '../../gpu/errors.ts';
+import { ownValue } from '../../gpu/own-value.ts';
 
 /**
  * Photos as pixels, and the preprocessing that CLIP, MAE and GroupViT share: Pillow's resize to the bit, crops,

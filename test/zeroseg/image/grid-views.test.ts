@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { gridBoxes, studentImage, teacherViews, viewCount } from '../../../src/zeroseg/image/grid-views.ts';
 import {
   centreSquare,
   clipMean,
@@ -8,9 +9,8 @@ import {
   resizeImage,
   shortSideSize,
   toTensor,
-} from '../../src/zeroseg/image.ts';
-import { gridBoxes, studentImage, teacherViews, viewCount } from '../../src/zeroseg/views.ts';
-import { loadFixture } from '../support/fixture.ts';
+} from '../../../src/zeroseg/image/image.ts';
+import { loadFixture } from '../../support/fixture.ts';
 
 const rules = (await loadFixture('ops/rules')).manifest;
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { studentImage } from '../../../src/zeroseg/image/grid-views.ts';
 import {
   centreRegion,
   centreSquare,
@@ -15,9 +16,8 @@ import {
   roundHalfEven,
   shortSideSize,
   toTensor,
-} from '../../src/zeroseg/image.ts';
-import { studentImage } from '../../src/zeroseg/views.ts';
-import { type FixtureTensor, loadFixture } from '../support/fixture.ts';
+} from '../../../src/zeroseg/image/image.ts';
+import { type FixtureTensor, loadFixture } from '../../support/fixture.ts';
 
 const resize = await loadFixture('ops/pillow_resize');
 const preprocess = await loadFixture('ops/preprocess');

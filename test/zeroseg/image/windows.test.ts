@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { slidingWindows } from '../../src/zeroseg/windows.ts';
-import { loadFixture } from '../support/fixture.ts';
+import { slidingWindows } from '../../../src/zeroseg/image/windows.ts';
+import { loadFixture } from '../../support/fixture.ts';
 
 const rules = (await loadFixture('ops/rules')).manifest;
 
