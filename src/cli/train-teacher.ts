@@ -37,7 +37,7 @@ import {
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import { Teacher } from '../zeroseg/teacher.ts';
-import { Tokenizer } from '../zeroseg/tokenizer.ts';
+import { Tokenizer } from '../zeroseg/text/tokenizer.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';
 import { commandText, numberFrom, oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';

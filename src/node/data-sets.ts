@@ -3,9 +3,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { ArgumentError, ZeroSegError } from '../gpu/errors.ts';
-import { cocoLabels, contextLabels } from '../zeroseg/class-names.ts';
 import { firstRepeated } from '../zeroseg/first-repeated.ts';
 import type { Image, LabelMap } from '../zeroseg/image/image.ts';
+import { cocoLabels, contextLabels } from '../zeroseg/text/class-names.ts';
 import { readBounded } from './bounded-read.ts';
 import { FileError, systemReason } from './files.ts';
 import { readLabelMap, readPhoto } from './image-files.ts';

@@ -3,13 +3,13 @@ import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/prom
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encode } from 'fast-png';
-import type { DataSetDefinition } from '../zeroseg/class-names.ts';
 import { firstRepeated } from '../zeroseg/first-repeated.ts';
 import type { LabelMap } from '../zeroseg/image/image.ts';
 import { pascalPalette } from '../zeroseg/image/palette.ts';
 import { SceneAtlas } from '../zeroseg/scenes/atlas.ts';
 import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
+import type { DataSetDefinition } from '../zeroseg/text/class-names.ts';
 import { FileError, isLeftoverOf, makeFolder, readJson, syncFolder, systemReason, temporaryName } from './files.ts';
 import { FolderLock } from './folder-lock.ts';
 import { brokenField, type Check, isListOf, isText, isWhole } from './json-fields.ts';

@@ -6,7 +6,7 @@ import { checkTowers } from './checkpoint-sizes.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
 import { type ClaimedSize, type ClipSettings, clipSettings, type TowerSettings } from './clip-settings.ts';
 import type { Claim } from './settings-section.ts';
-import { TokenTable } from './token-table.ts';
+import { TokenTable } from './text/token-table.ts';
 
 /** The tensors of a checkpoint by name. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>;

@@ -18,8 +18,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
 import { ConfigError } from './config.ts';
 import { alike, contrastiveLogits, contrastiveLoss } from './contrastive.ts';
-import { TokenTable } from './token-table.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import { TokenTable } from './text/token-table.ts';
+import type { Tokenizer } from './text/tokenizer.ts';
 import { TrainingError } from './trainer.ts';
 
 /**

@@ -15,7 +15,7 @@ import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { clipMean, clipStd, type Rgb } from './image/image.ts';
 import type { Trace } from './model.ts';
-import type { TokenTable } from './token-table.ts';
+import type { TokenTable } from './text/token-table.ts';
 
 /** Activations of the MLPs: the sigmoid form of OpenAI's models, GELU with erf, GELU with tanh, and ReLU. */
 export type ClipActivation = 'quick_gelu' | 'gelu' | 'gelu_tanh' | 'relu';

@@ -6,7 +6,7 @@ import { huggingFaceBlock, type StoredTensors } from './clip-checkpoint.ts';
 import { hiddenWidth } from './config.ts';
 import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
 import { type GroupVitClaim, type GroupVitTowerSettings, groupVitSettings } from './groupvit-settings.ts';
-import { TokenTable } from './token-table.ts';
+import { TokenTable } from './text/token-table.ts';
 
 /** Published ones have three. */
 const MOST_STAGES = 16;

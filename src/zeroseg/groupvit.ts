@@ -14,7 +14,7 @@ import { ClipText } from './clip.ts';
 import { hiddenWidth } from './config.ts';
 import { type Inference, rollOut, type Trace } from './model.ts';
 import { runStages, Stage, type StageOptions } from './segmentation-head.ts';
-import type { TokenTable } from './token-table.ts';
+import type { TokenTable } from './text/token-table.ts';
 
 /** Sizes of a GroupViT checkpoint (section 14). */
 export interface GroupVitConfig {

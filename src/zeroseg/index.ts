@@ -2,14 +2,6 @@
 
 export { CaptionedScenes, type CaptionedScenesOptions } from './captioned-scenes.ts';
 export { loadOptimizer, type ModelInfo, modelFile, modelInfo, openModel, optimizerFile } from './checkpoint.ts';
-export {
-  cocoLabels,
-  contextLabels,
-  type DataSetDefinition,
-  dataSets,
-  imagenetClasses,
-  promptTemplates,
-} from './class-names.ts';
 export { type ClipConfig, ClipText, ClipVision, type DenseMode, endPosition } from './clip.ts';
 export { clipConfig, loadClipText, loadClipVision, logitScale, type StoredTensors } from './clip-checkpoint.ts';
 export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './clip-file.ts';
@@ -85,8 +77,16 @@ export {
   studentLabels,
 } from './student-view.ts';
 export { Teacher } from './teacher.ts';
-export { TokenTable } from './token-table.ts';
-export { Tokenizer } from './tokenizer.ts';
+export {
+  cocoLabels,
+  contextLabels,
+  type DataSetDefinition,
+  dataSets,
+  imagenetClasses,
+  promptTemplates,
+} from './text/class-names.ts';
+export { TokenTable } from './text/token-table.ts';
+export { Tokenizer } from './text/tokenizer.ts';
 export { checkSettings, defaultSettings, type TrainSettings } from './train-settings.ts';
 export {
   type Probe,

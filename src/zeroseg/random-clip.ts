@@ -5,7 +5,7 @@ import { type Weights, weightsFrom } from '../nn/module.ts';
 import { normalNumber, type Random, random } from '../nn/random.ts';
 import { type Shape, size } from '../tensor/shape.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
-import { TokenTable } from './token-table.ts';
+import { TokenTable } from './text/token-table.ts';
 
 /**
  * CLIPs of random weights, by name: nothing to download, and no meaning either. `random-tiny` shows the whole path in

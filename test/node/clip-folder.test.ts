@@ -8,7 +8,7 @@ import { openClip, sameTeacher, shortTeacher, teacherIdentity } from '../../src/
 import { openWeights } from '../../src/node/weight-files.ts';
 import { clipPixels } from '../../src/zeroseg/clip.ts';
 import { clipMean, clipStd } from '../../src/zeroseg/image/image.ts';
-import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
+import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { clipSettings, clipTensors, writeClip } from '../cli/made-up.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-clip-'));

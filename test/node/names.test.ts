@@ -20,7 +20,7 @@ import { baseConfig, resolveConfig } from '../../src/zeroseg/config.ts';
 import { firstRepeated } from '../../src/zeroseg/first-repeated.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { plural } from '../../src/zeroseg/scenes/caption.ts';
-import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
+import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { Fields } from '../../src/zeroseg/verify/manifest.ts';
 import { kindOf } from '../../src/zeroseg/verify/verify.ts';
 import { fillTemplate, templateList } from '../../src/zeroseg/vocabulary.ts';

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { random } from '../../src/nn/random.ts';
 import { CaptionedScenes, cropContents, namingScore, sceneCrops } from '../../src/zeroseg/captioned-scenes.ts';
-import { promptTemplates } from '../../src/zeroseg/class-names.ts';
 import { textVocabulary } from '../../src/zeroseg/clip-trainer.ts';
 import { SceneMaker } from '../../src/zeroseg/scenes/scene.ts';
 import { scenePresets } from '../../src/zeroseg/scenes/scene-options.ts';
 import { fillFrame, frameWords, sentenceFrame } from '../../src/zeroseg/sentence-frames.ts';
-import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
+import { promptTemplates } from '../../src/zeroseg/text/class-names.ts';
+import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { packagedAtlas } from '../support/atlas.ts';
 
 const atlas = await packagedAtlas();

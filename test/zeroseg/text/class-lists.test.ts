@@ -5,7 +5,7 @@ import {
   dataSets,
   imagenetClasses,
   promptTemplates,
-} from '../../src/zeroseg/class-names.ts';
+} from '../../../src/zeroseg/text/class-names.ts';
 
 /** Tells that a list is the one that was checked against its source, in its order. */
 async function sha256(list: readonly string[]): Promise<string> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { cleanText, repairText, unescapeHtml } from '../../src/zeroseg/text-cleaning.ts';
+import { cleanText, repairText, unescapeHtml } from '../../../src/zeroseg/text/text-cleaning.ts';
 
 describe('cleanText', () => {
   test.each([

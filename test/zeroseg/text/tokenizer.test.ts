@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { CheckpointError } from '../../src/nn/safetensors.ts';
-import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
+import { CheckpointError } from '../../../src/nn/safetensors.ts';
+import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
 // Ids by openai/CLIP's simple_tokenizer.py with ftfy 6.3.1.
-import reference from '../fixtures/tokenizer.json' with { type: 'json' };
+import reference from '../../fixtures/tokenizer.json' with { type: 'json' };
 
 const required = reference.cases.filter((one) => !('needs_full_ftfy' in one));
 const clip = await Tokenizer.clip();

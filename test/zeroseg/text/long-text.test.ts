@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cleanText } from '../../src/zeroseg/text-cleaning.ts';
-import { Tokenizer } from '../../src/zeroseg/tokenizer.ts';
+import { cleanText } from '../../../src/zeroseg/text/text-cleaning.ts';
+import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
 
 const tokenizer = await Tokenizer.clip();
 
