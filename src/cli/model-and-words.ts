@@ -10,7 +10,7 @@ import { FileError, systemReason } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
 import { type ModelInfo, modelInfo, openModel } from '../zeroseg/checkpoint.ts';
-import { firstRepeated } from '../zeroseg/first-repeated.ts';
+import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
 import type { ZeroSeg } from '../zeroseg/model.ts';
 import type { ScoringOptions } from '../zeroseg/scoring.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';

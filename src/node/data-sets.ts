@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { ArgumentError, ZeroSegError } from '../gpu/errors.ts';
-import { firstRepeated } from '../zeroseg/first-repeated.ts';
+import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
 import type { Image, LabelMap } from '../zeroseg/image/image.ts';
 import { cocoLabels, contextLabels } from '../zeroseg/text/class-names.ts';
 import { readBounded } from './bounded-read.ts';

@@ -3,7 +3,7 @@ import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/prom
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encode } from 'fast-png';
-import { firstRepeated } from '../zeroseg/first-repeated.ts';
+import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
 import type { LabelMap } from '../zeroseg/image/image.ts';
 import { pascalPalette } from '../zeroseg/image/palette.ts';
 import { SceneAtlas } from '../zeroseg/scenes/atlas.ts';

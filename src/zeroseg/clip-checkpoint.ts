@@ -5,7 +5,7 @@ import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
 import { checkTowers } from './checkpoint-sizes.ts';
 import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
 import { type ClaimedSize, type ClipSettings, clipSettings, type TowerSettings } from './clip-settings.ts';
-import type { Claim } from './settings-section.ts';
+import type { Claim } from './host/settings-section.ts';
 import { TokenTable } from './text/token-table.ts';
 
 /** The tensors of a checkpoint by name. */

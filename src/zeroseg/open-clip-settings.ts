@@ -10,7 +10,7 @@ import {
   present,
   type Rule,
   Section,
-} from './settings-section.ts';
+} from './host/settings-section.ts';
 
 /** Whether {@link openClipSettings} takes a tower's key. What is not here is read, or refused. */
 const openClipTower: Readonly<Record<string, Rule>> = {

@@ -17,6 +17,7 @@ import {
   type PatchGrid,
 } from './baselines.ts';
 import { type ClipVision, clipPixels } from './clip.ts';
+import { unitRows } from './host/unit-rows.ts';
 import { teacherViews } from './image/grid-views.ts';
 import { type Image, PixelError, toTensor } from './image/image.ts';
 import { SegmentationScore } from './metric.ts';
@@ -33,7 +34,6 @@ import {
   studentLabels,
 } from './student-view.ts';
 import { Teacher } from './teacher.ts';
-import { unitRows } from './unit-rows.ts';
 
 /** How segments are named. `cosine` names them as `softmax` does: without a threshold only these differ. */
 const ways: readonly Way[] = ['groupvit', 'softmax'];

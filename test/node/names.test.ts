@@ -17,7 +17,7 @@ import { openClip } from '../../src/node/clip-folder.ts';
 import { openDataSet } from '../../src/node/data-sets.ts';
 import { findModel } from '../../src/node/run-folder.ts';
 import { baseConfig, resolveConfig } from '../../src/zeroseg/config.ts';
-import { firstRepeated } from '../../src/zeroseg/first-repeated.ts';
+import { firstRepeated } from '../../src/zeroseg/host/first-repeated.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { plural } from '../../src/zeroseg/scenes/caption.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';

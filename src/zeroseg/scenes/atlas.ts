@@ -1,6 +1,6 @@
 import { decode } from 'fast-png';
 import { ZeroSegError } from '../../gpu/errors.ts';
-import { firstRepeated } from '../first-repeated.ts';
+import { firstRepeated } from '../host/first-repeated.ts';
 import { inspectPng } from '../image/png.ts';
 
 /** Options, an atlas or a name that scenes cannot be made of. */

@@ -1,5 +1,5 @@
 /** What scenes may look like: settings, their defaults and rules, and sets of them for different purposes. */
-import { firstRepeated } from '../first-repeated.ts';
+import { firstRepeated } from '../host/first-repeated.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
 import { stuffs } from './stuff.ts';
 

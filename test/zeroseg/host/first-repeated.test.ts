@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { firstRepeated } from '../../src/zeroseg/first-repeated.ts';
+import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
 
 it('finds the first item that was there before', () => {
   expect(firstRepeated(['cat', 'dog', 'owl', 'dog', 'cat'])).toBe('dog');
