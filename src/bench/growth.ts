@@ -2,7 +2,7 @@ import type { Device } from '../gpu/device.ts';
 import { attention } from '../kernels/attention.ts';
 import { gradients } from '../tensor/grad.ts';
 import { step } from '../tensor/step.ts';
-import { tinyConfig, type ZeroSegConfig } from '../zeroseg/config.ts';
+import { tinyConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
 import type { Panel } from './charts.ts';
 import type { Measured, Meter } from './meter.ts';
 import { trainingBody } from './steps.ts';

@@ -8,9 +8,9 @@ import { newWeights, parameters } from '../nn/module.ts';
 import { gradients } from '../tensor/grad.ts';
 import { formatShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { baseConfig, patchCount, tinyConfig, type ZeroSegConfig } from '../zeroseg/config.ts';
 import { viewCount } from '../zeroseg/image/grid-views.ts';
-import { ZeroSeg } from '../zeroseg/model.ts';
+import { baseConfig, patchCount, tinyConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
+import { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import type { Lend, Workload } from './workloads.ts';
 
 export interface BlockSizes {

@@ -2,11 +2,11 @@
 import type { Device } from '../gpu/device.ts';
 import { permutation, random } from '../nn/random.ts';
 import type { ClipVision } from '../zeroseg/clip.ts';
-import { keptPatches } from '../zeroseg/config.ts';
 import { gridBoxes, teacherViews } from '../zeroseg/image/grid-views.ts';
 import type { Image, LabelMap } from '../zeroseg/image/image.ts';
 import { SegmentationScore } from '../zeroseg/metric.ts';
-import type { ZeroSeg } from '../zeroseg/model.ts';
+import { keptPatches } from '../zeroseg/model/config.ts';
+import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { classShares } from '../zeroseg/overlay.ts';
 import type { Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { indexOfMaximum, type ScoringOptions } from '../zeroseg/scoring.ts';

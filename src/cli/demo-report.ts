@@ -1,6 +1,7 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
-import type { ModelInfo } from '../zeroseg/checkpoint.ts';
-import { type LossTerm, lossTerms } from '../zeroseg/losses.ts';
+
+import { type LossTerm, lossTerms } from '../zeroseg/model/losses.ts';
+import type { ModelInfo } from '../zeroseg/model/model-file.ts';
 import type { Baseline, SceneScore, SceneScores, StudentScore } from '../zeroseg/scene-scores.ts';
 import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';

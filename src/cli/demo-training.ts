@@ -4,7 +4,7 @@ import type { Weights } from '../nn/module.ts';
 import { cachedData } from '../node/cached-data.ts';
 import type { CacheReader } from '../node/feature-cache.ts';
 import { SegmentationScore } from '../zeroseg/metric.ts';
-import { ZeroSeg } from '../zeroseg/model.ts';
+import { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import type { Scene } from '../zeroseg/scenes/scene.ts';
 import type { ScoringOptions } from '../zeroseg/scoring.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';

@@ -4,7 +4,7 @@ import type { WriteOptions } from '../node/files.ts';
 import { writePng } from '../node/image-files.ts';
 import { interLettering } from '../node/lettering.ts';
 import type { Image, LabelMap } from '../zeroseg/image/image.ts';
-import type { ZeroSeg } from '../zeroseg/model.ts';
+import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { drawSegmentation } from '../zeroseg/overlay.ts';
 import type { Scene } from '../zeroseg/scenes/scene.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';

@@ -6,8 +6,8 @@ import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../node
 import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../node/json-fields.ts';
 import type { Metrics } from '../node/run-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
-import type { ZeroSegConfig } from '../zeroseg/config.ts';
 import type { RunScore } from '../zeroseg/experiments.ts';
+import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
 import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
 import type { TrainSettings } from '../zeroseg/train-settings.ts';
 

@@ -5,7 +5,7 @@ import { openClip } from '../node/clip-folder.ts';
 import { refuseLinks, sweepLeftovers } from '../node/files.ts';
 import { FolderLock } from '../node/folder-lock.ts';
 import { type ExperimentName, experiments } from '../zeroseg/experiments.ts';
-import type { ZeroSeg } from '../zeroseg/model.ts';
+import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { commandText, gather, oneOf, seedRange, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';

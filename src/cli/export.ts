@@ -3,7 +3,7 @@ import { formatBytes } from '../gpu/errors.ts';
 import { readSafetensors, toFloat32, type WritableTensor, writeSafetensors } from '../nn/safetensors.ts';
 import { standardStream, writeNamedFile } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
-import { modelInfo } from '../zeroseg/checkpoint.ts';
+import { modelInfo } from '../zeroseg/model/model-file.ts';
 import type { Context } from './context.ts';
 
 interface ExportArguments {

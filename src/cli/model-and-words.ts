@@ -9,9 +9,9 @@ import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity }
 import { FileError, systemReason } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
-import { type ModelInfo, modelInfo, openModel } from '../zeroseg/checkpoint.ts';
 import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
-import type { ZeroSeg } from '../zeroseg/model.ts';
+import { type ModelInfo, modelInfo, openModel } from '../zeroseg/model/model-file.ts';
+import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import type { ScoringOptions } from '../zeroseg/scoring.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { dataSets, imagenetClasses, promptTemplates } from '../zeroseg/text/class-names.ts';

@@ -4,7 +4,7 @@ import { ownValue } from '../gpu/own-value.ts';
 import type { CacheKey, CacheReader } from '../node/feature-cache.ts';
 import { readJson } from '../node/files.ts';
 import { type RunDescription, RunError } from '../node/run-folder.ts';
-import { baseConfig, ConfigError, configs, resolveConfig, type ZeroSegConfig } from '../zeroseg/config.ts';
+import { baseConfig, ConfigError, configs, resolveConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/train-settings.ts';
 import { UsageError } from './errors.ts';
 

@@ -1,7 +1,7 @@
 /** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
 import { ZeroSegError } from '../gpu/errors.ts';
 import { parseJson } from '../gpu/json.ts';
-import { resolveConfig } from '../zeroseg/config.ts';
+import { resolveConfig } from '../zeroseg/model/config.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/train-settings.ts';
 import { cacheKeyFields } from './feature-key.ts';
 import {

@@ -14,7 +14,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZeroSegError } from '../gpu/errors.ts';
-import type { ZeroSegConfig } from '../zeroseg/config.ts';
+import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
 import type { TrainSettings } from '../zeroseg/train-settings.ts';
 import type { StepReport } from '../zeroseg/trainer.ts';
 import { builtIn, builtInStudent } from './built-in.ts';

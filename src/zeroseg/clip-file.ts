@@ -3,10 +3,10 @@ import { CheckpointError, readSafetensors, toInt32, type WritableTensor, writeSa
 import { read } from '../tensor/read.ts';
 import { size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { stepOf } from './checkpoint.ts';
 import type { ClipConfig } from './clip.ts';
 import { huggingFaceName, TOKEN_IDS } from './clip-checkpoint.ts';
 import type { ClipTrainer, TrainableClip } from './clip-trainer.ts';
+import { stepOf } from './model/model-file.ts';
 
 const TRAINING_FORMAT = 'zeroseg-clip-training-1';
 

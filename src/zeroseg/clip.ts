@@ -14,7 +14,7 @@ import { label } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { clipMean, clipStd, type Rgb } from './image/image.ts';
-import type { Trace } from './model.ts';
+import type { Trace } from './model/zeroseg.ts';
 import type { TokenTable } from './text/token-table.ts';
 
 /** Activations of the MLPs: the sigmoid form of OpenAI's models, GELU with erf, GELU with tanh, and ReLU. */

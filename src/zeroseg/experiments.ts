@@ -3,10 +3,10 @@
 import type { Device } from '../gpu/device.ts';
 import { ArgumentError } from '../gpu/errors.ts';
 import { chanceScores } from './baselines.ts';
-import type { ZeroSegConfig } from './config.ts';
 import { viewCount } from './image/grid-views.ts';
 import { SegmentationScore } from './metric.ts';
-import type { ZeroSeg } from './model.ts';
+import type { ZeroSegConfig } from './model/config.ts';
+import type { ZeroSeg } from './model/zeroseg.ts';
 import { meanOf, sceneScore } from './scene-scores.ts';
 import type { SceneMaker } from './scenes/scene.ts';
 import type { Vocabulary } from './segmenter.ts';

@@ -11,9 +11,9 @@ import { PatchEmbed } from '../nn/patch-embed.ts';
 import { label } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { ClipText } from './clip.ts';
-import { hiddenWidth } from './config.ts';
-import { type Inference, rollOut, type Trace } from './model.ts';
-import { runStages, Stage, type StageOptions } from './segmentation-head.ts';
+import { hiddenWidth } from './model/config.ts';
+import { runStages, Stage, type StageOptions } from './model/segmentation-head.ts';
+import { type Inference, rollOut, type Trace } from './model/zeroseg.ts';
 import type { TokenTable } from './text/token-table.ts';
 
 /** Sizes of a GroupViT checkpoint (section 14). */

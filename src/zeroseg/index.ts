@@ -1,7 +1,6 @@
 // '@zeroseg/core/zeroseg': the paper's model and what surrounds it, on any platform.
 
 export { CaptionedScenes, type CaptionedScenesOptions } from './captioned-scenes.ts';
-export { loadOptimizer, type ModelInfo, modelFile, modelInfo, openModel, optimizerFile } from './checkpoint.ts';
 export { type ClipConfig, ClipText, ClipVision, type DenseMode, endPosition } from './clip.ts';
 export { clipConfig, loadClipText, loadClipVision, logitScale, type StoredTensors } from './clip-checkpoint.ts';
 export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './clip-file.ts';
@@ -17,16 +16,6 @@ export {
   teacherConfigs,
   textVocabulary,
 } from './clip-trainer.ts';
-export {
-  baseConfig,
-  ConfigError,
-  configs,
-  keptPatches,
-  patchCount,
-  resolveConfig,
-  tinyConfig,
-  type ZeroSegConfig,
-} from './config.ts';
 export { alike, type ContrastiveOptions, contrastive } from './contrastive.ts';
 export { type EvaluateOptions, evaluate, type Labelled } from './evaluate.ts';
 export { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
@@ -45,10 +34,25 @@ export {
 } from './image/image.ts';
 export { classColour, pascalPalette } from './image/palette.ts';
 export { slidingWindows, type WindowBox } from './image/windows.ts';
-export { initialWeights } from './initial-weights.ts';
 export { createLettering, type Lettering } from './lettering.ts';
 export { ignoreLabel, ScoreError, SegmentationScore } from './metric.ts';
-export { type Inference, rollOut, type Trace, type TrainingInputs, ZeroSeg } from './model.ts';
+export {
+  baseConfig,
+  ConfigError,
+  configs,
+  keptPatches,
+  patchCount,
+  resolveConfig,
+  tinyConfig,
+  type ZeroSegConfig,
+} from './model/config.ts';
+export { loadOptimizer, type ModelInfo, modelFile, modelInfo, openModel, optimizerFile } from './model/model-file.ts';
+export { initialWeights } from './model/pretrained-weights.ts';
+export type {
+  Segmentation,
+  SegmentationHead,
+} from './model/segmentation-head.ts';
+export { type Inference, rollOut, type Trace, type TrainingInputs, ZeroSeg } from './model/zeroseg.ts';
 export { blendLabels, classShares, drawSegmentation } from './overlay.ts';
 export {
   type SceneScore,
@@ -62,10 +66,6 @@ export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scenes/scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scenes/scene-options.ts';
 export { classAffinity, type ScoringOptions } from './scoring.ts';
-export type {
-  Segmentation,
-  SegmentationHead,
-} from './segmentation-head.ts';
 export { Segmenter, type SegmentOptions, type SegmentResult, type Vocabulary } from './segmenter.ts';
 export {
   type GroupUse,

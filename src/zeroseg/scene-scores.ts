@@ -21,7 +21,7 @@ import { unitRows } from './host/unit-rows.ts';
 import { teacherViews } from './image/grid-views.ts';
 import { type Image, PixelError, toTensor } from './image/image.ts';
 import { SegmentationScore } from './metric.ts';
-import type { ZeroSeg } from './model.ts';
+import type { ZeroSeg } from './model/zeroseg.ts';
 import type { SceneMaker } from './scenes/scene.ts';
 import type { ScoringOptions } from './scoring.ts';
 import type { Vocabulary } from './segmenter.ts';

@@ -14,7 +14,7 @@ import {
   resizeBilinear,
 } from './image/image.ts';
 import { slidingWindows, type WindowBox } from './image/windows.ts';
-import type { Inference } from './model.ts';
+import type { Inference } from './model/zeroseg.ts';
 import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './scoring.ts';
 
 /** Class names and their embeddings in CLIP's space. */

@@ -13,10 +13,10 @@ import { gradients } from '../tensor/grad.ts';
 import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { keptPatches, patchCount, type ZeroSegConfig } from './config.ts';
 import { viewCount } from './image/grid-views.ts';
-import { type LossTerm, lossTerms } from './losses.ts';
-import type { ZeroSeg } from './model.ts';
+import { keptPatches, patchCount, type ZeroSegConfig } from './model/config.ts';
+import { type LossTerm, lossTerms } from './model/losses.ts';
+import type { ZeroSeg } from './model/zeroseg.ts';
 import { checkSettings, type TrainSettings } from './train-settings.ts';
 import {
   type Watched,

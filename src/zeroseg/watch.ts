@@ -2,8 +2,8 @@
 import { ArgumentError } from '../gpu/errors.ts';
 import { cast } from '../kernels/cast.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Losses } from './losses.ts';
-import type { Segmentation } from './segmentation-head.ts';
+import type { Losses } from './model/losses.ts';
+import type { Segmentation } from './model/segmentation-head.ts';
 
 /** How the head divides the images of a batch: means over them. */
 export interface Watched {

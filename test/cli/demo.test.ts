@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { newWeights } from '../../src/nn/module.ts';
 import { writeFileAtomic } from '../../src/node/files.ts';
-import { modelFile } from '../../src/zeroseg/checkpoint.ts';
-import { scenesConfig } from '../../src/zeroseg/config.ts';
-import { ZeroSeg } from '../../src/zeroseg/model.ts';
+import { scenesConfig } from '../../src/zeroseg/model/config.ts';
+import { modelFile } from '../../src/zeroseg/model/model-file.ts';
+import { ZeroSeg } from '../../src/zeroseg/model/zeroseg.ts';
 import { useDevice } from '../support/device.ts';
 import { temporaryFolder, zeroseg } from './made-up.ts';
 

@@ -12,8 +12,8 @@ import { step } from '../../src/tensor/step.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { type ClipConfig, ClipVision } from '../../src/zeroseg/clip.ts';
 import { clipConfig, loadClipVision } from '../../src/zeroseg/clip-checkpoint.ts';
-import { resolveConfig, tinyConfig } from '../../src/zeroseg/config.ts';
-import { Encoder } from '../../src/zeroseg/encoder.ts';
+import { resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
+import { Encoder } from '../../src/zeroseg/model/encoder.ts';
 import { close, normal, seeded } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 

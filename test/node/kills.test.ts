@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeSafetensors } from '../../src/nn/safetensors.ts';
-import { tinyConfig } from '../../src/zeroseg/config.ts';
+import { tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { buildProgram, runProgram } from './programs.ts';
 
 /** Kills of every program; all there are by hand: `KILLS=1000 npx vitest run --project node test/node/kills.test.ts`. */

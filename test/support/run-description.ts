@@ -1,5 +1,5 @@
 import type { RunDescription } from '../../src/node/run-folder.ts';
-import { tinyConfig } from '../../src/zeroseg/config.ts';
+import { tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { defaultSettings } from '../../src/zeroseg/train-settings.ts';
 
 const key = {

@@ -22,9 +22,9 @@ import {
   TrainableClip,
   textVocabulary,
 } from '../../src/zeroseg/clip-trainer.ts';
-import { resolveConfig } from '../../src/zeroseg/config.ts';
-import { Encoder } from '../../src/zeroseg/encoder.ts';
-import { initialWeights } from '../../src/zeroseg/initial-weights.ts';
+import { resolveConfig } from '../../src/zeroseg/model/config.ts';
+import { Encoder } from '../../src/zeroseg/model/encoder.ts';
+import { initialWeights } from '../../src/zeroseg/model/pretrained-weights.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { embedTexts } from '../../src/zeroseg/vocabulary.ts';
 import { close } from '../support/check-op.ts';

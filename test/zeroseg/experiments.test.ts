@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { resolveConfig, tinyConfig } from '../../src/zeroseg/config.ts';
 import {
   chooseGrids,
   type EndedRun,
@@ -9,6 +8,7 @@ import {
   spread,
   summarise,
 } from '../../src/zeroseg/experiments.ts';
+import { resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
 import type { TrainingData } from '../../src/zeroseg/trainer.ts';
 
 const score = (objects: number | null): RunScore => ({

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { newWeights } from '../../src/nn/module.ts';
-import { tinyConfig } from '../../src/zeroseg/config.ts';
-import { ZeroSeg } from '../../src/zeroseg/model.ts';
+import { tinyConfig } from '../../src/zeroseg/model/config.ts';
+import { ZeroSeg } from '../../src/zeroseg/model/zeroseg.ts';
 import { randomClips, randomClipVision } from '../../src/zeroseg/random-clip.ts';
 import { scoreScenes } from '../../src/zeroseg/scene-scores.ts';
 import { SceneMaker } from '../../src/zeroseg/scenes/scene.ts';

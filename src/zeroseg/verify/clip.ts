@@ -9,7 +9,7 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type ClipConfig, endPosition } from '../clip.ts';
 import { clipConfig, loadClipText, loadClipVision, logitScale } from '../clip-checkpoint.ts';
 import { settingsForm } from '../clip-settings.ts';
-import type { Trace } from '../model.ts';
+import type { Trace } from '../model/zeroseg.ts';
 import { ensemble } from '../vocabulary.ts';
 import type { Fields } from './manifest.ts';
 import { type FixtureFile, type FixtureTensors, hostValues, type Report } from './report.ts';

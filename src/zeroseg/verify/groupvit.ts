@@ -3,7 +3,7 @@ import { freeParameters } from '../../nn/module.ts';
 import { readAll } from '../../tensor/read.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { groupVitConfig, loadGroupVitText, loadGroupVitVision } from '../groupvit-checkpoint.ts';
-import type { Trace } from '../model.ts';
+import type { Trace } from '../model/zeroseg.ts';
 import { Segmenter } from '../segmenter.ts';
 import { checkShapes, encodeTexts, familyOf, sorted, stored } from './clip.ts';
 import { LABELS_MAY_DIFFER, verifySliding } from './inference.ts';

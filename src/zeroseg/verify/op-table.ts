@@ -35,7 +35,7 @@ import { interpolate, interpolatePositions } from '../../kernels/resize.ts';
 import { logSoftmax, softmax } from '../../kernels/softmax.ts';
 import { normalizeAxis } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { keepCount } from '../config.ts';
+import { keepCount } from '../model/config.ts';
 import type { Fields } from './manifest.ts';
 import { FixtureError } from './report.ts';
 

@@ -1,9 +1,9 @@
 import { learningRate } from '../../nn/schedule.ts';
-import { keepCount } from '../config.ts';
 import { gridBoxes } from '../image/grid-views.ts';
 import { centreRegion, keepRatioSize, shortSideSize } from '../image/image.ts';
 import { slidingWindows } from '../image/windows.ts';
 import { SegmentationScore } from '../metric.ts';
+import { keepCount } from '../model/config.ts';
 import { Fields } from './manifest.ts';
 import { FixtureError, type Report } from './report.ts';
 

@@ -1,12 +1,12 @@
-import { takeRows } from '../kernels/gather.ts';
-import { l2Normalize } from '../kernels/layer-norm.ts';
-import { matmul } from '../kernels/matmul.ts';
-import { medoids } from '../kernels/medoids.ts';
-import { scale } from '../kernels/pointwise.ts';
-import { softmax } from '../kernels/softmax.ts';
-import { stopGradient, straightThrough } from '../kernels/stop-gradient.ts';
-import { ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { takeRows } from '../../kernels/gather.ts';
+import { l2Normalize } from '../../kernels/layer-norm.ts';
+import { matmul } from '../../kernels/matmul.ts';
+import { medoids } from '../../kernels/medoids.ts';
+import { scale } from '../../kernels/pointwise.ts';
+import { softmax } from '../../kernels/softmax.ts';
+import { stopGradient, straightThrough } from '../../kernels/stop-gradient.ts';
+import { ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 
 export interface MoveOptions {
   /** The factor on cosines: the larger, the harder queries win. */

@@ -1,18 +1,18 @@
-import { cast, floatType } from '../kernels/cast.ts';
-import { broadcastTo, concat, slice } from '../kernels/layout.ts';
-import { keepRows, type ShuffleMask } from '../kernels/masking.ts';
-import { add } from '../kernels/pointwise.ts';
-import { Block, runBlock } from '../nn/block.ts';
-import { ConvStem } from '../nn/conv-stem.ts';
-import { normal, xavierUniform } from '../nn/init.ts';
-import { LayerNorm } from '../nn/layer-norm.ts';
-import type { Weights } from '../nn/module.ts';
-import { PatchEmbed } from '../nn/patch-embed.ts';
-import { sinCosPositions } from '../nn/position.ts';
-import { label } from '../tensor/record.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { cast, floatType } from '../../kernels/cast.ts';
+import { broadcastTo, concat, slice } from '../../kernels/layout.ts';
+import { keepRows, type ShuffleMask } from '../../kernels/masking.ts';
+import { add } from '../../kernels/pointwise.ts';
+import { Block, runBlock } from '../../nn/block.ts';
+import { ConvStem } from '../../nn/conv-stem.ts';
+import { normal, xavierUniform } from '../../nn/init.ts';
+import { LayerNorm } from '../../nn/layer-norm.ts';
+import type { Weights } from '../../nn/module.ts';
+import { PatchEmbed } from '../../nn/patch-embed.ts';
+import { sinCosPositions } from '../../nn/position.ts';
+import { label } from '../../tensor/record.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
-import type { Trace } from './model.ts';
+import type { Trace } from './zeroseg.ts';
 
 /** How the encoder sees an image. */
 export interface EncoderOptions {

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { interpolatePositions } from '../../src/kernels/resize.ts';
-import { freeParameters, newWeights, parameters } from '../../src/nn/module.ts';
-import { resamplePositions, sinCosPositions } from '../../src/nn/position.ts';
-import type { StoredTensor } from '../../src/nn/safetensors.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { read } from '../../src/tensor/read.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { resolveConfig, tinyConfig } from '../../src/zeroseg/config.ts';
-import { Encoder } from '../../src/zeroseg/encoder.ts';
-import { initialNotes, initialWeights, positionTable } from '../../src/zeroseg/initial-weights.ts';
-import { close, normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { interpolatePositions } from '../../../src/kernels/resize.ts';
+import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
+import { resamplePositions, sinCosPositions } from '../../../src/nn/position.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { read } from '../../../src/tensor/read.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
+import { Encoder } from '../../../src/zeroseg/model/encoder.ts';
+import { initialNotes, initialWeights, positionTable } from '../../../src/zeroseg/model/pretrained-weights.ts';
+import { close, normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 const DIM = 8;

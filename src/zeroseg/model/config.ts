@@ -1,8 +1,8 @@
-import { ZeroSegError } from '../gpu/errors.ts';
-import { shownValue } from '../gpu/json.ts';
-import { ownValue } from '../gpu/own-value.ts';
-import { isStemPatch } from '../nn/conv-stem.ts';
-import { LARGEST_GRID, MOST_GRIDS } from './image/grid-limits.ts';
+import { ZeroSegError } from '../../gpu/errors.ts';
+import { shownValue } from '../../gpu/json.ts';
+import { ownValue } from '../../gpu/own-value.ts';
+import { isStemPatch } from '../../nn/conv-stem.ts';
+import { LARGEST_GRID, MOST_GRIDS } from '../image/grid-limits.ts';
 
 /** All sizes and choices of the model and its losses. Names and defaults: the full model, ViT-B/16 at 224. */
 export interface ZeroSegConfig {

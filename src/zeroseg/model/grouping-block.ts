@@ -1,17 +1,17 @@
-import { groupMembers } from '../kernels/grouping.ts';
-import { matmul } from '../kernels/matmul.ts';
-import { add, scale, sub } from '../kernels/pointwise.ts';
-import { mean } from '../kernels/reduce.ts';
-import { softmax } from '../kernels/softmax.ts';
-import { CrossAttention } from '../nn/attention.ts';
-import type { Initializer } from '../nn/init.ts';
-import { LayerNorm } from '../nn/layer-norm.ts';
-import { Linear } from '../nn/linear.ts';
-import { Mlp, TokenMlp } from '../nn/mlp.ts';
-import type { Weights } from '../nn/module.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import type { Trace } from './model.ts';
-import { type MoveOptions, moveQueries } from './move-queries.ts';
+import { groupMembers } from '../../kernels/grouping.ts';
+import { matmul } from '../../kernels/matmul.ts';
+import { add, scale, sub } from '../../kernels/pointwise.ts';
+import { mean } from '../../kernels/reduce.ts';
+import { softmax } from '../../kernels/softmax.ts';
+import { CrossAttention } from '../../nn/attention.ts';
+import type { Initializer } from '../../nn/init.ts';
+import { LayerNorm } from '../../nn/layer-norm.ts';
+import { Linear } from '../../nn/linear.ts';
+import { Mlp, TokenMlp } from '../../nn/mlp.ts';
+import type { Weights } from '../../nn/module.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { type MoveOptions, moveQueries } from './cluster-queries.ts';
+import type { Trace } from './zeroseg.ts';
 
 /** Gumbel noise of a grouping block: given as a tensor `[B, G, N]`, or made on the GPU from a key. */
 export type GroupingNoise = { readonly noise: Tensor } | { readonly key: Tensor; readonly stream: number } | undefined;

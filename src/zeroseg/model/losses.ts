@@ -1,16 +1,16 @@
-import { cast } from '../kernels/cast.ts';
-import { l2Normalize } from '../kernels/layer-norm.ts';
-import { concat, slice } from '../kernels/layout.ts';
-import { distill, reconstruction, segmentMatch } from '../kernels/losses.ts';
-import { add, scale } from '../kernels/pointwise.ts';
-import { fill } from '../tensor/fill.ts';
-import { label } from '../tensor/record.ts';
-import { ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { composition } from './composition.ts';
+import { cast } from '../../kernels/cast.ts';
+import { l2Normalize } from '../../kernels/layer-norm.ts';
+import { concat, slice } from '../../kernels/layout.ts';
+import { distill, reconstruction, segmentMatch } from '../../kernels/losses.ts';
+import { add, scale } from '../../kernels/pointwise.ts';
+import { fill } from '../../tensor/fill.ts';
+import { label } from '../../tensor/record.ts';
+import { ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { viewCount, viewRows } from '../image/grid-views.ts';
+import { composition } from './composition-loss.ts';
 import type { ZeroSegConfig } from './config.ts';
-import { viewCount, viewRows } from './image/grid-views.ts';
-import type { Trace } from './model.ts';
+import type { Trace } from './zeroseg.ts';
 
 export type LossTerm = 'rec' | 'distill' | 'match' | 'compose';
 

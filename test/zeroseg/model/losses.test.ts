@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { readAll } from '../../src/tensor/read.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../src/zeroseg/config.ts';
-import { viewCount, viewRows } from '../../src/zeroseg/image/grid-views.ts';
-import { losses, lossTerms, weightedTerms } from '../../src/zeroseg/losses.ts';
-import { watchHead } from '../../src/zeroseg/watch.ts';
-import { close, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { readAll } from '../../../src/tensor/read.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { viewCount, viewRows } from '../../../src/zeroseg/image/grid-views.ts';
+import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import { losses, lossTerms, weightedTerms } from '../../../src/zeroseg/model/losses.ts';
+import { watchHead } from '../../../src/zeroseg/watch.ts';
+import { close, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

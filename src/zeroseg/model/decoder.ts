@@ -1,17 +1,17 @@
-import { cast, floatType } from '../kernels/cast.ts';
-import { concat, slice } from '../kernels/layout.ts';
-import { unshuffle } from '../kernels/masking.ts';
-import { add } from '../kernels/pointwise.ts';
-import { Block, runBlock } from '../nn/block.ts';
-import { normal, xavierUniform } from '../nn/init.ts';
-import { LayerNorm } from '../nn/layer-norm.ts';
-import { Linear } from '../nn/linear.ts';
-import type { Weights } from '../nn/module.ts';
-import { sinCosPositions } from '../nn/position.ts';
-import { label } from '../tensor/record.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { cast, floatType } from '../../kernels/cast.ts';
+import { concat, slice } from '../../kernels/layout.ts';
+import { unshuffle } from '../../kernels/masking.ts';
+import { add } from '../../kernels/pointwise.ts';
+import { Block, runBlock } from '../../nn/block.ts';
+import { normal, xavierUniform } from '../../nn/init.ts';
+import { LayerNorm } from '../../nn/layer-norm.ts';
+import { Linear } from '../../nn/linear.ts';
+import type { Weights } from '../../nn/module.ts';
+import { sinCosPositions } from '../../nn/position.ts';
+import { label } from '../../tensor/record.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
-import type { Trace } from './model.ts';
+import type { Trace } from './zeroseg.ts';
 
 /** The masked autoencoder's decoder (section 5): rebuilds the pixels of all patches from the kept ones. */
 export class Decoder {

@@ -1,15 +1,15 @@
-import { reshape, slice } from '../kernels/layout.ts';
-import { shuffleMask } from '../kernels/masking.ts';
-import { matmul } from '../kernels/matmul.ts';
-import { interpolatePositions } from '../kernels/resize.ts';
-import type { Weights } from '../nn/module.ts';
-import { label } from '../tensor/record.ts';
-import { ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { reshape, slice } from '../../kernels/layout.ts';
+import { shuffleMask } from '../../kernels/masking.ts';
+import { matmul } from '../../kernels/matmul.ts';
+import { interpolatePositions } from '../../kernels/resize.ts';
+import type { Weights } from '../../nn/module.ts';
+import { label } from '../../tensor/record.ts';
+import { ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { keptPatches, type ZeroSegConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
 import { Encoder } from './encoder.ts';
-import type { GroupingNoise } from './grouping.ts';
+import type { GroupingNoise } from './grouping-block.ts';
 import { type Losses, losses } from './losses.ts';
 import { type Segmentation, SegmentationHead } from './segmentation-head.ts';
 

@@ -1,12 +1,12 @@
-import type { Device } from '../gpu/device.ts';
-import { parseJson, shownValue } from '../gpu/json.ts';
-import { loadParameters, parameters, storedWeights } from '../nn/module.ts';
-import type { LossScaleState } from '../nn/precision.ts';
-import { CheckpointError, readSafetensors, type SafetensorsFile, writeSafetensors } from '../nn/safetensors.ts';
-import { read } from '../tensor/read.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Device } from '../../gpu/device.ts';
+import { parseJson, shownValue } from '../../gpu/json.ts';
+import { loadParameters, parameters, storedWeights } from '../../nn/module.ts';
+import type { LossScaleState } from '../../nn/precision.ts';
+import { CheckpointError, readSafetensors, type SafetensorsFile, writeSafetensors } from '../../nn/safetensors.ts';
+import { read } from '../../tensor/read.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { ConfigError, resolveConfig, type ZeroSegConfig } from './config.ts';
-import { ZeroSeg } from './model.ts';
+import { ZeroSeg } from './zeroseg.ts';
 
 /** What a model file says about itself beside its weights. */
 export interface ModelInfo {

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { slice } from '../../src/kernels/layout.ts';
-import { freeParameters, newWeights, parameters } from '../../src/nn/module.ts';
-import { read, readAll } from '../../src/tensor/read.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../src/zeroseg/config.ts';
-import type { Grouping } from '../../src/zeroseg/grouping.ts';
-import { ZeroSeg } from '../../src/zeroseg/model.ts';
-import { moveQueries } from '../../src/zeroseg/move-queries.ts';
-import type { Stage } from '../../src/zeroseg/segmentation-head.ts';
-import { close } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { slice } from '../../../src/kernels/layout.ts';
+import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
+import { read, readAll } from '../../../src/tensor/read.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { moveQueries } from '../../../src/zeroseg/model/cluster-queries.ts';
+import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import type { Grouping } from '../../../src/zeroseg/model/grouping-block.ts';
+import type { Stage } from '../../../src/zeroseg/model/segmentation-head.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { close } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 const small = { image: 16, patch: 8, dim: 32, depth: 1, dec_depth: 1, group_tokens: [4, 2], output_groups: [4, 2] };

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { read } from '../../src/tensor/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
-import { moveQueries } from '../../src/zeroseg/move-queries.ts';
-import { checkOp, type OpCase, type Ref, ref } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
-import { referenceMedoids } from '../support/medoids.ts';
+import { read } from '../../../src/tensor/read.ts';
+import { tensor } from '../../../src/tensor/tensor.ts';
+import { moveQueries } from '../../../src/zeroseg/model/cluster-queries.ts';
+import { checkOp, type OpCase, type Ref, ref } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
+import { referenceMedoids } from '../../support/medoids.ts';
 
 const device = useDevice();
 const FACTOR = 4;

@@ -1,18 +1,18 @@
-import { cast, floatType } from '../kernels/cast.ts';
-import { broadcastTo, concat, slice, split } from '../kernels/layout.ts';
-import { unshuffle } from '../kernels/masking.ts';
-import { add } from '../kernels/pointwise.ts';
-import { mean } from '../kernels/reduce.ts';
-import { Block, type BlockOptions, runBlock } from '../nn/block.ts';
-import { normal, truncatedNormal, xavierUniform, zeros } from '../nn/init.ts';
-import { LayerNorm } from '../nn/layer-norm.ts';
-import { Mlp, TokenMlp } from '../nn/mlp.ts';
-import type { Weights } from '../nn/module.ts';
-import { label } from '../tensor/record.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { cast, floatType } from '../../kernels/cast.ts';
+import { broadcastTo, concat, slice, split } from '../../kernels/layout.ts';
+import { unshuffle } from '../../kernels/masking.ts';
+import { add } from '../../kernels/pointwise.ts';
+import { mean } from '../../kernels/reduce.ts';
+import { Block, type BlockOptions, runBlock } from '../../nn/block.ts';
+import { normal, truncatedNormal, xavierUniform, zeros } from '../../nn/init.ts';
+import { LayerNorm } from '../../nn/layer-norm.ts';
+import { Mlp, TokenMlp } from '../../nn/mlp.ts';
+import type { Weights } from '../../nn/module.ts';
+import { label } from '../../tensor/record.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
-import { Grouping, type GroupingNoise, type GroupingOptions } from './grouping.ts';
-import type { Trace } from './model.ts';
+import { Grouping, type GroupingNoise, type GroupingOptions } from './grouping-block.ts';
+import type { Trace } from './zeroseg.ts';
 
 /** What the stages of the head need to know; GroupViT's encoder uses the same stages. */
 export interface StageOptions {

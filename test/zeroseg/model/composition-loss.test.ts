@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
-import { freeParameters, newWeights } from '../../src/nn/module.ts';
-import { readAll } from '../../src/tensor/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
-import { composition, viewCover } from '../../src/zeroseg/composition.ts';
-import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../src/zeroseg/config.ts';
-import { gridBoxes } from '../../src/zeroseg/image/grid-views.ts';
-import { ZeroSeg } from '../../src/zeroseg/model.ts';
-import { checkOp, type OpCase, type Ref, ref } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { freeParameters, newWeights } from '../../../src/nn/module.ts';
+import { readAll } from '../../../src/tensor/read.ts';
+import { tensor } from '../../../src/tensor/tensor.ts';
+import { gridBoxes } from '../../../src/zeroseg/image/grid-views.ts';
+import { composition, viewCover } from '../../../src/zeroseg/model/composition-loss.ts';
+import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { checkOp, type OpCase, type Ref, ref } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 /** Place p of image b holds the kept row `(5 p + b) mod N`, if that is below n: 5 and the N of the cases have no common divisor. */
 const places = (batch: number, patches: number) =>
