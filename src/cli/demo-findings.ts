@@ -1,7 +1,8 @@
 /** What the report of the demo shows: pictures of a few unseen scenes and a photograph, as the students see them. */
 import type { Device } from '../gpu/device.ts';
 import { permutation, random } from '../nn/random.ts';
-import type { ClipVision } from '../zeroseg/clip.ts';
+import { Teacher } from '../zeroseg/clip/image-encoder.ts';
+import type { ClipVision } from '../zeroseg/clip/towers.ts';
 import { gridBoxes, teacherViews } from '../zeroseg/image/grid-views.ts';
 import type { Image, LabelMap } from '../zeroseg/image/image.ts';
 import { SegmentationScore } from '../zeroseg/metric.ts';
@@ -12,7 +13,6 @@ import type { Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { indexOfMaximum, type ScoringOptions } from '../zeroseg/scoring.ts';
 import { Segmenter, type Vocabulary } from '../zeroseg/segmenter.ts';
 import { groupUse, nearestViews, SceneStudent, type StudentView, studentLabels } from '../zeroseg/student-view.ts';
-import { Teacher } from '../zeroseg/teacher.ts';
 import {
   enlargement,
   nameColour,

@@ -13,6 +13,7 @@ import { listPhotos } from '../node/photos.ts';
 import { type Metrics, readBytes } from '../node/run-folder.ts';
 import { loadAtlas, readSceneIndex, writeScenes } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
+import { makeVocabulary, type TemplateSet } from '../zeroseg/clip/vocabulary.ts';
 import { chooseGrids, type EndedRun, type Setting, scoreRun } from '../zeroseg/experiments.ts';
 import { resolveConfig } from '../zeroseg/model/config.ts';
 import { modelFile, openModel } from '../zeroseg/model/model-file.ts';
@@ -22,7 +23,6 @@ import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { sceneSide } from '../zeroseg/student-view.ts';
 import { Trainer, type TrainingData } from '../zeroseg/trainer.ts';
-import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';
 import type { Context } from './context.ts';
 import { Interrupted } from './errors.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';

@@ -9,6 +9,7 @@ import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity }
 import { FileError, systemReason } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
+import { fillTemplate, makeVocabulary, type TemplateSet, templateList } from '../zeroseg/clip/vocabulary.ts';
 import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
 import { type ModelInfo, modelInfo, openModel } from '../zeroseg/model/model-file.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
@@ -16,7 +17,6 @@ import type { ScoringOptions } from '../zeroseg/scoring.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { dataSets, imagenetClasses, promptTemplates } from '../zeroseg/text/class-names.ts';
 import type { TextTokens } from '../zeroseg/text/hashed-tokens.ts';
-import { fillTemplate, makeVocabulary, type TemplateSet, templateList } from '../zeroseg/vocabulary.ts';
 import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';

@@ -3,6 +3,7 @@ import { builtIn } from '../node/built-in.ts';
 import { writeNamedFile } from '../node/files.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
+import type { TemplateSet } from '../zeroseg/clip/vocabulary.ts';
 import {
   type Baseline,
   type SceneScore,
@@ -16,7 +17,6 @@ import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import { sceneSide } from '../zeroseg/student-view.ts';
 import { promptTemplates } from '../zeroseg/text/class-names.ts';
-import type { TemplateSet } from '../zeroseg/vocabulary.ts';
 import { oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';

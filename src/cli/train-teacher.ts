@@ -21,9 +21,10 @@ import {
   type SceneCrops,
   sceneCrops,
 } from '../zeroseg/captioned-scenes.ts';
-import type { ClipConfig, ClipText, ClipVision } from '../zeroseg/clip.ts';
-import { trainableWeights } from '../zeroseg/clip-checkpoint.ts';
-import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../zeroseg/clip-file.ts';
+import { Teacher } from '../zeroseg/clip/image-encoder.ts';
+import { trainableWeights } from '../zeroseg/clip/load.ts';
+import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../zeroseg/clip/save.ts';
+import type { ClipConfig, ClipText, ClipVision } from '../zeroseg/clip/towers.ts';
 import {
   type ClipSettings,
   type ClipStepReport,
@@ -33,12 +34,11 @@ import {
   TrainableClip,
   teacherConfigs,
   textVocabulary,
-} from '../zeroseg/clip-trainer.ts';
+} from '../zeroseg/clip/train-clip.ts';
+import { makeVocabulary, type TemplateSet } from '../zeroseg/clip/vocabulary.ts';
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options.ts';
-import { Teacher } from '../zeroseg/teacher.ts';
 import { Tokenizer } from '../zeroseg/text/tokenizer.ts';
-import { makeVocabulary, type TemplateSet } from '../zeroseg/vocabulary.ts';
 import { commandText, numberFrom, oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';

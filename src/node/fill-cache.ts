@@ -1,10 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device } from '../gpu/device.ts';
-import { clipPixels } from '../zeroseg/clip.ts';
+import { type QueuedViews, Teacher, ViewQueue } from '../zeroseg/clip/image-encoder.ts';
+import { clipPixels } from '../zeroseg/clip/towers.ts';
 import { studentImage, teacherViews, type ViewSource, viewCount } from '../zeroseg/image/grid-views.ts';
 import { type Image, PixelError } from '../zeroseg/image/image.ts';
-import { type QueuedViews, Teacher, ViewQueue } from '../zeroseg/teacher.ts';
 import type { ClipSource } from './clip-folder.ts';
 import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
 import { systemReason } from './files.ts';

@@ -1,6 +1,6 @@
 import { type Random, random } from '../nn/random.ts';
-import type { CaptionedBatch, CaptionedData } from './clip-trainer.ts';
-import { alike } from './contrastive.ts';
+import { alike } from './clip/contrastive-loss.ts';
+import type { CaptionedBatch, CaptionedData } from './clip/train-clip.ts';
 import { clipMean, clipStd, crop, type Image, type Region, resizeImage, toTensor } from './image/image.ts';
 import { plural, type Seen, withArticle, writeCaption } from './scenes/caption.ts';
 import { between, pick } from './scenes/colour.ts';

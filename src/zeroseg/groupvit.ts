@@ -10,7 +10,7 @@ import type { Weights } from '../nn/module.ts';
 import { PatchEmbed } from '../nn/patch-embed.ts';
 import { label } from '../tensor/record.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { ClipText } from './clip.ts';
+import { ClipText } from './clip/towers.ts';
 import { hiddenWidth } from './model/config.ts';
 import { runStages, Stage, type StageOptions } from './model/segmentation-head.ts';
 import { type Inference, rollOut, type Trace } from './model/zeroseg.ts';

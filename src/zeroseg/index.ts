@@ -1,9 +1,11 @@
 // '@zeroseg/core/zeroseg': the paper's model and what surrounds it, on any platform.
 
 export { CaptionedScenes, type CaptionedScenesOptions } from './captioned-scenes.ts';
-export { type ClipConfig, ClipText, ClipVision, type DenseMode, endPosition } from './clip.ts';
-export { clipConfig, loadClipText, loadClipVision, logitScale, type StoredTensors } from './clip-checkpoint.ts';
-export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './clip-file.ts';
+export { alike, type ContrastiveOptions, contrastive } from './clip/contrastive-loss.ts';
+export { Teacher } from './clip/image-encoder.ts';
+export { clipConfig, loadClipText, loadClipVision, logitScale, type StoredTensors } from './clip/load.ts';
+export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './clip/save.ts';
+export { type ClipConfig, ClipText, ClipVision, type DenseMode, endPosition } from './clip/towers.ts';
 export {
   type CaptionedBatch,
   type CaptionedData,
@@ -15,8 +17,8 @@ export {
   TrainableClip,
   teacherConfigs,
   textVocabulary,
-} from './clip-trainer.ts';
-export { alike, type ContrastiveOptions, contrastive } from './contrastive.ts';
+} from './clip/train-clip.ts';
+export { makeVocabulary, type VocabularyOptions } from './clip/vocabulary.ts';
 export { type EvaluateOptions, evaluate, type Labelled } from './evaluate.ts';
 export { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
 export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './groupvit-checkpoint.ts';
@@ -76,7 +78,6 @@ export {
   sceneSide,
   studentLabels,
 } from './student-view.ts';
-export { Teacher } from './teacher.ts';
 export {
   cocoLabels,
   contextLabels,
@@ -96,5 +97,4 @@ export {
   type TrainingData,
   TrainingError,
 } from './trainer.ts';
-export { makeVocabulary, type VocabularyOptions } from './vocabulary.ts';
 export type { Watched } from './watch.ts';

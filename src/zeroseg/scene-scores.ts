@@ -16,7 +16,8 @@ import {
   nearestNames,
   type PatchGrid,
 } from './baselines.ts';
-import { type ClipVision, clipPixels } from './clip.ts';
+import { Teacher } from './clip/image-encoder.ts';
+import { type ClipVision, clipPixels } from './clip/towers.ts';
 import { unitRows } from './host/unit-rows.ts';
 import { teacherViews } from './image/grid-views.ts';
 import { type Image, PixelError, toTensor } from './image/image.ts';
@@ -33,7 +34,6 @@ import {
   type StudentView,
   studentLabels,
 } from './student-view.ts';
-import { Teacher } from './teacher.ts';
 
 /** How segments are named. `cosine` names them as `softmax` does: without a threshold only these differ. */
 const ways: readonly Way[] = ['groupvit', 'softmax'];

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { toFloat32, writeSafetensors } from '../../src/nn/safetensors.ts';
 import { openClip, sameTeacher, shortTeacher, teacherIdentity } from '../../src/node/clip-folder.ts';
 import { openWeights } from '../../src/node/weight-files.ts';
-import { clipPixels } from '../../src/zeroseg/clip.ts';
+import { clipPixels } from '../../src/zeroseg/clip/towers.ts';
 import { clipMean, clipStd } from '../../src/zeroseg/image/image.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { clipSettings, clipTensors, writeClip } from '../cli/made-up.ts';

@@ -42,7 +42,7 @@ import { parseMetrics } from '../../src/node/run-description.ts';
 import { findModel, RunFolder, readBytes } from '../../src/node/run-folder.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../src/node/scene-folder.ts';
 import { openShardedWeights, openWeights } from '../../src/node/weight-files.ts';
-import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip-checkpoint.ts';
+import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit-checkpoint.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';

@@ -16,6 +16,7 @@ import { readSafetensors, writeSafetensors } from '../../src/nn/safetensors.ts';
 import { openClip } from '../../src/node/clip-folder.ts';
 import { openDataSet } from '../../src/node/data-sets.ts';
 import { findModel } from '../../src/node/run-folder.ts';
+import { fillTemplate, templateList } from '../../src/zeroseg/clip/vocabulary.ts';
 import { firstRepeated } from '../../src/zeroseg/host/first-repeated.ts';
 import { baseConfig, resolveConfig } from '../../src/zeroseg/model/config.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
@@ -23,7 +24,6 @@ import { plural } from '../../src/zeroseg/scenes/caption.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { Fields } from '../../src/zeroseg/verify/manifest.ts';
 import { kindOf } from '../../src/zeroseg/verify/verify.ts';
-import { fillTemplate, templateList } from '../../src/zeroseg/vocabulary.ts';
 import { objectNames } from '../support/hostile.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'zeroseg-names-'));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { random } from '../../src/nn/random.ts';
 import { CaptionedScenes, cropContents, namingScore, sceneCrops } from '../../src/zeroseg/captioned-scenes.ts';
-import { textVocabulary } from '../../src/zeroseg/clip-trainer.ts';
+import { textVocabulary } from '../../src/zeroseg/clip/train-clip.ts';
 import { SceneMaker } from '../../src/zeroseg/scenes/scene.ts';
 import { scenePresets } from '../../src/zeroseg/scenes/scene-options.ts';
 import { fillFrame, frameWords, sentenceFrame } from '../../src/zeroseg/sentence-frames.ts';

@@ -1,6 +1,6 @@
 /** Settings as JSON, read key by key, so that none is passed over. */
 import { CheckpointError } from '../../nn/safetensors.ts';
-import type { ClipSettings, TowerSettings } from '../clip-settings.ts';
+import type { ClipSettings, TowerSettings } from '../clip/settings.ts';
 
 /** A size that settings claim, and the key that does. */
 export interface Claim {

@@ -4,7 +4,7 @@ import { resamplePositions, sinCosPositions } from '../../nn/position.ts';
 import { random } from '../../nn/random.ts';
 import { CheckpointError, type StoredTensor, toFloat32 } from '../../nn/safetensors.ts';
 import { formatShape, type Shape, sameShape, size } from '../../tensor/shape.ts';
-import { huggingFaceBlock } from '../clip-checkpoint.ts';
+import { huggingFaceBlock } from '../clip/load.ts';
 import type { ZeroSegConfig } from './config.ts';
 
 /**

@@ -6,11 +6,11 @@ import { freeParameters } from '../../nn/module.ts';
 import { toInt32 } from '../../nn/safetensors.ts';
 import { readAll } from '../../tensor/read.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import { type ClipConfig, endPosition } from '../clip.ts';
-import { clipConfig, loadClipText, loadClipVision, logitScale } from '../clip-checkpoint.ts';
-import { settingsForm } from '../clip-settings.ts';
+import { clipConfig, loadClipText, loadClipVision, logitScale } from '../clip/load.ts';
+import { settingsForm } from '../clip/settings.ts';
+import { type ClipConfig, endPosition } from '../clip/towers.ts';
+import { ensemble } from '../clip/vocabulary.ts';
 import type { Trace } from '../model/zeroseg.ts';
-import { ensemble } from '../vocabulary.ts';
 import type { Fields } from './manifest.ts';
 import { type FixtureFile, type FixtureTensors, hostValues, type Report } from './report.ts';
 

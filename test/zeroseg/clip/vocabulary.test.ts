@@ -1,12 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { read } from '../../src/tensor/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
-import { type ClipConfig, endPosition } from '../../src/zeroseg/clip.ts';
-import { randomClipText } from '../../src/zeroseg/random-clip.ts';
-import { hashedTokens } from '../../src/zeroseg/text/hashed-tokens.ts';
-import { embedTexts, ensemble, fillTemplate, makeVocabulary, templateList } from '../../src/zeroseg/vocabulary.ts';
-import { close } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { read } from '../../../src/tensor/read.ts';
+import { tensor } from '../../../src/tensor/tensor.ts';
+import { randomClipText } from '../../../src/zeroseg/clip/random-clip.ts';
+import { type ClipConfig, endPosition } from '../../../src/zeroseg/clip/towers.ts';
+import {
+  embedTexts,
+  ensemble,
+  fillTemplate,
+  makeVocabulary,
+  templateList,
+} from '../../../src/zeroseg/clip/vocabulary.ts';
+import { hashedTokens } from '../../../src/zeroseg/text/hashed-tokens.ts';
+import { close } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const config: ClipConfig = {
   vision: { width: 16, heads: 2, layers: 1, patch: 4, image: 8 },

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { ClipConfig } from '../../src/zeroseg/clip.ts';
-import { randomClipVision } from '../../src/zeroseg/random-clip.ts';
-import { Teacher, ViewQueue } from '../../src/zeroseg/teacher.ts';
-import { close, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { Teacher, ViewQueue } from '../../../src/zeroseg/clip/image-encoder.ts';
+import { randomClipVision } from '../../../src/zeroseg/clip/random-clip.ts';
+import type { ClipConfig } from '../../../src/zeroseg/clip/towers.ts';
+import { close, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const config: ClipConfig = {
   vision: { width: 16, heads: 2, layers: 1, patch: 4, image: 8 },

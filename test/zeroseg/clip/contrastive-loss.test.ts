@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { tensor } from '../../src/tensor/tensor.ts';
-import { alike, contrastive } from '../../src/zeroseg/contrastive.ts';
-import { checkOp, type Ref, ref } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { tensor } from '../../../src/tensor/tensor.ts';
+import { alike, contrastive } from '../../../src/zeroseg/clip/contrastive-loss.ts';
+import { checkOp, type Ref, ref } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const rows = ({ shape: [count = 0, width = 0], data }: Ref) =>
   Array.from({ length: count }, (_, i) => data.subarray(i * width, (i + 1) * width));

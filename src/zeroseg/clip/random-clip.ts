@@ -1,11 +1,11 @@
-import type { Device } from '../gpu/device.ts';
-import type { Initializer } from '../nn/init.ts';
-import { ones, zeros } from '../nn/init.ts';
-import { type Weights, weightsFrom } from '../nn/module.ts';
-import { normalNumber, type Random, random } from '../nn/random.ts';
-import { type Shape, size } from '../tensor/shape.ts';
-import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
-import { TokenTable } from './text/token-table.ts';
+import type { Device } from '../../gpu/device.ts';
+import type { Initializer } from '../../nn/init.ts';
+import { ones, zeros } from '../../nn/init.ts';
+import { type Weights, weightsFrom } from '../../nn/module.ts';
+import { normalNumber, type Random, random } from '../../nn/random.ts';
+import { type Shape, size } from '../../tensor/shape.ts';
+import { TokenTable } from '../text/token-table.ts';
+import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 
 /**
  * CLIPs of random weights, by name: nothing to download, and no meaning either. `random-tiny` shows the whole path in

@@ -1,10 +1,10 @@
-import { crossEntropy } from '../kernels/cross-entropy.ts';
-import { l2Normalize } from '../kernels/layer-norm.ts';
-import { permute, reshape } from '../kernels/layout.ts';
-import { matmul } from '../kernels/matmul.ts';
-import { add, clamp, exp, mul, scale } from '../kernels/pointwise.ts';
-import { ShapeError } from '../tensor/shape.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { crossEntropy } from '../../kernels/cross-entropy.ts';
+import { l2Normalize } from '../../kernels/layer-norm.ts';
+import { permute, reshape } from '../../kernels/layout.ts';
+import { matmul } from '../../kernels/matmul.ts';
+import { add, clamp, exp, mul, scale } from '../../kernels/pointwise.ts';
+import { ShapeError } from '../../tensor/shape.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /** CLIP's bound on the factor that cosines are multiplied by. */
 const LARGEST_SCALE = 100;

@@ -1,12 +1,12 @@
-import type { Device } from '../gpu/device.ts';
-import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../nn/module.ts';
-import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../nn/safetensors.ts';
-import { formatShape, type Shape, sameShape } from '../tensor/shape.ts';
-import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
-import { type ClaimedSize, type ClipSettings, clipSettings, type TowerSettings } from './clip-settings.ts';
-import type { Claim } from './host/settings-section.ts';
-import { checkTowers } from './model/checkpoint-sizes.ts';
-import { TokenTable } from './text/token-table.ts';
+import type { Device } from '../../gpu/device.ts';
+import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../../nn/module.ts';
+import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../../nn/safetensors.ts';
+import { formatShape, type Shape, sameShape } from '../../tensor/shape.ts';
+import type { Claim } from '../host/settings-section.ts';
+import { checkTowers } from '../model/checkpoint-sizes.ts';
+import { TokenTable } from '../text/token-table.ts';
+import { type ClaimedSize, type ClipSettings, clipSettings, type TowerSettings } from './settings.ts';
+import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 
 /** The tensors of a checkpoint by name. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>;

@@ -1,18 +1,18 @@
 import { describe, expect, it, test } from 'vitest';
-import { freeParameters, parameters } from '../../src/nn/module.ts';
-import { random } from '../../src/nn/random.ts';
-import { readSafetensors } from '../../src/nn/safetensors.ts';
-import { readAll } from '../../src/tensor/read.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import type { ClipConfig } from '../../src/zeroseg/clip.ts';
+import { freeParameters, parameters } from '../../../src/nn/module.ts';
+import { random } from '../../../src/nn/random.ts';
+import { readSafetensors } from '../../../src/nn/safetensors.ts';
+import { readAll } from '../../../src/tensor/read.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import {
   clipConfig,
   loadClipText,
   loadClipVision,
   logitScale,
   trainableWeights,
-} from '../../src/zeroseg/clip-checkpoint.ts';
-import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../../src/zeroseg/clip-file.ts';
+} from '../../../src/zeroseg/clip/load.ts';
+import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../../../src/zeroseg/clip/save.ts';
+import type { ClipConfig } from '../../../src/zeroseg/clip/towers.ts';
 import {
   type CaptionedData,
   type ClipSettings,
@@ -21,14 +21,14 @@ import {
   newClipWeights,
   TrainableClip,
   textVocabulary,
-} from '../../src/zeroseg/clip-trainer.ts';
-import { resolveConfig } from '../../src/zeroseg/model/config.ts';
-import { Encoder } from '../../src/zeroseg/model/encoder.ts';
-import { initialWeights } from '../../src/zeroseg/model/pretrained-weights.ts';
-import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
-import { embedTexts } from '../../src/zeroseg/vocabulary.ts';
-import { close } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+} from '../../../src/zeroseg/clip/train-clip.ts';
+import { embedTexts } from '../../../src/zeroseg/clip/vocabulary.ts';
+import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
+import { Encoder } from '../../../src/zeroseg/model/encoder.ts';
+import { initialWeights } from '../../../src/zeroseg/model/pretrained-weights.ts';
+import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
+import { close } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

@@ -1,13 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Device } from '../gpu/device.ts';
-import { ArgumentError } from '../gpu/errors.ts';
-import { heard } from '../gpu/outcome.ts';
-import { read } from '../tensor/read.ts';
-import { type Step, step } from '../tensor/step.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { type ClipVision, clipPixels } from './clip.ts';
-import type { Rgb } from './image/image.ts';
+import type { Device } from '../../gpu/device.ts';
+import { ArgumentError } from '../../gpu/errors.ts';
+import { heard } from '../../gpu/outcome.ts';
+import { read } from '../../tensor/read.ts';
+import { type Step, step } from '../../tensor/step.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Rgb } from '../image/image.ts';
+import { type ClipVision, clipPixels } from './towers.ts';
 
 /**
  * The frozen teacher: CLIP's image tower as a recorded step over batches of one size.

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { freeParameters } from '../../src/nn/module.ts';
-import type { StoredTensor } from '../../src/nn/safetensors.ts';
-import { read } from '../../src/tensor/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
-import { clipConfig, loadClipVision } from '../../src/zeroseg/clip-checkpoint.ts';
-import { close, normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { freeParameters } from '../../../src/nn/module.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors.ts';
+import { read } from '../../../src/tensor/read.ts';
+import { tensor } from '../../../src/tensor/tensor.ts';
+import { clipConfig, loadClipVision } from '../../../src/zeroseg/clip/load.ts';
+import { close, normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

@@ -1,8 +1,8 @@
 /** What the settings beside a CLIP's weights say: in Hugging Face's words, in open_clip's, or in our own. */
-import { CheckpointError } from '../nn/safetensors.ts';
-import type { ClipActivation } from './clip.ts';
-import { type Claim, constants, generic, isObject, type Json, present, Section } from './host/settings-section.ts';
+import { CheckpointError } from '../../nn/safetensors.ts';
+import { type Claim, constants, generic, isObject, type Json, present, Section } from '../host/settings-section.ts';
 import { openClipSettings } from './open-clip-settings.ts';
+import type { ClipActivation } from './towers.ts';
 
 /** What no tensor tells of one tower, and what can be held against its tensors. */
 export interface TowerSettings {

@@ -1,6 +1,5 @@
 /** `open_clip_config.json`, as open_clip's factory and its towers read it. */
-import type { ClipActivation } from './clip.ts';
-import type { ClipSettings, TowerSettings } from './clip-settings.ts';
+
 import {
   type Claim,
   constants,
@@ -10,7 +9,9 @@ import {
   present,
   type Rule,
   Section,
-} from './host/settings-section.ts';
+} from '../host/settings-section.ts';
+import type { ClipSettings, TowerSettings } from './settings.ts';
+import type { ClipActivation } from './towers.ts';
 
 /** Whether {@link openClipSettings} takes a tower's key. What is not here is read, or refused. */
 const openClipTower: Readonly<Record<string, Rule>> = {

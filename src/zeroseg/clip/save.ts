@@ -1,12 +1,18 @@
-import { loadParameters, parameters } from '../nn/module.ts';
-import { CheckpointError, readSafetensors, toInt32, type WritableTensor, writeSafetensors } from '../nn/safetensors.ts';
-import { read } from '../tensor/read.ts';
-import { size } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import type { ClipConfig } from './clip.ts';
-import { huggingFaceName, TOKEN_IDS } from './clip-checkpoint.ts';
-import type { ClipTrainer, TrainableClip } from './clip-trainer.ts';
-import { stepOf } from './model/model-file.ts';
+import { loadParameters, parameters } from '../../nn/module.ts';
+import {
+  CheckpointError,
+  readSafetensors,
+  toInt32,
+  type WritableTensor,
+  writeSafetensors,
+} from '../../nn/safetensors.ts';
+import { read } from '../../tensor/read.ts';
+import { size } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { stepOf } from '../model/model-file.ts';
+import { huggingFaceName, TOKEN_IDS } from './load.ts';
+import type { ClipConfig } from './towers.ts';
+import type { ClipTrainer, TrainableClip } from './train-clip.ts';
 
 const TRAINING_FORMAT = 'zeroseg-clip-training-1';
 

@@ -1,14 +1,14 @@
-import type { Device } from '../gpu/device.ts';
-import { ArgumentError } from '../gpu/errors.ts';
-import { ownValue } from '../gpu/own-value.ts';
-import { read } from '../tensor/read.ts';
-import { type Step, step } from '../tensor/step.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { type ClipText, endPosition } from './clip.ts';
-import { lengthOf } from './host/unit-rows.ts';
-import type { Vocabulary } from './segmenter.ts';
-import { promptTemplates } from './text/class-names.ts';
-import type { TextTokens } from './text/hashed-tokens.ts';
+import type { Device } from '../../gpu/device.ts';
+import { ArgumentError } from '../../gpu/errors.ts';
+import { ownValue } from '../../gpu/own-value.ts';
+import { read } from '../../tensor/read.ts';
+import { type Step, step } from '../../tensor/step.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { lengthOf } from '../host/unit-rows.ts';
+import type { Vocabulary } from '../segmenter.ts';
+import { promptTemplates } from '../text/class-names.ts';
+import type { TextTokens } from '../text/hashed-tokens.ts';
+import { type ClipText, endPosition } from './towers.ts';
 
 /** Sets of sentences that class names are put into: see `promptTemplates`. */
 export type TemplateSet = keyof typeof promptTemplates;

@@ -1,26 +1,26 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Device } from '../gpu/device.ts';
-import { shownValue } from '../gpu/json.ts';
-import { heard } from '../gpu/outcome.ts';
-import { argmax } from '../kernels/extreme.ts';
-import { embedding } from '../kernels/gather.ts';
-import { AdamW } from '../nn/adamw.ts';
-import { type Initializer, normal } from '../nn/init.ts';
-import { parameters, type Weights, weightsFrom } from '../nn/module.ts';
-import { random } from '../nn/random.ts';
-import { learningRate } from '../nn/schedule.ts';
-import { gradients } from '../tensor/grad.ts';
-import { read, readAll, readU32 } from '../tensor/read.ts';
-import { ShapeError, size } from '../tensor/shape.ts';
-import { type Step, step } from '../tensor/step.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { type ClipConfig, ClipText, ClipVision } from './clip.ts';
-import { alike, contrastiveLogits, contrastiveLoss } from './contrastive.ts';
-import { ConfigError } from './model/config.ts';
-import { TokenTable } from './text/token-table.ts';
-import type { Tokenizer } from './text/tokenizer.ts';
-import { TrainingError } from './trainer.ts';
+import type { Device } from '../../gpu/device.ts';
+import { shownValue } from '../../gpu/json.ts';
+import { heard } from '../../gpu/outcome.ts';
+import { argmax } from '../../kernels/extreme.ts';
+import { embedding } from '../../kernels/gather.ts';
+import { AdamW } from '../../nn/adamw.ts';
+import { type Initializer, normal } from '../../nn/init.ts';
+import { parameters, type Weights, weightsFrom } from '../../nn/module.ts';
+import { random } from '../../nn/random.ts';
+import { learningRate } from '../../nn/schedule.ts';
+import { gradients } from '../../tensor/grad.ts';
+import { read, readAll, readU32 } from '../../tensor/read.ts';
+import { ShapeError, size } from '../../tensor/shape.ts';
+import { type Step, step } from '../../tensor/step.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { ConfigError } from '../model/config.ts';
+import { TokenTable } from '../text/token-table.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { TrainingError } from '../trainer.ts';
+import { alike, contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
+import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 
 /**
  * Sizes of the CLIPs that this package trains itself, by name: `tiny` is the one that it brings; `small` has several times its
