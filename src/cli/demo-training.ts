@@ -9,8 +9,8 @@ import type { Scene } from '../zeroseg/scenes/scene.ts';
 import type { ScoringOptions } from '../zeroseg/scoring.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { HabitCounter, SceneStudent, type StudentView, studentLabels } from '../zeroseg/student-view.ts';
-import type { TrainSettings } from '../zeroseg/train-settings.ts';
-import { type StepReport, Trainer } from '../zeroseg/trainer.ts';
+import type { TrainSettings } from '../zeroseg/training/settings.ts';
+import { type StepReport, Trainer } from '../zeroseg/training/trainer.ts';
 import { resolveTraining } from './train-options.ts';
 
 /** What the student is: the preset that learns from scenes, with what helped the student that the package brings. */

@@ -22,7 +22,7 @@ import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { sceneSide } from '../zeroseg/student-view.ts';
-import { Trainer, type TrainingData } from '../zeroseg/trainer.ts';
+import { Trainer, type TrainingData } from '../zeroseg/training/trainer.ts';
 import type { Context } from './context.ts';
 import { Interrupted } from './errors.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';

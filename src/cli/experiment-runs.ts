@@ -9,7 +9,7 @@ import { kindOfPath } from '../node/weight-files.ts';
 import type { RunScore } from '../zeroseg/experiments.ts';
 import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
 import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
-import type { TrainSettings } from '../zeroseg/train-settings.ts';
+import type { TrainSettings } from '../zeroseg/training/settings.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */
 export interface RunIdentity {

@@ -7,7 +7,7 @@ import { kindOfPath } from '../node/weight-files.ts';
 import { chooseGrids, type Experiment } from '../zeroseg/experiments.ts';
 import { patchCount, resolveConfig } from '../zeroseg/model/config.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
-import { Trainer } from '../zeroseg/trainer.ts';
+import { Trainer } from '../zeroseg/training/trainer.ts';
 import { Interrupted } from './errors.ts';
 import { GRIDS, type Lab } from './experiment-lab.ts';
 import type { StepTimes } from './experiment-report.ts';

@@ -5,7 +5,7 @@ import type { CacheKey, CacheReader } from '../node/feature-cache.ts';
 import { readJson } from '../node/files.ts';
 import { type RunDescription, RunError } from '../node/run-folder.ts';
 import { baseConfig, ConfigError, configs, resolveConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
-import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/train-settings.ts';
+import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/training/settings.ts';
 import { UsageError } from './errors.ts';
 
 /** The arguments of `zeroseg train` that decide what is computed. */

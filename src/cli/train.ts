@@ -19,7 +19,7 @@ import { initialNotes, initialWeights, positionTable } from '../zeroseg/model/pr
 import { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { sampleSheet } from '../zeroseg/sample-sheet.ts';
 import { Segmenter } from '../zeroseg/segmenter.ts';
-import { type Probe, Trainer } from '../zeroseg/trainer.ts';
+import { type Probe, Trainer } from '../zeroseg/training/trainer.ts';
 import { gather, numberFrom, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';

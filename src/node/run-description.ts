@@ -2,7 +2,7 @@
 import { ZeroSegError } from '../gpu/errors.ts';
 import { parseJson } from '../gpu/json.ts';
 import { resolveConfig } from '../zeroseg/model/config.ts';
-import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/train-settings.ts';
+import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/training/settings.ts';
 import { cacheKeyFields } from './feature-key.ts';
 import {
   brokenField,

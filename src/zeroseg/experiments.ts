@@ -11,7 +11,7 @@ import { meanOf, sceneScore } from './scene-scores.ts';
 import type { SceneMaker } from './scenes/scene.ts';
 import type { Vocabulary } from './segmenter.ts';
 import { HabitCounter, type Habits, SceneStudent, studentLabels } from './student-view.ts';
-import type { TrainingData } from './trainer.ts';
+import type { TrainingData } from './training/trainer.ts';
 
 /** One row of a table: what differs from the base run, and the paper's number. */
 export interface Setting {

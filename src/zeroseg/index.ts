@@ -88,7 +88,8 @@ export {
 } from './text/class-names.ts';
 export { TokenTable } from './text/token-table.ts';
 export { Tokenizer } from './text/tokenizer.ts';
-export { checkSettings, defaultSettings, type TrainSettings } from './train-settings.ts';
+export type { Watched } from './training/grouping-statistics.ts';
+export { checkSettings, defaultSettings, type TrainSettings } from './training/settings.ts';
 export {
   type Probe,
   type StepReport,
@@ -96,5 +97,4 @@ export {
   type TrainerOptions,
   type TrainingData,
   TrainingError,
-} from './trainer.ts';
-export type { Watched } from './watch.ts';
+} from './training/trainer.ts';

@@ -6,7 +6,7 @@ import { type ExperimentResults, experimentChart, experimentTable } from '../../
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from '../../src/cli/experiment-runs.ts';
 import { type EndedRun, experiments, type RunScore } from '../../src/zeroseg/experiments.ts';
 import { tinyConfig } from '../../src/zeroseg/model/config.ts';
-import { defaultSettings } from '../../src/zeroseg/train-settings.ts';
+import { defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import { temporaryFolder, zeroseg } from './made-up.ts';
 
 const base = await temporaryFolder();

@@ -54,7 +54,7 @@ import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
-import { checkSettings, defaultSettings } from '../../src/zeroseg/train-settings.ts';
+import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import { Fields } from '../../src/zeroseg/verify/manifest.ts';
 import { Report } from '../../src/zeroseg/verify/report.ts';
 import { verifyRules } from '../../src/zeroseg/verify/rules.ts';

@@ -1,6 +1,6 @@
 import type { RunDescription } from '../../src/node/run-folder.ts';
 import { tinyConfig } from '../../src/zeroseg/model/config.ts';
-import { defaultSettings } from '../../src/zeroseg/train-settings.ts';
+import { defaultSettings } from '../../src/zeroseg/training/settings.ts';
 
 const key = {
   ...{ teacher: 't', weights: 'w', grids: [1, 2], viewSource: 'native' as const, teacherSize: 8, mean: [0, 0, 0] },

@@ -9,7 +9,7 @@ import {
   summarise,
 } from '../../src/zeroseg/experiments.ts';
 import { resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
-import type { TrainingData } from '../../src/zeroseg/trainer.ts';
+import type { TrainingData } from '../../src/zeroseg/training/trainer.ts';
 
 const score = (objects: number | null): RunScore => ({
   all: 0.1,

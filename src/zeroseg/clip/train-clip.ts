@@ -18,7 +18,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { ConfigError } from '../model/config.ts';
 import { TokenTable } from '../text/token-table.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { TrainingError } from '../trainer.ts';
+import { TrainingError } from '../training/trainer.ts';
 import { alike, contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 

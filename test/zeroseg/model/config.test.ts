@@ -6,7 +6,7 @@ import { resizeBilinear, resizeImage } from '../../../src/zeroseg/image/image.ts
 import { slidingWindows } from '../../../src/zeroseg/image/windows.ts';
 import { SegmentationScore } from '../../../src/zeroseg/metric.ts';
 import { baseConfig, configs, resolveConfig } from '../../../src/zeroseg/model/config.ts';
-import { checkSettings, defaultSettings } from '../../../src/zeroseg/train-settings.ts';
+import { checkSettings, defaultSettings } from '../../../src/zeroseg/training/settings.ts';
 
 const beyond = [1e9, 2 ** 53, 1e21, 1e300, Number.MAX_VALUE, Number.POSITIVE_INFINITY, Number.NaN, -1];
 

@@ -4,7 +4,7 @@ import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { viewCount, viewRows } from '../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
 import { losses, lossTerms, weightedTerms } from '../../../src/zeroseg/model/losses.ts';
-import { watchHead } from '../../../src/zeroseg/watch.ts';
+import { watchHead } from '../../../src/zeroseg/training/grouping-statistics.ts';
 import { close, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

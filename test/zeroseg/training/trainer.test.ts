@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { freeParameters, newWeights, parameters } from '../../src/nn/module.ts';
-import { readAll } from '../../src/tensor/read.ts';
-import { write } from '../../src/tensor/tensor.ts';
-import { viewCount } from '../../src/zeroseg/image/grid-views.ts';
-import { resolveConfig } from '../../src/zeroseg/model/config.ts';
-import { ZeroSeg } from '../../src/zeroseg/model/zeroseg.ts';
-import { checkSettings, defaultSettings, type TrainSettings } from '../../src/zeroseg/train-settings.ts';
-import { type StepReport, Trainer, type TrainingData } from '../../src/zeroseg/trainer.ts';
-import { seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
+import { readAll } from '../../../src/tensor/read.ts';
+import { write } from '../../../src/tensor/tensor.ts';
+import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
+import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { checkSettings, defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
+import { type StepReport, Trainer, type TrainingData } from '../../../src/zeroseg/training/trainer.ts';
+import { seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 const halves = () => device.current.features.has('shader-f16');

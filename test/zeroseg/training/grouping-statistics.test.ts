@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { watchHead } from '../../src/zeroseg/watch.ts';
+import { watchHead } from '../../../src/zeroseg/training/grouping-statistics.ts';
 
 const sizes = { groups: [2, 2], members: 3, withCls: false, grids: [1, 2, 3] } as const;
 

@@ -1,23 +1,22 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Device } from '../gpu/device.ts';
-import { ZeroSegError } from '../gpu/errors.ts';
-import { heard } from '../gpu/outcome.ts';
-import { randomUniform } from '../kernels/random.ts';
-import { AdamW } from '../nn/adamw.ts';
-import { parameters } from '../nn/module.ts';
-import { HalfPrecision, LossScale, type LossScaleState } from '../nn/precision.ts';
-import { permutation, random } from '../nn/random.ts';
-import { learningRate } from '../nn/schedule.ts';
-import { gradients } from '../tensor/grad.ts';
-import { readAll } from '../tensor/read.ts';
-import { type Step, step } from '../tensor/step.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { viewCount } from './image/grid-views.ts';
-import { keptPatches, patchCount, type ZeroSegConfig } from './model/config.ts';
-import { type LossTerm, lossTerms } from './model/losses.ts';
-import type { ZeroSeg } from './model/zeroseg.ts';
-import { checkSettings, type TrainSettings } from './train-settings.ts';
+import type { Device } from '../../gpu/device.ts';
+import { ZeroSegError } from '../../gpu/errors.ts';
+import { heard } from '../../gpu/outcome.ts';
+import { randomUniform } from '../../kernels/random.ts';
+import { AdamW } from '../../nn/adamw.ts';
+import { parameters } from '../../nn/module.ts';
+import { HalfPrecision, LossScale, type LossScaleState } from '../../nn/precision.ts';
+import { permutation, random } from '../../nn/random.ts';
+import { learningRate } from '../../nn/schedule.ts';
+import { gradients } from '../../tensor/grad.ts';
+import { readAll } from '../../tensor/read.ts';
+import { type Step, step } from '../../tensor/step.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { viewCount } from '../image/grid-views.ts';
+import { keptPatches, patchCount, type ZeroSegConfig } from '../model/config.ts';
+import { type LossTerm, lossTerms } from '../model/losses.ts';
+import type { ZeroSeg } from '../model/zeroseg.ts';
 import {
   type Watched,
   type WatchedTensors,
@@ -25,7 +24,8 @@ import {
   type WatchSizes,
   watchedTensors,
   watchHead,
-} from './watch.ts';
+} from './grouping-statistics.ts';
+import { checkSettings, type TrainSettings } from './settings.ts';
 
 /** Images and their teacher features, by number. */
 export interface TrainingData {

@@ -1,9 +1,9 @@
 /** What the head does in training, beside its losses: read from a training pass, without noise. */
-import { ArgumentError } from '../gpu/errors.ts';
-import { cast } from '../kernels/cast.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import type { Losses } from './model/losses.ts';
-import type { Segmentation } from './model/segmentation-head.ts';
+import { ArgumentError } from '../../gpu/errors.ts';
+import { cast } from '../../kernels/cast.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Losses } from '../model/losses.ts';
+import type { Segmentation } from '../model/segmentation-head.ts';
 
 /** How the head divides the images of a batch: means over them. */
 export interface Watched {
