@@ -5,13 +5,13 @@ import { Teacher } from '../zeroseg/clip/image-encoder.ts';
 import type { ClipVision } from '../zeroseg/clip/towers.ts';
 import { gridBoxes, teacherViews } from '../zeroseg/image/grid-views.ts';
 import type { Image, LabelMap } from '../zeroseg/image/image.ts';
+import { indexOfMaximum, type ScoringOptions } from '../zeroseg/inference/class-scores.ts';
+import { Segmenter, type Vocabulary } from '../zeroseg/inference/segmenter.ts';
 import { SegmentationScore } from '../zeroseg/metric.ts';
 import { keptPatches } from '../zeroseg/model/config.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { classShares } from '../zeroseg/overlay.ts';
 import type { Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
-import { indexOfMaximum, type ScoringOptions } from '../zeroseg/scoring.ts';
-import { Segmenter, type Vocabulary } from '../zeroseg/segmenter.ts';
 import { groupUse, nearestViews, SceneStudent, type StudentView, studentLabels } from '../zeroseg/student-view.ts';
 import {
   enlargement,

@@ -4,10 +4,10 @@ import { interLettering } from '../node/lettering.ts';
 import type { GridBox } from '../zeroseg/image/grid-views.ts';
 import { type Image, type LabelMap, resizeImage } from '../zeroseg/image/image.ts';
 import type { Colour } from '../zeroseg/image/palette.ts';
+import { pixelSegments } from '../zeroseg/inference/segmenter.ts';
 import { blendLabels, drawSegmentation } from '../zeroseg/overlay.ts';
 import { segmentColour } from '../zeroseg/sample-sheet.ts';
 import { hsv } from '../zeroseg/scenes/colour.ts';
-import { pixelSegments } from '../zeroseg/segmenter.ts';
 
 /** Side of a picture of a scene, at least. */
 const SIDE = 384;

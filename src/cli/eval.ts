@@ -3,9 +3,9 @@ import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../
 import { writeNamedFile } from '../node/files.ts';
 import { sceneDefinition } from '../node/scene-folder.ts';
 import { evaluate } from '../zeroseg/evaluate.ts';
+import { Segmenter } from '../zeroseg/inference/segmenter.ts';
 import type { SegmentationScore } from '../zeroseg/metric.ts';
 import { sceneScore } from '../zeroseg/scene-scores.ts';
-import { Segmenter } from '../zeroseg/segmenter.ts';
 import { type DataSetDefinition, dataSets } from '../zeroseg/text/class-names.ts';
 import { oneOf, wholeNumber } from './arguments.ts';
 import { type Context, withDevice } from './context.ts';

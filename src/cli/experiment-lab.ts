@@ -15,12 +15,12 @@ import { loadAtlas, readSceneIndex, writeScenes } from '../node/scene-folder.ts'
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/clip/vocabulary.ts';
 import { chooseGrids, type EndedRun, type Setting, scoreRun } from '../zeroseg/experiments.ts';
+import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';
 import { resolveConfig } from '../zeroseg/model/config.ts';
 import { modelFile, openModel } from '../zeroseg/model/model-file.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options.ts';
-import type { Vocabulary } from '../zeroseg/segmenter.ts';
 import { sceneSide } from '../zeroseg/student-view.ts';
 import { Trainer, type TrainingData } from '../zeroseg/training/trainer.ts';
 import type { Context } from './context.ts';

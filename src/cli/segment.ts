@@ -7,8 +7,8 @@ import { listPhotos } from '../node/photos.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import type { Image } from '../zeroseg/image/image.ts';
 import { classColour, pascalPalette } from '../zeroseg/image/palette.ts';
+import { Segmenter, type SegmentResult } from '../zeroseg/inference/segmenter.ts';
 import { classShares, drawSegmentation } from '../zeroseg/overlay.ts';
-import { Segmenter, type SegmentResult } from '../zeroseg/segmenter.ts';
 import { type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import {

@@ -3,8 +3,8 @@ import { ArgumentError } from '../gpu/errors.ts';
 import { random } from '../nn/random.ts';
 import { unitRows } from './host/unit-rows.ts';
 import { type LabelMap, PixelError, resizeBilinear } from './image/image.ts';
-import { indexOfMaximum } from './scoring.ts';
-import { pixelSegments } from './segmenter.ts';
+import { indexOfMaximum } from './inference/class-scores.ts';
+import { pixelSegments } from './inference/segmenter.ts';
 
 /** What {@link kMeans} found. */
 export interface Clusters {

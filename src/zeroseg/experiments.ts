@@ -4,12 +4,12 @@ import type { Device } from '../gpu/device.ts';
 import { ArgumentError } from '../gpu/errors.ts';
 import { chanceScores } from './baselines.ts';
 import { viewCount } from './image/grid-views.ts';
+import type { Vocabulary } from './inference/segmenter.ts';
 import { SegmentationScore } from './metric.ts';
 import type { ZeroSegConfig } from './model/config.ts';
 import type { ZeroSeg } from './model/zeroseg.ts';
 import { meanOf, sceneScore } from './scene-scores.ts';
 import type { SceneMaker } from './scenes/scene.ts';
-import type { Vocabulary } from './segmenter.ts';
 import { HabitCounter, type Habits, SceneStudent, studentLabels } from './student-view.ts';
 import type { TrainingData } from './training/trainer.ts';
 

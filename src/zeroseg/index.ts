@@ -36,6 +36,8 @@ export {
 } from './image/image.ts';
 export { classColour, pascalPalette } from './image/palette.ts';
 export { slidingWindows, type WindowBox } from './image/windows.ts';
+export { classAffinity, type ScoringOptions } from './inference/class-scores.ts';
+export { Segmenter, type SegmentOptions, type SegmentResult, type Vocabulary } from './inference/segmenter.ts';
 export { createLettering, type Lettering } from './lettering.ts';
 export { ignoreLabel, ScoreError, SegmentationScore } from './metric.ts';
 export {
@@ -67,8 +69,6 @@ export {
 export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scenes/scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scenes/scene-options.ts';
-export { classAffinity, type ScoringOptions } from './scoring.ts';
-export { Segmenter, type SegmentOptions, type SegmentResult, type Vocabulary } from './segmenter.ts';
 export {
   type GroupUse,
   groupUse,

@@ -21,11 +21,11 @@ import { type ClipVision, clipPixels } from './clip/towers.ts';
 import { unitRows } from './host/unit-rows.ts';
 import { teacherViews } from './image/grid-views.ts';
 import { type Image, PixelError, toTensor } from './image/image.ts';
+import type { ScoringOptions } from './inference/class-scores.ts';
+import type { Vocabulary } from './inference/segmenter.ts';
 import { SegmentationScore } from './metric.ts';
 import type { ZeroSeg } from './model/zeroseg.ts';
 import type { SceneMaker } from './scenes/scene.ts';
-import type { ScoringOptions } from './scoring.ts';
-import type { Vocabulary } from './segmenter.ts';
 import {
   HabitCounter,
   type Habits,

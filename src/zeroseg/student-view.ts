@@ -6,11 +6,11 @@ import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { nearestNames, type PatchGrid } from './baselines.ts';
 import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from './image/image.ts';
+import { classAffinity, indexOfMaximum, type ScoringOptions } from './inference/class-scores.ts';
+import { pixelSegments, type Vocabulary } from './inference/segmenter.ts';
 import type { ZeroSegConfig } from './model/config.ts';
 import type { Trace, ZeroSeg } from './model/zeroseg.ts';
 import type { Scene } from './scenes/scene.ts';
-import { classAffinity, indexOfMaximum, type ScoringOptions } from './scoring.ts';
-import { pixelSegments, type Vocabulary } from './segmenter.ts';
 
 /** What a student makes of one picture, read from the GPU. */
 export interface StudentView {

@@ -11,7 +11,7 @@ import { read, readAll, readU32 } from '../../src/tensor/read.ts';
 import { dispatch, empty, emptyOn } from '../../src/tensor/record.ts';
 import { run, step } from '../../src/tensor/step.ts';
 import { free, lasting, range, Tensor, tensor, write } from '../../src/tensor/tensor.ts';
-import { Segmenter, type SegmentingModel } from '../../src/zeroseg/segmenter.ts';
+import { Segmenter, type SegmentingModel } from '../../src/zeroseg/inference/segmenter.ts';
 
 const open = () => openDevice({ notice: null, tuning: false });
 const sixteen = Float32Array.from({ length: 16 }, (_, i) => i);

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { newWeights } from '../../src/nn/module.ts';
 import { randomClips, randomClipVision } from '../../src/zeroseg/clip/random-clip.ts';
+import { Segmenter } from '../../src/zeroseg/inference/segmenter.ts';
 import { tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../src/zeroseg/model/zeroseg.ts';
 import { scoreScenes } from '../../src/zeroseg/scene-scores.ts';
 import { SceneMaker } from '../../src/zeroseg/scenes/scene.ts';
 import { scenePresets } from '../../src/zeroseg/scenes/scene-options.ts';
-import { Segmenter } from '../../src/zeroseg/segmenter.ts';
 import {
   groupUse,
   nearestGrids,

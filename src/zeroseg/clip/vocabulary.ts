@@ -5,7 +5,7 @@ import { read } from '../../tensor/read.ts';
 import { type Step, step } from '../../tensor/step.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { lengthOf } from '../host/unit-rows.ts';
-import type { Vocabulary } from '../segmenter.ts';
+import type { Vocabulary } from '../inference/segmenter.ts';
 import { promptTemplates } from '../text/class-names.ts';
 import type { TextTokens } from '../text/hashed-tokens.ts';
 import { type ClipText, endPosition } from './towers.ts';

@@ -3,8 +3,8 @@ import { toFloat32 } from '../../nn/safetensors.ts';
 import { readAll } from '../../tensor/read.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { resizeBilinear } from '../image/image.ts';
+import { Segmenter, type SegmentResult, scoreRows } from '../inference/segmenter.ts';
 import type { ZeroSeg } from '../model/zeroseg.ts';
-import { Segmenter, type SegmentResult, scoreRows } from '../segmenter.ts';
 import type { Fields } from './manifest.ts';
 import { type Computed, FixtureError, type FixtureFile } from './report.ts';
 

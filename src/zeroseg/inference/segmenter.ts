@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Device } from '../gpu/device.ts';
-import { StepError } from '../tensor/errors.ts';
-import { readAll } from '../tensor/read.ts';
-import { type Step, step } from '../tensor/step.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Device } from '../../gpu/device.ts';
+import { StepError } from '../../tensor/errors.ts';
+import { readAll } from '../../tensor/read.ts';
+import { type Step, step } from '../../tensor/step.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import {
   between,
   type Image,
@@ -12,10 +12,10 @@ import {
   keepRatioSize,
   type LabelMap,
   resizeBilinear,
-} from './image/image.ts';
-import { slidingWindows, type WindowBox } from './image/windows.ts';
-import type { Inference } from './model/zeroseg.ts';
-import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './scoring.ts';
+} from '../image/image.ts';
+import { slidingWindows, type WindowBox } from '../image/windows.ts';
+import type { Inference } from '../model/zeroseg.ts';
+import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './class-scores.ts';
 
 /** Class names and their embeddings in CLIP's space. */
 export interface Vocabulary {

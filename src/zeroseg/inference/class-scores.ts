@@ -1,4 +1,4 @@
-import { lengthOf } from './host/unit-rows.ts';
+import { lengthOf } from '../host/unit-rows.ts';
 
 /** How segments are scored against class names (section 11.3). */
 export interface ScoringOptions {
