@@ -3,6 +3,7 @@ import type { Device } from '../gpu/device.ts';
 import { permutation, random } from '../nn/random.ts';
 import { Teacher } from '../zeroseg/clip/image-encoder.ts';
 import type { ClipVision } from '../zeroseg/clip/towers.ts';
+import { classShares } from '../zeroseg/drawing/overlay.ts';
 import { gridBoxes, teacherViews } from '../zeroseg/image/grid-views.ts';
 import type { Image, LabelMap } from '../zeroseg/image/image.ts';
 import { indexOfMaximum, type ScoringOptions } from '../zeroseg/inference/class-scores.ts';
@@ -10,7 +11,6 @@ import { Segmenter, type Vocabulary } from '../zeroseg/inference/segmenter.ts';
 import { SegmentationScore } from '../zeroseg/metric.ts';
 import { keptPatches } from '../zeroseg/model/config.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
-import { classShares } from '../zeroseg/overlay.ts';
 import type { Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { groupUse, nearestViews, SceneStudent, type StudentView, studentLabels } from '../zeroseg/student-view.ts';
 import {

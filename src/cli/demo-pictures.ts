@@ -1,12 +1,12 @@
 /** The pictures of the demo's report, each a data URI. */
 import sharp from 'sharp';
 import { interLettering } from '../node/lettering.ts';
+import { blendLabels, drawSegmentation } from '../zeroseg/drawing/overlay.ts';
+import { segmentColour } from '../zeroseg/drawing/sample-sheet.ts';
 import type { GridBox } from '../zeroseg/image/grid-views.ts';
 import { type Image, type LabelMap, resizeImage } from '../zeroseg/image/image.ts';
 import type { Colour } from '../zeroseg/image/palette.ts';
 import { pixelSegments } from '../zeroseg/inference/segmenter.ts';
-import { blendLabels, drawSegmentation } from '../zeroseg/overlay.ts';
-import { segmentColour } from '../zeroseg/sample-sheet.ts';
 import { hsv } from '../zeroseg/scenes/colour.ts';
 
 /** Side of a picture of a scene, at least. */

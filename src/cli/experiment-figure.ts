@@ -3,10 +3,10 @@ import type { Device } from '../gpu/device.ts';
 import type { WriteOptions } from '../node/files.ts';
 import { writePng } from '../node/image-files.ts';
 import { interLettering } from '../node/lettering.ts';
+import { drawSegmentation } from '../zeroseg/drawing/overlay.ts';
 import type { Image, LabelMap } from '../zeroseg/image/image.ts';
 import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
-import { drawSegmentation } from '../zeroseg/overlay.ts';
 import type { Scene } from '../zeroseg/scenes/scene.ts';
 import { SceneStudent, studentLabels } from '../zeroseg/student-view.ts';
 

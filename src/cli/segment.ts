@@ -5,10 +5,10 @@ import { ImageError, readPhoto, writeLabelPng, writePng } from '../node/image-fi
 import { interLettering } from '../node/lettering.ts';
 import { listPhotos } from '../node/photos.ts';
 import { kindOfPath } from '../node/weight-files.ts';
+import { classShares, drawSegmentation } from '../zeroseg/drawing/overlay.ts';
 import type { Image } from '../zeroseg/image/image.ts';
 import { classColour, pascalPalette } from '../zeroseg/image/palette.ts';
 import { Segmenter, type SegmentResult } from '../zeroseg/inference/segmenter.ts';
-import { classShares, drawSegmentation } from '../zeroseg/overlay.ts';
 import { type Context, withDevice } from './context.ts';
 import { Interrupted, UsageError } from './errors.ts';
 import {

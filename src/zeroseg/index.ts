@@ -19,6 +19,8 @@ export {
   textVocabulary,
 } from './clip/train-clip.ts';
 export { makeVocabulary, type VocabularyOptions } from './clip/vocabulary.ts';
+export { createLettering, type Lettering } from './drawing/lettering.ts';
+export { blendLabels, classShares, drawSegmentation } from './drawing/overlay.ts';
 export { type EvaluateOptions, evaluate, type Labelled } from './evaluate.ts';
 export { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
 export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './groupvit-checkpoint.ts';
@@ -38,7 +40,6 @@ export { classColour, pascalPalette } from './image/palette.ts';
 export { slidingWindows, type WindowBox } from './image/windows.ts';
 export { classAffinity, type ScoringOptions } from './inference/class-scores.ts';
 export { Segmenter, type SegmentOptions, type SegmentResult, type Vocabulary } from './inference/segmenter.ts';
-export { createLettering, type Lettering } from './lettering.ts';
 export { ignoreLabel, ScoreError, SegmentationScore } from './metric.ts';
 export {
   baseConfig,
@@ -57,7 +58,6 @@ export type {
   SegmentationHead,
 } from './model/segmentation-head.ts';
 export { type Inference, rollOut, type Trace, type TrainingInputs, ZeroSeg } from './model/zeroseg.ts';
-export { blendLabels, classShares, drawSegmentation } from './overlay.ts';
 export {
   type SceneScore,
   type SceneScores,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Image, LabelMap } from '../../src/zeroseg/image/image.ts';
-import { createLettering } from '../../src/zeroseg/lettering.ts';
-import { blendLabels, classShares, drawSegmentation } from '../../src/zeroseg/overlay.ts';
-import { segmentCentres } from '../../src/zeroseg/segment-centres.ts';
-import { loadFont } from '../support/fixture.ts';
+import { segmentCentres } from '../../../src/zeroseg/drawing/label-positions.ts';
+import { createLettering } from '../../../src/zeroseg/drawing/lettering.ts';
+import { blendLabels, classShares, drawSegmentation } from '../../../src/zeroseg/drawing/overlay.ts';
+import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
+import { loadFont } from '../../support/fixture.ts';
 
 const lettering = createLettering([await loadFont('latin'), await loadFont('greek')]);
 

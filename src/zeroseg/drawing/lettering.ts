@@ -6,7 +6,7 @@
 // which has none.
 
 import { type Font, type Glyph, type PathCommand, parse } from 'opentype.js/dist/opentype.mjs';
-import { ZeroSegError } from '../gpu/errors.ts';
+import { ZeroSegError } from '../../gpu/errors.ts';
 import { fontProblem } from './font-checks.ts';
 
 /** A line of text: how much of each pixel it covers, 0..255, row by row. */
