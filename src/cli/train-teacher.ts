@@ -14,13 +14,6 @@ import { RunFolder } from '../node/run-folder.ts';
 
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
-import {
-  CaptionedScenes,
-  type NamingScore,
-  namingScore,
-  type SceneCrops,
-  sceneCrops,
-} from '../zeroseg/captioned-scenes.ts';
 import { Teacher } from '../zeroseg/clip/image-encoder.ts';
 import { trainableWeights } from '../zeroseg/clip/load.ts';
 import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../zeroseg/clip/save.ts';
@@ -36,6 +29,13 @@ import {
   textVocabulary,
 } from '../zeroseg/clip/train-clip.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/clip/vocabulary.ts';
+import {
+  CaptionedScenes,
+  type NamingScore,
+  namingScore,
+  type SceneCrops,
+  sceneCrops,
+} from '../zeroseg/scenes/captioned-crops.ts';
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import { Tokenizer } from '../zeroseg/text/tokenizer.ts';

@@ -1,6 +1,5 @@
 // '@zeroseg/core/zeroseg': the paper's model and what surrounds it, on any platform.
 
-export { CaptionedScenes, type CaptionedScenesOptions } from './captioned-scenes.ts';
 export { alike, type ContrastiveOptions, contrastive } from './clip/contrastive-loss.ts';
 export { Teacher } from './clip/image-encoder.ts';
 export { clipConfig, loadClipText, loadClipVision, logitScale, type StoredTensors } from './clip/load.ts';
@@ -67,6 +66,7 @@ export {
   scoreScenes,
 } from './scene-scores.ts';
 export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
+export { CaptionedScenes, type CaptionedScenesOptions } from './scenes/captioned-crops.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scenes/scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scenes/scene-options.ts';
 export {

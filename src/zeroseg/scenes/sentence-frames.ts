@@ -1,6 +1,6 @@
-import type { Random } from '../nn/random.ts';
-import { pick } from './scenes/colour.ts';
-import { promptTemplates } from './text/class-names.ts';
+import type { Random } from '../../nn/random.ts';
+import { promptTemplates } from '../text/class-names.ts';
+import { pick } from './colour.ts';
 
 const media = [
   ...[

@@ -1,12 +1,12 @@
-import { type Random, random } from '../nn/random.ts';
-import { alike } from './clip/contrastive-loss.ts';
-import type { CaptionedBatch, CaptionedData } from './clip/train-clip.ts';
-import { clipMean, clipStd, crop, type Image, type Region, resizeImage, toTensor } from './image/image.ts';
-import { plural, type Seen, withArticle, writeCaption } from './scenes/caption.ts';
-import { between, pick } from './scenes/colour.ts';
-import type { Scene, SceneMaker } from './scenes/scene.ts';
-import { stuffs } from './scenes/stuff.ts';
+import { type Random, random } from '../../nn/random.ts';
+import { alike } from '../clip/contrastive-loss.ts';
+import type { CaptionedBatch, CaptionedData } from '../clip/train-clip.ts';
+import { clipMean, clipStd, crop, type Image, type Region, resizeImage, toTensor } from '../image/image.ts';
+import { plural, type Seen, withArticle, writeCaption } from './caption.ts';
+import { between, pick } from './colour.ts';
+import type { Scene, SceneMaker } from './scene.ts';
 import { fillFrame, frameWords, sentenceFrame } from './sentence-frames.ts';
+import { stuffs } from './stuff.ts';
 
 /** How {@link CaptionedScenes} crops, words and alters. Shares are probabilities, in 0..1. */
 export interface CaptionedScenesOptions {

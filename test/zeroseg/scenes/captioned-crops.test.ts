@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { random } from '../../src/nn/random.ts';
-import { CaptionedScenes, cropContents, namingScore, sceneCrops } from '../../src/zeroseg/captioned-scenes.ts';
-import { textVocabulary } from '../../src/zeroseg/clip/train-clip.ts';
-import { SceneMaker } from '../../src/zeroseg/scenes/scene.ts';
-import { scenePresets } from '../../src/zeroseg/scenes/scene-options.ts';
-import { fillFrame, frameWords, sentenceFrame } from '../../src/zeroseg/sentence-frames.ts';
-import { promptTemplates } from '../../src/zeroseg/text/class-names.ts';
-import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
-import { packagedAtlas } from '../support/atlas.ts';
+import { random } from '../../../src/nn/random.ts';
+import { textVocabulary } from '../../../src/zeroseg/clip/train-clip.ts';
+import { CaptionedScenes, cropContents, namingScore, sceneCrops } from '../../../src/zeroseg/scenes/captioned-crops.ts';
+import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
+import { fillFrame, frameWords, sentenceFrame } from '../../../src/zeroseg/scenes/sentence-frames.ts';
+import { promptTemplates } from '../../../src/zeroseg/text/class-names.ts';
+import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
+import { packagedAtlas } from '../../support/atlas.ts';
 
 const atlas = await packagedAtlas();
 const makers = [scenePresets.crowded, scenePresets.objectCentric].map(

@@ -1,10 +1,10 @@
 import { encode } from 'fast-png';
 import { describe, expect, test } from 'vitest';
-import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
-import { plural, withArticle } from '../../src/zeroseg/scenes/caption.ts';
-import { colourName } from '../../src/zeroseg/scenes/colour.ts';
-import { type Scene, SceneMaker } from '../../src/zeroseg/scenes/scene.ts';
-import { type SceneOptions, scenePresets, stuffNames } from '../../src/zeroseg/scenes/scene-options.ts';
+import { SceneAtlas } from '../../../src/zeroseg/scenes/atlas.ts';
+import { plural, withArticle } from '../../../src/zeroseg/scenes/caption.ts';
+import { colourName } from '../../../src/zeroseg/scenes/colour.ts';
+import { type Scene, SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import { type SceneOptions, scenePresets, stuffNames } from '../../../src/zeroseg/scenes/scene-options.ts';
 
 const side = 32;
 /** Is the middle of a pixel, from -1 to 1 in both directions, in the shape? */
