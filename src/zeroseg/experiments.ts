@@ -3,9 +3,9 @@
 import type { Device } from '../gpu/device.ts';
 import { ArgumentError } from '../gpu/errors.ts';
 import { chanceScores } from './baselines.ts';
+import { SegmentationScore } from './evaluation/iou.ts';
 import { viewCount } from './image/grid-views.ts';
 import type { Vocabulary } from './inference/segmenter.ts';
-import { SegmentationScore } from './metric.ts';
 import type { ZeroSegConfig } from './model/config.ts';
 import type { ZeroSeg } from './model/zeroseg.ts';
 import { meanOf, sceneScore } from './scene-scores.ts';

@@ -20,7 +20,8 @@ export {
 export { makeVocabulary, type VocabularyOptions } from './clip/vocabulary.ts';
 export { createLettering, type Lettering } from './drawing/lettering.ts';
 export { blendLabels, classShares, drawSegmentation } from './drawing/overlay.ts';
-export { type EvaluateOptions, evaluate, type Labelled } from './evaluate.ts';
+export { type EvaluateOptions, evaluate, type Labelled } from './evaluation/evaluate.ts';
+export { ignoreLabel, ScoreError, SegmentationScore } from './evaluation/iou.ts';
 export { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
 export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './groupvit-checkpoint.ts';
 export { gridBoxes, studentImage, teacherViews, type ViewOptions, viewCount } from './image/grid-views.ts';
@@ -39,7 +40,6 @@ export { classColour, pascalPalette } from './image/palette.ts';
 export { slidingWindows, type WindowBox } from './image/windows.ts';
 export { classAffinity, type ScoringOptions } from './inference/class-scores.ts';
 export { Segmenter, type SegmentOptions, type SegmentResult, type Vocabulary } from './inference/segmenter.ts';
-export { ignoreLabel, ScoreError, SegmentationScore } from './metric.ts';
 export {
   baseConfig,
   ConfigError,

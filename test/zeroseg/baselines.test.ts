@@ -9,7 +9,7 @@ import {
   majorityLabels,
   nearestNames,
 } from '../../src/zeroseg/baselines.ts';
-import { SegmentationScore } from '../../src/zeroseg/metric.ts';
+import { SegmentationScore } from '../../src/zeroseg/evaluation/iou.ts';
 import { sceneScore } from '../../src/zeroseg/scene-scores.ts';
 
 describe('k-means', () => {

@@ -1,8 +1,8 @@
 import { learningRate } from '../../nn/schedule.ts';
+import { SegmentationScore } from '../evaluation/iou.ts';
 import { gridBoxes } from '../image/grid-views.ts';
 import { centreRegion, keepRatioSize, shortSideSize } from '../image/image.ts';
 import { slidingWindows } from '../image/windows.ts';
-import { SegmentationScore } from '../metric.ts';
 import { keepCount } from '../model/config.ts';
 import { Fields } from './manifest.ts';
 import { FixtureError, type Report } from './report.ts';

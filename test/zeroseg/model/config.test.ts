@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ZeroSegError } from '../../../src/gpu/errors.ts';
 import { sinCosPositions } from '../../../src/nn/position.ts';
+import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
 import { gridBoxes } from '../../../src/zeroseg/image/grid-views.ts';
 import { resizeBilinear, resizeImage } from '../../../src/zeroseg/image/image.ts';
 import { slidingWindows } from '../../../src/zeroseg/image/windows.ts';
-import { SegmentationScore } from '../../../src/zeroseg/metric.ts';
 import { baseConfig, configs, resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { checkSettings, defaultSettings } from '../../../src/zeroseg/training/settings.ts';
 

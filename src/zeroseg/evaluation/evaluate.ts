@@ -1,8 +1,8 @@
-import { ArgumentError } from '../gpu/errors.ts';
-import type { Image, LabelMap } from './image/image.ts';
-import { pixelScores } from './inference/class-scores.ts';
-import { assemble, type Segmenter, type SegmentOptions, type Vocabulary } from './inference/segmenter.ts';
-import { SegmentationScore } from './metric.ts';
+import { ArgumentError } from '../../gpu/errors.ts';
+import type { Image, LabelMap } from '../image/image.ts';
+import { pixelScores } from '../inference/class-scores.ts';
+import { assemble, type Segmenter, type SegmentOptions, type Vocabulary } from '../inference/segmenter.ts';
+import { SegmentationScore } from './iou.ts';
 
 /** A photo with the class of every pixel; nothing is read before `load`. */
 export interface Labelled {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { classColour, pascalPalette } from '../../src/zeroseg/image/palette.ts';
-import { SegmentationScore } from '../../src/zeroseg/metric.ts';
-import { loadFixture } from '../support/fixture.ts';
+import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
+import { classColour, pascalPalette } from '../../../src/zeroseg/image/palette.ts';
+import { loadFixture } from '../../support/fixture.ts';
 
 const rules = (await loadFixture('ops/rules')).manifest;
 
