@@ -2,7 +2,7 @@
 
 import type { Device } from '../gpu/device.ts';
 import { ArgumentError } from '../gpu/errors.ts';
-import { chanceScores } from './baselines.ts';
+import { chanceScores } from './baselines/baselines.ts';
 import { SegmentationScore } from './evaluation/iou.ts';
 import { viewCount } from './image/grid-views.ts';
 import type { Vocabulary } from './inference/segmenter.ts';

@@ -1,5 +1,7 @@
 // '@zeroseg/core/zeroseg': the paper's model and what surrounds it, on any platform.
 
+export { type GroupVitConfig, GroupVitText, GroupVitVision } from './baselines/groupvit.ts';
+export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './baselines/groupvit-load.ts';
 export { alike, type ContrastiveOptions, contrastive } from './clip/contrastive-loss.ts';
 export { Teacher } from './clip/image-encoder.ts';
 export { clipConfig, loadClipText, loadClipVision, logitScale, type StoredTensors } from './clip/load.ts';
@@ -22,8 +24,6 @@ export { createLettering, type Lettering } from './drawing/lettering.ts';
 export { blendLabels, classShares, drawSegmentation } from './drawing/overlay.ts';
 export { type EvaluateOptions, evaluate, type Labelled } from './evaluation/evaluate.ts';
 export { ignoreLabel, ScoreError, SegmentationScore } from './evaluation/iou.ts';
-export { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
-export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './groupvit-checkpoint.ts';
 export { gridBoxes, studentImage, teacherViews, type ViewOptions, viewCount } from './image/grid-views.ts';
 export {
   clipMean,

@@ -15,7 +15,7 @@ import {
   meanRows,
   nearestNames,
   type PatchGrid,
-} from './baselines.ts';
+} from './baselines/baselines.ts';
 import { Teacher } from './clip/image-encoder.ts';
 import { type ClipVision, clipPixels } from './clip/towers.ts';
 import { SegmentationScore } from './evaluation/iou.ts';

@@ -4,7 +4,7 @@ import type { Device } from '../gpu/device.ts';
 import { readAll } from '../tensor/read.ts';
 import { type Step, step } from '../tensor/step.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { nearestNames, type PatchGrid } from './baselines.ts';
+import { nearestNames, type PatchGrid } from './baselines/baselines.ts';
 import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from './image/image.ts';
 import { classAffinity, indexOfMaximum, type ScoringOptions } from './inference/class-scores.ts';
 import { pixelSegments, type Vocabulary } from './inference/segmenter.ts';

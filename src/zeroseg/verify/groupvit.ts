@@ -2,7 +2,7 @@ import type { Device } from '../../gpu/device.ts';
 import { freeParameters } from '../../nn/module.ts';
 import { readAll } from '../../tensor/read.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { groupVitConfig, loadGroupVitText, loadGroupVitVision } from '../groupvit-checkpoint.ts';
+import { groupVitConfig, loadGroupVitText, loadGroupVitVision } from '../baselines/groupvit-load.ts';
 import { Segmenter } from '../inference/segmenter.ts';
 import type { Trace } from '../model/zeroseg.ts';
 import { checkShapes, encodeTexts, familyOf, sorted, stored } from './clip.ts';

@@ -1,12 +1,12 @@
-import type { Device } from '../gpu/device.ts';
-import { storedWeights } from '../nn/module.ts';
-import { CheckpointError, toFloat32 } from '../nn/safetensors.ts';
-import { huggingFaceBlock, type StoredTensors } from './clip/load.ts';
+import type { Device } from '../../gpu/device.ts';
+import { storedWeights } from '../../nn/module.ts';
+import { CheckpointError, toFloat32 } from '../../nn/safetensors.ts';
+import { huggingFaceBlock, type StoredTensors } from '../clip/load.ts';
+import { checkTowers, numbered } from '../model/checkpoint-sizes.ts';
+import { hiddenWidth } from '../model/config.ts';
+import { TokenTable } from '../text/token-table.ts';
 import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
 import { type GroupVitClaim, type GroupVitTowerSettings, groupVitSettings } from './groupvit-settings.ts';
-import { checkTowers, numbered } from './model/checkpoint-sizes.ts';
-import { hiddenWidth } from './model/config.ts';
-import { TokenTable } from './text/token-table.ts';
 
 /** Published ones have three. */
 const MOST_STAGES = 16;

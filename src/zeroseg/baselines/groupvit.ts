@@ -1,20 +1,20 @@
-import { batchNormEval } from '../kernels/layer-norm.ts';
-import { reshape } from '../kernels/layout.ts';
-import { add, relu } from '../kernels/pointwise.ts';
-import { mean } from '../kernels/reduce.ts';
-import { interpolatePositions } from '../kernels/resize.ts';
-import { normal, ones, truncatedNormal, zeros } from '../nn/init.ts';
-import { LayerNorm } from '../nn/layer-norm.ts';
-import { Linear } from '../nn/linear.ts';
-import type { Weights } from '../nn/module.ts';
-import { PatchEmbed } from '../nn/patch-embed.ts';
-import { label } from '../tensor/record.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { ClipText } from './clip/towers.ts';
-import { hiddenWidth } from './model/config.ts';
-import { runStages, Stage, type StageOptions } from './model/segmentation-head.ts';
-import { type Inference, rollOut, type Trace } from './model/zeroseg.ts';
-import type { TokenTable } from './text/token-table.ts';
+import { batchNormEval } from '../../kernels/layer-norm.ts';
+import { reshape } from '../../kernels/layout.ts';
+import { add, relu } from '../../kernels/pointwise.ts';
+import { mean } from '../../kernels/reduce.ts';
+import { interpolatePositions } from '../../kernels/resize.ts';
+import { normal, ones, truncatedNormal, zeros } from '../../nn/init.ts';
+import { LayerNorm } from '../../nn/layer-norm.ts';
+import { Linear } from '../../nn/linear.ts';
+import type { Weights } from '../../nn/module.ts';
+import { PatchEmbed } from '../../nn/patch-embed.ts';
+import { label } from '../../tensor/record.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { ClipText } from '../clip/towers.ts';
+import { hiddenWidth } from '../model/config.ts';
+import { runStages, Stage, type StageOptions } from '../model/segmentation-head.ts';
+import { type Inference, rollOut, type Trace } from '../model/zeroseg.ts';
+import type { TokenTable } from '../text/token-table.ts';
 
 /** Sizes of a GroupViT checkpoint (section 14). */
 export interface GroupVitConfig {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { random } from '../../src/nn/random.ts';
+import { random } from '../../../src/nn/random.ts';
 import {
   chanceScores,
   cosineMaps,
@@ -8,9 +8,9 @@ import {
   kMeans,
   majorityLabels,
   nearestNames,
-} from '../../src/zeroseg/baselines.ts';
-import { SegmentationScore } from '../../src/zeroseg/evaluation/iou.ts';
-import { sceneScore } from '../../src/zeroseg/scene-scores.ts';
+} from '../../../src/zeroseg/baselines/baselines.ts';
+import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
+import { sceneScore } from '../../../src/zeroseg/scene-scores.ts';
 
 describe('k-means', () => {
   /** Blobs of 20 points each, far apart, in random order of blobs. */
