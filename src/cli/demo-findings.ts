@@ -12,7 +12,13 @@ import { Segmenter, type Vocabulary } from '../zeroseg/inference/segmenter.ts';
 import { keptPatches } from '../zeroseg/model/config.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import type { Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
-import { groupUse, nearestViews, SceneStudent, type StudentView, studentLabels } from '../zeroseg/student-view.ts';
+import {
+  groupUse,
+  nearestViews,
+  SceneStudent,
+  type StudentView,
+  studentLabels,
+} from '../zeroseg/studies/student-output.ts';
 import {
   enlargement,
   nameColour,

@@ -2,8 +2,8 @@
 
 import { type LossTerm, lossTerms } from '../zeroseg/model/losses.ts';
 import type { ModelInfo } from '../zeroseg/model/model-file.ts';
-import type { Baseline, SceneScore, SceneScores, StudentScore } from '../zeroseg/scene-scores.ts';
 import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
+import type { Baseline, SceneScore, SceneScores, StudentScore } from '../zeroseg/studies/score-scenes.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
 import type { Findings, Seen, ShownScene } from './demo-findings.ts';
 import { demoScript, demoStyle } from './demo-page.ts';

@@ -8,7 +8,7 @@ import type { ScoringOptions } from '../zeroseg/inference/class-scores.ts';
 import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';
 import { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import type { Scene } from '../zeroseg/scenes/scene.ts';
-import { HabitCounter, SceneStudent, type StudentView, studentLabels } from '../zeroseg/student-view.ts';
+import { HabitCounter, SceneStudent, type StudentView, studentLabels } from '../zeroseg/studies/student-output.ts';
 import type { TrainSettings } from '../zeroseg/training/settings.ts';
 import { type StepReport, Trainer } from '../zeroseg/training/trainer.ts';
 import { resolveTraining } from './train-options.ts';

@@ -5,7 +5,7 @@ import { sceneDefinition } from '../node/scene-folder.ts';
 import { evaluate } from '../zeroseg/evaluation/evaluate.ts';
 import type { SegmentationScore } from '../zeroseg/evaluation/iou.ts';
 import { Segmenter } from '../zeroseg/inference/segmenter.ts';
-import { sceneScore } from '../zeroseg/scene-scores.ts';
+import { sceneScore } from '../zeroseg/studies/score-scenes.ts';
 import { type DataSetDefinition, dataSets } from '../zeroseg/text/class-names.ts';
 import { oneOf, wholeNumber } from './arguments.ts';
 import { type Context, withDevice } from './context.ts';

@@ -8,7 +8,7 @@ import type { Image, LabelMap } from '../zeroseg/image/image.ts';
 import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import type { Scene } from '../zeroseg/scenes/scene.ts';
-import { SceneStudent, studentLabels } from '../zeroseg/student-view.ts';
+import { SceneStudent, studentLabels } from '../zeroseg/studies/student-output.ts';
 
 export interface LossFigure extends WriteOptions {
   readonly device: Device;

@@ -11,7 +11,7 @@ import {
   type Row,
   type Spread,
   summarise,
-} from '../zeroseg/experiments.ts';
+} from '../zeroseg/studies/experiments.ts';
 import { chartBytes } from './bench-files.ts';
 
 export interface ExperimentResults {

@@ -6,9 +6,9 @@ import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../node
 import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../node/json-fields.ts';
 import type { Metrics } from '../node/run-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
-import type { RunScore } from '../zeroseg/experiments.ts';
 import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
 import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
+import type { RunScore } from '../zeroseg/studies/experiments.ts';
 import type { TrainSettings } from '../zeroseg/training/settings.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */

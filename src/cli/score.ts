@@ -4,6 +4,8 @@ import { writeNamedFile } from '../node/files.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import type { TemplateSet } from '../zeroseg/clip/vocabulary.ts';
+import { SceneMaker } from '../zeroseg/scenes/scene.ts';
+import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import {
   type Baseline,
   type SceneScore,
@@ -12,10 +14,8 @@ import {
   type StudentScore,
   sceneScore,
   scoreScenes,
-} from '../zeroseg/scene-scores.ts';
-import { SceneMaker } from '../zeroseg/scenes/scene.ts';
-import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
-import { sceneSide } from '../zeroseg/student-view.ts';
+} from '../zeroseg/studies/score-scenes.ts';
+import { sceneSide } from '../zeroseg/studies/student-output.ts';
 import { promptTemplates } from '../zeroseg/text/class-names.ts';
 import { oneOf, seedRange, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';

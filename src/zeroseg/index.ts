@@ -57,6 +57,10 @@ export type {
   SegmentationHead,
 } from './model/segmentation-head.ts';
 export { type Inference, rollOut, type Trace, type TrainingInputs, ZeroSeg } from './model/zeroseg.ts';
+export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
+export { CaptionedScenes, type CaptionedScenesOptions } from './scenes/captioned-crops.ts';
+export { type Scene, SceneMaker, type SceneObject } from './scenes/scene.ts';
+export { type SceneOptions, scenePresets, stuffNames } from './scenes/scene-options.ts';
 export {
   type SceneScore,
   type SceneScores,
@@ -64,11 +68,7 @@ export {
   type StudentScore,
   sceneScore,
   scoreScenes,
-} from './scene-scores.ts';
-export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
-export { CaptionedScenes, type CaptionedScenesOptions } from './scenes/captioned-crops.ts';
-export { type Scene, SceneMaker, type SceneObject } from './scenes/scene.ts';
-export { type SceneOptions, scenePresets, stuffNames } from './scenes/scene-options.ts';
+} from './studies/score-scenes.ts';
 export {
   type GroupUse,
   groupUse,
@@ -77,7 +77,7 @@ export {
   type StudentView,
   sceneSide,
   studentLabels,
-} from './student-view.ts';
+} from './studies/student-output.ts';
 export {
   cocoLabels,
   contextLabels,

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { svg } from '../../src/bench/charts.ts';
 import { type ExperimentResults, experimentChart, experimentTable } from '../../src/cli/experiment-report.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from '../../src/cli/experiment-runs.ts';
-import { type EndedRun, experiments, type RunScore } from '../../src/zeroseg/experiments.ts';
 import { tinyConfig } from '../../src/zeroseg/model/config.ts';
+import { type EndedRun, experiments, type RunScore } from '../../src/zeroseg/studies/experiments.ts';
 import { defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import { temporaryFolder, zeroseg } from './made-up.ts';
 

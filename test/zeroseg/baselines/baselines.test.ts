@@ -10,7 +10,7 @@ import {
   nearestNames,
 } from '../../../src/zeroseg/baselines/baselines.ts';
 import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
-import { sceneScore } from '../../../src/zeroseg/scene-scores.ts';
+import { sceneScore } from '../../../src/zeroseg/studies/score-scenes.ts';
 
 describe('k-means', () => {
   /** Blobs of 20 points each, far apart, in random order of blobs. */

@@ -1,21 +1,21 @@
 import { expect, test } from 'vitest';
-import { newWeights } from '../../src/nn/module.ts';
-import { randomClips, randomClipVision } from '../../src/zeroseg/clip/random-clip.ts';
-import { Segmenter } from '../../src/zeroseg/inference/segmenter.ts';
-import { tinyConfig } from '../../src/zeroseg/model/config.ts';
-import { ZeroSeg } from '../../src/zeroseg/model/zeroseg.ts';
-import { scoreScenes } from '../../src/zeroseg/scene-scores.ts';
-import { SceneMaker } from '../../src/zeroseg/scenes/scene.ts';
-import { scenePresets } from '../../src/zeroseg/scenes/scene-options.ts';
+import { newWeights } from '../../../src/nn/module.ts';
+import { randomClips, randomClipVision } from '../../../src/zeroseg/clip/random-clip.ts';
+import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
+import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
+import { scoreScenes } from '../../../src/zeroseg/studies/score-scenes.ts';
 import {
   groupUse,
   nearestGrids,
   SceneStudent,
   type StudentView,
   studentLabels,
-} from '../../src/zeroseg/student-view.ts';
-import { packagedAtlas } from '../support/atlas.ts';
-import { useDevice } from '../support/device.ts';
+} from '../../../src/zeroseg/studies/student-output.ts';
+import { packagedAtlas } from '../../support/atlas.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

@@ -1,11 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
 
-import type { Device } from '../gpu/device.ts';
-import { ArgumentError } from '../gpu/errors.ts';
-import { readAll } from '../tensor/read.ts';
-import { type Step, step } from '../tensor/step.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Device } from '../../gpu/device.ts';
+import { ArgumentError } from '../../gpu/errors.ts';
+import { readAll } from '../../tensor/read.ts';
+import { type Step, step } from '../../tensor/step.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import {
   chanceScores,
   denseLabels,
@@ -15,17 +15,17 @@ import {
   meanRows,
   nearestNames,
   type PatchGrid,
-} from './baselines/baselines.ts';
-import { Teacher } from './clip/image-encoder.ts';
-import { type ClipVision, clipPixels } from './clip/towers.ts';
-import { SegmentationScore } from './evaluation/iou.ts';
-import { unitRows } from './host/unit-rows.ts';
-import { teacherViews } from './image/grid-views.ts';
-import { type Image, PixelError, toTensor } from './image/image.ts';
-import type { ScoringOptions } from './inference/class-scores.ts';
-import type { Vocabulary } from './inference/segmenter.ts';
-import type { ZeroSeg } from './model/zeroseg.ts';
-import type { SceneMaker } from './scenes/scene.ts';
+} from '../baselines/baselines.ts';
+import { Teacher } from '../clip/image-encoder.ts';
+import { type ClipVision, clipPixels } from '../clip/towers.ts';
+import { SegmentationScore } from '../evaluation/iou.ts';
+import { unitRows } from '../host/unit-rows.ts';
+import { teacherViews } from '../image/grid-views.ts';
+import { type Image, PixelError, toTensor } from '../image/image.ts';
+import type { ScoringOptions } from '../inference/class-scores.ts';
+import type { Vocabulary } from '../inference/segmenter.ts';
+import type { ZeroSeg } from '../model/zeroseg.ts';
+import type { SceneMaker } from '../scenes/scene.ts';
 import {
   HabitCounter,
   type Habits,
@@ -33,7 +33,7 @@ import {
   SceneStudent,
   type StudentView,
   studentLabels,
-} from './student-view.ts';
+} from './student-output.ts';
 
 /** How segments are named. `cosine` names them as `softmax` does: without a threshold only these differ. */
 const ways: readonly Way[] = ['groupvit', 'softmax'];

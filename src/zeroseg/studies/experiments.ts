@@ -1,17 +1,17 @@
 /** The paper's ablations in miniature: what is trained, what is expected, and what came out. */
 
-import type { Device } from '../gpu/device.ts';
-import { ArgumentError } from '../gpu/errors.ts';
-import { chanceScores } from './baselines/baselines.ts';
-import { SegmentationScore } from './evaluation/iou.ts';
-import { viewCount } from './image/grid-views.ts';
-import type { Vocabulary } from './inference/segmenter.ts';
-import type { ZeroSegConfig } from './model/config.ts';
-import type { ZeroSeg } from './model/zeroseg.ts';
-import { meanOf, sceneScore } from './scene-scores.ts';
-import type { SceneMaker } from './scenes/scene.ts';
-import { HabitCounter, type Habits, SceneStudent, studentLabels } from './student-view.ts';
-import type { TrainingData } from './training/trainer.ts';
+import type { Device } from '../../gpu/device.ts';
+import { ArgumentError } from '../../gpu/errors.ts';
+import { chanceScores } from '../baselines/baselines.ts';
+import { SegmentationScore } from '../evaluation/iou.ts';
+import { viewCount } from '../image/grid-views.ts';
+import type { Vocabulary } from '../inference/segmenter.ts';
+import type { ZeroSegConfig } from '../model/config.ts';
+import type { ZeroSeg } from '../model/zeroseg.ts';
+import type { SceneMaker } from '../scenes/scene.ts';
+import type { TrainingData } from '../training/trainer.ts';
+import { meanOf, sceneScore } from './score-scenes.ts';
+import { HabitCounter, type Habits, SceneStudent, studentLabels } from './student-output.ts';
 
 /** One row of a table: what differs from the base run, and the paper's number. */
 export interface Setting {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import {
   chooseGrids,
   type EndedRun,
@@ -7,9 +8,8 @@ import {
   type RunScore,
   spread,
   summarise,
-} from '../../src/zeroseg/experiments.ts';
-import { resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
-import type { TrainingData } from '../../src/zeroseg/training/trainer.ts';
+} from '../../../src/zeroseg/studies/experiments.ts';
+import type { TrainingData } from '../../../src/zeroseg/training/trainer.ts';
 
 const score = (objects: number | null): RunScore => ({
   all: 0.1,
