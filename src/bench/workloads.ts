@@ -1,6 +1,7 @@
 import type { Device } from '../gpu/device.ts';
 import { adamW, adamWRates, RATE_COUNT } from '../kernels/adamw.ts';
 import { attention } from '../kernels/attention.ts';
+import { sum } from '../kernels/axis/reduce.ts';
 import { clip } from '../kernels/clip.ts';
 import { groupMembers } from '../kernels/grouping.ts';
 import { layerNorm } from '../kernels/layer-norm.ts';
@@ -8,7 +9,6 @@ import { permute } from '../kernels/layout.ts';
 import { linear, type MatmulOptions, matmul } from '../kernels/matmul.ts';
 import { add, gelu } from '../kernels/pointwise.ts';
 import { reconstruction } from '../kernels/reconstruction.ts';
-import { sum } from '../kernels/reduce.ts';
 import { interpolate } from '../kernels/resize.ts';
 import { segmentMatch } from '../kernels/segment-match.ts';
 import { softmax } from '../kernels/softmax.ts';

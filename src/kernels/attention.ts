@@ -11,7 +11,7 @@ import {
   WIDEST_HEAD,
 } from './attention-kernels.ts';
 import { type Lanes, laneBackward, laneForward, laneRows, lanesOf, packedLaneBackward } from './attention-lanes.ts';
-import { checkOptions } from './operands.ts';
+import { checkOptions } from './axis/operands.ts';
 
 export interface AttentionOptions {
   /** What scores are multiplied by; default: head width ** -0.5. */

@@ -4,8 +4,8 @@ import type { DType } from '../tensor/dtype.ts';
 import { type Elements, elementsOf } from '../tensor/elements.ts';
 import { type Shape, ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { summed } from './axis/reduce.ts';
 import { reshape } from './layout.ts';
-import { summed } from './reduce.ts';
 
 /** Axes of the result after merging neighbours that all operands treat alike. */
 const RANK = 6;

@@ -4,10 +4,10 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Activation, activations } from './activation.ts';
+import { checkChoice, checkOptions } from './axis/operands.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
 import { permute, reshape } from './layout.ts';
 import { linear } from './matmul.ts';
-import { checkChoice, checkOptions } from './operands.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 export interface Conv2dOptions {
   /** `[D]`, added at every place. */

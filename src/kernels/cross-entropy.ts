@@ -2,10 +2,10 @@ import { differentiable } from '../tensor/grad.ts';
 import { empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { lineKernel } from './line-kernel.ts';
-import { checkChoice, checkOptions } from './operands.ts';
+import { checkChoice, checkOptions } from './axis/operands.ts';
+import { lineKernel } from './axis/row-kernel.ts';
+import { total, weightedMean } from './axis/total.ts';
 import { sumOfLine } from './softmax.ts';
-import { total, weightedMean } from './total.ts';
 
 export interface CrossEntropyOptions {
   /** Rows with this class do not count, as 255 in label maps. Default: all count. */

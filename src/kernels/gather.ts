@@ -3,10 +3,10 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { groupById } from './argsort.ts';
+import { groupById } from './axis/argsort.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
+import { inRuns, LOOPS_FOR_ALL } from './axis/runs.ts';
 import { reshape } from './layout.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
-import { inRuns, LOOPS_FOR_ALL } from './runs.ts';
 
 /**
  * Rows by index, per batch element: `y[b, k] = x[b, ids[b, k]]`, `x [B, N, …]`, `ids [B, K]` (u32) → `[B, K, …]`. An index

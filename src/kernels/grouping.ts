@@ -5,12 +5,20 @@ import { differentiable, differentiableAll } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Lines, laneConstants, laneMax, laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
-import { lineKernel } from './line-kernel.ts';
+import { checkOptions } from './axis/operands.ts';
+import { lineKernel } from './axis/row-kernel.ts';
+import {
+  type Lines,
+  laneConstants,
+  laneMax,
+  laneOverrides,
+  lanePlace,
+  laneSum,
+  linesPerGroup,
+} from './axis/row-threads.ts';
+import { inRuns, loopsFor } from './axis/runs.ts';
 import { matmul } from './matmul.ts';
-import { checkOptions } from './operands.ts';
 import { randomGumbel } from './random.ts';
-import { inRuns, loopsFor } from './runs.ts';
 
 export interface GumbelOptions {
   /** Gumbel noise of the shape of the logits. */

@@ -1,10 +1,12 @@
 // One line per op: what a file exports beside its ops belongs to its neighbours only.
 export type { Activation } from './activation.ts';
-export { argsort } from './argsort.ts';
 export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention.ts';
+export { argsort } from './axis/argsort.ts';
+export { argmax, argmin, max, min } from './axis/extreme.ts';
+export { mean, sum } from './axis/reduce.ts';
+export type { ReduceOptions } from './axis/reduce-axes.ts';
 export { cast } from './cast.ts';
 export { type Conv2dOptions, conv2d } from './conv2d.ts';
-export { argmax, argmin, max, min } from './extreme.ts';
 export { embedding, scatterAdd, takeRows } from './gather.ts';
 export {
   assignNormalise,
@@ -61,8 +63,6 @@ export {
   where,
 } from './pointwise.ts';
 export { randomGumbel, randomNormal, randomUniform } from './random.ts';
-export { mean, sum } from './reduce.ts';
-export type { ReduceOptions } from './reduce-axes.ts';
 export { interpolate, interpolatePositions } from './resize.ts';
 export { logSoftmax, softmax } from './softmax.ts';
 export { stopGradient, straightThrough } from './stop-gradient.ts';

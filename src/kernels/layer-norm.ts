@@ -5,11 +5,19 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, size } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
-import { laneConstants, laneOverrides, lanePlace, laneSum, laneSumFours, laneSums, linesPerGroup } from './lanes.ts';
-import { type LineCode, lineKernel } from './line-kernel.ts';
+import { fewerRows } from './axis/reduce.ts';
+import { type LineCode, lineKernel } from './axis/row-kernel.ts';
+import {
+  laneConstants,
+  laneOverrides,
+  lanePlace,
+  laneSum,
+  laneSumFours,
+  laneSums,
+  linesPerGroup,
+} from './axis/row-threads.ts';
+import { FEW_STEPS, inRuns, loopsFor } from './axis/runs.ts';
 import { add, addScalar, div, mul, sqrt, sub } from './pointwise.ts';
-import { fewerRows } from './reduce.ts';
-import { FEW_STEPS, inRuns, loopsFor } from './runs.ts';
 
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:

@@ -4,9 +4,9 @@ import { differentiable, differentiableAll } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { aroundAxis, checkShape, normalizeAxis, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import { sum } from './axis/reduce.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
 import { copied } from './copy.ts';
-import { sum } from './reduce.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /**
  * The same elements in the same order under another shape. Nothing is launched: both tensors share their bytes. One axis

@@ -5,9 +5,9 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { checkChoice } from './operands.ts';
-import { inRuns } from './runs.ts';
-import { total } from './total.ts';
+import { checkChoice } from './axis/operands.ts';
+import { inRuns } from './axis/runs.ts';
+import { total } from './axis/total.ts';
 
 export { type CrossEntropyOptions, crossEntropy } from './cross-entropy.ts';
 export { type ReconstructionOptions, reconstruction } from './reconstruction.ts';

@@ -2,12 +2,12 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { type Shape, ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Activation } from './activation.ts';
+import { sumRows } from './axis/reduce.ts';
 import { sumTo } from './broadcast.ts';
 import { chooseForm, kernelOf, type Product } from './matmul-forms.ts';
 import type { TailSpec } from './matmul-kernels.ts';
 import type { Operand } from './matmul-lanes.ts';
 import { type PartsKernel, partsKernel } from './matmul-tiles.ts';
-import { sumRows } from './reduce.ts';
 
 /** What a matmul does to its result, in this order, before it is stored. */
 export interface MatmulTail {

@@ -4,6 +4,8 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Activation, activationPiece, activations } from './activation.ts';
+import { checkChoice, checkOptions } from './axis/operands.ts';
+import { sumRows } from './axis/reduce.ts';
 import { broadcastTo } from './layout.ts';
 import {
   flattened,
@@ -15,8 +17,6 @@ import {
   product,
   transposed,
 } from './matmul-product.ts';
-import { checkChoice, checkOptions } from './operands.ts';
-import { sumRows } from './reduce.ts';
 
 export interface MatmulOptions extends MatmulTail {
   /** `a` is stored as `[..., K, M]`. */

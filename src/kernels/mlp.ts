@@ -2,8 +2,8 @@ import { differentiable } from '../tensor/grad.ts';
 import { ShapeError, sameShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Activation, activations } from './activation.ts';
+import { checkChoice, checkOptions } from './axis/operands.ts';
 import { flattened, linearGradients, type Matrix, matrix, product, transposed } from './matmul-product.ts';
-import { checkChoice, checkOptions } from './operands.ts';
 
 export interface MlpWeights {
   /** `[hidden, in]` and `[hidden]`. */

@@ -3,9 +3,9 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
 import { reshape } from './layout.ts';
 import { linear } from './matmul.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './rows.ts';
 
 /**
  * Cuts images into square patches: `image [B, C, H, W]` → `[B, h · w, patch² · C]` with h = ⌊H / patch⌋, w = ⌊W / patch⌋.

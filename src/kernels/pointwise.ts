@@ -7,8 +7,8 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
+import { checkFloats, checkNumber, checkTensors } from './axis/operands.ts';
 import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';
-import { checkFloats, checkNumber, checkTensors } from './operands.ts';
 import { stopGradient } from './stop-gradient.ts';
 
 // One table each: the op as a WGSL expression in f32, and its gradient. What an expression names, its kernel binds.

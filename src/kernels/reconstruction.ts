@@ -4,9 +4,9 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { checkOptions } from './operands.ts';
-import { inRuns } from './runs.ts';
-import { weightedMean } from './total.ts';
+import { checkOptions } from './axis/operands.ts';
+import { inRuns } from './axis/runs.ts';
+import { weightedMean } from './axis/total.ts';
 
 export interface ReconstructionOptions {
   /** Side of a patch in pixels. */

@@ -4,8 +4,8 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { type Shape, ShapeError } from '../tensor/shape.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import type { Lines } from './lanes.ts';
-import { checkChoice, checkOptions } from './operands.ts';
+import { checkChoice, checkOptions } from './axis/operands.ts';
+import type { Lines } from './axis/row-threads.ts';
 
 export interface InterpolateOptions {
   readonly mode: 'bilinear' | 'bicubic';

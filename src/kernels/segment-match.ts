@@ -5,10 +5,10 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { laneOverrides, lanePlace, laneSum, linesPerGroup } from './lanes.ts';
-import { checkChoice, checkOptions } from './operands.ts';
-import { inRuns, LOOPS_FOR_ALL } from './runs.ts';
-import { total } from './total.ts';
+import { checkChoice, checkOptions } from './axis/operands.ts';
+import { laneOverrides, lanePlace, laneSum, linesPerGroup } from './axis/row-threads.ts';
+import { inRuns, LOOPS_FOR_ALL } from './axis/runs.ts';
+import { total } from './axis/total.ts';
 
 export interface DistillOptions {
   /** Whether `|a - b|` is the mean or the sum over the features. Default: `'mean'`. */

@@ -3,7 +3,7 @@ import { differentiable } from '../tensor/grad.ts';
 import { empty } from '../tensor/record.ts';
 import { aroundAxis, normalizeAxis, ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type LineCode, lineKernel } from './line-kernel.ts';
+import { type LineCode, lineKernel } from './axis/row-kernel.ts';
 
 /**
  * Softmax along an axis: `y = exp(x - max x) / sum(exp(x - max x))`. An entry of -∞ gives exactly 0; a line of nothing else

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { sum } from '../../src/kernels/axis/reduce.ts';
 import { mul, scale, sign, square } from '../../src/kernels/pointwise.ts';
-import { sum } from '../../src/kernels/reduce.ts';
 import { stopGradient, straightThrough } from '../../src/kernels/stop-gradient.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read } from '../../src/tensor/read.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../src/gpu/kernel.ts';
+import { argmax } from '../../src/kernels/axis/extreme.ts';
 import { cast } from '../../src/kernels/cast.ts';
-import { argmax } from '../../src/kernels/extreme.ts';
 import { div, exp, mul, scale, sub, where } from '../../src/kernels/pointwise.ts';
 import { softmax } from '../../src/kernels/softmax.ts';
 import { add, fill } from '../../src/tensor/fill.ts';

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../src/gpu/kernel.ts';
+import { argmax } from '../../src/kernels/axis/extreme.ts';
+import { sum } from '../../src/kernels/axis/reduce.ts';
 import { cast } from '../../src/kernels/cast.ts';
-import { argmax } from '../../src/kernels/extreme.ts';
 import { gumbelSoftmax } from '../../src/kernels/grouping.ts';
 import { reshape, slice } from '../../src/kernels/layout.ts';
 import { reconstruction } from '../../src/kernels/losses.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import { add, addScalar, mul, scale, sign, sqrt, square, where } from '../../src/kernels/pointwise.ts';
-import { sum } from '../../src/kernels/reduce.ts';
 import { softmax } from '../../src/kernels/softmax.ts';
 import { stopGradient, straightThrough } from '../../src/kernels/stop-gradient.ts';
 import { AdamW } from '../../src/nn/adamw.ts';

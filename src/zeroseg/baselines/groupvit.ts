@@ -1,7 +1,7 @@
+import { mean } from '../../kernels/axis/reduce.ts';
 import { batchNormEval } from '../../kernels/layer-norm.ts';
 import { reshape } from '../../kernels/layout.ts';
 import { add, relu } from '../../kernels/pointwise.ts';
-import { mean } from '../../kernels/reduce.ts';
 import { interpolatePositions } from '../../kernels/resize.ts';
 import { normal, ones, truncatedNormal, zeros } from '../../nn/init.ts';
 import { LayerNorm } from '../../nn/layer-norm.ts';

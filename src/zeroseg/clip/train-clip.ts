@@ -3,7 +3,7 @@
 import type { Device } from '../../gpu/device.ts';
 import { shownValue } from '../../gpu/json.ts';
 import { heard } from '../../gpu/outcome.ts';
-import { argmax } from '../../kernels/extreme.ts';
+import { argmax } from '../../kernels/axis/extreme.ts';
 import { embedding } from '../../kernels/gather.ts';
 import { AdamW } from '../../nn/adamw.ts';
 import { type Initializer, normal } from '../../nn/init.ts';

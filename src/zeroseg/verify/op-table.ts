@@ -1,6 +1,8 @@
-import { argsort } from '../../kernels/argsort.ts';
 import { attention } from '../../kernels/attention.ts';
-import { argmax, argmin, max, min } from '../../kernels/extreme.ts';
+import { argsort } from '../../kernels/axis/argsort.ts';
+import { argmax, argmin, max, min } from '../../kernels/axis/extreme.ts';
+import { mean, sum } from '../../kernels/axis/reduce.ts';
+import type { ReduceOptions } from '../../kernels/axis/reduce-axes.ts';
 import { embedding, scatterAdd, takeRows } from '../../kernels/gather.ts';
 import { assignNormalise, gumbelSoftmax } from '../../kernels/grouping.ts';
 import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../kernels/layer-norm.ts';
@@ -29,8 +31,6 @@ import {
   sub,
   tanh,
 } from '../../kernels/pointwise.ts';
-import { mean, sum } from '../../kernels/reduce.ts';
-import type { ReduceOptions } from '../../kernels/reduce-axes.ts';
 import { interpolate, interpolatePositions } from '../../kernels/resize.ts';
 import { logSoftmax, softmax } from '../../kernels/softmax.ts';
 import { normalizeAxis } from '../../tensor/shape.ts';

@@ -1,25 +1,25 @@
 import { describe, expect, it } from 'vitest';
-import { conv2d } from '../../src/kernels/conv2d.ts';
-import { embedding, scatterAdd } from '../../src/kernels/gather.ts';
-import { assignNormalise, gumbelSoftmax } from '../../src/kernels/grouping.ts';
-import { l2Normalize, layerNorm } from '../../src/kernels/layer-norm.ts';
-import { broadcastTo } from '../../src/kernels/layout.ts';
-import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../src/kernels/losses.ts';
-import { unshuffle } from '../../src/kernels/masking.ts';
-import { linear, matmul } from '../../src/kernels/matmul.ts';
-import { mlp } from '../../src/kernels/mlp.ts';
-import { patchEmbed } from '../../src/kernels/patchify.ts';
-import { add, exp, mul } from '../../src/kernels/pointwise.ts';
-import { mean, sum, sumRows } from '../../src/kernels/reduce.ts';
-import { logSoftmax, softmax } from '../../src/kernels/softmax.ts';
-import { AdamW } from '../../src/nn/adamw.ts';
-import { fill } from '../../src/tensor/fill.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { read } from '../../src/tensor/read.ts';
-import type { Shape } from '../../src/tensor/shape.ts';
-import { run } from '../../src/tensor/step.ts';
-import { lasting, type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { useDevice } from '../support/device.ts';
+import { mean, sum, sumRows } from '../../../src/kernels/axis/reduce.ts';
+import { conv2d } from '../../../src/kernels/conv2d.ts';
+import { embedding, scatterAdd } from '../../../src/kernels/gather.ts';
+import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/grouping.ts';
+import { l2Normalize, layerNorm } from '../../../src/kernels/layer-norm.ts';
+import { broadcastTo } from '../../../src/kernels/layout.ts';
+import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../../src/kernels/losses.ts';
+import { unshuffle } from '../../../src/kernels/masking.ts';
+import { linear, matmul } from '../../../src/kernels/matmul.ts';
+import { mlp } from '../../../src/kernels/mlp.ts';
+import { patchEmbed } from '../../../src/kernels/patchify.ts';
+import { add, exp, mul } from '../../../src/kernels/pointwise.ts';
+import { logSoftmax, softmax } from '../../../src/kernels/softmax.ts';
+import { AdamW } from '../../../src/nn/adamw.ts';
+import { fill } from '../../../src/tensor/fill.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { read } from '../../../src/tensor/read.ts';
+import type { Shape } from '../../../src/tensor/shape.ts';
+import { run } from '../../../src/tensor/step.ts';
+import { lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { useDevice } from '../../support/device.ts';
 
 // Many equal numbers, added one after the other, are all rounded to the same side: n of them are off by up to n · 2⁻²⁶ of the sum,
 // 130,000 by a thousandth. Every op that adds up, with more numbers than that can be hidden from.

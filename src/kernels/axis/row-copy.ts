@@ -1,5 +1,5 @@
-import type { Device } from '../gpu/device.ts';
-import type { Piece } from '../gpu/kernel.ts';
+import type { Device } from '../../gpu/device.ts';
+import type { Piece } from '../../gpu/kernel.ts';
 
 /**
  * For kernels that move rows of `width` neighbouring elements. A row goes to some neighbouring lanes; each takes elements

@@ -1,12 +1,12 @@
-import { type Kernel, kernel } from '../gpu/kernel.ts';
-import { notNumbers } from '../gpu/prelude.ts';
-import { elementGrid, elementLoop, elementOverride } from '../tensor/elements.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { aroundAxis, normalizeAxis, type Shape, ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { type Lines, laneConstants, laneOverrides, lanePlace, linesPerGroup } from './lanes.ts';
+import { type Kernel, kernel } from '../../gpu/kernel.ts';
+import { notNumbers } from '../../gpu/prelude.ts';
+import { elementGrid, elementLoop, elementOverride } from '../../tensor/elements.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { aroundAxis, normalizeAxis, type Shape, ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { type ReduceOptions, runsOf, spreadOver, spreadParams, spreadPlace, type Units } from './reduce-axes.ts';
+import { type Lines, laneConstants, laneOverrides, lanePlace, linesPerGroup } from './row-threads.ts';
 
 /**
  * Maximum over axes; NaN if there is one. The gradient goes to the first maximum (or NaN) only, in the order of memory.

@@ -1,8 +1,8 @@
-import { type Elements, elementParams, elementsOf } from '../tensor/elements.ts';
-import { normalizeAxis, type Shape, ShapeError, size } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import type { Lines } from './lanes.ts';
+import { type Elements, elementParams, elementsOf } from '../../tensor/elements.ts';
+import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { checkOptions } from './operands.ts';
+import type { Lines } from './row-threads.ts';
 
 export interface ReduceOptions {
   /** One axis or several; negative ones count from the end. Default: all. */

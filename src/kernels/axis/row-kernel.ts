@@ -1,7 +1,7 @@
-import type { Device } from '../gpu/device.ts';
-import { type Binding, type Kernel, kernel, type Piece, type Scalar } from '../gpu/kernel.ts';
-import { dispatch } from '../tensor/record.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Device } from '../../gpu/device.ts';
+import { type Binding, type Kernel, kernel, type Piece, type Scalar } from '../../gpu/kernel.ts';
+import { dispatch } from '../../tensor/record.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import {
   type Lines,
   laneConstants,
@@ -12,7 +12,7 @@ import {
   laneSum,
   laneSumFours,
   linesPerGroup,
-} from './lanes.ts';
+} from './row-threads.ts';
 import { inRuns, loopsFor, type RunOptions, type Walk } from './runs.ts';
 
 /**

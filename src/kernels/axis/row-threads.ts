@@ -1,5 +1,5 @@
-import type { Device } from '../gpu/device.ts';
-import type { Piece } from '../gpu/kernel.ts';
+import type { Device } from '../../gpu/device.ts';
+import type { Piece } from '../../gpu/kernel.ts';
 
 /**
  * A tensor seen from one axis is `outer · inner` lines of `length` elements that lie `inner` apart. What runs along an axis

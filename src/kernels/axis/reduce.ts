@@ -1,12 +1,11 @@
-import type { Device } from '../gpu/device.ts';
-import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
-import type { DType } from '../tensor/dtype.ts';
-import { elementGrid, elementLoop, elementOverride } from '../tensor/elements.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { type Shape, ShapeError, size } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { type Lines, laneConstants, laneOverrides, laneSum, laneSumFours, linesPerGroup } from './lanes.ts';
+import type { Device } from '../../gpu/device.ts';
+import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
+import type { DType } from '../../tensor/dtype.ts';
+import { elementGrid, elementLoop, elementOverride } from '../../tensor/elements.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import {
   type ReduceOptions,
   runsOf,
@@ -16,6 +15,7 @@ import {
   type Units,
   unitsOf,
 } from './reduce-axes.ts';
+import { type Lines, laneConstants, laneOverrides, laneSum, laneSumFours, linesPerGroup } from './row-threads.ts';
 import { FEW_STEPS, inRuns } from './runs.ts';
 
 /**

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { cast } from '../../src/kernels/cast.ts';
-import { layerNorm } from '../../src/kernels/layer-norm.ts';
-import { broadcastTo } from '../../src/kernels/layout.ts';
-import { unshuffle } from '../../src/kernels/masking.ts';
-import { linear, matmul } from '../../src/kernels/matmul.ts';
-import { add } from '../../src/kernels/pointwise.ts';
-import { mean, sum } from '../../src/kernels/reduce.ts';
-import { fill } from '../../src/tensor/fill.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { read } from '../../src/tensor/read.ts';
-import type { Shape } from '../../src/tensor/shape.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { useDevice } from '../support/device.ts';
+import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
+import { cast } from '../../../src/kernels/cast.ts';
+import { layerNorm } from '../../../src/kernels/layer-norm.ts';
+import { broadcastTo } from '../../../src/kernels/layout.ts';
+import { unshuffle } from '../../../src/kernels/masking.ts';
+import { linear, matmul } from '../../../src/kernels/matmul.ts';
+import { add } from '../../../src/kernels/pointwise.ts';
+import { fill } from '../../../src/tensor/fill.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { read } from '../../../src/tensor/read.ts';
+import type { Shape } from '../../../src/tensor/shape.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { useDevice } from '../../support/device.ts';
 
 // Half floats have 11 bits: 2049 is none of them, and nor is what most sums come to on their way. They are added up in f32, and
 // rounded once, at the end.
