@@ -5,7 +5,7 @@ import { type Elements, elementsOf } from '../tensor/elements.ts';
 import { type Shape, ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { summed } from './axis/reduce.ts';
-import { reshape } from './layout.ts';
+import { reshape } from './layout/layout.ts';
 
 /** Axes of the result after merging neighbours that all operands treat alike. */
 const RANK = 6;

@@ -6,7 +6,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type Activation, activations } from './activation.ts';
 import { checkChoice, checkOptions } from './axis/operands.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
-import { permute, reshape } from './layout.ts';
+import { permute, reshape } from './layout/layout.ts';
 import { linear } from './matmul.ts';
 
 export interface Conv2dOptions {

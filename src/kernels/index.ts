@@ -7,7 +7,6 @@ export { mean, sum } from './axis/reduce.ts';
 export type { ReduceOptions } from './axis/reduce-axes.ts';
 export { cast } from './cast.ts';
 export { type Conv2dOptions, conv2d } from './conv2d.ts';
-export { embedding, scatterAdd, takeRows } from './gather.ts';
 export {
   assignNormalise,
   type Grouped,
@@ -18,7 +17,9 @@ export {
   gumbelSoftmax,
 } from './grouping.ts';
 export { batchNormEval, l2Normalize, layerNorm, patchNormalize } from './layer-norm.ts';
-export { broadcastTo, concat, permute, reshape, slice, split } from './layout.ts';
+export { embedding, scatterAdd, takeRows } from './layout/gather.ts';
+export { broadcastTo, concat, permute, reshape, slice, split } from './layout/layout.ts';
+export { interpolate, interpolatePositions } from './layout/resize.ts';
 export {
   type CrossEntropyOptions,
   crossEntropy,
@@ -63,7 +64,6 @@ export {
   where,
 } from './pointwise.ts';
 export { randomGumbel, randomNormal, randomUniform } from './random.ts';
-export { interpolate, interpolatePositions } from './resize.ts';
 export { logSoftmax, softmax } from './softmax.ts';
 export { stopGradient, straightThrough } from './stop-gradient.ts';
 export { type Tuned, type TuneOptions, tune } from './tune.ts';

@@ -8,8 +8,8 @@ import { argsort } from './axis/argsort.ts';
 import { sumRows } from './axis/reduce.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
 import { FEW_STEPS, inRuns } from './axis/runs.ts';
-import { take } from './gather.ts';
-import { reshape } from './layout.ts';
+import { take } from './layout/gather.ts';
+import { reshape } from './layout/layout.ts';
 
 /** Which of N patches a masked autoencoder sees, per image: He et al., 2021, section 3. */
 export interface ShuffleMask {

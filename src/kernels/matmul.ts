@@ -6,7 +6,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type Activation, activationPiece, activations } from './activation.ts';
 import { checkChoice, checkOptions } from './axis/operands.ts';
 import { sumRows } from './axis/reduce.ts';
-import { broadcastTo } from './layout.ts';
+import { broadcastTo } from './layout/layout.ts';
 import {
   flattened,
   gradientOf,

@@ -4,7 +4,7 @@ import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
-import { reshape } from './layout.ts';
+import { reshape } from './layout/layout.ts';
 import { linear } from './matmul.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { reshape, slice } from '../kernels/layout.ts';
+import { reshape, slice } from '../kernels/layout/layout.ts';
 import { gelu } from '../kernels/pointwise.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';

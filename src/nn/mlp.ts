@@ -1,5 +1,5 @@
 import type { Activation } from '../kernels/activation.ts';
-import { permute } from '../kernels/layout.ts';
+import { permute } from '../kernels/layout/layout.ts';
 import { matmul } from '../kernels/matmul.ts';
 import { mlp } from '../kernels/mlp.ts';
 import type { Tensor } from '../tensor/tensor.ts';

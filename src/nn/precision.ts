@@ -1,6 +1,6 @@
 import { ArgumentError, DeviceError } from '../gpu/errors.ts';
 import { cast } from '../kernels/cast.ts';
-import { reshape } from '../kernels/layout.ts';
+import { reshape } from '../kernels/layout/layout.ts';
 import { StepError } from '../tensor/errors.ts';
 import { gradients } from '../tensor/grad.ts';
 import { formatShape, ShapeError } from '../tensor/shape.ts';

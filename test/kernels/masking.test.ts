@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { takeRows } from '../../src/kernels/gather.ts';
+import { takeRows } from '../../src/kernels/layout/gather.ts';
 import { keepRows, shuffleMask, unshuffle } from '../../src/kernels/masking.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readAll } from '../../src/tensor/read.ts';

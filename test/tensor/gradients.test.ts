@@ -4,7 +4,7 @@ import { argmax } from '../../src/kernels/axis/extreme.ts';
 import { sum } from '../../src/kernels/axis/reduce.ts';
 import { cast } from '../../src/kernels/cast.ts';
 import { gumbelSoftmax } from '../../src/kernels/grouping.ts';
-import { reshape, slice } from '../../src/kernels/layout.ts';
+import { reshape, slice } from '../../src/kernels/layout/layout.ts';
 import { reconstruction } from '../../src/kernels/losses.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import { add, addScalar, mul, scale, sign, sqrt, square, where } from '../../src/kernels/pointwise.ts';

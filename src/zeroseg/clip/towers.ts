@@ -1,8 +1,8 @@
 import type { Activation } from '../../kernels/activation.ts';
-import { takeRows } from '../../kernels/gather.ts';
-import { broadcastTo, concat, reshape, slice } from '../../kernels/layout.ts';
+import { takeRows } from '../../kernels/layout/gather.ts';
+import { broadcastTo, concat, reshape, slice } from '../../kernels/layout/layout.ts';
+import { interpolatePositions } from '../../kernels/layout/resize.ts';
 import { add } from '../../kernels/pointwise.ts';
-import { interpolatePositions } from '../../kernels/resize.ts';
 import { Block } from '../../nn/block.ts';
 import { ConvStem } from '../../nn/conv-stem.ts';
 import { normal } from '../../nn/init.ts';

@@ -4,7 +4,7 @@ import type { Device } from '../../gpu/device.ts';
 import { shownValue } from '../../gpu/json.ts';
 import { heard } from '../../gpu/outcome.ts';
 import { argmax } from '../../kernels/axis/extreme.ts';
-import { embedding } from '../../kernels/gather.ts';
+import { embedding } from '../../kernels/layout/gather.ts';
 import { AdamW } from '../../nn/adamw.ts';
 import { type Initializer, normal } from '../../nn/init.ts';
 import { parameters, type Weights, weightsFrom } from '../../nn/module.ts';

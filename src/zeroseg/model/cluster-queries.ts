@@ -1,5 +1,5 @@
-import { takeRows } from '../../kernels/gather.ts';
 import { l2Normalize } from '../../kernels/layer-norm.ts';
+import { takeRows } from '../../kernels/layout/gather.ts';
 import { matmul } from '../../kernels/matmul.ts';
 import { medoids } from '../../kernels/medoids.ts';
 import { scale } from '../../kernels/pointwise.ts';

@@ -1,5 +1,5 @@
 import { mean, sum } from '../../kernels/axis/reduce.ts';
-import { permute, slice } from '../../kernels/layout.ts';
+import { permute, slice } from '../../kernels/layout/layout.ts';
 import { unshuffle } from '../../kernels/masking.ts';
 import { matmul } from '../../kernels/matmul.ts';
 import { addScalar, clamp, div, mul, sqrt, square, sub } from '../../kernels/pointwise.ts';

@@ -1,5 +1,5 @@
 import { cast, floatType } from '../../kernels/cast.ts';
-import { concat, slice } from '../../kernels/layout.ts';
+import { concat, slice } from '../../kernels/layout/layout.ts';
 import { unshuffle } from '../../kernels/masking.ts';
 import { add } from '../../kernels/pointwise.ts';
 import { Block, runBlock } from '../../nn/block.ts';

@@ -1,5 +1,5 @@
 import { cast, floatType } from '../../kernels/cast.ts';
-import { broadcastTo, concat, slice } from '../../kernels/layout.ts';
+import { broadcastTo, concat, slice } from '../../kernels/layout/layout.ts';
 import { keepRows, type ShuffleMask } from '../../kernels/masking.ts';
 import { add } from '../../kernels/pointwise.ts';
 import { Block, runBlock } from '../../nn/block.ts';

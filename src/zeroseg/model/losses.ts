@@ -1,6 +1,6 @@
 import { cast } from '../../kernels/cast.ts';
 import { l2Normalize } from '../../kernels/layer-norm.ts';
-import { concat, slice } from '../../kernels/layout.ts';
+import { concat, slice } from '../../kernels/layout/layout.ts';
 import { distill, reconstruction, segmentMatch } from '../../kernels/losses.ts';
 import { add, scale } from '../../kernels/pointwise.ts';
 import { fill } from '../../tensor/fill.ts';

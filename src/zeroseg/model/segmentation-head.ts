@@ -1,6 +1,6 @@
 import { mean } from '../../kernels/axis/reduce.ts';
 import { cast, floatType } from '../../kernels/cast.ts';
-import { broadcastTo, concat, slice, split } from '../../kernels/layout.ts';
+import { broadcastTo, concat, slice, split } from '../../kernels/layout/layout.ts';
 import { unshuffle } from '../../kernels/masking.ts';
 import { add } from '../../kernels/pointwise.ts';
 import { Block, type BlockOptions, runBlock } from '../../nn/block.ts';

@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/device.ts';
 import { argmax } from '../../kernels/axis/extreme.ts';
 import { sum } from '../../kernels/axis/reduce.ts';
-import { reshape, slice } from '../../kernels/layout.ts';
+import { reshape, slice } from '../../kernels/layout/layout.ts';
 import { square } from '../../kernels/pointwise.ts';
 import { freeParameters, parameters, weightsFrom } from '../../nn/module.ts';
 import { hashText } from '../../nn/random.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
 import { cast } from '../../../src/kernels/cast.ts';
 import { layerNorm } from '../../../src/kernels/layer-norm.ts';
-import { broadcastTo } from '../../../src/kernels/layout.ts';
+import { broadcastTo } from '../../../src/kernels/layout/layout.ts';
 import { unshuffle } from '../../../src/kernels/masking.ts';
 import { linear, matmul } from '../../../src/kernels/matmul.ts';
 import { add } from '../../../src/kernels/pointwise.ts';

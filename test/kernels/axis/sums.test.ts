@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum, sumRows } from '../../../src/kernels/axis/reduce.ts';
 import { conv2d } from '../../../src/kernels/conv2d.ts';
-import { embedding, scatterAdd } from '../../../src/kernels/gather.ts';
 import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/grouping.ts';
 import { l2Normalize, layerNorm } from '../../../src/kernels/layer-norm.ts';
-import { broadcastTo } from '../../../src/kernels/layout.ts';
+import { embedding, scatterAdd } from '../../../src/kernels/layout/gather.ts';
+import { broadcastTo } from '../../../src/kernels/layout/layout.ts';
 import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../../src/kernels/losses.ts';
 import { unshuffle } from '../../../src/kernels/masking.ts';
 import { linear, matmul } from '../../../src/kernels/matmul.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { slice } from '../../../src/kernels/layout.ts';
+import { slice } from '../../../src/kernels/layout/layout.ts';
 import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
 import { read, readAll } from '../../../src/tensor/read.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';

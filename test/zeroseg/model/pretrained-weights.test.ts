@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { interpolatePositions } from '../../../src/kernels/resize.ts';
+import { interpolatePositions } from '../../../src/kernels/layout/resize.ts';
 import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
 import { resamplePositions, sinCosPositions } from '../../../src/nn/position.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors.ts';

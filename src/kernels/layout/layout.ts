@@ -1,11 +1,11 @@
-import { type Binding, type Element, type Kernel, kernel, type Scalar } from '../gpu/kernel.ts';
-import { fill } from '../tensor/fill.ts';
-import { differentiable, differentiableAll } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { aroundAxis, checkShape, normalizeAxis, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
-import { Tensor } from '../tensor/tensor.ts';
-import { sum } from './axis/reduce.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
+import { type Binding, type Element, type Kernel, kernel, type Scalar } from '../../gpu/kernel.ts';
+import { fill } from '../../tensor/fill.ts';
+import { differentiable, differentiableAll } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { aroundAxis, checkShape, normalizeAxis, type Shape, ShapeError, sameShape, size } from '../../tensor/shape.ts';
+import { Tensor } from '../../tensor/tensor.ts';
+import { sum } from '../axis/reduce.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
 import { copied } from './copy.ts';
 
 /**

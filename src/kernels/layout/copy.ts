@@ -1,9 +1,9 @@
-import { kernel } from '../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { type Shape, ShapeError, size } from '../tensor/shape.ts';
-import { Tensor } from '../tensor/tensor.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
+import { kernel } from '../../gpu/kernel.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elements.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
+import { Tensor } from '../../tensor/tensor.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
 
 /** `y[i₀, i₁, …] = x[Σ i_k · steps_k]`. Without a launch where that is the order in which the elements lie already. */
 export function copied(op: string, x: Tensor, shape: Shape, steps: readonly number[]): Tensor {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { interpolate, interpolatePositions } from '../../src/kernels/resize.ts';
-import { read } from '../../src/tensor/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
-import { checkOp, type Ref, ref } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { interpolate, interpolatePositions } from '../../../src/kernels/layout/resize.ts';
+import { read } from '../../../src/tensor/read.ts';
+import { tensor } from '../../../src/tensor/tensor.ts';
+import { checkOp, type Ref, ref } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 type Filter = (distance: number) => number;
 const triangle: Filter = (d) => Math.max(0, 1 - Math.abs(d));
