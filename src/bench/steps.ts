@@ -1,6 +1,6 @@
 import { mean } from '../kernels/axis/reduce.ts';
-import { square } from '../kernels/pointwise.ts';
-import { randomUniform } from '../kernels/random.ts';
+import { square } from '../kernels/elementwise/pointwise.ts';
+import { randomUniform } from '../kernels/elementwise/random.ts';
 import { AdamW } from '../nn/adamw.ts';
 import { Block } from '../nn/block.ts';
 import { xavierUniform } from '../nn/init.ts';

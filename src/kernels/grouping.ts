@@ -17,8 +17,8 @@ import {
   linesPerGroup,
 } from './axis/row-threads.ts';
 import { inRuns, loopsFor } from './axis/runs.ts';
+import { randomGumbel } from './elementwise/random.ts';
 import { matmul } from './matmul.ts';
-import { randomGumbel } from './random.ts';
 
 export interface GumbelOptions {
   /** Gumbel noise of the shape of the logits. */

@@ -1,12 +1,38 @@
 // One line per op: what a file exports beside its ops belongs to its neighbours only.
-export type { Activation } from './activation.ts';
+
 export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention.ts';
 export { argsort } from './axis/argsort.ts';
 export { argmax, argmin, max, min } from './axis/extreme.ts';
 export { mean, sum } from './axis/reduce.ts';
 export type { ReduceOptions } from './axis/reduce-axes.ts';
-export { cast } from './cast.ts';
 export { type Conv2dOptions, conv2d } from './conv2d.ts';
+export type { Activation } from './elementwise/activation.ts';
+export { cast } from './elementwise/cast.ts';
+export {
+  abs,
+  add,
+  addScalar,
+  clamp,
+  div,
+  exp,
+  gelu,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  relu,
+  scale,
+  sigmoid,
+  sign,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from './elementwise/pointwise.ts';
+export { randomGumbel, randomNormal, randomUniform } from './elementwise/random.ts';
+export { stopGradient, straightThrough } from './elementwise/stop-gradient.ts';
 export {
   assignNormalise,
   type Grouped,
@@ -40,30 +66,5 @@ export type { MatmulTail } from './matmul-product.ts';
 export { medoids } from './medoids.ts';
 export { type MlpOptions, type MlpWeights, mlp } from './mlp.ts';
 export { patchEmbed, patchify, unpatchify } from './patchify.ts';
-export {
-  abs,
-  add,
-  addScalar,
-  clamp,
-  div,
-  exp,
-  gelu,
-  log,
-  maximum,
-  minimum,
-  mul,
-  neg,
-  relu,
-  scale,
-  sigmoid,
-  sign,
-  sqrt,
-  square,
-  sub,
-  tanh,
-  where,
-} from './pointwise.ts';
-export { randomGumbel, randomNormal, randomUniform } from './random.ts';
 export { logSoftmax, softmax } from './softmax.ts';
-export { stopGradient, straightThrough } from './stop-gradient.ts';
 export { type Tuned, type TuneOptions, tune } from './tune.ts';

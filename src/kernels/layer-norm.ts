@@ -17,7 +17,7 @@ import {
   linesPerGroup,
 } from './axis/row-threads.ts';
 import { FEW_STEPS, inRuns, loopsFor } from './axis/runs.ts';
-import { add, addScalar, div, mul, sqrt, sub } from './pointwise.ts';
+import { add, addScalar, div, mul, sqrt, sub } from './elementwise/pointwise.ts';
 
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:

@@ -1,9 +1,9 @@
 import { dispatch, empty } from '../tensor/record.ts';
 import { type Shape, ShapeError, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Activation } from './activation.ts';
 import { sumRows } from './axis/reduce.ts';
-import { sumTo } from './broadcast.ts';
+import type { Activation } from './elementwise/activation.ts';
+import { sumTo } from './elementwise/broadcast.ts';
 import { chooseForm, kernelOf, type Product } from './matmul-forms.ts';
 import type { TailSpec } from './matmul-kernels.ts';
 import type { Operand } from './matmul-lanes.ts';

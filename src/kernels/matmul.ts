@@ -3,9 +3,9 @@ import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { type Activation, activationPiece, activations } from './activation.ts';
 import { checkChoice, checkOptions } from './axis/operands.ts';
 import { sumRows } from './axis/reduce.ts';
+import { type Activation, activationPiece, activations } from './elementwise/activation.ts';
 import { broadcastTo } from './layout/layout.ts';
 import {
   flattened,

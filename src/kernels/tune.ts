@@ -4,7 +4,7 @@ import { read } from '../tensor/read.ts';
 import { Recording, record } from '../tensor/record.ts';
 import { type Step, step } from '../tensor/step.ts';
 import { free, lasting, type Tensor, write } from '../tensor/tensor.ts';
-import { cast } from './cast.ts';
+import { cast } from './elementwise/cast.ts';
 import { matmul } from './matmul.ts';
 import { candidateForms, chooseForm, formatForm, type Product, productClass, productsOf } from './matmul-forms.ts';
 

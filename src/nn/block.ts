@@ -1,4 +1,4 @@
-import type { Activation } from '../kernels/activation.ts';
+import type { Activation } from '../kernels/elementwise/activation.ts';
 import { checkpoint } from '../tensor/checkpoint.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Attention } from './attention.ts';

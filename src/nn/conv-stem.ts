@@ -1,5 +1,5 @@
+import { gelu } from '../kernels/elementwise/pointwise.ts';
 import { reshape, slice } from '../kernels/layout/layout.ts';
-import { gelu } from '../kernels/pointwise.ts';
 import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Conv2d } from './conv2d.ts';

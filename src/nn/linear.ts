@@ -1,4 +1,4 @@
-import type { Activation } from '../kernels/activation.ts';
+import type { Activation } from '../kernels/elementwise/activation.ts';
 import { linear } from '../kernels/matmul.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';

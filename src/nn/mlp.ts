@@ -1,4 +1,4 @@
-import type { Activation } from '../kernels/activation.ts';
+import type { Activation } from '../kernels/elementwise/activation.ts';
 import { permute } from '../kernels/layout/layout.ts';
 import { matmul } from '../kernels/matmul.ts';
 import { mlp } from '../kernels/mlp.ts';

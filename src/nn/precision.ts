@@ -1,5 +1,5 @@
 import { ArgumentError, DeviceError } from '../gpu/errors.ts';
-import { cast } from '../kernels/cast.ts';
+import { cast } from '../kernels/elementwise/cast.ts';
 import { reshape } from '../kernels/layout/layout.ts';
 import { StepError } from '../tensor/errors.ts';
 import { gradients } from '../tensor/grad.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { attention, crossAttention, qkvAttention } from '../../src/kernels/attention.ts';
-import { cast } from '../../src/kernels/cast.ts';
+import { cast } from '../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readAll } from '../../src/tensor/read.ts';
 import { size } from '../../src/tensor/shape.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cast } from '../../src/kernels/cast.ts';
 import { type Conv2dOptions, conv2d } from '../../src/kernels/conv2d.ts';
+import { cast } from '../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { readAll } from '../../src/tensor/read.ts';
 import { type Shape, size } from '../../src/tensor/shape.ts';

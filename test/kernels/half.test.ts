@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../src/gpu/kernel.ts';
 import { sum } from '../../src/kernels/axis/reduce.ts';
+import { add, gelu } from '../../src/kernels/elementwise/pointwise.ts';
 import { l2Normalize, layerNorm } from '../../src/kernels/layer-norm.ts';
 import { permute, slice } from '../../src/kernels/layout/layout.ts';
-import { add, gelu } from '../../src/kernels/pointwise.ts';
 import { softmax } from '../../src/kernels/softmax.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { readAll } from '../../src/tensor/read.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
-import { cast } from '../../src/kernels/cast.ts';
+import { cast } from '../../src/kernels/elementwise/cast.ts';
 import { matmul } from '../../src/kernels/matmul.ts';
 import {
   candidateForms,

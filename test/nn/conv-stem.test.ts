@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mean } from '../../src/kernels/axis/reduce.ts';
-import { square, sub } from '../../src/kernels/pointwise.ts';
+import { square, sub } from '../../src/kernels/elementwise/pointwise.ts';
 import { AdamW } from '../../src/nn/adamw.ts';
 import { ConvStem } from '../../src/nn/conv-stem.ts';
 import { newWeights, parameters, weightsFrom } from '../../src/nn/module.ts';

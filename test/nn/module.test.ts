@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../src/gpu/errors.ts';
-import { mul } from '../../src/kernels/pointwise.ts';
+import { mul } from '../../src/kernels/elementwise/pointwise.ts';
 import { AdamW } from '../../src/nn/adamw.ts';
 import { Linear } from '../../src/nn/linear.ts';
 import {

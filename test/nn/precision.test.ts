@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../src/gpu/errors.ts';
 import { mean } from '../../src/kernels/axis/reduce.ts';
-import { cast } from '../../src/kernels/cast.ts';
-import { square, sub } from '../../src/kernels/pointwise.ts';
+import { cast } from '../../src/kernels/elementwise/cast.ts';
+import { square, sub } from '../../src/kernels/elementwise/pointwise.ts';
 import { AdamW } from '../../src/nn/adamw.ts';
 import { Block } from '../../src/nn/block.ts';
 import { xavierUniform } from '../../src/nn/init.ts';

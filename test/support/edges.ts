@@ -1,5 +1,5 @@
 import type { Device } from '../../src/gpu/device.ts';
-import { cast } from '../../src/kernels/cast.ts';
+import { cast } from '../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { readAll } from '../../src/tensor/read.ts';
 import type { Shape } from '../../src/tensor/shape.ts';

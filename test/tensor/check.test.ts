@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../src/gpu/kernel.ts';
 import { argmax } from '../../src/kernels/axis/extreme.ts';
-import { cast } from '../../src/kernels/cast.ts';
-import { div, exp, mul, scale, sub, where } from '../../src/kernels/pointwise.ts';
+import { cast } from '../../src/kernels/elementwise/cast.ts';
+import { div, exp, mul, scale, sub, where } from '../../src/kernels/elementwise/pointwise.ts';
 import { softmax } from '../../src/kernels/softmax.ts';
 import { add, fill } from '../../src/tensor/fill.ts';
 import { read, readAll } from '../../src/tensor/read.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
 import { kernel } from '../../src/gpu/kernel.ts';
-import { add, scale } from '../../src/kernels/pointwise.ts';
+import { add, scale } from '../../src/kernels/elementwise/pointwise.ts';
 import { parameter } from '../../src/nn/module.ts';
 import type { DType } from '../../src/tensor/dtype.ts';
 import { fill } from '../../src/tensor/fill.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { scale } from '../../src/kernels/pointwise.ts';
+import { scale } from '../../src/kernels/elementwise/pointwise.ts';
 import { parameter, parameters } from '../../src/nn/module.ts';
 import { read } from '../../src/tensor/read.ts';
 import { run, step } from '../../src/tensor/step.ts';

@@ -1,8 +1,8 @@
-import type { Activation } from '../../kernels/activation.ts';
+import type { Activation } from '../../kernels/elementwise/activation.ts';
+import { add } from '../../kernels/elementwise/pointwise.ts';
 import { takeRows } from '../../kernels/layout/gather.ts';
 import { broadcastTo, concat, reshape, slice } from '../../kernels/layout/layout.ts';
 import { interpolatePositions } from '../../kernels/layout/resize.ts';
-import { add } from '../../kernels/pointwise.ts';
 import { Block } from '../../nn/block.ts';
 import { ConvStem } from '../../nn/conv-stem.ts';
 import { normal } from '../../nn/init.ts';

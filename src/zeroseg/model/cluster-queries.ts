@@ -1,10 +1,10 @@
+import { scale } from '../../kernels/elementwise/pointwise.ts';
+import { stopGradient, straightThrough } from '../../kernels/elementwise/stop-gradient.ts';
 import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { takeRows } from '../../kernels/layout/gather.ts';
 import { matmul } from '../../kernels/matmul.ts';
 import { medoids } from '../../kernels/medoids.ts';
-import { scale } from '../../kernels/pointwise.ts';
 import { softmax } from '../../kernels/softmax.ts';
-import { stopGradient, straightThrough } from '../../kernels/stop-gradient.ts';
 import { ShapeError } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 

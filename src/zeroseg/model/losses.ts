@@ -1,8 +1,8 @@
-import { cast } from '../../kernels/cast.ts';
+import { cast } from '../../kernels/elementwise/cast.ts';
+import { add, scale } from '../../kernels/elementwise/pointwise.ts';
 import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { concat, slice } from '../../kernels/layout/layout.ts';
 import { distill, reconstruction, segmentMatch } from '../../kernels/losses.ts';
-import { add, scale } from '../../kernels/pointwise.ts';
 import { fill } from '../../tensor/fill.ts';
 import { label } from '../../tensor/record.ts';
 import { ShapeError } from '../../tensor/shape.ts';

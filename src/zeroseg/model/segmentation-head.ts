@@ -1,8 +1,8 @@
 import { mean } from '../../kernels/axis/reduce.ts';
-import { cast, floatType } from '../../kernels/cast.ts';
+import { cast, floatType } from '../../kernels/elementwise/cast.ts';
+import { add } from '../../kernels/elementwise/pointwise.ts';
 import { broadcastTo, concat, slice, split } from '../../kernels/layout/layout.ts';
 import { unshuffle } from '../../kernels/masking.ts';
-import { add } from '../../kernels/pointwise.ts';
 import { Block, type BlockOptions, runBlock } from '../../nn/block.ts';
 import { normal, truncatedNormal, xavierUniform, zeros } from '../../nn/init.ts';
 import { LayerNorm } from '../../nn/layer-norm.ts';

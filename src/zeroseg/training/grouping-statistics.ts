@@ -1,6 +1,6 @@
 /** What the head does in training, beside its losses: read from a training pass, without noise. */
 import { ArgumentError } from '../../gpu/errors.ts';
-import { cast } from '../../kernels/cast.ts';
+import { cast } from '../../kernels/elementwise/cast.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Losses } from '../model/losses.ts';
 import type { Segmentation } from '../model/segmentation-head.ts';

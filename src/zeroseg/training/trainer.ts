@@ -3,7 +3,7 @@
 import type { Device } from '../../gpu/device.ts';
 import { ZeroSegError } from '../../gpu/errors.ts';
 import { heard } from '../../gpu/outcome.ts';
-import { randomUniform } from '../../kernels/random.ts';
+import { randomUniform } from '../../kernels/elementwise/random.ts';
 import { AdamW } from '../../nn/adamw.ts';
 import { parameters } from '../../nn/module.ts';
 import { HalfPrecision, LossScale, type LossScaleState } from '../../nn/precision.ts';

@@ -1,8 +1,8 @@
 import type { Device } from '../../gpu/device.ts';
 import { argmax } from '../../kernels/axis/extreme.ts';
 import { sum } from '../../kernels/axis/reduce.ts';
+import { square } from '../../kernels/elementwise/pointwise.ts';
 import { reshape, slice } from '../../kernels/layout/layout.ts';
-import { square } from '../../kernels/pointwise.ts';
 import { freeParameters, parameters, weightsFrom } from '../../nn/module.ts';
 import { hashText } from '../../nn/random.ts';
 import { gradients } from '../../tensor/grad.ts';

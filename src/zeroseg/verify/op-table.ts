@@ -3,15 +3,6 @@ import { argsort } from '../../kernels/axis/argsort.ts';
 import { argmax, argmin, max, min } from '../../kernels/axis/extreme.ts';
 import { mean, sum } from '../../kernels/axis/reduce.ts';
 import type { ReduceOptions } from '../../kernels/axis/reduce-axes.ts';
-import { assignNormalise, gumbelSoftmax } from '../../kernels/grouping.ts';
-import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../kernels/layer-norm.ts';
-import { embedding, scatterAdd, takeRows } from '../../kernels/layout/gather.ts';
-import { concat, permute, slice } from '../../kernels/layout/layout.ts';
-import { interpolate, interpolatePositions } from '../../kernels/layout/resize.ts';
-import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../kernels/losses.ts';
-import { keepRows, shuffleMask, unshuffle } from '../../kernels/masking.ts';
-import { linear, matmul } from '../../kernels/matmul.ts';
-import { patchEmbed, patchify, unpatchify } from '../../kernels/patchify.ts';
 import {
   abs,
   add,
@@ -31,7 +22,16 @@ import {
   square,
   sub,
   tanh,
-} from '../../kernels/pointwise.ts';
+} from '../../kernels/elementwise/pointwise.ts';
+import { assignNormalise, gumbelSoftmax } from '../../kernels/grouping.ts';
+import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../kernels/layer-norm.ts';
+import { embedding, scatterAdd, takeRows } from '../../kernels/layout/gather.ts';
+import { concat, permute, slice } from '../../kernels/layout/layout.ts';
+import { interpolate, interpolatePositions } from '../../kernels/layout/resize.ts';
+import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../kernels/losses.ts';
+import { keepRows, shuffleMask, unshuffle } from '../../kernels/masking.ts';
+import { linear, matmul } from '../../kernels/matmul.ts';
+import { patchEmbed, patchify, unpatchify } from '../../kernels/patchify.ts';
 import { logSoftmax, softmax } from '../../kernels/softmax.ts';
 import { normalizeAxis } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';

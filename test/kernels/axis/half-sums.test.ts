@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
-import { cast } from '../../../src/kernels/cast.ts';
+import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { add } from '../../../src/kernels/elementwise/pointwise.ts';
 import { layerNorm } from '../../../src/kernels/layer-norm.ts';
 import { broadcastTo } from '../../../src/kernels/layout/layout.ts';
 import { unshuffle } from '../../../src/kernels/masking.ts';
 import { linear, matmul } from '../../../src/kernels/matmul.ts';
-import { add } from '../../../src/kernels/pointwise.ts';
 import { fill } from '../../../src/tensor/fill.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
 import { read } from '../../../src/tensor/read.ts';

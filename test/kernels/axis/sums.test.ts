@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum, sumRows } from '../../../src/kernels/axis/reduce.ts';
 import { conv2d } from '../../../src/kernels/conv2d.ts';
+import { add, exp, mul } from '../../../src/kernels/elementwise/pointwise.ts';
 import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/grouping.ts';
 import { l2Normalize, layerNorm } from '../../../src/kernels/layer-norm.ts';
 import { embedding, scatterAdd } from '../../../src/kernels/layout/gather.ts';
@@ -10,7 +11,6 @@ import { unshuffle } from '../../../src/kernels/masking.ts';
 import { linear, matmul } from '../../../src/kernels/matmul.ts';
 import { mlp } from '../../../src/kernels/mlp.ts';
 import { patchEmbed } from '../../../src/kernels/patchify.ts';
-import { add, exp, mul } from '../../../src/kernels/pointwise.ts';
 import { logSoftmax, softmax } from '../../../src/kernels/softmax.ts';
 import { AdamW } from '../../../src/nn/adamw.ts';
 import { fill } from '../../../src/tensor/fill.ts';

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { cast } from '../../src/kernels/cast.ts';
-import { mul } from '../../src/kernels/pointwise.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { fromHalf, toHalf } from '../../src/tensor/half.ts';
-import { read } from '../../src/tensor/read.ts';
-import { step } from '../../src/tensor/step.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
-import { normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { mul } from '../../../src/kernels/elementwise/pointwise.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { fromHalf, toHalf } from '../../../src/tensor/half.ts';
+import { read } from '../../../src/tensor/read.ts';
+import { step } from '../../../src/tensor/step.ts';
+import { tensor } from '../../../src/tensor/tensor.ts';
+import { normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 const halves = () => device.current.features.has('shader-f16');

@@ -1,11 +1,11 @@
-import type { Device } from '../gpu/device.ts';
-import type { Piece } from '../gpu/kernel.ts';
-import type { DType } from '../tensor/dtype.ts';
-import { type Elements, elementsOf } from '../tensor/elements.ts';
-import { type Shape, ShapeError, size } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { summed } from './axis/reduce.ts';
-import { reshape } from './layout/layout.ts';
+import type { Device } from '../../gpu/device.ts';
+import type { Piece } from '../../gpu/kernel.ts';
+import type { DType } from '../../tensor/dtype.ts';
+import { type Elements, elementsOf } from '../../tensor/elements.ts';
+import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { summed } from '../axis/reduce.ts';
+import { reshape } from '../layout/layout.ts';
 
 /** Axes of the result after merging neighbours that all operands treat alike. */
 const RANK = 6;

@@ -1,13 +1,13 @@
-import { type Binding, type Kernel, kernel, type Piece } from '../gpu/kernel.ts';
-import { notNumbers } from '../gpu/prelude.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { describe } from '../tensor/host.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { type Binding, type Kernel, kernel, type Piece } from '../../gpu/kernel.ts';
+import { notNumbers } from '../../gpu/prelude.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elements.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { describe } from '../../tensor/host.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { checkFloats, checkNumber, checkTensors } from '../axis/operands.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
-import { checkFloats, checkNumber, checkTensors } from './axis/operands.ts';
 import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';
 import { stopGradient } from './stop-gradient.ts';
 

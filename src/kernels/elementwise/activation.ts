@@ -1,5 +1,5 @@
-import type { Piece } from '../gpu/kernel.ts';
-import { erf, notNumbers } from '../gpu/prelude.ts';
+import type { Piece } from '../../gpu/kernel.ts';
+import { erf, notNumbers } from '../../gpu/prelude.ts';
 
 /** The activations that a matmul can apply to its result. `gelu` is the exact one, with erf. */
 export type Activation = (typeof activations)[number];

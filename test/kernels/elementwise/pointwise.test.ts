@@ -21,12 +21,12 @@ import {
   sub,
   tanh,
   where,
-} from '../../src/kernels/pointwise.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { read } from '../../src/tensor/read.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { checkOp, normal, type OpCase, type Ref, ref, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+} from '../../../src/kernels/elementwise/pointwise.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { read } from '../../../src/tensor/read.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { checkOp, normal, type OpCase, type Ref, ref, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const map = (f: (x: number) => number) => (inputs: readonly Ref[]) => {
   const x = inputs[0] as Ref;

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { sum } from '../../src/kernels/axis/reduce.ts';
-import { mul, scale, sign, square } from '../../src/kernels/pointwise.ts';
-import { stopGradient, straightThrough } from '../../src/kernels/stop-gradient.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { read } from '../../src/tensor/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
-import { useDevice } from '../support/device.ts';
+import { sum } from '../../../src/kernels/axis/reduce.ts';
+import { mul, scale, sign, square } from '../../../src/kernels/elementwise/pointwise.ts';
+import { stopGradient, straightThrough } from '../../../src/kernels/elementwise/stop-gradient.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { read } from '../../../src/tensor/read.ts';
+import { tensor } from '../../../src/tensor/tensor.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 const values = Float32Array.of(-2, 0.5, 3);
