@@ -8,7 +8,7 @@ import { groupMembers } from '../kernels/grouping.ts';
 import { layerNorm } from '../kernels/layer-norm.ts';
 import { permute } from '../kernels/layout/layout.ts';
 import { interpolate } from '../kernels/layout/resize.ts';
-import { linear, type MatmulOptions, matmul } from '../kernels/matmul.ts';
+import { linear, type MatmulOptions, matmul } from '../kernels/matmul/matmul.ts';
 import { reconstruction } from '../kernels/reconstruction.ts';
 import { segmentMatch } from '../kernels/segment-match.ts';
 import { softmax } from '../kernels/softmax.ts';

@@ -6,7 +6,7 @@ import { Meter } from '../bench/meter.ts';
 import { limitLines, rowTable, shareNote } from '../bench/tables.ts';
 import { tunedTable, tuneSteps } from '../bench/tuning.ts';
 import type { Device } from '../gpu/device.ts';
-import type { Tuned } from '../kernels/tune.ts';
+import type { Tuned } from '../kernels/matmul/tune.ts';
 import { wholeNumber } from './arguments.ts';
 import { chartFile, jsonTarget, writeChart, writeJson } from './bench-files.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';

@@ -18,7 +18,7 @@ import {
 } from './axis/row-threads.ts';
 import { inRuns, loopsFor } from './axis/runs.ts';
 import { randomGumbel } from './elementwise/random.ts';
-import { matmul } from './matmul.ts';
+import { matmul } from './matmul/matmul.ts';
 
 export interface GumbelOptions {
   /** Gumbel noise of the shape of the logits. */

@@ -5,7 +5,6 @@ export { argsort } from './axis/argsort.ts';
 export { argmax, argmin, max, min } from './axis/extreme.ts';
 export { mean, sum } from './axis/reduce.ts';
 export type { ReduceOptions } from './axis/reduce-axes.ts';
-export { type Conv2dOptions, conv2d } from './conv2d.ts';
 export type { Activation } from './elementwise/activation.ts';
 export { cast } from './elementwise/cast.ts';
 export {
@@ -61,10 +60,11 @@ export {
   segmentMatch,
 } from './losses.ts';
 export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts';
-export { linear, type MatmulOptions, matmul } from './matmul.ts';
-export type { MatmulTail } from './matmul-product.ts';
+export { type Conv2dOptions, conv2d } from './matmul/conv2d.ts';
+export { linear, type MatmulOptions, matmul } from './matmul/matmul.ts';
+export { type MlpOptions, type MlpWeights, mlp } from './matmul/mlp.ts';
+export { patchEmbed, patchify, unpatchify } from './matmul/patchify.ts';
+export type { MatmulTail } from './matmul/product.ts';
+export { type Tuned, type TuneOptions, tune } from './matmul/tune.ts';
 export { medoids } from './medoids.ts';
-export { type MlpOptions, type MlpWeights, mlp } from './mlp.ts';
-export { patchEmbed, patchify, unpatchify } from './patchify.ts';
 export { logSoftmax, softmax } from './softmax.ts';
-export { type Tuned, type TuneOptions, tune } from './tune.ts';

@@ -1,4 +1,4 @@
-import { conv2d } from '../kernels/conv2d.ts';
+import { conv2d } from '../kernels/matmul/conv2d.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { heNormal, type Initializer, zeros } from './init.ts';
 import type { Weights } from './module.ts';

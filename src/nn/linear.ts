@@ -1,5 +1,5 @@
 import type { Activation } from '../kernels/elementwise/activation.ts';
-import { linear } from '../kernels/matmul.ts';
+import { linear } from '../kernels/matmul/matmul.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
 import type { Weights } from './module.ts';

@@ -1,7 +1,7 @@
 import type { Activation } from '../kernels/elementwise/activation.ts';
 import { permute } from '../kernels/layout/layout.ts';
-import { matmul } from '../kernels/matmul.ts';
-import { mlp } from '../kernels/mlp.ts';
+import { matmul } from '../kernels/matmul/matmul.ts';
+import { mlp } from '../kernels/matmul/mlp.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';

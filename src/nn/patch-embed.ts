@@ -1,4 +1,4 @@
-import { patchEmbed } from '../kernels/patchify.ts';
+import { patchEmbed } from '../kernels/matmul/patchify.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
 import type { Weights } from './module.ts';

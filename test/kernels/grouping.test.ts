@@ -4,7 +4,7 @@ import { sum } from '../../src/kernels/axis/reduce.ts';
 import { add, addScalar, div, scale } from '../../src/kernels/elementwise/pointwise.ts';
 import { randomGumbel } from '../../src/kernels/elementwise/random.ts';
 import { assignNormalise, type GroupOptions, groupMembers, gumbelSoftmax } from '../../src/kernels/grouping.ts';
-import { matmul } from '../../src/kernels/matmul.ts';
+import { matmul } from '../../src/kernels/matmul/matmul.ts';
 import { softmax } from '../../src/kernels/softmax.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readAll, readU32 } from '../../src/tensor/read.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../src/kernels/axis/reduce.ts';
 import { square, sub } from '../../src/kernels/elementwise/pointwise.ts';
-import { linear } from '../../src/kernels/matmul.ts';
+import { linear } from '../../src/kernels/matmul/matmul.ts';
 import { AdamW, type AdamWOptions } from '../../src/nn/adamw.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readAll } from '../../src/tensor/read.ts';

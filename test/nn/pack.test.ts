@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { kernel } from '../../src/gpu/kernel.ts';
 import { sum } from '../../src/kernels/axis/reduce.ts';
 import { add, mul, square } from '../../src/kernels/elementwise/pointwise.ts';
-import { linear } from '../../src/kernels/matmul.ts';
+import { linear } from '../../src/kernels/matmul/matmul.ts';
 import { packParameters, placeGradients } from '../../src/nn/pack.ts';
 import { fill } from '../../src/tensor/fill.ts';
 import { gradients } from '../../src/tensor/grad.ts';

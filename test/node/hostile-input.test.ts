@@ -22,7 +22,7 @@ import { resolveTraining } from '../../src/cli/train-options.ts';
 import { parseLog } from '../../src/cli/train-teacher.ts';
 import { ZeroSegError } from '../../src/gpu/errors.ts';
 import { shownValue } from '../../src/gpu/json.ts';
-import { parseForm } from '../../src/kernels/matmul-forms.ts';
+import { parseForm } from '../../src/kernels/matmul/variants.ts';
 import {
   headerSize,
   parseHeader,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../src/kernels/axis/reduce.ts';
 import { add, mul, scale, sigmoid, square } from '../../src/kernels/elementwise/pointwise.ts';
 import { randomNormal } from '../../src/kernels/elementwise/random.ts';
-import { linear } from '../../src/kernels/matmul.ts';
+import { linear } from '../../src/kernels/matmul/matmul.ts';
 import { Block } from '../../src/nn/block.ts';
 import { xavierUniform } from '../../src/nn/init.ts';
 import { newWeights, parameters } from '../../src/nn/module.ts';

@@ -8,7 +8,7 @@ import { stopGradient, straightThrough } from '../../src/kernels/elementwise/sto
 import { gumbelSoftmax } from '../../src/kernels/grouping.ts';
 import { reshape, slice } from '../../src/kernels/layout/layout.ts';
 import { reconstruction } from '../../src/kernels/losses.ts';
-import { matmul } from '../../src/kernels/matmul.ts';
+import { matmul } from '../../src/kernels/matmul/matmul.ts';
 import { softmax } from '../../src/kernels/softmax.ts';
 import { AdamW } from '../../src/nn/adamw.ts';
 import { parameter } from '../../src/nn/module.ts';

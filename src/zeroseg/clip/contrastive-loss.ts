@@ -2,7 +2,7 @@ import { crossEntropy } from '../../kernels/cross-entropy.ts';
 import { add, clamp, exp, mul, scale } from '../../kernels/elementwise/pointwise.ts';
 import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { permute, reshape } from '../../kernels/layout/layout.ts';
-import { matmul } from '../../kernels/matmul.ts';
+import { matmul } from '../../kernels/matmul/matmul.ts';
 import { ShapeError } from '../../tensor/shape.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 

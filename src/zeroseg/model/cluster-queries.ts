@@ -2,7 +2,7 @@ import { scale } from '../../kernels/elementwise/pointwise.ts';
 import { stopGradient, straightThrough } from '../../kernels/elementwise/stop-gradient.ts';
 import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { takeRows } from '../../kernels/layout/gather.ts';
-import { matmul } from '../../kernels/matmul.ts';
+import { matmul } from '../../kernels/matmul/matmul.ts';
 import { medoids } from '../../kernels/medoids.ts';
 import { softmax } from '../../kernels/softmax.ts';
 import { ShapeError } from '../../tensor/shape.ts';

@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/device.ts';
 import { scale } from '../../kernels/elementwise/pointwise.ts';
 import { l2Normalize } from '../../kernels/layer-norm.ts';
-import { matmul } from '../../kernels/matmul.ts';
+import { matmul } from '../../kernels/matmul/matmul.ts';
 import { freeParameters } from '../../nn/module.ts';
 import { toInt32 } from '../../nn/safetensors.ts';
 import { readAll } from '../../tensor/read.ts';

@@ -5,7 +5,7 @@ import { add } from '../../../src/kernels/elementwise/pointwise.ts';
 import { layerNorm } from '../../../src/kernels/layer-norm.ts';
 import { broadcastTo } from '../../../src/kernels/layout/layout.ts';
 import { unshuffle } from '../../../src/kernels/masking.ts';
-import { linear, matmul } from '../../../src/kernels/matmul.ts';
+import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { fill } from '../../../src/tensor/fill.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
 import { read } from '../../../src/tensor/read.ts';

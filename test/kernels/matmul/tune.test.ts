@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { openDevice } from '../../src/gpu/device.ts';
-import { cast } from '../../src/kernels/elementwise/cast.ts';
-import { matmul } from '../../src/kernels/matmul.ts';
+import { openDevice } from '../../../src/gpu/device.ts';
+import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { matmul } from '../../../src/kernels/matmul/matmul.ts';
+import { tune } from '../../../src/kernels/matmul/tune.ts';
 import {
   candidateForms,
   chooseForm,
@@ -10,14 +11,13 @@ import {
   parseForm,
   productClass,
   productsOf,
-} from '../../src/kernels/matmul-forms.ts';
-import { tune } from '../../src/kernels/tune.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { readAll } from '../../src/tensor/read.ts';
-import { Recording, record } from '../../src/tensor/record.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { close, normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+} from '../../../src/kernels/matmul/variants.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { readAll } from '../../../src/tensor/read.ts';
+import { Recording, record } from '../../../src/tensor/record.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { close, normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

@@ -1,12 +1,12 @@
-import type { Device } from '../gpu/device.ts';
-import { DeviceError } from '../gpu/errors.ts';
-import { read } from '../tensor/read.ts';
-import { Recording, record } from '../tensor/record.ts';
-import { type Step, step } from '../tensor/step.ts';
-import { free, lasting, type Tensor, write } from '../tensor/tensor.ts';
-import { cast } from './elementwise/cast.ts';
+import type { Device } from '../../gpu/device.ts';
+import { DeviceError } from '../../gpu/errors.ts';
+import { read } from '../../tensor/read.ts';
+import { Recording, record } from '../../tensor/record.ts';
+import { type Step, step } from '../../tensor/step.ts';
+import { free, lasting, type Tensor, write } from '../../tensor/tensor.ts';
+import { cast } from '../elementwise/cast.ts';
 import { matmul } from './matmul.ts';
-import { candidateForms, chooseForm, formatForm, type Product, productClass, productsOf } from './matmul-forms.ts';
+import { candidateForms, chooseForm, formatForm, type Product, productClass, productsOf } from './variants.ts';
 
 export interface TuneOptions {
   /** Measures again what is known. Default: false. */

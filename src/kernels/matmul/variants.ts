@@ -1,8 +1,8 @@
-import type { Device } from '../gpu/device.ts';
-import type { DType } from '../tensor/dtype.ts';
-import type { MatmulKernel, TailSpec } from './matmul-kernels.ts';
-import { INNERMOST, type LanesSpec, lanesAcross, lanesKernel, type Operand } from './matmul-lanes.ts';
-import { tileKernel } from './matmul-tiles.ts';
+import type { Device } from '../../gpu/device.ts';
+import type { DType } from '../../tensor/dtype.ts';
+import type { MatmulKernel, TailSpec } from './kernel-interface.ts';
+import { INNERMOST, type LanesSpec, lanesAcross, lanesKernel, type Operand } from './lane-kernel.ts';
+import { tileKernel } from './tile-kernel.ts';
 
 /** A product as the forms see it: sizes, and how the operands lie. */
 export interface Product {

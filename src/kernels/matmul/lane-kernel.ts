@@ -1,5 +1,5 @@
-import { kernel } from '../gpu/kernel.ts';
-import { inRuns } from './axis/runs.ts';
+import { kernel } from '../../gpu/kernel.ts';
+import { inRuns } from '../axis/runs.ts';
 import {
   list,
   type MatmulKernel,
@@ -12,7 +12,7 @@ import {
   tailPiece,
   tilesOf,
   times,
-} from './matmul-kernels.ts';
+} from './kernel-interface.ts';
 
 // For adapters that compute on the CPU. There a load is dear if its address differs between lanes: lavapipe branches twice for
 // each lane's element, 60 to 90 instructions for a vector of eight, against one or two for a multiply-add. Subgroup operations

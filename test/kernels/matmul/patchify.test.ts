@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { patchEmbed, patchify, unpatchify } from '../../src/kernels/patchify.ts';
-import { size } from '../../src/tensor/shape.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { checkOp, type Ref, ref } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { patchEmbed, patchify, unpatchify } from '../../../src/kernels/matmul/patchify.ts';
+import { size } from '../../../src/tensor/shape.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { checkOp, type Ref, ref } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

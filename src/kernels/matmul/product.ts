@@ -1,13 +1,13 @@
-import { dispatch, empty } from '../tensor/record.ts';
-import { type Shape, ShapeError, size } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { sumRows } from './axis/reduce.ts';
-import type { Activation } from './elementwise/activation.ts';
-import { sumTo } from './elementwise/broadcast.ts';
-import { chooseForm, kernelOf, type Product } from './matmul-forms.ts';
-import type { TailSpec } from './matmul-kernels.ts';
-import type { Operand } from './matmul-lanes.ts';
-import { type PartsKernel, partsKernel } from './matmul-tiles.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { sumRows } from '../axis/reduce.ts';
+import type { Activation } from '../elementwise/activation.ts';
+import { sumTo } from '../elementwise/broadcast.ts';
+import type { TailSpec } from './kernel-interface.ts';
+import type { Operand } from './lane-kernel.ts';
+import { type PartsKernel, partsKernel } from './tile-kernel.ts';
+import { chooseForm, kernelOf, type Product } from './variants.ts';
 
 /** What a matmul does to its result, in this order, before it is stored. */
 export interface MatmulTail {

@@ -1,12 +1,12 @@
-import { kernel } from '../gpu/kernel.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { checkChoice, checkOptions } from './axis/operands.ts';
-import { sumRows } from './axis/reduce.ts';
-import { type Activation, activationPiece, activations } from './elementwise/activation.ts';
-import { broadcastTo } from './layout/layout.ts';
+import { kernel } from '../../gpu/kernel.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { checkChoice, checkOptions } from '../axis/operands.ts';
+import { sumRows } from '../axis/reduce.ts';
+import { type Activation, activationPiece, activations } from '../elementwise/activation.ts';
+import { broadcastTo } from '../layout/layout.ts';
 import {
   flattened,
   gradientOf,
@@ -16,7 +16,7 @@ import {
   matrix,
   product,
   transposed,
-} from './matmul-product.ts';
+} from './product.ts';
 
 export interface MatmulOptions extends MatmulTail {
   /** `a` is stored as `[..., K, M]`. */

@@ -1,9 +1,9 @@
-import { differentiable } from '../tensor/grad.ts';
-import { ShapeError, sameShape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { checkChoice, checkOptions } from './axis/operands.ts';
-import { type Activation, activations } from './elementwise/activation.ts';
-import { flattened, linearGradients, type Matrix, matrix, product, transposed } from './matmul-product.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { ShapeError, sameShape } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { checkChoice, checkOptions } from '../axis/operands.ts';
+import { type Activation, activations } from '../elementwise/activation.ts';
+import { flattened, linearGradients, type Matrix, matrix, product, transposed } from './product.ts';
 
 export interface MlpWeights {
   /** `[hidden, in]` and `[hidden]`. */

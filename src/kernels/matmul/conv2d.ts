@@ -1,12 +1,12 @@
-import { kernel } from '../gpu/kernel.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { checkChoice, checkOptions } from './axis/operands.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
-import { type Activation, activations } from './elementwise/activation.ts';
-import { permute, reshape } from './layout/layout.ts';
+import { kernel } from '../../gpu/kernel.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { checkChoice, checkOptions } from '../axis/operands.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
+import { type Activation, activations } from '../elementwise/activation.ts';
+import { permute, reshape } from '../layout/layout.ts';
 import { linear } from './matmul.ts';
 
 export interface Conv2dOptions {

@@ -1,5 +1,5 @@
-import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
-import { inRuns } from './axis/runs.ts';
+import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
+import { inRuns } from '../axis/runs.ts';
 import {
   list,
   type MatmulKernel,
@@ -12,7 +12,7 @@ import {
   tailPiece,
   tilesOf,
   times,
-} from './matmul-kernels.ts';
+} from './kernel-interface.ts';
 
 /**
  * For GPUs. A workgroup of 8 × 8 brings 16 columns of a and rows of b into its memory at a time, `8 · micro` of each, and each

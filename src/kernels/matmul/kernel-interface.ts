@@ -1,5 +1,5 @@
-import type { Binding, Kernel, Piece } from '../gpu/kernel.ts';
-import { type Activation, activationPiece } from './elementwise/activation.ts';
+import type { Binding, Kernel, Piece } from '../../gpu/kernel.ts';
+import { type Activation, activationPiece } from '../elementwise/activation.ts';
 
 // Every matmul kernel computes y[z] = tail(a[z] · b[z]) for all z of the batch. How a matrix lies in memory, transposed or not,
 // and which of them a batch shares, is a matter of strides: `down` rows and `across` columns of a and of b, and up to three

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { type Conv2dOptions, conv2d } from '../../src/kernels/conv2d.ts';
-import { cast } from '../../src/kernels/elementwise/cast.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { readAll } from '../../src/tensor/read.ts';
-import { type Shape, size } from '../../src/tensor/shape.ts';
-import { step } from '../../src/tensor/step.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { checkOp, close, normal, type Ref, ref, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { type Conv2dOptions, conv2d } from '../../../src/kernels/matmul/conv2d.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { readAll } from '../../../src/tensor/read.ts';
+import { type Shape, size } from '../../../src/tensor/shape.ts';
+import { step } from '../../../src/tensor/step.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 
