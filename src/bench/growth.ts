@@ -1,5 +1,5 @@
 import type { Device } from '../gpu/device.ts';
-import { attention } from '../kernels/attention.ts';
+import { attention } from '../kernels/attention/attention.ts';
 import { gradients } from '../tensor/grad.ts';
 import { step } from '../tensor/step.ts';
 import { tinyConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';

@@ -1,6 +1,6 @@
 import type { Device } from '../gpu/device.ts';
 import { adamW, adamWRates, RATE_COUNT } from '../kernels/adamw.ts';
-import { attention } from '../kernels/attention.ts';
+import { attention } from '../kernels/attention/attention.ts';
 import { sum } from '../kernels/axis/reduce.ts';
 import { clip } from '../kernels/clip.ts';
 import { add, gelu } from '../kernels/elementwise/pointwise.ts';

@@ -1,6 +1,6 @@
 // One line per op: what a file exports beside its ops belongs to its neighbours only.
 
-export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention.ts';
+export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention/attention.ts';
 export { argsort } from './axis/argsort.ts';
 export { argmax, argmin, max, min } from './axis/extreme.ts';
 export { mean, sum } from './axis/reduce.ts';

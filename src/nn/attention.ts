@@ -1,4 +1,4 @@
-import { crossAttention, qkvAttention } from '../kernels/attention.ts';
+import { crossAttention, qkvAttention } from '../kernels/attention/attention.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';

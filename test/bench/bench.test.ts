@@ -7,7 +7,7 @@ import { Meter } from '../../src/bench/meter.ts';
 import { digits, rowTable } from '../../src/bench/tables.ts';
 import { tunedTable } from '../../src/bench/tuning.ts';
 import { lending } from '../../src/bench/workloads.ts';
-import { attention } from '../../src/kernels/attention.ts';
+import { attention } from '../../src/kernels/attention/attention.ts';
 import { scale } from '../../src/kernels/elementwise/pointwise.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { readAll } from '../../src/tensor/read.ts';

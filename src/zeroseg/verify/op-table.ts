@@ -1,4 +1,4 @@
-import { attention } from '../../kernels/attention.ts';
+import { attention } from '../../kernels/attention/attention.ts';
 import { argsort } from '../../kernels/axis/argsort.ts';
 import { argmax, argmin, max, min } from '../../kernels/axis/extreme.ts';
 import { mean, sum } from '../../kernels/axis/reduce.ts';

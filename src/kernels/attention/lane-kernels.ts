@@ -1,6 +1,6 @@
-import type { Device } from '../gpu/device.ts';
-import { type Kernel, kernel } from '../gpu/kernel.ts';
-import { attentionParams, ground, known, list, type Params, times } from './attention-kernels.ts';
+import type { Device } from '../../gpu/device.ts';
+import { type Kernel, kernel } from '../../gpu/kernel.ts';
+import { attentionParams, ground, known, list, type Params, times } from './tile-kernels.ts';
 
 // The form for adapters that compute on the CPU: a subgroup to a workgroup. An invocation holds whole rows of its own and goes
 // over all others, of which its subgroup brings some at a time: each invocation loads other elements, and broadcasts hand them

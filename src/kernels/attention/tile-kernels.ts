@@ -1,5 +1,5 @@
-import { type Kernel, kernel, type Piece } from '../gpu/kernel.ts';
-import { expBelow, notNumbers } from '../gpu/prelude.ts';
+import { type Kernel, kernel, type Piece } from '../../gpu/kernel.ts';
+import { expBelow, notNumbers } from '../../gpu/prelude.ts';
 
 // All kernels here work on tiles of 32 rows × 32 others with workgroups of 8 × 8. An invocation computes 4 × 4 scores, of the
 // rows down .. down + 3 and the others across, across + 8, ... (a vec4f per row). They pass through workgroup memory, and the

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { attention, crossAttention, qkvAttention } from '../../src/kernels/attention.ts';
-import { cast } from '../../src/kernels/elementwise/cast.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { read, readAll } from '../../src/tensor/read.ts';
-import { size } from '../../src/tensor/shape.ts';
-import { step } from '../../src/tensor/step.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { checkOp, type Ref, ref } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { attention, crossAttention, qkvAttention } from '../../../src/kernels/attention/attention.ts';
+import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { read, readAll } from '../../../src/tensor/read.ts';
+import { size } from '../../../src/tensor/shape.ts';
+import { step } from '../../../src/tensor/step.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { checkOp, type Ref, ref } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

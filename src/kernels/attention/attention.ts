@@ -1,7 +1,9 @@
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { type Shape, ShapeError, sameShape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { type Shape, ShapeError, sameShape } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { checkOptions } from '../axis/operands.ts';
+import { type Lanes, laneBackward, laneForward, laneRows, lanesOf, packedLaneBackward } from './lane-kernels.ts';
 import {
   type AttentionParams,
   backwardKernel,
@@ -9,9 +11,7 @@ import {
   forwardKernel,
   packedBackwardKernel,
   WIDEST_HEAD,
-} from './attention-kernels.ts';
-import { type Lanes, laneBackward, laneForward, laneRows, lanesOf, packedLaneBackward } from './attention-lanes.ts';
-import { checkOptions } from './axis/operands.ts';
+} from './tile-kernels.ts';
 
 export interface AttentionOptions {
   /** What scores are multiplied by; default: head width ** -0.5. */
