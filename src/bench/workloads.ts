@@ -1,14 +1,14 @@
 import type { Device } from '../gpu/device.ts';
-import { adamW, adamWRates, RATE_COUNT } from '../kernels/adamw.ts';
 import { attention } from '../kernels/attention/attention.ts';
 import { sum } from '../kernels/axis/reduce.ts';
-import { clip } from '../kernels/clip.ts';
 import { add, gelu } from '../kernels/elementwise/pointwise.ts';
 import { groupMembers } from '../kernels/grouping.ts';
 import { layerNorm } from '../kernels/layer-norm.ts';
 import { permute } from '../kernels/layout/layout.ts';
 import { interpolate } from '../kernels/layout/resize.ts';
 import { linear, type MatmulOptions, matmul } from '../kernels/matmul/matmul.ts';
+import { adamW, adamWRates, RATE_COUNT } from '../kernels/optimizer/adamw.ts';
+import { clip } from '../kernels/optimizer/clip.ts';
 import { reconstruction } from '../kernels/reconstruction.ts';
 import { segmentMatch } from '../kernels/segment-match.ts';
 import { softmax } from '../kernels/softmax.ts';

@@ -1,7 +1,7 @@
 import type { Device } from '../gpu/device.ts';
 import type { Binding } from '../gpu/kernel.ts';
-import { copyGradient } from '../kernels/adamw.ts';
-import { BLOCK, blockWord } from '../kernels/clip.ts';
+import { copyGradient } from '../kernels/optimizer/adamw.ts';
+import { BLOCK, blockWord } from '../kernels/optimizer/clip.ts';
 import { bytesPerElement } from '../tensor/dtype.ts';
 import { StepError } from '../tensor/errors.ts';
 import { describe } from '../tensor/host.ts';

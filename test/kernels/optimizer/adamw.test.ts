@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type AdamWConstants, accumulateChunk, adamW, adamWRates } from '../../src/kernels/adamw.ts';
-import { BLOCK, blockWord } from '../../src/kernels/clip.ts';
-import { read, readAll } from '../../src/tensor/read.ts';
-import { run } from '../../src/tensor/step.ts';
-import { lasting, type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { close, normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { type AdamWConstants, accumulateChunk, adamW, adamWRates } from '../../../src/kernels/optimizer/adamw.ts';
+import { BLOCK, blockWord } from '../../../src/kernels/optimizer/clip.ts';
+import { read, readAll } from '../../../src/tensor/read.ts';
+import { run } from '../../../src/tensor/step.ts';
+import { lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { close, normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 const constants: AdamWConstants = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.05 };

@@ -1,7 +1,7 @@
-import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
-import { dispatch } from '../tensor/record.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elements.ts';
+import { dispatch } from '../../tensor/record.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { blockWords } from './clip.ts';
 
 /** One page of packed parameters, with all that belongs to them at the same places. */

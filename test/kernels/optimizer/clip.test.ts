@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { BLOCK, blockWord, clip, type PackedGradients } from '../../src/kernels/clip.ts';
-import { readAll } from '../../src/tensor/read.ts';
-import { step } from '../../src/tensor/step.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
-import { normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { BLOCK, blockWord, clip, type PackedGradients } from '../../../src/kernels/optimizer/clip.ts';
+import { readAll } from '../../../src/tensor/read.ts';
+import { step } from '../../../src/tensor/step.ts';
+import { tensor } from '../../../src/tensor/tensor.ts';
+import { normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 afterEach(() => void vi.restoreAllMocks());
