@@ -32,15 +32,6 @@ export {
 } from './elementwise/pointwise.ts';
 export { randomGumbel, randomNormal, randomUniform } from './elementwise/random.ts';
 export { stopGradient, straightThrough } from './elementwise/stop-gradient.ts';
-export {
-  assignNormalise,
-  type Grouped,
-  type GroupOptions,
-  type GumbelOptions,
-  type GumbelSoftmaxOptions,
-  groupMembers,
-  gumbelSoftmax,
-} from './grouping.ts';
 export { batchNormEval, l2Normalize, layerNorm, patchNormalize } from './layer-norm.ts';
 export { embedding, scatterAdd, takeRows } from './layout/gather.ts';
 export { broadcastTo, concat, permute, reshape, slice, split } from './layout/layout.ts';
@@ -59,12 +50,21 @@ export {
   type SegmentMatchOptions,
   segmentMatch,
 } from './losses.ts';
-export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts';
 export { type Conv2dOptions, conv2d } from './matmul/conv2d.ts';
 export { linear, type MatmulOptions, matmul } from './matmul/matmul.ts';
 export { type MlpOptions, type MlpWeights, mlp } from './matmul/mlp.ts';
 export { patchEmbed, patchify, unpatchify } from './matmul/patchify.ts';
 export type { MatmulTail } from './matmul/product.ts';
 export { type Tuned, type TuneOptions, tune } from './matmul/tune.ts';
-export { medoids } from './medoids.ts';
 export { logSoftmax, softmax } from './softmax.ts';
+export {
+  assignNormalise,
+  type Grouped,
+  type GroupOptions,
+  type GumbelOptions,
+  type GumbelSoftmaxOptions,
+  groupMembers,
+  gumbelSoftmax,
+} from './zeroseg/grouping.ts';
+export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './zeroseg/masking.ts';
+export { medoids } from './zeroseg/medoids.ts';

@@ -10,14 +10,14 @@ import { inRuns } from './axis/runs.ts';
 import { total } from './axis/total.ts';
 
 export { type CrossEntropyOptions, crossEntropy } from './cross-entropy.ts';
-export { type ReconstructionOptions, reconstruction } from './reconstruction.ts';
+export { type ReconstructionOptions, reconstruction } from './zeroseg/reconstruction.ts';
 export {
   type DistillOptions,
   distill,
   type SegmentMatch,
   type SegmentMatchOptions,
   segmentMatch,
-} from './segment-match.ts';
+} from './zeroseg/segment-match.ts';
 
 /** Whether a loss is averaged or added up. */
 export type Reduction = 'mean' | 'sum';

@@ -3,8 +3,8 @@ import { stopGradient, straightThrough } from '../../kernels/elementwise/stop-gr
 import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { takeRows } from '../../kernels/layout/gather.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
-import { medoids } from '../../kernels/medoids.ts';
 import { softmax } from '../../kernels/softmax.ts';
+import { medoids } from '../../kernels/zeroseg/medoids.ts';
 import { ShapeError } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 

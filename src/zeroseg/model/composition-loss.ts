@@ -1,8 +1,8 @@
 import { mean, sum } from '../../kernels/axis/reduce.ts';
 import { addScalar, clamp, div, mul, sqrt, square, sub } from '../../kernels/elementwise/pointwise.ts';
 import { permute, slice } from '../../kernels/layout/layout.ts';
-import { unshuffle } from '../../kernels/masking.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
+import { unshuffle } from '../../kernels/zeroseg/masking.ts';
 import { fill } from '../../tensor/fill.ts';
 import { label } from '../../tensor/record.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';

@@ -1,7 +1,7 @@
 import { cast, floatType } from '../../kernels/elementwise/cast.ts';
 import { add } from '../../kernels/elementwise/pointwise.ts';
 import { concat, slice } from '../../kernels/layout/layout.ts';
-import { unshuffle } from '../../kernels/masking.ts';
+import { unshuffle } from '../../kernels/zeroseg/masking.ts';
 import { Block, runBlock } from '../../nn/block.ts';
 import { normal, xavierUniform } from '../../nn/init.ts';
 import { LayerNorm } from '../../nn/layer-norm.ts';

@@ -1,7 +1,7 @@
 import { cast, floatType } from '../../kernels/elementwise/cast.ts';
 import { add } from '../../kernels/elementwise/pointwise.ts';
 import { broadcastTo, concat, slice } from '../../kernels/layout/layout.ts';
-import { keepRows, type ShuffleMask } from '../../kernels/masking.ts';
+import { keepRows, type ShuffleMask } from '../../kernels/zeroseg/masking.ts';
 import { Block, runBlock } from '../../nn/block.ts';
 import { ConvStem } from '../../nn/conv-stem.ts';
 import { normal, xavierUniform } from '../../nn/init.ts';

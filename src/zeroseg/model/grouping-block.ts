@@ -1,8 +1,8 @@
 import { mean } from '../../kernels/axis/reduce.ts';
 import { add, scale, sub } from '../../kernels/elementwise/pointwise.ts';
-import { groupMembers } from '../../kernels/grouping.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { softmax } from '../../kernels/softmax.ts';
+import { groupMembers } from '../../kernels/zeroseg/grouping.ts';
 import { CrossAttention } from '../../nn/attention.ts';
 import type { Initializer } from '../../nn/init.ts';
 import { LayerNorm } from '../../nn/layer-norm.ts';

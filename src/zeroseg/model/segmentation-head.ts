@@ -2,7 +2,7 @@ import { mean } from '../../kernels/axis/reduce.ts';
 import { cast, floatType } from '../../kernels/elementwise/cast.ts';
 import { add } from '../../kernels/elementwise/pointwise.ts';
 import { broadcastTo, concat, slice, split } from '../../kernels/layout/layout.ts';
-import { unshuffle } from '../../kernels/masking.ts';
+import { unshuffle } from '../../kernels/zeroseg/masking.ts';
 import { Block, type BlockOptions, runBlock } from '../../nn/block.ts';
 import { normal, truncatedNormal, xavierUniform, zeros } from '../../nn/init.ts';
 import { LayerNorm } from '../../nn/layer-norm.ts';

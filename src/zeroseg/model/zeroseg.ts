@@ -1,7 +1,7 @@
 import { reshape, slice } from '../../kernels/layout/layout.ts';
 import { interpolatePositions } from '../../kernels/layout/resize.ts';
-import { shuffleMask } from '../../kernels/masking.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
+import { shuffleMask } from '../../kernels/zeroseg/masking.ts';
 import type { Weights } from '../../nn/module.ts';
 import { label } from '../../tensor/record.ts';
 import { ShapeError } from '../../tensor/shape.ts';

@@ -23,16 +23,16 @@ import {
   sub,
   tanh,
 } from '../../kernels/elementwise/pointwise.ts';
-import { assignNormalise, gumbelSoftmax } from '../../kernels/grouping.ts';
 import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../kernels/layer-norm.ts';
 import { embedding, scatterAdd, takeRows } from '../../kernels/layout/gather.ts';
 import { concat, permute, slice } from '../../kernels/layout/layout.ts';
 import { interpolate, interpolatePositions } from '../../kernels/layout/resize.ts';
 import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../kernels/losses.ts';
-import { keepRows, shuffleMask, unshuffle } from '../../kernels/masking.ts';
 import { linear, matmul } from '../../kernels/matmul/matmul.ts';
 import { patchEmbed, patchify, unpatchify } from '../../kernels/matmul/patchify.ts';
 import { logSoftmax, softmax } from '../../kernels/softmax.ts';
+import { assignNormalise, gumbelSoftmax } from '../../kernels/zeroseg/grouping.ts';
+import { keepRows, shuffleMask, unshuffle } from '../../kernels/zeroseg/masking.ts';
 import { normalizeAxis } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { keepCount } from '../model/config.ts';

@@ -1,18 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { argmax } from '../../src/kernels/axis/extreme.ts';
-import { sum } from '../../src/kernels/axis/reduce.ts';
-import { add, addScalar, div, scale } from '../../src/kernels/elementwise/pointwise.ts';
-import { randomGumbel } from '../../src/kernels/elementwise/random.ts';
-import { assignNormalise, type GroupOptions, groupMembers, gumbelSoftmax } from '../../src/kernels/grouping.ts';
-import { matmul } from '../../src/kernels/matmul/matmul.ts';
-import { softmax } from '../../src/kernels/softmax.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { read, readAll, readU32 } from '../../src/tensor/read.ts';
-import { type Shape, size } from '../../src/tensor/shape.ts';
-import { step } from '../../src/tensor/step.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { checkOp, close, normal, type Ref, ref, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { argmax } from '../../../src/kernels/axis/extreme.ts';
+import { sum } from '../../../src/kernels/axis/reduce.ts';
+import { add, addScalar, div, scale } from '../../../src/kernels/elementwise/pointwise.ts';
+import { randomGumbel } from '../../../src/kernels/elementwise/random.ts';
+import { matmul } from '../../../src/kernels/matmul/matmul.ts';
+import { softmax } from '../../../src/kernels/softmax.ts';
+import {
+  assignNormalise,
+  type GroupOptions,
+  groupMembers,
+  gumbelSoftmax,
+} from '../../../src/kernels/zeroseg/grouping.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { read, readAll, readU32 } from '../../../src/tensor/read.ts';
+import { type Shape, size } from '../../../src/tensor/shape.ts';
+import { step } from '../../../src/tensor/step.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

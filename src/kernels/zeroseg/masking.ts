@@ -1,15 +1,15 @@
-import { kernel } from '../gpu/kernel.ts';
-import { fill } from '../tensor/fill.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { argsort } from './axis/argsort.ts';
-import { sumRows } from './axis/reduce.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './axis/row-copy.ts';
-import { FEW_STEPS, inRuns } from './axis/runs.ts';
-import { take } from './layout/gather.ts';
-import { reshape } from './layout/layout.ts';
+import { kernel } from '../../gpu/kernel.ts';
+import { fill } from '../../tensor/fill.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { argsort } from '../axis/argsort.ts';
+import { sumRows } from '../axis/reduce.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
+import { FEW_STEPS, inRuns } from '../axis/runs.ts';
+import { take } from '../layout/gather.ts';
+import { reshape } from '../layout/layout.ts';
 
 /** Which of N patches a masked autoencoder sees, per image: He et al., 2021, section 3. */
 export interface ShuffleMask {

@@ -1,14 +1,14 @@
-import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
-import { joinSum, notNumbers } from '../gpu/prelude.ts';
-import { fill } from '../tensor/fill.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { checkChoice, checkOptions } from './axis/operands.ts';
-import { laneOverrides, lanePlace, laneSum, linesPerGroup } from './axis/row-threads.ts';
-import { inRuns, LOOPS_FOR_ALL } from './axis/runs.ts';
-import { total } from './axis/total.ts';
+import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
+import { joinSum, notNumbers } from '../../gpu/prelude.ts';
+import { fill } from '../../tensor/fill.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { checkChoice, checkOptions } from '../axis/operands.ts';
+import { laneOverrides, lanePlace, laneSum, linesPerGroup } from '../axis/row-threads.ts';
+import { inRuns, LOOPS_FOR_ALL } from '../axis/runs.ts';
+import { total } from '../axis/total.ts';
 
 export interface DistillOptions {
   /** Whether `|a - b|` is the mean or the sum over the features. Default: `'mean'`. */

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { takeRows } from '../../src/kernels/layout/gather.ts';
-import { keepRows, shuffleMask, unshuffle } from '../../src/kernels/masking.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { read, readAll } from '../../src/tensor/read.ts';
-import { size } from '../../src/tensor/shape.ts';
-import { step } from '../../src/tensor/step.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { checkOp, type Ref, ref, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { takeRows } from '../../../src/kernels/layout/gather.ts';
+import { keepRows, shuffleMask, unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { read, readAll } from '../../../src/tensor/read.ts';
+import { size } from '../../../src/tensor/shape.ts';
+import { step } from '../../../src/tensor/step.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { checkOp, type Ref, ref, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

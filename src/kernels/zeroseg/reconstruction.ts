@@ -1,12 +1,12 @@
-import { kernel, type Piece } from '../gpu/kernel.ts';
-import { joinSum, notNumbers } from '../gpu/prelude.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { checkOptions } from './axis/operands.ts';
-import { inRuns } from './axis/runs.ts';
-import { weightedMean } from './axis/total.ts';
+import { kernel, type Piece } from '../../gpu/kernel.ts';
+import { joinSum, notNumbers } from '../../gpu/prelude.ts';
+import { differentiable } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { checkOptions } from '../axis/operands.ts';
+import { inRuns } from '../axis/runs.ts';
+import { weightedMean } from '../axis/total.ts';
 
 export interface ReconstructionOptions {
   /** Side of a patch in pixels. */

@@ -1,12 +1,12 @@
-import { type Binding, type Kernel, kernel } from '../gpu/kernel.ts';
-import { expBelow, notNumbers } from '../gpu/prelude.ts';
-import { add } from '../tensor/fill.ts';
-import { differentiable, differentiableAll } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { checkOptions } from './axis/operands.ts';
-import { lineKernel } from './axis/row-kernel.ts';
+import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
+import { expBelow, notNumbers } from '../../gpu/prelude.ts';
+import { add } from '../../tensor/fill.ts';
+import { differentiable, differentiableAll } from '../../tensor/grad.ts';
+import { dispatch, empty } from '../../tensor/record.ts';
+import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { checkOptions } from '../axis/operands.ts';
+import { lineKernel } from '../axis/row-kernel.ts';
 import {
   type Lines,
   laneConstants,
@@ -15,10 +15,10 @@ import {
   lanePlace,
   laneSum,
   linesPerGroup,
-} from './axis/row-threads.ts';
-import { inRuns, loopsFor } from './axis/runs.ts';
-import { randomGumbel } from './elementwise/random.ts';
-import { matmul } from './matmul/matmul.ts';
+} from '../axis/row-threads.ts';
+import { inRuns, loopsFor } from '../axis/runs.ts';
+import { randomGumbel } from '../elementwise/random.ts';
+import { matmul } from '../matmul/matmul.ts';
 
 export interface GumbelOptions {
   /** Gumbel noise of the shape of the logits. */
