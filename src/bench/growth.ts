@@ -1,7 +1,7 @@
 import type { Device } from '../gpu/device.ts';
 import { attention } from '../kernels/attention/attention.ts';
 import { gradients } from '../tensor/grad.ts';
-import { step } from '../tensor/step.ts';
+import { step } from '../tensor/run/step.ts';
 import { tinyConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
 import type { Panel } from './charts.ts';
 import type { Measured, Meter } from './meter.ts';

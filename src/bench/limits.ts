@@ -1,7 +1,7 @@
 import { type Kernel, kernel } from '../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams } from '../tensor/elements.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams } from '../tensor/elementwise.ts';
 import { dispatch, empty } from '../tensor/record.ts';
-import { step } from '../tensor/step.ts';
+import { step } from '../tensor/run/step.ts';
 import { free, lasting, memoryOf, type Tensor } from '../tensor/tensor.ts';
 import type { Meter, Times } from './meter.ts';
 

@@ -14,8 +14,8 @@ import { reconstruction } from '../kernels/zeroseg/reconstruction.ts';
 import { segmentMatch } from '../kernels/zeroseg/segment-match.ts';
 import { type Pack, packParameters } from '../nn/pack.ts';
 import { gradients } from '../tensor/grad.ts';
+import type { Results } from '../tensor/run/step.ts';
 import { formatShape, type Shape, size } from '../tensor/shape.ts';
-import type { Results } from '../tensor/step.ts';
 import { free, lasting, Tensor } from '../tensor/tensor.ts';
 
 /** Something to measure. */

@@ -1,6 +1,6 @@
 import { kernel } from '../gpu/kernel.ts';
 import { joinSum, notNumbers } from '../gpu/prelude.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elements.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elementwise.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
 import { ShapeError, sameShape } from '../tensor/shape.ts';

@@ -1,5 +1,5 @@
 import type { Activation } from '../kernels/elementwise/activation.ts';
-import { checkpoint } from '../tensor/checkpoint.ts';
+import { checkpoint } from '../tensor/recompute.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Attention } from './attention.ts';
 import type { Initializer } from './init.ts';

@@ -1,6 +1,6 @@
 import type { Device } from '../gpu/device.ts';
 import { kernel } from '../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from './elements.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from './elementwise.ts';
 import { dispatch, empty, emptyOn } from './record.ts';
 import { checkShape, type Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';

@@ -10,8 +10,8 @@ import { lending } from '../../src/bench/workloads.ts';
 import { attention } from '../../src/kernels/attention/attention.ts';
 import { scale } from '../../src/kernels/elementwise/pointwise.ts';
 import { gradients } from '../../src/tensor/grad.ts';
-import { readAll } from '../../src/tensor/read.ts';
-import { step } from '../../src/tensor/step.ts';
+import { readAll } from '../../src/tensor/run/read.ts';
+import { step } from '../../src/tensor/run/step.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
 import { useDevice } from '../support/device.ts';
 

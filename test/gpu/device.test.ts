@@ -3,8 +3,8 @@ import { openDevice } from '../../src/gpu/device.ts';
 import { formatBytes } from '../../src/gpu/errors.ts';
 import { type Kernel, kernel, source } from '../../src/gpu/kernel.ts';
 import { add } from '../../src/tensor/fill.ts';
-import { read } from '../../src/tensor/read.ts';
-import { step } from '../../src/tensor/step.ts';
+import { read } from '../../src/tensor/run/read.ts';
+import { step } from '../../src/tensor/run/step.ts';
 import { lasting, tensor } from '../../src/tensor/tensor.ts';
 
 async function failure(promise: Promise<unknown>): Promise<string> {

@@ -7,9 +7,9 @@ import { tune } from '../../src/kernels/matmul/tune.ts';
 import { packParameters } from '../../src/nn/pack.ts';
 import { StepError } from '../../src/tensor/errors.ts';
 import { add } from '../../src/tensor/fill.ts';
-import { read, readAll, readU32 } from '../../src/tensor/read.ts';
 import { dispatch, empty, emptyOn } from '../../src/tensor/record.ts';
-import { run, step } from '../../src/tensor/step.ts';
+import { read, readAll, readU32 } from '../../src/tensor/run/read.ts';
+import { run, step } from '../../src/tensor/run/step.ts';
 import { free, lasting, range, Tensor, tensor, write } from '../../src/tensor/tensor.ts';
 import { Segmenter, type SegmentingModel } from '../../src/zeroseg/inference/segmenter.ts';
 

@@ -4,7 +4,7 @@ import * as ops from '../../src/kernels/index.ts';
 import { AdamW } from '../../src/nn/adamw.ts';
 import { fill } from '../../src/tensor/fill.ts';
 import { gradients } from '../../src/tensor/grad.ts';
-import { read, readU32 } from '../../src/tensor/read.ts';
+import { read, readU32 } from '../../src/tensor/run/read.ts';
 import { type Shape, size } from '../../src/tensor/shape.ts';
 import { lasting, type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { normal, seeded } from '../support/check-op.ts';

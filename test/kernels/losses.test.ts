@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { l1, mse, type Reduction } from '../../src/kernels/losses.ts';
 import { gradients } from '../../src/tensor/grad.ts';
-import { read, readAll } from '../../src/tensor/read.ts';
+import { read, readAll } from '../../src/tensor/run/read.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { checkOp, type Ref, ref } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';

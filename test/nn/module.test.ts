@@ -12,7 +12,7 @@ import {
   parameters,
   replaceParameters,
 } from '../../src/nn/module.ts';
-import { read } from '../../src/tensor/read.ts';
+import { read } from '../../src/tensor/run/read.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { useDevice } from '../support/device.ts';
 

@@ -7,7 +7,7 @@ import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
 import { add } from '../../src/tensor/fill.ts';
-import { read } from '../../src/tensor/read.ts';
+import { read } from '../../src/tensor/run/read.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -1,6 +1,6 @@
 import type { Device } from '../../src/gpu/device.ts';
-import { writes } from '../../src/tensor/lifetimes.ts';
 import { type Launch, Recording, record } from '../../src/tensor/record.ts';
+import { writes } from '../../src/tensor/run/lifetimes.ts';
 import type { Storage } from '../../src/tensor/tensor.ts';
 
 // Runs launches one by one, each storage in a buffer of its own that goes on behind its end, full of a number of its own: what a

@@ -12,11 +12,11 @@ import { softmax } from '../../src/kernels/softmax.ts';
 import { gumbelSoftmax } from '../../src/kernels/zeroseg/grouping.ts';
 import { AdamW } from '../../src/nn/adamw.ts';
 import { parameter } from '../../src/nn/module.ts';
-import { checkpoint } from '../../src/tensor/checkpoint.ts';
 import { differentiable, differentiableAll, gradients } from '../../src/tensor/grad.ts';
-import { read } from '../../src/tensor/read.ts';
+import { checkpoint } from '../../src/tensor/recompute.ts';
 import { dispatch, empty } from '../../src/tensor/record.ts';
-import { run, step } from '../../src/tensor/step.ts';
+import { read } from '../../src/tensor/run/read.ts';
+import { run, step } from '../../src/tensor/run/step.ts';
 import { lasting, type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { useDevice } from '../support/device.ts';
 

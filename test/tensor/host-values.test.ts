@@ -7,9 +7,9 @@ import type { DType } from '../../src/tensor/dtype.ts';
 import { fill } from '../../src/tensor/fill.ts';
 import { fromHalf } from '../../src/tensor/half.ts';
 import { fromHost, type HostValues } from '../../src/tensor/host.ts';
-import { readAll } from '../../src/tensor/read.ts';
 import { dispatch, empty } from '../../src/tensor/record.ts';
-import { type Step, step } from '../../src/tensor/step.ts';
+import { readAll } from '../../src/tensor/run/read.ts';
+import { type Step, step } from '../../src/tensor/run/step.ts';
 import { free, lasting, type Tensor, tensor, write } from '../../src/tensor/tensor.ts';
 import { useDevice } from '../support/device.ts';
 

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { scale } from '../../src/kernels/elementwise/pointwise.ts';
 import { parameter, parameters } from '../../src/nn/module.ts';
-import { read } from '../../src/tensor/read.ts';
-import { run, step } from '../../src/tensor/step.ts';
+import { read } from '../../src/tensor/run/read.ts';
+import { run, step } from '../../src/tensor/run/step.ts';
 import { free, type Tensor } from '../../src/tensor/tensor.ts';
 import { useDevice } from '../support/device.ts';
 import { objectNames } from '../support/hostile.ts';

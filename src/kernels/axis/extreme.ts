@@ -1,6 +1,6 @@
 import { type Kernel, kernel } from '../../gpu/kernel.ts';
 import { notNumbers } from '../../gpu/prelude.ts';
-import { elementGrid, elementLoop, elementOverride } from '../../tensor/elements.ts';
+import { elementGrid, elementLoop, elementOverride } from '../../tensor/elementwise.ts';
 import { differentiable } from '../../tensor/grad.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
 import { aroundAxis, normalizeAxis, type Shape, ShapeError } from '../../tensor/shape.ts';

@@ -1,4 +1,4 @@
-import { type Elements, elementParams, elementsOf } from '../../tensor/elements.ts';
+import { type Elements, elementParams, elementsOf } from '../../tensor/elementwise.ts';
 import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { checkOptions } from './operands.ts';

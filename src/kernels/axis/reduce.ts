@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/device.ts';
 import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
 import type { DType } from '../../tensor/dtype.ts';
-import { elementGrid, elementLoop, elementOverride } from '../../tensor/elements.ts';
+import { elementGrid, elementLoop, elementOverride } from '../../tensor/elementwise.ts';
 import { differentiable } from '../../tensor/grad.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
 import { type Shape, ShapeError, size } from '../../tensor/shape.ts';

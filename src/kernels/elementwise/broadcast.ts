@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/device.ts';
 import type { Piece } from '../../gpu/kernel.ts';
 import type { DType } from '../../tensor/dtype.ts';
-import { type Elements, elementsOf } from '../../tensor/elements.ts';
+import { type Elements, elementsOf } from '../../tensor/elementwise.ts';
 import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { summed } from '../axis/reduce.ts';

@@ -1,5 +1,5 @@
 import { kernel } from '../../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elements.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
 import { differentiable } from '../../tensor/grad.ts';
 import { describe } from '../../tensor/host.ts';
 import { dispatch, empty } from '../../tensor/record.ts';

@@ -1,6 +1,6 @@
 import { type Binding, type Kernel, kernel, type Piece } from '../../gpu/kernel.ts';
 import { notNumbers } from '../../gpu/prelude.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elements.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
 import { differentiable } from '../../tensor/grad.ts';
 import { describe } from '../../tensor/host.ts';
 import { dispatch, empty } from '../../tensor/record.ts';

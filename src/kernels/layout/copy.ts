@@ -1,5 +1,5 @@
 import { kernel } from '../../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elements.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
 import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';

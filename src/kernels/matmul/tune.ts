@@ -1,8 +1,8 @@
 import type { Device } from '../../gpu/device.ts';
 import { DeviceError } from '../../gpu/errors.ts';
-import { read } from '../../tensor/read.ts';
 import { Recording, record } from '../../tensor/record.ts';
-import { type Step, step } from '../../tensor/step.ts';
+import { read } from '../../tensor/run/read.ts';
+import { type Step, step } from '../../tensor/run/step.ts';
 import { free, lasting, type Tensor, write } from '../../tensor/tensor.ts';
 import { cast } from '../elementwise/cast.ts';
 import { matmul } from './matmul.ts';

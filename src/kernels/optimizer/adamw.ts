@@ -1,5 +1,5 @@
 import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elements.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
 import { dispatch } from '../../tensor/record.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { blockWords } from './clip.ts';

@@ -6,7 +6,7 @@ import {
   type WritableTensor,
   writeSafetensors,
 } from '../../nn/safetensors.ts';
-import { read } from '../../tensor/read.ts';
+import { read } from '../../tensor/run/read.ts';
 import { size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { stepOf } from '../model/model-file.ts';

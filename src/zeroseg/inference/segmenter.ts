@@ -1,8 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Device } from '../../gpu/device.ts';
 import { StepError } from '../../tensor/errors.ts';
-import { readAll } from '../../tensor/read.ts';
-import { type Step, step } from '../../tensor/step.ts';
+import { readAll } from '../../tensor/run/read.ts';
+import { type Step, step } from '../../tensor/run/step.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import {
   between,

@@ -3,7 +3,7 @@ import { parseJson, shownValue } from '../../gpu/json.ts';
 import { loadParameters, parameters, storedWeights } from '../../nn/module.ts';
 import type { LossScaleState } from '../../nn/precision.ts';
 import { CheckpointError, readSafetensors, type SafetensorsFile, writeSafetensors } from '../../nn/safetensors.ts';
-import { read } from '../../tensor/read.ts';
+import { read } from '../../tensor/run/read.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { ConfigError, resolveConfig, type ZeroSegConfig } from './config.ts';
 import { ZeroSeg } from './zeroseg.ts';

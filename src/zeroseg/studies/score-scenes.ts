@@ -3,8 +3,8 @@
 
 import type { Device } from '../../gpu/device.ts';
 import { ArgumentError } from '../../gpu/errors.ts';
-import { readAll } from '../../tensor/read.ts';
-import { type Step, step } from '../../tensor/step.ts';
+import { readAll } from '../../tensor/run/read.ts';
+import { type Step, step } from '../../tensor/run/step.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import {
   chanceScores,

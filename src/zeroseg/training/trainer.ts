@@ -10,8 +10,8 @@ import { HalfPrecision, LossScale, type LossScaleState } from '../../nn/precisio
 import { permutation, random } from '../../nn/random.ts';
 import { learningRate } from '../../nn/schedule.ts';
 import { gradients } from '../../tensor/grad.ts';
-import { readAll } from '../../tensor/read.ts';
-import { type Step, step } from '../../tensor/step.ts';
+import { readAll } from '../../tensor/run/read.ts';
+import { type Step, step } from '../../tensor/run/step.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { viewCount } from '../image/grid-views.ts';
 import { keptPatches, patchCount, type ZeroSegConfig } from '../model/config.ts';

@@ -6,7 +6,7 @@ import { reshape, slice } from '../../kernels/layout/layout.ts';
 import { freeParameters, parameters, weightsFrom } from '../../nn/module.ts';
 import { hashText } from '../../nn/random.ts';
 import { gradients } from '../../tensor/grad.ts';
-import { readAll } from '../../tensor/read.ts';
+import { readAll } from '../../tensor/run/read.ts';
 import { type Shape, size } from '../../tensor/shape.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { viewCount } from '../image/grid-views.ts';

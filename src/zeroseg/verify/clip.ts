@@ -4,7 +4,7 @@ import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { freeParameters } from '../../nn/module.ts';
 import { toInt32 } from '../../nn/safetensors.ts';
-import { readAll } from '../../tensor/read.ts';
+import { readAll } from '../../tensor/run/read.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { clipConfig, loadClipText, loadClipVision, logitScale } from '../clip/load.ts';
 import { settingsForm } from '../clip/settings.ts';

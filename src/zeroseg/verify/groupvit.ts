@@ -1,6 +1,6 @@
 import type { Device } from '../../gpu/device.ts';
 import { freeParameters } from '../../nn/module.ts';
-import { readAll } from '../../tensor/read.ts';
+import { readAll } from '../../tensor/run/read.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { groupVitConfig, loadGroupVitText, loadGroupVitVision } from '../baselines/groupvit-load.ts';
 import { Segmenter } from '../inference/segmenter.ts';

@@ -1,6 +1,6 @@
 import type { Device } from '../../gpu/device.ts';
 import { toFloat32 } from '../../nn/safetensors.ts';
-import { readAll } from '../../tensor/read.ts';
+import { readAll } from '../../tensor/run/read.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { resizeBilinear } from '../image/image.ts';
 import { Segmenter, type SegmentResult, scoreRows } from '../inference/segmenter.ts';

@@ -8,7 +8,7 @@ import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
 import { fill } from '../../../src/tensor/fill.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
-import { read } from '../../../src/tensor/read.ts';
+import { read } from '../../../src/tensor/run/read.ts';
 import type { Shape } from '../../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { useDevice } from '../../support/device.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { argmax, argmin, max, min } from '../../../src/kernels/axis/extreme.ts';
 import { mean, sum, sumRows } from '../../../src/kernels/axis/reduce.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
-import { read, readU32 } from '../../../src/tensor/read.ts';
+import { read, readU32 } from '../../../src/tensor/run/read.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { checkOp, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -15,9 +15,9 @@ import { unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
 import { AdamW } from '../../../src/nn/adamw.ts';
 import { fill } from '../../../src/tensor/fill.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
-import { read } from '../../../src/tensor/read.ts';
+import { read } from '../../../src/tensor/run/read.ts';
+import { run } from '../../../src/tensor/run/step.ts';
 import type { Shape } from '../../../src/tensor/shape.ts';
-import { run } from '../../../src/tensor/step.ts';
 import { lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { useDevice } from '../../support/device.ts';
 

@@ -23,7 +23,7 @@ import {
   where,
 } from '../../../src/kernels/elementwise/pointwise.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
-import { read } from '../../../src/tensor/read.ts';
+import { read } from '../../../src/tensor/run/read.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { checkOp, normal, type OpCase, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

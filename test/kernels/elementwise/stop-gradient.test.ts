@@ -3,7 +3,7 @@ import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { mul, scale, sign, square } from '../../../src/kernels/elementwise/pointwise.ts';
 import { stopGradient, straightThrough } from '../../../src/kernels/elementwise/stop-gradient.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
-import { read } from '../../../src/tensor/read.ts';
+import { read } from '../../../src/tensor/run/read.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
 import { useDevice } from '../../support/device.ts';
 

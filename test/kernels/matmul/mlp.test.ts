@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { mlp } from '../../../src/kernels/matmul/mlp.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
-import { step } from '../../../src/tensor/step.ts';
+import { step } from '../../../src/tensor/run/step.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -13,8 +13,8 @@ import {
   productsOf,
 } from '../../../src/kernels/matmul/variants.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
-import { readAll } from '../../../src/tensor/read.ts';
 import { Recording, record } from '../../../src/tensor/record.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -12,9 +12,9 @@ import {
   gumbelSoftmax,
 } from '../../../src/kernels/zeroseg/grouping.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
-import { read, readAll, readU32 } from '../../../src/tensor/read.ts';
+import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
 import { type Shape, size } from '../../../src/tensor/shape.ts';
-import { step } from '../../../src/tensor/step.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { medoids } from '../../../src/kernels/zeroseg/medoids.ts';
-import { readU32 } from '../../../src/tensor/read.ts';
-import { step } from '../../../src/tensor/step.ts';
+import { readU32 } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
 import { normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

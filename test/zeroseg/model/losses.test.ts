@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readAll } from '../../../src/tensor/read.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { viewCount, viewRows } from '../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';

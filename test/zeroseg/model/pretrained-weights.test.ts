@@ -4,7 +4,7 @@ import { freeParameters, newWeights, parameters } from '../../../src/nn/module.t
 import { resamplePositions, sinCosPositions } from '../../../src/nn/position.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
-import { read } from '../../../src/tensor/read.ts';
+import { read } from '../../../src/tensor/run/read.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { Encoder } from '../../../src/zeroseg/model/encoder.ts';

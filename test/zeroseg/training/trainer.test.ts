@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
-import { readAll } from '../../../src/tensor/read.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
 import { write } from '../../../src/tensor/tensor.ts';
 import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';

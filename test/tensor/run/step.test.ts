@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { kernel } from '../../src/gpu/kernel.ts';
-import { add, fill } from '../../src/tensor/fill.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { read, readAll } from '../../src/tensor/read.ts';
-import { dispatch, empty } from '../../src/tensor/record.ts';
-import { run, step } from '../../src/tensor/step.ts';
-import { lasting, type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { useDevice } from '../support/device.ts';
+import { kernel } from '../../../src/gpu/kernel.ts';
+import { add, fill } from '../../../src/tensor/fill.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { dispatch, empty } from '../../../src/tensor/record.ts';
+import { read, readAll } from '../../../src/tensor/run/read.ts';
+import { run, step } from '../../../src/tensor/run/step.ts';
+import { lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { kernel } from '../../src/gpu/kernel.ts';
-import { argmax } from '../../src/kernels/axis/extreme.ts';
-import { cast } from '../../src/kernels/elementwise/cast.ts';
-import { div, exp, mul, scale, sub, where } from '../../src/kernels/elementwise/pointwise.ts';
-import { softmax } from '../../src/kernels/softmax.ts';
-import { add, fill } from '../../src/tensor/fill.ts';
-import { read, readAll } from '../../src/tensor/read.ts';
-import { dispatch, empty } from '../../src/tensor/record.ts';
-import { run, step } from '../../src/tensor/step.ts';
-import { lasting, range, type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { useDevice } from '../support/device.ts';
+import { kernel } from '../../../src/gpu/kernel.ts';
+import { argmax } from '../../../src/kernels/axis/extreme.ts';
+import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { div, exp, mul, scale, sub, where } from '../../../src/kernels/elementwise/pointwise.ts';
+import { softmax } from '../../../src/kernels/softmax.ts';
+import { add, fill } from '../../../src/tensor/fill.ts';
+import { dispatch, empty } from '../../../src/tensor/record.ts';
+import { read, readAll } from '../../../src/tensor/run/read.ts';
+import { run, step } from '../../../src/tensor/run/step.ts';
+import { lasting, range, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 const infinity = Number.POSITIVE_INFINITY;

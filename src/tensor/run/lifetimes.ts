@@ -1,9 +1,9 @@
-import type { Binding } from '../gpu/kernel.ts';
-import { StepError } from './errors.ts';
+import type { Binding } from '../../gpu/kernel.ts';
+import { StepError } from '../errors.ts';
+import type { Launch } from '../record.ts';
+import { formatShape } from '../shape.ts';
+import type { Storage, Tensor } from '../tensor.ts';
 import type { Lifetime, Part } from './plan.ts';
-import type { Launch } from './record.ts';
-import { formatShape } from './shape.ts';
-import type { Storage, Tensor } from './tensor.ts';
 
 /** All launches that `results` and `effects` depend on, in order; what nobody needs is left out. */
 export function collect(results: readonly Tensor[], effects: readonly Launch[]): Launch[] {

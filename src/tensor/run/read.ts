@@ -1,15 +1,15 @@
-import type { BufferRange, Device } from '../gpu/device.ts';
-import { heard } from '../gpu/outcome.ts';
-import { bytesPerElement, type HostArray } from './dtype.ts';
-import { StepError } from './errors.ts';
-import { fromHalf } from './half.ts';
-import type { Bits } from './host.ts';
-import { type Laid, layOut, release } from './lay-out.ts';
+import type { BufferRange, Device } from '../../gpu/device.ts';
+import { heard } from '../../gpu/outcome.ts';
+import { bytesPerElement, type HostArray } from '../dtype.ts';
+import { StepError } from '../errors.ts';
+import { fromHalf } from '../half.ts';
+import type { Bits } from '../host.ts';
+import { currentRecording, type Launch } from '../record.ts';
+import { formatShape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
 import { collect } from './lifetimes.ts';
+import { type Laid, layOut, release } from './memory-layout.ts';
 import { compileAll, compiledNow, memoryIn, Program, refusedError } from './program.ts';
-import { currentRecording, type Launch } from './record.ts';
-import { formatShape } from './shape.ts';
-import type { Tensor } from './tensor.ts';
 
 /**
  * The values of a tensor, f32, or f16 that is widened. A tensor without memory is computed first: just the launches it depends on are planned

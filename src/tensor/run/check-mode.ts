@@ -1,15 +1,15 @@
-import type { CompiledKernel } from '../gpu/compiler.ts';
-import { bufferUsage } from '../gpu/device.ts';
-import type { Kernel } from '../gpu/kernel.ts';
-import type { Outcome } from '../gpu/outcome.ts';
+import type { CompiledKernel } from '../../gpu/compiler.ts';
+import { bufferUsage } from '../../gpu/device.ts';
+import type { Kernel } from '../../gpu/kernel.ts';
+import type { Outcome } from '../../gpu/outcome.ts';
+import { NotFiniteError } from '../errors.ts';
+import type { Launch } from '../record.ts';
+import { formatShape } from '../shape.ts';
+import type { Storage, Tensor } from '../tensor.ts';
 import { forget, judge, KINDS, LETS_ALL, LETS_INFINITIES, NOTHING, ROW, ROW_SCANS, scan } from './check-kernels.ts';
-import { NotFiniteError } from './errors.ts';
-import type { Place } from './lay-out.ts';
 import { slotBytes, writes } from './lifetimes.ts';
+import type { Place } from './memory-layout.ts';
 import { type Bound, type Program, refusedError } from './program.ts';
-import type { Launch } from './record.ts';
-import { formatShape } from './shape.ts';
-import type { Storage, Tensor } from './tensor.ts';
 
 /** Words that the kernels of a check share. */
 const WORDS = ['table', 'hits', 'isInfinite', 'verdict', 'grids'] as const;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Lifetime, mostAlive, type Part, type Plan, plan } from '../../src/tensor/plan.ts';
-import { seeded } from '../support/check-op.ts';
+import { type Lifetime, mostAlive, type Part, type Plan, plan } from '../../../src/tensor/run/plan.ts';
+import { seeded } from '../../support/check-op.ts';
 
 const ALIGNMENT = 256;
 

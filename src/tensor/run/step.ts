@@ -1,19 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Device } from '../gpu/device.ts';
-import { formatBytes } from '../gpu/errors.ts';
-import { ownValue } from '../gpu/own-value.ts';
-import { Check } from './check.ts';
-import { bytesPerElement, type DType, type HostArray, isDType } from './dtype.ts';
-import { StepError } from './errors.ts';
-import { type Bits, counted, describe, fromHost, type HostValues } from './host.ts';
-import type { MemoryUse } from './lay-out.ts';
+import type { Device } from '../../gpu/device.ts';
+import { formatBytes } from '../../gpu/errors.ts';
+import { ownValue } from '../../gpu/own-value.ts';
+import { bytesPerElement, type DType, type HostArray, isDType } from '../dtype.ts';
+import { StepError } from '../errors.ts';
+import { type Bits, counted, describe, fromHost, type HostValues } from '../host.ts';
+import { type Launch, Recording, record } from '../record.ts';
+import { checkShape, formatShape, type Shape, sameShape, size } from '../shape.ts';
+import { type Memory, memoryOf, Storage, Tensor } from '../tensor.ts';
+import { Check } from './check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
+import type { MemoryUse } from './memory-layout.ts';
 import { Program } from './program.ts';
 import { readAll } from './read.ts';
-import { type Launch, Recording, record } from './record.ts';
-import { checkShape, formatShape, type Shape, sameShape, size } from './shape.ts';
-import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
 import { type LaunchTime, Timer } from './timer.ts';
 
 /** An input of a step: a shape (f32), or a shape with a dtype. */
