@@ -1,4 +1,4 @@
-import { DeviceError } from './errors.ts';
+import { DeviceError } from '../errors.ts';
 import type { AdapterRequest, Provided, TuningStore } from './provider.ts';
 
 /** The GPU of a browser. `adapter: 'software'` asks for the browser's fallback adapter. */

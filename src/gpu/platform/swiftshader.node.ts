@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import { extract } from 'tar-fs';
+import { DeviceError } from '../errors.ts';
 import { cacheFolder } from './cache-folder.node.ts';
-import { DeviceError } from './errors.ts';
 
 /**
  * Unpacks the SwiftShader that the npm package `@sparticuz/chromium` carries (Linux x64) and returns its folder, which

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { DeviceError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { cacheFolder } from './cache-folder.node.ts';
-import { DeviceError } from './errors.ts';
-import { parseJson } from './json.ts';
 import type { TuningStore } from './provider.ts';
 
 const LARGEST_FILE = 2 ** 24;

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { DeviceError } from './errors.ts';
+import { DeviceError } from '../errors.ts';
 import type { AdapterRequest, Provided } from './provider.ts';
 import { unpackSwiftShader } from './swiftshader.node.ts';
 
