@@ -1,10 +1,10 @@
 import { mean } from '../kernels/axis/reduce.ts';
 import { square } from '../kernels/elementwise/pointwise.ts';
 import { randomUniform } from '../kernels/elementwise/random.ts';
-import { AdamW } from '../nn/adamw.ts';
 import { Block } from '../nn/block.ts';
 import { xavierUniform } from '../nn/init.ts';
 import { newWeights, parameters } from '../nn/module.ts';
+import { AdamW } from '../nn/optimizer/adamw.ts';
 import { gradients } from '../tensor/grad.ts';
 import { formatShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';

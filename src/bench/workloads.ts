@@ -12,7 +12,7 @@ import { softmax } from '../kernels/softmax.ts';
 import { groupMembers } from '../kernels/zeroseg/grouping.ts';
 import { reconstruction } from '../kernels/zeroseg/reconstruction.ts';
 import { segmentMatch } from '../kernels/zeroseg/segment-match.ts';
-import { type Pack, packParameters } from '../nn/pack.ts';
+import { type Pack, packParameters } from '../nn/optimizer/flat-parameters.ts';
 import { gradients } from '../tensor/grad.ts';
 import type { Results } from '../tensor/run/step.ts';
 import { formatShape, type Shape, size } from '../tensor/shape.ts';

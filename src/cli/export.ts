@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { formatBytes } from '../gpu/errors.ts';
-import { readSafetensors, toFloat32, type WritableTensor, writeSafetensors } from '../nn/safetensors.ts';
+import { readSafetensors, toFloat32, type WritableTensor, writeSafetensors } from '../nn/safetensors/safetensors.ts';
 import { standardStream, writeNamedFile } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
 import { modelInfo } from '../zeroseg/model/model-file.ts';

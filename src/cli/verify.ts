@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { Command } from 'commander';
 import type { Device } from '../gpu/device.ts';
-import { CheckpointError, readSafetensors, writeSafetensors } from '../nn/safetensors.ts';
+import { CheckpointError, readSafetensors, writeSafetensors } from '../nn/safetensors/safetensors.ts';
 import { FileError, readJson, systemReason, writeFileAtomic } from '../node/files.ts';
 import { isSystemError } from '../node/system-error.ts';
 import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';

@@ -1,4 +1,3 @@
-export { AdamW, type AdamWOptions, type Update } from './adamw.ts';
 export { Attention, CrossAttention } from './attention.ts';
 export { Block, type BlockOptions } from './block.ts';
 export { ConvStem } from './conv-stem.ts';
@@ -20,9 +19,11 @@ export {
   type WeightValues,
   weightsFrom,
 } from './module.ts';
+export { AdamW, type AdamWOptions, type Update } from './optimizer/adamw.ts';
+export { HalfPrecision, LossScale, type LossScaleOptions, type LossScaleState } from './optimizer/precision.ts';
+export { learningRate, type Schedule, scaledRate } from './optimizer/schedule.ts';
 export { PatchEmbed } from './patch-embed.ts';
 export { sinCosPositions } from './position.ts';
-export { HalfPrecision, LossScale, type LossScaleOptions, type LossScaleState } from './precision.ts';
 export { permutation, type Random, random } from './random.ts';
 export {
   CheckpointError,
@@ -35,5 +36,4 @@ export {
   toFloat32,
   toHalf,
   writeSafetensors,
-} from './safetensors.ts';
-export { learningRate, type Schedule, scaledRate } from './schedule.ts';
+} from './safetensors/safetensors.ts';

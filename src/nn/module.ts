@@ -5,7 +5,7 @@ import { formatShape, type Shape, ShapeError, sameShape } from '../tensor/shape.
 import { free, lasting, Tensor, write } from '../tensor/tensor.ts';
 import type { Initializer } from './init.ts';
 import { random } from './random.ts';
-import { CheckpointError, type StoredTensor, toFloat32 } from './safetensors.ts';
+import { CheckpointError, type StoredTensor, toFloat32 } from './safetensors/safetensors.ts';
 
 /**
  * An object, an array or a `Map` that holds parameters (lasting tensors) and other modules, by any depth. What is in private

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError, readSafetensors } from '../nn/safetensors.ts';
+import { CheckpointError, readSafetensors } from '../nn/safetensors/safetensors.ts';
 import { FileError, syncFolder, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
 import { isSystemError } from './system-error.ts';
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Device } from '../gpu/device.ts';
 import { ownValue } from '../gpu/own-value.ts';
-import { CheckpointError } from '../nn/safetensors.ts';
+import { CheckpointError } from '../nn/safetensors/safetensors.ts';
 import { clipConfig, detectClipNames, loadClipText, loadClipVision, logitScale } from '../zeroseg/clip/load.ts';
 import { randomClips, randomClipText, randomClipVision } from '../zeroseg/clip/random-clip.ts';
 import { settingsForm } from '../zeroseg/clip/settings.ts';

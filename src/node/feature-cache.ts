@@ -13,7 +13,7 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgumentError } from '../gpu/errors.ts';
 import { ownValue } from '../gpu/own-value.ts';
-import { toHalf } from '../nn/safetensors.ts';
+import { toHalf } from '../nn/safetensors/safetensors.ts';
 import type { ViewSource } from '../zeroseg/image/grid-views.ts';
 import type { Image } from '../zeroseg/image/image.ts';
 import { CacheIndex, type CachePlan } from './feature-index.ts';

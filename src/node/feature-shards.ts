@@ -7,7 +7,13 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZeroSegError } from '../gpu/errors.ts';
-import { fromHalf, type HeaderEntry, headerSize, parseHeader, writeSafetensors } from '../nn/safetensors.ts';
+import {
+  fromHalf,
+  type HeaderEntry,
+  headerSize,
+  parseHeader,
+  writeSafetensors,
+} from '../nn/safetensors/safetensors.ts';
 import { readJson, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
 import { brokenField, type Check, hasFields, isListOf, isNumber, isText, isWhole } from './json-fields.ts';
 

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { CheckpointError, headerSize, parseHeader, type StoredTensor } from '../nn/safetensors.ts';
+import { CheckpointError, headerSize, parseHeader, type StoredTensor } from '../nn/safetensors/safetensors.ts';
 import { FileError, readJson, systemReason } from './files.ts';
 import { brokenField, isTableOf, isText } from './json-fields.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll } from 'vitest';
 import { commandLine } from '../../src/cli/command-line.ts';
-import { type WritableTensor, writeSafetensors } from '../../src/nn/safetensors.ts';
+import { type WritableTensor, writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
 import { writeLabelPng } from '../../src/node/image-files.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { normal, seeded } from '../support/check-op.ts';

@@ -10,7 +10,7 @@ import {
   toInt32,
   type WritableTensor,
   writeSafetensors,
-} from '../../src/nn/safetensors.ts';
+} from '../../src/nn/safetensors/safetensors.ts';
 
 const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url));
 /** All fixtures, where this checkout lies beside them. */

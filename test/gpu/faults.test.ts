@@ -4,7 +4,7 @@ import { DeviceError, KernelError, OutOfMemoryError } from '../../src/gpu/errors
 import { type Kernel, kernel } from '../../src/gpu/kernel.ts';
 import { matmul } from '../../src/kernels/matmul/matmul.ts';
 import { tune } from '../../src/kernels/matmul/tune.ts';
-import { packParameters } from '../../src/nn/pack.ts';
+import { packParameters } from '../../src/nn/optimizer/flat-parameters.ts';
 import { StepError } from '../../src/tensor/errors.ts';
 import { add } from '../../src/tensor/fill.ts';
 import { dispatch, empty, emptyOn } from '../../src/tensor/record.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
 import * as ops from '../../src/kernels/index.ts';
-import { AdamW } from '../../src/nn/adamw.ts';
+import { AdamW } from '../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../src/tensor/fill.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readU32 } from '../../src/tensor/run/read.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { mean } from '../../src/kernels/axis/reduce.ts';
 import { square, sub } from '../../src/kernels/elementwise/pointwise.ts';
-import { AdamW } from '../../src/nn/adamw.ts';
 import { ConvStem } from '../../src/nn/conv-stem.ts';
 import { newWeights, parameters, weightsFrom } from '../../src/nn/module.ts';
-import type { StoredTensor } from '../../src/nn/safetensors.ts';
+import { AdamW } from '../../src/nn/optimizer/adamw.ts';
+import type { StoredTensor } from '../../src/nn/safetensors/safetensors.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { read, readAll } from '../../src/tensor/run/read.ts';
 import { step } from '../../src/tensor/run/step.ts';

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../src/gpu/errors.ts';
 import { mul } from '../../src/kernels/elementwise/pointwise.ts';
-import { AdamW } from '../../src/nn/adamw.ts';
 import { Linear } from '../../src/nn/linear.ts';
 import {
   countParameters,
@@ -12,6 +11,7 @@ import {
   parameters,
   replaceParameters,
 } from '../../src/nn/module.ts';
+import { AdamW } from '../../src/nn/optimizer/adamw.ts';
 import { read } from '../../src/tensor/run/read.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { useDevice } from '../support/device.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { toFloat32, writeSafetensors } from '../../src/nn/safetensors.ts';
+import { toFloat32, writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
 import { openClip, sameTeacher, shortTeacher, teacherIdentity } from '../../src/node/clip-folder.ts';
 import { openWeights } from '../../src/node/weight-files.ts';
 import { clipPixels } from '../../src/zeroseg/clip/towers.ts';

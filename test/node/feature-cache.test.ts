@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile 
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { toHalf } from '../../src/nn/safetensors.ts';
+import { toHalf } from '../../src/nn/safetensors/safetensors.ts';
 import { type CacheKey, type CacheWriter, openCache, readCache, stampPhoto } from '../../src/node/feature-cache.ts';
 import { hashFiles } from '../../src/node/files.ts';
 import { listPhotos } from '../../src/node/photos.ts';

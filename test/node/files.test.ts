@@ -3,7 +3,7 @@ import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, trunca
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { writeSafetensors } from '../../src/nn/safetensors.ts';
+import { writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
 import { Checkpoints } from '../../src/node/checkpoints.ts';
 import { makeFolder, sweepLeftovers, writeFileAtomic, writeNamedFile } from '../../src/node/files.ts';
 import { FolderLock } from '../../src/node/folder-lock.ts';

@@ -30,7 +30,7 @@ import {
   toFloat32,
   toInt32,
   writeSafetensors,
-} from '../../src/nn/safetensors.ts';
+} from '../../src/nn/safetensors/safetensors.ts';
 import { openClip } from '../../src/node/clip-folder.ts';
 import { openDataSet } from '../../src/node/data-sets.ts';
 import { openCache, readCache } from '../../src/node/feature-cache.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeSafetensors } from '../../src/nn/safetensors.ts';
+import { writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
 import { tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { buildProgram, runProgram } from './programs.ts';
 

@@ -12,7 +12,7 @@ import { resolveTraining } from '../../src/cli/train-options.ts';
 import { ZeroSegError } from '../../src/gpu/errors.ts';
 import { ownValue } from '../../src/gpu/own-value.ts';
 import { parseForm } from '../../src/kernels/matmul/variants.ts';
-import { readSafetensors, writeSafetensors } from '../../src/nn/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
 import { openClip } from '../../src/node/clip-folder.ts';
 import { openDataSet } from '../../src/node/data-sets.ts';
 import { findModel } from '../../src/node/run-folder.ts';

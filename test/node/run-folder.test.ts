@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { readSafetensors, writeSafetensors } from '../../src/nn/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
 import { findModel, type Metrics, RunFolder } from '../../src/node/run-folder.ts';
 import { description } from '../support/run-description.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StoredDtype, StoredTensor } from '../../src/nn/safetensors.ts';
+import type { StoredDtype, StoredTensor } from '../../src/nn/safetensors/safetensors.ts';
 import { kindOf, type Manifest, verifyFixture } from '../../src/zeroseg/verify/index.ts';
 import { useDevice } from '../support/device.ts';
 import { loadFixture } from '../support/fixture.ts';

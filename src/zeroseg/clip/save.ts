@@ -5,7 +5,7 @@ import {
   toInt32,
   type WritableTensor,
   writeSafetensors,
-} from '../../nn/safetensors.ts';
+} from '../../nn/safetensors/safetensors.ts';
 import { read } from '../../tensor/run/read.ts';
 import { size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';

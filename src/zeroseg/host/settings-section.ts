@@ -1,5 +1,5 @@
 /** Settings as JSON, read key by key, so that none is passed over. */
-import { CheckpointError } from '../../nn/safetensors.ts';
+import { CheckpointError } from '../../nn/safetensors/safetensors.ts';
 import type { ClipSettings, TowerSettings } from '../clip/settings.ts';
 
 /** A size that settings claim, and the key that does. */

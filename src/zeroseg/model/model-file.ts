@@ -1,8 +1,13 @@
 import type { Device } from '../../gpu/device.ts';
 import { parseJson, shownValue } from '../../gpu/json.ts';
 import { loadParameters, parameters, storedWeights } from '../../nn/module.ts';
-import type { LossScaleState } from '../../nn/precision.ts';
-import { CheckpointError, readSafetensors, type SafetensorsFile, writeSafetensors } from '../../nn/safetensors.ts';
+import type { LossScaleState } from '../../nn/optimizer/precision.ts';
+import {
+  CheckpointError,
+  readSafetensors,
+  type SafetensorsFile,
+  writeSafetensors,
+} from '../../nn/safetensors/safetensors.ts';
 import { read } from '../../tensor/run/read.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { ConfigError, resolveConfig, type ZeroSegConfig } from './config.ts';

@@ -1,7 +1,7 @@
 import TinyQueue from 'tinyqueue';
 import { ArgumentError } from '../../gpu/errors.ts';
 import { parseJson, shownValue } from '../../gpu/json.ts';
-import { CheckpointError } from '../../nn/safetensors.ts';
+import { CheckpointError } from '../../nn/safetensors/safetensors.ts';
 import { cleanText } from './text-cleaning.ts';
 
 const startText = '<|startoftext|>';

@@ -3,7 +3,7 @@ import { scale } from '../../kernels/elementwise/pointwise.ts';
 import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { freeParameters } from '../../nn/module.ts';
-import { toInt32 } from '../../nn/safetensors.ts';
+import { toInt32 } from '../../nn/safetensors/safetensors.ts';
 import { readAll } from '../../tensor/run/read.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { clipConfig, loadClipText, loadClipVision, logitScale } from '../clip/load.ts';

@@ -1,5 +1,5 @@
 import type { Device } from '../../gpu/device.ts';
-import { toFloat32 } from '../../nn/safetensors.ts';
+import { toFloat32 } from '../../nn/safetensors/safetensors.ts';
 import { readAll } from '../../tensor/run/read.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { resizeBilinear } from '../image/image.ts';

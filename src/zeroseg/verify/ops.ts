@@ -1,8 +1,8 @@
 import type { Device } from '../../gpu/device.ts';
 import { ownValue } from '../../gpu/own-value.ts';
-import { AdamW } from '../../nn/adamw.ts';
+import { AdamW } from '../../nn/optimizer/adamw.ts';
 import { sinCosPositions } from '../../nn/position.ts';
-import type { StoredTensor } from '../../nn/safetensors.ts';
+import type { StoredTensor } from '../../nn/safetensors/safetensors.ts';
 import { gradients } from '../../tensor/grad.ts';
 import { readAll } from '../../tensor/run/read.ts';
 import { run } from '../../tensor/run/step.ts';

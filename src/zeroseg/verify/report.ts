@@ -1,7 +1,7 @@
 import { DeviceError, ZeroSegError } from '../../gpu/errors.ts';
 import { shownValue } from '../../gpu/json.ts';
-import type { StoredTensor, WritableTensor } from '../../nn/safetensors.ts';
-import { toFloat32, toInt32 } from '../../nn/safetensors.ts';
+import type { StoredTensor, WritableTensor } from '../../nn/safetensors/safetensors.ts';
+import { toFloat32, toInt32 } from '../../nn/safetensors/safetensors.ts';
 import type { DType, HostArray } from '../../tensor/dtype.ts';
 import { formatShape, type Shape, sameShape, size } from '../../tensor/shape.ts';
 

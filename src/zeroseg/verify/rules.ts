@@ -1,4 +1,4 @@
-import { learningRate } from '../../nn/schedule.ts';
+import { learningRate } from '../../nn/optimizer/schedule.ts';
 import { SegmentationScore } from '../evaluation/iou.ts';
 import { gridBoxes } from '../image/grid-views.ts';
 import { centreRegion, keepRatioSize, shortSideSize } from '../image/image.ts';

@@ -1,6 +1,6 @@
 import type { Device } from '../../gpu/device.ts';
-import { AdamW } from '../../nn/adamw.ts';
 import { freeParameters, parameters, type Weights, weightsFrom } from '../../nn/module.ts';
+import { AdamW } from '../../nn/optimizer/adamw.ts';
 import { gradients } from '../../tensor/grad.ts';
 import { readAll } from '../../tensor/run/read.ts';
 import { run } from '../../tensor/run/step.ts';

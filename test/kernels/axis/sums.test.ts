@@ -12,7 +12,7 @@ import { patchEmbed } from '../../../src/kernels/matmul/patchify.ts';
 import { logSoftmax, softmax } from '../../../src/kernels/softmax.ts';
 import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/zeroseg/grouping.ts';
 import { unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
-import { AdamW } from '../../../src/nn/adamw.ts';
+import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../../src/tensor/fill.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
 import { read } from '../../../src/tensor/run/read.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Kernel, kernel } from '../../../src/gpu/kernel.ts';
-import { packParameters } from '../../../src/nn/pack.ts';
+import { packParameters } from '../../../src/nn/optimizer/flat-parameters.ts';
 import { add } from '../../../src/tensor/fill.ts';
 import { dispatch, empty } from '../../../src/tensor/record.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { freeParameters } from '../../../src/nn/module.ts';
-import type { StoredTensor } from '../../../src/nn/safetensors.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
 import { clipConfig, loadClipVision } from '../../../src/zeroseg/clip/load.ts';

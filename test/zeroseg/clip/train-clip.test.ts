@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { freeParameters, parameters } from '../../../src/nn/module.ts';
 import { random } from '../../../src/nn/random.ts';
-import { readSafetensors } from '../../../src/nn/safetensors.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import {

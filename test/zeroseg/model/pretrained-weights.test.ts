@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { interpolatePositions } from '../../../src/kernels/layout/resize.ts';
 import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
 import { resamplePositions, sinCosPositions } from '../../../src/nn/position.ts';
-import type { StoredTensor } from '../../../src/nn/safetensors.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';

@@ -1,4 +1,4 @@
-import { ArgumentError } from '../gpu/errors.ts';
+import { ArgumentError } from '../../gpu/errors.ts';
 
 export interface Schedule {
   /** How far training is, in epochs: fractional. */

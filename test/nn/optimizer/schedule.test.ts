@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { learningRate, scaledRate } from '../../src/nn/schedule.ts';
+import { learningRate, scaledRate } from '../../../src/nn/optimizer/schedule.ts';
 
 describe('learningRate', () => {
   // The rates of the reference, for 1.5e-4 at 4096 images, 20 of 80 epochs of warm-up.

@@ -5,8 +5,8 @@
 // Tensors are read through typed arrays, which use the machine's byte order. Every machine with WebGPU or Node 20
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
-import { parseJson as parseNested, shownValue } from '../gpu/json.ts';
-import { fromHalf, toHalf } from '../tensor/half.ts';
+import { parseJson as parseNested, shownValue } from '../../gpu/json.ts';
+import { fromHalf, toHalf } from '../../tensor/half.ts';
 import {
   type AnyDtype,
   type ArrayOf,
@@ -18,10 +18,10 @@ import {
   type StoredDtype,
   type StoredTensor,
   widths,
-} from './safetensors-types.ts';
+} from './types.ts';
 
-export { type AnyDtype, CheckpointError, type StoredDtype, type StoredTensor } from './safetensors-types.ts';
-export { toFloat32, toInt32 } from './safetensors-values.ts';
+export { type AnyDtype, CheckpointError, type StoredDtype, type StoredTensor } from './types.ts';
+export { toFloat32, toInt32 } from './values.ts';
 export { fromHalf, toHalf };
 
 /** Where a tensor lies in its file: bytes `start` up to `end`, counted from the start of the file. */

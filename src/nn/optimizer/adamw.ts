@@ -1,11 +1,11 @@
-import type { Device } from '../gpu/device.ts';
-import { ArgumentError } from '../gpu/errors.ts';
-import { cast } from '../kernels/elementwise/cast.ts';
-import { accumulateChunk, adamW, adamWRates, RATE_COUNT } from '../kernels/optimizer/adamw.ts';
-import { clip } from '../kernels/optimizer/clip.ts';
-import { label } from '../tensor/record.ts';
-import { free, lasting, range, type Tensor } from '../tensor/tensor.ts';
-import { type Pack, type PackOptions, packParameters, placeGradients } from './pack.ts';
+import type { Device } from '../../gpu/device.ts';
+import { ArgumentError } from '../../gpu/errors.ts';
+import { cast } from '../../kernels/elementwise/cast.ts';
+import { accumulateChunk, adamW, adamWRates, RATE_COUNT } from '../../kernels/optimizer/adamw.ts';
+import { clip } from '../../kernels/optimizer/clip.ts';
+import { label } from '../../tensor/record.ts';
+import { free, lasting, range, type Tensor } from '../../tensor/tensor.ts';
+import { type Pack, type PackOptions, packParameters, placeGradients } from './flat-parameters.ts';
 
 export interface AdamWOptions extends PackOptions {
   /** Default: 0.9. */

@@ -1,15 +1,7 @@
 /** Values out of stored tensors. */
 
-import { fromHalf } from '../tensor/half.ts';
-import {
-  type ArrayOf,
-  CheckpointError,
-  count,
-  isDtype,
-  type StoredDtype,
-  type StoredTensor,
-  widths,
-} from './safetensors-types.ts';
+import { fromHalf } from '../../tensor/half.ts';
+import { type ArrayOf, CheckpointError, count, isDtype, type StoredDtype, type StoredTensor, widths } from './types.ts';
 
 /**
  * The elements as floats, in row-major order. Halves and integers become the same value; F64 is rounded.

@@ -1,12 +1,12 @@
-import { ArgumentError, DeviceError } from '../gpu/errors.ts';
-import { cast } from '../kernels/elementwise/cast.ts';
-import { reshape } from '../kernels/layout/layout.ts';
-import { StepError } from '../tensor/errors.ts';
-import { gradients } from '../tensor/grad.ts';
-import { formatShape, ShapeError } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { ArgumentError, DeviceError } from '../../gpu/errors.ts';
+import { cast } from '../../kernels/elementwise/cast.ts';
+import { reshape } from '../../kernels/layout/layout.ts';
+import { StepError } from '../../tensor/errors.ts';
+import { gradients } from '../../tensor/grad.ts';
+import { formatShape, ShapeError } from '../../tensor/shape.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { type Module, parameters, replaceParameters } from '../module.ts';
 import type { AdamW } from './adamw.ts';
-import { type Module, parameters, replaceParameters } from './module.ts';
 
 /**
  * Training with a forward and backward pass in f16 (Micikevicius et al., 2018, "Mixed precision training"): weights are kept and

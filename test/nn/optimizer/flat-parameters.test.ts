@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { kernel } from '../../src/gpu/kernel.ts';
-import { sum } from '../../src/kernels/axis/reduce.ts';
-import { add, mul, square } from '../../src/kernels/elementwise/pointwise.ts';
-import { linear } from '../../src/kernels/matmul/matmul.ts';
-import { packParameters, placeGradients } from '../../src/nn/pack.ts';
-import { fill } from '../../src/tensor/fill.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { dispatch, empty } from '../../src/tensor/record.ts';
-import { read } from '../../src/tensor/run/read.ts';
-import { step } from '../../src/tensor/run/step.ts';
-import { type Shape, size } from '../../src/tensor/shape.ts';
-import { lasting, type Tensor, tensor, write } from '../../src/tensor/tensor.ts';
-import { normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { kernel } from '../../../src/gpu/kernel.ts';
+import { sum } from '../../../src/kernels/axis/reduce.ts';
+import { add, mul, square } from '../../../src/kernels/elementwise/pointwise.ts';
+import { linear } from '../../../src/kernels/matmul/matmul.ts';
+import { packParameters, placeGradients } from '../../../src/nn/optimizer/flat-parameters.ts';
+import { fill } from '../../../src/tensor/fill.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { dispatch, empty } from '../../../src/tensor/record.ts';
+import { read } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
+import { type Shape, size } from '../../../src/tensor/shape.ts';
+import { lasting, type Tensor, tensor, write } from '../../../src/tensor/tensor.ts';
+import { normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 
