@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import sharp from 'sharp';
+import { writeNamedFile } from '../../cli/src/files/files.ts';
 import { type Chart, svg } from '../bench/charts.ts';
-import { writeNamedFile } from '../node/files.ts';
 import { interLettering } from '../node/lettering.ts';
 import { printLines, type Terminal } from './terminal.ts';
 

@@ -1,8 +1,8 @@
 /** The folder of a demo: its own from the first file to the last, and emptied by the next one. */
 import { readdir, realpath, rm } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
-import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../node/files.ts';
-import { type FolderLock, lockFile } from '../node/folder-lock.ts';
+import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../../cli/src/files/files.ts';
+import { type FolderLock, lockFile } from '../../cli/src/files/folder-lock.ts';
 import { RunError } from '../node/run-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import { UsageError } from './errors.ts';

@@ -1,14 +1,14 @@
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { writeFileAtomic } from '../../cli/src/files/files.ts';
+import { FolderLock } from '../../cli/src/files/folder-lock.ts';
 import type { Device } from '../gpu/device.ts';
 import { newWeights, type Weights } from '../nn/module.ts';
 import { builtIn, builtInTeacher, teacherFile } from '../node/built-in.ts';
 import { teacherIdentity } from '../node/clip-folder.ts';
 import { readCache } from '../node/feature-cache.ts';
-import { writeFileAtomic } from '../node/files.ts';
 import { fillCache } from '../node/fill-cache.ts';
-import { FolderLock } from '../node/folder-lock.ts';
 import { readPhoto } from '../node/image-files.ts';
 import { listPhotos } from '../node/photos.ts';
 import { loadAtlas, writeScenes } from '../node/scene-folder.ts';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
+import { writeNamedFile } from '../../cli/src/files/files.ts';
 import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../node/data-sets.ts';
-import { writeNamedFile } from '../node/files.ts';
 import { sceneDefinition } from '../node/scene-folder.ts';
 import { evaluate } from '../zeroseg/evaluation/evaluate.ts';
 import type { SegmentationScore } from '../zeroseg/evaluation/iou.ts';

@@ -1,6 +1,7 @@
 /** Fig. 3 of the paper: what models of different losses make of the same pictures. */
+
+import type { WriteOptions } from '../../cli/src/files/files.ts';
 import type { Device } from '../gpu/device.ts';
-import type { WriteOptions } from '../node/files.ts';
 import { writePng } from '../node/image-files.ts';
 import { interLettering } from '../node/lettering.ts';
 import { drawSegmentation } from '../zeroseg/drawing/overlay.ts';

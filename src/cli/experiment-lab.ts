@@ -1,14 +1,14 @@
 /** What the runs of an experiment share: scenes and features, what is trained, what it is scored on. */
 import { join } from 'node:path';
+import { hashFiles } from '../../cli/src/files/files.ts';
+import type { FolderLock } from '../../cli/src/files/folder-lock.ts';
 import type { Device } from '../gpu/device.ts';
 import { freeParameters } from '../nn/module.ts';
 import { teacherWeights } from '../node/built-in.ts';
 import { cachedData } from '../node/cached-data.ts';
 import { type ClipSource, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
-import { hashFiles } from '../node/files.ts';
 import { fillCache } from '../node/fill-cache.ts';
-import type { FolderLock } from '../node/folder-lock.ts';
 import { listPhotos } from '../node/photos.ts';
 import { type Metrics, readBytes } from '../node/run-folder.ts';
 import { loadAtlas, readSceneIndex, writeScenes } from '../node/scene-folder.ts';

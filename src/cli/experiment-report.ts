@@ -1,8 +1,8 @@
 /** What an experiment leaves to look at: a table beside the paper's numbers, a plot, and all numbers as JSON. */
 import { join } from 'node:path';
+import { type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
 import { type Chart, type ChartText, faint, gridColour, ink, line, palette, round } from '../bench/charts.ts';
 import { digits, markdownTable } from '../bench/tables.ts';
-import { type WriteOptions, writeFileAtomic } from '../node/files.ts';
 import {
   type EndedRun,
   type Experiment,

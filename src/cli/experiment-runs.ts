@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../node/files.ts';
-import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../node/json-fields.ts';
+import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
+import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../../cli/src/files/json-fields.ts';
 import type { Metrics } from '../node/run-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import type { ZeroSegConfig } from '../zeroseg/model/config.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { FileError, readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
+import { brokenField, isNumber, isTableOf } from '../../cli/src/files/json-fields.ts';
 import { median } from '../bench/meter.ts';
 import { freeParameters } from '../nn/module.ts';
-import { FileError, readJson, writeFileAtomic } from '../node/files.ts';
-import { brokenField, isNumber, isTableOf } from '../node/json-fields.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import { patchCount, resolveConfig } from '../zeroseg/model/config.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { refuseLinks, sweepLeftovers } from '../../cli/src/files/files.ts';
+import { FolderLock } from '../../cli/src/files/folder-lock.ts';
 import { builtIn } from '../node/built-in.ts';
 import { openClip } from '../node/clip-folder.ts';
-import { refuseLinks, sweepLeftovers } from '../node/files.ts';
-import { FolderLock } from '../node/folder-lock.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { type ExperimentName, experiments } from '../zeroseg/studies/experiments.ts';
 import { commandText, gather, oneOf, seedRange, wholeNumber, wholeNumbers } from './arguments.ts';

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { systemReason } from '../node/files.ts';
+import { systemReason } from '../../cli/src/files/files.ts';
 import { commandLine } from './command-line.ts';
 import { signalExitCodes } from './interruption.ts';
 

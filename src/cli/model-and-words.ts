@@ -1,12 +1,12 @@
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
 
 import type { Command } from 'commander';
+import { readBounded } from '../../cli/src/files/bounded-read.ts';
+import { FileError, systemReason } from '../../cli/src/files/files.ts';
 import type { Device } from '../gpu/device.ts';
 import { shownValue } from '../gpu/json.ts';
 import { ownValue } from '../gpu/own-value.ts';
-import { readBounded } from '../node/bounded-read.ts';
 import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
-import { FileError, systemReason } from '../node/files.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
 import { fillTemplate, makeVocabulary, type TemplateSet, templateList } from '../zeroseg/clip/vocabulary.ts';

@@ -1,9 +1,9 @@
 /** The report of a run: one HTML file with everything in it, to be opened, sent or kept. */
 import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
+import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
-import { writeFileAtomic } from '../node/files.ts';
 import { readPhoto } from '../node/image-files.ts';
 import type { Metrics, RunFolder } from '../node/run-folder.ts';
 import type { ZeroSegConfig } from '../zeroseg/model/config.ts';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
+import { writeNamedFile } from '../../cli/src/files/files.ts';
 import { builtIn } from '../node/built-in.ts';
-import { writeNamedFile } from '../node/files.ts';
 import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import type { TemplateSet } from '../zeroseg/clip/vocabulary.ts';

@@ -1,6 +1,6 @@
 import { basename, extname, join } from 'node:path';
 import { Command } from 'commander';
-import { writeFileAtomic } from '../node/files.ts';
+import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import { ImageError, readPhoto, writeLabelPng, writePng } from '../node/image-files.ts';
 import { interLettering } from '../node/lettering.ts';
 import { listPhotos } from '../node/photos.ts';

@@ -1,14 +1,21 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { readJson, refuseLinks, sweepLeftovers, writeFileAtomic } from '../../cli/src/files/files.ts';
+import { FolderLock } from '../../cli/src/files/folder-lock.ts';
+import {
+  brokenField,
+  hasFields,
+  isListOf,
+  isMaybe,
+  isNumber,
+  isText,
+  isWhole,
+} from '../../cli/src/files/json-fields.ts';
 import type { Device } from '../gpu/device.ts';
 import { countParameters } from '../nn/module.ts';
 import { teacherFile, teacherWeights } from '../node/built-in.ts';
 import { Checkpoints } from '../node/checkpoints.ts';
 import { openClip } from '../node/clip-folder.ts';
-
-import { readJson, refuseLinks, sweepLeftovers, writeFileAtomic } from '../node/files.ts';
-import { FolderLock } from '../node/folder-lock.ts';
-import { brokenField, hasFields, isListOf, isMaybe, isNumber, isText, isWhole } from '../node/json-fields.ts';
 import { MetricsFile } from '../node/metrics-file.ts';
 import { RunFolder } from '../node/run-folder.ts';
 

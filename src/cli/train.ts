@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { countParameters, newWeights, parameters } from '../nn/module.ts';
@@ -7,7 +8,6 @@ import { teacherWeights } from '../node/built-in.ts';
 import { cachedData } from '../node/cached-data.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
-import { writeFileAtomic } from '../node/files.ts';
 import { writePng } from '../node/image-files.ts';
 import { type LoadedCheckpoint, type Metrics, RunFolder } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';

@@ -1,10 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { Command } from 'commander';
+import { FileError, readJson, systemReason, writeFileAtomic } from '../../cli/src/files/files.ts';
+import { isSystemError } from '../../cli/src/files/system-error.ts';
 import type { Device } from '../gpu/device.ts';
 import { CheckpointError, readSafetensors, writeSafetensors } from '../nn/safetensors/safetensors.ts';
-import { FileError, readJson, systemReason, writeFileAtomic } from '../node/files.ts';
-import { isSystemError } from '../node/system-error.ts';
 import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';
 import { Interrupted } from './errors.ts';

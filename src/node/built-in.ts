@@ -1,7 +1,7 @@
 /** What the package brings beside its code: a trained teacher, and a student that learnt from it. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FileError } from './files.ts';
+import { FileError } from '../../cli/src/files/files.ts';
 import { kindOfPath } from './weight-files.ts';
 
 /** What `openClip` calls the package's own teacher, and `findModel` its own student. */

@@ -2,6 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
+import { readBounded } from '../../cli/src/files/bounded-read.ts';
+import { FileError, hashFiles, readJson, systemReason } from '../../cli/src/files/files.ts';
 import type { Device } from '../gpu/device.ts';
 import { ownValue } from '../gpu/own-value.ts';
 import { CheckpointError } from '../nn/safetensors/safetensors.ts';
@@ -11,9 +13,7 @@ import { settingsForm } from '../zeroseg/clip/settings.ts';
 import type { ClipConfig, ClipText, ClipVision } from '../zeroseg/clip/towers.ts';
 import { hashedTokens, type TextTokens } from '../zeroseg/text/hashed-tokens.ts';
 import { Tokenizer } from '../zeroseg/text/tokenizer.ts';
-import { readBounded } from './bounded-read.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';
-import { FileError, hashFiles, readJson, systemReason } from './files.ts';
 import { kindOfPath, listWeights, openShardedWeights, openWeights, type WeightFiles } from './weight-files.ts';
 
 /** A tokenizer's files: CLIP's are of 3 MB. */

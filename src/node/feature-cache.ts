@@ -11,6 +11,9 @@
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
+import { FolderLock } from '../../cli/src/files/folder-lock.ts';
+import { brokenField } from '../../cli/src/files/json-fields.ts';
 import { ArgumentError } from '../gpu/errors.ts';
 import { ownValue } from '../gpu/own-value.ts';
 import { toHalf } from '../nn/safetensors/safetensors.ts';
@@ -19,9 +22,6 @@ import type { Image } from '../zeroseg/image/image.ts';
 import { CacheIndex, type CachePlan } from './feature-index.ts';
 import { cacheKeyFields } from './feature-key.ts';
 import { CacheError, hashBytes, type NewRow, type PhotoStamp, ShardReader, writeShard } from './feature-shards.ts';
-import { readJson, writeFileAtomic } from './files.ts';
-import { FolderLock } from './folder-lock.ts';
-import { brokenField } from './json-fields.ts';
 
 export { CacheError, type CachePlan, hashBytes, type PhotoStamp };
 

@@ -1,6 +1,14 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  readJson,
+  sweepLeftovers,
+  systemReason,
+  type WriteOptions,
+  writeFileAtomic,
+} from '../../cli/src/files/files.ts';
+import { brokenField, isListOf, isMaybe, isTableOf, isText } from '../../cli/src/files/json-fields.ts';
+import {
   CacheError,
   hashBytes,
   listShards,
@@ -11,8 +19,6 @@ import {
   shardName,
   writeIndex,
 } from './feature-shards.ts';
-import { readJson, sweepLeftovers, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
-import { brokenField, isListOf, isMaybe, isTableOf, isText } from './json-fields.ts';
 
 /** What {@link CacheIndex.plan} found. */
 export interface CachePlan {

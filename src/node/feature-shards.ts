@@ -6,6 +6,16 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJson, systemReason, type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
+import {
+  brokenField,
+  type Check,
+  hasFields,
+  isListOf,
+  isNumber,
+  isText,
+  isWhole,
+} from '../../cli/src/files/json-fields.ts';
 import { ZeroSegError } from '../gpu/errors.ts';
 import {
   fromHalf,
@@ -14,8 +24,6 @@ import {
   parseHeader,
   writeSafetensors,
 } from '../nn/safetensors/safetensors.ts';
-import { readJson, systemReason, type WriteOptions, writeFileAtomic } from './files.ts';
-import { brokenField, type Check, hasFields, isListOf, isNumber, isText, isWhole } from './json-fields.ts';
 
 /** The cache is damaged, in use, or belongs to other settings. */
 export class CacheError extends ZeroSegError {

@@ -1,4 +1,7 @@
 // '@zeroseg/core/node': photos, folders, caches and checkpoints on disk.
+
+export { FileError, writeFileAtomic } from '../../cli/src/files/files.ts';
+export { LockError } from '../../cli/src/files/folder-lock.ts';
 export { cachedData } from './cached-data.ts';
 export { type ClipSource, openClip } from './clip-folder.ts';
 export { DataSetError, type LabelledPhoto, openDataSet } from './data-sets.ts';
@@ -10,9 +13,7 @@ export {
   openCache,
   readCache,
 } from './feature-cache.ts';
-export { FileError, writeFileAtomic } from './files.ts';
 export { type FillOptions, type FillResult, fillCache } from './fill-cache.ts';
-export { LockError } from './folder-lock.ts';
 export { decodePhoto, ImageError, readLabelMap, readPhoto, writeLabelPng, writePng } from './image-files.ts';
 export { interLettering } from './lettering.ts';
 export { listPhotos } from './photos.ts';

@@ -1,9 +1,5 @@
 /** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
-import { ZeroSegError } from '../gpu/errors.ts';
-import { parseJson } from '../gpu/json.ts';
-import { resolveConfig } from '../zeroseg/model/config.ts';
-import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/training/settings.ts';
-import { cacheKeyFields } from './feature-key.ts';
+
 import {
   brokenField,
   hasFields,
@@ -14,7 +10,12 @@ import {
   isTableOf,
   isText,
   isWhole,
-} from './json-fields.ts';
+} from '../../cli/src/files/json-fields.ts';
+import { ZeroSegError } from '../gpu/errors.ts';
+import { parseJson } from '../gpu/json.ts';
+import { resolveConfig } from '../zeroseg/model/config.ts';
+import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/training/settings.ts';
+import { cacheKeyFields } from './feature-key.ts';
 import type { Metrics, RunDescription } from './run-folder.ts';
 
 /** Why this is no description of a run, in words; undefined where it is one. */

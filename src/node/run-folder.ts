@@ -13,13 +13,6 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ZeroSegError } from '../gpu/errors.ts';
-import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
-import type { TrainSettings } from '../zeroseg/training/settings.ts';
-import type { StepReport } from '../zeroseg/training/trainer.ts';
-import { builtIn, builtInStudent } from './built-in.ts';
-import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
-import type { CacheKey } from './feature-cache.ts';
 import {
   FileError,
   isLeftover,
@@ -28,8 +21,15 @@ import {
   sweepLeftovers,
   systemReason,
   writeFileAtomic,
-} from './files.ts';
-import { FolderLock, lockFile } from './folder-lock.ts';
+} from '../../cli/src/files/files.ts';
+import { FolderLock, lockFile } from '../../cli/src/files/folder-lock.ts';
+import { ZeroSegError } from '../gpu/errors.ts';
+import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
+import type { TrainSettings } from '../zeroseg/training/settings.ts';
+import type { StepReport } from '../zeroseg/training/trainer.ts';
+import { builtIn, builtInStudent } from './built-in.ts';
+import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
+import type { CacheKey } from './feature-cache.ts';
 import { MetricsFile } from './metrics-file.ts';
 import { descriptionProblem, parseMetrics } from './run-description.ts';
 import { kindOfPath } from './weight-files.ts';

@@ -3,6 +3,18 @@ import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/prom
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encode } from 'fast-png';
+import {
+  FileError,
+  isLeftoverOf,
+  makeFolder,
+  readJson,
+  syncFolder,
+  systemReason,
+  temporaryName,
+} from '../../cli/src/files/files.ts';
+import { FolderLock } from '../../cli/src/files/folder-lock.ts';
+import { brokenField, type Check, isListOf, isText, isWhole } from '../../cli/src/files/json-fields.ts';
+import { isSystemError } from '../../cli/src/files/system-error.ts';
 import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
 import type { LabelMap } from '../zeroseg/image/image.ts';
 import { pascalPalette } from '../zeroseg/image/palette.ts';
@@ -10,10 +22,6 @@ import { SceneAtlas } from '../zeroseg/scenes/atlas.ts';
 import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
 import type { DataSetDefinition } from '../zeroseg/text/class-names.ts';
-import { FileError, isLeftoverOf, makeFolder, readJson, syncFolder, systemReason, temporaryName } from './files.ts';
-import { FolderLock } from './folder-lock.ts';
-import { brokenField, type Check, isListOf, isText, isWhole } from './json-fields.ts';
-import { isSystemError } from './system-error.ts';
 
 /** The atlas in the package: two folders up both from src and from dist. */
 const packaged = fileURLToPath(new URL('../../assets/scenes', import.meta.url));

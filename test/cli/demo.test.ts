@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import { newWeights } from '../../src/nn/module.ts';
-import { writeFileAtomic } from '../../src/node/files.ts';
 import { scenesConfig } from '../../src/zeroseg/model/config.ts';
 import { modelFile } from '../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../src/zeroseg/model/zeroseg.ts';

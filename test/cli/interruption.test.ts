@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { buildProgram, runProgram } from '../node/programs.ts';
+import { buildProgram, runProgram } from '../support/programs.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-signals-'));
 afterAll(() => rm(base, { recursive: true, force: true }));

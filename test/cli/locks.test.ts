@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { FolderLock, lockFile } from '../../src/node/folder-lock.ts';
+import { FolderLock, lockFile } from '../../cli/src/files/folder-lock.ts';
 import { description } from '../support/run-description.ts';
 import { temporaryFolder, writeClip, writePhotos, zeroseg } from './made-up.ts';
 

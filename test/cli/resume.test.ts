@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import { buildProgram } from '../node/programs.ts';
+import { buildProgram } from '../support/programs.ts';
 import { temporaryFolder, writeClip, writeConfig, writePhotos, zeroseg } from './made-up.ts';
 
 const base = await temporaryFolder();

@@ -12,6 +12,7 @@ import fc from 'fast-check';
 import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
+import { readJson } from '../../cli/src/files/files.ts';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../src/cli/arguments.ts';
 import { chartFile, jsonTarget } from '../../src/cli/bench-files.ts';
 import { parseEndedRun, parseScore } from '../../src/cli/experiment-runs.ts';
@@ -34,7 +35,6 @@ import {
 import { openClip } from '../../src/node/clip-folder.ts';
 import { openDataSet } from '../../src/node/data-sets.ts';
 import { openCache, readCache } from '../../src/node/feature-cache.ts';
-import { readJson } from '../../src/node/files.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../src/node/image-files.ts';
 import { parseStep } from '../../src/node/metrics-file.ts';
 import { photoKind } from '../../src/node/photo-kind.ts';

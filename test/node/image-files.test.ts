@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { decode, encode } from 'fast-png';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readBounded } from '../../src/node/bounded-read.ts';
-import { FileError, readJson, writeFileAtomic } from '../../src/node/files.ts';
+import { readBounded } from '../../cli/src/files/bounded-read.ts';
+import { FileError, readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
 import {
   decodePhoto,
   ImageError,

@@ -1,4 +1,4 @@
-import { ZeroSegError } from '../gpu/errors.ts';
+import { ZeroSegError } from '../../../src/gpu/errors.ts';
 
 /** An error of a system call, as Node throws it: `code` is its name, such as ENOENT. */
 export interface SystemError extends Error {

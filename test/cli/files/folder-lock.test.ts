@@ -3,9 +3,9 @@ import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { writeFileAtomic } from '../../src/node/files.ts';
-import { FolderLock, type LockOptions } from '../../src/node/folder-lock.ts';
-import { buildProgram } from './programs.ts';
+import { writeFileAtomic } from '../../../cli/src/files/files.ts';
+import { FolderLock, type LockOptions } from '../../../cli/src/files/folder-lock.ts';
+import { buildProgram } from '../../support/programs.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-lock-'));
 afterAll(() => rm(base, { recursive: true }));

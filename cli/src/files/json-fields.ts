@@ -1,6 +1,6 @@
 /** What the JSON files of this package must hold, checked where they are read: any of them may be damaged, or be another's. */
-import { shownValue } from '../gpu/json.ts';
-import { ownValue } from '../gpu/own-value.ts';
+import { shownValue } from '../../../src/gpu/json.ts';
+import { ownValue } from '../../../src/gpu/own-value.ts';
 
 export type Check = (value: unknown) => boolean;
 

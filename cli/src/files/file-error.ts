@@ -1,4 +1,4 @@
-import { ZeroSegError } from '../gpu/errors.ts';
+import { ZeroSegError } from '../../../src/gpu/errors.ts';
 
 /** A file or folder could not be read or written; `path` names it. */
 export class FileError extends ZeroSegError {

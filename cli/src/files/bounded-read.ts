@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { formatBytes } from '../gpu/errors.ts';
+import { formatBytes } from '../../../src/gpu/errors.ts';
 import { FileError } from './file-error.ts';
 
 /**

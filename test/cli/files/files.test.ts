@@ -3,13 +3,13 @@ import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, trunca
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
-import { Checkpoints } from '../../src/node/checkpoints.ts';
-import { makeFolder, sweepLeftovers, writeFileAtomic, writeNamedFile } from '../../src/node/files.ts';
-import { FolderLock } from '../../src/node/folder-lock.ts';
-import { MetricsFile } from '../../src/node/metrics-file.ts';
-import { RunFolder } from '../../src/node/run-folder.ts';
-import { description } from '../support/run-description.ts';
+import { makeFolder, sweepLeftovers, writeFileAtomic, writeNamedFile } from '../../../cli/src/files/files.ts';
+import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
+import { writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { Checkpoints } from '../../../src/node/checkpoints.ts';
+import { MetricsFile } from '../../../src/node/metrics-file.ts';
+import { RunFolder } from '../../../src/node/run-folder.ts';
+import { description } from '../../support/run-description.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-files-'));
 afterAll(() => rm(base, { recursive: true, force: true }));

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
-import { tinyConfig } from '../../src/zeroseg/model/config.ts';
-import { buildProgram, runProgram } from './programs.ts';
+import { writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
+import { buildProgram, runProgram } from '../../support/programs.ts';
 
 /** Kills of every program; all there are by hand: `KILLS=1000 npx vitest run --project node test/node/kills.test.ts`. */
 const KILLS = Number(process.env['KILLS'] ?? 3);
@@ -14,7 +14,7 @@ const KILLS = Number(process.env['KILLS'] ?? 3);
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-kills-'));
 afterAll(() => rm(base, { recursive: true, force: true }));
 const killer = fileURLToPath(new URL('kill-at-write.mjs', import.meta.url));
-const cli = await buildProgram({ file: fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)) });
+const cli = await buildProgram({ file: fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url)) });
 
 // What trainings and caches write, in their order, without a GPU between. Each goes on where it was, as the commands do.
 const writers = await buildProgram({
