@@ -1,8 +1,8 @@
 import { Command } from 'commander';
+import { listPhotos } from '../../cli/src/photos/photos.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { fillCache } from '../node/fill-cache.ts';
-import { listPhotos } from '../node/photos.ts';
 import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/image/grid-limits.ts';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';

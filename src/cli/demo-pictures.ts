@@ -1,6 +1,6 @@
 /** The pictures of the demo's report, each a data URI. */
 import sharp from 'sharp';
-import { interLettering } from '../node/lettering.ts';
+import { interLettering } from '../../cli/src/photos/lettering.ts';
 import { blendLabels, drawSegmentation } from '../zeroseg/drawing/overlay.ts';
 import { segmentColour } from '../zeroseg/drawing/sample-sheet.ts';
 import type { GridBox } from '../zeroseg/image/grid-views.ts';

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { writeNamedFile } from '../../cli/src/files/files.ts';
-import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../node/data-sets.ts';
-import { sceneDefinition } from '../node/scene-folder.ts';
+import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../../cli/src/photos/data-sets.ts';
+import { sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { evaluate } from '../zeroseg/evaluation/evaluate.ts';
 import type { SegmentationScore } from '../zeroseg/evaluation/iou.ts';
 import { Segmenter } from '../zeroseg/inference/segmenter.ts';

@@ -1,9 +1,9 @@
 /** Fig. 3 of the paper: what models of different losses make of the same pictures. */
 
 import type { WriteOptions } from '../../cli/src/files/files.ts';
+import { writePng } from '../../cli/src/photos/image-files.ts';
+import { interLettering } from '../../cli/src/photos/lettering.ts';
 import type { Device } from '../gpu/device.ts';
-import { writePng } from '../node/image-files.ts';
-import { interLettering } from '../node/lettering.ts';
 import { drawSegmentation } from '../zeroseg/drawing/overlay.ts';
 import type { Image, LabelMap } from '../zeroseg/image/image.ts';
 import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';

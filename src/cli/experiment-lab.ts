@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { hashFiles } from '../../cli/src/files/files.ts';
 import type { FolderLock } from '../../cli/src/files/folder-lock.ts';
+import { listPhotos } from '../../cli/src/photos/photos.ts';
+import { loadAtlas, readSceneIndex, writeScenes } from '../../cli/src/photos/scene-folder.ts';
 import type { Device } from '../gpu/device.ts';
 import { freeParameters } from '../nn/module.ts';
 import { teacherWeights } from '../node/built-in.ts';
@@ -9,9 +11,7 @@ import { cachedData } from '../node/cached-data.ts';
 import { type ClipSource, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
 import { fillCache } from '../node/fill-cache.ts';
-import { listPhotos } from '../node/photos.ts';
 import { type Metrics, readBytes } from '../node/run-folder.ts';
-import { loadAtlas, readSceneIndex, writeScenes } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/clip/vocabulary.ts';
 import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';

@@ -2,9 +2,9 @@
 import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { writeFileAtomic } from '../../cli/src/files/files.ts';
+import { readPhoto } from '../../cli/src/photos/image-files.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
-import { readPhoto } from '../node/image-files.ts';
 import type { Metrics, RunFolder } from '../node/run-folder.ts';
 import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
 import { type LossTerm, lossTerms } from '../zeroseg/model/losses.ts';

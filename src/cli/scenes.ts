@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { loadAtlas, writeScenes } from '../node/scene-folder.ts';
+import { loadAtlas, writeScenes } from '../../cli/src/photos/scene-folder.ts';
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import { numberFrom, oneOf, seedRange, wholeNumber } from './arguments.ts';

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { writeNamedFile } from '../../cli/src/files/files.ts';
+import { loadAtlas } from '../../cli/src/photos/scene-folder.ts';
 import { builtIn } from '../node/built-in.ts';
-import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import type { TemplateSet } from '../zeroseg/clip/vocabulary.ts';
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';

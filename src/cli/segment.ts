@@ -1,9 +1,9 @@
 import { basename, extname, join } from 'node:path';
 import { Command } from 'commander';
 import { writeFileAtomic } from '../../cli/src/files/files.ts';
-import { ImageError, readPhoto, writeLabelPng, writePng } from '../node/image-files.ts';
-import { interLettering } from '../node/lettering.ts';
-import { listPhotos } from '../node/photos.ts';
+import { ImageError, readPhoto, writeLabelPng, writePng } from '../../cli/src/photos/image-files.ts';
+import { interLettering } from '../../cli/src/photos/lettering.ts';
+import { listPhotos } from '../../cli/src/photos/photos.ts';
 import { kindOfPath } from '../node/weight-files.ts';
 import { classShares, drawSegmentation } from '../zeroseg/drawing/overlay.ts';
 import type { Image } from '../zeroseg/image/image.ts';

@@ -11,6 +11,7 @@ import {
   isText,
   isWhole,
 } from '../../cli/src/files/json-fields.ts';
+import { loadAtlas } from '../../cli/src/photos/scene-folder.ts';
 import type { Device } from '../gpu/device.ts';
 import { countParameters } from '../nn/module.ts';
 import { teacherFile, teacherWeights } from '../node/built-in.ts';
@@ -18,8 +19,6 @@ import { Checkpoints } from '../node/checkpoints.ts';
 import { openClip } from '../node/clip-folder.ts';
 import { MetricsFile } from '../node/metrics-file.ts';
 import { RunFolder } from '../node/run-folder.ts';
-
-import { loadAtlas } from '../node/scene-folder.ts';
 import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import { Teacher } from '../zeroseg/clip/image-encoder.ts';
 import { trainableWeights } from '../zeroseg/clip/load.ts';

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { writeFileAtomic } from '../../cli/src/files/files.ts';
+import { writePng } from '../../cli/src/photos/image-files.ts';
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { countParameters, newWeights, parameters } from '../nn/module.ts';
@@ -8,7 +9,6 @@ import { teacherWeights } from '../node/built-in.ts';
 import { cachedData } from '../node/cached-data.ts';
 import { shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { type CacheReader, readCache } from '../node/feature-cache.ts';
-import { writePng } from '../node/image-files.ts';
 import { type LoadedCheckpoint, type Metrics, RunFolder } from '../node/run-folder.ts';
 import { openWeights } from '../node/weight-files.ts';
 import { sampleSheet } from '../zeroseg/drawing/sample-sheet.ts';

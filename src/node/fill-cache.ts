@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemReason } from '../../cli/src/files/files.ts';
 import { isSystemError } from '../../cli/src/files/system-error.ts';
+import { decodePhoto, ImageError } from '../../cli/src/photos/image-files.ts';
 import type { Device } from '../gpu/device.ts';
 import { type QueuedViews, Teacher, ViewQueue } from '../zeroseg/clip/image-encoder.ts';
 import { clipPixels } from '../zeroseg/clip/towers.ts';
@@ -9,7 +10,6 @@ import { studentImage, teacherViews, type ViewSource, viewCount } from '../zeros
 import { type Image, PixelError } from '../zeroseg/image/image.ts';
 import type { ClipSource } from './clip-folder.ts';
 import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
-import { decodePhoto, ImageError } from './image-files.ts';
 
 export interface FillOptions {
   /** Folder of the photos, and the photos in it. */

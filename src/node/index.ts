@@ -2,9 +2,20 @@
 
 export { FileError, writeFileAtomic } from '../../cli/src/files/files.ts';
 export { LockError } from '../../cli/src/files/folder-lock.ts';
+export { DataSetError, type LabelledPhoto, openDataSet } from '../../cli/src/photos/data-sets.ts';
+export {
+  decodePhoto,
+  ImageError,
+  readLabelMap,
+  readPhoto,
+  writeLabelPng,
+  writePng,
+} from '../../cli/src/photos/image-files.ts';
+export { interLettering } from '../../cli/src/photos/lettering.ts';
+export { listPhotos } from '../../cli/src/photos/photos.ts';
+export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from '../../cli/src/photos/scene-folder.ts';
 export { cachedData } from './cached-data.ts';
 export { type ClipSource, openClip } from './clip-folder.ts';
-export { DataSetError, type LabelledPhoto, openDataSet } from './data-sets.ts';
 export {
   CacheError,
   type CacheKey,
@@ -14,8 +25,4 @@ export {
   readCache,
 } from './feature-cache.ts';
 export { type FillOptions, type FillResult, fillCache } from './fill-cache.ts';
-export { decodePhoto, ImageError, readLabelMap, readPhoto, writeLabelPng, writePng } from './image-files.ts';
-export { interLettering } from './lettering.ts';
-export { listPhotos } from './photos.ts';
 export { findModel, RunError, RunFolder } from './run-folder.ts';
-export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';

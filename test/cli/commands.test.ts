@@ -1,8 +1,8 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { readLabelMap, readPhoto } from '../../cli/src/photos/image-files.ts';
 import { resolveTraining } from '../../src/cli/train-options.ts';
-import { readLabelMap, readPhoto } from '../../src/node/image-files.ts';
 import { temporaryFolder, writeClip, writeConfig, writePhotos, writeVoc, zeroseg } from './made-up.ts';
 
 const base = await temporaryFolder();

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll } from 'vitest';
+import { writeLabelPng } from '../../cli/src/photos/image-files.ts';
 import { commandLine } from '../../src/cli/command-line.ts';
 import { type WritableTensor, writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
-import { writeLabelPng } from '../../src/node/image-files.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { normal, seeded } from '../support/check-op.ts';
 

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readSceneIndex } from '../../src/node/scene-folder.ts';
+import { readSceneIndex } from '../../cli/src/photos/scene-folder.ts';
 import { temporaryFolder, writeClip, writeConfig, zeroseg } from './made-up.ts';
 
 const base = await temporaryFolder();

@@ -4,9 +4,9 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { hashFiles } from '../../cli/src/files/files.ts';
+import { listPhotos } from '../../cli/src/photos/photos.ts';
 import { toHalf } from '../../src/nn/safetensors/safetensors.ts';
 import { type CacheKey, type CacheWriter, openCache, readCache, stampPhoto } from '../../src/node/feature-cache.ts';
-import { listPhotos } from '../../src/node/photos.ts';
 import { buildProgram } from '../support/programs.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-cache-'));

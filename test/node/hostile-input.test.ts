@@ -13,6 +13,10 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readJson } from '../../cli/src/files/files.ts';
+import { openDataSet } from '../../cli/src/photos/data-sets.ts';
+import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
+import { photoKind } from '../../cli/src/photos/photo-kind.ts';
+import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../src/cli/arguments.ts';
 import { chartFile, jsonTarget } from '../../src/cli/bench-files.ts';
 import { parseEndedRun, parseScore } from '../../src/cli/experiment-runs.ts';
@@ -33,14 +37,10 @@ import {
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
 import { openClip } from '../../src/node/clip-folder.ts';
-import { openDataSet } from '../../src/node/data-sets.ts';
 import { openCache, readCache } from '../../src/node/feature-cache.ts';
-import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../src/node/image-files.ts';
 import { parseStep } from '../../src/node/metrics-file.ts';
-import { photoKind } from '../../src/node/photo-kind.ts';
 import { parseMetrics } from '../../src/node/run-description.ts';
 import { findModel, RunFolder, readBytes } from '../../src/node/run-folder.ts';
-import { loadAtlas, readSceneIndex, sceneDefinition } from '../../src/node/scene-folder.ts';
 import { openShardedWeights, openWeights } from '../../src/node/weight-files.ts';
 import { groupVitConfig } from '../../src/zeroseg/baselines/groupvit-load.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listPhotos } from '../../src/node/photos.ts';
+import { listPhotos } from '../../../cli/src/photos/photos.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'zeroseg-photos-'));
 afterAll(() => rm(folder, { recursive: true }));

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readLabelMap, readPhoto } from '../../src/node/image-files.ts';
-import { photoKind } from '../../src/node/photo-kind.ts';
-import { PixelError } from '../../src/zeroseg/image/image.ts';
-import { inspectPng } from '../../src/zeroseg/image/png.ts';
-import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
+import { readLabelMap, readPhoto } from '../../../cli/src/photos/image-files.ts';
+import { photoKind } from '../../../cli/src/photos/photo-kind.ts';
+import { PixelError } from '../../../src/zeroseg/image/image.ts';
+import { inspectPng } from '../../../src/zeroseg/image/png.ts';
+import { SceneAtlas } from '../../../src/zeroseg/scenes/atlas.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'zeroseg-kinds-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cocoDataSet, contextDataSet, openDataSet, vocDataSet } from '../../src/node/data-sets.ts';
-import { readPhoto, writeLabelPng, writePng } from '../../src/node/image-files.ts';
-import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
+import { cocoDataSet, contextDataSet, openDataSet, vocDataSet } from '../../../cli/src/photos/data-sets.ts';
+import { readPhoto, writeLabelPng, writePng } from '../../../cli/src/photos/image-files.ts';
+import { pascalPalette } from '../../../src/zeroseg/image/palette.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'zeroseg-data-'));
 afterAll(() => rm(folder, { recursive: true }));

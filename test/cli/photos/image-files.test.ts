@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { decode, encode } from 'fast-png';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readBounded } from '../../cli/src/files/bounded-read.ts';
-import { FileError, readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
+import { readBounded } from '../../../cli/src/files/bounded-read.ts';
+import { FileError, readJson, writeFileAtomic } from '../../../cli/src/files/files.ts';
 import {
   decodePhoto,
   ImageError,
@@ -13,10 +13,10 @@ import {
   readPhoto,
   writeLabelPng,
   writePng,
-} from '../../src/node/image-files.ts';
-import { interLettering } from '../../src/node/lettering.ts';
-import type { Image } from '../../src/zeroseg/image/image.ts';
-import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
+} from '../../../cli/src/photos/image-files.ts';
+import { interLettering } from '../../../cli/src/photos/lettering.ts';
+import type { Image } from '../../../src/zeroseg/image/image.ts';
+import { pascalPalette } from '../../../src/zeroseg/image/palette.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'zeroseg-images-'));
 afterAll(() => rm(folder, { recursive: true }));

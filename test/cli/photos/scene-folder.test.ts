@@ -2,11 +2,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { vocDataSet } from '../../src/node/data-sets.ts';
-import { loadAtlas, readSceneIndex, sceneDefinition, writeScenes } from '../../src/node/scene-folder.ts';
-import { plural } from '../../src/zeroseg/scenes/caption.ts';
-import { SceneMaker } from '../../src/zeroseg/scenes/scene.ts';
-import { scenePresets, stuffNames } from '../../src/zeroseg/scenes/scene-options.ts';
+import { vocDataSet } from '../../../cli/src/photos/data-sets.ts';
+import { loadAtlas, readSceneIndex, sceneDefinition, writeScenes } from '../../../cli/src/photos/scene-folder.ts';
+import { plural } from '../../../src/zeroseg/scenes/caption.ts';
+import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import { scenePresets, stuffNames } from '../../../src/zeroseg/scenes/scene-options.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-scenes-'));
 afterAll(() => rm(base, { recursive: true }));

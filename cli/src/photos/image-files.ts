@@ -2,12 +2,12 @@
 
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
-import { readBounded } from '../../cli/src/files/bounded-read.ts';
-import { FileError, systemReason, type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
-import { ZeroSegError } from '../gpu/errors.ts';
-import { checkImage, type Image, type LabelMap, mostPixels, PixelError } from '../zeroseg/image/image.ts';
-import type { Colour } from '../zeroseg/image/palette.ts';
-import { inspectPng, isPng } from '../zeroseg/image/png.ts';
+import { ZeroSegError } from '../../../src/gpu/errors.ts';
+import { checkImage, type Image, type LabelMap, mostPixels, PixelError } from '../../../src/zeroseg/image/image.ts';
+import type { Colour } from '../../../src/zeroseg/image/palette.ts';
+import { inspectPng, isPng } from '../../../src/zeroseg/image/png.ts';
+import { readBounded } from '../files/bounded-read.ts';
+import { FileError, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
 import { photoKind } from './photo-kind.ts';
 
 /** The largest photo takes 3.2 GB as it is; compressed, no photo comes near. */

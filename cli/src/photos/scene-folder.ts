@@ -3,6 +3,13 @@ import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/prom
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encode } from 'fast-png';
+import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
+import type { LabelMap } from '../../../src/zeroseg/image/image.ts';
+import { pascalPalette } from '../../../src/zeroseg/image/palette.ts';
+import { SceneAtlas } from '../../../src/zeroseg/scenes/atlas.ts';
+import type { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import type { SceneOptions } from '../../../src/zeroseg/scenes/scene-options.ts';
+import type { DataSetDefinition } from '../../../src/zeroseg/text/class-names.ts';
 import {
   FileError,
   isLeftoverOf,
@@ -11,20 +18,13 @@ import {
   syncFolder,
   systemReason,
   temporaryName,
-} from '../../cli/src/files/files.ts';
-import { FolderLock } from '../../cli/src/files/folder-lock.ts';
-import { brokenField, type Check, isListOf, isText, isWhole } from '../../cli/src/files/json-fields.ts';
-import { isSystemError } from '../../cli/src/files/system-error.ts';
-import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
-import type { LabelMap } from '../zeroseg/image/image.ts';
-import { pascalPalette } from '../zeroseg/image/palette.ts';
-import { SceneAtlas } from '../zeroseg/scenes/atlas.ts';
-import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
-import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
-import type { DataSetDefinition } from '../zeroseg/text/class-names.ts';
+} from '../files/files.ts';
+import { FolderLock } from '../files/folder-lock.ts';
+import { brokenField, type Check, isListOf, isText, isWhole } from '../files/json-fields.ts';
+import { isSystemError } from '../files/system-error.ts';
 
 /** The atlas in the package: two folders up both from src and from dist. */
-const packaged = fileURLToPath(new URL('../../assets/scenes', import.meta.url));
+const packaged = fileURLToPath(new URL('../../../assets/scenes', import.meta.url));
 
 /**
  * Reads `atlas.png` and `atlas.json` of a folder; by default the atlas that the package brings.

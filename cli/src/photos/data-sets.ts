@@ -2,12 +2,12 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { readBounded } from '../../cli/src/files/bounded-read.ts';
-import { FileError, systemReason } from '../../cli/src/files/files.ts';
-import { ArgumentError, ZeroSegError } from '../gpu/errors.ts';
-import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
-import type { Image, LabelMap } from '../zeroseg/image/image.ts';
-import { cocoLabels, contextLabels } from '../zeroseg/text/class-names.ts';
+import { ArgumentError, ZeroSegError } from '../../../src/gpu/errors.ts';
+import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
+import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
+import { cocoLabels, contextLabels } from '../../../src/zeroseg/text/class-names.ts';
+import { readBounded } from '../files/bounded-read.ts';
+import { FileError, systemReason } from '../files/files.ts';
 import { readLabelMap, readPhoto } from './image-files.ts';
 import { photoEndings } from './photos.ts';
 
