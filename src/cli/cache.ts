@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { listPhotos } from '../../cli/src/photos/photos.ts';
+import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { formatBytes } from '../gpu/errors.ts';
-import { openClip } from '../node/clip-folder.ts';
 import { fillCache } from '../node/fill-cache.ts';
 import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/image/grid-limits.ts';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';

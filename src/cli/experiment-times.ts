@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { FileError, readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
 import { brokenField, isNumber, isTableOf } from '../../cli/src/files/json-fields.ts';
+import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
 import { median } from '../bench/meter.ts';
 import { freeParameters } from '../nn/module.ts';
-import { kindOfPath } from '../node/weight-files.ts';
 import { patchCount, resolveConfig } from '../zeroseg/model/config.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { chooseGrids, type Experiment } from '../zeroseg/studies/experiments.ts';

@@ -3,12 +3,18 @@
 import type { Command } from 'commander';
 import { readBounded } from '../../cli/src/files/bounded-read.ts';
 import { FileError, systemReason } from '../../cli/src/files/files.ts';
+import {
+  type ClipSource,
+  openClip,
+  sameTeacher,
+  shortTeacher,
+  teacherIdentity,
+} from '../../cli/src/weights/clip-folder.ts';
+import { openWeights } from '../../cli/src/weights/weight-files.ts';
 import type { Device } from '../gpu/device.ts';
 import { shownValue } from '../gpu/json.ts';
 import { ownValue } from '../gpu/own-value.ts';
-import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity } from '../node/clip-folder.ts';
 import { findModel, readBytes } from '../node/run-folder.ts';
-import { openWeights } from '../node/weight-files.ts';
 import { fillTemplate, makeVocabulary, type TemplateSet, templateList } from '../zeroseg/clip/vocabulary.ts';
 import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
 import type { ScoringOptions } from '../zeroseg/inference/class-scores.ts';

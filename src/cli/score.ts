@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { writeNamedFile } from '../../cli/src/files/files.ts';
 import { loadAtlas } from '../../cli/src/photos/scene-folder.ts';
-import { builtIn } from '../node/built-in.ts';
-import { kindOfPath } from '../node/weight-files.ts';
+import { builtIn } from '../../cli/src/weights/built-in.ts';
+import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
 import type { TemplateSet } from '../zeroseg/clip/vocabulary.ts';
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';

@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import { ImageError, readPhoto, writeLabelPng, writePng } from '../../cli/src/photos/image-files.ts';
 import { interLettering } from '../../cli/src/photos/lettering.ts';
 import { listPhotos } from '../../cli/src/photos/photos.ts';
-import { kindOfPath } from '../node/weight-files.ts';
+import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
 import { classShares, drawSegmentation } from '../zeroseg/drawing/overlay.ts';
 import type { Image } from '../zeroseg/image/image.ts';
 import { classColour, pascalPalette } from '../zeroseg/image/palette.ts';

@@ -12,14 +12,14 @@ import {
   isWhole,
 } from '../../cli/src/files/json-fields.ts';
 import { loadAtlas } from '../../cli/src/photos/scene-folder.ts';
+import { teacherFile, teacherWeights } from '../../cli/src/weights/built-in.ts';
+import { openClip } from '../../cli/src/weights/clip-folder.ts';
+import { kindOfPath, openWeights } from '../../cli/src/weights/weight-files.ts';
 import type { Device } from '../gpu/device.ts';
 import { countParameters } from '../nn/module.ts';
-import { teacherFile, teacherWeights } from '../node/built-in.ts';
 import { Checkpoints } from '../node/checkpoints.ts';
-import { openClip } from '../node/clip-folder.ts';
 import { MetricsFile } from '../node/metrics-file.ts';
 import { RunFolder } from '../node/run-folder.ts';
-import { kindOfPath, openWeights } from '../node/weight-files.ts';
 import { Teacher } from '../zeroseg/clip/image-encoder.ts';
 import { trainableWeights } from '../zeroseg/clip/load.ts';
 import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../zeroseg/clip/save.ts';

@@ -14,8 +14,8 @@ export {
 export { interLettering } from '../../cli/src/photos/lettering.ts';
 export { listPhotos } from '../../cli/src/photos/photos.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from '../../cli/src/photos/scene-folder.ts';
+export { type ClipSource, openClip } from '../../cli/src/weights/clip-folder.ts';
 export { cachedData } from './cached-data.ts';
-export { type ClipSource, openClip } from './clip-folder.ts';
 export {
   CacheError,
   type CacheKey,

@@ -23,16 +23,16 @@ import {
   writeFileAtomic,
 } from '../../cli/src/files/files.ts';
 import { FolderLock, lockFile } from '../../cli/src/files/folder-lock.ts';
+import { builtIn, builtInStudent } from '../../cli/src/weights/built-in.ts';
+import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
 import { ZeroSegError } from '../gpu/errors.ts';
 import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
 import type { TrainSettings } from '../zeroseg/training/settings.ts';
 import type { StepReport } from '../zeroseg/training/trainer.ts';
-import { builtIn, builtInStudent } from './built-in.ts';
 import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
 import type { CacheKey } from './feature-cache.ts';
 import { MetricsFile } from './metrics-file.ts';
 import { descriptionProblem, parseMetrics } from './run-description.ts';
-import { kindOfPath } from './weight-files.ts';
 
 /** What a run is, as its `config.json` says. */
 export interface RunDescription {

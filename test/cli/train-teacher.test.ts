@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { builtInTeacher } from '../../src/node/built-in.ts';
-import { openClip } from '../../src/node/clip-folder.ts';
+import { builtInTeacher } from '../../cli/src/weights/built-in.ts';
+import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { temporaryFolder, zeroseg } from './made-up.ts';
 
 const base = await temporaryFolder();

@@ -2,17 +2,23 @@
 
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
-import { readBounded } from '../../cli/src/files/bounded-read.ts';
-import { FileError, hashFiles, readJson, systemReason } from '../../cli/src/files/files.ts';
-import type { Device } from '../gpu/device.ts';
-import { ownValue } from '../gpu/own-value.ts';
-import { CheckpointError } from '../nn/safetensors/safetensors.ts';
-import { clipConfig, detectClipNames, loadClipText, loadClipVision, logitScale } from '../zeroseg/clip/load.ts';
-import { randomClips, randomClipText, randomClipVision } from '../zeroseg/clip/random-clip.ts';
-import { settingsForm } from '../zeroseg/clip/settings.ts';
-import type { ClipConfig, ClipText, ClipVision } from '../zeroseg/clip/towers.ts';
-import { hashedTokens, type TextTokens } from '../zeroseg/text/hashed-tokens.ts';
-import { Tokenizer } from '../zeroseg/text/tokenizer.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { ownValue } from '../../../src/gpu/own-value.ts';
+import { CheckpointError } from '../../../src/nn/safetensors/safetensors.ts';
+import {
+  clipConfig,
+  detectClipNames,
+  loadClipText,
+  loadClipVision,
+  logitScale,
+} from '../../../src/zeroseg/clip/load.ts';
+import { randomClips, randomClipText, randomClipVision } from '../../../src/zeroseg/clip/random-clip.ts';
+import { settingsForm } from '../../../src/zeroseg/clip/settings.ts';
+import type { ClipConfig, ClipText, ClipVision } from '../../../src/zeroseg/clip/towers.ts';
+import { hashedTokens, type TextTokens } from '../../../src/zeroseg/text/hashed-tokens.ts';
+import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
+import { readBounded } from '../files/bounded-read.ts';
+import { FileError, hashFiles, readJson, systemReason } from '../files/files.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';
 import { kindOfPath, listWeights, openShardedWeights, openWeights, type WeightFiles } from './weight-files.ts';
 

@@ -2,9 +2,14 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { FileError, readJson, systemReason } from '../../cli/src/files/files.ts';
-import { brokenField, isTableOf, isText } from '../../cli/src/files/json-fields.ts';
-import { CheckpointError, headerSize, parseHeader, type StoredTensor } from '../nn/safetensors/safetensors.ts';
+import {
+  CheckpointError,
+  headerSize,
+  parseHeader,
+  type StoredTensor,
+} from '../../../src/nn/safetensors/safetensors.ts';
+import { FileError, readJson, systemReason } from '../files/files.ts';
+import { brokenField, isTableOf, isText } from '../files/json-fields.ts';
 
 /** Tensors of one or more files, by name. Their bytes are read from the disk each time that they are asked for. */
 export interface WeightFiles {

@@ -1,7 +1,7 @@
 /** What the package brings beside its code: a trained teacher, and a student that learnt from it. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FileError } from '../../cli/src/files/files.ts';
+import { FileError } from '../files/files.ts';
 import { kindOfPath } from './weight-files.ts';
 
 /** What `openClip` calls the package's own teacher, and `findModel` its own student. */
@@ -11,7 +11,7 @@ export const builtIn = 'built-in';
 export const teacherFile = 'teacher.safetensors';
 
 /** Two folders up both from src and from dist. */
-const folder = fileURLToPath(new URL('../../assets/teacher', import.meta.url));
+const folder = fileURLToPath(new URL('../../../assets/teacher', import.meta.url));
 
 /**
  * The folder of the teacher that the package brings: a small CLIP that `zeroseg train-teacher` made, with the log of its
@@ -38,7 +38,7 @@ export async function teacherWeights(place: string): Promise<string> {
 /** The student's weights, in their folder. */
 const studentFile = 'student.safetensors';
 
-const studentFolder = fileURLToPath(new URL('../../assets/student', import.meta.url));
+const studentFolder = fileURLToPath(new URL('../../../assets/student', import.meta.url));
 
 /**
  * The file of the student that the package brings: a model that `zeroseg train` made with the built-in teacher.
