@@ -1,8 +1,8 @@
 import { Command } from 'commander';
+import { fillCache } from '../../cli/src/features/fill-cache.ts';
 import { listPhotos } from '../../cli/src/photos/photos.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { formatBytes } from '../gpu/errors.ts';
-import { fillCache } from '../node/fill-cache.ts';
 import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/image/grid-limits.ts';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { adapterOption, type Context, withDevice } from './context.ts';

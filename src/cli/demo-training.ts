@@ -1,8 +1,9 @@
 /** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
+
+import { cachedData } from '../../cli/src/features/cached-data.ts';
+import type { CacheReader } from '../../cli/src/features/feature-cache.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Weights } from '../nn/module.ts';
-import { cachedData } from '../node/cached-data.ts';
-import type { CacheReader } from '../node/feature-cache.ts';
 import { SegmentationScore } from '../zeroseg/evaluation/iou.ts';
 import type { ScoringOptions } from '../zeroseg/inference/class-scores.ts';
 import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';

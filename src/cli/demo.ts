@@ -1,6 +1,8 @@
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
+import { readCache } from '../../cli/src/features/feature-cache.ts';
+import { fillCache } from '../../cli/src/features/fill-cache.ts';
 import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import { FolderLock } from '../../cli/src/files/folder-lock.ts';
 import { readPhoto } from '../../cli/src/photos/image-files.ts';
@@ -11,8 +13,6 @@ import { teacherIdentity } from '../../cli/src/weights/clip-folder.ts';
 import { kindOfPath, openWeights } from '../../cli/src/weights/weight-files.ts';
 import type { Device } from '../gpu/device.ts';
 import { newWeights, type Weights } from '../nn/module.ts';
-import { readCache } from '../node/feature-cache.ts';
-import { fillCache } from '../node/fill-cache.ts';
 import { defaultGrids, viewCount } from '../zeroseg/image/grid-views.ts';
 import type { Image } from '../zeroseg/image/image.ts';
 import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';

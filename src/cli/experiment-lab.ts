@@ -1,5 +1,8 @@
 /** What the runs of an experiment share: scenes and features, what is trained, what it is scored on. */
 import { join } from 'node:path';
+import { cachedData } from '../../cli/src/features/cached-data.ts';
+import { type CacheReader, readCache } from '../../cli/src/features/feature-cache.ts';
+import { fillCache } from '../../cli/src/features/fill-cache.ts';
 import { hashFiles } from '../../cli/src/files/files.ts';
 import type { FolderLock } from '../../cli/src/files/folder-lock.ts';
 import { listPhotos } from '../../cli/src/photos/photos.ts';
@@ -9,9 +12,6 @@ import { type ClipSource, teacherIdentity } from '../../cli/src/weights/clip-fol
 import { kindOfPath, openWeights } from '../../cli/src/weights/weight-files.ts';
 import type { Device } from '../gpu/device.ts';
 import { freeParameters } from '../nn/module.ts';
-import { cachedData } from '../node/cached-data.ts';
-import { type CacheReader, readCache } from '../node/feature-cache.ts';
-import { fillCache } from '../node/fill-cache.ts';
 import { type Metrics, readBytes } from '../node/run-folder.ts';
 import { makeVocabulary, type TemplateSet } from '../zeroseg/clip/vocabulary.ts';
 import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { CacheKey, CacheReader } from '../../cli/src/features/feature-cache.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { parseJson, shownValue } from '../gpu/json.ts';
 import { ownValue } from '../gpu/own-value.ts';
-import type { CacheKey, CacheReader } from '../node/feature-cache.ts';
 import { type RunDescription, RunError } from '../node/run-folder.ts';
 import { baseConfig, ConfigError, configs, resolveConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/training/settings.ts';

@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { cachedData } from '../../cli/src/features/cached-data.ts';
+import { type CacheReader, readCache } from '../../cli/src/features/feature-cache.ts';
 import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import { writePng } from '../../cli/src/photos/image-files.ts';
 import { teacherWeights } from '../../cli/src/weights/built-in.ts';
@@ -8,8 +10,6 @@ import { openWeights } from '../../cli/src/weights/weight-files.ts';
 import type { Device } from '../gpu/device.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { countParameters, newWeights, parameters } from '../nn/module.ts';
-import { cachedData } from '../node/cached-data.ts';
-import { type CacheReader, readCache } from '../node/feature-cache.ts';
 import { type LoadedCheckpoint, type Metrics, RunFolder } from '../node/run-folder.ts';
 import { sampleSheet } from '../zeroseg/drawing/sample-sheet.ts';
 import { resizeImage } from '../zeroseg/image/image.ts';

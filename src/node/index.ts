@@ -1,5 +1,15 @@
 // '@zeroseg/core/node': photos, folders, caches and checkpoints on disk.
 
+export { cachedData } from '../../cli/src/features/cached-data.ts';
+export {
+  CacheError,
+  type CacheKey,
+  type CacheReader,
+  type CacheWriter,
+  openCache,
+  readCache,
+} from '../../cli/src/features/feature-cache.ts';
+export { type FillOptions, type FillResult, fillCache } from '../../cli/src/features/fill-cache.ts';
 export { FileError, writeFileAtomic } from '../../cli/src/files/files.ts';
 export { LockError } from '../../cli/src/files/folder-lock.ts';
 export { DataSetError, type LabelledPhoto, openDataSet } from '../../cli/src/photos/data-sets.ts';
@@ -15,14 +25,4 @@ export { interLettering } from '../../cli/src/photos/lettering.ts';
 export { listPhotos } from '../../cli/src/photos/photos.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from '../../cli/src/photos/scene-folder.ts';
 export { type ClipSource, openClip } from '../../cli/src/weights/clip-folder.ts';
-export { cachedData } from './cached-data.ts';
-export {
-  CacheError,
-  type CacheKey,
-  type CacheReader,
-  type CacheWriter,
-  openCache,
-  readCache,
-} from './feature-cache.ts';
-export { type FillOptions, type FillResult, fillCache } from './fill-cache.ts';
 export { findModel, RunError, RunFolder } from './run-folder.ts';

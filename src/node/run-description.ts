@@ -1,5 +1,6 @@
 /** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
 
+import { cacheKeyFields } from '../../cli/src/features/feature-key.ts';
 import {
   brokenField,
   hasFields,
@@ -15,7 +16,6 @@ import { ZeroSegError } from '../gpu/errors.ts';
 import { parseJson } from '../gpu/json.ts';
 import { resolveConfig } from '../zeroseg/model/config.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/training/settings.ts';
-import { cacheKeyFields } from './feature-key.ts';
 import type { Metrics, RunDescription } from './run-folder.ts';
 
 /** Why this is no description of a run, in words; undefined where it is one. */

@@ -13,6 +13,7 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CacheKey } from '../../cli/src/features/feature-cache.ts';
 import {
   FileError,
   isLeftover,
@@ -30,7 +31,6 @@ import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
 import type { TrainSettings } from '../zeroseg/training/settings.ts';
 import type { StepReport } from '../zeroseg/training/trainer.ts';
 import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
-import type { CacheKey } from './feature-cache.ts';
 import { MetricsFile } from './metrics-file.ts';
 import { descriptionProblem, parseMetrics } from './run-description.ts';
 

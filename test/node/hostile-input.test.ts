@@ -12,6 +12,7 @@ import fc from 'fast-check';
 import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
+import { openCache, readCache } from '../../cli/src/features/feature-cache.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { openDataSet } from '../../cli/src/photos/data-sets.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
@@ -38,7 +39,6 @@ import {
   toInt32,
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
-import { openCache, readCache } from '../../src/node/feature-cache.ts';
 import { parseStep } from '../../src/node/metrics-file.ts';
 import { parseMetrics } from '../../src/node/run-description.ts';
 import { findModel, RunFolder, readBytes } from '../../src/node/run-folder.ts';

@@ -1,13 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  readJson,
-  sweepLeftovers,
-  systemReason,
-  type WriteOptions,
-  writeFileAtomic,
-} from '../../cli/src/files/files.ts';
-import { brokenField, isListOf, isMaybe, isTableOf, isText } from '../../cli/src/files/json-fields.ts';
+import { readJson, sweepLeftovers, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
+import { brokenField, isListOf, isMaybe, isTableOf, isText } from '../files/json-fields.ts';
 import {
   CacheError,
   hashBytes,

@@ -1,14 +1,14 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemReason } from '../../cli/src/files/files.ts';
-import { isSystemError } from '../../cli/src/files/system-error.ts';
-import { decodePhoto, ImageError } from '../../cli/src/photos/image-files.ts';
-import type { ClipSource } from '../../cli/src/weights/clip-folder.ts';
-import type { Device } from '../gpu/device.ts';
-import { type QueuedViews, Teacher, ViewQueue } from '../zeroseg/clip/image-encoder.ts';
-import { clipPixels } from '../zeroseg/clip/towers.ts';
-import { studentImage, teacherViews, type ViewSource, viewCount } from '../zeroseg/image/grid-views.ts';
-import { type Image, PixelError } from '../zeroseg/image/image.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { type QueuedViews, Teacher, ViewQueue } from '../../../src/zeroseg/clip/image-encoder.ts';
+import { clipPixels } from '../../../src/zeroseg/clip/towers.ts';
+import { studentImage, teacherViews, type ViewSource, viewCount } from '../../../src/zeroseg/image/grid-views.ts';
+import { type Image, PixelError } from '../../../src/zeroseg/image/image.ts';
+import { systemReason } from '../files/files.ts';
+import { isSystemError } from '../files/system-error.ts';
+import { decodePhoto, ImageError } from '../photos/image-files.ts';
+import type { ClipSource } from '../weights/clip-folder.ts';
 import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
 
 export interface FillOptions {

@@ -3,11 +3,17 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile 
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { hashFiles } from '../../cli/src/files/files.ts';
-import { listPhotos } from '../../cli/src/photos/photos.ts';
-import { toHalf } from '../../src/nn/safetensors/safetensors.ts';
-import { type CacheKey, type CacheWriter, openCache, readCache, stampPhoto } from '../../src/node/feature-cache.ts';
-import { buildProgram } from '../support/programs.ts';
+import {
+  type CacheKey,
+  type CacheWriter,
+  openCache,
+  readCache,
+  stampPhoto,
+} from '../../../cli/src/features/feature-cache.ts';
+import { hashFiles } from '../../../cli/src/files/files.ts';
+import { listPhotos } from '../../../cli/src/photos/photos.ts';
+import { toHalf } from '../../../src/nn/safetensors/safetensors.ts';
+import { buildProgram } from '../../support/programs.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-cache-'));
 afterAll(() => rm(base, { recursive: true }));

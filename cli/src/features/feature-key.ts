@@ -1,5 +1,5 @@
-import { type Check, isListOf, isNullOr, isNumber, isText, isWhole } from '../../cli/src/files/json-fields.ts';
-import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/image/grid-limits.ts';
+import { LARGEST_GRID, MOST_GRIDS } from '../../../src/zeroseg/image/grid-limits.ts';
+import { type Check, isListOf, isNullOr, isNumber, isText, isWhole } from '../files/json-fields.ts';
 
 const isSide = isWhole(1, 16_384);
 const isColour: Check = (value) => isListOf(isNumber)(value) && (value as unknown[]).length === 3;

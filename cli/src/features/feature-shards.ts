@@ -6,24 +6,16 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, systemReason, type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
-import {
-  brokenField,
-  type Check,
-  hasFields,
-  isListOf,
-  isNumber,
-  isText,
-  isWhole,
-} from '../../cli/src/files/json-fields.ts';
-import { ZeroSegError } from '../gpu/errors.ts';
+import { ZeroSegError } from '../../../src/gpu/errors.ts';
 import {
   fromHalf,
   type HeaderEntry,
   headerSize,
   parseHeader,
   writeSafetensors,
-} from '../nn/safetensors/safetensors.ts';
+} from '../../../src/nn/safetensors/safetensors.ts';
+import { readJson, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
+import { brokenField, type Check, hasFields, isListOf, isNumber, isText, isWhole } from '../files/json-fields.ts';
 
 /** The cache is damaged, in use, or belongs to other settings. */
 export class CacheError extends ZeroSegError {

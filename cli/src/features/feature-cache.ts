@@ -11,14 +11,14 @@
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
-import { FolderLock } from '../../cli/src/files/folder-lock.ts';
-import { brokenField } from '../../cli/src/files/json-fields.ts';
-import { ArgumentError } from '../gpu/errors.ts';
-import { ownValue } from '../gpu/own-value.ts';
-import { toHalf } from '../nn/safetensors/safetensors.ts';
-import type { ViewSource } from '../zeroseg/image/grid-views.ts';
-import type { Image } from '../zeroseg/image/image.ts';
+import { ArgumentError } from '../../../src/gpu/errors.ts';
+import { ownValue } from '../../../src/gpu/own-value.ts';
+import { toHalf } from '../../../src/nn/safetensors/safetensors.ts';
+import type { ViewSource } from '../../../src/zeroseg/image/grid-views.ts';
+import type { Image } from '../../../src/zeroseg/image/image.ts';
+import { readJson, writeFileAtomic } from '../files/files.ts';
+import { FolderLock } from '../files/folder-lock.ts';
+import { brokenField } from '../files/json-fields.ts';
 import { CacheIndex, type CachePlan } from './feature-index.ts';
 import { cacheKeyFields } from './feature-key.ts';
 import { CacheError, hashBytes, type NewRow, type PhotoStamp, ShardReader, writeShard } from './feature-shards.ts';
