@@ -3,8 +3,8 @@ import { readdir, realpath, rm } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../../cli/src/files/files.ts';
 import { type FolderLock, lockFile } from '../../cli/src/files/folder-lock.ts';
+import { RunError } from '../../cli/src/runs/run-folder.ts';
 import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
-import { RunError } from '../node/run-folder.ts';
 import { UsageError } from './errors.ts';
 import { version } from './version.ts';
 

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { standardStream, writeNamedFile } from '../../cli/src/files/files.ts';
+import { findModel, readBytes } from '../../cli/src/runs/run-folder.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { readSafetensors, toFloat32, type WritableTensor, writeSafetensors } from '../nn/safetensors/safetensors.ts';
-import { findModel, readBytes } from '../node/run-folder.ts';
 import { modelInfo } from '../zeroseg/model/model-file.ts';
 import type { Context } from './context.ts';
 

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { readBounded } from '../../cli/src/files/bounded-read.ts';
 import { FileError, systemReason } from '../../cli/src/files/files.ts';
+import { findModel, readBytes } from '../../cli/src/runs/run-folder.ts';
 import {
   type ClipSource,
   openClip,
@@ -14,7 +15,6 @@ import { openWeights } from '../../cli/src/weights/weight-files.ts';
 import type { Device } from '../gpu/device.ts';
 import { shownValue } from '../gpu/json.ts';
 import { ownValue } from '../gpu/own-value.ts';
-import { findModel, readBytes } from '../node/run-folder.ts';
 import { fillTemplate, makeVocabulary, type TemplateSet, templateList } from '../zeroseg/clip/vocabulary.ts';
 import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
 import type { ScoringOptions } from '../zeroseg/inference/class-scores.ts';

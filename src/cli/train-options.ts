@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { CacheKey, CacheReader } from '../../cli/src/features/feature-cache.ts';
 import { readJson } from '../../cli/src/files/files.ts';
+import { type RunDescription, RunError } from '../../cli/src/runs/run-folder.ts';
 import { parseJson, shownValue } from '../gpu/json.ts';
 import { ownValue } from '../gpu/own-value.ts';
-import { type RunDescription, RunError } from '../node/run-folder.ts';
 import { baseConfig, ConfigError, configs, resolveConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/training/settings.ts';
 import { UsageError } from './errors.ts';

@@ -12,14 +12,14 @@ import {
   isWhole,
 } from '../../cli/src/files/json-fields.ts';
 import { loadAtlas } from '../../cli/src/photos/scene-folder.ts';
+import { Checkpoints } from '../../cli/src/runs/checkpoints.ts';
+import { MetricsFile } from '../../cli/src/runs/metrics-file.ts';
+import { RunFolder } from '../../cli/src/runs/run-folder.ts';
 import { teacherFile, teacherWeights } from '../../cli/src/weights/built-in.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { kindOfPath, openWeights } from '../../cli/src/weights/weight-files.ts';
 import type { Device } from '../gpu/device.ts';
 import { countParameters } from '../nn/module.ts';
-import { Checkpoints } from '../node/checkpoints.ts';
-import { MetricsFile } from '../node/metrics-file.ts';
-import { RunFolder } from '../node/run-folder.ts';
 import { Teacher } from '../zeroseg/clip/image-encoder.ts';
 import { trainableWeights } from '../zeroseg/clip/load.ts';
 import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../zeroseg/clip/save.ts';

@@ -24,5 +24,5 @@ export {
 export { interLettering } from '../../cli/src/photos/lettering.ts';
 export { listPhotos } from '../../cli/src/photos/photos.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from '../../cli/src/photos/scene-folder.ts';
+export { findModel, RunError, RunFolder } from '../../cli/src/runs/run-folder.ts';
 export { type ClipSource, openClip } from '../../cli/src/weights/clip-folder.ts';
-export { findModel, RunError, RunFolder } from './run-folder.ts';

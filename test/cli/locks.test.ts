@@ -67,7 +67,7 @@ test('a fresh run beside one that has just begun is refused', async () => {
   await mkdir(at('begun'));
   await writeFile(at('begun', '.config.json.1-0123abcd.tmp'), '{');
   const lock = await FolderLock.take('test', at('begun'));
-  const { RunFolder } = await import('../../src/node/run-folder.ts');
+  const { RunFolder } = await import('../../cli/src/runs/run-folder.ts');
   await expect(RunFolder.create(at('begun'), description)).rejects.toThrow(/has been writing to it/);
   await lock.release();
   const run = await RunFolder.create(at('begun'), description);

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import type { Metrics } from '../../cli/src/runs/run-folder.ts';
 import { watchCharts } from '../../src/cli/report.ts';
-import type { Metrics } from '../../src/node/run-folder.ts';
 
 const step = (number: number, more: Partial<Metrics> = {}) => ({ step: number, loss: 1, ...more }) as Metrics;
 const watch = (groups: number, nearest: Record<string, number>) => ({

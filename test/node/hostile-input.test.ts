@@ -18,6 +18,9 @@ import { openDataSet } from '../../cli/src/photos/data-sets.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
 import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
+import { parseStep } from '../../cli/src/runs/metrics-file.ts';
+import { parseMetrics } from '../../cli/src/runs/run-description.ts';
+import { findModel, RunFolder, readBytes } from '../../cli/src/runs/run-folder.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { openShardedWeights, openWeights } from '../../cli/src/weights/weight-files.ts';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../src/cli/arguments.ts';
@@ -39,9 +42,6 @@ import {
   toInt32,
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
-import { parseStep } from '../../src/node/metrics-file.ts';
-import { parseMetrics } from '../../src/node/run-description.ts';
-import { findModel, RunFolder, readBytes } from '../../src/node/run-folder.ts';
 import { groupVitConfig } from '../../src/zeroseg/baselines/groupvit-load.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { createLettering } from '../../src/zeroseg/drawing/lettering.ts';

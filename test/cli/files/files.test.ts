@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeFolder, sweepLeftovers, writeFileAtomic, writeNamedFile } from '../../../cli/src/files/files.ts';
 import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
+import { Checkpoints } from '../../../cli/src/runs/checkpoints.ts';
+import { MetricsFile } from '../../../cli/src/runs/metrics-file.ts';
+import { RunFolder } from '../../../cli/src/runs/run-folder.ts';
 import { writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
-import { Checkpoints } from '../../../src/node/checkpoints.ts';
-import { MetricsFile } from '../../../src/node/metrics-file.ts';
-import { RunFolder } from '../../../src/node/run-folder.ts';
 import { description } from '../../support/run-description.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-files-'));

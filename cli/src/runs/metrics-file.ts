@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readFile } from 'node:fs/promises';
-import { FileError, systemReason, type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
-import { brokenField, isWhole } from '../../cli/src/files/json-fields.ts';
-import { parseJson } from '../gpu/json.ts';
+import { parseJson } from '../../../src/gpu/json.ts';
+import { FileError, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
+import { brokenField, isWhole } from '../files/json-fields.ts';
 
 /** `metrics.jsonl` of a training: a line of JSON for every step, from step 1 on. */
 export class MetricsFile<T extends { readonly step: number }> {

@@ -13,7 +13,11 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CacheKey } from '../../cli/src/features/feature-cache.ts';
+import { ZeroSegError } from '../../../src/gpu/errors.ts';
+import type { ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import type { TrainSettings } from '../../../src/zeroseg/training/settings.ts';
+import type { StepReport } from '../../../src/zeroseg/training/trainer.ts';
+import type { CacheKey } from '../features/feature-cache.ts';
 import {
   FileError,
   isLeftover,
@@ -22,14 +26,10 @@ import {
   sweepLeftovers,
   systemReason,
   writeFileAtomic,
-} from '../../cli/src/files/files.ts';
-import { FolderLock, lockFile } from '../../cli/src/files/folder-lock.ts';
-import { builtIn, builtInStudent } from '../../cli/src/weights/built-in.ts';
-import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
-import { ZeroSegError } from '../gpu/errors.ts';
-import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
-import type { TrainSettings } from '../zeroseg/training/settings.ts';
-import type { StepReport } from '../zeroseg/training/trainer.ts';
+} from '../files/files.ts';
+import { FolderLock, lockFile } from '../files/folder-lock.ts';
+import { builtIn, builtInStudent } from '../weights/built-in.ts';
+import { kindOfPath } from '../weights/weight-files.ts';
 import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
 import { MetricsFile } from './metrics-file.ts';
 import { descriptionProblem, parseMetrics } from './run-description.ts';

@@ -1,6 +1,10 @@
 /** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
 
-import { cacheKeyFields } from '../../cli/src/features/feature-key.ts';
+import { ZeroSegError } from '../../../src/gpu/errors.ts';
+import { parseJson } from '../../../src/gpu/json.ts';
+import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
+import { checkSettings, defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
+import { cacheKeyFields } from '../features/feature-key.ts';
 import {
   brokenField,
   hasFields,
@@ -11,11 +15,7 @@ import {
   isTableOf,
   isText,
   isWhole,
-} from '../../cli/src/files/json-fields.ts';
-import { ZeroSegError } from '../gpu/errors.ts';
-import { parseJson } from '../gpu/json.ts';
-import { resolveConfig } from '../zeroseg/model/config.ts';
-import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/training/settings.ts';
+} from '../files/json-fields.ts';
 import type { Metrics, RunDescription } from './run-folder.ts';
 
 /** Why this is no description of a run, in words; undefined where it is one. */

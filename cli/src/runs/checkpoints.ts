@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FileError, syncFolder, systemReason, type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
-import { isSystemError } from '../../cli/src/files/system-error.ts';
-import { CheckpointError, readSafetensors } from '../nn/safetensors/safetensors.ts';
+import { CheckpointError, readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { FileError, syncFolder, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
+import { isSystemError } from '../files/system-error.ts';
 
 /** Checkpoints that are kept beside the newest: what is left should it be damaged. */
 const KEPT = 1;

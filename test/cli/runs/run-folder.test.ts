@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { readSafetensors, writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
-import { findModel, type Metrics, RunFolder } from '../../src/node/run-folder.ts';
-import { description } from '../support/run-description.ts';
+import { findModel, type Metrics, RunFolder } from '../../../cli/src/runs/run-folder.ts';
+import { readSafetensors, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { description } from '../../support/run-description.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-run-'));
 afterAll(() => rm(base, { recursive: true }));
