@@ -1,4 +1,9 @@
 import { Command, Option } from 'commander';
+import { wholeNumber } from '../../cli/src/shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
+import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
+import { count, formatDuration, Progress, quietTerminal, type Terminal } from '../../cli/src/shell/terminal.ts';
+import { version } from '../../cli/src/shell/version.ts';
 import { bench, chooseWorkloads } from '../bench/bench.ts';
 import { growthChart, shareChart } from '../bench/charts.ts';
 import { growthLines, growthPanels, measureGrowth } from '../bench/growth.ts';
@@ -7,12 +12,7 @@ import { limitLines, rowTable, shareNote } from '../bench/tables.ts';
 import { tunedTable, tuneSteps } from '../bench/tuning.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Tuned } from '../kernels/matmul/tune.ts';
-import { wholeNumber } from './arguments.ts';
 import { chartFile, jsonTarget, writeChart, writeJson } from './bench-files.ts';
-import { adapterOption, type Context, withDevice } from './context.ts';
-import { Interrupted, UsageError } from './errors.ts';
-import { count, formatDuration, Progress, quietTerminal, type Terminal } from './terminal.ts';
-import { version } from './version.ts';
 
 interface BenchArguments {
   readonly runs?: number;

@@ -1,13 +1,13 @@
 import { Command } from 'commander';
 import { fillCache } from '../../cli/src/features/fill-cache.ts';
 import { listPhotos } from '../../cli/src/photos/photos.ts';
+import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../cli/src/shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
+import { Interrupted } from '../../cli/src/shell/errors.ts';
+import { count, formatDuration, formatRate, Progress } from '../../cli/src/shell/terminal.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { LARGEST_GRID, MOST_GRIDS } from '../zeroseg/image/grid-limits.ts';
-import { numberFrom, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
-import { adapterOption, type Context, withDevice } from './context.ts';
-import { Interrupted } from './errors.ts';
-import { count, formatDuration, formatRate, Progress } from './terminal.ts';
 
 interface CacheArguments {
   readonly clip: string;

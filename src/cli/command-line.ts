@@ -1,21 +1,21 @@
 import { Command, CommanderError } from 'commander';
+import type { Context } from '../../cli/src/shell/context.ts';
+import { errorWords, Interrupted } from '../../cli/src/shell/errors.ts';
+import { signalExitCodes } from '../../cli/src/shell/interruption.ts';
+import { printableTerminal, printLines, processTerminal, type Terminal } from '../../cli/src/shell/terminal.ts';
+import { version } from '../../cli/src/shell/version.ts';
 import { benchCommand } from './bench.ts';
 import { cacheCommand } from './cache.ts';
-import type { Context } from './context.ts';
 import { demoCommand } from './demo.ts';
-import { errorWords, Interrupted } from './errors.ts';
 import { evalCommand } from './eval.ts';
 import { experimentCommand } from './experiment.ts';
 import { exportCommand } from './export.ts';
-import { signalExitCodes } from './interruption.ts';
 import { scenesCommand } from './scenes.ts';
 import { scoreCommand } from './score.ts';
 import { segmentCommand } from './segment.ts';
-import { printableTerminal, printLines, processTerminal, type Terminal } from './terminal.ts';
 import { trainCommand } from './train.ts';
 import { trainTeacherCommand } from './train-teacher.ts';
 import { verifyCommand } from './verify.ts';
-import { version } from './version.ts';
 
 /**
  * Runs `zeroseg` with the arguments after its name and returns its exit code: 0, 1 for errors (one sentence on standard

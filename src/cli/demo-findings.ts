@@ -1,4 +1,6 @@
 /** What the report of the demo shows: pictures of a few unseen scenes and a photograph, as the students see them. */
+
+import { formatShare } from '../../cli/src/shell/terminal.ts';
 import type { Device } from '../gpu/device.ts';
 import { permutation, random } from '../nn/random.ts';
 import { Teacher } from '../zeroseg/clip/image-encoder.ts';
@@ -29,7 +31,6 @@ import {
   viewPicture,
 } from './demo-pictures.ts';
 import type { Probe } from './demo-training.ts';
-import { formatShare } from './terminal.ts';
 
 /** The students of a demo. */
 export interface Students {

@@ -4,9 +4,9 @@ import { join, relative, resolve, sep } from 'node:path';
 import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../../cli/src/files/files.ts';
 import { type FolderLock, lockFile } from '../../cli/src/files/folder-lock.ts';
 import { RunError } from '../../cli/src/runs/run-folder.ts';
+import { UsageError } from '../../cli/src/shell/errors.ts';
+import { version } from '../../cli/src/shell/version.ts';
 import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
-import { UsageError } from './errors.ts';
-import { version } from './version.ts';
 
 const MARK = 'demo.json';
 const FORMAT = 'zeroseg demo';

@@ -1,5 +1,6 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 
+import { count, formatDuration, formatShare } from '../../cli/src/shell/terminal.ts';
 import { type LossTerm, lossTerms } from '../zeroseg/model/losses.ts';
 import type { ModelInfo } from '../zeroseg/model/model-file.ts';
 import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
@@ -10,7 +11,6 @@ import { demoScript, demoStyle } from './demo-page.ts';
 import type { DemoTraining } from './demo-training.ts';
 import { smoothed } from './report.ts';
 import { baselineWords } from './score.ts';
-import { count, formatDuration, formatShare } from './terminal.ts';
 
 export interface DemoFacts {
   readonly version: string;

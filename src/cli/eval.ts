@@ -2,14 +2,22 @@ import { Command } from 'commander';
 import { writeNamedFile } from '../../cli/src/files/files.ts';
 import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../../cli/src/photos/data-sets.ts';
 import { sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
+import { oneOf, wholeNumber } from '../../cli/src/shell/arguments.ts';
+import { type Context, withDevice } from '../../cli/src/shell/context.ts';
+import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
+import {
+  count,
+  formatDuration,
+  formatShare,
+  Progress,
+  printLines,
+  quietTerminal,
+} from '../../cli/src/shell/terminal.ts';
 import { evaluate } from '../zeroseg/evaluation/evaluate.ts';
 import type { SegmentationScore } from '../zeroseg/evaluation/iou.ts';
 import { Segmenter } from '../zeroseg/inference/segmenter.ts';
 import { sceneScore } from '../zeroseg/studies/score-scenes.ts';
 import { type DataSetDefinition, dataSets } from '../zeroseg/text/class-names.ts';
-import { oneOf, wholeNumber } from './arguments.ts';
-import { type Context, withDevice } from './context.ts';
-import { Interrupted, UsageError } from './errors.ts';
 import {
   embedNames,
   loadModel,
@@ -17,7 +25,6 @@ import {
   modelAndWordsOptions,
   openModelAndClip,
 } from './model-and-words.ts';
-import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from './terminal.ts';
 
 type DataName = keyof typeof dataSets | 'scenes';
 

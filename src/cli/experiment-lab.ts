@@ -8,6 +8,11 @@ import type { FolderLock } from '../../cli/src/files/folder-lock.ts';
 import { listPhotos } from '../../cli/src/photos/photos.ts';
 import { loadAtlas, readSceneIndex, writeScenes } from '../../cli/src/photos/scene-folder.ts';
 import { type Metrics, readBytes } from '../../cli/src/runs/run-folder.ts';
+import type { Context } from '../../cli/src/shell/context.ts';
+import { Interrupted } from '../../cli/src/shell/errors.ts';
+import type { Interruption } from '../../cli/src/shell/interruption.ts';
+import { count, Progress } from '../../cli/src/shell/terminal.ts';
+import { version } from '../../cli/src/shell/version.ts';
 import { teacherWeights } from '../../cli/src/weights/built-in.ts';
 import { type ClipSource, teacherIdentity } from '../../cli/src/weights/clip-folder.ts';
 import { kindOfPath, openWeights } from '../../cli/src/weights/weight-files.ts';
@@ -23,15 +28,10 @@ import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options
 import { chooseGrids, type EndedRun, type Setting, scoreRun } from '../zeroseg/studies/experiments.ts';
 import { sceneSide } from '../zeroseg/studies/student-output.ts';
 import { Trainer, type TrainingData } from '../zeroseg/training/trainer.ts';
-import type { Context } from './context.ts';
-import { Interrupted } from './errors.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
-import type { Interruption } from './interruption.ts';
 import { SCORING_SEED, scoringScenes } from './score.ts';
-import { count, Progress } from './terminal.ts';
 import { newModel } from './train.ts';
 import { type Resolved, resolveTraining } from './train-options.ts';
-import { version } from './version.ts';
 
 export interface ExperimentArguments {
   readonly out: string;

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { FileError, readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
 import { brokenField, isNumber, isTableOf } from '../../cli/src/files/json-fields.ts';
+import { Interrupted } from '../../cli/src/shell/errors.ts';
+import { Progress } from '../../cli/src/shell/terminal.ts';
+import { version } from '../../cli/src/shell/version.ts';
 import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
 import { median } from '../bench/meter.ts';
 import { freeParameters } from '../nn/module.ts';
@@ -8,13 +11,10 @@ import { patchCount, resolveConfig } from '../zeroseg/model/config.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { chooseGrids, type Experiment } from '../zeroseg/studies/experiments.ts';
 import { Trainer } from '../zeroseg/training/trainer.ts';
-import { Interrupted } from './errors.ts';
 import { GRIDS, type Lab } from './experiment-lab.ts';
 import type { StepTimes } from './experiment-report.ts';
 import { hashOf } from './experiment-runs.ts';
-import { Progress } from './terminal.ts';
 import { newModel } from './train.ts';
-import { version } from './version.ts';
 
 /** Rounds in which every mask ratio makes a step, after those in which the GPU's programs are made. */
 const ROUNDS = { timed: 12, before: 2 };

@@ -2,13 +2,15 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { refuseLinks, sweepLeftovers } from '../../cli/src/files/files.ts';
 import { FolderLock } from '../../cli/src/files/folder-lock.ts';
+import { commandText, gather, oneOf, seedRange, wholeNumber, wholeNumbers } from '../../cli/src/shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
+import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
+import { count, formatDuration } from '../../cli/src/shell/terminal.ts';
+import { version } from '../../cli/src/shell/version.ts';
 import { builtIn } from '../../cli/src/weights/built-in.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { type ExperimentName, experiments } from '../zeroseg/studies/experiments.ts';
-import { commandText, gather, oneOf, seedRange, wholeNumber, wholeNumbers } from './arguments.ts';
-import { adapterOption, type Context, withDevice } from './context.ts';
-import { Interrupted, UsageError } from './errors.ts';
 import { lossFigure } from './experiment-figure.ts';
 import {
   type ExperimentArguments,
@@ -25,8 +27,6 @@ import {
 import { writeExperiment } from './experiment-report.ts';
 import { timeSteps } from './experiment-times.ts';
 import { presets } from './scenes.ts';
-import { count, formatDuration } from './terminal.ts';
-import { version } from './version.ts';
 
 /** Sizes with which table 4 takes some twenty-five minutes on two cores without a GPU, and those of `--quick`. */
 const sizes: Sizes = { seeds: [1, 2, 3], steps: 300, scenes: 1024, unseen: 200, set: [], templates: 'full' };

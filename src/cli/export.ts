@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { standardStream, writeNamedFile } from '../../cli/src/files/files.ts';
 import { findModel, readBytes } from '../../cli/src/runs/run-folder.ts';
+import type { Context } from '../../cli/src/shell/context.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import { readSafetensors, toFloat32, type WritableTensor, writeSafetensors } from '../nn/safetensors/safetensors.ts';
 import { modelInfo } from '../zeroseg/model/model-file.ts';
-import type { Context } from './context.ts';
 
 interface ExportArguments {
   readonly model: string;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { systemReason } from '../../cli/src/files/files.ts';
+import { signalExitCodes } from '../../cli/src/shell/interruption.ts';
 import { commandLine } from './command-line.ts';
-import { signalExitCodes } from './interruption.ts';
 
 // Who reads may stop reading, as `head` does, and the disk that the output goes to may be full: the command ends there, done or not.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -4,6 +4,11 @@ import type { Command } from 'commander';
 import { readBounded } from '../../cli/src/files/bounded-read.ts';
 import { FileError, systemReason } from '../../cli/src/files/files.ts';
 import { findModel, readBytes } from '../../cli/src/runs/run-folder.ts';
+import { numberFrom, oneOf, wholeNumber } from '../../cli/src/shell/arguments.ts';
+import { adapterOption, type Context } from '../../cli/src/shell/context.ts';
+import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
+import type { Interruption } from '../../cli/src/shell/interruption.ts';
+import { count, Progress } from '../../cli/src/shell/terminal.ts';
 import {
   type ClipSource,
   openClip,
@@ -23,11 +28,6 @@ import { type ModelInfo, modelInfo, openModel } from '../zeroseg/model/model-fil
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { dataSets, imagenetClasses, promptTemplates } from '../zeroseg/text/class-names.ts';
 import type { TextTokens } from '../zeroseg/text/hashed-tokens.ts';
-import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
-import { adapterOption, type Context } from './context.ts';
-import { Interrupted, UsageError } from './errors.ts';
-import type { Interruption } from './interruption.ts';
-import { count, Progress } from './terminal.ts';
 
 export interface ModelAndWordsArguments {
   readonly model: string;

@@ -1,12 +1,12 @@
 import { Command } from 'commander';
 import { loadAtlas, writeScenes } from '../../cli/src/photos/scene-folder.ts';
+import { numberFrom, oneOf, seedRange, wholeNumber } from '../../cli/src/shell/arguments.ts';
+import type { Context } from '../../cli/src/shell/context.ts';
+import { Interrupted } from '../../cli/src/shell/errors.ts';
+import { catchInterruption } from '../../cli/src/shell/interruption.ts';
+import { count, formatDuration, Progress } from '../../cli/src/shell/terminal.ts';
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { scenePresets } from '../zeroseg/scenes/scene-options.ts';
-import { numberFrom, oneOf, seedRange, wholeNumber } from './arguments.ts';
-import type { Context } from './context.ts';
-import { Interrupted } from './errors.ts';
-import { catchInterruption } from './interruption.ts';
-import { count, formatDuration, Progress } from './terminal.ts';
 
 interface ScenesArguments {
   readonly out: string;

@@ -1,6 +1,17 @@
 import { Command } from 'commander';
 import { writeNamedFile } from '../../cli/src/files/files.ts';
 import { loadAtlas } from '../../cli/src/photos/scene-folder.ts';
+import { oneOf, seedRange, wholeNumber } from '../../cli/src/shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
+import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
+import {
+  count,
+  formatDuration,
+  formatShare,
+  Progress,
+  printLines,
+  quietTerminal,
+} from '../../cli/src/shell/terminal.ts';
 import { builtIn } from '../../cli/src/weights/built-in.ts';
 import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
 import type { TemplateSet } from '../zeroseg/clip/vocabulary.ts';
@@ -17,12 +28,8 @@ import {
 } from '../zeroseg/studies/score-scenes.ts';
 import { sceneSide } from '../zeroseg/studies/student-output.ts';
 import { promptTemplates } from '../zeroseg/text/class-names.ts';
-import { oneOf, seedRange, wholeNumber } from './arguments.ts';
-import { adapterOption, type Context, withDevice } from './context.ts';
-import { Interrupted, UsageError } from './errors.ts';
 import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 import { parseNames, parseNamesOrCount } from './scenes.ts';
-import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from './terminal.ts';
 
 interface ScoreArguments {
   readonly model: string;

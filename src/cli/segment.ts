@@ -4,13 +4,14 @@ import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import { ImageError, readPhoto, writeLabelPng, writePng } from '../../cli/src/photos/image-files.ts';
 import { interLettering } from '../../cli/src/photos/lettering.ts';
 import { listPhotos } from '../../cli/src/photos/photos.ts';
+import { type Context, withDevice } from '../../cli/src/shell/context.ts';
+import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
+import { count, formatDuration, Progress } from '../../cli/src/shell/terminal.ts';
 import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
 import { classShares, drawSegmentation } from '../zeroseg/drawing/overlay.ts';
 import type { Image } from '../zeroseg/image/image.ts';
 import { classColour, pascalPalette } from '../zeroseg/image/palette.ts';
 import { Segmenter, type SegmentResult } from '../zeroseg/inference/segmenter.ts';
-import { type Context, withDevice } from './context.ts';
-import { Interrupted, UsageError } from './errors.ts';
 import {
   embedNames,
   loadModel,
@@ -20,7 +21,6 @@ import {
   openModelAndClip,
   parseClasses,
 } from './model-and-words.ts';
-import { count, formatDuration, Progress } from './terminal.ts';
 
 export interface SegmentArguments extends ModelAndWordsArguments {
   readonly classes: string;

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import type { CacheKey, CacheReader } from '../../cli/src/features/feature-cache.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { type RunDescription, RunError } from '../../cli/src/runs/run-folder.ts';
+import { UsageError } from '../../cli/src/shell/errors.ts';
 import { parseJson, shownValue } from '../gpu/json.ts';
 import { ownValue } from '../gpu/own-value.ts';
 import { baseConfig, ConfigError, configs, resolveConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../zeroseg/training/settings.ts';
-import { UsageError } from './errors.ts';
 
 /** The arguments of `zeroseg train` that decide what is computed. */
 export interface TrainChoices {

@@ -15,6 +15,12 @@ import { loadAtlas } from '../../cli/src/photos/scene-folder.ts';
 import { Checkpoints } from '../../cli/src/runs/checkpoints.ts';
 import { MetricsFile } from '../../cli/src/runs/metrics-file.ts';
 import { RunFolder } from '../../cli/src/runs/run-folder.ts';
+import { commandText, numberFrom, oneOf, seedRange, wholeNumber } from '../../cli/src/shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
+import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
+import type { Interruption } from '../../cli/src/shell/interruption.ts';
+import { count, formatDuration, formatRate, formatShare, Progress } from '../../cli/src/shell/terminal.ts';
+import { version } from '../../cli/src/shell/version.ts';
 import { teacherFile, teacherWeights } from '../../cli/src/weights/built-in.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { kindOfPath, openWeights } from '../../cli/src/weights/weight-files.ts';
@@ -45,12 +51,6 @@ import {
 import { SceneMaker } from '../zeroseg/scenes/scene.ts';
 import { type SceneOptions, scenePresets } from '../zeroseg/scenes/scene-options.ts';
 import { Tokenizer } from '../zeroseg/text/tokenizer.ts';
-import { commandText, numberFrom, oneOf, seedRange, wholeNumber } from './arguments.ts';
-import { adapterOption, type Context, withDevice } from './context.ts';
-import { Interrupted, UsageError } from './errors.ts';
-import type { Interruption } from './interruption.ts';
-import { count, formatDuration, formatRate, formatShare, Progress } from './terminal.ts';
-import { version } from './version.ts';
 
 export interface TrainTeacherArguments {
   readonly out: string;

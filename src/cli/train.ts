@@ -5,6 +5,12 @@ import { type CacheReader, readCache } from '../../cli/src/features/feature-cach
 import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import { writePng } from '../../cli/src/photos/image-files.ts';
 import { type LoadedCheckpoint, type Metrics, RunFolder } from '../../cli/src/runs/run-folder.ts';
+import { gather, numberFrom, seedRange, wholeNumber } from '../../cli/src/shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
+import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
+import type { Interruption } from '../../cli/src/shell/interruption.ts';
+import { count, formatDuration, formatRate, Progress } from '../../cli/src/shell/terminal.ts';
+import { version } from '../../cli/src/shell/version.ts';
 import { teacherWeights } from '../../cli/src/weights/built-in.ts';
 import { shortTeacher, teacherIdentity } from '../../cli/src/weights/clip-folder.ts';
 import { openWeights } from '../../cli/src/weights/weight-files.ts';
@@ -20,14 +26,8 @@ import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale } fr
 import { initialNotes, initialWeights, positionTable } from '../zeroseg/model/pretrained-weights.ts';
 import { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { type Probe, Trainer } from '../zeroseg/training/trainer.ts';
-import { gather, numberFrom, seedRange, wholeNumber } from './arguments.ts';
-import { adapterOption, type Context, withDevice } from './context.ts';
-import { Interrupted, UsageError } from './errors.ts';
-import type { Interruption } from './interruption.ts';
 import { writeReport } from './report.ts';
-import { count, formatDuration, formatRate, Progress } from './terminal.ts';
 import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
-import { version } from './version.ts';
 
 export interface TrainArguments extends TrainChoices {
   readonly cache?: string;

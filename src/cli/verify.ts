@@ -3,12 +3,12 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { Command } from 'commander';
 import { FileError, readJson, systemReason, writeFileAtomic } from '../../cli/src/files/files.ts';
 import { isSystemError } from '../../cli/src/files/system-error.ts';
+import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
+import { Interrupted } from '../../cli/src/shell/errors.ts';
+import { count, formatDuration, printLines, processTerminal } from '../../cli/src/shell/terminal.ts';
 import type { Device } from '../gpu/device.ts';
 import { CheckpointError, readSafetensors, writeSafetensors } from '../nn/safetensors/safetensors.ts';
 import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
-import { adapterOption, type Context, withDevice } from './context.ts';
-import { Interrupted } from './errors.ts';
-import { count, formatDuration, printLines, processTerminal } from './terminal.ts';
 
 interface VerifyArguments {
   readonly out?: string;

@@ -21,9 +21,9 @@ import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos
 import { parseStep } from '../../cli/src/runs/metrics-file.ts';
 import { parseMetrics } from '../../cli/src/runs/run-description.ts';
 import { findModel, RunFolder, readBytes } from '../../cli/src/runs/run-folder.ts';
+import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../cli/src/shell/arguments.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { openShardedWeights, openWeights } from '../../cli/src/weights/weight-files.ts';
-import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../src/cli/arguments.ts';
 import { chartFile, jsonTarget } from '../../src/cli/bench-files.ts';
 import { parseEndedRun, parseScore } from '../../src/cli/experiment-runs.ts';
 import { parseTimes } from '../../src/cli/experiment-times.ts';

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { firstRepeated } from '../zeroseg/host/first-repeated.ts';
+import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
 
 /** Parsers of option values. Their messages follow "option '--batch <n>' argument 'x' is invalid." */
 

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { plain } from '../../src/cli/chart-library.ts';
-import { commandLine } from '../../src/cli/command-line.ts';
-import { errorWords, UsageError } from '../../src/cli/errors.ts';
-import { Progress, printable, printableTerminal } from '../../src/cli/terminal.ts';
-import { ArgumentError } from '../../src/gpu/errors.ts';
+import { errorWords, UsageError } from '../../../cli/src/shell/errors.ts';
+import { Progress, printable, printableTerminal } from '../../../cli/src/shell/terminal.ts';
+import { plain } from '../../../src/cli/chart-library.ts';
+import { commandLine } from '../../../src/cli/command-line.ts';
+import { ArgumentError } from '../../../src/gpu/errors.ts';
 
 /** What a terminal obeys, or what makes a line look like another. */
 const commanding = /[^\P{Cc}\t]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Cs}/u;

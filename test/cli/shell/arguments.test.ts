@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { commandText } from '../../src/cli/arguments.ts';
+import { commandText } from '../../../cli/src/shell/arguments.ts';
 
 it('writes a command that a shell reads back', () => {
   const options = {

@@ -1,6 +1,6 @@
-import { systemWords } from '../../cli/src/files/files.ts';
-import { isSystemError } from '../../cli/src/files/system-error.ts';
-import { KernelError, ZeroSegError } from '../gpu/errors.ts';
+import { KernelError, ZeroSegError } from '../../../src/gpu/errors.ts';
+import { systemWords } from '../files/files.ts';
+import { isSystemError } from '../files/system-error.ts';
 import type { StopSignal } from './interruption.ts';
 import { printable } from './terminal.ts';
 
