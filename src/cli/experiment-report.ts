@@ -1,8 +1,17 @@
 /** What an experiment leaves to look at: a table beside the paper's numbers, a plot, and all numbers as JSON. */
 import { join } from 'node:path';
+import {
+  type Chart,
+  type ChartText,
+  faint,
+  gridColour,
+  ink,
+  line,
+  palette,
+  round,
+} from '../../cli/src/bench/charts.ts';
+import { digits, markdownTable } from '../../cli/src/bench/tables.ts';
 import { type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
-import { type Chart, type ChartText, faint, gridColour, ink, line, palette, round } from '../bench/charts.ts';
-import { digits, markdownTable } from '../bench/tables.ts';
 import {
   type EndedRun,
   type Experiment,

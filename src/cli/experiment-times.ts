@@ -1,11 +1,11 @@
 import { join } from 'node:path';
+import { median } from '../../cli/src/bench/meter.ts';
 import { FileError, readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
 import { brokenField, isNumber, isTableOf } from '../../cli/src/files/json-fields.ts';
 import { Interrupted } from '../../cli/src/shell/errors.ts';
 import { Progress } from '../../cli/src/shell/terminal.ts';
 import { version } from '../../cli/src/shell/version.ts';
 import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
-import { median } from '../bench/meter.ts';
 import { freeParameters } from '../nn/module.ts';
 import { patchCount, resolveConfig } from '../zeroseg/model/config.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';

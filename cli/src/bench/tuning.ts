@@ -1,5 +1,5 @@
-import type { Device } from '../gpu/device.ts';
-import { type Tuned, type TuneOptions, tune } from '../kernels/matmul/tune.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { type Tuned, type TuneOptions, tune } from '../../../src/kernels/matmul/tune.ts';
 import { stepWorkloads } from './steps.ts';
 import { digits, markdownTable } from './tables.ts';
 import { lending } from './workloads.ts';

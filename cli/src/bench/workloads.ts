@@ -1,22 +1,22 @@
-import type { Device } from '../gpu/device.ts';
-import { attention } from '../kernels/attention/attention.ts';
-import { sum } from '../kernels/axis/reduce.ts';
-import { add, gelu } from '../kernels/elementwise/pointwise.ts';
-import { layerNorm } from '../kernels/layer-norm.ts';
-import { permute } from '../kernels/layout/layout.ts';
-import { interpolate } from '../kernels/layout/resize.ts';
-import { linear, type MatmulOptions, matmul } from '../kernels/matmul/matmul.ts';
-import { adamW, adamWRates, RATE_COUNT } from '../kernels/optimizer/adamw.ts';
-import { clip } from '../kernels/optimizer/clip.ts';
-import { softmax } from '../kernels/softmax.ts';
-import { groupMembers } from '../kernels/zeroseg/grouping.ts';
-import { reconstruction } from '../kernels/zeroseg/reconstruction.ts';
-import { segmentMatch } from '../kernels/zeroseg/segment-match.ts';
-import { type Pack, packParameters } from '../nn/optimizer/flat-parameters.ts';
-import { gradients } from '../tensor/grad.ts';
-import type { Results } from '../tensor/run/step.ts';
-import { formatShape, type Shape, size } from '../tensor/shape.ts';
-import { free, lasting, Tensor } from '../tensor/tensor.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { attention } from '../../../src/kernels/attention/attention.ts';
+import { sum } from '../../../src/kernels/axis/reduce.ts';
+import { add, gelu } from '../../../src/kernels/elementwise/pointwise.ts';
+import { layerNorm } from '../../../src/kernels/layer-norm.ts';
+import { permute } from '../../../src/kernels/layout/layout.ts';
+import { interpolate } from '../../../src/kernels/layout/resize.ts';
+import { linear, type MatmulOptions, matmul } from '../../../src/kernels/matmul/matmul.ts';
+import { adamW, adamWRates, RATE_COUNT } from '../../../src/kernels/optimizer/adamw.ts';
+import { clip } from '../../../src/kernels/optimizer/clip.ts';
+import { softmax } from '../../../src/kernels/softmax.ts';
+import { groupMembers } from '../../../src/kernels/zeroseg/grouping.ts';
+import { reconstruction } from '../../../src/kernels/zeroseg/reconstruction.ts';
+import { segmentMatch } from '../../../src/kernels/zeroseg/segment-match.ts';
+import { type Pack, packParameters } from '../../../src/nn/optimizer/flat-parameters.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import type { Results } from '../../../src/tensor/run/step.ts';
+import { formatShape, type Shape, size } from '../../../src/tensor/shape.ts';
+import { free, lasting, Tensor } from '../../../src/tensor/tensor.ts';
 
 /** Something to measure. */
 export interface Workload {

@@ -1,19 +1,19 @@
 import { describe, expect, test, vi } from 'vitest';
-import { bench, chooseWorkloads, type Row } from '../../src/bench/bench.ts';
-import { growthChart, shareChart, svg } from '../../src/bench/charts.ts';
-import { fitPower, growthLines, growthPanels } from '../../src/bench/growth.ts';
-import { measureLimits } from '../../src/bench/limits.ts';
-import { Meter } from '../../src/bench/meter.ts';
-import { digits, rowTable } from '../../src/bench/tables.ts';
-import { tunedTable } from '../../src/bench/tuning.ts';
-import { lending } from '../../src/bench/workloads.ts';
-import { attention } from '../../src/kernels/attention/attention.ts';
-import { scale } from '../../src/kernels/elementwise/pointwise.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { readAll } from '../../src/tensor/run/read.ts';
-import { step } from '../../src/tensor/run/step.ts';
-import { Tensor } from '../../src/tensor/tensor.ts';
-import { useDevice } from '../support/device.ts';
+import { bench, chooseWorkloads, type Row } from '../../../cli/src/bench/bench.ts';
+import { growthChart, shareChart, svg } from '../../../cli/src/bench/charts.ts';
+import { fitPower, growthLines, growthPanels } from '../../../cli/src/bench/growth.ts';
+import { measureLimits } from '../../../cli/src/bench/limits.ts';
+import { Meter } from '../../../cli/src/bench/meter.ts';
+import { digits, rowTable } from '../../../cli/src/bench/tables.ts';
+import { tunedTable } from '../../../cli/src/bench/tuning.ts';
+import { lending } from '../../../cli/src/bench/workloads.ts';
+import { attention } from '../../../src/kernels/attention/attention.ts';
+import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
+import { Tensor } from '../../../src/tensor/tensor.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

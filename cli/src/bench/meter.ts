@@ -1,6 +1,6 @@
 import { Bench } from 'tinybench';
-import type { Device } from '../gpu/device.ts';
-import { type Results, step } from '../tensor/run/step.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { type Results, step } from '../../../src/tensor/run/step.ts';
 
 /** The clock that shares of limits are taken by: what else the machine does disturbs it least. */
 export type Clock = 'gpu' | 'processor' | 'wall';

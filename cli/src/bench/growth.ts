@@ -1,8 +1,8 @@
-import type { Device } from '../gpu/device.ts';
-import { attention } from '../kernels/attention/attention.ts';
-import { gradients } from '../tensor/grad.ts';
-import { step } from '../tensor/run/step.ts';
-import { tinyConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { attention } from '../../../src/kernels/attention/attention.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { step } from '../../../src/tensor/run/step.ts';
+import { tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
 import type { Panel } from './charts.ts';
 import type { Measured, Meter } from './meter.ts';
 import { trainingBody } from './steps.ts';

@@ -1,16 +1,16 @@
-import { mean } from '../kernels/axis/reduce.ts';
-import { square } from '../kernels/elementwise/pointwise.ts';
-import { randomUniform } from '../kernels/elementwise/random.ts';
-import { Block } from '../nn/block.ts';
-import { xavierUniform } from '../nn/init.ts';
-import { newWeights, parameters } from '../nn/module.ts';
-import { AdamW } from '../nn/optimizer/adamw.ts';
-import { gradients } from '../tensor/grad.ts';
-import { formatShape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { viewCount } from '../zeroseg/image/grid-views.ts';
-import { baseConfig, patchCount, tinyConfig, type ZeroSegConfig } from '../zeroseg/model/config.ts';
-import { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
+import { mean } from '../../../src/kernels/axis/reduce.ts';
+import { square } from '../../../src/kernels/elementwise/pointwise.ts';
+import { randomUniform } from '../../../src/kernels/elementwise/random.ts';
+import { Block } from '../../../src/nn/block.ts';
+import { xavierUniform } from '../../../src/nn/init.ts';
+import { newWeights, parameters } from '../../../src/nn/module.ts';
+import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { formatShape } from '../../../src/tensor/shape.ts';
+import type { Tensor } from '../../../src/tensor/tensor.ts';
+import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
+import { baseConfig, patchCount, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import type { Lend, Workload } from './workloads.ts';
 
 export interface BlockSizes {
