@@ -6,9 +6,9 @@ import { isSystemError } from '../../cli/src/files/system-error.ts';
 import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
 import { Interrupted } from '../../cli/src/shell/errors.ts';
 import { count, formatDuration, printLines, processTerminal } from '../../cli/src/shell/terminal.ts';
+import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../../cli/src/verify/index.ts';
 import type { Device } from '../gpu/device.ts';
 import { CheckpointError, readSafetensors, writeSafetensors } from '../nn/safetensors/safetensors.ts';
-import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../zeroseg/verify/index.ts';
 
 interface VerifyArguments {
   readonly out?: string;

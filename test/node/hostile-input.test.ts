@@ -22,6 +22,11 @@ import { parseStep } from '../../cli/src/runs/metrics-file.ts';
 import { parseMetrics } from '../../cli/src/runs/run-description.ts';
 import { findModel, RunFolder, readBytes } from '../../cli/src/runs/run-folder.ts';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../cli/src/shell/arguments.ts';
+import { Fields } from '../../cli/src/verify/manifest.ts';
+import { Report } from '../../cli/src/verify/report.ts';
+import { verifyRules } from '../../cli/src/verify/rules.ts';
+import { verifyTokenizer } from '../../cli/src/verify/tokenizer.ts';
+import { kindOf } from '../../cli/src/verify/verify.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { openShardedWeights, openWeights } from '../../cli/src/weights/weight-files.ts';
 import { chartFile, jsonTarget } from '../../src/cli/bench-files.ts';
@@ -55,11 +60,6 @@ import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
-import { Fields } from '../../src/zeroseg/verify/manifest.ts';
-import { Report } from '../../src/zeroseg/verify/report.ts';
-import { verifyRules } from '../../src/zeroseg/verify/rules.ts';
-import { verifyTokenizer } from '../../src/zeroseg/verify/tokenizer.ts';
-import { kindOf } from '../../src/zeroseg/verify/verify.ts';
 import {
   damagedBytes,
   damagedJson,

@@ -7,6 +7,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { openDataSet } from '../../../cli/src/photos/data-sets.ts';
 import { findModel } from '../../../cli/src/runs/run-folder.ts';
 import { oneOf } from '../../../cli/src/shell/arguments.ts';
+import { Fields } from '../../../cli/src/verify/manifest.ts';
+import { kindOf } from '../../../cli/src/verify/verify.ts';
 import { openClip } from '../../../cli/src/weights/clip-folder.ts';
 import { commandLine } from '../../../src/cli/command-line.ts';
 import { parseClasses } from '../../../src/cli/model-and-words.ts';
@@ -22,8 +24,6 @@ import { baseConfig, resolveConfig } from '../../../src/zeroseg/model/config.ts'
 import { SceneAtlas } from '../../../src/zeroseg/scenes/atlas.ts';
 import { plural } from '../../../src/zeroseg/scenes/caption.ts';
 import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
-import { Fields } from '../../../src/zeroseg/verify/manifest.ts';
-import { kindOf } from '../../../src/zeroseg/verify/verify.ts';
 import { objectNames } from '../../support/hostile.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'zeroseg-names-'));

@@ -1,9 +1,9 @@
-import { learningRate } from '../../nn/optimizer/schedule.ts';
-import { SegmentationScore } from '../evaluation/iou.ts';
-import { gridBoxes } from '../image/grid-views.ts';
-import { centreRegion, keepRatioSize, shortSideSize } from '../image/image.ts';
-import { slidingWindows } from '../image/windows.ts';
-import { keepCount } from '../model/config.ts';
+import { learningRate } from '../../../src/nn/optimizer/schedule.ts';
+import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
+import { gridBoxes } from '../../../src/zeroseg/image/grid-views.ts';
+import { centreRegion, keepRatioSize, shortSideSize } from '../../../src/zeroseg/image/image.ts';
+import { slidingWindows } from '../../../src/zeroseg/image/windows.ts';
+import { keepCount } from '../../../src/zeroseg/model/config.ts';
 import { Fields } from './manifest.ts';
 import { FixtureError, type Report } from './report.ts';
 

@@ -1,10 +1,10 @@
-import type { Device } from '../../gpu/device.ts';
-import { freeParameters } from '../../nn/module.ts';
-import { readAll } from '../../tensor/run/read.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
-import { groupVitConfig, loadGroupVitText, loadGroupVitVision } from '../baselines/groupvit-load.ts';
-import { Segmenter } from '../inference/segmenter.ts';
-import type { Trace } from '../model/zeroseg.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { freeParameters } from '../../../src/nn/module.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
+import type { Tensor } from '../../../src/tensor/tensor.ts';
+import { groupVitConfig, loadGroupVitText, loadGroupVitVision } from '../../../src/zeroseg/baselines/groupvit-load.ts';
+import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
+import type { Trace } from '../../../src/zeroseg/model/zeroseg.ts';
 import { checkShapes, encodeTexts, familyOf, sorted, stored } from './clip.ts';
 import { LABELS_MAY_DIFFER, verifySliding } from './inference.ts';
 import type { Fields } from './manifest.ts';

@@ -1,14 +1,21 @@
-import type { Device } from '../../gpu/device.ts';
-import { ownValue } from '../../gpu/own-value.ts';
-import { AdamW } from '../../nn/optimizer/adamw.ts';
-import { sinCosPositions } from '../../nn/position.ts';
-import type { StoredTensor } from '../../nn/safetensors/safetensors.ts';
-import { gradients } from '../../tensor/grad.ts';
-import { readAll } from '../../tensor/run/read.ts';
-import { run } from '../../tensor/run/step.ts';
-import { free, lasting, type Tensor, tensor } from '../../tensor/tensor.ts';
-import { studentImage } from '../image/grid-views.ts';
-import { centreRegion, type Image, type Rgb, resizeImage, shortSideSize, toTensor } from '../image/image.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { ownValue } from '../../../src/gpu/own-value.ts';
+import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
+import { sinCosPositions } from '../../../src/nn/position.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import { gradients } from '../../../src/tensor/grad.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
+import { run } from '../../../src/tensor/run/step.ts';
+import { free, lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { studentImage } from '../../../src/zeroseg/image/grid-views.ts';
+import {
+  centreRegion,
+  type Image,
+  type Rgb,
+  resizeImage,
+  shortSideSize,
+  toTensor,
+} from '../../../src/zeroseg/image/image.ts';
 import { Fields } from './manifest.ts';
 import { opTable } from './op-table.ts';
 import { type Computed, FixtureError, type FixtureFile, hostValues, type Report } from './report.ts';

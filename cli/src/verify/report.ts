@@ -1,9 +1,9 @@
-import { DeviceError, ZeroSegError } from '../../gpu/errors.ts';
-import { shownValue } from '../../gpu/json.ts';
-import type { StoredTensor, WritableTensor } from '../../nn/safetensors/safetensors.ts';
-import { toFloat32, toInt32 } from '../../nn/safetensors/safetensors.ts';
-import type { DType, HostArray } from '../../tensor/dtype.ts';
-import { formatShape, type Shape, sameShape, size } from '../../tensor/shape.ts';
+import { DeviceError, ZeroSegError } from '../../../src/gpu/errors.ts';
+import { shownValue } from '../../../src/gpu/json.ts';
+import type { StoredTensor, WritableTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import { toFloat32, toInt32 } from '../../../src/nn/safetensors/safetensors.ts';
+import type { DType, HostArray } from '../../../src/tensor/dtype.ts';
+import { formatShape, type Shape, sameShape, size } from '../../../src/tensor/shape.ts';
 
 /** One thing that was checked. */
 export interface VerifyRow {

@@ -1,10 +1,10 @@
-import type { Device } from '../../gpu/device.ts';
-import { toFloat32 } from '../../nn/safetensors/safetensors.ts';
-import { readAll } from '../../tensor/run/read.ts';
-import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import { resizeBilinear } from '../image/image.ts';
-import { Segmenter, type SegmentResult, scoreRows } from '../inference/segmenter.ts';
-import type { ZeroSeg } from '../model/zeroseg.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { toFloat32 } from '../../../src/nn/safetensors/safetensors.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { resizeBilinear } from '../../../src/zeroseg/image/image.ts';
+import { Segmenter, type SegmentResult, scoreRows } from '../../../src/zeroseg/inference/segmenter.ts';
+import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import type { Fields } from './manifest.ts';
 import { type Computed, FixtureError, type FixtureFile } from './report.ts';
 

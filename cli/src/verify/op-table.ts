@@ -1,8 +1,8 @@
-import { attention } from '../../kernels/attention/attention.ts';
-import { argsort } from '../../kernels/axis/argsort.ts';
-import { argmax, argmin, max, min } from '../../kernels/axis/extreme.ts';
-import { mean, sum } from '../../kernels/axis/reduce.ts';
-import type { ReduceOptions } from '../../kernels/axis/reduce-axes.ts';
+import { attention } from '../../../src/kernels/attention/attention.ts';
+import { argsort } from '../../../src/kernels/axis/argsort.ts';
+import { argmax, argmin, max, min } from '../../../src/kernels/axis/extreme.ts';
+import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
+import type { ReduceOptions } from '../../../src/kernels/axis/reduce-axes.ts';
 import {
   abs,
   add,
@@ -22,20 +22,20 @@ import {
   square,
   sub,
   tanh,
-} from '../../kernels/elementwise/pointwise.ts';
-import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../kernels/layer-norm.ts';
-import { embedding, scatterAdd, takeRows } from '../../kernels/layout/gather.ts';
-import { concat, permute, slice } from '../../kernels/layout/layout.ts';
-import { interpolate, interpolatePositions } from '../../kernels/layout/resize.ts';
-import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../kernels/losses.ts';
-import { linear, matmul } from '../../kernels/matmul/matmul.ts';
-import { patchEmbed, patchify, unpatchify } from '../../kernels/matmul/patchify.ts';
-import { logSoftmax, softmax } from '../../kernels/softmax.ts';
-import { assignNormalise, gumbelSoftmax } from '../../kernels/zeroseg/grouping.ts';
-import { keepRows, shuffleMask, unshuffle } from '../../kernels/zeroseg/masking.ts';
-import { normalizeAxis } from '../../tensor/shape.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
-import { keepCount } from '../model/config.ts';
+} from '../../../src/kernels/elementwise/pointwise.ts';
+import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../../src/kernels/layer-norm.ts';
+import { embedding, scatterAdd, takeRows } from '../../../src/kernels/layout/gather.ts';
+import { concat, permute, slice } from '../../../src/kernels/layout/layout.ts';
+import { interpolate, interpolatePositions } from '../../../src/kernels/layout/resize.ts';
+import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../../src/kernels/losses.ts';
+import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
+import { patchEmbed, patchify, unpatchify } from '../../../src/kernels/matmul/patchify.ts';
+import { logSoftmax, softmax } from '../../../src/kernels/softmax.ts';
+import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/zeroseg/grouping.ts';
+import { keepRows, shuffleMask, unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
+import { normalizeAxis } from '../../../src/tensor/shape.ts';
+import type { Tensor } from '../../../src/tensor/tensor.ts';
+import { keepCount } from '../../../src/zeroseg/model/config.ts';
 import type { Fields } from './manifest.ts';
 import { FixtureError } from './report.ts';
 

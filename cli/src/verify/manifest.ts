@@ -1,5 +1,5 @@
-import { shownValue } from '../../gpu/json.ts';
-import { ownValue } from '../../gpu/own-value.ts';
+import { shownValue } from '../../../src/gpu/json.ts';
+import { ownValue } from '../../../src/gpu/own-value.ts';
 import { FixtureError } from './report.ts';
 
 /** A JSON object whose fields are asked for by name and kind. What nobody asked for can be listed. */
