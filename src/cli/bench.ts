@@ -5,6 +5,7 @@ import { growthLines, growthPanels, measureGrowth } from '../../cli/src/bench/gr
 import { Meter } from '../../cli/src/bench/meter.ts';
 import { limitLines, rowTable, shareNote } from '../../cli/src/bench/tables.ts';
 import { tunedTable, tuneSteps } from '../../cli/src/bench/tuning.ts';
+import { chartFile, jsonTarget, writeChart, writeJson } from '../../cli/src/reports/chart-file.ts';
 import { wholeNumber } from '../../cli/src/shell/arguments.ts';
 import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
 import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
@@ -12,7 +13,6 @@ import { count, formatDuration, Progress, quietTerminal, type Terminal } from '.
 import { version } from '../../cli/src/shell/version.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Tuned } from '../kernels/matmul/tune.ts';
-import { chartFile, jsonTarget, writeChart, writeJson } from './bench-files.ts';
 
 interface BenchArguments {
   readonly runs?: number;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { median } from '../../cli/src/bench/meter.ts';
 import { FileError, readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
 import { brokenField, isNumber, isTableOf } from '../../cli/src/files/json-fields.ts';
+import type { StepTimes } from '../../cli/src/reports/experiment-report.ts';
 import { Interrupted } from '../../cli/src/shell/errors.ts';
 import { Progress } from '../../cli/src/shell/terminal.ts';
 import { version } from '../../cli/src/shell/version.ts';
@@ -12,7 +13,6 @@ import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { chooseGrids, type Experiment } from '../zeroseg/studies/experiments.ts';
 import { Trainer } from '../zeroseg/training/trainer.ts';
 import { GRIDS, type Lab } from './experiment-lab.ts';
-import type { StepTimes } from './experiment-report.ts';
 import { hashOf } from './experiment-runs.ts';
 import { newModel } from './train.ts';
 

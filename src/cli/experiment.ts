@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { refuseLinks, sweepLeftovers } from '../../cli/src/files/files.ts';
 import { FolderLock } from '../../cli/src/files/folder-lock.ts';
+import { lossFigure } from '../../cli/src/reports/experiment-figure.ts';
+import { writeExperiment } from '../../cli/src/reports/experiment-report.ts';
 import { commandText, gather, oneOf, seedRange, wholeNumber, wholeNumbers } from '../../cli/src/shell/arguments.ts';
 import { adapterOption, type Context, withDevice } from '../../cli/src/shell/context.ts';
 import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
@@ -11,7 +13,6 @@ import { builtIn } from '../../cli/src/weights/built-in.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
 import { type ExperimentName, experiments } from '../zeroseg/studies/experiments.ts';
-import { lossFigure } from './experiment-figure.ts';
 import {
   type ExperimentArguments,
   type Lab,
@@ -24,7 +25,6 @@ import {
   vocabularyOf,
   withModel,
 } from './experiment-lab.ts';
-import { writeExperiment } from './experiment-report.ts';
 import { timeSteps } from './experiment-times.ts';
 import { presets } from './scenes.ts';
 

@@ -3,14 +3,14 @@ import { basename, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { writeFileAtomic } from '../../cli/src/files/files.ts';
 import { readPhoto } from '../../cli/src/photos/image-files.ts';
+import { chartLibrary, literal, plain } from '../../cli/src/reports/chart-library.ts';
+import { reportScript, reportStyle } from '../../cli/src/reports/report-page.ts';
 import type { Metrics, RunFolder } from '../../cli/src/runs/run-folder.ts';
 import { count, formatDuration } from '../../cli/src/shell/terminal.ts';
 import { shortTeacher, teacherIdentity } from '../../cli/src/weights/clip-folder.ts';
 import { formatBytes } from '../gpu/errors.ts';
 import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
 import { type LossTerm, lossTerms } from '../zeroseg/model/losses.ts';
-import { chartLibrary, literal, plain } from './chart-library.ts';
-import { reportScript, reportStyle } from './report-page.ts';
 
 export interface ReportFacts {
   readonly steps: number;

@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { svg } from '../../cli/src/bench/charts.ts';
-import { type ExperimentResults, experimentChart, experimentTable } from '../../src/cli/experiment-report.ts';
+import { type ExperimentResults, experimentChart, experimentTable } from '../../cli/src/reports/experiment-report.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from '../../src/cli/experiment-runs.ts';
 import { tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { type EndedRun, experiments, type RunScore } from '../../src/zeroseg/studies/experiments.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import { plain } from '../../../cli/src/reports/chart-library.ts';
 import { errorWords, UsageError } from '../../../cli/src/shell/errors.ts';
 import { Progress, printable, printableTerminal } from '../../../cli/src/shell/terminal.ts';
-import { plain } from '../../../src/cli/chart-library.ts';
 import { commandLine } from '../../../src/cli/command-line.ts';
 import { ArgumentError } from '../../../src/gpu/errors.ts';
 

@@ -1,18 +1,6 @@
 /** What an experiment leaves to look at: a table beside the paper's numbers, a plot, and all numbers as JSON. */
 import { join } from 'node:path';
 import {
-  type Chart,
-  type ChartText,
-  faint,
-  gridColour,
-  ink,
-  line,
-  palette,
-  round,
-} from '../../cli/src/bench/charts.ts';
-import { digits, markdownTable } from '../../cli/src/bench/tables.ts';
-import { type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
-import {
   type EndedRun,
   type Experiment,
   type Judgement,
@@ -20,8 +8,11 @@ import {
   type Row,
   type Spread,
   summarise,
-} from '../zeroseg/studies/experiments.ts';
-import { chartBytes } from './bench-files.ts';
+} from '../../../src/zeroseg/studies/experiments.ts';
+import { type Chart, type ChartText, faint, gridColour, ink, line, palette, round } from '../bench/charts.ts';
+import { digits, markdownTable } from '../bench/tables.ts';
+import { type WriteOptions, writeFileAtomic } from '../files/files.ts';
+import { chartBytes } from './chart-file.ts';
 
 export interface ExperimentResults {
   readonly experiment: Experiment;

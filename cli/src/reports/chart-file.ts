@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from 'commander';
 import sharp from 'sharp';
-import { type Chart, svg } from '../../cli/src/bench/charts.ts';
-import { writeNamedFile } from '../../cli/src/files/files.ts';
-import { interLettering } from '../../cli/src/photos/lettering.ts';
-import { printLines, type Terminal } from '../../cli/src/shell/terminal.ts';
+import { type Chart, svg } from '../bench/charts.ts';
+import { writeNamedFile } from '../files/files.ts';
+import { interLettering } from '../photos/lettering.ts';
+import { printLines, type Terminal } from '../shell/terminal.ts';
 
 /** Pixels of a PNG for each of the chart's units. */
 const SCALE = 2;

@@ -1,15 +1,15 @@
 /** Fig. 3 of the paper: what models of different losses make of the same pictures. */
 
-import type { WriteOptions } from '../../cli/src/files/files.ts';
-import { writePng } from '../../cli/src/photos/image-files.ts';
-import { interLettering } from '../../cli/src/photos/lettering.ts';
-import type { Device } from '../gpu/device.ts';
-import { drawSegmentation } from '../zeroseg/drawing/overlay.ts';
-import type { Image, LabelMap } from '../zeroseg/image/image.ts';
-import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';
-import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
-import type { Scene } from '../zeroseg/scenes/scene.ts';
-import { SceneStudent, studentLabels } from '../zeroseg/studies/student-output.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { drawSegmentation } from '../../../src/zeroseg/drawing/overlay.ts';
+import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
+import type { Vocabulary } from '../../../src/zeroseg/inference/segmenter.ts';
+import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import type { Scene } from '../../../src/zeroseg/scenes/scene.ts';
+import { SceneStudent, studentLabels } from '../../../src/zeroseg/studies/student-output.ts';
+import type { WriteOptions } from '../files/files.ts';
+import { writePng } from '../photos/image-files.ts';
+import { interLettering } from '../photos/lettering.ts';
 
 export interface LossFigure extends WriteOptions {
   readonly device: Device;

@@ -1,16 +1,16 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 
-import { count, formatDuration, formatShare } from '../../cli/src/shell/terminal.ts';
-import { type LossTerm, lossTerms } from '../zeroseg/model/losses.ts';
-import type { ModelInfo } from '../zeroseg/model/model-file.ts';
-import type { SceneMaker } from '../zeroseg/scenes/scene.ts';
-import type { Baseline, SceneScore, SceneScores, StudentScore } from '../zeroseg/studies/score-scenes.ts';
+import type { Findings, Seen, ShownScene } from '../../../src/cli/demo-findings.ts';
+import type { DemoTraining } from '../../../src/cli/demo-training.ts';
+import { smoothed } from '../../../src/cli/report.ts';
+import { baselineWords } from '../../../src/cli/score.ts';
+import { type LossTerm, lossTerms } from '../../../src/zeroseg/model/losses.ts';
+import type { ModelInfo } from '../../../src/zeroseg/model/model-file.ts';
+import type { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import type { Baseline, SceneScore, SceneScores, StudentScore } from '../../../src/zeroseg/studies/score-scenes.ts';
+import { count, formatDuration, formatShare } from '../shell/terminal.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
-import type { Findings, Seen, ShownScene } from './demo-findings.ts';
 import { demoScript, demoStyle } from './demo-page.ts';
-import type { DemoTraining } from './demo-training.ts';
-import { smoothed } from './report.ts';
-import { baselineWords } from './score.ts';
 
 export interface DemoFacts {
   readonly version: string;
