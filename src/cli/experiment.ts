@@ -9,10 +9,6 @@ import { adapterOption, type Context, withDevice } from '../../cli/src/shell/con
 import { Interrupted, UsageError } from '../../cli/src/shell/errors.ts';
 import { count, formatDuration } from '../../cli/src/shell/terminal.ts';
 import { version } from '../../cli/src/shell/version.ts';
-import { builtIn } from '../../cli/src/weights/built-in.ts';
-import { openClip } from '../../cli/src/weights/clip-folder.ts';
-import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
-import { type ExperimentName, experiments } from '../zeroseg/studies/experiments.ts';
 import {
   type ExperimentArguments,
   type Lab,
@@ -24,8 +20,12 @@ import {
   trainMissing,
   vocabularyOf,
   withModel,
-} from './experiment-lab.ts';
-import { timeSteps } from './experiment-times.ts';
+} from '../../cli/src/studies/experiment-lab.ts';
+import { timeSteps } from '../../cli/src/studies/experiment-times.ts';
+import { builtIn } from '../../cli/src/weights/built-in.ts';
+import { openClip } from '../../cli/src/weights/clip-folder.ts';
+import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
+import { type ExperimentName, experiments } from '../zeroseg/studies/experiments.ts';
 import { presets } from './scenes.ts';
 
 /** Sizes with which table 4 takes some twenty-five minutes on two cores without a GPU, and those of `--quick`. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { svg } from '../../cli/src/bench/charts.ts';
 import { type ExperimentResults, experimentChart, experimentTable } from '../../cli/src/reports/experiment-report.ts';
-import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from '../../src/cli/experiment-runs.ts';
+import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from '../../cli/src/studies/experiment-runs.ts';
 import { tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { type EndedRun, experiments, type RunScore } from '../../src/zeroseg/studies/experiments.ts';
 import { defaultSettings } from '../../src/zeroseg/training/settings.ts';

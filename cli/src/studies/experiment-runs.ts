@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../../cli/src/files/files.ts';
-import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../../cli/src/files/json-fields.ts';
-import type { Metrics } from '../../cli/src/runs/run-folder.ts';
-import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
-import type { ZeroSegConfig } from '../zeroseg/model/config.ts';
-import type { SceneOptions } from '../zeroseg/scenes/scene-options.ts';
-import type { RunScore } from '../zeroseg/studies/experiments.ts';
-import type { TrainSettings } from '../zeroseg/training/settings.ts';
+import type { ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import type { SceneOptions } from '../../../src/zeroseg/scenes/scene-options.ts';
+import type { RunScore } from '../../../src/zeroseg/studies/experiments.ts';
+import type { TrainSettings } from '../../../src/zeroseg/training/settings.ts';
+import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../files/files.ts';
+import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../files/json-fields.ts';
+import type { Metrics } from '../runs/run-folder.ts';
+import { kindOfPath } from '../weights/weight-files.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */
 export interface RunIdentity {

@@ -1,26 +1,26 @@
 /** What the report of the demo shows: pictures of a few unseen scenes and a photograph, as the students see them. */
 
-import { formatShare } from '../../cli/src/shell/terminal.ts';
-import type { Device } from '../gpu/device.ts';
-import { permutation, random } from '../nn/random.ts';
-import { Teacher } from '../zeroseg/clip/image-encoder.ts';
-import type { ClipVision } from '../zeroseg/clip/towers.ts';
-import { classShares } from '../zeroseg/drawing/overlay.ts';
-import { SegmentationScore } from '../zeroseg/evaluation/iou.ts';
-import { gridBoxes, teacherViews } from '../zeroseg/image/grid-views.ts';
-import type { Image, LabelMap } from '../zeroseg/image/image.ts';
-import { indexOfMaximum, type ScoringOptions } from '../zeroseg/inference/class-scores.ts';
-import { Segmenter, type Vocabulary } from '../zeroseg/inference/segmenter.ts';
-import { keptPatches } from '../zeroseg/model/config.ts';
-import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
-import type { Scene, SceneMaker } from '../zeroseg/scenes/scene.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import { permutation, random } from '../../../src/nn/random.ts';
+import { Teacher } from '../../../src/zeroseg/clip/image-encoder.ts';
+import type { ClipVision } from '../../../src/zeroseg/clip/towers.ts';
+import { classShares } from '../../../src/zeroseg/drawing/overlay.ts';
+import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
+import { gridBoxes, teacherViews } from '../../../src/zeroseg/image/grid-views.ts';
+import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
+import { indexOfMaximum, type ScoringOptions } from '../../../src/zeroseg/inference/class-scores.ts';
+import { Segmenter, type Vocabulary } from '../../../src/zeroseg/inference/segmenter.ts';
+import { keptPatches } from '../../../src/zeroseg/model/config.ts';
+import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import type { Scene, SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
 import {
   groupUse,
   nearestViews,
   SceneStudent,
   type StudentView,
   studentLabels,
-} from '../zeroseg/studies/student-output.ts';
+} from '../../../src/zeroseg/studies/student-output.ts';
+import { formatShare } from '../shell/terminal.ts';
 import {
   enlargement,
   nameColour,

@@ -1,20 +1,20 @@
 import { join } from 'node:path';
-import { median } from '../../cli/src/bench/meter.ts';
-import { FileError, readJson, writeFileAtomic } from '../../cli/src/files/files.ts';
-import { brokenField, isNumber, isTableOf } from '../../cli/src/files/json-fields.ts';
-import type { StepTimes } from '../../cli/src/reports/experiment-report.ts';
-import { Interrupted } from '../../cli/src/shell/errors.ts';
-import { Progress } from '../../cli/src/shell/terminal.ts';
-import { version } from '../../cli/src/shell/version.ts';
-import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
-import { freeParameters } from '../nn/module.ts';
-import { patchCount, resolveConfig } from '../zeroseg/model/config.ts';
-import type { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
-import { chooseGrids, type Experiment } from '../zeroseg/studies/experiments.ts';
-import { Trainer } from '../zeroseg/training/trainer.ts';
+import { newModel } from '../../../src/cli/train.ts';
+import { freeParameters } from '../../../src/nn/module.ts';
+import { patchCount, resolveConfig } from '../../../src/zeroseg/model/config.ts';
+import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { chooseGrids, type Experiment } from '../../../src/zeroseg/studies/experiments.ts';
+import { Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import { median } from '../bench/meter.ts';
+import { FileError, readJson, writeFileAtomic } from '../files/files.ts';
+import { brokenField, isNumber, isTableOf } from '../files/json-fields.ts';
+import type { StepTimes } from '../reports/experiment-report.ts';
+import { Interrupted } from '../shell/errors.ts';
+import { Progress } from '../shell/terminal.ts';
+import { version } from '../shell/version.ts';
+import { kindOfPath } from '../weights/weight-files.ts';
 import { GRIDS, type Lab } from './experiment-lab.ts';
 import { hashOf } from './experiment-runs.ts';
-import { newModel } from './train.ts';
 
 /** Rounds in which every mask ratio makes a step, after those in which the GPU's programs are made. */
 const ROUNDS = { timed: 12, before: 2 };

@@ -1,12 +1,12 @@
 /** The folder of a demo: its own from the first file to the last, and emptied by the next one. */
 import { readdir, realpath, rm } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
-import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../../cli/src/files/files.ts';
-import { type FolderLock, lockFile } from '../../cli/src/files/folder-lock.ts';
-import { RunError } from '../../cli/src/runs/run-folder.ts';
-import { UsageError } from '../../cli/src/shell/errors.ts';
-import { version } from '../../cli/src/shell/version.ts';
-import { kindOfPath } from '../../cli/src/weights/weight-files.ts';
+import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../files/files.ts';
+import { type FolderLock, lockFile } from '../files/folder-lock.ts';
+import { RunError } from '../runs/run-folder.ts';
+import { UsageError } from '../shell/errors.ts';
+import { version } from '../shell/version.ts';
+import { kindOfPath } from '../weights/weight-files.ts';
 
 const MARK = 'demo.json';
 const FORMAT = 'zeroseg demo';

@@ -1,18 +1,23 @@
 /** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
 
-import { cachedData } from '../../cli/src/features/cached-data.ts';
-import type { CacheReader } from '../../cli/src/features/feature-cache.ts';
-import type { Device } from '../gpu/device.ts';
-import type { Weights } from '../nn/module.ts';
-import { SegmentationScore } from '../zeroseg/evaluation/iou.ts';
-import type { ScoringOptions } from '../zeroseg/inference/class-scores.ts';
-import type { Vocabulary } from '../zeroseg/inference/segmenter.ts';
-import { ZeroSeg } from '../zeroseg/model/zeroseg.ts';
-import type { Scene } from '../zeroseg/scenes/scene.ts';
-import { HabitCounter, SceneStudent, type StudentView, studentLabels } from '../zeroseg/studies/student-output.ts';
-import type { TrainSettings } from '../zeroseg/training/settings.ts';
-import { type StepReport, Trainer } from '../zeroseg/training/trainer.ts';
-import { resolveTraining } from './train-options.ts';
+import { resolveTraining } from '../../../src/cli/train-options.ts';
+import type { Device } from '../../../src/gpu/device.ts';
+import type { Weights } from '../../../src/nn/module.ts';
+import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
+import type { ScoringOptions } from '../../../src/zeroseg/inference/class-scores.ts';
+import type { Vocabulary } from '../../../src/zeroseg/inference/segmenter.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import type { Scene } from '../../../src/zeroseg/scenes/scene.ts';
+import {
+  HabitCounter,
+  SceneStudent,
+  type StudentView,
+  studentLabels,
+} from '../../../src/zeroseg/studies/student-output.ts';
+import type { TrainSettings } from '../../../src/zeroseg/training/settings.ts';
+import { type StepReport, Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import { cachedData } from '../features/cached-data.ts';
+import type { CacheReader } from '../features/feature-cache.ts';
 
 /** What the student is: the preset that learns from scenes, with what helped the student that the package brings. */
 const CONFIG = { config: 'scenes', set: ['assign_start=medoids', 'compose_by=root'] } as const;
