@@ -1,11 +1,11 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 
-import { smoothed } from '../../../src/cli/report.ts';
-import { baselineWords } from '../../../src/cli/score.ts';
 import { type LossTerm, lossTerms } from '../../../src/zeroseg/model/losses.ts';
 import type { ModelInfo } from '../../../src/zeroseg/model/model-file.ts';
 import type { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
 import type { Baseline, SceneScore, SceneScores, StudentScore } from '../../../src/zeroseg/studies/score-scenes.ts';
+import { smoothed } from '../commands/report.ts';
+import { baselineWords } from '../commands/score.ts';
 import { count, formatDuration, formatShare } from '../shell/terminal.ts';
 import type { Findings, Seen, ShownScene } from '../studies/demo-findings.ts';
 import type { DemoTraining } from '../studies/demo-training.ts';

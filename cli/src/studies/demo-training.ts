@@ -1,6 +1,5 @@
 /** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
 
-import { resolveTraining } from '../../../src/cli/train-options.ts';
 import type { Device } from '../../../src/gpu/device.ts';
 import type { Weights } from '../../../src/nn/module.ts';
 import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
@@ -16,6 +15,7 @@ import {
 } from '../../../src/zeroseg/studies/student-output.ts';
 import type { TrainSettings } from '../../../src/zeroseg/training/settings.ts';
 import { type StepReport, Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import { resolveTraining } from '../commands/train-options.ts';
 import { cachedData } from '../features/cached-data.ts';
 import type { CacheReader } from '../features/feature-cache.ts';
 

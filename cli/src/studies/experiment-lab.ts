@@ -1,8 +1,5 @@
 /** What the runs of an experiment share: scenes and features, what is trained, what it is scored on. */
 import { join } from 'node:path';
-import { SCORING_SEED, scoringScenes } from '../../../src/cli/score.ts';
-import { newModel } from '../../../src/cli/train.ts';
-import { type Resolved, resolveTraining } from '../../../src/cli/train-options.ts';
 import type { Device } from '../../../src/gpu/device.ts';
 import { freeParameters } from '../../../src/nn/module.ts';
 import { makeVocabulary, type TemplateSet } from '../../../src/zeroseg/clip/vocabulary.ts';
@@ -15,6 +12,9 @@ import { type SceneOptions, scenePresets } from '../../../src/zeroseg/scenes/sce
 import { chooseGrids, type EndedRun, type Setting, scoreRun } from '../../../src/zeroseg/studies/experiments.ts';
 import { sceneSide } from '../../../src/zeroseg/studies/student-output.ts';
 import { Trainer, type TrainingData } from '../../../src/zeroseg/training/trainer.ts';
+import { SCORING_SEED, scoringScenes } from '../commands/score.ts';
+import { newModel } from '../commands/train.ts';
+import { type Resolved, resolveTraining } from '../commands/train-options.ts';
 import { cachedData } from '../features/cached-data.ts';
 import { type CacheReader, readCache } from '../features/feature-cache.ts';
 import { fillCache } from '../features/fill-cache.ts';

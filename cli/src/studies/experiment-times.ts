@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { newModel } from '../../../src/cli/train.ts';
 import { freeParameters } from '../../../src/nn/module.ts';
 import { patchCount, resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { chooseGrids, type Experiment } from '../../../src/zeroseg/studies/experiments.ts';
 import { Trainer } from '../../../src/zeroseg/training/trainer.ts';
 import { median } from '../bench/meter.ts';
+import { newModel } from '../commands/train.ts';
 import { FileError, readJson, writeFileAtomic } from '../files/files.ts';
 import { brokenField, isNumber, isTableOf } from '../files/json-fields.ts';
 import type { StepTimes } from '../reports/experiment-report.ts';

@@ -14,7 +14,7 @@ const KILLS = Number(process.env['KILLS'] ?? 3);
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-kills-'));
 afterAll(() => rm(base, { recursive: true, force: true }));
 const killer = fileURLToPath(new URL('kill-at-write.mjs', import.meta.url));
-const cli = await buildProgram({ file: fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url)) });
+const cli = await buildProgram({ file: fileURLToPath(new URL('../../../cli/src/main.ts', import.meta.url)) });
 
 // What trainings and caches write, in their order, without a GPU between. Each goes on where it was, as the commands do.
 const writers = await buildProgram({

@@ -8,7 +8,7 @@ import { buildProgram, runProgram } from '../../support/programs.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-signals-'));
 afterAll(() => rm(base, { recursive: true, force: true }));
-const cli = await buildProgram({ file: fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url)) });
+const cli = await buildProgram({ file: fileURLToPath(new URL('../../../cli/src/main.ts', import.meta.url)) });
 // Works on after the first signal, the second time so that nothing else of JavaScript runs.
 const busy = await buildProgram({
   text: `import { catchInterruption } from 'SRC/cli/interruption.ts';

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
+import { commandLine } from '../../../cli/src/command-line.ts';
 import { plain } from '../../../cli/src/reports/chart-library.ts';
 import { errorWords, UsageError } from '../../../cli/src/shell/errors.ts';
 import { Progress, printable, printableTerminal } from '../../../cli/src/shell/terminal.ts';
-import { commandLine } from '../../../src/cli/command-line.ts';
 import { ArgumentError } from '../../../src/gpu/errors.ts';
 
 /** What a terminal obeys, or what makes a line look like another. */

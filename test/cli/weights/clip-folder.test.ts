@@ -9,7 +9,7 @@ import { toFloat32, writeSafetensors } from '../../../src/nn/safetensors/safeten
 import { clipPixels } from '../../../src/zeroseg/clip/towers.ts';
 import { clipMean, clipStd } from '../../../src/zeroseg/image/image.ts';
 import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
-import { clipSettings, clipTensors, writeClip } from '../made-up.ts';
+import { clipSettings, clipTensors, writeClip } from '../../support/made-up.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-clip-'));
 afterAll(() => rm(base, { recursive: true }));

@@ -1,0 +1,79 @@
+import { Command, CommanderError } from 'commander';
+import { benchCommand } from './commands/bench.ts';
+import { cacheCommand } from './commands/cache.ts';
+import { demoCommand } from './commands/demo.ts';
+import { evalCommand } from './commands/eval.ts';
+import { experimentCommand } from './commands/experiment.ts';
+import { exportCommand } from './commands/export.ts';
+import { scenesCommand } from './commands/scenes.ts';
+import { scoreCommand } from './commands/score.ts';
+import { segmentCommand } from './commands/segment.ts';
+import { trainCommand } from './commands/train.ts';
+import { trainTeacherCommand } from './commands/train-teacher.ts';
+import { verifyCommand } from './commands/verify.ts';
+import type { Context } from './shell/context.ts';
+import { errorWords, Interrupted } from './shell/errors.ts';
+import { signalExitCodes } from './shell/interruption.ts';
+import { printableTerminal, printLines, processTerminal, type Terminal } from './shell/terminal.ts';
+import { version } from './shell/version.ts';
+
+/**
+ * Runs `zeroseg` with the arguments after its name and returns its exit code: 0, 1 for errors (one sentence on standard
+ * error), 130 and 143 after signals.
+ */
+export async function commandLine(args: readonly string[], given: Terminal = processTerminal): Promise<number> {
+  const terminal = printableTerminal(given);
+  let failure = 0;
+  const context: Context = { terminal };
+  const program = new Command('zeroseg')
+    .description('Open-vocabulary segmentation learnt without labels, on WebGPU.')
+    .version(version, '-V, --version', 'print the version')
+    .helpCommand(false)
+    .addCommand(scenesCommand(context))
+    .addCommand(cacheCommand(context))
+    .addCommand(trainCommand(context))
+    .addCommand(trainTeacherCommand(context))
+    .addCommand(segmentCommand(context))
+    .addCommand(evalCommand(context))
+    .addCommand(scoreCommand(context))
+    .addCommand(experimentCommand(context))
+    .addCommand(exportCommand(context))
+    .addCommand(verifyCommand(context))
+    .addCommand(benchCommand(context))
+    .addCommand(demoCommand(context))
+    .addHelpText(
+      'after',
+      '\nFrom photos to words:\n' +
+        '  zeroseg cache photos --clip models/clip-vit-large-patch14 --out out/cache\n' +
+        '  zeroseg train --cache out/cache --out out/run\n' +
+        '  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 --classes "dog, sofa" --out out/segments',
+    );
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride();
+    command.configureOutput({
+      writeOut: (text) => printLines(terminal.out, text.trimEnd()),
+      writeErr: (text) => printLines(terminal.note, text.trimEnd()),
+      outputError: (text, write) => {
+        const where = command === program ? 'zeroseg' : `zeroseg ${command.name()}`;
+        write(
+          `${where}: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replace(/\s*\n\s*/g, ' ')} See ${where} --help.`.replace(/([^.)?]) See/, '$1. See'),
+        );
+      },
+    });
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    failure = Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) failure = error.exitCode;
+    else if (error instanceof Interrupted) failure = signalExitCodes[error.signal];
+    else {
+      printLines(terminal.note, `zeroseg: ${errorWords(error)}`);
+      failure = 1;
+    }
+  }
+  return failure;
+}

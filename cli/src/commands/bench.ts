@@ -1,0 +1,181 @@
+import { Command, Option } from 'commander';
+import type { Device } from '../../../src/gpu/device.ts';
+import type { Tuned } from '../../../src/kernels/matmul/tune.ts';
+import { bench, chooseWorkloads } from '../bench/bench.ts';
+import { growthChart, shareChart } from '../bench/charts.ts';
+import { growthLines, growthPanels, measureGrowth } from '../bench/growth.ts';
+import { Meter } from '../bench/meter.ts';
+import { limitLines, rowTable, shareNote } from '../bench/tables.ts';
+import { tunedTable, tuneSteps } from '../bench/tuning.ts';
+import { chartFile, jsonTarget, writeChart, writeJson } from '../reports/chart-file.ts';
+import { wholeNumber } from '../shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../shell/context.ts';
+import { Interrupted, UsageError } from '../shell/errors.ts';
+import { count, formatDuration, Progress, quietTerminal, type Terminal } from '../shell/terminal.ts';
+import { version } from '../shell/version.ts';
+
+interface BenchArguments {
+  readonly runs?: number;
+  readonly filter?: readonly string[];
+  readonly quick?: boolean;
+  readonly full?: boolean;
+  readonly growth?: boolean;
+  readonly tune?: boolean;
+  readonly json?: string;
+  readonly chart?: string;
+  readonly adapter?: string;
+}
+
+const RUNS = 7;
+
+/** `zeroseg bench`: this machine's limits, and what kernels and training steps make of them. */
+export function benchCommand(context: Context): Command {
+  return new Command('bench')
+    .description("measure kernels and training steps against this device's own limits")
+    .option('--runs <n>', `runs of each; the median is told (default: ${RUNS}; for --tune 5)`, wholeNumber(1, 1e6))
+    .option('--filter <words>', 'only work with one of these words in its name or group, with commas between', words)
+    .option('--quick', 'small shapes: seconds on a GPU, half a minute without')
+    .option('--full', 'the ViT-B/16 model too: minutes without a GPU')
+    .addOption(
+      new Option('--growth', 'instead: how a training step grows with batch, patches and width').conflicts([
+        'tune',
+        'filter',
+        'full',
+      ]),
+    )
+    .addOption(
+      new Option('--tune', 'instead: find the fastest matmul forms for this device, and keep them; minutes').conflicts([
+        'filter',
+        'chart',
+      ]),
+    )
+    .option('--json <file>', 'write everything that was measured; - prints it instead of the tables', jsonTarget)
+    .option('--chart <file>', 'draw what was measured, as .svg or .png', chartFile)
+    .option(...adapterOption)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  zeroseg bench --quick\n  zeroseg bench --filter matmul,attention --runs 20 --chart shares.svg\n' +
+        '  zeroseg bench --growth --chart growth.png\n  zeroseg bench --tune',
+    )
+    .action((options: BenchArguments) => run(context, options));
+}
+
+/** What a kind of measurement needs, and how it reports. */
+interface Session {
+  readonly device: Device;
+  readonly meter: Meter;
+  readonly options: BenchArguments;
+  /** Tables go here; with `--json -` nowhere but to standard error. */
+  readonly terminal: Terminal;
+  readonly stopped: () => boolean;
+  readonly progress: (name: string, done: number, of: number) => void;
+  /** Where and with what it was measured, for a chart. */
+  readonly where: string;
+}
+
+async function run(context: Context, options: BenchArguments): Promise<void> {
+  if (!options.tune && !options.growth) checkFilter(options);
+  await withDevice(context, options.adapter, async (device, interruption) => {
+    const terminal = options.json === '-' ? quietTerminal(context.terminal) : context.terminal;
+    const began = performance.now();
+    const meter = new Meter(device, options.runs ?? RUNS, processorTime);
+    let bar: Progress | undefined;
+    const session: Session = {
+      device,
+      meter,
+      options,
+      terminal,
+      stopped: () => interruption.signal !== undefined,
+      progress(name, done, of) {
+        bar ??= new Progress(terminal, 'measuring', of, 'pieces');
+        bar.at(done, name);
+      },
+      where: `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`,
+    };
+    terminal.out(`on ${device.name}${device.isSoftware ? ', in software: this is the speed of the processor' : ''}`);
+    const work = options.tune ? tuning : options.growth ? growth : shares;
+    try {
+      const measured = await work(session, () => bar?.stop());
+      await writeJson(context.terminal, options.json, { ...about(device, meter, options), ...measured });
+    } finally {
+      bar?.stop();
+    }
+    terminal.out(`in ${formatDuration((performance.now() - began) / 1000)}`);
+    if (interruption.signal) throw new Interrupted(interruption.signal);
+  });
+}
+
+async function shares(session: Session, measured: () => void): Promise<object> {
+  const { meter, options, terminal, stopped, progress, where } = session;
+  const result = await bench(meter, { ...options, stopped, progress });
+  measured();
+  for (const line of [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock)]) {
+    terminal.out(line);
+  }
+  await draw(session, shareChart(result.rows, "Share of the device's own limit", where));
+  return result;
+}
+
+async function growth(session: Session, measured: () => void): Promise<object> {
+  const { meter, options, terminal, stopped, progress, where } = session;
+  const found = await measureGrowth(meter, { ...options, stopped, progress });
+  measured();
+  for (const line of growthLines(found, meter.clock)) terminal.out(line);
+  await draw(session, growthChart(growthPanels(found), 'How time and memory grow', where));
+  return { growth: found };
+}
+
+async function tuning({ device, options, terminal, stopped }: Session): Promise<object> {
+  const tuned: Tuned[] = [];
+  try {
+    await tuneSteps(device, {
+      ...options,
+      again: true,
+      progress(found, done, of) {
+        tuned.push(found);
+        terminal.note(`${done}/${of} ${found.work}: ${found.chosen}`);
+        if (stopped()) throw new Interrupted('SIGINT');
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    await device.saveTuning();
+  }
+  for (const line of tunedTable(tuned)) terminal.out(line);
+  terminal.out(`${count(tuned.length, 'forms')} kept for later runs on this adapter`);
+  return { tuned };
+}
+
+async function draw({ options, terminal }: Session, chart: Parameters<typeof writeChart>[1]): Promise<void> {
+  if (options.chart === undefined) return;
+  await writeChart(options.chart, chart);
+  terminal.out(`chart: ${options.chart}`);
+}
+
+/** What a result was measured on. */
+function about(
+  { name, isSoftware, features }: Device,
+  { clock }: Meter,
+  { runs = RUNS, quick = false }: BenchArguments,
+) {
+  return { version, adapter: name, software: isSoftware, features: [...features].sort(), clock, runs, quick };
+}
+
+function checkFilter(options: BenchArguments): void {
+  if (chooseWorkloads(options).length > 0) return;
+  const wanted = options.filter?.map((word) => `'${word}'`).join(' or ');
+  const groups = [...new Set(chooseWorkloads({}).map(({ group }) => group))].join(', ');
+  throw new UsageError(`bench: no work has ${wanted} in its name or group; the groups are ${groups}`);
+}
+
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+function words(text: string): string[] {
+  return text
+    .split(',')
+    .map((word) => word.trim())
+    .filter(Boolean);
+}

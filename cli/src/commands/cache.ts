@@ -1,0 +1,124 @@
+import { Command } from 'commander';
+import { formatBytes } from '../../../src/gpu/errors.ts';
+import { LARGEST_GRID, MOST_GRIDS } from '../../../src/zeroseg/image/grid-limits.ts';
+import { fillCache } from '../features/fill-cache.ts';
+import { listPhotos } from '../photos/photos.ts';
+import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../shell/context.ts';
+import { Interrupted } from '../shell/errors.ts';
+import { count, formatDuration, formatRate, Progress } from '../shell/terminal.ts';
+import { openClip } from '../weights/clip-folder.ts';
+
+interface CacheArguments {
+  readonly clip: string;
+  readonly out: string;
+  readonly grids: number[];
+  readonly viewSource: 'native' | 'resized';
+  readonly imageSize: number;
+  readonly batch?: number;
+  readonly shard: number;
+  readonly flush: number;
+  readonly force?: boolean;
+  readonly repair?: boolean;
+  readonly adapter?: string;
+}
+
+/** `zeroseg cache`: what the teacher sees in every photo, computed once. */
+export function cacheCommand(context: Context): Command {
+  return new Command('cache')
+    .description("compute the teacher's features of a folder of photos, once for all training")
+    .argument('<photos>', 'folder of photos (JPEG, PNG, WebP, ...), with the folders below it')
+    .requiredOption('--clip <place>', 'CLIP checkpoint: a folder, a safetensors file, random-tiny or random-vit-l-14')
+    .requiredOption('--out <folder>', 'folder of the cache; one that exists is continued')
+    .option(
+      '--grids <list>',
+      'views: the whole square, its quarters, ninths, ...',
+      wholeNumbers(LARGEST_GRID, MOST_GRIDS),
+      [1, 2, 3, 4],
+    )
+    .option(
+      '--view-source <kind>',
+      "cut views out of the photo's own pixels (native) or of the student's small square (resized)",
+      oneOf('native', 'resized'),
+      'native',
+    )
+    .option('--image-size <pixels>', "side of the student's squares, which training reads", wholeNumber(1, 16_384), 224)
+    .option(
+      '--batch <views>',
+      'views that go through the teacher at once (default: those of one photo)',
+      wholeNumber(1, 65_536),
+    )
+    .option('--shard <photos>', 'photos in a file of the cache', wholeNumber(1, 1e6), 256)
+    .option('--flush <seconds>', 'write a file after so long even if it is not full', numberFrom(0, 1e6), 60)
+    .option('--force', 'empty a cache that was made with other settings')
+    .option('--repair', 'drop damaged files of the cache and compute their photos again')
+    .option(...adapterOption)
+    .addHelpText(
+      'after',
+      '\nExample:\n  zeroseg cache photos --clip models/clip-vit-large-patch14 --out out/cache\n\n' +
+        'Stop it at any time, also with kill -9; the same command goes on where it was.',
+    )
+    .action((photos: string, options: CacheArguments) => cache(context, photos, options));
+}
+
+/** Computes what is missing in a cache. */
+export async function cache(context: Context, photos: string, options: CacheArguments): Promise<void> {
+  const { terminal } = context;
+  const paths = await listPhotos(photos);
+  const clip = await openClip(options.clip);
+  if (clip.isRandom) {
+    terminal.note(`${clip.name}: its weights are random, made on the spot; its features mean nothing`);
+  }
+  await withDevice(context, options.adapter, async (device, interruption) => {
+    let progress: Progress | undefined;
+    const began = performance.now();
+    const result = await fillCache(device, {
+      photos,
+      paths,
+      clip,
+      folder: options.out,
+      grids: options.grids,
+      viewSource: options.viewSource,
+      studentSize: options.imageSize,
+      ...(options.batch ? { batch: options.batch } : {}),
+      shardSize: options.shard,
+      flushSeconds: options.flush,
+      force: options.force ?? false,
+      repair: options.repair ?? false,
+      stopped: () => interruption.signal !== undefined,
+      planned: ({ missing, fresh, changed, retried, removed, dropped, views }) => {
+        const parts = [`${count(paths.length, 'photos')} in ${photos}`];
+        if (fresh > 0) parts.push(`${fresh} done before`);
+        if (changed > 0) parts.push(`${changed} changed`);
+        if (retried > 0) parts.push(`${retried} failed before`);
+        if (removed > 0) parts.push(`${removed} gone`);
+        terminal.out(`${parts.join(', ')}; ${missing} to do, ${count(views, 'views')} each, on ${device.name}`);
+        for (const name of dropped) terminal.note(`dropped the damaged ${name}; its photos are computed again`);
+        if (missing > 0) progress = new Progress(terminal, 'caching', missing, 'photos');
+      },
+      done: (n) => progress?.at(n),
+      failed: (path, reason) => progress?.say(`skipped ${path}: ${reason}`, 'note'),
+    }).finally(() => progress?.stop());
+
+    const seconds = (performance.now() - began) / 1000;
+    if (interruption.signal) {
+      terminal.out(
+        `stopped: ${result.total} of ${count(paths.length, 'photos')} are in ${options.out}; run the same command to go on`,
+      );
+      throw new Interrupted(interruption.signal);
+    }
+    if (result.computed > 0) {
+      const rate = formatRate(result.computed / seconds, 'photos');
+      terminal.out(`computed ${count(result.computed, 'photos')} in ${formatDuration(seconds)} (${rate})`);
+      const { mean, largest, channel } = result.magnitude;
+      terminal.out(
+        `features: mean magnitude of a channel ${mean.toPrecision(3)}, largest value ${largest.toPrecision(3)} (channel ${channel})`,
+      );
+    }
+    if (result.failures.size > 0) {
+      terminal.out(`${count(result.failures.size, 'photos')} could not be used:`);
+      for (const [path, reason] of result.failures) terminal.out(`  ${path}: ${reason}`);
+    }
+    terminal.out(`${options.out}: ${count(result.total, 'photos')}, ${formatBytes(result.bytes)}`);
+  });
+}

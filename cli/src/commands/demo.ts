@@ -1,0 +1,452 @@
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import type { Device } from '../../../src/gpu/device.ts';
+import { newWeights, type Weights } from '../../../src/nn/module.ts';
+import { defaultGrids, viewCount } from '../../../src/zeroseg/image/grid-views.ts';
+import type { Image } from '../../../src/zeroseg/image/image.ts';
+import type { Vocabulary } from '../../../src/zeroseg/inference/segmenter.ts';
+import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
+import { initialWeights } from '../../../src/zeroseg/model/pretrained-weights.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { type Scene, SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
+import { type SceneScores, scoreScenes } from '../../../src/zeroseg/studies/score-scenes.ts';
+import { readCache } from '../features/feature-cache.ts';
+import { fillCache } from '../features/fill-cache.ts';
+import { writeFileAtomic } from '../files/files.ts';
+import { FolderLock } from '../files/folder-lock.ts';
+import { readPhoto } from '../photos/image-files.ts';
+import { listPhotos } from '../photos/photos.ts';
+import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
+import { demoPage } from '../reports/demo-report.ts';
+import { oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../shell/context.ts';
+import { Interrupted, UsageError } from '../shell/errors.ts';
+import type { Interruption } from '../shell/interruption.ts';
+import { count, formatDuration, formatRate, formatShare, Progress } from '../shell/terminal.ts';
+import { version } from '../shell/version.ts';
+import { demoFindings, type Students } from '../studies/demo-findings.ts';
+import { checkKept, clearFolder, refuseOthers } from '../studies/demo-folder.ts';
+import { type DemoTraining, stepLimits, trainDemo } from '../studies/demo-training.ts';
+import { builtIn, builtInTeacher, teacherFile } from '../weights/built-in.ts';
+import { teacherIdentity } from '../weights/clip-folder.ts';
+import { kindOfPath, openWeights } from '../weights/weight-files.ts';
+import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
+import { parseNames } from './scenes.ts';
+import { SCORING_SEED, scoreTable, scoringScenes } from './score.ts';
+
+export interface DemoArguments {
+  readonly out: string;
+  readonly words?: readonly string[];
+  readonly photo: string;
+  readonly quick?: boolean;
+  readonly steps?: number;
+  readonly scenes?: number;
+  readonly scored?: number;
+  readonly seed: number;
+  readonly init: 'new' | 'teacher';
+  readonly model: string;
+  readonly clip: string;
+  readonly adapter?: string;
+}
+
+/** A photograph that the package brings: two folders up both from src and from dist. */
+const packagedPhoto = fileURLToPath(new URL('../../../assets/photos/nagasaki-boats.jpg', import.meta.url));
+
+/** Kinds of objects: those that the built-in teacher knows. */
+const CLASSES = 40;
+/** Added to the seed: the scenes that training is watched on are neither those it learns from nor those it is scored on. */
+const WATCHED_SEED = 400_000_000;
+/** Side of the scenes that are learnt from: the student's own. */
+const LEARNT_SIZE = 64;
+/** Side of the scenes that students are watched, shown and scored on. */
+const SHOWN_SIZE = 128;
+/** Of the student's training, for 256 scenes a step. */
+const BASE_RATE = 0.02;
+const scoring = { scoring: 'softmax', top: 5 } as const;
+
+/** What a demo does, and the seconds that it has. What is measured on the way decides the rest. */
+interface Plan {
+  readonly seconds: number;
+  readonly scenes: number;
+  /** Scenes a step: the fewer, the more steps there are. */
+  readonly batch: number;
+  readonly watched: number;
+  readonly probes: number;
+  /** Scenes in the report, and at least and at most for scores. */
+  readonly shown: number;
+  readonly scored: readonly [least: number, most: number];
+}
+
+const quickPlan: Plan = { seconds: 75, scenes: 400, batch: 8, watched: 4, probes: 8, shown: 4, scored: [8, 40] };
+const fullPlan: Plan = { seconds: 215, scenes: 900, batch: 8, watched: 12, probes: 20, shown: 6, scored: [30, 200] };
+/** SwiftShader, which comes by npm, takes several times as long for everything. */
+const slowPlan: Plan = { ...fullPlan, seconds: 530, watched: 6, probes: 12 };
+const slowQuickPlan: Plan = { ...quickPlan, watched: 2, probes: 5, shown: 3, scored: [5, 20] };
+
+/** Shares of the time that is left when it begins. */
+const CACHING = 0.22;
+const TRAINING = 0.75;
+const SCORING = 0.7;
+
+/** `zeroseg demo`: scenes, teacher, training, words, scores and a report, in minutes. */
+export function demoCommand(context: Context): Command {
+  return new Command('demo')
+    .description('train a small ZeroSeg on made-up scenes, segment new ones by words, score it, and report')
+    .option(
+      '--words <names>',
+      'what to look for: "cat, umbrella, grass" (default: all that the scenes show)',
+      parseNames,
+    )
+    .option('--photo <file>', 'a photograph to segment as well', packagedPhoto)
+    .option('--quick', 'all of it in a minute and a half: learns little')
+    .option('--steps <n>', 'training steps (default: as many as there is time for)', wholeNumber())
+    .option('--scenes <n>', 'scenes to learn from', wholeNumber(64))
+    .option('--scored <n>', 'scenes to score on (default: as many as there is time for)', wholeNumber())
+    .option('--seed <n>', 'of scenes, weights, masks and noise', wholeNumber(...seedRange), 1)
+    .option(
+      '--init <kind>',
+      "weights to begin with: all new, or the teacher's image tower for the encoder",
+      oneOf('new', 'teacher'),
+      'teacher',
+    )
+    .option('--out <folder>', 'where everything is written; that of an earlier demo is replaced', 'out/demo')
+    .option('--clip <place>', 'the teacher', builtIn)
+    .option('--model <place>', 'a student that was trained longer, for comparison', builtIn)
+    .option(...adapterOption)
+    .addHelpText('after', '\nExample:\n  zeroseg demo --words "cat, umbrella, grass" --photo cat.jpg')
+    .action((options: DemoArguments) => demo(context, options));
+}
+
+async function demo(context: Context, options: DemoArguments): Promise<void> {
+  const began = performance.now();
+  const { clip, model } = options;
+  const opened = await openModelAndClip(context, {
+    model,
+    clip,
+    templates: 'subset',
+    tokenizer: 'clip',
+    mode: 'whole',
+    ...scoring,
+  });
+  const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
+  checkPatches(opened, options);
+  const newStart = await startingWeights(options);
+  for (const file of [opened.file, options.photo, ...(clip === builtIn ? [] : [clip])])
+    await checkKept(options.out, file);
+  await refuseOthers(options.out);
+  const lock = await FolderLock.take('demo', options.out);
+  try {
+    await clearFolder(lock);
+    await demoIn(context, options, { began, opened, photo, newStart, lock });
+  } finally {
+    await lock.release();
+  }
+}
+
+/** What is known before the folder is emptied. */
+interface Begun extends Pick<Run, 'opened' | 'newStart' | 'lock'> {
+  readonly began: number;
+  readonly photo: { readonly name: string; readonly image: Image };
+}
+
+/** The demo in its empty folder. */
+async function demoIn(
+  context: Context,
+  options: DemoArguments,
+  { began, opened, photo, newStart, lock }: Begun,
+): Promise<void> {
+  const { terminal } = context;
+  const { quick = false } = options;
+  await withDevice(context, options.adapter, async (device, interruption) => {
+    const isSlow = /swiftshader/i.test(device.name);
+    const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
+    const left = (share: number) => share * Math.max(0, plan.seconds - (performance.now() - began) / 1000);
+    terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
+    const run: Run = { context, device, interruption, options, plan, opened, newStart, left, lock };
+
+    heading(run, 1, 'Scenes to learn from: drawings on painted grounds');
+    await makeScenes(run);
+    heading(run, 2, 'What the teacher sees in them, whole and in pieces');
+    await cacheViews(run);
+    heading(run, 3, 'Training a student, without a label and without a word');
+    const scenes = await scoringScenes({ classes: CLASSES, size: SHOWN_SIZE });
+    const vocabulary = await embed(run, scenes.names);
+    const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
+    const { training, start } = await learn(run, watched, vocabulary);
+    const students = { shipped: await loadModel(device, opened), fresh: training.model, start };
+    heading(
+      run,
+      4,
+      `Segmenting by words: ${options.words?.join(', ') ?? `all ${scenes.names.length} that the scenes show`}`,
+    );
+    const words = options.words ? await embed(run, options.words) : vocabulary;
+    const findings = await demoFindings(device, {
+      scenes,
+      seed: SCORING_SEED + options.seed,
+      shown: plan.shown,
+      students,
+      teacher: opened.clip.vision(device),
+      words,
+      isAll: options.words === undefined,
+      scoring,
+      photo,
+      film: { scene: watched[0] as Scene, probes: training.probes },
+    });
+    for (const line of findings.lines) terminal.out(line);
+    check(run);
+    heading(run, 5, 'Scores on scenes that no student has seen');
+    const scores = await scoreAll(run, scenes, vocabulary, students);
+    heading(run, 6, 'Report');
+    const report = join(options.out, 'report.html');
+    const page = demoPage({
+      scenes,
+      findings,
+      scores,
+      training,
+      words: words.names,
+      facts: {
+        version,
+        adapter: device.name,
+        seed: options.seed,
+        learnt: run.learnt as number,
+        seconds: (performance.now() - began) / 1000,
+        shipped: opened.info,
+        isFromTeacher: options.init === 'teacher',
+      },
+    });
+    await writeFileAtomic(report, page, { lock });
+    terminal.out(`report  ${report}`);
+    terminal.out(`scores  ${join(options.out, 'scores.json')}`);
+    terminal.out(`model   ${join(options.out, 'model.safetensors')}`);
+    terminal.out(`done in ${formatDuration((performance.now() - began) / 1000)}`);
+  });
+}
+
+/** What the steps of a demo share. */
+interface Run {
+  readonly context: Context;
+  readonly device: Device;
+  readonly interruption: Interruption;
+  readonly options: DemoArguments;
+  readonly plan: Plan;
+  readonly opened: Opened;
+  /** What the student begins with: the same at every call. */
+  readonly newStart: (device: Device) => Weights;
+  /** Seconds: a share of what is left. */
+  readonly left: (share: number) => number;
+  readonly lock: FolderLock;
+  /** Scenes that were learnt from. */
+  learnt?: number;
+}
+
+function heading({ context: { terminal } }: Run, number: number, title: string): void {
+  if (number > 1) terminal.out('');
+  terminal.out(`${number}. ${title}`);
+}
+
+function check({ context: { terminal }, interruption }: Run): void {
+  if (!interruption.signal) return;
+  terminal.out('stopped; run the same command to begin again');
+  throw new Interrupted(interruption.signal);
+}
+
+async function makeScenes(run: Run): Promise<void> {
+  const { options, plan, context, interruption } = run;
+  const scenes = new SceneMaker(await loadAtlas(), {
+    ...scenePresets.mixed,
+    size: LEARNT_SIZE,
+    classes: CLASSES,
+  });
+  const many = options.scenes ?? plan.scenes;
+  const began = performance.now();
+  const progress = new Progress(context.terminal, 'painting', many, 'scenes');
+  await writeScenes(join(options.out, 'scenes'), scenes, {
+    seed: options.seed,
+    count: many,
+    progress: (done) => {
+      progress.at(done);
+      return interruption.signal === undefined;
+    },
+  }).finally(() => progress.stop());
+  check(run);
+  const kinds = `${count(scenes.objectCount, 'objects')}, ${scenes.names.length - scenes.objectCount} kinds of ground`;
+  context.terminal.out(
+    `${count(many, 'scenes')} of ${kinds}, in ${formatDuration((performance.now() - began) / 1000)}`,
+  );
+}
+
+async function cacheViews(run: Run): Promise<void> {
+  const { device, options, context, interruption, opened, left } = run;
+  const photos = join(options.out, 'scenes', 'JPEGImages');
+  const paths = await listPhotos(photos);
+  const progress = new Progress(context.terminal, 'looking', paths.length, 'scenes');
+  const began = performance.now();
+  const limit = left(CACHING);
+  let looked = 0;
+  const { total } = await fillCache(device, {
+    photos,
+    paths,
+    clip: opened.clip,
+    folder: join(options.out, 'cache'),
+    grids: defaultGrids,
+    viewSource: 'native',
+    studentSize: LEARNT_SIZE,
+    stopped: () => {
+      const late = (performance.now() - began) / 1000 > limit && looked >= LEAST_SCENES && options.scenes === undefined;
+      return late || interruption.signal !== undefined;
+    },
+    done: (done) => {
+      looked = done;
+      progress.at(done);
+    },
+  }).finally(() => progress.stop());
+  check(run);
+  run.learnt = total;
+  const seconds = (performance.now() - began) / 1000;
+  context.terminal.out(
+    `${viewCount(defaultGrids)} views of each of ${count(total, 'scenes')}, in ${formatDuration(seconds)} (${formatRate(total / seconds, 'scenes')})`,
+  );
+}
+
+/** Two batches. */
+const LEAST_SCENES = 64;
+
+function embed({ context, device, opened, interruption }: Run, names: readonly string[]): Promise<Vocabulary> {
+  // Seven templates, not eighty: the words come out alike, in a tenth of the time.
+  const words = { templates: 'subset', model: '', clip: '', tokenizer: 'clip', mode: 'whole', ...scoring } as const;
+  return embedNames(context, device, opened, names, words, interruption);
+}
+
+async function learn(
+  run: Run,
+  watched: readonly Scene[],
+  vocabulary: Vocabulary,
+): Promise<{ training: DemoTraining; start: ZeroSeg }> {
+  const { device, options, context, interruption, opened, left } = run;
+  const { terminal } = context;
+  const cache = await readCache(join(options.out, 'cache'));
+  let progress: Progress | undefined;
+  try {
+    const seconds = left(TRAINING);
+    const weights = () => run.newStart(device);
+    const training = await trainDemo(device, {
+      cache,
+      seed: options.seed,
+      batch: run.plan.batch,
+      baseLr: BASE_RATE,
+      weights,
+      steps: options.steps,
+      seconds,
+      watched,
+      probes: run.plan.probes,
+      vocabulary,
+      scoring,
+      planned: ({ steps, stepSeconds, settings }) => {
+        const why =
+          options.steps === undefined ? `, as many as fit into ${formatDuration(seconds)}` : ', as --steps says';
+        terminal.out(
+          `a step of ${settings.batch} scenes takes ${stepSeconds.toFixed(2)} s: ${count(steps, 'steps')}${why} (from ${stepLimits.least} to ${stepLimits.most})`,
+        );
+        progress = new Progress(terminal, 'training', steps, 'steps');
+      },
+      progress: ({ step, loss }, { used, accuracy }) => {
+        progress?.at(
+          step,
+          `loss ${loss.toFixed(3)} · ${used.toFixed(1)} segments in use · ${formatShare(accuracy)} of pixels right`,
+        );
+        return interruption.signal === undefined;
+      },
+    });
+    progress?.stop();
+    check(run);
+    const [first, last] = [training.probes[0], training.probes.at(-1)];
+    if (first && last) {
+      terminal.out(
+        `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${formatShare(first.accuracy)} → ${formatShare(last.accuracy)}, ` +
+          `segments in use ${first.used.toFixed(1)} → ${last.used.toFixed(1)} (${last.things.toFixed(1)} things a scene)`,
+      );
+    }
+    const teacher = teacherIdentity(opened.clip.name, await opened.clip.weightsHash());
+    const file = await modelFile(training.model, { step: training.steps.length, teacher });
+    await writeFileAtomic(join(options.out, 'model.safetensors'), file, run);
+    const metrics = training.steps.map((step) => `${JSON.stringify(step)}\n`).join('');
+    await writeFileAtomic(join(options.out, 'metrics.jsonl'), metrics, run);
+    return { training, start: new ZeroSeg(weights(), training.model.config) };
+  } finally {
+    progress?.stop();
+    await cache.close();
+  }
+}
+
+/** Weights of the seed alone, or with the teacher's image tower as the encoder. */
+async function startingWeights({ seed, init, clip }: DemoArguments): Promise<(device: Device) => Weights> {
+  if (init === 'new') return (device) => newWeights(device, seed);
+  const place = clip === builtIn ? await builtInTeacher() : clip;
+  const file = (await kindOfPath(place)) === 'folder' ? join(place, teacherFile) : place;
+  const { tensors } = await openWeights(file);
+  return (device) => initialWeights(device, seed, tensors, file, new Set());
+}
+
+/** Before anything is made: pictures of scenes must hold whole patches of student and teacher. */
+function checkPatches({ info, clip }: Opened, options: DemoArguments): void {
+  for (const [option, place, patch] of [
+    ['--model', options.model, info.config.patch],
+    ['--clip', options.clip, clip.config.vision.patch],
+  ] as const) {
+    if (SHOWN_SIZE % patch === 0) continue;
+    throw new UsageError(
+      `demo: ${option} ${place}: its patches of ${patch} pixels do not divide the demo's scenes of ${SHOWN_SIZE}; give one whose patches do`,
+    );
+  }
+}
+
+async function scoreAll(
+  run: Run,
+  scenes: SceneMaker,
+  vocabulary: Vocabulary,
+  students: Students,
+): Promise<SceneScores> {
+  const { device, options, plan, context, interruption, opened, left } = run;
+  const [least, most] = options.scored === undefined ? plan.scored : [options.scored, options.scored];
+  const limit = left(SCORING);
+  const began = performance.now();
+  const progress = new Progress(context.terminal, 'scoring', most, 'scenes');
+  const scores = await scoreScenes(device, {
+    scenes,
+    seed: SCORING_SEED + options.seed,
+    count: most,
+    vocabulary,
+    teacher: opened.clip.vision(device),
+    students: { ...students },
+    ...scoring,
+    progress: (done) => {
+      progress.at(done);
+      const late = (performance.now() - began) / 1000 > limit && done >= least;
+      return !late && interruption.signal === undefined;
+    },
+  }).finally(() => progress.stop());
+  check(run);
+  const seconds = formatDuration((performance.now() - began) / 1000);
+  context.terminal.out(`${count(scores.scenes, 'scenes')} in ${seconds}`);
+  for (const line of scoreTable(scores, studentWords)) context.terminal.out(line);
+  const { shipped, fresh, start } = scores.students;
+  const result = {
+    fresh,
+    shipped,
+    start,
+    baselines: scores.baselines,
+    scenes: scores.scenes,
+    seed: options.seed,
+    names: scenes.names,
+    objects: scenes.objectCount,
+    options: { ...scoring, templates: 'subset' },
+    adapter: device.name,
+    version,
+  };
+  await writeFileAtomic(join(options.out, 'scores.json'), `${JSON.stringify(result, undefined, 2)}\n`, run);
+  return scores;
+}
+
+const studentWords = { shipped: 'shipped student', fresh: 'fresh student', start: 'fresh student at its start' };

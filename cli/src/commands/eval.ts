@@ -1,0 +1,198 @@
+import { Command } from 'commander';
+import { evaluate } from '../../../src/zeroseg/evaluation/evaluate.ts';
+import type { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
+import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
+import { sceneScore } from '../../../src/zeroseg/studies/score-scenes.ts';
+import { type DataSetDefinition, dataSets } from '../../../src/zeroseg/text/class-names.ts';
+import { writeNamedFile } from '../files/files.ts';
+import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../photos/data-sets.ts';
+import { sceneDefinition } from '../photos/scene-folder.ts';
+import { oneOf, wholeNumber } from '../shell/arguments.ts';
+import { type Context, withDevice } from '../shell/context.ts';
+import { Interrupted, UsageError } from '../shell/errors.ts';
+import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from '../shell/terminal.ts';
+import {
+  embedNames,
+  loadModel,
+  type ModelAndWordsArguments,
+  modelAndWordsOptions,
+  openModelAndClip,
+} from './model-and-words.ts';
+
+type DataName = keyof typeof dataSets | 'scenes';
+
+interface EvalArguments extends ModelAndWordsArguments {
+  readonly data: DataName;
+  readonly root: string;
+  readonly split?: string;
+  readonly limit?: number;
+  readonly sweep?: boolean;
+  readonly ground?: boolean;
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+const readers: Readonly<Record<DataName, (root: string, split?: string) => Promise<LabelledPhoto[]>>> = {
+  voc: vocDataSet,
+  context: contextDataSet,
+  coco: cocoDataSet,
+  // `zeroseg scenes` lays them out as VOC.
+  scenes: vocDataSet,
+};
+
+/** Thresholds of `--sweep`. */
+const sweep: readonly number[] = Array.from({ length: 19 }, (_, i) => Number(((i + 1) * 0.05).toFixed(2)));
+
+/** `zeroseg eval`: mean IoU on a labelled data set. */
+export function evalCommand(context: Context): Command {
+  const papers = Object.keys(dataSets) as (keyof typeof dataSets)[];
+  const names: DataName[] = [...papers, 'scenes'];
+  const command = new Command('eval')
+    .description('score a model on PASCAL VOC, PASCAL Context, COCO or scenes: mean intersection over union')
+    .requiredOption('--data <name>', `kind of data set: ${names.join(', ')}`, oneOf(...names))
+    .requiredOption('--root <folder>', 'folder of the data set, such as VOCdevkit/VOC2012')
+    .option('--split <name>', 'list of photos (default: val, for COCO val2017)')
+    .option('--limit <n>', 'only the first photos', wholeNumber())
+    .option('--sweep', 'also score background thresholds from 0.05 to 0.95')
+    .option('--ground', 'scenes: also count ground without a name, as background')
+    .option('--json', 'print the result as JSON, all else on standard error')
+    .option('--out <file>', 'write the result as JSON');
+  return modelAndWordsOptions(command)
+    .addHelpText(
+      'after',
+      '\nExample:\n  zeroseg eval --data voc --root VOCdevkit/VOC2012 --model out/run --clip models/clip-vit-large-patch14\n\n' +
+        `Without --background the paper's thresholds are used: ${papers.map((name) => `${name} ${dataSets[name].threshold}`).join(', ')}.\n` +
+        'Scenes have none: their ground without a name does not count, unless --ground says so.',
+    )
+    .action((options: EvalArguments) => evalModel(context, options));
+}
+
+async function evalModel(given: Context, options: EvalArguments): Promise<void> {
+  const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
+  const { terminal } = context;
+  const set: DataSetDefinition & { readonly objects?: number } =
+    options.data === 'scenes' ? await sceneDefinition(options.root) : dataSets[options.data];
+  if (options.ground && options.data !== 'scenes') {
+    throw new UsageError(`eval: --ground is for --data scenes; ${options.data} counts its background always`);
+  }
+  const ignore = options.ground ? null : set.ignore;
+  const found = await readers[options.data](options.root, ...(options.split ? [options.split] : []));
+  const photos = found.slice(0, options.limit ?? found.length);
+  const opened = await openModelAndClip(context, options);
+  const threshold = options.background ?? set.threshold;
+  const thresholds = [threshold, ...(options.sweep ? sweep : [])];
+  const failed = new Map<string, string>();
+
+  await withDevice(context, options.adapter, async (device, interruption) => {
+    terminal.out(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
+    const vocabulary = await embedNames(context, device, opened, set.prompts, options, interruption);
+    using segmenter = new Segmenter(device, await loadModel(device, opened));
+    const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
+    const began = performance.now();
+    let scores: SegmentationScore[];
+    try {
+      scores = await evaluate(segmenter, photos, vocabulary, {
+        thresholds,
+        ignore,
+        mode: options.mode,
+        scoring: options.scoring,
+        top: options.top,
+        short: options.short,
+        stride: options.stride,
+        progress: (done, [score]) => {
+          progress.at(done, `mean IoU so far ${formatShare(score?.meanIou() ?? null, 2)}`);
+          return interruption.signal === undefined;
+        },
+        failed: (id, reason) => {
+          failed.set(id, reason);
+          progress.say(`skipped ${id}: ${reason}`, 'note');
+        },
+      });
+    } finally {
+      progress.stop();
+    }
+    const [score] = scores as [SegmentationScore];
+    if (interruption.signal) {
+      terminal.out(`stopped after ${count(score.images, 'photos')}; a score of a part is not reported`);
+      throw new Interrupted(interruption.signal);
+    }
+    if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, 'photos')} could be used`);
+    const kinds = set.objects === undefined ? undefined : sceneScore(score, set.objects);
+    const result = {
+      data: options.data,
+      root: options.root,
+      split: options.split ?? null,
+      photos: score.images,
+      failed: Object.fromEntries(failed),
+      threshold,
+      mean_iou: score.meanIou(),
+      mean_iou_without_background: score.meanIou({ background: false }),
+      ...(kinds && { mean_iou_objects: kinds.objects, mean_iou_stuff: kinds.stuff }),
+      pixel_accuracy: score.pixelAccuracy(),
+      classes: score.iou().map((iou, c) => ({ label: c, name: set.classes[c], iou, pixels: score.labelled[c] })),
+      sweep: options.sweep
+        ? sweep.map((value, i) => ({
+            threshold: value,
+            mean_iou: scores[i + 1]?.meanIou() ?? null,
+            mean_iou_without_background: scores[i + 1]?.meanIou({ background: false }) ?? null,
+          }))
+        : undefined,
+      options: { mode: options.mode, scoring: options.scoring, top: options.top, templates: options.templates },
+      model: { file: options.model, step: opened.info.step, teacher: opened.info.teacher },
+      adapter: device.name,
+    };
+    const json = JSON.stringify(result, undefined, 2);
+    if (options.out) await writeNamedFile(options.out, `${json}\n`);
+    if (options.json) printLines(given.terminal.out, json);
+    for (const line of resultTable(result)) terminal.out(line);
+    const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
+    terminal.out(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
+  });
+}
+
+interface Table {
+  readonly classes: readonly { readonly name: string | undefined; readonly iou: number | null }[];
+  readonly threshold: number;
+  readonly mean_iou: number | null;
+  readonly mean_iou_without_background: number | null;
+  readonly mean_iou_objects?: number | null;
+  readonly mean_iou_stuff?: number | null;
+  readonly pixel_accuracy: number | null;
+  readonly sweep:
+    | readonly {
+        readonly threshold: number;
+        readonly mean_iou: number | null;
+        readonly mean_iou_without_background: number | null;
+      }[]
+    | undefined;
+}
+
+function resultTable(result: Table): string[] {
+  const widest = Math.max(...result.classes.map(({ name = '' }) => name.length));
+  const cells = result.classes.map(({ name = '', iou }) => `${name.padEnd(widest)} ${formatShare(iou, 2).padStart(7)}`);
+  const columns = Math.max(1, Math.floor(100 / (widest + 11)));
+  const rows = Math.ceil(cells.length / columns);
+  const lines = Array.from({ length: rows }, (_, r) =>
+    Array.from({ length: columns }, (_, c) => cells[c * rows + r] ?? '')
+      .join('   ')
+      .trimEnd(),
+  );
+  if (result.sweep) {
+    lines.push('', 'threshold   mean IoU   without background');
+    for (const { threshold, mean_iou, mean_iou_without_background } of result.sweep) {
+      lines.push(
+        `${threshold.toFixed(2).padStart(9)}${formatShare(mean_iou, 2).padStart(11)}${formatShare(mean_iou_without_background, 2).padStart(21)}`,
+      );
+    }
+  }
+  lines.push(
+    '',
+    `mean IoU ${formatShare(result.mean_iou, 2)} with background, ${formatShare(result.mean_iou_without_background, 2)} without ` +
+      `(threshold ${result.threshold}); ${formatShare(result.pixel_accuracy, 2)} of pixels right`,
+  );
+  const { mean_iou_objects: objects, mean_iou_stuff: stuff } = result;
+  if (objects !== undefined && stuff !== undefined) {
+    lines.push(`mean IoU ${formatShare(objects, 2)} over objects, ${formatShare(stuff, 2)} over stuff`);
+  }
+  return lines;
+}

@@ -1,0 +1,219 @@
+/** The report of a run: one HTML file with everything in it, to be opened, sent or kept. */
+import { basename, join, resolve } from 'node:path';
+import sharp from 'sharp';
+import { formatBytes } from '../../../src/gpu/errors.ts';
+import type { ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import { type LossTerm, lossTerms } from '../../../src/zeroseg/model/losses.ts';
+import { writeFileAtomic } from '../files/files.ts';
+import { readPhoto } from '../photos/image-files.ts';
+import { chartLibrary, literal, plain } from '../reports/chart-library.ts';
+import { reportScript, reportStyle } from '../reports/report-page.ts';
+import type { Metrics, RunFolder } from '../runs/run-folder.ts';
+import { count, formatDuration } from '../shell/terminal.ts';
+import { shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
+
+export interface ReportFacts {
+  readonly steps: number;
+  readonly memory: { readonly step: number; readonly slots: number; readonly weights: number };
+  readonly device: string;
+}
+
+/** Points of a curve: more cannot be told apart, and would only make the file large. */
+const MOST_POINTS = 3000;
+/** Pictures in a report: the first, the last, and some between. */
+const MOST_SAMPLES = 6;
+
+type Curve = 'loss' | LossTerm | 'gradNorm' | 'lr';
+
+/** Terms as they are, with the weight by which they count; one that was not computed is left out. */
+function curves(
+  config: ZeroSegConfig,
+  metrics: readonly Metrics[],
+): { readonly key: Curve; readonly title: string; readonly smooth: boolean }[] {
+  const terms = lossTerms
+    .filter(({ name, weight }) => config[weight] > 0 || metrics.some((line) => (line[name] ?? 0) !== 0))
+    .map(({ name, weight, title }) => {
+      const factor = config[weight];
+      return { key: name, title: factor === 1 ? title : `${title} (× ${factor})`, smooth: true };
+    });
+  return [
+    { key: 'loss', title: 'Total loss', smooth: true },
+    ...terms,
+    { key: 'gradNorm', title: 'Gradient norm', smooth: true },
+    { key: 'lr', title: 'Learning rate', smooth: false },
+  ];
+}
+
+/** Writes `report.html` into the run's folder. */
+export async function writeReport(run: RunFolder, metrics: readonly Metrics[], facts: ReportFacts): Promise<void> {
+  await writeFileAtomic(join(run.folder, 'report.html'), await reportPage(run, metrics, facts), run);
+}
+
+async function reportPage(run: RunFolder, metrics: readonly Metrics[], facts: ReportFacts): Promise<string> {
+  const { description } = run;
+  const { config, settings, cache } = description;
+  const done = metrics.at(-1)?.step ?? 0;
+  const seconds = metrics.reduce((sum, line) => sum + line.seconds, 0);
+  const samples = await sampleFigures(run);
+  const name = basename(resolve(run.folder));
+  const state = done >= facts.steps ? 'finished' : `stopped after step ${done} of ${facts.steps}`;
+  const figures: [string, string][] = [
+    ['steps', `${done} of ${facts.steps}`],
+    ['images seen', String(done * settings.batch)],
+    ['time', formatDuration(seconds)],
+    ['images per second', seconds > 0 ? ((done * settings.batch) / seconds).toFixed(1) : '–'],
+    ['loss', metrics.length > 0 ? `${short(metrics[0]?.loss)} → ${short(metrics.at(-1)?.loss)}` : '–'],
+  ];
+  const about: [string, unknown][] = [
+    ['begun', description.started],
+    ['version', description.version],
+    ['adapter', facts.device === description.adapter ? facts.device : `${description.adapter}, later ${facts.device}`],
+    ['step memory', `${formatBytes(facts.memory.step)} planned, ${formatBytes(facts.memory.slots)} allocated`],
+    ['weights and optimizer', formatBytes(facts.memory.weights)],
+    ['configuration', description.preset],
+    ['initial weights', description.init ?? `new, seed ${settings.seed}`],
+    ['cache', `${cache.folder} (${count(cache.photos, 'photos')})`],
+    ['teacher', shortTeacher(teacherIdentity(cache.key.teacher, cache.key.weights))],
+    [
+      'views',
+      `${cache.key.views} (grids ${cache.key.grids.join(', ')}, ${cache.key.viewSource}) of ${cache.key.teacherSize} px`,
+    ],
+  ];
+  const points = thin(metrics);
+  const data = {
+    charts: [
+      ...curves(config, points).map(({ key, title, smooth }) => {
+        const raw = points.map((line) => line[key]);
+        const lines = smooth
+          ? [
+              { name: "step's own", values: raw, pale: true },
+              { name: 'mean', values: smoothed(raw) },
+            ]
+          : [{ name: 'value', values: raw }];
+        return { title, step: points.map((line) => line.step), lines };
+      }),
+      ...watchCharts(metrics),
+    ],
+  };
+  const library = chartLibrary();
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${plain(name)}: training report</title>
+<style>${library.style}${reportStyle}</style>
+<main>
+<header><h1>${plain(name)}</h1><p>ZeroSeg training, ${plain(state)}</p></header>
+<dl class="figures">${figures.map(([key, value]) => `<div><dt>${plain(key)}</dt><dd>${plain(value)}</dd></div>`).join('')}</dl>
+<section><div class="bar"><h2>Curves</h2><label><input type="checkbox" id="log"> logarithmic</label></div>
+<p class="hint">Pale: every step. Dark: exponential mean. Drag to zoom, double click to reset. Groups, entropy and nearest views are those of the training photos of a step, without noise.</p>
+<div id="charts">${metrics.length === 0 ? '<p>No step was made.</p>' : ''}</div></section>
+${samples ? `<section><h2>Segments</h2><p class="hint">Training photos, and below each the segments that the model divides it into (colours are numbers of segments, not classes).</p>${samples}</section>` : ''}
+<section class="tables">
+${table('Run', about)}
+${table('Training', Object.entries(settings))}
+${table('Model', Object.entries(config))}
+</section>
+</main>
+<script>${library.script}</script>
+<script>const data = ${literal(data)};${reportScript}</script>
+</html>
+`;
+}
+
+async function sampleFigures(run: RunFolder): Promise<string> {
+  const all = await run.samples();
+  const last = all.length - 1;
+  const many = Math.min(MOST_SAMPLES, all.length);
+  const chosen = new Set(Array.from({ length: many }, (_, i) => Math.round((i * last) / Math.max(1, many - 1))));
+  const figures: string[] = [];
+  for (const i of [...chosen].sort((a, b) => b - a)) {
+    const { step, path } = all[i] as { step: number; path: string };
+    // A sheet takes a tenth of the bytes as JPEG, and here it is only looked at.
+    const { data, width, height } = await readPhoto(path);
+    const pixels = sharp(data, { raw: { width, height, channels: 3 } });
+    const jpeg = await pixels.jpeg({ quality: 82, mozjpeg: true }).toBuffer();
+    const url = `data:image/jpeg;base64,${jpeg.toString('base64')}`;
+    figures.push(
+      `<figure><img src="${url}" alt="segments after step ${step}"><figcaption>step ${step}</figcaption></figure>`,
+    );
+  }
+  return figures.join('\n');
+}
+
+function table(title: string, rows: readonly (readonly [string, unknown])[]): string {
+  const lines = rows.map(([key, value]) => `<tr><th>${plain(key)}</th><td>${plain(words(value))}</td></tr>`);
+  return `<div><h2>${plain(title)}</h2><table>${lines.join('')}</table></div>`;
+}
+
+function words(value: unknown): string {
+  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
+  return Array.isArray(value) ? value.join(', ') : String(value);
+}
+
+function short(value: number | undefined): string {
+  return value === undefined ? '–' : value.toPrecision(3);
+}
+
+/** A chart of the report: lines over the same steps. */
+export interface ReportChart {
+  readonly title: string;
+  readonly step: readonly number[];
+  readonly lines: readonly {
+    readonly name: string;
+    readonly values: readonly (number | null)[];
+    readonly pale?: boolean;
+  }[];
+}
+
+/** What is looked at every few steps: what the head does, and what a probe measured, a chart for each of its numbers. */
+export function watchCharts(metrics: readonly Metrics[]): ReportChart[] {
+  const watched = thin(metrics.filter(({ watch }) => watch));
+  const probed = thin(metrics.filter(({ probe }) => probe));
+  const chart = (
+    title: string,
+    points: readonly Metrics[],
+    lines: Record<string, (line: Metrics) => number | undefined>,
+  ) => ({
+    title,
+    step: points.map(({ step }) => step),
+    lines: Object.entries(lines).map(([name, of]) => ({ name, values: points.map((line) => of(line) ?? null) })),
+  });
+  const grids = [...new Set(watched.flatMap(({ watch }) => Object.keys(watch?.nearest ?? {})))];
+  const numbers = [...new Set(probed.flatMap(({ probe }) => Object.keys(probe ?? {})))];
+  const all = [
+    chart('Groups in use, a picture', watched, {
+      'first stage': ({ watch }) => watch?.groupsFirst,
+      segments: ({ watch }) => watch?.groups,
+    }),
+    chart('Entropy of the assignment, nats', watched, {
+      'first stage': ({ watch }) => watch?.entropyFirst,
+      'second stage': ({ watch }) => watch?.entropySecond,
+    }),
+    chart(
+      "Grids of the segments' nearest views",
+      grids.length > 0 ? watched : [],
+      Object.fromEntries(grids.map((grid) => [grid.replace('x', ' × '), ({ watch }: Metrics) => watch?.nearest[grid]])),
+    ),
+    ...numbers.map((name) => chart(name, probed, { [name]: ({ probe }) => probe?.[name] })),
+  ];
+  return all.filter(({ step }) => step.length > 0);
+}
+
+/** Every n-th step, and the last: averages would hide what a single step did. */
+function thin(metrics: readonly Metrics[]): Metrics[] {
+  const every = Math.ceil(metrics.length / MOST_POINTS);
+  return metrics.filter((_, i) => i % every === 0 || i === metrics.length - 1);
+}
+
+/** Exponential mean over about a thirtieth of the curve, without the pull towards its start value. */
+export function smoothed(values: readonly number[]): number[] {
+  const keep = Math.exp(-1 / Math.max(1, values.length / 30));
+  let sum = 0;
+  let weight = 0;
+  return values.map((value) => {
+    sum = keep * sum + value;
+    weight = keep * weight + 1;
+    return sum / weight;
+  });
+}

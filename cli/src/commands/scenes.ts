@@ -1,0 +1,107 @@
+import { Command } from 'commander';
+import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
+import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
+import { numberFrom, oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
+import type { Context } from '../shell/context.ts';
+import { Interrupted } from '../shell/errors.ts';
+import { catchInterruption } from '../shell/interruption.ts';
+import { count, formatDuration, Progress } from '../shell/terminal.ts';
+
+interface ScenesArguments {
+  readonly out: string;
+  readonly count: number;
+  readonly seed: number;
+  readonly preset: keyof typeof scenePresets;
+  readonly classes?: readonly string[] | number;
+  readonly size: number;
+  readonly styles?: readonly string[];
+  readonly stuff?: readonly string[];
+  readonly named?: number;
+  readonly atlas?: string;
+}
+
+/** Names of the kinds of scenes. */
+export const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
+
+/** `zeroseg scenes`: made-up pictures with exact label maps, as a data set. */
+export function scenesCommand(context: Context): Command {
+  return new Command('scenes')
+    .description('make pictures with exact label maps and captions, laid out as PASCAL VOC')
+    .requiredOption('--out <folder>', 'where they are written; scenes that are there are replaced')
+    .option('--count <n>', 'how many', wholeNumber(), 500)
+    .option('--seed <n>', 'which ones: a seed gives the same scenes everywhere', wholeNumber(...seedRange), 1)
+    .option(
+      '--preset <name>',
+      'crowded (up to four things, for scoring), objectCentric (one or two that fill the picture) or mixed (for training)',
+      oneOf(...presets),
+      'crowded',
+    )
+    .option(
+      '--classes <names>',
+      'objects: "cat, dog", or how many of the fixed order (default: all 137)',
+      parseNamesOrCount,
+    )
+    .option('--size <pixels>', 'side of the pictures', wholeNumber(8, 4096), 64)
+    .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseNames)
+    .option('--stuff <names>', 'surroundings, such as "sky, grass" (default: all 14)', parseNames)
+    .option('--named <share>', 'share of scenes whose ground has a name (default: 0.8)', numberFrom(0, 1))
+    .option('--atlas <folder>', "atlas.png and atlas.json of other cut-outs (default: the package's)")
+    .addHelpText(
+      'after',
+      '\nExample:\n  zeroseg scenes --out out/scenes --count 500 --seed 1 --classes 40\n' +
+        '  zeroseg cache out/scenes/JPEGImages --clip models/clip --out out/cache\n' +
+        '  zeroseg eval --data scenes --root out/scenes --model out/run --clip models/clip',
+    )
+    .action((options: ScenesArguments) => makeScenes(context, options));
+}
+
+/** Makes a folder of scenes. */
+export async function makeScenes({ terminal }: Context, options: ScenesArguments): Promise<void> {
+  const { out, seed, preset, size, classes, styles, stuff, named } = options;
+  const scenes = new SceneMaker(await loadAtlas(options.atlas), {
+    ...scenePresets[preset],
+    size,
+    ...(classes === undefined ? {} : { classes }),
+    ...(styles === undefined ? {} : { styles }),
+    ...(stuff === undefined ? {} : { stuff }),
+    ...(named === undefined ? {} : { named }),
+  });
+  const interruption = catchInterruption();
+  const progress = new Progress(terminal, 'painting', options.count, 'scenes');
+  const began = performance.now();
+  let whole: boolean;
+  try {
+    whole = await writeScenes(out, scenes, {
+      seed,
+      count: options.count,
+      progress: (done) => {
+        progress.at(done);
+        return interruption.signal === undefined;
+      },
+    });
+  } finally {
+    progress.stop();
+    interruption.release();
+  }
+  if (!whole && interruption.signal) {
+    terminal.out('stopped; nothing was written');
+    throw new Interrupted(interruption.signal);
+  }
+  const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of stuff`;
+  const time = formatDuration((performance.now() - began) / 1000);
+  terminal.out(`${out}: ${count(options.count, 'scenes')} of seed ${seed}, ${kinds}, in ${time}`);
+}
+
+/** Names with commas between. */
+export function parseNames(text: string): string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
+/** Names, or how many of them. */
+export function parseNamesOrCount(text: string): string[] | number {
+  return /^\s*\d+\s*$/.test(text) ? Number(text) : parseNames(text);
+}

@@ -1,0 +1,452 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import type { Device } from '../../../src/gpu/device.ts';
+import { countParameters } from '../../../src/nn/module.ts';
+import { Teacher } from '../../../src/zeroseg/clip/image-encoder.ts';
+import { trainableWeights } from '../../../src/zeroseg/clip/load.ts';
+import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../../../src/zeroseg/clip/save.ts';
+import type { ClipConfig, ClipText, ClipVision } from '../../../src/zeroseg/clip/towers.ts';
+import {
+  type ClipSettings,
+  type ClipStepReport,
+  ClipTrainer,
+  defaultClipSettings,
+  newClipWeights,
+  TrainableClip,
+  teacherConfigs,
+  textVocabulary,
+} from '../../../src/zeroseg/clip/train-clip.ts';
+import { makeVocabulary, type TemplateSet } from '../../../src/zeroseg/clip/vocabulary.ts';
+import {
+  CaptionedScenes,
+  type NamingScore,
+  namingScore,
+  type SceneCrops,
+  sceneCrops,
+} from '../../../src/zeroseg/scenes/captioned-crops.ts';
+import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import { type SceneOptions, scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
+import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
+import { readJson, refuseLinks, sweepLeftovers, writeFileAtomic } from '../files/files.ts';
+import { FolderLock } from '../files/folder-lock.ts';
+import { brokenField, hasFields, isListOf, isMaybe, isNumber, isText, isWhole } from '../files/json-fields.ts';
+import { loadAtlas } from '../photos/scene-folder.ts';
+import { Checkpoints } from '../runs/checkpoints.ts';
+import { MetricsFile } from '../runs/metrics-file.ts';
+import { RunFolder } from '../runs/run-folder.ts';
+import { commandText, numberFrom, oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
+import { adapterOption, type Context, withDevice } from '../shell/context.ts';
+import { Interrupted, UsageError } from '../shell/errors.ts';
+import type { Interruption } from '../shell/interruption.ts';
+import { count, formatDuration, formatRate, formatShare, Progress } from '../shell/terminal.ts';
+import { version } from '../shell/version.ts';
+import { teacherFile, teacherWeights } from '../weights/built-in.ts';
+import { openClip } from '../weights/clip-folder.ts';
+import { kindOfPath, openWeights } from '../weights/weight-files.ts';
+
+export interface TrainTeacherArguments {
+  readonly out: string;
+  readonly config: keyof typeof teacherConfigs;
+  readonly classes: string;
+  readonly styles?: string;
+  readonly steps: number;
+  readonly batch: number;
+  readonly lr: number;
+  readonly seed: number;
+  readonly init?: string;
+  readonly atlas?: string;
+  readonly validateAtlas?: string;
+  readonly validateEvery: number;
+  readonly validateCrops: number;
+  readonly resume?: boolean;
+  readonly adapter?: string;
+}
+
+/** What a training was made with: `log.json`. */
+export interface Log {
+  readonly format: typeof FORMAT;
+  /** Makes these weights again, on the same adapter. */
+  readonly command: string;
+  readonly version: string;
+  readonly node: string;
+  readonly adapter: string;
+  readonly started: string;
+  readonly config: ClipConfig;
+  readonly settings: ClipSettings;
+  readonly classes: readonly string[];
+  readonly styles: readonly string[];
+  /** Trained steps, and seconds of all of them. */
+  readonly steps: number;
+  readonly seconds: number;
+  readonly validations: readonly ({ readonly step: number } & Scores)[];
+  /** Of the file as it was written, with the 80 templates. */
+  readonly final?: Scores | undefined;
+}
+
+/** Shares of crops of scenes that training does not see. */
+export interface Scores {
+  readonly scenes: NamingScore;
+  /** The same with every name that has one replaced by a synonym. */
+  readonly synonyms?: NamingScore;
+  /** Of drawing styles that training does not see. */
+  readonly unseenStyle?: NamingScore;
+}
+
+const FORMAT = 'zeroseg teacher training';
+/** Added to the seed: scenes of validation are never those of training. */
+const VALIDATION_SEED = 1_000_000;
+/** Crops to validate on during training, at most. */
+const CROPS = 400;
+const SAVE_SECONDS = 300;
+/** Sentences that go through the text tower at once. */
+const TEXTS = 128;
+
+/** `zeroseg train-teacher`: a small CLIP out of made-up scenes. */
+export function trainTeacherCommand(context: Context): Command {
+  const { steps, batch, lr, seed } = defaultClipSettings;
+  const sizes = Object.keys(teacherConfigs) as (keyof typeof teacherConfigs)[];
+  return new Command('train-teacher')
+    .description('train a small CLIP on made-up scenes and their captions; resumable')
+    .requiredOption('--out <folder>', 'folder of the teacher: weights, config.json, log.json')
+    .option('--config <name>', `sizes: ${sizes.join(' or ')}`, oneOf(...sizes), 'tiny')
+    .option('--classes <n>', "kinds of objects, the first of the atlas' order, or all", '40')
+    .option('--styles <names>', 'drawing styles, with commas between (default: all of the atlas)')
+    .option('--steps <n>', 'steps of training', wholeNumber(), steps)
+    .option('--batch <pairs>', 'images with captions a step', wholeNumber(2, 2 ** 20), batch)
+    .option('--lr <rate>', 'highest learning rate', numberFrom(0, 1e4), lr)
+    .option('--seed <n>', 'of weights, scenes and captions', wholeNumber(...seedRange), seed)
+    .option(
+      '--init <file>',
+      'begin with the weights and words of an earlier teacher.safetensors, or of the built-in one',
+    )
+    .option('--atlas <folder>', 'cut-outs that scenes are made of (default: those of the package)')
+    .option('--validate-atlas <folder>', 'cut-outs of other styles, to validate on as well')
+    .option('--validate-every <steps>', 'steps between validations', wholeNumber(), 500)
+    .option('--validate-crops <n>', 'crops of scenes to score the teacher on at the end', wholeNumber(), 1000)
+    .option('--resume', 'go on with the training in the folder, under the same options; more --steps make it longer')
+    .option(...adapterOption)
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  zeroseg train-teacher --out out/teacher --classes 40 --steps 4000\n' +
+        '  zeroseg cache photos --clip out/teacher --out out/cache',
+    )
+    .action((options: TrainTeacherArguments) => trainTeacher(context, options));
+}
+
+/** Trains, or goes on. */
+export async function trainTeacher(context: Context, options: TrainTeacherArguments): Promise<void> {
+  if (!options.resume) {
+    await RunFolder.refuseUsed(options.out, OP);
+    return trainIn(context, options, undefined, undefined);
+  }
+  // First without the lock, which would make the folder.
+  await readLog(options.out);
+  const lock = await FolderLock.take(OP, options.out);
+  try {
+    await trainIn(context, options, await readLog(options.out), lock);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function trainIn(
+  context: Context,
+  options: TrainTeacherArguments,
+  before: Log | undefined,
+  held: FolderLock | undefined,
+): Promise<void> {
+  const { out } = options;
+  const command = commandOf(options);
+  if (before) checkCommand(before, options);
+  const settings: ClipSettings = {
+    ...defaultClipSettings,
+    steps: options.steps,
+    batch: options.batch,
+    lr: options.lr,
+    seed: options.seed,
+    warmup: before?.settings.warmup ?? Math.max(1, Math.min(200, Math.round(options.steps / 20))),
+  };
+  const scenes = await openScenes(options);
+  const config = teacherConfigs[options.config];
+  const data = new CaptionedScenes(scenes.makers, { seed: settings.seed, side: config.vision.image });
+  const tokens = await Tokenizer.clip();
+  const initial = options.init === undefined ? undefined : await openWeights(await teacherWeights(options.init));
+
+  await withDevice(context, options.adapter, async (device, interruption) => {
+    const { weights, ids } = initial
+      ? trainableWeights(device, initial.tensors, options.init as string)
+      : { weights: newClipWeights(device, settings.seed), ids: textVocabulary(tokens, data.texts()) };
+    const clip = new TrainableClip(weights, config, ids);
+    using trainer = await ClipTrainer.create(device, clip, tokens, data, settings);
+    const damaged: string[] = [];
+    const found = before && (await new Checkpoints(OP, out).newest([STATE], (reason) => damaged.push(reason)));
+    if (before?.final && !found) {
+      throw new UsageError(`${OP}: ${out}: this training is at its end, and no checkpoint is left to go on from`);
+    }
+    if (found) resumeClipTraining(trainer, found.files.get(STATE) as Uint8Array, found.path(STATE));
+    const place = found ? `the checkpoint of step ${found.step}` : 'the beginning';
+    for (const reason of damaged) context.terminal.note(`${reason}; going on from ${place}`);
+    const log: Log = {
+      format: FORMAT,
+      command,
+      version,
+      node: process.version,
+      adapter: device.name,
+      started: before?.started ?? new Date().toISOString(),
+      config,
+      settings,
+      classes: scenes.classes,
+      styles: scenes.styles,
+      steps: trainer.done,
+      seconds: before?.seconds ?? 0,
+      validations: before?.validations?.filter(({ step }) => step <= trainer.done) ?? [],
+    };
+    context.terminal.out(
+      `${(countParameters(clip) / 1e6).toFixed(2)} M parameters, ${count(ids.length, 'tokens')}, ` +
+        `${count(scenes.classes.length, 'classes')} in ${scenes.styles.join(', ')}, on ${device.name}`,
+    );
+    // Only now, when everything has been found to fit.
+    const lock = held ?? (await FolderLock.take(OP, out));
+    try {
+      if (!held) await RunFolder.refuseUsed(out, OP);
+      await refuseLinks(out, 'checkpoints');
+      await sweepLeftovers(out);
+      await runTraining(context, { device, trainer, tokens, scenes, log, options, interruption, lock });
+    } finally {
+      await lock.release();
+    }
+  });
+}
+
+const OP = 'train-teacher';
+/** What a training goes on from, in a checkpoint. */
+const STATE = 'training.safetensors';
+
+interface Scenes {
+  /** Of training, all of the same names. */
+  readonly makers: readonly SceneMaker[];
+  readonly classes: readonly string[];
+  readonly styles: readonly string[];
+  /** Of styles that training does not see. */
+  readonly unseen: SceneMaker | undefined;
+}
+
+async function openScenes({ atlas: folder, classes, styles, validateAtlas }: TrainTeacherArguments): Promise<Scenes> {
+  const atlas = await loadAtlas(folder);
+  if (classes !== 'all' && !/^[1-9]\d*$/.test(classes)) {
+    throw new UsageError(`train-teacher: --classes must be a whole number from 1, or all; got '${classes}'`);
+  }
+  const chosen: SceneOptions = {
+    ...(classes === 'all' ? {} : { classes: Number(classes) }),
+    ...(styles === undefined ? {} : { styles: styles.split(',').map((style) => style.trim()) }),
+  };
+  // Larger where things are small: a crop round one of them should have about the pixels of a view.
+  const small = { ...scenePresets.crowded, size: 96 };
+  const makers = [scenePresets.objectCentric, small].map((preset) => new SceneMaker(atlas, { ...preset, ...chosen }));
+  const [first] = makers as [SceneMaker];
+  const names = first.names.slice(0, first.objectCount);
+  return {
+    makers,
+    classes: names,
+    styles: chosen.styles ?? atlas.styles,
+    unseen: validateAtlas ? new SceneMaker(await loadAtlas(validateAtlas), { ...small, classes: names }) : undefined,
+  };
+}
+
+interface Running {
+  readonly device: Device;
+  readonly trainer: ClipTrainer;
+  readonly tokens: Tokenizer;
+  readonly scenes: Scenes;
+  readonly log: Log;
+  readonly options: TrainTeacherArguments;
+  readonly interruption: Interruption;
+  readonly lock: FolderLock;
+}
+
+async function runTraining({ terminal }: Context, running: Running): Promise<void> {
+  const { device, trainer, tokens, scenes, options, interruption, lock } = running;
+  const { clip, settings } = trainer;
+  const { out } = options;
+  let { log } = running;
+  const first = trainer.done;
+  const write = (name: string, data: string | Uint8Array) => writeFileAtomic(join(out, name), data, { lock });
+  const writeLog = (more: Partial<Log> = {}) =>
+    write('log.json', `${JSON.stringify({ ...log, ...more }, undefined, 2)}\n`);
+  const checkpoints = new Checkpoints(OP, out, lock);
+  // Before all else: with it a training that dies before it saves can be begun again by --resume.
+  if (first < settings.steps) await writeLog();
+  const { file: metrics } = await MetricsFile.open<Omit<ClipStepReport, 'steps'>>(join(out, 'metrics.jsonl'), first, {
+    lock,
+  });
+  await checkpoints.clean(first);
+  const validation = validationCrops(scenes, trainer, VALIDATION_SEED, Math.min(CROPS, options.validateCrops));
+  using teacher = await Teacher.create(device, clip.vision, { batch: 100 });
+  const before = log.seconds;
+  const began = performance.now();
+
+  let savedAt = began;
+  const save = async () => {
+    log = { ...log, steps: trainer.done, seconds: before + Math.round((performance.now() - began) / 1000) };
+    await metrics.sync();
+    await write(teacherFile, await clipFile(clip));
+    await write('config.json', clipSettingsFile(clip.config));
+    await checkpoints.save(trainer.done, { [STATE]: await clipTrainingFile(trainer) });
+    await writeLog();
+    savedAt = performance.now();
+  };
+
+  interruption.onStop(() => trainer.stop());
+  const progress = new Progress(terminal, 'training', settings.steps, 'steps', first);
+  try {
+    if (!interruption.signal) {
+      for await (const { steps: _, ...step } of trainer.run()) {
+        await metrics.append(step);
+        progress.at(step.step, `loss ${step.loss.toFixed(3)}, ${formatShare(step.accuracy)} of the batch right`);
+        if (step.step % options.validateEvery === 0 && step.step < settings.steps) {
+          await clip.readTokens();
+          const scores = await score(device, teacher, clip.text, tokens, scenes, validation, 'subset');
+          log = { ...log, validations: [...log.validations, { step: step.step, ...scores }] };
+          progress.say(`step ${step.step}: ${scoreWords(scores)}`);
+        }
+        if (performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
+      }
+    }
+    await save();
+  } finally {
+    progress.stop();
+    await metrics.close();
+  }
+  const seconds = (performance.now() - began) / 1000;
+  if (trainer.done < settings.steps) {
+    terminal.out(
+      `stopped after step ${trainer.done} of ${settings.steps}, saved; go on with the same options and --resume`,
+    );
+    throw new Interrupted(interruption.signal ?? 'SIGINT');
+  }
+  // What is scored is the file: rounded to f16, and opened as everybody opens it.
+  const written = await openClip(join(out, teacherFile));
+  const final = await finalScores(device, written.vision(device), written.text(device), running);
+  await writeLog({ final });
+  if (trainer.done > first) {
+    const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'images');
+    terminal.out(`trained ${count(trainer.done - first, 'steps')} in ${formatDuration(seconds)} (${rate})`);
+  }
+  terminal.out(scoreWords(final));
+  terminal.out(`teacher: ${join(out, teacherFile)}`);
+}
+
+/** Crops of scenes that training does not see, by kind. */
+interface Validation {
+  readonly scenes: SceneCrops;
+  readonly unseen: SceneCrops | undefined;
+}
+
+function validationCrops(
+  { makers, unseen }: Scenes,
+  { clip, settings }: ClipTrainer,
+  offset: number,
+  crops: number,
+): Validation {
+  const side = clip.config.vision.image;
+  const seed = settings.seed + offset;
+  return {
+    scenes: sceneCrops(makers, seed, crops, side),
+    unseen: unseen && sceneCrops([unseen], seed, crops, side),
+  };
+}
+
+async function finalScores(
+  device: Device,
+  vision: ClipVision,
+  text: ClipText,
+  { tokens, scenes, trainer, options }: Running,
+): Promise<Scores> {
+  using teacher = await Teacher.create(device, vision, { batch: 100 });
+  const validation = validationCrops(scenes, trainer, 2 * VALIDATION_SEED, options.validateCrops);
+  const [maker] = scenes.makers as [SceneMaker];
+  const others = maker.names.map((name) => maker.classPhrases(name)[1] ?? name);
+  const { embeddings } = await makeVocabulary(device, text, tokens, others, { templates: 'full', batch: TEXTS });
+  const features = await teacher.features(validation.scenes.pixels);
+  return {
+    ...(await score(device, teacher, text, tokens, scenes, validation, 'full', features)),
+    synonyms: namingScore(validation.scenes, features, embeddings, maker.objectCount),
+  };
+}
+
+/** `features`: those of the crops of scenes, where they are known. */
+async function score(
+  device: Device,
+  teacher: Teacher,
+  text: ClipText,
+  tokens: Tokenizer,
+  { makers, unseen }: Scenes,
+  validation: Validation,
+  templates: TemplateSet,
+  features?: Float32Array,
+): Promise<Scores> {
+  const [maker] = makers as [SceneMaker];
+  const { embeddings } = await makeVocabulary(device, text, tokens, maker.names, { templates, batch: TEXTS });
+  const of = async (crops: SceneCrops, known?: Float32Array) =>
+    namingScore(crops, known ?? (await teacher.features(crops.pixels)), embeddings, maker.objectCount);
+  return {
+    scenes: await of(validation.scenes, features),
+    ...(unseen && validation.unseen ? { unseenStyle: await of(validation.unseen) } : {}),
+  };
+}
+
+function scoreWords({ scenes, synonyms, unseenStyle }: Scores): string {
+  const words = ({ present, objects }: NamingScore) => `${formatShare(present)} (of objects ${formatShare(objects)})`;
+  const parts = [`a class that is present named on ${words(scenes)} of new crops`];
+  if (synonyms) parts.push(`by synonyms ${words(synonyms)}`);
+  if (unseenStyle) parts.push(`in an unseen style ${words(unseenStyle)}`);
+  return parts.join('; ');
+}
+
+/** The options that decide the weights, in full. */
+function commandOf(options: TrainTeacherArguments): string {
+  const { out, config, classes, styles, steps, batch, lr, seed, init, atlas, validateAtlas } = options;
+  const names = { out, config, classes, styles, steps, batch, lr, seed, init, atlas };
+  return commandText('train-teacher', { ...names, 'validate-atlas': validateAtlas });
+}
+
+async function readLog(folder: string): Promise<Log> {
+  const path = join(folder, 'log.json');
+  if ((await kindOfPath(path)) !== 'file') {
+    throw new UsageError(
+      `train-teacher: ${folder}: there is no training to go on with; leave --resume out to begin one`,
+    );
+  }
+  return parseLog(await readJson(path), path);
+}
+
+/** What a `log.json` says. */
+export function parseLog(found: unknown, path: string): Log {
+  const broken = brokenField(found, {
+    format: (value) => value === FORMAT,
+    command: isText,
+    started: isMaybe(isText),
+    steps: isMaybe(isWhole(0)),
+    seconds: isMaybe(isNumber),
+    validations: isMaybe(isListOf(hasFields({ step: isWhole(0) }))),
+  });
+  if (broken === undefined) return found as Log;
+  throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher, or is damaged (${broken})`);
+}
+
+/** The options must be those of before; only the steps may become more. */
+function checkCommand({ command, final, settings }: Log, options: TrainTeacherArguments): void {
+  const { out, steps } = options;
+  const before = settings?.steps ?? steps;
+  if (command !== commandOf({ ...options, steps: before }) || steps < before) {
+    throw new UsageError(
+      `train-teacher: ${out} was begun with '${command}'; give the same options with --resume, or another --out`,
+    );
+  }
+  if (final && steps === before) {
+    throw new UsageError(
+      `train-teacher: ${out}: this training is at its end; give more --steps to make it longer, or choose another --out`,
+    );
+  }
+}

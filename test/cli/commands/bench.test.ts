@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { describe, expect, test } from 'vitest';
+import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
+
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+
+describe('bench', () => {
+  test('a table, a file of JSON and a chart', async () => {
+    const [json, chart] = [at('bench.json'), at('bench.svg')];
+    const { code, out, err } = await zeroseg(
+      ...['bench', '--quick', '--runs', '1', '--filter', 'softmax, 192×32', '--json', json, '--chart', chart],
+    );
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    const steady = out
+      .replace(/^on .*/m, 'on ADAPTER')
+      .replaceAll(base, 'BASE')
+      .replace(/^measuring: .*\n/gm, '')
+      // Of a table the first column: the others depend on the adapter.
+      .replace(/^\| (.*?) *\|.*$/gm, '| $1')
+      .replace(/\d[\d. ]*(?= (GFLOP|GB|µs|by copy))/g, 'N')
+      .replace(/\((f32|vec4f), .*\)/, '(LOOP)')
+      .replace(/by (processor time|GPU time)/, 'by CLOCK')
+      .replace(/in \d+ s$/m, 'in TIME');
+    expect(steady).toMatchInlineSnapshot(`
+      "on ADAPTER
+      multiply-adds  N GFLOP/s (LOOP)
+      copy           N GB/s read and written by a kernel, N by copyBufferToBuffer
+      empty dispatch N µs in one pass, N µs with a submit of its own
+      host           N µs a launch of a replayed step
+
+      | 
+      | --------------------
+      | **matmul**
+      | batched 4×192×32×192
+      | batched 4×192×192×32
+      | **rows**
+      | softmax [2364, 197]
+
+      % of limit: the least time in which the device could compute or move that much, over the time taken, both by CLOCK. Above 100: in a cache.
+      chart: BASE/bench.svg
+      JSON: BASE/bench.json
+      in TIME"
+    `);
+    const result = JSON.parse(await readFile(json, 'utf8'));
+    expect(Object.keys(result)).toEqual([
+      ...['version', 'adapter', 'software', 'features', 'clock', 'runs', 'quick', 'limits', 'rows'],
+    ]);
+    expect(result.rows.map(({ name }: { name: string }) => name)).toEqual([
+      'batched 4×192×32×192',
+      'batched 4×192×192×32',
+      'softmax [2364, 197]',
+    ]);
+    for (const row of result.rows) {
+      expect(Object.keys(row).sort()).toEqual(
+        [
+          'name',
+          'group',
+          'ms',
+          'gpuMs',
+          'processorMs',
+          'dispatches',
+          'bytes',
+          'gflops',
+          'gigabytesPerSecond',
+          'share',
+        ].sort(),
+      );
+      expect(row.ms).toBeGreaterThan(0);
+      expect(row.share).toBeGreaterThan(0);
+    }
+    const { format, width } = await sharp(await readFile(chart)).metadata();
+    expect([format, width]).toEqual(['svg', 920]);
+  });
+
+  test('--json - prints nothing else; growth has exponents; a chart as PNG has letters', async () => {
+    const chart = at('growth.png');
+    const { code, out } = await zeroseg('bench', '--growth', '--quick', '--runs', '1', '--json', '-', '--chart', chart);
+    expect(code).toBe(0);
+    const { growth } = JSON.parse(out);
+    expect(growth.map(({ along, points }: { along: string; points: [] }) => [along, points.length])).toEqual([
+      ['batch', 2],
+      ['patches', 2],
+      ['width', 2],
+      ['tokens', 2],
+    ]);
+    for (const { memory, time } of growth) {
+      expect(memory.exponent).toBeGreaterThan(0);
+      expect(Number.isFinite(time.exponent)).toBe(true);
+    }
+    expect(growth[3].memory.exponent).toBeCloseTo(1, 1);
+    const { data, info } = await sharp(chart).greyscale().raw().toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height]).toEqual([1840, 1408]);
+    // The title's letters, above everything else.
+    const title = data.subarray(info.width * 30, info.width * 60);
+    expect(title.filter((grey) => grey < 100).length).toBeGreaterThan(200);
+  });
+
+  test('what makes no sense is refused in a sentence', async () => {
+    const said: string[] = [];
+    for (const args of [
+      ['--filter', 'no such thing,nor this'],
+      ['--filter', 'softmax', '--growth'],
+      ['--growth', '--tune'],
+      ['--tune', '--chart', 'a.svg'],
+      ['--runs', '0'],
+      ['--chart', 'a.gif'],
+      ['--json', 'a.txt'],
+    ]) {
+      const { code, out, err } = await zeroseg('bench', ...args);
+      expect([code, out]).toEqual([1, '']);
+      said.push(err);
+    }
+    expect(said.join('\n')).toMatchInlineSnapshot(`
+      "zeroseg: bench: no work has 'no such thing' or 'nor this' in its name or group; the groups are matmul, attention, rows, elements and sums, ZeroSeg, whole steps
+      zeroseg bench: option '--growth' cannot be used with option '--filter <words>'. See zeroseg bench --help.
+      zeroseg bench: option '--growth' cannot be used with option '--tune'. See zeroseg bench --help.
+      zeroseg bench: option '--tune' cannot be used with option '--chart <file>'. See zeroseg bench --help.
+      zeroseg bench: option '--runs <n>' argument '0' is invalid. It must be a whole number from 1 to 1000000. See zeroseg bench --help.
+      zeroseg bench: option '--chart <file>' argument 'a.gif' is invalid. It must end in .svg or .png. See zeroseg bench --help.
+      zeroseg bench: option '--json <file>' argument 'a.txt' is invalid. It must end in .json, or be -. See zeroseg bench --help."
+    `);
+  });
+});

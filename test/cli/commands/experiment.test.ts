@@ -1,0 +1,320 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { svg } from '../../../cli/src/bench/charts.ts';
+import {
+  type ExperimentResults,
+  experimentChart,
+  experimentTable,
+} from '../../../cli/src/reports/experiment-report.ts';
+import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from '../../../cli/src/studies/experiment-runs.ts';
+import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
+import { type EndedRun, experiments, type RunScore } from '../../../src/zeroseg/studies/experiments.ts';
+import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
+import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
+
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+
+const score = (objects: number): RunScore => ({
+  all: objects / 4,
+  objects,
+  stuff: objects / 2,
+  accuracy: 0.4,
+  groupsUsed: 4.5,
+  namesPresent: 0.6,
+  chance: 0.012,
+});
+
+const about = {
+  version: '1.2.3',
+  adapter: 'a GPU',
+  command: 'zeroseg experiment table4 --seeds 1,2',
+  seeds: [1, 2],
+  steps: 300,
+  teacher: 'small sha256:abc',
+  preset: 'mixed',
+  training: { count: 1024, seed: 1 },
+  scoring: { count: 200, seed: 500_000_001 },
+  names: 54,
+  isQuick: false,
+};
+
+const runsOf = (values: Record<string, readonly number[]>): EndedRun[] =>
+  Object.entries(values).flatMap(([setting, all]) =>
+    all.map((objects, i) => ({ setting, seed: i + 1, score: score(objects) })),
+  );
+
+describe('the table', () => {
+  it('has means and deviations beside the paper, and says which orderings came out', () => {
+    const results: ExperimentResults = {
+      experiment: experiments.table4,
+      runs: runsOf({ base: [0.1, 0.14], 'multi-scale': [0.2, 0.22], matching: [0.4, 0.3], both: [0.31, 0.33] }),
+      planned: 8,
+      about,
+    };
+    expect(experimentTable(results).join('\n')).toMatchInlineSnapshot(`
+      "# Table 4: losses
+
+      What do multi-scale distillation and segment matching add?
+
+      |               | paper, VOC | all names |    objects |      stuff | pixels right | segments used | z names an object |
+      | ------------- | ---------: | --------: | ---------: | ---------: | -----------: | ------------: | ----------------: |
+      | Base          |       21.1 | 3.0 ± 0.7 | 12.0 ± 2.8 |  6.0 ± 1.4 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
+      | + multi-scale |       28.5 | 5.3 ± 0.4 | 21.0 ± 1.4 | 10.5 ± 0.7 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
+      | + matching    |       38.6 | 8.8 ± 1.8 | 35.0 ± 7.1 | 17.5 ± 3.5 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
+      | both          |       40.8 | 8.0 ± 0.4 | 32.0 ± 1.4 | 16.0 ± 0.7 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
+
+      Mean IoU in percent over all names, over objects and over stuff, ± standard deviation over seeds. The paper trains on ImageNet
+      and scores on PASCAL VOC; here the student is small, and what it learns from and is scored on is made up. Compare orders, not numbers.
+
+      Guessing scores 1.2 % over all names.
+
+      ## The paper's orderings
+
+      Of mean IoU over objects: PASCAL VOC has no other names.
+
+      - **Base < + multi-scale**: came out, in 2 of 2 seeds (Base 12.0 %, + multi-scale 21.0 %).
+      - **+ multi-scale < + matching**: came out, in 2 of 2 seeds (+ multi-scale 21.0 %, + matching 35.0 %).
+      - **+ matching ≤ both**: did **not** come out: + matching is not below both, in 1 of 2 seeds (+ matching 35.0 %, both 32.0 %); the deviations are larger than some of these differences.
+
+      ## How
+
+      \`zeroseg experiment table4 --seeds 1,2\`
+
+      8 of 8 runs (seeds 1, 2), 300 steps each on 1024 scenes (mixed); scored on
+      200 unseen crowded scenes with 54 names. Teacher small sha256:abc; version 1.2.3, a GPU."
+    `);
+  });
+
+  it('has the time of a step where it was measured, relative to one with a decoder', () => {
+    const { settings } = experiments.table5;
+    const results: ExperimentResults = {
+      experiment: experiments.table5,
+      runs: runsOf({ 0: [0.1], 0.6: [0.2] }),
+      planned: 8,
+      times: {
+        clock: 'processor',
+        seconds: {
+          decoder: 0.5,
+          ...Object.fromEntries(settings.map(({ key }, i) => [key, i === 0 ? 0.42 : 0.5 - 0.04 * i])),
+        },
+      },
+      about: { ...about, seeds: [1], isQuick: true },
+    };
+    expect(experimentTable(results).join('\n')).toMatchInlineSnapshot(`
+      "# Table 5: mask ratio
+
+      How much may be hidden from the encoder, and what does that save?
+
+      |     | paper, VOC | all names | objects | stuff | pixels right | segments used | z names an object | s a step | time saved | paper's |
+      | --- | ---------: | --------: | ------: | ----: | -----------: | ------------: | ----------------: | -------: | ---------: | ------: |
+      | 0   |       35.6 |       2.5 |    10.0 |   5.0 |         40.0 |           4.5 |              60.0 |    0.500 |        0 % |     0 % |
+      | 0.2 |       37.6 |         – |       – |     – |            – |             – |                 – |    0.460 |        8 % |    15 % |
+      | 0.3 |       38.7 |         – |       – |     – |            – |             – |                 – |    0.420 |       16 % |    19 % |
+      | 0.4 |       40.4 |         – |       – |     – |            – |             – |                 – |    0.380 |       24 % |    26 % |
+      | 0.5 |       39.8 |         – |       – |     – |            – |             – |                 – |    0.340 |       32 % |    32 % |
+      | 0.6 |       40.8 |       5.0 |    20.0 |  10.0 |         40.0 |           4.5 |              60.0 |    0.300 |       40 % |    36 % |
+      | 0.7 |       33.3 |         – |       – |     – |            – |             – |                 – |    0.260 |       48 % |    39 % |
+      | 0.8 |       32.8 |         – |       – |     – |            – |             – |                 – |    0.220 |       56 % |    43 % |
+
+      Mean IoU in percent over all names, over objects and over stuff, ± standard deviation over seeds. The paper trains on ImageNet
+      and scores on PASCAL VOC; here the student is small, and what it learns from and is scored on is made up. Compare orders, not numbers.
+
+      Guessing scores 1.2 % over all names.
+
+      Time is processor time, all cores together, the median of steps that took turns, relative to a step that hides one patch, and so has a decoder: 0.500 s.
+      With no patch hidden there is nothing to rebuild, and no decoder: 0.420 s.
+
+      ## The paper's orderings
+
+      Of mean IoU over objects: PASCAL VOC has no other names.
+
+      - **time per step falls with the mask ratio**: came out (0 0.500 s, 0.2 0.460 s, 0.3 0.420 s, 0.4 0.380 s, 0.5 0.340 s, 0.6 0.300 s, 0.7 0.260 s, 0.8 0.220 s).
+      - **0.6 is the best ratio**: not known, runs are missing.
+      - **0.7 and 0.8 are worse than no masking**: not known, runs are missing.
+
+      ## How
+
+      With \`--quick\`: too short to mean anything.
+
+      \`zeroseg experiment table4 --seeds 1,2\`
+
+      2 of 8 runs (seeds 1), 300 steps each on 1024 scenes (mixed); scored on
+      200 unseen crowded scenes with 54 names. Teacher small sha256:abc; version 1.2.3, a GPU."
+    `);
+    expect(experimentChart(results).texts.map(({ text }) => text)).toContain('Here: time saved, %');
+  });
+});
+
+describe('the plot', () => {
+  it('draws means, deviations and seeds, and the paper beside', () => {
+    const chart = experimentChart({
+      experiment: experiments.table4,
+      runs: runsOf({ base: [0.1, 0.14], both: [0.31] }),
+      planned: 8,
+      about,
+    });
+    expect(chart.texts.map(({ text }) => text).join('\n')).toMatchInlineSnapshot(`
+      "Table 4: losses
+      What do multi-scale distillation and segment matching add?
+      Here: mean IoU over objects, %
+      Base
+      12.0 ± 2.8
+      + multi-scale
+      –
+      + matching
+      –
+      both
+      31.0
+      The paper: mean IoU on PASCAL VOC, %
+      Base
+      21.1
+      + multi-scale
+      28.5
+      + matching
+      38.6
+      both
+      40.8"
+    `);
+    const drawn = svg(chart);
+    // Four bars of the paper and two of ours; a dot for every seed.
+    expect(drawn.match(/<rect /g)).toHaveLength(1 + 4 + 2);
+    expect(drawn.match(/<circle /g)).toHaveLength(3);
+    expect(drawn).not.toMatch(/NaN|undefined|Infinity/);
+  });
+});
+
+describe('runs', () => {
+  const identity: RunIdentity = {
+    config: tinyConfig,
+    settings: { ...defaultSettings, seed: 2 },
+    init: null,
+    data: { scenes: { size: 128 }, seed: 1, count: 10, teacher: 'abc' },
+  };
+  const scoring: ScoringIdentity = { scenes: { size: 128 }, seed: 5, count: 3, teacher: 'abc', templates: 'full' };
+  const run = { identity, setting: 'both', steps: 3, seconds: 1, adapter: 'a GPU', version: '1.2.3' };
+  const files = { model: new Uint8Array(3), metrics: [] };
+
+  it('are found again by all their settings, whatever the order of keys', async () => {
+    const runs = new RunStore(at('runs'));
+    expect(await runs.find(identity)).toBe(undefined);
+    await runs.save(run, files);
+    expect(await runs.find(identity)).toMatchObject({ setting: 'both', steps: 3 });
+    const { data, ...rest } = identity;
+    expect(await runs.find({ data, ...rest })).toMatchObject({ steps: 3 });
+    expect(hashOf({ a: 1, b: { c: 2, d: [3] } })).toBe(hashOf({ b: { d: [3], c: 2 }, a: 1 }));
+    expect(await runs.find({ ...identity, config: { ...tinyConfig, tau: 2 } })).toBe(undefined);
+    expect(await runs.find({ ...identity, settings: { ...identity.settings, seed: 3 } })).toBe(undefined);
+  });
+
+  it('that were stopped are trained again: run.json comes last', async () => {
+    const runs = new RunStore(at('stopped'));
+    await runs.save(run, files);
+    expect((await readdir(runs.place(identity))).sort()).toEqual(['metrics.jsonl', 'model.safetensors', 'run.json']);
+    await rm(join(runs.place(identity), 'run.json'));
+    expect(await runs.find(identity)).toBe(undefined);
+    expect(await runs.differences('both', identity)).toEqual([]);
+  });
+
+  it('say what a changed setting was, of the same row and seed only', async () => {
+    const runs = new RunStore(at('runs'));
+    const changed = { ...identity, config: { ...tinyConfig, tau: 2 }, data: { ...identity.data, count: 20 } };
+    expect(await runs.differences('both', changed)).toEqual([
+      'config.tau was 1, is 2 now',
+      'data.count was 10, is 20 now',
+    ]);
+    expect(await runs.differences('base', changed)).toEqual([]);
+    expect(await runs.differences('both', { ...changed, settings: { ...changed.settings, seed: 9 } })).toEqual([]);
+  });
+
+  it('are scored once for each way of scoring', async () => {
+    const runs = new RunStore(at('runs'));
+    let computed = 0;
+    const compute = async () => {
+      computed++;
+      return score(0.5);
+    };
+    expect(await runs.score(identity, scoring, compute)).toEqual(score(0.5));
+    expect(await runs.score(identity, scoring, compute)).toEqual(score(0.5));
+    expect(computed).toBe(1);
+    await runs.score(identity, { ...scoring, count: 4 }, compute);
+    expect(computed).toBe(2);
+  });
+});
+
+describe('zeroseg experiment', () => {
+  it('refuses an experiment that there is not', async () => {
+    expect(await zeroseg('experiment', 'table9', '--out', at('none'))).toMatchInlineSnapshot(`
+      {
+        "code": 1,
+        "err": "zeroseg: experiment: there is no 'table9'; give table3, table4, table5, beyond, fig3",
+        "out": "",
+      }
+    `);
+  });
+
+  it.each([
+    [['--set', 'assign_rounds=-1'], "configuration: 'assign_rounds' must be a whole number from 0 to 1000; got -1"],
+    [['--set', 'batch=4096'], "training: 'batch' (4096) is larger than the data set (1024 images)"],
+    [['--init', 'nofile'], 'openWeights: nofile: there is no such file or folder'],
+    [['--config', 'small'], "there is no configuration 'small'"],
+    [['--seeds', '1,2,1'], 'It must name each number once; 1 comes twice.'],
+  ])('%s: refused before anything is made', async (words, message) => {
+    const { code, err } = await zeroseg(
+      'experiment',
+      'table4',
+      '--out',
+      at('wrong'),
+      '--clip',
+      'random-tiny',
+      ...words,
+    );
+    expect(code).toBe(1);
+    expect(err).toContain(message);
+    expect(await readdir(base)).not.toContain('wrong');
+  });
+
+  it('makes scenes, trains, scores and renders; again, it only renders', async () => {
+    const args = [
+      '--out',
+      at('out'),
+      '--clip',
+      'random-tiny',
+      '--quick',
+      '--seeds',
+      '4',
+      '--unseen',
+      '2',
+      '--scenes',
+      '8',
+      '--set',
+      'stem=patch',
+      '--init',
+      'new',
+      '--set',
+      'batch=4',
+    ];
+    const first = await zeroseg('experiment', 'table4', ...args, '--steps', '2');
+    expect(first.code, first.err).toBe(0);
+    expect(first.out).toContain('4 of 4 runs (seeds 4), 2 steps each on 8 scenes (objectCentric)');
+    const folder = at('out', 'table4');
+    expect((await readdir(folder)).sort()).toEqual(['plot.png', 'plot.svg', 'results.json', 'table.md']);
+    const results = JSON.parse(await readFile(join(folder, 'results.json'), 'utf8'));
+    expect(results.runs.map(({ setting, seed }: EndedRun) => `${setting} ${seed}`)).toEqual([
+      'base 4',
+      'multi-scale 4',
+      'matching 4',
+      'both 4',
+    ]);
+    expect(results.config.w_compose).toBe(0);
+    for (const run of results.runs) {
+      expect(run.score.groupsUsed).toBeGreaterThanOrEqual(1);
+      expect(run.score.objects).toBeGreaterThanOrEqual(0);
+    }
+    const again = await zeroseg('experiment', 'fig3', ...args, '--steps', '2');
+    expect(again.code, again.err).toBe(0);
+    expect(again.out).toContain('3 runs of 3 were done before');
+    expect((await readFile(at('out', 'fig3.png'))).length).toBeGreaterThan(1000);
+  });
+});

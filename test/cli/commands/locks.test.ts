@@ -1,0 +1,78 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { FolderLock, lockFile } from '../../../cli/src/files/folder-lock.ts';
+import { temporaryFolder, writeClip, writePhotos, zeroseg } from '../../support/made-up.ts';
+import { description } from '../../support/run-description.ts';
+
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+
+beforeAll(async () => {
+  await writePhotos(at('photos'), 2);
+  await writeClip(at('clip'));
+});
+
+/** Commands that write to a folder over time: arguments, and what lies in the folder for them to go on with. */
+const commands: Record<
+  string,
+  { args(out: string): string[]; before?: Record<string, object>; lock?(out: string): string }
+> = {
+  train: {
+    args: (out) => ['train', '--out', out, '--resume'],
+    before: { 'config.json': { format: 'zeroseg run', ...description } },
+  },
+  'train-teacher': {
+    args: (out) => ['train-teacher', '--out', out, '--resume'],
+    before: { 'log.json': { format: 'zeroseg teacher training', command: '' } },
+  },
+  cache: {
+    args: (out) => ['cache', at('photos'), '--clip', at('clip'), '--out', out],
+    lock: (out) => join(out, 'cache.lock'),
+  },
+  scenes: {
+    args: (out) => ['scenes', '--out', out, '--count', '1'],
+    lock: (out) => join(out, '..', '.scenes.lock'),
+  },
+  experiment: { args: (out) => ['experiment', 'table4', '--out', out, '--quick'] },
+  demo: { args: (out) => ['demo', '--out', out, '--quick'], before: { 'demo.json': { format: 'zeroseg demo' } } },
+};
+
+describe('a second writer is told who the first is, and writes nothing', () => {
+  test.each(Object.keys(commands))('%s', async (name) => {
+    const { args, before = {}, lock = (out) => join(out, lockFile) } = commands[name] as (typeof commands)[string];
+    const out = at('held', name);
+    await mkdir(out, { recursive: true });
+    for (const [file, value] of Object.entries(before)) await writeFile(join(out, file), JSON.stringify(value));
+    const first = await FolderLock.take('test', out, { file: lock(out) });
+    const found = await readdir(at('held'), { recursive: true });
+    const { code, err } = await zeroseg(...args(out));
+    const said = err
+      .split('\n')
+      .at(-1)
+      ?.replace(/since [\d:.TZ-]+;/, 'since TIME;');
+    const op = name === 'scenes' ? 'writeScenes' : name;
+    expect([code, said]).toEqual([
+      1,
+      `zeroseg: ${op}: ${out}: process ${process.pid} on ${hostname()} has been writing to it since TIME; wait for it, or stop it`,
+    ]);
+    expect(await readdir(at('held'), { recursive: true })).toEqual(found);
+    await first.check();
+    await first.release();
+  });
+});
+
+test('a fresh run beside one that has just begun is refused', async () => {
+  await mkdir(at('begun'));
+  await writeFile(at('begun', '.config.json.1-0123abcd.tmp'), '{');
+  const lock = await FolderLock.take('test', at('begun'));
+  const { RunFolder } = await import('../../../cli/src/runs/run-folder.ts');
+  await expect(RunFolder.create(at('begun'), description)).rejects.toThrow(/has been writing to it/);
+  await lock.release();
+  const run = await RunFolder.create(at('begun'), description);
+  expect(await readdir(at('begun'))).toEqual(['config.json', lockFile]);
+  expect(JSON.parse(await readFile(at('begun', 'config.json'), 'utf8')).version).toBe('1');
+  await run.close();
+  expect(await readdir(at('begun'))).toEqual(['config.json']);
+});

@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, expect, test } from 'vitest';
+import { temporaryFolder, writeClip, writeConfig, writePhotos, zeroseg } from '../../support/made-up.ts';
+import { buildProgram } from '../../support/programs.ts';
+
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+const program = await buildProgram({ file: fileURLToPath(new URL('../../../cli/src/main.ts', import.meta.url)) });
+const STEPS = 12;
+
+beforeAll(async () => {
+  await writePhotos(at('photos'), 8);
+  await writeClip(at('clip'));
+  await writeConfig(at('small.json'));
+  const made = await zeroseg(
+    ...['cache', at('photos'), '--clip', at('clip'), '--out', at('cache'), '--grids', '1,2', '--image-size', '16'],
+  );
+  expect(made.code, made.err).toBe(0);
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+}
+
+/** Runs the program; `signal` is sent once the metrics of the run have so many lines. */
+async function runChild(
+  args: readonly string[],
+  signal?: { name: NodeJS.Signals; run: string; lines: number },
+): Promise<Ended> {
+  const child = spawn(process.execPath, [program, ...args]);
+  let out = '';
+  child.stdout.on('data', (text) => (out += text));
+  child.stderr.on('data', (text) => (out += text));
+  const ended = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, out })));
+  if (signal) {
+    let over = false;
+    void ended.then(() => (over = true));
+    while (!over && (await lines(signal.run)).length < signal.lines) await new Promise((next) => setTimeout(next, 2));
+    child.kill(signal.name);
+  }
+  return ended;
+}
+
+async function lines(run: string): Promise<string[]> {
+  const text = await readFile(join(run, 'metrics.jsonl'), 'utf8').catch(() => '');
+  return text.split('\n').filter((line) => line !== '');
+}
+
+/** The metrics without what the clock says. */
+async function metrics(run: string): Promise<object[]> {
+  return (await lines(run)).map((line) => {
+    const { seconds: _, imagesPerSecond: __, ...rest } = JSON.parse(line) as Record<string, number>;
+    return rest;
+  });
+}
+
+test('killed, stopped and resumed, a run gives the same numbers as one that was not', async () => {
+  const args = [
+    'train',
+    '--cache',
+    at('cache'),
+    '--config',
+    at('small.json'),
+    '--steps',
+    String(STEPS),
+    '--save-every',
+    '3',
+  ];
+  const whole = await runChild([...args, '--out', at('whole')]);
+  expect(whole.code, whole.out).toBe(0);
+
+  const run = at('parts');
+  const killed = await runChild([...args, '--out', run], { name: 'SIGKILL', run, lines: 4 });
+  expect(killed.code, killed.out).toBe(null);
+  expect(await readdir(run)).not.toContain('model.safetensors');
+  // Half a line, as a kill in the middle of a write leaves it, and half a checkpoint.
+  await writeFile(join(run, 'metrics.jsonl'), `${await readFile(join(run, 'metrics.jsonl'), 'utf8')}{"step":`);
+
+  const stopped = await runChild(['train', '--out', run, '--resume'], { name: 'SIGINT', run, lines: 8 });
+  expect(stopped.code, stopped.out).toBe(130);
+  expect(stopped.out).toMatch(/stopped after step \d+ of 12, saved; go on with: zeroseg train --out \S+ --resume/);
+  expect(await readdir(run)).toContain('report.html');
+
+  const resumed = await runChild([...args, '--out', run, '--resume']);
+  expect(resumed.code, resumed.out).toBe(0);
+  expect(await metrics(run)).toEqual(await metrics(at('whole')));
+  expect(await metrics(run)).toHaveLength(STEPS);
+  const model = (folder: string) => readFile(join(folder, 'model.safetensors'));
+  expect((await model(run)).equals(await model(at('whole')))).toBe(true);
+});
+
+test('a run that is done is left as it is', async () => {
+  const before = await lines(at('whole'));
+  const { code, out } = await zeroseg('train', '--out', at('whole'), '--resume');
+  expect(code).toBe(0);
+  expect(out).toContain(`${STEPS} steps, 2 an epoch, going on after step ${STEPS}`);
+  expect(await lines(at('whole'))).toEqual(before);
+});
+
+test('a run that is done is made longer, from the checkpoint before a damaged one', async () => {
+  const run = at('whole');
+  const before = await metrics(run);
+  const newest = join(run, 'checkpoints', 'step-000012', 'model.safetensors');
+  const bytes = await readFile(newest);
+  bytes[bytes.length - 9] = (bytes[bytes.length - 9] as number) ^ 1;
+  await writeFile(newest, bytes);
+  const { code, out, err } = await zeroseg('train', '--out', run, '--resume', '--steps', '14');
+  expect(code, err).toBe(0);
+  expect(err).toBe(`${newest}: the file is damaged: wrong checksum; going on from the checkpoint of step 9`);
+  expect(out).toContain(
+    'made longer: 7 epochs instead of 6; from here on, the learning rate is that of the longer training',
+  );
+  const after = await metrics(run);
+  expect(after).toHaveLength(14);
+  expect(after.slice(0, 9)).toEqual(before.slice(0, 9));
+  const { settings } = JSON.parse(await readFile(join(run, 'config.json'), 'utf8'));
+  expect([settings.epochs, settings.warmup]).toEqual([7, 1.5]);
+  const shorter = await zeroseg('train', '--out', run, '--resume', '--steps', '10');
+  expect([shorter.code, shorter.err.replace(base, 'BASE')]).toEqual([
+    1,
+    'zeroseg: train: BASE/whole: this run was begun differently (epochs was 7, is 5 now); resume it as it was, or begin another in a new folder',
+  ]);
+});
+
+test('a signal while caching: what is done is kept, and the same command goes on', async () => {
+  const args = [
+    'cache',
+    at('photos'),
+    '--clip',
+    at('clip'),
+    '--out',
+    at('second'),
+    '--grids',
+    '1,2',
+    '--image-size',
+    '16',
+  ];
+  // In this process, since the work is too short to be hit from outside: sent as soon as somebody listens.
+  const listening = setInterval(() => {
+    if (process.listenerCount('SIGTERM') > before) process.emit('SIGTERM');
+  }, 1);
+  const before = process.listenerCount('SIGTERM');
+  const { code, out } = await zeroseg(...args).finally(() => clearInterval(listening));
+  expect(code).toBe(143);
+  expect(out).toMatch(/stopped: \d of 8 photos are in \S+; run the same command to go on/);
+  const again = await zeroseg(...args);
+  expect(again.code).toBe(0);
+  expect(again.out).toMatch(/second: 8 photos/);
+});

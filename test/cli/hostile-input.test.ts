@@ -1,0 +1,636 @@
+/**
+ * Every parser against input that nobody means well with. Each either takes it or throws an error for users: anything else (a
+ * TypeError, a RangeError of a length) is a mistake of this program. The runs are the same everywhere; `FUZZ_RUNS=5000
+ * FUZZ_SEED=7` asks for others.
+ */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { CommanderError } from 'commander';
+import fc from 'fast-check';
+import { encode } from 'fast-png';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
+import { parseNames, parseNamesOrCount } from '../../cli/src/commands/scenes.ts';
+import { resolveTraining } from '../../cli/src/commands/train-options.ts';
+import { parseLog } from '../../cli/src/commands/train-teacher.ts';
+import { openCache, readCache } from '../../cli/src/features/feature-cache.ts';
+import { readJson } from '../../cli/src/files/files.ts';
+import { openDataSet } from '../../cli/src/photos/data-sets.ts';
+import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
+import { photoKind } from '../../cli/src/photos/photo-kind.ts';
+import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
+import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
+import { parseStep } from '../../cli/src/runs/metrics-file.ts';
+import { parseMetrics } from '../../cli/src/runs/run-description.ts';
+import { findModel, RunFolder, readBytes } from '../../cli/src/runs/run-folder.ts';
+import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../cli/src/shell/arguments.ts';
+import { parseEndedRun, parseScore } from '../../cli/src/studies/experiment-runs.ts';
+import { parseTimes } from '../../cli/src/studies/experiment-times.ts';
+import { Fields } from '../../cli/src/verify/manifest.ts';
+import { Report } from '../../cli/src/verify/report.ts';
+import { verifyRules } from '../../cli/src/verify/rules.ts';
+import { verifyTokenizer } from '../../cli/src/verify/tokenizer.ts';
+import { kindOf } from '../../cli/src/verify/verify.ts';
+import { openClip } from '../../cli/src/weights/clip-folder.ts';
+import { openShardedWeights, openWeights } from '../../cli/src/weights/weight-files.ts';
+import { ZeroSegError } from '../../src/gpu/errors.ts';
+import { shownValue } from '../../src/gpu/json.ts';
+import { parseForm } from '../../src/kernels/matmul/variants.ts';
+import {
+  headerSize,
+  parseHeader,
+  readSafetensors,
+  toFloat32,
+  toInt32,
+  writeSafetensors,
+} from '../../src/nn/safetensors/safetensors.ts';
+import { groupVitConfig } from '../../src/zeroseg/baselines/groupvit-load.ts';
+import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
+import { createLettering } from '../../src/zeroseg/drawing/lettering.ts';
+import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
+import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
+import { inspectPng } from '../../src/zeroseg/image/png.ts';
+import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
+import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
+import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts';
+import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
+import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
+import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
+import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
+import {
+  damagedBytes,
+  damagedJson,
+  objectNames,
+  strangeNumber,
+  strangeText,
+  strangeValue,
+} from '../support/hostile.ts';
+
+const runs = Number(process.env['FUZZ_RUNS'] ?? 60);
+const seed = Number(process.env['FUZZ_SEED'] ?? 1);
+/** A parser that takes so long over a few kilobytes hangs. */
+const LONGEST = 20_000;
+
+const folder = await mkdtemp(join(tmpdir(), 'zeroseg-hostile-'));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+const at = (...parts: string[]): string => join(folder, ...parts);
+
+const repository = new URL('../../', import.meta.url).pathname;
+const file = (path: string): Promise<Uint8Array> => readFile(join(repository, path));
+const json = async (path: string): Promise<unknown> => JSON.parse(await readFile(join(repository, path), 'utf8'));
+
+async function put(path: string, content: unknown): Promise<void> {
+  await mkdir(dirname(at(path)), { recursive: true });
+  const isRaw = typeof content === 'string' || content instanceof Uint8Array;
+  await writeFile(at(path), isRaw ? content : (JSON.stringify(content) ?? ''));
+}
+
+/** What a parser is given, and what is done with it. */
+interface Parser<T> {
+  /** Exported names that this covers. */
+  readonly of: readonly string[];
+  readonly input: fc.Arbitrary<T>;
+  readonly parse: (input: T) => unknown;
+}
+
+const parsers: Parser<unknown>[] = [];
+function parser<T>(of: string, input: fc.Arbitrary<T>, parse: (input: T) => unknown): void {
+  parsers.push({ of: of.split(' '), input, parse: parse as Parser<unknown>['parse'] });
+}
+
+// Weights
+
+const clipFile = await file('test/fixtures/clip-tiny/clip-tiny.safetensors');
+const groupVitFile = await file('test/fixtures/groupvit-tiny/groupvit-tiny.safetensors');
+const opsFile = await file('test/fixtures/ops/gather.safetensors');
+const modelFile = writeSafetensors([['w', { dtype: 'F32', shape: [2], data: new Float32Array(2) }]], {
+  format: 'zeroseg-model-1',
+  config: JSON.stringify(tinyConfig),
+  step: '5',
+  teacher: 'x sha256:00',
+});
+const everyType = writeSafetensors([
+  ['F64', { dtype: 'F64', shape: [1], data: new Float64Array(1) }],
+  ['I64', { dtype: 'I64', shape: [1], data: BigInt64Array.of(5n) }],
+  ['U64', { dtype: 'U64', shape: [1], data: BigUint64Array.of(2n ** 63n) }],
+  ['BF16', { dtype: 'BF16', shape: [2, 1], data: new Uint16Array(2) }],
+  ['F16', { dtype: 'F16', shape: [], data: new Uint16Array(1) }],
+  ['BOOL', { dtype: 'BOOL', shape: [0, 3], data: new Uint8Array(0) }],
+  ['__proto__', { dtype: 'U8', shape: [1], data: new Uint8Array(1) }],
+]);
+const weights = damagedBytes([clipFile, groupVitFile, opsFile, modelFile, everyType]);
+
+/** Each on its own: one that refuses must not hide the others. */
+function attempts(...tries: (() => unknown)[]): void {
+  const errors = tries.flatMap((attempt) => {
+    try {
+      attempt();
+      return [];
+    } catch (error) {
+      return [error];
+    }
+  });
+  const worst = errors.find((error) => !(error instanceof ZeroSegError)) ?? errors[0];
+  if (worst !== undefined) throw worst;
+}
+
+parser('readSafetensors parseHeader headerSize toFloat32 toInt32', weights, (bytes) => {
+  attempts(
+    () => headerSize(bytes),
+    () => headerSize(bytes.subarray(0, 8), 2 ** 40),
+    () => parseHeader(bytes, bytes.length + 1),
+    () => {
+      const { tensors } = readSafetensors(bytes);
+      attempts(...[...tensors.values()].flatMap((one) => [() => toFloat32(one), () => toInt32(one)]));
+    },
+  );
+});
+parser('modelInfo detectClipNames clipConfig groupVitConfig logitScale', weights, (bytes) => {
+  const stored = readSafetensors(bytes);
+  attempts(
+    () => modelInfo(stored, 'file'),
+    () => detectClipNames(stored.tensors, 'file'),
+    () => clipConfig(stored.tensors, 'file', { vision: { heads: 2 }, text: { heads: 2 } }),
+    () => groupVitConfig(stored.tensors, 'file', { vision: { heads: 2 }, text: { heads: 2 } }),
+    () => logitScale(stored.tensors),
+  );
+});
+const shape = fc.array(fc.constantFrom(0, 1, 2, 3, 4, 64, 2 ** 31, 2 ** 40, 2 ** 53 - 1), { maxLength: 5 });
+const holes = (names: readonly string[]) =>
+  fc.dictionary(fc.constantFrom(...names), shape).map((shapes) => {
+    const tensors = Object.entries(shapes).map(
+      ([name, sizes]) =>
+        [name, { file: 'f', name, dtype: 'F32' as const, shape: sizes, bytes: new Uint8Array(0) }] as const,
+    );
+    return new Map(tensors);
+  });
+const clipNames = [
+  ...readSafetensors(clipFile).tensors.keys(),
+  'vision_model.encoder.layers.99999999.x',
+  'logit_scale',
+];
+const groupVitNames = [...readSafetensors(groupVitFile).tensors.keys()];
+// Tensors without elements may have axes of any length: no byte of the file is behind them.
+parser('clipConfig groupVitConfig', holes([...clipNames, ...groupVitNames]), (stored) => {
+  attempts(
+    () => clipConfig(stored, 'file', {}),
+    () => groupVitConfig(stored, 'file', {}),
+  );
+});
+const clipJson = await json('test/fixtures/clip-tiny/clip-tiny.json');
+const teacherJson = await json('assets/teacher/config.json');
+const clipTensors = readSafetensors(clipFile).tensors;
+const groupVitTensors = readSafetensors(groupVitFile).tensors;
+const groupVitJson = await json('test/fixtures/groupvit-tiny/groupvit-tiny.json');
+parser('clipConfig', damagedJson((clipJson as { config: unknown }).config), (config) =>
+  clipConfig(clipTensors, 'file', config),
+);
+for (const name of ['open-clip-tiny', 'open-clip-custom']) {
+  const settings = await json(`test/fixtures/${name}/open_clip_config.json`);
+  parser('clipConfig openClipSettings', damagedJson(settings), (config) => clipConfig(clipTensors, 'file', config));
+}
+parser('clipConfig', damagedJson(teacherJson), (config) => clipConfig(clipTensors, 'file', config));
+parser('groupVitConfig', damagedJson((groupVitJson as { config: unknown }).config), (config) =>
+  groupVitConfig(groupVitTensors, 'file', config),
+);
+parser('openWeights openClip findModel readBytes', weights, async (bytes) => {
+  await put('weights/model.safetensors', bytes);
+  await findModel(at('weights'));
+  await readBytes(at('weights/model.safetensors'));
+  await openWeights(at('weights/model.safetensors'));
+  await openClip(at('weights'));
+});
+parser(
+  'openClip',
+  fc.tuple(damagedJson(teacherJson), damagedJson({ model: { vocab: {}, merges: [] } })),
+  async ([config, tokens]) => {
+    await put('clip/model.safetensors', clipFile);
+    await put('clip/config.json', config);
+    await put('clip/tokenizer.json', tokens);
+    const clip = await openClip(at('clip'));
+    await clip.tokens();
+  },
+);
+parser('openClip', fc.tuple(strangeText, damagedJson({ a: 1, b: 2 })), async ([merges, vocabulary]) => {
+  await put('merged/model.safetensors', clipFile);
+  await put('merged/merges.txt', merges);
+  await put('merged/vocab.json', vocabulary);
+  await put('merged/config.json', (clipJson as { config: unknown }).config);
+  await (await openClip(at('merged'))).tokens();
+});
+parser('openClip findModel', strangeText, async (name) => {
+  const place = name.replaceAll('\0', '');
+  const errors = await Promise.allSettled([openClip(place), findModel(place)]);
+  for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
+});
+parser(
+  'openShardedWeights',
+  damagedJson({ metadata: {}, weight_map: { a: 'gather.safetensors', b: 'gather.safetensors' } }),
+  async (index) => {
+    await put('sharded/gather.safetensors', opsFile);
+    await put('sharded/model.safetensors.index.json', index);
+    await openShardedWeights(at('sharded/model.safetensors.index.json'));
+  },
+);
+
+// Configurations
+
+parser('resolveConfig', damagedJson(baseConfig), (config) => resolveConfig(config as Record<string, unknown>));
+parser('resolveConfig', fc.dictionary(fc.constantFrom(...Object.keys(baseConfig)), strangeValue), (config) =>
+  resolveConfig(config),
+);
+parser('checkSettings', damagedJson(defaultSettings), (settings) =>
+  checkSettings({ ...defaultSettings, ...(settings as object) }, 10_000),
+);
+const cacheKey = {
+  ...{ teacher: 't', weights: 'w', grids: [1, 2], viewSource: 'native' as const, teacherSize: 8, mean: [0, 0, 0] },
+  ...{ std: [1, 1, 1], views: 5, dim: 8, studentSize: 16 },
+};
+const features = { folder: 'f', length: 64, key: cacheKey };
+parser('resolveTraining', damagedJson({ ...tinyConfig, batch: 4, epochs: 2 }), async (config) => {
+  await put('config.json', config);
+  await resolveTraining({ config: at('config.json') }, features);
+});
+parser(
+  'resolveTraining',
+  fc.tuple(fc.constantFrom('tiny', 'base', ...objectNames), fc.array(strangeText, { maxLength: 3 })),
+  ([config, set]) => resolveTraining({ config, set }, features),
+);
+parser(
+  'resolveTraining',
+  fc.tuple(fc.constantFrom(...Object.keys(tinyConfig), ...Object.keys(defaultSettings)), strangeValue),
+  ([key, value]) => resolveTraining({ config: 'tiny', set: [`${key}=${JSON.stringify(value)}`] }, features),
+);
+parser(
+  'resolveTraining',
+  fc.record(
+    {
+      epochs: strangeNumber,
+      batch: strangeNumber,
+      micro: strangeNumber,
+      warmup: strangeNumber,
+      steps: strangeNumber,
+      seed: strangeNumber,
+    },
+    { requiredKeys: [] },
+  ),
+  (choices) => resolveTraining({ config: 'tiny', ...choices }, features),
+);
+
+// Folders of this package
+
+const description = {
+  ...{ format: 'zeroseg run', version: '1', adapter: 'a', started: 's', preset: 'tiny', init: null },
+  ...{ cache: { folder: 'f', photos: 4, paths: 'p', key: cacheKey }, config: tinyConfig, settings: defaultSettings },
+};
+parser('RunFolder.open RunFolder.refuseUsed', damagedJson(description), async (found) => {
+  await put('run/config.json', found);
+  await (await RunFolder.open(at('run'))).close();
+});
+parser('parseMetrics', damagedJson({ step: 1, loss: 2, watch: { nearest: { '1x1': 1 } }, probe: { a: 1 } }), (line) =>
+  parseMetrics(JSON.stringify(line) ?? ''),
+);
+parser('parseMetrics', strangeText, parseMetrics);
+parser('parseStep', strangeText, parseStep);
+parser('parseStep', damagedJson({ step: 1, loss: 2 }), (line) => parseStep(JSON.stringify(line)));
+parser(
+  'RunFolder.open',
+  fc.array(
+    fc.oneof(
+      damagedJson({ step: 1, loss: 1 }).map((line) => JSON.stringify(line)),
+      strangeText,
+    ),
+    { maxLength: 4 },
+  ),
+  async (lines) => {
+    await put('lines/config.json', description);
+    await put('lines/metrics.jsonl', lines.join('\n'));
+    const run = await RunFolder.open(at('lines'));
+    await run.metricsUpTo(1).finally(() => run.close());
+  },
+);
+parser('RunFolder.open', damagedJson({ step: 1 }), async (state) => {
+  await put('checked/config.json', description);
+  await put('checked/checkpoints/step-000001/state.json', state);
+  await put('checked/checkpoints/step-000001/model.safetensors', modelFile);
+  await put('checked/checkpoints/step-000001/optimizer.safetensors', modelFile);
+  const run = await RunFolder.open(at('checked'));
+  await run.newest(() => undefined).finally(() => run.close());
+});
+const cacheFolder = at('cache-made');
+{
+  const cache = await openCache(cacheFolder, cacheKey);
+  for (const path of ['a.png', 'b.png']) {
+    const image = { width: 16, height: 16, data: new Uint8Array(16 * 16 * 3) };
+    await cache.add({ path, size: 1, mtime: 1, hash: '0' }, new Float32Array(40), image);
+  }
+  await cache.close();
+}
+const cacheFiles = {
+  'cache.json': await readFile(join(cacheFolder, 'cache.json')),
+  'features-00000.json': await readFile(join(cacheFolder, 'features-00000.json')),
+  'features-00000.safetensors': await readFile(join(cacheFolder, 'features-00000.safetensors')),
+  'state.json': new TextEncoder().encode('{"removed":["a.png"],"failed":{"constructor":"x"}}'),
+};
+async function cacheWith(changed: Readonly<Record<string, unknown>>): Promise<void> {
+  for (const [name, content] of Object.entries({ ...cacheFiles, ...changed })) await put(`cache/${name}`, content);
+  const cache = await readCache(at('cache'));
+  try {
+    for (let i = 0; i < cache.length; i++) {
+      await cache.features(i);
+      await cache.image(i);
+    }
+  } finally {
+    await cache.close();
+  }
+  await cache.features(7);
+}
+for (const [name, content] of Object.entries(cacheFiles)) {
+  parser('readCache readIndex CacheIndex.load', damagedBytes([content]), (bytes) => cacheWith({ [name]: bytes }));
+  if (!name.endsWith('.json')) continue;
+  const value: unknown = JSON.parse(new TextDecoder().decode(content));
+  parser('readCache readIndex CacheIndex.load', damagedJson(value), (found) => cacheWith({ [name]: found }));
+}
+parser('openCache', damagedJson(JSON.parse(new TextDecoder().decode(cacheFiles['cache.json']))), async (found) => {
+  await put('opened/cache.json', found);
+  await (await openCache(at('opened'), cacheKey)).close();
+});
+const scenes = {
+  format: 'zeroseg-scenes',
+  version: 1,
+  names: ['a', 'b'],
+  objects: 1,
+  synonyms: {},
+  seed: 1,
+  count: 2,
+  options: {},
+};
+parser('readSceneIndex sceneDefinition', damagedJson(scenes), async (found) => {
+  await put('scenes/classes.json', found);
+  await readSceneIndex(at('scenes'));
+  await sceneDefinition(at('scenes'));
+});
+const ended = {
+  format: 'zeroseg experiment run',
+  identity: { config: {}, settings: { seed: 1 }, data: {} },
+  setting: 's',
+  steps: 1,
+  seconds: 1,
+};
+parser('parseEndedRun', damagedJson(ended), parseEndedRun);
+const score = { all: 1, objects: 1, stuff: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
+parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'));
+parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
+parser('parseLog', damagedJson(await json('assets/teacher/log.json')), (found) => parseLog(found, 'file'));
+parser(
+  'parseLossScale',
+  fc.oneof(
+    damagedJson({ value: 1, good: 0, updates: 0 }).map((found) => JSON.stringify(found)),
+    strangeText,
+  ),
+  (text) => parseLossScale(text, 'file'),
+);
+parser(
+  'readJson parseJson shownValue',
+  fc.oneof(
+    damagedBytes([clipFile.subarray(8, 2000), cacheFiles['cache.json']]),
+    fc.constant(new Uint8Array(1e5).fill(0x5b)),
+  ),
+  async (bytes) => {
+    await put('any.json', bytes);
+    shownValue(await readJson(at('any.json')));
+  },
+);
+
+// Pictures
+
+const pixels = { width: 9, height: 7, data: Uint8Array.from({ length: 9 * 7 * 3 }, (_, i) => (i * 37) & 255) };
+const raw = sharp(pixels.data, { raw: { width: 9, height: 7, channels: 3 } });
+const photos = await Promise.all(
+  (['png', 'jpeg', 'gif', 'webp', 'tiff', 'avif'] as const).map((kind) => raw.clone().toFormat(kind).toBuffer()),
+);
+const exif = await raw.clone().withMetadata({ orientation: 6 }).jpeg({ progressive: true }).toBuffer();
+const drawing = new TextEncoder().encode(
+  '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="5" height="5"/>',
+);
+const pictures = damagedBytes([...photos, exif, drawing]);
+parser('decodePhoto readPhoto photoKind', pictures, async (bytes) => {
+  photoKind(bytes);
+  await put('photo.jpg', bytes);
+  const { width, height, data } = await readPhoto(at('photo.jpg'));
+  expect(data.length).toBe(3 * width * height);
+  await decodePhoto(bytes, 'photo');
+});
+const labels = { width: 9, height: 7, data: Uint8Array.from({ length: 63 }, (_, i) => i % 21) };
+await writeLabelPng(at('labels.png'), labels, pascalPalette());
+await writeLabelPng(at('deep.png'), { ...labels, data: Uint16Array.from(labels.data, (label) => label * 300) }, []);
+const maps = [
+  await readFile(at('labels.png')),
+  await readFile(at('deep.png')),
+  encode({ width: 9, height: 7, data: labels.data, channels: 1 }),
+  encode({ ...pixels, channels: 3 }),
+  await raw.clone().png({ progressive: true, palette: true, colours: 4 }).toBuffer(),
+];
+parser('readLabelMap inspectPng', damagedBytes(maps), async (bytes) => {
+  await put('map.png', bytes);
+  const { width, height, data } = await readLabelMap(at('map.png'));
+  expect(data.length).toBe(width * height);
+});
+parser('inspectPng', damagedBytes(maps), inspectPng);
+const atlasIndex = {
+  ...{ format: 'zeroseg-atlas', version: 1, side: 4, columns: 2, styles: ['constructor'] },
+  classes: [
+    { name: 'dog', group: 'g', keywords: [] },
+    { name: '__proto__', group: 'g', keywords: ['x'] },
+  ],
+};
+const atlasPng = encode({ width: 8, height: 4, data: new Uint8Array(8 * 4 * 4), channels: 4 });
+const drawAll = (atlas: SceneAtlas): void => {
+  for (const style of atlas.styles) for (const { name } of atlas.classes) atlas.cutOut(style, name);
+};
+parser('SceneAtlas.parse', damagedJson(atlasIndex), (index) => drawAll(SceneAtlas.parse(atlasPng, index)));
+parser('SceneAtlas.parse', damagedBytes([atlasPng, ...maps]), (bytes) => drawAll(SceneAtlas.parse(bytes, atlasIndex)));
+parser('loadAtlas', fc.tuple(damagedJson(atlasIndex), damagedBytes([atlasPng])), async ([index, bytes]) => {
+  await put('atlas/atlas.json', index);
+  await put('atlas/atlas.png', bytes);
+  drawAll(await loadAtlas(at('atlas')));
+});
+const font = await readFile(
+  createRequire(import.meta.url).resolve('@fontsource/inter/files/inter-vietnamese-600-normal.woff'),
+);
+parser('createLettering', damagedBytes([font]), (bytes) => createLettering([bytes]).line('Sofa ạ', 12));
+
+// Text
+
+const clip = await Tokenizer.clip();
+parser('cleanText unescapeHtml', strangeText, (text) => [cleanText(text), unescapeHtml(text)]);
+parser('Tokenizer.clip', strangeText, (text) => {
+  const row = clip.row(text);
+  expect(row.length).toBe(77);
+  clip.fits(text);
+  clip.decode(clip.encode(text));
+});
+parser('Tokenizer.clip', fc.tuple(strangeText, strangeNumber), ([text, number]) =>
+  attempts(
+    () => clip.row(text, number),
+    () => clip.decode([number]),
+  ),
+);
+parser('Tokenizer.fromMerges', fc.tuple(strangeText, strangeValue), ([text, vocabulary]) =>
+  Tokenizer.fromMerges(text, vocabulary as Record<string, number>).encode(text),
+);
+const bytesOnly = JSON.parse(
+  JSON.stringify({
+    model: { vocab: { a: 0, 'a</w>': 1, '<|startoftext|>': 2, '<|endoftext|>': 3 }, merges: ['a a</w>'] },
+    added_tokens: [{ content: 'x', id: 4 }],
+  }),
+);
+parser('Tokenizer.fromTokenizerJson', damagedJson(bytesOnly), (found) =>
+  Tokenizer.fromTokenizerJson(found as object).encode('aa b'),
+);
+parser('Tokenizer.fromTokenizerJson', strangeText, (text) => Tokenizer.fromTokenizerJson(text));
+parser('parseClasses parseNames parseNamesOrCount', strangeText, async (text) => {
+  parseNames(text);
+  parseNamesOrCount(text);
+  await put('names.txt', text);
+  const results = await Promise.allSettled([
+    parseClasses(text.replaceAll('\0', '')),
+    parseClasses(`@${at('names.txt')}`),
+  ]);
+  for (const { reason } of results as PromiseRejectedResult[]) if (reason) throw reason;
+});
+parser('wholeNumber numberFrom oneOf wholeNumbers chartFile jsonTarget', strangeText, (text) =>
+  attempts(
+    ...[
+      wholeNumber(),
+      wholeNumber(0, 5),
+      numberFrom(0, 1e6),
+      oneOf('a', 'b'),
+      wholeNumbers(64, 64),
+      chartFile,
+      jsonTarget,
+    ].map((parse) => () => {
+      try {
+        parse(text);
+      } catch (error) {
+        if (!(error instanceof CommanderError)) throw error;
+      }
+    }),
+  ),
+);
+parser('parseForm', strangeText, parseForm);
+parser(
+  'vocDataSet contextDataSet cocoDataSet openDataSet',
+  fc.tuple(strangeText, fc.constantFrom('voc', 'context', 'coco', ...objectNames)),
+  async ([text, name]) => {
+    for (const list of ['Segmentation', 'SegmentationContext']) await put(`set/ImageSets/${list}/val.txt`, text);
+    await put('set/JPEGImages/a.jpg', photos[1]);
+    await put('set/SegmentationClass/a.png', maps[0]);
+    await put('set/SegmentationClassContext/a.png', maps[0]);
+    for (const photo of await openDataSet(name as 'voc', at('set'))) await photo.load();
+  },
+);
+
+// Numbers
+
+parser('slidingWindows', fc.tuple(strangeNumber, strangeNumber, strangeNumber, strangeNumber), ([a, b, c, d]) =>
+  slidingWindows(a, b, c, d),
+);
+parser(
+  'gridBoxes viewCount',
+  fc.tuple(strangeNumber, fc.oneof(fc.array(strangeNumber), strangeValue)),
+  ([side, grids]) => {
+    viewCount(grids as number[]);
+    gridBoxes(side, grids as number[]);
+  },
+);
+
+// Fixtures
+
+async function verified(verify: (report: Report) => Promise<void>): Promise<void> {
+  const report = new Report('manifest');
+  await report.part('manifest', 'all', () => verify(report));
+  expect(report.rows.filter(({ note }) => note?.startsWith('unexpected error'))).toEqual([]);
+}
+const rules = await json('test/fixtures/ops/rules.json');
+parser('verifyRules kindOf', damagedJson(rules), (found) => {
+  kindOf(found);
+  return verified((report) => verifyRules(new Fields(found, 'rules'), report));
+});
+const cases = (await json('test/fixtures/tokenizer.json')) as { cases: unknown[] };
+parser('verifyTokenizer kindOf', damagedJson({ ...cases, cases: cases.cases.slice(0, 3) }), (found) => {
+  kindOf(found);
+  return verified((report) => verifyTokenizer(new Fields(found, 'tokenizer'), report));
+});
+
+describe('takes what it is given, or says what is wrong with it', { timeout: 3_600_000 }, () => {
+  const seen = new Map<string, number>();
+  for (const { of, input, parse } of parsers) {
+    const number = (seen.get(of[0]!) ?? 0) + 1;
+    seen.set(of[0]!, number);
+    it(`${of.join(', ')}${number > 1 ? ` (${number})` : ''}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(input, async (given) => {
+          const began = performance.now();
+          try {
+            await parse(given);
+          } catch (error) {
+            if (!(error instanceof ZeroSegError)) throw error;
+            expect(error.message.length).toBeLessThan(20_000);
+          }
+          expect(performance.now() - began).toBeLessThan(LONGEST);
+        }),
+        { numRuns: runs, seed, endOnFailure: true },
+      );
+    });
+  }
+});
+
+it('covers every parser that there is', () => {
+  const sources = import.meta.glob('../../src/**/*.ts', { query: '?raw', import: 'default', eager: true }) as Record<
+    string,
+    string
+  >;
+  const covered = new Set(parsers.flatMap(({ of }) => of));
+  const found: string[] = [];
+  for (const [path, text] of Object.entries(sources)) {
+    for (const [, name = ''] of text.matchAll(/^export (?:async )?function (\w+)/gm)) found.push(`${name} ${path}`);
+    let type = '';
+    for (const [, named, name] of text.matchAll(/^export class (\w+)|^ {2}static (?:async )?(\w+)\(/gm)) {
+      if (named) type = named;
+      else found.push(`${type}.${name} ${path}`);
+    }
+  }
+  const isParser =
+    /^(?:\w+\.)?(?:read|parse|load|decode|open|from|resolve|inspect|find|detect|clean|unescape)(?![a-z])/;
+  const missing = found
+    .map((one) => one.split(' ') as [string, string])
+    .filter(
+      ([name, path]) =>
+        isParser.test(name) && !covered.has(name) && !notParsers.has(name) && !/src\/(?:tensor|kernels)\//.test(path),
+    )
+    .map(([name]) => name);
+  expect(missing).toEqual([]);
+});
+
+/** They are called like parsers, and read nothing that could be damaged, or only what one above has read. */
+const notParsers = new Set([
+  // A device, halves of floats, bytes as they are.
+  ...['openDevice', 'fromHalf', 'readBounded'],
+  // Onto a GPU, by sizes that clipConfig, groupVitConfig, modelInfo and readSafetensors have checked; shapes are compared.
+  ...[
+    'loadClipVision',
+    'loadClipText',
+    'loadGroupVitVision',
+    'loadGroupVitText',
+    'loadParameters',
+    'openModel',
+    'loadModel',
+  ],
+  ...['loadOptimizer', 'openModelAndClip'],
+  // A manifest's configuration, for resolveConfig.
+  'readConfig',
+]);
