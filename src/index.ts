@@ -6,11 +6,8 @@ export { ArgumentError, DeviceError, KernelError, OutOfMemoryError, ZeroSegError
 export { type Binding, type Kernel, type KernelSpec, kernel, type Piece } from './gpu/kernel.ts';
 export * from './kernels/index.ts';
 export * from './nn/index.ts';
-export type { DType, HostArray } from './tensor/dtype.ts';
-export { NotFiniteError, StepError } from './tensor/errors.ts';
 export { fill } from './tensor/fill.ts';
 export { differentiable, differentiableAll, gradients } from './tensor/grad.ts';
-export type { HostValues, NumberArray, NumberList } from './tensor/host.ts';
 export { type CheckpointResults, checkpoint } from './tensor/recompute.ts';
 export { dispatch, empty, type Launch, label } from './tensor/record.ts';
 export type { MemoryUse } from './tensor/run/memory-layout.ts';
@@ -25,5 +22,8 @@ export {
   step,
 } from './tensor/run/step.ts';
 export type { LaunchTime } from './tensor/run/timer.ts';
-export { type Shape, ShapeError } from './tensor/shape.ts';
 export { free, lasting, Tensor, tensor, write } from './tensor/tensor.ts';
+export type { DType, HostArray } from './tensor/values/dtype.ts';
+export { NotFiniteError, StepError } from './tensor/values/errors.ts';
+export type { HostValues, NumberArray, NumberList } from './tensor/values/host.ts';
+export { type Shape, ShapeError } from './tensor/values/shape.ts';

@@ -1,7 +1,7 @@
 import { differentiable } from '../tensor/grad.ts';
 import { empty } from '../tensor/record.ts';
-import { ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { ShapeError } from '../tensor/values/shape.ts';
 import { checkChoice, checkOptions } from './axis/operands.ts';
 import { lineKernel } from './axis/row-kernel.ts';
 import { total, weightedMean } from './axis/total.ts';

@@ -3,8 +3,8 @@ import { kernel } from '../gpu/kernel.ts';
 import { notNumbers } from '../gpu/prelude.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { dispatch, empty } from '../tensor/record.ts';
-import { ShapeError, size } from '../tensor/shape.ts';
 import { Tensor } from '../tensor/tensor.ts';
+import { ShapeError, size } from '../tensor/values/shape.ts';
 import { fewerRows } from './axis/reduce.ts';
 import { type LineCode, lineKernel } from './axis/row-kernel.ts';
 import {

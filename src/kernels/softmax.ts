@@ -1,8 +1,8 @@
 import type { Piece } from '../gpu/kernel.ts';
 import { differentiable } from '../tensor/grad.ts';
 import { empty } from '../tensor/record.ts';
-import { aroundAxis, normalizeAxis, ShapeError } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { aroundAxis, normalizeAxis, ShapeError } from '../tensor/values/shape.ts';
 import { type LineCode, lineKernel } from './axis/row-kernel.ts';
 
 /**

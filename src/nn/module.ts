@@ -1,8 +1,8 @@
 import { Device } from '../gpu/device.ts';
-import { StepError } from '../tensor/errors.ts';
-import { describe, type HostValues } from '../tensor/host.ts';
-import { formatShape, type Shape, ShapeError, sameShape } from '../tensor/shape.ts';
 import { free, lasting, Tensor, write } from '../tensor/tensor.ts';
+import { StepError } from '../tensor/values/errors.ts';
+import { describe, type HostValues } from '../tensor/values/host.ts';
+import { formatShape, type Shape, ShapeError, sameShape } from '../tensor/values/shape.ts';
 import type { Initializer } from './init.ts';
 import { random } from './random.ts';
 import { CheckpointError, type StoredTensor, toFloat32 } from './safetensors/safetensors.ts';

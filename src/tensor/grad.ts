@@ -9,12 +9,12 @@ import {
   type Source,
   writes,
 } from './dependence.ts';
-import { StepError } from './errors.ts';
 import { add, fill } from './fill.ts';
-import { describe } from './host.ts';
 import { currentRecording, type Launch, launchOrder, watchLaunches } from './record.ts';
-import { formatShape, ShapeError, sameShape } from './shape.ts';
 import { Tensor } from './tensor.ts';
+import { StepError } from './values/errors.ts';
+import { describe } from './values/host.ts';
+import { formatShape, ShapeError, sameShape } from './values/shape.ts';
 
 /** How tensors were made: what they depend on, and how their gradients flow back. */
 export interface GradientNode {

@@ -8,8 +8,8 @@ import { softmax } from '../../src/kernels/softmax.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { dispatch, empty } from '../../src/tensor/record.ts';
 import { readAll } from '../../src/tensor/run/read.ts';
-import type { Shape } from '../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import type { Shape } from '../../src/tensor/values/shape.ts';
 import { close, normal, seeded } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 

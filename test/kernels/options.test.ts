@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as kernels from '../../src/kernels/index.ts';
-import type { Shape } from '../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import type { Shape } from '../../src/tensor/values/shape.ts';
 import { useDevice } from '../support/device.ts';
 
 const device = useDevice();

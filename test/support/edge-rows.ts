@@ -1,6 +1,6 @@
 import * as ops from '../../src/kernels/index.ts';
-import { size } from '../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { size } from '../../src/tensor/values/shape.ts';
 import { edgeLines, filler, type Kind, layLines, overLines, type Trial, type Values, withGradients } from './edges.ts';
 
 /** Lengths of lines, and how many neighbours each element has that are of other lines. */

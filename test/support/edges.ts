@@ -2,9 +2,9 @@ import type { Device } from '../../src/gpu/device.ts';
 import { cast } from '../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../src/tensor/grad.ts';
 import { readAll } from '../../src/tensor/run/read.ts';
-import type { Shape } from '../../src/tensor/shape.ts';
-import { size } from '../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import type { Shape } from '../../src/tensor/values/shape.ts';
+import { size } from '../../src/tensor/values/shape.ts';
 
 /** What numbers of a dtype end in. */
 export interface Kind {

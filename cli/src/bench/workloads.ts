@@ -15,8 +15,8 @@ import { segmentMatch } from '../../../src/kernels/zeroseg/segment-match.ts';
 import { type Pack, packParameters } from '../../../src/nn/optimizer/flat-parameters.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
 import type { Results } from '../../../src/tensor/run/step.ts';
-import { formatShape, type Shape, size } from '../../../src/tensor/shape.ts';
 import { free, lasting, Tensor } from '../../../src/tensor/tensor.ts';
+import { formatShape, type Shape, size } from '../../../src/tensor/values/shape.ts';
 
 /** Something to measure. */
 export interface Workload {

@@ -7,8 +7,8 @@ import { freeParameters, parameters, weightsFrom } from '../../../src/nn/module.
 import { hashText } from '../../../src/nn/random.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import { type Shape, size } from '../../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { type Shape, size } from '../../../src/tensor/values/shape.ts';
 import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
 import { keptPatches, patchCount } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';

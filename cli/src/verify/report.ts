@@ -2,8 +2,8 @@ import { DeviceError, ZeroSegError } from '../../../src/gpu/errors.ts';
 import { shownValue } from '../../../src/gpu/json.ts';
 import type { StoredTensor, WritableTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { toFloat32, toInt32 } from '../../../src/nn/safetensors/safetensors.ts';
-import type { DType, HostArray } from '../../../src/tensor/dtype.ts';
-import { formatShape, type Shape, sameShape, size } from '../../../src/tensor/shape.ts';
+import type { DType, HostArray } from '../../../src/tensor/values/dtype.ts';
+import { formatShape, type Shape, sameShape, size } from '../../../src/tensor/values/shape.ts';
 
 /** One thing that was checked. */
 export interface VerifyRow {

@@ -1,7 +1,7 @@
 import { kernel, type Piece } from '../../gpu/kernel.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 
 /**
  * Indices (u32) that sort the last axis in ascending order: `x[y[0]] ≤ x[y[1]] ≤ …`. Stable: equal elements keep their

@@ -1,6 +1,6 @@
-import { describe } from '../../tensor/host.ts';
-import { ShapeError } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
+import { describe } from '../../tensor/values/host.ts';
+import { ShapeError } from '../../tensor/values/shape.ts';
 
 /** Numbers that come as something else, or not at all, would become 0. */
 export function checkNumber(op: string, name: string, value: unknown, withTensor?: string): void {

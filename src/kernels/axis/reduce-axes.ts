@@ -1,6 +1,6 @@
 import { type Elements, elementParams, elementsOf } from '../../tensor/elementwise.ts';
-import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 import { checkOptions } from './operands.ts';
 import type { Lines } from './row-threads.ts';
 

@@ -1,11 +1,11 @@
 import type { Device } from '../../gpu/device.ts';
 import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
-import type { DType } from '../../tensor/dtype.ts';
 import { elementGrid, elementLoop, elementOverride } from '../../tensor/elementwise.ts';
 import { differentiable } from '../../tensor/grad.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import type { DType } from '../../tensor/values/dtype.ts';
+import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 import {
   type ReduceOptions,
   runsOf,

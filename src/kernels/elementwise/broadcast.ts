@@ -1,9 +1,9 @@
 import type { Device } from '../../gpu/device.ts';
 import type { Piece } from '../../gpu/kernel.ts';
-import type { DType } from '../../tensor/dtype.ts';
 import { type Elements, elementsOf } from '../../tensor/elementwise.ts';
-import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import type { DType } from '../../tensor/values/dtype.ts';
+import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 import { summed } from '../axis/reduce.ts';
 import { reshape } from '../layout/layout.ts';
 

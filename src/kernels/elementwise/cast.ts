@@ -1,10 +1,10 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
 import { differentiable } from '../../tensor/grad.ts';
-import { describe } from '../../tensor/host.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { ShapeError } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { describe } from '../../tensor/values/host.ts';
+import { ShapeError } from '../../tensor/values/shape.ts';
 
 /**
  * The values of `x` as f32 or f16: `y = x`, rounded to the nearest where f16 is narrower (beyond ±65504: infinite). The gradient

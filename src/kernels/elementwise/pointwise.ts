@@ -2,10 +2,10 @@ import { type Binding, type Kernel, kernel, type Piece } from '../../gpu/kernel.
 import { notNumbers } from '../../gpu/prelude.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
 import { differentiable } from '../../tensor/grad.ts';
-import { describe } from '../../tensor/host.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { ShapeError } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { describe } from '../../tensor/values/host.ts';
+import { ShapeError } from '../../tensor/values/shape.ts';
 import { checkFloats, checkNumber, checkTensors } from '../axis/operands.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';

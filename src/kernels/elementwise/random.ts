@@ -1,8 +1,8 @@
 import { kernel, type Piece } from '../../gpu/kernel.ts';
 import { threefry } from '../../gpu/prelude.ts';
 import { dispatch, emptyOn } from '../../tensor/record.ts';
-import { checkShape, type Shape, ShapeError } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { checkShape, type Shape, ShapeError } from '../../tensor/values/shape.ts';
 
 // Random numbers are made where they are used, by counting: number i of a tensor is a function of the key (the seed of the
 // step, u32 [2]), the stream (which tensor of the step), the distribution, the shape, and i. All of it but the key is

@@ -1,6 +1,6 @@
 import { differentiable } from '../../tensor/grad.ts';
-import { ShapeError, sameShape } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
+import { ShapeError, sameShape } from '../../tensor/values/shape.ts';
 
 /**
  * The same values as a constant: no gradient flows to `x`. Nothing is launched: both tensors share their bytes.

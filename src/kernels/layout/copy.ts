@@ -1,8 +1,8 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
+import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
 
 /** `y[i₀, i₁, …] = x[Σ i_k · steps_k]`. Without a launch where that is the order in which the elements lie already. */

@@ -2,8 +2,16 @@ import { type Binding, type Element, type Kernel, kernel, type Scalar } from '..
 import { fill } from '../../tensor/fill.ts';
 import { differentiable, differentiableAll } from '../../tensor/grad.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { aroundAxis, checkShape, normalizeAxis, type Shape, ShapeError, sameShape, size } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
+import {
+  aroundAxis,
+  checkShape,
+  normalizeAxis,
+  type Shape,
+  ShapeError,
+  sameShape,
+  size,
+} from '../../tensor/values/shape.ts';
 import { sum } from '../axis/reduce.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
 import { copied } from './copy.ts';

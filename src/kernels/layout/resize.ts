@@ -2,8 +2,8 @@ import { kernel } from '../../gpu/kernel.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
 import { differentiable } from '../../tensor/grad.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { type Shape, ShapeError } from '../../tensor/shape.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { type Shape, ShapeError } from '../../tensor/values/shape.ts';
 import { checkChoice, checkOptions } from '../axis/operands.ts';
 import type { Lines } from '../axis/row-threads.ts';
 

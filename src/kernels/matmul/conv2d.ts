@@ -1,8 +1,8 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { differentiable } from '../../tensor/grad.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { ShapeError } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { ShapeError } from '../../tensor/values/shape.ts';
 import { checkChoice, checkOptions } from '../axis/operands.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
 import { type Activation, activations } from '../elementwise/activation.ts';

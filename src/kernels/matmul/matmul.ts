@@ -1,8 +1,8 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { differentiable } from '../../tensor/grad.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/values/shape.ts';
 import { checkChoice, checkOptions } from '../axis/operands.ts';
 import { sumRows } from '../axis/reduce.ts';
 import { type Activation, activationPiece, activations } from '../elementwise/activation.ts';

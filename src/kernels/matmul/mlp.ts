@@ -1,6 +1,6 @@
 import { differentiable } from '../../tensor/grad.ts';
-import { ShapeError, sameShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { ShapeError, sameShape } from '../../tensor/values/shape.ts';
 import { checkChoice, checkOptions } from '../axis/operands.ts';
 import { type Activation, activations } from '../elementwise/activation.ts';
 import { flattened, linearGradients, type Matrix, matrix, product, transposed } from './product.ts';

@@ -1,8 +1,8 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { differentiable } from '../../tensor/grad.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { ShapeError, size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { ShapeError, size } from '../../tensor/values/shape.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
 import { reshape } from '../layout/layout.ts';
 import { linear } from './matmul.ts';

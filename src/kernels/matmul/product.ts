@@ -1,6 +1,6 @@
 import { dispatch, empty } from '../../tensor/record.ts';
-import { type Shape, ShapeError, size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 import { sumRows } from '../axis/reduce.ts';
 import type { Activation } from '../elementwise/activation.ts';
 import { sumTo } from '../elementwise/broadcast.ts';

@@ -3,8 +3,8 @@ import { expBelow, notNumbers } from '../../gpu/prelude.ts';
 import { add } from '../../tensor/fill.ts';
 import { differentiable, differentiableAll } from '../../tensor/grad.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../../tensor/values/shape.ts';
 import { checkOptions } from '../axis/operands.ts';
 import { lineKernel } from '../axis/row-kernel.ts';
 import {

@@ -1,8 +1,8 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { notNumbers } from '../../gpu/prelude.ts';
 import { dispatch, empty } from '../../tensor/record.ts';
-import { ShapeError } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { ShapeError } from '../../tensor/values/shape.ts';
 
 /**
  * Members that stand for all others: `similarity` `[B, N, N]` → u32 `[B, count]`, chosen one after the other, each the one that

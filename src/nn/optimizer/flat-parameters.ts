@@ -2,12 +2,12 @@ import type { Device } from '../../gpu/device.ts';
 import type { Binding } from '../../gpu/kernel.ts';
 import { copyGradient } from '../../kernels/optimizer/adamw.ts';
 import { BLOCK, blockWord } from '../../kernels/optimizer/clip.ts';
-import { bytesPerElement } from '../../tensor/dtype.ts';
-import { StepError } from '../../tensor/errors.ts';
-import { describe } from '../../tensor/host.ts';
 import { currentRecording, emptyOn, type Launch } from '../../tensor/record.ts';
-import { ShapeError, sameShape } from '../../tensor/shape.ts';
 import { lasting, memoryOf, range, type Storage, Tensor } from '../../tensor/tensor.ts';
+import { bytesPerElement } from '../../tensor/values/dtype.ts';
+import { StepError } from '../../tensor/values/errors.ts';
+import { describe } from '../../tensor/values/host.ts';
+import { ShapeError, sameShape } from '../../tensor/values/shape.ts';
 
 /** Where a parameter lies: `offset` bytes from the start of a page. */
 export interface PackedParameter {

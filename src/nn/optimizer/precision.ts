@@ -1,10 +1,10 @@
 import { ArgumentError, DeviceError } from '../../gpu/errors.ts';
 import { cast } from '../../kernels/elementwise/cast.ts';
 import { reshape } from '../../kernels/layout/layout.ts';
-import { StepError } from '../../tensor/errors.ts';
 import { gradients } from '../../tensor/grad.ts';
-import { formatShape, ShapeError } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { StepError } from '../../tensor/values/errors.ts';
+import { formatShape, ShapeError } from '../../tensor/values/shape.ts';
 import { type Module, parameters, replaceParameters } from '../module.ts';
 import type { AdamW } from './adamw.ts';
 

@@ -6,7 +6,7 @@
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
 import { parseJson as parseNested, shownValue } from '../../gpu/json.ts';
-import { fromHalf, toHalf } from '../../tensor/half.ts';
+import { fromHalf, toHalf } from '../../tensor/values/half.ts';
 import {
   type AnyDtype,
   type ArrayOf,

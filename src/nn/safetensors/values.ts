@@ -1,6 +1,6 @@
 /** Values out of stored tensors. */
 
-import { fromHalf } from '../../tensor/half.ts';
+import { fromHalf } from '../../tensor/values/half.ts';
 import { type ArrayOf, CheckpointError, count, isDtype, type StoredDtype, type StoredTensor, widths } from './types.ts';
 
 /**

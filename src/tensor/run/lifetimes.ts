@@ -1,8 +1,8 @@
 import type { Binding } from '../../gpu/kernel.ts';
-import { StepError } from '../errors.ts';
 import type { Launch } from '../record.ts';
-import { formatShape } from '../shape.ts';
 import type { Storage, Tensor } from '../tensor.ts';
+import { StepError } from '../values/errors.ts';
+import { formatShape } from '../values/shape.ts';
 import type { Lifetime, Part } from './plan.ts';
 
 /** All launches that `results` and `effects` depend on, in order; what nobody needs is left out. */

@@ -1,10 +1,10 @@
 import { bufferUsage, type Device } from '../../gpu/device.ts';
 import { formatBytes, OutOfMemoryError } from '../../gpu/errors.ts';
 import type { Slot } from '../../gpu/slots.ts';
-import { StepError } from '../errors.ts';
 import type { Launch } from '../record.ts';
-import { formatShape } from '../shape.ts';
 import { type Memory, memoryOf, type Storage, type Tensor } from '../tensor.ts';
+import { StepError } from '../values/errors.ts';
+import { formatShape } from '../values/shape.ts';
 import { FOREVER, lifetimes, slotBytes } from './lifetimes.ts';
 import { mostAlive, plan } from './plan.ts';
 

@@ -2,10 +2,10 @@ import type { CompiledKernel } from '../../gpu/compiler.ts';
 import type { Device } from '../../gpu/device.ts';
 import { KernelError } from '../../gpu/errors.ts';
 import { source } from '../../gpu/kernel.ts';
-import { StepError } from '../errors.ts';
 import type { Launch } from '../record.ts';
-import { formatShape } from '../shape.ts';
 import { type Memory, memoryOf, type Storage } from '../tensor.ts';
+import { StepError } from '../values/errors.ts';
+import { formatShape } from '../values/shape.ts';
 import { type Laid, layOut, type MemoryUse, release } from './memory-layout.ts';
 
 /** One launch, ready to be replayed. */

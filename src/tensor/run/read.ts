@@ -1,12 +1,12 @@
 import type { BufferRange, Device } from '../../gpu/device.ts';
 import { heard } from '../../gpu/outcome.ts';
-import { bytesPerElement, type HostArray } from '../dtype.ts';
-import { StepError } from '../errors.ts';
-import { fromHalf } from '../half.ts';
-import type { Bits } from '../host.ts';
 import { currentRecording, type Launch } from '../record.ts';
-import { formatShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
+import { bytesPerElement, type HostArray } from '../values/dtype.ts';
+import { StepError } from '../values/errors.ts';
+import { fromHalf } from '../values/half.ts';
+import type { Bits } from '../values/host.ts';
+import { formatShape } from '../values/shape.ts';
 import { collect } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
 import { compileAll, compiledNow, memoryIn, Program, refusedError } from './program.ts';

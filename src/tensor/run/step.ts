@@ -3,12 +3,12 @@
 import type { Device } from '../../gpu/device.ts';
 import { formatBytes } from '../../gpu/errors.ts';
 import { ownValue } from '../../gpu/own-value.ts';
-import { bytesPerElement, type DType, type HostArray, isDType } from '../dtype.ts';
-import { StepError } from '../errors.ts';
-import { type Bits, counted, describe, fromHost, type HostValues } from '../host.ts';
 import { type Launch, Recording, record } from '../record.ts';
-import { checkShape, formatShape, type Shape, sameShape, size } from '../shape.ts';
 import { type Memory, memoryOf, Storage, Tensor } from '../tensor.ts';
+import { bytesPerElement, type DType, type HostArray, isDType } from '../values/dtype.ts';
+import { StepError } from '../values/errors.ts';
+import { type Bits, counted, describe, fromHost, type HostValues } from '../values/host.ts';
+import { checkShape, formatShape, type Shape, sameShape, size } from '../values/shape.ts';
 import { Check } from './check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
 import type { MemoryUse } from './memory-layout.ts';

@@ -3,8 +3,8 @@ import { add, clamp, exp, mul, scale } from '../../kernels/elementwise/pointwise
 import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { permute, reshape } from '../../kernels/layout/layout.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
-import { ShapeError } from '../../tensor/shape.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { ShapeError } from '../../tensor/values/shape.ts';
 
 /** CLIP's bound on the factor that cosines are multiplied by. */
 const LARGEST_SCALE = 100;

@@ -3,7 +3,7 @@ import type { Initializer } from '../../nn/init.ts';
 import { ones, zeros } from '../../nn/init.ts';
 import { type Weights, weightsFrom } from '../../nn/module.ts';
 import { normalNumber, type Random, random } from '../../nn/random.ts';
-import { type Shape, size } from '../../tensor/shape.ts';
+import { type Shape, size } from '../../tensor/values/shape.ts';
 import { TokenTable } from '../text/token-table.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 

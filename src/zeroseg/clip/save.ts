@@ -7,8 +7,8 @@ import {
   writeSafetensors,
 } from '../../nn/safetensors/safetensors.ts';
 import { read } from '../../tensor/run/read.ts';
-import { size } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { size } from '../../tensor/values/shape.ts';
 import { stepOf } from '../model/model-file.ts';
 import { huggingFaceName, TOKEN_IDS } from './load.ts';
 import type { ClipConfig } from './towers.ts';

@@ -5,8 +5,8 @@ import { takeRows } from '../../kernels/layout/gather.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { softmax } from '../../kernels/softmax.ts';
 import { medoids } from '../../kernels/zeroseg/medoids.ts';
-import { ShapeError } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { ShapeError } from '../../tensor/values/shape.ts';
 
 export interface MoveOptions {
   /** The factor on cosines: the larger, the harder queries win. */

@@ -3,7 +3,7 @@ import { join, type Weights, weightsFrom } from '../../nn/module.ts';
 import { resamplePositions, sinCosPositions } from '../../nn/position.ts';
 import { random } from '../../nn/random.ts';
 import { CheckpointError, type StoredTensor, toFloat32 } from '../../nn/safetensors/safetensors.ts';
-import { formatShape, type Shape, sameShape, size } from '../../tensor/shape.ts';
+import { formatShape, type Shape, sameShape, size } from '../../tensor/values/shape.ts';
 import { huggingFaceBlock } from '../clip/load.ts';
 import type { ZeroSegConfig } from './config.ts';
 

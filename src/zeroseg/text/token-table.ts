@@ -1,4 +1,4 @@
-import { ShapeError } from '../../tensor/shape.ts';
+import { ShapeError } from '../../tensor/values/shape.ts';
 
 /**
  * The token embeddings of a text tower on the host, and which row belongs to which token: the table of ViT-L/14 is 152 MB, more

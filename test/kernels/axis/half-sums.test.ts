@@ -9,8 +9,8 @@ import { unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
 import { fill } from '../../../src/tensor/fill.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
 import { read } from '../../../src/tensor/run/read.ts';
-import type { Shape } from '../../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import type { Shape } from '../../../src/tensor/values/shape.ts';
 import { useDevice } from '../../support/device.ts';
 
 // Half floats have 11 bits: 2049 is none of them, and nor is what most sums come to on their way. They are added up in f32, and

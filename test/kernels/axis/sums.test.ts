@@ -17,8 +17,8 @@ import { fill } from '../../../src/tensor/fill.ts';
 import { gradients } from '../../../src/tensor/grad.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
-import type { Shape } from '../../../src/tensor/shape.ts';
 import { lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import type { Shape } from '../../../src/tensor/values/shape.ts';
 import { useDevice } from '../../support/device.ts';
 
 // Many equal numbers, added one after the other, are all rounded to the same side: n of them are off by up to n · 2⁻²⁶ of the sum,

@@ -3,8 +3,8 @@ import { broadcastTo, concat, permute, reshape, slice, split } from '../../../sr
 import { gradients } from '../../../src/tensor/grad.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { type Shape, size } from '../../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { type Shape, size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

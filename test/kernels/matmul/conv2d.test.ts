@@ -4,8 +4,8 @@ import { type Conv2dOptions, conv2d } from '../../../src/kernels/matmul/conv2d.t
 import { gradients } from '../../../src/tensor/grad.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { type Shape, size } from '../../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { type Shape, size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

@@ -4,8 +4,8 @@ import { keepRows, shuffleMask, unshuffle } from '../../../src/kernels/zeroseg/m
 import { gradients } from '../../../src/tensor/grad.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { size } from '../../../src/tensor/shape.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
+import { size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

@@ -9,8 +9,8 @@ import { gradients } from '../../../src/tensor/grad.ts';
 import { dispatch, empty } from '../../../src/tensor/record.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { type Shape, size } from '../../../src/tensor/shape.ts';
 import { lasting, type Tensor, tensor, write } from '../../../src/tensor/tensor.ts';
+import { type Shape, size } from '../../../src/tensor/values/shape.ts';
 import { normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

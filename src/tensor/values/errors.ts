@@ -1,4 +1,4 @@
-import { ZeroSegError } from '../gpu/errors.ts';
+import { ZeroSegError } from '../../gpu/errors.ts';
 
 /** A step was made or called in a way that cannot work, or its body broke a rule of recording. */
 export class StepError extends ZeroSegError {
