@@ -6,10 +6,11 @@ export { ArgumentError, DeviceError, KernelError, OutOfMemoryError, ZeroSegError
 export { type Binding, type Kernel, type KernelSpec, kernel, type Piece } from './gpu/kernel.ts';
 export * from './kernels/index.ts';
 export * from './nn/index.ts';
-export { fill } from './tensor/fill.ts';
-export { differentiable, differentiableAll, gradients } from './tensor/grad.ts';
-export { type CheckpointResults, checkpoint } from './tensor/recompute.ts';
-export { dispatch, empty, type Launch, label } from './tensor/record.ts';
+export { fill } from './tensor/graph/fill.ts';
+export { differentiable, differentiableAll, gradients } from './tensor/graph/grad.ts';
+export { type CheckpointResults, checkpoint } from './tensor/graph/recompute.ts';
+export { dispatch, empty, type Launch, label } from './tensor/graph/record.ts';
+export { free, lasting, Tensor, tensor, write } from './tensor/graph/tensor.ts';
 export type { MemoryUse } from './tensor/run/memory-layout.ts';
 export { read, readAll, readU32 } from './tensor/run/read.ts';
 export {
@@ -22,7 +23,6 @@ export {
   step,
 } from './tensor/run/step.ts';
 export type { LaunchTime } from './tensor/run/timer.ts';
-export { free, lasting, Tensor, tensor, write } from './tensor/tensor.ts';
 export type { DType, HostArray } from './tensor/values/dtype.ts';
 export { NotFiniteError, StepError } from './tensor/values/errors.ts';
 export type { HostValues, NumberArray, NumberList } from './tensor/values/host.ts';

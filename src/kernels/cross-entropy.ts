@@ -1,6 +1,6 @@
-import { differentiable } from '../tensor/grad.ts';
-import { empty } from '../tensor/record.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { differentiable } from '../tensor/graph/grad.ts';
+import { empty } from '../tensor/graph/record.ts';
+import type { Tensor } from '../tensor/graph/tensor.ts';
 import { ShapeError } from '../tensor/values/shape.ts';
 import { checkChoice, checkOptions } from './axis/operands.ts';
 import { lineKernel } from './axis/row-kernel.ts';

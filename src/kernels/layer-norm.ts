@@ -1,9 +1,9 @@
 import type { Device } from '../gpu/device.ts';
 import { kernel } from '../gpu/kernel.ts';
 import { notNumbers } from '../gpu/prelude.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import { differentiable } from '../tensor/graph/grad.ts';
+import { dispatch, empty } from '../tensor/graph/record.ts';
+import { Tensor } from '../tensor/graph/tensor.ts';
 import { ShapeError, size } from '../tensor/values/shape.ts';
 import { fewerRows } from './axis/reduce.ts';
 import { type LineCode, lineKernel } from './axis/row-kernel.ts';

@@ -1,9 +1,9 @@
 import { kernel } from '../gpu/kernel.ts';
 import { joinSum, notNumbers } from '../gpu/prelude.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/elementwise.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { dispatch, empty } from '../tensor/record.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/graph/elementwise.ts';
+import { differentiable } from '../tensor/graph/grad.ts';
+import { dispatch, empty } from '../tensor/graph/record.ts';
+import type { Tensor } from '../tensor/graph/tensor.ts';
 import { ShapeError, sameShape } from '../tensor/values/shape.ts';
 import { checkChoice } from './axis/operands.ts';
 import { inRuns } from './axis/runs.ts';

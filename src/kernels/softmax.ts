@@ -1,7 +1,7 @@
 import type { Piece } from '../gpu/kernel.ts';
-import { differentiable } from '../tensor/grad.ts';
-import { empty } from '../tensor/record.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { differentiable } from '../tensor/graph/grad.ts';
+import { empty } from '../tensor/graph/record.ts';
+import type { Tensor } from '../tensor/graph/tensor.ts';
 import { aroundAxis, normalizeAxis, ShapeError } from '../tensor/values/shape.ts';
 import { type LineCode, lineKernel } from './axis/row-kernel.ts';
 

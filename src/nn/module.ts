@@ -1,5 +1,5 @@
 import { Device } from '../gpu/device.ts';
-import { free, lasting, Tensor, write } from '../tensor/tensor.ts';
+import { free, lasting, Tensor, write } from '../tensor/graph/tensor.ts';
 import { StepError } from '../tensor/values/errors.ts';
 import { describe, type HostValues } from '../tensor/values/host.ts';
 import { formatShape, type Shape, ShapeError, sameShape } from '../tensor/values/shape.ts';

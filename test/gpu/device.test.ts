@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
 import { formatBytes } from '../../src/gpu/errors.ts';
 import { type Kernel, kernel, source } from '../../src/gpu/kernel.ts';
-import { add } from '../../src/tensor/fill.ts';
+import { add } from '../../src/tensor/graph/fill.ts';
+import { lasting, tensor } from '../../src/tensor/graph/tensor.ts';
 import { read } from '../../src/tensor/run/read.ts';
 import { step } from '../../src/tensor/run/step.ts';
-import { lasting, tensor } from '../../src/tensor/tensor.ts';
 
 async function failure(promise: Promise<unknown>): Promise<string> {
   return promise.then(

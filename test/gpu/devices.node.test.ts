@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/gpu/device.ts';
-import { add } from '../../src/tensor/fill.ts';
+import { add } from '../../src/tensor/graph/fill.ts';
+import { tensor } from '../../src/tensor/graph/tensor.ts';
 import { read } from '../../src/tensor/run/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Below the root, so that it finds the packages it needs. */

@@ -5,11 +5,11 @@ import { type Kernel, kernel } from '../../src/gpu/kernel.ts';
 import { matmul } from '../../src/kernels/matmul/matmul.ts';
 import { tune } from '../../src/kernels/matmul/tune.ts';
 import { packParameters } from '../../src/nn/optimizer/flat-parameters.ts';
-import { add } from '../../src/tensor/fill.ts';
-import { dispatch, empty, emptyOn } from '../../src/tensor/record.ts';
+import { add } from '../../src/tensor/graph/fill.ts';
+import { dispatch, empty, emptyOn } from '../../src/tensor/graph/record.ts';
+import { free, lasting, range, Tensor, tensor, write } from '../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../src/tensor/run/read.ts';
 import { run, step } from '../../src/tensor/run/step.ts';
-import { free, lasting, range, Tensor, tensor, write } from '../../src/tensor/tensor.ts';
 import { StepError } from '../../src/tensor/values/errors.ts';
 import { Segmenter, type SegmentingModel } from '../../src/zeroseg/inference/segmenter.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { l1, mse, type Reduction } from '../../src/kernels/losses.ts';
-import { gradients } from '../../src/tensor/grad.ts';
+import { gradients } from '../../src/tensor/graph/grad.ts';
+import { tensor } from '../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../src/tensor/run/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
 import { checkOp, type Ref, ref } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 

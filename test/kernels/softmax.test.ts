@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { logSoftmax, softmax } from '../../src/kernels/softmax.ts';
-import { gradients } from '../../src/tensor/grad.ts';
+import { gradients } from '../../src/tensor/graph/grad.ts';
+import { tensor } from '../../src/tensor/graph/tensor.ts';
 import { read } from '../../src/tensor/run/read.ts';
-import { tensor } from '../../src/tensor/tensor.ts';
 import { checkOp, normal, type Ref, ref } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 

@@ -12,8 +12,8 @@ import {
   replaceParameters,
 } from '../../src/nn/module.ts';
 import { AdamW } from '../../src/nn/optimizer/adamw.ts';
+import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
 import { read } from '../../src/tensor/run/read.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { useDevice } from '../support/device.ts';
 
 const device = useDevice();

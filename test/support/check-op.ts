@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { gradients } from '../../src/tensor/grad.ts';
+import { gradients } from '../../src/tensor/graph/grad.ts';
+import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../src/tensor/run/read.ts';
 import { step } from '../../src/tensor/run/step.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
 import { useDevice } from './device.ts';
 

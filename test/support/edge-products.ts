@@ -1,5 +1,5 @@
 import * as ops from '../../src/kernels/index.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
+import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { activations } from './edge-pointwise.ts';
 import { filler, type Input, type Kind, type Trial, type Values, withGradients } from './edges.ts';
 

@@ -1,5 +1,5 @@
 import * as ops from '../../src/kernels/index.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
 import { size } from '../../src/tensor/values/shape.ts';
 import { edgeLines, filler, type Kind, layLines, overLines, type Trial, type Values, withGradients } from './edges.ts';
 

@@ -1,7 +1,7 @@
 import type { Device } from '../../src/gpu/device.ts';
-import { type Launch, Recording, record } from '../../src/tensor/record.ts';
+import { type Launch, Recording, record } from '../../src/tensor/graph/record.ts';
+import type { Storage } from '../../src/tensor/graph/tensor.ts';
 import { writes } from '../../src/tensor/run/lifetimes.ts';
-import type { Storage } from '../../src/tensor/tensor.ts';
 
 // Runs launches one by one, each storage in a buffer of its own that goes on behind its end, full of a number of its own: what a
 // launch writes where nothing belongs to it shows, also if it is a copy of what it reads there, or a sum.

@@ -1,6 +1,6 @@
 import type { Device } from '../../../src/gpu/device.ts';
 import { attention } from '../../../src/kernels/attention/attention.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
 import type { Panel } from './charts.ts';

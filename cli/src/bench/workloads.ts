@@ -13,9 +13,9 @@ import { groupMembers } from '../../../src/kernels/zeroseg/grouping.ts';
 import { reconstruction } from '../../../src/kernels/zeroseg/reconstruction.ts';
 import { segmentMatch } from '../../../src/kernels/zeroseg/segment-match.ts';
 import { type Pack, packParameters } from '../../../src/nn/optimizer/flat-parameters.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { free, lasting, Tensor } from '../../../src/tensor/graph/tensor.ts';
 import type { Results } from '../../../src/tensor/run/step.ts';
-import { free, lasting, Tensor } from '../../../src/tensor/tensor.ts';
 import { formatShape, type Shape, size } from '../../../src/tensor/values/shape.ts';
 
 /** Something to measure. */

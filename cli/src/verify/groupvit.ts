@@ -1,7 +1,7 @@
 import type { Device } from '../../../src/gpu/device.ts';
 import { freeParameters } from '../../../src/nn/module.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { groupVitConfig, loadGroupVitText, loadGroupVitVision } from '../../../src/zeroseg/baselines/groupvit-load.ts';
 import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
 import type { Trace } from '../../../src/zeroseg/model/zeroseg.ts';

@@ -1,7 +1,7 @@
 import type { Device } from '../../../src/gpu/device.ts';
 import { toFloat32 } from '../../../src/nn/safetensors/safetensors.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { resizeBilinear } from '../../../src/zeroseg/image/image.ts';
 import { Segmenter, type SegmentResult, scoreRows } from '../../../src/zeroseg/inference/segmenter.ts';
 import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';

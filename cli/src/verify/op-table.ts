@@ -33,7 +33,7 @@ import { patchEmbed, patchify, unpatchify } from '../../../src/kernels/matmul/pa
 import { logSoftmax, softmax } from '../../../src/kernels/softmax.ts';
 import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/zeroseg/grouping.ts';
 import { keepRows, shuffleMask, unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
-import type { Tensor } from '../../../src/tensor/tensor.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { normalizeAxis } from '../../../src/tensor/values/shape.ts';
 import { keepCount } from '../../../src/zeroseg/model/config.ts';
 import type { Fields } from './manifest.ts';

@@ -3,10 +3,10 @@ import { ownValue } from '../../../src/gpu/own-value.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { sinCosPositions } from '../../../src/nn/position.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { free, lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
-import { free, lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { studentImage } from '../../../src/zeroseg/image/grid-views.ts';
 import {
   centreRegion,

@@ -1,10 +1,10 @@
 import type { Device } from '../../../src/gpu/device.ts';
 import { freeParameters, parameters, type Weights, weightsFrom } from '../../../src/nn/module.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
 import { type Trace, type TrainingInputs, ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';

@@ -1,6 +1,6 @@
 import { kernel, type Piece } from '../../gpu/kernel.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { Tensor } from '../../tensor/tensor.ts';
+import { Tensor } from '../../tensor/graph/tensor.ts';
 import { describe } from '../../tensor/values/host.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
 

@@ -1,9 +1,9 @@
 import type { Device } from '../../gpu/device.ts';
 import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride } from '../../tensor/elementwise.ts';
-import { differentiable } from '../../tensor/grad.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { elementGrid, elementLoop, elementOverride } from '../../tensor/graph/elementwise.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { DType } from '../../tensor/values/dtype.ts';
 import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 import {

@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/device.ts';
 import { type Binding, type Kernel, kernel, type Piece, type Scalar } from '../../gpu/kernel.ts';
-import { dispatch } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { dispatch } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import {
   type Lines,
   laneConstants,

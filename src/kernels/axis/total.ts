@@ -1,8 +1,8 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { joinSum } from '../../gpu/prelude.ts';
-import { fill } from '../../tensor/fill.ts';
-import { dispatch, emptyOn } from '../../tensor/record.ts';
-import { Tensor } from '../../tensor/tensor.ts';
+import { fill } from '../../tensor/graph/fill.ts';
+import { dispatch, emptyOn } from '../../tensor/graph/record.ts';
+import { Tensor } from '../../tensor/graph/tensor.ts';
 import { fewerRows } from './reduce.ts';
 import { FEW_STEPS, inRuns } from './runs.ts';
 

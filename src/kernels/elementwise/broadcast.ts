@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/device.ts';
 import type { Piece } from '../../gpu/kernel.ts';
-import { type Elements, elementsOf } from '../../tensor/elementwise.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { type Elements, elementsOf } from '../../tensor/graph/elementwise.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { DType } from '../../tensor/values/dtype.ts';
 import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 import { summed } from '../axis/reduce.ts';

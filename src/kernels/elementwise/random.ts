@@ -1,7 +1,7 @@
 import { kernel, type Piece } from '../../gpu/kernel.ts';
 import { threefry } from '../../gpu/prelude.ts';
-import { dispatch, emptyOn } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { dispatch, emptyOn } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { checkShape, type Shape, ShapeError } from '../../tensor/values/shape.ts';
 
 // Random numbers are made where they are used, by counting: number i of a tensor is a function of the key (the seed of the

@@ -1,7 +1,13 @@
 import { kernel } from '../../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import { Tensor } from '../../tensor/tensor.ts';
+import {
+  elementGrid,
+  elementLoop,
+  elementOverride,
+  elementParams,
+  elementsOf,
+} from '../../tensor/graph/elementwise.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import { Tensor } from '../../tensor/graph/tensor.ts';
 import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
 

@@ -1,7 +1,7 @@
 import { kernel } from '../../gpu/kernel.ts';
-import { differentiable } from '../../tensor/grad.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError, size } from '../../tensor/values/shape.ts';
 import { groupById } from '../axis/argsort.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';

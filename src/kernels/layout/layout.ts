@@ -1,8 +1,8 @@
 import { type Binding, type Element, type Kernel, kernel, type Scalar } from '../../gpu/kernel.ts';
-import { fill } from '../../tensor/fill.ts';
-import { differentiable, differentiableAll } from '../../tensor/grad.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import { Tensor } from '../../tensor/tensor.ts';
+import { fill } from '../../tensor/graph/fill.ts';
+import { differentiable, differentiableAll } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import { Tensor } from '../../tensor/graph/tensor.ts';
 import {
   aroundAxis,
   checkShape,

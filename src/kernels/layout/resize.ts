@@ -1,8 +1,14 @@
 import { kernel } from '../../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
-import { differentiable } from '../../tensor/grad.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import {
+  elementGrid,
+  elementLoop,
+  elementOverride,
+  elementParams,
+  elementsOf,
+} from '../../tensor/graph/elementwise.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
 import { type Shape, ShapeError } from '../../tensor/values/shape.ts';
 import { checkChoice, checkOptions } from '../axis/operands.ts';
 import type { Lines } from '../axis/row-threads.ts';

@@ -1,5 +1,5 @@
-import { differentiable } from '../../tensor/grad.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError, sameShape } from '../../tensor/values/shape.ts';
 import { checkChoice, checkOptions } from '../axis/operands.ts';
 import { type Activation, activations } from '../elementwise/activation.ts';

@@ -1,5 +1,5 @@
-import { dispatch, empty } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
 import { sumRows } from '../axis/reduce.ts';
 import type { Activation } from '../elementwise/activation.ts';

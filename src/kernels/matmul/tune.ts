@@ -1,9 +1,9 @@
 import type { Device } from '../../gpu/device.ts';
 import { DeviceError } from '../../gpu/errors.ts';
-import { Recording, record } from '../../tensor/record.ts';
+import { Recording, record } from '../../tensor/graph/record.ts';
+import { free, lasting, type Tensor, write } from '../../tensor/graph/tensor.ts';
 import { read } from '../../tensor/run/read.ts';
 import { type Step, step } from '../../tensor/run/step.ts';
-import { free, lasting, type Tensor, write } from '../../tensor/tensor.ts';
 import { cast } from '../elementwise/cast.ts';
 import { matmul } from './matmul.ts';
 import { candidateForms, chooseForm, formatForm, type Product, productClass, productsOf } from './variants.ts';

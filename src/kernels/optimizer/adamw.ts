@@ -1,7 +1,13 @@
 import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../../tensor/elementwise.ts';
-import { dispatch } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import {
+  elementGrid,
+  elementLoop,
+  elementOverride,
+  elementParams,
+  elementsOf,
+} from '../../tensor/graph/elementwise.ts';
+import { dispatch } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { blockWords } from './clip.ts';
 
 /** One page of packed parameters, with all that belongs to them at the same places. */

@@ -1,7 +1,7 @@
 import { kernel, type Piece } from '../../gpu/kernel.ts';
 import { joinSum } from '../../gpu/prelude.ts';
-import { dispatch, emptyOn } from '../../tensor/record.ts';
-import { range, type Tensor } from '../../tensor/tensor.ts';
+import { dispatch, emptyOn } from '../../tensor/graph/record.ts';
+import { range, type Tensor } from '../../tensor/graph/tensor.ts';
 import { inRuns } from '../axis/runs.ts';
 
 /** Floats in a block: a parameter starts at a multiple of 256 bytes, so that a block holds values of one only. */

@@ -1,9 +1,9 @@
 import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
 import { expBelow, notNumbers } from '../../gpu/prelude.ts';
-import { add } from '../../tensor/fill.ts';
-import { differentiable, differentiableAll } from '../../tensor/grad.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { add } from '../../tensor/graph/fill.ts';
+import { differentiable, differentiableAll } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../../tensor/values/shape.ts';
 import { checkOptions } from '../axis/operands.ts';
 import { lineKernel } from '../axis/row-kernel.ts';

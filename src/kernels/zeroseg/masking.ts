@@ -1,8 +1,8 @@
 import { kernel } from '../../gpu/kernel.ts';
-import { fill } from '../../tensor/fill.ts';
-import { differentiable } from '../../tensor/grad.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { fill } from '../../tensor/graph/fill.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
 import { argsort } from '../axis/argsort.ts';
 import { sumRows } from '../axis/reduce.ts';

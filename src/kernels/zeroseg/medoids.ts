@@ -1,7 +1,7 @@
 import { kernel } from '../../gpu/kernel.ts';
 import { notNumbers } from '../../gpu/prelude.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { kernel, type Piece } from '../../gpu/kernel.ts';
 import { joinSum, notNumbers } from '../../gpu/prelude.ts';
-import { differentiable } from '../../tensor/grad.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
 import { checkOptions } from '../axis/operands.ts';
 import { inRuns } from '../axis/runs.ts';

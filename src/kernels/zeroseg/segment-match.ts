@@ -1,9 +1,9 @@
 import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
 import { joinSum, notNumbers } from '../../gpu/prelude.ts';
-import { fill } from '../../tensor/fill.ts';
-import { differentiable } from '../../tensor/grad.ts';
-import { dispatch, empty } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { fill } from '../../tensor/graph/fill.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
 import { checkChoice, checkOptions } from '../axis/operands.ts';
 import { laneOverrides, lanePlace, laneSum, linesPerGroup } from '../axis/row-threads.ts';

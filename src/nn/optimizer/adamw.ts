@@ -3,8 +3,8 @@ import { ArgumentError } from '../../gpu/errors.ts';
 import { cast } from '../../kernels/elementwise/cast.ts';
 import { accumulateChunk, adamW, adamWRates, RATE_COUNT } from '../../kernels/optimizer/adamw.ts';
 import { clip } from '../../kernels/optimizer/clip.ts';
-import { label } from '../../tensor/record.ts';
-import { free, lasting, range, type Tensor } from '../../tensor/tensor.ts';
+import { label } from '../../tensor/graph/record.ts';
+import { free, lasting, range, type Tensor } from '../../tensor/graph/tensor.ts';
 import { type Pack, type PackOptions, packParameters, placeGradients } from './flat-parameters.ts';
 
 export interface AdamWOptions extends PackOptions {

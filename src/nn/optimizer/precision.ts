@@ -1,8 +1,8 @@
 import { ArgumentError, DeviceError } from '../../gpu/errors.ts';
 import { cast } from '../../kernels/elementwise/cast.ts';
 import { reshape } from '../../kernels/layout/layout.ts';
-import { gradients } from '../../tensor/grad.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { gradients } from '../../tensor/graph/grad.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { StepError } from '../../tensor/values/errors.ts';
 import { formatShape, ShapeError } from '../../tensor/values/shape.ts';
 import { type Module, parameters, replaceParameters } from '../module.ts';

@@ -1,6 +1,6 @@
 import type { Binding } from '../../gpu/kernel.ts';
-import type { Launch } from '../record.ts';
-import type { Storage, Tensor } from '../tensor.ts';
+import type { Launch } from '../graph/record.ts';
+import type { Storage, Tensor } from '../graph/tensor.ts';
 import { StepError } from '../values/errors.ts';
 import { formatShape } from '../values/shape.ts';
 import type { Lifetime, Part } from './plan.ts';

@@ -1,8 +1,8 @@
 import { bufferUsage, type Device } from '../../gpu/device.ts';
 import { formatBytes, OutOfMemoryError } from '../../gpu/errors.ts';
 import type { Slot } from '../../gpu/slots.ts';
-import type { Launch } from '../record.ts';
-import { type Memory, memoryOf, type Storage, type Tensor } from '../tensor.ts';
+import type { Launch } from '../graph/record.ts';
+import { type Memory, memoryOf, type Storage, type Tensor } from '../graph/tensor.ts';
 import { StepError } from '../values/errors.ts';
 import { formatShape } from '../values/shape.ts';
 import { FOREVER, lifetimes, slotBytes } from './lifetimes.ts';

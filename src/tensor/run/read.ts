@@ -1,7 +1,7 @@
 import type { BufferRange, Device } from '../../gpu/device.ts';
 import { heard } from '../../gpu/outcome.ts';
-import { currentRecording, type Launch } from '../record.ts';
-import type { Tensor } from '../tensor.ts';
+import { currentRecording, type Launch } from '../graph/record.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { bytesPerElement, type HostArray } from '../values/dtype.ts';
 import { StepError } from '../values/errors.ts';
 import { fromHalf } from '../values/half.ts';

@@ -3,8 +3,8 @@
 import type { Device } from '../../gpu/device.ts';
 import { formatBytes } from '../../gpu/errors.ts';
 import { ownValue } from '../../gpu/own-value.ts';
-import { type Launch, Recording, record } from '../record.ts';
-import { type Memory, memoryOf, Storage, Tensor } from '../tensor.ts';
+import { type Launch, Recording, record } from '../graph/record.ts';
+import { type Memory, memoryOf, Storage, Tensor } from '../graph/tensor.ts';
 import { bytesPerElement, type DType, type HostArray, isDType } from '../values/dtype.ts';
 import { StepError } from '../values/errors.ts';
 import { type Bits, counted, describe, fromHost, type HostValues } from '../values/host.ts';

@@ -3,7 +3,7 @@ import { add, clamp, exp, mul, scale } from '../../kernels/elementwise/pointwise
 import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { permute, reshape } from '../../kernels/layout/layout.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
-import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
 
 /** CLIP's bound on the factor that cosines are multiplied by. */

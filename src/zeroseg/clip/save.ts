@@ -6,8 +6,8 @@ import {
   type WritableTensor,
   writeSafetensors,
 } from '../../nn/safetensors/safetensors.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { read } from '../../tensor/run/read.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
 import { size } from '../../tensor/values/shape.ts';
 import { stepOf } from '../model/model-file.ts';
 import { huggingFaceName, TOKEN_IDS } from './load.ts';

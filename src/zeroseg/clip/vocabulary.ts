@@ -1,9 +1,9 @@
 import type { Device } from '../../gpu/device.ts';
 import { ArgumentError } from '../../gpu/errors.ts';
 import { ownValue } from '../../gpu/own-value.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { read } from '../../tensor/run/read.ts';
 import { type Step, step } from '../../tensor/run/step.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
 import { lengthOf } from '../host/unit-rows.ts';
 import type { Vocabulary } from '../inference/segmenter.ts';
 import { promptTemplates } from '../text/class-names.ts';

@@ -1,8 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Device } from '../../gpu/device.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { readAll } from '../../tensor/run/read.ts';
 import { type Step, step } from '../../tensor/run/step.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
 import { StepError } from '../../tensor/values/errors.ts';
 import {
   between,

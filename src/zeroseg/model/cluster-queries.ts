@@ -5,7 +5,7 @@ import { takeRows } from '../../kernels/layout/gather.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { softmax } from '../../kernels/softmax.ts';
 import { medoids } from '../../kernels/zeroseg/medoids.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
 
 export interface MoveOptions {

@@ -3,9 +3,9 @@ import { addScalar, clamp, div, mul, sqrt, square, sub } from '../../kernels/ele
 import { permute, slice } from '../../kernels/layout/layout.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { unshuffle } from '../../kernels/zeroseg/masking.ts';
-import { fill } from '../../tensor/fill.ts';
-import { label } from '../../tensor/record.ts';
-import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { fill } from '../../tensor/graph/fill.ts';
+import { label } from '../../tensor/graph/record.ts';
+import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
 
 /** What {@link composition} compares, and where it lies. */
 export interface CompositionInputs {

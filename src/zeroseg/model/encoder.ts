@@ -9,8 +9,8 @@ import { LayerNorm } from '../../nn/layer-norm.ts';
 import type { Weights } from '../../nn/module.ts';
 import { PatchEmbed } from '../../nn/patch-embed.ts';
 import { sinCosPositions } from '../../nn/position.ts';
-import { label } from '../../tensor/record.ts';
-import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { label } from '../../tensor/graph/record.ts';
+import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 import type { Trace } from './zeroseg.ts';
 

@@ -9,7 +9,7 @@ import { LayerNorm } from '../../nn/layer-norm.ts';
 import { Linear } from '../../nn/linear.ts';
 import { Mlp, TokenMlp } from '../../nn/mlp.ts';
 import type { Weights } from '../../nn/module.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { type MoveOptions, moveQueries } from './cluster-queries.ts';
 import type { Trace } from './zeroseg.ts';
 

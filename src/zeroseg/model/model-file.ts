@@ -8,8 +8,8 @@ import {
   type SafetensorsFile,
   writeSafetensors,
 } from '../../nn/safetensors/safetensors.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { read } from '../../tensor/run/read.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
 import { ConfigError, resolveConfig, type ZeroSegConfig } from './config.ts';
 import { ZeroSeg } from './zeroseg.ts';
 

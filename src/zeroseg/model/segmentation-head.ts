@@ -8,8 +8,8 @@ import { normal, truncatedNormal, xavierUniform, zeros } from '../../nn/init.ts'
 import { LayerNorm } from '../../nn/layer-norm.ts';
 import { Mlp, TokenMlp } from '../../nn/mlp.ts';
 import type { Weights } from '../../nn/module.ts';
-import { label } from '../../tensor/record.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { label } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 import { Grouping, type GroupingNoise, type GroupingOptions } from './grouping-block.ts';
 import type { Trace } from './zeroseg.ts';

@@ -3,9 +3,9 @@
 
 import type { Device } from '../../gpu/device.ts';
 import { ArgumentError } from '../../gpu/errors.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { readAll } from '../../tensor/run/read.ts';
 import { type Step, step } from '../../tensor/run/step.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
 import {
   chanceScores,
   denseLabels,

@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** What a student makes of a scene: segments, where they are, what they are called, and how many are in use. */
 import type { Device } from '../../gpu/device.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { readAll } from '../../tensor/run/read.ts';
 import { type Step, step } from '../../tensor/run/step.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
 import { nearestNames, type PatchGrid } from '../baselines/baselines.ts';
 import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../image/image.ts';
 import { classAffinity, indexOfMaximum, type ScoringOptions } from '../inference/class-scores.ts';

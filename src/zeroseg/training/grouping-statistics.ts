@@ -1,7 +1,7 @@
 /** What the head does in training, beside its losses: read from a training pass, without noise. */
 import { ArgumentError } from '../../gpu/errors.ts';
 import { cast } from '../../kernels/elementwise/cast.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { Losses } from '../model/losses.ts';
 import type { Segmentation } from '../model/segmentation-head.ts';
 

@@ -9,10 +9,10 @@ import { tunedTable } from '../../../cli/src/bench/tuning.ts';
 import { lending } from '../../../cli/src/bench/workloads.ts';
 import { attention } from '../../../src/kernels/attention/attention.ts';
 import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { Tensor } from '../../../src/tensor/tensor.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();

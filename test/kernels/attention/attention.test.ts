@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { attention, crossAttention, qkvAttention } from '../../../src/kernels/attention/attention.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -6,10 +6,10 @@ import { layerNorm } from '../../../src/kernels/layer-norm.ts';
 import { broadcastTo } from '../../../src/kernels/layout/layout.ts';
 import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
-import { fill } from '../../../src/tensor/fill.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { fill } from '../../../src/tensor/graph/fill.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import type { Shape } from '../../../src/tensor/values/shape.ts';
 import { useDevice } from '../../support/device.ts';
 

@@ -13,11 +13,11 @@ import { logSoftmax, softmax } from '../../../src/kernels/softmax.ts';
 import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/zeroseg/grouping.ts';
 import { unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import { fill } from '../../../src/tensor/fill.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { fill } from '../../../src/tensor/graph/fill.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
-import { lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import type { Shape } from '../../../src/tensor/values/shape.ts';
 import { useDevice } from '../../support/device.ts';
 

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { kernel } from '../../../src/gpu/kernel.ts';
 import { threefry } from '../../../src/gpu/prelude.ts';
 import { randomGumbel, randomNormal, randomUniform } from '../../../src/kernels/elementwise/random.ts';
-import { dispatch, empty } from '../../../src/tensor/record.ts';
+import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();

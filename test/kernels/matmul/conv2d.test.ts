@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { type Conv2dOptions, conv2d } from '../../../src/kernels/matmul/conv2d.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { type Shape, size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

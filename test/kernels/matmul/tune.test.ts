@@ -12,10 +12,10 @@ import {
   productClass,
   productsOf,
 } from '../../../src/kernels/matmul/variants.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
-import { Recording, record } from '../../../src/tensor/record.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { Recording, record } from '../../../src/tensor/graph/record.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

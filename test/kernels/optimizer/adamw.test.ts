@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type AdamWConstants, accumulateChunk, adamW, adamWRates } from '../../../src/kernels/optimizer/adamw.ts';
 import { BLOCK, blockWord } from '../../../src/kernels/optimizer/clip.ts';
+import { lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
-import { lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

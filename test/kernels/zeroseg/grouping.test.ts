@@ -11,10 +11,10 @@ import {
   groupMembers,
   gumbelSoftmax,
 } from '../../../src/kernels/zeroseg/grouping.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { type Shape, size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { medoids } from '../../../src/kernels/zeroseg/medoids.ts';
+import { tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readU32 } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { tensor } from '../../../src/tensor/tensor.ts';
 import { normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 import { referenceMedoids } from '../../support/medoids.ts';

@@ -3,10 +3,10 @@ import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
 import { square, sub } from '../../../src/kernels/elementwise/pointwise.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { AdamW, type AdamWOptions } from '../../../src/nn/optimizer/adamw.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { lasting, type Tensor, write } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { lasting, type Tensor, write } from '../../../src/tensor/tensor.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

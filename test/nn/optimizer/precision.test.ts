@@ -8,10 +8,10 @@ import { xavierUniform } from '../../../src/nn/init.ts';
 import { newWeights, parameters, replaceParameters } from '../../../src/nn/module.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { HalfPrecision, LossScale } from '../../../src/nn/optimizer/precision.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

@@ -4,11 +4,11 @@ import { argmax } from '../../../src/kernels/axis/extreme.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { div, exp, mul, scale, sub, where } from '../../../src/kernels/elementwise/pointwise.ts';
 import { softmax } from '../../../src/kernels/softmax.ts';
-import { add, fill } from '../../../src/tensor/fill.ts';
-import { dispatch, empty } from '../../../src/tensor/record.ts';
+import { add, fill } from '../../../src/tensor/graph/fill.ts';
+import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
+import { lasting, range, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
-import { lasting, range, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();

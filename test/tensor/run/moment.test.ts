@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type Kernel, kernel } from '../../../src/gpu/kernel.ts';
 import { packParameters } from '../../../src/nn/optimizer/flat-parameters.ts';
-import { add } from '../../../src/tensor/fill.ts';
-import { dispatch, empty } from '../../../src/tensor/record.ts';
+import { add } from '../../../src/tensor/graph/fill.ts';
+import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
+import { free, lasting, type Tensor, tensor, write } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { run, type Step, step } from '../../../src/tensor/run/step.ts';
-import { free, lasting, type Tensor, tensor, write } from '../../../src/tensor/tensor.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();

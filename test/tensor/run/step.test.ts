@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../../src/gpu/kernel.ts';
-import { add, fill } from '../../../src/tensor/fill.ts';
-import { gradients } from '../../../src/tensor/grad.ts';
-import { dispatch, empty } from '../../../src/tensor/record.ts';
+import { add, fill } from '../../../src/tensor/graph/fill.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
+import { lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
-import { lasting, type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { freeParameters } from '../../../src/nn/module.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import { tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
-import { tensor } from '../../../src/tensor/tensor.ts';
 import { clipConfig, loadClipVision } from '../../../src/zeroseg/clip/load.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -2,8 +2,8 @@ import { describe, expect, it, test } from 'vitest';
 import { freeParameters, parameters } from '../../../src/nn/module.ts';
 import { random } from '../../../src/nn/random.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import {
   clipConfig,
   loadClipText,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
-import { tensor } from '../../../src/tensor/tensor.ts';
 import { moveQueries } from '../../../src/zeroseg/model/cluster-queries.ts';
 import { checkOp, type OpCase, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { freeParameters, newWeights } from '../../../src/nn/module.ts';
+import { tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import { tensor } from '../../../src/tensor/tensor.ts';
 import { gridBoxes } from '../../../src/zeroseg/image/grid-views.ts';
 import { composition, viewCover } from '../../../src/zeroseg/model/composition-loss.ts';
 import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { viewCount, viewRows } from '../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
 import { losses, lossTerms, weightedTerms } from '../../../src/zeroseg/model/losses.ts';

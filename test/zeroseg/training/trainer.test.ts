@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
+import { write } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import { write } from '../../../src/tensor/tensor.ts';
 import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';

@@ -1,9 +1,9 @@
-import type { Device } from '../gpu/device.ts';
-import { kernel } from '../gpu/kernel.ts';
+import type { Device } from '../../gpu/device.ts';
+import { kernel } from '../../gpu/kernel.ts';
+import { checkShape, type Shape } from '../values/shape.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from './elementwise.ts';
 import { dispatch, empty, emptyOn } from './record.ts';
 import type { Tensor } from './tensor.ts';
-import { checkShape, type Shape } from './values/shape.ts';
 
 /** A tensor (f32, or f16 where that is asked for) with the same value everywhere. It is made on the GPU, at every call of a step. */
 export function fill(device: Device, shape: Shape, value: number, dtype: 'f32' | 'f16' = 'f32'): Tensor {

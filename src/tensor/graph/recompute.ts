@@ -1,9 +1,9 @@
+import { StepError } from '../values/errors.ts';
+import { describe } from '../values/host.ts';
 import { launchSources, type Moment } from './dependence.ts';
 import { backpropagate, differentiableAll, forwardAgain, type GradientNode, now } from './grad.ts';
 import { label, labelPath } from './record.ts';
 import { Tensor } from './tensor.ts';
-import { StepError } from './values/errors.ts';
-import { describe } from './values/host.ts';
 
 /** What the body of a checkpoint may return. */
 export type CheckpointResults = Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };

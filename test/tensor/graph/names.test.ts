@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { scale } from '../../src/kernels/elementwise/pointwise.ts';
-import { parameter, parameters } from '../../src/nn/module.ts';
-import { read } from '../../src/tensor/run/read.ts';
-import { run, step } from '../../src/tensor/run/step.ts';
-import { free, type Tensor } from '../../src/tensor/tensor.ts';
-import { useDevice } from '../support/device.ts';
-import { objectNames } from '../support/hostile.ts';
+import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
+import { parameter, parameters } from '../../../src/nn/module.ts';
+import { free, type Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { read } from '../../../src/tensor/run/read.ts';
+import { run, step } from '../../../src/tensor/run/step.ts';
+import { useDevice } from '../../support/device.ts';
+import { objectNames } from '../../support/hostile.ts';
 
 const device = useDevice();
 const own = <T>(name: string, value: T): Readonly<Record<string, T>> => Object.fromEntries([[name, value]]);

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import * as kernels from '../../src/kernels/index.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { readAll } from '../../src/tensor/run/read.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { type Shape, size } from '../../src/tensor/values/shape.ts';
-import { normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import * as kernels from '../../../src/kernels/index.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
+import { type Shape, size } from '../../../src/tensor/values/shape.ts';
+import { normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

@@ -1,11 +1,11 @@
-import { bufferUsage, type Device } from '../gpu/device.ts';
-import type { Outcome } from '../gpu/outcome.ts';
+import { bufferUsage, type Device } from '../../gpu/device.ts';
+import type { Outcome } from '../../gpu/outcome.ts';
+import { bytesPerElement, type DType, isDType } from '../values/dtype.ts';
+import { StepError } from '../values/errors.ts';
+import { type Bits, counted, describe, fromHost, type HostValues, nestedShape } from '../values/host.ts';
+import { checkShape, formatShape, type Shape, ShapeError, size } from '../values/shape.ts';
 import type { GradientNode } from './grad.ts';
 import { currentRecording, type Launch } from './record.ts';
-import { bytesPerElement, type DType, isDType } from './values/dtype.ts';
-import { StepError } from './values/errors.ts';
-import { type Bits, counted, describe, fromHost, type HostValues, nestedShape } from './values/host.ts';
-import { checkShape, formatShape, type Shape, ShapeError, size } from './values/shape.ts';
 
 /** Where bytes lie on the GPU. */
 export interface Memory {

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { mean, sum } from '../../src/kernels/axis/reduce.ts';
-import { add, mul, scale, sigmoid, square } from '../../src/kernels/elementwise/pointwise.ts';
-import { randomNormal } from '../../src/kernels/elementwise/random.ts';
-import { linear } from '../../src/kernels/matmul/matmul.ts';
-import { Block } from '../../src/nn/block.ts';
-import { xavierUniform } from '../../src/nn/init.ts';
-import { newWeights, parameters } from '../../src/nn/module.ts';
-import { gradients } from '../../src/tensor/grad.ts';
-import { type CheckpointResults, checkpoint } from '../../src/tensor/recompute.ts';
-import { read, readAll } from '../../src/tensor/run/read.ts';
-import { step } from '../../src/tensor/run/step.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
-import { normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
+import { add, mul, scale, sigmoid, square } from '../../../src/kernels/elementwise/pointwise.ts';
+import { randomNormal } from '../../../src/kernels/elementwise/random.ts';
+import { linear } from '../../../src/kernels/matmul/matmul.ts';
+import { Block } from '../../../src/nn/block.ts';
+import { xavierUniform } from '../../../src/nn/init.ts';
+import { newWeights, parameters } from '../../../src/nn/module.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { type CheckpointResults, checkpoint } from '../../../src/tensor/graph/recompute.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { read, readAll } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
+import { normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

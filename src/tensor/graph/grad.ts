@@ -1,3 +1,6 @@
+import { StepError } from '../values/errors.ts';
+import { describe } from '../values/host.ts';
+import { formatShape, ShapeError, sameShape } from '../values/shape.ts';
 import {
   access,
   dependents,
@@ -12,9 +15,6 @@ import {
 import { add, fill } from './fill.ts';
 import { currentRecording, type Launch, launchOrder, watchLaunches } from './record.ts';
 import { Tensor } from './tensor.ts';
-import { StepError } from './values/errors.ts';
-import { describe } from './values/host.ts';
-import { formatShape, ShapeError, sameShape } from './values/shape.ts';
 
 /** How tensors were made: what they depend on, and how their gradients flow back. */
 export interface GradientNode {

@@ -1,11 +1,11 @@
-import type { Device } from '../gpu/device.ts';
-import { KernelError, OutOfMemoryError } from '../gpu/errors.ts';
-import { type Binding, type Kernel, type Scalar, source } from '../gpu/kernel.ts';
+import type { Device } from '../../gpu/device.ts';
+import { KernelError, OutOfMemoryError } from '../../gpu/errors.ts';
+import { type Binding, type Kernel, type Scalar, source } from '../../gpu/kernel.ts';
+import { bytesPerElement, type DType, isDType } from '../values/dtype.ts';
+import { StepError } from '../values/errors.ts';
+import { describe } from '../values/host.ts';
+import { checkShape, formatShape, type Shape, ShapeError, size } from '../values/shape.ts';
 import { Storage, Tensor } from './tensor.ts';
-import { bytesPerElement, type DType, isDType } from './values/dtype.ts';
-import { StepError } from './values/errors.ts';
-import { describe } from './values/host.ts';
-import { checkShape, formatShape, type Shape, ShapeError, size } from './values/shape.ts';
 
 /** One use of a kernel. */
 export interface Launch {
