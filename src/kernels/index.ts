@@ -32,10 +32,16 @@ export {
 } from './elementwise/pointwise.ts';
 export { randomGumbel, randomNormal, randomUniform } from './elementwise/random.ts';
 export { stopGradient, straightThrough } from './elementwise/stop-gradient.ts';
-export { batchNormEval, l2Normalize, layerNorm, patchNormalize } from './layer-norm.ts';
 export { embedding, scatterAdd, takeRows } from './layout/gather.ts';
 export { broadcastTo, concat, permute, reshape, slice, split } from './layout/layout.ts';
 export { interpolate, interpolatePositions } from './layout/resize.ts';
+export { type Conv2dOptions, conv2d } from './matmul/conv2d.ts';
+export { linear, type MatmulOptions, matmul } from './matmul/matmul.ts';
+export { type MlpOptions, type MlpWeights, mlp } from './matmul/mlp.ts';
+export { patchEmbed, patchify, unpatchify } from './matmul/patchify.ts';
+export type { MatmulTail } from './matmul/product.ts';
+export { type Tuned, type TuneOptions, tune } from './matmul/tune.ts';
+export { batchNormEval, l2Normalize, layerNorm, patchNormalize } from './row-ops/layer-norm.ts';
 export {
   type CrossEntropyOptions,
   crossEntropy,
@@ -49,14 +55,8 @@ export {
   type SegmentMatch,
   type SegmentMatchOptions,
   segmentMatch,
-} from './losses.ts';
-export { type Conv2dOptions, conv2d } from './matmul/conv2d.ts';
-export { linear, type MatmulOptions, matmul } from './matmul/matmul.ts';
-export { type MlpOptions, type MlpWeights, mlp } from './matmul/mlp.ts';
-export { patchEmbed, patchify, unpatchify } from './matmul/patchify.ts';
-export type { MatmulTail } from './matmul/product.ts';
-export { type Tuned, type TuneOptions, tune } from './matmul/tune.ts';
-export { logSoftmax, softmax } from './softmax.ts';
+} from './row-ops/losses.ts';
+export { logSoftmax, softmax } from './row-ops/softmax.ts';
 export {
   assignNormalise,
   type Grouped,

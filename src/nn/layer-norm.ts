@@ -1,4 +1,4 @@
-import { layerNorm } from '../kernels/layer-norm.ts';
+import { layerNorm } from '../kernels/row-ops/layer-norm.ts';
 import type { Tensor } from '../tensor/graph/tensor.ts';
 import { ones, zeros } from './init.ts';
 import type { Weights } from './module.ts';

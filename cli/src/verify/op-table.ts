@@ -23,14 +23,14 @@ import {
   sub,
   tanh,
 } from '../../../src/kernels/elementwise/pointwise.ts';
-import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../../src/kernels/layer-norm.ts';
 import { embedding, scatterAdd, takeRows } from '../../../src/kernels/layout/gather.ts';
 import { concat, permute, slice } from '../../../src/kernels/layout/layout.ts';
 import { interpolate, interpolatePositions } from '../../../src/kernels/layout/resize.ts';
-import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../../src/kernels/losses.ts';
 import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { patchEmbed, patchify, unpatchify } from '../../../src/kernels/matmul/patchify.ts';
-import { logSoftmax, softmax } from '../../../src/kernels/softmax.ts';
+import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../../src/kernels/row-ops/layer-norm.ts';
+import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../../src/kernels/row-ops/losses.ts';
+import { logSoftmax, softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/zeroseg/grouping.ts';
 import { keepRows, shuffleMask, unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';

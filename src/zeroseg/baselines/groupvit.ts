@@ -1,8 +1,8 @@
 import { mean } from '../../kernels/axis/reduce.ts';
 import { add, relu } from '../../kernels/elementwise/pointwise.ts';
-import { batchNormEval } from '../../kernels/layer-norm.ts';
 import { reshape } from '../../kernels/layout/layout.ts';
 import { interpolatePositions } from '../../kernels/layout/resize.ts';
+import { batchNormEval } from '../../kernels/row-ops/layer-norm.ts';
 import { normal, ones, truncatedNormal, zeros } from '../../nn/init.ts';
 import { LayerNorm } from '../../nn/layer-norm.ts';
 import { Linear } from '../../nn/linear.ts';

@@ -1,8 +1,8 @@
-import { crossEntropy } from '../../kernels/cross-entropy.ts';
 import { add, clamp, exp, mul, scale } from '../../kernels/elementwise/pointwise.ts';
-import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { permute, reshape } from '../../kernels/layout/layout.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
+import { crossEntropy } from '../../kernels/row-ops/cross-entropy.ts';
+import { l2Normalize } from '../../kernels/row-ops/layer-norm.ts';
 import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
 

@@ -1,9 +1,9 @@
 import { scale } from '../../kernels/elementwise/pointwise.ts';
 import { stopGradient, straightThrough } from '../../kernels/elementwise/stop-gradient.ts';
-import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { takeRows } from '../../kernels/layout/gather.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
-import { softmax } from '../../kernels/softmax.ts';
+import { l2Normalize } from '../../kernels/row-ops/layer-norm.ts';
+import { softmax } from '../../kernels/row-ops/softmax.ts';
 import { medoids } from '../../kernels/zeroseg/medoids.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';

@@ -1,7 +1,7 @@
 import { mean } from '../../kernels/axis/reduce.ts';
 import { add, scale, sub } from '../../kernels/elementwise/pointwise.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
-import { softmax } from '../../kernels/softmax.ts';
+import { softmax } from '../../kernels/row-ops/softmax.ts';
 import { groupMembers } from '../../kernels/zeroseg/grouping.ts';
 import { CrossAttention } from '../../nn/attention.ts';
 import type { Initializer } from '../../nn/init.ts';

@@ -1,8 +1,8 @@
 import { cast } from '../../kernels/elementwise/cast.ts';
 import { add, scale } from '../../kernels/elementwise/pointwise.ts';
-import { l2Normalize } from '../../kernels/layer-norm.ts';
 import { concat, slice } from '../../kernels/layout/layout.ts';
-import { distill, reconstruction, segmentMatch } from '../../kernels/losses.ts';
+import { l2Normalize } from '../../kernels/row-ops/layer-norm.ts';
+import { distill, reconstruction, segmentMatch } from '../../kernels/row-ops/losses.ts';
 import { fill } from '../../tensor/graph/fill.ts';
 import { label } from '../../tensor/graph/record.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum, sumRows } from '../../../src/kernels/axis/reduce.ts';
 import { add, exp, mul } from '../../../src/kernels/elementwise/pointwise.ts';
-import { l2Normalize, layerNorm } from '../../../src/kernels/layer-norm.ts';
 import { embedding, scatterAdd } from '../../../src/kernels/layout/gather.ts';
 import { broadcastTo } from '../../../src/kernels/layout/layout.ts';
-import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../../src/kernels/losses.ts';
 import { conv2d } from '../../../src/kernels/matmul/conv2d.ts';
 import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { mlp } from '../../../src/kernels/matmul/mlp.ts';
 import { patchEmbed } from '../../../src/kernels/matmul/patchify.ts';
-import { logSoftmax, softmax } from '../../../src/kernels/softmax.ts';
+import { l2Normalize, layerNorm } from '../../../src/kernels/row-ops/layer-norm.ts';
+import { crossEntropy, distill, l1, mse, reconstruction, segmentMatch } from '../../../src/kernels/row-ops/losses.ts';
+import { logSoftmax, softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/zeroseg/grouping.ts';
 import { unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';

@@ -4,7 +4,7 @@ import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { add, addScalar, div, scale } from '../../../src/kernels/elementwise/pointwise.ts';
 import { randomGumbel } from '../../../src/kernels/elementwise/random.ts';
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
-import { softmax } from '../../../src/kernels/softmax.ts';
+import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import {
   assignNormalise,
   type GroupOptions,

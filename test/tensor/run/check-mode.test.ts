@@ -3,7 +3,7 @@ import { kernel } from '../../../src/gpu/kernel.ts';
 import { argmax } from '../../../src/kernels/axis/extreme.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { div, exp, mul, scale, sub, where } from '../../../src/kernels/elementwise/pointwise.ts';
-import { softmax } from '../../../src/kernels/softmax.ts';
+import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
 import { lasting, range, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../src/kernels/layer-norm.ts';
-import { gradients } from '../../src/tensor/graph/grad.ts';
-import { tensor } from '../../src/tensor/graph/tensor.ts';
-import { read } from '../../src/tensor/run/read.ts';
-import { checkOp, normal, type Ref, ref } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../../src/kernels/row-ops/layer-norm.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { read } from '../../../src/tensor/run/read.ts';
+import { checkOp, normal, type Ref, ref } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 /** Applies `f` to every row. */
 function eachRow(x: Ref | undefined, f: (row: number[]) => number[]): Ref {

@@ -1,12 +1,12 @@
-import type { Device } from '../gpu/device.ts';
-import { kernel } from '../gpu/kernel.ts';
-import { notNumbers } from '../gpu/prelude.ts';
-import { differentiable } from '../tensor/graph/grad.ts';
-import { dispatch, empty } from '../tensor/graph/record.ts';
-import { Tensor } from '../tensor/graph/tensor.ts';
-import { ShapeError, size } from '../tensor/values/shape.ts';
-import { fewerRows } from './axis/reduce.ts';
-import { type LineCode, lineKernel } from './axis/row-kernel.ts';
+import type { Device } from '../../gpu/device.ts';
+import { kernel } from '../../gpu/kernel.ts';
+import { notNumbers } from '../../gpu/prelude.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import { Tensor } from '../../tensor/graph/tensor.ts';
+import { ShapeError, size } from '../../tensor/values/shape.ts';
+import { fewerRows } from '../axis/reduce.ts';
+import { type LineCode, lineKernel } from '../axis/row-kernel.ts';
 import {
   laneConstants,
   laneOverrides,
@@ -15,9 +15,9 @@ import {
   laneSumFours,
   laneSums,
   linesPerGroup,
-} from './axis/row-threads.ts';
-import { FEW_STEPS, inRuns, loopsFor } from './axis/runs.ts';
-import { add, addScalar, div, mul, sqrt, sub } from './elementwise/pointwise.ts';
+} from '../axis/row-threads.ts';
+import { FEW_STEPS, inRuns, loopsFor } from '../axis/runs.ts';
+import { add, addScalar, div, mul, sqrt, sub } from '../elementwise/pointwise.ts';
 
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:

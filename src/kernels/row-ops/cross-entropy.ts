@@ -1,10 +1,10 @@
-import { differentiable } from '../tensor/graph/grad.ts';
-import { empty } from '../tensor/graph/record.ts';
-import type { Tensor } from '../tensor/graph/tensor.ts';
-import { ShapeError } from '../tensor/values/shape.ts';
-import { checkChoice, checkOptions } from './axis/operands.ts';
-import { lineKernel } from './axis/row-kernel.ts';
-import { total, weightedMean } from './axis/total.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import { empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { ShapeError } from '../../tensor/values/shape.ts';
+import { checkChoice, checkOptions } from '../axis/operands.ts';
+import { lineKernel } from '../axis/row-kernel.ts';
+import { total, weightedMean } from '../axis/total.ts';
 import { sumOfLine } from './softmax.ts';
 
 export interface CrossEntropyOptions {

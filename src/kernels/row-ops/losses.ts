@@ -1,23 +1,29 @@
-import { kernel } from '../gpu/kernel.ts';
-import { joinSum, notNumbers } from '../gpu/prelude.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from '../tensor/graph/elementwise.ts';
-import { differentiable } from '../tensor/graph/grad.ts';
-import { dispatch, empty } from '../tensor/graph/record.ts';
-import type { Tensor } from '../tensor/graph/tensor.ts';
-import { ShapeError, sameShape } from '../tensor/values/shape.ts';
-import { checkChoice } from './axis/operands.ts';
-import { inRuns } from './axis/runs.ts';
-import { total } from './axis/total.ts';
+import { kernel } from '../../gpu/kernel.ts';
+import { joinSum, notNumbers } from '../../gpu/prelude.ts';
+import {
+  elementGrid,
+  elementLoop,
+  elementOverride,
+  elementParams,
+  elementsOf,
+} from '../../tensor/graph/elementwise.ts';
+import { differentiable } from '../../tensor/graph/grad.ts';
+import { dispatch, empty } from '../../tensor/graph/record.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { ShapeError, sameShape } from '../../tensor/values/shape.ts';
+import { checkChoice } from '../axis/operands.ts';
+import { inRuns } from '../axis/runs.ts';
+import { total } from '../axis/total.ts';
 
-export { type CrossEntropyOptions, crossEntropy } from './cross-entropy.ts';
-export { type ReconstructionOptions, reconstruction } from './zeroseg/reconstruction.ts';
+export { type ReconstructionOptions, reconstruction } from '../zeroseg/reconstruction.ts';
 export {
   type DistillOptions,
   distill,
   type SegmentMatch,
   type SegmentMatchOptions,
   segmentMatch,
-} from './zeroseg/segment-match.ts';
+} from '../zeroseg/segment-match.ts';
+export { type CrossEntropyOptions, crossEntropy } from './cross-entropy.ts';
 
 /** Whether a loss is averaged or added up. */
 export type Reduction = 'mean' | 'sum';
