@@ -1,9 +1,9 @@
 import { mean } from '../../../src/kernels/axis/reduce.ts';
 import { square } from '../../../src/kernels/elementwise/pointwise.ts';
 import { randomUniform } from '../../../src/kernels/elementwise/random.ts';
-import { Block } from '../../../src/nn/block.ts';
-import { xavierUniform } from '../../../src/nn/init.ts';
-import { newWeights, parameters } from '../../../src/nn/module.ts';
+import { Block } from '../../../src/nn/layers/block.ts';
+import { xavierUniform } from '../../../src/nn/layers/init.ts';
+import { newWeights, parameters } from '../../../src/nn/layers/module.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';

@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import type { Device } from '../../../src/gpu/device.ts';
-import { newWeights, type Weights } from '../../../src/nn/module.ts';
+import { newWeights, type Weights } from '../../../src/nn/layers/module.ts';
 import { defaultGrids, viewCount } from '../../../src/zeroseg/image/grid-views.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
 import type { Vocabulary } from '../../../src/zeroseg/inference/segmenter.ts';

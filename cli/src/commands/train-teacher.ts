@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import type { Device } from '../../../src/gpu/device.ts';
-import { countParameters } from '../../../src/nn/module.ts';
+import { countParameters } from '../../../src/nn/layers/module.ts';
 import { Teacher } from '../../../src/zeroseg/clip/image-encoder.ts';
 import { trainableWeights } from '../../../src/zeroseg/clip/load.ts';
 import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../../../src/zeroseg/clip/save.ts';

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Device } from '../../../src/gpu/device.ts';
 import { formatBytes } from '../../../src/gpu/errors.ts';
-import { countParameters, newWeights, parameters } from '../../../src/nn/module.ts';
+import { countParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
 import { sampleSheet } from '../../../src/zeroseg/drawing/sample-sheet.ts';
 import { resizeImage } from '../../../src/zeroseg/image/image.ts';
 import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';

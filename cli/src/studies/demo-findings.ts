@@ -1,7 +1,7 @@
 /** What the report of the demo shows: pictures of a few unseen scenes and a photograph, as the students see them. */
 
 import type { Device } from '../../../src/gpu/device.ts';
-import { permutation, random } from '../../../src/nn/random.ts';
+import { permutation, random } from '../../../src/nn/layers/random.ts';
 import { Teacher } from '../../../src/zeroseg/clip/image-encoder.ts';
 import type { ClipVision } from '../../../src/zeroseg/clip/towers.ts';
 import { classShares } from '../../../src/zeroseg/drawing/overlay.ts';

@@ -1,7 +1,7 @@
 /** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
 
 import type { Device } from '../../../src/gpu/device.ts';
-import type { Weights } from '../../../src/nn/module.ts';
+import type { Weights } from '../../../src/nn/layers/module.ts';
 import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
 import type { ScoringOptions } from '../../../src/zeroseg/inference/class-scores.ts';
 import type { Vocabulary } from '../../../src/zeroseg/inference/segmenter.ts';

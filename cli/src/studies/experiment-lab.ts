@@ -1,7 +1,7 @@
 /** What the runs of an experiment share: scenes and features, what is trained, what it is scored on. */
 import { join } from 'node:path';
 import type { Device } from '../../../src/gpu/device.ts';
-import { freeParameters } from '../../../src/nn/module.ts';
+import { freeParameters } from '../../../src/nn/layers/module.ts';
 import { makeVocabulary, type TemplateSet } from '../../../src/zeroseg/clip/vocabulary.ts';
 import type { Vocabulary } from '../../../src/zeroseg/inference/segmenter.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { freeParameters } from '../../../src/nn/module.ts';
+import { freeParameters } from '../../../src/nn/layers/module.ts';
 import { patchCount, resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { chooseGrids, type Experiment } from '../../../src/zeroseg/studies/experiments.ts';

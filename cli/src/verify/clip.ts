@@ -2,7 +2,7 @@ import type { Device } from '../../../src/gpu/device.ts';
 import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { l2Normalize } from '../../../src/kernels/row-ops/layer-norm.ts';
-import { freeParameters } from '../../../src/nn/module.ts';
+import { freeParameters } from '../../../src/nn/layers/module.ts';
 import { toInt32 } from '../../../src/nn/safetensors/safetensors.ts';
 import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';

@@ -1,5 +1,5 @@
 import type { Device } from '../../../src/gpu/device.ts';
-import { freeParameters } from '../../../src/nn/module.ts';
+import { freeParameters } from '../../../src/nn/layers/module.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { groupVitConfig, loadGroupVitText, loadGroupVitVision } from '../../../src/zeroseg/baselines/groupvit-load.ts';

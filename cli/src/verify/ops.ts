@@ -1,7 +1,7 @@
 import type { Device } from '../../../src/gpu/device.ts';
 import { ownValue } from '../../../src/gpu/own-value.ts';
+import { sinCosPositions } from '../../../src/nn/layers/position.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import { sinCosPositions } from '../../../src/nn/position.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { free, lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';

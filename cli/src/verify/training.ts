@@ -1,5 +1,5 @@
 import type { Device } from '../../../src/gpu/device.ts';
-import { freeParameters, parameters, type Weights, weightsFrom } from '../../../src/nn/module.ts';
+import { freeParameters, parameters, type Weights, weightsFrom } from '../../../src/nn/layers/module.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';

@@ -5,7 +5,7 @@ import { gradients } from '../../tensor/graph/grad.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { StepError } from '../../tensor/values/errors.ts';
 import { formatShape, ShapeError } from '../../tensor/values/shape.ts';
-import { type Module, parameters, replaceParameters } from '../module.ts';
+import { type Module, parameters, replaceParameters } from '../layers/module.ts';
 import type { AdamW } from './adamw.ts';
 
 /**

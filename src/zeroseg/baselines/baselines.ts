@@ -1,6 +1,6 @@
 /** What a student's scores stand beside: label maps that are made without one. Plain arithmetic on features and labels. */
 import { ArgumentError } from '../../gpu/errors.ts';
-import { random } from '../../nn/random.ts';
+import { random } from '../../nn/layers/random.ts';
 import { unitRows } from '../host/unit-rows.ts';
 import { type LabelMap, PixelError, resizeBilinear } from '../image/image.ts';
 import { indexOfMaximum } from '../inference/class-scores.ts';

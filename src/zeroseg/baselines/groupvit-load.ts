@@ -1,5 +1,5 @@
 import type { Device } from '../../gpu/device.ts';
-import { storedWeights } from '../../nn/module.ts';
+import { storedWeights } from '../../nn/layers/module.ts';
 import { CheckpointError, toFloat32 } from '../../nn/safetensors/safetensors.ts';
 import { huggingFaceBlock, type StoredTensors } from '../clip/load.ts';
 import { checkTowers, numbered } from '../model/checkpoint-sizes.ts';

@@ -1,5 +1,5 @@
 import type { Device } from '../../gpu/device.ts';
-import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../../nn/module.ts';
+import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../../nn/layers/module.ts';
 import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../../nn/safetensors/safetensors.ts';
 import { formatShape, type Shape, sameShape } from '../../tensor/values/shape.ts';
 import type { Claim } from '../host/settings-section.ts';

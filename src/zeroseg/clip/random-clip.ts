@@ -1,8 +1,8 @@
 import type { Device } from '../../gpu/device.ts';
-import type { Initializer } from '../../nn/init.ts';
-import { ones, zeros } from '../../nn/init.ts';
-import { type Weights, weightsFrom } from '../../nn/module.ts';
-import { normalNumber, type Random, random } from '../../nn/random.ts';
+import type { Initializer } from '../../nn/layers/init.ts';
+import { ones, zeros } from '../../nn/layers/init.ts';
+import { type Weights, weightsFrom } from '../../nn/layers/module.ts';
+import { normalNumber, type Random, random } from '../../nn/layers/random.ts';
 import { type Shape, size } from '../../tensor/values/shape.ts';
 import { TokenTable } from '../text/token-table.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';

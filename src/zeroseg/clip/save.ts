@@ -1,4 +1,4 @@
-import { loadParameters, parameters } from '../../nn/module.ts';
+import { loadParameters, parameters } from '../../nn/layers/module.ts';
 import {
   CheckpointError,
   readSafetensors,

@@ -1,7 +1,7 @@
 import { ZeroSegError } from '../../gpu/errors.ts';
 import { shownValue } from '../../gpu/json.ts';
 import { ownValue } from '../../gpu/own-value.ts';
-import { isStemPatch } from '../../nn/conv-stem.ts';
+import { isStemPatch } from '../../nn/layers/conv-stem.ts';
 import { LARGEST_GRID, MOST_GRIDS } from '../image/grid-limits.ts';
 
 /** All sizes and choices of the model and its losses. Names and defaults: the full model, ViT-B/16 at 224. */

@@ -1,6 +1,6 @@
 import type { Device } from '../../gpu/device.ts';
 import { parseJson, shownValue } from '../../gpu/json.ts';
-import { loadParameters, parameters, storedWeights } from '../../nn/module.ts';
+import { loadParameters, parameters, storedWeights } from '../../nn/layers/module.ts';
 import type { LossScaleState } from '../../nn/optimizer/precision.ts';
 import {
   CheckpointError,

@@ -1,7 +1,7 @@
 import type { Device } from '../../gpu/device.ts';
-import { join, type Weights, weightsFrom } from '../../nn/module.ts';
-import { resamplePositions, sinCosPositions } from '../../nn/position.ts';
-import { random } from '../../nn/random.ts';
+import { join, type Weights, weightsFrom } from '../../nn/layers/module.ts';
+import { resamplePositions, sinCosPositions } from '../../nn/layers/position.ts';
+import { random } from '../../nn/layers/random.ts';
 import { CheckpointError, type StoredTensor, toFloat32 } from '../../nn/safetensors/safetensors.ts';
 import { formatShape, type Shape, sameShape, size } from '../../tensor/values/shape.ts';
 import { huggingFaceBlock } from '../clip/load.ts';

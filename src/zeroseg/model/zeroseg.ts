@@ -2,7 +2,7 @@ import { reshape, slice } from '../../kernels/layout/layout.ts';
 import { interpolatePositions } from '../../kernels/layout/resize.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { shuffleMask } from '../../kernels/zeroseg/masking.ts';
-import type { Weights } from '../../nn/module.ts';
+import type { Weights } from '../../nn/layers/module.ts';
 import { label } from '../../tensor/graph/record.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';

@@ -1,4 +1,4 @@
-import { type Random, random } from '../../nn/random.ts';
+import { type Random, random } from '../../nn/layers/random.ts';
 import { alike } from '../clip/contrastive-loss.ts';
 import type { CaptionedBatch, CaptionedData } from '../clip/train-clip.ts';
 import { clipMean, clipStd, crop, type Image, type Region, resizeImage, toTensor } from '../image/image.ts';

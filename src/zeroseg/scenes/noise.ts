@@ -1,5 +1,5 @@
 /** Smooth noise out of a table: what clouds, grain and waves are made of. */
-import { random } from '../../nn/random.ts';
+import { random } from '../../nn/layers/random.ts';
 
 const SIDE = 128;
 

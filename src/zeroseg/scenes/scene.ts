@@ -3,7 +3,7 @@
  * exact and captions that name what is there. They teach a small teacher words, and score what a student learnt from it.
  */
 
-import { random } from '../../nn/random.ts';
+import { random } from '../../nn/layers/random.ts';
 import type { Image, LabelMap } from '../image/image.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
 import { type Seen, writeCaption } from './caption.ts';

@@ -1,4 +1,4 @@
-import type { Random } from '../../nn/random.ts';
+import type { Random } from '../../nn/layers/random.ts';
 import { promptTemplates } from '../text/class-names.ts';
 import { pick } from './colour.ts';
 

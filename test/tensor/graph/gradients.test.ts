@@ -10,7 +10,7 @@ import { matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { reconstruction } from '../../../src/kernels/row-ops/losses.ts';
 import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import { gumbelSoftmax } from '../../../src/kernels/zeroseg/grouping.ts';
-import { parameter } from '../../../src/nn/module.ts';
+import { parameter } from '../../../src/nn/layers/module.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { differentiable, differentiableAll, gradients } from '../../../src/tensor/graph/grad.ts';
 import { checkpoint } from '../../../src/tensor/graph/recompute.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
-import { parameter, parameters } from '../../../src/nn/module.ts';
+import { parameter, parameters } from '../../../src/nn/layers/module.ts';
 import { free, type Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../../src/gpu/device.ts';
 import { kernel } from '../../../src/gpu/kernel.ts';
 import { add, scale } from '../../../src/kernels/elementwise/pointwise.ts';
-import { parameter } from '../../../src/nn/module.ts';
+import { parameter } from '../../../src/nn/layers/module.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
 import { free, lasting, type Tensor, tensor, write } from '../../../src/tensor/graph/tensor.ts';

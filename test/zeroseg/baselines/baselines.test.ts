@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { random } from '../../../src/nn/random.ts';
+import { random } from '../../../src/nn/layers/random.ts';
 import {
   chanceScores,
   cosineMaps,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { freeParameters } from '../../../src/nn/module.ts';
+import { freeParameters } from '../../../src/nn/layers/module.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
-import { freeParameters, parameters } from '../../../src/nn/module.ts';
-import { random } from '../../../src/nn/random.ts';
+import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
+import { random } from '../../../src/nn/layers/random.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { freeParameters, newWeights } from '../../../src/nn/module.ts';
+import { freeParameters, newWeights } from '../../../src/nn/layers/module.ts';
 import { tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { gridBoxes } from '../../../src/zeroseg/image/grid-views.ts';

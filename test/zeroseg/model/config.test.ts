@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ZeroSegError } from '../../../src/gpu/errors.ts';
-import { sinCosPositions } from '../../../src/nn/position.ts';
+import { sinCosPositions } from '../../../src/nn/layers/position.ts';
 import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
 import { gridBoxes } from '../../../src/zeroseg/image/grid-views.ts';
 import { resizeBilinear, resizeImage } from '../../../src/zeroseg/image/image.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { interpolatePositions } from '../../../src/kernels/layout/resize.ts';
-import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
-import { resamplePositions, sinCosPositions } from '../../../src/nn/position.ts';
+import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
+import { resamplePositions, sinCosPositions } from '../../../src/nn/layers/position.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';

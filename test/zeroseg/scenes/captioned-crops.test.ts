@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { random } from '../../../src/nn/random.ts';
+import { random } from '../../../src/nn/layers/random.ts';
 import { textVocabulary } from '../../../src/zeroseg/clip/train-clip.ts';
 import { CaptionedScenes, cropContents, namingScore, sceneCrops } from '../../../src/zeroseg/scenes/captioned-crops.ts';
 import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { freeParameters, newWeights, parameters } from '../../../src/nn/module.ts';
+import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
 import { write } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';

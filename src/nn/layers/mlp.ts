@@ -1,8 +1,8 @@
-import type { Activation } from '../kernels/elementwise/activation.ts';
-import { permute } from '../kernels/layout/layout.ts';
-import { matmul } from '../kernels/matmul/matmul.ts';
-import { mlp } from '../kernels/matmul/mlp.ts';
-import type { Tensor } from '../tensor/graph/tensor.ts';
+import type { Activation } from '../../kernels/elementwise/activation.ts';
+import { permute } from '../../kernels/layout/layout.ts';
+import { matmul } from '../../kernels/matmul/matmul.ts';
+import { mlp } from '../../kernels/matmul/mlp.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';
 import type { Weights } from './module.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ArgumentError } from '../../src/gpu/errors.ts';
-import { mul } from '../../src/kernels/elementwise/pointwise.ts';
-import { Linear } from '../../src/nn/linear.ts';
+import { ArgumentError } from '../../../src/gpu/errors.ts';
+import { mul } from '../../../src/kernels/elementwise/pointwise.ts';
+import { Linear } from '../../../src/nn/layers/linear.ts';
 import {
   countParameters,
   freeParameters,
@@ -10,11 +10,11 @@ import {
   parameter,
   parameters,
   replaceParameters,
-} from '../../src/nn/module.ts';
-import { AdamW } from '../../src/nn/optimizer/adamw.ts';
-import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
-import { read } from '../../src/tensor/run/read.ts';
-import { useDevice } from '../support/device.ts';
+} from '../../../src/nn/layers/module.ts';
+import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
+import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { read } from '../../../src/tensor/run/read.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 const weight = (...values: number[]) => parameter(device.current, [values.length], values);

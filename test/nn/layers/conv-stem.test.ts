@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { mean } from '../../src/kernels/axis/reduce.ts';
-import { square, sub } from '../../src/kernels/elementwise/pointwise.ts';
-import { ConvStem } from '../../src/nn/conv-stem.ts';
-import { newWeights, parameters, weightsFrom } from '../../src/nn/module.ts';
-import { AdamW } from '../../src/nn/optimizer/adamw.ts';
-import type { StoredTensor } from '../../src/nn/safetensors/safetensors.ts';
-import { gradients } from '../../src/tensor/graph/grad.ts';
-import { tensor } from '../../src/tensor/graph/tensor.ts';
-import { read, readAll } from '../../src/tensor/run/read.ts';
-import { step } from '../../src/tensor/run/step.ts';
-import { size } from '../../src/tensor/values/shape.ts';
-import { clipConfig, loadClipVision } from '../../src/zeroseg/clip/load.ts';
-import { type ClipConfig, ClipVision } from '../../src/zeroseg/clip/towers.ts';
-import { resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
-import { Encoder } from '../../src/zeroseg/model/encoder.ts';
-import { close, normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { mean } from '../../../src/kernels/axis/reduce.ts';
+import { square, sub } from '../../../src/kernels/elementwise/pointwise.ts';
+import { ConvStem } from '../../../src/nn/layers/conv-stem.ts';
+import { newWeights, parameters, weightsFrom } from '../../../src/nn/layers/module.ts';
+import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { read, readAll } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
+import { size } from '../../../src/tensor/values/shape.ts';
+import { clipConfig, loadClipVision } from '../../../src/zeroseg/clip/load.ts';
+import { type ClipConfig, ClipVision } from '../../../src/zeroseg/clip/towers.ts';
+import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
+import { Encoder } from '../../../src/zeroseg/model/encoder.ts';
+import { close, normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 

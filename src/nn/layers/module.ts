@@ -1,11 +1,11 @@
-import { Device } from '../gpu/device.ts';
-import { free, lasting, Tensor, write } from '../tensor/graph/tensor.ts';
-import { StepError } from '../tensor/values/errors.ts';
-import { describe, type HostValues } from '../tensor/values/host.ts';
-import { formatShape, type Shape, ShapeError, sameShape } from '../tensor/values/shape.ts';
+import { Device } from '../../gpu/device.ts';
+import { free, lasting, Tensor, write } from '../../tensor/graph/tensor.ts';
+import { StepError } from '../../tensor/values/errors.ts';
+import { describe, type HostValues } from '../../tensor/values/host.ts';
+import { formatShape, type Shape, ShapeError, sameShape } from '../../tensor/values/shape.ts';
+import { CheckpointError, type StoredTensor, toFloat32 } from '../safetensors/safetensors.ts';
 import type { Initializer } from './init.ts';
 import { random } from './random.ts';
-import { CheckpointError, type StoredTensor, toFloat32 } from './safetensors/safetensors.ts';
 
 /**
  * An object, an array or a `Map` that holds parameters (lasting tensors) and other modules, by any depth. What is in private
