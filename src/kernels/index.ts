@@ -42,29 +42,6 @@ export { patchEmbed, patchify, unpatchify } from './matmul/patchify.ts';
 export type { MatmulTail } from './matmul/product.ts';
 export { type Tuned, type TuneOptions, tune } from './matmul/tune.ts';
 export { batchNormEval, l2Normalize, layerNorm, patchNormalize } from './row-ops/layer-norm.ts';
-export {
-  type CrossEntropyOptions,
-  crossEntropy,
-  type DistillOptions,
-  distill,
-  l1,
-  mse,
-  type ReconstructionOptions,
-  type Reduction,
-  reconstruction,
-  type SegmentMatch,
-  type SegmentMatchOptions,
-  segmentMatch,
-} from './row-ops/losses.ts';
+export { type CrossEntropyOptions, crossEntropy } from './row-ops/cross-entropy.ts';
+export { l1, mse, type Reduction } from './row-ops/losses.ts';
 export { logSoftmax, softmax } from './row-ops/softmax.ts';
-export {
-  assignNormalise,
-  type Grouped,
-  type GroupOptions,
-  type GumbelOptions,
-  type GumbelSoftmaxOptions,
-  groupMembers,
-  gumbelSoftmax,
-} from './zeroseg/grouping.ts';
-export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './zeroseg/masking.ts';
-export { medoids } from './zeroseg/medoids.ts';

@@ -1,5 +1,24 @@
 // '@zeroseg/core/zeroseg': the paper's model and what surrounds it, on any platform.
 
+export {
+  assignNormalise,
+  type Grouped,
+  type GroupOptions,
+  type GumbelOptions,
+  type GumbelSoftmaxOptions,
+  groupMembers,
+  gumbelSoftmax,
+} from '../kernels/zeroseg/grouping.ts';
+export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from '../kernels/zeroseg/masking.ts';
+export { medoids } from '../kernels/zeroseg/medoids.ts';
+export { type ReconstructionOptions, reconstruction } from '../kernels/zeroseg/reconstruction.ts';
+export {
+  type DistillOptions,
+  distill,
+  type SegmentMatch,
+  type SegmentMatchOptions,
+  segmentMatch,
+} from '../kernels/zeroseg/segment-match.ts';
 export { type GroupVitConfig, GroupVitText, GroupVitVision } from './baselines/groupvit.ts';
 export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './baselines/groupvit-load.ts';
 export { alike, type ContrastiveOptions, contrastive } from './clip/contrastive-loss.ts';

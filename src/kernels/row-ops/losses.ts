@@ -15,16 +15,6 @@ import { checkChoice } from '../axis/operands.ts';
 import { inRuns } from '../axis/runs.ts';
 import { total } from '../axis/total.ts';
 
-export { type ReconstructionOptions, reconstruction } from '../zeroseg/reconstruction.ts';
-export {
-  type DistillOptions,
-  distill,
-  type SegmentMatch,
-  type SegmentMatchOptions,
-  segmentMatch,
-} from '../zeroseg/segment-match.ts';
-export { type CrossEntropyOptions, crossEntropy } from './cross-entropy.ts';
-
 /** Whether a loss is averaged or added up. */
 export type Reduction = 'mean' | 'sum';
 
