@@ -41,7 +41,7 @@ export { type MlpOptions, type MlpWeights, mlp } from './matmul/mlp.ts';
 export { patchEmbed, patchify, unpatchify } from './matmul/patchify.ts';
 export type { MatmulTail } from './matmul/product.ts';
 export { type Tuned, type TuneOptions, tune } from './matmul/tune.ts';
-export { batchNormEval, l2Normalize, layerNorm, patchNormalize } from './row-ops/layer-norm.ts';
 export { type CrossEntropyOptions, crossEntropy } from './row-ops/cross-entropy.ts';
+export { batchNormEval, l2Normalize, layerNorm, patchNormalize } from './row-ops/layer-norm.ts';
 export { l1, mse, type Reduction } from './row-ops/losses.ts';
 export { logSoftmax, softmax } from './row-ops/softmax.ts';

@@ -9,7 +9,7 @@ import {
   present,
   type Rule,
   Section,
-} from '../host/settings-section.ts';
+} from '../checkpoints/settings-section.ts';
 import type { ClipSettings, TowerSettings } from './settings.ts';
 import type { ClipActivation } from './towers.ts';
 

@@ -1,6 +1,14 @@
 /** What the settings beside a CLIP's weights say: in Hugging Face's words, in open_clip's, or in our own. */
 import { CheckpointError } from '../../nn/safetensors/safetensors.ts';
-import { type Claim, constants, generic, isObject, type Json, present, Section } from '../host/settings-section.ts';
+import {
+  type Claim,
+  constants,
+  generic,
+  isObject,
+  type Json,
+  present,
+  Section,
+} from '../checkpoints/settings-section.ts';
 import { openClipSettings } from './open-clip-settings.ts';
 import type { ClipActivation } from './towers.ts';
 
