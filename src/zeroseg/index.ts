@@ -19,6 +19,7 @@ export {
   type SegmentMatchOptions,
   segmentMatch,
 } from '../kernels/zeroseg/segment-match.ts';
+export type { Trace } from '../nn/layers/trace.ts';
 export { type GroupVitConfig, GroupVitText, GroupVitVision } from './baselines/groupvit.ts';
 export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './baselines/groupvit-load.ts';
 export { alike, type ContrastiveOptions, contrastive } from './clip/contrastive-loss.ts';
@@ -38,11 +39,13 @@ export {
   teacherConfigs,
   textVocabulary,
 } from './clip/train-clip.ts';
+export type { Vocabulary } from './clip/vocabulary.ts';
 export { makeVocabulary, type VocabularyOptions } from './clip/vocabulary.ts';
 export { createLettering, type Lettering } from './drawing/lettering.ts';
 export { blendLabels, classShares, drawSegmentation } from './drawing/overlay.ts';
 export { type EvaluateOptions, evaluate, type Labelled } from './evaluation/evaluate.ts';
 export { ignoreLabel, ScoreError, SegmentationScore } from './evaluation/iou.ts';
+export { ConfigError, TrainingError } from './host/errors.ts';
 export { gridBoxes, studentImage, teacherViews, type ViewOptions, viewCount } from './image/grid-views.ts';
 export {
   clipMean,
@@ -58,10 +61,9 @@ export {
 export { classColour, pascalPalette } from './image/palette.ts';
 export { slidingWindows, type WindowBox } from './image/windows.ts';
 export { classAffinity, type ScoringOptions } from './inference/class-scores.ts';
-export { Segmenter, type SegmentOptions, type SegmentResult, type Vocabulary } from './inference/segmenter.ts';
+export { Segmenter, type SegmentOptions, type SegmentResult } from './inference/segmenter.ts';
 export {
   baseConfig,
-  ConfigError,
   configs,
   keptPatches,
   patchCount,
@@ -75,7 +77,7 @@ export type {
   Segmentation,
   SegmentationHead,
 } from './model/segmentation-head.ts';
-export { type Inference, rollOut, type Trace, type TrainingInputs, ZeroSeg } from './model/zeroseg.ts';
+export { type Inference, rollOut, type TrainingInputs, ZeroSeg } from './model/zeroseg.ts';
 export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
 export { CaptionedScenes, type CaptionedScenesOptions } from './scenes/captioned-crops.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scenes/scene.ts';
@@ -109,11 +111,4 @@ export { TokenTable } from './text/token-table.ts';
 export { Tokenizer } from './text/tokenizer.ts';
 export type { Watched } from './training/grouping-statistics.ts';
 export { checkSettings, defaultSettings, type TrainSettings } from './training/settings.ts';
-export {
-  type Probe,
-  type StepReport,
-  Trainer,
-  type TrainerOptions,
-  type TrainingData,
-  TrainingError,
-} from './training/trainer.ts';
+export { type Probe, type StepReport, Trainer, type TrainerOptions, type TrainingData } from './training/trainer.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Device } from '../../src/gpu/device.ts';
-import * as ops from '../../src/kernels/index.ts';
+import * as ops from '../support/all-ops.ts';
 import { useDevice } from '../support/device.ts';
 import { lossTrials } from '../support/edge-losses.ts';
 import { batchNormTrials, castTrials, moveTable } from '../support/edge-moves.ts';

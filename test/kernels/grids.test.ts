@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
-import * as ops from '../../src/kernels/index.ts';
+import * as ops from '../support/all-ops.ts';
 import { AdamW } from '../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { gradients } from '../../src/tensor/graph/grad.ts';

@@ -1,4 +1,4 @@
-import * as ops from '../../src/kernels/index.ts';
+import * as ops from './all-ops.ts';
 import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
 import { firstOf, logSoftmaxOf, orderOf, softmaxOf } from './edge-rows.ts';
 import { edgeLines, filler, type Kind, type Trial, type Values, withGradients } from './edges.ts';

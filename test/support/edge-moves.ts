@@ -1,5 +1,5 @@
 import type { Device } from '../../src/gpu/device.ts';
-import * as ops from '../../src/kernels/index.ts';
+import * as ops from './all-ops.ts';
 import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
 import { filler, type Kind, matrixOf, product, sourcesOf, type Trial, type Values, withGradients } from './edges.ts';

@@ -1,4 +1,4 @@
-import * as ops from '../../src/kernels/index.ts';
+import * as ops from './all-ops.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { filler, type Input, type Kind, type Trial, type Values, withGradients } from './edges.ts';
 

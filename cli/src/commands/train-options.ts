@@ -1,13 +1,8 @@
 import { createHash } from 'node:crypto';
 import { parseJson, shownValue } from '../../../src/gpu/json.ts';
 import { ownValue } from '../../../src/gpu/own-value.ts';
-import {
-  baseConfig,
-  ConfigError,
-  configs,
-  resolveConfig,
-  type ZeroSegConfig,
-} from '../../../src/zeroseg/model/config.ts';
+import { ConfigError } from '../../../src/zeroseg/host/errors.ts';
+import { baseConfig, configs, resolveConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
 import type { CacheKey, CacheReader } from '../features/feature-cache.ts';
 import { readJson } from '../files/files.ts';

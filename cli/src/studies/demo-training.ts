@@ -2,9 +2,9 @@
 
 import type { Device } from '../../../src/gpu/device.ts';
 import type { Weights } from '../../../src/nn/layers/module.ts';
+import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
 import type { ScoringOptions } from '../../../src/zeroseg/inference/class-scores.ts';
-import type { Vocabulary } from '../../../src/zeroseg/inference/segmenter.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import type { Scene } from '../../../src/zeroseg/scenes/scene.ts';
 import {

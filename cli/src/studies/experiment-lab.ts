@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { Device } from '../../../src/gpu/device.ts';
 import { freeParameters } from '../../../src/nn/layers/module.ts';
+import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { makeVocabulary, type TemplateSet } from '../../../src/zeroseg/clip/vocabulary.ts';
-import type { Vocabulary } from '../../../src/zeroseg/inference/segmenter.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { modelFile, openModel } from '../../../src/zeroseg/model/model-file.ts';
 import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';

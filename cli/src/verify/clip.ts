@@ -3,6 +3,7 @@ import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { l2Normalize } from '../../../src/kernels/row-ops/layer-norm.ts';
 import { freeParameters } from '../../../src/nn/layers/module.ts';
+import type { Trace } from '../../../src/nn/layers/trace.ts';
 import { toInt32 } from '../../../src/nn/safetensors/safetensors.ts';
 import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
@@ -10,7 +11,6 @@ import { clipConfig, loadClipText, loadClipVision, logitScale } from '../../../s
 import { settingsForm } from '../../../src/zeroseg/clip/settings.ts';
 import { type ClipConfig, endPosition } from '../../../src/zeroseg/clip/towers.ts';
 import { ensemble } from '../../../src/zeroseg/clip/vocabulary.ts';
-import type { Trace } from '../../../src/zeroseg/model/zeroseg.ts';
 import type { Fields } from './manifest.ts';
 import { type FixtureFile, type FixtureTensors, hostValues, type Report } from './report.ts';
 

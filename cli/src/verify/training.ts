@@ -1,5 +1,6 @@
 import type { Device } from '../../../src/gpu/device.ts';
 import { freeParameters, parameters, type Weights, weightsFrom } from '../../../src/nn/layers/module.ts';
+import type { Trace } from '../../../src/nn/layers/trace.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
@@ -7,7 +8,7 @@ import { readAll } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
 import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import { type Trace, type TrainingInputs, ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { type TrainingInputs, ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { verifyInference } from './inference.ts';
 import type { Fields } from './manifest.ts';
 import { FixtureError, type FixtureFile, hostValues, type Report } from './report.ts';

@@ -1,8 +1,9 @@
 import type { Device } from '../../gpu/device.ts';
 import { storedWeights } from '../../nn/layers/module.ts';
 import { CheckpointError, toFloat32 } from '../../nn/safetensors/safetensors.ts';
+import { huggingFaceBlock } from '../checkpoints/clip-names.ts';
 import { checkTowers, numbered } from '../checkpoints/sizes.ts';
-import { huggingFaceBlock, type StoredTensors } from '../clip/load.ts';
+import type { StoredTensors } from '../clip/load.ts';
 import { hiddenWidth } from '../model/config.ts';
 import { TokenTable } from '../text/token-table.ts';
 import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';

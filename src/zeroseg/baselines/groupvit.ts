@@ -8,12 +8,13 @@ import { LayerNorm } from '../../nn/layers/layer-norm.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import type { Weights } from '../../nn/layers/module.ts';
 import { PatchEmbed } from '../../nn/layers/patch-embed.ts';
+import { noTrace, type Trace } from '../../nn/layers/trace.ts';
 import { label } from '../../tensor/graph/record.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ClipText } from '../clip/towers.ts';
 import { hiddenWidth } from '../model/config.ts';
 import { runStages, Stage, type StageOptions } from '../model/segmentation-head.ts';
-import { type Inference, rollOut, type Trace } from '../model/zeroseg.ts';
+import { type Inference, rollOut } from '../model/zeroseg.ts';
 import type { TokenTable } from '../text/token-table.ts';
 
 /** Sizes of a GroupViT checkpoint (section 14). */
@@ -46,7 +47,6 @@ export interface GroupVitConfig {
   readonly batch_norm_eps: number;
 }
 
-const silent: Trace = () => {};
 const init = normal(0.02);
 
 /** Batch normalisation by the statistics of training. */
@@ -127,7 +127,7 @@ export class GroupVitVision {
    * `image` `[B, 3, H, W]` → segments `[B, S, projection]`, image embedding `[B, projection]`, roll-out `[B, S, rows, cols]`.
    * Positions are resampled for images of another size.
    */
-  segment(image: Tensor, trace: Trace = silent): Inference {
+  segment(image: Tensor, trace: Trace = noTrace): Inference {
     const { patch, image: side } = this.config;
     const [batch = 0, , height = 0, width = 0] = image.shape;
     const [rows, cols] = [Math.floor(height / patch), Math.floor(width / patch)];
@@ -180,7 +180,7 @@ export class GroupVitText {
   }
 
   /** As {@link ClipText.forward}: `[T, L, width]` and the end positions, u32 `[T, 1]` → `[T, projection]`. */
-  forward(embedded: Tensor, ends: Tensor, trace: Trace = silent): Tensor {
+  forward(embedded: Tensor, ends: Tensor, trace: Trace = noTrace): Tensor {
     const features = this.projector.forward(this.tower.forward(embedded, ends, trace));
     trace('text', features);
     return features;

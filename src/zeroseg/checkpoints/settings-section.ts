@@ -1,6 +1,5 @@
 /** Settings as JSON, read key by key, so that none is passed over. */
 import { CheckpointError } from '../../nn/safetensors/safetensors.ts';
-import type { ClipSettings, TowerSettings } from '../clip/settings.ts';
 
 /** A size that settings claim, and the key that does. */
 export interface Claim {
@@ -136,15 +135,21 @@ export const generic: Readonly<Record<string, Rule>> = {
 };
 
 /** Mean and deviation of pixels, by the names that they have there. */
-export function constants(section: Section, mean: string, std: string): Pick<ClipSettings, 'mean' | 'std'> {
+export function constants(
+  section: Section,
+  mean: string,
+  std: string,
+): { mean?: [number, number, number]; std?: [number, number, number] } {
   const [m, s] = [section.rgb(mean), section.rgb(std)];
   if (s?.some((value) => value <= 0)) section.refuse(std, 'deviations are above 0');
   return { ...(m && { mean: m }), ...(s && { std: s }) };
 }
 
 /** Without what is not claimed. */
-export function present(claims: Readonly<Record<string, Claim | undefined>>): TowerSettings['claims'] {
-  return Object.fromEntries(
-    Object.entries(claims).filter(([, claim]) => claim !== undefined),
-  ) as TowerSettings['claims'];
+export function present<K extends string>(
+  claims: Readonly<Partial<Record<K, Claim | undefined>>>,
+): Partial<Record<K, Claim>> {
+  return Object.fromEntries(Object.entries(claims).filter(([, claim]) => claim !== undefined)) as Partial<
+    Record<K, Claim>
+  >;
 }

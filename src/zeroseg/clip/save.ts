@@ -9,8 +9,8 @@ import {
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { read } from '../../tensor/run/read.ts';
 import { size } from '../../tensor/values/shape.ts';
-import { stepOf } from '../model/model-file.ts';
-import { huggingFaceName, TOKEN_IDS } from './load.ts';
+import { huggingFaceName, TOKEN_IDS } from '../checkpoints/clip-names.ts';
+import { stepOf } from '../checkpoints/step-count.ts';
 import type { ClipConfig } from './towers.ts';
 import type { ClipTrainer, TrainableClip } from './train-clip.ts';
 

@@ -10,11 +10,11 @@ import { LayerNorm } from '../../nn/layers/layer-norm.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import type { Weights } from '../../nn/layers/module.ts';
 import { PatchEmbed } from '../../nn/layers/patch-embed.ts';
+import { noTrace, type Trace } from '../../nn/layers/trace.ts';
 import { label } from '../../tensor/graph/record.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
 import { clipMean, clipStd, type Rgb } from '../image/image.ts';
-import type { Trace } from '../model/zeroseg.ts';
 import type { TokenTable } from '../text/token-table.ts';
 
 /** Activations of the MLPs: the sigmoid form of OpenAI's models, GELU with erf, GELU with tanh, and ReLU. */
@@ -65,7 +65,6 @@ export function clipPixels({ vision }: ClipConfig): { readonly mean: Rgb; readon
 /** How patch features are taken from the image tower: all tokens of the last layer, or MaskCLIP's value path. */
 export type DenseMode = 'plain' | 'value';
 
-const silent: Trace = () => {};
 const init = normal(0.02);
 
 const activationOf: Readonly<Record<ClipActivation, Activation>> = {
@@ -118,7 +117,7 @@ export class ClipVision {
   }
 
   /** Image features, not normalised: `[B, 3, H, W]` → `[B, projection]`. Positions are resampled for other sizes. */
-  forward(pixels: Tensor, trace: Trace = silent): Tensor {
+  forward(pixels: Tensor, trace: Trace = noTrace): Tensor {
     const x = this.#run(pixels, this.blocks, trace);
     const [batch = 0, , width = 0] = x.shape;
     const first = reshape(slice(x, 1, 0, 1), [batch, width]);
@@ -131,9 +130,9 @@ export class ClipVision {
   dense(pixels: Tensor, mode: DenseMode): Tensor {
     const last = this.blocks.at(-1);
     let x: Tensor;
-    if (mode === 'plain' || !last) x = this.#run(pixels, this.blocks, silent);
+    if (mode === 'plain' || !last) x = this.#run(pixels, this.blocks, noTrace);
     else {
-      x = this.#run(pixels, this.blocks.slice(0, -1), silent);
+      x = this.#run(pixels, this.blocks.slice(0, -1), noTrace);
       const width = this.config.vision.width;
       const qkv = last.attn.qkv.forward(last.norm1.forward(x));
       const attended = last.attn.proj.forward(slice(qkv, 2, 2 * width, 3 * width), { residual: x });
@@ -210,7 +209,7 @@ export class ClipText {
   }
 
   /** `embedded` `[T, L, width]` with L ≤ context, and the position of each end token, u32 `[T, 1]` → `[T, projection]`. */
-  forward(embedded: Tensor, ends: Tensor, trace: Trace = silent): Tensor {
+  forward(embedded: Tensor, ends: Tensor, trace: Trace = noTrace): Tensor {
     const [texts = 0, length = 0, width = 0] = embedded.shape;
     const positions = slice(reshape(this.positions, [1, ...this.positions.shape]), 1, 0, length);
     let x = add(embedded, positions);

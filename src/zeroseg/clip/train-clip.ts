@@ -15,10 +15,9 @@ import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../tensor/run/read.ts';
 import { type Step, step } from '../../tensor/run/step.ts';
 import { ShapeError, size } from '../../tensor/values/shape.ts';
-import { ConfigError } from '../model/config.ts';
+import { ConfigError, TrainingError } from '../host/errors.ts';
 import { TokenTable } from '../text/token-table.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { TrainingError } from '../training/trainer.ts';
 import { alike, contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 

@@ -5,10 +5,18 @@ import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { read } from '../../tensor/run/read.ts';
 import { type Step, step } from '../../tensor/run/step.ts';
 import { lengthOf } from '../host/unit-rows.ts';
-import type { Vocabulary } from '../inference/segmenter.ts';
 import { promptTemplates } from '../text/class-names.ts';
 import type { TextTokens } from '../text/hashed-tokens.ts';
 import { type ClipText, endPosition } from './towers.ts';
+
+/** Class names and their embeddings in CLIP's space. */
+export interface Vocabulary {
+  readonly names: readonly string[];
+  /** `[K, C]`, one row a name. */
+  readonly embeddings: Float32Array;
+  /** λ of the teacher: see `ScoringOptions.scale`. */
+  readonly scale: number;
+}
 
 /** Sets of sentences that class names are put into: see `promptTemplates`. */
 export type TemplateSet = keyof typeof promptTemplates;

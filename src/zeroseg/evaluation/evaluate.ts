@@ -1,7 +1,8 @@
 import { ArgumentError } from '../../gpu/errors.ts';
+import type { Vocabulary } from '../clip/vocabulary.ts';
 import type { Image, LabelMap } from '../image/image.ts';
 import { pixelScores } from '../inference/class-scores.ts';
-import { assemble, type Segmenter, type SegmentOptions, type Vocabulary } from '../inference/segmenter.ts';
+import { assemble, type Segmenter, type SegmentOptions } from '../inference/segmenter.ts';
 import { SegmentationScore } from './iou.ts';
 
 /** A photo with the class of every pixel; nothing is read before `load`. */

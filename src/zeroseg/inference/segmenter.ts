@@ -4,6 +4,7 @@ import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { readAll } from '../../tensor/run/read.ts';
 import { type Step, step } from '../../tensor/run/step.ts';
 import { StepError } from '../../tensor/values/errors.ts';
+import type { Vocabulary } from '../clip/vocabulary.ts';
 import {
   between,
   type Image,
@@ -16,15 +17,6 @@ import {
 import { slidingWindows, type WindowBox } from '../image/windows.ts';
 import type { Inference } from '../model/zeroseg.ts';
 import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './class-scores.ts';
-
-/** Class names and their embeddings in CLIP's space. */
-export interface Vocabulary {
-  readonly names: readonly string[];
-  /** `[K, C]`, one row a name. */
-  readonly embeddings: Float32Array;
-  /** λ of the teacher: see `ScoringOptions.scale`. */
-  readonly scale: number;
-}
 
 export interface SegmentOptions {
   /** Scores below it are background (section 11.3); left out, every pixel gets a class. */

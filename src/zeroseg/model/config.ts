@@ -2,6 +2,7 @@ import { ZeroSegError } from '../../gpu/errors.ts';
 import { shownValue } from '../../gpu/json.ts';
 import { ownValue } from '../../gpu/own-value.ts';
 import { isStemPatch } from '../../nn/layers/conv-stem.ts';
+import { ConfigError } from '../host/errors.ts';
 import { LARGEST_GRID, MOST_GRIDS } from '../image/grid-limits.ts';
 
 /** All sizes and choices of the model and its losses. Names and defaults: the full model, ViT-B/16 at 224. */
@@ -186,12 +187,6 @@ export const configs: Readonly<Record<string, ZeroSegConfig>> = {
   tiny: tinyConfig,
   scenes: scenesConfig,
 };
-
-/** A configuration that makes no sense. The message names the key, the rule and the value. */
-export class ConfigError extends ZeroSegError {
-  override readonly name = 'ConfigError';
-  readonly code = 'config';
-}
 
 type Rule = (value: unknown) => string | undefined;
 const whole =

@@ -8,10 +8,10 @@ import { LayerNorm } from '../../nn/layers/layer-norm.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import type { Weights } from '../../nn/layers/module.ts';
 import { sinCosPositions } from '../../nn/layers/position.ts';
+import type { Trace } from '../../nn/layers/trace.ts';
 import { label } from '../../tensor/graph/record.ts';
 import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
-import type { Trace } from './zeroseg.ts';
 
 /** The masked autoencoder's decoder (section 5): rebuilds the pixels of all patches from the kept ones. */
 export class Decoder {

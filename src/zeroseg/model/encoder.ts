@@ -9,10 +9,10 @@ import { LayerNorm } from '../../nn/layers/layer-norm.ts';
 import type { Weights } from '../../nn/layers/module.ts';
 import { PatchEmbed } from '../../nn/layers/patch-embed.ts';
 import { sinCosPositions } from '../../nn/layers/position.ts';
+import type { Trace } from '../../nn/layers/trace.ts';
 import { label } from '../../tensor/graph/record.ts';
 import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
-import type { Trace } from './zeroseg.ts';
 
 /** How the encoder sees an image. */
 export interface EncoderOptions {

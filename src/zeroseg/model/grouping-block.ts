@@ -9,9 +9,9 @@ import { LayerNorm } from '../../nn/layers/layer-norm.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import { Mlp, TokenMlp } from '../../nn/layers/mlp.ts';
 import type { Weights } from '../../nn/layers/module.ts';
+import type { Trace } from '../../nn/layers/trace.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { type MoveOptions, moveQueries } from './cluster-queries.ts';
-import type { Trace } from './zeroseg.ts';
 
 /** Gumbel noise of a grouping block: given as a tensor `[B, G, N]`, or made on the GPU from a key. */
 export type GroupingNoise = { readonly noise: Tensor } | { readonly key: Tensor; readonly stream: number } | undefined;

@@ -2,7 +2,9 @@ import { cast } from '../../kernels/elementwise/cast.ts';
 import { add, scale } from '../../kernels/elementwise/pointwise.ts';
 import { concat, slice } from '../../kernels/layout/layout.ts';
 import { l2Normalize } from '../../kernels/row-ops/layer-norm.ts';
-import { distill, reconstruction, segmentMatch } from '../../kernels/row-ops/losses.ts';
+import { reconstruction } from '../../kernels/zeroseg/reconstruction.ts';
+import { distill, segmentMatch } from '../../kernels/zeroseg/segment-match.ts';
+import { noTrace, type Trace } from '../../nn/layers/trace.ts';
 import { fill } from '../../tensor/graph/fill.ts';
 import { label } from '../../tensor/graph/record.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
@@ -10,7 +12,6 @@ import { ShapeError } from '../../tensor/values/shape.ts';
 import { viewCount, viewRows } from '../image/grid-views.ts';
 import { composition } from './composition-loss.ts';
 import type { ZeroSegConfig } from './config.ts';
-import type { Trace } from './zeroseg.ts';
 
 export type LossTerm = 'rec' | 'distill' | 'match' | 'compose';
 
@@ -73,7 +74,7 @@ export interface LossInputs {
 export function losses(
   config: ZeroSegConfig,
   { image, pred, mask, segments, global, views, assigns, idsRestore }: LossInputs,
-  trace: Trace = () => {},
+  trace: Trace = noTrace,
 ): Losses {
   const { patch, norm_pix: normPixels, target_norm, feat_reduce: features, segment_reduce } = config;
   const unit = (x: Tensor) => (target_norm === 'l2' ? l2Normalize(cast(x, 'f32')) : cast(x, 'f32'));

@@ -10,7 +10,9 @@ import {
 } from '../../nn/safetensors/safetensors.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { read } from '../../tensor/run/read.ts';
-import { ConfigError, resolveConfig, type ZeroSegConfig } from './config.ts';
+import { stepOf } from '../checkpoints/step-count.ts';
+import { ConfigError } from '../host/errors.ts';
+import { resolveConfig, type ZeroSegConfig } from './config.ts';
 import { ZeroSeg } from './zeroseg.ts';
 
 /** What a model file says about itself beside its weights. */
@@ -69,13 +71,6 @@ export function modelInfo(stored: SafetensorsFile, file: string): ModelInfo {
     const words = cause instanceof ConfigError ? cause.message : 'it is no JSON';
     throw new CheckpointError(file, `its configuration does not make sense: ${words}`, { cause });
   }
-}
-
-/** A number of steps as metadata says it. */
-export function stepOf(text: string | undefined, file: string): number {
-  const step = Number(text);
-  if (/^\d+$/.test(text ?? '') && Number.isSafeInteger(step)) return step;
-  throw new CheckpointError(file, `its number of steps must be a whole one; got ${shownValue(text)}`);
 }
 
 /** What a loss scale remembered, out of the metadata of an optimizer's file; undefined where none was needed. */

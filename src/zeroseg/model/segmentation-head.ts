@@ -8,11 +8,11 @@ import { normal, truncatedNormal, xavierUniform, zeros } from '../../nn/layers/i
 import { LayerNorm } from '../../nn/layers/layer-norm.ts';
 import { Mlp, TokenMlp } from '../../nn/layers/mlp.ts';
 import type { Weights } from '../../nn/layers/module.ts';
+import type { Trace } from '../../nn/layers/trace.ts';
 import { label } from '../../tensor/graph/record.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 import { Grouping, type GroupingNoise, type GroupingOptions } from './grouping-block.ts';
-import type { Trace } from './zeroseg.ts';
 
 /** What the stages of the head need to know; GroupViT's encoder uses the same stages. */
 export interface StageOptions {

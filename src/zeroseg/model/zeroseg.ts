@@ -3,6 +3,7 @@ import { interpolatePositions } from '../../kernels/layout/resize.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { shuffleMask } from '../../kernels/zeroseg/masking.ts';
 import type { Weights } from '../../nn/layers/module.ts';
+import { noTrace, type Trace } from '../../nn/layers/trace.ts';
 import { label } from '../../tensor/graph/record.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ShapeError } from '../../tensor/values/shape.ts';
@@ -12,11 +13,6 @@ import { Encoder } from './encoder.ts';
 import type { GroupingNoise } from './grouping-block.ts';
 import { type Losses, losses } from './losses.ts';
 import { type Segmentation, SegmentationHead } from './segmentation-head.ts';
-
-/** Sees every activation by name, in order of computation. What it does not keep is never computed for it. */
-export type Trace = (name: string, activation: Tensor) => void;
-
-const silent: Trace = () => {};
 
 /** What a training step sees. */
 export interface TrainingInputs {
@@ -55,7 +51,7 @@ export class ZeroSeg {
   /** One training pass: masked encoder, decoder, head, the three losses. */
   forward(
     { image, views, maskNoise, noises, checkpoint = false }: TrainingInputs,
-    trace: Trace = silent,
+    trace: Trace = noTrace,
   ): Losses & Segmentation {
     const { config } = this;
     const keep = keptPatches(config);
@@ -82,7 +78,7 @@ export class ZeroSeg {
    * Segments of images of any size that holds whole patches (rest is cut off): no masking, no noise (section 11.2).
    * `image` `[B, C, H, W]`. The position table is resampled to the image's grid.
    */
-  segment(image: Tensor, trace: Trace = silent): Inference {
+  segment(image: Tensor, trace: Trace = noTrace): Inference {
     const { patch, seg_use_cls } = this.config;
     const [batch = 0, , height = 0, width = 0] = image.shape;
     const rows = Math.floor(height / patch);

@@ -3,9 +3,9 @@
 import type { Device } from '../../gpu/device.ts';
 import { ArgumentError } from '../../gpu/errors.ts';
 import { chanceScores } from '../baselines/baselines.ts';
+import type { Vocabulary } from '../clip/vocabulary.ts';
 import { SegmentationScore } from '../evaluation/iou.ts';
 import { viewCount } from '../image/grid-views.ts';
-import type { Vocabulary } from '../inference/segmenter.ts';
 import type { ZeroSegConfig } from '../model/config.ts';
 import type { ZeroSeg } from '../model/zeroseg.ts';
 import type { SceneMaker } from '../scenes/scene.ts';

@@ -18,12 +18,12 @@ import {
 } from '../baselines/baselines.ts';
 import { Teacher } from '../clip/image-encoder.ts';
 import { type ClipVision, clipPixels } from '../clip/towers.ts';
+import type { Vocabulary } from '../clip/vocabulary.ts';
 import { SegmentationScore } from '../evaluation/iou.ts';
 import { unitRows } from '../host/unit-rows.ts';
 import { teacherViews } from '../image/grid-views.ts';
 import { type Image, PixelError, toTensor } from '../image/image.ts';
 import type { ScoringOptions } from '../inference/class-scores.ts';
-import type { Vocabulary } from '../inference/segmenter.ts';
 import type { ZeroSeg } from '../model/zeroseg.ts';
 import type { SceneMaker } from '../scenes/scene.ts';
 import {

@@ -1,15 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** What a student makes of a scene: segments, where they are, what they are called, and how many are in use. */
 import type { Device } from '../../gpu/device.ts';
+import type { Trace } from '../../nn/layers/trace.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { readAll } from '../../tensor/run/read.ts';
 import { type Step, step } from '../../tensor/run/step.ts';
 import { nearestNames, type PatchGrid } from '../baselines/baselines.ts';
+import type { Vocabulary } from '../clip/vocabulary.ts';
 import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../image/image.ts';
 import { classAffinity, indexOfMaximum, type ScoringOptions } from '../inference/class-scores.ts';
-import { pixelSegments, type Vocabulary } from '../inference/segmenter.ts';
+import { pixelSegments } from '../inference/segmenter.ts';
 import type { ZeroSegConfig } from '../model/config.ts';
-import type { Trace, ZeroSeg } from '../model/zeroseg.ts';
+import type { ZeroSeg } from '../model/zeroseg.ts';
 import type { Scene } from '../scenes/scene.ts';
 
 /** What a student makes of one picture, read from the GPU. */

@@ -1,5 +1,5 @@
 import { shownValue } from '../../gpu/json.ts';
-import { ConfigError } from '../model/config.ts';
+import { ConfigError } from '../host/errors.ts';
 
 /** How a model is trained (section 10). Defaults are the paper's; `epochs` and `warmup` may be fractions. */
 export interface TrainSettings {

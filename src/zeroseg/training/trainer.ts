@@ -1,3 +1,4 @@
+import { TrainingError } from '../host/errors.ts';
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Device } from '../../gpu/device.ts';
@@ -67,18 +68,6 @@ export interface TrainerOptions {
 export interface Probe {
   readonly every: number;
   measure(model: ZeroSeg, step: number): Promise<Readonly<Record<string, number>>>;
-}
-
-/** Training cannot go on: a loss that is not finite. */
-export class TrainingError extends ZeroSegError {
-  override readonly name = 'TrainingError';
-  readonly code = 'training';
-  readonly step: number;
-
-  constructor(step: number, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.step = step;
-  }
 }
 
 type TermName = 'loss' | LossTerm;

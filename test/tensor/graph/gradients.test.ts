@@ -7,9 +7,9 @@ import { add, addScalar, mul, scale, sign, sqrt, square, where } from '../../../
 import { stopGradient, straightThrough } from '../../../src/kernels/elementwise/stop-gradient.ts';
 import { reshape, slice } from '../../../src/kernels/layout/layout.ts';
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
-import { reconstruction } from '../../../src/kernels/row-ops/losses.ts';
 import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import { gumbelSoftmax } from '../../../src/kernels/zeroseg/grouping.ts';
+import { reconstruction } from '../../../src/kernels/zeroseg/reconstruction.ts';
 import { parameter } from '../../../src/nn/layers/module.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { differentiable, differentiableAll, gradients } from '../../../src/tensor/graph/grad.ts';

@@ -1,0 +1,9 @@
+import { shownValue } from '../../gpu/json.ts';
+import { CheckpointError } from '../../nn/safetensors/safetensors.ts';
+
+/** A number of steps as metadata says it. */
+export function stepOf(text: string | undefined, file: string): number {
+  const step = Number(text);
+  if (/^\d+$/.test(text ?? '') && Number.isSafeInteger(step)) return step;
+  throw new CheckpointError(file, `its number of steps must be a whole one; got ${shownValue(text)}`);
+}
