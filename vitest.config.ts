@@ -3,7 +3,7 @@ import { defineConfig, type ViteUserConfigFnPromise } from 'vitest/config';
 import { browserLaunchOptions } from './test/support/browser.ts';
 
 // What needs files and processes runs in Node only; everything else runs unchanged in both.
-const nodeOnly = ['test/node/**', 'test/cli/**', 'test/package/**'];
+const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', 'test/package/**'];
 
 const config: ViteUserConfigFnPromise = async () => ({
   resolve: { conditions: ['@zeroseg/source'] },

@@ -1,6 +1,6 @@
 // Packs cut-outs on transparent ground into the atlas that scenes are made of: FOLDER/atlas.png and FOLDER/atlas.json.
 //
-//   node scripts/build-atlas.mjs SOURCE [--styles noto,fluent-flat,fluent-3d] [--side 64] [--out assets/scenes]
+//   node scripts/build-atlas.mjs SOURCE [--styles noto,fluent-flat,fluent-3d] [--side 64] [--out pretrained/scenes]
 //
 // SOURCE holds classes.json ([{ name, file, group, keywords }]) and, for each style, STYLE/FILE (RGBA). Cut-outs are
 // trimmed and fitted into cells of SIDE pixels, by style, then by class. The PNG has one palette of 256 colours with
@@ -17,7 +17,7 @@ const { positionals, values } = parseArgs({
   options: {
     styles: { type: 'string', default: 'noto,fluent-flat,fluent-3d' },
     side: { type: 'string', default: '64' },
-    out: { type: 'string', default: 'assets/scenes' },
+    out: { type: 'string', default: 'pretrained/scenes' },
   },
 });
 const [source] = positionals;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes what the package brings beside its code, from nothing but the drawings in assets/scenes: the teacher, and the student
+# Makes what the package brings beside its code, from nothing but the drawings in pretrained/scenes: the teacher, and the student
 # that learnt from it. On two cores with lavapipe (Mesa 25) it takes about three hours; the same adapter and version
 # give the same weights. The logs of the shipped ones are beside them.
 #
@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-out/built-in}
-zeroseg() { node dist/cli/main.js "$@"; }
+zeroseg() { node cli/bin/zeroseg.js "$@"; }
 
 zeroseg train-teacher --out "$out/teacher" --classes 40 --steps 10000 --batch 128 --lr 0.001 --seed 1
 # First at 64 pixels, with large things; then at the 128 of the scenes that are scored, with small ones; then those by the root of

@@ -1,20 +1,20 @@
 /**
- * Draws how the built-in student learnt, out of the logs in assets/student, training after training:
+ * Draws how the built-in student learnt, out of the logs in pretrained/student, training after training:
  *
  *   npm run build && node scripts/plot-student.mjs docs/student.png
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { faint, gridColour, ink, line, palette, round } from '../dist/bench/charts.js';
-import { writeChart } from '../dist/cli/bench-files.js';
+import { faint, gridColour, ink, line, palette, round } from '../cli/dist/bench/charts.js';
+import { writeChart } from '../cli/dist/reports/chart-file.js';
 
 const out = process.argv[2];
 if (!out) {
   console.error('Usage: node scripts/plot-student.mjs FILE.png');
   process.exit(2);
 }
-const folder = fileURLToPath(new URL('../assets/student', import.meta.url));
+const folder = fileURLToPath(new URL('../pretrained/student', import.meta.url));
 const phases = [
   { suffix: '-small', words: '64 px' },
   { suffix: '-large', words: '128 px' },

@@ -3,15 +3,16 @@ import * as library from '../src/index.ts';
 import * as zeroseg from '../src/zeroseg/index.ts';
 
 /** Every source file as text; works in Node and in browsers. */
-const sources = import.meta.glob('../src/**/*.ts', { query: '?raw', import: 'default', eager: true }) as Record<
-  string,
-  string
->;
+const sources = import.meta.glob(['../src/**/*.ts', '../cli/src/**/*.ts'], {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+}) as Record<string, string>;
 
 /** Every class of errors with the one that it extends, and its code. */
 const classes = Object.entries(sources).flatMap(([file, text]) =>
   [...text.matchAll(/class (\w+) extends (\w*Error)\b([\s\S]*?)\n\}/g)].map(([, name = '', base = '', body = '']) => ({
-    file: file.replace('../src/', ''),
+    file: file.replace(/^\.\.\/(cli\/)?src\//, ''),
     name,
     base,
     code: /readonly code(?:: string)? = '([^']+)'/.exec(body)?.[1],
@@ -70,7 +71,7 @@ it('nothing else is thrown, but for what cannot happen', () => {
         ([, name = '', words = '']) =>
           /^(?:Range|Type|Syntax|Reference|Eval|URI)?Error$/.test(name) && !/^[`'"]internal: /.test(words),
       )
-      .map(([whole]) => `${file.replace('../src/', '')}: ${whole}`),
+      .map(([whole]) => `${file.replace(/^\.\.\/(cli\/)?src\//, '')}: ${whole}`),
   );
   expect(bare).toEqual([
     // As `JSON.parse`, in whose place it stands: whoever calls it knows what the text is.

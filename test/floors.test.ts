@@ -1,31 +1,147 @@
 import { expect, it } from 'vitest';
 
-/** Every source file as text; works in Node and in browsers. */
-const sources = import.meta.glob('../src/**/*.ts', { query: '?raw', import: 'default', eager: true }) as Record<
-  string,
-  string
->;
+/** Every source file as text, by its path in the repository; works in Node and in browsers. */
+const sources: ReadonlyMap<string, string> = new Map(
+  Object.entries(
+    import.meta.glob(['../src/**/*.ts', '../cli/src/**/*.ts', '!**/*.d.ts'], {
+      query: '?raw',
+      import: 'default',
+      eager: true,
+    }) as Record<string, string>,
+  ).map(([file, text]) => [file.replace('../', ''), text]),
+);
 
-/** From the ground up; a folder may import from those before it and from itself. */
-const floors = ['gpu', 'tensor', 'kernels', 'nn', 'zeroseg', 'bench', 'node', 'cli'];
+/**
+ * The rooms, from the ground up: a room imports only from rooms before it. A folder that is not listed belongs to the room
+ * around it. Rooms that begin with `cli/` are the package `zeroseg`, which reaches the others by the name of their package.
+ */
+const rooms = [
+  'src/gpu',
+  'src/tensor/values',
+  'src/tensor/graph',
+  'src/tensor/run',
+  'src/tensor',
+  'src/kernels/axis',
+  'src/kernels/layout',
+  'src/kernels/elementwise',
+  'src/kernels/row-ops',
+  'src/kernels/matmul',
+  'src/kernels/attention',
+  'src/kernels/optimizer',
+  'src/kernels/zeroseg',
+  'src/kernels',
+  'src/nn/safetensors',
+  'src/nn/layers',
+  'src/nn/optimizer',
+  'src/nn',
+  'src/zeroseg/host',
+  'src/zeroseg/image',
+  'src/zeroseg/text',
+  'src/zeroseg/checkpoints',
+  'src/zeroseg/model',
+  'src/zeroseg/clip',
+  'src/zeroseg/training',
+  'src/zeroseg/inference',
+  'src/zeroseg/scenes',
+  'src/zeroseg/drawing',
+  'src/zeroseg/evaluation',
+  'src/zeroseg/baselines',
+  'src/zeroseg/studies',
+  'src/zeroseg',
+  'src',
+  'cli/src/files',
+  'cli/src/photos',
+  'cli/src/weights',
+  'cli/src/features',
+  'cli/src/runs',
+  'cli/src/bench',
+  'cli/src/verify',
+  'cli/src/shell',
+  'cli/src/reports',
+  'cli/src/studies',
+  'cli/src/commands',
+  'cli/src',
+] as const;
 
-it('imports point down the floors, never up', () => {
-  const wrong: string[] = [];
-  for (const [file, text] of Object.entries(sources)) {
-    const floor = floors.indexOf(/src\/([^/]+)\//.exec(file)?.[1] ?? '');
-    for (const [, target = ''] of text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)) {
-      const folder = new URL(target, `file:///${file.replace('../', '')}`).pathname.split('/')[2] ?? '';
-      if (floor >= 0 && floors.indexOf(folder) > floor) wrong.push(`${file} imports ${target}`);
-    }
+/** Packages and aliases that the library may import, and who may. Whatever is not listed is refused. */
+const packages: Readonly<Record<string, RegExp>> = {
+  '#provider': /^src\/gpu\//,
+  fflate: /^src\/zeroseg\//,
+  tinyqueue: /^src\/zeroseg\/text\//,
+  'entities/decode': /^src\/zeroseg\/text\//,
+  'fast-png': /^src\/zeroseg\/scenes\//,
+  webgpu: /\.node\.ts$/,
+  'tar-fs': /\.node\.ts$/,
+};
+
+/** Platform-neutral code may use these globals of browsers, workers and Node alike, and what ECMAScript itself has. */
+const isNodeFile = (file: string): boolean => file.startsWith('cli/') || file.endsWith('.node.ts');
+
+interface Import {
+  readonly file: string;
+  readonly specifier: string;
+}
+
+const imports: readonly Import[] = [...sources].flatMap(([file, text]) =>
+  [...text.matchAll(/(?:\bfrom|\bimport\(|^import)\s*'([^']+)'/gm)].map(([, specifier = '']) => ({ file, specifier })),
+);
+
+const roomOf = (file: string): string => {
+  let folder = file.slice(0, file.lastIndexOf('/'));
+  while (!(rooms as readonly string[]).includes(folder) && folder.includes('/')) {
+    folder = folder.slice(0, folder.lastIndexOf('/'));
   }
-  expect(Object.keys(sources).length).toBeGreaterThan(30);
-  expect(wrong).toEqual([]);
+  return folder;
+};
+
+const floorOf = (file: string): number => (rooms as readonly string[]).indexOf(roomOf(file));
+
+/** The file that a relative import means. */
+const target = ({ file, specifier }: Import): string => new URL(specifier, `file:///${file}`).pathname.slice(1);
+
+it('knows the room of every file, and every room has files', () => {
+  expect(sources.size).toBeGreaterThan(250);
+  expect([...sources.keys()].filter((file) => floorOf(file) < 0)).toEqual([]);
+  const used = new Set([...sources.keys()].map(roomOf));
+  expect(rooms.filter((room) => !used.has(room))).toEqual([]);
 });
 
-it('only src/node, src/cli and the files for Node import Node', () => {
-  const wrong = Object.entries(sources).filter(
-    ([file, text]) =>
-      !/src\/(node|cli)\/|\.node\.ts$/.test(file) && /from '(node:|sharp|commander|cli-progress)/.test(text),
+it('imports point down, from room to room', () => {
+  const up = imports
+    .filter(({ specifier }) => specifier.startsWith('.'))
+    .filter((one) => floorOf(target(one)) > floorOf(one.file));
+  expect(up.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
+});
+
+it('a room is entered by its index.ts: what is not there is its own', () => {
+  const deep = imports.filter((one) => {
+    if (!one.specifier.startsWith('.')) return false;
+    const to = target(one);
+    return roomOf(to) !== roomOf(one.file) && to !== `${roomOf(to)}/index.ts`;
+  });
+  expect(deep.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
+});
+
+it('a file does not enter its own room by the front door', () => {
+  const round = imports.filter(
+    (one) =>
+      one.specifier.startsWith('.') && target(one) === `${roomOf(one.file)}/index.ts` && roomOf(one.file) !== 'src',
   );
-  expect(wrong.map(([file]) => file)).toEqual([]);
+  expect(round.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
+});
+
+it('below the files for Node, only listed packages are imported, and no module of Node', () => {
+  const wrong = imports.filter(({ file, specifier }) => {
+    if (specifier.startsWith('.') || file.startsWith('cli/')) return false;
+    if (isNodeFile(file) && specifier.startsWith('node:')) return false;
+    return !packages[specifier]?.test(file);
+  });
+  expect(wrong.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
+});
+
+it('the command line reaches the library by the names of its packages', () => {
+  const wrong = imports.filter(
+    (one) => one.file.startsWith('cli/') && one.specifier.startsWith('.') && !target(one).startsWith('cli/src/'),
+  );
+  expect(wrong.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
 });

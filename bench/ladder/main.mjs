@@ -5,9 +5,9 @@ import { checkTarget, countOf, readOptions, refuse } from '../options.mjs';
 process.env.MESA_SHADER_CACHE_DISABLE = 'true';
 
 const { free, lasting, openDevice, read, step } = await import('../../dist/index.js');
-const { measureLimits } = await import('../../dist/bench/limits.js');
-const { Meter } = await import('../../dist/bench/meter.js');
-const { digits, markdownTable } = await import('../../dist/bench/tables.js');
+const { measureLimits } = await import('../../cli/dist/bench/limits.js');
+const { Meter } = await import('../../cli/dist/bench/meter.js');
+const { digits, markdownTable } = await import('../../cli/dist/bench/tables.js');
 const { versions } = await import('./versions.mjs');
 
 const command = 'bench:ladder';

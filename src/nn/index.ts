@@ -1,30 +1,50 @@
-export { Attention, CrossAttention } from './layers/attention.ts';
-export { Block, type BlockOptions } from './layers/block.ts';
-export { ConvStem } from './layers/conv-stem.ts';
-export { Conv2d } from './layers/conv2d.ts';
-export { heNormal, type Initializer, normal, ones, truncatedNormal, xavierUniform, zeros } from './layers/init.ts';
-export { LayerNorm } from './layers/layer-norm.ts';
-export { Linear } from './layers/linear.ts';
-export { Mlp, TokenMlp } from './layers/mlp.ts';
 export {
+  Attention,
+  Block,
+  type BlockOptions,
+  Conv2d,
+  ConvStem,
+  CrossAttention,
   countParameters,
   freeParameters,
+  heNormal,
+  type Initializer,
+  LayerNorm,
+  Linear,
   loadParameters,
+  Mlp,
   type Module,
   newWeights,
+  normal,
+  ones,
+  PatchEmbed,
   parameter,
   parameters,
+  permutation,
+  type Random,
+  random,
+  sinCosPositions,
   storedWeights,
+  TokenMlp,
+  truncatedNormal,
   type Weights,
   type WeightValues,
   weightsFrom,
-} from './layers/module.ts';
-export { PatchEmbed } from './layers/patch-embed.ts';
-export { sinCosPositions } from './layers/position.ts';
-export { permutation, type Random, random } from './layers/random.ts';
-export { AdamW, type AdamWOptions, type Update } from './optimizer/adamw.ts';
-export { HalfPrecision, LossScale, type LossScaleOptions, type LossScaleState } from './optimizer/precision.ts';
-export { learningRate, type Schedule, scaledRate } from './optimizer/schedule.ts';
+  xavierUniform,
+  zeros,
+} from './layers/index.ts';
+export {
+  AdamW,
+  type AdamWOptions,
+  HalfPrecision,
+  LossScale,
+  type LossScaleOptions,
+  type LossScaleState,
+  learningRate,
+  type Schedule,
+  scaledRate,
+  type Update,
+} from './optimizer/index.ts';
 export {
   CheckpointError,
   fromHalf,
@@ -36,4 +56,4 @@ export {
   toFloat32,
   toHalf,
   writeSafetensors,
-} from './safetensors/safetensors.ts';
+} from './safetensors/index.ts';

@@ -2,103 +2,155 @@
 
 export {
   assignNormalise,
+  type DistillOptions,
+  distill,
   type Grouped,
   type GroupOptions,
   type GumbelOptions,
   type GumbelSoftmaxOptions,
   groupMembers,
   gumbelSoftmax,
-} from '../kernels/zeroseg/grouping.ts';
-export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from '../kernels/zeroseg/masking.ts';
-export { medoids } from '../kernels/zeroseg/medoids.ts';
-export { type ReconstructionOptions, reconstruction } from '../kernels/zeroseg/reconstruction.ts';
-export {
-  type DistillOptions,
-  distill,
+  keepRows,
+  medoids,
+  type ReconstructionOptions,
+  reconstruction,
   type SegmentMatch,
   type SegmentMatchOptions,
+  type ShuffleMask,
   segmentMatch,
-} from '../kernels/zeroseg/segment-match.ts';
-export type { Trace } from '../nn/layers/trace.ts';
-export { type GroupVitConfig, GroupVitText, GroupVitVision } from './baselines/groupvit.ts';
-export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './baselines/groupvit-load.ts';
-export { alike, type ContrastiveOptions, contrastive } from './clip/contrastive-loss.ts';
-export { Teacher } from './clip/image-encoder.ts';
-export { clipConfig, loadClipText, loadClipVision, logitScale, type StoredTensors } from './clip/load.ts';
-export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './clip/save.ts';
-export { type ClipConfig, ClipText, ClipVision, type DenseMode, endPosition } from './clip/towers.ts';
+  shuffleMask,
+  unshuffle,
+} from '../kernels/zeroseg/index.ts';
+export type { Trace } from '../nn/layers/index.ts';
 export {
+  type GroupVitConfig,
+  GroupVitText,
+  GroupVitVision,
+  groupVitConfig,
+  isGroupVit,
+  loadGroupVitText,
+  loadGroupVitVision,
+} from './baselines/index.ts';
+export {
+  alike,
   type CaptionedBatch,
   type CaptionedData,
+  type ClipConfig,
   type ClipSettings,
   type ClipStepReport,
+  ClipText,
   ClipTrainer,
+  ClipVision,
+  type ContrastiveOptions,
+  clipConfig,
+  clipFile,
+  clipSettingsFile,
+  clipTrainingFile,
+  contrastive,
+  type DenseMode,
   defaultClipSettings,
+  endPosition,
+  loadClipText,
+  loadClipVision,
+  logitScale,
+  makeVocabulary,
   newClipWeights,
+  resumeClipTraining,
+  type StoredTensors,
+  Teacher,
   TrainableClip,
   teacherConfigs,
   textVocabulary,
-} from './clip/train-clip.ts';
-export type { Vocabulary } from './clip/vocabulary.ts';
-export { makeVocabulary, type VocabularyOptions } from './clip/vocabulary.ts';
-export { createLettering, type Lettering } from './drawing/lettering.ts';
-export { blendLabels, classShares, drawSegmentation } from './drawing/overlay.ts';
-export { type EvaluateOptions, evaluate, type Labelled } from './evaluation/evaluate.ts';
-export { ignoreLabel, ScoreError, SegmentationScore } from './evaluation/iou.ts';
-export { ConfigError, TrainingError } from './host/errors.ts';
-export { gridBoxes, studentImage, teacherViews, type ViewOptions, viewCount } from './image/grid-views.ts';
+  type Vocabulary,
+  type VocabularyOptions,
+} from './clip/index.ts';
+export { blendLabels, classShares, createLettering, drawSegmentation, type Lettering } from './drawing/index.ts';
 export {
+  type EvaluateOptions,
+  evaluate,
+  ignoreLabel,
+  type Labelled,
+  ScoreError,
+  SegmentationScore,
+} from './evaluation/index.ts';
+export { ConfigError, TrainingError } from './host/index.ts';
+export {
+  classColour,
   clipMean,
   clipStd,
+  gridBoxes,
   type Image,
   imagenetMean,
   imagenetStd,
   type LabelMap,
   PixelError,
+  pascalPalette,
   resizeImage,
+  slidingWindows,
+  studentImage,
+  teacherViews,
   toTensor,
-} from './image/image.ts';
-export { classColour, pascalPalette } from './image/palette.ts';
-export { slidingWindows, type WindowBox } from './image/windows.ts';
-export { classAffinity, type ScoringOptions } from './inference/class-scores.ts';
-export { Segmenter, type SegmentOptions, type SegmentResult } from './inference/segmenter.ts';
+  type ViewOptions,
+  viewCount,
+  type WindowBox,
+} from './image/index.ts';
+export {
+  classAffinity,
+  type ScoringOptions,
+  Segmenter,
+  type SegmentOptions,
+  type SegmentResult,
+} from './inference/index.ts';
 export {
   baseConfig,
   configs,
+  type Inference,
+  initialWeights,
   keptPatches,
+  loadOptimizer,
+  type ModelInfo,
+  modelFile,
+  modelInfo,
+  openModel,
+  optimizerFile,
   patchCount,
   resolveConfig,
+  rollOut,
+  type Segmentation,
+  type SegmentationHead,
+  type TrainingInputs,
   tinyConfig,
+  ZeroSeg,
   type ZeroSegConfig,
-} from './model/config.ts';
-export { loadOptimizer, type ModelInfo, modelFile, modelInfo, openModel, optimizerFile } from './model/model-file.ts';
-export { initialWeights } from './model/pretrained-weights.ts';
-export type {
-  Segmentation,
-  SegmentationHead,
-} from './model/segmentation-head.ts';
-export { type Inference, rollOut, type TrainingInputs, ZeroSeg } from './model/zeroseg.ts';
-export { SceneAtlas, type SceneClass, SceneError } from './scenes/atlas.ts';
-export { CaptionedScenes, type CaptionedScenesOptions } from './scenes/captioned-crops.ts';
-export { type Scene, SceneMaker, type SceneObject } from './scenes/scene.ts';
-export { type SceneOptions, scenePresets, stuffNames } from './scenes/scene-options.ts';
+} from './model/index.ts';
 export {
-  type SceneScore,
-  type SceneScores,
-  type ScoreScenesOptions,
-  type StudentScore,
-  sceneScore,
-  scoreScenes,
-} from './studies/score-scenes.ts';
+  CaptionedScenes,
+  type CaptionedScenesOptions,
+  type Scene,
+  SceneAtlas,
+  type SceneClass,
+  SceneError,
+  SceneMaker,
+  type SceneObject,
+  type SceneOptions,
+  scenePresets,
+  stuffNames,
+} from './scenes/index.ts';
 export {
   type GroupUse,
   groupUse,
   type Habits,
+  type SceneScore,
+  type SceneScores,
   SceneStudent,
+  type ScoreScenesOptions,
+  type StudentScore,
   type StudentView,
+  sceneScore,
   sceneSide,
+  scoreScenes,
   studentLabels,
-} from './studies/student-output.ts';
+} from './studies/index.ts';
 export {
   cocoLabels,
   contextLabels,
@@ -106,9 +158,17 @@ export {
   dataSets,
   imagenetClasses,
   promptTemplates,
-} from './text/class-names.ts';
-export { TokenTable } from './text/token-table.ts';
-export { Tokenizer } from './text/tokenizer.ts';
-export type { Watched } from './training/grouping-statistics.ts';
-export { checkSettings, defaultSettings, type TrainSettings } from './training/settings.ts';
-export { type Probe, type StepReport, Trainer, type TrainerOptions, type TrainingData } from './training/trainer.ts';
+  Tokenizer,
+  TokenTable,
+} from './text/index.ts';
+export {
+  checkSettings,
+  defaultSettings,
+  type Probe,
+  type StepReport,
+  Trainer,
+  type TrainerOptions,
+  type TrainingData,
+  type TrainSettings,
+  type Watched,
+} from './training/index.ts';

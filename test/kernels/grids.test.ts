@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
-import * as ops from '../support/all-ops.ts';
 import { AdamW } from '../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { gradients } from '../../src/tensor/graph/grad.ts';
 import { lasting, type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
 import { read, readU32 } from '../../src/tensor/run/read.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
+import * as ops from '../support/all-ops.ts';
 import { normal, seeded } from '../support/check-op.ts';
 import { useDevice } from '../support/device.ts';
 import { compareGrids, launchesOf, withSurplus } from '../support/surplus.ts';
@@ -312,7 +312,7 @@ describe('workgroups too many write nothing', () => {
 
   // Names as they stand beside the bindings of kernels.
   it('in a kernel that these tests launch: all of them', () => {
-    const files = import.meta.glob(['../../src/kernels/*.ts', '../../src/tensor/*.ts'], {
+    const files = import.meta.glob(['../../src/kernels/**/*.ts', '../../src/tensor/**/*.ts'], {
       query: '?raw',
       import: 'default',
       eager: true,

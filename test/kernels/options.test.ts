@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import * as kernels from '../support/all-ops.ts';
 import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
 import type { Shape } from '../../src/tensor/values/shape.ts';
+import * as kernels from '../support/all-ops.ts';
 import { useDevice } from '../support/device.ts';
 
 const device = useDevice();

@@ -1,5 +1,5 @@
-import * as ops from './all-ops.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
+import * as ops from './all-ops.ts';
 import { filler, type Input, type Kind, type Trial, type Values, withGradients } from './edges.ts';
 
 /** A function of one number and its derivative, or of several, with what arrives at each of them. */

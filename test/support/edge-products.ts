@@ -1,5 +1,5 @@
-import * as ops from './all-ops.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
+import * as ops from './all-ops.ts';
 import { activations } from './edge-pointwise.ts';
 import { filler, type Input, type Kind, type Trial, type Values, withGradients } from './edges.ts';
 

@@ -1,6 +1,6 @@
-import * as ops from './all-ops.ts';
 import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
 import { size } from '../../src/tensor/values/shape.ts';
+import * as ops from './all-ops.ts';
 import { edgeLines, filler, type Kind, layLines, overLines, type Trial, type Values, withGradients } from './edges.ts';
 
 /** Lengths of lines, and how many neighbours each element has that are of other lines. */

@@ -70,7 +70,7 @@ const fonts = import.meta.glob('/node_modules/@fontsource/inter/files/inter-{lat
   import: 'default',
 });
 
-/** The font that the package's pictures are lettered with, as `src/node/lettering.ts` reads it. */
+/** The font that the package's pictures are lettered with, as `cli/src/photos/lettering.ts` reads it. */
 export async function loadFont(script: 'latin' | 'greek' = 'latin'): Promise<Uint8Array> {
   const font = await fonts[`/node_modules/@fontsource/inter/files/inter-${script}-600-normal.woff`]?.();
   if (font === undefined) throw new Error('@fontsource/inter is not installed; run npm ci');

@@ -9,21 +9,22 @@ import { afterAll } from 'vitest';
 let number = 0;
 
 /**
- * Bundles a program: a file, or its text, which imports the source as `SRC/node/files.ts`. Its file is removed after the
- * tests: call this at the top of a test file. It lies two folders below the package, as `src/cli` and `dist/cli` do, and where the package's dependencies are found.
+ * Bundles a program: a file, or its text, which imports the source as `ROOT/cli/src/files/files.ts`. Its file is removed after the
+ * tests: call this at the top of a test file. It lies where the packages' dependencies are found.
  */
 export async function buildProgram(source: { readonly file: string } | { readonly text: string }): Promise<string> {
   const folder = fileURLToPath(new URL(`../../node_modules/.zeroseg-test-${process.pid}-${number++}`, import.meta.url));
   afterAll(() => rm(folder, { recursive: true, force: true }));
-  const src = fileURLToPath(new URL('../../src', import.meta.url));
+  const root = fileURLToPath(new URL('../..', import.meta.url));
   await mkdir(folder, { recursive: true });
   const entry = 'file' in source ? source.file : join(folder, 'program.ts');
-  if ('text' in source) await writeFile(entry, source.text.replaceAll("'SRC/", `'${src}/`));
+  if ('text' in source) await writeFile(entry, source.text.replaceAll("'ROOT/", `'${root}`));
   await build({
     configFile: false,
     logLevel: 'error',
     resolve: { conditions: ['@zeroseg/source'] },
-    ssr: { resolve: { conditions: ['@zeroseg/source', 'node'] } },
+    // The trained weights lie beside the file that says where.
+    ssr: { external: ['@zeroseg/pretrained'], resolve: { conditions: ['@zeroseg/source', 'node'] } },
     build: {
       ssr: entry,
       outDir: folder,

@@ -1,8 +1,5 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import { attention } from '../../../src/kernels/attention/attention.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { step } from '../../../src/tensor/run/step.ts';
-import { tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import { attention, type Device, gradients, step } from '@zeroseg/core';
+import { tinyConfig, type ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import type { Panel } from './charts.ts';
 import type { Measured, Meter } from './meter.ts';
 import { trainingBody } from './steps.ts';

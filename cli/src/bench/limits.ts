@@ -1,8 +1,5 @@
-import { type Kernel, kernel } from '../../../src/gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride, elementParams } from '../../../src/tensor/graph/elementwise.ts';
-import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
-import { free, lasting, memoryOf, type Tensor } from '../../../src/tensor/graph/tensor.ts';
-import { step } from '../../../src/tensor/run/step.ts';
+import { dispatch, empty, free, type Kernel, kernel, lasting, step, type Tensor } from '@zeroseg/core';
+import { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from '@zeroseg/core/internal';
 import type { Meter, Times } from './meter.ts';
 
 /** What a device can do at most, as simple kernels measure it. */

@@ -1,6 +1,5 @@
+import { type Device, type Results, step } from '@zeroseg/core';
 import { Bench } from 'tinybench';
-import type { Device } from '../../../src/gpu/device.ts';
-import { type Results, step } from '../../../src/tensor/run/step.ts';
 
 /** The clock that shares of limits are taken by: what else the machine does disturbs it least. */
 export type Clock = 'gpu' | 'processor' | 'wall';

@@ -1,16 +1,7 @@
-import { mean } from '../../../src/kernels/axis/reduce.ts';
-import { square } from '../../../src/kernels/elementwise/pointwise.ts';
-import { randomUniform } from '../../../src/kernels/elementwise/random.ts';
-import { Block } from '../../../src/nn/layers/block.ts';
-import { xavierUniform } from '../../../src/nn/layers/init.ts';
-import { newWeights, parameters } from '../../../src/nn/layers/module.ts';
-import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
-import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
-import { formatShape } from '../../../src/tensor/values/shape.ts';
-import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
-import { baseConfig, patchCount, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { gradients, mean, randomUniform, square, type Tensor } from '@zeroseg/core';
+import { formatShape } from '@zeroseg/core/internal';
+import { AdamW, Block, newWeights, parameters, xavierUniform } from '@zeroseg/core/nn';
+import { baseConfig, patchCount, tinyConfig, viewCount, ZeroSeg, type ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import type { Lend, Workload } from './workloads.ts';
 
 export interface BlockSizes {

@@ -1,5 +1,4 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import { type Tuned, type TuneOptions, tune } from '../../../src/kernels/matmul/tune.ts';
+import { type Device, type Tuned, type TuneOptions, tune } from '@zeroseg/core';
 import { stepWorkloads } from './steps.ts';
 import { digits, markdownTable } from './tables.ts';
 import { lending } from './workloads.ts';

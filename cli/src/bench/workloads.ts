@@ -1,23 +1,34 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import { attention } from '../../../src/kernels/attention/attention.ts';
-import { sum } from '../../../src/kernels/axis/reduce.ts';
-import { add, gelu } from '../../../src/kernels/elementwise/pointwise.ts';
-import { permute } from '../../../src/kernels/layout/layout.ts';
-import { interpolate } from '../../../src/kernels/layout/resize.ts';
-import { linear, type MatmulOptions, matmul } from '../../../src/kernels/matmul/matmul.ts';
-import { adamW, adamWRates, RATE_COUNT } from '../../../src/kernels/optimizer/adamw.ts';
-import { clip } from '../../../src/kernels/optimizer/clip.ts';
-import { layerNorm } from '../../../src/kernels/row-ops/layer-norm.ts';
-import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
-import { groupMembers } from '../../../src/kernels/zeroseg/grouping.ts';
-import { reconstruction } from '../../../src/kernels/zeroseg/reconstruction.ts';
-import { segmentMatch } from '../../../src/kernels/zeroseg/segment-match.ts';
-import { type Pack, packParameters } from '../../../src/nn/optimizer/flat-parameters.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { free, lasting, Tensor } from '../../../src/tensor/graph/tensor.ts';
-import type { Results } from '../../../src/tensor/run/step.ts';
-import { formatShape, type Shape, size } from '../../../src/tensor/values/shape.ts';
-
+import {
+  add,
+  attention,
+  type Device,
+  free,
+  gelu,
+  gradients,
+  interpolate,
+  lasting,
+  layerNorm,
+  linear,
+  type MatmulOptions,
+  matmul,
+  permute,
+  type Results,
+  type Shape,
+  softmax,
+  sum,
+  Tensor,
+} from '@zeroseg/core';
+import {
+  adamW,
+  adamWRates,
+  clip,
+  formatShape,
+  type Pack,
+  packParameters,
+  RATE_COUNT,
+  size,
+} from '@zeroseg/core/internal';
+import { groupMembers, reconstruction, segmentMatch } from '@zeroseg/core/zeroseg';
 /** Something to measure. */
 export interface Workload {
   readonly name: string;

@@ -1,6 +1,5 @@
+import type { Device, Tuned } from '@zeroseg/core';
 import { Command, Option } from 'commander';
-import type { Device } from '../../../src/gpu/device.ts';
-import type { Tuned } from '../../../src/kernels/matmul/tune.ts';
 import { bench, chooseWorkloads } from '../bench/bench.ts';
 import { growthChart, shareChart } from '../bench/charts.ts';
 import { growthLines, growthPanels, measureGrowth } from '../bench/growth.ts';

@@ -1,6 +1,5 @@
+import { formatBytes, LARGEST_GRID, MOST_GRIDS } from '@zeroseg/core/internal';
 import { Command } from 'commander';
-import { formatBytes } from '../../../src/gpu/errors.ts';
-import { LARGEST_GRID, MOST_GRIDS } from '../../../src/zeroseg/image/grid-limits.ts';
 import { fillCache } from '../features/fill-cache.ts';
 import { listPhotos } from '../photos/photos.ts';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../shell/arguments.ts';

@@ -1,17 +1,23 @@
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Device } from '@zeroseg/core';
+import { defaultGrids } from '@zeroseg/core/internal';
+import { newWeights, type Weights } from '@zeroseg/core/nn';
+import {
+  type Image,
+  initialWeights,
+  modelFile,
+  type Scene,
+  SceneMaker,
+  type SceneScores,
+  scenePresets,
+  scoreScenes,
+  type Vocabulary,
+  viewCount,
+  ZeroSeg,
+} from '@zeroseg/core/zeroseg';
+import { photos } from '@zeroseg/pretrained';
 import { Command } from 'commander';
-import type { Device } from '../../../src/gpu/device.ts';
-import { newWeights, type Weights } from '../../../src/nn/layers/module.ts';
-import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
-import { defaultGrids, viewCount } from '../../../src/zeroseg/image/grid-views.ts';
-import type { Image } from '../../../src/zeroseg/image/image.ts';
-import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
-import { initialWeights } from '../../../src/zeroseg/model/pretrained-weights.ts';
-import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import { type Scene, SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
-import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
-import { type SceneScores, scoreScenes } from '../../../src/zeroseg/studies/score-scenes.ts';
 import { readCache } from '../features/feature-cache.ts';
 import { fillCache } from '../features/fill-cache.ts';
 import { writeFileAtomic } from '../files/files.ts';
@@ -51,8 +57,8 @@ export interface DemoArguments {
   readonly adapter?: string;
 }
 
-/** A photograph that the package brings: two folders up both from src and from dist. */
-const packagedPhoto = fileURLToPath(new URL('../../../assets/photos/nagasaki-boats.jpg', import.meta.url));
+/** The photograph that is segmented where none is given. */
+const packagedPhoto = fileURLToPath(photos.boats);
 
 /** Kinds of objects: those that the built-in teacher knows. */
 const CLASSES = 40;

@@ -1,9 +1,12 @@
+import {
+  type DataSetDefinition,
+  dataSets,
+  evaluate,
+  type SegmentationScore,
+  Segmenter,
+  sceneScore,
+} from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { evaluate } from '../../../src/zeroseg/evaluation/evaluate.ts';
-import type { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
-import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
-import { sceneScore } from '../../../src/zeroseg/studies/score-scenes.ts';
-import { type DataSetDefinition, dataSets } from '../../../src/zeroseg/text/class-names.ts';
 import { writeNamedFile } from '../files/files.ts';
 import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../photos/data-sets.ts';
 import { sceneDefinition } from '../photos/scene-folder.ts';

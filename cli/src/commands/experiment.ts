@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { type ExperimentName, experiments } from '@zeroseg/core/internal';
+import type { ZeroSeg } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import { type ExperimentName, experiments } from '../../../src/zeroseg/studies/experiments.ts';
 import { refuseLinks, sweepLeftovers } from '../files/files.ts';
 import { FolderLock } from '../files/folder-lock.ts';
 import { lossFigure } from '../reports/experiment-figure.ts';

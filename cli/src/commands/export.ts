@@ -1,12 +1,7 @@
+import { formatBytes, type WritableTensor } from '@zeroseg/core/internal';
+import { readSafetensors, toFloat32, writeSafetensors } from '@zeroseg/core/nn';
+import { modelInfo } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { formatBytes } from '../../../src/gpu/errors.ts';
-import {
-  readSafetensors,
-  toFloat32,
-  type WritableTensor,
-  writeSafetensors,
-} from '../../../src/nn/safetensors/safetensors.ts';
-import { modelInfo } from '../../../src/zeroseg/model/model-file.ts';
 import { standardStream, writeNamedFile } from '../files/files.ts';
 import { findModel, readBytes } from '../runs/run-folder.ts';
 import type { Context } from '../shell/context.ts';

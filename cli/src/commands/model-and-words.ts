@@ -1,17 +1,28 @@
+import type { Device } from '@zeroseg/core';
+import {
+  fillTemplate,
+  firstRepeated,
+  ownValue,
+  shownValue,
+  type TemplateSet,
+  type TextTokens,
+  templateList,
+} from '@zeroseg/core/internal';
+import {
+  dataSets,
+  imagenetClasses,
+  type ModelInfo,
+  makeVocabulary,
+  modelInfo,
+  openModel,
+  promptTemplates,
+  type ScoringOptions,
+  type Vocabulary,
+  type ZeroSeg,
+} from '@zeroseg/core/zeroseg';
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
 
 import type { Command } from 'commander';
-import type { Device } from '../../../src/gpu/device.ts';
-import { shownValue } from '../../../src/gpu/json.ts';
-import { ownValue } from '../../../src/gpu/own-value.ts';
-import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
-import { fillTemplate, makeVocabulary, type TemplateSet, templateList } from '../../../src/zeroseg/clip/vocabulary.ts';
-import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
-import type { ScoringOptions } from '../../../src/zeroseg/inference/class-scores.ts';
-import { type ModelInfo, modelInfo, openModel } from '../../../src/zeroseg/model/model-file.ts';
-import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import { dataSets, imagenetClasses, promptTemplates } from '../../../src/zeroseg/text/class-names.ts';
-import type { TextTokens } from '../../../src/zeroseg/text/hashed-tokens.ts';
 import { readBounded } from '../files/bounded-read.ts';
 import { FileError, systemReason } from '../files/files.ts';
 import { findModel, readBytes } from '../runs/run-folder.ts';

@@ -1,9 +1,8 @@
 /** The report of a run: one HTML file with everything in it, to be opened, sent or kept. */
 import { basename, join, resolve } from 'node:path';
+import { formatBytes, type LossTerm, lossTerms } from '@zeroseg/core/internal';
+import type { ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
-import { formatBytes } from '../../../src/gpu/errors.ts';
-import type { ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import { type LossTerm, lossTerms } from '../../../src/zeroseg/model/losses.ts';
 import { writeFileAtomic } from '../files/files.ts';
 import { readPhoto } from '../photos/image-files.ts';
 import { chartLibrary, literal, plain } from '../reports/chart-library.ts';

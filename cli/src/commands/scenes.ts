@@ -1,6 +1,5 @@
+import { SceneMaker, scenePresets } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
-import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
 import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
 import { numberFrom, oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
 import type { Context } from '../shell/context.ts';

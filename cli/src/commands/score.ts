@@ -1,18 +1,17 @@
-import { Command } from 'commander';
-import type { TemplateSet } from '../../../src/zeroseg/clip/vocabulary.ts';
-import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
-import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
+import type { Baseline, TemplateSet } from '@zeroseg/core/internal';
 import {
-  type Baseline,
+  promptTemplates,
+  SceneMaker,
   type SceneScore,
   type SceneScores,
   type ScoreScenesOptions,
   type StudentScore,
+  scenePresets,
   sceneScore,
+  sceneSide,
   scoreScenes,
-} from '../../../src/zeroseg/studies/score-scenes.ts';
-import { sceneSide } from '../../../src/zeroseg/studies/student-output.ts';
-import { promptTemplates } from '../../../src/zeroseg/text/class-names.ts';
+} from '@zeroseg/core/zeroseg';
+import { Command } from 'commander';
 import { writeNamedFile } from '../files/files.ts';
 import { loadAtlas } from '../photos/scene-folder.ts';
 import { oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';

@@ -1,9 +1,14 @@
 import { basename, extname, join } from 'node:path';
+import {
+  classColour,
+  classShares,
+  drawSegmentation,
+  type Image,
+  pascalPalette,
+  Segmenter,
+  type SegmentResult,
+} from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { classShares, drawSegmentation } from '../../../src/zeroseg/drawing/overlay.ts';
-import type { Image } from '../../../src/zeroseg/image/image.ts';
-import { classColour, pascalPalette } from '../../../src/zeroseg/image/palette.ts';
-import { Segmenter, type SegmentResult } from '../../../src/zeroseg/inference/segmenter.ts';
 import { writeFileAtomic } from '../files/files.ts';
 import { ImageError, readPhoto, writeLabelPng, writePng } from '../photos/image-files.ts';
 import { interLettering } from '../photos/lettering.ts';

@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto';
-import { parseJson, shownValue } from '../../../src/gpu/json.ts';
-import { ownValue } from '../../../src/gpu/own-value.ts';
-import { ConfigError } from '../../../src/zeroseg/host/errors.ts';
-import { baseConfig, configs, resolveConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import { checkSettings, defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
+import { ownValue, parseJson, shownValue } from '@zeroseg/core/internal';
+import {
+  baseConfig,
+  ConfigError,
+  checkSettings,
+  configs,
+  defaultSettings,
+  resolveConfig,
+  type TrainSettings,
+  type ZeroSegConfig,
+} from '@zeroseg/core/zeroseg';
 import type { CacheKey, CacheReader } from '../features/feature-cache.ts';
 import { readJson } from '../files/files.ts';
 import { type RunDescription, RunError } from '../runs/run-folder.ts';

@@ -1,32 +1,39 @@
 import { join } from 'node:path';
-import { Command } from 'commander';
-import type { Device } from '../../../src/gpu/device.ts';
-import { countParameters } from '../../../src/nn/layers/module.ts';
-import { Teacher } from '../../../src/zeroseg/clip/image-encoder.ts';
-import { trainableWeights } from '../../../src/zeroseg/clip/load.ts';
-import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../../../src/zeroseg/clip/save.ts';
-import type { ClipConfig, ClipText, ClipVision } from '../../../src/zeroseg/clip/towers.ts';
+import type { Device } from '@zeroseg/core';
 import {
-  type ClipSettings,
-  type ClipStepReport,
-  ClipTrainer,
-  defaultClipSettings,
-  newClipWeights,
-  TrainableClip,
-  teacherConfigs,
-  textVocabulary,
-} from '../../../src/zeroseg/clip/train-clip.ts';
-import { makeVocabulary, type TemplateSet } from '../../../src/zeroseg/clip/vocabulary.ts';
-import {
-  CaptionedScenes,
   type NamingScore,
   namingScore,
   type SceneCrops,
   sceneCrops,
-} from '../../../src/zeroseg/scenes/captioned-crops.ts';
-import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
-import { type SceneOptions, scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
-import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
+  type TemplateSet,
+  trainableWeights,
+} from '@zeroseg/core/internal';
+import { countParameters } from '@zeroseg/core/nn';
+import {
+  CaptionedScenes,
+  type ClipConfig,
+  type ClipSettings,
+  type ClipStepReport,
+  type ClipText,
+  ClipTrainer,
+  type ClipVision,
+  clipFile,
+  clipSettingsFile,
+  clipTrainingFile,
+  defaultClipSettings,
+  makeVocabulary,
+  newClipWeights,
+  resumeClipTraining,
+  SceneMaker,
+  type SceneOptions,
+  scenePresets,
+  Teacher,
+  Tokenizer,
+  TrainableClip,
+  teacherConfigs,
+  textVocabulary,
+} from '@zeroseg/core/zeroseg';
+import { Command } from 'commander';
 import { readJson, refuseLinks, sweepLeftovers, writeFileAtomic } from '../files/files.ts';
 import { FolderLock } from '../files/folder-lock.ts';
 import { brokenField, hasFields, isListOf, isMaybe, isNumber, isText, isWhole } from '../files/json-fields.ts';

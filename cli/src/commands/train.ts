@@ -1,23 +1,28 @@
 import { join, resolve } from 'node:path';
-import { Command, Option } from 'commander';
-import type { Device } from '../../../src/gpu/device.ts';
-import { formatBytes } from '../../../src/gpu/errors.ts';
-import { countParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
-import { sampleSheet } from '../../../src/zeroseg/drawing/sample-sheet.ts';
-import { resizeImage } from '../../../src/zeroseg/image/image.ts';
-import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
-import type { ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import { weightedTerms } from '../../../src/zeroseg/model/losses.ts';
+import type { Device } from '@zeroseg/core';
 import {
+  formatBytes,
+  initialNotes,
+  parseLossScale,
+  positionTable,
+  sampleSheet,
+  weightedTerms,
+} from '@zeroseg/core/internal';
+import { countParameters, newWeights, parameters } from '@zeroseg/core/nn';
+import {
+  initialWeights,
   loadOptimizer,
   modelFile,
   openModel,
   optimizerFile,
-  parseLossScale,
-} from '../../../src/zeroseg/model/model-file.ts';
-import { initialNotes, initialWeights, positionTable } from '../../../src/zeroseg/model/pretrained-weights.ts';
-import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import { type Probe, Trainer } from '../../../src/zeroseg/training/trainer.ts';
+  type Probe,
+  resizeImage,
+  Segmenter,
+  Trainer,
+  ZeroSeg,
+  type ZeroSegConfig,
+} from '@zeroseg/core/zeroseg';
+import { Command, Option } from 'commander';
 import { cachedData } from '../features/cached-data.ts';
 import { type CacheReader, readCache } from '../features/feature-cache.ts';
 import { writeFileAtomic } from '../files/files.ts';

@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
+import type { Device } from '@zeroseg/core';
+import { CheckpointError, readSafetensors, writeSafetensors } from '@zeroseg/core/nn';
 import { Command } from 'commander';
-import type { Device } from '../../../src/gpu/device.ts';
-import { CheckpointError, readSafetensors, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { FileError, readJson, systemReason, writeFileAtomic } from '../files/files.ts';
 import { isSystemError } from '../files/system-error.ts';
 import { adapterOption, type Context, withDevice } from '../shell/context.ts';

@@ -1,5 +1,4 @@
-import { imagenetMean, imagenetStd, resizeImage, toTensor } from '../../../src/zeroseg/image/image.ts';
-import type { TrainingData } from '../../../src/zeroseg/training/trainer.ts';
+import { imagenetMean, imagenetStd, resizeImage, type TrainingData, toTensor } from '@zeroseg/core/zeroseg';
 import { CacheError, type CacheReader } from './feature-cache.ts';
 
 /** Rows are kept in memory up to so many bytes: reading them again in every epoch costs more than the paper's step. */

@@ -11,11 +11,10 @@
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ArgumentError } from '../../../src/gpu/errors.ts';
-import { ownValue } from '../../../src/gpu/own-value.ts';
-import { toHalf } from '../../../src/nn/safetensors/safetensors.ts';
-import type { ViewSource } from '../../../src/zeroseg/image/grid-views.ts';
-import type { Image } from '../../../src/zeroseg/image/image.ts';
+import { ArgumentError } from '@zeroseg/core';
+import { ownValue, type ViewSource } from '@zeroseg/core/internal';
+import { toHalf } from '@zeroseg/core/nn';
+import type { Image } from '@zeroseg/core/zeroseg';
 import { readJson, writeFileAtomic } from '../files/files.ts';
 import { FolderLock } from '../files/folder-lock.ts';
 import { brokenField } from '../files/json-fields.ts';

@@ -1,4 +1,4 @@
-import { LARGEST_GRID, MOST_GRIDS } from '../../../src/zeroseg/image/grid-limits.ts';
+import { LARGEST_GRID, MOST_GRIDS } from '@zeroseg/core/internal';
 import { type Check, isListOf, isNullOr, isNumber, isText, isWhole } from '../files/json-fields.ts';
 
 const isSide = isWhole(1, 16_384);

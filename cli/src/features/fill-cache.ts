@@ -1,10 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Device } from '../../../src/gpu/device.ts';
-import { type QueuedViews, Teacher, ViewQueue } from '../../../src/zeroseg/clip/image-encoder.ts';
-import { clipPixels } from '../../../src/zeroseg/clip/towers.ts';
-import { studentImage, teacherViews, type ViewSource, viewCount } from '../../../src/zeroseg/image/grid-views.ts';
-import { type Image, PixelError } from '../../../src/zeroseg/image/image.ts';
+import type { Device } from '@zeroseg/core';
+import { clipPixels, type QueuedViews, ViewQueue, type ViewSource } from '@zeroseg/core/internal';
+import { type Image, PixelError, studentImage, Teacher, teacherViews, viewCount } from '@zeroseg/core/zeroseg';
 import { systemReason } from '../files/files.ts';
 import { isSystemError } from '../files/system-error.ts';
 import { decodePhoto, ImageError } from '../photos/image-files.ts';

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { formatBytes } from '../../../src/gpu/errors.ts';
+import { formatBytes } from '@zeroseg/core/internal';
 import { FileError } from './file-error.ts';
 
 /**

@@ -1,5 +1,4 @@
-import { ZeroSegError } from '../../../src/gpu/errors.ts';
-
+import { ZeroSegError } from '@zeroseg/core';
 /** A file or folder could not be read or written; `path` names it. */
 export class FileError extends ZeroSegError {
   override readonly name = 'FileError';

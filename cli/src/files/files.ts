@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { parseJson } from '../../../src/gpu/json.ts';
+import { parseJson } from '@zeroseg/core/internal';
 import { readBounded } from './bounded-read.ts';
 import { FileError } from './file-error.ts';
 import { tryLock } from './file-lock.ts';

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rm, rmdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ZeroSegError } from '../../../src/gpu/errors.ts';
+import { ZeroSegError } from '@zeroseg/core';
 import { tryLock } from './file-lock.ts';
 import { FileError, makeFolder, systemReason } from './files.ts';
 

@@ -1,5 +1,4 @@
-import { ZeroSegError } from '../../../src/gpu/errors.ts';
-
+import { ZeroSegError } from '@zeroseg/core';
 /** An error of a system call, as Node throws it: `code` is its name, such as ENOENT. */
 export interface SystemError extends Error {
   readonly code: string;

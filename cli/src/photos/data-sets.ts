@@ -1,11 +1,10 @@
+import { ArgumentError, ZeroSegError } from '@zeroseg/core';
+import { firstRepeated } from '@zeroseg/core/internal';
+import { cocoLabels, contextLabels, type Image, type LabelMap } from '@zeroseg/core/zeroseg';
 /** Photos with ground truth, in the folders that PASCAL VOC, PASCAL Context and COCO come in. */
 
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { ArgumentError, ZeroSegError } from '../../../src/gpu/errors.ts';
-import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
-import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
-import { cocoLabels, contextLabels } from '../../../src/zeroseg/text/class-names.ts';
 import { readBounded } from '../files/bounded-read.ts';
 import { FileError, systemReason } from '../files/files.ts';
 import { readLabelMap, readPhoto } from './image-files.ts';

@@ -1,11 +1,10 @@
+import { ZeroSegError } from '@zeroseg/core';
+import { type Colour, checkImage, inspectPng, isPng, mostPixels } from '@zeroseg/core/internal';
+import { type Image, type LabelMap, PixelError } from '@zeroseg/core/zeroseg';
 /** Photos and label maps on disk. */
 
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
-import { ZeroSegError } from '../../../src/gpu/errors.ts';
-import { checkImage, type Image, type LabelMap, mostPixels, PixelError } from '../../../src/zeroseg/image/image.ts';
-import type { Colour } from '../../../src/zeroseg/image/palette.ts';
-import { inspectPng, isPng } from '../../../src/zeroseg/image/png.ts';
 import { readBounded } from '../files/bounded-read.ts';
 import { FileError, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
 import { photoKind } from './photo-kind.ts';

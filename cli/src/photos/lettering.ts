@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createLettering, type Lettering } from '../../../src/zeroseg/drawing/lettering.ts';
+import { createLettering, type Lettering } from '@zeroseg/core/zeroseg';
 
 const scripts = ['latin', 'latin-ext', 'greek', 'greek-ext', 'cyrillic', 'cyrillic-ext', 'vietnamese'];
 

@@ -2,14 +2,17 @@
 import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { firstRepeated } from '@zeroseg/core/internal';
+import {
+  type DataSetDefinition,
+  type LabelMap,
+  pascalPalette,
+  SceneAtlas,
+  type SceneMaker,
+  type SceneOptions,
+} from '@zeroseg/core/zeroseg';
+import { scenes } from '@zeroseg/pretrained';
 import { encode } from 'fast-png';
-import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
-import type { LabelMap } from '../../../src/zeroseg/image/image.ts';
-import { pascalPalette } from '../../../src/zeroseg/image/palette.ts';
-import { SceneAtlas } from '../../../src/zeroseg/scenes/atlas.ts';
-import type { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
-import type { SceneOptions } from '../../../src/zeroseg/scenes/scene-options.ts';
-import type { DataSetDefinition } from '../../../src/zeroseg/text/class-names.ts';
 import {
   FileError,
   isLeftoverOf,
@@ -23,8 +26,7 @@ import { FolderLock } from '../files/folder-lock.ts';
 import { brokenField, type Check, isListOf, isText, isWhole } from '../files/json-fields.ts';
 import { isSystemError } from '../files/system-error.ts';
 
-/** The atlas in the package: two folders up both from src and from dist. */
-const packaged = fileURLToPath(new URL('../../../assets/scenes', import.meta.url));
+const packaged = dirname(fileURLToPath(scenes.atlas));
 
 /**
  * Reads `atlas.png` and `atlas.json` of a folder; by default the atlas that the package brings.

@@ -1,9 +1,7 @@
+import { type Baseline, type LossTerm, lossTerms } from '@zeroseg/core/internal';
+import type { ModelInfo, SceneMaker, SceneScore, SceneScores, StudentScore } from '@zeroseg/core/zeroseg';
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 
-import { type LossTerm, lossTerms } from '../../../src/zeroseg/model/losses.ts';
-import type { ModelInfo } from '../../../src/zeroseg/model/model-file.ts';
-import type { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
-import type { Baseline, SceneScore, SceneScores, StudentScore } from '../../../src/zeroseg/studies/score-scenes.ts';
 import { smoothed } from '../commands/report.ts';
 import { baselineWords } from '../commands/score.ts';
 import { count, formatDuration, formatShare } from '../shell/terminal.ts';

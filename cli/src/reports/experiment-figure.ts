@@ -1,12 +1,16 @@
+import type { Device } from '@zeroseg/core';
+import {
+  drawSegmentation,
+  type Image,
+  type LabelMap,
+  type Scene,
+  SceneStudent,
+  studentLabels,
+  type Vocabulary,
+  type ZeroSeg,
+} from '@zeroseg/core/zeroseg';
 /** Fig. 3 of the paper: what models of different losses make of the same pictures. */
 
-import type { Device } from '../../../src/gpu/device.ts';
-import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
-import { drawSegmentation } from '../../../src/zeroseg/drawing/overlay.ts';
-import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
-import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import type { Scene } from '../../../src/zeroseg/scenes/scene.ts';
-import { SceneStudent, studentLabels } from '../../../src/zeroseg/studies/student-output.ts';
 import type { WriteOptions } from '../files/files.ts';
 import { writePng } from '../photos/image-files.ts';
 import { interLettering } from '../photos/lettering.ts';

@@ -8,7 +8,7 @@ import {
   type Row,
   type Spread,
   summarise,
-} from '../../../src/zeroseg/studies/experiments.ts';
+} from '@zeroseg/core/internal';
 import { type Chart, type ChartText, faint, gridColour, ink, line, palette, round } from '../bench/charts.ts';
 import { digits, markdownTable } from '../bench/tables.ts';
 import { type WriteOptions, writeFileAtomic } from '../files/files.ts';

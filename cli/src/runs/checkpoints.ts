@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError, readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { CheckpointError, readSafetensors } from '@zeroseg/core/nn';
 import { FileError, syncFolder, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
 import { isSystemError } from '../files/system-error.ts';
 

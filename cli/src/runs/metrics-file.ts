@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readFile } from 'node:fs/promises';
-import { parseJson } from '../../../src/gpu/json.ts';
+import { parseJson } from '@zeroseg/core/internal';
 import { FileError, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
 import { brokenField, isWhole } from '../files/json-fields.ts';
 

@@ -1,9 +1,8 @@
+import { ZeroSegError } from '@zeroseg/core';
+import { parseJson } from '@zeroseg/core/internal';
+import { checkSettings, defaultSettings, resolveConfig, type TrainSettings } from '@zeroseg/core/zeroseg';
 /** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
 
-import { ZeroSegError } from '../../../src/gpu/errors.ts';
-import { parseJson } from '../../../src/gpu/json.ts';
-import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
-import { checkSettings, defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
 import { cacheKeyFields } from '../features/feature-key.ts';
 import {
   brokenField,

@@ -13,10 +13,8 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ZeroSegError } from '../../../src/gpu/errors.ts';
-import type { ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import type { TrainSettings } from '../../../src/zeroseg/training/settings.ts';
-import type { StepReport } from '../../../src/zeroseg/training/trainer.ts';
+import { ZeroSegError } from '@zeroseg/core';
+import type { StepReport, TrainSettings, ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import type { CacheKey } from '../features/feature-cache.ts';
 import {
   FileError,

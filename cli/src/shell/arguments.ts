@@ -1,5 +1,5 @@
+import { firstRepeated } from '@zeroseg/core/internal';
 import { InvalidArgumentError } from 'commander';
-import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
 
 /** Parsers of option values. Their messages follow "option '--batch <n>' argument 'x' is invalid." */
 

@@ -1,4 +1,4 @@
-import { type Device, openDevice } from '../../../src/gpu/device.ts';
+import { type Device, openDevice } from '@zeroseg/core';
 import { catchInterruption, type Interruption } from './interruption.ts';
 import type { Terminal } from './terminal.ts';
 

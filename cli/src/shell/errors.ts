@@ -1,4 +1,4 @@
-import { KernelError, ZeroSegError } from '../../../src/gpu/errors.ts';
+import { KernelError, ZeroSegError } from '@zeroseg/core';
 import { systemWords } from '../files/files.ts';
 import { isSystemError } from '../files/system-error.ts';
 import type { StopSignal } from './interruption.ts';

@@ -1,26 +1,29 @@
-/** What the report of the demo shows: pictures of a few unseen scenes and a photograph, as the students see them. */
-
-import type { Device } from '../../../src/gpu/device.ts';
-import { permutation, random } from '../../../src/nn/layers/random.ts';
-import { Teacher } from '../../../src/zeroseg/clip/image-encoder.ts';
-import type { ClipVision } from '../../../src/zeroseg/clip/towers.ts';
-import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
-import { classShares } from '../../../src/zeroseg/drawing/overlay.ts';
-import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
-import { gridBoxes, teacherViews } from '../../../src/zeroseg/image/grid-views.ts';
-import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
-import { indexOfMaximum, type ScoringOptions } from '../../../src/zeroseg/inference/class-scores.ts';
-import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
-import { keptPatches } from '../../../src/zeroseg/model/config.ts';
-import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import type { Scene, SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import type { Device } from '@zeroseg/core';
+import { indexOfMaximum, nearestViews } from '@zeroseg/core/internal';
+import { permutation, random } from '@zeroseg/core/nn';
 import {
+  type ClipVision,
+  classShares,
+  gridBoxes,
   groupUse,
-  nearestViews,
+  type Image,
+  keptPatches,
+  type LabelMap,
+  type Scene,
+  type SceneMaker,
   SceneStudent,
+  type ScoringOptions,
+  SegmentationScore,
+  Segmenter,
   type StudentView,
   studentLabels,
-} from '../../../src/zeroseg/studies/student-output.ts';
+  Teacher,
+  teacherViews,
+  type Vocabulary,
+  type ZeroSeg,
+} from '@zeroseg/core/zeroseg';
+/** What the report of the demo shows: pictures of a few unseen scenes and a photograph, as the students see them. */
+
 import { formatShare } from '../shell/terminal.ts';
 import {
   enlargement,

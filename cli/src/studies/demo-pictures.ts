@@ -1,12 +1,7 @@
+import { type Colour, type GridBox, hsv, pixelSegments, segmentColour } from '@zeroseg/core/internal';
+import { blendLabels, drawSegmentation, type Image, type LabelMap, resizeImage } from '@zeroseg/core/zeroseg';
 /** The pictures of the demo's report, each a data URI. */
 import sharp from 'sharp';
-import { blendLabels, drawSegmentation } from '../../../src/zeroseg/drawing/overlay.ts';
-import { segmentColour } from '../../../src/zeroseg/drawing/sample-sheet.ts';
-import type { GridBox } from '../../../src/zeroseg/image/grid-views.ts';
-import { type Image, type LabelMap, resizeImage } from '../../../src/zeroseg/image/image.ts';
-import type { Colour } from '../../../src/zeroseg/image/palette.ts';
-import { pixelSegments } from '../../../src/zeroseg/inference/segmenter.ts';
-import { hsv } from '../../../src/zeroseg/scenes/colour.ts';
 import { interLettering } from '../photos/lettering.ts';
 
 /** Side of a picture of a scene, at least. */

@@ -1,20 +1,21 @@
-/** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
-
-import type { Device } from '../../../src/gpu/device.ts';
-import type { Weights } from '../../../src/nn/layers/module.ts';
-import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
-import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
-import type { ScoringOptions } from '../../../src/zeroseg/inference/class-scores.ts';
-import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import type { Scene } from '../../../src/zeroseg/scenes/scene.ts';
+import type { Device } from '@zeroseg/core';
+import { HabitCounter } from '@zeroseg/core/internal';
+import type { Weights } from '@zeroseg/core/nn';
 import {
-  HabitCounter,
+  type Scene,
   SceneStudent,
+  type ScoringOptions,
+  SegmentationScore,
+  type StepReport,
   type StudentView,
   studentLabels,
-} from '../../../src/zeroseg/studies/student-output.ts';
-import type { TrainSettings } from '../../../src/zeroseg/training/settings.ts';
-import { type StepReport, Trainer } from '../../../src/zeroseg/training/trainer.ts';
+  Trainer,
+  type TrainSettings,
+  type Vocabulary,
+  ZeroSeg,
+} from '@zeroseg/core/zeroseg';
+/** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
+
 import { resolveTraining } from '../commands/train-options.ts';
 import { cachedData } from '../features/cached-data.ts';
 import type { CacheReader } from '../features/feature-cache.ts';

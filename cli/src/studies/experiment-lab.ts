@@ -1,17 +1,22 @@
 /** What the runs of an experiment share: scenes and features, what is trained, what it is scored on. */
 import { join } from 'node:path';
-import type { Device } from '../../../src/gpu/device.ts';
-import { freeParameters } from '../../../src/nn/layers/module.ts';
-import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
-import { makeVocabulary, type TemplateSet } from '../../../src/zeroseg/clip/vocabulary.ts';
-import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
-import { modelFile, openModel } from '../../../src/zeroseg/model/model-file.ts';
-import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
-import { type SceneOptions, scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
-import { chooseGrids, type EndedRun, type Setting, scoreRun } from '../../../src/zeroseg/studies/experiments.ts';
-import { sceneSide } from '../../../src/zeroseg/studies/student-output.ts';
-import { Trainer, type TrainingData } from '../../../src/zeroseg/training/trainer.ts';
+import type { Device } from '@zeroseg/core';
+import { chooseGrids, type EndedRun, type Setting, scoreRun, type TemplateSet } from '@zeroseg/core/internal';
+import { freeParameters } from '@zeroseg/core/nn';
+import {
+  makeVocabulary,
+  modelFile,
+  openModel,
+  resolveConfig,
+  SceneMaker,
+  type SceneOptions,
+  scenePresets,
+  sceneSide,
+  Trainer,
+  type TrainingData,
+  type Vocabulary,
+  type ZeroSeg,
+} from '@zeroseg/core/zeroseg';
 import { SCORING_SEED, scoringScenes } from '../commands/score.ts';
 import { newModel } from '../commands/train.ts';
 import { type Resolved, resolveTraining } from '../commands/train-options.ts';

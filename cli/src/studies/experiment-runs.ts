@@ -2,10 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import type { SceneOptions } from '../../../src/zeroseg/scenes/scene-options.ts';
-import type { RunScore } from '../../../src/zeroseg/studies/experiments.ts';
-import type { TrainSettings } from '../../../src/zeroseg/training/settings.ts';
+import type { RunScore } from '@zeroseg/core/internal';
+import type { SceneOptions, TrainSettings, ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../files/files.ts';
 import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../files/json-fields.ts';
 import type { Metrics } from '../runs/run-folder.ts';

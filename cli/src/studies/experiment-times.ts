@@ -1,9 +1,7 @@
 import { join } from 'node:path';
-import { freeParameters } from '../../../src/nn/layers/module.ts';
-import { patchCount, resolveConfig } from '../../../src/zeroseg/model/config.ts';
-import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import { chooseGrids, type Experiment } from '../../../src/zeroseg/studies/experiments.ts';
-import { Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import { chooseGrids, type Experiment } from '@zeroseg/core/internal';
+import { freeParameters } from '@zeroseg/core/nn';
+import { patchCount, resolveConfig, Trainer, type ZeroSeg } from '@zeroseg/core/zeroseg';
 import { median } from '../bench/meter.ts';
 import { newModel } from '../commands/train.ts';
 import { FileError, readJson, writeFileAtomic } from '../files/files.ts';

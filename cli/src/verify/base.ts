@@ -1,17 +1,19 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import { argmax } from '../../../src/kernels/axis/extreme.ts';
-import { sum } from '../../../src/kernels/axis/reduce.ts';
-import { square } from '../../../src/kernels/elementwise/pointwise.ts';
-import { reshape, slice } from '../../../src/kernels/layout/layout.ts';
-import { freeParameters, parameters, weightsFrom } from '../../../src/nn/layers/module.ts';
-import { hashText } from '../../../src/nn/layers/random.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
-import { readAll } from '../../../src/tensor/run/read.ts';
-import { type Shape, size } from '../../../src/tensor/values/shape.ts';
-import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
-import { keptPatches, patchCount } from '../../../src/zeroseg/model/config.ts';
-import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import {
+  argmax,
+  type Device,
+  gradients,
+  readAll,
+  reshape,
+  type Shape,
+  slice,
+  square,
+  sum,
+  type Tensor,
+  tensor,
+} from '@zeroseg/core';
+import { hashText, size } from '@zeroseg/core/internal';
+import { freeParameters, parameters, weightsFrom } from '@zeroseg/core/nn';
+import { keptPatches, patchCount, viewCount, ZeroSeg } from '@zeroseg/core/zeroseg';
 import type { Fields } from './manifest.ts';
 import { FixtureError, type FixtureFile, type Report } from './report.ts';
 import { readConfig, STRUCTURAL_ZERO } from './training.ts';

@@ -1,16 +1,15 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
-import { matmul } from '../../../src/kernels/matmul/matmul.ts';
-import { l2Normalize } from '../../../src/kernels/row-ops/layer-norm.ts';
-import { freeParameters } from '../../../src/nn/layers/module.ts';
-import type { Trace } from '../../../src/nn/layers/trace.ts';
-import { toInt32 } from '../../../src/nn/safetensors/safetensors.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
-import { readAll } from '../../../src/tensor/run/read.ts';
-import { clipConfig, loadClipText, loadClipVision, logitScale } from '../../../src/zeroseg/clip/load.ts';
-import { settingsForm } from '../../../src/zeroseg/clip/settings.ts';
-import { type ClipConfig, endPosition } from '../../../src/zeroseg/clip/towers.ts';
-import { ensemble } from '../../../src/zeroseg/clip/vocabulary.ts';
+import { type Device, l2Normalize, matmul, readAll, scale, type Tensor, tensor } from '@zeroseg/core';
+import { ensemble, settingsForm, toInt32 } from '@zeroseg/core/internal';
+import { freeParameters } from '@zeroseg/core/nn';
+import {
+  type ClipConfig,
+  clipConfig,
+  endPosition,
+  loadClipText,
+  loadClipVision,
+  logitScale,
+  type Trace,
+} from '@zeroseg/core/zeroseg';
 import type { Fields } from './manifest.ts';
 import { type FixtureFile, type FixtureTensors, hostValues, type Report } from './report.ts';
 

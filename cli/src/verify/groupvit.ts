@@ -1,10 +1,6 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import { freeParameters } from '../../../src/nn/layers/module.ts';
-import type { Trace } from '../../../src/nn/layers/trace.ts';
-import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
-import { readAll } from '../../../src/tensor/run/read.ts';
-import { groupVitConfig, loadGroupVitText, loadGroupVitVision } from '../../../src/zeroseg/baselines/groupvit-load.ts';
-import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
+import { type Device, readAll, type Tensor } from '@zeroseg/core';
+import { freeParameters } from '@zeroseg/core/nn';
+import { groupVitConfig, loadGroupVitText, loadGroupVitVision, Segmenter, type Trace } from '@zeroseg/core/zeroseg';
 import { checkShapes, encodeTexts, familyOf, sorted, stored } from './clip.ts';
 import { LABELS_MAY_DIFFER, verifySliding } from './inference.ts';
 import type { Fields } from './manifest.ts';

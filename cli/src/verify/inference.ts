@@ -1,10 +1,7 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import { toFloat32 } from '../../../src/nn/safetensors/safetensors.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
-import { readAll } from '../../../src/tensor/run/read.ts';
-import { resizeBilinear } from '../../../src/zeroseg/image/image.ts';
-import { Segmenter, type SegmentResult, scoreRows } from '../../../src/zeroseg/inference/segmenter.ts';
-import type { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { type Device, readAll, type Tensor, tensor } from '@zeroseg/core';
+import { resizeBilinear, scoreRows } from '@zeroseg/core/internal';
+import { toFloat32 } from '@zeroseg/core/nn';
+import { Segmenter, type SegmentResult, type ZeroSeg } from '@zeroseg/core/zeroseg';
 import type { Fields } from './manifest.ts';
 import { type Computed, FixtureError, type FixtureFile } from './report.ts';
 

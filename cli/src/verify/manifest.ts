@@ -1,5 +1,4 @@
-import { shownValue } from '../../../src/gpu/json.ts';
-import { ownValue } from '../../../src/gpu/own-value.ts';
+import { ownValue, shownValue } from '@zeroseg/core/internal';
 import { FixtureError } from './report.ts';
 
 /** A JSON object whose fields are asked for by name and kind. What nobody asked for can be listed. */

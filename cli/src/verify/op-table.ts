@@ -1,44 +1,66 @@
-import { attention } from '../../../src/kernels/attention/attention.ts';
-import { argsort } from '../../../src/kernels/axis/argsort.ts';
-import { argmax, argmin, max, min } from '../../../src/kernels/axis/extreme.ts';
-import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
-import type { ReduceOptions } from '../../../src/kernels/axis/reduce-axes.ts';
 import {
   abs,
   add,
+  argmax,
+  argmin,
+  argsort,
+  attention,
+  batchNormEval,
+  concat,
+  crossEntropy,
   div,
+  embedding,
   exp,
   gelu,
+  interpolate,
+  interpolatePositions,
+  l1,
+  l2Normalize,
+  layerNorm,
+  linear,
   log,
+  logSoftmax,
+  matmul,
+  max,
   maximum,
+  mean,
+  min,
   minimum,
+  mse,
   mul,
   neg,
+  patchEmbed,
+  patchify,
+  patchNormalize,
+  permute,
+  type ReduceOptions,
   relu,
   scale,
+  scatterAdd,
   sigmoid,
   sign,
+  slice,
+  softmax,
   sqrt,
   square,
   sub,
+  sum,
+  type Tensor,
+  takeRows,
   tanh,
-} from '../../../src/kernels/elementwise/pointwise.ts';
-import { embedding, scatterAdd, takeRows } from '../../../src/kernels/layout/gather.ts';
-import { concat, permute, slice } from '../../../src/kernels/layout/layout.ts';
-import { interpolate, interpolatePositions } from '../../../src/kernels/layout/resize.ts';
-import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
-import { patchEmbed, patchify, unpatchify } from '../../../src/kernels/matmul/patchify.ts';
-import { crossEntropy } from '../../../src/kernels/row-ops/cross-entropy.ts';
-import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../../src/kernels/row-ops/layer-norm.ts';
-import { l1, mse } from '../../../src/kernels/row-ops/losses.ts';
-import { logSoftmax, softmax } from '../../../src/kernels/row-ops/softmax.ts';
-import { assignNormalise, gumbelSoftmax } from '../../../src/kernels/zeroseg/grouping.ts';
-import { keepRows, shuffleMask, unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
-import { reconstruction } from '../../../src/kernels/zeroseg/reconstruction.ts';
-import { distill, segmentMatch } from '../../../src/kernels/zeroseg/segment-match.ts';
-import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
-import { normalizeAxis } from '../../../src/tensor/values/shape.ts';
-import { keepCount } from '../../../src/zeroseg/model/config.ts';
+  unpatchify,
+} from '@zeroseg/core';
+import { keepCount, normalizeAxis } from '@zeroseg/core/internal';
+import {
+  assignNormalise,
+  distill,
+  gumbelSoftmax,
+  keepRows,
+  reconstruction,
+  segmentMatch,
+  shuffleMask,
+  unshuffle,
+} from '@zeroseg/core/zeroseg';
 import type { Fields } from './manifest.ts';
 import { FixtureError } from './report.ts';
 

@@ -1,21 +1,7 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import { ownValue } from '../../../src/gpu/own-value.ts';
-import { sinCosPositions } from '../../../src/nn/layers/position.ts';
-import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { free, lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
-import { readAll } from '../../../src/tensor/run/read.ts';
-import { run } from '../../../src/tensor/run/step.ts';
-import { studentImage } from '../../../src/zeroseg/image/grid-views.ts';
-import {
-  centreRegion,
-  type Image,
-  type Rgb,
-  resizeImage,
-  shortSideSize,
-  toTensor,
-} from '../../../src/zeroseg/image/image.ts';
+import { type Device, free, gradients, lasting, readAll, run, type Tensor, tensor } from '@zeroseg/core';
+import { centreRegion, ownValue, type Rgb, shortSideSize } from '@zeroseg/core/internal';
+import { AdamW, type StoredTensor, sinCosPositions } from '@zeroseg/core/nn';
+import { type Image, resizeImage, studentImage, toTensor } from '@zeroseg/core/zeroseg';
 import { Fields } from './manifest.ts';
 import { opTable } from './op-table.ts';
 import { type Computed, FixtureError, type FixtureFile, hostValues, type Report } from './report.ts';

@@ -1,10 +1,6 @@
-import { DeviceError, ZeroSegError } from '../../../src/gpu/errors.ts';
-import { shownValue } from '../../../src/gpu/json.ts';
-import type { StoredTensor, WritableTensor } from '../../../src/nn/safetensors/safetensors.ts';
-import { toFloat32, toInt32 } from '../../../src/nn/safetensors/safetensors.ts';
-import type { DType, HostArray } from '../../../src/tensor/values/dtype.ts';
-import { formatShape, type Shape, sameShape, size } from '../../../src/tensor/values/shape.ts';
-
+import { DeviceError, type DType, type HostArray, type Shape, ZeroSegError } from '@zeroseg/core';
+import { formatShape, sameShape, shownValue, size, toInt32, type WritableTensor } from '@zeroseg/core/internal';
+import { type StoredTensor, toFloat32 } from '@zeroseg/core/nn';
 /** One thing that was checked. */
 export interface VerifyRow {
   /** The manifest's name. */

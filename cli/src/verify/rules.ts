@@ -1,9 +1,6 @@
-import { learningRate } from '../../../src/nn/optimizer/schedule.ts';
-import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
-import { gridBoxes } from '../../../src/zeroseg/image/grid-views.ts';
-import { centreRegion, keepRatioSize, shortSideSize } from '../../../src/zeroseg/image/image.ts';
-import { slidingWindows } from '../../../src/zeroseg/image/windows.ts';
-import { keepCount } from '../../../src/zeroseg/model/config.ts';
+import { centreRegion, keepCount, keepRatioSize, shortSideSize } from '@zeroseg/core/internal';
+import { learningRate } from '@zeroseg/core/nn';
+import { gridBoxes, SegmentationScore, slidingWindows } from '@zeroseg/core/zeroseg';
 import { Fields } from './manifest.ts';
 import { FixtureError, type Report } from './report.ts';
 

@@ -1,4 +1,4 @@
-import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
+import { Tokenizer } from '@zeroseg/core/zeroseg';
 import { Fields } from './manifest.ts';
 import { FixtureError, type Report } from './report.ts';
 

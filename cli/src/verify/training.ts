@@ -1,14 +1,13 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import { freeParameters, parameters, type Weights, weightsFrom } from '../../../src/nn/layers/module.ts';
-import type { Trace } from '../../../src/nn/layers/trace.ts';
-import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
-import { readAll } from '../../../src/tensor/run/read.ts';
-import { run } from '../../../src/tensor/run/step.ts';
-import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
-import { resolveConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import { type TrainingInputs, ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { type Device, gradients, readAll, run, type Tensor, tensor } from '@zeroseg/core';
+import { AdamW, freeParameters, parameters, type Weights, weightsFrom } from '@zeroseg/core/nn';
+import {
+  resolveConfig,
+  type Trace,
+  type TrainingInputs,
+  viewCount,
+  ZeroSeg,
+  type ZeroSegConfig,
+} from '@zeroseg/core/zeroseg';
 import { verifyInference } from './inference.ts';
 import type { Fields } from './manifest.ts';
 import { FixtureError, type FixtureFile, hostValues, type Report } from './report.ts';

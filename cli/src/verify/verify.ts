@@ -1,5 +1,5 @@
-import type { Device } from '../../../src/gpu/device.ts';
-import type { WritableTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import type { Device } from '@zeroseg/core';
+import type { WritableTensor } from '@zeroseg/core/internal';
 import { verifyBase } from './base.ts';
 import { verifyClip } from './clip.ts';
 import { verifyGroupVit } from './groupvit.ts';

@@ -1,6 +1,7 @@
 /** What the package brings beside its code: a trained teacher, and a student that learnt from it. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { student, teacher } from '@zeroseg/pretrained';
 import { FileError } from '../files/files.ts';
 import { kindOfPath } from './weight-files.ts';
 
@@ -10,8 +11,7 @@ export const builtIn = 'built-in';
 /** Its weights, in its folder. */
 export const teacherFile = 'teacher.safetensors';
 
-/** Two folders up both from src and from dist. */
-const folder = fileURLToPath(new URL('../../../assets/teacher', import.meta.url));
+const folder = dirname(fileURLToPath(teacher.weights));
 
 /**
  * The folder of the teacher that the package brings: a small CLIP that `zeroseg train-teacher` made, with the log of its
@@ -24,7 +24,7 @@ export async function builtInTeacher(place: string = folder): Promise<string> {
     throw new FileError(
       'openClip',
       builtIn,
-      'the trained teacher is not in this copy of the package (assets/teacher); make one with `zeroseg train-teacher`, and give its folder',
+      'the trained teacher is not in this copy of @zeroseg/pretrained (teacher); make one with `zeroseg train-teacher`, and give its folder',
     );
   }
   return place;
@@ -38,7 +38,7 @@ export async function teacherWeights(place: string): Promise<string> {
 /** The student's weights, in their folder. */
 const studentFile = 'student.safetensors';
 
-const studentFolder = fileURLToPath(new URL('../../../assets/student', import.meta.url));
+const studentFolder = dirname(fileURLToPath(student.weights));
 
 /**
  * The file of the student that the package brings: a model that `zeroseg train` made with the built-in teacher.
@@ -51,7 +51,7 @@ export async function builtInStudent(place: string = studentFolder): Promise<str
     throw new FileError(
       'openModel',
       builtIn,
-      'the trained student is not in this copy of the package (assets/student); make one with `zeroseg train`, and give its folder',
+      'the trained student is not in this copy of @zeroseg/pretrained (student); make one with `zeroseg train`, and give its folder',
     );
   }
   return file;

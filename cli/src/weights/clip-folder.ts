@@ -1,22 +1,29 @@
+import type { Device } from '@zeroseg/core';
+import {
+  detectClipNames,
+  hashedTokens,
+  ownValue,
+  randomClips,
+  randomClipText,
+  randomClipVision,
+  settingsForm,
+  type TextTokens,
+} from '@zeroseg/core/internal';
+import { CheckpointError } from '@zeroseg/core/nn';
+import {
+  type ClipConfig,
+  type ClipText,
+  type ClipVision,
+  clipConfig,
+  loadClipText,
+  loadClipVision,
+  logitScale,
+  Tokenizer,
+} from '@zeroseg/core/zeroseg';
 /** The teacher on disk: a CLIP checkpoint as Hugging Face, OpenAI or open_clip name its tensors, with its tokenizer. */
 
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Device } from '../../../src/gpu/device.ts';
-import { ownValue } from '../../../src/gpu/own-value.ts';
-import { CheckpointError } from '../../../src/nn/safetensors/safetensors.ts';
-import {
-  clipConfig,
-  detectClipNames,
-  loadClipText,
-  loadClipVision,
-  logitScale,
-} from '../../../src/zeroseg/clip/load.ts';
-import { randomClips, randomClipText, randomClipVision } from '../../../src/zeroseg/clip/random-clip.ts';
-import { settingsForm } from '../../../src/zeroseg/clip/settings.ts';
-import type { ClipConfig, ClipText, ClipVision } from '../../../src/zeroseg/clip/towers.ts';
-import { hashedTokens, type TextTokens } from '../../../src/zeroseg/text/hashed-tokens.ts';
-import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
 import { readBounded } from '../files/bounded-read.ts';
 import { FileError, hashFiles, readJson, systemReason } from '../files/files.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';

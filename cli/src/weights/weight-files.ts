@@ -2,12 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import {
-  CheckpointError,
-  headerSize,
-  parseHeader,
-  type StoredTensor,
-} from '../../../src/nn/safetensors/safetensors.ts';
+import { CheckpointError, headerSize, parseHeader, type StoredTensor } from '@zeroseg/core/nn';
 import { FileError, readJson, systemReason } from '../files/files.ts';
 import { brokenField, isTableOf, isText } from '../files/json-fields.ts';
 

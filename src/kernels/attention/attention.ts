@@ -1,8 +1,6 @@
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { type Shape, ShapeError, sameShape } from '../../tensor/values/shape.ts';
-import { checkOptions } from '../axis/operands.ts';
+import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { checkOptions } from '../axis/index.ts';
 import { type Lanes, laneBackward, laneForward, laneRows, lanesOf, packedLaneBackward } from './lane-kernels.ts';
 import {
   type AttentionParams,

@@ -1,5 +1,4 @@
-import type { Device } from '../../gpu/device.ts';
-import { type Kernel, kernel } from '../../gpu/kernel.ts';
+import { type Device, type Kernel, kernel } from '../../gpu/index.ts';
 import { attentionParams, ground, known, list, type Params, times } from './tile-kernels.ts';
 
 // The form for adapters that compute on the CPU: a subgroup to a workgroup. An invocation holds whole rows of its own and goes

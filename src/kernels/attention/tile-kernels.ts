@@ -1,12 +1,11 @@
-import { type Kernel, kernel, type Piece } from '../../gpu/kernel.ts';
-import { expBelow, notNumbers } from '../../gpu/prelude.ts';
-
 // All kernels here work on tiles of 32 rows × 32 others with workgroups of 8 × 8. An invocation computes 4 × 4 scores, of the
 // rows down .. down + 3 and the others across, across + 8, ... (a vec4f per row). They pass through workgroup memory, and the
 // invocation keeps sums for the same 4 rows × every eighth place of the head's width.
 //
 // What can be a loop that no compiler unrolls is one: lavapipe takes some 30 ms to compile each load or store. It unrolls where it
 // sees how often a loop can run at most, so loops run between two numbers that it does not know.
+
+import { expBelow, type Kernel, kernel, notNumbers, type Piece } from '../../gpu/index.ts';
 
 const TILE = 32;
 export const WIDEST_HEAD = 128;

@@ -1,8 +1,6 @@
-import { kernel, type Piece } from '../../gpu/kernel.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
-
+import { kernel, type Piece } from '../../gpu/index.ts';
+import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 /**
  * Indices (u32) that sort the last axis in ascending order: `x[y[0]] ≤ x[y[1]] ≤ …`. Stable: equal elements keep their
  * order, and −0 equals 0. NaN comes last. `[…, N]` → `[…, N]`, float or u32. It has no gradient.

@@ -1,10 +1,14 @@
-import { type Kernel, kernel } from '../../gpu/kernel.ts';
-import { notNumbers } from '../../gpu/prelude.ts';
-import { elementGrid, elementLoop, elementOverride } from '../../tensor/graph/elementwise.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { aroundAxis, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/shape.ts';
+import { type Kernel, kernel, notNumbers } from '../../gpu/index.ts';
+import {
+  differentiable,
+  dispatch,
+  elementGrid,
+  elementLoop,
+  elementOverride,
+  empty,
+  type Tensor,
+} from '../../tensor/graph/index.ts';
+import { aroundAxis, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { type ReduceOptions, runsOf, spreadOver, spreadParams, spreadPlace, type Units } from './reduce-axes.ts';
 import { type Lines, laneConstants, laneOverrides, lanePlace, linesPerGroup } from './row-threads.ts';
 

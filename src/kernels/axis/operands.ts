@@ -1,7 +1,5 @@
-import { Tensor } from '../../tensor/graph/tensor.ts';
-import { describe } from '../../tensor/values/host.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-
+import { Tensor } from '../../tensor/graph/index.ts';
+import { describe, ShapeError } from '../../tensor/values/index.ts';
 /** Numbers that come as something else, or not at all, would become 0. */
 export function checkNumber(op: string, name: string, value: unknown, withTensor?: string): void {
   if (typeof value === 'number') return;

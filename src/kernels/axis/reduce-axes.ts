@@ -1,6 +1,5 @@
-import { type Elements, elementParams, elementsOf } from '../../tensor/graph/elementwise.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
+import { type Elements, elementParams, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
+import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import { checkOptions } from './operands.ts';
 import type { Lines } from './row-threads.ts';
 

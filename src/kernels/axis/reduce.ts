@@ -1,11 +1,14 @@
-import type { Device } from '../../gpu/device.ts';
-import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
-import { elementGrid, elementLoop, elementOverride } from '../../tensor/graph/elementwise.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import type { DType } from '../../tensor/values/dtype.ts';
-import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
+import { type Binding, type Device, type Kernel, kernel } from '../../gpu/index.ts';
+import {
+  differentiable,
+  dispatch,
+  elementGrid,
+  elementLoop,
+  elementOverride,
+  empty,
+  type Tensor,
+} from '../../tensor/graph/index.ts';
+import { type DType, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import {
   type ReduceOptions,
   runsOf,

@@ -1,6 +1,4 @@
-import type { Device } from '../../gpu/device.ts';
-import type { Piece } from '../../gpu/kernel.ts';
-
+import type { Device, Piece } from '../../gpu/index.ts';
 /**
  * For kernels that move rows of `width` neighbouring elements. A row goes to some neighbouring lanes; each takes elements
  * LANES apart, EACH of them at most, and finds out only once where the row comes from: dividing indices for every element

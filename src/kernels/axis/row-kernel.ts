@@ -1,7 +1,5 @@
-import type { Device } from '../../gpu/device.ts';
-import { type Binding, type Kernel, kernel, type Piece, type Scalar } from '../../gpu/kernel.ts';
-import { dispatch } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { type Binding, type Device, type Kernel, kernel, type Piece, type Scalar } from '../../gpu/index.ts';
+import { dispatch, type Tensor } from '../../tensor/graph/index.ts';
 import {
   type Lines,
   laneConstants,

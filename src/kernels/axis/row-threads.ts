@@ -1,6 +1,4 @@
-import type { Device } from '../../gpu/device.ts';
-import type { Piece } from '../../gpu/kernel.ts';
-
+import type { Device, Piece } from '../../gpu/index.ts';
 /**
  * A tensor seen from one axis is `outer · inner` lines of `length` elements that lie `inner` apart. What runs along an axis
  * gives every line some neighbouring invocations of a workgroup, its lanes: lane 0 takes elements 0, LANES, 2 LANES, …

@@ -1,8 +1,5 @@
-import { kernel } from '../../gpu/kernel.ts';
-import { joinSum } from '../../gpu/prelude.ts';
-import { fill } from '../../tensor/graph/fill.ts';
-import { dispatch, emptyOn } from '../../tensor/graph/record.ts';
-import { Tensor } from '../../tensor/graph/tensor.ts';
+import { joinSum, kernel } from '../../gpu/index.ts';
+import { dispatch, emptyOn, fill, Tensor } from '../../tensor/graph/index.ts';
 import { fewerRows } from './reduce.ts';
 import { FEW_STEPS, inRuns } from './runs.ts';
 

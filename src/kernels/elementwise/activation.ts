@@ -1,6 +1,4 @@
-import type { Piece } from '../../gpu/kernel.ts';
-import { erf, notNumbers } from '../../gpu/prelude.ts';
-
+import { erf, notNumbers, type Piece } from '../../gpu/index.ts';
 /** The activations that a matmul can apply to its result. `gelu` is the exact one, with erf. */
 export type Activation = (typeof activations)[number];
 export const activations = ['gelu', 'gelu-tanh', 'quick-gelu', 'relu'] as const;

@@ -1,11 +1,8 @@
-import type { Device } from '../../gpu/device.ts';
-import type { Piece } from '../../gpu/kernel.ts';
-import { type Elements, elementsOf } from '../../tensor/graph/elementwise.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import type { DType } from '../../tensor/values/dtype.ts';
-import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
-import { summed } from '../axis/reduce.ts';
-import { reshape } from '../layout/layout.ts';
+import type { Device, Piece } from '../../gpu/index.ts';
+import { type Elements, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
+import { type DType, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { summed } from '../axis/index.ts';
+import { reshape } from '../layout/index.ts';
 
 /** Axes of the result after merging neighbours that all operands treat alike. */
 const RANK = 6;

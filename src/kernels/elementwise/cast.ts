@@ -1,17 +1,16 @@
-import { kernel } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/index.ts';
 import {
+  differentiable,
+  dispatch,
   elementGrid,
   elementLoop,
   elementOverride,
   elementParams,
   elementsOf,
-} from '../../tensor/graph/elementwise.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { describe } from '../../tensor/values/host.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-
+  empty,
+  type Tensor,
+} from '../../tensor/graph/index.ts';
+import { describe, ShapeError } from '../../tensor/values/index.ts';
 /**
  * The values of `x` as f32 or f16: `y = x`, rounded to the nearest where f16 is narrower (beyond ±65504: infinite). The gradient
  * is `dy` as the dtype of `x`. Nothing is done where `x` has the dtype already.

@@ -1,18 +1,17 @@
-import { type Binding, type Kernel, kernel, type Piece } from '../../gpu/kernel.ts';
-import { notNumbers } from '../../gpu/prelude.ts';
+import { type Binding, type Kernel, kernel, notNumbers, type Piece } from '../../gpu/index.ts';
 import {
+  differentiable,
+  dispatch,
   elementGrid,
   elementLoop,
   elementOverride,
   elementParams,
   elementsOf,
-} from '../../tensor/graph/elementwise.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { describe } from '../../tensor/values/host.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-import { checkFloats, checkNumber, checkTensors } from '../axis/operands.ts';
+  empty,
+  type Tensor,
+} from '../../tensor/graph/index.ts';
+import { describe, ShapeError } from '../../tensor/values/index.ts';
+import { checkFloats, checkNumber, checkTensors } from '../axis/index.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';
 import { stopGradient } from './stop-gradient.ts';

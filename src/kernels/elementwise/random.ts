@@ -1,14 +1,11 @@
-import { kernel, type Piece } from '../../gpu/kernel.ts';
-import { threefry } from '../../gpu/prelude.ts';
-import { dispatch, emptyOn } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { checkShape, type Shape, ShapeError } from '../../tensor/values/shape.ts';
-
 // Random numbers are made where they are used, by counting: number i of a tensor is a function of the key (the seed of the
 // step, u32 [2]), the stream (which tensor of the step), the distribution, the shape, and i. All of it but the key is
 // part of the recording, so a step with a new key at each call has new numbers at each call, and an old key brings the old
 // ones back. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
 
+import { kernel, type Piece, threefry } from '../../gpu/index.ts';
+import { dispatch, emptyOn, type Tensor } from '../../tensor/graph/index.ts';
+import { checkShape, type Shape, ShapeError } from '../../tensor/values/index.ts';
 /**
  * Uniform random numbers in (0, 1), never 0 or 1: odd multiples of 2⁻²⁴, the same bits on every platform. `key` is the
  * seed (u32 `[2]`). Another stream or another shape gives other, independent numbers. There is no gradient.

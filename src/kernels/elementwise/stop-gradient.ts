@@ -1,7 +1,5 @@
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError, sameShape } from '../../tensor/values/shape.ts';
-
+import { differentiable, Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError, sameShape } from '../../tensor/values/index.ts';
 /**
  * The same values as a constant: no gradient flows to `x`. Nothing is launched: both tensors share their bytes.
  *

@@ -1,16 +1,16 @@
-import { kernel } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/index.ts';
 import {
+  dispatch,
   elementGrid,
   elementLoop,
   elementOverride,
   elementParams,
   elementsOf,
-} from '../../tensor/graph/elementwise.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import { Tensor } from '../../tensor/graph/tensor.ts';
-import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
-
+  empty,
+  Tensor,
+} from '../../tensor/graph/index.ts';
+import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 /** `y[i₀, i₁, …] = x[Σ i_k · steps_k]`. Without a launch where that is the order in which the elements lie already. */
 export function copied(op: string, x: Tensor, shape: Shape, steps: readonly number[]): Tensor {
   // Neighbouring axes that are stepped through as one are one.

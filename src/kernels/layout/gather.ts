@@ -1,11 +1,16 @@
-import { kernel } from '../../gpu/kernel.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError, size } from '../../tensor/values/shape.ts';
-import { groupById } from '../axis/argsort.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
-import { inRuns, LOOPS_FOR_ALL } from '../axis/runs.ts';
+import { kernel } from '../../gpu/index.ts';
+import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError, size } from '../../tensor/values/index.ts';
+import {
+  eachRow,
+  groupById,
+  inRuns,
+  LOOPS_FOR_ALL,
+  rowConstants,
+  rowGrid,
+  rowOverrides,
+  rowPlace,
+} from '../axis/index.ts';
 import { reshape } from './layout.ts';
 
 /**

@@ -1,8 +1,5 @@
-import { type Binding, type Element, type Kernel, kernel, type Scalar } from '../../gpu/kernel.ts';
-import { fill } from '../../tensor/graph/fill.ts';
-import { differentiable, differentiableAll } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import { Tensor } from '../../tensor/graph/tensor.ts';
+import { type Binding, type Element, type Kernel, kernel, type Scalar } from '../../gpu/index.ts';
+import { differentiable, differentiableAll, dispatch, empty, fill, Tensor } from '../../tensor/graph/index.ts';
 import {
   aroundAxis,
   checkShape,
@@ -11,9 +8,8 @@ import {
   ShapeError,
   sameShape,
   size,
-} from '../../tensor/values/shape.ts';
-import { sum } from '../axis/reduce.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
+} from '../../tensor/values/index.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace, sum } from '../axis/index.ts';
 import { copied } from './copy.ts';
 
 /**

@@ -1,18 +1,18 @@
-import { kernel } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/index.ts';
 import {
+  differentiable,
+  dispatch,
   elementGrid,
   elementLoop,
   elementOverride,
   elementParams,
   elementsOf,
-} from '../../tensor/graph/elementwise.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
-import { type Shape, ShapeError } from '../../tensor/values/shape.ts';
-import { checkChoice, checkOptions } from '../axis/operands.ts';
-import type { Lines } from '../axis/row-threads.ts';
-
+  empty,
+  type Tensor,
+  tensor,
+} from '../../tensor/graph/index.ts';
+import { type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { checkChoice, checkOptions, type Lines } from '../axis/index.ts';
 export interface InterpolateOptions {
   readonly mode: 'bilinear' | 'bicubic';
   /** When shrinking, widen the filter so that every pixel counts. Default: false. */

@@ -1,12 +1,9 @@
-import { kernel } from '../../gpu/kernel.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-import { checkChoice, checkOptions } from '../axis/operands.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
-import { type Activation, activations } from '../elementwise/activation.ts';
-import { permute, reshape } from '../layout/layout.ts';
+import { kernel } from '../../gpu/index.ts';
+import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import { checkChoice, checkOptions, eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
+import { type Activation, activations } from '../elementwise/index.ts';
+import { permute, reshape } from '../layout/index.ts';
 import { linear } from './matmul.ts';
 
 export interface Conv2dOptions {

@@ -1,11 +1,10 @@
-import type { Binding, Kernel, Piece } from '../../gpu/kernel.ts';
-import { type Activation, activationPiece } from '../elementwise/activation.ts';
-
 // Every matmul kernel computes y[z] = tail(a[z] · b[z]) for all z of the batch. How a matrix lies in memory, transposed or not,
 // and which of them a batch shares, is a matter of strides: `down` rows and `across` columns of a and of b, and up to three
 // batch axes. Here is what the forms share: parameters, the place of a tile, the tail. The forms are in `matmul-tiles.ts` (GPUs)
 // and `matmul-lanes.ts` (CPU adapters); `matmul-forms.ts` chooses.
 
+import type { Binding, Kernel, Piece } from '../../gpu/index.ts';
+import { type Activation, activationPiece } from '../elementwise/index.ts';
 /**
  * Sizes, and strides in elements. The batch axes are numbered from the last; the length of the third is not needed. `chunk` is
  * how much of the inner axis a workgroup sums: all of it, unless the product is split over it. `most` is the number of rows

@@ -1,5 +1,5 @@
-import { kernel } from '../../gpu/kernel.ts';
-import { inRuns } from '../axis/runs.ts';
+import { kernel } from '../../gpu/index.ts';
+import { inRuns } from '../axis/index.ts';
 import {
   list,
   type MatmulKernel,

@@ -1,12 +1,9 @@
-import { kernel } from '../../gpu/kernel.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/values/shape.ts';
-import { checkChoice, checkOptions } from '../axis/operands.ts';
-import { sumRows } from '../axis/reduce.ts';
-import { type Activation, activationPiece, activations } from '../elementwise/activation.ts';
-import { broadcastTo } from '../layout/layout.ts';
+import { kernel } from '../../gpu/index.ts';
+import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/values/index.ts';
+import { checkChoice, checkOptions, sumRows } from '../axis/index.ts';
+import { type Activation, activationPiece, activations } from '../elementwise/index.ts';
+import { broadcastTo } from '../layout/index.ts';
 import {
   flattened,
   gradientOf,

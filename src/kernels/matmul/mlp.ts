@@ -1,8 +1,7 @@
-import { differentiable } from '../../tensor/graph/grad.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError, sameShape } from '../../tensor/values/shape.ts';
-import { checkChoice, checkOptions } from '../axis/operands.ts';
-import { type Activation, activations } from '../elementwise/activation.ts';
+import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { checkChoice, checkOptions } from '../axis/index.ts';
+import { type Activation, activations } from '../elementwise/index.ts';
 import { flattened, linearGradients, type Matrix, matrix, product, transposed } from './product.ts';
 
 export interface MlpWeights {

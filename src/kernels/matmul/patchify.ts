@@ -1,10 +1,8 @@
-import { kernel } from '../../gpu/kernel.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError, size } from '../../tensor/values/shape.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
-import { reshape } from '../layout/layout.ts';
+import { kernel } from '../../gpu/index.ts';
+import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError, size } from '../../tensor/values/index.ts';
+import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
+import { reshape } from '../layout/index.ts';
 import { linear } from './matmul.ts';
 
 /**

@@ -1,9 +1,7 @@
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { type Shape, ShapeError, size } from '../../tensor/values/shape.ts';
-import { sumRows } from '../axis/reduce.ts';
-import type { Activation } from '../elementwise/activation.ts';
-import { sumTo } from '../elementwise/broadcast.ts';
+import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { sumRows } from '../axis/index.ts';
+import { type Activation, sumTo } from '../elementwise/index.ts';
 import type { TailSpec } from './kernel-interface.ts';
 import type { Operand } from './lane-kernel.ts';
 import { type PartsKernel, partsKernel } from './tile-kernel.ts';

@@ -1,5 +1,5 @@
-import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
-import { inRuns } from '../axis/runs.ts';
+import { type Binding, type Kernel, kernel } from '../../gpu/index.ts';
+import { inRuns } from '../axis/index.ts';
 import {
   list,
   type MatmulKernel,

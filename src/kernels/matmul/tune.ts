@@ -1,10 +1,7 @@
-import type { Device } from '../../gpu/device.ts';
-import { DeviceError } from '../../gpu/errors.ts';
-import { Recording, record } from '../../tensor/graph/record.ts';
-import { free, lasting, type Tensor, write } from '../../tensor/graph/tensor.ts';
-import { read } from '../../tensor/run/read.ts';
-import { type Step, step } from '../../tensor/run/step.ts';
-import { cast } from '../elementwise/cast.ts';
+import { type Device, DeviceError } from '../../gpu/index.ts';
+import { free, lasting, Recording, record, type Tensor, write } from '../../tensor/graph/index.ts';
+import { read, type Step, step } from '../../tensor/run/index.ts';
+import { cast } from '../elementwise/index.ts';
 import { matmul } from './matmul.ts';
 import { candidateForms, chooseForm, formatForm, type Product, productClass, productsOf } from './variants.ts';
 

@@ -1,5 +1,5 @@
-import type { Device } from '../../gpu/device.ts';
-import type { DType } from '../../tensor/values/dtype.ts';
+import type { Device } from '../../gpu/index.ts';
+import type { DType } from '../../tensor/values/index.ts';
 import type { MatmulKernel, TailSpec } from './kernel-interface.ts';
 import { INNERMOST, type LanesSpec, lanesAcross, lanesKernel, type Operand } from './lane-kernel.ts';
 import { tileKernel } from './tile-kernel.ts';

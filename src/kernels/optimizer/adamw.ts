@@ -1,13 +1,13 @@
-import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
+import { type Binding, type Kernel, kernel } from '../../gpu/index.ts';
 import {
+  dispatch,
   elementGrid,
   elementLoop,
   elementOverride,
   elementParams,
   elementsOf,
-} from '../../tensor/graph/elementwise.ts';
-import { dispatch } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+  type Tensor,
+} from '../../tensor/graph/index.ts';
 import { blockWords } from './clip.ts';
 
 /** One page of packed parameters, with all that belongs to them at the same places. */

@@ -1,9 +1,6 @@
-import { kernel, type Piece } from '../../gpu/kernel.ts';
-import { joinSum } from '../../gpu/prelude.ts';
-import { dispatch, emptyOn } from '../../tensor/graph/record.ts';
-import { range, type Tensor } from '../../tensor/graph/tensor.ts';
-import { inRuns } from '../axis/runs.ts';
-
+import { joinSum, kernel, type Piece } from '../../gpu/index.ts';
+import { dispatch, emptyOn, range, type Tensor } from '../../tensor/graph/index.ts';
+import { inRuns } from '../axis/index.ts';
 /** Floats in a block: a parameter starts at a multiple of 256 bytes, so that a block holds values of one only. */
 export const BLOCK = 64;
 

@@ -1,10 +1,6 @@
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-import { checkChoice, checkOptions } from '../axis/operands.ts';
-import { lineKernel } from '../axis/row-kernel.ts';
-import { total, weightedMean } from '../axis/total.ts';
+import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import { checkChoice, checkOptions, lineKernel, total, weightedMean } from '../axis/index.ts';
 import { sumOfLine } from './softmax.ts';
 
 export interface CrossEntropyOptions {

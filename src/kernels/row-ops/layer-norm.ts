@@ -1,24 +1,22 @@
-import type { Device } from '../../gpu/device.ts';
-import { kernel } from '../../gpu/kernel.ts';
-import { notNumbers } from '../../gpu/prelude.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError, size } from '../../tensor/values/shape.ts';
-import { fewerRows } from '../axis/reduce.ts';
-import { type LineCode, lineKernel } from '../axis/row-kernel.ts';
+import { type Device, kernel, notNumbers } from '../../gpu/index.ts';
+import { differentiable, dispatch, empty, Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError, size } from '../../tensor/values/index.ts';
 import {
+  FEW_STEPS,
+  fewerRows,
+  inRuns,
+  type LineCode,
   laneConstants,
   laneOverrides,
   lanePlace,
   laneSum,
   laneSumFours,
   laneSums,
+  lineKernel,
   linesPerGroup,
-} from '../axis/row-threads.ts';
-import { FEW_STEPS, inRuns, loopsFor } from '../axis/runs.ts';
-import { add, addScalar, div, mul, sqrt, sub } from '../elementwise/pointwise.ts';
-
+  loopsFor,
+} from '../axis/index.ts';
+import { add, addScalar, div, mul, sqrt, sub } from '../elementwise/index.ts';
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:
  * `y = (x - mean) / √(variance + eps) · weight + bias`, with the biased variance. A row whose squares overflow, from some 10¹⁹ on,

@@ -1,20 +1,17 @@
-import { kernel } from '../../gpu/kernel.ts';
-import { joinSum, notNumbers } from '../../gpu/prelude.ts';
+import { joinSum, kernel, notNumbers } from '../../gpu/index.ts';
 import {
+  differentiable,
+  dispatch,
   elementGrid,
   elementLoop,
   elementOverride,
   elementParams,
   elementsOf,
-} from '../../tensor/graph/elementwise.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError, sameShape } from '../../tensor/values/shape.ts';
-import { checkChoice } from '../axis/operands.ts';
-import { inRuns } from '../axis/runs.ts';
-import { total } from '../axis/total.ts';
-
+  empty,
+  type Tensor,
+} from '../../tensor/graph/index.ts';
+import { ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { checkChoice, inRuns, total } from '../axis/index.ts';
 /** Whether a loss is averaged or added up. */
 export type Reduction = 'mean' | 'sum';
 

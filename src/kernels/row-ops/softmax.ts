@@ -1,10 +1,7 @@
-import type { Piece } from '../../gpu/kernel.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { aroundAxis, normalizeAxis, ShapeError } from '../../tensor/values/shape.ts';
-import { type LineCode, lineKernel } from '../axis/row-kernel.ts';
-
+import type { Piece } from '../../gpu/index.ts';
+import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { aroundAxis, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
+import { type LineCode, lineKernel } from '../axis/index.ts';
 /**
  * Softmax along an axis: `y = exp(x - max x) / sum(exp(x - max x))`. An entry of -∞ gives exactly 0; a line of nothing else
  * gives zeros. A line that holds NaN or ∞ gives NaN.

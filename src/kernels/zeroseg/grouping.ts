@@ -1,25 +1,21 @@
-import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
-import { expBelow, notNumbers } from '../../gpu/prelude.ts';
-import { add } from '../../tensor/graph/fill.ts';
-import { differentiable, differentiableAll } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../../tensor/values/shape.ts';
-import { checkOptions } from '../axis/operands.ts';
-import { lineKernel } from '../axis/row-kernel.ts';
+import { type Binding, expBelow, type Kernel, kernel, notNumbers } from '../../gpu/index.ts';
+import { add, differentiable, differentiableAll, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import {
+  checkOptions,
+  inRuns,
   type Lines,
   laneConstants,
   laneMax,
   laneOverrides,
   lanePlace,
   laneSum,
+  lineKernel,
   linesPerGroup,
-} from '../axis/row-threads.ts';
-import { inRuns, loopsFor } from '../axis/runs.ts';
-import { randomGumbel } from '../elementwise/random.ts';
-import { matmul } from '../matmul/matmul.ts';
-
+  loopsFor,
+} from '../axis/index.ts';
+import { randomGumbel } from '../elementwise/index.ts';
+import { matmul } from '../matmul/index.ts';
 export interface GumbelOptions {
   /** Gumbel noise of the shape of the logits. */
   readonly noise?: Tensor | undefined;

@@ -1,16 +1,18 @@
-import { kernel } from '../../gpu/kernel.ts';
-import { fill } from '../../tensor/graph/fill.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-import { argsort } from '../axis/argsort.ts';
-import { sumRows } from '../axis/reduce.ts';
-import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/row-copy.ts';
-import { FEW_STEPS, inRuns } from '../axis/runs.ts';
-import { take } from '../layout/gather.ts';
-import { reshape } from '../layout/layout.ts';
-
+import { kernel } from '../../gpu/index.ts';
+import { differentiable, dispatch, empty, fill, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import {
+  argsort,
+  eachRow,
+  FEW_STEPS,
+  inRuns,
+  rowConstants,
+  rowGrid,
+  rowOverrides,
+  rowPlace,
+  sumRows,
+} from '../axis/index.ts';
+import { reshape, take } from '../layout/index.ts';
 /** Which of N patches a masked autoencoder sees, per image: He et al., 2021, section 3. */
 export interface ShuffleMask {
   /** u32 `[B, N]`: the patches by ascending noise. */

@@ -1,9 +1,6 @@
-import { kernel } from '../../gpu/kernel.ts';
-import { notNumbers } from '../../gpu/prelude.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-
+import { kernel, notNumbers } from '../../gpu/index.ts';
+import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
 /**
  * Members that stand for all others: `similarity` `[B, N, N]` → u32 `[B, count]`, chosen one after the other, each the one that
  * raises the sum of every member's similarity to its nearest medoid the most (the build phase of k-medoids, Kaufman and Rousseeuw

@@ -1,13 +1,7 @@
-import { kernel, type Piece } from '../../gpu/kernel.ts';
-import { joinSum, notNumbers } from '../../gpu/prelude.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-import { checkOptions } from '../axis/operands.ts';
-import { inRuns } from '../axis/runs.ts';
-import { weightedMean } from '../axis/total.ts';
-
+import { joinSum, kernel, notNumbers, type Piece } from '../../gpu/index.ts';
+import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import { checkOptions, inRuns, weightedMean } from '../axis/index.ts';
 export interface ReconstructionOptions {
   /** Side of a patch in pixels. */
   readonly patch: number;

@@ -1,15 +1,17 @@
-import { type Binding, type Kernel, kernel } from '../../gpu/kernel.ts';
-import { joinSum, notNumbers } from '../../gpu/prelude.ts';
-import { fill } from '../../tensor/graph/fill.ts';
-import { differentiable } from '../../tensor/graph/grad.ts';
-import { dispatch, empty } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-import { checkChoice, checkOptions } from '../axis/operands.ts';
-import { laneOverrides, lanePlace, laneSum, linesPerGroup } from '../axis/row-threads.ts';
-import { inRuns, LOOPS_FOR_ALL } from '../axis/runs.ts';
-import { total } from '../axis/total.ts';
-
+import { type Binding, joinSum, type Kernel, kernel, notNumbers } from '../../gpu/index.ts';
+import { differentiable, dispatch, empty, fill, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import {
+  checkChoice,
+  checkOptions,
+  inRuns,
+  LOOPS_FOR_ALL,
+  laneOverrides,
+  lanePlace,
+  laneSum,
+  linesPerGroup,
+  total,
+} from '../axis/index.ts';
 export interface DistillOptions {
   /** Whether `|a - b|` is the mean or the sum over the features. Default: `'mean'`. */
   readonly features?: 'mean' | 'sum';

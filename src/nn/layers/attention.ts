@@ -1,5 +1,5 @@
-import { crossAttention, qkvAttention } from '../../kernels/attention/attention.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { crossAttention, qkvAttention } from '../../kernels/attention/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';
 import type { Weights } from './module.ts';

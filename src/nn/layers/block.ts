@@ -1,6 +1,5 @@
-import type { Activation } from '../../kernels/elementwise/activation.ts';
-import { checkpoint } from '../../tensor/graph/recompute.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import type { Activation } from '../../kernels/elementwise/index.ts';
+import { checkpoint, type Tensor } from '../../tensor/graph/index.ts';
 import { Attention } from './attention.ts';
 import type { Initializer } from './init.ts';
 import { LayerNorm } from './layer-norm.ts';

@@ -1,7 +1,7 @@
-import { gelu } from '../../kernels/elementwise/pointwise.ts';
-import { reshape, slice } from '../../kernels/layout/layout.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
+import { gelu } from '../../kernels/elementwise/index.ts';
+import { reshape, slice } from '../../kernels/layout/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
 import { Conv2d } from './conv2d.ts';
 import { LayerNorm } from './layer-norm.ts';
 import { Linear } from './linear.ts';

@@ -1,5 +1,5 @@
-import { conv2d } from '../../kernels/matmul/conv2d.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { conv2d } from '../../kernels/matmul/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import { heNormal, type Initializer, zeros } from './init.ts';
 import type { Weights } from './module.ts';
 

@@ -1,4 +1,4 @@
-import { type Shape, size } from '../../tensor/values/shape.ts';
+import { type Shape, size } from '../../tensor/values/index.ts';
 import { normalNumber, type Random } from './random.ts';
 
 /** Fills a new parameter: its shape, and a generator of its own. */

@@ -1,5 +1,5 @@
-import { layerNorm } from '../../kernels/row-ops/layer-norm.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { layerNorm } from '../../kernels/row-ops/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import { ones, zeros } from './init.ts';
 import type { Weights } from './module.ts';
 

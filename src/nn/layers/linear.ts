@@ -1,6 +1,6 @@
-import type { Activation } from '../../kernels/elementwise/activation.ts';
-import { linear } from '../../kernels/matmul/matmul.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import type { Activation } from '../../kernels/elementwise/index.ts';
+import { linear } from '../../kernels/matmul/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
 import type { Weights } from './module.ts';
 

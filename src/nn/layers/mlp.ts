@@ -1,8 +1,7 @@
-import type { Activation } from '../../kernels/elementwise/activation.ts';
-import { permute } from '../../kernels/layout/layout.ts';
-import { matmul } from '../../kernels/matmul/matmul.ts';
-import { mlp } from '../../kernels/matmul/mlp.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import type { Activation } from '../../kernels/elementwise/index.ts';
+import { permute } from '../../kernels/layout/index.ts';
+import { matmul, mlp } from '../../kernels/matmul/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';
 import type { Weights } from './module.ts';

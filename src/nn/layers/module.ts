@@ -1,9 +1,15 @@
-import { Device } from '../../gpu/device.ts';
-import { free, lasting, Tensor, write } from '../../tensor/graph/tensor.ts';
-import { StepError } from '../../tensor/values/errors.ts';
-import { describe, type HostValues } from '../../tensor/values/host.ts';
-import { formatShape, type Shape, ShapeError, sameShape } from '../../tensor/values/shape.ts';
-import { CheckpointError, type StoredTensor, toFloat32 } from '../safetensors/safetensors.ts';
+import { Device } from '../../gpu/index.ts';
+import { free, lasting, Tensor, write } from '../../tensor/graph/index.ts';
+import {
+  describe,
+  formatShape,
+  type HostValues,
+  type Shape,
+  ShapeError,
+  StepError,
+  sameShape,
+} from '../../tensor/values/index.ts';
+import { CheckpointError, type StoredTensor, toFloat32 } from '../safetensors/index.ts';
 import type { Initializer } from './init.ts';
 import { random } from './random.ts';
 

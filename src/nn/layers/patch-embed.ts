@@ -1,5 +1,5 @@
-import { patchEmbed } from '../../kernels/matmul/patchify.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { patchEmbed } from '../../kernels/matmul/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
 import type { Weights } from './module.ts';
 

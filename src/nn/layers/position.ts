@@ -1,4 +1,4 @@
-import { ArgumentError } from '../../gpu/errors.ts';
+import { ArgumentError } from '../../gpu/index.ts';
 
 /** 4 GiB. */
 const MOST_VALUES = 2 ** 30;

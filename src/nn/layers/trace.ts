@@ -1,5 +1,4 @@
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-
+import type { Tensor } from '../../tensor/graph/index.ts';
 /** Sees every activation by name, in order of computation. What it does not keep is never computed for it. */
 export type Trace = (name: string, activation: Tensor) => void;
 

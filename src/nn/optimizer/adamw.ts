@@ -1,10 +1,7 @@
-import type { Device } from '../../gpu/device.ts';
-import { ArgumentError } from '../../gpu/errors.ts';
-import { cast } from '../../kernels/elementwise/cast.ts';
-import { accumulateChunk, adamW, adamWRates, RATE_COUNT } from '../../kernels/optimizer/adamw.ts';
-import { clip } from '../../kernels/optimizer/clip.ts';
-import { label } from '../../tensor/graph/record.ts';
-import { free, lasting, range, type Tensor } from '../../tensor/graph/tensor.ts';
+import { ArgumentError, type Device } from '../../gpu/index.ts';
+import { cast } from '../../kernels/elementwise/index.ts';
+import { accumulateChunk, adamW, adamWRates, clip, RATE_COUNT } from '../../kernels/optimizer/index.ts';
+import { free, label, lasting, range, type Tensor } from '../../tensor/graph/index.ts';
 import { type Pack, type PackOptions, packParameters, placeGradients } from './flat-parameters.ts';
 
 export interface AdamWOptions extends PackOptions {

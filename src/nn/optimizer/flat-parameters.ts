@@ -1,14 +1,16 @@
-import type { Device } from '../../gpu/device.ts';
-import type { Binding } from '../../gpu/kernel.ts';
-import { copyGradient } from '../../kernels/optimizer/adamw.ts';
-import { BLOCK, blockWord } from '../../kernels/optimizer/clip.ts';
-import { currentRecording, emptyOn, type Launch } from '../../tensor/graph/record.ts';
-import { lasting, memoryOf, range, type Storage, Tensor } from '../../tensor/graph/tensor.ts';
-import { bytesPerElement } from '../../tensor/values/dtype.ts';
-import { StepError } from '../../tensor/values/errors.ts';
-import { describe } from '../../tensor/values/host.ts';
-import { ShapeError, sameShape } from '../../tensor/values/shape.ts';
-
+import type { Binding, Device } from '../../gpu/index.ts';
+import { BLOCK, blockWord, copyGradient } from '../../kernels/optimizer/index.ts';
+import {
+  currentRecording,
+  emptyOn,
+  type Launch,
+  lasting,
+  memoryOf,
+  range,
+  type Storage,
+  Tensor,
+} from '../../tensor/graph/index.ts';
+import { bytesPerElement, describe, ShapeError, StepError, sameShape } from '../../tensor/values/index.ts';
 /** Where a parameter lies: `offset` bytes from the start of a page. */
 export interface PackedParameter {
   readonly name: string;

@@ -1,11 +1,9 @@
-import { ArgumentError, DeviceError } from '../../gpu/errors.ts';
-import { cast } from '../../kernels/elementwise/cast.ts';
-import { reshape } from '../../kernels/layout/layout.ts';
-import { gradients } from '../../tensor/graph/grad.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { StepError } from '../../tensor/values/errors.ts';
-import { formatShape, ShapeError } from '../../tensor/values/shape.ts';
-import { type Module, parameters, replaceParameters } from '../layers/module.ts';
+import { ArgumentError, DeviceError } from '../../gpu/index.ts';
+import { cast } from '../../kernels/elementwise/index.ts';
+import { reshape } from '../../kernels/layout/index.ts';
+import { gradients, type Tensor } from '../../tensor/graph/index.ts';
+import { formatShape, ShapeError, StepError } from '../../tensor/values/index.ts';
+import { type Module, parameters, replaceParameters } from '../layers/index.ts';
 import type { AdamW } from './adamw.ts';
 
 /**

@@ -1,5 +1,4 @@
-import { ArgumentError } from '../../gpu/errors.ts';
-
+import { ArgumentError } from '../../gpu/index.ts';
 export interface Schedule {
   /** How far training is, in epochs: fractional. */
   readonly epoch: number;

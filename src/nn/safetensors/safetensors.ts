@@ -5,8 +5,8 @@
 // Tensors are read through typed arrays, which use the machine's byte order. Every machine with WebGPU or Node 20
 // is little-endian (Node's s390x builds aside, and Dawn has none), so nothing is swapped.
 
-import { parseJson as parseNested, shownValue } from '../../gpu/json.ts';
-import { fromHalf, toHalf } from '../../tensor/values/half.ts';
+import { parseJson as parseNested, shownValue } from '../../gpu/index.ts';
+import { fromHalf, toHalf } from '../../tensor/values/index.ts';
 import {
   type AnyDtype,
   type ArrayOf,

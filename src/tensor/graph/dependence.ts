@@ -1,4 +1,4 @@
-import type { Binding } from '../../gpu/kernel.ts';
+import type { Binding } from '../../gpu/index.ts';
 import type { Launch } from './record.ts';
 import type { Storage, Tensor } from './tensor.ts';
 

@@ -1,5 +1,4 @@
-import type { Device } from '../../gpu/device.ts';
-
+import type { Device } from '../../gpu/index.ts';
 /**
  * How a launch runs over `n` elements, four at a time: memory ends at whole vec4s, so the last ones need no form of their own.
  * An invocation takes `each` of the `fours`, a workgroup's width apart, so that neighbours read neighbours.

@@ -1,6 +1,5 @@
-import type { Device } from '../../gpu/device.ts';
-import { kernel } from '../../gpu/kernel.ts';
-import { checkShape, type Shape } from '../values/shape.ts';
+import { type Device, kernel } from '../../gpu/index.ts';
+import { checkShape, type Shape } from '../values/index.ts';
 import { elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from './elementwise.ts';
 import { dispatch, empty, emptyOn } from './record.ts';
 import type { Tensor } from './tensor.ts';

@@ -1,6 +1,4 @@
-import { StepError } from '../values/errors.ts';
-import { describe } from '../values/host.ts';
-import { formatShape, ShapeError, sameShape } from '../values/shape.ts';
+import { describe, formatShape, ShapeError, StepError, sameShape } from '../values/index.ts';
 import {
   access,
   dependents,

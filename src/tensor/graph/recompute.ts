@@ -1,5 +1,4 @@
-import { StepError } from '../values/errors.ts';
-import { describe } from '../values/host.ts';
+import { describe, StepError } from '../values/index.ts';
 import { launchSources, type Moment } from './dependence.ts';
 import { backpropagate, differentiableAll, forwardAgain, type GradientNode, now } from './grad.ts';
 import { label, labelPath } from './record.ts';

@@ -1,10 +1,24 @@
-import type { Device } from '../../gpu/device.ts';
-import { KernelError, OutOfMemoryError } from '../../gpu/errors.ts';
-import { type Binding, type Kernel, type Scalar, source } from '../../gpu/kernel.ts';
-import { bytesPerElement, type DType, isDType } from '../values/dtype.ts';
-import { StepError } from '../values/errors.ts';
-import { describe } from '../values/host.ts';
-import { checkShape, formatShape, type Shape, ShapeError, size } from '../values/shape.ts';
+import {
+  type Binding,
+  type Device,
+  type Kernel,
+  KernelError,
+  OutOfMemoryError,
+  type Scalar,
+  source,
+} from '../../gpu/index.ts';
+import {
+  bytesPerElement,
+  checkShape,
+  type DType,
+  describe,
+  formatShape,
+  isDType,
+  type Shape,
+  ShapeError,
+  StepError,
+  size,
+} from '../values/index.ts';
 import { Storage, Tensor } from './tensor.ts';
 
 /** One use of a kernel. */

@@ -1,9 +1,21 @@
-import { bufferUsage, type Device } from '../../gpu/device.ts';
-import type { Outcome } from '../../gpu/outcome.ts';
-import { bytesPerElement, type DType, isDType } from '../values/dtype.ts';
-import { StepError } from '../values/errors.ts';
-import { type Bits, counted, describe, fromHost, type HostValues, nestedShape } from '../values/host.ts';
-import { checkShape, formatShape, type Shape, ShapeError, size } from '../values/shape.ts';
+import { bufferUsage, type Device, type Outcome } from '../../gpu/index.ts';
+import {
+  type Bits,
+  bytesPerElement,
+  checkShape,
+  counted,
+  type DType,
+  describe,
+  formatShape,
+  fromHost,
+  type HostValues,
+  isDType,
+  nestedShape,
+  type Shape,
+  ShapeError,
+  StepError,
+  size,
+} from '../values/index.ts';
 import type { GradientNode } from './grad.ts';
 import { currentRecording, type Launch } from './record.ts';
 

@@ -1,11 +1,6 @@
-import type { CompiledKernel } from '../../gpu/compiler.ts';
-import { bufferUsage } from '../../gpu/device.ts';
-import type { Kernel } from '../../gpu/kernel.ts';
-import type { Outcome } from '../../gpu/outcome.ts';
-import type { Launch } from '../graph/record.ts';
-import type { Storage, Tensor } from '../graph/tensor.ts';
-import { NotFiniteError } from '../values/errors.ts';
-import { formatShape } from '../values/shape.ts';
+import { bufferUsage, type CompiledKernel, type Kernel, type Outcome } from '../../gpu/index.ts';
+import type { Launch, Storage, Tensor } from '../graph/index.ts';
+import { formatShape, NotFiniteError } from '../values/index.ts';
 import { forget, judge, KINDS, LETS_ALL, LETS_INFINITIES, NOTHING, ROW, ROW_SCANS, scan } from './check-kernels.ts';
 import { slotBytes, writes } from './lifetimes.ts';
 import type { Place } from './memory-layout.ts';

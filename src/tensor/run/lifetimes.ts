@@ -1,8 +1,6 @@
-import type { Binding } from '../../gpu/kernel.ts';
-import type { Launch } from '../graph/record.ts';
-import type { Storage, Tensor } from '../graph/tensor.ts';
-import { StepError } from '../values/errors.ts';
-import { formatShape } from '../values/shape.ts';
+import type { Binding } from '../../gpu/index.ts';
+import type { Launch, Storage, Tensor } from '../graph/index.ts';
+import { formatShape, StepError } from '../values/index.ts';
 import type { Lifetime, Part } from './plan.ts';
 
 /** All launches that `results` and `effects` depend on, in order; what nobody needs is left out. */

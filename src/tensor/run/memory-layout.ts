@@ -1,10 +1,6 @@
-import { bufferUsage, type Device } from '../../gpu/device.ts';
-import { formatBytes, OutOfMemoryError } from '../../gpu/errors.ts';
-import type { Slot } from '../../gpu/slots.ts';
-import type { Launch } from '../graph/record.ts';
-import { type Memory, memoryOf, type Storage, type Tensor } from '../graph/tensor.ts';
-import { StepError } from '../values/errors.ts';
-import { formatShape } from '../values/shape.ts';
+import { bufferUsage, type Device, formatBytes, OutOfMemoryError, type Slot } from '../../gpu/index.ts';
+import { type Launch, type Memory, memoryOf, type Storage, type Tensor } from '../graph/index.ts';
+import { formatShape, StepError } from '../values/index.ts';
 import { FOREVER, lifetimes, slotBytes } from './lifetimes.ts';
 import { mostAlive, plan } from './plan.ts';
 

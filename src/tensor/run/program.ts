@@ -1,11 +1,6 @@
-import type { CompiledKernel } from '../../gpu/compiler.ts';
-import type { Device } from '../../gpu/device.ts';
-import { KernelError } from '../../gpu/errors.ts';
-import { source } from '../../gpu/kernel.ts';
-import type { Launch } from '../graph/record.ts';
-import { type Memory, memoryOf, type Storage } from '../graph/tensor.ts';
-import { StepError } from '../values/errors.ts';
-import { formatShape } from '../values/shape.ts';
+import { type CompiledKernel, type Device, KernelError, source } from '../../gpu/index.ts';
+import { type Launch, type Memory, memoryOf, type Storage } from '../graph/index.ts';
+import { formatShape, StepError } from '../values/index.ts';
 import { type Laid, layOut, type MemoryUse, release } from './memory-layout.ts';
 
 /** One launch, ready to be replayed. */

@@ -1,12 +1,6 @@
-import type { BufferRange, Device } from '../../gpu/device.ts';
-import { heard } from '../../gpu/outcome.ts';
-import { currentRecording, type Launch } from '../graph/record.ts';
-import type { Tensor } from '../graph/tensor.ts';
-import { bytesPerElement, type HostArray } from '../values/dtype.ts';
-import { StepError } from '../values/errors.ts';
-import { fromHalf } from '../values/half.ts';
-import type { Bits } from '../values/host.ts';
-import { formatShape } from '../values/shape.ts';
+import { type BufferRange, type Device, heard } from '../../gpu/index.ts';
+import { currentRecording, type Launch, type Tensor } from '../graph/index.ts';
+import { type Bits, bytesPerElement, formatShape, fromHalf, type HostArray, StepError } from '../values/index.ts';
 import { collect } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
 import { compileAll, compiledNow, memoryIn, Program, refusedError } from './program.ts';

@@ -1,14 +1,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Device } from '../../gpu/device.ts';
-import { formatBytes } from '../../gpu/errors.ts';
-import { ownValue } from '../../gpu/own-value.ts';
-import { type Launch, Recording, record } from '../graph/record.ts';
-import { type Memory, memoryOf, Storage, Tensor } from '../graph/tensor.ts';
-import { bytesPerElement, type DType, type HostArray, isDType } from '../values/dtype.ts';
-import { StepError } from '../values/errors.ts';
-import { type Bits, counted, describe, fromHost, type HostValues } from '../values/host.ts';
-import { checkShape, formatShape, type Shape, sameShape, size } from '../values/shape.ts';
+import { type Device, formatBytes, ownValue } from '../../gpu/index.ts';
+import { type Launch, type Memory, memoryOf, Recording, record, Storage, Tensor } from '../graph/index.ts';
+import {
+  type Bits,
+  bytesPerElement,
+  checkShape,
+  counted,
+  type DType,
+  describe,
+  formatShape,
+  fromHost,
+  type HostArray,
+  type HostValues,
+  isDType,
+  type Shape,
+  StepError,
+  sameShape,
+  size,
+} from '../values/index.ts';
 import { Check } from './check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
 import type { MemoryUse } from './memory-layout.ts';

@@ -1,5 +1,5 @@
-import { bufferUsage, type Device } from '../../gpu/device.ts';
-import { StepError } from '../values/errors.ts';
+import { bufferUsage, type Device } from '../../gpu/index.ts';
+import { StepError } from '../values/index.ts';
 import { type Program, refusedError } from './program.ts';
 
 export interface LaunchTime {

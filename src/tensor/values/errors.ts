@@ -1,5 +1,4 @@
-import { ZeroSegError } from '../../gpu/errors.ts';
-
+import { ZeroSegError } from '../../gpu/index.ts';
 /** A step was made or called in a way that cannot work, or its body broke a rule of recording. */
 export class StepError extends ZeroSegError {
   override readonly name = 'StepError';

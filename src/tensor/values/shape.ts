@@ -1,5 +1,4 @@
-import { ZeroSegError } from '../../gpu/errors.ts';
-
+import { ZeroSegError } from '../../gpu/index.ts';
 /** Sizes of the axes, slowest first. `[]` is a scalar; an axis may be 0. */
 export type Shape = readonly number[];
 

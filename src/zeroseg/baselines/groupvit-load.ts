@@ -1,11 +1,10 @@
-import type { Device } from '../../gpu/device.ts';
-import { storedWeights } from '../../nn/layers/module.ts';
-import { CheckpointError, toFloat32 } from '../../nn/safetensors/safetensors.ts';
-import { huggingFaceBlock } from '../checkpoints/clip-names.ts';
-import { checkTowers, numbered } from '../checkpoints/sizes.ts';
-import type { StoredTensors } from '../clip/load.ts';
-import { hiddenWidth } from '../model/config.ts';
-import { TokenTable } from '../text/token-table.ts';
+import type { Device } from '../../gpu/index.ts';
+import { storedWeights } from '../../nn/layers/index.ts';
+import { CheckpointError, toFloat32 } from '../../nn/safetensors/index.ts';
+import { checkTowers, huggingFaceBlock, numbered } from '../checkpoints/index.ts';
+import type { StoredTensors } from '../clip/index.ts';
+import { hiddenWidth } from '../model/index.ts';
+import { TokenTable } from '../text/index.ts';
 import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
 import { type GroupVitClaim, type GroupVitTowerSettings, groupVitSettings } from './groupvit-settings.ts';
 

@@ -1,6 +1,6 @@
+import { CheckpointError } from '../../nn/safetensors/index.ts';
+import { generic, isObject, type Json, Section } from '../checkpoints/index.ts';
 /** What the settings beside a GroupViT's weights say, in Hugging Face's words or in our own. */
-import { CheckpointError } from '../../nn/safetensors/safetensors.ts';
-import { generic, isObject, type Json, Section } from '../checkpoints/settings-section.ts';
 import type { GroupVitConfig } from './groupvit.ts';
 
 /** What no tensor tells of a tower. */

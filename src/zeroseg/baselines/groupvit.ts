@@ -1,22 +1,23 @@
-import { mean } from '../../kernels/axis/reduce.ts';
-import { add, relu } from '../../kernels/elementwise/pointwise.ts';
-import { reshape } from '../../kernels/layout/layout.ts';
-import { interpolatePositions } from '../../kernels/layout/resize.ts';
-import { batchNormEval } from '../../kernels/row-ops/layer-norm.ts';
-import { normal, ones, truncatedNormal, zeros } from '../../nn/layers/init.ts';
-import { LayerNorm } from '../../nn/layers/layer-norm.ts';
-import { Linear } from '../../nn/layers/linear.ts';
-import type { Weights } from '../../nn/layers/module.ts';
-import { PatchEmbed } from '../../nn/layers/patch-embed.ts';
-import { noTrace, type Trace } from '../../nn/layers/trace.ts';
-import { label } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ClipText } from '../clip/towers.ts';
-import { hiddenWidth } from '../model/config.ts';
-import { runStages, Stage, type StageOptions } from '../model/segmentation-head.ts';
-import { type Inference, rollOut } from '../model/zeroseg.ts';
-import type { TokenTable } from '../text/token-table.ts';
-
+import { mean } from '../../kernels/axis/index.ts';
+import { add, relu } from '../../kernels/elementwise/index.ts';
+import { interpolatePositions, reshape } from '../../kernels/layout/index.ts';
+import { batchNormEval } from '../../kernels/row-ops/index.ts';
+import {
+  LayerNorm,
+  Linear,
+  normal,
+  noTrace,
+  ones,
+  PatchEmbed,
+  type Trace,
+  truncatedNormal,
+  type Weights,
+  zeros,
+} from '../../nn/layers/index.ts';
+import { label, type Tensor } from '../../tensor/graph/index.ts';
+import { ClipText } from '../clip/index.ts';
+import { hiddenWidth, type Inference, rollOut, runStages, Stage, type StageOptions } from '../model/index.ts';
+import type { TokenTable } from '../text/index.ts';
 /** Sizes of a GroupViT checkpoint (section 14). */
 export interface GroupVitConfig {
   readonly vision: {

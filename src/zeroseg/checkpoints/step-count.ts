@@ -1,6 +1,5 @@
-import { shownValue } from '../../gpu/json.ts';
-import { CheckpointError } from '../../nn/safetensors/safetensors.ts';
-
+import { shownValue } from '../../gpu/index.ts';
+import { CheckpointError } from '../../nn/safetensors/index.ts';
 /** A number of steps as metadata says it. */
 export function stepOf(text: string | undefined, file: string): number {
   const step = Number(text);

@@ -1,10 +1,9 @@
-import { add, clamp, exp, mul, scale } from '../../kernels/elementwise/pointwise.ts';
-import { permute, reshape } from '../../kernels/layout/layout.ts';
-import { matmul } from '../../kernels/matmul/matmul.ts';
-import { crossEntropy } from '../../kernels/row-ops/cross-entropy.ts';
-import { l2Normalize } from '../../kernels/row-ops/layer-norm.ts';
-import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
+import { add, clamp, exp, mul, scale } from '../../kernels/elementwise/index.ts';
+import { permute, reshape } from '../../kernels/layout/index.ts';
+import { matmul } from '../../kernels/matmul/index.ts';
+import { crossEntropy, l2Normalize } from '../../kernels/row-ops/index.ts';
+import { type Tensor, tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
 
 /** CLIP's bound on the factor that cosines are multiplied by. */
 const LARGEST_SCALE = 100;

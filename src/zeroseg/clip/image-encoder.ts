@@ -1,12 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Device } from '../../gpu/device.ts';
-import { ArgumentError } from '../../gpu/errors.ts';
-import { heard } from '../../gpu/outcome.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { read } from '../../tensor/run/read.ts';
-import { type Step, step } from '../../tensor/run/step.ts';
-import type { Rgb } from '../image/image.ts';
+import { ArgumentError, type Device, heard } from '../../gpu/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { read, type Step, step } from '../../tensor/run/index.ts';
+import type { Rgb } from '../image/index.ts';
 import { type ClipVision, clipPixels } from './towers.ts';
 
 /**

@@ -1,11 +1,17 @@
-import type { Device } from '../../gpu/device.ts';
-import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../../nn/layers/module.ts';
-import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../../nn/safetensors/safetensors.ts';
-import { formatShape, type Shape, sameShape } from '../../tensor/values/shape.ts';
-import { huggingFaceName, openAiName, type Published, stemName, TOKEN_IDS } from '../checkpoints/clip-names.ts';
-import type { Claim } from '../checkpoints/settings-section.ts';
-import { checkTowers } from '../checkpoints/sizes.ts';
-import { TokenTable } from '../text/token-table.ts';
+import type { Device } from '../../gpu/index.ts';
+import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../../nn/layers/index.ts';
+import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../../nn/safetensors/index.ts';
+import { formatShape, type Shape, sameShape } from '../../tensor/values/index.ts';
+import {
+  type Claim,
+  checkTowers,
+  huggingFaceName,
+  openAiName,
+  type Published,
+  stemName,
+  TOKEN_IDS,
+} from '../checkpoints/index.ts';
+import { TokenTable } from '../text/index.ts';
 import { type ClaimedSize, type ClipSettings, clipSettings, type TowerSettings } from './settings.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 

@@ -1,5 +1,3 @@
-/** `open_clip_config.json`, as open_clip's factory and its towers read it. */
-
 import {
   type Claim,
   constants,
@@ -9,7 +7,9 @@ import {
   present,
   type Rule,
   Section,
-} from '../checkpoints/settings-section.ts';
+} from '../checkpoints/index.ts';
+/** `open_clip_config.json`, as open_clip's factory and its towers read it. */
+
 import type { ClipSettings, TowerSettings } from './settings.ts';
 import type { ClipActivation } from './towers.ts';
 

@@ -1,10 +1,16 @@
-import type { Device } from '../../gpu/device.ts';
-import type { Initializer } from '../../nn/layers/init.ts';
-import { ones, zeros } from '../../nn/layers/init.ts';
-import { type Weights, weightsFrom } from '../../nn/layers/module.ts';
-import { normalNumber, type Random, random } from '../../nn/layers/random.ts';
-import { type Shape, size } from '../../tensor/values/shape.ts';
-import { TokenTable } from '../text/token-table.ts';
+import type { Device } from '../../gpu/index.ts';
+import {
+  type Initializer,
+  normalNumber,
+  ones,
+  type Random,
+  random,
+  type Weights,
+  weightsFrom,
+  zeros,
+} from '../../nn/layers/index.ts';
+import { type Shape, size } from '../../tensor/values/index.ts';
+import { TokenTable } from '../text/index.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 
 /**

@@ -1,16 +1,15 @@
-import { loadParameters, parameters } from '../../nn/layers/module.ts';
+import { loadParameters, parameters } from '../../nn/layers/index.ts';
 import {
   CheckpointError,
   readSafetensors,
   toInt32,
   type WritableTensor,
   writeSafetensors,
-} from '../../nn/safetensors/safetensors.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { read } from '../../tensor/run/read.ts';
-import { size } from '../../tensor/values/shape.ts';
-import { huggingFaceName, TOKEN_IDS } from '../checkpoints/clip-names.ts';
-import { stepOf } from '../checkpoints/step-count.ts';
+} from '../../nn/safetensors/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { read } from '../../tensor/run/index.ts';
+import { size } from '../../tensor/values/index.ts';
+import { huggingFaceName, stepOf, TOKEN_IDS } from '../checkpoints/index.ts';
 import type { ClipConfig } from './towers.ts';
 import type { ClipTrainer, TrainableClip } from './train-clip.ts';
 

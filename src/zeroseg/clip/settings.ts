@@ -1,14 +1,6 @@
+import { CheckpointError } from '../../nn/safetensors/index.ts';
+import { type Claim, constants, generic, isObject, type Json, present, Section } from '../checkpoints/index.ts';
 /** What the settings beside a CLIP's weights say: in Hugging Face's words, in open_clip's, or in our own. */
-import { CheckpointError } from '../../nn/safetensors/safetensors.ts';
-import {
-  type Claim,
-  constants,
-  generic,
-  isObject,
-  type Json,
-  present,
-  Section,
-} from '../checkpoints/settings-section.ts';
 import { openClipSettings } from './open-clip-settings.ts';
 import type { ClipActivation } from './towers.ts';
 

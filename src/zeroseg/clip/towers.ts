@@ -1,22 +1,20 @@
-import type { Activation } from '../../kernels/elementwise/activation.ts';
-import { add } from '../../kernels/elementwise/pointwise.ts';
-import { takeRows } from '../../kernels/layout/gather.ts';
-import { broadcastTo, concat, reshape, slice } from '../../kernels/layout/layout.ts';
-import { interpolatePositions } from '../../kernels/layout/resize.ts';
-import { Block } from '../../nn/layers/block.ts';
-import { ConvStem } from '../../nn/layers/conv-stem.ts';
-import { normal } from '../../nn/layers/init.ts';
-import { LayerNorm } from '../../nn/layers/layer-norm.ts';
-import { Linear } from '../../nn/layers/linear.ts';
-import type { Weights } from '../../nn/layers/module.ts';
-import { PatchEmbed } from '../../nn/layers/patch-embed.ts';
-import { noTrace, type Trace } from '../../nn/layers/trace.ts';
-import { label } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-import { clipMean, clipStd, type Rgb } from '../image/image.ts';
-import type { TokenTable } from '../text/token-table.ts';
-
+import { type Activation, add } from '../../kernels/elementwise/index.ts';
+import { broadcastTo, concat, interpolatePositions, reshape, slice, takeRows } from '../../kernels/layout/index.ts';
+import {
+  Block,
+  ConvStem,
+  LayerNorm,
+  Linear,
+  normal,
+  noTrace,
+  PatchEmbed,
+  type Trace,
+  type Weights,
+} from '../../nn/layers/index.ts';
+import { label, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import { clipMean, clipStd, type Rgb } from '../image/index.ts';
+import type { TokenTable } from '../text/index.ts';
 /** Activations of the MLPs: the sigmoid form of OpenAI's models, GELU with erf, GELU with tanh, and ReLU. */
 export type ClipActivation = 'quick_gelu' | 'gelu' | 'gelu_tanh' | 'relu';
 

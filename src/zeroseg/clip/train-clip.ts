@@ -1,23 +1,15 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Device } from '../../gpu/device.ts';
-import { shownValue } from '../../gpu/json.ts';
-import { heard } from '../../gpu/outcome.ts';
-import { argmax } from '../../kernels/axis/extreme.ts';
-import { embedding } from '../../kernels/layout/gather.ts';
-import { type Initializer, normal } from '../../nn/layers/init.ts';
-import { parameters, type Weights, weightsFrom } from '../../nn/layers/module.ts';
-import { random } from '../../nn/layers/random.ts';
-import { AdamW } from '../../nn/optimizer/adamw.ts';
-import { learningRate } from '../../nn/optimizer/schedule.ts';
-import { gradients } from '../../tensor/graph/grad.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { read, readAll, readU32 } from '../../tensor/run/read.ts';
-import { type Step, step } from '../../tensor/run/step.ts';
-import { ShapeError, size } from '../../tensor/values/shape.ts';
-import { ConfigError, TrainingError } from '../host/errors.ts';
-import { TokenTable } from '../text/token-table.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
+import { type Device, heard, shownValue } from '../../gpu/index.ts';
+import { argmax } from '../../kernels/axis/index.ts';
+import { embedding } from '../../kernels/layout/index.ts';
+import { type Initializer, normal, parameters, random, type Weights, weightsFrom } from '../../nn/layers/index.ts';
+import { AdamW, learningRate } from '../../nn/optimizer/index.ts';
+import { gradients, type Tensor } from '../../tensor/graph/index.ts';
+import { read, readAll, readU32, type Step, step } from '../../tensor/run/index.ts';
+import { ShapeError, size } from '../../tensor/values/index.ts';
+import { ConfigError, TrainingError } from '../host/index.ts';
+import { type Tokenizer, TokenTable } from '../text/index.ts';
 import { alike, contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 

@@ -1,12 +1,8 @@
-import type { Device } from '../../gpu/device.ts';
-import { ArgumentError } from '../../gpu/errors.ts';
-import { ownValue } from '../../gpu/own-value.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { read } from '../../tensor/run/read.ts';
-import { type Step, step } from '../../tensor/run/step.ts';
-import { lengthOf } from '../host/unit-rows.ts';
-import { promptTemplates } from '../text/class-names.ts';
-import type { TextTokens } from '../text/hashed-tokens.ts';
+import { ArgumentError, type Device, ownValue } from '../../gpu/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { read, type Step, step } from '../../tensor/run/index.ts';
+import { lengthOf } from '../host/index.ts';
+import { promptTemplates, type TextTokens } from '../text/index.ts';
 import { type ClipText, endPosition } from './towers.ts';
 
 /** Class names and their embeddings in CLIP's space. */

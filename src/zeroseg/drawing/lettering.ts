@@ -1,3 +1,4 @@
+import { ZeroSegError } from '../../gpu/index.ts';
 /**
  * Text as pixels, from the bytes of a font. A bare server has no fonts and no font service, and a picture must look
  * the same wherever it is made; so outlines come from a font file that travels along, and are filled here.
@@ -6,7 +7,6 @@
 // which has none.
 
 import { type Font, type Glyph, type PathCommand, parse } from 'opentype.js/dist/opentype.mjs';
-import { ZeroSegError } from '../../gpu/errors.ts';
 import { fontProblem } from './font-checks.ts';
 
 /** A line of text: how much of each pixel it covers, 0..255, row by row. */

@@ -1,6 +1,13 @@
+import {
+  type Colour,
+  checkImage,
+  classColour,
+  type Image,
+  type LabelMap,
+  PixelError,
+  resizeImage,
+} from '../image/index.ts';
 /** Pictures of a segmentation: the photo tinted by class, names on the segments, and a legend. Plain pixels. */
-import { checkImage, type Image, type LabelMap, PixelError, resizeImage } from '../image/image.ts';
-import { type Colour, classColour } from '../image/palette.ts';
 import { segmentCentres } from './label-positions.ts';
 import type { Lettering, TextLine } from './lettering.ts';
 

@@ -1,6 +1,14 @@
-import { type Image, imagenetMean, imagenetStd, type LabelMap, resizeImage, toTensor } from '../image/image.ts';
-import { type Colour, classColour } from '../image/palette.ts';
-import { pixelSegments, type Segmenter } from '../inference/segmenter.ts';
+import {
+  type Colour,
+  classColour,
+  type Image,
+  imagenetMean,
+  imagenetStd,
+  type LabelMap,
+  resizeImage,
+  toTensor,
+} from '../image/index.ts';
+import { pixelSegments, type Segmenter } from '../inference/index.ts';
 import { blendLabels } from './overlay.ts';
 
 /** Eight colours that are told apart at a glance (Okabe and Ito's, without black, and two more). */

@@ -1,8 +1,7 @@
-import { ArgumentError } from '../../gpu/errors.ts';
-import type { Vocabulary } from '../clip/vocabulary.ts';
-import type { Image, LabelMap } from '../image/image.ts';
-import { pixelScores } from '../inference/class-scores.ts';
-import { assemble, type Segmenter, type SegmentOptions } from '../inference/segmenter.ts';
+import { ArgumentError } from '../../gpu/index.ts';
+import type { Vocabulary } from '../clip/index.ts';
+import type { Image, LabelMap } from '../image/index.ts';
+import { assemble, pixelScores, type Segmenter, type SegmentOptions } from '../inference/index.ts';
 import { SegmentationScore } from './iou.ts';
 
 /** A photo with the class of every pixel; nothing is read before `load`. */

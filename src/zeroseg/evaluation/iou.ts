@@ -1,5 +1,4 @@
-import { ZeroSegError } from '../../gpu/errors.ts';
-
+import { ZeroSegError } from '../../gpu/index.ts';
 /** The label that is left out of every score: object borders and what annotators could not tell. */
 export const ignoreLabel = 255;
 

@@ -1,5 +1,4 @@
-import { ZeroSegError } from '../../gpu/errors.ts';
-
+import { ZeroSegError } from '../../gpu/index.ts';
 /** A configuration that makes no sense. The message names the key, the rule and the value. */
 export class ConfigError extends ZeroSegError {
   override readonly name = 'ConfigError';

@@ -1,6 +1,4 @@
-import { ZeroSegError } from '../../gpu/errors.ts';
-import { ownValue } from '../../gpu/own-value.ts';
-
+import { ownValue, ZeroSegError } from '../../gpu/index.ts';
 /**
  * Photos as pixels, and the preprocessing that CLIP, MAE and GroupViT share: Pillow's resize to the bit, crops,
  * sizes, and the step from bytes to a normalised tensor. Nothing here reads files; see `src/node/image-files.ts`.

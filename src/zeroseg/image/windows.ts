@@ -1,5 +1,4 @@
-import { ArgumentError } from '../../gpu/errors.ts';
-
+import { ArgumentError } from '../../gpu/index.ts';
 /** Top, left, bottom, right; bottom and right are exclusive. */
 export type WindowBox = [y1: number, x1: number, y2: number, x2: number];
 

@@ -1,5 +1,4 @@
-import { lengthOf } from '../host/unit-rows.ts';
-
+import { lengthOf } from '../host/index.ts';
 /** How segments are scored against class names (section 11.3). */
 export interface ScoringOptions {
   /** λ: the factor on cosines; `min(exp(logit_scale), 100)` of the teacher. */

@@ -1,10 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Device } from '../../gpu/device.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { readAll } from '../../tensor/run/read.ts';
-import { type Step, step } from '../../tensor/run/step.ts';
-import { StepError } from '../../tensor/values/errors.ts';
-import type { Vocabulary } from '../clip/vocabulary.ts';
+import type { Device } from '../../gpu/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { readAll, type Step, step } from '../../tensor/run/index.ts';
+import { StepError } from '../../tensor/values/index.ts';
+import type { Vocabulary } from '../clip/index.ts';
 import {
   between,
   type Image,
@@ -13,9 +12,10 @@ import {
   keepRatioSize,
   type LabelMap,
   resizeBilinear,
-} from '../image/image.ts';
-import { slidingWindows, type WindowBox } from '../image/windows.ts';
-import type { Inference } from '../model/zeroseg.ts';
+  slidingWindows,
+  type WindowBox,
+} from '../image/index.ts';
+import type { Inference } from '../model/index.ts';
 import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './class-scores.ts';
 
 export interface SegmentOptions {

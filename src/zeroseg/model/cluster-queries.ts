@@ -1,13 +1,10 @@
-import { scale } from '../../kernels/elementwise/pointwise.ts';
-import { stopGradient, straightThrough } from '../../kernels/elementwise/stop-gradient.ts';
-import { takeRows } from '../../kernels/layout/gather.ts';
-import { matmul } from '../../kernels/matmul/matmul.ts';
-import { l2Normalize } from '../../kernels/row-ops/layer-norm.ts';
-import { softmax } from '../../kernels/row-ops/softmax.ts';
-import { medoids } from '../../kernels/zeroseg/medoids.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-
+import { scale, stopGradient, straightThrough } from '../../kernels/elementwise/index.ts';
+import { takeRows } from '../../kernels/layout/index.ts';
+import { matmul } from '../../kernels/matmul/index.ts';
+import { l2Normalize, softmax } from '../../kernels/row-ops/index.ts';
+import { medoids } from '../../kernels/zeroseg/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
 export interface MoveOptions {
   /** The factor on cosines: the larger, the harder queries win. */
   readonly scale: number;

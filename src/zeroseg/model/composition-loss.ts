@@ -1,12 +1,9 @@
-import { mean, sum } from '../../kernels/axis/reduce.ts';
-import { addScalar, clamp, div, mul, sqrt, square, sub } from '../../kernels/elementwise/pointwise.ts';
-import { permute, slice } from '../../kernels/layout/layout.ts';
-import { matmul } from '../../kernels/matmul/matmul.ts';
-import { unshuffle } from '../../kernels/zeroseg/masking.ts';
-import { fill } from '../../tensor/graph/fill.ts';
-import { label } from '../../tensor/graph/record.ts';
-import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
-
+import { mean, sum } from '../../kernels/axis/index.ts';
+import { addScalar, clamp, div, mul, sqrt, square, sub } from '../../kernels/elementwise/index.ts';
+import { permute, slice } from '../../kernels/layout/index.ts';
+import { matmul } from '../../kernels/matmul/index.ts';
+import { unshuffle } from '../../kernels/zeroseg/index.ts';
+import { fill, label, type Tensor, tensor } from '../../tensor/graph/index.ts';
 /** What {@link composition} compares, and where it lies. */
 export interface CompositionInputs {
   /** Assignments of the two stages as they were made, `[B, G1, n]` and `[B, G2, G1]`; with a class token, `[B, G1, 1 + n]`. */

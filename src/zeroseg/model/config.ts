@@ -1,10 +1,7 @@
-import { ZeroSegError } from '../../gpu/errors.ts';
-import { shownValue } from '../../gpu/json.ts';
-import { ownValue } from '../../gpu/own-value.ts';
-import { isStemPatch } from '../../nn/layers/conv-stem.ts';
-import { ConfigError } from '../host/errors.ts';
-import { LARGEST_GRID, MOST_GRIDS } from '../image/grid-limits.ts';
-
+import { ownValue, shownValue, ZeroSegError } from '../../gpu/index.ts';
+import { isStemPatch } from '../../nn/layers/index.ts';
+import { ConfigError } from '../host/index.ts';
+import { LARGEST_GRID, MOST_GRIDS } from '../image/index.ts';
 /** All sizes and choices of the model and its losses. Names and defaults: the full model, ViT-B/16 at 224. */
 export interface ZeroSegConfig {
   /** Side of the input image, side of a patch, channels. */

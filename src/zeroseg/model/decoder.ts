@@ -1,16 +1,18 @@
-import { cast, floatType } from '../../kernels/elementwise/cast.ts';
-import { add } from '../../kernels/elementwise/pointwise.ts';
-import { concat, slice } from '../../kernels/layout/layout.ts';
-import { unshuffle } from '../../kernels/zeroseg/masking.ts';
-import { Block, runBlock } from '../../nn/layers/block.ts';
-import { normal, xavierUniform } from '../../nn/layers/init.ts';
-import { LayerNorm } from '../../nn/layers/layer-norm.ts';
-import { Linear } from '../../nn/layers/linear.ts';
-import type { Weights } from '../../nn/layers/module.ts';
-import { sinCosPositions } from '../../nn/layers/position.ts';
-import type { Trace } from '../../nn/layers/trace.ts';
-import { label } from '../../tensor/graph/record.ts';
-import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
+import { add, cast, floatType } from '../../kernels/elementwise/index.ts';
+import { concat, slice } from '../../kernels/layout/index.ts';
+import { unshuffle } from '../../kernels/zeroseg/index.ts';
+import {
+  Block,
+  LayerNorm,
+  Linear,
+  normal,
+  runBlock,
+  sinCosPositions,
+  type Trace,
+  type Weights,
+  xavierUniform,
+} from '../../nn/layers/index.ts';
+import { label, type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 
 /** The masked autoencoder's decoder (section 5): rebuilds the pixels of all patches from the kept ones. */

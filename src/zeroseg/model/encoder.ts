@@ -1,17 +1,19 @@
-import { cast, floatType } from '../../kernels/elementwise/cast.ts';
-import { add } from '../../kernels/elementwise/pointwise.ts';
-import { broadcastTo, concat, slice } from '../../kernels/layout/layout.ts';
-import { keepRows, type ShuffleMask } from '../../kernels/zeroseg/masking.ts';
-import { Block, runBlock } from '../../nn/layers/block.ts';
-import { ConvStem } from '../../nn/layers/conv-stem.ts';
-import { normal, xavierUniform } from '../../nn/layers/init.ts';
-import { LayerNorm } from '../../nn/layers/layer-norm.ts';
-import type { Weights } from '../../nn/layers/module.ts';
-import { PatchEmbed } from '../../nn/layers/patch-embed.ts';
-import { sinCosPositions } from '../../nn/layers/position.ts';
-import type { Trace } from '../../nn/layers/trace.ts';
-import { label } from '../../tensor/graph/record.ts';
-import { type Tensor, tensor } from '../../tensor/graph/tensor.ts';
+import { add, cast, floatType } from '../../kernels/elementwise/index.ts';
+import { broadcastTo, concat, slice } from '../../kernels/layout/index.ts';
+import { keepRows, type ShuffleMask } from '../../kernels/zeroseg/index.ts';
+import {
+  Block,
+  ConvStem,
+  LayerNorm,
+  normal,
+  PatchEmbed,
+  runBlock,
+  sinCosPositions,
+  type Trace,
+  type Weights,
+  xavierUniform,
+} from '../../nn/layers/index.ts';
+import { label, type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 
 /** How the encoder sees an image. */

@@ -1,16 +1,19 @@
-import { mean } from '../../kernels/axis/reduce.ts';
-import { add, scale, sub } from '../../kernels/elementwise/pointwise.ts';
-import { matmul } from '../../kernels/matmul/matmul.ts';
-import { softmax } from '../../kernels/row-ops/softmax.ts';
-import { groupMembers } from '../../kernels/zeroseg/grouping.ts';
-import { CrossAttention } from '../../nn/layers/attention.ts';
-import type { Initializer } from '../../nn/layers/init.ts';
-import { LayerNorm } from '../../nn/layers/layer-norm.ts';
-import { Linear } from '../../nn/layers/linear.ts';
-import { Mlp, TokenMlp } from '../../nn/layers/mlp.ts';
-import type { Weights } from '../../nn/layers/module.ts';
-import type { Trace } from '../../nn/layers/trace.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { mean } from '../../kernels/axis/index.ts';
+import { add, scale, sub } from '../../kernels/elementwise/index.ts';
+import { matmul } from '../../kernels/matmul/index.ts';
+import { softmax } from '../../kernels/row-ops/index.ts';
+import { groupMembers } from '../../kernels/zeroseg/index.ts';
+import {
+  CrossAttention,
+  type Initializer,
+  LayerNorm,
+  Linear,
+  Mlp,
+  TokenMlp,
+  type Trace,
+  type Weights,
+} from '../../nn/layers/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import { type MoveOptions, moveQueries } from './cluster-queries.ts';
 
 /** Gumbel noise of a grouping block: given as a tensor `[B, G, N]`, or made on the GPU from a key. */

@@ -1,15 +1,11 @@
-import { cast } from '../../kernels/elementwise/cast.ts';
-import { add, scale } from '../../kernels/elementwise/pointwise.ts';
-import { concat, slice } from '../../kernels/layout/layout.ts';
-import { l2Normalize } from '../../kernels/row-ops/layer-norm.ts';
-import { reconstruction } from '../../kernels/zeroseg/reconstruction.ts';
-import { distill, segmentMatch } from '../../kernels/zeroseg/segment-match.ts';
-import { noTrace, type Trace } from '../../nn/layers/trace.ts';
-import { fill } from '../../tensor/graph/fill.ts';
-import { label } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
-import { viewCount, viewRows } from '../image/grid-views.ts';
+import { add, cast, scale } from '../../kernels/elementwise/index.ts';
+import { concat, slice } from '../../kernels/layout/index.ts';
+import { l2Normalize } from '../../kernels/row-ops/index.ts';
+import { distill, reconstruction, segmentMatch } from '../../kernels/zeroseg/index.ts';
+import { noTrace, type Trace } from '../../nn/layers/index.ts';
+import { fill, label, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import { viewCount, viewRows } from '../image/index.ts';
 import { composition } from './composition-loss.ts';
 import type { ZeroSegConfig } from './config.ts';
 

@@ -1,17 +1,16 @@
-import type { Device } from '../../gpu/device.ts';
-import { parseJson, shownValue } from '../../gpu/json.ts';
-import { loadParameters, parameters, storedWeights } from '../../nn/layers/module.ts';
-import type { LossScaleState } from '../../nn/optimizer/precision.ts';
+import { type Device, parseJson, shownValue } from '../../gpu/index.ts';
+import { loadParameters, parameters, storedWeights } from '../../nn/layers/index.ts';
+import type { LossScaleState } from '../../nn/optimizer/index.ts';
 import {
   CheckpointError,
   readSafetensors,
   type SafetensorsFile,
   writeSafetensors,
-} from '../../nn/safetensors/safetensors.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { read } from '../../tensor/run/read.ts';
-import { stepOf } from '../checkpoints/step-count.ts';
-import { ConfigError } from '../host/errors.ts';
+} from '../../nn/safetensors/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { read } from '../../tensor/run/index.ts';
+import { stepOf } from '../checkpoints/index.ts';
+import { ConfigError } from '../host/index.ts';
 import { resolveConfig, type ZeroSegConfig } from './config.ts';
 import { ZeroSeg } from './zeroseg.ts';
 

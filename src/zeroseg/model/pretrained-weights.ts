@@ -1,10 +1,8 @@
-import type { Device } from '../../gpu/device.ts';
-import { join, type Weights, weightsFrom } from '../../nn/layers/module.ts';
-import { resamplePositions, sinCosPositions } from '../../nn/layers/position.ts';
-import { random } from '../../nn/layers/random.ts';
-import { CheckpointError, type StoredTensor, toFloat32 } from '../../nn/safetensors/safetensors.ts';
-import { formatShape, type Shape, sameShape, size } from '../../tensor/values/shape.ts';
-import { publishedNames } from '../checkpoints/vit-names.ts';
+import type { Device } from '../../gpu/index.ts';
+import { join, random, resamplePositions, sinCosPositions, type Weights, weightsFrom } from '../../nn/layers/index.ts';
+import { CheckpointError, type StoredTensor, toFloat32 } from '../../nn/safetensors/index.ts';
+import { formatShape, type Shape, sameShape, size } from '../../tensor/values/index.ts';
+import { publishedNames } from '../checkpoints/index.ts';
 import type { ZeroSegConfig } from './config.ts';
 
 /**

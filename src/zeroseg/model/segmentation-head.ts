@@ -1,16 +1,22 @@
-import { mean } from '../../kernels/axis/reduce.ts';
-import { cast, floatType } from '../../kernels/elementwise/cast.ts';
-import { add } from '../../kernels/elementwise/pointwise.ts';
-import { broadcastTo, concat, slice, split } from '../../kernels/layout/layout.ts';
-import { unshuffle } from '../../kernels/zeroseg/masking.ts';
-import { Block, type BlockOptions, runBlock } from '../../nn/layers/block.ts';
-import { normal, truncatedNormal, xavierUniform, zeros } from '../../nn/layers/init.ts';
-import { LayerNorm } from '../../nn/layers/layer-norm.ts';
-import { Mlp, TokenMlp } from '../../nn/layers/mlp.ts';
-import type { Weights } from '../../nn/layers/module.ts';
-import type { Trace } from '../../nn/layers/trace.ts';
-import { label } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { mean } from '../../kernels/axis/index.ts';
+import { add, cast, floatType } from '../../kernels/elementwise/index.ts';
+import { broadcastTo, concat, slice, split } from '../../kernels/layout/index.ts';
+import { unshuffle } from '../../kernels/zeroseg/index.ts';
+import {
+  Block,
+  type BlockOptions,
+  LayerNorm,
+  Mlp,
+  normal,
+  runBlock,
+  TokenMlp,
+  type Trace,
+  truncatedNormal,
+  type Weights,
+  xavierUniform,
+  zeros,
+} from '../../nn/layers/index.ts';
+import { label, type Tensor } from '../../tensor/graph/index.ts';
 import { hiddenWidth, type ZeroSegConfig } from './config.ts';
 import { Grouping, type GroupingNoise, type GroupingOptions } from './grouping-block.ts';
 

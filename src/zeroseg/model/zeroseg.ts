@@ -1,12 +1,9 @@
-import { reshape, slice } from '../../kernels/layout/layout.ts';
-import { interpolatePositions } from '../../kernels/layout/resize.ts';
-import { matmul } from '../../kernels/matmul/matmul.ts';
-import { shuffleMask } from '../../kernels/zeroseg/masking.ts';
-import type { Weights } from '../../nn/layers/module.ts';
-import { noTrace, type Trace } from '../../nn/layers/trace.ts';
-import { label } from '../../tensor/graph/record.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { ShapeError } from '../../tensor/values/shape.ts';
+import { interpolatePositions, reshape, slice } from '../../kernels/layout/index.ts';
+import { matmul } from '../../kernels/matmul/index.ts';
+import { shuffleMask } from '../../kernels/zeroseg/index.ts';
+import { noTrace, type Trace, type Weights } from '../../nn/layers/index.ts';
+import { label, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
 import { keptPatches, type ZeroSegConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
 import { Encoder } from './encoder.ts';

@@ -1,7 +1,7 @@
 import { decode } from 'fast-png';
-import { ZeroSegError } from '../../gpu/errors.ts';
-import { firstRepeated } from '../host/first-repeated.ts';
-import { inspectPng } from '../image/png.ts';
+import { ZeroSegError } from '../../gpu/index.ts';
+import { firstRepeated } from '../host/index.ts';
+import { inspectPng } from '../image/index.ts';
 
 /** Options, an atlas or a name that scenes cannot be made of. */
 export class SceneError extends ZeroSegError {

@@ -1,7 +1,6 @@
-import { type Random, random } from '../../nn/layers/random.ts';
-import { alike } from '../clip/contrastive-loss.ts';
-import type { CaptionedBatch, CaptionedData } from '../clip/train-clip.ts';
-import { clipMean, clipStd, crop, type Image, type Region, resizeImage, toTensor } from '../image/image.ts';
+import { type Random, random } from '../../nn/layers/index.ts';
+import { alike, type CaptionedBatch, type CaptionedData } from '../clip/index.ts';
+import { clipMean, clipStd, crop, type Image, type Region, resizeImage, toTensor } from '../image/index.ts';
 import { plural, type Seen, withArticle, writeCaption } from './caption.ts';
 import { between, pick } from './colour.ts';
 import type { Scene, SceneMaker } from './scene.ts';

@@ -1,5 +1,6 @@
+import { random } from '../../nn/layers/index.ts';
+
 /** Smooth noise out of a table: what clouds, grain and waves are made of. */
-import { random } from '../../nn/layers/random.ts';
 
 const SIDE = 128;
 

@@ -1,5 +1,5 @@
-import type { Random } from '../../nn/layers/random.ts';
-import { promptTemplates } from '../text/class-names.ts';
+import type { Random } from '../../nn/layers/index.ts';
+import { promptTemplates } from '../text/index.ts';
 import { pick } from './colour.ts';
 
 const media = [

@@ -1,15 +1,13 @@
+import { ArgumentError, type Device } from '../../gpu/index.ts';
+import { chanceScores } from '../baselines/index.ts';
+import type { Vocabulary } from '../clip/index.ts';
+import { SegmentationScore } from '../evaluation/index.ts';
+import { viewCount } from '../image/index.ts';
+import type { ZeroSeg, ZeroSegConfig } from '../model/index.ts';
+import type { SceneMaker } from '../scenes/index.ts';
+import type { TrainingData } from '../training/index.ts';
 /** The paper's ablations in miniature: what is trained, what is expected, and what came out. */
 
-import type { Device } from '../../gpu/device.ts';
-import { ArgumentError } from '../../gpu/errors.ts';
-import { chanceScores } from '../baselines/baselines.ts';
-import type { Vocabulary } from '../clip/vocabulary.ts';
-import { SegmentationScore } from '../evaluation/iou.ts';
-import { viewCount } from '../image/grid-views.ts';
-import type { ZeroSegConfig } from '../model/config.ts';
-import type { ZeroSeg } from '../model/zeroseg.ts';
-import type { SceneMaker } from '../scenes/scene.ts';
-import type { TrainingData } from '../training/trainer.ts';
 import { meanOf, sceneScore } from './score-scenes.ts';
 import { HabitCounter, type Habits, SceneStudent, studentLabels } from './student-output.ts';
 

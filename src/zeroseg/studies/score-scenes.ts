@@ -1,11 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
-
-import type { Device } from '../../gpu/device.ts';
-import { ArgumentError } from '../../gpu/errors.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { readAll } from '../../tensor/run/read.ts';
-import { type Step, step } from '../../tensor/run/step.ts';
+import { ArgumentError, type Device } from '../../gpu/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import {
   chanceScores,
   denseLabels,
@@ -15,17 +11,16 @@ import {
   meanRows,
   nearestNames,
   type PatchGrid,
-} from '../baselines/baselines.ts';
-import { Teacher } from '../clip/image-encoder.ts';
-import { type ClipVision, clipPixels } from '../clip/towers.ts';
-import type { Vocabulary } from '../clip/vocabulary.ts';
-import { SegmentationScore } from '../evaluation/iou.ts';
-import { unitRows } from '../host/unit-rows.ts';
-import { teacherViews } from '../image/grid-views.ts';
-import { type Image, PixelError, toTensor } from '../image/image.ts';
-import type { ScoringOptions } from '../inference/class-scores.ts';
-import type { ZeroSeg } from '../model/zeroseg.ts';
-import type { SceneMaker } from '../scenes/scene.ts';
+} from '../baselines/index.ts';
+import { type ClipVision, clipPixels, Teacher, type Vocabulary } from '../clip/index.ts';
+import { SegmentationScore } from '../evaluation/index.ts';
+import { unitRows } from '../host/index.ts';
+import { type Image, PixelError, teacherViews, toTensor } from '../image/index.ts';
+import type { ScoringOptions } from '../inference/index.ts';
+import type { ZeroSeg } from '../model/index.ts';
+import type { SceneMaker } from '../scenes/index.ts';
+/** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
+
 import {
   HabitCounter,
   type Habits,

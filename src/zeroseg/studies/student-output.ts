@@ -1,18 +1,15 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { Device } from '../../gpu/index.ts';
+import type { Trace } from '../../nn/layers/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { readAll, type Step, step } from '../../tensor/run/index.ts';
+import { nearestNames, type PatchGrid } from '../baselines/index.ts';
+import type { Vocabulary } from '../clip/index.ts';
+import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../image/index.ts';
+import { classAffinity, indexOfMaximum, pixelSegments, type ScoringOptions } from '../inference/index.ts';
+import type { ZeroSeg, ZeroSegConfig } from '../model/index.ts';
+import type { Scene } from '../scenes/index.ts';
 /** What a student makes of a scene: segments, where they are, what they are called, and how many are in use. */
-import type { Device } from '../../gpu/device.ts';
-import type { Trace } from '../../nn/layers/trace.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { readAll } from '../../tensor/run/read.ts';
-import { type Step, step } from '../../tensor/run/step.ts';
-import { nearestNames, type PatchGrid } from '../baselines/baselines.ts';
-import type { Vocabulary } from '../clip/vocabulary.ts';
-import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../image/image.ts';
-import { classAffinity, indexOfMaximum, type ScoringOptions } from '../inference/class-scores.ts';
-import { pixelSegments } from '../inference/segmenter.ts';
-import type { ZeroSegConfig } from '../model/config.ts';
-import type { ZeroSeg } from '../model/zeroseg.ts';
-import type { Scene } from '../scenes/scene.ts';
 
 /** What a student makes of one picture, read from the GPU. */
 export interface StudentView {

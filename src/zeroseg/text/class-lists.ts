@@ -1,5 +1,4 @@
-import { ownValue } from '../../gpu/own-value.ts';
-
+import { ownValue } from '../../gpu/index.ts';
 /**
  * A data set of photos with a class for every pixel: what its labels mean, and what to ask the text encoder for.
  *

@@ -1,5 +1,5 @@
-import { ArgumentError } from '../../gpu/errors.ts';
-import { hashText } from '../../nn/layers/random.ts';
+import { ArgumentError } from '../../gpu/index.ts';
+import { hashText } from '../../nn/layers/index.ts';
 import { cleanText } from './text-cleaning.ts';
 
 /** What turns texts into rows of token ids: a `Tokenizer`, or {@link hashedTokens}. */

@@ -1,5 +1,4 @@
-import { ShapeError } from '../../tensor/values/shape.ts';
-
+import { ShapeError } from '../../tensor/values/index.ts';
 /**
  * The token embeddings of a text tower on the host, and which row belongs to which token: the table of ViT-L/14 is 152 MB, more
  * than many devices bind at once, and a batch of texts needs a few hundred rows of it.

@@ -1,7 +1,6 @@
 import TinyQueue from 'tinyqueue';
-import { ArgumentError } from '../../gpu/errors.ts';
-import { parseJson, shownValue } from '../../gpu/json.ts';
-import { CheckpointError } from '../../nn/safetensors/safetensors.ts';
+import { ArgumentError, parseJson, shownValue } from '../../gpu/index.ts';
+import { CheckpointError } from '../../nn/safetensors/index.ts';
 import { cleanText } from './text-cleaning.ts';
 
 const startText = '<|startoftext|>';

@@ -1,6 +1,5 @@
-import { shownValue } from '../../gpu/json.ts';
-import { ConfigError } from '../host/errors.ts';
-
+import { shownValue } from '../../gpu/index.ts';
+import { ConfigError } from '../host/index.ts';
 /** How a model is trained (section 10). Defaults are the paper's; `epochs` and `warmup` may be fractions. */
 export interface TrainSettings {
   /** Images per step; gradients of several micro-batches are added up. */

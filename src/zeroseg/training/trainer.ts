@@ -1,23 +1,14 @@
-import { TrainingError } from '../host/errors.ts';
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Device } from '../../gpu/device.ts';
-import { ZeroSegError } from '../../gpu/errors.ts';
-import { heard } from '../../gpu/outcome.ts';
-import { randomUniform } from '../../kernels/elementwise/random.ts';
-import { parameters } from '../../nn/layers/module.ts';
-import { permutation, random } from '../../nn/layers/random.ts';
-import { AdamW } from '../../nn/optimizer/adamw.ts';
-import { HalfPrecision, LossScale, type LossScaleState } from '../../nn/optimizer/precision.ts';
-import { learningRate } from '../../nn/optimizer/schedule.ts';
-import { gradients } from '../../tensor/graph/grad.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { readAll } from '../../tensor/run/read.ts';
-import { type Step, step } from '../../tensor/run/step.ts';
-import { viewCount } from '../image/grid-views.ts';
-import { keptPatches, patchCount, type ZeroSegConfig } from '../model/config.ts';
-import { type LossTerm, lossTerms } from '../model/losses.ts';
-import type { ZeroSeg } from '../model/zeroseg.ts';
+import { type Device, heard, ZeroSegError } from '../../gpu/index.ts';
+import { randomUniform } from '../../kernels/elementwise/index.ts';
+import { parameters, permutation, random } from '../../nn/layers/index.ts';
+import { AdamW, HalfPrecision, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
+import { gradients, type Tensor } from '../../tensor/graph/index.ts';
+import { readAll, type Step, step } from '../../tensor/run/index.ts';
+import { TrainingError } from '../host/index.ts';
+import { viewCount } from '../image/index.ts';
+import { keptPatches, type LossTerm, lossTerms, patchCount, type ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
 import {
   type Watched,
   type WatchedTensors,

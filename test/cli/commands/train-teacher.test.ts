@@ -108,6 +108,6 @@ describe('train-teacher', () => {
 
 test('a package without its teacher says how to make one', async () => {
   await expect(builtInTeacher(at('nowhere'))).rejects.toThrowErrorMatchingInlineSnapshot(
-    `[FileError: openClip: built-in: the trained teacher is not in this copy of the package (assets/teacher); make one with \`zeroseg train-teacher\`, and give its folder]`,
+    `[FileError: openClip: built-in: the trained teacher is not in this copy of @zeroseg/pretrained (teacher); make one with \`zeroseg train-teacher\`, and give its folder]`,
   );
 });

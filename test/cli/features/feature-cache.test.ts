@@ -54,8 +54,8 @@ function teach(bytes: Uint8Array): {
 }
 
 const worker = await buildProgram({
-  text: `import { openCache, stampPhoto } from 'SRC/node/feature-cache.ts';
-   import { listPhotos } from 'SRC/node/photos.ts';
+  text: `import { openCache, stampPhoto } from 'ROOT/cli/src/features/feature-cache.ts';
+   import { listPhotos } from 'ROOT/cli/src/photos/photos.ts';
    ${teach}
    const [photos, folder, key] = process.argv.slice(2);
    const cache = await openCache(folder, JSON.parse(key), { shardSize: 3 });

@@ -110,13 +110,13 @@ describe('a lock on a folder', () => {
   });
 });
 
-/** Rounds; more of them by hand: `ROUNDS=100 npx vitest run --project node test/node/folder-lock.test.ts`. */
+/** Rounds; more of them by hand: `ROUNDS=100 npx vitest run --project node test/cli/files/folder-lock.test.ts`. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 1);
 const PROCESSES = 8;
 
 // Says when it holds the lock and when it no longer does, by a clock that all processes of a machine share.
 const program = await buildProgram({
-  text: `import { FolderLock, LockError } from 'SRC/node/folder-lock.ts';
+  text: `import { FolderLock, LockError } from 'ROOT/cli/src/files/folder-lock.ts';
     const [folder] = process.argv.slice(2);
     const rest = (most) => new Promise((next) => setTimeout(next, most * Math.random()));
     const say = (what) => process.stdout.write(what + ' ' + process.hrtime.bigint() + '\\n');

@@ -8,7 +8,7 @@ import { writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { buildProgram, runProgram } from '../../support/programs.ts';
 
-/** Kills of every program; all there are by hand: `KILLS=1000 npx vitest run --project node test/node/kills.test.ts`. */
+/** Kills of every program; all there are by hand: `KILLS=1000 npx vitest run --project node test/cli/files/kills.test.ts`. */
 const KILLS = Number(process.env['KILLS'] ?? 3);
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-kills-'));
@@ -18,16 +18,16 @@ const cli = await buildProgram({ file: fileURLToPath(new URL('../../../cli/src/m
 
 // What trainings and caches write, in their order, without a GPU between. Each goes on where it was, as the commands do.
 const writers = await buildProgram({
-  text: `import { hashBytes, openCache } from 'SRC/node/feature-cache.ts';
-    import { sweepLeftovers, writeFileAtomic } from 'SRC/node/files.ts';
-    import { FolderLock } from 'SRC/node/folder-lock.ts';
-    import { Checkpoints } from 'SRC/node/checkpoints.ts';
-    import { MetricsFile } from 'SRC/node/metrics-file.ts';
-    import { RunError, RunFolder } from 'SRC/node/run-folder.ts';
-    import { description } from 'SRC/../test/support/run-description.ts';
-    import { clearFolder, refuseOthers } from 'SRC/cli/demo-folder.ts';
-    import { RunStore } from 'SRC/cli/experiment-runs.ts';
-    import { writeSafetensors } from 'SRC/nn/safetensors.ts';
+  text: `import { hashBytes, openCache } from 'ROOT/cli/src/features/feature-cache.ts';
+    import { sweepLeftovers, writeFileAtomic } from 'ROOT/cli/src/files/files.ts';
+    import { FolderLock } from 'ROOT/cli/src/files/folder-lock.ts';
+    import { Checkpoints } from 'ROOT/cli/src/runs/checkpoints.ts';
+    import { MetricsFile } from 'ROOT/cli/src/runs/metrics-file.ts';
+    import { RunError, RunFolder } from 'ROOT/cli/src/runs/run-folder.ts';
+    import { description } from 'ROOT/test/support/run-description.ts';
+    import { clearFolder, refuseOthers } from 'ROOT/cli/src/studies/demo-folder.ts';
+    import { RunStore } from 'ROOT/cli/src/studies/experiment-runs.ts';
+    import { writeSafetensors } from 'ROOT/src/nn/safetensors/safetensors.ts';
     const bytesOf = (value) =>
       writeSafetensors([['x', { dtype: 'F32', shape: [256], data: new Float32Array(256).fill(value) }]]);
     const STEPS = 6;

@@ -11,7 +11,7 @@ afterAll(() => rm(base, { recursive: true, force: true }));
 const cli = await buildProgram({ file: fileURLToPath(new URL('../../../cli/src/main.ts', import.meta.url)) });
 // Works on after the first signal, the second time so that nothing else of JavaScript runs.
 const busy = await buildProgram({
-  text: `import { catchInterruption } from 'SRC/cli/interruption.ts';
+  text: `import { catchInterruption } from 'ROOT/cli/src/shell/interruption.ts';
     const interruption = catchInterruption();
     interruption.onStop(() => {
       console.log('asked by ' + interruption.signal);

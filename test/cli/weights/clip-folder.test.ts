@@ -111,7 +111,7 @@ describe('finding the checkpoint', () => {
 });
 
 describe("a folder in open_clip's form", () => {
-  const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}/`, import.meta.url));
+  const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}/`, import.meta.url));
 
   test('says heads, activation and MLP width; its tower may lie under text.', async () => {
     const tiny = await openClip(fixture('open-clip-tiny'));

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import * as kernels from '../../support/all-ops.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { type Shape, size } from '../../../src/tensor/values/shape.ts';
+import * as kernels from '../../support/all-ops.ts';
 import { normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

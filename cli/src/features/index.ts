@@ -1,0 +1,3 @@
+export { cachedData } from './cached-data.ts';
+export { CacheError, type CacheKey, CacheReader, CacheWriter, openCache, readCache } from './feature-cache.ts';
+export { type FillOptions, type FillResult, fillCache } from './fill-cache.ts';

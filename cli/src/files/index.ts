@@ -1,0 +1,2 @@
+export { FileError, writeFileAtomic } from './files.ts';
+export { LockError } from './folder-lock.ts';

@@ -1,0 +1,1 @@
+export { findModel, RunError, RunFolder } from './run-folder.ts';

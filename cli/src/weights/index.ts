@@ -1,0 +1,1 @@
+export { type ClipSource, openClip } from './clip-folder.ts';

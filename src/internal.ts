@@ -1,0 +1,73 @@
+// What the command line measures, verifies and studies beyond the public interface: no promises are made for it.
+
+export { formatBytes, ownValue, parseJson, shownValue } from './gpu/index.ts';
+export { adamW, adamWRates, clip, RATE_COUNT } from './kernels/optimizer/index.ts';
+export { hashText } from './nn/layers/index.ts';
+export { type Pack, packParameters } from './nn/optimizer/index.ts';
+export { type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
+export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
+export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
+export {
+  clipPixels,
+  detectClipNames,
+  ensemble,
+  fillTemplate,
+  type QueuedViews,
+  randomClips,
+  randomClipText,
+  randomClipVision,
+  settingsForm,
+  type TemplateSet,
+  templateList,
+  trainableWeights,
+  ViewQueue,
+} from './zeroseg/clip/index.ts';
+export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
+export { firstRepeated } from './zeroseg/host/index.ts';
+export {
+  type Colour,
+  centreRegion,
+  checkImage,
+  defaultGrids,
+  type GridBox,
+  inspectPng,
+  isPng,
+  keepRatioSize,
+  LARGEST_GRID,
+  MOST_GRIDS,
+  mostPixels,
+  type Rgb,
+  resizeBilinear,
+  shortSideSize,
+  type ViewSource,
+} from './zeroseg/image/index.ts';
+export { indexOfMaximum, pixelSegments, scoreRows } from './zeroseg/inference/index.ts';
+export {
+  initialNotes,
+  keepCount,
+  type LossTerm,
+  lossTerms,
+  parseLossScale,
+  positionTable,
+  weightedTerms,
+} from './zeroseg/model/index.ts';
+export { hsv, type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
+export {
+  type Baseline,
+  chooseGrids,
+  type EndedRun,
+  type Experiment,
+  type ExperimentName,
+  experiments,
+  HabitCounter,
+  type Judgement,
+  judge,
+  nearestViews,
+  type Row,
+  type RunScore,
+  type Setting,
+  type Spread,
+  scoreRun,
+  summarise,
+} from './zeroseg/studies/index.ts';
+export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';

@@ -1,0 +1,1 @@
+export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention.ts';

@@ -1,0 +1,20 @@
+export { argsort, groupById } from './argsort.ts';
+export { argmax, argmin, max, min } from './extreme.ts';
+export { checkChoice, checkFloats, checkNumber, checkOptions, checkTensors } from './operands.ts';
+export { fewerRows, mean, sum, summed, sumRows } from './reduce.ts';
+export type { ReduceOptions } from './reduce-axes.ts';
+export { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './row-copy.ts';
+export { type LineCode, lineKernel } from './row-kernel.ts';
+export {
+  type Lines,
+  laneConstants,
+  laneMax,
+  laneOverrides,
+  lanePlace,
+  laneSum,
+  laneSumFours,
+  laneSums,
+  linesPerGroup,
+} from './row-threads.ts';
+export { FEW_STEPS, inRuns, LOOPS_FOR_ALL, loopsFor } from './runs.ts';
+export { total, weightedMean } from './total.ts';

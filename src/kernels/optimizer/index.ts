@@ -1,0 +1,2 @@
+export { accumulateChunk, adamW, adamWRates, copyGradient, RATE_COUNT } from './adamw.ts';
+export { BLOCK, blockWord, clip } from './clip.ts';

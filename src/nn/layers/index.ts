@@ -1,0 +1,27 @@
+export { Attention, CrossAttention } from './attention.ts';
+export { Block, type BlockOptions, runBlock } from './block.ts';
+export { ConvStem, isStemPatch } from './conv-stem.ts';
+export { Conv2d } from './conv2d.ts';
+export { heNormal, type Initializer, normal, ones, truncatedNormal, xavierUniform, zeros } from './init.ts';
+export { LayerNorm } from './layer-norm.ts';
+export { Linear } from './linear.ts';
+export { Mlp, TokenMlp } from './mlp.ts';
+export {
+  countParameters,
+  freeParameters,
+  join,
+  loadParameters,
+  type Module,
+  newWeights,
+  parameter,
+  parameters,
+  replaceParameters,
+  storedWeights,
+  type Weights,
+  type WeightValues,
+  weightsFrom,
+} from './module.ts';
+export { PatchEmbed } from './patch-embed.ts';
+export { resamplePositions, sinCosPositions } from './position.ts';
+export { hashText, normalNumber, permutation, type Random, random } from './random.ts';
+export { noTrace, type Trace } from './trace.ts';

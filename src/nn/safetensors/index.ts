@@ -1,0 +1,15 @@
+export {
+  CheckpointError,
+  fromHalf,
+  type HeaderEntry,
+  headerSize,
+  parseHeader,
+  readSafetensors,
+  type SafetensorsFile,
+  type StoredTensor,
+  toFloat32,
+  toHalf,
+  toInt32,
+  type WritableTensor,
+  writeSafetensors,
+} from './safetensors.ts';

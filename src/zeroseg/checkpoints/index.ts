@@ -1,0 +1,15 @@
+export { huggingFaceBlock, huggingFaceName, openAiName, type Published, stemName, TOKEN_IDS } from './clip-names.ts';
+export {
+  type Claim,
+  constants,
+  generic,
+  isEmpty,
+  isObject,
+  type Json,
+  present,
+  type Rule,
+  Section,
+} from './settings-section.ts';
+export { checkTowers, numbered } from './sizes.ts';
+export { stepOf } from './step-count.ts';
+export { publishedNames } from './vit-names.ts';

@@ -1,0 +1,36 @@
+export { alike, type ContrastiveOptions, contrastive } from './contrastive-loss.ts';
+export { type QueuedViews, Teacher, ViewQueue } from './image-encoder.ts';
+export {
+  clipConfig,
+  detectClipNames,
+  loadClipText,
+  loadClipVision,
+  logitScale,
+  type StoredTensors,
+  trainableWeights,
+} from './load.ts';
+export { randomClips, randomClipText, randomClipVision } from './random-clip.ts';
+export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './save.ts';
+export { settingsForm } from './settings.ts';
+export { type ClipConfig, ClipText, ClipVision, clipPixels, type DenseMode, endPosition } from './towers.ts';
+export {
+  type CaptionedBatch,
+  type CaptionedData,
+  type ClipSettings,
+  type ClipStepReport,
+  ClipTrainer,
+  defaultClipSettings,
+  newClipWeights,
+  TrainableClip,
+  teacherConfigs,
+  textVocabulary,
+} from './train-clip.ts';
+export {
+  ensemble,
+  fillTemplate,
+  makeVocabulary,
+  type TemplateSet,
+  templateList,
+  type Vocabulary,
+  type VocabularyOptions,
+} from './vocabulary.ts';

@@ -1,0 +1,2 @@
+export { type EvaluateOptions, evaluate, type Labelled } from './evaluate.ts';
+export { ignoreLabel, ScoreError, SegmentationScore } from './iou.ts';

@@ -1,0 +1,3 @@
+export { ConfigError, TrainingError } from './errors.ts';
+export { firstRepeated } from './first-repeated.ts';
+export { lengthOf, unitRows } from './unit-rows.ts';
