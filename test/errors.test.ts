@@ -77,7 +77,7 @@ it('nothing else is thrown, but for what cannot happen', () => {
     // As `JSON.parse`, in whose place it stands: whoever calls it knows what the text is.
     'gpu/json.ts: new SyntaxError(`it is nest',
     // The place of a launch, never thrown.
-    'tensor/record.ts: new Error().stack : ',
+    'tensor/graph/record.ts: new Error().stack : ',
   ]);
 });
 

@@ -83,7 +83,10 @@ interface Import {
 }
 
 const imports: readonly Import[] = [...sources].flatMap(([file, text]) =>
-  [...text.matchAll(/(?:\bfrom|\bimport\(|^import)\s*'([^']+)'/gm)].map(([, specifier = '']) => ({ file, specifier })),
+  [...text.matchAll(/(?:\bfrom|\bimport\(|^import)\s*'([^'\s]+)'/gm)].map(([, specifier = '']) => ({
+    file,
+    specifier,
+  })),
 );
 
 const roomOf = (file: string): string => {

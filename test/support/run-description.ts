@@ -1,4 +1,4 @@
-import type { RunDescription } from '../../cli/src/runs/run-folder.ts';
+import type { RunDescription } from '../../cli/src/runs/run-description.ts';
 import { tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { defaultSettings } from '../../src/zeroseg/training/settings.ts';
 

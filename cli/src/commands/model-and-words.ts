@@ -1,3 +1,4 @@
+/** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
 import type { Device } from '@zeroseg/core';
 import {
   fillTemplate,
@@ -20,8 +21,6 @@ import {
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-/** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
-
 import type { Command } from 'commander';
 import { readBounded } from '../files/bounded-read.ts';
 import { FileError, systemReason } from '../files/files.ts';

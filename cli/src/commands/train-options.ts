@@ -12,7 +12,8 @@ import {
 } from '@zeroseg/core/zeroseg';
 import type { CacheKey, CacheReader } from '../features/feature-cache.ts';
 import { readJson } from '../files/files.ts';
-import { type RunDescription, RunError } from '../runs/run-folder.ts';
+import type { RunDescription } from '../runs/run-description.ts';
+import { RunError } from '../runs/run-folder.ts';
 import { UsageError } from '../shell/errors.ts';
 
 /** The arguments of `zeroseg train` that decide what is computed. */

@@ -1,6 +1,3 @@
-import { ZeroSegError } from '@zeroseg/core';
-import type { HeaderEntry } from '@zeroseg/core/internal';
-import { fromHalf, headerSize, parseHeader, writeSafetensors } from '@zeroseg/core/nn';
 /**
  * The files of the feature cache. A shard is two of them: `features-00000.safetensors` with the numbers, and
  * `features-00000.json` with what they belong to. The second is written last; without it the first does not count.
@@ -9,6 +6,9 @@ import { fromHalf, headerSize, parseHeader, writeSafetensors } from '@zeroseg/co
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ZeroSegError } from '@zeroseg/core';
+import type { HeaderEntry } from '@zeroseg/core/internal';
+import { fromHalf, headerSize, parseHeader, writeSafetensors } from '@zeroseg/core/nn';
 import { readJson, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
 import { brokenField, type Check, hasFields, isListOf, isNumber, isText, isWhole } from '../files/json-fields.ts';
 

@@ -1,5 +1,5 @@
-import { ownValue, shownValue } from '@zeroseg/core/internal';
 /** What the JSON files of this package must hold, checked where they are read: any of them may be damaged, or be another's. */
+import { ownValue, shownValue } from '@zeroseg/core/internal';
 
 export type Check = (value: unknown) => boolean;
 

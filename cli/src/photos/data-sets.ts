@@ -1,10 +1,10 @@
-import { ArgumentError, ZeroSegError } from '@zeroseg/core';
-import { firstRepeated } from '@zeroseg/core/internal';
-import { cocoLabels, contextLabels, type Image, type LabelMap } from '@zeroseg/core/zeroseg';
 /** Photos with ground truth, in the folders that PASCAL VOC, PASCAL Context and COCO come in. */
 
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
+import { ArgumentError, ZeroSegError } from '@zeroseg/core';
+import { firstRepeated } from '@zeroseg/core/internal';
+import { cocoLabels, contextLabels, type Image, type LabelMap } from '@zeroseg/core/zeroseg';
 import { readBounded } from '../files/bounded-read.ts';
 import { FileError, systemReason } from '../files/files.ts';
 import { readLabelMap, readPhoto } from './image-files.ts';

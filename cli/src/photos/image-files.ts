@@ -1,8 +1,7 @@
+/** Photos and label maps on disk. */
 import { ZeroSegError } from '@zeroseg/core';
 import { type Colour, checkImage, inspectPng, isPng, mostPixels } from '@zeroseg/core/internal';
 import { type Image, type LabelMap, PixelError } from '@zeroseg/core/zeroseg';
-/** Photos and label maps on disk. */
-
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
 import { readBounded } from '../files/bounded-read.ts';

@@ -1,7 +1,6 @@
+/** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 import { type Baseline, type LossTerm, lossTerms } from '@zeroseg/core/internal';
 import type { ModelInfo, SceneMaker, SceneScore, SceneScores, StudentScore } from '@zeroseg/core/zeroseg';
-/** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
-
 import { smoothed } from '../commands/report.ts';
 import { baselineWords } from '../commands/score.ts';
 import { count, formatDuration, formatShare } from '../shell/terminal.ts';

@@ -1,3 +1,4 @@
+/** Fig. 3 of the paper: what models of different losses make of the same pictures. */
 import type { Device } from '@zeroseg/core';
 import {
   drawSegmentation,
@@ -9,8 +10,6 @@ import {
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-/** Fig. 3 of the paper: what models of different losses make of the same pictures. */
-
 import type { WriteOptions } from '../files/files.ts';
 import { writePng } from '../photos/image-files.ts';
 import { interLettering } from '../photos/lettering.ts';

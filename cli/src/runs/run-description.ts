@@ -1,8 +1,7 @@
+/** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
 import { ZeroSegError } from '@zeroseg/core';
 import { parseJson } from '@zeroseg/core/internal';
 import { checkSettings, defaultSettings, resolveConfig, type TrainSettings } from '@zeroseg/core/zeroseg';
-/** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
-
 import { cacheKeyFields } from '../features/feature-key.ts';
 import {
   brokenField,
@@ -15,7 +14,23 @@ import {
   isText,
   isWhole,
 } from '../files/json-fields.ts';
-import type { Metrics, RunDescription } from './run-folder.ts';
+
+/** What a run is, as its `config.json` says. */
+export interface RunDescription {
+  /** Version of this package, and adapter, at the start of the run. */
+  readonly version: string;
+  readonly adapter: string;
+  readonly started: string;
+  /** The configuration's name or file, and the file of initial weights. */
+  readonly preset: string;
+  readonly init: string | null;
+  readonly cache: { readonly folder: string; readonly photos: number; readonly paths: string; readonly key: CacheKey };
+  readonly config: ZeroSegConfig;
+  readonly settings: TrainSettings;
+}
+
+/** A line of `metrics.jsonl`. */
+export type Metrics = Omit<StepReport, 'steps'> & { readonly imagesPerSecond: number };
 
 /** Why this is no description of a run, in words; undefined where it is one. */
 export function descriptionProblem(found: unknown): string | undefined {

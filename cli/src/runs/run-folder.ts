@@ -14,8 +14,6 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZeroSegError } from '@zeroseg/core';
-import type { StepReport, TrainSettings, ZeroSegConfig } from '@zeroseg/core/zeroseg';
-import type { CacheKey } from '../features/feature-cache.ts';
 import {
   FileError,
   isLeftover,
@@ -30,24 +28,7 @@ import { builtIn, builtInStudent } from '../weights/built-in.ts';
 import { kindOfPath } from '../weights/weight-files.ts';
 import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
 import { MetricsFile } from './metrics-file.ts';
-import { descriptionProblem, parseMetrics } from './run-description.ts';
-
-/** What a run is, as its `config.json` says. */
-export interface RunDescription {
-  /** Version of this package, and adapter, at the start of the run. */
-  readonly version: string;
-  readonly adapter: string;
-  readonly started: string;
-  /** The configuration's name or file, and the file of initial weights. */
-  readonly preset: string;
-  readonly init: string | null;
-  readonly cache: { readonly folder: string; readonly photos: number; readonly paths: string; readonly key: CacheKey };
-  readonly config: ZeroSegConfig;
-  readonly settings: TrainSettings;
-}
-
-/** A line of `metrics.jsonl`. */
-export type Metrics = Omit<StepReport, 'steps'> & { readonly imagesPerSecond: number };
+import { descriptionProblem, type Metrics, parseMetrics, type RunDescription } from './run-description.ts';
 
 /** A run folder that cannot be begun or continued. */
 export class RunError extends ZeroSegError {

@@ -1,7 +1,6 @@
+/** Parsers of option values. Their messages follow "option '--batch <n>' argument 'x' is invalid." */
 import { firstRepeated } from '@zeroseg/core/internal';
 import { InvalidArgumentError } from 'commander';
-
-/** Parsers of option values. Their messages follow "option '--batch <n>' argument 'x' is invalid." */
 
 /** Steps, photos, scenes: more than anybody has. What lies beyond is a slip of the keyboard. */
 const MOST = 1e9;

@@ -1,3 +1,4 @@
+/** What the report of the demo shows: pictures of a few unseen scenes and a photograph, as the students see them. */
 import type { Device } from '@zeroseg/core';
 import { indexOfMaximum, nearestViews } from '@zeroseg/core/internal';
 import { permutation, random } from '@zeroseg/core/nn';
@@ -22,8 +23,6 @@ import {
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-/** What the report of the demo shows: pictures of a few unseen scenes and a photograph, as the students see them. */
-
 import { formatShare } from '../shell/terminal.ts';
 import {
   enlargement,

@@ -1,6 +1,6 @@
+/** The pictures of the demo's report, each a data URI. */
 import { type Colour, type GridBox, hsv, pixelSegments, segmentColour } from '@zeroseg/core/internal';
 import { blendLabels, drawSegmentation, type Image, type LabelMap, resizeImage } from '@zeroseg/core/zeroseg';
-/** The pictures of the demo's report, each a data URI. */
 import sharp from 'sharp';
 import { interLettering } from '../photos/lettering.ts';
 

@@ -1,3 +1,4 @@
+/** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
 import type { Device } from '@zeroseg/core';
 import { HabitCounter } from '@zeroseg/core/internal';
 import type { Weights } from '@zeroseg/core/nn';
@@ -14,8 +15,6 @@ import {
   type Vocabulary,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-/** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
-
 import { resolveTraining } from '../commands/train-options.ts';
 import { cachedData } from '../features/cached-data.ts';
 import type { CacheReader } from '../features/feature-cache.ts';

@@ -6,7 +6,7 @@ import type { RunScore } from '@zeroseg/core/internal';
 import type { SceneOptions, TrainSettings, ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../files/files.ts';
 import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../files/json-fields.ts';
-import type { Metrics } from '../runs/run-folder.ts';
+import type { Metrics } from '../runs/run-description.ts';
 import { kindOfPath } from '../weights/weight-files.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */

@@ -1,3 +1,7 @@
+/** The teacher on disk: a CLIP checkpoint as Hugging Face, OpenAI or open_clip name its tensors, with its tokenizer. */
+
+import { createHash } from 'node:crypto';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import {
   detectClipNames,
@@ -20,10 +24,6 @@ import {
   logitScale,
   Tokenizer,
 } from '@zeroseg/core/zeroseg';
-/** The teacher on disk: a CLIP checkpoint as Hugging Face, OpenAI or open_clip name its tensors, with its tokenizer. */
-
-import { createHash } from 'node:crypto';
-import { basename, dirname, join, resolve } from 'node:path';
 import { readBounded } from '../files/bounded-read.ts';
 import { FileError, hashFiles, readJson, systemReason } from '../files/files.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';

@@ -1,3 +1,4 @@
+// One table each: the op as a WGSL expression in f32, and its gradient. What an expression names, its kernel binds.
 import { type Binding, type Kernel, kernel, notNumbers, type Piece } from '../../gpu/index.ts';
 import {
   differentiable,
@@ -15,8 +16,6 @@ import { checkFloats, checkNumber, checkTensors } from '../axis/index.ts';
 import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { type Broadcast, broadcast, broadcastParams, operandOffsets, sumTo, type Way } from './broadcast.ts';
 import { stopGradient } from './stop-gradient.ts';
-
-// One table each: the op as a WGSL expression in f32, and its gradient. What an expression names, its kernel binds.
 
 interface Unary {
   /** In terms of `x`, and `p` and `q`, the numbers that the op takes. */

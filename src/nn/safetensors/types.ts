@@ -1,5 +1,5 @@
-import { ZeroSegError } from '../../gpu/index.ts';
 /** What a safetensors file may hold: element types, tensors as they are stored, and the error of files that cannot be used. */
+import { ZeroSegError } from '../../gpu/index.ts';
 
 /** A file with weights or features that cannot be used. `file` is its name; the message starts with it. */
 export class CheckpointError extends ZeroSegError {

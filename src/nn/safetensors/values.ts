@@ -1,6 +1,5 @@
-import { fromHalf } from '../../tensor/values/index.ts';
 /** Values out of stored tensors. */
-
+import { fromHalf } from '../../tensor/values/index.ts';
 import { type ArrayOf, CheckpointError, count, isDtype, type StoredDtype, type StoredTensor, widths } from './types.ts';
 
 /**

@@ -1,9 +1,8 @@
+// What a tensor is really computed from: by the nodes of gradients, and by the launches that wrote its bytes. Where the two
+// differ, a gradient that does not exist would be taken for zero.
 import type { Binding } from '../../gpu/index.ts';
 import type { Launch } from './record.ts';
 import type { Storage, Tensor } from './tensor.ts';
-
-// What a tensor is really computed from: by the nodes of gradients, and by the launches that wrote its bytes. Where the two
-// differ, a gradient that does not exist would be taken for zero.
 
 /** A tensor that a launch reads to compute another one; without a launch: inside a step, or before it was fed to one. */
 export interface Source {

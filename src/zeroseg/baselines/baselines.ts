@@ -1,9 +1,9 @@
+/** What a student's scores stand beside: label maps that are made without one. Plain arithmetic on features and labels. */
 import { ArgumentError } from '../../gpu/index.ts';
 import { random } from '../../nn/layers/index.ts';
 import { unitRows } from '../host/index.ts';
 import { type LabelMap, PixelError, resizeBilinear } from '../image/index.ts';
 import { indexOfMaximum, pixelSegments } from '../inference/index.ts';
-/** What a student's scores stand beside: label maps that are made without one. Plain arithmetic on features and labels. */
 
 /** What {@link kMeans} found. */
 export interface Clusters {

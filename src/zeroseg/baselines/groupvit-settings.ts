@@ -1,6 +1,6 @@
+/** What the settings beside a GroupViT's weights say, in Hugging Face's words or in our own. */
 import { CheckpointError } from '../../nn/safetensors/index.ts';
 import { generic, isObject, type Json, Section } from '../checkpoints/index.ts';
-/** What the settings beside a GroupViT's weights say, in Hugging Face's words or in our own. */
 import type { GroupVitConfig } from './groupvit.ts';
 
 /** What no tensor tells of a tower. */

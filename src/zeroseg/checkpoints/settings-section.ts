@@ -1,5 +1,5 @@
-import { CheckpointError } from '../../nn/safetensors/index.ts';
 /** Settings as JSON, read key by key, so that none is passed over. */
+import { CheckpointError } from '../../nn/safetensors/index.ts';
 
 /** A size that settings claim, and the key that does. */
 export interface Claim {

@@ -1,7 +1,6 @@
+/** Sizes that are told by a checkpoint's tensors, checked before anything is made of them. */
 import { shownValue } from '../../gpu/index.ts';
 import { CheckpointError } from '../../nn/safetensors/index.ts';
-
-/** Sizes that are told by a checkpoint's tensors, checked before anything is made of them. */
 
 /** Beyond what any published tower has; a hole in a file must not become a loop over billions. */
 const limits: Readonly<Record<string, number>> = {

@@ -2,17 +2,10 @@ import type { Device } from '../../gpu/index.ts';
 import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../../nn/layers/index.ts';
 import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../../nn/safetensors/index.ts';
 import { formatShape, type Shape, sameShape } from '../../tensor/values/index.ts';
-import {
-  type Claim,
-  checkTowers,
-  huggingFaceName,
-  openAiName,
-  type Published,
-  stemName,
-  TOKEN_IDS,
-} from '../checkpoints/index.ts';
+import { type Claim, checkTowers, huggingFaceName, openAiName, stemName, TOKEN_IDS } from '../checkpoints/index.ts';
 import { TokenTable } from '../text/index.ts';
-import { type ClaimedSize, type ClipSettings, clipSettings, type TowerSettings } from './settings.ts';
+import { clipSettings } from './settings.ts';
+import type { ClaimedSize, ClipSettings, TowerSettings } from './tower-settings.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 
 /** The tensors of a checkpoint by name. */

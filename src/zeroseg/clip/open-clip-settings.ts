@@ -1,3 +1,4 @@
+/** `open_clip_config.json`, as open_clip's factory and its towers read it. */
 import {
   type Claim,
   constants,
@@ -8,9 +9,7 @@ import {
   type Rule,
   Section,
 } from '../checkpoints/index.ts';
-/** `open_clip_config.json`, as open_clip's factory and its towers read it. */
-
-import type { ClipSettings, TowerSettings } from './settings.ts';
+import type { ClipSettings, TowerSettings } from './tower-settings.ts';
 import type { ClipActivation } from './towers.ts';
 
 /** Whether {@link openClipSettings} takes a tower's key. What is not here is read, or refused. */

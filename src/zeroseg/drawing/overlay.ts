@@ -1,3 +1,4 @@
+/** Pictures of a segmentation: the photo tinted by class, names on the segments, and a legend. Plain pixels. */
 import {
   type Colour,
   checkImage,
@@ -7,7 +8,6 @@ import {
   PixelError,
   resizeImage,
 } from '../image/index.ts';
-/** Pictures of a segmentation: the photo tinted by class, names on the segments, and a legend. Plain pixels. */
 import { segmentCentres } from './label-positions.ts';
 import type { Lettering, TextLine } from './lettering.ts';
 

@@ -1,8 +1,8 @@
-import { shownValue } from '../../gpu/index.ts';
 /**
  * What the teacher and the student see of a photo. The teacher looks at a centre square whole, in quarters, ninths
  * and sixteenths; the student sees the same square once.
  */
+import { shownValue } from '../../gpu/index.ts';
 import { LARGEST_GRID, MOST_GRIDS } from './grid-limits.ts';
 import {
   centreRegion,

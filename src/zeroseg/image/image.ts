@@ -1,8 +1,8 @@
-import { ownValue, ZeroSegError } from '../../gpu/index.ts';
 /**
  * Photos as pixels, and the preprocessing that CLIP, MAE and GroupViT share: Pillow's resize to the bit, crops,
  * sizes, and the step from bytes to a normalised tensor. Nothing here reads files; see `src/node/image-files.ts`.
  */
+import { ownValue, ZeroSegError } from '../../gpu/index.ts';
 
 /** An RGB photo: row by row, three bytes a pixel, `data.length = 3 * width * height`. */
 export interface Image {

@@ -1,4 +1,4 @@
-import { ownValue, shownValue, ZeroSegError } from '../../gpu/index.ts';
+import { ownValue, shownValue } from '../../gpu/index.ts';
 import { isStemPatch } from '../../nn/layers/index.ts';
 import { ConfigError } from '../host/index.ts';
 import { LARGEST_GRID, MOST_GRIDS } from '../image/index.ts';

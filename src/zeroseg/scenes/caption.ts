@@ -1,6 +1,6 @@
+/** Sentences that say what a scene shows. */
 import { ownValue } from '../../gpu/index.ts';
 import type { Random } from '../../nn/layers/index.ts';
-/** Sentences that say what a scene shows. */
 import { pick } from './colour.ts';
 
 /** What a caption may say of one object. */

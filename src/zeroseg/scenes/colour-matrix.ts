@@ -1,5 +1,5 @@
-import type { Random } from '../../nn/layers/index.ts';
 /** Changes of an object's colours, as one matrix. */
+import type { Random } from '../../nn/layers/index.ts';
 import { between } from './colour.ts';
 
 /** `[3, 4]`: rows for red, green and blue; columns for red, green, blue, and what is added (0..255). */

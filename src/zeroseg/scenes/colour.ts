@@ -1,6 +1,6 @@
+/** Colours of scenes: out of hue, saturation and brightness, and back into words. */
 import type { Random } from '../../nn/layers/index.ts';
 import type { Colour } from '../image/index.ts';
-/** Colours of scenes: out of hue, saturation and brightness, and back into words. */
 
 /** Hue in turns (0 red, 1/3 green, 2/3 blue), saturation and value in 0..1. */
 export function hsv(hue: number, saturation: number, value: number): Colour {

@@ -1,5 +1,5 @@
-import type { Colour } from '../image/index.ts';
 /** A cut-out ready to be drawn at any size: smaller versions of it, its extent, its colour. */
+import type { Colour } from '../image/index.ts';
 import { colourName } from './colour.ts';
 import type { ColourMatrix } from './colour-matrix.ts';
 import type { Layer } from './layer.ts';

@@ -1,6 +1,5 @@
-import { random } from '../../nn/layers/index.ts';
-
 /** Smooth noise out of a table: what clouds, grain and waves are made of. */
+import { random } from '../../nn/layers/index.ts';
 
 const SIDE = 128;
 

@@ -1,5 +1,5 @@
-import { firstRepeated } from '../host/index.ts';
 /** What scenes may look like: settings, their defaults and rules, and sets of them for different purposes. */
+import { firstRepeated } from '../host/index.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
 import { stuffs } from './stuff.ts';
 

@@ -1,10 +1,9 @@
-import { random } from '../../nn/layers/index.ts';
-import type { Image, LabelMap } from '../image/index.ts';
 /**
  * Made-up pictures whose every pixel is known: cut-outs of objects over procedural grounds, with label maps that are
  * exact and captions that name what is there. They teach a small teacher words, and score what a student learnt from it.
  */
-
+import { random } from '../../nn/layers/index.ts';
+import type { Image, LabelMap } from '../image/index.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
 import { type Seen, writeCaption } from './caption.ts';
 import { between, pick } from './colour.ts';

@@ -1,9 +1,9 @@
-import type { Random } from '../../nn/layers/index.ts';
-import type { Colour } from '../image/index.ts';
 /**
  * What surrounds objects: fourteen named textures ("stuff"), and grounds without a name. All are procedural, drawn anew
  * for every scene: colours, sizes, phases and directions vary.
  */
+import type { Random } from '../../nn/layers/index.ts';
+import type { Colour } from '../image/index.ts';
 import { anyColour, between, colourName, drawColour, hsv, pick } from './colour.ts';
 import { layeredNoise, noise, noiseAt } from './noise.ts';
 

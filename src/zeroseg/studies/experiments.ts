@@ -1,3 +1,4 @@
+/** The paper's ablations in miniature: what is trained, what is expected, and what came out. */
 import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { chanceScores } from '../baselines/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
@@ -6,8 +7,6 @@ import { viewCount } from '../image/index.ts';
 import type { ZeroSeg, ZeroSegConfig } from '../model/index.ts';
 import type { SceneMaker } from '../scenes/index.ts';
 import type { TrainingData } from '../training/index.ts';
-/** The paper's ablations in miniature: what is trained, what is expected, and what came out. */
-
 import { meanOf, sceneScore } from './score-scenes.ts';
 import { HabitCounter, type Habits, SceneStudent, studentLabels } from './student-output.ts';
 

@@ -1,8 +1,8 @@
+/** What the head does in training, beside its losses: read from a training pass, without noise. */
 import { ArgumentError } from '../../gpu/index.ts';
 import { cast } from '../../kernels/elementwise/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import type { Losses, Segmentation } from '../model/index.ts';
-/** What the head does in training, beside its losses: read from a training pass, without noise. */
 
 /** How the head divides the images of a batch: means over them. */
 export interface Watched {

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type Device, heard, ZeroSegError } from '../../gpu/index.ts';
+import { type Device, heard } from '../../gpu/index.ts';
 import { randomUniform } from '../../kernels/elementwise/index.ts';
 import { parameters, permutation, random } from '../../nn/layers/index.ts';
 import { AdamW, HalfPrecision, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { watchCharts } from '../../../cli/src/commands/report.ts';
-import type { Metrics } from '../../../cli/src/runs/run-folder.ts';
+import type { Metrics } from '../../../cli/src/runs/run-description.ts';
 
 const step = (number: number, more: Partial<Metrics> = {}) => ({ step: number, loss: 1, ...more }) as Metrics;
 const watch = (groups: number, nearest: Record<string, number>) => ({

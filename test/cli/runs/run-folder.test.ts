@@ -2,7 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { findModel, type Metrics, RunFolder } from '../../../cli/src/runs/run-folder.ts';
+import type { Metrics } from '../../../cli/src/runs/run-description.ts';
+import { findModel, RunFolder } from '../../../cli/src/runs/run-folder.ts';
 import { readSafetensors, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { description } from '../../support/run-description.ts';
 
