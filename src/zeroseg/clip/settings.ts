@@ -5,11 +5,6 @@ import { openClipSettings } from './open-clip-settings.ts';
 import type { ClipSettings, TowerSettings } from './tower-settings.ts';
 import type { ClipActivation } from './towers.ts';
 
-/** Constants that pixels are normalised with; left out, OpenAI's. */
-  readonly mean?: readonly [number, number, number];
-  readonly std?: readonly [number, number, number];
-}
-
 /** In whose words settings are; undefined for JSON that is not of a CLIP. */
 export function settingsForm(config: unknown): 'huggingface' | 'open_clip' | 'own' | undefined {
   if (!isObject(config)) return undefined;

@@ -24,3 +24,7 @@ export interface ClipSettings {
   readonly vision: TowerSettings;
   readonly text: TowerSettings;
   readonly projection?: Claim;
+  /** Constants that pixels are normalised with; left out, OpenAI's. */
+  readonly mean?: readonly [number, number, number];
+  readonly std?: readonly [number, number, number];
+}
