@@ -1,7 +1,15 @@
 /** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
 import { ZeroSegError } from '@zeroseg/core';
 import { parseJson } from '@zeroseg/core/internal';
-import { checkSettings, defaultSettings, resolveConfig, type TrainSettings } from '@zeroseg/core/zeroseg';
+import {
+  checkSettings,
+  defaultSettings,
+  resolveConfig,
+  type StepReport,
+  type TrainSettings,
+  type ZeroSegConfig,
+} from '@zeroseg/core/zeroseg';
+import type { CacheKey } from '../features/feature-cache.ts';
 import { cacheKeyFields } from '../features/feature-key.ts';
 import {
   brokenField,
