@@ -35,6 +35,7 @@ const rooms = [
   'src/nn/optimizer',
   'src/nn',
   'src/zeroseg/host',
+  'src/zeroseg/storage',
   'src/zeroseg/image',
   'src/zeroseg/text',
   'src/zeroseg/checkpoints',

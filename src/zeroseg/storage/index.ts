@@ -1,0 +1,1 @@
+export type { FileStatus, FileSystem, HeldLock } from './file-system.ts';
