@@ -47,7 +47,7 @@ import {
   toInt32,
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
-import { groupVitConfig } from '../../src/zeroseg/baselines/groupvit-load.ts';
+import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { createLettering } from '../../src/zeroseg/drawing/lettering.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
