@@ -1,4 +1,4 @@
-// '@zeroseg/core/node': photos, folders, caches and checkpoints on disk.
+// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.
 
 export { cachedData } from './features/cached-data.ts';
 export {
