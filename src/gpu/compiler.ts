@@ -1,6 +1,7 @@
 import type { Device } from './device.ts';
 import { DeviceError, KernelError } from './errors.ts';
 import { type Binding, type Kernel, source } from './kernel.ts';
+import type { GPUBindGroupLayout, GPUComputePipeline } from './webgpu.ts';
 
 export interface CompiledKernel {
   readonly pipeline: GPUComputePipeline;

@@ -1,10 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
 import { provide, quietly, tuningStore } from '#provider';
 import { type CompiledKernel, Compiler } from './compiler.ts';
 import { DeviceError, formatBytes, OutOfMemoryError } from './errors.ts';
 import type { Kernel } from './kernel.ts';
 import { Outcome } from './outcome.ts';
 import { SlotPool } from './slots.ts';
+import type {
+  GPUAdapterInfo,
+  GPUBuffer,
+  GPUCommandEncoder,
+  GPUDevice,
+  GPUError,
+  GPUSupportedLimits,
+} from './webgpu.ts';
 
 /** Numbers of the WebGPU specification, so that nothing depends on globals that Node does not have. */
 export const bufferUsage = {

@@ -16,3 +16,16 @@ export { heard, Outcome } from './outcome.ts';
 export { ownValue } from './own-value.ts';
 export { erf, expBelow, joinSum, notNumbers, threefry } from './prelude.ts';
 export type { Slot } from './slots.ts';
+export type {
+  GPUAdapter,
+  GPUAdapterInfo,
+  GPUBindGroup,
+  GPUBindGroupLayout,
+  GPUBuffer,
+  GPUCommandEncoder,
+  GPUComputePassEncoder,
+  GPUComputePipeline,
+  GPUDevice,
+  GPUError,
+  GPUSupportedLimits,
+} from './webgpu.ts';

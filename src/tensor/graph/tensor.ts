@@ -1,4 +1,4 @@
-import { bufferUsage, type Device, type Outcome } from '../../gpu/index.ts';
+import { bufferUsage, type Device, type GPUBuffer, type Outcome } from '../../gpu/index.ts';
 import {
   type Bits,
   bytesPerElement,
