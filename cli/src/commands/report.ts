@@ -1,6 +1,6 @@
 /** The report of a run: one HTML file with everything in it, to be opened, sent or kept. */
 import { basename, join, resolve } from 'node:path';
-import { formatBytes, lossTerms, type Metrics, weightOf } from '@zeroseg/core/internal';
+import { formatBytes, lossTerms, type Metrics, shortTeacher, teacherIdentity, weightOf } from '@zeroseg/core/internal';
 import type { ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
 import { writeFileAtomic } from '../files/files.ts';
@@ -9,7 +9,6 @@ import { chartLibrary, literal, plain } from '../reports/chart-library.ts';
 import { reportScript, reportStyle } from '../reports/report-page.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { count, formatDuration } from '../shell/terminal.ts';
-import { shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
 
 export interface ReportFacts {
   readonly steps: number;

@@ -9,6 +9,8 @@ import {
   parseLossScale,
   positionTable,
   sampleSheet,
+  shortTeacher,
+  teacherIdentity,
 } from '@zeroseg/core/internal';
 import { countParameters, newWeights, parameters } from '@zeroseg/core/nn';
 import {
@@ -37,7 +39,6 @@ import type { Interruption } from '../shell/interruption.ts';
 import { count, formatDuration, formatRate, Progress } from '../shell/terminal.ts';
 import { version } from '../shell/version.ts';
 import { teacherWeights } from '../weights/built-in.ts';
-import { shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
 import { openWeights } from '../weights/weight-files.ts';
 import { writeReport } from './report.ts';
 import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';

@@ -9,9 +9,11 @@ import {
   type Setting,
   scoreRun,
   type TemplateSet,
+  teacherIdentity,
 } from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import {
+  type ClipSource,
   makeVocabulary,
   modelFile,
   openModel,
@@ -42,7 +44,6 @@ import type { Interruption } from '../shell/interruption.ts';
 import { count, Progress } from '../shell/terminal.ts';
 import { version } from '../shell/version.ts';
 import { teacherWeights } from '../weights/built-in.ts';
-import { type ClipSource, teacherIdentity } from '../weights/clip-folder.ts';
 import { kindOfPath, openWeights } from '../weights/weight-files.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
 
