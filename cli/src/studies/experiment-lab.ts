@@ -4,6 +4,8 @@ import type { Device } from '@zeroseg/core';
 import {
   chooseGrids,
   type EndedRun,
+  type Metrics,
+  metricsOf,
   type Setting,
   scoreRun,
   type TemplateSet,
@@ -35,7 +37,6 @@ import { hashFiles } from '../files/files.ts';
 import type { FolderLock } from '../files/folder-lock.ts';
 import { listPhotos } from '../photos/photos.ts';
 import { loadAtlas, readSceneIndex, writeScenes } from '../photos/scene-folder.ts';
-import type { Metrics } from '../runs/run-description.ts';
 import { readBytes } from '../runs/run-folder.ts';
 import type { Context } from '../shell/context.ts';
 import { Interrupted } from '../shell/errors.ts';
@@ -282,8 +283,8 @@ async function trainRun(
     using trainer = await Trainer.create(device, model, chooseGrids(data, GRIDS, config.grids), settings);
     const metrics: Metrics[] = [];
     const began = performance.now();
-    for await (const { steps: _, ...step } of trainer.run()) {
-      metrics.push({ ...step, imagesPerSecond: settings.batch / step.seconds });
+    for await (const step of trainer.run()) {
+      metrics.push(metricsOf(step, settings.batch));
       progress(step.step, `loss ${step.loss.toPrecision(3)}`);
       if (interruption.signal) trainer.stop();
     }
