@@ -3,7 +3,9 @@ import { defineConfig, type ViteUserConfigFnPromise } from 'vitest/config';
 import { browserLaunchOptions } from './test/support/browser.ts';
 
 // What needs files and processes runs in Node only; everything else runs unchanged in both.
-const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', 'test/package/**'];
+const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts'];
+// Builds, packs, installs and bundles; by itself, at the end, so that no test that computes runs beside it.
+const packages = ['test/package/**'];
 
 const config: ViteUserConfigFnPromise = async () => ({
   resolve: { conditions: ['@zeroseg/source'] },
@@ -15,6 +17,7 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
+          exclude: packages,
           pool: 'forks' as const,
           isolate: false,
           // First Node, then the browser: both want all cores.
@@ -28,7 +31,7 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'browser',
           include: ['test/**/*.test.ts'],
-          exclude: nodeOnly,
+          exclude: [...nodeOnly, ...packages],
           sequence: { groupOrder: 1 },
           testTimeout: 600_000,
           hookTimeout: 300_000,
@@ -39,6 +42,19 @@ const config: ViteUserConfigFnPromise = async () => ({
             provider: playwright({ launchOptions: await browserLaunchOptions() }),
             instances: [{ browser: 'chromium' as const }],
           },
+        },
+      },
+      {
+        extends: true as const,
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          pool: 'forks' as const,
+          isolate: false,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
     ],
