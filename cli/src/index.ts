@@ -1,5 +1,6 @@
 // '@zeroseg/core/node': photos, folders, caches and checkpoints on disk.
 
+export { FileError, LockError } from '@zeroseg/core/zeroseg';
 export { cachedData } from './features/cached-data.ts';
 export {
   CacheError,
@@ -10,8 +11,8 @@ export {
   readCache,
 } from './features/feature-cache.ts';
 export { type FillOptions, type FillResult, fillCache } from './features/fill-cache.ts';
-export { FileError, writeFileAtomic } from './files/files.ts';
-export { LockError } from './files/folder-lock.ts';
+export { writeFileAtomic } from './files/files.ts';
+export { nodeFileSystem } from './files/node-file-system.ts';
 export { DataSetError, type LabelledPhoto, openDataSet } from './photos/data-sets.ts';
 export {
   decodePhoto,

@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import {
+  brokenField,
+  hasFields,
+  isListOf,
+  isMaybe,
+  isNumber,
+  isText,
+  isWhole,
   type NamingScore,
   namingScore,
   type SceneCrops,
@@ -36,7 +43,6 @@ import {
 import { Command } from 'commander';
 import { readJson, refuseLinks, sweepLeftovers, writeFileAtomic } from '../files/files.ts';
 import { FolderLock } from '../files/folder-lock.ts';
-import { brokenField, hasFields, isListOf, isMaybe, isNumber, isText, isWhole } from '../files/json-fields.ts';
 import { loadAtlas } from '../photos/scene-folder.ts';
 import { Checkpoints } from '../runs/checkpoints.ts';
 import { MetricsFile } from '../runs/metrics-file.ts';

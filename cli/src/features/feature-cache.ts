@@ -12,12 +12,11 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgumentError } from '@zeroseg/core';
-import { ownValue, type ViewSource } from '@zeroseg/core/internal';
+import { brokenField, ownValue, type ViewSource } from '@zeroseg/core/internal';
 import { toHalf } from '@zeroseg/core/nn';
 import type { Image } from '@zeroseg/core/zeroseg';
 import { readJson, writeFileAtomic } from '../files/files.ts';
 import { FolderLock } from '../files/folder-lock.ts';
-import { brokenField } from '../files/json-fields.ts';
 import { CacheIndex, type CachePlan } from './feature-index.ts';
 import { cacheKeyFields } from './feature-key.ts';
 import { CacheError, hashBytes, type NewRow, type PhotoStamp, ShardReader, writeShard } from './feature-shards.ts';

@@ -1,7 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { brokenField, isListOf, isMaybe, isTableOf, isText } from '@zeroseg/core/internal';
 import { readJson, sweepLeftovers, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import { brokenField, isListOf, isMaybe, isTableOf, isText } from '../files/json-fields.ts';
 import {
   CacheError,
   hashBytes,

@@ -1,2 +1,2 @@
-export { FileError, writeFileAtomic } from './files.ts';
-export { LockError } from './folder-lock.ts';
+export { writeFileAtomic } from './files.ts';
+export { nodeFileSystem } from './node-file-system.ts';

@@ -2,7 +2,7 @@
 import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { firstRepeated } from '@zeroseg/core/internal';
+import { brokenField, type Check, firstRepeated, isListOf, isText, isWhole } from '@zeroseg/core/internal';
 import {
   type DataSetDefinition,
   type LabelMap,
@@ -23,7 +23,6 @@ import {
   temporaryName,
 } from '../files/files.ts';
 import { FolderLock } from '../files/folder-lock.ts';
-import { brokenField, type Check, isListOf, isText, isWhole } from '../files/json-fields.ts';
 import { isSystemError } from '../files/system-error.ts';
 
 const packaged = dirname(fileURLToPath(scenes.atlas));

@@ -1,16 +1,5 @@
 /** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
 import { ZeroSegError } from '@zeroseg/core';
-import { parseJson } from '@zeroseg/core/internal';
-import {
-  checkSettings,
-  defaultSettings,
-  resolveConfig,
-  type StepReport,
-  type TrainSettings,
-  type ZeroSegConfig,
-} from '@zeroseg/core/zeroseg';
-import type { CacheKey } from '../features/feature-cache.ts';
-import { cacheKeyFields } from '../features/feature-key.ts';
 import {
   brokenField,
   hasFields,
@@ -21,7 +10,18 @@ import {
   isTableOf,
   isText,
   isWhole,
-} from '../files/json-fields.ts';
+  parseJson,
+} from '@zeroseg/core/internal';
+import {
+  checkSettings,
+  defaultSettings,
+  resolveConfig,
+  type StepReport,
+  type TrainSettings,
+  type ZeroSegConfig,
+} from '@zeroseg/core/zeroseg';
+import type { CacheKey } from '../features/feature-cache.ts';
+import { cacheKeyFields } from '../features/feature-key.ts';
 
 /** What a run is, as its `config.json` says. */
 export interface RunDescription {

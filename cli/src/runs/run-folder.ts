@@ -14,6 +14,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZeroSegError } from '@zeroseg/core';
+import { LOCK_FILE } from '@zeroseg/core/internal';
 import {
   FileError,
   isLeftover,
@@ -23,7 +24,7 @@ import {
   systemReason,
   writeFileAtomic,
 } from '../files/files.ts';
-import { FolderLock, lockFile } from '../files/folder-lock.ts';
+import { FolderLock } from '../files/folder-lock.ts';
 import { builtIn, builtInStudent } from '../weights/built-in.ts';
 import { kindOfPath } from '../weights/weight-files.ts';
 import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
@@ -75,7 +76,7 @@ export class RunFolder {
     } catch (error) {
       throw new FileError(op, folder, systemReason(error), { cause: error });
     }
-    if (names.every((name) => name === lockFile || isLeftover(name))) return;
+    if (names.every((name) => name === LOCK_FILE || isLeftover(name))) return;
     const isRun = names.includes('config.json') || names.includes('log.json');
     const reason = isRun
       ? 'there is a run in this folder; continue it with --resume, or choose another --out'

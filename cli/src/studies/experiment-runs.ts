@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunScore } from '@zeroseg/core/internal';
+import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '@zeroseg/core/internal';
 import type { SceneOptions, TrainSettings, ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../files/json-fields.ts';
 import type { Metrics } from '../runs/run-description.ts';
 import { kindOfPath } from '../weights/weight-files.ts';
 

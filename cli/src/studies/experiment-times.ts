@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import { chooseGrids, type Experiment } from '@zeroseg/core/internal';
+import { brokenField, chooseGrids, type Experiment, isNumber, isTableOf } from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import { patchCount, resolveConfig, Trainer, type ZeroSeg } from '@zeroseg/core/zeroseg';
 import { median } from '../bench/meter.ts';
 import { newModel } from '../commands/train.ts';
 import { FileError, readJson, writeFileAtomic } from '../files/files.ts';
-import { brokenField, isNumber, isTableOf } from '../files/json-fields.ts';
 import type { StepTimes } from '../reports/experiment-report.ts';
 import { Interrupted } from '../shell/errors.ts';
 import { Progress } from '../shell/terminal.ts';

@@ -116,7 +116,8 @@ const PROCESSES = 8;
 
 // Says when it holds the lock and when it no longer does, by a clock that all processes of a machine share.
 const program = await buildProgram({
-  text: `import { FolderLock, LockError } from 'ROOT/cli/src/files/folder-lock.ts';
+  text: `import { FolderLock } from 'ROOT/cli/src/files/folder-lock.ts';
+    import { LockError } from 'ROOT/src/zeroseg/storage/errors.ts';
     const [folder] = process.argv.slice(2);
     const rest = (most) => new Promise((next) => setTimeout(next, most * Math.random()));
     const say = (what) => process.stdout.write(what + ' ' + process.hrtime.bigint() + '\\n');
