@@ -1,4 +1,4 @@
-// '@zeroseg/core/node': photos, folders, caches and checkpoints on disk.
+// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.
 
 export { FileError, LockError } from '@zeroseg/core/zeroseg';
 export { cachedData } from './features/cached-data.ts';
@@ -26,4 +26,4 @@ export { interLettering } from './photos/lettering.ts';
 export { listPhotos } from './photos/photos.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './photos/scene-folder.ts';
 export { findModel, RunError, RunFolder } from './runs/run-folder.ts';
-export { type ClipSource, openClip } from './weights/clip-folder.ts';
+export { openClip } from './weights/clip-folder.ts';

@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { defaultGrids } from '@zeroseg/core/internal';
+import { defaultGrids, teacherIdentity } from '@zeroseg/core/internal';
 import { newWeights, type Weights } from '@zeroseg/core/nn';
 import {
   type Image,
@@ -36,7 +36,6 @@ import { demoFindings, type Students } from '../studies/demo-findings.ts';
 import { checkKept, clearFolder, refuseOthers } from '../studies/demo-folder.ts';
 import { type DemoTraining, stepLimits, trainDemo } from '../studies/demo-training.ts';
 import { builtIn, builtInTeacher, teacherFile } from '../weights/built-in.ts';
-import { teacherIdentity } from '../weights/clip-folder.ts';
 import { kindOfPath, openWeights } from '../weights/weight-files.ts';
 import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
 import { parseNames } from './scenes.ts';

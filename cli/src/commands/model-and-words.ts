@@ -4,12 +4,16 @@ import {
   fillTemplate,
   firstRepeated,
   ownValue,
+  sameTeacher,
+  shortTeacher,
   shownValue,
   type TemplateSet,
   type TextTokens,
+  teacherIdentity,
   templateList,
 } from '@zeroseg/core/internal';
 import {
+  type ClipSource,
   dataSets,
   imagenetClasses,
   type ModelInfo,
@@ -27,10 +31,10 @@ import { FileError, systemReason } from '../files/files.ts';
 import { findModel, readBytes } from '../runs/run-folder.ts';
 import { numberFrom, oneOf, wholeNumber } from '../shell/arguments.ts';
 import { adapterOption, type Context } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
+import { UsageError } from '../shell/errors.ts';
 import type { Interruption } from '../shell/interruption.ts';
 import { count, Progress } from '../shell/terminal.ts';
-import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
+import { openClip } from '../weights/clip-folder.ts';
 import { openWeights } from '../weights/weight-files.ts';
 
 export interface ModelAndWordsArguments {
@@ -145,8 +149,8 @@ export async function embedNames(
       templates: options.templates,
       meanFirst: options.meanFirst,
       scale: clip.scale,
-      progress: (done) => {
-        if (interruption.signal) throw new Interrupted(interruption.signal);
+      signal: interruption.abortSignal,
+      onProgress: ({ done }) => {
         progress ??= new Progress(terminal, 'reading words', total, 'sentences');
         progress.at(done);
       },

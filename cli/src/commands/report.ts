@@ -1,6 +1,6 @@
 /** The report of a run: one HTML file with everything in it, to be opened, sent or kept. */
 import { basename, join, resolve } from 'node:path';
-import { formatBytes, type LossTerm, lossTerms } from '@zeroseg/core/internal';
+import { formatBytes, type LossTerm, lossTerms, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
 import type { ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
 import { writeFileAtomic } from '../files/files.ts';
@@ -10,7 +10,6 @@ import { reportScript, reportStyle } from '../reports/report-page.ts';
 import type { Metrics } from '../runs/run-description.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { count, formatDuration } from '../shell/terminal.ts';
-import { shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
 
 export interface ReportFacts {
   readonly steps: number;

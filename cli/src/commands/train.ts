@@ -6,6 +6,8 @@ import {
   parseLossScale,
   positionTable,
   sampleSheet,
+  shortTeacher,
+  teacherIdentity,
   weightedTerms,
 } from '@zeroseg/core/internal';
 import { countParameters, newWeights, parameters } from '@zeroseg/core/nn';
@@ -36,7 +38,6 @@ import type { Interruption } from '../shell/interruption.ts';
 import { count, formatDuration, formatRate, Progress } from '../shell/terminal.ts';
 import { version } from '../shell/version.ts';
 import { teacherWeights } from '../weights/built-in.ts';
-import { shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
 import { openWeights } from '../weights/weight-files.ts';
 import { writeReport } from './report.ts';
 import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';

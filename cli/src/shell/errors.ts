@@ -1,8 +1,10 @@
 import { KernelError, ZeroSegError } from '@zeroseg/core';
 import { systemWords } from '../files/files.ts';
 import { isSystemError } from '../files/system-error.ts';
-import type { StopSignal } from './interruption.ts';
 import { printable } from './terminal.ts';
+
+/** Signals that ask a command to stop: Ctrl-C, `kill`, and a terminal that is closed. */
+export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 /** The arguments of a command do not make sense. */
 export class UsageError extends ZeroSegError {

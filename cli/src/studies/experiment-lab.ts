@@ -1,9 +1,17 @@
 /** What the runs of an experiment share: scenes and features, what is trained, what it is scored on. */
 import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import { chooseGrids, type EndedRun, type Setting, scoreRun, type TemplateSet } from '@zeroseg/core/internal';
+import {
+  chooseGrids,
+  type EndedRun,
+  type Setting,
+  scoreRun,
+  type TemplateSet,
+  teacherIdentity,
+} from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import {
+  type ClipSource,
   makeVocabulary,
   modelFile,
   openModel,
@@ -35,7 +43,6 @@ import type { Interruption } from '../shell/interruption.ts';
 import { count, Progress } from '../shell/terminal.ts';
 import { version } from '../shell/version.ts';
 import { teacherWeights } from '../weights/built-in.ts';
-import { type ClipSource, teacherIdentity } from '../weights/clip-folder.ts';
 import { kindOfPath, openWeights } from '../weights/weight-files.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
 

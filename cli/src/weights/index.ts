@@ -1,1 +1,1 @@
-export { type ClipSource, openClip } from './clip-folder.ts';
+export { openClip } from './clip-folder.ts';
