@@ -4,7 +4,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { writeFileAtomic } from '../../../cli/src/files/files.ts';
-import { FolderLock, LockError, type LockOptions } from '../../../cli/src/files/folder-lock.ts';
+import { FolderLock, type LockOptions } from '../../../cli/src/files/folder-lock.ts';
+import { LockError } from '../../../src/zeroseg/storage/index.ts';
 import { buildProgram } from '../../support/programs.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-lock-'));
