@@ -20,6 +20,7 @@ import {
   openModel,
   optimizerFile,
   type Probe,
+  type ResolvedTraining,
   resizeImage,
   Segmenter,
   Trainer,
@@ -31,6 +32,7 @@ import { cachedData } from '../features/cached-data.ts';
 import { type CacheReader, readCache } from '../features/feature-cache.ts';
 import { writeFileAtomic } from '../files/files.ts';
 import { writePng } from '../photos/image-files.ts';
+import { pathsHash, refuseDifferences } from '../runs/run-description.ts';
 import { type LoadedCheckpoint, RunFolder } from '../runs/run-folder.ts';
 import { gather, numberFrom, seedRange, wholeNumber } from '../shell/arguments.ts';
 import { adapterOption, type Context, withDevice } from '../shell/context.ts';
@@ -41,9 +43,9 @@ import { version } from '../shell/version.ts';
 import { teacherWeights } from '../weights/built-in.ts';
 import { openWeights } from '../weights/weight-files.ts';
 import { writeReport } from './report.ts';
-import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
+import { resolveOptions, type TrainOptions } from './train-options.ts';
 
-export interface TrainArguments extends TrainChoices {
+export interface TrainArguments extends TrainOptions {
   readonly cache?: string;
   readonly out: string;
   readonly resume?: boolean;
@@ -129,7 +131,7 @@ async function trainIn(
   if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
   const cache = await readCache(cacheFolder);
   try {
-    const resolved = await resolveTraining(options, cache, before?.description);
+    const resolved = await resolveOptions(options, cache, before?.description);
     const { settings } = resolved;
     const init = options.init ?? before?.description.init ?? null;
     const config = before ? resolved.config : await withPositions(resolved, init);
@@ -233,7 +235,7 @@ export async function newModel(
 }
 
 /** A learnt position table of the weights that training begins with is taken over, where nothing else is said. */
-async function withPositions(resolved: Resolved, init: string | null): Promise<ZeroSegConfig> {
+async function withPositions(resolved: ResolvedTraining, init: string | null): Promise<ZeroSegConfig> {
   const { config, isPositionsOpen } = resolved;
   if (init === null || !isPositionsOpen) return config;
   const { tensors } = await openWeights(await teacherWeights(init));

@@ -1,1 +1,2 @@
-export { findModel, RunError, RunFolder } from './run-folder.ts';
+export { RunError } from './run-description.ts';
+export { findModel, RunFolder } from './run-folder.ts';

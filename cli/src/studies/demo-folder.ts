@@ -3,7 +3,7 @@ import { readdir, realpath, rm } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../files/files.ts';
 import { type FolderLock, lockFile } from '../files/folder-lock.ts';
-import { RunError } from '../runs/run-folder.ts';
+import { RunError } from '../runs/run-description.ts';
 import { UsageError } from '../shell/errors.ts';
 import { version } from '../shell/version.ts';
 import { kindOfPath } from '../weights/weight-files.ts';

@@ -17,6 +17,7 @@ import {
   makeVocabulary,
   modelFile,
   openModel,
+  type ResolvedTraining,
   resolveConfig,
   SceneMaker,
   type SceneOptions,
@@ -29,7 +30,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { SCORING_SEED, scoringScenes } from '../commands/score.ts';
 import { newModel } from '../commands/train.ts';
-import { type Resolved, resolveTraining } from '../commands/train-options.ts';
+import { resolveOptions } from '../commands/train-options.ts';
 import { cachedData } from '../features/cached-data.ts';
 import { type CacheReader, readCache } from '../features/feature-cache.ts';
 import { fillCache } from '../features/fill-cache.ts';
@@ -97,7 +98,7 @@ export interface Lab {
   readonly teacher: string;
   readonly cache: CacheReader;
   readonly data: TrainingData;
-  readonly base: Resolved;
+  readonly base: ResolvedTraining;
   readonly init: string | null;
   readonly identity: RunIdentity['data'];
   readonly runs: RunStore;
@@ -120,7 +121,7 @@ export async function prepare(
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
   const weights = await clip.weightsHash();
   const planned = { dim: clip.config.projection, grids: GRIDS, teacher: clip.name };
-  const base = await resolveTraining(options, { folder: options.out, length: options.scenes, key: planned });
+  const base = await resolveOptions(options, { folder: options.out, length: options.scenes, key: planned });
   for (const note of base.notes) terminal.out(note);
   const initFile = options.init === NEW ? undefined : await teacherWeights(options.init);
   const init = initFile === undefined ? null : await hashFiles((await openWeights(initFile)).files);
