@@ -13,7 +13,7 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
-import { parseNames, parseNamesOrCount } from '../../cli/src/commands/scenes.ts';
+import { parseNames, parseNamesOrCount } from '../../cli/src/shell/arguments.ts';
 import { resolveTraining } from '../../cli/src/commands/train-options.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { openCache, readCache } from '../../cli/src/features/feature-cache.ts';

@@ -7,11 +7,13 @@ import {
   type Image,
   initialWeights,
   modelFile,
+  SCORING_SEED,
   type Scene,
   SceneMaker,
   type SceneScores,
   scenePresets,
   scoreScenes,
+  scoringScenes,
   type Vocabulary,
   viewCount,
   ZeroSeg,
@@ -26,7 +28,8 @@ import { readPhoto } from '../photos/image-files.ts';
 import { listPhotos } from '../photos/photos.ts';
 import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
 import { demoPage } from '../reports/demo-report.ts';
-import { oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
+import { scoreTable } from '../reports/score-table.ts';
+import { oneOf, parseNames, seedRange, wholeNumber } from '../shell/arguments.ts';
 import { adapterOption, type Context, withDevice } from '../shell/context.ts';
 import { Interrupted, UsageError } from '../shell/errors.ts';
 import type { Interruption } from '../shell/interruption.ts';
@@ -39,8 +42,6 @@ import { builtIn, builtInTeacher, teacherFile } from '../weights/built-in.ts';
 import { teacherIdentity } from '../weights/clip-folder.ts';
 import { kindOfPath, openWeights } from '../weights/weight-files.ts';
 import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
-import { parseNames } from './scenes.ts';
-import { SCORING_SEED, scoreTable, scoringScenes } from './score.ts';
 
 export interface DemoArguments {
   readonly out: string;
@@ -177,7 +178,7 @@ async function demoIn(
     heading(run, 2, 'What the teacher sees in them, whole and in pieces');
     await cacheViews(run);
     heading(run, 3, 'Training a student, without a label and without a word');
-    const scenes = await scoringScenes({ classes: CLASSES, size: SHOWN_SIZE });
+    const scenes = scoringScenes(await loadAtlas(), { classes: CLASSES, size: SHOWN_SIZE });
     const vocabulary = await embed(run, scenes.names);
     const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
     const { training, start } = await learn(run, watched, vocabulary);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type ExperimentName, experiments } from '@zeroseg/core/internal';
-import type { ZeroSeg } from '@zeroseg/core/zeroseg';
+import { scenePresets, type ZeroSeg } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { refuseLinks, sweepLeftovers } from '../files/files.ts';
 import { FolderLock } from '../files/folder-lock.ts';
@@ -26,7 +26,6 @@ import {
 import { timeSteps } from '../studies/experiment-times.ts';
 import { builtIn } from '../weights/built-in.ts';
 import { openClip } from '../weights/clip-folder.ts';
-import { presets } from './scenes.ts';
 
 /** Sizes with which table 4 takes some twenty-five minutes on two cores without a GPU, and those of `--quick`. */
 const sizes: Sizes = { seeds: [1, 2, 3], steps: 300, scenes: 1024, unseen: 200, set: [], templates: 'full' };
@@ -34,6 +33,7 @@ const quickSizes: Sizes = { seeds: [1, 2], steps: 4, scenes: 32, unseen: 6, set:
 /** Scenes on a sheet of Fig. 3. */
 const FIGURE_SCENES = 6;
 
+const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
 const names = [...Object.keys(experiments), 'fig3'] as (ExperimentName | 'fig3')[];
 
 /** `zeroseg experiment`: the paper's ablations on made-up scenes. */

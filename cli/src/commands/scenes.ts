@@ -1,7 +1,7 @@
 import { SceneMaker, scenePresets } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
-import { numberFrom, oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
+import { numberFrom, oneOf, parseNames, parseNamesOrCount, seedRange, wholeNumber } from '../shell/arguments.ts';
 import type { Context } from '../shell/context.ts';
 import { Interrupted } from '../shell/errors.ts';
 import { catchInterruption } from '../shell/interruption.ts';
@@ -20,8 +20,7 @@ interface ScenesArguments {
   readonly atlas?: string;
 }
 
-/** Names of the kinds of scenes. */
-export const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
+const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
 
 /** `zeroseg scenes`: made-up pictures with exact label maps, as a data set. */
 export function scenesCommand(context: Context): Command {
@@ -90,17 +89,4 @@ export async function makeScenes({ terminal }: Context, options: ScenesArguments
   const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of stuff`;
   const time = formatDuration((performance.now() - began) / 1000);
   terminal.out(`${out}: ${count(options.count, 'scenes')} of seed ${seed}, ${kinds}, in ${time}`);
-}
-
-/** Names with commas between. */
-export function parseNames(text: string): string[] {
-  return text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
-}
-
-/** Names, or how many of them. */
-export function parseNamesOrCount(text: string): string[] | number {
-  return /^\s*\d+\s*$/.test(text) ? Number(text) : parseNames(text);
 }

@@ -27,6 +27,7 @@ import { cachedData } from '../features/cached-data.ts';
 import { type CacheReader, readCache } from '../features/feature-cache.ts';
 import { writeFileAtomic } from '../files/files.ts';
 import { writePng } from '../photos/image-files.ts';
+import { writeReport } from '../reports/training-report.ts';
 import type { Metrics } from '../runs/run-description.ts';
 import { type LoadedCheckpoint, RunFolder } from '../runs/run-folder.ts';
 import { gather, numberFrom, seedRange, wholeNumber } from '../shell/arguments.ts';
@@ -38,7 +39,6 @@ import { version } from '../shell/version.ts';
 import { teacherWeights } from '../weights/built-in.ts';
 import { shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
 import { openWeights } from '../weights/weight-files.ts';
-import { writeReport } from './report.ts';
 import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
 
 export interface TrainArguments extends TrainChoices {

@@ -12,6 +12,7 @@ import {
 import { type Chart, type ChartText, faint, gridColour, ink, line, palette, round } from '../bench/charts.ts';
 import { digits, markdownTable } from '../bench/tables.ts';
 import { type WriteOptions, writeFileAtomic } from '../files/files.ts';
+import type { StepTimes } from '../studies/experiment-times.ts';
 import { chartBytes } from './chart-file.ts';
 
 export interface ExperimentResults {
@@ -22,13 +23,6 @@ export interface ExperimentResults {
   readonly times?: StepTimes | undefined;
   /** How the numbers were made. */
   readonly about: ExperimentAbout;
-}
-
-/** How long a step takes. */
-export interface StepTimes {
-  readonly clock: 'wall' | 'processor';
-  /** By the settings' keys, and of no masking with a decoder as `decoder`. */
-  readonly seconds: Readonly<Record<string, number>>;
 }
 
 export interface ExperimentAbout {

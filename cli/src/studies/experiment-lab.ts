@@ -8,16 +8,17 @@ import {
   modelFile,
   openModel,
   resolveConfig,
+  SCORING_SEED,
   SceneMaker,
   type SceneOptions,
   scenePresets,
   sceneSide,
+  scoringScenes,
   Trainer,
   type TrainingData,
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import { SCORING_SEED, scoringScenes } from '../commands/score.ts';
 import { newModel } from '../commands/train.ts';
 import { type Resolved, resolveTraining } from '../commands/train-options.ts';
 import { cachedData } from '../features/cached-data.ts';
@@ -126,7 +127,7 @@ export async function prepare(
   await cacheViews(begun, join(folder, 'scenes', 'JPEGImages'), views, image);
   const cache = await readCache(views);
   try {
-    const unseen = await scoringScenes({ classes: options.classes, size });
+    const unseen = scoringScenes(await loadAtlas(), { classes: options.classes, size });
     const lab: Lab = {
       ...begun,
       teacher: teacherIdentity(clip.name, weights),

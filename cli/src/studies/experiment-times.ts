@@ -6,13 +6,19 @@ import { median } from '../bench/meter.ts';
 import { newModel } from '../commands/train.ts';
 import { FileError, readJson, writeFileAtomic } from '../files/files.ts';
 import { brokenField, isNumber, isTableOf } from '../files/json-fields.ts';
-import type { StepTimes } from '../reports/experiment-report.ts';
 import { Interrupted } from '../shell/errors.ts';
 import { Progress } from '../shell/terminal.ts';
 import { version } from '../shell/version.ts';
 import { kindOfPath } from '../weights/weight-files.ts';
 import { GRIDS, type Lab } from './experiment-lab.ts';
 import { hashOf } from './experiment-runs.ts';
+
+/** How long a step takes. */
+export interface StepTimes {
+  readonly clock: 'wall' | 'processor';
+  /** By the settings' keys, and of no masking with a decoder as `decoder`. */
+  readonly seconds: Readonly<Record<string, number>>;
+}
 
 /** Rounds in which every mask ratio makes a step, after those in which the GPU's programs are made. */
 const ROUNDS = { timed: 12, before: 2 };

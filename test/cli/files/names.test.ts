@@ -6,7 +6,7 @@ import { encode } from 'fast-png';
 import { afterAll, describe, expect, it } from 'vitest';
 import { commandLine } from '../../../cli/src/command-line.ts';
 import { parseClasses } from '../../../cli/src/commands/model-and-words.ts';
-import { parseNames } from '../../../cli/src/commands/scenes.ts';
+import { parseNames } from '../../../cli/src/shell/arguments.ts';
 import { resolveTraining } from '../../../cli/src/commands/train-options.ts';
 import { openDataSet } from '../../../cli/src/photos/data-sets.ts';
 import { findModel } from '../../../cli/src/runs/run-folder.ts';

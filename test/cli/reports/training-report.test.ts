@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { watchCharts } from '../../../cli/src/commands/report.ts';
+import { watchCharts } from '../../../cli/src/reports/training-report.ts';
 import type { Metrics } from '../../../cli/src/runs/run-description.ts';
 
 const step = (number: number, more: Partial<Metrics> = {}) => ({ step: number, loss: 1, ...more }) as Metrics;

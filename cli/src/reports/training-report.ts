@@ -5,12 +5,12 @@ import type { ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
 import { writeFileAtomic } from '../files/files.ts';
 import { readPhoto } from '../photos/image-files.ts';
-import { chartLibrary, literal, plain } from '../reports/chart-library.ts';
-import { reportScript, reportStyle } from '../reports/report-page.ts';
 import type { Metrics } from '../runs/run-description.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { count, formatDuration } from '../shell/terminal.ts';
 import { shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
+import { chartLibrary, literal, plain } from './chart-library.ts';
+import { reportScript, reportStyle } from './report-page.ts';
 
 export interface ReportFacts {
   readonly steps: number;
