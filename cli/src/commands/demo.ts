@@ -20,27 +20,39 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { photos } from '@zeroseg/pretrained';
 import { Command } from 'commander';
-import { readCache } from '../features/feature-cache.ts';
-import { fillCache } from '../features/fill-cache.ts';
-import { writeFileAtomic } from '../files/files.ts';
-import { FolderLock } from '../files/folder-lock.ts';
-import { readPhoto } from '../photos/image-files.ts';
-import { listPhotos } from '../photos/photos.ts';
-import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
-import { demoPage } from '../reports/demo-report.ts';
-import { scoreTable } from '../reports/score-table.ts';
-import { oneOf, parseNames, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, formatDuration, formatRate, formatShare, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { demoFindings, type Students } from '../studies/demo-findings.ts';
-import { checkKept, clearFolder, refuseOthers } from '../studies/demo-folder.ts';
-import { type DemoTraining, stepLimits, trainDemo } from '../studies/demo-training.ts';
-import { builtIn, builtInTeacher, teacherFile } from '../weights/built-in.ts';
-import { teacherIdentity } from '../weights/clip-folder.ts';
-import { kindOfPath, openWeights } from '../weights/weight-files.ts';
+import { fillCache, readCache } from '../features/index.ts';
+import { FolderLock, writeFileAtomic } from '../files/index.ts';
+import { listPhotos, loadAtlas, readPhoto, writeScenes } from '../photos/index.ts';
+import { demoPage, scoreTable } from '../reports/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatRate,
+  formatShare,
+  Interrupted,
+  type Interruption,
+  oneOf,
+  Progress,
+  parseNames,
+  seedRange,
+  UsageError,
+  version,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import {
+  checkKept,
+  clearFolder,
+  type DemoTraining,
+  demoFindings,
+  refuseOthers,
+  type Students,
+  stepLimits,
+  trainDemo,
+} from '../studies/index.ts';
+import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile, teacherIdentity } from '../weights/index.ts';
 import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
 
 export interface DemoArguments {

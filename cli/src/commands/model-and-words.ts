@@ -22,16 +22,28 @@ import {
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
-import { readBounded } from '../files/bounded-read.ts';
-import { FileError, systemReason } from '../files/files.ts';
-import { findModel, readBytes } from '../runs/run-folder.ts';
-import { numberFrom, oneOf, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, Progress } from '../shell/terminal.ts';
-import { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
-import { openWeights } from '../weights/weight-files.ts';
+import { FileError, readBounded, systemReason } from '../files/index.ts';
+import { findModel, readBytes } from '../runs/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  Interrupted,
+  type Interruption,
+  numberFrom,
+  oneOf,
+  Progress,
+  UsageError,
+  wholeNumber,
+} from '../shell/index.ts';
+import {
+  type ClipSource,
+  openClip,
+  openWeights,
+  sameTeacher,
+  shortTeacher,
+  teacherIdentity,
+} from '../weights/index.ts';
 
 export interface ModelAndWordsArguments {
   readonly model: string;

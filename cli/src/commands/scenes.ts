@@ -1,11 +1,20 @@
 import { SceneMaker, scenePresets } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
-import { numberFrom, oneOf, parseNames, parseNamesOrCount, seedRange, wholeNumber } from '../shell/arguments.ts';
-import type { Context } from '../shell/context.ts';
-import { Interrupted } from '../shell/errors.ts';
-import { catchInterruption } from '../shell/interruption.ts';
-import { count, formatDuration, Progress } from '../shell/terminal.ts';
+import { loadAtlas, writeScenes } from '../photos/index.ts';
+import {
+  type Context,
+  catchInterruption,
+  count,
+  formatDuration,
+  Interrupted,
+  numberFrom,
+  oneOf,
+  Progress,
+  parseNames,
+  parseNamesOrCount,
+  seedRange,
+  wholeNumber,
+} from '../shell/index.ts';
 
 interface ScenesArguments {
   readonly out: string;

@@ -10,15 +10,28 @@ import {
   scoringScenes,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { writeNamedFile } from '../files/files.ts';
-import { loadAtlas } from '../photos/scene-folder.ts';
-import { scoreTable } from '../reports/score-table.ts';
-import { oneOf, parseNames, parseNamesOrCount, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from '../shell/terminal.ts';
-import { builtIn } from '../weights/built-in.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+import { writeNamedFile } from '../files/index.ts';
+import { loadAtlas } from '../photos/index.ts';
+import { scoreTable } from '../reports/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatShare,
+  Interrupted,
+  oneOf,
+  Progress,
+  parseNames,
+  parseNamesOrCount,
+  printLines,
+  quietTerminal,
+  seedRange,
+  UsageError,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import { builtIn, kindOfPath } from '../weights/index.ts';
 import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 
 interface ScoreArguments {

@@ -23,22 +23,29 @@ import {
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
-import { cachedData } from '../features/cached-data.ts';
-import { type CacheReader, readCache } from '../features/feature-cache.ts';
-import { writeFileAtomic } from '../files/files.ts';
-import { writePng } from '../photos/image-files.ts';
-import { writeReport } from '../reports/training-report.ts';
-import type { Metrics } from '../runs/run-description.ts';
-import { type LoadedCheckpoint, RunFolder } from '../runs/run-folder.ts';
-import { gather, numberFrom, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, formatDuration, formatRate, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { teacherWeights } from '../weights/built-in.ts';
-import { shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
-import { openWeights } from '../weights/weight-files.ts';
+import { type CacheReader, cachedData, readCache } from '../features/index.ts';
+import { writeFileAtomic } from '../files/index.ts';
+import { writePng } from '../photos/index.ts';
+import { writeReport } from '../reports/index.ts';
+import { type LoadedCheckpoint, type Metrics, RunFolder } from '../runs/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatRate,
+  gather,
+  Interrupted,
+  type Interruption,
+  numberFrom,
+  Progress,
+  seedRange,
+  UsageError,
+  version,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import { openWeights, shortTeacher, teacherIdentity, teacherWeights } from '../weights/index.ts';
 import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
 
 export interface TrainArguments extends TrainChoices {

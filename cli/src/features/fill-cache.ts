@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import { clipPixels, type QueuedViews, ViewQueue, type ViewSource } from '@zeroseg/core/internal';
 import { type Image, PixelError, studentImage, Teacher, teacherViews, viewCount } from '@zeroseg/core/zeroseg';
-import { systemReason } from '../files/files.ts';
-import { isSystemError } from '../files/system-error.ts';
-import { decodePhoto, ImageError } from '../photos/image-files.ts';
-import type { ClipSource } from '../weights/clip-folder.ts';
+import { isSystemError, systemReason } from '../files/index.ts';
+import { decodePhoto, ImageError } from '../photos/index.ts';
+import type { ClipSource } from '../weights/index.ts';
 import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
 
 export interface FillOptions {

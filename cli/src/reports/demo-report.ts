@@ -1,9 +1,8 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 import { type Baseline, type LossTerm, lossTerms } from '@zeroseg/core/internal';
 import type { ModelInfo, SceneMaker, SceneScore, SceneScores, StudentScore } from '@zeroseg/core/zeroseg';
-import { count, formatDuration, formatShare } from '../shell/terminal.ts';
-import type { Findings, Seen, ShownScene } from '../studies/demo-findings.ts';
-import type { DemoTraining } from '../studies/demo-training.ts';
+import { count, formatDuration, formatShare } from '../shell/index.ts';
+import type { DemoTraining, Findings, Seen, ShownScene } from '../studies/index.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
 import { demoScript, demoStyle } from './demo-page.ts';
 import { baselineWords } from './score-table.ts';

@@ -9,10 +9,20 @@ import {
   type Spread,
   summarise,
 } from '@zeroseg/core/internal';
-import { type Chart, type ChartText, faint, gridColour, ink, line, palette, round } from '../bench/charts.ts';
-import { digits, markdownTable } from '../bench/tables.ts';
-import { type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import type { StepTimes } from '../studies/experiment-times.ts';
+import {
+  type Chart,
+  type ChartText,
+  digits,
+  faint,
+  gridColour,
+  ink,
+  line,
+  markdownTable,
+  palette,
+  round,
+} from '../bench/index.ts';
+import { type WriteOptions, writeFileAtomic } from '../files/index.ts';
+import type { StepTimes } from '../studies/index.ts';
 import { chartBytes } from './chart-file.ts';
 
 export interface ExperimentResults {

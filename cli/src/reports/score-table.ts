@@ -1,7 +1,7 @@
 /** Scores on scenes as lines of text. */
 import type { Baseline } from '@zeroseg/core/internal';
 import type { SceneScore, SceneScores, StudentScore } from '@zeroseg/core/zeroseg';
-import { formatShare } from '../shell/terminal.ts';
+import { formatShare } from '../shell/index.ts';
 
 /** What each baseline is, for people. */
 export const baselineWords: Readonly<Record<Baseline, string>> = {

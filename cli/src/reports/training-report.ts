@@ -3,12 +3,11 @@ import { basename, join, resolve } from 'node:path';
 import { formatBytes, type LossTerm, lossTerms } from '@zeroseg/core/internal';
 import type { ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
-import { writeFileAtomic } from '../files/files.ts';
-import { readPhoto } from '../photos/image-files.ts';
-import type { Metrics } from '../runs/run-description.ts';
-import type { RunFolder } from '../runs/run-folder.ts';
-import { count, formatDuration } from '../shell/terminal.ts';
-import { shortTeacher, teacherIdentity } from '../weights/clip-folder.ts';
+import { writeFileAtomic } from '../files/index.ts';
+import { readPhoto } from '../photos/index.ts';
+import type { Metrics, RunFolder } from '../runs/index.ts';
+import { count, formatDuration } from '../shell/index.ts';
+import { shortTeacher, teacherIdentity } from '../weights/index.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
 import { reportScript, reportStyle } from './report-page.ts';
 

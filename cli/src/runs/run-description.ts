@@ -9,8 +9,7 @@ import {
   type TrainSettings,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
-import type { CacheKey } from '../features/feature-cache.ts';
-import { cacheKeyFields } from '../features/feature-key.ts';
+import { type CacheKey, cacheKeyFields } from '../features/index.ts';
 import {
   brokenField,
   hasFields,
@@ -21,7 +20,7 @@ import {
   isTableOf,
   isText,
   isWhole,
-} from '../files/json-fields.ts';
+} from '../files/index.ts';
 
 /** What a run is, as its `config.json` says. */
 export interface RunDescription {

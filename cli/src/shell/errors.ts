@@ -1,6 +1,5 @@
 import { KernelError, ZeroSegError } from '@zeroseg/core';
-import { systemWords } from '../files/files.ts';
-import { isSystemError } from '../files/system-error.ts';
+import { isSystemError, systemWords } from '../files/index.ts';
 import type { StopSignal } from './interruption.ts';
 import { printable } from './terminal.ts';
 

@@ -21,23 +21,12 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { newModel } from '../commands/train.ts';
 import { type Resolved, resolveTraining } from '../commands/train-options.ts';
-import { cachedData } from '../features/cached-data.ts';
-import { type CacheReader, readCache } from '../features/feature-cache.ts';
-import { fillCache } from '../features/fill-cache.ts';
-import { hashFiles } from '../files/files.ts';
-import type { FolderLock } from '../files/folder-lock.ts';
-import { listPhotos } from '../photos/photos.ts';
-import { loadAtlas, readSceneIndex, writeScenes } from '../photos/scene-folder.ts';
-import type { Metrics } from '../runs/run-description.ts';
-import { readBytes } from '../runs/run-folder.ts';
-import type { Context } from '../shell/context.ts';
-import { Interrupted } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { teacherWeights } from '../weights/built-in.ts';
-import { type ClipSource, teacherIdentity } from '../weights/clip-folder.ts';
-import { kindOfPath, openWeights } from '../weights/weight-files.ts';
+import { type CacheReader, cachedData, fillCache, readCache } from '../features/index.ts';
+import { type FolderLock, hashFiles } from '../files/index.ts';
+import { listPhotos, loadAtlas, readSceneIndex, writeScenes } from '../photos/index.ts';
+import { type Metrics, readBytes } from '../runs/index.ts';
+import { type Context, count, Interrupted, type Interruption, Progress, version } from '../shell/index.ts';
+import { type ClipSource, kindOfPath, openWeights, teacherIdentity, teacherWeights } from '../weights/index.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
 
 export interface ExperimentArguments {
