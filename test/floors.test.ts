@@ -41,6 +41,7 @@ const rooms = [
   'src/zeroseg/checkpoints',
   'src/zeroseg/model',
   'src/zeroseg/clip',
+  'src/zeroseg/groupvit',
   'src/zeroseg/training',
   'src/zeroseg/inference',
   'src/zeroseg/scenes',

@@ -16,7 +16,7 @@ const actions = {
     Object.assign(globalThis, globals);
     countCalls(globals);
     if (name !== 'zeroseg') {
-      const { provide } = await import(`${build}/gpu/provider.node.js`);
+      const { provide } = await import('../../dist/gpu/platform/provider.node.js');
       const { owner } = await provide(adapter ? { adapter } : {});
       const value = { gpu: owner, userAgent: 'Node', platform: 'Node', language: 'en', hardwareConcurrency: 1 };
       Object.defineProperty(globalThis, 'navigator', { value, configurable: true });

@@ -1,4 +1,4 @@
-// '@zeroseg/core/node': photos, folders, caches and checkpoints on disk.
+// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.
 export {
   CacheError,
   type CacheKey,
@@ -30,4 +30,4 @@ export {
   writeScenes,
 } from './photos/index.ts';
 export { findModel, RunError, RunFolder } from './runs/index.ts';
-export { type ClipSource, openClip } from './weights/index.ts';
+export { openClip } from './weights/index.ts';

@@ -23,20 +23,12 @@ export {
 } from '../kernels/zeroseg/index.ts';
 export type { Trace } from '../nn/layers/index.ts';
 export {
-  type GroupVitConfig,
-  GroupVitText,
-  GroupVitVision,
-  groupVitConfig,
-  isGroupVit,
-  loadGroupVitText,
-  loadGroupVitVision,
-} from './baselines/index.ts';
-export {
   alike,
   type CaptionedBatch,
   type CaptionedData,
   type ClipConfig,
   type ClipSettings,
+  type ClipSource,
   type ClipStepReport,
   ClipText,
   ClipTrainer,
@@ -58,6 +50,8 @@ export {
   resumeClipTraining,
   type StoredTensors,
   Teacher,
+  type TextSource,
+  type TextTower,
   TrainableClip,
   teacherConfigs,
   textVocabulary,
@@ -73,6 +67,15 @@ export {
   ScoreError,
   SegmentationScore,
 } from './evaluation/index.ts';
+export {
+  type GroupVitConfig,
+  GroupVitText,
+  GroupVitVision,
+  groupVitConfig,
+  isGroupVit,
+  loadGroupVitText,
+  loadGroupVitVision,
+} from './groupvit/index.ts';
 export { ConfigError, TrainingError } from './host/index.ts';
 export {
   classColour,

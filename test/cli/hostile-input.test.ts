@@ -47,9 +47,9 @@ import {
   toInt32,
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
-import { groupVitConfig } from '../../src/zeroseg/baselines/groupvit-load.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { createLettering } from '../../src/zeroseg/drawing/lettering.ts';
+import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { inspectPng } from '../../src/zeroseg/image/png.ts';

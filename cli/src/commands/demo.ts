@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { defaultGrids } from '@zeroseg/core/internal';
+import { defaultGrids, teacherIdentity } from '@zeroseg/core/internal';
 import { newWeights, type Weights } from '@zeroseg/core/nn';
 import {
   type Image,
@@ -52,7 +52,7 @@ import {
   stepLimits,
   trainDemo,
 } from '../studies/index.ts';
-import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile, teacherIdentity } from '../weights/index.ts';
+import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile } from '../weights/index.ts';
 import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
 
 export interface DemoArguments {

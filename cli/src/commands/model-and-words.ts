@@ -4,12 +4,16 @@ import {
   fillTemplate,
   firstRepeated,
   ownValue,
+  sameTeacher,
+  shortTeacher,
   shownValue,
   type TemplateSet,
   type TextTokens,
+  teacherIdentity,
   templateList,
 } from '@zeroseg/core/internal';
 import {
+  type ClipSource,
   dataSets,
   imagenetClasses,
   type ModelInfo,
@@ -28,7 +32,6 @@ import {
   adapterOption,
   type Context,
   count,
-  Interrupted,
   type Interruption,
   numberFrom,
   oneOf,
@@ -36,14 +39,7 @@ import {
   UsageError,
   wholeNumber,
 } from '../shell/index.ts';
-import {
-  type ClipSource,
-  openClip,
-  openWeights,
-  sameTeacher,
-  shortTeacher,
-  teacherIdentity,
-} from '../weights/index.ts';
+import { openClip, openWeights } from '../weights/index.ts';
 
 export interface ModelAndWordsArguments {
   readonly model: string;
@@ -157,8 +153,8 @@ export async function embedNames(
       templates: options.templates,
       meanFirst: options.meanFirst,
       scale: clip.scale,
-      progress: (done) => {
-        if (interruption.signal) throw new Interrupted(interruption.signal);
+      signal: interruption.abortSignal,
+      onProgress: ({ done }) => {
         progress ??= new Progress(terminal, 'reading words', total, 'sentences');
         progress.at(done);
       },

@@ -6,6 +6,8 @@ import {
   parseLossScale,
   positionTable,
   sampleSheet,
+  shortTeacher,
+  teacherIdentity,
   weightedTerms,
 } from '@zeroseg/core/internal';
 import { countParameters, newWeights, parameters } from '@zeroseg/core/nn';
@@ -45,7 +47,7 @@ import {
   wholeNumber,
   withDevice,
 } from '../shell/index.ts';
-import { openWeights, shortTeacher, teacherIdentity, teacherWeights } from '../weights/index.ts';
+import { openWeights, teacherWeights } from '../weights/index.ts';
 import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
 
 export interface TrainArguments extends TrainChoices {

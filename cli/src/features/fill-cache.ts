@@ -2,10 +2,17 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import { clipPixels, type QueuedViews, ViewQueue, type ViewSource } from '@zeroseg/core/internal';
-import { type Image, PixelError, studentImage, Teacher, teacherViews, viewCount } from '@zeroseg/core/zeroseg';
+import {
+  type ClipSource,
+  type Image,
+  PixelError,
+  studentImage,
+  Teacher,
+  teacherViews,
+  viewCount,
+} from '@zeroseg/core/zeroseg';
 import { isSystemError, systemReason } from '../files/index.ts';
 import { decodePhoto, ImageError } from '../photos/index.ts';
-import type { ClipSource } from '../weights/index.ts';
 import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
 
 export interface FillOptions {

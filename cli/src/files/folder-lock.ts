@@ -87,9 +87,15 @@ export class FolderLock {
     { file = join(folder, lockFile), system = tryLock }: LockOptions = {},
   ): Promise<FolderLock> {
     try {
-      const isMade = await makeFolder(dirname(file));
+      let isMade = await makeFolder(dirname(file));
       for (let turn = 0; turn < MOST_TURNS; turn++) {
-        const { handle, isNew } = await openLockFile(file);
+        const opened = await openLockFile(file);
+        if (!opened) {
+          // Who made the folder for nothing has taken it away meanwhile.
+          isMade = await makeFolder(dirname(file));
+          continue;
+        }
+        const { handle, isNew } = opened;
         try {
           const own = await handle.stat({ bigint: true });
           if (!own.isFile() || own.nlink > 1n) {
@@ -156,12 +162,15 @@ export class FolderLock {
   }
 }
 
-async function openLockFile(file: string): Promise<{ handle: FileHandle; isNew: boolean }> {
+/** `undefined` where the folder is gone. */
+async function openLockFile(file: string): Promise<{ handle: FileHandle; isNew: boolean } | undefined> {
   for (let turn = 0; turn < MOST_TURNS; turn++) {
     try {
       return { handle: await open(file, flags | constants.O_CREAT | constants.O_EXCL), isNew: true };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return undefined;
+      if (code !== 'EEXIST') throw error;
     }
     try {
       return { handle: await open(file, flags), isNew: false };

@@ -1,6 +1,6 @@
 export { readBounded } from './bounded-read.ts';
+export { FileError } from './file-error.ts';
 export {
-  FileError,
   hashFiles,
   isLeftover,
   isLeftoverOf,

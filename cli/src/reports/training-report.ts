@@ -1,15 +1,14 @@
 /** The report of a run: one HTML file with everything in it, to be opened, sent or kept. */
 import { basename, join, resolve } from 'node:path';
-import { formatBytes, type LossTerm, lossTerms } from '@zeroseg/core/internal';
+import { formatBytes, type LossTerm, lossTerms, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
 import type { ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
 import { writeFileAtomic } from '../files/index.ts';
 import { readPhoto } from '../photos/index.ts';
+import { chartLibrary, literal, plain } from '../reports/chart-library.ts';
+import { reportScript, reportStyle } from '../reports/report-page.ts';
 import type { Metrics, RunFolder } from '../runs/index.ts';
 import { count, formatDuration } from '../shell/index.ts';
-import { shortTeacher, teacherIdentity } from '../weights/index.ts';
-import { chartLibrary, literal, plain } from './chart-library.ts';
-import { reportScript, reportStyle } from './report-page.ts';
 
 export interface ReportFacts {
   readonly steps: number;

@@ -1,7 +1,9 @@
 import { KernelError, ZeroSegError } from '@zeroseg/core';
 import { isSystemError, systemWords } from '../files/index.ts';
-import type { StopSignal } from './interruption.ts';
 import { printable } from './terminal.ts';
+
+/** Signals that ask a command to stop: Ctrl-C, `kill`, and a terminal that is closed. */
+export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 /** The arguments of a command do not make sense. */
 export class UsageError extends ZeroSegError {

@@ -1,10 +1,11 @@
-/** Signals that ask a command to stop: Ctrl-C, `kill`, and a terminal that is closed. */
-export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+import { Interrupted, type StopSignal } from './errors.ts';
 
 /** A command asks whether to stop, saves, and says how to go on. */
 export interface Interruption {
   /** The signal that came, if one did. */
   readonly signal: StopSignal | undefined;
+  /** Aborted by that signal, with an {@link Interrupted} as its reason: what the library's long work takes. */
+  readonly abortSignal: AbortSignal;
   /** Called at once when a signal comes. */
   onStop(action: () => void): void;
   /** Gives the signals back to Node. */
@@ -27,6 +28,7 @@ const ECHO_MILLISECONDS = 100;
 export function catchInterruption(): Interruption {
   let signal: Interruption['signal'];
   let echo: NodeJS.Timeout | undefined;
+  const abort = new AbortController();
   const actions: (() => void)[] = [];
   const handlers = stopSignals.map((name) => [name, () => handle(name)] as const);
   const release = () => {
@@ -37,6 +39,7 @@ export function catchInterruption(): Interruption {
     if (signal) return;
     signal = name;
     echo = setTimeout(release, ECHO_MILLISECONDS);
+    abort.abort(new Interrupted(name));
     for (const action of actions) action();
   };
   for (const [name, handler] of handlers) process.on(name, handler);
@@ -44,6 +47,7 @@ export function catchInterruption(): Interruption {
     get signal() {
       return signal;
     },
+    abortSignal: abort.signal,
     onStop(action) {
       actions.push(action);
       if (signal) action();

@@ -1,9 +1,17 @@
 /** What the runs of an experiment share: scenes and features, what is trained, what it is scored on. */
 import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import { chooseGrids, type EndedRun, type Setting, scoreRun, type TemplateSet } from '@zeroseg/core/internal';
+import {
+  chooseGrids,
+  type EndedRun,
+  type Setting,
+  scoreRun,
+  type TemplateSet,
+  teacherIdentity,
+} from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import {
+  type ClipSource,
   makeVocabulary,
   modelFile,
   openModel,
@@ -26,7 +34,7 @@ import { type FolderLock, hashFiles } from '../files/index.ts';
 import { listPhotos, loadAtlas, readSceneIndex, writeScenes } from '../photos/index.ts';
 import { type Metrics, readBytes } from '../runs/index.ts';
 import { type Context, count, Interrupted, type Interruption, Progress, version } from '../shell/index.ts';
-import { type ClipSource, kindOfPath, openWeights, teacherIdentity, teacherWeights } from '../weights/index.ts';
+import { kindOfPath, openWeights, teacherWeights } from '../weights/index.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
 
 export interface ExperimentArguments {

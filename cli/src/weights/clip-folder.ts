@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Device } from '@zeroseg/core';
 import {
   detectClipNames,
   hashedTokens,
@@ -16,8 +15,7 @@ import {
 import { CheckpointError } from '@zeroseg/core/nn';
 import {
   type ClipConfig,
-  type ClipText,
-  type ClipVision,
+  type ClipSource,
   clipConfig,
   loadClipText,
   loadClipVision,
@@ -30,23 +28,6 @@ import { kindOfPath, listWeights, openShardedWeights, openWeights, type WeightFi
 
 /** A tokenizer's files: CLIP's are of 3 MB. */
 const LARGEST_TEXT = 2 ** 28;
-
-/** A CLIP, opened: its weights are read when a tower is asked for, and only those of that tower. */
-export interface ClipSource {
-  /** A name for people: that of the folder, of the file, or `random-tiny`. */
-  readonly name: string;
-  readonly config: ClipConfig;
-  /** The factor on cosines: `min(exp(logit_scale), 100)`. */
-  readonly scale: number;
-  /** Whether the weights were made on the spot and mean nothing. */
-  readonly isRandom: boolean;
-  /** SHA-256 over the weights' files: tells this teacher from any other. Read once, at the first call. */
-  weightsHash(): Promise<string>;
-  vision(device: Device): ClipVision;
-  text(device: Device): ClipText;
-  /** The tokenizer beside the weights, else CLIP's own. `hash` takes words by their hash instead: see `hashedTokens`. */
-  tokens(kind?: 'clip' | 'hash'): Promise<TextTokens>;
-}
 
 /**
  * Opens a CLIP: a folder (`model.safetensors`, or parts with an index, with `config.json` and a tokenizer beside; or
@@ -79,22 +60,6 @@ export async function openClip(place: string): Promise<ClipSource> {
     text: (device) => loadClipText(device, weights.tensors, label, config),
     tokens: (kind = 'clip') => findTokens(folder, label, config, kind),
   };
-}
-
-/** The teacher as a cache and a model file name it: the name for people, the hash to tell it by. */
-export function teacherIdentity(name: string, weightsHash: string): string {
-  return `${name} sha256:${weightsHash}`;
-}
-
-/** Whether two identities are of the same weights, whatever they are called. */
-export function sameTeacher(a: string, b: string): boolean {
-  const hash = (text: string) => / sha256:(\w+)$/.exec(text)?.[1] ?? text;
-  return hash(a) === hash(b);
-}
-
-/** An identity for people: the name and the first digits of the hash. */
-export function shortTeacher(identity: string): string {
-  return identity.replace(/ sha256:(\w{12})\w*$/, ' ($1…)');
 }
 
 function randomSource(name: string, config: ClipConfig): ClipSource {

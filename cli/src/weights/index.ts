@@ -1,3 +1,3 @@
 export { builtIn, builtInStudent, builtInTeacher, teacherFile, teacherWeights } from './built-in.ts';
-export { type ClipSource, openClip, sameTeacher, shortTeacher, teacherIdentity } from './clip-folder.ts';
+export { openClip } from './clip-folder.ts';
 export { kindOfPath, openWeights } from './weight-files.ts';

@@ -4,11 +4,11 @@ import {
   currentRecording,
   emptyOn,
   type Launch,
-  lasting,
   memoryOf,
   range,
   type Storage,
   Tensor,
+  variable,
 } from '../../tensor/graph/index.ts';
 import { bytesPerElement, describe, ShapeError, StepError, sameShape } from '../../tensor/values/index.ts';
 /** Where a parameter lies: `offset` bytes from the start of a page. */
@@ -67,7 +67,7 @@ const ALIGNMENT = 2 * BLOCK * 4;
  * Moves parameters into few buffers, so that an optimizer runs over all of them in a launch a page. The tensors stay the same
  * objects with the same values; steps that were made before must not be called any more.
  *
- * @throws StepError unless they are lasting f32 tensors with memory of their own, each there once.
+ * @throws StepError unless they are f32 variables with memory of their own, each there once.
  */
 export function packParameters(
   device: Device,
@@ -100,7 +100,7 @@ export function packParameters(
   }
   if (parameters.length === 0) {
     throw new StepError(
-      'optimizer: there are no parameters to update; parameters(model) finds lasting tensors in fields, arrays and maps',
+      'optimizer: there are no parameters to update; parameters(model) finds variables in fields, arrays and maps',
     );
   }
   const words = sizes.map((bytes) => new Uint32Array(bytes / (BLOCK * 4)));
@@ -110,8 +110,8 @@ export function packParameters(
     }
   }
   const pages = words.map((blocks) => ({
-    parameters: lasting(device, [blocks.length * BLOCK]),
-    blocks: lasting(device, [blocks.length], blocks),
+    parameters: variable(device, [blocks.length * BLOCK]),
+    blocks: variable(device, [blocks.length], blocks),
   }));
   move(device, parameters, pages);
   return { device, parameters, pages, chunks };
@@ -122,8 +122,8 @@ function checkParameter(device: Device, name: string, tensor: Tensor, seen: Map<
   const before = seen.get(storage);
   if (before !== undefined) throw new StepError(`pack: '${name}' and '${before}' are the same parameter; give it once`);
   seen.set(storage, name);
-  if (storage.kind !== 'lasting' || tensor.dtype !== 'f32') {
-    throw new StepError(`pack: '${name}' is no parameter; make it with parameter() or lasting()`);
+  if (storage.kind !== 'variable' || tensor.dtype !== 'f32') {
+    throw new StepError(`pack: '${name}' is no parameter; make it with parameter() or variable()`);
   }
   if (storage.parent) throw new StepError(`pack: '${name}' is packed already; a parameter has one optimizer`);
   if (!storage.memory) throw new StepError(`pack: the memory of '${name}' was freed`);

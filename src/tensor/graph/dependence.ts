@@ -18,7 +18,7 @@ export interface Moment {
 
 /**
  * What gradients could flow to by the data: not through what is `cut` (stopGradient), and not through u32: an index or a mask
- * of bits has no slope. A lasting tensor is where gradients end, whoever has written it.
+ * of bits has no slope. A variable is where gradients end, whoever has written it.
  */
 export function launchSources(t: Tensor, since = 0): Source[] {
   if (t.cut || t.dtype === 'u32') return [];

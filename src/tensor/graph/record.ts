@@ -41,7 +41,7 @@ export interface Launch {
 export class Recording {
   readonly device: Device;
   readonly launches: Launch[] = [];
-  /** Launches that write lasting tensors, by the root of these. */
+  /** Launches that write variables, by the root of these. */
   readonly effects: Map<Storage, Launch[]> = new Map();
   readonly keepStacks: boolean;
 
@@ -164,9 +164,9 @@ export function dispatch<
   for (const [i, name] of plain.names.entries()) {
     if ((plain.bind[name] as string).startsWith('read')) continue;
     const { root } = (bound[i] as Tensor).storage;
-    if (root.kind === 'lasting') {
+    if (root.kind === 'variable') {
       if (!current) {
-        throw new StepError(`${kernel.name}: writes a lasting tensor; call it inside step() or run(), which say when`);
+        throw new StepError(`${kernel.name}: writes a variable; call it inside step() or run(), which say when`);
       }
       const effects = current.effects.get(root);
       if (effects) effects.push(launch);

@@ -30,13 +30,13 @@ export interface Memory {
  *
  * - `recorded`: written by launches; has memory only inside a step's plan.
  * - `constant`: data of the host, uploaded where a step or a read needs it.
- * - `lasting`: a buffer of its own (weights, optimizer state).
+ * - `variable`: a buffer of its own (weights, optimizer state).
  * - `input`: what a step is called with.
  */
 export class Storage {
   readonly device: Device;
   readonly bytes: number;
-  readonly kind: 'recorded' | 'constant' | 'lasting' | 'input';
+  readonly kind: 'recorded' | 'constant' | 'variable' | 'input';
   /** Launches that write here, in order; for `recorded` ones, all of them. */
   readonly writers: Launch[] = [];
   memory: Memory | undefined;
@@ -84,7 +84,7 @@ export class Tensor {
   /** @internal Whether it is a constant to gradients, whatever it was computed from. */
   cut = false;
 
-  /** @internal Use {@link tensor}, {@link lasting} or an op. */
+  /** @internal Use {@link tensor}, {@link variable} or an op. */
   constructor(storage: Storage, shape: Shape, dtype: DType) {
     this.device = storage.device;
     this.storage = storage;
@@ -139,19 +139,19 @@ export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?
  * A tensor with memory of its own, for what outlives steps and is written by them: weights, optimizer state.
  * Starts from `values`, or from zeros. Freed by {@link free}, or with its device.
  */
-export function lasting(device: Device, shape: Shape, values?: HostValues, dtype?: DType): Tensor {
+export function variable(device: Device, shape: Shape, values?: HostValues, dtype?: DType): Tensor {
   const type = dtype ?? defaultType(values);
-  checkType('lasting', type);
-  checkShape('lasting', shape);
-  const data = values === undefined ? undefined : valuesFor('lasting', values, type, shape);
-  const storage = new Storage(device, size(shape) * bytesPerElement(type), 'lasting');
-  const buffer = device.buffer(storage.bytes, `lasting ${formatShape(shape)}`, bufferUsage.storage);
+  checkType('variable', type);
+  checkShape('variable', shape);
+  const data = values === undefined ? undefined : valuesFor('variable', values, type, shape);
+  const storage = new Storage(device, size(shape) * bytesPerElement(type), 'variable');
+  const buffer = device.buffer(storage.bytes, `variable ${formatShape(shape)}`, bufferUsage.storage);
   storage.memory = { buffer, offset: 0 };
   if (data) upload(device, storage.memory, data);
   return new Tensor(storage, shape, type);
 }
 
-/** A tensor over a range of a lasting one, `offset` bytes from its start (a multiple of 256: WebGPU's alignment). */
+/** A tensor over a range of a variable, `offset` bytes from its start (a multiple of 256: WebGPU's alignment). */
 export function range(of: Tensor, offset: number, shape: Shape): Tensor {
   const bytes = size(shape) * bytesPerElement(of.dtype);
   if (offset % 256 !== 0 || offset + bytes > of.storage.bytes) {
@@ -163,7 +163,7 @@ export function range(of: Tensor, offset: number, shape: Shape): Tensor {
   return new Tensor(storage, shape, of.dtype);
 }
 
-/** Overwrites a lasting tensor from the host: see {@link HostValues} for what is converted and what is refused. */
+/** Overwrites a variable from the host: see {@link HostValues} for what is converted and what is refused. */
 export function write(target: Tensor, values: HostValues): void {
   if (!(target instanceof Tensor))
     throw new ShapeError('write', `the target must be a tensor; it is ${describe(target)}`);
@@ -173,8 +173,8 @@ export function write(target: Tensor, values: HostValues): void {
     );
   }
   target.device.check();
-  if (target.storage.root.kind !== 'lasting') {
-    throw new ShapeError('write', 'only a lasting tensor can be written; make it with lasting() or parameter()', {
+  if (target.storage.root.kind !== 'variable') {
+    throw new ShapeError('write', 'only a variable can be written; make it with variable() or parameter()', {
       target: target.shape,
     });
   }
@@ -215,10 +215,10 @@ function defaultType(values: unknown): DType {
   return Object.prototype.toString.call(values) === '[object Uint32Array]' ? 'u32' : 'f32';
 }
 
-/** Frees the memory of a lasting tensor before its device is disposed. Steps that use it must be gone. */
+/** Frees the memory of a variable before its device is disposed. Steps that use it must be gone. */
 export function free(target: Tensor): void {
   const root = target.storage.root;
-  if (root.kind !== 'lasting' || !root.memory) return;
+  if (root.kind !== 'variable' || !root.memory) return;
   target.device.destroyBuffer(root.memory.buffer);
   root.memory = undefined;
 }

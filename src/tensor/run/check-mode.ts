@@ -320,7 +320,7 @@ function writersOf(launches: readonly Launch[]): Map<Storage, number[]> {
   return writers;
 }
 
-/** What launches read that none of them made, once for each storage: constants, inputs, lasting tensors. */
+/** What launches read that none of them made, once for each storage: constants, inputs, variables. */
 function givenTo(launches: readonly Launch[]): Tensor[] {
   const given = new Map<Storage, Tensor>();
   for (const launch of launches) {

@@ -8,5 +8,3 @@ export {
   nearestNames,
   type PatchGrid,
 } from './baselines.ts';
-export { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
-export { groupVitConfig, isGroupVit, loadGroupVitText, loadGroupVitVision } from './groupvit-load.ts';

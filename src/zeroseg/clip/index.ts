@@ -12,6 +12,7 @@ export {
 export { randomClips, randomClipText, randomClipVision } from './random-clip.ts';
 export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './save.ts';
 export { settingsForm } from './settings.ts';
+export { type ClipSource, sameTeacher, shortTeacher, type TextSource, teacherIdentity } from './source.ts';
 export { type ClipConfig, ClipText, ClipVision, clipPixels, type DenseMode, endPosition } from './towers.ts';
 export {
   type CaptionedBatch,
@@ -30,6 +31,7 @@ export {
   fillTemplate,
   makeVocabulary,
   type TemplateSet,
+  type TextTower,
   templateList,
   type Vocabulary,
   type VocabularyOptions,

@@ -1,9 +1,9 @@
 import { ArgumentError, type Device, ownValue } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { read, type Step, step } from '../../tensor/run/index.ts';
-import { lengthOf } from '../host/index.ts';
+import { lengthOf, type Progress, type WorkOptions } from '../host/index.ts';
 import { promptTemplates, type TextTokens } from '../text/index.ts';
-import { type ClipText, endPosition } from './towers.ts';
+import { endPosition } from './towers.ts';
 
 /** Class names and their embeddings in CLIP's space. */
 export interface Vocabulary {
@@ -17,7 +17,21 @@ export interface Vocabulary {
 /** Sets of sentences that class names are put into: see `promptTemplates`. */
 export type TemplateSet = keyof typeof promptTemplates;
 
-export interface VocabularyOptions {
+/** What embeds texts: CLIP's text tower, or GroupViT's. */
+export interface TextTower {
+  readonly config: {
+    /** Width of the joint space. */
+    readonly projection: number;
+    readonly text: { readonly width: number; readonly vocab: number; readonly context: number };
+  };
+  /** Rows of token ids, all of one length, as embeddings `[T, L, width]` on the host. */
+  embed(rows: readonly ArrayLike<number>[]): Float32Array;
+  /** `embedded` `[T, L, width]` with L ≤ context, and the position of each end token, u32 `[T, 1]` → `[T, projection]`. */
+  forward(embedded: Tensor, ends: Tensor): Tensor;
+}
+
+/** Progress counts texts: a name in a template is one. */
+export interface VocabularyOptions extends WorkOptions<Progress> {
   /** Sentences with `{}` where the name goes, or a set of them. Default `full`: the 80 of CLIP's authors. */
   readonly templates?: TemplateSet | readonly string[] | undefined;
   /** Average before the only normalisation (GroupViT), not between two of them. Default false. */
@@ -26,8 +40,6 @@ export interface VocabularyOptions {
   readonly scale?: number | undefined;
   /** Texts that go through the GPU at once. Default 64. */
   readonly batch?: number | undefined;
-  /** Told how many texts are done. Where it throws, the work ends. */
-  readonly progress?: ((done: number, total: number) => void) | undefined;
 }
 
 /** Rows of equal length share a recording; lengths are rounded up to a multiple of this, so that there are few. */
@@ -43,7 +55,7 @@ const LENGTH_STEP = 4;
  */
 export async function makeVocabulary(
   device: Device,
-  text: ClipText,
+  text: TextTower,
   tokens: TextTokens,
   names: readonly string[],
   options: VocabularyOptions = {},
@@ -77,10 +89,10 @@ export function fillTemplate(template: string, name: string): string {
 /** Features `[T, C]` of texts, not normalised. */
 export async function embedTexts(
   device: Device,
-  text: ClipText,
+  text: TextTower,
   tokens: TextTokens,
   texts: readonly string[],
-  { batch = 64, progress }: Pick<VocabularyOptions, 'batch' | 'progress'> = {},
+  { batch = 64, signal, onProgress }: Pick<VocabularyOptions, 'batch' | 'signal' | 'onProgress'> = {},
 ): Promise<Float32Array> {
   const { context, width } = text.config.text;
   const rows = texts.map((one) => tokens.row(one, context));
@@ -94,6 +106,7 @@ export async function embedTexts(
   let run: { readonly length: number; readonly step: Step<'embedded' | 'ends', Tensor> } | undefined;
   try {
     for (let at = 0; at < order.length; at += size) {
+      signal?.throwIfAborted();
       const some = order.slice(at, at + size);
       const length = lengths[some.at(-1) as number] as number;
       if (run?.length !== length) {
@@ -119,7 +132,7 @@ export async function embedTexts(
       some.forEach((i, row) => {
         out.set(values.subarray(row * dim, (row + 1) * dim), i * dim);
       });
-      progress?.(Math.min(at + size, order.length), order.length);
+      onProgress?.({ done: Math.min(at + size, order.length), total: order.length });
     }
   } finally {
     run?.step.dispose();

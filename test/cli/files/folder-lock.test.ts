@@ -4,7 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { writeFileAtomic } from '../../../cli/src/files/files.ts';
-import { FolderLock, type LockOptions } from '../../../cli/src/files/folder-lock.ts';
+import { FolderLock, LockError, type LockOptions } from '../../../cli/src/files/folder-lock.ts';
 import { buildProgram } from '../../support/programs.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-lock-'));
@@ -113,6 +113,26 @@ describe('a lock on a folder', () => {
 /** Rounds; more of them by hand: `ROUNDS=100 npx vitest run --project node test/cli/files/folder-lock.test.ts`. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 1);
 const PROCESSES = 8;
+
+test('a folder that another takes away again, which it made for nothing, is made again', async () => {
+  // Each makes the folder, finds nothing to write, and removes it with its lock: over and over, beside each other.
+  const turns = async (): Promise<number> => {
+    let held = 0;
+    for (let i = 0; i < 40; i++) {
+      const lock = await take().catch((error) => {
+        if (!(error instanceof LockError)) throw error;
+      });
+      if (lock) {
+        held++;
+        await lock.release();
+      }
+    }
+    return held;
+  };
+  await rm(folder, { recursive: true, force: true });
+  const held = await Promise.all(Array.from({ length: 6 }, turns));
+  expect(held.reduce((a, b) => a + b)).toBeGreaterThan(20);
+});
 
 // Says when it holds the lock and when it no longer does, by a clock that all processes of a machine share.
 const program = await buildProgram({

@@ -93,7 +93,7 @@ describe('parameters', () => {
     expect(names(circle)).toEqual([]);
   });
 
-  it('are lasting tensors only, and each has a name of its own', () => {
+  it('are variables only, and each has a name of its own', () => {
     const w = weight(1);
     expect(names({ table: tensor(device.current, [1, 2]), w, made: mul(w, w) })).toEqual(['w']);
     expect(() =>

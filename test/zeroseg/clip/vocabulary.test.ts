@@ -81,11 +81,28 @@ describe('embedding', () => {
       templates: 'subset',
       batch: 8,
       scale: 50,
-      progress: (done, total) => seen.push(done / total),
+      onProgress: ({ done, total }) => seen.push(done / total),
     });
     expect([names, scale, embeddings.length]).toEqual([['dog', 'sofa', 'sky'], 50, 24]);
     for (let i = 0; i < 3; i++) expect(Math.hypot(...embeddings.subarray(8 * i, 8 * i + 8))).toBeCloseTo(1, 6);
     expect(seen.at(-1)).toBe(1);
+  });
+
+  test('is stopped between batches by its signal', async () => {
+    const text = randomClipText(device.current, config);
+    const stop = new AbortController();
+    const seen: number[] = [];
+    const reading = makeVocabulary(device.current, text, tokens, ['dog', 'sofa'], {
+      templates: 'subset',
+      batch: 4,
+      signal: stop.signal,
+      onProgress: ({ done }) => {
+        seen.push(done);
+        stop.abort(new Error('enough'));
+      },
+    });
+    await expect(reading).rejects.toThrow('enough');
+    expect(seen).toEqual([4]);
   });
 
   test('a row of a larger vocabulary is refused', () => {

@@ -5,8 +5,8 @@ import { checkTowers, huggingFaceBlock, numbered } from '../checkpoints/index.ts
 import type { StoredTensors } from '../clip/index.ts';
 import { hiddenWidth } from '../model/index.ts';
 import { TokenTable } from '../text/index.ts';
-import { type GroupVitConfig, GroupVitText, GroupVitVision } from './groupvit.ts';
-import { type GroupVitClaim, type GroupVitTowerSettings, groupVitSettings } from './groupvit-settings.ts';
+import { type GroupVitClaim, type GroupVitTowerSettings, groupVitSettings } from './settings.ts';
+import { type GroupVitConfig, GroupVitText, GroupVitVision } from './towers.ts';
 
 /** Published ones have three. */
 const MOST_STAGES = 16;

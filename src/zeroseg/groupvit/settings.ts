@@ -1,7 +1,7 @@
 /** What the settings beside a GroupViT's weights say, in Hugging Face's words or in our own. */
 import { CheckpointError } from '../../nn/safetensors/index.ts';
 import { generic, isObject, type Json, Section } from '../checkpoints/index.ts';
-import type { GroupVitConfig } from './groupvit.ts';
+import type { GroupVitConfig } from './towers.ts';
 
 /** What no tensor tells of a tower. */
 export interface GroupVitTowerSettings {
