@@ -1,4 +1,3 @@
-// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.
 export {
   CacheError,
   type CacheKey,
@@ -31,3 +30,4 @@ export {
 } from './photos/index.ts';
 export { findModel, RunError, RunFolder } from './runs/index.ts';
 export { openClip } from './weights/index.ts';
+// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.

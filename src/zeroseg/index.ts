@@ -170,11 +170,11 @@ export {
 export {
   checkSettings,
   defaultSettings,
+  type GroupingStatistics,
   type Probe,
   type StepReport,
   Trainer,
   type TrainerOptions,
   type TrainingData,
   type TrainSettings,
-  type Watched,
 } from './training/index.ts';

@@ -4,6 +4,8 @@ import type { Device } from '@zeroseg/core';
 import {
   chooseGrids,
   type EndedRun,
+  type Metrics,
+  metricsOf,
   type Setting,
   scoreRun,
   type TemplateSet,
@@ -32,7 +34,7 @@ import { type Resolved, resolveTraining } from '../commands/train-options.ts';
 import { type CacheReader, cachedData, fillCache, readCache } from '../features/index.ts';
 import { type FolderLock, hashFiles } from '../files/index.ts';
 import { listPhotos, loadAtlas, readSceneIndex, writeScenes } from '../photos/index.ts';
-import { type Metrics, readBytes } from '../runs/index.ts';
+import { readBytes } from '../runs/index.ts';
 import { type Context, count, Interrupted, type Interruption, Progress, version } from '../shell/index.ts';
 import { kindOfPath, openWeights, teacherWeights } from '../weights/index.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
@@ -273,8 +275,8 @@ async function trainRun(
     using trainer = await Trainer.create(device, model, chooseGrids(data, GRIDS, config.grids), settings);
     const metrics: Metrics[] = [];
     const began = performance.now();
-    for await (const { steps: _, ...step } of trainer.run()) {
-      metrics.push({ ...step, imagesPerSecond: settings.batch / step.seconds });
+    for await (const step of trainer.run()) {
+      metrics.push(metricsOf(step, settings.batch));
       progress(step.step, `loss ${step.loss.toPrecision(3)}`);
       if (interruption.signal) trainer.stop();
     }

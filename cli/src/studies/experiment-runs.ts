@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunScore } from '@zeroseg/core/internal';
+import { type Metrics, metricsLine, type RunScore } from '@zeroseg/core/internal';
 import type { SceneOptions, TrainSettings, ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import {
   brokenField,
@@ -16,7 +16,6 @@ import {
   type WriteOptions,
   writeFileAtomic,
 } from '../files/index.ts';
-import type { Metrics } from '../runs/index.ts';
 import { kindOfPath } from '../weights/index.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */
@@ -105,7 +104,7 @@ export class RunStore {
     const place = this.place(run.identity);
     const lock = this.#lock;
     await writeFileAtomic(join(place, 'model.safetensors'), model, { lock });
-    const lines = metrics.map((line) => `${JSON.stringify(line)}\n`).join('');
+    const lines = metrics.map((line) => `${metricsLine(line)}\n`).join('');
     await writeFileAtomic(join(place, 'metrics.jsonl'), lines, { lock });
     const file = { format: FORMAT, ...run, ended: new Date().toISOString() };
     await writeFileAtomic(join(place, 'run.json'), `${JSON.stringify(file, undefined, 2)}\n`, { lock });

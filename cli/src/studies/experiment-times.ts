@@ -43,7 +43,7 @@ export async function timeSteps(lab: Lab, { settings }: Experiment): Promise<Ste
       const { model } = await newModel(device, config, 0, null);
       const settings = { ...base.settings, epochs: Math.max(base.settings.epochs, rounds) };
       const trainer = await Trainer.create(device, model, chooseGrids(data, GRIDS, config.grids), settings, {
-        watch: 0,
+        statisticsEvery: 0,
       });
       open.push({ key, trainer, model, times: [] });
     }

@@ -4,7 +4,8 @@ import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/m
 import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { moveQueries } from '../../../src/zeroseg/model/cluster-queries.ts';
-import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
+import type { ZeroSegConfig } from '../../../src/zeroseg/model/config-groups.ts';
 import type { Grouping } from '../../../src/zeroseg/model/grouping-block.ts';
 import type { Stage } from '../../../src/zeroseg/model/segmentation-head.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
