@@ -144,15 +144,18 @@ export {
   type GroupUse,
   groupUse,
   type Habits,
+  SCORING_SEED,
   type SceneScore,
   type SceneScores,
   SceneStudent,
   type ScoreScenesOptions,
+  type ScoringScenesOptions,
   type StudentScore,
   type StudentView,
   sceneScore,
   sceneSide,
   scoreScenes,
+  scoringScenes,
   studentLabels,
 } from './studies/index.ts';
 export {

@@ -7,9 +7,9 @@ import {
   resolveTraining,
   type TrainChoices,
 } from '@zeroseg/core/zeroseg';
-import { readJson } from '../files/files.ts';
-import type { RunDescription } from '../runs/run-description.ts';
-import { UsageError } from '../shell/errors.ts';
+import { readJson } from '../files/index.ts';
+import type { RunDescription } from '../runs/index.ts';
+import { UsageError } from '../shell/index.ts';
 
 /** The options of `zeroseg train` that decide what is computed. */
 export interface TrainOptions {

@@ -28,21 +28,29 @@ import {
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
-import { cachedData } from '../features/cached-data.ts';
-import { type CacheReader, readCache } from '../features/feature-cache.ts';
-import { writeFileAtomic } from '../files/files.ts';
-import { writePng } from '../photos/image-files.ts';
-import { pathsHash, refuseDifferences } from '../runs/run-description.ts';
-import { type LoadedCheckpoint, RunFolder } from '../runs/run-folder.ts';
-import { gather, numberFrom, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, formatDuration, formatRate, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { teacherWeights } from '../weights/built-in.ts';
-import { openWeights } from '../weights/weight-files.ts';
-import { writeReport } from './report.ts';
+import { type CacheReader, cachedData, readCache } from '../features/index.ts';
+import { writeFileAtomic } from '../files/index.ts';
+import { writePng } from '../photos/index.ts';
+import { writeReport } from '../reports/index.ts';
+import { type LoadedCheckpoint, pathsHash, RunFolder, refuseDifferences } from '../runs/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatRate,
+  gather,
+  Interrupted,
+  type Interruption,
+  numberFrom,
+  Progress,
+  seedRange,
+  UsageError,
+  version,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import { openWeights, teacherWeights } from '../weights/index.ts';
 import { resolveOptions, type TrainOptions } from './train-options.ts';
 
 export interface TrainArguments extends TrainOptions {

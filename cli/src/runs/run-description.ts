@@ -10,9 +10,8 @@ import {
   type TrainSettings,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
-import type { CacheKey, CacheReader } from '../features/feature-cache.ts';
-import { cacheKeyFields } from '../features/feature-key.ts';
-import { brokenField, hasFields, isNullOr, isObject, isText, isWhole } from '../files/json-fields.ts';
+import { type CacheKey, type CacheReader, cacheKeyFields } from '../features/index.ts';
+import { brokenField, hasFields, isNullOr, isObject, isText, isWhole } from '../files/index.ts';
 
 /** A run folder that cannot be begun or continued. */
 export class RunError extends ZeroSegError {

@@ -16,16 +16,16 @@ import { join } from 'node:path';
 import { type Metrics, metricsLine, parseMetrics } from '@zeroseg/core/internal';
 import {
   FileError,
+  FolderLock,
   isLeftover,
+  lockFile,
   readJson,
   refuseLinks,
   sweepLeftovers,
   systemReason,
   writeFileAtomic,
-} from '../files/files.ts';
-import { FolderLock, lockFile } from '../files/folder-lock.ts';
-import { builtIn, builtInStudent } from '../weights/built-in.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+} from '../files/index.ts';
+import { builtIn, builtInStudent, kindOfPath } from '../weights/index.ts';
 import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
 import { MetricsFile } from './metrics-file.ts';
 import { descriptionProblem, type RunDescription, RunError } from './run-description.ts';

@@ -16,8 +16,7 @@ import {
   type Vocabulary,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import { cachedData } from '../features/cached-data.ts';
-import type { CacheReader } from '../features/feature-cache.ts';
+import { type CacheReader, cachedData } from '../features/index.ts';
 
 /** What the student is: the preset that learns from scenes, with what helped the student that the package brings. */
 const CHOICES = { preset: 'scenes', set: { assign_start: 'medoids', compose_by: 'root' } } as const;
