@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { freeParameters, newWeights } from '../../../src/nn/layers/module.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { gridBoxes } from '../../../src/zeroseg/image/grid-views.ts';
 import { composition, viewCover } from '../../../src/zeroseg/model/composition-loss.ts';
