@@ -143,15 +143,18 @@ export {
   type GroupUse,
   groupUse,
   type Habits,
+  SCORING_SEED,
   type SceneScore,
   type SceneScores,
   SceneStudent,
   type ScoreScenesOptions,
+  type ScoringScenesOptions,
   type StudentScore,
   type StudentView,
   sceneScore,
   sceneSide,
   scoreScenes,
+  scoringScenes,
   studentLabels,
 } from './studies/index.ts';
 export {
@@ -167,11 +170,11 @@ export {
 export {
   checkSettings,
   defaultSettings,
+  type GroupingStatistics,
   type Probe,
   type StepReport,
   Trainer,
   type TrainerOptions,
   type TrainingData,
   type TrainSettings,
-  type Watched,
 } from './training/index.ts';

@@ -13,7 +13,6 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
-import { parseNames, parseNamesOrCount } from '../../cli/src/commands/scenes.ts';
 import { resolveTraining } from '../../cli/src/commands/train-options.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { openCache, readCache } from '../../cli/src/features/feature-cache.ts';
@@ -24,9 +23,15 @@ import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { parseStep } from '../../cli/src/runs/metrics-file.ts';
-import { parseMetrics } from '../../cli/src/runs/run-description.ts';
 import { findModel, RunFolder, readBytes } from '../../cli/src/runs/run-folder.ts';
-import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../cli/src/shell/arguments.ts';
+import {
+  numberFrom,
+  oneOf,
+  parseNames,
+  parseNamesOrCount,
+  wholeNumber,
+  wholeNumbers,
+} from '../../cli/src/shell/arguments.ts';
 import { parseEndedRun, parseScore } from '../../cli/src/studies/experiment-runs.ts';
 import { parseTimes } from '../../cli/src/studies/experiment-times.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
@@ -59,6 +64,7 @@ import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
+import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import {
   damagedBytes,

@@ -10,11 +10,10 @@ import {
   type TrainSettings,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
-import type { CacheKey, CacheReader } from '../features/feature-cache.ts';
-import { readJson } from '../files/files.ts';
-import type { RunDescription } from '../runs/run-description.ts';
-import { RunError } from '../runs/run-folder.ts';
-import { UsageError } from '../shell/errors.ts';
+import type { CacheKey, CacheReader } from '../features/index.ts';
+import { readJson } from '../files/index.ts';
+import { type RunDescription, RunError } from '../runs/index.ts';
+import { UsageError } from '../shell/index.ts';
 
 /** The arguments of `zeroseg train` that decide what is computed. */
 export interface TrainChoices {

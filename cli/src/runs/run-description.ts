@@ -1,27 +1,14 @@
-/** What a run's `config.json` and the lines of its `metrics.jsonl` must hold. */
+/** What a run's `config.json` must hold. */
 import { ZeroSegError } from '@zeroseg/core';
-import { parseJson } from '@zeroseg/core/internal';
 import {
   checkSettings,
   defaultSettings,
   resolveConfig,
-  type StepReport,
   type TrainSettings,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
-import type { CacheKey } from '../features/feature-cache.ts';
-import { cacheKeyFields } from '../features/feature-key.ts';
-import {
-  brokenField,
-  hasFields,
-  isMaybe,
-  isNullOr,
-  isNumber,
-  isObject,
-  isTableOf,
-  isText,
-  isWhole,
-} from '../files/json-fields.ts';
+import { type CacheKey, cacheKeyFields } from '../features/index.ts';
+import { brokenField, hasFields, isNullOr, isObject, isText, isWhole } from '../files/index.ts';
 
 /** What a run is, as its `config.json` says. */
 export interface RunDescription {
@@ -36,9 +23,6 @@ export interface RunDescription {
   readonly config: ZeroSegConfig;
   readonly settings: TrainSettings;
 }
-
-/** A line of `metrics.jsonl`. */
-export type Metrics = Omit<StepReport, 'steps'> & { readonly imagesPerSecond: number };
 
 /** Why this is no description of a run, in words; undefined where it is one. */
 export function descriptionProblem(found: unknown): string | undefined {
@@ -63,21 +47,4 @@ export function descriptionProblem(found: unknown): string | undefined {
     throw error;
   }
   return undefined;
-}
-
-/** A line of `metrics.jsonl`; undefined for one that is half written, or none. */
-export function parseMetrics(line: string): Metrics | undefined {
-  let found: unknown;
-  try {
-    found = parseJson(line);
-  } catch {
-    return undefined;
-  }
-  const isNumberOrNull = isNullOr(isNumber);
-  const fields = {
-    step: isWhole(1),
-    watch: isMaybe(isNullOr(isObject)),
-    probe: isMaybe(isNullOr(isTableOf(isNumberOrNull))),
-  };
-  return brokenField(found, fields) === undefined ? (found as Metrics) : undefined;
 }

@@ -16,8 +16,7 @@ import {
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { resolveTraining } from '../commands/train-options.ts';
-import { cachedData } from '../features/cached-data.ts';
-import type { CacheReader } from '../features/feature-cache.ts';
+import { type CacheReader, cachedData } from '../features/index.ts';
 
 /** What the student is: the preset that learns from scenes, with what helped the student that the package brings. */
 const CONFIG = { config: 'scenes', set: ['assign_start=medoids', 'compose_by=root'] } as const;
@@ -91,7 +90,7 @@ export async function trainDemo(device: Device, options: DemoTrainingOptions): P
   const left = options.seconds - (performance.now() - began) / 1000;
   const fitting = Math.floor((SAFETY * left - (many + 1) * times.probe) / times.step);
   const { settings } = await chosen(options.steps ?? Math.max(stepLimits.least, Math.min(stepLimits.most, fitting)));
-  using trainer = await Trainer.create(device, model, data, settings, { watch: 0 });
+  using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
   using student = await SceneStudent.create(device, model, size);
   options.planned({ steps: trainer.steps, stepSeconds: times.step, settings });
   const probes = [await watched(student, 0)];
@@ -114,7 +113,7 @@ async function rehearse(
   size: number | undefined,
   look: (student: SceneStudent) => Promise<Probe>,
 ): Promise<{ step: number; probe: number }> {
-  using trainer = await Trainer.create(device, model, data, settings, { watch: 0 });
+  using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
   const seconds: number[] = [];
   for await (const report of trainer.run()) {
     if (report.step > UNCOUNTED) seconds.push(report.seconds);
