@@ -49,10 +49,11 @@ export {
   initialNotes,
   keepCount,
   type LossTerm,
+  lossLine,
   lossTerms,
   parseLossScale,
   positionTable,
-  weightedTerms,
+  weightOf,
 } from './zeroseg/model/index.ts';
 export { hsv, type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
@@ -97,3 +98,4 @@ export {
   summarise,
 } from './zeroseg/studies/index.ts';
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
+export { type Metrics, metricsLine, metricsOf, parseMetrics } from './zeroseg/training/index.ts';

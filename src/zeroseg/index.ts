@@ -106,6 +106,7 @@ export {
 } from './inference/index.ts';
 export {
   baseConfig,
+  configSchema,
   configs,
   type Inference,
   initialWeights,
@@ -153,15 +154,18 @@ export {
   type GroupUse,
   groupUse,
   type Habits,
+  SCORING_SEED,
   type SceneScore,
   type SceneScores,
   SceneStudent,
   type ScoreScenesOptions,
+  type ScoringScenesOptions,
   type StudentScore,
   type StudentView,
   sceneScore,
   sceneSide,
   scoreScenes,
+  scoringScenes,
   studentLabels,
 } from './studies/index.ts';
 export {
@@ -177,11 +181,19 @@ export {
 export {
   checkSettings,
   defaultSettings,
+  type FeatureFacts,
+  type GroupingStatistics,
+  type Preset,
+  type PresetFile,
   type Probe,
+  presets,
+  type ResolvedTraining,
+  resolveTraining,
   type StepReport,
+  settingsSchema,
+  type TrainChoices,
   Trainer,
   type TrainerOptions,
   type TrainingData,
   type TrainSettings,
-  type Watched,
 } from './training/index.ts';

@@ -7,39 +7,53 @@ import {
   type Image,
   initialWeights,
   modelFile,
+  SCORING_SEED,
   type Scene,
   SceneMaker,
   type SceneScores,
   scenePresets,
   scoreScenes,
+  scoringScenes,
   type Vocabulary,
   viewCount,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { photos } from '@zeroseg/pretrained';
 import { Command } from 'commander';
-import { readCache } from '../features/feature-cache.ts';
-import { fillCache } from '../features/fill-cache.ts';
-import { writeFileAtomic } from '../files/files.ts';
-import { FolderLock } from '../files/folder-lock.ts';
-import { readPhoto } from '../photos/image-files.ts';
-import { listPhotos } from '../photos/photos.ts';
-import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
-import { demoPage } from '../reports/demo-report.ts';
-import { oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, formatDuration, formatRate, formatShare, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { demoFindings, type Students } from '../studies/demo-findings.ts';
-import { checkKept, clearFolder, refuseOthers } from '../studies/demo-folder.ts';
-import { type DemoTraining, stepLimits, trainDemo } from '../studies/demo-training.ts';
-import { builtIn, builtInTeacher, teacherFile } from '../weights/built-in.ts';
-import { kindOfPath, openWeights } from '../weights/weight-files.ts';
+import { fillCache, readCache } from '../features/index.ts';
+import { FolderLock, writeFileAtomic } from '../files/index.ts';
+import { listPhotos, loadAtlas, readPhoto, writeScenes } from '../photos/index.ts';
+import { demoPage, scoreTable } from '../reports/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatRate,
+  formatShare,
+  Interrupted,
+  type Interruption,
+  oneOf,
+  Progress,
+  parseNames,
+  seedRange,
+  UsageError,
+  version,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import {
+  checkKept,
+  clearFolder,
+  type DemoTraining,
+  demoFindings,
+  refuseOthers,
+  type Students,
+  stepLimits,
+  trainDemo,
+} from '../studies/index.ts';
+import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile } from '../weights/index.ts';
 import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
-import { parseNames } from './scenes.ts';
-import { SCORING_SEED, scoreTable, scoringScenes } from './score.ts';
 
 export interface DemoArguments {
   readonly out: string;
@@ -176,7 +190,7 @@ async function demoIn(
     heading(run, 2, 'What the teacher sees in them, whole and in pieces');
     await cacheViews(run);
     heading(run, 3, 'Training a student, without a label and without a word');
-    const scenes = await scoringScenes({ classes: CLASSES, size: SHOWN_SIZE });
+    const scenes = scoringScenes(await loadAtlas(), { classes: CLASSES, size: SHOWN_SIZE });
     const vocabulary = await embed(run, scenes.names);
     const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
     const { training, start } = await learn(run, watched, vocabulary);

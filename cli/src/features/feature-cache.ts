@@ -12,11 +12,10 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgumentError } from '@zeroseg/core';
-import { brokenField, ownValue, type ViewSource } from '@zeroseg/core/internal';
+import { ownValue, type ViewSource } from '@zeroseg/core/internal';
 import { toHalf } from '@zeroseg/core/nn';
 import type { Image } from '@zeroseg/core/zeroseg';
-import { readJson, writeFileAtomic } from '../files/files.ts';
-import { FolderLock } from '../files/folder-lock.ts';
+import { brokenField, FolderLock, readJson, writeFileAtomic } from '../files/index.ts';
 import { CacheIndex, type CachePlan } from './feature-index.ts';
 import { cacheKeyFields } from './feature-key.ts';
 import { CacheError, hashBytes, type NewRow, type PhotoStamp, ShardReader, writeShard } from './feature-shards.ts';

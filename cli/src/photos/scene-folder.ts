@@ -2,7 +2,7 @@
 import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brokenField, type Check, firstRepeated, isListOf, isText, isWhole } from '@zeroseg/core/internal';
+import { firstRepeated } from '@zeroseg/core/internal';
 import {
   type DataSetDefinition,
   type LabelMap,
@@ -14,16 +14,21 @@ import {
 import { scenes } from '@zeroseg/pretrained';
 import { encode } from 'fast-png';
 import {
+  brokenField,
+  type Check,
   FileError,
+  FolderLock,
   isLeftoverOf,
+  isListOf,
+  isSystemError,
+  isText,
+  isWhole,
   makeFolder,
   readJson,
   syncFolder,
   systemReason,
   temporaryName,
-} from '../files/files.ts';
-import { FolderLock } from '../files/folder-lock.ts';
-import { isSystemError } from '../files/system-error.ts';
+} from '../files/index.ts';
 
 const packaged = dirname(fileURLToPath(scenes.atlas));
 

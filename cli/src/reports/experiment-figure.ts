@@ -10,9 +10,8 @@ import {
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import type { WriteOptions } from '../files/files.ts';
-import { writePng } from '../photos/image-files.ts';
-import { interLettering } from '../photos/lettering.ts';
+import type { WriteOptions } from '../files/index.ts';
+import { interLettering, writePng } from '../photos/index.ts';
 
 export interface LossFigure extends WriteOptions {
   readonly device: Device;

@@ -9,9 +9,20 @@ import {
   type Spread,
   summarise,
 } from '@zeroseg/core/internal';
-import { type Chart, type ChartText, faint, gridColour, ink, line, palette, round } from '../bench/charts.ts';
-import { digits, markdownTable } from '../bench/tables.ts';
-import { type WriteOptions, writeFileAtomic } from '../files/files.ts';
+import {
+  type Chart,
+  type ChartText,
+  digits,
+  faint,
+  gridColour,
+  ink,
+  line,
+  markdownTable,
+  palette,
+  round,
+} from '../bench/index.ts';
+import { type WriteOptions, writeFileAtomic } from '../files/index.ts';
+import type { StepTimes } from '../studies/index.ts';
 import { chartBytes } from './chart-file.ts';
 
 export interface ExperimentResults {
@@ -22,13 +33,6 @@ export interface ExperimentResults {
   readonly times?: StepTimes | undefined;
   /** How the numbers were made. */
   readonly about: ExperimentAbout;
-}
-
-/** How long a step takes. */
-export interface StepTimes {
-  readonly clock: 'wall' | 'processor';
-  /** By the settings' keys, and of no masking with a decoder as `decoder`. */
-  readonly seconds: Readonly<Record<string, number>>;
 }
 
 export interface ExperimentAbout {

@@ -23,7 +23,7 @@ import {
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import { formatShare } from '../shell/terminal.ts';
+import { formatShare } from '../shell/index.ts';
 import {
   enlargement,
   nameColour,

@@ -1,13 +1,18 @@
 /** The folder of a demo: its own from the first file to the last, and emptied by the next one. */
 import { readdir, realpath, rm } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
-import { LOCK_FILE } from '@zeroseg/core/internal';
-import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../files/files.ts';
-import type { FolderLock } from '../files/folder-lock.ts';
-import { RunError } from '../runs/run-folder.ts';
-import { UsageError } from '../shell/errors.ts';
-import { version } from '../shell/version.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+import {
+  FileError,
+  type FolderLock,
+  isLeftover,
+  LOCK_FILE,
+  readJson,
+  systemReason,
+  writeFileAtomic,
+} from '../files/index.ts';
+import { RunError } from '../runs/index.ts';
+import { UsageError, version } from '../shell/index.ts';
+import { kindOfPath } from '../weights/index.ts';
 
 const MARK = 'demo.json';
 const FORMAT = 'zeroseg demo';

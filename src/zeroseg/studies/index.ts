@@ -22,6 +22,7 @@ export {
   sceneScore,
   scoreScenes,
 } from './score-scenes.ts';
+export { SCORING_SEED, type ScoringScenesOptions, scoringScenes } from './scoring-scenes.ts';
 export {
   type GroupUse,
   groupUse,

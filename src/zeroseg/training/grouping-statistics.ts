@@ -5,7 +5,7 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import type { Losses, Segmentation } from '../model/index.ts';
 
 /** How the head divides the images of a batch: means over them. */
-export interface Watched {
+export interface GroupingStatistics {
   /** Groups of the first stage that hold a patch, and segments in the end; each patch goes where the maps are largest. */
   readonly groupsFirst: number;
   readonly groups: number;
@@ -16,27 +16,27 @@ export interface Watched {
   readonly nearest: Readonly<Record<string, number>>;
 }
 
-/** The tensors that {@link watchHead} wants the values of. */
-export type WatchedTensors = { first: Tensor; second: Tensor; nearest?: Tensor };
+/** The tensors that {@link groupingStatistics} wants the values of. */
+export type GroupingTensors = { first: Tensor; second: Tensor; nearest?: Tensor };
 
-/** What a pass returns to be watched: soft maps `[B, G1, N]` and `[B, G2, G1]` in f32, nearest local views u32 `[B, G2]`. */
-export function watchedTensors({
+/** What a pass returns for the statistics: soft maps `[B, G1, N]` and `[B, G2, G1]` in f32, nearest local views u32 `[B, G2]`. */
+export function groupingTensors({
   softMaps,
   matchIndex,
-}: Pick<Segmentation & Losses, 'softMaps' | 'matchIndex'>): WatchedTensors {
+}: Pick<Segmentation & Losses, 'softMaps' | 'matchIndex'>): GroupingTensors {
   const [first, second] = softMaps as readonly [Tensor, Tensor];
-  const maps: WatchedTensors = { first: cast(first, 'f32'), second: cast(second, 'f32') };
+  const maps: GroupingTensors = { first: cast(first, 'f32'), second: cast(second, 'f32') };
   return matchIndex ? { ...maps, nearest: matchIndex } : maps;
 }
 
-/** Values of {@link WatchedTensors}, of as many images as one likes. */
-export interface WatchedValues {
+/** Values of {@link GroupingTensors}, of as many images as one likes. */
+export interface GroupingValues {
   readonly first: ArrayLike<number>;
   readonly second: ArrayLike<number>;
   readonly nearest?: ArrayLike<number> | undefined;
 }
 
-export interface WatchSizes {
+export interface GroupingSizes {
   /** Groups of the first stage, and segments. */
   readonly groups: readonly [number, number];
   /** Members of the first stage: patches, and before them the class token where it is one. */
@@ -51,11 +51,14 @@ export interface WatchSizes {
  * ```ts
  * const sizes = { groups: [2, 1], members: 3, withCls: false, grids: [1, 2] } as const;
  * // Three patches: two of them in the first group for certain, and one that cannot tell.
- * watchHead([{ first: [1, 1, 0.5, 0, 0, 0.5], second: [1, 1], nearest: [3] }], sizes);
+ * groupingStatistics([{ first: [1, 1, 0.5, 0, 0, 0.5], second: [1, 1], nearest: [3] }], sizes);
  * // { groupsFirst: 1, groups: 1, entropyFirst: 0.231, entropySecond: 0, nearest: { '2x2': 1 } }
  * ```
  */
-export function watchHead(parts: readonly WatchedValues[], { groups, members, withCls, grids }: WatchSizes): Watched {
+export function groupingStatistics(
+  parts: readonly GroupingValues[],
+  { groups, members, withCls, grids }: GroupingSizes,
+): GroupingStatistics {
   const [many, finals] = groups;
   const gridOf = grids.filter((k) => k > 1).flatMap((k) => new Array<string>(k * k).fill(`${k}x${k}`));
   const nearest = new Map<string, number>();
@@ -76,7 +79,7 @@ export function watchHead(parts: readonly WatchedValues[], { groups, members, wi
     for (const view of Array.from(views ?? [])) {
       const grid = gridOf[view];
       if (grid === undefined)
-        throw new ArgumentError(`watchHead: view ${view} is none of the ${gridOf.length} local ones`);
+        throw new ArgumentError(`groupingStatistics: view ${view} is none of the ${gridOf.length} local ones`);
       nearest.set(grid, (nearest.get(grid) ?? 0) + 1);
       matched++;
     }
