@@ -58,19 +58,19 @@ export {
 export { hsv, type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
   type Baseline,
+  checkOrderings,
   chooseGrids,
   type EndedRun,
   type Experiment,
   type ExperimentName,
   experiments,
-  HabitCounter,
-  type Judgement,
-  judge,
   nearestViews,
+  type OrderingCheck,
   type Row,
   type RunScore,
   type Setting,
   type Spread,
+  StatisticsCollector,
   scoreRun,
   summarise,
 } from './zeroseg/studies/index.ts';

@@ -142,7 +142,7 @@ export {
 export {
   type GroupUse,
   groupUse,
-  type Habits,
+  type StudentStatistics,
   SCORING_SEED,
   type SceneScore,
   type SceneScores,
@@ -150,7 +150,7 @@ export {
   type ScoreScenesOptions,
   type ScoringScenesOptions,
   type StudentScore,
-  type StudentView,
+  type StudentOutput,
   sceneScore,
   sceneSide,
   scoreScenes,
