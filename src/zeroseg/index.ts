@@ -106,6 +106,7 @@ export {
 } from './inference/index.ts';
 export {
   baseConfig,
+  configSchema,
   configs,
   type Inference,
   initialWeights,
@@ -170,9 +171,17 @@ export {
 export {
   checkSettings,
   defaultSettings,
+  type FeatureFacts,
   type GroupingStatistics,
+  type Preset,
+  type PresetFile,
   type Probe,
+  presets,
+  type ResolvedTraining,
+  resolveTraining,
   type StepReport,
+  settingsSchema,
+  type TrainChoices,
   Trainer,
   type TrainerOptions,
   type TrainingData,

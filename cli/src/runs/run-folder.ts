@@ -13,7 +13,6 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ZeroSegError } from '@zeroseg/core';
 import { type Metrics, metricsLine, parseMetrics } from '@zeroseg/core/internal';
 import {
   FileError,
@@ -29,13 +28,7 @@ import {
 import { builtIn, builtInStudent, kindOfPath } from '../weights/index.ts';
 import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
 import { MetricsFile } from './metrics-file.ts';
-import { descriptionProblem, type RunDescription } from './run-description.ts';
-
-/** A run folder that cannot be begun or continued. */
-export class RunError extends ZeroSegError {
-  override readonly name = 'RunError';
-  readonly code = 'run';
-}
+import { descriptionProblem, type RunDescription, RunError } from './run-description.ts';
 
 const FORMAT = 'zeroseg run';
 const parts = ['model.safetensors', 'optimizer.safetensors'] as const;

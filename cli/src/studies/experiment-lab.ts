@@ -17,6 +17,7 @@ import {
   makeVocabulary,
   modelFile,
   openModel,
+  type ResolvedTraining,
   resolveConfig,
   SCORING_SEED,
   SceneMaker,
@@ -30,7 +31,7 @@ import {
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { newModel } from '../commands/train.ts';
-import { type Resolved, resolveTraining } from '../commands/train-options.ts';
+import { resolveOptions } from '../commands/train-options.ts';
 import { type CacheReader, cachedData, fillCache, readCache } from '../features/index.ts';
 import { type FolderLock, hashFiles } from '../files/index.ts';
 import { listPhotos, loadAtlas, readSceneIndex, writeScenes } from '../photos/index.ts';
@@ -89,7 +90,7 @@ export interface Lab {
   readonly teacher: string;
   readonly cache: CacheReader;
   readonly data: TrainingData;
-  readonly base: Resolved;
+  readonly base: ResolvedTraining;
   readonly init: string | null;
   readonly identity: RunIdentity['data'];
   readonly runs: RunStore;
@@ -112,7 +113,7 @@ export async function prepare(
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
   const weights = await clip.weightsHash();
   const planned = { dim: clip.config.projection, grids: GRIDS, teacher: clip.name };
-  const base = await resolveTraining(options, { folder: options.out, length: options.scenes, key: planned });
+  const base = await resolveOptions(options, { folder: options.out, length: options.scenes, key: planned });
   for (const note of base.notes) terminal.out(note);
   const initFile = options.init === NEW ? undefined : await teacherWeights(options.init);
   const init = initFile === undefined ? null : await hashFiles((await openWeights(initFile)).files);
