@@ -81,19 +81,19 @@ export {
 } from './zeroseg/storage/index.ts';
 export {
   type Baseline,
+  checkOrderings,
   chooseGrids,
   type EndedRun,
   type Experiment,
   type ExperimentName,
   experiments,
-  HabitCounter,
-  type Judgement,
-  judge,
   nearestViews,
+  type OrderingCheck,
   type Row,
   type RunScore,
   type Setting,
   type Spread,
+  StatisticsCollector,
   scoreRun,
   summarise,
 } from './zeroseg/studies/index.ts';
