@@ -106,6 +106,7 @@ export {
 } from './inference/index.ts';
 export {
   baseConfig,
+  configSchema,
   configs,
   type Inference,
   initialWeights,
@@ -140,18 +141,31 @@ export {
   stuffNames,
 } from './scenes/index.ts';
 export {
+  FileError,
+  type FileStatus,
+  type FileSystem,
+  type HeldLock,
+  LockError,
+  memoryFileSystem,
+  type OpenFile,
+  opfsFileSystem,
+} from './storage/index.ts';
+export {
   type GroupUse,
   groupUse,
-  type Habits,
+  SCORING_SEED,
   type SceneScore,
   type SceneScores,
   SceneStudent,
   type ScoreScenesOptions,
+  type ScoringScenesOptions,
+  type StudentOutput,
   type StudentScore,
-  type StudentView,
+  type StudentStatistics,
   sceneScore,
   sceneSide,
   scoreScenes,
+  scoringScenes,
   studentLabels,
 } from './studies/index.ts';
 export {
@@ -167,9 +181,17 @@ export {
 export {
   checkSettings,
   defaultSettings,
+  type FeatureFacts,
   type GroupingStatistics,
+  type Preset,
+  type PresetFile,
   type Probe,
+  presets,
+  type ResolvedTraining,
+  resolveTraining,
   type StepReport,
+  settingsSchema,
+  type TrainChoices,
   Trainer,
   type TrainerOptions,
   type TrainingData,

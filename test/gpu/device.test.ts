@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { openDevice } from '../../src/gpu/device.ts';
 import { formatBytes } from '../../src/gpu/errors.ts';
 import { type Kernel, kernel, source } from '../../src/gpu/kernel.ts';
+import { openDevice } from '../../src/gpu/open-device.ts';
 import { add } from '../../src/tensor/graph/fill.ts';
-import { tensor, variable } from '../../src/tensor/graph/tensor.ts';
+import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../src/tensor/run/read.ts';
 import { step } from '../../src/tensor/run/step.ts';
 

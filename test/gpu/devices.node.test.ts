@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDevice } from '../../src/gpu/device.ts';
+import { openDevice } from '../../src/gpu/open-device.ts';
 import { add } from '../../src/tensor/graph/fill.ts';
-import { tensor } from '../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../src/tensor/run/read.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

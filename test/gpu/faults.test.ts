@@ -1,13 +1,16 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Device, openDevice } from '../../src/gpu/device.ts';
+import type { Device } from '../../src/gpu/device.ts';
 import { DeviceError, KernelError, OutOfMemoryError } from '../../src/gpu/errors.ts';
 import { type Kernel, kernel } from '../../src/gpu/kernel.ts';
+import { openDevice } from '../../src/gpu/open-device.ts';
 import { matmul } from '../../src/kernels/matmul/matmul.ts';
 import { tune } from '../../src/kernels/matmul/tune.ts';
 import { packParameters } from '../../src/nn/optimizer/flat-parameters.ts';
 import { add } from '../../src/tensor/graph/fill.ts';
+import { free, tensor, variable, write } from '../../src/tensor/graph/host-tensors.ts';
+import { range } from '../../src/tensor/graph/placement.ts';
 import { dispatch, empty, emptyOn } from '../../src/tensor/graph/record.ts';
-import { free, range, Tensor, tensor, variable, write } from '../../src/tensor/graph/tensor.ts';
+import { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../src/tensor/run/read.ts';
 import { run, step } from '../../src/tensor/run/step.ts';
 import { StepError } from '../../src/tensor/values/errors.ts';

@@ -20,6 +20,7 @@ import {
   openModel,
   optimizerFile,
   type Probe,
+  type ResolvedTraining,
   resizeImage,
   Segmenter,
   Trainer,
@@ -27,23 +28,32 @@ import {
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
-import { cachedData } from '../features/cached-data.ts';
-import { type CacheReader, readCache } from '../features/feature-cache.ts';
-import { writeFileAtomic } from '../files/files.ts';
-import { writePng } from '../photos/image-files.ts';
-import { type LoadedCheckpoint, RunFolder } from '../runs/run-folder.ts';
-import { gather, numberFrom, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, formatDuration, formatRate, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { teacherWeights } from '../weights/built-in.ts';
-import { openWeights } from '../weights/weight-files.ts';
-import { writeReport } from './report.ts';
-import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
+import { type CacheReader, cachedData, readCache } from '../features/index.ts';
+import { writeFileAtomic } from '../files/index.ts';
+import { writePng } from '../photos/index.ts';
+import { writeReport } from '../reports/index.ts';
+import { type LoadedCheckpoint, pathsHash, RunFolder, refuseDifferences } from '../runs/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatRate,
+  gather,
+  Interrupted,
+  type Interruption,
+  numberFrom,
+  Progress,
+  seedRange,
+  UsageError,
+  version,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import { openWeights, teacherWeights } from '../weights/index.ts';
+import { resolveOptions, type TrainOptions } from './train-options.ts';
 
-export interface TrainArguments extends TrainChoices {
+export interface TrainArguments extends TrainOptions {
   readonly cache?: string;
   readonly out: string;
   readonly resume?: boolean;
@@ -129,7 +139,7 @@ async function trainIn(
   if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
   const cache = await readCache(cacheFolder);
   try {
-    const resolved = await resolveTraining(options, cache, before?.description);
+    const resolved = await resolveOptions(options, cache, before?.description);
     const { settings } = resolved;
     const init = options.init ?? before?.description.init ?? null;
     const config = before ? resolved.config : await withPositions(resolved, init);
@@ -233,7 +243,7 @@ export async function newModel(
 }
 
 /** A learnt position table of the weights that training begins with is taken over, where nothing else is said. */
-async function withPositions(resolved: Resolved, init: string | null): Promise<ZeroSegConfig> {
+async function withPositions(resolved: ResolvedTraining, init: string | null): Promise<ZeroSegConfig> {
   const { config, isPositionsOpen } = resolved;
   if (init === null || !isPositionsOpen) return config;
   const { tensors } = await openWeights(await teacherWeights(init));

@@ -1,13 +1,12 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 import { type Baseline, lossTerms } from '@zeroseg/core/internal';
 import type { ModelInfo, SceneMaker, SceneScore, SceneScores, StepReport, StudentScore } from '@zeroseg/core/zeroseg';
-import { smoothed } from '../commands/report.ts';
-import { baselineWords } from '../commands/score.ts';
-import { count, formatDuration, formatShare } from '../shell/terminal.ts';
-import type { Findings, Seen, ShownScene } from '../studies/demo-findings.ts';
-import type { DemoTraining } from '../studies/demo-training.ts';
+import { count, formatDuration, formatShare } from '../shell/index.ts';
+import type { DemoTraining, Findings, Seen, ShownScene } from '../studies/index.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
 import { demoScript, demoStyle } from './demo-page.ts';
+import { baselineWords } from './score-table.ts';
+import { smoothed } from './training-report.ts';
 
 export interface DemoFacts {
   readonly version: string;

@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readFile } from 'node:fs/promises';
 import { parseJson } from '@zeroseg/core/internal';
-import { FileError, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import { brokenField, isWhole } from '../files/json-fields.ts';
+import { brokenField, FileError, isWhole, systemReason, type WriteOptions, writeFileAtomic } from '../files/index.ts';
 
 /** `metrics.jsonl` of a training: a line of JSON for every step, from step 1 on. */
 export class MetricsFile<T extends { readonly step: number }> {

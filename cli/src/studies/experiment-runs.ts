@@ -4,9 +4,19 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Metrics, metricsLine, type RunScore } from '@zeroseg/core/internal';
 import type { SceneOptions, TrainSettings, ZeroSegConfig } from '@zeroseg/core/zeroseg';
-import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../files/json-fields.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+import {
+  brokenField,
+  FileError,
+  hasFields,
+  isNullOr,
+  isNumber,
+  isObject,
+  isText,
+  readJson,
+  type WriteOptions,
+  writeFileAtomic,
+} from '../files/index.ts';
+import { kindOfPath } from '../weights/index.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */
 export interface RunIdentity {

@@ -11,22 +11,8 @@ import {
   writes,
 } from './dependence.ts';
 import { add, fill } from './fill.ts';
-import { currentRecording, type Launch, launchOrder, watchLaunches } from './record.ts';
-import { Tensor } from './tensor.ts';
-
-/** How tensors were made: what they depend on, and how their gradients flow back. */
-export interface GradientNode {
-  readonly order: number;
-  /** Launches of a lower order were recorded before. */
-  readonly made: number;
-  readonly outputs: readonly Tensor[];
-  readonly inputs: readonly Tensor[];
-  /** `wanted` holds those of `inputs` whose gradients are asked for; the others may stay undefined. */
-  readonly backward: (
-    dys: readonly (Tensor | undefined)[],
-    wanted: ReadonlySet<Tensor>,
-  ) => readonly (Tensor | undefined)[];
-}
+import { currentRecording, launchOrder, watchLaunches } from './record.ts';
+import { type GradientNode, type Launch, Tensor } from './tensor.ts';
 
 let order = 0;
 

@@ -1,8 +1,8 @@
 import { describe, StepError } from '../values/index.ts';
 import { launchSources, type Moment } from './dependence.ts';
-import { backpropagate, differentiableAll, type GradientNode, now, recomputeForward } from './grad.ts';
+import { backpropagate, differentiableAll, now, recomputeForward } from './grad.ts';
 import { label, labelPath } from './record.ts';
-import { Tensor } from './tensor.ts';
+import { type GradientNode, Tensor } from './tensor.ts';
 
 /** What the body of recompute() may return. */
 export type RecomputeResults = Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };

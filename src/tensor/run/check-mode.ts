@@ -312,7 +312,7 @@ class CheckPlan {
 
 /** Whether a launch writes its tensor number `i` without a look at what was there. */
 function isOverwritten(launch: Launch, i: number): boolean {
-  return launch.kernel.bind[launch.kernel.names[i] as string]?.startsWith('write') ?? false;
+  return launch.kernel.bindings[i]?.access === 'write';
 }
 
 /** Which launches write a storage without a look at what was there. */

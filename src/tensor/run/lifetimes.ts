@@ -1,4 +1,3 @@
-import type { Binding } from '../../gpu/index.ts';
 import type { Launch, Storage, Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import type { Lifetime, Part } from './plan.ts';
@@ -129,5 +128,5 @@ function partsOf(ranges: ReadonlyMap<Storage, number>, last: number): Part[] | u
 
 /** Whether a launch writes its tensor number `i`. */
 export function writes({ kernel, tensors }: Launch, i: number): boolean {
-  return tensors[i] !== undefined && !(kernel.bind[kernel.names[i] as string] as Binding).startsWith('read');
+  return tensors[i] !== undefined && kernel.bindings[i]?.access !== 'read';
 }

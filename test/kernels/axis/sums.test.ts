@@ -18,7 +18,8 @@ import { distill, segmentMatch } from '../../../src/kernels/zeroseg/segment-matc
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor, variable } from '../../../src/tensor/graph/tensor.ts';
+import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
 import type { Shape } from '../../../src/tensor/values/shape.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type AdamWConstants, accumulateChunk, adamW, adamWRates } from '../../../src/kernels/optimizer/adamw.ts';
 import { BLOCK, blockWord } from '../../../src/kernels/optimizer/clip.ts';
-import { type Tensor, tensor, variable } from '../../../src/tensor/graph/tensor.ts';
+import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { openDevice } from '../../../src/gpu/device.ts';
 import { kernel } from '../../../src/gpu/kernel.ts';
+import { openDevice } from '../../../src/gpu/open-device.ts';
 import { add, scale } from '../../../src/kernels/elementwise/pointwise.ts';
 import { parameter } from '../../../src/nn/layers/module.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';
+import { free, tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
-import { free, type Tensor, tensor, variable, write } from '../../../src/tensor/graph/tensor.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { type Step, step } from '../../../src/tensor/run/step.ts';
 import type { DType } from '../../../src/tensor/values/dtype.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
-import { write } from '../../../src/tensor/graph/tensor.ts';
+import { write } from '../../../src/tensor/graph/host-tensors.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { freeParameters, newWeights } from '../../../../src/nn/layers/module.ts';
-import { type Tensor, tensor } from '../../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../../src/tensor/run/read.ts';
 import { gridBoxes } from '../../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig, tinyConfig } from '../../../../src/zeroseg/model/config.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Tensor, tensor } from '../../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../../src/tensor/run/read.ts';
 import { viewCount, viewRows } from '../../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig, tinyConfig } from '../../../../src/zeroseg/model/config.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { statisticsCharts } from '../../../cli/src/commands/report.ts';
+import { statisticsCharts } from '../../../cli/src/reports/training-report.ts';
 import type { Metrics } from '../../../src/zeroseg/training/metrics.ts';
 
 const step = (number: number, more: Partial<Metrics> = {}) => ({ step: number, loss: 1, ...more }) as Metrics;

@@ -3,12 +3,12 @@ import { basename, join, resolve } from 'node:path';
 import { formatBytes, lossTerms, type Metrics, shortTeacher, teacherIdentity, weightOf } from '@zeroseg/core/internal';
 import type { ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
-import { writeFileAtomic } from '../files/files.ts';
-import { readPhoto } from '../photos/image-files.ts';
-import { chartLibrary, literal, plain } from '../reports/chart-library.ts';
-import { reportScript, reportStyle } from '../reports/report-page.ts';
-import type { RunFolder } from '../runs/run-folder.ts';
-import { count, formatDuration } from '../shell/terminal.ts';
+import { writeFileAtomic } from '../files/index.ts';
+import { readPhoto } from '../photos/index.ts';
+import type { RunFolder } from '../runs/index.ts';
+import { count, formatDuration } from '../shell/index.ts';
+import { chartLibrary, literal, plain } from './chart-library.ts';
+import { reportScript, reportStyle } from './report-page.ts';
 
 export interface ReportFacts {
   readonly steps: number;
