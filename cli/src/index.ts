@@ -24,5 +24,6 @@ export {
 export { interLettering } from './photos/lettering.ts';
 export { listPhotos } from './photos/photos.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './photos/scene-folder.ts';
+export { type FileVocabularyOptions, openVocabulary } from './runs/open-vocabulary.ts';
 export { findModel, RunError, RunFolder } from './runs/run-folder.ts';
 export { openClip } from './weights/clip-folder.ts';

@@ -1,6 +1,6 @@
 /** What the report of the demo shows: pictures of a few unseen scenes and a photograph, as the students see them. */
 import type { Device } from '@zeroseg/core';
-import { indexOfMaximum, nearestViews } from '@zeroseg/core/internal';
+import { argmax, nearestViews } from '@zeroseg/core/internal';
 import { permutation, random } from '@zeroseg/core/nn';
 import {
   type ClipVision,
@@ -268,7 +268,7 @@ async function explain(
     );
     return score.meanIou() ?? 0;
   });
-  const index = indexOfMaximum(clarity);
+  const index = argmax(clarity);
   const [scene, view] = [scenes[index] as Scene, views[index] as StudentView];
   const { patch } = students.shipped.config;
   const { rows: down, cols } = view.grid;

@@ -3,11 +3,12 @@ import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { chanceScores } from '../baselines/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
+import { meanOf, type Spread, spread } from '../host/index.ts';
 import { viewCount } from '../image/index.ts';
 import type { ZeroSeg, ZeroSegConfig } from '../model/index.ts';
 import type { SceneMaker } from '../scenes/index.ts';
 import type { TrainingData } from '../training/index.ts';
-import { meanOf, sceneScore } from './score-scenes.ts';
+import { sceneScore } from './score-scenes.ts';
 import { HabitCounter, type Habits, SceneStudent, studentLabels } from './student-output.ts';
 
 /** One row of a table: what differs from the base run, and the paper's number. */
@@ -274,22 +275,6 @@ export interface EndedRun {
   readonly setting: string;
   readonly seed: number;
   readonly score: RunScore;
-}
-
-/** Mean and standard deviation (of a sample: n − 1) over seeds; no deviation of one. */
-export interface Spread {
-  readonly mean: number;
-  readonly deviation: number | null;
-  readonly values: readonly number[];
-}
-
-/** Mean and deviation of what is there; null where nothing is. */
-export function spread(values: readonly (number | null)[]): Spread | null {
-  const there = values.filter((value) => value !== null);
-  if (there.length === 0) return null;
-  const mean = there.reduce((a, b) => a + b, 0) / there.length;
-  const squares = there.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: there.length > 1 ? Math.sqrt(squares / (there.length - 1)) : null, values: there };
 }
 
 const measures = ['all', 'objects', 'stuff', 'accuracy', 'groupsUsed', 'namesPresent', 'chance'] as const;

@@ -9,7 +9,6 @@ export {
   type Row,
   type RunScore,
   type Setting,
-  type Spread,
   scoreRun,
   summarise,
 } from './experiments.ts';

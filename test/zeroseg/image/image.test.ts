@@ -3,20 +3,15 @@ import { studentImage } from '../../../src/zeroseg/image/grid-views.ts';
 import {
   centreRegion,
   centreSquare,
-  clipMean,
-  clipStd,
   crop,
   type Image,
-  imagenetMean,
   keepRatioSize,
-  type ResizeFilter,
-  type Rgb,
-  resizeBilinear,
-  resizeImage,
   roundHalfEven,
   shortSideSize,
-  toTensor,
 } from '../../../src/zeroseg/image/image.ts';
+import { resizeBilinear } from '../../../src/zeroseg/image/interpolate.ts';
+import { clipMean, clipStd, imagenetMean, type Rgb, toTensor } from '../../../src/zeroseg/image/normalize.ts';
+import { type ResizeFilter, resizeImage } from '../../../src/zeroseg/image/resize.ts';
 import { type FixtureTensor, loadFixture } from '../../support/fixture.ts';
 
 const resize = await loadFixture('ops/pillow_resize');

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { spread } from '../../../src/zeroseg/host/statistics.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import {
   chooseGrids,
@@ -6,7 +7,6 @@ import {
   experiments,
   judge,
   type RunScore,
-  spread,
   summarise,
 } from '../../../src/zeroseg/studies/experiments.ts';
 import type { TrainingData } from '../../../src/zeroseg/training/trainer.ts';
