@@ -86,6 +86,7 @@ export {
   clipStd,
   gridBoxes,
   type Image,
+  imageFromRgba,
   imagenetMean,
   imagenetStd,
   type LabelMap,

@@ -111,6 +111,8 @@ export async function openModelAndClip({ terminal }: Context, options: PairArgum
   }
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random, so its words mean nothing`);
   if (options.tokenizer === 'hash') terminal.note(HASH_NOTE);
+  // Whether the tokenizer fits is told before a GPU is looked for.
+  await clip.tokens(options.tokenizer);
   return opened;
 }
 

@@ -55,6 +55,37 @@ export function checkPixels(op: string, width: number, height: number): void {
   }
 }
 
+/**
+ * A photo of four bytes a pixel, such as a canvas gives, without its alpha.
+ *
+ * ```ts
+ * const photo = imageFromRgba(canvas.getContext('2d').getImageData(0, 0, width, height));
+ * ```
+ */
+export function imageFromRgba({
+  width,
+  height,
+  data,
+}: {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array | Uint8ClampedArray;
+}): Image {
+  checkSize('imageFromRgba', width, height);
+  if (data.length !== width * height * 4) {
+    throw new PixelError(
+      `imageFromRgba: ${width} x ${height} RGBA needs ${width * height * 4} bytes; got ${data.length}`,
+    );
+  }
+  const rgb = new Uint8Array(width * height * 3);
+  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
+    rgb[to] = data[from]!;
+    rgb[to + 1] = data[from + 1]!;
+    rgb[to + 2] = data[from + 2]!;
+  }
+  return { width, height, data: rgb };
+}
+
 /** Rounds to the nearest whole number, halves to the even one, as Python and torchvision do: 0.5 to 0, 1.5 to 2. */
 export function roundHalfEven(value: number): number {
   const below = Math.floor(value);

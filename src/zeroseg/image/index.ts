@@ -15,6 +15,7 @@ export {
   checkImage,
   crop,
   type Image,
+  imageFromRgba,
   keepRatioSize,
   type LabelMap,
   mostPixels,

@@ -5,6 +5,7 @@ import {
   centreSquare,
   crop,
   type Image,
+  imageFromRgba,
   keepRatioSize,
   roundHalfEven,
   shortSideSize,
@@ -102,6 +103,16 @@ describe('sizes', () => {
   test('halves are rounded to the even number', () => {
     expect([0.5, 1.5, 2.5, 2.4, 2.6, 3, -0.5, -1.5].map(roundHalfEven)).toEqual([0, 2, 2, 2, 3, 3, 0, -2]);
   });
+});
+
+test('what a canvas gives loses its alpha', () => {
+  const data = Uint8ClampedArray.of(1, 2, 3, 255, 4, 5, 6, 0);
+  expect(imageFromRgba({ width: 2, height: 1, data })).toEqual({
+    width: 2,
+    height: 1,
+    data: Uint8Array.of(1, 2, 3, 4, 5, 6),
+  });
+  expect(() => imageFromRgba({ width: 3, height: 1, data })).toThrowErrorMatchingInlineSnapshot(`[PixelError: imageFromRgba: 3 x 1 RGBA needs 12 bytes; got 8]`);
 });
 
 describe('crop', () => {
