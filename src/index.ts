@@ -19,8 +19,6 @@ export {
 export * from './kernels/index.ts';
 export * from './nn/index.ts';
 export {
-  type CheckpointResults,
-  checkpoint,
   differentiable,
   differentiableAll,
   dispatch,
@@ -30,9 +28,11 @@ export {
   gradients,
   type Launch,
   label,
-  lasting,
+  type RecomputeResults,
+  recompute,
   Tensor,
   tensor,
+  variable,
   write,
 } from './tensor/graph/index.ts';
 export {

@@ -59,8 +59,8 @@ const rooms = [
   'cli/src/bench',
   'cli/src/verify',
   'cli/src/shell',
-  'cli/src/reports',
   'cli/src/studies',
+  'cli/src/reports',
   'cli/src/commands',
   'cli/src',
 ] as const;

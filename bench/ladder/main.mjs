@@ -4,7 +4,7 @@ import { checkTarget, countOf, readOptions, refuse } from '../options.mjs';
 // Read when the driver is loaded: a first run compiles.
 process.env.MESA_SHADER_CACHE_DISABLE = 'true';
 
-const { free, lasting, openDevice, read, step } = await import('../../dist/index.js');
+const { free, variable, openDevice, read, step } = await import('../../dist/index.js');
 const { measureLimits } = await import('../../cli/dist/bench/limits.js');
 const { Meter } = await import('../../cli/dist/bench/meter.js');
 const { digits, markdownTable } = await import('../../cli/dist/bench/tables.js');
@@ -38,7 +38,7 @@ async function climb() {
   console.log(`matmul ${n}³ on ${device.name}, subgroups of ${least || 'no size'}`);
   const limits = await measureLimits(meter, options.quick);
   const [a, b] = [numbers(1), numbers(2)];
-  const [left, right] = [lasting(device, [n, n], a), lasting(device, [n, n], b)];
+  const [left, right] = [variable(device, [n, n], a), variable(device, [n, n], b)];
   const rows = [];
   for (const { name, idea, subgroups, make } of versions) {
     if (subgroups && lanes === 0) {

@@ -1,21 +1,16 @@
 import { Command, CommanderError } from 'commander';
-import { benchCommand } from './commands/bench.ts';
-import { cacheCommand } from './commands/cache.ts';
-import { demoCommand } from './commands/demo.ts';
-import { evalCommand } from './commands/eval.ts';
-import { experimentCommand } from './commands/experiment.ts';
-import { exportCommand } from './commands/export.ts';
-import { scenesCommand } from './commands/scenes.ts';
-import { scoreCommand } from './commands/score.ts';
-import { segmentCommand } from './commands/segment.ts';
-import { trainCommand } from './commands/train.ts';
-import { trainTeacherCommand } from './commands/train-teacher.ts';
-import { verifyCommand } from './commands/verify.ts';
-import type { Context } from './shell/context.ts';
-import { errorWords, Interrupted } from './shell/errors.ts';
-import { signalExitCodes } from './shell/interruption.ts';
-import { printableTerminal, printLines, processTerminal, type Terminal } from './shell/terminal.ts';
-import { version } from './shell/version.ts';
+import { commands } from './commands/index.ts';
+import {
+  type Context,
+  errorWords,
+  Interrupted,
+  printableTerminal,
+  printLines,
+  processTerminal,
+  signalExitCodes,
+  type Terminal,
+  version,
+} from './shell/index.ts';
 
 /**
  * Runs `zeroseg` with the arguments after its name and returns its exit code: 0, 1 for errors (one sentence on standard
@@ -29,18 +24,6 @@ export async function commandLine(args: readonly string[], given: Terminal = pro
     .description('Open-vocabulary segmentation learnt without labels, on WebGPU.')
     .version(version, '-V, --version', 'print the version')
     .helpCommand(false)
-    .addCommand(scenesCommand(context))
-    .addCommand(cacheCommand(context))
-    .addCommand(trainCommand(context))
-    .addCommand(trainTeacherCommand(context))
-    .addCommand(segmentCommand(context))
-    .addCommand(evalCommand(context))
-    .addCommand(scoreCommand(context))
-    .addCommand(experimentCommand(context))
-    .addCommand(exportCommand(context))
-    .addCommand(verifyCommand(context))
-    .addCommand(benchCommand(context))
-    .addCommand(demoCommand(context))
     .addHelpText(
       'after',
       '\nFrom photos to words:\n' +
@@ -48,6 +31,7 @@ export async function commandLine(args: readonly string[], given: Terminal = pro
         '  zeroseg train --cache out/cache --out out/run\n' +
         '  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 --classes "dog, sofa" --out out/segments',
     );
+  for (const make of commands) program.addCommand(make(context));
   for (const command of [program, ...program.commands]) {
     command.exitOverride();
     command.configureOutput({

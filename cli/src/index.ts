@@ -1,29 +1,33 @@
-// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.
-
-export { cachedData } from './features/cached-data.ts';
 export {
   CacheError,
   type CacheKey,
   type CacheReader,
   type CacheWriter,
+  cachedData,
+  type FillOptions,
+  type FillResult,
+  fillCache,
   openCache,
   readCache,
-} from './features/feature-cache.ts';
-export { type FillOptions, type FillResult, fillCache } from './features/fill-cache.ts';
-export { FileError, writeFileAtomic } from './files/files.ts';
-export { LockError } from './files/folder-lock.ts';
-export { DataSetError, type LabelledPhoto, openDataSet } from './photos/data-sets.ts';
+} from './features/index.ts';
+export { FileError, LockError, nodeFileSystem, writeFileAtomic } from './files/index.ts';
 export {
+  DataSetError,
   decodePhoto,
   ImageError,
+  interLettering,
+  type LabelledPhoto,
+  listPhotos,
+  loadAtlas,
+  openDataSet,
   readLabelMap,
   readPhoto,
+  readSceneIndex,
+  type SceneFolderIndex,
   writeLabelPng,
   writePng,
-} from './photos/image-files.ts';
-export { interLettering } from './photos/lettering.ts';
-export { listPhotos } from './photos/photos.ts';
-export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './photos/scene-folder.ts';
-export { type FileVocabularyOptions, openVocabulary } from './runs/open-vocabulary.ts';
-export { findModel, RunError, RunFolder } from './runs/run-folder.ts';
-export { openClip } from './weights/clip-folder.ts';
+  writeScenes,
+} from './photos/index.ts';
+export { type FileVocabularyOptions, findModel, openVocabulary, RunError, RunFolder } from './runs/index.ts';
+export { openClip } from './weights/index.ts';
+// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.

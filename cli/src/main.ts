@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { commandLine } from './command-line.ts';
-import { systemReason } from './files/files.ts';
-import { signalExitCodes } from './shell/interruption.ts';
+import { systemReason } from './files/index.ts';
+import { signalExitCodes } from './shell/index.ts';
 
 // Who reads may stop reading, as `head` does, and the disk that the output goes to may be full: the command ends there, done or not.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,6 +1,6 @@
-import type { Device } from './device.ts';
 import { DeviceError, KernelError } from './errors.ts';
-import { type Binding, type Kernel, source } from './kernel.ts';
+import type { Faults } from './faults.ts';
+import { type Kernel, source } from './kernel.ts';
 
 export interface CompiledKernel {
   readonly pipeline: GPUComputePipeline;
@@ -9,14 +9,19 @@ export interface CompiledKernel {
 
 const COMPUTE_STAGE = 4;
 
-/** Compiles the kernels of a device, each form of them once. What failed is not kept: it may go well the next time. */
+/** Compiles the kernels of a device, each variant of them once. What failed is not kept: it may go well the next time. */
 export class Compiler {
-  readonly #device: Device;
+  readonly #gpu: GPUDevice;
+  readonly #adapter: string;
+  readonly #faults: Faults;
   /** A promise while it is compiled. */
   readonly #compiled = new Map<Kernel, Map<string, CompiledKernel | Promise<CompiledKernel>>>();
 
-  constructor(device: Device) {
-    this.#device = device;
+  /** `adapter`: its name, for messages. */
+  constructor(gpu: GPUDevice, adapter: string, faults: Faults) {
+    this.#gpu = gpu;
+    this.#adapter = adapter;
+    this.#faults = faults;
   }
 
   /** A kernel that was compiled before for this element type and these constants. */
@@ -57,19 +62,19 @@ export class Compiler {
     element: 'f32' | 'f16',
     constants: Readonly<Record<string, number>>,
   ): Promise<CompiledKernel> {
-    this.#device.alive();
-    if (element === 'f16' && !this.#device.features.has('shader-f16')) {
-      throw new DeviceError(`${kernel.name}: '${this.#device.name}' has no f16 arithmetic (shader-f16); use f32`);
+    this.#faults.alive();
+    if (element === 'f16' && !this.#gpu.features.has('shader-f16')) {
+      throw new DeviceError(`${kernel.name}: '${this.#adapter}' has no f16 arithmetic (shader-f16); use f32`);
     }
     const code = source(kernel, element);
-    const { value: module, refusal } = this.#device.scoped(() =>
-      this.#device.gpu.createShaderModule({ code, label: kernel.name }),
+    const { value: module, refusal } = this.#faults.scoped(() =>
+      this.#gpu.createShaderModule({ code, label: kernel.name }),
     );
     const [info, error] = await Promise.all([
-      module.getCompilationInfo().catch((cause) => this.#device.whyGone(`compiling ${kernel.name} failed`, cause)),
+      module.getCompilationInfo().catch((cause) => this.#faults.whyGone(`compiling ${kernel.name} failed`, cause)),
       refusal,
     ]);
-    this.#device.alive();
+    this.#faults.alive();
     const messages = info.messages.filter((message) => message.type === 'error');
     if (messages.length > 0 || error) {
       const lines = code.split('\n');
@@ -78,19 +83,19 @@ export class Compiler {
         .join('\n');
       throw new KernelError(kernel.name, `kernel ${kernel.name} does not compile:\n${words || error?.message}`, code);
     }
-    const entries: GPUBindGroupLayoutEntry[] = kernel.names.map((name, binding) => ({
+    const entries: GPUBindGroupLayoutEntry[] = kernel.bindings.map(({ access }, binding) => ({
       binding,
       visibility: COMPUTE_STAGE,
-      buffer: { type: (kernel.bind[name] as Binding).startsWith('read') ? 'read-only-storage' : 'storage' },
+      buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
     }));
     if (kernel.paramNames.length > 0) {
       entries.push({ binding: kernel.names.length, visibility: COMPUTE_STAGE, buffer: { type: 'uniform' } });
     }
-    const { value: made, refusal: refused } = this.#device.scoped(() => {
-      const layout = this.#device.gpu.createBindGroupLayout({ entries, label: kernel.name });
-      const pipeline = this.#device.gpu.createComputePipelineAsync({
+    const { value: made, refusal: refused } = this.#faults.scoped(() => {
+      const layout = this.#gpu.createBindGroupLayout({ entries, label: kernel.name });
+      const pipeline = this.#gpu.createComputePipelineAsync({
         label: kernel.name,
-        layout: this.#device.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        layout: this.#gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
         compute: { module, entryPoint: 'main', constants },
       });
       return { layout, pipeline };
@@ -99,7 +104,7 @@ export class Compiler {
       made.pipeline.catch((cause: unknown) => ({ cause })),
       refused,
     ]);
-    this.#device.alive();
+    this.#faults.alive();
     if ('cause' in pipeline || refusedLayout) {
       const cause = 'cause' in pipeline ? pipeline.cause : refusedLayout;
       const words = refusedLayout?.message ?? (cause instanceof Error ? cause.message : String(cause));

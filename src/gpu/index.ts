@@ -1,8 +1,10 @@
+export { type BufferRange, bufferUsage } from './buffers.ts';
 export type { CompiledKernel } from './compiler.ts';
-export { type BufferRange, bufferUsage, Device, type DeviceOptions, openDevice } from './device.ts';
+export { Device } from './device.ts';
 export { ArgumentError, DeviceError, formatBytes, KernelError, OutOfMemoryError, ZeroSegError } from './errors.ts';
 export { parseJson, shownValue } from './json.ts';
 export {
+  type Access,
   type Binding,
   type Element,
   type Kernel,
@@ -12,7 +14,9 @@ export {
   type Scalar,
   source,
 } from './kernel.ts';
+export { type DeviceOptions, openDevice } from './open-device.ts';
 export { heard, Outcome } from './outcome.ts';
 export { ownValue } from './own-value.ts';
 export { erf, expBelow, joinSum, notNumbers, threefry } from './prelude.ts';
+export { type DeviceProfile, profileOf } from './profile.ts';
 export type { Slot } from './slots.ts';

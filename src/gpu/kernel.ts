@@ -6,7 +6,8 @@ export type Scalar = 'u32' | 'i32' | 'f32';
  * starting from values that are there). Then the element: `T` (f32 or f16, chosen at the launch), four of them, `f32`, four
  * of them, `u32`, `i32`; `atomic<u32>` where threads meet, which is `update` only.
  */
-export type Binding = `${'read' | 'write' | 'update'} ${Element}`;
+export type Binding = `${Access} ${Element}`;
+export type Access = 'read' | 'write' | 'update';
 export type Element = 'T' | 'vec4<T>' | 'f32' | 'vec4<f32>' | 'u32' | 'i32' | 'atomic<u32>';
 
 /** A WGSL fragment that several kernels use; `needs` are placed before it. */
@@ -45,6 +46,8 @@ export interface Kernel<
 > extends KernelSpec<B, P, O> {
   /** Names of the bindings, in order. */
   readonly names: readonly string[];
+  /** What each of `names` is. */
+  readonly bindings: readonly { readonly access: Access; readonly element: Element }[];
   readonly paramNames: readonly string[];
 }
 
@@ -76,7 +79,11 @@ export function kernel<
   if (names.length === 0 || names.length > 8) {
     throw new Error(`internal: kernel ${spec.name} binds ${names.length} buffers; 1 to 8 are possible`);
   }
-  return { ...spec, names, paramNames: Object.keys(spec.params ?? {}) };
+  const bindings = names.map((name) => {
+    const [access, element] = (spec.bind[name] as Binding).split(' ') as [Access, Element];
+    return { access, element };
+  });
+  return { ...spec, names, bindings, paramNames: Object.keys(spec.params ?? {}) };
 }
 
 /** Flat index of a workgroup in a one-dimensional grid, which the launch may have wrapped into two dimensions. */
@@ -89,10 +96,9 @@ export function source(kernel: Kernel, element: 'f32' | 'f16'): string {
   for (const feature of kernel.requires ?? []) lines.push(`enable ${feature};`);
   lines.push(`alias T = ${element};`);
   kernel.names.forEach((name, i) => {
-    const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
-    lines.push(
-      `@group(0) @binding(${i}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${name}: array<${type}>;`,
-    );
+    const { access, element } = kernel.bindings[i] as Kernel['bindings'][number];
+    const mode = access === 'read' ? 'read' : 'read_write';
+    lines.push(`@group(0) @binding(${i}) var<storage, ${mode}> ${name}: array<${element}>;`);
   });
   if (kernel.paramNames.length > 0) {
     const fields = kernel.paramNames.map((name) => `${name}: ${kernel.params?.[name]}`).join(', ');

@@ -1,4 +1,8 @@
-import type { Device } from './device.ts';
+/** Who is told of work that failed and that nobody waits for. */
+export interface Reports {
+  report(error: Error): void;
+  withdraw(error: Error): void;
+}
 
 /**
  * How work went that goes on after the call that began it. Whoever reads what it made demands it; if it fails and nobody has, the
@@ -7,15 +11,15 @@ import type { Device } from './device.ts';
 export class Outcome {
   /** Resolves when the work is done, well or not. */
   readonly settled: Promise<void>;
-  readonly #device: Device;
+  readonly #reports: Reports;
   #isDemanded = false;
   #error: Error | undefined;
 
-  constructor(device: Device, work: Promise<void>) {
-    this.#device = device;
+  constructor(reports: Reports, work: Promise<void>) {
+    this.#reports = reports;
     this.settled = work.catch((error: Error) => {
       this.#error = error;
-      if (!this.#isDemanded) device.report(error);
+      if (!this.#isDemanded) reports.report(error);
     });
   }
 
@@ -24,7 +28,7 @@ export class Outcome {
     this.#isDemanded = true;
     await this.settled;
     if (!this.#error) return;
-    this.#device.withdraw(this.#error);
+    this.#reports.withdraw(this.#error);
     throw this.#error;
   }
 }

@@ -1,4 +1,4 @@
-import type { Device } from './device.ts';
+import type { Buffers } from './buffers.ts';
 
 /** A pooled buffer and how many steps use it. */
 export interface Slot {
@@ -14,11 +14,11 @@ const KEEP_BYTES = 64 * 1024 * 1024;
  * are dead when the next step starts. Only what a step returns has a buffer of its own.
  */
 export class SlotPool {
-  readonly #device: Device;
+  readonly #buffers: Buffers;
   readonly #slots: Slot[] = [];
 
-  constructor(device: Device) {
-    this.#device = device;
+  constructor(buffers: Buffers) {
+    this.#buffers = buffers;
   }
 
   /** A slot for each size, all different. */
@@ -32,12 +32,12 @@ export class SlotPool {
         let best: Slot | undefined;
         for (const slot of this.#slots) {
           if (taken.has(slot) || slot.buffer.size < size || (best && slot.buffer.size >= best.buffer.size)) continue;
-          if (this.#device.refused(slot.buffer)) continue;
+          if (this.#buffers.refused(slot.buffer)) continue;
           best = slot;
         }
         // A slot far too large would keep its bytes from a step that needs them.
         if (!best || best.buffer.size > 2 * size + 65536) {
-          best = { buffer: this.#device.buffer(size, label), users: 0 };
+          best = { buffer: this.#buffers.make(size, label), users: 0 };
           this.#slots.push(best);
         }
         taken.add(best);
@@ -54,7 +54,7 @@ export class SlotPool {
   release(slots: readonly Slot[]): void {
     for (const slot of slots) slot.users--;
     // A slot for which there was no memory must not be given to anybody else.
-    for (const slot of [...this.#slots]) if (slot.users === 0 && this.#device.refused(slot.buffer)) this.#drop(slot);
+    for (const slot of [...this.#slots]) if (slot.users === 0 && this.#buffers.refused(slot.buffer)) this.#drop(slot);
     let unused = this.#slots.reduce((sum, slot) => sum + (slot.users === 0 ? slot.buffer.size : 0), 0);
     for (const slot of this.#slots.toReversed()) {
       if (unused <= KEEP_BYTES) break;
@@ -66,6 +66,6 @@ export class SlotPool {
 
   #drop(slot: Slot): void {
     this.#slots.splice(this.#slots.indexOf(slot), 1);
-    this.#device.destroyBuffer(slot.buffer);
+    this.#buffers.destroy(slot.buffer);
   }
 }

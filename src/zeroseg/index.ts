@@ -119,6 +119,7 @@ export {
 } from './inference/index.ts';
 export {
   baseConfig,
+  configSchema,
   configs,
   type Inference,
   initialWeights,
@@ -153,18 +154,31 @@ export {
   stuffNames,
 } from './scenes/index.ts';
 export {
+  FileError,
+  type FileStatus,
+  type FileSystem,
+  type HeldLock,
+  LockError,
+  memoryFileSystem,
+  type OpenFile,
+  opfsFileSystem,
+} from './storage/index.ts';
+export {
   type GroupUse,
   groupUse,
-  type Habits,
+  SCORING_SEED,
   type SceneScore,
   type SceneScores,
   SceneStudent,
   type ScoreScenesOptions,
+  type ScoringScenesOptions,
+  type StudentOutput,
   type StudentScore,
-  type StudentView,
+  type StudentStatistics,
   sceneScore,
   sceneSide,
   scoreScenes,
+  scoringScenes,
   studentLabels,
 } from './studies/index.ts';
 export {
@@ -180,11 +194,19 @@ export {
 export {
   checkSettings,
   defaultSettings,
+  type FeatureFacts,
+  type GroupingStatistics,
+  type Preset,
+  type PresetFile,
   type Probe,
+  presets,
+  type ResolvedTraining,
+  resolveTraining,
   type StepReport,
+  settingsSchema,
+  type TrainChoices,
   Trainer,
   type TrainerOptions,
   type TrainingData,
   type TrainSettings,
-  type Watched,
 } from './training/index.ts';

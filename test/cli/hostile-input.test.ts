@@ -13,8 +13,7 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
-import { parseNames, parseNamesOrCount } from '../../cli/src/commands/scenes.ts';
-import { resolveTraining } from '../../cli/src/commands/train-options.ts';
+import { resolveOptions } from '../../cli/src/commands/train-options.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { openCache, readCache } from '../../cli/src/features/feature-cache.ts';
 import { readJson } from '../../cli/src/files/files.ts';
@@ -24,9 +23,15 @@ import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { parseStep } from '../../cli/src/runs/metrics-file.ts';
-import { parseMetrics } from '../../cli/src/runs/run-description.ts';
 import { findModel, RunFolder, readBytes } from '../../cli/src/runs/run-folder.ts';
-import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../../cli/src/shell/arguments.ts';
+import {
+  numberFrom,
+  oneOf,
+  parseNames,
+  parseNamesOrCount,
+  wholeNumber,
+  wholeNumbers,
+} from '../../cli/src/shell/arguments.ts';
 import { parseEndedRun, parseScore } from '../../cli/src/studies/experiment-runs.ts';
 import { parseTimes } from '../../cli/src/studies/experiment-times.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
@@ -59,6 +64,7 @@ import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
+import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import {
   damagedBytes,
@@ -250,22 +256,22 @@ const cacheKey = {
   ...{ std: [1, 1, 1], views: 5, dim: 8, studentSize: 16 },
 };
 const features = { folder: 'f', length: 64, key: cacheKey };
-parser('resolveTraining', damagedJson({ ...tinyConfig, batch: 4, epochs: 2 }), async (config) => {
+parser('resolveOptions', damagedJson({ ...tinyConfig, batch: 4, epochs: 2 }), async (config) => {
   await put('config.json', config);
-  await resolveTraining({ config: at('config.json') }, features);
+  await resolveOptions({ config: at('config.json') }, features);
 });
 parser(
-  'resolveTraining',
+  'resolveOptions',
   fc.tuple(fc.constantFrom('tiny', 'base', ...objectNames), fc.array(strangeText, { maxLength: 3 })),
-  ([config, set]) => resolveTraining({ config, set }, features),
+  ([config, set]) => resolveOptions({ config, set }, features),
 );
 parser(
-  'resolveTraining',
+  'resolveOptions',
   fc.tuple(fc.constantFrom(...Object.keys(tinyConfig), ...Object.keys(defaultSettings)), strangeValue),
-  ([key, value]) => resolveTraining({ config: 'tiny', set: [`${key}=${JSON.stringify(value)}`] }, features),
+  ([key, value]) => resolveOptions({ config: 'tiny', set: [`${key}=${JSON.stringify(value)}`] }, features),
 );
 parser(
-  'resolveTraining',
+  'resolveOptions',
   fc.record(
     {
       epochs: strangeNumber,
@@ -277,7 +283,7 @@ parser(
     },
     { requiredKeys: [] },
   ),
-  (choices) => resolveTraining({ config: 'tiny', ...choices }, features),
+  (choices) => resolveOptions({ config: 'tiny', ...choices }, features),
 );
 
 // Folders of this package

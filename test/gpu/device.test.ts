@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { openDevice } from '../../src/gpu/device.ts';
 import { formatBytes } from '../../src/gpu/errors.ts';
 import { type Kernel, kernel, source } from '../../src/gpu/kernel.ts';
+import { openDevice } from '../../src/gpu/open-device.ts';
 import { add } from '../../src/tensor/graph/fill.ts';
-import { lasting, tensor } from '../../src/tensor/graph/tensor.ts';
+import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../src/tensor/run/read.ts';
 import { step } from '../../src/tensor/run/step.ts';
 
@@ -40,9 +40,9 @@ describe('a device', () => {
     using device = await openDevice({ notice: null });
     const most = device.limits.maxBufferSize;
     const elements = Math.ceil(most / 4) + 4;
-    const text = await failure((async () => lasting(device, [elements]))());
+    const text = await failure((async () => variable(device, [elements]))());
     expect(text).toBe(
-      `OutOfMemoryError: lasting [${elements}] needs a buffer of ${formatBytes(elements * 4)}; '${device.name}' allows ` +
+      `OutOfMemoryError: variable [${elements}] needs a buffer of ${formatBytes(elements * 4)}; '${device.name}' allows ` +
         `${formatBytes(most)}; use a smaller batch or model`,
     );
   });
@@ -51,7 +51,7 @@ describe('a device', () => {
     using device = await openDevice({ notice: null });
     const most = device.limits.maxStorageBufferBindingSize;
     if (most * 2 > device.limits.maxBufferSize || most > 2 ** 28) return;
-    const x = lasting(device, [most / 4 + 64]);
+    const x = variable(device, [most / 4 + 64]);
     expect(await failure(read(add(x, x)))).toMatch(
       /^OutOfMemoryError: accumulate: binds a tensor \[\d+\] of .* at most .*; use a smaller batch or model$/,
     );

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDevice } from '../../src/gpu/device.ts';
+import { openDevice } from '../../src/gpu/open-device.ts';
 import { add } from '../../src/tensor/graph/fill.ts';
-import { tensor } from '../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../src/tensor/run/read.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -47,7 +47,7 @@ async function run(program: string): Promise<{ code: number | string; lines: str
   const file = join(folder, 'program.mjs');
   await writeFile(
     file,
-    `import { add, lasting, openDevice, read, step, tensor } from '${join(bundle, 'index.js')}';\n${program}`,
+    `import { add, variable, openDevice, read, step, tensor } from '${join(bundle, 'index.js')}';\n${program}`,
   );
   return new Promise((resolve) => {
     execFile(process.execPath, ['--expose-gc', file], { timeout: 120_000 }, (error, stdout, stderr) => {
@@ -69,7 +69,7 @@ describe('a process', () => {
         const device = await open();
         if (i % 4 === 0) await read(add(tensor(device, [1, 2]), tensor(device, [3, 4])));
         if (i % 4 === 1) read(add(tensor(device, [1, 2]), tensor(device, [3, 4])));
-        if (i % 4 === 2) lasting(device, [1000]);
+        if (i % 4 === 2) variable(device, [1000]);
         device.dispose();
         await pause(1);
       };

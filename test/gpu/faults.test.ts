@@ -1,13 +1,16 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Device, openDevice } from '../../src/gpu/device.ts';
+import type { Device } from '../../src/gpu/device.ts';
 import { DeviceError, KernelError, OutOfMemoryError } from '../../src/gpu/errors.ts';
 import { type Kernel, kernel } from '../../src/gpu/kernel.ts';
+import { openDevice } from '../../src/gpu/open-device.ts';
 import { matmul } from '../../src/kernels/matmul/matmul.ts';
 import { tune } from '../../src/kernels/matmul/tune.ts';
 import { packParameters } from '../../src/nn/optimizer/flat-parameters.ts';
 import { add } from '../../src/tensor/graph/fill.ts';
+import { free, tensor, variable, write } from '../../src/tensor/graph/host-tensors.ts';
+import { range } from '../../src/tensor/graph/placement.ts';
 import { dispatch, empty, emptyOn } from '../../src/tensor/graph/record.ts';
-import { free, lasting, range, Tensor, tensor, write } from '../../src/tensor/graph/tensor.ts';
+import { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../src/tensor/run/read.ts';
 import { run, step } from '../../src/tensor/run/step.ts';
 import { StepError } from '../../src/tensor/values/errors.ts';
@@ -110,15 +113,15 @@ describe('what goes wrong is an error of that call, and the next is right', () =
       if (not?.includes(name)) continue;
       it(`${kind}: ${name}`, async () => {
         const device = (shared ??= await open());
-        const good = lasting(device, [4, 4], sixteen);
-        const words = lasting(device, [4, 4], new Uint32Array(16));
+        const good = variable(device, [4, 4], sixteen);
+        const words = variable(device, [4, 4], new Uint32Array(16));
         let bad: readonly [Tensor, Tensor] = [
-          lasting(device, [4, 4], sixteen),
-          lasting(device, [4, 4], new Uint32Array(16)),
+          variable(device, [4, 4], sixteen),
+          variable(device, [4, 4], new Uint32Array(16)),
         ];
         if (kind === 'a tensor of another device') {
           other ??= await open();
-          bad = [lasting(other, [4, 4], sixteen), lasting(other, [4, 4], new Uint32Array(16))];
+          bad = [variable(other, [4, 4], sixteen), variable(other, [4, 4], new Uint32Array(16))];
         }
         if (kind === 'a freed tensor') bad.forEach(free);
         // Twice, so that the second is noticed too; with a right call after each.
@@ -140,7 +143,7 @@ describe('what goes wrong is an error of that call, and the next is right', () =
 
   it('a step whose tensor was freed, moved, or whose input is no more', async () => {
     const device = (shared ??= await open());
-    const [w, moved] = [lasting(device, [16], sixteen), lasting(device, [16], sixteen)];
+    const [w, moved] = [variable(device, [16], sixteen), variable(device, [16], sixteen)];
     using first = await step(device, {}, () => add(w, w));
     using second = await step(device, {}, () => add(moved, moved));
     using third = await step(device, { x: [16] }, ({ x }) => add(x, x));
@@ -166,7 +169,7 @@ describe('what goes wrong is an error of that call, and the next is right', () =
 
   it('a command of nobody that is refused is told once, and by what was on its way', async () => {
     const device = (shared ??= await open());
-    const w = lasting(device, [16], sixteen);
+    const w = variable(device, [16], sixteen);
     const told = /^the GPU rejected a command: /;
     device.gpu.createBuffer({ size: 16, usage: 0x1 | 0x80 });
     await expect(device.settle()).rejects.toThrow(told);
@@ -180,7 +183,7 @@ describe('what goes wrong is an error of that call, and the next is right', () =
 
   it('memory that was refused is an error wherever it is used, and nowhere else', async () => {
     const device = (shared ??= await open());
-    const w = lasting(device, [16], sixteen);
+    const w = variable(device, [16], sixteen);
     // As a GPU without memory does it: there is a buffer, which is none, and word of it comes later.
     const { gpu } = device;
     const [create, pop] = [gpu.createBuffer, gpu.popErrorScope];
@@ -198,7 +201,7 @@ describe('what goes wrong is an error of that call, and the next is right', () =
       };
       return body();
     };
-    const bad = full(() => lasting(device, [16], sixteen));
+    const bad = full(() => variable(device, [16], sixteen));
     await expect(read(bad)).rejects.toThrow(OutOfMemoryError);
     await expect(read(add(bad, w))).rejects.toThrow(OutOfMemoryError);
     expect(() => write(bad, sixteen)).toThrow(OutOfMemoryError);
@@ -238,8 +241,8 @@ describe('a device that goes away', () => {
         // Before the call, at once after it, and a few turns later: after each of its pauses, as far as one can aim.
         for (const turns of [-1, 0, 1, 3]) {
           const device = await open();
-          const w = lasting(device, [4, 4], sixteen);
-          const words = lasting(device, [4, 4], new Uint32Array(16));
+          const w = variable(device, [4, 4], sixteen);
+          const words = variable(device, [4, 4], new Uint32Array(16));
           if (turns < 0) {
             go(device);
             await device.gpu.lost;
@@ -264,7 +267,7 @@ describe('a device that goes away', () => {
   it('leaves nothing that waits for it: many reads, some of them awaited by nobody', async () => {
     for (const go of Object.values(ends)) {
       const device = await open();
-      const w = lasting(device, [16], sixteen);
+      const w = variable(device, [16], sixteen);
       using made = await step(device, { x: [16] }, ({ x }) => add(x, w), { check: true });
       const reads = [read(w), read(add(w, w)), read(made({ x: w })), readAll([w, add(add(w, w), w)])];
       made({ x: w });

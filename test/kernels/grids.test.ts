@@ -3,7 +3,8 @@ import type { Kernel } from '../../src/gpu/kernel.ts';
 import { AdamW } from '../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { gradients } from '../../src/tensor/graph/grad.ts';
-import { lasting, type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
+import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { read, readU32 } from '../../src/tensor/run/read.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
 import * as ops from '../support/all-ops.ts';
@@ -294,7 +295,7 @@ describe('workgroups too many write nothing', () => {
   }
 
   it('in optimizers', async () => {
-    const parameter = lasting(
+    const parameter = variable(
       device.current,
       [37, 9],
       Float32Array.from({ length: 333 }, () => normal(random)),

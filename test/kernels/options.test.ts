@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import type { Shape } from '../../src/tensor/values/shape.ts';
 import * as kernels from '../support/all-ops.ts';
 import { useDevice } from '../support/device.ts';

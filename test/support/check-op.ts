@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../src/tensor/run/read.ts';
 import { step } from '../../src/tensor/run/step.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';

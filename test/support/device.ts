@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import { type Device, openDevice } from '../../src/gpu/device.ts';
+import type { Device } from '../../src/gpu/device.ts';
+import { openDevice } from '../../src/gpu/open-device.ts';
 
 let shared: Device | undefined;
 

@@ -1,5 +1,6 @@
 import type { Device } from '../../src/gpu/device.ts';
-import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
 import * as ops from './all-ops.ts';
 import { filler, type Kind, matrixOf, product, sourcesOf, type Trial, type Values, withGradients } from './edges.ts';

@@ -1,4 +1,5 @@
-import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { size } from '../../src/tensor/values/shape.ts';
 import * as ops from './all-ops.ts';
 import { edgeLines, filler, type Kind, layLines, overLines, type Trial, type Values, withGradients } from './edges.ts';

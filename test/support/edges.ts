@@ -1,7 +1,8 @@
 import type { Device } from '../../src/gpu/device.ts';
 import { cast } from '../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../src/tensor/run/read.ts';
 import type { Shape } from '../../src/tensor/values/shape.ts';
 import { size } from '../../src/tensor/values/shape.ts';

@@ -1,6 +1,6 @@
 import type { Device } from '../../src/gpu/device.ts';
-import { type Launch, Recording, record } from '../../src/tensor/graph/record.ts';
-import type { Storage } from '../../src/tensor/graph/tensor.ts';
+import { Recording, record } from '../../src/tensor/graph/record.ts';
+import type { Launch, Storage } from '../../src/tensor/graph/tensor.ts';
 import { writes } from '../../src/tensor/run/lifetimes.ts';
 
 // Runs launches one by one, each storage in a buffer of its own that goes on behind its end, full of a number of its own: what a

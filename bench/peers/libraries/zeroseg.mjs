@@ -14,7 +14,7 @@ export async function open({ adapter, build }) {
 
 async function prepare(zeroseg, device, { kind, shapes, sizes }, inputs) {
   const { step, readAll } = zeroseg;
-  const given = (name) => zeroseg.lasting(device, shapes[name], inputs[name]);
+  const given = (name) => zeroseg.variable(device, shapes[name], inputs[name]);
   if (kind.startsWith('block')) return prepareBlock(zeroseg, device, kind, sizes, given('x'), { inputs, shapes });
   const tensors = Object.fromEntries(Object.keys(shapes).map((name) => [name, given(name)]));
   const replay = await step(device, {}, () => bodies[kind](zeroseg, tensors));

@@ -1,4 +1,4 @@
-import { dispatch, empty, free, type Kernel, kernel, lasting, step, type Tensor } from '@zeroseg/core';
+import { dispatch, empty, free, type Kernel, kernel, step, type Tensor, variable } from '@zeroseg/core';
 import { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from '@zeroseg/core/internal';
 import type { Meter, Times } from './meter.ts';
 
@@ -80,7 +80,7 @@ async function measureFma(meter: Meter, form: Form): Promise<Fma> {
   // Enough to keep every core of a GPU busy; a processor needs few, of which each takes longer.
   const invocations = FMA_GROUP * (device.isSoftware ? 256 : 8192);
   const loop = fmaKernel(form);
-  const like = lasting(device, [1]);
+  const like = variable(device, [1]);
   try {
     using run = await step(device, { rounds: { shape: [1], dtype: 'u32' } }, ({ rounds }) => {
       const y = empty(like, [invocations]);
@@ -147,7 +147,7 @@ type Copy = Times & { readonly bytes: number };
 async function copySpeeds(meter: Meter, most: number): Promise<{ copy: Copy; command: Copy }> {
   const { device } = meter;
   const fours = Math.floor(Math.min(most, device.limits.maxStorageBufferBindingSize) / 16);
-  const [x, y] = [lasting(device, [fours * 4]), lasting(device, [fours * 4])];
+  const [x, y] = [variable(device, [fours * 4]), variable(device, [fours * 4])];
   const bytes = 32 * fours;
   try {
     let copy: Copy | undefined;
@@ -183,7 +183,7 @@ const LAUNCHES = 400;
 
 async function launchCosts(meter: Meter): Promise<Pick<Limits, 'dispatchUs' | 'submitUs' | 'hostUs'>> {
   const { device } = meter;
-  const y: Tensor = lasting(device, [1]);
+  const y: Tensor = variable(device, [1]);
   const body = (launches: number) => () => {
     for (let i = 0; i < launches; i++) dispatch(emptyKernel, { y }, {});
     return undefined;

@@ -50,7 +50,7 @@ export class Meter {
     return (this.clock === 'gpu' ? gpuMs : this.clock === 'processor' ? processorMs : ms) ?? ms;
   }
 
-  /** Makes a step of `body`, which has no inputs but lasting tensors, and measures its replay. */
+  /** Makes a step of `body`, which has no inputs but variables, and measures its replay. */
   async measure(body: () => Results, name = 'bench'): Promise<Measured> {
     using replay = await step(this.device, {}, body, { name });
     const times = await this.time(() => void replay({}));

@@ -6,7 +6,6 @@ import {
   gelu,
   gradients,
   interpolate,
-  lasting,
   layerNorm,
   linear,
   type MatmulOptions,
@@ -17,6 +16,7 @@ import {
   softmax,
   sum,
   Tensor,
+  variable,
 } from '@zeroseg/core';
 import {
   adamW,
@@ -42,7 +42,7 @@ export interface Workload {
   readonly prepare: (lend: Lend) => () => Results;
 }
 
-/** A lasting tensor of random numbers (or of the given ones); or keeps something else to be disposed. */
+/** A variable of random numbers (or of the given ones); or keeps something else to be disposed. */
 export interface Lend {
   readonly device: Device;
   (shape: Shape, values?: Float32Array | Uint32Array): Tensor;
@@ -57,7 +57,7 @@ export async function lending<R>(device: Device, work: (lend: Lend) => Promise<R
     return one;
   };
   const lend = (shape: Shape, values?: Float32Array | Uint32Array) =>
-    keep(lasting(device, shape, values ?? noise(size(shape), owned.length)));
+    keep(variable(device, shape, values ?? noise(size(shape), owned.length)));
   try {
     return await work(Object.assign(lend, { device, keep }));
   } finally {

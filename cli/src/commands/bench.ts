@@ -1,17 +1,35 @@
 import type { Device, Tuned } from '@zeroseg/core';
 import { Command, Option } from 'commander';
-import { bench, chooseWorkloads } from '../bench/bench.ts';
-import { growthChart, shareChart } from '../bench/charts.ts';
-import { growthLines, growthPanels, measureGrowth } from '../bench/growth.ts';
-import { Meter } from '../bench/meter.ts';
-import { limitLines, rowTable, shareNote } from '../bench/tables.ts';
-import { tunedTable, tuneSteps } from '../bench/tuning.ts';
-import { chartFile, jsonTarget, writeChart, writeJson } from '../reports/chart-file.ts';
-import { wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import { count, formatDuration, Progress, quietTerminal, type Terminal } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
+import {
+  bench,
+  chooseWorkloads,
+  growthChart,
+  growthLines,
+  growthPanels,
+  limitLines,
+  Meter,
+  measureGrowth,
+  rowTable,
+  shareChart,
+  shareNote,
+  tunedTable,
+  tuneSteps,
+} from '../bench/index.ts';
+import { chartFile, jsonTarget, writeChart, writeJson } from '../reports/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  Interrupted,
+  Progress,
+  quietTerminal,
+  type Terminal,
+  UsageError,
+  version,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
 
 interface BenchArguments {
   readonly runs?: number;

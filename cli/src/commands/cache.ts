@@ -1,12 +1,22 @@
 import { formatBytes, LARGEST_GRID, MOST_GRIDS } from '@zeroseg/core/internal';
 import { Command } from 'commander';
-import { fillCache } from '../features/fill-cache.ts';
-import { listPhotos } from '../photos/photos.ts';
-import { numberFrom, oneOf, wholeNumber, wholeNumbers } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted } from '../shell/errors.ts';
-import { count, formatDuration, formatRate, Progress } from '../shell/terminal.ts';
-import { openClip } from '../weights/clip-folder.ts';
+import { fillCache } from '../features/index.ts';
+import { listPhotos } from '../photos/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatRate,
+  Interrupted,
+  numberFrom,
+  oneOf,
+  Progress,
+  wholeNumber,
+  wholeNumbers,
+  withDevice,
+} from '../shell/index.ts';
+import { openClip } from '../weights/index.ts';
 
 interface CacheArguments {
   readonly clip: string;

@@ -7,39 +7,53 @@ import {
   type Image,
   initialWeights,
   modelFile,
+  SCORING_SEED,
   type Scene,
   SceneMaker,
   type SceneScores,
   scenePresets,
   scoreScenes,
+  scoringScenes,
   type Vocabulary,
   viewCount,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { photos } from '@zeroseg/pretrained';
 import { Command } from 'commander';
-import { readCache } from '../features/feature-cache.ts';
-import { fillCache } from '../features/fill-cache.ts';
-import { writeFileAtomic } from '../files/files.ts';
-import { FolderLock } from '../files/folder-lock.ts';
-import { readPhoto } from '../photos/image-files.ts';
-import { listPhotos } from '../photos/photos.ts';
-import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
-import { demoPage } from '../reports/demo-report.ts';
-import { oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, formatDuration, formatRate, formatShare, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { demoFindings, type Students } from '../studies/demo-findings.ts';
-import { checkKept, clearFolder, refuseOthers } from '../studies/demo-folder.ts';
-import { type DemoTraining, stepLimits, trainDemo } from '../studies/demo-training.ts';
-import { builtIn, builtInTeacher, teacherFile } from '../weights/built-in.ts';
-import { kindOfPath, openWeights } from '../weights/weight-files.ts';
+import { fillCache, readCache } from '../features/index.ts';
+import { FolderLock, writeFileAtomic } from '../files/index.ts';
+import { listPhotos, loadAtlas, readPhoto, writeScenes } from '../photos/index.ts';
+import { demoPage, scoreTable } from '../reports/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatRate,
+  formatShare,
+  Interrupted,
+  type Interruption,
+  oneOf,
+  Progress,
+  parseNames,
+  seedRange,
+  UsageError,
+  version,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import {
+  checkKept,
+  clearFolder,
+  type DemoTraining,
+  demoFindings,
+  refuseOthers,
+  type Students,
+  stepLimits,
+  trainDemo,
+} from '../studies/index.ts';
+import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile } from '../weights/index.ts';
 import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
-import { parseNames } from './scenes.ts';
-import { SCORING_SEED, scoreTable, scoringScenes } from './score.ts';
 
 export interface DemoArguments {
   readonly out: string;
@@ -138,6 +152,9 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
   try {
     await clearFolder(lock);
     await demoIn(context, options, { began, opened, photo, newStart, lock });
+  } catch (error) {
+    if (error instanceof Interrupted) context.terminal.out('stopped; run the same command to begin again');
+    throw error;
   } finally {
     await lock.release();
   }
@@ -171,7 +188,7 @@ async function demoIn(
     heading(run, 2, 'What the teacher sees in them, whole and in pieces');
     await cacheViews(run);
     heading(run, 3, 'Training a student, without a label and without a word');
-    const scenes = await scoringScenes({ classes: CLASSES, size: SHOWN_SIZE });
+    const scenes = scoringScenes(await loadAtlas(), { classes: CLASSES, size: SHOWN_SIZE });
     const vocabulary = await embedNames(context, shipped, scenes.names, interruption);
     const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
     const { training, start } = await learn(run, watched, vocabulary);
@@ -246,10 +263,8 @@ function heading({ context: { terminal } }: Run, number: number, title: string):
   terminal.out(`${number}. ${title}`);
 }
 
-function check({ context: { terminal }, interruption }: Run): void {
-  if (!interruption.signal) return;
-  terminal.out('stopped; run the same command to begin again');
-  throw new Interrupted(interruption.signal);
+function check({ interruption }: Run): void {
+  interruption.abortSignal.throwIfAborted();
 }
 
 async function makeScenes(run: Run): Promise<void> {
@@ -404,7 +419,6 @@ async function scoreAll(
 ): Promise<SceneScores> {
   const { device, options, plan, context, interruption, opened, left } = run;
   const [least, most] = options.scored === undefined ? plan.scored : [options.scored, options.scored];
-  const limit = left(SCORING);
   const began = performance.now();
   const progress = new Progress(context.terminal, 'scoring', most, 'scenes');
   const scores = await scoreScenes(device, {
@@ -415,13 +429,10 @@ async function scoreAll(
     teacher: opened.clip.vision(device),
     students: { ...students },
     ...scoring,
-    progress: (done) => {
-      progress.at(done);
-      const late = (performance.now() - began) / 1000 > limit && done >= least;
-      return !late && interruption.signal === undefined;
-    },
+    limit: { seconds: left(SCORING), min: least },
+    signal: interruption.abortSignal,
+    onProgress: ({ done }) => progress.at(done),
   }).finally(() => progress.stop());
-  check(run);
   const seconds = formatDuration((performance.now() - began) / 1000);
   context.terminal.out(`${count(scores.scenes, 'scenes')} in ${seconds}`);
   for (const line of scoreTable(scores, studentWords)) context.terminal.out(line);

@@ -1,12 +1,21 @@
 import { type DataSetDefinition, dataSets, evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { writeNamedFile } from '../files/files.ts';
-import { cocoDataSet, contextDataSet, type LabelledPhoto, vocDataSet } from '../photos/data-sets.ts';
-import { sceneDefinition } from '../photos/scene-folder.ts';
-import { oneOf, wholeNumber } from '../shell/arguments.ts';
-import { type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from '../shell/terminal.ts';
+import { writeNamedFile } from '../files/index.ts';
+import { cocoDataSet, contextDataSet, type LabelledPhoto, sceneDefinition, vocDataSet } from '../photos/index.ts';
+import {
+  type Context,
+  count,
+  formatDuration,
+  formatShare,
+  Interrupted,
+  oneOf,
+  Progress,
+  printLines,
+  quietTerminal,
+  UsageError,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
 import {
   embedNames,
   loadModel,

@@ -1,16 +1,25 @@
 import { join } from 'node:path';
 import { type ExperimentName, experiments } from '@zeroseg/core/internal';
-import type { ZeroSeg } from '@zeroseg/core/zeroseg';
+import { scenePresets, type ZeroSeg } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { refuseLinks, sweepLeftovers } from '../files/files.ts';
-import { FolderLock } from '../files/folder-lock.ts';
-import { lossFigure } from '../reports/experiment-figure.ts';
-import { writeExperiment } from '../reports/experiment-report.ts';
-import { commandText, gather, oneOf, seedRange, wholeNumber, wholeNumbers } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import { count, formatDuration } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
+import { FolderLock, refuseLinks, sweepLeftovers } from '../files/index.ts';
+import { lossFigure, writeExperiment } from '../reports/index.ts';
+import {
+  adapterOption,
+  type Context,
+  commandText,
+  count,
+  formatDuration,
+  gather,
+  Interrupted,
+  oneOf,
+  seedRange,
+  UsageError,
+  version,
+  wholeNumber,
+  wholeNumbers,
+  withDevice,
+} from '../shell/index.ts';
 import {
   type ExperimentArguments,
   type Lab,
@@ -19,14 +28,12 @@ import {
   prepare,
   type Sizes,
   scoreRuns,
+  timeSteps,
   trainMissing,
   vocabularyOf,
   withModel,
-} from '../studies/experiment-lab.ts';
-import { timeSteps } from '../studies/experiment-times.ts';
-import { builtIn } from '../weights/built-in.ts';
-import { openClip } from '../weights/clip-folder.ts';
-import { presets } from './scenes.ts';
+} from '../studies/index.ts';
+import { builtIn, openClip } from '../weights/index.ts';
 
 /** Sizes with which table 4 takes some twenty-five minutes on two cores without a GPU, and those of `--quick`. */
 const sizes: Sizes = { seeds: [1, 2, 3], steps: 300, scenes: 1024, unseen: 200, set: [], templates: 'full' };
@@ -34,6 +41,7 @@ const quickSizes: Sizes = { seeds: [1, 2], steps: 4, scenes: 32, unseen: 6, set:
 /** Scenes on a sheet of Fig. 3. */
 const FIGURE_SCENES = 6;
 
+const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
 const names = [...Object.keys(experiments), 'fig3'] as (ExperimentName | 'fig3')[];
 
 /** `zeroseg experiment`: the paper's ablations on made-up scenes. */

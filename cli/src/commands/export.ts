@@ -2,9 +2,9 @@ import { formatBytes, type WritableTensor } from '@zeroseg/core/internal';
 import { readSafetensors, toFloat32, writeSafetensors } from '@zeroseg/core/nn';
 import { modelInfo } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { standardStream, writeNamedFile } from '../files/files.ts';
-import { findModel, readBytes } from '../runs/run-folder.ts';
-import type { Context } from '../shell/context.ts';
+import { standardStream, writeNamedFile } from '../files/index.ts';
+import { findModel, readBytes } from '../runs/index.ts';
+import type { Context } from '../shell/index.ts';
 
 interface ExportArguments {
   readonly model: string;

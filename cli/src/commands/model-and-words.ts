@@ -20,15 +20,20 @@ import {
   type Vocabulary,
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
-import { readBounded } from '../files/bounded-read.ts';
-import { FileError, systemReason } from '../files/files.ts';
-import { openGroupVit, openModelFile, openZeroSeg } from '../runs/open-vocabulary.ts';
-import { numberFrom, oneOf, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context } from '../shell/context.ts';
-import { UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, Progress } from '../shell/terminal.ts';
-import { openClip } from '../weights/clip-folder.ts';
+import { FileError, readBounded, systemReason } from '../files/index.ts';
+import { openGroupVit, openModelFile, openZeroSeg } from '../runs/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  type Interruption,
+  numberFrom,
+  oneOf,
+  Progress,
+  UsageError,
+  wholeNumber,
+} from '../shell/index.ts';
+import { openClip } from '../weights/index.ts';
 
 export interface ModelAndWordsArguments {
   readonly model: string;

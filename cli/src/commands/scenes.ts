@@ -1,11 +1,20 @@
 import { SceneMaker, scenePresets } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { loadAtlas, writeScenes } from '../photos/scene-folder.ts';
-import { numberFrom, oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
-import type { Context } from '../shell/context.ts';
-import { Interrupted } from '../shell/errors.ts';
-import { catchInterruption } from '../shell/interruption.ts';
-import { count, formatDuration, Progress } from '../shell/terminal.ts';
+import { loadAtlas, writeScenes } from '../photos/index.ts';
+import {
+  type Context,
+  catchInterruption,
+  count,
+  formatDuration,
+  Interrupted,
+  numberFrom,
+  oneOf,
+  Progress,
+  parseNames,
+  parseNamesOrCount,
+  seedRange,
+  wholeNumber,
+} from '../shell/index.ts';
 
 interface ScenesArguments {
   readonly out: string;
@@ -20,8 +29,7 @@ interface ScenesArguments {
   readonly atlas?: string;
 }
 
-/** Names of the kinds of scenes. */
-export const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
+const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
 
 /** `zeroseg scenes`: made-up pictures with exact label maps, as a data set. */
 export function scenesCommand(context: Context): Command {
@@ -90,17 +98,4 @@ export async function makeScenes({ terminal }: Context, options: ScenesArguments
   const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of stuff`;
   const time = formatDuration((performance.now() - began) / 1000);
   terminal.out(`${out}: ${count(options.count, 'scenes')} of seed ${seed}, ${kinds}, in ${time}`);
-}
-
-/** Names with commas between. */
-export function parseNames(text: string): string[] {
-  return text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
-}
-
-/** Names, or how many of them. */
-export function parseNamesOrCount(text: string): string[] | number {
-  return /^\s*\d+\s*$/.test(text) ? Number(text) : parseNames(text);
 }

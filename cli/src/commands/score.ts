@@ -1,27 +1,38 @@
-import type { Baseline, TemplateSet } from '@zeroseg/core/internal';
+import type { TemplateSet } from '@zeroseg/core/internal';
 import {
   promptTemplates,
-  SceneMaker,
-  type SceneScore,
+  SCORING_SEED,
   type SceneScores,
   type ScoreScenesOptions,
-  type StudentScore,
-  scenePresets,
   sceneScore,
   sceneSide,
   scoreScenes,
+  scoringScenes,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { writeNamedFile } from '../files/files.ts';
-import { loadAtlas } from '../photos/scene-folder.ts';
-import { oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import { count, formatDuration, formatShare, Progress, printLines, quietTerminal } from '../shell/terminal.ts';
-import { builtIn } from '../weights/built-in.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+import { writeNamedFile } from '../files/index.ts';
+import { loadAtlas } from '../photos/index.ts';
+import { scoreTable } from '../reports/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatShare,
+  Interrupted,
+  oneOf,
+  Progress,
+  parseNames,
+  parseNamesOrCount,
+  printLines,
+  quietTerminal,
+  seedRange,
+  UsageError,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import { builtIn, kindOfPath } from '../weights/index.ts';
 import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
-import { parseNames, parseNamesOrCount } from './scenes.ts';
 
 interface ScoreArguments {
   readonly model: string;
@@ -40,9 +51,6 @@ interface ScoreArguments {
   readonly force?: boolean;
   readonly adapter?: string;
 }
-
-/** Added to the seed: trainings use small ones and validate on those from a million on. */
-export const SCORING_SEED = 500_000_000;
 
 /** `zeroseg score`: a student and what it is compared with, on scenes that nothing was trained on. */
 export function scoreCommand(context: Context): Command {
@@ -86,7 +94,11 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     throw new UsageError(`score: --out ${options.out}: this is a folder; give a file`);
   }
   const opened = await openModelAndClip(context, options);
-  const scenes = await scoringScenes({ ...options, size: options.size ?? sceneSide(opened.info.config) });
+  const scenes = scoringScenes(await loadAtlas(), {
+    ...options,
+    size: options.size ?? sceneSide(opened.info.config),
+    drawings: options.atlas === undefined ? undefined : await loadAtlas(options.atlas),
+  });
   // What the package brings is told from what was trained here.
   const kind = options.model === builtIn ? 'shipped' : 'fresh';
 
@@ -97,6 +109,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     const vocabulary = await embedNames(context, model, scenes.names, interruption);
     const progress = new Progress(terminal, 'scoring', options.scenes, 'scenes');
     const began = performance.now();
+    let scored = 0;
     let scores: SceneScores;
     try {
       scores = await scoreScenes(device, {
@@ -108,18 +121,21 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         students: { [kind]: model.model },
         scoring: options.scoring,
         top: options.top,
-        progress: (done, all) => {
-          const so = all.get(`${kind} ${options.scoring}`);
+        signal: interruption.abortSignal,
+        onProgress: ({ done, scores }) => {
+          scored = done;
+          const so = scores.get(`${kind} ${options.scoring}`);
           progress.at(done, so && `objects ${formatShare(sceneScore(so, scenes.objectCount).objects)} so far`);
-          return interruption.signal === undefined;
         },
       });
+    } catch (error) {
+      if (error instanceof Interrupted) {
+        progress.stop();
+        terminal.out(`stopped after ${count(scored, 'scenes')}; a score of a part is not reported`);
+      }
+      throw error;
     } finally {
       progress.stop();
-    }
-    if (interruption.signal) {
-      terminal.out(`stopped after ${count(scores.scenes, 'scenes')}; a score of a part is not reported`);
-      throw new Interrupted(interruption.signal);
     }
     const result = {
       ...scores.students,
@@ -141,62 +157,4 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     terminal.out(`${count(scores.scenes, 'scenes')} in ${formatDuration((performance.now() - began) / 1000)}`);
     if (options.out) await writeNamedFile(options.out, `${json}\n`);
   });
-}
-
-/** Crowded scenes with a name for every pixel. The first so many classes are those of the package's atlas, whatever the atlas. */
-export async function scoringScenes({
-  classes,
-  size,
-  styles,
-  atlas,
-}: Pick<ScoreArguments, 'classes' | 'styles' | 'atlas'> & { readonly size: number }): Promise<SceneMaker> {
-  const own = await loadAtlas();
-  const options = { ...scenePresets.crowded, size, named: 1 };
-  const { names, objectCount } = new SceneMaker(own, { ...options, classes });
-  return new SceneMaker(atlas === undefined ? own : await loadAtlas(atlas), {
-    ...options,
-    classes: names.slice(0, objectCount),
-    ...(styles === undefined ? {} : { styles }),
-  });
-}
-
-/** What each baseline is, for people. */
-export const baselineWords: Readonly<Record<Baseline, string>> = {
-  crops: 'teacher on 4 × 4 crops',
-  plain: "teacher's patches (plain)",
-  value: "teacher's patches (value)",
-  kmeans: 'k-means of patches',
-  ceiling: 'ceiling of the patch grid',
-  chance: 'chance',
-};
-
-/** Scores as a table, the students first. */
-export function scoreTable({ students, baselines }: SceneScores, titles: Readonly<Record<string, string>>): string[] {
-  const ways = (name: string, { scoring, others, ...own }: StudentScore): [string, SceneScore][] => [
-    [`${name}, ${scoring}`, own],
-    ...Object.entries(others).map(([way, other]): [string, SceneScore] => [`${name}, ${way}`, other]),
-  ];
-  const rows: [string, SceneScore][] = [
-    ...Object.entries(students).flatMap(([key, student]) => ways(titles[key] ?? key, student)),
-    ...Object.entries(baselines).map(([key, own]): [string, SceneScore] => [baselineWords[key as Baseline], own]),
-  ];
-  const widest = Math.max(...rows.map(([name]) => name.length));
-  const cells = ({ objects, stuff, accuracy }: SceneScore) =>
-    [objects, stuff, accuracy].map((value) => formatShare(value).padStart(9)).join('');
-  return [
-    `${'mean IoU'.padEnd(widest)}  objects    stuff   pixels right`,
-    ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),
-    ...Object.entries(students).map(([key, own]) => `${titles[key] ?? key}: ${habitWords(own)}`),
-  ];
-}
-
-function habitWords({ groupsUsed, things, entropy, namesPresent, nearestGrids }: StudentScore): string {
-  const grids = Object.entries(nearestGrids).map(
-    ([grid, share]) => `${grid.replace('x', ' × ')} ${formatShare(share)}`,
-  );
-  return (
-    `${groupsUsed.toFixed(2)} segments in use for ${things.toFixed(2)} things a scene; entropy ${entropy.rollout.toFixed(2)} ` +
-    `(stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}); the image embedding names an object that is there in ` +
-    `${formatShare(namesPresent)}; nearest views ${grids.join(', ')}`
-  );
 }

@@ -9,14 +9,10 @@ import {
   pascalPalette,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { writeFileAtomic } from '../files/files.ts';
-import { ImageError, readPhoto, writeLabelPng, writePng } from '../photos/image-files.ts';
-import { interLettering } from '../photos/lettering.ts';
-import { listPhotos } from '../photos/photos.ts';
-import { type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import { count, formatDuration, Progress } from '../shell/terminal.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+import { writeFileAtomic } from '../files/index.ts';
+import { ImageError, interLettering, listPhotos, readPhoto, writeLabelPng, writePng } from '../photos/index.ts';
+import { type Context, count, formatDuration, Interrupted, Progress, UsageError, withDevice } from '../shell/index.ts';
+import { kindOfPath } from '../weights/index.ts';
 import {
   embedNames,
   loadModel,

@@ -34,22 +34,42 @@ import {
   textVocabulary,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { readJson, refuseLinks, sweepLeftovers, writeFileAtomic } from '../files/files.ts';
-import { FolderLock } from '../files/folder-lock.ts';
-import { brokenField, hasFields, isListOf, isMaybe, isNumber, isText, isWhole } from '../files/json-fields.ts';
-import { loadAtlas } from '../photos/scene-folder.ts';
-import { Checkpoints } from '../runs/checkpoints.ts';
-import { MetricsFile } from '../runs/metrics-file.ts';
-import { RunFolder } from '../runs/run-folder.ts';
-import { commandText, numberFrom, oneOf, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, formatDuration, formatRate, formatShare, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { teacherFile, teacherWeights } from '../weights/built-in.ts';
-import { openClip } from '../weights/clip-folder.ts';
-import { kindOfPath, openWeights } from '../weights/weight-files.ts';
+import {
+  brokenField,
+  FolderLock,
+  hasFields,
+  isListOf,
+  isMaybe,
+  isNumber,
+  isText,
+  isWhole,
+  readJson,
+  refuseLinks,
+  sweepLeftovers,
+  writeFileAtomic,
+} from '../files/index.ts';
+import { loadAtlas } from '../photos/index.ts';
+import { Checkpoints, MetricsFile, RunFolder } from '../runs/index.ts';
+import {
+  adapterOption,
+  type Context,
+  commandText,
+  count,
+  formatDuration,
+  formatRate,
+  formatShare,
+  Interrupted,
+  type Interruption,
+  numberFrom,
+  oneOf,
+  Progress,
+  seedRange,
+  UsageError,
+  version,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import { kindOfPath, openClip, openWeights, teacherFile, teacherWeights } from '../weights/index.ts';
 
 export interface TrainTeacherArguments {
   readonly out: string;

@@ -3,12 +3,14 @@ import type { Device } from '@zeroseg/core';
 import {
   formatBytes,
   initialNotes,
+  lossLine,
+  type Metrics,
+  metricsOf,
   parseLossScale,
   positionTable,
   sampleSheet,
   shortTeacher,
   teacherIdentity,
-  weightedTerms,
 } from '@zeroseg/core/internal';
 import { countParameters, newWeights, parameters } from '@zeroseg/core/nn';
 import {
@@ -18,6 +20,7 @@ import {
   openModel,
   optimizerFile,
   type Probe,
+  type ResolvedTraining,
   resizeImage,
   Segmenter,
   Trainer,
@@ -25,24 +28,32 @@ import {
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
-import { cachedData } from '../features/cached-data.ts';
-import { type CacheReader, readCache } from '../features/feature-cache.ts';
-import { writeFileAtomic } from '../files/files.ts';
-import { writePng } from '../photos/image-files.ts';
-import type { Metrics } from '../runs/run-description.ts';
-import { type LoadedCheckpoint, RunFolder } from '../runs/run-folder.ts';
-import { gather, numberFrom, seedRange, wholeNumber } from '../shell/arguments.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted, UsageError } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, formatDuration, formatRate, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { teacherWeights } from '../weights/built-in.ts';
-import { openWeights } from '../weights/weight-files.ts';
-import { writeReport } from './report.ts';
-import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
+import { type CacheReader, cachedData, readCache } from '../features/index.ts';
+import { writeFileAtomic } from '../files/index.ts';
+import { writePng } from '../photos/index.ts';
+import { writeReport } from '../reports/index.ts';
+import { type LoadedCheckpoint, pathsHash, RunFolder, refuseDifferences } from '../runs/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  formatRate,
+  gather,
+  Interrupted,
+  type Interruption,
+  numberFrom,
+  Progress,
+  seedRange,
+  UsageError,
+  version,
+  wholeNumber,
+  withDevice,
+} from '../shell/index.ts';
+import { openWeights, teacherWeights } from '../weights/index.ts';
+import { resolveOptions, type TrainOptions } from './train-options.ts';
 
-export interface TrainArguments extends TrainChoices {
+export interface TrainArguments extends TrainOptions {
   readonly cache?: string;
   readonly out: string;
   readonly resume?: boolean;
@@ -128,7 +139,7 @@ async function trainIn(
   if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
   const cache = await readCache(cacheFolder);
   try {
-    const resolved = await resolveTraining(options, cache, before?.description);
+    const resolved = await resolveOptions(options, cache, before?.description);
     const { settings } = resolved;
     const init = options.init ?? before?.description.init ?? null;
     const config = before ? resolved.config : await withPositions(resolved, init);
@@ -151,7 +162,10 @@ async function trainIn(
         words,
         notes = [],
       } = checkpoint ? checkpointModel(device, checkpoint) : await newModel(device, config, settings.seed, init);
-      using trainer = await Trainer.create(device, model, data, settings, { watch: options.watchEvery ?? 10, probe });
+      using trainer = await Trainer.create(device, model, data, settings, {
+        statisticsEvery: options.watchEvery ?? 10,
+        probe,
+      });
       if (checkpoint) {
         const { optimizer, files } = checkpoint;
         const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizer, files.optimizer);
@@ -229,7 +243,7 @@ export async function newModel(
 }
 
 /** A learnt position table of the weights that training begins with is taken over, where nothing else is said. */
-async function withPositions(resolved: Resolved, init: string | null): Promise<ZeroSegConfig> {
+async function withPositions(resolved: ResolvedTraining, init: string | null): Promise<ZeroSegConfig> {
   const { config, isPositionsOpen } = resolved;
   if (init === null || !isPositionsOpen) return config;
   const { tensors } = await openWeights(await teacherWeights(init));
@@ -286,12 +300,12 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   try {
     if (trainer.done === 0) await sample();
     if (!interruption.signal) {
-      for await (const { steps: _, ...step } of trainer.run()) {
-        const line = { ...step, imagesPerSecond: settings.batch / step.seconds };
+      for await (const step of trainer.run()) {
+        const line = metricsOf(step, settings.batch);
         metrics.push(line);
         await run.append(line);
-        if (step.watch) groups = `, ${step.watch.groups.toFixed(1)} groups`;
-        progress.at(step.step, `${lossWords(model.config, [line])}${groups}`);
+        if (step.grouping) groups = `, ${step.grouping.groups.toFixed(1)} groups`;
+        progress.at(step.step, `${lossLine(model.config, [line])}${groups}`);
         if (step.step % sampleEvery === 0) await sample();
         if (step.step % saveEvery === 0 || performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
       }
@@ -327,28 +341,10 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   }
   const [a, z] = [metrics[0], metrics.at(-1)];
   if (a && z) {
-    terminal.out(lossWords(model.config, [a, z]));
+    terminal.out(lossLine(model.config, [a, z]));
   }
   terminal.out(`model: ${join(run.folder, 'model.safetensors')} (teacher ${shortTeacher(teacher)})`);
   terminal.out(`report: ${join(run.folder, 'report.html')}`);
-}
-
-/** The loss of one step, or of the first and the last, and what each weighted term adds to it. */
-export function lossWords(config: ZeroSegConfig, steps: readonly Metrics[]): string {
-  const from = (digits: number, values: readonly number[]) => values.map((v) => v.toPrecision(digits)).join(' → ');
-  const terms = steps.map((step) => weightedTerms(config, step));
-  const words = (terms[0] ?? []).map(
-    ({ name }, i) =>
-      `${name} ${from(
-        3,
-        terms.map((all) => all[i]?.value ?? Number.NaN),
-      )}`,
-  );
-  const loss = `loss ${from(
-    4,
-    steps.map((step) => step.loss),
-  )}`;
-  return words.length > 0 ? `${loss} (${words.join(' + ')})` : loss;
 }
 
 /** A few photos from all over the cache, the same in every picture of a run. */

@@ -3,11 +3,17 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import { CheckpointError, readSafetensors, writeSafetensors } from '@zeroseg/core/nn';
 import { Command } from 'commander';
-import { FileError, readJson, systemReason, writeFileAtomic } from '../files/files.ts';
-import { isSystemError } from '../files/system-error.ts';
-import { adapterOption, type Context, withDevice } from '../shell/context.ts';
-import { Interrupted } from '../shell/errors.ts';
-import { count, formatDuration, printLines, processTerminal } from '../shell/terminal.ts';
+import { FileError, isSystemError, readJson, systemReason, writeFileAtomic } from '../files/index.ts';
+import {
+  adapterOption,
+  type Context,
+  count,
+  formatDuration,
+  Interrupted,
+  printLines,
+  processTerminal,
+  withDevice,
+} from '../shell/index.ts';
 import { FixtureError, kindOf, type LoadTensors, type VerifyRow, verifyFixture } from '../verify/index.ts';
 
 interface VerifyArguments {

@@ -1,7 +1,17 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, sweepLeftovers, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import { brokenField, isListOf, isMaybe, isTableOf, isText } from '../files/json-fields.ts';
+import {
+  brokenField,
+  isListOf,
+  isMaybe,
+  isTableOf,
+  isText,
+  readJson,
+  sweepLeftovers,
+  systemReason,
+  type WriteOptions,
+  writeFileAtomic,
+} from '../files/index.ts';
 import {
   CacheError,
   hashBytes,

@@ -1,5 +1,5 @@
 import { LARGEST_GRID, MOST_GRIDS } from '@zeroseg/core/internal';
-import { type Check, isListOf, isNullOr, isNumber, isText, isWhole } from '../files/json-fields.ts';
+import { type Check, isListOf, isNullOr, isNumber, isText, isWhole } from '../files/index.ts';
 
 const isSide = isWhole(1, 16_384);
 const isColour: Check = (value) => isListOf(isNumber)(value) && (value as unknown[]).length === 3;

@@ -9,8 +9,19 @@ import { join } from 'node:path';
 import { ZeroSegError } from '@zeroseg/core';
 import type { HeaderEntry } from '@zeroseg/core/internal';
 import { fromHalf, headerSize, parseHeader, writeSafetensors } from '@zeroseg/core/nn';
-import { readJson, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import { brokenField, type Check, hasFields, isListOf, isNumber, isText, isWhole } from '../files/json-fields.ts';
+import {
+  brokenField,
+  type Check,
+  hasFields,
+  isListOf,
+  isNumber,
+  isText,
+  isWhole,
+  readJson,
+  systemReason,
+  type WriteOptions,
+  writeFileAtomic,
+} from '../files/index.ts';
 
 /** The cache is damaged, in use, or belongs to other settings. */
 export class CacheError extends ZeroSegError {

@@ -11,9 +11,8 @@ import {
   teacherViews,
   viewCount,
 } from '@zeroseg/core/zeroseg';
-import { systemReason } from '../files/files.ts';
-import { isSystemError } from '../files/system-error.ts';
-import { decodePhoto, ImageError } from '../photos/image-files.ts';
+import { isSystemError, systemReason } from '../files/index.ts';
+import { decodePhoto, ImageError } from '../photos/index.ts';
 import { CacheError, type CacheKey, openCache, type PhotoStamp, stampPhoto } from './feature-cache.ts';
 
 export interface FillOptions {

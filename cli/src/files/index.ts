@@ -1,2 +1,36 @@
-export { FileError, writeFileAtomic } from './files.ts';
-export { LockError } from './folder-lock.ts';
+export {
+  brokenField,
+  type Check,
+  hasFields,
+  isListOf,
+  isMaybe,
+  isNullOr,
+  isNumber,
+  isObject,
+  isTableOf,
+  isText,
+  isWhole,
+  LOCK_FILE,
+} from '@zeroseg/core/internal';
+export { FileError, LockError } from '@zeroseg/core/zeroseg';
+export { readBounded } from './bounded-read.ts';
+export {
+  hashFiles,
+  isLeftover,
+  isLeftoverOf,
+  makeFolder,
+  readJson,
+  refuseLinks,
+  standardStream,
+  sweepLeftovers,
+  syncFolder,
+  systemReason,
+  systemWords,
+  temporaryName,
+  type WriteOptions,
+  writeFileAtomic,
+  writeNamedFile,
+} from './files.ts';
+export { FolderLock } from './folder-lock.ts';
+export { nodeFileSystem } from './node-file-system.ts';
+export { isSystemError } from './system-error.ts';

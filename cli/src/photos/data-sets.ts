@@ -5,8 +5,7 @@ import { basename, extname, join } from 'node:path';
 import { ArgumentError, ZeroSegError } from '@zeroseg/core';
 import { firstRepeated } from '@zeroseg/core/internal';
 import { cocoLabels, contextLabels, type Image, type LabelMap } from '@zeroseg/core/zeroseg';
-import { readBounded } from '../files/bounded-read.ts';
-import { FileError, systemReason } from '../files/files.ts';
+import { FileError, readBounded, systemReason } from '../files/index.ts';
 import { readLabelMap, readPhoto } from './image-files.ts';
 import { photoEndings } from './photos.ts';
 

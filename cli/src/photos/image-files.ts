@@ -5,8 +5,7 @@ import { type Colour, checkImage, inspectPng, isPng, mostPixels } from '@zeroseg
 import { type Image, type LabelMap, PixelError } from '@zeroseg/core/zeroseg';
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
-import { readBounded } from '../files/bounded-read.ts';
-import { FileError, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
+import { FileError, readBounded, systemReason, type WriteOptions, writeFileAtomic } from '../files/index.ts';
 import { photoKind } from './photo-kind.ts';
 
 /** The largest photo takes 3.2 GB as it is; compressed, no photo comes near. */

@@ -1,5 +1,5 @@
-export { DataSetError, type LabelledPhoto, openDataSet } from './data-sets.ts';
+export { cocoDataSet, contextDataSet, DataSetError, type LabelledPhoto, openDataSet, vocDataSet } from './data-sets.ts';
 export { decodePhoto, ImageError, readLabelMap, readPhoto, writeLabelPng, writePng } from './image-files.ts';
 export { interLettering } from './lettering.ts';
 export { listPhotos } from './photos.ts';
-export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';
+export { loadAtlas, readSceneIndex, type SceneFolderIndex, sceneDefinition, writeScenes } from './scene-folder.ts';

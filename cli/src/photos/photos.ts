@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { FileError, systemReason } from '../files/files.ts';
+import { FileError, systemReason } from '../files/index.ts';
 
 /** File name endings that count as photos, in lower case. */
 export const photoEndings: readonly string[] = [

@@ -14,17 +14,21 @@ import {
 import { scenes } from '@zeroseg/pretrained';
 import { encode } from 'fast-png';
 import {
+  brokenField,
+  type Check,
   FileError,
+  FolderLock,
   isLeftoverOf,
+  isListOf,
+  isSystemError,
+  isText,
+  isWhole,
   makeFolder,
   readJson,
   syncFolder,
   systemReason,
   temporaryName,
-} from '../files/files.ts';
-import { FolderLock } from '../files/folder-lock.ts';
-import { brokenField, type Check, isListOf, isText, isWhole } from '../files/json-fields.ts';
-import { isSystemError } from '../files/system-error.ts';
+} from '../files/index.ts';
 
 const packaged = dirname(fileURLToPath(scenes.atlas));
 

@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from 'commander';
 import sharp from 'sharp';
-import { type Chart, svg } from '../bench/charts.ts';
-import { writeNamedFile } from '../files/files.ts';
-import { interLettering } from '../photos/lettering.ts';
-import { printLines, type Terminal } from '../shell/terminal.ts';
+import { type Chart, svg } from '../bench/index.ts';
+import { writeNamedFile } from '../files/index.ts';
+import { interLettering } from '../photos/index.ts';
+import { printLines, type Terminal } from '../shell/index.ts';
 
 /** Pixels of a PNG for each of the chart's units. */
 const SCALE = 2;

@@ -1,7 +1,7 @@
 /** uPlot as text, for reports that load nothing. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { printable } from '../shell/terminal.ts';
+import { printable } from '../shell/index.ts';
 
 /** What a page with charts needs in its head, and before its own script. */
 export function chartLibrary(): { readonly style: string; readonly script: string } {

@@ -1,13 +1,12 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
-import { type Baseline, type LossTerm, lossTerms } from '@zeroseg/core/internal';
-import type { ModelInfo, SceneMaker, SceneScore, SceneScores, StudentScore } from '@zeroseg/core/zeroseg';
-import { smoothed } from '../commands/report.ts';
-import { baselineWords } from '../commands/score.ts';
-import { count, formatDuration, formatShare } from '../shell/terminal.ts';
-import type { Findings, Seen, ShownScene } from '../studies/demo-findings.ts';
-import type { DemoTraining } from '../studies/demo-training.ts';
+import { type Baseline, lossTerms } from '@zeroseg/core/internal';
+import type { ModelInfo, SceneMaker, SceneScore, SceneScores, StepReport, StudentScore } from '@zeroseg/core/zeroseg';
+import { count, formatDuration, formatShare } from '../shell/index.ts';
+import type { DemoTraining, Findings, Seen, ShownScene } from '../studies/index.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
 import { demoScript, demoStyle } from './demo-page.ts';
+import { baselineWords } from './score-table.ts';
+import { smoothed } from './training-report.ts';
 
 export interface DemoFacts {
   readonly version: string;
@@ -262,18 +261,11 @@ interface Chart {
   readonly from?: number;
 }
 
-const termWords: Readonly<Record<LossTerm, string>> = {
-  rec: 'Repainting hidden patches',
-  distill: 'Whole picture like its views',
-  match: 'Segments like their nearest views',
-  compose: 'Views made of their segments',
-};
-
 function charts({ steps, probes }: DemoTraining): Chart[] {
   const x = steps.map(({ step }) => step);
   const watched = probes.map(({ step }) => step);
-  const loss = (title: string, key: 'loss' | LossTerm): Chart => {
-    const values = steps.map((step) => step[key]);
+  const loss = (title: string, of: (step: StepReport) => number): Chart => {
+    const values = steps.map(of);
     const lines = [
       { label: "step's own", style: 'pale' as const, values },
       { label: 'mean', style: 'strong' as const, values: smoothed(values) },
@@ -297,11 +289,12 @@ function charts({ steps, probes }: DemoTraining): Chart[] {
       ],
       from: 0,
     },
-    loss('Total loss', 'loss'),
+    loss('Total loss', (step) => step.loss),
     // A term without a weight may not have been computed: it is 0.
     ...lossTerms
-      .filter(({ name }) => steps.some((step) => step[name] !== 0))
-      .map(({ name }) => loss(termWords[name], name)),
+      .map(({ name, about }) => ({ about, value: ({ terms }: StepReport) => terms[name] ?? 0 }))
+      .filter(({ value }) => steps.some((step) => value(step) !== 0))
+      .map(({ about, value }) => loss(about, value)),
   ];
 }
 

@@ -10,9 +10,8 @@ import {
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import type { WriteOptions } from '../files/files.ts';
-import { writePng } from '../photos/image-files.ts';
-import { interLettering } from '../photos/lettering.ts';
+import type { WriteOptions } from '../files/index.ts';
+import { interLettering, writePng } from '../photos/index.ts';
 
 export interface LossFigure extends WriteOptions {
   readonly device: Device;
@@ -52,7 +51,7 @@ export async function lossFigure(
       using student = await SceneStudent.create(device, model, scenes[0]?.image.width);
       const drawn: Image[] = [];
       for (const scene of scenes) {
-        const labels = studentLabels(await student.look(scene.image), vocabulary, { scoring: 'softmax', top: 5 });
+        const labels = studentLabels(await student.predict(scene.image), vocabulary, { scoring: 'softmax', top: 5 });
         drawn.push(draw(scene, labels));
       }
       return drawn;

@@ -2,8 +2,14 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, readSafetensors } from '@zeroseg/core/nn';
-import { FileError, syncFolder, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import { isSystemError } from '../files/system-error.ts';
+import {
+  FileError,
+  isSystemError,
+  syncFolder,
+  systemReason,
+  type WriteOptions,
+  writeFileAtomic,
+} from '../files/index.ts';
 
 /** Checkpoints that are kept beside the newest: what is left should it be damaged. */
 const KEPT = 1;

@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readFile } from 'node:fs/promises';
 import { parseJson } from '@zeroseg/core/internal';
-import { FileError, systemReason, type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import { brokenField, isWhole } from '../files/json-fields.ts';
+import { brokenField, FileError, isWhole, systemReason, type WriteOptions, writeFileAtomic } from '../files/index.ts';
 
 /** `metrics.jsonl` of a training: a line of JSON for every step, from step 1 on. */
 export class MetricsFile<T extends { readonly step: number }> {
@@ -10,10 +9,13 @@ export class MetricsFile<T extends { readonly step: number }> {
   readonly #file: FileHandle;
   readonly #lock: WriteOptions['lock'];
 
-  private constructor(path: string, file: FileHandle, lock: WriteOptions['lock']) {
+  readonly #format: (line: T) => string;
+
+  private constructor(path: string, file: FileHandle, lock: WriteOptions['lock'], format: (line: T) => string) {
     this.#path = path;
     this.#file = file;
     this.#lock = lock;
+    this.#format = format;
   }
 
   /**
@@ -28,7 +30,12 @@ export class MetricsFile<T extends { readonly step: number }> {
     {
       lock,
       parse = parseStep,
-    }: { readonly lock?: WriteOptions['lock']; readonly parse?: (line: string) => T | undefined } = {},
+      format = JSON.stringify,
+    }: {
+      readonly lock?: WriteOptions['lock'];
+      readonly parse?: (line: string) => T | undefined;
+      readonly format?: (line: T) => string;
+    } = {},
   ): Promise<{ file: MetricsFile<T>; lines: T[] }> {
     const { lines, kept, isWhole } = await readLines(path, step, parse);
     if (lines.length < step) {
@@ -38,7 +45,7 @@ export class MetricsFile<T extends { readonly step: number }> {
     if (!isWhole) await writeFileAtomic(path, kept, { lock });
     try {
       const flags = constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
-      return { file: new MetricsFile<T>(path, await open(path, flags), lock), lines };
+      return { file: new MetricsFile<T>(path, await open(path, flags), lock, format), lines };
     } catch (error) {
       throw new FileError('metrics', path, systemReason(error), { cause: error });
     }
@@ -47,7 +54,7 @@ export class MetricsFile<T extends { readonly step: number }> {
   /** Adds a line. */
   async append(line: T): Promise<void> {
     await this.#lock?.check();
-    await this.#do(() => this.#file.appendFile(`${JSON.stringify(line)}\n`));
+    await this.#do(() => this.#file.appendFile(`${this.#format(line)}\n`));
   }
 
   /** Brings all lines to the disk: a checkpoint must never be newer than they are. */

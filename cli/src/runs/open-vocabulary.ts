@@ -12,9 +12,8 @@ import {
   openVocabulary as openFromSources,
   type WeightFile,
 } from '@zeroseg/core/zeroseg';
-import { readJson } from '../files/files.ts';
-import { openClip } from '../weights/clip-folder.ts';
-import { kindOfPath, openWeights } from '../weights/weight-files.ts';
+import { readJson } from '../files/index.ts';
+import { kindOfPath, openClip, openWeights } from '../weights/index.ts';
 import { findModel } from './run-folder.ts';
 
 /** As the library's options, with places in the stead of sources. */

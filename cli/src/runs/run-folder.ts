@@ -13,28 +13,22 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ZeroSegError } from '@zeroseg/core';
+import { type Metrics, metricsLine, parseMetrics } from '@zeroseg/core/internal';
 import {
   FileError,
+  FolderLock,
   isLeftover,
+  LOCK_FILE,
   readJson,
   refuseLinks,
   sweepLeftovers,
   systemReason,
   writeFileAtomic,
-} from '../files/files.ts';
-import { FolderLock, lockFile } from '../files/folder-lock.ts';
-import { builtIn, builtInStudent } from '../weights/built-in.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+} from '../files/index.ts';
+import { builtIn, builtInStudent, kindOfPath } from '../weights/index.ts';
 import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
 import { MetricsFile } from './metrics-file.ts';
-import { descriptionProblem, type Metrics, parseMetrics, type RunDescription } from './run-description.ts';
-
-/** A run folder that cannot be begun or continued. */
-export class RunError extends ZeroSegError {
-  override readonly name = 'RunError';
-  readonly code = 'run';
-}
+import { descriptionProblem, type RunDescription, RunError } from './run-description.ts';
 
 const FORMAT = 'zeroseg run';
 const parts = ['model.safetensors', 'optimizer.safetensors'] as const;
@@ -75,7 +69,7 @@ export class RunFolder {
     } catch (error) {
       throw new FileError(op, folder, systemReason(error), { cause: error });
     }
-    if (names.every((name) => name === lockFile || isLeftover(name))) return;
+    if (names.every((name) => name === LOCK_FILE || isLeftover(name))) return;
     const isRun = names.includes('config.json') || names.includes('log.json');
     const reason = isRun
       ? 'there is a run in this folder; continue it with --resume, or choose another --out'
@@ -130,7 +124,11 @@ export class RunFolder {
   async metricsUpTo(step: number): Promise<Metrics[]> {
     const path = join(this.folder, 'metrics.jsonl');
     await this.#metrics?.close();
-    const { file, lines } = await MetricsFile.open(path, step, { lock: this.lock, parse: parseMetrics });
+    const { file, lines } = await MetricsFile.open(path, step, {
+      lock: this.lock,
+      parse: parseMetrics,
+      format: metricsLine,
+    });
     this.#metrics = file;
     return lines;
   }

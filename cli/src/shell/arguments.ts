@@ -55,6 +55,19 @@ export function wholeNumbers(most: number, longest: number): (text: string) => n
   };
 }
 
+/** Names with commas between. */
+export function parseNames(text: string): string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
+/** Names, or how many of them. */
+export function parseNamesOrCount(text: string): string[] | number {
+  return /^\s*\d+\s*$/.test(text) ? Number(text) : parseNames(text);
+}
+
 /** Gathers the values of an option that may come more than once. */
 export function gather(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

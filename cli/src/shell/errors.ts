@@ -1,6 +1,5 @@
 import { KernelError, ZeroSegError } from '@zeroseg/core';
-import { systemWords } from '../files/files.ts';
-import { isSystemError } from '../files/system-error.ts';
+import { isSystemError, systemWords } from '../files/index.ts';
 import { printable } from './terminal.ts';
 
 /** Signals that ask a command to stop: Ctrl-C, `kill`, and a terminal that is closed. */

@@ -1,12 +1,18 @@
 /** The folder of a demo: its own from the first file to the last, and emptied by the next one. */
 import { readdir, realpath, rm } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
-import { FileError, isLeftover, readJson, systemReason, writeFileAtomic } from '../files/files.ts';
-import { type FolderLock, lockFile } from '../files/folder-lock.ts';
-import { RunError } from '../runs/run-folder.ts';
-import { UsageError } from '../shell/errors.ts';
-import { version } from '../shell/version.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+import {
+  FileError,
+  type FolderLock,
+  isLeftover,
+  LOCK_FILE,
+  readJson,
+  systemReason,
+  writeFileAtomic,
+} from '../files/index.ts';
+import { RunError } from '../runs/index.ts';
+import { UsageError, version } from '../shell/index.ts';
+import { kindOfPath } from '../weights/index.ts';
 
 const MARK = 'demo.json';
 const FORMAT = 'zeroseg demo';
@@ -15,7 +21,7 @@ const FORMAT = 'zeroseg demo';
 export async function refuseOthers(folder: string): Promise<void> {
   if ((await kindOfPath(folder)) !== 'folder') return;
   const names = await readdir(folder);
-  if (names.every((name) => name === lockFile || isLeftover(name))) return;
+  if (names.every((name) => name === LOCK_FILE || isLeftover(name))) return;
   const mark = join(folder, MARK);
   const found = (await kindOfPath(mark)) === 'file' ? ((await readJson(mark)) as { format?: string } | null) : null;
   if (found?.format === FORMAT) return;
@@ -29,7 +35,7 @@ export async function refuseOthers(folder: string): Promise<void> {
 export async function clearFolder(lock: FolderLock): Promise<void> {
   const { folder } = lock;
   await refuseOthers(folder);
-  const names = (await readdir(folder)).filter((name) => name !== lockFile && name !== MARK);
+  const names = (await readdir(folder)).filter((name) => name !== LOCK_FILE && name !== MARK);
   for (const name of [...names, MARK]) {
     const place = join(folder, name);
     try {

@@ -2,7 +2,7 @@
 import { type Colour, type GridBox, hsv, pixelSegments, segmentColour } from '@zeroseg/core/internal';
 import { blendLabels, drawSegmentation, type Image, type LabelMap, resizeImage } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
-import { interLettering } from '../photos/lettering.ts';
+import { interLettering } from '../photos/index.ts';
 
 /** Side of a picture of a scene, at least. */
 const SIDE = 384;

@@ -1,26 +1,25 @@
 /** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
 import type { Device } from '@zeroseg/core';
-import { HabitCounter } from '@zeroseg/core/internal';
+import { StatisticsCollector } from '@zeroseg/core/internal';
 import type { Weights } from '@zeroseg/core/nn';
 import {
+  resolveTraining,
   type Scene,
   SceneStudent,
   type ScoringOptions,
   SegmentationScore,
   type StepReport,
-  type StudentView,
+  type StudentOutput,
   studentLabels,
   Trainer,
   type TrainSettings,
   type Vocabulary,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import { resolveTraining } from '../commands/train-options.ts';
-import { cachedData } from '../features/cached-data.ts';
-import type { CacheReader } from '../features/feature-cache.ts';
+import { type CacheReader, cachedData } from '../features/index.ts';
 
 /** What the student is: the preset that learns from scenes, with what helped the student that the package brings. */
-const CONFIG = { config: 'scenes', set: ['assign_start=medoids', 'compose_by=root'] } as const;
+const CHOICES = { preset: 'scenes', set: { assign_start: 'medoids', compose_by: 'root' } } as const;
 /** Steps to measure the time of one, of which the first ones are not counted. */
 const REHEARSED = 5;
 const UNCOUNTED = 2;
@@ -37,7 +36,7 @@ export interface Probe {
   readonly things: number;
   readonly accuracy: number;
   /** What it sees in the first of them. */
-  readonly view: StudentView;
+  readonly view: StudentOutput;
 }
 
 export interface DemoTrainingOptions {
@@ -77,9 +76,10 @@ export interface DemoTraining {
 export async function trainDemo(device: Device, options: DemoTrainingOptions): Promise<DemoTraining> {
   const { cache, seed, probes: many } = options;
   const { batch, baseLr } = options;
-  const chosen = async (steps: number) => resolveTraining({ ...CONFIG, batch, baseLr, steps, seed }, cache);
+  const chosen = (steps: number) =>
+    resolveTraining({ ...CHOICES, steps, settings: { batch, base_lr: baseLr, seed } }, cache);
   const began = performance.now();
-  const { config, settings: first } = await chosen(stepLimits.least);
+  const { config, settings: first } = chosen(stepLimits.least);
   const data = cachedData(cache, config.image);
   const watched = (student: SceneStudent, step: number) => probe(student, step, options);
   const size = options.watched[0]?.image.width;
@@ -90,8 +90,8 @@ export async function trainDemo(device: Device, options: DemoTrainingOptions): P
   const model = new ZeroSeg(options.weights(), config);
   const left = options.seconds - (performance.now() - began) / 1000;
   const fitting = Math.floor((SAFETY * left - (many + 1) * times.probe) / times.step);
-  const { settings } = await chosen(options.steps ?? Math.max(stepLimits.least, Math.min(stepLimits.most, fitting)));
-  using trainer = await Trainer.create(device, model, data, settings, { watch: 0 });
+  const { settings } = chosen(options.steps ?? Math.max(stepLimits.least, Math.min(stepLimits.most, fitting)));
+  using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
   using student = await SceneStudent.create(device, model, size);
   options.planned({ steps: trainer.steps, stepSeconds: times.step, settings });
   const probes = [await watched(student, 0)];
@@ -114,7 +114,7 @@ async function rehearse(
   size: number | undefined,
   look: (student: SceneStudent) => Promise<Probe>,
 ): Promise<{ step: number; probe: number }> {
-  using trainer = await Trainer.create(device, model, data, settings, { watch: 0 });
+  using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
   const seconds: number[] = [];
   for await (const report of trainer.run()) {
     if (report.step > UNCOUNTED) seconds.push(report.seconds);
@@ -133,14 +133,14 @@ async function probe(
   { watched: scenes, vocabulary, scoring }: DemoTrainingOptions,
 ): Promise<Probe> {
   const score = new SegmentationScore(vocabulary.names.length + 1, 0);
-  const habits = new HabitCounter(vocabulary, 0);
-  let view: StudentView | undefined;
+  const statistics = new StatisticsCollector(vocabulary, 0);
+  let view: StudentOutput | undefined;
   for (const scene of scenes) {
-    const seen = await student.look(scene.image);
-    habits.add(scene, seen);
+    const seen = await student.predict(scene.image);
+    statistics.add(scene, seen);
     score.add(studentLabels(seen, vocabulary, scoring), scene.labels.data);
     view ??= seen;
   }
-  const { groupsUsed: used, things } = habits.means();
-  return { step, used, things, accuracy: score.pixelAccuracy() ?? 0, view: view as StudentView };
+  const { groupsUsed: used, things } = statistics.means();
+  return { step, used, things, accuracy: score.pixelAccuracy() ?? 0, view: view as StudentOutput };
 }

@@ -4,6 +4,8 @@ import type { Device } from '@zeroseg/core';
 import {
   chooseGrids,
   type EndedRun,
+  type Metrics,
+  metricsOf,
   type Setting,
   scoreRun,
   type TemplateSet,
@@ -15,35 +17,27 @@ import {
   makeVocabulary,
   modelFile,
   openModel,
+  type ResolvedTraining,
   resolveConfig,
+  SCORING_SEED,
   SceneMaker,
   type SceneOptions,
   scenePresets,
   sceneSide,
+  scoringScenes,
   Trainer,
   type TrainingData,
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import { SCORING_SEED, scoringScenes } from '../commands/score.ts';
 import { newModel } from '../commands/train.ts';
-import { type Resolved, resolveTraining } from '../commands/train-options.ts';
-import { cachedData } from '../features/cached-data.ts';
-import { type CacheReader, readCache } from '../features/feature-cache.ts';
-import { fillCache } from '../features/fill-cache.ts';
-import { hashFiles } from '../files/files.ts';
-import type { FolderLock } from '../files/folder-lock.ts';
-import { listPhotos } from '../photos/photos.ts';
-import { loadAtlas, readSceneIndex, writeScenes } from '../photos/scene-folder.ts';
-import type { Metrics } from '../runs/run-description.ts';
-import { readBytes } from '../runs/run-folder.ts';
-import type { Context } from '../shell/context.ts';
-import { Interrupted } from '../shell/errors.ts';
-import type { Interruption } from '../shell/interruption.ts';
-import { count, Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { teacherWeights } from '../weights/built-in.ts';
-import { kindOfPath, openWeights } from '../weights/weight-files.ts';
+import { resolveOptions } from '../commands/train-options.ts';
+import { type CacheReader, cachedData, fillCache, readCache } from '../features/index.ts';
+import { type FolderLock, hashFiles } from '../files/index.ts';
+import { listPhotos, loadAtlas, readSceneIndex, writeScenes } from '../photos/index.ts';
+import { readBytes } from '../runs/index.ts';
+import { type Context, count, Interrupted, type Interruption, Progress, version } from '../shell/index.ts';
+import { kindOfPath, openWeights, teacherWeights } from '../weights/index.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
 
 export interface ExperimentArguments {
@@ -96,7 +90,7 @@ export interface Lab {
   readonly teacher: string;
   readonly cache: CacheReader;
   readonly data: TrainingData;
-  readonly base: Resolved;
+  readonly base: ResolvedTraining;
   readonly init: string | null;
   readonly identity: RunIdentity['data'];
   readonly runs: RunStore;
@@ -119,7 +113,7 @@ export async function prepare(
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
   const weights = await clip.weightsHash();
   const planned = { dim: clip.config.projection, grids: GRIDS, teacher: clip.name };
-  const base = await resolveTraining(options, { folder: options.out, length: options.scenes, key: planned });
+  const base = await resolveOptions(options, { folder: options.out, length: options.scenes, key: planned });
   for (const note of base.notes) terminal.out(note);
   const initFile = options.init === NEW ? undefined : await teacherWeights(options.init);
   const init = initFile === undefined ? null : await hashFiles((await openWeights(initFile)).files);
@@ -133,7 +127,7 @@ export async function prepare(
   await cacheViews(begun, join(folder, 'scenes', 'JPEGImages'), views, image);
   const cache = await readCache(views);
   try {
-    const unseen = await scoringScenes({ classes: options.classes, size });
+    const unseen = scoringScenes(await loadAtlas(), { classes: options.classes, size });
     const lab: Lab = {
       ...begun,
       teacher: teacherIdentity(clip.name, weights),
@@ -282,8 +276,8 @@ async function trainRun(
     using trainer = await Trainer.create(device, model, chooseGrids(data, GRIDS, config.grids), settings);
     const metrics: Metrics[] = [];
     const began = performance.now();
-    for await (const { steps: _, ...step } of trainer.run()) {
-      metrics.push({ ...step, imagesPerSecond: settings.batch / step.seconds });
+    for await (const step of trainer.run()) {
+      metrics.push(metricsOf(step, settings.batch));
       progress(step.step, `loss ${step.loss.toPrecision(3)}`);
       if (interruption.signal) trainer.stop();
     }

@@ -2,12 +2,21 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunScore } from '@zeroseg/core/internal';
+import { type Metrics, metricsLine, type RunScore } from '@zeroseg/core/internal';
 import type { SceneOptions, TrainSettings, ZeroSegConfig } from '@zeroseg/core/zeroseg';
-import { FileError, readJson, type WriteOptions, writeFileAtomic } from '../files/files.ts';
-import { brokenField, hasFields, isNullOr, isNumber, isObject, isText } from '../files/json-fields.ts';
-import type { Metrics } from '../runs/run-description.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+import {
+  brokenField,
+  FileError,
+  hasFields,
+  isNullOr,
+  isNumber,
+  isObject,
+  isText,
+  readJson,
+  type WriteOptions,
+  writeFileAtomic,
+} from '../files/index.ts';
+import { kindOfPath } from '../weights/index.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */
 export interface RunIdentity {
@@ -95,7 +104,7 @@ export class RunStore {
     const place = this.place(run.identity);
     const lock = this.#lock;
     await writeFileAtomic(join(place, 'model.safetensors'), model, { lock });
-    const lines = metrics.map((line) => `${JSON.stringify(line)}\n`).join('');
+    const lines = metrics.map((line) => `${metricsLine(line)}\n`).join('');
     await writeFileAtomic(join(place, 'metrics.jsonl'), lines, { lock });
     const file = { format: FORMAT, ...run, ended: new Date().toISOString() };
     await writeFileAtomic(join(place, 'run.json'), `${JSON.stringify(file, undefined, 2)}\n`, { lock });

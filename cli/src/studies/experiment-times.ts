@@ -2,17 +2,20 @@ import { join } from 'node:path';
 import { chooseGrids, type Experiment } from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import { patchCount, resolveConfig, Trainer, type ZeroSeg } from '@zeroseg/core/zeroseg';
-import { median } from '../bench/meter.ts';
+import { median } from '../bench/index.ts';
 import { newModel } from '../commands/train.ts';
-import { FileError, readJson, writeFileAtomic } from '../files/files.ts';
-import { brokenField, isNumber, isTableOf } from '../files/json-fields.ts';
-import type { StepTimes } from '../reports/experiment-report.ts';
-import { Interrupted } from '../shell/errors.ts';
-import { Progress } from '../shell/terminal.ts';
-import { version } from '../shell/version.ts';
-import { kindOfPath } from '../weights/weight-files.ts';
+import { brokenField, FileError, isNumber, isTableOf, readJson, writeFileAtomic } from '../files/index.ts';
+import { Interrupted, Progress, version } from '../shell/index.ts';
+import { kindOfPath } from '../weights/index.ts';
 import { GRIDS, type Lab } from './experiment-lab.ts';
 import { hashOf } from './experiment-runs.ts';
+
+/** How long a step takes. */
+export interface StepTimes {
+  readonly clock: 'wall' | 'processor';
+  /** By the settings' keys, and of no masking with a decoder as `decoder`. */
+  readonly seconds: Readonly<Record<string, number>>;
+}
 
 /** Rounds in which every mask ratio makes a step, after those in which the GPU's programs are made. */
 const ROUNDS = { timed: 12, before: 2 };
@@ -40,7 +43,7 @@ export async function timeSteps(lab: Lab, { settings }: Experiment): Promise<Ste
       const { model } = await newModel(device, config, 0, null);
       const settings = { ...base.settings, epochs: Math.max(base.settings.epochs, rounds) };
       const trainer = await Trainer.create(device, model, chooseGrids(data, GRIDS, config.grids), settings, {
-        watch: 0,
+        statisticsEvery: 0,
       });
       open.push({ key, trainer, model, times: [] });
     }

@@ -1,4 +1,4 @@
-import { type Device, free, gradients, lasting, readAll, run, type Tensor, tensor } from '@zeroseg/core';
+import { type Device, free, gradients, readAll, run, type Tensor, tensor, variable } from '@zeroseg/core';
 import { centreRegion, ownValue, type Rgb, shortSideSize } from '@zeroseg/core/internal';
 import { AdamW, type StoredTensor, sinCosPositions } from '@zeroseg/core/nn';
 import { type Image, resizeImage, studentImage, toTensor } from '@zeroseg/core/zeroseg';
@@ -196,7 +196,7 @@ async function adamwSteps({ attrs }: Case, stored: (role: string) => StoredTenso
   if (attrs.whole('steps') !== steps)
     throw new FixtureError(`'steps' is ${attrs.whole('steps')}; there are ${steps} gradients`);
   if (shape.join() !== start.shape.join()) throw new FixtureError("'grads' must be steps of the shape of 'param'");
-  const param = lasting(device, shape, hostValues(start).data);
+  const param = variable(device, shape, hostValues(start).data);
   const optimizer = new AdamW(device, [['param', param]], {
     beta1: attrs.number('beta1'),
     beta2: attrs.number('beta2'),

@@ -139,12 +139,12 @@ function trainingInputs(
 function pass(model: ZeroSeg, inputs: TrainingInputs): { acts: Map<string, Tensor>; terms: Record<LossName, Tensor> } {
   const acts = new Map<string, Tensor>();
   const trace: Trace = (name, t) => acts.set(name, t);
-  const terms = model.forward(inputs, trace);
+  const { terms, total } = model.forward(inputs, trace);
   if (!acts.has('pred')) {
     // Nothing is masked, so training skips the decoder; what it computes can be looked at all the same.
     model.decoder.forward(acts.get('latent') as Tensor, acts.get('ids_restore') as Tensor, trace);
   }
-  return { acts, terms };
+  return { acts, terms: { ...terms, total } as Record<LossName, Tensor> };
 }
 
 type LossName = 'rec' | 'distill' | 'match' | 'total';

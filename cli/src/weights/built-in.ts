@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { student, teacher } from '@zeroseg/pretrained';
-import { FileError } from '../files/files.ts';
+import { FileError } from '../files/index.ts';
 import { kindOfPath } from './weight-files.ts';
 
 /** What `openClip` calls the package's own teacher, and `findModel` its own student. */

@@ -14,8 +14,7 @@ import {
 } from '@zeroseg/core/internal';
 import { CheckpointError } from '@zeroseg/core/nn';
 import { type ClipConfig, type ClipSource, Tokenizer } from '@zeroseg/core/zeroseg';
-import { readBounded } from '../files/bounded-read.ts';
-import { FileError, hashFiles, readJson, systemReason } from '../files/files.ts';
+import { FileError, hashFiles, readBounded, readJson, systemReason } from '../files/index.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';
 import { kindOfPath, listWeights, openShardedWeights, openWeights, type WeightFiles } from './weight-files.ts';
 

@@ -1,1 +1,3 @@
+export { builtIn, builtInStudent, builtInTeacher, teacherFile, teacherWeights } from './built-in.ts';
 export { openClip } from './clip-folder.ts';
+export { kindOfPath, openWeights } from './weight-files.ts';

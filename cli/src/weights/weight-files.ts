@@ -3,8 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CheckpointError, headerSize, parseHeader, type StoredTensor } from '@zeroseg/core/nn';
-import { FileError, readJson, systemReason } from '../files/files.ts';
-import { brokenField, isTableOf, isText } from '../files/json-fields.ts';
+import { brokenField, FileError, isTableOf, isText, readJson, systemReason } from '../files/index.ts';
 
 /** Tensors of one or more files, by name. Their bytes are read from the disk each time that they are asked for. */
 export interface WeightFiles {

@@ -19,7 +19,7 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
 }
 
 /** A browser waits for its GPU without help. */
-export function quietly<T>(promise: Promise<T>): Promise<T> {
+export function awaitWithBackoff<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 

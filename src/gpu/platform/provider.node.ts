@@ -161,17 +161,18 @@ function loadVulkanLoader(file: string): void {
   }
 }
 
-const bell = new Int32Array(new SharedArrayBuffer(4));
+/** Nobody changes it: waiting for a change is a pause. */
+const unchanging = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Awaits a promise of the GPU. While one is pending, Dawn turns the event loop without a pause, which takes a whole core from
  * an adapter that computes on the CPU: naps of 0.1 ms between the turns leave it to the work.
  */
-export async function quietly<T>(promise: Promise<T>): Promise<T> {
+export async function awaitWithBackoff<T>(promise: Promise<T>): Promise<T> {
   let pending = true;
   const nap = () => {
     if (!pending) return;
-    Atomics.wait(bell, 0, 0, 0.1);
+    Atomics.wait(unchanging, 0, 0, 0.1);
     setImmediate(nap);
   };
   setImmediate(nap);

@@ -1,5 +1,5 @@
 import { type Device, DeviceError } from '../../gpu/index.ts';
-import { free, lasting, Recording, record, type Tensor, write } from '../../tensor/graph/index.ts';
+import { free, Recording, record, type Tensor, variable, write } from '../../tensor/graph/index.ts';
 import { read, type Step, step } from '../../tensor/run/index.ts';
 import { cast } from '../elementwise/index.ts';
 import { matmul } from './matmul.ts';
@@ -106,7 +106,7 @@ function operandOf(device: Device, { rows, cols, inner, batch, a, b }: Product, 
   const shape = [batch, ...(turned ? [across, down] : [down, across])];
   const count = batch * down * across;
   // First the memory: where there is none, the values need not be made.
-  const operand = lasting(device, shape);
+  const operand = variable(device, shape);
   // A multiplicative hash of the index.
   write(
     operand,

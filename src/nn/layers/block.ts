@@ -1,5 +1,5 @@
 import type { Activation } from '../../kernels/elementwise/index.ts';
-import { checkpoint, type Tensor } from '../../tensor/graph/index.ts';
+import { recompute, type Tensor } from '../../tensor/graph/index.ts';
 import { Attention } from './attention.ts';
 import type { Initializer } from './init.ts';
 import { LayerNorm } from './layer-norm.ts';
@@ -36,7 +36,7 @@ export class Block {
   }
 }
 
-/** `block.forward(x)`; with `again`, what it makes on the way is not kept, but computed again for the gradient. */
-export function runBlock(block: Block, x: Tensor, again: boolean): Tensor {
-  return again ? checkpoint((x) => block.forward(x), x) : block.forward(x);
+/** `block.forward(x)`; with `isRecomputed`, what it makes on the way is not kept, but computed again for the gradient. */
+export function runBlock(block: Block, x: Tensor, isRecomputed: boolean): Tensor {
+  return isRecomputed ? recompute((x) => block.forward(x), x) : block.forward(x);
 }

@@ -1,5 +1,5 @@
 import { Device } from '../../gpu/index.ts';
-import { free, lasting, Tensor, write } from '../../tensor/graph/index.ts';
+import { free, Tensor, variable, write } from '../../tensor/graph/index.ts';
 import {
   describe,
   formatShape,
@@ -14,17 +14,17 @@ import type { Initializer } from './init.ts';
 import { random } from './random.ts';
 
 /**
- * An object, an array or a `Map` that holds parameters (lasting tensors) and other modules, by any depth. What is in private
+ * An object, an array or a `Map` that holds parameters (variables) and other modules, by any depth. What is in private
  * fields (`#weight`) or in closures is not seen.
  */
 export type Module = object;
 
-/** A weight: a lasting tensor, found by {@link parameters} because it is a field of a module. */
+/** A weight: a variable, found by {@link parameters} because it is a field of a module. */
 export function parameter(device: Device, shape: Shape, values: HostValues): Tensor {
   if (values === undefined) {
     throw new ShapeError('parameter', 'the first values are missing; for zeros give new Float32Array(n)', { shape });
   }
-  return lasting(device, shape, values, 'f32');
+  return variable(device, shape, values, 'f32');
 }
 
 /**
@@ -38,7 +38,7 @@ export function parameters(module: Module): Map<string, Tensor> {
   const found = new Map<string, Tensor>();
   const seen = new Set<Tensor>();
   walk(module, (t, path) => {
-    if (t.storage.root.kind !== 'lasting' || seen.has(t)) return;
+    if (t.storage.root.kind !== 'variable' || seen.has(t)) return;
     seen.add(t);
     if (found.has(path))
       throw new StepError(`parameters: two parameters are called '${path}'; rename a field or a key`);

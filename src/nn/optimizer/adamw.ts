@@ -1,7 +1,7 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { cast } from '../../kernels/elementwise/index.ts';
 import { accumulateChunk, adamW, adamWRates, clip, RATE_COUNT } from '../../kernels/optimizer/index.ts';
-import { free, label, lasting, range, type Tensor } from '../../tensor/graph/index.ts';
+import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
 import { type Pack, type PackOptions, packParameters, placeGradients } from './flat-parameters.ts';
 
 export interface AdamWOptions extends PackOptions {
@@ -176,6 +176,6 @@ export class AdamW {
   }
 
   #zeros(): Tensor[] {
-    return this.#pack.pages.map(({ parameters }) => lasting(this.device, parameters.shape));
+    return this.#pack.pages.map(({ parameters }) => variable(this.device, parameters.shape));
   }
 }

@@ -1,14 +1,18 @@
-import type { Binding, Device } from '../../gpu/index.ts';
+import type { Device } from '../../gpu/index.ts';
 import { BLOCK, blockWord, copyGradient } from '../../kernels/optimizer/index.ts';
 import {
+  access,
   currentRecording,
   emptyOn,
+  isWrittenWhole,
   type Launch,
-  lasting,
   memoryOf,
+  moveVariable,
   range,
   type Storage,
   Tensor,
+  variable,
+  writeInto,
 } from '../../tensor/graph/index.ts';
 import { bytesPerElement, describe, ShapeError, StepError, sameShape } from '../../tensor/values/index.ts';
 /** Where a parameter lies: `offset` bytes from the start of a page. */
@@ -67,7 +71,7 @@ const ALIGNMENT = 2 * BLOCK * 4;
  * Moves parameters into few buffers, so that an optimizer runs over all of them in a launch a page. The tensors stay the same
  * objects with the same values; steps that were made before must not be called any more.
  *
- * @throws StepError unless they are lasting f32 tensors with memory of their own, each there once.
+ * @throws StepError unless they are f32 variables with memory of their own, each there once.
  */
 export function packParameters(
   device: Device,
@@ -100,7 +104,7 @@ export function packParameters(
   }
   if (parameters.length === 0) {
     throw new StepError(
-      'optimizer: there are no parameters to update; parameters(model) finds lasting tensors in fields, arrays and maps',
+      'optimizer: there are no parameters to update; parameters(model) finds variables in fields, arrays and maps',
     );
   }
   const words = sizes.map((bytes) => new Uint32Array(bytes / (BLOCK * 4)));
@@ -110,8 +114,8 @@ export function packParameters(
     }
   }
   const pages = words.map((blocks) => ({
-    parameters: lasting(device, [blocks.length * BLOCK]),
-    blocks: lasting(device, [blocks.length], blocks),
+    parameters: variable(device, [blocks.length * BLOCK]),
+    blocks: variable(device, [blocks.length], blocks),
   }));
   move(device, parameters, pages);
   return { device, parameters, pages, chunks };
@@ -122,8 +126,8 @@ function checkParameter(device: Device, name: string, tensor: Tensor, seen: Map<
   const before = seen.get(storage);
   if (before !== undefined) throw new StepError(`pack: '${name}' and '${before}' are the same parameter; give it once`);
   seen.set(storage, name);
-  if (storage.kind !== 'lasting' || tensor.dtype !== 'f32') {
-    throw new StepError(`pack: '${name}' is no parameter; make it with parameter() or lasting()`);
+  if (storage.kind !== 'variable' || tensor.dtype !== 'f32') {
+    throw new StepError(`pack: '${name}' is no parameter; make it with parameter() or variable()`);
   }
   if (storage.parent) throw new StepError(`pack: '${name}' is packed already; a parameter has one optimizer`);
   if (!storage.memory) throw new StepError(`pack: the memory of '${name}' was freed`);
@@ -143,11 +147,7 @@ function move(device: Device, parameters: readonly PackedParameter[], pages: rea
   }
   device.gpu.queue.submit([encoder.finish()]);
   for (const { tensor, page, offset } of parameters) {
-    const { storage } = tensor;
-    if (storage.memory) device.destroyBuffer(storage.memory.buffer);
-    storage.memory = undefined;
-    storage.parent = (pages[page] as Page).parameters.storage;
-    storage.offset = offset;
+    moveVariable(tensor, (pages[page] as Page).parameters, offset);
   }
 }
 
@@ -201,25 +201,20 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[], into: '
   for (const { storage } of gradients) owners.set(storage.root, (owners.get(storage.root) ?? 0) + 1);
   // The largest first: where two cannot both be placed, the smaller is copied.
   const order = gradients.map((_, i) => i).sort((a, b) => bytesOf(gradients, b) - bytesOf(gradients, a) || a - b);
-  const accesses = placed.map(() => new Map<Launch, Access>());
+  const accesses = placed.map(() => new Map<Launch, Use>());
   const copies: number[] = [];
   for (const i of order) {
     const gradient = gradients[i] as Tensor;
     if (gradient.size === 0) continue;
     const { to, offset } = placeOf(i);
-    const access = accesses[to] as Map<Launch, Access>;
+    const before = accesses[to] as Map<Launch, Use>;
     const used = uses.get(gradient.storage) ?? [];
-    if (owners.get(gradient.storage.root) !== 1 || !placeable(gradient, used, inside, access)) {
+    if (owners.get(gradient.storage.root) !== 1 || !placeable(gradient, used, inside, before)) {
       copies.push(i);
       continue;
     }
-    const { storage } = gradient;
-    const root = (placed[to] as Tensor).storage;
-    for (const [launch, how] of used) access.set(launch, how);
-    storage.parent = root;
-    storage.offset = offset;
-    root.writers.push(...storage.writers);
-    storage.writers.length = 0;
+    for (const [launch, how] of used) before.set(launch, how);
+    writeInto(gradient, placed[to] as Tensor, offset);
   }
   for (const i of copies.sort((a, b) => a - b)) {
     const { to, offset } = placeOf(i);
@@ -229,7 +224,7 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[], into: '
   return placed;
 }
 
-type Access = 'read' | 'written';
+type Use = 'read' | 'written';
 
 /**
  * Whether the launches that write a gradient can write into a page instead. Not if
@@ -241,24 +236,20 @@ type Access = 'read' | 'written';
  *   as it is: WebGPU tracks the use of whole buffers and rejects that.
  */
 function placeable(
-  { storage, size, dtype }: Tensor,
-  used: readonly (readonly [Launch, Access])[],
+  gradient: Tensor,
+  used: readonly (readonly [Launch, Use])[],
   inside: ReadonlySet<Launch>,
-  access: ReadonlyMap<Launch, Access>,
+  before: ReadonlyMap<Launch, Use>,
 ): boolean {
-  if (storage.kind !== 'recorded' || storage.parent || storage.bytes !== size * bytesPerElement(dtype)) return false;
-  if (storage.writers.length === 0 || !storage.writers.every((writer) => inside.has(writer))) return false;
-  return used.every(([launch, how]) => (access.get(launch) ?? how) === how);
+  return isWrittenWhole(gradient, inside) && used.every(([launch, how]) => (before.get(launch) ?? how) === how);
 }
 
 /** Which launches read and write each storage (with its ranges). */
-function usesOf(launches: readonly Launch[]): Map<Storage, [Launch, Access][]> {
-  const uses = new Map<Storage, [Launch, Access][]>();
+function usesOf(launches: readonly Launch[]): Map<Storage, [Launch, Use][]> {
+  const uses = new Map<Storage, [Launch, Use][]>();
   for (const launch of launches) {
     launch.tensors.forEach((t, i) => {
-      const how = (launch.kernel.bind[launch.kernel.names[i] as string] as Binding).startsWith('read')
-        ? 'read'
-        : 'written';
+      const how = access(launch, i) === 'read' ? 'read' : 'written';
       const { root } = t.storage;
       let list = uses.get(root);
       if (!list) uses.set(root, (list = []));

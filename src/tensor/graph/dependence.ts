@@ -1,8 +1,7 @@
 // What a tensor is really computed from: by the nodes of gradients, and by the launches that wrote its bytes. Where the two
 // differ, a gradient that does not exist would be taken for zero.
-import type { Binding } from '../../gpu/index.ts';
-import type { Launch } from './record.ts';
-import type { Storage, Tensor } from './tensor.ts';
+import type { Access } from '../../gpu/index.ts';
+import type { Launch, Storage, Tensor } from './tensor.ts';
 
 /** A tensor that a launch reads to compute another one; without a launch: inside a step, or before it was fed to one. */
 export interface Source {
@@ -18,7 +17,7 @@ export interface Moment {
 
 /**
  * What gradients could flow to by the data: not through what is `cut` (stopGradient), and not through u32: an index or a mask
- * of bits has no slope. A lasting tensor is where gradients end, whoever has written it.
+ * of bits has no slope. A variable is where gradients end, whoever has written it.
  */
 export function launchSources(t: Tensor, since = 0): Source[] {
   if (t.cut || t.dtype === 'u32') return [];
@@ -117,9 +116,9 @@ export function lastWriter(storage: Storage): Launch | undefined {
   return storage.root.writers.findLast((launch) => writes(launch, storage));
 }
 
-export function access(launch: Launch, i: number): 'read' | 'write' | 'update' {
-  const [how] = (launch.kernel.bind[launch.kernel.names[i] as string] as Binding).split(' ');
-  return how as 'read' | 'write' | 'update';
+/** How a launch uses its tensor number `i`. */
+export function access(launch: Launch, i: number): Access {
+  return (launch.kernel.bindings[i] as { access: Access }).access;
 }
 
 export function writes(launch: Launch, storage: Storage): boolean {

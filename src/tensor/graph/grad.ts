@@ -11,22 +11,8 @@ import {
   writes,
 } from './dependence.ts';
 import { add, fill } from './fill.ts';
-import { currentRecording, type Launch, launchOrder, watchLaunches } from './record.ts';
-import { Tensor } from './tensor.ts';
-
-/** How tensors were made: what they depend on, and how their gradients flow back. */
-export interface GradientNode {
-  readonly order: number;
-  /** Launches of a lower order were recorded before. */
-  readonly made: number;
-  readonly outputs: readonly Tensor[];
-  readonly inputs: readonly Tensor[];
-  /** `wanted` holds those of `inputs` whose gradients are asked for; the others may stay undefined. */
-  readonly backward: (
-    dys: readonly (Tensor | undefined)[],
-    wanted: ReadonlySet<Tensor>,
-  ) => readonly (Tensor | undefined)[];
-}
+import { currentRecording, launchOrder, watchLaunches } from './record.ts';
+import { type GradientNode, type Launch, Tensor } from './tensor.ts';
 
 let order = 0;
 
@@ -40,7 +26,7 @@ const backwardOf = new WeakMap<Launch, string>();
 let isForward = false;
 
 /** Runs the forward pass that a backward repeats: its launches are those of its ops. */
-export function forwardAgain<R>(body: () => R): R {
+export function recomputeForward<R>(body: () => R): R {
   isForward = true;
   try {
     return body();
@@ -97,7 +83,7 @@ export function differentiableAll(
  *
  * A tensor that `y` is not computed from gets zeros, and so does one that is only reached through {@link stopGradient}, through
  * u32 (indices, classes), through an op that documents that no gradient flows (`sign`, a condition), through values that were
- * read to the host, or through what was written into a lasting tensor.
+ * read to the host, or through what was written into a variable.
  *
  * @throws StepError where a gradient would be wrong: `y` is computed from a tensor of `of` through something that has no
  * gradient (a launch of your own without {@link differentiable}, the backward of most ops, a result of a step), or what a
@@ -236,7 +222,7 @@ function watchBackward(node: GradientNode, launch: Launch): void {
   launch.tensors.forEach(({ storage, shape }, i) => {
     if (access(launch, i) === 'write') return;
     const { root } = storage;
-    const writers = (root.kind === 'lasting' ? currentRecording()?.effects.get(root) : root.writers) ?? [];
+    const writers = (root.kind === 'variable' ? currentRecording()?.effects.get(root) : root.writers) ?? [];
     const later = writers.find((writer) => writer.order >= node.made && writes(writer, storage));
     if (!later || later === launch) return;
     // What the backward makes itself has no earlier value.

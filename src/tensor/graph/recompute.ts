@@ -1,11 +1,11 @@
 import { describe, StepError } from '../values/index.ts';
 import { launchSources, type Moment } from './dependence.ts';
-import { backpropagate, differentiableAll, forwardAgain, type GradientNode, now } from './grad.ts';
+import { backpropagate, differentiableAll, now, recomputeForward } from './grad.ts';
 import { label, labelPath } from './record.ts';
-import { Tensor } from './tensor.ts';
+import { type GradientNode, Tensor } from './tensor.ts';
 
-/** What the body of a checkpoint may return. */
-export type CheckpointResults = Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };
+/** What the body of recompute() may return. */
+export type RecomputeResults = Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };
 
 /**
  * `body(...inputs)`, computed a second time when its gradients are (Chen et al., 2016, "Training deep nets with sublinear
@@ -14,18 +14,18 @@ export type CheckpointResults = Tensor | readonly Tensor[] | { readonly [name: s
  * ```ts
  * const train = await step(device, { x: [64, 197, 384] }, ({ x }) => {
  *   let y = x;
- *   for (const block of blocks) y = checkpoint((y) => block.forward(y), y);
+ *   for (const block of blocks) y = recompute((y) => block.forward(y), y);
  *   return gradients(mean(y), weights);
  * });
  * ```
  *
  * `body` must be a function of `inputs` and of tensors that it finds outside (weights; they get their gradients too), and
- * record the same both times. Random numbers are made from keys, so the second time has the same ones. Checkpoints may be
+ * record the same both times. Random numbers are made from keys, so the second time has the same ones. Calls may be
  * nested.
  *
  * @throws StepError when the body gives other results the second time.
  */
-export function checkpoint<const I extends readonly Tensor[], R extends CheckpointResults>(
+export function recompute<const I extends readonly Tensor[], R extends RecomputeResults>(
   body: (...inputs: I) => R,
   ...inputs: I
 ): R {
@@ -37,15 +37,17 @@ export function checkpoint<const I extends readonly Tensor[], R extends Checkpoi
   const results = first.map((t) => new Tensor(t.storage, t.shape, t.dtype));
   const sources = sourcesOf(first, since);
   differentiableAll(results, sources, (dys, wanted) => {
-    const again = now();
-    const second = label(path ? `${path}.again` : 'again', () => forwardAgain(() => listOf(body(...inputs))));
+    const resumed = now();
+    const second = label(path ? `${path}.recomputed` : 'recomputed', () =>
+      recomputeForward(() => listOf(body(...inputs))),
+    );
     if (second.length !== first.length) {
       throw new StepError(
-        `checkpoint: the body gave ${first.length} results, then ${second.length}; it must repeat itself`,
+        `recompute: the body gave ${first.length} results, then ${second.length}; it must repeat itself`,
       );
     }
     const of = sources.filter((source) => wanted.has(source));
-    const found = backpropagate(second, dys, of, again);
+    const found = backpropagate(second, dys, of, resumed);
     return sources.map((source) => found[of.indexOf(source)]);
   });
   return like(made, results) as R;
@@ -71,16 +73,16 @@ function sourcesOf(results: readonly Tensor[], since: Moment): Tensor[] {
   return [...sources];
 }
 
-function listOf(results: CheckpointResults): Tensor[] {
+function listOf(results: RecomputeResults): Tensor[] {
   const list: unknown[] = results instanceof Tensor ? [results] : Object.values(results ?? [results]);
   const other = list.findIndex((t) => !(t instanceof Tensor));
   if (other < 0) return list as Tensor[];
   throw new StepError(
-    `checkpoint: the body must return a tensor, a list of tensors or an object of them; got ${describe(list[other])}`,
+    `recompute: the body must return a tensor, a list of tensors or an object of them; got ${describe(list[other])}`,
   );
 }
 
-function like(results: CheckpointResults, by: readonly Tensor[]): CheckpointResults {
+function like(results: RecomputeResults, by: readonly Tensor[]): RecomputeResults {
   if (results instanceof Tensor) return by[0] as Tensor;
   if (Array.isArray(results)) return by;
   return Object.fromEntries(Object.keys(results).map((key, i) => [key, by[i] as Tensor]));

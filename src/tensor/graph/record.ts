@@ -19,29 +19,13 @@ import {
   StepError,
   size,
 } from '../values/index.ts';
-import { Storage, Tensor } from './tensor.ts';
-
-/** One use of a kernel. */
-export interface Launch {
-  /** Launches are numbered in the order of recording, over the whole program. */
-  readonly order: number;
-  readonly kernel: Kernel;
-  readonly element: 'f32' | 'f16';
-  /** In the order of the kernel's bindings. */
-  readonly tensors: readonly Tensor[];
-  readonly params: readonly number[];
-  readonly constants: Readonly<Record<string, number>>;
-  readonly grid: readonly [number, number, number];
-  readonly label: string;
-  /** Where it was recorded: a stack, kept in check mode only. */
-  readonly where: string | undefined;
-}
+import { type Launch, Storage, Tensor } from './tensor.ts';
 
 /** The launches of one body, in order. */
 export class Recording {
   readonly device: Device;
   readonly launches: Launch[] = [];
-  /** Launches that write lasting tensors, by the root of these. */
+  /** Launches that write variables, by the root of these. */
   readonly effects: Map<Storage, Launch[]> = new Map();
   readonly keepStacks: boolean;
 
@@ -162,11 +146,11 @@ export function dispatch<
     where: current?.keepStacks ? new Error().stack : undefined,
   };
   for (const [i, name] of plain.names.entries()) {
-    if ((plain.bind[name] as string).startsWith('read')) continue;
+    if (plain.bindings[i]?.access === 'read') continue;
     const { root } = (bound[i] as Tensor).storage;
-    if (root.kind === 'lasting') {
+    if (root.kind === 'variable') {
       if (!current) {
-        throw new StepError(`${kernel.name}: writes a lasting tensor; call it inside step() or run(), which say when`);
+        throw new StepError(`${kernel.name}: writes a variable; call it inside step() or run(), which say when`);
       }
       const effects = current.effects.get(root);
       if (effects) effects.push(launch);
@@ -195,7 +179,7 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
     }
     if (t.device !== (current?.device ?? bound[0]?.device))
       throw new StepError(`${kernel.name}: '${name}' is on another device`);
-    const [access, type] = (kernel.bind[name] as Binding).split(' ') as [string, string];
+    const { access, element: type } = kernel.bindings[i] as Kernel['bindings'][number];
     if (type === 'T' || type === 'vec4<T>') {
       if (t.dtype === 'u32' || (element && element !== t.dtype)) {
         throw new StepError(

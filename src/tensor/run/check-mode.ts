@@ -303,7 +303,7 @@ class CheckPlan {
 
 /** Whether a launch writes its tensor number `i` without a look at what was there. */
 function isOverwritten(launch: Launch, i: number): boolean {
-  return launch.kernel.bind[launch.kernel.names[i] as string]?.startsWith('write') ?? false;
+  return launch.kernel.bindings[i]?.access === 'write';
 }
 
 /** Which launches write a storage without a look at what was there. */
@@ -320,7 +320,7 @@ function writersOf(launches: readonly Launch[]): Map<Storage, number[]> {
   return writers;
 }
 
-/** What launches read that none of them made, once for each storage: constants, inputs, lasting tensors. */
+/** What launches read that none of them made, once for each storage: constants, inputs, variables. */
 function givenTo(launches: readonly Launch[]): Tensor[] {
   const given = new Map<Storage, Tensor>();
   for (const launch of launches) {

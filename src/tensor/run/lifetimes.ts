@@ -1,4 +1,3 @@
-import type { Binding } from '../../gpu/index.ts';
 import type { Launch, Storage, Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import type { Lifetime, Part } from './plan.ts';
@@ -23,7 +22,7 @@ export function collect(results: readonly Tensor[], effects: readonly Launch[]):
 }
 
 /**
- * Moves launches that write nothing but lasting tensors (sums of gradients) to where what they need is there, so that what they
+ * Moves launches that write nothing but variables (sums of gradients) to where what they need is there, so that what they
  * read dies early. All others stay in their order.
  */
 export function schedule(launches: readonly Launch[]): Launch[] {
@@ -32,7 +31,7 @@ export function schedule(launches: readonly Launch[]): Launch[] {
   const places = launches.map((launch, at) => {
     const uses = launch.tensors.map((t, i) => ({ root: t.storage.root, writes: writes(launch, i) }));
     let place = at;
-    if (uses.every((use) => !use.writes || use.root.kind === 'lasting')) {
+    if (uses.every((use) => !use.writes || use.root.kind === 'variable')) {
       place = Math.max(-1, ...uses.map((use) => (use.writes ? lastUse : lastWrite).get(use.root) ?? -1));
     }
     for (const use of uses) {
@@ -63,7 +62,7 @@ export function lifetimes(
   launches.forEach((launch, at) => {
     for (const [i, tensor] of launch.tensors.entries()) {
       const { root } = tensor.storage;
-      if (root.kind === 'lasting') continue;
+      if (root.kind === 'variable') continue;
       let span = spans.get(root);
       if (!span) {
         // A tensor without elements needs no writer: a grid without workgroups launches nothing.
@@ -129,5 +128,5 @@ function partsOf(ranges: ReadonlyMap<Storage, number>, last: number): Part[] | u
 
 /** Whether a launch writes its tensor number `i`. */
 export function writes({ kernel, tensors }: Launch, i: number): boolean {
-  return tensors[i] !== undefined && !(kernel.bind[kernel.names[i] as string] as Binding).startsWith('read');
+  return tensors[i] !== undefined && kernel.bindings[i]?.access !== 'read';
 }

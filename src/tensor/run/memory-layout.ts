@@ -30,7 +30,7 @@ export interface Place {
 export interface Laid {
   readonly launches: readonly Launch[];
   readonly memory: MemoryUse;
-  /** Where each root lies that is not lasting, and each lasting one of which a copy was made. */
+  /** Where each root lies that is no variable, and each variable of which a copy was made. */
   readonly memories: ReadonlyMap<Storage, Memory>;
   /** What each launch binds: its tensors, then its uniforms. */
   readonly places: readonly (readonly Place[])[];
@@ -49,7 +49,7 @@ export interface LayOutOptions {
   /** Roots (inputs, results of a read) that only survive to the end of a call. */
   readonly kept?: ReadonlySet<Storage>;
   /**
-   * Takes lasting tensors as they are now: these, and those that the launches read, are copied by commands that are submitted
+   * Takes variables as they are now: these, and those that the launches read, are copied by commands that are submitted
    * here. For a program that runs later than it is laid out.
    */
   readonly asOfNow?: readonly Tensor[] | undefined;
@@ -89,7 +89,7 @@ export function layOut(
       memories.set(root, { buffer, offset: 0 });
       if (root.data) device.gpu.queue.writeBuffer(buffer, 0, root.data as GPUAllowSharedBufferSource);
     }
-    if (asOfNow) copyLasting(device, launches, asOfNow, memories, own);
+    if (asOfNow) copyVariables(device, launches, asOfNow, memories, own);
     const uniforms = packUniforms(device, launches);
     if (uniforms.buffer) own.push(uniforms.buffer);
     const borrowed = new Map<Storage, { buffer: GPUBuffer; launch: Launch; tensor: Tensor }>();
@@ -148,8 +148,8 @@ function placeOf(
   return { buffer: memory.buffer, offset: memory.offset + storage.rootOffset, size };
 }
 
-/** Copies the stretch of each lasting root that is used, to buffers which `memories` gives from then on. */
-function copyLasting(
+/** Copies the stretch of each variable root that is used, to buffers which `memories` gives from then on. */
+function copyVariables(
   device: Device,
   launches: readonly Launch[],
   others: readonly Tensor[],
@@ -159,7 +159,7 @@ function copyLasting(
   const stretches = new Map<Storage, { from: number; to: number }>();
   for (const { storage, size } of [...launches.flatMap((launch) => launch.tensors), ...others]) {
     const { root, rootOffset: from } = storage;
-    if (root.kind !== 'lasting' || size === 0 || !memoryOf(storage)) continue;
+    if (root.kind !== 'variable' || size === 0 || !memoryOf(storage)) continue;
     const known = stretches.get(root);
     const to = from + slotBytes(storage);
     stretches.set(root, { from: Math.min(from, known?.from ?? from), to: Math.max(to, known?.to ?? to) });

@@ -31,7 +31,7 @@ export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: DType }
 /** What a body may return. */
 export type Results = undefined | Tensor | readonly Tensor[] | { readonly [name: string]: Tensor };
 /**
- * The value of an input at a call: host values, or a tensor of its shape and dtype that has values (a result of a step, a lasting
+ * The value of an input at a call: host values, or a tensor of its shape and dtype that has values (a result of a step, a variable
  * tensor, a constant).
  */
 export type InputValue = HostValues | Tensor;
@@ -108,7 +108,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const returned = tensorsOf(results);
   if (returned.some((t) => t.device !== device))
     throw new StepError(`${name}: the body returns a tensor of another device`);
-  const effects = recording.launches.filter(writesLasting);
+  const effects = recording.launches.filter(writesVariable);
   const launches = schedule(collect(returned, effects));
   const held = new Set(
     returned.map((t) => t.storage.root).filter(({ kind }) => kind === 'recorded' || kind === 'constant'),
@@ -126,15 +126,15 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     throw error;
   }
 
-  const updated = check ? lastingRoots(launches) : [];
+  const updated = check ? variableRoots(launches) : [];
   const feeds = [...placeholders].map(([key, placeholder]) => new Feed(name, key, placeholder, program));
   let disposed = false;
   const outputs = new Map<Tensor, Tensor>();
   /** Inputs that are returned as they are, into memory of their own: a call may take its own results as inputs, in other places. */
   const echoes: { from: Memory; to: GPUBuffer; bytes: number }[] = [];
   for (const t of returned) {
-    if (t.storage.root.kind === 'lasting' || outputs.has(t)) continue;
-    const storage = new Storage(device, t.storage.bytes, 'lasting');
+    if (t.storage.root.kind === 'variable' || outputs.has(t)) continue;
+    const storage = new Storage(device, t.storage.bytes, 'variable');
     storage.memory = t.size > 0 ? program.memoryOf(t.storage) : undefined;
     if (t.storage.root.kind === 'input' && storage.memory) {
       const copy = { from: storage.memory, to: device.buffer(storage.bytes, 'result of a step'), bytes: storage.bytes };
@@ -219,7 +219,7 @@ export type Values<R extends Results> = R extends Tensor
     : { [K in keyof R]: HostArray };
 
 /**
- * A step that is used once: runs `body`, which may write lasting tensors, and brings what it returns to the host.
+ * A step that is used once: runs `body`, which may write variables, and brings what it returns to the host.
  *
  * ```ts
  * await run(device, () => optimizer.update(gradients(loss(), parameters), rate));
@@ -271,8 +271,8 @@ function mapResults(results: Results, map: (t: Tensor) => unknown): unknown {
   return Object.fromEntries(Object.entries(results).map(([key, t]) => [key, map(t as Tensor)]));
 }
 
-function writesLasting(launch: Launch): boolean {
-  return launch.tensors.some((t, i) => t.storage.root.kind === 'lasting' && writes(launch, i));
+function writesVariable(launch: Launch): boolean {
+  return launch.tensors.some((t, i) => t.storage.root.kind === 'variable' && writes(launch, i));
 }
 
 function inputSpec(input: string, spec: InputSpec): { readonly shape: Shape; readonly dtype: DType } {
@@ -287,9 +287,9 @@ function inputSpec(input: string, spec: InputSpec): { readonly shape: Shape; rea
 }
 
 /** What launches write that outlives them. */
-function lastingRoots(launches: readonly Launch[]): Storage[] {
+function variableRoots(launches: readonly Launch[]): Storage[] {
   const written = launches.flatMap((launch) => launch.tensors.filter((_, i) => writes(launch, i)));
-  return [...new Set(written.map((t) => t.storage.root))].filter(({ kind }) => kind === 'lasting');
+  return [...new Set(written.map((t) => t.storage.root))].filter(({ kind }) => kind === 'variable');
 }
 
 /** One input of a step, and how its values get to where the program reads them. */
@@ -355,7 +355,7 @@ class Feed {
     const remedy = {
       recorded: 'an op result, which has no values before it is read; pass what read() gives, or return it from a step',
       input: 'an input of a step, which has no value outside of a call',
-      lasting: 'a tensor whose memory was freed, or whose step was disposed',
+      variable: 'a tensor whose memory was freed, or whose step was disposed',
       constant: 'a constant without values',
     }[root.kind];
     throw this.#complaint('must be ', `; got ${remedy}`);
@@ -371,7 +371,7 @@ class Feed {
 function compare(name: string, first: Recording, second: Recording): void {
   const numbersOf = [new Map<Storage, number>(), new Map<Storage, number>()] as const;
   const identity = (which: 0 | 1, root: Storage): Storage | number => {
-    if (root.kind === 'lasting' || root.kind === 'input' || root.data) return root.data ? -1 : root;
+    if (root.kind === 'variable' || root.kind === 'input' || root.data) return root.data ? -1 : root;
     const numbers = numbersOf[which];
     let number = numbers.get(root);
     if (number === undefined) numbers.set(root, (number = numbers.size));
@@ -415,7 +415,7 @@ function list(name: string, program: Program): string {
     const slots = launch.tensors.map((t, n) => {
       const { buffer, offset } = program.memoryOf(t.storage);
       if (!buffers.has(buffer)) buffers.set(buffer, buffers.size);
-      const kind = t.storage.root.kind === 'lasting' ? 'w' : 's';
+      const kind = t.storage.root.kind === 'variable' ? 'w' : 's';
       const place = `${kind}${buffers.get(buffer)}${offset > 0 ? `+${offset}` : ''}`;
       return `${launch.kernel.names[n]}=${place}${formatShape(t.shape)}`;
     });

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type Device, heard, shownValue } from '../../gpu/index.ts';
+import { type Device, heard } from '../../gpu/index.ts';
 import { argmax } from '../../kernels/axis/index.ts';
 import { embedding } from '../../kernels/layout/index.ts';
 import { type Initializer, normal, parameters, random, type Weights, weightsFrom } from '../../nn/layers/index.ts';
@@ -8,7 +8,15 @@ import { AdamW, learningRate } from '../../nn/optimizer/index.ts';
 import { gradients, type Tensor } from '../../tensor/graph/index.ts';
 import { read, readAll, readU32, type Step, step } from '../../tensor/run/index.ts';
 import { ShapeError, size } from '../../tensor/values/index.ts';
-import { ConfigError, TrainingError } from '../host/index.ts';
+import {
+  ConfigError,
+  defaultsOf,
+  numberIn,
+  type Schema,
+  TrainingError,
+  valueProblem,
+  wholeNumber,
+} from '../host/index.ts';
 import { type Tokenizer, TokenTable } from '../text/index.ts';
 import { alike, contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
@@ -93,36 +101,40 @@ function initializerOf(name: string, init: Initializer): Initializer {
   return (shape, uniform) => normal(1 / Math.sqrt(size(shape.slice(1))))(shape, uniform);
 }
 
-/** How a CLIP is trained. */
+/** How a CLIP is trained. What a setting means and may be says {@link clipSettingsSchema}. */
 export interface ClipSettings {
   readonly steps: number;
-  /** Pairs a step. */
   readonly batch: number;
-  /** The highest learning rate. */
   readonly lr: number;
-  /** Steps in which the rate grows from 0. */
   readonly warmup: number;
   readonly weight_decay: number;
-  /** Largest gradient norm. */
   readonly clip_grad: number;
   readonly seed: number;
-  /** Tokens that are kept of a caption, start and end included. */
   readonly length: number;
-  /** Share of words that are taken for unknown ones, so that the row of unknown tokens means something. */
   readonly word_dropout: number;
 }
 
-export const defaultClipSettings: ClipSettings = {
-  steps: 4000,
-  batch: 128,
-  lr: 1e-3,
-  warmup: 200,
-  weight_decay: 0.05,
-  clip_grad: 1,
-  seed: 1,
-  length: 20,
-  word_dropout: 0.05,
+export const clipSettingsSchema: Schema<ClipSettings> = {
+  steps: { kind: wholeNumber(1, 1e9), default: 4000, about: 'Steps of the whole training.' },
+  batch: { kind: wholeNumber(2, 2 ** 20), default: 128, about: 'Pairs of image and caption a step.' },
+  lr: { kind: numberIn({ above: 0, to: 1e4 }), default: 1e-3, about: 'The highest learning rate.' },
+  warmup: { kind: numberIn({ from: 0, to: 1e9 }), default: 200, about: 'Steps in which the rate grows from 0.' },
+  weight_decay: { kind: numberIn({ from: 0, to: 1e4 }), default: 0.05, about: "AdamW's weight decay." },
+  clip_grad: { kind: numberIn({ above: 0, to: 1e12 }), default: 1, about: 'Largest gradient norm.' },
+  seed: { kind: wholeNumber(0, 2 ** 32 - 1), default: 1, about: 'Of weights, images, captions and dropped words.' },
+  length: {
+    kind: wholeNumber(3, 2 ** 20),
+    default: 20,
+    about: 'Tokens that are kept of a caption, start and end included; at most the context of the text tower.',
+  },
+  word_dropout: {
+    kind: numberIn({ from: 0, below: 1 }),
+    default: 0.05,
+    about: 'Share of words that are taken for unknown ones, so that the row of unknown tokens means something.',
+  },
 };
+
+export const defaultClipSettings: ClipSettings = defaultsOf(clipSettingsSchema);
 
 /** Images with sentences. */
 export interface CaptionedBatch {
@@ -338,28 +350,11 @@ export function textVocabulary(tokens: Tokenizer, texts: Iterable<string>): Uint
 }
 
 function checkClipSettings(settings: ClipSettings, { text }: ClipConfig): void {
-  const fail = (rule: string): never => {
-    throw new ConfigError(`training: ${rule}`);
-  };
-  const bounds = {
-    steps: [1, 1e9, true],
-    batch: [2, 2 ** 20, true],
-    lr: [Number.MIN_VALUE, 1e4, false],
-    warmup: [0, 1e9, false],
-    weight_decay: [0, 1e4, false],
-    clip_grad: [Number.MIN_VALUE, 1e12, false],
-    seed: [0, 2 ** 32 - 1, true],
-    word_dropout: [0, 1 - Number.EPSILON, false],
-  } as const satisfies Partial<Record<keyof ClipSettings, readonly [least: number, most: number, whole: boolean]>>;
-  for (const [key, [least, most, whole]] of Object.entries(bounds)) {
-    const value: unknown = settings[key as keyof typeof bounds];
-    const isNumber = typeof value === 'number' && value >= least && value <= most;
-    if (isNumber && (!whole || Number.isInteger(value))) continue;
-    const from = least === Number.MIN_VALUE ? 'above 0' : `from ${least}`;
-    const to = most < 1 ? 'to below 1' : `to ${most}`;
-    fail(`'${key}' must be a ${whole ? 'whole ' : ''}number ${from} ${to}; got ${shownValue(value)}`);
-  }
-  if (!(settings.length >= 3 && settings.length <= text.context)) {
-    fail(`'length' must be from 3 to the context of the text tower, ${text.context}; got ${settings.length}`);
+  const problem = valueProblem(clipSettingsSchema, { ...settings });
+  if (problem !== undefined) throw new ConfigError(`training: ${problem}`);
+  if (settings.length > text.context) {
+    throw new ConfigError(
+      `training: 'length' must be from 3 to the context of the text tower, ${text.context}; got ${settings.length}`,
+    );
   }
 }

@@ -16,7 +16,15 @@ import {
 } from '../../nn/layers/index.ts';
 import { label, type Tensor } from '../../tensor/graph/index.ts';
 import { ClipText } from '../clip/index.ts';
-import { hiddenWidth, type Inference, rollOut, runStages, Stage, type StageOptions } from '../model/index.ts';
+import {
+  baseConfig,
+  hiddenWidth,
+  type Inference,
+  rollOut,
+  runStages,
+  Stage,
+  type StageOptions,
+} from '../model/index.ts';
 import type { TokenTable } from '../text/index.ts';
 /** Sizes of a GroupViT checkpoint (section 14). */
 export interface GroupVitConfig {
@@ -110,14 +118,12 @@ export class GroupVitVision {
     this.positions = weights.parameter('positions', [1, Math.floor(image / patch) ** 2, dim], init);
     const options: StageOptions = {
       block: { dim, heads, hidden: hiddenWidth(dim, mlp_ratio), eps, init: truncatedNormal(0.02) },
-      depths,
-      groupTokens: config.vision.group_tokens,
-      outputGroups: config.vision.output_groups,
-      mixerHidden: hiddenWidth(dim, assign_mlp_ratio[0]),
-      assignHidden: hiddenWidth(dim, assign_mlp_ratio[1]),
-      tau: 1,
-      assignEps: 1,
-      hard: true,
+      seg_depths: depths,
+      group_tokens: config.vision.group_tokens,
+      output_groups: config.vision.output_groups,
+      assign_mlp_ratio,
+      // GroupViT's assignment is that of the paper.
+      assignment: baseConfig,
     };
     this.stages = depths.map((_, i) => new Stage(weights.in('stages').in(i), options, i));
     this.norm = new LayerNorm(weights.in('norm'), dim, eps);

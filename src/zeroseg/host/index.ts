@@ -1,3 +1,24 @@
+export {
+  anyObject,
+  defaultsOf,
+  fieldProblem,
+  finiteNumber,
+  flag,
+  type Key,
+  type Kind,
+  listOf,
+  nullOr,
+  numberIn,
+  objectWith,
+  oneOf,
+  optional,
+  type Range,
+  type Schema,
+  tableOf,
+  text,
+  valueProblem,
+  wholeNumber,
+} from './checks.ts';
 export { ConfigError, TrainingError } from './errors.ts';
 export { firstRepeated } from './first-repeated.ts';
 export { meanOf, median, type Spread, spread } from './statistics.ts';

@@ -13,7 +13,8 @@ import {
   xavierUniform,
 } from '../../nn/layers/index.ts';
 import { label, type Tensor, tensor } from '../../tensor/graph/index.ts';
-import { hiddenWidth, type ZeroSegConfig } from './config.ts';
+import { hiddenWidth } from './config.ts';
+import type { DecoderConfig, EncoderConfig } from './config-groups.ts';
 
 /** The masked autoencoder's decoder (section 5): rebuilds the pixels of all patches from the kept ones. */
 export class Decoder {
@@ -24,7 +25,7 @@ export class Decoder {
   readonly pred: Linear;
   readonly #positions: Float32Array;
 
-  constructor(weights: Weights, config: ZeroSegConfig) {
+  constructor(weights: Weights, config: EncoderConfig & DecoderConfig) {
     const { dim, dec_dim, dec_depth, dec_heads: heads, mlp_ratio, eps_mae: eps, patch, chans } = config;
     this.mask_token = weights.parameter('mask_token', [1, 1, dec_dim], normal(0.02));
     this.embed = new Linear(weights.in('embed'), dim, dec_dim);

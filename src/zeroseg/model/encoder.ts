@@ -14,7 +14,8 @@ import {
   xavierUniform,
 } from '../../nn/layers/index.ts';
 import { label, type Tensor, tensor } from '../../tensor/graph/index.ts';
-import { hiddenWidth, type ZeroSegConfig } from './config.ts';
+import { hiddenWidth } from './config.ts';
+import type { EncoderConfig } from './config-groups.ts';
 
 /** How the encoder sees an image. */
 export interface EncoderOptions {
@@ -39,7 +40,7 @@ export class Encoder {
   readonly #positions: Float32Array;
   readonly #grid: number;
 
-  constructor(weights: Weights, config: ZeroSegConfig) {
+  constructor(weights: Weights, config: EncoderConfig) {
     const { dim, depth, heads, mlp_ratio, eps_mae: eps, patch, chans: channels } = config;
     this.cls_token = weights.parameter('cls_token', [1, 1, dim], normal(0.02));
     this.#grid = config.image / patch;

@@ -4,6 +4,7 @@ import { matmul } from '../../kernels/matmul/index.ts';
 import { softmax } from '../../kernels/row-ops/index.ts';
 import { groupMembers } from '../../kernels/zeroseg/index.ts';
 import {
+  type BlockOptions,
   CrossAttention,
   type Initializer,
   LayerNorm,
@@ -14,33 +15,21 @@ import {
   type Weights,
 } from '../../nn/layers/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { type MoveOptions, moveQueries } from './cluster-queries.ts';
+import { moveQueries } from './cluster-queries.ts';
+import { hiddenWidth } from './config.ts';
+import type { AssignmentConfig } from './config-groups.ts';
 
 /** Gumbel noise of a grouping block: given as a tensor `[B, G, N]`, or made on the GPU from a key. */
 export type GroupingNoise = { readonly noise: Tensor } | { readonly key: Tensor; readonly stream: number } | undefined;
 
 export interface GroupingOptions {
-  readonly dim: number;
-  readonly heads: number;
+  /** Width, heads and hidden width of the pre-assignment's attention and MLP, as in the blocks around it. */
+  readonly block: BlockOptions;
   readonly tokens: number;
   readonly groups: number;
-  /** Hidden widths of the token mixer, of the pre-assignment's MLP (that of a block) and of the channel MLP. */
-  readonly mixerHidden: number;
-  readonly preAssignHidden: number;
-  readonly hidden: number;
-  readonly eps: number;
-  readonly init: Initializer;
-  readonly tau: number;
-  readonly assignEps: number;
-  readonly hard: boolean;
-  /**
-   * Beyond the paper: a factor on the logits, whether the keys' mean over the members is taken off, and how often queries move
-   * to the members that they win, and from where. Default: 1, no, 0, from the queries.
-   */
-  readonly assignScale?: number;
-  readonly centreKeys?: boolean;
-  readonly rounds?: number;
-  readonly start?: MoveOptions['start'];
+  /** Hidden widths of the token mixer and of the channel MLP, relative to the width. */
+  readonly assign_mlp_ratio: readonly [number, number];
+  readonly assignment: AssignmentConfig;
 }
 
 /** Group tokens look at the members (steps 3 to 5). */
@@ -50,10 +39,10 @@ class PreAssign {
   readonly mlp: Mlp;
   readonly norm_post: LayerNorm;
 
-  constructor(weights: Weights, { dim, heads, preAssignHidden, eps, init }: GroupingOptions) {
+  constructor(weights: Weights, { dim, heads, hidden, eps, init }: BlockOptions) {
     this.attn = new CrossAttention(weights.in('attn'), dim, heads, init);
     this.norm2 = new LayerNorm(weights.in('norm2'), dim, eps);
-    this.mlp = new Mlp(weights.in('mlp'), dim, preAssignHidden, dim, init);
+    this.mlp = new Mlp(weights.in('mlp'), dim, hidden, dim, init);
     this.norm_post = new LayerNorm(weights.in('norm_post'), dim, eps);
   }
 
@@ -91,19 +80,20 @@ export class Grouping {
   readonly assign: Assign;
   readonly norm_new_x: LayerNorm;
   readonly mlp_channels: Mlp;
-  readonly #options: GroupingOptions;
+  readonly #assignment: AssignmentConfig;
 
-  constructor(weights: Weights, options: GroupingOptions) {
-    const { dim, tokens, groups, mixerHidden, hidden, eps, init } = options;
+  constructor(weights: Weights, { block, tokens, groups, assign_mlp_ratio, assignment }: GroupingOptions) {
+    const { dim, eps, init } = block;
+    const [mixer, channels] = assign_mlp_ratio;
     this.norm_tokens = new LayerNorm(weights.in('norm_tokens'), dim, eps);
-    this.mlp_inter = new TokenMlp(weights.in('mlp_inter'), tokens, mixerHidden, groups, init);
+    this.mlp_inter = new TokenMlp(weights.in('mlp_inter'), tokens, hiddenWidth(dim, mixer), groups, init);
     this.norm_post_tokens = new LayerNorm(weights.in('norm_post_tokens'), dim, eps);
     this.norm_x = new LayerNorm(weights.in('norm_x'), dim, eps);
-    this.pre_assign = new PreAssign(weights.in('pre_assign'), options);
+    this.pre_assign = new PreAssign(weights.in('pre_assign'), block);
     this.assign = new Assign(weights.in('assign'), dim, init);
     this.norm_new_x = new LayerNorm(weights.in('norm_new_x'), dim, eps);
-    this.mlp_channels = new Mlp(weights.in('mlp_channels'), dim, hidden, dim, init);
-    this.#options = options;
+    this.mlp_channels = new Mlp(weights.in('mlp_channels'), dim, hiddenWidth(dim, channels), dim, init);
+    this.#assignment = assignment;
   }
 
   /**
@@ -116,29 +106,21 @@ export class Grouping {
     noise: GroupingNoise,
     trace: Trace,
   ): { x: Tensor; assign: Tensor; softMap: Tensor } {
-    const {
-      dim,
-      tau,
-      hard,
-      assignEps: eps,
-      assignScale = 1,
-      centreKeys = false,
-      rounds = 0,
-      start = 'queries',
-    } = this.#options;
+    const { tau, assign_eps: eps, hard, assign_scale, assign_centre, assign_rounds, assign_start } = this.#assignment;
+    const dim = members.shape[2] as number;
     const x = this.norm_x.forward(members);
     const projected = this.norm_post_tokens.forward(this.mlp_inter.forward(this.norm_tokens.forward(tokens)));
     trace('projected_tokens', projected);
     const q = this.pre_assign.forward(projected, x);
     trace('pre_assigned', q);
     const given = this.assign.k_proj.forward(x);
-    const keys = centreKeys ? sub(given, mean(given, { axes: 1, keepDims: true })) : given;
+    const keys = assign_centre ? sub(given, mean(given, { axes: 1, keepDims: true })) : given;
     const asked = this.assign.q_proj.forward(q);
     const { queries, logits } =
-      rounds > 0 || start === 'medoids'
-        ? moveQueries(asked, keys, { scale: assignScale, rounds, start })
+      assign_rounds > 0 || assign_start === 'medoids'
+        ? moveQueries(asked, keys, { scale: assign_scale, rounds: assign_rounds, start: assign_start })
         : // Scaling the few queries instead of the logits: [B, G, D] is smaller than [B, G, N].
-          { queries: q, logits: matmul(scale(asked, assignScale * dim ** -0.5), keys, { transposeB: true }) };
+          { queries: q, logits: matmul(scale(asked, assign_scale * dim ** -0.5), keys, { transposeB: true }) };
     trace('assign_logits', logits);
     const { grouped, assign, soft } = groupMembers(logits, this.assign.v_proj.forward(x), {
       tau: noise ? tau : 1,

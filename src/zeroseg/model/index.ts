@@ -6,10 +6,21 @@ export {
   keptPatches,
   patchCount,
   resolveConfig,
+  scenesConfig,
   tinyConfig,
-  type ZeroSegConfig,
 } from './config.ts';
-export { type Losses, type LossTerm, lossTerms, weightedTerms } from './losses.ts';
+export type {
+  AssignmentConfig,
+  DataConfig,
+  DecoderConfig,
+  EncoderConfig,
+  HeadConfig,
+  LossConfig,
+  ZeroSegConfig,
+} from './config-groups.ts';
+export { type ConfigGroup, configGroups, configSchema } from './config-schema.ts';
+export { type Losses, lossLine, lossTerms, weightedTerms, weightOf } from './losses/losses.ts';
+export type { LossContext, LossInputs, LossTerm, TermResult } from './losses/term.ts';
 export {
   loadOptimizer,
   type ModelInfo,

@@ -11,7 +11,8 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { read } from '../../tensor/run/index.ts';
 import { stepOf } from '../checkpoints/index.ts';
 import { ConfigError } from '../host/index.ts';
-import { resolveConfig, type ZeroSegConfig } from './config.ts';
+import { resolveConfig } from './config.ts';
+import type { ZeroSegConfig } from './config-groups.ts';
 import { ZeroSeg } from './zeroseg.ts';
 
 /** What a model file says about itself beside its weights. */

@@ -3,7 +3,7 @@ import { join, random, resamplePositions, sinCosPositions, type Weights, weights
 import { CheckpointError, type StoredTensor, toFloat32 } from '../../nn/safetensors/index.ts';
 import { formatShape, type Shape, sameShape, size } from '../../tensor/values/index.ts';
 import { publishedNames } from '../checkpoints/index.ts';
-import type { ZeroSegConfig } from './config.ts';
+import type { ZeroSegConfig } from './config-groups.ts';
 
 /**
  * Weights to begin training with: those that `stored` has, and new ones for the rest. Understands files of this package, of

@@ -17,26 +17,15 @@ import {
   zeros,
 } from '../../nn/layers/index.ts';
 import { label, type Tensor } from '../../tensor/graph/index.ts';
-import { hiddenWidth, type ZeroSegConfig } from './config.ts';
-import { Grouping, type GroupingNoise, type GroupingOptions } from './grouping-block.ts';
+import { hiddenWidth } from './config.ts';
+import type { AssignmentConfig, EncoderConfig, HeadConfig } from './config-groups.ts';
+import { Grouping, type GroupingNoise } from './grouping-block.ts';
 
-/** What the stages of the head need to know; GroupViT's encoder uses the same stages. */
-export interface StageOptions {
+/** What the stages of the head are made by; GroupViT's encoder uses the same stages. */
+export interface StageOptions
+  extends Pick<HeadConfig, 'seg_depths' | 'group_tokens' | 'output_groups' | 'assign_mlp_ratio'> {
   readonly block: BlockOptions;
-  readonly depths: readonly number[];
-  readonly groupTokens: readonly number[];
-  readonly outputGroups: readonly number[];
-  /** Hidden widths of a grouping block's token mixer and channel MLP. */
-  readonly mixerHidden: number;
-  readonly assignHidden: number;
-  readonly tau: number;
-  readonly assignEps: number;
-  readonly hard: boolean;
-  /** See {@link GroupingOptions}. */
-  readonly assignScale?: number;
-  readonly centreKeys?: boolean;
-  readonly rounds?: number;
-  readonly start?: GroupingOptions['start'];
+  readonly assignment: AssignmentConfig;
 }
 
 /** Tokens of the stage before, brought to the number of this stage's tokens (section 6.1). */
@@ -63,36 +52,23 @@ export class Stage {
   readonly grouping: Grouping | undefined;
 
   constructor(weights: Weights, options: StageOptions, index: number) {
-    const { block, depths, groupTokens, outputGroups } = options;
-    const tokens = groupTokens[index] ?? 0;
+    const { block, seg_depths, group_tokens, output_groups, assign_mlp_ratio, assignment } = options;
+    const tokens = group_tokens[index] ?? 0;
     if (tokens > 0) {
       // The second stage's tokens start at zero: they are told apart by the projected tokens of the first.
       this.group_token = weights.parameter('group_token', [1, tokens, block.dim], index === 0 ? normal(0.02) : zeros);
     }
-    const before = groupTokens[index - 1];
+    const before = group_tokens[index - 1];
     if (tokens > 0 && before) {
       this.group_projector = new GroupProjector(weights.in('group_projector'), block, before, tokens);
     }
-    this.blocks = Array.from({ length: depths[index] ?? 0 }, (_, i) => new Block(weights.in('blocks').in(i), block));
+    this.blocks = Array.from(
+      { length: seg_depths[index] ?? 0 },
+      (_, i) => new Block(weights.in('blocks').in(i), block),
+    );
     if (tokens > 0) {
-      this.grouping = new Grouping(weights.in('grouping'), {
-        dim: block.dim,
-        heads: block.heads,
-        tokens,
-        groups: outputGroups[index] ?? tokens,
-        mixerHidden: options.mixerHidden,
-        preAssignHidden: block.hidden,
-        hidden: options.assignHidden,
-        eps: block.eps,
-        init: block.init,
-        tau: options.tau,
-        assignEps: options.assignEps,
-        hard: options.hard,
-        assignScale: options.assignScale ?? 1,
-        centreKeys: options.centreKeys ?? false,
-        rounds: options.rounds ?? 0,
-        start: options.start ?? 'queries',
-      });
+      const groups = output_groups[index] ?? tokens;
+      this.grouping = new Grouping(weights.in('grouping'), { block, tokens, groups, assign_mlp_ratio, assignment });
     }
   }
 
@@ -176,27 +152,15 @@ export class SegmentationHead {
   readonly stages: readonly Stage[];
   readonly norm: LayerNorm;
   readonly projector: Mlp;
-  readonly #config: ZeroSegConfig;
+  readonly #config: HeadConfig;
 
-  constructor(weights: Weights, config: ZeroSegConfig) {
-    const { dim, seg_heads: heads, eps_seg: eps, seg_mlp_ratio, assign_mlp_ratio } = config;
+  /** `dim`: the width of the encoder, which is that of the head. */
+  constructor(weights: Weights, config: HeadConfig & AssignmentConfig & Pick<EncoderConfig, 'dim'>) {
+    const { dim, seg_heads: heads, eps_seg: eps, seg_mlp_ratio } = config;
     const init = config.seg_init === 'xavier' ? xavierUniform : truncatedNormal(0.02);
     if (config.seg_input === 'full') this.mask_token = weights.parameter('mask_token', [1, 1, dim], normal(0.02));
-    const options: StageOptions = {
-      block: { dim, heads, hidden: hiddenWidth(dim, seg_mlp_ratio), eps, init },
-      depths: config.seg_depths,
-      groupTokens: config.group_tokens,
-      outputGroups: config.output_groups,
-      mixerHidden: hiddenWidth(dim, assign_mlp_ratio[0]),
-      assignHidden: hiddenWidth(dim, assign_mlp_ratio[1]),
-      tau: config.tau,
-      assignEps: config.assign_eps,
-      hard: config.hard,
-      assignScale: config.assign_scale,
-      centreKeys: config.assign_centre,
-      rounds: config.assign_rounds,
-      start: config.assign_start,
-    };
+    const block: BlockOptions = { dim, heads, hidden: hiddenWidth(dim, seg_mlp_ratio), eps, init };
+    const options: StageOptions = { ...config, block, assignment: config };
     this.stages = config.seg_depths.map((_, i) => new Stage(weights.in('stages').in(i), options, i));
     this.norm = new LayerNorm(weights.in('norm'), dim, eps);
     this.projector = new Mlp(weights.in('projector'), dim, config.proj_hidden, config.clip_dim, init);

@@ -4,11 +4,12 @@ import { shuffleMask } from '../../kernels/zeroseg/index.ts';
 import { noTrace, type Trace, type Weights } from '../../nn/layers/index.ts';
 import { label, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
-import { keptPatches, type ZeroSegConfig } from './config.ts';
+import { keptPatches } from './config.ts';
+import type { ZeroSegConfig } from './config-groups.ts';
 import { Decoder } from './decoder.ts';
 import { Encoder } from './encoder.ts';
 import type { GroupingNoise } from './grouping-block.ts';
-import { type Losses, losses } from './losses.ts';
+import { type Losses, losses } from './losses/losses.ts';
 import { type Segmentation, SegmentationHead } from './segmentation-head.ts';
 
 /** What a training step sees. */
@@ -67,8 +68,8 @@ export class ZeroSeg {
     const { segments, global, assigns } = segmentation;
     const { idsRestore } = masking;
     const mask = masked ? masking.mask : undefined;
-    const terms = losses(config, { image, pred, mask, segments, global, views, assigns, idsRestore }, trace);
-    return { ...segmentation, ...terms };
+    const compared = losses(config, { image, pred, mask, segments, global, views, assigns, idsRestore }, trace);
+    return { ...segmentation, ...compared };
   }
 
   /**

@@ -2,10 +2,11 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import { cast } from '../../kernels/elementwise/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
+import { argmaxColumns, entropy } from '../host/index.ts';
 import type { Losses, Segmentation } from '../model/index.ts';
 
 /** How the head divides the images of a batch: means over them. */
-export interface Watched {
+export interface GroupingStatistics {
   /** Groups of the first stage that hold a patch, and segments in the end; each patch goes where the maps are largest. */
   readonly groupsFirst: number;
   readonly groups: number;
@@ -16,27 +17,27 @@ export interface Watched {
   readonly nearest: Readonly<Record<string, number>>;
 }
 
-/** The tensors that {@link watchHead} wants the values of. */
-export type WatchedTensors = { first: Tensor; second: Tensor; nearest?: Tensor };
+/** The tensors that {@link groupingStatistics} wants the values of. */
+export type GroupingTensors = { first: Tensor; second: Tensor; nearest?: Tensor };
 
-/** What a pass returns to be watched: soft maps `[B, G1, N]` and `[B, G2, G1]` in f32, nearest local views u32 `[B, G2]`. */
-export function watchedTensors({
+/** What a pass returns for the statistics: soft maps `[B, G1, N]` and `[B, G2, G1]` in f32, nearest local views u32 `[B, G2]`. */
+export function groupingTensors({
   softMaps,
   matchIndex,
-}: Pick<Segmentation & Losses, 'softMaps' | 'matchIndex'>): WatchedTensors {
+}: Pick<Segmentation & Losses, 'softMaps' | 'matchIndex'>): GroupingTensors {
   const [first, second] = softMaps as readonly [Tensor, Tensor];
-  const maps: WatchedTensors = { first: cast(first, 'f32'), second: cast(second, 'f32') };
+  const maps: GroupingTensors = { first: cast(first, 'f32'), second: cast(second, 'f32') };
   return matchIndex ? { ...maps, nearest: matchIndex } : maps;
 }
 
-/** Values of {@link WatchedTensors}, of as many images as one likes. */
-export interface WatchedValues {
+/** Values of {@link GroupingTensors}, of as many images as one likes. */
+export interface GroupingValues {
   readonly first: ArrayLike<number>;
   readonly second: ArrayLike<number>;
   readonly nearest?: ArrayLike<number> | undefined;
 }
 
-export interface WatchSizes {
+export interface GroupingSizes {
   /** Groups of the first stage, and segments. */
   readonly groups: readonly [number, number];
   /** Members of the first stage: patches, and before them the class token where it is one. */
@@ -51,11 +52,14 @@ export interface WatchSizes {
  * ```ts
  * const sizes = { groups: [2, 1], members: 3, withCls: false, grids: [1, 2] } as const;
  * // Three patches: two of them in the first group for certain, and one that cannot tell.
- * watchHead([{ first: [1, 1, 0.5, 0, 0, 0.5], second: [1, 1], nearest: [3] }], sizes);
+ * groupingStatistics([{ first: [1, 1, 0.5, 0, 0, 0.5], second: [1, 1], nearest: [3] }], sizes);
  * // { groupsFirst: 1, groups: 1, entropyFirst: 0.231, entropySecond: 0, nearest: { '2x2': 1 } }
  * ```
  */
-export function watchHead(parts: readonly WatchedValues[], { groups, members, withCls, grids }: WatchSizes): Watched {
+export function groupingStatistics(
+  parts: readonly GroupingValues[],
+  { groups, members, withCls, grids }: GroupingSizes,
+): GroupingStatistics {
   const [many, finals] = groups;
   const gridOf = grids.filter((k) => k > 1).flatMap((k) => new Array<string>(k * k).fill(`${k}x${k}`));
   const nearest = new Map<string, number>();
@@ -66,8 +70,8 @@ export function watchHead(parts: readonly WatchedValues[], { groups, members, wi
     const count = second.length / (many * finals);
     images += count;
     for (let i = 0; i < count; i++) {
-      const final = largestRows(second, i * many * finals, finals, many);
-      const group = largestRows(first, i * members * many, many, members).slice(withCls ? 1 : 0);
+      const final = Array.from(argmaxColumns(second, finals, many, i * many * finals));
+      const group = Array.from(argmaxColumns(first, many, members, i * members * many)).slice(withCls ? 1 : 0);
       sums.groupsFirst += new Set(group).size;
       sums.groups += new Set(group.map((g) => final[g] as number)).size;
     }
@@ -76,7 +80,7 @@ export function watchHead(parts: readonly WatchedValues[], { groups, members, wi
     for (const view of Array.from(views ?? [])) {
       const grid = gridOf[view];
       if (grid === undefined)
-        throw new ArgumentError(`watchHead: view ${view} is none of the ${gridOf.length} local ones`);
+        throw new ArgumentError(`groupingStatistics: view ${view} is none of the ${gridOf.length} local ones`);
       nearest.set(grid, (nearest.get(grid) ?? 0) + 1);
       matched++;
     }
@@ -90,25 +94,4 @@ export function watchHead(parts: readonly WatchedValues[], { groups, members, wi
     nearest:
       matched === 0 ? {} : Object.fromEntries([...new Set(gridOf)].map((k) => [k, (nearest.get(k) ?? 0) / matched])),
   };
-}
-
-/** Of each column of `[rows, cols]` the row with the largest value; on ties the first. */
-function largestRows(map: ArrayLike<number>, at: number, rows: number, cols: number): number[] {
-  return Array.from({ length: cols }, (_, col) => {
-    let best = 0;
-    for (let row = 1; row < rows; row++) {
-      if ((map[at + row * cols + col] as number) > (map[at + best * cols + col] as number)) best = row;
-    }
-    return best;
-  });
-}
-
-/** Of all columns together. */
-function entropy(map: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < map.length; i++) {
-    const share = map[i] as number;
-    if (share > 0) sum -= share * Math.log(share);
-  }
-  return sum;
 }

@@ -8,14 +8,14 @@ import { gradients, type Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { TrainingError } from '../host/index.ts';
 import { viewCount } from '../image/index.ts';
-import { keptPatches, type LossTerm, lossTerms, patchCount, type ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
+import { keptPatches, lossTerms, patchCount, type ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
 import {
-  type Watched,
-  type WatchedTensors,
-  type WatchedValues,
-  type WatchSizes,
-  watchedTensors,
-  watchHead,
+  type GroupingSizes,
+  type GroupingStatistics,
+  type GroupingTensors,
+  type GroupingValues,
+  groupingStatistics,
+  groupingTensors,
 } from './grouping-statistics.ts';
 import { checkSettings, type TrainSettings } from './settings.ts';
 
@@ -29,29 +29,29 @@ export interface TrainingData {
   batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
 }
 
-/** What one step of training did: its loss, and the terms before they are weighted (`weightedTerms` sums to the loss). */
-export interface StepReport extends Readonly<Record<LossTerm, number>> {
+/** What one step of training did. */
+export interface StepReport {
   /** Steps done, from 1. */
   readonly step: number;
   readonly steps: number;
   readonly epoch: number;
   readonly lr: number;
   readonly loss: number;
-  /** 0 unless the composition loss has a weight. */
-  readonly compose: number;
+  /** The terms of the loss by name, before they are weighted: `weightedTerms` sums to the loss. */
+  readonly terms: Readonly<Record<string, number>>;
   /** Infinite where gradients overflowed f16: the step then left the weights as they were. */
   readonly gradNorm: number;
   readonly seconds: number;
-  /** What the head did with this step's images, in the steps in which it is watched: see {@link TrainerOptions}. */
-  readonly watch?: Watched;
+  /** What the head did with this step's images, in the steps of `TrainerOptions.statisticsEvery`. */
+  readonly grouping?: GroupingStatistics;
   /** What the probe measured after this step, in those in which it is asked. */
   readonly probe?: Readonly<Record<string, number>>;
 }
 
-/** What a trainer looks at beside the losses. None of it changes what is learnt. */
+/** What a trainer measures beside the losses. None of it changes what is learnt. */
 export interface TrainerOptions {
-  /** Steps between looks at what the head does; the first step and the last are always looked at. 0 never looks. Default: 10. */
-  readonly watch?: number;
+  /** Steps between grouping statistics; the first step and the last always have them. 0: never. Default: 10. */
+  readonly statisticsEvery?: number;
   /** Measures the model as it is after every so many steps, and after the last; such as how well it does on other images. */
   readonly probe?: Probe | undefined;
 }
@@ -61,14 +61,18 @@ export interface Probe {
   measure(model: ZeroSeg, step: number): Promise<Readonly<Record<string, number>>>;
 }
 
-type TermName = 'loss' | LossTerm;
-type Terms = Record<TermName, Tensor>;
-/** What a step computes of its loss: the sum and its terms. */
-const TERMS: readonly TermName[] = ['loss', ...lossTerms.map(({ name }) => name)];
 type BatchInput = 'image' | 'views' | 'key';
-type Forward = Step<BatchInput | 'rates' | 'scale', Terms & { norm?: Tensor } & Partial<WatchedTensors>>;
-/** Steps between looks at the head, where nothing is said. */
-const WATCH_EVERY = 10;
+type Forward = Step<BatchInput | 'rates' | 'scale', Pass>;
+/** What a pass computes: the loss, the terms by their names with {@link TERM} before, and what the head is watched by. */
+type Pass = Partial<GroupingTensors> & {
+  readonly loss: Tensor;
+  readonly norm?: Tensor;
+  readonly [term: `${typeof TERM}${string}`]: Tensor;
+};
+const TERM = 'term.';
+
+/** Steps between grouping statistics, where nothing is said. */
+const STATISTICS_EVERY = 10;
 /** Below this the loss scale cannot be the reason for gradients that are not finite. */
 const SMALLEST_SCALE = 1;
 
@@ -97,7 +101,7 @@ export class Trainer implements Disposable {
   done = 0;
   readonly #device: Device;
   readonly #data: TrainingData;
-  readonly #watch: number;
+  readonly #statisticsEvery: number;
   readonly #probe: Probe | undefined;
   /** Forward, backward and update of a whole batch; or of a micro-batch, then the update apart. */
   readonly #forward: Forward;
@@ -112,7 +116,7 @@ export class Trainer implements Disposable {
     optimizer: AdamW,
     forward: Forward,
     apply: Step<'rates', { norm: Tensor }> | undefined,
-    { watch = WATCH_EVERY, probe }: TrainerOptions,
+    { statisticsEvery = STATISTICS_EVERY, probe }: TrainerOptions,
   ) {
     this.#device = device;
     this.model = model;
@@ -122,7 +126,7 @@ export class Trainer implements Disposable {
     this.scale = new LossScale(settings.precision === 'f16' ? {} : { initial: 1, interval: Number.POSITIVE_INFINITY });
     this.#forward = forward;
     this.#apply = apply;
-    this.#watch = watch;
+    this.#statisticsEvery = statisticsEvery;
     this.#probe = probe;
     this.stepsPerEpoch = Math.floor(data.length / settings.batch);
     this.steps = Math.max(1, Math.round(settings.epochs * this.stepsPerEpoch));
@@ -137,7 +141,7 @@ export class Trainer implements Disposable {
     options: TrainerOptions = {},
   ): Promise<Trainer> {
     checkSettings(settings, data.length);
-    const isWatched = (options.watch ?? WATCH_EVERY) > 0;
+    const isMeasured = (options.statisticsEvery ?? STATISTICS_EVERY) > 0;
     const named = parameters(model);
     const optimizer = new AdamW(device, named, {
       beta1: settings.beta1,
@@ -156,7 +160,7 @@ export class Trainer implements Disposable {
         { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
         ({ image, views, key, scale, rates }) => {
           const { gradients, ...terms } = backward(scale, () =>
-            trainingPass(model, settings, image, views, key, isWatched),
+            trainingPass(model, settings, image, views, key, isMeasured),
           );
           if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
           optimizer.accumulate(gradients, share);
@@ -212,6 +216,7 @@ export class Trainer implements Disposable {
     this.#stopping = false;
     const { batch, micro } = this.settings;
     const parts = batch / micro;
+    const names = lossTerms.map(({ name }) => name);
     while (this.done < this.steps && !this.#stopping) {
       const began = performance.now();
       const number = this.done + 1;
@@ -227,34 +232,33 @@ export class Trainer implements Disposable {
       const scale = this.scale.value;
       const rates = this.optimizer.rates(this.scale.updates + 1, lr, 1 / scale);
       const order = this.#order(this.done);
-      const isWatched = this.#due(this.#watch, number) || (this.#watch > 0 && number === 1);
-      const readings: Promise<ArrayLike<number>[]>[] = [];
-      const watched: Promise<WatchedValues>[] = [];
+      const isMeasured = this.#due(this.#statisticsEvery, number) || (this.#statisticsEvery > 0 && number === 1);
+      const readings: Promise<number[]>[] = [];
+      const watched: Promise<GroupingValues>[] = [];
       let norm: Tensor | undefined;
       for (let part = 0; part < parts; part++) {
         const inputs = await this.#inputs(order.slice(part * micro, (part + 1) * micro), this.done * parts + part);
         const terms = this.#forward({ ...inputs, scale, rates });
         norm = terms.norm;
-        readings.push(heard(readAll(TERMS.map((name) => terms[name])).then((all) => all.map((v) => v[0]) as never)));
+        const scalars = [terms.loss, ...names.map((name) => terms[`${TERM}${name}`] as Tensor)];
+        readings.push(heard(readAll(scalars).then((all) => all.map((v) => v[0] as number))));
         // The maps are a hundred times what the losses are: they are read only where they are due.
-        if (isWatched) watched.push(heard(readWatched(terms as WatchedTensors)));
+        if (isMeasured) watched.push(heard(readGrouping(terms as GroupingTensors)));
       }
       norm ??= (this.#apply as Step<'rates', { norm: Tensor }>)({ rates }).norm;
       const [normValue] = await readAll([norm]);
-      const [all, seen] = (await Promise.all([Promise.all(readings), Promise.all(watched)])) as unknown as [
-        number[][],
-        WatchedValues[],
-      ];
+      const [all, seen] = await Promise.all([Promise.all(readings), Promise.all(watched)]);
       const mean = (i: number) => all.reduce((sum, values) => sum + (values[i] as number), 0) / parts;
-      const means = Object.fromEntries(TERMS.map((name, i) => [name, mean(i)])) as Record<TermName, number>;
+      const loss = mean(0);
+      const terms = Object.fromEntries(names.map((name, i) => [name, mean(i + 1)]));
       const gradNorm = normValue?.[0] as number;
       const made = this.scale.adjust(gradNorm);
-      if (!Number.isFinite(means.loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
+      if (!Number.isFinite(loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
         const bad = all.findIndex((values) => !values.every(Number.isFinite));
-        throw await this.#explain(number, order, Math.max(0, bad), { ...means, gradNorm });
+        throw await this.#explain(number, order, Math.max(0, bad), { loss, ...terms, gradNorm });
       }
       const seconds = (performance.now() - began) / 1000;
-      const watch = isWatched ? watchHead(seen, watchSizes(this.model.config)) : undefined;
+      const grouping = isMeasured ? groupingStatistics(seen, groupingSizes(this.model.config)) : undefined;
       this.done = number;
       const probe = this.#due(this.#probe?.every ?? 0, number)
         ? await this.#probe?.measure(this.model, number)
@@ -264,10 +268,11 @@ export class Trainer implements Disposable {
         steps: this.steps,
         epoch: number / this.stepsPerEpoch,
         lr,
-        ...means,
+        loss,
+        terms,
         gradNorm,
         seconds,
-        ...(watch ? { watch } : {}),
+        ...(grouping ? { grouping } : {}),
         ...(probe ? { probe } : {}),
       };
     }
@@ -356,9 +361,9 @@ function batchInputs(config: ZeroSegConfig, batch: number) {
 function differentiate({ precision }: TrainSettings, model: ZeroSeg, optimizer: AdamW) {
   if (precision === 'f16') {
     const half = new HalfPrecision(model, optimizer);
-    return <R extends Terms>(scale: Tensor, body: () => R): R & { gradients: Tensor[] } => half.backward(scale, body);
+    return <R extends Pass>(scale: Tensor, body: () => R): R & { gradients: Tensor[] } => half.backward(scale, body);
   }
-  return <R extends Terms>(_: Tensor, body: () => R): R & { gradients: Tensor[] } => {
+  return <R extends Pass>(_: Tensor, body: () => R): R & { gradients: Tensor[] } => {
     const terms = body();
     return { ...terms, gradients: gradients(terms.loss, optimizer.parameters) as Tensor[] };
   };
@@ -371,10 +376,10 @@ function trainingPass(
   image: Tensor,
   views: Tensor,
   key: Tensor,
-  isWatched = false,
-): Terms & Partial<WatchedTensors> {
+  isMeasured = false,
+): Pass {
   const maskNoise = randomUniform(key, [image.shape[0] as number, patchCount(model.config)], 0);
-  const { total, softMaps, matchIndex, ...rest } = model.forward({
+  const { total, terms, softMaps, matchIndex } = model.forward({
     image,
     views,
     maskNoise,
@@ -384,18 +389,17 @@ function trainingPass(
     ],
     checkpoint,
   });
-  const parts = Object.fromEntries(lossTerms.map(({ name }) => [name, rest[name]])) as Record<LossTerm, Tensor>;
-  const terms = { loss: total, ...parts };
-  return isWatched ? { ...terms, ...watchedTensors({ softMaps, matchIndex }) } : terms;
+  const named = Object.fromEntries(Object.entries(terms).map(([name, term]) => [`${TERM}${name}`, term]));
+  return { loss: total, ...named, ...(isMeasured ? groupingTensors({ softMaps, matchIndex }) : {}) };
 }
 
-function watchSizes(config: ZeroSegConfig): WatchSizes {
+function groupingSizes(config: ZeroSegConfig): GroupingSizes {
   const { output_groups, seg_input, seg_use_cls: withCls, grids } = config;
   const patches = seg_input === 'full' ? patchCount(config) : keptPatches(config);
   return { groups: output_groups as [number, number], members: patches + (withCls ? 1 : 0), withCls, grids };
 }
 
-async function readWatched({ first, second, nearest }: WatchedTensors): Promise<WatchedValues> {
+async function readGrouping({ first, second, nearest }: GroupingTensors): Promise<GroupingValues> {
   const [one, two, views] = await readAll(nearest ? [first, second, nearest] : [first, second]);
   return { first: one as Float32Array, second: two as Float32Array, nearest: views };
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { resolveTraining } from '../../../cli/src/commands/train-options.ts';
+import { resolveOptions } from '../../../cli/src/commands/train-options.ts';
 import { readLabelMap, readPhoto } from '../../../cli/src/photos/image-files.ts';
 import { temporaryFolder, writeClip, writeConfig, writePhotos, writeVoc, zeroseg } from '../../support/made-up.ts';
 
@@ -109,7 +109,7 @@ describe('from photos to words', () => {
   test('positions are open to the weights that training begins with, unless somebody has said what they are', async () => {
     const key = { teacher: 'clip', dim: 8, grids: [1, 2] };
     const isOpen = async (config: string, ...set: string[]) =>
-      (await resolveTraining({ config, set }, { folder: 'F', length: 8, key })).isPositionsOpen;
+      (await resolveOptions({ config, set }, { folder: 'F', length: 8, key })).isPositionsOpen;
     expect(await isOpen(at('small.json'))).toBe(true);
     expect(await isOpen(at('small.json'), 'positions=fixed')).toBe(false);
     expect(await isOpen('base')).toBe(true);

@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import type { Metrics } from '../../../cli/src/runs/run-description.ts';
 import { findModel, RunFolder } from '../../../cli/src/runs/run-folder.ts';
 import { readSafetensors, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import type { Metrics } from '../../../src/zeroseg/training/metrics.ts';
 import { description } from '../../support/run-description.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-run-'));

@@ -18,7 +18,8 @@ import { distill, segmentMatch } from '../../../src/kernels/zeroseg/segment-matc
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
 import type { Shape } from '../../../src/tensor/values/shape.ts';
@@ -212,7 +213,7 @@ const sums: Readonly<Record<string, Sum>> = {
   ),
   'the norm that clips': {
     op: async (v) => {
-      const parameter = lasting(device.current, [1000, 1500]);
+      const parameter = variable(device.current, [1000, 1500]);
       const optimizer = new AdamW(device.current, [['p', parameter]], { maxNorm: 1 });
       const rates = tensor(device.current, optimizer.rates(1, 0));
       const norm = await run(device.current, () => optimizer.update([filled([1000, 1500], v)], rates).norm);
@@ -222,8 +223,8 @@ const sums: Readonly<Record<string, Sum>> = {
   },
 };
 
-const w8 = () => (weights ??= lasting(device.current, [8], new Float32Array(8).fill(1)));
-const b8 = () => (biases ??= lasting(device.current, [8]));
+const w8 = () => (weights ??= variable(device.current, [8], new Float32Array(8).fill(1)));
+const b8 = () => (biases ??= variable(device.current, [8]));
 let weights: Tensor | undefined;
 let biases: Tensor | undefined;
 

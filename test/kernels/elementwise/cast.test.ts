@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { mul } from '../../../src/kernels/elementwise/pointwise.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { fromHalf, toHalf } from '../../../src/tensor/values/half.ts';

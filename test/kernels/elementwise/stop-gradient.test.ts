@@ -3,7 +3,7 @@ import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { mul, scale, sign, square } from '../../../src/kernels/elementwise/pointwise.ts';
 import { stopGradient, straightThrough } from '../../../src/kernels/elementwise/stop-gradient.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { useDevice } from '../../support/device.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { embedding, scatterAdd, takeRows } from '../../../src/kernels/layout/gather.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { type Shape, size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, close, type Ref, ref, seeded } from '../../support/check-op.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { interpolate, interpolatePositions } from '../../../src/kernels/layout/resize.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

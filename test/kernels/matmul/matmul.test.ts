@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { linear, type MatmulOptions, matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';

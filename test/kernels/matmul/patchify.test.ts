@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { patchEmbed, patchify, unpatchify } from '../../../src/kernels/matmul/patchify.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

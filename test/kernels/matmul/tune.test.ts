@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openDevice } from '../../../src/gpu/device.ts';
+import { openDevice } from '../../../src/gpu/open-device.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { tune } from '../../../src/kernels/matmul/tune.ts';
@@ -13,8 +13,9 @@ import {
   productsOf,
 } from '../../../src/kernels/matmul/variants.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { Recording, record } from '../../../src/tensor/graph/record.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type AdamWConstants, accumulateChunk, adamW, adamWRates } from '../../../src/kernels/optimizer/adamw.ts';
 import { BLOCK, blockWord } from '../../../src/kernels/optimizer/clip.ts';
-import { lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { run } from '../../../src/tensor/run/step.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
@@ -31,9 +32,9 @@ const holds = (i: number) => i < 100 || (i >= 2 * BLOCK && i < 2 * BLOCK + 3);
 function makePage(values: (i: number) => number) {
   const start = Float32Array.from({ length: N }, (_, i) => (holds(i) ? values(i) : 0));
   return {
-    parameters: lasting(device.current, [N], start),
-    m: lasting(device.current, [N]),
-    v: lasting(device.current, [N]),
+    parameters: variable(device.current, [N], start),
+    m: variable(device.current, [N]),
+    v: variable(device.current, [N]),
     blocks: tensor(device.current, new Uint32Array([blockWord(64, true), blockWord(36, true), blockWord(3, false)])),
   };
 }
@@ -93,7 +94,7 @@ describe('adamW', () => {
   it('changes nothing where the factor says so, but clears', async () => {
     const page = makePage((i) => i);
     const before = await read(page.parameters);
-    const gradients = lasting(device.current, [N], new Float32Array(N).fill(Number.NaN));
+    const gradients = variable(device.current, [N], new Float32Array(N).fill(Number.NaN));
     const rates = tensor(device.current, adamWRates(1, 0.1, 0.9, 0.95));
     await run(device.current, () => adamW({ ...page, gradients }, rates, scalar(-1), constants, true) as undefined);
     const [p, m, v, g] = await readAll([page.parameters, page.m, page.v, gradients]);
@@ -104,7 +105,7 @@ describe('adamW', () => {
 
   it('accumulates', async () => {
     const { blocks } = makePage(() => 0);
-    const sum = lasting(device.current, [N]);
+    const sum = variable(device.current, [N]);
     const gradients = tensor(
       device.current,
       Float32Array.from({ length: N }, (_, i) => (holds(i) ? i : Number.NaN)),

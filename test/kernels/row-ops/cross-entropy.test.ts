@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { crossEntropy } from '../../../src/kernels/row-ops/cross-entropy.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { checkOp, normal, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../../src/kernels/row-ops/layer-norm.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { checkOp, normal, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

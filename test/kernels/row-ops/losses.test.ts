@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { l1, mse, type Reduction } from '../../../src/kernels/row-ops/losses.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -12,7 +12,8 @@ import {
   gumbelSoftmax,
 } from '../../../src/kernels/zeroseg/grouping.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { type Shape, size } from '../../../src/tensor/values/shape.ts';

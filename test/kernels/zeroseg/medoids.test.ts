@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { medoids } from '../../../src/kernels/zeroseg/medoids.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { readU32 } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { normal, seeded } from '../../support/check-op.ts';

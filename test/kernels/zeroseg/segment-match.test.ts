@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { distill, type SegmentMatchOptions, segmentMatch } from '../../../src/kernels/zeroseg/segment-match.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -6,7 +6,7 @@ import { newWeights, parameters, weightsFrom } from '../../../src/nn/layers/modu
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { size } from '../../../src/tensor/values/shape.ts';

@@ -12,7 +12,8 @@ import {
   replaceParameters,
 } from '../../../src/nn/layers/module.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -93,7 +94,7 @@ describe('parameters', () => {
     expect(names(circle)).toEqual([]);
   });
 
-  it('are lasting tensors only, and each has a name of its own', () => {
+  it('are variables only, and each has a name of its own', () => {
     const w = weight(1);
     expect(names({ table: tensor(device.current, [1, 2]), w, made: mul(w, w) })).toEqual(['w']);
     expect(() =>

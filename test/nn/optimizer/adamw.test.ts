@@ -4,7 +4,8 @@ import { square, sub } from '../../../src/kernels/elementwise/pointwise.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { AdamW, type AdamWOptions } from '../../../src/nn/optimizer/adamw.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { lasting, type Tensor, write } from '../../../src/tensor/graph/tensor.ts';
+import { variable, write } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
@@ -16,7 +17,7 @@ const device = useDevice();
 function network(options: AdamWOptions = {}, hidden = 6) {
   const random = seeded(9);
   const parameter = (shape: readonly number[]) =>
-    lasting(
+    variable(
       device.current,
       shape,
       Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => normal(random)),
@@ -114,7 +115,7 @@ describe('AdamW', () => {
   it('takes a launch or two a page, however many parameters', async () => {
     const named = Array.from({ length: 200 }, (_, i): [string, Tensor] => [
       `w${i}`,
-      lasting(device.current, [5], new Float32Array(5).fill(i)),
+      variable(device.current, [5], new Float32Array(5).fill(i)),
     ]);
     const optimizer = new AdamW(device.current, named);
     using train = await step(device.current, { rates: [4] }, ({ rates }) => {
@@ -196,7 +197,7 @@ describe('AdamW', () => {
   });
 
   it('refuses a limit of nothing', () => {
-    const named: [string, Tensor][] = [['w', lasting(device.current, [1])]];
+    const named: [string, Tensor][] = [['w', variable(device.current, [1])]];
     expect(() => new AdamW(device.current, named, { maxNorm: 0 })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: AdamW: maxNorm must be above 0; it is 0]`,
     );

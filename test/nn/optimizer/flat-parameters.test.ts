@@ -6,8 +6,9 @@ import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { packParameters, placeGradients } from '../../../src/nn/optimizer/flat-parameters.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
-import { lasting, type Tensor, tensor, write } from '../../../src/tensor/graph/tensor.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { type Shape, size } from '../../../src/tensor/values/shape.ts';
@@ -20,7 +21,7 @@ function weights(shapes: Readonly<Record<string, Shape>>): [string, Tensor][] {
   const random = seeded(3);
   return Object.entries(shapes).map(([name, shape]) => {
     const values = Float32Array.from({ length: size(shape) }, () => normal(random));
-    return [name, lasting(device.current, shape, values)];
+    return [name, variable(device.current, shape, values)];
   });
 }
 
@@ -71,10 +72,10 @@ describe('packParameters', () => {
       ]),
     ).toThrowErrorMatchingInlineSnapshot(`[StepError: pack: 'again' and 'a' are the same parameter; give it once]`);
     expect(pack([['a', tensor(device.current, [1])]])).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: pack: 'a' is no parameter; make it with parameter() or lasting()]`,
+      `[StepError: pack: 'a' is no parameter; make it with parameter() or variable()]`,
     );
-    expect(pack([['a', lasting(device.current, [1], undefined, 'u32')]])).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: pack: 'a' is no parameter; make it with parameter() or lasting()]`,
+    expect(pack([['a', variable(device.current, [1], undefined, 'u32')]])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: pack: 'a' is no parameter; make it with parameter() or variable()]`,
     );
     pack([['b', b]])();
     expect(pack([['b', b]])).toThrowErrorMatchingInlineSnapshot(

@@ -9,7 +9,8 @@ import { newWeights, parameters, replaceParameters } from '../../../src/nn/layer
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { HalfPrecision, LossScale } from '../../../src/nn/optimizer/precision.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { normal, seeded } from '../../support/check-op.ts';

@@ -13,9 +13,10 @@ import { reconstruction } from '../../../src/kernels/zeroseg/reconstruction.ts';
 import { parameter } from '../../../src/nn/layers/module.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { differentiable, differentiableAll, gradients } from '../../../src/tensor/graph/grad.ts';
-import { checkpoint } from '../../../src/tensor/graph/recompute.ts';
+import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import { recompute } from '../../../src/tensor/graph/recompute.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
-import { lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
@@ -90,7 +91,7 @@ describe('a gradient that does not exist is an error', () => {
     expect(() => gradientOf(add(x, sqrt(square(g))), x)).toThrow(why);
     expect(() =>
       gradientOf(
-        checkpoint((y) => mul(y, g), x),
+        recompute((y) => mul(y, g), x),
         x,
       ),
     ).toThrow(why);
@@ -166,9 +167,9 @@ describe('a gradient of zero by rule', () => {
     expect(await values(gradientOf(half(z, raw(x)), x)[0] as Tensor)).toEqual([0, 0]);
   });
 
-  it('a lasting tensor is where gradients end, whoever wrote it', async () => {
+  it('a variable is where gradients end, whoever wrote it', async () => {
     const w = parameter(device.current, [2], [2, 3]);
-    const state = lasting(device.current, [2]);
+    const state = variable(device.current, [2]);
     const got = await run(device.current, () => {
       dispatch(increase, { a: state, b: square(w) }, { n: 2 });
       return gradientOf(mul(w, state), w)[0] as Tensor;
@@ -214,10 +215,10 @@ describe('a backward gives what it must', () => {
         /^differentiable: results must be tensors; number 0 is the number 3$/,
       ],
       [
-        () => checkpoint((_: Tensor) => undefined as never, a),
-        /^checkpoint: the body must return a tensor, .*; got undefined$/,
+        () => recompute((_: Tensor) => undefined as never, a),
+        /^recompute: the body must return a tensor, .*; got undefined$/,
       ],
-      [() => checkpoint((v: Tensor) => ({ v, other: 1 }) as never, a), /^checkpoint: .*; got the number 1$/],
+      [() => recompute((v: Tensor) => ({ v, other: 1 }) as never, a), /^recompute: .*; got the number 1$/],
     ];
     for (const [make, why] of wrong) expect(make).toThrow(why);
   });
@@ -228,20 +229,20 @@ describe('a backward gives what it must', () => {
   });
 });
 
-describe('checkpoints', () => {
+describe('recompute', () => {
   it('see through to what has no gradient', async () => {
     const [x, z] = [vector(1, 2), vector(3, 4)];
-    const inside = (body: (y: Tensor) => Tensor) => gradientOf(checkpoint(body, square(x)), x);
+    const inside = (body: (y: Tensor) => Tensor) => gradientOf(recompute(body, square(x)), x);
     expect(() => inside((y) => square(raw(z, y)))).toThrow(/mine' has no gradient for 'b'/);
     expect(() => inside((y) => mul(y, raw(z, x)))).toThrow(/mine' has no gradient for/);
     expect(() => inside((y) => differentiable(raw(y, x), [y], (dy) => [dy]))).toThrow(/mine' has no gradient for 'b'/);
-    expect(() => inside((y) => checkpoint((v) => square(raw(z, v)), y))).toThrow(/mine' has no gradient for/);
+    expect(() => inside((y) => recompute((v) => square(raw(z, v)), y))).toThrow(/mine' has no gradient for/);
     const fine = inside((y) => add(mul(where(sign(y), y, z), stopGradient(y)), sign(x)));
     expect(await values(fine[0] as Tensor)).toEqual([2, 16]);
     const constant = inside((y) =>
       mul(
         y,
-        checkpoint((v) => mul(v, raw(z)), raw(z)),
+        recompute((v) => mul(v, raw(z)), raw(z)),
       ),
     );
     expect(await values(constant[0] as Tensor)).toEqual([72, 256]);
@@ -260,7 +261,7 @@ describe('values that a backward needs', () => {
     });
     await expect(late).rejects.toThrow(why);
     const again = run(device.current, () => {
-      const y = checkpoint((v) => square(v), w);
+      const y = recompute((v) => square(v), w);
       bump();
       return gradientOf(y, w)[0] as Tensor;
     });

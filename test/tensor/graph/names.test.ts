@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
 import { parameter, parameters } from '../../../src/nn/layers/module.ts';
-import { free, type Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { free } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';

@@ -7,8 +7,9 @@ import { Block } from '../../../src/nn/layers/block.ts';
 import { xavierUniform } from '../../../src/nn/layers/init.ts';
 import { newWeights, parameters } from '../../../src/nn/layers/module.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type CheckpointResults, checkpoint } from '../../../src/tensor/graph/recompute.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import { type RecomputeResults, recompute } from '../../../src/tensor/graph/recompute.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { normal, seeded } from '../../support/check-op.ts';
@@ -16,10 +17,10 @@ import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 
-type Run = <R extends CheckpointResults>(body: (...xs: Tensor[]) => R, ...xs: Tensor[]) => R;
+type Run = <R extends RecomputeResults>(body: (...xs: Tensor[]) => R, ...xs: Tensor[]) => R;
 const plain: Run = (body, ...xs) => body(...xs);
 
-/** Losses and gradients of a body, with and without checkpoints, are the same to the bit. */
+/** Losses and gradients of a body, with and without recompute(), are the same to the bit. */
 async function same(body: (run: Run) => { loss: Tensor; of: readonly Tensor[] }): Promise<void> {
   const values = async (run: Run) => {
     using made = await step(device.current, {}, () => {
@@ -30,7 +31,7 @@ async function same(body: (run: Run) => { loss: Tensor; of: readonly Tensor[] })
   };
   const wanted = await values(plain);
   expect(wanted.some((g) => g.some((v) => v !== 0))).toBe(true);
-  expect(await values(checkpoint)).toEqual(wanted);
+  expect(await values(recompute)).toEqual(wanted);
 }
 
 function numbers(shape: readonly number[], seed: number): Tensor {
@@ -42,7 +43,7 @@ function numbers(shape: readonly number[], seed: number): Tensor {
   );
 }
 
-describe('checkpoint', () => {
+describe('recompute', () => {
   it('gives the same values and gradients, also of what the body finds outside', async () => {
     const [x, w] = [numbers([5, 4], 1), numbers([4, 4], 2)];
     await same((run) => {
@@ -81,7 +82,7 @@ describe('checkpoint', () => {
 
   it('works outside of steps', async () => {
     const x = tensor(device.current, [1, 2, 3]);
-    const y = checkpoint((x) => square(square(x)), x);
+    const y = recompute((x) => square(square(x)), x);
     expect([...(await read(y))]).toEqual([1, 16, 81]);
     expect([...(await read(gradients(sum(y), [x])[0] as Tensor))]).toEqual([4, 32, 108]);
   });
@@ -99,7 +100,7 @@ describe('checkpoint', () => {
         return gradients(mean(square(y)), of);
       });
     using whole = await stack(plain);
-    using less = await stack(checkpoint);
+    using less = await stack(recompute);
     expect(await readAll(less({}) as Tensor[])).toEqual(await readAll(whole({}) as Tensor[]));
     expect(less.memory.planned).toBeLessThan(0.4 * whole.memory.planned);
     // The last launch of each block, its sum, is not needed again.
@@ -109,9 +110,9 @@ describe('checkpoint', () => {
   it('says when a body does not repeat itself', () => {
     let runs = 0;
     const x = tensor(device.current, [1]);
-    const y = checkpoint((x) => (runs++ === 0 ? [x, x] : [x]), x);
+    const y = recompute((x) => (runs++ === 0 ? [x, x] : [x]), x);
     expect(() => gradients(y[0] as Tensor, [x])).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: checkpoint: the body gave 2 results, then 1; it must repeat itself]`,
+      `[StepError: recompute: the body gave 2 results, then 1; it must repeat itself]`,
     );
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { type Shape, size } from '../../../src/tensor/values/shape.ts';
 import * as kernels from '../../support/all-ops.ts';

@@ -5,8 +5,10 @@ import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { div, exp, mul, scale, sub, where } from '../../../src/kernels/elementwise/pointwise.ts';
 import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
+import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import { range } from '../../../src/tensor/graph/placement.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
-import { lasting, range, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
@@ -162,8 +164,8 @@ describe('check mode stops at', () => {
   });
 });
 
-it('check mode finds what a lasting tensor lacks', async () => {
-  const w = lasting(device.current, [4], new Float32Array([1, 2, 3, 4]));
+it('check mode finds what a variable lacks', async () => {
+  const w = variable(device.current, [4], new Float32Array([1, 2, 3, 4]));
   expect(await checked(() => [forgets(values(5, 6, 7, 8), 3, w)])).toBe(
     "NotFiniteError: body: forgets wrote NaN to 'y' [4] at 3",
   );
@@ -221,7 +223,7 @@ describe('a call in check mode', () => {
   });
 
   it('stops before what comes later is written', async () => {
-    const w = lasting(device.current, [1], new Float32Array([1]));
+    const w = variable(device.current, [1], new Float32Array([1]));
     using made = await step(
       device.current,
       { x: [1] },

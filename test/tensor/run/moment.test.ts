@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { type Kernel, kernel } from '../../../src/gpu/kernel.ts';
 import { packParameters } from '../../../src/nn/optimizer/flat-parameters.ts';
 import { add } from '../../../src/tensor/graph/fill.ts';
+import { free, tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
-import { free, lasting, type Tensor, tensor, write } from '../../../src/tensor/graph/tensor.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { run, type Step, step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
@@ -42,8 +43,8 @@ interface Scene {
 }
 
 async function scene(): Promise<Scene> {
-  const w = lasting(device.current, [3], new Float32Array([1, 2, 3]));
-  const words = lasting(device.current, [3], new Uint32Array([1, 2, 3]));
+  const w = variable(device.current, [3], new Float32Array([1, 2, 3]));
+  const words = variable(device.current, [3], new Uint32Array([1, 2, 3]));
   const made = await step(device.current, { x: [3] }, ({ x }) => add(x, w));
   const checked = await step(device.current, { x: [3] }, ({ x }) => add(x, w), { check: true });
   return { w, words, made, checked, result: made({ x: [10, 10, 10] }), array: new Float32Array([4, 5, 6]) };
@@ -151,10 +152,10 @@ describe('a read sees the moment of its call', () => {
   });
 
   it('copies for a read only what is used, and gives it back', async () => {
-    const page = lasting(device.current, [1_000_000]);
+    const page = variable(device.current, [1_000_000]);
     const pack = packParameters(device.current, [
-      ['w', lasting(device.current, [3], new Float32Array([1, 2, 3]))],
-      ['large', lasting(device.current, [1_000_000])],
+      ['w', variable(device.current, [3], new Float32Array([1, 2, 3]))],
+      ['large', variable(device.current, [1_000_000])],
     ]);
     await read(fresh(page));
     const before = device.current.bytes;

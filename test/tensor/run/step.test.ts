@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { kernel } from '../../../src/gpu/kernel.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
-import { lasting, type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
@@ -48,7 +49,7 @@ describe('reading outside of steps', () => {
 
 describe('steps', () => {
   it('replays with other inputs and allocates nothing', async () => {
-    const w = lasting(device.current, [2], new Float32Array([10, 20]));
+    const w = variable(device.current, [2], new Float32Array([10, 20]));
     const twice = await step(device.current, { x: [2] }, ({ x }) => add(add(x, x), w));
     const y = twice({ x: [1, 2] });
     expect([...(await read(y))]).toEqual([12, 24]);
@@ -60,7 +61,7 @@ describe('steps', () => {
   });
 
   it('makes no buffer and no bind group when it is replayed, whatever its inputs are', async () => {
-    const w = lasting(device.current, [2], new Float32Array([10, 20]));
+    const w = variable(device.current, [2], new Float32Array([10, 20]));
     using other = await step(device.current, { x: [2] }, ({ x }) => add(x, x));
     const inputs = { x: [2], y: [2], z: [], ids: { shape: [2], dtype: 'u32' } } as const;
     using all = await step(device.current, inputs, ({ x, y, z, ids }) => [
@@ -188,18 +189,18 @@ describe('steps', () => {
     expect([`${x}`, String(x), [x].join()]).toEqual(new Array(3).fill('Tensor f32 [2]'));
   });
 
-  it('writes lasting tensors only inside steps and runs', async () => {
-    const w = lasting(device.current, [3], new Float32Array([1, 2, 3]));
+  it('writes variables only inside steps and runs', async () => {
+    const w = variable(device.current, [3], new Float32Array([1, 2, 3]));
     const increment = () => dispatch(incrementKernel, { w }, { n: 3 });
     expect(increment).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: increment: writes a lasting tensor; call it inside step() or run(), which say when]`,
+      `[StepError: increment: writes a variable; call it inside step() or run(), which say when]`,
     );
     await run(device.current, () => void increment());
     expect([...(await read(w))]).toEqual([2, 3, 4]);
   });
 
-  it('adds to lasting tensors as soon as it can, and not sooner', async () => {
-    const w = lasting(device.current, [2], new Float32Array([1, 2]));
+  it('adds to variables as soon as it can, and not sooner', async () => {
+    const w = variable(device.current, [2], new Float32Array([1, 2]));
     using made = await step(device.current, { x: [2] }, ({ x }) => {
       const before = add(w, w);
       const a = add(x, x);

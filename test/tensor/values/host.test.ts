@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { openDevice } from '../../../src/gpu/device.ts';
 import { kernel } from '../../../src/gpu/kernel.ts';
+import { openDevice } from '../../../src/gpu/open-device.ts';
 import { add, scale } from '../../../src/kernels/elementwise/pointwise.ts';
 import { parameter } from '../../../src/nn/layers/module.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';
+import { free, tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
-import { free, lasting, type Tensor, tensor, write } from '../../../src/tensor/graph/tensor.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { type Step, step } from '../../../src/tensor/run/step.ts';
 import type { DType } from '../../../src/tensor/values/dtype.ts';
@@ -29,10 +30,10 @@ const entries: Readonly<
   Record<string, (values: HostValues, shape: readonly number[], dtype: DType) => Tensor | Promise<Tensor>>
 > = {
   tensor: (values, shape, dtype) => tensor(device.current, values, shape, dtype),
-  lasting: (values, shape, dtype) => lasting(device.current, shape, values, dtype),
+  variable: (values, shape, dtype) => variable(device.current, shape, values, dtype),
   parameter: (values, shape) => parameter(device.current, shape, values),
   write: (values, shape, dtype) => {
-    const target = lasting(device.current, shape, undefined, dtype);
+    const target = variable(device.current, shape, undefined, dtype);
     write(target, values);
     return target;
   },
@@ -306,14 +307,14 @@ describe('a tensor as an input of a step', () => {
   const given = () => identity([2, 3], 'f32');
   const six = [1, 2, 3, 4, 5, 6];
 
-  it('is taken where it has values: lasting, constant, a result, its own result', async () => {
+  it('is taken where it has values: variable, constant, a result, its own result', async () => {
     const made = await given();
     const own = made({ x: six });
-    for (const x of [tensor(device.current, six, [2, 3]), lasting(device.current, [2, 3], six), own]) {
+    for (const x of [tensor(device.current, six, [2, 3]), variable(device.current, [2, 3], six), own]) {
       expect([...((await readAll([made({ x })]))[0] as Float32Array)]).toEqual(six);
     }
     const halves = await identity([3], 'f16');
-    for (const x of [tensor(device.current, [1, 2, 3], [3], 'f16'), lasting(device.current, [3], [1, 2, 3], 'f16')]) {
+    for (const x of [tensor(device.current, [1, 2, 3], [3], 'f16'), variable(device.current, [3], [1, 2, 3], 'f16')]) {
       expect([...((await readAll([halves({ x })]))[0] as Float32Array)]).toEqual([1, 2, 3]);
     }
     const empty = await identity([0], 'f32');
@@ -335,16 +336,16 @@ describe('a tensor as an input of a step', () => {
 
   it('must have the shape and dtype, and values', async () => {
     const made = await given();
-    const freed = lasting(device.current, [2, 3]);
+    const freed = variable(device.current, [2, 3]);
     free(freed);
     const gone = await step(device.current, {}, () => scale(tensor(device.current, six, [2, 3]), 2));
     const result = gone({});
     gone.dispose();
     const wrong: [Tensor, RegExp][] = [
-      [lasting(device.current, [3, 2]), /must be f32 \[2, 3\]; got f32 \[3, 2\]$/],
-      [lasting(device.current, [6]), /got f32 \[6\]$/],
+      [variable(device.current, [3, 2]), /must be f32 \[2, 3\]; got f32 \[3, 2\]$/],
+      [variable(device.current, [6]), /got f32 \[6\]$/],
       [tensor(device.current, six, [1, 2, 3]), /got f32 \[1, 2, 3\]$/],
-      [lasting(device.current, [2, 3], six, 'u32'), /got u32 \[2, 3\]$/],
+      [variable(device.current, [2, 3], six, 'u32'), /got u32 \[2, 3\]$/],
       [scale(tensor(device.current, six, [2, 3]), 2), /an op result, which has no values before it is read/],
       [freed, /whose memory was freed/],
       [result, /whose step was disposed/],
@@ -356,7 +357,7 @@ describe('a tensor as an input of a step', () => {
   it('must be of the device', async () => {
     const made = await given();
     const other = await openDevice({ notice: null, tuning: false });
-    for (const x of [lasting(other, [2, 3]), tensor(other, six, [2, 3])]) {
+    for (const x of [variable(other, [2, 3]), tensor(other, six, [2, 3])]) {
       expect(() => made({ x })).toThrow(
         /must be f32 \[2, 3\]; got a tensor of another device; read it and pass the values$/,
       );
@@ -391,8 +392,8 @@ it('fill takes a number, a shape and a dtype', async () => {
 });
 
 it('write says what it cannot write to', async () => {
-  const t = lasting(device.current, [2]);
-  expect(() => write(tensor(device.current, [1, 2]), [1, 2])).toThrow(/only a lasting tensor can be written/);
+  const t = variable(device.current, [2]);
+  expect(() => write(tensor(device.current, [1, 2]), [1, 2])).toThrow(/only a variable can be written/);
   expect(() => write([1, 2] as unknown as Tensor, [1, 2])).toThrow(/the target must be a tensor; it is a list/);
   expect(() => write(t, tensor(device.current, [1, 2]) as unknown as number[])).toThrow(/values come from the host/);
   await expect(step(device.current, {}, () => write(t, [1, 2]) as undefined)).rejects.toThrow(

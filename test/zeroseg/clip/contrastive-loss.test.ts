@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { alike, contrastive } from '../../../src/zeroseg/clip/contrastive-loss.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { freeParameters } from '../../../src/nn/layers/module.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { clipConfig, loadClipVision } from '../../../src/zeroseg/clip/load.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';

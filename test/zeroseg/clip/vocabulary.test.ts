@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { randomClipText } from '../../../src/zeroseg/clip/random-clip.ts';
 import { type ClipConfig, endPosition } from '../../../src/zeroseg/clip/towers.ts';

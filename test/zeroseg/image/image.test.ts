@@ -112,7 +112,9 @@ test('what a canvas gives loses its alpha', () => {
     height: 1,
     data: Uint8Array.of(1, 2, 3, 4, 5, 6),
   });
-  expect(() => imageFromRgba({ width: 3, height: 1, data })).toThrowErrorMatchingInlineSnapshot(`[PixelError: imageFromRgba: 3 x 1 RGBA needs 12 bytes; got 8]`);
+  expect(() => imageFromRgba({ width: 3, height: 1, data })).toThrowErrorMatchingInlineSnapshot(
+    `[PixelError: imageFromRgba: 3 x 1 RGBA needs 12 bytes; got 8]`,
+  );
 });
 
 describe('crop', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { moveQueries } from '../../../src/zeroseg/model/cluster-queries.ts';
 import { checkOp, type OpCase, type Ref, ref } from '../../support/check-op.ts';

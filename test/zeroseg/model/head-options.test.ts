@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { slice } from '../../../src/kernels/layout/layout.ts';
 import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { moveQueries } from '../../../src/zeroseg/model/cluster-queries.ts';
-import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
+import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
+import type { ZeroSegConfig } from '../../../src/zeroseg/model/config-groups.ts';
 import type { Grouping } from '../../../src/zeroseg/model/grouping-block.ts';
 import type { Stage } from '../../../src/zeroseg/model/segmentation-head.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';

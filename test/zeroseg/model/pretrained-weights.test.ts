@@ -4,7 +4,8 @@ import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/m
 import { resamplePositions, sinCosPositions } from '../../../src/nn/layers/position.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { Encoder } from '../../../src/zeroseg/model/encoder.ts';

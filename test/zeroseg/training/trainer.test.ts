@@ -1,51 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
-import { write } from '../../../src/tensor/graph/tensor.ts';
+import { write } from '../../../src/tensor/graph/host-tensors.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import { viewCount } from '../../../src/zeroseg/image/grid-views.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
 import { type StepReport, Trainer, type TrainingData } from '../../../src/zeroseg/training/trainer.ts';
-import { seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
+import { noiseData, smallModel } from '../../support/training.ts';
 
 const device = useDevice();
 const halves = () => device.current.features.has('shader-f16');
 
-const config = resolveConfig({
-  image: 32,
-  patch: 8,
-  dim: 16,
-  depth: 3,
-  heads: 2,
-  dec_dim: 16,
-  dec_depth: 2,
-  dec_heads: 2,
-  group_tokens: [4, 2],
-  output_groups: [4, 2],
-  seg_heads: 2,
-  proj_hidden: 16,
-  clip_dim: 8,
-  grids: [1, 2],
-});
+const config = resolveConfig(smallModel);
 const settings: TrainSettings = { ...defaultSettings, batch: 4, micro: 4, epochs: 3, warmup: 1, base_lr: 0.1, seed: 3 };
 
-/** Eight images of noise. */
-const data: TrainingData = {
-  length: 8,
-  batch: async (numbers) => {
-    const [pixels, features] = [3 * 32 * 32, viewCount(config.grids) * config.clip_dim];
-    const draw = (seed: number, n: number) => {
-      const random = seeded(seed);
-      return Array.from({ length: n }, () => 2 * random() - 1);
-    };
-    return {
-      images: Float32Array.from(numbers.flatMap((number) => draw(number + 1, pixels))),
-      views: Float32Array.from(numbers.flatMap((number) => draw(number + 100, features))),
-    };
-  },
-};
+const data = noiseData(config);
 
 const plain = ({ seconds: _, ...report }: StepReport) => report;
 
@@ -125,7 +95,7 @@ describe('Trainer', () => {
       data,
       { ...settings, micro: 2 },
       {
-        watch: 4,
+        statisticsEvery: 4,
         probe: {
           every: 3,
           measure: async ({ config: { image } }, step) => {
@@ -136,21 +106,21 @@ describe('Trainer', () => {
       },
     );
     const reports = await steps(watched);
-    expect(reports.filter(({ watch }) => watch).map(({ step }) => step)).toEqual([1, 4, 6]);
+    expect(reports.filter(({ grouping }) => grouping).map(({ step }) => step)).toEqual([1, 4, 6]);
     expect(measured).toEqual([3, 6]);
     expect(reports[2]?.probe).toEqual({ tripled: 9, image: 32 });
-    for (const { watch } of reports) {
-      if (!watch) continue;
-      expect(watch.groups).toBeGreaterThanOrEqual(1);
-      expect(watch.groups).toBeLessThanOrEqual(Math.min(2, watch.groupsFirst));
-      expect(watch.groupsFirst).toBeLessThanOrEqual(4);
-      expect(watch.entropyFirst).toBeLessThanOrEqual(Math.log(4) + 1e-6);
-      expect(watch.entropySecond).toBeLessThanOrEqual(Math.log(2) + 1e-6);
-      expect(watch.nearest).toEqual({ '2x2': 1 });
+    for (const { grouping } of reports) {
+      if (!grouping) continue;
+      expect(grouping.groups).toBeGreaterThanOrEqual(1);
+      expect(grouping.groups).toBeLessThanOrEqual(Math.min(2, grouping.groupsFirst));
+      expect(grouping.groupsFirst).toBeLessThanOrEqual(4);
+      expect(grouping.entropyFirst).toBeLessThanOrEqual(Math.log(4) + 1e-6);
+      expect(grouping.entropySecond).toBeLessThanOrEqual(Math.log(2) + 1e-6);
+      expect(grouping.nearest).toEqual({ '2x2': 1 });
     }
     const other = new ZeroSeg(newWeights(device.current, 1), config);
-    const never = await Trainer.create(device.current, other, data, { ...settings, micro: 2 }, { watch: 0 });
-    const losses = (all: ReturnType<typeof plain>[]) => all.map(({ watch: _, probe: __, ...rest }) => rest);
+    const never = await Trainer.create(device.current, other, data, { ...settings, micro: 2 }, { statisticsEvery: 0 });
+    const losses = (all: ReturnType<typeof plain>[]) => all.map(({ grouping: _, probe: __, ...rest }) => rest);
     expect(losses(reports)).toEqual(await steps(never));
     close(watched);
     close(never);
@@ -167,7 +137,7 @@ describe('Trainer', () => {
         return data.batch(numbers);
       },
     };
-    const made = await Trainer.create(device.current, model, fails, { ...settings, micro: 2 }, { watch: 1 });
+    const made = await Trainer.create(device.current, model, fails, { ...settings, micro: 2 }, { statisticsEvery: 1 });
     // In the second part of a step, while the values of the first are on their way.
     breaks = () => {
       throw new RangeError('no such image');

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { type Tensor, tensor } from '../../../src/tensor/graph/tensor.ts';
-import { readAll } from '../../../src/tensor/run/read.ts';
-import { viewCount, viewRows } from '../../../src/zeroseg/image/grid-views.ts';
-import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import { losses, lossTerms, weightedTerms } from '../../../src/zeroseg/model/losses.ts';
-import { watchHead } from '../../../src/zeroseg/training/grouping-statistics.ts';
-import { close, seeded } from '../../support/check-op.ts';
-import { useDevice } from '../../support/device.ts';
+import { tensor } from '../../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../../src/tensor/graph/tensor.ts';
+import { readAll } from '../../../../src/tensor/run/read.ts';
+import { viewCount, viewRows } from '../../../../src/zeroseg/image/grid-views.ts';
+import { resolveConfig, tinyConfig } from '../../../../src/zeroseg/model/config.ts';
+import type { ZeroSegConfig } from '../../../../src/zeroseg/model/config-groups.ts';
+import { losses, lossTerms, weightedTerms, weightOf } from '../../../../src/zeroseg/model/losses/losses.ts';
+import { groupingStatistics } from '../../../../src/zeroseg/training/grouping-statistics.ts';
+import { close, seeded } from '../../../support/check-op.ts';
+import { useDevice } from '../../../support/device.ts';
 
 const device = useDevice();
 
@@ -124,7 +126,7 @@ describe('grids in any order', () => {
         const want = reference(config, inputs);
         const seen = new Map<string, Tensor>();
         const found = compute(config, inputs, (key, t) => seen.set(key, t));
-        const [distill, match] = await readAll([found.distill, found.match]);
+        const [distill, match] = await readAll([found.terms['distill'], found.terms['match']] as Tensor[]);
         close(distill as Float32Array, [want.distill], 1e-6, 'distill');
         close(match as Float32Array, [want.match], 1e-6, 'match');
         expect(seen.get('match_distance')?.shape).toEqual(want.local ? [BATCH, SEGMENTS, want.local] : undefined);
@@ -133,7 +135,7 @@ describe('grids in any order', () => {
 
         // The statistics count the same views, by the same numbers.
         const first = new Float32Array(BATCH * 2).fill(1);
-        const { nearest } = watchHead([{ first, second: first, nearest: want.index }], {
+        const { nearest } = groupingStatistics([{ first, second: first, nearest: want.index }], {
           groups: [1, 2],
           members: 2,
           withCls: false,
@@ -164,7 +166,7 @@ describe('grids in any order', () => {
     for (const distill_views of ['all', 'first'] as const) {
       const a = compute(configOf({ grids: one, distill_views }), inputs);
       const b = compute(configOf({ grids: other, distill_views }), { ...inputs, views });
-      const values = await readAll(lossTerms.flatMap(({ name }) => [a[name], b[name]]));
+      const values = await readAll(lossTerms.flatMap(({ name }) => [a.terms[name], b.terms[name]] as Tensor[]));
       lossTerms.forEach(({ name }, i) => {
         close(values[2 * i] as Float32Array, values[2 * i + 1] as Float32Array, 1e-6, `${name}, ${distill_views}`);
       });
@@ -200,14 +202,14 @@ describe('weighted terms', () => {
   it.each(weights)('%o sum to the loss', async (given) => {
     const config = configOf({ ...given, grids: [2, 1] });
     const found = compute(config, inputsOf([2, 1]));
-    const all = await readAll([found.total, ...lossTerms.map(({ name }) => found[name])]);
+    const all = await readAll([found.total, ...lossTerms.map(({ name }) => found.terms[name] as Tensor)]);
     const [total, ...values] = all.map((one) => (one as Float32Array)[0] as number);
     const terms = Object.fromEntries(lossTerms.map(({ name }, i) => [name, values[i]])) as Parameters<
       typeof weightedTerms
     >[1];
     const weighted = weightedTerms(config, terms);
     expect(weighted.map(({ name }) => name)).toEqual(
-      lossTerms.filter(({ weight }) => config[weight] > 0).map(({ name }) => name),
+      lossTerms.filter((term) => weightOf(config, term) > 0).map(({ name }) => name),
     );
     const sum = weighted.reduce((all, { value }) => all + value, 0);
     expect(Math.abs(sum - (total as number))).toBeLessThanOrEqual(1e-6 * Math.abs(sum));

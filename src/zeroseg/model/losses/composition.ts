@@ -1,9 +1,39 @@
-import { mean, sum } from '../../kernels/axis/index.ts';
-import { addScalar, clamp, div, mul, sqrt, square, sub } from '../../kernels/elementwise/index.ts';
-import { permute, slice } from '../../kernels/layout/index.ts';
-import { matmul } from '../../kernels/matmul/index.ts';
-import { unshuffle } from '../../kernels/zeroseg/index.ts';
-import { fill, label, type Tensor, tensor } from '../../tensor/graph/index.ts';
+import { mean, sum } from '../../../kernels/axis/index.ts';
+import { addScalar, cast, clamp, div, mul, sqrt, square, sub } from '../../../kernels/elementwise/index.ts';
+import { permute, slice } from '../../../kernels/layout/index.ts';
+import { matmul } from '../../../kernels/matmul/index.ts';
+import { unshuffle } from '../../../kernels/zeroseg/index.ts';
+import { fill, type Tensor, tensor } from '../../../tensor/graph/index.ts';
+import { ShapeError } from '../../../tensor/values/index.ts';
+import type { LossTerm } from './term.ts';
+
+/** {@link composition} of the model's segments: a term beyond the paper. */
+export const compositionTerm: LossTerm = {
+  name: 'compose',
+  title: 'Composition',
+  about: 'Views made of their segments',
+  weight: 'w_compose',
+  defaultWeight: 0,
+  compute({ assigns, idsRestore, segments, targets, compared, config }) {
+    if (!assigns || !idsRestore) {
+      throw new ShapeError(
+        'losses',
+        'the composition loss has a weight, and takes assigns and idsRestore; got neither or one',
+      );
+    }
+    const loss = composition({
+      assigns: assigns.map((assign) => cast(assign, 'f32')),
+      segments: compared(segments),
+      views: targets,
+      hasClassToken: config.seg_use_cls,
+      idsRestore: config.seg_input === 'visible' ? idsRestore : undefined,
+      grids: config.grids,
+      by: config.compose_by,
+    });
+    return { loss };
+  },
+};
+
 /** What {@link composition} compares, and where it lies. */
 export interface CompositionInputs {
   /** Assignments of the two stages as they were made, `[B, G1, n]` and `[B, G2, G1]`; with a class token, `[B, G1, 1 + n]`. */
@@ -46,24 +76,22 @@ export interface CompositionInputs {
  */
 export function composition(inputs: CompositionInputs): Tensor {
   const { assigns, segments, views, idsRestore, grids, by = 'area', hasClassToken = false } = inputs;
-  return label('loss.compose', () => {
-    const { device } = segments;
-    const [first, second] = assigns as [Tensor, Tensor];
-    const groups = segments.shape[1] as number;
-    // [B, n, G2], then [B, N, G2] with zeros where a patch is masked.
-    const all = permute(matmul(second, first), [0, 2, 1]);
-    const members = hasClassToken ? slice(all, 1, 1, all.shape[1] as number) : all;
-    const placed = idsRestore ? unshuffle(members, fill(device, [1, 1, groups], 0), idsRestore) : members;
-    const patches = placed.shape[1] as number;
-    const cover = viewCover(grids, Math.round(Math.sqrt(patches)));
-    const covered = matmul(tensor(device, cover, [1, cover.length / patches, patches]), placed);
-    const kept = sum(covered, { axes: 2, keepDims: true });
-    const shares =
-      by === 'area' ? div(covered, addScalar(kept, 1e-6)) : ofTheWhole(addScalar(sqrt(addScalar(covered, 0.25)), -0.5));
-    const distance = mean(square(sub(matmul(shares, segments), views)), { axes: 2, keepDims: true });
-    const weight = clamp(kept, 0, 1);
-    return div(sum(mul(distance, weight)), addScalar(sum(weight), 1e-6));
-  });
+  const { device } = segments;
+  const [first, second] = assigns as [Tensor, Tensor];
+  const groups = segments.shape[1] as number;
+  // [B, n, G2], then [B, N, G2] with zeros where a patch is masked.
+  const all = permute(matmul(second, first), [0, 2, 1]);
+  const members = hasClassToken ? slice(all, 1, 1, all.shape[1] as number) : all;
+  const placed = idsRestore ? unshuffle(members, fill(device, [1, 1, groups], 0), idsRestore) : members;
+  const patches = placed.shape[1] as number;
+  const cover = viewCover(grids, Math.round(Math.sqrt(patches)));
+  const covered = matmul(tensor(device, cover, [1, cover.length / patches, patches]), placed);
+  const kept = sum(covered, { axes: 2, keepDims: true });
+  const shares =
+    by === 'area' ? div(covered, addScalar(kept, 1e-6)) : ofTheWhole(addScalar(sqrt(addScalar(covered, 0.25)), -0.5));
+  const distance = mean(square(sub(matmul(shares, segments), views)), { axes: 2, keepDims: true });
+  const weight = clamp(kept, 0, 1);
+  return div(sum(mul(distance, weight)), addScalar(sum(weight), 1e-6));
 }
 
 /** Each row's values as shares of their sum. */

@@ -1,13 +1,15 @@
 import { expect, it } from 'vitest';
-import { freeParameters, newWeights } from '../../../src/nn/layers/module.ts';
-import { tensor } from '../../../src/tensor/graph/tensor.ts';
-import { readAll } from '../../../src/tensor/run/read.ts';
-import { gridBoxes } from '../../../src/zeroseg/image/grid-views.ts';
-import { composition, viewCover } from '../../../src/zeroseg/model/composition-loss.ts';
-import { resolveConfig, tinyConfig, type ZeroSegConfig } from '../../../src/zeroseg/model/config.ts';
-import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
-import { checkOp, type OpCase, type Ref, ref } from '../../support/check-op.ts';
-import { useDevice } from '../../support/device.ts';
+import { freeParameters, newWeights } from '../../../../src/nn/layers/module.ts';
+import { tensor } from '../../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../../src/tensor/graph/tensor.ts';
+import { readAll } from '../../../../src/tensor/run/read.ts';
+import { gridBoxes } from '../../../../src/zeroseg/image/grid-views.ts';
+import { resolveConfig, tinyConfig } from '../../../../src/zeroseg/model/config.ts';
+import type { ZeroSegConfig } from '../../../../src/zeroseg/model/config-groups.ts';
+import { composition, viewCover } from '../../../../src/zeroseg/model/losses/composition.ts';
+import { ZeroSeg } from '../../../../src/zeroseg/model/zeroseg.ts';
+import { checkOp, type OpCase, type Ref, ref } from '../../../support/check-op.ts';
+import { useDevice } from '../../../support/device.ts';
 
 /** Place p of image b holds the kept row `(5 p + b) mod N`, if that is below n: 5 and the N of the cases have no common divisor. */
 const places = (batch: number, patches: number) =>
@@ -179,7 +181,7 @@ for (const [words, changes, members] of [
     const model = new ZeroSeg(newWeights(device.current, 3), config);
     const wave = (count: number, step: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(step * i));
     const targets = wave(views * config.clip_dim, 0.7);
-    const { assigns, segments, compose } = model.forward({
+    const { assigns, segments, terms } = model.forward({
       image: tensor(device.current, wave(3 * image * image, 0.3), [1, 3, image, image]),
       views: tensor(device.current, targets, [1, views, config.clip_dim]),
       maskNoise: tensor(
@@ -190,7 +192,7 @@ for (const [words, changes, members] of [
       noises: [undefined, undefined],
     });
     const given = [...assigns, segments];
-    const [found, ...values] = await readAll([compose, ...given]);
+    const [found, ...values] = await readAll([terms['compose'] as Tensor, ...given]);
     freeParameters(model);
     const inputs = values.map((data, i) => ref(given[i]!.shape, Array.from(data as Float32Array)));
     const wanted = reference(

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { watchCharts } from '../../../cli/src/commands/report.ts';
-import type { Metrics } from '../../../cli/src/runs/run-description.ts';
+import { statisticsCharts } from '../../../cli/src/reports/training-report.ts';
+import type { Metrics } from '../../../src/zeroseg/training/metrics.ts';
 
 const step = (number: number, more: Partial<Metrics> = {}) => ({ step: number, loss: 1, ...more }) as Metrics;
-const watch = (groups: number, nearest: Record<string, number>) => ({
+const grouping = (groups: number, nearest: Record<string, number>) => ({
   groupsFirst: 2 * groups,
   groups,
   entropyFirst: 0.5,
@@ -12,11 +12,11 @@ const watch = (groups: number, nearest: Record<string, number>) => ({
 });
 
 it('draws what was looked at over the steps in which it was, and a chart for each number of a probe', () => {
-  const charts = watchCharts([
-    step(1, { watch: watch(3, { '2x2': 0.4, '3x3': 0.6 }) }),
+  const charts = statisticsCharts([
+    step(1, { grouping: grouping(3, { '2x2': 0.4, '3x3': 0.6 }) }),
     step(2),
     step(3, { probe: { 'object mIoU': 0.1 } }),
-    step(4, { watch: watch(4, { '2x2': 1, '3x3': 0 }), probe: { 'object mIoU': 0.2, named: 0.5 } }),
+    step(4, { grouping: grouping(4, { '2x2': 1, '3x3': 0 }), probe: { 'object mIoU': 0.2, named: 0.5 } }),
   ]);
   expect(
     charts.map(({ title, step: steps, lines }) => [title, steps, ...lines.map(({ name, values }) => [name, values])]),
@@ -30,5 +30,5 @@ it('draws what was looked at over the steps in which it was, and a chart for eac
 });
 
 it('draws nothing of a run that was not looked at', () => {
-  expect(watchCharts([step(1), step(2)])).toEqual([]);
+  expect(statisticsCharts([step(1), step(2)])).toEqual([]);
 });

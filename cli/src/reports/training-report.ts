@@ -1,15 +1,14 @@
 /** The report of a run: one HTML file with everything in it, to be opened, sent or kept. */
 import { basename, join, resolve } from 'node:path';
-import { formatBytes, type LossTerm, lossTerms, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
+import { formatBytes, lossTerms, type Metrics, shortTeacher, teacherIdentity, weightOf } from '@zeroseg/core/internal';
 import type { ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
-import { writeFileAtomic } from '../files/files.ts';
-import { readPhoto } from '../photos/image-files.ts';
-import { chartLibrary, literal, plain } from '../reports/chart-library.ts';
-import { reportScript, reportStyle } from '../reports/report-page.ts';
-import type { Metrics } from '../runs/run-description.ts';
-import type { RunFolder } from '../runs/run-folder.ts';
-import { count, formatDuration } from '../shell/terminal.ts';
+import { writeFileAtomic } from '../files/index.ts';
+import { readPhoto } from '../photos/index.ts';
+import type { RunFolder } from '../runs/index.ts';
+import { count, formatDuration } from '../shell/index.ts';
+import { chartLibrary, literal, plain } from './chart-library.ts';
+import { reportScript, reportStyle } from './report-page.ts';
 
 export interface ReportFacts {
   readonly steps: number;
@@ -22,24 +21,28 @@ const MOST_POINTS = 3000;
 /** Pictures in a report: the first, the last, and some between. */
 const MOST_SAMPLES = 6;
 
-type Curve = 'loss' | LossTerm | 'gradNorm' | 'lr';
+/** A curve of the report. */
+interface Curve {
+  readonly title: string;
+  readonly smooth: boolean;
+  readonly of: (line: Metrics) => number;
+}
 
 /** Terms as they are, with the weight by which they count; one that was not computed is left out. */
-function curves(
-  config: ZeroSegConfig,
-  metrics: readonly Metrics[],
-): { readonly key: Curve; readonly title: string; readonly smooth: boolean }[] {
+function curves(config: ZeroSegConfig, metrics: readonly Metrics[]): readonly Curve[] {
+  const value = (name: string) => (line: Metrics) => line.terms[name] ?? 0;
   const terms = lossTerms
-    .filter(({ name, weight }) => config[weight] > 0 || metrics.some((line) => (line[name] ?? 0) !== 0))
-    .map(({ name, weight, title }) => {
-      const factor = config[weight];
-      return { key: name, title: factor === 1 ? title : `${title} (× ${factor})`, smooth: true };
+    .filter((term) => weightOf(config, term) > 0 || metrics.some((line) => value(term.name)(line) !== 0))
+    .map((term) => {
+      const factor = weightOf(config, term);
+      const title = factor === 1 ? term.title : `${term.title} (× ${factor})`;
+      return { title, smooth: true, of: value(term.name) };
     });
   return [
-    { key: 'loss', title: 'Total loss', smooth: true },
+    { title: 'Total loss', smooth: true, of: ({ loss }) => loss },
     ...terms,
-    { key: 'gradNorm', title: 'Gradient norm', smooth: true },
-    { key: 'lr', title: 'Learning rate', smooth: false },
+    { title: 'Gradient norm', smooth: true, of: ({ gradNorm }) => gradNorm },
+    { title: 'Learning rate', smooth: false, of: ({ lr }) => lr },
   ];
 }
 
@@ -81,8 +84,8 @@ async function reportPage(run: RunFolder, metrics: readonly Metrics[], facts: Re
   const points = thin(metrics);
   const data = {
     charts: [
-      ...curves(config, points).map(({ key, title, smooth }) => {
-        const raw = points.map((line) => line[key]);
+      ...curves(config, points).map(({ title, smooth, of }) => {
+        const raw = points.map(of);
         const lines = smooth
           ? [
               { name: "step's own", values: raw, pale: true },
@@ -91,7 +94,7 @@ async function reportPage(run: RunFolder, metrics: readonly Metrics[], facts: Re
           : [{ name: 'value', values: raw }];
         return { title, step: points.map((line) => line.step), lines };
       }),
-      ...watchCharts(metrics),
+      ...statisticsCharts(metrics),
     ],
   };
   const library = chartLibrary();
@@ -165,9 +168,9 @@ export interface ReportChart {
   }[];
 }
 
-/** What is looked at every few steps: what the head does, and what a probe measured, a chart for each of its numbers. */
-export function watchCharts(metrics: readonly Metrics[]): ReportChart[] {
-  const watched = thin(metrics.filter(({ watch }) => watch));
+/** Grouping statistics, and what a probe measured: a chart for each of its numbers. */
+export function statisticsCharts(metrics: readonly Metrics[]): ReportChart[] {
+  const measured = thin(metrics.filter(({ grouping }) => grouping));
   const probed = thin(metrics.filter(({ probe }) => probe));
   const chart = (
     title: string,
@@ -178,21 +181,23 @@ export function watchCharts(metrics: readonly Metrics[]): ReportChart[] {
     step: points.map(({ step }) => step),
     lines: Object.entries(lines).map(([name, of]) => ({ name, values: points.map((line) => of(line) ?? null) })),
   });
-  const grids = [...new Set(watched.flatMap(({ watch }) => Object.keys(watch?.nearest ?? {})))];
+  const grids = [...new Set(measured.flatMap(({ grouping }) => Object.keys(grouping?.nearest ?? {})))];
   const numbers = [...new Set(probed.flatMap(({ probe }) => Object.keys(probe ?? {})))];
   const all = [
-    chart('Groups in use, a picture', watched, {
-      'first stage': ({ watch }) => watch?.groupsFirst,
-      segments: ({ watch }) => watch?.groups,
+    chart('Groups in use, a picture', measured, {
+      'first stage': ({ grouping }) => grouping?.groupsFirst,
+      segments: ({ grouping }) => grouping?.groups,
     }),
-    chart('Entropy of the assignment, nats', watched, {
-      'first stage': ({ watch }) => watch?.entropyFirst,
-      'second stage': ({ watch }) => watch?.entropySecond,
+    chart('Entropy of the assignment, nats', measured, {
+      'first stage': ({ grouping }) => grouping?.entropyFirst,
+      'second stage': ({ grouping }) => grouping?.entropySecond,
     }),
     chart(
       "Grids of the segments' nearest views",
-      grids.length > 0 ? watched : [],
-      Object.fromEntries(grids.map((grid) => [grid.replace('x', ' × '), ({ watch }: Metrics) => watch?.nearest[grid]])),
+      grids.length > 0 ? measured : [],
+      Object.fromEntries(
+        grids.map((grid) => [grid.replace('x', ' × '), ({ grouping }: Metrics) => grouping?.nearest[grid]]),
+      ),
     ),
     ...numbers.map((name) => chart(name, probed, { [name]: ({ probe }) => probe?.[name] })),
   ];

@@ -1,0 +1,30 @@
+import type { Command } from 'commander';
+import type { Context } from '../shell/index.ts';
+import { benchCommand } from './bench.ts';
+import { cacheCommand } from './cache.ts';
+import { demoCommand } from './demo.ts';
+import { evalCommand } from './eval.ts';
+import { experimentCommand } from './experiment.ts';
+import { exportCommand } from './export.ts';
+import { scenesCommand } from './scenes.ts';
+import { scoreCommand } from './score.ts';
+import { segmentCommand } from './segment.ts';
+import { trainCommand } from './train.ts';
+import { trainTeacherCommand } from './train-teacher.ts';
+import { verifyCommand } from './verify.ts';
+
+/** The commands of `zeroseg` in the order of its help: each is a file of this folder and a line of this list. */
+export const commands: readonly ((context: Context) => Command)[] = [
+  scenesCommand,
+  cacheCommand,
+  trainCommand,
+  trainTeacherCommand,
+  segmentCommand,
+  evalCommand,
+  scoreCommand,
+  experimentCommand,
+  exportCommand,
+  verifyCommand,
+  benchCommand,
+  demoCommand,
+];

@@ -1,0 +1,6 @@
+export { chartFile, jsonTarget, writeChart, writeJson } from './chart-file.ts';
+export { demoPage } from './demo-report.ts';
+export { lossFigure } from './experiment-figure.ts';
+export { writeExperiment } from './experiment-report.ts';
+export { scoreTable } from './score-table.ts';
+export { writeReport } from './training-report.ts';

@@ -1,0 +1,45 @@
+/** Scores on scenes as lines of text. */
+import type { Baseline } from '@zeroseg/core/internal';
+import type { SceneScore, SceneScores, StudentScore } from '@zeroseg/core/zeroseg';
+import { formatShare } from '../shell/index.ts';
+
+/** What each baseline is, for people. */
+export const baselineWords: Readonly<Record<Baseline, string>> = {
+  crops: 'teacher on 4 × 4 crops',
+  plain: "teacher's patches (plain)",
+  value: "teacher's patches (value)",
+  kmeans: 'k-means of patches',
+  ceiling: 'ceiling of the patch grid',
+  chance: 'chance',
+};
+
+/** Scores as a table, the students first. */
+export function scoreTable({ students, baselines }: SceneScores, titles: Readonly<Record<string, string>>): string[] {
+  const ways = (name: string, { scoring, others, ...own }: StudentScore): [string, SceneScore][] => [
+    [`${name}, ${scoring}`, own],
+    ...Object.entries(others).map(([way, other]): [string, SceneScore] => [`${name}, ${way}`, other]),
+  ];
+  const rows: [string, SceneScore][] = [
+    ...Object.entries(students).flatMap(([key, student]) => ways(titles[key] ?? key, student)),
+    ...Object.entries(baselines).map(([key, own]): [string, SceneScore] => [baselineWords[key as Baseline], own]),
+  ];
+  const widest = Math.max(...rows.map(([name]) => name.length));
+  const cells = ({ objects, stuff, accuracy }: SceneScore) =>
+    [objects, stuff, accuracy].map((value) => formatShare(value).padStart(9)).join('');
+  return [
+    `${'mean IoU'.padEnd(widest)}  objects    stuff   pixels right`,
+    ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),
+    ...Object.entries(students).map(([key, own]) => `${titles[key] ?? key}: ${formatStatistics(own)}`),
+  ];
+}
+
+function formatStatistics({ groupsUsed, things, entropy, namesPresent, nearestGrids }: StudentScore): string {
+  const grids = Object.entries(nearestGrids).map(
+    ([grid, share]) => `${grid.replace('x', ' × ')} ${formatShare(share)}`,
+  );
+  return (
+    `${groupsUsed.toFixed(2)} segments in use for ${things.toFixed(2)} things a scene; entropy ${entropy.rollout.toFixed(2)} ` +
+    `(stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}); the image embedding names an object that is there in ` +
+    `${formatShare(namesPresent)}; nearest views ${grids.join(', ')}`
+  );
+}

@@ -1,0 +1,28 @@
+export {
+  commandText,
+  gather,
+  numberFrom,
+  oneOf,
+  parseNames,
+  parseNamesOrCount,
+  seedRange,
+  wholeNumber,
+  wholeNumbers,
+} from './arguments.ts';
+export { adapterOption, type Context, withDevice } from './context.ts';
+export { errorWords, Interrupted, UsageError } from './errors.ts';
+export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
+export {
+  count,
+  formatDuration,
+  formatRate,
+  formatShare,
+  Progress,
+  printable,
+  printableTerminal,
+  printLines,
+  processTerminal,
+  quietTerminal,
+  type Terminal,
+} from './terminal.ts';
+export { version } from './version.ts';

@@ -1,0 +1,67 @@
+import { provide, tuningStore } from '#provider';
+import { Device } from './device.ts';
+import { DeviceError } from './errors.ts';
+
+export interface DeviceOptions {
+  /**
+   * Which adapter to take. In Node: `'hardware'`, `'lavapipe'`, `'swiftshader'`, `'software'`, or part of an adapter's name;
+   * in browsers: `'software'`. Default: the environment variable `ZEROSEG_ADAPTER`, else the fastest kind there is.
+   */
+  readonly adapter?: string;
+  /** Gets the one line that says that a slow software adapter had to be taken. Default: `console.warn`; `null` is silent. */
+  readonly notice?: ((line: string) => void) | null;
+  /** Whether what `tune` found on this adapter in earlier runs is used. Default: true. */
+  readonly tuning?: boolean;
+}
+
+/**
+ * Opens a GPU.
+ *
+ * ```ts
+ * using device = await openDevice();
+ * console.log(device.name);
+ * ```
+ *
+ * @throws DeviceError when there is no adapter, or none of the wanted kind.
+ */
+export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  const { adapter, notice } = await provide(options);
+  const wanted = ['shader-f16', 'subgroups', 'timestamp-query'];
+  const requiredLimits: Record<string, number> = {};
+  for (const name of [
+    'maxBufferSize',
+    'maxStorageBufferBindingSize',
+    'maxComputeWorkgroupStorageSize',
+    'maxComputeInvocationsPerWorkgroup',
+    'maxComputeWorkgroupSizeX',
+    'maxComputeWorkgroupSizeY',
+  ] as const) {
+    requiredLimits[name] = adapter.limits[name];
+  }
+  const info = adapter.info;
+  let gpu: GPUDevice;
+  try {
+    gpu = await adapter.requestDevice({
+      label: 'zeroseg',
+      requiredFeatures: wanted.filter((name) => adapter.features.has(name)) as GPUFeatureName[],
+      requiredLimits,
+    });
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new DeviceError(`openDevice: '${info.description || info.vendor}' gave no device: ${words}`, { cause });
+  }
+  const device = new Device(gpu, info);
+  try {
+    if (notice && options.notice !== null) (options.notice ?? console.warn)(notice);
+    if (options.tuning ?? true) {
+      // Files can be damaged or be of another version: what is no form is left out.
+      const kept = await tuningStore.load(device.name);
+      const entries = typeof kept === 'object' && kept !== null && !Array.isArray(kept) ? Object.entries(kept) : [];
+      for (const [work, form] of entries) if (typeof form === 'string') device.tuned.set(work, form);
+    }
+    return device;
+  } catch (error) {
+    device.dispose();
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import { bufferUsage, type Device } from '../../gpu/index.ts';
+import {
+  type Bits,
+  bytesPerElement,
+  checkShape,
+  counted,
+  type DType,
+  describe,
+  formatShape,
+  fromHost,
+  type HostValues,
+  isDType,
+  nestedShape,
+  type Shape,
+  ShapeError,
+  StepError,
+  size,
+} from '../values/index.ts';
+import { currentRecording } from './record.ts';
+import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
+
+/**
+ * A tensor from values of the host. Without `shape`, a number is a scalar, nested lists have their own shape, and a flat list
+ * or typed array is one axis. Without `dtype`, a `Uint32Array` is u32 and all else is f32. See {@link HostValues} for what is
+ * converted and what is refused.
+ *
+ * ```ts
+ * const x = tensor(device, [[1, 2, 3], [4, 5, 6]]); // [2, 3]
+ * const y = tensor(device, new Float32Array(6), [2, 3]);
+ * const ids = tensor(device, [2, 0], [2], 'u32');
+ * ```
+ *
+ * The values are copied: the array may be changed afterwards.
+ */
+export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?: DType): Tensor {
+  const type = dtype ?? defaultType(values);
+  const length = (values as { length?: unknown } | undefined)?.length;
+  const own = () => nestedShape(values) ?? (typeof length === 'number' ? [length] : []);
+  const full = shape === undefined ? own() : shape;
+  const data = valuesFor('tensor', values, type, full);
+  const storage = new Storage(device, size(full) * bytesPerElement(type), 'constant');
+  storage.data = (data as unknown) === values ? data.slice() : data;
+  return new Tensor(storage, full, type);
+}
+
+/**
+ * A tensor with memory of its own, for what outlives steps and is written by them: weights, optimizer state.
+ * Starts from `values`, or from zeros. Freed by {@link free}, or with its device.
+ */
+export function variable(device: Device, shape: Shape, values?: HostValues, dtype?: DType): Tensor {
+  const type = dtype ?? defaultType(values);
+  checkType('variable', type);
+  checkShape('variable', shape);
+  const data = values === undefined ? undefined : valuesFor('variable', values, type, shape);
+  const storage = new Storage(device, size(shape) * bytesPerElement(type), 'variable');
+  const buffer = device.buffer(storage.bytes, `variable ${formatShape(shape)}`, bufferUsage.storage);
+  storage.memory = { buffer, offset: 0 };
+  if (data) upload(device, storage.memory, data);
+  return new Tensor(storage, shape, type);
+}
+
+/** Overwrites a variable from the host: see {@link HostValues} for what is converted and what is refused. */
+export function write(target: Tensor, values: HostValues): void {
+  if (!(target instanceof Tensor))
+    throw new ShapeError('write', `the target must be a tensor; it is ${describe(target)}`);
+  if (currentRecording()) {
+    throw new StepError(
+      'write: the body of a step only records, and this would be written while it does; write before the call, or pass the values as an input',
+    );
+  }
+  target.device.check();
+  if (target.storage.root.kind !== 'variable') {
+    throw new ShapeError('write', 'only a variable can be written; make it with variable() or parameter()', {
+      target: target.shape,
+    });
+  }
+  const memory = memoryOf(target.storage);
+  if (!memory) throw new StepError(`write: the memory of this tensor ${formatShape(target.shape)} was freed`);
+  upload(target.device, memory, valuesFor('write', values, target.dtype, target.shape));
+}
+
+/** Copies elements to the GPU, in pieces: Dawn stages each write in memory of its own. */
+function upload(device: Device, { buffer, offset }: Memory, data: Bits): void {
+  device.check();
+  const piece = 16 * 1024 * 1024;
+  for (let at = 0; at < data.length; at += piece) {
+    const part = data.subarray(at, Math.min(data.length, at + piece));
+    device.writeBuffer(buffer, offset + at * data.BYTES_PER_ELEMENT, part);
+  }
+}
+
+/** Values of the host as the elements of a tensor, or the error that says what was wrong with them. */
+function valuesFor(op: string, values: unknown, dtype: DType, shape: Shape): Bits {
+  checkType(op, dtype);
+  checkShape(op, shape);
+  if (values instanceof Tensor) {
+    throw new ShapeError(op, 'values come from the host, not from a tensor; read it first, or copy it in a step', {
+      values: values.shape,
+    });
+  }
+  const refuse = (found: string) =>
+    new ShapeError(op, `the values must fill ${dtype} ${formatShape(shape)} (${counted(size(shape))}); got ${found}`);
+  return fromHost(values, dtype, shape, refuse);
+}
+
+function checkType(op: string, dtype: unknown): void {
+  if (!isDType(dtype)) throw new ShapeError(op, `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
+}
+
+function defaultType(values: unknown): DType {
+  return Object.prototype.toString.call(values) === '[object Uint32Array]' ? 'u32' : 'f32';
+}
+
+/** Frees the memory of a variable before its device is disposed. Steps that use it must be gone. */
+export function free(target: Tensor): void {
+  const root = target.storage.root;
+  if (root.kind !== 'variable' || !root.memory) return;
+  target.device.destroyBuffer(root.memory.buffer);
+  root.memory = undefined;
+}
