@@ -159,6 +159,9 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
   try {
     await clearFolder(lock);
     await demoIn(context, options, { began, opened, photo, newStart, lock });
+  } catch (error) {
+    if (error instanceof Interrupted) context.terminal.out('stopped; run the same command to begin again');
+    throw error;
   } finally {
     await lock.release();
   }
@@ -265,10 +268,8 @@ function heading({ context: { terminal } }: Run, number: number, title: string):
   terminal.out(`${number}. ${title}`);
 }
 
-function check({ context: { terminal }, interruption }: Run): void {
-  if (!interruption.signal) return;
-  terminal.out('stopped; run the same command to begin again');
-  throw new Interrupted(interruption.signal);
+function check({ interruption }: Run): void {
+  interruption.abortSignal.throwIfAborted();
 }
 
 async function makeScenes(run: Run): Promise<void> {
@@ -429,7 +430,6 @@ async function scoreAll(
 ): Promise<SceneScores> {
   const { device, options, plan, context, interruption, opened, left } = run;
   const [least, most] = options.scored === undefined ? plan.scored : [options.scored, options.scored];
-  const limit = left(SCORING);
   const began = performance.now();
   const progress = new Progress(context.terminal, 'scoring', most, 'scenes');
   const scores = await scoreScenes(device, {
@@ -440,13 +440,10 @@ async function scoreAll(
     teacher: opened.clip.vision(device),
     students: { ...students },
     ...scoring,
-    progress: (done) => {
-      progress.at(done);
-      const late = (performance.now() - began) / 1000 > limit && done >= least;
-      return !late && interruption.signal === undefined;
-    },
+    limit: { seconds: left(SCORING), min: least },
+    signal: interruption.abortSignal,
+    onProgress: ({ done }) => progress.at(done),
   }).finally(() => progress.stop());
-  check(run);
   const seconds = formatDuration((performance.now() - began) / 1000);
   context.terminal.out(`${count(scores.scenes, 'scenes')} in ${seconds}`);
   for (const line of scoreTable(scores, studentWords)) context.terminal.out(line);

@@ -109,6 +109,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     const vocabulary = await embedNames(context, device, opened, scenes.names, words, interruption);
     const progress = new Progress(terminal, 'scoring', options.scenes, 'scenes');
     const began = performance.now();
+    let scored = 0;
     let scores: SceneScores;
     try {
       scores = await scoreScenes(device, {
@@ -120,18 +121,21 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         students: { [kind]: await loadModel(device, opened) },
         scoring: options.scoring,
         top: options.top,
-        progress: (done, all) => {
-          const so = all.get(`${kind} ${options.scoring}`);
+        signal: interruption.abortSignal,
+        onProgress: ({ done, scores }) => {
+          scored = done;
+          const so = scores.get(`${kind} ${options.scoring}`);
           progress.at(done, so && `objects ${formatShare(sceneScore(so, scenes.objectCount).objects)} so far`);
-          return interruption.signal === undefined;
         },
       });
+    } catch (error) {
+      if (error instanceof Interrupted) {
+        progress.stop();
+        terminal.out(`stopped after ${count(scored, 'scenes')}; a score of a part is not reported`);
+      }
+      throw error;
     } finally {
       progress.stop();
-    }
-    if (interruption.signal) {
-      terminal.out(`stopped after ${count(scores.scenes, 'scenes')}; a score of a part is not reported`);
-      throw new Interrupted(interruption.signal);
     }
     const result = {
       ...scores.students,

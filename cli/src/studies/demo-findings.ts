@@ -16,7 +16,7 @@ import {
   type ScoringOptions,
   SegmentationScore,
   Segmenter,
-  type StudentView,
+  type StudentOutput,
   studentLabels,
   Teacher,
   teacherViews,
@@ -119,11 +119,11 @@ export async function demoFindings(device: Device, options: FindingsOptions): Pr
   const { scenes: maker, seed, shown, students, words, isAll, scoring, photo } = options;
   const palette = wordLabels(maker, words.names);
   const scenes = Array.from({ length: shown }, (_, i) => maker.scene(seed, i));
-  const views = new Map<keyof Students, StudentView[]>();
+  const views = new Map<keyof Students, StudentOutput[]>();
   for (const key of order) {
     using student = await SceneStudent.create(device, students[key], maker.options.size);
-    const seen: StudentView[] = [];
-    for (const { image } of scenes) seen.push(await student.look(image));
+    const seen: StudentOutput[] = [];
+    for (const { image } of scenes) seen.push(await student.predict(image));
     views.set(key, seen);
   }
 
@@ -133,7 +133,7 @@ export async function demoFindings(device: Device, options: FindingsOptions): Pr
   for (const [i, scene] of scenes.entries()) {
     const seen = {} as Record<keyof Students, Seen>;
     for (const key of order) {
-      const view = views.get(key)?.[i] as StudentView;
+      const view = views.get(key)?.[i] as StudentOutput;
       const labels = labelsAt(view, words, scoring, 1);
       const large = labelsAt(view, words, scoring, enlargement(scene.image));
       const own = { ...large, data: Uint16Array.from(large.data, (label) => palette.labelOf[label - 1]!) };
@@ -152,7 +152,7 @@ export async function demoFindings(device: Device, options: FindingsOptions): Pr
       exact: await namedPicture(scene.image, scene.labels, palette.names, 0.8),
       seen,
     });
-    const labels = labelsAt(views.get('shipped')?.[i] as StudentView, words, scoring, 1);
+    const labels = labelsAt(views.get('shipped')?.[i] as StudentOutput, words, scoring, 1);
     const found = classShares(labels.data).map(
       ({ label, share }) => `${words.names[label - 1]} ${formatShare(share, 0)}`,
     );
@@ -193,7 +193,7 @@ export async function demoFindings(device: Device, options: FindingsOptions): Pr
   return {
     film: { picture: await photoPicture(filmed.image), frames: await Promise.all(frames) },
     scenes: rows,
-    explained: await explain(device, options, scenes, views.get('shipped') as StudentView[], palette),
+    explained: await explain(device, options, scenes, views.get('shipped') as StudentOutput[], palette),
     photo: {
       name: photo.name,
       picture: await photoPicture(photo.image),
@@ -226,7 +226,7 @@ function wordLabels(maker: SceneMaker, words: readonly string[]): Palette {
 }
 
 function labelsAt(
-  view: StudentView,
+  view: StudentOutput,
   words: Vocabulary,
   scoring: Omit<ScoringOptions, 'scale'>,
   factor: number,
@@ -256,12 +256,12 @@ async function explain(
   device: Device,
   { teacher: vision, words, scoring, students }: FindingsOptions,
   scenes: readonly Scene[],
-  views: readonly StudentView[],
+  views: readonly StudentOutput[],
   palette: Palette,
 ): Promise<Explained> {
   const clarity = scenes.map(({ labels }, i) => {
     const score = new SegmentationScore(palette.names.length, 0);
-    const found = labelsAt(views[i] as StudentView, words, scoring, 1);
+    const found = labelsAt(views[i] as StudentOutput, words, scoring, 1);
     score.add(
       Uint16Array.from(found.data, (label) => palette.labelOf[label - 1]!),
       labels.data,
@@ -269,7 +269,7 @@ async function explain(
     return score.meanIou() ?? 0;
   });
   const index = indexOfMaximum(clarity);
-  const [scene, view] = [scenes[index] as Scene, views[index] as StudentView];
+  const [scene, view] = [scenes[index] as Scene, views[index] as StudentOutput];
   const { patch } = students.shipped.config;
   const { rows: down, cols } = view.grid;
   const kept = Math.round(

@@ -1,6 +1,6 @@
 /** The demo's own training: as many steps as there is time for, watched on scenes that it does not learn from. */
 import type { Device } from '@zeroseg/core';
-import { HabitCounter } from '@zeroseg/core/internal';
+import { StatisticsCollector } from '@zeroseg/core/internal';
 import type { Weights } from '@zeroseg/core/nn';
 import {
   resolveTraining,
@@ -9,7 +9,7 @@ import {
   type ScoringOptions,
   SegmentationScore,
   type StepReport,
-  type StudentView,
+  type StudentOutput,
   studentLabels,
   Trainer,
   type TrainSettings,
@@ -36,7 +36,7 @@ export interface Probe {
   readonly things: number;
   readonly accuracy: number;
   /** What it sees in the first of them. */
-  readonly view: StudentView;
+  readonly view: StudentOutput;
 }
 
 export interface DemoTrainingOptions {
@@ -133,14 +133,14 @@ async function probe(
   { watched: scenes, vocabulary, scoring }: DemoTrainingOptions,
 ): Promise<Probe> {
   const score = new SegmentationScore(vocabulary.names.length + 1, 0);
-  const habits = new HabitCounter(vocabulary, 0);
-  let view: StudentView | undefined;
+  const statistics = new StatisticsCollector(vocabulary, 0);
+  let view: StudentOutput | undefined;
   for (const scene of scenes) {
-    const seen = await student.look(scene.image);
-    habits.add(scene, seen);
+    const seen = await student.predict(scene.image);
+    statistics.add(scene, seen);
     score.add(studentLabels(seen, vocabulary, scoring), scene.labels.data);
     view ??= seen;
   }
-  const { groupsUsed: used, things } = habits.means();
-  return { step, used, things, accuracy: score.pixelAccuracy() ?? 0, view: view as StudentView };
+  const { groupsUsed: used, things } = statistics.means();
+  return { step, used, things, accuracy: score.pixelAccuracy() ?? 0, view: view as StudentOutput };
 }

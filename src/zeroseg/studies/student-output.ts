@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+/** The output of a trained student for one image: segments, where they are, their names, and how many are in use. */
 import type { Device } from '../../gpu/index.ts';
 import type { Trace } from '../../nn/layers/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
@@ -9,10 +10,8 @@ import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../
 import { classAffinity, indexOfMaximum, pixelSegments, type ScoringOptions } from '../inference/index.ts';
 import type { ZeroSeg, ZeroSegConfig } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
-/** What a student makes of a scene: segments, where they are, what they are called, and how many are in use. */
-
-/** What a student makes of one picture, read from the GPU. */
-export interface StudentView {
+/** The output of a student for one image, read from the GPU. */
+export interface StudentOutput {
   /** Segments g `[S, C]`, and the image embedding z `[C]`. */
   readonly segments: Float32Array;
   readonly global: Float32Array;
@@ -44,11 +43,11 @@ export function sceneSide({ image }: Pick<ZeroSegConfig, 'image'>): number {
 type StudentTensors = Record<'segments' | 'global' | 'rollout' | 'first' | 'second' | 'latent', Tensor>;
 
 /**
- * A student that looks at square pictures of one size, without masks and without noise.
+ * Inference of a student on square images of one size, without masks and without noise.
  *
  * ```ts
  * using student = await SceneStudent.create(device, model, 128);
- * groupUse(await student.look(scene.image)).used; // 5
+ * groupUse(await student.predict(scene.image)).used; // 5
  * ```
  */
 export class SceneStudent implements Disposable {
@@ -85,11 +84,11 @@ export class SceneStudent implements Disposable {
     return new SceneStudent(model, size, run);
   }
 
-  async look(image: Image): Promise<StudentView> {
+  async predict(image: Image): Promise<StudentOutput> {
     const { size } = this;
     if (image.width !== size || image.height !== size) {
       throw new PixelError(
-        `SceneStudent.look: the picture must be ${size} x ${size}; got ${image.width} x ${image.height}`,
+        `SceneStudent.predict: the picture must be ${size} x ${size}; got ${image.width} x ${image.height}`,
       );
     }
     const found = this.#step({ image: toTensor(image, imagenetMean, imagenetStd) });
@@ -141,12 +140,12 @@ export interface GroupUse {
   readonly stages: readonly [number, number];
 }
 
-/** Reads the two assignments of a {@link StudentView}. */
+/** Reads the two assignments of a {@link StudentOutput}. */
 export function groupUse({
   rollout,
   softMaps,
   groups,
-}: Pick<StudentView, 'rollout' | 'softMaps' | 'groups'>): GroupUse {
+}: Pick<StudentOutput, 'rollout' | 'softMaps' | 'groups'>): GroupUse {
   const [first, second] = softMaps;
   const patches = first.length / groups;
   const finals = second.length / groups;
@@ -202,7 +201,7 @@ export function nearestGrids(
 
 /** The label of each pixel as a student says: that of its segment (section 11.3), 1 + the index of a name. */
 export function studentLabels(
-  { segments, global, rollout, grid }: StudentView,
+  { segments, global, rollout, grid }: StudentOutput,
   { names, embeddings, scale }: Vocabulary,
   { scoring, top }: Omit<ScoringOptions, 'scale'>,
 ): Uint16Array {
@@ -214,8 +213,8 @@ export function studentLabels(
   return Uint16Array.from(pixelSegments(rollout, rows, cols, height, width), (segment) => labelOf[segment]!);
 }
 
-/** What a student does beside its labels; means over scenes. */
-export interface Habits {
+/** How a student uses its segments, beside the labels it gives; means over scenes. */
+export interface StudentStatistics {
   /** Segments in use, and things there are to be told apart: labels in the picture. */
   readonly groupsUsed: number;
   readonly things: number;
@@ -225,8 +224,8 @@ export interface Habits {
   readonly namesPresent: number | null;
 }
 
-/** Collects {@link Habits}: the first `objects` names of the vocabulary are those of objects. */
-export class HabitCounter {
+/** Collects {@link StudentStatistics}: the first `objects` names of the vocabulary are those of objects. */
+export class StatisticsCollector {
   readonly #vocabulary: Vocabulary;
   readonly #objects: number;
   #scenes = 0;
@@ -242,7 +241,7 @@ export class HabitCounter {
     this.#objects = objects;
   }
 
-  add({ labels: { data } }: Scene, view: StudentView): GroupUse {
+  add({ labels: { data } }: Scene, view: StudentOutput): GroupUse {
     const width = view.global.length;
     const use = groupUse(view);
     this.#scenes++;
@@ -262,7 +261,7 @@ export class HabitCounter {
     return use;
   }
 
-  means(): Habits {
+  means(): StudentStatistics {
     const mean = (sum: number): number => (this.#scenes === 0 ? 0 : sum / this.#scenes);
     return {
       groupsUsed: mean(this.#used),
