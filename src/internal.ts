@@ -57,6 +57,29 @@ export {
 } from './zeroseg/model/index.ts';
 export { hsv, type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
+  brokenField,
+  type Check,
+  checkRange,
+  fileNames,
+  HeldLocks,
+  hasFields,
+  isListOf,
+  isMaybe,
+  isNullOr,
+  isNumber,
+  isObject,
+  isTableOf,
+  isText,
+  isWhole,
+  LARGEST_JSON,
+  LARGEST_READ,
+  LOCK_FILE,
+  parseJsonFile,
+  pathNames,
+  readJsonFile,
+  reasons,
+} from './zeroseg/storage/index.ts';
+export {
   type Baseline,
   checkOrderings,
   chooseGrids,

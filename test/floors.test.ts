@@ -37,6 +37,7 @@ const rooms = [
   'src/zeroseg/storage',
   'src/zeroseg/image',
   'src/zeroseg/text',
+  'src/zeroseg/runs',
   'src/zeroseg/checkpoints',
   'src/zeroseg/model',
   'src/zeroseg/clip',

@@ -10,7 +10,7 @@ export {
   openCache,
   readCache,
 } from './features/index.ts';
-export { FileError, LockError, writeFileAtomic } from './files/index.ts';
+export { FileError, LockError, nodeFileSystem, writeFileAtomic } from './files/index.ts';
 export {
   DataSetError,
   decodePhoto,

@@ -158,6 +158,16 @@ export {
   stuffNames,
 } from './scenes/index.ts';
 export {
+  FileError,
+  type FileStatus,
+  type FileSystem,
+  type HeldLock,
+  LockError,
+  memoryFileSystem,
+  type OpenFile,
+  opfsFileSystem,
+} from './storage/index.ts';
+export {
   type GroupUse,
   groupUse,
   SCORING_SEED,

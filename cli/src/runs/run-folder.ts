@@ -18,7 +18,7 @@ import {
   FileError,
   FolderLock,
   isLeftover,
-  lockFile,
+  LOCK_FILE,
   readJson,
   refuseLinks,
   sweepLeftovers,
@@ -69,7 +69,7 @@ export class RunFolder {
     } catch (error) {
       throw new FileError(op, folder, systemReason(error), { cause: error });
     }
-    if (names.every((name) => name === lockFile || isLeftover(name))) return;
+    if (names.every((name) => name === LOCK_FILE || isLeftover(name))) return;
     const isRun = names.includes('config.json') || names.includes('log.json');
     const reason = isRun
       ? 'there is a run in this folder; continue it with --resume, or choose another --out'
