@@ -1,6 +1,7 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type ViteUserConfigFnPromise } from 'vitest/config';
 import { browserLaunchOptions } from './test/support/browser.ts';
+import { sourceAliases } from './test/support/source.ts';
 
 // What needs files and processes runs in Node only; everything else runs unchanged in both.
 const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts'];
@@ -8,12 +9,11 @@ const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.
 const packages = ['test/package/**'];
 
 const config: ViteUserConfigFnPromise = async () => ({
-  resolve: { conditions: ['@zeroseg/source'] },
-  ssr: { resolve: { conditions: ['@zeroseg/source', 'node'] } },
   test: {
     projects: [
       {
         extends: true as const,
+        resolve: { alias: sourceAliases('node') },
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
@@ -28,6 +28,7 @@ const config: ViteUserConfigFnPromise = async () => ({
       },
       {
         extends: true as const,
+        resolve: { alias: sourceAliases('browser') },
         test: {
           name: 'browser',
           include: ['test/**/*.test.ts'],

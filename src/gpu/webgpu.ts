@@ -17,3 +17,5 @@ export type GPUComputePipeline = Known<'GPUComputePipeline'>;
 export type GPUDevice = Known<'GPUDevice'>;
 export type GPUError = Known<'GPUError'>;
 export type GPUSupportedLimits = Known<'GPUSupportedLimits'>;
+
+export type GPUErrorFilter = 'validation' | 'out-of-memory' | 'internal';
