@@ -26,7 +26,7 @@ export {
   ViewQueue,
 } from './zeroseg/clip/index.ts';
 export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
-export { firstRepeated } from './zeroseg/host/index.ts';
+export { firstRepeated, median } from './zeroseg/host/index.ts';
 export {
   type Colour,
   centreRegion,
@@ -87,15 +87,28 @@ export {
   type Experiment,
   type ExperimentName,
   experiments,
+  hashOf,
   nearestViews,
   type OrderingCheck,
+  type PlannedRun,
+  planRuns,
   type Row,
+  type RunIdentity,
   type RunScore,
+  RunStore,
+  type ScoringIdentity,
   type Setting,
   type Spread,
   StatisticsCollector,
-  scoreRun,
+  type StepTimes,
+  type StudyContext,
+  type StudyProgress,
+  scoreRuns,
+  studyState,
   summarise,
+  timeSteps,
+  trainRuns,
+  withRunModel,
 } from './zeroseg/studies/index.ts';
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
 export { type Metrics, metricsLine, metricsOf, parseMetrics } from './zeroseg/training/index.ts';
