@@ -25,6 +25,7 @@ export {
   trainableWeights,
   ViewQueue,
 } from './zeroseg/clip/index.ts';
+export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
 export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
 export { firstRepeated } from './zeroseg/host/index.ts';
 export {

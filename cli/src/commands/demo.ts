@@ -4,9 +4,11 @@ import type { Device } from '@zeroseg/core';
 import { defaultGrids, teacherIdentity } from '@zeroseg/core/internal';
 import { newWeights, type Weights } from '@zeroseg/core/nn';
 import {
+  fillCache,
   type Image,
   initialWeights,
   modelFile,
+  readCache,
   SCORING_SEED,
   type Scene,
   SceneMaker,
@@ -20,8 +22,8 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { photos } from '@zeroseg/pretrained';
 import { Command } from 'commander';
-import { fillCache, readCache } from '../features/index.ts';
-import { FolderLock, writeFileAtomic } from '../files/index.ts';
+import { photoFolder } from '../features/index.ts';
+import { FolderLock, nodeFileSystem, writeFileAtomic } from '../files/index.ts';
 import { listPhotos, loadAtlas, readPhoto, writeScenes } from '../photos/index.ts';
 import { demoPage, scoreTable } from '../reports/index.ts';
 import {
@@ -304,25 +306,31 @@ async function cacheViews(run: Run): Promise<void> {
   const progress = new Progress(context.terminal, 'looking', paths.length, 'scenes');
   const began = performance.now();
   const limit = left(CACHING);
-  let looked = 0;
-  const { total } = await fillCache(device, {
-    photos,
-    paths,
+  const files = nodeFileSystem(join(options.out, 'cache'));
+  const late = new AbortController();
+  await fillCache(device, {
+    files,
+    source: photoFolder(photos, paths),
     clip: opened.clip,
-    folder: join(options.out, 'cache'),
     grids: defaultGrids,
     viewSource: 'native',
     studentSize: LEARNT_SIZE,
-    stopped: () => {
-      const late = (performance.now() - began) / 1000 > limit && looked >= LEAST_SCENES && options.scenes === undefined;
-      return late || interruption.signal !== undefined;
-    },
-    done: (done) => {
-      looked = done;
+    signal: AbortSignal.any([interruption.abortSignal, late.signal]),
+    onProgress: ({ done }) => {
       progress.at(done);
+      const isLate = (performance.now() - began) / 1000 > limit && done >= LEAST_SCENES;
+      if (isLate && options.scenes === undefined) late.abort();
     },
-  }).finally(() => progress.stop());
+  })
+    .catch((error) => {
+      // What there is by then is enough.
+      if (!late.signal.aborted || interruption.signal) throw error;
+    })
+    .finally(() => progress.stop());
   check(run);
+  const cache = await readCache(files);
+  const total = cache.length;
+  await cache.close();
   run.learnt = total;
   const seconds = (performance.now() - began) / 1000;
   context.terminal.out(
@@ -346,7 +354,7 @@ async function learn(
 ): Promise<{ training: DemoTraining; start: ZeroSeg }> {
   const { device, options, context, interruption, opened, left } = run;
   const { terminal } = context;
-  const cache = await readCache(join(options.out, 'cache'));
+  const cache = await readCache(nodeFileSystem(join(options.out, 'cache')));
   let progress: Progress | undefined;
   try {
     const seconds = left(TRAINING);

@@ -3,6 +3,8 @@ import type { Device } from '@zeroseg/core';
 import { StatisticsCollector } from '@zeroseg/core/internal';
 import type { Weights } from '@zeroseg/core/nn';
 import {
+  type CacheReader,
+  cachedData,
   resolveTraining,
   type Scene,
   SceneStudent,
@@ -16,7 +18,6 @@ import {
   type Vocabulary,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import { type CacheReader, cachedData } from '../features/index.ts';
 
 /** What the student is: the preset that learns from scenes, with what helped the student that the package brings. */
 const CHOICES = { preset: 'scenes', set: { assign_start: 'medoids', compose_by: 'root' } } as const;

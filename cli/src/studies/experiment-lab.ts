@@ -13,11 +13,15 @@ import {
 } from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import {
+  type CacheReader,
   type ClipSource,
+  cachedData,
+  fillCache,
   makeVocabulary,
   modelFile,
   openModel,
   type ResolvedTraining,
+  readCache,
   resolveConfig,
   SCORING_SEED,
   SceneMaker,
@@ -32,8 +36,8 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { newModel } from '../commands/train.ts';
 import { resolveOptions } from '../commands/train-options.ts';
-import { type CacheReader, cachedData, fillCache, readCache } from '../features/index.ts';
-import { type FolderLock, hashFiles } from '../files/index.ts';
+import { photoFolder } from '../features/index.ts';
+import { type FolderLock, hashFiles, nodeFileSystem } from '../files/index.ts';
 import { listPhotos, loadAtlas, readSceneIndex, writeScenes } from '../photos/index.ts';
 import { readBytes } from '../runs/index.ts';
 import { type Context, count, Interrupted, type Interruption, Progress, version } from '../shell/index.ts';
@@ -125,7 +129,7 @@ export async function prepare(
   await makeScenes(begun, join(folder, 'scenes'), scenes);
   const views = join(folder, `views-${image}`);
   await cacheViews(begun, join(folder, 'scenes', 'JPEGImages'), views, image);
-  const cache = await readCache(views);
+  const cache = await readCache(nodeFileSystem(views));
   try {
     const unseen = scoringScenes(await loadAtlas(), { classes: options.classes, size });
     const lab: Lab = {
@@ -188,20 +192,18 @@ async function cacheViews(
 ): Promise<void> {
   let progress: Progress | undefined;
   await fillCache(device, {
-    photos,
-    paths: await listPhotos(photos),
+    files: nodeFileSystem(folder),
+    source: photoFolder(photos, await listPhotos(photos)),
     clip,
-    folder,
     grids: GRIDS,
     viewSource: 'native',
     studentSize,
-    stopped: () => interruption.signal !== undefined,
-    planned: ({ missing }) => {
-      if (missing > 0) progress = new Progress(context.terminal, 'teacher looks', missing, 'scenes');
+    signal: interruption.abortSignal,
+    onProgress: ({ done, total }) => {
+      if (total > 0) progress ??= new Progress(context.terminal, 'teacher looks', total, 'scenes');
+      progress?.at(done);
     },
-    done: (n) => progress?.at(n),
   }).finally(() => progress?.stop());
-  if (interruption.signal) throw new Interrupted(interruption.signal);
 }
 
 /** A run for every setting and seed; all settings of a seed before the next seed, so that what is there can be compared. */

@@ -21,5 +21,6 @@ export {
 } from './checks.ts';
 export { ConfigError, TrainingError } from './errors.ts';
 export { firstRepeated } from './first-repeated.ts';
+export { sha256 } from './hash.ts';
 export { lengthOf, unitRows } from './unit-rows.ts';
 export type { Progress, WorkOptions } from './work.ts';

@@ -31,6 +31,7 @@ export {
   shortSideSize,
   toTensor,
 } from './image.ts';
+export { ImageError } from './image-error.ts';
 export { type Colour, classColour, pascalPalette } from './palette.ts';
 export { inspectPng, isPng } from './png.ts';
 export { slidingWindows, type WindowBox } from './windows.ts';

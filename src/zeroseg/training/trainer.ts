@@ -6,6 +6,7 @@ import { parameters, permutation, random } from '../../nn/layers/index.ts';
 import { AdamW, HalfPrecision, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
 import { gradients, type Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
+import type { TrainingData } from '../features/index.ts';
 import { TrainingError } from '../host/index.ts';
 import { viewCount } from '../image/index.ts';
 import { keptPatches, lossTerms, patchCount, type ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
@@ -18,16 +19,6 @@ import {
   groupingTensors,
 } from './grouping-statistics.ts';
 import { checkSettings, type TrainSettings } from './settings.ts';
-
-/** Images and their teacher features, by number. */
-export interface TrainingData {
-  readonly length: number;
-  /**
-   * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`. The arrays may be reused
-   * for the next batch.
-   */
-  batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
-}
 
 /** What one step of training did. */
 export interface StepReport {
