@@ -58,6 +58,23 @@ export {
   type Vocabulary,
   type VocabularyOptions,
 } from './clip/index.ts';
+export {
+  type DemoStudents,
+  demoFindings,
+  type Explanation,
+  type Findings,
+  type FindingsOptions,
+  type LivePlan,
+  type LiveTraining,
+  type LiveTrainingOptions,
+  liveStepLimits,
+  type Measurement,
+  type NameShare,
+  type ShownOutput,
+  type ShownPhoto,
+  type ShownScene,
+  trainLive,
+} from './demo/index.ts';
 export { blendLabels, classShares, createLettering, drawSegmentation, type Lettering } from './drawing/index.ts';
 export {
   type EvaluateOptions,
@@ -97,7 +114,7 @@ export {
   loadGroupVitText,
   loadGroupVitVision,
 } from './groupvit/index.ts';
-export { ConfigError, TrainingError } from './host/index.ts';
+export { ConfigError, type Progress, TrainingError, type WorkOptions } from './host/index.ts';
 export {
   classColour,
   clipMean,

@@ -259,22 +259,22 @@ const cacheKey = {
   ...{ std: [1, 1, 1], views: 5, dim: 8, studentSize: 16 },
 };
 const features = { folder: 'f', length: 64, key: cacheKey };
-parser('resolveOptions', damagedJson({ ...tinyConfig, batch: 4, epochs: 2 }), async (config) => {
+parser('resolveOptions resolveTraining', damagedJson({ ...tinyConfig, batch: 4, epochs: 2 }), async (config) => {
   await put('config.json', config);
   await resolveOptions({ config: at('config.json') }, features);
 });
 parser(
-  'resolveOptions',
+  'resolveOptions resolveTraining parseAssignments',
   fc.tuple(fc.constantFrom('tiny', 'base', ...objectNames), fc.array(strangeText, { maxLength: 3 })),
   ([config, set]) => resolveOptions({ config, set }, features),
 );
 parser(
-  'resolveOptions',
+  'resolveOptions resolveTraining parseAssignments',
   fc.tuple(fc.constantFrom(...Object.keys(tinyConfig), ...Object.keys(defaultSettings)), strangeValue),
   ([key, value]) => resolveOptions({ config: 'tiny', set: [`${key}=${JSON.stringify(value)}`] }, features),
 );
 parser(
-  'resolveOptions',
+  'resolveOptions resolveTraining parseAssignments',
   fc.record(
     {
       epochs: strangeNumber,

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type Device, heard } from '../../gpu/index.ts';
+import type { Device } from '../../gpu/index.ts';
 import { argmax } from '../../kernels/axis/index.ts';
 import { embedding } from '../../kernels/layout/index.ts';
 import { type Initializer, normal, parameters, random, type Weights, weightsFrom } from '../../nn/layers/index.ts';
@@ -17,6 +17,7 @@ import {
   valueProblem,
   wholeNumber,
 } from '../host/index.ts';
+import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
 import { type Tokenizer, TokenTable } from '../text/index.ts';
 import { alike, contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
@@ -170,27 +171,36 @@ export interface ClipStepReport {
 
 type ClipInput = 'pixels' | 'rows' | 'ends' | 'alike';
 type ClipStep = Step<ClipInput | 'rates', { loss: Tensor; norm: Tensor; nearest: Tensor; scale: Tensor }>;
+type ClipBatch = Record<'pixels' | 'alike', Float32Array> & Record<'rows' | 'ends', Uint32Array>;
+
+/** What is read of a step. */
+interface ClipValues {
+  readonly loss: number;
+  readonly norm: number;
+  readonly scale: number;
+  readonly nearest: Uint32Array;
+  readonly dataSeconds: number;
+}
 
 /**
  * Trains a CLIP on images and sentences by {@link contrastive}: AdamW, a warm-up and half a cosine, clipped gradients. Everything
  * that varies comes from the seed and the number of the step, so a run that is continued gives the numbers of one that was not
- * stopped. The next batch is made while the GPU works on this one.
+ * stopped. The next batch is made while the GPU works on this one. To resume, load the weights and the optimizer's state, and set
+ * `done`.
  *
  * ```ts
  * using trainer = await ClipTrainer.create(device, clip, await Tokenizer.clip(), data, defaultClipSettings);
  * for await (const { step, loss } of trainer.run()) console.log(step, loss);
  * ```
  */
-export class ClipTrainer implements Disposable {
+export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: number }, ClipValues, ClipStepReport> {
   readonly clip: TrainableClip;
   readonly settings: ClipSettings;
   readonly optimizer: AdamW;
-  /** Steps done. To resume, load the weights and the optimizer's state, and set it. */
-  done = 0;
+  readonly steps: number;
   readonly #data: CaptionedData;
   readonly #tokens: Tokenizer;
   readonly #step: ClipStep;
-  #stopping = false;
 
   private constructor(
     clip: TrainableClip,
@@ -200,10 +210,12 @@ export class ClipTrainer implements Disposable {
     optimizer: AdamW,
     run: ClipStep,
   ) {
+    super();
     this.clip = clip;
     this.#tokens = tokens;
     this.#data = data;
     this.settings = settings;
+    this.steps = settings.steps;
     this.optimizer = optimizer;
     this.#step = run;
   }
@@ -254,58 +266,58 @@ export class ClipTrainer implements Disposable {
     return slots + own + uniforms;
   }
 
-  /** Ends {@link run} after the step that is going on. */
-  stop(): void {
-    this.#stopping = true;
+  protected isExact(): boolean {
+    return false;
   }
 
-  /**
-   * Runs to the last step, or to {@link stop}.
-   *
-   * @throws TrainingError at a loss that is not finite.
-   */
-  async *run(): AsyncGenerator<ClipStepReport, void, undefined> {
-    this.#stopping = false;
-    const { steps, batch, lr: base, warmup } = this.settings;
-    let began = performance.now();
-    let next = this.done < steps ? this.#inputs(this.done) : undefined;
-    while (next && !this.#stopping) {
-      const { seconds: dataSeconds, ...inputs } = next;
-      const number = this.done + 1;
-      // The schedule scales rates by images / 256; this one is for the batch as it is.
-      const lr = learningRate({ epoch: number, base, batch: 256, warmup, epochs: steps });
-      const rates = this.optimizer.rates(number, lr);
-      const results = this.#step({ ...inputs, rates });
-      const reading = heard(
-        Promise.all([readAll([results.loss, results.norm, results.scale]), readU32(results.nearest)]),
-      );
-      next = number < steps ? this.#inputs(number) : undefined;
-      const [[loss, norm, scale], nearest] = await reading;
-      const value = loss?.[0] as number;
-      if (!Number.isFinite(value)) {
-        throw new TrainingError(number, `training: step ${number}: the loss is ${value}; try a lower learning rate`);
-      }
-      this.done = number;
-      const now = performance.now();
-      const seconds = (now - began) / 1000;
-      began = now;
-      yield {
-        step: number,
-        steps,
-        lr,
-        loss: value,
-        accuracy: nearest.reduce((sum, best, i) => sum + Number(best === i), 0) / batch,
-        scale: Math.min(100, Math.exp(scale?.[0] as number)),
-        gradNorm: norm?.[0] as number,
-        seconds,
-        dataSeconds,
-      };
-    }
+  protected source(done: number): Prefetch<ClipBatch & { readonly seconds: number }> {
+    return new Prefetch(done, this.steps, (number) => this.#inputs(number), 1);
   }
 
-  #inputs(
+  protected async issue(
     number: number,
-  ): Record<'pixels' | 'alike', Float32Array> & Record<'rows' | 'ends', Uint32Array> & { seconds: number } {
+    source: Prefetch<ClipBatch & { seconds: number }>,
+  ): Promise<IssuedStep<ClipValues>> {
+    const { seconds: dataSeconds, ...inputs } = await source.take();
+    const rates = this.optimizer.rates(number, this.#rate(number));
+    const results = this.#step({ ...inputs, rates });
+    const reading = Promise.all([readAll([results.loss, results.norm, results.scale]), readU32(results.nearest)]);
+    const values = reading.then(([[loss, norm, scale], nearest]) => ({
+      loss: loss?.[0] as number,
+      norm: norm?.[0] as number,
+      scale: scale?.[0] as number,
+      nearest,
+      dataSeconds,
+    }));
+    return { values };
+  }
+
+  protected async report(number: number, values: ClipValues, elapsed: () => number): Promise<ClipStepReport> {
+    const { loss, norm, scale, nearest, dataSeconds } = values;
+    if (!Number.isFinite(loss)) {
+      throw new TrainingError(number, `training: step ${number}: the loss is ${loss}; try a lower learning rate`);
+    }
+    return {
+      step: number,
+      steps: this.steps,
+      lr: this.#rate(number),
+      loss,
+      accuracy: nearest.reduce((sum, best, i) => sum + Number(best === i), 0) / this.settings.batch,
+      scale: Math.min(100, Math.exp(scale)),
+      gradNorm: norm,
+      seconds: elapsed(),
+      dataSeconds,
+    };
+  }
+
+  /** The learning rate of a step. */
+  #rate(number: number): number {
+    const { steps, lr: base, warmup } = this.settings;
+    // The schedule scales rates by images / 256; this one is for the batch as it is.
+    return learningRate({ epoch: number, base, batch: 256, warmup, epochs: steps });
+  }
+
+  #inputs(number: number): ClipBatch & { readonly seconds: number } {
     const began = performance.now();
     const { batch, length, seed, word_dropout: dropped } = this.settings;
     const { pixels, captions, alike: left = alike(captions) } = this.#data.batch(number, batch);
@@ -329,10 +341,6 @@ export class ClipTrainer implements Disposable {
   dispose(): void {
     this.#step.dispose();
     this.optimizer.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 

@@ -6,8 +6,8 @@ import { CacheError } from './cache-error.ts';
 export interface TrainingData {
   readonly length: number;
   /**
-   * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`. The arrays may be reused
-   * for the next batch.
+   * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`, in arrays of their own: they wait
+   * for their turn. The next batch is asked for when this one is there.
    */
   batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
 }
@@ -44,15 +44,11 @@ export function cachedData(cache: CacheReader, image: number): TrainingData {
     if (bytes <= KEPT_BYTES) kept.set(number, made);
     return made;
   };
-  let images = new Float32Array(0);
-  let targets = new Float32Array(0);
   return {
     length: cache.length,
     async batch(numbers) {
-      if (images.length !== numbers.length * pixels) {
-        images = new Float32Array(numbers.length * pixels);
-        targets = new Float32Array(numbers.length * views * dim);
-      }
+      const images = new Float32Array(numbers.length * pixels);
+      const targets = new Float32Array(numbers.length * views * dim);
       const rows = await Promise.all(numbers.map(row));
       rows.forEach(({ data, features }, i) => {
         toTensor({ width: image, height: image, data }, imagenetMean, imagenetStd, images, i * pixels);

@@ -18,15 +18,12 @@ export function chooseGrids(data: TrainingData, all: readonly number[], chosen: 
   const starts = all.map((_, i) => all.slice(0, i).reduce((sum, k) => sum + k * k, 0));
   const rows = chosen.flatMap((k) => Array.from({ length: k * k }, (_, i) => (starts[all.indexOf(k)] as number) + i));
   const views = viewCount(all);
-  let kept = new Float32Array(0);
   return {
     length: data.length,
     async batch(numbers) {
       const { images, views: features } = await data.batch(numbers);
       const width = features.length / (numbers.length * views);
-      if (kept.length !== numbers.length * rows.length * width) {
-        kept = new Float32Array(numbers.length * rows.length * width);
-      }
+      const kept = new Float32Array(numbers.length * rows.length * width);
       for (let i = 0, at = 0; i < numbers.length; i++) {
         for (const row of rows) {
           const from = (i * views + row) * width;

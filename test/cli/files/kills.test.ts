@@ -25,7 +25,8 @@ const writers = await buildProgram({
     import { FolderLock } from 'ROOT/cli/src/files/folder-lock.ts';
     import { Checkpoints } from 'ROOT/cli/src/runs/checkpoints.ts';
     import { MetricsFile } from 'ROOT/cli/src/runs/metrics-file.ts';
-    import { RunError, RunFolder } from 'ROOT/cli/src/runs/run-folder.ts';
+    import { RunError } from 'ROOT/cli/src/runs/run-description.ts';
+    import { RunFolder } from 'ROOT/cli/src/runs/run-folder.ts';
     import { description } from 'ROOT/test/support/run-description.ts';
     import { clearFolder, refuseOthers } from 'ROOT/cli/src/studies/demo-folder.ts';
     import { RunStore } from 'ROOT/cli/src/studies/experiment-runs.ts';
