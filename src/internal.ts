@@ -9,6 +9,7 @@ export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } fr
 export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export {
   clipPixels,
+  clipSource,
   detectClipNames,
   ensemble,
   fillTemplate,
@@ -26,7 +27,7 @@ export {
   ViewQueue,
 } from './zeroseg/clip/index.ts';
 export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
-export { firstRepeated } from './zeroseg/host/index.ts';
+export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,
   centreRegion,
@@ -44,7 +45,14 @@ export {
   shortSideSize,
   type ViewSource,
 } from './zeroseg/image/index.ts';
-export { indexOfMaximum, pixelSegments, scoreRows } from './zeroseg/inference/index.ts';
+export {
+  groupVitAndText,
+  otherTeacher,
+  pixelSegments,
+  scoreRows,
+  type ZeroSegAndText,
+  zeroSegAndText,
+} from './zeroseg/inference/index.ts';
 export {
   initialNotes,
   keepCount,
@@ -57,20 +65,42 @@ export {
 } from './zeroseg/model/index.ts';
 export { hsv, type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
+  brokenField,
+  type Check,
+  checkRange,
+  fileNames,
+  HeldLocks,
+  hasFields,
+  isListOf,
+  isMaybe,
+  isNullOr,
+  isNumber,
+  isObject,
+  isTableOf,
+  isText,
+  isWhole,
+  LARGEST_JSON,
+  LARGEST_READ,
+  LOCK_FILE,
+  parseJsonFile,
+  pathNames,
+  readJsonFile,
+  reasons,
+} from './zeroseg/storage/index.ts';
+export {
   type Baseline,
+  checkOrderings,
   chooseGrids,
   type EndedRun,
   type Experiment,
   type ExperimentName,
   experiments,
-  HabitCounter,
-  type Judgement,
-  judge,
   nearestViews,
+  type OrderingCheck,
   type Row,
   type RunScore,
   type Setting,
-  type Spread,
+  StatisticsCollector,
   scoreRun,
   summarise,
 } from './zeroseg/studies/index.ts';

@@ -10,7 +10,7 @@ export {
   openCache,
   readCache,
 } from './features/index.ts';
-export { FileError, LockError, writeFileAtomic } from './files/index.ts';
+export { FileError, LockError, nodeFileSystem, writeFileAtomic } from './files/index.ts';
 export {
   DataSetError,
   decodePhoto,
@@ -28,6 +28,6 @@ export {
   writePng,
   writeScenes,
 } from './photos/index.ts';
-export { findModel, RunError, RunFolder } from './runs/index.ts';
+export { type FileVocabularyOptions, findModel, openVocabulary, RunError, RunFolder } from './runs/index.ts';
 export { openClip } from './weights/index.ts';
 // The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.

@@ -13,7 +13,7 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
-import { resolveTraining } from '../../cli/src/commands/train-options.ts';
+import { resolveOptions } from '../../cli/src/commands/train-options.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { openCache, readCache } from '../../cli/src/features/feature-cache.ts';
 import { readJson } from '../../cli/src/files/files.ts';
@@ -256,22 +256,22 @@ const cacheKey = {
   ...{ std: [1, 1, 1], views: 5, dim: 8, studentSize: 16 },
 };
 const features = { folder: 'f', length: 64, key: cacheKey };
-parser('resolveTraining', damagedJson({ ...tinyConfig, batch: 4, epochs: 2 }), async (config) => {
+parser('resolveOptions resolveTraining', damagedJson({ ...tinyConfig, batch: 4, epochs: 2 }), async (config) => {
   await put('config.json', config);
-  await resolveTraining({ config: at('config.json') }, features);
+  await resolveOptions({ config: at('config.json') }, features);
 });
 parser(
-  'resolveTraining',
+  'resolveOptions resolveTraining parseAssignments',
   fc.tuple(fc.constantFrom('tiny', 'base', ...objectNames), fc.array(strangeText, { maxLength: 3 })),
-  ([config, set]) => resolveTraining({ config, set }, features),
+  ([config, set]) => resolveOptions({ config, set }, features),
 );
 parser(
-  'resolveTraining',
+  'resolveOptions resolveTraining parseAssignments',
   fc.tuple(fc.constantFrom(...Object.keys(tinyConfig), ...Object.keys(defaultSettings)), strangeValue),
-  ([key, value]) => resolveTraining({ config: 'tiny', set: [`${key}=${JSON.stringify(value)}`] }, features),
+  ([key, value]) => resolveOptions({ config: 'tiny', set: [`${key}=${JSON.stringify(value)}`] }, features),
 );
 parser(
-  'resolveTraining',
+  'resolveOptions resolveTraining parseAssignments',
   fc.record(
     {
       epochs: strangeNumber,
@@ -283,7 +283,7 @@ parser(
     },
     { requiredKeys: [] },
   ),
-  (choices) => resolveTraining({ config: 'tiny', ...choices }, features),
+  (choices) => resolveOptions({ config: 'tiny', ...choices }, features),
 );
 
 // Folders of this package

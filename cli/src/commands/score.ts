@@ -93,8 +93,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   if (options.out && (await kindOfPath(options.out)) === 'folder') {
     throw new UsageError(`score: --out ${options.out}: this is a folder; give a file`);
   }
-  const words = { ...options, tokenizer: 'clip', mode: 'whole' } as const;
-  const opened = await openModelAndClip(context, words);
+  const opened = await openModelAndClip(context, options);
   const scenes = scoringScenes(await loadAtlas(), {
     ...options,
     size: options.size ?? sceneSide(opened.info.config),
@@ -106,9 +105,11 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   await withDevice(context, options.adapter, async (device, interruption) => {
     const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of stuff`;
     terminal.out(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}`);
-    const vocabulary = await embedNames(context, device, opened, scenes.names, words, interruption);
+    using model = await loadModel(device, opened, { templates: options.templates });
+    const vocabulary = await embedNames(context, model, scenes.names, interruption);
     const progress = new Progress(terminal, 'scoring', options.scenes, 'scenes');
     const began = performance.now();
+    let scored = 0;
     let scores: SceneScores;
     try {
       scores = await scoreScenes(device, {
@@ -117,21 +118,24 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         count: options.scenes,
         vocabulary,
         teacher: opened.clip.vision(device),
-        students: { [kind]: await loadModel(device, opened) },
+        students: { [kind]: model.model },
         scoring: options.scoring,
         top: options.top,
-        progress: (done, all) => {
-          const so = all.get(`${kind} ${options.scoring}`);
+        signal: interruption.abortSignal,
+        onProgress: ({ done, scores }) => {
+          scored = done;
+          const so = scores.get(`${kind} ${options.scoring}`);
           progress.at(done, so && `objects ${formatShare(sceneScore(so, scenes.objectCount).objects)} so far`);
-          return interruption.signal === undefined;
         },
       });
+    } catch (error) {
+      if (error instanceof Interrupted) {
+        progress.stop();
+        terminal.out(`stopped after ${count(scored, 'scenes')}; a score of a part is not reported`);
+      }
+      throw error;
     } finally {
       progress.stop();
-    }
-    if (interruption.signal) {
-      terminal.out(`stopped after ${count(scores.scenes, 'scenes')}; a score of a part is not reported`);
-      throw new Interrupted(interruption.signal);
     }
     const result = {
       ...scores.students,

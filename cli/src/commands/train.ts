@@ -20,6 +20,7 @@ import {
   openModel,
   optimizerFile,
   type Probe,
+  type ResolvedTraining,
   resizeImage,
   Segmenter,
   Trainer,
@@ -31,7 +32,7 @@ import { type CacheReader, cachedData, readCache } from '../features/index.ts';
 import { writeFileAtomic } from '../files/index.ts';
 import { writePng } from '../photos/index.ts';
 import { writeReport } from '../reports/index.ts';
-import { type LoadedCheckpoint, RunFolder } from '../runs/index.ts';
+import { type LoadedCheckpoint, pathsHash, RunFolder, refuseDifferences } from '../runs/index.ts';
 import {
   adapterOption,
   type Context,
@@ -50,9 +51,9 @@ import {
   withDevice,
 } from '../shell/index.ts';
 import { openWeights, teacherWeights } from '../weights/index.ts';
-import { pathsHash, type Resolved, refuseDifferences, resolveTraining, type TrainChoices } from './train-options.ts';
+import { resolveOptions, type TrainOptions } from './train-options.ts';
 
-export interface TrainArguments extends TrainChoices {
+export interface TrainArguments extends TrainOptions {
   readonly cache?: string;
   readonly out: string;
   readonly resume?: boolean;
@@ -138,7 +139,7 @@ async function trainIn(
   if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
   const cache = await readCache(cacheFolder);
   try {
-    const resolved = await resolveTraining(options, cache, before?.description);
+    const resolved = await resolveOptions(options, cache, before?.description);
     const { settings } = resolved;
     const init = options.init ?? before?.description.init ?? null;
     const config = before ? resolved.config : await withPositions(resolved, init);
@@ -242,7 +243,7 @@ export async function newModel(
 }
 
 /** A learnt position table of the weights that training begins with is taken over, where nothing else is said. */
-async function withPositions(resolved: Resolved, init: string | null): Promise<ZeroSegConfig> {
+async function withPositions(resolved: ResolvedTraining, init: string | null): Promise<ZeroSegConfig> {
   const { config, isPositionsOpen } = resolved;
   if (init === null || !isPositionsOpen) return config;
   const { tensors } = await openWeights(await teacherWeights(init));

@@ -33,15 +33,11 @@ export function cachedData(cache: CacheReader, image: number): TrainingData {
     if (bytes <= KEPT_BYTES) kept.set(number, made);
     return made;
   };
-  let images = new Float32Array(0);
-  let targets = new Float32Array(0);
   return {
     length: cache.length,
     async batch(numbers) {
-      if (images.length !== numbers.length * pixels) {
-        images = new Float32Array(numbers.length * pixels);
-        targets = new Float32Array(numbers.length * views * dim);
-      }
+      const images = new Float32Array(numbers.length * pixels);
+      const targets = new Float32Array(numbers.length * views * dim);
       const rows = await Promise.all(numbers.map(row));
       rows.forEach(({ data, features }, i) => {
         toTensor({ width: image, height: image, data }, imagenetMean, imagenetStd, images, i * pixels);

@@ -1,26 +1,26 @@
 import { open } from 'node:fs/promises';
 import { formatBytes } from '@zeroseg/core/internal';
-import { FileError } from './file-error.ts';
+import { FileError } from '@zeroseg/core/zeroseg';
 
 /**
  * A whole file, or what comes out of a pipe or a device, if it is at most so many bytes: a device may never end.
  *
  * @throws FileError when there is more; what Node throws when it cannot be read.
  */
-export async function readBounded(op: string, path: string, most: number): Promise<Uint8Array> {
+export async function readBounded(op: string, path: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = (): FileError =>
     new FileError(op, path, `it holds more than ${formatBytes(most)}, which is no such file`);
   const file = await open(path, 'r');
   try {
     const found = await file.stat();
     if (found.size > most) throw tooLarge();
-    if (found.isFile() && found.size > 0) return await file.readFile();
+    if (found.isFile() && found.size > 0) return plain(await file.readFile());
     const parts: Uint8Array[] = [];
     let total = 0;
     for (;;) {
       const part = new Uint8Array(2 ** 16);
       const { bytesRead } = await file.read(part, 0, part.length, null);
-      if (bytesRead === 0) return Buffer.concat(parts);
+      if (bytesRead === 0) return plain(Buffer.concat(parts));
       total += bytesRead;
       if (total > most) throw tooLarge();
       parts.push(part.subarray(0, bytesRead));
@@ -28,4 +28,9 @@ export async function readBounded(op: string, path: string, most: number): Promi
   } finally {
     await file.close();
   }
+}
+
+/** The bytes as what every platform has; those of a Node Buffer's methods that copy elsewhere do not copy there. */
+function plain(bytes: Buffer<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -2,9 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { parseJson } from '@zeroseg/core/internal';
+import { LARGEST_JSON, parseJsonFile } from '@zeroseg/core/internal';
+import { FileError } from '@zeroseg/core/zeroseg';
 import { readBounded } from './bounded-read.ts';
-import { FileError } from './file-error.ts';
 import { tryLock } from './file-lock.ts';
 import { isSystemError, type SystemError } from './system-error.ts';
 
@@ -53,6 +53,8 @@ export function systemWords(error: SystemError): string {
 
 /** How a file of a folder that belongs to a program is written. */
 export interface WriteOptions {
+  /** Who writes, for messages. Default `writeFileAtomic`. */
+  readonly op?: string;
   /** The right to write to the folder, which is asked for right before the file appears. Nothing leaves its folder. */
   readonly lock?: { readonly folder: string; check(): Promise<void> } | undefined;
   /** A folder that must not be left through a link. Default: that of the lock. */
@@ -71,15 +73,15 @@ export interface WriteOptions {
 export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array,
-  { lock, within = lock?.folder }: WriteOptions = {},
+  { op = 'writeFileAtomic', lock, within = lock?.folder }: WriteOptions = {},
 ): Promise<void> {
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
   const folder = dirname(path);
   try {
     // A folder that has vanished is not made again.
     await lock?.check();
-    await (within === undefined ? makeFolder(folder) : makeFolderWithin(within, folder));
-    const { file, temporary } = await openTemporary(path);
+    await (within === undefined ? makeFolder(folder) : makeFolderWithin(op, within, folder));
+    const { file, temporary } = await openTemporary(op, path);
     try {
       await writeAll(file, bytes);
       await file.sync();
@@ -94,7 +96,7 @@ export async function writeFileAtomic(
     }
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    throw new FileError('writeFileAtomic', path, systemReason(error), { cause: error });
+    throw new FileError(op, path, systemReason(error), { cause: error });
   }
   await syncFolder(folder);
 }
@@ -177,13 +179,13 @@ export function temporaryName(path: string): string {
 }
 
 /** A temporary file, locked for as long as it is open: so others can tell it from a leftover. */
-async function openTemporary(path: string): Promise<{ file: FileHandle; temporary: string }> {
+async function openTemporary(op: string, path: string): Promise<{ file: FileHandle; temporary: string }> {
   for (;;) {
     const temporary = temporaryName(path);
     const file = await open(temporary, 'wx').catch((error: NodeJS.ErrnoException) => {
       // Its folder is there: so it is the system that refuses, as in /proc.
       if (error.code !== 'ENOENT') throw error;
-      throw new FileError('writeFileAtomic', path, 'no file can be made here', { cause: error });
+      throw new FileError(op, path, 'no file can be made here', { cause: error });
     });
     try {
       // Between the two lines somebody who sweeps may have taken it for a leftover.
@@ -235,13 +237,13 @@ export async function makeFolder(folder: string): Promise<boolean> {
 }
 
 /** {@link makeFolder} for a folder in `root`, which is not left through a link on the way. */
-async function makeFolderWithin(root: string, folder: string): Promise<void> {
+async function makeFolderWithin(op: string, root: string, folder: string): Promise<void> {
   await makeFolder(root);
   const way = relative(root, folder);
   if (way === '') return;
   const parts = way.split(sep);
   if (parts[0] === '..' || isAbsolute(way)) {
-    throw new FileError('writeFileAtomic', folder, `this is not in ${root}, and nothing is written elsewhere`);
+    throw new FileError(op, folder, `this is not in ${root}, and nothing is written elsewhere`);
   }
   let place = root;
   for (const part of parts) {
@@ -287,24 +289,16 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Engines hold strings of some 512 MB at most. */
-const LARGEST_JSON = 2 ** 28;
-
 /** Reads and parses a JSON file. Throws {@link FileError} with the path and what is wrong. */
 export async function readJson(path: string): Promise<unknown> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = new TextDecoder().decode(await readBounded('readJson', path, LARGEST_JSON));
+    bytes = await readBounded('readJson', path, LARGEST_JSON);
   } catch (error) {
     if (error instanceof FileError) throw error;
     throw new FileError('readJson', path, systemReason(error), { cause: error });
   }
-  try {
-    return parseJson(text);
-  } catch (error) {
-    const reason = text.trim() === '' ? 'the file is empty' : `not valid JSON (${(error as Error).message})`;
-    throw new FileError('readJson', path, reason, { cause: error });
-  }
+  return parseJsonFile(bytes, path);
 }
 
 /**

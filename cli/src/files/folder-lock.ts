@@ -3,21 +3,10 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rm, rmdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ZeroSegError } from '@zeroseg/core';
+import { LOCK_FILE } from '@zeroseg/core/internal';
+import { FileError, type HeldLock, LockError } from '@zeroseg/core/zeroseg';
 import { tryLock } from './file-lock.ts';
-import { FileError, makeFolder, systemReason } from './files.ts';
-
-/** Another process writes to a folder, or the lock on it was taken away. */
-export class LockError extends ZeroSegError {
-  override readonly name = 'LockError';
-  readonly code = 'lock';
-  readonly folder: string;
-
-  constructor(op: string, folder: string, reason: string, options?: ErrorOptions) {
-    super(`${op}: ${folder}: ${reason}`, options);
-    this.folder = folder;
-  }
-}
+import { makeFolder, systemReason } from './files.ts';
 
 /** What a lock file says of its holder, for people. What counts is the system's lock on the file. */
 interface Holder {
@@ -27,14 +16,11 @@ interface Holder {
 }
 
 export interface LockOptions {
-  /** The lock file. Default: {@link lockFile} in the folder. */
+  /** The lock file. Default: {@link LOCK_FILE} in the folder. */
   readonly file?: string;
   /** The system's lock on an open file; tests give one of a disk without. */
   readonly system?: typeof tryLock;
 }
-
-/** Name of the lock file in a folder that is written over time. */
-export const lockFile = 'zeroseg.lock';
 
 /** Never through a link, nor waiting for the other end of a pipe. */
 const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -57,7 +43,7 @@ const MOST_TURNS = 1000;
  * await lock.release();
  * ```
  */
-export class FolderLock {
+export class FolderLock implements HeldLock {
   readonly folder: string;
   readonly #op: string;
   readonly #file: string;
@@ -84,7 +70,7 @@ export class FolderLock {
   static async take(
     op: string,
     folder: string,
-    { file = join(folder, lockFile), system = tryLock }: LockOptions = {},
+    { file = join(folder, LOCK_FILE), system = tryLock }: LockOptions = {},
   ): Promise<FolderLock> {
     try {
       let isMade = await makeFolder(dirname(file));

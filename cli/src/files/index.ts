@@ -1,5 +1,19 @@
+export {
+  brokenField,
+  type Check,
+  hasFields,
+  isListOf,
+  isMaybe,
+  isNullOr,
+  isNumber,
+  isObject,
+  isTableOf,
+  isText,
+  isWhole,
+  LOCK_FILE,
+} from '@zeroseg/core/internal';
+export { FileError, LockError } from '@zeroseg/core/zeroseg';
 export { readBounded } from './bounded-read.ts';
-export { FileError } from './file-error.ts';
 export {
   hashFiles,
   isLeftover,
@@ -17,18 +31,6 @@ export {
   writeFileAtomic,
   writeNamedFile,
 } from './files.ts';
-export { FolderLock, LockError, lockFile } from './folder-lock.ts';
-export {
-  brokenField,
-  type Check,
-  hasFields,
-  isListOf,
-  isMaybe,
-  isNullOr,
-  isNumber,
-  isObject,
-  isTableOf,
-  isText,
-  isWhole,
-} from './json-fields.ts';
+export { FolderLock } from './folder-lock.ts';
+export { nodeFileSystem } from './node-file-system.ts';
 export { isSystemError } from './system-error.ts';

@@ -51,7 +51,7 @@ export async function lossFigure(
       using student = await SceneStudent.create(device, model, scenes[0]?.image.width);
       const drawn: Image[] = [];
       for (const scene of scenes) {
-        const labels = studentLabels(await student.look(scene.image), vocabulary, { scoring: 'softmax', top: 5 });
+        const labels = studentLabels(await student.predict(scene.image), vocabulary, { scoring: 'softmax', top: 5 });
         drawn.push(draw(scene, labels));
       }
       return drawn;

@@ -1,10 +1,10 @@
 /** What an experiment leaves to look at: a table beside the paper's numbers, a plot, and all numbers as JSON. */
 import { join } from 'node:path';
 import {
+  checkOrderings,
   type EndedRun,
   type Experiment,
-  type Judgement,
-  judge,
+  type OrderingCheck,
   type Row,
   type Spread,
   summarise,
@@ -58,7 +58,7 @@ export async function writeExperiment(
 ): Promise<{ lines: string[]; files: string[] }> {
   const place = (file: string): string => join(lock.folder, name, file);
   const rows = rowsOf(results);
-  const judgements = judge(results.experiment, rows);
+  const checks = checkOrderings(results.experiment, rows);
   const lines = experimentTable(results);
   const chart = experimentChart(results);
   const { about, runs, times, planned } = results;
@@ -67,7 +67,7 @@ export async function writeExperiment(
     ...about,
     planned,
     rows: rows.map(plainRow),
-    claims: judgements,
+    orderings: checks,
     runs,
     times: times ?? null,
   };
@@ -149,14 +149,14 @@ export function experimentTable(results: ExperimentResults): string[] {
           `With no patch hidden there is nothing to rebuild, and no decoder: ${digits(plain)} s.`,
         ]),
     '',
-    ...(experiment.claims.length === 0
+    ...(experiment.orderings.length === 0
       ? []
       : [
           "## The paper's orderings",
           '',
           'Of mean IoU over objects: PASCAL VOC has no other names.',
           '',
-          ...judge(experiment, rows).map((judgement) => `- ${judgementWords(judgement)}`),
+          ...checkOrderings(experiment, rows).map((check) => `- ${formatCheck(check)}`),
           '',
         ]),
     '## How',
@@ -173,23 +173,23 @@ function saved(seconds: number, base: number): number {
   return 100 * (1 - seconds / base);
 }
 
-function judgementWords({
-  words,
-  of: measure,
-  cameOut,
+function formatCheck({
+  statement,
+  measure,
+  holds,
   isClear,
-  seeds: [came, of],
-  against,
+  seeds: [holding, shared],
+  violations,
   values,
-}: Judgement): string {
-  if (cameOut === undefined) return `**${words}**: not known, runs are missing.`;
+}: OrderingCheck): string {
+  if (holds === undefined) return `**${statement}**: not known, runs are missing.`;
   const shown = values
     .map(([name, value]) => `${name} ${measure === 'seconds' ? `${digits(value)} s` : `${(100 * value).toFixed(1)} %`}`)
     .join(', ');
-  const inSeeds = of > 1 ? `, in ${came} of ${of} seeds` : '';
+  const inSeeds = shared > 1 ? `, in ${holding} of ${shared} seeds` : '';
   const clear = isClear === false ? '; the deviations are larger than some of these differences' : '';
-  const pairs = against.map(([lower, higher]) => `${lower} is not below ${higher}`).join(', ');
-  return `**${words}**: ${cameOut ? 'came out' : `did **not** come out: ${pairs}`}${inSeeds} (${shown})${clear}.`;
+  const pairs = violations.map(([lower, higher]) => `${lower} is not below ${higher}`).join(', ');
+  return `**${statement}**: ${holds ? 'came out' : `did **not** come out: ${pairs}`}${inSeeds} (${shown})${clear}.`;
 }
 
 function percent(value: Spread | null): string {

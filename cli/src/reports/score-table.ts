@@ -29,11 +29,11 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
   return [
     `${'mean IoU'.padEnd(widest)}  objects    stuff   pixels right`,
     ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),
-    ...Object.entries(students).map(([key, own]) => `${titles[key] ?? key}: ${habitWords(own)}`),
+    ...Object.entries(students).map(([key, own]) => `${titles[key] ?? key}: ${formatStatistics(own)}`),
   ];
 }
 
-function habitWords({ groupsUsed, things, entropy, namesPresent, nearestGrids }: StudentScore): string {
+function formatStatistics({ groupsUsed, things, entropy, namesPresent, nearestGrids }: StudentScore): string {
   const grids = Object.entries(nearestGrids).map(
     ([grid, share]) => `${grid.replace('x', ' × ')} ${formatShare(share)}`,
   );

@@ -1,14 +1,23 @@
 /** What a run's `config.json` must hold. */
+import { createHash } from 'node:crypto';
 import { ZeroSegError } from '@zeroseg/core';
+import { ownValue } from '@zeroseg/core/internal';
 import {
+  baseConfig,
   checkSettings,
   defaultSettings,
   resolveConfig,
   type TrainSettings,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
-import { type CacheKey, cacheKeyFields } from '../features/index.ts';
+import { type CacheKey, type CacheReader, cacheKeyFields } from '../features/index.ts';
 import { brokenField, hasFields, isNullOr, isObject, isText, isWhole } from '../files/index.ts';
+
+/** A run folder that cannot be begun or continued. */
+export class RunError extends ZeroSegError {
+  override readonly name = 'RunError';
+  readonly code = 'run';
+}
 
 /** What a run is, as its `config.json` says. */
 export interface RunDescription {
@@ -47,4 +56,43 @@ export function descriptionProblem(found: unknown): string | undefined {
     throw error;
   }
   return undefined;
+}
+
+/** The photos of a cache as one number: training draws them by their place in the list. */
+export function pathsHash(cache: CacheReader): string {
+  return createHash('sha256').update(cache.paths.join('\n')).digest('hex').slice(0, 16);
+}
+
+/** @throws {RunError} when a run would go on with something else than it began with, naming what differs. */
+export function refuseDifferences(
+  folder: string,
+  was: RunDescription,
+  now: Omit<RunDescription, 'version' | 'adapter' | 'started' | 'preset'>,
+): void {
+  const differences: string[] = [];
+  const compare = (name: string, old: unknown, next: unknown) => {
+    const [a, b] = [JSON.stringify(old), JSON.stringify(next)];
+    if (a !== b) differences.push(`${name} was ${a}, is ${b} now`);
+  };
+  const keys = (a: object, b: object) => new Set([...Object.keys(a), ...Object.keys(b)]);
+  const each = (a: object, b: object, prefix = '') => {
+    for (const key of keys(a, b))
+      compare(prefix + key, ownValue(a as Record<string, unknown>, key), ownValue(b as Record<string, unknown>, key));
+  };
+  // What did not exist when the run was begun had what is its default now.
+  each({ ...baseConfig, ...was.config }, now.config);
+  // A run may become longer.
+  const isLonger = now.settings.epochs > was.settings.epochs;
+  const { epochs } = isLonger ? now.settings : was.settings;
+  each({ ...defaultSettings, ...was.settings, epochs }, now.settings);
+  each(was.cache.key, now.cache.key, 'cache ');
+  compare('photos', was.cache.photos, now.cache.photos);
+  if (was.cache.photos === now.cache.photos && was.cache.paths !== now.cache.paths)
+    differences.push('the photos in the cache are others');
+  compare('init', was.init, now.init);
+  if (differences.length > 0) {
+    throw new RunError(
+      `train: ${folder}: this run was begun differently (${differences.join('; ')}); resume it as it was, or begin another in a new folder`,
+    );
+  }
 }

@@ -13,13 +13,12 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ZeroSegError } from '@zeroseg/core';
 import { type Metrics, metricsLine, parseMetrics } from '@zeroseg/core/internal';
 import {
   FileError,
   FolderLock,
   isLeftover,
-  lockFile,
+  LOCK_FILE,
   readJson,
   refuseLinks,
   sweepLeftovers,
@@ -29,13 +28,7 @@ import {
 import { builtIn, builtInStudent, kindOfPath } from '../weights/index.ts';
 import { Checkpoints, stepName, stepOfName } from './checkpoints.ts';
 import { MetricsFile } from './metrics-file.ts';
-import { descriptionProblem, type RunDescription } from './run-description.ts';
-
-/** A run folder that cannot be begun or continued. */
-export class RunError extends ZeroSegError {
-  override readonly name = 'RunError';
-  readonly code = 'run';
-}
+import { descriptionProblem, type RunDescription, RunError } from './run-description.ts';
 
 const FORMAT = 'zeroseg run';
 const parts = ['model.safetensors', 'optimizer.safetensors'] as const;
@@ -76,7 +69,7 @@ export class RunFolder {
     } catch (error) {
       throw new FileError(op, folder, systemReason(error), { cause: error });
     }
-    if (names.every((name) => name === lockFile || isLeftover(name))) return;
+    if (names.every((name) => name === LOCK_FILE || isLeftover(name))) return;
     const isRun = names.includes('config.json') || names.includes('log.json');
     const reason = isRun
       ? 'there is a run in this folder; continue it with --resume, or choose another --out'

@@ -5,7 +5,7 @@ import {
   FileError,
   type FolderLock,
   isLeftover,
-  lockFile,
+  LOCK_FILE,
   readJson,
   systemReason,
   writeFileAtomic,
@@ -21,7 +21,7 @@ const FORMAT = 'zeroseg demo';
 export async function refuseOthers(folder: string): Promise<void> {
   if ((await kindOfPath(folder)) !== 'folder') return;
   const names = await readdir(folder);
-  if (names.every((name) => name === lockFile || isLeftover(name))) return;
+  if (names.every((name) => name === LOCK_FILE || isLeftover(name))) return;
   const mark = join(folder, MARK);
   const found = (await kindOfPath(mark)) === 'file' ? ((await readJson(mark)) as { format?: string } | null) : null;
   if (found?.format === FORMAT) return;
@@ -35,7 +35,7 @@ export async function refuseOthers(folder: string): Promise<void> {
 export async function clearFolder(lock: FolderLock): Promise<void> {
   const { folder } = lock;
   await refuseOthers(folder);
-  const names = (await readdir(folder)).filter((name) => name !== lockFile && name !== MARK);
+  const names = (await readdir(folder)).filter((name) => name !== LOCK_FILE && name !== MARK);
   for (const name of [...names, MARK]) {
     const place = join(folder, name);
     try {

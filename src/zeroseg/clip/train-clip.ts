@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type Device, heard, shownValue } from '../../gpu/index.ts';
+import type { Device } from '../../gpu/index.ts';
 import { argmax } from '../../kernels/axis/index.ts';
 import { embedding } from '../../kernels/layout/index.ts';
 import { type Initializer, normal, parameters, random, type Weights, weightsFrom } from '../../nn/layers/index.ts';
@@ -8,7 +8,16 @@ import { AdamW, learningRate } from '../../nn/optimizer/index.ts';
 import { gradients, type Tensor } from '../../tensor/graph/index.ts';
 import { read, readAll, readU32, type Step, step } from '../../tensor/run/index.ts';
 import { ShapeError, size } from '../../tensor/values/index.ts';
-import { ConfigError, TrainingError } from '../host/index.ts';
+import {
+  ConfigError,
+  defaultsOf,
+  numberIn,
+  type Schema,
+  TrainingError,
+  valueProblem,
+  wholeNumber,
+} from '../host/index.ts';
+import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
 import { type Tokenizer, TokenTable } from '../text/index.ts';
 import { alike, contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
@@ -93,36 +102,40 @@ function initializerOf(name: string, init: Initializer): Initializer {
   return (shape, uniform) => normal(1 / Math.sqrt(size(shape.slice(1))))(shape, uniform);
 }
 
-/** How a CLIP is trained. */
+/** How a CLIP is trained. What a setting means and may be says {@link clipSettingsSchema}. */
 export interface ClipSettings {
   readonly steps: number;
-  /** Pairs a step. */
   readonly batch: number;
-  /** The highest learning rate. */
   readonly lr: number;
-  /** Steps in which the rate grows from 0. */
   readonly warmup: number;
   readonly weight_decay: number;
-  /** Largest gradient norm. */
   readonly clip_grad: number;
   readonly seed: number;
-  /** Tokens that are kept of a caption, start and end included. */
   readonly length: number;
-  /** Share of words that are taken for unknown ones, so that the row of unknown tokens means something. */
   readonly word_dropout: number;
 }
 
-export const defaultClipSettings: ClipSettings = {
-  steps: 4000,
-  batch: 128,
-  lr: 1e-3,
-  warmup: 200,
-  weight_decay: 0.05,
-  clip_grad: 1,
-  seed: 1,
-  length: 20,
-  word_dropout: 0.05,
+export const clipSettingsSchema: Schema<ClipSettings> = {
+  steps: { kind: wholeNumber(1, 1e9), default: 4000, about: 'Steps of the whole training.' },
+  batch: { kind: wholeNumber(2, 2 ** 20), default: 128, about: 'Pairs of image and caption a step.' },
+  lr: { kind: numberIn({ above: 0, to: 1e4 }), default: 1e-3, about: 'The highest learning rate.' },
+  warmup: { kind: numberIn({ from: 0, to: 1e9 }), default: 200, about: 'Steps in which the rate grows from 0.' },
+  weight_decay: { kind: numberIn({ from: 0, to: 1e4 }), default: 0.05, about: "AdamW's weight decay." },
+  clip_grad: { kind: numberIn({ above: 0, to: 1e12 }), default: 1, about: 'Largest gradient norm.' },
+  seed: { kind: wholeNumber(0, 2 ** 32 - 1), default: 1, about: 'Of weights, images, captions and dropped words.' },
+  length: {
+    kind: wholeNumber(3, 2 ** 20),
+    default: 20,
+    about: 'Tokens that are kept of a caption, start and end included; at most the context of the text tower.',
+  },
+  word_dropout: {
+    kind: numberIn({ from: 0, below: 1 }),
+    default: 0.05,
+    about: 'Share of words that are taken for unknown ones, so that the row of unknown tokens means something.',
+  },
 };
+
+export const defaultClipSettings: ClipSettings = defaultsOf(clipSettingsSchema);
 
 /** Images with sentences. */
 export interface CaptionedBatch {
@@ -158,27 +171,36 @@ export interface ClipStepReport {
 
 type ClipInput = 'pixels' | 'rows' | 'ends' | 'alike';
 type ClipStep = Step<ClipInput | 'rates', { loss: Tensor; norm: Tensor; nearest: Tensor; scale: Tensor }>;
+type ClipBatch = Record<'pixels' | 'alike', Float32Array> & Record<'rows' | 'ends', Uint32Array>;
+
+/** What is read of a step. */
+interface ClipValues {
+  readonly loss: number;
+  readonly norm: number;
+  readonly scale: number;
+  readonly nearest: Uint32Array;
+  readonly dataSeconds: number;
+}
 
 /**
  * Trains a CLIP on images and sentences by {@link contrastive}: AdamW, a warm-up and half a cosine, clipped gradients. Everything
  * that varies comes from the seed and the number of the step, so a run that is continued gives the numbers of one that was not
- * stopped. The next batch is made while the GPU works on this one.
+ * stopped. The next batch is made while the GPU works on this one. To resume, load the weights and the optimizer's state, and set
+ * `done`.
  *
  * ```ts
  * using trainer = await ClipTrainer.create(device, clip, await Tokenizer.clip(), data, defaultClipSettings);
  * for await (const { step, loss } of trainer.run()) console.log(step, loss);
  * ```
  */
-export class ClipTrainer implements Disposable {
+export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: number }, ClipValues, ClipStepReport> {
   readonly clip: TrainableClip;
   readonly settings: ClipSettings;
   readonly optimizer: AdamW;
-  /** Steps done. To resume, load the weights and the optimizer's state, and set it. */
-  done = 0;
+  readonly steps: number;
   readonly #data: CaptionedData;
   readonly #tokens: Tokenizer;
   readonly #step: ClipStep;
-  #stopping = false;
 
   private constructor(
     clip: TrainableClip,
@@ -188,10 +210,12 @@ export class ClipTrainer implements Disposable {
     optimizer: AdamW,
     run: ClipStep,
   ) {
+    super();
     this.clip = clip;
     this.#tokens = tokens;
     this.#data = data;
     this.settings = settings;
+    this.steps = settings.steps;
     this.optimizer = optimizer;
     this.#step = run;
   }
@@ -242,58 +266,58 @@ export class ClipTrainer implements Disposable {
     return slots + own + uniforms;
   }
 
-  /** Ends {@link run} after the step that is going on. */
-  stop(): void {
-    this.#stopping = true;
+  protected isExact(): boolean {
+    return false;
   }
 
-  /**
-   * Runs to the last step, or to {@link stop}.
-   *
-   * @throws TrainingError at a loss that is not finite.
-   */
-  async *run(): AsyncGenerator<ClipStepReport, void, undefined> {
-    this.#stopping = false;
-    const { steps, batch, lr: base, warmup } = this.settings;
-    let began = performance.now();
-    let next = this.done < steps ? this.#inputs(this.done) : undefined;
-    while (next && !this.#stopping) {
-      const { seconds: dataSeconds, ...inputs } = next;
-      const number = this.done + 1;
-      // The schedule scales rates by images / 256; this one is for the batch as it is.
-      const lr = learningRate({ epoch: number, base, batch: 256, warmup, epochs: steps });
-      const rates = this.optimizer.rates(number, lr);
-      const results = this.#step({ ...inputs, rates });
-      const reading = heard(
-        Promise.all([readAll([results.loss, results.norm, results.scale]), readU32(results.nearest)]),
-      );
-      next = number < steps ? this.#inputs(number) : undefined;
-      const [[loss, norm, scale], nearest] = await reading;
-      const value = loss?.[0] as number;
-      if (!Number.isFinite(value)) {
-        throw new TrainingError(number, `training: step ${number}: the loss is ${value}; try a lower learning rate`);
-      }
-      this.done = number;
-      const now = performance.now();
-      const seconds = (now - began) / 1000;
-      began = now;
-      yield {
-        step: number,
-        steps,
-        lr,
-        loss: value,
-        accuracy: nearest.reduce((sum, best, i) => sum + Number(best === i), 0) / batch,
-        scale: Math.min(100, Math.exp(scale?.[0] as number)),
-        gradNorm: norm?.[0] as number,
-        seconds,
-        dataSeconds,
-      };
-    }
+  protected source(done: number): Prefetch<ClipBatch & { readonly seconds: number }> {
+    return new Prefetch(done, this.steps, (number) => this.#inputs(number), 1);
   }
 
-  #inputs(
+  protected async issue(
     number: number,
-  ): Record<'pixels' | 'alike', Float32Array> & Record<'rows' | 'ends', Uint32Array> & { seconds: number } {
+    source: Prefetch<ClipBatch & { seconds: number }>,
+  ): Promise<IssuedStep<ClipValues>> {
+    const { seconds: dataSeconds, ...inputs } = await source.take();
+    const rates = this.optimizer.rates(number, this.#rate(number));
+    const results = this.#step({ ...inputs, rates });
+    const reading = Promise.all([readAll([results.loss, results.norm, results.scale]), readU32(results.nearest)]);
+    const values = reading.then(([[loss, norm, scale], nearest]) => ({
+      loss: loss?.[0] as number,
+      norm: norm?.[0] as number,
+      scale: scale?.[0] as number,
+      nearest,
+      dataSeconds,
+    }));
+    return { values };
+  }
+
+  protected async report(number: number, values: ClipValues, elapsed: () => number): Promise<ClipStepReport> {
+    const { loss, norm, scale, nearest, dataSeconds } = values;
+    if (!Number.isFinite(loss)) {
+      throw new TrainingError(number, `training: step ${number}: the loss is ${loss}; try a lower learning rate`);
+    }
+    return {
+      step: number,
+      steps: this.steps,
+      lr: this.#rate(number),
+      loss,
+      accuracy: nearest.reduce((sum, best, i) => sum + Number(best === i), 0) / this.settings.batch,
+      scale: Math.min(100, Math.exp(scale)),
+      gradNorm: norm,
+      seconds: elapsed(),
+      dataSeconds,
+    };
+  }
+
+  /** The learning rate of a step. */
+  #rate(number: number): number {
+    const { steps, lr: base, warmup } = this.settings;
+    // The schedule scales rates by images / 256; this one is for the batch as it is.
+    return learningRate({ epoch: number, base, batch: 256, warmup, epochs: steps });
+  }
+
+  #inputs(number: number): ClipBatch & { readonly seconds: number } {
     const began = performance.now();
     const { batch, length, seed, word_dropout: dropped } = this.settings;
     const { pixels, captions, alike: left = alike(captions) } = this.#data.batch(number, batch);
@@ -318,10 +342,6 @@ export class ClipTrainer implements Disposable {
     this.#step.dispose();
     this.optimizer.dispose();
   }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
 }
 
 /**
@@ -338,28 +358,11 @@ export function textVocabulary(tokens: Tokenizer, texts: Iterable<string>): Uint
 }
 
 function checkClipSettings(settings: ClipSettings, { text }: ClipConfig): void {
-  const fail = (rule: string): never => {
-    throw new ConfigError(`training: ${rule}`);
-  };
-  const bounds = {
-    steps: [1, 1e9, true],
-    batch: [2, 2 ** 20, true],
-    lr: [Number.MIN_VALUE, 1e4, false],
-    warmup: [0, 1e9, false],
-    weight_decay: [0, 1e4, false],
-    clip_grad: [Number.MIN_VALUE, 1e12, false],
-    seed: [0, 2 ** 32 - 1, true],
-    word_dropout: [0, 1 - Number.EPSILON, false],
-  } as const satisfies Partial<Record<keyof ClipSettings, readonly [least: number, most: number, whole: boolean]>>;
-  for (const [key, [least, most, whole]] of Object.entries(bounds)) {
-    const value: unknown = settings[key as keyof typeof bounds];
-    const isNumber = typeof value === 'number' && value >= least && value <= most;
-    if (isNumber && (!whole || Number.isInteger(value))) continue;
-    const from = least === Number.MIN_VALUE ? 'above 0' : `from ${least}`;
-    const to = most < 1 ? 'to below 1' : `to ${most}`;
-    fail(`'${key}' must be a ${whole ? 'whole ' : ''}number ${from} ${to}; got ${shownValue(value)}`);
-  }
-  if (!(settings.length >= 3 && settings.length <= text.context)) {
-    fail(`'length' must be from 3 to the context of the text tower, ${text.context}; got ${settings.length}`);
+  const problem = valueProblem(clipSettingsSchema, { ...settings });
+  if (problem !== undefined) throw new ConfigError(`training: ${problem}`);
+  if (settings.length > text.context) {
+    throw new ConfigError(
+      `training: 'length' must be from 3 to the context of the text tower, ${text.context}; got ${settings.length}`,
+    );
   }
 }

@@ -6,6 +6,7 @@ export {
   keptPatches,
   patchCount,
   resolveConfig,
+  scenesConfig,
   tinyConfig,
 } from './config.ts';
 export type {

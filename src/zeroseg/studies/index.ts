@@ -1,18 +1,7 @@
-export {
-  chooseGrids,
-  type EndedRun,
-  type Experiment,
-  type ExperimentName,
-  experiments,
-  type Judgement,
-  judge,
-  type Row,
-  type RunScore,
-  type Setting,
-  type Spread,
-  scoreRun,
-  summarise,
-} from './experiments.ts';
+export { type Experiment, type ExperimentName, experiments, type Ordering, type Setting } from './ablations.ts';
+export { chooseGrids } from './choose-grids.ts';
+export { checkOrderings, type EndedRun, type OrderingCheck, type Row, summarise } from './orderings.ts';
+export { type RunScore, scoreRun } from './score-run.ts';
 export {
   type Baseline,
   type SceneScore,
@@ -26,11 +15,11 @@ export { SCORING_SEED, type ScoringScenesOptions, scoringScenes } from './scorin
 export {
   type GroupUse,
   groupUse,
-  HabitCounter,
-  type Habits,
   nearestViews,
   SceneStudent,
-  type StudentView,
+  StatisticsCollector,
+  type StudentOutput,
+  type StudentStatistics,
   sceneSide,
   studentLabels,
 } from './student-output.ts';

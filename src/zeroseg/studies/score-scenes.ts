@@ -14,7 +14,7 @@ import {
 } from '../baselines/index.ts';
 import { type ClipVision, clipPixels, Teacher, type Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
-import { unitRows } from '../host/index.ts';
+import { meanOf, type Progress, unitRows, type WorkOptions } from '../host/index.ts';
 import { type Image, PixelError, teacherViews, toTensor } from '../image/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
@@ -22,11 +22,11 @@ import type { SceneMaker } from '../scenes/index.ts';
 /** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
 
 import {
-  HabitCounter,
-  type Habits,
   nearestGrids,
   SceneStudent,
-  type StudentView,
+  StatisticsCollector,
+  type StudentOutput,
+  type StudentStatistics,
   studentLabels,
 } from './student-output.ts';
 
@@ -50,14 +50,8 @@ function meanIous(iou: readonly (number | null)[], objects: number): Omit<SceneS
   return { objects: meanOf(iou.slice(1, objects + 1)), stuff: meanOf(iou.slice(objects + 1)) };
 }
 
-/** The mean of what is there; null where nothing is. */
-export function meanOf(values: readonly (number | null)[]): number | null {
-  const present = values.filter((value) => value !== null);
-  return present.length === 0 ? null : present.reduce((sum, value) => sum + value, 0) / present.length;
-}
-
-/** A student's scores on scenes, and how it divides them. Means over scenes. */
-export interface StudentScore extends SceneScore, Habits {
+/** A student's scores on scenes, and how it uses its segments. Means over scenes. */
+export interface StudentScore extends SceneScore, StudentStatistics {
   /** How segments were named, and what the other ways score on the same segments. */
   readonly scoring: Way;
   readonly others: Readonly<Partial<Record<Way, SceneScore>>>;
@@ -75,7 +69,19 @@ export interface SceneScores {
   readonly baselines: Readonly<Record<Baseline, SceneScore>>;
 }
 
-export interface ScoreScenesOptions {
+export interface ScoreProgress extends Progress {
+  /** So far, by student and way of naming, such as `fresh softmax`, and by baseline. */
+  readonly scores: ReadonlyMap<string, SegmentationScore>;
+}
+
+/** When to end before all is done. */
+export interface TimeLimit {
+  readonly seconds: number;
+  /** So many are done in any case. */
+  readonly min: number;
+}
+
+export interface ScoreScenesOptions extends WorkOptions<ScoreProgress> {
   /** Makes the scenes: those of index 0 to `count − 1` of `seed`. Its names are the vocabulary's. */
   readonly scenes: SceneMaker;
   readonly seed: number;
@@ -88,10 +94,8 @@ export interface ScoreScenesOptions {
   /** Default: `softmax`. `cosine` would name segments as `softmax` does. */
   readonly scoring?: Way;
   readonly top?: number;
-  /** Told after every scene; ends the scoring by returning false. */
-  readonly progress?:
-    | ((done: number, scores: ReadonlyMap<string, SegmentationScore>) => boolean | undefined)
-    | undefined;
+  /** Scores fewer than `count` scenes where time runs out. Default: none. */
+  readonly limit?: TimeLimit | undefined;
 }
 
 /** Cells of the crops along a side: the finest grid, and so the last views. */
@@ -109,7 +113,8 @@ const CLUSTERS = 8;
  * - `ceiling`: every patch of the student's grid has the label that most of its pixels have; what no student can pass;
  * - `chance`: guessing, see {@link chanceScores}.
  *
- * Students and `ceiling` are drawn alike: bilinear maps and the largest.
+ * Students and `ceiling` are drawn alike: bilinear maps and the largest. Stopped by its signal it throws the signal's reason: a
+ * score of a part would be another score.
  */
 export async function scoreScenes(device: Device, options: ScoreScenesOptions): Promise<SceneScores> {
   const { scenes, vocabulary, teacher: vision, scoring = 'softmax', top = 5 } = options;
@@ -136,28 +141,30 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   };
   const size = scenes.options.size ?? 64;
   const width = vision.config.projection;
-  const habits = new Map(entries.map(([name]) => [name, new HabitCounter(vocabulary, scenes.objectCount)]));
+  const statistics = new Map(entries.map(([name]) => [name, new StatisticsCollector(vocabulary, scenes.objectCount)]));
   const nearest = new Map(entries.map(([name]) => [name, GRIDS.map(() => 0)]));
   using dense = await DenseTeacher.create(device, vision, size);
   using teacher = await Teacher.create(device, vision, { batch: GRIDS.reduce((sum, k) => sum + k * k, 0) });
   const students = await Promise.all(
     entries.map(async ([name, model]) => [name, await SceneStudent.create(device, model, size)] as const),
   );
+  const began = performance.now();
   let done = 0;
   try {
     for (let index = 0; index < options.count; index++) {
+      options.signal?.throwIfAborted();
       const scene = scenes.scene(options.seed, index);
       const count = (method: string, labels: ArrayLike<number>) => scoreOf(method).add(labels, scene.labels.data);
       const views = await teacher.features(teacherViews(scene.image, { grids: GRIDS, ...teacher.pixels }));
       const cropped = views.subarray(-CROPS * CROPS * width);
       count('crops', denseLabels(cropped, embeddings, width, { rows: CROPS, cols: CROPS, height: size, width: size }));
-      const seen = await dense.look(scene.image);
+      const seen = await dense.features(scene.image);
       count('plain', denseLabels(seen.plain, embeddings, width, seen.grid));
       count('value', denseLabels(seen.value, embeddings, width, seen.grid));
       for (const [name, student] of students) {
-        const view = await student.look(scene.image);
+        const view = await student.predict(scene.image);
         for (const way of ways) count(`${name} ${way}`, studentLabels(view, vocabulary, { scoring: way, top }));
-        const { segmentOf } = (habits.get(name) as HabitCounter).add(scene, view);
+        const { segmentOf } = (statistics.get(name) as StatisticsCollector).add(scene, view);
         nearestGrids(view.segments, views, width, GRIDS, segmentOf).forEach((share, g) => {
           nearest.get(name)![g]! += share;
         });
@@ -167,7 +174,9 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
         count('ceiling', enlargeLabels(majority, view.grid));
       }
       done++;
-      if (options.progress?.(done, scores) === false) break;
+      options.onProgress?.({ done, total: options.count, scores });
+      const { limit } = options;
+      if (limit && done >= limit.min && performance.now() - began > limit.seconds * 1000) break;
     }
   } finally {
     for (const [, student] of students) student.dispose();
@@ -185,7 +194,7 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
           others: Object.fromEntries(
             ways.filter((way) => way !== scoring).map((way) => [way, result(`${name} ${way}`)]),
           ),
-          ...(habits.get(name) as HabitCounter).means(),
+          ...(statistics.get(name) as StatisticsCollector).means(),
           nearestGrids: Object.fromEntries(
             GRIDS.map((k, g) => [`${k}x${k}`, done === 0 ? 0 : nearest.get(name)![g]! / done]),
           ),
@@ -205,8 +214,8 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
 
 /** Patches in clusters, each named by the teacher's features at its patches. */
 function clusterLabels(
-  { patches, grid }: StudentView,
-  seen: DenseView,
+  { patches, grid }: StudentOutput,
+  seen: DenseFeatures,
   text: Float32Array,
   width: number,
   seed: number,
@@ -230,7 +239,7 @@ function clusterLabels(
   return enlargeLabels(labels, grid);
 }
 
-interface DenseView {
+interface DenseFeatures {
   /** `[rows · cols, C]` */
   readonly plain: Float32Array;
   readonly value: Float32Array;
@@ -268,7 +277,7 @@ class DenseTeacher implements Disposable {
     return new DenseTeacher(run, clipPixels(vision.config), grid);
   }
 
-  async look(image: Image): Promise<DenseView> {
+  async features(image: Image): Promise<DenseFeatures> {
     const { plain, value } = this.#step({ image: toTensor(image, this.#pixels.mean, this.#pixels.std) });
     const [p, v] = (await readAll([plain, value])) as [Float32Array, Float32Array];
     return { plain: p, value: v, grid: this.#grid };

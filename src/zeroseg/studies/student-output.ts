@@ -1,18 +1,18 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+/** The output of a trained student for one image: segments, where they are, their names, and how many are in use. */
 import type { Device } from '../../gpu/index.ts';
 import type { Trace } from '../../nn/layers/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { nearestNames, type PatchGrid } from '../baselines/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
+import { argmax, argmaxColumns, entropy } from '../host/index.ts';
 import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../image/index.ts';
-import { classAffinity, indexOfMaximum, pixelSegments, type ScoringOptions } from '../inference/index.ts';
+import { classAffinity, pixelSegments, type ScoringOptions } from '../inference/index.ts';
 import type { ZeroSeg, ZeroSegConfig } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
-/** What a student makes of a scene: segments, where they are, what they are called, and how many are in use. */
-
-/** What a student makes of one picture, read from the GPU. */
-export interface StudentView {
+/** The output of a student for one image, read from the GPU. */
+export interface StudentOutput {
   /** Segments g `[S, C]`, and the image embedding z `[C]`. */
   readonly segments: Float32Array;
   readonly global: Float32Array;
@@ -44,11 +44,11 @@ export function sceneSide({ image }: Pick<ZeroSegConfig, 'image'>): number {
 type StudentTensors = Record<'segments' | 'global' | 'rollout' | 'first' | 'second' | 'latent', Tensor>;
 
 /**
- * A student that looks at square pictures of one size, without masks and without noise.
+ * Inference of a student on square images of one size, without masks and without noise.
  *
  * ```ts
  * using student = await SceneStudent.create(device, model, 128);
- * groupUse(await student.look(scene.image)).used; // 5
+ * groupUse(await student.predict(scene.image)).used; // 5
  * ```
  */
 export class SceneStudent implements Disposable {
@@ -85,11 +85,11 @@ export class SceneStudent implements Disposable {
     return new SceneStudent(model, size, run);
   }
 
-  async look(image: Image): Promise<StudentView> {
+  async predict(image: Image): Promise<StudentOutput> {
     const { size } = this;
     if (image.width !== size || image.height !== size) {
       throw new PixelError(
-        `SceneStudent.look: the picture must be ${size} x ${size}; got ${image.width} x ${image.height}`,
+        `SceneStudent.predict: the picture must be ${size} x ${size}; got ${image.width} x ${image.height}`,
       );
     }
     const found = this.#step({ image: toTensor(image, imagenetMean, imagenetStd) });
@@ -141,26 +141,18 @@ export interface GroupUse {
   readonly stages: readonly [number, number];
 }
 
-/** Reads the two assignments of a {@link StudentView}. */
+/** Reads the two assignments of a {@link StudentOutput}. */
 export function groupUse({
   rollout,
   softMaps,
   groups,
-}: Pick<StudentView, 'rollout' | 'softMaps' | 'groups'>): GroupUse {
+}: Pick<StudentOutput, 'rollout' | 'softMaps' | 'groups'>): GroupUse {
   const [first, second] = softMaps;
   const patches = first.length / groups;
   const finals = second.length / groups;
-  const column = (map: Float32Array, rows: number, at: number): number[] =>
-    Array.from({ length: rows }, (_, row) => map[(row * map.length) / rows + at]!);
-  const segmentOf = Uint32Array.from({ length: patches }, (_, p) =>
-    indexOfMaximum(column(second, finals, indexOfMaximum(column(first, groups, p)))),
-  );
-  const entropyOf = (map: Float32Array, rows: number): number => {
-    const columns = map.length / rows;
-    let sum = 0;
-    for (const share of map) if (share > 0) sum -= share * Math.log(share);
-    return sum / columns;
-  };
+  const segmentOfGroup = argmaxColumns(second, finals, groups);
+  const segmentOf = argmaxColumns(first, groups, patches).map((group) => segmentOfGroup[group]!);
+  const entropyOf = (map: Float32Array, rows: number): number => entropy(map) / (map.length / rows);
   return {
     segmentOf,
     used: new Set(segmentOf).size,
@@ -177,7 +169,7 @@ export function nearestViews(segments: Float32Array, views: Float32Array, width:
       for (let i = 0; i < width; i++) sum -= Math.abs(segments[s * width + i]! - views[v * width + i]!);
       return sum;
     });
-    return indexOfMaximum(near);
+    return argmax(near);
   });
 }
 
@@ -202,20 +194,20 @@ export function nearestGrids(
 
 /** The label of each pixel as a student says: that of its segment (section 11.3), 1 + the index of a name. */
 export function studentLabels(
-  { segments, global, rollout, grid }: StudentView,
+  { segments, global, rollout, grid }: StudentOutput,
   { names, embeddings, scale }: Vocabulary,
   { scoring, top }: Omit<ScoringOptions, 'scale'>,
 ): Uint16Array {
   const affinity = classAffinity(segments, global, embeddings, { scale, top, scoring });
   const labelOf = Array.from({ length: segments.length / global.length }, (_, s) => {
-    return 1 + indexOfMaximum(affinity.subarray(s * names.length, (s + 1) * names.length));
+    return 1 + argmax(affinity.subarray(s * names.length, (s + 1) * names.length));
   });
   const { rows, cols, height, width } = grid;
   return Uint16Array.from(pixelSegments(rollout, rows, cols, height, width), (segment) => labelOf[segment]!);
 }
 
-/** What a student does beside its labels; means over scenes. */
-export interface Habits {
+/** How a student uses its segments, beside the labels it gives; means over scenes. */
+export interface StudentStatistics {
   /** Segments in use, and things there are to be told apart: labels in the picture. */
   readonly groupsUsed: number;
   readonly things: number;
@@ -225,8 +217,8 @@ export interface Habits {
   readonly namesPresent: number | null;
 }
 
-/** Collects {@link Habits}: the first `objects` names of the vocabulary are those of objects. */
-export class HabitCounter {
+/** Collects {@link StudentStatistics}: the first `objects` names of the vocabulary are those of objects. */
+export class StatisticsCollector {
   readonly #vocabulary: Vocabulary;
   readonly #objects: number;
   #scenes = 0;
@@ -242,7 +234,7 @@ export class HabitCounter {
     this.#objects = objects;
   }
 
-  add({ labels: { data } }: Scene, view: StudentView): GroupUse {
+  add({ labels: { data } }: Scene, view: StudentOutput): GroupUse {
     const width = view.global.length;
     const use = groupUse(view);
     this.#scenes++;
@@ -262,7 +254,7 @@ export class HabitCounter {
     return use;
   }
 
-  means(): Habits {
+  means(): StudentStatistics {
     const mean = (sum: number): number => (this.#scenes === 0 ? 0 : sum / this.#scenes);
     return {
       groupsUsed: mean(this.#used),

@@ -1,4 +1,12 @@
 export type { GroupingStatistics } from './grouping-statistics.ts';
 export { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
-export { checkSettings, defaultSettings, type TrainSettings } from './settings.ts';
+export { type Preset, presets } from './presets.ts';
+export {
+  type FeatureFacts,
+  type PresetFile,
+  type ResolvedTraining,
+  resolveTraining,
+  type TrainChoices,
+} from './resolve.ts';
+export { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
 export { type Probe, type StepReport, Trainer, type TrainerOptions, type TrainingData } from './trainer.ts';

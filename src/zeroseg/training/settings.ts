@@ -1,13 +1,19 @@
-import { shownValue } from '../../gpu/index.ts';
-import { ConfigError } from '../host/index.ts';
-/** How a model is trained (section 10). Defaults are the paper's; `epochs` and `warmup` may be fractions. */
+import {
+  ConfigError,
+  defaultsOf,
+  flag,
+  numberIn,
+  oneOf,
+  type Schema,
+  valueProblem,
+  wholeNumber,
+} from '../host/index.ts';
+
+/** How a model is trained. What a setting means, what it may be and what it is by default says {@link settingsSchema}. */
 export interface TrainSettings {
-  /** Images per step; gradients of several micro-batches are added up. */
   readonly batch: number;
-  /** Images that go through the GPU at once. */
   readonly micro: number;
   readonly epochs: number;
-  /** Epochs in which the rate grows from 0 to its peak, `base_lr · batch / 256`. */
   readonly warmup: number;
   readonly base_lr: number;
   readonly min_lr: number;
@@ -15,55 +21,56 @@ export interface TrainSettings {
   readonly beta1: number;
   readonly beta2: number;
   readonly adam_eps: number;
-  /** Largest gradient norm; 0 does not clip. */
   readonly clip_grad: number;
-  /** Of weights, masks, noise and the order of images. */
   readonly seed: number;
-  /** What activations and their gradients are computed in. Weights and optimizer are f32. */
   readonly precision: 'f32' | 'f16';
-  /** Whether the insides of transformer blocks are computed again for their gradients: less memory, a third more time. */
   readonly checkpoint: boolean;
 }
 
-/** The paper's settings. */
-export const defaultSettings: TrainSettings = {
-  batch: 4096,
-  micro: 8,
-  epochs: 80,
-  warmup: 20,
-  base_lr: 1.5e-4,
-  min_lr: 0,
-  weight_decay: 0.05,
-  beta1: 0.9,
-  beta2: 0.95,
-  adam_eps: 1e-8,
-  clip_grad: 0,
-  seed: 0,
-  precision: 'f32',
-  checkpoint: false,
+const rate = { from: 0, to: 1e4 } as const;
+const decayRate = numberIn({ from: 0, below: 1 });
+
+/** Every setting of a training: what it means, what it may be, and what it is in the paper. Beyond the bounds nobody ever trained. */
+export const settingsSchema: Schema<TrainSettings> = {
+  batch: {
+    kind: wholeNumber(1, 2 ** 24),
+    default: 4096,
+    about: 'Images per step; gradients of several micro-batches are added up.',
+  },
+  micro: {
+    kind: wholeNumber(1, 2 ** 20),
+    default: 8,
+    about: 'Images that go through the GPU at once; divides the batch.',
+  },
+  epochs: { kind: numberIn({ above: 0, to: 1e6 }), default: 80, about: 'Passes over the images; may be a fraction.' },
+  warmup: {
+    kind: numberIn({ from: 0, to: 1e6 }),
+    default: 20,
+    about: 'Epochs in which the learning rate grows from 0 to its peak, base_lr · batch / 256; may be a fraction.',
+  },
+  base_lr: { kind: numberIn({ above: 0, to: 1e4 }), default: 1.5e-4, about: 'Learning rate for 256 images a step.' },
+  min_lr: { kind: numberIn(rate), default: 0, about: 'Learning rate at the end.' },
+  weight_decay: { kind: numberIn(rate), default: 0.05, about: "AdamW's weight decay." },
+  beta1: { kind: decayRate, default: 0.9, about: 'Decay of the mean of the gradients.' },
+  beta2: { kind: decayRate, default: 0.95, about: 'Decay of the mean of the squared gradients.' },
+  adam_eps: { kind: numberIn({ above: 0, to: 1 }), default: 1e-8, about: "AdamW's epsilon." },
+  clip_grad: { kind: numberIn({ from: 0, to: 1e12 }), default: 0, about: 'Largest gradient norm; 0 does not clip.' },
+  seed: { kind: wholeNumber(0, 2 ** 32 - 1), default: 0, about: 'Of weights, masks, noise and the order of images.' },
+  precision: {
+    kind: oneOf('f32', 'f16'),
+    default: 'f32',
+    about: 'What activations and their gradients are computed in. Weights and optimizer are f32.',
+  },
+  checkpoint: {
+    kind: flag,
+    default: false,
+    about:
+      'Whether the insides of transformer blocks are computed again for their gradients: less memory, a third more time.',
+  },
 };
 
-interface Bounds {
-  readonly least: number;
-  readonly most: number;
-  readonly whole?: boolean;
-  /** Whether the value must be above `least`. */
-  readonly open?: boolean;
-}
-
-/** Beyond these nobody ever trained: what lies there is a slip of the keyboard. */
-const bounds = {
-  batch: { least: 1, most: 2 ** 24, whole: true },
-  micro: { least: 1, most: 2 ** 20, whole: true },
-  epochs: { least: 0, most: 1e6, open: true },
-  warmup: { least: 0, most: 1e6 },
-  base_lr: { least: 0, most: 1e4, open: true },
-  min_lr: { least: 0, most: 1e4 },
-  weight_decay: { least: 0, most: 1e4 },
-  adam_eps: { least: 0, most: 1, open: true },
-  clip_grad: { least: 0, most: 1e12 },
-  seed: { least: 0, most: 2 ** 32 - 1, whole: true },
-} satisfies Partial<Record<keyof TrainSettings, Bounds>> as Readonly<Record<string, Bounds>>;
+/** The paper's settings. */
+export const defaultSettings: TrainSettings = defaultsOf(settingsSchema);
 
 /**
  * Checks settings against the number of images.
@@ -71,32 +78,14 @@ const bounds = {
  * @throws ConfigError that names the setting and the remedy.
  */
 export function checkSettings(settings: TrainSettings, images: number): TrainSettings {
-  const fail = (rule: string): never => {
-    throw new ConfigError(`training: ${rule}`);
-  };
-  for (const [key, { least, most, whole, open }] of Object.entries(bounds)) {
-    const value: unknown = settings[key as keyof TrainSettings];
-    const fits = typeof value === 'number' && (open ? value > least : value >= least) && value <= most;
-    if (fits && (!whole || Number.isInteger(value))) continue;
-    const from = open ? `above ${least}, up to ${most}` : `from ${least} to ${most}`;
-    fail(`'${key}' must be a ${whole ? 'whole ' : ''}number ${from}; got ${shownValue(value)}`);
-  }
-  for (const key of ['beta1', 'beta2'] as const) {
-    if (!(settings[key] >= 0 && settings[key] < 1))
-      fail(`'${key}' must be a number from 0 to below 1; got ${shownValue(settings[key])}`);
-  }
-  if (settings.precision !== 'f32' && settings.precision !== 'f16') {
-    fail(`'precision' must be f32 or f16; got ${shownValue(settings.precision)}`);
-  }
-  if (typeof settings.checkpoint !== 'boolean') {
-    fail(`'checkpoint' must be true or false; got ${shownValue(settings.checkpoint)}`);
-  }
-  if (settings.batch % settings.micro !== 0) {
-    fail(`'batch' (${settings.batch}) must be a multiple of 'micro' (${settings.micro})`);
-  }
-  if (images < settings.batch) {
-    fail(
-      `'batch' (${settings.batch}) is larger than the data set (${images} images); choose a batch of at most ${images}`,
+  const { batch, micro } = settings;
+  const problem = valueProblem(settingsSchema, { ...settings });
+  if (problem !== undefined) throw new ConfigError(`training: ${problem}`);
+  if (batch % micro !== 0)
+    throw new ConfigError(`training: 'batch' (${batch}) must be a multiple of 'micro' (${micro})`);
+  if (images < batch) {
+    throw new ConfigError(
+      `training: 'batch' (${batch}) is larger than the data set (${images} images); choose a batch of at most ${images}`,
     );
   }
   return settings;

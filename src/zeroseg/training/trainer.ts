@@ -1,30 +1,29 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { type Device, heard } from '../../gpu/index.ts';
-import { randomUniform } from '../../kernels/elementwise/index.ts';
 import { parameters, permutation, random } from '../../nn/layers/index.ts';
-import { AdamW, HalfPrecision, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
-import { gradients, type Tensor } from '../../tensor/graph/index.ts';
+import { AdamW, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { TrainingError } from '../host/index.ts';
-import { viewCount } from '../image/index.ts';
 import { keptPatches, lossTerms, patchCount, type ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
+import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
 import {
   type GroupingSizes,
   type GroupingStatistics,
   type GroupingTensors,
   type GroupingValues,
   groupingStatistics,
-  groupingTensors,
 } from './grouping-statistics.ts';
 import { checkSettings, type TrainSettings } from './settings.ts';
+import { differentiate, type Pass, passInputs, TERM, trainingPass } from './training-pass.ts';
 
 /** Images and their teacher features, by number. */
 export interface TrainingData {
   readonly length: number;
   /**
-   * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`. The arrays may be reused
-   * for the next batch.
+   * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`, in arrays of their own: they wait
+   * for their turn. The next batch is asked for when this one is there.
    */
   batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
 }
@@ -62,33 +61,39 @@ export interface Probe {
 }
 
 type BatchInput = 'image' | 'views' | 'key';
+type Batch = Record<BatchInput, Float32Array | Uint32Array>;
 type Forward = Step<BatchInput | 'rates' | 'scale', Pass>;
-/** What a pass computes: the loss, the terms by their names with {@link TERM} before, and what the head is watched by. */
-type Pass = Partial<GroupingTensors> & {
-  readonly loss: Tensor;
-  readonly norm?: Tensor;
-  readonly [term: `${typeof TERM}${string}`]: Tensor;
-};
-const TERM = 'term.';
+type Apply = Step<'rates', { norm: Tensor }>;
+
+/** What is read of a step: the loss and its terms of each micro-batch, the norm of the gradients, and what statistics are made of. */
+interface StepValues {
+  readonly losses: readonly (readonly number[])[];
+  readonly gradNorm: number;
+  readonly grouping: readonly GroupingValues[];
+}
 
 /** Steps between grouping statistics, where nothing is said. */
 const STATISTICS_EVERY = 10;
 /** Below this the loss scale cannot be the reason for gradients that are not finite. */
 const SMALLEST_SCALE = 1;
+/** Micro-batches that are made ahead, and that the GPU may have of a step before values of one are awaited. */
+const AHEAD = 2;
 
 /**
- * Trains a model on images with cached teacher features (section 10).
+ * Trains a model on images with cached teacher features.
  *
  * Everything that varies is derived from the seed and the number of the step: the order of images, the masks and the
  * Gumbel noise (made on the GPU by counter). So a run that is stopped after any step and continued gives the same numbers
  * as one that was not.
+ *
+ * In f16 a step begins when the one before was read: its loss scale depends on what that found.
  *
  * ```ts
  * const trainer = await Trainer.create(device, model, data, settings);
  * for await (const report of trainer.run()) console.log(report.step, report.loss);
  * ```
  */
-export class Trainer implements Disposable {
+export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   readonly model: ZeroSeg;
   readonly optimizer: AdamW;
   readonly settings: TrainSettings;
@@ -97,37 +102,24 @@ export class Trainer implements Disposable {
   /** Steps of the whole run, and of an epoch (incomplete batches are dropped). */
   readonly steps: number;
   readonly stepsPerEpoch: number;
-  /** Steps done. */
-  done = 0;
   readonly #device: Device;
   readonly #data: TrainingData;
-  readonly #statisticsEvery: number;
-  readonly #probe: Probe | undefined;
-  /** Forward, backward and update of a whole batch; or of a micro-batch, then the update apart. */
-  readonly #forward: Forward;
-  readonly #apply: Step<'rates', { norm: Tensor }> | undefined;
-  #stopping = false;
+  readonly #options: TrainerOptions;
+  readonly #compiled: Compiled;
+  /** The images of the epoch that batches are made of, in their order. */
+  #order: { readonly epoch: number; readonly images: Uint32Array } | undefined;
 
-  private constructor(
-    device: Device,
-    model: ZeroSeg,
-    data: TrainingData,
-    settings: TrainSettings,
-    optimizer: AdamW,
-    forward: Forward,
-    apply: Step<'rates', { norm: Tensor }> | undefined,
-    { statisticsEvery = STATISTICS_EVERY, probe }: TrainerOptions,
-  ) {
+  private constructor(device: Device, data: TrainingData, compiled: Compiled, options: TrainerOptions) {
+    super();
+    const { model, settings, optimizer } = compiled;
     this.#device = device;
-    this.model = model;
     this.#data = data;
+    this.#options = options;
+    this.#compiled = compiled;
+    this.model = model;
     this.settings = settings;
     this.optimizer = optimizer;
     this.scale = new LossScale(settings.precision === 'f16' ? {} : { initial: 1, interval: Number.POSITIVE_INFINITY });
-    this.#forward = forward;
-    this.#apply = apply;
-    this.#statisticsEvery = statisticsEvery;
-    this.#probe = probe;
     this.stepsPerEpoch = Math.floor(data.length / settings.batch);
     this.steps = Math.max(1, Math.round(settings.epochs * this.stepsPerEpoch));
   }
@@ -142,43 +134,7 @@ export class Trainer implements Disposable {
   ): Promise<Trainer> {
     checkSettings(settings, data.length);
     const isMeasured = (options.statisticsEvery ?? STATISTICS_EVERY) > 0;
-    const named = parameters(model);
-    const optimizer = new AdamW(device, named, {
-      beta1: settings.beta1,
-      beta2: settings.beta2,
-      eps: settings.adam_eps,
-      weightDecay: settings.weight_decay,
-      ...(settings.clip_grad > 0 ? { maxNorm: settings.clip_grad } : {}),
-    });
-    const whole = settings.micro === settings.batch;
-    const share = settings.micro / settings.batch;
-    const backward = differentiate(settings, model, optimizer);
-    let forward: Forward | undefined;
-    try {
-      forward = await step(
-        device,
-        { ...batchInputs(model.config, settings.micro), rates: [optimizer.rateCount] },
-        ({ image, views, key, scale, rates }) => {
-          const { gradients, ...terms } = backward(scale, () =>
-            trainingPass(model, settings, image, views, key, isMeasured),
-          );
-          if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
-          optimizer.accumulate(gradients, share);
-          return terms;
-        },
-        { name: 'train' },
-      );
-      const apply = whole
-        ? undefined
-        : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
-            name: 'update',
-          });
-      return new Trainer(device, model, data, settings, optimizer, forward, apply, options);
-    } catch (error) {
-      forward?.dispose();
-      optimizer.dispose();
-      throw error;
-    }
+    return new Trainer(device, data, await compile(device, model, settings, isMeasured), options);
   }
 
   /** Goes on after step `done`, whose weights and optimizer state were loaded, with the loss scale that was saved there. */
@@ -192,90 +148,96 @@ export class Trainer implements Disposable {
    * state.
    */
   get memory(): { step: number; needed: number; slots: number; weights: number } {
-    const { planned, needed, slots, own, uniforms } = this.#forward.memory;
+    const { planned, needed, slots, own, uniforms } = this.#compiled.forward.memory;
     const rest = own + uniforms;
     return { step: planned + rest, needed: needed + rest, slots: slots + rest, weights: this.optimizer.bytes };
   }
 
   /** The step's launches, planned bytes and slots as a table. */
   describe(): string {
-    return String(this.#forward);
+    return String(this.#compiled.forward);
   }
 
-  /** Ends {@link run} after the step that is going on. */
-  stop(): void {
-    this.#stopping = true;
+  protected isExact(step: number): boolean {
+    return this.settings.precision === 'f16' || this.#due(this.#options.probe?.every ?? 0, step);
   }
 
-  /**
-   * Runs to the last step, or to {@link stop}. After each report the weights are those after that step.
-   *
-   * @throws TrainingError at a loss that is not finite: the update was not made, and the message names its origin.
-   */
-  async *run(): AsyncGenerator<StepReport, void, undefined> {
-    this.#stopping = false;
+  protected source(done: number): Prefetch<Batch> {
     const { batch, micro } = this.settings;
     const parts = batch / micro;
-    const names = lossTerms.map(({ name }) => name);
-    while (this.done < this.steps && !this.#stopping) {
-      const began = performance.now();
-      const number = this.done + 1;
-      const epoch = this.done / this.stepsPerEpoch;
-      const lr = learningRate({
-        epoch,
-        base: this.settings.base_lr,
-        batch,
-        warmup: this.settings.warmup,
-        epochs: this.settings.epochs,
-        min: this.settings.min_lr,
-      });
-      const scale = this.scale.value;
-      const rates = this.optimizer.rates(this.scale.updates + 1, lr, 1 / scale);
-      const order = this.#order(this.done);
-      const isMeasured = this.#due(this.#statisticsEvery, number) || (this.#statisticsEvery > 0 && number === 1);
-      const readings: Promise<number[]>[] = [];
-      const watched: Promise<GroupingValues>[] = [];
-      let norm: Tensor | undefined;
-      for (let part = 0; part < parts; part++) {
-        const inputs = await this.#inputs(order.slice(part * micro, (part + 1) * micro), this.done * parts + part);
-        const terms = this.#forward({ ...inputs, scale, rates });
-        norm = terms.norm;
-        const scalars = [terms.loss, ...names.map((name) => terms[`${TERM}${name}`] as Tensor)];
-        readings.push(heard(readAll(scalars).then((all) => all.map((v) => v[0] as number))));
-        // The maps are a hundred times what the losses are: they are read only where they are due.
-        if (isMeasured) watched.push(heard(readGrouping(terms as GroupingTensors)));
-      }
-      norm ??= (this.#apply as Step<'rates', { norm: Tensor }>)({ rates }).norm;
-      const [normValue] = await readAll([norm]);
-      const [all, seen] = await Promise.all([Promise.all(readings), Promise.all(watched)]);
-      const mean = (i: number) => all.reduce((sum, values) => sum + (values[i] as number), 0) / parts;
-      const loss = mean(0);
-      const terms = Object.fromEntries(names.map((name, i) => [name, mean(i + 1)]));
-      const gradNorm = normValue?.[0] as number;
-      const made = this.scale.adjust(gradNorm);
-      if (!Number.isFinite(loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
-        const bad = all.findIndex((values) => !values.every(Number.isFinite));
-        throw await this.#explain(number, order, Math.max(0, bad), { loss, ...terms, gradNorm });
-      }
-      const seconds = (performance.now() - began) / 1000;
-      const grouping = isMeasured ? groupingStatistics(seen, groupingSizes(this.model.config)) : undefined;
-      this.done = number;
-      const probe = this.#due(this.#probe?.every ?? 0, number)
-        ? await this.#probe?.measure(this.model, number)
-        : undefined;
-      yield {
-        step: number,
-        steps: this.steps,
-        epoch: number / this.stepsPerEpoch,
-        lr,
-        loss,
-        terms,
-        gradNorm,
-        seconds,
-        ...(grouping ? { grouping } : {}),
-        ...(probe ? { probe } : {}),
-      };
+    const make = (part: number) => this.#batch(Math.floor(part / parts) + 1, part % parts);
+    return new Prefetch(done * parts, this.steps * parts, make, AHEAD);
+  }
+
+  protected async issue(number: number, source: Prefetch<Batch>): Promise<IssuedStep<StepValues>> {
+    const { forward, apply } = this.#compiled;
+    const { batch, micro } = this.settings;
+    const scale = this.scale.value;
+    // Steps that are not read yet have made their updates too: in f32 all do.
+    const updates = this.scale.updates + number - this.done;
+    const rates = this.optimizer.rates(updates, this.#rate(number), 1 / scale);
+    const isMeasured = this.#isMeasured(number);
+    const losses: Promise<number[]>[] = [];
+    const grouping: Promise<GroupingValues>[] = [];
+    let norm: Tensor | undefined;
+    for (let part = 0; part < batch / micro; part++) {
+      await losses[part - AHEAD];
+      const pass = forward({ ...(await source.take()), scale, rates });
+      source.fill();
+      norm = pass.norm;
+      const scalars = [pass.loss, ...lossTerms.map(({ name }) => pass[`${TERM}${name}`] as Tensor)];
+      losses.push(heard(readAll(scalars).then((all) => all.map((v) => v[0] as number))));
+      // The maps are a hundred times what the losses are: they are read only where they are due.
+      if (isMeasured) grouping.push(heard(readGrouping(pass as GroupingTensors)));
     }
+    norm ??= (apply as Apply)({ rates }).norm;
+    const read = async (gradNorm: Promise<ArrayLike<number>[]>): Promise<StepValues> => ({
+      losses: await Promise.all(losses),
+      grouping: await Promise.all(grouping),
+      gradNorm: (await gradNorm)[0]?.[0] as number,
+    });
+    return { values: read(heard(readAll([norm]))) };
+  }
+
+  protected async report(number: number, values: StepValues, elapsed: () => number): Promise<StepReport> {
+    const { losses, gradNorm, grouping } = values;
+    const mean = (i: number) => losses.reduce((sum, part) => sum + (part[i] as number), 0) / losses.length;
+    const loss = mean(0);
+    const terms = Object.fromEntries(lossTerms.map(({ name }, i) => [name, mean(i + 1)]));
+    const made = this.scale.adjust(gradNorm);
+    if (!Number.isFinite(loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
+      const bad = losses.findIndex((part) => !part.every(Number.isFinite));
+      throw await this.#explain(number, Math.max(0, bad), { loss, ...terms, gradNorm });
+    }
+    const seconds = elapsed();
+    const statistics = this.#isMeasured(number)
+      ? groupingStatistics(grouping, groupingSizes(this.model.config))
+      : undefined;
+    const { probe } = this.#options;
+    const measured = this.#due(probe?.every ?? 0, number) ? await probe?.measure(this.model, number) : undefined;
+    return {
+      step: number,
+      steps: this.steps,
+      epoch: number / this.stepsPerEpoch,
+      lr: this.#rate(number),
+      loss,
+      terms,
+      gradNorm,
+      seconds,
+      ...(statistics ? { grouping: statistics } : {}),
+      ...(measured ? { probe: measured } : {}),
+    };
+  }
+
+  /** The learning rate of a step. */
+  #rate(number: number): number {
+    const { batch, base_lr: base, warmup, epochs, min_lr: min } = this.settings;
+    return learningRate({ epoch: (number - 1) / this.stepsPerEpoch, base, batch, warmup, epochs, min });
+  }
+
+  #isMeasured(number: number): boolean {
+    const { statisticsEvery: every = STATISTICS_EVERY } = this.#options;
+    return this.#due(every, number) || (every > 0 && number === 1);
   }
 
   /** Whether what happens every so many steps happens after this one. By the number of the step alone, so that resuming is exact. */
@@ -283,43 +245,35 @@ export class Trainer implements Disposable {
     return every > 0 && (number % every === 0 || number === this.steps);
   }
 
-  /** The images of a step: an epoch is a permutation of all, drawn from the seed. */
-  #order(done: number): number[] {
-    const { batch, seed } = this.settings;
+  /** A micro-batch of a step. An epoch is a permutation of all images, drawn from the seed. */
+  async #batch(number: number, part: number): Promise<Batch> {
+    const { batch, micro, seed } = this.settings;
+    const done = number - 1;
     const epoch = Math.floor(done / this.stepsPerEpoch);
-    const at = (done % this.stepsPerEpoch) * batch;
-    return [...permutation(this.#data.length, random(seed, `epoch ${epoch}`)).subarray(at, at + batch)];
-  }
-
-  async #inputs(numbers: readonly number[], counter: number): Promise<Record<BatchInput, Float32Array | Uint32Array>> {
-    const { images, views } = await this.#data.batch(numbers);
-    return { image: images, views, key: new Uint32Array([this.settings.seed, counter]) };
+    const at = (done % this.stepsPerEpoch) * batch + part * micro;
+    if (this.#order?.epoch !== epoch) {
+      this.#order = { epoch, images: permutation(this.#data.length, random(seed, `epoch ${epoch}`)) };
+    }
+    const { images, views } = await this.#data.batch([...this.#order.images.subarray(at, at + micro)]);
+    return { image: images, views, key: new Uint32Array([seed, done * (batch / micro) + part]) };
   }
 
   /** Runs the same micro-batch again in check mode, to name the launch that wrote the first value that is not finite. */
-  async #explain(
-    number: number,
-    order: readonly number[],
-    part: number,
-    values: Readonly<Record<string, number>>,
-  ): Promise<TrainingError> {
-    const { micro, batch } = this.settings;
+  async #explain(number: number, part: number, values: Readonly<Record<string, number>>): Promise<TrainingError> {
+    const { model, settings, optimizer } = this;
     const bad = Object.entries(values)
       .filter(([, value]) => !Number.isFinite(value))
       .map(([name, value]) => `${name} is ${value}`)
       .join(', ');
-    const inputs = await this.#inputs(
-      order.slice(part * micro, (part + 1) * micro),
-      (number - 1) * (batch / micro) + part,
-    );
     let cause: unknown;
     try {
+      const inputs = await this.#batch(number, part);
       using checked = await step(
         this.#device,
-        batchInputs(this.model.config, micro),
-        ({ image, views, key, scale }) => {
-          const backward = differentiate(this.settings, this.model, this.optimizer);
-          const { loss, gradients } = backward(scale, () => trainingPass(this.model, this.settings, image, views, key));
+        passInputs(model.config, settings.micro),
+        ({ scale, ...batch }) => {
+          const backward = differentiate(settings, model, optimizer);
+          const { loss, gradients } = backward(scale, () => trainingPass(model, settings, batch, false));
           return [loss, ...gradients];
         },
         { name: 'train', check: true },
@@ -330,67 +284,63 @@ export class Trainer implements Disposable {
       cause = error;
     }
     const origin = cause instanceof Error ? `; it comes from ${cause.message}` : '';
-    return new TrainingError(
-      number,
-      `training: step ${number}: ${bad}${origin}; the weights were not changed by this step; try a lower learning rate or clip_grad${this.settings.precision === 'f16' ? ', or precision f32' : ''}`,
-      { cause },
-    );
+    const remedy = `try a lower learning rate or clip_grad${settings.precision === 'f16' ? ', or precision f32' : ''}`;
+    const said = `training: step ${number}: ${bad}${origin}; the weights were not changed by this step; ${remedy}`;
+    return new TrainingError(number, said, { cause });
   }
 
   dispose(): void {
-    this.#forward.dispose();
-    this.#apply?.dispose();
+    this.#compiled.forward.dispose();
+    this.#compiled.apply?.dispose();
     this.optimizer.dispose();
   }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
 }
 
-function batchInputs(config: ZeroSegConfig, batch: number) {
-  return {
-    image: [batch, config.chans, config.image, config.image],
-    views: [batch, viewCount(config.grids), config.clip_dim],
-    key: { shape: [2], dtype: 'u32' as const },
-    scale: [],
-  } as const;
+/** What the GPU runs for a model and its settings. */
+interface Compiled {
+  readonly model: ZeroSeg;
+  readonly settings: TrainSettings;
+  readonly optimizer: AdamW;
+  /** Forward, backward and update of a whole batch; or of a micro-batch, then the update apart. */
+  readonly forward: Forward;
+  readonly apply: Apply | undefined;
 }
 
-/** How a pass is differentiated, in either precision: its terms, and the gradients of its loss. */
-function differentiate({ precision }: TrainSettings, model: ZeroSeg, optimizer: AdamW) {
-  if (precision === 'f16') {
-    const half = new HalfPrecision(model, optimizer);
-    return <R extends Pass>(scale: Tensor, body: () => R): R & { gradients: Tensor[] } => half.backward(scale, body);
-  }
-  return <R extends Pass>(_: Tensor, body: () => R): R & { gradients: Tensor[] } => {
-    const terms = body();
-    return { ...terms, gradients: gradients(terms.loss, optimizer.parameters) as Tensor[] };
-  };
-}
-
-/** One pass with masks and noise made from `key`: stream 0 masks, streams 1 and 2 the two grouping blocks. */
-function trainingPass(
+async function compile(
+  device: Device,
   model: ZeroSeg,
-  { checkpoint }: TrainSettings,
-  image: Tensor,
-  views: Tensor,
-  key: Tensor,
-  isMeasured = false,
-): Pass {
-  const maskNoise = randomUniform(key, [image.shape[0] as number, patchCount(model.config)], 0);
-  const { total, terms, softMaps, matchIndex } = model.forward({
-    image,
-    views,
-    maskNoise,
-    noises: [
-      { key, stream: 1 },
-      { key, stream: 2 },
-    ],
-    checkpoint,
-  });
-  const named = Object.fromEntries(Object.entries(terms).map(([name, term]) => [`${TERM}${name}`, term]));
-  return { loss: total, ...named, ...(isMeasured ? groupingTensors({ softMaps, matchIndex }) : {}) };
+  settings: TrainSettings,
+  isMeasured: boolean,
+): Promise<Compiled> {
+  const { batch, micro, beta1, beta2, adam_eps: eps, weight_decay: weightDecay, clip_grad } = settings;
+  const clipping = clip_grad > 0 ? { maxNorm: clip_grad } : {};
+  const optimizer = new AdamW(device, parameters(model), { beta1, beta2, eps, weightDecay, ...clipping });
+  const backward = differentiate(settings, model, optimizer);
+  const whole = micro === batch;
+  let forward: Forward | undefined;
+  try {
+    forward = await step(
+      device,
+      { ...passInputs(model.config, micro), rates: [optimizer.rateCount] },
+      ({ scale, rates, ...inputs }) => {
+        const { gradients, ...terms } = backward(scale, () => trainingPass(model, settings, inputs, isMeasured));
+        if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
+        optimizer.accumulate(gradients, micro / batch);
+        return terms;
+      },
+      { name: 'train' },
+    );
+    const apply = whole
+      ? undefined
+      : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
+          name: 'update',
+        });
+    return { model, settings, optimizer, forward, apply };
+  } catch (error) {
+    forward?.dispose();
+    optimizer.dispose();
+    throw error;
+  }
 }
 
 function groupingSizes(config: ZeroSegConfig): GroupingSizes {

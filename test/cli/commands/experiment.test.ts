@@ -9,7 +9,9 @@ import {
 } from '../../../cli/src/reports/experiment-report.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from '../../../cli/src/studies/experiment-runs.ts';
 import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
-import { type EndedRun, experiments, type RunScore } from '../../../src/zeroseg/studies/experiments.ts';
+import { experiments } from '../../../src/zeroseg/studies/ablations.ts';
+import type { EndedRun } from '../../../src/zeroseg/studies/orderings.ts';
+import type { RunScore } from '../../../src/zeroseg/studies/score-run.ts';
 import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
 import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
 

@@ -2,7 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { FolderLock, lockFile } from '../../../cli/src/files/folder-lock.ts';
+import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
+import { LOCK_FILE } from '../../../src/zeroseg/storage/file-system.ts';
 import { temporaryFolder, writeClip, writePhotos, zeroseg } from '../../support/made-up.ts';
 import { description } from '../../support/run-description.ts';
 
@@ -41,7 +42,7 @@ const commands: Record<
 
 describe('a second writer is told who the first is, and writes nothing', () => {
   test.each(Object.keys(commands))('%s', async (name) => {
-    const { args, before = {}, lock = (out) => join(out, lockFile) } = commands[name] as (typeof commands)[string];
+    const { args, before = {}, lock = (out) => join(out, LOCK_FILE) } = commands[name] as (typeof commands)[string];
     const out = at('held', name);
     await mkdir(out, { recursive: true });
     for (const [file, value] of Object.entries(before)) await writeFile(join(out, file), JSON.stringify(value));
@@ -71,7 +72,7 @@ test('a fresh run beside one that has just begun is refused', async () => {
   await expect(RunFolder.create(at('begun'), description)).rejects.toThrow(/has been writing to it/);
   await lock.release();
   const run = await RunFolder.create(at('begun'), description);
-  expect(await readdir(at('begun'))).toEqual(['config.json', lockFile]);
+  expect(await readdir(at('begun'))).toEqual(['config.json', LOCK_FILE]);
   expect(JSON.parse(await readFile(at('begun', 'config.json'), 'utf8')).version).toBe('1');
   await run.close();
   expect(await readdir(at('begun'))).toEqual(['config.json']);

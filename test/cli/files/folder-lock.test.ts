@@ -4,7 +4,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { writeFileAtomic } from '../../../cli/src/files/files.ts';
-import { FolderLock, LockError, type LockOptions } from '../../../cli/src/files/folder-lock.ts';
+import { FolderLock, type LockOptions } from '../../../cli/src/files/folder-lock.ts';
+import { LockError } from '../../../src/zeroseg/storage/index.ts';
 import { buildProgram } from '../../support/programs.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-lock-'));
@@ -136,7 +137,8 @@ test('a folder that another takes away again, which it made for nothing, is made
 
 // Says when it holds the lock and when it no longer does, by a clock that all processes of a machine share.
 const program = await buildProgram({
-  text: `import { FolderLock, LockError } from 'ROOT/cli/src/files/folder-lock.ts';
+  text: `import { FolderLock } from 'ROOT/cli/src/files/folder-lock.ts';
+    import { LockError } from 'ROOT/src/zeroseg/storage/errors.ts';
     const [folder] = process.argv.slice(2);
     const rest = (most) => new Promise((next) => setTimeout(next, most * Math.random()));
     const say = (what) => process.stdout.write(what + ' ' + process.hrtime.bigint() + '\\n');

@@ -6,7 +6,7 @@ import { encode } from 'fast-png';
 import { afterAll, describe, expect, it } from 'vitest';
 import { commandLine } from '../../../cli/src/command-line.ts';
 import { parseClasses } from '../../../cli/src/commands/model-and-words.ts';
-import { resolveTraining } from '../../../cli/src/commands/train-options.ts';
+import { resolveOptions } from '../../../cli/src/commands/train-options.ts';
 import { openDataSet } from '../../../cli/src/photos/data-sets.ts';
 import { findModel } from '../../../cli/src/runs/run-folder.ts';
 import { oneOf, parseNames } from '../../../cli/src/shell/arguments.ts';
@@ -36,9 +36,9 @@ const object = (name: string, value: unknown) => Object.fromEntries([[name, valu
 const refused: Readonly<Record<string, (name: string) => unknown>> = {
   'a key of a configuration': (name) => resolveConfig(object(name, 1)),
   'a key with an object': (name) => resolveConfig(object(name, { image: 8 })),
-  '--config': (name) => resolveTraining({ config: name }, features),
-  '--set': (name) => resolveTraining({ config: 'tiny', set: [`${name}={"image":8}`] }, features),
-  '--set of a number': (name) => resolveTraining({ config: 'tiny', set: [`${name}=1`] }, features),
+  '--config': (name) => resolveOptions({ config: name }, features),
+  '--set': (name) => resolveOptions({ config: 'tiny', set: [`${name}={"image":8}`] }, features),
+  '--set of a number': (name) => resolveOptions({ config: 'tiny', set: [`${name}=1`] }, features),
   '--clip': (name) => openClip(name),
   '--model': (name) => findModel(name),
   '--templates': (name) => templateList(name as 'full'),

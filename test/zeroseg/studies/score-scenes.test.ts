@@ -11,7 +11,7 @@ import {
   groupUse,
   nearestGrids,
   SceneStudent,
-  type StudentView,
+  type StudentOutput,
   studentLabels,
 } from '../../../src/zeroseg/studies/student-output.ts';
 import { packagedAtlas } from '../../support/atlas.ts';
@@ -42,7 +42,7 @@ test('the grid of the nearest view, of segments in use', () => {
 
 test('a student whose segments are the things of the picture scores all of it', () => {
   const grid = { rows: 1, cols: 2, height: 2, width: 4 };
-  const view: StudentView = {
+  const view: StudentOutput = {
     segments: Float32Array.of(0, 3, 5, 0),
     global: Float32Array.of(1, 1),
     rollout: Float32Array.of(0.9, 0, 0.1, 1),
@@ -71,10 +71,7 @@ test('students and baselines on scenes', async () => {
   const result = await scoreScenes(device.current, {
     ...options,
     students: { fresh: model },
-    progress: (done) => {
-      told.push(done);
-      return true;
-    },
+    onProgress: ({ done }) => told.push(done),
   });
   expect(told).toEqual([1, 2]);
   expect(Object.keys(result.baselines)).toEqual(['crops', 'plain', 'value', 'kmeans', 'ceiling', 'chance']);
@@ -89,11 +86,23 @@ test('students and baselines on scenes', async () => {
   // The same again.
   expect(await scoreScenes(device.current, { ...options, students: { fresh: model } })).toEqual(result);
 
+  // Out of time after the first: a score of what is done. Stopped: none.
+  const limited = { ...options, students: { fresh: model }, limit: { seconds: 0, min: 1 } };
+  expect((await scoreScenes(device.current, limited)).scenes).toBe(1);
+  const stop = new AbortController();
+  const stopped = scoreScenes(device.current, {
+    ...options,
+    students: { fresh: model },
+    signal: stop.signal,
+    onProgress: () => stop.abort('enough'),
+  });
+  await expect(stopped).rejects.toBe('enough');
+
   // Its labels are the segmenter's.
   const { image } = scenes.scene(3, 0);
   using student = await SceneStudent.create(device.current, model);
   using segmenter = new Segmenter(device.current, model);
   const scoring = { scoring: 'groupvit', top: 5 } as const;
   const { labels } = await segmenter.segment(image, vocabulary, scoring);
-  expect([...studentLabels(await student.look(image), vocabulary, scoring)]).toEqual([...labels.data]);
+  expect([...studentLabels(await student.predict(image), vocabulary, scoring)]).toEqual([...labels.data]);
 });

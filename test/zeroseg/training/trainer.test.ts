@@ -170,7 +170,7 @@ describe('Trainer', () => {
       );
     }
     expect(() => checkSettings({ ...settings, precision: 'f8' as never }, 8)).toThrowErrorMatchingInlineSnapshot(
-      `[ConfigError: training: 'precision' must be f32 or f16; got "f8"]`,
+      `[ConfigError: training: 'precision' must be one of f32, f16; got "f8"]`,
     );
   });
 });

@@ -1,5 +1,5 @@
-/** What the JSON files of this package must hold, checked where they are read: any of them may be damaged, or be another's. */
-import { ownValue, shownValue } from '@zeroseg/core/internal';
+/** What the JSON files must hold, checked where they are read: any of them may be damaged, or be another's. */
+import { ownValue, shownValue } from '../../gpu/index.ts';
 
 export type Check = (value: unknown) => boolean;
 

@@ -1,0 +1,2 @@
+export { Prefetch } from './prefetch.ts';
+export { type IssuedStep, type StepRunOptions, StepTrainer } from './step-trainer.ts';

@@ -1,0 +1,25 @@
+import { ZeroSegError } from '../../gpu/index.ts';
+
+/** A file or folder could not be read or written; `path` names it. */
+export class FileError extends ZeroSegError {
+  override readonly name = 'FileError';
+  readonly code = 'file';
+  readonly path: string;
+
+  constructor(op: string, path: string, reason: string, options?: ErrorOptions) {
+    super(`${op}: ${path}: ${reason}`, options);
+    this.path = path;
+  }
+}
+
+/** Another process or page writes to a folder, or the lock on it was taken away. */
+export class LockError extends ZeroSegError {
+  override readonly name = 'LockError';
+  readonly code = 'lock';
+  readonly folder: string;
+
+  constructor(op: string, folder: string, reason: string, options?: ErrorOptions) {
+    super(`${op}: ${folder}: ${reason}`, options);
+    this.folder = folder;
+  }
+}
