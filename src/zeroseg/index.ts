@@ -22,11 +22,13 @@ export {
   unshuffle,
 } from '../kernels/zeroseg/index.ts';
 export type { Trace } from '../nn/layers/index.ts';
+export type { ByteSource, WeightFile, WeightSource } from './checkpoints/index.ts';
 export {
   alike,
   type CaptionedBatch,
   type CaptionedData,
   type ClipConfig,
+  type ClipFiles,
   type ClipSettings,
   type ClipSource,
   type ClipStepReport,
@@ -47,6 +49,7 @@ export {
   logitScale,
   makeVocabulary,
   newClipWeights,
+  openClipFiles,
   resumeClipTraining,
   type StoredTensors,
   Teacher,
@@ -122,6 +125,7 @@ export {
   gridBoxes,
   type Image,
   ImageError,
+  imageFromRgba,
   imagenetMean,
   imagenetStd,
   type LabelMap,
@@ -138,8 +142,17 @@ export {
 } from './image/index.ts';
 export {
   classAffinity,
+  type ModelAndText,
+  type NamedSegment,
+  type NamingOptions,
+  OpenVocabulary,
+  type OpenVocabularyOptions,
+  type OpenVocabularyResult,
+  openVocabulary,
   type ScoringOptions,
+  type SegmentByNamesOptions,
   Segmenter,
+  type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
 } from './inference/index.ts';
