@@ -22,11 +22,13 @@ export {
   unshuffle,
 } from '../kernels/zeroseg/index.ts';
 export type { Trace } from '../nn/layers/index.ts';
+export type { ByteSource, WeightFile, WeightSource } from './checkpoints/index.ts';
 export {
   alike,
   type CaptionedBatch,
   type CaptionedData,
   type ClipConfig,
+  type ClipFiles,
   type ClipSettings,
   type ClipSource,
   type ClipStepReport,
@@ -47,6 +49,7 @@ export {
   logitScale,
   makeVocabulary,
   newClipWeights,
+  openClipFiles,
   resumeClipTraining,
   type StoredTensors,
   Teacher,
@@ -85,6 +88,27 @@ export {
   SegmentationScore,
 } from './evaluation/index.ts';
 export {
+  CacheError,
+  type CacheKey,
+  type CacheOptions,
+  type CachePlan,
+  type CacheReader,
+  type CacheWriter,
+  cachedData,
+  type FillOptions,
+  type FillPlan,
+  type FillProgress,
+  type FillResult,
+  fillCache,
+  openCache,
+  type PhotoFile,
+  type PhotoSource,
+  type PhotoStamp,
+  readCache,
+  readStamped,
+  type TrainingData,
+} from './features/index.ts';
+export {
   type GroupVitConfig,
   GroupVitText,
   GroupVitVision,
@@ -100,6 +124,8 @@ export {
   clipStd,
   gridBoxes,
   type Image,
+  ImageError,
+  imageFromRgba,
   imagenetMean,
   imagenetStd,
   type LabelMap,
@@ -116,8 +142,17 @@ export {
 } from './image/index.ts';
 export {
   classAffinity,
+  type ModelAndText,
+  type NamedSegment,
+  type NamingOptions,
+  OpenVocabulary,
+  type OpenVocabularyOptions,
+  type OpenVocabularyResult,
+  openVocabulary,
   type ScoringOptions,
+  type SegmentByNamesOptions,
   Segmenter,
+  type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
 } from './inference/index.ts';
@@ -211,6 +246,5 @@ export {
   type TrainChoices,
   Trainer,
   type TrainerOptions,
-  type TrainingData,
   type TrainSettings,
 } from './training/index.ts';

@@ -1,9 +1,10 @@
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { defaultGrids, teacherIdentity } from '@zeroseg/core/internal';
+import { defaultGrids, teacherIdentity, type ZeroSegAndText } from '@zeroseg/core/internal';
 import { newWeights, type Weights } from '@zeroseg/core/nn';
 import {
+  cachedData,
   type DemoStudents,
   demoFindings,
   type Image,
@@ -12,6 +13,7 @@ import {
   liveStepLimits,
   modelFile,
   type NameShare,
+  readCache,
   SCORING_SEED,
   type Scene,
   SceneMaker,
@@ -26,8 +28,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { photos } from '@zeroseg/pretrained';
 import { Command } from 'commander';
-import { cachedData, readCache } from '../features/index.ts';
-import { FolderLock, writeFileAtomic } from '../files/index.ts';
+import { FolderLock, nodeFileSystem, writeFileAtomic } from '../files/index.ts';
 import { interLettering, loadAtlas, readPhoto } from '../photos/index.ts';
 import { demoPage, encodeFindings, scoreTable } from '../reports/index.ts';
 import {
@@ -50,7 +51,7 @@ import {
 } from '../shell/index.ts';
 import { cacheSceneViews, checkKept, clearFolder, paintScenes, refuseOthers } from '../studies/index.ts';
 import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile } from '../weights/index.ts';
-import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
+import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 
 export interface DemoArguments {
   readonly out: string;
@@ -146,14 +147,7 @@ export function demoCommand(context: Context): Command {
 async function demo(context: Context, options: DemoArguments): Promise<void> {
   const began = performance.now();
   const { clip, model } = options;
-  const opened = await openModelAndClip(context, {
-    model,
-    clip,
-    templates: 'subset',
-    tokenizer: 'clip',
-    mode: 'whole',
-    ...scoring,
-  });
+  const opened = await openModelAndClip(context, { model, clip });
   const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
   checkPatches(opened, options);
   const newStart = await startingWeights(options);
@@ -191,6 +185,8 @@ async function demoIn(
     const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
     const left = (share: number) => share * Math.max(0, plan.seconds - (performance.now() - began) / 1000);
     terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
+    // Seven templates, not eighty: the words come out alike, in a tenth of the time.
+    using shipped = await loadModel(device, opened, { templates: 'subset' });
     const run: Run = { context, device, interruption, options, plan, opened, newStart, left, lock };
 
     heading(run, 1, 'Scenes to learn from: drawings on painted grounds');
@@ -199,16 +195,16 @@ async function demoIn(
     await cacheViews(run);
     heading(run, 3, 'Training a student, without a label and without a word');
     const scenes = scoringScenes(await loadAtlas(), { classes: CLASSES, size: SHOWN_SIZE });
-    const vocabulary = await embed(run, scenes.names);
+    const vocabulary = await embedNames(context, shipped, scenes.names, interruption);
     const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
     const { training, start } = await learn(run, watched, vocabulary);
-    const students = { shipped: await loadModel(device, opened), fresh: training.model, start };
+    const students = { shipped: shipped.model, fresh: training.model, start };
     heading(
       run,
       4,
       `Segmenting by words: ${options.words?.join(', ') ?? `all ${scenes.names.length} that the scenes show`}`,
     );
-    const words = options.words ? await embed(run, options.words) : vocabulary;
+    const words = options.words ? await embedNames(context, shipped, options.words, interruption) : vocabulary;
     const findings = await demoFindings(device, {
       scenes,
       seed: SCORING_SEED + options.seed,
@@ -259,7 +255,7 @@ interface Run {
   readonly interruption: Interruption;
   readonly options: DemoArguments;
   readonly plan: Plan;
-  readonly opened: Opened;
+  readonly opened: ZeroSegAndText;
   /** What the student begins with: the same at every call. */
   readonly newStart: (device: Device) => Weights;
   /** Seconds: a share of what is left. */
@@ -320,12 +316,6 @@ async function cacheViews(run: Run): Promise<void> {
 /** To learn from, however long the teacher takes. */
 const MIN_SCENES = 64;
 
-function embed({ context, device, opened, interruption }: Run, names: readonly string[]): Promise<Vocabulary> {
-  // Seven templates, not eighty: the words come out alike, in a tenth of the time.
-  const words = { templates: 'subset', model: '', clip: '', tokenizer: 'clip', mode: 'whole', ...scoring } as const;
-  return embedNames(context, device, opened, names, words, interruption);
-}
-
 async function learn(
   run: Run,
   watched: readonly Scene[],
@@ -333,7 +323,7 @@ async function learn(
 ): Promise<{ training: LiveTraining; start: ZeroSeg }> {
   const { device, options, context, interruption, opened, left } = run;
   const { terminal } = context;
-  const cache = await readCache(join(options.out, 'cache'));
+  const cache = await readCache(nodeFileSystem(join(options.out, 'cache')));
   let progress: Progress | undefined;
   try {
     const seconds = left(TRAINING);
@@ -396,7 +386,7 @@ async function startingWeights({ seed, init, clip }: DemoArguments): Promise<(de
 }
 
 /** Before anything is made: pictures of scenes must hold whole patches of student and teacher. */
-function checkPatches({ info, clip }: Opened, options: DemoArguments): void {
+function checkPatches({ info, clip }: ZeroSegAndText, options: DemoArguments): void {
   for (const [option, place, patch] of [
     ['--model', options.model, info.config.patch],
     ['--clip', options.clip, clip.config.vision.patch],

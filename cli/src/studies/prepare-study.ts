@@ -5,10 +5,12 @@ import { hashOf, RunStore, type StudyContext, type TemplateSet, teacherIdentity 
 import { newWeights, type Weights } from '@zeroseg/core/nn';
 import {
   type ClipSource,
+  cachedData,
   type FileSystem,
   initialWeights,
   makeVocabulary,
   type ResolvedTraining,
+  readCache,
   SCORING_SEED,
   SceneMaker,
   type SceneOptions,
@@ -16,8 +18,7 @@ import {
   sceneSide,
   scoringScenes,
 } from '@zeroseg/core/zeroseg';
-import { cachedData, readCache } from '../features/index.ts';
-import { hashFiles } from '../files/index.ts';
+import { hashFiles, nodeFileSystem } from '../files/index.ts';
 import { loadAtlas, readSceneIndex } from '../photos/index.ts';
 import { type Context, version } from '../shell/index.ts';
 import { kindOfPath, openWeights, teacherWeights } from '../weights/index.ts';
@@ -73,7 +74,7 @@ export async function prepareStudy(
   await cacheSceneViews(context, device, features);
   const unseen = scoringScenes(await loadAtlas(), { classes, size });
   const { templates } = options;
-  const cache = await readCache(views);
+  const cache = await readCache(nodeFileSystem(views));
   const study: StudyContext = {
     device,
     runs: new RunStore(files.folder('runs')),

@@ -5,8 +5,9 @@ import { permutation, random } from '../../nn/layers/index.ts';
 import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
 import { classShares } from '../drawing/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
+import { argmax } from '../host/index.ts';
 import { gridBoxes, type Image, teacherViews } from '../image/index.ts';
-import { indexOfMaximum, type ScoringOptions } from '../inference/index.ts';
+import type { ScoringOptions } from '../inference/index.ts';
 import { keptPatches, type ZeroSegConfig } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
 import { groupUse, nearestViews, type StudentOutput, studentLabels } from '../studies/index.ts';
@@ -62,7 +63,7 @@ export async function explain(device: Device, options: ExplainOptions): Promise<
   const nameOf = (label: number): string => vocabulary.names[label - 1] as string;
   const [groups] = output.softMaps;
   const groupOf = Array.from({ length: patches }, (_, p) =>
-    indexOfMaximum(Float32Array.from({ length: output.groups }, (_, g) => groups[g * patches + p]!)),
+    argmax(Float32Array.from({ length: output.groups }, (_, g) => groups[g * patches + p]!)),
   );
   const hidden = hiddenPatches(patches, config);
   return {
@@ -87,7 +88,7 @@ function clearest({ scenes, outputs, vocabulary, scoring, labels }: ExplainOptio
     );
     return score.meanIou() ?? 0;
   });
-  return indexOfMaximum(clarity);
+  return argmax(clarity);
 }
 
 /** As many patches as training hides of so many. */

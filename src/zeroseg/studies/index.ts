@@ -1,6 +1,6 @@
 export { type Experiment, type ExperimentName, experiments, type Ordering, type Setting } from './ablations.ts';
 export { chooseGrids } from './choose-grids.ts';
-export { checkOrderings, type EndedRun, type OrderingCheck, type Row, type Spread, summarise } from './orderings.ts';
+export { checkOrderings, type EndedRun, type OrderingCheck, type Row, summarise } from './orderings.ts';
 export { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './run-store.ts';
 export {
   type PlannedRun,

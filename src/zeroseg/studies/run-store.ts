@@ -1,4 +1,5 @@
 /** The runs of studies in a file system: each is trained once, whatever table asks for it. */
+import { sha256 } from '../host/index.ts';
 import type { ZeroSegConfig } from '../model/index.ts';
 import type { SceneOptions } from '../scenes/index.ts';
 import {
@@ -68,9 +69,8 @@ export async function hashOf(value: unknown): Promise<string> {
     part !== null && typeof part === 'object' && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
       : part;
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(value, sorted)));
-  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return hex.slice(0, 12);
+  const hash = await sha256(new TextEncoder().encode(JSON.stringify(value, sorted)));
+  return hash.slice(0, 12);
 }
 
 /**

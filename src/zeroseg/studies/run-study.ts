@@ -3,10 +3,11 @@
 import type { Device } from '../../gpu/index.ts';
 import { freeParameters, type Weights } from '../../nn/layers/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
+import type { TrainingData } from '../features/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { modelFile, openModel, resolveConfig, ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
 import type { SceneMaker } from '../scenes/index.ts';
-import { type Metrics, metricsOf, Trainer, type TrainingData, type TrainSettings } from '../training/index.ts';
+import { type Metrics, metricsOf, Trainer, type TrainSettings } from '../training/index.ts';
 import type { Setting } from './ablations.ts';
 import { chooseGrids } from './choose-grids.ts';
 import type { EndedRun } from './orderings.ts';
