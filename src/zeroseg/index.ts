@@ -88,6 +88,27 @@ export {
   SegmentationScore,
 } from './evaluation/index.ts';
 export {
+  CacheError,
+  type CacheKey,
+  type CacheOptions,
+  type CachePlan,
+  type CacheReader,
+  type CacheWriter,
+  cachedData,
+  type FillOptions,
+  type FillPlan,
+  type FillProgress,
+  type FillResult,
+  fillCache,
+  openCache,
+  type PhotoFile,
+  type PhotoSource,
+  type PhotoStamp,
+  readCache,
+  readStamped,
+  type TrainingData,
+} from './features/index.ts';
+export {
   type GroupVitConfig,
   GroupVitText,
   GroupVitVision,
@@ -103,6 +124,7 @@ export {
   clipStd,
   gridBoxes,
   type Image,
+  ImageError,
   imageFromRgba,
   imagenetMean,
   imagenetStd,
@@ -224,6 +246,5 @@ export {
   type TrainChoices,
   Trainer,
   type TrainerOptions,
-  type TrainingData,
   type TrainSettings,
 } from './training/index.ts';

@@ -1,13 +1,5 @@
-import {
-  bufferUsage,
-  type CompiledKernel,
-  type GPUBindGroup,
-  type GPUBuffer,
-  type GPUCommandEncoder,
-  type GPUComputePipeline,
-  type Kernel,
-  type Outcome,
-} from '../../gpu/index.ts';
+import type { GPUBindGroup, GPUBuffer, GPUCommandEncoder, GPUComputePipeline } from '../../gpu/index.ts';
+import { bufferUsage, type CompiledKernel, type Kernel, type Outcome } from '../../gpu/index.ts';
 import type { Launch, Storage, Tensor } from '../graph/index.ts';
 import { formatShape, NotFiniteError } from '../values/index.ts';
 import { forget, judge, KINDS, LETS_ALL, LETS_INFINITIES, NOTHING, ROW, ROW_SCANS, scan } from './check-kernels.ts';

@@ -1,4 +1,5 @@
-import { bufferUsage, type Device, formatBytes, type GPUBuffer, OutOfMemoryError, type Slot } from '../../gpu/index.ts';
+import type { GPUBuffer } from '../../gpu/index.ts';
+import { bufferUsage, type Device, formatBytes, OutOfMemoryError, type Slot } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, type Storage, type Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import { FOREVER, lifetimes, slotBytes } from './lifetimes.ts';

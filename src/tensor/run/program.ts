@@ -1,13 +1,5 @@
-import {
-  type CompiledKernel,
-  type Device,
-  type GPUBindGroup,
-  type GPUBuffer,
-  type GPUComputePassEncoder,
-  type GPUComputePipeline,
-  KernelError,
-  source,
-} from '../../gpu/index.ts';
+import type { GPUBindGroup, GPUBuffer, GPUComputePassEncoder, GPUComputePipeline } from '../../gpu/index.ts';
+import { type CompiledKernel, type Device, KernelError, source } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, type Storage } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import { type Laid, layOut, type MemoryUse, release } from './memory-layout.ts';

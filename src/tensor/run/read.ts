@@ -1,4 +1,5 @@
-import { type BufferRange, type Device, type GPUBuffer, type GPUError, heard } from '../../gpu/index.ts';
+import type { GPUBuffer, GPUError } from '../../gpu/index.ts';
+import { type BufferRange, type Device, heard } from '../../gpu/index.ts';
 import { currentRecording, type Launch, type Tensor } from '../graph/index.ts';
 import { type Bits, bytesPerElement, formatShape, fromHalf, type HostArray, StepError } from '../values/index.ts';
 import { collect } from './lifetimes.ts';

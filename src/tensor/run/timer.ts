@@ -1,4 +1,5 @@
-import { bufferUsage, type Device, type GPUBuffer, type GPUCommandEncoder } from '../../gpu/index.ts';
+import type { GPUBuffer, GPUCommandEncoder } from '../../gpu/index.ts';
+import { bufferUsage, type Device } from '../../gpu/index.ts';
 import { StepError } from '../values/index.ts';
 import { type Program, refusedError } from './program.ts';
 
