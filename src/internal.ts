@@ -9,6 +9,7 @@ export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } fr
 export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export {
   clipPixels,
+  clipSource,
   detectClipNames,
   ensemble,
   fillTemplate,
@@ -26,7 +27,7 @@ export {
   ViewQueue,
 } from './zeroseg/clip/index.ts';
 export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
-export { firstRepeated } from './zeroseg/host/index.ts';
+export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,
   centreRegion,
@@ -44,7 +45,14 @@ export {
   shortSideSize,
   type ViewSource,
 } from './zeroseg/image/index.ts';
-export { indexOfMaximum, pixelSegments, scoreRows } from './zeroseg/inference/index.ts';
+export {
+  groupVitAndText,
+  otherTeacher,
+  pixelSegments,
+  scoreRows,
+  type ZeroSegAndText,
+  zeroSegAndText,
+} from './zeroseg/inference/index.ts';
 export {
   initialNotes,
   keepCount,
@@ -92,7 +100,6 @@ export {
   type Row,
   type RunScore,
   type Setting,
-  type Spread,
   StatisticsCollector,
   scoreRun,
   summarise,

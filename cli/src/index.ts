@@ -28,6 +28,6 @@ export {
   writePng,
   writeScenes,
 } from './photos/index.ts';
-export { findModel, RunError, RunFolder } from './runs/index.ts';
+export { type FileVocabularyOptions, findModel, openVocabulary, RunError, RunFolder } from './runs/index.ts';
 export { openClip } from './weights/index.ts';
 // The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.

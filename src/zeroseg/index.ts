@@ -22,11 +22,13 @@ export {
   unshuffle,
 } from '../kernels/zeroseg/index.ts';
 export type { Trace } from '../nn/layers/index.ts';
+export type { ByteSource, WeightFile, WeightSource } from './checkpoints/index.ts';
 export {
   alike,
   type CaptionedBatch,
   type CaptionedData,
   type ClipConfig,
+  type ClipFiles,
   type ClipSettings,
   type ClipSource,
   type ClipStepReport,
@@ -47,6 +49,7 @@ export {
   logitScale,
   makeVocabulary,
   newClipWeights,
+  openClipFiles,
   resumeClipTraining,
   type StoredTensors,
   Teacher,
@@ -58,6 +61,23 @@ export {
   type Vocabulary,
   type VocabularyOptions,
 } from './clip/index.ts';
+export {
+  type DemoStudents,
+  demoFindings,
+  type Explanation,
+  type Findings,
+  type FindingsOptions,
+  type LivePlan,
+  type LiveTraining,
+  type LiveTrainingOptions,
+  liveStepLimits,
+  type Measurement,
+  type NameShare,
+  type ShownOutput,
+  type ShownPhoto,
+  type ShownScene,
+  trainLive,
+} from './demo/index.ts';
 export { blendLabels, classShares, createLettering, drawSegmentation, type Lettering } from './drawing/index.ts';
 export {
   type EvaluateOptions,
@@ -76,13 +96,14 @@ export {
   loadGroupVitText,
   loadGroupVitVision,
 } from './groupvit/index.ts';
-export { ConfigError, TrainingError } from './host/index.ts';
+export { ConfigError, type Progress, TrainingError, type WorkOptions } from './host/index.ts';
 export {
   classColour,
   clipMean,
   clipStd,
   gridBoxes,
   type Image,
+  imageFromRgba,
   imagenetMean,
   imagenetStd,
   type LabelMap,
@@ -99,8 +120,17 @@ export {
 } from './image/index.ts';
 export {
   classAffinity,
+  type ModelAndText,
+  type NamedSegment,
+  type NamingOptions,
+  OpenVocabulary,
+  type OpenVocabularyOptions,
+  type OpenVocabularyResult,
+  openVocabulary,
   type ScoringOptions,
+  type SegmentByNamesOptions,
   Segmenter,
+  type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
 } from './inference/index.ts';

@@ -44,7 +44,14 @@ export async function loadFixture(name: string): Promise<Fixture> {
   };
 }
 
-function fromDataUrl(url: string): Uint8Array {
+/** The bytes of `test/fixtures/NAME.safetensors`. */
+export async function loadFixtureFile(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await files[`../fixtures/${name}.safetensors`]?.();
+  if (file === undefined) throw new Error(`fixture ${name}.safetensors is not in test/fixtures`);
+  return fromDataUrl(file as string);
+}
+
+function fromDataUrl(url: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(url.slice(url.indexOf(',') + 1)), (c) => c.charCodeAt(0));
 }
 

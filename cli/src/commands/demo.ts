@@ -1,12 +1,17 @@
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { defaultGrids, teacherIdentity } from '@zeroseg/core/internal';
+import { defaultGrids, teacherIdentity, type ZeroSegAndText } from '@zeroseg/core/internal';
 import { newWeights, type Weights } from '@zeroseg/core/nn';
 import {
+  type DemoStudents,
+  demoFindings,
   type Image,
   initialWeights,
+  type LiveTraining,
+  liveStepLimits,
   modelFile,
+  type NameShare,
   SCORING_SEED,
   type Scene,
   SceneMaker,
@@ -14,16 +19,17 @@ import {
   scenePresets,
   scoreScenes,
   scoringScenes,
+  trainLive,
   type Vocabulary,
   viewCount,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { photos } from '@zeroseg/pretrained';
 import { Command } from 'commander';
-import { fillCache, readCache } from '../features/index.ts';
+import { cachedData, readCache } from '../features/index.ts';
 import { FolderLock, writeFileAtomic } from '../files/index.ts';
-import { listPhotos, loadAtlas, readPhoto, writeScenes } from '../photos/index.ts';
-import { demoPage, scoreTable } from '../reports/index.ts';
+import { interLettering, loadAtlas, readPhoto } from '../photos/index.ts';
+import { demoPage, encodeFindings, scoreTable } from '../reports/index.ts';
 import {
   adapterOption,
   type Context,
@@ -42,18 +48,9 @@ import {
   wholeNumber,
   withDevice,
 } from '../shell/index.ts';
-import {
-  checkKept,
-  clearFolder,
-  type DemoTraining,
-  demoFindings,
-  refuseOthers,
-  type Students,
-  stepLimits,
-  trainDemo,
-} from '../studies/index.ts';
+import { cacheSceneViews, checkKept, clearFolder, paintScenes, refuseOthers } from '../studies/index.ts';
 import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile } from '../weights/index.ts';
-import { embedNames, loadModel, type Opened, openModelAndClip } from './model-and-words.ts';
+import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 
 export interface DemoArguments {
   readonly out: string;
@@ -92,17 +89,25 @@ interface Plan {
   /** Scenes a step: the fewer, the more steps there are. */
   readonly batch: number;
   readonly watched: number;
-  readonly probes: number;
+  readonly measurements: number;
   /** Scenes in the report, and at least and at most for scores. */
   readonly shown: number;
-  readonly scored: readonly [least: number, most: number];
+  readonly scored: readonly [min: number, max: number];
 }
 
-const quickPlan: Plan = { seconds: 75, scenes: 400, batch: 8, watched: 4, probes: 8, shown: 4, scored: [8, 40] };
-const fullPlan: Plan = { seconds: 215, scenes: 900, batch: 8, watched: 12, probes: 20, shown: 6, scored: [30, 200] };
+const quickPlan: Plan = { seconds: 75, scenes: 400, batch: 8, watched: 4, measurements: 8, shown: 4, scored: [8, 40] };
+const fullPlan: Plan = {
+  seconds: 215,
+  scenes: 900,
+  batch: 8,
+  watched: 12,
+  measurements: 20,
+  shown: 6,
+  scored: [30, 200],
+};
 /** SwiftShader, which comes by npm, takes several times as long for everything. */
-const slowPlan: Plan = { ...fullPlan, seconds: 530, watched: 6, probes: 12 };
-const slowQuickPlan: Plan = { ...quickPlan, watched: 2, probes: 5, shown: 3, scored: [5, 20] };
+const slowPlan: Plan = { ...fullPlan, seconds: 530, watched: 6, measurements: 12 };
+const slowQuickPlan: Plan = { ...quickPlan, watched: 2, measurements: 5, shown: 3, scored: [5, 20] };
 
 /** Shares of the time that is left when it begins. */
 const CACHING = 0.22;
@@ -141,14 +146,7 @@ export function demoCommand(context: Context): Command {
 async function demo(context: Context, options: DemoArguments): Promise<void> {
   const began = performance.now();
   const { clip, model } = options;
-  const opened = await openModelAndClip(context, {
-    model,
-    clip,
-    templates: 'subset',
-    tokenizer: 'clip',
-    mode: 'whole',
-    ...scoring,
-  });
+  const opened = await openModelAndClip(context, { model, clip });
   const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
   checkPatches(opened, options);
   const newStart = await startingWeights(options);
@@ -186,6 +184,8 @@ async function demoIn(
     const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
     const left = (share: number) => share * Math.max(0, plan.seconds - (performance.now() - began) / 1000);
     terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
+    // Seven templates, not eighty: the words come out alike, in a tenth of the time.
+    using shipped = await loadModel(device, opened, { templates: 'subset' });
     const run: Run = { context, device, interruption, options, plan, opened, newStart, left, lock };
 
     heading(run, 1, 'Scenes to learn from: drawings on painted grounds');
@@ -194,37 +194,38 @@ async function demoIn(
     await cacheViews(run);
     heading(run, 3, 'Training a student, without a label and without a word');
     const scenes = scoringScenes(await loadAtlas(), { classes: CLASSES, size: SHOWN_SIZE });
-    const vocabulary = await embed(run, scenes.names);
+    const vocabulary = await embedNames(context, shipped, scenes.names, interruption);
     const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
     const { training, start } = await learn(run, watched, vocabulary);
-    const students = { shipped: await loadModel(device, opened), fresh: training.model, start };
+    const students = { shipped: shipped.model, fresh: training.model, start };
     heading(
       run,
       4,
       `Segmenting by words: ${options.words?.join(', ') ?? `all ${scenes.names.length} that the scenes show`}`,
     );
-    const words = options.words ? await embed(run, options.words) : vocabulary;
+    const words = options.words ? await embedNames(context, shipped, options.words, interruption) : vocabulary;
     const findings = await demoFindings(device, {
       scenes,
       seed: SCORING_SEED + options.seed,
       shown: plan.shown,
       students,
       teacher: opened.clip.vision(device),
-      words,
-      isAll: options.words === undefined,
+      vocabulary: words,
       scoring,
       photo,
-      film: { scene: watched[0] as Scene, probes: training.probes },
+      film: { scene: watched[0] as Scene, measurements: training.measurements },
+      lettering: interLettering(),
+      signal: interruption.abortSignal,
     });
-    for (const line of findings.lines) terminal.out(line);
-    check(run);
+    for (const { caption, found } of findings.scenes) terminal.out(`${caption}: ${formatNames(found)}`);
+    terminal.out(`${photo.name}: ${formatNames(findings.photo.found)}`);
     heading(run, 5, 'Scores on scenes that no student has seen');
     const scores = await scoreAll(run, scenes, vocabulary, students);
     heading(run, 6, 'Report');
     const report = join(options.out, 'report.html');
     const page = demoPage({
       scenes,
-      findings,
+      findings: await encodeFindings(findings),
       scores,
       training,
       words: words.names,
@@ -253,7 +254,7 @@ interface Run {
   readonly interruption: Interruption;
   readonly options: DemoArguments;
   readonly plan: Plan;
-  readonly opened: Opened;
+  readonly opened: ZeroSegAndText;
   /** What the student begins with: the same at every call. */
   readonly newStart: (device: Device) => Weights;
   /** Seconds: a share of what is left. */
@@ -268,8 +269,12 @@ function heading({ context: { terminal } }: Run, number: number, title: string):
   terminal.out(`${number}. ${title}`);
 }
 
-function check({ interruption }: Run): void {
-  interruption.abortSignal.throwIfAborted();
+/** The largest of what was found: `cat 41 %, grass 30 %`. */
+function formatNames(found: readonly NameShare[]): string {
+  return found
+    .slice(0, 4)
+    .map(({ name, share }) => `${name} ${formatShare(share, 0)}`)
+    .join(', ');
 }
 
 async function makeScenes(run: Run): Promise<void> {
@@ -279,71 +284,42 @@ async function makeScenes(run: Run): Promise<void> {
     size: LEARNT_SIZE,
     classes: CLASSES,
   });
-  const many = options.scenes ?? plan.scenes;
+  const sceneCount = options.scenes ?? plan.scenes;
   const began = performance.now();
-  const progress = new Progress(context.terminal, 'painting', many, 'scenes');
-  await writeScenes(join(options.out, 'scenes'), scenes, {
-    seed: options.seed,
-    count: many,
-    progress: (done) => {
-      progress.at(done);
-      return interruption.signal === undefined;
-    },
-  }).finally(() => progress.stop());
-  check(run);
+  const signal = interruption.abortSignal;
+  await paintScenes(context, join(options.out, 'scenes'), scenes, { seed: options.seed, count: sceneCount, signal });
   const kinds = `${count(scenes.objectCount, 'objects')}, ${scenes.names.length - scenes.objectCount} kinds of ground`;
   context.terminal.out(
-    `${count(many, 'scenes')} of ${kinds}, in ${formatDuration((performance.now() - began) / 1000)}`,
+    `${count(sceneCount, 'scenes')} of ${kinds}, in ${formatDuration((performance.now() - began) / 1000)}`,
   );
 }
 
 async function cacheViews(run: Run): Promise<void> {
   const { device, options, context, interruption, opened, left } = run;
-  const photos = join(options.out, 'scenes', 'JPEGImages');
-  const paths = await listPhotos(photos);
-  const progress = new Progress(context.terminal, 'looking', paths.length, 'scenes');
   const began = performance.now();
-  const limit = left(CACHING);
-  let looked = 0;
-  const { total } = await fillCache(device, {
-    photos,
-    paths,
+  run.learnt = await cacheSceneViews(context, device, {
+    scenes: join(options.out, 'scenes'),
+    cache: join(options.out, 'cache'),
     clip: opened.clip,
-    folder: join(options.out, 'cache'),
     grids: defaultGrids,
-    viewSource: 'native',
     studentSize: LEARNT_SIZE,
-    stopped: () => {
-      const late = (performance.now() - began) / 1000 > limit && looked >= LEAST_SCENES && options.scenes === undefined;
-      return late || interruption.signal !== undefined;
-    },
-    done: (done) => {
-      looked = done;
-      progress.at(done);
-    },
-  }).finally(() => progress.stop());
-  check(run);
-  run.learnt = total;
+    signal: interruption.abortSignal,
+    limit: options.scenes === undefined ? { seconds: left(CACHING), min: MIN_SCENES } : undefined,
+  });
   const seconds = (performance.now() - began) / 1000;
   context.terminal.out(
-    `${viewCount(defaultGrids)} views of each of ${count(total, 'scenes')}, in ${formatDuration(seconds)} (${formatRate(total / seconds, 'scenes')})`,
+    `${viewCount(defaultGrids)} views of each of ${count(run.learnt, 'scenes')}, in ${formatDuration(seconds)} (${formatRate(run.learnt / seconds, 'scenes')})`,
   );
 }
 
-/** Two batches. */
-const LEAST_SCENES = 64;
-
-function embed({ context, device, opened, interruption }: Run, names: readonly string[]): Promise<Vocabulary> {
-  // Seven templates, not eighty: the words come out alike, in a tenth of the time.
-  const words = { templates: 'subset', model: '', clip: '', tokenizer: 'clip', mode: 'whole', ...scoring } as const;
-  return embedNames(context, device, opened, names, words, interruption);
-}
+/** To learn from, however long the teacher takes. */
+const MIN_SCENES = 64;
 
 async function learn(
   run: Run,
   watched: readonly Scene[],
   vocabulary: Vocabulary,
-): Promise<{ training: DemoTraining; start: ZeroSeg }> {
+): Promise<{ training: LiveTraining; start: ZeroSeg }> {
   const { device, options, context, interruption, opened, left } = run;
   const { terminal } = context;
   const cache = await readCache(join(options.out, 'cache'));
@@ -351,8 +327,9 @@ async function learn(
   try {
     const seconds = left(TRAINING);
     const weights = () => run.newStart(device);
-    const training = await trainDemo(device, {
-      cache,
+    const training = await trainLive(device, {
+      features: cache,
+      data: (imageSize) => cachedData(cache, imageSize),
       seed: options.seed,
       batch: run.plan.batch,
       baseLr: BASE_RATE,
@@ -360,28 +337,26 @@ async function learn(
       steps: options.steps,
       seconds,
       watched,
-      probes: run.plan.probes,
+      measurements: run.plan.measurements,
       vocabulary,
       scoring,
-      planned: ({ steps, stepSeconds, settings }) => {
+      onPlan: ({ steps, stepSeconds, settings }) => {
         const why =
           options.steps === undefined ? `, as many as fit into ${formatDuration(seconds)}` : ', as --steps says';
         terminal.out(
-          `a step of ${settings.batch} scenes takes ${stepSeconds.toFixed(2)} s: ${count(steps, 'steps')}${why} (from ${stepLimits.least} to ${stepLimits.most})`,
+          `a step of ${settings.batch} scenes takes ${stepSeconds.toFixed(2)} s: ${count(steps, 'steps')}${why} (from ${liveStepLimits.min} to ${liveStepLimits.max})`,
         );
         progress = new Progress(terminal, 'training', steps, 'steps');
       },
-      progress: ({ step, loss }, { used, accuracy }) => {
+      signal: interruption.abortSignal,
+      onProgress: ({ report: { step, loss }, measurement: { used, accuracy } }) =>
         progress?.at(
           step,
           `loss ${loss.toFixed(3)} · ${used.toFixed(1)} segments in use · ${formatShare(accuracy)} of pixels right`,
-        );
-        return interruption.signal === undefined;
-      },
+        ),
     });
     progress?.stop();
-    check(run);
-    const [first, last] = [training.probes[0], training.probes.at(-1)];
+    const [first, last] = [training.measurements[0], training.measurements.at(-1)];
     if (first && last) {
       terminal.out(
         `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${formatShare(first.accuracy)} → ${formatShare(last.accuracy)}, ` +
@@ -410,7 +385,7 @@ async function startingWeights({ seed, init, clip }: DemoArguments): Promise<(de
 }
 
 /** Before anything is made: pictures of scenes must hold whole patches of student and teacher. */
-function checkPatches({ info, clip }: Opened, options: DemoArguments): void {
+function checkPatches({ info, clip }: ZeroSegAndText, options: DemoArguments): void {
   for (const [option, place, patch] of [
     ['--model', options.model, info.config.patch],
     ['--clip', options.clip, clip.config.vision.patch],
@@ -426,21 +401,21 @@ async function scoreAll(
   run: Run,
   scenes: SceneMaker,
   vocabulary: Vocabulary,
-  students: Students,
+  students: DemoStudents,
 ): Promise<SceneScores> {
   const { device, options, plan, context, interruption, opened, left } = run;
-  const [least, most] = options.scored === undefined ? plan.scored : [options.scored, options.scored];
+  const [min, max] = options.scored === undefined ? plan.scored : [options.scored, options.scored];
   const began = performance.now();
-  const progress = new Progress(context.terminal, 'scoring', most, 'scenes');
+  const progress = new Progress(context.terminal, 'scoring', max, 'scenes');
   const scores = await scoreScenes(device, {
     scenes,
     seed: SCORING_SEED + options.seed,
-    count: most,
+    count: max,
     vocabulary,
     teacher: opened.clip.vision(device),
     students: { ...students },
     ...scoring,
-    limit: { seconds: left(SCORING), min: least },
+    limit: { seconds: left(SCORING), min },
     signal: interruption.abortSignal,
     onProgress: ({ done }) => progress.at(done),
   }).finally(() => progress.stop());

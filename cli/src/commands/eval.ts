@@ -1,11 +1,4 @@
-import {
-  type DataSetDefinition,
-  dataSets,
-  evaluate,
-  type SegmentationScore,
-  Segmenter,
-  sceneScore,
-} from '@zeroseg/core/zeroseg';
+import { type DataSetDefinition, dataSets, evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { writeNamedFile } from '../files/index.ts';
 import { cocoDataSet, contextDataSet, type LabelledPhoto, sceneDefinition, vocDataSet } from '../photos/index.ts';
@@ -28,7 +21,8 @@ import {
   loadModel,
   type ModelAndWordsArguments,
   modelAndWordsOptions,
-  openModelAndClip,
+  modelFacts,
+  openModelAndWords,
 } from './model-and-words.ts';
 
 type DataName = keyof typeof dataSets | 'scenes';
@@ -90,20 +84,20 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
   const ignore = options.ground ? null : set.ignore;
   const found = await readers[options.data](options.root, ...(options.split ? [options.split] : []));
   const photos = found.slice(0, options.limit ?? found.length);
-  const opened = await openModelAndClip(context, options);
+  const opened = await openModelAndWords(context, options);
   const threshold = options.background ?? set.threshold;
   const thresholds = [threshold, ...(options.sweep ? sweep : [])];
   const failed = new Map<string, string>();
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     terminal.out(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
-    const vocabulary = await embedNames(context, device, opened, set.prompts, options, interruption);
-    using segmenter = new Segmenter(device, await loadModel(device, opened));
+    using model = await loadModel(device, opened, options);
+    const vocabulary = await embedNames(context, model, set.prompts, interruption);
     const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
     const began = performance.now();
     let scores: SegmentationScore[];
     try {
-      scores = await evaluate(segmenter, photos, vocabulary, {
+      scores = await evaluate(model.segmenter, photos, vocabulary, {
         thresholds,
         ignore,
         mode: options.mode,
@@ -150,7 +144,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
           }))
         : undefined,
       options: { mode: options.mode, scoring: options.scoring, top: options.top, templates: options.templates },
-      model: { file: options.model, step: opened.info.step, teacher: opened.info.teacher },
+      model: { ...modelFacts(opened), file: options.model },
       adapter: device.name,
     };
     const json = JSON.stringify(result, undefined, 2);

@@ -1,33 +1,27 @@
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
 import type { Device } from '@zeroseg/core';
 import {
-  fillTemplate,
   firstRepeated,
+  otherTeacher,
   ownValue,
-  sameTeacher,
-  shortTeacher,
   shownValue,
   type TemplateSet,
-  type TextTokens,
-  teacherIdentity,
-  templateList,
+  type ZeroSegAndText,
 } from '@zeroseg/core/internal';
 import {
-  type ClipSource,
   dataSets,
   imagenetClasses,
-  type ModelInfo,
-  makeVocabulary,
-  modelInfo,
-  openModel,
+  isGroupVit,
+  type ModelAndText,
+  type NamingOptions,
+  OpenVocabulary,
   promptTemplates,
   type ScoringOptions,
   type Vocabulary,
-  type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
 import { FileError, readBounded, systemReason } from '../files/index.ts';
-import { findModel, readBytes } from '../runs/index.ts';
+import { openGroupVit, openModelFile, openZeroSeg } from '../runs/index.ts';
 import {
   adapterOption,
   type Context,
@@ -39,11 +33,11 @@ import {
   UsageError,
   wholeNumber,
 } from '../shell/index.ts';
-import { openClip, openWeights } from '../weights/index.ts';
+import { openClip } from '../weights/index.ts';
 
 export interface ModelAndWordsArguments {
   readonly model: string;
-  readonly clip: string;
+  readonly clip?: string;
   readonly templates: TemplateSet;
   readonly meanFirst?: boolean;
   readonly tokenizer: 'clip' | 'hash';
@@ -61,8 +55,8 @@ export interface ModelAndWordsArguments {
 export function modelAndWordsOptions(command: Command): Command {
   const sets = Object.keys(promptTemplates) as TemplateSet[];
   return command
-    .requiredOption('--model <place>', 'model file, or run folder of `zeroseg train`')
-    .requiredOption('--clip <place>', "the teacher that made the model's features, for its text tower")
+    .requiredOption('--model <place>', 'model file, or run folder of `zeroseg train`; or a GroupViT')
+    .option('--clip <place>', "the teacher that made the model's features, for its text tower; a GroupViT has its own")
     .option('--templates <set>', `sentences around names: ${sets.join(', ')}`, oneOf(...sets), 'full')
     .option('--mean-first', 'average sentences before normalising, as GroupViT does')
     .option(
@@ -90,71 +84,79 @@ export function modelAndWordsOptions(command: Command): Command {
     .option(...adapterOption);
 }
 
-/** Model and teacher, found to fit each other. Weights are not on the GPU yet. */
-export interface Opened {
-  readonly file: string;
-  readonly info: ModelInfo;
-  readonly clip: ClipSource;
-  readonly tokens: TextTokens;
+/** What a model and the words for it are opened by. */
+export type PairArguments = Pick<ModelAndWordsArguments, 'model' | 'clip' | 'force'> & {
+  readonly tokenizer?: ModelAndWordsArguments['tokenizer'];
+};
+
+/** Opens a model of either kind with its text encoder: a ZeroSeg with the CLIP that it learnt from, or a GroupViT. */
+export async function openModelAndWords(context: Context, options: PairArguments): Promise<ModelAndText> {
+  const file = await openModelFile(options.model);
+  if (!isGroupVit(file.tensors)) return openModelAndClip(context, options);
+  if (options.tokenizer === 'hash') context.terminal.note(HASH_NOTE);
+  return openGroupVit(file);
 }
 
-/** Opens both and refuses pairs that cannot belong together. */
-export async function openModelAndClip({ terminal }: Context, options: ModelAndWordsArguments): Promise<Opened> {
-  const file = await findModel(options.model);
-  const header = await openWeights(file);
-  const info = modelInfo({ metadata: { ...header.metadata }, tensors: new Map(header.tensors) }, file);
-  const clip = await openClip(options.clip);
-  const { clip_dim: width } = info.config;
-  if (clip.config.projection !== width) {
+const HASH_NOTE = '--tokenizer hash: words are numbered by their hash and mean nothing';
+
+/** Opens a ZeroSeg and the CLIP whose features it learnt, and refuses pairs that cannot belong together. */
+export async function openModelAndClip({ terminal }: Context, options: PairArguments): Promise<ZeroSegAndText> {
+  if (options.clip === undefined) {
     throw new UsageError(
-      `${file}: its segments have ${width} values (teacher ${shortTeacher(info.teacher) || 'not known'}), and the CLIP in ${options.clip} has ${clip.config.projection}; give the CLIP that made its features`,
+      `--clip is missing: ${options.model} has no text encoder; give the CLIP that made its features`,
     );
   }
-  const teacher = teacherIdentity(clip.name, await clip.weightsHash());
-  if (info.teacher && !sameTeacher(info.teacher, teacher)) {
-    const words = `${file}: it was trained with the teacher ${shortTeacher(info.teacher)}, and ${options.clip} is ${shortTeacher(teacher)}`;
+  const clip = await openClip(options.clip);
+  const opened = await openZeroSeg(options.model, clip);
+  const other = await otherTeacher(opened.info, clip);
+  if (other !== undefined) {
+    const words = `${opened.file}: ${other}`;
     if (!options.force) throw new UsageError(`${words}; give that one, or --force to name segments with this one`);
     terminal.note(`${words}; going on, as --force says`);
   }
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random, so its words mean nothing`);
-  if (options.tokenizer === 'hash')
-    terminal.note('--tokenizer hash: words are numbered by their hash and mean nothing');
-  return { file, info, clip, tokens: await clip.tokens(options.tokenizer) };
+  if (options.tokenizer === 'hash') terminal.note(HASH_NOTE);
+  // Whether the tokenizer fits is told before a GPU is looked for.
+  await clip.tokens(options.tokenizer);
+  return opened;
 }
 
-/** The model on the GPU. */
-export async function loadModel(device: Device, { file }: Opened): Promise<ZeroSeg> {
-  return openModel(device, await readBytes(file), file).model;
+/** Puts them on the GPU. */
+export function loadModel<Pair extends ModelAndText>(
+  device: Device,
+  opened: Pair,
+  naming: NamingOptions,
+): Promise<OpenVocabulary<Pair>> {
+  return OpenVocabulary.load(device, opened, naming);
+}
+
+/** What results say of the model that made them. */
+export function modelFacts(opened: ModelAndText): { file: string; step: number | null; teacher: string } {
+  const { step = null, teacher = '' } = opened.kind === 'zeroseg' ? opened.info : {};
+  return { file: opened.file, step, teacher };
 }
 
 /** Embeds the names, with progress where there are many. */
 export async function embedNames(
   { terminal }: Context,
-  device: Device,
-  { clip, tokens }: Opened,
+  model: OpenVocabulary,
   names: readonly string[],
-  options: ModelAndWordsArguments,
-  interruption: Interruption,
+  { abortSignal }: Interruption,
 ): Promise<Vocabulary> {
-  const { context } = clip.config.text;
-  const longest = templateList(options.templates);
-  const cut = names.filter((name) => longest.some((template) => !tokens.fits(fillTemplate(template, name), context)));
+  const cut = model.cutNames(names);
   if (cut.length > 0) {
     const some = cut.slice(0, 3).map((name) => `"${name}"`);
     const more = cut.length > 3 ? ` and ${cut.length - 3} more` : '';
+    const { context } = model.opened.text.config.text;
     terminal.note(
       `${some.join(', ')}${more}: some sentences are longer than the ${context} tokens that the teacher reads, and are cut`,
     );
   }
-  const total = names.length * longest.length;
   let progress: Progress | undefined;
   try {
-    return await makeVocabulary(device, clip.text(device), tokens, names, {
-      templates: options.templates,
-      meanFirst: options.meanFirst,
-      scale: clip.scale,
-      signal: interruption.abortSignal,
-      onProgress: ({ done }) => {
+    return await model.vocabulary(names, {
+      signal: abortSignal,
+      onProgress: ({ done, total }) => {
         progress ??= new Progress(terminal, 'reading words', total, 'sentences');
         progress.at(done);
       },

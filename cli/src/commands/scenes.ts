@@ -77,23 +77,19 @@ export async function makeScenes({ terminal }: Context, options: ScenesArguments
   const interruption = catchInterruption();
   const progress = new Progress(terminal, 'painting', options.count, 'scenes');
   const began = performance.now();
-  let whole: boolean;
   try {
-    whole = await writeScenes(out, scenes, {
+    await writeScenes(out, scenes, {
       seed,
       count: options.count,
-      progress: (done) => {
-        progress.at(done);
-        return interruption.signal === undefined;
-      },
+      signal: interruption.abortSignal,
+      onProgress: ({ done }) => progress.at(done),
     });
+  } catch (error) {
+    if (error instanceof Interrupted) terminal.out('stopped; nothing was written');
+    throw error;
   } finally {
     progress.stop();
     interruption.release();
-  }
-  if (!whole && interruption.signal) {
-    terminal.out('stopped; nothing was written');
-    throw new Interrupted(interruption.signal);
   }
   const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of stuff`;
   const time = formatDuration((performance.now() - began) / 1000);

@@ -93,8 +93,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   if (options.out && (await kindOfPath(options.out)) === 'folder') {
     throw new UsageError(`score: --out ${options.out}: this is a folder; give a file`);
   }
-  const words = { ...options, tokenizer: 'clip', mode: 'whole' } as const;
-  const opened = await openModelAndClip(context, words);
+  const opened = await openModelAndClip(context, options);
   const scenes = scoringScenes(await loadAtlas(), {
     ...options,
     size: options.size ?? sceneSide(opened.info.config),
@@ -106,7 +105,8 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   await withDevice(context, options.adapter, async (device, interruption) => {
     const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of stuff`;
     terminal.out(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}`);
-    const vocabulary = await embedNames(context, device, opened, scenes.names, words, interruption);
+    using model = await loadModel(device, opened, { templates: options.templates });
+    const vocabulary = await embedNames(context, model, scenes.names, interruption);
     const progress = new Progress(terminal, 'scoring', options.scenes, 'scenes');
     const began = performance.now();
     let scored = 0;
@@ -118,7 +118,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         count: options.scenes,
         vocabulary,
         teacher: opened.clip.vision(device),
-        students: { [kind]: await loadModel(device, opened) },
+        students: { [kind]: model.model },
         scoring: options.scoring,
         top: options.top,
         signal: interruption.abortSignal,

@@ -4,9 +4,9 @@ import {
   classShares,
   drawSegmentation,
   type Image,
+  type ModelAndText,
+  type OpenVocabularyResult,
   pascalPalette,
-  Segmenter,
-  type SegmentResult,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { writeFileAtomic } from '../files/index.ts';
@@ -18,8 +18,8 @@ import {
   loadModel,
   type ModelAndWordsArguments,
   modelAndWordsOptions,
-  type Opened,
-  openModelAndClip,
+  modelFacts,
+  openModelAndWords,
   parseClasses,
 } from './model-and-words.ts';
 
@@ -58,11 +58,11 @@ export async function segment(
   const { terminal } = context;
   const names = await parseClasses(options.classes);
   const photos = await findPhotos(places);
-  const opened = await openModelAndClip(context, options);
+  const opened = await openModelAndWords(context, options);
   const written: string[] = [];
   await withDevice(context, options.adapter, async (device, interruption) => {
-    const vocabulary = await embedNames(context, device, opened, names, options, interruption);
-    using segmenter = new Segmenter(device, await loadModel(device, opened));
+    using model = await loadModel(device, opened, options);
+    await embedNames(context, model, names, interruption);
     const progress = new Progress(terminal, 'segmenting', photos.length, 'photos');
     const began = performance.now();
     const failed: string[] = [];
@@ -74,7 +74,7 @@ export async function segment(
         }
         try {
           const photo = await readPhoto(path);
-          const result = await segmenter.segment(photo, vocabulary, {
+          const result = await model.segment(photo, names, {
             threshold: options.background,
             short: options.short,
             stride: options.stride,
@@ -82,9 +82,9 @@ export async function segment(
             scoring: options.scoring,
             top: options.top,
           });
-          const overlay = await writeResult(photo, path, name, names, result, opened, options);
+          const overlay = await writeResult(photo, path, name, result, opened, options);
           written.push(overlay);
-          progress.say(`${path}: ${summary(result, names)} → ${overlay}`);
+          progress.say(`${path}: ${summary(result)} → ${overlay}`);
         } catch (error) {
           if (!(error instanceof ImageError)) throw error;
           failed.push(path);
@@ -127,9 +127,8 @@ async function writeResult(
   photo: Image,
   path: string,
   name: string,
-  names: readonly string[],
-  { labels, windows, resized }: SegmentResult,
-  { file, info, clip }: Opened,
+  { labels, windows, resized, names: [, ...names] }: OpenVocabularyResult,
+  opened: ModelAndText,
   options: SegmentArguments,
 ): Promise<string> {
   const withBackground = options.background !== undefined;
@@ -166,16 +165,14 @@ async function writeResult(
       mean_first: options.meanFirst ?? false,
       tokenizer: options.tokenizer,
     },
-    model: { file, step: info.step, teacher: info.teacher },
-    clip: { name: clip.name, weights: await clip.weightsHash() },
+    model: modelFacts(opened),
+    clip: opened.kind === 'zeroseg' ? { name: opened.clip.name, weights: await opened.clip.weightsHash() } : null,
   };
   await writeFileAtomic(files.json, `${JSON.stringify(description, undefined, 2)}\n`, within);
   return files.overlay;
 }
 
-function summary({ labels }: SegmentResult, names: readonly string[]): string {
+function summary({ labels, names }: OpenVocabularyResult): string {
   const shares = classShares(labels.data).slice(0, 4);
-  return shares
-    .map(({ label, share }) => `${label === 0 ? 'background' : names[label - 1]} ${Math.round(share * 100)} %`)
-    .join(', ');
+  return shares.map(({ label, share }) => `${names[label]} ${Math.round(share * 100)} %`).join(', ');
 }

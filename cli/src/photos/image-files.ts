@@ -1,4 +1,5 @@
 /** Photos and label maps on disk. */
+import { fileURLToPath } from 'node:url';
 import { ZeroSegError } from '@zeroseg/core';
 import { type Colour, checkImage, inspectPng, isPng, mostPixels } from '@zeroseg/core/internal';
 import { type Image, type LabelMap, PixelError } from '@zeroseg/core/zeroseg';
@@ -40,7 +41,8 @@ export class ImageError extends ZeroSegError {
  * const photo = await readPhoto('cat.jpg'); // { width, height, data }
  * ```
  */
-export async function readPhoto(path: string, options: PhotoOptions = {}): Promise<Image> {
+export async function readPhoto(place: string | URL, options: PhotoOptions = {}): Promise<Image> {
+  const path = place instanceof URL ? fileURLToPath(place) : place;
   return decodePhoto(await readBytes('readPhoto', path), path, options);
 }
 

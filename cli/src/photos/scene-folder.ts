@@ -6,10 +6,12 @@ import { firstRepeated } from '@zeroseg/core/internal';
 import {
   type DataSetDefinition,
   type LabelMap,
+  type Progress,
   pascalPalette,
   SceneAtlas,
   type SceneMaker,
   type SceneOptions,
+  type WorkOptions,
 } from '@zeroseg/core/zeroseg';
 import { scenes } from '@zeroseg/pretrained';
 import { encode } from 'fast-png';
@@ -64,12 +66,10 @@ export interface SceneFolderIndex {
   readonly options: SceneOptions;
 }
 
-export interface WriteScenesOptions {
+export interface WriteScenesOptions extends WorkOptions<Progress> {
   readonly seed: number;
   /** How many scenes: those of index 0 to `count - 1`. */
   readonly count: number;
-  /** Told after every scene; ends the writing, and leaves nothing, by returning false. */
-  readonly progress?: ((done: number) => boolean) | undefined;
 }
 
 /**
@@ -83,7 +83,7 @@ export interface WriteScenesOptions {
  *     classes.json                      see {@link SceneFolderIndex}
  *
  * The folder appears when it is whole. One that holds scenes already is replaced, one that holds anything else is
- * refused with a {@link FileError}. Returns whether it was written.
+ * refused with a {@link FileError}. Stopped by its signal it leaves nothing, and throws the signal's reason.
  *
  * ```ts
  * const scenes = new SceneMaker(await loadAtlas(), scenePresets.crowded);
@@ -93,8 +93,8 @@ export interface WriteScenesOptions {
 export async function writeScenes(
   folder: string,
   scenes: SceneMaker,
-  { seed, count, progress }: WriteScenesOptions,
-): Promise<boolean> {
+  { seed, count, signal, onProgress }: WriteScenesOptions,
+): Promise<void> {
   await refuseOthers(folder);
   const place = await realpath(folder).catch(() => resolve(folder));
   // Beside the folder, which is replaced as a whole.
@@ -123,10 +123,8 @@ export async function writeScenes(
       ]);
       ids.push(id);
       captions.push(`${id}\t${caption}`);
-      if (progress?.(i + 1) === false) {
-        await rm(temporary, { recursive: true });
-        return false;
-      }
+      onProgress?.({ done: i + 1, total: count });
+      signal?.throwIfAborted();
     }
     const index: SceneFolderIndex = {
       format: 'zeroseg-scenes',
@@ -145,7 +143,6 @@ export async function writeScenes(
     await write('classes.json', `${JSON.stringify(index, undefined, 1)}\n`);
     await lock.check();
     await replaceFolder(place, temporary);
-    return true;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     if (!isSystemError(error)) throw error;

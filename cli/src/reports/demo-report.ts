@@ -1,8 +1,18 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 import { type Baseline, lossTerms } from '@zeroseg/core/internal';
-import type { ModelInfo, SceneMaker, SceneScore, SceneScores, StepReport, StudentScore } from '@zeroseg/core/zeroseg';
+import type {
+  Findings,
+  LiveTraining,
+  ModelInfo,
+  SceneMaker,
+  SceneScore,
+  SceneScores,
+  ShownOutput,
+  ShownScene,
+  StepReport,
+  StudentScore,
+} from '@zeroseg/core/zeroseg';
 import { count, formatDuration, formatShare } from '../shell/index.ts';
-import type { DemoTraining, Findings, Seen, ShownScene } from '../studies/index.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
 import { demoScript, demoStyle } from './demo-page.ts';
 import { baselineWords } from './score-table.ts';
@@ -23,9 +33,9 @@ export interface DemoFacts {
 
 export interface DemoReport {
   readonly scenes: SceneMaker;
-  readonly findings: Findings;
+  readonly findings: Findings<string>;
   readonly scores: SceneScores;
-  readonly training: DemoTraining;
+  readonly training: LiveTraining;
   readonly words: readonly string[];
   readonly facts: DemoFacts;
 }
@@ -55,7 +65,7 @@ ${notes(report)}
 }
 
 function opening({ findings, scores }: DemoReport): string {
-  const shown = findings.scenes[findings.explained.index] as ShownScene;
+  const shown = findings.scenes[findings.explained.index] as ShownScene<string>;
   const { shipped } = scores.students as Record<string, StudentScore>;
   const { crops, ceiling } = scores.baselines;
   return `<header>
@@ -67,9 +77,9 @@ just now; only the teacher and the student called shipped were trained before.</
 <div class="hero">
 ${figure(shown.picture, '<b>a picture</b> it has never seen')}
 <span class="arrow">→</span>
-${figure(shown.seen.shipped.segments, '<b>segments</b>, found without labels')}
+${figure(shown.outputs.shipped.segments, '<b>segments</b>, found without labels')}
 <span class="arrow">→</span>
-${figure(shown.seen.shipped.named, '<b>names</b>, from your words')}
+${figure(shown.outputs.shipped.named, '<b>names</b>, from your words')}
 </div>
 <div class="tiles">
 ${tile('0', 'labels, outlines or captions that the student learnt from')}
@@ -82,7 +92,7 @@ ${tile(percent(crops.objects), 'is what its own teacher reaches by looking at si
 
 function how({ findings, facts, words }: DemoReport): string {
   const { explained, scenes } = findings;
-  const shown = scenes[explained.index] as ShownScene;
+  const shown = scenes[explained.index] as ShownScene<string>;
   const { patch, output_groups, mask_ratio, assign_start } = facts.shipped.config;
   const begun = assign_start === 'medoids' ? 'groups, begun at patches that stand for others,' : 'learnt tokens';
   const { grid, row, col } = explained.place;
@@ -96,7 +106,7 @@ where in the picture things are. And there is a <b>student</b>, which finds that
 ${figure(shown.picture, '<b>1 · Picture.</b> A drawing on a painted ground, made up, so that the truth is known for scoring. The student never sees that truth.')}
 ${figure(explained.patches, `<b>2 · Patches.</b> Squares of ${patch} × ${patch} pixels. In training ${Math.round(10 * mask_ratio)} of 10 are hidden, and the student must repaint them.`)}
 ${figure(explained.groups, `<b>3 · Groups.</b> ${output_groups[0]} ${begun} compete for the patches; here ${explained.groupsUsed} of them got some …`)}
-${figure(shown.seen.shipped.segments, `<b>4 · Segments.</b> … and ${output_groups[1]} larger ones for the groups. ${shown.seen.shipped.used} segments remain, each summed up as one vector.`)}
+${figure(shown.outputs.shipped.segments, `<b>4 · Segments.</b> … and ${output_groups[1]} larger ones for the groups. ${shown.outputs.shipped.used} segments remain, each summed up as one vector.`)}
 ${figure(explained.view, `<b>5 · Nearest view.</b> The teacher looked at the whole picture and at its 2 × 2, 3 × 3 and 4 × 4 pieces. Each segment learns to be like the piece it resembles most: here row ${row}, column ${col} of ${grid} × ${grid}.`)}
 </div>
 <div class="words">
@@ -104,18 +114,18 @@ ${figure(explained.view, `<b>5 · Nearest view.</b> The teacher looked at the wh
 <div class="chips">${some.map((word) => `<span class="chip">${plain(word)}</span>`).join('')}${more}</div>
 <p class="hint">The teacher turns each word into a vector of the same kind. A segment gets the word whose vector is nearest to its own: the one of step 5 became
 <b>${plain(explained.name)}</b>. Type other words, and the same segments get other names, without any new training.</p></div>
-${figure(shown.seen.shipped.named, '')}
+${figure(shown.outputs.shipped.named, '')}
 </div>
 </section>`;
 }
 
 function gallery({ findings, facts }: DemoReport): string {
-  const rows = findings.scenes.map(({ caption, picture, exact, seen: { shipped } }, i) => {
+  const rows = findings.scenes.map(({ caption, picture, exact, outputs: { shipped } }, i) => {
     const star = i === findings.explained.index ? ' · the one above' : '';
     return `<div class="row"><p class="title">${plain(caption)}${star}</p>
 ${figure(picture, '<b>picture</b>')}
 ${figure(shipped.segments, `<b>segments</b> · ${shipped.used} in use`)}
-${figure(shipped.named, `<b>named</b>${rightWords(shipped)}`)}
+${figure(shipped.named, `<b>named</b>${formatAccuracy(shipped)}`)}
 ${figure(exact, '<b>exact answer</b>')}
 </div>`;
   });
@@ -128,18 +138,18 @@ ${legend(findings)}
 </section>`;
 }
 
-function legend({ legend: entries }: Findings): string {
-  return `<div class="chips">${entries.map(({ name, colour }) => `<span class="chip"><i style="background:${colour}"></i>${plain(name)}</span>`).join('')}</div>`;
+function legend({ legend: entries }: Findings<string>): string {
+  return `<div class="chips">${entries.map(({ name, colour }) => `<span class="chip"><i style="background:rgb(${colour.join(' ')})"></i>${plain(name)}</span>`).join('')}</div>`;
 }
 
 function trained({ findings, training, facts, scores }: DemoReport): string {
   const { fresh, start } = scores.students as Record<string, StudentScore>;
   const rows = findings.scenes.slice(0, 4).map(
-    ({ caption, picture, exact, seen }) => `<div class="row five"><p class="title">${plain(caption)}</p>
+    ({ caption, picture, exact, outputs }) => `<div class="row five"><p class="title">${plain(caption)}</p>
 ${figure(picture, '<b>picture</b>')}
-${figure(seen.start.named, `<b>before training</b>${rightWords(seen.start)}`)}
-${figure(seen.fresh.segments, `<b>segments after</b> · ${seen.fresh.used} in use`)}
-${figure(seen.fresh.named, `<b>named after</b>${rightWords(seen.fresh)}`)}
+${figure(outputs.start.named, `<b>before training</b>${formatAccuracy(outputs.start)}`)}
+${figure(outputs.fresh.segments, `<b>segments after</b> · ${outputs.fresh.used} in use`)}
+${figure(outputs.fresh.named, `<b>named after</b>${formatAccuracy(outputs.fresh)}`)}
 ${figure(exact, '<b>exact answer</b>')}
 </div>`,
   );
@@ -216,7 +226,7 @@ function verdict({ students, baselines }: SceneScores): string {
 }
 
 function photograph({ findings: { photo } }: DemoReport): string {
-  const found = photo.shares.slice(0, 5).map(({ name, share }) => `${plain(name)} ${percent(share)}`);
+  const found = photo.found.slice(0, 5).map(({ name, share }) => `${plain(name)} ${percent(share)}`);
   return `<section id="photo">
 <h2>A real photograph</h2>
 <p class="hint">${plain(photo.name)}: the teacher has only ever seen drawings, so it knows little of photographs, and the student no more. This is what it says, without
@@ -261,9 +271,9 @@ interface Chart {
   readonly from?: number;
 }
 
-function charts({ steps, probes }: DemoTraining): Chart[] {
+function charts({ steps, measurements }: LiveTraining): Chart[] {
   const x = steps.map(({ step }) => step);
-  const watched = probes.map(({ step }) => step);
+  const watched = measurements.map(({ step }) => step);
   const loss = (title: string, of: (step: StepReport) => number): Chart => {
     const values = steps.map(of);
     const lines = [
@@ -276,7 +286,7 @@ function charts({ steps, probes }: DemoTraining): Chart[] {
     {
       title: 'Pixels named right, unseen scenes',
       x: watched,
-      lines: [{ label: 'share', style: 'strong', values: probes.map(({ accuracy }) => accuracy) }],
+      lines: [{ label: 'share', style: 'strong', values: measurements.map(({ accuracy }) => accuracy) }],
       unit: '%',
       from: 0,
     },
@@ -284,8 +294,8 @@ function charts({ steps, probes }: DemoTraining): Chart[] {
       title: 'Segments in use a scene',
       x: watched,
       lines: [
-        { label: 'segments', style: 'strong', values: probes.map(({ used }) => used) },
-        { label: 'things there are', style: 'dashed', values: probes.map(({ things }) => things) },
+        { label: 'segments', style: 'strong', values: measurements.map(({ used }) => used) },
+        { label: 'things there are', style: 'dashed', values: measurements.map(({ things }) => things) },
       ],
       from: 0,
     },
@@ -312,7 +322,7 @@ function meter(value: number | null): string {
   return `<td><div class="meter"><i style="--share:${share}"></i><span>${percent(value)}</span></div></td>`;
 }
 
-function rightWords({ accuracy }: Seen): string {
+function formatAccuracy({ accuracy }: ShownOutput<string>): string {
   return accuracy === undefined ? '' : ` · ${percent(accuracy, 0)} right`;
 }
 

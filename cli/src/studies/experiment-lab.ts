@@ -32,13 +32,14 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { newModel } from '../commands/train.ts';
 import { resolveOptions } from '../commands/train-options.ts';
-import { type CacheReader, cachedData, fillCache, readCache } from '../features/index.ts';
+import { type CacheReader, cachedData, readCache } from '../features/index.ts';
 import { type FolderLock, hashFiles } from '../files/index.ts';
-import { listPhotos, loadAtlas, readSceneIndex, writeScenes } from '../photos/index.ts';
+import { loadAtlas, readSceneIndex } from '../photos/index.ts';
 import { readBytes } from '../runs/index.ts';
 import { type Context, count, Interrupted, type Interruption, Progress, version } from '../shell/index.ts';
 import { kindOfPath, openWeights, teacherWeights } from '../weights/index.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
+import { cacheSceneViews, paintScenes } from './scene-data.ts';
 
 export interface ExperimentArguments {
   readonly out: string;
@@ -122,9 +123,16 @@ export async function prepare(
   const scenes: SceneOptions = { ...scenePresets[options.preset], size, classes: options.classes };
   const identity = { scenes, seed: TRAINING_SEED, count: options.scenes, teacher: weights };
   const folder = join(options.out, 'data', hashOf(identity));
-  await makeScenes(begun, join(folder, 'scenes'), scenes);
+  await paintMissing(begun, join(folder, 'scenes'), scenes);
   const views = join(folder, `views-${image}`);
-  await cacheViews(begun, join(folder, 'scenes', 'JPEGImages'), views, image);
+  await cacheSceneViews(context, device, {
+    scenes: join(folder, 'scenes'),
+    cache: views,
+    clip,
+    grids: GRIDS,
+    studentSize: image,
+    signal: interruption.abortSignal,
+  });
   const cache = await readCache(views);
   try {
     const unseen = scoringScenes(await loadAtlas(), { classes: options.classes, size });
@@ -158,50 +166,19 @@ export async function prepare(
   }
 }
 
-async function makeScenes(
+/** Scenes are painted again where the folder holds others, or none. */
+async function paintMissing(
   { context, interruption, options }: Pick<Lab, 'context' | 'interruption' | 'options'>,
   folder: string,
   scenes: SceneOptions,
 ): Promise<void> {
+  const [seed, count] = [TRAINING_SEED, options.scenes];
   if ((await kindOfPath(folder)) !== undefined) {
     const index = await readSceneIndex(folder);
-    if (index.count === options.scenes && index.seed === TRAINING_SEED) return;
+    if (index.count === count && index.seed === seed) return;
   }
   const maker = new SceneMaker(await loadAtlas(), scenes);
-  const progress = new Progress(context.terminal, 'painting', options.scenes, 'scenes');
-  const isWhole = await writeScenes(folder, maker, {
-    seed: TRAINING_SEED,
-    count: options.scenes,
-    progress: (done) => {
-      progress.at(done);
-      return interruption.signal === undefined;
-    },
-  }).finally(() => progress.stop());
-  if (!isWhole && interruption.signal) throw new Interrupted(interruption.signal);
-}
-
-async function cacheViews(
-  { context, device, interruption, clip }: Pick<Lab, 'context' | 'device' | 'interruption' | 'clip'>,
-  photos: string,
-  folder: string,
-  studentSize: number,
-): Promise<void> {
-  let progress: Progress | undefined;
-  await fillCache(device, {
-    photos,
-    paths: await listPhotos(photos),
-    clip,
-    folder,
-    grids: GRIDS,
-    viewSource: 'native',
-    studentSize,
-    stopped: () => interruption.signal !== undefined,
-    planned: ({ missing }) => {
-      if (missing > 0) progress = new Progress(context.terminal, 'teacher looks', missing, 'scenes');
-    },
-    done: (n) => progress?.at(n),
-  }).finally(() => progress?.stop());
-  if (interruption.signal) throw new Interrupted(interruption.signal);
+  await paintScenes(context, folder, maker, { seed, count, signal: interruption.abortSignal });
 }
 
 /** A run for every setting and seed; all settings of a seed before the next seed, so that what is there can be compared. */

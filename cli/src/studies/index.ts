@@ -1,6 +1,4 @@
-export { demoFindings, type Findings, type Seen, type ShownScene, type Students } from './demo-findings.ts';
 export { checkKept, clearFolder, refuseOthers } from './demo-folder.ts';
-export { type DemoTraining, stepLimits, trainDemo } from './demo-training.ts';
 export {
   type ExperimentArguments,
   type Lab,
@@ -14,3 +12,4 @@ export {
   withModel,
 } from './experiment-lab.ts';
 export { type StepTimes, timeSteps } from './experiment-times.ts';
+export { cacheSceneViews, paintScenes } from './scene-data.ts';

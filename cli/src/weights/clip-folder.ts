@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
+  clipSource,
   detectClipNames,
   hashedTokens,
   ownValue,
@@ -10,18 +11,9 @@ import {
   randomClipText,
   randomClipVision,
   settingsForm,
-  type TextTokens,
 } from '@zeroseg/core/internal';
 import { CheckpointError } from '@zeroseg/core/nn';
-import {
-  type ClipConfig,
-  type ClipSource,
-  clipConfig,
-  loadClipText,
-  loadClipVision,
-  logitScale,
-  Tokenizer,
-} from '@zeroseg/core/zeroseg';
+import { type ClipConfig, type ClipSource, Tokenizer } from '@zeroseg/core/zeroseg';
 import { FileError, hashFiles, readBounded, readJson, systemReason } from '../files/index.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';
 import { kindOfPath, listWeights, openShardedWeights, openWeights, type WeightFiles } from './weight-files.ts';
@@ -48,18 +40,15 @@ export async function openClip(place: string): Promise<ClipSource> {
   const { weights, label } = await findWeights(isBuiltIn ? await builtInTeacher() : place);
   const folder = dirname(weights.files[0] as string);
   const settings = await findConfig(folder, weights);
-  const config = clipConfig(weights.tensors, label, settings);
-  let hash: Promise<string> | undefined;
-  return {
-    name: basename(resolve(place)).replace(/\.safetensors$/, ''),
-    config,
-    scale: logitScale(weights.tensors),
-    isRandom: false,
-    weightsHash: () => (hash ??= hashFiles(weights.files)),
-    vision: (device) => loadClipVision(device, weights.tensors, label, config),
-    text: (device) => loadClipText(device, weights.tensors, label, config),
-    tokens: (kind = 'clip') => findTokens(folder, label, config, kind),
-  };
+  return clipSource(
+    { name: label, metadata: weights.metadata, tensors: weights.tensors },
+    {
+      name: basename(resolve(place)).replace(/\.safetensors$/, ''),
+      settings,
+      weightsHash: () => hashFiles(weights.files),
+      tokenizer: () => findTokenizer(folder),
+    },
+  );
 }
 
 function randomSource(name: string, config: ClipConfig): ClipSource {
@@ -159,14 +148,8 @@ async function findConfig(folder: string, { files, tensors }: WeightFiles): Prom
   return {};
 }
 
-async function findTokens(
-  folder: string,
-  label: string,
-  config: ClipConfig,
-  kind: 'clip' | 'hash',
-): Promise<TextTokens> {
-  const { vocab } = config.text;
-  if (kind === 'hash') return hashedTokens(vocab);
+/** The tokenizer beside the weights, else CLIP's own. */
+async function findTokenizer(folder: string): Promise<{ name: string; tokens: Tokenizer }> {
   const text = async (name: string) => {
     const path = join(folder, name);
     if ((await kindOfPath(path)) !== 'file') return undefined;
@@ -177,33 +160,12 @@ async function findTokens(
     return new TextDecoder().decode(bytes);
   };
   const whole = await text('tokenizer.json');
-  const merges = whole === undefined ? await text('merges.txt') : undefined;
-  let tokens: Tokenizer;
-  let name: string;
   if (whole !== undefined) {
-    name = join(folder, 'tokenizer.json');
-    tokens = Tokenizer.fromTokenizerJson(whole);
-  } else if (merges !== undefined) {
-    name = join(folder, 'merges.txt');
-    const ids = (await text('vocab.json')) === undefined ? undefined : await readJson(join(folder, 'vocab.json'));
-    tokens = Tokenizer.fromMerges(merges, ids as Record<string, number> | undefined);
-  } else {
-    name = "CLIP's own tokenizer";
-    tokens = await Tokenizer.clip();
+    return { name: join(folder, 'tokenizer.json'), tokens: Tokenizer.fromTokenizerJson(whole) };
   }
-  const { end } = config.text;
-  if (end !== undefined && tokens.end !== end) {
-    throw new CheckpointError(
-      label,
-      `its settings read texts at token ${end} (eos_token_id), and ${name} ends them with ${tokens.end}; put the checkpoint's tokenizer.json beside it`,
-    );
-  }
-  if (tokens.size > vocab) {
-    throw new CheckpointError(
-      label,
-      `its text tower knows ${vocab} tokens, and ${name} has ${tokens.size}; put the checkpoint's tokenizer.json beside it, ` +
-        'or give --tokenizer hash to run with words that mean nothing',
-    );
-  }
-  return tokens;
+  const merges = await text('merges.txt');
+  if (merges === undefined) return { name: "CLIP's own tokenizer", tokens: await Tokenizer.clip() };
+  const ids = (await text('vocab.json')) === undefined ? undefined : await readJson(join(folder, 'vocab.json'));
+  const tokens = Tokenizer.fromMerges(merges, ids as Record<string, number> | undefined);
+  return { name: join(folder, 'merges.txt'), tokens };
 }

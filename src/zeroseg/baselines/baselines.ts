@@ -1,9 +1,9 @@
 /** What a student's scores stand beside: label maps that are made without one. Plain arithmetic on features and labels. */
 import { ArgumentError } from '../../gpu/index.ts';
 import { random } from '../../nn/layers/index.ts';
-import { unitRows } from '../host/index.ts';
+import { argmaxColumns, dot, unitRows } from '../host/index.ts';
 import { type LabelMap, PixelError, resizeBilinear } from '../image/index.ts';
-import { indexOfMaximum, pixelSegments } from '../inference/index.ts';
+import { pixelSegments } from '../inference/index.ts';
 
 /** What {@link kMeans} found. */
 export interface Clusters {
@@ -98,11 +98,7 @@ export function cosineMaps(features: ArrayLike<number>, text: ArrayLike<number>,
   const [n, count] = [rows.length / width, classes.length / width];
   const out = new Float32Array(count * n);
   for (let k = 0; k < count; k++) {
-    for (let row = 0; row < n; row++) {
-      let dot = 0;
-      for (let i = 0; i < width; i++) dot += rows[row * width + i]! * classes[k * width + i]!;
-      out[k * n + row] = dot;
-    }
+    for (let row = 0; row < n; row++) out[k * n + row] = dot(rows, classes, width, row * width, k * width);
   }
   return out;
 }
@@ -111,7 +107,7 @@ export function cosineMaps(features: ArrayLike<number>, text: ArrayLike<number>,
 export function nearestNames(features: ArrayLike<number>, text: ArrayLike<number>, width: number): number[] {
   const maps = cosineMaps(features, text, width);
   const n = features.length / width;
-  return Array.from({ length: n }, (_, row) => indexOfMaximum(maps.filter((_value, at) => at % n === row)));
+  return Array.from(argmaxColumns(maps, maps.length / n, n));
 }
 
 /** A grid of patches or crops in a picture. */
@@ -137,19 +133,7 @@ export function denseLabels(
   const maps = cosineMaps(features, text, width);
   const classes = maps.length / (rows * cols);
   const large = resizeBilinear(maps, classes, rows, cols, height, grid.width);
-  const pixels = height * grid.width;
-  const best = new Float32Array(pixels).fill(Number.NEGATIVE_INFINITY);
-  const out = new Uint16Array(pixels);
-  for (let k = 0; k < classes; k++) {
-    for (let i = 0; i < pixels; i++) {
-      const value = large[k * pixels + i]!;
-      if (value > best[i]!) {
-        best[i] = value;
-        out[i] = k + 1;
-      }
-    }
-  }
-  return out;
+  return new Uint16Array(argmaxColumns(large, classes, height * grid.width).map((name) => 1 + name));
 }
 
 /** The label that most pixels of each whole patch have, row by row; the smallest on ties. */

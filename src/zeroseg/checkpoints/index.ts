@@ -13,3 +13,11 @@ export {
 export { checkTowers, numbered } from './sizes.ts';
 export { stepOf } from './step-count.ts';
 export { publishedNames } from './vit-names.ts';
+export {
+  type ByteSource,
+  openWeightSource,
+  readSource,
+  sourceName,
+  type WeightFile,
+  type WeightSource,
+} from './weight-file.ts';

@@ -9,6 +9,7 @@ export {
   type StoredTensors,
   trainableWeights,
 } from './load.ts';
+export { type ClipFiles, type ClipParts, clipSource, openClipFiles } from './open.ts';
 export { randomClips, randomClipText, randomClipVision } from './random-clip.ts';
 export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './save.ts';
 export { settingsForm } from './settings.ts';

@@ -21,5 +21,6 @@ export {
 } from './checks.ts';
 export { ConfigError, TrainingError } from './errors.ts';
 export { firstRepeated } from './first-repeated.ts';
-export { lengthOf, unitRows } from './unit-rows.ts';
+export { meanOf, median, type Spread, spread } from './statistics.ts';
+export { argmax, argmaxColumns, dot, entropy, largest, lengthOf, softmax, unitRows } from './vectors.ts';
 export type { Progress, WorkOptions } from './work.ts';

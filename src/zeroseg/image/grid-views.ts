@@ -4,19 +4,9 @@
  */
 import { shownValue } from '../../gpu/index.ts';
 import { LARGEST_GRID, MOST_GRIDS } from './grid-limits.ts';
-import {
-  centreRegion,
-  centreSquare,
-  clipMean,
-  clipStd,
-  crop,
-  type Image,
-  PixelError,
-  type Rgb,
-  resizeImage,
-  shortSideSize,
-  toTensor,
-} from './image.ts';
+import { centreRegion, centreSquare, crop, type Image, PixelError, shortSideSize } from './image.ts';
+import { clipMean, clipStd, type Rgb, toTensor } from './normalize.ts';
+import { resizeImage } from './resize.ts';
 
 /** Left, top, right, bottom; right and bottom are exclusive. */
 export type GridBox = [x0: number, y0: number, x1: number, y1: number];

@@ -11,26 +11,21 @@ export {
   viewRows,
 } from './grid-views.ts';
 export {
-  between,
   centreRegion,
   checkImage,
-  clipMean,
-  clipStd,
   crop,
   type Image,
-  imagenetMean,
-  imagenetStd,
+  imageFromRgba,
   keepRatioSize,
   type LabelMap,
   mostPixels,
   PixelError,
   type Region,
-  type Rgb,
-  resizeBilinear,
-  resizeImage,
   shortSideSize,
-  toTensor,
 } from './image.ts';
+export { type Between, between, interpolateRow, resizeBilinear } from './interpolate.ts';
+export { clipMean, clipStd, imagenetMean, imagenetStd, type Rgb, toTensor } from './normalize.ts';
 export { type Colour, classColour, pascalPalette } from './palette.ts';
 export { inspectPng, isPng } from './png.ts';
+export { resizeImage } from './resize.ts';
 export { slidingWindows, type WindowBox } from './windows.ts';

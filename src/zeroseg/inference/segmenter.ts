@@ -1,11 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Device } from '../../gpu/index.ts';
+import { type Device, heard } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { StepError } from '../../tensor/values/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
+import type { Progress, WorkOptions } from '../host/index.ts';
 import {
-  between,
   type Image,
   imagenetMean,
   imagenetStd,
@@ -13,12 +13,15 @@ import {
   type LabelMap,
   resizeBilinear,
   slidingWindows,
+  toTensor,
   type WindowBox,
 } from '../image/index.ts';
 import type { Inference } from '../model/index.ts';
-import { classAffinity, indexOfMaximum, pixelScores, type ScoringOptions } from './class-scores.ts';
+import { assemble, pixelSegments, type WindowResult } from './assemble.ts';
+import { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
 
-export interface SegmentOptions {
+/** Progress counts windows. */
+export interface SegmentOptions extends WorkOptions<Progress> {
   /** Scores below it are background (section 11.3); left out, every pixel gets a class. */
   readonly threshold?: number | undefined;
   /** Shorter side of the resized photo, and side of the windows. Default: twice the side the model was trained at. */
@@ -31,17 +34,6 @@ export interface SegmentOptions {
   readonly scoring?: ScoringOptions['scoring'] | undefined;
   /** Classes that the image embedding lets through. Default 5. */
   readonly top?: number | undefined;
-}
-
-/** What was found in one window. */
-export interface WindowResult {
-  readonly box: WindowBox;
-  /** Segment of each pixel of the window. */
-  readonly segmentOf: Uint8Array;
-  /** `[S, 1 + K]`, background first. */
-  readonly scores: Float32Array;
-  /** `[S, K]` */
-  readonly affinity: Float32Array;
 }
 
 export interface SegmentResult {
@@ -118,22 +110,32 @@ export class Segmenter implements Disposable {
       options.mode === 'whole'
         ? [[0, 0, height, width]]
         : slidingWindows(height, width, side, options.stride ?? Math.ceil(side / 2));
+    const issue = (box: WindowBox | undefined): Promise<WindowValues> | undefined => {
+      if (!box) return undefined;
+      const [y1, x1, y2, x2] = box;
+      return heard(this.features(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1));
+    };
     const windows: WindowResult[] = [];
-    for (const box of boxes) windows.push(await this.#window(pixels, width, height, box, vocabulary, options));
+    let next = issue(boxes[0]);
+    for (const [i, box] of boxes.entries()) {
+      options.signal?.throwIfAborted();
+      const current = next as Promise<WindowValues>;
+      // The GPU has the next window to work on while this one is read and its pixels are divided.
+      next = issue(boxes[i + 1]);
+      windows.push(this.#score(box, await current, vocabulary, options));
+      options.onProgress?.({ done: i + 1, total: boxes.length });
+    }
     const labels = assemble(windows, resized, output, vocabulary.names.length, options.threshold !== undefined);
     return { labels, windows, resized };
   }
 
-  async #window(
-    pixels: Float32Array,
-    width: number,
-    height: number,
+  #score(
     box: WindowBox,
+    values: WindowValues,
     { embeddings, scale }: Vocabulary,
     { threshold, scoring = 'groupvit', top = 5 }: SegmentOptions,
-  ): Promise<WindowResult> {
+  ): WindowResult {
     const [y1, x1, y2, x2] = box;
-    const values = await this.features(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1);
     const { patch } = this.#model.config;
     const [rows, cols] = [Math.floor((y2 - y1) / patch), Math.floor((x2 - x1) / patch)];
     const segmentOf = pixelSegments(values.rollout, rows, cols, y2 - y1, x2 - x1);
@@ -210,14 +212,7 @@ function disposeOf(made: Promise<SegmentStep>): void {
 
 /** A photo as normalised planes `[3, height, width]`, resized bilinearly without antialiasing. */
 export function resizedPlanes(photo: Image, width: number, height: number): Float32Array {
-  const pixels = photo.width * photo.height;
-  const planes = new Float32Array(3 * pixels);
-  for (let i = 0; i < pixels; i++) {
-    for (let c = 0; c < 3; c++) {
-      planes[c * pixels + i] =
-        ((photo.data[3 * i + c] as number) / 255 - (imagenetMean[c] as number)) / (imagenetStd[c] as number);
-    }
-  }
+  const planes = toTensor(photo, imagenetMean, imagenetStd);
   if (width === photo.width && height === photo.height) return planes;
   return resizeBilinear(planes, 3, photo.height, photo.width, height, width);
 }
@@ -235,128 +230,4 @@ function cropPlanes(planes: Float32Array, width: number, height: number, [y1, x1
     }
   }
   return out;
-}
-
-/** The segment of each pixel: the largest of the bilinearly enlarged roll-out maps `[S, rows, cols]`. */
-export function pixelSegments(
-  rollout: Float32Array,
-  rows: number,
-  cols: number,
-  height: number,
-  width: number,
-): Uint8Array {
-  const segments = rollout.length / (rows * cols);
-  const maps = resizeBilinear(rollout, segments, rows, cols, height, width);
-  const pixels = height * width;
-  const out = new Uint8Array(pixels);
-  for (let i = 0; i < pixels; i++) {
-    let best = 0;
-    for (let s = 1; s < segments; s++) {
-      if ((maps[s * pixels + i] as number) > (maps[best * pixels + i] as number)) best = s;
-    }
-    out[i] = best;
-  }
-  return out;
-}
-
-/** The class of each pixel of the output: the largest of the averaged and resized scores ({@link scoreRows}). */
-export function assemble(
-  windows: readonly WindowResult[],
-  resized: { readonly width: number; readonly height: number },
-  output: { readonly width: number; readonly height: number },
-  names: number,
-  background: boolean,
-): LabelMap {
-  const columns = usedColumns(windows, names, background);
-  const wide = names + 1 > 256;
-  const data = wide ? new Uint16Array(output.width * output.height) : new Uint8Array(output.width * output.height);
-  let at = 0;
-  for (const row of scoreRows(windows, resized, output, names, columns)) {
-    for (let from = 0; from < row.length; from += columns.length) {
-      data[at++] = columns[indexOfMaximum(row.subarray(from, from + columns.length))] as number;
-    }
-  }
-  return { width: output.width, height: output.height, data };
-}
-
-/**
- * The windows' class scores, averaged where they overlap and resized bilinearly to the output's size: for each row of it
- * the scores `[width, columns]` of the wanted columns (0 is background). Row by row, because the scores of all classes at
- * all pixels would take gigabytes for a thousand names. The array is reused for the next row.
- */
-export function* scoreRows(
-  windows: readonly WindowResult[],
-  resized: { readonly width: number; readonly height: number },
-  output: { readonly width: number; readonly height: number },
-  names: number,
-  columns: readonly number[],
-): Generator<Float64Array, void, undefined> {
-  const across = between(resized.width, output.width);
-  const down = between(resized.height, output.height);
-  const cached = new Map<number, Float32Array>();
-  const scores = new Float64Array(output.width * columns.length);
-  for (let y = 0; y < output.height; y++) {
-    const low = down.low[y] as number;
-    const high = down.high[y] as number;
-    for (const known of cached.keys()) if (known < low) cached.delete(known);
-    const upper = averagedRow(windows, low, resized.width, columns, names, cached);
-    const lower = averagedRow(windows, high, resized.width, columns, names, cached);
-    const v = down.part[y] as number;
-    for (let x = 0; x < output.width; x++) {
-      const left = (across.low[x] as number) * columns.length;
-      const right = (across.high[x] as number) * columns.length;
-      const u = across.part[x] as number;
-      for (let k = 0; k < columns.length; k++) {
-        const above = (upper[left + k] as number) * (1 - u) + (upper[right + k] as number) * u;
-        const below = (lower[left + k] as number) * (1 - u) + (lower[right + k] as number) * u;
-        scores[x * columns.length + k] = above * (1 - v) + below * v;
-      }
-    }
-    yield scores;
-  }
-}
-
-/** Columns of the scores that are not zero everywhere, ascending; at least one. The others can never win. */
-function usedColumns(windows: readonly WindowResult[], names: number, background: boolean): number[] {
-  const used = new Set<number>();
-  for (const { scores } of windows) {
-    for (let i = 0; i < scores.length; i++) if (scores[i] !== 0) used.add(i % (names + 1));
-  }
-  const first = background ? 0 : 1;
-  const columns = [...used].filter((c) => c >= first).sort((a, b) => a - b);
-  return columns.length > 0 ? columns : [first];
-}
-
-/** Averaged scores of one row of the resized image, `[width, columns]`. */
-function averagedRow(
-  windows: readonly WindowResult[],
-  y: number,
-  width: number,
-  columns: readonly number[],
-  names: number,
-  cached: Map<number, Float32Array>,
-): Float32Array {
-  const known = cached.get(y);
-  if (known) return known;
-  const row = new Float32Array(width * columns.length);
-  const covered = new Uint16Array(width);
-  for (const { box, segmentOf, scores } of windows) {
-    const [y1, x1, y2, x2] = box;
-    if (y < y1 || y >= y2) continue;
-    for (let x = x1; x < x2; x++) {
-      const from = (segmentOf[(y - y1) * (x2 - x1) + (x - x1)] as number) * (names + 1);
-      for (let k = 0; k < columns.length; k++) {
-        row[x * columns.length + k] =
-          (row[x * columns.length + k] as number) + (scores[from + (columns[k] as number)] as number);
-      }
-      covered[x] = (covered[x] as number) + 1;
-    }
-  }
-  for (let x = 0; x < width; x++) {
-    for (let k = 0; k < columns.length; k++) {
-      row[x * columns.length + k] = (row[x * columns.length + k] as number) / (covered[x] as number);
-    }
-  }
-  cached.set(y, row);
-  return row;
 }

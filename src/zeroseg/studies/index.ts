@@ -1,6 +1,6 @@
 export { type Experiment, type ExperimentName, experiments, type Ordering, type Setting } from './ablations.ts';
 export { chooseGrids } from './choose-grids.ts';
-export { checkOrderings, type EndedRun, type OrderingCheck, type Row, type Spread, summarise } from './orderings.ts';
+export { checkOrderings, type EndedRun, type OrderingCheck, type Row, summarise } from './orderings.ts';
 export { type RunScore, scoreRun } from './score-run.ts';
 export {
   type Baseline,

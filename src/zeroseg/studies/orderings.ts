@@ -1,4 +1,5 @@
 /** Results of an ablation: means over seeds, and whether the paper's orderings hold among them. */
+import { type Spread, spread } from '../host/index.ts';
 import type { Experiment, Ordering, Setting } from './ablations.ts';
 import type { RunScore } from './score-run.ts';
 
@@ -7,22 +8,6 @@ export interface EndedRun {
   readonly setting: string;
   readonly seed: number;
   readonly score: RunScore;
-}
-
-/** Mean and standard deviation (of a sample: n − 1) over seeds; no deviation of one. */
-export interface Spread {
-  readonly mean: number;
-  readonly deviation: number | null;
-  readonly values: readonly number[];
-}
-
-/** Mean and deviation of what is there; null where nothing is. */
-export function spread(values: readonly (number | null)[]): Spread | null {
-  const there = values.filter((value) => value !== null);
-  if (there.length === 0) return null;
-  const mean = there.reduce((a, b) => a + b, 0) / there.length;
-  const squares = there.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: there.length > 1 ? Math.sqrt(squares / (there.length - 1)) : null, values: there };
 }
 
 const measures = ['all', 'objects', 'stuff', 'accuracy', 'groupsUsed', 'namesPresent', 'chance'] as const;

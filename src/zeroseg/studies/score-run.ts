@@ -3,9 +3,10 @@ import type { Device } from '../../gpu/index.ts';
 import { chanceScores } from '../baselines/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
+import { meanOf } from '../host/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { SceneMaker } from '../scenes/index.ts';
-import { meanOf, sceneScore } from './score-scenes.ts';
+import { sceneScore } from './score-scenes.ts';
 import { SceneStudent, StatisticsCollector, type StudentStatistics, studentLabels } from './student-output.ts';
 
 /** What a trained student scores on unseen scenes: shares in 0..1, null where nothing occurs. */

@@ -14,7 +14,7 @@ import {
 } from '../baselines/index.ts';
 import { type ClipVision, clipPixels, Teacher, type Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
-import { type Progress, unitRows, type WorkOptions } from '../host/index.ts';
+import { meanOf, type Progress, unitRows, type WorkOptions } from '../host/index.ts';
 import { type Image, PixelError, teacherViews, toTensor } from '../image/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
@@ -48,12 +48,6 @@ export function sceneScore(score: SegmentationScore, objects: number): SceneScor
 
 function meanIous(iou: readonly (number | null)[], objects: number): Omit<SceneScore, 'accuracy'> {
   return { objects: meanOf(iou.slice(1, objects + 1)), stuff: meanOf(iou.slice(objects + 1)) };
-}
-
-/** The mean of what is there; null where nothing is. */
-export function meanOf(values: readonly (number | null)[]): number | null {
-  const present = values.filter((value) => value !== null);
-  return present.length === 0 ? null : present.reduce((sum, value) => sum + value, 0) / present.length;
 }
 
 /** A student's scores on scenes, and how it uses its segments. Means over scenes. */

@@ -6,8 +6,9 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { nearestNames, type PatchGrid } from '../baselines/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
+import { argmax, argmaxColumns, entropy } from '../host/index.ts';
 import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../image/index.ts';
-import { classAffinity, indexOfMaximum, pixelSegments, type ScoringOptions } from '../inference/index.ts';
+import { classAffinity, pixelSegments, type ScoringOptions } from '../inference/index.ts';
 import type { ZeroSeg, ZeroSegConfig } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
 /** The output of a student for one image, read from the GPU. */
@@ -149,17 +150,9 @@ export function groupUse({
   const [first, second] = softMaps;
   const patches = first.length / groups;
   const finals = second.length / groups;
-  const column = (map: Float32Array, rows: number, at: number): number[] =>
-    Array.from({ length: rows }, (_, row) => map[(row * map.length) / rows + at]!);
-  const segmentOf = Uint32Array.from({ length: patches }, (_, p) =>
-    indexOfMaximum(column(second, finals, indexOfMaximum(column(first, groups, p)))),
-  );
-  const entropyOf = (map: Float32Array, rows: number): number => {
-    const columns = map.length / rows;
-    let sum = 0;
-    for (const share of map) if (share > 0) sum -= share * Math.log(share);
-    return sum / columns;
-  };
+  const segmentOfGroup = argmaxColumns(second, finals, groups);
+  const segmentOf = argmaxColumns(first, groups, patches).map((group) => segmentOfGroup[group]!);
+  const entropyOf = (map: Float32Array, rows: number): number => entropy(map) / (map.length / rows);
   return {
     segmentOf,
     used: new Set(segmentOf).size,
@@ -176,7 +169,7 @@ export function nearestViews(segments: Float32Array, views: Float32Array, width:
       for (let i = 0; i < width; i++) sum -= Math.abs(segments[s * width + i]! - views[v * width + i]!);
       return sum;
     });
-    return indexOfMaximum(near);
+    return argmax(near);
   });
 }
 
@@ -207,7 +200,7 @@ export function studentLabels(
 ): Uint16Array {
   const affinity = classAffinity(segments, global, embeddings, { scale, top, scoring });
   const labelOf = Array.from({ length: segments.length / global.length }, (_, s) => {
-    return 1 + indexOfMaximum(affinity.subarray(s * names.length, (s + 1) * names.length));
+    return 1 + argmax(affinity.subarray(s * names.length, (s + 1) * names.length));
   });
   const { rows, cols, height, width } = grid;
   return Uint16Array.from(pixelSegments(rollout, rows, cols, height, width), (segment) => labelOf[segment]!);

@@ -2,6 +2,7 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import { cast } from '../../kernels/elementwise/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
+import { argmaxColumns, entropy } from '../host/index.ts';
 import type { Losses, Segmentation } from '../model/index.ts';
 
 /** How the head divides the images of a batch: means over them. */
@@ -69,8 +70,8 @@ export function groupingStatistics(
     const count = second.length / (many * finals);
     images += count;
     for (let i = 0; i < count; i++) {
-      const final = largestRows(second, i * many * finals, finals, many);
-      const group = largestRows(first, i * members * many, many, members).slice(withCls ? 1 : 0);
+      const final = Array.from(argmaxColumns(second, finals, many, i * many * finals));
+      const group = Array.from(argmaxColumns(first, many, members, i * members * many)).slice(withCls ? 1 : 0);
       sums.groupsFirst += new Set(group).size;
       sums.groups += new Set(group.map((g) => final[g] as number)).size;
     }
@@ -93,25 +94,4 @@ export function groupingStatistics(
     nearest:
       matched === 0 ? {} : Object.fromEntries([...new Set(gridOf)].map((k) => [k, (nearest.get(k) ?? 0) / matched])),
   };
-}
-
-/** Of each column of `[rows, cols]` the row with the largest value; on ties the first. */
-function largestRows(map: ArrayLike<number>, at: number, rows: number, cols: number): number[] {
-  return Array.from({ length: cols }, (_, col) => {
-    let best = 0;
-    for (let row = 1; row < rows; row++) {
-      if ((map[at + row * cols + col] as number) > (map[at + best * cols + col] as number)) best = row;
-    }
-    return best;
-  });
-}
-
-/** Of all columns together. */
-function entropy(map: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < map.length; i++) {
-    const share = map[i] as number;
-    if (share > 0) sum -= share * Math.log(share);
-  }
-  return sum;
 }

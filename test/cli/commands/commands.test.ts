@@ -335,10 +335,10 @@ describe('what does not fit is refused', () => {
     await writeClip(at('wide'), 1, 12);
     await writeClip(at('other'), 2);
     expect(await segment('--clip', at('wide'), '--classes', 'dog')).toMatchInlineSnapshot(
-      `"zeroseg: BASE/run/model.safetensors: its segments have 8 values (teacher clip (HASH)), and the CLIP in BASE/wide has 12; give the CLIP that made its features"`,
+      `"zeroseg: BASE/run/model.safetensors: its segments have 8 values (teacher clip (HASH)), and the CLIP wide has 12; give the CLIP that made its features"`,
     );
     expect(await segment('--clip', at('other'), '--classes', 'dog')).toMatchInlineSnapshot(
-      `"zeroseg: BASE/run/model.safetensors: it was trained with the teacher clip (HASH), and BASE/other is other (HASH); give that one, or --force to name segments with this one"`,
+      `"zeroseg: BASE/run/model.safetensors: it was trained with the teacher clip (HASH), and the CLIP is other (HASH); give that one, or --force to name segments with this one"`,
     );
     expect(await segment('--clip', at('clip'), '--classes', 'dog')).toMatchInlineSnapshot(
       `"zeroseg: BASE/clip/model.safetensors: its text tower knows 50 tokens, and CLIP's own tokenizer has 49408; put the checkpoint's tokenizer.json beside it, or give --tokenizer hash to run with words that mean nothing"`,

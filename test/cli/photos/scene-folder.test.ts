@@ -120,8 +120,12 @@ describe('writeScenes', () => {
 
   test('leaves nothing when it is stopped', async () => {
     const done: number[] = [];
-    const progress = (n: number): boolean => done.push(n) < 2;
-    expect(await writeScenes(at('stopped'), scenes, { seed: 1, count: 9, progress })).toBe(false);
+    const stop = new AbortController();
+    const onProgress = ({ done: n }: { done: number }) => {
+      if (done.push(n) === 2) stop.abort('enough');
+    };
+    const writing = writeScenes(at('stopped'), scenes, { seed: 1, count: 9, signal: stop.signal, onProgress });
+    await expect(writing).rejects.toBe('enough');
     expect(done).toEqual([1, 2]);
     expect((await readdir(base)).filter((name) => name.startsWith('stopped'))).toEqual([]);
   });

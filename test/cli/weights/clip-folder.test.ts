@@ -8,7 +8,7 @@ import { openWeights } from '../../../cli/src/weights/weight-files.ts';
 import { toFloat32, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { sameTeacher, shortTeacher, teacherIdentity } from '../../../src/zeroseg/clip/source.ts';
 import { clipPixels } from '../../../src/zeroseg/clip/towers.ts';
-import { clipMean, clipStd } from '../../../src/zeroseg/image/image.ts';
+import { clipMean, clipStd } from '../../../src/zeroseg/image/normalize.ts';
 import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
 import { clipSettings, clipTensors, writeClip } from '../../support/made-up.ts';
 

@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import type { Vocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { evaluate } from '../../../src/zeroseg/evaluation/evaluate.ts';
 import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
+import { assemble } from '../../../src/zeroseg/inference/assemble.ts';
 import { pixelScores } from '../../../src/zeroseg/inference/class-scores.ts';
-import { assemble, type Segmenter, type SegmentOptions } from '../../../src/zeroseg/inference/segmenter.ts';
+import type { Segmenter, SegmentOptions } from '../../../src/zeroseg/inference/segmenter.ts';
 
 const vocabulary: Vocabulary = { names: ['dog', 'sofa'], embeddings: new Float32Array(4), scale: 100 };
 const image: Image = { width: 4, height: 1, data: new Uint8Array(12) };

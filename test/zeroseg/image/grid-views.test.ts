@@ -1,15 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { gridBoxes, studentImage, teacherViews, viewCount } from '../../../src/zeroseg/image/grid-views.ts';
-import {
-  centreSquare,
-  clipMean,
-  clipStd,
-  crop,
-  type Image,
-  resizeImage,
-  shortSideSize,
-  toTensor,
-} from '../../../src/zeroseg/image/image.ts';
+import { centreSquare, crop, type Image, shortSideSize } from '../../../src/zeroseg/image/image.ts';
+import { clipMean, clipStd, toTensor } from '../../../src/zeroseg/image/normalize.ts';
+import { resizeImage } from '../../../src/zeroseg/image/resize.ts';
 import { loadFixture } from '../../support/fixture.ts';
 
 const rules = (await loadFixture('ops/rules')).manifest;

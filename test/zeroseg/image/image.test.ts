@@ -3,20 +3,16 @@ import { studentImage } from '../../../src/zeroseg/image/grid-views.ts';
 import {
   centreRegion,
   centreSquare,
-  clipMean,
-  clipStd,
   crop,
   type Image,
-  imagenetMean,
+  imageFromRgba,
   keepRatioSize,
-  type ResizeFilter,
-  type Rgb,
-  resizeBilinear,
-  resizeImage,
   roundHalfEven,
   shortSideSize,
-  toTensor,
 } from '../../../src/zeroseg/image/image.ts';
+import { resizeBilinear } from '../../../src/zeroseg/image/interpolate.ts';
+import { clipMean, clipStd, imagenetMean, type Rgb, toTensor } from '../../../src/zeroseg/image/normalize.ts';
+import { type ResizeFilter, resizeImage } from '../../../src/zeroseg/image/resize.ts';
 import { type FixtureTensor, loadFixture } from '../../support/fixture.ts';
 
 const resize = await loadFixture('ops/pillow_resize');
@@ -107,6 +103,18 @@ describe('sizes', () => {
   test('halves are rounded to the even number', () => {
     expect([0.5, 1.5, 2.5, 2.4, 2.6, 3, -0.5, -1.5].map(roundHalfEven)).toEqual([0, 2, 2, 2, 3, 3, 0, -2]);
   });
+});
+
+test('what a canvas gives loses its alpha', () => {
+  const data = Uint8ClampedArray.of(1, 2, 3, 255, 4, 5, 6, 0);
+  expect(imageFromRgba({ width: 2, height: 1, data })).toEqual({
+    width: 2,
+    height: 1,
+    data: Uint8Array.of(1, 2, 3, 4, 5, 6),
+  });
+  expect(() => imageFromRgba({ width: 3, height: 1, data })).toThrowErrorMatchingInlineSnapshot(
+    `[PixelError: imageFromRgba: 3 x 1 RGBA needs 12 bytes; got 8]`,
+  );
 });
 
 describe('crop', () => {

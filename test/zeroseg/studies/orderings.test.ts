@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { spread } from '../../../src/zeroseg/host/statistics.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { experiments } from '../../../src/zeroseg/studies/ablations.ts';
-import { checkOrderings, type EndedRun, spread, summarise } from '../../../src/zeroseg/studies/orderings.ts';
+import { checkOrderings, type EndedRun, summarise } from '../../../src/zeroseg/studies/orderings.ts';
 import type { RunScore } from '../../../src/zeroseg/studies/score-run.ts';
 
 const score = (objects: number | null): RunScore => ({

@@ -1,24 +1,24 @@
-/** The pictures of the demo's report, each a data URI. */
-import { type Colour, type GridBox, hsv, pixelSegments, segmentColour } from '@zeroseg/core/internal';
-import { blendLabels, drawSegmentation, type Image, type LabelMap, resizeImage } from '@zeroseg/core/zeroseg';
-import sharp from 'sharp';
-import { interLettering } from '../photos/index.ts';
+/** Pictures for a report of what a student sees: patches, segments, names and views, drawn over the enlarged image. */
+import { blendLabels, drawSegmentation, type Lettering, segmentColour } from '../drawing/index.ts';
+import { type Colour, type GridBox, type Image, type LabelMap, resizeImage } from '../image/index.ts';
+import { pixelSegments } from '../inference/index.ts';
+import { hsv } from '../scenes/index.ts';
 
-/** Side of a picture of a scene, at least. */
-const SIDE = 384;
+/** Least side of a picture in a report. */
+const MIN_SIDE = 384;
 
 /** Whole factor by which a picture is enlarged. */
 export function enlargement({ width, height }: Pick<Image, 'width' | 'height'>): number {
-  return Math.max(1, Math.ceil(SIDE / Math.max(width, height)));
+  return Math.max(1, Math.ceil(MIN_SIDE / Math.max(width, height)));
 }
 
 /** The picture as it is, enlarged. */
-export function photoPicture(image: Image): Promise<string> {
-  return dataUri(enlarged(image));
+export function photoPicture(image: Image): Image {
+  return enlarged(image);
 }
 
 /** The picture in patches, of which those that `isHidden` are greyed. */
-export function patchPicture(image: Image, patch: number, isHidden: (number: number) => boolean): Promise<string> {
+export function patchPicture(image: Image, patch: number, isHidden: (number: number) => boolean): Image {
   const factor = enlargement(image);
   const large = enlarged(image);
   const data = Uint8Array.from(large.data);
@@ -32,15 +32,15 @@ export function patchPicture(image: Image, patch: number, isHidden: (number: num
       for (let c = 0; c < 3; c++) data[at * 3 + c] = data[at * 3 + c]! + (value - data[at * 3 + c]!) * share;
     }
   }
-  return dataUri({ ...large, data });
+  return { ...large, data };
 }
 
 /** Where segments or groups are: maps `[n, rows · cols]`, the largest wins; colours are their numbers. */
-export function segmentPicture(image: Image, maps: Float32Array, rows: number, cols: number): Promise<string> {
+export function segmentPicture(image: Image, maps: Float32Array, rows: number, cols: number): Image {
   const large = enlarged(image);
   const { width, height } = large;
   const labels: LabelMap = { width, height, data: pixelSegments(maps, rows, cols, height, width) };
-  return dataUri(blendLabels(large, labels, { background: null, opacity: 0.68, colour: segmentColour }));
+  return blendLabels(large, labels, { background: null, opacity: 0.68, colour: segmentColour });
 }
 
 /** The picture tinted by label, names on it. `labels` may have its size, or that of its enlargement. */
@@ -48,8 +48,9 @@ export function namedPicture(
   image: Image,
   labels: LabelMap,
   names: readonly (string | undefined)[],
+  lettering: Lettering,
   opacity = 0.5,
-): Promise<string> {
+): Image {
   const large = enlarged(image);
   const factor = large.width / labels.width;
   const { width, height } = large;
@@ -60,12 +61,12 @@ export function namedPicture(
           const [x, y] = [at % width, Math.floor(at / width)];
           return labels.data[Math.floor(y / factor) * labels.width + Math.floor(x / factor)]!;
         });
-  const options = { names, lettering: interLettering(), legend: false, colour: nameColour, opacity };
-  return dataUri(drawSegmentation(large, { width, height, data }, options));
+  const options = { names, lettering, legend: false, colour: nameColour, opacity };
+  return drawSegmentation(large, { width, height, data }, options);
 }
 
 /** The picture dimmed but for a box in its own pixels. */
-export function viewPicture(image: Image, [left, top, right, bottom]: GridBox): Promise<string> {
+export function viewPicture(image: Image, [left, top, right, bottom]: GridBox): Image {
   const factor = enlargement(image);
   const large = enlarged(image);
   const data = Uint8Array.from(large.data);
@@ -81,7 +82,7 @@ export function viewPicture(image: Image, [left, top, right, bottom]: GridBox): 
       for (let c = 0; c < 3; c++) data[at * 3 + c] = data[at * 3 + c]! + (value - data[at * 3 + c]!) * share;
     }
   }
-  return dataUri({ ...large, data });
+  return { ...large, data };
 }
 
 /** Colours of names: hues a golden angle apart, so that neighbours in the list differ most, in three brightnesses. */
@@ -97,11 +98,4 @@ export function nameColour(label: number): Colour {
 function enlarged(image: Image): Image {
   const factor = enlargement(image);
   return factor === 1 ? image : resizeImage(image, image.width * factor, image.height * factor, 'bicubic');
-}
-
-async function dataUri({ width, height, data }: Image): Promise<string> {
-  const webp = await sharp(data, { raw: { width, height, channels: 3 } })
-    .webp({ quality: 80 })
-    .toBuffer();
-  return `data:image/webp;base64,${webp.toString('base64')}`;
 }

@@ -1,0 +1,66 @@
+/** Models that segment by words, from files: what the library opens from bytes and addresses. */
+
+import { dirname, join } from 'node:path';
+import type { Device } from '@zeroseg/core';
+import { groupVitAndText, type ZeroSegAndText, zeroSegAndText } from '@zeroseg/core/internal';
+import {
+  type ClipSource,
+  isGroupVit,
+  type ModelAndText,
+  type OpenVocabulary,
+  type OpenVocabularyOptions,
+  openVocabulary as openFromSources,
+  type WeightFile,
+} from '@zeroseg/core/zeroseg';
+import { readJson } from '../files/index.ts';
+import { kindOfPath, openClip, openWeights } from '../weights/index.ts';
+import { findModel } from './run-folder.ts';
+
+/** As the library's options, with places in the stead of sources. */
+export interface FileVocabularyOptions extends Omit<OpenVocabularyOptions, 'model' | 'clip' | 'settings'> {
+  /** Model file of a ZeroSeg or a GroupViT, run folder of `zeroseg train`, or `built-in` for the student of `@zeroseg/pretrained`. */
+  readonly model: string;
+  /** The CLIP that made the model's features: see {@link openClip}. A GroupViT needs none. */
+  readonly clip?: string | undefined;
+}
+
+/**
+ * Opens a model that segments photos by any words.
+ *
+ * ```ts
+ * const model = await openVocabulary(device, { model: 'built-in', clip: 'built-in', scoring: 'softmax' });
+ * const { labels, names } = await model.segment(await readPhoto('park.jpg'), ['dog', 'grass']);
+ * ```
+ */
+export async function openVocabulary(
+  device: Device,
+  { model, clip, ...options }: FileVocabularyOptions,
+): Promise<OpenVocabulary> {
+  const file = await openModelFile(model);
+  return openFromSources(device, {
+    ...options,
+    model: file,
+    ...(isGroupVit(file.tensors) ? { settings: await groupVitSettings(file) } : clip && { clip: await openClip(clip) }),
+  });
+}
+
+/** The header of a model's file. */
+export async function openModelFile(place: string): Promise<WeightFile> {
+  const path = await findModel(place);
+  return { name: path, ...(await openWeights(path)) };
+}
+
+/** A ZeroSeg of a file with its CLIP. Whether the CLIP is the one that it learnt from is for the caller to check. */
+export async function openZeroSeg(model: string, clip: ClipSource): Promise<ZeroSegAndText> {
+  return zeroSegAndText(await openModelFile(model), clip);
+}
+
+/** A GroupViT of a file, with the settings beside it. */
+export async function openGroupVit(file: WeightFile): Promise<ModelAndText> {
+  return groupVitAndText(file, await groupVitSettings(file));
+}
+
+async function groupVitSettings({ name }: WeightFile): Promise<unknown> {
+  const config = join(dirname(name), 'config.json');
+  return (await kindOfPath(config)) === 'file' ? readJson(config) : {};
+}

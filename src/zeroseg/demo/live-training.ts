@@ -1,0 +1,157 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** A short training that is watched: as many steps as there is time for, measured on scenes that it does not learn from. */
+import type { Device } from '../../gpu/index.ts';
+import type { Weights } from '../../nn/layers/index.ts';
+import type { Vocabulary } from '../clip/index.ts';
+import { SegmentationScore } from '../evaluation/index.ts';
+import type { WorkOptions } from '../host/index.ts';
+import type { ScoringOptions } from '../inference/index.ts';
+import { ZeroSeg } from '../model/index.ts';
+import type { Scene } from '../scenes/index.ts';
+import { SceneStudent, StatisticsCollector, type StudentOutput, studentLabels } from '../studies/index.ts';
+import {
+  type FeatureFacts,
+  resolveTraining,
+  type StepReport,
+  Trainer,
+  type TrainingData,
+  type TrainSettings,
+} from '../training/index.ts';
+
+/** What the student is: the preset that learns from scenes, with what helped the student that the package brings. */
+const CHOICES = { preset: 'scenes', set: { assign_start: 'medoids', compose_by: 'root' } } as const;
+/** Steps to measure the time of one, of which the first ones are not counted. */
+const REHEARSED = 5;
+const UNCOUNTED = 2;
+/** Fraction of the time that is planned for: the machine may get busier than it was while a step was measured. */
+const SAFETY = 0.92;
+/** Fewer steps teach nothing; more are no short training. */
+export const liveStepLimits = { min: 20, max: 3000 } as const;
+
+/** The student after some step, on scenes that it never learns from. */
+export interface Measurement {
+  readonly step: number;
+  /** Means over the scenes: segments in use, and things there are; share of pixels named right. */
+  readonly used: number;
+  readonly things: number;
+  readonly accuracy: number;
+  /** Its output for the first of them. */
+  readonly output: StudentOutput;
+}
+
+/** What a training will be, once a step of it has been measured. */
+export interface LivePlan {
+  readonly steps: number;
+  readonly stepSeconds: number;
+  readonly settings: TrainSettings;
+}
+
+export interface LiveTrainingOptions
+  extends WorkOptions<{ readonly report: StepReport; readonly measurement: Measurement }> {
+  /** What the teacher saw in the scenes to learn from, and those as training data for images of a size. */
+  readonly features: FeatureFacts;
+  readonly data: (imageSize: number) => TrainingData;
+  readonly seed: number;
+  readonly batch: number;
+  /** Learning rate for 256 scenes a step. */
+  readonly baseLr: number;
+  /** What it begins with: called for the measuring, and again for the training. */
+  readonly weights: () => Weights;
+  /** How many steps. Default: as many as fit into `seconds`. */
+  readonly steps?: number | undefined;
+  readonly seconds: number;
+  /** Scenes to measure on, all of one size, and how many times. */
+  readonly watched: readonly Scene[];
+  readonly measurements: number;
+  readonly vocabulary: Vocabulary;
+  readonly scoring: Omit<ScoringOptions, 'scale'>;
+  /** Called before the first step. */
+  readonly onPlan?: ((plan: LivePlan) => void) | undefined;
+}
+
+export interface LiveTraining {
+  readonly model: ZeroSeg;
+  readonly settings: TrainSettings;
+  readonly steps: readonly StepReport[];
+  readonly measurements: readonly Measurement[];
+  readonly seconds: number;
+}
+
+/**
+ * Measures how long a step takes, decides how many there will be, and trains; before, between and after the steps it measures
+ * what the student makes of the watched scenes.
+ */
+export async function trainLive(device: Device, options: LiveTrainingOptions): Promise<LiveTraining> {
+  const { features, seed, batch, baseLr, signal } = options;
+  const chosen = (steps: number) =>
+    resolveTraining({ ...CHOICES, steps, settings: { batch, base_lr: baseLr, seed } }, features);
+  const began = performance.now();
+  const { config, settings: first } = chosen(liveStepLimits.min);
+  const data = options.data(config.image);
+  const size = options.watched[0]?.image.width;
+  const rehearsal = new ZeroSeg(options.weights(), config);
+  const times = await rehearse(device, rehearsal, data, first, size, (student) => measure(student, 0, options));
+
+  const model = new ZeroSeg(options.weights(), config);
+  const left = options.seconds - (performance.now() - began) / 1000;
+  const fitting = Math.floor((SAFETY * left - (options.measurements + 1) * times.measurement) / times.step);
+  const { settings } = chosen(options.steps ?? Math.max(liveStepLimits.min, Math.min(liveStepLimits.max, fitting)));
+  using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
+  using student = await SceneStudent.create(device, model, size);
+  options.onPlan?.({ steps: trainer.steps, stepSeconds: times.step, settings });
+  let measurement = await measure(student, 0, options);
+  const measurements = [measurement];
+  const steps: StepReport[] = [];
+  const every = Math.max(1, Math.round(trainer.steps / options.measurements));
+  for await (const report of trainer.run()) {
+    steps.push(report);
+    if (report.step % every === 0 || report.step === trainer.steps) {
+      measurement = await measure(student, trainer.done, options);
+      measurements.push(measurement);
+    }
+    options.onProgress?.({ report, measurement });
+    if (signal?.aborted) trainer.stop();
+  }
+  signal?.throwIfAborted();
+  return { model, settings, steps, measurements, seconds: (performance.now() - began) / 1000 };
+}
+
+/** Seconds of a step, the median, and of a measurement. */
+async function rehearse(
+  device: Device,
+  model: ZeroSeg,
+  data: TrainingData,
+  settings: TrainSettings,
+  size: number | undefined,
+  measureWith: (student: SceneStudent) => Promise<Measurement>,
+): Promise<{ step: number; measurement: number }> {
+  using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
+  const seconds: number[] = [];
+  for await (const report of trainer.run()) {
+    if (report.step > UNCOUNTED) seconds.push(report.seconds);
+    if (report.step === REHEARSED) trainer.stop();
+  }
+  using student = await SceneStudent.create(device, model, size);
+  const began = performance.now();
+  await measureWith(student);
+  const median = seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)] as number;
+  return { step: median, measurement: (performance.now() - began) / 1000 };
+}
+
+async function measure(
+  student: SceneStudent,
+  step: number,
+  { watched: scenes, vocabulary, scoring }: LiveTrainingOptions,
+): Promise<Measurement> {
+  const score = new SegmentationScore(vocabulary.names.length + 1, 0);
+  const statistics = new StatisticsCollector(vocabulary, 0);
+  let output: StudentOutput | undefined;
+  for (const scene of scenes) {
+    const predicted = await student.predict(scene.image);
+    statistics.add(scene, predicted);
+    score.add(studentLabels(predicted, vocabulary, scoring), scene.labels.data);
+    output ??= predicted;
+  }
+  const { groupsUsed: used, things } = statistics.means();
+  return { step, used, things, accuracy: score.pixelAccuracy() ?? 0, output: output as StudentOutput };
+}

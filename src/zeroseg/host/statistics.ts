@@ -1,0 +1,31 @@
+/** Of numbers that were measured. */
+
+/** The mean of what is there; null where nothing is. */
+export function meanOf(values: readonly (number | null)[]): number | null {
+  const present = values.filter((value) => value !== null);
+  return present.length === 0 ? null : present.reduce((sum, value) => sum + value, 0) / present.length;
+}
+
+/** The middle value, of an even number the mean of the two in the middle; NaN of none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length % 2 === 1) return sorted[middle]!;
+  return (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Mean and standard deviation of a sample (n − 1); no deviation of one. */
+export interface Spread {
+  readonly mean: number;
+  readonly deviation: number | null;
+  readonly values: readonly number[];
+}
+
+/** Mean and deviation of what is there; null where nothing is. */
+export function spread(values: readonly (number | null)[]): Spread | null {
+  const present = values.filter((value) => value !== null);
+  const mean = meanOf(present);
+  if (mean === null) return null;
+  const squares = present.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: present.length > 1 ? Math.sqrt(squares / (present.length - 1)) : null, values: present };
+}

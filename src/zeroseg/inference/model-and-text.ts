@@ -1,0 +1,115 @@
+import { ArgumentError, type Device } from '../../gpu/index.ts';
+import { storedWeights } from '../../nn/layers/index.ts';
+import { CheckpointError } from '../../nn/safetensors/index.ts';
+import type { WeightFile } from '../checkpoints/index.ts';
+import {
+  type ClipSource,
+  logitScale,
+  sameTeacher,
+  shortTeacher,
+  type TextSource,
+  teacherIdentity,
+} from '../clip/index.ts';
+import {
+  type GroupVitConfig,
+  type GroupVitVision,
+  groupVitConfig,
+  isGroupVit,
+  loadGroupVitText,
+  loadGroupVitVision,
+} from '../groupvit/index.ts';
+import { type ModelInfo, modelInfo, ZeroSeg } from '../model/index.ts';
+import { hashedTokens, Tokenizer } from '../text/index.ts';
+
+/** A trained ZeroSeg and the CLIP whose features it learnt: its segments live in the space of that CLIP's texts. */
+export interface ZeroSegAndText {
+  readonly kind: 'zeroseg';
+  readonly file: string;
+  readonly info: ModelInfo;
+  readonly clip: ClipSource;
+  readonly text: TextSource;
+  /** The model on the GPU; its weights are read now. */
+  load(device: Device): ZeroSeg;
+}
+
+/** A GroupViT: its text encoder is in the same file. */
+export interface GroupVitAndText {
+  readonly kind: 'groupvit';
+  readonly file: string;
+  readonly config: GroupVitConfig;
+  readonly text: TextSource;
+  /** The image encoder on the GPU; its weights are read now. */
+  load(device: Device): GroupVitVision;
+}
+
+/** A model and what names are embedded by, found to fit each other. Nothing is on the GPU yet. */
+export type ModelAndText = ZeroSegAndText | GroupVitAndText;
+
+/** What {@link pairWithText} takes beside the model. */
+export interface PairOptions {
+  /** The CLIP that made the features that a ZeroSeg was trained with. */
+  readonly clip?: ClipSource | undefined;
+  /** `any`: names segments also by another CLIP of the same width, which makes sense for copies of one only. Default `same`. */
+  readonly teacher?: 'same' | 'any' | undefined;
+  /** Hugging Face's `config.json` of a GroupViT, parsed. Default: as the published ones. */
+  readonly settings?: unknown;
+}
+
+/** A model of either kind with its text encoder. @throws CheckpointError when they cannot belong together. */
+export async function pairWithText(file: WeightFile, options: PairOptions = {}): Promise<ModelAndText> {
+  if (isGroupVit(file.tensors)) return groupVitAndText(file, options.settings);
+  if (!options.clip) {
+    throw new ArgumentError(
+      `openVocabulary: ${file.name} has no text encoder of its own; give the clip that made its features`,
+    );
+  }
+  const { clip, teacher = 'same' } = options;
+  const pair = zeroSegAndText(file, clip);
+  const other = teacher === 'same' ? await otherTeacher(pair.info, clip) : undefined;
+  if (other !== undefined) {
+    throw new CheckpointError(file.name, `${other}; give that one, or accept any other by teacher: 'any'`);
+  }
+  return pair;
+}
+
+/** @throws CheckpointError when the file is no ZeroSeg, or its segments are not as wide as the CLIP's features. */
+export function zeroSegAndText({ name, metadata, tensors }: WeightFile, clip: ClipSource): ZeroSegAndText {
+  const info = modelInfo({ metadata: { ...metadata }, tensors: new Map(tensors) }, name);
+  const { clip_dim: width } = info.config;
+  if (clip.config.projection !== width) {
+    throw new CheckpointError(
+      name,
+      `its segments have ${width} values (teacher ${shortTeacher(info.teacher) || 'not known'}), and the CLIP ${clip.name} has ${clip.config.projection}; give the CLIP that made its features`,
+    );
+  }
+  const load = (device: Device) => new ZeroSeg(storedWeights(device, tensors, name), info.config);
+  return { kind: 'zeroseg', file: name, info, clip, text: clip, load };
+}
+
+/** A GroupViT out of its file. @throws CheckpointError when it is none, or one that is not computed here. */
+export function groupVitAndText({ name, tensors }: WeightFile, settings?: unknown): GroupVitAndText {
+  const config = groupVitConfig(tensors, name, settings);
+  const text: TextSource = {
+    name,
+    config,
+    scale: logitScale(tensors),
+    text: (device) => loadGroupVitText(device, tensors, name, config),
+    tokens: async (kind = 'clip') => (kind === 'hash' ? hashedTokens(config.text.vocab) : Tokenizer.clip()),
+  };
+  return {
+    kind: 'groupvit',
+    file: name,
+    config,
+    text,
+    load: (device) => loadGroupVitVision(device, tensors, name, config),
+  };
+}
+
+/** In words, where a model's features were made by another CLIP than this one; undefined where not, or where that is not known. */
+export async function otherTeacher({ teacher }: ModelInfo, clip: ClipSource): Promise<string | undefined> {
+  if (teacher === '') return undefined;
+  const hash = await clip.weightsHash();
+  const own = teacherIdentity(clip.name, hash);
+  if (hash === '' || sameTeacher(teacher, own)) return undefined;
+  return `it was trained with the teacher ${shortTeacher(teacher)}, and the CLIP is ${shortTeacher(own)}`;
+}

@@ -1,0 +1,238 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { ArgumentError, type Device, shownValue } from '../../gpu/index.ts';
+import { openWeightSource, type WeightSource } from '../checkpoints/index.ts';
+import {
+  type ClipFiles,
+  type ClipSource,
+  fillTemplate,
+  makeVocabulary,
+  openClipFiles,
+  type TextTower,
+  templateList,
+  type Vocabulary,
+  type VocabularyOptions,
+} from '../clip/index.ts';
+import { argmax, firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
+import type { Image } from '../image/index.ts';
+import type { TextTokens } from '../text/index.ts';
+import type { WindowResult } from './assemble.ts';
+import { type ModelAndText, type PairOptions, pairWithText } from './model-and-text.ts';
+import { Segmenter, type SegmentingModel, type SegmentOptions, type SegmentResult } from './segmenter.ts';
+
+/** How names are made into vectors. */
+export interface NamingOptions extends Pick<VocabularyOptions, 'templates' | 'meanFirst' | 'batch'> {
+  /** `hash`: words by their hash, which mean nothing, for text towers whose tokenizer is not known. Default `clip`. */
+  readonly tokenizer?: 'clip' | 'hash' | undefined;
+}
+
+/** Options of {@link OpenVocabulary.segment}, and their defaults for all calls. */
+export type SegmentByNamesOptions = Omit<SegmentOptions, 'signal' | 'onProgress'>;
+
+/** What is being counted: texts that are embedded, or windows of the photo. */
+export type SegmentProgress = Progress & { readonly of: 'texts' | 'windows' };
+
+/** One segment of one window. */
+export interface NamedSegment {
+  /** Index into `windows`, and of the segment in it. */
+  readonly window: number;
+  readonly segment: number;
+  /** 0 is background, c + 1 the c-th name. */
+  readonly label: number;
+  readonly name: string;
+  /** Of that name; of background the best that any name has. See {@link classAffinity}. */
+  readonly score: number;
+  /** Pixels of the window that belong to it; 0 for a segment that is nowhere the largest. */
+  readonly pixels: number;
+}
+
+export interface OpenVocabularyResult extends SegmentResult {
+  /** What labels mean: `background`, then the names. */
+  readonly names: readonly string[];
+  /** What each window was divided into. */
+  readonly segments: readonly NamedSegment[];
+}
+
+/** What {@link openVocabulary} takes. Defaults for segmenting may be among it. */
+export interface OpenVocabularyOptions extends Omit<PairOptions, 'clip'>, NamingOptions, SegmentByNamesOptions {
+  /** A ZeroSeg or a GroupViT: a safetensors file. */
+  readonly model: WeightSource;
+  /** The CLIP that made the features that a ZeroSeg was trained with. A GroupViT needs none. */
+  readonly clip?: ClipSource | ClipFiles | undefined;
+}
+
+/** What a label map of 16 bits can tell apart, less the background. */
+const MOST_NAMES = 65_535;
+
+/** Names whose vectors are kept, so that a photo that is named anew costs no text encoder: 12 MB at a width of 768. */
+const KEPT_NAMES = 4096;
+
+/**
+ * Opens a model that segments photos by any words: ZeroSeg with its CLIP, or a GroupViT. The pair must belong together, which is
+ * checked.
+ *
+ * ```ts
+ * const model = await openVocabulary(device, { model: student.weights, clip: teacher }); // of '@zeroseg/pretrained'
+ * const { labels, names } = await model.segment(photo, ['dog', 'grass']);
+ * names[labels.data[0]]; // 'background', 'dog' or 'grass'
+ * ```
+ *
+ * @throws CheckpointError when a file cannot be used, or model and CLIP are not a pair.
+ */
+export async function openVocabulary(device: Device, options: OpenVocabularyOptions): Promise<OpenVocabulary> {
+  const { model, clip, teacher, settings, ...defaults } = options;
+  const [file, source] = await Promise.all([openWeightSource(model, 'model'), clip && openClip(clip)]);
+  return OpenVocabulary.load(device, await pairWithText(file, { clip: source, teacher, settings }), defaults);
+}
+
+function openClip(clip: ClipSource | ClipFiles): ClipSource | Promise<ClipSource> {
+  return 'weightsHash' in clip ? clip : openClipFiles(clip);
+}
+
+/** A model, and a text encoder that names its segments. Made by {@link openVocabulary}. */
+export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements Disposable {
+  /** What was opened. */
+  readonly opened: Pair;
+  readonly model: ReturnType<Pair['load']>;
+  /** Segments by vocabularies, for scoring whole data sets. */
+  readonly segmenter: Segmenter;
+  readonly #device: Device;
+  readonly #tokens: TextTokens;
+  readonly #naming: NamingOptions;
+  readonly #defaults: SegmentByNamesOptions;
+  #text: TextTower | undefined;
+  /** Vectors by name, for each set of sentences; the name that was used last at the end. */
+  readonly #known = new Map<string, Map<string, Float32Array>>();
+
+  private constructor(
+    device: Device,
+    opened: Pair,
+    tokens: TextTokens,
+    options: NamingOptions & SegmentByNamesOptions,
+  ) {
+    const { templates, meanFirst = opened.kind === 'groupvit', batch, tokenizer, ...defaults } = options;
+    this.opened = opened;
+    this.#device = device;
+    this.#tokens = tokens;
+    this.#naming = { templates, meanFirst, batch, tokenizer };
+    this.#defaults = defaults;
+    this.model = opened.load(device) as ReturnType<Pair['load']>;
+    this.segmenter = new Segmenter(device, this.model as SegmentingModel);
+  }
+
+  /** Puts an opened pair on the GPU. The text encoder follows with the first names. */
+  static async load<Pair extends ModelAndText>(
+    device: Device,
+    opened: Pair,
+    options: NamingOptions & SegmentByNamesOptions = {},
+  ): Promise<OpenVocabulary<Pair>> {
+    return new OpenVocabulary(device, opened, await opened.text.tokens(options.tokenizer), options);
+  }
+
+  /**
+   * Divides a photo and names each segment by one of the `names`, or as background where a `threshold` is given and no name reaches
+   * it. The label map has the photo's size: 0 is background, c + 1 the c-th name.
+   */
+  async segment(
+    photo: Image,
+    names: readonly string[],
+    { signal, onProgress, ...options }: SegmentByNamesOptions & WorkOptions<SegmentProgress> = {},
+  ): Promise<OpenVocabularyResult> {
+    const follow = (of: SegmentProgress['of']) => (progress: Progress) => onProgress?.({ ...progress, of });
+    const vocabulary = await this.vocabulary(names, { signal, onProgress: follow('texts') });
+    const result = await this.segmenter.segment(photo, vocabulary, {
+      ...this.#defaults,
+      ...given(options),
+      signal,
+      onProgress: follow('windows'),
+    });
+    const all = ['background', ...names];
+    return { ...result, names: all, segments: result.windows.flatMap((window, at) => namedSegments(window, at, all)) };
+  }
+
+  /**
+   * The names as vectors. Names that were asked for before are not embedded again. Progress counts texts: each name in each template.
+   */
+  async vocabulary(names: readonly string[], work: WorkOptions<Progress> = {}): Promise<Vocabulary> {
+    checkNames(names);
+    const { templates, meanFirst, batch } = this.#naming;
+    const { scale, config } = this.opened.text;
+    const key = JSON.stringify(templateList(templates));
+    const known = this.#known.get(key) ?? new Map<string, Float32Array>();
+    this.#known.set(key, known);
+    const missing = names.filter((name) => !known.has(name));
+    const rows = new Map(names.map((name) => [name, known.get(name)]));
+    const width = config.projection;
+    if (missing.length > 0) {
+      this.#text ??= this.opened.text.text(this.#device);
+      const options = { templates, meanFirst, batch, scale, ...work };
+      const { embeddings } = await makeVocabulary(this.#device, this.#text, this.#tokens, missing, options);
+      for (const [i, name] of missing.entries()) rows.set(name, embeddings.slice(i * width, (i + 1) * width));
+    }
+    const embeddings = new Float32Array(names.length * width);
+    for (const [i, name] of names.entries()) {
+      const row = rows.get(name) as Float32Array;
+      embeddings.set(row, i * width);
+      known.delete(name);
+      known.set(name, row);
+    }
+    for (const name of known.keys()) {
+      if (known.size <= KEPT_NAMES) break;
+      known.delete(name);
+    }
+    return { names, embeddings, scale };
+  }
+
+  /** Names of which some sentence is longer than the text encoder reads, so that its end is cut off. */
+  cutNames(names: readonly string[]): string[] {
+    const { context } = this.opened.text.config.text;
+    const sentences = templateList(this.#naming.templates);
+    return names.filter((name) => sentences.some((one) => !this.#tokens.fits(fillTemplate(one, name), context)));
+  }
+
+  dispose(): void {
+    this.segmenter.dispose();
+    this.#text = undefined;
+    this.#known.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Options that were left out do not stand in the way of defaults. */
+function given<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+function checkNames(names: readonly string[]): void {
+  const strange = names.find((name) => typeof name !== 'string' || name.trim() === '');
+  if (names.length === 0 || strange !== undefined) {
+    const got = names.length === 0 ? 'none' : shownValue(strange);
+    throw new ArgumentError(`openVocabulary: names must be words, such as 'dog', 'wet grass'; got ${got}`);
+  }
+  const repeated = firstRepeated(names);
+  if (repeated !== undefined)
+    throw new ArgumentError(`openVocabulary: names must differ; "${repeated}" is there twice`);
+  if (names.length > MOST_NAMES) {
+    throw new ArgumentError(`openVocabulary: at most ${MOST_NAMES} names fit a label map; got ${names.length}`);
+  }
+}
+
+function namedSegments(
+  { segmentOf, scores, affinity }: WindowResult,
+  window: number,
+  names: readonly string[],
+): NamedSegment[] {
+  const count = scores.length / names.length;
+  const pixels = new Uint32Array(count);
+  for (const segment of segmentOf) pixels[segment]!++;
+  return Array.from(pixels, (area, segment) => {
+    const row = scores.subarray(segment * names.length, (segment + 1) * names.length);
+    // Without a background rule the first column is 0 everywhere, and cosines may be below that.
+    const best = 1 + argmax(row.subarray(1));
+    const label = row[0] === 1 ? 0 : best;
+    const score = affinity[segment * (names.length - 1) + best - 1]!;
+    return { window, segment, label, name: names[label]!, score, pixels: area };
+  });
+}

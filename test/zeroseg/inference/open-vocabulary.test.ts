@@ -1,0 +1,189 @@
+import { describe, expect, test } from 'vitest';
+import { newWeights } from '../../../src/nn/layers/module.ts';
+import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
+import { teacherIdentity } from '../../../src/zeroseg/clip/source.ts';
+import { makeVocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
+import type { Image } from '../../../src/zeroseg/image/image.ts';
+import { type OpenVocabularyOptions, openVocabulary } from '../../../src/zeroseg/inference/open-vocabulary.ts';
+import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
+import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
+import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
+import { loadFixture, loadFixtureFile } from '../../support/fixture.ts';
+
+const device = useDevice();
+
+const config = resolveConfig({
+  ...{ image: 16, patch: 4, dim: 16, depth: 1, heads: 2, dec_dim: 16, dec_depth: 1, dec_heads: 2 },
+  ...{
+    seg_depths: [1, 1, 1],
+    group_tokens: [4, 2],
+    output_groups: [4, 2],
+    seg_heads: 2,
+    proj_hidden: 16,
+    clip_dim: 12,
+  },
+});
+const clipBytes = await loadFixtureFile('clip-tiny/clip-tiny');
+const clipConfig = {
+  vision_config: { num_attention_heads: 2, hidden_act: 'quick_gelu' },
+  text_config: { num_attention_heads: 2 },
+};
+
+/** A photo of noise; two windows at a side of 32. */
+const photo: Image = photoOf(48, 32);
+
+function photoOf(width: number, height: number): Image {
+  const random = seeded(1);
+  return { width, height, data: Uint8Array.from({ length: 3 * width * height }, () => 256 * random()) };
+}
+
+const bytesOf = (teacher: string) =>
+  modelFile(new ZeroSeg(newWeights(device.current, 1), config), { step: 7, teacher });
+
+async function options(teacher = ''): Promise<OpenVocabularyOptions> {
+  const clip = { weights: clipBytes, config: clipConfig };
+  return { model: await bytesOf(teacher), clip, tokenizer: 'hash', templates: 'simple' };
+}
+
+describe('a ZeroSeg with its CLIP', () => {
+  test('from bytes to labels in three lines', async () => {
+    using model = await openVocabulary(device.current, await options());
+    const { labels, names, segments, windows } = await model.segment(photo, ['dog', 'grass']);
+    expect([labels.width, labels.height, names]).toEqual([48, 32, ['background', 'dog', 'grass']]);
+    expect(labels.data.every((label) => label === 1 || label === 2)).toBe(true);
+    expect(windows.map(({ box }) => box)).toEqual([
+      [0, 0, 32, 32],
+      [0, 16, 32, 48],
+    ]);
+    // Two windows of two segments, which share the pixels out.
+    expect(segments.map(({ window, segment }) => [window, segment])).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 0],
+      [1, 1],
+    ]);
+    expect(segments.reduce((sum, { pixels }) => sum + pixels, 0)).toBe(2 * 32 * 32);
+    for (const { name, label, score } of segments) {
+      expect([names[label], score > 0 && score <= 1]).toEqual([name, true]);
+    }
+  });
+
+  test('is what its parts give, one by one', async () => {
+    using model = await openVocabulary(device.current, await options());
+    const all = await model.segment(photo, ['dog', 'grass', 'sky'], { scoring: 'softmax', threshold: 1 });
+    const clip = await openClipFiles({ weights: clipBytes, config: clipConfig });
+    const words = await makeVocabulary(
+      device.current,
+      clip.text(device.current),
+      await clip.tokens('hash'),
+      [...all.names.slice(1)],
+      {
+        templates: 'simple',
+        scale: clip.scale,
+      },
+    );
+    using segmenter = new Segmenter(device.current, new ZeroSeg(newWeights(device.current, 1), config));
+    const parts = await segmenter.segment(photo, words, { scoring: 'softmax', threshold: 1 });
+    expect(all.labels).toEqual(parts.labels);
+    expect(all.windows).toEqual(parts.windows);
+    expect(all.segments.some(({ label }) => label === 0)).toBe(true);
+  });
+
+  test('names that are known are not embedded again', async () => {
+    using model = await openVocabulary(device.current, await options());
+    const counted: string[] = [];
+    const count = {
+      onProgress: ({ of, done, total }: { of: string; done: number; total: number }) =>
+        void counted.push(`${of} ${done}/${total}`),
+    };
+    await model.segment(photo, ['dog', 'grass'], count);
+    expect(counted).toEqual(['texts 2/2', 'windows 1/2', 'windows 2/2']);
+    counted.length = 0;
+    const again = await model.segment(photo, ['sky', 'grass', 'dog'], count);
+    expect(counted).toEqual(['texts 1/1', 'windows 1/2', 'windows 2/2']);
+    const { embeddings } = await model.vocabulary(['grass', 'dog', 'sky']);
+    expect(again.names).toEqual(['background', 'sky', 'grass', 'dog']);
+    const { embeddings: other } = await model.vocabulary(['sky']);
+    expect([...embeddings.subarray(24)]).toEqual([...other]);
+  });
+
+  test('is stopped by a signal between windows', async () => {
+    using model = await openVocabulary(device.current, await options());
+    const stop = new AbortController();
+    const segmenting = model.segment(photoOf(128, 32), ['dog'], {
+      signal: stop.signal,
+      onProgress: ({ of }) => {
+        if (of === 'windows') stop.abort(new Error('enough'));
+      },
+    });
+    await expect(segmenting).rejects.toThrow('enough');
+    // And it goes on with the next photo.
+    expect((await model.segment(photo, ['dog'])).labels.data[0]).toBe(1);
+  });
+
+  test('a model of another teacher is refused, or taken on request', async () => {
+    const strange = await options(teacherIdentity('another', '0'.repeat(64)));
+    await expect(openVocabulary(device.current, strange)).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: model: it was trained with the teacher another (000000000000…), and the CLIP is clip (d9d1b09ed694…); give that one, or accept any other by teacher: 'any']`,
+    );
+    using model = await openVocabulary(device.current, { ...strange, teacher: 'any' });
+    expect(model.opened).toMatchObject({ kind: 'zeroseg', info: { step: 7 } });
+    const clip = await openClipFiles({ weights: clipBytes, config: clipConfig });
+    const own = await options(teacherIdentity('of any name', await clip.weightsHash()));
+    using same = await openVocabulary(device.current, own);
+    expect(same.opened.kind).toBe('zeroseg');
+  });
+
+  test('what cannot be is refused', async () => {
+    const { model, ...rest } = await options();
+    const open = (other: Partial<OpenVocabularyOptions>) =>
+      openVocabulary(device.current, { model, ...rest, ...other });
+    await expect(open({ clip: undefined })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: openVocabulary: model has no text encoder of its own; give the clip that made its features]`,
+    );
+    await expect(open({ model: clipBytes })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: model: is no ZeroSeg model: its metadata has format 'pt', expected 'zeroseg-model-1']`,
+    );
+    using opened = await open({});
+    await expect(opened.segment(photo, [])).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: openVocabulary: names must be words, such as 'dog', 'wet grass'; got none]`,
+    );
+    await expect(opened.segment(photo, ['dog', ' '])).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: openVocabulary: names must be words, such as 'dog', 'wet grass'; got " "]`,
+    );
+    await expect(opened.segment(photo, ['dog', 'dog'])).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: openVocabulary: names must differ; "dog" is there twice]`,
+    );
+    expect(opened.cutNames(['dog', 'a dog that is long enough for no text encoder of eleven tokens'])).toEqual([
+      'a dog that is long enough for no text encoder of eleven tokens',
+    ]);
+  });
+});
+
+test('files come as blobs and addresses too', async () => {
+  const json = new Blob([JSON.stringify(clipConfig)]);
+  const model = URL.createObjectURL(new Blob([(await bytesOf('')) as Uint8Array<ArrayBuffer>]));
+  const clip = { weights: new Blob([clipBytes]), config: json };
+  using opened = await openVocabulary(device.current, { model, clip, tokenizer: 'hash', templates: 'simple' });
+  using plain = await openVocabulary(device.current, await options());
+  expect((await opened.segment(photo, ['dog', 'sky'])).labels).toEqual(
+    (await plain.segment(photo, ['dog', 'sky'])).labels,
+  );
+});
+
+test('a GroupViT brings its own text encoder', async () => {
+  const { manifest } = await loadFixture('groupvit-tiny/groupvit-tiny');
+  const model = await loadFixtureFile('groupvit-tiny/groupvit-tiny');
+  using opened = await openVocabulary(device.current, {
+    model,
+    settings: manifest.config,
+    tokenizer: 'hash',
+    templates: 'simple',
+  });
+  const { labels, names } = await opened.segment(photo, ['dog', 'sky'], { threshold: 0.9 });
+  expect([labels.width, names.length]).toEqual([48, 3]);
+  expect(opened.opened.kind).toBe('groupvit');
+});
