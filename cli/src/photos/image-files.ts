@@ -205,14 +205,16 @@ function unpack(packed: ArrayLike<number>, width: number, height: number, depth:
 /** Writes an RGB image as PNG, atomically. */
 export async function writePng(path: string, image: Image, options?: WriteOptions): Promise<void> {
   checkImage('writePng', image);
+  await writeFileAtomic(path, await encodePng(image), options);
+}
+
+/** An image as the bytes of a PNG. */
+export async function encodePng(image: Image): Promise<Uint8Array> {
+  checkImage('encodePng', image);
   const { width, height, data } = image;
-  await writeFileAtomic(
-    path,
-    await sharp(data, { raw: { width, height, channels: 3 } })
-      .png()
-      .toBuffer(),
-    options,
-  );
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
 }
 
 /**

@@ -17,7 +17,9 @@ export interface SavedRun<R extends { readonly step: number }, M extends { reado
   metricsOf(report: R): M;
   /** Files of a checkpoint of the model as it is. */
   checkpoint(): Promise<Readonly<Record<string, Uint8Array>>>;
-  /** After which steps `look` looks at the model. */
+  /** Called when a checkpoint was saved. */
+  saved?(): Promise<void>;
+  /** After which steps `look` looks at the model, such as to draw what it does. */
   isLookedAt(step: number): boolean;
   look(step: number): Promise<void>;
 }
@@ -26,43 +28,44 @@ export interface SavedRun<R extends { readonly step: number }, M extends { reado
 const SAVE_SECONDS = 600;
 
 /**
- * Trains to the end, with a line of metrics for every step and a checkpoint every so many steps or minutes, and one when the signal
- * stops it. The last step is saved by the caller, with what belongs to the end.
+ * Trains to the end, with a line of metrics for every step and a checkpoint every so many steps or minutes, and one at the end or
+ * when the signal stops it.
  *
  * @returns whether the training is at its end; false where the signal stopped it.
  */
 export async function trainSaved<R extends { readonly step: number }, M extends { readonly step: number }>(
-  { trainer, store, metricsOf, checkpoint, isLookedAt, look }: SavedRun<R, M>,
+  run: SavedRun<R, M>,
   { saveEvery, saveSeconds = SAVE_SECONDS, signal, onProgress }: SaveOptions<R> = {},
 ): Promise<boolean> {
+  const { trainer, store } = run;
   let saved = trainer.done;
   let savedAt = performance.now();
   const due = new Set<number>();
   const save = async () => {
-    await store.save(trainer.done, await checkpoint());
+    await store.save(trainer.done, await run.checkpoint());
+    await run.saved?.();
     saved = trainer.done;
     savedAt = performance.now();
   };
   const needsModel = (step: number) => {
     const isDue = (saveEvery !== undefined && step % saveEvery === 0) || performance.now() - savedAt > saveSeconds * 1000;
     if (isDue) due.add(step);
-    return isDue || isLookedAt(step);
+    return isDue || run.isLookedAt(step);
   };
   const stop = () => trainer.stop();
   signal?.addEventListener('abort', stop);
   try {
     if (!signal?.aborted) {
       for await (const report of trainer.run({ needsModel })) {
-        await store.append(metricsOf(report));
+        await store.append(run.metricsOf(report));
         onProgress?.(report);
-        if (isLookedAt(report.step)) await look(report.step);
+        if (run.isLookedAt(report.step)) await run.look(report.step);
         if (due.delete(report.step)) await save();
       }
     }
   } finally {
     signal?.removeEventListener('abort', stop);
   }
-  const isEnded = trainer.done >= trainer.steps;
-  if (!isEnded && saved !== trainer.done) await save();
-  return isEnded;
+  if (saved !== trainer.done) await save();
+  return trainer.done >= trainer.steps;
 }

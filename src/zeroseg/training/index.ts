@@ -10,3 +10,12 @@ export {
 } from './resolve.ts';
 export { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
 export { type Probe, type StepReport, Trainer, type TrainerOptions, type TrainingData } from './trainer.ts';
+export {
+  descriptionProblem,
+  pathsHash,
+  type RunDescription,
+  readDescription,
+  refuseDifferences,
+  writeDescription,
+} from './run-description.ts';
+export { type OpenedRun, openRun, type TrainOptions, TrainingRun, type TrainingStart, trainingRunFormat } from './run.ts';

@@ -195,7 +195,6 @@ export class TrainingRun {
     );
     if (!isEnded) throw signal?.reason;
     await look(trainer.done);
-    if ((await store.checkpoints()).at(-1) !== trainer.done) await store.save(trainer.done, await this.#checkpoint());
     await store.files.write(MODEL, await this.#model());
   }
 
