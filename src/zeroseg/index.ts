@@ -88,6 +88,27 @@ export {
   SegmentationScore,
 } from './evaluation/index.ts';
 export {
+  CacheError,
+  type CacheKey,
+  type CacheOptions,
+  type CachePlan,
+  type CacheReader,
+  type CacheWriter,
+  cachedData,
+  type FillOptions,
+  type FillPlan,
+  type FillProgress,
+  type FillResult,
+  fillCache,
+  openCache,
+  type PhotoFile,
+  type PhotoSource,
+  type PhotoStamp,
+  readCache,
+  readStamped,
+  type TrainingData,
+} from './features/index.ts';
+export {
   type GroupVitConfig,
   GroupVitText,
   GroupVitVision,
@@ -104,6 +125,7 @@ export {
   gridBoxes,
   type Image,
   imageFromRgba,
+  ImageError,
   imagenetMean,
   imagenetStd,
   type LabelMap,
@@ -231,6 +253,5 @@ export {
   type TrainOptions,
   Trainer,
   type TrainerOptions,
-  type TrainingData,
   type TrainSettings,
 } from './training/index.ts';

@@ -13,11 +13,14 @@ import {
 } from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import {
+  type CacheReader,
   type ClipSource,
+  cachedData,
   makeVocabulary,
   modelFile,
   openModel,
   type ResolvedTraining,
+  readCache,
   resolveConfig,
   SCORING_SEED,
   SceneMaker,
@@ -32,8 +35,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { newModel } from '../commands/train.ts';
 import { resolveOptions } from '../commands/train-options.ts';
-import { type CacheReader, cachedData, readCache } from '../features/index.ts';
-import { type FolderLock, hashFiles } from '../files/index.ts';
+import { type FolderLock, hashFiles, nodeFileSystem } from '../files/index.ts';
 import { loadAtlas, readSceneIndex } from '../photos/index.ts';
 import { readBytes } from '../runs/index.ts';
 import { type Context, count, Interrupted, type Interruption, Progress, version } from '../shell/index.ts';
@@ -133,7 +135,7 @@ export async function prepare(
     studentSize: image,
     signal: interruption.abortSignal,
   });
-  const cache = await readCache(views);
+  const cache = await readCache(nodeFileSystem(views));
   try {
     const unseen = scoringScenes(await loadAtlas(), { classes: options.classes, size });
     const lab: Lab = {
