@@ -3,6 +3,7 @@ import type { Device } from '@zeroseg/core';
 import {
   type NamingScore,
   namingScore,
+  parseStep,
   type SceneCrops,
   sceneCrops,
   type TemplateSet,
@@ -23,6 +24,8 @@ import {
   defaultClipSettings,
   makeVocabulary,
   newClipWeights,
+  type RunFormat,
+  RunStore,
   resumeClipTraining,
   SceneMaker,
   type SceneOptions,
@@ -32,24 +35,21 @@ import {
   TrainableClip,
   teacherConfigs,
   textVocabulary,
+  trainSaved,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import {
   brokenField,
-  FolderLock,
   hasFields,
   isListOf,
   isMaybe,
   isNumber,
   isText,
   isWhole,
+  nodeFileSystem,
   readJson,
-  refuseLinks,
-  sweepLeftovers,
-  writeFileAtomic,
 } from '../files/index.ts';
 import { loadAtlas } from '../photos/index.ts';
-import { Checkpoints, MetricsFile, RunFolder } from '../runs/index.ts';
 import {
   adapterOption,
   type Context,
@@ -58,8 +58,6 @@ import {
   formatDuration,
   formatRate,
   formatShare,
-  Interrupted,
-  type Interruption,
   numberFrom,
   oneOf,
   Progress,
@@ -119,6 +117,7 @@ export interface Scores {
   readonly unseenStyle?: NamingScore;
 }
 
+const OP = 'train-teacher';
 const FORMAT = 'zeroseg teacher training';
 /** Added to the seed: scenes of validation are never those of training. */
 const VALIDATION_SEED = 1_000_000;
@@ -243,7 +242,6 @@ async function trainIn(
   });
 }
 
-const OP = 'train-teacher';
 /** What a training goes on from, in a checkpoint. */
 const STATE = 'training.safetensors';
 

@@ -10,7 +10,7 @@ import {
   systemReason,
   writeFileAtomic,
 } from '../files/index.ts';
-import { RunError } from '../runs/index.ts';
+import { RunError } from '@zeroseg/core/zeroseg';
 import { UsageError, version } from '../shell/index.ts';
 import { kindOfPath } from '../weights/index.ts';
 

@@ -33,12 +33,18 @@ import {
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import { newModel } from '../commands/train.ts';
-import { resolveOptions } from '../commands/train-options.ts';
 import { type FolderLock, hashFiles, nodeFileSystem } from '../files/index.ts';
 import { loadAtlas, readSceneIndex } from '../photos/index.ts';
-import { readBytes } from '../runs/index.ts';
-import { type Context, count, Interrupted, type Interruption, Progress, version } from '../shell/index.ts';
+import { newModel, readBytes } from '../runs/index.ts';
+import {
+  type Context,
+  count,
+  Interrupted,
+  type Interruption,
+  Progress,
+  resolveOptions,
+  version,
+} from '../shell/index.ts';
 import { kindOfPath, openWeights, teacherWeights } from '../weights/index.ts';
 import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './experiment-runs.ts';
 import { cacheSceneViews, paintScenes } from './scene-data.ts';
@@ -255,7 +261,7 @@ async function trainRun(
     using trainer = await Trainer.create(device, model, chooseGrids(data, GRIDS, config.grids), settings);
     const metrics: Metrics[] = [];
     const began = performance.now();
-    for await (const step of trainer.run()) {
+    for await (const step of trainer.run({ needsModel: () => false })) {
       metrics.push(metricsOf(step, settings.batch));
       progress(step.step, `loss ${step.loss.toPrecision(3)}`);
       if (interruption.signal) trainer.stop();

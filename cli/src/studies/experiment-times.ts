@@ -3,7 +3,7 @@ import { chooseGrids, type Experiment } from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import { patchCount, resolveConfig, Trainer, type ZeroSeg } from '@zeroseg/core/zeroseg';
 import { median } from '../bench/index.ts';
-import { newModel } from '../commands/train.ts';
+import { newModel } from '../runs/index.ts';
 import { brokenField, FileError, isNumber, isTableOf, readJson, writeFileAtomic } from '../files/index.ts';
 import { Interrupted, Progress, version } from '../shell/index.ts';
 import { kindOfPath } from '../weights/index.ts';

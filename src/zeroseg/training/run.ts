@@ -1,4 +1,5 @@
 import type { Device } from '../../gpu/index.ts';
+import type { TrainingData } from '../features/index.ts';
 import { type Checkpoint, type RunFormat, RunStore, type SaveOptions, trainSaved } from '../runs/index.ts';
 import type { FileSystem } from '../storage/index.ts';
 import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale, type ZeroSeg } from '../model/index.ts';
@@ -10,7 +11,7 @@ import {
   refuseDifferences,
   writeDescription,
 } from './run-description.ts';
-import { type StepReport, Trainer, type TrainerOptions, type TrainingData } from './trainer.ts';
+import { type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
 
 const MODEL = 'model.safetensors';
 const OPTIMIZER = 'optimizer.safetensors';
