@@ -26,8 +26,8 @@ export {
   trainableWeights,
   ViewQueue,
 } from './zeroseg/clip/index.ts';
-export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
 export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
+export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,

@@ -23,9 +23,9 @@ export {
   type Region,
   shortSideSize,
 } from './image.ts';
+export { ImageError } from './image-error.ts';
 export { type Between, between, interpolateRow, resizeBilinear } from './interpolate.ts';
 export { clipMean, clipStd, imagenetMean, imagenetStd, type Rgb, toTensor } from './normalize.ts';
-export { ImageError } from './image-error.ts';
 export { type Colour, classColour, pascalPalette } from './palette.ts';
 export { inspectPng, isPng } from './png.ts';
 export { resizeImage } from './resize.ts';
