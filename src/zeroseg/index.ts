@@ -179,7 +179,7 @@ export {
   ZeroSeg,
   type ZeroSegConfig,
 } from './model/index.ts';
-export { type RunFormat, RunError, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
+export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
   CaptionedScenes,
   type CaptionedScenesOptions,
@@ -248,10 +248,10 @@ export {
   type StepReport,
   settingsSchema,
   type TrainChoices,
+  Trainer,
+  type TrainerOptions,
   TrainingRun,
   type TrainingStart,
   type TrainOptions,
-  Trainer,
-  type TrainerOptions,
   type TrainSettings,
 } from './training/index.ts';

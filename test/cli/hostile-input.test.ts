@@ -13,7 +13,6 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
-import { resolveOptions } from '../../cli/src/shell/train-options.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
@@ -31,6 +30,7 @@ import {
   wholeNumber,
   wholeNumbers,
 } from '../../cli/src/shell/arguments.ts';
+import { resolveOptions } from '../../cli/src/shell/train-options.ts';
 import { parseEndedRun, parseScore } from '../../cli/src/studies/experiment-runs.ts';
 import { parseTimes } from '../../cli/src/studies/experiment-times.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
@@ -61,12 +61,12 @@ import { inspectPng } from '../../src/zeroseg/image/png.ts';
 import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
 import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts';
+import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
 import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
-import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
 import { openRun } from '../../src/zeroseg/training/run.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';

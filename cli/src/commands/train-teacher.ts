@@ -235,7 +235,16 @@ async function trainIn(
     // Only now, when everything has been found to fit.
     const store = opened ?? (await RunStore.create(nodeFileSystem(out), FORMAT_OF_RUN, async () => {}));
     try {
-      await runTraining(context, { device, trainer, tokens, scenes, log, options, store, signal: interruption.abortSignal });
+      await runTraining(context, {
+        device,
+        trainer,
+        tokens,
+        scenes,
+        log,
+        options,
+        store,
+        signal: interruption.abortSignal,
+      });
     } finally {
       if (!opened) await store.close();
     }

@@ -126,13 +126,27 @@ export async function train(context: Context, options: TrainArguments, probe?: P
         version,
         preset: resolved.preset,
         init,
-        cache: { folder: resolve(cacheFolder), photos: cache.length, paths: await pathsHash(cache.paths), key: cache.key },
+        cache: {
+          folder: resolve(cacheFolder),
+          photos: cache.length,
+          paths: await pathsHash(cache.paths),
+          key: cache.key,
+        },
         config: before ? resolved.config : await withPositions(resolved, init),
         settings: resolved.settings,
       };
       if (before) refuseDifferences(options.out, before.description, description);
       await withDevice(context, options.adapter, (device, interruption) =>
-        trainOn(device, { context, options, probe, files, before, cache, description, signal: interruption.abortSignal }),
+        trainOn(device, {
+          context,
+          options,
+          probe,
+          files,
+          before,
+          cache,
+          description,
+          signal: interruption.abortSignal,
+        }),
       );
     } finally {
       await cache.close();

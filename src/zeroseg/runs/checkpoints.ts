@@ -47,7 +47,8 @@ export class Checkpoints {
     const files = this.#files;
     const temporary = temporaryPlace(step);
     const sums: Record<string, State['files'][string]> = {};
-    for (const [name, bytes] of Object.entries(parts)) sums[name] = { bytes: bytes.length, sha256: await sha256(bytes as Uint8Array<ArrayBuffer>) };
+    for (const [name, bytes] of Object.entries(parts))
+      sums[name] = { bytes: bytes.length, sha256: await sha256(bytes as Uint8Array<ArrayBuffer>) };
     const state: State = { step, files: sums };
     try {
       await files.remove(temporary);

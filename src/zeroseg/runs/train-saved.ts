@@ -48,7 +48,8 @@ export async function trainSaved<R extends { readonly step: number }, M extends 
     savedAt = performance.now();
   };
   const needsModel = (step: number) => {
-    const isDue = (saveEvery !== undefined && step % saveEvery === 0) || performance.now() - savedAt > saveSeconds * 1000;
+    const isDue =
+      (saveEvery !== undefined && step % saveEvery === 0) || performance.now() - savedAt > saveSeconds * 1000;
     if (isDue) due.add(step);
     return isDue || run.isLookedAt(step);
   };

@@ -8,8 +8,14 @@ export {
   resolveTraining,
   type TrainChoices,
 } from './resolve.ts';
-export { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
-export { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+export {
+  type OpenedRun,
+  openRun,
+  TrainingRun,
+  type TrainingStart,
+  type TrainOptions,
+  trainingRunFormat,
+} from './run.ts';
 export {
   descriptionProblem,
   pathsHash,
@@ -18,4 +24,5 @@ export {
   refuseDifferences,
   writeDescription,
 } from './run-description.ts';
-export { type OpenedRun, openRun, type TrainOptions, TrainingRun, type TrainingStart, trainingRunFormat } from './run.ts';
+export { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
+export { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';

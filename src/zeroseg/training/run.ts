@@ -1,13 +1,13 @@
 import type { Device } from '../../gpu/index.ts';
 import type { TrainingData } from '../features/index.ts';
+import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale, type ZeroSeg } from '../model/index.ts';
 import { type Checkpoint, type RunFormat, RunStore, type SaveOptions, trainSaved } from '../runs/index.ts';
 import type { FileSystem } from '../storage/index.ts';
-import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale, type ZeroSeg } from '../model/index.ts';
 import { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
 import {
   DESCRIPTION_FILE,
-  readDescription,
   type RunDescription,
+  readDescription,
   refuseDifferences,
   writeDescription,
 } from './run-description.ts';
@@ -86,7 +86,9 @@ export class TrainingRun {
   readonly metrics: Metrics[];
   readonly description: RunDescription;
   /** What it goes on from, and why newer checkpoints were not taken. */
-  readonly resumed: { readonly step: number; readonly damaged: readonly string[]; readonly was: RunDescription } | undefined;
+  readonly resumed:
+    | { readonly step: number; readonly damaged: readonly string[]; readonly was: RunDescription }
+    | undefined;
   readonly #teacher: string;
 
   private constructor(
@@ -189,7 +191,7 @@ export class TrainingRun {
           return line;
         },
         checkpoint: () => this.#checkpoint(),
-        isLookedAt: (step) => step % sampleEvery === 0,
+        isLookedAt: (step) => sample !== undefined && step % sampleEvery === 0,
         look,
       },
       { saveEvery, saveSeconds, signal, onProgress },

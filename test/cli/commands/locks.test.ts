@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
 import { LOCK_FILE } from '../../../src/zeroseg/storage/file-system.ts';
 import { temporaryFolder, writeClip, writePhotos, zeroseg } from '../../support/made-up.ts';
-import { createRun } from '../../support/run-description.ts';
+import { createRun, description } from '../../support/run-description.ts';
 
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);

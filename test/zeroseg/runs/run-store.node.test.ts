@@ -46,14 +46,12 @@ test('metrics end where the checkpoint ends', async () => {
 
 test('the last two checkpoints are kept; half a one is swept away', async () => {
   const run = await createRun(folder);
-  for (const step of [2, 4, 6]) await run.save(step, { 'model.safetensors': bytesOf(step), 'optimizer.safetensors': bytesOf(-step) });
+  for (const step of [2, 4, 6])
+    await run.save(step, { 'model.safetensors': bytesOf(step), 'optimizer.safetensors': bytesOf(-step) });
   expect(await run.checkpoints()).toEqual([4, 6]);
   const { files } = (await run.newest(() => undefined)) ?? {};
   const parts = ['model.safetensors', 'optimizer.safetensors'].map((name) => files?.get(name));
-  expect(parts.map((bytes) => readSafetensors(bytes as Uint8Array, '').metadata['step'])).toEqual([
-    '6',
-    '-6',
-  ]);
+  expect(parts.map((bytes) => readSafetensors(bytes as Uint8Array, '').metadata['step'])).toEqual(['6', '-6']);
   expect(await findModel(folder)).toBe(join(folder, 'checkpoints/step-000006/model.safetensors'));
   await rm(join(folder, 'checkpoints', '.step-000008.1.tmp'), { force: true });
   await writeFile(join(folder, 'checkpoints', '.step-000008.1.tmp'), '');
