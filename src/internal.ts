@@ -26,7 +26,7 @@ export {
   trainableWeights,
   ViewQueue,
 } from './zeroseg/clip/index.ts';
-export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
+export { blankSheet, escapeXml, paste, sampleSheet } from './zeroseg/drawing/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,
@@ -63,7 +63,7 @@ export {
   positionTable,
   weightOf,
 } from './zeroseg/model/index.ts';
-export { hsv, type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
+export { type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
   brokenField,
   type Check,

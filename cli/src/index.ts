@@ -12,14 +12,17 @@ export {
 } from './features/index.ts';
 export { FileError, LockError, nodeFileSystem, writeFileAtomic } from './files/index.ts';
 export {
+  createLettering,
   DataSetError,
   decodePhoto,
+  FontError,
   ImageError,
   interLettering,
   type LabelledPhoto,
   listPhotos,
   loadAtlas,
   openDataSet,
+  rasterise,
   readLabelMap,
   readPhoto,
   readSceneIndex,

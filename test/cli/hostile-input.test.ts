@@ -19,6 +19,7 @@ import { openCache, readCache } from '../../cli/src/features/feature-cache.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { openDataSet } from '../../cli/src/photos/data-sets.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
+import { createLettering } from '../../cli/src/photos/lettering.ts';
 import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
@@ -53,7 +54,6 @@ import {
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
-import { createLettering } from '../../src/zeroseg/drawing/lettering.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
@@ -467,7 +467,7 @@ parser('loadAtlas', fc.tuple(damagedJson(atlasIndex), damagedBytes([atlasPng])),
 const font = await readFile(
   createRequire(import.meta.url).resolve('@fontsource/inter/files/inter-vietnamese-600-normal.woff'),
 );
-parser('createLettering', damagedBytes([font]), (bytes) => createLettering([bytes]).line('Sofa ạ', 12));
+parser('createLettering', damagedBytes([font]), (bytes) => createLettering([bytes]).path('Sofa ạ', 12, 0, 0));
 
 // Text
 

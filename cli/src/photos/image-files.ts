@@ -2,11 +2,12 @@
 import { fileURLToPath } from 'node:url';
 import { ZeroSegError } from '@zeroseg/core';
 import { type Colour, checkImage, inspectPng, isPng, mostPixels } from '@zeroseg/core/internal';
-import { type Image, type LabelMap, PixelError } from '@zeroseg/core/zeroseg';
+import { type Drawing, type Image, type LabelMap, PixelError } from '@zeroseg/core/zeroseg';
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
 import { FileError, readBounded, systemReason, type WriteOptions, writeFileAtomic } from '../files/index.ts';
 import { photoKind } from './photo-kind.ts';
+import { rasterise } from './pictures.ts';
 
 /** The largest photo takes 3.2 GB as it is; compressed, no photo comes near. */
 const LARGEST_FILE = 2 ** 31 - 1;
@@ -203,16 +204,9 @@ function unpack(packed: ArrayLike<number>, width: number, height: number, depth:
 }
 
 /** Writes an RGB image as PNG, atomically. */
-export async function writePng(path: string, image: Image, options?: WriteOptions): Promise<void> {
-  checkImage('writePng', image);
-  const { width, height, data } = image;
-  await writeFileAtomic(
-    path,
-    await sharp(data, { raw: { width, height, channels: 3 } })
-      .png()
-      .toBuffer(),
-    options,
-  );
+export async function writePng(path: string, picture: Image | Drawing, options?: WriteOptions): Promise<void> {
+  checkImage('writePng', picture);
+  await writeFileAtomic(path, await rasterise(picture).png().toBuffer(), options);
 }
 
 /**

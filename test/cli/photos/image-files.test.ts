@@ -14,7 +14,6 @@ import {
   writeLabelPng,
   writePng,
 } from '../../../cli/src/photos/image-files.ts';
-import { interLettering } from '../../../cli/src/photos/lettering.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
 import { pascalPalette } from '../../../src/zeroseg/image/palette.ts';
 
@@ -396,12 +395,6 @@ describe('files', () => {
       ]
     `);
   });
-});
-
-test('interLettering draws without fonts on the system', () => {
-  const { coverage, width } = interLettering().line('тест ζωή sofa', 20);
-  expect(width).toBeGreaterThan(80);
-  expect(coverage.some((value) => value === 255)).toBe(true);
 });
 
 test('what never ends is read up to a limit', async () => {
