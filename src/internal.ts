@@ -27,6 +27,7 @@ export {
   ViewQueue,
 } from './zeroseg/clip/index.ts';
 export { blankSheet, escapeXml, paste, sampleSheet } from './zeroseg/drawing/index.ts';
+export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,
@@ -95,14 +96,27 @@ export {
   type Experiment,
   type ExperimentName,
   experiments,
+  hashOf,
   nearestViews,
   type OrderingCheck,
+  type PlannedRun,
+  planRuns,
   type Row,
+  type RunIdentity,
   type RunScore,
+  RunStore,
+  type ScoringIdentity,
   type Setting,
   StatisticsCollector,
-  scoreRun,
+  type StepTimes,
+  type StudyContext,
+  type StudyProgress,
+  scoreRuns,
+  studyState,
   summarise,
+  timeSteps,
+  trainRuns,
+  withRunModel,
 } from './zeroseg/studies/index.ts';
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
 export { type Metrics, metricsLine, metricsOf, parseMetrics } from './zeroseg/training/index.ts';

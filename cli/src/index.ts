@@ -1,15 +1,4 @@
-export {
-  CacheError,
-  type CacheKey,
-  type CacheReader,
-  type CacheWriter,
-  cachedData,
-  type FillOptions,
-  type FillResult,
-  fillCache,
-  openCache,
-  readCache,
-} from './features/index.ts';
+export { photoFolder } from './features/index.ts';
 export { FileError, LockError, nodeFileSystem, writeFileAtomic } from './files/index.ts';
 export {
   createLettering,

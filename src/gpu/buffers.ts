@@ -1,5 +1,6 @@
 import { DeviceError, formatBytes, OutOfMemoryError } from './errors.ts';
 import type { Faults } from './faults.ts';
+import type { GPUBuffer, GPUDevice } from './webgpu.ts';
 
 /** Numbers of the WebGPU specification, so that nothing depends on globals that Node does not have. */
 export const bufferUsage = {

@@ -1,6 +1,7 @@
 import { DeviceError, KernelError } from './errors.ts';
 import type { Faults } from './faults.ts';
 import { type Kernel, source } from './kernel.ts';
+import type { GPUBindGroupLayout, GPUComputePipeline, GPUDevice } from './webgpu.ts';
 
 export interface CompiledKernel {
   readonly pipeline: GPUComputePipeline;

@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
 import { awaitWithBackoff, tuningStore } from '#provider';
 import { type BufferRange, Buffers } from './buffers.ts';
 import { type CompiledKernel, Compiler } from './compiler.ts';
@@ -9,6 +10,14 @@ import type { Outcome } from './outcome.ts';
 import { type DeviceProfile, profileOf } from './profile.ts';
 import { Readback } from './readback.ts';
 import { SlotPool } from './slots.ts';
+import type {
+  GPUAdapterInfo,
+  GPUBuffer,
+  GPUCommandEncoder,
+  GPUDevice,
+  GPUError,
+  GPUSupportedLimits,
+} from './webgpu.ts';
 
 /**
  * An opened GPU. Owns everything that is made on it; `dispose()` frees it all, and whatever still waits for the device fails

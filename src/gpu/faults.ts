@@ -1,5 +1,6 @@
 import { DeviceError } from './errors.ts';
 import { Outcome } from './outcome.ts';
+import type { GPUDevice, GPUError } from './webgpu.ts';
 
 /** Milliseconds to wait for the reason of a loss, which may come after the failure that it causes. */
 const LOSS_IS_KNOWN_AFTER = 100;
@@ -110,7 +111,7 @@ export class Faults {
    */
   scoped<T>(
     body: () => T,
-    filter: GPUErrorFilter = 'validation',
+    filter: 'validation' | 'out-of-memory' = 'validation',
   ): { readonly value: T; readonly refusal: Promise<GPUError | null> } {
     let refusal: Promise<GPUError | null> | undefined;
     this.#gpu.pushErrorScope(filter);

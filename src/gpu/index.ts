@@ -20,3 +20,16 @@ export { ownValue } from './own-value.ts';
 export { erf, expBelow, joinSum, notNumbers, threefry } from './prelude.ts';
 export { type DeviceProfile, profileOf } from './profile.ts';
 export type { Slot } from './slots.ts';
+export type {
+  GPUAdapter,
+  GPUAdapterInfo,
+  GPUBindGroup,
+  GPUBindGroupLayout,
+  GPUBuffer,
+  GPUCommandEncoder,
+  GPUComputePassEncoder,
+  GPUComputePipeline,
+  GPUDevice,
+  GPUError,
+  GPUSupportedLimits,
+} from './webgpu.ts';

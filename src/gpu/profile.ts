@@ -16,7 +16,7 @@ export interface DeviceProfile {
 
 /** The profile of an adapter; `isSoftware`: it computes on the CPU. */
 export function profileOf(
-  adapter: Pick<GPUAdapterInfo, 'subgroupMinSize' | 'subgroupMaxSize'>,
+  adapter: { readonly subgroupMinSize?: number; readonly subgroupMaxSize?: number },
   hasSubgroups: boolean,
   isSoftware: boolean,
 ): DeviceProfile {

@@ -1,6 +1,7 @@
 import { type BufferRange, type Buffers, bufferUsage } from './buffers.ts';
 import { DeviceError } from './errors.ts';
 import type { Faults } from './faults.ts';
+import type { GPUBuffer, GPUCommandEncoder, GPUDevice } from './webgpu.ts';
 
 const MAP_READ = 1;
 

@@ -1,4 +1,5 @@
 import type { Buffers } from './buffers.ts';
+import type { GPUBuffer } from './webgpu.ts';
 
 /** A pooled buffer and how many steps use it. */
 export interface Slot {

@@ -101,6 +101,27 @@ export {
   SegmentationScore,
 } from './evaluation/index.ts';
 export {
+  CacheError,
+  type CacheKey,
+  type CacheOptions,
+  type CachePlan,
+  type CacheReader,
+  type CacheWriter,
+  cachedData,
+  type FillOptions,
+  type FillPlan,
+  type FillProgress,
+  type FillResult,
+  fillCache,
+  openCache,
+  type PhotoFile,
+  type PhotoSource,
+  type PhotoStamp,
+  readCache,
+  readStamped,
+  type TrainingData,
+} from './features/index.ts';
+export {
   type GroupVitConfig,
   GroupVitText,
   GroupVitVision,
@@ -116,6 +137,7 @@ export {
   clipStd,
   gridBoxes,
   type Image,
+  ImageError,
   imageFromRgba,
   imagenetMean,
   imagenetStd,
@@ -237,6 +259,5 @@ export {
   type TrainChoices,
   Trainer,
   type TrainerOptions,
-  type TrainingData,
   type TrainSettings,
 } from './training/index.ts';

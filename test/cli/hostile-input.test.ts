@@ -15,8 +15,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
 import { resolveOptions } from '../../cli/src/commands/train-options.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
-import { openCache, readCache } from '../../cli/src/features/feature-cache.ts';
 import { readJson } from '../../cli/src/files/files.ts';
+import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
 import { openDataSet } from '../../cli/src/photos/data-sets.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
 import { createLettering } from '../../cli/src/photos/lettering.ts';
@@ -33,8 +33,6 @@ import {
   wholeNumber,
   wholeNumbers,
 } from '../../cli/src/shell/arguments.ts';
-import { parseEndedRun, parseScore } from '../../cli/src/studies/experiment-runs.ts';
-import { parseTimes } from '../../cli/src/studies/experiment-times.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
 import { verifyRules } from '../../cli/src/verify/rules.ts';
@@ -54,6 +52,7 @@ import {
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
+import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
@@ -62,6 +61,10 @@ import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
 import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
+import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
+import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
+import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-store.ts';
+import { parseTimes } from '../../src/zeroseg/studies/step-times.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
@@ -328,7 +331,7 @@ parser('RunFolder.open', damagedJson({ step: 1 }), async (state) => {
 });
 const cacheFolder = at('cache-made');
 {
-  const cache = await openCache(cacheFolder, cacheKey);
+  const cache = await openCache(nodeFileSystem(cacheFolder), cacheKey);
   for (const path of ['a.png', 'b.png']) {
     const image = { width: 16, height: 16, data: new Uint8Array(16 * 16 * 3) };
     await cache.add({ path, size: 1, mtime: 1, hash: '0' }, new Float32Array(40), image);
@@ -343,7 +346,7 @@ const cacheFiles = {
 };
 async function cacheWith(changed: Readonly<Record<string, unknown>>): Promise<void> {
   for (const [name, content] of Object.entries({ ...cacheFiles, ...changed })) await put(`cache/${name}`, content);
-  const cache = await readCache(at('cache'));
+  const cache = await readCache(nodeFileSystem(at('cache')));
   try {
     for (let i = 0; i < cache.length; i++) {
       await cache.features(i);
@@ -360,9 +363,14 @@ for (const [name, content] of Object.entries(cacheFiles)) {
   const value: unknown = JSON.parse(new TextDecoder().decode(content));
   parser('readCache readIndex CacheIndex.load', damagedJson(value), (found) => cacheWith({ [name]: found }));
 }
+parser('readJsonFile parseJsonFile', damagedBytes([cacheFiles['cache.json']]), async (bytes) => {
+  const files = memoryFileSystem();
+  await files.write('a.json', bytes);
+  await readJsonFile(files, 'a.json');
+});
 parser('openCache', damagedJson(JSON.parse(new TextDecoder().decode(cacheFiles['cache.json']))), async (found) => {
   await put('opened/cache.json', found);
-  await (await openCache(at('opened'), cacheKey)).close();
+  await (await openCache(nodeFileSystem(at('opened')), cacheKey)).close();
 });
 const scenes = {
   format: 'zeroseg-scenes',
@@ -626,7 +634,7 @@ it('covers every parser that there is', () => {
 /** They are called like parsers, and read nothing that could be damaged, or only what one above has read. */
 const notParsers = new Set([
   // A device, halves of floats, bytes as they are.
-  ...['openDevice', 'fromHalf', 'readBounded'],
+  ...['openDevice', 'fromHalf', 'readBounded', 'readStamped'],
   // Onto a GPU, by sizes that clipConfig, groupVitConfig, modelInfo and readSafetensors have checked; shapes are compared.
   ...[
     'loadClipVision',

@@ -14,6 +14,8 @@ import {
 } from '@zeroseg/core/internal';
 import { countParameters, newWeights, parameters } from '@zeroseg/core/nn';
 import {
+  type CacheReader,
+  cachedData,
   initialWeights,
   loadOptimizer,
   modelFile,
@@ -21,6 +23,7 @@ import {
   optimizerFile,
   type Probe,
   type ResolvedTraining,
+  readCache,
   resizeImage,
   Segmenter,
   Trainer,
@@ -28,8 +31,7 @@ import {
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
-import { type CacheReader, cachedData, readCache } from '../features/index.ts';
-import { writeFileAtomic } from '../files/index.ts';
+import { nodeFileSystem, writeFileAtomic } from '../files/index.ts';
 import { writePng } from '../photos/index.ts';
 import { writeReport } from '../reports/index.ts';
 import { type LoadedCheckpoint, pathsHash, RunFolder, refuseDifferences } from '../runs/index.ts';
@@ -137,7 +139,7 @@ async function trainIn(
   const { terminal } = context;
   const cacheFolder = options.cache ?? before?.description.cache.folder;
   if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
-  const cache = await readCache(cacheFolder);
+  const cache = await readCache(nodeFileSystem(cacheFolder));
   try {
     const resolved = await resolveOptions(options, cache, before?.description);
     const { settings } = resolved;

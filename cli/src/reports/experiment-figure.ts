@@ -12,19 +12,18 @@ import {
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import type { WriteOptions } from '../files/index.ts';
-import { interLettering, writePng } from '../photos/index.ts';
+import { interLettering } from '../photos/index.ts';
 
-export interface LossFigure extends WriteOptions {
+export interface LossFigure {
   readonly device: Device;
   /** At least one, all of one size. */
   readonly scenes: readonly Scene[];
   readonly names: readonly string[];
   readonly vocabulary: Vocabulary;
-  /** Columns: a title, and a model for as long as it is looked through. */
+  /** Columns: a title, and a model for as long as it is used. */
   readonly models: readonly {
     readonly name: string;
-    look<T>(work: (model: ZeroSeg) => Promise<T>): Promise<T>;
+    use<T>(work: (model: ZeroSeg) => Promise<T>): Promise<T>;
   }[];
 }
 
@@ -32,11 +31,8 @@ const GAP = 8;
 const HEAD = 34;
 const LETTERS = 20;
 
-/** Writes a sheet: a row for each scene; the picture with its true labels, then what each model says. */
-export async function lossFigure(
-  file: string,
-  { device, scenes, names, vocabulary, models, ...writing }: LossFigure,
-): Promise<void> {
+/** Draws a sheet: a row for each scene; the picture with its true labels, then the labels of each model. */
+export async function lossFigure({ device, scenes, names, vocabulary, models }: LossFigure): Promise<Drawing> {
   const lettering = interLettering();
   const draw = ({ image }: Scene, data: LabelMap['data']): Drawing =>
     drawSegmentation(
@@ -48,8 +44,8 @@ export async function lossFigure(
     { name: 'picture', tiles: scenes.map((scene) => draw(scene, new Uint8Array(scene.labels.data.length))) },
     { name: 'what is there', tiles: scenes.map((scene) => draw(scene, scene.labels.data)) },
   ];
-  for (const { name, look } of models) {
-    const tiles = await look(async (model) => {
+  for (const { name, use } of models) {
+    const tiles = await use(async (model) => {
       using student = await SceneStudent.create(device, model, scenes[0]?.image.width);
       const drawn: Drawing[] = [];
       for (const scene of scenes) {
@@ -73,5 +69,5 @@ export async function lossFigure(
       shapes.push(...tile.shapes.map((shape) => ({ ...shape, x: shape.x + left, y: shape.y + top })));
     });
   });
-  await writePng(file, { ...sheet, shapes }, writing);
+  return { ...sheet, shapes };
 }

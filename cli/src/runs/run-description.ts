@@ -1,7 +1,8 @@
 /** What a run's `config.json` must hold. */
 import { createHash } from 'node:crypto';
 import { ZeroSegError } from '@zeroseg/core';
-import { ownValue } from '@zeroseg/core/internal';
+import { cacheKeyFields, ownValue } from '@zeroseg/core/internal';
+import type { CacheKey, CacheReader } from '@zeroseg/core/zeroseg';
 import {
   baseConfig,
   checkSettings,
@@ -10,7 +11,6 @@ import {
   type TrainSettings,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
-import { type CacheKey, type CacheReader, cacheKeyFields } from '../features/index.ts';
 import { brokenField, hasFields, isNullOr, isObject, isText, isWhole } from '../files/index.ts';
 
 /** A run folder that cannot be begun or continued. */

@@ -1,3 +1,5 @@
+import type { GPUAdapter } from '../webgpu.ts';
+
 /** What a platform is asked for: see `DeviceOptions.adapter`. */
 export interface AdapterRequest {
   readonly adapter?: string;

@@ -218,7 +218,7 @@ const rowsBind = { y: 'read vec4<T>', dy: 'read vec4<T>', stats: 'read f32', row
  * As `backwardRows` of attention-kernels.ts. It sums in the order of the backward here: where one key has all the weight, the
  * gradient is the difference of two equal sums and must be 0.
  */
-export const laneRows: Kernel<typeof rowsBind, Params, { WG: 8 }> = kernel({
+export const laneRows: Kernel<typeof rowsBind, Params, { WG: 8 }> = /*#__PURE__*/ kernel({
   name: 'attention backward rows',
   bind: rowsBind,
   params: attentionParams,

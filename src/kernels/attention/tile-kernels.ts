@@ -20,10 +20,10 @@ export type Params = Record<Extent | Place, 'u32'> & { readonly scale: 'f32' };
 export type AttentionParams = { readonly [K in keyof Params]: number };
 
 export const attentionParams = {
-  ...uniforms('images', 'heads', 'queries', 'keys', 'width', 'causal'),
+  .../*#__PURE__*/ uniforms('images', 'heads', 'queries', 'keys', 'width', 'causal'),
   scale: 'f32',
-  ...uniforms('qStart', 'qImage', 'qHead', 'qRow', 'kStart', 'kImage', 'kHead', 'kRow'),
-  ...uniforms('vStart', 'vImage', 'vHead', 'vRow', 'yStart', 'yImage', 'yHead', 'yRow'),
+  .../*#__PURE__*/ uniforms('qStart', 'qImage', 'qHead', 'qRow', 'kStart', 'kImage', 'kHead', 'kRow'),
+  .../*#__PURE__*/ uniforms('vStart', 'vImage', 'vHead', 'vRow', 'yStart', 'yImage', 'yHead', 'yRow'),
 } as Params;
 
 function uniforms(...names: (Extent | Place)[]): Record<string, 'u32'> {
@@ -164,7 +164,7 @@ export const backwardRows: Kernel<
   { y: 'read T'; dy: 'read T'; stats: 'read f32'; rows: 'write f32' },
   Params,
   { WG: 64 }
-> = kernel({
+> = /*#__PURE__*/ kernel({
   name: 'attention backward rows',
   bind: { y: 'read T', dy: 'read T', stats: 'read f32', rows: 'write f32' },
   params: attentionParams,

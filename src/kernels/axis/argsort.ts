@@ -144,11 +144,11 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }`,
   }),
 });
-const ofFloat = sorters('T', floatKey);
-const ofU32 = sorters('u32', u32Key);
+const ofFloat = /*#__PURE__*/ sorters('T', floatKey);
+const ofU32 = /*#__PURE__*/ sorters('u32', u32Key);
 
 // An invocation finds by bisection how many ids of its row are smaller than its destination.
-const lowerBounds = kernel({
+const lowerBounds = /*#__PURE__*/ kernel({
   name: 'group-by-id',
   bind: { ids: 'read u32', order: 'read u32', starts: 'write u32' },
   params: { n: 'u32', cols: 'u32', count: 'u32' },

@@ -157,7 +157,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   });
 }
 
-const extremeKernels = { max: extremeKernel('max'), min: extremeKernel('min') };
+const extremeKernels = { max: /*#__PURE__*/ extremeKernel('max'), min: /*#__PURE__*/ extremeKernel('min') };
 
 // dy where the extreme was, 0 elsewhere.
 function makePick(units: Units) {
@@ -180,4 +180,8 @@ function makePick(units: Units) {
   });
 }
 
-const pick = { rows: makePick('rows'), columns: makePick('columns'), ones: makePick('ones') };
+const pick = {
+  rows: /*#__PURE__*/ makePick('rows'),
+  columns: /*#__PURE__*/ makePick('columns'),
+  ones: /*#__PURE__*/ makePick('ones'),
+};

@@ -237,11 +237,13 @@ function sumOfColumn(F: string): string {
 // Rows begin and end anywhere. Whole vec4s are shared by strips and lanes; what is left at both ends is the first one's.
 const sumOfRow = `    let end = start + params.length;
     let whole = (start + 3u) / 4u;
-${inRuns(
-  { total: 'vec4f' },
-  { counter: 'k', from: 'whole + j + laneOf(l)', to: 'min(end / 4u, whole + j + params.chunk)', by: 'LANES' },
-  'total += vec4f(x[k]);',
-)}
+${
+  /*#__PURE__*/ inRuns(
+    { total: 'vec4f' },
+    { counter: 'k', from: 'whole + j + laneOf(l)', to: 'min(end / 4u, whole + j + params.chunk)', by: 'LANES' },
+    'total += vec4f(x[k]);',
+  )
+}
     if (j == 0u && laneOf(l) == 0u) {
       let head = start / 4u;
       let tail = end / 4u;
@@ -267,4 +269,8 @@ function makeSpread(units: Units) {
   });
 }
 
-const spread = { rows: makeSpread('rows'), columns: makeSpread('columns'), ones: makeSpread('ones') };
+const spread = {
+  rows: /*#__PURE__*/ makeSpread('rows'),
+  columns: /*#__PURE__*/ makeSpread('columns'),
+  ones: /*#__PURE__*/ makeSpread('ones'),
+};

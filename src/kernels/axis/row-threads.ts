@@ -60,11 +60,11 @@ fn lineStart(line: u32, length: u32, inner: u32) -> u32 { return line / inner * 
  * Sums or maxima over the lanes of each line; every lane gets the result. All invocations of the workgroup must call it, from
  * uniform control flow.
  */
-export const laneSum: Piece = join('laneSum', 'a + b');
-export const laneSums: Piece = join('laneSums', 'a + b', 'vec2f');
-export const laneSumFours: Piece = join('laneSumFours', 'a + b', 'vec4f');
-export const laneMax: Piece = join('laneMax', 'max(a, b)');
-export const laneMaxFours: Piece = join('laneMaxFours', 'max(a, b)', 'vec4f');
+export const laneSum: Piece = /*#__PURE__*/ join('laneSum', 'a + b');
+export const laneSums: Piece = /*#__PURE__*/ join('laneSums', 'a + b', 'vec2f');
+export const laneSumFours: Piece = /*#__PURE__*/ join('laneSumFours', 'a + b', 'vec4f');
+export const laneMax: Piece = /*#__PURE__*/ join('laneMax', 'max(a, b)');
+export const laneMaxFours: Piece = /*#__PURE__*/ join('laneMaxFours', 'max(a, b)', 'vec4f');
 
 function join(name: string, combine: string, type: 'f32' | 'vec2f' | 'vec4f' = 'f32'): Piece {
   return {

@@ -33,7 +33,7 @@ function fewer(parts: Tensor): Tensor {
 }
 
 // One workgroup: parts are few, one per workgroup or row of the launch before. The order of additions is always the same.
-const totalKernel = kernel({
+const totalKernel = /*#__PURE__*/ kernel({
   name: 'total',
   bind: { parts: 'read f32', y: 'write f32' },
   params: { n: 'u32', factor: 'f32' },
@@ -44,13 +44,13 @@ const totalKernel = kernel({
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) l: u32) {
   var sum = 0.0;
-  ${inRuns({ sum: 'f32' }, { counter: 'i', from: 'l', to: 'params.n', by: 'WG' }, 'sum += parts[i];')}
+  ${/*#__PURE__*/ inRuns({ sum: 'f32' }, { counter: 'i', from: 'l', to: 'params.n', by: 'WG' }, 'sum += parts[i];')}
   sum = joinSum(sum, l);
   if (l == 0u) { y[0] = sum * params.factor; }
 }`,
 });
 
-const weightedMeanKernel = kernel({
+const weightedMeanKernel = /*#__PURE__*/ kernel({
   name: 'weighted-mean',
   bind: { parts: 'read f32', weights: 'read f32', y: 'write f32', inverse: 'write f32' },
   params: { n: 'u32' },
@@ -62,11 +62,13 @@ const weightedMeanKernel = kernel({
 fn main(@builtin(local_invocation_index) l: u32) {
   var sum = 0.0;
   var count = 0.0;
-  ${inRuns(
-    { sum: 'f32', count: 'f32' },
-    { counter: 'i', from: 'l', to: 'params.n', by: 'WG' },
-    'sum += parts[i]; count += weights[i];',
-  )}
+  ${
+    /*#__PURE__*/ inRuns(
+      { sum: 'f32', count: 'f32' },
+      { counter: 'i', from: 'l', to: 'params.n', by: 'WG' },
+      'sum += parts[i]; count += weights[i];',
+    )
+  }
   sum = joinSum(sum, l);
   count = joinSum(count, l);
   if (l == 0u) {

@@ -7,14 +7,16 @@ import { reshape } from '../layout/index.ts';
 /** Axes of the result after merging neighbours that all operands treat alike. */
 const RANK = 6;
 
-const places = Array.from({ length: RANK }, (_, k) => k);
+const places = /*#__PURE__*/ Array.from({ length: RANK }, (_, k) => k);
 const operands = ['a', 'b', 'c'] as const;
 
 type AxisParam = `${'size' | 'a' | 'b' | 'c'}${0 | 1 | 2 | 3 | 4 | 5}`;
 
 /** The params of a kernel that reads up to three operands of other shapes than its result. */
-export const broadcastParams: Readonly<Record<AxisParam, 'u32'>> = Object.fromEntries(
-  places.flatMap((k) => [`size${k}`, ...operands.map((name) => `${name}${k}`)]).map((name) => [name, 'u32']),
+export const broadcastParams: Readonly<Record<AxisParam, 'u32'>> = /*#__PURE__*/ Object.fromEntries(
+  /*#__PURE__*/ places
+    .flatMap((k) => [`size${k}`, ...operands.map((name) => `${name}${k}`)])
+    .map((name) => [name, 'u32']),
 ) as Record<AxisParam, 'u32'>;
 
 /**
@@ -27,16 +29,18 @@ export const operandOffsets: Piece = {
 fn operandOffsets(i: u32) -> vec3u {
   var rest = i;
   var at = vec3u();
-${places
-  .map(
-    (k) => `  if (RANK == ${k + 1}u) { return at + rest * vec3u(params.a${k}, params.b${k}, params.c${k}); }
+${
+  /*#__PURE__*/ places
+    .map(
+      (k) => `  if (RANK == ${k + 1}u) { return at + rest * vec3u(params.a${k}, params.b${k}, params.c${k}); }
   if (RANK > ${k + 1}u) {
     let next = rest / params.size${k};
     at += (rest - next * params.size${k}) * vec3u(params.a${k}, params.b${k}, params.c${k});
     rest = next;
   }`,
-  )
-  .join('\n')}
+    )
+    .join('\n')
+}
   return at;
 }`,
 };

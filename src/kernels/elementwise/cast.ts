@@ -42,20 +42,20 @@ export function floatType(x: Tensor): 'f32' | 'f16' {
   return x.dtype;
 }
 
-const narrow = kernel({
+const narrow = /*#__PURE__*/ kernel({
   name: 'narrow',
   bind: { x: 'read vec4<f32>', y: 'write vec4<T>' },
   params: elementParams,
   override: elementOverride,
   grid: elementGrid,
-  wgsl: elementLoop('y[i] = vec4<T>(x[i]);'),
+  wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4<T>(x[i]);'),
 });
 
-const widen = kernel({
+const widen = /*#__PURE__*/ kernel({
   name: 'widen',
   bind: { x: 'read vec4<T>', y: 'write vec4<f32>' },
   params: elementParams,
   override: elementOverride,
   grid: elementGrid,
-  wgsl: elementLoop('y[i] = vec4f(x[i]);'),
+  wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4f(x[i]);'),
 });

@@ -55,10 +55,10 @@ const unary = {
     use: [sigmoidPiece, notNumbers],
   },
   tanh: { forward: 'tanhOf(x)', gradient: 'dy * (1.0 - y * y)', use: [tanhPiece] },
-  relu: activation('relu'),
-  gelu: activation('gelu'),
-  'gelu-tanh': activation('gelu-tanh'),
-  'quick-gelu': activation('quick-gelu'),
+  relu: /*#__PURE__*/ activation('relu'),
+  gelu: /*#__PURE__*/ activation('gelu'),
+  'gelu-tanh': /*#__PURE__*/ activation('gelu-tanh'),
+  'quick-gelu': /*#__PURE__*/ activation('quick-gelu'),
   clamp: {
     forward: 'select(min(max(x, params.p), params.q), x, isNan(x))',
     gradient: 'select(0.0, dy, x >= params.p && x <= params.q && !isNan(x))',
@@ -84,8 +84,8 @@ const binary = {
   sub: { forward: 'a - b', da: 'dy', db: '-dy' },
   mul: { forward: 'a * b', da: 'dy * b', db: 'dy * a' },
   div: { forward: 'a / b', da: 'dy / b', db: '-dy * (a / b) / b' },
-  maximum: extremeOfTwo('max', '>='),
-  minimum: extremeOfTwo('min', '<='),
+  maximum: /*#__PURE__*/ extremeOfTwo('max', '>='),
+  minimum: /*#__PURE__*/ extremeOfTwo('min', '<='),
 } as const satisfies Record<string, Binary>;
 
 /** NaN is taken before any number, and of two the first. */
@@ -431,4 +431,4 @@ function mapTable<K extends string, A, B>(table: Readonly<Record<K, A>>, make: (
   ) as Record<K, B>;
 }
 
-const unaryKernels = mapTable<keyof typeof unary, Unary, ReturnType<typeof makeUnary>>(unary, makeUnary);
+const unaryKernels = /*#__PURE__*/ mapTable<keyof typeof unary, Unary, ReturnType<typeof makeUnary>>(unary, makeUnary);

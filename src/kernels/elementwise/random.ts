@@ -105,7 +105,7 @@ fn circle(bits: u32) -> vec2f {
 };
 
 // One invocation makes four numbers from two blocks of 64 bits, under a key of its own for this tensor.
-const draw = kernel({
+const draw = /*#__PURE__*/ kernel({
   name: 'random',
   bind: { key: 'read u32', y: 'write f32' },
   params: { n: 'u32', stream: 'u32', shapeHash: 'u32' },

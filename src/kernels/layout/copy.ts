@@ -89,35 +89,41 @@ function transposed(x: Tensor, y: Tensor, axes: readonly { length: number; step:
 const transposeAxes = ['across', 'down', 0, 1, 2, 3] as const;
 const transposeParams: Readonly<
   Record<'fours' | 'each' | `${'length' | 'step' | 'made'}${(typeof transposeAxes)[number]}`, 'u32'>
-> = Object.assign(
+> = /*#__PURE__*/ Object.assign(
   { ...elementParams },
-  ...transposeAxes.map((axis) => ({ [`length${axis}`]: 'u32', [`step${axis}`]: 'u32', [`made${axis}`]: 'u32' })),
+  .../*#__PURE__*/ transposeAxes.map((axis) => ({
+    [`length${axis}`]: 'u32',
+    [`step${axis}`]: 'u32',
+    [`made${axis}`]: 'u32',
+  })),
 );
 
 // An invocation turns blocks of 4 by 4 around: four vec4s in, four out. Blocks follow each other along the last axis of the result.
-const transpose = kernel({
+const transpose = /*#__PURE__*/ kernel({
   name: 'transpose',
   bind: { x: 'read vec4<T>', y: 'write vec4<T>' },
   params: transposeParams,
   override: { ...elementOverride, RANK: 0 },
   grid: elementGrid,
-  wgsl: elementLoop(`    var rest = i / (params.lengthacross / 4u);
+  wgsl: /*#__PURE__*/ elementLoop(`    var rest = i / (params.lengthacross / 4u);
     let across = (i - rest * (params.lengthacross / 4u)) * 4u;
     var next = rest / (params.lengthdown / 4u);
     let down = (rest - next * (params.lengthdown / 4u)) * 4u;
     rest = next;
     var at = across * params.stepacross + down;
     var to = across + down * params.madedown;
-${[0, 1, 2, 3]
-  .map(
-    (k) => `    if (RANK > ${k}u) {
+${
+  /*#__PURE__*/ [0, 1, 2, 3]
+    .map(
+      (k) => `    if (RANK > ${k}u) {
       next = rest / params.length${k};
       at += (rest - next * params.length${k}) * params.step${k};
       to += (rest - next * params.length${k}) * params.made${k};
       rest = next;
     }`,
-  )
-  .join('\n')}
+    )
+    .join('\n')
+}
     let hop = params.stepacross / 4u;
     let a = x[at / 4u];
     let b = x[at / 4u + hop];
@@ -160,4 +166,8 @@ ${[4, 3, 2, 1]
     y[row * params.width + col] = x[first + col * params.step];
   }`),
   });
-const copyKernels = { T: copyKernel('T'), 'vec4<T>': copyKernel('vec4<T>'), u32: copyKernel('u32') };
+const copyKernels = {
+  T: /*#__PURE__*/ copyKernel('T'),
+  'vec4<T>': /*#__PURE__*/ copyKernel('vec4<T>'),
+  u32: /*#__PURE__*/ copyKernel('u32'),
+};

@@ -144,7 +144,7 @@ const gatherKernel = (element: 'T' | 'vec4<T>') =>
   for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }`),
   });
 
-const gather = { T: gatherKernel('T'), 'vec4<T>': gatherKernel('vec4<T>') };
+const gather = { T: /*#__PURE__*/ gatherKernel('T'), 'vec4<T>': /*#__PURE__*/ gatherKernel('vec4<T>') };
 
 // A row adds up the rows that groupById found for it.
 const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
@@ -172,4 +172,4 @@ const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
     y[row * params.width + col] = ${element}(total);
   }`),
   });
-const addUp = { T: addUpKernel('T', 'f32'), 'vec4<T>': addUpKernel('vec4<T>', 'vec4f') };
+const addUp = { T: /*#__PURE__*/ addUpKernel('T', 'f32'), 'vec4<T>': /*#__PURE__*/ addUpKernel('vec4<T>', 'vec4f') };

@@ -290,7 +290,11 @@ const sliceKernel = (element: 'T' | 'vec4<T>' | 'u32') =>
   let first = row * params.other + params.start;
   for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }`),
   });
-const sliceKernels = { T: sliceKernel('T'), 'vec4<T>': sliceKernel('vec4<T>'), u32: sliceKernel('u32') };
+const sliceKernels = {
+  T: /*#__PURE__*/ sliceKernel('T'),
+  'vec4<T>': /*#__PURE__*/ sliceKernel('vec4<T>'),
+  u32: /*#__PURE__*/ sliceKernel('u32'),
+};
 
 const padKernel = (element: 'T' | 'vec4<T>') =>
   kernel({
@@ -309,7 +313,7 @@ const padKernel = (element: 'T' | 'vec4<T>') =>
     dx[row * params.width + col] = value;
   }`),
   });
-const pad = { T: padKernel('T'), 'vec4<T>': padKernel('vec4<T>') };
+const pad = { T: /*#__PURE__*/ padKernel('T'), 'vec4<T>': /*#__PURE__*/ padKernel('vec4<T>') };
 
 type PartsKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowOverrides>;
 const partsKernels = new Map<string, PartsKernel>();

@@ -191,4 +191,7 @@ const bandKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
     }
     y[i] = ${element}(total);`),
   });
-const multiplyBand = { T: bandKernel('T', 'f32'), 'vec4<T>': bandKernel('vec4<T>', 'vec4f') };
+const multiplyBand = {
+  T: /*#__PURE__*/ bandKernel('T', 'f32'),
+  'vec4<T>': /*#__PURE__*/ bandKernel('vec4<T>', 'vec4f'),
+};

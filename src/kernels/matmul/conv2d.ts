@@ -148,7 +148,7 @@ const unfoldKernel = (element: 'T' | 'vec4<T>') =>
     y[row * params.width + i] = value;
   }`),
   });
-const unfoldKernels = { T: unfoldKernel('T'), 'vec4<T>': unfoldKernel('vec4<T>') };
+const unfoldKernels = { T: /*#__PURE__*/ unfoldKernel('T'), 'vec4<T>': /*#__PURE__*/ unfoldKernel('vec4<T>') };
 
 // Rows are pixels of the image; each looks up the windows that it lies in.
 const foldKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
@@ -180,4 +180,7 @@ const foldKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
     dx[row * params.width + i] = ${element}(total);
   }`),
   });
-const foldKernels = { T: foldKernel('T', 'f32'), 'vec4<T>': foldKernel('vec4<T>', 'vec4f') };
+const foldKernels = {
+  T: /*#__PURE__*/ foldKernel('T', 'f32'),
+  'vec4<T>': /*#__PURE__*/ foldKernel('vec4<T>', 'vec4f'),
+};

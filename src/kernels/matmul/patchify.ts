@@ -140,14 +140,14 @@ function sizes(image: Tensor, patch: number): Sizes {
 const params = { rows: 'u32', width: 'u32', channels: 'u32', height: 'u32', across: 'u32', side: 'u32' } as const;
 
 // Rows are what a patch takes from one line of the image, of all channels or of one.
-const cutKernel = kernel({
+const cutKernel = /*#__PURE__*/ kernel({
   name: 'patchify',
   bind: { image: 'read T', y: 'write T' },
   params,
   override: { ...rowOverrides, ORDER: 0 },
   use: [rowPlace],
   grid: rowGrid,
-  wgsl: eachRow(/* wgsl */ `
+  wgsl: /*#__PURE__*/ eachRow(/* wgsl */ `
   let side = params.side;
   let rows = params.height / side;
   let cols = params.across / side;
@@ -175,14 +175,14 @@ const cutKernel = kernel({
 });
 
 // Rows are lines of the image, of one channel; pixels outside of all patches are zero.
-const pasteKernel = kernel({
+const pasteKernel = /*#__PURE__*/ kernel({
   name: 'unpatchify',
   bind: { x: 'read T', image: 'write T' },
   params,
   override: { ...rowOverrides, ORDER: 0 },
   use: [rowPlace],
   grid: rowGrid,
-  wgsl: eachRow(/* wgsl */ `
+  wgsl: /*#__PURE__*/ eachRow(/* wgsl */ `
   let side = params.side;
   let rows = params.height / side;
   let cols = params.across / side;

@@ -71,8 +71,8 @@ export function copyGradient(x: Tensor, y: Tensor): void {
   dispatch(copy, { x, y }, elementsOf(x.device, x.size));
 }
 
-const update = updateKernel('adamw', 'read vec4<T>', '');
-const updateAndClear = updateKernel(
+const update = /*#__PURE__*/ updateKernel('adamw', 'read vec4<T>', '');
+const updateAndClear = /*#__PURE__*/ updateKernel(
   'adamw and clear',
   'update vec4<T>',
   'gradients[i] = select(gradients[i], vec4<T>(), inside);',
@@ -136,22 +136,22 @@ function updateKernel<const G extends Binding>(
   });
 }
 
-const accumulate = kernel({
+const accumulate = /*#__PURE__*/ kernel({
   name: 'accumulate gradients',
   bind: { sum: 'update vec4<f32>', gradients: 'read vec4<T>', blocks: 'read u32' },
   params: { ...elementParams, block: 'u32', share: 'f32' },
   override: elementOverride,
   use: [blockWords],
   grid: elementGrid,
-  wgsl: elementLoop(`
+  wgsl: /*#__PURE__*/ elementLoop(`
   sum[i] += select(vec4f(), params.share * vec4f(gradients[i]), holds(blocks[params.block + i / 16u], i));`),
 });
 
-const copy = kernel({
+const copy = /*#__PURE__*/ kernel({
   name: 'copy gradient',
   bind: { x: 'read vec4<T>', y: 'write vec4<T>' },
   params: elementParams,
   override: elementOverride,
   grid: elementGrid,
-  wgsl: elementLoop('y[i] = x[i];'),
+  wgsl: /*#__PURE__*/ elementLoop('y[i] = x[i];'),
 });

@@ -76,7 +76,7 @@ function groups(n: number): number {
 // is so short that one invocation makes it: in a fifth of the time to compile of 256, whose every halving is code of its own.
 
 // Each workgroup takes a run of fours, an invocation one in WG of them, and leaves one partial sum.
-const squaredNorm = kernel({
+const squaredNorm = /*#__PURE__*/ kernel({
   name: 'squared-norm',
   bind: { gradients: 'read vec4<T>', blocks: 'read u32', parts: 'write f32' },
   params: { n: 'u32' },
@@ -88,23 +88,25 @@ const squaredNorm = kernel({
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   var sum = vec4f();
   let run = (params.n / WG + size.x) / size.x * WG;
-  ${inRuns(
-    { sum: 'vec4f' },
-    { counter: 'first', from: '(g.x * run)', to: 'min((g.x + 1u) * run, params.n)', by: 'WG' },
-    `    let inside = holds(blocks[(first + l) / 16u], first + l);
+  ${
+    /*#__PURE__*/ inRuns(
+      { sum: 'vec4f' },
+      { counter: 'first', from: '(g.x * run)', to: 'min((g.x + 1u) * run, params.n)', by: 'WG' },
+      `    let inside = holds(blocks[(first + l) / 16u], first + l);
     if (inside.x && first + l < params.n) {
       let value = select(vec4f(), vec4f(gradients[first + l]), inside);
       sum += value * value;
     }`,
-    { loops: 3 },
-  )}
+      { loops: 3 },
+    )
+  }
   let all = joinSum(sum.x + sum.y + sum.z + sum.w, l);
   if (l == 0u) { parts[g.x] = all; }
 }`,
 });
 
 // One workgroup.
-const clipFactor = kernel({
+const clipFactor = /*#__PURE__*/ kernel({
   name: 'clip',
   bind: { parts: 'read f32', rates: 'read f32', norm: 'write f32', factor: 'write f32' },
   params: { n: 'u32', limit: 'f32' },
@@ -115,7 +117,7 @@ const clipFactor = kernel({
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) l: u32) {
   var sum = 0.0;
-  ${inRuns({ sum: 'f32' }, { counter: 'i', from: 'l', to: 'params.n', by: 'WG' }, 'sum += parts[i];', { loops: 3 })}
+  ${/*#__PURE__*/ inRuns({ sum: 'f32' }, { counter: 'i', from: 'l', to: 'params.n', by: 'WG' }, 'sum += parts[i];', { loops: 3 })}
   sum = joinSum(sum, l);
   if (l != 0u) { return; }
   let length = sqrt(sum) * abs(rates[3]);

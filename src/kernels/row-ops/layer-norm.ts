@@ -176,7 +176,7 @@ const forwardSpec = {
   use: [notNumbers],
 } as const;
 
-const forward = lineKernel({
+const forward = /*#__PURE__*/ lineKernel({
   ...forwardSpec,
   name: 'layer-norm',
   along: ['weight', 'bias'],
@@ -184,14 +184,14 @@ const forward = lineKernel({
   ${code.write('y', '((x - first) - middle) * factor * weight + bias')}`,
 });
 
-const standardizeForward = lineKernel({
+const standardizeForward = /*#__PURE__*/ lineKernel({
   ...forwardSpec,
   name: 'standardize',
   body: (code) => `${statistics(code)}
   ${code.write('y', '((x - first) - middle) * factor')}`,
 });
 
-const standardizeBackward = lineKernel({
+const standardizeBackward = /*#__PURE__*/ lineKernel({
   name: 'standardize-backward',
   elements: { x: 'read T', dy: 'read T', dx: 'write T' },
   perLine: { mean: 'read f32', inverse: 'read f32' },
@@ -345,9 +345,9 @@ function backwardKernel(F: 'f32' | 'vec4<f32>', loops: number): ReturnType<typeo
   return made;
 }
 
-const sumKernels = { f32: makeSum('f32'), 'vec4<f32>': makeSum('vec4<f32>') };
+const sumKernels = { f32: /*#__PURE__*/ makeSum('f32'), 'vec4<f32>': /*#__PURE__*/ makeSum('vec4<f32>') };
 
-const l2Forward = lineKernel({
+const l2Forward = /*#__PURE__*/ lineKernel({
   name: 'l2-normalize',
   elements: { x: 'read T', y: 'write T' },
   perLine: { length: 'write f32' },
@@ -369,7 +369,7 @@ const l2Forward = lineKernel({
   if (lead) { length[line] = norm * select(1.0, select(0x1p+80, 0x1p-64, isSmall), isFar); }`,
 });
 
-const l2Backward = lineKernel({
+const l2Backward = /*#__PURE__*/ lineKernel({
   name: 'l2-normalize-backward',
   elements: { y: 'read T', dy: 'read T', dx: 'write T' },
   perLine: { length: 'read f32' },

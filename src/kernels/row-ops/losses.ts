@@ -64,7 +64,7 @@ function difference(op: string, a: Tensor, b: Tensor, reduction: Reduction, ABSO
 }
 
 // Each workgroup leaves one partial sum.
-const forward = kernel({
+const forward = /*#__PURE__*/ kernel({
   name: 'difference',
   bind: { a: 'read vec4<T>', b: 'read vec4<T>', parts: 'write f32' },
   params: { ...elementParams, n: 'u32' },
@@ -78,27 +78,29 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let first = group * WG * params.each;
   let end = min(params.fours, first + WG * params.each);
   var sums = vec4f();
-  ${inRuns(
-    { sums: 'vec4f' },
-    { counter: 'i', from: '(first + l)', to: 'end', by: 'WG' },
-    `    let d = vec4f(a[i]) - vec4f(b[i]);
+  ${
+    /*#__PURE__*/ inRuns(
+      { sums: 'vec4f' },
+      { counter: 'i', from: '(first + l)', to: 'end', by: 'WG' },
+      `    let d = vec4f(a[i]) - vec4f(b[i]);
     let value = select(d * d, abs(d), ABSOLUTE == 1u);
     // Beyond the last element lies anything.
     sums += select(vec4f(), value, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(params.n));`,
-  )}
+    )
+  }
   let sum = joinSum(dot(sums, vec4f(1.0)), l);
   if (l == 0u && first < params.fours) { parts[group] = sum; }
 }`,
 });
 
-const backward = kernel({
+const backward = /*#__PURE__*/ kernel({
   name: 'difference backward',
   bind: { a: 'read vec4<T>', b: 'read vec4<T>', dy: 'read f32', dx: 'write vec4<T>' },
   params: { ...elementParams, factor: 'f32' },
   override: { ...elementOverride, ABSOLUTE: 0 },
   use: [notNumbers],
   grid: elementGrid,
-  wgsl: elementLoop(`    let d = vec4f(a[i]) - vec4f(b[i]);
+  wgsl: /*#__PURE__*/ elementLoop(`    let d = vec4f(a[i]) - vec4f(b[i]);
     let signs = vec4f(signOf(d.x), signOf(d.y), signOf(d.z), signOf(d.w));
     dx[i] = vec4<T>(dy[0] * params.factor * select(2.0, 1.0, ABSOLUTE == 1u) * select(d, signs, ABSOLUTE == 1u));`),
 });

@@ -94,7 +94,7 @@ const elementsBackward = { y: 'read T', dy: 'read T', dx: 'write T' } as const;
 
 const kernels = {
   softmax: {
-    forward: lineKernel({
+    forward: /*#__PURE__*/ lineKernel({
       name: 'softmax',
       elements,
       use: [expBelowLine, sumOfLine],
@@ -102,7 +102,7 @@ const kernels = {
   let factor = inverseOf(total);
   ${code.write('y', 'expBelow(x - top) * factor')}`,
     }),
-    backward: lineKernel({
+    backward: /*#__PURE__*/ lineKernel({
       name: 'softmax-backward',
       elements: elementsBackward,
       body: ({ each, inLine, sum, write }) => `
@@ -113,7 +113,7 @@ const kernels = {
     }),
   },
   logSoftmax: {
-    forward: lineKernel({
+    forward: /*#__PURE__*/ lineKernel({
       name: 'log-softmax',
       elements,
       use: [expBelowLine, sumOfLine],
@@ -121,7 +121,7 @@ const kernels = {
   let logTotal = logOf(total);
   ${code.write('y', '(x - top) - logTotal')}`,
     }),
-    backward: lineKernel({
+    backward: /*#__PURE__*/ lineKernel({
       name: 'log-softmax-backward',
       elements: elementsBackward,
       use: [expBelowLine],

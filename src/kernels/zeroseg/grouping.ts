@@ -156,8 +156,12 @@ function chosen(
 }
 
 const lineParams = { outer: 'u32', length: 'u32', inner: 'u32', inverseTau: 'f32' } as const;
-const choosePlain = chooseKernels('choose', { x: 'read T', soft: 'write T', hard: 'write T' }, 'f32(x[i])');
-const chooseNoisy = chooseKernels(
+const choosePlain = /*#__PURE__*/ chooseKernels(
+  'choose',
+  { x: 'read T', soft: 'write T', hard: 'write T' },
+  'f32(x[i])',
+);
+const chooseNoisy = /*#__PURE__*/ chooseKernels(
   'choose with noise',
   { x: 'read T', noise: 'read f32', soft: 'write T', hard: 'write T' },
   'f32(x[i]) + noise[i]',
@@ -225,7 +229,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   });
 }
 
-const chooseBackward = lineKernel({
+const chooseBackward = /*#__PURE__*/ lineKernel({
   name: 'choose backward',
   elements: { soft: 'read T', dy: 'read T', dx: 'write T' },
   params: { inverseTau: 'f32' },
@@ -236,7 +240,7 @@ const chooseBackward = lineKernel({
   ${write('dx', 'soft * (dy - total) * params.inverseTau')}`,
 });
 
-const normalise = lineKernel({
+const normalise = /*#__PURE__*/ lineKernel({
   name: 'assign-normalise',
   elements: { a: 'read T', y: 'write T' },
   perLine: { inverse: 'write f32' },
@@ -252,7 +256,7 @@ const normalise = lineKernel({
   if (lead) { inverse[line] = 1.0 / divisor; }`,
 });
 
-const normaliseBackward = lineKernel({
+const normaliseBackward = /*#__PURE__*/ lineKernel({
   name: 'assign-normalise backward',
   elements: { a: 'read T', dy: 'read T', da: 'write T' },
   perLine: { inverse: 'read f32' },

@@ -122,7 +122,7 @@ export function unshuffle(visible: Tensor, token: Tensor, idsRestore: Tensor): T
 const CHUNKS = 256;
 
 // One invocation a place in the order of the noise.
-const invert = kernel({
+const invert = /*#__PURE__*/ kernel({
   name: 'shuffle-mask',
   bind: { idsShuffle: 'read u32', idsRestore: 'write u32', mask: 'write f32', idsKeep: 'write u32' },
   params: { n: 'u32', count: 'u32', keep: 'u32' },
@@ -143,14 +143,14 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }`,
 });
 
-const restore = kernel({
+const restore = /*#__PURE__*/ kernel({
   name: 'unshuffle',
   bind: { visible: 'read T', token: 'read T', idsRestore: 'read u32', y: 'write T' },
   params: { rows: 'u32', width: 'u32', count: 'u32', kept: 'u32' },
   override: rowOverrides,
   use: [rowPlace],
   grid: rowGrid,
-  wgsl: eachRow(/* wgsl */ `
+  wgsl: /*#__PURE__*/ eachRow(/* wgsl */ `
   let seen = idsRestore[row];
   if (seen < params.kept) {
     let first = (row / params.count * params.kept + seen) * params.width;
@@ -161,7 +161,7 @@ const restore = kernel({
 });
 
 // A workgroup takes WG columns of a chunk of rows: what belongs to a visible row is sent there, the rest is added up.
-const restoreBackward = kernel({
+const restoreBackward = /*#__PURE__*/ kernel({
   name: 'unshuffle-backward',
   bind: { dy: 'read T', idsRestore: 'read u32', dvisible: 'write T', partial: 'write f32' },
   params: { rows: 'u32', count: 'u32', kept: 'u32', width: 'u32', chunk: 'u32' },
@@ -177,17 +177,19 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let start = chunk * params.chunk;
   if (start >= params.rows || col >= params.width) { return; }
   var total = 0.0;
-  ${inRuns(
-    { total: 'f32' },
-    { counter: 'row', from: 'start', to: 'min(start + params.chunk, params.rows)', by: '1u' },
-    `    let value = dy[row * params.width + col];
+  ${
+    /*#__PURE__*/ inRuns(
+      { total: 'f32' },
+      { counter: 'row', from: 'start', to: 'min(start + params.chunk, params.rows)', by: '1u' },
+      `    let value = dy[row * params.width + col];
     let place = idsRestore[row];
     if (place < params.kept) {
       dvisible[(row / params.count * params.kept + place) * params.width + col] = value;
     } else {
       total += f32(value);
     }`,
-  )}
+    )
+  }
   partial[chunk * params.width + col] = total;
 }`,
 });

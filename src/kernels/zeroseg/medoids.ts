@@ -34,7 +34,7 @@ export function medoids(similarity: Tensor, count: number): Tensor {
 }
 
 // A workgroup per image, an invocation per candidate; `near` holds each member's similarity to its nearest medoid so far.
-const build = kernel({
+const build = /*#__PURE__*/ kernel({
   name: 'medoids',
   bind: { similarity: 'read T', near: 'write f32', index: 'write u32' },
   params: { batch: 'u32', N: 'u32', count: 'u32' },

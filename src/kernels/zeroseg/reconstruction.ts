@@ -118,7 +118,7 @@ function downTheColumn(sum: string, body: string): string {
 }
 
 // Mean and 1 / sqrt(variance + eps), in two passes, as large offsets need it.
-const patchStatistics = kernel({
+const patchStatistics = /*#__PURE__*/ kernel({
   name: 'patch statistics',
   bind: { image: 'read T', statistics: 'write f32' },
   params: { ...patchParams, eps: 'f32' },
@@ -135,13 +135,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var sum = 0.0;
   for (var j = l; j < width; j += WG) {
     let top = first + columnStart(j);
-    ${downTheColumn('sum', 'column += f32(image[top + y * params.W]);')}
+    ${/*#__PURE__*/ downTheColumn('sum', 'column += f32(image[top + y * params.W]);')}
   }
   let mean = joinSum(sum, l) / f32(params.K);
   var squares = 0.0;
   for (var j = l; j < width; j += WG) {
     let top = first + columnStart(j);
-    ${downTheColumn('squares', 'let d = f32(image[top + y * params.W]) - mean; column += d * d;')}
+    ${/*#__PURE__*/ downTheColumn('squares', 'let d = f32(image[top + y * params.W]) - mean; column += d * d;')}
   }
   squares = joinSum(squares, l);
   if (l == 0u) {
@@ -152,7 +152,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 });
 
 // Patches that were kept are not even read.
-const forward = kernel({
+const forward = /*#__PURE__*/ kernel({
   name: 'reconstruction',
   bind: { image: 'read T', pred: 'read T', mask: 'read f32', statistics: 'read f32', parts: 'write f32' },
   params: patchParams,
@@ -170,18 +170,20 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var sum = 0.0;
   for (var j = l; j < width; j += WG) {
     let top = first + columnStart(j);
-    ${downTheColumn(
-      'sum',
-      `let d = f32(pred[row * params.K + y * width + j]) - targetOf(f32(image[top + y * params.W]), row);
+    ${
+      /*#__PURE__*/ downTheColumn(
+        'sum',
+        `let d = f32(pred[row * params.K + y * width + j]) - targetOf(f32(image[top + y * params.W]), row);
       column += d * d;`,
-    )}
+      )
+    }
   }
   sum = joinSum(sum, l);
   if (l == 0u) { parts[row] = weight * sum / f32(params.K); }
 }`,
 });
 
-const backward = kernel({
+const backward = /*#__PURE__*/ kernel({
   name: 'reconstruction backward',
   bind: {
     image: 'read T',

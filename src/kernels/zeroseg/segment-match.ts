@@ -127,7 +127,7 @@ export function segmentMatch(segments: Tensor, views: Tensor, options: SegmentMa
 const DISTILL_GROUP = 128;
 
 // One invocation per feature of z: over its views it adds up the distance and, as the gradient needs no more, the signs.
-const distillForward = kernel({
+const distillForward = /*#__PURE__*/ kernel({
   name: 'distill',
   bind: { z: 'read T', views: 'read T', parts: 'write f32', slope: 'write f32' },
   params: { n: 'u32', V: 'u32', C: 'u32' },
@@ -144,14 +144,16 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     let own = f32(z[i]);
     let first = i / params.C * params.V * params.C + i % params.C;
     var signs = 0.0;
-    ${inRuns(
-      { sum: 'f32', signs: 'f32' },
-      { counter: 'v', from: '0u', to: 'params.V', by: '1u' },
-      `      let d = own - f32(views[first + v * params.C]);
+    ${
+      /*#__PURE__*/ inRuns(
+        { sum: 'f32', signs: 'f32' },
+        { counter: 'v', from: '0u', to: 'params.V', by: '1u' },
+        `      let d = own - f32(views[first + v * params.C]);
       sum += abs(d);
       signs += signOf(d);`,
-      { loops: LOOPS_FOR_ALL },
-    )}
+        { loops: LOOPS_FOR_ALL },
+      )
+    }
     slope[i] = signs;
   }
   sum = joinSum(sum, l);
@@ -159,7 +161,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }`,
 });
 
-const distillBackward = kernel({
+const distillBackward = /*#__PURE__*/ kernel({
   name: 'distill backward',
   bind: { slope: 'read f32', dy: 'read f32', dz: 'write T' },
   params: { n: 'u32', factor: 'f32' },
@@ -174,7 +176,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 });
 
 // One invocation per feature of a view. The model's views are constants: then this launch is left out.
-const distillViews = kernel({
+const distillViews = /*#__PURE__*/ kernel({
   name: 'distill backward views',
   bind: { z: 'read T', views: 'read T', dy: 'read f32', dViews: 'write T' },
   params: { n: 'u32', V: 'u32', C: 'u32', factor: 'f32' },
@@ -191,8 +193,14 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }`,
 });
 
-const nearest = { T: nearestKernel('T', false), 'vec4<T>': nearestKernel('vec4<T>', false) };
-const nearestAndDistances = { T: nearestKernel('T', true), 'vec4<T>': nearestKernel('vec4<T>', true) };
+const nearest = {
+  T: /*#__PURE__*/ nearestKernel('T', false),
+  'vec4<T>': /*#__PURE__*/ nearestKernel('vec4<T>', false),
+};
+const nearestAndDistances = {
+  T: /*#__PURE__*/ nearestKernel('T', true),
+  'vec4<T>': /*#__PURE__*/ nearestKernel('vec4<T>', true),
+};
 
 // One workgroup per segment: LANES neighbouring invocations share a view, the workgroup takes WG / LANES views at a time.
 // Every line of lanes keeps its nearest view; at the end the first invocation chooses among them, lowest view on ties.
@@ -275,7 +283,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }
 
 // One invocation per feature of a segment.
-const backward = kernel({
+const backward = /*#__PURE__*/ kernel({
   name: 'segment-match backward',
   bind: { segments: 'read T', views: 'read T', index: 'read u32', dy: 'read f32', dSegments: 'write T' },
   params: { n: 'u32', S: 'u32', V: 'u32', C: 'u32', factor: 'f32' },
@@ -295,7 +303,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 });
 
 // One invocation per feature of a view, over the segments that chose it. Left out where views are constants.
-const backwardViews = kernel({
+const backwardViews = /*#__PURE__*/ kernel({
   name: 'segment-match backward views',
   bind: { segments: 'read T', views: 'read T', index: 'read u32', dy: 'read f32', dViews: 'write T' },
   params: { n: 'u32', S: 'u32', V: 'u32', C: 'u32', factor: 'f32' },

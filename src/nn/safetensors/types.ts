@@ -40,7 +40,7 @@ export type StoredDtype = keyof typeof widths;
 export type AnyDtype = StoredDtype | (string & {});
 
 /** Bits per element of the format's other types: what is known of them is only how much room they take. */
-export const otherBits: ReadonlyMap<string, number> = new Map([
+export const otherBits: ReadonlyMap<string, number> = /*#__PURE__*/ new Map([
   ['F4', 4],
   ['F6_E2M3', 6],
   ['F6_E3M2', 6],

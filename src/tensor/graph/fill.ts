@@ -19,20 +19,20 @@ export function add(a: Tensor, b: Tensor): Tensor {
   return y;
 }
 
-const fillKernel = kernel({
+const fillKernel = /*#__PURE__*/ kernel({
   name: 'fill',
   bind: { y: 'write vec4<T>' },
   params: { ...elementParams, value: 'f32' },
   override: elementOverride,
   grid: elementGrid,
-  wgsl: elementLoop('y[i] = vec4<T>(T(params.value));'),
+  wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4<T>(T(params.value));'),
 });
 
-const addKernel = kernel({
+const addKernel = /*#__PURE__*/ kernel({
   name: 'accumulate',
   bind: { a: 'read vec4<T>', b: 'read vec4<T>', y: 'write vec4<T>' },
   params: elementParams,
   override: elementOverride,
   grid: elementGrid,
-  wgsl: elementLoop('y[i] = a[i] + b[i];'),
+  wgsl: /*#__PURE__*/ elementLoop('y[i] = a[i] + b[i];'),
 });

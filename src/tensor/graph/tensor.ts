@@ -1,4 +1,4 @@
-import type { Device, Kernel, Outcome } from '../../gpu/index.ts';
+import type { Device, GPUBuffer, Kernel, Outcome } from '../../gpu/index.ts';
 import { type Bits, type DType, formatShape, type Shape, StepError, size } from '../values/index.ts';
 
 /** Where bytes lie on the GPU. */

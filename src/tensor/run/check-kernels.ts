@@ -25,8 +25,8 @@ function plain(kernel: unknown): Kernel {
 }
 
 /** Fills memory with what no kernel would write. */
-export const forget: Kernel = plain(
-  kernel({
+export const forget: Kernel = /*#__PURE__*/ plain(
+  /*#__PURE__*/ kernel({
     name: 'forget',
     bind: { y: 'write u32' },
     params: { words: 'u32' },
@@ -44,8 +44,8 @@ export const forget: Kernel = plain(
 export const KINDS = { f32: 0, f16: 1, u32: 2 } as const;
 
 /** Finds the first NaN, the first ∞ and the first -∞ of a tensor: `hits[3 * scan + (0, 1, 2)]`. Of u32, what was not written. */
-export const scan: Kernel = plain(
-  kernel({
+export const scan: Kernel = /*#__PURE__*/ plain(
+  /*#__PURE__*/ kernel({
     name: 'scan',
     bind: { x: 'read u32', hits: 'update atomic<u32>' },
     params: { words: 'u32', size: 'u32', scan: 'u32' },
@@ -89,8 +89,8 @@ export const scan: Kernel = plain(
  *
  * A row of the table: first scan, number of scans, what is let through, number of inputs, roots of the inputs, roots of the scans.
  */
-export const judge: Kernel = plain(
-  kernel({
+export const judge: Kernel = /*#__PURE__*/ plain(
+  /*#__PURE__*/ kernel({
     name: 'judge',
     bind: { table: 'read u32', hits: 'read u32', isInfinite: 'update u32', verdict: 'update u32', grids: 'update u32' },
     params: { row: 'u32', words: 'u32' },

@@ -1,3 +1,4 @@
+import type { GPUBindGroup, GPUBuffer, GPUCommandEncoder, GPUComputePipeline } from '../../gpu/index.ts';
 import { bufferUsage, type CompiledKernel, type Kernel, type Outcome } from '../../gpu/index.ts';
 import type { Launch, Storage, Tensor } from '../graph/index.ts';
 import { formatShape, NotFiniteError } from '../values/index.ts';

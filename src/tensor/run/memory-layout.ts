@@ -1,3 +1,4 @@
+import type { GPUBuffer } from '../../gpu/index.ts';
 import { bufferUsage, type Device, formatBytes, OutOfMemoryError, type Slot } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, type Storage, type Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';

@@ -1,3 +1,4 @@
+import type { GPUBindGroup, GPUBuffer, GPUComputePassEncoder, GPUComputePipeline } from '../../gpu/index.ts';
 import { type CompiledKernel, type Device, KernelError, source } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, type Storage } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
@@ -164,7 +165,7 @@ export async function compileAll(device: Device, launches: readonly Launch[]): P
 }
 
 /** What the GPU refused, with the launch that it names. */
-export function refusedError(launches: readonly Launch[], { message }: GPUError): KernelError {
+export function refusedError(launches: readonly Launch[], { message }: { readonly message: string }): KernelError {
   const named = launches.filter(({ label }) => message.includes(label));
   // Of labels that hold each other, the longest is meant.
   const culprit = named.sort((a, b) => b.label.length - a.label.length)[0] ?? launches[0];

@@ -1,3 +1,4 @@
+import type { GPUBuffer, GPUError } from '../../gpu/index.ts';
 import { type BufferRange, type Device, heard } from '../../gpu/index.ts';
 import { currentRecording, type Launch, type Tensor } from '../graph/index.ts';
 import { type Bits, bytesPerElement, formatShape, fromHalf, type HostArray, StepError } from '../values/index.ts';

@@ -1,3 +1,4 @@
+import type { GPUBuffer, GPUCommandEncoder } from '../../gpu/index.ts';
 import { bufferUsage, type Device } from '../../gpu/index.ts';
 import { StepError } from '../values/index.ts';
 import { type Program, refusedError } from './program.ts';

@@ -45,9 +45,10 @@ const takes: Readonly<Record<DType, (value: number) => boolean>> = {
   u32: (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32,
 };
 
-const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get as (
-  this: unknown,
-) => string | undefined;
+const tagOf = /*#__PURE__*/ Object.getOwnPropertyDescriptor(
+  /*#__PURE__*/ Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get as (this: unknown) => string | undefined;
 
 /** Which typed array something is (of any realm, or of a class derived from it), or undefined. */
 function arrayKind(value: unknown): string | undefined {

@@ -9,4 +9,4 @@ export {
   type TrainChoices,
 } from './resolve.ts';
 export { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
-export { type Probe, type StepReport, Trainer, type TrainerOptions, type TrainingData } from './trainer.ts';
+export { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';

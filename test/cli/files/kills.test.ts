@@ -18,12 +18,15 @@ const cli = await buildProgram({ file: fileURLToPath(new URL('../../../cli/src/m
 
 // What trainings and caches write, in their order, without a GPU between. Each goes on where it was, as the commands do.
 const writers = await buildProgram({
-  text: `import { hashBytes, openCache } from 'ROOT/cli/src/features/feature-cache.ts';
+  text: `import { openCache } from 'ROOT/src/zeroseg/features/cache.ts';
+    import { hashPhoto } from 'ROOT/src/zeroseg/features/photo-source.ts';
+    import { nodeFileSystem } from 'ROOT/cli/src/files/node-file-system.ts';
     import { sweepLeftovers, writeFileAtomic } from 'ROOT/cli/src/files/files.ts';
     import { FolderLock } from 'ROOT/cli/src/files/folder-lock.ts';
     import { Checkpoints } from 'ROOT/cli/src/runs/checkpoints.ts';
     import { MetricsFile } from 'ROOT/cli/src/runs/metrics-file.ts';
-    import { RunError, RunFolder } from 'ROOT/cli/src/runs/run-folder.ts';
+    import { RunError } from 'ROOT/cli/src/runs/run-description.ts';
+    import { RunFolder } from 'ROOT/cli/src/runs/run-folder.ts';
     import { description } from 'ROOT/test/support/run-description.ts';
     import { clearFolder, refuseOthers } from 'ROOT/cli/src/studies/demo-folder.ts';
     import { RunStore } from 'ROOT/cli/src/studies/experiment-runs.ts';
@@ -72,9 +75,9 @@ const writers = await buildProgram({
       async cache(folder, weights = 'w') {
         const key = { teacher: 't', weights, grids: [1], viewSource: 'native', teacherSize: 8, mean: [0, 0, 0],
           std: [1, 1, 1], views: 1, dim: 4, studentSize: null };
-        const cache = await openCache(folder, key, { shardSize: 2, force: true });
+        const cache = await openCache(nodeFileSystem(folder), key, { shardSize: 2, force: true });
         for (let i = cache.length; i < 5; i++) {
-          const stamp = { path: 'photo ' + i, size: 1, mtime: 1, hash: hashBytes(Uint8Array.of(i)) };
+          const stamp = { path: 'photo ' + i, size: 1, mtime: 1, hash: await hashPhoto(Uint8Array.of(i)) };
           await cache.add(stamp, new Float32Array(4).fill(i));
         }
         await cache.close();
