@@ -26,7 +26,7 @@ export {
   trainableWeights,
   ViewQueue,
 } from './zeroseg/clip/index.ts';
-export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
+export { blankSheet, escapeXml, paste, sampleSheet } from './zeroseg/drawing/index.ts';
 export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
 export {
@@ -65,7 +65,7 @@ export {
   weightOf,
 } from './zeroseg/model/index.ts';
 export { newestCheckpointFile, parseStep } from './zeroseg/runs/index.ts';
-export { hsv, type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
+export { type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
   brokenField,
   type Check,
@@ -97,14 +97,27 @@ export {
   type Experiment,
   type ExperimentName,
   experiments,
+  hashOf,
   nearestViews,
   type OrderingCheck,
+  type PlannedRun,
+  planRuns,
   type Row,
+  type RunIdentity,
   type RunScore,
+  RunStore,
+  type ScoringIdentity,
   type Setting,
   StatisticsCollector,
-  scoreRun,
+  type StepTimes,
+  type StudyContext,
+  type StudyProgress,
+  scoreRuns,
+  studyState,
   summarise,
+  timeSteps,
+  trainRuns,
+  withRunModel,
 } from './zeroseg/studies/index.ts';
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
 export {

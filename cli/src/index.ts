@@ -1,14 +1,17 @@
 export { photoFolder } from './features/index.ts';
 export { FileError, LockError, nodeFileSystem, writeFileAtomic } from './files/index.ts';
 export {
+  createLettering,
   DataSetError,
   decodePhoto,
+  FontError,
   ImageError,
   interLettering,
   type LabelledPhoto,
   listPhotos,
   loadAtlas,
   openDataSet,
+  rasterise,
   readLabelMap,
   readPhoto,
   readSceneIndex,

@@ -78,7 +78,20 @@ export {
   type ShownScene,
   trainLive,
 } from './demo/index.ts';
-export { blendLabels, classShares, createLettering, drawSegmentation, type Lettering } from './drawing/index.ts';
+export {
+  blendLabels,
+  classShares,
+  type Drawing,
+  drawSegmentation,
+  estimatedLettering,
+  type Lettering,
+  type RectangleShape,
+  type Shape,
+  type SvgOptions,
+  svgOf,
+  type TextShape,
+  type TextSize,
+} from './drawing/index.ts';
 export {
   type EvaluateOptions,
   evaluate,

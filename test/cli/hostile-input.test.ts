@@ -18,6 +18,7 @@ import { readJson } from '../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
 import { openDataSet } from '../../cli/src/photos/data-sets.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
+import { createLettering } from '../../cli/src/photos/lettering.ts';
 import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
@@ -31,8 +32,6 @@ import {
   wholeNumbers,
 } from '../../cli/src/shell/arguments.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
-import { parseEndedRun, parseScore } from '../../cli/src/studies/experiment-runs.ts';
-import { parseTimes } from '../../cli/src/studies/experiment-times.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
 import { verifyRules } from '../../cli/src/verify/rules.ts';
@@ -52,7 +51,6 @@ import {
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
-import { createLettering } from '../../src/zeroseg/drawing/lettering.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
@@ -65,6 +63,8 @@ import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
 import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
+import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-store.ts';
+import { parseTimes } from '../../src/zeroseg/studies/step-times.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
@@ -476,7 +476,7 @@ parser('loadAtlas', fc.tuple(damagedJson(atlasIndex), damagedBytes([atlasPng])),
 const font = await readFile(
   createRequire(import.meta.url).resolve('@fontsource/inter/files/inter-vietnamese-600-normal.woff'),
 );
-parser('createLettering', damagedBytes([font]), (bytes) => createLettering([bytes]).line('Sofa ạ', 12));
+parser('createLettering', damagedBytes([font]), (bytes) => createLettering([bytes]).path('Sofa ạ', 12, 0, 0));
 
 // Text
 
