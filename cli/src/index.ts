@@ -1,3 +1,5 @@
+// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.
+
 export { photoFolder } from './features/index.ts';
 export { FileError, LockError, nodeFileSystem, writeFileAtomic } from './files/index.ts';
 export {
@@ -22,4 +24,3 @@ export {
 } from './photos/index.ts';
 export { type FileVocabularyOptions, findModel, openVocabulary } from './runs/index.ts';
 export { openClip } from './weights/index.ts';
-// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.

@@ -110,6 +110,14 @@ describe('bundles for pages, minified and compressed', () => {
     expectNeutral(script);
     expect(kilobytes(script)).toBeLessThan(44);
   });
+
+  it("all of '@zeroseg/core/zeroseg': no code of Node", async () => {
+    const { script } = await bundle(
+      'everything',
+      `import * as zeroseg from '@zeroseg/core/zeroseg'; console.log(Object.values(zeroseg));`,
+    );
+    expectNeutral(script);
+  });
 });
 
 describe('pages', () => {

@@ -79,13 +79,20 @@ describe('a project for Node: @zeroseg/core', () => {
 });
 
 describe('a project for Node: zeroseg', () => {
-  it('brings the command and the library for files', async () => {
-    const project = await install('command', ['zeroseg']);
+  let project = '';
+  beforeAll(async () => {
+    const example = await readmeExample('openVocabulary');
+    const files = { 'segment.mjs': example };
+    project = await install('command', ['@zeroseg/core', '@zeroseg/pretrained', 'zeroseg'], { files });
+  });
+
+  it('brings the command', async () => {
     const { stdout } = await run('npx', ['--no-install', 'zeroseg', '--version'], { cwd: project });
-    const { manifest } = (await packAll()).packages.zeroseg;
-    expect(stdout.trim()).toBe(manifest.version);
-    const program = `import { openClip } from 'zeroseg'; const clip = await openClip('built-in'); console.log(typeof clip);`;
-    const library = await run(process.execPath, ['--input-type=module', '--eval', program], { cwd: project });
-    expect(library.stdout.trim()).toBe('object');
+    expect(stdout.trim()).toBe((await packAll()).packages.zeroseg.manifest.version);
+  });
+
+  it("runs README's segmentation by words", async () => {
+    const { stdout } = await run(process.execPath, ['segment.mjs'], { cwd: project });
+    expect(['background', 'boat', 'grass', 'sky']).toContain(stdout.trim());
   });
 });
