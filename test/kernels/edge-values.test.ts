@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Device } from '../../src/gpu/device.ts';
 import * as ops from '../support/all-ops.ts';
-import { useDevice } from '../support/device.ts';
+import { asOnGpu, useDevice } from '../support/device.ts';
 import { lossTrials } from '../support/edge-losses.ts';
 import { batchNormTrials, castTrials, moveTable } from '../support/edge-moves.ts';
 import { binaryTrials, unaryTrials, whereTrials } from '../support/edge-pointwise.ts';
@@ -71,7 +71,7 @@ describe('edge values in f16', () => check(kinds.f16, table));
 // The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over lanes.
 describe('edge values as on a GPU', () => {
   const device = useDevice();
-  beforeAll(() => void vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false));
+  beforeAll(() => void asOnGpu(device.current));
   afterAll(() => void vi.restoreAllMocks());
   check(kinds.f32, tableOfGpu);
 });

@@ -15,6 +15,7 @@ export {
   laneSumFours,
   laneSums,
   linesPerGroup,
+  threadPerRow,
 } from './row-threads.ts';
 export { FEW_STEPS, inRuns, LOOPS_FOR_ALL, loopsFor } from './runs.ts';
 export { total, weightedMean } from './total.ts';

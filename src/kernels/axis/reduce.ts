@@ -18,7 +18,15 @@ import {
   type Units,
   unitsOf,
 } from './reduce-axes.ts';
-import { type Lines, laneConstants, laneOverrides, laneSum, laneSumFours, linesPerGroup } from './row-threads.ts';
+import {
+  type Lines,
+  laneConstants,
+  laneOverrides,
+  laneSum,
+  laneSumFours,
+  linesPerGroup,
+  threadPerRow,
+} from './row-threads.ts';
 import { FEW_STEPS, inRuns } from './runs.ts';
 
 /**
@@ -124,10 +132,10 @@ export function fewerRows(x: Tensor, most: number): Tensor {
 function stripsOf(device: Device, lines: Lines, isFirst: boolean) {
   const units = unitsOf(lines);
   const { outer, length, inner } = loadsOf(lines, units);
-  const { isSoftware } = device;
+  const isCpu = threadPerRow(device) !== undefined;
   // On a CPU every strip of a row is one lane's: joining lanes takes as long to compile as all the rest.
-  const alone = isSoftware && units === 'rows';
-  const most = alone ? 1 : !isFirst || isSoftware || inner < 8 ? 64 : 1;
+  const alone = isCpu && units === 'rows';
+  const most = alone ? 1 : !isFirst || isCpu || inner < 8 ? 64 : 1;
   const constants = laneConstants(device, { outer, length, inner }, most);
   const least = Math.ceil(length / (FEW_STEPS * constants.LANES));
   if (!isFirst) return { units, constants, strips: least };
@@ -135,7 +143,7 @@ function stripsOf(device: Device, lines: Lines, isFirst: boolean) {
   // A lane adds some 32 loads by itself; more go to other workgroups, until the device is busy.
   const busy = alone
     ? Math.min(length < 1024 ? 1 : Math.ceil(length / 32), Math.ceil(512 / Math.max(1, outer)))
-    : Math.min(Math.ceil(length / (32 * constants.LANES)), Math.ceil((isSoftware ? 16 : 2048) / groups));
+    : Math.min(Math.ceil(length / (32 * constants.LANES)), Math.ceil(device.profile.workgroupsWanted / groups));
   return { units, constants, strips: Math.max(least, busy) };
 }
 

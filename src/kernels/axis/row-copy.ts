@@ -11,9 +11,13 @@ interface Rows {
   readonly width: number;
 }
 
-export function rowConstants(device: Device, { rows, width }: Rows): { LANES: number; EACH: number } {
-  // On a CPU the eight lanes of a vector unit, and as few invocations as keep all cores busy.
-  if (device.isSoftware) return { LANES: width < 8 ? 1 : 8, EACH: 64 };
+/** `cpuThreads`: threads per row on a CPU. By default those of a vector unit, and as few as keep all cores busy. */
+export function rowConstants(
+  device: Device,
+  { rows, width }: Rows,
+  cpuThreads: 1 | 8 = width < 8 ? 1 : 8,
+): { LANES: number; EACH: number } {
+  if (device.profile.kind === 'cpu') return { LANES: cpuThreads, EACH: 64 };
   // Eight lanes side by side read 32 bytes, what a GPU fetches at once; more only when each has four elements to move.
   let lanes = 1;
   while (lanes < rowOverrides.WG && lanes < Math.max(Math.min(width, 8), width / 4)) lanes *= 2;

@@ -10,6 +10,7 @@ import {
   laneSum,
   laneSumFours,
   linesPerGroup,
+  threadPerRow,
 } from './row-threads.ts';
 import { inRuns, loopsFor, type RunOptions, type Walk } from './runs.ts';
 
@@ -93,7 +94,7 @@ const MANY_RAGGED = 128;
 function layoutOf(device: Device, { outer, length, inner }: Lines): Layout {
   if (inner > 1) return inner % 4 === 0 ? 'columns' : 'ones';
   if (length % 4 === 0) return 'rows';
-  return device.isSoftware && outer >= MANY_RAGGED && length >= 4 ? 'ragged' : 'ones';
+  return threadPerRow(device) && outer >= MANY_RAGGED && length >= 4 ? 'ragged' : 'ones';
 }
 
 const fours = 'alias F = vec4f; alias P = vec4u; alias FI = vec4i; alias Stored = vec4<T>;';

@@ -27,7 +27,7 @@ export function laneConstants(
 ): { WG: number; LANES: number; ACROSS: number } {
   const lines = outer * inner;
   const across = inner >= 8;
-  if (device.isSoftware) {
+  if (device.profile.kind === 'cpu') {
     let lanes = 1;
     while (lanes < most && lines * lanes < 8 && lanes * 16 < length) lanes *= 2;
     return { WG: Math.max(lanes, lines < 4096 ? 8 : 64), LANES: lanes, ACROSS: Number(across) };
@@ -39,6 +39,11 @@ export function laneConstants(
     lanes *= 2;
   }
   return { WG: Math.max(64, across ? 32 * lanes : lanes), LANES: lanes, ACROSS: Number(across) };
+}
+
+/** The constants of a launch that gives every row one thread, where that is fastest: on a CPU, where barriers are expensive. */
+export function threadPerRow(device: Device): { readonly WG: number; readonly LANES: 1 } | undefined {
+  return device.profile.kind === 'cpu' ? { WG: 8, LANES: 1 } : undefined;
 }
 
 /** How many lines a workgroup takes. */

@@ -262,7 +262,7 @@ function launchParts(name: 'concat' | 'split', whole: Tensor, some: readonly Ten
     tensors[`part${i}`] = part;
     params[`width${i}`] = (widths[i] as number) / per;
   });
-  dispatch(partsKernel(name, some.length, element), tensors, params, rowConstants(whole.device, rows));
+  dispatch(splitSumKernel(name, some.length, element), tensors, params, rowConstants(whole.device, rows));
 }
 
 /** Elements to step over for the next index of each axis. */
@@ -315,13 +315,13 @@ const padKernel = (element: 'T' | 'vec4<T>') =>
   });
 const pad = { T: /*#__PURE__*/ padKernel('T'), 'vec4<T>': /*#__PURE__*/ padKernel('vec4<T>') };
 
-type PartsKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowOverrides>;
-const partsKernels = new Map<string, PartsKernel>();
+type SplitSumKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowOverrides>;
+const splitSumKernels = new Map<string, SplitSumKernel>();
 
 // Rows of the whole are made of one stretch of each part.
-function partsKernel(name: 'concat' | 'split', count: number, element: Element): PartsKernel {
+function splitSumKernel(name: 'concat' | 'split', count: number, element: Element): SplitSumKernel {
   const key = `${name} ${count} ${element}`;
-  const known = partsKernels.get(key);
+  const known = splitSumKernels.get(key);
   if (known) return known;
   const [ofWhole, ofPart] = name === 'concat' ? (['write', 'read'] as const) : (['read', 'write'] as const);
   const bind: Record<string, Binding> = { whole: `${ofWhole} ${element}` };
@@ -347,6 +347,6 @@ function partsKernel(name: 'concat' | 'split', count: number, element: Element):
     var at = col;
 ${branches}  }`),
   });
-  partsKernels.set(key, made);
+  splitSumKernels.set(key, made);
   return made;
 }

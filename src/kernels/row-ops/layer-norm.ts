@@ -15,6 +15,7 @@ import {
   lineKernel,
   linesPerGroup,
   loopsFor,
+  threadPerRow,
 } from '../axis/index.ts';
 import { add, addScalar, div, mul, sqrt, sub } from '../elementwise/index.ts';
 /**
@@ -215,7 +216,8 @@ const MOST_ROWS = 64;
 
 function backwardShape(device: Device, rows: number, length: number) {
   // On a CPU a row an invocation; on a GPU 8 rows or more at a time, that the second half has all invocations at work.
-  if (device.isSoftware) return { chunk: 32, constants: { WG: 8, LANES: 1, ACROSS: 0 } };
+  const alone = threadPerRow(device);
+  if (alone) return { chunk: 32, constants: { ...alone, ACROSS: 0 } };
   let lanes = 8;
   while (lanes < 64 && lanes * 4 < length) lanes *= 2;
   const atOnce = 256 / lanes;

@@ -10,6 +10,7 @@ import {
   lanePlace,
   laneSum,
   linesPerGroup,
+  threadPerRow,
   total,
 } from '../axis/index.ts';
 export interface DistillOptions {
@@ -108,7 +109,7 @@ export function segmentMatch(segments: Tensor, views: Tensor, options: SegmentMa
   const element = C % 4 === 0 ? 'vec4<T>' : 'T';
   const params = { rows, S, V, C: element === 'T' ? C : C / 4, scale };
   // On a CPU a view an invocation: no barriers, and the segment's features are one load for all.
-  const constants = segments.device.isSoftware ? { WG: 8, LANES: 1 } : {};
+  const constants = threadPerRow(segments.device) ?? {};
   if (distance && V > 0) dispatch(nearestAndDistances[element], { ...found, distance }, params, constants);
   else dispatch(nearest[element], found, params, constants);
   if (V === 0) return { loss: fill(segments.device, [], 0), index, distance };
