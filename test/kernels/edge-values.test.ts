@@ -30,7 +30,7 @@ function pick(from: Table, names: readonly string[]): Table {
   return Object.fromEntries(names.map((name) => [name, from[name] as Table[string]]));
 }
 
-/** Forms for GPUs that choose among elements, or join lanes. */
+/** Forms for GPUs that choose among elements, or join threads. */
 const tableOfGpu: Table = {
   ...pick(lossTrials, ['crossEntropy', 'segmentMatch']),
   ...pick(productTrials, ['qkvAttention']),
@@ -68,7 +68,7 @@ describe('edge values in f32', () => check(kinds.f32, table));
 
 describe('edge values in f16', () => check(kinds.f16, table));
 
-// The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over lanes.
+// The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over threads.
 describe('edge values as on a GPU', () => {
   const device = useDevice();
   beforeAll(() => void asOnGpu(device.current));

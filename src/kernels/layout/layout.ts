@@ -288,7 +288,7 @@ const sliceKernel = (element: 'T' | 'vec4<T>' | 'u32') =>
     grid: rowGrid,
     wgsl: eachRow(/* wgsl */ `
   let first = row * params.other + params.start;
-  for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }`),
+  for (var col = place.start; col < place.end; col += THREADS) { y[row * params.width + col] = x[first + col]; }`),
   });
 const sliceKernels = {
   T: /*#__PURE__*/ sliceKernel('T'),
@@ -305,7 +305,7 @@ const padKernel = (element: 'T' | 'vec4<T>') =>
     use: [rowPlace],
     grid: rowGrid,
     wgsl: eachRow(/* wgsl */ `
-  for (var col = place.start; col < place.end; col += LANES) {
+  for (var col = place.start; col < place.end; col += THREADS) {
     // Below the start this wraps around and is too large as well.
     let inside = col - params.start;
     var value = ${element}();
@@ -342,7 +342,7 @@ function splitSumKernel(name: 'concat' | 'split', count: number, element: Elemen
     use: [rowPlace],
     grid: ({ rows, width }, constants) => rowGrid({ rows: rows as number, width: width as number }, constants),
     wgsl: eachRow(/* wgsl */ `
-  for (var col = place.start; col < place.end; col += LANES) {
+  for (var col = place.start; col < place.end; col += THREADS) {
     let i = row * params.width + col;
     var at = col;
 ${branches}  }`),

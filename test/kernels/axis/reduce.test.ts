@@ -145,7 +145,7 @@ describe('reductions', () => {
   });
 });
 
-// The adapters of this suite compute on the CPU. On a GPU lanes share the strips of lines.
+// The adapters of this suite compute on the CPU. On a GPU threads share the strips of lines.
 describe('as on a GPU', () => {
   const device = useDevice();
   beforeAll(() => void asOnGpu(device.current));

@@ -132,7 +132,7 @@ it('leaves variants of other versions alone', () => {
       '',
       'subgroup',
       // Of an earlier version.
-      'lanes 8 4',
+      'threads 8 4',
       'subgroup 7 4',
       'subgroup 8 99',
       'subgroup 8 4.5',

@@ -128,7 +128,7 @@ describe('normalisation', () => {
   });
 });
 
-// The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over lanes.
+// The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over threads.
 describe('as on a GPU', () => {
   const device = useDevice();
   beforeAll(() => void asOnGpu(device.current));

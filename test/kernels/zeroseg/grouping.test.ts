@@ -151,7 +151,7 @@ describe('gumbelSoftmax', () => {
     );
   });
 
-  it('finds ties and maxima that far apart lanes hold', async () => {
+  it('finds ties and maxima that far apart threads hold', async () => {
     const x = new Float32Array(3 * 1000);
     x[800] = 2;
     x[130] = 2;
