@@ -64,7 +64,7 @@ export function spreadOver(
 export const spreadPlace: Readonly<Record<Units, string>> = {
   rows: `    let line = 4u * i / params.length;
     let place = 4u * i - line * params.length;`,
-  // Two divisions: they are dear.
+  // Remainders are computed by multiplying: two divisions instead of four, as divisions are expensive.
   columns: `    let row = i / params.inner;
     let outer = row / params.length;
     let line = outer * params.inner + (i - row * params.inner);

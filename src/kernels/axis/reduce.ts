@@ -50,7 +50,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('mean', x, options);
   const count = runs.reduce((product, { lines }) => product * lines.length, 1);
-  if (count === 0) throw new ShapeError('mean', 'there is no mean of nothing', { x: x.shape });
+  if (count === 0) throw new ShapeError('mean', 'the mean of no elements is undefined', { x: x.shape });
   return sumDifferentiable(x, runs, 1 / count);
 }
 

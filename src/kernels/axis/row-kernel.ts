@@ -65,8 +65,8 @@ type OtherSums = Omit<RunOptions, 'loops'> & { readonly sums: readonly string[] 
 type RowKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowThreadOverrides>;
 
 /**
- * What is done to every line of an axis, said once: the kernel for the layout that suits the lines and the device is made when it
- * is first launched.
+ * An op over every row (line) of an axis, written once for all layouts. The kernel for the layout that suits the rows and the device
+ * is made when it is first launched.
  */
 export function rowKernel(
   spec: RowSpec,

@@ -57,7 +57,7 @@ ${Object.keys(sums)
   .join(' ')}
 }`;
   };
-  // Ends are said once: compilers of CPU adapters work out a loop's condition anew at every step.
+  // Each end is a variable: compilers of CPU adapters work out a loop's condition anew at every step.
   return `{ let ${counter}End = ${to};\n${nest(loops - 1, from, `${counter}End`)} }`;
 }
 

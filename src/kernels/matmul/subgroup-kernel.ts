@@ -14,7 +14,7 @@ import {
   times,
 } from './kernel-interface.ts';
 
-// For adapters that compute on the CPU. There a load is dear if its address differs between lanes: lavapipe branches twice for
+// For adapters that compute on the CPU. There a load is expensive if its address differs between lanes: lavapipe branches twice for
 // each lane's element, 60 to 90 instructions for a vector of eight, against one or two for a multiply-add. Subgroup operations
 // are cheap, and so are many sums: they spill to the stack, which is in the L1 cache.
 //

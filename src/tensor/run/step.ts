@@ -18,7 +18,7 @@ export interface StepOptions {
   /** For messages and profiles. */
   readonly name?: string;
   /**
-   * Finds the launch that computes nonsense: what a launch is to write is filled with NaN before it, and looked at after it. A call
+   * Finds the launch that computes a wrong value: what a launch is to write is filled with NaN before it, and inspected after it. A call
    * stops at the first NaN, at the first infinity that a launch made of finite numbers (not at those of a mask of -∞, say), and at
    * the first element that was not written. Reading a result throws that, with the line of the body that recorded the launch;
    * if nothing is read, the next call on the device does.

@@ -134,7 +134,7 @@ describe('reductions', () => {
       `[ShapeError: sum: the axes 1, -1 name one twice; got x [2, 3]]`,
     );
     expect(() => mean(none)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: mean: there is no mean of nothing; got x [2, 0]]`,
+      `[ShapeError: mean: the mean of no elements is undefined; got x [2, 0]]`,
     );
     expect(() => max(none, { axes: 1 })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: max: there is no max of nothing; got x [2, 0]]`,
