@@ -42,6 +42,7 @@ const rooms = [
   'src/zeroseg/model',
   'src/zeroseg/clip',
   'src/zeroseg/groupvit',
+  'src/zeroseg/features',
   'src/zeroseg/training',
   'src/zeroseg/inference',
   'src/zeroseg/scenes',

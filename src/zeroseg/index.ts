@@ -78,7 +78,20 @@ export {
   type ShownScene,
   trainLive,
 } from './demo/index.ts';
-export { blendLabels, classShares, createLettering, drawSegmentation, type Lettering } from './drawing/index.ts';
+export {
+  blendLabels,
+  classShares,
+  type Drawing,
+  drawSegmentation,
+  estimatedLettering,
+  type Lettering,
+  type RectangleShape,
+  type Shape,
+  type SvgOptions,
+  svgOf,
+  type TextShape,
+  type TextSize,
+} from './drawing/index.ts';
 export {
   type EvaluateOptions,
   evaluate,
@@ -87,6 +100,27 @@ export {
   ScoreError,
   SegmentationScore,
 } from './evaluation/index.ts';
+export {
+  CacheError,
+  type CacheKey,
+  type CacheOptions,
+  type CachePlan,
+  type CacheReader,
+  type CacheWriter,
+  cachedData,
+  type FillOptions,
+  type FillPlan,
+  type FillProgress,
+  type FillResult,
+  fillCache,
+  openCache,
+  type PhotoFile,
+  type PhotoSource,
+  type PhotoStamp,
+  readCache,
+  readStamped,
+  type TrainingData,
+} from './features/index.ts';
 export {
   type GroupVitConfig,
   GroupVitText,
@@ -103,6 +137,7 @@ export {
   clipStd,
   gridBoxes,
   type Image,
+  ImageError,
   imageFromRgba,
   imagenetMean,
   imagenetStd,
@@ -157,6 +192,7 @@ export {
   ZeroSeg,
   type ZeroSegConfig,
 } from './model/index.ts';
+export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
   CaptionedScenes,
   type CaptionedScenesOptions,
@@ -213,17 +249,22 @@ export {
   defaultSettings,
   type FeatureFacts,
   type GroupingStatistics,
+  type OpenedRun,
+  openRun,
   type Preset,
   type PresetFile,
   type Probe,
   presets,
   type ResolvedTraining,
+  type RunDescription,
   resolveTraining,
   type StepReport,
   settingsSchema,
   type TrainChoices,
   Trainer,
   type TrainerOptions,
-  type TrainingData,
+  TrainingRun,
+  type TrainingStart,
+  type TrainOptions,
   type TrainSettings,
 } from './training/index.ts';

@@ -13,17 +13,16 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
-import { resolveOptions } from '../../cli/src/commands/train-options.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
-import { openCache, readCache } from '../../cli/src/features/feature-cache.ts';
 import { readJson } from '../../cli/src/files/files.ts';
+import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
 import { openDataSet } from '../../cli/src/photos/data-sets.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
+import { createLettering } from '../../cli/src/photos/lettering.ts';
 import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
-import { parseStep } from '../../cli/src/runs/metrics-file.ts';
-import { findModel, RunFolder, readBytes } from '../../cli/src/runs/run-folder.ts';
+import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
 import {
   numberFrom,
   oneOf,
@@ -32,8 +31,7 @@ import {
   wholeNumber,
   wholeNumbers,
 } from '../../cli/src/shell/arguments.ts';
-import { parseEndedRun, parseScore } from '../../cli/src/studies/experiment-runs.ts';
-import { parseTimes } from '../../cli/src/studies/experiment-times.ts';
+import { resolveOptions } from '../../cli/src/shell/train-options.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
 import { verifyRules } from '../../cli/src/verify/rules.ts';
@@ -53,7 +51,7 @@ import {
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
-import { createLettering } from '../../src/zeroseg/drawing/lettering.ts';
+import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
@@ -61,10 +59,16 @@ import { inspectPng } from '../../src/zeroseg/image/png.ts';
 import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
 import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts';
+import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
+import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
+import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
+import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-store.ts';
+import { parseTimes } from '../../src/zeroseg/studies/step-times.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
+import { openRun } from '../../src/zeroseg/training/run.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import {
   damagedBytes,
@@ -292,9 +296,9 @@ const description = {
   ...{ format: 'zeroseg run', version: '1', adapter: 'a', started: 's', preset: 'tiny', init: null },
   ...{ cache: { folder: 'f', photos: 4, paths: 'p', key: cacheKey }, config: tinyConfig, settings: defaultSettings },
 };
-parser('RunFolder.open RunFolder.refuseUsed', damagedJson(description), async (found) => {
+parser('openRun readDescription RunStore.open', damagedJson(description), async (found) => {
   await put('run/config.json', found);
-  await (await RunFolder.open(at('run'))).close();
+  await (await openRun(nodeFileSystem(at('run')))).store.close();
 });
 parser('parseMetrics', damagedJson({ step: 1, loss: 2, watch: { nearest: { '1x1': 1 } }, probe: { a: 1 } }), (line) =>
   parseMetrics(JSON.stringify(line) ?? ''),
@@ -303,7 +307,7 @@ parser('parseMetrics', strangeText, parseMetrics);
 parser('parseStep', strangeText, parseStep);
 parser('parseStep', damagedJson({ step: 1, loss: 2 }), (line) => parseStep(JSON.stringify(line)));
 parser(
-  'RunFolder.open',
+  'openRun',
   fc.array(
     fc.oneof(
       damagedJson({ step: 1, loss: 1 }).map((line) => JSON.stringify(line)),
@@ -314,21 +318,21 @@ parser(
   async (lines) => {
     await put('lines/config.json', description);
     await put('lines/metrics.jsonl', lines.join('\n'));
-    const run = await RunFolder.open(at('lines'));
+    const { store: run } = await openRun(nodeFileSystem(at('lines')));
     await run.metricsUpTo(1).finally(() => run.close());
   },
 );
-parser('RunFolder.open', damagedJson({ step: 1 }), async (state) => {
+parser('openRun', damagedJson({ step: 1 }), async (state) => {
   await put('checked/config.json', description);
   await put('checked/checkpoints/step-000001/state.json', state);
   await put('checked/checkpoints/step-000001/model.safetensors', modelFile);
   await put('checked/checkpoints/step-000001/optimizer.safetensors', modelFile);
-  const run = await RunFolder.open(at('checked'));
+  const { store: run } = await openRun(nodeFileSystem(at('checked')));
   await run.newest(() => undefined).finally(() => run.close());
 });
 const cacheFolder = at('cache-made');
 {
-  const cache = await openCache(cacheFolder, cacheKey);
+  const cache = await openCache(nodeFileSystem(cacheFolder), cacheKey);
   for (const path of ['a.png', 'b.png']) {
     const image = { width: 16, height: 16, data: new Uint8Array(16 * 16 * 3) };
     await cache.add({ path, size: 1, mtime: 1, hash: '0' }, new Float32Array(40), image);
@@ -343,7 +347,7 @@ const cacheFiles = {
 };
 async function cacheWith(changed: Readonly<Record<string, unknown>>): Promise<void> {
   for (const [name, content] of Object.entries({ ...cacheFiles, ...changed })) await put(`cache/${name}`, content);
-  const cache = await readCache(at('cache'));
+  const cache = await readCache(nodeFileSystem(at('cache')));
   try {
     for (let i = 0; i < cache.length; i++) {
       await cache.features(i);
@@ -360,9 +364,14 @@ for (const [name, content] of Object.entries(cacheFiles)) {
   const value: unknown = JSON.parse(new TextDecoder().decode(content));
   parser('readCache readIndex CacheIndex.load', damagedJson(value), (found) => cacheWith({ [name]: found }));
 }
+parser('readJsonFile parseJsonFile', damagedBytes([cacheFiles['cache.json']]), async (bytes) => {
+  const files = memoryFileSystem();
+  await files.write('a.json', bytes);
+  await readJsonFile(files, 'a.json');
+});
 parser('openCache', damagedJson(JSON.parse(new TextDecoder().decode(cacheFiles['cache.json']))), async (found) => {
   await put('opened/cache.json', found);
-  await (await openCache(at('opened'), cacheKey)).close();
+  await (await openCache(nodeFileSystem(at('opened')), cacheKey)).close();
 });
 const scenes = {
   format: 'zeroseg-scenes',
@@ -467,7 +476,7 @@ parser('loadAtlas', fc.tuple(damagedJson(atlasIndex), damagedBytes([atlasPng])),
 const font = await readFile(
   createRequire(import.meta.url).resolve('@fontsource/inter/files/inter-vietnamese-600-normal.woff'),
 );
-parser('createLettering', damagedBytes([font]), (bytes) => createLettering([bytes]).line('Sofa ạ', 12));
+parser('createLettering', damagedBytes([font]), (bytes) => createLettering([bytes]).path('Sofa ạ', 12, 0, 0));
 
 // Text
 
@@ -626,7 +635,7 @@ it('covers every parser that there is', () => {
 /** They are called like parsers, and read nothing that could be damaged, or only what one above has read. */
 const notParsers = new Set([
   // A device, halves of floats, bytes as they are.
-  ...['openDevice', 'fromHalf', 'readBounded'],
+  ...['openDevice', 'fromHalf', 'readBounded', 'readStamped'],
   // Onto a GPU, by sizes that clipConfig, groupVitConfig, modelInfo and readSafetensors have checked; shapes are compared.
   ...[
     'loadClipVision',

@@ -1,6 +1,6 @@
+import type { TrainingData } from '../../src/zeroseg/features/training-data.ts';
 import { viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import type { ZeroSegConfig } from '../../src/zeroseg/model/config-groups.ts';
-import type { TrainingData } from '../../src/zeroseg/training/trainer.ts';
 import { seeded } from './check-op.ts';
 
 /** A model that trains in a moment: what it is given beside the paper's configuration. */

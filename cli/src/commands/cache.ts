@@ -1,6 +1,8 @@
 import { formatBytes, LARGEST_GRID, MOST_GRIDS } from '@zeroseg/core/internal';
+import { type FillPlan, fillCache, readCache } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { fillCache } from '../features/index.ts';
+import { photoFolder } from '../features/index.ts';
+import { nodeFileSystem } from '../files/index.ts';
 import { listPhotos } from '../photos/index.ts';
 import {
   adapterOption,
@@ -8,7 +10,6 @@ import {
   count,
   formatDuration,
   formatRate,
-  Interrupted,
   numberFrom,
   oneOf,
   Progress,
@@ -81,11 +82,11 @@ export async function cache(context: Context, photos: string, options: CacheArgu
   await withDevice(context, options.adapter, async (device, interruption) => {
     let progress: Progress | undefined;
     const began = performance.now();
+    const files = nodeFileSystem(options.out);
     const result = await fillCache(device, {
-      photos,
-      paths,
+      files,
+      source: photoFolder(photos, paths),
       clip,
-      folder: options.out,
       grids: options.grids,
       viewSource: options.viewSource,
       studentSize: options.imageSize,
@@ -94,28 +95,29 @@ export async function cache(context: Context, photos: string, options: CacheArgu
       flushSeconds: options.flush,
       force: options.force ?? false,
       repair: options.repair ?? false,
-      stopped: () => interruption.signal !== undefined,
-      planned: ({ missing, fresh, changed, retried, removed, dropped, views }) => {
-        const parts = [`${count(paths.length, 'photos')} in ${photos}`];
-        if (fresh > 0) parts.push(`${fresh} done before`);
-        if (changed > 0) parts.push(`${changed} changed`);
-        if (retried > 0) parts.push(`${retried} failed before`);
-        if (removed > 0) parts.push(`${removed} gone`);
-        terminal.out(`${parts.join(', ')}; ${missing} to do, ${count(views, 'views')} each, on ${device.name}`);
-        for (const name of dropped) terminal.note(`dropped the damaged ${name}; its photos are computed again`);
-        if (missing > 0) progress = new Progress(terminal, 'caching', missing, 'photos');
+      signal: interruption.abortSignal,
+      onProgress: ({ plan, done, failed }) => {
+        if (done === 0) {
+          terminal.out(planLine(plan, photos, device.name));
+          for (const name of plan.dropped) terminal.note(`dropped the damaged ${name}; its photos are computed again`);
+          if (plan.missing > 0) progress = new Progress(terminal, 'caching', plan.missing, 'photos');
+        }
+        if (failed) progress?.say(`skipped ${failed.path}: ${failed.reason}`, 'note');
+        if (done > 0) progress?.at(done);
       },
-      done: (n) => progress?.at(n),
-      failed: (path, reason) => progress?.say(`skipped ${path}: ${reason}`, 'note'),
-    }).finally(() => progress?.stop());
+    })
+      .finally(() => progress?.stop())
+      .catch(async (error) => {
+        if (interruption.signal) {
+          const kept = await readCache(files);
+          terminal.out(
+            `stopped: ${kept.length} of ${count(paths.length, 'photos')} are in ${options.out}; run the same command to go on`,
+          );
+        }
+        throw error;
+      });
 
     const seconds = (performance.now() - began) / 1000;
-    if (interruption.signal) {
-      terminal.out(
-        `stopped: ${result.total} of ${count(paths.length, 'photos')} are in ${options.out}; run the same command to go on`,
-      );
-      throw new Interrupted(interruption.signal);
-    }
     if (result.computed > 0) {
       const rate = formatRate(result.computed / seconds, 'photos');
       terminal.out(`computed ${count(result.computed, 'photos')} in ${formatDuration(seconds)} (${rate})`);
@@ -130,4 +132,13 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     }
     terminal.out(`${options.out}: ${count(result.total, 'photos')}, ${formatBytes(result.bytes)}`);
   });
+}
+
+function planLine(plan: FillPlan, photos: string, adapter: string): string {
+  const parts = [`${count(plan.photos, 'photos')} in ${photos}`];
+  if (plan.fresh > 0) parts.push(`${plan.fresh} done before`);
+  if (plan.changed > 0) parts.push(`${plan.changed} changed`);
+  if (plan.retried > 0) parts.push(`${plan.retried} failed before`);
+  if (plan.removed > 0) parts.push(`${plan.removed} gone`);
+  return `${parts.join(', ')}; ${plan.missing} to do, ${count(plan.views, 'views')} each, on ${adapter}`;
 }

@@ -4,6 +4,7 @@ import type { Device } from '@zeroseg/core';
 import { defaultGrids, teacherIdentity, type ZeroSegAndText } from '@zeroseg/core/internal';
 import { newWeights, type Weights } from '@zeroseg/core/nn';
 import {
+  cachedData,
   type DemoStudents,
   demoFindings,
   type Image,
@@ -12,6 +13,7 @@ import {
   liveStepLimits,
   modelFile,
   type NameShare,
+  readCache,
   SCORING_SEED,
   type Scene,
   SceneMaker,
@@ -26,8 +28,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { photos } from '@zeroseg/pretrained';
 import { Command } from 'commander';
-import { cachedData, readCache } from '../features/index.ts';
-import { FolderLock, writeFileAtomic } from '../files/index.ts';
+import { FolderLock, nodeFileSystem, writeFileAtomic } from '../files/index.ts';
 import { interLettering, loadAtlas, readPhoto } from '../photos/index.ts';
 import { demoPage, encodeFindings, scoreTable } from '../reports/index.ts';
 import {
@@ -322,7 +323,7 @@ async function learn(
 ): Promise<{ training: LiveTraining; start: ZeroSeg }> {
   const { device, options, context, interruption, opened, left } = run;
   const { terminal } = context;
-  const cache = await readCache(join(options.out, 'cache'));
+  const cache = await readCache(nodeFileSystem(join(options.out, 'cache')));
   let progress: Progress | undefined;
   try {
     const seconds = left(TRAINING);

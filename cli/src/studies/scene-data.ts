@@ -1,8 +1,9 @@
 /** Made-up scenes on disk to learn from, and what the teacher sees in them: the first two steps of experiments and of the demo. */
 import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import type { ClipSource, SceneMaker } from '@zeroseg/core/zeroseg';
-import { fillCache } from '../features/index.ts';
+import { type ClipSource, fillCache, readCache, type SceneMaker } from '@zeroseg/core/zeroseg';
+import { photoFolder } from '../features/index.ts';
+import { nodeFileSystem } from '../files/index.ts';
 import { listPhotos, writeScenes } from '../photos/index.ts';
 import { type Context, Progress } from '../shell/index.ts';
 
@@ -46,31 +47,32 @@ export async function cacheSceneViews(
   { scenes, cache, clip, grids, studentSize, signal, limit }: CacheViewsOptions,
 ): Promise<number> {
   const photos = join(scenes, 'JPEGImages');
+  const files = nodeFileSystem(cache);
   const began = performance.now();
-  let looked = 0;
+  const late = new AbortController();
   let progress: Progress | undefined;
-  const isLate = () => limit !== undefined && looked >= limit.min && performance.now() - began > limit.seconds * 1000;
   try {
-    const { total } = await fillCache(device, {
-      photos,
-      paths: await listPhotos(photos),
+    await fillCache(device, {
+      files,
+      source: photoFolder(photos, await listPhotos(photos)),
       clip,
-      folder: cache,
       grids,
       viewSource: 'native',
       studentSize,
-      stopped: () => signal.aborted || isLate(),
-      planned: ({ missing }) => {
-        if (missing > 0) progress = new Progress(terminal, 'teacher looks', missing, 'scenes');
-      },
-      done: (done) => {
-        looked = done;
+      signal: AbortSignal.any([signal, late.signal]),
+      onProgress: ({ done, total }) => {
+        if (total > 0) progress ??= new Progress(terminal, 'teacher looks', total, 'scenes');
         progress?.at(done);
+        if (limit && done >= limit.min && performance.now() - began > limit.seconds * 1000) late.abort();
       },
     });
-    signal.throwIfAborted();
-    return total;
+  } catch (error) {
+    // What there is by then is enough.
+    if (!late.signal.aborted || signal.aborted) throw error;
   } finally {
     progress?.stop();
   }
+  const reader = await readCache(files);
+  await reader.close();
+  return reader.length;
 }

@@ -5,10 +5,13 @@ export class FileError extends ZeroSegError {
   override readonly name = 'FileError';
   readonly code = 'file';
   readonly path: string;
+  /** What is wrong, without the call and the path. */
+  readonly reason: string;
 
   constructor(op: string, path: string, reason: string, options?: ErrorOptions) {
     super(`${op}: ${path}: ${reason}`, options);
     this.path = path;
+    this.reason = reason;
   }
 }
 

@@ -1,6 +1,6 @@
 import { ArgumentError } from '../../gpu/index.ts';
+import type { TrainingData } from '../features/index.ts';
 import { viewCount } from '../image/index.ts';
-import type { TrainingData } from '../training/index.ts';
 
 /**
  * Data whose features are of some grids only: rows of what was computed once for all of them.

@@ -5,6 +5,7 @@ import { parameters, permutation, random } from '../../nn/layers/index.ts';
 import { AdamW, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
+import type { TrainingData } from '../features/index.ts';
 import { TrainingError } from '../host/index.ts';
 import { keptPatches, lossTerms, patchCount, type ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
 import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
@@ -17,16 +18,6 @@ import {
 } from './grouping-statistics.ts';
 import { checkSettings, type TrainSettings } from './settings.ts';
 import { differentiate, type Pass, passInputs, TERM, trainingPass } from './training-pass.ts';
-
-/** Images and their teacher features, by number. */
-export interface TrainingData {
-  readonly length: number;
-  /**
-   * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`, in arrays of their own: they wait
-   * for their turn. The next batch is asked for when this one is there.
-   */
-  batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
-}
 
 /** What one step of training did. */
 export interface StepReport {

@@ -3,16 +3,20 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile 
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import {
-  type CacheKey,
-  type CacheWriter,
-  openCache,
-  readCache,
-  stampPhoto,
-} from '../../../cli/src/features/feature-cache.ts';
+import { photoFolder } from '../../../cli/src/features/photo-folder.ts';
 import { hashFiles } from '../../../cli/src/files/files.ts';
+import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
 import { listPhotos } from '../../../cli/src/photos/photos.ts';
 import { toHalf } from '../../../src/nn/safetensors/safetensors.ts';
+import {
+  type CacheOptions,
+  type CacheReader,
+  type CacheWriter,
+  openCache as openFiles,
+  readCache as readFiles,
+} from '../../../src/zeroseg/features/cache.ts';
+import type { CacheKey } from '../../../src/zeroseg/features/cache-key.ts';
+import { readStamped } from '../../../src/zeroseg/features/photo-source.ts';
 import { buildProgram } from '../../support/programs.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-cache-'));
@@ -30,6 +34,13 @@ const key: CacheKey = {
   dim: 6,
   studentSize: 4,
 };
+
+const openCache = (folder: string, key: CacheKey, options?: CacheOptions): Promise<CacheWriter> =>
+  openFiles(nodeFileSystem(folder), key, options);
+const readCache = (folder: string, key?: Partial<CacheKey>): Promise<CacheReader> =>
+  readFiles(nodeFileSystem(folder), key);
+const filesOf = (folder: string, paths: readonly string[]) => photoFolder(folder, paths).photos;
+const stampPhoto = (folder: string, path: string) => readStamped(filesOf(folder, [path])[0]!);
 
 let number = 0;
 let photos = '';
@@ -54,14 +65,18 @@ function teach(bytes: Uint8Array): {
 }
 
 const worker = await buildProgram({
-  text: `import { openCache, stampPhoto } from 'ROOT/cli/src/features/feature-cache.ts';
+  text: `import { openCache } from 'ROOT/src/zeroseg/features/cache.ts';
+   import { readStamped } from 'ROOT/src/zeroseg/features/photo-source.ts';
+   import { photoFolder } from 'ROOT/cli/src/features/photo-folder.ts';
+   import { nodeFileSystem } from 'ROOT/cli/src/files/node-file-system.ts';
    import { listPhotos } from 'ROOT/cli/src/photos/photos.ts';
    ${teach}
    const [photos, folder, key] = process.argv.slice(2);
-   const cache = await openCache(folder, JSON.parse(key), { shardSize: 3 });
-   const { missing } = await cache.plan(photos, await listPhotos(photos));
-   for (const path of missing) {
-     const { stamp, bytes } = await stampPhoto(photos, path);
+   const cache = await openCache(nodeFileSystem(folder), JSON.parse(key), { shardSize: 3 });
+   const files = photoFolder(photos, await listPhotos(photos)).photos;
+   const { missing } = await cache.plan(files);
+   for (const file of files.filter(({ path }) => missing.includes(path))) {
+     const { stamp, bytes } = await readStamped(file);
      const { features, image } = teach(bytes);
      await cache.add(stamp, features, image);
      process.stdout.write('.');
@@ -70,7 +85,7 @@ const worker = await buildProgram({
 });
 
 async function fill(cache: CacheWriter, most = Number.POSITIVE_INFINITY): Promise<string[]> {
-  const { missing } = await cache.plan(photos, await listPhotos(photos));
+  const { missing } = await cache.plan(filesOf(photos, await listPhotos(photos)));
   for (const path of missing.slice(0, most)) {
     const { stamp, bytes } = await stampPhoto(photos, path);
     const { features, image } = teach(bytes);
@@ -149,7 +164,7 @@ describe('writing and reading', () => {
 
   test('adding at the same time', async () => {
     const cache = await openCache(folder, key, { shardSize: 2 });
-    const { missing } = await cache.plan(photos, await listPhotos(photos));
+    const { missing } = await cache.plan(filesOf(photos, await listPhotos(photos)));
     await Promise.all(
       missing.map(async (path) => {
         const { stamp, bytes } = await stampPhoto(photos, path);
@@ -178,7 +193,7 @@ describe('photos that change', () => {
     await rm(join(photos, '5.jpg'));
     await utimes(join(photos, '6.jpg'), 1e9, 1e9);
     const cache = await openCache(folder, key, { shardSize: 3 });
-    expect(await cache.plan(photos, await listPhotos(photos))).toEqual({
+    expect(await cache.plan(filesOf(photos, await listPhotos(photos)))).toEqual({
       missing: ['3.jpg', '4.jpg', 'new.jpg'],
       changed: ['3.jpg', '4.jpg'],
       retried: [],
@@ -209,14 +224,14 @@ describe('photos that change', () => {
 
   test('failed photos are noted and tried again', async () => {
     const cache = await openCache(folder, key);
-    const { missing } = await cache.plan(photos, ['3.jpg', '4.jpg']);
+    const { missing } = await cache.plan(filesOf(photos, ['3.jpg', '4.jpg']));
     cache.fail(missing[0]!, 'the file is empty');
     await cache.close();
     const reader = await readCache(folder);
     expect([...reader.failures]).toEqual([['3.jpg', 'the file is empty']]);
     await reader.close();
     const again = await openCache(folder, key);
-    expect(await again.plan(photos, ['3.jpg', '4.jpg'])).toMatchObject({
+    expect(await again.plan(filesOf(photos, ['3.jpg', '4.jpg']))).toMatchObject({
       missing: ['3.jpg', '4.jpg'],
       retried: ['3.jpg'],
     });
@@ -224,6 +239,19 @@ describe('photos that change', () => {
     await again.close();
     expect(again.failures.size).toBe(0);
   });
+});
+
+test('a cache of before, which does not say what decoded its photos, stays valid', async () => {
+  await fillAll();
+  const cache = await openCache(folder, { ...key, decoder: 'sharp' });
+  expect(cache.length).toBe(7);
+  await cache.close();
+  const other = join(folder, 'other');
+  await (await openCache(other, { ...key, decoder: 'sharp' })).close();
+  await (await openCache(other, key)).close();
+  expect((await message(openCache(other, { ...key, decoder: 'canvas' }))).slice(0, 120)).toMatchInlineSnapshot(
+    `"CacheError: cache: CACHE/other: made with other settings (decoder is "sharp" in the cache, "canvas" now); use another fo"`,
+  );
 });
 
 describe('what is refused', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { TrainingData } from '../../../src/zeroseg/features/training-data.ts';
 import { chooseGrids } from '../../../src/zeroseg/studies/choose-grids.ts';
-import type { TrainingData } from '../../../src/zeroseg/training/trainer.ts';
 
 describe('chooseGrids', () => {
   // Two images with views of grids 1, 2, 3 of two values: 100 times the image, plus the view, plus a half for the second.

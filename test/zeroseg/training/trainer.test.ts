@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
 import { write } from '../../../src/tensor/graph/host-tensors.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
+import type { TrainingData } from '../../../src/zeroseg/features/training-data.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
-import { type StepReport, Trainer, type TrainingData } from '../../../src/zeroseg/training/trainer.ts';
+import { type StepReport, Trainer } from '../../../src/zeroseg/training/trainer.ts';
 import { useDevice } from '../../support/device.ts';
 import { noiseData, smallModel } from '../../support/training.ts';
 

@@ -9,37 +9,15 @@
  * Every file appears whole or not at all, and a shard counts once its index exists: a process killed at any moment
  * loses at most the shard it was filling. Rows are never changed; a newer one of the same photo takes its place.
  */
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ArgumentError } from '@zeroseg/core';
-import { ownValue, type ViewSource } from '@zeroseg/core/internal';
-import { toHalf } from '@zeroseg/core/nn';
-import type { Image } from '@zeroseg/core/zeroseg';
-import { brokenField, FolderLock, readJson, writeFileAtomic } from '../files/index.ts';
-import { CacheIndex, type CachePlan } from './feature-index.ts';
-import { cacheKeyFields } from './feature-key.ts';
-import { CacheError, hashBytes, type NewRow, type PhotoStamp, ShardReader, writeShard } from './feature-shards.ts';
-
-export { CacheError, type CachePlan, hashBytes, type PhotoStamp };
-
-/** All that the features depend on, photos aside. Two caches with equal keys hold equal features for equal photos. */
-export interface CacheKey {
-  /** Name of the teacher, such as `openai/clip-vit-large-patch14`. */
-  readonly teacher: string;
-  /** Hash of its weights, over all files. */
-  readonly weights: string;
-  readonly grids: readonly number[];
-  readonly viewSource: ViewSource;
-  /** Side of a view in pixels. */
-  readonly teacherSize: number;
-  /** Constants that views are normalised with. */
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-  readonly views: number;
-  readonly dim: number;
-  /** Side of the student's squares; null when they are not kept. */
-  readonly studentSize: number | null;
-}
+import { ArgumentError, ownValue } from '../../gpu/index.ts';
+import { toHalf } from '../../nn/safetensors/index.ts';
+import type { Image } from '../image/index.ts';
+import { brokenField, type FileSystem, type HeldLock, readJsonFile } from '../storage/index.ts';
+import { CacheError } from './cache-error.ts';
+import { CacheIndex, type CachePlan } from './cache-index.ts';
+import { type CacheKey, cacheKeyFields } from './cache-key.ts';
+import type { PhotoFile, PhotoStamp } from './photo-source.ts';
+import { type NewRow, ShardReader, writeShard } from './shards.ts';
 
 export interface CacheOptions {
   /** Empties a cache with another key instead of refusing it. */
@@ -68,32 +46,32 @@ const LARGEST_HALF = 65504;
  * a damaged shard, or when another process is writing to it.
  *
  * ```ts
- * const cache = await openCache('cache/voc', key);
- * const { missing } = await cache.plan('photos', await listPhotos('photos'));
- * for (const path of missing) {
- *   const { stamp, bytes } = await stampPhoto('photos', path);
- *   const photo = await decodePhoto(bytes, path);
- *   await cache.add(stamp, await teacher(teacherViews(photo)), studentImage(photo));
+ * const cache = await openCache(memoryFileSystem(), key);
+ * const { missing } = await cache.plan(photos);
+ * for (const photo of photos.filter(({ path }) => missing.includes(path))) {
+ *   const { stamp, bytes } = await readStamped(photo);
+ *   const image = await source.decode(bytes, photo.path);
+ *   await cache.add(stamp, await teacher.features(teacherViews(image, teacher.pixels)), studentImage(image, 224));
  * }
  * await cache.close();
  * ```
  */
-export async function openCache(folder: string, key: CacheKey, options: CacheOptions = {}): Promise<CacheWriter> {
-  const lock = await FolderLock.take('cache', folder, { file: join(folder, LOCK) });
+export async function openCache(files: FileSystem, key: CacheKey, options: CacheOptions = {}): Promise<CacheWriter> {
+  const lock = await files.lock('cache', LOCK);
   try {
-    let found = await readHeader(folder);
+    let found = await readHeader(files);
     if (found && options.force && differences(found, key).length > 0) {
-      await empty(folder);
+      await removeAll(files);
       found = undefined;
     }
-    if (found) checkKey(folder, found, key, 'use another folder, or --force to empty this one and compute all again');
+    if (found) checkKey(files, found, key, 'use another folder, or --force to empty this one and compute all again');
     else {
-      await refuseStrangers(folder);
+      await assertUnused(files);
       const header = { format: 'zeroseg feature cache', version: VERSION, dtype: 'F16', key };
-      await writeFileAtomic(join(folder, 'cache.json'), `${JSON.stringify(header, undefined, 2)}\n`, { lock });
+      await files.write('cache.json', `${JSON.stringify(header, undefined, 2)}\n`);
     }
-    const index = await CacheIndex.load(folder, { lock, repair: options.repair ?? false });
-    return new CacheWriter(folder, key, index, options, lock);
+    const index = await CacheIndex.load(files, { isLocked: true, repair: options.repair ?? false });
+    return new CacheWriter(files, key, index, options, lock);
   } catch (error) {
     await lock.release();
     throw error;
@@ -105,45 +83,36 @@ export async function openCache(folder: string, key: CacheKey, options: CacheOpt
  * cache must match it in the fields that are given.
  *
  * ```ts
- * const cache = await readCache('cache/voc', { teacher: 'openai/clip-vit-large-patch14' });
+ * const cache = await readCache(files, { teacher: 'openai/clip-vit-large-patch14' });
  * const features = await cache.features(0); // [views * dim]
  * ```
  */
-export async function readCache(folder: string, key: Partial<CacheKey> = {}): Promise<CacheReader> {
-  const found = await readHeader(folder);
-  if (!found) throw new CacheError(`cache: ${folder}: this is no feature cache (no cache.json); make one first`);
-  checkKey(folder, found, { ...found, ...key }, 'use the cache that was made with these');
-  return new CacheReader(folder, found, await CacheIndex.load(folder));
-}
-
-/** Reads a photo's bytes and the stamp that {@link CacheWriter.add} wants. */
-export async function stampPhoto(root: string, path: string): Promise<{ stamp: PhotoStamp; bytes: Uint8Array }> {
-  const full = join(root, path);
-  // Asked before reading: a file that changes meanwhile looks stale next time, not fresh.
-  const { size, mtimeMs } = await stat(full);
-  const bytes = await readFile(full);
-  return { stamp: { path, size, mtime: Math.floor(mtimeMs), hash: hashBytes(bytes) }, bytes };
+export async function readCache(files: FileSystem, key: Partial<CacheKey> = {}): Promise<CacheReader> {
+  const found = await readHeader(files);
+  if (!found) throw new CacheError(`cache: ${files.name}: this is no feature cache (no cache.json); make one first`);
+  checkKey(files, found, { ...found, ...key }, 'use the cache that was made with these');
+  return new CacheReader(files, found, await CacheIndex.load(files));
 }
 
 /** Adds photos to a cache; see {@link openCache}. */
 export class CacheWriter {
-  readonly folder: string;
+  readonly #files: FileSystem;
   readonly key: CacheKey;
   readonly #index: CacheIndex;
   readonly #shardSize: number;
   readonly #flushMilliseconds: number;
-  readonly #lock: FolderLock;
+  readonly #lock: HeldLock;
   #rows: NewRow[] = [];
   #begun = 0;
 
   constructor(
-    folder: string,
+    files: FileSystem,
     key: CacheKey,
     index: CacheIndex,
     { shardSize = 256, flushSeconds = 300 }: CacheOptions,
-    lock: FolderLock,
+    lock: HeldLock,
   ) {
-    this.folder = folder;
+    this.#files = files;
     this.key = key;
     this.#index = index;
     this.#shardSize = shardSize;
@@ -167,11 +136,11 @@ export class CacheWriter {
   }
 
   /**
-   * Compares the cache with the photos of `root` and says which must be computed: new ones, changed ones (by size and
+   * Compares the cache with photos, all that there are, and says which must be computed: new ones, changed ones (by size and
    * time, then by content), and those that failed last time. Photos that are gone are no longer read.
    */
-  async plan(root: string, paths: readonly string[]): Promise<CachePlan> {
-    return this.#index.plan(root, paths);
+  async plan(photos: readonly PhotoFile[]): Promise<CachePlan> {
+    return this.#index.plan(photos);
   }
 
   /**
@@ -183,7 +152,7 @@ export class CacheWriter {
   async add(stamp: PhotoStamp, features: Float32Array, image?: Image): Promise<void> {
     const { views, dim, studentSize: side } = this.key;
     const refuse = (reason: string): never => {
-      throw new CacheError(`cache: ${stamp.path}: ${reason}`);
+      throw new CacheError(`cache: ${stamp.path}: ${reason}`, { photo: stamp.path });
     };
     if (features.length !== views * dim) {
       refuse(`features must be ${views} views of ${dim} values; got ${features.length} values`);
@@ -198,7 +167,7 @@ export class CacheWriter {
       refuse(`this cache keeps ${want}; got ${image ? `one of ${image.width} x ${image.height}` : 'none'}`);
     }
     if (this.#rows.length === 0) this.#begun = Date.now();
-    this.#rows.push({ stamp, features: toHalf(features), image: image?.data.slice() });
+    this.#rows.push({ stamp, features: toHalf(features), image: image && new Uint8Array(image.data) });
     const due = Date.now() - this.#begun >= this.#flushMilliseconds;
     if (this.#rows.length >= this.#shardSize || due) await this.flush();
   }
@@ -214,7 +183,7 @@ export class CacheWriter {
     this.#rows = [];
     if (rows.length > 0) {
       const shard = this.#index.nextShard();
-      this.#index.addShard(shard, await writeShard(this.folder, shard, rows, this.key, this.#lock));
+      this.#index.addShard(shard, await writeShard(this.#files, shard, rows, this.key));
     }
     await this.#index.saveState();
   }
@@ -231,6 +200,7 @@ export class CacheWriter {
 
 /** Reads a cache row by row; see {@link readCache}. Photos are numbered in the order of their paths. */
 export class CacheReader {
+  /** Where it is, for messages. */
   readonly folder: string;
   readonly key: CacheKey;
   /** Paths of the photos, relative to their folder, sorted by code units. */
@@ -238,12 +208,12 @@ export class CacheReader {
   readonly #index: CacheIndex;
   readonly #shards: ShardReader;
 
-  constructor(folder: string, key: CacheKey, index: CacheIndex) {
-    this.folder = folder;
+  constructor(files: FileSystem, key: CacheKey, index: CacheIndex) {
+    this.folder = files.name;
     this.key = key;
     this.paths = index.paths();
     this.#index = index;
-    this.#shards = new ShardReader(folder, key);
+    this.#shards = new ShardReader(files, key);
   }
 
   get length(): number {
@@ -295,14 +265,14 @@ export class CacheReader {
   }
 }
 
-async function readHeader(folder: string): Promise<CacheKey | undefined> {
-  const file = join(folder, 'cache.json');
-  const exists = await stat(file).then(
-    () => true,
-    () => false,
-  );
-  if (!exists) return undefined;
-  const header = (await readJson(file)) as { format?: string; version?: number; key?: CacheKey } | null;
+async function readHeader(files: FileSystem): Promise<CacheKey | undefined> {
+  if (!(await files.status('cache.json'))) return undefined;
+  const file = files.describe('cache.json');
+  const header = (await readJsonFile(files, 'cache.json')) as {
+    format?: string;
+    version?: number;
+    key?: CacheKey;
+  } | null;
   if (header?.format !== 'zeroseg feature cache' || !header.key) {
     throw new CacheError(`cache: ${file}: this is not the header of a feature cache; use another folder`);
   }
@@ -323,41 +293,43 @@ function differences(given: CacheKey, asked: CacheKey): string[] {
     Record<string, unknown>,
   ];
   const names = new Set([...Object.keys(found), ...Object.keys(wanted)]);
+  // Caches of before do not say what decoded their photos: they stay valid.
+  if (found['decoder'] === undefined || wanted['decoder'] === undefined) names.delete('decoder');
   return [...names]
     .map((name) => [name, ...[found, wanted].map((key) => JSON.stringify(ownValue(key, name)))])
     .filter(([, old, now]) => old !== now)
     .map(([name, old, now]) => `${name} is ${old} in the cache, ${now} now`);
 }
 
-function checkKey(folder: string, found: CacheKey, wanted: CacheKey, remedy: string): void {
+function checkKey(files: FileSystem, found: CacheKey, wanted: CacheKey, remedy: string): void {
   const changes = differences(found, wanted);
   if (changes.length === 0) return;
-  throw new CacheError(`cache: ${folder}: made with other settings (${changes.join('; ')}); ${remedy}`);
+  throw new CacheError(`cache: ${files.name}: made with other settings (${changes.join('; ')}); ${remedy}`);
 }
 
 /** Files that only a cache writes. */
 const ownFiles = /^\.?(features-\d+|cache|state)\..*$/;
 
-async function empty(folder: string): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => ownFiles.test(name) && name !== LOCK);
+async function removeAll(files: FileSystem): Promise<void> {
+  const names = (await files.list()).filter((name) => ownFiles.test(name) && name !== LOCK);
   // Killed in between, what is left must still be a cache with its old key: indices go first, the header last.
   const order = (name: string): number => (name === 'cache.json' ? 2 : name.endsWith('.json') ? 0 : 1);
-  for (const name of names.sort((a, b) => order(a) - order(b))) await rm(join(folder, name), { force: true });
+  for (const name of names.sort((a, b) => order(a) - order(b))) await files.remove(name);
 }
 
 /** A folder that holds other things is probably a slip of the keyboard. Without their header, shards mean nothing. */
-async function refuseStrangers(folder: string): Promise<void> {
-  const names = (await readdir(folder)).sort();
-  const stranger = names.find((name) => !name.startsWith('.') && !ownFiles.test(name));
-  if (stranger !== undefined) {
+async function assertUnused(files: FileSystem): Promise<void> {
+  const names = await files.list();
+  const other = names.find((name) => !name.startsWith('.') && !ownFiles.test(name));
+  if (other !== undefined) {
     throw new CacheError(
-      `cache: ${folder}: the folder is not empty (${stranger}) and is no feature cache; use another one`,
+      `cache: ${files.name}: the folder is not empty (${other}) and is no feature cache; use another one`,
     );
   }
   const shard = names.find((name) => /^features-\d+\.json$/.test(name));
   if (shard !== undefined) {
     throw new CacheError(
-      `cache: ${folder}: there are shards (${shard}) but no cache.json to say what they are; use another folder`,
+      `cache: ${files.name}: there are shards (${shard}) but no cache.json to say what they are; use another folder`,
     );
   }
 }

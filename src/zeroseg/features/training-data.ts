@@ -1,5 +1,16 @@
-import { imagenetMean, imagenetStd, resizeImage, type TrainingData, toTensor } from '@zeroseg/core/zeroseg';
-import { CacheError, type CacheReader } from './feature-cache.ts';
+import { imagenetMean, imagenetStd, resizeImage, toTensor } from '../image/index.ts';
+import type { CacheReader } from './cache.ts';
+import { CacheError } from './cache-error.ts';
+
+/** Images and their teacher features, by number. */
+export interface TrainingData {
+  readonly length: number;
+  /**
+   * The images `numbers` as a batch: normalised pixels `[B, 3, S, S]` and features `[B, V, C]`, in arrays of their own: they wait
+   * for their turn. The next batch is asked for when this one is there.
+   */
+  batch(numbers: readonly number[]): Promise<{ images: Float32Array; views: Float32Array }>;
+}
 
 /** Rows are kept in memory up to so many bytes: reading them again in every epoch costs more than the paper's step. */
 const KEPT_BYTES = 2 ** 30;

@@ -1,28 +1,16 @@
-import { readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   brokenField,
+  FileError,
+  type FileSystem,
   isListOf,
   isMaybe,
   isTableOf,
   isText,
-  readJson,
-  sweepLeftovers,
-  systemReason,
-  type WriteOptions,
-  writeFileAtomic,
-} from '../files/index.ts';
-import {
-  CacheError,
-  hashBytes,
-  listShards,
-  readIndex,
-  removeShard,
-  type ShardIndex,
-  type ShardRow,
-  shardName,
-  writeIndex,
-} from './feature-shards.ts';
+  readJsonFile,
+} from '../storage/index.ts';
+import { CacheError } from './cache-error.ts';
+import { hashPhoto, type PhotoFile } from './photo-source.ts';
+import { listShards, readIndex, removeShard, type ShardIndex, type ShardRow, shardName, writeIndex } from './shards.ts';
 
 /** What {@link CacheIndex.plan} found. */
 export interface CachePlan {
@@ -49,8 +37,7 @@ const AT_ONCE = 32;
 
 /** Which photo is in which row of which shard. The only part of a cache that is held in memory. */
 export class CacheIndex {
-  readonly #folder: string;
-  readonly #lock: WriteOptions['lock'];
+  readonly #files: FileSystem;
   readonly #places = new Map<string, Place>();
   /** Photos whose row does not count: they are gone, or have changed and are not computed yet. */
   readonly #removed = new Set<string>();
@@ -60,29 +47,28 @@ export class CacheIndex {
   #next = 0;
   #saved: string;
 
-  private constructor(folder: string, lock: WriteOptions['lock']) {
-    this.#folder = folder;
-    this.#lock = lock;
+  private constructor(files: FileSystem) {
+    this.#files = files;
     this.#saved = this.#state();
   }
 
   /** Who holds the lock removes what killed processes left, and with `repair` damaged shards as well. */
   static async load(
-    folder: string,
-    { lock, repair = false }: { lock?: WriteOptions['lock']; repair?: boolean } = {},
+    files: FileSystem,
+    { isLocked = false, repair = false }: { isLocked?: boolean; repair?: boolean } = {},
   ): Promise<CacheIndex> {
-    const index = new CacheIndex(folder, lock);
-    const { shards, leftovers } = await listShards(folder);
-    if (lock) {
-      await sweepLeftovers(folder);
-      for (const name of leftovers) await rm(join(folder, name), { force: true });
+    const index = new CacheIndex(files);
+    const { shards, leftovers } = await listShards(files);
+    if (isLocked) {
+      await files.removeLeftovers();
+      for (const name of leftovers) await files.remove(name);
     }
     for (const shard of shards) {
       try {
-        index.addShard(shard, await readIndex(folder, shard));
+        index.addShard(shard, await readIndex(files, shard));
       } catch (error) {
         if (!repair) throw error;
-        await removeShard(folder, shard);
+        await removeShard(files, shard);
         index.dropped.push(shardName(shard));
       }
     }
@@ -126,7 +112,8 @@ export class CacheIndex {
     this.#failed.set(path, reason);
   }
 
-  async plan(root: string, paths: readonly string[]): Promise<CachePlan> {
+  async plan(photos: readonly PhotoFile[]): Promise<CachePlan> {
+    const paths = photos.map(({ path }) => path);
     const wanted = new Set(paths);
     const removed = [...this.#places.keys()].filter((path) => !wanted.has(path)).sort();
     const retried = paths.filter((path) => this.#failed.has(path));
@@ -136,8 +123,8 @@ export class CacheIndex {
 
     const states: ('new' | 'changed' | 'fresh')[] = [];
     const touched = new Map<number, Map<number, ShardRow>>();
-    for (let from = 0; from < paths.length; from += AT_ONCE) {
-      const some = paths.slice(from, from + AT_ONCE).map((path) => this.#check(root, path, touched));
+    for (let from = 0; from < photos.length; from += AT_ONCE) {
+      const some = photos.slice(from, from + AT_ONCE).map((photo) => this.#check(photo, touched));
       states.push(...(await Promise.all(some)));
     }
     paths.forEach((path, i) => {
@@ -154,19 +141,16 @@ export class CacheIndex {
     };
   }
 
-  async #check(
-    root: string,
-    path: string,
-    touched: Map<number, Map<number, ShardRow>>,
-  ): Promise<'new' | 'changed' | 'fresh'> {
+  async #check(photo: PhotoFile, touched: Map<number, Map<number, ShardRow>>): Promise<'new' | 'changed' | 'fresh'> {
+    const { path } = photo;
     const place = this.#places.get(path);
     if (!place) return 'new';
     try {
-      const { size, mtimeMs } = await stat(join(root, path));
-      const mtime = Math.floor(mtimeMs);
+      const { size, mtime: time } = await photo.status();
+      const mtime = Math.floor(time);
       if (size === place.of.size && mtime === place.of.mtime) return 'fresh';
       // Copying a folder changes every time and no content.
-      if (size !== place.of.size || hashBytes(await readFile(join(root, path))) !== place.of.hash) return 'changed';
+      if (size !== place.of.size || (await hashPhoto(await photo.bytes())) !== place.of.hash) return 'changed';
       const of = { ...place.of, mtime };
       this.#places.set(path, { ...place, of });
       let rows = touched.get(place.shard);
@@ -175,27 +159,23 @@ export class CacheIndex {
       return 'fresh';
     } catch (error) {
       // Whoever computes it finds out as well.
-      this.fail(path, systemReason(error));
+      this.fail(path, error instanceof FileError ? error.reason : (error as Error).message);
       return 'changed';
     }
   }
 
   /** Writes new times into a shard's index. */
   async #touch(shard: number, rows: Map<number, ShardRow>): Promise<void> {
-    const old = await readIndex(this.#folder, shard);
-    await writeIndex(this.#folder, shard, { ...old, rows: old.rows.map((row, i) => rows.get(i) ?? row) }, this.#lock);
+    const old = await readIndex(this.#files, shard);
+    await writeIndex(this.#files, shard, { ...old, rows: old.rows.map((row, i) => rows.get(i) ?? row) });
   }
 
   async #loadState(): Promise<void> {
-    const file = join(this.#folder, 'state.json');
-    const exists = await stat(file).then(
-      () => true,
-      () => false,
-    );
-    if (!exists) return;
-    const state = await readJson(file);
+    if (!(await this.#files.status('state.json'))) return;
+    const state = await readJsonFile(this.#files, 'state.json');
     const broken = brokenField(state, { removed: isMaybe(isListOf(isText)), failed: isMaybe(isTableOf(isText)) });
     if (broken !== undefined) {
+      const file = this.#files.describe('state.json');
       throw new CacheError(`cache: ${file}: the file is damaged (${broken}); delete it: what it says is found again`);
     }
     const { removed = [], failed = {} } = state as { removed?: string[]; failed?: Record<string, string> };
@@ -212,7 +192,7 @@ export class CacheIndex {
   async saveState(): Promise<void> {
     const state = this.#state();
     if (state === this.#saved) return;
-    await writeFileAtomic(join(this.#folder, 'state.json'), state, { lock: this.#lock });
+    await this.#files.write('state.json', state);
     this.#saved = state;
   }
 }

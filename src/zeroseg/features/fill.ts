@@ -1,0 +1,243 @@
+import type { Device } from '../../gpu/index.ts';
+import { type ClipSource, clipPixels, type QueuedViews, Teacher, ViewQueue } from '../clip/index.ts';
+import type { Progress, WorkOptions } from '../host/index.ts';
+import { type Image, studentImage, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
+import type { FileSystem } from '../storage/index.ts';
+import { type CacheOptions, type CacheWriter, openCache } from './cache.ts';
+import { CacheError } from './cache-error.ts';
+import type { CacheKey } from './cache-key.ts';
+import { type PhotoFile, type PhotoSource, type PhotoStamp, photoProblem, readStamped } from './photo-source.ts';
+
+export interface FillOptions extends CacheOptions, WorkOptions<FillProgress> {
+  /** Where the cache is, or will be. */
+  readonly files: FileSystem;
+  /** All photos of the cache: those that it holds and that are not among them are no longer read. */
+  readonly source: PhotoSource;
+  readonly clip: ClipSource;
+  readonly grids: readonly number[];
+  readonly viewSource: ViewSource;
+  /** Side of the student's squares, in pixels. */
+  readonly studentSize: number;
+  /**
+   * Views at once, of as many photos as it takes. Default: those of one photo. Features are the same whatever it is, but for the last
+   * digit: products of another number of rows may be summed in another order (5 of 17,280 halves, on the package's photos).
+   */
+  readonly batch?: number;
+}
+
+/** What there is to do. */
+export interface FillPlan {
+  readonly photos: number;
+  readonly missing: number;
+  readonly fresh: number;
+  readonly changed: number;
+  readonly retried: number;
+  readonly removed: number;
+  /** Names of damaged shards that were dropped. */
+  readonly dropped: readonly string[];
+  /** Views of a photo. */
+  readonly views: number;
+}
+
+/** Told once before the teacher is loaded, with 0 photos done, and then after every photo, those that failed included. */
+export interface FillProgress extends Progress {
+  readonly plan: FillPlan;
+  /** The photo that was passed over just now, and why. */
+  readonly failed?: { readonly path: string; readonly reason: string } | undefined;
+}
+
+export interface FillResult {
+  /** Photos computed now, and in the cache altogether. */
+  readonly computed: number;
+  readonly total: number;
+  /** Why photos failed, by path. */
+  readonly failures: ReadonlyMap<string, string>;
+  /** Size of the cache. */
+  readonly bytes: number;
+  /** Of the features computed now: the mean of |value|, and the largest with its channel (CLIP has a few huge ones). */
+  readonly magnitude: { readonly mean: number; readonly largest: number; readonly channel: number };
+}
+
+/** Photos that are read, cut and given to the teacher before the features of the first of them are waited for. */
+const AHEAD = 4;
+
+/**
+ * Computes the features that a cache lacks. Photos that cannot be read are noted and passed over; one that is too small for
+ * the grids likewise. While the teacher computes a photo's features, the next ones are read, cut and queued behind it: a small teacher
+ * would wait for us otherwise.
+ *
+ * Stopped by its signal, it keeps what was computed, and the same call goes on there.
+ *
+ * ```ts
+ * const files = await opfsFileSystem('cache');
+ * await fillCache(device, { files, source, clip, grids: [1, 2, 5], viewSource: 'native', studentSize: 224 });
+ * const cache = await readCache(files);
+ * const data = cachedData(cache, 224);
+ * ```
+ *
+ * @throws {CacheError} as `openCache`; the signal's reason when it is stopped.
+ */
+export async function fillCache(device: Device, options: FillOptions): Promise<FillResult> {
+  const { files, source, onProgress, signal } = options;
+  const photos: PhotoFile[] = [];
+  for await (const photo of source.photos) photos.push(photo);
+  const cache = await openCache(files, await keyOf(options), options);
+  const magnitude = new Magnitude(options.clip.config.projection);
+  try {
+    const { missing, fresh, ...lists } = await cache.plan(photos);
+    const plan: FillPlan = {
+      photos: photos.length,
+      missing: missing.length,
+      fresh,
+      changed: lists.changed.length,
+      retried: lists.retried.length,
+      removed: lists.removed.length,
+      dropped: cache.dropped,
+      views: cache.key.views,
+    };
+    let done = 0;
+    const total = missing.length;
+    onProgress?.({ plan, done, total });
+    const asked = new Set(missing);
+    const todo = photos.filter(({ path }) => asked.has(path));
+    if (todo.length > 0 && !signal?.aborted) {
+      for await (const computed of computeFeatures(device, todo, options)) {
+        const problem = computed.problem ?? (await addPhoto(cache, computed, magnitude));
+        if (problem !== undefined) cache.fail(computed.path, problem);
+        const failed = problem === undefined ? undefined : { path: computed.path, reason: problem };
+        onProgress?.({ plan, done: ++done, total, failed });
+        if (signal?.aborted) break;
+      }
+    }
+  } finally {
+    await cache.close();
+  }
+  signal?.throwIfAborted();
+  return {
+    computed: magnitude.photos,
+    total: cache.length,
+    failures: new Map(cache.failures),
+    bytes: await sizeOf(files),
+    magnitude: magnitude.values,
+  };
+}
+
+async function keyOf({ clip, grids, viewSource, studentSize, source }: FillOptions): Promise<CacheKey> {
+  return {
+    teacher: clip.name,
+    weights: await clip.weightsHash(),
+    grids,
+    viewSource,
+    teacherSize: clip.config.vision.image,
+    ...clipPixels(clip.config),
+    views: viewCount(grids),
+    dim: clip.config.projection,
+    studentSize,
+    decoder: source.decoder,
+  };
+}
+
+/** A photo whose views were given to the teacher, or that cannot be used. */
+interface Queued {
+  readonly path: string;
+  readonly stamp?: PhotoStamp;
+  readonly views?: QueuedViews;
+  readonly student?: Image;
+  readonly problem?: string;
+}
+
+interface Computed extends Omit<Queued, 'views'> {
+  /** `[V, C]` */
+  readonly features?: Float32Array;
+}
+
+/** The features of photos, in their order. */
+async function* computeFeatures(
+  device: Device,
+  photos: readonly PhotoFile[],
+  { clip, source, grids, viewSource, studentSize, ...options }: FillOptions,
+): AsyncGenerator<Computed> {
+  const views = viewCount(grids);
+  // No batch is larger than all that there is to do.
+  const batch = Math.min(options.batch ?? views, views * photos.length);
+  using teacher = await Teacher.create(device, await clip.vision(device), { batch });
+  const queue = new ViewQueue(teacher);
+  const prepare = async (photo: PhotoFile): Promise<Queued> => {
+    const { path } = photo;
+    try {
+      const { stamp, bytes } = await readStamped(photo);
+      const image = await source.decode(bytes, path);
+      const cut = teacherViews(image, { grids, source: viewSource, squareSize: studentSize, ...teacher.pixels });
+      const student = studentImage(image, studentSize);
+      return { path, stamp, views: queue.add(cut), student };
+    } catch (error) {
+      const problem = photoProblem(error);
+      if (problem === undefined) throw error;
+      return { path, problem };
+    }
+  };
+  const waiting: Promise<Queued>[] = [];
+  let next = 0;
+  const begin = (): void => {
+    const promise = prepare(photos[next++] as PhotoFile);
+    promise.catch(() => {}); // seen when its turn comes
+    waiting.push(promise);
+  };
+  while (next < photos.length || waiting.length > 0) {
+    while (waiting.length < AHEAD && next < photos.length) begin();
+    const { views: queued, ...photo } = await (waiting.shift() as Promise<Queued>);
+    // Its last views may wait for those of other photos to fill a batch; behind the last photo nothing comes.
+    while (queued && !queued.isIssued) {
+      await Promise.all(waiting);
+      if (queued.isIssued) break;
+      if (next < photos.length) begin();
+      else queue.flush();
+    }
+    yield queued ? { ...photo, features: await queued.features } : photo;
+  }
+}
+
+/** Adds a photo to the cache. A photo whose features are not finite is refused, and told why; a disk that is full is an error. */
+async function addPhoto(cache: CacheWriter, photo: Computed, magnitude: Magnitude): Promise<string | undefined> {
+  const { path, stamp, features, student } = photo;
+  if (!stamp || !features) throw new Error(`internal: ${path} has no features`);
+  try {
+    await cache.add(stamp, features, student);
+  } catch (error) {
+    if (!(error instanceof CacheError) || error.photo !== path) throw error;
+    return error.message;
+  }
+  magnitude.add(features);
+  return undefined;
+}
+
+/** How large features are, over photos. */
+class Magnitude {
+  readonly #dim: number;
+  photos = 0;
+  #sum = 0;
+  #largest = 0;
+  #channel = 0;
+
+  constructor(dim: number) {
+    this.#dim = dim;
+  }
+
+  add(features: Float32Array): void {
+    this.photos++;
+    features.forEach((value, i) => {
+      const size = Math.abs(value);
+      this.#sum += size / features.length;
+      if (size > this.#largest) [this.#largest, this.#channel] = [size, i % this.#dim];
+    });
+  }
+
+  get values(): FillResult['magnitude'] {
+    return { mean: this.photos > 0 ? this.#sum / this.photos : 0, largest: this.#largest, channel: this.#channel };
+  }
+}
+
+async function sizeOf(files: FileSystem): Promise<number> {
+  const found = await Promise.all((await files.list()).map((name) => files.status(name)));
+  return found.reduce((sum, status) => sum + (status?.size ?? 0), 0);
+}

@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'vitest';
+import { type ClipConfig, type ClipSource, randomClipText, randomClipVision } from '../../../src/zeroseg/clip/index.ts';
+import {
+  cachedData,
+  type FillOptions,
+  type FillProgress,
+  fillCache,
+  type PhotoSource,
+  readCache,
+} from '../../../src/zeroseg/features/index.ts';
+import { ImageError, imagenetMean, imagenetStd, toTensor } from '../../../src/zeroseg/image/index.ts';
+import { type FileSystem, memoryFileSystem, opfsFileSystem } from '../../../src/zeroseg/storage/index.ts';
+import { hashedTokens } from '../../../src/zeroseg/text/index.ts';
+import { seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
+
+const config: ClipConfig = {
+  vision: { width: 16, heads: 2, layers: 1, patch: 4, image: 8 },
+  text: { width: 16, heads: 2, layers: 1, vocab: 50, context: 8 },
+  projection: 6,
+  activation: 'quick_gelu',
+  layer_norm_eps: 1e-5,
+};
+const device = useDevice();
+
+const clip: ClipSource = {
+  name: 'tiny',
+  config,
+  scale: 1,
+  isRandom: true,
+  weightsHash: async () => 'abc',
+  vision: (device) => randomClipVision(device, config),
+  text: (device) => randomClipText(device, config),
+  tokens: async () => hashedTokens(50),
+};
+
+/** Photos of 20 x 16 random pixels in memory; their "files" are the pixels themselves, and one may be broken. */
+function photos(count: number, { changed = -1, broken = -1 } = {}): PhotoSource {
+  return {
+    decoder: 'pixels',
+    photos: Array.from({ length: count }, (_, i) => ({
+      path: `photo-${i}`,
+      status: async () => ({ size: 960, mtime: i === changed ? 2 : 1 }),
+      bytes: async () => {
+        const random = seeded(i === changed ? 100 + i : i);
+        return Uint8Array.from({ length: 960 }, () => random() * 256);
+      },
+    })),
+    decode: async (data, path) => {
+      if (path === `photo-${broken}`) throw new ImageError('decode', path, 'the file is cut off');
+      return { width: 20, height: 16, data };
+    },
+  };
+}
+
+const fill = (files: FileSystem, source: PhotoSource, more: Partial<FillOptions> = {}) =>
+  fillCache(device.current, {
+    files,
+    source,
+    clip,
+    grids: [1, 2],
+    viewSource: 'native',
+    studentSize: 8,
+    shardSize: 2,
+    ...more,
+  });
+
+test('computes what is missing, and gives it back as training data', async () => {
+  const files = memoryFileSystem();
+  const seen: FillProgress[] = [];
+  const { computed, total, bytes, magnitude } = await fill(files, photos(5), { onProgress: (one) => seen.push(one) });
+  expect([computed, total]).toEqual([5, 5]);
+  expect(seen.map(({ done }) => done)).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(seen[0]).toMatchObject({ total: 5, plan: { photos: 5, missing: 5, fresh: 0, views: 5 } });
+  expect(magnitude.mean).toBeGreaterThan(0.01);
+  expect(magnitude.largest).toBeGreaterThan(magnitude.mean);
+  const names = await files.list();
+  expect(names.filter((name) => name.endsWith('.safetensors'))).toHaveLength(3);
+  let sum = 0;
+  for (const name of names) sum += (await files.status(name))?.size ?? 0;
+  expect(bytes).toBe(sum);
+
+  const cache = await readCache(files, { teacher: 'tiny', decoder: 'pixels' });
+  expect(cache.paths).toEqual([0, 1, 2, 3, 4].map((i) => `photo-${i}`));
+  expect(await cache.verify()).toEqual([]);
+  const data = cachedData(cache, 8);
+  const { images, views } = await data.batch([3, 0]);
+  const square = toTensor(await cache.image(3), imagenetMean, imagenetStd);
+  expect(images.subarray(0, 192)).toEqual(square);
+  expect(views.subarray(30)).toEqual(await cache.features(0));
+  expect(views.subarray(0, 30)).not.toEqual(views.subarray(30));
+  await cache.close();
+});
+
+test('goes on where it was stopped, and computes only what has changed', async () => {
+  const files = memoryFileSystem();
+  const whole = memoryFileSystem();
+  await fill(whole, photos(5));
+  const stop = new AbortController();
+  const stopped = fill(files, photos(5), {
+    signal: stop.signal,
+    onProgress: ({ done }) => {
+      if (done === 2) stop.abort(new Error('enough'));
+    },
+  });
+  await expect(stopped).rejects.toThrow('enough');
+  const early = await readCache(files);
+  expect(early.length).toBe(2);
+  await early.close();
+  expect((await fill(files, photos(5))).computed).toBe(3);
+  expect((await fill(files, photos(5))).computed).toBe(0);
+  const [a, b] = [await readCache(files), await readCache(whole)];
+  for (let i = 0; i < 5; i++) expect(await a.features(i)).toEqual(await b.features(i));
+  const plans: FillProgress[] = [];
+  expect((await fill(files, photos(4, { changed: 1 }), { onProgress: (one) => plans.push(one) })).computed).toBe(1);
+  expect(plans[0]?.plan).toMatchObject({ missing: 1, fresh: 3, changed: 1, removed: 1 });
+  const already = new AbortController();
+  already.abort();
+  await expect(fill(files, photos(5), { signal: already.signal })).rejects.toThrow();
+});
+
+test('a photo that cannot be decoded is passed over, and tried again', async () => {
+  const files = memoryFileSystem();
+  const seen: FillProgress[] = [];
+  const { total, failures } = await fill(files, photos(3, { broken: 1 }), { onProgress: (one) => seen.push(one) });
+  expect(total).toBe(2);
+  expect([...failures]).toEqual([['photo-1', 'the file is cut off']]);
+  expect(seen.flatMap(({ failed }) => failed ?? [])).toEqual([{ path: 'photo-1', reason: 'the file is cut off' }]);
+  const { computed, failures: none } = await fill(files, photos(3));
+  expect([computed, none.size]).toEqual([1, 0]);
+});
+
+test('another error of a source ends the work, and what was computed stays', async () => {
+  const files = memoryFileSystem();
+  const source = photos(6);
+  const decode: PhotoSource['decode'] = async (data, path) => {
+    if (path === 'photo-5') throw new TypeError('a mistake in the program');
+    return source.decode(data, path);
+  };
+  await expect(fill(files, { ...source, decode })).rejects.toThrow('a mistake in the program');
+  expect((await readCache(files)).length).toBeGreaterThan(0);
+});
+
+test('one writer at a time, and other settings are refused', async () => {
+  const files = memoryFileSystem();
+  await fill(files, photos(2));
+  await expect(fill(files, { ...photos(2), decoder: 'canvas' })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[CacheError: cache: memory:/: made with other settings (decoder is "pixels" in the cache, "canvas" now); use another folder, or --force to empty this one and compute all again]`,
+  );
+  const lock = await files.lock('other', 'cache.lock');
+  await expect(fill(files, photos(2))).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[LockError: cache: memory:/: it is being written to already; wait for that, or stop it]`,
+  );
+  await lock.release();
+});
+
+describe.runIf('document' in globalThis)('in a page', () => {
+  test('a cache in the browser is that of memory, byte for byte, and opens again', async () => {
+    const folder = `test-cache-${Math.random().toString(36).slice(2)}`;
+    const [files, memory] = [await opfsFileSystem(folder), memoryFileSystem()];
+    await fill(files, photos(5));
+    await fill(memory, photos(5));
+    const again = await opfsFileSystem(folder);
+    expect(await again.list()).toEqual(await memory.list());
+    for (const name of await memory.list()) expect(await again.read(name)).toEqual(await memory.read(name));
+    expect((await fill(again, photos(5))).computed).toBe(0);
+    await (await opfsFileSystem()).remove(folder);
+  });
+});
