@@ -65,6 +65,7 @@ export {
   positionTable,
   weightOf,
 } from './zeroseg/model/index.ts';
+export { newestCheckpointFile, parseStep } from './zeroseg/runs/index.ts';
 export { type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
   brokenField,
@@ -119,4 +120,12 @@ export {
   withRunModel,
 } from './zeroseg/studies/index.ts';
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
-export { type Metrics, metricsLine, metricsOf, parseMetrics } from './zeroseg/training/index.ts';
+export {
+  descriptionProblem,
+  type Metrics,
+  metricsLine,
+  metricsOf,
+  parseMetrics,
+  pathsHash,
+  refuseDifferences,
+} from './zeroseg/training/index.ts';

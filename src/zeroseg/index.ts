@@ -192,6 +192,7 @@ export {
   ZeroSeg,
   type ZeroSegConfig,
 } from './model/index.ts';
+export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
   CaptionedScenes,
   type CaptionedScenesOptions,
@@ -248,16 +249,22 @@ export {
   defaultSettings,
   type FeatureFacts,
   type GroupingStatistics,
+  type OpenedRun,
+  openRun,
   type Preset,
   type PresetFile,
   type Probe,
   presets,
   type ResolvedTraining,
+  type RunDescription,
   resolveTraining,
   type StepReport,
   settingsSchema,
   type TrainChoices,
   Trainer,
   type TrainerOptions,
+  TrainingRun,
+  type TrainingStart,
+  type TrainOptions,
   type TrainSettings,
 } from './training/index.ts';
