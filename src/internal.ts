@@ -7,6 +7,7 @@ export { type Pack, packParameters } from './nn/optimizer/index.ts';
 export { type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
 export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
+export { baselines } from './zeroseg/baselines/index.ts';
 export {
   clipPixels,
   clipSource,
@@ -90,7 +91,6 @@ export {
   reasons,
 } from './zeroseg/storage/index.ts';
 export {
-  type Baseline,
   checkOrderings,
   chooseGrids,
   type EndedRun,
