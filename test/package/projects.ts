@@ -162,11 +162,11 @@ export async function bytesBelow(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-/** The n-th example in TypeScript of README.md. */
+/** The first example of README.md that contains a text. */
 export async function readmeExample(containing: string): Promise<string> {
   const readme = await readFile(join(repository, 'README.md'), 'utf8');
-  const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+  const examples = [...readme.matchAll(/```[tj]s\n([\s\S]*?)```/g)].map(([, text = '']) => text);
   const found = examples.find((text) => text.includes(containing));
-  if (found === undefined) throw new Error(`README.md has no example in TypeScript with '${containing}'`);
+  if (found === undefined) throw new Error(`README.md has no example with '${containing}'`);
   return found;
 }
