@@ -64,7 +64,6 @@ export {
   positionTable,
   weightOf,
 } from './zeroseg/model/index.ts';
-export { hsv, type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
   brokenField,
   type Check,

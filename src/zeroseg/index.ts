@@ -180,8 +180,6 @@ export {
   type ZeroSegConfig,
 } from './model/index.ts';
 export {
-  CaptionedScenes,
-  type CaptionedScenesOptions,
   type Scene,
   SceneAtlas,
   type SceneClass,
@@ -220,6 +218,20 @@ export {
   scoringScenes,
   studentLabels,
 } from './studies/index.ts';
+export {
+  CaptionedScenes,
+  type CaptionedScenesOptions,
+  type NamingScore,
+  scoreTeacher,
+  type TeacherScenes,
+  type TeacherScenesOptions,
+  type TeacherScores,
+  teacherScenes,
+  VALIDATION_SEED,
+  type ValidatedTeacher,
+  type ValidationCrops,
+  validationCrops,
+} from './teacher-scenes/index.ts';
 export {
   cocoLabels,
   contextLabels,

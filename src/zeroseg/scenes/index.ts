@@ -1,12 +1,7 @@
 export { SceneAtlas, type SceneClass, SceneError } from './atlas.ts';
-export {
-  CaptionedScenes,
-  type CaptionedScenesOptions,
-  type NamingScore,
-  namingScore,
-  type SceneCrops,
-  sceneCrops,
-} from './captioned-crops.ts';
-export { hsv } from './colour.ts';
+export { plural, type Seen, withArticle, writeCaption } from './caption.ts';
+export { between, hsv, pick } from './colour.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scene-options.ts';
+export { fillFrame, frameWords, sentenceFrame } from './sentence-frames.ts';
+export { stuffs } from './stuff.ts';
