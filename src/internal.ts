@@ -7,6 +7,7 @@ export { type Pack, packParameters } from './nn/optimizer/index.ts';
 export { type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
 export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
+export { baselines } from './zeroseg/baselines/index.ts';
 export {
   clipPixels,
   clipSource,
@@ -26,7 +27,7 @@ export {
   trainableWeights,
   ViewQueue,
 } from './zeroseg/clip/index.ts';
-export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
+export { blankSheet, escapeXml, paste, sampleSheet } from './zeroseg/drawing/index.ts';
 export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
 export {
@@ -64,6 +65,7 @@ export {
   positionTable,
   weightOf,
 } from './zeroseg/model/index.ts';
+export { newestCheckpointFile, parseStep } from './zeroseg/runs/index.ts';
 export {
   brokenField,
   type Check,
@@ -88,7 +90,6 @@ export {
   reasons,
 } from './zeroseg/storage/index.ts';
 export {
-  type Baseline,
   checkOrderings,
   chooseGrids,
   type EndedRun,
@@ -118,4 +119,12 @@ export {
   withRunModel,
 } from './zeroseg/studies/index.ts';
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
-export { type Metrics, metricsLine, metricsOf, parseMetrics } from './zeroseg/training/index.ts';
+export {
+  descriptionProblem,
+  type Metrics,
+  metricsLine,
+  metricsOf,
+  parseMetrics,
+  pathsHash,
+  refuseDifferences,
+} from './zeroseg/training/index.ts';

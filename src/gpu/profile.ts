@@ -1,3 +1,5 @@
+import type { GPUAdapterInfo } from './webgpu.ts';
+
 /** How a device computes, as far as kernels choose their variants and the shapes of their launches by it. */
 export interface DeviceProfile {
   /**

@@ -26,6 +26,7 @@ import {
   Interrupted,
   oneOf,
   Progress,
+  resolveOptions,
   seedRange,
   UsageError,
   version,
@@ -35,7 +36,6 @@ import {
 } from '../shell/index.ts';
 import { NEW, prepareStudy, STUDY_GRIDS } from '../studies/index.ts';
 import { builtIn, openClip } from '../weights/index.ts';
-import { resolveOptions } from './train-options.ts';
 
 interface ExperimentArguments {
   readonly out: string;

@@ -1,11 +1,13 @@
 /** Fig. 3 of the paper: what models of different losses make of the same pictures. */
 import type { Device } from '@zeroseg/core';
+import { blankSheet, paste } from '@zeroseg/core/internal';
 import {
+  type Drawing,
   drawSegmentation,
-  type Image,
   type LabelMap,
   type Scene,
   SceneStudent,
+  type Shape,
   studentLabels,
   type Vocabulary,
   type ZeroSeg,
@@ -30,9 +32,9 @@ const HEAD = 34;
 const LETTERS = 20;
 
 /** Draws a sheet: a row for each scene; the picture with its true labels, then the labels of each model. */
-export async function lossFigure({ device, scenes, names, vocabulary, models }: LossFigure): Promise<Image> {
+export async function lossFigure({ device, scenes, names, vocabulary, models }: LossFigure): Promise<Drawing> {
   const lettering = interLettering();
-  const draw = ({ image }: Scene, data: LabelMap['data']): Image =>
+  const draw = ({ image }: Scene, data: LabelMap['data']): Drawing =>
     drawSegmentation(
       image,
       { width: image.width, height: image.height, data },
@@ -45,7 +47,7 @@ export async function lossFigure({ device, scenes, names, vocabulary, models }: 
   for (const { name, use } of models) {
     const tiles = await use(async (model) => {
       using student = await SceneStudent.create(device, model, scenes[0]?.image.width);
-      const drawn: Image[] = [];
+      const drawn: Drawing[] = [];
       for (const scene of scenes) {
         const labels = studentLabels(await student.predict(scene.image), vocabulary, { scoring: 'softmax', top: 5 });
         drawn.push(draw(scene, labels));
@@ -55,26 +57,17 @@ export async function lossFigure({ device, scenes, names, vocabulary, models }: 
     columns.push({ name, tiles });
   }
   const { width: side = 0, height = 0 } = columns[0]?.tiles[0] ?? {};
-  const sheet = {
-    width: columns.length * (side + GAP) + GAP,
-    height: HEAD + scenes.length * (height + GAP),
-    data: new Uint8Array(0),
-  };
-  sheet.data = new Uint8Array(3 * sheet.width * sheet.height).fill(255);
+  const sheet = blankSheet(columns.length * (side + GAP) + GAP, HEAD + scenes.length * (height + GAP));
+  const shapes: Shape[] = [];
   columns.forEach(({ name, tiles }, i) => {
     const left = GAP + i * (side + GAP);
-    const text = lettering.line(name, LETTERS);
-    text.coverage.forEach((covered, at) => {
-      const pixel = (6 + Math.floor(at / text.width)) * sheet.width + left + (at % text.width);
-      sheet.data.fill(255 - covered, 3 * pixel, 3 * pixel + 3);
-    });
+    const { ascent } = lettering.measure(name, LETTERS);
+    shapes.push({ kind: 'text', text: name, size: LETTERS, x: left, y: 6 + ascent, colour: [0, 0, 0] });
     tiles.forEach((tile, row) => {
-      for (let y = 0; y < tile.height; y++) {
-        const from = 3 * y * tile.width;
-        const to = (HEAD + row * (height + GAP) + y) * sheet.width + left;
-        sheet.data.set(tile.data.subarray(from, from + 3 * tile.width), 3 * to);
-      }
+      const top = HEAD + row * (height + GAP);
+      paste(sheet, tile, left, top);
+      shapes.push(...tile.shapes.map((shape) => ({ ...shape, x: shape.x + left, y: shape.y + top })));
     });
   });
-  return sheet;
+  return { ...sheet, shapes };
 }

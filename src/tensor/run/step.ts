@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type Device, formatBytes, ownValue } from '../../gpu/index.ts';
+import { type Device, formatBytes, type GPUBuffer, type GPUCommandEncoder, ownValue } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, Recording, record, Storage, Tensor } from '../graph/index.ts';
 import {
   type Bits,

@@ -97,9 +97,10 @@ export async function trainLive(device: Device, options: LiveTrainingOptions): P
   const measurements = [measurement];
   const steps: StepReport[] = [];
   const every = Math.max(1, Math.round(trainer.steps / options.measurements));
-  for await (const report of trainer.run()) {
+  const isMeasured = (step: number) => step % every === 0 || step === trainer.steps;
+  for await (const report of trainer.run({ needsModel: isMeasured })) {
     steps.push(report);
-    if (report.step % every === 0 || report.step === trainer.steps) {
+    if (isMeasured(report.step)) {
       measurement = await measure(student, trainer.done, options);
       measurements.push(measurement);
     }

@@ -1,6 +1,6 @@
 export { SceneAtlas, type SceneClass, SceneError } from './atlas.ts';
 export { plural, type Seen, withArticle, writeCaption } from './caption.ts';
-export { between, hsv, pick } from './colour.ts';
+export { between, pick } from './colour.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scene-options.ts';
 export { fillFrame, frameWords, sentenceFrame } from './sentence-frames.ts';

@@ -124,7 +124,8 @@ async function trainRun(
     using trainer = await Trainer.create(device, model, chooseGrids(data, grids, config.grids), settings);
     const metrics: Metrics[] = [];
     const began = performance.now();
-    for await (const step of trainer.run()) {
+    // Only the trained model is looked at.
+    for await (const step of trainer.run({ needsModel: () => false })) {
       metrics.push(metricsOf(step, settings.batch));
       onProgress?.({ step: step.step, steps: trainer.steps, loss: step.loss });
       if (signal?.aborted) trainer.stop();
