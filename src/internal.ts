@@ -17,6 +17,7 @@ export {
   randomClips,
   randomClipText,
   randomClipVision,
+  readSettingTensors,
   sameTeacher,
   settingsForm,
   shortTeacher,

@@ -3,12 +3,13 @@ import type { Device } from '@zeroseg/core';
 import {
   type NamingScore,
   namingScore,
+  readSettingTensors,
   type SceneCrops,
   sceneCrops,
   type TemplateSet,
   trainableWeights,
 } from '@zeroseg/core/internal';
-import { countParameters } from '@zeroseg/core/nn';
+import { buildModule, countParameters } from '@zeroseg/core/nn';
 import {
   CaptionedScenes,
   type ClipConfig,
@@ -202,9 +203,9 @@ async function trainIn(
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     const { weights, ids } = initial
-      ? trainableWeights(device, initial.tensors, options.init as string)
+      ? trainableWeights(device, await readSettingTensors(initial.tensors), options.init as string)
       : { weights: newClipWeights(device, settings.seed), ids: textVocabulary(tokens, data.texts()) };
-    const clip = new TrainableClip(weights, config, ids);
+    const clip = await buildModule(weights, (from) => new TrainableClip(from, config, ids));
     using trainer = await ClipTrainer.create(device, clip, tokens, data, settings);
     const damaged: string[] = [];
     const found = before && (await new Checkpoints(OP, out).newest([STATE], (reason) => damaged.push(reason)));
@@ -354,7 +355,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   }
   // What is scored is the file: rounded to f16, and opened as everybody opens it.
   const written = await openClip(join(out, teacherFile));
-  const final = await finalScores(device, written.vision(device), written.text(device), running);
+  const final = await finalScores(device, await written.vision(device), await written.text(device), running);
   await writeLog({ final });
   if (trainer.done > first) {
     const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'images');

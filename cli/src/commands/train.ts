@@ -12,7 +12,7 @@ import {
   shortTeacher,
   teacherIdentity,
 } from '@zeroseg/core/internal';
-import { countParameters, newWeights, parameters } from '@zeroseg/core/nn';
+import { buildModule, countParameters, newWeights, parameters } from '@zeroseg/core/nn';
 import {
   type CacheReader,
   cachedData,
@@ -239,8 +239,9 @@ export async function newModel(
   }
   const { tensors } = await openWeights(await teacherWeights(init));
   const [used, taken] = [new Set<string>(), new Set<string>()];
-  const model = new ZeroSeg(initialWeights(device, seed, tensors, init, used, taken), config);
-  const notes = initialNotes(tensors, init, config, parameters(model).keys(), { used, taken });
+  const weights = initialWeights(device, seed, tensors, init, used, taken);
+  const model = await buildModule(weights, (from) => new ZeroSeg(from, config));
+  const notes = await initialNotes(tensors, init, config, parameters(model).keys(), { used, taken });
   return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${seed}`, notes };
 }
 
@@ -249,7 +250,7 @@ async function withPositions(resolved: ResolvedTraining, init: string | null): P
   const { config, isPositionsOpen } = resolved;
   if (init === null || !isPositionsOpen) return config;
   const { tensors } = await openWeights(await teacherWeights(init));
-  return positionTable(tensors, init)?.isLearnt ? { ...config, positions: 'learnt' } : config;
+  return (await positionTable(tensors, init))?.isLearnt ? { ...config, positions: 'learnt' } : config;
 }
 
 interface Running {

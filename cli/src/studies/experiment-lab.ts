@@ -310,7 +310,7 @@ export async function scoreRuns(lab: Lab, ended: readonly Planned[]): Promise<En
 }
 
 export async function vocabularyOf({ device, clip, unseen, options }: Lab): Promise<Vocabulary> {
-  return makeVocabulary(device, clip.text(device), await clip.tokens(), unseen.names, {
+  return makeVocabulary(device, await clip.text(device), await clip.tokens(), unseen.names, {
     templates: options.templates,
     scale: clip.scale,
   });

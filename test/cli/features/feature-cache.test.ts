@@ -249,7 +249,9 @@ test('a cache of before, which does not say what decoded its photos, stays valid
   const other = join(folder, 'other');
   await (await openCache(other, { ...key, decoder: 'sharp' })).close();
   await (await openCache(other, key)).close();
-  expect((await message(openCache(other, { ...key, decoder: 'canvas' }))).slice(0, 120)).toMatchInlineSnapshot(`"CacheError: cache: CACHE/other: made with other settings (decoder is "sharp" in the cache, "canvas" now); use another fo"`);
+  expect((await message(openCache(other, { ...key, decoder: 'canvas' }))).slice(0, 120)).toMatchInlineSnapshot(
+    `"CacheError: cache: CACHE/other: made with other settings (decoder is "sharp" in the cache, "canvas" now); use another fo"`,
+  );
 });
 
 describe('what is refused', () => {

@@ -29,8 +29,8 @@ const clip: ClipSource = {
   scale: 1,
   isRandom: true,
   weightsHash: async () => 'abc',
-  vision: (device) => randomClipVision(device, config),
-  text: (device) => randomClipText(device, config),
+  vision: async (device) => randomClipVision(device, config),
+  text: async (device) => randomClipText(device, config),
   tokens: async () => hashedTokens(50),
 };
 
@@ -144,9 +144,13 @@ test('another error of a source ends the work, and what was computed stays', asy
 test('one writer at a time, and other settings are refused', async () => {
   const files = memoryFileSystem();
   await fill(files, photos(2));
-  await expect(fill(files, { ...photos(2), decoder: 'canvas' })).rejects.toThrowErrorMatchingInlineSnapshot(`[CacheError: cache: memory:/: made with other settings (decoder is "pixels" in the cache, "canvas" now); use another folder, or --force to empty this one and compute all again]`);
+  await expect(fill(files, { ...photos(2), decoder: 'canvas' })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[CacheError: cache: memory:/: made with other settings (decoder is "pixels" in the cache, "canvas" now); use another folder, or --force to empty this one and compute all again]`,
+  );
   const lock = await files.lock('other', 'cache.lock');
-  await expect(fill(files, photos(2))).rejects.toThrowErrorMatchingInlineSnapshot(`[LockError: cache: memory:/: it is being written to already; wait for that, or stop it]`);
+  await expect(fill(files, photos(2))).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[LockError: cache: memory:/: it is being written to already; wait for that, or stop it]`,
+  );
   await lock.release();
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { interpolatePositions } from '../../../src/kernels/layout/resize.ts';
-import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
+import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { resamplePositions, sinCosPositions } from '../../../src/nn/layers/position.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
@@ -119,13 +120,13 @@ describe('learnt position tables', () => {
     freeParameters(encoder);
   });
 
-  it("are told from MAE's fixed ones, also in halves", () => {
+  it("are told from MAE's fixed ones, also in halves", async () => {
     const fixed = sinCosPositions(DIM, 3, 3, true);
     const table = (data: Float32Array) => positionTable(new Map([stored('pos_embed', [1, 10, DIM], data)]), 'F');
-    expect(table(fixed)).toMatchObject({ side: 3, isLearnt: false });
-    expect(table(fixed.map((v) => Math.round(v * 2048) / 2048))?.isLearnt).toBe(false);
-    expect(table(fixed.map((v, i) => v + (i === 70 ? 0.01 : 0)))?.isLearnt).toBe(true);
-    expect(table(fixed.map((v, i) => v + (i === 3 ? 0.01 : 0)))?.isLearnt).toBe(true);
+    expect(await table(fixed)).toMatchObject({ side: 3, isLearnt: false });
+    expect((await table(fixed.map((v) => Math.round(v * 2048) / 2048)))?.isLearnt).toBe(false);
+    expect((await table(fixed.map((v, i) => v + (i === 70 ? 0.01 : 0))))?.isLearnt).toBe(true);
+    expect((await table(fixed.map((v, i) => v + (i === 3 ? 0.01 : 0))))?.isLearnt).toBe(true);
     const file = new Map([
       ...encoderTensors,
       stored('pos_embed', [1, 10, DIM], fixed),
