@@ -27,7 +27,7 @@ export {
   trainableWeights,
   ViewQueue,
 } from './zeroseg/clip/index.ts';
-export { sampleSheet, segmentColour } from './zeroseg/drawing/index.ts';
+export { blankSheet, escapeXml, paste, sampleSheet } from './zeroseg/drawing/index.ts';
 export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
 export {
@@ -65,7 +65,8 @@ export {
   positionTable,
   weightOf,
 } from './zeroseg/model/index.ts';
-export { hsv, type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
+export { newestCheckpointFile, parseStep } from './zeroseg/runs/index.ts';
+export { type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
   brokenField,
   type Check,
@@ -97,14 +98,35 @@ export {
   type Experiment,
   type ExperimentName,
   experiments,
+  hashOf,
   nearestViews,
   type OrderingCheck,
+  type PlannedRun,
+  planRuns,
   type Row,
+  type RunIdentity,
   type RunScore,
+  RunStore,
+  type ScoringIdentity,
   type Setting,
   StatisticsCollector,
-  scoreRun,
+  type StepTimes,
+  type StudyContext,
+  type StudyProgress,
+  scoreRuns,
+  studyState,
   summarise,
+  timeSteps,
+  trainRuns,
+  withRunModel,
 } from './zeroseg/studies/index.ts';
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
-export { type Metrics, metricsLine, metricsOf, parseMetrics } from './zeroseg/training/index.ts';
+export {
+  descriptionProblem,
+  type Metrics,
+  metricsLine,
+  metricsOf,
+  parseMetrics,
+  pathsHash,
+  refuseDifferences,
+} from './zeroseg/training/index.ts';

@@ -1,14 +1,17 @@
 export { photoFolder } from './features/index.ts';
 export { FileError, LockError, nodeFileSystem, writeFileAtomic } from './files/index.ts';
 export {
+  createLettering,
   DataSetError,
   decodePhoto,
+  FontError,
   ImageError,
   interLettering,
   type LabelledPhoto,
   listPhotos,
   loadAtlas,
   openDataSet,
+  rasterise,
   readLabelMap,
   readPhoto,
   readSceneIndex,
@@ -17,6 +20,6 @@ export {
   writePng,
   writeScenes,
 } from './photos/index.ts';
-export { type FileVocabularyOptions, findModel, openVocabulary, RunError, RunFolder } from './runs/index.ts';
+export { type FileVocabularyOptions, findModel, openVocabulary } from './runs/index.ts';
 export { openClip } from './weights/index.ts';
 // The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.

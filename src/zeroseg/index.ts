@@ -78,7 +78,20 @@ export {
   type ShownScene,
   trainLive,
 } from './demo/index.ts';
-export { blendLabels, classShares, createLettering, drawSegmentation, type Lettering } from './drawing/index.ts';
+export {
+  blendLabels,
+  classShares,
+  type Drawing,
+  drawSegmentation,
+  estimatedLettering,
+  type Lettering,
+  type RectangleShape,
+  type Shape,
+  type SvgOptions,
+  svgOf,
+  type TextShape,
+  type TextSize,
+} from './drawing/index.ts';
 export {
   type EvaluateOptions,
   evaluate,
@@ -179,6 +192,7 @@ export {
   ZeroSeg,
   type ZeroSegConfig,
 } from './model/index.ts';
+export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
   CaptionedScenes,
   type CaptionedScenesOptions,
@@ -235,16 +249,22 @@ export {
   defaultSettings,
   type FeatureFacts,
   type GroupingStatistics,
+  type OpenedRun,
+  openRun,
   type Preset,
   type PresetFile,
   type Probe,
   presets,
   type ResolvedTraining,
+  type RunDescription,
   resolveTraining,
   type StepReport,
   settingsSchema,
   type TrainChoices,
   Trainer,
   type TrainerOptions,
+  TrainingRun,
+  type TrainingStart,
+  type TrainOptions,
   type TrainSettings,
 } from './training/index.ts';

@@ -13,17 +13,16 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
-import { resolveOptions } from '../../cli/src/commands/train-options.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
 import { openDataSet } from '../../cli/src/photos/data-sets.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
+import { createLettering } from '../../cli/src/photos/lettering.ts';
 import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
-import { parseStep } from '../../cli/src/runs/metrics-file.ts';
-import { findModel, RunFolder, readBytes } from '../../cli/src/runs/run-folder.ts';
+import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
 import {
   numberFrom,
   oneOf,
@@ -32,8 +31,7 @@ import {
   wholeNumber,
   wholeNumbers,
 } from '../../cli/src/shell/arguments.ts';
-import { parseEndedRun, parseScore } from '../../cli/src/studies/experiment-runs.ts';
-import { parseTimes } from '../../cli/src/studies/experiment-times.ts';
+import { resolveOptions } from '../../cli/src/shell/train-options.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
 import { verifyRules } from '../../cli/src/verify/rules.ts';
@@ -53,7 +51,6 @@ import {
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
-import { createLettering } from '../../src/zeroseg/drawing/lettering.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
@@ -62,12 +59,16 @@ import { inspectPng } from '../../src/zeroseg/image/png.ts';
 import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
 import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts';
+import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
 import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
+import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-store.ts';
+import { parseTimes } from '../../src/zeroseg/studies/step-times.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
+import { openRun } from '../../src/zeroseg/training/run.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import {
   damagedBytes,
@@ -295,9 +296,9 @@ const description = {
   ...{ format: 'zeroseg run', version: '1', adapter: 'a', started: 's', preset: 'tiny', init: null },
   ...{ cache: { folder: 'f', photos: 4, paths: 'p', key: cacheKey }, config: tinyConfig, settings: defaultSettings },
 };
-parser('RunFolder.open RunFolder.refuseUsed', damagedJson(description), async (found) => {
+parser('openRun readDescription RunStore.open', damagedJson(description), async (found) => {
   await put('run/config.json', found);
-  await (await RunFolder.open(at('run'))).close();
+  await (await openRun(nodeFileSystem(at('run')))).store.close();
 });
 parser('parseMetrics', damagedJson({ step: 1, loss: 2, watch: { nearest: { '1x1': 1 } }, probe: { a: 1 } }), (line) =>
   parseMetrics(JSON.stringify(line) ?? ''),
@@ -306,7 +307,7 @@ parser('parseMetrics', strangeText, parseMetrics);
 parser('parseStep', strangeText, parseStep);
 parser('parseStep', damagedJson({ step: 1, loss: 2 }), (line) => parseStep(JSON.stringify(line)));
 parser(
-  'RunFolder.open',
+  'openRun',
   fc.array(
     fc.oneof(
       damagedJson({ step: 1, loss: 1 }).map((line) => JSON.stringify(line)),
@@ -317,16 +318,16 @@ parser(
   async (lines) => {
     await put('lines/config.json', description);
     await put('lines/metrics.jsonl', lines.join('\n'));
-    const run = await RunFolder.open(at('lines'));
+    const { store: run } = await openRun(nodeFileSystem(at('lines')));
     await run.metricsUpTo(1).finally(() => run.close());
   },
 );
-parser('RunFolder.open', damagedJson({ step: 1 }), async (state) => {
+parser('openRun', damagedJson({ step: 1 }), async (state) => {
   await put('checked/config.json', description);
   await put('checked/checkpoints/step-000001/state.json', state);
   await put('checked/checkpoints/step-000001/model.safetensors', modelFile);
   await put('checked/checkpoints/step-000001/optimizer.safetensors', modelFile);
-  const run = await RunFolder.open(at('checked'));
+  const { store: run } = await openRun(nodeFileSystem(at('checked')));
   await run.newest(() => undefined).finally(() => run.close());
 });
 const cacheFolder = at('cache-made');
@@ -475,7 +476,7 @@ parser('loadAtlas', fc.tuple(damagedJson(atlasIndex), damagedBytes([atlasPng])),
 const font = await readFile(
   createRequire(import.meta.url).resolve('@fontsource/inter/files/inter-vietnamese-600-normal.woff'),
 );
-parser('createLettering', damagedBytes([font]), (bytes) => createLettering([bytes]).line('Sofa ạ', 12));
+parser('createLettering', damagedBytes([font]), (bytes) => createLettering([bytes]).path('Sofa ạ', 12, 0, 0));
 
 // Text
 

@@ -25,11 +25,8 @@ export const gridColour = '#d9dee5';
 /** Colours that stay apart for colour-blind eyes (Okabe and Ito). */
 export const palette: readonly string[] = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#5b5b5b'];
 
-/** The picture as a file. Without `texts` it holds the shapes only. */
-export function svg(
-  { width, height, shapes, texts }: Chart,
-  { withTexts = true }: { readonly withTexts?: boolean } = {},
-): string {
+/** The picture as a file. */
+export function svg({ width, height, shapes, texts }: Chart): string {
   const written = texts.map(
     ({ text, x, y, size, anchor, colour }) =>
       `<text x="${round(x)}" y="${round(y)}" font-size="${size}" text-anchor="${anchor}" fill="${colour}">${escapeText(text)}</text>`,
@@ -39,7 +36,7 @@ export function svg(
       'font-family="Inter, system-ui, sans-serif">',
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...shapes,
-    ...(withTexts ? written : []),
+    ...written,
     '</svg>',
     '',
   ].join('\n');

@@ -13,6 +13,6 @@ export {
   svg,
 } from './charts.ts';
 export { growthLines, growthPanels, measureGrowth } from './growth.ts';
-export { Meter, median } from './meter.ts';
+export { Meter } from './meter.ts';
 export { digits, limitLines, markdownTable, rowTable, shareNote } from './tables.ts';
 export { tunedTable, tuneSteps } from './tuning.ts';

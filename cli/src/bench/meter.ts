@@ -1,4 +1,5 @@
 import { type Device, type Results, step } from '@zeroseg/core';
+import { median } from '@zeroseg/core/internal';
 import { Bench } from 'tinybench';
 
 /** The clock that shares of limits are taken by: what else the machine does disturbs it least. */
@@ -123,10 +124,4 @@ export class Meter {
     }
     return total / runs;
   }
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = Math.floor(sorted.length / 2);
-  return ((sorted[half] as number) + (sorted[sorted.length - 1 - half] as number)) / 2;
 }

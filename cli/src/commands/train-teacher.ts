@@ -3,6 +3,7 @@ import type { Device } from '@zeroseg/core';
 import {
   type NamingScore,
   namingScore,
+  parseStep,
   readSettingTensors,
   type SceneCrops,
   sceneCrops,
@@ -24,6 +25,8 @@ import {
   defaultClipSettings,
   makeVocabulary,
   newClipWeights,
+  type RunFormat,
+  RunStore,
   resumeClipTraining,
   SceneMaker,
   type SceneOptions,
@@ -33,24 +36,21 @@ import {
   TrainableClip,
   teacherConfigs,
   textVocabulary,
+  trainSaved,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import {
   brokenField,
-  FolderLock,
   hasFields,
   isListOf,
   isMaybe,
   isNumber,
   isText,
   isWhole,
+  nodeFileSystem,
   readJson,
-  refuseLinks,
-  sweepLeftovers,
-  writeFileAtomic,
 } from '../files/index.ts';
 import { loadAtlas } from '../photos/index.ts';
-import { Checkpoints, MetricsFile, RunFolder } from '../runs/index.ts';
 import {
   adapterOption,
   type Context,
@@ -59,8 +59,6 @@ import {
   formatDuration,
   formatRate,
   formatShare,
-  Interrupted,
-  type Interruption,
   numberFrom,
   oneOf,
   Progress,
@@ -120,6 +118,7 @@ export interface Scores {
   readonly unseenStyle?: NamingScore;
 }
 
+const OP = 'train-teacher';
 const FORMAT = 'zeroseg teacher training';
 /** Added to the seed: scenes of validation are never those of training. */
 const VALIDATION_SEED = 1_000_000;
@@ -165,16 +164,16 @@ export function trainTeacherCommand(context: Context): Command {
 /** Trains, or goes on. */
 export async function trainTeacher(context: Context, options: TrainTeacherArguments): Promise<void> {
   if (!options.resume) {
-    await RunFolder.refuseUsed(options.out, OP);
+    await RunStore.refuseUsed(nodeFileSystem(options.out), FORMAT_OF_RUN as RunFormat<never>);
     return trainIn(context, options, undefined, undefined);
   }
   // First without the lock, which would make the folder.
   await readLog(options.out);
-  const lock = await FolderLock.take(OP, options.out);
+  const store = await RunStore.open(nodeFileSystem(options.out), FORMAT_OF_RUN);
   try {
-    await trainIn(context, options, await readLog(options.out), lock);
+    await trainIn(context, options, await readLog(options.out), store);
   } finally {
-    await lock.release();
+    await store.close();
   }
 }
 
@@ -182,7 +181,7 @@ async function trainIn(
   context: Context,
   options: TrainTeacherArguments,
   before: Log | undefined,
-  held: FolderLock | undefined,
+  opened: RunStore<ClipMetrics> | undefined,
 ): Promise<void> {
   const { out } = options;
   const command = commandOf(options);
@@ -208,7 +207,7 @@ async function trainIn(
     const clip = await buildModule(weights, (from) => new TrainableClip(from, config, ids));
     using trainer = await ClipTrainer.create(device, clip, tokens, data, settings);
     const damaged: string[] = [];
-    const found = before && (await new Checkpoints(OP, out).newest([STATE], (reason) => damaged.push(reason)));
+    const found = await opened?.newest((reason) => damaged.push(reason));
     if (before?.final && !found) {
       throw new UsageError(`${OP}: ${out}: this training is at its end, and no checkpoint is left to go on from`);
     }
@@ -235,21 +234,36 @@ async function trainIn(
         `${count(scenes.classes.length, 'classes')} in ${scenes.styles.join(', ')}, on ${device.name}`,
     );
     // Only now, when everything has been found to fit.
-    const lock = held ?? (await FolderLock.take(OP, out));
+    const store = opened ?? (await RunStore.create(nodeFileSystem(out), FORMAT_OF_RUN, async () => {}));
     try {
-      if (!held) await RunFolder.refuseUsed(out, OP);
-      await refuseLinks(out, 'checkpoints');
-      await sweepLeftovers(out);
-      await runTraining(context, { device, trainer, tokens, scenes, log, options, interruption, lock });
+      await runTraining(context, {
+        device,
+        trainer,
+        tokens,
+        scenes,
+        log,
+        options,
+        store,
+        signal: interruption.abortSignal,
+      });
     } finally {
-      await lock.release();
+      if (!opened) await store.close();
     }
   });
 }
 
-const OP = 'train-teacher';
 /** What a training goes on from, in a checkpoint. */
 const STATE = 'training.safetensors';
+
+type ClipMetrics = Omit<ClipStepReport, 'steps'>;
+
+/** What a training of a teacher keeps. */
+const FORMAT_OF_RUN: RunFormat<ClipMetrics> = {
+  op: OP,
+  description: 'log.json',
+  parts: [STATE],
+  metrics: { format: JSON.stringify, parse: parseStep },
+};
 
 interface Scenes {
   /** Of training, all of the same names. */
@@ -289,69 +303,62 @@ interface Running {
   readonly scenes: Scenes;
   readonly log: Log;
   readonly options: TrainTeacherArguments;
-  readonly interruption: Interruption;
-  readonly lock: FolderLock;
+  readonly store: RunStore<ClipMetrics>;
+  readonly signal: AbortSignal;
 }
 
 async function runTraining({ terminal }: Context, running: Running): Promise<void> {
-  const { device, trainer, tokens, scenes, options, interruption, lock } = running;
+  const { device, trainer, tokens, scenes, options, store, signal } = running;
   const { clip, settings } = trainer;
   const { out } = options;
   let { log } = running;
   const first = trainer.done;
-  const write = (name: string, data: string | Uint8Array) => writeFileAtomic(join(out, name), data, { lock });
   const writeLog = (more: Partial<Log> = {}) =>
-    write('log.json', `${JSON.stringify({ ...log, ...more }, undefined, 2)}\n`);
-  const checkpoints = new Checkpoints(OP, out, lock);
+    store.files.write('log.json', `${JSON.stringify({ ...log, ...more }, undefined, 2)}\n`);
   // Before all else: with it a training that dies before it saves can be begun again by --resume.
   if (first < settings.steps) await writeLog();
-  const { file: metrics } = await MetricsFile.open<Omit<ClipStepReport, 'steps'>>(join(out, 'metrics.jsonl'), first, {
-    lock,
-  });
-  await checkpoints.clean(first);
+  await store.begin(first);
   const validation = validationCrops(scenes, trainer, VALIDATION_SEED, Math.min(CROPS, options.validateCrops));
   using teacher = await Teacher.create(device, clip.vision, { batch: 100 });
   const before = log.seconds;
   const began = performance.now();
 
-  let savedAt = began;
-  const save = async () => {
-    log = { ...log, steps: trainer.done, seconds: before + Math.round((performance.now() - began) / 1000) };
-    await metrics.sync();
-    await write(teacherFile, await clipFile(clip));
-    await write('config.json', clipSettingsFile(clip.config));
-    await checkpoints.save(trainer.done, { [STATE]: await clipTrainingFile(trainer) });
-    await writeLog();
-    savedAt = performance.now();
-  };
-
-  interruption.onStop(() => trainer.stop());
   const progress = new Progress(terminal, 'training', settings.steps, 'steps', first);
-  try {
-    if (!interruption.signal) {
-      for await (const { steps: _, ...step } of trainer.run()) {
-        await metrics.append(step);
-        progress.at(step.step, `loss ${step.loss.toFixed(3)}, ${formatShare(step.accuracy)} of the batch right`);
-        if (step.step % options.validateEvery === 0 && step.step < settings.steps) {
-          await clip.readTokens();
-          const scores = await score(device, teacher, clip.text, tokens, scenes, validation, 'subset');
-          log = { ...log, validations: [...log.validations, { step: step.step, ...scores }] };
-          progress.say(`step ${step.step}: ${scoreWords(scores)}`);
-        }
-        if (performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
-      }
-    }
-    await save();
-  } finally {
-    progress.stop();
-    await metrics.close();
-  }
+  const isEnded = await trainSaved<ClipStepReport, ClipMetrics>(
+    {
+      trainer,
+      store,
+      metricsOf: ({ steps: _, ...step }) => step,
+      checkpoint: async () => {
+        await store.files.write(teacherFile, await clipFile(clip));
+        await store.files.write('config.json', clipSettingsFile(clip.config));
+        return { [STATE]: await clipTrainingFile(trainer) };
+      },
+      saved: () => {
+        log = { ...log, steps: trainer.done, seconds: before + Math.round((performance.now() - began) / 1000) };
+        return writeLog();
+      },
+      isLookedAt: (step) => step % options.validateEvery === 0 && step < settings.steps,
+      look: async (step) => {
+        await clip.readTokens();
+        const scores = await score(device, teacher, clip.text, tokens, scenes, validation, 'subset');
+        log = { ...log, validations: [...log.validations, { step, ...scores }] };
+        progress.say(`step ${step}: ${scoreWords(scores)}`);
+      },
+    },
+    {
+      saveSeconds: SAVE_SECONDS,
+      signal,
+      onProgress: ({ step, loss, accuracy }) =>
+        progress.at(step, `loss ${loss.toFixed(3)}, ${formatShare(accuracy)} of the batch right`),
+    },
+  ).finally(() => progress.stop());
   const seconds = (performance.now() - began) / 1000;
-  if (trainer.done < settings.steps) {
+  if (!isEnded) {
     terminal.out(
       `stopped after step ${trainer.done} of ${settings.steps}, saved; go on with the same options and --resume`,
     );
-    throw new Interrupted(interruption.signal ?? 'SIGINT');
+    throw signal.reason;
   }
   // What is scored is the file: rounded to f16, and opened as everybody opens it.
   const written = await openClip(join(out, teacherFile));

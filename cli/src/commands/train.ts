@@ -2,39 +2,32 @@ import { join, resolve } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import {
   formatBytes,
-  initialNotes,
   lossLine,
-  type Metrics,
-  metricsOf,
-  parseLossScale,
-  positionTable,
+  pathsHash,
+  refuseDifferences,
   sampleSheet,
   shortTeacher,
   teacherIdentity,
 } from '@zeroseg/core/internal';
-import { buildModule, countParameters, newWeights, parameters } from '@zeroseg/core/nn';
+import { countParameters } from '@zeroseg/core/nn';
 import {
   type CacheReader,
   cachedData,
-  initialWeights,
-  loadOptimizer,
-  modelFile,
-  openModel,
-  optimizerFile,
+  type FileSystem,
+  type OpenedRun,
+  openRun,
   type Probe,
-  type ResolvedTraining,
   readCache,
   resizeImage,
   Segmenter,
-  Trainer,
-  ZeroSeg,
-  type ZeroSegConfig,
+  TrainingRun,
+  type TrainingStart,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
-import { nodeFileSystem, writeFileAtomic } from '../files/index.ts';
-import { writePng } from '../photos/index.ts';
+import { nodeFileSystem } from '../files/index.ts';
+import { encodePng } from '../photos/index.ts';
 import { writeReport } from '../reports/index.ts';
-import { type LoadedCheckpoint, pathsHash, RunFolder, refuseDifferences } from '../runs/index.ts';
+import { newModel, withPositions } from '../runs/index.ts';
 import {
   adapterOption,
   type Context,
@@ -43,17 +36,16 @@ import {
   formatRate,
   gather,
   Interrupted,
-  type Interruption,
   numberFrom,
   Progress,
+  resolveOptions,
   seedRange,
+  type TrainOptions,
   UsageError,
   version,
   wholeNumber,
   withDevice,
 } from '../shell/index.ts';
-import { openWeights, teacherWeights } from '../weights/index.ts';
-import { resolveOptions, type TrainOptions } from './train-options.ts';
 
 export interface TrainArguments extends TrainOptions {
   readonly cache?: string;
@@ -66,8 +58,6 @@ export interface TrainArguments extends TrainOptions {
   readonly adapter?: string;
 }
 
-/** A checkpoint is also written after so many seconds, however few steps that are. */
-const SAVE_SECONDS = 600;
 /** Photos on a sample sheet. */
 const SAMPLES = 8;
 
@@ -121,233 +111,177 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   if (options.epochs !== undefined && options.steps !== undefined) {
     throw new UsageError('train: --epochs and --steps both give the length of the run; leave one out');
   }
-  if (!options.resume) await RunFolder.refuseUsed(options.out);
-  const before = options.resume ? await RunFolder.open(options.out) : undefined;
+  const files = nodeFileSystem(options.out);
+  if (!options.resume) await TrainingRun.refuseUsed(files);
+  const before = options.resume ? await openRun(files) : undefined;
   try {
-    await trainIn(context, options, before, probe);
+    const cacheFolder = options.cache ?? before?.description.cache.folder;
+    if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
+    const cache = await readCache(nodeFileSystem(cacheFolder));
+    try {
+      const resolved = await resolveOptions(options, cache, before?.description);
+      for (const note of resolved.notes) context.terminal.out(note);
+      const init = options.init ?? before?.description.init ?? null;
+      const description = {
+        version,
+        preset: resolved.preset,
+        init,
+        cache: {
+          folder: resolve(cacheFolder),
+          photos: cache.length,
+          paths: await pathsHash(cache.paths),
+          key: cache.key,
+        },
+        config: before ? resolved.config : await withPositions(resolved, init),
+        settings: resolved.settings,
+      };
+      if (before) refuseDifferences(options.out, before.description, description);
+      await withDevice(context, options.adapter, (device, interruption) =>
+        trainOn(device, {
+          context,
+          options,
+          probe,
+          files,
+          before,
+          cache,
+          description,
+          signal: interruption.abortSignal,
+        }),
+      );
+    } finally {
+      await cache.close();
+    }
   } finally {
-    await before?.close();
+    await before?.store.close();
   }
 }
 
-async function trainIn(
-  context: Context,
-  options: TrainArguments,
-  before: RunFolder | undefined,
-  probe: Probe | undefined,
-): Promise<void> {
-  const { terminal } = context;
-  const cacheFolder = options.cache ?? before?.description.cache.folder;
-  if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
-  const cache = await readCache(nodeFileSystem(cacheFolder));
-  try {
-    const resolved = await resolveOptions(options, cache, before?.description);
-    const { settings } = resolved;
-    const init = options.init ?? before?.description.init ?? null;
-    const config = before ? resolved.config : await withPositions(resolved, init);
-    const data = cachedData(cache, config.image);
-    const what = {
-      init,
-      cache: { folder: resolve(cacheFolder), photos: cache.length, paths: pathsHash(cache), key: cache.key },
-      config,
-      settings,
-    };
-    if (before) refuseDifferences(options.out, before.description, what);
-    for (const note of resolved.notes) terminal.out(note);
-
-    await withDevice(context, options.adapter, async (device, interruption) => {
-      const begin = { version, adapter: device.name, started: new Date().toISOString(), preset: resolved.preset };
-      const damaged: string[] = [];
-      const checkpoint = await before?.newest((reason) => damaged.push(reason));
-      const {
-        model,
-        words,
-        notes = [],
-      } = checkpoint ? checkpointModel(device, checkpoint) : await newModel(device, config, settings.seed, init);
-      using trainer = await Trainer.create(device, model, data, settings, {
-        statisticsEvery: options.watchEvery ?? 10,
-        probe,
-      });
-      if (checkpoint) {
-        const { optimizer, files } = checkpoint;
-        const { loss_scale } = loadOptimizer(trainer.optimizer.state(), optimizer, files.optimizer);
-        trainer.resume(
-          checkpoint.step,
-          loss_scale === undefined ? undefined : parseLossScale(loss_scale, files.optimizer),
-        );
-      }
-      const place = checkpoint ? `the checkpoint of step ${checkpoint.step}` : 'the beginning';
-      for (const reason of damaged) terminal.note(`${reason}; going on from ${place}`);
-      if (before && before.description.adapter !== device.name) {
-        terminal.note(
-          `this run was begun on '${before.description.adapter}'; on '${device.name}' its numbers may differ in the last digits`,
-        );
-      }
-      // Only now, when everything has been found to fit.
-      const run = before ?? (await RunFolder.create(options.out, { ...begin, ...what }));
-      try {
-        const done = await run.metricsUpTo(trainer.done);
-        if (before && settings.epochs !== before.description.settings.epochs) {
-          const was = before.description.settings.epochs;
-          await run.describe({ ...before.description, settings });
-          terminal.out(
-            `made longer: ${settings.epochs} epochs instead of ${was}; from here on, the learning rate is that of the longer training`,
-          );
-        }
-        await run.clean(trainer.done);
-        for (const note of notes) terminal.out(note);
-        const { step, slots, weights } = trainer.memory;
-        const { photos, key } = what.cache;
-        terminal.out(
-          `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
-        );
-        terminal.out(
-          `a step of ${settings.batch} images${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
-            `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
-        );
-        const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
-        terminal.out(
-          `${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${options.out}`,
-        );
-        await runTraining(context, { device, trainer, run, cache, done, options, interruption });
-      } finally {
-        await run.close();
-      }
-    });
-  } finally {
-    await cache.close();
-  }
-}
-
-/** The model of a checkpoint. */
-function checkpointModel(
-  device: Device,
-  { step, model, files }: LoadedCheckpoint,
-): { model: ZeroSeg; words: string; notes?: string[] } {
-  return { model: openModel(device, model, files.model).model, words: `checkpoint of step ${step}` };
-}
-
-/** A model to begin training with: new weights, or those of a file as far as it has them; and what was not taken of it. */
-export async function newModel(
-  device: Device,
-  config: ZeroSegConfig,
-  seed: number,
-  init: string | null,
-): Promise<{ model: ZeroSeg; words: string; notes: string[] }> {
-  if (init === null) {
-    return { model: new ZeroSeg(newWeights(device, seed), config), words: `new, seed ${seed}`, notes: [] };
-  }
-  const { tensors } = await openWeights(await teacherWeights(init));
-  const [used, taken] = [new Set<string>(), new Set<string>()];
-  const weights = initialWeights(device, seed, tensors, init, used, taken);
-  const model = await buildModule(weights, (from) => new ZeroSeg(from, config));
-  const notes = await initialNotes(tensors, init, config, parameters(model).keys(), { used, taken });
-  return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${seed}`, notes };
-}
-
-/** A learnt position table of the weights that training begins with is taken over, where nothing else is said. */
-async function withPositions(resolved: ResolvedTraining, init: string | null): Promise<ZeroSegConfig> {
-  const { config, isPositionsOpen } = resolved;
-  if (init === null || !isPositionsOpen) return config;
-  const { tensors } = await openWeights(await teacherWeights(init));
-  return (await positionTable(tensors, init))?.isLearnt ? { ...config, positions: 'learnt' } : config;
-}
-
-interface Running {
-  readonly device: Device;
-  readonly trainer: Trainer;
-  readonly run: RunFolder;
-  readonly cache: CacheReader;
-  /** Metrics of the steps before. */
-  readonly done: Metrics[];
+interface Training {
+  readonly context: Context;
   readonly options: TrainArguments;
-  readonly interruption: Interruption;
+  readonly probe: Probe | undefined;
+  readonly files: FileSystem;
+  readonly before: OpenedRun | undefined;
+  readonly cache: CacheReader;
+  readonly description: TrainingStart['description'];
+  readonly signal: AbortSignal;
 }
 
-async function runTraining({ terminal }: Context, running: Running): Promise<void> {
-  const { device, trainer, run, cache, done: metrics, options, interruption } = running;
+async function trainOn(device: Device, training: Training): Promise<void> {
+  const { context, options, probe, files, before, cache, description } = training;
+  const { config, settings, init } = description;
+  const { key } = description.cache;
+  let begun: Awaited<ReturnType<typeof newModel>> | undefined;
+  const start: TrainingStart = {
+    device,
+    data: cachedData(cache, config.image),
+    description,
+    teacher: teacherIdentity(key.teacher, key.weights),
+    statisticsEvery: options.watchEvery ?? 10,
+    probe,
+    newModel: async () => {
+      begun = await newModel(device, config, settings.seed, init);
+      return begun.model;
+    },
+  };
+  const run = before ? await TrainingRun.resume(before, start) : await TrainingRun.begin(files, start);
+  try {
+    const words = begun?.words ?? `checkpoint of step ${run.trainer.done}`;
+    describe(context, run, { words, notes: begun?.notes ?? [], out: options.out, device });
+    await trainToTheEnd(device, run, training);
+  } finally {
+    await run.close();
+  }
+}
+
+/** Says what is trained, and from where. */
+function describe(
+  { terminal }: Context,
+  { trainer, resumed, description }: TrainingRun,
+  { words, notes, out, device }: { words: string; notes: readonly string[]; out: string; device: Device },
+): void {
   const { settings, model } = trainer;
-  const teacher = teacherIdentity(cache.key.teacher, cache.key.weights);
-  const saveEvery = options.saveEvery ?? 100;
-  const sampleEvery = options.sampleEvery ?? Math.max(1, Math.round(trainer.steps / 10));
+  if (resumed) {
+    const { damaged, was } = resumed;
+    const place = trainer.done > 0 ? `the checkpoint of step ${trainer.done}` : 'the beginning';
+    for (const reason of damaged) terminal.note(`${reason}; going on from ${place}`);
+    if (was.adapter !== device.name) {
+      terminal.note(
+        `this run was begun on '${was.adapter}'; on '${device.name}' its numbers may differ in the last digits`,
+      );
+    }
+    if (settings.epochs !== was.settings.epochs) {
+      terminal.out(
+        `made longer: ${settings.epochs} epochs instead of ${was.settings.epochs}; from here on, the learning rate is that of the longer training`,
+      );
+    }
+  }
+  for (const note of notes) terminal.out(note);
+  const { step, slots, weights } = trainer.memory;
+  const { photos, key } = description.cache;
+  terminal.out(
+    `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
+  );
+  terminal.out(
+    `a step of ${settings.batch} images${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
+      `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
+  );
+  const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
+  terminal.out(`${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${out}`);
+}
+
+async function trainToTheEnd(device: Device, run: TrainingRun, training: Training): Promise<void> {
+  const { trainer, metrics } = run;
+  const { context, options, cache, signal } = training;
+  const { terminal } = context;
+  const { model, settings } = trainer;
   using segmenter = new Segmenter(device, model);
   const squares = await sampleSquares(cache, model.config.image);
+  const report = () => writeReport(run, { steps: trainer.steps, memory: trainer.memory, device: device.name });
 
-  let saved = trainer.done;
-  let savedAt = performance.now();
-  const save = async () => {
-    const step = trainer.done;
-    if (step === saved) return;
-    const state = { step: String(step), teacher, loss_scale: JSON.stringify(trainer.scale.state()) };
-    await run.save(
-      step,
-      await modelFile(model, { step, teacher }),
-      await optimizerFile(trainer.optimizer.state(), state),
-    );
-    saved = step;
-    savedAt = performance.now();
-  };
-  let sampled = (await run.samples()).at(-1)?.step;
-  const sample = async () => {
-    if (sampled === trainer.done) return;
-    await writePng(run.samplePath(trainer.done), await sampleSheet(segmenter, squares, model.config.patch), run);
-    sampled = trainer.done;
-  };
-  const report = () => writeReport(run, metrics, { steps: trainer.steps, memory: trainer.memory, device: device.name });
-
-  interruption.onStop(() => trainer.stop());
   const progress = new Progress(terminal, 'training', trainer.steps, 'steps', trainer.done);
   const began = performance.now();
   const first = trainer.done;
   let groups = '';
   try {
-    if (trainer.done === 0) await sample();
-    if (!interruption.signal) {
-      for await (const step of trainer.run()) {
-        const line = metricsOf(step, settings.batch);
-        metrics.push(line);
-        await run.append(line);
+    await run.train({
+      saveEvery: options.saveEvery ?? 100,
+      sampleEvery: options.sampleEvery,
+      sample: async () => encodePng(await sampleSheet(segmenter, squares, model.config.patch)),
+      signal,
+      onProgress: (step) => {
         if (step.grouping) groups = `, ${step.grouping.groups.toFixed(1)} groups`;
-        progress.at(step.step, `${lossLine(model.config, [line])}${groups}`);
-        if (step.step % sampleEvery === 0) await sample();
-        if (step.step % saveEvery === 0 || performance.now() - savedAt > SAVE_SECONDS * 1000) await save();
-      }
-    }
+        progress.at(step.step, `${lossLine(model.config, [step])}${groups}`);
+      },
+    });
   } catch (error) {
-    // The last checkpoint stays; the report shows where it went wrong, if it can still be written.
-    await report().catch(() => undefined);
+    progress.stop();
+    if (!(error instanceof Interrupted)) {
+      // The last checkpoint stays; the report shows where it went wrong, if it can still be written.
+      await report().catch(() => undefined);
+      throw error;
+    }
+    await report();
+    terminal.out(
+      `stopped after step ${trainer.done} of ${trainer.steps}, saved; go on with: zeroseg train --out ${options.out} --resume`,
+    );
     throw error;
   } finally {
     progress.stop();
   }
   const seconds = (performance.now() - began) / 1000;
   const steps = trainer.done - first;
-  if (trainer.done < trainer.steps) {
-    await save();
-    await report();
-    terminal.out(
-      `stopped after step ${trainer.done} of ${trainer.steps}, saved; go on with: zeroseg train --out ${options.out} --resume`,
-    );
-    throw new Interrupted(interruption.signal ?? 'SIGINT');
-  }
-  await sample();
-  await save();
-  await writeFileAtomic(
-    join(run.folder, 'model.safetensors'),
-    await modelFile(model, { step: trainer.done, teacher }),
-    run,
-  );
   await report();
   if (steps > 0) {
     const rate = formatRate((steps * settings.batch) / seconds, 'images');
     terminal.out(`trained ${count(steps, 'steps')} in ${formatDuration(seconds)} (${rate})`);
   }
   const [a, z] = [metrics[0], metrics.at(-1)];
-  if (a && z) {
-    terminal.out(lossLine(model.config, [a, z]));
-  }
-  terminal.out(`model: ${join(run.folder, 'model.safetensors')} (teacher ${shortTeacher(teacher)})`);
-  terminal.out(`report: ${join(run.folder, 'report.html')}`);
+  if (a && z) terminal.out(lossLine(model.config, [a, z]));
+  const { key } = run.description.cache;
+  const teacher = shortTeacher(teacherIdentity(key.teacher, key.weights));
+  terminal.out(`model: ${join(options.out, 'model.safetensors')} (teacher ${teacher})`);
+  terminal.out(`report: ${join(options.out, 'report.html')}`);
 }
 
 /** A few photos from all over the cache, the same in every picture of a run. */

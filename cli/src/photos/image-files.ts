@@ -1,11 +1,12 @@
 /** Photos and label maps on disk. */
 import { fileURLToPath } from 'node:url';
 import { type Colour, checkImage, inspectPng, isPng, mostPixels } from '@zeroseg/core/internal';
-import { type Image, ImageError, type LabelMap, PixelError } from '@zeroseg/core/zeroseg';
+import { type Drawing, type Image, ImageError, type LabelMap, PixelError } from '@zeroseg/core/zeroseg';
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
 import { FileError, readBounded, systemReason, type WriteOptions, writeFileAtomic } from '../files/index.ts';
 import { photoKind } from './photo-kind.ts';
+import { rasterise } from './pictures.ts';
 
 /** The largest photo takes 3.2 GB as it is; compressed, no photo comes near. */
 const LARGEST_FILE = 2 ** 31 - 1;
@@ -188,16 +189,14 @@ function unpack(packed: ArrayLike<number>, width: number, height: number, depth:
 }
 
 /** Writes an RGB image as PNG, atomically. */
-export async function writePng(path: string, image: Image, options?: WriteOptions): Promise<void> {
-  checkImage('writePng', image);
-  const { width, height, data } = image;
-  await writeFileAtomic(
-    path,
-    await sharp(data, { raw: { width, height, channels: 3 } })
-      .png()
-      .toBuffer(),
-    options,
-  );
+export async function writePng(path: string, image: Image | Drawing, options?: WriteOptions): Promise<void> {
+  await writeFileAtomic(path, await encodePng(image), options);
+}
+
+/** An image as the bytes of a PNG. */
+export async function encodePng(image: Image | Drawing): Promise<Uint8Array> {
+  checkImage('encodePng', image);
+  return rasterise(image).png().toBuffer();
 }
 
 /**

@@ -36,22 +36,14 @@ export async function writeChart(file: string, chart: Chart): Promise<void> {
 /** A chart as SVG, or as PNG with letters of our own: a bare server has no fonts. */
 export async function chartBytes(file: string, chart: Chart): Promise<string | Uint8Array> {
   if (/\.svg$/i.test(file)) return svg(chart);
-  const shapes = Buffer.from(svg(chart, { withTexts: false }));
+  const lettering = interLettering();
   const letters = chart.texts.map(({ text, x, y, size, anchor, colour }) => {
-    const { width, height, ascent, coverage } = interLettering().line(text, size * SCALE);
-    const before = { start: 0, middle: width / 2, end: width }[anchor];
-    const rgba = Buffer.alloc(width * height * 4);
-    const parts = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
-    for (const [i, alpha] of coverage.entries()) rgba.set([...parts, alpha], 4 * i);
-    return {
-      input: rgba,
-      raw: { width, height, channels: 4 as const },
-      left: Math.round(x * SCALE - before),
-      top: Math.round(y * SCALE - ascent),
-    };
+    const { width } = lettering.measure(text, size);
+    const left = x - { start: 0, middle: width / 2, end: width }[anchor];
+    return `<path d="${lettering.path(text, size, left, y)}" fill="${colour}"/>`;
   });
-  return sharp(shapes, { density: 72 * SCALE })
-    .composite(letters)
+  const outlined = svg({ ...chart, shapes: [...chart.shapes, ...letters], texts: [] });
+  return sharp(Buffer.from(outlined), { density: 72 * SCALE })
     .png()
     .toBuffer();
 }

@@ -1,6 +1,6 @@
 /** Pictures of the demo's report as data URIs. */
-import type { Findings, Image } from '@zeroseg/core/zeroseg';
-import sharp from 'sharp';
+import type { Drawing, Findings, Image } from '@zeroseg/core/zeroseg';
+import { rasterise } from '../photos/index.ts';
 
 /** Findings with every picture encoded, to stand in a page. */
 export async function encodeFindings({ scenes, explained, photo, film, legend }: Findings): Promise<Findings<string>> {
@@ -38,9 +38,7 @@ async function encodeParts<T extends Parts<Image>>(output: T): Promise<Omit<T, k
   return { ...output, segments: await webp(output.segments), named: await webp(output.named) };
 }
 
-async function webp({ width, height, data }: Image): Promise<string> {
-  const bytes = await sharp(data, { raw: { width, height, channels: 3 } })
-    .webp({ quality: 80 })
-    .toBuffer();
+async function webp(picture: Image | Drawing): Promise<string> {
+  const bytes = await rasterise(picture).webp({ quality: 80 }).toBuffer();
   return `data:image/webp;base64,${bytes.toString('base64')}`;
 }

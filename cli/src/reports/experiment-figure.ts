@@ -1,28 +1,29 @@
 /** Fig. 3 of the paper: what models of different losses make of the same pictures. */
 import type { Device } from '@zeroseg/core';
+import { blankSheet, paste } from '@zeroseg/core/internal';
 import {
+  type Drawing,
   drawSegmentation,
-  type Image,
   type LabelMap,
   type Scene,
   SceneStudent,
+  type Shape,
   studentLabels,
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import type { WriteOptions } from '../files/index.ts';
-import { interLettering, writePng } from '../photos/index.ts';
+import { interLettering } from '../photos/index.ts';
 
-export interface LossFigure extends WriteOptions {
+export interface LossFigure {
   readonly device: Device;
   /** At least one, all of one size. */
   readonly scenes: readonly Scene[];
   readonly names: readonly string[];
   readonly vocabulary: Vocabulary;
-  /** Columns: a title, and a model for as long as it is looked through. */
+  /** Columns: a title, and a model for as long as it is used. */
   readonly models: readonly {
     readonly name: string;
-    look<T>(work: (model: ZeroSeg) => Promise<T>): Promise<T>;
+    use<T>(work: (model: ZeroSeg) => Promise<T>): Promise<T>;
   }[];
 }
 
@@ -30,13 +31,10 @@ const GAP = 8;
 const HEAD = 34;
 const LETTERS = 20;
 
-/** Writes a sheet: a row for each scene; the picture with its true labels, then what each model says. */
-export async function lossFigure(
-  file: string,
-  { device, scenes, names, vocabulary, models, ...writing }: LossFigure,
-): Promise<void> {
+/** Draws a sheet: a row for each scene; the picture with its true labels, then the labels of each model. */
+export async function lossFigure({ device, scenes, names, vocabulary, models }: LossFigure): Promise<Drawing> {
   const lettering = interLettering();
-  const draw = ({ image }: Scene, data: LabelMap['data']): Image =>
+  const draw = ({ image }: Scene, data: LabelMap['data']): Drawing =>
     drawSegmentation(
       image,
       { width: image.width, height: image.height, data },
@@ -46,10 +44,10 @@ export async function lossFigure(
     { name: 'picture', tiles: scenes.map((scene) => draw(scene, new Uint8Array(scene.labels.data.length))) },
     { name: 'what is there', tiles: scenes.map((scene) => draw(scene, scene.labels.data)) },
   ];
-  for (const { name, look } of models) {
-    const tiles = await look(async (model) => {
+  for (const { name, use } of models) {
+    const tiles = await use(async (model) => {
       using student = await SceneStudent.create(device, model, scenes[0]?.image.width);
-      const drawn: Image[] = [];
+      const drawn: Drawing[] = [];
       for (const scene of scenes) {
         const labels = studentLabels(await student.predict(scene.image), vocabulary, { scoring: 'softmax', top: 5 });
         drawn.push(draw(scene, labels));
@@ -59,26 +57,17 @@ export async function lossFigure(
     columns.push({ name, tiles });
   }
   const { width: side = 0, height = 0 } = columns[0]?.tiles[0] ?? {};
-  const sheet = {
-    width: columns.length * (side + GAP) + GAP,
-    height: HEAD + scenes.length * (height + GAP),
-    data: new Uint8Array(0),
-  };
-  sheet.data = new Uint8Array(3 * sheet.width * sheet.height).fill(255);
+  const sheet = blankSheet(columns.length * (side + GAP) + GAP, HEAD + scenes.length * (height + GAP));
+  const shapes: Shape[] = [];
   columns.forEach(({ name, tiles }, i) => {
     const left = GAP + i * (side + GAP);
-    const text = lettering.line(name, LETTERS);
-    text.coverage.forEach((covered, at) => {
-      const pixel = (6 + Math.floor(at / text.width)) * sheet.width + left + (at % text.width);
-      sheet.data.fill(255 - covered, 3 * pixel, 3 * pixel + 3);
-    });
+    const { ascent } = lettering.measure(name, LETTERS);
+    shapes.push({ kind: 'text', text: name, size: LETTERS, x: left, y: 6 + ascent, colour: [0, 0, 0] });
     tiles.forEach((tile, row) => {
-      for (let y = 0; y < tile.height; y++) {
-        const from = 3 * y * tile.width;
-        const to = (HEAD + row * (height + GAP) + y) * sheet.width + left;
-        sheet.data.set(tile.data.subarray(from, from + 3 * tile.width), 3 * to);
-      }
+      const top = HEAD + row * (height + GAP);
+      paste(sheet, tile, left, top);
+      shapes.push(...tile.shapes.map((shape) => ({ ...shape, x: shape.x + left, y: shape.y + top })));
     });
   });
-  await writePng(file, sheet, writing);
+  return { ...sheet, shapes };
 }

@@ -1,5 +1,4 @@
 /** What an experiment leaves to look at: a table beside the paper's numbers, a plot, and all numbers as JSON. */
-import { join } from 'node:path';
 import {
   checkOrderings,
   type EndedRun,
@@ -7,8 +6,10 @@ import {
   type OrderingCheck,
   type Row,
   type Spread,
+  type StepTimes,
   summarise,
 } from '@zeroseg/core/internal';
+import type { FileSystem } from '@zeroseg/core/zeroseg';
 import {
   type Chart,
   type ChartText,
@@ -21,8 +22,6 @@ import {
   palette,
   round,
 } from '../bench/index.ts';
-import { type WriteOptions, writeFileAtomic } from '../files/index.ts';
-import type { StepTimes } from '../studies/index.ts';
 import { chartBytes } from './chart-file.ts';
 
 export interface ExperimentResults {
@@ -50,13 +49,13 @@ export interface ExperimentAbout {
   readonly [more: string]: unknown;
 }
 
-/** Writes `table.md`, `results.json`, `plot.svg` and `plot.png` into `folder/name`; returns the table's lines and the files. */
+/** Writes `table.md`, `results.json`, `plot.svg` and `plot.png` into a folder `name`; returns the table's lines and the files. */
 export async function writeExperiment(
-  lock: NonNullable<WriteOptions['lock']>,
+  folder: FileSystem,
   name: string,
   results: ExperimentResults,
 ): Promise<{ lines: string[]; files: string[] }> {
-  const place = (file: string): string => join(lock.folder, name, file);
+  const files = folder.folder(name);
   const rows = rowsOf(results);
   const checks = checkOrderings(results.experiment, rows);
   const lines = experimentTable(results);
@@ -71,11 +70,11 @@ export async function writeExperiment(
     runs,
     times: times ?? null,
   };
-  await writeFileAtomic(place('table.md'), `${lines.join('\n')}\n`, { lock });
-  await writeFileAtomic(place('results.json'), `${JSON.stringify(json, undefined, 2)}\n`, { lock });
-  await writeFileAtomic(place('plot.svg'), await chartBytes('plot.svg', chart), { lock });
-  await writeFileAtomic(place('plot.png'), await chartBytes('plot.png', chart), { lock });
-  return { lines, files: ['table.md', 'results.json', 'plot.svg', 'plot.png'].map(place) };
+  await files.write('table.md', `${lines.join('\n')}\n`);
+  await files.write('results.json', `${JSON.stringify(json, undefined, 2)}\n`);
+  await files.write('plot.svg', await chartBytes('plot.svg', chart));
+  await files.write('plot.png', await chartBytes('plot.png', chart));
+  return { lines, files: ['table.md', 'results.json', 'plot.svg', 'plot.png'].map((file) => files.describe(file)) };
 }
 
 /** Rows in which no masking is timed with its decoder, as all others have one. */

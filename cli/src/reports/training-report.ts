@@ -1,11 +1,9 @@
 /** The report of a run: one HTML file with everything in it, to be opened, sent or kept. */
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { formatBytes, lossTerms, type Metrics, shortTeacher, teacherIdentity, weightOf } from '@zeroseg/core/internal';
-import type { ZeroSegConfig } from '@zeroseg/core/zeroseg';
+import type { TrainingRun, ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
-import { writeFileAtomic } from '../files/index.ts';
-import { readPhoto } from '../photos/index.ts';
-import type { RunFolder } from '../runs/index.ts';
+import { decodePhoto } from '../photos/index.ts';
 import { count, formatDuration } from '../shell/index.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
 import { reportScript, reportStyle } from './report-page.ts';
@@ -47,17 +45,18 @@ function curves(config: ZeroSegConfig, metrics: readonly Metrics[]): readonly Cu
 }
 
 /** Writes `report.html` into the run's folder. */
-export async function writeReport(run: RunFolder, metrics: readonly Metrics[], facts: ReportFacts): Promise<void> {
-  await writeFileAtomic(join(run.folder, 'report.html'), await reportPage(run, metrics, facts), run);
+export async function writeReport(run: ReportedRun, facts: ReportFacts): Promise<void> {
+  await run.store.files.write('report.html', await reportPage(run, facts));
 }
 
-async function reportPage(run: RunFolder, metrics: readonly Metrics[], facts: ReportFacts): Promise<string> {
-  const { description } = run;
+type ReportedRun = Pick<TrainingRun, 'store' | 'description' | 'metrics'>;
+
+async function reportPage({ store, description, metrics }: ReportedRun, facts: ReportFacts): Promise<string> {
   const { config, settings, cache } = description;
   const done = metrics.at(-1)?.step ?? 0;
   const seconds = metrics.reduce((sum, line) => sum + line.seconds, 0);
-  const samples = await sampleFigures(run);
-  const name = basename(resolve(run.folder));
+  const samples = await sampleFigures(store);
+  const name = basename(resolve(store.files.name));
   const state = done >= facts.steps ? 'finished' : `stopped after step ${done} of ${facts.steps}`;
   const figures: [string, string][] = [
     ['steps', `${done} of ${facts.steps}`],
@@ -123,8 +122,8 @@ ${table('Model', Object.entries(config))}
 `;
 }
 
-async function sampleFigures(run: RunFolder): Promise<string> {
-  const all = await run.samples();
+async function sampleFigures(store: ReportedRun['store']): Promise<string> {
+  const all = await store.samples();
   const last = all.length - 1;
   const many = Math.min(MOST_SAMPLES, all.length);
   const chosen = new Set(Array.from({ length: many }, (_, i) => Math.round((i * last) / Math.max(1, many - 1))));
@@ -132,7 +131,7 @@ async function sampleFigures(run: RunFolder): Promise<string> {
   for (const i of [...chosen].sort((a, b) => b - a)) {
     const { step, path } = all[i] as { step: number; path: string };
     // A sheet takes a tenth of the bytes as JPEG, and here it is only looked at.
-    const { data, width, height } = await readPhoto(path);
+    const { data, width, height } = await decodePhoto(await store.files.read(path), store.files.describe(path));
     const pixels = sharp(data, { raw: { width, height, channels: 3 } });
     const jpeg = await pixels.jpeg({ quality: 82, mozjpeg: true }).toBuffer();
     const url = `data:image/jpeg;base64,${jpeg.toString('base64')}`;

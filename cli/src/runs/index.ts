@@ -1,5 +1,5 @@
-export { Checkpoints } from './checkpoints.ts';
-export { MetricsFile } from './metrics-file.ts';
+export { findModel, readBytes } from './find-model.ts';
+export { newModel, withPositions } from './new-model.ts';
 export {
   type FileVocabularyOptions,
   openGroupVit,
@@ -7,5 +7,3 @@ export {
   openVocabulary,
   openZeroSeg,
 } from './open-vocabulary.ts';
-export { pathsHash, type RunDescription, RunError, refuseDifferences } from './run-description.ts';
-export { findModel, type LoadedCheckpoint, RunFolder, readBytes } from './run-folder.ts';

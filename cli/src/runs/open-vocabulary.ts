@@ -14,7 +14,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { readJson } from '../files/index.ts';
 import { kindOfPath, openClip, openWeights } from '../weights/index.ts';
-import { findModel } from './run-folder.ts';
+import { findModel } from './find-model.ts';
 
 /** As the library's options, with places in the stead of sources. */
 export interface FileVocabularyOptions extends Omit<OpenVocabularyOptions, 'model' | 'clip' | 'settings'> {

@@ -25,4 +25,5 @@ export {
   quietTerminal,
   type Terminal,
 } from './terminal.ts';
+export { parseAssignments, resolveOptions, type TrainOptions, trainChoices } from './train-options.ts';
 export { version } from './version.ts';

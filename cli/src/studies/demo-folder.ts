@@ -1,6 +1,7 @@
 /** The folder of a demo: its own from the first file to the last, and emptied by the next one. */
 import { readdir, realpath, rm } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
+import { RunError } from '@zeroseg/core/zeroseg';
 import {
   FileError,
   type FolderLock,
@@ -10,7 +11,6 @@ import {
   systemReason,
   writeFileAtomic,
 } from '../files/index.ts';
-import { RunError } from '../runs/index.ts';
 import { UsageError, version } from '../shell/index.ts';
 import { kindOfPath } from '../weights/index.ts';
 

@@ -267,7 +267,7 @@ function sharedWeights(device: Device, named: ReadonlyMap<string, Tensor>, path 
       return found;
     },
     in: (name) => sharedWeights(device, named, full(name)),
-    loaded: async () => {},
+    build: async (make) => make(sharedWeights(device, named, path)),
   };
 }
 

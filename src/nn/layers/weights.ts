@@ -1,4 +1,4 @@
-import type { Device } from '../../gpu/index.ts';
+import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { Tensor, variable, write } from '../../tensor/graph/index.ts';
 import { formatShape, type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
 import { CheckpointError, readTensor, type StoredTensor, toFloat32, type WeightTensor } from '../safetensors/index.ts';
@@ -12,8 +12,8 @@ export interface Weights {
   /** The weight called `name` here: `init` is used where weights are new. */
   parameter(name: string, shape: Shape, init: Initializer): Tensor;
   in(name: string | number): Weights;
-  /** Reads the weights that are still in their file, one after the other: until then they are zero. See {@link buildModule}. */
-  loaded(): Promise<void>;
+  /** What {@link buildModule} does. */
+  build<M extends Module>(make: (weights: Weights) => M): Promise<M>;
 }
 
 /** Values of a weight that are made of tensors in a file. */
@@ -28,7 +28,8 @@ export type WeightValues = (name: string, shape: Shape, init: Initializer) => Fl
 
 /** Weights whose values come from a function of the full name and shape. */
 export function weightsFrom(device: Device, values: WeightValues): Weights {
-  const waiting: Waiting[] = [];
+  // Only while a module is built that is waited for: elsewhere, nobody would read what is in a file.
+  let waiting: Waiting[] | undefined;
   const at = (path: string): Weights => {
     const full = (name: string | number) => (path ? `${path}.${name}` : String(name));
     return {
@@ -38,12 +39,32 @@ export function weightsFrom(device: Device, values: WeightValues): Weights {
         if (found instanceof Float32Array) return parameter(device, shape, found);
         const stored = found.tensors.filter((tensor): tensor is StoredTensor => 'bytes' in tensor);
         if (stored.length === found.tensors.length) return parameter(device, shape, found.make(stored.map(toFloat32)));
+        if (!waiting) {
+          throw new ArgumentError(
+            `weights: '${full(name)}' is in a file that is read tensor by tensor; build the module by buildModule(weights, …)`,
+          );
+        }
         const target = variable(device, shape, undefined, 'f32');
         waiting.push({ ...found, target });
         return target;
       },
       in: (name) => at(full(name)),
-      loaded: () => readWaiting(device, waiting),
+      async build(make) {
+        const all: Waiting[] = (waiting = []);
+        let module: ReturnType<typeof make>;
+        try {
+          module = make(at(path));
+        } finally {
+          waiting = undefined;
+        }
+        try {
+          await readWaiting(device, all);
+        } catch (error) {
+          freeParameters(module);
+          throw error;
+        }
+        return module;
+      },
     };
   };
   return at('');
@@ -57,10 +78,10 @@ interface Waiting extends StoredValues {
 /** Bytes that are handed to the GPU before it is waited for: until it has copied them, they take host memory. */
 const MAX_IN_FLIGHT = 2 ** 26;
 
-async function readWaiting(device: Device, waiting: Waiting[]): Promise<void> {
+async function readWaiting(device: Device, waiting: readonly Waiting[]): Promise<void> {
   // A disk and a server give what lies behind each other fastest.
   const place = ({ tensors: [first] }: Waiting): number => (first && 'start' in first ? first.start : 0);
-  const all = waiting.splice(0).sort((a, b) => place(a) - place(b));
+  const all = [...waiting].sort((a, b) => place(a) - place(b));
   let inFlight = 0;
   for (const { tensors, make, target } of all) {
     const parts: Float32Array[] = [];
@@ -82,15 +103,8 @@ async function readWaiting(device: Device, waiting: Waiting[]): Promise<void> {
  * const layer = await buildModule(storedWeights(device, tensors, 'linear.safetensors'), (w) => new Linear(w, 8, 4));
  * ```
  */
-export async function buildModule<M extends Module>(weights: Weights, make: (weights: Weights) => M): Promise<M> {
-  const module = make(weights);
-  try {
-    await weights.loaded();
-  } catch (error) {
-    freeParameters(module);
-    throw error;
-  }
-  return module;
+export function buildModule<M extends Module>(weights: Weights, make: (weights: Weights) => M): Promise<M> {
+  return weights.build(make);
 }
 
 /** New weights: every parameter has a generator of its own, made of the seed and its name. */

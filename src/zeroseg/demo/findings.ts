@@ -4,7 +4,7 @@ import type { Device } from '../../gpu/index.ts';
 import type { ClipVision, Vocabulary } from '../clip/index.ts';
 import { classShares, type Lettering } from '../drawing/index.ts';
 import type { WorkOptions } from '../host/index.ts';
-import type { Colour, Image, LabelMap } from '../image/index.ts';
+import { type Colour, type Image, type LabelMap, nameColour } from '../image/index.ts';
 import { type ScoringOptions, Segmenter } from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { Scene, SceneMaker } from '../scenes/index.ts';
@@ -12,7 +12,7 @@ import { groupUse, SceneStudent, type StudentOutput } from '../studies/index.ts'
 import { type Explanation, explain } from './explain.ts';
 import type { Measurement } from './live-training.ts';
 import { labelsAt, type NameLabels, nameLabels } from './name-labels.ts';
-import { enlargement, nameColour, namedPicture, photoPicture, segmentPicture } from './pictures.ts';
+import { enlargement, namedPicture, photoPicture, segmentPicture } from './pictures.ts';
 
 /** The students of a demo. */
 export interface DemoStudents {

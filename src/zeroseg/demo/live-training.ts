@@ -6,7 +6,7 @@ import { buildModule, type Weights } from '../../nn/layers/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
 import type { TrainingData } from '../features/index.ts';
-import type { WorkOptions } from '../host/index.ts';
+import { median, type WorkOptions } from '../host/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
 import { ZeroSeg } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
@@ -98,9 +98,10 @@ export async function trainLive(device: Device, options: LiveTrainingOptions): P
   const measurements = [measurement];
   const steps: StepReport[] = [];
   const every = Math.max(1, Math.round(trainer.steps / options.measurements));
-  for await (const report of trainer.run()) {
+  const isMeasured = (step: number) => step % every === 0 || step === trainer.steps;
+  for await (const report of trainer.run({ needsModel: isMeasured })) {
     steps.push(report);
-    if (report.step % every === 0 || report.step === trainer.steps) {
+    if (isMeasured(report.step)) {
       measurement = await measure(student, trainer.done, options);
       measurements.push(measurement);
     }
@@ -129,8 +130,7 @@ async function rehearse(
   using student = await SceneStudent.create(device, model, size);
   const began = performance.now();
   await measureWith(student);
-  const median = seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)] as number;
-  return { step: median, measurement: (performance.now() - began) / 1000 };
+  return { step: median(seconds), measurement: (performance.now() - began) / 1000 };
 }
 
 async function measure(

@@ -1,8 +1,7 @@
 /** Pictures for a report of what a student sees: patches, segments, names and views, drawn over the enlarged image. */
-import { blendLabels, drawSegmentation, type Lettering, segmentColour } from '../drawing/index.ts';
-import { type Colour, type GridBox, type Image, type LabelMap, resizeImage } from '../image/index.ts';
+import { blendLabels, type Drawing, drawSegmentation, type Lettering } from '../drawing/index.ts';
+import { type GridBox, type Image, type LabelMap, nameColour, resizeImage, segmentColour } from '../image/index.ts';
 import { pixelSegments } from '../inference/index.ts';
-import { hsv } from '../scenes/index.ts';
 
 /** Least side of a picture in a report. */
 const MIN_SIDE = 384;
@@ -50,7 +49,7 @@ export function namedPicture(
   names: readonly (string | undefined)[],
   lettering: Lettering,
   opacity = 0.5,
-): Image {
+): Drawing {
   const large = enlarged(image);
   const factor = large.width / labels.width;
   const { width, height } = large;
@@ -83,16 +82,6 @@ export function viewPicture(image: Image, [left, top, right, bottom]: GridBox): 
     }
   }
   return { ...large, data };
-}
-
-/** Colours of names: hues a golden angle apart, so that neighbours in the list differ most, in three brightnesses. */
-export function nameColour(label: number): Colour {
-  const [saturation, value] = [
-    [0.75, 0.95],
-    [0.85, 0.72],
-    [0.5, 1],
-  ][label % 3] as [number, number];
-  return hsv(label * 0.618034, saturation, value).map(Math.round) as unknown as Colour;
 }
 
 function enlarged(image: Image): Image {

@@ -1,3 +1,14 @@
-export { createLettering, type Lettering } from './lettering.ts';
-export { blendLabels, classShares, drawSegmentation } from './overlay.ts';
-export { sampleSheet, segmentColour } from './sample-sheet.ts';
+export { blendLabels, classShares } from './blend.ts';
+export {
+  type Drawing,
+  escapeXml,
+  type RectangleShape,
+  type Shape,
+  type SvgOptions,
+  svgOf,
+  type TextShape,
+} from './drawing.ts';
+export { estimatedLettering, type Lettering, type TextSize } from './lettering.ts';
+export { drawSegmentation } from './overlay.ts';
+export { sampleSheet } from './sample-sheet.ts';
+export { blankSheet, paste } from './tiles.ts';

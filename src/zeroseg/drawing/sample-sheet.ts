@@ -1,27 +1,15 @@
 import {
-  type Colour,
-  classColour,
   type Image,
   imagenetMean,
   imagenetStd,
   type LabelMap,
   resizeImage,
+  segmentColour,
   toTensor,
 } from '../image/index.ts';
 import { pixelSegments, type Segmenter } from '../inference/index.ts';
-import { blendLabels } from './overlay.ts';
-
-/** Eight colours that are told apart at a glance (Okabe and Ito's, without black, and two more). */
-const colours: readonly Colour[] = [
-  [230, 159, 0],
-  [86, 180, 233],
-  [0, 158, 115],
-  [240, 228, 66],
-  [0, 94, 190],
-  [213, 62, 40],
-  [204, 121, 167],
-  [120, 72, 180],
-];
+import { blendLabels } from './blend.ts';
+import { blankSheet, paste } from './tiles.ts';
 
 /** Side of a picture in pixels. */
 const TILE = 160;
@@ -34,7 +22,7 @@ const GAP = 6;
 export async function sampleSheet(segmenter: Segmenter, squares: readonly Image[], patch: number): Promise<Image> {
   const width = squares.length * (TILE + GAP) + GAP;
   const height = 2 * (TILE + GAP) + GAP;
-  const sheet = { width, height, data: new Uint8Array(3 * width * height).fill(255) };
+  const sheet = blankSheet(width, height);
   for (const [i, square] of squares.entries()) {
     const { width: side } = square;
     const pixels = toTensor(square, imagenetMean, imagenetStd);
@@ -47,16 +35,4 @@ export async function sampleSheet(segmenter: Segmenter, squares: readonly Image[
     paste(sheet, tinted, GAP + i * (TILE + GAP), 2 * GAP + TILE);
   }
   return sheet;
-}
-
-/** Colour of a segment, which is a number and no class. */
-export function segmentColour(segment: number): Colour {
-  return colours[segment] ?? classColour(segment);
-}
-
-function paste(sheet: { readonly width: number; readonly data: Uint8Array }, tile: Image, x: number, y: number): void {
-  for (let row = 0; row < tile.height; row++) {
-    const from = row * tile.width * 3;
-    sheet.data.set(tile.data.subarray(from, from + tile.width * 3), ((y + row) * sheet.width + x) * 3);
-  }
 }

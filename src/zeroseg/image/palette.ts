@@ -25,3 +25,39 @@ export function classColour(c: number): Colour {
 export function pascalPalette(classes = 256): Colour[] {
   return Array.from({ length: classes }, (_, c) => classColour(c));
 }
+
+/** Eight colours that are told apart at a glance (Okabe and Ito's, without black, and two more). */
+const eightColours: readonly Colour[] = [
+  [230, 159, 0],
+  [86, 180, 233],
+  [0, 158, 115],
+  [240, 228, 66],
+  [0, 94, 190],
+  [213, 62, 40],
+  [204, 121, 167],
+  [120, 72, 180],
+];
+
+/** Colour of a segment, which is a number and no class. */
+export function segmentColour(segment: number): Colour {
+  return eightColours[segment] ?? classColour(segment);
+}
+
+/** Hue in turns (0 red, 1/3 green, 2/3 blue), saturation and value in 0..1. */
+export function hsv(hue: number, saturation: number, value: number): Colour {
+  const channel = (n: number): number => {
+    const k = (n + (hue - Math.floor(hue)) * 6) % 6;
+    return 255 * (value - value * saturation * Math.max(0, Math.min(k, 4 - k, 1)));
+  };
+  return [channel(5), channel(3), channel(1)];
+}
+
+/** Colours of names: hues a golden angle apart, so that neighbours in the list differ most, in three brightnesses. */
+export function nameColour(label: number): Colour {
+  const [saturation, value] = [
+    [0.75, 0.95],
+    [0.85, 0.72],
+    [0.5, 1],
+  ][label % 3] as [number, number];
+  return hsv(label * 0.618034, saturation, value).map(Math.round) as unknown as Colour;
+}

@@ -1,15 +1,6 @@
 /** Colours of scenes: out of hue, saturation and brightness, and back into words. */
 import type { Random } from '../../nn/layers/index.ts';
-import type { Colour } from '../image/index.ts';
-
-/** Hue in turns (0 red, 1/3 green, 2/3 blue), saturation and value in 0..1. */
-export function hsv(hue: number, saturation: number, value: number): Colour {
-  const channel = (n: number): number => {
-    const k = (n + (hue - Math.floor(hue)) * 6) % 6;
-    return 255 * (value - value * saturation * Math.max(0, Math.min(k, 4 - k, 1)));
-  };
-  return [channel(5), channel(3), channel(1)];
-}
+import { type Colour, hsv } from '../image/index.ts';
 
 /** Uniform in [low, high). */
 export function between(draw: Random, low: number, high: number): number {

@@ -7,6 +7,5 @@ export {
   type SceneCrops,
   sceneCrops,
 } from './captioned-crops.ts';
-export { hsv } from './colour.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scene-options.ts';

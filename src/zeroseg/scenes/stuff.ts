@@ -3,8 +3,8 @@
  * for every scene: colours, sizes, phases and directions vary.
  */
 import type { Random } from '../../nn/layers/index.ts';
-import type { Colour } from '../image/index.ts';
-import { anyColour, between, colourName, drawColour, hsv, pick } from './colour.ts';
+import { type Colour, hsv } from '../image/index.ts';
+import { anyColour, between, colourName, drawColour, pick } from './colour.ts';
 import { layeredNoise, noise, noiseAt } from './noise.ts';
 
 /** Rows `from` to `to` (not included) of a square picture of `size` pixels, RGB. */

@@ -1,6 +1,18 @@
 export { type Experiment, type ExperimentName, experiments, type Ordering, type Setting } from './ablations.ts';
 export { chooseGrids } from './choose-grids.ts';
 export { checkOrderings, type EndedRun, type OrderingCheck, type Row, summarise } from './orderings.ts';
+export { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './run-store.ts';
+export {
+  type PlannedRun,
+  planRuns,
+  type StudyContext,
+  type StudyProgress,
+  type StudyState,
+  scoreRuns,
+  studyState,
+  trainRuns,
+  withRunModel,
+} from './run-study.ts';
 export { type RunScore, scoreRun } from './score-run.ts';
 export {
   type Baseline,
@@ -12,6 +24,7 @@ export {
   scoreScenes,
 } from './score-scenes.ts';
 export { SCORING_SEED, type ScoringScenesOptions, scoringScenes } from './scoring-scenes.ts';
+export { type StepTimes, type TimeStepsOptions, timeSteps } from './step-times.ts';
 export {
   type GroupUse,
   groupUse,

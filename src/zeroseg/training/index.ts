@@ -8,5 +8,21 @@ export {
   resolveTraining,
   type TrainChoices,
 } from './resolve.ts';
+export {
+  type OpenedRun,
+  openRun,
+  TrainingRun,
+  type TrainingStart,
+  type TrainOptions,
+  trainingRunFormat,
+} from './run.ts';
+export {
+  descriptionProblem,
+  pathsHash,
+  type RunDescription,
+  readDescription,
+  refuseDifferences,
+  writeDescription,
+} from './run-description.ts';
 export { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
 export { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';

@@ -1,8 +1,8 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { resolveOptions } from '../../../cli/src/commands/train-options.ts';
 import { readLabelMap, readPhoto } from '../../../cli/src/photos/image-files.ts';
+import { resolveOptions } from '../../../cli/src/shell/train-options.ts';
 import { temporaryFolder, writeClip, writeConfig, writePhotos, writeVoc, zeroseg } from '../../support/made-up.ts';
 
 const base = await temporaryFolder();

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { svg } from '../../../cli/src/bench/charts.ts';
@@ -7,12 +7,9 @@ import {
   experimentChart,
   experimentTable,
 } from '../../../cli/src/reports/experiment-report.ts';
-import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from '../../../cli/src/studies/experiment-runs.ts';
-import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { experiments } from '../../../src/zeroseg/studies/ablations.ts';
 import type { EndedRun } from '../../../src/zeroseg/studies/orderings.ts';
 import type { RunScore } from '../../../src/zeroseg/studies/score-run.ts';
-import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
 import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
 
 const base = await temporaryFolder();
@@ -184,64 +181,6 @@ describe('the plot', () => {
     expect(drawn.match(/<rect /g)).toHaveLength(1 + 4 + 2);
     expect(drawn.match(/<circle /g)).toHaveLength(3);
     expect(drawn).not.toMatch(/NaN|undefined|Infinity/);
-  });
-});
-
-describe('runs', () => {
-  const identity: RunIdentity = {
-    config: tinyConfig,
-    settings: { ...defaultSettings, seed: 2 },
-    init: null,
-    data: { scenes: { size: 128 }, seed: 1, count: 10, teacher: 'abc' },
-  };
-  const scoring: ScoringIdentity = { scenes: { size: 128 }, seed: 5, count: 3, teacher: 'abc', templates: 'full' };
-  const run = { identity, setting: 'both', steps: 3, seconds: 1, adapter: 'a GPU', version: '1.2.3' };
-  const files = { model: new Uint8Array(3), metrics: [] };
-
-  it('are found again by all their settings, whatever the order of keys', async () => {
-    const runs = new RunStore(at('runs'));
-    expect(await runs.find(identity)).toBe(undefined);
-    await runs.save(run, files);
-    expect(await runs.find(identity)).toMatchObject({ setting: 'both', steps: 3 });
-    const { data, ...rest } = identity;
-    expect(await runs.find({ data, ...rest })).toMatchObject({ steps: 3 });
-    expect(hashOf({ a: 1, b: { c: 2, d: [3] } })).toBe(hashOf({ b: { d: [3], c: 2 }, a: 1 }));
-    expect(await runs.find({ ...identity, config: { ...tinyConfig, tau: 2 } })).toBe(undefined);
-    expect(await runs.find({ ...identity, settings: { ...identity.settings, seed: 3 } })).toBe(undefined);
-  });
-
-  it('that were stopped are trained again: run.json comes last', async () => {
-    const runs = new RunStore(at('stopped'));
-    await runs.save(run, files);
-    expect((await readdir(runs.place(identity))).sort()).toEqual(['metrics.jsonl', 'model.safetensors', 'run.json']);
-    await rm(join(runs.place(identity), 'run.json'));
-    expect(await runs.find(identity)).toBe(undefined);
-    expect(await runs.differences('both', identity)).toEqual([]);
-  });
-
-  it('say what a changed setting was, of the same row and seed only', async () => {
-    const runs = new RunStore(at('runs'));
-    const changed = { ...identity, config: { ...tinyConfig, tau: 2 }, data: { ...identity.data, count: 20 } };
-    expect(await runs.differences('both', changed)).toEqual([
-      'config.tau was 1, is 2 now',
-      'data.count was 10, is 20 now',
-    ]);
-    expect(await runs.differences('base', changed)).toEqual([]);
-    expect(await runs.differences('both', { ...changed, settings: { ...changed.settings, seed: 9 } })).toEqual([]);
-  });
-
-  it('are scored once for each way of scoring', async () => {
-    const runs = new RunStore(at('runs'));
-    let computed = 0;
-    const compute = async () => {
-      computed++;
-      return score(0.5);
-    };
-    expect(await runs.score(identity, scoring, compute)).toEqual(score(0.5));
-    expect(await runs.score(identity, scoring, compute)).toEqual(score(0.5));
-    expect(computed).toBe(1);
-    await runs.score(identity, { ...scoring, count: 4 }, compute);
-    expect(computed).toBe(2);
   });
 });
 

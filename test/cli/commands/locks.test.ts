@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
 import { LOCK_FILE } from '../../../src/zeroseg/storage/file-system.ts';
 import { temporaryFolder, writeClip, writePhotos, zeroseg } from '../../support/made-up.ts';
-import { description } from '../../support/run-description.ts';
+import { createRun, description } from '../../support/run-description.ts';
 
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
@@ -68,10 +68,9 @@ test('a fresh run beside one that has just begun is refused', async () => {
   await mkdir(at('begun'));
   await writeFile(at('begun', '.config.json.1-0123abcd.tmp'), '{');
   const lock = await FolderLock.take('test', at('begun'));
-  const { RunFolder } = await import('../../../cli/src/runs/run-folder.ts');
-  await expect(RunFolder.create(at('begun'), description)).rejects.toThrow(/has been writing to it/);
+  await expect(createRun(at('begun'))).rejects.toThrow(/has been writing to it/);
   await lock.release();
-  const run = await RunFolder.create(at('begun'), description);
+  const run = await createRun(at('begun'));
   expect(await readdir(at('begun'))).toEqual(['config.json', LOCK_FILE]);
   expect(JSON.parse(await readFile(at('begun', 'config.json'), 'utf8')).version).toBe('1');
   await run.close();

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeFolder, sweepLeftovers, writeFileAtomic, writeNamedFile } from '../../../cli/src/files/files.ts';
 import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
-import { Checkpoints } from '../../../cli/src/runs/checkpoints.ts';
-import { MetricsFile } from '../../../cli/src/runs/metrics-file.ts';
-import { RunFolder } from '../../../cli/src/runs/run-folder.ts';
+import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
 import { writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
-import { description } from '../../support/run-description.ts';
+import { Checkpoints } from '../../../src/zeroseg/runs/checkpoints.ts';
+import { MetricsFile, plainMetrics } from '../../../src/zeroseg/runs/metrics-file.ts';
+import { openRun } from '../../../src/zeroseg/training/run.ts';
+import { createRun } from '../../support/run-description.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-files-'));
 afterAll(() => rm(base, { recursive: true, force: true }));
@@ -56,19 +57,18 @@ describe('a file of a folder', () => {
   test('that a run keeps never leaves the run through a link', async () => {
     await mkdir(at('mine'));
     await writeFile(at('mine', 'step-000009.png'), 'precious');
-    const run = await RunFolder.create(at('run'), description);
+    const run = await createRun(at('run'));
     await run.close();
     const messages: string[] = [];
     for (const name of ['checkpoints', 'samples']) {
       await symlink(at('mine'), at('run', name));
-      messages.push(await message(RunFolder.open(at('run'))));
+      messages.push(await message(openRun(nodeFileSystem(at('run')))));
       await rm(at('run', name));
     }
     await writeFile(at('metrics'), '{"step":1}\n');
     await symlink(at('metrics'), at('run', 'metrics.jsonl'));
-    const { file, lines } = await MetricsFile.open(at('run', 'metrics.jsonl'), 0);
+    const { file, lines } = await MetricsFile.open(nodeFileSystem(at('run')), 'metrics.jsonl', 0, plainMetrics);
     await file.append({ step: 1 });
-    await file.close();
     expect(lines).toEqual([]);
     expect(messages).toMatchInlineSnapshot(`
       [
@@ -163,12 +163,11 @@ describe('checkpoints', () => {
   test.each(Object.keys(damages))('a file that is %s: the one before is taken, and that is said', async (damage) => {
     for (const name of [...names, 'state.json']) {
       await rm(folder, { recursive: true });
-      const lock = await FolderLock.take('train', folder);
-      const checkpoints = new Checkpoints('train', folder, lock);
+      const checkpoints = new Checkpoints(nodeFileSystem(folder));
       for (const step of [1, 2, 3]) {
         await checkpoints.save(step, { 'a.safetensors': bytesOf(step), 'b.safetensors': bytesOf(-step) });
       }
-      await damages[damage]?.(join(checkpoints.place(3), name));
+      await damages[damage]?.(at('checkpoints', 'step-000003', name));
       const said: string[] = [];
       const found = await checkpoints.newest(names, (reason) => said.push(reason));
       // Of the state, a flipped bit may be in what only people read.
@@ -177,19 +176,16 @@ describe('checkpoints', () => {
       expect(said.join()).toMatch(
         said.length > 0 ? /step-000003\/(a\.safetensors|b\.safetensors|state\.json): / : /^$/,
       );
-      await lock.release();
     }
   });
 
   test('a disk that fails for the moment is no damage', async () => {
-    const lock = await FolderLock.take('train', folder);
-    const checkpoints = new Checkpoints('train', folder, lock);
+    const checkpoints = new Checkpoints(nodeFileSystem(folder));
     await checkpoints.save(1, { 'a.safetensors': bytesOf(1) });
-    await rm(join(checkpoints.place(1), 'a.safetensors'));
-    await mkdir(join(checkpoints.place(1), 'a.safetensors'));
+    await rm(at('checkpoints', 'step-000001', 'a.safetensors'));
+    await mkdir(at('checkpoints', 'step-000001', 'a.safetensors'));
     expect(await message(checkpoints.newest(['a.safetensors'], () => undefined))).toMatchInlineSnapshot(
-      `"FileError: readCheckpoint: FOLDER/checkpoints/step-000001/a.safetensors: this is a folder, not a file"`,
+      `"FileError: read: FOLDER/checkpoints/step-000001/a.safetensors: this is a folder, not a file"`,
     );
-    await lock.release();
   });
 });

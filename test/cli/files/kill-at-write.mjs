@@ -20,7 +20,12 @@ for (const name of ['mkdir', 'rename', 'rm', 'rmdir', 'unlink', 'truncate', 'cop
   const change = promises[name];
   promises[name] = (...args) => (isLast() ? die() : change(...args));
 }
-const { open, writeFile } = promises;
+const { open, writeFile, appendFile } = promises;
+promises.appendFile = async (path, data, ...rest) => {
+  if (!isLast()) return appendFile(path, data, ...rest);
+  await appendFile(path, data.slice(0, data.length >> 1), ...rest);
+  die();
+};
 promises.writeFile = async (path, data, ...rest) => {
   if (!isLast()) return writeFile(path, data, ...rest);
   await writeFile(path, data.slice(0, data.length >> 1), ...rest);

@@ -23,11 +23,11 @@ const writers = await buildProgram({
     import { nodeFileSystem } from 'ROOT/cli/src/files/node-file-system.ts';
     import { sweepLeftovers, writeFileAtomic } from 'ROOT/cli/src/files/files.ts';
     import { FolderLock } from 'ROOT/cli/src/files/folder-lock.ts';
-    import { Checkpoints } from 'ROOT/cli/src/runs/checkpoints.ts';
-    import { MetricsFile } from 'ROOT/cli/src/runs/metrics-file.ts';
-    import { RunError } from 'ROOT/cli/src/runs/run-description.ts';
-    import { RunFolder } from 'ROOT/cli/src/runs/run-folder.ts';
-    import { description } from 'ROOT/test/support/run-description.ts';
+    import { RunError } from 'ROOT/src/zeroseg/runs/errors.ts';
+    import { plainMetrics } from 'ROOT/src/zeroseg/runs/metrics-file.ts';
+    import { RunStore as TrainingStore } from 'ROOT/src/zeroseg/runs/run-store.ts';
+    import { openRun } from 'ROOT/src/zeroseg/training/run.ts';
+    import { createRun } from 'ROOT/test/support/run-description.ts';
     import { clearFolder, refuseOthers } from 'ROOT/cli/src/studies/demo-folder.ts';
     import { RunStore } from 'ROOT/cli/src/studies/experiment-runs.ts';
     import { writeSafetensors } from 'ROOT/src/nn/safetensors/safetensors.ts';
@@ -38,39 +38,37 @@ const writers = await buildProgram({
       async run(folder) {
         const isNew = (error) => {
           if (!(error instanceof RunError)) throw error;
-          return RunFolder.create(folder, description);
+          return createRun(folder);
         };
-        const run = await RunFolder.open(folder).catch(isNew);
+        const run = await openRun(nodeFileSystem(folder)).then(({ store }) => store).catch(isNew);
         const { step = 0 } = (await run.newest((reason) => console.log(reason))) ?? {};
-        await run.metricsUpTo(step);
-        await run.clean(step);
+        await run.begin(step);
         for (let i = step + 1; i <= STEPS; i++) {
-          await run.append({ step: i, loss: 1 / i });
-          if (i % 3 === 0) await writeFileAtomic(run.samplePath(i), 'a picture of step ' + i, run);
-          if (i % 2 === 0) await run.save(i, bytesOf(i), bytesOf(-i));
+          await run.append({ step: i, loss: 1 / i, terms: {} });
+          if (i % 3 === 0) await run.saveSample(i, Uint8Array.of(i));
+          if (i % 2 === 0) await run.save(i, { 'model.safetensors': bytesOf(i), 'optimizer.safetensors': bytesOf(-i) });
         }
-        await writeFileAtomic(folder + '/model.safetensors', bytesOf(STEPS), run);
+        await run.files.write('model.safetensors', bytesOf(STEPS));
         await run.close();
       },
       async teacher(folder) {
-        const lock = await FolderLock.take('train-teacher', folder);
-        await sweepLeftovers(folder);
-        const write = (name, data) => writeFileAtomic(folder + '/' + name, data, { lock });
-        const checkpoints = new Checkpoints('train-teacher', folder, lock);
-        const { step = 0 } = (await checkpoints.newest(['a.safetensors'], (reason) => console.log(reason))) ?? {};
-        await write('log.json', '{"steps":' + step + '}');
-        const { file } = await MetricsFile.open(folder + '/metrics.jsonl', step, lock);
-        await checkpoints.clean(step);
+        const format = { op: 'train-teacher', description: 'log.json', parts: ['a.safetensors'], metrics: plainMetrics };
+        const isNew = (error) => {
+          if (!(error instanceof RunError)) throw error;
+          return TrainingStore.create(nodeFileSystem(folder), format, async () => {});
+        };
+        const run = await TrainingStore.open(nodeFileSystem(folder), format).catch(isNew);
+        const { step = 0 } = (await run.newest((reason) => console.log(reason))) ?? {};
+        await run.files.write('log.json', '{"steps":' + step + '}');
+        await run.begin(step);
         for (let i = step + 1; i <= STEPS; i++) {
-          await file.append({ step: i });
+          await run.append({ step: i });
           if (i % 3 > 0) continue;
-          await file.sync();
-          await write('teacher.safetensors', bytesOf(i));
-          await checkpoints.save(i, { 'a.safetensors': bytesOf(i) });
-          await write('log.json', '{"steps":' + i + '}');
+          await run.files.write('teacher.safetensors', bytesOf(i));
+          await run.save(i, { 'a.safetensors': bytesOf(i) });
+          await run.files.write('log.json', '{"steps":' + i + '}');
         }
-        await file.close();
-        await lock.release();
+        await run.close();
       },
       async cache(folder, weights = 'w') {
         const key = { teacher: 't', weights, grids: [1], viewSource: 'native', teacherSize: 8, mean: [0, 0, 0],

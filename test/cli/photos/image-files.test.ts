@@ -7,7 +7,6 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { readBounded } from '../../../cli/src/files/bounded-read.ts';
 import { FileError, readJson, writeFileAtomic } from '../../../cli/src/files/files.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng, writePng } from '../../../cli/src/photos/image-files.ts';
-import { interLettering } from '../../../cli/src/photos/lettering.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
 import { ImageError } from '../../../src/zeroseg/image/image-error.ts';
 import { pascalPalette } from '../../../src/zeroseg/image/palette.ts';
@@ -390,12 +389,6 @@ describe('files', () => {
       ]
     `);
   });
-});
-
-test('interLettering draws without fonts on the system', () => {
-  const { coverage, width } = interLettering().line('тест ζωή sofa', 20);
-  expect(width).toBeGreaterThan(80);
-  expect(coverage.some((value) => value === 255)).toBe(true);
 });
 
 test('what never ends is read up to a limit', async () => {

@@ -152,10 +152,16 @@ describe('buildModule', () => {
     const source = memory();
     const { tensors } = await openWeights(source, 'F');
     const wrong = storedWeights(device.current, tensors, 'F', names);
-    await expect(buildModule(wrong, (from) => new Linear(from, 4, 6))).rejects.toThrowErrorMatchingInlineSnapshot(`[CheckpointError: F: tensor 'q.weight' is [2, 4]; expected [3, 4]]`);
+    await expect(buildModule(wrong, (from) => new Linear(from, 4, 6))).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: F: tensor 'q.weight' is [2, 4]; expected [3, 4]]`,
+    );
     expect(source.asked).toHaveLength(2);
+    expect(() => new Linear(wrong, 4, 4)).toThrowErrorMatchingInlineSnapshot();
     const before = device.current.bytes;
-    const broken = await openWeights({ ...source, readRange: async (a, b) => bytes.slice(a, Math.min(b, bytes.length - 24)) }, 'F');
+    const broken = await openWeights(
+      { ...source, readRange: async (a, b) => bytes.slice(a, Math.min(b, bytes.length - 24)) },
+      'F',
+    );
     const cut = storedWeights(device.current, broken.tensors, 'F', names);
     await expect(buildModule(cut, (from) => new Linear(from, 4, 4))).rejects.toThrow(/the file has changed/);
     expect(device.current.bytes).toBe(before);

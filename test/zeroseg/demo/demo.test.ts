@@ -25,10 +25,7 @@ const data: LiveTrainingOptions['data'] = (image) => ({
 
 /** A letter is a black square. */
 const lettering: Lettering = {
-  line: (text, size) => {
-    const [width, height] = [Math.max(1, text.length * size), size];
-    return { width, height, ascent: size, coverage: new Uint8Array(width * height).fill(255) };
-  },
+  measure: (text, size) => ({ width: Math.max(1, text.length * size), height: size, ascent: size }),
 };
 
 test('a student is trained while it is watched, and its pictures are drawn', async () => {

@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { blendLabels, classShares } from '../../../src/zeroseg/drawing/blend.ts';
+import { type RectangleShape, svgOf, type TextShape } from '../../../src/zeroseg/drawing/drawing.ts';
 import { segmentCentres } from '../../../src/zeroseg/drawing/label-positions.ts';
-import { createLettering } from '../../../src/zeroseg/drawing/lettering.ts';
-import { blendLabels, classShares, drawSegmentation } from '../../../src/zeroseg/drawing/overlay.ts';
+import { drawSegmentation } from '../../../src/zeroseg/drawing/overlay.ts';
 import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
-import { loadFont } from '../../support/fixture.ts';
-
-const lettering = createLettering([await loadFont('latin'), await loadFont('greek')]);
 
 function flat(width: number, height: number, value: number): Image {
   return { width, height, data: new Uint8Array(width * height * 3).fill(value) };
@@ -103,18 +101,47 @@ describe('drawSegmentation', () => {
   const photo = flat(400, 300, 120);
 
   test('adds a legend below and a dark box with the name at the centre', () => {
-    const got = drawSegmentation(photo, labels, { names: ['background', 'dog'], lettering });
+    const got = drawSegmentation(photo, labels, { names: ['background', 'dog'] });
     expect(got.width).toBe(400);
     expect(got.height).toBeGreaterThan(320);
     expect(got.data.length).toBe(got.width * got.height * 3);
-    const box = Array.from({ length: 40 }, (_, i) => pixel(got, 105 + i, 150));
-    expect(box.some((rgb) => Math.max(...rgb) < 80)).toBe(true);
-    expect(box.some((rgb) => Math.min(...rgb) > 240)).toBe(true);
-    expect(pixel(got, 399, got.height - 1)).toEqual([255, 255, 255]);
+    // The legend's ground is white.
+    expect(pixel(got, 399, 300)).toEqual([255, 255, 255]);
+    const texts = got.shapes.filter((shape): shape is TextShape => shape.kind === 'text');
+    expect(texts.map(({ text }) => text)).toEqual(['dog', 'dog', '63 %', 'background', '38 %']);
+    const [box, stripe] = got.shapes as RectangleShape[];
+    expect(box).toMatchObject({ colour: [24, 26, 30], opacity: 0.78, radius: 3 });
+    expect(stripe).toMatchObject({ x: box!.x, width: 3, colour: [128, 0, 0], corners: 'left' });
+    // Around the middle of the segment, of which it is the name.
+    expect(Math.abs(box!.x + box!.width / 2 - 125)).toBeLessThan(2);
+    expect(Math.abs(box!.y + box!.height / 2 - 150)).toBeLessThan(2);
+    expect(texts[0]!.x).toBeGreaterThan(box!.x + stripe!.width);
+    for (const { y } of texts.slice(1)) expect(y).toBeGreaterThan(300);
+  });
+
+  test('names that would cover each other move, and a name that is too long is cut', () => {
+    const data = new Uint8Array(120_000).map((_, i) => Math.min(2, Math.floor((i % 400) / 20)));
+    const names = ['a', 'b', 'a name that is far too long to be written on a picture of four hundred pixels'];
+    const { shapes } = drawSegmentation(
+      photo,
+      { width: 400, height: 300, data },
+      { names, background: null, legend: false },
+    );
+    const boxes = shapes.filter(
+      (shape): shape is RectangleShape => shape.kind === 'rectangle' && shape.corners !== 'left',
+    );
+    expect(boxes).toHaveLength(3);
+    for (const [i, a] of boxes.entries()) {
+      for (const b of boxes.slice(i + 1)) {
+        const apart = a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+        expect(apart).toBe(true);
+      }
+    }
+    expect(shapes.some((shape) => shape.kind === 'text' && /^a name .*…$/.test(shape.text))).toBe(true);
   });
 
   test('names and legend can be left out', () => {
-    const got = drawSegmentation(photo, labels, { names: ['', 'dog'], lettering, labels: false, legend: false });
+    const got = drawSegmentation(photo, labels, { names: ['', 'dog'], labels: false, legend: false });
     const want = blendLabels(photo, labels).data;
     expect(got.data.length).toBe(want.length);
     expect(got.data.every((value, i) => value === want[i])).toBe(true);
@@ -126,7 +153,6 @@ describe('drawSegmentation', () => {
       { width: 100, height: 50, data: new Uint8Array(5000) },
       {
         names: ['background'],
-        lettering,
         legend: false,
       },
     );
@@ -137,38 +163,41 @@ describe('drawSegmentation', () => {
     const narrow = { width: 60, height: 400, data: new Uint16Array(24_000).fill(900) };
     const names: string[] = [];
     names[900] = 'a very long name that cannot possibly fit';
-    const got = drawSegmentation(flat(60, 400, 30), narrow, { names, lettering });
+    const got = drawSegmentation(flat(60, 400, 30), narrow, { names });
     expect(got.width).toBe(60);
     expect(got.height).toBeGreaterThan(400);
   });
 });
 
-describe('lettering', () => {
-  const ink = (text: string, size: number): number =>
-    lettering.line(text, size).coverage.reduce((a, b) => a + b, 0) / 255;
+describe('svgOf', () => {
+  const drawing = {
+    ...flat(40, 20, 0),
+    shapes: [
+      { kind: 'rectangle', x: 1, y: 2, width: 8, height: 6, colour: [255, 0, 16], opacity: 0.5, radius: 2 },
+      { kind: 'rectangle', x: 1, y: 2, width: 3, height: 6, colour: [0, 0, 0], radius: 2, corners: 'left' },
+      { kind: 'text', x: 4, y: 7, text: 'a<b', size: 10, colour: [255, 255, 255] },
+    ] as const,
+  };
 
-  test('coverage is area: it grows with the square of the size', () => {
-    expect(ink('dog & Ωmega', 64) / ink('dog & Ωmega', 16)).toBeCloseTo(16, 0);
-  });
-
-  test('a full stop is covered fully inside', () => {
-    const { coverage } = lettering.line('.', 60);
-    expect(Math.max(...coverage)).toBe(255);
-    expect(coverage.filter((value) => value > 0 && value < 255).length).toBeLessThan(60);
-  });
-
-  test('letters of the second font, and boxes for what no font has', () => {
-    expect(ink('λ', 30)).toBeGreaterThan(20);
-    expect(ink('猫', 30)).toBeGreaterThan(20);
-    expect(lettering.line('', 30).width).toBe(1);
-  });
-
-  test('refuses bytes that are no font', () => {
-    expect(() => createLettering([new Uint8Array(100)])).toThrowErrorMatchingInlineSnapshot(
-      `[FontError: createLettering: font 0 is no whole TrueType, OpenType or WOFF file: it is of another kind]`,
+  test('shapes in their order, over the image or alone', () => {
+    expect(svgOf(drawing)).toMatchInlineSnapshot(`
+      "<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20" viewBox="0 0 40 20">
+      <rect x="1" y="2" width="8" height="6" rx="2" fill="#ff0010" fill-opacity="0.5"/>
+      <path d="M4 2v6H3a2 2 0 0 1 -2 -2V4a2 2 0 0 1 2 -2z" fill="#000000"/>
+      <text x="4" y="7" textLength="17" lengthAdjust="spacingAndGlyphs" font-family="Inter, system-ui, sans-serif" font-weight="600" font-size="10" fill="#ffffff">a&#60;b</text>
+      </svg>
+      "
+    `);
+    expect(svgOf(drawing, { href: 'a.png?b&c' }).split('\n')[1]).toBe(
+      '<image href="a.png?b&#38;c" width="40" height="20"/>',
     );
-    expect(() => createLettering([])).toThrowErrorMatchingInlineSnapshot(
-      `[FontError: createLettering: at least one font is needed; got none]`,
-    );
+  });
+
+  test('outlines of a lettering, and a part of the drawing', () => {
+    const lettering = { measure: () => ({ width: 1, height: 1, ascent: 1 }), path: () => 'M1 2z' };
+    const svg = svgOf(drawing, { lettering, region: { x: 4, y: 0, width: 5, height: 6 } });
+    expect(svg).toContain('viewBox="4 0 5 6"');
+    expect(svg).toContain('<path d="M1 2z" fill="#ffffff"/>');
+    expect(svg).not.toContain('<text');
   });
 });

@@ -1,28 +1,26 @@
-/** The runs of experiments on disk: each is trained once, whatever table asks for it. */
-import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Metrics, metricsLine, type RunScore } from '@zeroseg/core/internal';
-import type { SceneOptions, TrainSettings, ZeroSegConfig } from '@zeroseg/core/zeroseg';
+/** The runs of studies in a file system: each is trained once, whatever table asks for it. */
+import { sha256 } from '../host/index.ts';
+import type { ZeroSegConfig } from '../model/index.ts';
+import type { SceneOptions } from '../scenes/index.ts';
 import {
   brokenField,
   FileError,
+  type FileSystem,
   hasFields,
   isNullOr,
   isNumber,
   isObject,
   isText,
-  readJson,
-  type WriteOptions,
-  writeFileAtomic,
-} from '../files/index.ts';
-import { kindOfPath } from '../weights/index.ts';
+  readJsonFile,
+} from '../storage/index.ts';
+import { type Metrics, metricsLine, type TrainSettings } from '../training/index.ts';
+import type { RunScore } from './score-run.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */
 export interface RunIdentity {
   readonly config: ZeroSegConfig;
   readonly settings: TrainSettings;
-  /** Initial weights: the SHA-256 of their file. */
+  /** Initial weights: the SHA-256 of their file; null for new ones. */
   readonly init: string | null;
   /** Scenes that the teacher looked at, and the SHA-256 of its weights. */
   readonly data: {
@@ -59,13 +57,20 @@ const FORMAT = 'zeroseg experiment run';
 /** Of what a run computes: to be raised when the same settings come to mean something else. */
 const VERSION = 3;
 
-/** The first digits of a SHA-256 over a value as JSON, whatever the order of its keys. */
-export function hashOf(value: unknown): string {
+/**
+ * The first twelve digits of a SHA-256 over a value as JSON, whatever the order of its keys.
+ *
+ * ```ts
+ * (await hashOf({ a: 1, b: 2 })) === (await hashOf({ b: 2, a: 1 })); // true
+ * ```
+ */
+export async function hashOf(value: unknown): Promise<string> {
   const sorted = (_: string, part: unknown): unknown =>
     part !== null && typeof part === 'object' && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
       : part;
-  return createHash('sha256').update(JSON.stringify(value, sorted)).digest('hex').slice(0, 12);
+  const hash = await sha256(new TextEncoder().encode(JSON.stringify(value, sorted)));
+  return hash.slice(0, 12);
 }
 
 /**
@@ -73,27 +78,25 @@ export function hashOf(value: unknown): string {
  * was stopped is trained again.
  *
  * ```ts
- * const runs = new RunStore('out/table4/runs');
+ * const runs = new RunStore(files.folder('runs'));
  * const known = await runs.find(identity);
  * ```
  */
 export class RunStore {
-  readonly folder: string;
-  readonly #lock: WriteOptions['lock'];
+  readonly files: FileSystem;
 
-  /** Without the lock of a folder round it, nobody else may be writing there. */
-  constructor(folder: string, lock?: WriteOptions['lock']) {
-    this.folder = folder;
-    this.#lock = lock;
+  /** Unless the folder, or one around it, is locked, nobody else may be writing there. */
+  constructor(files: FileSystem) {
+    this.files = files;
   }
 
-  /** The folder of a run. */
-  place(identity: RunIdentity): string {
-    return join(this.folder, hashOf({ identity, VERSION }));
+  /** The name of a run's folder. */
+  name(identity: RunIdentity): Promise<string> {
+    return hashOf({ identity, VERSION });
   }
 
   async find(identity: RunIdentity): Promise<EndedRunFile | undefined> {
-    return readRun(this.place(identity));
+    return this.#read(await this.name(identity));
   }
 
   /** Keeps a run that ended. */
@@ -101,30 +104,35 @@ export class RunStore {
     run: Omit<EndedRunFile, 'ended'>,
     { model, metrics }: { readonly model: Uint8Array; readonly metrics: readonly Metrics[] },
   ): Promise<void> {
-    const place = this.place(run.identity);
-    const lock = this.#lock;
-    await writeFileAtomic(join(place, 'model.safetensors'), model, { lock });
-    const lines = metrics.map((line) => `${metricsLine(line)}\n`).join('');
-    await writeFileAtomic(join(place, 'metrics.jsonl'), lines, { lock });
+    const files = this.files.folder(await this.name(run.identity));
+    await files.write('model.safetensors', model);
+    await files.write('metrics.jsonl', metrics.map((line) => `${metricsLine(line)}\n`).join(''));
     const file = { format: FORMAT, ...run, ended: new Date().toISOString() };
-    await writeFileAtomic(join(place, 'run.json'), `${JSON.stringify(file, undefined, 2)}\n`, { lock });
+    await files.write('run.json', `${JSON.stringify(file, undefined, 2)}\n`);
+  }
+
+  /** The trained model of a run that ended, and where it is, for messages. */
+  async model(identity: RunIdentity): Promise<{ bytes: Uint8Array<ArrayBuffer>; file: string }> {
+    const path = `${await this.name(identity)}/model.safetensors`;
+    return { bytes: await this.files.read(path), file: this.files.describe(path) };
   }
 
   /** The score of a run that is there, computed only if it is not known. */
   async score(identity: RunIdentity, scoring: ScoringIdentity, compute: () => Promise<RunScore>): Promise<RunScore> {
-    const file = join(this.place(identity), `score-${hashOf(scoring)}.json`);
-    if ((await kindOfPath(file)) === 'file') return parseScore(await readJson(file), file);
+    const path = `${await this.name(identity)}/score-${await hashOf(scoring)}.json`;
+    if ((await this.files.status(path))?.kind === 'file') {
+      return parseScore(await readJsonFile(this.files, path), this.files.describe(path));
+    }
     const score = await compute();
-    await writeFileAtomic(file, `${JSON.stringify({ scoring, score }, undefined, 2)}\n`, { lock: this.#lock });
+    await this.files.write(path, `${JSON.stringify({ scoring, score }, undefined, 2)}\n`);
     return score;
   }
 
   /** How the runs of the same row and seed that are here, but are others, differ from this one; each difference once. */
   async differences(setting: string, identity: RunIdentity): Promise<string[]> {
-    const names = await readdir(this.folder).catch(() => []);
     const found = new Set<string>();
-    for (const name of names.sort()) {
-      const run = await readRun(join(this.folder, name));
+    for (const name of await this.files.list()) {
+      const run = await this.#read(name);
       if (run?.setting !== setting || run.identity.settings.seed !== identity.settings.seed) continue;
       const [was, is] = [flatten(run.identity), flatten(identity)];
       for (const key of [...new Set([...was.keys(), ...is.keys()])]) {
@@ -133,15 +141,15 @@ export class RunStore {
     }
     return [...found];
   }
+
+  async #read(name: string): Promise<EndedRunFile | undefined> {
+    const path = `${name}/run.json`;
+    if ((await this.files.status(path))?.kind !== 'file') return undefined;
+    return parseEndedRun(await readJsonFile(this.files, path));
+  }
 }
 
-async function readRun(place: string): Promise<EndedRunFile | undefined> {
-  const file = join(place, 'run.json');
-  if ((await kindOfPath(file)) !== 'file') return undefined;
-  return parseEndedRun(await readJson(file));
-}
-
-/** What a `run.json` says; undefined for one of another kind: its run is made again. */
+/** The content of a `run.json`; undefined for one of another kind: its run is made again. */
 export function parseEndedRun(found: unknown): EndedRunFile | undefined {
   const fields = {
     format: (value: unknown) => value === FORMAT,
@@ -155,7 +163,7 @@ export function parseEndedRun(found: unknown): EndedRunFile | undefined {
   return run;
 }
 
-/** What a file of a score says. */
+/** The content of a file of a score. @throws FileError when it is damaged. */
 export function parseScore(found: unknown, file: string): RunScore {
   const isScore = isNullOr(isNumber);
   const score = { all: isScore, objects: isScore, stuff: isScore, accuracy: isScore, chance: isScore };

@@ -1,20 +1,25 @@
-import { join } from 'node:path';
-import { chooseGrids, type Experiment } from '@zeroseg/core/internal';
-import { freeParameters } from '@zeroseg/core/nn';
-import { patchCount, resolveConfig, Trainer, type ZeroSeg } from '@zeroseg/core/zeroseg';
-import { median } from '../bench/index.ts';
-import { newModel } from '../commands/train.ts';
-import { brokenField, FileError, isNumber, isTableOf, readJson, writeFileAtomic } from '../files/index.ts';
-import { Interrupted, Progress, version } from '../shell/index.ts';
-import { kindOfPath } from '../weights/index.ts';
-import { GRIDS, type Lab } from './experiment-lab.ts';
-import { hashOf } from './experiment-runs.ts';
+import { buildModule, freeParameters } from '../../nn/layers/index.ts';
+import { median, type Progress, type WorkOptions } from '../host/index.ts';
+import { patchCount, resolveConfig, ZeroSeg } from '../model/index.ts';
+import { brokenField, FileError, type FileSystem, isNumber, isTableOf, readJsonFile } from '../storage/index.ts';
+import { Trainer } from '../training/index.ts';
+import type { Experiment } from './ablations.ts';
+import { chooseGrids } from './choose-grids.ts';
+import { hashOf } from './run-store.ts';
+import type { StudyContext } from './run-study.ts';
 
 /** How long a step takes. */
 export interface StepTimes {
   readonly clock: 'wall' | 'processor';
   /** By the settings' keys, and of no masking with a decoder as `decoder`. */
   readonly seconds: Readonly<Record<string, number>>;
+}
+
+export interface TimeStepsOptions extends WorkOptions<Progress> {
+  /** Where times are kept, to be measured once. */
+  readonly files: FileSystem;
+  /** Processor time of this process in seconds, which counts on a software adapter. Default: there is none, and wall time counts. */
+  readonly processorTime?: (() => number) | undefined;
 }
 
 /** Rounds in which every mask ratio makes a step, after those in which the GPU's programs are made. */
@@ -25,24 +30,29 @@ const ROUNDS = { timed: 12, before: 2 };
  * counts. Without masking there is nothing to rebuild, and no decoder; `decoder` is the step that hides a single patch. On a
  * software adapter processor time counts: other programs on the machine do not disturb it.
  */
-export async function timeSteps(lab: Lab, { settings }: Experiment): Promise<StepTimes> {
-  const { context, device, base, data, options, interruption } = lab;
+export async function timeSteps(
+  { device, base, data, grids, weights, version }: StudyContext,
+  { settings }: Experiment,
+  { files, processorTime, signal, onProgress }: TimeStepsOptions,
+): Promise<StepTimes> {
   const one = { key: 'decoder', config: { mask_ratio: 0.5 / patchCount(base.config) } };
   const rows = [one, ...settings.map(({ key, config }) => ({ key, config }))];
   const configured = rows.map(({ key, config }) => ({ key, config: resolveConfig(config, base.config) }));
   // Of no effect on a step: how many there are.
   const { epochs: _, warmup: __, ...perStep } = base.settings;
   const measured = { configured, settings: perStep, device: device.name, version, ROUNDS };
-  const file = join(options.out, 'times', `${hashOf(measured)}.json`);
-  if ((await kindOfPath(file)) === 'file') return parseTimes(await readJson(file), file);
+  const path = `${await hashOf(measured)}.json`;
+  if ((await files.status(path))?.kind === 'file') {
+    return parseTimes(await readJsonFile(files, path), files.describe(path));
+  }
+  const processor = device.isSoftware ? processorTime : undefined;
   const rounds = ROUNDS.timed + ROUNDS.before;
-  const progress = new Progress(context.terminal, 'timing', rounds * rows.length, 'steps');
   const open: { key: string; trainer: Trainer; model: ZeroSeg; times: number[] }[] = [];
   try {
     for (const { key, config } of configured) {
-      const { model } = await newModel(device, config, 0, null);
+      const model = await buildModule(await weights(0, true), (from) => new ZeroSeg(from, config));
       const settings = { ...base.settings, epochs: Math.max(base.settings.epochs, rounds) };
-      const trainer = await Trainer.create(device, model, chooseGrids(data, GRIDS, config.grids), settings, {
+      const trainer = await Trainer.create(device, model, chooseGrids(data, grids, config.grids), settings, {
         statisticsEvery: 0,
       });
       open.push({ key, trainer, model, times: [] });
@@ -50,31 +60,29 @@ export async function timeSteps(lab: Lab, { settings }: Experiment): Promise<Ste
     const steps = open.map(({ trainer }) => trainer.run());
     for (let round = 0; round < rounds; round++) {
       for (const [i, row] of open.entries()) {
-        if (interruption.signal) throw new Interrupted(interruption.signal);
-        const before = process.cpuUsage();
+        signal?.throwIfAborted();
+        const before = processor?.() ?? 0;
         const { value } = await (steps[i] as (typeof steps)[number]).next();
-        const { user, system } = process.cpuUsage(before);
-        const seconds = device.isSoftware ? (user + system) / 1e6 : (value?.seconds ?? 0);
+        const seconds = processor ? processor() - before : (value?.seconds ?? 0);
         if (round >= ROUNDS.before) row.times.push(seconds);
-        progress.at(round * open.length + i + 1);
+        onProgress?.({ done: round * open.length + i + 1, total: rounds * open.length });
       }
     }
   } finally {
-    progress.stop();
     for (const { trainer, model } of open) {
       trainer.dispose();
       freeParameters(model);
     }
   }
   const found: StepTimes = {
-    clock: device.isSoftware ? 'processor' : 'wall',
+    clock: processor ? 'processor' : 'wall',
     seconds: Object.fromEntries(open.map(({ key, times }) => [key, median(times)])),
   };
-  await writeFileAtomic(file, `${JSON.stringify(found, undefined, 2)}\n`, lab);
+  await files.write(path, `${JSON.stringify(found, undefined, 2)}\n`);
   return found;
 }
 
-/** What a file of measured times says. */
+/** The content of a file of measured times. @throws FileError when it is damaged. */
 export function parseTimes(found: unknown, file: string): StepTimes {
   const isClock = (value: unknown) => value === 'wall' || value === 'processor';
   const broken = brokenField(found, { clock: isClock, seconds: isTableOf(isNumber) });

@@ -1,4 +1,4 @@
-import { unzlibSync } from 'fflate';
+import { inflateSync } from 'node:zlib';
 
 /** Bytes of a font's tables, all told: those of all of Chinese take some twenty million. */
 const MOST_BYTES = 2 ** 27;
@@ -38,7 +38,7 @@ export function fontProblem(bytes: Uint8Array): string | undefined {
 
 function inflated(bytes: Uint8Array, length: number): Uint8Array | undefined {
   try {
-    const out = unzlibSync(bytes, { out: new Uint8Array(length) });
+    const out = inflateSync(bytes, { maxOutputLength: Math.max(1, length) });
     return out.length === length ? out : undefined;
   } catch {
     return undefined;

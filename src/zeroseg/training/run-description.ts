@@ -1,25 +1,22 @@
-/** What a run's `config.json` must hold. */
-import { createHash } from 'node:crypto';
-import { ZeroSegError } from '@zeroseg/core';
-import { cacheKeyFields, ownValue } from '@zeroseg/core/internal';
-import type { CacheKey, CacheReader } from '@zeroseg/core/zeroseg';
+/** What a run's `config.json` says. */
+import { ownValue, ZeroSegError } from '../../gpu/index.ts';
+import { type CacheKey, cacheKeyFields } from '../features/index.ts';
+import { sha256 } from '../host/index.ts';
+import { baseConfig, resolveConfig, type ZeroSegConfig } from '../model/index.ts';
+import { RunError } from '../runs/index.ts';
 import {
-  baseConfig,
-  checkSettings,
-  defaultSettings,
-  resolveConfig,
-  type TrainSettings,
-  type ZeroSegConfig,
-} from '@zeroseg/core/zeroseg';
-import { brokenField, hasFields, isNullOr, isObject, isText, isWhole } from '../files/index.ts';
+  brokenField,
+  type FileSystem,
+  hasFields,
+  isNullOr,
+  isObject,
+  isText,
+  isWhole,
+  readJsonFile,
+} from '../storage/index.ts';
+import { checkSettings, defaultSettings, type TrainSettings } from './settings.ts';
 
-/** A run folder that cannot be begun or continued. */
-export class RunError extends ZeroSegError {
-  override readonly name = 'RunError';
-  readonly code = 'run';
-}
-
-/** What a run is, as its `config.json` says. */
+/** What a run is. */
 export interface RunDescription {
   /** Version of this package, and adapter, at the start of the run. */
   readonly version: string;
@@ -31,6 +28,25 @@ export interface RunDescription {
   readonly cache: { readonly folder: string; readonly photos: number; readonly paths: string; readonly key: CacheKey };
   readonly config: ZeroSegConfig;
   readonly settings: TrainSettings;
+}
+
+const FORMAT = 'zeroseg run';
+export const DESCRIPTION_FILE = 'config.json';
+
+/** Writes what a run is, also when it has become another, such as a longer one. */
+export async function writeDescription(files: FileSystem, description: RunDescription): Promise<void> {
+  await files.write(DESCRIPTION_FILE, `${JSON.stringify({ format: FORMAT, ...description }, undefined, 2)}\n`);
+}
+
+/** @throws {RunError} when this describes no run, or is damaged. */
+export async function readDescription(files: FileSystem): Promise<RunDescription> {
+  const path = files.describe(DESCRIPTION_FILE);
+  const found = (await readJsonFile(files, DESCRIPTION_FILE)) as (RunDescription & { format?: string }) | null;
+  if (found?.format !== FORMAT) throw new RunError(`train: ${path}: this is not the description of a run`);
+  const { format: _, ...description } = found;
+  const problem = descriptionProblem(description);
+  if (problem !== undefined) throw new RunError(`train: ${path}: the description of the run is damaged: ${problem}`);
+  return description;
 }
 
 /** Why this is no description of a run, in words; undefined where it is one. */
@@ -59,15 +75,15 @@ export function descriptionProblem(found: unknown): string | undefined {
 }
 
 /** The photos of a cache as one number: training draws them by their place in the list. */
-export function pathsHash(cache: CacheReader): string {
-  return createHash('sha256').update(cache.paths.join('\n')).digest('hex').slice(0, 16);
+export async function pathsHash(paths: readonly string[]): Promise<string> {
+  return (await sha256(new TextEncoder().encode(paths.join('\n')))).slice(0, 16);
 }
 
 /** @throws {RunError} when a run would go on with something else than it began with, naming what differs. */
 export function refuseDifferences(
   folder: string,
   was: RunDescription,
-  now: Omit<RunDescription, 'version' | 'adapter' | 'started' | 'preset'>,
+  now: Pick<RunDescription, 'init' | 'cache' | 'config' | 'settings'>,
 ): void {
   const differences: string[] = [];
   const compare = (name: string, old: unknown, next: unknown) => {

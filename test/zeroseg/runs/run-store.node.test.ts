@@ -2,10 +2,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { findModel, RunFolder } from '../../../cli/src/runs/run-folder.ts';
+import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
+import { findModel } from '../../../cli/src/runs/find-model.ts';
 import { readSafetensors, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import type { Metrics } from '../../../src/zeroseg/training/metrics.ts';
-import { description } from '../../support/run-description.ts';
+import { openRun } from '../../../src/zeroseg/training/run.ts';
+import { createRun, description } from '../../support/run-description.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-run-'));
 afterAll(() => rm(base, { recursive: true }));
@@ -15,7 +17,7 @@ beforeEach(() => {
   folder = join(base, String(number++));
 });
 
-const metrics = (step: number) => ({ step, loss: 1 / step }) as Metrics;
+const metrics = (step: number) => ({ step, loss: 1 / step, terms: {} }) as unknown as Metrics;
 const bytesOf = (value: number) =>
   writeSafetensors([['x', { dtype: 'F32', shape: [1], data: Float32Array.of(value) }]], { step: String(value) });
 const message = (call: Promise<unknown>): Promise<string> =>
@@ -25,13 +27,14 @@ const message = (call: Promise<unknown>): Promise<string> =>
   );
 
 test('metrics end where the checkpoint ends', async () => {
-  const run = await RunFolder.create(folder, description);
+  const run = await createRun(folder);
   for (let step = 1; step <= 5; step++) await run.append(metrics(step));
   await run.close();
   const file = join(folder, 'metrics.jsonl');
   await writeFile(file, `${await readFile(file, 'utf8')}{"step":6,"lo`);
-  const again = await RunFolder.open(folder);
-  expect(again.description).toEqual(description);
+  const opened = await openRun(nodeFileSystem(folder));
+  const again = opened.store;
+  expect(opened.description).toEqual(description);
   expect((await again.metricsUpTo(3)).map(({ step }) => step)).toEqual([1, 2, 3]);
   await again.append(metrics(4));
   await again.close();
@@ -42,14 +45,13 @@ test('metrics end where the checkpoint ends', async () => {
 });
 
 test('the last two checkpoints are kept; half a one is swept away', async () => {
-  const run = await RunFolder.create(folder, description);
-  for (const step of [2, 4, 6]) await run.save(step, bytesOf(step), bytesOf(-step));
+  const run = await createRun(folder);
+  for (const step of [2, 4, 6])
+    await run.save(step, { 'model.safetensors': bytesOf(step), 'optimizer.safetensors': bytesOf(-step) });
   expect(await run.checkpoints()).toEqual([4, 6]);
-  const { model, optimizer } = (await run.newest(() => undefined)) ?? {};
-  expect([model, optimizer].map((bytes) => readSafetensors(bytes as Uint8Array, '').metadata['step'])).toEqual([
-    '6',
-    '-6',
-  ]);
+  const { files } = (await run.newest(() => undefined)) ?? {};
+  const parts = ['model.safetensors', 'optimizer.safetensors'].map((name) => files?.get(name));
+  expect(parts.map((bytes) => readSafetensors(bytes as Uint8Array, '').metadata['step'])).toEqual(['6', '-6']);
   expect(await findModel(folder)).toBe(join(folder, 'checkpoints/step-000006/model.safetensors'));
   await rm(join(folder, 'checkpoints', '.step-000008.1.tmp'), { force: true });
   await writeFile(join(folder, 'checkpoints', '.step-000008.1.tmp'), '');
@@ -62,10 +64,10 @@ test('the last two checkpoints are kept; half a one is swept away', async () => 
 
 test('folders that are no runs', async () => {
   await writeFile(join(base, 'config.json'), '{"format":"other"}');
-  expect((await message(RunFolder.open(base))).replaceAll(base, 'BASE')).toMatchInlineSnapshot(
+  expect((await message(openRun(nodeFileSystem(base)))).replaceAll(base, 'BASE')).toMatchInlineSnapshot(
     `"RunError: train: BASE/config.json: this is not the description of a run"`,
   );
-  await RunFolder.create(folder, description);
+  await createRun(folder);
   expect(await message(findModel(folder))).toMatchInlineSnapshot(
     `"FileError: openModel: RUN: there is no model and no checkpoint in this folder; train one first"`,
   );

@@ -8,8 +8,7 @@ import {
   type TrainChoices,
 } from '@zeroseg/core/zeroseg';
 import { readJson } from '../files/index.ts';
-import type { RunDescription } from '../runs/index.ts';
-import { UsageError } from '../shell/index.ts';
+import { UsageError } from './errors.ts';
 
 /** The options of `zeroseg train` that decide what is computed. */
 export interface TrainOptions {
@@ -30,7 +29,7 @@ export interface TrainOptions {
 export async function resolveOptions(
   options: TrainOptions,
   features: FeatureFacts,
-  run?: Pick<RunDescription, 'preset' | 'config' | 'settings'>,
+  run?: Parameters<typeof resolveTraining>[2],
 ): Promise<ResolvedTraining> {
   return resolveTraining(await trainChoices(options), features, run);
 }

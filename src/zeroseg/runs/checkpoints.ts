@@ -1,0 +1,163 @@
+import { CheckpointError, readSafetensors } from '../../nn/safetensors/index.ts';
+import { sha256 } from '../host/index.ts';
+import type { FileSystem } from '../storage/index.ts';
+
+/** Checkpoints that are kept beside the newest: what is left should it be damaged. */
+const KEPT = 1;
+const FOLDER = 'checkpoints';
+
+/** `state.json` of a checkpoint: what its other files must be. */
+interface State {
+  readonly step: number;
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+}
+
+/** A checkpoint as it was loaded. */
+export interface Checkpoint {
+  readonly step: number;
+  /** Bytes of its files, by name. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** The path of one of them, for messages. */
+  path(name: string): string;
+}
+
+/**
+ * Checkpoints of a training: `checkpoints/step-000100/` with some safetensors files and `state.json`, which has their
+ * checksums. A checkpoint is a folder that appears whole.
+ */
+export class Checkpoints {
+  readonly #files: FileSystem;
+
+  /** `files`: the folder of the run. */
+  constructor(files: FileSystem) {
+    this.#files = files;
+  }
+
+  /** Steps of the checkpoints, ascending. */
+  async steps(): Promise<number[]> {
+    const names = await this.#files.list(FOLDER);
+    return names
+      .map(stepOfName)
+      .filter((step): step is number => step !== undefined)
+      .sort((a, b) => a - b);
+  }
+
+  /** Saves a checkpoint, then drops all but the last ones. */
+  async save(step: number, parts: Readonly<Record<string, Uint8Array>>): Promise<void> {
+    const files = this.#files;
+    const temporary = temporaryPlace(step);
+    const sums: Record<string, State['files'][string]> = {};
+    for (const [name, bytes] of Object.entries(parts))
+      sums[name] = { bytes: bytes.length, sha256: await sha256(bytes as Uint8Array<ArrayBuffer>) };
+    const state: State = { step, files: sums };
+    try {
+      await files.remove(temporary);
+      for (const [name, bytes] of Object.entries(parts)) await files.write(`${temporary}/${name}`, bytes);
+      await files.write(`${temporary}/state.json`, `${JSON.stringify(state, undefined, 2)}\n`);
+      await files.remove(place(step));
+      await files.rename(temporary, place(step));
+    } catch (error) {
+      await files.remove(temporary).catch(() => undefined);
+      throw error;
+    }
+    const older = (await this.steps()).filter((other) => other < step).slice(0, -KEPT);
+    for (const one of older) await this.#remove(stepName(one));
+  }
+
+  /** The newest checkpoint that is whole; undefined where there is none. `damaged` is told of each newer one. */
+  async newest(names: readonly string[], damaged: (reason: string) => void): Promise<Checkpoint | undefined> {
+    for (const step of (await this.steps()).reverse()) {
+      try {
+        return await this.load(step, names);
+      } catch (error) {
+        // A disk that fails for the moment is no damage, and must not cost the checkpoint.
+        if (!(error instanceof CheckpointError)) throw error;
+        damaged(error.message);
+      }
+    }
+    return undefined;
+  }
+
+  /** @throws {CheckpointError} when a file is missing or damaged. */
+  async load(step: number, names: readonly string[]): Promise<Checkpoint> {
+    const path = (name: string): string => this.#files.describe(`${place(step)}/${name}`);
+    const state = await this.#state(step, path('state.json'));
+    const files = new Map<string, Uint8Array>();
+    for (const name of names) {
+      const bytes = await this.#part(step, name);
+      const sum = state.files?.[name];
+      if (sum && sum.bytes !== bytes.length) {
+        throw new CheckpointError(path(name), `the file is damaged: ${bytes.length} bytes of ${sum.bytes}`);
+      }
+      if (sum && sum.sha256 !== (await sha256(bytes as Uint8Array<ArrayBuffer>))) {
+        throw new CheckpointError(path(name), 'the file is damaged: wrong checksum');
+      }
+      readSafetensors(bytes, path(name));
+      files.set(name, bytes);
+    }
+    return { step, files, path };
+  }
+
+  /** Drops what a killed process left half made, and checkpoints beyond `step`. */
+  async clean(step: number): Promise<void> {
+    for (const name of await this.#files.list(FOLDER)) {
+      const isBeyond = (stepOfName(name) ?? -1) > step;
+      if (isBeyond || name.startsWith('.step-')) await this.#remove(name);
+    }
+  }
+
+  async #state(step: number, path: string): Promise<Partial<State>> {
+    const text = new TextDecoder().decode(await this.#part(step, 'state.json'));
+    let state: Partial<State> | null = null;
+    try {
+      state = JSON.parse(text) as Partial<State> | null;
+    } catch {
+      // Said below.
+    }
+    if (typeof state !== 'object' || state === null)
+      throw new CheckpointError(path, 'the file is damaged: not valid JSON');
+    if (state.step !== step) throw new CheckpointError(path, `must be of step ${step}; got ${String(state.step)}`);
+    return state;
+  }
+
+  /** A file of a checkpoint; that it is missing is damage. */
+  async #part(step: number, name: string): Promise<Uint8Array> {
+    const path = `${place(step)}/${name}`;
+    const found = await this.#files.status(path);
+    if (found?.kind !== 'file') throw new CheckpointError(this.#files.describe(path), 'the file is missing');
+    return this.#files.read(path);
+  }
+
+  async #remove(name: string): Promise<void> {
+    const step = stepOfName(name);
+    if (step === undefined) return this.#files.remove(`${FOLDER}/${name}`);
+    // Under another name first: half a checkpoint must not look like one.
+    const temporary = temporaryPlace(step);
+    await this.#files.remove(temporary);
+    await this.#files.rename(place(step), temporary);
+    await this.#files.remove(temporary);
+  }
+}
+
+/** The file of the newest checkpoint that has it, in a run's folder; undefined where there is none. It is not looked into. */
+export async function newestCheckpointFile(files: FileSystem, name: string): Promise<string | undefined> {
+  const last = (await new Checkpoints(files).steps()).at(-1);
+  return last === undefined ? undefined : `${place(last)}/${name}`;
+}
+
+export function stepName(step: number): string {
+  return `step-${String(step).padStart(6, '0')}`;
+}
+
+export function stepOfName(name: string): number | undefined {
+  const found = /^step-(\d+)$/.exec(name);
+  return found ? Number(found[1]) : undefined;
+}
+
+function place(step: number): string {
+  return `${FOLDER}/${stepName(step)}`;
+}
+
+function temporaryPlace(step: number): string {
+  return `${FOLDER}/.${stepName(step)}.tmp`;
+}

@@ -1,0 +1,229 @@
+import type { Device } from '../../gpu/index.ts';
+import type { TrainingData } from '../features/index.ts';
+import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale, type ZeroSeg } from '../model/index.ts';
+import { type Checkpoint, type RunFormat, RunStore, type SaveOptions, trainSaved } from '../runs/index.ts';
+import type { FileSystem } from '../storage/index.ts';
+import { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
+import {
+  DESCRIPTION_FILE,
+  type RunDescription,
+  readDescription,
+  refuseDifferences,
+  writeDescription,
+} from './run-description.ts';
+import { type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+
+const MODEL = 'model.safetensors';
+const OPTIMIZER = 'optimizer.safetensors';
+
+/** What a run of ZeroSeg's training keeps: see {@link TrainingRun}. */
+export const trainingRunFormat: RunFormat<Metrics> = {
+  op: 'train',
+  description: DESCRIPTION_FILE,
+  parts: [MODEL, OPTIMIZER],
+  metrics: { format: metricsLine, parse: parseMetrics },
+};
+
+/** A run that is there, open for writing, before it goes on. */
+export interface OpenedRun {
+  readonly store: RunStore<Metrics>;
+  readonly description: RunDescription;
+}
+
+/** Opens a run to go on with it. To be given to {@link TrainingRun.resume}, or closed. */
+export async function openRun(files: FileSystem): Promise<OpenedRun> {
+  const store = await RunStore.open(files, trainingRunFormat);
+  try {
+    return { store, description: await readDescription(files) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** What is trained, and on what. */
+export interface TrainingStart extends TrainerOptions {
+  readonly device: Device;
+  readonly data: TrainingData;
+  /** What the run is; of one that goes on, how it is to go on: see `resolveTraining`. */
+  readonly description: Omit<RunDescription, 'adapter' | 'started'>;
+  /** Name and hash of the teacher, for the model's file: `teacherIdentity`. */
+  readonly teacher: string;
+  /** The model that training begins with. Not asked where there is a checkpoint. */
+  readonly newModel: () => Promise<ZeroSeg>;
+}
+
+export interface TrainOptions extends Omit<SaveOptions<StepReport>, 'saveEvery'> {
+  /** Steps between checkpoints. Default: 100. */
+  readonly saveEvery?: number;
+  /** Steps between sample pictures. Default: a tenth of the run. */
+  readonly sampleEvery?: number | undefined;
+  /** Draws what the model does, as a PNG. Without it there are no sample pictures. */
+  readonly sample?: ((model: ZeroSeg) => Promise<Uint8Array>) | undefined;
+}
+
+/**
+ * A training run in a folder: on disk, in a page's storage, or in memory.
+ *
+ *     config.json                   configuration, settings, cache, versions: what the run is
+ *     metrics.jsonl                 a line for every step
+ *     checkpoints/step-000100/      model.safetensors, optimizer.safetensors, state.json
+ *     samples/step-000100.png       a few training photos with their segments
+ *     model.safetensors             the trained model, at the end
+ *
+ * A run that is stopped, or killed at any moment, and resumed gives the numbers of one that was not.
+ *
+ * ```ts
+ * const run = await TrainingRun.begin(memoryFileSystem(), { device, data, description, teacher, newModel });
+ * await run.train({ onProgress: ({ step, loss }) => console.log(step, loss) });
+ * await run.close();
+ * ```
+ */
+export class TrainingRun {
+  readonly trainer: Trainer;
+  readonly store: RunStore<Metrics>;
+  /** Metrics of all steps that are done. */
+  readonly metrics: Metrics[];
+  readonly description: RunDescription;
+  /** What it goes on from, and why newer checkpoints were not taken. */
+  readonly resumed:
+    | { readonly step: number; readonly damaged: readonly string[]; readonly was: RunDescription }
+    | undefined;
+  readonly #teacher: string;
+
+  private constructor(
+    trainer: Trainer,
+    { store, description }: OpenedRun,
+    metrics: Metrics[],
+    teacher: string,
+    resumed: TrainingRun['resumed'],
+  ) {
+    this.trainer = trainer;
+    this.store = store;
+    this.description = description;
+    this.metrics = metrics;
+    this.resumed = resumed;
+    this.#teacher = teacher;
+  }
+
+  /** @throws {RunError} when the folder is not empty. */
+  static async refuseUsed(files: FileSystem): Promise<void> {
+    await RunStore.refuseUsed(files, trainingRunFormat as RunFormat<never>);
+  }
+
+  /** Begins a run in an empty or new folder, which is written to only when everything has been found to fit. */
+  static async begin(files: FileSystem, start: TrainingStart): Promise<TrainingRun> {
+    const { device, data, description: given, teacher } = start;
+    await TrainingRun.refuseUsed(files);
+    const trainer = await Trainer.create(device, await start.newModel(), data, given.settings, start);
+    try {
+      const description = { ...given, adapter: device.name, started: new Date().toISOString() };
+      const store = await RunStore.create(files, trainingRunFormat, () => writeDescription(files, description));
+      return await TrainingRun.#start(trainer, { store, description }, teacher, undefined);
+    } catch (error) {
+      trainer.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * Goes on with a run from its newest whole checkpoint, or from the beginning where there is none. It may become longer.
+   *
+   * @throws {RunError} when it would go on with something else than it began with, naming what differs.
+   */
+  static async resume(opened: OpenedRun, start: TrainingStart): Promise<TrainingRun> {
+    const { device, data, description: now, teacher } = start;
+    const { store, description: was } = opened;
+    refuseDifferences(store.files.name, was, now);
+    const damaged: string[] = [];
+    const checkpoint = await store.newest((reason) => damaged.push(reason));
+    const model = checkpoint ? modelOf(device, checkpoint) : await start.newModel();
+    const trainer = await Trainer.create(device, model, data, now.settings, start);
+    try {
+      if (checkpoint) loadState(trainer, checkpoint);
+      const description = { ...was, settings: now.settings };
+      if (now.settings.epochs !== was.settings.epochs) await writeDescription(store.files, description);
+      const resumed = { step: trainer.done, damaged, was };
+      return await TrainingRun.#start(trainer, { store, description }, teacher, resumed);
+    } catch (error) {
+      trainer.dispose();
+      throw error;
+    }
+  }
+
+  static async #start(
+    trainer: Trainer,
+    opened: OpenedRun,
+    teacher: string,
+    resumed: TrainingRun['resumed'],
+  ): Promise<TrainingRun> {
+    try {
+      return new TrainingRun(trainer, opened, await opened.store.begin(trainer.done), teacher, resumed);
+    } catch (error) {
+      if (!resumed) await opened.store.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Trains to the end: checkpoints, sample pictures and metrics as it goes, the trained model in the end. Stopped by the signal, it saves
+   * and throws the signal's reason; `resume` goes on from there.
+   */
+  async train(options: TrainOptions = {}): Promise<void> {
+    const { trainer, store, metrics } = this;
+    const { model, settings } = trainer;
+    const { sample, signal, onProgress, saveEvery = 100, saveSeconds } = options;
+    const sampleEvery = options.sampleEvery ?? Math.max(1, Math.round(trainer.steps / 10));
+    let sampled = (await store.samples()).at(-1)?.step;
+    const look = async (step: number): Promise<void> => {
+      if (!sample || sampled === step) return;
+      await store.saveSample(step, await sample(model));
+      sampled = step;
+    };
+    if (trainer.done === 0) await look(0);
+    const isEnded = await trainSaved(
+      {
+        trainer,
+        store,
+        metricsOf: (report: StepReport) => {
+          const line = metricsOf(report, settings.batch);
+          metrics.push(line);
+          return line;
+        },
+        checkpoint: () => this.#checkpoint(),
+        isLookedAt: (step) => sample !== undefined && step % sampleEvery === 0,
+        look,
+      },
+      { saveEvery, saveSeconds, signal, onProgress },
+    );
+    if (!isEnded) throw signal?.reason;
+    await look(trainer.done);
+    await store.files.write(MODEL, await this.#model());
+  }
+
+  /** Frees what training needs, not the model, and lets others open the run. */
+  async close(): Promise<void> {
+    this.trainer.dispose();
+    await this.store.close();
+  }
+
+  async #model(): Promise<Uint8Array> {
+    return modelFile(this.trainer.model, { step: this.trainer.done, teacher: this.#teacher });
+  }
+
+  async #checkpoint(): Promise<Readonly<Record<string, Uint8Array>>> {
+    const { done, scale, optimizer } = this.trainer;
+    const state = { step: String(done), teacher: this.#teacher, loss_scale: JSON.stringify(scale.state()) };
+    return { [MODEL]: await this.#model(), [OPTIMIZER]: await optimizerFile(optimizer.state(), state) };
+  }
+}
+
+function modelOf(device: Device, { files, path }: Checkpoint): ZeroSeg {
+  return openModel(device, files.get(MODEL) as Uint8Array, path(MODEL)).model;
+}
+
+function loadState(trainer: Trainer, { step, files, path }: Checkpoint): void {
+  const file = path(OPTIMIZER);
+  const { loss_scale } = loadOptimizer(trainer.optimizer.state(), files.get(OPTIMIZER) as Uint8Array, file);
+  trainer.resume(step, parseLossScale(loss_scale, file));
+}

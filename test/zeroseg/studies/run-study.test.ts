@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
+import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
+import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
+import { experiments } from '../../../src/zeroseg/studies/ablations.ts';
+import { RunStore } from '../../../src/zeroseg/studies/run-store.ts';
+import {
+  planRuns,
+  type StudyContext,
+  scoreRuns,
+  studyState,
+  trainRuns,
+  withRunModel,
+} from '../../../src/zeroseg/studies/run-study.ts';
+import { scoringScenes } from '../../../src/zeroseg/studies/scoring-scenes.ts';
+import { timeSteps } from '../../../src/zeroseg/studies/step-times.ts';
+import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
+import { packagedAtlas } from '../../support/atlas.ts';
+import { useDevice } from '../../support/device.ts';
+
+const device = useDevice();
+
+test('a study trains what is missing, scores it, and does neither again', async () => {
+  const width = 12;
+  const config = { ...tinyConfig, dim: 16, depth: 1, seg_depths: [1, 1, 1], clip_dim: width, grids: [1, 2] };
+  const noise = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i * i));
+  const unseen = scoringScenes(await packagedAtlas(), { classes: 3, size: 64 });
+  const files = memoryFileSystem();
+  let vocabularies = 0;
+  const study: StudyContext = {
+    device: device.current,
+    runs: new RunStore(files.folder('runs')),
+    data: {
+      length: 8,
+      async batch(numbers) {
+        return {
+          images: noise(numbers.length * 3 * config.image * config.image),
+          views: noise(numbers.length * 5 * width),
+        };
+      },
+    },
+    grids: [1, 2],
+    base: { config, settings: { ...defaultSettings, batch: 4, micro: 4, epochs: 1, warmup: 0 } },
+    init: null,
+    weights: (seed) => newWeights(device.current, seed),
+    identity: { scenes: {}, seed: 1, count: 8, teacher: 'abc' },
+    teacher: 'random sha256:abc',
+    unseen,
+    scoring: { scenes: unseen.options, seed: 5, count: 2, teacher: 'abc', templates: 'simple' },
+    vocabulary: async () => {
+      vocabularies++;
+      return { names: unseen.names, embeddings: noise(unseen.names.length * width), scale: 100 };
+    },
+    version: '1.2.3',
+  };
+  const [base, both] = experiments.table4.settings.filter(({ key }) => key === 'base' || key === 'both');
+  // The last row comes to the same run as the one before it.
+  const settings = [base!, both!, { ...both!, key: 'again' }];
+  const planned = planRuns(study, settings, [1]);
+  expect((await studyState(study, planned)).missing).toEqual(planned);
+
+  // Stopped in the second run: the first one is kept.
+  const stop = new AbortController();
+  const told: string[] = [];
+  const stopped = trainRuns(study, planned, {
+    signal: stop.signal,
+    onProgress: ({ run, index, step, steps }) => {
+      told.push(`${index} ${run.setting.key} ${step}/${steps}`);
+      if (index === 1) stop.abort('enough');
+    },
+  });
+  await expect(stopped).rejects.toBe('enough');
+  expect(told).toEqual(['0 base 1/2', '0 base 2/2', '1 both 1/2']);
+  const { ended, missing } = await studyState(study, planned);
+  expect(ended).toEqual(planned.slice(0, 1));
+
+  told.length = 0;
+  await trainRuns(study, missing, { onProgress: ({ run, step }) => told.push(`${run.setting.key} ${step}`) });
+  expect(told).toEqual(['both 1', 'both 2']);
+  expect((await studyState(study, planned)).missing).toEqual([]);
+  const count = await withRunModel(study, planned[1]!.identity, async (model) => model.config.depth);
+  expect(count).toBe(1);
+
+  const scored: number[] = [];
+  const scores = await scoreRuns(study, planned, { onProgress: ({ done }) => scored.push(done) });
+  expect(scored).toEqual([1, 2, 3]);
+  expect(scores.map(({ setting }) => setting)).toEqual(['base', 'both', 'again']);
+  expect(scores[2]?.score).toEqual(scores[1]?.score);
+  expect(scores[0]?.score.groupsUsed).toBeGreaterThanOrEqual(1);
+  expect(await scoreRuns(study, planned)).toEqual(scores);
+  expect(vocabularies).toBe(1);
+
+  // Other settings: what differs is told.
+  const changed = planRuns({ ...study, base: { ...study.base, config: { ...config, tau: 2 } } }, settings, [1]);
+  expect((await studyState(study, changed)).differences).toEqual(['config.tau was 1, is 2 now']);
+
+  // Times are measured once, by the processor's clock where there is one and it counts.
+  let ticks = 0;
+  const rows = { ...experiments.table5, settings: experiments.table5.settings.slice(5, 6) };
+  const options = { files: files.folder('times'), processorTime: () => ticks++ };
+  const times = await timeSteps(study, rows, options);
+  expect(Object.keys(times.seconds)).toEqual(['decoder', '0.6']);
+  if (device.current.isSoftware) expect(times).toEqual({ clock: 'processor', seconds: { decoder: 1, '0.6': 1 } });
+  const before = ticks;
+  expect(await timeSteps(study, rows, options)).toEqual(times);
+  expect(ticks).toBe(before);
+});

@@ -1,0 +1,148 @@
+import { expect, it } from 'vitest';
+import { freeParameters } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import type { FileSystem } from '../../../src/zeroseg/storage/file-system.ts';
+import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
+import { openRun, TrainingRun, type TrainingStart } from '../../../src/zeroseg/training/run.ts';
+import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
+import { useDevice } from '../../support/device.ts';
+import { noiseData, smallModel } from '../../support/training.ts';
+
+const device = useDevice();
+const config = resolveConfig(smallModel);
+const key = {
+  ...{ teacher: 't', weights: 'w', grids: [1, 2], viewSource: 'native' as const, teacherSize: 8, mean: [0, 0, 0] },
+  ...{ std: [1, 1, 1], views: 5, dim: 8, studentSize: 32 },
+};
+
+/** Four steps: two epochs of eight images. */
+function start(changes: Partial<TrainingStart['description']['settings']> = {}): TrainingStart {
+  const settings = { ...defaultSettings, batch: 4, micro: 2, epochs: 2, warmup: 0, base_lr: 0.1, seed: 3, ...changes };
+  const cache = { folder: 'f', photos: 8, paths: 'p', key };
+  return {
+    device: device.current,
+    data: noiseData(config),
+    description: { version: '1', preset: 'small', init: null, cache, config, settings },
+    teacher: 't sha256:w',
+    newModel: async () => new ZeroSeg(newWeights(device.current, 1), config),
+  };
+}
+
+async function close(run: TrainingRun): Promise<void> {
+  await run.close();
+  freeParameters(run.trainer.model);
+}
+
+/** Trains what is left in a run's folder. */
+async function trainOn(files: FileSystem, begun = start(), signal?: AbortSignal): Promise<number[]> {
+  const isNew = (await files.status('config.json')) === undefined;
+  const run = isNew ? await TrainingRun.begin(files, begun) : await TrainingRun.resume(await openRun(files), begun);
+  const steps: number[] = [];
+  try {
+    await run.train({ saveEvery: 2, onProgress: ({ step }) => steps.push(step), signal });
+    return steps;
+  } finally {
+    await close(run);
+  }
+}
+
+/** What a run has come to: model and optimizer, and metrics but for times. */
+async function outcome(files: FileSystem) {
+  const lines = new TextDecoder()
+    .decode(await files.read('metrics.jsonl'))
+    .trim()
+    .split('\n');
+  const steps = lines.map((line) => ({ ...JSON.parse(line), seconds: 0, imagesPerSecond: 0 }));
+  const [, last] = await files.list('checkpoints');
+  const of = async (path: string) => {
+    const { tensors } = readSafetensors(await files.read(path), path);
+    return [...tensors].map(([name, tensor]) => [name, tensor.shape, tensor.bytes] as const);
+  };
+  return {
+    steps,
+    model: await of('model.safetensors'),
+    optimizer: await of(`checkpoints/${last}/optimizer.safetensors`),
+  };
+}
+
+it('gives the same to the bit when it is stopped and resumed', async () => {
+  const [whole, parts] = [memoryFileSystem('whole:/'), memoryFileSystem('parts:/')];
+  expect(await trainOn(whole)).toEqual([1, 2, 3, 4]);
+
+  const abort = new AbortController();
+  const run = await TrainingRun.begin(parts, start());
+  const reason = new RangeError('enough');
+  const stopped = run.train({
+    saveEvery: 100,
+    signal: abort.signal,
+    onProgress: ({ step }) => step === 1 && abort.abort(reason),
+  });
+  await expect(stopped).rejects.toBe(reason);
+  // The step that the GPU already had was made, reported and saved.
+  expect(run.trainer.done).toBe(2);
+  expect(run.metrics.map(({ step }) => step)).toEqual([1, 2]);
+  await close(run);
+  expect(await parts.list('checkpoints')).toEqual(['step-000002']);
+  expect(await parts.status('model.safetensors')).toBeUndefined();
+
+  expect(await trainOn(parts)).toEqual([3, 4]);
+  expect(await outcome(parts)).toEqual(await outcome(whole));
+  // A run that is at its end stays as it is, and may become longer.
+  expect(await trainOn(parts)).toEqual([]);
+  expect(await trainOn(parts, start({ epochs: 3 }))).toEqual([5, 6]);
+  expect((await openAndClose(parts)).settings.epochs).toBe(3);
+});
+
+async function openAndClose(files: FileSystem) {
+  const { store, description } = await openRun(files);
+  await store.close();
+  return description;
+}
+
+it('goes on from the checkpoint before, and says so, where the newest is damaged', async () => {
+  const files = memoryFileSystem();
+  await trainOn(files);
+  const damaged = 'checkpoints/step-000004/model.safetensors';
+  const bytes = await files.read(damaged);
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
+  await files.write(damaged, bytes);
+  const before = await outcome(files);
+  const run = await TrainingRun.resume(await openRun(files), start());
+  expect(run.resumed?.damaged).toEqual([
+    'memory:/checkpoints/step-000004/model.safetensors: the file is damaged: wrong checksum',
+  ]);
+  expect(run.resumed?.step).toBe(2);
+  expect(run.metrics.map(({ step }) => step)).toEqual([1, 2]);
+  await run.train();
+  await close(run);
+  expect(await outcome(files)).toEqual(before);
+});
+
+it('draws samples in their steps, each of the model after that step', async () => {
+  const files = memoryFileSystem();
+  const run = await TrainingRun.begin(files, start());
+  let drawn = 0;
+  await run.train({ sampleEvery: 3, sample: async () => Uint8Array.of(run.trainer.done, ++drawn) });
+  await close(run);
+  expect(await files.list('samples')).toEqual(['step-000000.png', 'step-000003.png', 'step-000004.png']);
+  expect([...(await files.read('samples/step-000003.png'))]).toEqual([3, 2]);
+});
+
+it('one writer at a time, who goes on as it was begun', async () => {
+  const files = memoryFileSystem();
+  const run = await TrainingRun.begin(files, start());
+  await expect(openRun(files)).rejects.toThrow('it is being written to already');
+  await close(run);
+  await expect(TrainingRun.begin(files, start())).rejects.toThrow('there is a run in this folder');
+  const opened = await openRun(files);
+  await expect(TrainingRun.resume(opened, start({ seed: 4 }))).rejects.toThrow(
+    'train: memory:/: this run was begun differently (seed was 3, is 4 now)',
+  );
+  await opened.store.close();
+  await expect(openRun(memoryFileSystem('other:/'))).rejects.toThrow(
+    'train: other:/: there is no run in this folder (no config.json); leave --resume out to begin one',
+  );
+});
