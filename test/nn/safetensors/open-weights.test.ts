@@ -156,7 +156,9 @@ describe('buildModule', () => {
       `[CheckpointError: F: tensor 'q.weight' is [2, 4]; expected [3, 4]]`,
     );
     expect(source.asked).toHaveLength(2);
-    expect(() => new Linear(wrong, 4, 4)).toThrowErrorMatchingInlineSnapshot();
+    expect(() => new Linear(wrong, 4, 4)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: weights: 'weight' is in a file that is read tensor by tensor; build the module by buildModule(weights, …)]`,
+    );
     const before = device.current.bytes;
     const broken = await openWeights(
       { ...source, readRange: async (a, b) => bytes.slice(a, Math.min(b, bytes.length - 24)) },

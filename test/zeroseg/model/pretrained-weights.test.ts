@@ -97,7 +97,7 @@ describe('learnt position tables', () => {
           const want = side === 4 ? patches : resamplePositions(patches, DIM, side, 4);
           close(found.slice(DIM), want, 0, 'patches');
           const resampled = side === 4 ? '' : ', resampled to 4 × 4';
-          expect(notes).toEqual([
+          expect(await notes).toEqual([
             `positions: the encoder begins with the table '${name}' of F (${side} × ${side})${resampled}`,
             'new, not in F: seg.norm',
           ]);
@@ -107,11 +107,11 @@ describe('learnt position tables', () => {
     }
   }
 
-  it('are said where they are not taken over', () => {
+  it('are said where they are not taken over', async () => {
     const file = new Map([...encoderTensors, stored('pos_embed', [1, 5, DIM], numbers(9, 5 * DIM))]);
     const { encoder, notes } = begin(file, configOf('fixed'));
     expect(encoder.pos_embed).toBeUndefined();
-    expect(notes).toMatchInlineSnapshot(`
+    expect(await notes).toMatchInlineSnapshot(`
       [
         "positions: the learnt table 'pos_embed' of F (2 × 2) is not taken over: the encoder's are fixed; --set positions=learnt takes it",
         "new, not in F: seg.norm",
@@ -133,7 +133,7 @@ describe('learnt position tables', () => {
       stored('head.weight', [3, 8], numbers(1, 24)),
     ]);
     const { encoder, notes } = begin(file, configOf('fixed'));
-    expect(notes).toMatchInlineSnapshot(`
+    expect(await notes).toMatchInlineSnapshot(`
       [
         "positions: the table 'pos_embed' of F (3 × 3) is that of fixed positions, which are computed here for 4 × 4",
         "not used of F: head.weight",
@@ -143,7 +143,7 @@ describe('learnt position tables', () => {
     freeParameters(encoder);
   });
 
-  it('of no square are refused', () => {
+  it('of no square are refused', async () => {
     const bad = (shape: number[]) => () =>
       positionTable(new Map([stored('pos_embed', shape, new Float32Array(shape.reduce((a, b) => a * b)))]), 'F');
     for (const shape of [
@@ -151,7 +151,7 @@ describe('learnt position tables', () => {
       [2, 5, DIM],
       [1, 1, 5, DIM],
     ])
-      expect(bad(shape), String(shape)).toThrow(/positions are \[1, 1 \+ N, width\]/);
+      await expect(bad(shape)(), String(shape)).rejects.toThrow(/positions are \[1, 1 \+ N, width\]/);
     const wide = new Map([...encoderTensors, stored('pos_embed', [1, 5, 12], numbers(9, 60))]);
     expect(() => begin(wide)).toThrow(/tensor 'pos_embed' is 12 wide/);
   });
