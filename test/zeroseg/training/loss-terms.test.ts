@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { mean } from '../../../src/kernels/axis/reduce.ts';
-import { square } from '../../../src/kernels/elementwise/pointwise.ts';
+import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { freeParameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
