@@ -1,20 +1,23 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type ViteUserConfigFnPromise } from 'vitest/config';
 import { browserLaunchOptions } from './test/support/browser.ts';
+import { sourceAliases } from './test/support/source.ts';
 
 // What needs files and processes runs in Node only; everything else runs unchanged in both.
-const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', 'test/package/**'];
+const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts'];
+// Builds, packs, installs and bundles; by itself, at the end, so that no test that computes runs beside it.
+const packages = ['test/package/**'];
 
 const config: ViteUserConfigFnPromise = async () => ({
-  resolve: { conditions: ['@zeroseg/source'] },
-  ssr: { resolve: { conditions: ['@zeroseg/source', 'node'] } },
   test: {
     projects: [
       {
         extends: true as const,
+        resolve: { alias: sourceAliases('node') },
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
+          exclude: packages,
           pool: 'forks' as const,
           isolate: false,
           // First Node, then the browser: both want all cores.
@@ -25,10 +28,11 @@ const config: ViteUserConfigFnPromise = async () => ({
       },
       {
         extends: true as const,
+        resolve: { alias: sourceAliases('browser') },
         test: {
           name: 'browser',
           include: ['test/**/*.test.ts'],
-          exclude: nodeOnly,
+          exclude: [...nodeOnly, ...packages],
           sequence: { groupOrder: 1 },
           testTimeout: 600_000,
           hookTimeout: 300_000,
@@ -39,6 +43,19 @@ const config: ViteUserConfigFnPromise = async () => ({
             provider: playwright({ launchOptions: await browserLaunchOptions() }),
             instances: [{ browser: 'chromium' as const }],
           },
+        },
+      },
+      {
+        extends: true as const,
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          pool: 'forks' as const,
+          isolate: false,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
     ],

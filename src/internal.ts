@@ -7,6 +7,7 @@ export { type Pack, packParameters } from './nn/optimizer/index.ts';
 export { type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
 export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
+export { baselines } from './zeroseg/baselines/index.ts';
 export {
   clipPixels,
   clipSource,
@@ -65,7 +66,6 @@ export {
   weightOf,
 } from './zeroseg/model/index.ts';
 export { newestCheckpointFile, parseStep } from './zeroseg/runs/index.ts';
-export { type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
   brokenField,
   type Check,
@@ -90,7 +90,6 @@ export {
   reasons,
 } from './zeroseg/storage/index.ts';
 export {
-  type Baseline,
   checkOrderings,
   chooseGrids,
   type EndedRun,

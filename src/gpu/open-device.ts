@@ -1,6 +1,7 @@
 import { provide, tuningStore } from '#provider';
 import { Device } from './device.ts';
 import { DeviceError } from './errors.ts';
+import type { GPUDevice } from './webgpu.ts';
 
 export interface DeviceOptions {
   /**

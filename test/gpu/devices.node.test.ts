@@ -9,6 +9,7 @@ import { openDevice } from '../../src/gpu/open-device.ts';
 import { add } from '../../src/tensor/graph/fill.ts';
 import { tensor } from '../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../src/tensor/run/read.ts';
+import { sourceAliases } from '../support/source.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Below the root, so that it finds the packages it needs. */
@@ -22,11 +23,10 @@ beforeAll(async () => {
     root,
     configFile: false,
     logLevel: 'silent',
-    resolve: { conditions: ['@zeroseg/source', 'node'] },
+    resolve: { alias: sourceAliases('node') },
     ssr: {
       noExternal: [],
       external: ['webgpu', 'tar-fs', '@sparticuz/chromium'],
-      resolve: { conditions: ['@zeroseg/source', 'node'] },
     },
     build: {
       ssr: join(root, 'src/index.ts'),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { afterAll } from 'vitest';
+import { sourceAliases } from './source.ts';
 
 let number = 0;
 
@@ -22,9 +23,9 @@ export async function buildProgram(source: { readonly file: string } | { readonl
   await build({
     configFile: false,
     logLevel: 'error',
-    resolve: { conditions: ['@zeroseg/source'] },
+    resolve: { alias: sourceAliases('node') },
     // The trained weights lie beside the file that says where.
-    ssr: { external: ['@zeroseg/pretrained'], resolve: { conditions: ['@zeroseg/source', 'node'] } },
+    ssr: { external: ['@zeroseg/pretrained'] },
     build: {
       ssr: entry,
       outDir: folder,

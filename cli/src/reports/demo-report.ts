@@ -1,5 +1,5 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
-import { type Baseline, lossTerms } from '@zeroseg/core/internal';
+import { baselines as known, lossTerms } from '@zeroseg/core/internal';
 import type {
   Findings,
   LiveTraining,
@@ -15,7 +15,6 @@ import type {
 import { count, formatDuration, formatShare } from '../shell/index.ts';
 import { chartLibrary, literal, plain } from './chart-library.ts';
 import { demoScript, demoStyle } from './demo-page.ts';
-import { baselineWords } from './score-table.ts';
 import { smoothed } from './training-report.ts';
 
 export interface DemoFacts {
@@ -84,8 +83,8 @@ ${figure(shown.outputs.shipped.named, '<b>names</b>, from your words')}
 <div class="tiles">
 ${tile('0', 'labels, outlines or captions that the student learnt from')}
 ${tile(percent(shipped?.accuracy), 'of the pixels of unseen scenes named right by the student that comes with the package')}
-${tile(percent(shipped?.objects), `overlap with the true objects (mean IoU); patches this size allow ${percent(ceiling.objects)} at most`)}
-${tile(percent(crops.objects), 'is what its own teacher reaches by looking at sixteen pieces of the picture')}
+${tile(percent(shipped?.objects), `overlap with the true objects (mean IoU); patches this size allow ${percent(ceiling?.objects)} at most`)}
+${tile(percent(crops?.objects), 'is what its own teacher reaches by looking at sixteen pieces of the picture')}
 </div>
 </header>`;
 }
@@ -172,21 +171,13 @@ student did the same for much longer.</p>
 </section>`;
 }
 
-const baselineNotes: Readonly<Record<Baseline, string>> = {
-  crops: 'cut the picture into 16 pieces, let the teacher name each',
-  plain: "the teacher's own patch features, as they are",
-  value: "the same by MaskCLIP's value path",
-  kmeans: "the shipped student's patches in 8 clusters, named by the teacher",
-  ceiling: 'every patch right by majority: no student can pass this',
-  chance: 'labels guessed as often as they occur',
-};
-
 function scoreSection({ scores, training }: DemoReport): string {
   const { shipped, fresh, start } = scores.students as Record<'shipped' | 'fresh' | 'start', StudentScore>;
   const { baselines } = scores;
   const line = (name: string, note: string, { objects, stuff, accuracy }: SceneScore, kind = '') =>
     `<tr class="${kind}"><th scope="row">${plain(name)}<small>${plain(note)}</small></th>${[objects, stuff, accuracy].map(meter).join('')}</tr>`;
-  const order: readonly Baseline[] = ['crops', 'value', 'plain', 'kmeans', 'chance'];
+  // What no student can pass stands at the end.
+  const order = [...known.filter(({ isBound }) => !isBound), ...known.filter(({ isBound }) => isBound)];
   return `<section id="scores">
 <h2>How good is it?</h2>
 <p>${verdict(scores)}</p>
@@ -198,8 +189,7 @@ divided by their union, averaged over classes. 100 % is perfect.</p>
 ${line('Shipped student', `uses ${shipped.groupsUsed.toFixed(1)} segments a scene, of ${shipped.things.toFixed(1)} things`, shipped, 'own')}
 ${line('Your fresh student', `after ${count(training.steps.length, 'steps')}; uses ${fresh.groupsUsed.toFixed(1)} segments`, fresh, 'own')}
 ${line('The same at its start', 'before it learnt anything', start)}
-${order.map((key) => line(capital(baselineWords[key]), baselineNotes[key], baselines[key])).join('\n')}
-${line(capital(baselineWords.ceiling), baselineNotes.ceiling, baselines.ceiling, 'best')}
+${order.map(({ name, title, note, isBound }) => line(capital(title), note, baselines[name] as SceneScore, isBound ? 'best' : '')).join('\n')}
 </tbody></table></div>
 <p class="hint">The shipped student's summary of the whole picture names an object that is there in ${percent(shipped.namesPresent)} of scenes
 (fresh: ${percent(fresh.namesPresent)}). A patch's choice of segment has an entropy of ${shipped.entropy.rollout.toFixed(2)} nats (fresh: ${fresh.entropy.rollout.toFixed(2)}; 0 is certain, ${Math.log(training.model.config.output_groups[1] ?? 8).toFixed(2)} a blind guess).
@@ -214,11 +204,11 @@ function verdict({ students, baselines }: SceneScores): string {
   const { shipped, fresh, start } = students as Record<'shipped' | 'fresh' | 'start', StudentScore>;
   const { crops, value, plain: dense, kmeans, chance } = baselines;
   const grown = (fresh.accuracy ?? 0) > (start.accuracy ?? 0) * 1.2;
-  const patches = (key: 'objects' | 'stuff') => Math.max(...[value, dense, kmeans].map((one) => one[key] ?? 0));
+  const patches = (key: 'objects' | 'stuff') => Math.max(...[value, dense, kmeans].map((one) => one?.[key] ?? 0));
   return (
-    `On objects the shipped student reaches <b>${percent(shipped.objects)}</b>; its own teacher ${percent(crops.objects)} by looking at sixteen crops of each ` +
-    `picture, the teacher's patches or clusters ${percent(patches('objects'))} at best, and guessing ${percent(chance.objects)}. ` +
-    `On ground it reaches <b>${percent(shipped.stuff)}</b>, against ${percent(crops.stuff)}, ${percent(patches('stuff'))} and ${percent(chance.stuff)}. ` +
+    `On objects the shipped student reaches <b>${percent(shipped.objects)}</b>; its own teacher ${percent(crops?.objects)} by looking at sixteen crops of each ` +
+    `picture, the teacher's patches or clusters ${percent(patches('objects'))} at best, and guessing ${percent(chance?.objects)}. ` +
+    `On ground it reaches <b>${percent(shipped.stuff)}</b>, against ${percent(crops?.stuff)}, ${percent(patches('stuff'))} and ${percent(chance?.stuff)}. ` +
     (grown
       ? `Your fresh student names ${percent(fresh.accuracy)} of pixels right after minutes; at its start it was ${percent(start.accuracy)}.`
       : `Your fresh student has not learnt to name yet (${percent(fresh.accuracy)} of pixels, ${percent(start.accuracy)} at its start): it needs more steps.`)

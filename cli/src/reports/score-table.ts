@@ -1,17 +1,7 @@
 /** Scores on scenes as lines of text. */
-import type { Baseline } from '@zeroseg/core/internal';
+import { baselines as known } from '@zeroseg/core/internal';
 import type { SceneScore, SceneScores, StudentScore } from '@zeroseg/core/zeroseg';
 import { formatShare } from '../shell/index.ts';
-
-/** What each baseline is, for people. */
-export const baselineWords: Readonly<Record<Baseline, string>> = {
-  crops: 'teacher on 4 × 4 crops',
-  plain: "teacher's patches (plain)",
-  value: "teacher's patches (value)",
-  kmeans: 'k-means of patches',
-  ceiling: 'ceiling of the patch grid',
-  chance: 'chance',
-};
 
 /** Scores as a table, the students first. */
 export function scoreTable({ students, baselines }: SceneScores, titles: Readonly<Record<string, string>>): string[] {
@@ -21,7 +11,10 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
   ];
   const rows: [string, SceneScore][] = [
     ...Object.entries(students).flatMap(([key, student]) => ways(titles[key] ?? key, student)),
-    ...Object.entries(baselines).map(([key, own]): [string, SceneScore] => [baselineWords[key as Baseline], own]),
+    ...known.flatMap(({ name, title }): [string, SceneScore][] => {
+      const own = baselines[name];
+      return own ? [[title, own]] : [];
+    }),
   ];
   const widest = Math.max(...rows.map(([name]) => name.length));
   const cells = ({ objects, stuff, accuracy }: SceneScore) =>

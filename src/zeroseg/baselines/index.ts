@@ -1,10 +1,14 @@
-export {
-  chanceScores,
-  denseLabels,
-  enlargeLabels,
-  kMeans,
-  majorityLabels,
-  meanRows,
-  nearestNames,
-  type PatchGrid,
-} from './baselines.ts';
+import type { Baseline } from './baseline.ts';
+import { ceiling } from './ceiling.ts';
+import { chance } from './chance.ts';
+import { crops } from './crops.ts';
+import { plain, value } from './dense-clip.ts';
+import { clusters } from './k-means.ts';
+
+export type { Baseline, BaselineContext, GridFeatures } from './baseline.ts';
+export { chanceScores } from './chance.ts';
+export { DenseTeacher } from './dense-teacher.ts';
+export { nearestNames, type PatchGrid } from './patch-labels.ts';
+
+/** All that students are compared with, in the order of tables. */
+export const baselines: readonly Baseline[] = [crops, plain, value, clusters, ceiling, chance];

@@ -33,7 +33,7 @@ const temporary = /^\..*\.[0-9a-f]{8}\.tmp$|\.crswap$/s;
  */
 export async function opfsFileSystem(path = ''): Promise<FileSystem> {
   const names = pathNames('opfs', root, path);
-  const { storage } = (globalThis as { navigator?: Partial<OpfsNavigator> }).navigator ?? {};
+  const { storage } = (globalThis as unknown as { navigator?: Partial<OpfsNavigator> }).navigator ?? {};
   if (!storage?.getDirectory) {
     throw new FileError(
       'opfs',

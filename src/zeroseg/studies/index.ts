@@ -15,7 +15,6 @@ export {
 } from './run-study.ts';
 export { type RunScore, scoreRun } from './score-run.ts';
 export {
-  type Baseline,
   type SceneScore,
   type SceneScores,
   type ScoreScenesOptions,

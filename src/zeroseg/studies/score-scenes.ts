@@ -1,21 +1,9 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 import { ArgumentError, type Device } from '../../gpu/index.ts';
-import type { Tensor } from '../../tensor/graph/index.ts';
-import { readAll, type Step, step } from '../../tensor/run/index.ts';
-import {
-  chanceScores,
-  denseLabels,
-  enlargeLabels,
-  kMeans,
-  majorityLabels,
-  meanRows,
-  nearestNames,
-  type PatchGrid,
-} from '../baselines/index.ts';
-import { type ClipVision, clipPixels, Teacher, type Vocabulary } from '../clip/index.ts';
+import { type Baseline, baselines, DenseTeacher, type GridFeatures, type PatchGrid } from '../baselines/index.ts';
+import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
-import { meanOf, type Progress, unitRows, type WorkOptions } from '../host/index.ts';
-import { type Image, PixelError, teacherViews, toTensor } from '../image/index.ts';
+import { meanOf, type Progress, type WorkOptions } from '../host/index.ts';
+import { teacherViews } from '../image/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { SceneMaker } from '../scenes/index.ts';
@@ -25,7 +13,6 @@ import {
   nearestGrids,
   SceneStudent,
   StatisticsCollector,
-  type StudentOutput,
   type StudentStatistics,
   studentLabels,
 } from './student-output.ts';
@@ -59,14 +46,12 @@ export interface StudentScore extends SceneScore, StudentStatistics {
   readonly nearestGrids: Readonly<Record<string, number>>;
 }
 
-/** What students are compared with: see {@link scoreScenes}. */
-export type Baseline = 'crops' | 'plain' | 'value' | 'kmeans' | 'ceiling' | 'chance';
-
 export interface SceneScores {
   /** Scenes that were scored. */
   readonly scenes: number;
   readonly students: Readonly<Record<string, StudentScore>>;
-  readonly baselines: Readonly<Record<Baseline, SceneScore>>;
+  /** By the names of {@link baselines}. */
+  readonly baselines: Readonly<Record<string, SceneScore>>;
 }
 
 export interface ScoreProgress extends Progress {
@@ -101,19 +86,9 @@ export interface ScoreScenesOptions extends WorkOptions<ScoreProgress> {
 /** Cells of the crops along a side: the finest grid, and so the last views. */
 const CROPS = 4;
 const GRIDS: readonly number[] = [2, 3, CROPS];
-const CLUSTERS = 8;
 
 /**
- * Scores students and baselines on the same scenes. Beside each student there are
- *
- * - `crops`: the teacher on each cell of a 4 × 4 grid, cosines with the names, enlarged bilinearly, the largest;
- * - `plain`, `value`: the teacher's features of patches at the scene's size (`ClipVision.dense`), likewise;
- * - `kmeans`: the patches of a student's encoder in eight clusters, each named by the teacher: by the mean of its `value`
- *   features, as unit vectors, over the cluster's patches;
- * - `ceiling`: every patch of the student's grid has the label that most of its pixels have; what no student can pass;
- * - `chance`: guessing, see {@link chanceScores}.
- *
- * Students and `ceiling` are drawn alike: bilinear maps and the largest. Stopped by its signal it throws the signal's reason: a
+ * Scores students, and all {@link baselines} beside them, on the same scenes. Stopped by its signal it throws the signal's reason: a
  * score of a part would be another score.
  */
 export async function scoreScenes(device: Device, options: ScoreScenesOptions): Promise<SceneScores> {
@@ -143,6 +118,7 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   const width = vision.config.projection;
   const statistics = new Map(entries.map(([name]) => [name, new StatisticsCollector(vocabulary, scenes.objectCount)]));
   const nearest = new Map(entries.map(([name]) => [name, GRIDS.map(() => 0)]));
+  const cropGrid: PatchGrid = { rows: CROPS, cols: CROPS, height: size, width: size };
   using dense = await DenseTeacher.create(device, vision, size);
   using teacher = await Teacher.create(device, vision, { batch: GRIDS.reduce((sum, k) => sum + k * k, 0) });
   const students = await Promise.all(
@@ -156,11 +132,7 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
       const scene = scenes.scene(options.seed, index);
       const count = (method: string, labels: ArrayLike<number>) => scoreOf(method).add(labels, scene.labels.data);
       const views = await teacher.features(teacherViews(scene.image, { grids: GRIDS, ...teacher.pixels }));
-      const cropped = views.subarray(-CROPS * CROPS * width);
-      count('crops', denseLabels(cropped, embeddings, width, { rows: CROPS, cols: CROPS, height: size, width: size }));
-      const seen = await dense.features(scene.image);
-      count('plain', denseLabels(seen.plain, embeddings, width, seen.grid));
-      count('value', denseLabels(seen.value, embeddings, width, seen.grid));
+      let patches: GridFeatures | undefined;
       for (const [name, student] of students) {
         const view = await student.predict(scene.image);
         for (const way of ways) count(`${name} ${way}`, studentLabels(view, vocabulary, { scoring: way, top }));
@@ -168,10 +140,19 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
         nearestGrids(view.segments, views, width, GRIDS, segmentOf).forEach((share, g) => {
           nearest.get(name)![g]! += share;
         });
-        if (name !== clustered) continue;
-        count('kmeans', clusterLabels(view, seen, embeddings, width, index));
-        const majority = majorityLabels(scene.labels, size / view.grid.rows);
-        count('ceiling', enlargeLabels(majority, view.grid));
+        if (name === clustered) patches = { features: view.patches, grid: view.grid };
+      }
+      const context = {
+        text: embeddings,
+        width,
+        crops: { features: views.subarray(-CROPS * CROPS * width), grid: cropGrid },
+        dense: await dense.features(scene.image),
+        student: patches,
+        seed: index,
+      };
+      for (const baseline of baselines) {
+        const labels = baseline.labels?.(scene, context);
+        if (labels) count(baseline.name, labels);
       }
       done++;
       options.onProgress?.({ done, total: options.count, scores });
@@ -182,7 +163,12 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
     for (const [, student] of students) student.dispose();
   }
   const result = (method: string): SceneScore => sceneScore(scoreOf(method), scenes.objectCount);
-  const chance = chanceScores(scoreOf('crops').labelled);
+  const baselineResult = ({ name, expected }: Baseline): SceneScore => {
+    if (!expected) return result(name);
+    // Labels of scenes are counted with every method alike.
+    const { iou, accuracy } = expected([...scores.values()][0]?.labelled ?? []);
+    return { ...meanIous(iou, scenes.objectCount), accuracy };
+  };
   return {
     scenes: done,
     students: Object.fromEntries(
@@ -201,93 +187,6 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
         },
       ]),
     ),
-    baselines: {
-      crops: result('crops'),
-      plain: result('plain'),
-      value: result('value'),
-      kmeans: result('kmeans'),
-      ceiling: result('ceiling'),
-      chance: { ...meanIous(chance.iou, scenes.objectCount), accuracy: chance.accuracy },
-    },
+    baselines: Object.fromEntries(baselines.map((baseline) => [baseline.name, baselineResult(baseline)])),
   };
-}
-
-/** Patches in clusters, each named by the teacher's features at its patches. */
-function clusterLabels(
-  { patches, grid }: StudentOutput,
-  seen: DenseFeatures,
-  text: Float32Array,
-  width: number,
-  seed: number,
-): Uint16Array {
-  const count = grid.rows * grid.cols;
-  const { cluster, centres } = kMeans(patches, patches.length / count, CLUSTERS, seed);
-  const features = unitRows(seen.value, width);
-  // The teacher's patch at the middle of each of the student's; their grids may differ.
-  const under = Uint32Array.from({ length: count }, (_, at) => {
-    const row = Math.floor(((Math.floor(at / grid.cols) + 0.5) * seen.grid.rows) / grid.rows);
-    const col = Math.floor((((at % grid.cols) + 0.5) * seen.grid.cols) / grid.cols);
-    return row * seen.grid.cols + col;
-  });
-  const rows = new Float32Array(count * width);
-  under.forEach((from, at) => {
-    rows.set(features.subarray(from * width, (from + 1) * width), at * width);
-  });
-  const clusters = (centres.length * count) / patches.length;
-  const named = nearestNames(meanRows(rows, width, cluster, clusters), text, width);
-  const labels = Array.from(cluster, (c) => 1 + named[c]!);
-  return enlargeLabels(labels, grid);
-}
-
-interface DenseFeatures {
-  /** `[rows · cols, C]` */
-  readonly plain: Float32Array;
-  readonly value: Float32Array;
-  readonly grid: PatchGrid;
-}
-
-/** The teacher's features of every patch, of pictures of one size. */
-class DenseTeacher implements Disposable {
-  readonly #step: Step<'image', { plain: Tensor; value: Tensor }>;
-  readonly #pixels: ReturnType<typeof clipPixels>;
-  readonly #grid: PatchGrid;
-
-  private constructor(
-    run: Step<'image', { plain: Tensor; value: Tensor }>,
-    pixels: ReturnType<typeof clipPixels>,
-    grid: PatchGrid,
-  ) {
-    this.#step = run;
-    this.#pixels = pixels;
-    this.#grid = grid;
-  }
-
-  static async create(device: Device, vision: ClipVision, size: number): Promise<DenseTeacher> {
-    const { patch } = vision.config.vision;
-    if (size % patch !== 0) {
-      throw new PixelError(`scoreScenes: size must be a multiple of the teacher's patches of ${patch}; got ${size}`);
-    }
-    const run = await step(
-      device,
-      { image: [1, 3, size, size] },
-      ({ image }) => ({ plain: vision.dense(image, 'plain'), value: vision.dense(image, 'value') }),
-      { name: 'dense teacher' },
-    );
-    const grid = { rows: size / patch, cols: size / patch, height: size, width: size };
-    return new DenseTeacher(run, clipPixels(vision.config), grid);
-  }
-
-  async features(image: Image): Promise<DenseFeatures> {
-    const { plain, value } = this.#step({ image: toTensor(image, this.#pixels.mean, this.#pixels.std) });
-    const [p, v] = (await readAll([plain, value])) as [Float32Array, Float32Array];
-    return { plain: p, value: v, grid: this.#grid };
-  }
-
-  dispose(): void {
-    this.#step.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
 }

@@ -1,14 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { random } from '../../../src/nn/layers/random.ts';
-import {
-  chanceScores,
-  cosineMaps,
-  denseLabels,
-  enlargeLabels,
-  kMeans,
-  majorityLabels,
-  nearestNames,
-} from '../../../src/zeroseg/baselines/baselines.ts';
+import { majorityLabels } from '../../../src/zeroseg/baselines/ceiling.ts';
+import { chanceScores } from '../../../src/zeroseg/baselines/chance.ts';
+import { kMeans } from '../../../src/zeroseg/baselines/k-means.ts';
+import { cosineMaps, denseLabels, enlargeLabels, nearestNames } from '../../../src/zeroseg/baselines/patch-labels.ts';
 import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
 import { sceneScore } from '../../../src/zeroseg/studies/score-scenes.ts';
 

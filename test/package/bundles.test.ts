@@ -1,0 +1,136 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { chromium } from 'playwright-core';
+import { build } from 'vite';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { browserLaunchOptions } from '../support/browser.ts';
+import { checkFirstExample } from './first-example.ts';
+import { install, readmeExample } from './projects.ts';
+
+let project = '';
+beforeAll(async () => {
+  project = await install('page', ['@zeroseg/core', '@zeroseg/pretrained'], { omitOptional: true });
+});
+
+interface Bundle {
+  readonly folder: string;
+  readonly script: string;
+  readonly assets: readonly string[];
+}
+
+/** Bundles a page with one script, as Vite does it by default. */
+async function bundle(title: string, script: string): Promise<Bundle> {
+  const root = join(project, title);
+  await mkdir(root);
+  await writeFile(join(root, 'main.ts'), script);
+  await writeFile(
+    join(root, 'index.html'),
+    `<!doctype html><title>${title}</title><script type="module" src="main.ts"></script>`,
+  );
+  await build({ root, logLevel: 'error', build: { target: 'esnext', modulePreload: false } });
+  const folder = join(root, 'dist');
+  const assets = await readdir(join(folder, 'assets'));
+  const scripts = assets
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => readFile(join(folder, 'assets', file), 'utf8'));
+  return { folder, script: (await Promise.all(scripts)).join('\n'), assets };
+}
+
+const kilobytes = (script: string): number => gzipSync(script).length / 1000;
+
+/** Nothing of Node is left: no module of it, no package that only Node needs. */
+function expectNeutral(script: string): void {
+  expect(script).not.toMatch(/['"`]node:|\brequire\(|__dirname/);
+  for (const word of ['dlopen', 'sparticuz', 'sharp', 'process.env', 'opentype']) expect(script).not.toContain(word);
+}
+
+/** Opens the page and returns what its console says, up to the line that is the last one. */
+async function consoleOf({ folder }: Bundle, isLast: (line: string) => boolean): Promise<string[]> {
+  const server = createServer(async (request, response) => {
+    const path = request.url === '/' ? 'index.html' : (request.url ?? '').slice(1);
+    const body = await readFile(join(folder, path)).catch(() => undefined);
+    response.writeHead(body ? 200 : 404, { 'content-type': path.endsWith('.js') ? 'text/javascript' : 'text/html' });
+    response.end(body);
+  });
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  const { port } = server.address() as { port: number };
+  const browser = await chromium.launch(await browserLaunchOptions());
+  try {
+    const page = await browser.newPage();
+    const heard: string[] = [];
+    const errors: string[] = [];
+    page.on('pageerror', (error) => errors.push(error.message));
+    let ended = false;
+    page.on('console', (message) => {
+      ended ||= isLast(message.text());
+      heard.push(message.text());
+    });
+    await page.goto(`http://127.0.0.1:${port}/`);
+    for (let i = 0; i < 600 && !ended && errors.length === 0; i++) await page.waitForTimeout(100);
+    expect(errors).toEqual([]);
+    return heard;
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}
+
+describe('bundles for pages, minified and compressed', () => {
+  it('a sum: at most 22 kB', async () => {
+    const { script } = await bundle(
+      'minimal',
+      `import { add, openDevice, read, tensor } from '@zeroseg/core';
+       const device = await openDevice();
+       const x = tensor(device, [1, 2, 3]);
+       console.log(...(await read(add(x, x))));`,
+    );
+    expectNeutral(script);
+    expect(kilobytes(script)).toBeLessThan(22);
+  });
+
+  it('a page that trains (layers, AdamW, a step): at most 44 kB', async () => {
+    const { script } = await bundle(
+      'training',
+      `import { AdamW, gelu, gradients, mean, openDevice, read, square, step, sub } from '@zeroseg/core';
+       import { Linear, newWeights, parameters } from '@zeroseg/core/nn';
+       const device = await openDevice();
+       const weights = newWeights(device, 1);
+       const model = [new Linear(weights, '0', 2, 8), new Linear(weights, '1', 8, 1)] as const;
+       const all = parameters(model);
+       const optimizer = new AdamW(device, all);
+       const train = await step(device, { x: [4, 2], y: [4, 1], rates: [optimizer.rateCount] }, ({ x, y, rates }) => {
+         const loss = mean(square(sub(model[1].forward(gelu(model[0].forward(x))), y)));
+         optimizer.update(gradients(loss, [...all.values()]), rates);
+         return loss;
+       });
+       console.log(await read(train({ x: [0, 0, 0, 1, 1, 0, 1, 1], y: [0, 1, 1, 0], rates: optimizer.rates(1, 0.01) })));`,
+    );
+    expectNeutral(script);
+    expect(kilobytes(script)).toBeLessThan(44);
+  });
+});
+
+describe('pages', () => {
+  it("run README's first example", async () => {
+    const page = await bundle('first', await readmeExample("from '@zeroseg/core'"));
+    const lines = await consoleOf(page, (line) => /^\S+ \S+ \S+$/.test(line));
+    checkFirstExample(lines.flatMap((line) => line.split(' ').map(Number)).filter(Number.isFinite));
+  });
+
+  it('reach trained weights and scenes by the name of their package, as assets of the bundle', async () => {
+    const page = await bundle(
+      'weights',
+      `import { scenes, student, teacher } from '@zeroseg/pretrained';
+       for (const url of [student.weights, teacher.weights, scenes.atlas]) {
+         const bytes = await (await fetch(url)).arrayBuffer();
+         console.log(url.pathname, bytes.byteLength);
+       }`,
+    );
+    expect(page.assets).toEqual(expect.arrayContaining([expect.stringMatching(/^student-.*\.safetensors$/)]));
+    const lines = await consoleOf(page, (line) => line.includes('atlas'));
+    expect(lines).toHaveLength(3);
+    for (const line of lines) expect(line).toMatch(/^\/assets\/\S+\.(safetensors|png) [1-9]\d{5,}$/);
+  });
+});

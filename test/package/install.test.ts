@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { checkFirstExample } from './first-example.ts';
+import { bytesBelow, install, type PackageName, packAll, readmeExample, repository, run } from './projects.ts';
+
+const MB = 1e6;
+
+describe('what is packed', () => {
+  it.each<[PackageName, readonly string[]]>([
+    ['@zeroseg/core', ['dist/index.js', 'dist/index.d.ts', 'dist/nn/index.js', 'dist/zeroseg/index.js']],
+    ['zeroseg', ['bin/zeroseg.js', 'dist/main.js', 'dist/index.d.ts']],
+    ['@zeroseg/pretrained', ['index.js', 'index.d.ts', 'student/student.safetensors', 'scenes/atlas.png']],
+  ])('%s: what a user needs, licence and notices, and nothing of the development', async (name, needed) => {
+    const { paths } = (await packAll()).packages[name];
+    expect(paths).toEqual(expect.arrayContaining([...needed, 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md']));
+    expect(paths.filter((path) => /^(test|bench|scripts|docs|out|\.ci|node_modules)\//.test(path))).toEqual([]);
+  });
+
+  it('@zeroseg/core holds nothing of the other two', async () => {
+    const { paths } = (await packAll()).packages['@zeroseg/core'];
+    expect(paths.filter((path) => /^(cli|pretrained)\/|\.(safetensors|png|jpg|woff)$/.test(path))).toEqual([]);
+  });
+});
+
+describe("a page's project: @zeroseg/core without what Node alone needs", () => {
+  it('installs at most 3 MB, and no adapter', async () => {
+    const page = await install('size', ['@zeroseg/core'], { omitOptional: true });
+    const installed = (await readdir(join(page, 'node_modules'))).filter((name) => !name.startsWith('.')).sort();
+    expect(installed).toEqual(['@zeroseg', 'entities', 'fast-png', 'fflate', 'iobuffer', 'tinyqueue']);
+    expect(await bytesBelow(join(page, 'node_modules'))).toBeLessThan(3 * MB);
+  });
+});
+
+describe('a project for Node: @zeroseg/core', () => {
+  let project = '';
+  beforeAll(async () => {
+    const example = await readmeExample("from '@zeroseg/core'");
+    project = await install('node', ['@zeroseg/core', '@zeroseg/pretrained'], { files: { 'first.mts': example } });
+  });
+
+  it('brings the adapters along as optional dependencies, and nothing of the command line', () => {
+    const has = (name: string): boolean => existsSync(join(project, 'node_modules', name));
+    expect(has('webgpu')).toBe(true);
+    for (const name of ['sharp', 'commander', 'opentype.js', '@fontsource', 'zeroseg']) expect(has(name)).toBe(false);
+  });
+
+  it("runs README's first example", async () => {
+    await run(
+      process.execPath,
+      [
+        join(repository, 'node_modules/typescript/bin/tsc'),
+        '--module',
+        'nodenext',
+        '--target',
+        'es2022',
+        '--skipLibCheck',
+        'first.mts',
+      ],
+      { cwd: project },
+    );
+    const { stdout } = await run(process.execPath, ['first.mjs'], { cwd: project });
+    checkFirstExample(stdout.trim().split(/\s+/).map(Number));
+  });
+
+  it('reaches trained weights, scenes and photos by the name of their package', async () => {
+    const program = `
+      import { readFileSync } from 'node:fs';
+      import { photos, scenes, student, teacher } from '@zeroseg/pretrained';
+      import config from '@zeroseg/pretrained/student/config.json' with { type: 'json' };
+      const urls = [student, teacher, scenes, photos].flatMap(Object.values);
+      console.log(JSON.stringify([config !== null, ...urls.map((url) => readFileSync(url).length > 0)]));`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--no-warnings', '--eval', program], {
+      cwd: project,
+    });
+    expect(JSON.parse(stdout)).toEqual(Array(9).fill(true));
+  });
+});
+
+describe('a project for Node: zeroseg', () => {
+  it('brings the command and the library for files', async () => {
+    const project = await install('command', ['zeroseg']);
+    const { stdout } = await run('npx', ['--no-install', 'zeroseg', '--version'], { cwd: project });
+    const { manifest } = (await packAll()).packages.zeroseg;
+    expect(stdout.trim()).toBe(manifest.version);
+    const program = `import { openClip } from 'zeroseg'; const clip = await openClip('built-in'); console.log(typeof clip);`;
+    const library = await run(process.execPath, ['--input-type=module', '--eval', program], { cwd: project });
+    expect(library.stdout.trim()).toBe('object');
+  });
+});

@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+
+// Empty projects with the packed packages installed in them, as a user would have them. What the packages depend on comes in
+// the versions of this repository's lock file, out of npm's cache: installing asks no registry where `npm ci` has run.
+
+export const run: typeof execFile.__promisify__ = promisify(execFile);
+export const repository: string = resolve(import.meta.dirname, '../..');
+
+const folders = { '@zeroseg/core': '', zeroseg: 'cli', '@zeroseg/pretrained': 'pretrained' } as const;
+export type PackageName = keyof typeof folders;
+
+interface Manifest {
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly version?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
+}
+
+export interface Packed {
+  /** The tarball. */
+  readonly file: string;
+  /** What is in it. */
+  readonly paths: readonly string[];
+  readonly integrity: string;
+  readonly manifest: Manifest;
+}
+
+let built: Promise<{ readonly root: string; readonly packages: Readonly<Record<PackageName, Packed>> }> | undefined;
+
+/** Builds and packs all packages, once for all files of the suite. */
+export function packAll(): NonNullable<typeof built> {
+  built ??= pack();
+  return built;
+}
+
+async function pack(): NonNullable<typeof built> {
+  const root = await mkdtemp(join(tmpdir(), 'zeroseg-packages-'));
+  process.on('exit', () => void rm(root, { recursive: true, force: true }));
+  await run('npm', ['run', 'build'], { cwd: repository });
+  const specs = Object.values(folders).map((folder) => `./${folder}`);
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', root, ...specs], {
+    cwd: repository,
+    maxBuffer: 1 << 26,
+  });
+  // npm 11 lists the packages; npm 12 makes an object of them, by name.
+  const list: readonly { name: string; filename: string; integrity: string; files: { path: string }[] }[] =
+    Object.values(JSON.parse(stdout));
+  const packed = async (name: PackageName): Promise<Packed> => {
+    const one = list.find((candidate) => candidate.name === name);
+    if (!one) throw new Error(`npm pack did not pack ${name}`);
+    const manifest: Manifest = JSON.parse(await readFile(join(repository, folders[name], 'package.json'), 'utf8'));
+    const paths = one.files.map(({ path }) => path);
+    return { file: join(root, one.filename), paths, integrity: one.integrity, manifest };
+  };
+  const packages = {
+    '@zeroseg/core': await packed('@zeroseg/core'),
+    zeroseg: await packed('zeroseg'),
+    '@zeroseg/pretrained': await packed('@zeroseg/pretrained'),
+  };
+  return { root, packages };
+}
+
+/** An empty project that has installed these packages, `files` written into it. */
+export async function install(
+  title: string,
+  names: readonly PackageName[],
+  { omitOptional = false, files = {} }: { omitOptional?: boolean; files?: Readonly<Record<string, string>> } = {},
+): Promise<string> {
+  const { root, packages } = await packAll();
+  const folder = join(root, title);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder);
+  const dependencies = Object.fromEntries(names.map((name) => [name, `file:${packages[name].file}`]));
+  const manifest = { name: title, version: '1.0.0', private: true, type: 'module', dependencies };
+  const locked = await lockFile(manifest, packages);
+  await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
+  await writeFile(join(folder, 'package-lock.json'), JSON.stringify(locked));
+  const omit = omitOptional ? ['--omit=optional'] : [];
+  await run('npm', ['ci', '--prefer-offline', '--no-audit', '--no-fund', ...omit], { cwd: folder });
+  for (const [path, text] of Object.entries(files)) await writeFile(join(folder, path), text);
+  return folder;
+}
+
+type Entry = Manifest & Readonly<Record<string, unknown>>;
+
+/** The part of this repository's lock file that a project needs which installs our packages from their tarballs. */
+async function lockFile(
+  manifest: Manifest & { readonly name: string },
+  packages: Readonly<Record<PackageName, Packed>>,
+): Promise<unknown> {
+  const lock: { packages: Record<string, Entry> } = JSON.parse(
+    await readFile(join(repository, 'package-lock.json'), 'utf8'),
+  );
+  const isOurs = (name: string): name is PackageName => Object.hasOwn(folders, name);
+  const found = new Map<string, Entry>();
+
+  /** Where Node would look `name` up, from a package at `from`. */
+  const locate = (name: string, from: string): string => {
+    for (let at = from; ; at = at.replace(/(^|\/)(node_modules\/(@[^/]+\/)?[^/]+|[^/]+)$/, '')) {
+      const path = at === '' ? `node_modules/${name}` : `${at}/node_modules/${name}`;
+      if (lock.packages[path]) return path;
+      if (at === '')
+        throw new Error(`package-lock.json lacks ${name}, which ${from || 'the root'} needs: run npm install`);
+    }
+  };
+  const visit = (name: string, from: string, optional: boolean): void => {
+    const place = isOurs(name) ? `node_modules/${name}` : locate(name, from);
+    const target = place.replace(/^cli\//, 'node_modules/zeroseg/');
+    if (found.has(target)) return;
+    let entry: Entry;
+    if (isOurs(name)) {
+      const { file, integrity, manifest: own } = packages[name];
+      const { version, bin, dependencies, optionalDependencies } = own;
+      entry = {
+        version: version ?? '',
+        resolved: `file:${file}`,
+        integrity,
+        ...{ bin, dependencies, optionalDependencies },
+      } as Entry;
+    } else {
+      const { dev: _, devOptional: _2, peer: _3, ...rest } = lock.packages[place] as Entry;
+      entry = rest;
+    }
+    found.set(target, optional ? { ...entry, optional: true } : entry);
+    follow(entry, isOurs(name) ? folders[name] : place, optional);
+  };
+  const follow = (entry: Manifest, from: string, optional: boolean): void => {
+    const peers = Object.keys(entry.peerDependencies ?? {}).filter(
+      (name) => !entry.peerDependenciesMeta?.[name]?.optional,
+    );
+    for (const name of [...Object.keys(entry.dependencies ?? {}), ...peers]) {
+      if (!Object.hasOwn(entry.optionalDependencies ?? {}, name)) visit(name, from, optional);
+    }
+    if (!optional)
+      later.push(() => Object.keys(entry.optionalDependencies ?? {}).forEach((name) => void visit(name, from, true)));
+    else for (const name of Object.keys(entry.optionalDependencies ?? {})) visit(name, from, true);
+  };
+  // What is needed first, so that a package that is both needed and optional is not left out.
+  const later: (() => void)[] = [];
+  follow(manifest, '', false);
+  for (const visitOptional of later) visitOptional();
+  return {
+    name: manifest.name,
+    lockfileVersion: 3,
+    requires: true,
+    packages: { '': manifest, ...Object.fromEntries(found) },
+  };
+}
+
+/** The bytes of all files below a folder. */
+export async function bytesBelow(folder: string): Promise<number> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  const sizes = entries
+    .filter((entry) => entry.isFile())
+    .map(async (entry) => (await stat(join(entry.parentPath, entry.name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+/** The n-th example in TypeScript of README.md. */
+export async function readmeExample(containing: string): Promise<string> {
+  const readme = await readFile(join(repository, 'README.md'), 'utf8');
+  const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, text = '']) => text);
+  const found = examples.find((text) => text.includes(containing));
+  if (found === undefined) throw new Error(`README.md has no example in TypeScript with '${containing}'`);
+  return found;
+}
