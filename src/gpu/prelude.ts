@@ -67,7 +67,8 @@ export const erf: Piece = {
 fn erf(x: f32) -> f32 {
   let a = min(abs(x), 4.0);
   let s = a * a;
-  // Both without a branch: lanes part at almost every four numbers, and then pay for both and for the parting.
+  // Both sides are computed, without a branch: threads diverge at almost every four numbers, and a divergent branch costs both sides
+  // and more.
   // Far from 0 it is 1 - exp(p(a)), p without division.
   var p = (-1.72853470e-5 * a + 3.83197126e-4) * s + (-3.88396438e-3 * a + 2.42546219e-2);
   p = ((p * a - 1.06777877e-1) * a - 6.34846687e-1) * a - 1.28717512e-1;

@@ -1,5 +1,3 @@
-import type { GPUAdapterInfo } from './webgpu.ts';
-
 /** How a device computes, as far as kernels choose their variants and the shapes of their launches by it. */
 export interface DeviceProfile {
   /**

@@ -41,7 +41,7 @@ import { openClip } from '../../cli/src/weights/clip-folder.ts';
 import { openShardedWeights, openWeights } from '../../cli/src/weights/weight-files.ts';
 import { ZeroSegError } from '../../src/gpu/errors.ts';
 import { shownValue } from '../../src/gpu/json.ts';
-import { parseForm } from '../../src/kernels/matmul/variants.ts';
+import { parseVariant } from '../../src/kernels/matmul/variants.ts';
 import {
   headerSize,
   parseHeader,
@@ -536,7 +536,7 @@ parser('wholeNumber numberFrom oneOf wholeNumbers chartFile jsonTarget', strange
     }),
   ),
 );
-parser('parseForm', strangeText, parseForm);
+parser('parseVariant', strangeText, parseVariant);
 parser(
   'vocDataSet contextDataSet cocoDataSet openDataSet',
   fc.tuple(strangeText, fc.constantFrom('voc', 'context', 'coco', ...objectNames)),

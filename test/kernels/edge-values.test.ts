@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Device } from '../../src/gpu/device.ts';
 import * as ops from '../support/all-ops.ts';
-import { useDevice } from '../support/device.ts';
+import { asOnGpu, useDevice } from '../support/device.ts';
 import { lossTrials } from '../support/edge-losses.ts';
 import { batchNormTrials, castTrials, moveTable } from '../support/edge-moves.ts';
 import { binaryTrials, unaryTrials, whereTrials } from '../support/edge-pointwise.ts';
@@ -30,7 +30,7 @@ function pick(from: Table, names: readonly string[]): Table {
   return Object.fromEntries(names.map((name) => [name, from[name] as Table[string]]));
 }
 
-/** Forms for GPUs that choose among elements, or join lanes. */
+/** Forms for GPUs that choose among elements, or join threads. */
 const tableOfGpu: Table = {
   ...pick(lossTrials, ['crossEntropy', 'segmentMatch']),
   ...pick(productTrials, ['qkvAttention']),
@@ -68,10 +68,10 @@ describe('edge values in f32', () => check(kinds.f32, table));
 
 describe('edge values in f16', () => check(kinds.f16, table));
 
-// The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over lanes.
+// The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over threads.
 describe('edge values as on a GPU', () => {
   const device = useDevice();
-  beforeAll(() => void vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false));
+  beforeAll(() => void asOnGpu(device.current));
   afterAll(() => void vi.restoreAllMocks());
   check(kinds.f32, tableOfGpu);
 });

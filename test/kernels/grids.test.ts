@@ -9,7 +9,7 @@ import { read, readU32 } from '../../src/tensor/run/read.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
 import * as ops from '../support/all-ops.ts';
 import { normal, seeded } from '../support/check-op.ts';
-import { useDevice } from '../support/device.ts';
+import { asOnGpu, useDevice } from '../support/device.ts';
 import { compareGrids, launchesOf, withSurplus } from '../support/surplus.ts';
 
 // A launch of more than 65,535 workgroups is wrapped into two dimensions, and then has some too many. These must write nothing.
@@ -54,7 +54,7 @@ const binary = (op: (a: Tensor, b: Tensor) => Tensor) => () => {
   shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 4], [7, 4]);
   shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 3], [19, 1, 1]);
 };
-/** Lines in every layout: whole fours, ragged ones few and many, columns in fours and others. */
+/** AxisRows in every layout: whole fours, ragged ones few and many, columns in fours and others. */
 const lines = (op: (x: Tensor, axis: number) => Tensor) => () => {
   for (const [shape, axis] of [
     [[29, 8], 1],
@@ -91,7 +91,7 @@ const attended =
   (op: (...xs: Tensor[]) => Tensor, ...all: Shape[]) =>
   () => {
     shapes(op, ...all);
-    vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false);
+    asOnGpu(device.current);
     shapes(op, ...all);
   };
 
@@ -195,7 +195,7 @@ const table: Readonly<Record<string, () => void>> = {
     product();
     vi.restoreAllMocks();
     shapes((a, b) => ops.matmul(a as Tensor, b as Tensor), [2, 17, 8], [2, 8, 12]);
-    vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false);
+    asOnGpu(device.current);
     // Split over the inner axis.
     shapes((a, b) => ops.matmul(a as Tensor, b as Tensor), [9, 600], [600, 11]);
   },

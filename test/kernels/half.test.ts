@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../src/gpu/kernel.ts';
 import { sum } from '../../src/kernels/axis/reduce.ts';
-import { add, gelu } from '../../src/kernels/elementwise/pointwise.ts';
+import { add } from '../../src/kernels/elementwise/binary.ts';
+import { gelu } from '../../src/kernels/elementwise/unary.ts';
 import { permute, slice } from '../../src/kernels/layout/layout.ts';
 import { l2Normalize, layerNorm } from '../../src/kernels/row-ops/layer-norm.ts';
 import { softmax } from '../../src/kernels/row-ops/softmax.ts';

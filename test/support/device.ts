@@ -1,6 +1,7 @@
-import { afterAll, afterEach, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, vi } from 'vitest';
 import type { Device } from '../../src/gpu/device.ts';
 import { openDevice } from '../../src/gpu/open-device.ts';
+import { profileOf } from '../../src/gpu/profile.ts';
 
 let shared: Device | undefined;
 
@@ -25,4 +26,10 @@ export function useDevice(): { readonly current: Device } {
       return shared;
     },
   };
+}
+
+/** Kernels and launches are those of a GPU from now on, until `vi.restoreAllMocks()`: the adapters of this suite compute on the CPU. */
+export function asOnGpu(device: Device): void {
+  const { adapter, features } = device;
+  vi.spyOn(device, 'profile', 'get').mockReturnValue(profileOf(adapter, features.has('subgroups'), false));
 }

@@ -19,7 +19,7 @@ export const onCpu: Lengths = [
   [5, 5],
   [3, 8],
 ];
-/** With several lanes to a line. */
+/** With several threads to a line. */
 export const onGpu: Lengths = [
   [70, 1],
   [20, 32],

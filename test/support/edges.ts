@@ -142,7 +142,7 @@ export function filler(i: number): number {
   return (((i * 37 + 11) % 29) - 14.5) / 8;
 }
 
-/** Lines with an edge value at the first, a middle and the last place, and the middle of the others; one of nothing else. */
+/** AxisRows with an edge value at the first, a middle and the last place, and the middle of the others; one of nothing else. */
 export function edgeLines({ edges }: Kind, length: number): number[][] {
   const places = [...new Set([0, 1, Math.floor(length / 2), length - 2, length - 1])].filter(
     (p) => p >= 0 && p < length,
@@ -153,7 +153,7 @@ export function edgeLines({ edges }: Kind, length: number): number[][] {
   ]);
 }
 
-/** Lines as the axis of a tensor: the last one, or one with `inner` neighbours that are other lines. */
+/** AxisRows as the axis of a tensor: the last one, or one with `inner` neighbours that are other lines. */
 export function layLines(lines: readonly (readonly number[])[], inner: number): { input: Input; axis: number } {
   const length = (lines[0] as readonly number[]).length;
   if (inner === 1) return { input: { shape: [lines.length, length], data: lines.flat() }, axis: 1 };
@@ -175,11 +175,11 @@ export function overLines(
   const length = shape[1] as number;
   const inner = shape[2] ?? 1;
   return (...xs) => {
-    const lineOf = (x: Values, start: number) => Array.from({ length }, (_, i) => x[start + i * inner] as number);
+    const rowOf = (x: Values, start: number) => Array.from({ length }, (_, i) => x[start + i * inner] as number);
     const y: number[] = [];
     for (let n = 0; n < size(shape) / length; n++) {
       const start = Math.floor(n / inner) * length * inner + (n % inner);
-      const [line, ...others] = xs.map((x) => lineOf(x, start));
+      const [line, ...others] = xs.map((x) => rowOf(x, start));
       const made = f(line as number[], ...others);
       if (typeof made === 'number') y[n] = made;
       else

@@ -1,7 +1,7 @@
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkOptions } from '../axis/index.ts';
-import { type Lanes, laneBackward, laneForward, laneRows, lanesOf, packedLaneBackward } from './lane-kernels.ts';
+import { type Lanes, laneBackward, laneForward, laneRows, lanesOf, packedLaneBackward } from './subgroup-kernels.ts';
 import {
   type AttentionParams,
   backwardKernel,

@@ -10,7 +10,7 @@ import {
 } from '../../tensor/graph/index.ts';
 import { aroundAxis, normalizeAxis, type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { type ReduceOptions, runsOf, spreadOver, spreadParams, spreadPlace, type Units } from './reduce-axes.ts';
-import { type Lines, laneConstants, laneOverrides, lanePlace, linesPerGroup } from './row-threads.ts';
+import { type AxisRows, rowsPerGroup, rowThreadOverrides, rowThreadPlace, rowThreads } from './row-threads.ts';
 
 /**
  * Maximum over axes; NaN if there is one. The gradient goes to the first maximum (or NaN) only, in the order of memory.
@@ -57,14 +57,14 @@ function argExtreme(which: Extreme, x: Tensor, axis: number): Tensor {
   ).index;
 }
 
-function extreme(which: Extreme, x: Tensor, lines: Lines, shape: Shape): { y: Tensor; index: Tensor } {
+function extreme(which: Extreme, x: Tensor, lines: AxisRows, shape: Shape): { y: Tensor; index: Tensor } {
   const y = empty(x, shape);
   const index = empty(x, shape, 'u32');
-  dispatch(extremeKernels[which], { x, y, index }, { ...lines }, laneConstants(x.device, lines, 256));
+  dispatch(extremeKernels[which], { x, y, index }, { ...lines }, rowThreads(x.device, lines, 256));
   return { y, index };
 }
 
-function extremeDifferentiable(which: Extreme, x: Tensor, lines: Lines, shape: Shape): Tensor {
+function extremeDifferentiable(which: Extreme, x: Tensor, lines: AxisRows, shape: Shape): Tensor {
   if (lines.length === 0) throw new ShapeError(which, `there is no ${which} of nothing`, { x: x.shape });
   const { y, index } = extreme(which, x, lines, shape);
   return differentiable(y, [x], (dy) => {
@@ -75,13 +75,13 @@ function extremeDifferentiable(which: Extreme, x: Tensor, lines: Lines, shape: S
   });
 }
 
-// A workgroup takes WG / LANES lines. A lane keeps its best element; an index of `length` says that it has none.
+// A workgroup takes WG / THREADS lines. A thread keeps its best element; an index of `length` says that it has none.
 function extremeKernel(
   which: Extreme,
 ): Kernel<
   { readonly x: 'read T'; readonly y: 'write T'; readonly index: 'write u32' },
   { readonly outer: 'u32'; readonly length: 'u32'; readonly inner: 'u32' },
-  typeof laneOverrides
+  typeof rowThreadOverrides
 > {
   const better = which === 'max' ? '>' : '<';
   const worst = which === 'max' ? '0xff800000u' : '0x7f800000u';
@@ -89,25 +89,25 @@ function extremeKernel(
     name: which,
     bind: { x: 'read T', y: 'write T', index: 'write u32' },
     params: { outer: 'u32', length: 'u32', inner: 'u32' },
-    override: laneOverrides,
-    use: [lanePlace, notNumbers],
-    grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants))],
+    override: rowThreadOverrides,
+    use: [rowThreadPlace, notNumbers],
+    grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / rowsPerGroup(constants))],
     wgsl: `
 var<workgroup> values: array<f32, WG>;
 var<workgroup> places: array<u32, WG>;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let lines = WG / LANES;
-  let line = flatGroup(g, size) * lines + lineOf(l);
-  let lane = laneOf(l);
+  let lines = WG / THREADS;
+  let line = flatGroup(g, size) * lines + rowOf(l);
+  let thread = threadOf(l);
   let inside = line < params.outer * params.inner;
   // Infinite, of the sign that every number beats: literals of it are not allowed.
-  var best = bitcast<f32>(${worst} | (lane & 0u));
+  var best = bitcast<f32>(${worst} | (thread & 0u));
   var place = params.length;
   var largest = 0;
   if (inside) {
-    let start = lineStart(line, params.length, params.inner);
-    for (var j = lane; j < params.length; j += LANES) {
+    let start = rowStart(line, params.length, params.inner);
+    for (var j = thread; j < params.length; j += THREADS) {
       let value = f32(x[start + j * params.inner]);
       // The magnitude's bits: of NaN, they are larger than those of ∞.
       largest = max(largest, bitcast<i32>(value) & 0x7fffffff);
@@ -117,11 +117,11 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       }
     }
     // Nothing is better than the first, or all is NaN.
-    if (place == params.length && lane < params.length) { place = lane; }
+    if (place == params.length && thread < params.length) { place = thread; }
     // Nothing beats the first NaN. Only where there is one it is searched for.
     let end = select(0u, params.length, largest > 0x7f800000);
     var isFound = false;
-    for (var j = lane; j < end && !isFound; j += LANES) {
+    for (var j = thread; j < end && !isFound; j += THREADS) {
       let value = f32(x[start + j * params.inner]);
       if (isNan(value)) {
         best = value;
@@ -130,12 +130,12 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       }
     }
   }
-  let cell = lane * lines + lineOf(l);
+  let cell = thread * lines + rowOf(l);
   values[cell] = best;
   places[cell] = place;
   workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half = half / 2u) {
-    if (lane < half) {
+  for (var half = THREADS / 2u; half > 0u; half = half / 2u) {
+    if (thread < half) {
       let other = cell + half * lines;
       let one = values[cell];
       let next = values[other];
@@ -149,7 +149,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     }
     workgroupBarrier();
   }
-  if (inside && lane == 0u) {
+  if (inside && thread == 0u) {
     y[line] = T(values[cell]);
     index[line] = places[cell];
   }

@@ -4,17 +4,18 @@ export { checkChoice, checkFloats, checkNumber, checkOptions, checkTensors } fro
 export { fewerRows, mean, sum, summed, sumRows } from './reduce.ts';
 export type { ReduceOptions } from './reduce-axes.ts';
 export { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './row-copy.ts';
-export { type LineCode, lineKernel } from './row-kernel.ts';
+export { type RowCode, rowKernel } from './row-kernel.ts';
 export {
-  type Lines,
-  laneConstants,
-  laneMax,
-  laneOverrides,
-  lanePlace,
-  laneSum,
-  laneSumFours,
-  laneSums,
-  linesPerGroup,
+  type AxisRows,
+  rowMax,
+  rowSum,
+  rowSumVec2,
+  rowSumVec4,
+  rowsPerGroup,
+  rowThreadOverrides,
+  rowThreadPlace,
+  rowThreads,
+  threadPerRow,
 } from './row-threads.ts';
 export { FEW_STEPS, inRuns, LOOPS_FOR_ALL, loopsFor } from './runs.ts';
 export { total, weightedMean } from './total.ts';

@@ -1,7 +1,7 @@
 import { type Elements, elementParams, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
 import { normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import { checkOptions } from './operands.ts';
-import type { Lines } from './row-threads.ts';
+import type { AxisRows } from './row-threads.ts';
 
 export interface ReduceOptions {
   /** One axis or several; negative ones count from the end. Default: all. */
@@ -11,7 +11,7 @@ export interface ReduceOptions {
 }
 
 /** The runs of neighbouring axes that `options` name, the last one first, with the shape that is left after each. */
-export function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: Lines; shape: Shape }[] {
+export function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: AxisRows; shape: Shape }[] {
   checkOptions(op, options, ['axes', 'keepDims']);
   const { axes, keepDims = false } = options;
   const all =
@@ -22,7 +22,7 @@ export function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: 
         : [axes as number];
   const open = new Set(all.map((axis) => normalizeAxis(op, axis, x.shape)));
   if (open.size < all.length) throw new ShapeError(op, `the axes ${all.join(', ')} name one twice`, { x: x.shape });
-  const runs: { lines: Lines; shape: Shape }[] = [];
+  const runs: { lines: AxisRows; shape: Shape }[] = [];
   let now = x.shape;
   for (let last = now.length - 1; last >= 0; last--) {
     if (!open.has(last)) continue;
@@ -44,7 +44,7 @@ export function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: 
  */
 export type Units = 'rows' | 'columns' | 'ones';
 
-export function unitsOf({ inner }: Lines): Units {
+export function unitsOf({ inner }: AxisRows): Units {
   if (inner === 1) return 'rows';
   return inner % 4 === 0 ? 'columns' : 'ones';
 }
@@ -52,7 +52,7 @@ export function unitsOf({ inner }: Lines): Units {
 /** How to write all elements `dx` of lines from one value per line. */
 export function spreadOver(
   dx: Tensor,
-  { outer, length, inner }: Lines,
+  { outer, length, inner }: AxisRows,
 ): { units: Units; params: Elements & { readonly length: number; readonly inner: number } } {
   const units: Units =
     inner > 1 ? (inner % 4 === 0 ? 'columns' : 'ones') : length % 4 === 0 || outer === 1 ? 'rows' : 'ones';
@@ -64,7 +64,7 @@ export function spreadOver(
 export const spreadPlace: Readonly<Record<Units, string>> = {
   rows: `    let line = 4u * i / params.length;
     let place = 4u * i - line * params.length;`,
-  // Two divisions: they are dear.
+  // Remainders are computed by multiplying: two divisions instead of four, as divisions are expensive.
   columns: `    let row = i / params.inner;
     let outer = row / params.length;
     let line = outer * params.inner + (i - row * params.inner);

@@ -18,7 +18,15 @@ import {
   type Units,
   unitsOf,
 } from './reduce-axes.ts';
-import { type Lines, laneConstants, laneOverrides, laneSum, laneSumFours, linesPerGroup } from './row-threads.ts';
+import {
+  type AxisRows,
+  rowSum,
+  rowSumVec4,
+  rowsPerGroup,
+  rowThreadOverrides,
+  rowThreads,
+  threadPerRow,
+} from './row-threads.ts';
 import { FEW_STEPS, inRuns } from './runs.ts';
 
 /**
@@ -42,7 +50,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('mean', x, options);
   const count = runs.reduce((product, { lines }) => product * lines.length, 1);
-  if (count === 0) throw new ShapeError('mean', 'there is no mean of nothing', { x: x.shape });
+  if (count === 0) throw new ShapeError('mean', 'the mean of no elements is undefined', { x: x.shape });
   return sumDifferentiable(x, runs, 1 / count);
 }
 
@@ -60,7 +68,7 @@ export function summed(x: Tensor, options: ReduceOptions, dtype: DType): Tensor 
   return dtype === x.dtype ? sum(x, options) : sumRuns(x, runsOf('sum', x, options), 1, dtype);
 }
 
-function sumRuns(x: Tensor, runs: readonly { lines: Lines; shape: Shape }[], factor: number, dtype: DType): Tensor {
+function sumRuns(x: Tensor, runs: readonly { lines: AxisRows; shape: Shape }[], factor: number, dtype: DType): Tensor {
   return runs.reduce((part, { lines, shape }, i) => {
     const isLast = i === runs.length - 1;
     return sumLines(part, lines, shape, isLast ? factor : 1, isLast ? dtype : 'f32');
@@ -68,7 +76,7 @@ function sumRuns(x: Tensor, runs: readonly { lines: Lines; shape: Shape }[], fac
 }
 
 /** The sum, times `factor`, over runs of axes. Between them it stays f32, and is rounded to the dtype of `x` once. */
-function sumDifferentiable(x: Tensor, runs: readonly { lines: Lines; shape: Shape }[], factor: number): Tensor {
+function sumDifferentiable(x: Tensor, runs: readonly { lines: AxisRows; shape: Shape }[], factor: number): Tensor {
   if (runs.length === 0) return x;
   const y = sumRuns(x, runs, factor, x.dtype);
   return differentiable(y, [x], (dy) => {
@@ -83,10 +91,10 @@ function sumDifferentiable(x: Tensor, runs: readonly { lines: Lines; shape: Shap
 }
 
 /**
- * `factor · sum` of each line. A lane adds no more than {@link FEW_STEPS} loads: longer lines are cut into strips, whose sums
+ * `factor · sum` of each line. A thread adds no more than {@link FEW_STEPS} loads: longer lines are cut into strips, whose sums
  * (f32) are the lines of another launch, until there is one strip.
  */
-function sumLines(x: Tensor, lines: Lines, shape: Shape, factor: number, dtype: DType = x.dtype): Tensor {
+function sumLines(x: Tensor, lines: AxisRows, shape: Shape, factor: number, dtype: DType = x.dtype): Tensor {
   let part = x;
   let rest = lines;
   for (;;) {
@@ -121,31 +129,31 @@ export function fewerRows(x: Tensor, most: number): Tensor {
 }
 
 /** Into how many strips lines are cut, and the constants of their launch. */
-function stripsOf(device: Device, lines: Lines, isFirst: boolean) {
+function stripsOf(device: Device, lines: AxisRows, isFirst: boolean) {
   const units = unitsOf(lines);
   const { outer, length, inner } = loadsOf(lines, units);
-  const { isSoftware } = device;
-  // On a CPU every strip of a row is one lane's: joining lanes takes as long to compile as all the rest.
-  const alone = isSoftware && units === 'rows';
-  const most = alone ? 1 : !isFirst || isSoftware || inner < 8 ? 64 : 1;
-  const constants = laneConstants(device, { outer, length, inner }, most);
-  const least = Math.ceil(length / (FEW_STEPS * constants.LANES));
+  const isCpu = threadPerRow(device) !== undefined;
+  // On a CPU every strip of a row is one thread's: joining threads takes as long to compile as all the rest.
+  const alone = isCpu && units === 'rows';
+  const most = alone ? 1 : !isFirst || isCpu || inner < 8 ? 64 : 1;
+  const constants = rowThreads(device, { outer, length, inner }, most);
+  const least = Math.ceil(length / (FEW_STEPS * constants.THREADS));
   if (!isFirst) return { units, constants, strips: least };
-  const groups = Math.max(1, Math.ceil((outer * inner) / linesPerGroup(constants)));
-  // A lane adds some 32 loads by itself; more go to other workgroups, until the device is busy.
+  const groups = Math.max(1, Math.ceil((outer * inner) / rowsPerGroup(constants)));
+  // A thread adds some 32 loads by itself; more go to other workgroups, until the device is busy.
   const busy = alone
     ? Math.min(length < 1024 ? 1 : Math.ceil(length / 32), Math.ceil(512 / Math.max(1, outer)))
-    : Math.min(Math.ceil(length / (32 * constants.LANES)), Math.ceil((isSoftware ? 16 : 2048) / groups));
+    : Math.min(Math.ceil(length / (32 * constants.THREADS)), Math.ceil(device.profile.workgroupsWanted / groups));
   return { units, constants, strips: Math.max(least, busy) };
 }
 
-type Constants = ReturnType<typeof laneConstants>;
+type Constants = ReturnType<typeof rowThreads>;
 
 function launchSum(
   x: Tensor,
   y: Tensor,
   units: Units,
-  { chunk, strips, factor, ...lines }: Lines & { chunk: number; strips: number; factor: number },
+  { chunk, strips, factor, ...lines }: AxisRows & { chunk: number; strips: number; factor: number },
   constants: Constants,
 ): void {
   // In f32, sums of strips are the same kernel again, compiled once.
@@ -160,7 +168,7 @@ function launchSum(
 }
 
 /** The lines as loads: how many a line takes, how many lines there are to an invocation's. */
-function loadsOf({ outer, length, inner }: Lines, units: Units): Lines {
+function loadsOf({ outer, length, inner }: AxisRows, units: Units): AxisRows {
   return {
     outer,
     length: units === 'rows' ? Math.ceil(length / 4) : length,
@@ -169,18 +177,18 @@ function loadsOf({ outer, length, inner }: Lines, units: Units): Lines {
 }
 
 /** The lines as params: lengths in elements, as rows may begin anywhere; neighbours in loads. */
-function sizes({ outer, length, inner }: Lines, units: Units): Lines {
+function sizes({ outer, length, inner }: AxisRows, units: Units): AxisRows {
   return { outer, length, inner: units === 'columns' ? inner / 4 : inner };
 }
 
 type SumKernel = Kernel<
   { readonly x: Binding; readonly y: Binding },
   { readonly [name in 'outer' | 'length' | 'inner' | 'chunk' | 'strips']: 'u32' } & { readonly factor: 'f32' },
-  typeof laneOverrides
+  typeof rowThreadOverrides
 >;
 const sumKernels = new Map<string, SumKernel>();
 
-// Lines are cut into strips of `chunk` loads. A workgroup takes WG / LANES strips: neighbours of a row, or one of each of some
+// AxisRows are cut into strips of `chunk` loads. A workgroup takes WG / THREADS strips: neighbours of a row, or one of each of some
 // neighbouring columns.
 function sumKernel(units: Units, from: 'T' | 'f32', to: 'T' | 'f32'): SumKernel {
   const key = `${units} ${from} ${to}`;
@@ -188,15 +196,15 @@ function sumKernel(units: Units, from: 'T' | 'f32', to: 'T' | 'f32'): SumKernel 
   if (known) return known;
   const F = units === 'ones' ? 'f32' : 'vec4f';
   const result = units === 'columns' ? (`vec4<${to}>` as const) : to;
-  const join = units === 'columns' ? laneSumFours : laneSum;
+  const join = units === 'columns' ? rowSumVec4 : rowSum;
   const made: SumKernel = kernel({
     name: 'sum',
     bind: { x: units === 'ones' ? `read ${from}` : `read vec4<${from}>`, y: `write ${result}` },
     params: { outer: 'u32', length: 'u32', inner: 'u32', chunk: 'u32', strips: 'u32', factor: 'f32' },
-    override: laneOverrides,
+    override: rowThreadOverrides,
     use: [join],
     grid: ({ outer, inner, strips }, constants) => {
-      const lines = linesPerGroup(constants);
+      const lines = rowsPerGroup(constants);
       return [units === 'rows' ? Math.ceil((outer * strips) / lines) : Math.ceil((outer * inner) / lines) * strips];
     },
     wgsl: `
@@ -205,14 +213,14 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let group = flatGroup(g, size);
 ${units === 'rows' ? stripOfRow : stripOfColumn}
   let inside = line < params.outer * params.inner;
-  let start = lineStart(line, params.length, params.inner);
+  let start = rowStart(line, params.length, params.inner);
   let j = strip * params.chunk;
   var total = ${F}();
   if (inside) {
 ${units === 'rows' ? sumOfRow : sumOfColumn(F)}
   }
   let all = ${join.name}(${units === 'rows' ? 'dot(total, vec4f(1.0))' : 'total'}, l);
-  if (inside && laneOf(l) == 0u) {
+  if (inside && threadOf(l) == 0u) {
     y[(line / params.inner * params.strips + strip) * params.inner + line % params.inner] = ${result}(all * params.factor);
   }
 }`,
@@ -221,30 +229,30 @@ ${units === 'rows' ? sumOfRow : sumOfColumn(F)}
   return made;
 }
 
-const stripOfRow = `  let strip = (group * (WG / LANES) + lineOf(l)) % params.strips;
-  let line = (group * (WG / LANES) + lineOf(l)) / params.strips;`;
+const stripOfRow = `  let strip = (group * (WG / THREADS) + rowOf(l)) % params.strips;
+  let line = (group * (WG / THREADS) + rowOf(l)) / params.strips;`;
 const stripOfColumn = `  let strip = group % params.strips;
-  let line = group / params.strips * (WG / LANES) + lineOf(l);`;
+  let line = group / params.strips * (WG / THREADS) + rowOf(l);`;
 
 function sumOfColumn(F: string): string {
   return inRuns(
     { total: F },
-    { counter: 'k', from: 'j + laneOf(l)', to: 'min(params.length, j + params.chunk)', by: 'LANES' },
+    { counter: 'k', from: 'j + threadOf(l)', to: 'min(params.length, j + params.chunk)', by: 'THREADS' },
     `total += ${F}(x[start + k * params.inner]);`,
   );
 }
 
-// Rows begin and end anywhere. Whole vec4s are shared by strips and lanes; what is left at both ends is the first one's.
+// Rows begin and end anywhere. Whole vec4s are shared by strips and threads; what is left at both ends is the first one's.
 const sumOfRow = `    let end = start + params.length;
     let whole = (start + 3u) / 4u;
 ${
   /*#__PURE__*/ inRuns(
     { total: 'vec4f' },
-    { counter: 'k', from: 'whole + j + laneOf(l)', to: 'min(end / 4u, whole + j + params.chunk)', by: 'LANES' },
+    { counter: 'k', from: 'whole + j + threadOf(l)', to: 'min(end / 4u, whole + j + params.chunk)', by: 'THREADS' },
     'total += vec4f(x[k]);',
   )
 }
-    if (j == 0u && laneOf(l) == 0u) {
+    if (j == 0u && threadOf(l) == 0u) {
       let head = start / 4u;
       let tail = end / 4u;
       // Both ends, by one load: each takes long to compile.

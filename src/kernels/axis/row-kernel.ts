@@ -1,15 +1,16 @@
 import { type Binding, type Device, type Kernel, kernel, type Piece, type Scalar } from '../../gpu/index.ts';
 import { dispatch, type Tensor } from '../../tensor/graph/index.ts';
 import {
-  type Lines,
-  laneConstants,
-  laneMax,
-  laneMaxFours,
-  laneOverrides,
-  lanePlace,
-  laneSum,
-  laneSumFours,
-  linesPerGroup,
+  type AxisRows,
+  rowMax,
+  rowMaxVec4,
+  rowSum,
+  rowSumVec4,
+  rowsPerGroup,
+  rowThreadOverrides,
+  rowThreadPlace,
+  rowThreads,
+  threadPerRow,
 } from './row-threads.ts';
 import { inRuns, loopsFor, type RunOptions, type Walk } from './runs.ts';
 
@@ -26,7 +27,7 @@ import { inRuns, loopsFor, type RunOptions, type Walk } from './runs.ts';
 type Layout = 'ones' | 'rows' | 'columns' | 'ragged';
 
 /** WGSL for what is done to a line, in terms of F and S. Beside it a body has `line`, its number, and `start`, `lead` below. */
-export interface LineCode {
+export interface RowCode {
   /**
    * A loop over the line: in `code` the elements are variables (F) with the names of their bindings, at `place` (P) of it. What
    * it adds to by `+=`, variables of type F that are 0 before, is added up in runs: see {@link inRuns}. Sums that are made in
@@ -46,7 +47,7 @@ export interface LineCode {
   readonly at: (binding: string, place: string) => string;
 }
 
-export interface LineSpec {
+export interface RowSpec {
   readonly name: string;
   /** What has the shape of the lines. */
   readonly elements: Readonly<Record<string, 'read T' | 'write T'>>;
@@ -56,29 +57,29 @@ export interface LineSpec {
   readonly perLine?: Readonly<Record<string, Binding>>;
   readonly params?: Readonly<Record<string, Scalar>>;
   readonly use?: readonly Piece[];
-  readonly body: (code: LineCode) => string;
+  readonly body: (code: RowCode) => string;
 }
 
 type OtherSums = Omit<RunOptions, 'loops'> & { readonly sums: readonly string[] };
 
-type LineKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof laneOverrides>;
+type RowKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowThreadOverrides>;
 
 /**
- * What is done to every line of an axis, said once: the kernel for the layout that suits the lines and the device is made when it
- * is first launched.
+ * An op over every row (line) of an axis, written once for all layouts. The kernel for the layout that suits the rows and the device
+ * is made when it is first launched.
  */
-export function lineKernel(
-  spec: LineSpec,
-): (tensors: Readonly<Record<string, Tensor>>, lines: Lines, params?: Readonly<Record<string, number>>) => void {
-  const made = new Map<string, LineKernel>();
+export function rowKernel(
+  spec: RowSpec,
+): (tensors: Readonly<Record<string, Tensor>>, lines: AxisRows, params?: Readonly<Record<string, number>>) => void {
+  const made = new Map<string, RowKernel>();
   return (tensors, lines, params = {}) => {
     const { device } = Object.values(tensors)[0] as Tensor;
     const layout = layoutOf(device, lines);
     const loads = { ...lines };
     if (layout === 'rows') loads.length /= 4;
     if (layout === 'columns') loads.inner /= 4;
-    const constants = layout === 'ragged' ? { WG: 8, LANES: 1, ACROSS: 0 } : laneConstants(device, loads);
-    const steps = (layout === 'ragged' ? lines.length / 4 : loads.length) / constants.LANES;
+    const constants = layout === 'ragged' ? { WG: 8, THREADS: 1, ROWS_ADJACENT: 0 } : rowThreads(device, loads);
+    const steps = (layout === 'ragged' ? lines.length / 4 : loads.length) / constants.THREADS;
     const loops = loopsFor(steps);
     const key = `${layout} ${loops}`;
     let one = made.get(key);
@@ -90,10 +91,10 @@ export function lineKernel(
 /** Four ragged lines to an invocation are too few invocations for a GPU, and for a CPU unless there are some hundred lines. */
 const MANY_RAGGED = 128;
 
-function layoutOf(device: Device, { outer, length, inner }: Lines): Layout {
+function layoutOf(device: Device, { outer, length, inner }: AxisRows): Layout {
   if (inner > 1) return inner % 4 === 0 ? 'columns' : 'ones';
   if (length % 4 === 0) return 'rows';
-  return device.isSoftware && outer >= MANY_RAGGED && length >= 4 ? 'ragged' : 'ones';
+  return threadPerRow(device) && outer >= MANY_RAGGED && length >= 4 ? 'ragged' : 'ones';
 }
 
 const fours = 'alias F = vec4f; alias P = vec4u; alias FI = vec4i; alias Stored = vec4<T>;';
@@ -104,7 +105,7 @@ const units: Readonly<Record<Layout, string>> = {
   ragged: `${fours} alias S = f32; alias SI = i32; const PER = 1u;`,
 };
 
-function makeKernel(spec: LineSpec, layout: Layout, loops: number): LineKernel {
+function makeKernel(spec: RowSpec, layout: Layout, loops: number): RowKernel {
   const { name, elements, along = [], perLine = {}, params = {}, use = [], body } = spec;
   const reads = Object.keys(elements).filter((one) => elements[one] === 'read T');
   const writes = Object.keys(elements).filter((one) => elements[one] === 'write T');
@@ -115,13 +116,13 @@ function makeKernel(spec: LineSpec, layout: Layout, loops: number): LineKernel {
   for (const one of along) bind[one] = layout === 'ragged' ? 'read T' : `read ${stored}`;
   const isRagged = layout === 'ragged';
   const inFours = layout === 'rows' || isRagged;
-  const fours = layout === 'columns' ? 'Fours' : '';
-  const code: LineCode = isRagged
+  const fours = layout === 'columns' ? 'Vec4' : '';
+  const code: RowCode = isRagged
     ? raggedCode(reads, along, loops)
     : {
         each: (inside, others) =>
           walk(
-            { counter: 'c', from: 'lane', to: 'count', by: 'LANES' },
+            { counter: 'c', from: 'thread', to: 'count', by: 'THREADS' },
             `    let i = start + c * params.inner;
     let place = ${layout === 'rows' ? 'c * 4u + vec4u(0u, 1u, 2u, 3u)' : 'P(c)'};
     ${reads.map((one) => `let ${one} = F(${one}[i]);`).join(' ')}
@@ -136,27 +137,27 @@ function makeKernel(spec: LineSpec, layout: Layout, loops: number): LineKernel {
   }`,
         inLine: (expression) => expression,
         write: (to, expression) => code.each(`${to}[i] = Stored(${expression});`),
-        sum: (value) => `laneSum${fours}(${inFours ? `acrossSum(${value})` : value}, l)`,
-        max: (value) => `laneMax${fours}(${inFours ? `acrossMax(${value})` : value}, l)`,
+        sum: (value) => `rowSum${fours}(${inFours ? `acrossSum(${value})` : value}, l)`,
+        max: (value) => `rowMax${fours}(${inFours ? `acrossMax(${value})` : value}, l)`,
         at: (binding, place) =>
           inFours ? `f32(${binding}[start + ${place} / 4u][${place} % 4u])` : `f32(${binding}[start + ${place}])`,
       };
   const text = body(code);
-  const joins = { laneSum, laneSumFours, laneMax, laneMaxFours };
+  const joins = { rowSum, rowSumVec4, rowMax, rowMaxVec4 };
   return kernel({
     name,
     bind,
     params: { outer: 'u32', length: 'u32', inner: 'u32', ...params } as Record<string, Scalar>,
-    override: laneOverrides,
+    override: rowThreadOverrides,
     use: [
       { name: `units of ${layout}`, wgsl: units[layout] },
       ...use,
       ...(inFours ? [acrossFours] : []),
-      lanePlace,
+      rowThreadPlace,
       ...Object.entries(joins).flatMap(([one, piece]) => (text.includes(`${one}(`) ? [piece] : [])),
     ],
     grid: ({ outer = 0, inner = 0 }, constants) => {
-      return [Math.ceil((outer * inner) / linesPerGroup(constants) / (isRagged ? 4 : 1))];
+      return [Math.ceil((outer * inner) / rowsPerGroup(constants) / (isRagged ? 4 : 1))];
     },
     wgsl: `
 @compute @workgroup_size(WG)
@@ -180,13 +181,13 @@ fn acrossSum(v: vec4f) -> f32 { return (v.x + v.y) + (v.z + v.w); }
 fn acrossMax(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }`,
 };
 
-// A workgroup takes WG / LANES lines. Those beyond the last have no elements; their lanes only take part in sums.
+// A workgroup takes WG / THREADS lines. Those beyond the last have no elements; their threads only take part in sums.
 function lines(text: string): string {
-  return `  let line = flatGroup(g, size) * (WG / LANES) + lineOf(l);
-  let lane = laneOf(l);
+  return `  let line = flatGroup(g, size) * (WG / THREADS) + rowOf(l);
+  let thread = threadOf(l);
   let inside = line < params.outer * params.inner;
-  let lead = inside && lane == 0u;
-  let start = lineStart(line, params.length, params.inner);
+  let lead = inside && thread == 0u;
+  let start = rowStart(line, params.length, params.inner);
   let count = select(0u, params.length, inside);
   ${text}`;
 }
@@ -202,9 +203,9 @@ function raggedLines(writes: readonly string[], text: string): string {
   }`;
 }
 
-function raggedCode(reads: readonly string[], along: readonly string[], loops: number): LineCode {
+function raggedCode(reads: readonly string[], along: readonly string[], loops: number): RowCode {
   const places = (one: string) => [...'xyzw'].map((k) => `f32(${one}[min(place.${k}, params.length - 1u)])`).join(', ');
-  const code: LineCode = {
+  const code: RowCode = {
     each: (inside, others) =>
       walk(
         { counter: 'v', from: '(start / 4u)', to: '((end + 3u) / 4u)', by: '1u' },

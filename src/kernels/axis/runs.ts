@@ -57,14 +57,14 @@ ${Object.keys(sums)
   .join(' ')}
 }`;
   };
-  // Ends are said once: compilers of CPU adapters work out a loop's condition anew at every step.
+  // Each end is a variable: compilers of CPU adapters work out a loop's condition anew at every step.
   return `{ let ${counter}End = ${to};\n${nest(loops - 1, from, `${counter}End`)} }`;
 }
 
 /** So many steps of a walk are two runs long enough for any sum: {@link RUN} · 32. More want more loops, or another launch. */
 export const FEW_STEPS = 512;
 
-/** Loops for a walk of any length: with 64 lanes of fours, 2²⁸ numbers before the outermost takes more than {@link RUN}. */
+/** Loops for a walk of any length: with 64 threads of fours, 2²⁸ numbers before the outermost takes more than {@link RUN}. */
 export const LOOPS_FOR_ALL = 5;
 
 /** How many loops a walk of so many steps needs: one is a run of its own, as short lines must not pay for what long ones need. */

@@ -46,10 +46,10 @@ ${
 };
 
 /**
- * How an operand gives four neighbouring elements of the result: `fours`, as four neighbours that begin at a multiple of four;
- * `same`, one element four times. `each`, for all operands or none: it gives single elements.
+ * How an operand is loaded for four neighbouring elements of the result: `vec4`, as four neighbours that begin at a multiple of
+ * four; `broadcast`, one element four times. `scalar`, for all operands or none: one element of the result at a time.
  */
-export type Way = 'fours' | 'same' | 'each';
+export type OperandLoad = 'vec4' | 'broadcast' | 'scalar';
 
 /** How to run over a result: its shape, and the params and the constant RANK for {@link operandOffsets}. */
 export interface Broadcast {
@@ -57,7 +57,7 @@ export interface Broadcast {
   readonly elements: Elements;
   readonly params: Readonly<Record<AxisParam, number>>;
   readonly constants: { readonly RANK: number };
-  readonly ways: Readonly<Record<(typeof operands)[number], Way>>;
+  readonly loads: Readonly<Record<(typeof operands)[number], OperandLoad>>;
 }
 
 /**
@@ -105,9 +105,9 @@ export function broadcast(
   }
   // Four neighbours lie in one row if rows are whole fours, or if there is one row only.
   const together = axes.length <= 1 || (axes[0] as { size: number }).size % 4 === 0;
-  const ways = operands.map((name, n) => {
-    if (!together) return [name, 'each'];
-    return [name, axes[0]?.strides[n] === 1 ? 'fours' : 'same'];
+  const loads = operands.map((name, n) => {
+    if (!together) return [name, 'scalar'];
+    return [name, axes[0]?.strides[n] === 1 ? 'vec4' : 'broadcast'];
   });
   return {
     shape,
@@ -115,8 +115,13 @@ export function broadcast(
     elements: elementsOf(device, size(shape) * (together ? 1 : 4)),
     params: params as Record<AxisParam, number>,
     constants: { RANK: axes.length },
-    ways: Object.fromEntries(ways),
+    loads: Object.fromEntries(loads),
   };
+}
+
+/** WGSL: the vec4f of what a function of numbers gives for each component of vec4fs. */
+export function componentwise(name: string, inputs: readonly string[]): string {
+  return `vec4f(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
 }
 
 /** Sums a gradient over the axes that its operand stretched: the backward of broadcasting to the shape of `dy`. */

@@ -1,28 +1,7 @@
 export { type Activation, activationPiece, activations } from './activation.ts';
+export { add, div, maximum, minimum, mul, sub, where } from './binary.ts';
 export { sumTo } from './broadcast.ts';
 export { cast, floatType } from './cast.ts';
-export {
-  abs,
-  add,
-  addScalar,
-  clamp,
-  div,
-  exp,
-  gelu,
-  log,
-  maximum,
-  minimum,
-  mul,
-  neg,
-  relu,
-  scale,
-  sigmoid,
-  sign,
-  sqrt,
-  square,
-  sub,
-  tanh,
-  where,
-} from './pointwise.ts';
 export { randomGumbel, randomNormal, randomUniform } from './random.ts';
 export { stopGradient, straightThrough } from './stop-gradient.ts';
+export { abs, addScalar, clamp, exp, gelu, log, neg, relu, scale, sigmoid, sign, sqrt, square, tanh } from './unary.ts';

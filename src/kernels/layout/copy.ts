@@ -162,7 +162,7 @@ ${[4, 3, 2, 1]
   )
   .join('\n')}
   first += rest * params.step0;
-  for (var col = place.start; col < place.end; col += LANES) {
+  for (var col = place.start; col < place.end; col += THREADS) {
     y[row * params.width + col] = x[first + col * params.step];
   }`),
   });

@@ -137,11 +137,11 @@ const gatherKernel = (element: 'T' | 'vec4<T>') =>
     wgsl: eachRow(/* wgsl */ `
   let id = ids[row];
   if (id >= params.count) {
-    for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = ${element}(); }
+    for (var col = place.start; col < place.end; col += THREADS) { y[row * params.width + col] = ${element}(); }
     return;
   }
   let first = (row / params.taken * params.count + id) * params.width;
-  for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }`),
+  for (var col = place.start; col < place.end; col += THREADS) { y[row * params.width + col] = x[first + col]; }`),
   });
 
 const gather = { T: /*#__PURE__*/ gatherKernel('T'), 'vec4<T>': /*#__PURE__*/ gatherKernel('vec4<T>') };
@@ -161,7 +161,7 @@ const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
   // There is one start more than there are rows in each batch element.
   let start = starts[row + batch];
   let end = starts[row + batch + 1];
-  for (var col = place.start; col < place.end; col += LANES) {
+  for (var col = place.start; col < place.end; col += THREADS) {
     var total = ${sum}();
     ${inRuns(
       { total: sum },

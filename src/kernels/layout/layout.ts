@@ -262,7 +262,7 @@ function launchParts(name: 'concat' | 'split', whole: Tensor, some: readonly Ten
     tensors[`part${i}`] = part;
     params[`width${i}`] = (widths[i] as number) / per;
   });
-  dispatch(partsKernel(name, some.length, element), tensors, params, rowConstants(whole.device, rows));
+  dispatch(splitSumKernel(name, some.length, element), tensors, params, rowConstants(whole.device, rows));
 }
 
 /** Elements to step over for the next index of each axis. */
@@ -288,7 +288,7 @@ const sliceKernel = (element: 'T' | 'vec4<T>' | 'u32') =>
     grid: rowGrid,
     wgsl: eachRow(/* wgsl */ `
   let first = row * params.other + params.start;
-  for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = x[first + col]; }`),
+  for (var col = place.start; col < place.end; col += THREADS) { y[row * params.width + col] = x[first + col]; }`),
   });
 const sliceKernels = {
   T: /*#__PURE__*/ sliceKernel('T'),
@@ -305,7 +305,7 @@ const padKernel = (element: 'T' | 'vec4<T>') =>
     use: [rowPlace],
     grid: rowGrid,
     wgsl: eachRow(/* wgsl */ `
-  for (var col = place.start; col < place.end; col += LANES) {
+  for (var col = place.start; col < place.end; col += THREADS) {
     // Below the start this wraps around and is too large as well.
     let inside = col - params.start;
     var value = ${element}();
@@ -315,13 +315,13 @@ const padKernel = (element: 'T' | 'vec4<T>') =>
   });
 const pad = { T: /*#__PURE__*/ padKernel('T'), 'vec4<T>': /*#__PURE__*/ padKernel('vec4<T>') };
 
-type PartsKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowOverrides>;
-const partsKernels = new Map<string, PartsKernel>();
+type SplitSumKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowOverrides>;
+const splitSumKernels = new Map<string, SplitSumKernel>();
 
 // Rows of the whole are made of one stretch of each part.
-function partsKernel(name: 'concat' | 'split', count: number, element: Element): PartsKernel {
+function splitSumKernel(name: 'concat' | 'split', count: number, element: Element): SplitSumKernel {
   const key = `${name} ${count} ${element}`;
-  const known = partsKernels.get(key);
+  const known = splitSumKernels.get(key);
   if (known) return known;
   const [ofWhole, ofPart] = name === 'concat' ? (['write', 'read'] as const) : (['read', 'write'] as const);
   const bind: Record<string, Binding> = { whole: `${ofWhole} ${element}` };
@@ -342,11 +342,11 @@ function partsKernel(name: 'concat' | 'split', count: number, element: Element):
     use: [rowPlace],
     grid: ({ rows, width }, constants) => rowGrid({ rows: rows as number, width: width as number }, constants),
     wgsl: eachRow(/* wgsl */ `
-  for (var col = place.start; col < place.end; col += LANES) {
+  for (var col = place.start; col < place.end; col += THREADS) {
     let i = row * params.width + col;
     var at = col;
 ${branches}  }`),
   });
-  partsKernels.set(key, made);
+  splitSumKernels.set(key, made);
   return made;
 }

@@ -12,7 +12,7 @@ import {
   tensor,
 } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions, type Lines } from '../axis/index.ts';
+import { type AxisRows, checkChoice, checkOptions } from '../axis/index.ts';
 export interface InterpolateOptions {
   readonly mode: 'bilinear' | 'bicubic';
   /** When shrinking, widen the filter so that every pixel counts. Default: false. */
@@ -93,7 +93,7 @@ interface Band {
 }
 
 /** Resamples one axis to `length` elements. */
-function resize(x: Tensor, lines: Lines, shape: Shape, length: number, options: InterpolateOptions): Tensor {
+function resize(x: Tensor, lines: AxisRows, shape: Shape, length: number, options: InterpolateOptions): Tensor {
   // All filters are 1 at 0 and 0 at the other whole numbers.
   if (lines.length === length) return x;
   const rows = matrix(lines.length, length, options);
@@ -103,7 +103,7 @@ function resize(x: Tensor, lines: Lines, shape: Shape, length: number, options: 
   ]);
 }
 
-function multiply(x: Tensor, lines: Lines, shape: Shape, { taps, first, weights }: Band): Tensor {
+function multiply(x: Tensor, lines: AxisRows, shape: Shape, { taps, first, weights }: Band): Tensor {
   const y = empty(x, shape);
   const tables = { firsts: tensor(x.device, first), weights: tensor(x.device, weights) };
   const { length, inner } = lines;

@@ -102,11 +102,11 @@ function unfold(x: Tensor, windows: Windows): Tensor {
 }
 
 /**
- * On a CPU one lane a row: finding out where a row comes from takes longer than moving it, and so is done for eight rows at once.
- * The first convolution of 64 images of 32² pixels: unfold 9.4 ms with the eight lanes of {@link rowConstants}, 2.0 ms so.
+ * On a CPU one thread a row: finding out where a row comes from takes longer than moving it, and so is done for eight rows at once.
+ * The first convolution of 64 images of 32² pixels: unfold 9.4 ms with the eight threads of {@link rowConstants}, 2.0 ms so.
  */
-function laneOfRows({ device }: Tensor, rows: { rows: number; width: number }): { LANES: number; EACH: number } {
-  return device.isSoftware ? { LANES: 1, EACH: 64 } : rowConstants(device, rows);
+function laneOfRows({ device }: Tensor, rows: { rows: number; width: number }): { THREADS: number; EACH: number } {
+  return rowConstants(device, rows, 1);
 }
 
 const params = {
@@ -142,7 +142,7 @@ const unfoldKernel = (element: 'T' | 'vec4<T>') =>
   let first = ((batch * params.height + inRow) * params.across + inCol) * params.channels;
   let start = inCol * params.channels;
   let end = select(0u, params.across * params.channels, inRow < params.height);
-  for (var i = place.start; i < place.end; i += LANES) {
+  for (var i = place.start; i < place.end; i += THREADS) {
     var value = ${element}();
     if (start + i < end) { value = x[first + i]; }
     y[row * params.width + i] = value;
@@ -168,7 +168,7 @@ const foldKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
   let colEnd = min(inCol / params.stride + 1u, params.cols);
   let rowStart = (max(inRow + params.stride, params.high) - params.high) / params.stride;
   let colStart = (max(inCol + params.stride, params.wide) - params.wide) / params.stride;
-  for (var i = place.start; i < place.end; i += LANES) {
+  for (var i = place.start; i < place.end; i += THREADS) {
     var total = ${sum}();
     for (var r = rowStart; r < rowEnd; r++) {
       for (var c = colStart; c < colEnd; c++) {

@@ -2,5 +2,5 @@ export { type Conv2dOptions, conv2d } from './conv2d.ts';
 export { linear, type MatmulOptions, matmul } from './matmul.ts';
 export { type MlpOptions, type MlpWeights, mlp } from './mlp.ts';
 export { patchEmbed, patchify, unpatchify } from './patchify.ts';
-export type { MatmulTail } from './product.ts';
+export type { MatmulEpilogue } from './product.ts';
 export { type Tuned, type TuneOptions, tune } from './tune.ts';

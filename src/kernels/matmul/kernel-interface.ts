@@ -1,14 +1,14 @@
-// Every matmul kernel computes y[z] = tail(a[z] · b[z]) for all z of the batch. How a matrix lies in memory, transposed or not,
+// Every matmul kernel computes y[z] = epilogue(a[z] · b[z]) for all z of the batch. How a matrix lies in memory, transposed or not,
 // and which of them a batch shares, is a matter of strides: `down` rows and `across` columns of a and of b, and up to three
-// batch axes. Here is what the forms share: parameters, the place of a tile, the tail. The forms are in `matmul-tiles.ts` (GPUs)
-// and `matmul-lanes.ts` (CPU adapters); `matmul-forms.ts` chooses.
+// batch axes. Here is what the variants share: parameters, the place of a tile, the epilogue. The variants are in `tile-kernel.ts`
+// (GPUs) and `subgroup-kernel.ts` (CPU adapters); `variants.ts` chooses.
 
 import type { Binding, Kernel, Piece } from '../../gpu/index.ts';
 import { type Activation, activationPiece } from '../elementwise/index.ts';
 /**
  * Sizes, and strides in elements. The batch axes are numbered from the last; the length of the third is not needed. `chunk` is
  * how much of the inner axis a workgroup sums: all of it, unless the product is split over it. `most` is the number of rows
- * that an invocation keeps: as a constant it would let compilers unroll the loop that stores them, tail and all (on lavapipe
+ * that an invocation keeps: as a constant it would let compilers unroll the loop that stores them, epilogue and all (on lavapipe
  * 6 s of compilation instead of 0.8). All of it is uniform, since every pipeline costs.
  */
 export const matmulParams = {
@@ -53,7 +53,7 @@ export interface MatmulBindings extends Record<string, Binding> {
 }
 
 /** What a kernel does with a sum. */
-export interface TailSpec {
+export interface EpilogueSpec {
   /**
    * It can add a bias, or a residual; whether it does is decided by the launch. A kernel that cannot is another pipeline, but CPU
    * adapters run both arms of a condition: without these, products of a short inner axis (64) take a sixth less time.
@@ -66,28 +66,33 @@ export interface TailSpec {
   readonly gate?: Activation | undefined;
   /** Sums of the rows of a are stored too: the gradient of a bias, beside that of its weight. */
   readonly rowSums?: boolean;
-  /** Parts of sums go to memory as f32, `y [parts, batch, rows, cols]`, for `partsKernel`. */
+  /** Parts of sums go to memory as f32, `y [parts, batch, rows, cols]`, for `splitSumKernel`. */
   readonly parts?: boolean;
   /** `cols` is a multiple of 4, and so bias, residual, pre and y are read and written by fours. */
   readonly four: boolean;
 }
 
-export function matmulBindings(a: 'T' | 'vec4<T>', b: 'T' | 'vec4<T>', tail: TailSpec): MatmulBindings {
-  const along = tail.four ? ('vec4<T>' as const) : ('T' as const);
+export function matmulBindings(a: 'T' | 'vec4<T>', b: 'T' | 'vec4<T>', epilogue: EpilogueSpec): MatmulBindings {
+  const along = epilogue.four ? ('vec4<T>' as const) : ('T' as const);
   return {
     a: `read ${a}`,
     b: `read ${b}`,
     bias: `read ${along}`,
     residual: `read ${along}`,
-    pre: tail.gate ? `read ${along}` : `write ${along}`,
-    y: tail.parts ? (tail.four ? 'write vec4<f32>' : 'write f32') : `write ${along}`,
+    pre: epilogue.gate ? `read ${along}` : `write ${along}`,
+    y: epilogue.parts ? (epilogue.four ? 'write vec4<f32>' : 'write f32') : `write ${along}`,
     sums: 'write T',
   };
 }
 
-/** What a tail calls itself in profiles: `matmul gelu`. */
-export function matmulName(tail: TailSpec): string {
-  const words = ['matmul', tail.activation, tail.gate && `${tail.gate} backward`, tail.rowSums && 'and row sums'];
+/** What an epilogue calls itself in profiles: `matmul gelu`. */
+export function matmulName(epilogue: EpilogueSpec): string {
+  const words = [
+    'matmul',
+    epilogue.activation,
+    epilogue.gate && `${epilogue.gate} backward`,
+    epilogue.rowSums && 'and row sums',
+  ];
   return words.filter(Boolean).join(' ');
 }
 
@@ -119,7 +124,7 @@ export const rowsPiece: Piece = {
 };
 
 /** `store(batch, row, col, sum)`: what happens to a sum, or to four in a row, before it is stored. */
-export function tailPiece(spec: TailSpec): Piece {
+export function epiloguePiece(spec: EpilogueSpec): Piece {
   const { activation, gate, parts, four } = spec;
   const each = (f: string, ...xs: readonly string[]) =>
     four ? `vec4f(${[...'xyzw'].map((i) => `${f}(${xs.map((x) => `${x}.${i}`)})`)})` : `${f}(${xs})`;
@@ -144,7 +149,7 @@ fn store(batch: u32, row: u32, col: u32, sum: ${wide}) {
   ${parts ? 'y[i] = sum;' : `finish(i, col / ${unit}u, sum);`}
 }`;
   return {
-    name: 'tail',
+    name: 'epilogue',
     needs: activation || gate ? [activationPiece((activation ?? gate) as Activation)] : [],
     wgsl: `${finish}${store}`,
   };

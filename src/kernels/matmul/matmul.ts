@@ -8,14 +8,14 @@ import {
   flattened,
   gradientOf,
   linearGradients,
-  type MatmulTail,
+  type MatmulEpilogue,
   type Matrix,
   matrix,
   product,
   transposed,
 } from './product.ts';
 
-export interface MatmulOptions extends MatmulTail {
+export interface MatmulOptions extends MatmulEpilogue {
   /** `a` is stored as `[..., K, M]`. */
   readonly transposeA?: boolean;
   /** `b` is stored as `[..., N, K]`. */
@@ -39,7 +39,7 @@ export interface MatmulOptions extends MatmulTail {
  * @throws ShapeError when the inner sizes differ, the batches do not broadcast, or bias or residual do not fit.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  return withTail('matmul', { a, b }, options);
+  return withEpilogue('matmul', { a, b }, options);
 }
 
 /**
@@ -53,15 +53,15 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
  *
  * @throws ShapeError when the last axes of `x` and `weight` differ, or bias or residual do not fit.
  */
-export function linear(x: Tensor, weight: Tensor, options: MatmulTail = {}): Tensor {
+export function linear(x: Tensor, weight: Tensor, options: MatmulEpilogue = {}): Tensor {
   checkOptions('linear', options, ['bias', 'activation', 'residual']);
   if (weight.shape.length !== 2) {
     throw new ShapeError('linear', 'weight must be [out, in]', { x: x.shape, weight: weight.shape });
   }
-  return withTail('linear', { x, weight }, { ...options, transposeB: true });
+  return withEpilogue('linear', { x, weight }, { ...options, transposeB: true });
 }
 
-function withTail(op: string, operands: Readonly<Record<string, Tensor>>, options: MatmulOptions): Tensor {
+function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, options: MatmulOptions): Tensor {
   checkOptions(op, options, ['bias', 'activation', 'residual', 'transposeA', 'transposeB']);
   const { bias, activation, residual, transposeA = false, transposeB = false } = options;
   if (activation !== undefined) checkChoice(op, 'activation', activation, activations);
@@ -113,7 +113,7 @@ function withTail(op: string, operands: Readonly<Record<string, Tensor>>, option
 }
 
 /**
- * A product without its tail. It is linear in both operands, and so are the gradients of each of the three that belong together,
+ * A product without its epilogue. It is linear in both operands, and so are the gradients of each of the three that belong together,
  * the product, the gradient of `a`, and that of `b`: each is one of the other two. So all derivatives of any order are there.
  */
 interface Bilinear {
@@ -126,7 +126,7 @@ interface Bilinear {
 }
 
 function times({ op, names, transposeA, transposeB }: Bilinear, a: Tensor, b: Tensor): Tensor {
-  return withTail(op, { [names[0]]: a, [names[1]]: b }, { transposeA, transposeB });
+  return withEpilogue(op, { [names[0]]: a, [names[1]]: b }, { transposeA, transposeB });
 }
 
 /** The operands as matrices, and `d`, the gradient of their product. */

@@ -164,7 +164,7 @@ const cutKernel = /*#__PURE__*/ kernel({
   let batch = rest / rows;
   let plane = params.height * params.across;
   let first = (batch * params.channels + channel) * plane + (patchRow * side + line) * params.across + patchCol * side;
-  for (var i = place.start; i < place.end; i += LANES) {
+  for (var i = place.start; i < place.end; i += THREADS) {
     var source = first + i;
     if (ORDER == 0) {
       let col = i / params.channels;
@@ -193,7 +193,7 @@ const pasteKernel = /*#__PURE__*/ kernel({
   let patchRow = inImage / side;
   let line = inImage - patchRow * side;
   let values = side * side * params.channels;
-  for (var i = place.start; i < place.end; i += LANES) {
+  for (var i = place.start; i < place.end; i += THREADS) {
     let patchCol = i / side;
     var value = T(0);
     if (patchRow < rows && patchCol < cols) {

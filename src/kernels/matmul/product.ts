@@ -2,13 +2,13 @@ import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import { sumRows } from '../axis/index.ts';
 import { type Activation, sumTo } from '../elementwise/index.ts';
-import type { TailSpec } from './kernel-interface.ts';
-import type { Operand } from './lane-kernel.ts';
-import { type PartsKernel, partsKernel } from './tile-kernel.ts';
-import { chooseForm, kernelOf, type Product } from './variants.ts';
+import type { EpilogueSpec } from './kernel-interface.ts';
+import type { Operand } from './subgroup-kernel.ts';
+import { type SplitSumKernel, splitSumKernel } from './tile-kernel.ts';
+import { chooseVariant, kernelOf, type Product } from './variants.ts';
 
 /** What a matmul does to its result, in this order, before it is stored. */
-export interface MatmulTail {
+export interface MatmulEpilogue {
   /** `[N]`, added to every row. */
   readonly bias?: Tensor | undefined;
   readonly activation?: Activation | undefined;
@@ -56,12 +56,12 @@ export function flattened(m: Matrix): Matrix {
 }
 
 /** What {@link product} does beside multiplying. */
-export interface ProductOptions extends MatmulTail {
+export interface ProductOptions extends MatmulEpilogue {
   /** Multiplies the result by the derivative of an activation at `pre`. */
   readonly gate?: { readonly activation: Activation; readonly pre: Tensor } | undefined;
-  /** Sums the rows of `left` too, `[rows]`, where the form can do it in passing. */
+  /** Sums the rows of `left` too, `[rows]`, where the variant can do it in passing. */
   readonly rowSums?: boolean;
-  /** The result is f32 whatever the operands are: it is to be summed. Without a tail. */
+  /** The result is f32 whatever the operands are: it is to be summed. Without an epilogue. */
   readonly wide?: boolean;
 }
 
@@ -89,15 +89,15 @@ export function product(
     b: operand(right.down === 1, right.down === 1 ? right.rows : right.cols),
     dtype: left.x.dtype,
   };
-  const form = chooseForm(y.device, planned);
-  const parts = form.kind === 'tile' ? form.parts : 1;
+  const variant = chooseVariant(y.device, planned);
+  const parts = variant.kind === 'tile' ? variant.splitK : 1;
   const chunk = parts === 1 ? Math.max(1, a.cols) : Math.ceil(a.cols / parts / 16) * 16;
   const count = Math.max(1, Math.ceil(a.cols / chunk));
   const summed = rowSums && count === 1 && y.size > 0;
   const sums = empty(left.x, summed ? [a.rows] : [0]);
   // One pipeline for all linear layers without activation: it adds a bias, a residual, or both.
   const layer = !activation && !gate && (bias !== undefined || residual !== undefined);
-  const tail: TailSpec = {
+  const epilogue: EpilogueSpec = {
     bias: layer || bias !== undefined,
     residual: layer || residual !== undefined,
     activation,
@@ -110,7 +110,12 @@ export function product(
   const tensors = { bias: bias ?? a.x, residual: residual ?? a.x };
   const has = { hasBias: bias ? 1 : 0, hasResidual: residual ? 1 : 0 };
   dispatch(
-    kernelOf(y.device, form, planned, inParts ? { parts: true, four: tail.four } : { ...tail, rowSums: summed }),
+    kernelOf(
+      y.device,
+      variant,
+      planned,
+      inParts ? { parts: true, four: epilogue.four } : { ...epilogue, rowSums: summed },
+    ),
     { a: a.x, b: right.x, ...tensors, pre: inParts ? nothing : pre, y: partial, sums },
     {
       rows: a.rows,
@@ -130,13 +135,13 @@ export function product(
       b1: axes[1]?.b ?? 0,
       b2: axes[2]?.b ?? 0,
       chunk,
-      most: form.kind === 'lanes' ? form.tall : form.micro,
+      most: variant.kind === 'subgroup' ? variant.rowsPerThread : variant.threadTile,
       ...has,
     },
   );
   if (count > 1 && wide) return { y: sumTo(partial, [1, ...shape]), pre, sums: undefined };
   if (count > 1) {
-    const finish = knownParts(tail);
+    const finish = memoizedSplitSum(epilogue);
     dispatch(
       finish,
       { parts: partial, ...tensors, pre, y },
@@ -150,12 +155,12 @@ function operand(inner: boolean, length: number): Operand {
   return { along: inner ? 'inner' : 'outer', four: length % 4 === 0 };
 }
 
-const partsKernels = new Map<string, PartsKernel>();
+const splitSumKernels = new Map<string, SplitSumKernel>();
 
-function knownParts(tail: TailSpec): PartsKernel {
-  const key = `${tail.bias} ${tail.residual} ${tail.activation} ${tail.gate}`;
-  let made = partsKernels.get(key);
-  if (!made) partsKernels.set(key, (made = partsKernel(tail)));
+function memoizedSplitSum(epilogue: EpilogueSpec): SplitSumKernel {
+  const key = `${epilogue.bias} ${epilogue.residual} ${epilogue.activation} ${epilogue.gate}`;
+  let made = splitSumKernels.get(key);
+  if (!made) splitSumKernels.set(key, (made = splitSumKernel(epilogue)));
   return made;
 }
 

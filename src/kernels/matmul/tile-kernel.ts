@@ -1,6 +1,8 @@
 import { type Binding, type Kernel, kernel } from '../../gpu/index.ts';
 import { inRuns } from '../axis/index.ts';
 import {
+  type EpilogueSpec,
+  epiloguePiece,
   list,
   type MatmulKernel,
   matmulBindings,
@@ -8,22 +10,20 @@ import {
   matmulParams,
   place,
   rowsPiece,
-  type TailSpec,
-  tailPiece,
   tilesOf,
   times,
 } from './kernel-interface.ts';
 
 /**
- * For GPUs. A workgroup of 8 × 8 brings 16 columns of a and rows of b into its memory at a time, `8 · micro` of each, and each
- * of its invocations keeps `micro` × `micro` sums: rows that follow each other, and columns 8 apart, so that neighbours read
+ * For GPUs. A workgroup of 8 × 8 brings 16 columns of a and rows of b into its memory at a time, `8 · threadTile` of each, and each
+ * of its invocations keeps `threadTile` × `threadTile` sums: rows that follow each other, and columns 8 apart, so that neighbours read
  * and write neighbours. The smaller tile is for products that would leave a GPU's cores idle with the larger.
  */
-export function tileKernel(micro: 4 | 8, loops: number, tail: TailSpec): MatmulKernel {
-  const side = 8 * micro;
-  const quads = micro / 4;
+export function tileKernel(threadTile: 4 | 8, loops: number, epilogue: EpilogueSpec): MatmulKernel {
+  const side = 8 * threadTile;
+  const quads = threadTile / 4;
   const elements = 16 * side;
-  const sums = (code: (r: number, c: number) => string) => times(micro, (r) => times(quads, (c) => code(r, c)));
+  const sums = (code: (r: number, c: number) => string) => times(threadTile, (r) => times(quads, (c) => code(r, c)));
   const columns = (c: number) => `vec4f(${list(4, (i) => `bTile[at + ${32 * c + 8 * i}u]`)})`;
   // Each invocation adds up a row or none.
   const rowSums = `if (l < ${side}u) {
@@ -31,14 +31,14 @@ export function tileKernel(micro: 4 | 8, loops: number, tail: TailSpec): MatmulK
       for (var k = 0u; k < 16u; k++) { part += aTile[k * ${side}u + l]; }
       rowSum += part;
     }`;
-  const names = Array.from({ length: micro * quads }, (_, i) => `s${Math.floor(i / quads)}${i % quads}`);
+  const names = Array.from({ length: threadTile * quads }, (_, i) => `s${Math.floor(i / quads)}${i % quads}`);
   const storeSums = `
   if (p.col == 0u && l < ${side}u && p.row + l < params.rows) { sums[p.batch * params.rows + p.row + l] = T(rowSum); }`;
   return kernel({
-    name: matmulName(tail),
-    bind: matmulBindings('T', 'T', { ...tail, four: false }),
+    name: matmulName(epilogue),
+    bind: matmulBindings('T', 'T', { ...epilogue, four: false }),
     params: matmulParams,
-    use: [place, rowsPiece, tailPiece({ ...tail, four: false })],
+    use: [place, rowsPiece, epiloguePiece({ ...epilogue, four: false })],
     grid: (p) => tilesOf(p, side, side),
     wgsl: `
 var<workgroup> aTile: array<f32, ${elements}>;
@@ -47,12 +47,12 @@ var<workgroup> bTile: array<f32, ${elements}>;
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let p = placeOf(flatGroup(g, size), ${side}u, ${side}u);
   if (!p.inside) { return; }
-  let top = l / 8u * ${micro}u;
+  let top = l / 8u * ${threadTile}u;
   let left = l % 8u;
   ${sums((r, c) => `var s${r}${c} = vec4f();`)}
-  ${tail.rowSums ? 'var rowSum = 0.0;' : ''}
+  ${epilogue.rowSums ? 'var rowSum = 0.0;' : ''}
   ${inRuns(
-    { ...Object.fromEntries(names.map((name) => [name, 'vec4f'])), ...(tail.rowSums ? { rowSum: 'f32' } : {}) },
+    { ...Object.fromEntries(names.map((name) => [name, 'vec4f'])), ...(epilogue.rowSums ? { rowSum: 'f32' } : {}) },
     { counter: 'start', from: 'p.k', to: 'p.end', by: '16u' },
     `    // Neighbours load what lies next to each other, whichever way the matrix is stored.
     for (var i = l; i < ${elements}u; i += 64u) {
@@ -77,42 +77,42 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     for (var k = 0u; k < 16u; k++) {
       let at = k * ${side}u + left;
       ${times(quads, (c) => `let b${c} = ${columns(c)};`)}
-      ${times(micro, (r) => `let a${r} = aTile[k * ${side}u + top + ${r}u];`)}
+      ${times(threadTile, (r) => `let a${r} = aTile[k * ${side}u + top + ${r}u];`)}
       ${sums((r, c) => `s${r}${c} += a${r} * b${c};`)}
     }
-    ${tail.rowSums ? rowSums : ''}
+    ${epilogue.rowSums ? rowSums : ''}
     workgroupBarrier();`,
     { loops },
   )}
-  ${tail.rowSums ? storeSums : ''}
-  var kept = array<vec4f, ${micro * quads}>(${names.join(', ')});
+  ${epilogue.rowSums ? storeSums : ''}
+  var kept = array<vec4f, ${threadTile * quads}>(${names.join(', ')});
   let high = rowsFrom(p.row + top);
-  for (var i = 0u; i < ${micro}u * high; i++) {
-    store(p.batch, p.row + top + i / ${micro}u, p.col + left + i % ${micro}u * 8u, kept[i / 4u][i % 4u]);
+  for (var i = 0u; i < ${threadTile}u * high; i++) {
+    store(p.batch, p.row + top + i / ${threadTile}u, p.col + left + i % ${threadTile}u * 8u, kept[i / 4u][i % 4u]);
   }
 }`,
   });
 }
 
-export type PartsKernel = Kernel<
+export type SplitSumKernel = Kernel<
   { parts: 'read f32'; bias: 'read T'; residual: 'read T'; pre: Binding; y: 'write T' },
   { count: 'u32'; n: 'u32'; rows: 'u32'; cols: 'u32'; hasBias: 'u32'; hasResidual: 'u32' },
   Record<never, number>
 >;
 
 /** Adds up the parts of a product that was split over its inner axis, `[count, batch, rows, cols]` as f32, and finishes it. */
-export function partsKernel(tail: TailSpec): PartsKernel {
+export function splitSumKernel(epilogue: EpilogueSpec): SplitSumKernel {
   return kernel({
-    name: `${matmulName(tail)} parts`,
+    name: `${matmulName(epilogue)} parts`,
     bind: {
       parts: 'read f32',
       bias: 'read T',
       residual: 'read T',
-      pre: (tail.gate ? 'read T' : 'write T') as Binding,
+      pre: (epilogue.gate ? 'read T' : 'write T') as Binding,
       y: 'write T',
     },
     params: { count: 'u32', n: 'u32', rows: 'u32', cols: 'u32', hasBias: 'u32', hasResidual: 'u32' },
-    use: [tailPiece({ ...tail, four: false, parts: false })],
+    use: [epiloguePiece({ ...epilogue, four: false, parts: false })],
     grid: ({ n }) => [Math.ceil(n / 64)],
     wgsl: `
 @compute @workgroup_size(64)

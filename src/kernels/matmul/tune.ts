@@ -1,14 +1,22 @@
 import { type Device, DeviceError } from '../../gpu/index.ts';
-import { free, Recording, record, type Tensor, variable, write } from '../../tensor/graph/index.ts';
+import { free, type Tensor, variable, write } from '../../tensor/graph/index.ts';
 import { read, type Step, step } from '../../tensor/run/index.ts';
 import { cast } from '../elementwise/index.ts';
 import { matmul } from './matmul.ts';
-import { candidateForms, chooseForm, formatForm, type Product, productClass, productsOf } from './variants.ts';
+import {
+  candidateVariants,
+  chooseVariant,
+  formatVariant,
+  type Product,
+  productClass,
+  productsOf,
+  tunedVariant,
+} from './variants.ts';
 
 export interface TuneOptions {
   /** Measures again what is known. Default: false. */
   readonly again?: boolean;
-  /** Runs of each form; the median decides. Default: 5. */
+  /** Runs of each variant; the median decides. Default: 5. */
   readonly runs?: number;
   /** Whether what was found is kept for later runs on this adapter. Default: true. */
   readonly save?: boolean;
@@ -20,17 +28,17 @@ export interface TuneOptions {
 export interface Tuned {
   readonly work: string;
   readonly chosen: string;
-  /** Milliseconds of the form that would have been taken without tuning, and of the one that is. */
+  /** Milliseconds of the variant that would have been taken without tuning, and of the one that is. */
   readonly before: number;
   readonly after: number;
 }
 
-/** How far a form's result may be from the reference's, of the largest magnitude. */
+/** How far a variant's result may be from the reference's, of the largest magnitude. */
 const TOLERANCE = { f32: 1e-4, f16: 2e-2, u32: 0 } as const;
 
 /**
- * Finds the fastest form of every matrix product that `body` records, on this device: runs each form that fits on data of that
- * size, compares its result with that of the plain tiles (a form that computes anything else is never taken), measures them in
+ * Finds the fastest variant of every matrix product that `body` records, on this device: runs each variant that fits on data of that
+ * size, compares its result with that of the plain tiles (a variant that computes anything else is never taken), measures them in
  * turns, and keeps the choice for steps that are made afterwards, and for later runs on the same adapter.
  *
  * ```ts
@@ -38,15 +46,15 @@ const TOLERANCE = { f32: 1e-4, f16: 2e-2, u32: 0 } as const;
  * const train = await step(device, inputs, body);
  * ```
  *
- * @throws DeviceError when no form computes what the plain tiles do.
+ * @throws DeviceError when no variant computes what the plain tiles do.
  */
 export async function tune(device: Device, body: () => unknown, options: TuneOptions = {}): Promise<Tuned[]> {
   const { again = false, runs = 5, save = true, progress } = options;
   const classes = new Map<string, Product>();
-  for (const product of productsOf(() => record(new Recording(device, false), body))) {
+  for (const product of productsOf(device, body)) {
     const work = productClass(product);
     if (product.rows * product.cols * product.inner * product.batch === 0) continue;
-    if (again || !device.tuned.has(work)) classes.set(work, product);
+    if (again || !tunedVariant(device, product)) classes.set(work, product);
   }
   const results: Tuned[] = [];
   for (const [work, product] of classes) {
@@ -61,28 +69,29 @@ export async function tune(device: Device, body: () => unknown, options: TuneOpt
 async function tuneProduct(device: Device, work: string, product: Product, runs: number): Promise<Tuned> {
   const kept = device.tuned.get(work);
   device.tuned.delete(work);
-  const usual = formatForm(chooseForm(device, product));
+  const usual = formatVariant(chooseVariant(device, product));
   const values: Tensor[] = [];
   let prepare: Step<never, Tensor[]> | undefined;
-  const trials: { form: string; run: Step<never, Tensor>; times: number[] }[] = [];
+  const trials: { variant: string; run: Step<never, Tensor>; times: number[] }[] = [];
   try {
     for (const which of ['a', 'b'] as const) values.push(operandOf(device, product, which));
     prepare = await step(device, {}, () => values.map((t) => cast(t, product.dtype as 'f32' | 'f16')));
     const operands = prepare({}) as [Tensor, Tensor];
     let reference: Float32Array | undefined;
-    for (const form of candidateForms(device, product)) {
-      device.tuned.set(work, formatForm(form));
+    for (const variant of candidateVariants(device, product)) {
+      device.tuned.set(work, formatVariant(variant));
       const run = (await step(device, {}, () => multiply(product, ...operands))) as Step<never, Tensor>;
       const got = (await read(cast(run({}), 'f32'))) as Float32Array;
-      // The first form is the plain tile.
+      // The first variant is the plain tile.
       reference ??= got;
-      if (agrees(got, reference, TOLERANCE[product.dtype])) trials.push({ form: formatForm(form), run, times: [] });
+      if (agrees(got, reference, TOLERANCE[product.dtype]))
+        trials.push({ variant: formatVariant(variant), run, times: [] });
       else run.dispose();
     }
     for (const trial of trials) trial.times.push(await timeOf(device, trial.run));
     // What took twice as long as the best at once need not be measured further.
     const least = Math.min(...trials.map(({ times }) => times[0] as number));
-    const hopeful = trials.filter(({ form, times }) => form === usual || (times[0] as number) < 2 * least);
+    const hopeful = trials.filter(({ variant, times }) => variant === usual || (times[0] as number) < 2 * least);
     for (let i = 1; i < runs; i++) for (const trial of hopeful) trial.times.push(await timeOf(device, trial.run));
   } finally {
     for (const { run } of trials) run.dispose();
@@ -91,12 +100,12 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
     if (kept === undefined) device.tuned.delete(work);
     else device.tuned.set(work, kept);
   }
-  const ranked = trials.map(({ form, times }) => ({ form, ms: median(times) })).sort((x, y) => x.ms - y.ms);
+  const ranked = trials.map(({ variant, times }) => ({ variant, ms: median(times) })).sort((x, y) => x.ms - y.ms);
   const [best] = ranked;
-  if (!best) throw new DeviceError(`tune: no form of ${work} computes the right product on '${device.name}'`);
-  device.tuned.set(work, best.form);
-  const before = ranked.find(({ form }) => form === usual)?.ms ?? best.ms;
-  return { work, chosen: best.form, before, after: best.ms };
+  if (!best) throw new DeviceError(`tune: no variant of ${work} computes the right product on '${device.name}'`);
+  device.tuned.set(work, best.variant);
+  const before = ranked.find(({ variant }) => variant === usual)?.ms ?? best.ms;
+  return { work, chosen: best.variant, before, after: best.ms };
 }
 
 /** Random values between -1 and 1 of a product's operand, as it lies in memory. */

@@ -1,10 +1,11 @@
 import type { Device } from '../../gpu/index.ts';
+import { currentRecording, Recording, record } from '../../tensor/graph/index.ts';
 import type { DType } from '../../tensor/values/index.ts';
-import type { MatmulKernel, TailSpec } from './kernel-interface.ts';
-import { INNERMOST, type LanesSpec, lanesAcross, lanesKernel, type Operand } from './lane-kernel.ts';
+import type { EpilogueSpec, MatmulKernel } from './kernel-interface.ts';
+import { colsPerWorkgroup, INNERMOST, type Operand, type SubgroupSpec, subgroupKernel } from './subgroup-kernel.ts';
 import { tileKernel } from './tile-kernel.ts';
 
-/** A product as the forms see it: sizes, and how the operands lie. */
+/** A product as the variants see it: sizes, and how the operands lie. */
 export interface Product {
   readonly rows: number;
   readonly cols: number;
@@ -16,92 +17,105 @@ export interface Product {
 }
 
 /**
- * How a product is computed. `lanes`: `tall` rows × `columns` an invocation, for CPU adapters. `tile`: tiles of
- * `8 · micro` squared over workgroup memory, for GPUs, the inner axis split into `parts` that other workgroups sum.
+ * How a product is computed. `subgroup`: a thread computes `rowsPerThread` × `colsPerThread` of it and shares loads with its
+ * subgroup, for CPU adapters. `tile`: tiles of `8 · threadTile` squared in workgroup memory, for GPUs; a thread computes `threadTile`
+ * squared, and the inner axis is split into `splitK` parts, which another kernel adds up.
  */
-export type MatmulForm =
-  | { readonly kind: 'lanes'; readonly tall: number; readonly columns: number }
-  | { readonly kind: 'tile'; readonly micro: 4 | 8; readonly parts: number };
-
-/** Lanes that share loads of a: subgroups have at least so many. 0: there are none, or smaller ones. */
-export function sharedLanes(device: Device): 0 | 4 | 8 {
-  const least = device.features.has('subgroups') ? (device.adapter.subgroupMinSize ?? 0) : 0;
-  return least >= 8 ? 8 : least >= 4 ? 4 : 0;
-}
+export type MatmulVariant =
+  | { readonly kind: 'subgroup'; readonly rowsPerThread: number; readonly colsPerThread: number }
+  | { readonly kind: 'tile'; readonly threadTile: 4 | 8; readonly splitK: number };
 
 /**
- * The form for a product: what {@link tune} found for it on this adapter, else what has proved good on its kind. Forms
+ * The variant for a product: what {@link tune} found for it on this adapter, else what has proved good on its kind. Variants
  * with subgroups are taken by default on CPU adapters alone, on which the tests run them; elsewhere only after the tuner has
  * compared their results.
  */
-export function chooseForm(device: Device, product: Product): MatmulForm {
-  asked?.(product);
+export function chooseVariant(device: Device, product: Product): MatmulVariant {
+  const recording = currentRecording();
+  if (recording) observed.get(recording)?.push(product);
+  const tuned = tunedVariant(device, product);
+  if (tuned) return tuned;
+  return device.profile.kind === 'cpu' && device.profile.sharedThreads > 0
+    ? defaultSubgroup(device, product)
+    : defaultTile(product);
+}
+
+/** What {@link tune} found for a product. */
+export function tunedVariant(device: Device, product: Product): MatmulVariant | undefined {
   const tuned = device.tuned.get(productClass(product));
-  const form = tuned === undefined ? undefined : parseForm(tuned);
-  // Files can be damaged, or of another version: a form is taken only where it computes this product.
-  if (form && isPossible(device, product, form)) return form;
-  return device.isSoftware && sharedLanes(device) > 0 ? defaultLanes(device, product) : defaultTile(product);
+  const variant = tuned === undefined ? undefined : parseVariant(tuned);
+  // Files can be damaged, or of another version: a variant is taken only where it computes this product.
+  return variant && isPossible(device, product, variant) ? variant : undefined;
 }
 
-/** Whether a form computes a product on a device. */
-function isPossible(device: Device, { cols, inner }: Product, form: MatmulForm): boolean {
-  if (form.kind === 'tile') return form.parts <= Math.max(1, inner);
-  return sharedLanes(device) > 0 && (cols % 4 !== 0 || form.columns % 4 === 0);
+/** Whether a variant computes a product on a device. */
+function isPossible(device: Device, { cols, inner }: Product, variant: MatmulVariant): boolean {
+  if (variant.kind === 'tile') return variant.splitK <= Math.max(1, inner);
+  return device.profile.sharedThreads > 0 && (cols % 4 !== 0 || variant.colsPerThread % 4 === 0);
 }
 
-/** All forms worth trying for a product on a device. */
-export function candidateForms(device: Device, product: Product): MatmulForm[] {
-  const forms: MatmulForm[] = [];
-  for (const micro of [4, 8] as const) {
-    for (const parts of [1, 2, 4, 8, 16]) {
-      const tiles = tilesFor(product, 8 * micro);
+/** All variants worth trying for a product on a device. */
+export function candidateVariants(device: Device, product: Product): MatmulVariant[] {
+  const variants: MatmulVariant[] = [];
+  for (const threadTile of [4, 8] as const) {
+    for (const splitK of [1, 2, 4, 8, 16]) {
+      const tiles = tilesFor(product, 8 * threadTile);
       // Splitting pays where tiles are few and sums are long.
-      if (parts === 1 || (tiles * parts <= 1024 && product.inner >= 64 * parts))
-        forms.push({ kind: 'tile', micro, parts });
+      if (splitK === 1 || (tiles * splitK <= 1024 && product.inner >= 64 * splitK))
+        variants.push({ kind: 'tile', threadTile, splitK });
     }
   }
-  if (sharedLanes(device) > 0) {
-    for (const tall of talls) {
-      for (const columns of product.cols % 4 === 0 ? [4, 8] : widths) forms.push({ kind: 'lanes', tall, columns });
+  if (device.profile.sharedThreads > 0) {
+    for (const rowsPerThread of heights) {
+      for (const colsPerThread of product.cols % 4 === 0 ? [4, 8] : widths)
+        variants.push({ kind: 'subgroup', rowsPerThread, colsPerThread });
     }
   }
-  return forms;
+  return variants;
 }
 
-/** Heights of the lanes form, and their time for the same work relative to each other: the taller, the fewer loads of b. */
-const talls = [8, 16, 32, 40] as const;
-/** Columns of the lanes form. */
+/** Rows per thread of the subgroup variant, and their time for the same work relative to each other: the more, the fewer loads of b. */
+const heights = [8, 16, 32, 40] as const;
+/** Columns per thread of the subgroup variant. */
 const widths = [3, 4, 5, 6, 8] as const;
-const timeOfTall = { 8: 1.35, 16: 1.06, 32: 1, 40: 1 } as const;
+const timeOfHeight = { 8: 1.35, 16: 1.06, 32: 1, 40: 1 } as const;
 
-/** Rows and columns beyond the edge are computed and dropped: the form that wastes least, all told. */
-function defaultLanes(device: Device, { rows, cols }: Product): MatmulForm {
-  const lanes = sharedLanes(device) as 4 | 8;
+/** Rows and columns beyond the edge are computed and dropped: the variant that wastes least, all told. */
+function defaultSubgroup(device: Device, { rows, cols }: Product): MatmulVariant {
+  const sharedThreads = device.profile.sharedThreads as 4 | 8;
   const best = <N extends number>(of: readonly N[], time: (n: N) => number): N =>
     of.reduce((a, b) => (time(b) < time(a) ? b : a));
-  const tall = best(talls, (n) => Math.ceil(rows / n) * n * timeOfTall[n]);
-  const wasted = (columns: number) => {
-    const across = lanesAcross({ lanes, columns });
+  const rowsPerThread = best(heights, (n) => Math.ceil(rows / n) * n * timeOfHeight[n]);
+  const wasted = (colsPerThread: number) => {
+    const across = colsPerWorkgroup({ sharedThreads, colsPerThread });
     return (Math.ceil(cols / across) * across) / cols;
   };
-  // Subgroups of 4 want more columns a lane: 1024³ on SwiftShader 1445 ms with four of them, 1080 with eight.
-  const narrow = lanes === 8 ? 1 : 1.3;
+  // Subgroups of 4 want more columns per thread: 1024³ on SwiftShader 1445 ms with four of them, 1080 with eight.
+  const narrow = sharedThreads === 8 ? 1 : 1.3;
   if (cols % 4 === 0) {
-    return { kind: 'lanes', tall, columns: best([4, 8] as const, (n) => wasted(n) * (n === 4 ? narrow : 1.02)) };
+    return {
+      kind: 'subgroup',
+      rowsPerThread,
+      colsPerThread: best([4, 8] as const, (n) => wasted(n) * (n === 4 ? narrow : 1.02)),
+    };
   }
-  return { kind: 'lanes', tall, columns: best([4, 5, 6, 8] as const, (n) => wasted(n) * (1 + 0.4 / n)) };
+  return {
+    kind: 'subgroup',
+    rowsPerThread,
+    colsPerThread: best([4, 5, 6, 8] as const, (n) => wasted(n) * (1 + 0.4 / n)),
+  };
 }
 
-function defaultTile(product: Product): MatmulForm {
+function defaultTile(product: Product): MatmulVariant {
   const large = tilesFor(product, 64);
-  const micro = large >= 64 ? 8 : 4;
-  const tiles = micro === 8 ? large : tilesFor(product, 32);
+  const threadTile = large >= 64 ? 8 : 4;
+  const tiles = threadTile === 8 ? large : tilesFor(product, 32);
   // Without enough tiles to fill a GPU the inner axis is split: the gradients of small weights over many tokens.
-  let parts = 1;
-  while (tiles * parts < 64 && product.inner >= 256 * parts) parts *= 2;
+  let splitK = 1;
+  while (tiles * splitK < 64 && product.inner >= 256 * splitK) splitK *= 2;
   // And so that no more than 64 runs of 256 numbers are added up by one workgroup.
-  while (product.inner > 64 * 256 * parts) parts *= 2;
-  return { kind: 'tile', micro, parts };
+  while (product.inner > 64 * 256 * splitK) splitK *= 2;
+  return { kind: 'tile', threadTile, splitK };
 }
 
 function tilesFor({ rows, cols, batch }: Product, side: number): number {
@@ -109,7 +123,7 @@ function tilesFor({ rows, cols, batch }: Product, side: number): number {
 }
 
 /**
- * The work that a form is kept for: a product of exactly these sizes, whose operands lie like this. A form that fits one width
+ * The work that a variant is kept for: a product of exactly these sizes, whose operands lie like this. A variant that fits one width
  * may not exist for the next (what is stored by fours needs a multiple of four), and what is fastest was measured for this one.
  */
 export function productClass({ rows, cols, inner, batch, a, b, dtype }: Product): string {
@@ -117,60 +131,80 @@ export function productClass({ rows, cols, inner, batch, a, b, dtype }: Product)
   return `matmul ${dtype} ${lies(a)} ${lies(b)} ${rows}x${inner}x${cols} x${batch}`;
 }
 
-export function formatForm(form: MatmulForm): string {
-  return form.kind === 'lanes' ? `lanes ${form.tall} ${form.columns}` : `tile ${form.micro} ${form.parts}`;
+export function formatVariant(variant: MatmulVariant): string {
+  return variant.kind === 'subgroup'
+    ? `subgroup ${variant.rowsPerThread} ${variant.colsPerThread}`
+    : `tile ${variant.threadTile} ${variant.splitK}`;
 }
 
-/** What {@link formatForm} wrote; `undefined` for anything else, for instance of another version. */
-export function parseForm(text: string): MatmulForm | undefined {
-  const [, kind, first, second] = /^(lanes|tile) (\d{1,2}) (\d{1,2})$/.exec(text) ?? [];
+/** What {@link formatVariant} wrote; `undefined` for anything else, for instance of another version. */
+export function parseVariant(text: string): MatmulVariant | undefined {
+  const [, kind, first, second] = /^(subgroup|tile) (\d{1,2}) (\d{1,2})$/.exec(text) ?? [];
   const [x, y] = [Number(first), Number(second)];
-  if (kind === 'lanes' && talls.some((tall) => tall === x) && widths.some((columns) => columns === y)) {
-    return { kind, tall: x, columns: y };
+  if (
+    kind === 'subgroup' &&
+    heights.some((rowsPerThread) => rowsPerThread === x) &&
+    widths.some((colsPerThread) => colsPerThread === y)
+  ) {
+    return { kind, rowsPerThread: x, colsPerThread: y };
   }
-  if (kind === 'tile' && (x === 4 || x === 8) && y >= 1 && y <= 64) return { kind, micro: x, parts: y };
+  if (kind === 'tile' && (x === 4 || x === 8) && y >= 1 && y <= 64) return { kind, threadTile: x, splitK: y };
   return undefined;
 }
 
 const kernels = new Map<string, MatmulKernel>();
 
-/** The kernel of a form for a product and a tail. */
-export function kernelOf(device: Device, form: MatmulForm, product: Product, tail: TailSpec): MatmulKernel {
-  if (form.kind === 'tile') {
-    const { micro } = form;
+/** The kernel of a variant for a product and an epilogue. */
+export function kernelOf(
+  device: Device,
+  variant: MatmulVariant,
+  product: Product,
+  epilogue: EpilogueSpec,
+): MatmulKernel {
+  if (variant.kind === 'tile') {
+    const { threadTile } = variant;
     // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
-    const loops = product.inner / form.parts <= 1024 ? 1 : 2;
-    return known(['tile', micro, loops, { ...tail, four: false }], () => tileKernel(micro, loops, tail));
+    const loops = product.inner / variant.splitK <= 1024 ? 1 : 2;
+    return memoized(['tile', threadTile, loops, { ...epilogue, four: false }], () =>
+      tileKernel(threadTile, loops, epilogue),
+    );
   }
-  const lanes = sharedLanes(device);
-  if (lanes === 0) throw new Error('internal: a matmul of lanes on a device without subgroups');
-  const { tall, columns } = form;
-  if (tail.four && columns % 4 !== 0) throw new Error(`internal: ${columns} columns stored by fours`);
+  const { sharedThreads } = device.profile;
+  if (sharedThreads === 0) throw new Error('internal: a matmul by subgroups on a device without them');
+  const { rowsPerThread, colsPerThread } = variant;
+  if (epilogue.four && colsPerThread % 4 !== 0) throw new Error(`internal: ${colsPerThread} columns stored by fours`);
   const { a, b } = product;
   // The step is four products. One loop for short products, whose time is in how it begins and ends.
   const steps = product.inner / 4;
   const loops = steps <= INNERMOST ? 1 : steps <= 32 * INNERMOST ? 2 : 4;
-  const spec: LanesSpec = { tall, columns, lanes, a, b, ragged: product.inner % 4 !== 0, loops, tail };
-  return known(spec, () => lanesKernel(spec));
+  const spec: SubgroupSpec = {
+    rowsPerThread,
+    colsPerThread,
+    sharedThreads,
+    a,
+    b,
+    ragged: product.inner % 4 !== 0,
+    loops,
+    epilogue,
+  };
+  return memoized(spec, () => subgroupKernel(spec));
 }
 
-function known(key: unknown, make: () => MatmulKernel): MatmulKernel {
+function memoized(key: unknown, make: () => MatmulKernel): MatmulKernel {
   const text = JSON.stringify(key);
   let made = kernels.get(text);
   if (!made) kernels.set(text, (made = make()));
   return made;
 }
 
-let asked: ((product: Product) => void) | undefined;
+/** The products of recordings that {@link productsOf} makes. */
+const observed = new WeakMap<Recording, Product[]>();
 
-/** The products that `body` asks forms for. */
-export function productsOf(body: () => void): Product[] {
+/** The products that `body` records, in order. */
+export function productsOf(device: Device, body: () => unknown): Product[] {
+  const recording = new Recording(device, false);
   const products: Product[] = [];
-  asked = (product) => products.push(product);
-  try {
-    body();
-  } finally {
-    asked = undefined;
-  }
+  observed.set(recording, products);
+  record(recording, body);
   return products;
 }

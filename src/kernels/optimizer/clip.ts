@@ -1,6 +1,6 @@
 import { joinSum, kernel, type Piece } from '../../gpu/index.ts';
 import { dispatch, emptyOn, range, type Tensor } from '../../tensor/graph/index.ts';
-import { inRuns } from '../axis/index.ts';
+import { inRuns, threadPerRow } from '../axis/index.ts';
 /** Floats in a block: a parameter starts at a multiple of 256 bytes, so that a block holds values of one only. */
 export const BLOCK = 64;
 
@@ -44,7 +44,7 @@ export function clip(
   rates: Tensor,
   maxNorm: number = Number.POSITIVE_INFINITY,
 ): Clipping {
-  const { isSoftware } = rates.device;
+  const alone = threadPerRow(rates.device);
   const partsPer = pages.map(({ gradients }) => groups(gradients.size));
   const total = partsPer.reduce((sum, n) => sum + n, 0);
   const parts = emptyOn(rates.device, [total]);
@@ -55,7 +55,7 @@ export function clip(
       squaredNorm,
       { ...page, parts: range(parts, at * 4, [n]) },
       { n: page.gradients.size / 4 },
-      { WG: isSoftware ? 8 : 64 },
+      { WG: alone?.WG ?? 64 },
     );
     at += n;
   });
@@ -63,7 +63,7 @@ export function clip(
   const factor = emptyOn(rates.device, []);
   // 0 stands for no limit: an infinite uniform is not portable.
   const limit = Number.isFinite(maxNorm) ? maxNorm : 0;
-  dispatch(clipFactor, { parts, rates, norm, factor }, { n: total, limit }, { WG: isSoftware ? 1 : 256 });
+  dispatch(clipFactor, { parts, rates, norm, factor }, { n: total, limit }, { WG: alone ? 1 : 256 });
   return { norm, factor };
 }
 

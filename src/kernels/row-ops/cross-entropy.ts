@@ -1,6 +1,6 @@
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
-import { checkChoice, checkOptions, lineKernel, total, weightedMean } from '../axis/index.ts';
+import { checkChoice, checkOptions, rowKernel, total, weightedMean } from '../axis/index.ts';
 import { sumOfLine } from './softmax.ts';
 
 export interface CrossEntropyOptions {
@@ -63,7 +63,7 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
 }
 
 // The maximum and the logarithm of the sum stay apart: added, large logits would round the logarithm away.
-const forward = /*#__PURE__*/ lineKernel({
+const forward = /*#__PURE__*/ rowKernel({
   name: 'cross-entropy',
   elements: { logits: 'read T' },
   perLine: { classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
@@ -90,7 +90,7 @@ const forward = /*#__PURE__*/ lineKernel({
   }`,
 });
 
-const backward = /*#__PURE__*/ lineKernel({
+const backward = /*#__PURE__*/ rowKernel({
   name: 'cross-entropy backward',
   elements: { logits: 'read T', dLogits: 'write T' },
   perLine: { classes: 'read u32', counts: 'read f32', statistics: 'read f32', inverse: 'read f32', dy: 'read f32' },

@@ -5,16 +5,17 @@ import {
   FEW_STEPS,
   fewerRows,
   inRuns,
-  type LineCode,
-  laneConstants,
-  laneOverrides,
-  lanePlace,
-  laneSum,
-  laneSumFours,
-  laneSums,
-  lineKernel,
-  linesPerGroup,
   loopsFor,
+  type RowCode,
+  rowKernel,
+  rowSum,
+  rowSumVec2,
+  rowSumVec4,
+  rowsPerGroup,
+  rowThreadOverrides,
+  rowThreadPlace,
+  rowThreads,
+  threadPerRow,
 } from '../axis/index.ts';
 import { add, addScalar, div, mul, sqrt, sub } from '../elementwise/index.ts';
 /**
@@ -56,11 +57,11 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
     const parts = Math.ceil(rows / chunk);
     const partial = empty(x, [parts, 2, cols], 'f32');
     const bound = { x, mean, inverse, dy, dx, weight, partial };
-    dispatch(backwardKernel(F, loopsFor(length / constants.LANES)), bound, { rows, length, chunk, cols }, constants);
+    dispatch(backwardKernel(F, loopsFor(length / constants.THREADS)), bound, { rows, length, chunk, cols }, constants);
     const few = fewerRows(new Tensor(partial.storage, [parts, 2 * cols], 'f32'), FEW_STEPS);
     const left = few.shape[0] as number;
-    const lanes = laneConstants(x.device, { outer: 1, length: left, inner: length }, 16);
-    dispatch(sumKernels[F], { partial: few, dweight, dbias }, { parts: left, length }, lanes);
+    const threads = rowThreads(x.device, { outer: 1, length: left, inner: length }, 16);
+    dispatch(sumKernels[F], { partial: few, dweight, dbias }, { parts: left, length }, threads);
     return [dx, dweight, dbias];
   });
 }
@@ -154,7 +155,7 @@ function standardize(x: Tensor, divisor: number, eps: number): Tensor {
 
 // Everything is relative to the first element of the row: what remains of a large common offset is then exact. So `mean` is the
 // mean less that element.
-const statistics = ({ each, inLine, sum, at }: LineCode): string => `
+const statistics = ({ each, inLine, sum, at }: RowCode): string => `
   let first = ${at('x', '0u')};
   var totals = F(0.0);
   ${each(`totals += ${inLine('x - first', '0.0')};`)}
@@ -176,7 +177,7 @@ const forwardSpec = {
   use: [notNumbers],
 } as const;
 
-const forward = /*#__PURE__*/ lineKernel({
+const forward = /*#__PURE__*/ rowKernel({
   ...forwardSpec,
   name: 'layer-norm',
   along: ['weight', 'bias'],
@@ -184,14 +185,14 @@ const forward = /*#__PURE__*/ lineKernel({
   ${code.write('y', '((x - first) - middle) * factor * weight + bias')}`,
 });
 
-const standardizeForward = /*#__PURE__*/ lineKernel({
+const standardizeForward = /*#__PURE__*/ rowKernel({
   ...forwardSpec,
   name: 'standardize',
   body: (code) => `${statistics(code)}
   ${code.write('y', '((x - first) - middle) * factor')}`,
 });
 
-const standardizeBackward = /*#__PURE__*/ lineKernel({
+const standardizeBackward = /*#__PURE__*/ rowKernel({
   name: 'standardize-backward',
   elements: { x: 'read T', dy: 'read T', dx: 'write T' },
   perLine: { mean: 'read f32', inverse: 'read f32' },
@@ -215,16 +216,17 @@ const MOST_ROWS = 64;
 
 function backwardShape(device: Device, rows: number, length: number) {
   // On a CPU a row an invocation; on a GPU 8 rows or more at a time, that the second half has all invocations at work.
-  if (device.isSoftware) return { chunk: 32, constants: { WG: 8, LANES: 1, ACROSS: 0 } };
-  let lanes = 8;
-  while (lanes < 64 && lanes * 4 < length) lanes *= 2;
-  const atOnce = 256 / lanes;
+  const alone = threadPerRow(device);
+  if (alone) return { chunk: 32, constants: { ...alone, ROWS_ADJACENT: 0 } };
+  let threads = 8;
+  while (threads < 64 && threads * 4 < length) threads *= 2;
+  const atOnce = 256 / threads;
   // Up to about a thousand workgroups.
   const chunk = Math.min(MOST_ROWS, atOnce * Math.max(1, Math.ceil(rows / atOnce / 1024)));
-  return { chunk, constants: { WG: 256, LANES: lanes, ACROSS: 0 } };
+  return { chunk, constants: { WG: 256, THREADS: threads, ROWS_ADJACENT: 0 } };
 }
 
-// A workgroup takes `chunk` rows. First LANES invocations make dx of a row, and leave its statistics; then each walks down the
+// A workgroup takes `chunk` rows. First THREADS invocations make dx of a row, and leave its statistics; then each walks down the
 // columns for the workgroup's part of dweight and dbias. By then x and dy are in the cache.
 function makeBackward(F: 'f32' | 'vec4<f32>', loops: number) {
   const stored = F === 'f32' ? 'T' : 'vec4<T>';
@@ -241,8 +243,8 @@ function makeBackward(F: 'f32' | 'vec4<f32>', loops: number) {
       partial: `write ${F}`,
     },
     params: { rows: 'u32', length: 'u32', chunk: 'u32', cols: 'f32' },
-    override: laneOverrides,
-    use: [lanePlace, laneSums],
+    override: rowThreadOverrides,
+    use: [rowThreadPlace, rowSumVec2],
     grid: ({ rows, chunk }) => [Math.ceil(rows / chunk)],
     wgsl: `
 alias F = ${F};
@@ -255,9 +257,9 @@ ${head}
   let lastRow = min(params.rows, firstRow + params.chunk);
   // Two turns for every row, the sums and then dx, in one loop: each load and store that is written takes long to compile.
   var sums = vec2f();
-  for (var turn = 0u; turn < params.chunk * LANES / WG * 2u; turn++) {
+  for (var turn = 0u; turn < params.chunk * THREADS / WG * 2u; turn++) {
     let last = turn % 2u == 1u;
-    let row = firstRow + turn / 2u * (WG / LANES) + lineOf(l);
+    let row = firstRow + turn / 2u * (WG / THREADS) + rowOf(l);
     let start = row * params.length;
     let count = select(0u, params.length, row < lastRow);
     var s = vec3f();
@@ -266,7 +268,7 @@ ${head}
     var products = F();
     ${inRuns(
       { gradients: 'F', products: 'F' },
-      { counter: 'c', from: 'lane', to: 'count', by: 'LANES' },
+      { counter: 'c', from: 'thread', to: 'count', by: 'THREADS' },
       `      let gradient = F(dy[start + c]) * F(weight[c]);
       let h = ((F(x[start + c]) - s.x) - s.y) * s.z;
       gradients += gradient;
@@ -274,8 +276,8 @@ ${head}
       if (last) { dx[start + c] = ${stored}((gradient - sums.x - h * sums.y) * s.z); }`,
       { loops },
     )}
-    if (!last) { sums = laneSums(vec2f(${across('gradients')}, ${across('products')}), l) / params.cols; }
-    if (lane == 0u && row < lastRow) { statistics[row - firstRow] = s; }
+    if (!last) { sums = rowSumVec2(vec2f(${across('gradients')}, ${across('products')}), l) / params.cols; }
+    if (thread == 0u && row < lastRow) { statistics[row - firstRow] = s; }
   }
   workgroupBarrier();
   for (var c = l; c < params.length; c += WG) {
@@ -297,25 +299,25 @@ ${head}
   });
 }
 
-// A workgroup takes WG / LANES columns; lanes share the parts.
+// A workgroup takes WG / THREADS columns; threads share the parts.
 function makeSum(F: 'f32' | 'vec4<f32>') {
   const stored = F === 'f32' ? 'T' : 'vec4<T>';
-  const join = F === 'f32' ? laneSum : laneSumFours;
+  const join = F === 'f32' ? rowSum : rowSumVec4;
   return kernel({
     name: 'layer-norm-weights',
     bind: { partial: `read ${F}`, dweight: `write ${stored}`, dbias: `write ${stored}` },
     params: { parts: 'u32', length: 'u32' },
-    override: laneOverrides,
-    use: [lanePlace, join],
-    grid: ({ length }, constants) => [Math.ceil(length / linesPerGroup(constants))],
+    override: rowThreadOverrides,
+    use: [rowThreadPlace, join],
+    grid: ({ length }, constants) => [Math.ceil(length / rowsPerGroup(constants))],
     wgsl: `${head}
-  let c = flatGroup(g, size) * (WG / LANES) + lineOf(l);
+  let c = flatGroup(g, size) * (WG / THREADS) + rowOf(l);
   var dw = ${F}();
   var db = ${F}();
   if (c < params.length) {
     ${inRuns(
       { dw: F, db: F },
-      { counter: 'part', from: 'lane', to: 'params.parts', by: 'LANES' },
+      { counter: 'part', from: 'thread', to: 'params.parts', by: 'THREADS' },
       `      let at = part * 2u * params.length + c;
       dw += partial[at];
       db += partial[at + params.length];`,
@@ -323,7 +325,7 @@ function makeSum(F: 'f32' | 'vec4<f32>') {
   }
   dw = ${join.name}(dw, l);
   db = ${join.name}(db, l);
-  if (c < params.length && lane == 0u) {
+  if (c < params.length && thread == 0u) {
     dweight[c] = ${stored}(dw);
     dbias[c] = ${stored}(db);
   }
@@ -334,7 +336,7 @@ function makeSum(F: 'f32' | 'vec4<f32>') {
 const head = `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let lane = laneOf(l);`;
+  let thread = threadOf(l);`;
 
 const backwardKernels = new Map<string, ReturnType<typeof makeBackward>>();
 
@@ -347,7 +349,7 @@ function backwardKernel(F: 'f32' | 'vec4<f32>', loops: number): ReturnType<typeo
 
 const sumKernels = { f32: /*#__PURE__*/ makeSum('f32'), 'vec4<f32>': /*#__PURE__*/ makeSum('vec4<f32>') };
 
-const l2Forward = /*#__PURE__*/ lineKernel({
+const l2Forward = /*#__PURE__*/ rowKernel({
   name: 'l2-normalize',
   elements: { x: 'read T', y: 'write T' },
   perLine: { length: 'write f32' },
@@ -369,7 +371,7 @@ const l2Forward = /*#__PURE__*/ lineKernel({
   if (lead) { length[line] = norm * select(1.0, select(0x1p+80, 0x1p-64, isSmall), isFar); }`,
 });
 
-const l2Backward = /*#__PURE__*/ lineKernel({
+const l2Backward = /*#__PURE__*/ rowKernel({
   name: 'l2-normalize-backward',
   elements: { y: 'read T', dy: 'read T', dx: 'write T' },
   perLine: { length: 'read f32' },

@@ -84,7 +84,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       { counter: 'i', from: '(first + l)', to: 'end', by: 'WG' },
       `    let d = vec4f(a[i]) - vec4f(b[i]);
     let value = select(d * d, abs(d), ABSOLUTE == 1u);
-    // Beyond the last element lies anything.
+    // Padding after the last element is undefined.
     sums += select(vec4f(), value, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(params.n));`,
     )
   }

@@ -1,7 +1,7 @@
 import type { Piece } from '../../gpu/index.ts';
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
-import { type LineCode, lineKernel } from '../axis/index.ts';
+import { type RowCode, rowKernel } from '../axis/index.ts';
 /**
  * Softmax along an axis: `y = exp(x - max x) / sum(exp(x - max x))`. An entry of -∞ gives exactly 0; a line of nothing else
  * gives zeros. A line that holds NaN or ∞ gives NaN.
@@ -71,7 +71,7 @@ fn logOf(sum: S) -> S {
 };
 
 /** Maximum of the line, and the sum of exponentials below it, in one walk: what was summed up is scaled when a maximum is beaten. */
-const topAndTotal = ({ each, inLine, max, sum }: LineCode): string => `
+const topAndTotal = ({ each, inLine, max, sum }: RowCode): string => `
   var tops = F(-3.40282346e38);
   var totals = F(0.0);
   ${each(
@@ -94,7 +94,7 @@ const elementsBackward = { y: 'read T', dy: 'read T', dx: 'write T' } as const;
 
 const kernels = {
   softmax: {
-    forward: /*#__PURE__*/ lineKernel({
+    forward: /*#__PURE__*/ rowKernel({
       name: 'softmax',
       elements,
       use: [expBelowLine, sumOfLine],
@@ -102,7 +102,7 @@ const kernels = {
   let factor = inverseOf(total);
   ${code.write('y', 'expBelow(x - top) * factor')}`,
     }),
-    backward: /*#__PURE__*/ lineKernel({
+    backward: /*#__PURE__*/ rowKernel({
       name: 'softmax-backward',
       elements: elementsBackward,
       body: ({ each, inLine, sum, write }) => `
@@ -113,7 +113,7 @@ const kernels = {
     }),
   },
   logSoftmax: {
-    forward: /*#__PURE__*/ lineKernel({
+    forward: /*#__PURE__*/ rowKernel({
       name: 'log-softmax',
       elements,
       use: [expBelowLine, sumOfLine],
@@ -121,7 +121,7 @@ const kernels = {
   let logTotal = logOf(total);
   ${code.write('y', '(x - top) - logTotal')}`,
     }),
-    backward: /*#__PURE__*/ lineKernel({
+    backward: /*#__PURE__*/ rowKernel({
       name: 'log-softmax-backward',
       elements: elementsBackward,
       use: [expBelowLine],

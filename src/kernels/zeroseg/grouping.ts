@@ -2,17 +2,17 @@ import { type Binding, expBelow, type Kernel, kernel, notNumbers } from '../../g
 import { add, differentiable, differentiableAll, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import {
+  type AxisRows,
   checkOptions,
   inRuns,
-  type Lines,
-  laneConstants,
-  laneMax,
-  laneOverrides,
-  lanePlace,
-  laneSum,
-  lineKernel,
-  linesPerGroup,
   loopsFor,
+  rowKernel,
+  rowMax,
+  rowSum,
+  rowsPerGroup,
+  rowThreadOverrides,
+  rowThreadPlace,
+  rowThreads,
 } from '../axis/index.ts';
 import { randomGumbel } from '../elementwise/index.ts';
 import { matmul } from '../matmul/index.ts';
@@ -124,7 +124,7 @@ export function groupMembers(logits: Tensor, values: Tensor, options: GroupOptio
 function chosen(
   op: string,
   logits: Tensor,
-  lines: Lines,
+  lines: AxisRows,
   { noise, key, stream, tau = 1 }: GumbelOptions,
 ): { soft: Tensor; hard: Tensor } {
   if (noise && !sameShape(noise.shape, logits.shape)) {
@@ -138,11 +138,11 @@ function chosen(
   if (lines.length === 0) throw new ShapeError(op, 'there is nothing to choose from', { logits: logits.shape });
   const gumbel = noise ?? (key && randomGumbel(key, logits.shape, stream));
   const params = { ...lines, inverseTau: 1 / tau };
-  const constants = laneConstants(logits.device, lines);
+  const constants = rowThreads(logits.device, lines);
 
   const soft = empty(logits);
   const hard = empty(logits);
-  const loops = loopsFor(lines.length / constants.LANES);
+  const loops = loopsFor(lines.length / constants.THREADS);
   if (gumbel) dispatch(chooseNoisy(loops), { x: logits, noise: gumbel, soft, hard }, params, constants);
   else dispatch(choosePlain(loops), { x: logits, soft, hard }, params, constants);
 
@@ -177,35 +177,35 @@ function chooseKernels<const B extends Record<string, Binding>>(name: string, bi
   };
 }
 
-// LANES invocations share a line of the axis. Each keeps its first maximum and the sum of exponentials below it; of lanes
+// THREADS invocations share a line of the axis. Each keeps its first maximum and the sum of exponentials below it; of threads
 // with the same maximum the one with the lowest index wins.
 function chooseKernel<const B extends Record<string, Binding>>(
   name: string,
   bind: B,
   logit: string,
   loops: number,
-): Kernel<B, typeof lineParams, typeof laneOverrides> {
+): Kernel<B, typeof lineParams, typeof rowThreadOverrides> {
   return kernel({
     name,
     bind,
     params: lineParams,
-    override: laneOverrides,
-    use: [lanePlace, laneMax, laneSum, expBelow, notNumbers],
-    grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / linesPerGroup(constants))],
+    override: rowThreadOverrides,
+    use: [rowThreadPlace, rowMax, rowSum, expBelow, notNumbers],
+    grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / rowsPerGroup(constants))],
     wgsl: `
 fn logit(i: u32) -> f32 { return (${logit}) * params.inverseTau; }
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let line = flatGroup(g, size) * (WG / LANES) + lineOf(l);
-  let lane = laneOf(l);
+  let line = flatGroup(g, size) * (WG / THREADS) + rowOf(l);
+  let thread = threadOf(l);
   let count = select(0u, params.length, line < params.outer * params.inner);
-  let first = lineStart(line, params.length, params.inner);
+  let first = rowStart(line, params.length, params.inner);
   var top = -3.40282346e38;
   var at = params.length;
   var sum = 0.0;
   ${inRuns(
     { sum: 'f32' },
-    { counter: 'k', from: 'lane', to: 'count', by: 'LANES' },
+    { counter: 'k', from: 'thread', to: 'count', by: 'THREADS' },
     `    let z = logit(first + k * params.inner);
     if (z > top || (z == top && at == params.length)) {
       sum = sum * expBelow(top - z) + 1.0;
@@ -214,13 +214,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     } else { sum += expBelow(z - top); }`,
     { loops, kept: ['top'], join: (sum, before) => `${before(sum)} * expBelow(${before('top')} - top) + ${sum}` },
   )}
-  let best = laneMax(top, l);
-  sum = laneSum(sum * expBelow(top - best), l);
+  let best = rowMax(top, l);
+  sum = rowSum(sum * expBelow(top - best), l);
   // Indices are exact in f32 up to 2^24.
-  let winner = u32(-laneMax(select(-16777216.0, -f32(at), top == best), l));
+  let winner = u32(-rowMax(select(-16777216.0, -f32(at), top == best), l));
   let one = select(select(1.0 / sum, 0.0, sum == 0.0), nanFrom(sum), !isFinite(sum) || !isFinite(best));
   let taken = select(1.0, one, isNan(one));
-  for (var k = lane; k < count; k += LANES) {
+  for (var k = thread; k < count; k += THREADS) {
     let i = first + k * params.inner;
     soft[i] = T(expBelow(logit(i) - best) * one);
     hard[i] = T(select(0.0, taken, k == winner || isNan(one)));
@@ -229,7 +229,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   });
 }
 
-const chooseBackward = /*#__PURE__*/ lineKernel({
+const chooseBackward = /*#__PURE__*/ rowKernel({
   name: 'choose backward',
   elements: { soft: 'read T', dy: 'read T', dx: 'write T' },
   params: { inverseTau: 'f32' },
@@ -240,7 +240,7 @@ const chooseBackward = /*#__PURE__*/ lineKernel({
   ${write('dx', 'soft * (dy - total) * params.inverseTau')}`,
 });
 
-const normalise = /*#__PURE__*/ lineKernel({
+const normalise = /*#__PURE__*/ rowKernel({
   name: 'assign-normalise',
   elements: { a: 'read T', y: 'write T' },
   perLine: { inverse: 'write f32' },
@@ -256,7 +256,7 @@ const normalise = /*#__PURE__*/ lineKernel({
   if (lead) { inverse[line] = 1.0 / divisor; }`,
 });
 
-const normaliseBackward = /*#__PURE__*/ lineKernel({
+const normaliseBackward = /*#__PURE__*/ rowKernel({
   name: 'assign-normalise backward',
   elements: { a: 'read T', dy: 'read T', da: 'write T' },
   perLine: { inverse: 'read f32' },

@@ -154,9 +154,9 @@ const restore = /*#__PURE__*/ kernel({
   let seen = idsRestore[row];
   if (seen < params.kept) {
     let first = (row / params.count * params.kept + seen) * params.width;
-    for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = visible[first + col]; }
+    for (var col = place.start; col < place.end; col += THREADS) { y[row * params.width + col] = visible[first + col]; }
   } else {
-    for (var col = place.start; col < place.end; col += LANES) { y[row * params.width + col] = token[col]; }
+    for (var col = place.start; col < place.end; col += THREADS) { y[row * params.width + col] = token[col]; }
   }`),
 });
 

@@ -6,10 +6,11 @@ import {
   checkOptions,
   inRuns,
   LOOPS_FOR_ALL,
-  laneOverrides,
-  lanePlace,
-  laneSum,
-  linesPerGroup,
+  rowSum,
+  rowsPerGroup,
+  rowThreadOverrides,
+  rowThreadPlace,
+  threadPerRow,
   total,
 } from '../axis/index.ts';
 export interface DistillOptions {
@@ -108,7 +109,7 @@ export function segmentMatch(segments: Tensor, views: Tensor, options: SegmentMa
   const element = C % 4 === 0 ? 'vec4<T>' : 'T';
   const params = { rows, S, V, C: element === 'T' ? C : C / 4, scale };
   // On a CPU a view an invocation: no barriers, and the segment's features are one load for all.
-  const constants = segments.device.isSoftware ? { WG: 8, LANES: 1 } : {};
+  const constants = threadPerRow(segments.device) ?? {};
   if (distance && V > 0) dispatch(nearestAndDistances[element], { ...found, distance }, params, constants);
   else dispatch(nearest[element], found, params, constants);
   if (V === 0) return { loss: fill(segments.device, [], 0), index, distance };
@@ -202,12 +203,16 @@ const nearestAndDistances = {
   'vec4<T>': /*#__PURE__*/ nearestKernel('vec4<T>', true),
 };
 
-// One workgroup per segment: LANES neighbouring invocations share a view, the workgroup takes WG / LANES views at a time.
-// Every line of lanes keeps its nearest view; at the end the first invocation chooses among them, lowest view on ties.
+// One workgroup per segment: THREADS neighbouring invocations share a view, the workgroup takes WG / THREADS views at a time.
+// Every line of threads keeps its nearest view; at the end the first invocation chooses among them, lowest view on ties.
 function nearestKernel(
   element: 'T' | 'vec4<T>',
   keepsDistances: boolean,
-): Kernel<Record<string, Binding>, { rows: 'u32'; S: 'u32'; V: 'u32'; C: 'u32'; scale: 'f32' }, typeof laneOverrides> {
+): Kernel<
+  Record<string, Binding>,
+  { rows: 'u32'; S: 'u32'; V: 'u32'; C: 'u32'; scale: 'f32' },
+  typeof rowThreadOverrides
+> {
   const F = element === 'T' ? 'f32' : 'vec4f';
   const bind: Record<string, Binding> = {
     segments: `read ${element}`,
@@ -216,14 +221,14 @@ function nearestKernel(
     index: 'write u32',
   };
   if (keepsDistances) bind['distance'] = 'write f32';
-  const keep = keepsDistances ? 'if (lane == 0u) { distance[row * params.V + v] = d; }' : '';
+  const keep = keepsDistances ? 'if (thread == 0u) { distance[row * params.V + v] = d; }' : '';
   return kernel({
     name: keepsDistances ? 'segment-match distances' : 'segment-match',
     bind,
     params: { rows: 'u32', S: 'u32', V: 'u32', C: 'u32', scale: 'f32' },
-    override: laneOverrides,
-    use: [lanePlace, laneSum, notNumbers],
-    grid: ({ rows }, constants) => (linesPerGroup(constants) > 0 ? [rows] : [0]),
+    override: rowThreadOverrides,
+    use: [rowThreadPlace, rowSum, notNumbers],
+    grid: ({ rows }, constants) => (rowsPerGroup(constants) > 0 ? [rows] : [0]),
     wgsl: `
 var<workgroup> nearestDistance: array<f32, WG>;
 var<workgroup> nearestView: array<u32, WG>;
@@ -231,9 +236,9 @@ var<workgroup> nearestView: array<u32, WG>;
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let row = flatGroup(g, size);
   if (row >= params.rows) { return; }
-  let lines = WG / LANES;
-  let line = lineOf(l);
-  let lane = laneOf(l);
+  let lines = WG / THREADS;
+  let line = rowOf(l);
+  let thread = threadOf(l);
   let segment = row * params.C;
   let image = row / params.S * params.V * params.C;
   var near = 0.0;
@@ -245,12 +250,12 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       let view = image + v * params.C;
       ${inRuns(
         { sum: F },
-        { counter: 'c', from: 'lane', to: 'params.C', by: 'LANES' },
+        { counter: 'c', from: 'thread', to: 'params.C', by: 'THREADS' },
         `sum += abs(${F}(segments[segment + c]) - ${F}(views[view + c]));`,
         { loops: 3 },
       )}
     }
-    let d = laneSum(${element === 'T' ? 'sum' : 'dot(sum, vec4f(1.0))'}, l) * params.scale;
+    let d = rowSum(${element === 'T' ? 'sum' : 'dot(sum, vec4f(1.0))'}, l) * params.scale;
     if (v < params.V) {
       // Nothing beats the first NaN.
       if (first == 0u || (!isNan(near) && (isNan(d) || d < near))) {
@@ -260,7 +265,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       ${keep}
     }
   }
-  if (lane == 0u) {
+  if (thread == 0u) {
     nearestDistance[line] = near;
     nearestView[line] = which;
   }

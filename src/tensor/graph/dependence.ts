@@ -24,7 +24,7 @@ export function launchSources(t: Tensor, since = 0): Source[] {
   const { root } = t.storage;
   const sources: Source[] = [];
   if (root.origin) sources.push({ from: root.origin });
-  if (root.fed) sources.push({ from: root.fed });
+  if (root.inputValue) sources.push({ from: root.inputValue });
   for (const launch of root.writers) {
     if (launch.order < since || !writes(launch, t.storage)) continue;
     launch.tensors.forEach((from, i) => {

@@ -19,7 +19,10 @@ export const elementOverride: { readonly WG: 64 } = { WG };
  */
 export function elementsOf(device: Device, n: number): Elements {
   const fours = Math.ceil(n / 4);
-  return { fours, each: device.isSoftware ? Math.min(64, Math.ceil(fours / (8 * WG))) : fours >= 2 ** 19 ? 4 : 1 };
+  return {
+    fours,
+    each: device.profile.kind === 'cpu' ? Math.min(64, Math.ceil(fours / (8 * WG))) : fours >= 2 ** 19 ? 4 : 1,
+  };
 }
 
 export function elementGrid({ fours, each }: Elements, { WG }: { WG: number }): number[] {

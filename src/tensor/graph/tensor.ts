@@ -31,7 +31,7 @@ export class Storage {
   /** The recorded tensor whose values a step has left here. */
   origin: Tensor | undefined;
   /** What the last call of a step brought for this input, where that was a tensor. */
-  fed: Tensor | undefined;
+  inputValue: Tensor | undefined;
 
   constructor(device: Device, bytes: number, kind: Storage['kind']) {
     this.device = device;

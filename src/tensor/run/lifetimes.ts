@@ -53,10 +53,10 @@ export function slotBytes(root: Storage): number {
   return Math.max(16, Math.ceil(root.bytes / 16) * 16);
 }
 
-/** When the roots that launches use are needed; `kept` ones are needed to the end. */
+/** When the roots that launches use are needed; `liveOut` ones are needed to the end. */
 export function lifetimes(
   launches: readonly Launch[],
-  kept: ReadonlySet<Storage>,
+  liveOut: ReadonlySet<Storage>,
 ): { roots: Storage[]; lives: Map<Storage, Lifetime> } {
   const spans = new Map<Storage, Span>();
   launches.forEach((launch, at) => {
@@ -69,7 +69,7 @@ export function lifetimes(
         if (root.kind === 'recorded' && root.writers.length === 0 && root.bytes > 0) {
           throw new StepError(`${launch.label}: reads a tensor ${formatShape(tensor.shape)} that nothing writes`);
         }
-        if (root.kind === 'input' && !kept.has(root)) {
+        if (root.kind === 'input' && !liveOut.has(root)) {
           throw new StepError(
             `${launch.label}: reads an input of another step; return what you need from that step, or pass it as an input`,
           );
@@ -86,7 +86,7 @@ export function lifetimes(
   });
   const lives = new Map<Storage, Lifetime>();
   for (const [root, { first, last: lastUse, uses, whole, ranges }] of spans) {
-    const last = kept.has(root) && root.kind === 'recorded' ? FOREVER : lastUse;
+    const last = liveOut.has(root) && root.kind === 'recorded' ? FOREVER : lastUse;
     const parts = inParts(root, whole, ranges) ? partsOf(ranges, last) : undefined;
     lives.set(root, { bytes: slotBytes(root), first, last, uses, ...(parts ? { parts } : {}) });
   }

@@ -46,9 +46,9 @@ export interface Laid {
 
 export interface LayOutOptions {
   /** Roots whose memory must be the program's own and survive it being replayed. */
-  readonly held?: ReadonlySet<Storage>;
+  readonly returned?: ReadonlySet<Storage>;
   /** Roots (inputs, results of a read) that only survive to the end of a call. */
-  readonly kept?: ReadonlySet<Storage>;
+  readonly liveOut?: ReadonlySet<Storage>;
   /**
    * Takes variables as they are now: these, and those that the launches read, are copied by commands that are submitted
    * here. For a program that runs later than it is laid out.
@@ -62,14 +62,14 @@ const UNIFORM_ALIGNMENT = 256;
 export function layOut(
   device: Device,
   launches: readonly Launch[],
-  { held = new Set(), kept = new Set(), asOfNow }: LayOutOptions,
+  { returned = new Set(), liveOut = new Set(), asOfNow }: LayOutOptions,
 ): Laid {
-  const { roots, lives } = lifetimes(launches, kept);
+  const { roots, lives } = lifetimes(launches, liveOut);
   const shared: Storage[] = [];
   const separate: Storage[] = [];
-  for (const root of roots) (held.has(root) || root.kind === 'constant' ? separate : shared).push(root);
-  for (const root of held) if (!lives.has(root)) separate.push(root);
-  for (const root of kept) if (!lives.has(root) && !held.has(root)) shared.push(root);
+  for (const root of roots) (returned.has(root) || root.kind === 'constant' ? separate : shared).push(root);
+  for (const root of returned) if (!lives.has(root)) separate.push(root);
+  for (const root of liveOut) if (!lives.has(root) && !returned.has(root)) shared.push(root);
 
   const alive = shared.map((root) => lives.get(root) ?? { bytes: slotBytes(root), first: -1, last: FOREVER });
   const planned = plan(alive, device.limits.minStorageBufferOffsetAlignment);

@@ -59,7 +59,7 @@ const total = ({ slots }: Plan) => slots.reduce((a, b) => a + b, 0);
 
 function planInOrder(lifetimes: readonly Lifetime[], compare: Order, alignment: number): Plan {
   const at = (i: number) => lifetimes[i] as Lifetime;
-  // What comes to life in parts makes slots for all others.
+  // Roots that live in sub-ranges come first: their slots can hold all others.
   const inParts = (i: number) => (at(i).parts ? 1 : 0);
   const order = lifetimes.map((_, i) => i);
   order.sort((a, b) => inParts(b) - inParts(a) || compare(at(a), at(b)) || a - b);

@@ -50,14 +50,14 @@ export class Program {
 
   /**
    * Compiles, plans, binds, and has the GPU look at all commands once, so that nothing which it refuses is found out later.
-   * `held` are roots whose memory must be the program's own and survive it being replayed; `kept` ones (inputs) only survive to
+   * `returned` are roots whose memory must be the program's own and survive it being replayed; `liveOut` ones (inputs) only survive to
    * the end of a call.
    */
   static async build(
     device: Device,
     launches: readonly Launch[],
-    held: ReadonlySet<Storage>,
-    kept: ReadonlySet<Storage>,
+    returned: ReadonlySet<Storage>,
+    liveOut: ReadonlySet<Storage>,
   ): Promise<Program> {
     device.check();
     const compiled = await compileAll(device, launches);
@@ -65,7 +65,7 @@ export class Program {
     let laid: Laid | undefined;
     try {
       const { value: program, refusal } = device.scoped(() => {
-        laid = layOut(device, launches, { held, kept });
+        laid = layOut(device, launches, { returned, liveOut });
         const program = new Program(device, laid, compiled);
         const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
         const pass = encoder.beginComputePass();

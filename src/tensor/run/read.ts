@@ -101,7 +101,7 @@ async function compute(
   wanted: readonly Tensor[],
 ): Promise<ArrayBuffer[]> {
   const known = compiledNow(device, launches);
-  const kept = new Set(computed.map((x) => x.storage.root));
+  const liveOut = new Set(computed.map((x) => x.storage.root));
   const refusals: Promise<GPUError | null>[] = [];
   const scoped = <T>(body: () => T): T => {
     const { value, refusal } = device.scoped(body);
@@ -111,7 +111,7 @@ async function compute(
   let laid: Laid | undefined;
   let ranges: BufferRange[] = [];
   const lay = (): Laid => {
-    laid = layOut(device, launches, { kept, asOfNow: known ? undefined : wanted });
+    laid = layOut(device, launches, { liveOut, asOfNow: known ? undefined : wanted });
     ranges = rangesOf(wanted, laid);
     return laid;
   };

@@ -14,7 +14,7 @@ export interface LaunchTime {
 /** Queries in one set: the limit of the specification. */
 const SET_SIZE = 4096;
 
-/** Timestamps around every launch of a program. Each launch gets a pass of its own, so the whole is slower than it is. */
+/** Timestamps around every launch of a program. Each launch gets a pass of its own, so a timed call takes longer than one that is not timed. */
 export class Timer {
   readonly #device: Device;
   readonly #program: Program;

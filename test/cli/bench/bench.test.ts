@@ -8,7 +8,7 @@ import { digits, rowTable } from '../../../cli/src/bench/tables.ts';
 import { tunedTable } from '../../../cli/src/bench/tuning.ts';
 import { lending } from '../../../cli/src/bench/workloads.ts';
 import { attention } from '../../../src/kernels/attention/attention.ts';
-import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
+import { scale } from '../../../src/kernels/elementwise/unary.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';

@@ -15,7 +15,7 @@ import { kindOf } from '../../../cli/src/verify/verify.ts';
 import { openClip } from '../../../cli/src/weights/clip-folder.ts';
 import { ZeroSegError } from '../../../src/gpu/errors.ts';
 import { ownValue } from '../../../src/gpu/own-value.ts';
-import { parseForm } from '../../../src/kernels/matmul/variants.ts';
+import { parseVariant } from '../../../src/kernels/matmul/variants.ts';
 import { readSafetensors, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { fillTemplate, templateList } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
@@ -101,7 +101,7 @@ const taken: Readonly<Record<string, (name: string) => unknown>> = {
     expect(new Fields(object(name, 1), 'x').number(name)).toBe(1);
     expect(kindOf(object(name, []))).toBeUndefined();
   },
-  'a form that was kept': (name) => expect(parseForm(name)).toBeUndefined(),
+  'a variant that was kept': (name) => expect(parseVariant(name)).toBeUndefined(),
 };
 
 describe('names that every object has', () => {

@@ -8,7 +8,7 @@ import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
-import { useDevice } from '../../support/device.ts';
+import { asOnGpu, useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 
@@ -257,7 +257,7 @@ describe('attention', () => {
 
 // The adapters of this suite compute on the CPU: with subgroups they have a form of their own for rows of whole vec4f.
 describe('as on a GPU', () => {
-  beforeAll(() => void vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false));
+  beforeAll(() => void asOnGpu(device.current));
   afterAll(() => void vi.restoreAllMocks());
   for (const causal of [false, true]) {
     checkOp(`attention${causal ? ', causal' : ''}`, (q, k, v) => attention(q!, k!, v!, { causal }), {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
+import { add } from '../../../src/kernels/elementwise/binary.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
-import { add } from '../../../src/kernels/elementwise/pointwise.ts';
 import { broadcastTo } from '../../../src/kernels/layout/layout.ts';
 import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { layerNorm } from '../../../src/kernels/row-ops/layer-norm.ts';

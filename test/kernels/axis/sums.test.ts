@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum, sumRows } from '../../../src/kernels/axis/reduce.ts';
-import { add, exp, mul } from '../../../src/kernels/elementwise/pointwise.ts';
+import { add, mul } from '../../../src/kernels/elementwise/binary.ts';
+import { exp } from '../../../src/kernels/elementwise/unary.ts';
 import { embedding, scatterAdd } from '../../../src/kernels/layout/gather.ts';
 import { broadcastTo } from '../../../src/kernels/layout/layout.ts';
 import { conv2d } from '../../../src/kernels/matmul/conv2d.ts';

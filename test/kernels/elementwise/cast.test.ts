@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { mul } from '../../../src/kernels/elementwise/binary.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
-import { mul } from '../../../src/kernels/elementwise/pointwise.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';

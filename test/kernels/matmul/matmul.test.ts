@@ -6,7 +6,7 @@ import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
-import { useDevice } from '../../support/device.ts';
+import { asOnGpu, useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 
@@ -286,7 +286,7 @@ describe('matmul', () => {
 
 // The adapters of this suite compute on the CPU, which have a kernel of their own.
 describe('as on a GPU', () => {
-  beforeAll(() => void vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false));
+  beforeAll(() => void asOnGpu(device.current));
   afterAll(() => void vi.restoreAllMocks());
   checkOp('matmul', matmul as (...inputs: Tensor[]) => Tensor, {
     reference: (inputs) => product(inputs),

@@ -4,17 +4,16 @@ import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { tune } from '../../../src/kernels/matmul/tune.ts';
 import {
-  candidateForms,
-  chooseForm,
-  formatForm,
-  type MatmulForm,
-  parseForm,
+  candidateVariants,
+  chooseVariant,
+  formatVariant,
+  type MatmulVariant,
+  parseVariant,
   productClass,
   productsOf,
 } from '../../../src/kernels/matmul/variants.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
-import { Recording, record } from '../../../src/tensor/graph/record.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
@@ -42,7 +41,7 @@ function product(
   });
 }
 
-describe('every form that the tuner may choose', () => {
+describe('every variant that the tuner may choose', () => {
   let nth = 0;
   const cases = [false, true].flatMap((transposeA) =>
     [false, true].flatMap((transposeB) =>
@@ -73,21 +72,21 @@ describe('every form that the tuner may choose', () => {
       ).map((x, at) => x + (bias[at % n] as number));
       const body = () =>
         matmul(cast(a, dtype), cast(b, dtype), { transposeA, transposeB, bias: cast(tensor(gpu, bias), dtype) });
-      const [planned] = productsOf(() => record(new Recording(gpu, false), body));
+      const [planned] = productsOf(gpu, body);
       const work = productClass(planned!);
-      // A third of the forms in each case: all come up in some, and each pipeline takes its time to compile.
-      const split: MatmulForm[] = [
-        { kind: 'tile', micro: 4, parts: 2 },
-        { kind: 'tile', micro: 8, parts: 3 },
+      // A third of the variants in each case: all come up in some, and each pipeline takes its time to compile.
+      const split: MatmulVariant[] = [
+        { kind: 'tile', threadTile: 4, splitK: 2 },
+        { kind: 'tile', threadTile: 8, splitK: 3 },
       ];
-      const forms = [...candidateForms(gpu, planned!), ...split].filter((_, i) => i % 3 === turn % 3);
-      expect(forms.length).toBeGreaterThan(0);
+      const variants = [...candidateVariants(gpu, planned!), ...split].filter((_, i) => i % 3 === turn % 3);
+      expect(variants.length).toBeGreaterThan(0);
       try {
-        for (const form of forms) {
-          gpu.tuned.set(work, formatForm(form));
-          expect(chooseForm(gpu, planned!)).toEqual(form);
+        for (const variant of variants) {
+          gpu.tuned.set(work, formatVariant(variant));
+          expect(chooseVariant(gpu, planned!)).toEqual(variant);
           const [got] = await readAll([cast(body(), 'f32')]);
-          close(got as Float32Array, wanted, dtype === 'f16' ? 2e-3 : 2e-6, formatForm(form));
+          close(got as Float32Array, wanted, dtype === 'f16' ? 2e-3 : 2e-6, formatVariant(variant));
         }
       } finally {
         gpu.tuned.delete(work);
@@ -109,7 +108,7 @@ it('measures each product once, and steps made afterwards use what it found', as
   expect(found).toHaveLength(3);
   for (const { work, chosen, before, after } of found) {
     expect(gpu.tuned.get(work)).toBe(chosen);
-    expect(parseForm(chosen)).toBeDefined();
+    expect(parseVariant(chosen)).toBeDefined();
     expect(after).toBeLessThanOrEqual(before);
   }
   const tuned = await readAll(body());
@@ -127,35 +126,37 @@ it('measures products of f16 too', async ({ skip }) => {
   gpu.tuned.clear();
 });
 
-it('leaves forms of other versions alone', () => {
+it('leaves variants of other versions alone', () => {
   for (const text of [
     ...[
       '',
-      'lanes',
-      'lanes 7 4',
-      'lanes 8 99',
-      'lanes 8 4.5',
-      'lanes 8 7',
-      'lanes 8 4 ',
-      'lanes 0x8 4',
+      'subgroup',
+      // Of an earlier version.
+      'threads 8 4',
+      'subgroup 7 4',
+      'subgroup 8 99',
+      'subgroup 8 4.5',
+      'subgroup 8 7',
+      'subgroup 8 4 ',
+      'subgroup 0x8 4',
       'tile 8 0',
       'tile 8 1.5',
     ],
     ...['tile 8 65', 'tile 8 -1', 'tile 16 1', 'cube 1 1', 'constructor', '__proto__ 4 1', 'tile 4 1\n', 'TILE 4 1'],
   ]) {
-    expect(parseForm(text), text).toBeUndefined();
+    expect(parseVariant(text), text).toBeUndefined();
     const gpu = device.current;
     const make = (): Tensor => matmul(tensor(gpu, values(64, 1), [8, 8]), tensor(gpu, values(64, 1), [8, 8]));
-    const [planned] = productsOf(() => record(new Recording(gpu, false), make));
-    const usual = chooseForm(gpu, planned!);
+    const [planned] = productsOf(gpu, make);
+    const usual = chooseVariant(gpu, planned!);
     gpu.tuned.set(productClass(planned!), text);
-    expect(chooseForm(gpu, planned!)).toEqual(usual);
+    expect(chooseVariant(gpu, planned!)).toEqual(usual);
     gpu.tuned.clear();
   }
 });
 
-describe('a form that was kept', () => {
-  /** Sizes that a single class held before: their widths allow different forms. */
+describe('a variant that was kept', () => {
+  /** Sizes that a single class held before: their widths allow different variants. */
   const sizes = [
     [40, 30, 36],
     [40, 32, 36],
@@ -168,19 +169,18 @@ describe('a form that was kept', () => {
     const gpu = device.current;
     return matmul(tensor(gpu, values(m * k, 1), [m, k]), tensor(gpu, values(n * k, 2), [n, k]), { transposeB: true });
   };
-  const plan = (size: readonly [number, number, number]) =>
-    productsOf(() => record(new Recording(device.current, false), () => linear(size)))[0]!;
+  const plan = (size: readonly [number, number, number]) => productsOf(device.current, () => linear(size))[0]!;
 
   it('is taken for exactly the sizes that it was measured for', () => {
     const gpu = device.current;
     expect(new Set(sizes.map((size) => productClass(plan(size)))).size).toBe(sizes.length);
     for (const size of sizes) {
       const others = sizes.filter((other) => other !== size);
-      const usual = others.map((other) => chooseForm(gpu, plan(other)));
-      for (const form of candidateForms(gpu, plan(size))) {
-        gpu.tuned.set(productClass(plan(size)), formatForm(form));
-        expect(chooseForm(gpu, plan(size))).toEqual(form);
-        expect(others.map((other) => chooseForm(gpu, plan(other)))).toEqual(usual);
+      const usual = others.map((other) => chooseVariant(gpu, plan(other)));
+      for (const variant of candidateVariants(gpu, plan(size))) {
+        gpu.tuned.set(productClass(plan(size)), formatVariant(variant));
+        expect(chooseVariant(gpu, plan(size))).toEqual(variant);
+        expect(others.map((other) => chooseVariant(gpu, plan(other)))).toEqual(usual);
       }
       gpu.tuned.clear();
     }
@@ -188,10 +188,10 @@ describe('a form that was kept', () => {
 
   it('never breaks a product, whatever is kept for it', async () => {
     const gpu = device.current;
-    const forms = [3, 4, 5, 6, 7, 8].map((columns) => `lanes 8 ${columns}`);
+    const variants = [3, 4, 5, 6, 7, 8].map((colsPerThread) => `subgroup 8 ${colsPerThread}`);
     for (const size of sizes.slice(0, 2)) {
       const [plain] = await readAll([linear(size)]);
-      for (const text of [...forms, 'tile 4 64', 'tile 8 37']) {
+      for (const text of [...variants, 'tile 4 64', 'tile 8 37']) {
         gpu.tuned.set(productClass(plan(size)), text);
         const [got] = await readAll([linear(size)]);
         close(got as Float32Array, Float64Array.from(plain as Float32Array), 2e-6, `${size}: ${text}`);

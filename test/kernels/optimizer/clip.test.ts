@@ -4,7 +4,7 @@ import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { normal, seeded } from '../../support/check-op.ts';
-import { useDevice } from '../../support/device.ts';
+import { asOnGpu, useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 afterEach(() => void vi.restoreAllMocks());
@@ -36,7 +36,7 @@ async function clipped(
 
 describe('clip', () => {
   it.each(['a CPU', 'a GPU'])('measures all pages and no padding, as on %s', async (kind) => {
-    vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(kind === 'a CPU');
+    if (kind === 'a GPU') asOnGpu(device.current);
     expect(await clipped([page([1], () => 3), page([1, 0], () => 4)])).toEqual([5, 1]);
     const random = seeded(1);
     const values: number[] = [];

@@ -4,7 +4,7 @@ import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { checkOp, normal, type Ref, ref } from '../../support/check-op.ts';
-import { useDevice } from '../../support/device.ts';
+import { asOnGpu, useDevice } from '../../support/device.ts';
 
 /** Applies `f` to every line along the axis. */
 function eachLine(x: Ref, axis: number, f: (line: number[]) => number[]): Ref {
@@ -106,10 +106,10 @@ describe('softmax', () => {
   });
 });
 
-// The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over lanes.
+// The adapters of this suite compute on the CPU. Launches of a GPU have other shapes, and sum over threads.
 describe('as on a GPU', () => {
   const device = useDevice();
-  beforeAll(() => void vi.spyOn(device.current, 'isSoftware', 'get').mockReturnValue(false));
+  beforeAll(() => void asOnGpu(device.current));
   afterAll(() => void vi.restoreAllMocks());
   checkBoth();
 });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { argmax } from '../../../src/kernels/axis/extreme.ts';
 import { sum } from '../../../src/kernels/axis/reduce.ts';
-import { add, addScalar, div, scale } from '../../../src/kernels/elementwise/pointwise.ts';
+import { add, div } from '../../../src/kernels/elementwise/binary.ts';
 import { randomGumbel } from '../../../src/kernels/elementwise/random.ts';
+import { addScalar, scale } from '../../../src/kernels/elementwise/unary.ts';
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import {
@@ -151,7 +152,7 @@ describe('gumbelSoftmax', () => {
     );
   });
 
-  it('finds ties and maxima that far apart lanes hold', async () => {
+  it('finds ties and maxima that far apart threads hold', async () => {
     const x = new Float32Array(3 * 1000);
     x[800] = 2;
     x[130] = 2;

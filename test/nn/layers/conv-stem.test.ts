@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mean } from '../../../src/kernels/axis/reduce.ts';
-import { square, sub } from '../../../src/kernels/elementwise/pointwise.ts';
+import { sub } from '../../../src/kernels/elementwise/binary.ts';
+import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { ConvStem } from '../../../src/nn/layers/conv-stem.ts';
 import { newWeights, parameters, weightsFrom } from '../../../src/nn/layers/module.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';

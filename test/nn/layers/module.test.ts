@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/gpu/errors.ts';
-import { mul } from '../../../src/kernels/elementwise/pointwise.ts';
+import { mul } from '../../../src/kernels/elementwise/binary.ts';
 import { Linear } from '../../../src/nn/layers/linear.ts';
 import {
   countParameters,

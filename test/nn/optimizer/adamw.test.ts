@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
-import { square, sub } from '../../../src/kernels/elementwise/pointwise.ts';
+import { sub } from '../../../src/kernels/elementwise/binary.ts';
+import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { AdamW, type AdamWOptions } from '../../../src/nn/optimizer/adamw.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';

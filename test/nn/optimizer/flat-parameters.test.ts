@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../../src/gpu/kernel.ts';
 import { sum } from '../../../src/kernels/axis/reduce.ts';
-import { add, mul, square } from '../../../src/kernels/elementwise/pointwise.ts';
+import { add, mul } from '../../../src/kernels/elementwise/binary.ts';
+import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { packParameters, placeGradients } from '../../../src/nn/optimizer/flat-parameters.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/gpu/errors.ts';
 import { mean } from '../../../src/kernels/axis/reduce.ts';
+import { sub } from '../../../src/kernels/elementwise/binary.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
-import { square, sub } from '../../../src/kernels/elementwise/pointwise.ts';
+import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { Block } from '../../../src/nn/layers/block.ts';
 import { xavierUniform } from '../../../src/nn/layers/init.ts';
 import { newWeights, parameters, replaceParameters } from '../../../src/nn/layers/module.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { scale } from '../../../src/kernels/elementwise/pointwise.ts';
+import { scale } from '../../../src/kernels/elementwise/unary.ts';
 import { parameter, parameters } from '../../../src/nn/layers/module.ts';
 import { free } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';

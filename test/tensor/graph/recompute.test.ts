@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
-import { add, mul, scale, sigmoid, square } from '../../../src/kernels/elementwise/pointwise.ts';
+import { add, mul } from '../../../src/kernels/elementwise/binary.ts';
 import { randomNormal } from '../../../src/kernels/elementwise/random.ts';
+import { scale, sigmoid, square } from '../../../src/kernels/elementwise/unary.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { Block } from '../../../src/nn/layers/block.ts';
 import { xavierUniform } from '../../../src/nn/layers/init.ts';

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../../src/gpu/kernel.ts';
 import { argmax } from '../../../src/kernels/axis/extreme.ts';
+import { div, mul, sub, where } from '../../../src/kernels/elementwise/binary.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
-import { div, exp, mul, scale, sub, where } from '../../../src/kernels/elementwise/pointwise.ts';
+import { exp, scale } from '../../../src/kernels/elementwise/unary.ts';
 import { softmax } from '../../../src/kernels/row-ops/softmax.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../../src/gpu/kernel.ts';
 import { openDevice } from '../../../src/gpu/open-device.ts';
-import { add, scale } from '../../../src/kernels/elementwise/pointwise.ts';
+import { add } from '../../../src/kernels/elementwise/binary.ts';
+import { scale } from '../../../src/kernels/elementwise/unary.ts';
 import { parameter } from '../../../src/nn/layers/module.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';
 import { free, tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { mean } from '../../../src/kernels/axis/reduce.ts';
-import { square } from '../../../src/kernels/elementwise/pointwise.ts';
+import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { freeParameters, newWeights } from '../../../src/nn/layers/module.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { configSchema } from '../../../src/zeroseg/model/config-schema.ts';

@@ -50,7 +50,10 @@ async function trainOn(files: FileSystem, begun = start(), signal?: AbortSignal)
 
 /** What a run has come to: model and optimizer, and metrics but for times. */
 async function outcome(files: FileSystem) {
-  const lines = new TextDecoder().decode(await files.read('metrics.jsonl')).trim().split('\n');
+  const lines = new TextDecoder()
+    .decode(await files.read('metrics.jsonl'))
+    .trim()
+    .split('\n');
   const steps = lines.map((line) => ({ ...JSON.parse(line), seconds: 0, imagesPerSecond: 0 }));
   const [, last] = await files.list('checkpoints');
   const of = async (path: string) => {

@@ -1,6 +1,8 @@
 import { kernel } from '../../gpu/index.ts';
 import { inRuns } from '../axis/index.ts';
 import {
+  type EpilogueSpec,
+  epiloguePiece,
   list,
   type MatmulKernel,
   matmulBindings,
@@ -8,18 +10,16 @@ import {
   matmulParams,
   place,
   rowsPiece,
-  type TailSpec,
-  tailPiece,
   tilesOf,
   times,
 } from './kernel-interface.ts';
 
-// For adapters that compute on the CPU. There a load is dear if its address differs between lanes: lavapipe branches twice for
+// For adapters that compute on the CPU. There a load is expensive if its address differs between lanes: lavapipe branches twice for
 // each lane's element, 60 to 90 instructions for a vector of eight, against one or two for a multiply-add. Subgroup operations
 // are cheap, and so are many sums: they spill to the stack, which is in the L1 cache.
 //
-// So: an invocation holds `tall` rows × `columns` of sums. Four steps of the inner axis are taken at a time: b comes as vec4s
-// where it can, a's tall × 4 elements as vec4s that the lanes of a subgroup hold between them and hand around by broadcast. All
+// So: an invocation holds `rowsPerThread` rows × `colsPerThread` of sums. Four steps of the inner axis are taken at a time: b comes as vec4s
+// where it can, a's rowsPerThread × 4 elements as vec4s that the lanes of a subgroup hold between them and hand around by broadcast. All
 // is loaded before the first sum is touched, and then row after row: each sum is fetched and spilled once in four steps. Four
 // products are added up before they are added to it, so that it takes a quarter of the additions (and 5 to 10 % less time).
 // 1024³ on lavapipe, processor time: one row of scalars a lane 418 ms, vec4 loads 267, row after row 192 (bench/ladder).
@@ -33,41 +33,44 @@ export interface Operand {
 /** Steps, of four products each, before sums are added to those before them, which takes as long as some three steps. */
 export const INNERMOST = 64;
 
-export interface LanesSpec {
-  /** Rows of an invocation, a multiple of `lanes`. */
-  readonly tall: number;
+export interface SubgroupSpec {
+  /** Rows of an invocation, a multiple of `sharedThreads`. */
+  readonly rowsPerThread: number;
   /** Columns of an invocation: any number, or, where the result is stored by fours, a multiple of 4. */
-  readonly columns: number;
+  readonly colsPerThread: number;
   /** The subgroup has at least so many, and so many share the loads of a. */
-  readonly lanes: 4 | 8;
+  readonly sharedThreads: 4 | 8;
   readonly a: Operand;
   readonly b: Operand;
   /** The inner axis is not a multiple of 4. */
   readonly ragged: boolean;
   /** Over the inner axis: see {@link inRuns}. */
   readonly loops: number;
-  readonly tail: TailSpec;
+  readonly epilogue: EpilogueSpec;
 }
 
 /** Columns of a workgroup. */
-export function lanesAcross({ lanes, columns }: Pick<LanesSpec, 'lanes' | 'columns'>): number {
-  return groupOf(lanes) * columns;
+export function colsPerWorkgroup({
+  sharedThreads,
+  colsPerThread,
+}: Pick<SubgroupSpec, 'sharedThreads' | 'colsPerThread'>): number {
+  return groupOf(sharedThreads) * colsPerThread;
 }
 
-function groupOf(lanes: 4 | 8): number {
-  return lanes === 8 ? 8 : 16;
+function groupOf(sharedThreads: 4 | 8): number {
+  return sharedThreads === 8 ? 8 : 16;
 }
 
-export function lanesKernel(spec: LanesSpec): MatmulKernel {
-  const { tall, lanes, a, b, ragged, loops, tail } = spec;
-  const group = groupOf(lanes);
-  const across = lanesAcross(spec);
+export function subgroupKernel(spec: SubgroupSpec): MatmulKernel {
+  const { rowsPerThread, sharedThreads, a, b, ragged, loops, epilogue } = spec;
+  const group = groupOf(sharedThreads);
+  const across = colsPerWorkgroup(spec);
   // A column, or four that follow each other, is a lane's unit.
-  const unit = tail.four ? 4 : 1;
-  const wide = spec.columns / unit;
-  const type = tail.four ? 'vec4f' : 'f32';
-  const held = tall / lanes;
-  const quads = tall / 4;
+  const unit = epilogue.four ? 4 : 1;
+  const wide = spec.colsPerThread / unit;
+  const type = epilogue.four ? 'vec4f' : 'f32';
+  const held = rowsPerThread / sharedThreads;
+  const quads = rowsPerThread / 4;
   const holders = (code: (j: number) => string) => times(held, code);
   const units = (code: (c: number) => string) => times(wide, code);
 
@@ -75,13 +78,13 @@ export function lanesKernel(spec: LanesSpec): MatmulKernel {
   const share = (name: string, r: number, i: number) => {
     const at = a.along === 'inner' ? r : i * quads + Math.floor(r / 4);
     const part = a.along === 'inner' ? i : r % 4;
-    return `subgroupBroadcast(${name}${Math.floor(at / lanes)}[${part}], ${at % lanes}u)`;
+    return `subgroupBroadcast(${name}${Math.floor(at / sharedThreads)}[${part}], ${at % sharedThreads}u)`;
   };
   const placeA = (j: number) =>
     a.along === 'inner'
-      ? `let aAt${j} = p.a + min(p.row + ${j * lanes}u + lane, params.rows - 1u) * params.aDown;`
-      : `let aRow${j} = min(p.row + (${j * lanes}u + lane) % ${quads}u * 4u, params.rows - ${a.four ? 4 : 1}u);
-      let aStep${j} = (${j * lanes}u + lane) / ${quads}u;`;
+      ? `let aAt${j} = p.a + min(p.row + ${j * sharedThreads}u + lane, params.rows - 1u) * params.aDown;`
+      : `let aRow${j} = min(p.row + (${j * sharedThreads}u + lane) % ${quads}u * 4u, params.rows - ${a.four ? 4 : 1}u);
+      let aStep${j} = (${j * sharedThreads}u + lane) / ${quads}u;`;
   // Step k + i, inside the matrix; and a vec4 of four steps with zeros beyond it.
   const at = (i: number) => (ragged ? `min(k + ${i}u, p.end - 1u)` : `(k + ${i}u)`);
   const inside = (four: string) =>
@@ -110,7 +113,7 @@ export function lanesKernel(spec: LanesSpec): MatmulKernel {
     if (b.along === 'outer') {
       return times(4, (i) => {
         const from = `bAt${c} + ${at(i)} * params.bDown`;
-        const all = tail.four ? `vec4f(b[(${from}) / 4u])` : `f32(b[${from}])`;
+        const all = epilogue.four ? `vec4f(b[(${from}) / 4u])` : `f32(b[${from}])`;
         return `let b${c}${i} = ${ragged ? `select(${type}(), ${all}, k + ${i}u < p.end)` : all};`;
       });
     }
@@ -123,7 +126,7 @@ export function lanesKernel(spec: LanesSpec): MatmulKernel {
     ${times(4, (i) => `let b${c}${i} = ${type}(${list(unit, (n) => `t${c}${n}[${i}]`)});`)}`;
   };
 
-  const kept = Array.from({ length: tall * wide }, (_, i) => `s${Math.floor(i / wide)}_${i % wide}`);
+  const kept = Array.from({ length: rowsPerThread * wide }, (_, i) => `s${Math.floor(i / wide)}_${i % wide}`);
 
   // Row sums of a: each lane sums what it holds; at the end a row's elements are brought together.
   const sums = {
@@ -131,49 +134,49 @@ export function lanesKernel(spec: LanesSpec): MatmulKernel {
     start: holders((j) => `var total${j} = vec4f();`),
     step: holders((j) => `total${j} += a${j};`),
     end: `
-  var totals = array<f32, ${tall}>(${list(tall, (r) => [0, 1, 2, 3].map((i) => share('total', r, i)).join(' + '))});
+  var totals = array<f32, ${rowsPerThread}>(${list(rowsPerThread, (r) => [0, 1, 2, 3].map((i) => share('total', r, i)).join(' + '))});
   if (p.col == 0u && l == 0u) {
     for (var i = 0u; i < rowsFrom(p.row); i++) { sums[p.batch * params.rows + p.row + i] = T(totals[i]); }
   }`,
   };
-  const ifSums = (code: string) => (tail.rowSums ? code : '');
+  const ifSums = (code: string) => (epilogue.rowSums ? code : '');
 
   return kernel({
-    name: matmulName(tail),
-    bind: matmulBindings(a.four ? 'vec4<T>' : 'T', b.four ? 'vec4<T>' : 'T', tail),
+    name: matmulName(epilogue),
+    bind: matmulBindings(a.four ? 'vec4<T>' : 'T', b.four ? 'vec4<T>' : 'T', epilogue),
     params: matmulParams,
     requires: ['subgroups'],
-    use: [place, rowsPiece, tailPiece(tail)],
-    grid: (p) => tilesOf(p, tall, across),
+    use: [place, rowsPiece, epiloguePiece(epilogue)],
+    grid: (p) => tilesOf(p, rowsPerThread, across),
     wgsl: `
 @compute @workgroup_size(${group})
 fn main(
   @builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32,
   @builtin(subgroup_invocation_id) inSubgroup: u32
 ) {
-  let p = placeOf(flatGroup(g, size), ${tall}u, ${across}u);
+  let p = placeOf(flatGroup(g, size), ${rowsPerThread}u, ${across}u);
   if (!p.inside) { return; }
-  let lane = inSubgroup % ${lanes}u;
+  let lane = inSubgroup % ${sharedThreads}u;
   // Rows and columns beyond the edge repeat the last ones and are not stored.
   ${holders(placeA)}
   ${units(placeB)}
-  ${times(tall, (r) => units((c) => `var s${r}_${c} = ${type}();`))}
+  ${times(rowsPerThread, (r) => units((c) => `var s${r}_${c} = ${type}();`))}
   ${ifSums(sums.start)}
   ${inRuns(
-    { ...Object.fromEntries(kept.map((name) => [name, type])), ...(tail.rowSums ? sums.names : {}) },
+    { ...Object.fromEntries(kept.map((name) => [name, type])), ...(epilogue.rowSums ? sums.names : {}) },
     { counter: 'k', from: 'p.k', to: 'p.end', by: '4u' },
     `    ${holders(loadA)}
     ${units(loadB)}
     ${ifSums(sums.step)}
     ${times(
-      tall,
+      rowsPerThread,
       (r) => `{ ${times(4, (i) => `let w${i} = ${share('a', r, i)};`)}
       ${units((c) => `s${r}_${c} += ${[1, 2, 3].reduce((sum, i) => `fma(${type}(w${i}), b${c}${i}, ${sum})`, `w0 * b${c}0`)};`)} }`,
     )}`,
     { loops, innermost: INNERMOST },
   )}
   ${ifSums(sums.end)}
-  var kept = array<${type}, ${tall * wide}>(${kept.join(', ')});
+  var kept = array<${type}, ${rowsPerThread * wide}>(${kept.join(', ')});
   for (var i = 0u; i < ${wide}u * rowsFrom(p.row); i++) {
     store(p.batch, p.row + i / ${wide}u, p.col + (l + i % ${wide}u * ${group}u) * ${unit}u, kept[i]);
   }

@@ -1,16 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { add, div, maximum, minimum, mul, sub, where } from '../../../src/kernels/elementwise/binary.ts';
 import {
   abs,
-  add,
   addScalar,
   clamp,
-  div,
   exp,
   gelu,
   log,
-  maximum,
-  minimum,
-  mul,
   neg,
   relu,
   scale,
@@ -18,10 +14,8 @@ import {
   sign,
   sqrt,
   square,
-  sub,
   tanh,
-  where,
-} from '../../../src/kernels/elementwise/pointwise.ts';
+} from '../../../src/kernels/elementwise/unary.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';

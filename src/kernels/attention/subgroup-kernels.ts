@@ -18,9 +18,8 @@ export interface Lanes {
 
 /** The lanes of an adapter that computes on the CPU, or undefined where another form must be taken. */
 export function lanesOf(device: Device): Lanes | undefined {
-  if (!device.isSoftware || !device.features.has('subgroups')) return undefined;
-  const { subgroupMinSize: size = 0, subgroupMaxSize } = device.adapter;
-  if (size !== subgroupMaxSize || size < 4 || size > 32) return undefined;
+  const { kind, subgroupSize: size } = device.profile;
+  if (kind !== 'cpu' || size === 0) return undefined;
   // A second row halves the loads for each row, but doubles the time to compile, which lavapipe (eight lanes) takes seconds for.
   return { size, rows: size < 8 ? 2 : 1 };
 }

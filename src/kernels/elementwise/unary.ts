@@ -1,0 +1,222 @@
+// An op is a WGSL expression in f32, and its gradient. Each has a constant of its own, so that a bundle keeps those that are used.
+import { kernel, notNumbers, type Piece } from '../../gpu/index.ts';
+import {
+  differentiable,
+  dispatch,
+  elementGrid,
+  elementLoop,
+  elementOverride,
+  elementParams,
+  elementsOf,
+  empty,
+  type Tensor,
+} from '../../tensor/graph/index.ts';
+import { describe, ShapeError } from '../../tensor/values/index.ts';
+import { checkFloats, checkNumber, checkTensors } from '../axis/index.ts';
+import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
+import { componentwise } from './broadcast.ts';
+import { stopGradient } from './stop-gradient.ts';
+
+/** `-x`. */
+export function neg(x: Tensor): Tensor {
+  return applyUnary(scaleKernels, x, -1);
+}
+
+/** `|x|`. The gradient is `dy · sign(x)`: 0 at 0. */
+export function abs(x: Tensor): Tensor {
+  return applyUnary(absKernels, x);
+}
+
+/** `e^x`. The gradient is `dy · y`. */
+export function exp(x: Tensor): Tensor {
+  return applyUnary(expKernels, x);
+}
+
+/** Natural logarithm: -∞ of 0, NaN of negative numbers. The gradient is `dy / x`. */
+export function log(x: Tensor): Tensor {
+  return applyUnary(logKernels, x);
+}
+
+/** `√x`. The gradient is `dy / 2y`. */
+export function sqrt(x: Tensor): Tensor {
+  return applyUnary(sqrtKernels, x);
+}
+
+/** `x²`. The gradient is `2x · dy`. */
+export function square(x: Tensor): Tensor {
+  return applyUnary(squareKernels, x);
+}
+
+/** -1, 0 or 1, and NaN of NaN, as in NumPy. No gradient flows: it is 0 wherever it exists. */
+export function sign(x: Tensor): Tensor {
+  return stopGradient(applyUnary(signKernels, x));
+}
+
+/** `1 / (1 + e^-x)`. The gradient is `dy · y (1 - y)`. */
+export function sigmoid(x: Tensor): Tensor {
+  return applyUnary(sigmoidKernels, x);
+}
+
+/** Hyperbolic tangent. The gradient is `dy · (1 - y²)`. */
+export function tanh(x: Tensor): Tensor {
+  return applyUnary(tanhKernels, x);
+}
+
+/** `max(x, 0)`. The gradient is `dy` where `x > 0`, and where `x` is NaN, as in PyTorch. */
+export function relu(x: Tensor): Tensor {
+  return applyUnary(reluKernels, x);
+}
+
+/**
+ * GELU (https://arxiv.org/abs/1606.08415), `x Φ(x)` with the normal distribution Φ. The gradient is `dy · (Φ(x) + x φ(x))`.
+ *
+ * At -∞ it is NaN, as -∞ · 0 is, and so is the gradient at ±∞, as in PyTorch.
+ *
+ * `erf` is exact, `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
+ */
+export function gelu(x: Tensor, form: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor {
+  const kernels = { erf: geluKernels, tanh: geluTanhKernels, quick: quickGeluKernels }[form];
+  if (!kernels) throw new ShapeError('gelu', `the form must be 'erf', 'tanh' or 'quick'; it is ${describe(form)}`);
+  return applyUnary(kernels, x);
+}
+
+/**
+ * `x`, but at least `low` and at most `high` (`high` where they cross). The gradient is `dy` inside, bounds included, and 0
+ * outside and where `x` is NaN, as in PyTorch.
+ *
+ * @throws ShapeError when a bound is NaN.
+ */
+export function clamp(x: Tensor, low: number, high: number): Tensor {
+  checkNumber('clamp', 'low', low);
+  checkNumber('clamp', 'high', high);
+  if (Number.isNaN(low) || Number.isNaN(high)) {
+    throw new ShapeError('clamp', `the bounds must be numbers (${low} and ${high})`, { x: x.shape });
+  }
+  return applyUnary(clampKernels, x, low, high);
+}
+
+/** `factor · x` with a number, which a step keeps: a factor that changes must be a tensor, see {@link mul}. */
+export function scale(x: Tensor, factor: number): Tensor {
+  checkNumber('scale', 'factor', factor, 'mul');
+  return applyUnary(scaleKernels, x, factor);
+}
+
+/** `x + value` with a number, which a step keeps: a value that changes must be a tensor, see {@link add}. */
+export function addScalar(x: Tensor, value: number): Tensor {
+  checkNumber('addScalar', 'value', value, 'add');
+  return applyUnary(addScalarKernels, x, value);
+}
+
+function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tensor {
+  const { forward, backward, keeps, passes } = kernels;
+  checkTensors(forward.name, { x }, '');
+  checkFloats(forward.name, { x });
+  const params = { ...elementsOf(x.device, x.size), p, q };
+  const y = empty(x);
+  dispatch(forward, { x, y }, params);
+  if (passes) return differentiable(y, [x], (dy) => [passes === 'dy' ? dy : applyUnary(kernels, dy, p)]);
+  if (!backward) return y;
+  return differentiable(y, [x], (dy) => {
+    const dx = empty(x);
+    dispatch(backward, { v: keeps === 'y' ? y : x, dy, dx }, params);
+    return [dx];
+  });
+}
+
+interface Unary {
+  /** In terms of `x`, and `p` and `q`, the numbers that the op takes. */
+  readonly forward: string;
+  /** What arrives at `x`, in terms of `dy` and of `x` or `y`, not of both, so that only one of them is kept. None: no gradient flows. */
+  readonly gradient?: string;
+  /** Instead, for ops whose slope is the same everywhere: the gradient is `dy`, or the op of `dy`. */
+  readonly passes?: 'dy' | 'op';
+  readonly use?: readonly Piece[];
+}
+
+/**
+ * Natural logarithm. SwiftShader's is that of |x|, and -88 at 0; both CPU adapters give -88 for all that is below the least normal
+ * number, which is taken for 0 here.
+ */
+const logPiece: Piece = {
+  name: 'logOf',
+  needs: [notNumbers],
+  wgsl: `
+fn logOf(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let y = select(nanFrom(x), log(x), bits <= 0x7f800000u);
+  return select(y, bitcast<f32>((bits & 0x80000000u) | 0xff800000u), (bits & 0x7fffffffu) < 0x00800000u);
+}`,
+};
+
+const absKernels = /*#__PURE__*/ makeUnary('abs', { forward: 'abs(x)', gradient: 'dy * signOf(x)', use: [notNumbers] });
+const expKernels = /*#__PURE__*/ makeUnary('exp', {
+  forward: 'select(exp(x), x, isNan(x))',
+  gradient: 'dy * y',
+  use: [notNumbers],
+});
+const logKernels = /*#__PURE__*/ makeUnary('log', { forward: 'logOf(x)', gradient: 'dy / x', use: [logPiece] });
+const sqrtKernels = /*#__PURE__*/ makeUnary('sqrt', { forward: 'sqrt(x)', gradient: 'dy / (2.0 * y)' });
+const squareKernels = /*#__PURE__*/ makeUnary('square', { forward: 'x * x', gradient: 'dy * 2.0 * x' });
+const signKernels = /*#__PURE__*/ makeUnary('sign', { forward: 'signOf(x)', use: [notNumbers] });
+const sigmoidKernels = /*#__PURE__*/ makeUnary('sigmoid', {
+  forward: 'select(sigmoid(x), x, isNan(x))',
+  gradient: 'dy * (y * (1.0 - y))',
+  use: [sigmoidPiece, notNumbers],
+});
+const tanhKernels = /*#__PURE__*/ makeUnary('tanh', {
+  forward: 'tanhOf(x)',
+  gradient: 'dy * (1.0 - y * y)',
+  use: [tanhPiece],
+});
+const reluKernels = /*#__PURE__*/ makeUnary('relu', /*#__PURE__*/ activation('relu'));
+const geluKernels = /*#__PURE__*/ makeUnary('gelu', /*#__PURE__*/ activation('gelu'));
+const geluTanhKernels = /*#__PURE__*/ makeUnary('gelu-tanh', /*#__PURE__*/ activation('gelu-tanh'));
+const quickGeluKernels = /*#__PURE__*/ makeUnary('quick-gelu', /*#__PURE__*/ activation('quick-gelu'));
+const clampKernels = /*#__PURE__*/ makeUnary('clamp', {
+  forward: 'select(min(max(x, params.p), params.q), x, isNan(x))',
+  gradient: 'select(0.0, dy, x >= params.p && x <= params.q && !isNan(x))',
+  use: [notNumbers],
+});
+const scaleKernels = /*#__PURE__*/ makeUnary('scale', { forward: 'x * params.p', passes: 'op' });
+const addScalarKernels = /*#__PURE__*/ makeUnary('add-scalar', { forward: 'x + params.p', passes: 'dy' });
+
+function activation(form: Parameters<typeof activationPiece>[0]): Unary {
+  return { forward: 'activate(x)', gradient: 'activateGradient(x, dy)', use: [activationPiece(form)] };
+}
+
+function makeUnary(name: string, { forward, gradient, passes, use = [] }: Unary) {
+  const keeps = gradient && /\by\b/.test(gradient) ? 'y' : 'x';
+  const shared = {
+    params: { ...elementParams, p: 'f32', q: 'f32' },
+    override: elementOverride,
+    use,
+    grid: elementGrid,
+  } as const;
+  return {
+    keeps,
+    passes,
+    forward: kernel({
+      ...shared,
+      name,
+      bind: { x: 'read vec4<T>', y: 'write vec4<T>' },
+      wgsl: `
+fn value(x: f32) -> f32 { return ${forward}; }
+${elementLoop(`    let v = vec4f(x[i]);\n    y[i] = vec4<T>(${componentwise('value', ['v'])});`)}`,
+    }),
+    backward:
+      gradient === undefined
+        ? undefined
+        : kernel({
+            ...shared,
+            name: `${name}-backward`,
+            bind: { v: 'read vec4<T>', dy: 'read vec4<T>', dx: 'write vec4<T>' },
+            wgsl: `
+fn arriving(${keeps}: f32, dy: f32) -> f32 { return ${gradient}; }
+${elementLoop(`    let kept = vec4f(v[i]);
+    let back = vec4f(dy[i]);
+    dx[i] = vec4<T>(${componentwise('arriving', ['kept', 'back'])});`)}`,
+          }),
+  };
+}
+
+type UnaryKernels = ReturnType<typeof makeUnary>;

@@ -1,0 +1,23 @@
+import { formatBytes, type GPUBuffer } from '../../gpu/index.ts';
+import { formatShape } from '../values/index.ts';
+import type { Program } from './program.ts';
+
+/** The launches of a step as a table: label, grid, and where each tensor lies (`w`: variables, `s`: slots). */
+export function listing(name: string, program: Program): string {
+  const buffers = new Map<GPUBuffer, number>();
+  const rows = program.bound.map(({ launch }, i) => {
+    const slots = launch.tensors.map((t, n) => {
+      const { buffer, offset } = program.memoryOf(t.storage);
+      if (!buffers.has(buffer)) buffers.set(buffer, buffers.size);
+      const kind = t.storage.root.kind === 'variable' ? 'w' : 's';
+      const place = `${kind}${buffers.get(buffer)}${offset > 0 ? `+${offset}` : ''}`;
+      return `${launch.kernel.names[n]}=${place}${formatShape(t.shape)}`;
+    });
+    return `${String(i + 1).padStart(4)}  ${launch.label}  ${launch.grid.join('×')}  ${slots.join(' ')}`;
+  });
+  const { planned, own, uniforms, unplanned } = program.memory;
+  const head =
+    `${name}: ${program.launches.length} launches, ${formatBytes(planned)} planned (${formatBytes(unplanned)} unplanned), ` +
+    `${formatBytes(own)} results and constants, ${formatBytes(uniforms)} uniforms`;
+  return [head, ...rows].join('\n');
+}
