@@ -194,8 +194,6 @@ export {
 } from './model/index.ts';
 export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
-  CaptionedScenes,
-  type CaptionedScenesOptions,
   type Scene,
   SceneAtlas,
   type SceneClass,
@@ -234,6 +232,20 @@ export {
   scoringScenes,
   studentLabels,
 } from './studies/index.ts';
+export {
+  CaptionedScenes,
+  type CaptionedScenesOptions,
+  type NamingScore,
+  scoreTeacher,
+  type TeacherScenes,
+  type TeacherScenesOptions,
+  type TeacherScores,
+  teacherScenes,
+  VALIDATION_SEED,
+  type ValidatedTeacher,
+  type ValidationCrops,
+  validationCrops,
+} from './teacher-scenes/index.ts';
 export {
   cocoLabels,
   contextLabels,
