@@ -18,6 +18,7 @@ export {
   randomClips,
   randomClipText,
   randomClipVision,
+  readSettingTensors,
   sameTeacher,
   settingsForm,
   shortTeacher,
@@ -66,7 +67,6 @@ export {
   weightOf,
 } from './zeroseg/model/index.ts';
 export { newestCheckpointFile, parseStep } from './zeroseg/runs/index.ts';
-export { type NamingScore, namingScore, type SceneCrops, sceneCrops } from './zeroseg/scenes/index.ts';
 export {
   brokenField,
   type Check,

@@ -46,6 +46,7 @@ const rooms = [
   'src/zeroseg/training',
   'src/zeroseg/inference',
   'src/zeroseg/scenes',
+  'src/zeroseg/teacher-scenes',
   'src/zeroseg/drawing',
   'src/zeroseg/evaluation',
   'src/zeroseg/baselines',

@@ -94,6 +94,7 @@ export {
 } from './drawing/index.ts';
 export {
   type EvaluateOptions,
+  type EvaluateProgress,
   evaluate,
   ignoreLabel,
   type Labelled,
@@ -194,8 +195,6 @@ export {
 } from './model/index.ts';
 export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
-  CaptionedScenes,
-  type CaptionedScenesOptions,
   type Scene,
   SceneAtlas,
   type SceneClass,
@@ -234,6 +233,20 @@ export {
   scoringScenes,
   studentLabels,
 } from './studies/index.ts';
+export {
+  CaptionedScenes,
+  type CaptionedScenesOptions,
+  type NamingScore,
+  scoreTeacher,
+  type TeacherScenes,
+  type TeacherScenesOptions,
+  type TeacherScores,
+  teacherScenes,
+  VALIDATION_SEED,
+  type ValidatedTeacher,
+  type ValidationCrops,
+  validationCrops,
+} from './teacher-scenes/index.ts';
 export {
   cocoLabels,
   contextLabels,

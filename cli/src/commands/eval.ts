@@ -1,7 +1,7 @@
-import { type DataSetDefinition, dataSets, evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
+import { evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { writeNamedFile } from '../files/index.ts';
-import { cocoDataSet, contextDataSet, type LabelledPhoto, sceneDefinition, vocDataSet } from '../photos/index.ts';
+import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
 import {
   type Context,
   count,
@@ -25,10 +25,8 @@ import {
   openModelAndWords,
 } from './model-and-words.ts';
 
-type DataName = keyof typeof dataSets | 'scenes';
-
 interface EvalArguments extends ModelAndWordsArguments {
-  readonly data: DataName;
+  readonly data: string;
   readonly root: string;
   readonly split?: string;
   readonly limit?: number;
@@ -38,23 +36,15 @@ interface EvalArguments extends ModelAndWordsArguments {
   readonly out?: string;
 }
 
-const readers: Readonly<Record<DataName, (root: string, split?: string) => Promise<LabelledPhoto[]>>> = {
-  voc: vocDataSet,
-  context: contextDataSet,
-  coco: cocoDataSet,
-  // `zeroseg scenes` lays them out as VOC.
-  scenes: vocDataSet,
-};
-
 /** Thresholds of `--sweep`. */
 const sweep: readonly number[] = Array.from({ length: 19 }, (_, i) => Number(((i + 1) * 0.05).toFixed(2)));
 
 /** `zeroseg eval`: mean IoU on a labelled data set. */
 export function evalCommand(context: Context): Command {
-  const papers = Object.keys(dataSets) as (keyof typeof dataSets)[];
-  const names: DataName[] = [...papers, 'scenes'];
+  const names = Object.keys(dataSetKinds);
+  const titles = Object.values(dataSetKinds).map(({ title }) => title);
   const command = new Command('eval')
-    .description('score a model on PASCAL VOC, PASCAL Context, COCO or scenes: mean intersection over union')
+    .description(`score a model on ${titles.slice(0, -1).join(', ')} or ${titles.at(-1)}: mean intersection over union`)
     .requiredOption('--data <name>', `kind of data set: ${names.join(', ')}`, oneOf(...names))
     .requiredOption('--root <folder>', 'folder of the data set, such as VOCdevkit/VOC2012')
     .option('--split <name>', 'list of photos (default: val, for COCO val2017)')
@@ -67,7 +57,7 @@ export function evalCommand(context: Context): Command {
     .addHelpText(
       'after',
       '\nExample:\n  zeroseg eval --data voc --root VOCdevkit/VOC2012 --model out/run --clip models/clip-vit-large-patch14\n\n' +
-        `Without --background the paper's thresholds are used: ${papers.map((name) => `${name} ${dataSets[name].threshold}`).join(', ')}.\n` +
+        `Without --background the paper's thresholds are used: ${fixedDataSets.map(([name, , { threshold }]) => `${name} ${threshold}`).join(', ')}.\n` +
         'Scenes have none: their ground without a name does not count, unless --ground says so.',
     )
     .action((options: EvalArguments) => evalModel(context, options));
@@ -76,13 +66,13 @@ export function evalCommand(context: Context): Command {
 async function evalModel(given: Context, options: EvalArguments): Promise<void> {
   const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
-  const set: DataSetDefinition & { readonly objects?: number } =
-    options.data === 'scenes' ? await sceneDefinition(options.root) : dataSets[options.data];
-  if (options.ground && options.data !== 'scenes') {
+  const { definition, hasUnnamedGround } = dataSetKinds[options.data] as DataSet;
+  const set = typeof definition === 'function' ? await definition(options.root) : definition;
+  if (options.ground && !hasUnnamedGround) {
     throw new UsageError(`eval: --ground is for --data scenes; ${options.data} counts its background always`);
   }
   const ignore = options.ground ? null : set.ignore;
-  const found = await readers[options.data](options.root, ...(options.split ? [options.split] : []));
+  const found = await openDataSet(options.data, options.root, options.split);
   const photos = found.slice(0, options.limit ?? found.length);
   const opened = await openModelAndWords(context, options);
   const threshold = options.background ?? set.threshold;
@@ -95,6 +85,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
     const vocabulary = await embedNames(context, model, set.prompts, interruption);
     const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
     const began = performance.now();
+    let scored = 0;
     let scores: SegmentationScore[];
     try {
       scores = await evaluate(model.segmenter, photos, vocabulary, {
@@ -105,23 +96,26 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
         top: options.top,
         short: options.short,
         stride: options.stride,
-        progress: (done, [score]) => {
+        signal: interruption.abortSignal,
+        onProgress: ({ done, scores: [score] }) => {
+          scored = done - failed.size;
           progress.at(done, `mean IoU so far ${formatShare(score?.meanIou() ?? null, 2)}`);
-          return interruption.signal === undefined;
         },
         failed: (id, reason) => {
           failed.set(id, reason);
           progress.say(`skipped ${id}: ${reason}`, 'note');
         },
       });
+    } catch (error) {
+      progress.stop();
+      if (error instanceof Interrupted) {
+        terminal.out(`stopped after ${count(scored, 'photos')}; a score of a part is not reported`);
+      }
+      throw error;
     } finally {
       progress.stop();
     }
     const [score] = scores as [SegmentationScore];
-    if (interruption.signal) {
-      terminal.out(`stopped after ${count(score.images, 'photos')}; a score of a part is not reported`);
-      throw new Interrupted(interruption.signal);
-    }
     if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, 'photos')} could be used`);
     const kinds = set.objects === undefined ? undefined : sceneScore(score, set.objects);
     const result = {

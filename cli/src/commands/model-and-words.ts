@@ -1,15 +1,7 @@
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
 import type { Device } from '@zeroseg/core';
+import { firstRepeated, otherTeacher, shownValue, type TemplateSet, type ZeroSegAndText } from '@zeroseg/core/internal';
 import {
-  firstRepeated,
-  otherTeacher,
-  ownValue,
-  shownValue,
-  type TemplateSet,
-  type ZeroSegAndText,
-} from '@zeroseg/core/internal';
-import {
-  dataSets,
   imagenetClasses,
   isGroupVit,
   type ModelAndText,
@@ -21,6 +13,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
 import { FileError, readBounded, systemReason } from '../files/index.ts';
+import { fixedDataSets } from '../photos/index.ts';
 import { openGroupVit, openModelFile, openZeroSeg } from '../runs/index.ts';
 import {
   adapterOption,
@@ -175,8 +168,8 @@ const LONGEST_NAME = 1000;
  * Names from the command line: `voc`, `context`, `coco`, `imagenet`, `@file.txt` with one a line, or a list with commas.
  */
 export async function parseClasses(text: string): Promise<string[]> {
-  const set = ownValue(dataSets, text);
-  if (set) return [...set.prompts];
+  const set = fixedDataSets.find(([name]) => name === text);
+  if (set) return [...set[2].prompts];
   if (text === 'imagenet') return [...imagenetClasses];
   let parts = text.split(',');
   if (text.startsWith('@')) {

@@ -10,7 +10,15 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { writeFileAtomic } from '../files/index.ts';
-import { ImageError, interLettering, listPhotos, readPhoto, writeLabelPng, writePng } from '../photos/index.ts';
+import {
+  fixedDataSets,
+  ImageError,
+  interLettering,
+  listPhotos,
+  readPhoto,
+  writeLabelPng,
+  writePng,
+} from '../photos/index.ts';
 import { type Context, count, formatDuration, Interrupted, Progress, UsageError, withDevice } from '../shell/index.ts';
 import { kindOfPath } from '../weights/index.ts';
 import {
@@ -35,7 +43,7 @@ export function segmentCommand(context: Context): Command {
     .argument('<photos...>', 'photos, or folders of them')
     .requiredOption(
       '--classes <names>',
-      '"dog, sofa, window"; voc, context, coco or imagenet; or @file.txt, one a line',
+      `"dog, sofa, window"; ${fixedDataSets.map(([name]) => name).join(', ')} or imagenet; or @file.txt, one a line`,
     )
     .requiredOption('--out <folder>', 'where NAME.overlay.png, NAME.labels.png and NAME.json are written');
   return modelAndWordsOptions(command)

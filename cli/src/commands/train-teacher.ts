@@ -1,41 +1,33 @@
 import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import {
-  type NamingScore,
-  namingScore,
-  parseStep,
-  type SceneCrops,
-  sceneCrops,
-  type TemplateSet,
-  trainableWeights,
-} from '@zeroseg/core/internal';
-import { countParameters } from '@zeroseg/core/nn';
+import { parseStep, readSettingTensors, trainableWeights } from '@zeroseg/core/internal';
+import { buildModule, countParameters } from '@zeroseg/core/nn';
 import {
   CaptionedScenes,
   type ClipConfig,
   type ClipSettings,
   type ClipStepReport,
-  type ClipText,
   ClipTrainer,
-  type ClipVision,
   clipFile,
   clipSettingsFile,
   clipTrainingFile,
   defaultClipSettings,
-  makeVocabulary,
+  type NamingScore,
   newClipWeights,
   type RunFormat,
   RunStore,
   resumeClipTraining,
-  SceneMaker,
-  type SceneOptions,
-  scenePresets,
-  Teacher,
+  scoreTeacher,
+  type TeacherScenes,
+  type TeacherScores,
   Tokenizer,
   TrainableClip,
   teacherConfigs,
+  teacherScenes,
   textVocabulary,
   trainSaved,
+  VALIDATION_SEED,
+  validationCrops,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import {
@@ -55,12 +47,14 @@ import {
   type Context,
   commandText,
   count,
+  countOrAll,
   formatDuration,
   formatRate,
   formatShare,
   numberFrom,
   oneOf,
   Progress,
+  parseNames,
   seedRange,
   UsageError,
   version,
@@ -72,7 +66,7 @@ import { kindOfPath, openClip, openWeights, teacherFile, teacherWeights } from '
 export interface TrainTeacherArguments {
   readonly out: string;
   readonly config: keyof typeof teacherConfigs;
-  readonly classes: string;
+  readonly classes: number | 'all';
   readonly styles?: string;
   readonly steps: number;
   readonly batch: number;
@@ -103,29 +97,16 @@ export interface Log {
   /** Trained steps, and seconds of all of them. */
   readonly steps: number;
   readonly seconds: number;
-  readonly validations: readonly ({ readonly step: number } & Scores)[];
+  readonly validations: readonly ({ readonly step: number } & TeacherScores)[];
   /** Of the file as it was written, with the 80 templates. */
-  readonly final?: Scores | undefined;
-}
-
-/** Shares of crops of scenes that training does not see. */
-export interface Scores {
-  readonly scenes: NamingScore;
-  /** The same with every name that has one replaced by a synonym. */
-  readonly synonyms?: NamingScore;
-  /** Of drawing styles that training does not see. */
-  readonly unseenStyle?: NamingScore;
+  readonly final?: TeacherScores | undefined;
 }
 
 const OP = 'train-teacher';
 const FORMAT = 'zeroseg teacher training';
-/** Added to the seed: scenes of validation are never those of training. */
-const VALIDATION_SEED = 1_000_000;
 /** Crops to validate on during training, at most. */
 const CROPS = 400;
 const SAVE_SECONDS = 300;
-/** Sentences that go through the text tower at once. */
-const TEXTS = 128;
 
 /** `zeroseg train-teacher`: a small CLIP out of made-up scenes. */
 export function trainTeacherCommand(context: Context): Command {
@@ -135,7 +116,7 @@ export function trainTeacherCommand(context: Context): Command {
     .description('train a small CLIP on made-up scenes and their captions; resumable')
     .requiredOption('--out <folder>', 'folder of the teacher: weights, config.json, log.json')
     .option('--config <name>', `sizes: ${sizes.join(' or ')}`, oneOf(...sizes), 'tiny')
-    .option('--classes <n>', "kinds of objects, the first of the atlas' order, or all", '40')
+    .option('--classes <n>', "kinds of objects, the first of the atlas' order, or all", countOrAll, 40)
     .option('--styles <names>', 'drawing styles, with commas between (default: all of the atlas)')
     .option('--steps <n>', 'steps of training', wholeNumber(), steps)
     .option('--batch <pairs>', 'images with captions a step', wholeNumber(2, 2 ** 20), batch)
@@ -201,9 +182,9 @@ async function trainIn(
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     const { weights, ids } = initial
-      ? trainableWeights(device, initial.tensors, options.init as string)
+      ? trainableWeights(device, await readSettingTensors(initial.tensors), options.init as string)
       : { weights: newClipWeights(device, settings.seed), ids: textVocabulary(tokens, data.texts()) };
-    const clip = new TrainableClip(weights, config, ids);
+    const clip = await buildModule(weights, (from) => new TrainableClip(from, config, ids));
     using trainer = await ClipTrainer.create(device, clip, tokens, data, settings);
     const damaged: string[] = [];
     const found = await opened?.newest((reason) => damaged.push(reason));
@@ -264,42 +245,19 @@ const FORMAT_OF_RUN: RunFormat<ClipMetrics> = {
   metrics: { format: JSON.stringify, parse: parseStep },
 };
 
-interface Scenes {
-  /** Of training, all of the same names. */
-  readonly makers: readonly SceneMaker[];
-  readonly classes: readonly string[];
-  readonly styles: readonly string[];
-  /** Of styles that training does not see. */
-  readonly unseen: SceneMaker | undefined;
-}
-
-async function openScenes({ atlas: folder, classes, styles, validateAtlas }: TrainTeacherArguments): Promise<Scenes> {
-  const atlas = await loadAtlas(folder);
-  if (classes !== 'all' && !/^[1-9]\d*$/.test(classes)) {
-    throw new UsageError(`train-teacher: --classes must be a whole number from 1, or all; got '${classes}'`);
-  }
-  const chosen: SceneOptions = {
-    ...(classes === 'all' ? {} : { classes: Number(classes) }),
-    ...(styles === undefined ? {} : { styles: styles.split(',').map((style) => style.trim()) }),
-  };
-  // Larger where things are small: a crop round one of them should have about the pixels of a view.
-  const small = { ...scenePresets.crowded, size: 96 };
-  const makers = [scenePresets.objectCentric, small].map((preset) => new SceneMaker(atlas, { ...preset, ...chosen }));
-  const [first] = makers as [SceneMaker];
-  const names = first.names.slice(0, first.objectCount);
-  return {
-    makers,
-    classes: names,
-    styles: chosen.styles ?? atlas.styles,
-    unseen: validateAtlas ? new SceneMaker(await loadAtlas(validateAtlas), { ...small, classes: names }) : undefined,
-  };
+async function openScenes({ atlas, classes, styles, validateAtlas }: TrainTeacherArguments): Promise<TeacherScenes> {
+  return teacherScenes(await loadAtlas(atlas), {
+    ...(classes === 'all' ? {} : { classes }),
+    ...(styles === undefined ? {} : { styles: parseNames(styles) }),
+    validationAtlas: validateAtlas === undefined ? undefined : await loadAtlas(validateAtlas),
+  });
 }
 
 interface Running {
   readonly device: Device;
   readonly trainer: ClipTrainer;
   readonly tokens: Tokenizer;
-  readonly scenes: Scenes;
+  readonly scenes: TeacherScenes;
   readonly log: Log;
   readonly options: TrainTeacherArguments;
   readonly store: RunStore<ClipMetrics>;
@@ -317,8 +275,12 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   // Before all else: with it a training that dies before it saves can be begun again by --resume.
   if (first < settings.steps) await writeLog();
   await store.begin(first);
-  const validation = validationCrops(scenes, trainer, VALIDATION_SEED, Math.min(CROPS, options.validateCrops));
-  using teacher = await Teacher.create(device, clip.vision, { batch: 100 });
+  const side = clip.config.vision.image;
+  const validation = validationCrops(scenes, {
+    seed: settings.seed + VALIDATION_SEED,
+    count: Math.min(CROPS, options.validateCrops),
+    side,
+  });
   const before = log.seconds;
   const began = performance.now();
 
@@ -340,9 +302,9 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
       isLookedAt: (step) => step % options.validateEvery === 0 && step < settings.steps,
       look: async (step) => {
         await clip.readTokens();
-        const scores = await score(device, teacher, clip.text, tokens, scenes, validation, 'subset');
+        const scores = await scoreTeacher(device, { ...clip, tokens }, scenes, validation, { templates: 'subset' });
         log = { ...log, validations: [...log.validations, { step, ...scores }] };
-        progress.say(`step ${step}: ${scoreWords(scores)}`);
+        progress.say(`step ${step}: ${formatScores(scores)}`);
       },
     },
     {
@@ -361,80 +323,26 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   }
   // What is scored is the file: rounded to f16, and opened as everybody opens it.
   const written = await openClip(join(out, teacherFile));
-  const final = await finalScores(device, written.vision(device), written.text(device), running);
+  const towers = { vision: await written.vision(device), text: await written.text(device), tokens };
+  const crops = { seed: settings.seed + 2 * VALIDATION_SEED, count: options.validateCrops, side };
+  const final = await scoreTeacher(device, towers, scenes, validationCrops(scenes, crops), {
+    templates: 'full',
+    synonyms: true,
+  });
   await writeLog({ final });
   if (trainer.done > first) {
     const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'images');
     terminal.out(`trained ${count(trainer.done - first, 'steps')} in ${formatDuration(seconds)} (${rate})`);
   }
-  terminal.out(scoreWords(final));
+  terminal.out(formatScores(final));
   terminal.out(`teacher: ${join(out, teacherFile)}`);
 }
 
-/** Crops of scenes that training does not see, by kind. */
-interface Validation {
-  readonly scenes: SceneCrops;
-  readonly unseen: SceneCrops | undefined;
-}
-
-function validationCrops(
-  { makers, unseen }: Scenes,
-  { clip, settings }: ClipTrainer,
-  offset: number,
-  crops: number,
-): Validation {
-  const side = clip.config.vision.image;
-  const seed = settings.seed + offset;
-  return {
-    scenes: sceneCrops(makers, seed, crops, side),
-    unseen: unseen && sceneCrops([unseen], seed, crops, side),
-  };
-}
-
-async function finalScores(
-  device: Device,
-  vision: ClipVision,
-  text: ClipText,
-  { tokens, scenes, trainer, options }: Running,
-): Promise<Scores> {
-  using teacher = await Teacher.create(device, vision, { batch: 100 });
-  const validation = validationCrops(scenes, trainer, 2 * VALIDATION_SEED, options.validateCrops);
-  const [maker] = scenes.makers as [SceneMaker];
-  const others = maker.names.map((name) => maker.classPhrases(name)[1] ?? name);
-  const { embeddings } = await makeVocabulary(device, text, tokens, others, { templates: 'full', batch: TEXTS });
-  const features = await teacher.features(validation.scenes.pixels);
-  return {
-    ...(await score(device, teacher, text, tokens, scenes, validation, 'full', features)),
-    synonyms: namingScore(validation.scenes, features, embeddings, maker.objectCount),
-  };
-}
-
-/** `features`: those of the crops of scenes, where they are known. */
-async function score(
-  device: Device,
-  teacher: Teacher,
-  text: ClipText,
-  tokens: Tokenizer,
-  { makers, unseen }: Scenes,
-  validation: Validation,
-  templates: TemplateSet,
-  features?: Float32Array,
-): Promise<Scores> {
-  const [maker] = makers as [SceneMaker];
-  const { embeddings } = await makeVocabulary(device, text, tokens, maker.names, { templates, batch: TEXTS });
-  const of = async (crops: SceneCrops, known?: Float32Array) =>
-    namingScore(crops, known ?? (await teacher.features(crops.pixels)), embeddings, maker.objectCount);
-  return {
-    scenes: await of(validation.scenes, features),
-    ...(unseen && validation.unseen ? { unseenStyle: await of(validation.unseen) } : {}),
-  };
-}
-
-function scoreWords({ scenes, synonyms, unseenStyle }: Scores): string {
-  const words = ({ present, objects }: NamingScore) => `${formatShare(present)} (of objects ${formatShare(objects)})`;
-  const parts = [`a class that is present named on ${words(scenes)} of new crops`];
-  if (synonyms) parts.push(`by synonyms ${words(synonyms)}`);
-  if (unseenStyle) parts.push(`in an unseen style ${words(unseenStyle)}`);
+function formatScores({ scenes, synonyms, unseenStyle }: TeacherScores): string {
+  const format = ({ present, objects }: NamingScore) => `${formatShare(present)} (of objects ${formatShare(objects)})`;
+  const parts = [`a class that is present named on ${format(scenes)} of new crops`];
+  if (synonyms) parts.push(`by synonyms ${format(synonyms)}`);
+  if (unseenStyle) parts.push(`in an unseen style ${format(unseenStyle)}`);
   return parts.join('; ');
 }
 

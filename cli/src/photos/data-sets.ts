@@ -1,44 +1,22 @@
-/** Photos with ground truth, in the folders that PASCAL VOC, PASCAL Context and COCO come in. */
+/** Photos with ground truth, in the folders that data sets come in: a kind is one file and one line here. */
+import { ArgumentError } from '@zeroseg/core';
+import { ownValue } from '@zeroseg/core/internal';
+import type { DataSetDefinition } from '@zeroseg/core/zeroseg';
+import { coco } from './data-sets/coco.ts';
+import { context } from './data-sets/context.ts';
+import type { DataSet } from './data-sets/data-set.ts';
+import type { LabelledPhoto } from './data-sets/labelled-photos.ts';
+import { scenes } from './data-sets/scenes.ts';
+import { voc } from './data-sets/voc.ts';
 
-import { readdir, stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
-import { ArgumentError, ZeroSegError } from '@zeroseg/core';
-import { firstRepeated } from '@zeroseg/core/internal';
-import { cocoLabels, contextLabels, type Image, type LabelMap } from '@zeroseg/core/zeroseg';
-import { FileError, readBounded, systemReason } from '../files/index.ts';
-import { readLabelMap, readPhoto } from './image-files.ts';
-import { photoEndings } from './photos.ts';
+/** By the name that commands take. */
+export const dataSetKinds: Readonly<Record<string, DataSet>> = { voc, context, coco, scenes };
 
-/** A data set is incomplete or not laid out as expected; `path` names where. */
-export class DataSetError extends ZeroSegError {
-  override readonly name = 'DataSetError';
-  readonly code = 'data-set';
-  readonly path: string;
-
-  constructor(path: string, reason: string, options?: ErrorOptions) {
-    super(`data set: ${path}: ${reason}`, options);
-    this.path = path;
-  }
-}
-
-const LARGEST_LIST = 2 ** 28;
-
-/** One photo and its label map. Nothing is read before {@link LabelledPhoto.load}. */
-export interface LabelledPhoto {
-  readonly id: string;
-  /** Path of the photo. */
-  readonly photo: string;
-  /** Path of the label map. */
-  readonly labels: string;
-  /**
-   * Reads both, pixel over pixel as they are stored: an EXIF orientation of the photo, which label maps do not have, is not
-   * applied. Labels are numbered 0..classes-1, with 255 where nothing counts. Throws {@link DataSetError} naming both files when
-   * their sizes differ.
-   */
-  load(): Promise<{ image: Image; labels: LabelMap }>;
-}
-
-type Renumber = (labels: Uint8Array | Uint16Array) => Uint8Array;
+/** Those of them whose classes are the same in every folder. */
+export const fixedDataSets: readonly (readonly [name: string, kind: DataSet, definition: DataSetDefinition])[] =
+  Object.entries(dataSetKinds).flatMap(([name, kind]) =>
+    typeof kind.definition === 'function' ? [] : [[name, kind, kind.definition] as const],
+  );
 
 /**
  * The data set of that name in a folder; `split` is by default the one that scores are reported on.
@@ -50,162 +28,11 @@ type Renumber = (labels: Uint8Array | Uint16Array) => Uint8Array;
  * }
  * ```
  */
-export async function openDataSet(
-  name: 'voc' | 'context' | 'coco',
-  root: string,
-  split?: string,
-): Promise<LabelledPhoto[]> {
-  if (name === 'voc') return vocDataSet(root, split);
-  if (name === 'context') return contextDataSet(root, split);
-  if (name === 'coco') return cocoDataSet(root, split);
-  throw new ArgumentError(`openDataSet: the name must be voc, context or coco; got '${name}'`);
-}
-
-/** Where in the data set's folder photos, label maps and the list of ids are; label maps are `ID.png`. */
-interface Layout {
-  readonly photos: string;
-  readonly labels: string;
-  readonly renumber?: Renumber | undefined;
-}
-
-/**
- * PASCAL VOC 2012: `JPEGImages/ID.jpg`, `SegmentationClass/ID.png` (palette indices), ids in
- * `ImageSets/Segmentation/SPLIT.txt`.
- *
- * ```ts
- * for (const item of await vocDataSet('VOCdevkit/VOC2012')) {
- *   const { image, labels } = await item.load();
- * }
- * ```
- */
-export async function vocDataSet(root: string, split = 'val'): Promise<LabelledPhoto[]> {
-  const ids = await readSplit(root, ['ImageSets/Segmentation'], split);
-  return pair(ids, { photos: join(root, 'JPEGImages'), labels: join(root, 'SegmentationClass') });
-}
-
-/**
- * PASCAL Context: VOC 2010 photos with `SegmentationClassContext/ID.png`, ids in
- * `ImageSets/SegmentationContext/SPLIT.txt`. The maps hold 60 classes, as MMSegmentation's conversion writes them. Those
- * with the original 459 categories are renumbered: 16-bit PNGs always, 8-bit ones (which cannot hold them all) when
- * `original` says so, since a small category looks like a class.
- */
-export async function contextDataSet(
-  root: string,
-  split = 'val',
-  { original = false }: { original?: boolean } = {},
-): Promise<LabelledPhoto[]> {
-  const ids = await readSplit(root, ['ImageSets/SegmentationContext', 'ImageSets/Segmentation'], split);
-  const labels = join(root, 'SegmentationClassContext');
-  return pair(ids, { photos: join(root, 'JPEGImages'), labels, renumber: original ? contextLabels : convertedOnly });
-}
-
-function convertedOnly(labels: Uint8Array | Uint16Array): Uint8Array {
-  if (labels instanceof Uint16Array) return contextLabels(labels);
-  const high = labels.find((label) => label > 59 && label !== 255);
-  if (high === undefined) return labels;
-  throw new ArgumentError(
-    `label ${high} is none of the 60 classes; if these are the original 459 categories, say so (original: true)`,
-  );
-}
-
-/**
- * COCO objects. Either `images/ID.jpg` with `objects/ID.png` (grey: 0 background, 1..80 objects, 255 crowds), or the
- * official files: photos in `images/SPLIT` or `SPLIT`, COCO-Stuff pixel maps in `annotations/SPLIT`,
- * `stuffthingmaps/SPLIT` or `stuffthingmaps_trainval2017/SPLIT`, renumbered to the 80 objects.
- */
-export async function cocoDataSet(root: string, split = 'val2017'): Promise<LabelledPhoto[]> {
-  if (await isFolder(join(root, 'objects'))) {
-    const photos = join(root, 'images');
-    const ids = (await list(photos)).filter(isPhoto).map((name) => basename(name, extname(name)));
-    return pair(ids, { photos, labels: join(root, 'objects') });
+export async function openDataSet(name: string, root: string, split?: string): Promise<LabelledPhoto[]> {
+  const kind = ownValue(dataSetKinds, name);
+  if (!kind) {
+    const names = Object.keys(dataSetKinds).join(', ');
+    throw new ArgumentError(`openDataSet: the name must be one of ${names}; got '${name}'`);
   }
-  const photos = await firstFolder(root, [`images/${split}`, split], 'photos');
-  const folders = [`annotations/${split}`, `stuffthingmaps/${split}`, `stuffthingmaps_trainval2017/${split}`];
-  const labels = await firstFolder(root, folders, 'label maps');
-  const ids = (await list(photos)).filter(isPhoto).map((name) => basename(name, extname(name)));
-  return pair(ids, { photos, labels, renumber: cocoLabels });
-}
-
-const isPhoto = (name: string): boolean => !name.startsWith('.') && photoEndings.includes(extname(name).toLowerCase());
-
-async function pair(ids: readonly string[], { photos, labels, renumber }: Layout): Promise<LabelledPhoto[]> {
-  const photoNames = new Map((await list(photos)).filter(isPhoto).map((name) => [basename(name, extname(name)), name]));
-  const labelNames = new Set(await list(labels));
-  if (ids.length === 0) throw new DataSetError(photos, 'there are no photos in this folder');
-  return [...ids].sort().map((id) => {
-    const photo = join(photos, photoNames.get(id) ?? `${id}.jpg`);
-    const map = join(labels, `${id}.png`);
-    if (!photoNames.has(id)) throw new DataSetError(photo, `there is no such photo; its label map would be ${map}`);
-    if (!labelNames.has(`${id}.png`)) throw new DataSetError(map, `there is no such label map; its photo is ${photo}`);
-    return { id, photo, labels: map, load: () => load(photo, map, renumber) };
-  });
-}
-
-async function load(
-  photo: string,
-  map: string,
-  renumber: Renumber | undefined,
-): Promise<{ image: Image; labels: LabelMap }> {
-  // A label map lies over the pixels of the photo's file. Turning the photo alone, as its metadata may say, would set them apart:
-  // without a word where both are square, or turned by half.
-  const [image, labels] = await Promise.all([readPhoto(photo, { orientation: 'stored' }), readLabelMap(map)]);
-  if (image.width !== labels.width || image.height !== labels.height) {
-    const sizes = `${labels.width} x ${labels.height}, and its photo ${photo} is ${image.width} x ${image.height}`;
-    const upright = await readPhoto(photo);
-    const remedy =
-      upright.width === labels.width && upright.height === labels.height
-        ? ' as stored; if the map was drawn over the photo as its EXIF orientation shows it, turn the pixels of the photo and take the orientation out'
-        : '';
-    throw new DataSetError(map, `the label map is ${sizes}; they must be of one size${remedy}`);
-  }
-  if (!renumber) return { image, labels };
-  try {
-    return { image, labels: { ...labels, data: renumber(labels.data) } };
-  } catch (error) {
-    throw new DataSetError(map, (error as Error).message, { cause: error });
-  }
-}
-
-async function readSplit(root: string, folders: readonly string[], split: string): Promise<string[]> {
-  const folder = await firstFolder(root, folders, 'lists of ids');
-  const path = join(folder, `${split}.txt`);
-  let text: string;
-  try {
-    text = new TextDecoder().decode(await readBounded('data set', path, LARGEST_LIST));
-  } catch (error) {
-    if (error instanceof FileError) throw new DataSetError(path, 'this is no list of ids', { cause: error });
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new DataSetError(path, systemReason(error), { cause: error });
-    }
-    const known = (await list(folder)).filter((name) => name.endsWith('.txt')).map((name) => name.slice(0, -4));
-    const remedy = known.length > 0 ? `this data set has: ${known.sort().join(', ')}` : 'the folder holds no lists';
-    throw new DataSetError(path, `there is no split "${split}"; ${remedy}`, { cause: error });
-  }
-  const ids = text.split(/\r?\n/).map((line) => line.trim());
-  const filled = ids.filter((id) => id !== '');
-  if (filled.length === 0) throw new DataSetError(path, 'the list of ids is empty');
-  const twice = firstRepeated(filled);
-  if (twice !== undefined) throw new DataSetError(path, `the id ${twice} is listed twice`);
-  return filled;
-}
-
-async function firstFolder(root: string, folders: readonly string[], what: string): Promise<string> {
-  if (!(await isFolder(root))) throw new DataSetError(root, 'there is no such folder; check the spelling');
-  for (const folder of folders) if (await isFolder(join(root, folder))) return join(root, folder);
-  throw new DataSetError(root, `the folder with the ${what} is missing; looked for ${folders.join(', ')}`);
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-}
-
-async function list(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    throw new DataSetError(folder, systemReason(error), { cause: error });
-  }
+  return kind.read(root, split);
 }

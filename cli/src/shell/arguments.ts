@@ -68,6 +68,16 @@ export function parseNamesOrCount(text: string): string[] | number {
   return /^\s*\d+\s*$/.test(text) ? Number(text) : parseNames(text);
 }
 
+/** How many, or all there are. */
+export function countOrAll(text: string): number | 'all' {
+  if (text === 'all') return text;
+  const value = Number(text);
+  if (!/^[1-9]\d*$/.test(text) || value > MOST) {
+    throw new InvalidArgumentError('It must be a whole number from 1, or all.');
+  }
+  return value;
+}
+
 /** Gathers the values of an option that may come more than once. */
 export function gather(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

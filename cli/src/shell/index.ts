@@ -1,5 +1,6 @@
 export {
   commandText,
+  countOrAll,
   gather,
   numberFrom,
   oneOf,

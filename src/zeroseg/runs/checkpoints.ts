@@ -123,8 +123,7 @@ export class Checkpoints {
   /** A file of a checkpoint; that it is missing is damage. */
   async #part(step: number, name: string): Promise<Uint8Array> {
     const path = `${place(step)}/${name}`;
-    const found = await this.#files.status(path);
-    if (found?.kind !== 'file') throw new CheckpointError(this.#files.describe(path), 'the file is missing');
+    if (!(await this.#files.status(path))) throw new CheckpointError(this.#files.describe(path), 'the file is missing');
     return this.#files.read(path);
   }
 

@@ -1,11 +1,7 @@
 export { SceneAtlas, type SceneClass, SceneError } from './atlas.ts';
-export {
-  CaptionedScenes,
-  type CaptionedScenesOptions,
-  type NamingScore,
-  namingScore,
-  type SceneCrops,
-  sceneCrops,
-} from './captioned-crops.ts';
+export { plural, type Seen, withArticle, writeCaption } from './caption.ts';
+export { between, pick } from './colour.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scene-options.ts';
+export { fillFrame, frameWords, sentenceFrame } from './sentence-frames.ts';
+export { stuffs } from './stuff.ts';

@@ -6,11 +6,12 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { nearestNames, type PatchGrid } from '../baselines/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
-import { argmax, argmaxColumns, entropy } from '../host/index.ts';
+import { argmax, entropy } from '../host/index.ts';
 import { type Image, imagenetMean, imagenetStd, PixelError, toTensor } from '../image/index.ts';
 import { classAffinity, pixelSegments, type ScoringOptions } from '../inference/index.ts';
 import type { ZeroSeg, ZeroSegConfig } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
+import { segmentsOfMembers } from '../training/index.ts';
 /** The output of a student for one image, read from the GPU. */
 export interface StudentOutput {
   /** Segments g `[S, C]`, and the image embedding z `[C]`. */
@@ -150,8 +151,7 @@ export function groupUse({
   const [first, second] = softMaps;
   const patches = first.length / groups;
   const finals = second.length / groups;
-  const segmentOfGroup = argmaxColumns(second, finals, groups);
-  const segmentOf = argmaxColumns(first, groups, patches).map((group) => segmentOfGroup[group]!);
+  const { segmentOf } = segmentsOfMembers({ first, second }, [groups, finals], patches);
   const entropyOf = (map: Float32Array, rows: number): number => entropy(map) / (map.length / rows);
   return {
     segmentOf,

@@ -47,6 +47,21 @@ export interface GroupingSizes {
 }
 
 /**
+ * Where the members of an image end up, by the largest values of the two assignments `[B, G1, N]` and `[B, G2, G1]`: the group of
+ * each in the first stage, and its segment. `image` is its number in the batch.
+ */
+export function segmentsOfMembers(
+  { first, second }: Pick<GroupingValues, 'first' | 'second'>,
+  [groups, segments]: readonly [number, number],
+  members: number,
+  image = 0,
+): { readonly groupOf: Uint32Array; readonly segmentOf: Uint32Array } {
+  const segmentOfGroup = argmaxColumns(second, segments, groups, image * groups * segments);
+  const groupOf = argmaxColumns(first, groups, members, image * members * groups);
+  return { groupOf, segmentOf: groupOf.map((group) => segmentOfGroup[group]!) };
+}
+
+/**
  * Reads the two assignments and the nearest views of batches, the micro-batches of a step.
  *
  * ```ts
@@ -70,10 +85,11 @@ export function groupingStatistics(
     const count = second.length / (many * finals);
     images += count;
     for (let i = 0; i < count; i++) {
-      const final = Array.from(argmaxColumns(second, finals, many, i * many * finals));
-      const group = Array.from(argmaxColumns(first, many, members, i * members * many)).slice(withCls ? 1 : 0);
-      sums.groupsFirst += new Set(group).size;
-      sums.groups += new Set(group.map((g) => final[g] as number)).size;
+      const { groupOf, segmentOf } = segmentsOfMembers({ first, second }, groups, members, i);
+      // A class token is nowhere in the image.
+      const from = withCls ? 1 : 0;
+      sums.groupsFirst += new Set(groupOf.subarray(from)).size;
+      sums.groups += new Set(segmentOf.subarray(from)).size;
     }
     sums.entropyFirst += entropy(first) / members;
     sums.entropySecond += entropy(second) / many;

@@ -1,4 +1,4 @@
-export type { GroupingStatistics } from './grouping-statistics.ts';
+export { type GroupingStatistics, segmentsOfMembers } from './grouping-statistics.ts';
 export { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
 export { type Preset, presets } from './presets.ts';
 export {

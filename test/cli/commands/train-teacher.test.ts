@@ -80,7 +80,7 @@ describe('train-teacher', () => {
 
   test('options that do not make sense', async () => {
     expect(await refused('--out', at('never'), '--classes', '0')).toMatchInlineSnapshot(
-      `"zeroseg: train-teacher: --classes must be a whole number from 1, or all; got '0'"`,
+      `"zeroseg train-teacher: option '--classes <n>' argument '0' is invalid. It must be a whole number from 1, or all. See zeroseg train-teacher --help."`,
     );
     expect(await refused('--out', at('never'), '--classes', '500')).toMatchInlineSnapshot(
       `"zeroseg: SceneMaker: classes must be a whole number from 1 to 137; got 500"`,

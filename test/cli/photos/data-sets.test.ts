@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cocoDataSet, contextDataSet, openDataSet, vocDataSet } from '../../../cli/src/photos/data-sets.ts';
+import { cocoDataSet } from '../../../cli/src/photos/data-sets/coco.ts';
+import { contextDataSet } from '../../../cli/src/photos/data-sets/context.ts';
+import { vocDataSet } from '../../../cli/src/photos/data-sets/voc.ts';
+import { openDataSet } from '../../../cli/src/photos/data-sets.ts';
 import { readPhoto, writeLabelPng, writePng } from '../../../cli/src/photos/image-files.ts';
 import { pascalPalette } from '../../../src/zeroseg/image/palette.ts';
 

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { vocDataSet } from '../../../cli/src/photos/data-sets.ts';
+import { vocDataSet } from '../../../cli/src/photos/data-sets/voc.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition, writeScenes } from '../../../cli/src/photos/scene-folder.ts';
 import { plural } from '../../../src/zeroseg/scenes/caption.ts';
 import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { random } from '../../../src/nn/layers/random.ts';
 import { textVocabulary } from '../../../src/zeroseg/clip/train-clip.ts';
-import { CaptionedScenes, cropContents, namingScore, sceneCrops } from '../../../src/zeroseg/scenes/captioned-crops.ts';
 import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
 import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
 import { fillFrame, frameWords, sentenceFrame } from '../../../src/zeroseg/scenes/sentence-frames.ts';
+import { CaptionedScenes } from '../../../src/zeroseg/teacher-scenes/captioned-crops.ts';
+import { cropContents } from '../../../src/zeroseg/teacher-scenes/crops.ts';
+import { namingScore, sceneCrops } from '../../../src/zeroseg/teacher-scenes/naming-score.ts';
 import { promptTemplates } from '../../../src/zeroseg/text/class-names.ts';
 import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
 import { packagedAtlas } from '../../support/atlas.ts';
