@@ -94,6 +94,7 @@ export {
 } from './drawing/index.ts';
 export {
   type EvaluateOptions,
+  type EvaluateProgress,
   evaluate,
   ignoreLabel,
   type Labelled,

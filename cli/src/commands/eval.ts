@@ -85,6 +85,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
     const vocabulary = await embedNames(context, model, set.prompts, interruption);
     const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
     const began = performance.now();
+    let scored = 0;
     let scores: SegmentationScore[];
     try {
       scores = await evaluate(model.segmenter, photos, vocabulary, {
@@ -95,23 +96,26 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
         top: options.top,
         short: options.short,
         stride: options.stride,
-        progress: (done, [score]) => {
+        signal: interruption.abortSignal,
+        onProgress: ({ done, scores: [score] }) => {
+          scored = score?.images ?? 0;
           progress.at(done, `mean IoU so far ${formatShare(score?.meanIou() ?? null, 2)}`);
-          return interruption.signal === undefined;
         },
         failed: (id, reason) => {
           failed.set(id, reason);
           progress.say(`skipped ${id}: ${reason}`, 'note');
         },
       });
+    } catch (error) {
+      if (error instanceof Interrupted) {
+        progress.stop();
+        terminal.out(`stopped after ${count(scored, 'photos')}; a score of a part is not reported`);
+      }
+      throw error;
     } finally {
       progress.stop();
     }
     const [score] = scores as [SegmentationScore];
-    if (interruption.signal) {
-      terminal.out(`stopped after ${count(score.images, 'photos')}; a score of a part is not reported`);
-      throw new Interrupted(interruption.signal);
-    }
     if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, 'photos')} could be used`);
     const kinds = set.objects === undefined ? undefined : sceneScore(score, set.objects);
     const result = {

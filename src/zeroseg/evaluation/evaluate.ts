@@ -1,5 +1,6 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
+import type { WorkOptions } from '../host/index.ts';
 import type { Image, LabelMap } from '../image/index.ts';
 import { assemble, pixelScores, type Segmenter, type SegmentOptions } from '../inference/index.ts';
 import { SegmentationScore } from './iou.ts';
@@ -10,13 +11,20 @@ export interface Labelled {
   load(): Promise<{ image: Image; labels: LabelMap }>;
 }
 
-export interface EvaluateOptions extends Omit<SegmentOptions, 'threshold'> {
+export interface EvaluateProgress {
+  /** Photos that are done, those among them that could not be used. */
+  readonly done: number;
+  /** Scores so far, one for each threshold. */
+  readonly scores: readonly SegmentationScore[];
+}
+
+export interface EvaluateOptions
+  extends Omit<SegmentOptions, 'threshold' | 'signal' | 'onProgress'>,
+    WorkOptions<EvaluateProgress> {
   /** Background thresholds to score, each with a score of its own. */
   readonly thresholds: readonly number[];
   /** The label that does not count. Default 255; null where all count. */
   readonly ignore?: number | null | undefined;
-  /** Told of every photo: how many are done, and the scores so far. Ends the evaluation by returning false. */
-  readonly progress?: ((done: number, scores: readonly SegmentationScore[]) => boolean | undefined) | undefined;
   /** Told of a photo or label map that could not be used. */
   readonly failed?: ((id: string, reason: string) => void) | undefined;
 }
@@ -25,34 +33,36 @@ export interface EvaluateOptions extends Omit<SegmentOptions, 'threshold'> {
  * Segments labelled photos and counts (section 13). Class 0 is background, class c + 1 the vocabulary's c-th name; so the
  * data set's classes must be in its order. Returns a score for each threshold, in their order.
  *
- * The network runs once a photo, however many thresholds there are.
+ * The network runs once a photo, however many thresholds there are. Stopped by its signal it throws the signal's reason: a score of
+ * a part would be another score.
  */
 export async function evaluate(
   segmenter: Segmenter,
   photos: Iterable<Labelled>,
   vocabulary: Vocabulary,
-  { thresholds, ignore = 255, progress, failed, ...options }: EvaluateOptions,
+  { thresholds, ignore = 255, signal, onProgress, failed, ...options }: EvaluateOptions,
 ): Promise<SegmentationScore[]> {
   const classes = vocabulary.names.length + 1;
   // A label that cannot occur stands for "none is ignored".
   const scores = thresholds.map(() => new SegmentationScore(classes, ignore ?? -1));
   let done = 0;
   for (const photo of photos) {
+    signal?.throwIfAborted();
     let loaded: { image: Image; labels: LabelMap };
     try {
       loaded = await photo.load();
       refuseStrangeLabels(loaded.labels, classes, ignore);
     } catch (error) {
       failed?.(photo.id, (error as Error).message);
-      if (progress?.(++done, scores) === false) break;
+      onProgress?.({ done: ++done, scores });
       continue;
     }
     const { image, labels } = loaded;
-    const maps = await segmentAt(segmenter, image, vocabulary, thresholds, options);
+    const maps = await segmentAt(segmenter, image, vocabulary, thresholds, { ...options, signal });
     maps.forEach((map, i) => {
       scores[i]?.add(map.data, labels.data);
     });
-    if (progress?.(++done, scores) === false) break;
+    onProgress?.({ done: ++done, scores });
   }
   return scores;
 }

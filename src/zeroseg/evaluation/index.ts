@@ -1,2 +1,2 @@
-export { type EvaluateOptions, evaluate, type Labelled } from './evaluate.ts';
+export { type EvaluateOptions, type EvaluateProgress, evaluate, type Labelled } from './evaluate.ts';
 export { ignoreLabel, ScoreError, SegmentationScore } from './iou.ts';

@@ -62,10 +62,7 @@ test('photos that cannot be used are told and left out', async () => {
   const [score] = await evaluate(segmenter, [broken, photo('d', 1, 7, 0, 0), photo('e', 1, 1, 2, 2)], vocabulary, {
     thresholds: [0.5],
     failed: (id, reason) => failed.push(`${id}: ${reason}`),
-    progress: (n) => {
-      done.push(n);
-      return true;
-    },
+    onProgress: (progress) => done.push(progress.done),
   });
   expect(failed).toMatchInlineSnapshot(`
     [
@@ -77,9 +74,17 @@ test('photos that cannot be used are told and left out', async () => {
   expect(score?.images).toBe(1);
 });
 
-test('ends when it is told to', async () => {
+test('ends by its signal, without a score', async () => {
   const { segmenter, calls } = twoHalves();
   const photos = Array.from({ length: 5 }, (_, i) => photo(String(i), 1, 1, 2, 2));
-  await evaluate(segmenter, photos, vocabulary, { thresholds: [0.5], progress: (n) => n < 2 });
+  const stop = new AbortController();
+  const stopped = evaluate(segmenter, photos, vocabulary, {
+    thresholds: [0.5],
+    signal: stop.signal,
+    onProgress: ({ done }) => {
+      if (done === 2) stop.abort('enough');
+    },
+  });
+  await expect(stopped).rejects.toBe('enough');
   expect(calls()).toBe(2);
 });
