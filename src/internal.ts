@@ -18,6 +18,7 @@ export {
   randomClips,
   randomClipText,
   randomClipVision,
+  readSettingTensors,
   sameTeacher,
   settingsForm,
   shortTeacher,

@@ -55,10 +55,10 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   try {
     if (notice && options.notice !== null) (options.notice ?? console.warn)(notice);
     if (options.tuning ?? true) {
-      // Files can be damaged or be of another version: what is no form is left out.
+      // Files can be damaged or be of another version: values of another type are left out.
       const kept = await tuningStore.load(device.name);
       const entries = typeof kept === 'object' && kept !== null && !Array.isArray(kept) ? Object.entries(kept) : [];
-      for (const [work, form] of entries) if (typeof form === 'string') device.tuned.set(work, form);
+      for (const [work, variant] of entries) if (typeof variant === 'string') device.tuned.set(work, variant);
     }
     return device;
   } catch (error) {

@@ -635,7 +635,7 @@ it('covers every parser that there is', () => {
 /** They are called like parsers, and read nothing that could be damaged, or only what one above has read. */
 const notParsers = new Set([
   // A device, halves of floats, bytes as they are.
-  ...['openDevice', 'fromHalf', 'readBounded', 'readStamped'],
+  ...['openDevice', 'fromHalf', 'readBounded', 'readStamped', 'readTensor', 'readNamed', 'readSettingTensors'],
   // Onto a GPU, by sizes that clipConfig, groupVitConfig, modelInfo and readSafetensors have checked; shapes are compared.
   ...[
     'loadClipVision',

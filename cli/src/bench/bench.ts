@@ -1,21 +1,24 @@
+import type { Progress, WorkOptions } from '@zeroseg/core/zeroseg';
 import { type Limits, measureLimits, wallOf } from './limits.ts';
 import type { Measured, Meter } from './meter.ts';
 import { stepWorkloads } from './steps.ts';
 import { kernelWorkloads, lending, type Workload } from './workloads.ts';
 
-export interface BenchOptions {
+/** A piece of work, told before it begins. */
+export interface BenchProgress extends Progress {
+  readonly name: string;
+}
+
+/** Stopped by its signal, a benchmark gives what it has measured. */
+export interface BenchOptions extends WorkOptions<BenchProgress> {
   /** Small shapes. */
   readonly quick?: boolean;
   /** A ViT-B/16 ZeroSeg too. */
   readonly full?: boolean;
   /** Only workloads whose name or group holds one of these words. */
   readonly filter?: readonly string[];
-  /** Told before each piece of work. */
-  readonly progress?: (name: string, done: number, of: number) => void;
-  /** Told after each. */
-  readonly row?: (row: Row) => void;
-  /** Asked before each piece of work. */
-  readonly stopped?: () => boolean;
+  /** Called after each piece of work. */
+  readonly onRow?: (row: Row) => void;
 }
 
 /** What was measured of a workload. */
@@ -44,17 +47,18 @@ export function chooseWorkloads({ quick = false, full = false, filter = [] }: Be
 
 /** Measures the device's limits, and then every chosen workload against them. */
 export async function bench(meter: Meter, options: BenchOptions = {}): Promise<BenchResult> {
-  const { quick = false, progress, stopped } = options;
+  const { quick = false, signal, onProgress } = options;
   const workloads = chooseWorkloads(options);
-  progress?.("the device's limits", 0, workloads.length + 1);
+  const total = workloads.length + 1;
+  onProgress?.({ name: "the device's limits", done: 0, total });
   const limits = await measureLimits(meter, quick);
   const rows: Row[] = [];
   for (const workload of workloads) {
-    if (stopped?.()) break;
-    progress?.(workload.name, rows.length + 1, workloads.length + 1);
+    if (signal?.aborted) break;
+    onProgress?.({ name: workload.name, done: rows.length + 1, total });
     const measured = await lending(meter.device, (lend) => meter.measure(workload.prepare(lend), workload.name));
     rows.push(rowOf(workload, measured, meter, limits));
-    options.row?.(rows.at(-1) as Row);
+    options.onRow?.(rows.at(-1) as Row);
   }
   return { limits, rows };
 }

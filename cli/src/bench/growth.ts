@@ -1,5 +1,6 @@
 import { attention, type Device, gradients, step } from '@zeroseg/core';
-import { tinyConfig, type ZeroSegConfig } from '@zeroseg/core/zeroseg';
+import { tinyConfig, type WorkOptions, type ZeroSegConfig } from '@zeroseg/core/zeroseg';
+import type { BenchProgress } from './bench.ts';
 import type { Panel } from './charts.ts';
 import type { Measured, Meter } from './meter.ts';
 import { trainingBody } from './steps.ts';
@@ -31,11 +32,10 @@ export interface GrowthPoint {
   readonly bytes: number;
 }
 
-export interface GrowthOptions {
+/** Stopped by its signal, the growths that are whole are given. */
+export interface GrowthOptions extends WorkOptions<BenchProgress> {
   /** Fewer and smaller sizes. */
   readonly quick?: boolean;
-  readonly progress?: (name: string, done: number, of: number) => void;
-  readonly stopped?: () => boolean;
 }
 
 /** A ZeroSeg that takes a fraction of a second a step on a processor. */
@@ -49,7 +49,7 @@ const sizesOf = {
 
 /** A training step of ZeroSeg against batch, tokens and width, and attention forward and backward against tokens. */
 export async function measureGrowth(meter: Meter, options: GrowthOptions = {}): Promise<Growth[]> {
-  const { quick = false, progress, stopped } = options;
+  const { quick = false, signal, onProgress } = options;
   const few = (sizes: readonly number[]) => (quick ? [sizes[0] as number, sizes[2] as number] : sizes);
   const works: { what: string; along: string; stays: string; sizes: readonly (readonly [number, () => Work])[] }[] = [
     {
@@ -83,14 +83,14 @@ export async function measureGrowth(meter: Meter, options: GrowthOptions = {}): 
       sizes: few(sizesOf.tokens).map((tokens) => [tokens, () => attentionWork(meter, tokens)]),
     },
   ];
-  const of = works.reduce((sum, { sizes }) => sum + sizes.length, 0);
+  const total = works.reduce((sum, { sizes }) => sum + sizes.length, 0);
   let done = 0;
   const found: Growth[] = [];
   for (const { sizes, ...work } of works) {
     const points: GrowthPoint[] = [];
     for (const [size, measure] of sizes) {
-      if (stopped?.()) break;
-      progress?.(`${work.what}, ${work.along} ${size}`, done++, of);
+      if (signal?.aborted) break;
+      onProgress?.({ name: `${work.what}, ${work.along} ${size}`, done: done++, total });
       points.push({ size, ...(await measure()) });
     }
     if (points.length < 2) break;

@@ -1,4 +1,4 @@
-export { bench, chooseWorkloads } from './bench.ts';
+export { type BenchProgress, bench, chooseWorkloads } from './bench.ts';
 export {
   type Chart,
   type ChartText,

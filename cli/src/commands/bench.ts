@@ -1,6 +1,7 @@
 import type { Device, Tuned } from '@zeroseg/core';
 import { Command, Option } from 'commander';
 import {
+  type BenchProgress,
   bench,
   chooseWorkloads,
   growthChart,
@@ -84,15 +85,15 @@ interface Session {
   readonly options: BenchArguments;
   /** Tables go here; with `--json -` nowhere but to standard error. */
   readonly terminal: Terminal;
-  readonly stopped: () => boolean;
-  readonly progress: (name: string, done: number, of: number) => void;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: BenchProgress) => void;
   /** Where and with what it was measured, for a chart. */
   readonly where: string;
 }
 
 async function run(context: Context, options: BenchArguments): Promise<void> {
   if (!options.tune && !options.growth) checkFilter(options);
-  await withDevice(context, options.adapter, async (device, interruption) => {
+  await withDevice(context, options.adapter, async (device, { abortSignal }) => {
     const terminal = options.json === '-' ? quietTerminal(context.terminal) : context.terminal;
     const began = performance.now();
     const meter = new Meter(device, options.runs ?? RUNS, processorTime);
@@ -102,9 +103,9 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
       meter,
       options,
       terminal,
-      stopped: () => interruption.signal !== undefined,
-      progress(name, done, of) {
-        bar ??= new Progress(terminal, 'measuring', of, 'pieces');
+      signal: abortSignal,
+      onProgress({ name, done, total }) {
+        bar ??= new Progress(terminal, 'measuring', total, 'pieces');
         bar.at(done, name);
       },
       where: `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`,
@@ -118,13 +119,13 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
       bar?.stop();
     }
     terminal.out(`in ${formatDuration((performance.now() - began) / 1000)}`);
-    if (interruption.signal) throw new Interrupted(interruption.signal);
+    abortSignal.throwIfAborted();
   });
 }
 
 async function shares(session: Session, measured: () => void): Promise<object> {
-  const { meter, options, terminal, stopped, progress, where } = session;
-  const result = await bench(meter, { ...options, stopped, progress });
+  const { meter, options, terminal, signal, onProgress, where } = session;
+  const result = await bench(meter, { ...options, signal, onProgress });
   measured();
   for (const line of [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock)]) {
     terminal.out(line);
@@ -134,15 +135,15 @@ async function shares(session: Session, measured: () => void): Promise<object> {
 }
 
 async function growth(session: Session, measured: () => void): Promise<object> {
-  const { meter, options, terminal, stopped, progress, where } = session;
-  const found = await measureGrowth(meter, { ...options, stopped, progress });
+  const { meter, options, terminal, signal, onProgress, where } = session;
+  const found = await measureGrowth(meter, { ...options, signal, onProgress });
   measured();
   for (const line of growthLines(found, meter.clock)) terminal.out(line);
   await draw(session, growthChart(growthPanels(found), 'How time and memory grow', where));
   return { growth: found };
 }
 
-async function tuning({ device, options, terminal, stopped }: Session): Promise<object> {
+async function tuning({ device, options, terminal, signal }: Session): Promise<object> {
   const tuned: Tuned[] = [];
   try {
     await tuneSteps(device, {
@@ -151,7 +152,7 @@ async function tuning({ device, options, terminal, stopped }: Session): Promise<
       progress(found, done, of) {
         tuned.push(found);
         terminal.note(`${done}/${of} ${found.work}: ${found.chosen}`);
-        if (stopped()) throw new Interrupted('SIGINT');
+        signal.throwIfAborted();
       },
     });
   } catch (error) {

@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Device } from '@zeroseg/core';
 import { defaultGrids, teacherIdentity, type ZeroSegAndText } from '@zeroseg/core/internal';
-import { newWeights, type Weights } from '@zeroseg/core/nn';
+import { buildModule, newWeights, type Weights } from '@zeroseg/core/nn';
 import {
   cachedData,
   type DemoStudents,
@@ -210,7 +210,7 @@ async function demoIn(
       seed: SCORING_SEED + options.seed,
       shown: plan.shown,
       students,
-      teacher: opened.clip.vision(device),
+      teacher: await opened.clip.vision(device),
       vocabulary: words,
       scoring,
       photo,
@@ -369,7 +369,8 @@ async function learn(
     await writeFileAtomic(join(options.out, 'model.safetensors'), file, run);
     const metrics = training.steps.map((step) => `${JSON.stringify(step)}\n`).join('');
     await writeFileAtomic(join(options.out, 'metrics.jsonl'), metrics, run);
-    return { training, start: new ZeroSeg(weights(), training.model.config) };
+    const start = await buildModule(weights(), (from) => new ZeroSeg(from, training.model.config));
+    return { training, start };
   } finally {
     progress?.stop();
     await cache.close();
@@ -413,7 +414,7 @@ async function scoreAll(
     seed: SCORING_SEED + options.seed,
     count: max,
     vocabulary,
-    teacher: opened.clip.vision(device),
+    teacher: await opened.clip.vision(device),
     students: { ...students },
     ...scoring,
     limit: { seconds: left(SCORING), min },

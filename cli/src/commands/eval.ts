@@ -98,7 +98,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
         stride: options.stride,
         signal: interruption.abortSignal,
         onProgress: ({ done, scores: [score] }) => {
-          scored = score?.images ?? 0;
+          scored = done - failed.size;
           progress.at(done, `mean IoU so far ${formatShare(score?.meanIou() ?? null, 2)}`);
         },
         failed: (id, reason) => {
@@ -107,8 +107,8 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
         },
       });
     } catch (error) {
+      progress.stop();
       if (error instanceof Interrupted) {
-        progress.stop();
         terminal.out(`stopped after ${count(scored, 'photos')}; a score of a part is not reported`);
       }
       throw error;

@@ -117,7 +117,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         seed: SCORING_SEED + options.seed,
         count: options.scenes,
         vocabulary,
-        teacher: opened.clip.vision(device),
+        teacher: await opened.clip.vision(device),
         students: { [kind]: model.model },
         scoring: options.scoring,
         top: options.top,

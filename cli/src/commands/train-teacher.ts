@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import { parseStep, trainableWeights } from '@zeroseg/core/internal';
-import { countParameters } from '@zeroseg/core/nn';
+import { parseStep, readSettingTensors, trainableWeights } from '@zeroseg/core/internal';
+import { buildModule, countParameters } from '@zeroseg/core/nn';
 import {
   CaptionedScenes,
   type ClipConfig,
@@ -182,9 +182,9 @@ async function trainIn(
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     const { weights, ids } = initial
-      ? trainableWeights(device, initial.tensors, options.init as string)
+      ? trainableWeights(device, await readSettingTensors(initial.tensors), options.init as string)
       : { weights: newClipWeights(device, settings.seed), ids: textVocabulary(tokens, data.texts()) };
-    const clip = new TrainableClip(weights, config, ids);
+    const clip = await buildModule(weights, (from) => new TrainableClip(from, config, ids));
     using trainer = await ClipTrainer.create(device, clip, tokens, data, settings);
     const damaged: string[] = [];
     const found = await opened?.newest((reason) => damaged.push(reason));
@@ -323,7 +323,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   }
   // What is scored is the file: rounded to f16, and opened as everybody opens it.
   const written = await openClip(join(out, teacherFile));
-  const towers = { vision: written.vision(device), text: written.text(device), tokens };
+  const towers = { vision: await written.vision(device), text: await written.text(device), tokens };
   const crops = { seed: settings.seed + 2 * VALIDATION_SEED, count: options.validateCrops, side };
   const final = await scoreTeacher(device, towers, scenes, validationCrops(scenes, crops), {
     templates: 'full',

@@ -1,6 +1,6 @@
 import type { Device } from '@zeroseg/core';
 import { initialNotes, positionTable } from '@zeroseg/core/internal';
-import { newWeights, parameters } from '@zeroseg/core/nn';
+import { buildModule, newWeights, parameters } from '@zeroseg/core/nn';
 import { initialWeights, type ResolvedTraining, ZeroSeg, type ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import { openWeights, teacherWeights } from '../weights/index.ts';
 
@@ -16,8 +16,9 @@ export async function newModel(
   }
   const { tensors } = await openWeights(await teacherWeights(init));
   const [used, taken] = [new Set<string>(), new Set<string>()];
-  const model = new ZeroSeg(initialWeights(device, seed, tensors, init, used, taken), config);
-  const notes = initialNotes(tensors, init, config, parameters(model).keys(), { used, taken });
+  const weights = initialWeights(device, seed, tensors, init, used, taken);
+  const model = await buildModule(weights, (from) => new ZeroSeg(from, config));
+  const notes = await initialNotes(tensors, init, config, parameters(model).keys(), { used, taken });
   return { model, words: `${used.size} tensors from ${init}, the rest new, seed ${seed}`, notes };
 }
 
@@ -26,5 +27,5 @@ export async function withPositions(resolved: ResolvedTraining, init: string | n
   const { config, isPositionsOpen } = resolved;
   if (init === null || !isPositionsOpen) return config;
   const { tensors } = await openWeights(await teacherWeights(init));
-  return positionTable(tensors, init)?.isLearnt ? { ...config, positions: 'learnt' } : config;
+  return (await positionTable(tensors, init))?.isLearnt ? { ...config, positions: 'learnt' } : config;
 }

@@ -88,7 +88,10 @@ export async function prepareStudy(
     unseen,
     scoring: { scenes: unseen.options, seed: UNSEEN_SEED, count: options.unseen, teacher, templates },
     vocabulary: async () =>
-      makeVocabulary(device, clip.text(device), await clip.tokens(), unseen.names, { templates, scale: clip.scale }),
+      makeVocabulary(device, await clip.text(device), await clip.tokens(), unseen.names, {
+        templates,
+        scale: clip.scale,
+      }),
     version,
   };
   return { study, close: () => cache.close() };

@@ -43,8 +43,8 @@ export async function verifyClip(
 
   const acts = new Map<string, Tensor>();
   const trace: Trace = (name, t) => acts.set(name, t);
-  const vision = loadClipVision(device, checkpoint.tensors, checkpoint.name, config);
-  const text = loadClipText(device, checkpoint.tensors, checkpoint.name, config);
+  const vision = await loadClipVision(device, checkpoint.tensors, checkpoint.name, config);
+  const text = await loadClipText(device, checkpoint.tensors, checkpoint.name, config);
   try {
     const images = vision.forward(stored(device, expected, 'in/pixels'), trace);
     const texts = encodeTexts(device, text, expected, 'in/input_ids', trace);
@@ -96,8 +96,8 @@ async function verifyOpenClip(
   const tolerance = manifest.number('tolerance');
   manifest.raw('notes');
   checkShapes(manifest, expected);
-  const vision = loadClipVision(device, checkpoint.tensors, checkpoint.name, config);
-  const text = loadClipText(device, checkpoint.tensors, checkpoint.name, config);
+  const vision = await loadClipVision(device, checkpoint.tensors, checkpoint.name, config);
+  const text = await loadClipText(device, checkpoint.tensors, checkpoint.name, config);
   try {
     const [pixels, large] = [stored(device, expected, 'in/pixels'), stored(device, expected, 'in/pixels_large')];
     const images = vision.forward(pixels);

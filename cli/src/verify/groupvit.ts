@@ -26,8 +26,8 @@ export async function verifyGroupVit(
   const tolerance = manifest.number('tolerance');
   checkShapes(manifest, expected);
 
-  const vision = loadGroupVitVision(device, checkpoint.tensors, checkpoint.name, config);
-  const text = loadGroupVitText(device, checkpoint.tensors, checkpoint.name, config);
+  const vision = await loadGroupVitVision(device, checkpoint.tensors, checkpoint.name, config);
+  const text = await loadGroupVitText(device, checkpoint.tensors, checkpoint.name, config);
   try {
     const acts = new Map<string, Tensor>();
     const trace: Trace = (name, t) => acts.set(name, t);

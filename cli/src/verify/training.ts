@@ -267,6 +267,7 @@ function sharedWeights(device: Device, named: ReadonlyMap<string, Tensor>, path 
       return found;
     },
     in: (name) => sharedWeights(device, named, full(name)),
+    build: async (make) => make(sharedWeights(device, named, path)),
   };
 }
 

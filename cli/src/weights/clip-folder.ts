@@ -28,7 +28,7 @@ const LARGEST_TEXT = 2 ** 28;
  *
  * ```ts
  * const clip = await openClip('models/clip-vit-large-patch14');
- * const vision = clip.vision(device);
+ * const vision = await clip.vision(device);
  * ```
  *
  * @throws {CheckpointError} when there is no CLIP, or one that is not complete.
@@ -58,8 +58,8 @@ function randomSource(name: string, config: ClipConfig): ClipSource {
     scale: 100,
     isRandom: true,
     weightsHash: async () => createHash('sha256').update(`${name} seed 0`).digest('hex'),
-    vision: (device) => randomClipVision(device, config),
-    text: (device) => randomClipText(device, config),
+    vision: async (device) => randomClipVision(device, config),
+    text: async (device) => randomClipText(device, config),
     tokens: async (kind = 'clip') => (kind === 'hash' ? hashedTokens(config.text.vocab) : Tokenizer.clip()),
   };
 }

@@ -1,16 +1,15 @@
 /** Checkpoints on disk: safetensors files of any size, one or many, read tensor by tensor when they are asked for. */
-import { closeSync, openSync, readSync } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { CheckpointError, headerSize, parseHeader, type StoredTensor } from '@zeroseg/core/nn';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { CheckpointError, type FileTensor, openWeights as openRanges, type RangeSource } from '@zeroseg/core/nn';
 import { brokenField, FileError, isTableOf, isText, readJson, systemReason } from '../files/index.ts';
 
-/** Tensors of one or more files, by name. Their bytes are read from the disk each time that they are asked for. */
+/** Tensors of one or more files, by name. Each is read from the disk when it is asked for. */
 export interface WeightFiles {
   /** The files, sorted. */
   readonly files: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, FileTensor>;
 }
 
 /** Node reads at most 2 GiB a call. */
@@ -23,36 +22,35 @@ const LONGEST_READ = 2 ** 30;
  * @throws {CheckpointError} when it is no safetensors file, {@link FileError} when it cannot be read.
  */
 export async function openWeights(path: string): Promise<WeightFiles> {
-  let header: ReturnType<typeof parseHeader>;
+  const { metadata, tensors } = await openRanges(await fileRanges(path), path);
+  return { files: [path], metadata, tensors };
+}
+
+/** The ranges of a file on disk. It is open only while it is read: there is nothing to close. */
+export async function fileRanges(path: string): Promise<RangeSource> {
+  return {
+    size: await withFile(path, async (file) => (await file.stat()).size),
+    readRange: (start, end) =>
+      withFile(path, async (file) => {
+        const bytes = new Uint8Array(end - start);
+        let at = 0;
+        while (at < bytes.length) {
+          const { bytesRead } = await file.read(bytes, at, Math.min(LONGEST_READ, bytes.length - at), start + at);
+          if (bytesRead === 0) break;
+          at += bytesRead;
+        }
+        return bytes.subarray(0, at);
+      }),
+  };
+}
+
+async function withFile<T>(path: string, work: (file: FileHandle) => Promise<T>): Promise<T> {
   try {
-    const handle = await open(path, 'r');
-    try {
-      const { size } = await handle.stat();
-      const first = new Uint8Array(Math.min(8, size));
-      await handle.read(first, 0, first.length, 0);
-      const start = new Uint8Array(headerSize(first, size, path));
-      await handle.read(start, 0, start.length, 0);
-      header = parseHeader(start, size, path);
-    } finally {
-      await handle.close();
-    }
+    const file = await open(path, 'r');
+    return await work(file).finally(() => file.close());
   } catch (error) {
-    if (error instanceof CheckpointError) throw error;
     throw new FileError('openWeights', path, systemReason(error), { cause: error });
   }
-  const tensors = new Map<string, StoredTensor>();
-  for (const { file, name, dtype, shape, start, end } of header.entries.values()) {
-    tensors.set(name, {
-      file,
-      name,
-      dtype,
-      shape,
-      get bytes() {
-        return readRange(path, start, end);
-      },
-    });
-  }
-  return { files: [path], metadata: header.metadata, tensors };
 }
 
 /** Opens the files that a Hugging Face index (`model.safetensors.index.json`) lists, as one checkpoint. */
@@ -83,26 +81,4 @@ export async function listWeights(folder: string): Promise<string[]> {
 export async function kindOfPath(path: string): Promise<'file' | 'folder' | undefined> {
   const found = await stat(path).catch(() => undefined);
   return found && (found.isDirectory() ? 'folder' : 'file');
-}
-
-// Synchronous, because weights are handed out as plain values: whoever builds a model asks for one after the other.
-function readRange(path: string, start: number, end: number): Uint8Array {
-  const bytes = new Uint8Array(end - start);
-  try {
-    const file = openSync(path, 'r');
-    try {
-      for (let at = 0; at < bytes.length; ) {
-        const read = readSync(file, bytes, at, Math.min(LONGEST_READ, bytes.length - at), start + at);
-        if (read === 0)
-          throw new CheckpointError(path, `the file became shorter while it was read (${basename(path)})`);
-        at += read;
-      }
-    } finally {
-      closeSync(file);
-    }
-  } catch (error) {
-    if (error instanceof CheckpointError) throw error;
-    throw new FileError('readWeights', path, systemReason(error), { cause: error });
-  }
-  return bytes;
 }

@@ -1,7 +1,14 @@
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkOptions } from '../axis/index.ts';
-import { type Lanes, laneBackward, laneForward, laneRows, lanesOf, packedLaneBackward } from './subgroup-kernels.ts';
+import {
+  packedSubgroupBackward,
+  type Subgroup,
+  subgroupBackward,
+  subgroupForward,
+  subgroupOf,
+  subgroupRows,
+} from './subgroup-kernels.ts';
 import {
   type AttentionParams,
   backwardKernel,
@@ -86,8 +93,8 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
   return differentiable(y, [qkv], (dy) => {
     const dqkv = empty(qkv);
     const rows = rowsOf(dy);
-    const lanes = lanesFor(qkv, params);
-    if (lanes) dispatch(packedLaneBackward(width, lanes), { qkv, dy, rows, dqkv }, params);
+    const subgroup = subgroupFor(qkv, params);
+    if (subgroup) dispatch(packedSubgroupBackward(width, subgroup), { qkv, dy, rows, dqkv }, params);
     else dispatch(packedBackwardKernel(width), { q: qkv, k: qkv, v: qkv, dy, rows, dqkv }, params);
     return [dqkv];
   });
@@ -128,12 +135,12 @@ export function crossAttention(
   });
 }
 
-/** The form for CPU adapters, if it can be used: rows are read four values at a time. */
-function lanesFor(
+/** The variant for CPU adapters, if it can be used: rows are read four values at a time. */
+function subgroupFor(
   { device }: Tensor,
   { causal, scale, images, heads, queries, keys, ...places }: AttentionParams,
-): Lanes | undefined {
-  return Object.values(places).every((place) => place % 4 === 0) ? lanesOf(device) : undefined;
+): Subgroup | undefined {
+  return Object.values(places).every((place) => place % 4 === 0) ? subgroupOf(device) : undefined;
 }
 
 /** Attention with q, k and v in tensors of their own. */
@@ -142,8 +149,8 @@ function separate(q: Tensor, k: Tensor, v: Tensor, params: AttentionParams): Ten
   return differentiable(y, [q, k, v], (dy) => {
     const [dq, dk, dv] = [empty(q), empty(k), empty(v)];
     const tensors = { q, k, v, dy, rows: rowsOf(dy), dq, dk, dv };
-    const lanes = lanesFor(q, params);
-    if (lanes) dispatch(laneBackward(params.width, lanes), tensors, params);
+    const subgroup = subgroupFor(q, params);
+    if (subgroup) dispatch(subgroupBackward(params.width, subgroup), tensors, params);
     else dispatch(backwardKernel(params.width), tensors, params);
     return [dq, dk, dv];
   });
@@ -161,14 +168,14 @@ function forward(
   const y = empty(q, shape);
   const stats = empty(q, [images, heads, queries, 2], 'f32');
   const tensors = { q, k, v, y, stats };
-  const lanes = lanesFor(q, params);
-  if (lanes) dispatch(laneForward(width, lanes), tensors, params);
+  const subgroup = subgroupFor(q, params);
+  if (subgroup) dispatch(subgroupForward(width, subgroup), tensors, params);
   else dispatch(forwardKernel(width), tensors, params);
   return {
     y,
     rowsOf: (dy) => {
       const rows = empty(q, [images, heads, queries, 3], 'f32');
-      if (lanes) dispatch(laneRows, { y, dy, stats, rows }, params);
+      if (subgroup) dispatch(subgroupRows, { y, dy, stats, rows }, params);
       else dispatch(backwardRows, { y, dy, stats, rows }, params);
       return rows;
     },

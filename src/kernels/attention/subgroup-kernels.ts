@@ -1,7 +1,7 @@
 import { type Device, type Kernel, kernel } from '../../gpu/index.ts';
-import { attentionParams, ground, known, list, type Params, times } from './tile-kernels.ts';
+import { attentionParams, ground, list, memoize, type Params, times } from './tile-kernels.ts';
 
-// The form for adapters that compute on the CPU: a subgroup to a workgroup. An invocation holds whole rows of its own and goes
+// The variant for adapters that compute on the CPU: a subgroup to a workgroup. An invocation holds whole rows of its own and goes
 // over all others, of which its subgroup brings some at a time: each invocation loads other elements, and broadcasts hand them
 // round. No workgroup memory, no barriers. Rows are held as vec4f, so a head's width must be a multiple of 4, and every row must
 // start at one.
@@ -11,13 +11,13 @@ import { attentionParams, ground, known, list, type Params, times } from './tile
 // lavapipe: forward 35 ms, 240 with a load for each row of keys and values in each invocation.
 
 /** How many invocations a subgroup has, where that is fixed, and how many rows each of them holds. */
-export interface Lanes {
+export interface Subgroup {
   readonly size: number;
   readonly rows: number;
 }
 
-/** The lanes of an adapter that computes on the CPU, or undefined where another form must be taken. */
-export function lanesOf(device: Device): Lanes | undefined {
+/** The subgroups of an adapter that computes on the CPU, or undefined where another variant must be taken. */
+export function subgroupOf(device: Device): Subgroup | undefined {
   const { kind, subgroupSize: size } = device.profile;
   if (kind !== 'cpu' || size === 0) return undefined;
   // A second row halves the loads for each row, but doubles the time to compile, which lavapipe (eight lanes) takes seconds for.
@@ -28,7 +28,7 @@ export function lanesOf(device: Device): Lanes | undefined {
 const blockOf = (quads: number, size: number): number => Math.max(1, Math.min(8, Math.floor(size / quads)));
 
 /** Code for each row that an invocation holds, for each row of a block, and for each pair of both. */
-interface Form {
+interface Variant {
   readonly quads: number;
   readonly block: number;
   readonly size: number;
@@ -38,7 +38,7 @@ interface Form {
   readonly pairs: (code: (pair: string, r: number, j: number) => string) => string;
 }
 
-function formOf(width: number, { size, rows }: Lanes): Form {
+function variantOf(width: number, { size, rows }: Subgroup): Variant {
   const quads = width / 4;
   const block = blockOf(quads, size);
   return {
@@ -68,13 +68,13 @@ const startOf = (rows: Rows, quads: number): string =>
   rows.length > 1 ? `select(${rows[0]?.[1]}, ${rows[1]?.[1]} - ${quads}u, i >= ${quads}u)` : `${rows[0]?.[1]}`;
 
 /** `name0 = …` for all vec4fs of one row or two. Not unrolled, since each load takes so long to compile. */
-const loadOwn = ({ quads }: Form, operand: string, rows: Rows): string => `
+const loadOwn = ({ quads }: Variant, operand: string, rows: Rows): string => `
   var ${rows[0]?.[0]}Row: array<vec4f, ${rows.length * quads}>;
   for (var i = 0u; i < params.width / 4u * ${rows.length}u; i++) {
     ${rows[0]?.[0]}Row[i] = vec4f(${operand}[${startOf(rows, quads)} + i]);
   }
   ${rows.map(([name], n) => times(quads, (i) => `let ${name}_${i} = ${rows[0]?.[0]}Row[${n * quads + i}];`)).join('\n')}`;
-const storeOwn = ({ quads }: Form, to: string, rows: Rows, factor = ''): string => `
+const storeOwn = ({ quads }: Variant, to: string, rows: Rows, factor = ''): string => `
   var ${rows[0]?.[0]}Row = array<vec4f, ${rows.length * quads}>(${rows.map(([name]) => list(quads, (i) => `${name}_${i}`)).join(', ')});
   for (var i = 0u; i < params.width / 4u * ${rows.length}u; i++) {
     ${to}[${startOf(rows, quads)} + i] = vec4<T>(${rows[0]?.[0]}Row[i]${factor});
@@ -88,52 +88,60 @@ const together = (
   tensors[0] === tensors[1]
     ? code(tensors[0], rows)
     : tensors.map((one, i) => code(one, [rows[i] as Rows[number]])).join('\n');
-const zeros = ({ quads }: Form, name: string): string => times(quads, (i) => `var ${name}_${i} = vec4f();`);
+const zeros = ({ quads }: Variant, name: string): string => times(quads, (i) => `var ${name}_${i} = vec4f();`);
 
 /**
  * Loads the block of rows from `start` on: lane by lane, one vec4f after the other. Rows past the end repeat the last. Written
  * out: one load in a loop halves the time to compile, but made a forward of 32 ms one of 43 (B 4 H 6 N 197 D 64).
  */
-const loadBlock = (form: Form, name: string, operand: string, base: string, start: string, all: string, row: string) =>
-  times(Math.ceil((form.block * form.quads) / form.size), (n) => {
-    const flat = `(${n * form.size}u + lane)`;
-    const at = `min(${start} + ${flat} / ${form.quads}u, params.${all} - 1u) * (params.${row} / 4u) + ${flat} % ${form.quads}u`;
+const loadBlock = (
+  variant: Variant,
+  name: string,
+  operand: string,
+  base: string,
+  start: string,
+  all: string,
+  row: string,
+) =>
+  times(Math.ceil((variant.block * variant.quads) / variant.size), (n) => {
+    const flat = `(${n * variant.size}u + lane)`;
+    const at = `min(${start} + ${flat} / ${variant.quads}u, params.${all} - 1u) * (params.${row} / 4u) + ${flat} % ${variant.quads}u`;
     return `let ${name}${n} = vec4f(${operand}[${base} + ${at}]);`;
   });
 /** A vec4f of such a block, for all lanes. */
-const broadcast = ({ quads, size }: Form, name: string, j: number, i: number): string => {
+const broadcast = ({ quads, size }: Variant, name: string, j: number, i: number): string => {
   const flat = j * quads + i;
   return `subgroupBroadcast(${name}${Math.floor(flat / size)}, ${flat % size}u)`;
 };
 
 /**
- * `let name0_0 = own0 · block0` for each pair, in four sums that do not wait for each other. It must round as `laneRows` does,
+ * `let name0_0 = own0 · block0` for each pair, in four sums that do not wait for each other. It must round as `subgroupRows` does,
  * so compilers get no choice of what to fuse: `fma` is written out, and a product that nothing is added to comes by a select.
  */
-const dots = (form: Form, name: string, own: string, block: string): string => `
-  ${form.pairs((pair, r, j) => {
-    const first = `${own}${r}_0 * ${broadcast(form, block, j, 0)}`;
-    return `var ${name}Sums${pair} = ${form.quads > 1 ? first : `select(vec4f(), ${first}, params.width == 4u)`};`;
+const dots = (variant: Variant, name: string, own: string, block: string): string => `
+  ${variant.pairs((pair, r, j) => {
+    const first = `${own}${r}_0 * ${broadcast(variant, block, j, 0)}`;
+    return `var ${name}Sums${pair} = ${variant.quads > 1 ? first : `select(vec4f(), ${first}, params.width == 4u)`};`;
   })}
-  ${form.others((j) =>
+  ${variant.others((j) =>
     times(
-      form.quads - 1,
+      variant.quads - 1,
       (i) => `{
-    let other = ${broadcast(form, block, j, i + 1)};
-    ${form.rows((r) => `${name}Sums${r}_${j} = fma(${own}${r}_${i + 1}, other, ${name}Sums${r}_${j});`)}
+    let other = ${broadcast(variant, block, j, i + 1)};
+    ${variant.rows((r) => `${name}Sums${r}_${j} = fma(${own}${r}_${i + 1}, other, ${name}Sums${r}_${j});`)}
   }`,
     ),
   )}
-  ${form.pairs((pair) => {
+  ${variant.pairs((pair) => {
     const sums = `${name}Sums${pair}`;
     return `let ${name}${pair} = ${sums}.x + ${sums}.y + (${sums}.z + ${sums}.w);`;
   })}`;
 /** `sum0 += factor0_0 * block0` for each pair. */
-const add = (form: Form, sum: string, factor: string, block: string, i: number): string =>
-  form.others(
+const add = (variant: Variant, sum: string, factor: string, block: string, i: number): string =>
+  variant.others(
     (j) => `{
-    let other = ${broadcast(form, block, j, i)};
-    ${form.rows((r) => `${sum}${r}_${i} += ${factor}${r}_${j} * other;`)}
+    let other = ${broadcast(variant, block, j, i)};
+    ${variant.rows((r) => `${sum}${r}_${i} += ${factor}${r}_${j} * other;`)}
   }`,
   );
 
@@ -144,11 +152,11 @@ const forwardBind = {
   y: 'write vec4<T>',
   stats: 'write f32',
 } as const;
-export type LaneForward = Kernel<typeof forwardBind, Params>;
+export type SubgroupForward = Kernel<typeof forwardBind, Params>;
 
 /** A running maximum and sum for each query, brought up to date once for each block of keys. */
-function makeForward(form: Form): LaneForward {
-  const { quads, block, size, group, rows, pairs } = form;
+function makeForward(variant: Variant): SubgroupForward {
+  const { quads, block, size, group, rows, pairs } = variant;
   const each = (r: number, name: string) => Array.from({ length: block }, (_, j) => `${name}${r}_${j}`);
   return kernel({
     name: 'attention',
@@ -169,15 +177,15 @@ ${entry(size)}
     (r) => `
   let query${r} = min(first + ${r * size}u + lane, params.queries - 1u);
   let stop${r} = select(params.keys, min(params.keys, query${r} + 1u), params.causal != 0u);
-  ${loadOwn(form, 'q', [[`q${r}`, `fromQ + query${r} * (params.qRow / 4u)`]])}
-  ${zeros(form, `y${r}`)}
+  ${loadOwn(variant, 'q', [[`q${r}`, `fromQ + query${r} * (params.qRow / 4u)`]])}
+  ${zeros(variant, `y${r}`)}
   var top${r} = LOWEST;
   var sum${r} = 0.0;`,
   )}
   let seen = select(params.keys, min(params.keys, first + ${group}u), params.causal != 0u);
   for (var key = 0u; key < seen; key += ${block}u) {
-    ${loadBlock(form, 'k', 'k', 'fromK', 'key', 'keys', 'kRow')}
-    ${dots(form, 'product', 'q', 'k')}
+    ${loadBlock(variant, 'k', 'k', 'fromK', 'key', 'keys', 'kRow')}
+    ${dots(variant, 'product', 'q', 'k')}
     ${pairs((pair, r, j) => `let score${pair} = select(LOWEST, product${pair} * params.scale, key + ${j}u < stop${r});`)}
     ${rows(
       (r) => `
@@ -187,12 +195,12 @@ ${entry(size)}
     )}
     ${pairs((pair, r, j) => `let weight${pair} = select(0.0, expBelow(score${pair} - highest${r}), key + ${j}u < stop${r});`)}
     ${rows((r) => `sum${r} = sum${r} * factor${r} + (${each(r, 'weight').join(' + ')});`)}
-    ${loadBlock(form, 'v', 'v', 'fromV', 'key', 'keys', 'vRow')}
+    ${loadBlock(variant, 'v', 'v', 'fromV', 'key', 'keys', 'vRow')}
     ${times(
       quads,
       (i) => `
     ${rows((r) => `y${r}_${i} *= factor${r};`)}
-    ${add(form, 'y', 'weight', 'v', i)}`,
+    ${add(variant, 'y', 'weight', 'v', i)}`,
     )}
   }
   let fromY = yBase(image, head) / 4u;
@@ -204,7 +212,7 @@ ${entry(size)}
     stats[at + 1u] = logOf(sum${r});
     let share = inverseOf(sum${r});
     let yAt = fromY + query${r} * (params.yRow / 4u);
-    ${storeOwn(form, 'y', [[`y${r}`, 'yAt']], ' * share')}
+    ${storeOwn(variant, 'y', [[`y${r}`, 'yAt']], ' * share')}
   }`,
   )}
 }`,
@@ -217,7 +225,7 @@ const rowsBind = { y: 'read vec4<T>', dy: 'read vec4<T>', stats: 'read f32', row
  * As `backwardRows` of attention-kernels.ts. It sums in the order of the backward here: where one key has all the weight, the
  * gradient is the difference of two equal sums and must be 0.
  */
-export const laneRows: Kernel<typeof rowsBind, Params, { WG: 8 }> = /*#__PURE__*/ kernel({
+export const subgroupRows: Kernel<typeof rowsBind, Params, { WG: 8 }> = /*#__PURE__*/ kernel({
   name: 'attention backward rows',
   bind: rowsBind,
   params: attentionParams,
@@ -255,12 +263,12 @@ const packedBind = {
   rows: 'read f32',
   dqkv: 'write vec4<T>',
 } as const;
-export type LaneBackward = Kernel<typeof backwardBind, Params>;
-export type PackedLaneBackward = Kernel<typeof packedBind, Params>;
+export type SubgroupBackward = Kernel<typeof backwardBind, Params>;
+export type PackedSubgroupBackward = Kernel<typeof packedBind, Params>;
 
 /** As the backward of attention-kernels.ts: first workgroups whose invocations have queries, then ones whose have keys. */
-function makeBackward<B extends typeof backwardBind | typeof packedBind>(form: Form, bind: B): Kernel<B, Params> {
-  const { quads, block, size, group, rows, others, pairs } = form;
+function makeBackward<B extends typeof backwardBind | typeof packedBind>(variant: Variant, bind: B): Kernel<B, Params> {
+  const { quads, block, size, group, rows, others, pairs } = variant;
   const [q, k, v] = 'qkv' in bind ? (['qkv', 'qkv', 'qkv'] as const) : (['q', 'k', 'v'] as const);
   const [dq, dk, dv] = 'dqkv' in bind ? ['dqkv', 'dqkv', 'dqkv'] : ['dq', 'dk', 'dv'];
   // The weight of a pair and its error, from both products and the three numbers that `backwardRows` leaves of the query.
@@ -290,27 +298,27 @@ ${entry(size)}
     let query${r} = min(first + ${r * size}u + lane, params.queries - 1u);
     let stop${r} = select(params.keys, min(params.keys, query${r} + 1u), params.causal != 0u);
     let qAt${r} = fromQ + query${r} * (params.qRow / 4u);
-    ${loadOwn(form, q, [[`q${r}`, `qAt${r}`]])}
-    ${loadOwn(form, 'dy', [[`dy${r}`, `fromY + query${r} * (params.yRow / 4u)`]])}
+    ${loadOwn(variant, q, [[`q${r}`, `qAt${r}`]])}
+    ${loadOwn(variant, 'dy', [[`dy${r}`, `fromY + query${r} * (params.yRow / 4u)`]])}
     let rowAt${r} = (line * params.queries + query${r}) * 3u;
     let top${r} = rows[rowAt${r}];
     let logSum${r} = rows[rowAt${r} + 1u];
     let mean${r} = rows[rowAt${r} + 2u];
-    ${zeros(form, `dq${r}`)}`,
+    ${zeros(variant, `dq${r}`)}`,
     )}
     let seen = select(params.keys, min(params.keys, first + ${group}u), params.causal != 0u);
     for (var key = 0u; key < seen; key += ${block}u) {
-      ${loadBlock(form, 'k', k, 'fromK', 'key', 'keys', 'kRow')}
-      ${dots(form, 'score', 'q', 'k')}
-      ${loadBlock(form, 'v', v, 'fromV', 'key', 'keys', 'vRow')}
-      ${dots(form, 'product', 'dy', 'v')}
+      ${loadBlock(variant, 'k', k, 'fromK', 'key', 'keys', 'kRow')}
+      ${dots(variant, 'score', 'q', 'k')}
+      ${loadBlock(variant, 'v', v, 'fromV', 'key', 'keys', 'vRow')}
+      ${dots(variant, 'product', 'dy', 'v')}
       ${pairs((pair, r, j) => weigh(pair, `${r}`, `key + ${j}u < stop${r}`))}
-      ${times(quads, (i) => add(form, 'dq', 'error', 'k', i))}
+      ${times(quads, (i) => add(variant, 'dq', 'error', 'k', i))}
     }
     ${rows(
       (r) => `
     if (first + ${r * size}u + lane < params.queries) {
-      ${storeOwn(form, dq, [[`dq${r}`, `qAt${r}`]])}
+      ${storeOwn(variant, dq, [[`dq${r}`, `qAt${r}`]])}
     }`,
     )}
   } else {
@@ -326,17 +334,17 @@ ${entry(size)}
         [`k${r}`, `kAt${r}`],
         [`v${r}`, `vAt${r}`],
       ],
-      (tensor, own) => loadOwn(form, tensor, own),
+      (tensor, own) => loadOwn(variant, tensor, own),
     )}
-    ${zeros(form, `dk${r}`)}
-    ${zeros(form, `dv${r}`)}`,
+    ${zeros(variant, `dk${r}`)}
+    ${zeros(variant, `dv${r}`)}`,
     )}
     let lastRow = (line + 1u) * params.queries * 3u - 1u;
     for (var query = select(0u, first, params.causal != 0u); query < params.queries; query += ${block}u) {
-      ${loadBlock(form, 'q', q, 'fromQ', 'query', 'queries', 'qRow')}
-      ${dots(form, 'score', 'k', 'q')}
-      ${loadBlock(form, 'dy', 'dy', 'fromY', 'query', 'queries', 'yRow')}
-      ${dots(form, 'product', 'v', 'dy')}
+      ${loadBlock(variant, 'q', q, 'fromQ', 'query', 'queries', 'qRow')}
+      ${dots(variant, 'score', 'k', 'q')}
+      ${loadBlock(variant, 'dy', 'dy', 'fromY', 'query', 'queries', 'yRow')}
+      ${dots(variant, 'product', 'v', 'dy')}
       let rowAt = (line * params.queries + query) * 3u + lane;
       ${times(Math.ceil((3 * block) / size), (n) => `let row${n} = rows[min(rowAt + ${n * size}u, lastRow)];`)}
       ${others((j) =>
@@ -350,8 +358,8 @@ ${entry(size)}
       ${pairs((pair, r, j) =>
         weigh(pair, `${j}`, `query + ${j}u < params.queries && (params.causal == 0u || key${r} <= query + ${j}u)`),
       )}
-      ${times(quads, (i) => add(form, 'dk', 'error', 'q', i))}
-      ${times(quads, (i) => add(form, 'dv', 'weight', 'dy', i))}
+      ${times(quads, (i) => add(variant, 'dk', 'error', 'q', i))}
+      ${times(quads, (i) => add(variant, 'dv', 'weight', 'dy', i))}
     }
     ${rows(
       (r) => `
@@ -362,7 +370,7 @@ ${entry(size)}
           [`dk${r}`, `kAt${r}`],
           [`dv${r}`, `vAt${r}`],
         ],
-        (tensor, own) => storeOwn(form, tensor, own),
+        (tensor, own) => storeOwn(variant, tensor, own),
       )}
     }`,
     )}
@@ -371,21 +379,21 @@ ${entry(size)}
   });
 }
 
-const forwards = new Map<string, LaneForward>();
-const backwards = new Map<string, LaneBackward>();
-const packedBackwards = new Map<string, PackedLaneBackward>();
-const keyOf = (width: number, { size, rows }: Lanes) => `${width} ${size} ${rows}`;
+const forwards = new Map<string, SubgroupForward>();
+const backwards = new Map<string, SubgroupBackward>();
+const packedBackwards = new Map<string, PackedSubgroupBackward>();
+const keyOf = (width: number, { size, rows }: Subgroup) => `${width} ${size} ${rows}`;
 
 /** Kernels hold rows in registers, so there is one for every width. */
-export function laneForward(width: number, lanes: Lanes): LaneForward {
-  return known(forwards, keyOf(width, lanes), () => makeForward(formOf(width, lanes)));
+export function subgroupForward(width: number, subgroup: Subgroup): SubgroupForward {
+  return memoize(forwards, keyOf(width, subgroup), () => makeForward(variantOf(width, subgroup)));
 }
 
-export function laneBackward(width: number, lanes: Lanes): LaneBackward {
-  return known(backwards, keyOf(width, lanes), () => makeBackward(formOf(width, lanes), backwardBind));
+export function subgroupBackward(width: number, subgroup: Subgroup): SubgroupBackward {
+  return memoize(backwards, keyOf(width, subgroup), () => makeBackward(variantOf(width, subgroup), backwardBind));
 }
 
-/** As {@link laneBackward}, with q, k and v in one tensor, and so their gradients. */
-export function packedLaneBackward(width: number, lanes: Lanes): PackedLaneBackward {
-  return known(packedBackwards, keyOf(width, lanes), () => makeBackward(formOf(width, lanes), packedBind));
+/** As {@link subgroupBackward}, with q, k and v in one tensor, and so their gradients. */
+export function packedSubgroupBackward(width: number, subgroup: Subgroup): PackedSubgroupBackward {
+  return memoize(packedBackwards, keyOf(width, subgroup), () => makeBackward(variantOf(width, subgroup), packedBind));
 }

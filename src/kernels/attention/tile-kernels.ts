@@ -332,21 +332,21 @@ const octetsOf = (width: number): number => Math.ceil(width / 8);
 /** Kernels hold the head's width in registers, so there is one for every multiple of 8. */
 export function forwardKernel(width: number): ForwardKernel {
   const octets = octetsOf(width);
-  return known(forwards, octets, () => makeForward(octets));
+  return memoize(forwards, octets, () => makeForward(octets));
 }
 
 export function backwardKernel(width: number): BackwardKernel {
   const octets = octetsOf(width);
-  return known(backwards, octets, () => makeBackward(octets, backwardBind));
+  return memoize(backwards, octets, () => makeBackward(octets, backwardBind));
 }
 
 /** As {@link backwardKernel}, with the three gradients in one tensor. */
 export function packedBackwardKernel(width: number): PackedBackwardKernel {
   const octets = octetsOf(width);
-  return known(packedBackwards, octets, () => makeBackward(octets, packedBind));
+  return memoize(packedBackwards, octets, () => makeBackward(octets, packedBind));
 }
 
-export function known<K, V>(kernels: Map<K, V>, key: K, make: () => V): V {
+export function memoize<K, V>(kernels: Map<K, V>, key: K, make: () => V): V {
   let made = kernels.get(key);
   if (!made) kernels.set(key, (made = make()));
   return made;

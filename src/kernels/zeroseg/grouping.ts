@@ -90,7 +90,7 @@ export function assignNormalise(a: Tensor, eps = 1): Tensor {
 }
 
 /**
- * GroupViT's grouping of members by their logits (Xu et al., 2022; steps 7 to 10 of section 6.2, and the product of step 11):
+ * GroupViT's grouping of members by their logits (Xu et al., 2022; steps 7 to 10 of spec §6.2, and the product of step 11):
  * every member chooses a group, `assign = gumbelSoftmax(logits)` over the groups, and a group is the mean of its members,
  * with `eps` phantoms at zero: `grouped = assignNormalise(assign, eps) · values`.
  *

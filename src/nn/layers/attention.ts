@@ -2,7 +2,7 @@ import { crossAttention, qkvAttention } from '../../kernels/attention/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';
-import type { Weights } from './module.ts';
+import type { Weights } from './weights.ts';
 
 /** Multi-head self-attention with one projection for queries, keys and values: `[B, N, dim]` → `[B, N, dim]`. */
 export class Attention {

@@ -4,7 +4,7 @@ import { Attention } from './attention.ts';
 import type { Initializer } from './init.ts';
 import { LayerNorm } from './layer-norm.ts';
 import { Mlp } from './mlp.ts';
-import type { Weights } from './module.ts';
+import type { Weights } from './weights.ts';
 
 export interface BlockOptions {
   readonly dim: number;

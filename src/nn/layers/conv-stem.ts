@@ -5,7 +5,7 @@ import { ShapeError } from '../../tensor/values/index.ts';
 import { Conv2d } from './conv2d.ts';
 import { LayerNorm } from './layer-norm.ts';
 import { Linear } from './linear.ts';
-import type { Weights } from './module.ts';
+import type { Weights } from './weights.ts';
 
 /** Whether a {@link ConvStem} can make patches of this side: 2, 4, 8, 16 … */
 export function isStemPatch(patch: number): boolean {

@@ -1,7 +1,7 @@
 import { conv2d } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { heNormal, type Initializer, zeros } from './init.ts';
-import type { Weights } from './module.ts';
+import type { Weights } from './weights.ts';
 
 /** A convolution, channels last: `[B, H, W, inputs]` → `[B, h, w, outputs]`; its weight is `[outputs, inputs, side, side]`. */
 export class Conv2d {

@@ -6,22 +6,19 @@ export { heNormal, type Initializer, normal, ones, truncatedNormal, xavierUnifor
 export { LayerNorm } from './layer-norm.ts';
 export { Linear } from './linear.ts';
 export { Mlp, TokenMlp } from './mlp.ts';
-export {
-  countParameters,
-  freeParameters,
-  join,
-  loadParameters,
-  type Module,
-  newWeights,
-  parameter,
-  parameters,
-  replaceParameters,
-  storedWeights,
-  type Weights,
-  type WeightValues,
-  weightsFrom,
-} from './module.ts';
+export { countParameters, freeParameters, type Module, parameter, parameters, replaceParameters } from './module.ts';
 export { PatchEmbed } from './patch-embed.ts';
 export { resamplePositions, sinCosPositions } from './position.ts';
 export { hashText, normalNumber, permutation, type Random, random } from './random.ts';
 export { noTrace, type Trace } from './trace.ts';
+export {
+  buildModule,
+  join,
+  loadParameters,
+  newWeights,
+  type StoredValues,
+  storedWeights,
+  type Weights,
+  type WeightValues,
+  weightsFrom,
+} from './weights.ts';

@@ -1,7 +1,7 @@
 import { layerNorm } from '../../kernels/row-ops/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ones, zeros } from './init.ts';
-import type { Weights } from './module.ts';
+import type { Weights } from './weights.ts';
 
 /** Layer normalisation over the last axis (biased variance), `[..., dim]`. */
 export class LayerNorm {

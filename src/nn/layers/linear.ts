@@ -2,7 +2,7 @@ import type { Activation } from '../../kernels/elementwise/index.ts';
 import { linear } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
-import type { Weights } from './module.ts';
+import type { Weights } from './weights.ts';
 
 /** `y = x·Wᵀ + b` over the last axis: `[..., inputs]` → `[..., outputs]`; `W` is `[outputs, inputs]`. */
 export class Linear {

@@ -4,7 +4,7 @@ import { matmul, mlp } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import type { Initializer } from './init.ts';
 import { Linear } from './linear.ts';
-import type { Weights } from './module.ts';
+import type { Weights } from './weights.ts';
 
 /** `fc2(activation(fc1(x)))` over the last axis: `[..., inputs]` → `[..., outputs]`. */
 export class Mlp {

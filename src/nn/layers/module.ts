@@ -1,17 +1,6 @@
 import { Device } from '../../gpu/index.ts';
-import { free, Tensor, variable, write } from '../../tensor/graph/index.ts';
-import {
-  describe,
-  formatShape,
-  type HostValues,
-  type Shape,
-  ShapeError,
-  StepError,
-  sameShape,
-} from '../../tensor/values/index.ts';
-import { CheckpointError, type StoredTensor, toFloat32 } from '../safetensors/index.ts';
-import type { Initializer } from './init.ts';
-import { random } from './random.ts';
+import { free, Tensor, variable } from '../../tensor/graph/index.ts';
+import { describe, type HostValues, type Shape, ShapeError, StepError } from '../../tensor/values/index.ts';
 
 /**
  * An object, an array or a `Map` that holds parameters (variables) and other modules, by any depth. What is in private
@@ -114,87 +103,4 @@ export function countParameters(module: Module): number {
 /** Frees the memory of all parameters. Steps that use them must be gone. */
 export function freeParameters(module: Module): void {
   for (const t of parameters(module).values()) free(t);
-}
-
-/** Where a module under construction gets its weights from; `in` descends by one field. */
-export interface Weights {
-  readonly device: Device;
-  /** The weight called `name` here: `init` is used where weights are new. */
-  parameter(name: string, shape: Shape, init: Initializer): Tensor;
-  in(name: string | number): Weights;
-}
-
-/** Gives values by full name. */
-export type WeightValues = (name: string, shape: Shape, init: Initializer) => Float32Array;
-
-/** Weights whose values come from a function of the full name and shape. */
-export function weightsFrom(device: Device, values: WeightValues, path = ''): Weights {
-  const full = (name: string | number) => (path ? `${path}.${name}` : String(name));
-  return {
-    device,
-    parameter: (name, shape, init) => parameter(device, shape, values(full(name), shape, init)),
-    in: (name) => weightsFrom(device, values, full(name)),
-  };
-}
-
-/** New weights: every parameter has a generator of its own, made of the seed and its name. */
-export function newWeights(device: Device, seed: number): Weights {
-  return weightsFrom(device, (name, shape, init) => init(shape, random(seed, name)));
-}
-
-/**
- * Weights of a checkpoint, by name. `names` translates ours into the checkpoint's; a list of names is joined along the
- * first axis (q, k and v into qkv).
- *
- * @throws CheckpointError when a tensor is missing or has another shape.
- */
-export function storedWeights(
-  device: Device,
-  stored: ReadonlyMap<string, StoredTensor>,
-  file: string,
-  names: (name: string) => string | readonly string[] = (name) => name,
-): Weights {
-  return weightsFrom(device, (name, shape) => {
-    const theirs = names(name);
-    const list = typeof theirs === 'string' ? [theirs] : theirs;
-    const partShape = list.length === 1 ? shape : [(shape[0] ?? 1) / list.length, ...shape.slice(1)];
-    return join(list.map((part) => values(stored, file, part, partShape)));
-  });
-}
-
-/** Parts of one weight, laid behind each other. */
-export function join(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0] as Float32Array;
-  const all = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-function values(stored: ReadonlyMap<string, StoredTensor>, file: string, name: string, shape: Shape): Float32Array {
-  const found = stored.get(name);
-  if (!found) throw new CheckpointError(file, `has no tensor '${name}'; expected one of shape ${formatShape(shape)}`);
-  if (!sameShape(found.shape, shape)) {
-    throw new CheckpointError(file, `tensor '${name}' is ${formatShape(found.shape)}; expected ${formatShape(shape)}`);
-  }
-  return toFloat32(found);
-}
-
-/** Overwrites the parameters of a module, or named tensors, by those of the same names. Nothing is written unless all fit. */
-export function loadParameters(
-  module: Module | ReadonlyMap<string, Tensor>,
-  stored: ReadonlyMap<string, StoredTensor>,
-  file: string,
-  names: (name: string) => string = (name) => name,
-): void {
-  const isNamed =
-    module instanceof Map && [...module].every(([name, t]) => typeof name === 'string' && t instanceof Tensor);
-  const named = isNamed ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
-  if (named.size === 0)
-    throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
-  const entries = [...named].map(([name, t]) => [t, values(stored, file, names(name), t.shape)] as const);
-  for (const [t, data] of entries) write(t, data);
 }

@@ -1,7 +1,7 @@
 import { patchEmbed } from '../../kernels/matmul/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Initializer, xavierUniform, zeros } from './init.ts';
-import type { Weights } from './module.ts';
+import type { Weights } from './weights.ts';
 
 /** The convolution of a patch embedding: `weight` is `[dim, channels, patch, patch]`. */
 class PatchProjection {

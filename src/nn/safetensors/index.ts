@@ -1,4 +1,15 @@
 export {
+  blobRanges,
+  type FileTensor,
+  fetchRanges,
+  type OpenWeights,
+  openWeights,
+  type RangeSource,
+  readNamed,
+  readTensor,
+  type WeightTensor,
+} from './open-weights.ts';
+export {
   CheckpointError,
   fromHalf,
   type HeaderEntry,

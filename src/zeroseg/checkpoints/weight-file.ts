@@ -1,12 +1,12 @@
 import { ArgumentError, shownValue } from '../../gpu/index.ts';
-import { CheckpointError, readSafetensors, type StoredTensor } from '../../nn/safetensors/index.ts';
+import { CheckpointError, readSafetensors, type WeightTensor } from '../../nn/safetensors/index.ts';
 
 /** A file of weights, opened: its tensors by name. Their bytes may be read only when they are asked for. */
 export interface WeightFile {
   /** Where it comes from, for messages. */
   readonly name: string;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tensors: ReadonlyMap<string, WeightTensor>;
 }
 
 /** Where bytes come from: the bytes themselves, a file that a page was given, or an address to fetch. */

@@ -6,6 +6,7 @@ export {
   loadClipText,
   loadClipVision,
   logitScale,
+  readSettingTensors,
   type StoredTensors,
   trainableWeights,
 } from './load.ts';

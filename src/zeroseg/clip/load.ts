@@ -1,6 +1,14 @@
 import type { Device } from '../../gpu/index.ts';
-import { join, storedWeights, type Weights, type WeightValues, weightsFrom } from '../../nn/layers/index.ts';
-import { CheckpointError, type StoredTensor, toFloat32, toInt32 } from '../../nn/safetensors/index.ts';
+import { buildModule, join, type Weights, type WeightValues, weightsFrom } from '../../nn/layers/index.ts';
+import {
+  CheckpointError,
+  readNamed,
+  readTensor,
+  type StoredTensor,
+  toFloat32,
+  toInt32,
+  type WeightTensor,
+} from '../../nn/safetensors/index.ts';
 import { formatShape, type Shape, sameShape } from '../../tensor/values/index.ts';
 import { type Claim, checkTowers, huggingFaceName, openAiName, stemName, TOKEN_IDS } from '../checkpoints/index.ts';
 import { TokenTable } from '../text/index.ts';
@@ -9,7 +17,7 @@ import type { ClaimedSize, ClipSettings, TowerSettings } from './tower-settings.
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 
 /** The tensors of a checkpoint by name. */
-export type StoredTensors = ReadonlyMap<string, StoredTensor>;
+export type StoredTensors = ReadonlyMap<string, WeightTensor>;
 
 /** Which of the two published naming schemes a CLIP file follows. */
 export type ClipNames = 'huggingface' | 'openai';
@@ -25,7 +33,7 @@ function plainNames(stored: StoredTensors, file: string): StoredTensors {
   const isWrapped = names.length > 0 && names.every((name) => name.startsWith('module.'));
   const isCustom = names.some((name) => name.replace(/^module\./, '') === 'text.token_embedding.weight');
   if (!isWrapped && !isCustom) return stored;
-  const plain = new Map<string, StoredTensor>();
+  const plain = new Map<string, WeightTensor>();
   for (const [name, tensor] of stored) {
     const short = isWrapped ? name.slice('module.'.length) : name;
     const ours = isCustom ? short.replace(/^text\./, '') : short;
@@ -220,14 +228,24 @@ function checkClaims({ vision, text, projection }: ClipConfig, settings: ClipSet
 }
 
 /** The image tower of a checkpoint, on the GPU. */
-export function loadClipVision(device: Device, given: StoredTensors, file: string, config: ClipConfig): ClipVision {
+export async function loadClipVision(
+  device: Device,
+  given: StoredTensors,
+  file: string,
+  config: ClipConfig,
+): Promise<ClipVision> {
   const stored = plainNames(given, file);
   if (config.vision.width === 0) throw new CheckpointError(file, 'holds no image tower');
-  return new ClipVision(clipWeights(device, stored, file, 'vision'), config);
+  return buildModule(clipWeights(device, stored, file, 'vision'), (weights) => new ClipVision(weights, config));
 }
 
 /** The text tower of a checkpoint, on the GPU. */
-export function loadClipText(device: Device, given: StoredTensors, file: string, config: ClipConfig): ClipText {
+export async function loadClipText(
+  device: Device,
+  given: StoredTensors,
+  file: string,
+  config: ClipConfig,
+): Promise<ClipText> {
   const stored = plainNames(given, file);
   if (config.text.width === 0) throw new CheckpointError(file, 'holds no text tower');
   const hf = detectClipNames(stored, file) === 'huggingface';
@@ -239,18 +257,15 @@ export function loadClipText(device: Device, given: StoredTensors, file: string,
       `tensor '${table.name}' is ${formatShape(table.shape)}; expected ${ids.length + 1} rows: one for each of '${TOKEN_IDS}' and one for all others`,
     );
   }
-  return new ClipText(
-    clipWeights(device, stored, file, 'text'),
-    config,
-    new TokenTable(toFloat32(table), config.text.width, ids),
-  );
+  const rows = new TokenTable(toFloat32(await readTensor(table)), config.text.width, ids);
+  return buildModule(clipWeights(device, stored, file, 'text'), (weights) => new ClipText(weights, config, rows));
 }
 
 /** The tokens of a sparse vocabulary; undefined where every token has a row. */
 function tokenIds(stored: StoredTensors, file: string): Uint32Array | undefined {
   const found = stored.get(TOKEN_IDS);
   if (!found) return undefined;
-  const ids = toInt32(found);
+  const ids = toInt32(inMemory(found));
   if (ids.length === 0 || ids.some((id, i) => id <= (i ? (ids[i - 1] as number) : -1))) {
     throw new CheckpointError(file, `tensor '${TOKEN_IDS}' must list tokens, from 0, each larger than the one before`);
   }
@@ -271,18 +286,30 @@ export function trainableWeights(
   const ids = tokenIds(stored, file);
   if (!ids)
     throw new CheckpointError(file, `has no tensor '${TOKEN_IDS}': only a teacher made here can be trained further`);
-  const direct: Readonly<Record<string, string>> = {
-    token_embedding: 'text_model.embeddings.token_embedding.weight',
-    logit_scale: 'logit_scale',
-  };
-  const weights: Weights = {
-    ...storedWeights(device, stored, file, (name) => direct[name] ?? name),
-    in: (tower) => clipWeights(device, stored, file, tower as 'vision' | 'text'),
-  };
+  const towers = { vision: towerValues(stored, file, 'vision'), text: towerValues(stored, file, 'text') };
+  const weights = weightsFrom(device, (name, shape, init) => {
+    const [, tower, rest] = /^(vision|text)\.(.+)$/.exec(name) ?? [];
+    if (tower && rest) return towers[tower as 'vision' | 'text'](rest, shape, init);
+    return { tensors: [direct(stored, file, name, shape)], make: join };
+  });
   return { weights, ids };
 }
 
+/** What is of no tower: the token table and the scale. */
+function direct(stored: StoredTensors, file: string, name: string, shape: Shape): WeightTensor {
+  const found = need(stored, file, name === 'token_embedding' ? 'text_model.embeddings.token_embedding.weight' : name);
+  if (sameShape(found.shape, shape)) return found;
+  throw new CheckpointError(
+    file,
+    `tensor '${found.name}' is ${formatShape(found.shape)}; expected ${formatShape(shape)}`,
+  );
+}
+
 function clipWeights(device: Device, stored: StoredTensors, file: string, tower: 'vision' | 'text'): Weights {
+  return weightsFrom(device, towerValues(stored, file, tower));
+}
+
+function towerValues(stored: StoredTensors, file: string, tower: 'vision' | 'text'): WeightValues {
   const hf = detectClipNames(stored, file) === 'huggingface';
   const publishedName = hf ? huggingFaceName : openAiName;
   const values: WeightValues = (name, shape) => {
@@ -298,15 +325,18 @@ function clipWeights(device: Device, stored: StoredTensors, file: string, tower:
           `tensor '${part}' is ${formatShape(found.shape)}; expected ${formatShape(wanted)}`,
         );
       }
-      const data = toFloat32(found);
-      return transposed ? transpose(data, wanted[0] as number, wanted[1] as number) : data;
+      return found;
     });
-    return join(stack);
+    const turn = (data: Float32Array, i: number) => {
+      const [rows, cols] = (stack[i] as WeightTensor).shape as [number, number];
+      return transposed ? transpose(data, rows, cols) : data;
+    };
+    return { tensors: stack, make: (parts) => join(parts.map(turn)) };
   };
-  return weightsFrom(device, values);
+  return values;
 }
 
-function need(stored: StoredTensors, file: string, name: string): StoredTensor {
+function need(stored: StoredTensors, file: string, name: string): WeightTensor {
   const found = stored.get(name);
   if (!found) throw new CheckpointError(file, `has no tensor '${name}'`);
   return found;
@@ -322,7 +352,17 @@ function transpose(data: Float32Array, rows: number, cols: number): Float32Array
 export function logitScale(stored: StoredTensors): number {
   const found = stored.get('logit_scale') ?? stored.get('module.logit_scale');
   if (!found) return 100;
-  const scale = Math.min(Math.exp(toFloat32(found)[0] ?? Math.log(100)), 100);
+  const scale = Math.min(Math.exp(toFloat32(inMemory(found))[0] ?? Math.log(100)), 100);
   if (Number.isNaN(scale)) throw new CheckpointError(found.file, "tensor 'logit_scale' must be a number; it is NaN");
   return scale;
+}
+
+/** Tensors that say what a CLIP is, beside the shapes of all others: a few kilobytes, read before its configuration is found. */
+export function readSettingTensors(stored: StoredTensors): Promise<StoredTensors> {
+  return readNamed(stored, (name) => name.endsWith(TOKEN_IDS) || name.endsWith('logit_scale'));
+}
+
+function inMemory(tensor: WeightTensor): StoredTensor {
+  if ('bytes' in tensor) return tensor;
+  throw new Error(`internal: tensor '${tensor.name}' must be read first`);
 }

@@ -9,7 +9,7 @@ import {
   type WeightSource,
 } from '../checkpoints/index.ts';
 import { hashedTokens, type TextTokens, Tokenizer } from '../text/index.ts';
-import { clipConfig, loadClipText, loadClipVision, logitScale } from './load.ts';
+import { clipConfig, loadClipText, loadClipVision, logitScale, readSettingTensors } from './load.ts';
 import type { ClipSource } from './source.ts';
 import type { ClipConfig } from './towers.ts';
 
@@ -36,8 +36,12 @@ export interface ClipParts {
 }
 
 /** A CLIP out of an opened file of weights. */
-export function clipSource(file: WeightFile, { name, settings, weightsHash, tokenizer }: ClipParts): ClipSource {
-  const { tensors, name: label } = file;
+export async function clipSource(
+  file: WeightFile,
+  { name, settings, weightsHash, tokenizer }: ClipParts,
+): Promise<ClipSource> {
+  const label = file.name;
+  const tensors = await readSettingTensors(file.tensors);
   const config = clipConfig(tensors, label, settings);
   let hash: Promise<string> | undefined;
   return {

@@ -11,7 +11,7 @@ export interface TextSource {
   /** The factor on cosines: `min(exp(logit_scale), 100)`. */
   readonly scale: number;
   /** The tower, on the GPU: its weights are read now. */
-  text(device: Device): TextTower;
+  text(device: Device): Promise<TextTower>;
   /** The tokenizer of the weights. `hash` takes words by their hash instead: see `hashedTokens`. Default `clip`. */
   tokens(kind?: 'clip' | 'hash'): Promise<TextTokens>;
 }
@@ -23,8 +23,8 @@ export interface ClipSource extends TextSource {
   readonly isRandom: boolean;
   /** SHA-256 over the weights' files: tells this teacher from any other. Read once, at the first call. */
   weightsHash(): Promise<string>;
-  vision(device: Device): ClipVision;
-  text(device: Device): ClipText;
+  vision(device: Device): Promise<ClipVision>;
+  text(device: Device): Promise<ClipText>;
 }
 
 /** The teacher as a cache and a model file name it: the name for people, the hash to tell it by. */

@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A short training that is watched: as many steps as there is time for, measured on scenes that it does not learn from. */
+
 import type { Device } from '../../gpu/index.ts';
-import type { Weights } from '../../nn/layers/index.ts';
+import { buildModule, type Weights } from '../../nn/layers/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
 import type { TrainingData } from '../features/index.ts';
@@ -83,10 +84,10 @@ export async function trainLive(device: Device, options: LiveTrainingOptions): P
   const { config, settings: first } = chosen(liveStepLimits.min);
   const data = options.data(config.image);
   const size = options.watched[0]?.image.width;
-  const rehearsal = new ZeroSeg(options.weights(), config);
+  const rehearsal = await buildModule(options.weights(), (weights) => new ZeroSeg(weights, config));
   const times = await rehearse(device, rehearsal, data, first, size, (student) => measure(student, 0, options));
 
-  const model = new ZeroSeg(options.weights(), config);
+  const model = await buildModule(options.weights(), (weights) => new ZeroSeg(weights, config));
   const left = options.seconds - (performance.now() - began) / 1000;
   const fitting = Math.floor((SAFETY * left - (options.measurements + 1) * times.measurement) / times.step);
   const { settings } = chosen(options.steps ?? Math.max(liveStepLimits.min, Math.min(liveStepLimits.max, fitting)));

@@ -12,20 +12,20 @@ export interface Labelled {
 }
 
 export interface EvaluateProgress {
-  /** Photos that are done, those among them that could not be used. */
+  /** Photos that are done, those that failed included. */
   readonly done: number;
-  /** Scores so far, one for each threshold. */
+  /** So far, one for each threshold. */
   readonly scores: readonly SegmentationScore[];
 }
 
 export interface EvaluateOptions
-  extends Omit<SegmentOptions, 'threshold' | 'signal' | 'onProgress'>,
+  extends Omit<SegmentOptions, 'threshold' | 'onProgress' | 'signal'>,
     WorkOptions<EvaluateProgress> {
   /** Background thresholds to score, each with a score of its own. */
   readonly thresholds: readonly number[];
   /** The label that does not count. Default 255; null where all count. */
   readonly ignore?: number | null | undefined;
-  /** Told of a photo or label map that could not be used. */
+  /** Called with a photo or label map that could not be used. */
   readonly failed?: ((id: string, reason: string) => void) | undefined;
 }
 
@@ -33,8 +33,8 @@ export interface EvaluateOptions
  * Segments labelled photos and counts (section 13). Class 0 is background, class c + 1 the vocabulary's c-th name; so the
  * data set's classes must be in its order. Returns a score for each threshold, in their order.
  *
- * The network runs once a photo, however many thresholds there are. Stopped by its signal it throws the signal's reason: a score of
- * a part would be another score.
+ * The network runs once a photo, however many thresholds there are. Stopped by its signal it throws the signal's reason: a score
+ * of a part would be another score.
  */
 export async function evaluate(
   segmenter: Segmenter,
@@ -58,7 +58,7 @@ export async function evaluate(
       continue;
     }
     const { image, labels } = loaded;
-    const maps = await segmentAt(segmenter, image, vocabulary, thresholds, { ...options, signal });
+    const maps = await segmentAt(segmenter, image, vocabulary, thresholds, options);
     maps.forEach((map, i) => {
       scores[i]?.add(map.data, labels.data);
     });
@@ -73,7 +73,7 @@ async function segmentAt(
   image: Image,
   vocabulary: Vocabulary,
   thresholds: readonly number[],
-  options: Omit<SegmentOptions, 'threshold'>,
+  options: Omit<SegmentOptions, 'threshold' | 'onProgress' | 'signal'>,
 ): Promise<LabelMap[]> {
   const [first = 0] = thresholds;
   const { labels, windows, resized } = await segmenter.segment(image, vocabulary, { ...options, threshold: first });

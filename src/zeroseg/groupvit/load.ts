@@ -1,6 +1,6 @@
 import type { Device } from '../../gpu/index.ts';
-import { storedWeights } from '../../nn/layers/index.ts';
-import { CheckpointError, toFloat32 } from '../../nn/safetensors/index.ts';
+import { buildModule, storedWeights } from '../../nn/layers/index.ts';
+import { CheckpointError, readTensor, toFloat32 } from '../../nn/safetensors/index.ts';
 import { checkTowers, huggingFaceBlock, numbered } from '../checkpoints/index.ts';
 import type { StoredTensors } from '../clip/index.ts';
 import { hiddenWidth } from '../model/index.ts';
@@ -111,27 +111,29 @@ function ratio(width: number, hidden: number): number {
 }
 
 /** The image encoder of a checkpoint, on the GPU. */
-export function loadGroupVitVision(
+export async function loadGroupVitVision(
   device: Device,
   stored: StoredTensors,
   file: string,
   config: GroupVitConfig,
-): GroupVitVision {
-  return new GroupVitVision(storedWeights(device, stored, file, visionName), config);
+): Promise<GroupVitVision> {
+  const weights = storedWeights(device, stored, file, visionName);
+  return buildModule(weights, (from) => new GroupVitVision(from, config));
 }
 
 /** The text encoder of a checkpoint, on the GPU. */
-export function loadGroupVitText(
+export async function loadGroupVitText(
   device: Device,
   stored: StoredTensors,
   file: string,
   config: GroupVitConfig,
-): GroupVitText {
+): Promise<GroupVitText> {
   const key = 'text_model.embeddings.token_embedding.weight';
   const table = stored.get(key);
   if (!table) throw new CheckpointError(file, `has no tensor '${key}'`);
-  const rows = new TokenTable(toFloat32(table), config.text.width);
-  return new GroupVitText(storedWeights(device, stored, file, textName), config, rows);
+  const rows = new TokenTable(toFloat32(await readTensor(table)), config.text.width);
+  const weights = storedWeights(device, stored, file, textName);
+  return buildModule(weights, (from) => new GroupVitText(from, config, rows));
 }
 
 function visionName(name: string): string | readonly string[] {

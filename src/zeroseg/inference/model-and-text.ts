@@ -1,10 +1,11 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
-import { storedWeights } from '../../nn/layers/index.ts';
+import { buildModule, storedWeights } from '../../nn/layers/index.ts';
 import { CheckpointError } from '../../nn/safetensors/index.ts';
 import type { WeightFile } from '../checkpoints/index.ts';
 import {
   type ClipSource,
   logitScale,
+  readSettingTensors,
   sameTeacher,
   shortTeacher,
   type TextSource,
@@ -29,7 +30,7 @@ export interface ZeroSegAndText {
   readonly clip: ClipSource;
   readonly text: TextSource;
   /** The model on the GPU; its weights are read now. */
-  load(device: Device): ZeroSeg;
+  load(device: Device): Promise<ZeroSeg>;
 }
 
 /** A GroupViT: its text encoder is in the same file. */
@@ -39,7 +40,7 @@ export interface GroupVitAndText {
   readonly config: GroupVitConfig;
   readonly text: TextSource;
   /** The image encoder on the GPU; its weights are read now. */
-  load(device: Device): GroupVitVision;
+  load(device: Device): Promise<GroupVitVision>;
 }
 
 /** A model and what names are embedded by, found to fit each other. Nothing is on the GPU yet. */
@@ -74,7 +75,7 @@ export async function pairWithText(file: WeightFile, options: PairOptions = {}):
 
 /** @throws CheckpointError when the file is no ZeroSeg, or its segments are not as wide as the CLIP's features. */
 export function zeroSegAndText({ name, metadata, tensors }: WeightFile, clip: ClipSource): ZeroSegAndText {
-  const info = modelInfo({ metadata: { ...metadata }, tensors: new Map(tensors) }, name);
+  const info = modelInfo({ metadata }, name);
   const { clip_dim: width } = info.config;
   if (clip.config.projection !== width) {
     throw new CheckpointError(
@@ -82,12 +83,14 @@ export function zeroSegAndText({ name, metadata, tensors }: WeightFile, clip: Cl
       `its segments have ${width} values (teacher ${shortTeacher(info.teacher) || 'not known'}), and the CLIP ${clip.name} has ${clip.config.projection}; give the CLIP that made its features`,
     );
   }
-  const load = (device: Device) => new ZeroSeg(storedWeights(device, tensors, name), info.config);
+  const load = (device: Device) =>
+    buildModule(storedWeights(device, tensors, name), (weights) => new ZeroSeg(weights, info.config));
   return { kind: 'zeroseg', file: name, info, clip, text: clip, load };
 }
 
 /** A GroupViT out of its file. @throws CheckpointError when it is none, or one that is not computed here. */
-export function groupVitAndText({ name, tensors }: WeightFile, settings?: unknown): GroupVitAndText {
+export async function groupVitAndText({ name, ...file }: WeightFile, settings?: unknown): Promise<GroupVitAndText> {
+  const tensors = await readSettingTensors(file.tensors);
   const config = groupVitConfig(tensors, name, settings);
   const text: TextSource = {
     name,

@@ -92,20 +92,21 @@ function openClip(clip: ClipSource | ClipFiles): ClipSource | Promise<ClipSource
 export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements Disposable {
   /** What was opened. */
   readonly opened: Pair;
-  readonly model: ReturnType<Pair['load']>;
+  readonly model: Awaited<ReturnType<Pair['load']>>;
   /** Segments by vocabularies, for scoring whole data sets. */
   readonly segmenter: Segmenter;
   readonly #device: Device;
   readonly #tokens: TextTokens;
   readonly #naming: NamingOptions;
   readonly #defaults: SegmentByNamesOptions;
-  #text: TextTower | undefined;
+  #text: Promise<TextTower> | undefined;
   /** Vectors by name, for each set of sentences; the name that was used last at the end. */
   readonly #known = new Map<string, Map<string, Float32Array>>();
 
   private constructor(
     device: Device,
     opened: Pair,
+    model: Awaited<ReturnType<Pair['load']>>,
     tokens: TextTokens,
     options: NamingOptions & SegmentByNamesOptions,
   ) {
@@ -115,7 +116,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     this.#tokens = tokens;
     this.#naming = { templates, meanFirst, batch, tokenizer };
     this.#defaults = defaults;
-    this.model = opened.load(device) as ReturnType<Pair['load']>;
+    this.model = model;
     this.segmenter = new Segmenter(device, this.model as SegmentingModel);
   }
 
@@ -125,7 +126,9 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     opened: Pair,
     options: NamingOptions & SegmentByNamesOptions = {},
   ): Promise<OpenVocabulary<Pair>> {
-    return new OpenVocabulary(device, opened, await opened.text.tokens(options.tokenizer), options);
+    const tokens = await opened.text.tokens(options.tokenizer);
+    const model = (await opened.load(device)) as Awaited<ReturnType<Pair['load']>>;
+    return new OpenVocabulary(device, opened, model, tokens, options);
   }
 
   /**
@@ -165,7 +168,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     if (missing.length > 0) {
       this.#text ??= this.opened.text.text(this.#device);
       const options = { templates, meanFirst, batch, scale, ...work };
-      const { embeddings } = await makeVocabulary(this.#device, this.#text, this.#tokens, missing, options);
+      const { embeddings } = await makeVocabulary(this.#device, await this.#text, this.#tokens, missing, options);
       for (const [i, name] of missing.entries()) rows.set(name, embeddings.slice(i * width, (i + 1) * width));
     }
     const embeddings = new Float32Array(names.length * width);

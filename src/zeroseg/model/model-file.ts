@@ -52,7 +52,7 @@ async function tensorFile(named: ReadonlyMap<string, Tensor>, metadata: Record<s
 }
 
 /** What a model file says, without its weights. */
-export function modelInfo(stored: SafetensorsFile, file: string): ModelInfo {
+export function modelInfo(stored: Pick<SafetensorsFile, 'metadata'>, file: string): ModelInfo {
   const { format, config, step, teacher } = stored.metadata;
   if (format !== FORMAT) {
     throw new CheckpointError(

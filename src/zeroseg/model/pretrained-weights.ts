@@ -1,6 +1,6 @@
 import type { Device } from '../../gpu/index.ts';
 import { join, random, resamplePositions, sinCosPositions, type Weights, weightsFrom } from '../../nn/layers/index.ts';
-import { CheckpointError, type StoredTensor, toFloat32 } from '../../nn/safetensors/index.ts';
+import { CheckpointError, readTensor, toFloat32, type WeightTensor } from '../../nn/safetensors/index.ts';
 import { formatShape, type Shape, sameShape, size } from '../../tensor/values/index.ts';
 import { publishedNames } from '../checkpoints/index.ts';
 import type { ZeroSegConfig } from './config-groups.ts';
@@ -18,18 +18,19 @@ import type { ZeroSegConfig } from './config-groups.ts';
 export function initialWeights(
   device: Device,
   seed: number,
-  stored: ReadonlyMap<string, StoredTensor>,
+  stored: ReadonlyMap<string, WeightTensor>,
   file: string,
   used: Set<string>,
   taken: Set<string> = new Set(),
 ): Weights {
   return weightsFrom(device, (name, shape, init) => {
     if (name === POSITIONS) {
-      const table = positionTable(stored, file);
+      const table = findTable(stored, file);
       if (!table) return init(shape, random(seed, name));
       used.add(name);
       taken.add(table.name);
-      return placed(table, shape, file);
+      checkWidth(table, shape, file);
+      return { tensors: [table], make: ([values]) => placed(tableOf(table, values as Float32Array), shape) };
     }
     for (const names of publishedNames(name)) {
       const found = names.map((part) => stored.get(part));
@@ -46,7 +47,7 @@ export function initialWeights(
       }
       used.add(name);
       for (const part of names) taken.add(part);
-      return join(found.map(toFloat32));
+      return { tensors: found, make: join };
     }
     if (name === 'encoder.patch_embed.proj.bias' && stored.has('vision_model.embeddings.patch_embedding.weight')) {
       // CLIP's patches have no bias: it is zero.
@@ -94,13 +95,18 @@ const SAME_TABLE = 1e-3;
  *
  * @throws {CheckpointError} when it is not that of a square of patches.
  */
-export function positionTable(stored: ReadonlyMap<string, StoredTensor>, file: string): PositionTable | undefined {
+export async function positionTable(
+  stored: ReadonlyMap<string, WeightTensor>,
+  file: string,
+): Promise<PositionTable | undefined> {
+  const found = findTable(stored, file);
+  return found && tableOf(found, toFloat32(await readTensor(found)));
+}
+
+function findTable(stored: ReadonlyMap<string, WeightTensor>, file: string): WeightTensor | undefined {
   const found = tableNames.map((name) => stored.get(name)).find((tensor) => tensor !== undefined);
   if (!found) return undefined;
-  const [rows = 0, dim = 0] = found.shape.slice(-2);
-  const side = Math.floor(Math.sqrt(rows));
-  // A class token, and in DeiT's distilled models another; or none.
-  const leading = rows - side * side;
+  const { side, leading } = tableSize(found);
   const isTable = found.shape.length === 2 || (found.shape.length === 3 && found.shape[0] === 1);
   if (!isTable || side < 1 || leading > 2) {
     throw new CheckpointError(
@@ -108,7 +114,11 @@ export function positionTable(stored: ReadonlyMap<string, StoredTensor>, file: s
       `tensor '${found.name}' is ${formatShape(found.shape)}; positions are [1, 1 + N, width], of N patches in a square`,
     );
   }
-  const values = toFloat32(found);
+  return found;
+}
+
+function tableOf(found: WeightTensor, values: Float32Array): PositionTable {
+  const { dim, side, leading } = tableSize(found);
   const cls = leading > 0 ? values.slice(0, dim) : new Float32Array(dim);
   const patches = values.slice(leading * dim);
   const fixed = dim % 4 === 0 ? sinCosPositions(dim, side, side, false) : undefined;
@@ -118,15 +128,25 @@ export function positionTable(stored: ReadonlyMap<string, StoredTensor>, file: s
   return { name: found.name, side, dim, cls, patches, isLearnt };
 }
 
+/** Side of the square of patches, width, and the rows before them: a class token, in DeiT's distilled models another; or none. */
+function tableSize({ shape }: WeightTensor): { side: number; dim: number; leading: number } {
+  const [rows = 0, dim = 0] = shape.slice(-2);
+  const side = Math.floor(Math.sqrt(rows));
+  return { side, dim, leading: rows - side * side };
+}
+
+function checkWidth(table: WeightTensor, shape: Shape, file: string): void {
+  const { dim } = tableSize(table);
+  if (dim === shape[2]) return;
+  throw new CheckpointError(
+    file,
+    `tensor '${table.name}' is ${dim} wide; the model's '${POSITIONS}' takes ${formatShape(shape)}`,
+  );
+}
+
 /** A table as a parameter `[1, 1 + N, dim]`, resampled where the grid is another. */
-function placed({ name, side, dim, cls, patches }: PositionTable, shape: Shape, file: string): Float32Array {
-  const [, rows = 1, width = 0] = shape;
-  if (dim !== width) {
-    throw new CheckpointError(
-      file,
-      `tensor '${name}' is ${dim} wide; the model's '${POSITIONS}' takes ${formatShape(shape)}`,
-    );
-  }
+function placed({ side, dim, cls, patches }: PositionTable, shape: Shape): Float32Array {
+  const [, rows = 1] = shape;
   const grid = Math.round(Math.sqrt(rows - 1));
   return join([cls, grid === side ? patches : resamplePositions(patches, dim, side, grid)]);
 }
@@ -138,15 +158,15 @@ const MOST_GROUPS = 8;
  * What a model did not begin with, in words for people: the file's positions where they were left or resampled, its other tensors that
  * were not used, and the weights that are new.
  */
-export function initialNotes(
-  stored: ReadonlyMap<string, StoredTensor>,
+export async function initialNotes(
+  stored: ReadonlyMap<string, WeightTensor>,
   file: string,
   config: ZeroSegConfig,
   names: Iterable<string>,
   { used, taken }: { readonly used: ReadonlySet<string>; readonly taken: ReadonlySet<string> },
-): string[] {
+): Promise<string[]> {
   const notes: string[] = [];
-  const table = positionTable(stored, file);
+  const table = await positionTable(stored, file);
   const grid = config.image / config.patch;
   if (table) {
     const which = `'${table.name}' of ${file} (${table.side} × ${table.side})`;

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** A study: runs are planned, those that are missing are trained, and all are scored on the same unseen scenes. */
 import type { Device } from '../../gpu/index.ts';
-import { freeParameters, type Weights } from '../../nn/layers/index.ts';
+import { buildModule, freeParameters, type Weights } from '../../nn/layers/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { TrainingData } from '../features/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
@@ -119,7 +119,7 @@ async function trainRun(
   { signal, onProgress }: WorkOptions<Pick<StudyProgress, 'step' | 'steps' | 'loss'>>,
 ): Promise<void> {
   const { config, settings } = identity;
-  const model = new ZeroSeg(await weights(seed, identity.init === null), config);
+  const model = await buildModule(await weights(seed, identity.init === null), (from) => new ZeroSeg(from, config));
   try {
     using trainer = await Trainer.create(device, model, chooseGrids(data, grids, config.grids), settings);
     const metrics: Metrics[] = [];

@@ -1,4 +1,4 @@
-import { freeParameters } from '../../nn/layers/index.ts';
+import { buildModule, freeParameters } from '../../nn/layers/index.ts';
 import { median, type Progress, type WorkOptions } from '../host/index.ts';
 import { patchCount, resolveConfig, ZeroSeg } from '../model/index.ts';
 import { brokenField, FileError, type FileSystem, isNumber, isTableOf, readJsonFile } from '../storage/index.ts';
@@ -50,7 +50,7 @@ export async function timeSteps(
   const open: { key: string; trainer: Trainer; model: ZeroSeg; times: number[] }[] = [];
   try {
     for (const { key, config } of configured) {
-      const model = new ZeroSeg(await weights(0, true), config);
+      const model = await buildModule(await weights(0, true), (from) => new ZeroSeg(from, config));
       const settings = { ...base.settings, epochs: Math.max(base.settings.epochs, rounds) };
       const trainer = await Trainer.create(device, model, chooseGrids(data, grids, config.grids), settings, {
         statisticsEvery: 0,

@@ -103,7 +103,7 @@ describe('measuring', () => {
     const { rows } = await bench(new Meter(device.current, 1), {
       quick: true,
       filter: ['SOFTMAX', '192×32'],
-      progress: (name, done, of) => told.push(`${done}/${of} ${name}`),
+      onProgress: ({ name, done, total }) => told.push(`${done}/${total} ${name}`),
     });
     expect(told).toEqual([
       "0/4 the device's limits",
@@ -123,11 +123,15 @@ describe('measuring', () => {
 
   test('a bench that is told to stop ends with what it has', async () => {
     const rows: Row[] = [];
+    const stop = new AbortController();
     const result = await bench(new Meter(device.current, 1), {
       quick: true,
       filter: ['rows'],
-      row: (row) => rows.push(row),
-      stopped: () => rows.length === 1,
+      onRow: (row) => {
+        rows.push(row);
+        stop.abort();
+      },
+      signal: stop.signal,
     });
     expect(result.rows).toEqual(rows);
     expect(rows).toHaveLength(1);

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { writeFileAtomic } from '../../../cli/src/files/files.ts';
-import { newWeights } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { scenesConfig } from '../../../src/zeroseg/model/config.ts';
 import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';

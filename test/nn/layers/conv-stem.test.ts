@@ -3,7 +3,8 @@ import { mean } from '../../../src/kernels/axis/reduce.ts';
 import { sub } from '../../../src/kernels/elementwise/binary.ts';
 import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { ConvStem } from '../../../src/nn/layers/conv-stem.ts';
-import { newWeights, parameters, weightsFrom } from '../../../src/nn/layers/module.ts';
+import { parameters } from '../../../src/nn/layers/module.ts';
+import { newWeights, weightsFrom } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
@@ -223,7 +224,7 @@ describe('a model with a convolutional stem', () => {
     }
     const config = clipConfig(stored, 'file', { vision: { heads: 2 } });
     expect(config).toEqual(clip);
-    const loaded = loadClipVision(device.current, stored, 'file', config);
+    const loaded = await loadClipVision(device.current, stored, 'file', config);
     for (const side of [8, 13]) {
       const x = image(7, 2, 3, side, side);
       const [want, got, dense] = await readAll([vision.forward(x), loaded.forward(x), loaded.dense(x, 'value')]);

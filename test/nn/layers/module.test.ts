@@ -5,12 +5,11 @@ import { Linear } from '../../../src/nn/layers/linear.ts';
 import {
   countParameters,
   freeParameters,
-  loadParameters,
-  newWeights,
   parameter,
   parameters,
   replaceParameters,
 } from '../../../src/nn/layers/module.ts';
+import { loadParameters, newWeights } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';

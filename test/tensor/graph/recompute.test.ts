@@ -6,7 +6,8 @@ import { scale, sigmoid, square } from '../../../src/kernels/elementwise/unary.t
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { Block } from '../../../src/nn/layers/block.ts';
 import { xavierUniform } from '../../../src/nn/layers/init.ts';
-import { newWeights, parameters } from '../../../src/nn/layers/module.ts';
+import { parameters } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { type RecomputeResults, recompute } from '../../../src/tensor/graph/recompute.ts';

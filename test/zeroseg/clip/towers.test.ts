@@ -189,7 +189,7 @@ const cases = [
 it.each(cases)('features as the settings say, in float64: %s', async (_, tensors, settings, heads, act, eps) => {
   const config = clipConfig(tensors, 'F', settings);
   expect(config.vision).toMatchObject({ width: WIDTH, heads, layers: 1, hidden: HIDDEN });
-  const vision = loadClipVision(device.current, tensors, 'F', config);
+  const vision = await loadClipVision(device.current, tensors, 'F', config);
   const got = await read(vision.forward(tensor(device.current, pixels, [1, 3, 8, 8])));
   close(got, reference(heads, acts[act] as (x: number) => number, eps), 2e-6, 'features');
   freeParameters(vision);

@@ -96,8 +96,8 @@ describe('training of a CLIP', () => {
     expect(read).toEqual(config);
     expect(logitScale(tensors)).toBeGreaterThan(1);
 
-    const vision = loadClipVision(device.current, tensors, 'teacher', read);
-    const text = loadClipText(device.current, tensors, 'teacher', read);
+    const vision = await loadClipVision(device.current, tensors, 'teacher', read);
+    const text = await loadClipText(device.current, tensors, 'teacher', read);
     const { pixels, captions } = data.batch(1000, 32);
     const x = tensor(device.current, pixels, [32, 3, 16, 16]);
     const [ours, stored] = await readAll([trainer.clip.vision.forward(x), vision.forward(x)]);
@@ -147,7 +147,7 @@ describe('training of a CLIP', () => {
     // f16 rounds, and takes half.
     const small = await clipFile(trainer.clip);
     expect(small.length).toBeLessThan(0.6 * bytes.length);
-    const rounded = loadClipVision(device.current, readSafetensors(small, 'small').tensors, 'small', read);
+    const rounded = await loadClipVision(device.current, readSafetensors(small, 'small').tensors, 'small', read);
     const [third] = await readAll([rounded.forward(x)]);
     close(third as Float32Array, ours as Float32Array, 5e-3, 'f16');
     for (const tower of [vision, text, rounded]) freeParameters(tower);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newWeights } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { randomClips, randomClipVision } from '../../../src/zeroseg/clip/random-clip.ts';
 import { demoFindings } from '../../../src/zeroseg/demo/findings.ts';
 import { type LivePlan, type LiveTrainingOptions, trainLive } from '../../../src/zeroseg/demo/live-training.ts';

@@ -74,17 +74,14 @@ test('photos that cannot be used are told and left out', async () => {
   expect(score?.images).toBe(1);
 });
 
-test('ends by its signal, without a score', async () => {
+test('is stopped by its signal', async () => {
   const { segmenter, calls } = twoHalves();
   const photos = Array.from({ length: 5 }, (_, i) => photo(String(i), 1, 1, 2, 2));
   const stop = new AbortController();
-  const stopped = evaluate(segmenter, photos, vocabulary, {
-    thresholds: [0.5],
-    signal: stop.signal,
-    onProgress: ({ done }) => {
-      if (done === 2) stop.abort('enough');
-    },
-  });
+  const onProgress = ({ done }: { done: number }) => {
+    if (done === 2) stop.abort('enough');
+  };
+  const stopped = evaluate(segmenter, photos, vocabulary, { thresholds: [0.5], signal: stop.signal, onProgress });
   await expect(stopped).rejects.toBe('enough');
   expect(calls()).toBe(2);
 });

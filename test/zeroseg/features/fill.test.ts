@@ -29,8 +29,8 @@ const clip: ClipSource = {
   scale: 1,
   isRandom: true,
   weightsHash: async () => 'abc',
-  vision: (device) => randomClipVision(device, config),
-  text: (device) => randomClipText(device, config),
+  vision: async (device) => randomClipVision(device, config),
+  text: async (device) => randomClipText(device, config),
   tokens: async () => hashedTokens(50),
 };
 

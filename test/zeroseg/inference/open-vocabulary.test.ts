@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newWeights } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
 import { teacherIdentity } from '../../../src/zeroseg/clip/source.ts';
 import { makeVocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
@@ -77,7 +77,7 @@ describe('a ZeroSeg with its CLIP', () => {
     const clip = await openClipFiles({ weights: clipBytes, config: clipConfig });
     const words = await makeVocabulary(
       device.current,
-      clip.text(device.current),
+      await clip.text(device.current),
       await clip.tokens('hash'),
       [...all.names.slice(1)],
       {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { slice } from '../../../src/kernels/layout/layout.ts';
-import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
+import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { interpolatePositions } from '../../../src/kernels/layout/resize.ts';
-import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
+import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { resamplePositions, sinCosPositions } from '../../../src/nn/layers/position.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
@@ -96,7 +97,7 @@ describe('learnt position tables', () => {
           const want = side === 4 ? patches : resamplePositions(patches, DIM, side, 4);
           close(found.slice(DIM), want, 0, 'patches');
           const resampled = side === 4 ? '' : ', resampled to 4 × 4';
-          expect(notes).toEqual([
+          expect(await notes).toEqual([
             `positions: the encoder begins with the table '${name}' of F (${side} × ${side})${resampled}`,
             'new, not in F: seg.norm',
           ]);
@@ -106,11 +107,11 @@ describe('learnt position tables', () => {
     }
   }
 
-  it('are said where they are not taken over', () => {
+  it('are said where they are not taken over', async () => {
     const file = new Map([...encoderTensors, stored('pos_embed', [1, 5, DIM], numbers(9, 5 * DIM))]);
     const { encoder, notes } = begin(file, configOf('fixed'));
     expect(encoder.pos_embed).toBeUndefined();
-    expect(notes).toMatchInlineSnapshot(`
+    expect(await notes).toMatchInlineSnapshot(`
       [
         "positions: the learnt table 'pos_embed' of F (2 × 2) is not taken over: the encoder's are fixed; --set positions=learnt takes it",
         "new, not in F: seg.norm",
@@ -119,20 +120,20 @@ describe('learnt position tables', () => {
     freeParameters(encoder);
   });
 
-  it("are told from MAE's fixed ones, also in halves", () => {
+  it("are told from MAE's fixed ones, also in halves", async () => {
     const fixed = sinCosPositions(DIM, 3, 3, true);
     const table = (data: Float32Array) => positionTable(new Map([stored('pos_embed', [1, 10, DIM], data)]), 'F');
-    expect(table(fixed)).toMatchObject({ side: 3, isLearnt: false });
-    expect(table(fixed.map((v) => Math.round(v * 2048) / 2048))?.isLearnt).toBe(false);
-    expect(table(fixed.map((v, i) => v + (i === 70 ? 0.01 : 0)))?.isLearnt).toBe(true);
-    expect(table(fixed.map((v, i) => v + (i === 3 ? 0.01 : 0)))?.isLearnt).toBe(true);
+    expect(await table(fixed)).toMatchObject({ side: 3, isLearnt: false });
+    expect((await table(fixed.map((v) => Math.round(v * 2048) / 2048)))?.isLearnt).toBe(false);
+    expect((await table(fixed.map((v, i) => v + (i === 70 ? 0.01 : 0))))?.isLearnt).toBe(true);
+    expect((await table(fixed.map((v, i) => v + (i === 3 ? 0.01 : 0))))?.isLearnt).toBe(true);
     const file = new Map([
       ...encoderTensors,
       stored('pos_embed', [1, 10, DIM], fixed),
       stored('head.weight', [3, 8], numbers(1, 24)),
     ]);
     const { encoder, notes } = begin(file, configOf('fixed'));
-    expect(notes).toMatchInlineSnapshot(`
+    expect(await notes).toMatchInlineSnapshot(`
       [
         "positions: the table 'pos_embed' of F (3 × 3) is that of fixed positions, which are computed here for 4 × 4",
         "not used of F: head.weight",
@@ -142,7 +143,7 @@ describe('learnt position tables', () => {
     freeParameters(encoder);
   });
 
-  it('of no square are refused', () => {
+  it('of no square are refused', async () => {
     const bad = (shape: number[]) => () =>
       positionTable(new Map([stored('pos_embed', shape, new Float32Array(shape.reduce((a, b) => a * b)))]), 'F');
     for (const shape of [
@@ -150,7 +151,7 @@ describe('learnt position tables', () => {
       [2, 5, DIM],
       [1, 1, 5, DIM],
     ])
-      expect(bad(shape), String(shape)).toThrow(/positions are \[1, 1 \+ N, width\]/);
+      await expect(bad(shape)(), String(shape)).rejects.toThrow(/positions are \[1, 1 \+ N, width\]/);
     const wide = new Map([...encoderTensors, stored('pos_embed', [1, 5, 12], numbers(9, 60))]);
     expect(() => begin(wide)).toThrow(/tensor 'pos_embed' is 12 wide/);
   });

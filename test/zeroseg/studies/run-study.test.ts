@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newWeights } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
 import { experiments } from '../../../src/zeroseg/studies/ablations.ts';

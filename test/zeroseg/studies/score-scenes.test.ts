@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newWeights } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { randomClips, randomClipVision } from '../../../src/zeroseg/clip/random-clip.ts';
 import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
 import { tinyConfig } from '../../../src/zeroseg/model/config.ts';

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { mean } from '../../../src/kernels/axis/reduce.ts';
 import { square } from '../../../src/kernels/elementwise/unary.ts';
-import { freeParameters, newWeights } from '../../../src/nn/layers/module.ts';
+import { freeParameters } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { configSchema } from '../../../src/zeroseg/model/config-schema.ts';
 import { lossLine, lossTerms, weightedTerms } from '../../../src/zeroseg/model/losses/losses.ts';

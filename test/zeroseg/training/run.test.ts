@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { freeParameters, newWeights } from '../../../src/nn/layers/module.ts';
+import { freeParameters } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { freeParameters, newWeights, parameters } from '../../../src/nn/layers/module.ts';
+import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { write } from '../../../src/tensor/graph/host-tensors.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import type { TrainingData } from '../../../src/zeroseg/features/training-data.ts';

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { freeParameters, newWeights } from '../../../../src/nn/layers/module.ts';
+import { freeParameters } from '../../../../src/nn/layers/module.ts';
+import { newWeights } from '../../../../src/nn/layers/weights.ts';
 import { tensor } from '../../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../../src/tensor/run/read.ts';

@@ -1,0 +1,171 @@
+import { ArgumentError, type Device } from '../../gpu/index.ts';
+import { Tensor, variable, write } from '../../tensor/graph/index.ts';
+import { formatShape, type Shape, StepError, sameShape } from '../../tensor/values/index.ts';
+import { CheckpointError, readTensor, type StoredTensor, toFloat32, type WeightTensor } from '../safetensors/index.ts';
+import type { Initializer } from './init.ts';
+import { freeParameters, type Module, parameter, parameters } from './module.ts';
+import { random } from './random.ts';
+
+/** Where a module under construction gets its weights from; `in` descends by one field. */
+export interface Weights {
+  readonly device: Device;
+  /** The weight called `name` here: `init` is used where weights are new. */
+  parameter(name: string, shape: Shape, init: Initializer): Tensor;
+  in(name: string | number): Weights;
+  /** What {@link buildModule} does. */
+  build<M extends Module>(make: (weights: Weights) => M): Promise<M>;
+}
+
+/** Values of a weight that are made of tensors in a file. */
+export interface StoredValues {
+  readonly tensors: readonly WeightTensor[];
+  /** The weight's values, out of the tensors' values. */
+  make(parts: readonly Float32Array[]): Float32Array;
+}
+
+/** Gives values by full name: at once, or by what they are made of. */
+export type WeightValues = (name: string, shape: Shape, init: Initializer) => Float32Array | StoredValues;
+
+/** Weights whose values come from a function of the full name and shape. */
+export function weightsFrom(device: Device, values: WeightValues): Weights {
+  // Only while a module is built that is waited for: elsewhere, nobody would read what is in a file.
+  let waiting: Waiting[] | undefined;
+  const at = (path: string): Weights => {
+    const full = (name: string | number) => (path ? `${path}.${name}` : String(name));
+    return {
+      device,
+      parameter(name, shape, init) {
+        const found = values(full(name), shape, init);
+        if (found instanceof Float32Array) return parameter(device, shape, found);
+        const stored = found.tensors.filter((tensor): tensor is StoredTensor => 'bytes' in tensor);
+        if (stored.length === found.tensors.length) return parameter(device, shape, found.make(stored.map(toFloat32)));
+        if (!waiting) {
+          throw new ArgumentError(
+            `weights: '${full(name)}' is in a file that is read tensor by tensor; build the module by buildModule(weights, …)`,
+          );
+        }
+        const target = variable(device, shape, undefined, 'f32');
+        waiting.push({ ...found, target });
+        return target;
+      },
+      in: (name) => at(full(name)),
+      async build(make) {
+        const all: Waiting[] = (waiting = []);
+        let module: ReturnType<typeof make>;
+        try {
+          module = make(at(path));
+        } finally {
+          waiting = undefined;
+        }
+        try {
+          await readWaiting(device, all);
+        } catch (error) {
+          freeParameters(module);
+          throw error;
+        }
+        return module;
+      },
+    };
+  };
+  return at('');
+}
+
+interface Waiting extends StoredValues {
+  readonly target: Tensor;
+  make(parts: readonly Float32Array[]): Float32Array;
+}
+
+/** Bytes that are handed to the GPU before it is waited for: until it has copied them, they take host memory. */
+const MAX_IN_FLIGHT = 2 ** 26;
+
+async function readWaiting(device: Device, waiting: readonly Waiting[]): Promise<void> {
+  // A disk and a server give what lies behind each other fastest.
+  const place = ({ tensors: [first] }: Waiting): number => (first && 'start' in first ? first.start : 0);
+  const all = [...waiting].sort((a, b) => place(a) - place(b));
+  let inFlight = 0;
+  for (const { tensors, make, target } of all) {
+    const parts: Float32Array[] = [];
+    for (const tensor of tensors) parts.push(toFloat32(await readTensor(tensor)));
+    write(target, make(parts));
+    inFlight += 4 * target.size;
+    if (inFlight < MAX_IN_FLIGHT) continue;
+    await device.finished();
+    inFlight = 0;
+  }
+  if (inFlight > 0) await device.finished();
+}
+
+/**
+ * Builds a module and reads its weights, tensor by tensor where they are in a file.
+ *
+ * ```ts
+ * const { tensors } = await openWeights(source, 'linear.safetensors');
+ * const layer = await buildModule(storedWeights(device, tensors, 'linear.safetensors'), (w) => new Linear(w, 8, 4));
+ * ```
+ */
+export function buildModule<M extends Module>(weights: Weights, make: (weights: Weights) => M): Promise<M> {
+  return weights.build(make);
+}
+
+/** New weights: every parameter has a generator of its own, made of the seed and its name. */
+export function newWeights(device: Device, seed: number): Weights {
+  return weightsFrom(device, (name, shape, init) => init(shape, random(seed, name)));
+}
+
+/**
+ * Weights of a checkpoint, by name. `names` translates ours into the checkpoint's; a list of names is joined along the
+ * first axis (q, k and v into qkv).
+ *
+ * @throws CheckpointError when a tensor is missing or has another shape.
+ */
+export function storedWeights(
+  device: Device,
+  stored: ReadonlyMap<string, WeightTensor>,
+  file: string,
+  names: (name: string) => string | readonly string[] = (name) => name,
+): Weights {
+  return weightsFrom(device, (name, shape) => {
+    const theirs = names(name);
+    const list = typeof theirs === 'string' ? [theirs] : theirs;
+    const partShape = list.length === 1 ? shape : [(shape[0] ?? 1) / list.length, ...shape.slice(1)];
+    return { tensors: list.map((part) => find(stored, file, part, partShape)), make: join };
+  });
+}
+
+/** Parts of one weight, laid behind each other. */
+export function join(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0] as Float32Array;
+  const all = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** @throws CheckpointError when there is no such tensor, or it has another shape. */
+function find<T extends WeightTensor>(stored: ReadonlyMap<string, T>, file: string, name: string, shape: Shape): T {
+  const found = stored.get(name);
+  if (!found) throw new CheckpointError(file, `has no tensor '${name}'; expected one of shape ${formatShape(shape)}`);
+  if (!sameShape(found.shape, shape)) {
+    throw new CheckpointError(file, `tensor '${name}' is ${formatShape(found.shape)}; expected ${formatShape(shape)}`);
+  }
+  return found;
+}
+
+/** Overwrites the parameters of a module, or named tensors, by those of the same names. Nothing is written unless all fit. */
+export function loadParameters(
+  module: Module | ReadonlyMap<string, Tensor>,
+  stored: ReadonlyMap<string, StoredTensor>,
+  file: string,
+  names: (name: string) => string = (name) => name,
+): void {
+  const isNamed =
+    module instanceof Map && [...module].every(([name, t]) => typeof name === 'string' && t instanceof Tensor);
+  const named = isNamed ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
+  if (named.size === 0)
+    throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
+  const entries = [...named].map(([name, t]) => [t, toFloat32(find(stored, file, names(name), t.shape))] as const);
+  for (const [t, data] of entries) write(t, data);
+}
