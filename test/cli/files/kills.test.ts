@@ -29,7 +29,7 @@ const writers = await buildProgram({
     import { openRun } from 'ROOT/src/zeroseg/training/run.ts';
     import { createRun } from 'ROOT/test/support/run-description.ts';
     import { clearFolder, refuseOthers } from 'ROOT/cli/src/studies/demo-folder.ts';
-    import { RunStore } from 'ROOT/cli/src/studies/experiment-runs.ts';
+    import { RunStore } from 'ROOT/src/zeroseg/studies/run-store.ts';
     import { writeSafetensors } from 'ROOT/src/nn/safetensors/safetensors.ts';
     const bytesOf = (value) =>
       writeSafetensors([['x', { dtype: 'F32', shape: [256], data: new Float32Array(256).fill(value) }]]);
@@ -93,9 +93,10 @@ const writers = await buildProgram({
         await lock.release();
       },
       async experiment(folder) {
-        const lock = await FolderLock.take('experiment', folder);
-        await sweepLeftovers(folder);
-        const runs = new RunStore(folder + '/runs', lock);
+        const files = nodeFileSystem(folder);
+        const lock = await files.lock('experiment');
+        await files.removeLeftovers();
+        const runs = new RunStore(files.folder('runs'));
         const identity = { settings: { seed: 1 } };
         if (!(await runs.find(identity))) {
           await runs.save({ identity, steps: 1 }, { model: bytesOf(1), metrics: [{ step: 1 }] });
