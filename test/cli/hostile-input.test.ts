@@ -23,6 +23,7 @@ import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
+import { openGroupVit, openModelFile, openZeroSeg } from '../../cli/src/runs/open-vocabulary.ts';
 import {
   numberFrom,
   oneOf,
@@ -50,13 +51,16 @@ import {
   toInt32,
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
+import { openWeightSource, readSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
+import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { inspectPng } from '../../src/zeroseg/image/png.ts';
 import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
+import { pairWithText } from '../../src/zeroseg/inference/model-and-text.ts';
 import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts';
 import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
@@ -243,6 +247,38 @@ parser(
     await put('sharded/gather.safetensors', opsFile);
     await put('sharded/model.safetensors.index.json', index);
     await openShardedWeights(at('sharded/model.safetensors.index.json'));
+  },
+);
+
+// A model and what names its segments, out of bytes as a page has them, and out of files.
+parser(
+  'openWeightSource readSource openClipFiles pairWithText',
+  fc.tuple(weights, weights, damagedJson(teacherJson), damagedJson({ model: { vocab: {}, merges: [] } })),
+  async ([model, clip, config, tokenizer]) => {
+    const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value) ?? '');
+    const opened = await Promise.allSettled([
+      openClipFiles({ weights: clip, config: encode(config), tokenizer: encode(tokenizer) }),
+      openWeightSource(new Blob([model]), 'model'),
+    ]);
+    const [source, file] = opened.map((one) => (one.status === 'fulfilled' ? one.value : one.reason));
+    if (file instanceof Error) throw file;
+    await pairWithText(file, source instanceof Error ? { settings: config } : { clip: source, settings: config });
+    if (source instanceof Error) throw source;
+  },
+);
+parser('readSource openWeightSource', strangeValue, async (source) => {
+  await openWeightSource(source as string, 'model');
+});
+const tinyClip = await openClipFiles({ weights: clipFile, config: (clipJson as { config: object }).config as never });
+parser(
+  'openModelFile openZeroSeg openGroupVit',
+  fc.tuple(weights, damagedJson(teacherJson)),
+  async ([bytes, config]) => {
+    await put('model/model.safetensors', bytes);
+    await put('model/config.json', config);
+    const place = at('model/model.safetensors');
+    const errors = await Promise.allSettled([openZeroSeg(place, tinyClip), openModelFile(place).then(openGroupVit)]);
+    for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
   },
 );
 
@@ -538,7 +574,7 @@ parser('wholeNumber numberFrom oneOf wholeNumbers chartFile jsonTarget', strange
 );
 parser('parseVariant', strangeText, parseVariant);
 parser(
-  'vocDataSet contextDataSet cocoDataSet openDataSet',
+  'vocDataSet contextDataSet cocoDataSet openDataSet readSplit',
   fc.tuple(strangeText, fc.constantFrom('voc', 'context', 'coco', ...objectNames)),
   async ([text, name]) => {
     for (const list of ['Segmentation', 'SegmentationContext']) await put(`set/ImageSets/${list}/val.txt`, text);
@@ -646,7 +682,9 @@ const notParsers = new Set([
     'openModel',
     'loadModel',
   ],
-  ...['loadOptimizer', 'openModelAndClip'],
+  ...['loadOptimizer', 'openModelAndClip', 'openModelAndWords', 'openVocabulary'],
+  // A name of ours in OpenAI's words.
+  'openAiName',
   // A manifest's configuration, for resolveConfig.
   'readConfig',
 ]);

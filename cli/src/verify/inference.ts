@@ -8,7 +8,7 @@ import { type Computed, FixtureError, type FixtureFile } from './report.ts';
 /** The share of pixels in which label maps may differ. */
 export const LABELS_MAY_DIFFER = 0.01;
 
-/** Inference of section 11: one window with everything on the way, then sliding windows. */
+/** Inference of spec §11: one window with everything on the way, then sliding windows. */
 export async function verifyInference(
   device: Device,
   model: ZeroSeg,

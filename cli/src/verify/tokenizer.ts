@@ -27,7 +27,7 @@ export async function verifyTokenizer(manifest: Fields, report: Report): Promise
       const beyond = one.has('needs_full_ftfy') && one.flag('needs_full_ftfy');
       one.complainAboutUnused();
       if (beyond) {
-        // Guesses at wrongly decoded text are not part of the cleaning (section 12.1): the ids may be others. The row must
+        // Guesses at wrongly decoded text are not part of the cleaning (spec §12.1): the ids may be others. The row must
         // still follow from the ids that are given.
         const full = [tokenizer.start, ...ids, tokenizer.end];
         const cut = full.length > context ? [...full.slice(0, context - 1), tokenizer.end] : full;

@@ -32,7 +32,7 @@ export interface PatchGrid {
 /**
  * The label of each pixel out of features of a grid, `[rows · cols, width]`: cosines with `text` `[K, width]`, enlarged
  * bilinearly class by class, then the largest; 1 + its index. CLIP as a dense classifier, and so a grid of crops
- * (section 14).
+ * (spec §14).
  */
 export function denseLabels(
   features: ArrayLike<number>,

@@ -49,5 +49,5 @@ export function sourceName(source: WeightSource, purpose: string): string {
 }
 
 function isWeightFile(source: WeightSource): source is WeightFile {
-  return typeof source === 'object' && 'tensors' in source;
+  return typeof source === 'object' && source !== null && 'tensors' in source;
 }

@@ -72,7 +72,7 @@ export async function clipSource(
  */
 export async function openClipFiles({ weights, config, tokenizer, name }: ClipFiles): Promise<ClipSource> {
   const label = sourceName(weights, 'clip');
-  const isOpen = typeof weights === 'object' && 'tensors' in weights;
+  const isOpen = typeof weights === 'object' && weights !== null && 'tensors' in weights;
   const bytes = isOpen ? undefined : await readSource(weights, label);
   const file = await openWeightSource(bytes ?? weights, label);
   const text = tokenizer === undefined ? undefined : await readText(tokenizer, 'tokenizer.json');

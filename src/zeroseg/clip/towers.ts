@@ -86,7 +86,7 @@ function epsOf(tower: ClipTowerOptions, config: ClipConfig): number {
   return tower.layer_norm_eps ?? config.layer_norm_eps;
 }
 
-/** CLIP's image tower: a ViT with a class token and a norm in front of the blocks (section 16.1). */
+/** CLIP's image tower: a ViT with a class token and a norm in front of the blocks (spec §16.1). */
 export class ClipVision {
   readonly class_embedding: Tensor;
   /** One of them makes the tokens. */
@@ -124,7 +124,7 @@ export class ClipVision {
     return features;
   }
 
-  /** Features of every patch, row by row: `[B, 3, H, W]` → `[B, N, projection]` (section 14). */
+  /** Features of every patch, row by row: `[B, 3, H, W]` → `[B, N, projection]` (spec §14). */
   dense(pixels: Tensor, mode: DenseMode): Tensor {
     const last = this.blocks.at(-1);
     let x: Tensor;
@@ -163,7 +163,7 @@ export class ClipVision {
   }
 }
 
-/** CLIP's text tower: a causal transformer, read at the end token (section 16.1). */
+/** CLIP's text tower: a causal transformer, read at the end token (spec §16.1). */
 export class ClipText {
   readonly positions: Tensor;
   readonly blocks: readonly Block[];

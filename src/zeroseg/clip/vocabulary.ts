@@ -47,7 +47,7 @@ const LENGTH_STEP = 4;
 
 /**
  * Embeds class names: every name in every template goes through the text encoder; the features of a name are normalised,
- * averaged, and normalised again (section 12.3).
+ * averaged, and normalised again (spec §12.3).
  *
  * ```ts
  * const vocabulary = await makeVocabulary(device, clip.text, await Tokenizer.clip(), ['dog', 'sofa']);

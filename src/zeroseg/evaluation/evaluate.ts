@@ -30,7 +30,7 @@ export interface EvaluateOptions
 }
 
 /**
- * Segments labelled photos and counts (section 13). Class 0 is background, class c + 1 the vocabulary's c-th name; so the
+ * Segments labelled photos and counts (spec §13). Class 0 is background, class c + 1 the vocabulary's c-th name; so the
  * data set's classes must be in its order. Returns a score for each threshold, in their order.
  *
  * The network runs once a photo, however many thresholds there are. Stopped by its signal it throws the signal's reason: a score

@@ -11,7 +11,7 @@ import { type GroupVitConfig, GroupVitText, GroupVitVision } from './towers.ts';
 /** Published ones have three. */
 const MOST_STAGES = 16;
 
-/** Whether a file holds a GroupViT, by Hugging Face's names (section 16.2). */
+/** Whether a file holds a GroupViT, by Hugging Face's names (spec §16.2). */
 export function isGroupVit(stored: StoredTensors): boolean {
   return stored.has('vision_model.encoder.stages.0.group_token');
 }

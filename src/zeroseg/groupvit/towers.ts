@@ -26,7 +26,7 @@ import {
   type StageOptions,
 } from '../model/index.ts';
 import type { TokenTable } from '../text/index.ts';
-/** Sizes of a GroupViT checkpoint (section 14). */
+/** Sizes of a GroupViT checkpoint (spec §14). */
 export interface GroupVitConfig {
   readonly vision: {
     readonly image: number;

@@ -1,6 +1,6 @@
 import { dot, largest, lengthOf, softmax } from '../host/index.ts';
 
-/** How segments are scored against class names (section 11.3). */
+/** How segments are scored against class names (spec §11.3). */
 export interface ScoringOptions {
   /** λ: the factor on cosines; `min(exp(logit_scale), 100)` of the teacher. */
   readonly scale: number;

@@ -22,7 +22,7 @@ import { classAffinity, pixelScores, type ScoringOptions } from './class-scores.
 
 /** Progress counts windows. */
 export interface SegmentOptions extends WorkOptions<Progress> {
-  /** Scores below it are background (section 11.3); left out, every pixel gets a class. */
+  /** Scores below it are background (spec §11.3); left out, every pixel gets a class. */
   readonly threshold?: number | undefined;
   /** Shorter side of the resized photo, and side of the windows. Default: twice the side the model was trained at. */
   readonly short?: number | undefined;
@@ -66,7 +66,7 @@ const KEPT_STEPS = 8;
 const LONGEST = 2048;
 
 /**
- * Segments photos by words with a trained model (section 11).
+ * Segments photos by words with a trained model (spec §11).
  *
  * ```ts
  * using segmenter = new Segmenter(device, model);

@@ -16,7 +16,7 @@ import { label, type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { hiddenWidth } from './config.ts';
 import type { DecoderConfig, EncoderConfig } from './config-groups.ts';
 
-/** The masked autoencoder's decoder (section 5): rebuilds the pixels of all patches from the kept ones. */
+/** The masked autoencoder's decoder (spec §5): rebuilds the pixels of all patches from the kept ones. */
 export class Decoder {
   readonly mask_token: Tensor;
   readonly embed: Linear;

@@ -27,7 +27,7 @@ export interface EncoderOptions {
   readonly checkpoint?: boolean;
 }
 
-/** The masked autoencoder's encoder (section 4): a ViT that sees only the kept patches. */
+/** The masked autoencoder's encoder (spec §4): a ViT that sees only the kept patches. */
 export class Encoder {
   readonly cls_token: Tensor;
   /** Learnt positions `[1, 1 + N, dim]`, that of the class token first; undefined where they are fixed. */

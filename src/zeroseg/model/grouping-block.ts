@@ -68,7 +68,7 @@ class Assign {
 }
 
 /**
- * GroupViT's grouping block (section 6.2): members `x` `[B, N, D]` and tokens `[B, G0, D]` become G new members, by a
+ * GroupViT's grouping block (spec §6.2): members `x` `[B, N, D]` and tokens `[B, G0, D]` become G new members, by a
  * hard assignment of every member to one group.
  */
 export class Grouping {

@@ -27,7 +27,7 @@ export interface ModelInfo {
 const FORMAT = 'zeroseg-model-1';
 const OPTIMIZER_FORMAT = 'zeroseg-optimizer-1';
 
-/** The model as a safetensors file: weights under the names of section 3.3, configuration in the metadata. */
+/** The model as a safetensors file: weights under the names of spec §3.3, configuration in the metadata. */
 export async function modelFile(model: ZeroSeg, { step, teacher }: Omit<ModelInfo, 'config'>): Promise<Uint8Array> {
   return tensorFile(parameters(model), {
     format: FORMAT,

@@ -8,7 +8,7 @@ import type { ZeroSegConfig } from './config-groups.ts';
 /**
  * Weights to begin training with: those that `stored` has, and new ones for the rest. Understands files of this package, of
  * MAE and timm (`blocks.0...`, with or without `encoder.` in front, `decoder_blocks.0...`), of Hugging Face's ViT-MAE
- * (`vit.encoder.layer.0...`; see section 16.3), and of a CLIP, whose image tower then is where the encoder begins. A learnt position
+ * (`vit.encoder.layer.0...`; see spec §16.3), and of a CLIP, whose image tower then is where the encoder begins. A learnt position
  * table of another grid is resampled.
  *
  * `used` gets the name of every weight that was found, `taken` that of every tensor of the file that it was found in.

@@ -28,7 +28,7 @@ export interface StageOptions
   readonly assignment: AssignmentConfig;
 }
 
-/** Tokens of the stage before, brought to the number of this stage's tokens (section 6.1). */
+/** Tokens of the stage before, brought to the number of this stage's tokens (spec §6.1). */
 class GroupProjector {
   readonly norm: LayerNorm;
   readonly mlp: TokenMlp;
@@ -146,7 +146,7 @@ export interface HeadOptions {
   readonly checkpoint?: boolean;
 }
 
-/** Groups patches into segments, in two stages (section 6), and projects them into CLIP's space (section 7). */
+/** Groups patches into segments, in two stages (spec §6), and projects them into CLIP's space (spec §7). */
 export class SegmentationHead {
   readonly mask_token: Tensor | undefined;
   readonly stages: readonly Stage[];

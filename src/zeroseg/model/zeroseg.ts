@@ -28,11 +28,11 @@ export interface TrainingInputs {
 
 /** What inference gives: segments, and where they are. */
 export interface Inference extends Segmentation {
-  /** Each patch's distribution over segments `[B, S, rows, cols]` (section 11.2). */
+  /** Each patch's distribution over segments `[B, S, rows, cols]` (spec §11.2). */
   readonly rollout: Tensor;
 }
 
-/** ZeroSeg: the figure of the paper as code. Parameter names are those of section 3.3. */
+/** ZeroSeg: the figure of the paper as code. Parameter names are those of spec §3.3. */
 export class ZeroSeg {
   readonly encoder: Encoder;
   readonly decoder: Decoder;
@@ -73,7 +73,7 @@ export class ZeroSeg {
   }
 
   /**
-   * Segments of images of any size that holds whole patches (rest is cut off): no masking, no noise (section 11.2).
+   * Segments of images of any size that holds whole patches (rest is cut off): no masking, no noise (spec §11.2).
    * `image` `[B, C, H, W]`. The position table is resampled to the image's grid.
    */
   segment(image: Tensor, trace: Trace = noTrace): Inference {

@@ -81,7 +81,7 @@ const ratios = [
   ratio(0.8, 32.8, 43),
 ];
 
-/** Tables 3, 4 and 5 (section 15), with the orderings to look for; and the options that are not in the paper, one after the other. */
+/** Tables 3, 4 and 5 (spec §15), with the orderings to look for; and the options that are not in the paper, one after the other. */
 export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
   table3: {
     title: 'Table 3: grids of views',

@@ -31,7 +31,7 @@ export interface StudentOutput {
 const SCENE_SIDE = 128;
 
 /**
- * Side in pixels of the scenes that a student is shown: twice that of its training, as section 11 says, where this is no more than
+ * Side in pixels of the scenes that a student is shown: twice that of its training, as spec §11 says, where this is no more than
  * the 128 pixels that they are drawn at; else that of its training.
  *
  * ```ts
@@ -192,7 +192,7 @@ export function nearestGrids(
   return counts.map((count) => (those.length === 0 ? 0 : count / those.length));
 }
 
-/** The label of each pixel as a student says: that of its segment (section 11.3), 1 + the index of a name. */
+/** The label of each pixel as a student says: that of its segment (spec §11.3), 1 + the index of a name. */
 export function studentLabels(
   { segments, global, rollout, grid }: StudentOutput,
   { names, embeddings, scale }: Vocabulary,
