@@ -12,7 +12,7 @@ import fc from 'fast-check';
 import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { parseClasses } from '../../cli/src/commands/model-and-words.ts';
+import { parseClasses } from '../../cli/src/shell/model-and-words.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';

@@ -35,12 +35,15 @@ import {
   adapterOption,
   type Context,
   count,
+  embedNames,
   formatDuration,
   formatRate,
   formatShare,
   Interrupted,
   type Interruption,
+  loadModel,
   oneOf,
+  openModelAndClip,
   Progress,
   parseNames,
   seedRange,
@@ -51,7 +54,6 @@ import {
 } from '../shell/index.ts';
 import { cacheSceneViews, checkKept, clearFolder, paintScenes, refuseOthers } from '../studies/index.ts';
 import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile } from '../weights/index.ts';
-import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 
 export interface DemoArguments {
   readonly out: string;

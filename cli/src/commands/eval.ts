@@ -5,10 +5,16 @@ import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photo
 import {
   type Context,
   count,
+  embedNames,
   formatDuration,
   formatShare,
   Interrupted,
+  loadModel,
+  type ModelAndWordsArguments,
+  modelAndWordsOptions,
+  modelFacts,
   oneOf,
+  openModelAndWords,
   Progress,
   printLines,
   quietTerminal,
@@ -16,14 +22,6 @@ import {
   wholeNumber,
   withDevice,
 } from '../shell/index.ts';
-import {
-  embedNames,
-  loadModel,
-  type ModelAndWordsArguments,
-  modelAndWordsOptions,
-  modelFacts,
-  openModelAndWords,
-} from './model-and-words.ts';
 
 interface EvalArguments extends ModelAndWordsArguments {
   readonly data: string;

@@ -17,10 +17,13 @@ import {
   adapterOption,
   type Context,
   count,
+  embedNames,
   formatDuration,
   formatShare,
   Interrupted,
+  loadModel,
   oneOf,
+  openModelAndClip,
   Progress,
   parseNames,
   parseNamesOrCount,
@@ -32,7 +35,6 @@ import {
   withDevice,
 } from '../shell/index.ts';
 import { builtIn, kindOfPath } from '../weights/index.ts';
-import { embedNames, loadModel, openModelAndClip } from './model-and-words.ts';
 
 interface ScoreArguments {
   readonly model: string;

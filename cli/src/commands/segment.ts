@@ -19,17 +19,23 @@ import {
   writeLabelPng,
   writePng,
 } from '../photos/index.ts';
-import { type Context, count, formatDuration, Interrupted, Progress, UsageError, withDevice } from '../shell/index.ts';
-import { kindOfPath } from '../weights/index.ts';
 import {
+  type Context,
+  count,
   embedNames,
+  formatDuration,
+  Interrupted,
   loadModel,
   type ModelAndWordsArguments,
   modelAndWordsOptions,
   modelFacts,
   openModelAndWords,
+  Progress,
   parseClasses,
-} from './model-and-words.ts';
+  UsageError,
+  withDevice,
+} from '../shell/index.ts';
+import { kindOfPath } from '../weights/index.ts';
 
 export interface SegmentArguments extends ModelAndWordsArguments {
   readonly classes: string;

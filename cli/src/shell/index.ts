@@ -14,6 +14,16 @@ export { adapterOption, type Context, withDevice } from './context.ts';
 export { errorWords, Interrupted, UsageError } from './errors.ts';
 export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
 export {
+  embedNames,
+  loadModel,
+  type ModelAndWordsArguments,
+  modelAndWordsOptions,
+  modelFacts,
+  openModelAndClip,
+  openModelAndWords,
+  parseClasses,
+} from './model-and-words.ts';
+export {
   count,
   formatDuration,
   formatRate,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { encode } from 'fast-png';
 import { afterAll, describe, expect, it } from 'vitest';
 import { commandLine } from '../../../cli/src/command-line.ts';
-import { parseClasses } from '../../../cli/src/commands/model-and-words.ts';
+import { parseClasses } from '../../../cli/src/shell/model-and-words.ts';
 import { openDataSet } from '../../../cli/src/photos/data-sets.ts';
 import { findModel } from '../../../cli/src/runs/find-model.ts';
 import { oneOf, parseNames } from '../../../cli/src/shell/arguments.ts';

@@ -15,18 +15,12 @@ import type { Command } from 'commander';
 import { FileError, readBounded, systemReason } from '../files/index.ts';
 import { fixedDataSets } from '../photos/index.ts';
 import { openGroupVit, openModelFile, openZeroSeg } from '../runs/index.ts';
-import {
-  adapterOption,
-  type Context,
-  count,
-  type Interruption,
-  numberFrom,
-  oneOf,
-  Progress,
-  UsageError,
-  wholeNumber,
-} from '../shell/index.ts';
 import { openClip } from '../weights/index.ts';
+import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
+import { adapterOption, type Context } from './context.ts';
+import { UsageError } from './errors.ts';
+import type { Interruption } from './interruption.ts';
+import { count, Progress } from './terminal.ts';
 
 export interface ModelAndWordsArguments {
   readonly model: string;
