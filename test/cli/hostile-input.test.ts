@@ -12,7 +12,6 @@ import fc from 'fast-check';
 import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { parseClasses } from '../../cli/src/shell/model-and-words.ts';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
@@ -32,6 +31,7 @@ import {
   wholeNumber,
   wholeNumbers,
 } from '../../cli/src/shell/arguments.ts';
+import { parseClasses } from '../../cli/src/shell/model-and-words.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
@@ -51,7 +51,7 @@ import {
   toInt32,
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
-import { openWeightSource, readSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
+import { openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
