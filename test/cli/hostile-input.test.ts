@@ -67,7 +67,7 @@ import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
 import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
-import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-store.ts';
+import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-archive.ts';
 import { parseTimes } from '../../src/zeroseg/studies/step-times.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';

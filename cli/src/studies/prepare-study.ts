@@ -1,7 +1,7 @@
 /** What the runs of an experiment share: scenes and the teacher's features of them on disk, initial weights, and what is scored. */
 import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import { hashOf, RunStore, type StudyContext, type TemplateSet, teacherIdentity } from '@zeroseg/core/internal';
+import { hashOf, RunArchive, type StudyContext, type TemplateSet, teacherIdentity } from '@zeroseg/core/internal';
 import { newWeights, type Weights } from '@zeroseg/core/nn';
 import {
   type ClipSource,
@@ -77,7 +77,7 @@ export async function prepareStudy(
   const cache = await readCache(nodeFileSystem(views));
   const study: StudyContext = {
     device,
-    runs: new RunStore(files.folder('runs')),
+    runs: new RunArchive(files.folder('runs')),
     data: cachedData(cache, image),
     grids: STUDY_GRIDS,
     base,

@@ -1,7 +1,7 @@
 export { type Experiment, type ExperimentName, experiments, type Ordering, type Setting } from './ablations.ts';
 export { chooseGrids } from './choose-grids.ts';
 export { checkOrderings, type EndedRun, type OrderingCheck, type Row, summarise } from './orderings.ts';
-export { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from './run-store.ts';
+export { hashOf, RunArchive, type RunIdentity, type ScoringIdentity } from './run-archive.ts';
 export {
   type PlannedRun,
   planRuns,

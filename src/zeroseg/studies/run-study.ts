@@ -11,13 +11,13 @@ import { type Metrics, metricsOf, Trainer, type TrainSettings } from '../trainin
 import type { Setting } from './ablations.ts';
 import { chooseGrids } from './choose-grids.ts';
 import type { EndedRun } from './orderings.ts';
-import type { RunIdentity, RunStore, ScoringIdentity } from './run-store.ts';
+import type { RunArchive, RunIdentity, ScoringIdentity } from './run-archive.ts';
 import { scoreRun } from './score-run.ts';
 
 /** What all runs of a study share. */
 export interface StudyContext {
   readonly device: Device;
-  readonly runs: RunStore;
+  readonly runs: RunArchive;
   /** Features of all the `grids`; a run takes the rows of its own. */
   readonly data: TrainingData;
   readonly grids: readonly number[];

@@ -5,7 +5,7 @@ import { brokenField, FileError, type FileSystem, isNumber, isTableOf, readJsonF
 import { Trainer } from '../training/index.ts';
 import type { Experiment } from './ablations.ts';
 import { chooseGrids } from './choose-grids.ts';
-import { hashOf } from './run-store.ts';
+import { hashOf } from './run-archive.ts';
 import type { StudyContext } from './run-study.ts';
 
 /** How long a step takes. */

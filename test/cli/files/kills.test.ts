@@ -25,11 +25,11 @@ const writers = await buildProgram({
     import { FolderLock } from 'ROOT/cli/src/files/folder-lock.ts';
     import { RunError } from 'ROOT/src/zeroseg/runs/errors.ts';
     import { plainMetrics } from 'ROOT/src/zeroseg/runs/metrics-file.ts';
-    import { RunStore as TrainingStore } from 'ROOT/src/zeroseg/runs/run-store.ts';
+    import { RunStore } from 'ROOT/src/zeroseg/runs/run-store.ts';
     import { openRun } from 'ROOT/src/zeroseg/training/run.ts';
     import { createRun } from 'ROOT/test/support/run-description.ts';
     import { clearFolder, refuseOthers } from 'ROOT/cli/src/studies/demo-folder.ts';
-    import { RunStore } from 'ROOT/src/zeroseg/studies/run-store.ts';
+    import { RunArchive } from 'ROOT/src/zeroseg/studies/run-archive.ts';
     import { writeSafetensors } from 'ROOT/src/nn/safetensors/safetensors.ts';
     const bytesOf = (value) =>
       writeSafetensors([['x', { dtype: 'F32', shape: [256], data: new Float32Array(256).fill(value) }]]);
@@ -55,9 +55,9 @@ const writers = await buildProgram({
         const format = { op: 'train-teacher', description: 'log.json', parts: ['a.safetensors'], metrics: plainMetrics };
         const isNew = (error) => {
           if (!(error instanceof RunError)) throw error;
-          return TrainingStore.create(nodeFileSystem(folder), format, async () => {});
+          return RunStore.create(nodeFileSystem(folder), format, async () => {});
         };
-        const run = await TrainingStore.open(nodeFileSystem(folder), format).catch(isNew);
+        const run = await RunStore.open(nodeFileSystem(folder), format).catch(isNew);
         const { step = 0 } = (await run.newest((reason) => console.log(reason))) ?? {};
         await run.files.write('log.json', '{"steps":' + step + '}');
         await run.begin(step);
@@ -96,7 +96,7 @@ const writers = await buildProgram({
         const files = nodeFileSystem(folder);
         const lock = await files.lock('experiment');
         await files.removeLeftovers();
-        const runs = new RunStore(files.folder('runs'));
+        const runs = new RunArchive(files.folder('runs'));
         const identity = { settings: { seed: 1 } };
         if (!(await runs.find(identity))) {
           await runs.save({ identity, steps: 1 }, { model: bytesOf(1), metrics: [{ step: 1 }] });

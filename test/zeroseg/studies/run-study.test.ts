@@ -3,7 +3,7 @@ import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
 import { experiments } from '../../../src/zeroseg/studies/ablations.ts';
-import { RunStore } from '../../../src/zeroseg/studies/run-store.ts';
+import { RunArchive } from '../../../src/zeroseg/studies/run-archive.ts';
 import {
   planRuns,
   type StudyContext,
@@ -29,7 +29,7 @@ test('a study trains what is missing, scores it, and does neither again', async 
   let vocabularies = 0;
   const study: StudyContext = {
     device: device.current,
-    runs: new RunStore(files.folder('runs')),
+    runs: new RunArchive(files.folder('runs')),
     data: {
       length: 8,
       async batch(numbers) {
@@ -70,7 +70,9 @@ test('a study trains what is missing, scores it, and does neither again', async 
     },
   });
   await expect(stopped).rejects.toBe('enough');
-  expect(told).toEqual(['0 base 1/2', '0 base 2/2', '1 both 1/2']);
+  // The step that was on the device already may still be told.
+  expect(told.slice(0, 3)).toEqual(['0 base 1/2', '0 base 2/2', '1 both 1/2']);
+  expect(told.length).toBeLessThanOrEqual(4);
   const { ended, missing } = await studyState(study, planned);
   expect(ended).toEqual(planned.slice(0, 1));
 

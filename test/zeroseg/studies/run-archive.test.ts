@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
-import { hashOf, type RunIdentity, RunStore, type ScoringIdentity } from '../../../src/zeroseg/studies/run-store.ts';
+import {
+  hashOf,
+  RunArchive,
+  type RunIdentity,
+  type ScoringIdentity,
+} from '../../../src/zeroseg/studies/run-archive.ts';
 import type { RunScore } from '../../../src/zeroseg/studies/score-run.ts';
 import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
 
@@ -26,7 +31,7 @@ describe('runs', () => {
   const run = { identity, setting: 'both', steps: 3, seconds: 1, adapter: 'a GPU', version: '1.2.3' };
   const files = { model: new Uint8Array(3), metrics: [] };
 
-  const store = new RunStore(memoryFileSystem());
+  const store = new RunArchive(memoryFileSystem());
 
   it('are found again by all their settings, whatever the order of keys', async () => {
     expect(await store.find(identity)).toBe(undefined);
@@ -41,7 +46,7 @@ describe('runs', () => {
   });
 
   it('that were stopped are trained again: run.json comes last', async () => {
-    const runs = new RunStore(memoryFileSystem());
+    const runs = new RunArchive(memoryFileSystem());
     await runs.save(run, files);
     expect(await runs.files.list(await runs.name(identity))).toEqual([
       'metrics.jsonl',

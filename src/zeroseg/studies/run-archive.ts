@@ -78,11 +78,11 @@ export async function hashOf(value: unknown): Promise<string> {
  * was stopped is trained again.
  *
  * ```ts
- * const runs = new RunStore(files.folder('runs'));
+ * const runs = new RunArchive(files.folder('runs'));
  * const known = await runs.find(identity);
  * ```
  */
-export class RunStore {
+export class RunArchive {
   readonly files: FileSystem;
 
   /** Unless the folder, or one around it, is locked, nobody else may be writing there. */
