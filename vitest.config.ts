@@ -10,6 +10,8 @@ const packages = ['test/package/**'];
 
 const config: ViteUserConfigFnPromise = async () => ({
   test: {
+    // Most of a test's time is one thread's: a reference in float64, or a software adapter's compiler.
+    maxWorkers: 2,
     projects: [
       {
         extends: true as const,
