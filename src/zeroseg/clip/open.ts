@@ -8,6 +8,7 @@ import {
   type WeightFile,
   type WeightSource,
 } from '../checkpoints/index.ts';
+import { sha256 } from '../host/index.ts';
 import { hashedTokens, type TextTokens, Tokenizer } from '../text/index.ts';
 import { clipConfig, loadClipText, loadClipVision, logitScale, readSettingTensors } from './load.ts';
 import type { ClipSource } from './source.ts';
@@ -82,7 +83,9 @@ export async function openClipFiles({ weights, config, tokenizer, name }: ClipFi
     {
       name: name ?? label.replace(/^.*\//, '').replace(/\.safetensors$/, ''),
       settings,
-      weightsHash: async () => (bytes === undefined ? '' : await sha256(bytes)),
+      // Empty, too, where the platform has no digests (a page that was loaded without TLS).
+      weightsHash: async () =>
+        bytes === undefined || !globalThis.crypto?.subtle ? '' : await sha256(bytes as Uint8Array<ArrayBuffer>),
       tokenizer: async () =>
         text === undefined
           ? { name: "CLIP's own tokenizer", tokens: await Tokenizer.clip() }
@@ -122,11 +125,4 @@ function parseSettings(text: string, label: string): unknown {
   } catch (cause) {
     throw new CheckpointError(label, 'its config.json is no JSON', { cause });
   }
-}
-
-/** In hexadecimal; empty where the platform has no digests (a page that was loaded without TLS). */
-async function sha256(bytes: Uint8Array): Promise<string> {
-  if (!globalThis.crypto?.subtle) return '';
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,5 +1,6 @@
 /** Crops of scenes with what they show, and how well features of them are named. */
 import { random } from '../../nn/layers/index.ts';
+import { dot } from '../host/index.ts';
 import { clipMean, clipStd, crop, resizeImage, toTensor } from '../image/index.ts';
 import type { SceneMaker } from '../scenes/index.ts';
 import { cropContents, drawRegion } from './crops.ts';
@@ -49,11 +50,9 @@ export function namingScore(
   const names = embeddings.length / width;
   let [right, rightObjects, withObject] = [0, 0, 0];
   present.forEach((shown, i) => {
-    const score = Float64Array.from({ length: names }, (_, n) => {
-      let sum = 0;
-      for (let c = 0; c < width; c++) sum += features[i * width + c]! * embeddings[n * width + c]!;
-      return sum;
-    });
+    const score = Float64Array.from({ length: names }, (_, n) =>
+      dot(features, embeddings, width, i * width, n * width),
+    );
     const best = (list: Float64Array) => list.indexOf(Math.max(...list));
     if (shown.includes(best(score))) right++;
     const objects = shown.filter((n) => n < objectCount);
