@@ -1,5 +1,5 @@
 /** Photos and label maps as pixels, crops of them, and the sizes that preprocessing resizes to. */
-import { ZeroSegError } from '../../gpu/index.ts';
+import { shownValue, ZeroSegError } from '../../gpu/index.ts';
 
 /** An RGB photo: row by row, three bytes a pixel, `data.length = 3 * width * height`. */
 export interface Image {
@@ -34,6 +34,11 @@ export class PixelError extends ZeroSegError {
 
 /** Throws unless `image` holds three bytes for every pixel of a size above zero. */
 export function checkImage(op: string, image: Image): void {
+  if (typeof image?.data?.length !== 'number') {
+    throw new PixelError(
+      `${op}: an image is { width, height, data }, with three bytes a pixel; got ${shownValue(image)}`,
+    );
+  }
   const { width, height, data } = image;
   checkSize(op, width, height);
   if (data.length !== width * height * 3) {

@@ -6,6 +6,7 @@ import { StepError } from '../../tensor/values/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import {
+  checkImage,
   type Image,
   imagenetMean,
   imagenetStd,
@@ -87,6 +88,7 @@ export class Segmenter implements Disposable {
 
   /** The label map of a photo, at its own size. */
   async segment(photo: Image, vocabulary: Vocabulary, options: SegmentOptions = {}): Promise<SegmentResult> {
+    checkImage('Segmenter.segment', photo);
     const { image, patch } = this.#model.config;
     const short = options.short ?? 2 * image;
     const [w, h] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));

@@ -148,6 +148,11 @@ describe('a ZeroSeg with its CLIP', () => {
       `[CheckpointError: model: is no ZeroSeg model: its metadata has format 'pt', expected 'zeroseg-model-1']`,
     );
     using opened = await open({});
+    for (const strange of [undefined, null, 7, {}, { ...photo, data: photo.data.slice(1) }, { ...photo, width: 0.5 }]) {
+      await expect(opened.segment(strange as typeof photo, ['dog'])).rejects.toThrow(
+        /^Segmenter\.segment: .*; got |bytes; got /,
+      );
+    }
     await expect(opened.segment(photo, [])).rejects.toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: openVocabulary: names must be words, such as 'dog', 'wet grass'; got none]`,
     );
