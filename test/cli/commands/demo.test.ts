@@ -62,7 +62,9 @@ test('patches that do not divide the scenes are refused before anything is made'
 test('--words is refused by the name that took its place', async () => {
   const { code, err } = await demo('--words', 'cat', '--out', at('no'));
   expect(code).toBe(1);
-  expect(err).toMatchInlineSnapshot(`"zeroseg: demo: --words is --classes now, as in zeroseg segment: --classes "cat, umbrella, grass""`);
+  expect(err).toMatchInlineSnapshot(
+    `"zeroseg: demo: --words is --classes now, as in zeroseg segment: --classes "cat, umbrella, grass""`,
+  );
 });
 
 test('scenes, views, training, words, scores and a report', async () => {
