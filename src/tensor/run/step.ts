@@ -3,7 +3,7 @@
 import { type Device, type GPUBuffer, ownValue } from '../../gpu/index.ts';
 import { type Launch, type Memory, Recording, record, Storage, Tensor } from '../graph/index.ts';
 import { bytesPerElement, describe, type HostArray, StepError, size } from '../values/index.ts';
-import { Check } from './check-mode.ts';
+import type { Check } from './check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
 import { listing } from './listing.ts';
 import type { MemoryUse } from './memory-layout.ts';
@@ -12,7 +12,7 @@ import { readAll } from './read.ts';
 import { checkRepetition } from './repetition.ts';
 import { checkResults, mapResults, type Results, tensorsOf } from './results.ts';
 import { type InputSpec, type InputValue, inputSpec, StepInput } from './step-input.ts';
-import { type LaunchTime, Timer } from './timer.ts';
+import type { LaunchTime, Timer } from './timer.ts';
 
 export interface StepOptions {
   /** For messages and profiles. */
@@ -96,8 +96,9 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   let check: Check | undefined;
   let timer: Timer | undefined;
   try {
-    if (options.check) check = await Check.make(name, program);
-    if (options.time) timer = await Timer.make(device, program);
+    // Loaded when asked for: a page that does neither does not carry them.
+    if (options.check) check = await (await import('./check-mode.ts')).Check.make(name, program);
+    if (options.time) timer = await (await import('./timer.ts')).Timer.make(device, program);
   } catch (error) {
     check?.dispose();
     program.dispose();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../../src/gpu/kernel.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
