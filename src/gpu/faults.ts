@@ -1,5 +1,4 @@
 import { DeviceError } from './errors.ts';
-import { Outcome } from './outcome.ts';
 import type { GPUDevice, GPUError } from './webgpu.ts';
 
 /** Milliseconds to wait for the reason of a loss, which may come after the failure that it causes. */
@@ -90,13 +89,6 @@ export class Faults {
 
   withdraw(error: Error): void {
     this.#reports.delete(error);
-  }
-
-  /** Follows work that goes on after the call that began it. */
-  follow(work: Promise<void>): Outcome {
-    const outcome = new Outcome(this, work);
-    this.track(outcome.settled);
-    return outcome;
   }
 
   /** {@link settle} waits for this work, which must not fail. */

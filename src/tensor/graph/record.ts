@@ -98,8 +98,12 @@ export function empty(like: Tensor, shape: Shape = like.shape, dtype: DType = li
 
 export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Tensor {
   checkShape('empty', shape);
-  if (!isDType(dtype)) throw new ShapeError('empty', `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
+  checkDType('empty', dtype);
   return new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'recorded'), shape, dtype);
+}
+
+export function checkDType(op: string, dtype: unknown): void {
+  if (!isDType(dtype)) throw new ShapeError(op, `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
 }
 
 const WORKGROUPS = 65535;

@@ -6,12 +6,11 @@ import { bytesPerElement, describe, type HostArray, StepError, size } from '../v
 import type { Check } from './check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
 import { listing } from './listing.ts';
-import type { MemoryUse } from './memory-layout.ts';
-import { Program } from './program.ts';
 import { readAll } from './read.ts';
 import { checkRepetition } from './repetition.ts';
 import { checkResults, mapResults, type Results, tensorsOf } from './results.ts';
 import { type InputSpec, type InputValue, inputSpec, StepInput } from './step-input.ts';
+import { type MemoryUse, StepProgram } from './step-program.ts';
 import type { LaunchTime, Timer } from './timer.ts';
 
 export interface StepOptions {
@@ -92,7 +91,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     returned.map((t) => t.storage.root).filter(({ kind }) => kind === 'recorded' || kind === 'constant'),
   );
   const inputRoots = new Set([...placeholders.values()].map((t) => t.storage));
-  const program = await Program.build(device, launches, returnedRoots, inputRoots);
+  const program = await StepProgram.build(device, launches, returnedRoots, inputRoots);
   let check: Check | undefined;
   let timer: Timer | undefined;
   try {
