@@ -170,11 +170,38 @@ export function loadParameters(
   file: string,
   names: (name: string) => string = (name) => name,
 ): void {
+  const targets = targetsOf(module, stored, file, names);
+  const entries = targets.map(([target, found]) => [target, toFloat32(found)] as const);
+  for (const [target, data] of entries) write(target, data);
+}
+
+/** {@link loadParameters}, tensor by tensor where they are in a file. */
+export async function readParameters(
+  module: Module | ReadonlyMap<string, Tensor>,
+  stored: ReadonlyMap<string, WeightTensor>,
+  file: string,
+  names: (name: string) => string = (name) => name,
+): Promise<void> {
+  const targets = targetsOf(module, stored, file, names);
+  // Values of other types may fit no float, which is found out before anything is written.
+  for (const [, found] of targets) if (!floats.has(found.dtype)) toFloat32(await readTensor(found));
+  const waiting = targets.map(([target, found]) => ({ tensors: [found], make: join, target }));
+  await readWaiting((targets[0] as (typeof targets)[0])[0].device, waiting);
+}
+
+const floats: ReadonlySet<string> = /*#__PURE__*/ new Set(['F32', 'F16', 'BF16']);
+
+/** Parameters, each with what it becomes. @throws CheckpointError when one is missing or has another shape. */
+function targetsOf<T extends WeightTensor>(
+  module: Module | ReadonlyMap<string, Tensor>,
+  stored: ReadonlyMap<string, T>,
+  file: string,
+  names: (name: string) => string,
+): (readonly [target: Tensor, found: T])[] {
   const isNamed =
     module instanceof Map && [...module].every(([name, t]) => typeof name === 'string' && t instanceof Tensor);
   const named = isNamed ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
   if (named.size === 0)
     throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
-  const entries = [...named].map(([name, t]) => [t, toFloat32(find(stored, file, names(name), t.shape))] as const);
-  for (const [t, data] of entries) write(t, data);
+  return [...named].map(([name, t]) => [t, find(stored, file, names(name), t.shape)] as const);
 }
