@@ -43,7 +43,10 @@ export {
   contrastive,
   type DenseMode,
   defaultClipSettings,
+  describeUnknown,
   endPosition,
+  type KnownWords,
+  knownWordsMetadata,
   loadClipText,
   loadClipVision,
   logitScale,
@@ -58,7 +61,10 @@ export {
   TrainableClip,
   teacherConfigs,
   textVocabulary,
+  type UnknownName,
+  unknownNames,
   type Vocabulary,
+  VocabularyError,
   type VocabularyOptions,
 } from './clip/index.ts';
 export {
@@ -169,6 +175,7 @@ export {
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
+  type WordStore,
 } from './inference/index.ts';
 export {
   baseConfig,
@@ -181,6 +188,8 @@ export {
   type ModelInfo,
   modelFile,
   modelInfo,
+  type NamingRule,
+  namingMetadata,
   openModel,
   optimizerFile,
   patchCount,
@@ -241,6 +250,7 @@ export {
   type TeacherScenes,
   type TeacherScenesOptions,
   type TeacherScores,
+  taughtWords,
   teacherScenes,
   VALIDATION_SEED,
   type ValidatedTeacher,
