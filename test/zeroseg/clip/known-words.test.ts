@@ -55,7 +55,9 @@ describe('in the metadata of a file', () => {
 
   test('that are none of the kind are refused', () => {
     const read = (text: string) => () => readKnownWords({ known_words: text }, 'clip.safetensors');
-    expect(read('{')).toThrowErrorMatchingInlineSnapshot(`[CheckpointError: clip.safetensors: the known_words in its metadata must be an object with seen, objects, grounds, adjectives]`);
+    expect(read('{')).toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: clip.safetensors: the known_words in its metadata must be an object with seen, objects, grounds, adjectives]`,
+    );
     expect(read(JSON.stringify({ ...known, objects: ['cat'] }))).toThrow('known_words');
     expect(read(JSON.stringify({ ...known, grounds: { grass: 1 } }))).toThrow('known_words');
     expect(read(JSON.stringify({ ...known, adjectives: undefined }))).toThrow('known_words');
