@@ -3,8 +3,16 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readLabelMap, readPhoto } from '../../../cli/src/photos/image-files.ts';
 import { resolveOptions } from '../../../cli/src/shell/train-options.ts';
-import { temporaryFolder, writeClip, writeConfig, writePhotos, writeVoc, zeroseg } from '../../support/made-up.ts';
+import {
+  temporaryFolder,
+  useCommandLine,
+  writeClip,
+  writeConfig,
+  writePhotos,
+  writeVoc,
+} from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 const cache = (...more: string[]) =>

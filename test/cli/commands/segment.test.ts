@@ -10,9 +10,10 @@ import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { classRegions, decodeRle } from '../../../src/zeroseg/regions/index.ts';
 import { useDevice } from '../../support/device.ts';
-import { temporaryFolder, writeClip, writePhotos, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine, writeClip, writePhotos } from '../../support/made-up.ts';
 
 const device = useDevice();
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 
