@@ -9,6 +9,7 @@ import {
   type WeightSource,
 } from '../checkpoints/index.ts';
 import { hashedTokens, type TextTokens, Tokenizer } from '../text/index.ts';
+import { readKnownWords } from './known-words.ts';
 import { clipConfig, loadClipText, loadClipVision, logitScale, readSettingTensors } from './load.ts';
 import type { ClipSource } from './source.ts';
 import type { ClipConfig } from './towers.ts';
@@ -43,11 +44,13 @@ export async function clipSource(
   const label = file.name;
   const tensors = await readSettingTensors(file.tensors);
   const config = clipConfig(tensors, label, settings);
+  const words = readKnownWords(file.metadata, label);
   let hash: Promise<string> | undefined;
   return {
     name,
     config,
     scale: logitScale(tensors),
+    words,
     isRandom: false,
     weightsHash: () => (hash ??= weightsHash()),
     vision: (device) => loadClipVision(device, tensors, label, config),
