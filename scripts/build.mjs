@@ -4,12 +4,14 @@
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
+/** What the packages export. */
+const exportsOf = { '': ['index', 'nn/index', 'zeroseg/index', 'internal'], cli: ['index'] };
 for (const folder of ['', 'cli']) {
   const dist = join(root, folder, 'dist');
   rmSync(dist, { recursive: true, force: true });
@@ -17,8 +19,17 @@ for (const folder of ['', 'cli']) {
     cwd: root,
     stdio: 'inherit',
   });
+  const declared = declarationsFrom(exportsOf[folder].map((name) => join(dist, `${name}.d.ts`)));
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
+    if (file.endsWith('.d.ts')) {
+      if (!declared.has(file)) rmSync(file);
+      else
+        writeFileSync(
+          file,
+          readFileSync(file, 'utf8').replace(/^ +/gm, (spaces) => spaces.replaceAll('    ', '\t')),
+        );
+    }
     if (!file.endsWith('.js')) continue;
     const { code } = transformSync(readFileSync(file, 'utf8'), {
       format: 'esm',
@@ -31,4 +42,20 @@ for (const folder of ['', 'cli']) {
     // No comment of JavaScript is left: a line that begins like one is of a kernel.
     writeFileSync(file, code.replace(/^[ \t]*\/\/.*\n/gm, ''));
   }
+}
+
+/** The declarations that these lead to. Of the other files, no program can see any. */
+function declarationsFrom(entries) {
+  const found = new Set();
+  const open = [...entries];
+  for (let file = open.pop(); file; file = open.pop()) {
+    if (found.has(file)) continue;
+    found.add(file);
+    for (const [, path] of readFileSync(file, 'utf8').matchAll(
+      /(?:from |import\(|import )['"](\.[^'"]+)\.[tj]s['"]/g,
+    )) {
+      open.push(join(dirname(file), `${path}.d.ts`));
+    }
+  }
+  return found;
 }

@@ -95,7 +95,7 @@ const training = (options: string): string => `
   import { Linear, newWeights, parameters } from '@zeroseg/core/nn';
   const device = await openDevice();
   const weights = newWeights(device, 1);
-  const model = [new Linear(weights, '0', 2, 8), new Linear(weights, '1', 8, 1)] as const;
+  const model = [new Linear(weights.in('0'), 2, 8), new Linear(weights.in('1'), 8, 1)] as const;
   const all = parameters(model);
   const optimizer = new AdamW(device, all);
   const train = await step(device, { x: [4, 2], y: [4, 1], rates: [optimizer.rateCount] }, ({ x, y, rates }) => {
@@ -117,7 +117,7 @@ describe('scripts that a page loads, minified and compressed', () => {
     );
     expectNeutral(page.script);
     const { lines, kilobytes } = await visit(page, (line) => line === '2 4 6');
-    expect(lines).toEqual(['2 4 6']);
+    expect(lines).toContain('2 4 6');
     expect(kilobytes).toBeLessThan(15);
   });
 
