@@ -4,14 +4,12 @@ import type { Device } from '../../gpu/index.ts';
 import { permutation, random } from '../../nn/layers/index.ts';
 import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
 import { classShares } from '../drawing/index.ts';
-import { SegmentationScore } from '../evaluation/index.ts';
 import { argmax } from '../host/index.ts';
 import { gridBoxes, type Image, teacherViews } from '../image/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
 import { keptPatches, type ZeroSegConfig } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
 import { groupUse, nearestViews, type StudentOutput, studentLabels } from '../studies/index.ts';
-import { labelsAt, type NameLabels } from './name-labels.ts';
 import { patchPicture, segmentPicture, viewPicture } from './pictures.ts';
 
 /** One scene, step by step. */
@@ -30,24 +28,22 @@ export interface Explanation<P = Image> {
 }
 
 export interface ExplainOptions {
-  readonly scenes: readonly Scene[];
-  /** Of the student, for each scene. */
-  readonly outputs: readonly StudentOutput[];
+  readonly index: number;
+  readonly scene: Scene;
+  /** Of the student, for the scene. */
+  readonly output: StudentOutput;
   readonly config: ZeroSegConfig;
   readonly teacher: ClipVision;
   readonly vocabulary: Vocabulary;
   readonly scoring: Omit<ScoringOptions, 'scale'>;
-  readonly labels: NameLabels;
 }
 
 const GRIDS: readonly number[] = [2, 3, 4];
 const VIEWS = GRIDS.reduce((sum, k) => sum + k * k, 0);
 
-/** The clearest of the scenes: that with the largest mean IoU of its own. */
+/** What a student does with one scene, from its patches to its names. */
 export async function explain(device: Device, options: ExplainOptions): Promise<Explanation> {
-  const { vocabulary, scoring, config } = options;
-  const index = clearest(options);
-  const [scene, output] = [options.scenes[index] as Scene, options.outputs[index] as StudentOutput];
+  const { index, scene, output, vocabulary, scoring, config } = options;
   const { rows, cols } = output.grid;
   const patches = rows * cols;
   using teacher = await Teacher.create(device, options.teacher, { batch: VIEWS });
@@ -76,19 +72,6 @@ export async function explain(device: Device, options: ExplainOptions): Promise<
     name: nameOf(patchLabels[segmentOf.indexOf(segment)]!),
     names: classShares(patchLabels).map(({ label }) => nameOf(label)),
   };
-}
-
-function clearest({ scenes, outputs, vocabulary, scoring, labels }: ExplainOptions): number {
-  const clarity = scenes.map((scene, i) => {
-    const score = new SegmentationScore(labels.names.length, 0);
-    const found = labelsAt(outputs[i] as StudentOutput, vocabulary, scoring, 1);
-    score.add(
-      Uint16Array.from(found.data, (label) => labels.labelOf[label - 1]!),
-      scene.labels.data,
-    );
-    return score.meanIou() ?? 0;
-  });
-  return argmax(clarity);
 }
 
 /** As many patches as training hides of so many. */
