@@ -1,3 +1,11 @@
-export { builtIn, builtInStudent, builtInTeacher, teacherFile, teacherWeights } from './built-in.ts';
+export {
+  type BuiltInScores,
+  builtIn,
+  builtInScores,
+  builtInStudent,
+  builtInTeacher,
+  teacherFile,
+  teacherWeights,
+} from './built-in.ts';
 export { openClip } from './clip-folder.ts';
 export { kindOfPath, openWeights } from './weight-files.ts';

@@ -14,8 +14,6 @@ import { patchPicture, segmentPicture, viewPicture } from './pictures.ts';
 
 /** One scene, step by step. */
 export interface Explanation<P = Image> {
-  /** Which of the scenes that are shown. */
-  readonly index: number;
   readonly patches: P;
   readonly groups: P;
   readonly groupsUsed: number;
@@ -28,7 +26,6 @@ export interface Explanation<P = Image> {
 }
 
 export interface ExplainOptions {
-  readonly index: number;
   readonly scene: Scene;
   /** Of the student, for the scene. */
   readonly output: StudentOutput;
@@ -43,7 +40,7 @@ const VIEWS = GRIDS.reduce((sum, k) => sum + k * k, 0);
 
 /** What a student does with one scene, from its patches to its names. */
 export async function explain(device: Device, options: ExplainOptions): Promise<Explanation> {
-  const { index, scene, output, vocabulary, scoring, config } = options;
+  const { scene, output, vocabulary, scoring, config } = options;
   const { rows, cols } = output.grid;
   const patches = rows * cols;
   using teacher = await Teacher.create(device, options.teacher, { batch: VIEWS });
@@ -63,7 +60,6 @@ export async function explain(device: Device, options: ExplainOptions): Promise<
   );
   const hidden = hiddenPatches(patches, config);
   return {
-    index,
     patches: patchPicture(scene.image, config.patch, (at) => hidden.has(at)),
     groups: segmentPicture(scene.image, groups, rows, cols),
     groupsUsed: new Set(groupOf).size,

@@ -78,8 +78,12 @@ export interface Film<P = Image> {
 
 /** What a report shows, with pictures of type `P`: images, or what they are encoded as. */
 export interface Findings<P = Image> {
-  readonly scenes: readonly ShownScene<P>[];
+  /** The clearest of so many scenes, and how it came about. */
+  readonly hero: ShownScene<P>;
+  readonly searched: number;
   readonly explained: Explanation<P>;
+  /** The first ones, good or bad. */
+  readonly scenes: readonly ShownScene<P>[];
   readonly photo: ShownPhoto<P> | undefined;
   readonly film: Film<P> | undefined;
 }
@@ -90,8 +94,9 @@ export interface FindingsOptions extends WorkOptions<never> {
   /** Words for its names, in their order: the names themselves, or synonyms. */
   readonly vocabulary: Vocabulary;
   readonly seed: number;
-  /** How many scenes are shown. */
+  /** How many scenes are shown, and of how many the clearest is chosen. */
   readonly shown: number;
+  readonly searched: number;
   readonly students: DemoStudents;
   readonly teacher: ClipVision;
   readonly scoring: Omit<ScoringOptions, 'scale'>;
@@ -108,106 +113,109 @@ const FRAMES = 6;
 
 /** Runs the students on the first scenes of a seed, and the shipped one on a photograph; everything is drawn, nothing encoded. */
 export async function demoFindings(device: Device, options: FindingsOptions): Promise<Findings> {
-  const { scenes: maker, seed, students, vocabulary, scoring, signal } = options;
-  const scenes = Array.from({ length: options.shown }, (_, i) => maker.scene(seed, i));
+  const { scenes: maker, seed, students, shown, searched, signal } = options;
+  const scenes = Array.from({ length: Math.max(shown, searched) }, (_, i) => maker.scene(seed, i));
   const kinds = (['shipped', 'fresh', 'start'] as const).filter((kind) => students[kind]);
-  const outputs = new Map<StudentName, StudentOutput[]>();
+  const seen: Partial<Record<StudentName, Seen>>[] = scenes.map(() => ({}));
   for (const kind of kinds) {
-    signal?.throwIfAborted();
     using student = await SceneStudent.create(device, students[kind] as ZeroSeg, maker.options.size);
-    const own: StudentOutput[] = [];
-    for (const { image } of scenes) own.push(await student.predict(image));
-    outputs.set(kind, own);
+    for (const [i, scene] of scenes.entries()) {
+      if (kind !== 'shipped' && i >= shown) continue;
+      signal?.throwIfAborted();
+      (seen[i] as Partial<Record<StudentName, Seen>>)[kind] = see(scene, await student.predict(scene.image), options);
+    }
   }
-  const shown = scenes.map((scene, i) => {
-    const own = kinds.map((kind) => [kind, (outputs.get(kind) as StudentOutput[])[i] as StudentOutput] as const);
-    return showScene(scene, own, options);
-  });
-  const photo = options.photo && (await showPhoto(device, options, options.photo));
-  signal?.throwIfAborted();
-  const shipped = outputs.get('shipped') as StudentOutput[];
-  const index = clearest(shown.map(({ found }) => found));
+  const views = seen.slice(0, searched).map(({ shipped }) => (shipped as Seen).found);
+  const best = clearest(views, maker.objectCount);
+  const { shipped } = seen[best] as { readonly shipped: Seen };
   const explained = await explain(device, {
-    index,
-    scene: scenes[index] as Scene,
-    output: shipped[index] as StudentOutput,
+    ...options,
+    scene: scenes[best] as Scene,
+    output: shipped.output,
     config: students.shipped.config,
-    teacher: options.teacher,
-    vocabulary,
-    scoring,
   });
-  return { scenes: shown.map(({ scene }) => scene), explained, photo, film: options.film && showFilm(options) };
+  return {
+    hero: showScene(scenes[best] as Scene, { shipped }, options),
+    searched,
+    explained,
+    scenes: scenes.slice(0, shown).map((scene, i) => showScene(scene, seen[i] as Views, options)),
+    photo: options.photo && (await showPhoto(device, options, options.photo)),
+    film: showFilm(options),
+  };
 }
 
-/** What the shipped student found beside the picture of it. */
-interface SceneAndFound {
-  readonly scene: ShownScene;
+/** What a student made of a scene. */
+interface Seen {
+  readonly output: StudentOutput;
+  readonly labels: LabelMap;
   readonly found: NamesFound;
 }
 
-function showScene(
-  scene: Scene,
-  outputs: readonly (readonly [StudentName, StudentOutput])[],
-  { vocabulary, scoring, lettering, scenes: maker }: FindingsOptions,
-): SceneAndFound {
-  const { image, labels: truth } = scene;
-  const maps = outputs.map(([, output]) => labelsAt(output, vocabulary, scoring, 1));
-  // One colour a name in all pictures of a scene; what is there comes first.
-  const colours = coloursOf([truth, ...maps], vocabulary);
-  const names = [undefined, ...vocabulary.names];
-  const isObject = (label: number): boolean => label <= maker.objectCount;
-  const compared = maps.map(({ data }) => namesFound(data, truth.data));
-  const show = (output: StudentOutput, { there, extra }: NamesFound, at: number): ShownOutput => {
-    const states = new Map(
-      there.map(({ label, isFound }) => [label, isFound ? ('found' as const) : ('missed' as const)]),
-    );
-    const all = [...states.keys()];
-    const count = (those: number[]): Found => ({
-      found: those.filter((label) => states.get(label) === 'found').length,
-      there: those.length,
-    });
-    for (const { label } of extra) states.set(label, 'extra' as never);
-    const shownNames = (map: LabelMap): ShownName[] =>
-      classShares(map.data).flatMap(({ label, share }) => {
-        const state = states.get(label);
-        const name = names[label];
-        return name === undefined || state === undefined
-          ? []
-          : [{ name, share, state, colour: colours.get(label) as Colour }];
-      });
-    return {
-      segments: segmentPicture(image, output.rollout, output.grid.rows, output.grid.cols),
-      named: namedPicture(image, labelsAt(output, vocabulary, scoring, enlargement(image)), names, colours, lettering),
-      rightWrong: rightWrongPicture(image, maps[at] as LabelMap, truth),
-      names: shownNames(maps[at] as LabelMap),
-      truth: shownNames(truth),
-      objects: count(all.filter(isObject)),
-      grounds: count(all.filter((label) => !isObject(label))),
-      used: groupUse(output).used,
-    };
-  };
-  const shown = Object.fromEntries(
-    outputs.map(([kind, output], i) => [kind, show(output, compared[i] as NamesFound, i)]),
+type Views = { readonly shipped: Seen } & Readonly<Partial<Record<StudentName, Seen>>>;
+
+function see({ labels: truth }: Scene, output: StudentOutput, { vocabulary, scoring }: FindingsOptions): Seen {
+  const labels = labelsAt(output, vocabulary, scoring, 1);
+  return { output, labels, found: namesFound(labels.data, truth.data) };
+}
+
+/** The clearest scene: everything is found, its areas agree, and there are several objects rather than one. */
+function clearest(scenes: readonly NamesFound[], objectCount: number): number {
+  return argmax(
+    Float64Array.from(scenes, ({ there, extra }) => {
+      const mean = there.reduce((sum, { iou }) => sum + iou, 0) / Math.max(1, there.length);
+      const objects = there.filter(({ label, isFound }) => isFound && label <= objectCount).length;
+      const missed = there.filter(({ isFound }) => !isFound).length;
+      return mean + 0.2 * Math.min(3, objects) - 0.5 * missed - 0.3 * extra.length;
+    }),
   );
+}
+
+function showScene(scene: Scene, views: Views, options: FindingsOptions): ShownScene {
+  const { vocabulary, lettering } = options;
+  const all = Object.entries(views) as [StudentName, Seen][];
+  // One colour a name in all pictures of a scene; what is there comes first.
+  const colours = coloursOf([scene.labels, ...all.map(([, { labels }]) => labels)], vocabulary);
+  const names = [undefined, ...vocabulary.names];
+  const outputs = all.map(([kind, view]) => [kind, showOutput(scene, view, colours, options)]);
   return {
-    found: compared[0] as NamesFound,
-    scene: {
-      caption: scene.caption,
-      picture: photoPicture(image),
-      exact: namedPicture(image, truth, names, colours, lettering),
-      outputs: shown as unknown as ShownScene['outputs'],
-    },
+    caption: scene.caption,
+    picture: photoPicture(scene.image),
+    exact: namedPicture(scene.image, scene.labels, names, colours, lettering),
+    outputs: Object.fromEntries(outputs) as ShownScene['outputs'],
   };
 }
 
-/** The clearest scene: its names found best, and rather several things than one. */
-function clearest(scenes: readonly NamesFound[]): number {
-  return argmax(
-    Float64Array.from(scenes, ({ there }) => {
-      const mean = there.reduce((sum, { iou }) => sum + iou, 0) / Math.max(1, there.length);
-      return mean * (1 + 0.1 * Math.min(3, there.length));
-    }),
-  );
+function showOutput(
+  { image, labels: truth }: Scene,
+  { output, labels, found: { there, extra } }: Seen,
+  colours: ReadonlyMap<number, Colour>,
+  { vocabulary, scoring, lettering, scenes: maker }: FindingsOptions,
+): ShownOutput {
+  const states = new Map<number, NonNullable<ShownName['state']>>([
+    ...there.map(({ label, isFound }) => [label, isFound ? 'found' : 'missed'] as const),
+    ...extra.map(({ label }) => [label, 'extra'] as const),
+  ]);
+  const named = (map: LabelMap): ShownName[] =>
+    classShares(map.data).flatMap(({ label, share }) => {
+      const state = states.get(label);
+      const name = vocabulary.names[label - 1];
+      return name === undefined || !state ? [] : [{ name, share, state, colour: colours.get(label) as Colour }];
+    });
+  const count = (isCounted: (label: number) => boolean): Found => {
+    const those = there.filter(({ label }) => isCounted(label));
+    return { found: those.filter(({ isFound }) => isFound).length, there: those.length };
+  };
+  const large = labelsAt(output, vocabulary, scoring, enlargement(image));
+  return {
+    segments: segmentPicture(image, output.rollout, output.grid.rows, output.grid.cols),
+    named: namedPicture(image, large, [undefined, ...vocabulary.names], colours, lettering),
+    rightWrong: rightWrongPicture(image, labels, truth),
+    names: named(labels),
+    truth: named(truth),
+    objects: count((label) => label <= maker.objectCount),
+    grounds: count((label) => label > maker.objectCount),
+    used: groupUse(output).used,
+  };
 }
 
 async function showPhoto(

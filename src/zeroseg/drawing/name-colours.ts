@@ -1,5 +1,5 @@
 /** Colours for the names in a picture. */
-import { type Colour, colourDistance, hsv } from '../image/index.ts';
+import { type Colour, hsv, labOf } from '../image/index.ts';
 import { stuffs } from '../scenes/index.ts';
 
 /** Saturation and value of the hues that things have. */
@@ -14,15 +14,22 @@ const ORDER = 7;
 /** ΔE (1976) between any two names, while the palette lasts. */
 const LEAST_DISTANCE = 30;
 
-const candidates: readonly Colour[] = TONES.flatMap(([saturation, value]) =>
-  Array.from(
-    { length: HUES },
-    (_, i) => hsv(((i * ORDER) % HUES) / HUES, saturation, value).map(Math.round) as unknown as Colour,
+/** A colour, and where it lies in CIE L\*a\*b\*. */
+interface Placed {
+  readonly colour: Colour;
+  readonly lab: Colour;
+}
+
+const placed = (colour: Colour): Placed => ({ colour, lab: labOf(colour) });
+
+const candidates: readonly Placed[] = TONES.flatMap(([saturation, value]) =>
+  Array.from({ length: HUES }, (_, i) =>
+    placed(hsv(((i * ORDER) % HUES) / HUES, saturation, value).map(Math.round) as unknown as Colour),
   ),
 );
 
-const grounds: ReadonlyMap<string, Colour> = new Map(
-  stuffs.flatMap(({ name, keywords, colour }) => [name, ...keywords].map((word) => [word, colour] as const)),
+const grounds: ReadonlyMap<string, Placed> = new Map(
+  stuffs.flatMap(({ name, keywords, colour }) => [name, ...keywords].map((word) => [word, placed(colour)] as const)),
 );
 
 /**
@@ -37,24 +44,29 @@ const grounds: ReadonlyMap<string, Colour> = new Map(
 export function nameColours(names: readonly string[]): Colour[] {
   const taken: Colour[] = names.flatMap((name) => {
     const own = grounds.get(name);
-    return own ? [own] : [];
+    return own ? [own.lab] : [];
   });
   return names.map((name) => {
     const own = grounds.get(name);
-    if (own) return own;
-    const distances = candidates.map((candidate) => distanceTo(candidate, taken));
+    if (own) return own.colour;
+    const distances = candidates.map(({ lab }) => nearest(lab, taken));
     const first = spellingOf(name) % HUES;
     // The name's own hue where it can be told apart, so that it mostly has the same in all pictures; else the next that can; else the furthest.
     const at = candidates.findIndex((_, i) => distances[(first + i) % candidates.length]! >= LEAST_DISTANCE);
     const chosen = at >= 0 ? (first + at) % candidates.length : distances.indexOf(Math.max(...distances));
-    const colour = candidates[chosen]!;
-    taken.push(colour);
+    const { colour, lab } = candidates[chosen]!;
+    taken.push(lab);
     return colour;
   });
 }
 
-function distanceTo(colour: Colour, others: readonly Colour[]): number {
-  return others.reduce((least, other) => Math.min(least, colourDistance(colour, other)), Number.POSITIVE_INFINITY);
+/** ΔE to the nearest of others. */
+function nearest(lab: Colour, others: readonly Colour[]): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const other of others) {
+    least = Math.min(least, Math.hypot(lab[0] - other[0], lab[1] - other[1], lab[2] - other[2]));
+  }
+  return least;
 }
 
 /** A number that depends on the letters alone. */
