@@ -43,7 +43,10 @@ export {
   contrastive,
   type DenseMode,
   defaultClipSettings,
+  describeUnknown,
   endPosition,
+  type KnownWords,
+  knownWordsMetadata,
   loadClipText,
   loadClipVision,
   logitScale,
@@ -58,7 +61,10 @@ export {
   TrainableClip,
   teacherConfigs,
   textVocabulary,
+  type UnknownName,
+  unknownNames,
   type Vocabulary,
+  VocabularyError,
   type VocabularyOptions,
 } from './clip/index.ts';
 export {
@@ -172,6 +178,7 @@ export {
 } from './image/index.ts';
 export {
   classAffinity,
+  labelScores,
   type ModelAndText,
   type NamedSegment,
   type NamingOptions,
@@ -185,6 +192,7 @@ export {
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
+  type WordStore,
 } from './inference/index.ts';
 export {
   baseConfig,
@@ -197,6 +205,8 @@ export {
   type ModelInfo,
   modelFile,
   modelInfo,
+  type NamingRule,
+  namingMetadata,
   openModel,
   optimizerFile,
   patchCount,
@@ -209,6 +219,18 @@ export {
   ZeroSeg,
   type ZeroSegConfig,
 } from './model/index.ts';
+export {
+  type ClassRegion,
+  type ClassRegionsOptions,
+  type CocoRle,
+  classRegions,
+  classRle,
+  decodeRle,
+  type Polygon,
+  type RegionPart,
+  type Ring,
+  softMask,
+} from './regions/index.ts';
 export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
   type Scene,
@@ -257,6 +279,7 @@ export {
   type TeacherScenes,
   type TeacherScenesOptions,
   type TeacherScores,
+  taughtWords,
   teacherScenes,
   VALIDATION_SEED,
   type ValidatedTeacher,

@@ -9,3 +9,4 @@ export {
 } from './built-in.ts';
 export { openClip } from './clip-folder.ts';
 export { kindOfPath, openWeights } from './weight-files.ts';
+export { WordCache } from './word-cache.ts';
