@@ -97,7 +97,7 @@ const fullPlan: Plan = {
   scored: [30, 200],
   training: { most: 900, batch: 8, watched: 12, measurements: 20 },
 };
-const quickPlan: Plan = { ...fullPlan, seconds: 60, shown: 6 };
+const quickPlan: Plan = { ...fullPlan, seconds: 60, shown: 6, searched: 20 };
 /** SwiftShader, which comes by npm, takes several times as long for everything. */
 const slowPlan: Plan = {
   ...fullPlan,
@@ -106,7 +106,7 @@ const slowPlan: Plan = {
   searched: 30,
   training: { ...fullPlan.training, watched: 6, measurements: 12 },
 };
-const slowQuickPlan: Plan = { ...slowPlan, seconds: 90, shown: 6, scored: [10, 200] };
+const slowQuickPlan: Plan = { ...slowPlan, seconds: 90, shown: 6, searched: 20, scored: [10, 200] };
 
 /** Shares of the time that is left when it begins. */
 const TRAINING = 0.8;
@@ -121,7 +121,7 @@ export function demoCommand(context: Context): Command {
     .option('--photo <file>', 'a photograph to segment as well: the built-in teacher knows drawings only')
     .option('--quick', 'a minute, without training')
     .option('--steps <n>', 'training steps (default: as many as there is time for)', wholeNumber())
-    .option('--scenes <n>', 'scenes to learn from (default: as many as there is time for)', wholeNumber(64))
+    .option('--scenes <n>', 'scenes to learn from (default: as many as there is time for)', wholeNumber(8))
     .option('--scored <n>', 'scenes to score on (default: as many as there is time for)', wholeNumber())
     .option('--seed <n>', 'of scenes, weights, masks and noise', wholeNumber(...seedRange), 1)
     .option(

@@ -129,16 +129,8 @@ export async function trainFresh(
       vocabulary: options.vocabulary,
       scoring: options.scoring,
     };
-    const plan = await planLiveTraining(device, setup, left());
-    const steps = options.steps ?? plan.steps;
-    const each = `a step of ${options.batch} scenes takes ${plan.stepSeconds.toFixed(2)} s`;
-    if (steps === 0) {
-      terminal.out(
-        `${each}: fewer than ${liveStepLimits.min} fit into ${formatDuration(left())}, too few to learn anything; the time goes to more scenes`,
-      );
-      return undefined;
-    }
-    terminal.out(`${each}: ${count(steps, 'steps')}${options.steps === undefined ? ', what there is time for' : ''}`);
+    const steps = options.steps ?? (await plannedSteps(context, device, setup, left()));
+    if (steps === 0) return undefined;
     const training = await trainWatched(context, device, { ...setup, steps, signal });
     const teacher = teacherIdentity(opened.clip.name, await opened.clip.weightsHash());
     const file = await modelFile(training.model, { step: training.steps.length, teacher });
@@ -150,6 +142,18 @@ export async function trainFresh(
   } finally {
     await cache.close();
   }
+}
+
+/** As many steps as there is time for; 0, and why, where that is too few. */
+async function plannedSteps({ terminal }: Context, device: Device, setup: LiveSetup, seconds: number): Promise<number> {
+  const { steps, stepSeconds } = await planLiveTraining(device, setup, seconds);
+  const each = `a step of ${setup.batch} scenes takes ${stepSeconds.toFixed(2)} s`;
+  terminal.out(
+    steps > 0
+      ? `${each}: ${count(steps, 'steps')} in about ${formatDuration(seconds)}`
+      : `${each}: fewer than ${liveStepLimits.min} fit into ${formatDuration(seconds)}, too few to learn anything; the time goes to more scenes`,
+  );
+  return steps;
 }
 
 async function trainWatched(

@@ -46,8 +46,9 @@ export async function explain(device: Device, options: ExplainOptions): Promise<
   using teacher = await Teacher.create(device, options.teacher, { batch: VIEWS });
   const features = await teacher.features(teacherViews(scene.image, { grids: GRIDS, ...teacher.pixels }));
   const { segmentOf } = groupUse(output);
-  const segment = mainSegment(scene, segmentOf, cols, config.patch);
-  const view = nearestViews(output.segments, features, output.global.length)[segment] as number;
+  const nearest = nearestViews(output.segments, features, output.global.length);
+  const segment = clearestSegment(scene, { segmentOf, nearest, grid: output.grid, patch: config.patch });
+  const view = nearest[segment] as number;
   const patchLabels = studentLabels(
     { ...output, grid: { ...output.grid, height: rows, width: cols } },
     vocabulary,
@@ -76,15 +77,38 @@ function hiddenPatches(patches: number, config: ZeroSegConfig): Set<number> {
   return new Set(permutation(patches, random(1, 'hidden patches')).subarray(kept));
 }
 
-/** The segment that shows most of an object, by its patches; without objects the largest. */
-function mainSegment(scene: Scene, segmentOf: Uint32Array, cols: number, patch: number): number {
-  const weight = (at: number): number => {
-    const [x, y] = [((at % cols) + 0.5) * patch, (Math.floor(at / cols) + 0.5) * patch];
-    const label = scene.labels.data[Math.floor(y) * scene.labels.width + Math.floor(x)]!;
-    return scene.objects.some((object) => object.label === label) ? 1 : 0.05;
-  };
-  const size = (s: number) => segmentOf.reduce((sum, segment, at) => sum + (segment === s ? weight(at) : 0), 0);
-  return [...new Set(segmentOf)].reduce((best, s) => (size(s) > size(best) ? s : best));
+/** The segment that makes clearest what a nearest view is: it lies in it, and rather shows an object than ground. */
+function clearestSegment(
+  { labels, objects }: Scene,
+  {
+    segmentOf,
+    nearest,
+    grid,
+    patch,
+  }: {
+    readonly segmentOf: Uint32Array;
+    readonly nearest: readonly number[];
+    readonly grid: StudentOutput['grid'];
+    readonly patch: number;
+  },
+): number {
+  const boxes = gridBoxes(labels.width, GRIDS);
+  const counts = new Map<number, { patches: number; inside: number; objects: number }>();
+  segmentOf.forEach((segment, at) => {
+    const [x, y] = [((at % grid.cols) + 0.5) * patch, (Math.floor(at / grid.cols) + 0.5) * patch];
+    const [left, top, right, bottom] = boxes[nearest[segment]!]!;
+    const label = labels.data[Math.floor(y) * labels.width + Math.floor(x)]!;
+    const count = counts.get(segment) ?? { patches: 0, inside: 0, objects: 0 };
+    counts.set(segment, count);
+    count.patches++;
+    if (x >= left && x < right && y >= top && y < bottom) count.inside++;
+    if (objects.some((object) => object.label === label)) count.objects++;
+  });
+  const clarity = ([, { patches, inside, objects: own }]: [
+    number,
+    { patches: number; inside: number; objects: number },
+  ]) => inside / patches + (0.5 * own) / patches;
+  return [...counts].reduce((best, one) => (clarity(one) > clarity(best) ? one : best))[0];
 }
 
 /** Grid, row and column of a view, counted from 1. */

@@ -31,3 +31,4 @@ export {
   trainLive,
 } from './live-training.ts';
 export { type NameFound, type NamesFound, namesFound } from './names-found.ts';
+export { RIGHT, WRONG } from './pictures.ts';

@@ -1,7 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Scores of students on unseen scenes, each with the interval that so few scenes leave open. */
 import type { Device } from '../../gpu/index.ts';
-import { random } from '../../nn/layers/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
@@ -17,7 +16,7 @@ import {
 } from '../studies/index.ts';
 import { namesFound } from './names-found.ts';
 
-/** A share in 0..1, and where it lies in 95 of 100 draws of as many scenes (bootstrap over scenes). */
+/** A share in 0..1 with its 95 % interval: ± 1.96 standard errors, by the jackknife over scenes. */
 export interface Estimate {
   readonly value: number;
   readonly low: number;
@@ -57,7 +56,8 @@ export interface LiveScoresOptions extends WorkOptions<Progress> {
 
 /** Scenes by which the time of one is measured: the first compiles. */
 const MEASURED = [1, 4] as const;
-const RESAMPLES = 400;
+/** Standard errors to either side that hold 95 % of a normal distribution. */
+const NORMAL_95 = 1.96;
 
 /** One scene, as one student sees it. */
 interface Counted {
@@ -125,18 +125,17 @@ type Measured = Readonly<Record<(typeof measures)[number], number | null>>;
 
 function estimate(scenes: readonly Counted[], maker: SceneMaker): Omit<LiveScore, 'statistics'> {
   const all = measured(scenes, maker);
-  const draw = random(1, 'bootstrap of scenes');
-  const drawn = Array.from({ length: RESAMPLES }, () =>
+  const without = scenes.map((_, left) =>
     measured(
-      scenes.map(() => scenes[Math.floor(draw() * scenes.length)] as Counted),
+      scenes.filter((_, i) => i !== left),
       maker,
     ),
   );
   const of = (measure: (typeof measures)[number]): Estimate | null => {
     const value = all[measure];
-    const values = drawn.flatMap((one) => one[measure] ?? []).sort((a, b) => a - b);
-    const at = (share: number): number => values[Math.round(share * (values.length - 1))] as number;
-    return value === null ? null : { value, low: at(0.025), high: at(0.975) };
+    if (value === null) return null;
+    const reach = NORMAL_95 * jackknifeError(without.flatMap((one) => one[measure] ?? []));
+    return { value, low: Math.max(0, value - reach), high: Math.min(1, value + reach) };
   };
   const sum = (key: 'found' | 'there'): number => scenes.reduce((total, scene) => total + scene[key], 0);
   return {
@@ -147,6 +146,13 @@ function estimate(scenes: readonly Counted[], maker: SceneMaker): Omit<LiveScore
     objectsFound: sum('found'),
     objectsThere: sum('there'),
   };
+}
+
+/** The standard error of a statistic, out of what it is when each sample is left out in turn. */
+export function jackknifeError(values: readonly number[]): number {
+  const n = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / n;
+  return n < 2 ? 0 : Math.sqrt(((n - 1) / n) * values.reduce((sum, value) => sum + (value - mean) ** 2, 0));
 }
 
 function measured(scenes: readonly Counted[], maker: SceneMaker): Measured {

@@ -92,9 +92,18 @@ export async function planLiveTraining(device: Device, setup: LiveSetup, seconds
   const model = await buildModule(setup.weights(), (weights) => new ZeroSeg(weights, config));
   const times = await rehearse(device, model, data, settings, setup);
   const left = seconds - (performance.now() - began) / 1000;
-  const fitting = Math.floor((SAFETY * left - (setup.measurements + 1) * times.measurement) / times.step);
+  return { steps: fittingSteps(left, times, setup.measurements), stepSeconds: times.step };
+}
+
+/** How many steps fit, beside the measurements; 0 where so few teach nothing. */
+export function fittingSteps(
+  seconds: number,
+  times: { readonly step: number; readonly measurement: number },
+  measurements: number,
+): number {
+  const fitting = Math.floor((SAFETY * seconds - (measurements + 1) * times.measurement) / times.step);
   const { min, max } = liveStepLimits;
-  return { steps: fitting < min ? 0 : Math.min(max, fitting), stepSeconds: times.step };
+  return fitting < min ? 0 : Math.min(max, fitting);
 }
 
 /** Trains; before, between and after the steps it measures what the student makes of the watched scenes. */

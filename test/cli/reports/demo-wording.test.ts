@@ -32,6 +32,6 @@ test('scores as a table, with intervals', () => {
   expect(liveScoreTable(scores, { shipped: 'shipped student' }).join('\n')).toMatchInlineSnapshot(`
     "                 objects found           objects (mean IoU)  ground (mean IoU)  pixels right
     shipped student  10 of 20, 50 % (45–55)  40 % (35–45)        –                  80 % (75–85)
-    on 12 scenes; in brackets where 95 of 100 such draws of scenes lie. Found: IoU of 50 % or more"
+    on 12 scenes; in brackets 95 % intervals. Found: IoU of 50 % or more"
   `);
 });

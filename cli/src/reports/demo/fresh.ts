@@ -23,7 +23,7 @@ export function freshStudent({ findings, facts, scores }: DemoReport, { training
       ? [
           `<article class="scene"><h3>${objectsFound(outputs.fresh)}</h3><p class="caption">“${plain(caption)}”</p><div class="row">
 ${figure(picture, plain(caption), '<b>Scene</b>')}
-${figure(outputs.start.named, 'named before training', `<b>Before</b>${nameList(outputs.start.names)}`)}
+${figure(outputs.start.named, 'named before training', '<b>Before</b>')}
 ${figure(outputs.fresh.named, 'named after training', `<b>After</b>${nameList(outputs.fresh.names)}`)}
 ${figure(exact, 'truth', `<b>Truth</b>${truthList(outputs.fresh)}`)}
 </div></article>`,
@@ -39,7 +39,7 @@ ${figure(exact, 'truth', `<b>Truth</b>${truthList(outputs.fresh)}`)}
 It names <b>${percent(fresh?.accuracy?.value, 0)}</b> of the pixels of unseen scenes right; before its training it was ${percent(start?.accuracy?.value, 0)}.</p>
 <p class="hint">${begun} The shipped student learnt for hours: that is the difference.</p>
 ${film && frames ? `<div class="film">${figure(film.picture, 'a scene', '<b>a scene</b>')}${frames.join('')}</div>` : ''}
-<div class="charts" data-charts="first"></div>
+<div class="charts one" data-charts="first"></div>
 ${rows.join('\n')}
 <details><summary>For experts: the losses</summary><div class="charts" data-charts="losses"></div></details>
 </section>`;

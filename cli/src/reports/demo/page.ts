@@ -4,7 +4,7 @@ import { count, formatDuration } from '../../shell/index.ts';
 import { chartLibrary, literal, plain } from '../chart-library.ts';
 import type { DemoReport } from './facts.ts';
 import { charts, freshStudent } from './fresh.ts';
-import { chip, figure, nameList, percent, truthList } from './parts.ts';
+import { chip, figure, nameList, percent, rightWrongKey, truthList } from './parts.ts';
 import { scoreSection } from './scores.ts';
 import { demoScript, demoStyle } from './style.ts';
 import { objectsFound } from './wording.ts';
@@ -42,9 +42,8 @@ function opening({ findings, scores, known }: DemoReport): string {
   const { objectsFound: found, objectsThere: there, accuracy } = scores.students['shipped'] as LiveScore;
   const many = known?.scenes ?? scores.scenes;
   return `<header>
-<p class="eyebrow">ZeroSeg</p>
-<h1>It divides pictures into parts and names them by words</h1>
-<p class="lead">Nobody ever showed it an outline or a label. These are scenes that it had never seen; it divided and named them on this machine just now.</p>
+<h1>ZeroSeg divides pictures into parts and names them by words</h1>
+<p class="lead">Nobody ever showed it an outline or a label. Here are scenes that it had never seen; it divided and named them on this machine just now.</p>
 <div class="hero">
 ${figure(picture, 'a scene', '<b>A scene</b>')}
 ${figure(shipped.named, `the scene divided and named: ${listed(shipped)}`, `<b>Divided and named</b>${nameList(shipped.names)}`)}
@@ -52,7 +51,7 @@ ${figure(exact, `the truth: ${shipped.truth.map(({ name }) => name).join(', ')}`
 </div>
 <p class="hint">The clearest of ${findings.searched} scenes; those below are simply the first ones, good or bad.</p>
 <div class="tiles">
-${tile('0', 'labels, outlines or captions that it learnt from')}
+${tile('0', 'labels or outlines that it learnt from; its teacher, a small CLIP, had captions')}
 ${tile(percent(known ? known.shipped.accuracy : (accuracy?.value ?? null), 0), `of pixels named right on ${many} unseen scenes`)}
 ${tile(`${found} of ${there}`, `objects found on ${count(scores.scenes, 'scenes')} just now; guessing finds none`)}
 </div>
@@ -76,7 +75,7 @@ function gallery({ findings, words, isAsked }: DemoReport): string {
   return `<section id="scenes">
 <h2>Scenes it has never seen</h2>
 <p class="hint">${what} These are the first ${findings.scenes.length} of the test, none left out. An object is found where the area with its name and its
-true area agree by half or more. In the last picture: ${chip([56, 132, 220], 'right')} ${chip([240, 110, 20], 'wrong')}</p>
+true area agree by half or more.</p>
 ${rows.slice(0, OPEN).join('\n')}
 ${more.length > 0 ? `<details><summary>${count(more.length, 'more scenes')}</summary>${more.join('\n')}</details>` : ''}
 </section>`;
@@ -88,7 +87,7 @@ function sceneRow({ caption, picture, exact, outputs: { shipped } }: ShownScene<
 ${figure(picture, plain(caption), '<b>Scene</b>')}
 ${figure(shipped.named, `named: ${plain(listed(shipped))}`, `<b>Named</b>${nameList(shipped.names)}`)}
 ${figure(exact, `truth: ${shipped.truth.map(({ name }) => plain(name)).join(', ')}`, `<b>Truth</b>${truthList(shipped)}`)}
-${figure(shipped.rightWrong, 'blue where the name is right, orange stripes where it is wrong', '<b>Right and wrong</b>')}
+${figure(shipped.rightWrong, 'blue where the name is right, orange stripes where it is wrong', `<b>Right and wrong</b>${rightWrongKey}`)}
 </div></article>`;
 }
 
@@ -123,11 +122,11 @@ ${step(1, 'Picture', picture, 'the picture', 'Made up, so that the truth is know
 ${step(2, 'Patches', explained.patches, 'the picture in patches, some hidden', `Squares of ${patch} × ${patch} pixels. In training ${Math.round(10 * mask_ratio)} of 10 are hidden, and the student repaints them.`)}
 ${step(3, 'Groups', explained.groups, 'patches in groups', `${output_groups[0]} ${begun} compete for the patches; ${explained.groupsUsed} got some …`)}
 ${step(4, 'Segments', outputs.shipped.segments, 'the segments', `… and ${output_groups[1]} larger ones for the groups. Each of the ${outputs.shipped.used} in use is summed up as one vector.`)}
-${step(5, 'Nearest view', explained.view, 'the view that one segment is nearest to', `The teacher looked at the picture whole and in pieces. Each segment learns to be like the piece it resembles most: one here like row ${row}, column ${col} of ${grid} × ${grid}.`)}
+${step(5, 'Nearest view', explained.view, 'the view that one segment is nearest to', `The teacher looked at the picture whole and in pieces. Each segment learns to be like the piece it resembles most: one of them row ${row}, column ${col} of ${grid} × ${grid}.`)}
 </div>
-<p class="after"><b>Words come last.</b> The teacher turns each word into a vector of the same kind, and a segment gets the word that is nearest: that of step 5 became
+<p class="after"><b>Words come last.</b> The teacher turns each word into a vector of the same kind, and a segment gets the word that is nearest: the one of step 5 became
 <b>${plain(explained.name)}</b>. Other words give other names, without any new training:
-${some.map((word) => chip(undefined, word)).join(' ')}${words.length > some.length ? ` and ${words.length - some.length} more` : ''}</p>
+${some.map((word) => chip(word)).join(' ')}${words.length > some.length ? ` and ${words.length - some.length} more` : ''}</p>
 </section>`;
 }
 

@@ -1,18 +1,20 @@
 /** Parts of HTML that the sections of the demo's report share. */
-import type { Colour } from '@zeroseg/core/internal';
+import { type Colour, RIGHT, WRONG } from '@zeroseg/core/internal';
 import type { Estimate, ShownName, ShownOutput } from '@zeroseg/core/zeroseg';
 import { formatShare } from '../../shell/index.ts';
 import { plain } from '../chart-library.ts';
 import { stateWords } from './wording.ts';
 
 export function figure(url: string, alt: string, caption: string): string {
-  return `<figure><img src="${url}" alt="${alt}" loading="lazy"><figcaption>${caption}</figcaption></figure>`;
+  return `<figure><img src="${url}" alt="${alt}"><figcaption>${caption}</figcaption></figure>`;
 }
 
-/** A name beside its colour. */
-export function chip(colour: Colour | undefined, name: string): string {
-  return `<span class="chip">${colour ? swatch(colour) : ''}${plain(name)}</span>`;
+export function chip(name: string): string {
+  return `<span class="chip">${plain(name)}</span>`;
 }
+
+/** What the two tints of a map of right and wrong mean. */
+export const rightWrongKey: string = `<ul class="names"><li>${swatch(RIGHT)}right</li><li>${swatch(WRONG)}wrong</li></ul>`;
 
 function swatch(colour: Colour): string {
   return `<i style="background:rgb(${colour.join(' ')})"></i>`;
@@ -48,6 +50,7 @@ export function meter(estimate: Estimate | number | null): string {
   const { value, low, high } = typeof estimate === 'number' ? { value: estimate, low: 0, high: 0 } : estimate;
   const at = (share: number): string => `${(100 * share).toFixed(1)}%`;
   const whisker = high > low ? `<s style="--low:${at(low)};--high:${at(high)}"></s>` : '';
-  const range = high > low ? `<small>${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)}</small>` : '';
+  const ends = [low, high].map((end) => (100 * end).toFixed(0));
+  const range = high > low && ends[0] !== ends[1] ? `<small>${ends.join('–')}</small>` : '';
   return `<td><div class="meter"><i style="--share:${at(value)}">${whisker}</i><span>${percent(value, 0)}${range}</span></div></td>`;
 }

@@ -27,10 +27,10 @@ function manyScenes({ scenes, shipped, baselines }: BuiltInScores): string {
   const bound = known
     .filter(({ isBound }) => isBound)
     .map(({ name, title, note }) => row(capital(title), note, baselines[name], 'best'));
-  return `<p>On objects it reaches <b>${percent(shipped.objects)}</b> mean IoU, its teacher ${percent(baselines['crops']?.objects)} by looking at sixteen pieces
-of each picture, and guessing ${percent(baselines['chance']?.objects)}.</p>
+  return `<p>The areas it names overlap those of objects by <b>${percent(shipped.objects)}</b>; its own teacher's by ${percent(baselines['crops']?.objects)}, when it looks at sixteen
+pieces of each picture, and guesses by ${percent(baselines['chance']?.objects)}.</p>
 ${table(`${scenes} unseen scenes`, [row('Shipped student', '', shipped, 'own'), ...rows, ...bound])}
-<p class="hint">Objects and ground: mean intersection over union of found and true area, averaged over names; 100 % is perfect. These ${scenes} scenes were scored when
+<p class="hint">Overlap: mean intersection over union (mIoU) of found and true area, averaged over names; 100 % is perfect. These ${scenes} scenes were scored when
 the student was trained.</p>`;
 }
 
@@ -52,11 +52,15 @@ function hereScenes({ scores, fresh, known: many }: DemoReport): string {
     own && line('Your student', `after ${steps} steps; ${found(own)}`, own, 'own'),
     start && line('Before its training', found(start), start),
   ].filter((one) => one !== undefined);
-  return `${table(`${scores.scenes} unseen scenes, just now`, rows, ['objects found', 'objects', 'ground', 'pixels right'])}
-<p class="hint">Thin lines: where 95 of 100 such draws of scenes lie. Found: the area with the name and the true area agree by half or more.</p>`;
+  return `${table(`${scores.scenes} unseen scenes, just now`, rows, ['objects found', 'overlap, objects', 'overlap, ground', 'pixels right'])}
+<p class="hint">Thin lines: 95 % intervals, for these are few scenes. Found: the area with the name and the true area agree by half or more.</p>`;
 }
 
-function table(title: string, rows: readonly string[], columns = ['objects', 'ground', 'pixels right']): string {
+function table(
+  title: string,
+  rows: readonly string[],
+  columns = ['overlap, objects', 'overlap, ground', 'pixels right'],
+): string {
   return `<div class="scroll"><table class="scores"><thead><tr><th>${title}</th>${columns.map((column) => `<th>${column}</th>`).join('')}</tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></div>`;
 }

@@ -30,7 +30,7 @@ figcaption > span { display: block; margin-top: 2px; }
 .row { display: grid; grid-template-columns: repeat(4, 1fr); gap: 16px; margin-top: 10px; } .row.three { grid-template-columns: repeat(3, 1fr); }
 .how { display: grid; grid-template-columns: repeat(5, 1fr); gap: 20px; margin-top: 14px; } .after { margin: 18px 0 0; } .after .chip { margin: 2px 0; }
 .film { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(120px, 1fr); gap: 12px; margin: 14px 0 20px; overflow-x: auto; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 22px 18px; margin: 12px 0; } .charts > div { min-width: 0; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 22px 18px; margin: 12px 0; } .charts > div { min-width: 0; } .charts.one { grid-template-columns: minmax(0, 640px); }
 .u-title { font: 600 14px system-ui, sans-serif !important; text-align: left !important; padding-left: 4px; color: var(--ink); }
 .u-legend { font-size: 12.5px !important; text-align: left !important; color: var(--soft); width: auto; } .u-legend th, .u-legend td { padding: 1px 4px !important; } .u-legend tr { border: 0; }
 .scroll { overflow-x: auto; margin: 14px 0 6px; }
@@ -51,7 +51,8 @@ footer { color: var(--faint); font-size: 13.5px; }
   .tiles { grid-template-columns: 1fr; gap: 8px; } .tile { display: grid; grid-template-columns: 116px 1fr; gap: 12px; align-items: center; padding: 10px 14px; } .tile b { font-size: 21px; }
   .row, .row.three { grid-template-columns: 1fr 1fr; gap: 12px; } .scene .caption { display: block; margin: 2px 0 0; }
   .how { grid-template-columns: 1fr; gap: 14px; } .how figure { display: grid; grid-template-columns: 116px 1fr; gap: 14px; } .how figcaption { margin: 0; }
-  .scores tbody th { min-width: 140px; } .scores td { min-width: 112px; }
+  .scores tbody th { min-width: 112px; width: 34%; } .scores th, .scores td { padding-right: 10px; } .scores td { min-width: 54px; } .scores tbody small { display: none; } .meter small { display: block !important; }
+  .meter { grid-template-columns: 1fr; gap: 4px; } .meter span { order: -1; } .scores thead th { font-size: 12.5px; line-height: 1.25; }
 }
 `;
 

@@ -42,6 +42,6 @@ export function liveScoreTable({ scenes, students }: LiveScores, titles: Readonl
         .join('  ')
         .trimEnd(),
     ),
-    `on ${count(scenes, 'scenes')}; in brackets where 95 of 100 such draws of scenes lie. Found: IoU of 50 % or more`,
+    `on ${count(scenes, 'scenes')}; in brackets 95 % intervals. Found: IoU of 50 % or more`,
   ];
 }
