@@ -1,0 +1,77 @@
+/** Every block of TypeScript and JavaScript in the documentation is compiled, and runs. */
+import { execFile } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { checkFirstExample } from '../package/first-example.ts';
+import { buildPrograms, runProgram } from '../support/programs.ts';
+import { blocksIn, repository } from './markdown.ts';
+
+/** What is compiled here and not run, by a text that it contains. */
+const notRun: readonly { readonly contains: string; readonly because: string }[] = [
+  { contains: 'document.', because: 'needs a page: test/package/bundles.test.ts opens it in a browser' },
+];
+
+const blocks = blocksIn('ts', 'js');
+const run = blocks.filter(({ text }) => !notRun.some(({ contains }) => text.includes(contains)));
+const titleOf = new Map(blocks.map((block, i) => [block, `${block.page.replaceAll(/\W/g, '-')}-${i + 1}`]));
+const files = await buildPrograms(Object.fromEntries(run.map((block) => [titleOf.get(block), block.text])));
+
+/** What each printed, by its title. */
+const printed = new Map<string, string>();
+
+beforeAll(async () => {
+  // One process for all: each is loaded once the one before is done.
+  const program = Object.entries(files)
+    .map(([title, file]) => `console.log('=== ${title}'); await import(${JSON.stringify(file)});`)
+    .join('\n');
+  const { code, out, err } = await runProgram(['--input-type=module', '--eval', program]);
+  for (const part of out.split('=== ').slice(1)) {
+    const [title = '', ...lines] = part.split('\n');
+    printed.set(title, lines.join('\n').trim());
+  }
+  expect([code, code === 0 ? '' : `${[...printed.keys()].at(-1)}: ${err}`]).toEqual([0, '']);
+});
+
+const outputOf = (page: string, containing: string): string => {
+  const block = run.find((one) => one.page === page && one.text.includes(containing));
+  return printed.get(titleOf.get(block as (typeof blocks)[number]) ?? '') ?? '';
+};
+
+test('all of them run', () => {
+  expect([...printed.keys()]).toEqual(run.map((block) => titleOf.get(block)));
+});
+
+test("README's first program prints what its comments say", () => {
+  checkFirstExample(outputOf('README.md', 'openDevice').split(/\s+/).map(Number));
+});
+
+test("README's photo is segmented by words", () => {
+  const lines = outputOf('README.md', 'openVocabulary').split('\n');
+  expect(lines.length).toBeGreaterThan(1);
+});
+
+test('all of them are correct to the compiler, in strict mode', async () => {
+  const folder = join(repository, 'test/docs', `.compiled-${process.pid}`);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  await mkdir(folder);
+  for (const block of blocks) await writeFile(join(folder, `${titleOf.get(block)}.ts`), block.text);
+  const config = {
+    extends: '../../../tsconfig.json',
+    compilerOptions: {
+      lib: ['es2023', 'esnext.disposable', 'dom', 'dom.iterable'],
+      noUncheckedIndexedAccess: false,
+      isolatedDeclarations: false,
+      declaration: false,
+    },
+    include: ['*.ts'],
+  };
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
+  const tsc = join(repository, 'node_modules/typescript/bin/tsc');
+  const said = await promisify(execFile)(process.execPath, [tsc, '-p', folder]).then(
+    () => '',
+    ({ stdout }: { stdout: string }) => stdout,
+  );
+  expect(said).toBe('');
+});
