@@ -36,6 +36,7 @@ const rooms = [
   'src/zeroseg/host',
   'src/zeroseg/storage',
   'src/zeroseg/image',
+  'src/zeroseg/regions',
   'src/zeroseg/text',
   'src/zeroseg/runs',
   'src/zeroseg/checkpoints',

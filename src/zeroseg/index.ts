@@ -156,6 +156,7 @@ export {
 } from './image/index.ts';
 export {
   classAffinity,
+  labelScores,
   type ModelAndText,
   type NamedSegment,
   type NamingOptions,
@@ -193,6 +194,18 @@ export {
   ZeroSeg,
   type ZeroSegConfig,
 } from './model/index.ts';
+export {
+  type ClassRegion,
+  type ClassRegionsOptions,
+  type CocoRle,
+  classRegions,
+  classRle,
+  decodeRle,
+  type Polygon,
+  type RegionPart,
+  type Ring,
+  softMask,
+} from './regions/index.ts';
 export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
   type Scene,

@@ -59,6 +59,14 @@ test('patches that do not divide the scenes are refused before anything is made'
   expect(await readdir(base)).not.toContain('no');
 });
 
+test('--words is refused by the name that took its place', async () => {
+  const { code, err } = await demo('--words', 'cat', '--out', at('no'));
+  expect(code).toBe(1);
+  expect(err).toMatchInlineSnapshot(
+    `"zeroseg: demo: --words is --classes now, as in zeroseg segment: --classes "cat, umbrella, grass""`,
+  );
+});
+
 test('scenes, views, training, words, scores and a report', async () => {
   const words = 'cat, kitten, grass';
   const { code, out, err } = await demo(
@@ -71,7 +79,7 @@ test('scenes, views, training, words, scores and a report', async () => {
     '64',
     '--scored',
     '2',
-    '--words',
+    '--classes',
     words,
   );
   expect(err).toBe('random-tiny: its weights are random, so its words mean nothing');
