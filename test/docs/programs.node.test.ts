@@ -43,13 +43,18 @@ test('all of them run', () => {
   expect([...printed.keys()]).toEqual(run.map((block) => titleOf.get(block)));
 });
 
-test("README's first program prints what its comments say", () => {
-  checkFirstExample(outputOf('README.md', 'openDevice').split(/\s+/).map(Number));
+test('they print what their comments say', () => {
+  checkFirstExample(outputOf('docs/library.md', "new Map([['w', w]])").split(/\s+/).map(Number));
+  expect(outputOf('README.md', 'mean(square(y))')).toBe('0 -0.5 0.5 0 0.25 -0.25');
+  expect(Number(outputOf('docs/library.md', 'class Classifier'))).toBeLessThan(0.01);
+  expect(outputOf('docs/library.md', 'function cube')).toBe('1 8 27 3 12 27');
 });
 
 test("README's photo is segmented by words", () => {
-  const lines = outputOf('README.md', 'openVocabulary').split('\n');
-  expect(lines.length).toBeGreaterThan(1);
+  const [size = '', ...segments] = outputOf('README.md', 'openVocabulary').split('\n');
+  expect(size).toMatch(/^512 410 (boat|water|sky)$/);
+  expect(segments.length).toBeGreaterThan(0);
+  for (const line of segments) expect(line).toMatch(/^(boat|water|sky) [01]\.\d\d \d+$/);
 });
 
 test('all of them are correct to the compiler, in strict mode', async () => {
@@ -65,7 +70,7 @@ test('all of them are correct to the compiler, in strict mode', async () => {
       isolatedDeclarations: false,
       declaration: false,
     },
-    include: ['*.ts'],
+    include: ['*.ts', '../../../cli/src/**/*.d.ts'],
   };
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
   const tsc = join(repository, 'node_modules/typescript/bin/tsc');
