@@ -43,7 +43,10 @@ export {
   contrastive,
   type DenseMode,
   defaultClipSettings,
+  describeUnknown,
   endPosition,
+  type KnownWords,
+  knownWordsMetadata,
   loadClipText,
   loadClipVision,
   logitScale,
@@ -58,7 +61,10 @@ export {
   TrainableClip,
   teacherConfigs,
   textVocabulary,
+  type UnknownName,
+  unknownNames,
   type Vocabulary,
+  VocabularyError,
   type VocabularyOptions,
 } from './clip/index.ts';
 export {
@@ -170,6 +176,7 @@ export {
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
+  type WordStore,
 } from './inference/index.ts';
 export {
   baseConfig,
@@ -182,6 +189,8 @@ export {
   type ModelInfo,
   modelFile,
   modelInfo,
+  type NamingRule,
+  namingMetadata,
   openModel,
   optimizerFile,
   patchCount,
@@ -254,6 +263,7 @@ export {
   type TeacherScenes,
   type TeacherScenesOptions,
   type TeacherScores,
+  taughtWords,
   teacherScenes,
   VALIDATION_SEED,
   type ValidatedTeacher,

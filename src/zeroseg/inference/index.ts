@@ -22,3 +22,4 @@ export {
   type SegmentProgress,
 } from './open-vocabulary.ts';
 export { Segmenter, type SegmentingModel, type SegmentOptions, type SegmentResult } from './segmenter.ts';
+export type { WordStore } from './word-store.ts';
