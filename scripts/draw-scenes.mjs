@@ -6,7 +6,14 @@
  *   npm run build && node scripts/draw-scenes.mjs docs/images/scenes.png
  */
 import { openDevice } from '@zeroseg/core';
-import { blendLabels, resizeImage, SCORING_SEED, SceneStudent, scoringScenes, studentLabels } from '@zeroseg/core/zeroseg';
+import {
+  blendLabels,
+  resizeImage,
+  SCORING_SEED,
+  SceneStudent,
+  scoringScenes,
+  studentLabels,
+} from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
 import { interLettering, loadAtlas, openVocabulary } from 'zeroseg';
 import { segmentCentres } from '../dist/zeroseg/drawing/label-positions.js';
@@ -134,7 +141,9 @@ function nameBoxes({ data }) {
       const left = Math.max(6, Math.min(TILE - width - 6, x - width / 2));
       const top = [0, -1, 1]
         .map((step) => Math.max(6, Math.min(TILE - height - 6, y - height / 2 + step * (height + 3))))
-        .find((at) => !taken.some((box) => Math.abs(box.top - at) < height && left < box.right && box.left < left + width));
+        .find(
+          (at) => !taken.some((box) => Math.abs(box.top - at) < height && left < box.right && box.left < left + width),
+        );
       if (top === undefined) return '';
       taken.push({ left, right: left + width, top });
       const path = lettering.path(name, size, left + 9, top + 3 + text.ascent);

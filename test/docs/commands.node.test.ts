@@ -177,7 +177,7 @@ const shortened: readonly { readonly is: RegExp; readonly by: readonly string[];
   {
     is: /^(segment|eval) .*clip-vit-large/,
     by: ['--tokenizer', 'hash'],
-    because: "the small CLIP has not 49,408 words",
+    because: 'the small CLIP has not 49,408 words',
   },
 ];
 

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { checkFirstExample } from '../package/first-example.ts';
 import { buildPrograms, runProgram } from '../support/programs.ts';
 import { blocksIn, repository } from './markdown.ts';
@@ -58,25 +58,28 @@ test("README's photo is segmented by words", () => {
 });
 
 test('all of them are correct to the compiler, in strict mode', async () => {
-  const folder = join(repository, 'test/docs', `.compiled-${process.pid}`);
-  afterAll(() => rm(folder, { recursive: true, force: true }));
-  await mkdir(folder);
-  for (const block of blocks) await writeFile(join(folder, `${titleOf.get(block)}.ts`), block.text);
+  const folder = join(repository, 'node_modules', `.zeroseg-examples-${process.pid}`);
   const config = {
-    extends: '../../../tsconfig.json',
+    extends: '../../tsconfig.json',
     compilerOptions: {
       lib: ['es2023', 'esnext.disposable', 'dom', 'dom.iterable'],
       noUncheckedIndexedAccess: false,
       isolatedDeclarations: false,
       declaration: false,
     },
-    include: ['*.ts', '../../../cli/src/**/*.d.ts'],
+    include: ['*.ts', '../../cli/src/**/*.d.ts'],
   };
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
-  const tsc = join(repository, 'node_modules/typescript/bin/tsc');
-  const said = await promisify(execFile)(process.execPath, [tsc, '-p', folder]).then(
-    () => '',
-    ({ stdout }: { stdout: string }) => stdout,
-  );
-  expect(said).toBe('');
+  await mkdir(folder, { recursive: true });
+  try {
+    for (const block of blocks) await writeFile(join(folder, `${titleOf.get(block)}.ts`), block.text);
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
+    const tsc = join(repository, 'node_modules/typescript/bin/tsc');
+    const said = await promisify(execFile)(process.execPath, [tsc, '-p', folder]).then(
+      () => '',
+      ({ stdout }: { stdout: string }) => stdout,
+    );
+    expect(said).toBe('');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

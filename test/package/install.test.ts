@@ -3,7 +3,16 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkFirstExample } from './first-example.ts';
-import { bytesBelow, exampleOf, firstExample, install, type PackageName, packAll, repository, run } from './projects.ts';
+import {
+  bytesBelow,
+  exampleOf,
+  firstExample,
+  install,
+  type PackageName,
+  packAll,
+  repository,
+  run,
+} from './projects.ts';
 
 const MB = 1e6;
 
