@@ -1,11 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { classColour, classShares, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { hashFiles, systemReason } from '../files/index.ts';
 import { fixedDataSets, ImageError, readPhoto } from '../photos/index.ts';
 import {
   type Claim,
+  ContactSheet,
   findPhotos,
   type PhotoStamp,
   ResultsFolder,
@@ -81,9 +83,11 @@ async function segment(given: Context, places: readonly string[], options: Segme
   const results = await ResultsFolder.open(options.out, photos);
 
   const jobs: Job[] = [];
-  const done: SegmentsRecord[] = [];
-  const print = (record: SegmentsRecord) => {
-    done.push(record);
+  const sheet = new ContactSheet();
+  let done = 0;
+  const take = ({ name }: Claim, record: SegmentsRecord) => {
+    done++;
+    sheet.add(name, record);
     if (options.json) given.terminal.out(JSON.stringify(record));
   };
   for (const photo of photos) {
@@ -99,10 +103,10 @@ async function segment(given: Context, places: readonly string[], options: Segme
     const claim = await results.claim(photo);
     const { before } = claim;
     const isDone = before?.settings === facts.settings && sameStamp(before.source, stamp);
-    if (isDone && (await results.isWhole(claim, before))) print(before);
+    if (isDone && (await results.isWhole(claim, before))) take(claim, before);
     else jobs.push({ claim, stamp });
   }
-  if (done.length > 0) terminal.out(`${count(done.length, 'photos')} of ${photos.length} done before`);
+  if (done > 0) terminal.out(`${count(done, 'photos')} of ${photos.length} done before`);
 
   const began = performance.now();
   const failed = new Map<string, string>();
@@ -134,7 +138,7 @@ async function segment(given: Context, places: readonly string[], options: Segme
               top: options.top,
             });
             const record = await writeResults(photo, job.stamp, job.claim, result, resultsOptions);
-            print(record);
+            take(job.claim, record);
             progress.say(
               `${path}: ${summary(result)} → ${join(options.out, job.claim.name, '..', record.files.overlay)}`,
             );
@@ -156,9 +160,13 @@ async function segment(given: Context, places: readonly string[], options: Segme
   const seconds = (performance.now() - began) / 1000;
   const fresh = jobs.length - failed.size;
   if (fresh > 0) terminal.out(`${count(fresh, 'photos')} in ${formatDuration(seconds)}, written to ${options.out}`);
+  if (done > 0) {
+    const page = await sheet.write(options.out, `${count(done, 'photos')}: ${shortList(names)}`, failed);
+    terminal.out(`all on one page: ${pathToFileURL(page)}`);
+  }
   if (failed.size > 0) {
     for (const [path, reason] of failed) terminal.note(`  ${path}: ${reason}`);
-    const others = done.length > 0 ? '; the others are done' : '';
+    const others = done > 0 ? '; the others are done' : '';
     throw new UsageError(`segment: ${failed.size} of ${count(photos.length, 'photos')} could not be read${others}`);
   }
 }
@@ -199,6 +207,12 @@ async function settingsOf(
   };
   const settings = settingsHash([made, await hashFiles([opened.file]), names, cutouts]);
   return { ...made, settings };
+}
+
+/** The first names, and how many more there are. */
+function shortList(names: readonly string[]): string {
+  const more = names.length > 6 ? ` and ${names.length - 6} more` : '';
+  return `${names.slice(0, 6).join(', ')}${more}`;
 }
 
 function summary({ labels, names }: OpenVocabularyResult): string {

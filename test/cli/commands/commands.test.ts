@@ -227,7 +227,8 @@ describe('from photos to words', () => {
     `);
     expect(steady(out).replace(/\w+ \d+ %(, \w+ \d+ %)?/, 'SHARES')).toMatchInlineSnapshot(`
       "BASE/photos/photo-0.png: SHARES → BASE/segments/photo-0.overlay.png
-      1 photo in TIME, written to BASE/segments"
+      1 photo in TIME, written to BASE/segments
+      all on one page: file://BASE/segments/contact-sheet.html"
     `);
     const labels = await readLabelMap(at('segments', 'photo-0.labels.png'));
     expect([labels.width, labels.height]).toEqual([48, 40]);
@@ -236,7 +237,7 @@ describe('from photos to words', () => {
     const json = JSON.parse(await readFile(at('segments', 'photo-0.json'), 'utf8'));
     expect(json.classes.reduce((sum: number, { share }: { share: number }) => sum + share, 0)).toBeCloseTo(1);
     expect(json.model.step).toBe(6);
-    expect(await readdir(at('segments'))).toHaveLength(4);
+    expect(await readdir(at('segments'))).toHaveLength(5);
   });
 
   test('eval: mean IoU with and without background, and a sweep', async () => {
