@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { commandLine } from './command-line.ts';
 import { systemReason } from './files/index.ts';
-import { signalExitCodes } from './shell/index.ts';
+import { processTerminal, signalExitCodes } from './shell/index.ts';
+import { WordCache } from './weights/index.ts';
 
 // Who reads may stop reading, as `head` does, and the disk that the output goes to may be full: the command ends there, done or not.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -10,4 +11,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 // Nobody can be told that nobody listens: the exit code says how it went.
 process.stderr.on('error', () => undefined);
-process.exitCode = await commandLine(process.argv.slice(2));
+process.exitCode = await commandLine(process.argv.slice(2), processTerminal, new WordCache());

@@ -18,10 +18,13 @@ import {
   Progress,
   printLines,
   quietTerminal,
+  tellUnknown,
   UsageError,
   wholeNumber,
   withDevice,
+  withNaming,
 } from '../shell/index.ts';
+import { builtIn } from '../weights/index.ts';
 
 interface EvalArguments extends ModelAndWordsArguments {
   readonly data: string;
@@ -61,25 +64,27 @@ export function evalCommand(context: Context): Command {
     .action((options: EvalArguments) => evalModel(context, options));
 }
 
-async function evalModel(given: Context, options: EvalArguments): Promise<void> {
-  const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
+async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
+  const context = chosen.json ? { terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
-  const { definition, hasUnnamedGround } = dataSetKinds[options.data] as DataSet;
-  const set = typeof definition === 'function' ? await definition(options.root) : definition;
-  if (options.ground && !hasUnnamedGround) {
-    throw new UsageError(`eval: --ground is for --data scenes; ${options.data} counts its background always`);
+  const { definition, hasUnnamedGround } = dataSetKinds[chosen.data] as DataSet;
+  const set = typeof definition === 'function' ? await definition(chosen.root) : definition;
+  if (chosen.ground && !hasUnnamedGround) {
+    throw new UsageError(`eval: --ground is for --data scenes; ${chosen.data} counts its background always`);
   }
-  const ignore = options.ground ? null : set.ignore;
-  const found = await openDataSet(options.data, options.root, options.split);
-  const photos = found.slice(0, options.limit ?? found.length);
-  const opened = await openModelAndWords(context, options);
+  const ignore = chosen.ground ? null : set.ignore;
+  const found = await openDataSet(chosen.data, chosen.root, chosen.split);
+  const photos = found.slice(0, chosen.limit ?? found.length);
+  const opened = await openModelAndWords(context, chosen);
+  const options = withNaming(opened, chosen);
+  const unknown = tellUnknown(context, opened.text, set.prompts, chosen.clip ?? builtIn);
   const threshold = options.background ?? set.threshold;
   const thresholds = [threshold, ...(options.sweep ? sweep : [])];
   const failed = new Map<string, string>();
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     terminal.out(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
-    using model = await loadModel(device, opened, options);
+    using model = await loadModel(context, device, opened, options);
     const vocabulary = await embedNames(context, model, set.prompts, interruption);
     const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
     const began = performance.now();
@@ -135,8 +140,15 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
             mean_iou_without_background: scores[i + 1]?.meanIou({ background: false }) ?? null,
           }))
         : undefined,
-      options: { mode: options.mode, scoring: options.scoring, top: options.top, templates: options.templates },
-      model: { ...modelFacts(opened), file: options.model },
+      options: {
+        mode: options.mode,
+        scoring: options.scoring,
+        top: options.top,
+        scale: options.scale,
+        templates: options.templates,
+      },
+      unknown,
+      model: { ...modelFacts(opened), file: options.model ?? builtIn },
       adapter: device.name,
     };
     const json = JSON.stringify(result, undefined, 2);

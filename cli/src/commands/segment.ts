@@ -25,6 +25,7 @@ import {
   embedNames,
   formatDuration,
   Interrupted,
+  knownNames,
   loadModel,
   type ModelAndWordsArguments,
   modelAndWordsOptions,
@@ -32,10 +33,12 @@ import {
   openModelAndWords,
   Progress,
   parseClasses,
+  tellImagery,
   UsageError,
   withDevice,
+  withNaming,
 } from '../shell/index.ts';
-import { kindOfPath } from '../weights/index.ts';
+import { builtIn, kindOfPath } from '../weights/index.ts';
 
 export interface SegmentArguments extends ModelAndWordsArguments {
   readonly classes: string;
@@ -51,11 +54,12 @@ export function segmentCommand(context: Context): Command {
       '--classes <names>',
       `"dog, sofa, window"; ${fixedDataSets.map(([name]) => name).join(', ')} or imagenet; or @file.txt, one a line`,
     )
-    .requiredOption('--out <folder>', 'where NAME.overlay.png, NAME.labels.png and NAME.json are written');
+    .option('--out <folder>', 'where NAME.overlay.png, NAME.labels.png and NAME.json are written', 'out/segments');
   return modelAndWordsOptions(command)
     .addHelpText(
       'after',
-      '\nExample:\n  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 ' +
+      '\nExamples:\n  zeroseg segment photo.jpg --classes "cat, grass"\n' +
+        '  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 ' +
         '--classes "dog, sofa, window" --background 0.3 --out out/segments',
     )
     .action(async (photos: string[], options: SegmentArguments) => {
@@ -64,18 +68,24 @@ export function segmentCommand(context: Context): Command {
 }
 
 /** Segments photos; returns the overlays that were written. */
-export async function segment(
-  context: Context,
-  places: readonly string[],
-  options: SegmentArguments,
-): Promise<string[]> {
+export async function segment(context: Context, places: readonly string[], given: SegmentArguments): Promise<string[]> {
   const { terminal } = context;
-  const names = await parseClasses(options.classes);
+  const asked = await parseClasses(given.classes);
   const photos = await findPhotos(places);
-  const opened = await openModelAndWords(context, options);
+  const opened = await openModelAndWords(context, given);
+  const options = withNaming(opened, given);
+  const { names } = knownNames(context, opened.text, asked, {
+    option: '--classes',
+    clip: given.clip ?? builtIn,
+  });
+  await tellImagery(
+    context,
+    opened.text,
+    photos.map(({ path }) => path),
+  );
   const written: string[] = [];
   await withDevice(context, options.adapter, async (device, interruption) => {
-    using model = await loadModel(device, opened, options);
+    using model = await loadModel(context, device, opened, options);
     await embedNames(context, model, names, interruption);
     const progress = new Progress(terminal, 'segmenting', photos.length, 'photos');
     const began = performance.now();

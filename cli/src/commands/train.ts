@@ -3,6 +3,7 @@ import type { Device } from '@zeroseg/core';
 import {
   formatBytes,
   lossLine,
+  ownValue,
   pathsHash,
   refuseDifferences,
   sampleSheet,
@@ -17,6 +18,7 @@ import {
   type OpenedRun,
   openRun,
   type Probe,
+  presets,
   readCache,
   resizeImage,
   Segmenter,
@@ -36,6 +38,7 @@ import {
   formatRate,
   gather,
   Interrupted,
+  neededToBegin,
   numberFrom,
   Progress,
   resolveOptions,
@@ -65,7 +68,7 @@ const SAMPLES = 8;
 export function trainCommand(context: Context): Command {
   return new Command('train')
     .description('train a model on cached features; resumable at any time')
-    .option('--cache <folder>', 'features made by `zeroseg cache` (with --resume: those of the run)')
+    .addOption(neededToBegin('--cache <folder>', 'features made by `zeroseg cache` (with --resume: those of the run)'))
     .requiredOption('--out <folder>', 'folder of the run')
     .option('--config <name>', 'tiny, base (the paper) or a JSON file of keys and values (default: base)')
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
@@ -177,6 +180,7 @@ async function trainOn(device: Device, training: Training): Promise<void> {
     data: cachedData(cache, config.image),
     description,
     teacher: teacherIdentity(key.teacher, key.weights),
+    naming: ownValue(presets, description.preset)?.naming,
     statisticsEvery: options.watchEvery ?? 10,
     probe,
     newModel: async () => {
