@@ -63,6 +63,7 @@ const rooms = [
   'cli/src/bench',
   'cli/src/verify',
   'cli/src/shell',
+  'cli/src/segments',
   'cli/src/studies',
   'cli/src/reports',
   'cli/src/commands',

@@ -1,3 +1,4 @@
+import type { Device } from '@zeroseg/core';
 import type { WordStore } from '@zeroseg/core/zeroseg';
 import { Command, CommanderError } from 'commander';
 import { commands } from './commands/index.ts';
@@ -16,16 +17,18 @@ import {
 
 /**
  * Runs `zeroseg` with the arguments after its name and returns its exit code: 0, 1 for errors (one sentence on standard
- * error), 130 and 143 after signals. Vectors of `words` are kept between commands.
+ * error), 130 and 143 after signals. With `device`, commands compute on that one, and it stays open; else each opens its own. Vectors
+ * of `words` are kept between commands.
  */
 export async function commandLine(
   args: readonly string[],
   given: Terminal = processTerminal,
+  device?: Device,
   words?: WordStore,
 ): Promise<number> {
   const terminal = printableTerminal(given);
   let failure = 0;
-  const context: Context = { terminal, words };
+  const context: Context = { terminal, device, words };
   const program = new Command('zeroseg')
     .description('Open-vocabulary segmentation learnt without labels, on WebGPU.')
     .version(version, '-V, --version', 'print the version')

@@ -11,4 +11,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 // Nobody can be told that nobody listens: the exit code says how it went.
 process.stderr.on('error', () => undefined);
-process.exitCode = await commandLine(process.argv.slice(2), processTerminal, new WordCache());
+process.exitCode = await commandLine(process.argv.slice(2), processTerminal, undefined, new WordCache());

@@ -65,7 +65,7 @@ export function evalCommand(context: Context): Command {
 }
 
 async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
-  const context = chosen.json ? { terminal: quietTerminal(given.terminal) } : given;
+  const context = chosen.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
   const { definition, hasUnnamedGround } = dataSetKinds[chosen.data] as DataSet;
   const set = typeof definition === 'function' ? await definition(chosen.root) : definition;

@@ -92,7 +92,7 @@ export function scoreCommand(context: Context): Command {
 }
 
 async function score(given: Context, options: ScoreArguments): Promise<void> {
-  const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
+  const context = options.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
   if (options.out && (await kindOfPath(options.out)) === 'folder') {
     throw new UsageError(`score: --out ${options.out}: this is a folder; give a file`);

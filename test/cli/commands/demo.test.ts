@@ -7,8 +7,9 @@ import { scenesConfig } from '../../../src/zeroseg/model/config.ts';
 import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { useDevice } from '../../support/device.ts';
-import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const device = useDevice();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
