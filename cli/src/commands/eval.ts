@@ -202,7 +202,7 @@ function resultTable(result: Table): string[] {
   );
   const { mean_iou_objects: objects, mean_iou_stuff: stuff } = result;
   if (objects !== undefined && stuff !== undefined) {
-    lines.push(`mean IoU ${formatShare(objects, 2)} over objects, ${formatShare(stuff, 2)} over stuff`);
+    lines.push(`mean IoU ${formatShare(objects, 2)} over objects, ${formatShare(stuff, 2)} over grounds`);
   }
   return lines;
 }

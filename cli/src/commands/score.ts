@@ -78,10 +78,10 @@ export function scoreCommand(context: Context): Command {
     .option('--templates <set>', `sentences around names: ${sets.join(', ')}`, oneOf(...sets), 'full')
     .option(
       '--scoring <kind>',
-      "softmax, or groupvit (times the softmax of the few classes that the whole image lets through, which small models choose badly) (default: what the model's file says, else softmax)",
+      "softmax, or groupvit (times the softmax of the few classes that the whole picture lets through, which small models choose badly) (default: what the model's file says, else softmax)",
       oneOf('groupvit', 'softmax'),
     )
-    .option('--top <n>', 'classes that the whole image lets through', wholeNumber(1, 65_535), 5)
+    .option('--top <n>', 'classes that the whole picture lets through', wholeNumber(1, 65_535), 5)
     .option('--json', 'print the result as JSON, all else on standard error')
     .option('--out <file>', 'write the result as JSON')
     .option('--no-cache', 'read all words anew, instead of those in ~/.cache/zeroseg (or XDG_CACHE_HOME)')
@@ -109,7 +109,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   const kind = options.model === builtIn ? 'shipped' : 'fresh';
 
   await withDevice(context, options.adapter, async (device, interruption) => {
-    const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of stuff`;
+    const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of ground`;
     terminal.out(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}`);
     using model = await loadModel(context, device, opened, { templates: options.templates, cache: options.cache });
     const vocabulary = await embedNames(context, model, scenes.names, interruption);

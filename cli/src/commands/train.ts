@@ -74,9 +74,9 @@ export function trainCommand(context: Context): Command {
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
     .option('--epochs <n>', 'passes over the photos; may be a fraction', numberFrom(0, 1e6))
     .option('--steps <n>', 'length of the run in steps instead of epochs', wholeNumber())
-    .option('--batch <images>', 'images a step', wholeNumber(1, 2 ** 24))
-    .option('--micro <images>', 'images that go through the GPU at once', wholeNumber(1, 2 ** 20))
-    .option('--base-lr <rate>', 'learning rate for 256 images a step', numberFrom(0, 1e4))
+    .option('--batch <photos>', 'photos a step', wholeNumber(1, 2 ** 24))
+    .option('--micro <photos>', 'photos that go through the GPU at once', wholeNumber(1, 2 ** 20))
+    .option('--base-lr <rate>', 'learning rate for 256 photos a step', numberFrom(0, 1e4))
     .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberFrom(0, 1e6))
     .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(...seedRange))
     .addOption(
@@ -227,7 +227,7 @@ function describe(
     `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
   );
   terminal.out(
-    `a step of ${settings.batch} images${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
+    `a step of ${settings.batch} photos${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
       `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
   );
   const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
@@ -277,7 +277,7 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   const steps = trainer.done - first;
   await report();
   if (steps > 0) {
-    const rate = formatRate((steps * settings.batch) / seconds, 'images');
+    const rate = formatRate((steps * settings.batch) / seconds, 'photos');
     terminal.out(`trained ${count(steps, 'steps')} in ${formatDuration(seconds)} (${rate})`);
   }
   const [a, z] = [metrics[0], metrics.at(-1)];

@@ -228,7 +228,7 @@ describe('from photos to words', () => {
     expect(steady(out).replace(/\w+ \d+ %(, \w+ \d+ %)?/, 'SHARES')).toMatchInlineSnapshot(`
       "BASE/photos/photo-0.png: SHARES → BASE/segments/photo-0.overlay.png
       1 photo in TIME, written to BASE/segments
-      all on one page: file://BASE/segments/contact-sheet.html"
+      all on ADAPTER"
     `);
     const labels = await readLabelMap(at('segments', 'photo-0.labels.png'));
     expect([labels.width, labels.height]).toEqual([48, 40]);

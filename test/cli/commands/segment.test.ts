@@ -161,7 +161,7 @@ test('a link out of the folder is not followed', async () => {
   expect({ code, err }).toMatchInlineSnapshot(`
     {
       "code": 1,
-      "err": "zeroseg: writeFile: BASE/linked/below: this is a link, and nothing is written out of BASE/linked; remove it",
+      "err": "zeroseg: BASE/linked/below: this is a link, and nothing is written out of BASE/linked; remove it",
     }
   `);
   expect(await readdir(at('elsewhere'))).toEqual([]);
