@@ -99,6 +99,9 @@ export {
   type TextSize,
 } from './drawing/index.ts';
 export {
+  type Confusion,
+  ConfusionMatrix,
+  type EvaluatedPhoto,
   type EvaluateOptions,
   type EvaluateProgress,
   evaluate,
