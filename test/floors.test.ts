@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-/** Every source file as text, by its path in the repository; works in Node and in browsers. */
+/** Every source file as text, by its path in the repository. */
 const sources: ReadonlyMap<string, string> = new Map(
   Object.entries(
     import.meta.glob(['../src/**/*.ts', '../cli/src/**/*.ts', '!**/*.d.ts'], {
