@@ -164,6 +164,7 @@ export {
   type WindowBox,
 } from './image/index.ts';
 export {
+  type ClassWords,
   classAffinity,
   labelScores,
   type ModelAndText,
@@ -274,11 +275,13 @@ export {
   validationCrops,
 } from './teacher-scenes/index.ts';
 export {
+  type ClassChoice,
   cocoLabels,
   contextLabels,
   type DataSetDefinition,
   dataSets,
   imagenetClasses,
+  parseClassText,
   promptTemplates,
   Tokenizer,
   TokenTable,

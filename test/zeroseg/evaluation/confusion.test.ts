@@ -25,8 +25,14 @@ test('diagonal, rows and columns are those of the score', () => {
 
 test('what does not fit is refused, and nothing of it counted', () => {
   const confusion = new ConfusionMatrix(2);
-  expect(() => confusion.add([0, 1], [0])).toThrowErrorMatchingInlineSnapshot(`[ScoreError: ConfusionMatrix.add: prediction and labels must have as many pixels; got 2 and 1]`);
-  expect(() => confusion.add([0, 2], [0, 1])).toThrowErrorMatchingInlineSnapshot(`[ScoreError: ConfusionMatrix.add: label 1 or predicted class 2 at pixel 1 is not one of the 2 classes (ignored: 255)]`);
-  expect(() => new ConfusionMatrix(5000)).toThrowErrorMatchingInlineSnapshot(`[ScoreError: ConfusionMatrix: the number of classes must be a whole number from 1 to 4096; got 5000]`);
+  expect(() => confusion.add([0, 1], [0])).toThrowErrorMatchingInlineSnapshot(
+    `[ScoreError: ConfusionMatrix.add: prediction and labels must have as many pixels; got 2 and 1]`,
+  );
+  expect(() => confusion.add([0, 2], [0, 1])).toThrowErrorMatchingInlineSnapshot(
+    `[ScoreError: ConfusionMatrix.add: label 1 or predicted class 2 at pixel 1 is not one of the 2 classes (ignored: 255)]`,
+  );
+  expect(() => new ConfusionMatrix(5000)).toThrowErrorMatchingInlineSnapshot(
+    `[ScoreError: ConfusionMatrix: the number of classes must be a whole number from 1 to 4096; got 5000]`,
+  );
   expect([...confusion.counts]).toEqual([0, 0, 0, 0]);
 });
