@@ -1,5 +1,7 @@
-import { evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
+import { pathToFileURL } from 'node:url';
+import { classColour, evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
+import { EvaluationFolder } from '../evaluations/index.ts';
 import { writeNamedFile } from '../files/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
 import {
@@ -35,6 +37,7 @@ interface EvalArguments extends ModelAndWordsArguments {
   readonly ground?: boolean;
   readonly json?: boolean;
   readonly out?: string;
+  readonly save?: string;
 }
 
 /** Thresholds of `--sweep`. */
@@ -53,7 +56,11 @@ export function evalCommand(context: Context): Command {
     .option('--sweep', 'also score background thresholds from 0.05 to 0.95')
     .option('--ground', 'scenes: also count ground without a name, as background')
     .option('--json', 'print the result as JSON, all else on standard error')
-    .option('--out <file>', 'write the result as JSON');
+    .option('--out <file>', 'write the result as JSON')
+    .option(
+      '--save <folder>',
+      'write a page: the worst photos beside their truth, IoU of each class, what was taken for what',
+    );
   return modelAndWordsOptions(command)
     .addHelpText(
       'after',
@@ -81,6 +88,10 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const threshold = options.background ?? set.threshold;
   const thresholds = [threshold, ...(options.sweep ? sweep : [])];
   const failed = new Map<string, string>();
+  const folder =
+    options.save === undefined
+      ? undefined
+      : await EvaluationFolder.open(options.save, { classes: set.classes.length, ignore, colour: classColour });
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     terminal.out(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
@@ -100,6 +111,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         short: options.short,
         stride: options.stride,
         signal: interruption.abortSignal,
+        onPhoto: (photo) => folder?.add(photo),
         onProgress: ({ done, scores: [score] }) => {
           scored = done - failed.size;
           progress.at(done, `mean IoU so far ${formatShare(score?.meanIou() ?? null, 2)}`);
@@ -154,9 +166,11 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     const json = JSON.stringify(result, undefined, 2);
     if (options.out) await writeNamedFile(options.out, `${json}\n`);
     if (options.json) printLines(given.terminal.out, json);
+    const page = await folder?.write(result, `${set.title}: ${count(score.images, 'photos')}`);
     for (const line of resultTable(result)) terminal.out(line);
     const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
     terminal.out(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
+    if (page !== undefined) terminal.out(`worst first, on one page: ${pathToFileURL(page)}`);
   });
 }
 

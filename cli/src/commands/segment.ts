@@ -97,8 +97,10 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   const jobs: Job[] = [];
   const sheet = new ContactSheet();
   let done = 0;
+  const cutOut = new Map(cutouts.map((word) => [word, 0]));
   const take = ({ name }: Claim, record: SegmentsRecord) => {
     done++;
+    for (const word of Object.keys(record.files.cutouts)) cutOut.set(word, (cutOut.get(word) ?? 0) + 1);
     sheet.add(name, record);
     if (options.json) given.terminal.out(JSON.stringify(record));
   };
@@ -154,8 +156,6 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
             progress.say(
               `${path}: ${summary(result)} → ${join(options.out, job.claim.name, '..', record.files.overlay)}`,
             );
-            const missing = cutouts.filter((word) => !Object.hasOwn(record.files.cutouts, word));
-            if (missing.length > 0) progress.say(`${path}: no ${missing.join(', no ')} to cut out`, 'note');
           } catch (error) {
             if (!(error instanceof ImageError)) throw error;
             failed.set(error.file, error.reason);
@@ -172,6 +172,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   const seconds = (performance.now() - began) / 1000;
   const fresh = jobs.length - failed.size;
   if (fresh > 0) terminal.out(`${count(fresh, 'photos')} in ${formatDuration(seconds)}, written to ${options.out}`);
+  for (const [word, times] of cutOut) terminal.out(`${word}: cut out of ${times} of ${count(done, 'photos')}`);
   if (done > 0) {
     const page = await sheet.write(options.out, `${count(done, 'photos')}: ${shortList(names)}`, failed);
     terminal.out(`all on one page: ${pathToFileURL(page)}`);

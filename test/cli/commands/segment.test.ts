@@ -214,13 +214,13 @@ test('patterns', async () => {
 
 test('--cutout: a transparent PNG of the size of the photo', async () => {
   const places = [at('photos', 'photo-1.png')];
-  const { err } = await segment('cut', places, '--cutout', 'dog', '--cutout', 'sofa');
+  const { out } = await segment('cut', places, '--cutout', 'dog', '--cutout', 'sofa');
   const { files, classes } = await record('cut', 'photo-1.json');
   expect(Object.keys(files.cutouts).sort()).toEqual(classes.map(({ name }) => name).sort());
   for (const word of ['dog', 'sofa']) {
     const file = files.cutouts[word];
     if (file === undefined) {
-      expect(err).toContain(`no ${word} to cut out`);
+      expect(out).toContain(`${word}: cut out of 0 of 1 photo`);
       continue;
     }
     const { data, info } = await sharp(at('cut', file)).raw().toBuffer({ resolveWithObject: true });
