@@ -99,6 +99,9 @@ export {
   type TextSize,
 } from './drawing/index.ts';
 export {
+  type Confusion,
+  ConfusionMatrix,
+  type EvaluatedPhoto,
   type EvaluateOptions,
   type EvaluateProgress,
   evaluate,
@@ -161,6 +164,7 @@ export {
   type WindowBox,
 } from './image/index.ts';
 export {
+  type ClassWords,
   classAffinity,
   labelScores,
   type ModelAndText,
@@ -271,11 +275,13 @@ export {
   validationCrops,
 } from './teacher-scenes/index.ts';
 export {
+  type ClassChoice,
   cocoLabels,
   contextLabels,
   type DataSetDefinition,
   dataSets,
   imagenetClasses,
+  parseClassText,
   promptTemplates,
   Tokenizer,
   TokenTable,
