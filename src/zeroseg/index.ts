@@ -115,6 +115,9 @@ export {
   type TextSize,
 } from './drawing/index.ts';
 export {
+  type Confusion,
+  ConfusionMatrix,
+  type EvaluatedPhoto,
   type EvaluateOptions,
   type EvaluateProgress,
   evaluate,
@@ -177,6 +180,7 @@ export {
   type WindowBox,
 } from './image/index.ts';
 export {
+  type ClassWords,
   classAffinity,
   labelScores,
   type ModelAndText,
@@ -287,11 +291,13 @@ export {
   validationCrops,
 } from './teacher-scenes/index.ts';
 export {
+  type ClassChoice,
   cocoLabels,
   contextLabels,
   type DataSetDefinition,
   dataSets,
   imagenetClasses,
+  parseClassText,
   promptTemplates,
   Tokenizer,
   TokenTable,

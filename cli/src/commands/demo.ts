@@ -192,7 +192,7 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     const left = (share: number): number => share * Math.max(0, plan.seconds - seconds());
     terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
     // Seven templates, not eighty: the words come out alike, in a tenth of the time.
-    using shipped = await loadModel(device, opened, { templates: 'subset' });
+    using shipped = await loadModel(context, device, opened, { templates: 'subset' });
     const vocabulary = await embedNames(context, shipped, all.words, interruption);
     const words = shown === all ? vocabulary : await embedNames(context, shipped, shown.words, interruption);
     const heading = numbered(context);

@@ -133,7 +133,11 @@ export async function trainFresh(
     if (steps === 0) return undefined;
     const training = await trainWatched(context, device, { ...setup, steps, signal });
     const teacher = teacherIdentity(opened.clip.name, await opened.clip.weightsHash());
-    const file = await modelFile(training.model, { step: training.steps.length, teacher });
+    const file = await modelFile(training.model, {
+      step: training.steps.length,
+      teacher,
+      naming: { scoring: options.scoring.scoring },
+    });
     await writeFileAtomic(join(out, 'model.safetensors'), file, options);
     const metrics = training.steps.map((step) => `${JSON.stringify(step)}\n`).join('');
     await writeFileAtomic(join(out, 'metrics.jsonl'), metrics, options);
