@@ -64,6 +64,7 @@ const rooms = [
   'cli/src/verify',
   'cli/src/shell',
   'cli/src/segments',
+  'cli/src/evaluations',
   'cli/src/studies',
   'cli/src/reports',
   'cli/src/commands',

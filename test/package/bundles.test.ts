@@ -7,7 +7,7 @@ import { build } from 'vite';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { browserLaunchOptions } from '../support/browser.ts';
 import { checkFirstExample } from './first-example.ts';
-import { install, readmeExample } from './projects.ts';
+import { exampleOf, firstExample, install } from './projects.ts';
 
 let project = '';
 beforeAll(async () => {
@@ -76,7 +76,7 @@ async function visit({ folder }: Bundle, isLast: (line: string) => boolean): Pro
       lines.push(message.text());
     });
     await page.goto(`http://127.0.0.1:${port}/`);
-    for (let i = 0; i < 600 && !ended && errors.length === 0; i++) await page.waitForTimeout(100);
+    for (let i = 0; i < 1800 && !ended && errors.length === 0; i++) await page.waitForTimeout(100);
     expect(errors).toEqual([]);
     expect(ended).toBe(true);
     return { lines, kilobytes: bytes / 1000 };
@@ -121,8 +121,8 @@ describe('scripts that a page loads, minified and compressed', () => {
     expect(kilobytes).toBeLessThan(15);
   });
 
-  it("README's first example (reads, gradients, AdamW, a step): at most 39.5 kB", async () => {
-    const page = await bundle('first', await readmeExample("from '@zeroseg/core'"));
+  it("the documentation's first example (reads, gradients, AdamW, a step): at most 39.5 kB", async () => {
+    const page = await bundle('first', await firstExample());
     expectNeutral(page.script);
     const { lines, kilobytes } = await visit(page, (line) => /^\S+ \S+ \S+$/.test(line));
     checkFirstExample(numbersOf(lines));
@@ -153,6 +153,13 @@ describe('scripts that a page loads, minified and compressed', () => {
 });
 
 describe('pages', () => {
+  it("run the documentation's segmentation by words", async () => {
+    const page = await bundle('words', await exampleOf('docs/library.md', 'document.'));
+    const isLast = (line: string) => /^\d+ \d+ \w+$/.test(line);
+    const { lines } = await visit(page, isLast);
+    expect(lines.find(isLast)).toMatch(/^512 410 (boat|water|sky)$/);
+  });
+
   it('reach trained weights and scenes by the name of their package, as assets of the bundle', async () => {
     const page = await bundle(
       'weights',

@@ -60,9 +60,9 @@ async function reportPage({ store, description, metrics }: ReportedRun, facts: R
   const state = done >= facts.steps ? 'finished' : `stopped after step ${done} of ${facts.steps}`;
   const figures: [string, string][] = [
     ['steps', `${done} of ${facts.steps}`],
-    ['images seen', String(done * settings.batch)],
+    ['photos seen', String(done * settings.batch)],
     ['time', formatDuration(seconds)],
-    ['images per second', seconds > 0 ? ((done * settings.batch) / seconds).toFixed(1) : '–'],
+    ['photos per second', seconds > 0 ? ((done * settings.batch) / seconds).toFixed(1) : '–'],
     ['loss', metrics.length > 0 ? `${short(metrics[0]?.loss)} → ${short(metrics.at(-1)?.loss)}` : '–'],
   ];
   const about: [string, unknown][] = [
@@ -110,11 +110,11 @@ async function reportPage({ store, description, metrics }: ReportedRun, facts: R
 <p class="hint">Pale: every step. Dark: exponential mean. Drag to zoom, double click to reset. Groups, entropy and nearest views are those of the training photos of a step, without noise.</p>
 <div id="charts">${metrics.length === 0 ? '<p>No step was made.</p>' : ''}</div></section>
 ${samples ? `<section><h2>Segments</h2><p class="hint">Training photos, and below each the segments that the model divides it into (colours are numbers of segments, not classes).</p>${samples}</section>` : ''}
-<section class="tables">
+<section><details><summary>Run, settings and configuration</summary><div class="tables">
 ${table('Run', about)}
 ${table('Training', Object.entries(settings))}
 ${table('Model', Object.entries(config))}
-</section>
+</div></details></section>
 </main>
 <script>${library.script}</script>
 <script>const data = ${literal(data)};${reportScript}</script>

@@ -28,6 +28,7 @@ table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-
 th, td { text-align: right; font-weight: 400; padding: 3px 0 3px 10px; border-top: 1px solid var(--line); } th:first-child { text-align: left; padding-left: 0; overflow-wrap: anywhere; }
 thead th { border: 0; color: var(--soft); font-size: 12.5px; } tbody tr:hover { background: var(--ground); } th i { margin-right: 7px; vertical-align: -1px; }
 .links { font-size: 13.5px; display: flex; flex-wrap: wrap; gap: 2px 12px; margin: 0; } a { color: var(--accent); }
+@media (max-width: 760px), (max-height: 560px) { form { position: static; max-height: none; } }
 `;
 
 export const sheetScript: string = `

@@ -16,20 +16,26 @@ function eachRow(x: Ref | undefined, f: (row: Float64Array) => Float64Array): Re
 }
 
 function standard(row: Float64Array, divisor: number, eps: number): Float64Array {
+  const y = new Float64Array(row.length);
   let mean = 0;
-  for (const v of row) mean += v / row.length;
+  for (let c = 0; c < row.length; c++) mean += (row[c] as number) / row.length;
   let variance = 0;
-  for (const v of row) variance += (v - mean) ** 2 / divisor;
+  for (let c = 0; c < row.length; c++) variance += ((row[c] as number) - mean) ** 2 / divisor;
   const deviation = Math.sqrt(variance + eps);
-  return row.map((v) => (v - mean) / deviation);
+  for (let c = 0; c < row.length; c++) y[c] = ((row[c] as number) - mean) / deviation;
+  return y;
 }
 
 const withVectors = (shape: readonly number[]) => [shape, [shape.at(-1) as number], [shape.at(-1) as number]];
 const layerNormCase = {
   reference: ([x, weight, bias]: readonly Ref[]) =>
-    eachRow(x, (row) =>
-      standard(row, row.length, 1e-5).map((v, c) => v * (weight?.data[c] as number) + (bias?.data[c] as number)),
-    ),
+    eachRow(x, (row) => {
+      const y = standard(row, row.length, 1e-5);
+      for (let c = 0; c < y.length; c++) {
+        y[c] = (y[c] as number) * (weight?.data[c] as number) + (bias?.data[c] as number);
+      }
+      return y;
+    }),
 };
 
 function checkAll(): void {
