@@ -156,19 +156,27 @@ export {
 } from './image/index.ts';
 export {
   classAffinity,
+  type DividedWindow,
+  type DivideOptions,
+  type Division,
   type ModelAndText,
   type NamedSegment,
   type NamingOptions,
+  type NamingRules,
+  nameSegments,
+  namesAt,
   OpenVocabulary,
   type OpenVocabularyOptions,
   type OpenVocabularyResult,
   openVocabulary,
+  type RankedName,
   type ScoringOptions,
   type SegmentByNamesOptions,
   Segmenter,
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
+  type WindowResult,
 } from './inference/index.ts';
 export {
   baseConfig,

@@ -1,5 +1,16 @@
-export { assemble, pixelSegments, scoreRows, type WindowResult } from './assemble.ts';
+export { assemble, pixelSegments, scoreRows } from './assemble.ts';
 export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
+export {
+  type DividedWindow,
+  type Division,
+  type NamedSegment,
+  type NamingRules,
+  nameSegments,
+  namesAt,
+  type RankedName,
+  type SegmentResult,
+} from './division.ts';
+export type { WindowResult } from './mixtures.ts';
 export {
   type GroupVitAndText,
   groupVitAndText,
@@ -11,7 +22,6 @@ export {
   zeroSegAndText,
 } from './model-and-text.ts';
 export {
-  type NamedSegment,
   type NamingOptions,
   OpenVocabulary,
   type OpenVocabularyOptions,
@@ -20,4 +30,4 @@ export {
   type SegmentByNamesOptions,
   type SegmentProgress,
 } from './open-vocabulary.ts';
-export { Segmenter, type SegmentingModel, type SegmentOptions, type SegmentResult } from './segmenter.ts';
+export { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
