@@ -61,6 +61,7 @@ const rooms = [
   'cli/src/runs',
   'cli/src/bench',
   'cli/src/verify',
+  'cli/src/page',
   'cli/src/shell',
   'cli/src/studies',
   'cli/src/reports',
