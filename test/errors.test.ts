@@ -59,6 +59,7 @@ it('codes are what they were: programs depend on them', () => {
       "StepError": "step",
       "TrainingError": "training",
       "UsageError": "usage",
+      "VocabularyError": "vocabulary",
       "ZeroSegError": undefined,
     }
   `);

@@ -36,6 +36,7 @@ const rooms = [
   'src/zeroseg/host',
   'src/zeroseg/storage',
   'src/zeroseg/image',
+  'src/zeroseg/regions',
   'src/zeroseg/text',
   'src/zeroseg/runs',
   'src/zeroseg/checkpoints',
@@ -63,6 +64,7 @@ const rooms = [
   'cli/src/verify',
   'cli/src/page',
   'cli/src/shell',
+  'cli/src/segments',
   'cli/src/studies',
   'cli/src/reports',
   'cli/src/commands',
@@ -73,6 +75,7 @@ const rooms = [
 const packages: Readonly<Record<string, RegExp>> = {
   '#provider': /^src\/gpu\//,
   fflate: /^src\/zeroseg\//,
+  'fastest-levenshtein': /^src\/zeroseg\/clip\//,
   tinyqueue: /^src\/zeroseg\/text\//,
   'entities/decode': /^src\/zeroseg\/text\//,
   'fast-png': /^src\/zeroseg\/scenes\//,

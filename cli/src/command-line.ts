@@ -1,3 +1,4 @@
+import type { Device } from '@zeroseg/core';
 import { Command, CommanderError } from 'commander';
 import { commands } from './commands/index.ts';
 import {
@@ -14,12 +15,16 @@ import {
 
 /**
  * Runs `zeroseg` with the arguments after its name and returns its exit code: 0, 1 for errors (one sentence on standard
- * error), 130 and 143 after signals.
+ * error), 130 and 143 after signals. With `device`, commands compute on that one, and it stays open; else each opens its own.
  */
-export async function commandLine(args: readonly string[], given: Terminal = processTerminal): Promise<number> {
+export async function commandLine(
+  args: readonly string[],
+  given: Terminal = processTerminal,
+  device?: Device,
+): Promise<number> {
   const terminal = printableTerminal(given);
   let failure = 0;
-  const context: Context = { terminal };
+  const context: Context = { terminal, device };
   const program = new Command('zeroseg')
     .description('Open-vocabulary segmentation learnt without labels, on WebGPU.')
     .version(version, '-V, --version', 'print the version')

@@ -43,7 +43,10 @@ export {
   contrastive,
   type DenseMode,
   defaultClipSettings,
+  describeUnknown,
   endPosition,
+  type KnownWords,
+  knownWordsMetadata,
   loadClipText,
   loadClipVision,
   logitScale,
@@ -58,7 +61,10 @@ export {
   TrainableClip,
   teacherConfigs,
   textVocabulary,
+  type UnknownName,
+  unknownNames,
   type Vocabulary,
+  VocabularyError,
   type VocabularyOptions,
 } from './clip/index.ts';
 export {
@@ -159,8 +165,10 @@ export {
   type DividedWindow,
   type DivideOptions,
   type Division,
+  labelScores,
   type ModelAndText,
   type NamedSegment,
+  type NameOptions,
   type NamingOptions,
   type NamingRules,
   nameSegments,
@@ -177,6 +185,7 @@ export {
   type SegmentOptions,
   type SegmentResult,
   type WindowResult,
+  type WordStore,
 } from './inference/index.ts';
 export {
   baseConfig,
@@ -189,6 +198,8 @@ export {
   type ModelInfo,
   modelFile,
   modelInfo,
+  type NamingRule,
+  namingMetadata,
   openModel,
   optimizerFile,
   patchCount,
@@ -201,6 +212,18 @@ export {
   ZeroSeg,
   type ZeroSegConfig,
 } from './model/index.ts';
+export {
+  type ClassRegion,
+  type ClassRegionsOptions,
+  type CocoRle,
+  classRegions,
+  classRle,
+  decodeRle,
+  type Polygon,
+  type RegionPart,
+  type Ring,
+  softMask,
+} from './regions/index.ts';
 export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
   type Scene,
@@ -249,6 +272,7 @@ export {
   type TeacherScenes,
   type TeacherScenesOptions,
   type TeacherScores,
+  taughtWords,
   teacherScenes,
   VALIDATION_SEED,
   type ValidatedTeacher,

@@ -12,6 +12,7 @@ import {
   clipSettingsFile,
   clipTrainingFile,
   defaultClipSettings,
+  knownWordsMetadata,
   type NamingScore,
   newClipWeights,
   type RunFormat,
@@ -22,6 +23,7 @@ import {
   type TeacherScores,
   Tokenizer,
   TrainableClip,
+  taughtWords,
   teacherConfigs,
   teacherScenes,
   textVocabulary,
@@ -291,7 +293,10 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
       store,
       metricsOf: ({ steps: _, ...step }) => step,
       checkpoint: async () => {
-        await store.files.write(teacherFile, await clipFile(clip));
+        await store.files.write(
+          teacherFile,
+          await clipFile(clip, { metadata: knownWordsMetadata(taughtWords(scenes)) }),
+        );
         await store.files.write('config.json', clipSettingsFile(clip.config));
         return { [STATE]: await clipTrainingFile(trainer) };
       },

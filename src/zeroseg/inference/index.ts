@@ -10,6 +10,7 @@ export {
   type RankedName,
   type SegmentResult,
 } from './division.ts';
+export { labelScores } from './label-scores.ts';
 export type { WindowResult } from './mixtures.ts';
 export {
   type GroupVitAndText,
@@ -22,6 +23,7 @@ export {
   zeroSegAndText,
 } from './model-and-text.ts';
 export {
+  type NameOptions,
   type NamingOptions,
   OpenVocabulary,
   type OpenVocabularyOptions,
@@ -31,3 +33,4 @@ export {
   type SegmentProgress,
 } from './open-vocabulary.ts';
 export { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
+export type { WordStore } from './word-store.ts';

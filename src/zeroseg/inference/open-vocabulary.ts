@@ -4,12 +4,16 @@ import { openWeightSource, type WeightSource } from '../checkpoints/index.ts';
 import {
   type ClipFiles,
   type ClipSource,
+  describeUnknown,
   fillTemplate,
   makeVocabulary,
   openClipFiles,
   type TextTower,
   templateList,
+  type UnknownName,
+  unknownNames,
   type Vocabulary,
+  VocabularyError,
   type VocabularyOptions,
 } from '../clip/index.ts';
 import { firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
@@ -25,24 +29,40 @@ import {
 } from './division.ts';
 import { type ModelAndText, type PairOptions, pairWithText } from './model-and-text.ts';
 import { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
+import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
 
 /** How names are made into vectors. */
 export interface NamingOptions extends Pick<VocabularyOptions, 'templates' | 'meanFirst' | 'batch'> {
   /** `hash`: words by their hash, which mean nothing, for text towers whose tokenizer is not known. Default `clip`. */
   readonly tokenizer?: 'clip' | 'hash' | undefined;
+  /** λ, the factor on cosines. Default: what the model's file recommends, else that of the CLIP. */
+  readonly scale?: number | undefined;
+  /** Where vectors of names are kept from one program to the next. Default: nowhere. */
+  readonly store?: WordStore | undefined;
+}
+
+/** Options of {@link OpenVocabulary.name}. */
+export interface NameOptions extends NamingRules {
+  /**
+   * What becomes of names that the CLIP was not taught, where it says what it was taught: `keep` them like the others (they get
+   * segments all the same), `omit` them, or `refuse` with a {@link VocabularyError}. Default `keep`.
+   */
+  readonly unknown?: 'keep' | 'omit' | 'refuse' | undefined;
 }
 
 /** Options of {@link OpenVocabulary.segment}, and their defaults for all calls. */
-export type SegmentByNamesOptions = Omit<SegmentOptions, 'signal' | 'onProgress'>;
+export type SegmentByNamesOptions = NameOptions & Omit<SegmentOptions, 'signal' | 'onProgress'>;
 
 /** What is being counted: texts that are embedded, or windows of the photo. */
 export type SegmentProgress = Progress & { readonly of: 'texts' | 'windows' };
 
 export interface OpenVocabularyResult extends SegmentResult {
-  /** What labels mean: `background`, then the names. */
+  /** What labels mean: `background`, then the names, without those that were omitted. */
   readonly names: readonly string[];
   /** What each window was divided into. */
   readonly segments: readonly NamedSegment[];
+  /** Names that the CLIP was not taught, with the nearest that it was; empty for a CLIP that does not say what it was taught. */
+  readonly unknown: readonly UnknownName[];
 }
 
 /** What {@link openVocabulary} takes. Defaults for segmenting may be among it. */
@@ -60,8 +80,9 @@ const MOST_NAMES = 65_535;
 const KEPT_NAMES = 4096;
 
 /**
- * Opens a model that segments photos by any words: ZeroSeg with its CLIP, or a GroupViT. The pair must belong together, which is
- * checked.
+ * Opens a model that segments photos by words: ZeroSeg with its CLIP, or a GroupViT. The pair must belong together, which is
+ * checked. Any words are for CLIPs that read the web; one that was taught few says which (`unknown` of a result). What the model's
+ * file recommends for naming (`scoring`, `top`, `threshold`, `scale`) holds where no option says otherwise.
  *
  * ```ts
  * const model = await openVocabulary(device, { model: student.weights, clip: teacher }); // of '@zeroseg/pretrained'
@@ -103,11 +124,23 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     tokens: TextTokens,
     options: NamingOptions & SegmentByNamesOptions,
   ) {
-    const { templates, meanFirst = opened.kind === 'groupvit', batch, tokenizer, ...defaults } = options;
+    const naming = opened.kind === 'zeroseg' ? opened.info.naming : {};
+    const {
+      templates,
+      meanFirst = opened.kind === 'groupvit',
+      batch,
+      tokenizer,
+      scale,
+      store,
+      ...defaults
+    } = {
+      ...naming,
+      ...given(options),
+    };
     this.opened = opened;
     this.#device = device;
     this.#tokens = tokens;
-    this.#naming = { templates, meanFirst, batch, tokenizer };
+    this.#naming = { templates, meanFirst, batch, tokenizer, scale, store };
     this.#defaults = defaults;
     this.model = model;
     this.segmenter = new Segmenter(device, this.model as SegmentingModel);
@@ -133,9 +166,10 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     names: readonly string[],
     { signal, onProgress, ...options }: SegmentByNamesOptions & WorkOptions<SegmentProgress> = {},
   ): Promise<OpenVocabularyResult> {
-    const follow = (of: SegmentProgress['of']) => (progress: Progress) => onProgress?.({ ...progress, of });
     checkImage('OpenVocabulary.segment', photo);
-    await this.vocabulary(names, { signal, onProgress: follow('texts') });
+    const follow = (of: SegmentProgress['of']) => (progress: Progress) => onProgress?.({ ...progress, of });
+    // Words first: one that is refused costs no look at the photo.
+    await this.vocabulary(this.#asked(names, options).asked, { signal, onProgress: follow('texts') });
     const division = await this.divide(photo, { ...options, signal, onProgress: follow('windows') });
     return this.name(division, names, { ...options, signal });
   }
@@ -147,7 +181,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 
   /**
    * Names the segments of a photo that was divided before. The GPU computes only the vectors of words that were not asked for yet: with
-   * these known, a photo is named anew in milliseconds.
+   * these known, a photo is named anew in milliseconds. Progress counts texts.
    *
    * ```ts
    * const division = await model.divide(photo);
@@ -158,12 +192,19 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
   async name(
     division: Division,
     names: readonly string[],
-    { signal, onProgress, ...rules }: NamingRules & WorkOptions<Progress> = {},
+    { signal, onProgress, ...options }: NameOptions & WorkOptions<Progress> = {},
   ): Promise<OpenVocabularyResult> {
-    const vocabulary = await this.vocabulary(names, { signal, onProgress });
-    const result = nameSegments(division, vocabulary, { ...this.#defaults, ...given(rules) });
-    const all = ['background', ...names];
-    return { ...result, names: all, segments: namedSegments(result.windows, all) };
+    const { asked, unknown, rules } = this.#asked(names, options);
+    const result = nameSegments(division, await this.vocabulary(asked, { signal, onProgress }), rules);
+    const all = ['background', ...asked];
+    return { ...result, names: all, segments: namedSegments(result.windows, all), unknown };
+  }
+
+  /** The names that are to be told apart, those that the CLIP was not taught, and the rules with their defaults. */
+  #asked<Rules extends NameOptions>(names: readonly string[], options: Rules) {
+    const { unknown: rule = 'keep', ...rules } = { ...this.#defaults, ...given(options) };
+    const unknown = this.unknownNames(names);
+    return { asked: rule === 'keep' ? names : knownOf(names, unknown, rule), unknown, rules };
   }
 
   /**
@@ -171,19 +212,22 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
    */
   async vocabulary(names: readonly string[], work: WorkOptions<Progress> = {}): Promise<Vocabulary> {
     checkNames(names);
-    const { templates, meanFirst, batch } = this.#naming;
-    const { scale, config } = this.opened.text;
+    const { config, scale: own } = this.opened.text;
+    const { templates, meanFirst, batch, scale = own } = this.#naming;
     const key = JSON.stringify(templateList(templates));
     const known = this.#known.get(key) ?? new Map<string, Float32Array>();
     this.#known.set(key, known);
     const missing = names.filter((name) => !known.has(name));
     const rows = new Map(names.map((name) => [name, known.get(name)]));
     const width = config.projection;
-    if (missing.length > 0) {
+    await this.#loadKept(missing, rows);
+    const unread = missing.filter((name) => !rows.get(name));
+    if (unread.length > 0) {
       this.#text ??= this.opened.text.text(this.#device);
       const options = { templates, meanFirst, batch, scale, ...work };
-      const { embeddings } = await makeVocabulary(this.#device, await this.#text, this.#tokens, missing, options);
-      for (const [i, name] of missing.entries()) rows.set(name, embeddings.slice(i * width, (i + 1) * width));
+      const { embeddings } = await makeVocabulary(this.#device, await this.#text, this.#tokens, unread, options);
+      for (const [i, name] of unread.entries()) rows.set(name, embeddings.slice(i * width, (i + 1) * width));
+      await this.#keep(unread, rows);
     }
     const embeddings = new Float32Array(names.length * width);
     for (const [i, name] of names.entries()) {
@@ -197,6 +241,38 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
       known.delete(name);
     }
     return { names, embeddings, scale };
+  }
+
+  /** Fills in the vectors that earlier programs kept. */
+  async #loadKept(names: readonly string[], rows: Map<string, Float32Array | undefined>): Promise<void> {
+    const { store } = this.#naming;
+    const origin = store && (await this.#origin());
+    if (!origin) return;
+    const width = this.opened.text.config.projection;
+    await Promise.all(names.map(async (name) => rows.set(name, await store.load(await wordKey(origin, name), width))));
+  }
+
+  async #keep(names: readonly string[], rows: ReadonlyMap<string, Float32Array | undefined>): Promise<void> {
+    const { store } = this.#naming;
+    const origin = store && (await this.#origin());
+    if (!origin) return;
+    await Promise.all(
+      names.map(async (name) => store.save(await wordKey(origin, name), rows.get(name) as Float32Array)),
+    );
+  }
+
+  /** Undefined where the text encoder cannot be told from another. */
+  async #origin(): Promise<WordOrigin | undefined> {
+    const { opened } = this;
+    const weights = opened.kind === 'zeroseg' ? await opened.clip.weightsHash() : '';
+    const { templates, meanFirst = false, tokenizer = 'clip' } = this.#naming;
+    const adapter = this.#device.name;
+    return weights === '' ? undefined : { weights, templates: templateList(templates), meanFirst, tokenizer, adapter };
+  }
+
+  /** Which of the names the CLIP was not taught; none for a CLIP that does not say what it was taught. */
+  unknownNames(names: readonly string[]): UnknownName[] {
+    return unknownNames(this.opened.text.words, names);
   }
 
   /** Names of which some sentence is longer than the text encoder reads, so that its end is cut off. */
@@ -220,6 +296,20 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 /** Options that were left out do not stand in the way of defaults. */
 function given<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** The names without the unknown ones. @throws VocabularyError when there are such and they are refused, or no other. */
+function knownOf(
+  names: readonly string[],
+  unknown: readonly UnknownName[],
+  rule: 'omit' | 'refuse',
+): readonly string[] {
+  if (unknown.length === 0) return names;
+  if (rule === 'refuse' || unknown.length === names.length) {
+    throw new VocabularyError(unknown, `openVocabulary: the CLIP was not taught ${describeUnknown(unknown)}`);
+  }
+  const left = new Set(unknown.map(({ name }) => name));
+  return names.filter((name) => !left.has(name));
 }
 
 function checkNames(names: readonly string[]): void {

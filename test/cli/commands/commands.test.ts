@@ -3,8 +3,16 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readLabelMap, readPhoto } from '../../../cli/src/photos/image-files.ts';
 import { resolveOptions } from '../../../cli/src/shell/train-options.ts';
-import { temporaryFolder, writeClip, writeConfig, writePhotos, writeVoc, zeroseg } from '../../support/made-up.ts';
+import {
+  temporaryFolder,
+  useCommandLine,
+  writeClip,
+  writeConfig,
+  writePhotos,
+  writeVoc,
+} from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 const cache = (...more: string[]) =>
@@ -210,14 +218,16 @@ describe('from photos to words', () => {
       '--out',
       at('segments'),
     );
-    expect(code).toBe(0);
+    expect(code).toBe(1);
     expect(steady(err)).toMatchInlineSnapshot(`
       "--tokenizer hash: words are numbered by their hash and mean nothing
-      skipped BASE/photos/broken.jpg: this is not an image, or of a kind that cannot be read"
+      skipped BASE/photos/broken.jpg: this is not an image, or of a kind that cannot be read
+        BASE/photos/broken.jpg: this is not an image, or of a kind that cannot be read
+      zeroseg: segment: 1 of 2 photos could not be read; the others are done"
     `);
     expect(steady(out).replace(/\w+ \d+ %(, \w+ \d+ %)?/, 'SHARES')).toMatchInlineSnapshot(`
       "BASE/photos/photo-0.png: SHARES → BASE/segments/photo-0.overlay.png
-      1 photo in TIME, written to BASE/segments; 1 photo could not be read"
+      1 photo in TIME, written to BASE/segments"
     `);
     const labels = await readLabelMap(at('segments', 'photo-0.labels.png'));
     expect([labels.width, labels.height]).toEqual([48, 40]);
@@ -226,7 +236,7 @@ describe('from photos to words', () => {
     const json = JSON.parse(await readFile(at('segments', 'photo-0.json'), 'utf8'));
     expect(json.classes.reduce((sum: number, { share }: { share: number }) => sum + share, 0)).toBeCloseTo(1);
     expect(json.model.step).toBe(6);
-    expect(await readdir(at('segments'))).toHaveLength(3);
+    expect(await readdir(at('segments'))).toHaveLength(4);
   });
 
   test('eval: mean IoU with and without background, and a sweep', async () => {

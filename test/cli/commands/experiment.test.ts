@@ -10,8 +10,9 @@ import {
 import { experiments } from '../../../src/zeroseg/studies/ablations.ts';
 import type { EndedRun } from '../../../src/zeroseg/studies/orderings.ts';
 import type { RunScore } from '../../../src/zeroseg/studies/score-run.ts';
-import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 

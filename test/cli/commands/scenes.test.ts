@@ -2,8 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readSceneIndex } from '../../../cli/src/photos/scene-folder.ts';
-import { temporaryFolder, writeClip, writeConfig, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine, writeClip, writeConfig } from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]): string => join(base, ...names);
 

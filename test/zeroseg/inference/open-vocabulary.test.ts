@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { knownWordsMetadata, VocabularyError } from '../../../src/zeroseg/clip/known-words.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
 import { teacherIdentity } from '../../../src/zeroseg/clip/source.ts';
 import { makeVocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
@@ -8,8 +10,9 @@ import { nameSegments, namesAt } from '../../../src/zeroseg/inference/division.t
 import { type OpenVocabularyOptions, openVocabulary } from '../../../src/zeroseg/inference/open-vocabulary.ts';
 import type { WindowResult } from '../../../src/zeroseg/inference/mixtures.ts';
 import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
+import type { WordStore } from '../../../src/zeroseg/inference/word-store.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
-import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
+import { modelFile, type NamingRule } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
@@ -42,8 +45,8 @@ function photoOf(width: number, height: number): Image {
   return { width, height, data: Uint8Array.from({ length: 3 * width * height }, () => 256 * random()) };
 }
 
-const bytesOf = (teacher: string) =>
-  modelFile(new ZeroSeg(newWeights(device.current, 1), config), { step: 7, teacher });
+const bytesOf = (teacher: string, naming: NamingRule = {}) =>
+  modelFile(new ZeroSeg(newWeights(device.current, 1), config), { step: 7, teacher, naming });
 
 async function options(teacher = ''): Promise<OpenVocabularyOptions> {
   const clip = { weights: clipBytes, config: clipConfig };
@@ -92,6 +95,74 @@ describe('a ZeroSeg with its CLIP', () => {
     expect(all.labels).toEqual(parts.labels);
     expect(all.windows).toEqual(parts.windows);
     expect(all.segments.some(({ label }) => label === 0)).toBe(true);
+  });
+
+  test('what the model file recommends holds where no option says otherwise', async () => {
+    const model = await bytesOf('', { scoring: 'cosine', threshold: 0.5, scale: 7 });
+    using opened = await openVocabulary(device.current, { ...(await options()), model });
+    const own = await opened.segment(photo, ['dog', 'grass', 'sky']);
+    const names = await opened.vocabulary(['dog', 'grass', 'sky']);
+    expect(names.scale).toBe(7);
+    const parts = await opened.segmenter.segment(photo, names, { scoring: 'cosine', threshold: 0.5 });
+    expect(own.windows).toEqual(parts.windows);
+    const other = await opened.segment(photo, ['dog', 'grass', 'sky'], { scoring: 'softmax', threshold: 0.1 });
+    const chosen = await opened.segmenter.segment(photo, names, { scoring: 'softmax', threshold: 0.1 });
+    expect(other.windows).toEqual(chosen.windows);
+    using second = await openVocabulary(device.current, { ...(await options()), model, scoring: 'groupvit', scale: 9 });
+    expect((await second.vocabulary(['dog'])).scale).toBe(9);
+    expect(second.opened.kind === 'zeroseg' && second.opened.info.naming).toEqual({
+      scoring: 'cosine',
+      threshold: 0.5,
+      scale: 7,
+    });
+  });
+
+  test('names that the CLIP was not taught are told, left out, or refused', async () => {
+    const words = { seen: 'drawings', objects: { dog: [] }, grounds: { grass: ['lawn'] }, adjectives: [] } as const;
+    const weights = { name: 'clip', ...readSafetensors(clipBytes, 'clip'), metadata: knownWordsMetadata(words) };
+    using model = await openVocabulary(device.current, { ...(await options()), clip: { weights, config: clipConfig } });
+    const unknown = [{ name: 'gras', suggestions: ['grass'] }];
+    const kept = await model.segment(photo, ['dog', 'gras', 'lawn']);
+    expect([kept.names, kept.unknown]).toEqual([['background', 'dog', 'gras', 'lawn'], unknown]);
+    const omitted = await model.segment(photo, ['dog', 'gras', 'lawn'], { unknown: 'omit' });
+    const without = await model.segment(photo, ['dog', 'lawn']);
+    expect([omitted.names, omitted.unknown]).toEqual([['background', 'dog', 'lawn'], unknown]);
+    expect([omitted.labels, without.unknown]).toEqual([without.labels, []]);
+    for (const [names, rule] of [
+      [['dog', 'gras'], 'refuse'],
+      [['gras'], 'omit'],
+    ] as const) {
+      const error = await model.segment(photo, names, { unknown: rule }).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(VocabularyError);
+      expect(error).toMatchObject({
+        message: 'openVocabulary: the CLIP was not taught "gras" (did you mean grass?)',
+        unknown,
+      });
+    }
+  });
+
+  test('vectors that a store keeps are those of the text tower, and cost no text encoder', async () => {
+    const kept = new Map<string, Float32Array>();
+    const store: WordStore = {
+      load: async (key) => kept.get(key),
+      save: async (key, vector) => void kept.set(key, vector.slice()),
+    };
+    const counted: number[] = [];
+    const onProgress = ({ total }: { total: number }) => void counted.push(total);
+    const vectors = async (more: Partial<OpenVocabularyOptions> = {}) => {
+      using model = await openVocabulary(device.current, { ...(await options()), store, ...more });
+      return (await model.vocabulary(['dog', 'grass'], { onProgress })).embeddings;
+    };
+    const first = await vectors();
+    const again = await vectors();
+    expect([counted, kept.size]).toEqual([[2], 2]);
+    expect([...again]).toEqual([...first]);
+    // Other sentences are other vectors.
+    await vectors({ templates: ['a {}'] });
+    await vectors({ templates: ['a {}'], meanFirst: true });
+    expect([counted, kept.size]).toEqual([[2, 2, 2], 6]);
+    for (const one of kept.keys()) kept.delete(one);
+    expect([...(await vectors())]).toEqual([...first]);
   });
 
   test('names that are known are not embedded again', async () => {
