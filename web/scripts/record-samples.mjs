@@ -36,9 +36,21 @@ for (const seed of seeds) {
       [`${file}.${i}.global`, tensor('F32', [-1], global)],
     );
   }
-  samples.push({ file, caption, words: wordsOf(labels.data), width, height, resized, boxes: windows.map(({ box }) => box) });
+  samples.push({
+    file,
+    caption,
+    words: wordsOf(labels.data),
+    width,
+    height,
+    resized,
+    boxes: windows.map(({ box }) => box),
+  });
 }
-const metadata = { names: JSON.stringify(maker.names), scale: String(vocabulary.scale), samples: JSON.stringify(samples) };
+const metadata = {
+  names: JSON.stringify(maker.names),
+  scale: String(vocabulary.scale),
+  samples: JSON.stringify(samples),
+};
 writeFileSync(new URL('recorded.safetensors', folder), writeSafetensors(entries, metadata));
 const shown = samples.map(({ file, caption, words }) => ({ file, caption, words }));
 writeFileSync(new URL('samples.json', folder), `${JSON.stringify(shown, undefined, 2)}\n`);

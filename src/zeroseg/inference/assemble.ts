@@ -38,7 +38,12 @@ export function assemble(
   for (const { upper, lower, down, across } of rowsBetween(mixtures, resized, output)) {
     const { low, high, part } = across;
     for (let x = 0; x < output.width; x++) {
-      const [a, b, c, d] = [upper[low[x]!]!, upper[high[x]!]!, lower[low[x]!]!, lower[high[x]!]!];
+      const left = low[x]!;
+      const right = high[x]!;
+      const a = upper[left]!;
+      const b = upper[right]!;
+      const c = lower[left]!;
+      const d = lower[right]!;
       let best = 0;
       if (a === b && a === c && a === d) best = mixtures.best(a);
       else best = argmax(interpolated(mixtures, a, b, c, d, part[x]!, down, corner));

@@ -1,8 +1,9 @@
-import type { GpuFacts } from '../engine/gpu.ts';
+import { gpu } from './gpu-state.ts';
 import { ChipIcon, Mark, ThemeIcon } from './icons.tsx';
 import { nextTheme, theme } from './theme.ts';
 
-export function Header({ gpu }: { gpu: GpuFacts | undefined }) {
+export function Header() {
+  const facts = gpu.value;
   return (
     <header class="header">
       <a class="brand" href="./">
@@ -10,13 +11,13 @@ export function Header({ gpu }: { gpu: GpuFacts | undefined }) {
         <h1>ZeroSeg</h1>
       </a>
       <p class="tagline">Say what you look for; every pixel gets the word that fits it best.</p>
-      {gpu && (
+      {facts && (
         <p
           class="gpu"
-          title={gpu.isSoftware ? 'No GPU was found: the processor stands in for it, slowly' : 'Computes on this GPU'}
+          title={facts.isSoftware ? 'No GPU was found: the processor stands in for it, slowly' : 'Computes on this GPU'}
         >
           <ChipIcon />
-          <span>{gpu.isSoftware ? `${shortName(gpu.name)}, on the processor` : shortName(gpu.name)}</span>
+          <span>{facts.isSoftware ? `${shortName(facts.name)}, on the processor` : shortName(facts.name)}</span>
         </p>
       )}
       <button

@@ -11,11 +11,6 @@ const SIDE = 256;
 export class Scenes {
   #maker: Promise<SceneMaker> | undefined;
 
-  /** What is in scenes: things, then grounds. */
-  async names(): Promise<string[]> {
-    return (await this.#load()).names.slice();
-  }
-
   /** Scene `seed` as a PNG, and what is in it. */
   async draw(seed: number): Promise<{ png: Blob; words: string[] }> {
     const maker = await this.#load();

@@ -48,7 +48,6 @@ export function Camera({ onClose }: { onClose: () => void }) {
         </p>
       ) : (
         <>
-          {/* biome-ignore lint/a11y/useMediaCaption: a live picture without sound */}
           <video ref={video} class="camera" playsInline muted aria-label="What the camera sees" />
           <button type="button" class="button button-strong" onClick={() => void take()}>
             Take the picture

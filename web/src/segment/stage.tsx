@@ -19,6 +19,7 @@ import {
   type Side,
   second,
   shownSize,
+  written,
 } from './state.ts';
 
 /** How a label of a result is painted; background and hidden words are not. */
@@ -41,7 +42,32 @@ function Overlay({ side }: { side: Side }) {
     const colours = coloursOf(result, without);
     paintLabels(context, result.labels, { colours, opacity: strength, outlines: lines, piece: piece?.mask });
   }, [result, piece, without, strength, lines]);
-  return <canvas ref={canvas} class="overlay" />;
+  return (
+    <>
+      <canvas ref={canvas} class="overlay" />
+      {result && written.value && <Names result={result} without={without} />}
+    </>
+  );
+}
+
+/** Words on their segments. */
+function Names({ result, without }: { result: Segmented; without: ReadonlySet<string> }) {
+  const { width, height } = result.labels;
+  return (
+    <div class="names" aria-hidden="true">
+      {result.centres
+        .filter(({ label }) => label > 0 && !without.has(result.names[label] ?? ''))
+        .map(({ label, x, y }) => (
+          <span
+            key={`${x} ${y}`}
+            class="name"
+            style={{ left: `${((100 * x) / width).toFixed(2)}%`, top: `${((100 * y) / height).toFixed(2)}%` }}
+          >
+            {result.names[label]}
+          </span>
+        ))}
+    </div>
+  );
 }
 
 /** The picture with its segments; what lies under the pointer is named. */

@@ -1,8 +1,10 @@
 /** What the visitor looks at: a photo, words, and what a model makes of both. */
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { proxy } from 'comlink';
+import { gpu, support } from '../app/gpu-state.ts';
 import { engine, sentenceOf } from '../engine/client.ts';
-import type { Doing, Segmented } from './messages.ts';
+import { wordColour } from './colours.ts';
+import type { Doing, ExportKind, Segmented } from './messages.ts';
 import { type Sample, samples } from './samples.ts';
 
 export interface Photo {
@@ -42,6 +44,8 @@ export const problem: Signal<string | undefined> = signal(undefined);
 export const hidden: Signal<ReadonlySet<string>> = signal(new Set());
 export const opacity: Signal<number> = signal(0.55);
 export const outlines: Signal<boolean> = signal(true);
+/** Whether words are written on their segments. */
+export const written: Signal<boolean> = signal(true);
 export const comparing: Signal<boolean> = signal(false);
 /** Where the line between the two sides is, 0 to 1. */
 export const divide: Signal<number> = signal(0.5);
@@ -56,6 +60,9 @@ export function colourNumber(word: string): number {
   return seen.value.indexOf(word);
 }
 
+/** What segments: the models in the worker or, without a GPU, the recorded run. */
+const segmenting = () => (support.peek()?.isThere ? engine.segment : engine.recorded);
+
 let opening = 0;
 
 /** Takes a picture: decodes it in the worker and has it segmented. The one before stays where this fails. */
@@ -63,7 +70,7 @@ export async function openPhoto(file: Blob, name: string, words?: readonly strin
   const number = ++opening;
   problem.value = undefined;
   try {
-    const facts = await engine.segment.open(file, name);
+    const facts = await segmenting().open(file, name);
     if (number !== opening) return;
     const before = photo.peek();
     batch(() => {
@@ -85,7 +92,7 @@ export async function openSample(sample: Sample): Promise<void> {
   try {
     const response = await fetch(sample.url);
     if (!response.ok) throw new Error(`${sample.title} could not be loaded (${response.status}); reload the page`);
-    await openPhoto(await response.blob(), sample.title, sample.words);
+    await openPhoto(await response.blob(), sample.file, sample.words);
   } catch (error) {
     problem.value = sentenceOf(error);
   }
@@ -99,6 +106,27 @@ export async function openScene(): Promise<void> {
     await openPhoto(png, `scene ${seed}`, words);
   } catch (error) {
     problem.value = sentenceOf(error);
+  }
+}
+
+/** A file of the first side to take along; `label` is what a cut-out shows. */
+export async function exportFile(kind: ExportKind, label?: number): Promise<Blob | undefined> {
+  const [current, result] = [photo.peek(), first.result.peek()];
+  if (!current || !result) return undefined;
+  const request = { photo: current.id, model: first.model.peek(), words: result.names.slice(1) };
+  const colours = result.names.map((name) => wordColour(Math.max(0, colourNumber(name))));
+  const options = {
+    kind,
+    photoName: current.name,
+    model: request.model,
+    colours,
+    ...(label !== undefined && { label }),
+  };
+  try {
+    return await segmenting().export(request, options);
+  } catch (error) {
+    problem.value = sentenceOf(error);
+    return undefined;
   }
 }
 
@@ -143,6 +171,7 @@ function follow(one: Side, isWanted: () => boolean): void {
   let latest = 0;
   effect(() => {
     const [current, model, words] = [photo.value, one.model.value, one.words.value];
+    void losses.value;
     const number = ++latest;
     if (!current || !isWanted()) {
       one.doing.value = undefined;
@@ -159,7 +188,7 @@ function follow(one: Side, isWanted: () => boolean): void {
     const onDoing = (doing: Doing): void => {
       if (number === latest) one.doing.value = doing;
     };
-    void engine.segment
+    void segmenting()
       .segment(request, proxy(onDoing))
       .then((result) => {
         if (number !== latest) return;
@@ -177,8 +206,24 @@ function follow(one: Side, isWanted: () => boolean): void {
   });
 }
 
-/** Begins to segment what there is, and reopens what a lost device took along. */
+/** Counts the devices that were lost: each time, what there is is segmented again on a new one. */
+const losses = signal(0);
+/** Lost devices that are replaced; a driver that loses more is broken. */
+const MOST_LOSSES = 3;
+
+/** Begins to segment what there is, and again on another device when one is lost. */
 export function startSegmenting(): void {
   follow(first, () => true);
   follow(second, () => comparing.value);
+  const onLost = (): void => {
+    if (losses.peek() === MOST_LOSSES) {
+      problem.value = 'The GPU was lost again and again; restart the browser, or update the graphics driver.';
+      return;
+    }
+    losses.value++;
+    void engine.gpu.facts().then((facts) => {
+      gpu.value = facts;
+    });
+  };
+  void engine.gpu.onLost(proxy(onLost));
 }

@@ -3,12 +3,14 @@ import type { Division, Image, OpenVocabulary } from '@zeroseg/core/zeroseg';
 import type { Gpu } from '../engine/gpu.ts';
 import type { Models } from '../engine/models.ts';
 import { decodePhoto } from '../engine/photos.ts';
-import type { Doing, PhotoFacts, Segmented, SegmentRequest } from './messages.ts';
+import { centresOf } from './centres.ts';
+import { exportResult } from './exports.ts';
+import type { Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from './messages.ts';
 
 /** Divisions that are kept: new words, or the other side of a comparison, do not look at the picture again. */
 const MOST_KEPT = 6;
 
-export class SegmentTool {
+export class SegmentTool implements Segmenting {
   readonly #gpu: Gpu;
   readonly #models: Models;
   #photo: { readonly id: number; readonly image: Image } | undefined;
@@ -21,7 +23,6 @@ export class SegmentTool {
     this.#models = models;
   }
 
-  /** Takes a photo in place of the one before. */
   async open(file: Blob, name: string): Promise<PhotoFacts> {
     const image = await decodePhoto(file, name);
     this.#photo = { id: ++this.#photos, image };
@@ -30,7 +31,7 @@ export class SegmentTool {
   }
 
   async segment(request: SegmentRequest, onDoing: (doing: Doing) => void): Promise<Segmented> {
-    const { words, size, threshold } = request;
+    const { words, size } = request;
     onDoing({ what: 'gpu' });
     await this.#gpu.device();
     onDoing({ what: 'model' });
@@ -42,8 +43,24 @@ export class SegmentTool {
     onDoing({ what: 'words' });
     await model.vocabulary(words, { onProgress: (progress) => onDoing({ what: 'words', ...progress }) });
     const start = performance.now();
-    const { labels, windows, resized, names } = await model.name(division, words, { size, threshold });
-    return { labels, windows, resized, names, looked, named: performance.now() - start };
+    const { labels, windows, resized, names, unknown } = await model.name(division, words, { size });
+    const named = performance.now() - start;
+    return {
+      labels,
+      windows,
+      resized,
+      names,
+      unknown,
+      known: model.opened.text.words,
+      centres: centresOf(labels),
+      looked,
+      named,
+    };
+  }
+
+  async export(request: SegmentRequest, options: ExportOptions): Promise<Blob> {
+    const image = this.#imageOf(request);
+    return exportResult(image, await this.segment({ ...request, size: undefined }, () => {}), options);
   }
 
   async #divide(request: SegmentRequest, model: OpenVocabulary, onDoing: (doing: Doing) => void): Promise<Division> {
@@ -61,10 +78,16 @@ export class SegmentTool {
     return known;
   }
 
-  async #look({ photo }: SegmentRequest, model: OpenVocabulary, onDoing: (doing: Doing) => void): Promise<Division> {
-    if (this.#photo?.id !== photo) throw new Error('another picture has taken its place');
+  async #look(request: SegmentRequest, model: OpenVocabulary, onDoing: (doing: Doing) => void): Promise<Division> {
     onDoing({ what: 'picture' });
-    return model.divide(this.#photo.image, { onProgress: (progress) => onDoing({ what: 'picture', ...progress }) });
+    return model.divide(this.#imageOf(request), {
+      onProgress: (progress) => onDoing({ what: 'picture', ...progress }),
+    });
+  }
+
+  #imageOf({ photo }: SegmentRequest): Image {
+    if (this.#photo?.id !== photo) throw new Error('another picture has taken its place');
+    return this.#photo.image;
   }
 }
 

@@ -1,5 +1,5 @@
 import { CompareIcon } from '../app/icons.tsx';
-import { comparing, first, opacity, outlines, second, setWords } from './state.ts';
+import { comparing, first, opacity, outlines, second, setWords, written } from './state.ts';
 
 /** How the result is shown. */
 export function ViewControls() {
@@ -28,6 +28,16 @@ export function ViewControls() {
           }}
         />
         Outlines
+      </label>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={written.value}
+          onChange={(event) => {
+            written.value = event.currentTarget.checked;
+          }}
+        />
+        Names
       </label>
       <button
         type="button"

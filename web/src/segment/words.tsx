@@ -1,8 +1,9 @@
 import { useSignal } from '@preact/signals';
+import type { KnownWords } from '@zeroseg/core/zeroseg';
 import { useId } from 'preact/hooks';
 import { CloseIcon } from '../app/icons.tsx';
 import { css, wordColour } from './colours.ts';
-import { knownWords } from './known-words.ts';
+import type { Segmented } from './messages.ts';
 import { addWords, colourNumber, hidden, removeWord, type Side, toggleWord } from './state.ts';
 
 /** The words of a side as chips: each with its colour, its share of the picture, and whether the model knows it. */
@@ -10,9 +11,9 @@ export function Words({ side, title }: { side: Side; title: string }) {
   const typed = useSignal('');
   const [heading, field, hint] = [useId(), useId(), useId()];
   const words = side.words.value;
-  const known = knownWords(side.model.value);
+  const result = side.result.value;
   const shares = sharesOf(side);
-  const strange = known ? words.filter((word) => !known.includes(word)) : [];
+  const unknown = result?.unknown.filter(({ name }) => words.includes(name)) ?? [];
   const add = (text: string): void => {
     addWords(side, text);
     typed.value = '';
@@ -24,7 +25,13 @@ export function Words({ side, title }: { side: Side; title: string }) {
       </h2>
       <ul class="chips" aria-label={title}>
         {words.map((word) => (
-          <Chip key={word} side={side} word={word} share={shares.get(word)} isStrange={strange.includes(word)} />
+          <Chip
+            key={word}
+            side={side}
+            word={word}
+            share={shares.get(word)}
+            isStrange={unknown.some(({ name }) => name === word)}
+          />
         ))}
       </ul>
       <form
@@ -63,11 +70,10 @@ export function Words({ side, title }: { side: Side; title: string }) {
       <p id={hint} class="hint">
         {words.length < 2
           ? 'Every pixel gets the word that fits best, so give at least two.'
-          : strange.length > 0
-            ? `${list(strange)}: new to this model. Words that it never met look all alike to it.`
-            : 'Every pixel gets the word of these that fits best.'}
+          : 'Every pixel gets the word of these that fits best.'}
       </p>
-      {known && <KnownWords side={side} known={known} />}
+      {unknown.length > 0 && <Unknown side={side} unknown={unknown} />}
+      {result?.known && <Known side={side} known={result.known} />}
     </section>
   );
 }
@@ -101,20 +107,51 @@ function Chip({ side, word, share, isStrange }: ChipProps) {
   );
 }
 
-/** What a model knows, to be added by a click. */
-function KnownWords({ side, known }: { side: Side; known: readonly string[] }) {
-  const rest = known.filter((word) => !side.words.value.includes(word));
+/** Words that the model was not taught, with the nearest that it was: a click takes one in its place. */
+function Unknown({ side, unknown }: { side: Side; unknown: Segmented['unknown'] }) {
+  return (
+    <div class="notice">
+      {unknown.map(({ name, suggestions }) => (
+        <p key={name}>
+          This model never met “{name}”{suggestions.length > 0 ? '; did you mean ' : ': it says no more than chance.'}
+          {suggestions.map((suggestion, i) => (
+            <span key={suggestion}>
+              {i > 0 && ', '}
+              <button
+                type="button"
+                class="link"
+                onClick={() => {
+                  removeWord(side, name);
+                  addWords(side, suggestion);
+                }}
+              >
+                {suggestion}
+              </button>
+            </span>
+          ))}
+          {suggestions.length > 0 && '?'}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+/** What a model was taught, to be added by a click. */
+function Known({ side, known }: { side: Side; known: KnownWords }) {
+  const words = [...Object.keys(known.objects), ...Object.keys(known.grounds)];
   return (
     <details class="known">
-      <summary>{known.length} words that this model knows</summary>
+      <summary>{words.length} words that this model knows</summary>
       <ul class="known-list">
-        {rest.map((word) => (
-          <li key={word}>
-            <button type="button" class="known-word" onClick={() => addWords(side, word)}>
-              {word}
-            </button>
-          </li>
-        ))}
+        {words
+          .filter((word) => !side.words.value.includes(word))
+          .map((word) => (
+            <li key={word}>
+              <button type="button" class="known-word" onClick={() => addWords(side, word)}>
+                {word}
+              </button>
+            </li>
+          ))}
       </ul>
     </details>
   );
@@ -131,8 +168,4 @@ function sharesOf(side: Side): Map<string, number> {
     if (label > 0) shares.set(name, counts[label]! / result.labels.data.length);
   }
   return shares;
-}
-
-function list(words: readonly string[]): string {
-  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
