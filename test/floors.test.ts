@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-/** Every source file as text, by its path in the repository; works in Node and in browsers. */
+/** Every source file as text, by its path in the repository. */
 const sources: ReadonlyMap<string, string> = new Map(
   Object.entries(
     import.meta.glob(['../src/**/*.ts', '../cli/src/**/*.ts', '!**/*.d.ts'], {
@@ -65,6 +65,7 @@ const rooms = [
   'cli/src/page',
   'cli/src/shell',
   'cli/src/segments',
+  'cli/src/evaluations',
   'cli/src/studies',
   'cli/src/reports',
   'cli/src/commands',

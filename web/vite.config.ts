@@ -1,4 +1,4 @@
-import { defineConfig, type Plugin } from 'vite';
+import { defineConfig, type Plugin, type UserConfig } from 'vite';
 import { sourceAliases } from '../test/support/source.ts';
 import { contentSecurity } from './content-security.ts';
 
@@ -21,7 +21,7 @@ const securityPolicy: Plugin = {
   ],
 };
 
-export default defineConfig({
+const config: UserConfig = defineConfig({
   root: import.meta.dirname,
   // Works in any folder of any host.
   base: './',
@@ -36,3 +36,5 @@ export default defineConfig({
   },
   worker: { format: 'es', rollupOptions: { output: { assetFileNames } } },
 });
+
+export default config;

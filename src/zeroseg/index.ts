@@ -101,6 +101,9 @@ export {
   type TextSize,
 } from './drawing/index.ts';
 export {
+  type Confusion,
+  ConfusionMatrix,
+  type EvaluatedPhoto,
   type EvaluateOptions,
   type EvaluateProgress,
   evaluate,
@@ -163,6 +166,7 @@ export {
   type WindowBox,
 } from './image/index.ts';
 export {
+  type ClassWords,
   classAffinity,
   type DividedWindow,
   type DivideOptions,
@@ -282,11 +286,13 @@ export {
   validationCrops,
 } from './teacher-scenes/index.ts';
 export {
+  type ClassChoice,
   cocoLabels,
   contextLabels,
   type DataSetDefinition,
   dataSets,
   imagenetClasses,
+  parseClassText,
   promptTemplates,
   Tokenizer,
   TokenTable,

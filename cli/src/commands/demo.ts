@@ -191,7 +191,7 @@ async function demoIn(
     const left = (share: number) => share * Math.max(0, plan.seconds - (performance.now() - began) / 1000);
     terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
     // Seven templates, not eighty: the words come out alike, in a tenth of the time.
-    using shipped = await loadModel(device, opened, { templates: 'subset' });
+    using shipped = await loadModel(context, device, opened, { templates: 'subset' });
     const run: Run = { context, device, interruption, options, plan, opened, newStart, left, lock };
 
     heading(run, 1, 'Scenes to learn from: drawings on painted grounds');
@@ -366,7 +366,11 @@ async function learn(
       );
     }
     const teacher = teacherIdentity(opened.clip.name, await opened.clip.weightsHash());
-    const file = await modelFile(training.model, { step: training.steps.length, teacher });
+    const file = await modelFile(training.model, {
+      step: training.steps.length,
+      teacher,
+      naming: { scoring: scoring.scoring },
+    });
     await writeFileAtomic(join(options.out, 'model.safetensors'), file, run);
     const metrics = training.steps.map((step) => `${JSON.stringify(step)}\n`).join('');
     await writeFileAtomic(join(options.out, 'metrics.jsonl'), metrics, run);

@@ -1,11 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { classColour, classShares, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { hashFiles, systemReason } from '../files/index.ts';
 import { fixedDataSets, ImageError, readPhoto } from '../photos/index.ts';
 import {
   type Claim,
+  ContactSheet,
   findPhotos,
   type PhotoStamp,
   ResultsFolder,
@@ -22,6 +24,8 @@ import {
   gather,
   Interrupted,
   type Interruption,
+  type KnownNames,
+  knownNames,
   loadModel,
   type ModelAndWordsArguments,
   modelAndWordsOptions,
@@ -30,9 +34,12 @@ import {
   Progress,
   parseClasses,
   quietTerminal,
+  tellImagery,
   UsageError,
   withDevice,
+  withNaming,
 } from '../shell/index.ts';
+import { builtIn } from '../weights/index.ts';
 
 export interface SegmentArguments extends ModelAndWordsArguments {
   readonly classes: string;
@@ -50,16 +57,18 @@ export function segmentCommand(context: Context): Command {
       '--classes <names>',
       `"dog, sofa, window"; ${fixedDataSets.map(([name]) => name).join(', ')} or imagenet; or @file.txt, one a line`,
     )
-    .requiredOption(
+    .option(
       '--out <folder>',
       'where NAME.overlay.png, NAME.labels.png and NAME.json are written; what is done there stays',
+      'out/segments',
     )
     .option('--cutout <word>', 'also a transparent PNG of what this class is on (may be given more than once)', gather)
     .option('--json', 'print what NAME.json holds, a photo a line, all else on standard error');
   return modelAndWordsOptions(command)
     .addHelpText(
       'after',
-      '\nExample:\n  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 ' +
+      '\nExamples:\n  zeroseg segment photo.jpg --classes "cat, grass"\n' +
+        '  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 ' +
         '--classes "dog, sofa, window" --background 0.3 --out out/segments',
     )
     .action((photos: string[], options: SegmentArguments) => segment(context, photos, options));
@@ -68,22 +77,31 @@ export function segmentCommand(context: Context): Command {
 /** A photo that is to be done, or why it cannot be. */
 type Job = { readonly claim: Claim; readonly stamp: PhotoStamp } | { readonly path: string; readonly reason: string };
 
-async function segment(given: Context, places: readonly string[], options: SegmentArguments): Promise<void> {
-  const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
+async function segment(given: Context, places: readonly string[], chosen: SegmentArguments): Promise<void> {
+  const context = chosen.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
-  const names = await parseClasses(options.classes);
-  const cutouts = options.cutout ?? [];
-  const strange = cutouts.find((word) => !names.includes(word));
+  const asked = await parseClasses(chosen.classes);
+  const strange = chosen.cutout?.find((word) => !asked.includes(word));
   if (strange !== undefined) throw new UsageError(`--cutout: "${strange}" is none of --classes`);
   const photos = await findPhotos(places);
-  const opened = await openModelAndWords(context, options);
-  const facts = await settingsOf(opened, names, cutouts, options);
+  const opened = await openModelAndWords(context, chosen);
+  const options = withNaming(opened, chosen);
+  const clip = chosen.clip ?? builtIn;
+  const { names, unknown } = knownNames(context, opened.text, asked, { option: '--classes', clip });
+  const cutouts = chosen.cutout?.filter((word) => names.includes(word)) ?? [];
+  const files = photos.map(({ path }) => path);
+  await tellImagery(context, opened.text, files);
+  const facts = await settingsOf(opened, { names, unknown }, cutouts, options);
   const results = await ResultsFolder.open(options.out, photos);
 
   const jobs: Job[] = [];
-  const done: SegmentsRecord[] = [];
-  const print = (record: SegmentsRecord) => {
-    done.push(record);
+  const sheet = new ContactSheet();
+  let done = 0;
+  const cutOut = new Map(cutouts.map((word) => [word, 0]));
+  const take = ({ name }: Claim, record: SegmentsRecord) => {
+    done++;
+    for (const word of Object.keys(record.files.cutouts)) cutOut.set(word, (cutOut.get(word) ?? 0) + 1);
+    sheet.add(name, record);
     if (options.json) given.terminal.out(JSON.stringify(record));
   };
   for (const photo of photos) {
@@ -99,10 +117,10 @@ async function segment(given: Context, places: readonly string[], options: Segme
     const claim = await results.claim(photo);
     const { before } = claim;
     const isDone = before?.settings === facts.settings && sameStamp(before.source, stamp);
-    if (isDone && (await results.isWhole(claim, before))) print(before);
+    if (isDone && (await results.isWhole(claim, before))) take(claim, before);
     else jobs.push({ claim, stamp });
   }
-  if (done.length > 0) terminal.out(`${count(done.length, 'photos')} of ${photos.length} done before`);
+  if (done > 0) terminal.out(`${count(done, 'photos')} of ${photos.length} done before`);
 
   const began = performance.now();
   const failed = new Map<string, string>();
@@ -115,7 +133,7 @@ async function segment(given: Context, places: readonly string[], options: Segme
       facts,
     };
     await withDevice(context, options.adapter, async (device, interruption) => {
-      using model = await loadModel(device, opened, options);
+      using model = await loadModel(context, device, opened, options);
       await embedNames(context, model, names, interruption);
       const progress = new Progress(terminal, 'segmenting', jobs.length, 'photos');
       try {
@@ -134,12 +152,10 @@ async function segment(given: Context, places: readonly string[], options: Segme
               top: options.top,
             });
             const record = await writeResults(photo, job.stamp, job.claim, result, resultsOptions);
-            print(record);
+            take(job.claim, record);
             progress.say(
               `${path}: ${summary(result)} → ${join(options.out, job.claim.name, '..', record.files.overlay)}`,
             );
-            const missing = cutouts.filter((word) => !Object.hasOwn(record.files.cutouts, word));
-            if (missing.length > 0) progress.say(`${path}: no ${missing.join(', no ')} to cut out`, 'note');
           } catch (error) {
             if (!(error instanceof ImageError)) throw error;
             failed.set(error.file, error.reason);
@@ -156,9 +172,14 @@ async function segment(given: Context, places: readonly string[], options: Segme
   const seconds = (performance.now() - began) / 1000;
   const fresh = jobs.length - failed.size;
   if (fresh > 0) terminal.out(`${count(fresh, 'photos')} in ${formatDuration(seconds)}, written to ${options.out}`);
+  for (const [word, times] of cutOut) terminal.out(`${word}: cut out of ${times} of ${count(done, 'photos')}`);
+  if (done > 0) {
+    const page = await sheet.write(options.out, `${count(done, 'photos')}: ${shortList(names)}`, failed);
+    terminal.out(`all on one page: ${pathToFileURL(page)}`);
+  }
   if (failed.size > 0) {
     for (const [path, reason] of failed) terminal.note(`  ${path}: ${reason}`);
-    const others = done.length > 0 ? '; the others are done' : '';
+    const others = done > 0 ? '; the others are done' : '';
     throw new UsageError(`segment: ${failed.size} of ${count(photos.length, 'photos')} could not be read${others}`);
   }
 }
@@ -178,9 +199,9 @@ function sameStamp(before: PhotoStamp, now: PhotoStamp): boolean {
 /** What records say of how they were made, and the hash of it and of all else that decides what is written. */
 async function settingsOf(
   opened: ModelAndText,
-  names: readonly string[],
+  { names, unknown }: KnownNames,
   cutouts: readonly string[],
-  options: SegmentArguments,
+  options: ReturnType<typeof withNaming<SegmentArguments>>,
 ): Promise<ResultsOptions['facts']> {
   const made = {
     options: {
@@ -188,17 +209,25 @@ async function settingsOf(
       mode: options.mode,
       scoring: options.scoring,
       top: options.top,
+      scale: options.scale,
       short: options.short ?? null,
       stride: options.stride ?? null,
       templates: options.templates,
       mean_first: options.meanFirst ?? false,
       tokenizer: options.tokenizer,
     },
+    unknown: unknown.map(({ name }) => name),
     model: modelFacts(opened),
     clip: opened.kind === 'zeroseg' ? { name: opened.clip.name, weights: await opened.clip.weightsHash() } : null,
   };
   const settings = settingsHash([made, await hashFiles([opened.file]), names, cutouts]);
   return { ...made, settings };
+}
+
+/** The first names, and how many more there are. */
+function shortList(names: readonly string[]): string {
+  const more = names.length > 6 ? ` and ${names.length - 6} more` : '';
+  return `${names.slice(0, 6).join(', ')}${more}`;
 }
 
 function summary({ labels, names }: OpenVocabularyResult): string {

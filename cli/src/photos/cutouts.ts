@@ -23,9 +23,17 @@ export async function encodeCutout({ width, height, data }: Image, alpha: Uint8A
 const THUMBNAIL = 640;
 
 /** A photo of at most 640 pixels as a JPEG. */
-export async function encodeThumbnail({ width, height, data }: Image): Promise<Uint8Array> {
+export async function encodeThumbnail(photo: Image): Promise<Uint8Array> {
+  return encodeJpeg(photo, THUMBNAIL);
+}
+
+/** An image as a JPEG for looking; with its longer side made at most `side` pixels. */
+export async function encodeJpeg(
+  { width, height, data }: Image,
+  side: number = Math.max(width, height),
+): Promise<Uint8Array> {
   return sharp(data, { raw: { width, height, channels: 3 } })
-    .resize({ width: THUMBNAIL, height: THUMBNAIL, fit: 'inside', withoutEnlargement: true })
+    .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
     .jpeg({ quality: 82 })
     .toBuffer();
 }

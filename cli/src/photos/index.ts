@@ -1,5 +1,5 @@
 export { ImageError } from '@zeroseg/core/zeroseg';
-export { encodeCutout, encodeThumbnail } from './cutouts.ts';
+export { encodeCutout, encodeJpeg, encodeThumbnail } from './cutouts.ts';
 export type { DataSet } from './data-sets/data-set.ts';
 export { DataSetError, type LabelledPhoto } from './data-sets/labelled-photos.ts';
 export { dataSetKinds, fixedDataSets, openDataSet } from './data-sets.ts';

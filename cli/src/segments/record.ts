@@ -55,6 +55,8 @@ export interface SegmentsRecord {
   readonly names: readonly string[];
   readonly resized: { readonly width: number; readonly height: number };
   readonly options: Readonly<Record<string, unknown>>;
+  /** Names that were asked for and left out, since the CLIP does not know them. */
+  readonly unknown: readonly string[];
   readonly model: Readonly<Record<string, unknown>>;
   readonly clip: Readonly<Record<string, unknown>> | null;
   /** Of everything that decides what is written beside the photo: where it is the same, nothing needs to be done again. */

@@ -23,7 +23,7 @@ export interface ResultsOptions {
   readonly cutouts: readonly string[];
   colour(label: number): Colour;
   /** What records say of how they were made. */
-  readonly facts: Pick<SegmentsRecord, 'options' | 'model' | 'clip' | 'settings'>;
+  readonly facts: Pick<SegmentsRecord, 'options' | 'unknown' | 'model' | 'clip' | 'settings'>;
 }
 
 /** A photo as it was found on the disk. */

@@ -1,10 +1,13 @@
 import { type Device, openDevice } from '@zeroseg/core';
+import type { WordStore } from '@zeroseg/core/zeroseg';
 import { catchInterruption, type Interruption } from './interruption.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What every command gets beside its own arguments. */
 export interface Context {
   readonly terminal: Terminal;
+  /** Where vectors of words are kept between commands. Tests have none. */
+  readonly words?: WordStore | undefined;
   /** An open device for all commands, which stays open. Default: each opens its own. */
   readonly device?: Device | undefined;
 }

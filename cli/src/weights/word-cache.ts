@@ -24,7 +24,7 @@ const LEFTOVER_MILLISECONDS = 3_600_000;
 export class WordCache implements WordStore {
   readonly #folder: string;
   readonly #most: number;
-  #saved = 0;
+  #saving = 0;
 
   constructor(folder: string = wordCacheFolder(), most: number = MOST_BYTES) {
     this.#folder = folder;
@@ -42,21 +42,20 @@ export class WordCache implements WordStore {
 
   async save(key: string, vector: Float32Array): Promise<void> {
     const values = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
+    this.#saving++;
     const temporary = join(this.#folder, `${key}.${randomUUID()}.tmp`);
     try {
       await mkdir(this.#folder, { recursive: true });
       await writeFile(temporary, Buffer.concat([digest(values), values]), { flag: 'wx' });
       await rename(temporary, join(this.#folder, key));
-      this.#saved++;
     } catch {
       await rm(temporary, { force: true }).catch(() => undefined);
     }
+    if (--this.#saving === 0) await this.#dropOldest();
   }
 
-  /** Drops the oldest files beyond the bound, after something was saved. */
-  async tidy(): Promise<void> {
-    if (this.#saved === 0) return;
-    this.#saved = 0;
+  /** Drops the oldest files beyond the bound, when the last of many is saved. */
+  async #dropOldest(): Promise<void> {
     const names = await readdir(this.#folder).catch(() => []);
     const found = await Promise.all(
       names.map(async (name) => ({ name, facts: await stat(join(this.#folder, name)).catch(() => undefined) })),

@@ -1,5 +1,6 @@
 export { assemble, pixelSegments, scoreRows } from './assemble.ts';
 export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
+export type { ClassWords } from './class-words.ts';
 export {
   type DividedWindow,
   type Division,

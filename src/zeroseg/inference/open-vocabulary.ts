@@ -19,6 +19,7 @@ import {
 import { firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
 import { checkImage, type Image } from '../image/index.ts';
 import type { TextTokens } from '../text/index.ts';
+import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
 import {
   type Division,
   type NamedSegment,
@@ -159,11 +160,12 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 
   /**
    * Divides a photo and names each segment by one of the `names`, or as background where a `threshold` is given and no name reaches
-   * it. The label map has the photo's size: 0 is background, c + 1 the c-th name.
+   * it. The label map has the photo's size: 0 is background, c + 1 the c-th name. A list in the stead of a name, such as
+   * `['sofa', 'couch']`, is one class of several words, called by the first: its vector is their mean.
    */
   async segment(
     photo: Image,
-    names: readonly string[],
+    names: readonly ClassWords[],
     { signal, onProgress, ...options }: SegmentByNamesOptions & WorkOptions<SegmentProgress> = {},
   ): Promise<OpenVocabularyResult> {
     checkImage('OpenVocabulary.segment', photo);
@@ -191,27 +193,41 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
    */
   async name(
     division: Division,
-    names: readonly string[],
+    names: readonly ClassWords[],
     { signal, onProgress, ...options }: NameOptions & WorkOptions<Progress> = {},
   ): Promise<OpenVocabularyResult> {
     const { asked, unknown, rules } = this.#asked(names, options);
-    const result = nameSegments(division, await this.vocabulary(asked, { signal, onProgress }), rules);
-    const all = ['background', ...asked];
+    const vocabulary = await this.vocabulary(asked, { signal, onProgress });
+    const result = nameSegments(division, vocabulary, rules);
+    const all = ['background', ...vocabulary.names];
     return { ...result, names: all, segments: namedSegments(result.windows, all), unknown };
   }
 
   /** The names that are to be told apart, those that the CLIP was not taught, and the rules with their defaults. */
-  #asked<Rules extends NameOptions>(names: readonly string[], options: Rules) {
+  #asked<Rules extends NameOptions>(names: readonly ClassWords[], options: Rules) {
     const { unknown: rule = 'keep', ...rules } = { ...this.#defaults, ...given(options) };
-    const unknown = this.unknownNames(names);
+    const unknown = this.unknownNames(names.flatMap(wordsOf));
     return { asked: rule === 'keep' ? names : knownOf(names, unknown, rule), unknown, rules };
   }
 
   /**
    * The names as vectors. Names that were asked for before are not embedded again. Progress counts texts: each name in each template.
    */
-  async vocabulary(names: readonly string[], work: WorkOptions<Progress> = {}): Promise<Vocabulary> {
+  async vocabulary(names: readonly ClassWords[], work: WorkOptions<Progress> = {}): Promise<Vocabulary> {
     checkNames(names);
+    const { vectors, scale } = await this.#wordVectors(names.flatMap(wordsOf), work);
+    const width = this.opened.text.config.projection;
+    const embeddings = new Float32Array(names.length * width);
+    for (const [i, one] of names.entries()) {
+      embeddings.set(classVector(wordsOf(one).map((word) => vectors.get(word) as Float32Array)), i * width);
+    }
+    return { names: names.map(nameOf), embeddings, scale };
+  }
+
+  async #wordVectors(
+    names: readonly string[],
+    work: WorkOptions<Progress>,
+  ): Promise<{ vectors: ReadonlyMap<string, Float32Array>; scale: number }> {
     const { config, scale: own } = this.opened.text;
     const { templates, meanFirst, batch, scale = own } = this.#naming;
     const key = JSON.stringify(templateList(templates));
@@ -229,10 +245,10 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
       for (const [i, name] of unread.entries()) rows.set(name, embeddings.slice(i * width, (i + 1) * width));
       await this.#keep(unread, rows);
     }
-    const embeddings = new Float32Array(names.length * width);
-    for (const [i, name] of names.entries()) {
+    const vectors = new Map<string, Float32Array>();
+    for (const name of names) {
       const row = rows.get(name) as Float32Array;
-      embeddings.set(row, i * width);
+      vectors.set(name, row);
       known.delete(name);
       known.set(name, row);
     }
@@ -240,7 +256,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
       if (known.size <= KEPT_NAMES) break;
       known.delete(name);
     }
-    return { names, embeddings, scale };
+    return { vectors, scale };
   }
 
   /** Fills in the vectors that earlier programs kept. */
@@ -298,27 +314,32 @@ function given<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** The names without the unknown ones. @throws VocabularyError when there are such and they are refused, or no other. */
+/**
+ * The classes without the unknown words; a class whose name is unknown is called by the first word that is left. @throws VocabularyError when
+ * there are unknown words and they are refused, or no other.
+ */
 function knownOf(
-  names: readonly string[],
+  names: readonly ClassWords[],
   unknown: readonly UnknownName[],
   rule: 'omit' | 'refuse',
-): readonly string[] {
+): readonly ClassWords[] {
   if (unknown.length === 0) return names;
-  if (rule === 'refuse' || unknown.length === names.length) {
+  const left = new Set(unknown.map(({ name }) => name));
+  const known = names.map((one) => wordsOf(one).filter((word) => !left.has(word))).filter((words) => words.length > 0);
+  if (rule === 'refuse' || known.length === 0) {
     throw new VocabularyError(unknown, `openVocabulary: the CLIP was not taught ${describeUnknown(unknown)}`);
   }
-  const left = new Set(unknown.map(({ name }) => name));
-  return names.filter((name) => !left.has(name));
+  return known;
 }
 
-function checkNames(names: readonly string[]): void {
-  const strange = names.find((name) => typeof name !== 'string' || name.trim() === '');
+function checkNames(names: readonly ClassWords[]): void {
+  const words = names.flatMap((one) => (Array.isArray(one) && one.length === 0 ? [''] : wordsOf(one)));
+  const strange = words.find((word) => typeof word !== 'string' || word.trim() === '');
   if (names.length === 0 || strange !== undefined) {
     const got = names.length === 0 ? 'none' : shownValue(strange);
     throw new ArgumentError(`openVocabulary: names must be words, such as 'dog', 'wet grass'; got ${got}`);
   }
-  const repeated = firstRepeated(names);
+  const repeated = firstRepeated(words);
   if (repeated !== undefined)
     throw new ArgumentError(`openVocabulary: names must differ; "${repeated}" is there twice`);
   if (names.length > MOST_NAMES) {

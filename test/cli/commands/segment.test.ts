@@ -10,9 +10,10 @@ import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { classRegions, decodeRle } from '../../../src/zeroseg/regions/index.ts';
 import { useDevice } from '../../support/device.ts';
-import { temporaryFolder, writeClip, writePhotos, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine, writeClip, writePhotos } from '../../support/made-up.ts';
 
 const device = useDevice();
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 
@@ -39,6 +40,7 @@ const segment = async (out: string, places: readonly string[], ...more: string[]
       .replaceAll(base, 'BASE')
       .replace(/\w+ \d+ %(, \w+ \d+ %)*/g, 'SHARES')
       .replace(/in \d+ s/g, 'in TIME')
+      .replace(/file:\/\/\S*BASE/, 'file://BASE')
       .replace(/^(segmenting: |--tokenizer hash).*\n/gm, '');
   return { code, lines, out: steady(lines), err: steady(err) };
 };
@@ -56,7 +58,8 @@ test('a folder: every photo has files of its own, those below in folders below',
     BASE/photos/photo-0.png: SHARES → BASE/all/photo-0.png.overlay.png
     BASE/photos/photo-1.png: SHARES → BASE/all/photo-1.overlay.png
     BASE/photos/photo-2.png: SHARES → BASE/all/photo-2.overlay.png
-    5 photos in TIME, written to BASE/all",
+    5 photos in TIME, written to BASE/all
+    all on one page: file://BASE/all/contact-sheet.html",
     }
   `);
   expect((await readdir(at('all'), { recursive: true })).sort()).toMatchInlineSnapshot(`
@@ -66,6 +69,7 @@ test('a folder: every photo has files of its own, those below in folders below',
       "below/photo-0.labels.png",
       "below/photo-0.overlay.png",
       "below/photo-0.thumbnail.jpg",
+      "contact-sheet.html",
       "photo-0.jpg.json",
       "photo-0.jpg.labels.png",
       "photo-0.jpg.overlay.png",
@@ -91,7 +95,8 @@ test('again: what is done is not done again; what is missing, or another photo b
   expect({ code, out }).toMatchInlineSnapshot(`
     {
       "code": 0,
-      "out": "5 photos of 5 done before",
+      "out": "5 photos of 5 done before
+    all on one page: file://BASE/all/contact-sheet.html",
     }
   `);
   await rm(at('all', 'photo-1.overlay.png'));
@@ -101,7 +106,8 @@ test('again: what is done is not done again; what is missing, or another photo b
     "3 photos of 5 done before
     BASE/photos/photo-1.png: SHARES → BASE/all/photo-1.overlay.png
     BASE/photos/photo-2.png: SHARES → BASE/all/photo-2.overlay.png
-    2 photos in TIME, written to BASE/all"
+    2 photos in TIME, written to BASE/all
+    all on one page: file://BASE/all/contact-sheet.html"
   `);
   // Other words: all of it, under the same names.
   const before = await readdir(at('all'));
@@ -139,7 +145,7 @@ test('files of others are left alone', async () => {
   expect(await readFile(at('busy', 'photo-1.png.labels.png'), 'utf8')).toBe('mine');
   expect((await record('busy', 'photo-1-2.json')).source.file).toBe('../photos/photo-1.png');
   // And again the same name, not a third.
-  expect((await segment('busy', [at('photos', 'photo-1.png')])).out).toBe('1 photo of 1 done before');
+  expect((await segment('busy', [at('photos', 'photo-1.png')])).out).toMatch(/^1 photo of 1 done before/);
   // A photo of the same name from elsewhere does not take what is there.
   await segment('busy', [at('photos', 'below', 'photo-0.png')]);
   await segment('busy', [at('photos', 'photo-0.png')]);
@@ -155,7 +161,7 @@ test('a link out of the folder is not followed', async () => {
   expect({ code, err }).toMatchInlineSnapshot(`
     {
       "code": 1,
-      "err": "zeroseg: writeFile: BASE/linked/below: this is a link, and nothing is written out of BASE/linked; remove it",
+      "err": "zeroseg: BASE/linked/below: this is a link, and nothing is written out of BASE/linked; remove it",
     }
   `);
   expect(await readdir(at('elsewhere'))).toEqual([]);
@@ -175,7 +181,8 @@ test('photos that cannot be read are listed at the end; the others are done', as
       BASE/mixed/missing.jpg: there is no such file or folder
     zeroseg: segment: 2 of 3 photos could not be read; the others are done",
       "out": "BASE/photos/photo-1.png: SHARES → BASE/partly/photo-1.overlay.png
-    1 photo in TIME, written to BASE/partly",
+    1 photo in TIME, written to BASE/partly
+    all on one page: file://BASE/partly/contact-sheet.html",
     }
   `);
 });
@@ -207,13 +214,13 @@ test('patterns', async () => {
 
 test('--cutout: a transparent PNG of the size of the photo', async () => {
   const places = [at('photos', 'photo-1.png')];
-  const { err } = await segment('cut', places, '--cutout', 'dog', '--cutout', 'sofa');
+  const { out } = await segment('cut', places, '--cutout', 'dog', '--cutout', 'sofa');
   const { files, classes } = await record('cut', 'photo-1.json');
   expect(Object.keys(files.cutouts).sort()).toEqual(classes.map(({ name }) => name).sort());
   for (const word of ['dog', 'sofa']) {
     const file = files.cutouts[word];
     if (file === undefined) {
-      expect(err).toContain(`no ${word} to cut out`);
+      expect(out).toContain(`${word}: cut out of 0 of 1 photo`);
       continue;
     }
     const { data, info } = await sharp(at('cut', file)).raw().toBuffer({ resolveWithObject: true });
@@ -231,4 +238,28 @@ test('--cutout: a transparent PNG of the size of the photo', async () => {
   expect((await segment('cut', places, '--cutout', 'cat')).err).toMatchInlineSnapshot(
     `"zeroseg: --cutout: "cat" is none of --classes"`,
   );
+});
+
+test('a contact sheet: every photo, its words, outlines and areas, and nothing from elsewhere', async () => {
+  await writeFile(at('photos', 'a "quote" & <tag>.png'), await readFile(at('more', 'photo-0.png')));
+  await mkdir(at('sheet'));
+  await writeFile(at('sheet', 'contact-sheet.html'), 'mine');
+  const { out } = await segment('sheet', [at('photos', '*.png')], '--cutout', 'dog');
+  expect(out).toMatch(/all on one page: file:\/\/BASE\/sheet\/contact-sheet-2\.html$/);
+  expect(await readFile(at('sheet', 'contact-sheet.html'), 'utf8')).toBe('mine');
+  const page = await readFile(at('sheet', 'contact-sheet-2.html'), 'utf8');
+  expect(page).not.toMatch(/<tag>|https?:/);
+  expect(page.match(/<article>/g)).toHaveLength(4);
+  for (const [, way = ''] of page.matchAll(/(?:src|href)="([^"]+)"/g)) {
+    expect((await stat(at('sheet', decodeURIComponent(way)))).isFile()).toBe(true);
+  }
+  for (const { classes, files } of [await record('sheet', 'photo-0.json'), await record('sheet', 'photo-1.json')]) {
+    expect(page).toContain(`src="${files.thumbnail}"`);
+    for (const { label, pixels } of classes) {
+      expect(page).toMatch(new RegExp(`<tr data-word="${label}".*<td>${pixels.toLocaleString('en')}</td>`));
+    }
+  }
+  // The same command writes the same page.
+  await segment('sheet', [at('photos', '*.png')], '--cutout', 'dog');
+  expect(await readFile(at('sheet', 'contact-sheet-2.html'), 'utf8')).toBe(page);
 });

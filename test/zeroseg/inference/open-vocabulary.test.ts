@@ -76,6 +76,24 @@ describe('a ZeroSeg with its CLIP', () => {
     }
   });
 
+  test('synonyms are one class: the mean of their unit vectors, called by the first', async () => {
+    using model = await openVocabulary(device.current, await options());
+    const apart = await model.vocabulary(['sofa', 'couch', 'dog']);
+    const together = await model.vocabulary([['sofa', 'couch'], 'dog', ['grass']]);
+    expect(together.names).toEqual(['sofa', 'dog', 'grass']);
+    const row = (from: Float32Array, i: number) => from.subarray(12 * i, 12 * i + 12);
+    const sum = row(apart.embeddings, 0).map((value, i) => value + row(apart.embeddings, 1)[i]!);
+    const length = Math.hypot(...sum);
+    row(together.embeddings, 0).forEach((value, i) => {
+      expect(value).toBeCloseTo(sum[i]! / length, 6);
+    });
+    expect(row(together.embeddings, 1)).toEqual(row(apart.embeddings, 2));
+    const { names } = await model.segment(photo, [['sofa', 'couch'], 'dog']);
+    expect(names).toEqual(['background', 'sofa', 'dog']);
+    await expect(model.vocabulary([['sofa', 'couch'], 'couch'])).rejects.toThrow('"couch" is there twice');
+    await expect(model.vocabulary([[]])).rejects.toThrow('names must be words');
+  });
+
   test('is what its parts give, one by one', async () => {
     using model = await openVocabulary(device.current, await options());
     const all = await model.segment(photo, ['dog', 'grass', 'sky'], { scoring: 'softmax', threshold: 1 });
