@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from 'esbuild';
+import ts from 'typescript-5.9';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
@@ -40,8 +41,21 @@ for (const folder of ['', 'cli']) {
       legalComments: 'inline',
     });
     // No comment of JavaScript is left: a line that begins like one is of a kernel.
-    writeFileSync(file, code.replace(/^[ \t]*\/\/.*\n/gm, ''));
+    writeFileSync(file, withTabs(code.replace(/^[ \t]*\/\/.*\n/gm, '')));
   }
+}
+
+/** Code whose lines begin with tabs; the lines of texts stay. */
+function withTabs(code) {
+  const texts = [];
+  const visit = (node) => {
+    if (ts.isTemplateLiteralToken(node)) texts.push([node.getStart(), node.end]);
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile('code.js', code, ts.ScriptTarget.ESNext, true));
+  return code.replace(/^ +/gm, (spaces, at) =>
+    texts.some(([start, end]) => start < at && at < end) ? spaces : spaces.replaceAll('  ', '\t'),
+  );
 }
 
 /** The declarations that these lead to. Of the other files, no program can see any. */
