@@ -3,8 +3,10 @@ import { defineConfig, type ViteUserConfigFnPromise } from 'vitest/config';
 import { browserLaunchOptions } from './test/support/browser.ts';
 import { sourceAliases } from './test/support/source.ts';
 
-// What needs files and processes runs in Node only; everything else runs unchanged in both.
-const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts'];
+// What needs files and processes, and what only reads the text of the source, runs in Node only. Everything else runs unchanged in
+// both, also what needs no GPU: that takes seconds.
+const sourceText = ['test/floors.test.ts', 'test/errors.test.ts'];
+const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', ...sourceText];
 // Builds, packs, installs and bundles; by itself, at the end, so that no test that computes runs beside it.
 const packages = ['test/package/**'];
 
@@ -35,6 +37,8 @@ const config: ViteUserConfigFnPromise = async () => ({
           name: 'browser',
           include: ['test/**/*.test.ts'],
           exclude: [...nodeOnly, ...packages],
+          // One page for many files, so that they share a device: see `useDevice`.
+          isolate: false,
           sequence: { groupOrder: 1 },
           testTimeout: 600_000,
           hookTimeout: 300_000,

@@ -43,6 +43,7 @@ export {
   LARGEST_GRID,
   MOST_GRIDS,
   mostPixels,
+  type Region,
   type Rgb,
   resizeBilinear,
   shortSideSize,

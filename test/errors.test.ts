@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import * as library from '../src/index.ts';
 import * as zeroseg from '../src/zeroseg/index.ts';
 
-/** Every source file as text; works in Node and in browsers. */
+/** Every source file as text. */
 const sources = import.meta.glob(['../src/**/*.ts', '../cli/src/**/*.ts'], {
   query: '?raw',
   import: 'default',
@@ -59,6 +59,7 @@ it('codes are what they were: programs depend on them', () => {
       "StepError": "step",
       "TrainingError": "training",
       "UsageError": "usage",
+      "VocabularyError": "vocabulary",
       "ZeroSegError": undefined,
     }
   `);

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-/** Every source file as text, by its path in the repository; works in Node and in browsers. */
+/** Every source file as text, by its path in the repository. */
 const sources: ReadonlyMap<string, string> = new Map(
   Object.entries(
     import.meta.glob(['../src/**/*.ts', '../cli/src/**/*.ts', '!**/*.d.ts'], {
@@ -36,6 +36,7 @@ const rooms = [
   'src/zeroseg/host',
   'src/zeroseg/storage',
   'src/zeroseg/image',
+  'src/zeroseg/regions',
   'src/zeroseg/text',
   'src/zeroseg/runs',
   'src/zeroseg/checkpoints',
@@ -62,6 +63,8 @@ const rooms = [
   'cli/src/bench',
   'cli/src/verify',
   'cli/src/shell',
+  'cli/src/segments',
+  'cli/src/evaluations',
   'cli/src/studies',
   'cli/src/reports',
   'cli/src/commands',
@@ -72,6 +75,7 @@ const rooms = [
 const packages: Readonly<Record<string, RegExp>> = {
   '#provider': /^src\/gpu\//,
   fflate: /^src\/zeroseg\//,
+  'fastest-levenshtein': /^src\/zeroseg\/clip\//,
   tinyqueue: /^src\/zeroseg\/text\//,
   'entities/decode': /^src\/zeroseg\/text\//,
   'fast-png': /^src\/zeroseg\/scenes\//,

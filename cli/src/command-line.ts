@@ -1,9 +1,12 @@
+import type { Device } from '@zeroseg/core';
+import type { WordStore } from '@zeroseg/core/zeroseg';
 import { Command, CommanderError } from 'commander';
 import { commands } from './commands/index.ts';
 import {
   type Context,
   errorWords,
   Interrupted,
+  isMissing,
   printableTerminal,
   printLines,
   processTerminal,
@@ -14,12 +17,18 @@ import {
 
 /**
  * Runs `zeroseg` with the arguments after its name and returns its exit code: 0, 1 for errors (one sentence on standard
- * error), 130 and 143 after signals.
+ * error), 130 and 143 after signals. With `device`, commands compute on that one, and it stays open; else each opens its own. Vectors
+ * of `words` are kept between commands.
  */
-export async function commandLine(args: readonly string[], given: Terminal = processTerminal): Promise<number> {
+export async function commandLine(
+  args: readonly string[],
+  given: Terminal = processTerminal,
+  device?: Device,
+  words?: WordStore,
+): Promise<number> {
   const terminal = printableTerminal(given);
   let failure = 0;
-  const context: Context = { terminal };
+  const context: Context = { terminal, device, words };
   const program = new Command('zeroseg')
     .description('Open-vocabulary segmentation learnt without labels, on WebGPU.')
     .version(version, '-V, --version', 'print the version')
@@ -34,6 +43,7 @@ export async function commandLine(args: readonly string[], given: Terminal = pro
   for (const make of commands) program.addCommand(make(context));
   for (const command of [program, ...program.commands]) {
     command.exitOverride();
+    tellAllMissing(command);
     command.configureOutput({
       writeOut: (text) => printLines(terminal.out, text.trimEnd()),
       writeErr: (text) => printLines(terminal.note, text.trimEnd()),
@@ -60,4 +70,15 @@ export async function commandLine(args: readonly string[], given: Terminal = pro
     }
   }
   return failure;
+}
+
+/** Tells everything that a command needs and was not given, not one thing a run. */
+function tellAllMissing(command: Command): void {
+  const tell = (): never => {
+    const args = command.registeredArguments.filter(({ required }, i) => required && command.args[i] === undefined);
+    const options = command.options.filter((option) => isMissing(command, option));
+    const all = [...args.map((argument) => `<${argument.name()}>`), ...options.map(({ flags }) => flags)];
+    return command.error(`missing: ${all.join(', ')}`, { code: 'zeroseg.missing' });
+  };
+  Object.assign(command, { missingArgument: tell, missingMandatoryOptionValue: tell });
 }

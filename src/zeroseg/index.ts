@@ -43,7 +43,10 @@ export {
   contrastive,
   type DenseMode,
   defaultClipSettings,
+  describeUnknown,
   endPosition,
+  type KnownWords,
+  knownWordsMetadata,
   loadClipText,
   loadClipVision,
   logitScale,
@@ -58,7 +61,10 @@ export {
   TrainableClip,
   teacherConfigs,
   textVocabulary,
+  type UnknownName,
+  unknownNames,
   type Vocabulary,
+  VocabularyError,
   type VocabularyOptions,
 } from './clip/index.ts';
 export {
@@ -93,6 +99,9 @@ export {
   type TextSize,
 } from './drawing/index.ts';
 export {
+  type Confusion,
+  ConfusionMatrix,
+  type EvaluatedPhoto,
   type EvaluateOptions,
   type EvaluateProgress,
   evaluate,
@@ -155,7 +164,9 @@ export {
   type WindowBox,
 } from './image/index.ts';
 export {
+  type ClassWords,
   classAffinity,
+  labelScores,
   type ModelAndText,
   type NamedSegment,
   type NamingOptions,
@@ -169,6 +180,7 @@ export {
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
+  type WordStore,
 } from './inference/index.ts';
 export {
   baseConfig,
@@ -181,6 +193,8 @@ export {
   type ModelInfo,
   modelFile,
   modelInfo,
+  type NamingRule,
+  namingMetadata,
   openModel,
   optimizerFile,
   patchCount,
@@ -193,6 +207,18 @@ export {
   ZeroSeg,
   type ZeroSegConfig,
 } from './model/index.ts';
+export {
+  type ClassRegion,
+  type ClassRegionsOptions,
+  type CocoRle,
+  classRegions,
+  classRle,
+  decodeRle,
+  type Polygon,
+  type RegionPart,
+  type Ring,
+  softMask,
+} from './regions/index.ts';
 export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
   type Scene,
@@ -241,6 +267,7 @@ export {
   type TeacherScenes,
   type TeacherScenesOptions,
   type TeacherScores,
+  taughtWords,
   teacherScenes,
   VALIDATION_SEED,
   type ValidatedTeacher,
@@ -248,11 +275,13 @@ export {
   validationCrops,
 } from './teacher-scenes/index.ts';
 export {
+  type ClassChoice,
   cocoLabels,
   contextLabels,
   type DataSetDefinition,
   dataSets,
   imagenetClasses,
+  parseClassText,
   promptTemplates,
   Tokenizer,
   TokenTable,

@@ -14,7 +14,7 @@ export interface Ref {
 }
 
 export function ref(shape: Shape, data: ArrayLike<number>): Ref {
-  return { shape, data: Float64Array.from(data) };
+  return { shape, data: new Float64Array(data) };
 }
 
 export interface OpCase {
@@ -115,15 +115,15 @@ function difference(
   dy: Ref,
 ): number {
   const x = inputs[input] as Ref;
-  const h = 1e-4 * Math.max(1, Math.abs(x.data[i] as number));
+  const value = x.data[i] as number;
+  const h = 1e-4 * Math.max(1, Math.abs(value));
+  const moved = inputs.with(input, ref(x.shape, x.data));
   const at = (delta: number) => {
-    const moved = Float64Array.from(x.data);
-    moved[i] = (moved[i] as number) + delta;
-    const y = reference(
-      inputs.map((other, n) => (n === input ? { shape: x.shape, data: moved } : other)),
-      one,
-    );
-    return y.data.reduce((sum, v, k) => sum + v * (dy.data[k] as number), 0);
+    (moved[input] as Ref).data[i] = value + delta;
+    const y = reference(moved, one).data;
+    let sum = 0;
+    for (let k = 0; k < y.length; k++) sum += (y[k] as number) * (dy.data[k] as number);
+    return sum;
   };
   return (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
 }

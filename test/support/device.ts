@@ -1,31 +1,82 @@
-import { afterAll, afterEach, beforeAll, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, type RunnerTask, vi } from 'vitest';
 import type { Device } from '../../src/gpu/device.ts';
 import { openDevice } from '../../src/gpu/open-device.ts';
 import { profileOf } from '../../src/gpu/profile.ts';
 
-let shared: Device | undefined;
+/** Bytes of buffers that a file's tests may leave on the device. More is a leak, and fails the file. */
+const MOST_LEFT = 512 * 1024 * 1024;
+/** With more than this left, the next file gets a new device. */
+const KEEP_BYTES = 128 * 1024 * 1024;
+
+/** The device, and the properties that it and its GPU have of their own: a spy is one more. */
+let shared: { readonly device: Device; readonly properties: number; file: string; bytesBefore: number } | undefined;
 
 /**
- * The device of a test file. A machine without any adapter fails the suite; errors that the GPU reports after a test fail
- * that test.
+ * The device of the tests of a file. All files that one worker runs share it, because a software adapter spends most of a test's
+ * time on compiling kernels, and a device compiles each of them once. A file that failed, that left a spy or much memory on it, or
+ * that lost or disposed it, is the last one that uses it. A machine without any adapter fails the suite; errors that the GPU
+ * reports after a test fail that test.
+ *
+ * A test that spies on the GPU, loses it, disposes it or counts what it compiles opens a device of its own.
  */
 export function useDevice(): { readonly current: Device } {
-  beforeAll(async () => {
-    shared ??= await openDevice({ notice: null, tuning: false });
-  });
-  afterEach(async () => {
-    await shared?.settle();
-  });
-  afterAll(() => {
-    shared?.dispose();
-    shared = undefined;
-  });
+  // biome-ignore lint/correctness/noEmptyPattern: vitest wants to see a pattern here
+  beforeAll(({}, { file }) => begin(file.id));
+  afterEach(() => shared?.device.settle());
+  // biome-ignore lint/correctness/noEmptyPattern: vitest wants to see a pattern here
+  afterAll(({}, { file }) => end(file));
   return {
     get current(): Device {
       if (!shared) throw new Error('the device is opened in beforeAll; use it inside tests only');
-      return shared;
+      return shared.device;
     },
   };
+}
+
+/** Runs once for a file, however often it calls `useDevice`. */
+async function begin(file: string): Promise<void> {
+  if (shared?.file === file) return;
+  if (shared && !isAsOpened()) close();
+  if (!shared) {
+    const device = await openDevice({ notice: null, tuning: false });
+    shared = { device, properties: ownProperties(device), file, bytesBefore: 0 };
+  }
+  shared.device.tuned.clear();
+  shared.file = file;
+  shared.bytesBefore = shared.device.bytes;
+}
+
+/** Runs after the file's own hooks, which were registered later. */
+function end(file: RunnerTask): void {
+  if (!shared) return;
+  const { device, bytesBefore } = shared;
+  const left = device.bytes - bytesBefore;
+  if (left > KEEP_BYTES || device.bytes > KEEP_BYTES || isFailed(file) || !isAsOpened()) close();
+  if (left > MOST_LEFT) throw new Error(`${left} bytes of GPU buffers are left after these tests: free what they make`);
+}
+
+function isFailed(task: RunnerTask): boolean {
+  return task.result?.state === 'fail' || ('tasks' in task && task.tasks.some(isFailed));
+}
+
+/** Neither lost, nor disposed, nor spied on. */
+function isAsOpened(): boolean {
+  if (!shared || shared.properties !== ownProperties(shared.device)) return false;
+  try {
+    shared.device.check();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function ownProperties(device: Device): number {
+  return [device, device.gpu, device.gpu.queue].reduce((sum, object) => sum + Reflect.ownKeys(object).length, 0);
+}
+
+function close(): void {
+  shared?.device.dispose();
+  shared = undefined;
 }
 
 /** Kernels and launches are those of a GPU from now on, until `vi.restoreAllMocks()`: the adapters of this suite compute on the CPU. */

@@ -9,6 +9,7 @@ import { writeLabelPng } from '../../cli/src/photos/image-files.ts';
 import { type WritableTensor, writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { normal, seeded } from './check-op.ts';
+import { useDevice } from './device.ts';
 
 /** A folder that is removed after the file's tests. */
 export async function temporaryFolder(): Promise<string> {
@@ -17,13 +18,19 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** Runs a command in this process. */
-export async function zeroseg(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const [out, err]: [string[], string[]] = [[], []];
-  const code = await commandLine(args, { out: (line) => void out.push(line), note: (line) => void err.push(line) });
-  // Which GPU there is, is not what is tested.
-  const notes = err.filter((line) => !line.startsWith('no GPU found'));
-  return { code, out: out.join('\n'), err: notes.join('\n') };
+export type Zeroseg = (...args: string[]) => Promise<{ code: number; out: string; err: string }>;
+
+/** Runs commands in this process, on the device of `useDevice`. */
+export function useCommandLine(): Zeroseg {
+  const device = useDevice();
+  return async (...args) => {
+    const [out, err]: [string[], string[]] = [[], []];
+    const terminal = { out: (line: string) => void out.push(line), note: (line: string) => void err.push(line) };
+    const code = await commandLine(args, terminal, device.current);
+    // Which GPU there is, is not what is tested.
+    const notes = err.filter((line) => !line.startsWith('no GPU found'));
+    return { code, out: out.join('\n'), err: notes.join('\n') };
+  };
 }
 
 /** Photos of two colours, left and right. */

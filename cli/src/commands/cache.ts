@@ -38,7 +38,10 @@ export function cacheCommand(context: Context): Command {
   return new Command('cache')
     .description("compute the teacher's features of a folder of photos, once for all training")
     .argument('<photos>', 'folder of photos (JPEG, PNG, WebP, ...), with the folders below it')
-    .requiredOption('--clip <place>', 'CLIP checkpoint: a folder, a safetensors file, random-tiny or random-vit-l-14')
+    .requiredOption(
+      '--clip <place>',
+      'CLIP checkpoint: a folder, a safetensors file, built-in, random-tiny or random-vit-l-14',
+    )
     .requiredOption('--out <folder>', 'folder of the cache; one that exists is continued')
     .option(
       '--grids <list>',

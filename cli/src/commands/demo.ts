@@ -27,7 +27,7 @@ import {
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { photos } from '@zeroseg/pretrained';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { FolderLock, nodeFileSystem, writeFileAtomic } from '../files/index.ts';
 import { interLettering, loadAtlas, readPhoto } from '../photos/index.ts';
 import { demoPage, encodeFindings, scoreTable } from '../reports/index.ts';
@@ -45,7 +45,7 @@ import {
   oneOf,
   openModelAndClip,
   Progress,
-  parseNames,
+  parseClasses,
   seedRange,
   UsageError,
   version,
@@ -57,7 +57,7 @@ import { builtIn, builtInTeacher, kindOfPath, openWeights, teacherFile } from '.
 
 export interface DemoArguments {
   readonly out: string;
-  readonly words?: readonly string[];
+  readonly classes?: string;
   readonly photo: string;
   readonly quick?: boolean;
   readonly steps?: number;
@@ -121,11 +121,8 @@ const SCORING = 0.7;
 export function demoCommand(context: Context): Command {
   return new Command('demo')
     .description('train a small ZeroSeg on made-up scenes, segment new ones by words, score it, and report')
-    .option(
-      '--words <names>',
-      'what to look for: "cat, umbrella, grass" (default: all that the scenes show)',
-      parseNames,
-    )
+    .option('--classes <names>', 'what to look for: "cat, umbrella, grass" (default: all that the scenes show)')
+    .addOption(new Option('--words <names>').hideHelp().argParser(refuseWords))
     .option('--photo <file>', 'a photograph to segment as well', packagedPhoto)
     .option('--quick', 'all of it in a minute and a half: learns little')
     .option('--steps <n>', 'training steps (default: as many as there is time for)', wholeNumber())
@@ -142,12 +139,17 @@ export function demoCommand(context: Context): Command {
     .option('--clip <place>', 'the teacher', builtIn)
     .option('--model <place>', 'a student that was trained longer, for comparison', builtIn)
     .option(...adapterOption)
-    .addHelpText('after', '\nExample:\n  zeroseg demo --words "cat, umbrella, grass" --photo cat.jpg')
+    .addHelpText('after', '\nExample:\n  zeroseg demo --classes "cat, umbrella, grass" --photo cat.jpg')
     .action((options: DemoArguments) => demo(context, options));
+}
+
+function refuseWords(): never {
+  throw new UsageError('demo: --words is --classes now, as in zeroseg segment: --classes "cat, umbrella, grass"');
 }
 
 async function demo(context: Context, options: DemoArguments): Promise<void> {
   const began = performance.now();
+  const classes = options.classes === undefined ? undefined : await parseClasses(options.classes);
   const { clip, model } = options;
   const opened = await openModelAndClip(context, { model, clip });
   const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
@@ -159,7 +161,7 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
   const lock = await FolderLock.take('demo', options.out);
   try {
     await clearFolder(lock);
-    await demoIn(context, options, { began, opened, photo, newStart, lock });
+    await demoIn(context, options, { began, classes, opened, photo, newStart, lock });
   } catch (error) {
     if (error instanceof Interrupted) context.terminal.out('stopped; run the same command to begin again');
     throw error;
@@ -171,6 +173,7 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
 /** What is known before the folder is emptied. */
 interface Begun extends Pick<Run, 'opened' | 'newStart' | 'lock'> {
   readonly began: number;
+  readonly classes: readonly string[] | undefined;
   readonly photo: { readonly name: string; readonly image: Image };
 }
 
@@ -178,7 +181,7 @@ interface Begun extends Pick<Run, 'opened' | 'newStart' | 'lock'> {
 async function demoIn(
   context: Context,
   options: DemoArguments,
-  { began, opened, photo, newStart, lock }: Begun,
+  { began, classes, opened, photo, newStart, lock }: Begun,
 ): Promise<void> {
   const { terminal } = context;
   const { quick = false } = options;
@@ -188,7 +191,7 @@ async function demoIn(
     const left = (share: number) => share * Math.max(0, plan.seconds - (performance.now() - began) / 1000);
     terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
     // Seven templates, not eighty: the words come out alike, in a tenth of the time.
-    using shipped = await loadModel(device, opened, { templates: 'subset' });
+    using shipped = await loadModel(context, device, opened, { templates: 'subset' });
     const run: Run = { context, device, interruption, options, plan, opened, newStart, left, lock };
 
     heading(run, 1, 'Scenes to learn from: drawings on painted grounds');
@@ -201,12 +204,8 @@ async function demoIn(
     const watched = Array.from({ length: plan.watched }, (_, i) => scenes.scene(WATCHED_SEED + options.seed, i));
     const { training, start } = await learn(run, watched, vocabulary);
     const students = { shipped: shipped.model, fresh: training.model, start };
-    heading(
-      run,
-      4,
-      `Segmenting by words: ${options.words?.join(', ') ?? `all ${scenes.names.length} that the scenes show`}`,
-    );
-    const words = options.words ? await embedNames(context, shipped, options.words, interruption) : vocabulary;
+    heading(run, 4, `Segmenting by words: ${classes?.join(', ') ?? `all ${scenes.names.length} that the scenes show`}`);
+    const words = classes ? await embedNames(context, shipped, classes, interruption) : vocabulary;
     const findings = await demoFindings(device, {
       scenes,
       seed: SCORING_SEED + options.seed,
@@ -367,7 +366,11 @@ async function learn(
       );
     }
     const teacher = teacherIdentity(opened.clip.name, await opened.clip.weightsHash());
-    const file = await modelFile(training.model, { step: training.steps.length, teacher });
+    const file = await modelFile(training.model, {
+      step: training.steps.length,
+      teacher,
+      naming: { scoring: scoring.scoring },
+    });
     await writeFileAtomic(join(options.out, 'model.safetensors'), file, run);
     const metrics = training.steps.map((step) => `${JSON.stringify(step)}\n`).join('');
     await writeFileAtomic(join(options.out, 'metrics.jsonl'), metrics, run);

@@ -1,5 +1,7 @@
-import { evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
+import { pathToFileURL } from 'node:url';
+import { classColour, evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
+import { EvaluationFolder } from '../evaluations/index.ts';
 import { writeNamedFile } from '../files/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
 import {
@@ -18,10 +20,13 @@ import {
   Progress,
   printLines,
   quietTerminal,
+  tellUnknown,
   UsageError,
   wholeNumber,
   withDevice,
+  withNaming,
 } from '../shell/index.ts';
+import { builtIn } from '../weights/index.ts';
 
 interface EvalArguments extends ModelAndWordsArguments {
   readonly data: string;
@@ -32,6 +37,7 @@ interface EvalArguments extends ModelAndWordsArguments {
   readonly ground?: boolean;
   readonly json?: boolean;
   readonly out?: string;
+  readonly save?: string;
 }
 
 /** Thresholds of `--sweep`. */
@@ -50,7 +56,11 @@ export function evalCommand(context: Context): Command {
     .option('--sweep', 'also score background thresholds from 0.05 to 0.95')
     .option('--ground', 'scenes: also count ground without a name, as background')
     .option('--json', 'print the result as JSON, all else on standard error')
-    .option('--out <file>', 'write the result as JSON');
+    .option('--out <file>', 'write the result as JSON')
+    .option(
+      '--save <folder>',
+      'write a page: the worst photos beside their truth, IoU of each class, what was taken for what',
+    );
   return modelAndWordsOptions(command)
     .addHelpText(
       'after',
@@ -61,25 +71,31 @@ export function evalCommand(context: Context): Command {
     .action((options: EvalArguments) => evalModel(context, options));
 }
 
-async function evalModel(given: Context, options: EvalArguments): Promise<void> {
-  const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
+async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
+  const context = chosen.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
-  const { definition, hasUnnamedGround } = dataSetKinds[options.data] as DataSet;
-  const set = typeof definition === 'function' ? await definition(options.root) : definition;
-  if (options.ground && !hasUnnamedGround) {
-    throw new UsageError(`eval: --ground is for --data scenes; ${options.data} counts its background always`);
+  const { definition, hasUnnamedGround } = dataSetKinds[chosen.data] as DataSet;
+  const set = typeof definition === 'function' ? await definition(chosen.root) : definition;
+  if (chosen.ground && !hasUnnamedGround) {
+    throw new UsageError(`eval: --ground is for --data scenes; ${chosen.data} counts its background always`);
   }
-  const ignore = options.ground ? null : set.ignore;
-  const found = await openDataSet(options.data, options.root, options.split);
-  const photos = found.slice(0, options.limit ?? found.length);
-  const opened = await openModelAndWords(context, options);
+  const ignore = chosen.ground ? null : set.ignore;
+  const found = await openDataSet(chosen.data, chosen.root, chosen.split);
+  const photos = found.slice(0, chosen.limit ?? found.length);
+  const opened = await openModelAndWords(context, chosen);
+  const options = withNaming(opened, chosen);
+  const unknown = tellUnknown(context, opened.text, set.prompts, chosen.clip ?? builtIn);
   const threshold = options.background ?? set.threshold;
   const thresholds = [threshold, ...(options.sweep ? sweep : [])];
   const failed = new Map<string, string>();
+  const folder =
+    options.save === undefined
+      ? undefined
+      : await EvaluationFolder.open(options.save, { classes: set.classes.length, ignore, colour: classColour });
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     terminal.out(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
-    using model = await loadModel(device, opened, options);
+    using model = await loadModel(context, device, opened, options);
     const vocabulary = await embedNames(context, model, set.prompts, interruption);
     const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
     const began = performance.now();
@@ -95,6 +111,7 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
         short: options.short,
         stride: options.stride,
         signal: interruption.abortSignal,
+        onPhoto: (photo) => folder?.add(photo),
         onProgress: ({ done, scores: [score] }) => {
           scored = done - failed.size;
           progress.at(done, `mean IoU so far ${formatShare(score?.meanIou() ?? null, 2)}`);
@@ -135,16 +152,25 @@ async function evalModel(given: Context, options: EvalArguments): Promise<void> 
             mean_iou_without_background: scores[i + 1]?.meanIou({ background: false }) ?? null,
           }))
         : undefined,
-      options: { mode: options.mode, scoring: options.scoring, top: options.top, templates: options.templates },
-      model: { ...modelFacts(opened), file: options.model },
+      options: {
+        mode: options.mode,
+        scoring: options.scoring,
+        top: options.top,
+        scale: options.scale,
+        templates: options.templates,
+      },
+      unknown,
+      model: { ...modelFacts(opened), file: options.model ?? builtIn },
       adapter: device.name,
     };
     const json = JSON.stringify(result, undefined, 2);
     if (options.out) await writeNamedFile(options.out, `${json}\n`);
     if (options.json) printLines(given.terminal.out, json);
+    const page = await folder?.write(result, `${set.title}: ${count(score.images, 'photos')}`);
     for (const line of resultTable(result)) terminal.out(line);
     const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
     terminal.out(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
+    if (page !== undefined) terminal.out(`worst first, on one page: ${pathToFileURL(page)}`);
   });
 }
 
@@ -190,7 +216,7 @@ function resultTable(result: Table): string[] {
   );
   const { mean_iou_objects: objects, mean_iou_stuff: stuff } = result;
   if (objects !== undefined && stuff !== undefined) {
-    lines.push(`mean IoU ${formatShare(objects, 2)} over objects, ${formatShare(stuff, 2)} over stuff`);
+    lines.push(`mean IoU ${formatShare(objects, 2)} over objects, ${formatShare(stuff, 2)} over grounds`);
   }
   return lines;
 }

@@ -1,35 +1,56 @@
 import { formatBytes, type WritableTensor } from '@zeroseg/core/internal';
 import { readSafetensors, toFloat32, writeSafetensors } from '@zeroseg/core/nn';
-import { modelInfo } from '@zeroseg/core/zeroseg';
+import { modelInfo, type NamingRule, namingMetadata } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { standardStream, writeNamedFile } from '../files/index.ts';
 import { findModel, readBytes } from '../runs/index.ts';
-import type { Context } from '../shell/index.ts';
+import { type Context, numberFrom, oneOf, wholeNumber } from '../shell/index.ts';
 
 interface ExportArguments {
   readonly model: string;
   readonly out: string;
+  readonly scoring?: NamingRule['scoring'];
+  readonly top?: number;
+  readonly background?: number;
+  readonly scale?: number;
 }
 
 /** `zeroseg export`: a trained model as one file in half precision, to keep or to ship. */
 export function exportCommand(context: Context): Command {
   return new Command('export')
-    .description('write a trained model as one file in half precision')
-    .requiredOption('--model <place>', 'folder of a run, or a model file')
+    .description('write a trained model as one file in half precision, with how it is best used')
+    .requiredOption('--model <place>', 'folder of a run, a model file, or built-in')
     .requiredOption('--out <file>', 'the safetensors file to write')
-    .addHelpText('after', '\nExample:\n  zeroseg export --model out/run --out student.safetensors')
+    .option(
+      '--scoring <kind>',
+      'what `zeroseg segment` is to score by: groupvit, softmax or cosine (default: as the model says)',
+      oneOf('groupvit', 'softmax', 'cosine'),
+    )
+    .option('--top <n>', 'how many classes the whole photo is to let through', wholeNumber(1, 65_535))
+    .option('--background <score>', 'below what score there is to be background', numberFrom(0, 1e6))
+    .option('--scale <factor>', 'factor on cosines before the softmax', numberFrom(1e-6, 1e4))
+    .addHelpText(
+      'after',
+      '\nExample:\n  zeroseg export --model out/run --background 0.3 --out student.safetensors\n\n' +
+        'What is given of --scoring, --top, --background and --scale goes into the file; segment and eval follow it unless told otherwise.',
+    )
     .action((options: ExportArguments) => exportModel(context, options));
 }
 
-async function exportModel({ terminal }: Context, { model, out }: ExportArguments): Promise<void> {
+async function exportModel(
+  { terminal }: Context,
+  { model, out, background: threshold, ...chosen }: ExportArguments,
+): Promise<void> {
   const file = await findModel(model);
   const stored = readSafetensors(await readBytes(file), file);
-  const { step } = modelInfo(stored, file);
+  const { step, naming } = modelInfo(stored, file);
+  const { scoring = naming.scoring, top = naming.top, scale = naming.scale } = chosen;
+  const rule = { scoring, top, threshold: threshold ?? naming.threshold, scale };
   const entries = [...stored.tensors].map(([name, tensor]): [string, WritableTensor] => [
     name,
     { dtype: 'F16', shape: tensor.shape, data: toFloat32(tensor) },
   ]);
-  const bytes = writeSafetensors(entries, stored.metadata, out);
+  const bytes = writeSafetensors(entries, { ...stored.metadata, ...namingMetadata(rule) }, out);
   await writeNamedFile(out, bytes);
   const said = `${out}: ${formatBytes(bytes.length)}, the weights after ${step} steps`;
   // The file itself may be what standard output is for.

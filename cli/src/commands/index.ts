@@ -12,6 +12,7 @@ import { segmentCommand } from './segment.ts';
 import { trainCommand } from './train.ts';
 import { trainTeacherCommand } from './train-teacher.ts';
 import { verifyCommand } from './verify.ts';
+import { wordsCommand } from './words.ts';
 
 /** The commands of `zeroseg` in the order of its help: each is a file of this folder and a line of this list. */
 export const commands: readonly ((context: Context) => Command)[] = [
@@ -20,6 +21,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   trainCommand,
   trainTeacherCommand,
   segmentCommand,
+  wordsCommand,
   evalCommand,
   scoreCommand,
   experimentCommand,

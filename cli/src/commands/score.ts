@@ -30,6 +30,7 @@ import {
   printLines,
   quietTerminal,
   seedRange,
+  tellUnknown,
   UsageError,
   wholeNumber,
   withDevice,
@@ -46,11 +47,12 @@ interface ScoreArguments {
   readonly atlas?: string;
   readonly size?: number;
   readonly templates: TemplateSet;
-  readonly scoring: NonNullable<ScoreScenesOptions['scoring']>;
+  readonly scoring?: NonNullable<ScoreScenesOptions['scoring']>;
   readonly top: number;
   readonly json?: boolean;
   readonly out?: string;
   readonly force?: boolean;
+  readonly cache?: boolean;
   readonly adapter?: string;
 }
 
@@ -76,13 +78,13 @@ export function scoreCommand(context: Context): Command {
     .option('--templates <set>', `sentences around names: ${sets.join(', ')}`, oneOf(...sets), 'full')
     .option(
       '--scoring <kind>',
-      'softmax, or groupvit (times the softmax of the few classes that the whole image lets through, which small models choose badly)',
+      "softmax, or groupvit (times the softmax of the few classes that the whole picture lets through, which small models choose badly) (default: what the model's file says, else softmax)",
       oneOf('groupvit', 'softmax'),
-      'softmax',
     )
-    .option('--top <n>', 'classes that the whole image lets through', wholeNumber(1, 65_535), 5)
+    .option('--top <n>', 'classes that the whole picture lets through', wholeNumber(1, 65_535), 5)
     .option('--json', 'print the result as JSON, all else on standard error')
     .option('--out <file>', 'write the result as JSON')
+    .option('--no-cache', 'read all words anew, instead of those in ~/.cache/zeroseg (or XDG_CACHE_HOME)')
     .option('--force', 'even if the model was trained with another teacher')
     .option(...adapterOption)
     .addHelpText('after', '\nExample:\n  zeroseg score --model out/run --scenes 500 --seed 7 --out scores.json')
@@ -90,7 +92,7 @@ export function scoreCommand(context: Context): Command {
 }
 
 async function score(given: Context, options: ScoreArguments): Promise<void> {
-  const context = options.json ? { terminal: quietTerminal(given.terminal) } : given;
+  const context = options.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
   if (options.out && (await kindOfPath(options.out)) === 'folder') {
     throw new UsageError(`score: --out ${options.out}: this is a folder; give a file`);
@@ -101,13 +103,15 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     size: options.size ?? sceneSide(opened.info.config),
     drawings: options.atlas === undefined ? undefined : await loadAtlas(options.atlas),
   });
+  const scoring = options.scoring ?? (opened.info.naming.scoring === 'groupvit' ? 'groupvit' : 'softmax');
+  const unknown = tellUnknown(context, opened.text, scenes.names, options.clip);
   // What the package brings is told from what was trained here.
   const kind = options.model === builtIn ? 'shipped' : 'fresh';
 
   await withDevice(context, options.adapter, async (device, interruption) => {
-    const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of stuff`;
+    const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of ground`;
     terminal.out(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}`);
-    using model = await loadModel(device, opened, { templates: options.templates });
+    using model = await loadModel(context, device, opened, { templates: options.templates, cache: options.cache });
     const vocabulary = await embedNames(context, model, scenes.names, interruption);
     const progress = new Progress(terminal, 'scoring', options.scenes, 'scenes');
     const began = performance.now();
@@ -121,12 +125,12 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         vocabulary,
         teacher: await opened.clip.vision(device),
         students: { [kind]: model.model },
-        scoring: options.scoring,
+        scoring,
         top: options.top,
         signal: interruption.abortSignal,
         onProgress: ({ done, scores }) => {
           scored = done;
-          const so = scores.get(`${kind} ${options.scoring}`);
+          const so = scores.get(`${kind} ${scoring}`);
           progress.at(done, so && `objects ${formatShare(sceneScore(so, scenes.objectCount).objects)} so far`);
         },
       });
@@ -146,10 +150,11 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       seed: options.seed,
       size: scenes.options.size,
       names: scenes.names,
+      unknown,
       objects: scenes.objectCount,
       styles: scenes.options.styles ?? null,
       atlas: options.atlas ?? null,
-      options: { scoring: options.scoring, top: options.top, templates: options.templates },
+      options: { scoring, top: options.top, templates: options.templates },
       model: { file: options.model, step: opened.info.step, teacher: opened.info.teacher },
       adapter: device.name,
     };

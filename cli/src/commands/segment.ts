@@ -1,30 +1,31 @@
-import { basename, extname, join } from 'node:path';
-import {
-  classColour,
-  classShares,
-  drawSegmentation,
-  type Image,
-  type ModelAndText,
-  type OpenVocabularyResult,
-  pascalPalette,
-} from '@zeroseg/core/zeroseg';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { classColour, classShares, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { writeFileAtomic } from '../files/index.ts';
+import { hashFiles, systemReason } from '../files/index.ts';
+import { fixedDataSets, ImageError, readPhoto } from '../photos/index.ts';
 import {
-  fixedDataSets,
-  ImageError,
-  interLettering,
-  listPhotos,
-  readPhoto,
-  writeLabelPng,
-  writePng,
-} from '../photos/index.ts';
+  type Claim,
+  ContactSheet,
+  findPhotos,
+  type PhotoStamp,
+  ResultsFolder,
+  type ResultsOptions,
+  type SegmentsRecord,
+  settingsHash,
+  writeResults,
+} from '../segments/index.ts';
 import {
   type Context,
   count,
   embedNames,
   formatDuration,
+  gather,
   Interrupted,
+  type Interruption,
+  type KnownNames,
+  knownNames,
   loadModel,
   type ModelAndWordsArguments,
   modelAndWordsOptions,
@@ -32,158 +33,201 @@ import {
   openModelAndWords,
   Progress,
   parseClasses,
+  quietTerminal,
+  tellImagery,
   UsageError,
   withDevice,
+  withNaming,
 } from '../shell/index.ts';
-import { kindOfPath } from '../weights/index.ts';
+import { builtIn } from '../weights/index.ts';
 
 export interface SegmentArguments extends ModelAndWordsArguments {
   readonly classes: string;
   readonly out: string;
+  readonly cutout?: readonly string[];
+  readonly json?: boolean;
 }
 
 /** `zeroseg segment`: photos divided into what words name. */
 export function segmentCommand(context: Context): Command {
   const command = new Command('segment')
     .description('segment photos by words')
-    .argument('<photos...>', 'photos, or folders of them')
+    .argument('<photos...>', "photos, folders of them, or patterns such as 'photos/*.jpg'")
     .requiredOption(
       '--classes <names>',
       `"dog, sofa, window"; ${fixedDataSets.map(([name]) => name).join(', ')} or imagenet; or @file.txt, one a line`,
     )
-    .requiredOption('--out <folder>', 'where NAME.overlay.png, NAME.labels.png and NAME.json are written');
+    .option(
+      '--out <folder>',
+      'where NAME.overlay.png, NAME.labels.png and NAME.json are written; what is done there stays',
+      'out/segments',
+    )
+    .option('--cutout <word>', 'also a transparent PNG of what this class is on (may be given more than once)', gather)
+    .option('--json', 'print what NAME.json holds, a photo a line, all else on standard error');
   return modelAndWordsOptions(command)
     .addHelpText(
       'after',
-      '\nExample:\n  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 ' +
+      '\nExamples:\n  zeroseg segment photo.jpg --classes "cat, grass"\n' +
+        '  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 ' +
         '--classes "dog, sofa, window" --background 0.3 --out out/segments',
     )
-    .action(async (photos: string[], options: SegmentArguments) => {
-      await segment(context, photos, options);
-    });
+    .action((photos: string[], options: SegmentArguments) => segment(context, photos, options));
 }
 
-/** Segments photos; returns the overlays that were written. */
-export async function segment(
-  context: Context,
-  places: readonly string[],
-  options: SegmentArguments,
-): Promise<string[]> {
+/** A photo that is to be done, or why it cannot be. */
+type Job = { readonly claim: Claim; readonly stamp: PhotoStamp } | { readonly path: string; readonly reason: string };
+
+async function segment(given: Context, places: readonly string[], chosen: SegmentArguments): Promise<void> {
+  const context = chosen.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
-  const names = await parseClasses(options.classes);
+  const asked = await parseClasses(chosen.classes);
+  const strange = chosen.cutout?.find((word) => !asked.includes(word));
+  if (strange !== undefined) throw new UsageError(`--cutout: "${strange}" is none of --classes`);
   const photos = await findPhotos(places);
-  const opened = await openModelAndWords(context, options);
-  const written: string[] = [];
-  await withDevice(context, options.adapter, async (device, interruption) => {
-    using model = await loadModel(device, opened, options);
-    await embedNames(context, model, names, interruption);
-    const progress = new Progress(terminal, 'segmenting', photos.length, 'photos');
-    const began = performance.now();
-    const failed: string[] = [];
-    try {
-      for (const [i, { path, name }] of photos.entries()) {
-        if (interruption.signal) {
-          terminal.out(`stopped after ${count(i, 'photos')} of ${photos.length}; what was written is whole`);
-          throw new Interrupted(interruption.signal);
-        }
-        try {
-          const photo = await readPhoto(path);
-          const result = await model.segment(photo, names, {
-            threshold: options.background,
-            short: options.short,
-            stride: options.stride,
-            mode: options.mode,
-            scoring: options.scoring,
-            top: options.top,
-          });
-          const overlay = await writeResult(photo, path, name, result, opened, options);
-          written.push(overlay);
-          progress.say(`${path}: ${summary(result)} → ${overlay}`);
-        } catch (error) {
-          if (!(error instanceof ImageError)) throw error;
-          failed.push(path);
-          progress.say(`skipped ${path}: ${error.reason}`, 'note');
-        }
-        progress.at(i + 1);
-      }
-    } finally {
-      progress.stop();
-    }
-    if (written.length === 0) throw new UsageError(`segment: none of ${count(photos.length, 'photos')} could be read`);
-    const seconds = (performance.now() - began) / 1000;
-    const broken = failed.length > 0 ? `; ${count(failed.length, 'photos')} could not be read` : '';
-    terminal.out(
-      `${count(written.length, 'photos')} in ${formatDuration(seconds)}, written to ${options.out}${broken}`,
-    );
-  });
-  return written;
-}
+  const opened = await openModelAndWords(context, chosen);
+  const options = withNaming(opened, chosen);
+  const clip = chosen.clip ?? builtIn;
+  const { names, unknown } = knownNames(context, opened.text, asked, { option: '--classes', clip });
+  const cutouts = chosen.cutout?.filter((word) => names.includes(word)) ?? [];
+  const files = photos.map(({ path }) => path);
+  await tellImagery(context, opened.text, files);
+  const facts = await settingsOf(opened, { names, unknown }, cutouts, options);
+  const results = await ResultsFolder.open(options.out, photos);
 
-/** The photos that are meant, each with a name of its own for what is written. */
-async function findPhotos(places: readonly string[]): Promise<{ path: string; name: string }[]> {
-  const paths: string[] = [];
-  for (const place of places) {
-    if ((await kindOfPath(place)) === 'folder') {
-      for (const path of await listPhotos(place)) paths.push(join(place, path));
-    } else paths.push(place);
-  }
-  const taken = new Set<string>();
-  return paths.map((path) => {
-    const own = basename(path, extname(path));
-    let name = own;
-    for (let n = 2; taken.has(name.toLowerCase()); n++) name = `${own}-${n}`;
-    taken.add(name.toLowerCase());
-    return { path, name };
-  });
-}
-
-async function writeResult(
-  photo: Image,
-  path: string,
-  name: string,
-  { labels, windows, resized, names: [, ...names] }: OpenVocabularyResult,
-  opened: ModelAndText,
-  options: SegmentArguments,
-): Promise<string> {
-  const withBackground = options.background !== undefined;
-  const files = {
-    overlay: join(options.out, `${name}.overlay.png`),
-    labels: join(options.out, `${name}.labels.png`),
-    json: join(options.out, `${name}.json`),
+  const jobs: Job[] = [];
+  const sheet = new ContactSheet();
+  let done = 0;
+  const cutOut = new Map(cutouts.map((word) => [word, 0]));
+  const take = ({ name }: Claim, record: SegmentsRecord) => {
+    done++;
+    for (const word of Object.keys(record.files.cutouts)) cutOut.set(word, (cutOut.get(word) ?? 0) + 1);
+    sheet.add(name, record);
+    if (options.json) given.terminal.out(JSON.stringify(record));
   };
-  const drawn = [withBackground ? 'background' : undefined, ...names];
-  const within = { within: options.out };
-  await writePng(files.overlay, drawSegmentation(photo, labels, { names: drawn, lettering: interLettering() }), within);
-  await writeLabelPng(files.labels, labels, pascalPalette(Math.min(256, names.length + 1)), within);
-  const classes = classShares(labels.data).map(({ label, share }) => ({
-    label,
-    name: label === 0 ? 'background' : names[label - 1],
-    share,
-    colour: classColour(label),
-  }));
-  const description = {
-    photo: path,
-    width: photo.width,
-    height: photo.height,
-    classes,
-    files: { overlay: basename(files.overlay), labels: basename(files.labels) },
-    names,
-    resized,
-    windows: windows.map(({ box }) => box),
+  for (const photo of photos) {
+    const { path } = photo;
+    const stamp = await stat(path).then(
+      ({ size, mtimeMs }) => ({ bytes: size, modified: Math.floor(mtimeMs) }),
+      (error) => systemReason(error),
+    );
+    if (typeof stamp === 'string') {
+      jobs.push({ path, reason: stamp });
+      continue;
+    }
+    const claim = await results.claim(photo);
+    const { before } = claim;
+    const isDone = before?.settings === facts.settings && sameStamp(before.source, stamp);
+    if (isDone && (await results.isWhole(claim, before))) take(claim, before);
+    else jobs.push({ claim, stamp });
+  }
+  if (done > 0) terminal.out(`${count(done, 'photos')} of ${photos.length} done before`);
+
+  const began = performance.now();
+  const failed = new Map<string, string>();
+  if (jobs.length > 0) {
+    const resultsOptions: ResultsOptions = {
+      folder: options.out,
+      withBackground: options.background !== undefined,
+      cutouts,
+      colour: classColour,
+      facts,
+    };
+    await withDevice(context, options.adapter, async (device, interruption) => {
+      using model = await loadModel(context, device, opened, options);
+      await embedNames(context, model, names, interruption);
+      const progress = new Progress(terminal, 'segmenting', jobs.length, 'photos');
+      try {
+        for (const [i, job] of jobs.entries()) {
+          stopIfAsked(context, interruption, i, jobs.length);
+          try {
+            if ('reason' in job) throw new ImageError('segment', job.path, job.reason);
+            const { path } = job.claim.photo;
+            const photo = await readPhoto(path);
+            const result = await model.segment(photo, names, {
+              threshold: options.background,
+              short: options.short,
+              stride: options.stride,
+              mode: options.mode,
+              scoring: options.scoring,
+              top: options.top,
+            });
+            const record = await writeResults(photo, job.stamp, job.claim, result, resultsOptions);
+            take(job.claim, record);
+            progress.say(
+              `${path}: ${summary(result)} → ${join(options.out, job.claim.name, '..', record.files.overlay)}`,
+            );
+          } catch (error) {
+            if (!(error instanceof ImageError)) throw error;
+            failed.set(error.file, error.reason);
+            if (options.json) given.terminal.out(JSON.stringify({ photo: error.file, error: error.reason }));
+            progress.say(`skipped ${error.file}: ${error.reason}`, 'note');
+          }
+          progress.at(i + 1);
+        }
+      } finally {
+        progress.stop();
+      }
+    });
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const fresh = jobs.length - failed.size;
+  if (fresh > 0) terminal.out(`${count(fresh, 'photos')} in ${formatDuration(seconds)}, written to ${options.out}`);
+  for (const [word, times] of cutOut) terminal.out(`${word}: cut out of ${times} of ${count(done, 'photos')}`);
+  if (done > 0) {
+    const page = await sheet.write(options.out, `${count(done, 'photos')}: ${shortList(names)}`, failed);
+    terminal.out(`all on one page: ${pathToFileURL(page)}`);
+  }
+  if (failed.size > 0) {
+    for (const [path, reason] of failed) terminal.note(`  ${path}: ${reason}`);
+    const others = done > 0 ? '; the others are done' : '';
+    throw new UsageError(`segment: ${failed.size} of ${count(photos.length, 'photos')} could not be read${others}`);
+  }
+}
+
+function stopIfAsked({ terminal }: Context, { signal }: Interruption, done: number, all: number): void {
+  if (!signal) return;
+  terminal.out(
+    `stopped after ${count(done, 'photos')} of ${all}; what was written is whole, and the same command goes on`,
+  );
+  throw new Interrupted(signal);
+}
+
+function sameStamp(before: PhotoStamp, now: PhotoStamp): boolean {
+  return before.bytes === now.bytes && before.modified === now.modified;
+}
+
+/** What records say of how they were made, and the hash of it and of all else that decides what is written. */
+async function settingsOf(
+  opened: ModelAndText,
+  { names, unknown }: KnownNames,
+  cutouts: readonly string[],
+  options: ReturnType<typeof withNaming<SegmentArguments>>,
+): Promise<ResultsOptions['facts']> {
+  const made = {
     options: {
       background: options.background ?? null,
       mode: options.mode,
       scoring: options.scoring,
       top: options.top,
+      scale: options.scale,
+      short: options.short ?? null,
+      stride: options.stride ?? null,
       templates: options.templates,
       mean_first: options.meanFirst ?? false,
       tokenizer: options.tokenizer,
     },
+    unknown: unknown.map(({ name }) => name),
     model: modelFacts(opened),
     clip: opened.kind === 'zeroseg' ? { name: opened.clip.name, weights: await opened.clip.weightsHash() } : null,
   };
-  await writeFileAtomic(files.json, `${JSON.stringify(description, undefined, 2)}\n`, within);
-  return files.overlay;
+  const settings = settingsHash([made, await hashFiles([opened.file]), names, cutouts]);
+  return { ...made, settings };
+}
+
+/** The first names, and how many more there are. */
+function shortList(names: readonly string[]): string {
+  const more = names.length > 6 ? ` and ${names.length - 6} more` : '';
+  return `${names.slice(0, 6).join(', ')}${more}`;
 }
 
 function summary({ labels, names }: OpenVocabularyResult): string {

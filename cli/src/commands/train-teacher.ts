@@ -12,6 +12,7 @@ import {
   clipSettingsFile,
   clipTrainingFile,
   defaultClipSettings,
+  knownWordsMetadata,
   type NamingScore,
   newClipWeights,
   type RunFormat,
@@ -22,6 +23,7 @@ import {
   type TeacherScores,
   Tokenizer,
   TrainableClip,
+  taughtWords,
   teacherConfigs,
   teacherScenes,
   textVocabulary,
@@ -119,7 +121,7 @@ export function trainTeacherCommand(context: Context): Command {
     .option('--classes <n>', "kinds of objects, the first of the atlas' order, or all", countOrAll, 40)
     .option('--styles <names>', 'drawing styles, with commas between (default: all of the atlas)')
     .option('--steps <n>', 'steps of training', wholeNumber(), steps)
-    .option('--batch <pairs>', 'images with captions a step', wholeNumber(2, 2 ** 20), batch)
+    .option('--batch <pairs>', 'crops of scenes with captions a step', wholeNumber(2, 2 ** 20), batch)
     .option('--lr <rate>', 'highest learning rate', numberFrom(0, 1e4), lr)
     .option('--seed <n>', 'of weights, scenes and captions', wholeNumber(...seedRange), seed)
     .option(
@@ -291,7 +293,10 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
       store,
       metricsOf: ({ steps: _, ...step }) => step,
       checkpoint: async () => {
-        await store.files.write(teacherFile, await clipFile(clip));
+        await store.files.write(
+          teacherFile,
+          await clipFile(clip, { metadata: knownWordsMetadata(taughtWords(scenes)) }),
+        );
         await store.files.write('config.json', clipSettingsFile(clip.config));
         return { [STATE]: await clipTrainingFile(trainer) };
       },
@@ -331,7 +336,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   });
   await writeLog({ final });
   if (trainer.done > first) {
-    const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'images');
+    const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'crops');
     terminal.out(`trained ${count(trainer.done - first, 'steps')} in ${formatDuration(seconds)} (${rate})`);
   }
   terminal.out(formatScores(final));

@@ -3,6 +3,7 @@ import type { Device } from '@zeroseg/core';
 import {
   formatBytes,
   lossLine,
+  ownValue,
   pathsHash,
   refuseDifferences,
   sampleSheet,
@@ -17,6 +18,7 @@ import {
   type OpenedRun,
   openRun,
   type Probe,
+  presets,
   readCache,
   resizeImage,
   Segmenter,
@@ -36,6 +38,7 @@ import {
   formatRate,
   gather,
   Interrupted,
+  neededToBegin,
   numberFrom,
   Progress,
   resolveOptions,
@@ -65,15 +68,15 @@ const SAMPLES = 8;
 export function trainCommand(context: Context): Command {
   return new Command('train')
     .description('train a model on cached features; resumable at any time')
-    .option('--cache <folder>', 'features made by `zeroseg cache` (with --resume: those of the run)')
+    .addOption(neededToBegin('--cache <folder>', 'features made by `zeroseg cache` (with --resume: those of the run)'))
     .requiredOption('--out <folder>', 'folder of the run')
     .option('--config <name>', 'tiny, base (the paper) or a JSON file of keys and values (default: base)')
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
     .option('--epochs <n>', 'passes over the photos; may be a fraction', numberFrom(0, 1e6))
     .option('--steps <n>', 'length of the run in steps instead of epochs', wholeNumber())
-    .option('--batch <images>', 'images a step', wholeNumber(1, 2 ** 24))
-    .option('--micro <images>', 'images that go through the GPU at once', wholeNumber(1, 2 ** 20))
-    .option('--base-lr <rate>', 'learning rate for 256 images a step', numberFrom(0, 1e4))
+    .option('--batch <photos>', 'photos a step', wholeNumber(1, 2 ** 24))
+    .option('--micro <photos>', 'photos that go through the GPU at once', wholeNumber(1, 2 ** 20))
+    .option('--base-lr <rate>', 'learning rate for 256 photos a step', numberFrom(0, 1e4))
     .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberFrom(0, 1e6))
     .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(...seedRange))
     .addOption(
@@ -177,6 +180,7 @@ async function trainOn(device: Device, training: Training): Promise<void> {
     data: cachedData(cache, config.image),
     description,
     teacher: teacherIdentity(key.teacher, key.weights),
+    naming: ownValue(presets, description.preset)?.naming,
     statisticsEvery: options.watchEvery ?? 10,
     probe,
     newModel: async () => {
@@ -223,7 +227,7 @@ function describe(
     `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
   );
   terminal.out(
-    `a step of ${settings.batch} images${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
+    `a step of ${settings.batch} photos${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
       `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
   );
   const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
@@ -273,7 +277,7 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   const steps = trainer.done - first;
   await report();
   if (steps > 0) {
-    const rate = formatRate((steps * settings.batch) / seconds, 'images');
+    const rate = formatRate((steps * settings.batch) / seconds, 'photos');
     terminal.out(`trained ${count(steps, 'steps')} in ${formatDuration(seconds)} (${rate})`);
   }
   const [a, z] = [metrics[0], metrics.at(-1)];

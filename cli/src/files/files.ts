@@ -6,6 +6,7 @@ import { LARGEST_JSON, parseJsonFile } from '@zeroseg/core/internal';
 import { FileError } from '@zeroseg/core/zeroseg';
 import { readBounded } from './bounded-read.ts';
 import { tryLock } from './file-lock.ts';
+import { errorStream } from './standard-error.ts';
 import { isSystemError, type SystemError } from './system-error.ts';
 
 export { FileError };
@@ -129,10 +130,10 @@ export async function writeNamedFile(path: string, data: string | Uint8Array): P
 }
 
 /** The stream that a path like `/dev/stdout` means: opening it again would lose the place in a file, and fail for a socket. */
-export function standardStream(path: string): NodeJS.WriteStream | undefined {
+export function standardStream(path: string): NodeJS.WritableStream | undefined {
   const name = resolve(path);
   if (/^\/(dev\/stdout|dev\/fd\/1|proc\/self\/fd\/1)$/.test(name)) return process.stdout;
-  if (/^\/(dev\/stderr|dev\/fd\/2|proc\/self\/fd\/2)$/.test(name)) return process.stderr;
+  if (/^\/(dev\/stderr|dev\/fd\/2|proc\/self\/fd\/2)$/.test(name)) return errorStream();
   return undefined;
 }
 

@@ -33,4 +33,5 @@ export {
 } from './files.ts';
 export { FolderLock } from './folder-lock.ts';
 export { nodeFileSystem } from './node-file-system.ts';
+export { followLauncher, writeError } from './standard-error.ts';
 export { isSystemError } from './system-error.ts';

@@ -1,9 +1,10 @@
 export { ImageError } from '@zeroseg/core/zeroseg';
+export { encodeCutout, encodeJpeg, encodeThumbnail } from './cutouts.ts';
 export type { DataSet } from './data-sets/data-set.ts';
 export { DataSetError, type LabelledPhoto } from './data-sets/labelled-photos.ts';
 export { dataSetKinds, fixedDataSets, openDataSet } from './data-sets.ts';
 export { decodePhoto, encodePng, readLabelMap, readPhoto, writeLabelPng, writePng } from './image-files.ts';
 export { createLettering, FontError, interLettering } from './lettering.ts';
-export { listPhotos } from './photos.ts';
+export { isPhotoName, listPhotos } from './photos.ts';
 export { rasterise } from './pictures.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';

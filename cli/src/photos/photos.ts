@@ -15,6 +15,11 @@ export const photoEndings: readonly string[] = [
   '.avif',
 ];
 
+/** Whether a name, or the last part of a path, ends as a photo's. */
+export function isPhotoName(name: string): boolean {
+  return photoEndings.includes(extname(name).toLowerCase());
+}
+
 export interface ListOptions {
   /** Also the photos in folders below. Default true. */
   readonly recursive?: boolean;
@@ -48,7 +53,7 @@ export async function listPhotos(folder: string, { recursive = true }: ListOptio
       const path = place === '' ? entry.name : `${place}/${entry.name}`;
       const target = entry.isSymbolicLink() ? await stat(join(folder, path)).catch(() => undefined) : entry;
       if (target?.isDirectory()) folders.push(path);
-      else if (target?.isFile() && photoEndings.includes(extname(entry.name).toLowerCase())) photos.push(path);
+      else if (target?.isFile() && isPhotoName(entry.name)) photos.push(path);
     }
     if (recursive) for (const path of folders.sort()) await visit(path);
     else skipped ||= folders.length > 0;

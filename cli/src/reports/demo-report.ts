@@ -241,7 +241,7 @@ teacher sees. Results on photographs need a real CLIP and days of a GPU; the sam
 <li><b>A fresh student of a few minutes is a beginner.</b> How far it comes depends on how many steps your machine makes in the time.</li>
 </ul>
 <h3 style="margin-top:20px">Go on</h3>
-<pre>zeroseg demo --words "cat, umbrella, grass" --seed 2          your words, other scenes
+<pre>zeroseg demo --classes "cat, umbrella, grass" --seed 2        your words, other scenes
 zeroseg segment photo.jpg --model built-in --clip built-in --classes "boat, house" --out out/segments
 zeroseg score --model out/demo --scenes 500                    the fresh student on more scenes</pre>
 </section>

@@ -20,7 +20,7 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
   const cells = ({ objects, stuff, accuracy }: SceneScore) =>
     [objects, stuff, accuracy].map((value) => formatShare(value).padStart(9)).join('');
   return [
-    `${'mean IoU'.padEnd(widest)}  objects    stuff   pixels right`,
+    `${'mean IoU'.padEnd(widest)}  objects  grounds   pixels right`,
     ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),
     ...Object.entries(students).map(([key, own]) => `${titles[key] ?? key}: ${formatStatistics(own)}`),
   ];
@@ -32,7 +32,7 @@ function formatStatistics({ groupsUsed, things, entropy, namesPresent, nearestGr
   );
   return (
     `${groupsUsed.toFixed(2)} segments in use for ${things.toFixed(2)} things a scene; entropy ${entropy.rollout.toFixed(2)} ` +
-    `(stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}); the image embedding names an object that is there in ` +
+    `(stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}); the embedding of the whole picture names an object that is there in ` +
     `${formatShare(namesPresent)}; nearest views ${grids.join(', ')}`
   );
 }

@@ -60,9 +60,9 @@ async function reportPage({ store, description, metrics }: ReportedRun, facts: R
   const state = done >= facts.steps ? 'finished' : `stopped after step ${done} of ${facts.steps}`;
   const figures: [string, string][] = [
     ['steps', `${done} of ${facts.steps}`],
-    ['images seen', String(done * settings.batch)],
+    ['photos seen', String(done * settings.batch)],
     ['time', formatDuration(seconds)],
-    ['images per second', seconds > 0 ? ((done * settings.batch) / seconds).toFixed(1) : '–'],
+    ['photos per second', seconds > 0 ? ((done * settings.batch) / seconds).toFixed(1) : '–'],
     ['loss', metrics.length > 0 ? `${short(metrics[0]?.loss)} → ${short(metrics.at(-1)?.loss)}` : '–'],
   ];
   const about: [string, unknown][] = [

@@ -15,14 +15,18 @@ export async function findModel(place: string): Promise<string> {
     throw new FileError(
       'openModel',
       place,
-      `there is no such file or folder; give a model, a run of \`zeroseg train\`, or ${builtIn}`,
+      `there is no such file or folder; give ${builtIn}, a model file, or a run: zeroseg train --cache out/cache --out ${place}`,
     );
   if (kind === 'file') return place;
   const final = join(place, 'model.safetensors');
   if ((await kindOfPath(final)) === 'file') return final;
   const last = await newestCheckpointFile(nodeFileSystem(place), 'model.safetensors');
   if (last !== undefined) return join(place, last);
-  throw new FileError('openModel', place, 'there is no model and no checkpoint in this folder; train one first');
+  throw new FileError(
+    'openModel',
+    place,
+    `there is no model and no checkpoint in this folder; train one: zeroseg train --cache out/cache --out ${place}`,
+  );
 }
 
 /** A whole file. */

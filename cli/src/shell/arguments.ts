@@ -1,6 +1,6 @@
 /** Parsers of option values. Their messages follow "option '--batch <n>' argument 'x' is invalid." */
 import { firstRepeated } from '@zeroseg/core/internal';
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
 /** Steps, photos, scenes: more than anybody has. What lies beyond is a slip of the keyboard. */
 const MOST = 1e9;
@@ -106,4 +106,19 @@ export function commandText(
 
 function quoted(word: string): string {
   return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+const begins = new WeakSet<Option>();
+
+/** An option that a command cannot do without, unless it goes on with what is there (`--resume`). */
+export function neededToBegin(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  begins.add(option);
+  return option;
+}
+
+/** Whether a command needs an option that it was not given. */
+export function isMissing(command: Command, option: Option): boolean {
+  const isNeeded = option.mandatory || (begins.has(option) && !command.getOptionValue('resume'));
+  return isNeeded && command.getOptionValue(option.attributeName()) === undefined;
 }

@@ -1,10 +1,15 @@
 import { type Device, openDevice } from '@zeroseg/core';
+import type { WordStore } from '@zeroseg/core/zeroseg';
 import { catchInterruption, type Interruption } from './interruption.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What every command gets beside its own arguments. */
 export interface Context {
   readonly terminal: Terminal;
+  /** Where vectors of words are kept between commands. Tests have none. */
+  readonly words?: WordStore | undefined;
+  /** An open device for all commands, which stays open. Default: each opens its own. */
+  readonly device?: Device | undefined;
 }
 
 /** Words of the option that all commands with a GPU have. */
@@ -14,19 +19,23 @@ export const adapterOption = [
 ] as const;
 
 /**
- * Opens a device and takes Ctrl-C for as long as `work` goes on; afterwards both are given back, so that the process ends.
+ * Opens a device, unless the context has one and no other is asked for, and takes Ctrl-C for as long as `work` goes on; afterwards
+ * both are given back, so that the process ends.
  */
 export async function withDevice<T>(
-  { terminal }: Context,
+  { terminal, device: given }: Context,
   adapter: string | undefined,
   work: (device: Device, interruption: Interruption) => Promise<T>,
 ): Promise<T> {
-  const device = await openDevice({ ...(adapter ? { adapter } : {}), notice: (line) => terminal.note(line) });
+  const isGiven = given !== undefined && adapter === undefined;
+  const device = isGiven
+    ? given
+    : await openDevice({ ...(adapter ? { adapter } : {}), notice: (line) => terminal.note(line) });
   const interruption = catchInterruption();
   try {
     return await work(device, interruption);
   } finally {
     interruption.release();
-    device.dispose();
+    if (!isGiven) device.dispose();
   }
 }

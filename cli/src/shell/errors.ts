@@ -1,4 +1,5 @@
 import { KernelError, ZeroSegError } from '@zeroseg/core';
+import { CheckpointError } from '@zeroseg/core/nn';
 import { isSystemError, systemWords } from '../files/index.ts';
 import { printable } from './terminal.ts';
 
@@ -30,11 +31,29 @@ export class Interrupted extends ZeroSegError {
 export function errorWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (/\bzeroseg\b/.test(process.env['DEBUG'] ?? '')) return stack(error);
-  // A compiler's words of a kernel are several lines; what a file said is none of this program's lines.
-  const message = error instanceof KernelError ? error.message.trim() : printable(error.message.trim());
-  if (error instanceof ZeroSegError) return message;
+  // A compiler's words of a kernel are several lines.
+  if (error instanceof KernelError) return error.message.trim();
+  // What a file said is none of this program's lines.
+  if (error instanceof ZeroSegError) return printable(withoutFunction(error));
   if (isSystemError(error)) return printable(systemWords(error));
-  return `unexpected error: ${message}; run with DEBUG=zeroseg to see where it comes from, and report it`;
+  return `unexpected error: ${printable(error.message.trim())}; run with DEBUG=zeroseg to see where it comes from, and report it`;
+}
+
+/**
+ * The message without the name of the function that found what is wrong, which is for programs: `openModel: run: …` and
+ * `SceneMaker: size …` begin with what the user gave.
+ */
+function withoutFunction(error: ZeroSegError): string {
+  const message = error.message.trim();
+  const { op } = error as { readonly op?: unknown };
+  if (typeof op === 'string') {
+    return !op.startsWith('--') && message.startsWith(`${op}: `) ? message.slice(op.length + 2) : message;
+  }
+  // These begin with a file, which may be called like a function.
+  if (error instanceof CheckpointError || error instanceof UsageError) return message;
+  return message
+    .replace(/^(?:[A-Z]\w*(?:\.\w+)?|[a-z]+[A-Z]\w*): /, '')
+    .replaceAll(/adapter: '(\w+)'/g, '--adapter $1');
 }
 
 function stack(error: Error): string {

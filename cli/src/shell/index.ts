@@ -2,6 +2,8 @@ export {
   commandText,
   countOrAll,
   gather,
+  isMissing,
+  neededToBegin,
   numberFrom,
   oneOf,
   parseNames,
@@ -13,6 +15,7 @@ export {
 export { adapterOption, type Context, withDevice } from './context.ts';
 export { errorWords, Interrupted, UsageError } from './errors.ts';
 export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
+export { countOf, type KnownNames, knownNames, tellImagery, tellUnknown } from './known-names.ts';
 export {
   embedNames,
   loadModel,
@@ -22,6 +25,7 @@ export {
   openModelAndClip,
   openModelAndWords,
   parseClasses,
+  withNaming,
 } from './model-and-words.ts';
 export {
   count,

@@ -1,21 +1,33 @@
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
 import type { Device } from '@zeroseg/core';
-import { firstRepeated, otherTeacher, shownValue, type TemplateSet, type ZeroSegAndText } from '@zeroseg/core/internal';
+import {
+  firstRepeated,
+  otherTeacher,
+  sameTeacher,
+  shortTeacher,
+  shownValue,
+  type TemplateSet,
+  teacherIdentity,
+  type ZeroSegAndText,
+} from '@zeroseg/core/internal';
 import {
   imagenetClasses,
   isGroupVit,
   type ModelAndText,
+  modelInfo,
   type NamingOptions,
+  type NamingRule,
   OpenVocabulary,
   promptTemplates,
   type ScoringOptions,
   type Vocabulary,
+  type WeightFile,
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
 import { FileError, readBounded, systemReason } from '../files/index.ts';
 import { fixedDataSets } from '../photos/index.ts';
 import { openGroupVit, openModelFile, openZeroSeg } from '../runs/index.ts';
-import { openClip } from '../weights/index.ts';
+import { builtIn, clipCommand, openClip } from '../weights/index.ts';
 import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context } from './context.ts';
 import { UsageError } from './errors.ts';
@@ -23,18 +35,20 @@ import type { Interruption } from './interruption.ts';
 import { count, Progress } from './terminal.ts';
 
 export interface ModelAndWordsArguments {
-  readonly model: string;
+  readonly model?: string;
   readonly clip?: string;
   readonly templates: TemplateSet;
   readonly meanFirst?: boolean;
   readonly tokenizer: 'clip' | 'hash';
   readonly mode: 'slide' | 'whole';
-  readonly scoring: ScoringOptions['scoring'];
-  readonly top: number;
+  readonly scoring?: ScoringOptions['scoring'];
+  readonly top?: number;
+  readonly scale?: number;
   readonly short?: number;
   readonly stride?: number;
   readonly background?: number;
   readonly force?: boolean;
+  readonly cache?: boolean;
   readonly adapter?: string;
 }
 
@@ -42,8 +56,14 @@ export interface ModelAndWordsArguments {
 export function modelAndWordsOptions(command: Command): Command {
   const sets = Object.keys(promptTemplates) as TemplateSet[];
   return command
-    .requiredOption('--model <place>', 'model file, or run folder of `zeroseg train`; or a GroupViT')
-    .option('--clip <place>', "the teacher that made the model's features, for its text tower; a GroupViT has its own")
+    .option(
+      '--model <place>',
+      `model file, run folder of \`zeroseg train\`, a GroupViT, or ${builtIn} (default: ${builtIn})`,
+    )
+    .option(
+      '--clip <place>',
+      `the CLIP that made the model's features, for its text tower: folder, file, or ${builtIn} (default: ${builtIn}, for models that learnt from it); a GroupViT has its own`,
+    )
     .option('--templates <set>', `sentences around names: ${sets.join(', ')}`, oneOf(...sets), 'full')
     .option('--mean-first', 'average sentences before normalising, as GroupViT does')
     .option(
@@ -55,18 +75,31 @@ export function modelAndWordsOptions(command: Command): Command {
     .option('--mode <kind>', 'slide a window over the photo, or take it whole', oneOf('slide', 'whole'), 'slide')
     .option(
       '--scoring <kind>',
-      'groupvit (softmax times softmax of the best), softmax, cosine',
+      "groupvit (softmax times softmax of the best), softmax, cosine (default: what the model's file says, else groupvit)",
       oneOf('groupvit', 'softmax', 'cosine'),
-      'groupvit',
     )
-    .option('--top <n>', 'classes that the whole image lets through', wholeNumber(1, 65_535), 5)
+    .option(
+      '--top <n>',
+      "classes that the whole photo lets through (default: what the model's file says, else 5)",
+      wholeNumber(1, 65_535),
+    )
+    .option(
+      '--scale <factor>',
+      "factor on cosines before the softmax (default: what the model's file says, else that of the CLIP)",
+      numberFrom(1e-6, 1e4),
+    )
     .option(
       '--short <pixels>',
       'shorter side of the resized photo (default: twice that of training)',
       wholeNumber(1, 16_384),
     )
     .option('--stride <pixels>', 'step of the window (default: half of it)', wholeNumber(1, 16_384))
-    .option('--background <score>', 'what scores below it is background', numberFrom(0, 1e6))
+    .option(
+      '--background <score>',
+      "what scores below it is background (default: what the model's file says)",
+      numberFrom(0, 1e6),
+    )
+    .option('--no-cache', 'read all words anew, instead of those in ~/.cache/zeroseg (or XDG_CACHE_HOME)')
     .option('--force', 'even if the model was trained with another teacher')
     .option(...adapterOption);
 }
@@ -78,7 +111,7 @@ export type PairArguments = Pick<ModelAndWordsArguments, 'model' | 'clip' | 'for
 
 /** Opens a model of either kind with its text encoder: a ZeroSeg with the CLIP that it learnt from, or a GroupViT. */
 export async function openModelAndWords(context: Context, options: PairArguments): Promise<ModelAndText> {
-  const file = await openModelFile(options.model);
+  const file = await openModelFile(options.model ?? builtIn);
   if (!isGroupVit(file.tensors)) return openModelAndClip(context, options);
   if (options.tokenizer === 'hash') context.terminal.note(HASH_NOTE);
   return openGroupVit(file);
@@ -88,17 +121,17 @@ const HASH_NOTE = '--tokenizer hash: words are numbered by their hash and mean n
 
 /** Opens a ZeroSeg and the CLIP whose features it learnt, and refuses pairs that cannot belong together. */
 export async function openModelAndClip({ terminal }: Context, options: PairArguments): Promise<ZeroSegAndText> {
-  if (options.clip === undefined) {
-    throw new UsageError(
-      `--clip is missing: ${options.model} has no text encoder; give the CLIP that made its features`,
-    );
-  }
-  const clip = await openClip(options.clip);
-  const opened = await openZeroSeg(options.model, clip);
+  const { model = builtIn } = options;
+  const place = options.clip ?? (await defaultClip(await openModelFile(model), model));
+  if (options.model === undefined) terminal.out(`model: ${builtIn}, since --model is not given`);
+  if (options.clip === undefined) terminal.out(`CLIP: ${builtIn}, which made the features of the model`);
+  const clip = await openClip(place);
+  const opened = await openZeroSeg(model, clip);
   const other = await otherTeacher(opened.info, clip);
   if (other !== undefined) {
     const words = `${opened.file}: ${other}`;
-    if (!options.force) throw new UsageError(`${words}; give that one, or --force to name segments with this one`);
+    if (!options.force)
+      throw new UsageError(`${words}; give that one by --clip, or --force to name segments with this one`);
     terminal.note(`${words}; going on, as --force says`);
   }
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random, so its words mean nothing`);
@@ -108,13 +141,42 @@ export async function openModelAndClip({ terminal }: Context, options: PairArgum
   return opened;
 }
 
+/** The CLIP where none is given: the one that the package brings, for models that learnt from it. */
+async function defaultClip(file: WeightFile, model: string): Promise<string> {
+  const { teacher } = modelInfo(file, file.name);
+  const own = await openClip(builtIn);
+  if (teacher !== '' && sameTeacher(teacher, teacherIdentity(own.name, await own.weightsHash()))) return builtIn;
+  const name = teacher.replace(/ sha256:.*$/, '');
+  const learnt = teacher === '' ? 'does not say which CLIP it learnt from' : `learnt from ${shortTeacher(teacher)}`;
+  throw new UsageError(
+    `--clip is missing: ${model} ${learnt}; give the folder of that CLIP by --clip. OpenAI's are had by: ${clipCommand(name)}`,
+  );
+}
+
+/** Options with what the model's file says of naming, where nothing else is asked for. */
+export function withNaming<Options extends ModelAndWordsArguments>(
+  opened: ModelAndText,
+  options: Options,
+): Options & Required<Pick<ModelAndWordsArguments, 'scoring' | 'top' | 'scale'>> {
+  const rule: NamingRule = opened.kind === 'zeroseg' ? opened.info.naming : {};
+  const background = options.background ?? rule.threshold;
+  return {
+    ...options,
+    scoring: options.scoring ?? rule.scoring ?? 'groupvit',
+    top: options.top ?? rule.top ?? 5,
+    scale: options.scale ?? rule.scale ?? opened.text.scale,
+    ...(background === undefined ? {} : { background }),
+  };
+}
+
 /** Puts them on the GPU. */
 export function loadModel<Pair extends ModelAndText>(
+  { words }: Context,
   device: Device,
   opened: Pair,
-  naming: NamingOptions,
+  { cache = true, ...naming }: NamingOptions & { readonly cache?: boolean | undefined },
 ): Promise<OpenVocabulary<Pair>> {
-  return OpenVocabulary.load(device, opened, naming);
+  return OpenVocabulary.load(device, opened, { ...naming, store: cache ? words : undefined });
 }
 
 /** What results say of the model that made them. */

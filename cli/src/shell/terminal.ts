@@ -1,4 +1,5 @@
 import { SingleBar } from 'cli-progress';
+import { writeError } from '../files/index.ts';
 
 /** Where a command writes. Tests give their own. */
 export interface Terminal {
@@ -35,7 +36,7 @@ export function printableTerminal({ out, note, bar }: Terminal): Terminal {
 /** The terminal of this process. */
 export const processTerminal: Terminal = printableTerminal({
   out: (line) => void process.stdout.write(`${line}\n`),
-  note: (line) => void process.stderr.write(`${line}\n`),
+  note: (line) => writeError(`${line}\n`),
   bar: process.stdout.isTTY ? process.stdout : undefined,
 });
 

@@ -16,6 +16,7 @@ import { CheckpointError } from '@zeroseg/core/nn';
 import { type ClipConfig, type ClipSource, Tokenizer } from '@zeroseg/core/zeroseg';
 import { FileError, hashFiles, readBounded, readJson, systemReason } from '../files/index.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';
+import { clipCommand } from './clip-command.ts';
 import { kindOfPath, listWeights, openShardedWeights, openWeights, type WeightFiles } from './weight-files.ts';
 
 /** A tokenizer's files: CLIP's are of 3 MB. */
@@ -67,11 +68,10 @@ function randomSource(name: string, config: ClipConfig): ClipSource {
 async function findWeights(place: string): Promise<{ weights: WeightFiles; label: string }> {
   const kind = await kindOfPath(place);
   if (!kind) {
-    const names = Object.keys(randomClips).join(', ');
     throw new FileError(
       'openClip',
       place,
-      `there is no such file or folder; give a CLIP checkpoint, or one of ${builtIn}, ${names}`,
+      `there is no such file or folder; give ${builtIn}, or download a CLIP: ${clipCommand(basename(place))}`,
     );
   }
   if (kind === 'file') {
@@ -107,7 +107,10 @@ async function findWeights(place: string): Promise<{ weights: WeightFiles; label
   if (names.length === 1) throw problem;
   const reason =
     names.length === 0 ? 'holds no safetensors file' : `holds no CLIP in its ${names.length} safetensors files`;
-  throw new CheckpointError(place, `${reason}; a CLIP of Hugging Face has model.safetensors and config.json`);
+  throw new CheckpointError(
+    place,
+    `${reason}; a CLIP of Hugging Face has model.safetensors and config.json, and is had by: ${clipCommand(basename(place))}`,
+  );
 }
 
 /**

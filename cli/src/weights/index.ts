@@ -1,3 +1,5 @@
 export { builtIn, builtInStudent, builtInTeacher, teacherFile, teacherWeights } from './built-in.ts';
+export { clipCommand } from './clip-command.ts';
 export { openClip } from './clip-folder.ts';
 export { kindOfPath, openWeights } from './weight-files.ts';
+export { WordCache } from './word-cache.ts';

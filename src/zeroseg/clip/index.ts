@@ -1,6 +1,15 @@
 export { alike, type ContrastiveOptions, contrastive } from './contrastive-loss.ts';
 export { type QueuedViews, Teacher, ViewQueue } from './image-encoder.ts';
 export {
+  describeUnknown,
+  type KnownWords,
+  knownWordsMetadata,
+  readKnownWords,
+  type UnknownName,
+  unknownNames,
+  VocabularyError,
+} from './known-words.ts';
+export {
   clipConfig,
   detectClipNames,
   loadClipText,

@@ -10,6 +10,7 @@ import {
 } from '../checkpoints/index.ts';
 import { sha256 } from '../host/index.ts';
 import { hashedTokens, type TextTokens, Tokenizer } from '../text/index.ts';
+import { readKnownWords } from './known-words.ts';
 import { clipConfig, loadClipText, loadClipVision, logitScale, readSettingTensors } from './load.ts';
 import type { ClipSource } from './source.ts';
 import type { ClipConfig } from './towers.ts';
@@ -44,11 +45,13 @@ export async function clipSource(
   const label = file.name;
   const tensors = await readSettingTensors(file.tensors);
   const config = clipConfig(tensors, label, settings);
+  const words = readKnownWords(file.metadata, label);
   let hash: Promise<string> | undefined;
   return {
     name,
     config,
     scale: logitScale(tensors),
+    words,
     isRandom: false,
     weightsHash: () => (hash ??= weightsHash()),
     vision: (device) => loadClipVision(device, tensors, label, config),

@@ -1,5 +1,6 @@
 import type { Device } from '../../gpu/index.ts';
 import type { TextTokens } from '../text/index.ts';
+import type { KnownWords } from './known-words.ts';
 import type { ClipConfig, ClipText, ClipVision } from './towers.ts';
 import type { TextTower } from './vocabulary.ts';
 
@@ -10,6 +11,8 @@ export interface TextSource {
   readonly config: TextTower['config'];
   /** The factor on cosines: `min(exp(logit_scale), 100)`. */
   readonly scale: number;
+  /** What its texts were about, where they were about little; undefined where any name may be asked for. */
+  readonly words?: KnownWords | undefined;
   /** The tower, on the GPU: its weights are read now. */
   text(device: Device): Promise<TextTower>;
   /** The tokenizer of the weights. `hash` takes words by their hash instead: see `hashedTokens`. Default `clip`. */

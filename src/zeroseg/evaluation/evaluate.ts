@@ -18,6 +18,14 @@ export interface EvaluateProgress {
   readonly scores: readonly SegmentationScore[];
 }
 
+/** A photo with what it should be and what it was found to be at the first threshold. */
+export interface EvaluatedPhoto {
+  readonly id: string;
+  readonly image: Image;
+  readonly labels: LabelMap;
+  readonly prediction: LabelMap;
+}
+
 export interface EvaluateOptions
   extends Omit<SegmentOptions, 'threshold' | 'onProgress' | 'signal'>,
     WorkOptions<EvaluateProgress> {
@@ -25,6 +33,8 @@ export interface EvaluateOptions
   readonly thresholds: readonly number[];
   /** The label that does not count. Default 255; null where all count. */
   readonly ignore?: number | null | undefined;
+  /** Called with every photo that was counted; waited for. */
+  readonly onPhoto?: ((photo: EvaluatedPhoto) => void | Promise<void>) | undefined;
   /** Called with a photo or label map that could not be used. */
   readonly failed?: ((id: string, reason: string) => void) | undefined;
 }
@@ -40,7 +50,7 @@ export async function evaluate(
   segmenter: Segmenter,
   photos: Iterable<Labelled>,
   vocabulary: Vocabulary,
-  { thresholds, ignore = 255, signal, onProgress, failed, ...options }: EvaluateOptions,
+  { thresholds, ignore = 255, signal, onProgress, onPhoto, failed, ...options }: EvaluateOptions,
 ): Promise<SegmentationScore[]> {
   const classes = vocabulary.names.length + 1;
   // A label that cannot occur stands for "none is ignored".
@@ -62,6 +72,8 @@ export async function evaluate(
     maps.forEach((map, i) => {
       scores[i]?.add(map.data, labels.data);
     });
+    const [prediction] = maps;
+    if (prediction) await onPhoto?.({ id: photo.id, image, labels, prediction });
     onProgress?.({ done: ++done, scores });
   }
   return scores;

@@ -1,2 +1,9 @@
-export { type EvaluateOptions, type EvaluateProgress, evaluate, type Labelled } from './evaluate.ts';
+export { type Confusion, ConfusionMatrix } from './confusion.ts';
+export {
+  type EvaluatedPhoto,
+  type EvaluateOptions,
+  type EvaluateProgress,
+  evaluate,
+  type Labelled,
+} from './evaluate.ts';
 export { ignoreLabel, ScoreError, SegmentationScore } from './iou.ts';

@@ -1,5 +1,7 @@
 export { assemble, pixelSegments, scoreRows, type WindowResult } from './assemble.ts';
 export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
+export type { ClassWords } from './class-words.ts';
+export { labelScores } from './label-scores.ts';
 export {
   type GroupVitAndText,
   groupVitAndText,
@@ -21,3 +23,4 @@ export {
   type SegmentProgress,
 } from './open-vocabulary.ts';
 export { Segmenter, type SegmentingModel, type SegmentOptions, type SegmentResult } from './segmenter.ts';
+export type { WordStore } from './word-store.ts';

@@ -4,29 +4,45 @@ import { openWeightSource, type WeightSource } from '../checkpoints/index.ts';
 import {
   type ClipFiles,
   type ClipSource,
+  describeUnknown,
   fillTemplate,
   makeVocabulary,
   openClipFiles,
   type TextTower,
   templateList,
+  type UnknownName,
+  unknownNames,
   type Vocabulary,
+  VocabularyError,
   type VocabularyOptions,
 } from '../clip/index.ts';
 import { argmax, firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
 import type { Image } from '../image/index.ts';
 import type { TextTokens } from '../text/index.ts';
 import type { WindowResult } from './assemble.ts';
+import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
 import { type ModelAndText, type PairOptions, pairWithText } from './model-and-text.ts';
 import { Segmenter, type SegmentingModel, type SegmentOptions, type SegmentResult } from './segmenter.ts';
+import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
 
 /** How names are made into vectors. */
 export interface NamingOptions extends Pick<VocabularyOptions, 'templates' | 'meanFirst' | 'batch'> {
   /** `hash`: words by their hash, which mean nothing, for text towers whose tokenizer is not known. Default `clip`. */
   readonly tokenizer?: 'clip' | 'hash' | undefined;
+  /** λ, the factor on cosines. Default: what the model's file recommends, else that of the CLIP. */
+  readonly scale?: number | undefined;
+  /** Where vectors of names are kept from one program to the next. Default: nowhere. */
+  readonly store?: WordStore | undefined;
 }
 
 /** Options of {@link OpenVocabulary.segment}, and their defaults for all calls. */
-export type SegmentByNamesOptions = Omit<SegmentOptions, 'signal' | 'onProgress'>;
+export interface SegmentByNamesOptions extends Omit<SegmentOptions, 'signal' | 'onProgress'> {
+  /**
+   * What becomes of names that the CLIP was not taught, where it says what it was taught: `keep` them like the others (they get
+   * segments all the same), `omit` them, or `refuse` with a {@link VocabularyError}. Default `keep`.
+   */
+  readonly unknown?: 'keep' | 'omit' | 'refuse' | undefined;
+}
 
 /** What is being counted: texts that are embedded, or windows of the photo. */
 export type SegmentProgress = Progress & { readonly of: 'texts' | 'windows' };
@@ -46,10 +62,12 @@ export interface NamedSegment {
 }
 
 export interface OpenVocabularyResult extends SegmentResult {
-  /** What labels mean: `background`, then the names. */
+  /** What labels mean: `background`, then the names, without those that were omitted. */
   readonly names: readonly string[];
   /** What each window was divided into. */
   readonly segments: readonly NamedSegment[];
+  /** Names that the CLIP was not taught, with the nearest that it was; empty for a CLIP that does not say what it was taught. */
+  readonly unknown: readonly UnknownName[];
 }
 
 /** What {@link openVocabulary} takes. Defaults for segmenting may be among it. */
@@ -67,8 +85,9 @@ const MOST_NAMES = 65_535;
 const KEPT_NAMES = 4096;
 
 /**
- * Opens a model that segments photos by any words: ZeroSeg with its CLIP, or a GroupViT. The pair must belong together, which is
- * checked.
+ * Opens a model that segments photos by words: ZeroSeg with its CLIP, or a GroupViT. The pair must belong together, which is
+ * checked. Any words are for CLIPs that read the web; one that was taught few says which (`unknown` of a result). What the model's
+ * file recommends for naming (`scoring`, `top`, `threshold`, `scale`) holds where no option says otherwise.
  *
  * ```ts
  * const model = await openVocabulary(device, { model: student.weights, clip: teacher }); // of '@zeroseg/pretrained'
@@ -110,11 +129,23 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     tokens: TextTokens,
     options: NamingOptions & SegmentByNamesOptions,
   ) {
-    const { templates, meanFirst = opened.kind === 'groupvit', batch, tokenizer, ...defaults } = options;
+    const naming = opened.kind === 'zeroseg' ? opened.info.naming : {};
+    const {
+      templates,
+      meanFirst = opened.kind === 'groupvit',
+      batch,
+      tokenizer,
+      scale,
+      store,
+      ...defaults
+    } = {
+      ...naming,
+      ...given(options),
+    };
     this.opened = opened;
     this.#device = device;
     this.#tokens = tokens;
-    this.#naming = { templates, meanFirst, batch, tokenizer };
+    this.#naming = { templates, meanFirst, batch, tokenizer, scale, store };
     this.#defaults = defaults;
     this.model = model;
     this.segmenter = new Segmenter(device, this.model as SegmentingModel);
@@ -133,48 +164,68 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 
   /**
    * Divides a photo and names each segment by one of the `names`, or as background where a `threshold` is given and no name reaches
-   * it. The label map has the photo's size: 0 is background, c + 1 the c-th name.
+   * it. The label map has the photo's size: 0 is background, c + 1 the c-th name. A list in the stead of a name, such as
+   * `['sofa', 'couch']`, is one class of several words, called by the first: its vector is their mean.
    */
   async segment(
     photo: Image,
-    names: readonly string[],
+    names: readonly ClassWords[],
     { signal, onProgress, ...options }: SegmentByNamesOptions & WorkOptions<SegmentProgress> = {},
   ): Promise<OpenVocabularyResult> {
+    const { unknown: rule = 'keep', ...settings } = { ...this.#defaults, ...given(options) };
+    const unknown = this.unknownNames(names.flatMap(wordsOf));
+    const asked = rule === 'keep' ? names : knownOf(names, unknown, rule);
     const follow = (of: SegmentProgress['of']) => (progress: Progress) => onProgress?.({ ...progress, of });
-    const vocabulary = await this.vocabulary(names, { signal, onProgress: follow('texts') });
+    const vocabulary = await this.vocabulary(asked, { signal, onProgress: follow('texts') });
     const result = await this.segmenter.segment(photo, vocabulary, {
-      ...this.#defaults,
-      ...given(options),
+      ...settings,
       signal,
       onProgress: follow('windows'),
     });
-    const all = ['background', ...names];
-    return { ...result, names: all, segments: result.windows.flatMap((window, at) => namedSegments(window, at, all)) };
+    const all = ['background', ...vocabulary.names];
+    const segments = result.windows.flatMap((window, at) => namedSegments(window, at, all));
+    return { ...result, names: all, segments, unknown };
   }
 
   /**
    * The names as vectors. Names that were asked for before are not embedded again. Progress counts texts: each name in each template.
    */
-  async vocabulary(names: readonly string[], work: WorkOptions<Progress> = {}): Promise<Vocabulary> {
+  async vocabulary(names: readonly ClassWords[], work: WorkOptions<Progress> = {}): Promise<Vocabulary> {
     checkNames(names);
-    const { templates, meanFirst, batch } = this.#naming;
-    const { scale, config } = this.opened.text;
+    const { vectors, scale } = await this.#wordVectors(names.flatMap(wordsOf), work);
+    const width = this.opened.text.config.projection;
+    const embeddings = new Float32Array(names.length * width);
+    for (const [i, one] of names.entries()) {
+      embeddings.set(classVector(wordsOf(one).map((word) => vectors.get(word) as Float32Array)), i * width);
+    }
+    return { names: names.map(nameOf), embeddings, scale };
+  }
+
+  async #wordVectors(
+    names: readonly string[],
+    work: WorkOptions<Progress>,
+  ): Promise<{ vectors: ReadonlyMap<string, Float32Array>; scale: number }> {
+    const { config, scale: own } = this.opened.text;
+    const { templates, meanFirst, batch, scale = own } = this.#naming;
     const key = JSON.stringify(templateList(templates));
     const known = this.#known.get(key) ?? new Map<string, Float32Array>();
     this.#known.set(key, known);
     const missing = names.filter((name) => !known.has(name));
     const rows = new Map(names.map((name) => [name, known.get(name)]));
     const width = config.projection;
-    if (missing.length > 0) {
+    await this.#loadKept(missing, rows);
+    const unread = missing.filter((name) => !rows.get(name));
+    if (unread.length > 0) {
       this.#text ??= this.opened.text.text(this.#device);
       const options = { templates, meanFirst, batch, scale, ...work };
-      const { embeddings } = await makeVocabulary(this.#device, await this.#text, this.#tokens, missing, options);
-      for (const [i, name] of missing.entries()) rows.set(name, embeddings.slice(i * width, (i + 1) * width));
+      const { embeddings } = await makeVocabulary(this.#device, await this.#text, this.#tokens, unread, options);
+      for (const [i, name] of unread.entries()) rows.set(name, embeddings.slice(i * width, (i + 1) * width));
+      await this.#keep(unread, rows);
     }
-    const embeddings = new Float32Array(names.length * width);
-    for (const [i, name] of names.entries()) {
+    const vectors = new Map<string, Float32Array>();
+    for (const name of names) {
       const row = rows.get(name) as Float32Array;
-      embeddings.set(row, i * width);
+      vectors.set(name, row);
       known.delete(name);
       known.set(name, row);
     }
@@ -182,7 +233,39 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
       if (known.size <= KEPT_NAMES) break;
       known.delete(name);
     }
-    return { names, embeddings, scale };
+    return { vectors, scale };
+  }
+
+  /** Fills in the vectors that earlier programs kept. */
+  async #loadKept(names: readonly string[], rows: Map<string, Float32Array | undefined>): Promise<void> {
+    const { store } = this.#naming;
+    const origin = store && (await this.#origin());
+    if (!origin) return;
+    const width = this.opened.text.config.projection;
+    await Promise.all(names.map(async (name) => rows.set(name, await store.load(await wordKey(origin, name), width))));
+  }
+
+  async #keep(names: readonly string[], rows: ReadonlyMap<string, Float32Array | undefined>): Promise<void> {
+    const { store } = this.#naming;
+    const origin = store && (await this.#origin());
+    if (!origin) return;
+    await Promise.all(
+      names.map(async (name) => store.save(await wordKey(origin, name), rows.get(name) as Float32Array)),
+    );
+  }
+
+  /** Undefined where the text encoder cannot be told from another. */
+  async #origin(): Promise<WordOrigin | undefined> {
+    const { opened } = this;
+    const weights = opened.kind === 'zeroseg' ? await opened.clip.weightsHash() : '';
+    const { templates, meanFirst = false, tokenizer = 'clip' } = this.#naming;
+    const adapter = this.#device.name;
+    return weights === '' ? undefined : { weights, templates: templateList(templates), meanFirst, tokenizer, adapter };
+  }
+
+  /** Which of the names the CLIP was not taught; none for a CLIP that does not say what it was taught. */
+  unknownNames(names: readonly string[]): UnknownName[] {
+    return unknownNames(this.opened.text.words, names);
   }
 
   /** Names of which some sentence is longer than the text encoder reads, so that its end is cut off. */
@@ -208,13 +291,32 @@ function given<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
-function checkNames(names: readonly string[]): void {
-  const strange = names.find((name) => typeof name !== 'string' || name.trim() === '');
+/**
+ * The classes without the unknown words; a class whose name is unknown is called by the first word that is left. @throws VocabularyError when
+ * there are unknown words and they are refused, or no other.
+ */
+function knownOf(
+  names: readonly ClassWords[],
+  unknown: readonly UnknownName[],
+  rule: 'omit' | 'refuse',
+): readonly ClassWords[] {
+  if (unknown.length === 0) return names;
+  const left = new Set(unknown.map(({ name }) => name));
+  const known = names.map((one) => wordsOf(one).filter((word) => !left.has(word))).filter((words) => words.length > 0);
+  if (rule === 'refuse' || known.length === 0) {
+    throw new VocabularyError(unknown, `openVocabulary: the CLIP was not taught ${describeUnknown(unknown)}`);
+  }
+  return known;
+}
+
+function checkNames(names: readonly ClassWords[]): void {
+  const words = names.flatMap((one) => (Array.isArray(one) && one.length === 0 ? [''] : wordsOf(one)));
+  const strange = words.find((word) => typeof word !== 'string' || word.trim() === '');
   if (names.length === 0 || strange !== undefined) {
     const got = names.length === 0 ? 'none' : shownValue(strange);
     throw new ArgumentError(`openVocabulary: names must be words, such as 'dog', 'wet grass'; got ${got}`);
   }
-  const repeated = firstRepeated(names);
+  const repeated = firstRepeated(words);
   if (repeated !== undefined)
     throw new ArgumentError(`openVocabulary: names must differ; "${repeated}" is there twice`);
   if (names.length > MOST_NAMES) {

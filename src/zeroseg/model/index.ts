@@ -26,6 +26,8 @@ export {
   type ModelInfo,
   modelFile,
   modelInfo,
+  type NamingRule,
+  namingMetadata,
   openModel,
   optimizerFile,
   parseLossScale,

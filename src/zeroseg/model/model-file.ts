@@ -10,10 +10,29 @@ import {
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { read } from '../../tensor/run/index.ts';
 import { stepOf } from '../checkpoints/index.ts';
-import { ConfigError } from '../host/index.ts';
+import { ConfigError, fieldProblem, numberIn, oneOf, optional, wholeNumber } from '../host/index.ts';
 import { resolveConfig } from './config.ts';
 import type { ZeroSegConfig } from './config-groups.ts';
 import { ZeroSeg } from './zeroseg.ts';
+
+/** How segments of a model are best named, as its file recommends it. What is left out is for the reader to decide. */
+export interface NamingRule {
+  /** See `ScoringOptions.scoring`. */
+  readonly scoring?: 'groupvit' | 'softmax' | 'cosine' | undefined;
+  /** Classes that the image embedding lets through. */
+  readonly top?: number | undefined;
+  /** Scores below it are background. */
+  readonly threshold?: number | undefined;
+  /** λ, the factor on cosines: one over the temperature. */
+  readonly scale?: number | undefined;
+}
+
+const namingFields = {
+  scoring: optional(oneOf('groupvit', 'softmax', 'cosine')),
+  top: optional(wholeNumber(1, 65_535)),
+  threshold: optional(numberIn({ from: 0, to: 1e6 })),
+  scale: optional(numberIn({ above: 0, to: 1e4 })),
+} satisfies Record<keyof NamingRule, unknown>;
 
 /** What a model file says about itself beside its weights. */
 export interface ModelInfo {
@@ -22,19 +41,31 @@ export interface ModelInfo {
   readonly step: number;
   /** The teacher whose space the segments live in: its name, as in the cache's header. */
   readonly teacher: string;
+  /** Empty where the file says nothing. */
+  readonly naming: NamingRule;
 }
 
 const FORMAT = 'zeroseg-model-1';
 const OPTIMIZER_FORMAT = 'zeroseg-optimizer-1';
 
 /** The model as a safetensors file: weights under the names of spec §3.3, configuration in the metadata. */
-export async function modelFile(model: ZeroSeg, { step, teacher }: Omit<ModelInfo, 'config'>): Promise<Uint8Array> {
+export async function modelFile(
+  model: ZeroSeg,
+  { step, teacher, naming = {} }: Omit<ModelInfo, 'config' | 'naming'> & { readonly naming?: NamingRule | undefined },
+): Promise<Uint8Array> {
   return tensorFile(parameters(model), {
     format: FORMAT,
     config: JSON.stringify(model.config),
     step: String(step),
     teacher,
+    ...namingMetadata(naming),
   });
+}
+
+/** Metadata of a model file that says how its segments are best named; none for an empty rule. */
+export function namingMetadata(naming: NamingRule): Record<string, string> {
+  const text = JSON.stringify(naming);
+  return text === '{}' ? {} : { naming: text };
 }
 
 /** Adam's state as a safetensors file. */
@@ -53,7 +84,7 @@ async function tensorFile(named: ReadonlyMap<string, Tensor>, metadata: Record<s
 
 /** What a model file says, without its weights. */
 export function modelInfo(stored: Pick<SafetensorsFile, 'metadata'>, file: string): ModelInfo {
-  const { format, config, step, teacher } = stored.metadata;
+  const { format, config, step, teacher, naming } = stored.metadata;
   if (format !== FORMAT) {
     throw new CheckpointError(
       file,
@@ -65,12 +96,32 @@ export function modelInfo(stored: Pick<SafetensorsFile, 'metadata'>, file: strin
       config: resolveConfig(parseJson(config ?? '') as Record<string, unknown>),
       step: stepOf(step ?? '0', file),
       teacher: teacher ?? '',
+      naming: naming === undefined ? {} : parseNaming(naming, file),
     };
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
     const words = cause instanceof ConfigError ? cause.message : 'it is no JSON';
     throw new CheckpointError(file, `its configuration does not make sense: ${words}`, { cause });
   }
+}
+
+function parseNaming(text: string, file: string): NamingRule {
+  let found: unknown;
+  try {
+    found = parseJson(text);
+  } catch {
+    // Said below.
+  }
+  const problem = fieldProblem(found, namingFields);
+  if (problem === undefined) {
+    const known = found as NamingRule;
+    return Object.fromEntries(
+      Object.keys(namingFields)
+        .map((key) => [key, known[key as keyof NamingRule]])
+        .filter(([, value]) => value !== undefined),
+    );
+  }
+  throw new CheckpointError(file, `the rule of naming in its metadata does not make sense: ${problem}`);
 }
 
 /** What a loss scale remembered, out of the metadata of an optimizer's file; undefined where none was needed. */

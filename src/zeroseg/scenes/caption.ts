@@ -1,7 +1,7 @@
 /** Sentences that say what a scene shows. */
 import { ownValue } from '../../gpu/index.ts';
 import type { Random } from '../../nn/layers/index.ts';
-import { pick } from './colour.ts';
+import { colourNames, pick } from './colour.ts';
 
 /** What a caption may say of one object. */
 export interface Seen {
@@ -73,6 +73,9 @@ export function writeCaption(
   if (place === '' && sentence.startsWith('{@}')) sentence = '{} {@}';
   return sentence.replace('{is}', is).replace('{}', things).replace('{@}', place).trim();
 }
+
+/** Words that {@link writeCaption} puts before a name. */
+export const captionAdjectives: readonly string[] = ['large', 'big', 'small', 'little', ...colourNames];
 
 /** "a small red car", "two cats". */
 function describe(draw: Random, group: readonly Seen[], synonyms: number, details: number): string {

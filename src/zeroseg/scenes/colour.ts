@@ -24,6 +24,20 @@ export function anyColour(draw: Random): Colour {
   return drawColour(draw, [0, 1], [0, 0.9], [0.15, 1]);
 }
 
+/** All that {@link colourName} says. */
+export const colourNames = [
+  'black',
+  'white',
+  'grey',
+  'pink',
+  'red',
+  'brown',
+  'yellow',
+  'green',
+  'blue',
+  'purple',
+] as const;
+
 /**
  * What people would call a colour, roughly; undefined between two names. Orange is never said: it is a fruit as well.
  *
@@ -31,7 +45,7 @@ export function anyColour(draw: Random): Colour {
  * colourName([220, 30, 40]); // 'red'
  * ```
  */
-export function colourName([red, green, blue]: Colour): string | undefined {
+export function colourName([red, green, blue]: Colour): (typeof colourNames)[number] | undefined {
   const high = Math.max(red, green, blue);
   const range = high - Math.min(red, green, blue);
   const saturation = high > 0 ? range / high : 0;

@@ -1,5 +1,5 @@
 export { SceneAtlas, type SceneClass, SceneError } from './atlas.ts';
-export { plural, type Seen, withArticle, writeCaption } from './caption.ts';
+export { captionAdjectives, plural, type Seen, withArticle, writeCaption } from './caption.ts';
 export { between, pick } from './colour.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scene-options.ts';

@@ -4,12 +4,15 @@ import { ZeroSegError } from '../../gpu/index.ts';
 export class FileError extends ZeroSegError {
   override readonly name = 'FileError';
   readonly code = 'file';
+  /** The function that found it. */
+  readonly op: string;
   readonly path: string;
   /** What is wrong, without the call and the path. */
   readonly reason: string;
 
   constructor(op: string, path: string, reason: string, options?: ErrorOptions) {
     super(`${op}: ${path || "''"}: ${reason}`, options);
+    this.op = op;
     this.path = path;
     this.reason = reason;
   }
@@ -19,10 +22,13 @@ export class FileError extends ZeroSegError {
 export class LockError extends ZeroSegError {
   override readonly name = 'LockError';
   readonly code = 'lock';
+  /** The function that found it. */
+  readonly op: string;
   readonly folder: string;
 
   constructor(op: string, folder: string, reason: string, options?: ErrorOptions) {
     super(`${op}: ${folder}: ${reason}`, options);
+    this.op = op;
     this.folder = folder;
   }
 }

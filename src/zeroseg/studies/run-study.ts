@@ -134,7 +134,7 @@ async function trainRun(
     const seconds = (performance.now() - began) / 1000;
     await runs.save(
       { identity, setting: setting.key, steps: trainer.done, seconds, adapter: device.name, version },
-      { model: await modelFile(model, { step: trainer.done, teacher }), metrics },
+      { model: await modelFile(model, { step: trainer.done, teacher, naming: { scoring: 'softmax' } }), metrics },
     );
   } finally {
     freeParameters(model);

@@ -1,5 +1,6 @@
 export { CaptionedScenes, type CaptionedScenesOptions } from './captioned-crops.ts';
 export { type NamingScore, namingScore, type SceneCrops, sceneCrops } from './naming-score.ts';
+export { taughtWords } from './taught-words.ts';
 export {
   scoreTeacher,
   type TeacherScenes,

@@ -1,6 +1,14 @@
 import type { Device } from '../../gpu/index.ts';
 import type { TrainingData } from '../features/index.ts';
-import { loadOptimizer, modelFile, openModel, optimizerFile, parseLossScale, type ZeroSeg } from '../model/index.ts';
+import {
+  loadOptimizer,
+  modelFile,
+  type NamingRule,
+  openModel,
+  optimizerFile,
+  parseLossScale,
+  type ZeroSeg,
+} from '../model/index.ts';
 import { type Checkpoint, type RunFormat, RunStore, type SaveOptions, trainSaved } from '../runs/index.ts';
 import type { FileSystem } from '../storage/index.ts';
 import { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
@@ -49,6 +57,8 @@ export interface TrainingStart extends TrainerOptions {
   readonly description: Omit<RunDescription, 'adapter' | 'started'>;
   /** Name and hash of the teacher, for the model's file: `teacherIdentity`. */
   readonly teacher: string;
+  /** How the model's segments are best named, for its file. */
+  readonly naming?: NamingRule | undefined;
   /** The model that training begins with. Not asked where there is a checkpoint. */
   readonly newModel: () => Promise<ZeroSeg>;
 }
@@ -90,12 +100,13 @@ export class TrainingRun {
     | { readonly step: number; readonly damaged: readonly string[]; readonly was: RunDescription }
     | undefined;
   readonly #teacher: string;
+  readonly #naming: NamingRule | undefined;
 
   private constructor(
     trainer: Trainer,
     { store, description }: OpenedRun,
     metrics: Metrics[],
-    teacher: string,
+    { teacher, naming }: Pick<TrainingStart, 'teacher' | 'naming'>,
     resumed: TrainingRun['resumed'],
   ) {
     this.trainer = trainer;
@@ -104,6 +115,7 @@ export class TrainingRun {
     this.metrics = metrics;
     this.resumed = resumed;
     this.#teacher = teacher;
+    this.#naming = naming;
   }
 
   /** @throws {RunError} when the folder is not empty. */
@@ -113,13 +125,13 @@ export class TrainingRun {
 
   /** Begins a run in an empty or new folder, which is written to only when everything has been found to fit. */
   static async begin(files: FileSystem, start: TrainingStart): Promise<TrainingRun> {
-    const { device, data, description: given, teacher } = start;
+    const { device, data, description: given } = start;
     await TrainingRun.refuseUsed(files);
     const trainer = await Trainer.create(device, await start.newModel(), data, given.settings, start);
     try {
       const description = { ...given, adapter: device.name, started: new Date().toISOString() };
       const store = await RunStore.create(files, trainingRunFormat, () => writeDescription(files, description));
-      return await TrainingRun.#start(trainer, { store, description }, teacher, undefined);
+      return await TrainingRun.#start(trainer, { store, description }, start, undefined);
     } catch (error) {
       trainer.dispose();
       throw error;
@@ -132,7 +144,7 @@ export class TrainingRun {
    * @throws {RunError} when it would go on with something else than it began with, naming what differs.
    */
   static async resume(opened: OpenedRun, start: TrainingStart): Promise<TrainingRun> {
-    const { device, data, description: now, teacher } = start;
+    const { device, data, description: now } = start;
     const { store, description: was } = opened;
     refuseDifferences(store.files.name, was, now);
     const damaged: string[] = [];
@@ -144,7 +156,7 @@ export class TrainingRun {
       const description = { ...was, settings: now.settings };
       if (now.settings.epochs !== was.settings.epochs) await writeDescription(store.files, description);
       const resumed = { step: trainer.done, damaged, was };
-      return await TrainingRun.#start(trainer, { store, description }, teacher, resumed);
+      return await TrainingRun.#start(trainer, { store, description }, start, resumed);
     } catch (error) {
       trainer.dispose();
       throw error;
@@ -154,11 +166,11 @@ export class TrainingRun {
   static async #start(
     trainer: Trainer,
     opened: OpenedRun,
-    teacher: string,
+    start: Pick<TrainingStart, 'teacher' | 'naming'>,
     resumed: TrainingRun['resumed'],
   ): Promise<TrainingRun> {
     try {
-      return new TrainingRun(trainer, opened, await opened.store.begin(trainer.done), teacher, resumed);
+      return new TrainingRun(trainer, opened, await opened.store.begin(trainer.done), start, resumed);
     } catch (error) {
       if (!resumed) await opened.store.close();
       throw error;
@@ -208,7 +220,7 @@ export class TrainingRun {
   }
 
   async #model(): Promise<Uint8Array> {
-    return modelFile(this.trainer.model, { step: this.trainer.done, teacher: this.#teacher });
+    return modelFile(this.trainer.model, { step: this.trainer.done, teacher: this.#teacher, naming: this.#naming });
   }
 
   async #checkpoint(): Promise<Readonly<Record<string, Uint8Array>>> {

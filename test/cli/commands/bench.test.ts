@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 

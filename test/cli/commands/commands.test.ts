@@ -3,8 +3,16 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readLabelMap, readPhoto } from '../../../cli/src/photos/image-files.ts';
 import { resolveOptions } from '../../../cli/src/shell/train-options.ts';
-import { temporaryFolder, writeClip, writeConfig, writePhotos, writeVoc, zeroseg } from '../../support/made-up.ts';
+import {
+  temporaryFolder,
+  useCommandLine,
+  writeClip,
+  writeConfig,
+  writePhotos,
+  writeVoc,
+} from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 const cache = (...more: string[]) =>
@@ -210,14 +218,17 @@ describe('from photos to words', () => {
       '--out',
       at('segments'),
     );
-    expect(code).toBe(0);
+    expect(code).toBe(1);
     expect(steady(err)).toMatchInlineSnapshot(`
       "--tokenizer hash: words are numbered by their hash and mean nothing
-      skipped BASE/photos/broken.jpg: this is not an image, or of a kind that cannot be read"
+      skipped BASE/photos/broken.jpg: this is not an image, or of a kind that cannot be read
+        BASE/photos/broken.jpg: this is not an image, or of a kind that cannot be read
+      zeroseg: segment: 1 of 2 photos could not be read; the others are done"
     `);
     expect(steady(out).replace(/\w+ \d+ %(, \w+ \d+ %)?/, 'SHARES')).toMatchInlineSnapshot(`
       "BASE/photos/photo-0.png: SHARES → BASE/segments/photo-0.overlay.png
-      1 photo in TIME, written to BASE/segments; 1 photo could not be read"
+      1 photo in TIME, written to BASE/segments
+      all on ADAPTER"
     `);
     const labels = await readLabelMap(at('segments', 'photo-0.labels.png'));
     expect([labels.width, labels.height]).toEqual([48, 40]);
@@ -226,7 +237,7 @@ describe('from photos to words', () => {
     const json = JSON.parse(await readFile(at('segments', 'photo-0.json'), 'utf8'));
     expect(json.classes.reduce((sum: number, { share }: { share: number }) => sum + share, 0)).toBeCloseTo(1);
     expect(json.model.step).toBe(6);
-    expect(await readdir(at('segments'))).toHaveLength(3);
+    expect(await readdir(at('segments'))).toHaveLength(5);
   });
 
   test('eval: mean IoU with and without background, and a sweep', async () => {
@@ -344,7 +355,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: BASE/run/model.safetensors: its segments have 8 values (teacher clip (HASH)), and the CLIP wide has 12; give the CLIP that made its features"`,
     );
     expect(await segment('--clip', at('other'), '--classes', 'dog')).toMatchInlineSnapshot(
-      `"zeroseg: BASE/run/model.safetensors: it was trained with the teacher clip (HASH), and the CLIP is other (HASH); give that one, or --force to name segments with this one"`,
+      `"zeroseg: BASE/run/model.safetensors: it was trained with the teacher clip (HASH), and the CLIP is other (HASH); give that one by --clip, or --force to name segments with this one"`,
     );
     expect(await segment('--clip', at('clip'), '--classes', 'dog')).toMatchInlineSnapshot(
       `"zeroseg: BASE/clip/model.safetensors: its text tower knows 50 tokens, and CLIP's own tokenizer has 49408; put the checkpoint's tokenizer.json beside it, or give --tokenizer hash to run with words that mean nothing"`,
@@ -372,10 +383,10 @@ describe('what does not fit is refused', () => {
 
   test('files that are not what they should be', async () => {
     expect(await refused('cache', at('nowhere'), '--clip', at('clip'), '--out', at('never'))).toMatchInlineSnapshot(
-      `"zeroseg: listPhotos: BASE/nowhere: there is no such file or folder; check the spelling"`,
+      `"zeroseg: BASE/nowhere: there is no such file or folder; check the spelling"`,
     );
     expect(await refused('cache', at('photos'), '--clip', at('nowhere'), '--out', at('never'))).toMatchInlineSnapshot(
-      `"zeroseg: openClip: BASE/nowhere: there is no such file or folder; give a CLIP checkpoint, or one of built-in, random-tiny, random-vit-l-14"`,
+      `"zeroseg: BASE/nowhere: there is no such file or folder; give built-in, or download a CLIP: curl -L --create-dirs --output-dir models/clip-vit-large-patch14 --remote-name-all 'https://huggingface.co/openai/clip-vit-large-patch14/resolve/main/{model.safetensors,config.json}'"`,
     );
     expect(
       await refused('cache', at('photos'), '--clip', at('run', 'model.safetensors'), '--out', at('never')),
@@ -429,7 +440,7 @@ describe('what does not fit is refused', () => {
 
   test('arguments', async () => {
     expect(await refused('cache')).toMatchInlineSnapshot(
-      `"zeroseg cache: required option '--clip <place>' not specified. See zeroseg cache --help."`,
+      `"zeroseg cache: missing: <photos>, --clip <place>, --out <folder>. See zeroseg cache --help."`,
     );
     expect(
       await refused('cache', at('photos'), '--clip', at('clip'), '--out', at('never'), '--grids', '1,x'),
@@ -449,8 +460,6 @@ describe('what does not fit is refused', () => {
       `"zeroseg eval: option '--data <name>' argument 'ade20k' is invalid. It must be one of voc, context, coco, scenes. See zeroseg eval --help."`,
     );
     expect(await refused('learn')).toMatchInlineSnapshot(`"zeroseg: unknown command 'learn'. See zeroseg --help."`);
-    expect(await refused('bench', '--adapter', 'no such gpu')).toMatch(
-      /^zeroseg: openDevice: no adapter is called 'no such gpu'/,
-    );
+    expect(await refused('bench', '--adapter', 'no such gpu')).toMatch(/^zeroseg: no adapter is called 'no such gpu'/);
   });
 });

@@ -7,8 +7,9 @@ import { scenesConfig } from '../../../src/zeroseg/model/config.ts';
 import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { useDevice } from '../../support/device.ts';
-import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const device = useDevice();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
@@ -59,6 +60,14 @@ test('patches that do not divide the scenes are refused before anything is made'
   expect(await readdir(base)).not.toContain('no');
 });
 
+test('--words is refused by the name that took its place', async () => {
+  const { code, err } = await demo('--words', 'cat', '--out', at('no'));
+  expect(code).toBe(1);
+  expect(err).toMatchInlineSnapshot(
+    `"zeroseg: demo: --words is --classes now, as in zeroseg segment: --classes "cat, umbrella, grass""`,
+  );
+});
+
 test('scenes, views, training, words, scores and a report', async () => {
   const words = 'cat, kitten, grass';
   const { code, out, err } = await demo(
@@ -71,7 +80,7 @@ test('scenes, views, training, words, scores and a report', async () => {
     '64',
     '--scored',
     '2',
-    '--words',
+    '--classes',
     words,
   );
   expect(err).toBe('random-tiny: its weights are random, so its words mean nothing');

@@ -10,8 +10,9 @@ import {
 import { experiments } from '../../../src/zeroseg/studies/ablations.ts';
 import type { EndedRun } from '../../../src/zeroseg/studies/orderings.ts';
 import type { RunScore } from '../../../src/zeroseg/studies/score-run.ts';
-import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 
@@ -57,14 +58,14 @@ describe('the table', () => {
 
       What do multi-scale distillation and segment matching add?
 
-      |               | paper, VOC | all names |    objects |      stuff | pixels right | segments used | z names an object |
+      |               | paper, VOC | all names |    objects |    grounds | pixels right | segments used | z names an object |
       | ------------- | ---------: | --------: | ---------: | ---------: | -----------: | ------------: | ----------------: |
       | Base          |       21.1 | 3.0 ± 0.7 | 12.0 ± 2.8 |  6.0 ± 1.4 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
       | + multi-scale |       28.5 | 5.3 ± 0.4 | 21.0 ± 1.4 | 10.5 ± 0.7 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
       | + matching    |       38.6 | 8.8 ± 1.8 | 35.0 ± 7.1 | 17.5 ± 3.5 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
       | both          |       40.8 | 8.0 ± 0.4 | 32.0 ± 1.4 | 16.0 ± 0.7 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
 
-      Mean IoU in percent over all names, over objects and over stuff, ± standard deviation over seeds. The paper trains on ImageNet
+      Mean IoU in percent over all names, over objects and over grounds, ± standard deviation over seeds. The paper trains on ImageNet
       and scores on PASCAL VOC; here the student is small, and what it learns from and is scored on is made up. Compare orders, not numbers.
 
       Guessing scores 1.2 % over all names.
@@ -117,7 +118,7 @@ describe('the table', () => {
       | 0.7 |       33.3 |         – |       – |     – |            – |             – |                 – |    0.260 |       48 % |    39 % |
       | 0.8 |       32.8 |         – |       – |     – |            – |             – |                 – |    0.220 |       56 % |    43 % |
 
-      Mean IoU in percent over all names, over objects and over stuff, ± standard deviation over seeds. The paper trains on ImageNet
+      Mean IoU in percent over all names, over objects and over grounds, ± standard deviation over seeds. The paper trains on ImageNet
       and scores on PASCAL VOC; here the student is small, and what it learns from and is scored on is made up. Compare orders, not numbers.
 
       Guessing scores 1.2 % over all names.

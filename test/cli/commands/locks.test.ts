@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
 import { LOCK_FILE } from '../../../src/zeroseg/storage/file-system.ts';
-import { temporaryFolder, writeClip, writePhotos, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine, writeClip, writePhotos } from '../../support/made-up.ts';
 import { createRun, description } from '../../support/run-description.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 

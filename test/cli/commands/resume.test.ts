@@ -3,9 +3,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import { temporaryFolder, writeClip, writeConfig, writePhotos, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine, writeClip, writeConfig, writePhotos } from '../../support/made-up.ts';
 import { buildProgram } from '../../support/programs.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 const program = await buildProgram({ file: fileURLToPath(new URL('../../../cli/src/main.ts', import.meta.url)) });
@@ -26,22 +27,23 @@ interface Ended {
   readonly out: string;
 }
 
-/** Runs the program; `signal` is sent once the metrics of the run have so many lines. */
-async function runChild(
+/** Runs the program, and sends `signal` once the metrics of the run have so many lines. */
+async function stopChild(
   args: readonly string[],
-  signal?: { name: NodeJS.Signals; run: string; lines: number },
+  signal: { name: NodeJS.Signals; run: string; lines: number },
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [program, ...args]);
+  // Without what was tuned on this machine: the runs that are not stopped compute in this process, without it too.
+  const child = spawn(process.execPath, [program, ...args], {
+    env: { ...process.env, XDG_CACHE_HOME: at('no-tuning') },
+  });
   let out = '';
   child.stdout.on('data', (text) => (out += text));
   child.stderr.on('data', (text) => (out += text));
   const ended = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, out })));
-  if (signal) {
-    let over = false;
-    void ended.then(() => (over = true));
-    while (!over && (await lines(signal.run)).length < signal.lines) await new Promise((next) => setTimeout(next, 2));
-    child.kill(signal.name);
-  }
+  let over = false;
+  void ended.then(() => (over = true));
+  while (!over && (await lines(signal.run)).length < signal.lines) await new Promise((next) => setTimeout(next, 2));
+  child.kill(signal.name);
   return ended;
 }
 
@@ -70,23 +72,23 @@ test('killed, stopped and resumed, a run gives the same numbers as one that was 
     '--save-every',
     '3',
   ];
-  const whole = await runChild([...args, '--out', at('whole')]);
-  expect(whole.code, whole.out).toBe(0);
+  const whole = await zeroseg(...args, '--out', at('whole'));
+  expect(whole.code, whole.err).toBe(0);
 
   const run = at('parts');
-  const killed = await runChild([...args, '--out', run], { name: 'SIGKILL', run, lines: 4 });
+  const killed = await stopChild([...args, '--out', run], { name: 'SIGKILL', run, lines: 4 });
   expect(killed.code, killed.out).toBe(null);
   expect(await readdir(run)).not.toContain('model.safetensors');
   // Half a line, as a kill in the middle of a write leaves it, and half a checkpoint.
   await writeFile(join(run, 'metrics.jsonl'), `${await readFile(join(run, 'metrics.jsonl'), 'utf8')}{"step":`);
 
-  const stopped = await runChild(['train', '--out', run, '--resume'], { name: 'SIGINT', run, lines: 8 });
+  const stopped = await stopChild(['train', '--out', run, '--resume'], { name: 'SIGINT', run, lines: 8 });
   expect(stopped.code, stopped.out).toBe(130);
   expect(stopped.out).toMatch(/stopped after step \d+ of 12, saved; go on with: zeroseg train --out \S+ --resume/);
   expect(await readdir(run)).toContain('report.html');
 
-  const resumed = await runChild([...args, '--out', run, '--resume']);
-  expect(resumed.code, resumed.out).toBe(0);
+  const resumed = await zeroseg(...args, '--out', run, '--resume');
+  expect(resumed.code, resumed.err).toBe(0);
   expect(await metrics(run)).toEqual(await metrics(at('whole')));
   expect(await metrics(run)).toHaveLength(STEPS);
   const model = (folder: string) => readFile(join(folder, 'model.safetensors'));

@@ -2,8 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readSceneIndex } from '../../../cli/src/photos/scene-folder.ts';
-import { temporaryFolder, writeClip, writeConfig, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine, writeClip, writeConfig } from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]): string => join(base, ...names);
 
@@ -17,11 +18,11 @@ describe('zeroseg scenes', () => {
   test('makes a folder', async () => {
     const { code, out, err } = await zeroseg(
       ...['scenes', '--out', at('made'), '--count', '3', '--seed', '5', '--preset', 'objectCentric'],
-      ...['--classes', 'cat, dog', '--size', '32', '--styles', 'noto', '--stuff', 'sky,grass', '--named', '1'],
+      ...['--classes', 'cat, dog', '--size', '32', '--styles', 'noto', '--grounds', 'sky,grass', '--named', '1'],
     );
     expect([code, err]).toEqual([0, '']);
     expect(steady(out)).toMatchInlineSnapshot(
-      `"BASE/made: 3 scenes of seed 5, 2 objects and 2 kinds of stuff, in TIME"`,
+      `"BASE/made: 3 scenes of seed 5, 2 objects and 2 kinds of ground, in TIME"`,
     );
     const { names, seed, count, options } = await readSceneIndex(at('made'));
     expect([names, seed, count]).toEqual([['cat', 'dog', 'sky', 'grass'], 5, 3]);
@@ -56,10 +57,10 @@ describe('zeroseg scenes', () => {
     const call = async (...more: string[]): Promise<string> =>
       steady((await zeroseg('scenes', '--out', at('none'), ...more)).err);
     expect(await call('--classes', '200')).toMatchInlineSnapshot(
-      `"zeroseg: SceneMaker: classes must be a whole number from 1 to 137; got 200"`,
+      `"zeroseg: classes must be a whole number from 1 to 137; got 200"`,
     );
     expect(await call('--classes', 'cat, dgo')).toMatchInlineSnapshot(
-      `"zeroseg: SceneMaker: classes must be of dog, cat, car, tree, apple, umbrella, fish, house and 129 more; got dgo"`,
+      `"zeroseg: classes must be of dog, cat, car, tree, apple, umbrella, fish, house and 129 more; got dgo"`,
     );
     expect(await call('--preset', 'small')).toMatchInlineSnapshot(`"zeroseg scenes: option ADAPTER"`);
     expect(await call('--named', '2')).toContain('zeroseg scenes: option');
@@ -77,7 +78,7 @@ describe('zeroseg scenes', () => {
       '4',
       '--classes',
       '3',
-      '--stuff',
+      '--grounds',
       'sky',
       '--named',
       '0.5',

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { builtInTeacher } from '../../../cli/src/weights/built-in.ts';
 import { openClip } from '../../../cli/src/weights/clip-folder.ts';
-import { temporaryFolder, zeroseg } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';
 
+const zeroseg = useCommandLine();
 const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 
@@ -83,10 +84,10 @@ describe('train-teacher', () => {
       `"zeroseg train-teacher: option '--classes <n>' argument '0' is invalid. It must be a whole number from 1, or all. See zeroseg train-teacher --help."`,
     );
     expect(await refused('--out', at('never'), '--classes', '500')).toMatchInlineSnapshot(
-      `"zeroseg: SceneMaker: classes must be a whole number from 1 to 137; got 500"`,
+      `"zeroseg: classes must be a whole number from 1 to 137; got 500"`,
     );
     expect(await refused('--out', at('never'), '--styles', 'oil')).toMatchInlineSnapshot(
-      `"zeroseg: SceneMaker: styles must be of noto, fluent-flat, fluent-3d; got oil"`,
+      `"zeroseg: styles must be of noto, fluent-flat, fluent-3d; got oil"`,
     );
     expect(await refused('--out', at('never'), '--steps', '0')).toMatchInlineSnapshot(
       `"zeroseg train-teacher: option '--steps <n>' argument '0' is invalid. It must be a whole number from 1 to 1000000000. See zeroseg train-teacher --help."`,
@@ -95,7 +96,7 @@ describe('train-teacher', () => {
       `"zeroseg: train-teacher: BASE/never: there is no training to go on with; leave --resume out to begin one"`,
     );
     expect(await refused('--out', at('never'), '--atlas', at('nowhere'))).toMatchInlineSnapshot(
-      `"zeroseg: readJson: BASE/nowhere/atlas.json: there is no such file or folder"`,
+      `"zeroseg: BASE/nowhere/atlas.json: there is no such file or folder"`,
     );
     await mkdir(at('begun'));
     const begun = { format: 'zeroseg teacher training', command: 'zeroseg train-teacher --out BASE/begun --classes 3' };

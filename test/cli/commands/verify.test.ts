@@ -11,6 +11,7 @@ import {
   type WritableTensor,
   writeSafetensors,
 } from '../../../src/nn/safetensors/safetensors.ts';
+import { useDevice } from '../../support/device.ts';
 
 const fixtures = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 /** All fixtures, where this checkout lies beside them. */
@@ -18,10 +19,14 @@ const shared = fileURLToPath(new URL('../../../../shared/fixtures/', import.meta
 
 let folder: string;
 let lines: string[];
+const device = useDevice();
 const context = {
   terminal: {
     out: (line: string) => void lines.push(line),
     note: () => {},
+  },
+  get device() {
+    return device.current;
   },
 };
 

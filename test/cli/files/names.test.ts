@@ -133,7 +133,7 @@ describe('names that every object has', () => {
         ['experiment', name, '--out', out],
         ['scenes', '--out', out, '--classes', name],
         ['scenes', '--out', out, '--styles', name],
-        ['scenes', '--out', out, '--stuff', name],
+        ['scenes', '--out', out, '--grounds', name],
         ['scenes', '--out', out, '--preset', name],
         ['eval', '--data', name, '--root', folder, '--model', 'm', '--clip', 'c'],
         ['score', '--classes', name],

@@ -28,10 +28,13 @@ const map = (f: (x: number) => number) => (inputs: readonly Ref[]) => {
   return ref(x.shape, x.data.map(f));
 };
 
-/** NumPy's broadcasting, element by element. */
-const zip =
-  (f: (...values: number[]) => number) =>
-  (inputs: readonly Ref[]): Ref => {
+/** Which element of each input meets which, by NumPy's rules. The same shapes come many times over: each of them is worked out once. */
+const pairings = new Map<string, { readonly shape: number[]; readonly places: readonly Int32Array[] }>();
+
+function pairing(inputs: readonly Ref[]): { readonly shape: number[]; readonly places: readonly Int32Array[] } {
+  const key = JSON.stringify(inputs.map((x) => x.shape));
+  let found = pairings.get(key);
+  if (!found) {
     const rank = Math.max(...inputs.map((x) => x.shape.length));
     const padded = inputs.map((x) => [...new Array<number>(rank - x.shape.length).fill(1), ...x.shape]);
     const shape = Array.from({ length: rank }, (_, axis) => {
@@ -39,25 +42,38 @@ const zip =
       return lengths.find((n) => n !== 1) ?? 1;
     });
     const total = shape.reduce((a, b) => a * b, 1);
-    return ref(
-      shape,
-      Array.from({ length: total }, (_, i) => {
-        const values = inputs.map((x, n) => {
-          let rest = i;
-          let at = 0;
-          let stride = 1;
-          for (let axis = rank - 1; axis >= 0; axis--) {
-            const place = rest % (shape[axis] as number);
-            rest = Math.floor(rest / (shape[axis] as number));
-            const own = padded[n]?.[axis] as number;
-            if (own !== 1) at += place * stride;
-            stride *= own;
-          }
-          return x.data[at] as number;
-        });
-        return f(...values);
+    const places = padded.map((one) =>
+      Int32Array.from({ length: total }, (_, i) => {
+        let rest = i;
+        let at = 0;
+        let stride = 1;
+        for (let axis = rank - 1; axis >= 0; axis--) {
+          const place = rest % (shape[axis] as number);
+          rest = Math.floor(rest / (shape[axis] as number));
+          const own = one[axis] as number;
+          if (own !== 1) at += place * stride;
+          stride *= own;
+        }
+        return at;
       }),
     );
+    pairings.set(key, (found = { shape, places }));
+  }
+  return found;
+}
+
+/** `f` of the elements that meet. */
+const zip =
+  (f: (...values: number[]) => number) =>
+  (inputs: readonly Ref[]): Ref => {
+    const { shape, places } = pairing(inputs);
+    const values: number[] = new Array(inputs.length);
+    const y = new Float64Array(shape.reduce((a, b) => a * b, 1));
+    for (let i = 0; i < y.length; i++) {
+      for (let n = 0; n < values.length; n++) values[n] = inputs[n]?.data[places[n]?.[i] as number] as number;
+      y[i] = f(...values);
+    }
+    return { shape, data: y };
   };
 
 /** erf by its Taylor series, and by the continued fraction of erfc beyond 3. */

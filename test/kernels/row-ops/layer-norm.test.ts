@@ -7,30 +7,35 @@ import { checkOp, normal, type Ref, ref } from '../../support/check-op.ts';
 import { asOnGpu, useDevice } from '../../support/device.ts';
 
 /** Applies `f` to every row. */
-function eachRow(x: Ref | undefined, f: (row: number[]) => number[]): Ref {
+function eachRow(x: Ref | undefined, f: (row: Float64Array) => Float64Array): Ref {
   if (!x) throw new Error('the case has no x');
   const cols = x.shape.at(-1) as number;
-  const rows = cols === 0 ? [] : Array.from({ length: x.data.length / cols }, (_, r) => r * cols);
-  return ref(
-    x.shape,
-    rows.flatMap((start) => f([...x.data.slice(start, start + cols)])),
-  );
+  const y = ref(x.shape, x.data);
+  for (let at = 0; at < y.data.length; at += cols) y.data.set(f(x.data.subarray(at, at + cols)), at);
+  return y;
 }
 
-const total = (values: number[]) => values.reduce((a, b) => a + b, 0);
-
-function standard(row: number[], divisor: number, eps: number): number[] {
-  const mean = total(row) / row.length;
-  const variance = total(row.map((v) => (v - mean) ** 2)) / divisor;
-  return row.map((v) => (v - mean) / Math.sqrt(variance + eps));
+function standard(row: Float64Array, divisor: number, eps: number): Float64Array {
+  const y = new Float64Array(row.length);
+  let mean = 0;
+  for (let c = 0; c < row.length; c++) mean += (row[c] as number) / row.length;
+  let variance = 0;
+  for (let c = 0; c < row.length; c++) variance += ((row[c] as number) - mean) ** 2 / divisor;
+  const deviation = Math.sqrt(variance + eps);
+  for (let c = 0; c < row.length; c++) y[c] = ((row[c] as number) - mean) / deviation;
+  return y;
 }
 
 const withVectors = (shape: readonly number[]) => [shape, [shape.at(-1) as number], [shape.at(-1) as number]];
 const layerNormCase = {
   reference: ([x, weight, bias]: readonly Ref[]) =>
-    eachRow(x, (row) =>
-      standard(row, row.length, 1e-5).map((v, c) => v * (weight?.data[c] as number) + (bias?.data[c] as number)),
-    ),
+    eachRow(x, (row) => {
+      const y = standard(row, row.length, 1e-5);
+      for (let c = 0; c < y.length; c++) {
+        y[c] = (y[c] as number) * (weight?.data[c] as number) + (bias?.data[c] as number);
+      }
+      return y;
+    }),
 };
 
 function checkAll(): void {
@@ -62,7 +67,11 @@ function checkAll(): void {
     constant: [0],
   });
   checkOp('l2Normalize', (x) => l2Normalize(x), {
-    reference: ([x]) => eachRow(x, (row) => row.map((v) => v / Math.hypot(...row))),
+    reference: ([x]) =>
+      eachRow(x, (row) => {
+        const length = Math.hypot(...row);
+        return row.map((v) => v / length);
+      }),
     cases: [[[1]], [[3, 17]], [[2, 3, 65]], [[7, 768]], [[300, 2]], [[131, 17]], [[0, 3]], [[2, 0]]],
   });
   checkOp('patchNormalize', (x) => patchNormalize(x), {

@@ -7,31 +7,33 @@ import { checkOp, normal, type Ref, ref } from '../../support/check-op.ts';
 import { asOnGpu, useDevice } from '../../support/device.ts';
 
 /** Applies `f` to every line along the axis. */
-function eachLine(x: Ref, axis: number, f: (line: number[]) => number[]): Ref {
+function eachLine(x: Ref, axis: number, f: (line: Float64Array) => Float64Array): Ref {
   const length = x.shape[axis] as number;
   const inner = x.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
   const y = ref(x.shape, x.data);
-  for (let start = 0; start < x.data.length; start++) {
-    if (Math.floor(start / inner) % length !== 0) continue;
-    const line = Array.from({ length }, (_, j) => x.data[start + j * inner] as number);
-    f(line).forEach((value, j) => {
-      y.data[start + j * inner] = value;
-    });
+  for (let outer = 0; outer < x.data.length; outer += length * inner) {
+    for (let start = outer; start < outer + inner; start++) {
+      const line = new Float64Array(length);
+      for (let j = 0; j < length; j++) line[j] = x.data[start + j * inner] as number;
+      const done = f(line);
+      for (let j = 0; j < length; j++) y.data[start + j * inner] = done[j] as number;
+    }
   }
   return y;
 }
 
-function softmaxOf(line: number[]): number[] {
+function softmaxOf(line: Float64Array): Float64Array {
   const top = Math.max(...line);
   const e = line.map((v) => Math.exp(v - top));
   const total = e.reduce((a, b) => a + b);
   return e.map((v) => v / total);
 }
 
-function logSoftmaxOf(line: number[]): number[] {
+function logSoftmaxOf(line: Float64Array): Float64Array {
   const top = Math.max(...line);
   const total = line.map((v) => Math.exp(v - top)).reduce((a, b) => a + b);
-  return line.map((v) => v - top - Math.log(total));
+  const shift = top + Math.log(total);
+  return line.map((v) => v - shift);
 }
 
 const rows = [

@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { knownWordsMetadata, VocabularyError } from '../../../src/zeroseg/clip/known-words.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
 import { teacherIdentity } from '../../../src/zeroseg/clip/source.ts';
 import { makeVocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
 import { type OpenVocabularyOptions, openVocabulary } from '../../../src/zeroseg/inference/open-vocabulary.ts';
 import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
+import type { WordStore } from '../../../src/zeroseg/inference/word-store.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
-import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
+import { modelFile, type NamingRule } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
@@ -40,8 +43,8 @@ function photoOf(width: number, height: number): Image {
   return { width, height, data: Uint8Array.from({ length: 3 * width * height }, () => 256 * random()) };
 }
 
-const bytesOf = (teacher: string) =>
-  modelFile(new ZeroSeg(newWeights(device.current, 1), config), { step: 7, teacher });
+const bytesOf = (teacher: string, naming: NamingRule = {}) =>
+  modelFile(new ZeroSeg(newWeights(device.current, 1), config), { step: 7, teacher, naming });
 
 async function options(teacher = ''): Promise<OpenVocabularyOptions> {
   const clip = { weights: clipBytes, config: clipConfig };
@@ -71,6 +74,24 @@ describe('a ZeroSeg with its CLIP', () => {
     }
   });
 
+  test('synonyms are one class: the mean of their unit vectors, called by the first', async () => {
+    using model = await openVocabulary(device.current, await options());
+    const apart = await model.vocabulary(['sofa', 'couch', 'dog']);
+    const together = await model.vocabulary([['sofa', 'couch'], 'dog', ['grass']]);
+    expect(together.names).toEqual(['sofa', 'dog', 'grass']);
+    const row = (from: Float32Array, i: number) => from.subarray(12 * i, 12 * i + 12);
+    const sum = row(apart.embeddings, 0).map((value, i) => value + row(apart.embeddings, 1)[i]!);
+    const length = Math.hypot(...sum);
+    row(together.embeddings, 0).forEach((value, i) => {
+      expect(value).toBeCloseTo(sum[i]! / length, 6);
+    });
+    expect(row(together.embeddings, 1)).toEqual(row(apart.embeddings, 2));
+    const { names } = await model.segment(photo, [['sofa', 'couch'], 'dog']);
+    expect(names).toEqual(['background', 'sofa', 'dog']);
+    await expect(model.vocabulary([['sofa', 'couch'], 'couch'])).rejects.toThrow('"couch" is there twice');
+    await expect(model.vocabulary([[]])).rejects.toThrow('names must be words');
+  });
+
   test('is what its parts give, one by one', async () => {
     using model = await openVocabulary(device.current, await options());
     const all = await model.segment(photo, ['dog', 'grass', 'sky'], { scoring: 'softmax', threshold: 1 });
@@ -90,6 +111,74 @@ describe('a ZeroSeg with its CLIP', () => {
     expect(all.labels).toEqual(parts.labels);
     expect(all.windows).toEqual(parts.windows);
     expect(all.segments.some(({ label }) => label === 0)).toBe(true);
+  });
+
+  test('what the model file recommends holds where no option says otherwise', async () => {
+    const model = await bytesOf('', { scoring: 'cosine', threshold: 0.5, scale: 7 });
+    using opened = await openVocabulary(device.current, { ...(await options()), model });
+    const own = await opened.segment(photo, ['dog', 'grass', 'sky']);
+    const names = await opened.vocabulary(['dog', 'grass', 'sky']);
+    expect(names.scale).toBe(7);
+    const parts = await opened.segmenter.segment(photo, names, { scoring: 'cosine', threshold: 0.5 });
+    expect(own.windows).toEqual(parts.windows);
+    const other = await opened.segment(photo, ['dog', 'grass', 'sky'], { scoring: 'softmax', threshold: 0.1 });
+    const chosen = await opened.segmenter.segment(photo, names, { scoring: 'softmax', threshold: 0.1 });
+    expect(other.windows).toEqual(chosen.windows);
+    using second = await openVocabulary(device.current, { ...(await options()), model, scoring: 'groupvit', scale: 9 });
+    expect((await second.vocabulary(['dog'])).scale).toBe(9);
+    expect(second.opened.kind === 'zeroseg' && second.opened.info.naming).toEqual({
+      scoring: 'cosine',
+      threshold: 0.5,
+      scale: 7,
+    });
+  });
+
+  test('names that the CLIP was not taught are told, left out, or refused', async () => {
+    const words = { seen: 'drawings', objects: { dog: [] }, grounds: { grass: ['lawn'] }, adjectives: [] } as const;
+    const weights = { name: 'clip', ...readSafetensors(clipBytes, 'clip'), metadata: knownWordsMetadata(words) };
+    using model = await openVocabulary(device.current, { ...(await options()), clip: { weights, config: clipConfig } });
+    const unknown = [{ name: 'gras', suggestions: ['grass'] }];
+    const kept = await model.segment(photo, ['dog', 'gras', 'lawn']);
+    expect([kept.names, kept.unknown]).toEqual([['background', 'dog', 'gras', 'lawn'], unknown]);
+    const omitted = await model.segment(photo, ['dog', 'gras', 'lawn'], { unknown: 'omit' });
+    const without = await model.segment(photo, ['dog', 'lawn']);
+    expect([omitted.names, omitted.unknown]).toEqual([['background', 'dog', 'lawn'], unknown]);
+    expect([omitted.labels, without.unknown]).toEqual([without.labels, []]);
+    for (const [names, rule] of [
+      [['dog', 'gras'], 'refuse'],
+      [['gras'], 'omit'],
+    ] as const) {
+      const error = await model.segment(photo, names, { unknown: rule }).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(VocabularyError);
+      expect(error).toMatchObject({
+        message: 'openVocabulary: the CLIP was not taught "gras" (did you mean grass?)',
+        unknown,
+      });
+    }
+  });
+
+  test('vectors that a store keeps are those of the text tower, and cost no text encoder', async () => {
+    const kept = new Map<string, Float32Array>();
+    const store: WordStore = {
+      load: async (key) => kept.get(key),
+      save: async (key, vector) => void kept.set(key, vector.slice()),
+    };
+    const counted: number[] = [];
+    const onProgress = ({ total }: { total: number }) => void counted.push(total);
+    const vectors = async (more: Partial<OpenVocabularyOptions> = {}) => {
+      using model = await openVocabulary(device.current, { ...(await options()), store, ...more });
+      return (await model.vocabulary(['dog', 'grass'], { onProgress })).embeddings;
+    };
+    const first = await vectors();
+    const again = await vectors();
+    expect([counted, kept.size]).toEqual([[2], 2]);
+    expect([...again]).toEqual([...first]);
+    // Other sentences are other vectors.
+    await vectors({ templates: ['a {}'] });
+    await vectors({ templates: ['a {}'], meanFirst: true });
+    expect([counted, kept.size]).toEqual([[2, 2, 2], 6]);
+    for (const one of kept.keys()) kept.delete(one);
+    expect([...(await vectors())]).toEqual([...first]);
   });
 
   test('names that are known are not embedded again', async () => {

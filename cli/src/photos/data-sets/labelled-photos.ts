@@ -6,7 +6,7 @@ import { firstRepeated } from '@zeroseg/core/internal';
 import type { Image, LabelMap } from '@zeroseg/core/zeroseg';
 import { FileError, readBounded, systemReason } from '../../files/index.ts';
 import { readLabelMap, readPhoto } from '../image-files.ts';
-import { photoEndings } from '../photos.ts';
+import { isPhotoName } from '../photos.ts';
 
 /** A data set is incomplete or not laid out as expected; `path` names where. */
 export class DataSetError extends ZeroSegError {
@@ -47,8 +47,7 @@ interface Layout {
 }
 
 /** Whether a name is a photo's. */
-export const isPhoto = (name: string): boolean =>
-  !name.startsWith('.') && photoEndings.includes(extname(name).toLowerCase());
+export const isPhoto = (name: string): boolean => !name.startsWith('.') && isPhotoName(name);
 
 /** The photos of the ids with their label maps; each must be there. */
 export async function pair(ids: readonly string[], { photos, labels, renumber }: Layout): Promise<LabelledPhoto[]> {

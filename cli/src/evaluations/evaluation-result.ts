@@ -1,0 +1,31 @@
+/** How one photo fared. */
+export interface PhotoScore {
+  readonly id: string;
+  /** Mean over the classes that are or were found in it; null where nothing counts. */
+  readonly mean_iou: number | null;
+  readonly pixel_accuracy: number | null;
+  readonly classes: readonly {
+    readonly label: number;
+    readonly iou: number | null;
+    readonly pixels: number;
+    readonly predicted: number;
+  }[];
+  /** Its pictures, for the worst ones. */
+  readonly file?: string;
+}
+
+/** What the page says beside the photos: `zeroseg eval --json`, as far as it is shown. */
+export interface EvaluationResult {
+  readonly data: string;
+  readonly photos: number;
+  readonly threshold: number;
+  readonly mean_iou: number | null;
+  readonly mean_iou_without_background: number | null;
+  readonly pixel_accuracy: number | null;
+  readonly classes: readonly {
+    readonly label: number;
+    readonly name: string | undefined;
+    readonly iou: number | null;
+    readonly pixels: number | undefined;
+  }[];
+}

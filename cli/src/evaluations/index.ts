@@ -1,0 +1,1 @@
+export { EvaluationFolder } from './evaluation-folder.ts';

@@ -1,0 +1,167 @@
+/** All photos of a run on one page: what was found in each, drawn over it, to be switched on and off by word. */
+import { readFile } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { escapeXml } from '@zeroseg/core/internal';
+import { writeFileAtomic } from '../files/index.ts';
+import { sheetScript, sheetStyle } from './contact-sheet-page.ts';
+import type { ClassRecord, SegmentsRecord } from './record.ts';
+
+/** Longer side of the pictures that outlines are rounded to: they are shown smaller than the photo. */
+const SIDE = 640;
+/** Words that may be switched without unfolding the others. */
+const SHOWN_WORDS = 40;
+
+interface WordTotal {
+  readonly name: string;
+  readonly colour: string;
+  photos: number;
+  shares: number;
+}
+
+/** Gathers cards; what a card needs of a record is little, and records may be large. */
+export class ContactSheet {
+  readonly #cards: string[] = [];
+  readonly #words = new Map<number, WordTotal>();
+
+  /** `name` is the way to the photo's files in the folder of the sheet, without their endings. */
+  add(name: string, record: SegmentsRecord): void {
+    for (const { label, name: word, colour, share } of record.classes) {
+      if (label === 0) continue;
+      let total = this.#words.get(label);
+      if (!total) this.#words.set(label, (total = { name: word, colour, photos: 0, shares: 0 }));
+      total.photos++;
+      total.shares += share;
+    }
+    this.#cards.push(card(name, record));
+  }
+
+  /** Writes `contact-sheet.html`; returns its path. Where another's file has that name, a number goes behind it. */
+  async write(folder: string, title: string, failed: ReadonlyMap<string, string>): Promise<string> {
+    const path = await freePath(folder);
+    await writeFileAtomic(path, this.#page(title, failed), { within: folder });
+    return path;
+  }
+
+  #page(title: string, failed: ReadonlyMap<string, string>): string {
+    const words = [...this.#words].sort(([, a], [, b]) => b.shares - a.shares);
+    const boxes = words.map(
+      ([label, { name, colour, photos, shares }]) =>
+        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${label}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(shares / this.#cards.length))}</small></label>`,
+    );
+    const more = boxes.splice(SHOWN_WORDS);
+    const rest =
+      more.length === 0
+        ? ''
+        : `<details><summary>${more.length} more words</summary><fieldset><legend>More words</legend>${more.join('\n')}</fieldset></details>`;
+    const problems =
+      failed.size === 0
+        ? ''
+        : `<h2>Not read</h2><ul>${[...failed].map(([path, reason]) => `<li>${escapeXml(path)}: ${escapeXml(reason)}</li>`).join('')}</ul>`;
+    return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="${MARK}">
+<title>${escapeXml(title)}</title>
+<style>${sheetStyle}</style>
+</head>
+<body>
+<main>
+<h1>${escapeXml(title)}</h1>
+<p>What each word covers, in colour over the photo. Percentages beside the words: in how many photos, and how much of all photos. Point at a row below a photo to see that word alone.</p>
+<form>
+<fieldset><legend>Words</legend>${boxes.join('\n')}</fieldset>
+${rest}
+<fieldset><legend>View</legend>
+<button type="button" id="all">All words</button><button type="button" id="none">No word</button>
+<label>Sort by <select id="sort"><option value="given">order given</option><option value="name">name</option>${words.map(([label, { name }]) => `<option value="${label}">most ${escapeXml(name)}</option>`).join('')}</select></label>
+<label>Name <input type="search" id="find" size="14"></label>
+<label><input type="checkbox" id="only"> only photos with a chosen word</label>
+<label>Opacity <input type="range" id="opacity" min="0" max="1" step="0.05" value="0.5"></label>
+<output id="shown" aria-live="polite"></output>
+</fieldset>
+</form>
+<ul id="cards">
+${this.#cards.join('\n')}
+</ul>
+${problems}
+</main>
+<script>${sheetScript}</script>
+</body>
+</html>
+`;
+  }
+}
+
+const MARK = 'zeroseg contact sheet';
+
+async function freePath(folder: string): Promise<string> {
+  for (let n = 1; ; n++) {
+    const path = join(folder, n === 1 ? 'contact-sheet.html' : `contact-sheet-${n}.html`);
+    const found = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' ? undefined : '',
+    );
+    if (found === undefined || found.includes(`<meta name="generator" content="${MARK}">`)) return path;
+  }
+}
+
+function card(name: string, { photo, width, height, files, classes }: SegmentsRecord): string {
+  const folder = posix.dirname(name);
+  const link = (file: string): string => posix.join(folder, file).split('/').map(encodeURIComponent).join('/');
+  const scale = Math.min(1, SIDE / Math.max(width, height));
+  const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
+  const found = classes.map(({ name: word, share }) => `${word} ${percent(share)}`).join(', ');
+  const paths = classes
+    .filter(({ label }) => label !== 0)
+    .map(
+      (one) =>
+        `<path data-word="${one.label}" style="--colour:${escapeXml(one.colour)}" fill-rule="evenodd" d="${outline(one, scale)}"/>`,
+    );
+  const cutouts = Object.entries(files.cutouts).map(
+    ([word, file]) => `<a href="${escapeXml(link(file))}"><bdi>${escapeXml(word)}</bdi> cut out</a>`,
+  );
+  return `<li data-name="${escapeXml(name)}"><article>
+<h2>${escapeXml(posix.basename(photo.replaceAll('\\', '/')))}</h2>
+<a class="stage" href="${escapeXml(link(files.overlay))}"><img src="${escapeXml(link(files.thumbnail))}" width="${w}" height="${h}" loading="lazy" alt="${escapeXml(`${posix.basename(name)}: ${found}`)}"><svg viewBox="0 0 ${w} ${h}" preserveAspectRatio="none" aria-hidden="true">${paths.join('')}</svg></a>
+<table><thead><tr><th scope="col">word</th><th scope="col">area</th><th scope="col">pixels</th><th scope="col">score</th></tr></thead>
+<tbody>${classes.map(row).join('')}</tbody></table>
+<p class="links"><a href="${escapeXml(link(files.overlay))}">overlay</a><a href="${escapeXml(link(files.labels))}">label map</a><a href="${escapeXml(link(`${posix.basename(name)}.json`))}">JSON</a>${cutouts.join('')}</p>
+</article></li>`;
+}
+
+function row({ label, name, colour, share, pixels, score }: ClassRecord): string {
+  const swatch = label === 0 ? '<i></i>' : `<i style="--colour:${escapeXml(colour)}"></i>`;
+  const cells = [percent(share), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
+  return `<tr data-word="${label}" data-share="${share}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+}
+
+function percent(share: number): string {
+  return share > 0 && share < 0.001 ? '<\u20090.1\u2009%' : `${(100 * share).toFixed(1)}\u2009%`;
+}
+
+/** The polygons of a class as the `d` of a path, in whole pixels of the small picture. */
+function outline({ parts }: ClassRecord, scale: number): string {
+  return parts
+    .flatMap(({ polygon }) => [polygon.outer, ...polygon.holes])
+    .map((ring) => smallRing(ring, scale))
+    .filter((points) => points.length >= 6)
+    .map((points) => `M${points.join(' ')}z`)
+    .join('');
+}
+
+/** A ring at another size: points that fall together, or on the line between their neighbours, are left out. */
+function smallRing(ring: readonly number[], scale: number): number[] {
+  const out: number[] = [];
+  for (let i = 0; i < ring.length; i += 2) {
+    const [x, y] = [Math.round(ring[i]! * scale), Math.round(ring[i + 1]! * scale)];
+    const at = out.length;
+    if (at >= 2 && out[at - 2] === x && out[at - 1] === y) continue;
+    if (at >= 4) {
+      const [ax, ay, bx, by] = out.slice(at - 4) as [number, number, number, number];
+      if ((bx - ax) * (y - by) === (by - ay) * (x - bx)) out.length = at - 2;
+    }
+    out.push(x, y);
+  }
+  return out;
+}

@@ -1,0 +1,151 @@
+/** What is written about a photo: where each class is in it, and how that was found. */
+import { createHash } from 'node:crypto';
+import type { Colour, Region } from '@zeroseg/core/internal';
+import type { ClassRegion, CocoRle } from '@zeroseg/core/zeroseg';
+import { hasFields, isListOf, isNumber, isTableOf, isText, isWhole } from '../files/index.ts';
+
+export const FORMAT = 'zeroseg-segments-1';
+
+/** `x, y, width, height` in pixels from the upper left corner, as in COCO. */
+type Box = readonly [number, number, number, number];
+
+export interface ClassRecord {
+  /** In the label map: 0 is background. */
+  readonly label: number;
+  readonly name: string;
+  /** What is drawn in the stead of a name whose letters no font has. */
+  readonly drawn_as?: string;
+  readonly colour: string;
+  /** Mean over its pixels of what the class scores there; null for background, which scores nothing. */
+  readonly score: number | null;
+  readonly pixels: number;
+  /** Of all pixels, 0..1. */
+  readonly share: number;
+  readonly box: Box;
+  readonly rle: CocoRle;
+  /** Its connected parts, the largest first. Rings are `x, y, x, y, …` along the edges of pixels. */
+  readonly parts: readonly {
+    readonly pixels: number;
+    readonly score: number | null;
+    readonly box: Box;
+    readonly polygon: { readonly outer: readonly number[]; readonly holes: readonly (readonly number[])[] };
+  }[];
+}
+
+/** `NAME.json` */
+export interface SegmentsRecord {
+  readonly format: typeof FORMAT;
+  /** As the command named it. */
+  readonly photo: string;
+  readonly width: number;
+  readonly height: number;
+  /** The photo's way from this file's folder, its size and time in milliseconds: whose record this is, and whether it is old. */
+  readonly source: { readonly file: string; readonly bytes: number; readonly modified: number };
+  /** Beside this file. */
+  readonly files: {
+    readonly overlay: string;
+    readonly labels: string;
+    readonly thumbnail: string;
+    /** By class. */
+    readonly cutouts: Readonly<Record<string, string>>;
+  };
+  /** Those that were found, the largest first. */
+  readonly classes: readonly ClassRecord[];
+  /** All that were asked for: `names[label - 1]`. */
+  readonly names: readonly string[];
+  readonly resized: { readonly width: number; readonly height: number };
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Names that were asked for and left out, since the CLIP does not know them. */
+  readonly unknown: readonly string[];
+  readonly model: Readonly<Record<string, unknown>>;
+  readonly clip: Readonly<Record<string, unknown>> | null;
+  /** Of everything that decides what is written beside the photo: where it is the same, nothing needs to be done again. */
+  readonly settings: string;
+}
+
+const isPart = hasFields({ polygon: hasFields({ outer: isListOf(isNumber), holes: isListOf(isListOf(isNumber)) }) });
+
+/** Whether a file's content is a record, as far as it is read again. */
+const recordFields = hasFields({
+  format: (value) => value === FORMAT,
+  photo: isText,
+  width: isWhole(1),
+  height: isWhole(1),
+  source: hasFields({ file: isText, bytes: isNumber, modified: isNumber }),
+  files: hasFields({ overlay: isText, labels: isText, thumbnail: isText, cutouts: isTableOf(isText) }),
+  classes: isListOf(
+    hasFields({
+      label: isWhole(0),
+      name: isText,
+      colour: isText,
+      pixels: isWhole(1),
+      share: isNumber,
+      parts: isListOf(isPart),
+    }),
+  ),
+  settings: isText,
+});
+
+export function isRecord(found: unknown): found is SegmentsRecord {
+  return recordFields(found);
+}
+
+/** A class's region as its record. Scores that are not known are null. */
+export function classRecord(
+  { label, pixels, share, box, score, rle, parts }: ClassRegion,
+  name: string,
+  colour: Colour,
+  drawnAs: string | undefined,
+): ClassRecord {
+  const scoreOf = (value: number | undefined): number | null =>
+    label === 0 || value === undefined ? null : rounded(value);
+  return {
+    label,
+    name,
+    ...(drawnAs !== undefined && { drawn_as: drawnAs }),
+    colour: hexColour(colour),
+    score: scoreOf(score),
+    pixels,
+    share,
+    box: boxOf(box),
+    rle,
+    parts: parts.map((part) => ({
+      pixels: part.pixels,
+      score: scoreOf(part.score),
+      box: boxOf(part.box),
+      polygon: part.polygon,
+    })),
+  };
+}
+
+function boxOf({ x, y, width, height }: Region): Box {
+  return [x, y, width, height];
+}
+
+/** Scores are 32-bit floats: seven digits. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(7));
+}
+
+export function hexColour(colour: Colour): string {
+  return `#${colour.map((part) => part.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** SHA-256 of a value's JSON. */
+export function settingsHash(settings: unknown): string {
+  return createHash('sha256').update(JSON.stringify(settings)).digest('hex');
+}
+
+/** A record as JSON: a line for each key, and one for each class, since rings of a number a line could not be read. */
+export function recordText(record: SegmentsRecord): string {
+  const lines = Object.entries(record)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => {
+      const text =
+        key === 'classes' && Array.isArray(value) && value.length > 0
+          ? `[\n${value.map((one) => `    ${JSON.stringify(one)}`).join(',\n')}\n  ]`
+          : JSON.stringify(value);
+      return `  ${JSON.stringify(key)}: ${text}`;
+    });
+  return `{\n${lines.join(',\n')}\n}\n`;
+}

@@ -1,0 +1,94 @@
+/** The files about one photo. */
+import { join } from 'node:path';
+import type { Colour } from '@zeroseg/core/internal';
+import {
+  classRegions,
+  drawSegmentation,
+  type Image,
+  labelScores,
+  type OpenVocabularyResult,
+  softMask,
+} from '@zeroseg/core/zeroseg';
+import { writeFileAtomic } from '../files/index.ts';
+import { encodeCutout, encodeThumbnail, interLettering, writeLabelPng, writePng } from '../photos/index.ts';
+import { classRecord, FORMAT, recordText, type SegmentsRecord } from './record.ts';
+import { type Claim, filesOf, wayToPhoto } from './results-folder.ts';
+
+/** What is the same for all photos of a run. */
+export interface ResultsOptions {
+  readonly folder: string;
+  /** Whether there is background; else label 0 does not come. */
+  readonly withBackground: boolean;
+  /** Names of classes that are cut out. */
+  readonly cutouts: readonly string[];
+  colour(label: number): Colour;
+  /** What records say of how they were made. */
+  readonly facts: Pick<SegmentsRecord, 'options' | 'unknown' | 'model' | 'clip' | 'settings'>;
+}
+
+/** A photo as it was found on the disk. */
+export interface PhotoStamp {
+  readonly bytes: number;
+  readonly modified: number;
+}
+
+/** Writes what was found in a photo. The record comes last: where it is, the rest is. */
+export async function writeResults(
+  photo: Image,
+  stamp: PhotoStamp,
+  { photo: { path }, name }: Claim,
+  result: OpenVocabularyResult,
+  { folder, withBackground, cutouts, colour, facts }: ResultsOptions,
+): Promise<SegmentsRecord> {
+  const { labels, names, resized } = result;
+  const own = filesOf(name);
+  const place = (file: string): string => join(folder, name, '..', file);
+  const within = { within: folder };
+  const regions = classRegions(labels, { scores: labelScores(result) });
+
+  const drawn = withBackground ? names : [undefined, ...names.slice(1)];
+  const overlay = drawSegmentation(photo, labels, { names: drawn, lettering: interLettering(), colour });
+  await writePng(place(own.overlay), overlay, within);
+  await writeLabelPng(
+    place(own.labels),
+    labels,
+    Array.from({ length: Math.min(256, names.length) }, (_, label) => colour(label)),
+    within,
+  );
+  await writeFileAtomic(place(own.thumbnail), await encodeThumbnail(photo), within);
+
+  const cutoutFiles: Record<string, string> = Object.create(null);
+  for (const { label } of regions) {
+    const word = names[label]!;
+    if (label === 0 || !cutouts.includes(word)) continue;
+    const file = own.json.replace(/json$/, `${wordInName(word, label)}.cutout.png`);
+    const softness = Math.max(1, photo.width / resized.width);
+    await writeFileAtomic(place(file), await encodeCutout(photo, softMask(labels, label, softness)), within);
+    cutoutFiles[word] = file;
+  }
+
+  const record: SegmentsRecord = {
+    format: FORMAT,
+    photo: path,
+    width: photo.width,
+    height: photo.height,
+    source: { file: wayToPhoto(folder, name, path), ...stamp },
+    files: { overlay: own.overlay, labels: own.labels, thumbnail: own.thumbnail, cutouts: cutoutFiles },
+    classes: regions.map((region) => classRecord(region, names[region.label]!, colour(region.label), undefined)),
+    names: names.slice(1),
+    resized,
+    ...facts,
+  };
+  await writeFileAtomic(place(own.json), recordText(record), within);
+  return record;
+}
+
+/** Letters of a word that a file's name may have. */
+const LONGEST_WORD = 60;
+
+function wordInName(word: string, label: number): string {
+  const letters = [...word.replace(/[^\p{L}\p{M}\p{N}]+/gu, '-')].slice(0, LONGEST_WORD).join('');
+  const plain = letters.replace(/^-+|-+$/g, '');
+  // Words that differ in other letters only would share a file.
+  return plain === word ? plain : `${plain}-${label}`.replace(/^-/, '');
+}

@@ -1,0 +1,265 @@
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { beforeAll, expect, test } from 'vitest';
+import { readLabelMap } from '../../../cli/src/photos/image-files.ts';
+import type { SegmentsRecord } from '../../../cli/src/segments/record.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
+import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
+import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { classRegions, decodeRle } from '../../../src/zeroseg/regions/index.ts';
+import { useDevice } from '../../support/device.ts';
+import { temporaryFolder, useCommandLine, writeClip, writePhotos } from '../../support/made-up.ts';
+
+const device = useDevice();
+const zeroseg = useCommandLine();
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+
+beforeAll(async () => {
+  const config = resolveConfig({
+    ...{ image: 16, patch: 4, dim: 16, depth: 1, heads: 2, dec_dim: 16, dec_depth: 1, dec_heads: 2, clip_dim: 8 },
+    ...{ seg_depths: [1, 1, 1], group_tokens: [4, 2], output_groups: [4, 2], seg_heads: 2, proj_hidden: 16 },
+  });
+  const model = new ZeroSeg(newWeights(device.current, 1), config);
+  await writeFile(at('model.safetensors'), await modelFile(model, { step: 0, teacher: '' }));
+  await writeClip(at('clip'));
+  await writePhotos(at('photos'), 3);
+  await writePhotos(at('photos', 'below'), 1);
+  await sharp(at('photos', 'photo-0.png')).jpeg().toFile(at('photos', 'photo-0.jpg'));
+});
+
+const segment = async (out: string, places: readonly string[], ...more: string[]) => {
+  const words = more.includes('--classes') ? [] : ['--classes', 'dog, sofa'];
+  const model = ['--model', at('model.safetensors'), '--clip', at('clip'), '--tokenizer', 'hash'];
+  const args = [...places, '--out', at(out), ...model, '--templates', 'identity', ...words, ...more];
+  const { code, out: lines, err } = await zeroseg('segment', ...args);
+  const steady = (text: string) =>
+    text
+      .replaceAll(base, 'BASE')
+      .replace(/\w+ \d+ %(, \w+ \d+ %)*/g, 'SHARES')
+      .replace(/in \d+ s/g, 'in TIME')
+      .replace(/file:\/\/\S*BASE/, 'file://BASE')
+      .replace(/^(segmenting: |--tokenizer hash).*\n/gm, '');
+  return { code, lines, out: steady(lines), err: steady(err) };
+};
+
+const record = async (...names: string[]): Promise<SegmentsRecord> => JSON.parse(await readFile(at(...names), 'utf8'));
+
+test('a folder: every photo has files of its own, those below in folders below', async () => {
+  const { code, out, err } = await segment('all', [at('photos')]);
+  expect({ code, out, err }).toMatchInlineSnapshot(`
+    {
+      "code": 0,
+      "err": "--tokenizer hash: words are numbered by their hash and mean nothing",
+      "out": "BASE/photos/below/photo-0.png: SHARES → BASE/all/below/photo-0.overlay.png
+    BASE/photos/photo-0.jpg: SHARES → BASE/all/photo-0.jpg.overlay.png
+    BASE/photos/photo-0.png: SHARES → BASE/all/photo-0.png.overlay.png
+    BASE/photos/photo-1.png: SHARES → BASE/all/photo-1.overlay.png
+    BASE/photos/photo-2.png: SHARES → BASE/all/photo-2.overlay.png
+    5 photos in TIME, written to BASE/all
+    all on one page: file://BASE/all/contact-sheet.html",
+    }
+  `);
+  expect((await readdir(at('all'), { recursive: true })).sort()).toMatchInlineSnapshot(`
+    [
+      "below",
+      "below/photo-0.json",
+      "below/photo-0.labels.png",
+      "below/photo-0.overlay.png",
+      "below/photo-0.thumbnail.jpg",
+      "contact-sheet.html",
+      "photo-0.jpg.json",
+      "photo-0.jpg.labels.png",
+      "photo-0.jpg.overlay.png",
+      "photo-0.jpg.thumbnail.jpg",
+      "photo-0.png.json",
+      "photo-0.png.labels.png",
+      "photo-0.png.overlay.png",
+      "photo-0.png.thumbnail.jpg",
+      "photo-1.json",
+      "photo-1.labels.png",
+      "photo-1.overlay.png",
+      "photo-1.thumbnail.jpg",
+      "photo-2.json",
+      "photo-2.labels.png",
+      "photo-2.overlay.png",
+      "photo-2.thumbnail.jpg",
+    ]
+  `);
+});
+
+test('again: what is done is not done again; what is missing, or another photo by now, is', async () => {
+  const { code, out } = await segment('all', [at('photos')]);
+  expect({ code, out }).toMatchInlineSnapshot(`
+    {
+      "code": 0,
+      "out": "5 photos of 5 done before
+    all on one page: file://BASE/all/contact-sheet.html",
+    }
+  `);
+  await rm(at('all', 'photo-1.overlay.png'));
+  await writePhotos(at('more'), 2);
+  await writeFile(at('photos', 'photo-2.png'), await readFile(at('more', 'photo-1.png')));
+  expect((await segment('all', [at('photos')])).out).toMatchInlineSnapshot(`
+    "3 photos of 5 done before
+    BASE/photos/photo-1.png: SHARES → BASE/all/photo-1.overlay.png
+    BASE/photos/photo-2.png: SHARES → BASE/all/photo-2.overlay.png
+    2 photos in TIME, written to BASE/all
+    all on one page: file://BASE/all/contact-sheet.html"
+  `);
+  // Other words: all of it, under the same names.
+  const before = await readdir(at('all'));
+  expect((await segment('all', [at('photos')], '--classes', 'dog, cat')).out).toMatch(/^5 photos in TIME/m);
+  expect(await readdir(at('all'))).toEqual(before);
+});
+
+test('a record says where each class is, to the pixel', async () => {
+  await segment('one', [at('photos', 'photo-1.png')]);
+  const { files, classes, ...rest } = await record('one', 'photo-1.json');
+  const labels = await readLabelMap(at('one', files.labels));
+  expect([labels.width, labels.height]).toEqual([rest.width, rest.height]);
+  expect(rest.names).toEqual(['dog', 'sofa']);
+  const regions = classRegions(labels);
+  expect(classes.map(({ label }) => label)).toEqual(regions.map(({ label }) => label));
+  for (const [i, { label, name, pixels, share, box, rle, parts, score, colour }] of classes.entries()) {
+    const region = regions[i]!;
+    expect(name).toBe(['background', 'dog', 'sofa'][label]);
+    expect([pixels, share, rle]).toEqual([region.pixels, region.share, region.rle]);
+    expect(box).toEqual([region.box.x, region.box.y, region.box.width, region.box.height]);
+    expect(parts.map(({ polygon }) => polygon)).toEqual(region.parts.map(({ polygon }) => polygon));
+    expect(Array.from(decodeRle(rle).data)).toEqual(Array.from(labels.data, (one) => (one === label ? 1 : 0)));
+    expect(score).toBeGreaterThan(0);
+    expect(score).toBeLessThanOrEqual(1);
+    expect(colour).toMatch(/^#[0-9a-f]{6}$/);
+  }
+});
+
+test('files of others are left alone', async () => {
+  await mkdir(at('busy'));
+  await writeFile(at('busy', 'photo-1.json'), '{}');
+  await writeFile(at('busy', 'photo-1.png.labels.png'), 'mine');
+  expect((await segment('busy', [at('photos', 'photo-1.png')])).code).toBe(0);
+  expect(await readFile(at('busy', 'photo-1.json'), 'utf8')).toBe('{}');
+  expect(await readFile(at('busy', 'photo-1.png.labels.png'), 'utf8')).toBe('mine');
+  expect((await record('busy', 'photo-1-2.json')).source.file).toBe('../photos/photo-1.png');
+  // And again the same name, not a third.
+  expect((await segment('busy', [at('photos', 'photo-1.png')])).out).toMatch(/^1 photo of 1 done before/);
+  // A photo of the same name from elsewhere does not take what is there.
+  await segment('busy', [at('photos', 'below', 'photo-0.png')]);
+  await segment('busy', [at('photos', 'photo-0.png')]);
+  expect((await record('busy', 'photo-0.json')).source.file).toBe('../photos/below/photo-0.png');
+  expect((await record('busy', 'photo-0.png.json')).source.file).toBe('../photos/photo-0.png');
+});
+
+test('a link out of the folder is not followed', async () => {
+  await mkdir(at('elsewhere'));
+  await mkdir(at('linked'));
+  await symlink(at('elsewhere'), at('linked', 'below'));
+  const { code, err } = await segment('linked', [at('photos')]);
+  expect({ code, err }).toMatchInlineSnapshot(`
+    {
+      "code": 1,
+      "err": "zeroseg: BASE/linked/below: this is a link, and nothing is written out of BASE/linked; remove it",
+    }
+  `);
+  expect(await readdir(at('elsewhere'))).toEqual([]);
+});
+
+test('photos that cannot be read are listed at the end; the others are done', async () => {
+  await mkdir(at('mixed'));
+  await writeFile(at('mixed', 'broken.jpg'), 'no photo');
+  const places = [at('mixed', 'broken.jpg'), at('photos', 'photo-1.png'), at('mixed', 'missing.jpg')];
+  const { code, out, err } = await segment('partly', places);
+  expect({ code, out, err }).toMatchInlineSnapshot(`
+    {
+      "code": 1,
+      "err": "skipped BASE/mixed/broken.jpg: this is not an image, or of a kind that cannot be read
+    skipped BASE/mixed/missing.jpg: there is no such file or folder
+      BASE/mixed/broken.jpg: this is not an image, or of a kind that cannot be read
+      BASE/mixed/missing.jpg: there is no such file or folder
+    zeroseg: segment: 2 of 3 photos could not be read; the others are done",
+      "out": "BASE/photos/photo-1.png: SHARES → BASE/partly/photo-1.overlay.png
+    1 photo in TIME, written to BASE/partly
+    all on one page: file://BASE/partly/contact-sheet.html",
+    }
+  `);
+});
+
+test('--json: a line for each photo, done now, done before or failed', async () => {
+  const places = [at('photos', 'photo-1.png'), at('mixed', 'broken.jpg'), at('photos', 'photo-2.png')];
+  const { code, lines } = await segment('partly', places, '--json');
+  expect(code).toBe(1);
+  const [before, failed, now] = lines.split('\n').map((line) => JSON.parse(line));
+  expect(before).toEqual(await record('partly', 'photo-1.json'));
+  expect(failed).toEqual({
+    photo: at('mixed', 'broken.jpg'),
+    error: 'this is not an image, or of a kind that cannot be read',
+  });
+  expect(now).toEqual(await record('partly', 'photo-2.json'));
+});
+
+test('patterns', async () => {
+  await segment('globbed', [at('photos', '**', '*-0.png')]);
+  expect((await readdir(at('globbed'), { recursive: true })).filter((name) => name.endsWith('.json')).sort()).toEqual([
+    'below/photo-0.json',
+    'photo-0.json',
+  ]);
+  expect((await segment('never', [at('photos', '*.webp')])).err).toMatchInlineSnapshot(
+    `"zeroseg: segment: no photo has a name like 'BASE/photos/*.webp'"`,
+  );
+  await expect(stat(at('never'))).rejects.toThrow();
+});
+
+test('--cutout: a transparent PNG of the size of the photo', async () => {
+  const places = [at('photos', 'photo-1.png')];
+  const { out } = await segment('cut', places, '--cutout', 'dog', '--cutout', 'sofa');
+  const { files, classes } = await record('cut', 'photo-1.json');
+  expect(Object.keys(files.cutouts).sort()).toEqual(classes.map(({ name }) => name).sort());
+  for (const word of ['dog', 'sofa']) {
+    const file = files.cutouts[word];
+    if (file === undefined) {
+      expect(out).toContain(`${word}: cut out of 0 of 1 photo`);
+      continue;
+    }
+    const { data, info } = await sharp(at('cut', file)).raw().toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height, info.channels]).toEqual([48, 40, 4]);
+    const labels = await readLabelMap(at('cut', files.labels));
+    const own = classes.find(({ name }) => name === word)!.label;
+    const photo = await sharp(places[0]).raw().toBuffer();
+    for (let i = 0; i < labels.data.length; i++) {
+      expect([...data.subarray(4 * i, 4 * i + 3)]).toEqual([...photo.subarray(3 * i, 3 * i + 3)]);
+      // Half way on the border: nothing outside is more opaque than half, nothing inside less.
+      if (labels.data[i] === own) expect(data[4 * i + 3]).toBeGreaterThan(60);
+      else expect(data[4 * i + 3]).toBeLessThan(195);
+    }
+  }
+  expect((await segment('cut', places, '--cutout', 'cat')).err).toMatchInlineSnapshot(
+    `"zeroseg: --cutout: "cat" is none of --classes"`,
+  );
+});
+
+test('a contact sheet: every photo, its words, outlines and areas, and nothing from elsewhere', async () => {
+  await writeFile(at('photos', 'a "quote" & <tag>.png'), await readFile(at('more', 'photo-0.png')));
+  await mkdir(at('sheet'));
+  await writeFile(at('sheet', 'contact-sheet.html'), 'mine');
+  const { out } = await segment('sheet', [at('photos', '*.png')], '--cutout', 'dog');
+  expect(out).toMatch(/all on one page: file:\/\/BASE\/sheet\/contact-sheet-2\.html$/);
+  expect(await readFile(at('sheet', 'contact-sheet.html'), 'utf8')).toBe('mine');
+  const page = await readFile(at('sheet', 'contact-sheet-2.html'), 'utf8');
+  expect(page).not.toMatch(/<tag>|https?:/);
+  expect(page.match(/<article>/g)).toHaveLength(4);
+  for (const [, way = ''] of page.matchAll(/(?:src|href)="([^"]+)"/g)) {
+    expect((await stat(at('sheet', decodeURIComponent(way)))).isFile()).toBe(true);
+  }
+  for (const { classes, files } of [await record('sheet', 'photo-0.json'), await record('sheet', 'photo-1.json')]) {
+    expect(page).toContain(`src="${files.thumbnail}"`);
+    for (const { label, pixels } of classes) {
+      expect(page).toMatch(new RegExp(`<tr data-word="${label}".*<td>${pixels.toLocaleString('en')}</td>`));
+    }
+  }
+  // The same command writes the same page.
+  await segment('sheet', [at('photos', '*.png')], '--cutout', 'dog');
+  expect(await readFile(at('sheet', 'contact-sheet-2.html'), 'utf8')).toBe(page);
+});
