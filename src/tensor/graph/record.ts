@@ -28,10 +28,18 @@ export class Recording {
   /** Launches that write variables, by the root of these. */
   readonly effects: Map<Storage, Launch[]> = new Map();
   readonly keepStacks: boolean;
+  /** What the body asked for and was refused by a promise, which a body cannot await. */
+  misuse: StepError | undefined;
 
   constructor(device: Device, keepStacks: boolean) {
     this.device = device;
     this.keepStacks = keepStacks;
+  }
+
+  /** The error of an async call inside the body, kept for whoever made the recording. */
+  refuse(message: string): StepError {
+    this.misuse ??= new StepError(message);
+    return this.misuse;
   }
 }
 
@@ -42,7 +50,7 @@ const labels: string[] = [];
 
 /** Runs `body` while its launches go to `recording`. */
 export function record<R>(recording: Recording, body: () => R): R {
-  if (current) throw new StepError('step: a step cannot be made inside the body of another');
+  if (current) throw current.refuse('step: a step cannot be made inside the body of another');
   current = recording;
   try {
     return body();

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type Device, type GPUBuffer, ownValue } from '../../gpu/index.ts';
-import { type Launch, type Memory, Recording, record, Storage, Tensor } from '../graph/index.ts';
+import { type Device, type GPUBuffer, heard, ownValue } from '../../gpu/index.ts';
+import { currentRecording, type Launch, type Memory, Recording, record, Storage, Tensor } from '../graph/index.ts';
 import { bytesPerElement, describe, type HostArray, StepError, size } from '../values/index.ts';
 import type { Check } from './check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
@@ -58,11 +58,25 @@ export interface Step<I extends string = string, R extends Results = Results> ex
  *
  * @throws StepError when the body does not repeat itself; KernelError; OutOfMemoryError.
  */
-export async function step<const I extends Record<string, InputSpec>, R extends Results>(
+export function step<const I extends Record<string, InputSpec>, R extends Results>(
   device: Device,
   inputs: I,
   body: (inputs: { readonly [K in keyof I]: Tensor }) => R,
   options: StepOptions = {},
+): Promise<Step<Extract<keyof I, string>, R>> {
+  return awaitable(makeStep(device, inputs, body, options));
+}
+
+/** Inside the body of a step nobody can wait for a promise: the step of that body throws what it failed with. */
+function awaitable<T>(promise: Promise<T>): Promise<T> {
+  return currentRecording() ? heard(promise) : promise;
+}
+
+async function makeStep<const I extends Record<string, InputSpec>, R extends Results>(
+  device: Device,
+  inputs: I,
+  body: (inputs: { readonly [K in keyof I]: Tensor }) => R,
+  options: StepOptions,
 ): Promise<Step<Extract<keyof I, string>, R>> {
   device.check();
   const name = options.name ?? 'step';
@@ -75,6 +89,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const recordOnce = () => {
     const recording = new Recording(device, options.check ?? false);
     const results = record(recording, () => body(given));
+    if (recording.misuse) throw recording.misuse;
     checkResults(name, results);
     return { recording, results };
   };
@@ -204,11 +219,11 @@ export type Values<R extends Results> = R extends Tensor
  * const { scores } = await run(device, () => ({ scores: matmul(q, k, { transposeB: true }) }));
  * ```
  */
-export async function run<R extends Results>(
-  device: Device,
-  body: () => R,
-  options: StepOptions = {},
-): Promise<Values<R>> {
+export function run<R extends Results>(device: Device, body: () => R, options: StepOptions = {}): Promise<Values<R>> {
+  return awaitable(runOnce(device, body, options));
+}
+
+async function runOnce<R extends Results>(device: Device, body: () => R, options: StepOptions): Promise<Values<R>> {
   const once = await step(device, {}, body, { name: 'run', ...options });
   try {
     const results = once({});
