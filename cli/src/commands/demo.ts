@@ -149,7 +149,8 @@ function refuseWords(): never {
 
 async function demo(context: Context, options: DemoArguments): Promise<void> {
   const began = performance.now();
-  const classes = options.classes === undefined ? undefined : await parseClasses(options.classes);
+  const classes =
+    options.classes === undefined ? undefined : (await parseClasses(options.classes)).map(({ name }) => name);
   const { clip, model } = options;
   const opened = await openModelAndClip(context, { model, clip });
   const photo = { name: basename(options.photo), image: await readPhoto(options.photo) };
