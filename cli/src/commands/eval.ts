@@ -96,7 +96,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const unknown = tellUnknown(context, opened.text, asked.flat(), chosen.clip ?? builtIn);
   const colours = options.colors === undefined ? undefined : await readColours(options.colors);
   const colour = classColours(
-    set.prompts.map((name, i) => ({ colour: colours?.get(name) ?? colours?.get(set.classes[i + 1] ?? '') })),
+    set.prompts.map((name, i) => ({ name, colour: colours?.get(name) ?? colours?.get(set.classes[i + 1] ?? '') })),
   );
   const threshold = options.background ?? set.threshold;
   const thresholds = [threshold, ...(options.sweep ? sweep : [])];

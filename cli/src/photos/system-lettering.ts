@@ -76,7 +76,9 @@ interface Ink {
 
 /** A text as the system's fonts draw it, cut to its ink. */
 async function inkOf(text: string): Promise<Ink> {
-  const { data, info } = await sharp({ text: { text: escapeXml(text), font: `sans Semi-Bold ${SIZE}`, dpi: 72, rgba: true } })
+  const { data, info } = await sharp({
+    text: { text: escapeXml(text), font: `sans Semi-Bold ${SIZE}`, dpi: 72, rgba: true },
+  })
     .raw()
     .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;

@@ -1,4 +1,4 @@
-export { classColours } from './class-colours.ts';
+export { type ColouredClass, classColours } from './class-colours.ts';
 export { ContactSheet } from './contact-sheet.ts';
 export { findPhotos, type PlacedPhoto } from './photo-places.ts';
 export { type SegmentsRecord, settingsHash } from './record.ts';

@@ -9,6 +9,7 @@ export {
   type TextShape,
 } from './drawing.ts';
 export { estimatedLettering, type Lettering, type TextSize } from './lettering.ts';
+export { nameColours } from './name-colours.ts';
 export { drawSegmentation } from './overlay.ts';
 export { sampleSheet } from './sample-sheet.ts';
 export { blankSheet, paste } from './tiles.ts';
