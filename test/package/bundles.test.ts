@@ -7,7 +7,7 @@ import { build } from 'vite';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { browserLaunchOptions } from '../support/browser.ts';
 import { checkFirstExample } from './first-example.ts';
-import { install, readmeExample } from './projects.ts';
+import { exampleOf, firstExample, install } from './projects.ts';
 
 let project = '';
 beforeAll(async () => {
@@ -68,7 +68,7 @@ async function consoleOf({ folder }: Bundle, isLast: (line: string) => boolean):
       heard.push(message.text());
     });
     await page.goto(`http://127.0.0.1:${port}/`);
-    for (let i = 0; i < 600 && !ended && errors.length === 0; i++) await page.waitForTimeout(100);
+    for (let i = 0; i < 1800 && !ended && errors.length === 0; i++) await page.waitForTimeout(100);
     expect(errors).toEqual([]);
     return heard;
   } finally {
@@ -121,10 +121,17 @@ describe('bundles for pages, minified and compressed', () => {
 });
 
 describe('pages', () => {
-  it("run README's first example", async () => {
-    const page = await bundle('first', await readmeExample("from '@zeroseg/core'"));
+  it("run the documentation's first example", async () => {
+    const page = await bundle('first', await firstExample());
     const lines = await consoleOf(page, (line) => /^\S+ \S+ \S+$/.test(line));
     checkFirstExample(lines.flatMap((line) => line.split(' ').map(Number)).filter(Number.isFinite));
+  });
+
+  it("run the documentation's segmentation by words", async () => {
+    const page = await bundle('words', await exampleOf('docs/library.md', 'document.'));
+    const isLast = (line: string) => /^\d+ \d+ \w+$/.test(line);
+    const lines = await consoleOf(page, isLast);
+    expect(lines.find(isLast)).toMatch(/^512 410 (boat|water|sky)$/);
   });
 
   it('reach trained weights and scenes by the name of their package, as assets of the bundle', async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 
-/** What README's first example prints: y (4), dw (2), the loss, and w (2), as its comments say. */
+/** What the documentation's first program prints: y (4), dw (2), the loss, and w (2), as its comments say. */
 export function checkFirstExample([y0, y1, y2, y3, d0, d1, loss, w0, w1]: readonly number[]): void {
   for (const [got, want] of [
     [y0, 0],

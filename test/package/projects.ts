@@ -162,11 +162,16 @@ export async function bytesBelow(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-/** The first example of README.md that contains a text. */
-export async function readmeExample(containing: string): Promise<string> {
-  const readme = await readFile(join(repository, 'README.md'), 'utf8');
-  const examples = [...readme.matchAll(/```[tj]s\n([\s\S]*?)```/g)].map(([, text = '']) => text);
-  const found = examples.find((text) => text.includes(containing));
-  if (found === undefined) throw new Error(`README.md has no example with '${containing}'`);
+/** The example of a page of the documentation that contains a text. */
+export async function exampleOf(page: string, containing: string): Promise<string> {
+  const text = await readFile(join(repository, page), 'utf8');
+  const examples = [...text.matchAll(/```[tj]s\n([\s\S]*?)```/g)].map(([, example = '']) => example);
+  const found = examples.find((example) => example.includes(containing));
+  if (found === undefined) throw new Error(`${page} has no example with '${containing}'`);
   return found;
+}
+
+/** The documentation's first program: see {@link checkFirstExample}. */
+export function firstExample(): Promise<string> {
+  return exampleOf('docs/library.md', "new Map([['w', w]])");
 }

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { install, readmeExample, repository, run } from './projects.ts';
+import { firstExample, install, repository, run } from './projects.ts';
 
 /** Runs a compiler over a project and returns what it says: nothing, if all is well. */
 async function compile(typescript: string, project: string): Promise<string> {
@@ -23,7 +23,7 @@ export const all = [core, nn, zeroseg, scenes, student];
 describe("declarations in a strict page's project that does not name @webgpu/types", () => {
   let project = '';
   beforeAll(async () => {
-    const example = await readmeExample("from '@zeroseg/core'");
+    const example = await firstExample();
     const files = { 'first.ts': example, 'everything.ts': everything };
     project = await install('types', ['@zeroseg/core', '@zeroseg/pretrained'], { omitOptional: true, files });
   });

@@ -14,12 +14,36 @@ let number = 0;
  * tests: call this at the top of a test file. It lies where the packages' dependencies are found.
  */
 export async function buildProgram(source: { readonly file: string } | { readonly text: string }): Promise<string> {
+  const folder = await programFolder();
+  const entry = 'file' in source ? source.file : await writeProgram(folder, 'program', source.text);
+  await bundle(folder, { program: entry });
+  return join(folder, 'program.mjs');
+}
+
+/** Bundles the texts of several programs at once, which share what they import; their files, under the same titles. */
+export async function buildPrograms(texts: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+  const folder = await programFolder();
+  const entries: Record<string, string> = {};
+  for (const [title, text] of Object.entries(texts)) entries[title] = await writeProgram(folder, title, text);
+  await bundle(folder, entries);
+  return Object.fromEntries(Object.keys(texts).map((title) => [title, join(folder, `${title}.mjs`)]));
+}
+
+async function programFolder(): Promise<string> {
   const folder = fileURLToPath(new URL(`../../node_modules/.zeroseg-test-${process.pid}-${number++}`, import.meta.url));
   afterAll(() => rm(folder, { recursive: true, force: true }));
-  const root = fileURLToPath(new URL('../..', import.meta.url));
   await mkdir(folder, { recursive: true });
-  const entry = 'file' in source ? source.file : join(folder, 'program.ts');
-  if ('text' in source) await writeFile(entry, source.text.replaceAll("'ROOT/", `'${root}`));
+  return folder;
+}
+
+async function writeProgram(folder: string, title: string, text: string): Promise<string> {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const file = join(folder, `${title}.ts`);
+  await writeFile(file, text.replaceAll("'ROOT/", `'${root}`));
+  return file;
+}
+
+async function bundle(folder: string, entries: Readonly<Record<string, string>>): Promise<void> {
   await build({
     configFile: false,
     logLevel: 'error',
@@ -27,13 +51,12 @@ export async function buildProgram(source: { readonly file: string } | { readonl
     // The trained weights lie beside the file that says where.
     ssr: { external: ['@zeroseg/pretrained'] },
     build: {
-      ssr: entry,
+      ssr: true,
       outDir: folder,
       emptyOutDir: false,
-      rollupOptions: { output: { entryFileNames: 'program.mjs' } },
+      rollupOptions: { input: entries, output: { entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' } },
     },
   });
-  return join(folder, 'program.mjs');
 }
 
 export interface Ended {

@@ -1,10 +1,11 @@
 /** Fig. 3 of the paper: what models of different losses make of the same pictures. */
 import type { Device } from '@zeroseg/core';
-import { blankSheet, paste } from '@zeroseg/core/internal';
+import { blankSheet, type Colour, paste } from '@zeroseg/core/internal';
 import {
   type Drawing,
   drawSegmentation,
   type LabelMap,
+  nameColours,
   type Scene,
   SceneStudent,
   type Shape,
@@ -34,28 +35,42 @@ const LETTERS = 20;
 /** Draws a sheet: a row for each scene; the picture with its true labels, then the labels of each model. */
 export async function lossFigure({ device, scenes, names, vocabulary, models }: LossFigure): Promise<Drawing> {
   const lettering = interLettering();
-  const draw = ({ image }: Scene, data: LabelMap['data']): Drawing =>
-    drawSegmentation(
-      image,
-      { width: image.width, height: image.height, data },
-      { names: [undefined, ...names], lettering, legend: false },
-    );
-  const columns = [
-    { name: 'picture', tiles: scenes.map((scene) => draw(scene, new Uint8Array(scene.labels.data.length))) },
-    { name: 'what is there', tiles: scenes.map((scene) => draw(scene, scene.labels.data)) },
+  const maps = [
+    { name: 'picture', labels: scenes.map(({ labels }) => new Uint8Array(labels.data.length) as LabelMap['data']) },
+    { name: 'what is there', labels: scenes.map(({ labels }) => labels.data) },
   ];
   for (const { name, use } of models) {
-    const tiles = await use(async (model) => {
+    const labels = await use(async (model) => {
       using student = await SceneStudent.create(device, model, scenes[0]?.image.width);
-      const drawn: Drawing[] = [];
-      for (const scene of scenes) {
-        const labels = studentLabels(await student.predict(scene.image), vocabulary, { scoring: 'softmax', top: 5 });
-        drawn.push(draw(scene, labels));
+      const found: LabelMap['data'][] = [];
+      for (const { image } of scenes) {
+        found.push(studentLabels(await student.predict(image), vocabulary, { scoring: 'softmax', top: 5 }));
       }
-      return drawn;
+      return found;
     });
-    columns.push({ name, tiles });
+    maps.push({ name, labels });
   }
+  const colours = scenes.map((_, row) => {
+    // A name has one colour in all pictures of a scene.
+    const those = [...new Set(maps.flatMap(({ labels }) => [...(labels[row] ?? [])]))].filter((label) => label > 0);
+    const own = nameColours(those.map((label) => names[label - 1] as string));
+    return new Map(those.map((label, i) => [label, own[i] as Colour]));
+  });
+  const columns = maps.map(({ name, labels }) => ({
+    name,
+    tiles: scenes.map(({ image: { width, height }, image }, row) =>
+      drawSegmentation(
+        image,
+        { width, height, data: labels[row] as LabelMap['data'] },
+        {
+          names: [undefined, ...names],
+          lettering,
+          legend: false,
+          colour: (label) => colours[row]?.get(label) as Colour,
+        },
+      ),
+    ),
+  }));
   const { width: side = 0, height = 0 } = columns[0]?.tiles[0] ?? {};
   const sheet = blankSheet(columns.length * (side + GAP) + GAP, HEAD + scenes.length * (height + GAP));
   const shapes: Shape[] = [];

@@ -1,6 +1,7 @@
 export { chartFile, jsonTarget, writeChart, writeJson } from './chart-file.ts';
-export { encodeFindings } from './demo-pictures.ts';
-export { demoPage } from './demo-report.ts';
+export { demoPage } from './demo/page.ts';
+export { encodeFindings, heroFile } from './demo/pictures.ts';
+export { liveScoreTable, objectsFound, stateWords } from './demo/wording.ts';
 export { lossFigure } from './experiment-figure.ts';
 export { writeExperiment } from './experiment-report.ts';
 export { scoreTable } from './score-table.ts';

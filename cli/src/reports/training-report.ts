@@ -110,11 +110,11 @@ async function reportPage({ store, description, metrics }: ReportedRun, facts: R
 <p class="hint">Pale: every step. Dark: exponential mean. Drag to zoom, double click to reset. Groups, entropy and nearest views are those of the training photos of a step, without noise.</p>
 <div id="charts">${metrics.length === 0 ? '<p>No step was made.</p>' : ''}</div></section>
 ${samples ? `<section><h2>Segments</h2><p class="hint">Training photos, and below each the segments that the model divides it into (colours are numbers of segments, not classes).</p>${samples}</section>` : ''}
-<section class="tables">
+<section><details><summary>Run, settings and configuration</summary><div class="tables">
 ${table('Run', about)}
 ${table('Training', Object.entries(settings))}
 ${table('Model', Object.entries(config))}
-</section>
+</div></details></section>
 </main>
 <script>${library.script}</script>
 <script>const data = ${literal(data)};${reportScript}</script>

@@ -1,8 +1,9 @@
 /** What the package brings beside its code: a trained teacher, and a student that learnt from it. */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { SceneScore, StudentScore } from '@zeroseg/core/zeroseg';
 import { student, teacher } from '@zeroseg/pretrained';
-import { FileError } from '../files/index.ts';
+import { FileError, readJson } from '../files/index.ts';
 import { kindOfPath } from './weight-files.ts';
 
 /** What `openClip` calls the package's own teacher, and `findModel` its own student. */
@@ -55,4 +56,15 @@ export async function builtInStudent(place: string = studentFolder): Promise<str
     );
   }
   return file;
+}
+
+/** What the built-in student and its baselines scored on scenes that no run had seen: `zeroseg score` after its training. */
+export interface BuiltInScores {
+  readonly scenes: number;
+  readonly shipped: StudentScore;
+  readonly baselines: Readonly<Record<string, SceneScore>>;
+}
+
+export async function builtInScores(place: string = studentFolder): Promise<BuiltInScores> {
+  return (await readJson(join(place, 'scores.json'))) as BuiltInScores;
 }

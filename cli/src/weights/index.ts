@@ -1,4 +1,12 @@
-export { builtIn, builtInStudent, builtInTeacher, teacherFile, teacherWeights } from './built-in.ts';
+export {
+  type BuiltInScores,
+  builtIn,
+  builtInScores,
+  builtInStudent,
+  builtInTeacher,
+  teacherFile,
+  teacherWeights,
+} from './built-in.ts';
 export { clipCommand } from './clip-command.ts';
 export { openClip } from './clip-folder.ts';
 export { kindOfPath, openWeights } from './weight-files.ts';

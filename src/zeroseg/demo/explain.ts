@@ -4,20 +4,16 @@ import type { Device } from '../../gpu/index.ts';
 import { permutation, random } from '../../nn/layers/index.ts';
 import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
 import { classShares } from '../drawing/index.ts';
-import { SegmentationScore } from '../evaluation/index.ts';
 import { argmax } from '../host/index.ts';
 import { gridBoxes, type Image, teacherViews } from '../image/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
 import { keptPatches, type ZeroSegConfig } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
 import { groupUse, nearestViews, type StudentOutput, studentLabels } from '../studies/index.ts';
-import { labelsAt, type NameLabels } from './name-labels.ts';
 import { patchPicture, segmentPicture, viewPicture } from './pictures.ts';
 
 /** One scene, step by step. */
 export interface Explanation<P = Image> {
-  /** Which of the scenes that are shown. */
-  readonly index: number;
   readonly patches: P;
   readonly groups: P;
   readonly groupsUsed: number;
@@ -30,31 +26,29 @@ export interface Explanation<P = Image> {
 }
 
 export interface ExplainOptions {
-  readonly scenes: readonly Scene[];
-  /** Of the student, for each scene. */
-  readonly outputs: readonly StudentOutput[];
+  readonly scene: Scene;
+  /** Of the student, for the scene. */
+  readonly output: StudentOutput;
   readonly config: ZeroSegConfig;
   readonly teacher: ClipVision;
   readonly vocabulary: Vocabulary;
   readonly scoring: Omit<ScoringOptions, 'scale'>;
-  readonly labels: NameLabels;
 }
 
 const GRIDS: readonly number[] = [2, 3, 4];
 const VIEWS = GRIDS.reduce((sum, k) => sum + k * k, 0);
 
-/** The clearest of the scenes: that with the largest mean IoU of its own. */
+/** What a student does with one scene, from its patches to its names. */
 export async function explain(device: Device, options: ExplainOptions): Promise<Explanation> {
-  const { vocabulary, scoring, config } = options;
-  const index = clearest(options);
-  const [scene, output] = [options.scenes[index] as Scene, options.outputs[index] as StudentOutput];
+  const { scene, output, vocabulary, scoring, config } = options;
   const { rows, cols } = output.grid;
   const patches = rows * cols;
   using teacher = await Teacher.create(device, options.teacher, { batch: VIEWS });
   const features = await teacher.features(teacherViews(scene.image, { grids: GRIDS, ...teacher.pixels }));
   const { segmentOf } = groupUse(output);
-  const segment = mainSegment(scene, segmentOf, cols, config.patch);
-  const view = nearestViews(output.segments, features, output.global.length)[segment] as number;
+  const nearest = nearestViews(output.segments, features, output.global.length);
+  const segment = clearestSegment(scene, { segmentOf, nearest, grid: output.grid, patch: config.patch });
+  const view = nearest[segment] as number;
   const patchLabels = studentLabels(
     { ...output, grid: { ...output.grid, height: rows, width: cols } },
     vocabulary,
@@ -67,7 +61,6 @@ export async function explain(device: Device, options: ExplainOptions): Promise<
   );
   const hidden = hiddenPatches(patches, config);
   return {
-    index,
     patches: patchPicture(scene.image, config.patch, (at) => hidden.has(at)),
     groups: segmentPicture(scene.image, groups, rows, cols),
     groupsUsed: new Set(groupOf).size,
@@ -78,34 +71,44 @@ export async function explain(device: Device, options: ExplainOptions): Promise<
   };
 }
 
-function clearest({ scenes, outputs, vocabulary, scoring, labels }: ExplainOptions): number {
-  const clarity = scenes.map((scene, i) => {
-    const score = new SegmentationScore(labels.names.length, 0);
-    const found = labelsAt(outputs[i] as StudentOutput, vocabulary, scoring, 1);
-    score.add(
-      Uint16Array.from(found.data, (label) => labels.labelOf[label - 1]!),
-      scene.labels.data,
-    );
-    return score.meanIou() ?? 0;
-  });
-  return argmax(clarity);
-}
-
 /** As many patches as training hides of so many. */
 function hiddenPatches(patches: number, config: ZeroSegConfig): Set<number> {
   const kept = Math.round((patches * keptPatches(config)) / (config.image / config.patch) ** 2);
   return new Set(permutation(patches, random(1, 'hidden patches')).subarray(kept));
 }
 
-/** The segment that shows most of an object, by its patches; without objects the largest. */
-function mainSegment(scene: Scene, segmentOf: Uint32Array, cols: number, patch: number): number {
-  const weight = (at: number): number => {
-    const [x, y] = [((at % cols) + 0.5) * patch, (Math.floor(at / cols) + 0.5) * patch];
-    const label = scene.labels.data[Math.floor(y) * scene.labels.width + Math.floor(x)]!;
-    return scene.objects.some((object) => object.label === label) ? 1 : 0.05;
-  };
-  const size = (s: number) => segmentOf.reduce((sum, segment, at) => sum + (segment === s ? weight(at) : 0), 0);
-  return [...new Set(segmentOf)].reduce((best, s) => (size(s) > size(best) ? s : best));
+/** The segment that makes clearest what a nearest view is: it lies in it, and rather shows an object than ground. */
+function clearestSegment(
+  { labels, objects }: Scene,
+  {
+    segmentOf,
+    nearest,
+    grid,
+    patch,
+  }: {
+    readonly segmentOf: Uint32Array;
+    readonly nearest: readonly number[];
+    readonly grid: StudentOutput['grid'];
+    readonly patch: number;
+  },
+): number {
+  const boxes = gridBoxes(labels.width, GRIDS);
+  const counts = new Map<number, { patches: number; inside: number; objects: number }>();
+  segmentOf.forEach((segment, at) => {
+    const [x, y] = [((at % grid.cols) + 0.5) * patch, (Math.floor(at / grid.cols) + 0.5) * patch];
+    const [left, top, right, bottom] = boxes[nearest[segment]!]!;
+    const label = labels.data[Math.floor(y) * labels.width + Math.floor(x)]!;
+    const count = counts.get(segment) ?? { patches: 0, inside: 0, objects: 0 };
+    counts.set(segment, count);
+    count.patches++;
+    if (x >= left && x < right && y >= top && y < bottom) count.inside++;
+    if (objects.some((object) => object.label === label)) count.objects++;
+  });
+  const clarity = ([, { patches, inside, objects: own }]: [
+    number,
+    { patches: number; inside: number; objects: number },
+  ]) => inside / patches + (0.5 * own) / patches;
+  return [...counts].reduce((best, one) => (clarity(one) > clarity(best) ? one : best))[0];
 }
 
 /** Grid, row and column of a view, counted from 1. */

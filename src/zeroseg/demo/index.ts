@@ -2,18 +2,33 @@ export type { Explanation } from './explain.ts';
 export {
   type DemoStudents,
   demoFindings,
+  type Film,
   type Findings,
   type FindingsOptions,
-  type NameShare,
+  type Found,
+  type ShownName,
   type ShownOutput,
   type ShownPhoto,
   type ShownScene,
+  type StudentName,
 } from './findings.ts';
+export { type HeroTile, heroPicture } from './hero.ts';
+export {
+  type Estimate,
+  type LiveScore,
+  type LiveScores,
+  type LiveScoresOptions,
+  scoreLive,
+} from './live-scores.ts';
 export {
   type LivePlan,
+  type LiveSetup,
   type LiveTraining,
   type LiveTrainingOptions,
   liveStepLimits,
   type Measurement,
+  planLiveTraining,
   trainLive,
 } from './live-training.ts';
+export { type NameFound, type NamesFound, namesFound } from './names-found.ts';
+export { RIGHT, WRONG } from './pictures.ts';

@@ -11,7 +11,14 @@ import type { ScoringOptions } from '../inference/index.ts';
 import { ZeroSeg } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
 import { SceneStudent, StatisticsCollector, type StudentOutput, studentLabels } from '../studies/index.ts';
-import { type FeatureFacts, resolveTraining, type StepReport, Trainer, type TrainSettings } from '../training/index.ts';
+import {
+  type FeatureFacts,
+  type ResolvedTraining,
+  resolveTraining,
+  type StepReport,
+  Trainer,
+  type TrainSettings,
+} from '../training/index.ts';
 
 /** What the student is: the preset that learns from scenes, with what helped the student that the package brings. */
 const CHOICES = { preset: 'scenes', set: { assign_start: 'medoids', compose_by: 'root' } } as const;
@@ -20,8 +27,8 @@ const REHEARSED = 5;
 const UNCOUNTED = 2;
 /** Fraction of the time that is planned for: the machine may get busier than it was while a step was measured. */
 const SAFETY = 0.92;
-/** Fewer steps teach nothing; more are no short training. */
-export const liveStepLimits = { min: 20, max: 3000 } as const;
+/** Fewer steps teach nothing that can be seen; more are no short training. */
+export const liveStepLimits = { min: 100, max: 3000 } as const;
 
 /** The student after some step, on scenes that it never learns from. */
 export interface Measurement {
@@ -34,15 +41,15 @@ export interface Measurement {
   readonly output: StudentOutput;
 }
 
-/** What a training will be, once a step of it has been measured. */
+/** What fits into the time, once a step has been measured. */
 export interface LivePlan {
+  /** As many as fit, up to {@link liveStepLimits}; 0 where fewer than its least do. */
   readonly steps: number;
   readonly stepSeconds: number;
-  readonly settings: TrainSettings;
 }
 
-export interface LiveTrainingOptions
-  extends WorkOptions<{ readonly report: StepReport; readonly measurement: Measurement }> {
+/** What is trained, and on what it is measured. */
+export interface LiveSetup {
   /** What the teacher saw in the scenes to learn from, and those as training data for images of a size. */
   readonly features: FeatureFacts;
   readonly data: (imageSize: number) => TrainingData;
@@ -52,16 +59,17 @@ export interface LiveTrainingOptions
   readonly baseLr: number;
   /** What it begins with: called for the measuring, and again for the training. */
   readonly weights: () => Weights;
-  /** How many steps. Default: as many as fit into `seconds`. */
-  readonly steps?: number | undefined;
-  readonly seconds: number;
   /** Scenes to measure on, all of one size, and how many times. */
   readonly watched: readonly Scene[];
   readonly measurements: number;
   readonly vocabulary: Vocabulary;
   readonly scoring: Omit<ScoringOptions, 'scale'>;
-  /** Called before the first step. */
-  readonly onPlan?: ((plan: LivePlan) => void) | undefined;
+}
+
+export interface LiveTrainingOptions
+  extends LiveSetup,
+    WorkOptions<{ readonly report: StepReport; readonly measurement: Measurement }> {
+  readonly steps: number;
 }
 
 export interface LiveTraining {
@@ -72,28 +80,40 @@ export interface LiveTraining {
   readonly seconds: number;
 }
 
-/**
- * Measures how long a step takes, decides how many there will be, and trains; before, between and after the steps it measures
- * what the student makes of the watched scenes.
- */
-export async function trainLive(device: Device, options: LiveTrainingOptions): Promise<LiveTraining> {
-  const { features, seed, batch, baseLr, signal } = options;
-  const chosen = (steps: number) =>
-    resolveTraining({ ...CHOICES, steps, settings: { batch, base_lr: baseLr, seed } }, features);
-  const began = performance.now();
-  const { config, settings: first } = chosen(liveStepLimits.min);
-  const data = options.data(config.image);
-  const size = options.watched[0]?.image.width;
-  const rehearsal = await buildModule(options.weights(), (weights) => new ZeroSeg(weights, config));
-  const times = await rehearse(device, rehearsal, data, first, size, (student) => measure(student, 0, options));
+function resolve({ features, batch, baseLr, seed }: LiveSetup, steps: number): ResolvedTraining {
+  return resolveTraining({ ...CHOICES, steps, settings: { batch, base_lr: baseLr, seed } }, features);
+}
 
+/** Measures how long a step and a measurement take, and says how many steps fit into `seconds`, those of the measuring included. */
+export async function planLiveTraining(device: Device, setup: LiveSetup, seconds: number): Promise<LivePlan> {
+  const began = performance.now();
+  const { config, settings } = resolve(setup, REHEARSED);
+  const data = setup.data(config.image);
+  const model = await buildModule(setup.weights(), (weights) => new ZeroSeg(weights, config));
+  const times = await rehearse(device, model, data, settings, setup);
+  const left = seconds - (performance.now() - began) / 1000;
+  return { steps: fittingSteps(left, times, setup.measurements), stepSeconds: times.step };
+}
+
+/** How many steps fit, beside the measurements; 0 where so few teach nothing. */
+export function fittingSteps(
+  seconds: number,
+  times: { readonly step: number; readonly measurement: number },
+  measurements: number,
+): number {
+  const fitting = Math.floor((SAFETY * seconds - (measurements + 1) * times.measurement) / times.step);
+  const { min, max } = liveStepLimits;
+  return fitting < min ? 0 : Math.min(max, fitting);
+}
+
+/** Trains; before, between and after the steps it measures what the student makes of the watched scenes. */
+export async function trainLive(device: Device, options: LiveTrainingOptions): Promise<LiveTraining> {
+  const { signal } = options;
+  const began = performance.now();
+  const { config, settings } = resolve(options, options.steps);
   const model = await buildModule(options.weights(), (weights) => new ZeroSeg(weights, config));
-  const left = options.seconds - (performance.now() - began) / 1000;
-  const fitting = Math.floor((SAFETY * left - (options.measurements + 1) * times.measurement) / times.step);
-  const { settings } = chosen(options.steps ?? Math.max(liveStepLimits.min, Math.min(liveStepLimits.max, fitting)));
-  using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
-  using student = await SceneStudent.create(device, model, size);
-  options.onPlan?.({ steps: trainer.steps, stepSeconds: times.step, settings });
+  using trainer = await Trainer.create(device, model, options.data(config.image), settings, { statisticsEvery: 0 });
+  using student = await SceneStudent.create(device, model, options.watched[0]?.image.width);
   let measurement = await measure(student, 0, options);
   const measurements = [measurement];
   const steps: StepReport[] = [];
@@ -118,25 +138,22 @@ async function rehearse(
   model: ZeroSeg,
   data: TrainingData,
   settings: TrainSettings,
-  size: number | undefined,
-  measureWith: (student: SceneStudent) => Promise<Measurement>,
+  setup: LiveSetup,
 ): Promise<{ step: number; measurement: number }> {
   using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
   const seconds: number[] = [];
-  for await (const report of trainer.run()) {
-    if (report.step > UNCOUNTED) seconds.push(report.seconds);
-    if (report.step === REHEARSED) trainer.stop();
-  }
-  using student = await SceneStudent.create(device, model, size);
+  for await (const report of trainer.run()) if (report.step > UNCOUNTED) seconds.push(report.seconds);
+  using student = await SceneStudent.create(device, model, setup.watched[0]?.image.width);
+  await measure(student, 0, { ...setup, watched: setup.watched.slice(0, 1) });
   const began = performance.now();
-  await measureWith(student);
+  await measure(student, 0, setup);
   return { step: median(seconds), measurement: (performance.now() - began) / 1000 };
 }
 
 async function measure(
   student: SceneStudent,
   step: number,
-  { watched: scenes, vocabulary, scoring }: LiveTrainingOptions,
+  { watched: scenes, vocabulary, scoring }: LiveSetup,
 ): Promise<Measurement> {
   const score = new SegmentationScore(vocabulary.names.length + 1, 0);
   const statistics = new StatisticsCollector(vocabulary, 0);

@@ -1,6 +1,6 @@
 /** Pictures for a report of what a student sees: patches, segments, names and views, drawn over the enlarged image. */
 import { blendLabels, type Drawing, drawSegmentation, type Lettering } from '../drawing/index.ts';
-import { type GridBox, type Image, type LabelMap, nameColour, resizeImage, segmentColour } from '../image/index.ts';
+import { type Colour, type GridBox, type Image, type LabelMap, resizeImage, segmentColour } from '../image/index.ts';
 import { pixelSegments } from '../inference/index.ts';
 
 /** Least side of a picture in a report. */
@@ -42,26 +42,54 @@ export function segmentPicture(image: Image, maps: Float32Array, rows: number, c
   return blendLabels(large, labels, { background: null, opacity: 0.68, colour: segmentColour });
 }
 
+/** Share of a name's colour: the same for what was found and for what is true. */
+const OPACITY = 0.6;
+
 /** The picture tinted by label, names on it. `labels` may have its size, or that of its enlargement. */
 export function namedPicture(
   image: Image,
   labels: LabelMap,
   names: readonly (string | undefined)[],
+  colours: ReadonlyMap<number, Colour>,
   lettering: Lettering,
-  opacity = 0.5,
 ): Drawing {
   const large = enlarged(image);
-  const factor = large.width / labels.width;
-  const { width, height } = large;
-  const data =
-    factor === 1
-      ? labels.data
-      : Uint16Array.from({ length: width * height }, (_, at) => {
-          const [x, y] = [at % width, Math.floor(at / width)];
-          return labels.data[Math.floor(y / factor) * labels.width + Math.floor(x / factor)]!;
-        });
-  const options = { names, lettering, legend: false, colour: nameColour, opacity };
-  return drawSegmentation(large, { width, height, data }, options);
+  const colour = (label: number): Colour => colours.get(label) ?? GREY;
+  const options = { names, lettering, legend: false, colour, opacity: OPACITY };
+  return drawSegmentation(large, atSizeOf(large, labels), options);
+}
+
+const GREY: Colour = [128, 128, 128];
+/** Of pixels that are named right, and wrong: blue and orange are told apart by everybody. */
+export const RIGHT: Colour = [56, 132, 220];
+export const WRONG: Colour = [240, 110, 20];
+
+/** The picture without its colours, tinted where the names are right and striped where they are wrong. Pixels of `truth` 0 do not count. */
+export function rightWrongPicture(image: Image, labels: LabelMap, truth: LabelMap): Image {
+  const large = enlarged(image);
+  const { width } = large;
+  const [found, exact] = [atSizeOf(large, labels).data, atSizeOf(large, truth).data];
+  const data = Uint8Array.from(large.data);
+  for (let at = 0; at < exact.length; at++) {
+    const [red, green, blue] = [data[at * 3]!, data[at * 3 + 1]!, data[at * 3 + 2]!];
+    const light = 0.3 * red + 0.59 * green + 0.11 * blue;
+    const isRight = found[at] === exact[at];
+    const inStripe = ((at % width) + Math.floor(at / width)) % 12 < 5;
+    const [tint, share] = exact[at] === 0 ? [GREY, 0] : isRight ? [RIGHT, 0.4] : [WRONG, inStripe ? 0.9 : 0.62];
+    for (let c = 0; c < 3; c++) data[at * 3 + c] = light + (tint[c]! - light) * share;
+  }
+  return { ...large, data };
+}
+
+/** Labels at a whole multiple of their size. */
+function atSizeOf({ width, height }: Image, labels: LabelMap): LabelMap {
+  const factor = width / labels.width;
+  if (factor === 1) return labels;
+  const data = Uint16Array.from({ length: width * height }, (_, at) => {
+    const [x, y] = [at % width, Math.floor(at / width)];
+    return labels.data[Math.floor(y / factor) * labels.width + Math.floor(x / factor)]!;
+  });
+  return { width, height, data };
 }
 
 /** The picture dimmed but for a box in its own pixels. */

@@ -8,7 +8,9 @@ export {
   svgOf,
   type TextShape,
 } from './drawing.ts';
+export { type SegmentCentre, segmentCentres } from './label-positions.ts';
 export { estimatedLettering, type Lettering, type TextSize } from './lettering.ts';
+export { nameColours } from './name-colours.ts';
 export { drawSegmentation } from './overlay.ts';
 export { sampleSheet } from './sample-sheet.ts';
 export { blankSheet, paste } from './tiles.ts';

@@ -26,6 +26,8 @@ const grey: Colour = [110, 115, 125];
 const SMALLEST_SIDE = 320;
 /** Segments with a smaller share of the photo are not named on it. */
 const SMALLEST_NAMED = 0.004;
+/** Nor are those with a smaller share of the largest segment of their class: crumbs do not repeat its name. */
+const SMALLEST_REPEATED = 0.3;
 
 /**
  * The photo tinted by class, with names on the segments in white on dark boxes, and a legend below. Photos under 320
@@ -49,8 +51,13 @@ export function drawSegmentation(photo: Image, labels: LabelMap, options: DrawOp
 
   const shapes: Shape[] = [];
   if (options.labels ?? true) {
+    const largest = new Map<number, number>();
     const named = segmentCentres(labels.data, photo.width, photo.height, photo.width * photo.height * SMALLEST_NAMED)
-      .filter(({ label }) => label !== background && names[label])
+      .filter(({ label, area }) => {
+        // The largest of each class comes first.
+        if (!largest.has(label)) largest.set(label, area);
+        return label !== background && names[label] && area >= SMALLEST_REPEATED * (largest.get(label) as number);
+      })
       .map((centre) => ({ ...centre, name: names[centre.label]!, colour: colour(centre.label) }));
     shapes.push(...nameShapes(blended, named, lettering, size));
   }

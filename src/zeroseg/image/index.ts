@@ -1,3 +1,4 @@
+export { colourDistance, labOf } from './colour-distance.ts';
 export { LARGEST_GRID, MOST_GRIDS } from './grid-limits.ts';
 export {
   defaultGrids,
@@ -26,7 +27,7 @@ export {
 export { ImageError } from './image-error.ts';
 export { type Between, between, interpolateRow, resizeBilinear } from './interpolate.ts';
 export { clipMean, clipStd, imagenetMean, imagenetStd, type Rgb, toTensor } from './normalize.ts';
-export { type Colour, classColour, hsv, nameColour, pascalPalette, segmentColour } from './palette.ts';
+export { type Colour, classColour, hsv, pascalPalette, segmentColour } from './palette.ts';
 export { inspectPng, isPng } from './png.ts';
 export { resizeImage } from './resize.ts';
 export { slidingWindows, type WindowBox } from './windows.ts';

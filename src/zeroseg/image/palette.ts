@@ -51,13 +51,3 @@ export function hsv(hue: number, saturation: number, value: number): Colour {
   };
   return [channel(5), channel(3), channel(1)];
 }
-
-/** Colours of names: hues a golden angle apart, so that neighbours in the list differ most, in three brightnesses. */
-export function nameColour(label: number): Colour {
-  const [saturation, value] = [
-    [0.75, 0.95],
-    [0.85, 0.72],
-    [0.5, 1],
-  ][label % 3] as [number, number];
-  return hsv(label * 0.618034, saturation, value).map(Math.round) as unknown as Colour;
-}

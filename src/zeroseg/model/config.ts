@@ -27,7 +27,7 @@ export const tinyConfig: ZeroSegConfig = {
 
 /**
  * What learns from made-up scenes within minutes on a processor: `tiny` with a convolutional stem, half its blocks, and what lets
- * so small a head leave the state in which noise assigns every patch (see README, "Beyond the paper").
+ * so small a head leave the state in which noise assigns every patch (see docs/beyond-the-paper.md).
  */
 export const scenesConfig: ZeroSegConfig = {
   ...tinyConfig,

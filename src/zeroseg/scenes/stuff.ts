@@ -25,6 +25,8 @@ export interface Stuff {
   readonly keywords: readonly string[];
   /** How a caption says that something is there. */
   readonly places: readonly string[];
+  /** What stands for it where labels are shown by colours. */
+  readonly colour: Colour;
   readonly paint: Paint;
 }
 
@@ -329,84 +331,98 @@ export const stuffs: readonly Stuff[] = [
     name: 'sky',
     keywords: ['blue sky', 'clouds', 'cloudy sky'],
     places: ['in the sky', 'under a blue sky', 'under a cloudy sky', 'in front of a blue sky with clouds'],
+    colour: [140, 205, 255],
     paint: sky,
   },
   {
     name: 'night',
     keywords: ['night sky', 'stars', 'starry sky'],
     places: ['at night', 'under a starry sky', 'in the night', 'under the stars', 'in a dark night with stars'],
+    colour: [38, 44, 112],
     paint: night,
   },
   {
     name: 'grass',
     keywords: ['lawn', 'meadow', 'green grass'],
     places: ['on grass', 'on the grass', 'on a lawn', 'in a meadow', 'in green grass'],
+    colour: [96, 186, 66],
     paint: grass,
   },
   {
     name: 'water',
     keywords: ['sea', 'lake', 'waves'],
     places: ['in water', 'in the water', 'on blue water', 'in the sea', 'on a lake', 'in the waves'],
+    colour: [24, 112, 200],
     paint: water,
   },
   {
     name: 'sand',
     keywords: ['beach', 'desert', 'yellow sand'],
     places: ['on sand', 'in the sand', 'on a beach', 'in the desert', 'on yellow sand'],
+    colour: [238, 208, 128],
     paint: sand,
   },
   {
     name: 'snow',
     keywords: ['white snow', 'snowfield'],
     places: ['in snow', 'in the snow', 'on white snow', 'on a snowfield'],
+    colour: [240, 244, 250],
     paint: snow,
   },
   {
     name: 'brick wall',
     keywords: ['bricks', 'red bricks', 'wall of bricks'],
     places: ['in front of a brick wall', 'by a brick wall', 'against a wall of bricks', 'in front of red bricks'],
+    colour: [186, 72, 54],
     paint: brickWall,
   },
   {
     name: 'wood',
     keywords: ['planks', 'wooden floor', 'wooden boards'],
     places: ['on wood', 'on a wooden floor', 'on planks', 'on brown wood', 'on wooden boards'],
+    colour: [152, 98, 48],
     paint: wood,
   },
   {
     name: 'road',
     keywords: ['street', 'asphalt'],
     places: ['on a road', 'on the road', 'on the street', 'on grey asphalt'],
+    colour: [88, 90, 98],
     paint: road,
   },
   {
     name: 'tiles',
     keywords: ['tiled floor', 'tiling'],
     places: ['on tiles', 'on a tiled floor', 'on the tiles', 'on tiling'],
+    colour: [122, 206, 196],
     paint: tiles,
   },
   {
     name: 'fire',
     keywords: ['flames', 'blaze'],
     places: ['in fire', 'in front of a fire', 'in flames', 'in a blaze'],
+    colour: [255, 120, 16],
     paint: fire,
   },
   {
     name: 'leaves',
     keywords: ['foliage', 'leafage'],
     places: ['in leaves', 'among leaves', 'on leaves', 'in the foliage', 'in leafage'],
+    colour: [34, 96, 44],
     paint: leaves,
   },
   {
     name: 'stones',
     keywords: ['cobblestones', 'pebbles', 'rocks'],
     places: ['on stones', 'on grey stones', 'on cobblestones', 'among pebbles', 'on rocks'],
+    colour: [168, 164, 152],
     paint: stones,
   },
   {
     name: 'curtain',
     keywords: ['drapes', 'drapery'],
     places: ['in front of a curtain', 'by a curtain', 'against drapes', 'in front of drapery'],
+    colour: [140, 28, 84],
     paint: curtain,
   },
 ];

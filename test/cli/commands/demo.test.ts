@@ -1,8 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { photos } from '@zeroseg/pretrained';
 import { beforeAll, expect, test } from 'vitest';
 import { writeFileAtomic } from '../../../cli/src/files/files.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
+import type { LiveScore } from '../../../src/zeroseg/demo/live-scores.ts';
 import { scenesConfig } from '../../../src/zeroseg/model/config.ts';
 import { modelFile } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
@@ -15,6 +18,7 @@ const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 
 const student = at('student.safetensors');
+const photo = fileURLToPath(photos.cat);
 const demo = (...more: string[]) =>
   zeroseg('demo', '--model', student, '--clip', 'random-tiny', '--init', 'new', ...more);
 
@@ -68,58 +72,109 @@ test('--words is refused by the name that took its place', async () => {
   );
 });
 
-test('scenes, views, training, words, scores and a report', async () => {
-  const words = 'cat, kitten, grass';
+test.each([
+  [
+    'cat, xylophone, grass',
+    /^zeroseg: demo: --classes: the demo's scenes show no "xylophone"; they show dog, cat, .*, crab, on sky, night, .*$/,
+  ],
+  ['cat, kitten', /^zeroseg: demo: --classes: "cat" and "kitten" are one thing in scenes$/],
+  ['grass', /^zeroseg: demo: --classes: give at least one thing beside the grounds, such as "cat, grass"$/],
+])('%s: words that scenes cannot show are refused before anything is made', async (words, message) => {
+  const { code, out, err } = await demo('--out', at('words'), '--classes', words);
+  expect(code).not.toBe(0);
+  expect(out).toBe('');
+  expect(err.split('\n').at(-1)).toMatch(message);
+  expect(await readdir(base)).not.toContain('words');
+});
+
+/** What every report keeps to, whatever it shows. */
+function expectSoundPage(page: string): void {
+  // Nothing is loaded from anywhere, and every picture says what it is.
+  expect(page.match(/(src|href)=["'](?!data:)|url\((?!data:)|@import/g)).toBe(null);
+  const images = page.match(/<img [^>]*>/g) ?? [];
+  expect(images.length).toBeGreaterThan(10);
+  for (const image of images) expect(image.replace(/data:[^"]*/, '')).toMatch(/ alt="[^"]+"/);
+  expect(page).toContain('prefers-color-scheme: dark');
+  expect(page).toContain('name="viewport"');
+  for (const tag of ['section', 'details', 'figure', 'table', 'article', 'div']) {
+    expect(page.split(`<${tag}`).length, tag).toBe(page.split(`</${tag}>`).length);
+  }
+}
+
+test('a student is trained, and everything is reported', async () => {
   const { code, out, err } = await demo(
-    '--out',
-    at('demo'),
-    '--quick',
-    '--steps',
-    '2',
-    '--scenes',
-    '64',
-    '--scored',
-    '2',
-    '--classes',
-    words,
+    ...['--out', at('demo'), '--quick', '--steps', '2', '--scenes', '8', '--scored', '2'],
   );
   expect(err).toBe('random-tiny: its weights are random, so its words mean nothing');
   expect(code).toBe(0);
   expect(out.match(/^\d\. .*/gm)).toMatchInlineSnapshot(`
     [
-      "1. Scenes to learn from: drawings on painted grounds",
-      "2. What the teacher sees in them, whole and in pieces",
-      "3. Training a student, without a label and without a word",
-      "4. Segmenting by words: cat, kitten, grass",
-      "5. Scores on scenes that no student has seen",
-      "6. Report",
+      "1. Training a student of your own, without a label and without a word",
+      "2. Naming what unseen scenes show, by 54 words",
+      "3. Scores on unseen scenes",
+      "4. Report",
     ]
   `);
   expect((await readdir(at('demo'))).sort()).toEqual([
     'cache',
     'demo.json',
+    'hero.png',
     'metrics.jsonl',
     'model.safetensors',
     'report.html',
     'scenes',
     'scores.json',
   ]);
+  const report = at('demo', 'report.html');
+  expect(out.split('\n').find((line) => line.startsWith('report'))).toBe(`report   ${pathToFileURL(report).href}`);
   const scores = JSON.parse(await readFile(at('demo', 'scores.json'), 'utf8'));
-  const own = ['objects', 'stuff', 'accuracy'];
-  for (const key of ['fresh', 'shipped', 'start']) {
-    expect(Object.keys(scores[key])).toEqual(expect.arrayContaining([...own, 'groupsUsed']));
+  expect([scores.scenes, Object.keys(scores.students)]).toEqual([2, ['shipped', 'fresh', 'start']]);
+  for (const { accuracy, objectsFound, objectsThere } of Object.values<LiveScore>(scores.students)) {
+    expect(accuracy?.value).toBeGreaterThanOrEqual(accuracy?.low as number);
+    expect(accuracy?.value).toBeLessThanOrEqual(accuracy?.high as number);
+    expect(objectsFound).toBeLessThanOrEqual(objectsThere);
   }
-  expect(Object.keys(scores.baselines)).toEqual(['crops', 'plain', 'value', 'kmeans', 'ceiling', 'chance']);
-  for (const baseline of Object.values(scores.baselines)) {
-    expect(Object.keys(baseline as object)).toEqual(own);
-    for (const value of Object.values(baseline as object)) {
-      expect(value).toBeGreaterThanOrEqual(0);
-      expect(value).toBeLessThanOrEqual(1);
-    }
+  const page = await readFile(report, 'utf8');
+  expectSoundPage(page);
+  expect(page.match(/<h2>[^<]*/g)?.map((title) => title.slice(4))).toEqual([
+    'Scenes it has never seen',
+    'How good is it?',
+    expect.stringMatching(/^A student of your own, (\d+ min )?\d+ s old$/),
+    'How it works',
+    'What it cannot do',
+  ]);
+  // Three pictures, side by side, open it.
+  expect(
+    page
+      .split('class="hero"')[1]
+      ?.split('</div>')[0]
+      ?.match(/<figure>/g),
+  ).toHaveLength(3);
+  expect(page).toContain('after 2 steps');
+  // The student is not the one whose scores the package brings.
+  expect(page).not.toContain('500 unseen scenes');
+});
+
+test('words that are asked for decide what the scenes show; without training there is no student to tell of', async () => {
+  const { code, out } = await demo(
+    ...['--out', at('asked'), '--quick', '--scored', '2', '--classes', 'kitten, grass', '--photo', photo],
+  );
+  expect(code).toBe(0);
+  const shown = out.split('\n').filter((line) => / \(\d of \d objects? found/.test(line));
+  expect(shown).toHaveLength(6);
+  for (const line of shown) {
+    const [, names = ''] = line.split(': ');
+    expect(
+      names
+        .replace(/ ✓| in part| not there| \(.*/g, '')
+        .split(', ')
+        .every((name) => ['kitten', 'grass'].includes(name)),
+    ).toBe(true);
   }
-  const report = await readFile(at('demo', 'report.html'), 'utf8');
-  expect(report).toContain('kitten');
-  // Nothing is loaded from anywhere.
-  expect(report.match(/(src|href)=["'](?!data:)|url\((?!data:)|@import/g)).toBe(null);
-  expect(report.match(/data:image\/webp;base64,/g)?.length).toBeGreaterThan(20);
+  const page = await readFile(at('asked', 'report.html'), 'utf8');
+  expectSoundPage(page);
+  expect(page).toContain('Scenes of what was asked for: kitten, grass.');
+  expect(page).toContain('<h2>Your photograph</h2>');
+  expect(page).not.toContain('<script');
+  expect(await readdir(at('asked'))).not.toContain('model.safetensors');
 });

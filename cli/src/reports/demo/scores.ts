@@ -1,0 +1,113 @@
+/** How good the students are: the shipped one on many scenes, all of them on those of this run. */
+import { baselines as known } from '@zeroseg/core/internal';
+import type { LiveScore, LiveScores, SceneScore, StudentScore } from '@zeroseg/core/zeroseg';
+import type { BuiltInScores } from '../../weights/index.ts';
+import { plain } from '../chart-library.ts';
+import type { DemoReport } from './facts.ts';
+import { meter, percent } from './parts.ts';
+
+/** Of the baselines, those that are shown without a click. */
+const SHOWN: readonly string[] = ['crops', 'chance', 'ceiling'];
+
+export function scoreSection(report: DemoReport): string {
+  const { scores, known: many } = report;
+  return `<section id="scores">
+<h2>How good is it?</h2>
+${many ? manyScenes(many) : ''}
+${hereScenes(report)}
+<details><summary>For experts</summary>${many ? baselineTable(many) : ''}${statistics(scores)}</details>
+</section>`;
+}
+
+/** The table in a sentence, whichever way it came out. */
+function manyScenes({ scenes, shipped, baselines }: BuiltInScores): string {
+  const rows = known
+    .filter(({ name, isBound }) => SHOWN.includes(name) && !isBound)
+    .map(({ name, title, note }) => row(capital(title), note, baselines[name]));
+  const bound = known
+    .filter(({ isBound }) => isBound)
+    .map(({ name, title, note }) => row(capital(title), note, baselines[name], 'best'));
+  return `<p>The areas it names overlap those of objects by <b>${percent(shipped.objects)}</b>; its own teacher's by ${percent(baselines['crops']?.objects)}, when it looks at sixteen
+pieces of each picture, and guesses by ${percent(baselines['chance']?.objects)}.</p>
+${table(`${scenes} unseen scenes`, [row('Shipped student', '', shipped, 'own'), ...rows, ...bound])}
+<p class="hint">Overlap: mean intersection over union (mIoU) of found and true area, averaged over names; 100 % is perfect. These ${scenes} scenes were scored when
+the student was trained.</p>`;
+}
+
+function hereScenes({ scores, fresh, known: many }: DemoReport): string {
+  const {
+    shipped,
+    fresh: own,
+    start,
+  } = scores.students as Record<'shipped' | 'fresh' | 'start', LiveScore | undefined>;
+  const steps = fresh?.training.steps.length ?? 0;
+  const line = (title: string, note: string, score: LiveScore | undefined, kind = ''): string =>
+    score
+      ? `<tr class="${kind}"><th scope="row">${title}<small>${note}</small></th>${[score.found, score.objects, score.stuff, score.accuracy].map(meter).join('')}</tr>`
+      : '';
+  const found = ({ objectsFound, objectsThere }: LiveScore): string =>
+    `${objectsFound} of ${objectsThere} objects found`;
+  const rows = [
+    shipped && line(many ? 'Shipped student' : 'The student', found(shipped), shipped, 'own'),
+    own && line('Your student', `after ${steps} steps; ${found(own)}`, own, 'own'),
+    start && line('Before its training', found(start), start),
+  ].filter((one) => one !== undefined);
+  return `${table(`${scores.scenes} unseen scenes, just now`, rows, ['objects found', 'overlap, objects', 'overlap, ground', 'pixels right'])}
+<p class="hint">Thin lines: 95 % intervals, for these are few scenes. Found: the area with the name and the true area agree by half or more.</p>`;
+}
+
+function table(
+  title: string,
+  rows: readonly string[],
+  columns = ['overlap, objects', 'overlap, ground', 'pixels right'],
+): string {
+  return `<div class="scroll"><table class="scores"><thead><tr><th>${title}</th>${columns.map((column) => `<th>${column}</th>`).join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div>`;
+}
+
+function row(title: string, note: string, score: SceneScore | undefined, kind = ''): string {
+  const cells = score ? [score.objects, score.stuff, score.accuracy] : [null, null, null];
+  return `<tr class="${kind}"><th scope="row">${plain(title)}<small>${plain(note)}</small></th>${cells.map(meter).join('')}</tr>`;
+}
+
+function baselineTable({ scenes, shipped, baselines }: BuiltInScores): string {
+  const others = known
+    .filter(({ name }) => !SHOWN.includes(name))
+    .map(({ name, title, note }) => row(capital(title), note, baselines[name]));
+  const ways = Object.entries(shipped.others).map(([way, score]) =>
+    row(`Shipped student, ${way}`, 'the same segments, named another way', score),
+  );
+  return table(`the same ${scenes} scenes`, [...others, ...ways]) + useOf('shipped student, on those', shipped);
+}
+
+function statistics({ students, scenes }: LiveScores): string {
+  const titles: Record<string, string> = {
+    shipped: 'the student shown',
+    fresh: 'your student',
+    start: 'before its training',
+  };
+  return Object.entries(students)
+    .map(([name, { statistics: own }]) => useOf(`${titles[name] ?? name}, on ${scenes} scenes`, own))
+    .join('');
+}
+
+function useOf(
+  title: string,
+  {
+    groupsUsed,
+    things,
+    entropy,
+    namesPresent,
+    nearestGrids = {},
+  }: LiveScore['statistics'] & Partial<Pick<StudentScore, 'nearestGrids'>>,
+): string {
+  const grids = Object.entries(nearestGrids).map(([grid, share]) => `${grid.replace('x', ' × ')} ${percent(share)}`);
+  return `<p class="hint"><b>${capital(title)}</b>: ${groupsUsed.toFixed(1)} segments in use for ${things.toFixed(1)} things a scene; the embedding of the whole picture names an object that is
+there in ${percent(namesPresent)}; entropy of a patch's segment ${entropy.rollout.toFixed(2)} nats (stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}; 0 is certain)${
+    grids.length > 0 ? `; nearest views ${grids.join(', ')}` : ''
+  }.</p>`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

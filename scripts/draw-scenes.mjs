@@ -1,0 +1,165 @@
+/**
+ * Draws the picture of the README: scenes that the built-in student has not seen, its segments, their names, and the truth. The
+ * scenes are those of `zeroseg score --scenes 500 --seed 1`, ranked by the share of pixels that are named right; those at the 90th, the
+ * 50th and the 10th percentile are shown, so that nobody chose them. Names with their shares are printed.
+ *
+ *   npm run build && node scripts/draw-scenes.mjs docs/images/scenes.png
+ */
+import { openDevice } from '@zeroseg/core';
+import {
+  blendLabels,
+  resizeImage,
+  SCORING_SEED,
+  SceneStudent,
+  scoringScenes,
+  studentLabels,
+} from '@zeroseg/core/zeroseg';
+import sharp from 'sharp';
+import { interLettering, loadAtlas, openVocabulary } from 'zeroseg';
+import { segmentCentres } from '../dist/zeroseg/drawing/label-positions.js';
+import { segmentColour } from '../dist/zeroseg/image/index.js';
+import { pixelSegments } from '../dist/zeroseg/inference/index.js';
+
+const SCENES = 500;
+const SEED = 1;
+const percentiles = [90, 50, 10];
+const SIDE = 128;
+const TILE = 384;
+const GAP = 18;
+const HEADER = 52;
+
+const out = process.argv[2];
+if (!out) {
+  console.error('Usage: node scripts/draw-scenes.mjs FILE.png');
+  process.exit(2);
+}
+const device = await openDevice();
+const model = await openVocabulary(device, { model: 'built-in', clip: 'built-in' });
+const maker = scoringScenes(await loadAtlas(), { classes: 40, size: SIDE });
+const vocabulary = await model.vocabulary(maker.names);
+const student = await SceneStudent.create(device, model.model, SIDE);
+
+const ranked = [];
+for (let index = 0; index < SCENES; index++) {
+  const scene = maker.scene(SCORING_SEED + SEED, index);
+  const labels = studentLabels(await student.predict(scene.image), vocabulary, { scoring: 'softmax', top: 5 });
+  const right = scene.labels.data.reduce((sum, label, at) => sum + (label === labels[at] ? 1 : 0), 0) / labels.length;
+  ranked.push({ index, right });
+}
+ranked.sort((a, b) => a.right - b.right);
+
+/** Ground in its own colour; things in hues that are told apart within a picture. */
+const grounds = {
+  sky: [120, 180, 235],
+  night: [40, 44, 110],
+  grass: [96, 170, 70],
+  water: [30, 120, 200],
+  sand: [225, 200, 130],
+  snow: [215, 230, 240],
+  'brick wall': [165, 80, 60],
+  wood: [140, 95, 50],
+  road: [110, 110, 115],
+  tiles: [175, 185, 190],
+  fire: [235, 95, 25],
+  leaves: [50, 125, 60],
+  stones: [140, 135, 125],
+  curtain: [150, 60, 110],
+};
+const hues = [
+  [230, 40, 60],
+  [250, 180, 20],
+  [150, 70, 220],
+  [0, 185, 160],
+  [245, 110, 190],
+  [40, 70, 230],
+  [150, 220, 40],
+];
+
+const lettering = interLettering();
+const tiles = [];
+for (const [row, percentile] of percentiles.entries()) {
+  const { index, right } = ranked[Math.round((percentile / 100) * (SCENES - 1))];
+  const scene = maker.scene(SCORING_SEED + SEED, index);
+  const output = await student.predict(scene.image);
+  const grid = { ...output.grid, height: TILE, width: TILE };
+  const large = resizeImage(scene.image, TILE, TILE, 'bicubic');
+  const map = (data) => ({ width: TILE, height: TILE, data });
+  const segments = map(Uint16Array.from(pixelSegments(output.rollout, grid.rows, grid.cols, TILE, TILE)));
+  const named = map(studentLabels({ ...output, grid }, vocabulary, { scoring: 'softmax', top: 5 }));
+  const truth = map(
+    Uint16Array.from({ length: TILE * TILE }, (_, at) => {
+      const [x, y] = [at % TILE, Math.floor(at / TILE)].map((value) => Math.floor((value * SIDE) / TILE));
+      return scene.labels.data[y * SIDE + x];
+    }),
+  );
+  const things = [...new Set([...truth.data, ...named.data])].filter((label) => label <= maker.objectCount);
+  const colour = (label) => grounds[maker.names[label - 1]] ?? hues[things.indexOf(label) % hues.length];
+  const tinted = (labels, own, opacity) => blendLabels(large, labels, { background: null, opacity, colour: own });
+  const pictures = [
+    [large],
+    [tinted(segments, segmentColour, 0.7)],
+    [tinted(named, colour, 0.6), named],
+    [tinted(truth, colour, 0.6), truth],
+  ];
+  for (const [column, [picture, labels]] of pictures.entries()) {
+    const left = GAP + column * (TILE + GAP);
+    const top = HEADER + row * (TILE + GAP);
+    const boxes = labels ? nameBoxes(labels) : '';
+    const mask = `<svg width="${TILE}" height="${TILE}"><rect width="${TILE}" height="${TILE}" rx="14"/></svg>`;
+    const input = await sharp(picture.data, { raw: { width: TILE, height: TILE, channels: 3 } })
+      .composite([{ input: Buffer.from(`<svg width="${TILE}" height="${TILE}">${boxes}</svg>`) }])
+      .png()
+      .toBuffer()
+      .then((bytes) =>
+        sharp(bytes)
+          .ensureAlpha()
+          .composite([{ input: Buffer.from(mask), blend: 'dest-in' }])
+          .png()
+          .toBuffer(),
+      );
+    tiles.push({ input, left, top });
+  }
+  const shares = (data) => {
+    const counts = new Map();
+    for (const label of data) counts.set(label, (counts.get(label) ?? 0) + 1);
+    const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+    return sorted.map(([label, count]) => `${maker.names[label - 1]} ${Math.round((100 * count) / data.length)} %`);
+  };
+  console.log(`percentile ${percentile}: scene ${index}, ${(100 * right).toFixed(1)} % of pixels right`);
+  console.log(`  named ${shares(named.data).join(', ')}\n  truth ${shares(truth.data).join(', ')}`);
+}
+device.dispose();
+
+function nameBoxes({ data }) {
+  const size = 27;
+  const taken = [];
+  return segmentCentres(data, TILE, TILE, TILE * TILE * 0.006)
+    .map(({ label, x, y }) => {
+      const name = maker.names[label - 1];
+      const text = lettering.measure(name, size);
+      const [width, height] = [text.width + 18, text.height + 6];
+      const left = Math.max(6, Math.min(TILE - width - 6, x - width / 2));
+      const top = [0, -1, 1]
+        .map((step) => Math.max(6, Math.min(TILE - height - 6, y - height / 2 + step * (height + 3))))
+        .find(
+          (at) => !taken.some((box) => Math.abs(box.top - at) < height && left < box.right && box.left < left + width),
+        );
+      if (top === undefined) return '';
+      taken.push({ left, right: left + width, top });
+      const path = lettering.path(name, size, left + 9, top + 3 + text.ascent);
+      return `<rect x="${left}" y="${top}" width="${width}" height="${height}" rx="6" fill="#14171c" fill-opacity="0.8"/><path d="${path}" fill="#fff"/>`;
+    })
+    .join('');
+}
+
+const [width, height] = [GAP + 4 * (TILE + GAP), HEADER + percentiles.length * (TILE + GAP)];
+const titles = ['a scene', 'segments', 'named', 'truth'].map((title, column) => {
+  const { width: long } = lettering.measure(title, 28);
+  return `<path d="${lettering.path(title, 28, GAP + column * (TILE + GAP) + (TILE - long) / 2, 34)}" fill="#808893"/>`;
+});
+const header = Buffer.from(`<svg width="${width}" height="${HEADER}">${titles.join('')}</svg>`);
+const info = await sharp({ create: { width, height, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } })
+  .composite([...tiles, { input: header, left: 0, top: 0 }])
+  .png({ palette: true, quality: 90, dither: 0.5, effort: 10, compressionLevel: 9 })
+  .toFile(out);
+console.log(`${out}: ${info.width} x ${info.height}, ${info.size} bytes`);

@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { nameColours } from '../../../src/zeroseg/drawing/name-colours.ts';
+import { colourDistance, labOf } from '../../../src/zeroseg/image/colour-distance.ts';
+import type { Colour } from '../../../src/zeroseg/image/palette.ts';
+import { stuffs } from '../../../src/zeroseg/scenes/stuff.ts';
+import { packagedAtlas } from '../../support/atlas.ts';
+
+const grounds = stuffs.map(({ name }) => name);
+
+/** The pair of colours that is hardest to tell apart. */
+function closest(colours: readonly Colour[]): number {
+  const distances = colours.flatMap((a, i) => colours.slice(0, i).map((b) => colourDistance(a, b)));
+  return Math.min(...distances);
+}
+
+describe('colourDistance', () => {
+  it('is the distance in CIE Lab', () => {
+    // Values of CIE: of sRGB's primaries and of white under D65.
+    for (const [colour, lab] of [
+      [
+        [255, 255, 255],
+        [100, 0, 0],
+      ],
+      [
+        [0, 0, 0],
+        [0, 0, 0],
+      ],
+      [
+        [255, 0, 0],
+        [53.24, 80.09, 67.2],
+      ],
+      [
+        [0, 0, 255],
+        [32.3, 79.19, -107.86],
+      ],
+    ] as [Colour, Colour][]) {
+      labOf(colour).forEach((value, i) => {
+        expect(value).toBeCloseTo(lab[i] as number, 1);
+      });
+    }
+    expect(colourDistance([0, 0, 0], [255, 255, 255])).toBeCloseTo(100, 2);
+  });
+});
+
+describe('nameColours', () => {
+  it('gives grounds their own colours, by any of their words, whatever else there is', () => {
+    const [grass, sky, lawn] = nameColours(['grass', 'sky', 'lawn']) as [Colour, Colour, Colour];
+    expect(grass[1]).toBeGreaterThan(1.5 * Math.max(grass[0], grass[2]));
+    expect(sky[2]).toBeGreaterThan(sky[0] + 80);
+    expect(lawn).toEqual(grass);
+    expect(nameColours(['cat', 'grass'])[1]).toEqual(grass);
+  });
+
+  it('tells all grounds apart', () => {
+    expect(closest(nameColours(grounds))).toBeGreaterThan(20);
+  });
+
+  it('tells apart what there is in a picture: four grounds and eight things of the atlas', async () => {
+    const things = (await packagedAtlas()).classes.map(({ name }) => name);
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray(things, { minLength: 1, maxLength: 8 }),
+        fc.shuffledSubarray(grounds, { minLength: 1, maxLength: 4 }),
+        (some, on) => {
+          expect(closest(nameColours([...some, ...on]))).toBeGreaterThan(20);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('gives a thing the same colour in pictures that leave it free, and others another', () => {
+    expect(nameColours(['cat', 'grass'])[0]).toEqual(nameColours(['cat'])[0]);
+    const many = nameColours(Array.from({ length: 60 }, (_, i) => `thing ${i}`));
+    expect(many).toHaveLength(60);
+    expect(new Set(many.map(String)).size).toBeGreaterThan(40);
+  });
+});
