@@ -125,7 +125,7 @@ export class Program {
     for (let i = 0, at = 0; i < groups.length; i++, at += 3) {
       const pipeline = pipelines[i];
       if (pipeline) pass.setPipeline(pipeline);
-      pass.setBindGroup(0, groups[i]);
+      pass.setBindGroup(0, groups[i] as GPUBindGroup);
       pass.dispatchWorkgroups(grids[at] as number, grids[at + 1] as number, grids[at + 2] as number);
     }
   }
