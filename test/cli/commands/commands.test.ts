@@ -336,6 +336,10 @@ describe('what does not fit is refused', () => {
     expect(await train('--config', 'huge')).toMatchInlineSnapshot(
       `"zeroseg: train: there is no configuration 'huge'; give base, scenes, tiny or a JSON file"`,
     );
+    expect(await train('--config', at('cache'))).toMatchInlineSnapshot(
+      `"zeroseg: BASE/cache: this is a folder, not a file"`,
+    );
+    expect(await train('--config', '/dev/null')).toMatchInlineSnapshot(`"zeroseg: /dev/null: the file is empty"`);
     expect(await train('--epochs', '1', '--steps', '1')).toMatchInlineSnapshot(
       `"zeroseg: train: --epochs and --steps both give the length of the run; leave one out"`,
     );
