@@ -6,6 +6,7 @@ import { demoCommand } from './demo.ts';
 import { evalCommand } from './eval.ts';
 import { experimentCommand } from './experiment.ts';
 import { exportCommand } from './export.ts';
+import { pageCommand } from './page.ts';
 import { scenesCommand } from './scenes.ts';
 import { scoreCommand } from './score.ts';
 import { segmentCommand } from './segment.ts';
@@ -29,4 +30,5 @@ export const commands: readonly ((context: Context) => Command)[] = [
   verifyCommand,
   benchCommand,
   demoCommand,
+  pageCommand,
 ];

@@ -64,7 +64,7 @@ export function scoreCommand(context: Context): Command {
       'score a model on made-up scenes, beside guessing, its teacher, clusters and the best that patches can do',
     )
     .option('--model <place>', `model file, run folder of \`zeroseg train\`, or ${builtIn}`, builtIn)
-    .option('--clip <place>', "the teacher that made the model's features", builtIn)
+    .option('--clip <place>', `the CLIP that made the model's features, or ${builtIn}`, builtIn)
     .option('--scenes <n>', 'how many', wholeNumber(), 500)
     .option('--seed <n>', 'which ones; never those of any training', wholeNumber(...seedRange), 1)
     .option('--classes <names>', 'objects: "cat, dog", or how many of the fixed order', parseNamesOrCount, 40)

@@ -55,7 +55,7 @@ export function segmentCommand(context: Context): Command {
     .argument('<photos...>', "photos, folders of them, or patterns such as 'photos/*.jpg'")
     .requiredOption(
       '--classes <names>',
-      `"dog, sofa, window"; ${fixedDataSets.map(([name]) => name).join(', ')} or imagenet; or @file.txt, one a line`,
+      `"dog, sofa, window"; ${fixedDataSets.map(([name]) => name).join(', ')} or imagenet; or @file.txt, one a line (\`zeroseg words\` lists those that ${builtIn} knows)`,
     )
     .option(
       '--out <folder>',

@@ -130,8 +130,10 @@ export async function openModelAndClip({ terminal }: Context, options: PairArgum
   const other = await otherTeacher(opened.info, clip);
   if (other !== undefined) {
     const words = `${opened.file}: ${other}`;
-    if (!options.force)
-      throw new UsageError(`${words}; give that one by --clip, or --force to name segments with this one`);
+    if (!options.force) {
+      const right = (await isOfBuiltIn(opened.info.teacher)) ? `give --clip ${builtIn}` : 'give that one by --clip';
+      throw new UsageError(`${words}; ${right}, or --force to name segments with this one`);
+    }
     terminal.note(`${words}; going on, as --force says`);
   }
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random, so its words mean nothing`);
@@ -144,13 +146,19 @@ export async function openModelAndClip({ terminal }: Context, options: PairArgum
 /** The CLIP where none is given: the one that the package brings, for models that learnt from it. */
 async function defaultClip(file: WeightFile, model: string): Promise<string> {
   const { teacher } = modelInfo(file, file.name);
-  const own = await openClip(builtIn);
-  if (teacher !== '' && sameTeacher(teacher, teacherIdentity(own.name, await own.weightsHash()))) return builtIn;
+  if (await isOfBuiltIn(teacher)) return builtIn;
   const name = teacher.replace(/ sha256:.*$/, '');
   const learnt = teacher === '' ? 'does not say which CLIP it learnt from' : `learnt from ${shortTeacher(teacher)}`;
   throw new UsageError(
     `--clip is missing: ${model} ${learnt}; give the folder of that CLIP by --clip. OpenAI's are had by: ${clipCommand(name)}`,
   );
+}
+
+/** Whether a model learnt from the CLIP that the package brings. */
+async function isOfBuiltIn(teacher: string): Promise<boolean> {
+  if (teacher === '') return false;
+  const own = await openClip(builtIn);
+  return sameTeacher(teacher, teacherIdentity(own.name, await own.weightsHash()));
 }
 
 /** Options with what the model's file says of naming, where nothing else is asked for. */

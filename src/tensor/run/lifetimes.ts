@@ -11,7 +11,15 @@ export function collect(results: readonly Tensor[], effects: readonly Launch[]):
     needed.add(launch);
     open.push(launch);
   };
-  for (const result of results) for (const writer of result.storage.root.writers) need(writer);
+  for (const { shape, storage } of results) {
+    const { kind, bytes, writers } = storage.root;
+    if (kind === 'recorded' && bytes > 0 && writers.length === 0) {
+      throw new StepError(
+        `a tensor ${formatShape(shape)} has no values: it was made by empty(), and no launch with a workgroup writes it`,
+      );
+    }
+    for (const writer of writers) need(writer);
+  }
   for (const effect of effects) need(effect);
   for (let launch = open.pop(); launch; launch = open.pop()) {
     for (const tensor of launch.tensors) {

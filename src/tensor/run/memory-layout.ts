@@ -3,22 +3,7 @@ import { bufferUsage, type Device, formatBytes, OutOfMemoryError, type Slot } fr
 import { type Launch, type Memory, memoryOf, type Storage, type Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import { FOREVER, lifetimes, slotBytes } from './lifetimes.ts';
-import { mostAlive, plan } from './plan.ts';
-
-/** What a program takes of GPU memory, in bytes. */
-export interface MemoryUse {
-  /** Slots for intermediates and inputs as the plan lays them, shared with other steps of the device. */
-  readonly planned: number;
-  /** The most bytes of them that are alive at one launch: no plan can do with less. */
-  readonly needed: number;
-  /** The buffers that hold those slots: equal to `planned` unless larger ones of other steps are reused. */
-  readonly slots: number;
-  /** What the step returns, and constants. */
-  readonly own: number;
-  readonly uniforms: number;
-  /** What all intermediates would take if none shared memory. */
-  readonly unplanned: number;
-}
+import { type Lifetime, plan } from './plan.ts';
 
 /** What a launch binds. */
 export interface Place {
@@ -30,7 +15,6 @@ export interface Place {
 /** Launches with memory. */
 export interface Laid {
   readonly launches: readonly Launch[];
-  readonly memory: MemoryUse;
   /** Where each root lies that is no variable, and each variable of which a copy was made. */
   readonly memories: ReadonlyMap<Storage, Memory>;
   /** What each launch binds: its tensors, then its uniforms. */
@@ -41,7 +25,13 @@ export interface Laid {
     { readonly buffer: GPUBuffer; readonly launch: Launch; readonly tensor: Tensor }
   >;
   readonly slots: readonly Slot[];
+  /** Bytes of the slots, as planned: the buffers may be larger. */
+  readonly planned: readonly number[];
+  /** What shares them. */
+  readonly alive: readonly Lifetime[];
+  /** Uniforms among them. */
   readonly own: readonly GPUBuffer[];
+  readonly uniforms: GPUBuffer | undefined;
 }
 
 export interface LayOutOptions {
@@ -82,11 +72,9 @@ export function layOut(
       const { buffer } = slots[planned.slotOf[i] as number] as Slot;
       memories.set(root, { buffer, offset: planned.offsetOf[i] as number });
     });
-    let ownBytes = 0;
     for (const root of separate) {
       const buffer = device.buffer(root.bytes, root.kind === 'constant' ? 'constant of a step' : 'result of a step');
       own.push(buffer);
-      ownBytes += buffer.size;
       memories.set(root, { buffer, offset: 0 });
       if (root.data) device.gpu.queue.writeBuffer(buffer, 0, root.data as GPUAllowSharedBufferSource);
     }
@@ -106,15 +94,17 @@ export function layOut(
       }
       return bound;
     });
-    const memory = {
-      planned: sum(planned.slots),
-      needed: mostAlive(alive),
-      slots: sum(slots.map((slot) => slot.buffer.size)),
-      own: ownBytes,
-      uniforms: uniforms.buffer?.size ?? 0,
-      unplanned: sum(shared.map((root) => slotBytes(root))),
+    return {
+      launches,
+      memories,
+      places,
+      borrowed,
+      slots,
+      planned: planned.slots,
+      alive,
+      own,
+      uniforms: uniforms.buffer,
     };
-    return { launches, memory, memories, places, borrowed, slots, own };
   } catch (error) {
     release(device, { slots, own });
     throw error;
@@ -223,8 +213,4 @@ function packUniforms(device: Device, launches: readonly Launch[]): Uniforms {
   const buffer = device.buffer(all.length, 'uniforms of a step', bufferUsage.uniform);
   device.gpu.queue.writeBuffer(buffer, 0, all);
   return { buffer, offsets };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0);
 }
