@@ -107,7 +107,7 @@ function parseNaming(text: string, file: string): NamingRule {
   } catch {
     // Said below.
   }
-  const problem = fieldProblem(found, namingFields);
+  const problem = found === undefined ? 'it is no JSON' : fieldProblem(found, namingFields);
   if (problem === undefined) {
     const known = found as NamingRule;
     return Object.fromEntries(
