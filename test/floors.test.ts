@@ -66,6 +66,7 @@ const rooms = [
   'cli/src/segments',
   'cli/src/evaluations',
   'cli/src/studies',
+  'cli/src/inspect',
   'cli/src/reports',
   'cli/src/commands',
   'cli/src',

@@ -1,5 +1,5 @@
 export { ContactSheet } from './contact-sheet.ts';
 export { findPhotos, type PlacedPhoto } from './photo-places.ts';
-export { type SegmentsRecord, settingsHash } from './record.ts';
+export { isRecord, type SegmentsRecord, settingsHash } from './record.ts';
 export { type Claim, ResultsFolder } from './results-folder.ts';
 export { type PhotoStamp, type ResultsOptions, writeResults } from './write-results.ts';
