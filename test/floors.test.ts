@@ -62,6 +62,7 @@ const rooms = [
   'cli/src/runs',
   'cli/src/bench',
   'cli/src/verify',
+  'cli/src/page',
   'cli/src/shell',
   'cli/src/segments',
   'cli/src/evaluations',
@@ -92,12 +93,15 @@ interface Import {
   readonly specifier: string;
 }
 
-const imports: readonly Import[] = [...sources].flatMap(([file, text]) =>
-  [...text.matchAll(/(?:\bfrom|\bimport\(|^import)\s*'([^'\s]+)'/gm)].map(([, specifier = '']) => ({
-    file,
-    specifier,
-  })),
-);
+const importsOf = (files: Iterable<readonly [string, string]>): Import[] =>
+  [...files].flatMap(([file, text]) =>
+    [...text.matchAll(/(?:\bfrom|\bimport\(|^import)\s*'([^'\s]+)'/gm)].map(([, specifier = '']) => ({
+      file,
+      specifier,
+    })),
+  );
+
+const imports: readonly Import[] = importsOf(sources);
 
 const roomOf = (file: string): string => {
   let folder = file.slice(0, file.lastIndexOf('/'));
@@ -155,6 +159,22 @@ it('below the files for Node, only listed packages are imported, and no module o
 it('the command line reaches the library by the names of its packages', () => {
   const wrong = imports.filter(
     (one) => one.file.startsWith('cli/') && one.specifier.startsWith('.') && !target(one).startsWith('cli/src/'),
+  );
+  expect(wrong.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
+});
+
+it('the page reaches the library by the names of its packages', () => {
+  const files = import.meta.glob(['../web/src/**/*.{ts,tsx}', '!**/*.d.ts'], {
+    query: '?raw',
+    import: 'default',
+    eager: true,
+  }) as Record<string, string>;
+  const all = importsOf(Object.entries(files).map(([file, text]) => [file.replace('../', ''), text]));
+  expect(all.length).toBeGreaterThan(50);
+  const wrong = all.filter(({ file, specifier }) =>
+    specifier.startsWith('.')
+      ? !target({ file, specifier }).startsWith('web/')
+      : /^@zeroseg\/core\/(?!nn$|zeroseg$)/.test(specifier),
   );
   expect(wrong.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
 });

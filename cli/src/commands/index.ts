@@ -8,6 +8,7 @@ import { evalCommand } from './eval.ts';
 import { experimentCommand } from './experiment.ts';
 import { exportCommand } from './export.ts';
 import { infoCommand } from './info.ts';
+import { pageCommand } from './page.ts';
 import { scenesCommand } from './scenes.ts';
 import { scoreCommand } from './score.ts';
 import { segmentCommand } from './segment.ts';
@@ -33,4 +34,5 @@ export const commands: readonly ((context: Context) => Command)[] = [
   infoCommand,
   doctorCommand,
   demoCommand,
+  pageCommand,
 ];

@@ -9,3 +9,4 @@ export { photoKind } from './photo-kind.ts';
 export { isPhotoName, listPhotos } from './photos.ts';
 export { rasterise } from './pictures.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';
+export { type NameLettering, nameLettering } from './system-lettering.ts';

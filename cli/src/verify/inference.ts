@@ -1,7 +1,7 @@
 import { type Device, readAll, type Tensor, tensor } from '@zeroseg/core';
 import { resizeBilinear, scoreRows } from '@zeroseg/core/internal';
 import { toFloat32 } from '@zeroseg/core/nn';
-import { Segmenter, type SegmentResult, type ZeroSeg } from '@zeroseg/core/zeroseg';
+import { nameSegments, Segmenter, type SegmentResult, type ZeroSeg } from '@zeroseg/core/zeroseg';
 import type { Fields } from './manifest.ts';
 import { type Computed, FixtureError, type FixtureFile } from './report.ts';
 
@@ -44,7 +44,7 @@ export async function verifyInference(
 
   using segmenter = new Segmenter(device, model);
   const size = { width, height };
-  const whole = await segmenter.segmentPlanes(image, size, size, vocabulary, { ...options, mode: 'whole' });
+  const whole = nameSegments(await segmenter.dividePlanes(image, size, size, { mode: 'whole' }), vocabulary, options);
   const [, segments = 0, rows = 0, cols = 0] = found.rollout.shape;
   const { rollout } = await segmenter.features(image, height, width);
   const window = whole.windows[0] as SegmentResult['windows'][number];
@@ -86,12 +86,8 @@ export async function verifySliding(
   const size = { width, height };
   const output = { width: outWidth, height: outHeight };
   const vocabulary = { names, embeddings, scale };
-  const slid = await segmenter.segmentPlanes(toFloat32(stored).slice(), size, output, vocabulary, {
-    short,
-    stride,
-    top,
-    threshold,
-  });
+  const division = await segmenter.dividePlanes(toFloat32(stored).slice(), size, output, { short, stride });
+  const slid = nameSegments(division, vocabulary, { top, threshold });
   if (settings.has('windows')) {
     const [ours, theirs] = [slid.windows.map(({ box }) => box), settings.list('windows')].map((v) => JSON.stringify(v));
     if (ours !== theirs) throw new FixtureError(`'windows' is ${theirs}; they are ${ours}`);

@@ -8,6 +8,7 @@ export {
   svgOf,
   type TextShape,
 } from './drawing.ts';
+export { type SegmentCentre, segmentCentres } from './label-positions.ts';
 export { estimatedLettering, type Lettering, type TextSize } from './lettering.ts';
 export { nameColours } from './name-colours.ts';
 export { drawSegmentation } from './overlay.ts';

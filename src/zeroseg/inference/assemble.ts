@@ -1,16 +1,11 @@
 /** From windows to a label map: which segment each pixel belongs to, what it scores, and which class is the largest. */
 import { argmax, argmaxColumns } from '../host/index.ts';
-import { between, interpolateRow, type LabelMap, resizeBilinear, type WindowBox } from '../image/index.ts';
+import { between, type LabelMap, resizeBilinear } from '../image/index.ts';
+import { Mixtures, type WindowResult } from './mixtures.ts';
 
-/** What was found in one window. */
-export interface WindowResult {
-  readonly box: WindowBox;
-  /** Segment of each pixel of the window. */
-  readonly segmentOf: Uint8Array;
-  /** `[S, 1 + K]`, background first. */
-  readonly scores: Float32Array;
-  /** `[S, K]` */
-  readonly affinity: Float32Array;
+interface Size {
+  readonly width: number;
+  readonly height: number;
 }
 
 /** The segment of each pixel: the largest of the bilinearly enlarged roll-out maps `[S, rows, cols]`. */
@@ -29,18 +24,30 @@ export function pixelSegments(
 /** The class of each pixel of the output: the largest of the averaged and resized scores ({@link scoreRows}). */
 export function assemble(
   windows: readonly WindowResult[],
-  resized: { readonly width: number; readonly height: number },
-  output: { readonly width: number; readonly height: number },
+  resized: Size,
+  output: Size,
   names: number,
   background: boolean,
 ): LabelMap {
   const columns = usedColumns(windows, names, background);
+  const mixtures = new Mixtures(windows, resized.width, names, columns);
   const wide = names + 1 > 256;
   const data = wide ? new Uint16Array(output.width * output.height) : new Uint8Array(output.width * output.height);
+  const corner = new Float64Array(columns.length);
   let at = 0;
-  for (const row of scoreRows(windows, resized, output, names, columns)) {
-    for (let from = 0; from < row.length; from += columns.length) {
-      data[at++] = columns[argmax(row.subarray(from, from + columns.length))]!;
+  for (const { upper, lower, down, across } of rowsBetween(mixtures, resized, output)) {
+    const { low, high, part } = across;
+    for (let x = 0; x < output.width; x++) {
+      const left = low[x]!;
+      const right = high[x]!;
+      const a = upper[left]!;
+      const b = upper[right]!;
+      const c = lower[left]!;
+      const d = lower[right]!;
+      let best = 0;
+      if (a === b && a === c && a === d) best = mixtures.best(a);
+      else best = argmax(interpolated(mixtures, a, b, c, d, part[x]!, down, corner));
+      data[at++] = columns[best]!;
     }
   }
   return { width: output.width, height: output.height, data };
@@ -53,24 +60,60 @@ export function assemble(
  */
 export function* scoreRows(
   windows: readonly WindowResult[],
-  resized: { readonly width: number; readonly height: number },
-  output: { readonly width: number; readonly height: number },
+  resized: Size,
+  output: Size,
   names: number,
   columns: readonly number[],
 ): Generator<Float64Array, void, undefined> {
-  const across = between(resized.width, output.width);
-  const down = between(resized.height, output.height);
-  const cached = new Map<number, Float32Array>();
+  const mixtures = new Mixtures(windows, resized.width, names, columns);
   const scores = new Float64Array(output.width * columns.length);
-  for (let y = 0; y < output.height; y++) {
-    const low = down.low[y]!;
-    const high = down.high[y]!;
-    for (const known of cached.keys()) if (known < low) cached.delete(known);
-    const upper = averagedRow(windows, low, resized.width, columns, names, cached);
-    const lower = averagedRow(windows, high, resized.width, columns, names, cached);
-    interpolateRow(upper, lower, down.part[y]!, across, { channels: columns.length, out: scores });
+  for (const { upper, lower, down, across } of rowsBetween(mixtures, resized, output)) {
+    const { low, high, part } = across;
+    for (let x = 0; x < output.width; x++) {
+      const out = scores.subarray(x * columns.length, (x + 1) * columns.length);
+      const [left, right] = [low[x]!, high[x]!];
+      interpolated(mixtures, upper[left]!, upper[right]!, lower[left]!, lower[right]!, part[x]!, down, out);
+    }
     yield scores;
   }
+}
+
+/** For each row of the output the two rows of the resized image that it lies between. */
+function* rowsBetween(mixtures: Mixtures, resized: Size, output: Size) {
+  const across = between(resized.width, output.width);
+  const rows = between(resized.height, output.height);
+  const kept = new Map<number, Uint32Array>();
+  const row = (y: number): Uint32Array => {
+    const found = kept.get(y) ?? mixtures.row(y);
+    kept.set(y, found);
+    return found;
+  };
+  for (let y = 0; y < output.height; y++) {
+    const low = rows.low[y]!;
+    for (const before of kept.keys()) if (before < low) kept.delete(before);
+    yield { upper: row(low), lower: row(rows.high[y]!), down: rows.part[y]!, across };
+  }
+}
+
+/** Scores between those of four mixtures: left and right above, left and right below. */
+function interpolated(
+  mixtures: Mixtures,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  along: number,
+  down: number,
+  out: Float64Array,
+): Float64Array {
+  const [upperLeft, upperRight] = [mixtures.averages(a), mixtures.averages(b)];
+  const [lowerLeft, lowerRight] = [mixtures.averages(c), mixtures.averages(d)];
+  for (let k = 0; k < out.length; k++) {
+    const above = upperLeft[k]! * (1 - along) + upperRight[k]! * along;
+    const below = lowerLeft[k]! * (1 - along) + lowerRight[k]! * along;
+    out[k] = above * (1 - down) + below * down;
+  }
+  return out;
 }
 
 /** Columns of the scores that are not zero everywhere, ascending; at least one. The others can never win. */
@@ -82,33 +125,4 @@ function usedColumns(windows: readonly WindowResult[], names: number, background
   const first = background ? 0 : 1;
   const columns = [...used].filter((c) => c >= first).sort((a, b) => a - b);
   return columns.length > 0 ? columns : [first];
-}
-
-/** Averaged scores of one row of the resized image, `[width, columns]`. */
-function averagedRow(
-  windows: readonly WindowResult[],
-  y: number,
-  width: number,
-  columns: readonly number[],
-  names: number,
-  cached: Map<number, Float32Array>,
-): Float32Array {
-  const known = cached.get(y);
-  if (known) return known;
-  const row = new Float32Array(width * columns.length);
-  const covered = new Uint16Array(width);
-  for (const { box, segmentOf, scores } of windows) {
-    const [y1, x1, y2, x2] = box;
-    if (y < y1 || y >= y2) continue;
-    for (let x = x1; x < x2; x++) {
-      const from = segmentOf[(y - y1) * (x2 - x1) + (x - x1)]! * (names + 1);
-      for (let k = 0; k < columns.length; k++) row[x * columns.length + k]! += scores[from + columns[k]!]!;
-      covered[x]!++;
-    }
-  }
-  for (let x = 0; x < width; x++) {
-    for (let k = 0; k < columns.length; k++) row[x * columns.length + k]! /= covered[x]!;
-  }
-  cached.set(y, row);
-  return row;
 }

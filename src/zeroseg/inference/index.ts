@@ -1,7 +1,18 @@
-export { assemble, pixelSegments, scoreRows, type WindowResult } from './assemble.ts';
+export { assemble, pixelSegments, scoreRows } from './assemble.ts';
 export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
 export type { ClassWords } from './class-words.ts';
+export {
+  type DividedWindow,
+  type Division,
+  type NamedSegment,
+  type NamingRules,
+  nameSegments,
+  namesAt,
+  type RankedName,
+  type SegmentResult,
+} from './division.ts';
 export { labelScores } from './label-scores.ts';
+export type { WindowResult } from './mixtures.ts';
 export {
   type GroupVitAndText,
   groupVitAndText,
@@ -13,7 +24,7 @@ export {
   zeroSegAndText,
 } from './model-and-text.ts';
 export {
-  type NamedSegment,
+  type NameOptions,
   type NamingOptions,
   OpenVocabulary,
   type OpenVocabularyOptions,
@@ -22,5 +33,5 @@ export {
   type SegmentByNamesOptions,
   type SegmentProgress,
 } from './open-vocabulary.ts';
-export { Segmenter, type SegmentingModel, type SegmentOptions, type SegmentResult } from './segmenter.ts';
+export { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
 export type { WordStore } from './word-store.ts';

@@ -1,6 +1,6 @@
 import type { LabelMap } from '../image/index.ts';
 import { scoreRows } from './assemble.ts';
-import type { SegmentResult } from './segmenter.ts';
+import type { SegmentResult } from './division.ts';
 
 /**
  * For each row of the photo, what each pixel scores for the class that it has: `[width]`, the windows averaged as for the label map.

@@ -16,13 +16,20 @@ import {
   VocabularyError,
   type VocabularyOptions,
 } from '../clip/index.ts';
-import { argmax, firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
-import type { Image } from '../image/index.ts';
+import { firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
+import { checkImage, type Image } from '../image/index.ts';
 import type { TextTokens } from '../text/index.ts';
-import type { WindowResult } from './assemble.ts';
 import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
+import {
+  type Division,
+  type NamedSegment,
+  type NamingRules,
+  namedSegments,
+  nameSegments,
+  type SegmentResult,
+} from './division.ts';
 import { type ModelAndText, type PairOptions, pairWithText } from './model-and-text.ts';
-import { Segmenter, type SegmentingModel, type SegmentOptions, type SegmentResult } from './segmenter.ts';
+import { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
 import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
 
 /** How names are made into vectors. */
@@ -35,8 +42,8 @@ export interface NamingOptions extends Pick<VocabularyOptions, 'templates' | 'me
   readonly store?: WordStore | undefined;
 }
 
-/** Options of {@link OpenVocabulary.segment}, and their defaults for all calls. */
-export interface SegmentByNamesOptions extends Omit<SegmentOptions, 'signal' | 'onProgress'> {
+/** Options of {@link OpenVocabulary.name}. */
+export interface NameOptions extends NamingRules {
   /**
    * What becomes of names that the CLIP was not taught, where it says what it was taught: `keep` them like the others (they get
    * segments all the same), `omit` them, or `refuse` with a {@link VocabularyError}. Default `keep`.
@@ -44,22 +51,11 @@ export interface SegmentByNamesOptions extends Omit<SegmentOptions, 'signal' | '
   readonly unknown?: 'keep' | 'omit' | 'refuse' | undefined;
 }
 
+/** Options of {@link OpenVocabulary.segment}, and their defaults for all calls. */
+export type SegmentByNamesOptions = NameOptions & Omit<SegmentOptions, 'signal' | 'onProgress'>;
+
 /** What is being counted: texts that are embedded, or windows of the photo. */
 export type SegmentProgress = Progress & { readonly of: 'texts' | 'windows' };
-
-/** One segment of one window. */
-export interface NamedSegment {
-  /** Index into `windows`, and of the segment in it. */
-  readonly window: number;
-  readonly segment: number;
-  /** 0 is background, c + 1 the c-th name. */
-  readonly label: number;
-  readonly name: string;
-  /** Of that name; of background the best that any name has. See {@link classAffinity}. */
-  readonly score: number;
-  /** Pixels of the window that belong to it; 0 for a segment that is nowhere the largest. */
-  readonly pixels: number;
-}
 
 export interface OpenVocabularyResult extends SegmentResult {
   /** What labels mean: `background`, then the names, without those that were omitted. */
@@ -172,19 +168,46 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     names: readonly ClassWords[],
     { signal, onProgress, ...options }: SegmentByNamesOptions & WorkOptions<SegmentProgress> = {},
   ): Promise<OpenVocabularyResult> {
-    const { unknown: rule = 'keep', ...settings } = { ...this.#defaults, ...given(options) };
-    const unknown = this.unknownNames(names.flatMap(wordsOf));
-    const asked = rule === 'keep' ? names : knownOf(names, unknown, rule);
+    checkImage('OpenVocabulary.segment', photo);
     const follow = (of: SegmentProgress['of']) => (progress: Progress) => onProgress?.({ ...progress, of });
-    const vocabulary = await this.vocabulary(asked, { signal, onProgress: follow('texts') });
-    const result = await this.segmenter.segment(photo, vocabulary, {
-      ...settings,
-      signal,
-      onProgress: follow('windows'),
-    });
+    // Words first: one that is refused costs no look at the photo.
+    await this.vocabulary(this.#asked(names, options).asked, { signal, onProgress: follow('texts') });
+    const division = await this.divide(photo, { ...options, signal, onProgress: follow('windows') });
+    return this.name(division, names, { ...options, signal });
+  }
+
+  /** Divides a photo into segments that have no names yet. Progress counts windows. */
+  async divide(photo: Image, options: DivideOptions = {}): Promise<Division> {
+    return this.segmenter.divide(photo, { ...this.#defaults, ...given(options) });
+  }
+
+  /**
+   * Names the segments of a photo that was divided before. The GPU computes only the vectors of words that were not asked for yet: with
+   * these known, a photo is named anew in milliseconds. Progress counts texts.
+   *
+   * ```ts
+   * const division = await model.divide(photo);
+   * const { labels } = await model.name(division, ['dog', 'grass']);
+   * const other = await model.name(division, ['dog', 'lawn', 'fence']);
+   * ```
+   */
+  async name(
+    division: Division,
+    names: readonly ClassWords[],
+    { signal, onProgress, ...options }: NameOptions & WorkOptions<Progress> = {},
+  ): Promise<OpenVocabularyResult> {
+    const { asked, unknown, rules } = this.#asked(names, options);
+    const vocabulary = await this.vocabulary(asked, { signal, onProgress });
+    const result = nameSegments(division, vocabulary, rules);
     const all = ['background', ...vocabulary.names];
-    const segments = result.windows.flatMap((window, at) => namedSegments(window, at, all));
-    return { ...result, names: all, segments, unknown };
+    return { ...result, names: all, segments: namedSegments(result.windows, all), unknown };
+  }
+
+  /** The names that are to be told apart, those that the CLIP was not taught, and the rules with their defaults. */
+  #asked<Rules extends NameOptions>(names: readonly ClassWords[], options: Rules) {
+    const { unknown: rule = 'keep', ...rules } = { ...this.#defaults, ...given(options) };
+    const unknown = this.unknownNames(names.flatMap(wordsOf));
+    return { asked: rule === 'keep' ? names : knownOf(names, unknown, rule), unknown, rules };
   }
 
   /**
@@ -322,22 +345,4 @@ function checkNames(names: readonly ClassWords[]): void {
   if (names.length > MOST_NAMES) {
     throw new ArgumentError(`openVocabulary: at most ${MOST_NAMES} names fit a label map; got ${names.length}`);
   }
-}
-
-function namedSegments(
-  { segmentOf, scores, affinity }: WindowResult,
-  window: number,
-  names: readonly string[],
-): NamedSegment[] {
-  const count = scores.length / names.length;
-  const pixels = new Uint32Array(count);
-  for (const segment of segmentOf) pixels[segment]!++;
-  return Array.from(pixels, (area, segment) => {
-    const row = scores.subarray(segment * names.length, (segment + 1) * names.length);
-    // Without a background rule the first column is 0 everywhere, and cosines may be below that.
-    const best = 1 + argmax(row.subarray(1));
-    const label = row[0] === 1 ? 0 : best;
-    const score = affinity[segment * (names.length - 1) + best - 1]!;
-    return { window, segment, label, name: names[label]!, score, pixels: area };
-  });
 }

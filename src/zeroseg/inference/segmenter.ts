@@ -11,39 +11,26 @@ import {
   imagenetMean,
   imagenetStd,
   keepRatioSize,
-  type LabelMap,
   resizeBilinear,
   slidingWindows,
   toTensor,
   type WindowBox,
 } from '../image/index.ts';
 import type { Inference } from '../model/index.ts';
-import { assemble, pixelSegments, type WindowResult } from './assemble.ts';
-import { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
+import { pixelSegments } from './assemble.ts';
+import { type DividedWindow, type Division, type NamingRules, nameSegments, type SegmentResult } from './division.ts';
 
-/** Progress counts windows. */
-export interface SegmentOptions extends WorkOptions<Progress> {
-  /** Scores below it are background (spec §11.3); left out, every pixel gets a class. */
-  readonly threshold?: number | undefined;
+/** How a photo is divided. Progress counts windows. */
+export interface DivideOptions extends WorkOptions<Progress> {
   /** Shorter side of the resized photo, and side of the windows. Default: twice the side the model was trained at. */
   readonly short?: number | undefined;
   /** Step of the windows. Default: half a window. */
   readonly stride?: number | undefined;
   /** `whole`: a single window of the whole photo. Default `slide`. */
   readonly mode?: 'slide' | 'whole' | undefined;
-  /** Default `groupvit`. */
-  readonly scoring?: ScoringOptions['scoring'] | undefined;
-  /** Classes that the image embedding lets through. Default 5. */
-  readonly top?: number | undefined;
 }
 
-export interface SegmentResult {
-  /** At the photo's size: 0 is background, c + 1 the c-th name. */
-  readonly labels: LabelMap;
-  /** Windows, in the coordinates of the resized photo. */
-  readonly windows: readonly WindowResult[];
-  readonly resized: { readonly width: number; readonly height: number };
-}
+export interface SegmentOptions extends DivideOptions, NamingRules {}
 
 /** A model that finds segments in an image of any size; `ZeroSeg` is one, GroupViT's image encoder another. */
 export interface SegmentingModel {
@@ -89,23 +76,27 @@ export class Segmenter implements Disposable {
   /** The label map of a photo, at its own size. */
   async segment(photo: Image, vocabulary: Vocabulary, options: SegmentOptions = {}): Promise<SegmentResult> {
     checkImage('Segmenter.segment', photo);
+    return nameSegments(await this.divide(photo, options), vocabulary, options);
+  }
+
+  /** Segments without names, which {@link nameSegments} gives them. */
+  async divide(photo: Image, options: DivideOptions = {}): Promise<Division> {
+    checkImage('Segmenter.divide', photo);
     const { image, patch } = this.#model.config;
     const short = options.short ?? 2 * image;
     const [w, h] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));
     // A very thin photo is widened to one patch.
     const resized = { width: Math.max(w, patch), height: Math.max(h, patch) };
-    const pixels = resizedPlanes(photo, resized.width, resized.height);
-    return this.segmentPlanes(pixels, resized, photo, vocabulary, options);
+    return this.dividePlanes(resizedPlanes(photo, resized.width, resized.height), resized, photo, options);
   }
 
-  /** As {@link segment}, from an already resized and normalised image `[3, height, width]`. */
-  async segmentPlanes(
+  /** As {@link divide}, from an already resized and normalised image `[3, height, width]` of a photo of some size. */
+  async dividePlanes(
     pixels: Float32Array,
-    resized: { readonly width: number; readonly height: number },
-    output: { readonly width: number; readonly height: number },
-    vocabulary: Vocabulary,
-    options: SegmentOptions = {},
-  ): Promise<SegmentResult> {
+    resized: Division['resized'],
+    photo: Division['resized'],
+    options: DivideOptions = {},
+  ): Promise<Division> {
     const { width, height } = resized;
     const side = options.short ?? 2 * this.#model.config.image;
     const boxes: WindowBox[] =
@@ -117,33 +108,24 @@ export class Segmenter implements Disposable {
       const [y1, x1, y2, x2] = box;
       return heard(this.features(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1));
     };
-    const windows: WindowResult[] = [];
+    const windows: DividedWindow[] = [];
     let next = issue(boxes[0]);
     for (const [i, box] of boxes.entries()) {
       options.signal?.throwIfAborted();
       const current = next as Promise<WindowValues>;
       // The GPU has the next window to work on while this one is read and its pixels are divided.
       next = issue(boxes[i + 1]);
-      windows.push(this.#score(box, await current, vocabulary, options));
+      windows.push(this.#divided(box, await current));
       options.onProgress?.({ done: i + 1, total: boxes.length });
     }
-    const labels = assemble(windows, resized, output, vocabulary.names.length, options.threshold !== undefined);
-    return { labels, windows, resized };
+    return { width: photo.width, height: photo.height, resized, windows };
   }
 
-  #score(
-    box: WindowBox,
-    values: WindowValues,
-    { embeddings, scale }: Vocabulary,
-    { threshold, scoring = 'groupvit', top = 5 }: SegmentOptions,
-  ): WindowResult {
+  #divided(box: WindowBox, { segments, global, rollout }: WindowValues): DividedWindow {
     const [y1, x1, y2, x2] = box;
     const { patch } = this.#model.config;
     const [rows, cols] = [Math.floor((y2 - y1) / patch), Math.floor((x2 - x1) / patch)];
-    const segmentOf = pixelSegments(values.rollout, rows, cols, y2 - y1, x2 - x1);
-    const affinity = classAffinity(values.segments, values.global, embeddings, { scale, top, scoring });
-    const segments = values.segments.length / values.global.length;
-    return { box, segmentOf, affinity, scores: pixelScores(affinity, segments, threshold) };
+    return { box, segmentOf: pixelSegments(rollout, rows, cols, y2 - y1, x2 - x1), segments, global };
   }
 
   /** Segments `[S, C]`, image embedding `[C]` and roll-out `[S, rows, cols]` of one normalised image `[3, H, W]`. */

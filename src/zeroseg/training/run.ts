@@ -1,4 +1,5 @@
 import type { Device } from '../../gpu/index.ts';
+import type { WeightFile } from '../checkpoints/index.ts';
 import type { TrainingData } from '../features/index.ts';
 import {
   loadOptimizer,
@@ -149,10 +150,10 @@ export class TrainingRun {
     refuseDifferences(store.files.name, was, now);
     const damaged: string[] = [];
     const checkpoint = await store.newest((reason) => damaged.push(reason));
-    const model = checkpoint ? modelOf(device, checkpoint) : await start.newModel();
+    const model = checkpoint ? await modelOf(device, checkpoint) : await start.newModel();
     const trainer = await Trainer.create(device, model, data, now.settings, start);
     try {
-      if (checkpoint) loadState(trainer, checkpoint);
+      if (checkpoint) await loadState(trainer, checkpoint);
       const description = { ...was, settings: now.settings };
       if (now.settings.epochs !== was.settings.epochs) await writeDescription(store.files, description);
       const resumed = { step: trainer.done, damaged, was };
@@ -230,12 +231,12 @@ export class TrainingRun {
   }
 }
 
-function modelOf(device: Device, { files, path }: Checkpoint): ZeroSeg {
-  return openModel(device, files.get(MODEL) as Uint8Array, path(MODEL)).model;
+async function modelOf(device: Device, { files }: Checkpoint): Promise<ZeroSeg> {
+  const { model } = await openModel(device, files.get(MODEL) as WeightFile);
+  return model;
 }
 
-function loadState(trainer: Trainer, { step, files, path }: Checkpoint): void {
-  const file = path(OPTIMIZER);
-  const { loss_scale } = loadOptimizer(trainer.optimizer.state(), files.get(OPTIMIZER) as Uint8Array, file);
-  trainer.resume(step, parseLossScale(loss_scale, file));
+async function loadState(trainer: Trainer, { step, files, path }: Checkpoint): Promise<void> {
+  const { loss_scale } = await loadOptimizer(trainer.optimizer.state(), files.get(OPTIMIZER) as WeightFile);
+  trainer.resume(step, parseLossScale(loss_scale, path(OPTIMIZER)));
 }

@@ -6,6 +6,8 @@ import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
 import { teacherIdentity } from '../../../src/zeroseg/clip/source.ts';
 import { makeVocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
+import { nameSegments, namesAt } from '../../../src/zeroseg/inference/division.ts';
+import type { WindowResult } from '../../../src/zeroseg/inference/mixtures.ts';
 import { type OpenVocabularyOptions, openVocabulary } from '../../../src/zeroseg/inference/open-vocabulary.ts';
 import { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
 import type { WordStore } from '../../../src/zeroseg/inference/word-store.ts';
@@ -239,7 +241,7 @@ describe('a ZeroSeg with its CLIP', () => {
     using opened = await open({});
     for (const strange of [undefined, null, 7, {}, { ...photo, data: photo.data.slice(1) }, { ...photo, width: 0.5 }]) {
       await expect(opened.segment(strange as typeof photo, ['dog'])).rejects.toThrow(
-        /^Segmenter\.segment: .*; got |bytes; got /,
+        /^OpenVocabulary\.segment: .*; got |bytes; got /,
       );
     }
     await expect(opened.segment(photo, [])).rejects.toThrowErrorMatchingInlineSnapshot(
@@ -280,4 +282,57 @@ test('a GroupViT brings its own text encoder', async () => {
   const { labels, names } = await opened.segment(photo, ['dog', 'sky'], { threshold: 0.9 });
   expect([labels.width, names.length]).toEqual([48, 3]);
   expect(opened.opened.kind).toBe('groupvit');
+});
+
+describe('a photo that was divided', () => {
+  test('is named as it is segmented, and again by other words', async () => {
+    using model = await openVocabulary(device.current, await options());
+    const rules = { scoring: 'softmax', threshold: 0.55 } as const;
+    const division = await model.divide(photo);
+    expect(await model.name(division, ['dog', 'grass'], rules)).toEqual(
+      await model.segment(photo, ['dog', 'grass'], rules),
+    );
+    expect(await model.name(division, ['sky', 'dog', 'sea'], rules)).toEqual(
+      await model.segment(photo, ['sky', 'dog', 'sea'], rules),
+    );
+  });
+
+  test('needs no GPU once the words are known, and survives a copy', async () => {
+    const known = await openVocabulary(device.current, await options());
+    const division = structuredClone(await known.divide(photo));
+    const vocabulary = await known.vocabulary(['dog', 'grass']);
+    const expected = await known.name(division, ['dog', 'grass']);
+    known.dispose();
+    expect(nameSegments(division, vocabulary).labels).toEqual(expected.labels);
+  });
+
+  test('gives a map of another size, of the same places', async () => {
+    using model = await openVocabulary(device.current, await options());
+    const division = await model.divide(photo);
+    const size = { width: 96, height: 64 };
+    const { labels } = await model.name(division, ['dog', 'grass'], { size });
+    const small = (await model.name(division, ['dog', 'grass'])).labels;
+    expect([labels.width, labels.height]).toEqual([96, 64]);
+    const equal = small.data.filter((label, i) => labels.data[2 * (i % 48) + 192 * Math.floor(i / 48)] === label);
+    expect(equal.length / small.data.length).toBeGreaterThan(0.9);
+  });
+
+  test('says what all names score at a pixel', async () => {
+    using model = await openVocabulary(device.current, await options());
+    const result = await model.segment(photo, ['dog', 'grass', 'sky'], { scoring: 'softmax' });
+    // Covered by the first window alone, so it scores what its segment does.
+    const first = result.windows[0] as WindowResult;
+    const segment = first.segmentOf[0] as number;
+    const ranked = namesAt(result, 0, 0);
+    const scores = [...first.affinity.subarray(3 * segment, 3 * segment + 3)];
+    expect(ranked).toEqual(
+      scores.map((score, c) => ({ label: c + 1, score })).sort((one, other) => other.score - one.score),
+    );
+    expect(ranked[0]?.label).toBe(result.labels.data[0]);
+    // In the middle both windows cover it: scores of a softmax still add up to 1.
+    expect(namesAt(result, 24, 16).reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1);
+    expect(() => namesAt(result, 48, 0)).toThrowErrorMatchingInlineSnapshot(
+      `[PixelError: namesAt: the pixel must lie inside 48 x 32; got (48, 0)]`,
+    );
+  });
 });

@@ -1,0 +1,43 @@
+import { type OpenVocabulary, openVocabulary } from '@zeroseg/core/zeroseg';
+import { student, teacher } from '@zeroseg/pretrained';
+import type { Gpu } from './gpu.ts';
+
+/** Models that are open at once: those of the two sides of a comparison. */
+const MOST_OPEN = 2;
+
+/** Opens models on the device, and keeps the ones that were used last. */
+export class Models {
+  readonly #gpu: Gpu;
+  /** The one that was used last at the end. */
+  readonly #open = new Map<string, Promise<OpenVocabulary>>();
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+    gpu.onLost(() => this.#open.clear());
+  }
+
+  async open(id: string): Promise<OpenVocabulary> {
+    const opened = this.#open.get(id) ?? this.#load(id);
+    this.#open.delete(id);
+    this.#open.set(id, opened);
+    opened.catch(() => {
+      if (this.#open.get(id) === opened) this.#open.delete(id);
+    });
+    const model = await opened;
+    for (const [other, old] of this.#open) {
+      if (this.#open.size <= MOST_OPEN) break;
+      this.#open.delete(other);
+      void old.then((one) => one.dispose());
+    }
+    return model;
+  }
+
+  async #load(id: string): Promise<OpenVocabulary> {
+    const device = await this.#gpu.device();
+    if (id === 'built-in') {
+      // Its summary of the whole picture is too weak for the paper's narrowing to five names.
+      return openVocabulary(device, { model: student.weights, clip: teacher, scoring: 'softmax' });
+    }
+    throw new Error(`there is no model ${id}`);
+  }
+}

@@ -1,0 +1,6 @@
+import { render } from 'preact';
+import { App } from './app/app.tsx';
+import './styles/base.css';
+import './styles/segment.css';
+
+render(<App />, document.getElementById('app') as HTMLElement);

@@ -1,0 +1,8 @@
+import { type LabelMap, type SegmentCentre, segmentCentres } from '@zeroseg/core/zeroseg';
+
+/** Segments with a smaller share of the picture are not named on it. */
+const SMALLEST = 0.006;
+
+export function centresOf({ width, height, data }: LabelMap): SegmentCentre[] {
+  return segmentCentres(data, width, height, width * height * SMALLEST);
+}

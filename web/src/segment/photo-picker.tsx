@@ -1,0 +1,71 @@
+import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import { support } from '../app/gpu-state.ts';
+import { CameraIcon, DiceIcon, UploadIcon } from '../app/icons.tsx';
+import { Camera } from './camera.tsx';
+import { samples } from './samples.ts';
+import { openPhoto, openSample, openScene, photo } from './state.ts';
+
+/** Where pictures come from: samples, a new scene, a file, the camera. */
+export function PhotoPicker() {
+  const input = useRef<HTMLInputElement>(null);
+  const isFilming = useSignal(false);
+  // A recorded run has nothing to look at other pictures with.
+  const isLive = support.value?.isThere === true;
+  return (
+    <div class="picker">
+      <ul class="samples" aria-label="Sample pictures">
+        {samples
+          .filter(({ isScene }) => isLive || isScene)
+          .map((sample) => (
+            <li key={sample.file}>
+              <button
+                type="button"
+                class="sample"
+                aria-pressed={photo.value?.name === sample.file}
+                title={sample.title}
+                onClick={() => void openSample(sample)}
+              >
+                <img src={sample.url} alt={sample.title} width="64" height="64" />
+              </button>
+            </li>
+          ))}
+        {isLive && (
+          <li>
+            <button type="button" class="sample sample-new" onClick={() => void openScene()}>
+              <DiceIcon />
+              New scene
+            </button>
+          </li>
+        )}
+      </ul>
+      {isLive && (
+        <div class="picker-own">
+          <button type="button" class="button button-strong" onClick={() => input.current?.click()}>
+            <UploadIcon />
+            Your photo
+          </button>
+          <button type="button" class="button" onClick={() => (isFilming.value = true)}>
+            <CameraIcon />
+            Camera
+          </button>
+          <p class="hint">or drop or paste one anywhere. It stays on this device.</p>
+          <input
+            ref={input}
+            type="file"
+            accept="image/*"
+            class="visually-hidden"
+            tabIndex={-1}
+            aria-label="Your photo"
+            onChange={(event) => {
+              const [file] = event.currentTarget.files ?? [];
+              if (file) void openPhoto(file, file.name);
+              event.currentTarget.value = '';
+            }}
+          />
+        </div>
+      )}
+      {isFilming.value && <Camera onClose={() => (isFilming.value = false)} />}
+    </div>
+  );
+}

@@ -1,0 +1,229 @@
+/** What the visitor looks at: a photo, words, and what a model makes of both. */
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import { proxy } from 'comlink';
+import { gpu, support } from '../app/gpu-state.ts';
+import { engine, sentenceOf } from '../engine/client.ts';
+import { wordColour } from './colours.ts';
+import type { Doing, ExportKind, Segmented } from './messages.ts';
+import { type Sample, samples } from './samples.ts';
+
+export interface Photo {
+  readonly id: number;
+  readonly name: string;
+  readonly file: Blob;
+  /** For `<img>`. */
+  readonly url: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** One of two pictures that are compared: a model and a wording, and what they gave. */
+export interface Side {
+  readonly model: Signal<string>;
+  readonly words: Signal<readonly string[]>;
+  readonly result: Signal<Segmented | undefined>;
+  readonly doing: Signal<Doing | undefined>;
+}
+
+/** Longer side of the label map that is shown; that of the photo is made for downloads. */
+const SHOWN_SIDE = 1024;
+
+const side = (words: readonly string[]): Side => ({
+  model: signal('built-in'),
+  words: signal(words),
+  result: signal(undefined),
+  doing: signal(undefined),
+});
+
+export const first: Side = side(samples[0].words);
+export const second: Side = side(samples[0].words);
+
+export const photo: Signal<Photo | undefined> = signal(undefined);
+export const problem: Signal<string | undefined> = signal(undefined);
+/** Words that are not painted. */
+export const hidden: Signal<ReadonlySet<string>> = signal(new Set());
+export const opacity: Signal<number> = signal(0.55);
+export const outlines: Signal<boolean> = signal(true);
+/** Whether words are written on their segments. */
+export const written: Signal<boolean> = signal(true);
+export const comparing: Signal<boolean> = signal(false);
+/** Where the line between the two sides is, 0 to 1. */
+export const divide: Signal<number> = signal(0.5);
+/** Words in the order in which they first came up: a word keeps its colour. */
+const seen: Signal<readonly string[]> = signal(samples[0].words);
+
+export const isBusy: ReadonlySignal<boolean> = computed(
+  () => first.doing.value !== undefined || (comparing.value && second.doing.value !== undefined),
+);
+
+export function colourNumber(word: string): number {
+  return seen.value.indexOf(word);
+}
+
+/** What segments: the models in the worker or, without a GPU, the recorded run. */
+const segmenting = () => (support.peek()?.isThere ? engine.segment : engine.recorded);
+
+let opening = 0;
+
+/** Takes a picture: decodes it in the worker and has it segmented. The one before stays where this fails. */
+export async function openPhoto(file: Blob, name: string, words?: readonly string[]): Promise<void> {
+  const number = ++opening;
+  problem.value = undefined;
+  try {
+    const facts = await segmenting().open(file, name);
+    if (number !== opening) return;
+    const before = photo.peek();
+    batch(() => {
+      photo.value = { ...facts, name, file, url: URL.createObjectURL(file) };
+      first.result.value = undefined;
+      second.result.value = undefined;
+      if (words) {
+        for (const one of [first, second]) setWords(one, words);
+        hidden.value = new Set();
+      }
+    });
+    if (before) URL.revokeObjectURL(before.url);
+  } catch (error) {
+    if (number === opening) problem.value = sentenceOf(error);
+  }
+}
+
+export async function openSample(sample: Sample): Promise<void> {
+  try {
+    const response = await fetch(sample.url);
+    if (!response.ok) throw new Error(`${sample.title} could not be loaded (${response.status}); reload the page`);
+    await openPhoto(await response.blob(), sample.file, sample.words);
+  } catch (error) {
+    problem.value = sentenceOf(error);
+  }
+}
+
+/** A scene that nobody has seen yet, and what is in it as words. */
+export async function openScene(): Promise<void> {
+  try {
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+    const { png, words } = await engine.scenes.draw(seed);
+    await openPhoto(png, `scene ${seed}`, words);
+  } catch (error) {
+    problem.value = sentenceOf(error);
+  }
+}
+
+/** A file of the first side to take along; `label` is what a cut-out shows. */
+export async function exportFile(kind: ExportKind, label?: number): Promise<Blob | undefined> {
+  const [current, result] = [photo.peek(), first.result.peek()];
+  if (!current || !result) return undefined;
+  const request = { photo: current.id, model: first.model.peek(), words: result.names.slice(1) };
+  const colours = result.names.map((name) => wordColour(Math.max(0, colourNumber(name))));
+  const options = {
+    kind,
+    photoName: current.name,
+    model: request.model,
+    colours,
+    ...(label !== undefined && { label }),
+  };
+  try {
+    return await segmenting().export(request, options);
+  } catch (error) {
+    problem.value = sentenceOf(error);
+    return undefined;
+  }
+}
+
+export function setWords(one: Side, words: readonly string[]): void {
+  batch(() => {
+    one.words.value = words;
+    const fresh = words.filter((word) => !seen.peek().includes(word));
+    if (fresh.length > 0) seen.value = [...seen.peek(), ...fresh];
+  });
+}
+
+/** Words out of what was typed: parted by commas, semicolons or lines; what is there already is not added. */
+export function addWords(one: Side, text: string): void {
+  const words = text
+    .split(/[,;\n]/)
+    .map((word) => word.trim().replace(/\s+/g, ' ').toLowerCase())
+    .filter((word) => word !== '');
+  setWords(one, [...new Set([...one.words.peek(), ...words])]);
+}
+
+export function removeWord(one: Side, word: string): void {
+  setWords(
+    one,
+    one.words.peek().filter((other) => other !== word),
+  );
+}
+
+export function toggleWord(word: string): void {
+  const next = new Set(hidden.peek());
+  if (!next.delete(word)) next.add(word);
+  hidden.value = next;
+}
+
+/** Size of the label map that is shown: whole pixels of the screen at most, and no fewer than a small picture is enlarged to. */
+export function shownSize({ width, height }: Photo): { width: number; height: number } {
+  const scale = SHOWN_SIDE / Math.max(width, height);
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+}
+
+/** Segments a side anew whenever what it depends on changes; what is under way then is not shown any more. */
+function follow(one: Side, isWanted: () => boolean): void {
+  let latest = 0;
+  effect(() => {
+    const [current, model, words] = [photo.value, one.model.value, one.words.value];
+    void losses.value;
+    const number = ++latest;
+    if (!current || !isWanted()) {
+      one.doing.value = undefined;
+      return;
+    }
+    if (words.length === 0) {
+      batch(() => {
+        one.result.value = undefined;
+        one.doing.value = undefined;
+      });
+      return;
+    }
+    const request = { photo: current.id, model, words, size: shownSize(current) };
+    const onDoing = (doing: Doing): void => {
+      if (number === latest) one.doing.value = doing;
+    };
+    void segmenting()
+      .segment(request, proxy(onDoing))
+      .then((result) => {
+        if (number !== latest) return;
+        batch(() => {
+          one.result.value = result;
+          problem.value = undefined;
+        });
+      })
+      .catch((error: unknown) => {
+        if (number === latest) problem.value = sentenceOf(error);
+      })
+      .finally(() => {
+        if (number === latest) one.doing.value = undefined;
+      });
+  });
+}
+
+/** Counts the devices that were lost: each time, what there is is segmented again on a new one. */
+const losses = signal(0);
+/** Lost devices that are replaced; a driver that loses more is broken. */
+const MOST_LOSSES = 3;
+
+/** Begins to segment what there is, and again on another device when one is lost. */
+export function startSegmenting(): void {
+  follow(first, () => true);
+  follow(second, () => comparing.value);
+  const onLost = (): void => {
+    if (losses.peek() === MOST_LOSSES) {
+      problem.value = 'The GPU was lost again and again; restart the browser, or update the graphics driver.';
+      return;
+    }
+    losses.value++;
+    void engine.gpu.facts().then((facts) => {
+      gpu.value = facts;
+    });
+  };
+  void engine.gpu.onLost(proxy(onLost));
+}

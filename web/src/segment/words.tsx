@@ -1,0 +1,171 @@
+import { useSignal } from '@preact/signals';
+import type { KnownWords } from '@zeroseg/core/zeroseg';
+import { useId } from 'preact/hooks';
+import { CloseIcon } from '../app/icons.tsx';
+import { css, wordColour } from './colours.ts';
+import type { Segmented } from './messages.ts';
+import { addWords, colourNumber, hidden, removeWord, type Side, toggleWord } from './state.ts';
+
+/** The words of a side as chips: each with its colour, its share of the picture, and whether the model knows it. */
+export function Words({ side, title }: { side: Side; title: string }) {
+  const typed = useSignal('');
+  const [heading, field, hint] = [useId(), useId(), useId()];
+  const words = side.words.value;
+  const result = side.result.value;
+  const shares = sharesOf(side);
+  const unknown = result?.unknown.filter(({ name }) => words.includes(name)) ?? [];
+  const add = (text: string): void => {
+    addWords(side, text);
+    typed.value = '';
+  };
+  return (
+    <section class="card" aria-labelledby={heading}>
+      <h2 id={heading} class="card-title">
+        {title}
+      </h2>
+      <ul class="chips" aria-label={title}>
+        {words.map((word) => (
+          <Chip
+            key={word}
+            side={side}
+            word={word}
+            share={shares.get(word)}
+            isStrange={unknown.some(({ name }) => name === word)}
+          />
+        ))}
+      </ul>
+      <form
+        class="add-words"
+        onSubmit={(event) => {
+          event.preventDefault();
+          add(typed.value);
+        }}
+      >
+        <label class="visually-hidden" for={field}>
+          Add words
+        </label>
+        <input
+          id={field}
+          class="field"
+          placeholder="Add words: dog, wet grass …"
+          autocomplete="off"
+          autocapitalize="none"
+          spellcheck={false}
+          value={typed.value}
+          aria-describedby={hint}
+          onInput={(event) => {
+            const { value } = event.currentTarget;
+            if (/[,;]\s*$/.test(value)) add(value);
+            else typed.value = value;
+          }}
+          onKeyDown={(event) => {
+            const last = words.at(-1);
+            if (event.key === 'Backspace' && typed.value === '' && last) removeWord(side, last);
+          }}
+        />
+        <button type="submit" class="button">
+          Add
+        </button>
+      </form>
+      <p id={hint} class="hint">
+        {words.length < 2
+          ? 'Every pixel gets the word that fits best, so give at least two.'
+          : 'Every pixel gets the word of these that fits best.'}
+      </p>
+      {unknown.length > 0 && <Unknown side={side} unknown={unknown} />}
+      {result?.known && <Known side={side} known={result.known} />}
+    </section>
+  );
+}
+
+interface ChipProps {
+  readonly side: Side;
+  readonly word: string;
+  readonly share: number | undefined;
+  readonly isStrange: boolean;
+}
+
+function Chip({ side, word, share, isStrange }: ChipProps) {
+  const isHidden = hidden.value.has(word);
+  return (
+    <li class={['chip', isHidden && 'is-hidden', isStrange && 'is-strange'].filter(Boolean).join(' ')}>
+      <button
+        type="button"
+        class="chip-toggle"
+        aria-pressed={!isHidden}
+        title={isHidden ? `Show ${word}` : `Hide ${word}`}
+        onClick={() => toggleWord(word)}
+      >
+        <span class="swatch" style={{ background: css(wordColour(colourNumber(word))) }} />
+        {word}
+        {share !== undefined && <span class="chip-share">{share < 0.005 ? '0' : Math.round(100 * share)} %</span>}
+      </button>
+      <button type="button" class="chip-remove" aria-label={`Remove ${word}`} onClick={() => removeWord(side, word)}>
+        <CloseIcon />
+      </button>
+    </li>
+  );
+}
+
+/** Words that the model was not taught, with the nearest that it was: a click takes one in its place. */
+function Unknown({ side, unknown }: { side: Side; unknown: Segmented['unknown'] }) {
+  return (
+    <div class="notice">
+      {unknown.map(({ name, suggestions }) => (
+        <p key={name}>
+          This model never met “{name}”{suggestions.length > 0 ? '; did you mean ' : ': it says no more than chance.'}
+          {suggestions.map((suggestion, i) => (
+            <span key={suggestion}>
+              {i > 0 && ', '}
+              <button
+                type="button"
+                class="link"
+                onClick={() => {
+                  removeWord(side, name);
+                  addWords(side, suggestion);
+                }}
+              >
+                {suggestion}
+              </button>
+            </span>
+          ))}
+          {suggestions.length > 0 && '?'}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+/** What a model was taught, to be added by a click. */
+function Known({ side, known }: { side: Side; known: KnownWords }) {
+  const words = [...Object.keys(known.objects), ...Object.keys(known.grounds)];
+  return (
+    <details class="known">
+      <summary>{words.length} words that this model knows</summary>
+      <ul class="known-list">
+        {words
+          .filter((word) => !side.words.value.includes(word))
+          .map((word) => (
+            <li key={word}>
+              <button type="button" class="known-word" onClick={() => addWords(side, word)}>
+                {word}
+              </button>
+            </li>
+          ))}
+      </ul>
+    </details>
+  );
+}
+
+/** Share of the picture by word, in a result of these words. */
+function sharesOf(side: Side): Map<string, number> {
+  const result = side.result.value;
+  const shares = new Map<string, number>();
+  if (!result) return shares;
+  const counts = new Uint32Array(result.names.length);
+  for (const label of result.labels.data) counts[label]!++;
+  for (const [label, name] of result.names.entries()) {
+    if (label > 0) shares.set(name, counts[label]! / result.labels.data.length);
+  }
+  return shares;
+}

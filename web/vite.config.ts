@@ -1,0 +1,40 @@
+import { defineConfig, type Plugin, type UserConfig } from 'vite';
+import { sourceAliases } from '../test/support/source.ts';
+import { contentSecurity } from './content-security.ts';
+
+/** Weights and drawings keep their paths, so that a server may take them from their own package. */
+const assetFileNames = ({ originalFileNames: [from = ''] }: { originalFileNames: string[] }): string => {
+  const path = /pretrained\/(\w+\/[\w.-]+)$/.exec(from)?.[1];
+  return path === undefined ? 'assets/[name]-[hash][extname]' : `pretrained/${path}`;
+};
+
+/** In the built page only: what the development server adds would be refused. */
+const securityPolicy: Plugin = {
+  name: 'content-security-policy',
+  apply: 'build',
+  transformIndexHtml: () => [
+    {
+      tag: 'meta',
+      attrs: { 'http-equiv': 'Content-Security-Policy', content: contentSecurity },
+      injectTo: 'head-prepend',
+    },
+  ],
+};
+
+const config: UserConfig = defineConfig({
+  root: import.meta.dirname,
+  // Works in any folder of any host.
+  base: './',
+  resolve: { alias: sourceAliases('browser') },
+  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
+  plugins: [securityPolicy],
+  build: {
+    target: 'es2023',
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    rollupOptions: { output: { assetFileNames } },
+  },
+  worker: { format: 'es', rollupOptions: { output: { assetFileNames } } },
+});
+
+export default config;
