@@ -8,3 +8,4 @@ export { createLettering, FontError, interLettering } from './lettering.ts';
 export { isPhotoName, listPhotos } from './photos.ts';
 export { rasterise } from './pictures.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';
+export { type NameLettering, nameLettering } from './system-lettering.ts';

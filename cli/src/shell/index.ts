@@ -12,6 +12,14 @@ export {
   wholeNumber,
   wholeNumbers,
 } from './arguments.ts';
+export {
+  classesHelp,
+  parseClasses,
+  parseSynonyms,
+  readColours,
+  withoutUnknown,
+  withSynonyms,
+} from './class-choices.ts';
 export { adapterOption, type Context, withDevice } from './context.ts';
 export { errorWords, Interrupted, UsageError } from './errors.ts';
 export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
@@ -24,7 +32,6 @@ export {
   modelFacts,
   openModelAndClip,
   openModelAndWords,
-  parseClasses,
   withNaming,
 } from './model-and-words.ts';
 export {
