@@ -2,7 +2,7 @@ import type { GPUBuffer } from '../../gpu/index.ts';
 import { bufferUsage, type Device, formatBytes, OutOfMemoryError, type Slot } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, type Storage, type Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
-import { FOREVER, lifetimes, slotBytes } from './lifetimes.ts';
+import { FOREVER, lifetimes, type PartsOf, slotBytes } from './lifetimes.ts';
 import { type Lifetime, plan } from './plan.ts';
 
 /** What a launch binds. */
@@ -44,6 +44,8 @@ export interface LayOutOptions {
    * here. For a program that runs later than it is laid out.
    */
   readonly asOfNow?: readonly Tensor[] | undefined;
+  /** Finds the parts of pages of gradients. */
+  readonly partsOf?: PartsOf;
 }
 
 const UNIFORM_ALIGNMENT = 256;
@@ -52,9 +54,9 @@ const UNIFORM_ALIGNMENT = 256;
 export function layOut(
   device: Device,
   launches: readonly Launch[],
-  { returned = new Set(), liveOut = new Set(), asOfNow }: LayOutOptions,
+  { returned = new Set(), liveOut = new Set(), asOfNow, partsOf }: LayOutOptions,
 ): Laid {
-  const { roots, lives } = lifetimes(launches, liveOut);
+  const { roots, lives } = lifetimes(launches, liveOut, partsOf);
   const shared: Storage[] = [];
   const separate: Storage[] = [];
   for (const root of roots) (returned.has(root) || root.kind === 'constant' ? separate : shared).push(root);
@@ -183,16 +185,10 @@ function packUniforms(device: Device, launches: readonly Launch[]): Uniforms {
     if (launch.params.length === 0) return 0;
     const block = new ArrayBuffer(Math.ceil((launch.params.length * 4) / 16) * 16);
     const view = new DataView(block);
+    // dispatch() has checked that each type holds its number.
     launch.kernel.paramNames.forEach((name, i) => {
       const value = launch.params[i] as number;
-      const type = launch.kernel.params?.[name];
-      if (
-        type !== 'f32' &&
-        (!Number.isInteger(value) || value < (type === 'i32' ? -(2 ** 31) : 0) || value >= 2 ** 32)
-      ) {
-        throw new Error(`internal: ${launch.kernel.name}: params.${name} is ${value}, which is no ${type}`);
-      }
-      if (type === 'f32') view.setFloat32(i * 4, value, true);
+      if (launch.kernel.params?.[name] === 'f32') view.setFloat32(i * 4, value, true);
       else view.setUint32(i * 4, value >>> 0, true);
     });
     const bytes = new Uint8Array(block);

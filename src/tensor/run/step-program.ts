@@ -1,6 +1,7 @@
 import type { CompiledKernel, Device, GPUBuffer } from '../../gpu/index.ts';
 import { type Launch, memoryOf, type Storage } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
+import { pageParts } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
 import { mostAlive } from './plan.ts';
 import { compileAll, Program, refusedError } from './program.ts';
@@ -48,7 +49,7 @@ export class StepProgram extends Program {
     let laid: Laid | undefined;
     try {
       const { value: program, refusal } = device.scoped(() => {
-        laid = layOut(device, launches, { returned, liveOut });
+        laid = layOut(device, launches, { returned, liveOut, partsOf: pageParts });
         const program = new StepProgram(device, laid, compiled);
         const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
         const pass = encoder.beginComputePass();
