@@ -1,6 +1,6 @@
 // What the command line measures, verifies and studies beyond the public interface: no promises are made for it.
 
-export { formatBytes, ownValue, parseJson, shownValue } from './gpu/index.ts';
+export { adapterNames, formatBytes, ownValue, parseJson, shownValue } from './gpu/index.ts';
 export { adamW, adamWRates, clip, RATE_COUNT } from './kernels/optimizer/index.ts';
 export { hashText } from './nn/layers/index.ts';
 export { type Pack, packParameters } from './nn/optimizer/index.ts';
@@ -129,5 +129,6 @@ export {
   metricsOf,
   parseMetrics,
   pathsHash,
+  readDescription,
   refuseDifferences,
 } from './zeroseg/training/index.ts';

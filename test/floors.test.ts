@@ -67,6 +67,7 @@ const rooms = [
   'cli/src/segments',
   'cli/src/evaluations',
   'cli/src/studies',
+  'cli/src/inspect',
   'cli/src/reports',
   'cli/src/commands',
   'cli/src',

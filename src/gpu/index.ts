@@ -1,3 +1,4 @@
+export { adapterNames } from '#provider';
 export { type BufferRange, bufferUsage } from './buffers.ts';
 export type { CompiledKernel } from './compiler.ts';
 export { Device } from './device.ts';

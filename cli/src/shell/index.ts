@@ -9,6 +9,7 @@ export {
   parseNames,
   parseNamesOrCount,
   seedRange,
+  shellWord,
   wholeNumber,
   wholeNumbers,
 } from './arguments.ts';
