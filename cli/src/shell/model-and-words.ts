@@ -92,7 +92,7 @@ export function modelAndWordsOptions(command: Command): Command {
     .option('--stride <pixels>', 'step of the window (default: half of it)', wholeNumber(1, 16_384))
     .option(
       '--background <score>',
-      "what scores below it is background (default: what the model's file says)",
+      "what scores below it is background, but for the best segment (default: what the model's file says)",
       numberFrom(0, 1e6),
     )
     .option('--no-cache', 'read all words anew, instead of those in ~/.cache/zeroseg (or XDG_CACHE_HOME)')

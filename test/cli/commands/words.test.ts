@@ -82,7 +82,7 @@ describe('zeroseg segment', () => {
       ['model: built-in, since --model is not given', 'CLIP: built-in, which made the features of the model'],
     ]);
     expect(err).toMatchInlineSnapshot(`
-      "left out, since the CLIP built-in does not know it: "gras" (did you mean grass?), "unicorn"; \`zeroseg words\` lists what it knows
+      "left out, since the CLIP built-in does not know them: "gras" (did you mean grass?), "unicorn"; \`zeroseg words\` lists what it knows
       the CLIP built-in has seen drawings only, never a photo: what it names in photos is mostly wrong"
     `);
     const { names, unknown, options } = JSON.parse(await readFile(at('out/photo-0.json'), 'utf8'));
