@@ -124,6 +124,7 @@ export {
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
 export {
   descriptionProblem,
+  heldOutCount,
   type Metrics,
   metricsLine,
   metricsOf,

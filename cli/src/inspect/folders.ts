@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { parseMetrics, readDescription, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
+import { heldOutCount, parseMetrics, readDescription, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
 import { readCache } from '@zeroseg/core/zeroseg';
 import { nodeFileSystem, readJson } from '../files/index.ts';
 import { isPhotoName, listPhotos, readSceneIndex } from '../photos/index.ts';
@@ -11,8 +11,9 @@ import type { Fact, Info, Use } from './fact.ts';
 /** The folder of `zeroseg train`. */
 export async function runInfo(place: string): Promise<Info> {
   const files = nodeFileSystem(place);
-  const { version, adapter, started, preset, init, cache, config, settings } = await readDescription(files);
-  const planned = Math.max(1, Math.round(settings.epochs * Math.floor(cache.photos / settings.batch)));
+  const { version, adapter, started, preset, init, cache, config, settings, validation } = await readDescription(files);
+  const held = validation ? heldOutCount(cache.photos, validation.share) : 0;
+  const planned = Math.max(1, Math.round(settings.epochs * Math.floor((cache.photos - held) / settings.batch)));
   const last = await lastMetrics(place);
   const done = last?.step ?? 0;
   const names = await readdir(place);
@@ -36,7 +37,9 @@ export async function runInfo(place: string): Promise<Info> {
       cache: `${cache.folder} (${count(cache.photos, 'photos')})`,
       'initial weights': init ?? `new, seed ${settings.seed}`,
       'configuration from': preset,
+      'photos held out': held,
       checkpoints,
+      'best weights': names.includes('best.safetensors') ? 'best.safetensors' : 'none are kept',
       model: hasModel ? 'model.safetensors' : 'not yet; that of the last checkpoint is taken',
       report: names.includes('report.html') ? 'report.html' : 'not yet',
       ...(await sizeFacts(place)),
