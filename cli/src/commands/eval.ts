@@ -65,6 +65,11 @@ export function evalCommand(context: Context): Command {
     .option('--json', 'print the result as JSON, all else on standard error')
     .option('--out <file>', 'write the result as JSON')
     .option(
+      '--synonyms <names>',
+      'other words for classes: "sofa|couch, tvmonitor|tv|screen", or @file.txt; the first is the class',
+    )
+    .option('--colors <file>', 'colours of classes for --save, a line each: cat=#ff8800')
+    .option(
       '--save <folder>',
       'write a page: the worst photos beside their truth, IoU of each class, what was taken for what',
     );

@@ -254,12 +254,20 @@ describe('from photos to words', () => {
       '--json',
       '--out',
       at('scores.json'),
+      ...['--save', at('saved'), '--synonyms', 'sofa|couch, tvmonitor|tv'],
     );
     expect(code).toBe(0);
     expect(err).toContain('skipped photo-1: ');
     const result = JSON.parse(out);
     expect(JSON.parse(await readFile(at('scores.json'), 'utf8'))).toEqual(result);
     expect(result.photos).toBe(2);
+    expect(result.options.synonyms).toEqual([
+      ['sofa', 'couch'],
+      ['tvmonitor', 'tv'],
+    ]);
+    const saved = JSON.parse(await readFile(at('saved', 'evaluation.json'), 'utf8'));
+    expect([saved.mean_iou, saved.worst_first.length]).toEqual([result.mean_iou, 2]);
+    expect(await readdir(at('saved', 'photos'))).toEqual(['1.jpg', '2.jpg']);
     expect(Object.keys(result.failed)).toEqual(['photo-1']);
     expect(result.classes).toHaveLength(21);
     expect(result.sweep).toHaveLength(19);
