@@ -150,7 +150,8 @@ test.each<Required<Pick<OpenOptions, 'width' | 'scheme'>>>([
 test('opens without a network once it was visited', async () => {
   const { page, context } = await open();
   await named(page);
-  await page.waitForFunction('navigator.serviceWorker.ready.then(({ active }) => active?.state === "activated")');
+  const state = 'navigator.serviceWorker.ready.then(({ active }) => active.state)';
+  await expect.poll(() => page.evaluate(state), { timeout: 60_000 }).toBe('activated');
   await context.setOffline(true);
   await page.reload();
   await named(page);
