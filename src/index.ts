@@ -16,6 +16,7 @@ export {
   type Piece,
   ZeroSegError,
 } from './gpu/index.ts';
+export { gradients } from './kernels/elementwise/index.ts';
 export * from './kernels/index.ts';
 export * from './nn/index.ts';
 export {
@@ -25,7 +26,6 @@ export {
   empty,
   fill,
   free,
-  gradients,
   type Launch,
   label,
   type RecomputeResults,

@@ -1,6 +1,6 @@
 // What the command line measures, verifies and studies beyond the public interface: no promises are made for it.
 
-export { formatBytes, ownValue, parseJson, shownValue } from './gpu/index.ts';
+export { adapterNames, formatBytes, ownValue, parseJson, shownValue } from './gpu/index.ts';
 export { adamW, adamWRates, clip, RATE_COUNT } from './kernels/optimizer/index.ts';
 export { hashText } from './nn/layers/index.ts';
 export { type Pack, packParameters } from './nn/optimizer/index.ts';
@@ -124,10 +124,12 @@ export {
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
 export {
   descriptionProblem,
+  heldOutCount,
   type Metrics,
   metricsLine,
   metricsOf,
   parseMetrics,
   pathsHash,
+  readDescription,
   refuseDifferences,
 } from './zeroseg/training/index.ts';

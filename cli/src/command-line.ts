@@ -35,7 +35,10 @@ export async function commandLine(
     .helpCommand(false)
     .addHelpText(
       'after',
-      '\nFrom photos to words:\n' +
+      '\nAt once, with what the package brings:\n' +
+        '  zeroseg demo\n' +
+        '  zeroseg segment photo.jpg --classes "cat, grass"\n' +
+        '\nFrom photos of your own to words:\n' +
         '  zeroseg cache photos --clip models/clip-vit-large-patch14 --out out/cache\n' +
         '  zeroseg train --cache out/cache --out out/run\n' +
         '  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 --classes "dog, sofa" --out out/segments',

@@ -6,7 +6,7 @@ import { type CompiledKernel, Compiler } from './compiler.ts';
 import type { OutOfMemoryError } from './errors.ts';
 import { Faults } from './faults.ts';
 import type { Kernel } from './kernel.ts';
-import type { Outcome } from './outcome.ts';
+import type { Reports } from './outcome.ts';
 import { type DeviceProfile, profileOf } from './profile.ts';
 import { Readback } from './readback.ts';
 import { SlotPool } from './slots.ts';
@@ -105,9 +105,14 @@ export class Device implements Disposable {
     this.#faults.alive();
   }
 
-  /** @internal Follows work that goes on after the call that began it. */
-  follow(work: Promise<void>): Outcome {
-    return this.#faults.follow(work);
+  /** @internal {@link settle} waits for this work, which must not fail. */
+  track(work: Promise<void>): void {
+    this.#faults.track(work);
+  }
+
+  /** @internal Where what goes wrong after the call that began it is reported. */
+  get reports(): Reports {
+    return this.#faults;
   }
 
   /** @internal Runs `body`, which must not wait for anything, and tells what the GPU refused of it. */

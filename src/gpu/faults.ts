@@ -1,5 +1,4 @@
 import { DeviceError } from './errors.ts';
-import { Outcome } from './outcome.ts';
 import type { GPUDevice, GPUError } from './webgpu.ts';
 
 /** Milliseconds to wait for the reason of a loss, which may come after the failure that it causes. */
@@ -92,13 +91,6 @@ export class Faults {
     this.#reports.delete(error);
   }
 
-  /** Follows work that goes on after the call that began it. */
-  follow(work: Promise<void>): Outcome {
-    const outcome = new Outcome(this, work);
-    this.track(outcome.settled);
-    return outcome;
-  }
-
   /** {@link settle} waits for this work, which must not fail. */
   track(work: Promise<void>): void {
     this.#unsettled.add(work);
@@ -150,4 +142,13 @@ export class Faults {
     this.#reports.clear();
     this.#gpu.removeEventListener('uncapturederror', this.#listener);
   }
+}
+
+/**
+ * A promise that may be awaited late, or by nobody any more because something else failed first. Its failure is then no news, and
+ * must not end the process.
+ */
+export function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }

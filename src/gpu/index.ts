@@ -1,7 +1,9 @@
+export { adapterNames } from '#provider';
 export { type BufferRange, bufferUsage } from './buffers.ts';
 export type { CompiledKernel } from './compiler.ts';
 export { Device } from './device.ts';
 export { ArgumentError, DeviceError, formatBytes, KernelError, OutOfMemoryError, ZeroSegError } from './errors.ts';
+export { heard } from './faults.ts';
 export { parseJson, shownValue } from './json.ts';
 export {
   type Access,
@@ -15,7 +17,7 @@ export {
   source,
 } from './kernel.ts';
 export { type DeviceOptions, openDevice } from './open-device.ts';
-export { heard, Outcome } from './outcome.ts';
+export { Outcome } from './outcome.ts';
 export { ownValue } from './own-value.ts';
 export { erf, expBelow, joinSum, notNumbers, threefry } from './prelude.ts';
 export { type DeviceProfile, profileOf } from './profile.ts';

@@ -32,12 +32,3 @@ export class Outcome {
     throw this.#error;
   }
 }
-
-/**
- * A promise that may be awaited late, or by nobody any more because something else failed first. Its failure is then no news, and
- * must not end the process.
- */
-export function heard<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
-}

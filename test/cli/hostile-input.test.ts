@@ -31,7 +31,7 @@ import {
   wholeNumber,
   wholeNumbers,
 } from '../../cli/src/shell/arguments.ts';
-import { parseClasses } from '../../cli/src/shell/model-and-words.ts';
+import { parseClasses } from '../../cli/src/shell/class-choices.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';

@@ -187,6 +187,7 @@ const notRun: readonly { readonly is: RegExp; readonly because: string }[] = [
   { is: /^experiment /, because: 'takes hours; test/cli/commands/experiment.test.ts runs it' },
   { is: /^bench/, because: 'takes a minute; test/cli/commands/bench.test.ts runs it' },
   { is: /^verify /, because: 'test/cli/commands/verify.test.ts runs it' },
+  { is: /^page/, because: 'serves until it is stopped' },
   { is: /^--help/, because: 'prints' },
 ];
 

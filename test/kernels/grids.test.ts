@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
+import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import { AdamW } from '../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
-import { gradients } from '../../src/tensor/graph/grad.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { read, readU32 } from '../../src/tensor/run/read.ts';

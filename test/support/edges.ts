@@ -1,6 +1,6 @@
 import type { Device } from '../../src/gpu/device.ts';
 import { cast } from '../../src/kernels/elementwise/cast.ts';
-import { gradients } from '../../src/tensor/graph/grad.ts';
+import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import { tensor } from '../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../src/tensor/run/read.ts';

@@ -146,8 +146,15 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
   const began = performance.now();
   const sizes = { classes: CLASSES, size: SHOWN_SIZE };
   const all = allScenes(await loadAtlas(), sizes);
+  const classes = options.classes === undefined ? undefined : await parseClasses(options.classes);
   const shown =
-    options.classes === undefined ? all : scenesOf(await loadAtlas(), await parseClasses(options.classes), sizes);
+    classes === undefined
+      ? all
+      : scenesOf(
+          await loadAtlas(),
+          classes.map(({ name }) => name),
+          sizes,
+        );
   const { clip, model, photo: photoFile } = options;
   const opened = await openModelAndClip(context, { model, clip });
   const photo = photoFile === undefined ? undefined : { name: basename(photoFile), image: await readPhoto(photoFile) };

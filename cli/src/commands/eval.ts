@@ -1,9 +1,10 @@
 import { pathToFileURL } from 'node:url';
-import { classColour, evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
+import { evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { EvaluationFolder } from '../evaluations/index.ts';
 import { writeNamedFile } from '../files/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
+import { classColours } from '../segments/index.ts';
 import {
   type Context,
   count,
@@ -18,13 +19,17 @@ import {
   oneOf,
   openModelAndWords,
   Progress,
+  parseSynonyms,
   printLines,
   quietTerminal,
+  readColours,
   tellUnknown,
   UsageError,
   wholeNumber,
   withDevice,
   withNaming,
+  withoutUnknown,
+  withSynonyms,
 } from '../shell/index.ts';
 import { builtIn } from '../weights/index.ts';
 
@@ -38,6 +43,8 @@ interface EvalArguments extends ModelAndWordsArguments {
   readonly json?: boolean;
   readonly out?: string;
   readonly save?: string;
+  readonly synonyms?: string;
+  readonly colors?: string;
 }
 
 /** Thresholds of `--sweep`. */
@@ -57,6 +64,11 @@ export function evalCommand(context: Context): Command {
     .option('--ground', 'scenes: also count ground without a name, as background')
     .option('--json', 'print the result as JSON, all else on standard error')
     .option('--out <file>', 'write the result as JSON')
+    .option(
+      '--synonyms <names>',
+      'other words for classes: "sofa|couch, tvmonitor|tv|screen", or @file.txt; the first is the class',
+    )
+    .option('--colors <file>', 'colours of classes for --save, a line each: cat=#ff8800')
     .option(
       '--save <folder>',
       'write a page: the worst photos beside their truth, IoU of each class, what was taken for what',
@@ -84,19 +96,25 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const photos = found.slice(0, chosen.limit ?? found.length);
   const opened = await openModelAndWords(context, chosen);
   const options = withNaming(opened, chosen);
-  const unknown = tellUnknown(context, opened.text, set.prompts, chosen.clip ?? builtIn);
+  const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
+  const asked = withSynonyms(set.prompts, synonyms, set.classes.slice(1));
+  const unknown = tellUnknown(context, opened.text, asked.flat(), chosen.clip ?? builtIn);
+  const colours = options.colors === undefined ? undefined : await readColours(options.colors);
+  const colour = classColours(
+    set.prompts.map((name, i) => ({ name, colour: colours?.get(name) ?? colours?.get(set.classes[i + 1] ?? '') })),
+  );
   const threshold = options.background ?? set.threshold;
   const thresholds = [threshold, ...(options.sweep ? sweep : [])];
   const failed = new Map<string, string>();
   const folder =
     options.save === undefined
       ? undefined
-      : await EvaluationFolder.open(options.save, { classes: set.classes.length, ignore, colour: classColour });
+      : await EvaluationFolder.open(options.save, { classes: set.classes.length, ignore, colour });
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     terminal.out(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
     using model = await loadModel(context, device, opened, options);
-    const vocabulary = await embedNames(context, model, set.prompts, interruption);
+    const vocabulary = await embedNames(context, model, withoutUnknown(asked, unknown), interruption);
     const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
     const began = performance.now();
     let scored = 0;
@@ -158,6 +176,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         top: options.top,
         scale: options.scale,
         templates: options.templates,
+        ...(synonyms.length > 0 && { synonyms: synonyms.map(({ words }) => words) }),
       },
       unknown,
       model: { ...modelFacts(opened), file: options.model ?? builtIn },

@@ -99,7 +99,7 @@ export function experimentCommand(context: Context): Command {
       oneOf(...presets),
       'objectCentric',
     )
-    .option('--clip <place>', 'the teacher', builtIn)
+    .option('--clip <place>', `the teacher: folder or file of a CLIP, or ${builtIn}`, builtIn)
     .option('--config <name>', 'the student: a configuration or a JSON file', 'scenes')
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
     .option('--init <file>', `what students begin with, as \`zeroseg train\` takes it; or ${NEW}`, builtIn)

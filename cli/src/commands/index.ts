@@ -3,9 +3,11 @@ import type { Context } from '../shell/index.ts';
 import { benchCommand } from './bench.ts';
 import { cacheCommand } from './cache.ts';
 import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { experimentCommand } from './experiment.ts';
 import { exportCommand } from './export.ts';
+import { infoCommand } from './info.ts';
 import { pageCommand } from './page.ts';
 import { scenesCommand } from './scenes.ts';
 import { scoreCommand } from './score.ts';
@@ -29,6 +31,8 @@ export const commands: readonly ((context: Context) => Command)[] = [
   exportCommand,
   verifyCommand,
   benchCommand,
+  infoCommand,
+  doctorCommand,
   demoCommand,
   pageCommand,
 ];

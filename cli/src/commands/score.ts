@@ -27,6 +27,7 @@ import {
   Progress,
   parseNames,
   parseNamesOrCount,
+  parseSynonyms,
   printLines,
   quietTerminal,
   seedRange,
@@ -34,6 +35,8 @@ import {
   UsageError,
   wholeNumber,
   withDevice,
+  withoutUnknown,
+  withSynonyms,
 } from '../shell/index.ts';
 import { builtIn, kindOfPath } from '../weights/index.ts';
 
@@ -51,6 +54,7 @@ interface ScoreArguments {
   readonly top: number;
   readonly json?: boolean;
   readonly out?: string;
+  readonly synonyms?: string;
   readonly force?: boolean;
   readonly cache?: boolean;
   readonly adapter?: string;
@@ -64,7 +68,7 @@ export function scoreCommand(context: Context): Command {
       'score a model on made-up scenes, beside guessing, its teacher, clusters and the best that patches can do',
     )
     .option('--model <place>', `model file, run folder of \`zeroseg train\`, or ${builtIn}`, builtIn)
-    .option('--clip <place>', "the teacher that made the model's features", builtIn)
+    .option('--clip <place>', `the CLIP that made the model's features, or ${builtIn}`, builtIn)
     .option('--scenes <n>', 'how many', wholeNumber(), 500)
     .option('--seed <n>', 'which ones; never those of any training', wholeNumber(...seedRange), 1)
     .option('--classes <names>', 'objects: "cat, dog", or how many of the fixed order', parseNamesOrCount, 40)
@@ -82,6 +86,7 @@ export function scoreCommand(context: Context): Command {
       oneOf('groupvit', 'softmax'),
     )
     .option('--top <n>', 'classes that the whole picture lets through', wholeNumber(1, 65_535), 5)
+    .option('--synonyms <names>', 'other words for objects and grounds: "dog|puppy, cat|kitten", or @file.txt')
     .option('--json', 'print the result as JSON, all else on standard error')
     .option('--out <file>', 'write the result as JSON')
     .option('--no-cache', 'read all words anew, instead of those in ~/.cache/zeroseg (or XDG_CACHE_HOME)')
@@ -104,7 +109,9 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     drawings: options.atlas === undefined ? undefined : await loadAtlas(options.atlas),
   });
   const scoring = options.scoring ?? (opened.info.naming.scoring === 'groupvit' ? 'groupvit' : 'softmax');
-  const unknown = tellUnknown(context, opened.text, scenes.names, options.clip);
+  const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
+  const asked = withSynonyms(scenes.names, synonyms);
+  const unknown = tellUnknown(context, opened.text, asked.flat(), options.clip);
   // What the package brings is told from what was trained here.
   const kind = options.model === builtIn ? 'shipped' : 'fresh';
 
@@ -112,7 +119,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of ground`;
     terminal.out(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}`);
     using model = await loadModel(context, device, opened, { templates: options.templates, cache: options.cache });
-    const vocabulary = await embedNames(context, model, scenes.names, interruption);
+    const vocabulary = await embedNames(context, model, withoutUnknown(asked, unknown), interruption);
     const progress = new Progress(terminal, 'scoring', options.scenes, 'scenes');
     const began = performance.now();
     let scored = 0;
@@ -154,7 +161,10 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       objects: scenes.objectCount,
       styles: scenes.options.styles ?? null,
       atlas: options.atlas ?? null,
-      options: { scoring, top: options.top, templates: options.templates },
+      options: {
+        ...{ scoring, top: options.top, templates: options.templates },
+        ...(synonyms.length > 0 && { synonyms: synonyms.map(({ words }) => words) }),
+      },
       model: { file: options.model, step: opened.info.step, teacher: opened.info.teacher },
       adapter: device.name,
     };

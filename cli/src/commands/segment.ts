@@ -1,13 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { classColour, classShares, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
+import { type ClassChoice, classShares, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { hashFiles, systemReason } from '../files/index.ts';
-import { fixedDataSets, ImageError, readPhoto } from '../photos/index.ts';
+import { fixedDataSets, ImageError, nameLettering, readPhoto } from '../photos/index.ts';
 import {
   type Claim,
   ContactSheet,
+  classColours,
   findPhotos,
   type PhotoStamp,
   ResultsFolder,
@@ -18,6 +19,7 @@ import {
 } from '../segments/index.ts';
 import {
   type Context,
+  classesHelp,
   count,
   embedNames,
   formatDuration,
@@ -34,6 +36,7 @@ import {
   Progress,
   parseClasses,
   quietTerminal,
+  readColours,
   tellImagery,
   UsageError,
   withDevice,
@@ -45,6 +48,7 @@ export interface SegmentArguments extends ModelAndWordsArguments {
   readonly classes: string;
   readonly out: string;
   readonly cutout?: readonly string[];
+  readonly colors?: string;
   readonly json?: boolean;
 }
 
@@ -55,7 +59,7 @@ export function segmentCommand(context: Context): Command {
     .argument('<photos...>', "photos, folders of them, or patterns such as 'photos/*.jpg'")
     .requiredOption(
       '--classes <names>',
-      `"dog, sofa, window"; ${fixedDataSets.map(([name]) => name).join(', ')} or imagenet; or @file.txt, one a line`,
+      `${classesHelp}; ${fixedDataSets.map(([name]) => name).join(', ')} or imagenet; or @file.txt, one a line (\`zeroseg words\` lists those that ${builtIn} knows)`,
     )
     .option(
       '--out <folder>',
@@ -63,6 +67,7 @@ export function segmentCommand(context: Context): Command {
       'out/segments',
     )
     .option('--cutout <word>', 'also a transparent PNG of what this class is on (may be given more than once)', gather)
+    .option('--colors <file>', 'colours of classes, a line each: cat=#ff8800')
     .option('--json', 'print what NAME.json holds, a photo a line, all else on standard error');
   return modelAndWordsOptions(command)
     .addHelpText(
@@ -81,17 +86,29 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   const context = chosen.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
   const { terminal } = context;
   const asked = await parseClasses(chosen.classes);
-  const strange = chosen.cutout?.find((word) => !asked.includes(word));
+  const colours = chosen.colors === undefined ? undefined : await readColours(chosen.colors);
+  const strange = chosen.cutout?.find((word) => !asked.some(({ words }) => words.includes(word)));
   if (strange !== undefined) throw new UsageError(`--cutout: "${strange}" is none of --classes`);
   const photos = await findPhotos(places);
   const opened = await openModelAndWords(context, chosen);
   const options = withNaming(opened, chosen);
   const clip = chosen.clip ?? builtIn;
-  const { names, unknown } = knownNames(context, opened.text, asked, { option: '--classes', clip });
-  const cutouts = chosen.cutout?.filter((word) => names.includes(word)) ?? [];
+  const words = asked.flatMap((one) => one.words);
+  const { names: known, unknown } = knownNames(context, opened.text, words, { option: '--classes', clip });
+  const classes = classesOf(asked, new Set(known), colours);
+  const names = classes.map(({ name }) => name);
+  const cutouts = classes
+    .filter((one) => one.asked.some((word) => chosen.cutout?.includes(word)))
+    .map(({ name }) => name);
+  const letters = await nameLettering(names);
+  if (letters.drawnAs.size > 0) {
+    terminal.note(
+      `no font of this system has the letters of ${shortList([...letters.drawnAs].map(([name, number]) => `${name} (${number})`))}; pictures show the numbers, JSON and contact sheet the names. Fonts such as Noto have them`,
+    );
+  }
   const files = photos.map(({ path }) => path);
   await tellImagery(context, opened.text, files);
-  const facts = await settingsOf(opened, { names, unknown }, cutouts, options);
+  const facts = await settingsOf(opened, unknown, [classes, cutouts, [...letters.drawnAs]], options);
   const results = await ResultsFolder.open(options.out, photos);
 
   const jobs: Job[] = [];
@@ -129,12 +146,14 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
       folder: options.out,
       withBackground: options.background !== undefined,
       cutouts,
-      colour: classColour,
+      letters,
+      colour: classColours(classes),
       facts,
     };
     await withDevice(context, options.adapter, async (device, interruption) => {
       using model = await loadModel(context, device, opened, options);
-      await embedNames(context, model, names, interruption);
+      const asWords = classes.map((one) => one.words);
+      await embedNames(context, model, asWords, interruption);
       const progress = new Progress(terminal, 'segmenting', jobs.length, 'photos');
       try {
         for (const [i, job] of jobs.entries()) {
@@ -143,7 +162,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
             if ('reason' in job) throw new ImageError('segment', job.path, job.reason);
             const { path } = job.claim.photo;
             const photo = await readPhoto(path);
-            const result = await model.segment(photo, names, {
+            const found = await model.segment(photo, asWords, {
               threshold: options.background,
               short: options.short,
               stride: options.stride,
@@ -151,6 +170,8 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
               scoring: options.scoring,
               top: options.top,
             });
+            // A class is called by its own name also where only its synonyms are known.
+            const result = { ...found, names: ['background', ...names] };
             const record = await writeResults(photo, job.stamp, job.claim, result, resultsOptions);
             take(job.claim, record);
             progress.say(
@@ -199,8 +220,8 @@ function sameStamp(before: PhotoStamp, now: PhotoStamp): boolean {
 /** What records say of how they were made, and the hash of it and of all else that decides what is written. */
 async function settingsOf(
   opened: ModelAndText,
-  { names, unknown }: KnownNames,
-  cutouts: readonly string[],
+  unknown: KnownNames['unknown'],
+  drawn: unknown,
   options: ReturnType<typeof withNaming<SegmentArguments>>,
 ): Promise<ResultsOptions['facts']> {
   const made = {
@@ -220,8 +241,29 @@ async function settingsOf(
     model: modelFacts(opened),
     clip: opened.kind === 'zeroseg' ? { name: opened.clip.name, weights: await opened.clip.weightsHash() } : null,
   };
-  const settings = settingsHash([made, await hashFiles([opened.file]), names, cutouts]);
+  const settings = settingsHash([made, await hashFiles([opened.file]), drawn]);
   return { ...made, settings };
+}
+
+/** A class with the words of it that the CLIP knows, and all that it was asked for by. */
+interface AskedClass extends ClassChoice {
+  readonly asked: readonly string[];
+}
+
+function classesOf(
+  choices: readonly ClassChoice[],
+  known: ReadonlySet<string>,
+  colours: Awaited<ReturnType<typeof readColours>> | undefined,
+): AskedClass[] {
+  const strange = [...(colours?.keys() ?? [])].find((word) => !choices.some(({ words }) => words.includes(word)));
+  if (strange !== undefined) throw new UsageError(`--colors: "${strange}" is none of --classes`);
+  return choices
+    .map((choice) => {
+      const given = choice.words.map((word) => colours?.get(word)).find((one) => one !== undefined);
+      const words = choice.words.filter((word) => known.has(word));
+      return { ...choice, ...(given && { colour: given }), words, asked: choice.words };
+    })
+    .filter(({ words }) => words.length > 0);
 }
 
 /** The first names, and how many more there are. */

@@ -30,6 +30,7 @@ import {
   trainSaved,
   VALIDATION_SEED,
   validationCrops,
+  type WeightFile,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import {
@@ -193,7 +194,7 @@ async function trainIn(
     if (before?.final && !found) {
       throw new UsageError(`${OP}: ${out}: this training is at its end, and no checkpoint is left to go on from`);
     }
-    if (found) resumeClipTraining(trainer, found.files.get(STATE) as Uint8Array, found.path(STATE));
+    if (found) await resumeClipTraining(trainer, found.files.get(STATE) as WeightFile);
     const place = found ? `the checkpoint of step ${found.step}` : 'the beginning';
     for (const reason of damaged) context.terminal.note(`${reason}; going on from ${place}`);
     const log: Log = {

@@ -113,7 +113,9 @@ export async function writeNamedFile(path: string, data: string | Uint8Array): P
     return;
   }
   const found = await stat(path).catch(() => undefined);
-  if (found && !found.isFile() && !found.isDirectory()) {
+  // Renamed onto '.' or a mounted disk, a file would be called busy.
+  if (found?.isDirectory()) throw new FileError('writeNamedFile', path, reasons['EISDIR'] as string);
+  if (found && !found.isFile()) {
     try {
       const device = await open(path, constants.O_WRONLY);
       await writeAll(device, typeof data === 'string' ? Buffer.from(data) : data).finally(() => device.close());
@@ -274,7 +276,8 @@ async function makeOne(folder: string): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     // Another process was faster.
     if (code === 'EEXIST' && (await stat(folder).catch(() => undefined))?.isDirectory()) return;
-    const reason = code === 'ENOENT' ? 'no folder can be made here' : systemReason(error);
+    const here = folder === '' ? 'the name is empty' : 'no folder can be made here';
+    const reason = code === 'ENOENT' ? here : systemReason(error);
     throw new FileError('makeFolder', folder, reason, { cause: error });
   }
   await syncFolder(dirname(folder));

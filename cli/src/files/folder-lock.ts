@@ -142,8 +142,8 @@ export class FolderLock implements HeldLock {
       () => false,
     );
     if (isMine) await rm(this.#file, { force: true }).catch(() => undefined);
-    // A folder that was made for nothing goes; one that holds anything cannot.
-    if (this.#isMade) await rmdir(dirname(this.#file)).catch(() => undefined);
+    // A folder that was made for nothing goes; one that holds anything cannot, and one that took its place is another's.
+    if (isMine && this.#isMade) await rmdir(dirname(this.#file)).catch(() => undefined);
     await this.#handle.close().catch(() => undefined);
   }
 }

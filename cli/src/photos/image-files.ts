@@ -1,7 +1,7 @@
 /** Photos and label maps on disk. */
 import { fileURLToPath } from 'node:url';
 import { type Colour, checkImage, inspectPng, isPng, mostPixels } from '@zeroseg/core/internal';
-import { type Drawing, type Image, ImageError, type LabelMap, PixelError } from '@zeroseg/core/zeroseg';
+import { type Drawing, type Image, ImageError, type LabelMap, type Lettering, PixelError } from '@zeroseg/core/zeroseg';
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
 import { FileError, readBounded, systemReason, type WriteOptions, writeFileAtomic } from '../files/index.ts';
@@ -189,14 +189,18 @@ function unpack(packed: ArrayLike<number>, width: number, height: number, depth:
 }
 
 /** Writes an RGB image as PNG, atomically. */
-export async function writePng(path: string, image: Image | Drawing, options?: WriteOptions): Promise<void> {
-  await writeFileAtomic(path, await encodePng(image), options);
+export async function writePng(
+  path: string,
+  image: Image | Drawing,
+  { lettering, ...options }: WriteOptions & { readonly lettering?: Lettering | undefined } = {},
+): Promise<void> {
+  await writeFileAtomic(path, await encodePng(image, lettering), options);
 }
 
-/** An image as the bytes of a PNG. */
-export async function encodePng(image: Image | Drawing): Promise<Uint8Array> {
+/** An image as the bytes of a PNG. A drawing's letters are those of `lettering`, by default Inter's. */
+export async function encodePng(image: Image | Drawing, lettering?: Lettering): Promise<Uint8Array> {
   checkImage('encodePng', image);
-  return rasterise(image).png().toBuffer();
+  return rasterise(image, lettering).png().toBuffer();
 }
 
 /**

@@ -5,6 +5,8 @@ export { DataSetError, type LabelledPhoto } from './data-sets/labelled-photos.ts
 export { dataSetKinds, fixedDataSets, openDataSet } from './data-sets.ts';
 export { decodePhoto, encodePng, readLabelMap, readPhoto, writeLabelPng, writePng } from './image-files.ts';
 export { createLettering, FontError, interLettering } from './lettering.ts';
+export { photoKind } from './photo-kind.ts';
 export { isPhotoName, listPhotos } from './photos.ts';
 export { rasterise } from './pictures.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';
+export { type NameLettering, nameLettering } from './system-lettering.ts';

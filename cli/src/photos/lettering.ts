@@ -21,7 +21,11 @@ export class FontError extends ZeroSegError {
 }
 
 /** Letters of fonts: their outlines are always there. */
-export type FontLettering = Lettering & Required<Pick<Lettering, 'path'>>;
+export interface FontLettering extends Lettering {
+  readonly path: (text: string, size: number, x: number, y: number) => string;
+  /** Whether the fonts have every letter of a text. */
+  covers(text: string): boolean;
+}
 
 /** Glyphs of a line, and how far from its beginning each of them stands. */
 interface Line extends TextSize {
@@ -64,6 +68,8 @@ export function createLettering(files: readonly Uint8Array[]): FontLettering {
     return { width, height, ascent, glyphs };
   };
   return {
+    covers: (text) =>
+      told(() => [...text.normalize('NFC')].every((one) => fonts.some((font) => font.charToGlyph(one).index > 0))),
     measure: (text, size) =>
       told(() => {
         const { width, height, ascent } = layOut(text, size);

@@ -25,11 +25,12 @@ export interface FileVocabularyOptions extends Omit<OpenVocabularyOptions, 'mode
 }
 
 /**
- * Opens a model that segments photos by any words.
+ * Opens a model that segments photos by the words that its CLIP knows: any, of one that read the web. The small one that the package
+ * brings knows 54 things in drawings, and `result.unknown` tells what else was asked for.
  *
  * ```ts
- * const model = await openVocabulary(device, { model: 'built-in', clip: 'built-in', scoring: 'softmax' });
- * const { labels, names } = await model.segment(await readPhoto('park.jpg'), ['dog', 'grass']);
+ * const model = await openVocabulary(device, { model: 'built-in', clip: 'built-in' });
+ * const { labels, names, unknown } = await model.segment(await readPhoto('park.jpg'), ['dog', 'grass']);
  * ```
  */
 export async function openVocabulary(

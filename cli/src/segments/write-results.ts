@@ -10,7 +10,7 @@ import {
   softMask,
 } from '@zeroseg/core/zeroseg';
 import { writeFileAtomic } from '../files/index.ts';
-import { encodeCutout, encodeThumbnail, interLettering, writeLabelPng, writePng } from '../photos/index.ts';
+import { encodeCutout, encodeThumbnail, type NameLettering, writeLabelPng, writePng } from '../photos/index.ts';
 import { classRecord, FORMAT, recordText, type SegmentsRecord } from './record.ts';
 import { type Claim, filesOf, wayToPhoto } from './results-folder.ts';
 
@@ -21,6 +21,8 @@ export interface ResultsOptions {
   readonly withBackground: boolean;
   /** Names of classes that are cut out. */
   readonly cutouts: readonly string[];
+  /** Letters of all names. */
+  readonly letters: NameLettering;
   colour(label: number): Colour;
   /** What records say of how they were made. */
   readonly facts: Pick<SegmentsRecord, 'options' | 'unknown' | 'model' | 'clip' | 'settings'>;
@@ -38,7 +40,7 @@ export async function writeResults(
   stamp: PhotoStamp,
   { photo: { path }, name }: Claim,
   result: OpenVocabularyResult,
-  { folder, withBackground, cutouts, colour, facts }: ResultsOptions,
+  { folder, withBackground, cutouts, letters, colour, facts }: ResultsOptions,
 ): Promise<SegmentsRecord> {
   const { labels, names, resized } = result;
   const own = filesOf(name);
@@ -46,9 +48,10 @@ export async function writeResults(
   const within = { within: folder };
   const regions = classRegions(labels, { scores: labelScores(result) });
 
-  const drawn = withBackground ? names : [undefined, ...names.slice(1)];
-  const overlay = drawSegmentation(photo, labels, { names: drawn, lettering: interLettering(), colour });
-  await writePng(place(own.overlay), overlay, within);
+  const { lettering, drawnAs } = letters;
+  const shown = names.map((one, label) => (label === 0 && !withBackground ? undefined : (drawnAs.get(one) ?? one)));
+  const overlay = drawSegmentation(photo, labels, { names: shown, lettering, colour });
+  await writePng(place(own.overlay), overlay, { ...within, lettering });
   await writeLabelPng(
     place(own.labels),
     labels,
@@ -74,7 +77,9 @@ export async function writeResults(
     height: photo.height,
     source: { file: wayToPhoto(folder, name, path), ...stamp },
     files: { overlay: own.overlay, labels: own.labels, thumbnail: own.thumbnail, cutouts: cutoutFiles },
-    classes: regions.map((region) => classRecord(region, names[region.label]!, colour(region.label), undefined)),
+    classes: regions.map((region) =>
+      classRecord(region, names[region.label]!, colour(region.label), drawnAs.get(names[region.label]!)),
+    ),
     names: names.slice(1),
     resized,
     ...facts,

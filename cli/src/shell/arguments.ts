@@ -99,12 +99,13 @@ export function commandText(
   for (const [key, given] of Object.entries(options)) {
     if (given === undefined || given === false) continue;
     if (given === true) words.push(`--${key}`);
-    else for (const value of Array.isArray(given) ? given : [given]) words.push(`--${key}`, quoted(String(value)));
+    else for (const value of Array.isArray(given) ? given : [given]) words.push(`--${key}`, shellWord(String(value)));
   }
   return words.join(' ');
 }
 
-function quoted(word: string): string {
+/** A word as a shell takes it: in quotes where it needs them. */
+export function shellWord(word: string): string {
   return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 

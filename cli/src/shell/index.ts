@@ -9,9 +9,18 @@ export {
   parseNames,
   parseNamesOrCount,
   seedRange,
+  shellWord,
   wholeNumber,
   wholeNumbers,
 } from './arguments.ts';
+export {
+  classesHelp,
+  parseClasses,
+  parseSynonyms,
+  readColours,
+  withoutUnknown,
+  withSynonyms,
+} from './class-choices.ts';
 export { adapterOption, type Context, withDevice } from './context.ts';
 export { errorWords, Interrupted, UsageError } from './errors.ts';
 export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
@@ -24,7 +33,6 @@ export {
   modelFacts,
   openModelAndClip,
   openModelAndWords,
-  parseClasses,
   withNaming,
 } from './model-and-words.ts';
 export {

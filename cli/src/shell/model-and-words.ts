@@ -1,17 +1,15 @@
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
 import type { Device } from '@zeroseg/core';
 import {
-  firstRepeated,
   otherTeacher,
   sameTeacher,
   shortTeacher,
-  shownValue,
   type TemplateSet,
   teacherIdentity,
   type ZeroSegAndText,
 } from '@zeroseg/core/internal';
 import {
-  imagenetClasses,
+  type ClassWords,
   isGroupVit,
   type ModelAndText,
   modelInfo,
@@ -24,15 +22,13 @@ import {
   type WeightFile,
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
-import { FileError, readBounded, systemReason } from '../files/index.ts';
-import { fixedDataSets } from '../photos/index.ts';
 import { openGroupVit, openModelFile, openZeroSeg } from '../runs/index.ts';
 import { builtIn, clipCommand, openClip } from '../weights/index.ts';
 import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context } from './context.ts';
 import { UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
-import { count, Progress } from './terminal.ts';
+import { Progress } from './terminal.ts';
 
 export interface ModelAndWordsArguments {
   readonly model?: string;
@@ -130,8 +126,10 @@ export async function openModelAndClip({ terminal }: Context, options: PairArgum
   const other = await otherTeacher(opened.info, clip);
   if (other !== undefined) {
     const words = `${opened.file}: ${other}`;
-    if (!options.force)
-      throw new UsageError(`${words}; give that one by --clip, or --force to name segments with this one`);
+    if (!options.force) {
+      const right = (await isOfBuiltIn(opened.info.teacher)) ? `give --clip ${builtIn}` : 'give that one by --clip';
+      throw new UsageError(`${words}; ${right}, or --force to name segments with this one`);
+    }
     terminal.note(`${words}; going on, as --force says`);
   }
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random, so its words mean nothing`);
@@ -144,13 +142,19 @@ export async function openModelAndClip({ terminal }: Context, options: PairArgum
 /** The CLIP where none is given: the one that the package brings, for models that learnt from it. */
 async function defaultClip(file: WeightFile, model: string): Promise<string> {
   const { teacher } = modelInfo(file, file.name);
-  const own = await openClip(builtIn);
-  if (teacher !== '' && sameTeacher(teacher, teacherIdentity(own.name, await own.weightsHash()))) return builtIn;
+  if (await isOfBuiltIn(teacher)) return builtIn;
   const name = teacher.replace(/ sha256:.*$/, '');
   const learnt = teacher === '' ? 'does not say which CLIP it learnt from' : `learnt from ${shortTeacher(teacher)}`;
   throw new UsageError(
     `--clip is missing: ${model} ${learnt}; give the folder of that CLIP by --clip. OpenAI's are had by: ${clipCommand(name)}`,
   );
+}
+
+/** Whether a model learnt from the CLIP that the package brings. */
+async function isOfBuiltIn(teacher: string): Promise<boolean> {
+  if (teacher === '') return false;
+  const own = await openClip(builtIn);
+  return sameTeacher(teacher, teacherIdentity(own.name, await own.weightsHash()));
 }
 
 /** Options with what the model's file says of naming, where nothing else is asked for. */
@@ -189,10 +193,10 @@ export function modelFacts(opened: ModelAndText): { file: string; step: number |
 export async function embedNames(
   { terminal }: Context,
   model: OpenVocabulary,
-  names: readonly string[],
+  names: readonly ClassWords[],
   { abortSignal }: Interruption,
 ): Promise<Vocabulary> {
-  const cut = model.cutNames(names);
+  const cut = model.cutNames(names.flat());
   if (cut.length > 0) {
     const some = cut.slice(0, 3).map((name) => `"${name}"`);
     const more = cut.length > 3 ? ` and ${cut.length - 3} more` : '';
@@ -213,45 +217,4 @@ export async function embedNames(
   } finally {
     progress?.stop();
   }
-}
-
-/** 65,535 names of a thousand letters. */
-const LARGEST_LIST = 2 ** 28;
-/** Characters of a class's name: the text tower reads some three hundred, and a caption is drawn on one line. */
-const LONGEST_NAME = 1000;
-
-/**
- * Names from the command line: `voc`, `context`, `coco`, `imagenet`, `@file.txt` with one a line, or a list with commas.
- */
-export async function parseClasses(text: string): Promise<string[]> {
-  const set = fixedDataSets.find(([name]) => name === text);
-  if (set) return [...set[2].prompts];
-  if (text === 'imagenet') return [...imagenetClasses];
-  let parts = text.split(',');
-  if (text.startsWith('@')) {
-    const path = text.slice(1);
-    try {
-      // A byte order mark goes with the decoding.
-      parts = new TextDecoder().decode(await readBounded('--classes', path, LARGEST_LIST)).split(/\r?\n/);
-    } catch (error) {
-      if (error instanceof FileError) throw error;
-      throw new FileError('--classes', path, systemReason(error), { cause: error });
-    }
-  }
-  const names = parts.map((name) => name.trim()).filter((name) => name !== '');
-  if (names.length === 0) {
-    throw new UsageError(
-      `--classes: there is no name in ${text === '' ? 'it' : `'${text}'`}; give names such as "dog, sofa, window"`,
-    );
-  }
-  const longest = names.find((name) => name.length > LONGEST_NAME);
-  if (longest !== undefined) {
-    throw new UsageError(
-      `--classes: a name may have ${LONGEST_NAME} characters; ${shownValue(longest, 40)} has ${longest.length}`,
-    );
-  }
-  const twice = firstRepeated(names);
-  if (twice) throw new UsageError(`--classes: "${twice}" is there twice; ${count(names.length, 'names')} must differ`);
-  if (names.length > 65535) throw new UsageError(`--classes: at most 65535 names fit a label map; got ${names.length}`);
-  return names;
 }

@@ -8,6 +8,7 @@ import {
   type TrainChoices,
 } from '@zeroseg/core/zeroseg';
 import { readJson } from '../files/index.ts';
+import { kindOfPath } from '../weights/index.ts';
 import { UsageError } from './errors.ts';
 
 /** The options of `zeroseg train` that decide what is computed. */
@@ -46,7 +47,8 @@ export async function trainChoices(options: TrainOptions): Promise<TrainChoices>
 }
 
 async function presetOf(name: string): Promise<string | PresetFile> {
-  return name.endsWith('.json') && !Object.hasOwn(presets, name) ? { name, content: await readJson(name) } : name;
+  if (Object.hasOwn(presets, name)) return name;
+  return name.endsWith('.json') || (await kindOfPath(name)) ? { name, content: await readJson(name) } : name;
 }
 
 /**

@@ -28,6 +28,9 @@ export async function openWeights(path: string): Promise<WeightFiles> {
 
 /** The ranges of a file on disk. It is open only while it is read: there is nothing to close. */
 export async function fileRanges(path: string): Promise<RangeSource> {
+  // Before it is opened: a pipe would wait for somebody who writes.
+  const found = await stat(path).catch(() => undefined);
+  if (found && !found.isFile() && !found.isDirectory()) throw new FileError('openWeights', path, 'this is no file');
   return {
     size: await withFile(path, async (file) => (await file.stat()).size),
     readRange: (start, end) =>

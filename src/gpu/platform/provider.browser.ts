@@ -18,6 +18,11 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
   return { adapter };
 }
 
+/** A browser shows the adapter that it gives, and no other; '' is the one that `openDevice` takes. */
+export async function adapterNames(): Promise<string[]> {
+  return [''];
+}
+
 /** A browser waits for its GPU without help. */
 export function awaitWithBackoff<T>(promise: Promise<T>): Promise<T> {
   return promise;

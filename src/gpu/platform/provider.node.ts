@@ -53,14 +53,37 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
     // Dawn throws where no name fits, and lists the adapters there are.
     others = [...String(error).matchAll(/name: ('[^']*')/g)].map(([, name]) => name).join(', ');
   }
-  const name = adapter ? `${adapter.info.device} ${adapter.info.description}`.toLowerCase() : '';
-  if (!adapter || !name.includes(wanted.toLowerCase())) {
+  if (!adapter || !isCalled(adapter, wanted)) {
     throw new DeviceError(
       `openDevice: no adapter is called '${wanted}'${others ? ` (there is ${others})` : ''}; ` +
         "give part of its name, or 'hardware', 'lavapipe' or 'swiftshader'",
     );
   }
   return { adapter };
+}
+
+/** Whether a word is part of an adapter's name. Dawn lists `llvmpipe (LLVM 15)` what its device is called `llvmpipe-llvm-15-`. */
+function isCalled({ info }: GPUAdapter, wanted: string): boolean {
+  const word = wanted.toLowerCase();
+  return (
+    `${info.device} ${info.description}`.toLowerCase().includes(word) ||
+    info.device.includes(word.replaceAll(/[^a-z0-9]+/g, '-'))
+  );
+}
+
+/** A name for every adapter that there is, by which `openDevice` takes it: those of the system's drivers, then the packed one. */
+export async function adapterNames(): Promise<string[]> {
+  const { create } = await importDawn();
+  const names: string[] = [];
+  if (hasVulkanDriver()) {
+    // Dawn throws where no name fits, and lists the adapters there are.
+    const refusal = await dawnFor(create, NOBODY)
+      .requestAdapter()
+      .then(() => '', String);
+    for (const [, name = ''] of refusal.matchAll(/name: '([^']*)'/g)) names.push(name);
+  }
+  if (process.platform === 'linux') names.push('swiftshader');
+  return [...new Set(names)];
 }
 
 type Create = (flags: string[]) => GPU;
@@ -74,6 +97,8 @@ const instances = ((globalThis as { [kept]?: Map<string, GPU> })[kept] ??= new M
 
 /** What the instance for the packed SwiftShader is kept as. No adapter has such a name. */
 const PACKED = 'packed SwiftShader';
+/** No adapter has this name either. */
+const NOBODY = 'no adapter';
 
 function dawnFor(create: Create, adapter: string, kind: string = adapter): GPU {
   let dawn = instances.get(kind);

@@ -1,5 +1,5 @@
-// One table: the op as a WGSL expression in f32, and its gradients. What an expression names, its kernel binds.
-import { type Binding, type Kernel, kernel, notNumbers } from '../../gpu/index.ts';
+// Each op is a WGSL expression in f32, and two of its gradients. What an expression names, its kernel binds.
+import { type Binding, type Kernel, kernel, notNumbers, type Piece } from '../../gpu/index.ts';
 import {
   differentiable,
   dispatch,
@@ -18,30 +18,26 @@ import {
   componentwise,
   type OperandLoad,
   operandOffsets,
-  sumTo,
 } from './broadcast.ts';
 import { stopGradient } from './stop-gradient.ts';
 
 interface Binary {
+  readonly name: string;
   readonly forward: string;
   /** dL/da and dL/db in terms of `dy`, `a`, `b`; just `dy` needs no launch. */
   readonly da: string;
   readonly db: string;
+  readonly use?: readonly Piece[];
+  /** What computes with a number in place of the second tensor. */
+  readonly withNumber?: string;
 }
 
-const binary = {
-  add: { forward: 'a + b', da: 'dy', db: 'dy' },
-  sub: { forward: 'a - b', da: 'dy', db: '-dy' },
-  mul: { forward: 'a * b', da: 'dy * b', db: 'dy * a' },
-  div: { forward: 'a / b', da: 'dy / b', db: '-dy * (a / b) / b' },
-  maximum: /*#__PURE__*/ extremeOfTwo('max', '>='),
-  minimum: /*#__PURE__*/ extremeOfTwo('min', '<='),
-} as const satisfies Record<string, Binary>;
-
 /** NaN is taken before any number, and of two the first. */
-function extremeOfTwo(choose: 'max' | 'min', wins: '>=' | '<='): Binary {
+function extremeOfTwo(name: string, choose: 'max' | 'min', wins: '>=' | '<='): Binary {
   const isFirst = `isNan(a) || (a ${wins} b && !isNan(b))`;
   return {
+    name,
+    use: [notNumbers],
     forward: `select(select(${choose}(a, b), b, isNan(b)), a, isNan(a))`,
     da: `select(0.0, dy, ${isFirst})`,
     db: `select(dy, 0.0, ${isFirst})`,
@@ -60,36 +56,60 @@ function extremeOfTwo(choose: 'max' | 'min', wins: '>=' | '<='): Binary {
  * @throws ShapeError when the shapes do not fit.
  */
 export function add(a: Tensor, b: Tensor): Tensor {
-  return applyBinary('add', a, b);
+  return applyBinary(sumOfTwo, a, b);
 }
+
+const sumOfTwo: Binary = { name: 'add', forward: 'a + b', da: 'dy', db: 'dy', withNumber: 'use addScalar(x, 1)' };
 
 /** `a - b`, broadcasting as {@link add}. Gradients `dy` and `-dy`. */
 export function sub(a: Tensor, b: Tensor): Tensor {
-  return applyBinary('sub', a, b);
+  return applyBinary(difference, a, b);
 }
+
+const difference: Binary = { name: 'sub', forward: 'a - b', da: 'dy', db: '-dy', withNumber: 'use addScalar(x, -1)' };
 
 /** `a · b` element by element, broadcasting as {@link add}. Gradients `dy · b` and `dy · a`. */
 export function mul(a: Tensor, b: Tensor): Tensor {
-  return applyBinary('mul', a, b);
+  return applyBinary(productOfTwo, a, b);
 }
+
+const productOfTwo: Binary = {
+  name: 'mul',
+  forward: 'a * b',
+  da: 'dy * b',
+  db: 'dy * a',
+  withNumber: 'use scale(x, 2)',
+};
 
 /** `a / b` element by element, broadcasting as {@link add}. Gradients `dy / b` and `-dy · a / b²`. */
 export function div(a: Tensor, b: Tensor): Tensor {
-  return applyBinary('div', a, b);
+  return applyBinary(quotient, a, b);
 }
+
+const quotient: Binary = {
+  name: 'div',
+  forward: 'a / b',
+  da: 'dy / b',
+  db: '-dy * (a / b) / b',
+  withNumber: 'use scale(x, 1 / 2)',
+};
 
 /**
  * The larger of `a` and `b`, broadcasting as {@link add}; NaN if one of them is. The gradient goes to it; of equal ones, and of
  * two NaN, to `a`.
  */
 export function maximum(a: Tensor, b: Tensor): Tensor {
-  return applyBinary('maximum', a, b);
+  return applyBinary(larger, a, b);
 }
+
+const larger: Binary = /*#__PURE__*/ extremeOfTwo('maximum', 'max', '>=');
 
 /** The smaller of `a` and `b`; as {@link maximum}. */
 export function minimum(a: Tensor, b: Tensor): Tensor {
-  return applyBinary('minimum', a, b);
+  return applyBinary(smaller, a, b);
 }
+
+const smaller: Binary = /*#__PURE__*/ extremeOfTwo('minimum', 'min', '<=');
 
 /**
  * `a` where the condition is not 0 (NaN is not), else `b`; all three broadcast. The gradient goes to the one that was taken.
@@ -107,7 +127,7 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   const y = empty(a, plan.shape);
   const c = stopGradient(condition);
   launchBroadcast(whereKernels.forward, plan, { a, b, c }, y);
-  return differentiable(y, [a, b], (dy) => {
+  return differentiable(y, [a, b], (dy, sumTo) => {
     const da = empty(dy);
     launchBroadcast(whereKernels.da, plan, { dy, c }, da);
     const db = empty(dy);
@@ -116,26 +136,17 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   });
 }
 
-/** What computes with a number in place of the second tensor. */
-const withNumber: Readonly<Partial<Record<keyof typeof binary, string>>> = {
-  add: 'use addScalar(x, 1)',
-  sub: 'use addScalar(x, -1)',
-  mul: 'use scale(x, 2)',
-  div: 'use scale(x, 1 / 2)',
-};
-
-function applyBinary(name: keyof typeof binary, a: Tensor, b: Tensor): Tensor {
-  checkTensors(name, { a, b }, withNumber[name] ?? 'for a number make a scalar: fill(device, [], 1)');
+function applyBinary({ name, forward, da, db, use, withNumber }: Binary, a: Tensor, b: Tensor): Tensor {
+  checkTensors(name, { a, b }, withNumber ?? 'for a number make a scalar: fill(device, [], 1)');
   checkFloats(name, { a, b });
   const plan = broadcast(name, a.device, { a: a.shape, b: b.shape });
-  const { forward, da, db } = binary[name];
   const y = empty(a, plan.shape);
-  launchBroadcast({ name, expression: forward }, plan, { a, b }, y);
-  return differentiable(y, [a, b], (dy) => {
+  launchBroadcast({ name, expression: forward, use }, plan, { a, b }, y);
+  return differentiable(y, [a, b], (dy, sumTo) => {
     const towards = (suffix: 'a' | 'b', expression: string, x: Tensor) => {
       if (expression === 'dy') return sumTo(dy, x.shape);
       const dx = empty(dy);
-      launchBroadcast({ name: `${name}-backward-${suffix}`, expression }, plan, { a, b, dy }, dx);
+      launchBroadcast({ name: `${name}-backward-${suffix}`, expression, use }, plan, { a, b, dy }, dx);
       return sumTo(dx, x.shape);
     };
     return [towards('a', da, a), towards('b', db, b)];
@@ -149,7 +160,7 @@ type Read = 'a' | 'b' | 'c' | 'dy';
  * one for each load in which the operands are read.
  */
 function launchBroadcast(
-  { name, expression }: Fused,
+  { name, expression, use }: Fused,
   { elements, params, constants, loads }: Broadcast,
   tensors: Readonly<Partial<Record<Read, Tensor>>>,
   to: Tensor,
@@ -163,7 +174,7 @@ function launchBroadcast(
   });
   const key = [name, ...reads.map(({ load, isU32 }) => `${load}${isU32 ? ' of u32' : ''}`)].join();
   let made = broadcastKernels.get(key);
-  if (!made) broadcastKernels.set(key, (made = makeBroadcast(name, expression, reads, inFours)));
+  if (!made) broadcastKernels.set(key, (made = makeBroadcast(name, expression, reads, inFours, use)));
   dispatch(made, { ...bound, to }, { ...elements, ...params }, constants);
 }
 
@@ -180,7 +191,13 @@ type BroadcastKernel = Kernel<
 >;
 const broadcastKernels = new Map<string, BroadcastKernel>();
 
-function makeBroadcast(name: string, expression: string, reads: readonly Operand[], inFours: boolean): BroadcastKernel {
+function makeBroadcast(
+  name: string,
+  expression: string,
+  reads: readonly Operand[],
+  inFours: boolean,
+  use: readonly Piece[] = [],
+): BroadcastKernel {
   const bind: Record<string, Binding> = {};
   for (const { name: one, load, isU32 } of reads) {
     bind[one] = isU32 ? 'read u32' : load === 'vec4' ? 'read vec4<T>' : 'read T';
@@ -200,7 +217,7 @@ function makeBroadcast(name: string, expression: string, reads: readonly Operand
     bind,
     params: { ...elementParams, ...broadcastParams },
     override: { ...elementOverride, RANK: 1 },
-    use: [operandOffsets, notNumbers],
+    use: [operandOffsets, ...use],
     grid: elementGrid,
     wgsl: `
 fn value(${names.map((one) => `${one}: f32`).join(', ')}) -> f32 { return ${expression}; }
@@ -221,10 +238,11 @@ ${reads.map((one) => `    let ${one.name}In = ${loadOf(one)};`).join('\n')}
 interface Fused {
   readonly name: string;
   readonly expression: string;
+  readonly use?: readonly Piece[] | undefined;
 }
 
 const whereKernels = {
-  forward: { name: 'where', expression: 'select(b, a, isSomething(c))' },
-  da: { name: 'where-backward-a', expression: 'select(0.0, dy, isSomething(c))' },
-  db: { name: 'where-backward-b', expression: 'select(dy, 0.0, isSomething(c))' },
+  forward: { name: 'where', expression: 'select(b, a, isSomething(c))', use: [notNumbers] },
+  da: { name: 'where-backward-a', expression: 'select(0.0, dy, isSomething(c))', use: [notNumbers] },
+  db: { name: 'where-backward-b', expression: 'select(dy, 0.0, isSomething(c))', use: [notNumbers] },
 } as const;

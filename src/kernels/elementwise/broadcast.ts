@@ -1,8 +1,6 @@
 import type { Device, Piece } from '../../gpu/index.ts';
-import { type Elements, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
-import { type DType, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
-import { summed } from '../axis/index.ts';
-import { reshape } from '../layout/index.ts';
+import { type Elements, elementsOf } from '../../tensor/graph/index.ts';
+import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 
 /** Axes of the result after merging neighbours that all operands treat alike. */
 const RANK = 6;
@@ -122,12 +120,4 @@ export function broadcast(
 /** WGSL: the vec4f of what a function of numbers gives for each component of vec4fs. */
 export function componentwise(name: string, inputs: readonly string[]): string {
   return `vec4f(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
-}
-
-/** Sums a gradient over the axes that its operand stretched: the backward of broadcasting to the shape of `dy`. */
-export function sumTo(dy: Tensor, shape: Shape, dtype: DType = dy.dtype): Tensor {
-  const added = dy.shape.length - shape.length;
-  const axes = dy.shape.flatMap((length, i) => (i < added || (shape[i - added] === 1 && length !== 1) ? [i] : []));
-  if (axes.length === 0) return dy;
-  return reshape(summed(dy, { axes, keepDims: true }, dtype), shape);
 }

@@ -1,9 +1,8 @@
 import { kernel } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { differentiable, dispatch, empty, fill, type Tensor } from '../../tensor/graph/index.ts';
 import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/values/index.ts';
 import { checkChoice, checkOptions, sumRows } from '../axis/index.ts';
-import { type Activation, activationPiece, activations } from '../elementwise/index.ts';
-import { broadcastTo } from '../layout/index.ts';
+import { type Activation, activationPiece, activations, mul } from '../elementwise/index.ts';
 import {
   flattened,
   gradientOf,
@@ -106,7 +105,9 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
       const da = towardsA(of, a, b, d);
       const { db, dbias } = towardsB(of, a, b, d, bias !== undefined);
       // `a` is read by the launch that sums rows in passing.
-      const sums = () => differentiable(dbias ?? sumRows(d), [d, a], (u) => [broadcastTo(u, d.shape), undefined]);
+      // Times ones, which `mul` stretches: broadcastTo would bring all copies into a bundle, for second derivatives alone.
+      const ones = () => fill(d.device, [...d.shape.slice(0, -1), 1], 1, d.dtype as 'f32' | 'f16');
+      const sums = () => differentiable(dbias ?? sumRows(d), [d, a], (u) => [mul(u, ones()), undefined]);
       return [da, db, ...(bias ? [sums()] : []), ...(residual ? [dy] : [])];
     },
   );

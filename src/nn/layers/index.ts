@@ -16,6 +16,7 @@ export {
   join,
   loadParameters,
   newWeights,
+  readParameters,
   type StoredValues,
   storedWeights,
   type Weights,

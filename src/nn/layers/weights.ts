@@ -26,48 +26,55 @@ export interface StoredValues {
 /** Gives values by full name: at once, or by what they are made of. */
 export type WeightValues = (name: string, shape: Shape, init: Initializer) => Float32Array | StoredValues;
 
+type Give = (name: string, shape: Shape, init: Initializer) => Tensor;
+type Build = <M extends Module>(make: () => M) => Promise<M>;
+
+/** Weights below a path; `give` is called with full names. */
+function weightsBelow(path: string, device: Device, give: Give, build: Build): Weights {
+  const full = (name: string | number) => (path ? `${path}.${name}` : String(name));
+  const weights: Weights = {
+    device,
+    parameter: (name, shape, init) => give(full(name), shape, init),
+    in: (name) => weightsBelow(full(name), device, give, build),
+    build: (make) => build(() => make(weights)),
+  };
+  return weights;
+}
+
 /** Weights whose values come from a function of the full name and shape. */
 export function weightsFrom(device: Device, values: WeightValues): Weights {
   // Only while a module is built that is waited for: elsewhere, nobody would read what is in a file.
   let waiting: Waiting[] | undefined;
-  const at = (path: string): Weights => {
-    const full = (name: string | number) => (path ? `${path}.${name}` : String(name));
-    return {
-      device,
-      parameter(name, shape, init) {
-        const found = values(full(name), shape, init);
-        if (found instanceof Float32Array) return parameter(device, shape, found);
-        const stored = found.tensors.filter((tensor): tensor is StoredTensor => 'bytes' in tensor);
-        if (stored.length === found.tensors.length) return parameter(device, shape, found.make(stored.map(toFloat32)));
-        if (!waiting) {
-          throw new ArgumentError(
-            `weights: '${full(name)}' is in a file that is read tensor by tensor; build the module by buildModule(weights, …)`,
-          );
-        }
-        const target = variable(device, shape, undefined, 'f32');
-        waiting.push({ ...found, target });
-        return target;
-      },
-      in: (name) => at(full(name)),
-      async build(make) {
-        const all: Waiting[] = (waiting = []);
-        let module: ReturnType<typeof make>;
-        try {
-          module = make(at(path));
-        } finally {
-          waiting = undefined;
-        }
-        try {
-          await readWaiting(device, all);
-        } catch (error) {
-          freeParameters(module);
-          throw error;
-        }
-        return module;
-      },
-    };
+  const give: Give = (name, shape, init) => {
+    const found = values(name, shape, init);
+    if (found instanceof Float32Array) return parameter(device, shape, found);
+    const stored = found.tensors.filter((tensor): tensor is StoredTensor => 'bytes' in tensor);
+    if (stored.length === found.tensors.length) return parameter(device, shape, found.make(stored.map(toFloat32)));
+    if (!waiting) {
+      throw new ArgumentError(
+        `weights: '${name}' is in a file that is read tensor by tensor; build the module by buildModule(weights, …)`,
+      );
+    }
+    const target = variable(device, shape, undefined, 'f32');
+    waiting.push({ ...found, target });
+    return target;
   };
-  return at('');
+  return weightsBelow('', device, give, async (make) => {
+    const all: Waiting[] = (waiting = []);
+    let module: ReturnType<typeof make>;
+    try {
+      module = make();
+    } finally {
+      waiting = undefined;
+    }
+    try {
+      await readWaiting(device, all);
+    } catch (error) {
+      freeParameters(module);
+      throw error;
+    }
+    return module;
+  });
 }
 
 interface Waiting extends StoredValues {
@@ -109,7 +116,9 @@ export function buildModule<M extends Module>(weights: Weights, make: (weights: 
 
 /** New weights: every parameter has a generator of its own, made of the seed and its name. */
 export function newWeights(device: Device, seed: number): Weights {
-  return weightsFrom(device, (name, shape, init) => init(shape, random(seed, name)));
+  // Not by weightsFrom: what reads files would come along.
+  const give: Give = (name, shape, init) => parameter(device, shape, init(shape, random(seed, name)));
+  return weightsBelow('', device, give, async (make) => make());
 }
 
 /**
@@ -161,11 +170,38 @@ export function loadParameters(
   file: string,
   names: (name: string) => string = (name) => name,
 ): void {
+  const targets = targetsOf(module, stored, file, names);
+  const entries = targets.map(([target, found]) => [target, toFloat32(found)] as const);
+  for (const [target, data] of entries) write(target, data);
+}
+
+/** {@link loadParameters}, tensor by tensor where they are in a file. */
+export async function readParameters(
+  module: Module | ReadonlyMap<string, Tensor>,
+  stored: ReadonlyMap<string, WeightTensor>,
+  file: string,
+  names: (name: string) => string = (name) => name,
+): Promise<void> {
+  const targets = targetsOf(module, stored, file, names);
+  // Values of other types may fit no float, which is found out before anything is written.
+  for (const [, found] of targets) if (!floats.has(found.dtype)) toFloat32(await readTensor(found));
+  const waiting = targets.map(([target, found]) => ({ tensors: [found], make: join, target }));
+  await readWaiting((targets[0] as (typeof targets)[0])[0].device, waiting);
+}
+
+const floats: ReadonlySet<string> = /*#__PURE__*/ new Set(['F32', 'F16', 'BF16']);
+
+/** Parameters, each with what it becomes. @throws CheckpointError when one is missing or has another shape. */
+function targetsOf<T extends WeightTensor>(
+  module: Module | ReadonlyMap<string, Tensor>,
+  stored: ReadonlyMap<string, T>,
+  file: string,
+  names: (name: string) => string,
+): (readonly [target: Tensor, found: T])[] {
   const isNamed =
     module instanceof Map && [...module].every(([name, t]) => typeof name === 'string' && t instanceof Tensor);
   const named = isNamed ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
   if (named.size === 0)
     throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
-  const entries = [...named].map(([name, t]) => [t, toFloat32(find(stored, file, names(name), t.shape))] as const);
-  for (const [t, data] of entries) write(t, data);
+  return [...named].map(([name, t]) => [t, find(stored, file, names(name), t.shape)] as const);
 }

@@ -1,7 +1,7 @@
 import { ArgumentError, DeviceError } from '../../gpu/index.ts';
-import { cast } from '../../kernels/elementwise/index.ts';
+import { cast, gradients } from '../../kernels/elementwise/index.ts';
 import { reshape } from '../../kernels/layout/index.ts';
-import { gradients, type Tensor } from '../../tensor/graph/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import { formatShape, ShapeError, StepError } from '../../tensor/values/index.ts';
 import { type Module, parameters, replaceParameters } from '../layers/index.ts';
 import type { AdamW } from './adamw.ts';

@@ -12,7 +12,7 @@ import {
 } from './dependence.ts';
 import { add, fill } from './fill.ts';
 import { currentRecording, launchOrder, watchLaunches } from './record.ts';
-import { type GradientNode, type Launch, Tensor } from './tensor.ts';
+import { type GradientNode, type Launch, type SumTo, Tensor } from './tensor.ts';
 
 let order = 0;
 
@@ -42,9 +42,9 @@ export function recomputeForward<R>(body: () => R): R {
 export function differentiable(
   y: Tensor,
   inputs: readonly Tensor[],
-  backward: (dy: Tensor) => readonly (Tensor | undefined)[],
+  backward: (dy: Tensor, sumTo: SumTo) => readonly (Tensor | undefined)[],
 ): Tensor {
-  differentiableAll([y], inputs, ([dy]) => backward(dy as Tensor));
+  differentiableAll([y], inputs, ([dy], _, sumTo) => backward(dy as Tensor, sumTo));
   return y;
 }
 
@@ -71,28 +71,12 @@ export function differentiableAll(
   }
 }
 
-/**
- * Gradients of `y` with respect to each tensor of `of`, by reverse accumulation. Without `dy`, `y` must be a scalar. Several
- * results, each with its `dy`, add up.
- *
- * ```ts
- * const w = tensor(device, [1, 2, 3]);
- * const [dw] = gradients(sum(square(w)), [w]);
- * console.log(await read(dw)); // Float32Array [2, 4, 6]
- * ```
- *
- * A tensor that `y` is not computed from gets zeros, and so does one that is only reached through {@link stopGradient}, through
- * u32 (indices, classes), through an op that documents that no gradient flows (`sign`, a condition), through values that were
- * read to the host, or through what was written into a variable.
- *
- * @throws StepError where a gradient would be wrong: `y` is computed from a tensor of `of` through something that has no
- * gradient (a launch of your own without {@link differentiable}, the backward of most ops, a result of a step), or what a
- * backward needs was overwritten since.
- */
-export function gradients<const T extends readonly Tensor[]>(
+/** What `gradients` of the kernels does, which brings the sums of broadcast operands. */
+export function reverse<const T extends readonly Tensor[]>(
   y: Tensor | readonly Tensor[],
   of: T,
-  dy?: Tensor | readonly Tensor[],
+  dy: Tensor | readonly Tensor[] | undefined,
+  sumTo: SumTo,
 ): { [K in keyof T]: Tensor } {
   const results = listed('y', y);
   const targets = listed('of', of);
@@ -118,7 +102,7 @@ export function gradients<const T extends readonly Tensor[]>(
     }
     return seed;
   });
-  const found = backpropagate(results, dys, targets, { node: 0, launch: 0 });
+  const found = backpropagate(results, dys, targets, { node: 0, launch: 0 }, sumTo);
   return targets.map((x, i) => found[i] ?? constant(x, 0)) as { [K in keyof T]: Tensor };
 }
 
@@ -138,6 +122,7 @@ export function backpropagate(
   dys: readonly (Tensor | undefined)[],
   of: readonly Tensor[],
   since: Moment,
+  sumTo: SumTo,
 ): (Tensor | undefined)[] {
   const found = new Map<Tensor, Tensor>();
   const give = (to: Tensor, gradient: Tensor) => {
@@ -154,7 +139,7 @@ export function backpropagate(
     if (arrived.every((one) => one === undefined)) continue;
     const back = watchLaunches(
       (launch) => watchBackward(node, launch),
-      () => node.backward(arrived, dependent),
+      () => node.backward(arrived, dependent, sumTo),
     );
     checkGradients(node, back);
     node.inputs.forEach((input, i) => {

@@ -9,14 +9,13 @@ import {
   formatShape,
   fromHost,
   type HostValues,
-  isDType,
   nestedShape,
   type Shape,
   ShapeError,
   StepError,
   size,
 } from '../values/index.ts';
-import { currentRecording } from './record.ts';
+import { checkDType, currentRecording } from './record.ts';
 import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
 
 /**
@@ -49,7 +48,7 @@ export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?
  */
 export function variable(device: Device, shape: Shape, values?: HostValues, dtype?: DType): Tensor {
   const type = dtype ?? defaultType(values);
-  checkType('variable', type);
+  checkDType('variable', type);
   checkShape('variable', shape);
   const data = values === undefined ? undefined : valuesFor('variable', values, type, shape);
   const storage = new Storage(device, size(shape) * bytesPerElement(type), 'variable');
@@ -91,7 +90,7 @@ function upload(device: Device, { buffer, offset }: Memory, data: Bits): void {
 
 /** Values of the host as the elements of a tensor, or the error that says what was wrong with them. */
 function valuesFor(op: string, values: unknown, dtype: DType, shape: Shape): Bits {
-  checkType(op, dtype);
+  checkDType(op, dtype);
   checkShape(op, shape);
   if (values instanceof Tensor) {
     throw new ShapeError(op, 'values come from the host, not from a tensor; read it first, or copy it in a step', {
@@ -101,10 +100,6 @@ function valuesFor(op: string, values: unknown, dtype: DType, shape: Shape): Bit
   const refuse = (found: string) =>
     new ShapeError(op, `the values must fill ${dtype} ${formatShape(shape)} (${counted(size(shape))}); got ${found}`);
   return fromHost(values, dtype, shape, refuse);
-}
-
-function checkType(op: string, dtype: unknown): void {
-  if (!isDType(dtype)) throw new ShapeError(op, `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
 }
 
 function defaultType(values: unknown): DType {

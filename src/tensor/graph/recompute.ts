@@ -36,7 +36,7 @@ export function recompute<const I extends readonly Tensor[], R extends Recompute
   // New tensors over the same bytes: those of the first run know how they were made, and would keep that alive.
   const results = first.map((t) => new Tensor(t.storage, t.shape, t.dtype));
   const sources = sourcesOf(first, since);
-  differentiableAll(results, sources, (dys, wanted) => {
+  differentiableAll(results, sources, (dys, wanted, sumTo) => {
     const resumed = now();
     const second = label(path ? `${path}.recomputed` : 'recomputed', () =>
       recomputeForward(() => listOf(body(...inputs))),
@@ -47,7 +47,7 @@ export function recompute<const I extends readonly Tensor[], R extends Recompute
       );
     }
     const of = sources.filter((source) => wanted.has(source));
-    const found = backpropagate(second, dys, of, resumed);
+    const found = backpropagate(second, dys, of, resumed, sumTo);
     return sources.map((source) => found[of.indexOf(source)]);
   });
   return like(made, results) as R;

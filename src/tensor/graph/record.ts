@@ -28,10 +28,18 @@ export class Recording {
   /** Launches that write variables, by the root of these. */
   readonly effects: Map<Storage, Launch[]> = new Map();
   readonly keepStacks: boolean;
+  /** What the body asked for and was refused by a promise, which a body cannot await. */
+  misuse: StepError | undefined;
 
   constructor(device: Device, keepStacks: boolean) {
     this.device = device;
     this.keepStacks = keepStacks;
+  }
+
+  /** The error of an async call inside the body, kept for whoever made the recording. */
+  refuse(message: string): StepError {
+    this.misuse ??= new StepError(message);
+    return this.misuse;
   }
 }
 
@@ -42,7 +50,7 @@ const labels: string[] = [];
 
 /** Runs `body` while its launches go to `recording`. */
 export function record<R>(recording: Recording, body: () => R): R {
-  if (current) throw new StepError('step: a step cannot be made inside the body of another');
+  if (current) throw current.refuse('step: a step cannot be made inside the body of another');
   current = recording;
   try {
     return body();
@@ -98,8 +106,12 @@ export function empty(like: Tensor, shape: Shape = like.shape, dtype: DType = li
 
 export function emptyOn(device: Device, shape: Shape, dtype: DType = 'f32'): Tensor {
   checkShape('empty', shape);
-  if (!isDType(dtype)) throw new ShapeError('empty', `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
+  checkDType('empty', dtype);
   return new Tensor(new Storage(device, size(shape) * bytesPerElement(dtype), 'recorded'), shape, dtype);
+}
+
+export function checkDType(op: string, dtype: unknown): void {
+  if (!isDType(dtype)) throw new ShapeError(op, `the dtype must be 'f32', 'f16' or 'u32'; got ${describe(dtype)}`);
 }
 
 const WORKGROUPS = 65535;

@@ -120,8 +120,15 @@ export interface GradientNode {
   readonly backward: (
     dys: readonly (Tensor | undefined)[],
     wanted: ReadonlySet<Tensor>,
+    sumTo: SumTo,
   ) => readonly (Tensor | undefined)[];
 }
+
+/**
+ * Sums a gradient over the axes that its operand stretched, to the shape of that. Whoever asks for gradients brings it, so that ops
+ * which broadcast do not carry the kernels of sums into programs without gradients.
+ */
+export type SumTo = (dy: Tensor, shape: Shape) => Tensor;
 
 /** @internal The memory of a storage that has some now. */
 export function memoryOf(storage: Storage): Memory | undefined {

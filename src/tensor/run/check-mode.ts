@@ -1,11 +1,12 @@
 import type { GPUBindGroup, GPUBuffer, GPUCommandEncoder, GPUComputePipeline } from '../../gpu/index.ts';
-import { bufferUsage, type CompiledKernel, type Kernel, type Outcome } from '../../gpu/index.ts';
+import { bufferUsage, type CompiledKernel, type Kernel, Outcome } from '../../gpu/index.ts';
 import type { Launch, Storage, Tensor } from '../graph/index.ts';
 import { formatShape, NotFiniteError } from '../values/index.ts';
 import { forget, judge, KINDS, LETS_ALL, LETS_INFINITIES, NOTHING, ROW, ROW_SCANS, scan } from './check-kernels.ts';
 import { slotBytes, writes } from './lifetimes.ts';
 import type { Place } from './memory-layout.ts';
-import { type Bound, type Program, refusedError } from './program.ts';
+import { type Bound, refusedError } from './program.ts';
+import type { StepProgram } from './step-program.ts';
 
 /** Words that the kernels of a check share. */
 const WORDS = ['table', 'hits', 'isInfinite', 'verdict', 'grids'] as const;
@@ -54,7 +55,7 @@ const UNIFORM_ALIGNMENT = 256;
  */
 export class Check {
   readonly #name: string;
-  readonly #program: Program;
+  readonly #program: StepProgram;
   readonly #rows: readonly Row[];
   readonly #words: Words;
   readonly #own: readonly GPUBuffer[];
@@ -63,7 +64,7 @@ export class Check {
   readonly #grids: Uint32Array;
   readonly #hits: Uint32Array;
 
-  private constructor(name: string, program: Program, compiled: ReadonlyMap<Kernel | number, CompiledKernel>) {
+  private constructor(name: string, program: StepProgram, compiled: ReadonlyMap<Kernel | number, CompiledKernel>) {
     const { device } = program;
     const plan = new CheckPlan(program);
     const words = {
@@ -121,7 +122,7 @@ export class Check {
     }
   }
 
-  static async make(name: string, program: Program): Promise<Check> {
+  static async make(name: string, program: StepProgram): Promise<Check> {
     const { device } = program;
     const compiled = new Map<Kernel | number, CompiledKernel>();
     for (const kernel of [forget, judge]) compiled.set(kernel, await device.compile(kernel, 'f32', {}));
@@ -170,13 +171,14 @@ export class Check {
       { buffer: verdict, offset: 0, bytes: 4 },
       { buffer: hits, offset: 0, bytes: this.#hits.byteLength },
     ]);
-    return device.follow(
-      found.then(([row, hits]) => {
-        const [number = 0] = new Uint32Array(row as ArrayBuffer);
-        const bad = this.#rows[number - 1];
-        if (bad) throw this.#complaint(bad, new Uint32Array(hits as ArrayBuffer));
-      }),
-    );
+    const judged = found.then(([row, hits]) => {
+      const [number = 0] = new Uint32Array(row as ArrayBuffer);
+      const bad = this.#rows[number - 1];
+      if (bad) throw this.#complaint(bad, new Uint32Array(hits as ArrayBuffer));
+    });
+    const outcome = new Outcome(device.reports, judged);
+    device.track(outcome.settled);
+    return outcome;
   }
 
   #encode(encoder: GPUCommandEncoder, dispatches: readonly Dispatch[]): void {
@@ -224,10 +226,10 @@ class CheckPlan {
   scans = 0;
   /** How many jobs can be stopped. */
   stops = 0;
-  readonly #program: Program;
+  readonly #program: StepProgram;
   readonly #numbers = new Map<Storage, number>();
 
-  constructor(program: Program) {
+  constructor(program: StepProgram) {
     this.#program = program;
     const most = Math.floor(program.device.limits.maxStorageBufferBindingSize / 256) * 256;
     for (const buffer of program.slotBuffers) {

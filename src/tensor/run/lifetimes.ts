@@ -11,7 +11,15 @@ export function collect(results: readonly Tensor[], effects: readonly Launch[]):
     needed.add(launch);
     open.push(launch);
   };
-  for (const result of results) for (const writer of result.storage.root.writers) need(writer);
+  for (const { shape, storage } of results) {
+    const { kind, bytes, writers } = storage.root;
+    if (kind === 'recorded' && bytes > 0 && writers.length === 0) {
+      throw new StepError(
+        `a tensor ${formatShape(shape)} has no values: it was made by empty(), and no launch with a workgroup writes it`,
+      );
+    }
+    for (const writer of writers) need(writer);
+  }
   for (const effect of effects) need(effect);
   for (let launch = open.pop(); launch; launch = open.pop()) {
     for (const tensor of launch.tensors) {
@@ -57,6 +65,7 @@ export function slotBytes(root: Storage): number {
 export function lifetimes(
   launches: readonly Launch[],
   liveOut: ReadonlySet<Storage>,
+  partsOf?: PartsOf,
 ): { roots: Storage[]; lives: Map<Storage, Lifetime> } {
   const spans = new Map<Storage, Span>();
   launches.forEach((launch, at) => {
@@ -87,7 +96,7 @@ export function lifetimes(
   const lives = new Map<Storage, Lifetime>();
   for (const [root, { first, last: lastUse, uses, whole, ranges }] of spans) {
     const last = liveOut.has(root) && root.kind === 'recorded' ? FOREVER : lastUse;
-    const parts = inParts(root, whole, ranges) ? partsOf(ranges, last) : undefined;
+    const parts = partsOf?.(root, { whole, ranges }, last);
     lives.set(root, { bytes: slotBytes(root), first, last, uses, ...(parts ? { parts } : {}) });
   }
   return { roots: [...lives.keys()], lives };
@@ -111,7 +120,11 @@ function inParts(root: Storage, whole: number, ranges: ReadonlyMap<Storage, numb
   return ranges.size > 1 && [...ranges.values()].every((first) => first < whole);
 }
 
-function partsOf(ranges: ReadonlyMap<Storage, number>, last: number): Part[] | undefined {
+/** Only steps have such pages. */
+export type PartsOf = (root: Storage, span: Pick<Span, 'whole' | 'ranges'>, last: number) => Part[] | undefined;
+
+export const pageParts: PartsOf = (root, { whole, ranges }, last) => {
+  if (!inParts(root, whole, ranges)) return undefined;
   const parts = [...ranges].map(([range, first]) => ({
     offset: range.rootOffset,
     bytes: slotBytes(range),
@@ -124,7 +137,7 @@ function partsOf(ranges: ReadonlyMap<Storage, number>, last: number): Part[] | u
     return before !== undefined && before.offset + before.bytes > offset;
   });
   return overlap ? undefined : parts;
-}
+};
 
 /** Whether a launch writes its tensor number `i`. */
 export function writes({ kernel, tensors }: Launch, i: number): boolean {

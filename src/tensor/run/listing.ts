@@ -1,9 +1,9 @@
 import { formatBytes, type GPUBuffer } from '../../gpu/index.ts';
 import { formatShape } from '../values/index.ts';
-import type { Program } from './program.ts';
+import type { StepProgram } from './step-program.ts';
 
 /** The launches of a step as a table: label, grid, and where each tensor lies (`w`: variables, `s`: slots). */
-export function listing(name: string, program: Program): string {
+export function listing(name: string, program: StepProgram): string {
   const buffers = new Map<GPUBuffer, number>();
   const rows = program.bound.map(({ launch }, i) => {
     const slots = launch.tensors.map((t, n) => {

@@ -2,23 +2,8 @@ import type { GPUBuffer } from '../../gpu/index.ts';
 import { bufferUsage, type Device, formatBytes, OutOfMemoryError, type Slot } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, type Storage, type Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
-import { FOREVER, lifetimes, slotBytes } from './lifetimes.ts';
-import { mostAlive, plan } from './plan.ts';
-
-/** What a program takes of GPU memory, in bytes. */
-export interface MemoryUse {
-  /** Slots for intermediates and inputs as the plan lays them, shared with other steps of the device. */
-  readonly planned: number;
-  /** The most bytes of them that are alive at one launch: no plan can do with less. */
-  readonly needed: number;
-  /** The buffers that hold those slots: equal to `planned` unless larger ones of other steps are reused. */
-  readonly slots: number;
-  /** What the step returns, and constants. */
-  readonly own: number;
-  readonly uniforms: number;
-  /** What all intermediates would take if none shared memory. */
-  readonly unplanned: number;
-}
+import { FOREVER, lifetimes, type PartsOf, slotBytes } from './lifetimes.ts';
+import { type Lifetime, plan } from './plan.ts';
 
 /** What a launch binds. */
 export interface Place {
@@ -30,7 +15,6 @@ export interface Place {
 /** Launches with memory. */
 export interface Laid {
   readonly launches: readonly Launch[];
-  readonly memory: MemoryUse;
   /** Where each root lies that is no variable, and each variable of which a copy was made. */
   readonly memories: ReadonlyMap<Storage, Memory>;
   /** What each launch binds: its tensors, then its uniforms. */
@@ -41,7 +25,13 @@ export interface Laid {
     { readonly buffer: GPUBuffer; readonly launch: Launch; readonly tensor: Tensor }
   >;
   readonly slots: readonly Slot[];
+  /** Bytes of the slots, as planned: the buffers may be larger. */
+  readonly planned: readonly number[];
+  /** What shares them. */
+  readonly alive: readonly Lifetime[];
+  /** Uniforms among them. */
   readonly own: readonly GPUBuffer[];
+  readonly uniforms: GPUBuffer | undefined;
 }
 
 export interface LayOutOptions {
@@ -54,6 +44,8 @@ export interface LayOutOptions {
    * here. For a program that runs later than it is laid out.
    */
   readonly asOfNow?: readonly Tensor[] | undefined;
+  /** Finds the parts of pages of gradients. */
+  readonly partsOf?: PartsOf;
 }
 
 const UNIFORM_ALIGNMENT = 256;
@@ -62,9 +54,9 @@ const UNIFORM_ALIGNMENT = 256;
 export function layOut(
   device: Device,
   launches: readonly Launch[],
-  { returned = new Set(), liveOut = new Set(), asOfNow }: LayOutOptions,
+  { returned = new Set(), liveOut = new Set(), asOfNow, partsOf }: LayOutOptions,
 ): Laid {
-  const { roots, lives } = lifetimes(launches, liveOut);
+  const { roots, lives } = lifetimes(launches, liveOut, partsOf);
   const shared: Storage[] = [];
   const separate: Storage[] = [];
   for (const root of roots) (returned.has(root) || root.kind === 'constant' ? separate : shared).push(root);
@@ -82,11 +74,9 @@ export function layOut(
       const { buffer } = slots[planned.slotOf[i] as number] as Slot;
       memories.set(root, { buffer, offset: planned.offsetOf[i] as number });
     });
-    let ownBytes = 0;
     for (const root of separate) {
       const buffer = device.buffer(root.bytes, root.kind === 'constant' ? 'constant of a step' : 'result of a step');
       own.push(buffer);
-      ownBytes += buffer.size;
       memories.set(root, { buffer, offset: 0 });
       if (root.data) device.gpu.queue.writeBuffer(buffer, 0, root.data as GPUAllowSharedBufferSource);
     }
@@ -106,15 +96,17 @@ export function layOut(
       }
       return bound;
     });
-    const memory = {
-      planned: sum(planned.slots),
-      needed: mostAlive(alive),
-      slots: sum(slots.map((slot) => slot.buffer.size)),
-      own: ownBytes,
-      uniforms: uniforms.buffer?.size ?? 0,
-      unplanned: sum(shared.map((root) => slotBytes(root))),
+    return {
+      launches,
+      memories,
+      places,
+      borrowed,
+      slots,
+      planned: planned.slots,
+      alive,
+      own,
+      uniforms: uniforms.buffer,
     };
-    return { launches, memory, memories, places, borrowed, slots, own };
   } catch (error) {
     release(device, { slots, own });
     throw error;
@@ -193,16 +185,10 @@ function packUniforms(device: Device, launches: readonly Launch[]): Uniforms {
     if (launch.params.length === 0) return 0;
     const block = new ArrayBuffer(Math.ceil((launch.params.length * 4) / 16) * 16);
     const view = new DataView(block);
+    // dispatch() has checked that each type holds its number.
     launch.kernel.paramNames.forEach((name, i) => {
       const value = launch.params[i] as number;
-      const type = launch.kernel.params?.[name];
-      if (
-        type !== 'f32' &&
-        (!Number.isInteger(value) || value < (type === 'i32' ? -(2 ** 31) : 0) || value >= 2 ** 32)
-      ) {
-        throw new Error(`internal: ${launch.kernel.name}: params.${name} is ${value}, which is no ${type}`);
-      }
-      if (type === 'f32') view.setFloat32(i * 4, value, true);
+      if (launch.kernel.params?.[name] === 'f32') view.setFloat32(i * 4, value, true);
       else view.setUint32(i * 4, value >>> 0, true);
     });
     const bytes = new Uint8Array(block);
@@ -223,8 +209,4 @@ function packUniforms(device: Device, launches: readonly Launch[]): Uniforms {
   const buffer = device.buffer(all.length, 'uniforms of a step', bufferUsage.uniform);
   device.gpu.queue.writeBuffer(buffer, 0, all);
   return { buffer, offsets };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0);
 }

@@ -1,8 +1,7 @@
-import type { GPUBindGroup, GPUBuffer, GPUComputePassEncoder, GPUComputePipeline } from '../../gpu/index.ts';
+import type { GPUBindGroup, GPUComputePassEncoder, GPUComputePipeline } from '../../gpu/index.ts';
 import { type CompiledKernel, type Device, KernelError, source } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, type Storage } from '../graph/index.ts';
-import { formatShape, StepError } from '../values/index.ts';
-import { type Laid, layOut, type MemoryUse, release } from './memory-layout.ts';
+import { type Laid, release } from './memory-layout.ts';
 
 /** One launch, ready to be replayed. */
 export interface Bound {
@@ -12,30 +11,25 @@ export interface Bound {
 }
 
 /**
- * Launches with memory: planned, compiled and bound once, encoded any number of times. Steps are programs that are kept;
- * a read outside of steps is a program that is used once.
+ * Launches with memory: planned, compiled and bound once, encoded any number of times. A read outside of
+ * steps is a program that is used once; for those that are kept see {@link StepProgram}.
  */
 export class Program {
   readonly device: Device;
   readonly launches: readonly Launch[];
-  readonly memory: MemoryUse;
   readonly bound: readonly Bound[];
-  readonly #laid: Laid;
+  protected readonly laid: Laid;
   /** What {@link encode} calls, laid flat: at 1000 launches a step every property that is looked up counts. */
   readonly #pipelines: readonly (GPUComputePipeline | undefined)[];
   readonly #groups: readonly GPUBindGroup[];
   readonly #grids: Uint32Array;
-  /** How many buffers of the device were destroyed when {@link verify} last looked. */
-  #looked: number;
   #disposed = false;
 
   /** Binds what was laid out; inside {@link Device.scoped}, which tells what the GPU says of it. Owns `laid` from then on. */
   constructor(device: Device, laid: Laid, compiled: readonly CompiledKernel[]) {
     this.device = device;
     this.launches = laid.launches;
-    this.memory = laid.memory;
-    this.#laid = laid;
-    this.#looked = -1;
+    this.laid = laid;
     this.bound = laid.launches.map((launch, i): Bound => {
       const { pipeline, layout } = compiled[i] as CompiledKernel;
       const entries = (laid.places[i] ?? []).map((resource, binding) => ({ binding, resource }));
@@ -48,75 +42,17 @@ export class Program {
     this.#grids = Uint32Array.from(bound.flatMap(({ launch }) => launch.grid));
   }
 
-  /**
-   * Compiles, plans, binds, and has the GPU look at all commands once, so that nothing which it refuses is found out later.
-   * `returned` are roots whose memory must be the program's own and survive it being replayed; `liveOut` ones (inputs) only survive to
-   * the end of a call.
-   */
-  static async build(
-    device: Device,
-    launches: readonly Launch[],
-    returned: ReadonlySet<Storage>,
-    liveOut: ReadonlySet<Storage>,
-  ): Promise<Program> {
-    device.check();
-    const compiled = await compileAll(device, launches);
-    device.alive();
-    let laid: Laid | undefined;
-    try {
-      const { value: program, refusal } = device.scoped(() => {
-        laid = layOut(device, launches, { returned, liveOut });
-        const program = new Program(device, laid, compiled);
-        const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
-        const pass = encoder.beginComputePass();
-        program.encode(pass);
-        pass.end();
-        encoder.finish();
-        return program;
-      });
-      const refused = await refusal;
-      device.alive();
-      await program.allocated();
-      program.verify('step');
-      if (refused) throw refusedError(launches, refused);
-      return program;
-    } catch (error) {
-      if (laid) release(device, laid);
-      throw error;
-    }
-  }
-
   /** Waits until it is known whether there is memory behind all that is bound; throws if not. */
   async allocated(): Promise<void> {
-    await this.device.allocated(this.#laid.places.flat().map(({ buffer }) => buffer));
-    await this.device.allocated(this.#laid.own);
-  }
-
-  /** Throws if the memory of a tensor that launches use, and that is not the program's, was freed or moved since it was bound. */
-  verify(name: string): void {
-    if (this.#looked === this.device.destroyed) return;
-    for (const [storage, { buffer, launch, tensor }] of this.#laid.borrowed) {
-      const memory = memoryOf(storage);
-      if (memory?.buffer === buffer) continue;
-      const what = `${name}: ${launch.label}: the memory of a tensor ${formatShape(tensor.shape)} `;
-      if (!memory) throw new StepError(`${what}was freed after this step was made`);
-      throw new StepError(
-        `${what}was moved after this step was made, as an optimizer does with its parameters; make the step after the optimizer`,
-      );
-    }
-    this.#looked = this.device.destroyed;
+    await this.device.allocated(this.laid.places.flat().map(({ buffer }) => buffer));
+    await this.device.allocated(this.laid.own);
   }
 
   /** Where a storage lies during a call of this program. */
   memoryOf(storage: Storage): Memory {
-    const memory = memoryIn(this.#laid, storage);
+    const memory = memoryIn(this.laid, storage);
     if (!memory) throw new Error('internal: a storage without memory');
     return memory;
-  }
-
-  /** The slots, which other programs write to between calls. */
-  get slotBuffers(): readonly GPUBuffer[] {
-    return this.#laid.slots.map((slot) => slot.buffer);
   }
 
   /** Two or three calls a launch and nothing else: no objects are made here, on the host or on the GPU. */
@@ -133,7 +69,7 @@ export class Program {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    release(this.device, this.#laid);
+    release(this.device, this.laid);
   }
 }
 

@@ -1,7 +1,15 @@
 import type { GPUBuffer, GPUError } from '../../gpu/index.ts';
 import { type BufferRange, type Device, heard } from '../../gpu/index.ts';
-import { currentRecording, type Launch, type Tensor } from '../graph/index.ts';
-import { type Bits, bytesPerElement, formatShape, fromHalf, type HostArray, StepError } from '../values/index.ts';
+import { currentRecording, type Launch, Tensor } from '../graph/index.ts';
+import {
+  type Bits,
+  bytesPerElement,
+  describe,
+  formatShape,
+  fromHalf,
+  type HostArray,
+  StepError,
+} from '../values/index.ts';
 import { collect } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
 import { compileAll, compiledNow, memoryIn, Program, refusedError } from './program.ts';
@@ -20,6 +28,7 @@ export function read(x: Tensor): Promise<Float32Array> {
 }
 
 async function readFloats(x: Tensor): Promise<Float32Array> {
+  checkTensor('read', x);
   if (x.dtype === 'u32') throw new StepError(`read: this tensor is u32 ${formatShape(x.shape)}; use readU32`);
   const [values] = await readThem([x]);
   return values as Float32Array;
@@ -31,6 +40,7 @@ export function readU32(x: Tensor): Promise<Uint32Array> {
 }
 
 async function readWords(x: Tensor): Promise<Uint32Array> {
+  checkTensor('readU32', x);
   if (x.dtype !== 'u32') throw new StepError(`readU32: this tensor is ${x.dtype} ${formatShape(x.shape)}; use read`);
   const [values] = await readThem([x]);
   return values as Uint32Array;
@@ -46,10 +56,15 @@ export function readAll(xs: readonly Tensor[]): Promise<HostArray[]> {
 }
 
 async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
+  const given: unknown = xs;
+  if (!Array.isArray(given)) throw new StepError(`readAll: give a list of tensors; got ${describe(given)}`);
+  for (const x of xs) checkTensor('readAll', x);
   const first = xs[0];
   if (!first) return [];
-  if (currentRecording())
-    throw new StepError('read: a step has no values while it is recorded; return the tensor from it');
+  const misuse = currentRecording()?.refuse(
+    'read: a step has no values while it is recorded; return the tensor from it',
+  );
+  if (misuse) throw misuse;
   const { device } = first;
   device.check();
   for (const x of xs) {
@@ -79,6 +94,10 @@ async function readThem(xs: readonly Tensor[]): Promise<HostArray[]> {
     const kind = { f32: Float32Array, f16: Uint16Array, u32: Uint32Array }[x.dtype];
     return valuesOf(x, new kind(bytes)) as HostArray;
   });
+}
+
+function checkTensor(op: string, x: unknown): void {
+  if (!(x instanceof Tensor)) throw new StepError(`${op}: only a tensor can be read; got ${describe(x)}`);
 }
 
 /** f16 is widened; of an odd number of elements one more lies in memory. */

@@ -14,7 +14,7 @@ import {
   StepError,
   sameShape,
 } from '../values/index.ts';
-import type { Program } from './program.ts';
+import type { StepProgram } from './step-program.ts';
 
 /** An input of a step: a shape (f32), or a shape with a dtype. */
 export type InputSpec = Shape | { readonly shape: Shape; readonly dtype: DType };
@@ -50,7 +50,7 @@ export class StepInput {
   /** Where numbers and lists are laid out, made when the first comes. */
   #typed: Bits | undefined;
 
-  constructor(step: string, key: string, placeholder: Tensor, program: Program) {
+  constructor(step: string, key: string, placeholder: Tensor, program: StepProgram) {
     const { buffer, offset } = program.memoryOf(placeholder.storage);
     this.key = key;
     this.#step = step;

@@ -1,18 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type Device, type GPUBuffer, ownValue } from '../../gpu/index.ts';
-import { type Launch, type Memory, Recording, record, Storage, Tensor } from '../graph/index.ts';
+import { type Device, type GPUBuffer, heard, ownValue } from '../../gpu/index.ts';
+import { currentRecording, type Launch, type Memory, Recording, record, Storage, Tensor } from '../graph/index.ts';
 import { bytesPerElement, describe, type HostArray, StepError, size } from '../values/index.ts';
-import { Check } from './check-mode.ts';
+import type { Check } from './check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
 import { listing } from './listing.ts';
-import type { MemoryUse } from './memory-layout.ts';
-import { Program } from './program.ts';
 import { readAll } from './read.ts';
 import { checkRepetition } from './repetition.ts';
 import { checkResults, mapResults, type Results, tensorsOf } from './results.ts';
 import { type InputSpec, type InputValue, inputSpec, StepInput } from './step-input.ts';
-import { type LaunchTime, Timer } from './timer.ts';
+import { type MemoryUse, StepProgram } from './step-program.ts';
+import type { LaunchTime, Timer } from './timer.ts';
 
 export interface StepOptions {
   /** For messages and profiles. */
@@ -59,11 +58,25 @@ export interface Step<I extends string = string, R extends Results = Results> ex
  *
  * @throws StepError when the body does not repeat itself; KernelError; OutOfMemoryError.
  */
-export async function step<const I extends Record<string, InputSpec>, R extends Results>(
+export function step<const I extends Record<string, InputSpec>, R extends Results>(
   device: Device,
   inputs: I,
   body: (inputs: { readonly [K in keyof I]: Tensor }) => R,
   options: StepOptions = {},
+): Promise<Step<Extract<keyof I, string>, R>> {
+  return awaitable(makeStep(device, inputs, body, options));
+}
+
+/** Inside the body of a step nobody can wait for a promise: the step of that body throws what it failed with. */
+function awaitable<T>(promise: Promise<T>): Promise<T> {
+  return currentRecording() ? heard(promise) : promise;
+}
+
+async function makeStep<const I extends Record<string, InputSpec>, R extends Results>(
+  device: Device,
+  inputs: I,
+  body: (inputs: { readonly [K in keyof I]: Tensor }) => R,
+  options: StepOptions,
 ): Promise<Step<Extract<keyof I, string>, R>> {
   device.check();
   const name = options.name ?? 'step';
@@ -76,6 +89,7 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
   const recordOnce = () => {
     const recording = new Recording(device, options.check ?? false);
     const results = record(recording, () => body(given));
+    if (recording.misuse) throw recording.misuse;
     checkResults(name, results);
     return { recording, results };
   };
@@ -92,12 +106,13 @@ export async function step<const I extends Record<string, InputSpec>, R extends 
     returned.map((t) => t.storage.root).filter(({ kind }) => kind === 'recorded' || kind === 'constant'),
   );
   const inputRoots = new Set([...placeholders.values()].map((t) => t.storage));
-  const program = await Program.build(device, launches, returnedRoots, inputRoots);
+  const program = await StepProgram.build(device, launches, returnedRoots, inputRoots);
   let check: Check | undefined;
   let timer: Timer | undefined;
   try {
-    if (options.check) check = await Check.make(name, program);
-    if (options.time) timer = await Timer.make(device, program);
+    // Loaded when asked for: a page that does neither does not carry them.
+    if (options.check) check = await (await import('./check-mode.ts')).Check.make(name, program);
+    if (options.time) timer = await (await import('./timer.ts')).Timer.make(device, program);
   } catch (error) {
     check?.dispose();
     program.dispose();
@@ -204,11 +219,11 @@ export type Values<R extends Results> = R extends Tensor
  * const { scores } = await run(device, () => ({ scores: matmul(q, k, { transposeB: true }) }));
  * ```
  */
-export async function run<R extends Results>(
-  device: Device,
-  body: () => R,
-  options: StepOptions = {},
-): Promise<Values<R>> {
+export function run<R extends Results>(device: Device, body: () => R, options: StepOptions = {}): Promise<Values<R>> {
+  return awaitable(runOnce(device, body, options));
+}
+
+async function runOnce<R extends Results>(device: Device, body: () => R, options: StepOptions): Promise<Values<R>> {
   const once = await step(device, {}, body, { name: 'run', ...options });
   try {
     const results = once({});

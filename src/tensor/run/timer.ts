@@ -1,7 +1,8 @@
 import type { GPUBuffer, GPUCommandEncoder } from '../../gpu/index.ts';
 import { bufferUsage, type Device } from '../../gpu/index.ts';
 import { StepError } from '../values/index.ts';
-import { type Program, refusedError } from './program.ts';
+import { refusedError } from './program.ts';
+import type { StepProgram } from './step-program.ts';
 
 export interface LaunchTime {
   readonly label: string;
@@ -17,11 +18,11 @@ const SET_SIZE = 4096;
 /** Timestamps around every launch of a program. Each launch gets a pass of its own, so a timed call takes longer than one that is not timed. */
 export class Timer {
   readonly #device: Device;
-  readonly #program: Program;
+  readonly #program: StepProgram;
   readonly #sets: GPUQuerySet[] = [];
   readonly #resolved: GPUBuffer;
 
-  private constructor(device: Device, program: Program) {
+  private constructor(device: Device, program: StepProgram) {
     if (!device.features.has('timestamp-query')) {
       throw new StepError(
         `step: '${device.name}' has no timestamps (timestamp-query); make the step without { time: true }`,
@@ -36,7 +37,7 @@ export class Timer {
     this.#resolved = device.buffer(Math.max(count * 8, 256), 'timestamps', bufferUsage.queryResolve);
   }
 
-  static async make(device: Device, program: Program): Promise<Timer> {
+  static async make(device: Device, program: StepProgram): Promise<Timer> {
     const { value: timer, refusal } = device.scoped(() => {
       const timer = new Timer(device, program);
       const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });

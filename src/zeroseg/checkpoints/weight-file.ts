@@ -1,5 +1,14 @@
 import { ArgumentError, shownValue } from '../../gpu/index.ts';
-import { CheckpointError, readSafetensors, type WeightTensor } from '../../nn/safetensors/index.ts';
+import {
+  blobRanges,
+  CheckpointError,
+  fetchRanges,
+  openWeights,
+  type RangeSource,
+  readSafetensors,
+  type WeightTensor,
+} from '../../nn/safetensors/index.ts';
+import { sha256, sha256OfRanges } from '../host/index.ts';
 
 /** A file of weights, opened: its tensors by name. Their bytes may be read only when they are asked for. */
 export interface WeightFile {
@@ -7,44 +16,106 @@ export interface WeightFile {
   readonly name: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: ReadonlyMap<string, WeightTensor>;
+  /** SHA-256 of the file, where it can be known. Reads all of it, range by range. */
+  hash?(): Promise<string>;
 }
 
-/** Where bytes come from: the bytes themselves, a file that a page was given, or an address to fetch. */
-export type ByteSource = Uint8Array | Blob | URL | string;
+/** Where bytes come from: the bytes themselves, a file that a page was given, an address to fetch, or ranges of anything else. */
+export type ByteSource = Uint8Array | Blob | URL | string | RangeSource;
 
-/** Where weights come from: an opened file, or the bytes of a safetensors file. */
+/** Where weights come from: an opened file, or a safetensors file. */
 export type WeightSource = WeightFile | ByteSource;
 
-/** Opens weights. What is fetched is held in memory as a whole. */
+/**
+ * Opens weights. Files, ranges, and what is fetched from a server that sends ranges are read tensor by tensor, when these are asked
+ * for. Small files, and what other servers send, are held in memory as a whole.
+ *
+ * @param purpose What the file is, where it has no name.
+ */
 export async function openWeightSource(source: WeightSource, purpose: string): Promise<WeightFile> {
   if (isWeightFile(source)) return source;
   const name = sourceName(source, purpose);
-  return { name, ...readSafetensors(await readSource(source, name), name) };
+  const opened = isAddress(source) ? await fetched(source, name) : source;
+  if (opened instanceof Uint8Array) {
+    return { name, ...readSafetensors(opened, name), hash: () => hashOf(opened) };
+  }
+  const ranges = opened instanceof Blob ? blobRanges(opened) : opened;
+  if (!isRanges(ranges)) throw noSource(name, source);
+  return { name, ...(await openWeights(ranges, name)), hash: () => sha256OfRanges(ranges) };
 }
 
-/** The bytes of a source. @throws CheckpointError when an address does not give any. */
+/** Empty where the platform has no digests: a page that was loaded without TLS. */
+async function hashOf(bytes: Uint8Array): Promise<string> {
+  return globalThis.crypto?.subtle ? sha256(bytes as Uint8Array<ArrayBuffer>) : '';
+}
+
+/** Bytes that are fetched at once: of a file that is not larger, one request brings all. */
+const AT_ONCE = 2 ** 24;
+
+/** What is at an address: its bytes, or, of a larger file on a server that sends them, its ranges. */
+async function fetched(address: URL | string, name: string): Promise<Uint8Array | RangeSource> {
+  // Of these, the platform has all; and Node gives one byte too few of a range that ends behind them.
+  if (/^(blob|data):/.test(String(address))) return readSource(address, name);
+  const first = await request(address, name, { headers: { Range: `bytes=0-${AT_ONCE - 1}` } });
+  if (first.status === 206) {
+    const size = Number(/^bytes 0-\d+\/(\d+)$/.exec(first.headers.get('Content-Range') ?? '')?.[1]);
+    if (size <= AT_ONCE) return bytesOf(first);
+    await first.body?.cancel();
+    // To other origins a server may hide how long the file is.
+    return size > AT_ONCE ? fetchRanges(address) : readSource(address, name);
+  }
+  if (first.ok) return bytesOf(first);
+  await first.body?.cancel();
+  // With a status that says that there is no such range, of an empty file for instance.
+  if (first.status === 416) return readSource(address, name);
+  throw notFetched(name, first);
+}
+
+/** All bytes of a source. @throws CheckpointError when an address does not give any. */
 export async function readSource(source: ByteSource, name: string): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
-  if (!(source instanceof URL) && typeof source !== 'string') {
-    throw new ArgumentError(
-      `${name}: give bytes, a Blob, a URL, or an opened file of weights; got ${shownValue(source)}`,
-    );
-  }
-  let response: Response;
+  if (isRanges(source)) return source.readRange(0, source.size);
+  if (!isAddress(source)) throw noSource(name, source);
+  const response = await request(source, name);
+  if (!response.ok) throw notFetched(name, response);
+  return bytesOf(response);
+}
+
+async function request(address: URL | string, name: string, init?: RequestInit): Promise<Response> {
   try {
-    response = await fetch(source);
+    return await fetch(address, init);
   } catch (cause) {
     throw new CheckpointError(name, 'it cannot be fetched; of files on a disk, give their bytes', { cause });
   }
-  if (!response.ok) throw new CheckpointError(name, `it cannot be fetched: ${response.status} ${response.statusText}`);
+}
+
+async function bytesOf(response: Response): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
+}
+
+function notFetched(name: string, { status, statusText }: Response): CheckpointError {
+  return new CheckpointError(name, `it cannot be fetched: ${status} ${statusText}`);
+}
+
+function noSource(name: string, source: unknown): ArgumentError {
+  return new ArgumentError(
+    `${name}: give bytes, a Blob, a URL, ranges, or an opened file of weights; got ${shownValue(source)}`,
+  );
+}
+
+function isAddress(source: unknown): source is URL | string {
+  return typeof source === 'string' || source instanceof URL;
+}
+
+function isRanges(source: unknown): source is RangeSource {
+  return typeof source === 'object' && source !== null && 'readRange' in source;
 }
 
 /** A source for people: its address without what leads there, or what it is for. */
 export function sourceName(source: WeightSource, purpose: string): string {
   if (isWeightFile(source)) return source.name;
-  if (source instanceof URL || typeof source === 'string') return String(source);
+  if (isAddress(source)) return String(source);
   return source instanceof File ? source.name : purpose;
 }
 

@@ -8,7 +8,6 @@ import {
   type WeightFile,
   type WeightSource,
 } from '../checkpoints/index.ts';
-import { sha256 } from '../host/index.ts';
 import { hashedTokens, type TextTokens, Tokenizer } from '../text/index.ts';
 import { readKnownWords } from './known-words.ts';
 import { clipConfig, loadClipText, loadClipVision, logitScale, readSettingTensors } from './load.ts';
@@ -66,7 +65,7 @@ export async function clipSource(
 }
 
 /**
- * Opens a CLIP from bytes or addresses, in a page say. Weights stay in memory until nobody asks for a tower any more.
+ * Opens a CLIP from bytes or addresses, in a page say. Weights are read when a tower is asked for, as {@link openWeightSource} does it.
  *
  * ```ts
  * const clip = await openClipFiles({ weights: teacher.weights, config: teacher.config }); // of '@zeroseg/pretrained'
@@ -76,9 +75,7 @@ export async function clipSource(
  */
 export async function openClipFiles({ weights, config, tokenizer, name }: ClipFiles): Promise<ClipSource> {
   const label = sourceName(weights, 'clip');
-  const isOpen = typeof weights === 'object' && weights !== null && 'tensors' in weights;
-  const bytes = isOpen ? undefined : await readSource(weights, label);
-  const file = await openWeightSource(bytes ?? weights, label);
+  const file = await openWeightSource(weights, label);
   const text = tokenizer === undefined ? undefined : await readText(tokenizer, 'tokenizer.json');
   const settings = isBytes(config) ? parseSettings(await readText(config, 'config.json'), label) : (config ?? {});
   return clipSource(
@@ -86,9 +83,7 @@ export async function openClipFiles({ weights, config, tokenizer, name }: ClipFi
     {
       name: name ?? label.replace(/^.*\//, '').replace(/\.safetensors$/, ''),
       settings,
-      // Empty, too, where the platform has no digests (a page that was loaded without TLS).
-      weightsHash: async () =>
-        bytes === undefined || !globalThis.crypto?.subtle ? '' : await sha256(bytes as Uint8Array<ArrayBuffer>),
+      weightsHash: async () => (await file.hash?.()) ?? '',
       tokenizer: async () =>
         text === undefined
           ? { name: "CLIP's own tokenizer", tokens: await Tokenizer.clip() }
@@ -115,7 +110,8 @@ function checkTokenizer(tokens: Tokenizer, name: string, { text: { end, vocab } 
 }
 
 function isBytes(config: ClipFiles['config']): config is ByteSource {
-  return typeof config === 'string' || config instanceof URL || config instanceof Blob || config instanceof Uint8Array;
+  if (typeof config !== 'object' || config === null) return typeof config === 'string';
+  return config instanceof URL || config instanceof Blob || config instanceof Uint8Array || 'readRange' in config;
 }
 
 async function readText(source: ByteSource, what: string): Promise<string> {

@@ -1,7 +1,7 @@
-import { loadParameters, parameters } from '../../nn/layers/index.ts';
+import { parameters, readParameters } from '../../nn/layers/index.ts';
 import {
   CheckpointError,
-  readSafetensors,
+  readTensor,
   toInt32,
   type WritableTensor,
   writeSafetensors,
@@ -9,7 +9,7 @@ import {
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { read } from '../../tensor/run/index.ts';
 import { size } from '../../tensor/values/index.ts';
-import { huggingFaceName, stepOf, TOKEN_IDS } from '../checkpoints/index.ts';
+import { huggingFaceName, openWeightSource, stepOf, TOKEN_IDS, type WeightSource } from '../checkpoints/index.ts';
 import type { ClipConfig } from './towers.ts';
 import type { ClipTrainer, TrainableClip } from './train-clip.ts';
 
@@ -73,22 +73,23 @@ export async function clipTrainingFile(
 }
 
 /**
- * Goes on from a {@link clipTrainingFile}. Nothing is changed unless all of it fits.
+ * Goes on from a {@link clipTrainingFile}, read tensor by tensor. Nothing is changed unless all of it fits.
  *
+ * @param file Its name for messages, where the source has none.
  * @throws CheckpointError when it is of another CLIP, or of other words.
  */
-export function resumeClipTraining(trainer: ClipTrainer, bytes: Uint8Array, file: string): void {
-  const { tensors, metadata } = readSafetensors(bytes, file);
+export async function resumeClipTraining(trainer: ClipTrainer, source: WeightSource, file = 'training'): Promise<void> {
+  const { name, tensors, metadata } = await openWeightSource(source, file);
   if (metadata['format'] !== TRAINING_FORMAT) {
-    throw new CheckpointError(file, `is no state of 'train-teacher'; expected format '${TRAINING_FORMAT}'`);
+    throw new CheckpointError(name, `is no state of 'train-teacher'; expected format '${TRAINING_FORMAT}'`);
   }
   const ids = tensors.get('token_ids');
   const own = trainer.clip.table.ids;
-  if (!ids || !own || toInt32(ids).join() !== own.join()) {
-    throw new CheckpointError(file, 'was trained on other words; go on with the options that it was begun with');
+  if (!ids || !own || toInt32(await readTensor(ids)).join() !== own.join()) {
+    throw new CheckpointError(name, 'was trained on other words; go on with the options that it was begun with');
   }
-  const done = stepOf(metadata['step'], file);
-  loadParameters(stateOf(trainer), tensors, file);
+  const done = stepOf(metadata['step'], name);
+  await readParameters(stateOf(trainer), tensors, name);
   trainer.done = done;
 }
 

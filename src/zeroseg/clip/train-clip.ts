@@ -2,10 +2,11 @@
 
 import type { Device } from '../../gpu/index.ts';
 import { argmax } from '../../kernels/axis/index.ts';
+import { gradients } from '../../kernels/elementwise/index.ts';
 import { embedding } from '../../kernels/layout/index.ts';
 import { type Initializer, normal, parameters, random, type Weights, weightsFrom } from '../../nn/layers/index.ts';
 import { AdamW, learningRate } from '../../nn/optimizer/index.ts';
-import { gradients, type Tensor } from '../../tensor/graph/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import { read, readAll, readU32, type Step, step } from '../../tensor/run/index.ts';
 import { ShapeError, size } from '../../tensor/values/index.ts';
 import {

@@ -46,14 +46,14 @@ export async function explain(device: Device, options: ExplainOptions): Promise<
   using teacher = await Teacher.create(device, options.teacher, { batch: VIEWS });
   const features = await teacher.features(teacherViews(scene.image, { grids: GRIDS, ...teacher.pixels }));
   const { segmentOf } = groupUse(output);
-  const nearest = nearestViews(output.segments, features, output.global.length);
-  const segment = clearestSegment(scene, { segmentOf, nearest, grid: output.grid, patch: config.patch });
-  const view = nearest[segment] as number;
   const patchLabels = studentLabels(
     { ...output, grid: { ...output.grid, height: rows, width: cols } },
     vocabulary,
     scoring,
   );
+  const nearest = nearestViews(output.segments, features, output.global.length);
+  const segment = clearestSegment(scene, { segmentOf, nearest, patchLabels, grid: output.grid, patch: config.patch });
+  const view = nearest[segment] as number;
   const nameOf = (label: number): string => vocabulary.names[label - 1] as string;
   const [groups] = output.softMaps;
   const groupOf = Array.from({ length: patches }, (_, p) =>
@@ -77,17 +77,19 @@ function hiddenPatches(patches: number, config: ZeroSegConfig): Set<number> {
   return new Set(permutation(patches, random(1, 'hidden patches')).subarray(kept));
 }
 
-/** The segment that makes clearest what a nearest view is: it lies in it, and rather shows an object than ground. */
+/** The segment that makes clearest what a nearest view is: it lies in it, and shows an object whose name it got. */
 function clearestSegment(
   { labels, objects }: Scene,
   {
     segmentOf,
     nearest,
+    patchLabels,
     grid,
     patch,
   }: {
     readonly segmentOf: Uint32Array;
     readonly nearest: readonly number[];
+    readonly patchLabels: Uint16Array;
     readonly grid: StudentOutput['grid'];
     readonly patch: number;
   },
@@ -102,7 +104,7 @@ function clearestSegment(
     counts.set(segment, count);
     count.patches++;
     if (x >= left && x < right && y >= top && y < bottom) count.inside++;
-    if (objects.some((object) => object.label === label)) count.objects++;
+    if (patchLabels[at] === label && objects.some((object) => object.label === label)) count.objects++;
   });
   const clarity = ([, { patches, inside, objects: own }]: [
     number,

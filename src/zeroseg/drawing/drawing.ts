@@ -87,7 +87,8 @@ function rectangleElement({
 function textElement({ text, size, x, y, colour }: TextShape, lettering: Lettering): string {
   if (text === '') return '';
   const fill = `fill="${hex(colour)}"`;
-  if (lettering.path) return `<path d="${lettering.path(text, size, x, y)}" ${fill}/>`;
+  const outlines = lettering.path?.(text, size, x, y);
+  if (outlines !== undefined) return `<path d="${outlines}" ${fill}/>`;
   const { width } = lettering.measure(text, size);
   const font = `font-family="Inter, system-ui, sans-serif" font-weight="600" font-size="${size}"`;
   return `<text x="${x}" y="${y}" textLength="${width}" lengthAdjust="spacingAndGlyphs" ${font} ${fill}>${escapeXml(text)}</text>`;

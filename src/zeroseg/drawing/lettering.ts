@@ -11,10 +11,10 @@ export interface Lettering {
   /** A line of text with `size` pixels to the em. */
   measure(text: string, size: number): TextSize;
   /**
-   * Its outlines as the `d` of an SVG path, the base line beginning at (x, y). Without it the viewer's own sans-serif draws the text,
-   * fitted to the measured width.
+   * Its outlines as the `d` of an SVG path, the base line beginning at (x, y). Without it, and where it gives nothing, the viewer's own
+   * sans-serif draws the text, fitted to the measured width.
    */
-  readonly path?: (text: string, size: number, x: number, y: number) => string;
+  readonly path?: (text: string, size: number, x: number, y: number) => string | undefined;
 }
 
 /** Widths of letters as in common sans-serif fonts, in ems. */

@@ -11,8 +11,8 @@ const TONES: readonly (readonly [saturation: number, value: number])[] = [
 const HUES = 18;
 /** Hues a third of the circle apart come after one another. */
 const ORDER = 7;
-/** ΔE (1976) between any two names, while the palette lasts. */
-const LEAST_DISTANCE = 30;
+/** ΔE (1976) between any two names, while the palette lasts: two greens can be 40 apart. */
+const LEAST_DISTANCE = 55;
 
 /** A colour, and where it lies in CIE L\*a\*b\*. */
 interface Placed {

@@ -1,15 +1,10 @@
 import { type Device, parseJson, shownValue } from '../../gpu/index.ts';
-import { loadParameters, parameters, storedWeights } from '../../nn/layers/index.ts';
+import { buildModule, parameters, readParameters, storedWeights } from '../../nn/layers/index.ts';
 import type { LossScaleState } from '../../nn/optimizer/index.ts';
-import {
-  CheckpointError,
-  readSafetensors,
-  type SafetensorsFile,
-  writeSafetensors,
-} from '../../nn/safetensors/index.ts';
+import { CheckpointError, type SafetensorsFile, writeSafetensors } from '../../nn/safetensors/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { read } from '../../tensor/run/index.ts';
-import { stepOf } from '../checkpoints/index.ts';
+import { openWeightSource, stepOf, type WeightSource } from '../checkpoints/index.ts';
 import { ConfigError, fieldProblem, numberIn, oneOf, optional, wholeNumber } from '../host/index.ts';
 import { resolveConfig } from './config.ts';
 import type { ZeroSegConfig } from './config-groups.ts';
@@ -112,7 +107,7 @@ function parseNaming(text: string, file: string): NamingRule {
   } catch {
     // Said below.
   }
-  const problem = fieldProblem(found, namingFields);
+  const problem = found === undefined ? 'it is no JSON' : fieldProblem(found, namingFields);
   if (problem === undefined) {
     const known = found as NamingRule;
     return Object.fromEntries(
@@ -141,26 +136,35 @@ export function parseLossScale(text: string | undefined, file: string): LossScal
   throw new CheckpointError(file, `its loss_scale must hold value, good and updates; got ${shownValue(text)}`);
 }
 
-/** A model from its file. */
-export function openModel(device: Device, bytes: Uint8Array, file: string): { model: ZeroSeg; info: ModelInfo } {
-  const stored = readSafetensors(bytes, file);
-  const info = modelInfo(stored, file);
-  return { model: new ZeroSeg(storedWeights(device, stored.tensors, file), info.config), info };
+/**
+ * A model from its file: bytes, a Blob, an address, or ranges, of which one tensor at a time is in memory.
+ *
+ * @param file Its name for messages, where the source has none.
+ */
+export async function openModel(
+  device: Device,
+  source: WeightSource,
+  file = 'model',
+): Promise<{ model: ZeroSeg; info: ModelInfo }> {
+  const { name, metadata, tensors } = await openWeightSource(source, file);
+  const info = modelInfo({ metadata }, name);
+  const weights = storedWeights(device, tensors, name);
+  return { model: await buildModule(weights, (from) => new ZeroSeg(from, info.config)), info };
 }
 
-/** Overwrites Adam's state by that of a file. Nothing is written unless all of it fits. */
-export function loadOptimizer(
+/** Overwrites Adam's state by that of a file, tensor by tensor. Nothing is written unless all of it fits. */
+export async function loadOptimizer(
   state: ReadonlyMap<string, Tensor>,
-  bytes: Uint8Array,
-  file: string,
-): Record<string, string> {
-  const stored = readSafetensors(bytes, file);
-  if (stored.metadata['format'] !== OPTIMIZER_FORMAT) {
+  source: WeightSource,
+  file = 'optimizer',
+): Promise<Readonly<Record<string, string>>> {
+  const { name, metadata, tensors } = await openWeightSource(source, file);
+  if (metadata['format'] !== OPTIMIZER_FORMAT) {
     throw new CheckpointError(
-      file,
+      name,
       `is no optimizer state of ZeroSeg; expected format '${OPTIMIZER_FORMAT}' in its metadata`,
     );
   }
-  loadParameters(state, stored.tensors, file);
-  return stored.metadata;
+  await readParameters(state, tensors, name);
+  return metadata;
 }

@@ -1,5 +1,6 @@
-import { CheckpointError, readSafetensors } from '../../nn/safetensors/index.ts';
-import { sha256 } from '../host/index.ts';
+import { CheckpointError, openWeights, type RangeSource } from '../../nn/safetensors/index.ts';
+import type { WeightFile } from '../checkpoints/index.ts';
+import { sha256, sha256OfRanges } from '../host/index.ts';
 import type { FileSystem } from '../storage/index.ts';
 
 /** Checkpoints that are kept beside the newest: what is left should it be damaged. */
@@ -15,8 +16,8 @@ interface State {
 /** A checkpoint as it was loaded. */
 export interface Checkpoint {
   readonly step: number;
-  /** Bytes of its files, by name. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Its files, by name: their tensors are read when they are asked for. */
+  readonly files: ReadonlyMap<string, WeightFile>;
   /** The path of one of them, for messages. */
   path(name: string): string;
 }
@@ -82,18 +83,17 @@ export class Checkpoints {
   async load(step: number, names: readonly string[]): Promise<Checkpoint> {
     const path = (name: string): string => this.#files.describe(`${place(step)}/${name}`);
     const state = await this.#state(step, path('state.json'));
-    const files = new Map<string, Uint8Array>();
+    const files = new Map<string, WeightFile>();
     for (const name of names) {
-      const bytes = await this.#part(step, name);
+      const ranges = await this.#ranges(step, name);
       const sum = state.files?.[name];
-      if (sum && sum.bytes !== bytes.length) {
-        throw new CheckpointError(path(name), `the file is damaged: ${bytes.length} bytes of ${sum.bytes}`);
+      if (sum && sum.bytes !== ranges.size) {
+        throw new CheckpointError(path(name), `the file is damaged: ${ranges.size} bytes of ${sum.bytes}`);
       }
-      if (sum && sum.sha256 !== (await sha256(bytes as Uint8Array<ArrayBuffer>))) {
+      if (sum && sum.sha256 !== (await sha256OfRanges(ranges))) {
         throw new CheckpointError(path(name), 'the file is damaged: wrong checksum');
       }
-      readSafetensors(bytes, path(name));
-      files.set(name, bytes);
+      files.set(name, { name: path(name), ...(await openWeights(ranges, path(name))) });
     }
     return { step, files, path };
   }
@@ -122,9 +122,26 @@ export class Checkpoints {
 
   /** A file of a checkpoint; that it is missing is damage. */
   async #part(step: number, name: string): Promise<Uint8Array> {
+    await this.#size(step, name);
+    return this.#files.read(`${place(step)}/${name}`);
+  }
+
+  /** The same, by ranges. It is open only while it is read: there is nothing to close. */
+  async #ranges(step: number, name: string): Promise<RangeSource> {
+    return {
+      size: await this.#size(step, name),
+      readRange: async (start, end) => {
+        const file = await this.#files.open(`${place(step)}/${name}`);
+        return file.readRange(start, end).finally(() => file.close());
+      },
+    };
+  }
+
+  async #size(step: number, name: string): Promise<number> {
     const path = `${place(step)}/${name}`;
-    if (!(await this.#files.status(path))) throw new CheckpointError(this.#files.describe(path), 'the file is missing');
-    return this.#files.read(path);
+    const status = await this.#files.status(path);
+    if (!status) throw new CheckpointError(this.#files.describe(path), 'the file is missing');
+    return status.size;
   }
 
   async #remove(name: string): Promise<void> {

@@ -11,7 +11,7 @@ export class FileError extends ZeroSegError {
   readonly reason: string;
 
   constructor(op: string, path: string, reason: string, options?: ErrorOptions) {
-    super(`${op}: ${path}: ${reason}`, options);
+    super(`${op}: ${path || "''"}: ${reason}`, options);
     this.op = op;
     this.path = path;
     this.reason = reason;

@@ -148,7 +148,7 @@ export async function withRunModel<T>(
   work: (model: ZeroSeg) => Promise<T>,
 ): Promise<T> {
   const { bytes, file } = await runs.model(identity);
-  const { model } = openModel(device, bytes, file);
+  const { model } = await openModel(device, bytes, file);
   try {
     return await work(model);
   } finally {

@@ -26,3 +26,4 @@ export {
 } from './run-description.ts';
 export { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
 export { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+export { HeldOutLoss, heldOutCount, holdOut, type Validation } from './validation.ts';

@@ -1,6 +1,6 @@
-import { randomUniform } from '../../kernels/elementwise/index.ts';
+import { gradients, randomUniform } from '../../kernels/elementwise/index.ts';
 import { type AdamW, HalfPrecision } from '../../nn/optimizer/index.ts';
-import { gradients, type Tensor } from '../../tensor/graph/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
 import { viewCount } from '../image/index.ts';
 import { patchCount, type ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
 import { type GroupingTensors, groupingTensors } from './grouping-statistics.ts';

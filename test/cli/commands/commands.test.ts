@@ -93,7 +93,7 @@ describe('from photos to words', () => {
       not used of BASE/clip/model.safetensors: logit_scale, visual_projection.weight, text_projection.weight, vision_model.pre_layrnorm (2), text_model.embeddings (2), text_model.encoder (16), text_model.final_layer_norm (2)
       new, not in BASE/clip/model.safetensors: decoder.mask_token, decoder.embed (2), decoder.blocks (12), decoder.norm (2), decoder.pred (2), seg.stages (124), seg.norm (2), seg.projector (4)
       0.03 M parameters (18 tensors from BASE/clip/model.safetensors, the rest new, seed 0), 8 photos, teacher clip, on ADAPTER
-      a step of 4 images in parts of 2: BYTES planned, BYTES allocated; weights and optimizer BYTES
+      a step of 4 photos in parts of 2: BYTES planned, BYTES allocated; weights and optimizer BYTES
       2 steps, 2 an epoch; run folder BASE/begun
       trained 2 steps in TIME
       LOSSES
@@ -151,7 +151,7 @@ describe('from photos to words', () => {
     expect(code).toBe(0);
     expect(steady(out).replace(/^loss .*/m, 'LOSSES')).toMatchInlineSnapshot(`
       "0.03 M parameters (new, seed 0), 8 photos, teacher clip, on ADAPTER
-      a step of 4 images in parts of 2: BYTES planned, BYTES allocated; weights and optimizer BYTES
+      a step of 4 photos in parts of 2: BYTES planned, BYTES allocated; weights and optimizer BYTES
       6 steps, 2 an epoch; run folder BASE/run
       trained 6 steps in TIME
       LOSSES
@@ -254,12 +254,20 @@ describe('from photos to words', () => {
       '--json',
       '--out',
       at('scores.json'),
+      ...['--save', at('saved'), '--synonyms', 'sofa|couch, tvmonitor|tv'],
     );
     expect(code).toBe(0);
     expect(err).toContain('skipped photo-1: ');
     const result = JSON.parse(out);
     expect(JSON.parse(await readFile(at('scores.json'), 'utf8'))).toEqual(result);
     expect(result.photos).toBe(2);
+    expect(result.options.synonyms).toEqual([
+      ['sofa', 'couch'],
+      ['tvmonitor', 'tv'],
+    ]);
+    const saved = JSON.parse(await readFile(at('saved', 'evaluation.json'), 'utf8'));
+    expect([saved.mean_iou, saved.worst_first.length]).toEqual([result.mean_iou, 2]);
+    expect(await readdir(at('saved', 'photos'))).toEqual(['1.jpg', '2.jpg']);
     expect(Object.keys(result.failed)).toEqual(['photo-1']);
     expect(result.classes).toHaveLength(21);
     expect(result.sweep).toHaveLength(19);
@@ -336,6 +344,10 @@ describe('what does not fit is refused', () => {
     expect(await train('--config', 'huge')).toMatchInlineSnapshot(
       `"zeroseg: train: there is no configuration 'huge'; give base, scenes, tiny or a JSON file"`,
     );
+    expect(await train('--config', at('cache'))).toMatchInlineSnapshot(
+      `"zeroseg: BASE/cache: this is a folder, not a file"`,
+    );
+    expect(await train('--config', '/dev/null')).toMatchInlineSnapshot(`"zeroseg: /dev/null: the file is empty"`);
     expect(await train('--epochs', '1', '--steps', '1')).toMatchInlineSnapshot(
       `"zeroseg: train: --epochs and --steps both give the length of the run; leave one out"`,
     );
@@ -448,7 +460,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: train: --cache is missing; make a cache with \`zeroseg cache\`"`,
     );
     expect(await refused('train', '--out', at('never'), '--batch', '0')).toMatchInlineSnapshot(
-      `"zeroseg train: option '--batch <images>' argument '0' is invalid. It must be a whole number from 1 to 16777216. See zeroseg train --help."`,
+      `"zeroseg train: option '--batch <photos>' argument '0' is invalid. It must be a whole number from 1 to 16777216. See zeroseg train --help."`,
     );
     expect(await refused('eval', '--data', 'ade20k')).toMatchInlineSnapshot(
       `"zeroseg eval: option '--data <name>' argument 'ade20k' is invalid. It must be one of voc, context, coco, scenes. See zeroseg eval --help."`,

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decode } from 'fast-png';
 import sharp from 'sharp';
 import { beforeAll, expect, test } from 'vitest';
 import { readLabelMap } from '../../../cli/src/photos/image-files.ts';
@@ -262,4 +263,23 @@ test('a contact sheet: every photo, its words, outlines and areas, and nothing f
   // The same command writes the same page.
   await segment('sheet', [at('photos', '*.png')], '--cutout', 'dog');
   expect(await readFile(at('sheet', 'contact-sheet-2.html'), 'utf8')).toBe(page);
+});
+
+test('synonyms, colours, and names with commas', async () => {
+  await writeFile(at('colours.txt'), '"salt, pepper"=#0000fe\n');
+  const words = ['--classes', 'dog|puppy=#ff8800, "salt, pepper"', '--colors', at('colours.txt')];
+  await segment('words', [at('photos', 'photo-1.png')], ...words, '--cutout', 'puppy');
+  const { names, classes, files } = await record('words', 'photo-1.json');
+  expect(names).toEqual(['dog', 'salt, pepper']);
+  const colours = Object.fromEntries(classes.map(({ name, colour }) => [name, colour]));
+  expect({ dog: '#ff8800', 'salt, pepper': '#0000fe', ...colours }).toEqual({
+    dog: '#ff8800',
+    'salt, pepper': '#0000fe',
+  });
+  expect(Object.keys(files.cutouts)).toEqual(classes.some(({ name }) => name === 'dog') ? ['dog'] : []);
+  const { palette } = decode(await readFile(at('words', files.labels)));
+  expect(palette?.slice(1)).toEqual([
+    [255, 136, 0],
+    [0, 0, 254],
+  ]);
 });

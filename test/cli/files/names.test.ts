@@ -8,7 +8,7 @@ import { commandLine } from '../../../cli/src/command-line.ts';
 import { openDataSet } from '../../../cli/src/photos/data-sets.ts';
 import { findModel } from '../../../cli/src/runs/find-model.ts';
 import { oneOf, parseNames } from '../../../cli/src/shell/arguments.ts';
-import { parseClasses } from '../../../cli/src/shell/model-and-words.ts';
+import { parseClasses } from '../../../cli/src/shell/class-choices.ts';
 import { resolveOptions } from '../../../cli/src/shell/train-options.ts';
 import { Fields } from '../../../cli/src/verify/manifest.ts';
 import { kindOf } from '../../../cli/src/verify/verify.ts';
@@ -56,7 +56,7 @@ const refused: Readonly<Record<string, (name: string) => unknown>> = {
 
 /** Places where it is a name like any other. */
 const taken: Readonly<Record<string, (name: string) => unknown>> = {
-  '--classes': async (name) => expect(await parseClasses(name)).toEqual([name]),
+  '--classes': async (name) => expect(await parseClasses(name)).toEqual([{ name, words: [name] }]),
   'a list of names': (name) => expect(parseNames(`dog, ${name}`)).toEqual(['dog', name]),
   'a name twice': (name) => expect(firstRepeated([name, 'a', name])).toBe(name),
   'a table': (name) => {

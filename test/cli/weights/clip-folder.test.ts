@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +31,13 @@ describe('weights', () => {
       const found = tensors.get(name);
       expect(found?.shape).toEqual(want.shape);
       expect(found && toFloat32(await found.read())).toEqual(want.data);
+    }
+  });
+
+  test.skipIf(process.platform === 'win32')('a device or a pipe is no file of weights', async () => {
+    execFileSync('mkfifo', [at('pipe')]);
+    for (const place of ['/dev/zero', '/dev/null', at('pipe')]) {
+      expect(await message(openWeights(place))).toMatch(/^FileError: openWeights: .*: this is no file$/);
     }
   });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { attention, crossAttention, qkvAttention } from '../../../src/kernels/attention/attention.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';

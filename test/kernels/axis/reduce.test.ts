@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { argmax, argmin, max, min } from '../../../src/kernels/axis/extreme.ts';
 import { mean, sum, sumRows } from '../../../src/kernels/axis/reduce.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readU32 } from '../../../src/tensor/run/read.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum, sumRows } from '../../../src/kernels/axis/reduce.ts';
 import { add, mul } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { exp } from '../../../src/kernels/elementwise/unary.ts';
 import { embedding, scatterAdd } from '../../../src/kernels/layout/gather.ts';
 import { broadcastTo } from '../../../src/kernels/layout/layout.ts';
@@ -18,7 +19,6 @@ import { reconstruction } from '../../../src/kernels/zeroseg/reconstruction.ts';
 import { distill, segmentMatch } from '../../../src/kernels/zeroseg/segment-match.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mul } from '../../../src/kernels/elementwise/binary.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { mul } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { stopGradient, straightThrough } from '../../../src/kernels/elementwise/stop-gradient.ts';
 import { scale, sign, square } from '../../../src/kernels/elementwise/unary.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { useDevice } from '../../support/device.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { add, div, maximum, minimum, mul, sub, where } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import {
   abs,
   addScalar,
@@ -16,7 +17,6 @@ import {
   square,
   tanh,
 } from '../../../src/kernels/elementwise/unary.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { type Conv2dOptions, conv2d } from '../../../src/kernels/matmul/conv2d.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { mlp } from '../../../src/kernels/matmul/mlp.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { step } from '../../../src/tensor/run/step.ts';

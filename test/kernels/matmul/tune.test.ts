@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../../src/gpu/open-device.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { tune } from '../../../src/kernels/matmul/tune.ts';
 import {
@@ -12,7 +13,6 @@ import {
   productClass,
   productsOf,
 } from '../../../src/kernels/matmul/variants.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';

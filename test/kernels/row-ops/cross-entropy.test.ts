@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { crossEntropy } from '../../../src/kernels/row-ops/cross-entropy.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';

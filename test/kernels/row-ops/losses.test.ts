@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { l1, mse, type Reduction } from '../../../src/kernels/row-ops/losses.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';

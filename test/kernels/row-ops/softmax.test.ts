@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { logSoftmax, softmax } from '../../../src/kernels/row-ops/softmax.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { checkOp, normal, type Ref, ref } from '../../support/check-op.ts';

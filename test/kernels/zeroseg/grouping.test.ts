@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { argmax } from '../../../src/kernels/axis/extreme.ts';
 import { sum } from '../../../src/kernels/axis/reduce.ts';
 import { add, div } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { randomGumbel } from '../../../src/kernels/elementwise/random.ts';
 import { addScalar, scale } from '../../../src/kernels/elementwise/unary.ts';
 import { matmul } from '../../../src/kernels/matmul/matmul.ts';
@@ -12,7 +13,6 @@ import {
   groupMembers,
   gumbelSoftmax,
 } from '../../../src/kernels/zeroseg/grouping.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { takeRows } from '../../../src/kernels/layout/gather.ts';
 import { keepRows, shuffleMask, unshuffle } from '../../../src/kernels/zeroseg/masking.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';

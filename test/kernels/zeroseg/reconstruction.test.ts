@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { reconstruction } from '../../../src/kernels/zeroseg/reconstruction.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { checkOp, normal, type Ref, ref } from '../../support/check-op.ts';

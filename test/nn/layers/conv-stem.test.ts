@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { mean } from '../../../src/kernels/axis/reduce.ts';
 import { sub } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { ConvStem } from '../../../src/nn/layers/conv-stem.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights, weightsFrom } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
 import { sub } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
 import { AdamW, type AdamWOptions } from '../../../src/nn/optimizer/adamw.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';

@@ -3,6 +3,7 @@ import { ArgumentError } from '../../../src/gpu/errors.ts';
 import { mean } from '../../../src/kernels/axis/reduce.ts';
 import { sub } from '../../../src/kernels/elementwise/binary.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { Block } from '../../../src/nn/layers/block.ts';
 import { xavierUniform } from '../../../src/nn/layers/init.ts';
@@ -10,7 +11,6 @@ import { parameters, replaceParameters } from '../../../src/nn/layers/module.ts'
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
 import { HalfPrecision, LossScale } from '../../../src/nn/optimizer/precision.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mean, sum } from '../../../src/kernels/axis/reduce.ts';
 import { add, mul } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { randomNormal } from '../../../src/kernels/elementwise/random.ts';
 import { scale, sigmoid, square } from '../../../src/kernels/elementwise/unary.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
@@ -8,7 +9,6 @@ import { Block } from '../../../src/nn/layers/block.ts';
 import { xavierUniform } from '../../../src/nn/layers/init.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { type RecomputeResults, recompute } from '../../../src/tensor/graph/recompute.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { kernel } from '../../../src/gpu/kernel.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
-import { gradients } from '../../../src/tensor/graph/grad.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
-import { read, readAll } from '../../../src/tensor/run/read.ts';
+import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { run, step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -41,6 +41,24 @@ describe('reading outside of steps', () => {
     expect(device.current.bytes).toBeLessThan(before + 40_000);
   });
 
+  it('refuses what is no tensor, and tensors that nothing writes', async () => {
+    const x = tensor(device.current, [1, 2, 3]);
+    expect(await message(read([1, 2] as never))).toBe('StepError: read: only a tensor can be read; got a list');
+    expect(await message(readU32(undefined as never))).toMatch(/only a tensor can be read; got undefined$/);
+    expect(await message(readAll(x as never))).toBe('StepError: readAll: give a list of tensors; got a Tensor');
+    expect(await message(readAll([x, 5] as never))).toMatch(/only a tensor can be read; got the number 5$/);
+    const nowhere = kernel({ name: 'nowhere', bind: { x: 'read T', y: 'write T' }, grid: () => [0], wgsl: '' });
+    const unwritten = () => {
+      const y = empty(x);
+      dispatch(nowhere, { x, y }, {});
+      return y;
+    };
+    const rule = /^StepError: a tensor \[3\] has no values: it was made by empty\(\)/;
+    expect(await message(read(unwritten()))).toMatch(rule);
+    expect(await message(step(device.current, {}, () => ({ y: empty(x) })))).toMatch(rule);
+    expect(await message(run(device.current, unwritten))).toMatch(rule);
+  });
+
   it('handles tensors without elements', async () => {
     const x = tensor(device.current, new Float32Array(0), [0, 3]);
     expect((await read(add(x, x))).length).toBe(0);
@@ -48,6 +66,31 @@ describe('reading outside of steps', () => {
 });
 
 describe('steps', () => {
+  it('fail for what only a promise could refuse in their bodies', async () => {
+    const x = tensor(device.current, [1]);
+    const rejected: unknown[] = [];
+    const hear = (error: unknown) => void rejected.push(error);
+    const bodies: [what: () => unknown, rule: RegExp][] = [
+      [() => read(x), /^StepError: read: a step has no values while it is recorded/],
+      [() => readAll([x]), /^StepError: read: a step has no values while it is recorded/],
+      [() => step(device.current, {}, () => x), /^StepError: step: a step cannot be made inside the body of another$/],
+      [() => run(device.current, () => x), /^StepError: step: a step cannot be made inside the body of another$/],
+    ];
+    const { process } = globalThis as { process?: NodeJS.Process };
+    process?.on('unhandledRejection', hear);
+    for (const [what, rule] of bodies) {
+      const body = () => {
+        what();
+        return add(x, x);
+      };
+      expect(await message(step(device.current, {}, body))).toMatch(rule);
+    }
+    await new Promise((done) => setTimeout(done, 20));
+    process?.off('unhandledRejection', hear);
+    expect(rejected).toEqual([]);
+    expect([...(await read(add(x, x)))]).toEqual([2]);
+  });
+
   it('replays with other inputs and allocates nothing', async () => {
     const w = variable(device.current, [2], new Float32Array([10, 20]));
     const twice = await step(device.current, { x: [2] }, ({ x }) => add(add(x, x), w));

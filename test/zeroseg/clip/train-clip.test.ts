@@ -161,7 +161,7 @@ describe('training of a CLIP', () => {
     const begun = await run(first, 4);
     const state = await clipTrainingFile(first);
     const second = await make({ steps: 6 });
-    resumeClipTraining(second, state, 'state');
+    await resumeClipTraining(second, state, 'state');
     expect([...begun, ...(await run(second))]).toEqual(wanted);
     for (const one of [whole, first, second]) end(one);
   });
@@ -175,7 +175,7 @@ describe('training of a CLIP', () => {
     );
     const trainer = await make({ steps: 2 });
     const file = await clipFile(trainer.clip);
-    expect(() => resumeClipTraining(trainer, file, 'teacher.safetensors')).toThrowErrorMatchingInlineSnapshot(
+    await expect(resumeClipTraining(trainer, file, 'teacher.safetensors')).rejects.toThrowErrorMatchingInlineSnapshot(
       `[CheckpointError: teacher.safetensors: is no state of 'train-teacher'; expected format 'zeroseg-clip-training-1']`,
     );
     end(trainer);

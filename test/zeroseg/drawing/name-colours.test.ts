@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { nameColours } from '../../../src/zeroseg/drawing/name-colours.ts';
 import { colourDistance, labOf } from '../../../src/zeroseg/image/colour-distance.ts';
 import type { Colour } from '../../../src/zeroseg/image/palette.ts';
-import { stuffs } from '../../../src/zeroseg/scenes/stuff.ts';
+import { horizons, stuffs } from '../../../src/zeroseg/scenes/stuff.ts';
 import { packagedAtlas } from '../../support/atlas.ts';
 
 const grounds = stuffs.map(({ name }) => name);
@@ -70,8 +70,27 @@ describe('nameColours', () => {
     );
   });
 
+  it('tells apart at a glance what most pictures hold: two grounds that differ and four things', async () => {
+    const things = (await packagedAtlas()).classes.map(({ name }) => name);
+    const pairs = horizons.map((pair) => [...pair]);
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray(things, { minLength: 1, maxLength: 4 }),
+        fc.constantFrom(...pairs),
+        (some, on) => {
+          const colours = nameColours([...some, ...on]);
+          for (const [i, thing] of colours.slice(0, some.length).entries()) {
+            const others = colours.filter((_, j) => j !== i);
+            expect(Math.min(...others.map((other) => colourDistance(thing, other)))).toBeGreaterThan(50);
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   it('gives a thing the same colour in pictures that leave it free, and others another', () => {
-    expect(nameColours(['cat', 'grass'])[0]).toEqual(nameColours(['cat'])[0]);
+    expect(nameColours(['cat', 'grass'])[0]).toEqual(nameColours(['cat', 'sky'])[0]);
     const many = nameColours(Array.from({ length: 60 }, (_, i) => `thing ${i}`));
     expect(many).toHaveLength(60);
     expect(new Set(many.map(String)).size).toBeGreaterThan(40);

@@ -25,7 +25,7 @@ export function demoPage(report: DemoReport): string {
 <main>
 ${opening(report)}
 ${gallery(report)}
-${report.findings.photo ? photograph(report.findings.photo) : ''}
+${report.findings.photo ? photograph(report.findings.photo, report) : ''}
 ${scoreSection(report)}
 ${fresh ? freshStudent(report, fresh) : ''}
 ${how(report)}
@@ -91,11 +91,15 @@ ${figure(shipped.rightWrong, 'blue where the name is right, orange stripes where
 </div></article>`;
 }
 
-function photograph({ name, picture, segments, named, names }: NonNullable<Findings<string>['photo']>): string {
+function photograph(
+  { name, picture, segments, named, names }: NonNullable<Findings<string>['photo']>,
+  { known }: DemoReport,
+): string {
+  const warning =
+    'The built-in teacher has seen drawings only, so neither it nor the student knows much of photographs; for those give a model that learnt from a CLIP of photographs.';
   return `<section id="photo">
 <h2>Your photograph</h2>
-<p class="hint">${plain(name)}. The built-in teacher has seen drawings only, so neither it nor the student knows much of photographs; for those give a
-model that learnt from a CLIP of photographs.</p>
+<p class="hint">${plain(name)}.${known ? ` ${warning}` : ''}</p>
 <div class="row three">
 ${figure(picture, 'the photograph', '<b>Photograph</b>')}
 ${figure(segments, 'its segments', '<b>Segments</b>')}
@@ -136,7 +140,7 @@ function limits({ facts, scenes, known }: DemoReport): string {
   return `<section id="limits">
 <h2>What it cannot do</h2>
 <ul>
-<li><b>It knows ${objects.length} drawn objects and ${grounds.length} painted grounds</b>, no photographs. Other words get an answer that means nothing. <details><summary>The words</summary><p>${objects.map(plain).join(', ')}.</p><p>On ${grounds.map(plain).join(', ')}.</p></details></li>
+<li>${known ? `<b>It knows ${objects.length} drawn objects and ${grounds.length} painted grounds</b>, no photographs. Other words get an answer that means nothing.` : `The scenes show ${objects.length} drawn objects and ${grounds.length} painted grounds.`} <details><summary>The words</summary><p>${objects.map(plain).join(', ')}.</p><p>On ${grounds.map(plain).join(', ')}.</p></details></li>
 <li><b>It misses small things</b>: it sees squares of ${facts.shipped.config.patch} pixels, of which it makes at most ${facts.shipped.config.output_groups[1]} segments.</li>
 <li><b>Two of a kind are one</b>: it names areas, and does not count.</li>
 <li>Photographs need a CLIP of photographs and days of a GPU. The commands are the same.</li>

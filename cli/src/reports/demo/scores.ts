@@ -30,7 +30,7 @@ function manyScenes({ scenes, shipped, baselines }: BuiltInScores): string {
   return `<p>The areas it names overlap those of objects by <b>${percent(shipped.objects)}</b>; its own teacher's by ${percent(baselines['crops']?.objects)}, when it looks at sixteen
 pieces of each picture, and guesses by ${percent(baselines['chance']?.objects)}.</p>
 ${table(`${scenes} unseen scenes`, [row('Shipped student', '', shipped, 'own'), ...rows, ...bound])}
-<p class="hint">Overlap: mean intersection over union (mIoU) of found and true area, averaged over names; 100 % is perfect. These ${scenes} scenes were scored when
+<p class="hint">Overlap: mean intersection over union (mIoU) of found and true area, averaged over names; 100\u00a0% is perfect. These ${scenes} scenes were scored when
 the student was trained.</p>`;
 }
 

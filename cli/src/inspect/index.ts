@@ -1,0 +1,2 @@
+export { diagnose, diagnosisLines, isHealthy } from './doctor.ts';
+export { infoJson, infoLines, inspectPlace } from './info.ts';

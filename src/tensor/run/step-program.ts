@@ -1,0 +1,107 @@
+import type { CompiledKernel, Device, GPUBuffer } from '../../gpu/index.ts';
+import { type Launch, memoryOf, type Storage } from '../graph/index.ts';
+import { formatShape, StepError } from '../values/index.ts';
+import { pageParts } from './lifetimes.ts';
+import { type Laid, layOut, release } from './memory-layout.ts';
+import { mostAlive } from './plan.ts';
+import { compileAll, Program, refusedError } from './program.ts';
+
+/** What a program takes of GPU memory, in bytes. */
+export interface MemoryUse {
+  /** Slots for intermediates and inputs as the plan lays them, shared with other steps of the device. */
+  readonly planned: number;
+  /** The most bytes of them that are alive at one launch: no plan can do with less. */
+  readonly needed: number;
+  /** The buffers that hold those slots: equal to `planned` unless larger ones of other steps are reused. */
+  readonly slots: number;
+  /** What the step returns, and constants. */
+  readonly own: number;
+  readonly uniforms: number;
+  /** What all intermediates would take if none shared memory. */
+  readonly unplanned: number;
+}
+
+/** A program that is kept. */
+export class StepProgram extends Program {
+  readonly memory: MemoryUse;
+  /** How many buffers of the device were destroyed when {@link verify} last looked. */
+  #looked = -1;
+
+  constructor(device: Device, laid: Laid, compiled: readonly CompiledKernel[]) {
+    super(device, laid, compiled);
+    this.memory = memoryUse(laid);
+  }
+
+  /**
+   * Compiles, plans, binds, and has the GPU look at all commands once, so that nothing which it refuses is found out later.
+   * `returned` are roots whose memory must be the program's own and survive it being replayed; `liveOut` ones (inputs) only survive to
+   * the end of a call.
+   */
+  static async build(
+    device: Device,
+    launches: readonly Launch[],
+    returned: ReadonlySet<Storage>,
+    liveOut: ReadonlySet<Storage>,
+  ): Promise<StepProgram> {
+    device.check();
+    const compiled = await compileAll(device, launches);
+    device.alive();
+    let laid: Laid | undefined;
+    try {
+      const { value: program, refusal } = device.scoped(() => {
+        laid = layOut(device, launches, { returned, liveOut, partsOf: pageParts });
+        const program = new StepProgram(device, laid, compiled);
+        const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
+        const pass = encoder.beginComputePass();
+        program.encode(pass);
+        pass.end();
+        encoder.finish();
+        return program;
+      });
+      const refused = await refusal;
+      device.alive();
+      await program.allocated();
+      program.verify('step');
+      if (refused) throw refusedError(launches, refused);
+      return program;
+    } catch (error) {
+      if (laid) release(device, laid);
+      throw error;
+    }
+  }
+
+  /** Throws if the memory of a tensor that launches use, and that is not the program's, was freed or moved since it was bound. */
+  verify(name: string): void {
+    if (this.#looked === this.device.destroyed) return;
+    for (const [storage, { buffer, launch, tensor }] of this.laid.borrowed) {
+      const memory = memoryOf(storage);
+      if (memory?.buffer === buffer) continue;
+      const what = `${name}: ${launch.label}: the memory of a tensor ${formatShape(tensor.shape)} `;
+      if (!memory) throw new StepError(`${what}was freed after this step was made`);
+      throw new StepError(
+        `${what}was moved after this step was made, as an optimizer does with its parameters; make the step after the optimizer`,
+      );
+    }
+    this.#looked = this.device.destroyed;
+  }
+
+  /** The slots, which other programs write to between calls. */
+  get slotBuffers(): readonly GPUBuffer[] {
+    return this.laid.slots.map((slot) => slot.buffer);
+  }
+}
+
+function memoryUse({ planned, alive, slots, own, uniforms }: Laid): MemoryUse {
+  return {
+    planned: sum(planned),
+    needed: mostAlive(alive),
+    slots: sum(slots.map(({ buffer }) => buffer.size)),
+    own: sum(own.filter((buffer) => buffer !== uniforms).map(({ size }) => size)),
+    uniforms: uniforms?.size ?? 0,
+    unplanned: sum(alive.map(({ bytes }) => bytes)),
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}

@@ -1,0 +1,132 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { builtInStudent } from '../../../cli/src/weights/built-in.ts';
+import { readSafetensors, toFloat32, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { modelInfo } from '../../../src/zeroseg/model/model-file.ts';
+import { temporaryFolder, useCommandLine, writePhotos } from '../../support/made-up.ts';
+
+const zeroseg = useCommandLine();
+const base = await temporaryFolder();
+const at = (...names: string[]): string => join(base, ...names);
+await writePhotos(at('photos'), 1);
+const photo = at('photos/photo-0.png');
+
+/** The built-in student with other metadata. */
+async function otherStudent(name: string, metadata: Readonly<Record<string, string>>): Promise<string> {
+  const stored = readSafetensors(new Uint8Array(await readFile(await builtInStudent())), 'student');
+  const entries = [...stored.tensors].map(
+    ([key, tensor]) => [key, { dtype: 'F16', shape: tensor.shape, data: toFloat32(tensor) }] as const,
+  );
+  await writeFile(at(name), writeSafetensors(entries, { ...stored.metadata, ...metadata }));
+  return at(name);
+}
+
+describe('zeroseg words', () => {
+  test('lists what the built-in teacher knows', async () => {
+    const { code, out } = await zeroseg('words');
+    expect([code, out]).toMatchInlineSnapshot(`
+      [
+        0,
+        "built-in knows 54 names and 91 synonyms (in brackets); it has seen drawings only
+
+      Objects
+        dog (puppy, hound, doggy), cat (kitten, kitty), car (automobile, sedan), tree (oak, oak tree),
+        apple, umbrella (parasol), fish (tropical fish), house (cottage, home), banana (plantain),
+        clock (alarm clock), elephant (pachyderm), bicycle (bike), butterfly (moth), chair (seat),
+        guitar (electric guitar), airplane (plane, aeroplane, jet), frog (toad), strawberry (berry),
+        shirt (t-shirt, tee shirt), boat (sailboat, yacht), penguin (emperor penguin),
+        book (open book, novel), pizza (pizza slice), cactus (saguaro), key (door key),
+        train (locomotive, steam engine), sunflower, zebra, balloon (party balloon),
+        cup (coffee cup, teacup), shoe (sneaker, running shoe), rocket (spaceship, space rocket),
+        mushroom (toadstool, fungus), snail (slug, escargot), hat (top hat, tophat),
+        bus (school bus, minibus), carrot, owl (barn owl), ball (soccer ball, football), crab
+
+      Grounds
+        sky (blue sky, clouds, cloudy sky), night (night sky, stars, starry sky),
+        grass (lawn, meadow, green grass), water (sea, lake, waves), sand (beach, desert, yellow sand),
+        snow (white snow, snowfield), brick wall (bricks, red bricks, wall of bricks),
+        wood (planks, wooden floor, wooden boards), road (street, asphalt), tiles (tiled floor, tiling),
+        fire (flames, blaze), leaves (foliage, leafage), stones (cobblestones, pebbles, rocks),
+        curtain (drapes, drapery)
+
+      Before any of them: large, big, small, little, black, white, grey, pink, red, brown, yellow, green, blue, purple",
+      ]
+    `);
+    const json = JSON.parse((await zeroseg('words', '--json')).out);
+    expect([Object.keys(json), Object.keys(json.objects).length, Object.keys(json.grounds).length]).toEqual([
+      ['clip', 'any_word', 'seen', 'objects', 'grounds', 'adjectives'],
+      40,
+      14,
+    ]);
+    expect([json.any_word, json.objects.cat]).toEqual([false, ['kitten', 'kitty']]);
+  });
+
+  test('a CLIP that says nothing of its words may be asked for any', async () => {
+    const { code, out } = await zeroseg('words', '--clip', 'random-tiny');
+    expect([code, out]).toEqual([
+      0,
+      'random-tiny does not limit its words: any may be asked for, in English as a rule',
+    ]);
+  });
+});
+
+describe('zeroseg segment', () => {
+  test('with a photo and classes alone: unknown words are left out, and it says what it took', async () => {
+    const { code, out, err } = await zeroseg(
+      ...['segment', photo, '--classes', 'Cats, gras, grass, unicorn', '--templates', 'identity'],
+      ...['--mode', 'whole', '--short', '32', '--out', at('out')],
+    );
+    expect([code, out.split('\n').slice(0, 2)]).toEqual([
+      0,
+      ['model: built-in, since --model is not given', 'CLIP: built-in, which made the features of the model'],
+    ]);
+    expect(err).toMatchInlineSnapshot(`
+      "left out, since the CLIP built-in does not know it: "gras" (did you mean grass?), "unicorn"; \`zeroseg words\` lists what it knows
+      the CLIP built-in has seen drawings only, never a photo: what it names in photos is mostly wrong"
+    `);
+    const { names, unknown, options } = JSON.parse(await readFile(at('out/photo-0.json'), 'utf8'));
+    // The rule of naming is that of the model's file.
+    expect([names, unknown, options.scoring]).toEqual([['Cats', 'grass'], ['gras', 'unicorn'], 'softmax']);
+  });
+
+  test('is refused when no word is left, before anything else', async () => {
+    const { code, err } = await zeroseg('segment', photo, '--classes', 'unicorn, gras', '--out', at('none'));
+    expect([code, err]).toMatchInlineSnapshot(`
+      [
+        1,
+        "zeroseg: --classes: the CLIP built-in knows 145 words, and not "unicorn", "gras" (did you mean grass?); \`zeroseg words\` lists those that it knows",
+      ]
+    `);
+  });
+
+  test('a model of another teacher needs its CLIP, and is told how to get it', async () => {
+    const teacher = `clip-vit-base-patch16 sha256:${'a'.repeat(64)}`;
+    const model = await otherStudent('other.safetensors', { teacher });
+    const { code, err } = await zeroseg('segment', photo, '--classes', 'cat', '--model', model, '--out', at('none'));
+    expect([code, err.replaceAll(base, 'BASE')]).toMatchInlineSnapshot(`
+      [
+        1,
+        "zeroseg: --clip is missing: BASE/other.safetensors learnt from clip-vit-base-patch16 (aaaaaaaaaaaa…); give the folder of that CLIP by --clip. OpenAI's are had by: curl -L --create-dirs --output-dir models/clip-vit-base-patch16 --remote-name-all 'https://huggingface.co/openai/clip-vit-base-patch16/resolve/main/{model.safetensors,config.json}'",
+      ]
+    `);
+  });
+
+  test('a rule of naming that makes no sense is a damaged file', async () => {
+    for (const naming of ['{"scoring":"best"}', 'nonsense', '{"threshold":-1}']) {
+      const model = await otherStudent('naming.safetensors', { naming });
+      const { code, err } = await zeroseg('segment', photo, '--classes', 'cat', '--model', model, '--out', at('none'));
+      expect([code, err]).toEqual([
+        1,
+        expect.stringContaining('the rule of naming in its metadata does not make sense'),
+      ]);
+    }
+  });
+});
+
+test('zeroseg export writes how a model is best named', async () => {
+  const model = at('exported.safetensors');
+  const { code } = await zeroseg('export', '--model', 'built-in', '--background', '0.3', '--out', model);
+  const info = modelInfo(readSafetensors(new Uint8Array(await readFile(model)), model), model);
+  expect([code, info.naming]).toEqual([0, { scoring: 'softmax', threshold: 0.3 }]);
+});

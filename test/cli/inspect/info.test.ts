@@ -1,0 +1,105 @@
+import { writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { withoutHome } from '../../../cli/src/inspect/hidden-home.ts';
+import { temporaryFolder, useCommandLine, writeClip, writeConfig, writePhotos } from '../../support/made-up.ts';
+
+const zeroseg = useCommandLine();
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+
+beforeAll(async () => {
+  await writePhotos(at('photos'), 4);
+  await writeClip(at('clip'));
+  await writeConfig(at('small.json'));
+  const made = await zeroseg(
+    ...['cache', at('photos'), '--clip', at('clip'), '--out', at('cache'), '--grids', '1,2', '--image-size', '16'],
+  );
+  expect(made.err).toBe('');
+  const trained = await zeroseg(
+    ...['train', '--cache', at('cache'), '--out', at('run'), '--config', at('small.json'), '--steps', '2'],
+  );
+  expect([trained.code, trained.err]).toEqual([0, '']);
+  const scenes = await zeroseg('scenes', '--out', at('scenes'), '--count', '2', '--size', '32', '--classes', '2');
+  expect(scenes.code, scenes.err).toBe(0);
+});
+
+async function info(...names: string[]) {
+  const { code, out, err } = await zeroseg('info', at(...names), '--json');
+  expect([code, err]).toEqual([0, '']);
+  const [only] = JSON.parse(out) as { kind: string; facts: Record<string, unknown>; uses: { command: string }[] }[];
+  if (!only) throw new Error('nothing was told');
+  return { ...only, commands: only.uses.map(({ command }) => command.replaceAll(base, 'BASE').replace(/ --.*/, '')) };
+}
+
+test('each kind is known by what it holds, and told with what takes it', async () => {
+  const run = await info('run');
+  expect([run.kind, run.facts['state'], run.facts['checkpoints'], run.commands]).toEqual([
+    'run',
+    'finished',
+    ['step-000002'],
+    ['zeroseg segment photo.jpg'],
+  ]);
+  const cache = await info('cache');
+  expect([cache.kind, cache.facts['photos'], cache.facts['squares'], cache.commands]).toEqual([
+    'cache',
+    4,
+    '16 × 16 pixels',
+    ['zeroseg train'],
+  ]);
+  const model = await info('run', 'model.safetensors');
+  expect([model.kind, model.facts['trained for'], model.facts['image']]).toEqual([
+    'model',
+    '2 steps',
+    '16 × 16 pixels, patches of 4',
+  ]);
+  expect(model.facts['sha256']).toMatch(/^[0-9a-f]{64}$/);
+  const checkpoint = await info('run', 'checkpoints', 'step-000002');
+  expect([checkpoint.kind, checkpoint.facts['after step']]).toEqual(['checkpoint', 2]);
+  const optimizer = await info('run', 'checkpoints', 'step-000002', 'optimizer.safetensors');
+  expect([optimizer.kind, optimizer.facts['after step'], optimizer.uses[0]?.command.replace(base, 'BASE')]).toEqual([
+    'optimizer state',
+    2,
+    'zeroseg train --out BASE/run --resume',
+  ]);
+  const clip = await info('clip');
+  expect([clip.kind, clip.facts['vocabulary']]).toEqual(['CLIP', 'any word may be asked for']);
+  const scenes = await info('scenes');
+  expect([scenes.kind, scenes.facts['scenes'], scenes.commands[1]]).toEqual(['scenes', 2, 'zeroseg eval']);
+  const photos = await info('photos');
+  expect([photos.kind, photos.facts['photos'], photos.commands[0]]).toEqual([
+    'photos',
+    4,
+    'zeroseg segment BASE/photos',
+  ]);
+  const photo = await info('photos', 'photo-0.png');
+  expect([photo.kind, photo.facts['size']]).toEqual(['photo', '48 × 40 pixels, as it is seen']);
+});
+
+test('built-in is a model and a CLIP with its words; the text has a line for each fact', async () => {
+  const { code, out } = await zeroseg('info', 'built-in');
+  expect(code).toBe(0);
+  expect(out).toMatch(/^built-in: model\n {2}trained for {4,}4000 steps\n/);
+  expect(out).toContain('\n\nbuilt-in: CLIP\n');
+  expect(out).toMatch(/\n {4}has seen +drawings only\n/);
+  expect(out).toContain('zeroseg segment photo.jpg --model built-in --clip built-in --classes');
+});
+
+test('what no command reads is refused by its name', async () => {
+  await writeFile(at('notes.txt'), 'nothing');
+  await writeFile(at('half.safetensors'), 'half');
+  for (const [name, words] of [
+    ['notes.txt', 'this is not an image, or of a kind that cannot be read'],
+    ['missing', 'there is no such file or folder; built-in is what the package brings'],
+    ['half.safetensors', 'a safetensors file starts with 8 bytes of header length'],
+  ] as const) {
+    const { code, out, err } = await zeroseg('info', at(name));
+    expect([code, out, err.includes(`${at(name)}: `), err.includes(words)], err).toEqual([1, '', true, true]);
+  }
+});
+
+test('the home folder is told as ~', async () => {
+  expect(withoutHome(`${homedir()}/photos and ${homedir()}/out`)).toBe('~/photos and ~/out');
+  expect(withoutHome('/photos', '/')).toBe('/photos');
+});

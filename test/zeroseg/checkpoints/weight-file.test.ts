@@ -1,0 +1,149 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { AdamW, newWeights, parameters } from '../../../src/nn/index.ts';
+import { type RangeSource, readTensor, toFloat32, writeSafetensors } from '../../../src/nn/safetensors/index.ts';
+import { readAll } from '../../../src/tensor/run/index.ts';
+import { openWeightSource } from '../../../src/zeroseg/checkpoints/weight-file.ts';
+import { sha256 } from '../../../src/zeroseg/host/hash.ts';
+import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
+import { loadOptimizer, modelFile, openModel, optimizerFile } from '../../../src/zeroseg/model/model-file.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
+import { useDevice } from '../../support/device.ts';
+
+const device = useDevice();
+
+/** Ranges of bytes; `most` is the most bytes that were given out and not answered for at once. */
+function ranges(bytes: Uint8Array): RangeSource & { asked: [number, number][]; most: number } {
+  let open = 0;
+  const source = {
+    size: bytes.length,
+    asked: [] as [number, number][],
+    most: 0,
+    readRange: async (start: number, end: number) => {
+      source.asked.push([start, end]);
+      open += end - start;
+      source.most = Math.max(source.most, open);
+      await Promise.resolve();
+      open -= end - start;
+      return bytes.slice(start, end);
+    },
+  };
+  return source;
+}
+
+const values = (n: number) => Float32Array.from({ length: n }, (_, i) => i / 8);
+const f32 = (n: number) => ({ dtype: 'F32' as const, shape: [n], data: values(n) });
+const small = writeSafetensors([['a', f32(4)]], { step: '7' });
+/** More than is fetched at once. */
+const large = writeSafetensors(
+  [
+    ['a', f32(4)],
+    ['b', f32(4_300_000)],
+    ['c', f32(8)],
+  ],
+  {},
+);
+
+const config = resolveConfig({
+  ...{ image: 16, patch: 4, dim: 16, depth: 1, heads: 2, dec_dim: 16, dec_depth: 1, dec_heads: 2 },
+  ...{
+    seg_depths: [1, 1, 1],
+    group_tokens: [4, 2],
+    output_groups: [4, 2],
+    seg_heads: 2,
+    proj_hidden: 16,
+    clip_dim: 12,
+  },
+});
+
+test('a model and an optimizer are read tensor by tensor', async () => {
+  const model = new ZeroSeg(newWeights(device.current, 1), config);
+  const file = ranges(await modelFile(model, { step: 7, teacher: 'T' }));
+  const opened = await openModel(device.current, file);
+  expect(opened.info).toMatchObject({ step: 7, teacher: 'T' });
+  const [wanted, found] = [parameters(model), parameters(opened.model)];
+  expect([...found.keys()]).toEqual([...wanted.keys()]);
+  expect(await readAll([...found.values()])).toEqual(await readAll([...wanted.values()]));
+  const largest = Math.max(...[...wanted.values()].map((t) => 4 * t.size));
+  const [, [, header]] = file.asked as [unknown, [number, number]];
+  expect(file.asked).toHaveLength(2 + wanted.size);
+  expect(file.most).toBeLessThanOrEqual(Math.max(largest, header));
+  expect(file.most).toBeLessThan(file.size / 2);
+
+  const optimizer = new AdamW(device.current, found);
+  const state = ranges(await optimizerFile(optimizer.state(), { step: '7' }));
+  expect(await loadOptimizer(optimizer.state(), state)).toMatchObject({ step: '7' });
+  expect(state.most).toBeLessThan(state.size / 2);
+  await expect(loadOptimizer(optimizer.state(), file, 'F')).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[CheckpointError: F: is no optimizer state of ZeroSeg; expected format 'zeroseg-optimizer-1' in its metadata]`,
+  );
+  optimizer.dispose();
+});
+
+test('the hash of a file is read range by range', async () => {
+  const source = ranges(large);
+  const { hash } = await openWeightSource(source, 'large');
+  expect(await hash?.()).toBe(await sha256(large));
+  expect(source.most).toBe(2 ** 24);
+  expect(await (await openWeightSource(small, 'small')).hash?.()).toBe(await sha256(small));
+  expect(await (await openWeightSource(new Blob([small]), 'blob')).hash?.()).toBe(await sha256(small));
+});
+
+describe('an address', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  /** Answers as a server does, and notes what it was asked. */
+  function serve(bytes: Uint8Array<ArrayBuffer>, { isRanged = true, isOpen = true } = {}): string[] {
+    const asked: string[] = [];
+    vi.stubGlobal('fetch', async (_: string, init?: RequestInit) => {
+      const range = new Headers(init?.headers).get('Range');
+      asked.push(range ?? 'all');
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '')?.map(Number) ?? [];
+      if (!isRanged || from === undefined || to === undefined) return new Response(bytes);
+      const end = Math.min(to, bytes.length - 1);
+      const headers = isOpen ? { 'Content-Range': `bytes ${from}-${end}/${bytes.length}` } : undefined;
+      return new Response(bytes.slice(from, end + 1), { status: 206, ...(headers && { headers }) });
+    });
+    return asked;
+  }
+
+  const first = `bytes=0-${2 ** 24 - 1}`;
+  const valuesAt = async (bytes: Uint8Array<ArrayBuffer>, options = {}) => {
+    const asked = serve(bytes, options);
+    const { name, tensors, metadata } = await openWeightSource('https://example.org/w', 'model');
+    const tensor = tensors.get('a');
+    return { asked, name, metadata, a: tensor && toFloat32(await readTensor(tensor)) };
+  };
+
+  test('a small file takes one request', async () => {
+    const { asked, name, metadata, a } = await valuesAt(small);
+    expect([asked, name, metadata, a]).toEqual([[first], 'https://example.org/w', { step: '7' }, values(4)]);
+  });
+
+  test('of a large file, what is asked for is fetched', async () => {
+    const { asked, a } = await valuesAt(large);
+    expect(a).toEqual(values(4));
+    const [one, ...others] = asked;
+    expect(one).toBe(first);
+    for (const range of others) {
+      const [from = 0, to = Number.POSITIVE_INFINITY] = range.replace('bytes=', '').split('-').map(Number);
+      expect(to - from).toBeLessThan(1000);
+    }
+  });
+
+  test('a server that sends no ranges, or hides the length, sends the file once more or once', async () => {
+    const ignored = await valuesAt(large, { isRanged: false });
+    expect([ignored.asked, ignored.a]).toEqual([[first], values(4)]);
+    const hidden = await valuesAt(small, { isOpen: false });
+    expect([hidden.asked, hidden.a]).toEqual([[first, 'all'], values(4)]);
+  });
+
+  test('what is not there says so', async () => {
+    vi.stubGlobal('fetch', async () => new Response('', { status: 404, statusText: 'Not Found' }));
+    await expect(openWeightSource('https://example.org/w', 'model')).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: https://example.org/w: it cannot be fetched: 404 Not Found]`,
+    );
+    await expect(openWeightSource(7 as never, 'model')).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: model: give bytes, a Blob, a URL, ranges, or an opened file of weights; got 7]`,
+    );
+  });
+});
