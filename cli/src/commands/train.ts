@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import {
+  EventFile,
   formatBytes,
   heldOutCount,
   lossLine,
@@ -31,7 +32,7 @@ import {
 import { Command, Option } from 'commander';
 import { nodeFileSystem } from '../files/index.ts';
 import { encodePng } from '../photos/index.ts';
-import { writeReport } from '../reports/index.ts';
+import { LiveReport, writeReport } from '../reports/index.ts';
 import { newModel, withPositions } from '../runs/index.ts';
 import {
   adapterOption,
@@ -61,6 +62,7 @@ export interface TrainArguments extends TrainOptions {
   readonly saveEvery?: number;
   readonly sampleEvery?: number;
   readonly watchEvery?: number;
+  readonly log?: 'tensorboard';
   readonly validate?: number;
   readonly validateEvery?: number;
   readonly adapter?: string;
@@ -109,6 +111,11 @@ export function trainCommand(context: Context): Command {
       numberFrom(0.0001, 0.9),
     )
     .option('--validate-every <steps>', 'steps between validations (default: 100)', wholeNumber())
+    .addOption(
+      new Option('--log <kind>', 'also write event files, beside metrics.jsonl: tensorboard --logdir RUN').choices([
+        'tensorboard',
+      ]),
+    )
     .option('--resume', 'go on with the run in the folder; more --steps or --epochs make it longer')
     .option(...adapterOption)
     .addHelpText(
@@ -275,7 +282,12 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   const { model, settings } = trainer;
   using segmenter = new Segmenter(device, model);
   const squares = await sampleSquares(cache, model.config.image);
-  const report = () => writeReport(run, { steps: trainer.steps, memory: trainer.memory, device: device.name });
+  const report = (isLive = false) =>
+    writeReport(run, { steps: trainer.steps, memory: trainer.memory, device: device.name, isLive });
+  const live = new LiveReport(() => report(true));
+  const events =
+    options.log && (await EventFile.begin(run.store.files, Date.parse(description.started) / 1000, metrics));
+  let logged = Promise.resolve();
 
   const progress = new Progress(terminal, 'training', trainer.steps, 'steps', trainer.done);
   const began = performance.now();
@@ -288,6 +300,11 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
       sample: async () => encodePng(await sampleSheet(segmenter, squares, model.config.patch)),
       signal,
       onProgress: (step) => {
+        live.step();
+        const line = metrics.at(-1);
+        if (events && line) logged = logged.then(() => events.add(line));
+        // Thrown where it is awaited.
+        logged.catch(() => undefined);
         const loss = step.probe?.['validation loss'];
         if (loss !== undefined && description.validation) {
           progress.say(`validation after step ${step.step}: loss ${loss.toPrecision(4)}`);
@@ -296,8 +313,10 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
         progress.at(step.step, `${lossLine(model.config, [step])}${groups}`);
       },
     });
+    await logged;
   } catch (error) {
     progress.stop();
+    await live.stop();
     if (!(error instanceof Interrupted)) {
       // The last checkpoint stays; the report shows where it went wrong, if it can still be written.
       await report().catch(() => undefined);
@@ -310,9 +329,11 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
     throw error;
   } finally {
     progress.stop();
+    await logged.catch(() => undefined);
   }
   const seconds = (performance.now() - began) / 1000;
   const steps = trainer.done - first;
+  await live.stop();
   await report();
   if (steps > 0) {
     const rate = formatRate((steps * settings.batch) / seconds, 'photos');

@@ -1,3 +1,4 @@
+export { EventFile } from './event-file.ts';
 export { type GroupingStatistics, segmentsOfMembers } from './grouping-statistics.ts';
 export { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
 export { type Preset, presets } from './presets.ts';
