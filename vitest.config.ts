@@ -9,6 +9,8 @@ const sourceText = ['test/floors.test.ts', 'test/errors.test.ts'];
 const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', ...sourceText];
 // Builds, packs, installs and bundles; by itself, at the end, so that no test that computes runs beside it.
 const packages = ['test/package/**'];
+// Builds the page and uses it in a browser, as a visitor would.
+const page = ['test/web/**'];
 
 const config: ViteUserConfigFnPromise = async () => ({
   test: {
@@ -21,7 +23,7 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: packages,
+          exclude: [...packages, ...page],
           pool: 'forks' as const,
           isolate: false,
           // First Node, then the browser: both want all cores.
@@ -36,7 +38,7 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'browser',
           include: ['test/**/*.test.ts'],
-          exclude: [...nodeOnly, ...packages],
+          exclude: [...nodeOnly, ...packages, ...page],
           // One page for many files, so that they share a device: see `useDevice`.
           isolate: false,
           sequence: { groupOrder: 1 },
@@ -53,13 +55,26 @@ const config: ViteUserConfigFnPromise = async () => ({
       },
       {
         extends: true as const,
+        resolve: { alias: sourceAliases('node') },
+        test: {
+          name: 'page',
+          include: ['test/web/**/*.test.ts'],
+          pool: 'forks' as const,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          testTimeout: 600_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        extends: true as const,
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],
           pool: 'forks' as const,
           isolate: false,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
           testTimeout: 600_000,
           hookTimeout: 600_000,
         },

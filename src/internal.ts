@@ -124,6 +124,8 @@ export {
 export { hashedTokens, type TextTokens } from './zeroseg/text/index.ts';
 export {
   descriptionProblem,
+  EventFile,
+  heldOutCount,
   type Metrics,
   metricsLine,
   metricsOf,

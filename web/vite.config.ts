@@ -1,6 +1,7 @@
 import { defineConfig, type Plugin, type UserConfig } from 'vite';
 import { sourceAliases } from '../test/support/source.ts';
 import { contentSecurity } from './content-security.ts';
+import { pageFiles, serviceWorker } from './page-files.ts';
 
 /** Weights and drawings keep their paths, so that a server may take them from their own package. */
 const assetFileNames = ({ originalFileNames: [from = ''] }: { originalFileNames: string[] }): string => {
@@ -27,12 +28,21 @@ const config: UserConfig = defineConfig({
   base: './',
   resolve: { alias: sourceAliases('browser') },
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
-  plugins: [securityPolicy],
+  plugins: [securityPolicy, pageFiles(import.meta.dirname)],
   build: {
     target: 'es2023',
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    rollupOptions: { output: { assetFileNames } },
+    rollupOptions: {
+      input: {
+        index: `${import.meta.dirname}/index.html`,
+        [serviceWorker]: `${import.meta.dirname}/src/offline/service-worker.ts`,
+      },
+      output: {
+        assetFileNames,
+        entryFileNames: ({ name }) => (name === serviceWorker ? '[name].js' : 'assets/[name]-[hash].js'),
+      },
+    },
   },
   worker: { format: 'es', rollupOptions: { output: { assetFileNames } } },
 });

@@ -336,4 +336,5 @@ export {
   type TrainingStart,
   type TrainOptions,
   type TrainSettings,
+  type Validation,
 } from './training/index.ts';

@@ -19,12 +19,17 @@ const MB = 1e6;
 describe('what is packed', () => {
   it.each<[PackageName, readonly string[]]>([
     ['@zeroseg/core', ['dist/index.js', 'dist/index.d.ts', 'dist/nn/index.js', 'dist/zeroseg/index.js']],
-    ['zeroseg', ['bin/zeroseg.js', 'dist/main.js', 'dist/index.d.ts']],
+    ['zeroseg', ['bin/zeroseg.js', 'dist/main.js', 'dist/index.d.ts', 'page/index.html']],
     ['@zeroseg/pretrained', ['index.js', 'index.d.ts', 'student/student.safetensors', 'scenes/atlas.png']],
   ])('%s: what a user needs, licence and notices, and nothing of the development', async (name, needed) => {
     const { paths } = (await packAll()).packages[name];
     expect(paths).toEqual(expect.arrayContaining([...needed, 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md']));
     expect(paths.filter((path) => /^(test|bench|scripts|docs|out|\.ci|node_modules)\//.test(path))).toEqual([]);
+  });
+
+  it('the page that ships has no weights and drawings of its own: they are served from their package', async () => {
+    const { paths } = (await packAll()).packages.zeroseg;
+    expect(paths.filter((path) => path.startsWith('page/pretrained'))).toEqual([]);
   });
 
   it('@zeroseg/core holds nothing of the other two', async () => {

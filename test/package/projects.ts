@@ -43,6 +43,8 @@ async function pack(): NonNullable<typeof built> {
   const root = await mkdtemp(join(tmpdir(), 'zeroseg-packages-'));
   process.on('exit', () => void rm(root, { recursive: true, force: true }));
   await run('npm', ['run', 'build'], { cwd: repository });
+  // The page ships in the package of the command that serves it.
+  await run('npm', ['run', 'build:web'], { cwd: repository });
   const specs = Object.values(folders).map((folder) => `./${folder}`);
   const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', root, ...specs], {
     cwd: repository,

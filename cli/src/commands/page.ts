@@ -14,7 +14,7 @@ const USUAL_PORT = 4860;
 /** `zeroseg page`: the page in a browser, served from this machine. */
 export function pageCommand(context: Context): Command {
   return new Command('page')
-    .description('serve the page that segments and trains in a browser, on its GPU')
+    .description('serve the page that segments photos in a browser, on its GPU')
     .option('--port <n>', `where it listens (default: ${USUAL_PORT}, or any that is free)`, wholeNumber(0, 65_535))
     .option('--host <name>', 'whom it listens to; 0.0.0.0: all machines of the network', 'localhost')
     .addHelpText('after', '\nExample:\n  zeroseg page --port 8080')

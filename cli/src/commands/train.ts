@@ -1,7 +1,9 @@
 import { join, resolve } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import {
+  EventFile,
   formatBytes,
+  heldOutCount,
   lossLine,
   ownValue,
   pathsHash,
@@ -19,16 +21,18 @@ import {
   openRun,
   type Probe,
   presets,
+  type RunDescription,
   readCache,
   resizeImage,
   Segmenter,
   TrainingRun,
   type TrainingStart,
+  type Validation,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
 import { nodeFileSystem } from '../files/index.ts';
 import { encodePng } from '../photos/index.ts';
-import { writeReport } from '../reports/index.ts';
+import { LiveReport, writeReport } from '../reports/index.ts';
 import { newModel, withPositions } from '../runs/index.ts';
 import {
   adapterOption,
@@ -58,6 +62,9 @@ export interface TrainArguments extends TrainOptions {
   readonly saveEvery?: number;
   readonly sampleEvery?: number;
   readonly watchEvery?: number;
+  readonly log?: 'tensorboard';
+  readonly validate?: number;
+  readonly validateEvery?: number;
   readonly adapter?: string;
 }
 
@@ -98,6 +105,17 @@ export function trainCommand(context: Context): Command {
       wholeNumber(0, 1e9),
       10,
     )
+    .option(
+      '--validate <share>',
+      'hold out this share of the photos, such as 0.1, and keep the weights of the least loss on them: best.safetensors',
+      numberFrom(0.0001, 0.9),
+    )
+    .option('--validate-every <steps>', 'steps between validations (default: 100)', wholeNumber())
+    .addOption(
+      new Option('--log <kind>', 'also write event files, beside metrics.jsonl: tensorboard --logdir RUN').choices([
+        'tensorboard',
+      ]),
+    )
     .option('--resume', 'go on with the run in the folder; more --steps or --epochs make it longer')
     .option(...adapterOption)
     .addHelpText(
@@ -122,7 +140,10 @@ export async function train(context: Context, options: TrainArguments, probe?: P
     if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
     const cache = await readCache(nodeFileSystem(cacheFolder));
     try {
-      const resolved = await resolveOptions(options, cache, before?.description);
+      const validation = validationOf(options, before?.description);
+      const held = validation ? heldOutCount(cache.length, validation.share) : 0;
+      const features = { folder: cache.folder, length: cache.length - held, key: cache.key };
+      const resolved = await resolveOptions(options, features, before?.description);
       for (const note of resolved.notes) context.terminal.out(note);
       const init = options.init ?? before?.description.init ?? null;
       const description = {
@@ -137,6 +158,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
         },
         config: before ? resolved.config : await withPositions(resolved, init),
         settings: resolved.settings,
+        ...(validation && { validation }),
       };
       if (before) refuseDifferences(options.out, before.description, description);
       await withDevice(context, options.adapter, (device, interruption) =>
@@ -157,6 +179,20 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   } finally {
     await before?.store.close();
   }
+}
+
+/** Steps between validations, where nothing is said. */
+const VALIDATE_EVERY = 100;
+
+/** What is asked for, or of a run that goes on what it was begun with. */
+function validationOf(
+  { validate, validateEvery }: TrainArguments,
+  was: RunDescription | undefined,
+): Validation | undefined {
+  const share = validate ?? was?.validation?.share;
+  if (share !== undefined) return { share, every: validateEvery ?? was?.validation?.every ?? VALIDATE_EVERY };
+  if (validateEvery === undefined) return undefined;
+  throw new UsageError('train: --validate-every is for runs with --validate <share>');
 }
 
 interface Training {
@@ -230,18 +266,28 @@ function describe(
     `a step of ${settings.batch} photos${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
       `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
   );
+  const { validation } = description;
+  if (validation) {
+    const held = heldOutCount(photos, validation.share);
+    terminal.out(`${count(held, 'photos')} held out, looked at every ${count(validation.every, 'steps')}`);
+  }
   const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
   terminal.out(`${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${out}`);
 }
 
 async function trainToTheEnd(device: Device, run: TrainingRun, training: Training): Promise<void> {
-  const { trainer, metrics } = run;
+  const { trainer, metrics, description } = run;
   const { context, options, cache, signal } = training;
   const { terminal } = context;
   const { model, settings } = trainer;
   using segmenter = new Segmenter(device, model);
   const squares = await sampleSquares(cache, model.config.image);
-  const report = () => writeReport(run, { steps: trainer.steps, memory: trainer.memory, device: device.name });
+  const report = (isLive = false) =>
+    writeReport(run, { steps: trainer.steps, memory: trainer.memory, device: device.name, isLive });
+  const live = new LiveReport(() => report(true));
+  const events =
+    options.log && (await EventFile.begin(run.store.files, Date.parse(description.started) / 1000, metrics));
+  let logged = Promise.resolve();
 
   const progress = new Progress(terminal, 'training', trainer.steps, 'steps', trainer.done);
   const began = performance.now();
@@ -254,12 +300,23 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
       sample: async () => encodePng(await sampleSheet(segmenter, squares, model.config.patch)),
       signal,
       onProgress: (step) => {
+        live.step();
+        const line = metrics.at(-1);
+        if (events && line) logged = logged.then(() => events.add(line));
+        // Thrown where it is awaited.
+        logged.catch(() => undefined);
+        const loss = step.probe?.['validation loss'];
+        if (loss !== undefined && description.validation) {
+          progress.say(`validation after step ${step.step}: loss ${loss.toPrecision(4)}`);
+        }
         if (step.grouping) groups = `, ${step.grouping.groups.toFixed(1)} groups`;
         progress.at(step.step, `${lossLine(model.config, [step])}${groups}`);
       },
     });
+    await logged;
   } catch (error) {
     progress.stop();
+    await live.stop();
     if (!(error instanceof Interrupted)) {
       // The last checkpoint stays; the report shows where it went wrong, if it can still be written.
       await report().catch(() => undefined);
@@ -272,9 +329,11 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
     throw error;
   } finally {
     progress.stop();
+    await logged.catch(() => undefined);
   }
   const seconds = (performance.now() - began) / 1000;
   const steps = trainer.done - first;
+  await live.stop();
   await report();
   if (steps > 0) {
     const rate = formatRate((steps * settings.batch) / seconds, 'photos');
@@ -285,6 +344,12 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   const { key } = run.description.cache;
   const teacher = shortTeacher(teacherIdentity(key.teacher, key.weights));
   terminal.out(`model: ${join(options.out, 'model.safetensors')} (teacher ${teacher})`);
+  if (run.best) {
+    const { step, loss } = run.best;
+    terminal.out(
+      `best:  ${join(options.out, 'best.safetensors')} (step ${step}, validation loss ${loss.toPrecision(4)})`,
+    );
+  }
   terminal.out(`report: ${join(options.out, 'report.html')}`);
 }
 

@@ -1,8 +1,17 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { parseMetrics, readDescription, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
+import { heldOutCount, parseMetrics, readDescription, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
 import { readCache } from '@zeroseg/core/zeroseg';
-import { nodeFileSystem, readJson } from '../files/index.ts';
+import {
+  brokenField,
+  FileError,
+  hasFields,
+  isTableOf,
+  isText,
+  isWhole,
+  nodeFileSystem,
+  readJson,
+} from '../files/index.ts';
 import { isPhotoName, listPhotos, readSceneIndex } from '../photos/index.ts';
 import { isRecord } from '../segments/index.ts';
 import { commandText, count, shellWord } from '../shell/index.ts';
@@ -11,8 +20,9 @@ import type { Fact, Info, Use } from './fact.ts';
 /** The folder of `zeroseg train`. */
 export async function runInfo(place: string): Promise<Info> {
   const files = nodeFileSystem(place);
-  const { version, adapter, started, preset, init, cache, config, settings } = await readDescription(files);
-  const planned = Math.max(1, Math.round(settings.epochs * Math.floor(cache.photos / settings.batch)));
+  const { version, adapter, started, preset, init, cache, config, settings, validation } = await readDescription(files);
+  const held = validation ? heldOutCount(cache.photos, validation.share) : 0;
+  const planned = Math.max(1, Math.round(settings.epochs * Math.floor((cache.photos - held) / settings.batch)));
   const last = await lastMetrics(place);
   const done = last?.step ?? 0;
   const names = await readdir(place);
@@ -36,7 +46,9 @@ export async function runInfo(place: string): Promise<Info> {
       cache: `${cache.folder} (${count(cache.photos, 'photos')})`,
       'initial weights': init ?? `new, seed ${settings.seed}`,
       'configuration from': preset,
+      'photos held out': held,
       checkpoints,
+      'best weights': names.includes('best.safetensors') ? 'best.safetensors' : 'none are kept',
       model: hasModel ? 'model.safetensors' : 'not yet; that of the last checkpoint is taken',
       report: names.includes('report.html') ? 'report.html' : 'not yet',
       ...(await sizeFacts(place)),
@@ -58,15 +70,19 @@ async function lastMetrics(place: string) {
 
 /** A checkpoint of a run: `checkpoints/step-000100`. */
 export async function checkpointInfo(place: string): Promise<Info> {
-  const { step, files } = (await readJson(join(place, 'state.json'))) as {
-    step?: number;
-    files?: Record<string, { bytes: number; sha256: string }>;
-  };
+  const state = await readJson(join(place, 'state.json'));
+  const broken = brokenField(state, {
+    step: isWhole(0),
+    files: isTableOf(hasFields({ bytes: isWhole(0), sha256: isText })),
+  });
+  if (broken !== undefined)
+    throw new FileError('info', join(place, 'state.json'), `this is no checkpoint's: ${broken}`);
+  const { step, files } = state as { step: number; files: Record<string, { bytes: number; sha256: string }> };
   const run = join(place, '..', '..');
   return {
     kind: 'checkpoint',
     place,
-    facts: { 'after step': step ?? null, ...(await sizeFacts(place)), files: files ?? {} },
+    facts: { 'after step': step, ...(await sizeFacts(place)), files },
     uses: [
       { for: 'going on with the run', command: commandText('train', { out: run, resume: true }) },
       {

@@ -12,7 +12,12 @@ export interface ReportFacts {
   readonly steps: number;
   readonly memory: { readonly step: number; readonly slots: number; readonly weights: number };
   readonly device: string;
+  /** Training goes on: the page loads itself again until it is told otherwise. */
+  readonly isLive?: boolean;
 }
+
+/** Seconds after which the page of a training that goes on loads itself again. */
+const RELOAD_SECONDS = 15;
 
 /** Points of a curve: more cannot be told apart, and would only make the file large. */
 const MOST_POINTS = 3000;
@@ -57,7 +62,12 @@ async function reportPage({ store, description, metrics }: ReportedRun, facts: R
   const seconds = metrics.reduce((sum, line) => sum + line.seconds, 0);
   const samples = await sampleFigures(store);
   const name = basename(resolve(store.files.name));
-  const state = done >= facts.steps ? 'finished' : `stopped after step ${done} of ${facts.steps}`;
+  const written = new Date().toISOString().slice(0, 19).replace('T', ' ');
+  const state = facts.isLive
+    ? `step ${done} of ${facts.steps}; written ${written} UTC, loads itself again every ${RELOAD_SECONDS} s`
+    : done >= facts.steps
+      ? 'finished'
+      : `stopped after step ${done} of ${facts.steps}`;
   const figures: [string, string][] = [
     ['steps', `${done} of ${facts.steps}`],
     ['photos seen', String(done * settings.batch)],
@@ -101,7 +111,7 @@ async function reportPage({ store, description, metrics }: ReportedRun, facts: R
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${plain(name)}: training report</title>
+${facts.isLive ? `<meta http-equiv="refresh" content="${RELOAD_SECONDS}">\n` : ''}<title>${plain(name)}: training report</title>
 <style>${library.style}${reportStyle}</style>
 <main>
 <header><h1>${plain(name)}</h1><p>ZeroSeg training, ${plain(state)}</p></header>

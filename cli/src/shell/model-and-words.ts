@@ -86,7 +86,7 @@ export function modelAndWordsOptions(command: Command): Command {
     )
     .option(
       '--short <pixels>',
-      'shorter side of the resized photo (default: twice that of training)',
+      "shorter side of the resized photo (default: what the model's file says, else twice that of training)",
       wholeNumber(1, 16_384),
     )
     .option('--stride <pixels>', 'step of the window (default: half of it)', wholeNumber(1, 16_384))
@@ -164,12 +164,14 @@ export function withNaming<Options extends ModelAndWordsArguments>(
 ): Options & Required<Pick<ModelAndWordsArguments, 'scoring' | 'top' | 'scale'>> {
   const rule: NamingRule = opened.kind === 'zeroseg' ? opened.info.naming : {};
   const background = options.background ?? rule.threshold;
+  const short = options.short ?? rule.short;
   return {
     ...options,
     scoring: options.scoring ?? rule.scoring ?? 'groupvit',
     top: options.top ?? rule.top ?? 5,
     scale: options.scale ?? rule.scale ?? opened.text.scale,
     ...(background === undefined ? {} : { background }),
+    ...(short === undefined ? {} : { short }),
   };
 }
 

@@ -1,3 +1,4 @@
+export { EventFile } from './event-file.ts';
 export { type GroupingStatistics, segmentsOfMembers } from './grouping-statistics.ts';
 export { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
 export { type Preset, presets } from './presets.ts';
@@ -26,3 +27,4 @@ export {
 } from './run-description.ts';
 export { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
 export { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+export { HeldOutLoss, heldOutCount, holdOut, type Validation } from './validation.ts';

@@ -8,13 +8,16 @@ import {
   brokenField,
   type FileSystem,
   hasFields,
+  isMaybe,
   isNullOr,
+  isNumber,
   isObject,
   isText,
   isWhole,
   readJsonFile,
 } from '../storage/index.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from './settings.ts';
+import type { Validation } from './validation.ts';
 
 /** What a run is. */
 export interface RunDescription {
@@ -28,6 +31,8 @@ export interface RunDescription {
   readonly cache: { readonly folder: string; readonly photos: number; readonly paths: string; readonly key: CacheKey };
   readonly config: ZeroSegConfig;
   readonly settings: TrainSettings;
+  /** Which photos are held out, and when they are looked at. Without it: none. */
+  readonly validation?: Validation | undefined;
 }
 
 const FORMAT = 'zeroseg run';
@@ -60,6 +65,12 @@ export function descriptionProblem(found: unknown): string | undefined {
     cache: hasFields({ folder: isText, photos: isWhole(0), paths: isText, key: hasFields(cacheKeyFields) }),
     config: isObject,
     settings: isObject,
+    validation: isMaybe(
+      hasFields({
+        share: (value) => isNumber(value) && (value as number) > 0 && (value as number) < 1,
+        every: isWhole(1),
+      }),
+    ),
   });
   if (broken !== undefined) return broken;
   const { config, settings } = found as RunDescription;
@@ -83,7 +94,7 @@ export async function pathsHash(paths: readonly string[]): Promise<string> {
 export function refuseDifferences(
   folder: string,
   was: RunDescription,
-  now: Pick<RunDescription, 'init' | 'cache' | 'config' | 'settings'>,
+  now: Pick<RunDescription, 'init' | 'cache' | 'config' | 'settings' | 'validation'>,
 ): void {
   const differences: string[] = [];
   const compare = (name: string, old: unknown, next: unknown) => {
@@ -106,6 +117,7 @@ export function refuseDifferences(
   if (was.cache.photos === now.cache.photos && was.cache.paths !== now.cache.paths)
     differences.push('the photos in the cache are others');
   compare('init', was.init, now.init);
+  compare('validation', was.validation ?? null, now.validation ?? null);
   if (differences.length > 0) {
     throw new RunError(
       `train: ${folder}: this run was begun differently (${differences.join('; ')}); resume it as it was, or begin another in a new folder`,

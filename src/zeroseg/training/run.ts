@@ -1,9 +1,11 @@
 import type { Device } from '../../gpu/index.ts';
+import { CheckpointError, readSafetensors } from '../../nn/safetensors/index.ts';
 import type { WeightFile } from '../checkpoints/index.ts';
 import type { TrainingData } from '../features/index.ts';
 import {
   loadOptimizer,
   modelFile,
+  modelInfo,
   type NamingRule,
   openModel,
   optimizerFile,
@@ -20,10 +22,13 @@ import {
   refuseDifferences,
   writeDescription,
 } from './run-description.ts';
-import { type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+import { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+import { HeldOutLoss, holdOut, VALIDATION_LOSS } from './validation.ts';
 
 const MODEL = 'model.safetensors';
 const OPTIMIZER = 'optimizer.safetensors';
+/** The weights of the best validation, in the run's folder. */
+const BEST = 'best.safetensors';
 
 /** What a run of ZeroSeg's training keeps: see {@link TrainingRun}. */
 export const trainingRunFormat: RunFormat<Metrics> = {
@@ -80,8 +85,10 @@ export interface TrainOptions extends Omit<SaveOptions<StepReport>, 'saveEvery'>
  *     metrics.jsonl                 a line for every step
  *     checkpoints/step-000100/      model.safetensors, optimizer.safetensors, state.json
  *     samples/step-000100.png       a few training photos with their segments
+ *     best.safetensors              the model of the least loss on photos that were held out, where the description has a `validation`
  *     model.safetensors             the trained model, at the end
  *
+ * At most two checkpoints are kept. Nothing of a validation changes what is learnt from the photos that are not held out.
  * A run that is stopped, or killed at any moment, and resumed gives the numbers of one that was not.
  *
  * ```ts
@@ -102,15 +109,19 @@ export class TrainingRun {
     | undefined;
   readonly #teacher: string;
   readonly #naming: NamingRule | undefined;
+  readonly #validation: HeldOutLoss | undefined;
+  /** Of the weights in {@link BEST}. */
+  #best: { readonly step: number; readonly loss: number } | undefined;
 
   private constructor(
-    trainer: Trainer,
+    { trainer, validation }: Made,
     { store, description }: OpenedRun,
     metrics: Metrics[],
     { teacher, naming }: Pick<TrainingStart, 'teacher' | 'naming'>,
     resumed: TrainingRun['resumed'],
   ) {
     this.trainer = trainer;
+    this.#validation = validation;
     this.store = store;
     this.description = description;
     this.metrics = metrics;
@@ -126,15 +137,15 @@ export class TrainingRun {
 
   /** Begins a run in an empty or new folder, which is written to only when everything has been found to fit. */
   static async begin(files: FileSystem, start: TrainingStart): Promise<TrainingRun> {
-    const { device, data, description: given } = start;
+    const { device, description: given } = start;
     await TrainingRun.refuseUsed(files);
-    const trainer = await Trainer.create(device, await start.newModel(), data, given.settings, start);
+    const made = await make(await start.newModel(), start);
     try {
       const description = { ...given, adapter: device.name, started: new Date().toISOString() };
       const store = await RunStore.create(files, trainingRunFormat, () => writeDescription(files, description));
-      return await TrainingRun.#start(trainer, { store, description }, start, undefined);
+      return await TrainingRun.#start(made, { store, description }, start, undefined);
     } catch (error) {
-      trainer.dispose();
+      disposeOf(made);
       throw error;
     }
   }
@@ -145,33 +156,36 @@ export class TrainingRun {
    * @throws {RunError} when it would go on with something else than it began with, naming what differs.
    */
   static async resume(opened: OpenedRun, start: TrainingStart): Promise<TrainingRun> {
-    const { device, data, description: now } = start;
+    const { device, description: now } = start;
     const { store, description: was } = opened;
     refuseDifferences(store.files.name, was, now);
     const damaged: string[] = [];
     const checkpoint = await store.newest((reason) => damaged.push(reason));
     const model = checkpoint ? await modelOf(device, checkpoint) : await start.newModel();
-    const trainer = await Trainer.create(device, model, data, now.settings, start);
+    const made = await make(model, start);
+    const { trainer } = made;
     try {
       if (checkpoint) await loadState(trainer, checkpoint);
       const description = { ...was, settings: now.settings };
       if (now.settings.epochs !== was.settings.epochs) await writeDescription(store.files, description);
       const resumed = { step: trainer.done, damaged, was };
-      return await TrainingRun.#start(trainer, { store, description }, start, resumed);
+      const run = await TrainingRun.#start(made, { store, description }, start, resumed);
+      await run.#findBest();
+      return run;
     } catch (error) {
-      trainer.dispose();
+      disposeOf(made);
       throw error;
     }
   }
 
   static async #start(
-    trainer: Trainer,
+    made: Made,
     opened: OpenedRun,
     start: Pick<TrainingStart, 'teacher' | 'naming'>,
     resumed: TrainingRun['resumed'],
   ): Promise<TrainingRun> {
     try {
-      return new TrainingRun(trainer, opened, await opened.store.begin(trainer.done), start, resumed);
+      return new TrainingRun(made, opened, await opened.store.begin(made.trainer.done), start, resumed);
     } catch (error) {
       if (!resumed) await opened.store.close();
       throw error;
@@ -204,8 +218,11 @@ export class TrainingRun {
           return line;
         },
         checkpoint: () => this.#checkpoint(),
-        isLookedAt: (step) => sample !== undefined && step % sampleEvery === 0,
-        look,
+        isLookedAt: (step) => (sample !== undefined && step % sampleEvery === 0) || this.#isValidated(step),
+        look: async (step) => {
+          if (step % sampleEvery === 0) await look(step);
+          if (this.#isValidated(step)) await this.#keepBest();
+        },
       },
       { saveEvery, saveSeconds, signal, onProgress },
     );
@@ -214,9 +231,42 @@ export class TrainingRun {
     await store.files.write(MODEL, await this.#model());
   }
 
+  /** The step and the loss of the best validation so far. */
+  get best(): { readonly step: number; readonly loss: number } | undefined {
+    return this.#best;
+  }
+
+  #isValidated(step: number): boolean {
+    const { validation } = this.description;
+    return validation !== undefined && (step % validation.every === 0 || step === this.trainer.steps);
+  }
+
+  /** Keeps the model if its validation is the best so far; first a checkpoint, so that no run goes on from before its best. */
+  async #keepBest(): Promise<void> {
+    const line = this.metrics.at(-1);
+    const loss = line?.probe?.[VALIDATION_LOSS];
+    if (!line || loss === undefined || loss >= (this.#best?.loss ?? Number.POSITIVE_INFINITY)) return;
+    await this.store.save(line.step, await this.#checkpoint());
+    await this.store.files.write(BEST, await this.#model());
+    this.#best = { step: line.step, loss };
+  }
+
+  /** Which validation the kept weights are of, in a run that goes on. Where they were not written any more, they are now. */
+  async #findBest(): Promise<void> {
+    const { files } = this.store;
+    if (!this.description.validation) return;
+    const at = this.metrics[(await stepOfModel(files, BEST)) - 1];
+    const loss = at?.probe?.[VALIDATION_LOSS];
+    if (at && loss !== undefined) this.#best = { step: at.step, loss };
+    // Damaged, or of a step that this run has not made: it goes on from an older checkpoint.
+    else await files.remove(BEST);
+    if (this.metrics.length > 0) await this.#keepBest();
+  }
+
   /** Frees what training needs, not the model, and lets others open the run. */
   async close(): Promise<void> {
     this.trainer.dispose();
+    this.#validation?.dispose();
     await this.store.close();
   }
 
@@ -228,6 +278,52 @@ export class TrainingRun {
     const { done, scale, optimizer } = this.trainer;
     const state = { step: String(done), teacher: this.#teacher, loss_scale: JSON.stringify(scale.state()) };
     return { [MODEL]: await this.#model(), [OPTIMIZER]: await optimizerFile(optimizer.state(), state) };
+  }
+}
+
+/** What trains, and what validates. */
+interface Made {
+  readonly trainer: Trainer;
+  readonly validation: HeldOutLoss | undefined;
+}
+
+async function make(model: ZeroSeg, start: TrainingStart): Promise<Made> {
+  const { device, data, description } = start;
+  const { settings, validation: chosen } = description;
+  if (!chosen) return { trainer: await Trainer.create(device, model, data, settings, start), validation: undefined };
+  const { training, heldOut } = holdOut(data, chosen.share, settings.seed);
+  let validation: HeldOutLoss | undefined;
+  const probe: Probe = {
+    every: chosen.every,
+    measure: async () => {
+      if (!validation) throw new Error('internal: a run is validated before it is made');
+      return validation.measure();
+    },
+  };
+  const trainer = await Trainer.create(device, model, training, settings, { ...start, probe });
+  try {
+    // After the optimizer, which moves the weights.
+    validation = await HeldOutLoss.create(device, model, heldOut, settings);
+    return { trainer, validation };
+  } catch (error) {
+    trainer.dispose();
+    throw error;
+  }
+}
+
+function disposeOf({ trainer, validation }: Made): void {
+  trainer.dispose();
+  validation?.dispose();
+}
+
+/** The steps behind the weights of a model file; 0 where there is none that is whole. */
+async function stepOfModel(files: FileSystem, name: string): Promise<number> {
+  if (!(await files.status(name))) return 0;
+  try {
+    return modelInfo(readSafetensors(await files.read(name), name), name).step;
+  } catch (error) {
+    if (error instanceof CheckpointError) return 0;
+    throw error;
   }
 }
 

@@ -1,0 +1,104 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, beforeAll } from 'vitest';
+import { type ServedPage, servePage } from '../../cli/src/page/index.ts';
+import { browserLaunchOptions } from '../support/browser.ts';
+
+const root = resolve(import.meta.dirname, '../../web');
+
+export interface OpenOptions {
+  /** Whether the browser has WebGPU. Default true. */
+  readonly gpu?: boolean;
+  readonly width?: number;
+  readonly scheme?: 'light' | 'dark';
+}
+
+/** A page, and what was noticed while it was used. */
+export interface Opened {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Addresses outside of the page's own origin that were asked for. */
+  readonly foreign: string[];
+  /** Errors, and what the security policy refused. */
+  readonly errors: string[];
+}
+
+/** Builds the page, serves it as `zeroseg page` does, and starts a browser, once for a file of tests. */
+export function usePage(): { readonly folder: string; open(options?: OpenOptions): Promise<Opened> } {
+  let [folder, served, browser] = ['', undefined as ServedPage | undefined, undefined as Browser | undefined];
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'zeroseg-page-'));
+    await build({
+      root,
+      configFile: join(root, 'vite.config.ts'),
+      logLevel: 'error',
+      build: { outDir: folder, emptyOutDir: true },
+    });
+    served = await servePage({ folder });
+    browser = await chromium.launch(await browserLaunchOptions());
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await served?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return {
+    get folder() {
+      return folder;
+    },
+    async open({ gpu = true, width = 1400, scheme = 'light' }: OpenOptions = {}) {
+      const { url } = served as ServedPage;
+      const context = await (browser as Browser).newContext({
+        viewport: { width, height: 900 },
+        colorScheme: scheme,
+        acceptDownloads: true,
+      });
+      const page = await context.newPage();
+      if (!gpu) {
+        await page.addInitScript("Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined })");
+      }
+      const [foreign, errors]: [string[], string[]] = [[], []];
+      page.on('request', (request) => {
+        if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) foreign.push(request.url());
+      });
+      page.on('pageerror', (error) => errors.push(error.message));
+      page.on('console', (message) => {
+        if (message.type() === 'error') errors.push(message.text());
+      });
+      await page.goto(url);
+      return { page, context, foreign, errors };
+    },
+  };
+}
+
+/** Waits until a picture is named; returns what the page says of it. */
+export async function named(page: Page): Promise<string> {
+  const status = page.locator('.progress-done', { hasText: 'named in' });
+  await status.waitFor({ timeout: 300_000 });
+  return (await status.textContent()) ?? '';
+}
+
+export async function addWords(page: Page, words: string): Promise<void> {
+  const field = page.getByLabel('Add words').first();
+  await field.fill(words);
+  await field.press('Enter');
+}
+
+/** The words as chips, as they are shown. */
+export async function chips(page: Page): Promise<string[]> {
+  return page.locator('.chip-toggle').evaluateAll((all) => all.map((one) => one.childNodes[1]?.textContent ?? ''));
+}
+
+/** What a button downloads. */
+export async function download(page: Page, name: string): Promise<{ name: string; bytes: Uint8Array }> {
+  const [file] = await Promise.all([
+    page.waitForEvent('download', { timeout: 120_000 }),
+    page.getByRole('button', { name, exact: true }).click(),
+  ]);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of await file.createReadStream()) chunks.push(chunk as Uint8Array);
+  return { name: file.suggestedFilename(), bytes: new Uint8Array(Buffer.concat(chunks)) };
+}

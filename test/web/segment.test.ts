@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import { photos, student, teacher } from '@zeroseg/pretrained';
+import type { Page } from 'playwright-core';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readPhoto } from '../../cli/src/photos/index.ts';
+import { type Device, openDevice } from '../../src/index.ts';
+import { type OpenVocabulary, openVocabulary } from '../../src/zeroseg/inference/index.ts';
+import { addWords, chips, download, named, type Opened, usePage } from './open-page.ts';
+
+const site = usePage();
+let opened: Opened;
+let page: Page;
+let device: Device;
+let model: OpenVocabulary;
+
+beforeAll(async () => {
+  opened = await site.open();
+  page = opened.page;
+  // The command line's way, on the adapter that the browser has.
+  device = await openDevice({ adapter: 'swiftshader', notice: null });
+  const clip = { weights: await readFile(teacher.weights), config: JSON.parse(await readFile(teacher.config, 'utf8')) };
+  model = await openVocabulary(device, { model: await readFile(student.weights), clip });
+});
+
+afterAll(() => {
+  expect([opened.foreign, opened.errors]).toEqual([[], []]);
+  device.dispose();
+});
+
+async function give(name: string, mimeType: string, buffer: Uint8Array): Promise<void> {
+  await page.locator('input[type=file]').setInputFiles({ name, mimeType, buffer: Buffer.from(buffer) });
+}
+
+/** The label map that the page gives for a photo that it was given. */
+async function pageLabels(): Promise<Uint8Array> {
+  const { bytes } = await download(page, 'Label map');
+  return new Uint8Array(await sharp(bytes).toColourspace('b-w').raw().toBuffer());
+}
+
+test('a sample is segmented when the page opens', async () => {
+  expect(await named(page)).toMatch(/^looked at in .*, named in \d+ ms$/);
+  expect(await page.locator('.gpu').innerText()).toMatch(/on the processor/);
+});
+
+describe('the same labels as by the command line', () => {
+  test('bit for bit for a PNG, with own words', async () => {
+    const file = 'web/samples/scene-151.png';
+    await give('own.png', 'image/png', await readFile(file));
+    await page.locator('img[alt="own.png"]').waitFor();
+    await named(page);
+    await addWords(page, 'house, brick wall');
+    await expect.poll(() => chips(page)).toHaveLength(6);
+    await page.locator('.progress-done', { hasText: 'without looking again' }).waitFor({ timeout: 120_000 });
+    const words = await chips(page);
+    expect(words).toEqual(['night', 'grass', 'snail', 'balloon', 'house', 'brick wall']);
+    const { labels } = await model.segment(await readPhoto(file), words);
+    expect((await pageLabels()).every((label, at) => label === labels.data[at])).toBe(true);
+  });
+
+  test('of a JPEG, as far as the decoders agree', async () => {
+    const photo = await readPhoto(photos.boats);
+    await give('boats.jpg', 'image/jpeg', await readFile(photos.boats));
+    await page.locator('img[alt="boats.jpg"]').waitFor();
+    await named(page);
+    const { labels } = await model.segment(photo, await chips(page));
+    const own = await pageLabels();
+    // libjpeg-turbo in both, with other upsampling: about a thousandth of the pixels.
+    const different = own.filter((label, at) => label !== labels.data[at]).length / own.length;
+    expect(different).toBeLessThan(0.01);
+  });
+});
+
+test('a word that the model never met is told, with what is meant perhaps', async () => {
+  await addWords(page, 'gras');
+  await page.getByText('This model never met “gras”').waitFor({ timeout: 60_000 });
+  await page.getByRole('button', { name: 'Remove gras', exact: true }).click();
+});
+
+describe('files that are no photos are refused in a sentence, and the picture stays', () => {
+  const text = (value: string) => new TextEncoder().encode(value);
+  test.each<[string, string, () => Promise<Uint8Array> | Uint8Array, string]>([
+    ['empty.png', 'image/png', () => new Uint8Array(), 'the file is empty'],
+    [
+      'notes.jpg',
+      'image/jpeg',
+      () => text('no picture at all'),
+      'it is no photo that this browser reads (JPEG, PNG, WebP, AVIF, GIF)',
+    ],
+    [
+      'cut.png',
+      'image/png',
+      async () => (await readFile('web/samples/scene-151.png')).subarray(0, 30),
+      'the photo is damaged or cut off',
+    ],
+    [
+      'broken.jpg',
+      'image/jpeg',
+      async () => (await readFile(photos.boats)).subarray(0, 200),
+      'the photo is damaged or cut off',
+    ],
+    ['paper.pdf', 'application/pdf', () => text('%PDF-1.7 …'), 'it is a PDF; save the picture in it as JPEG or PNG'],
+    ['all.zip', 'application/zip', () => text('PK\u0003\u0004…'), 'it is a zip archive; unpack it first'],
+    [
+      'phone.heic',
+      'image/heic',
+      () => text('\0\0\0\u0018ftypheic\0\0\0\0'),
+      'it is a HEIC photo, which this browser does not read; save it as JPEG',
+    ],
+    [
+      'scan.tiff',
+      'image/tiff',
+      () => text('II*\0\b\0\0\0'),
+      'it is a TIFF or RAW photo, which browsers do not read; save it as JPEG or PNG',
+    ],
+    ['film.mp4', 'video/mp4', () => text('\0\0\0\u0018ftypisom\0\0\0\0'), 'it is a video; give a still picture'],
+    [
+      'weights.safetensors',
+      '',
+      async () => (await readFile(student.weights)).subarray(0, 4096),
+      'it is no photo that this browser reads (JPEG, PNG, WebP, AVIF, GIF)',
+    ],
+  ])('%s', async (name, type, make, reason) => {
+    await give(name, type, await make());
+    await page.getByRole('alert').getByText(`${name}: ${reason}`, { exact: true }).waitFor();
+    expect(await page.locator('img[alt="boats.jpg"]').count()).toBe(1);
+  });
+});
+
+test('a lost device is replaced, and the picture segmented again', async () => {
+  const [worker] = page.workers();
+  await worker?.evaluate(`{
+    const create = GPUDevice.prototype.createCommandEncoder;
+    GPUDevice.prototype.createCommandEncoder = function (...given) {
+      GPUDevice.prototype.createCommandEncoder = create;
+      this.destroy();
+      return create.apply(this, given);
+    };
+  }`);
+  await addWords(page, 'sky');
+  // Its share of the picture is known once the new device has read it.
+  await page.locator('.chip', { hasText: 'sky' }).locator('.chip-share').waitFor({ timeout: 300_000 });
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+  expect(await chips(page)).toContain('sky');
+  // The device that was opened in its stead looks at other pictures, too.
+  await give('after.png', 'image/png', await readFile('web/samples/scene-105.png'));
+  await page.locator('img[alt="after.png"]').waitFor();
+  await page.locator('.progress-done', { hasText: 'looked at in' }).waitFor({ timeout: 300_000 });
+});
