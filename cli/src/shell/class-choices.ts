@@ -44,7 +44,7 @@ export async function parseSynonyms(text: string): Promise<ClassChoice[]> {
 
 /** Colours of a file, by class: `cat=#ff8800`, one a line. */
 export async function readColours(file: string): Promise<ReadonlyMap<string, readonly [number, number, number]>> {
-  const choices = parsed('--colors', await readList('--colors', file));
+  const choices = parsed(`--colors: ${file}`, await readList('--colors', file));
   const without = choices.find(({ colour }) => !colour);
   if (without)
     throw new UsageError(`--colors: ${file}: "${without.name}" has no colour; write a line such as cat=#ff8800`);
