@@ -3,7 +3,7 @@
  * TypeError, a RangeError of a length) is a mistake of this program. The runs are the same everywhere; `FUZZ_RUNS=5000
  * FUZZ_SEED=7` asks for others.
  */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,8 +13,11 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseLog } from '../../cli/src/commands/train-teacher.ts';
+import { EvaluationFolder } from '../../cli/src/evaluations/evaluation-folder.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
+import { infoJson, infoLines, inspectPlace } from '../../cli/src/inspect/info.ts';
+import { inspectMachine } from '../../cli/src/inspect/machine.ts';
 import { openDataSet } from '../../cli/src/photos/data-sets.ts';
 import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
 import { createLettering } from '../../cli/src/photos/lettering.ts';
@@ -23,6 +26,9 @@ import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
 import { openGroupVit, openModelFile, openZeroSeg } from '../../cli/src/runs/open-vocabulary.ts';
+import { findPhotos } from '../../cli/src/segments/photo-places.ts';
+import { FORMAT as segmentsFormat } from '../../cli/src/segments/record.ts';
+import { ResultsFolder } from '../../cli/src/segments/results-folder.ts';
 import {
   numberFrom,
   oneOf,
@@ -31,7 +37,7 @@ import {
   wholeNumber,
   wholeNumbers,
 } from '../../cli/src/shell/arguments.ts';
-import { parseClasses } from '../../cli/src/shell/class-choices.ts';
+import { parseClasses, parseSynonyms, readColours, withSynonyms } from '../../cli/src/shell/class-choices.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
@@ -52,6 +58,7 @@ import {
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
 import { openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
+import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
@@ -63,12 +70,14 @@ import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
 import { pairWithText } from '../../src/zeroseg/inference/model-and-text.ts';
 import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts';
+import { classRle, decodeRle } from '../../src/zeroseg/regions/run-length.ts';
 import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
 import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
 import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-archive.ts';
 import { parseTimes } from '../../src/zeroseg/studies/step-times.ts';
+import { parseClassText } from '../../src/zeroseg/text/class-text.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
@@ -147,6 +156,15 @@ function attempts(...tries: (() => unknown)[]): void {
       return [error];
     }
   });
+  throwWorst(errors);
+}
+
+async function settled(...tries: Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(tries);
+  throwWorst(results.flatMap((one) => (one.status === 'rejected' ? [one.reason] : [])));
+}
+
+function throwWorst(errors: readonly unknown[]): void {
   const worst = errors.find((error) => !(error instanceof ZeroSegError)) ?? errors[0];
   if (worst !== undefined) throw worst;
 }
@@ -249,6 +267,12 @@ parser(
     await openShardedWeights(at('sharded/model.safetensors.index.json'));
   },
 );
+const knownWords = { seen: 'drawings', objects: { dog: ['hound'] }, grounds: { grass: [] }, adjectives: ['red', 'a'] };
+parser('readKnownWords', fc.tuple(damagedJson(knownWords), strangeText), ([known, name]) => {
+  const words = readKnownWords(knownWordsMetadata(known as never), 'file');
+  unknownNames(words, [name, `red ${name}`, 'grass dogs', 'a '.repeat(5e5)]);
+});
+parser('readKnownWords', strangeText, (text) => readKnownWords({ known_words: text }, 'file'));
 
 // A model and what names its segments, out of bytes as a page has them, and out of files.
 parser(
@@ -331,6 +355,7 @@ parser(
 const description = {
   ...{ format: 'zeroseg run', version: '1', adapter: 'a', started: 's', preset: 'tiny', init: null },
   ...{ cache: { folder: 'f', photos: 4, paths: 'p', key: cacheKey }, config: tinyConfig, settings: defaultSettings },
+  validation: { share: 0.25, every: 5 },
 };
 parser('openRun readDescription RunStore.open', damagedJson(description), async (found) => {
   await put('run/config.json', found);
@@ -547,12 +572,79 @@ parser('parseClasses parseNames parseNamesOrCount', strangeText, async (text) =>
   parseNames(text);
   parseNamesOrCount(text);
   await put('names.txt', text);
-  const results = await Promise.allSettled([
-    parseClasses(text.replaceAll('\0', '')),
-    parseClasses(`@${at('names.txt')}`),
-  ]);
-  for (const { reason } of results as PromiseRejectedResult[]) if (reason) throw reason;
+  await settled(parseClasses(text.replaceAll('\0', '')), parseClasses(`@${at('names.txt')}`));
 });
+/** Lists as people write them, and pieces of such. */
+const classList = (longest: number): fc.Arbitrary<string> =>
+  fc.oneof(
+    strangeText,
+    fc
+      .array(
+        fc.oneof(
+          fc.constantFrom(
+            '"',
+            '""',
+            '|',
+            ',',
+            '\n',
+            '\r',
+            '#',
+            '=',
+            '=#',
+            '=#f80',
+            '=#ff8800',
+            '=#12345',
+            ' ',
+            'dog',
+            'a b',
+          ),
+          fc.constantFrom('"salt, pepper"', '"E=mc2"=#000', '12""', '\\"', '\\', '\\n', ...objectNames),
+          strangeText,
+        ),
+        { maxLength: 20 },
+      )
+      .map((parts) => parts.join('')),
+    fc
+      .tuple(
+        fc.constantFrom('"', '""', ' ', 'x', ',', 'x,', '|', '=', '=#', '#', '\n', '\ud800', ' "', '" "'),
+        fc.nat(longest),
+      )
+      .map(([piece, times]) => piece.repeat(times / piece.length)),
+  );
+parser('parseClassText', classList(1e6), (text) => {
+  const began = performance.now();
+  try {
+    for (const { name, words, colour } of parseClassText(text)) {
+      expect(words[0]).toBe(name);
+      expect(colour?.every((part) => part >= 0 && part <= 255) ?? true).toBe(true);
+    }
+  } finally {
+    // Processors that others use, too, are slow: this is linear, and a megabyte takes a tenth of it.
+    expect(performance.now() - began).toBeLessThan(5000);
+  }
+});
+parser('parseClassText', strangeValue, (value) => parseClassText(value as string));
+parser('parseSynonyms readColours', classList(2e4), async (list) => {
+  await put('list.txt', list);
+  const bare = list.replaceAll('\0', '');
+  const place = at('list.txt');
+  await settled(
+    parseSynonyms(bare).then((synonyms) => withSynonyms(['dog', 'constructor'], synonyms)),
+    parseSynonyms(`@${place}`),
+    readColours(place),
+  );
+});
+parser(
+  'parseSynonyms readColours',
+  damagedBytes([new TextEncoder().encode('dog|hound=#ff8800\n"a b"=#000'), ...photos]),
+  async (bytes) => {
+    await put('list.bin', bytes);
+    await settled(readColours(at('list.bin')), parseSynonyms(`@${at('list.bin')}`));
+  },
+);
+parser('parseSynonyms readColours', strangeText, (name) =>
+  settled(readColours(at(`none-${name}`)), parseSynonyms(`@${at(`none-${name}`)}`), readColours(folder)),
+);
 parser('wholeNumber numberFrom oneOf wholeNumbers chartFile jsonTarget', strangeText, (text) =>
   attempts(
     ...[
@@ -596,6 +688,165 @@ parser(
   ([side, grids]) => {
     viewCount(grids as number[]);
     gridBoxes(side, grids as number[]);
+  },
+);
+
+const masks = classRle({ width: 7, height: 5, data: Uint8Array.from({ length: 35 }, (_, i) => (i * 7) % 3) });
+for (const rle of masks.values()) {
+  parser('decodeRle', damagedJson(rle), (found) => decodeRle(found as typeof rle));
+  parser('decodeRle', fc.tuple(strangeNumber, strangeNumber, strangeText), ([height, width, counts]) =>
+    attempts(
+      () => decodeRle({ ...rle, size: [height, width] }),
+      () => decodeRle({ size: [height, width], counts }),
+      () => decodeRle({ size: [5, 7], counts }),
+    ),
+  );
+}
+parser('decodeRle', fc.tuple(fc.constantFrom('0', '00', '1', 'o', 'P', '?'), fc.nat(1e6)), ([piece, times]) =>
+  decodeRle({ size: [1000, 1000], counts: piece.repeat(times) }),
+);
+
+// Folders of others
+
+const segments = {
+  ...{ format: segmentsFormat, photo: 'dog.jpg', width: 9, height: 7, settings: 's', names: ['dog'] },
+  source: { file: '../dog.jpg', bytes: 1, modified: 2 },
+  files: {
+    overlay: 'dog.overlay.png',
+    labels: 'dog.labels.png',
+    thumbnail: 'dog.thumbnail.jpg',
+    cutouts: { dog: 'd.png' },
+  },
+  classes: [
+    {
+      label: 1,
+      name: 'dog',
+      colour: '#ff8800',
+      pixels: 3,
+      share: 0.1,
+      parts: [{ polygon: { outer: [0], holes: [] } }],
+    },
+  ],
+};
+await mkdir(at('elsewhere'));
+/** A folder anew, with a link round to itself, one to nothing and one elsewhere. */
+async function linked(name: string, files: Readonly<Record<string, unknown>>): Promise<string> {
+  await rm(at(name), { recursive: true, force: true });
+  for (const [path, content] of Object.entries(files)) await put(`${name}/${path}`, content);
+  await symlink(at(name), at(name, 'round'));
+  await symlink(at('nothing'), at(name, 'broken.jpg'));
+  await symlink(at('elsewhere'), at(name, 'away'));
+  return at(name);
+}
+/** A name of a file that the system takes: what it is made of may be as strange as it likes. */
+const strangeName = strangeText.map((text) => text.replaceAll(/[\0/]/g, '').slice(0, 60).replace(/^\.*$/, 'x'));
+const told = async (place: string): Promise<void> => {
+  const infos = await inspectPlace(place);
+  infoJson(infos);
+  for (const info of infos) infoLines(info);
+};
+parser('inspectPlace', fc.tuple(strangeName, strangeText), async ([name, text]) => {
+  const place = await linked('inspected', { [`${name}.jpg`]: photos[1], 'b.json': text });
+  await settled(told(place), told(text), told(at('inspected', `${name}.jpg`)), told(at('inspected/broken.jpg')));
+});
+const kinds: [name: string, content: unknown][] = [
+  ['cache.json', JSON.parse(new TextDecoder().decode(cacheFiles['cache.json']))],
+  ['state.json', { step: 3, files: { 'model.safetensors': { bytes: 3, sha256: 'x' } } }],
+  ['classes.json', scenes],
+  ['config.json', description],
+  ['dog.json', segments],
+  ['any.index.json', { weight_map: { a: 'x.safetensors' } }],
+  ['metrics.jsonl', { step: 1, loss: 2 }],
+];
+for (const [name, content] of kinds) {
+  const text = new TextEncoder().encode(JSON.stringify(content));
+  parser('inspectPlace', fc.oneof(damagedJson(content), damagedBytes([text])), async (found) => {
+    const metrics = 'null\n{"step":1e400}';
+    const place = await linked('told', { 'metrics.jsonl': metrics, 'checkpoints/step-1': '', [name]: found });
+    await settled(told(place), told(join(place, name)));
+  });
+}
+parser('inspectPlace', fc.tuple(weights, pictures), async ([bytes, picture]) => {
+  const place = await linked('told-weights', { 'model.safetensors': bytes, 'config.json': 'null', 'a.jpg': picture });
+  await settled(told(place), told(join(place, 'model.safetensors')), told(join(place, 'a.jpg')));
+});
+const metadata = damagedJson({ format: 'zeroseg-optimizer-1', step: '1', teacher: 'x', bytes: '5', known_words: '{}' });
+parser('inspectPlace', metadata, async (found) => {
+  const texts = Object.entries((found as object | null) ?? {}).map(([key, value]) => [key, JSON.stringify(value)]);
+  const data = writeSafetensors(
+    [['w', { dtype: 'F32', shape: [0], data: new Float32Array(0) }]],
+    Object.fromEntries(texts),
+  );
+  await put('told.safetensors', data);
+  await told(at('told.safetensors'));
+});
+parser('inspectMachine', fc.tuple(strangeText, fc.array(strangeText)), async ([name, adapters]) => {
+  await put('machine.txt', '');
+  await settled(
+    inspectMachine(name, at(name), adapters),
+    inspectMachine(name, at('machine.txt', name), [...adapters, `llvmpipe (Mesa ${name})`]),
+    inspectMachine(name, name.repeat(500), adapters),
+  );
+});
+const pattern = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('*', '**', '?', '!', '+(a', '@(', '(', ')', '[a-', '[!', '{a,b}', '{1..9}', '\\', '/'),
+      strangeText,
+    ),
+    {
+      maxLength: 8,
+    },
+  )
+  .map((parts) => parts.join(''));
+parser('findPhotos', fc.tuple(pattern, strangeName), async ([text, name]) => {
+  const place = await linked('album', { [`${name}.jpg`]: photos[1], 'sub/b.png': photos[0], '(a).jpg': photos[1] });
+  // Nothing above it, which is searched long.
+  const within = `${place}/${text.replaceAll('..', '.')}`;
+  const check = async (given: string) => {
+    for (const photo of await findPhotos([given, place])) expect(photo.name).not.toMatch(/^\.\.?\/|^\//);
+  };
+  await settled(check(within), check(`${within}/*.jpg`), check(`${place}/sub/{..,.}/*.jpg`), check(place));
+});
+parser(
+  'ResultsFolder.open',
+  fc.tuple(damagedJson(segments), strangeName, strangeText),
+  async ([record, name, text]) => {
+    const place = await linked('results', { 'dog.json': record, 'cat.json': text, [`${name}.overlay.png`]: text });
+    const photo = (given: string) => ({ path: at('dog.jpg'), name: given });
+    const named = [photo('dog.jpg'), photo(`${name}.jpg`), photo(`sub/${name}`), photo('cat'), photo('dog.png')];
+    const results = await ResultsFolder.open(place, named);
+    for (const one of named) {
+      const claim = await results.claim(one);
+      if (claim.before) await results.isWhole(claim, claim.before);
+    }
+    await settled(
+      results.claim(photo(`away/${name}.jpg`)),
+      results.claim(photo(`${text}.jpg`)),
+      ResultsFolder.open(at('results/dog.json'), named),
+      ResultsFolder.open(text.slice(0, 1) + at(text), [photo(text)]),
+    );
+  },
+);
+const evaluation = { format: 'zeroseg-evaluation-1', files: ['photos/1.jpg', 'photos/2.jpg'] };
+const nothing = {
+  ...{ data: 'voc', photos: 0, threshold: 0.1, mean_iou: null, mean_iou_without_background: null },
+  pixel_accuracy: null,
+  classes: [],
+};
+parser(
+  'EvaluationFolder.open',
+  fc.tuple(damagedJson(evaluation), strangeText, fc.boolean()),
+  async ([found, text, isText]) => {
+    await put('elsewhere/1.jpg', 'a photo');
+    const place = await linked('evaluation', { 'evaluation.json': isText ? text : found });
+    await symlink(at('elsewhere'), at('evaluation/photos'));
+    const options = { classes: 3, ignore: null, colour: () => [0, 0, 0] as const };
+    await settled(
+      EvaluationFolder.open(place, options).then((opened) => opened.write(nothing, text)),
+      EvaluationFolder.open(at('evaluation/evaluation.json'), options),
+      EvaluationFolder.open(at(text), options),
+    ).finally(async () => expect(await readFile(at('elsewhere/1.jpg'), 'utf8')).toBe('a photo'));
   },
 );
 
@@ -671,6 +922,8 @@ it('covers every parser that there is', () => {
 /** They are called like parsers, and read nothing that could be damaged, or only what one above has read. */
 const notParsers = new Set([
   // A device, halves of floats, bytes as they are.
+  // An adapter is asked what it is; nothing is read.
+  ...['inspectDevice', 'inspectAdapters'],
   ...['openDevice', 'fromHalf', 'readBounded', 'readStamped', 'readTensor', 'readNamed', 'readSettingTensors'],
   // Onto a GPU, by sizes that clipConfig, groupVitConfig, modelInfo and readSafetensors have checked; shapes are compared.
   ...[
@@ -679,6 +932,7 @@ const notParsers = new Set([
     'loadGroupVitVision',
     'loadGroupVitText',
     'loadParameters',
+    'readParameters',
     'openModel',
     'loadModel',
   ],

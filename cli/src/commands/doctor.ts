@@ -17,7 +17,7 @@ export function doctorCommand(context: Context): Command {
     .option('--out <folder>', 'where results will go: its free space is told', 'out')
     .option('--json', 'print it as JSON')
     .option(...adapterOption)
-    .addHelpText('after', '\nExample:\n  zeroseg doctor\n\nIt names no user and no path outside of the home folder.')
+    .addHelpText('after', '\nExample:\n  zeroseg doctor\n\nThe home folder is told as ~.')
     .action((options: DoctorArguments) => doctor(context, options));
 }
 

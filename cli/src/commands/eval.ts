@@ -23,6 +23,7 @@ import {
   printLines,
   quietTerminal,
   readColours,
+  tellImagery,
   tellUnknown,
   UsageError,
   wholeNumber,
@@ -99,6 +100,11 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
   const asked = withSynonyms(set.prompts, synonyms, set.classes.slice(1));
   const unknown = tellUnknown(context, opened.text, asked.flat(), chosen.clip ?? builtIn);
+  await tellImagery(
+    context,
+    opened.text,
+    photos.map(({ photo }) => photo),
+  );
   const colours = options.colors === undefined ? undefined : await readColours(options.colors);
   const colour = classColours(
     set.prompts.map((name, i) => ({ name, colour: colours?.get(name) ?? colours?.get(set.classes[i + 1] ?? '') })),

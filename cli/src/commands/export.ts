@@ -1,10 +1,11 @@
+import { realpath } from 'node:fs/promises';
 import { formatBytes, type WritableTensor } from '@zeroseg/core/internal';
 import { readSafetensors, toFloat32, writeSafetensors } from '@zeroseg/core/nn';
 import { modelInfo, type NamingRule, namingMetadata } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { standardStream, writeNamedFile } from '../files/index.ts';
 import { findModel, readBytes } from '../runs/index.ts';
-import { type Context, numberFrom, oneOf, wholeNumber } from '../shell/index.ts';
+import { type Context, numberFrom, oneOf, UsageError, wholeNumber } from '../shell/index.ts';
 
 interface ExportArguments {
   readonly model: string;
@@ -13,6 +14,7 @@ interface ExportArguments {
   readonly top?: number;
   readonly background?: number;
   readonly scale?: number;
+  readonly short?: number;
 }
 
 /** `zeroseg export`: a trained model as one file in half precision, to keep or to ship. */
@@ -29,12 +31,18 @@ export function exportCommand(context: Context): Command {
     .option('--top <n>', 'how many classes the whole photo is to let through', wholeNumber(1, 65_535))
     .option('--background <score>', 'below what score there is to be background', numberFrom(0, 1e6))
     .option('--scale <factor>', 'factor on cosines before the softmax', numberFrom(1e-6, 1e4))
+    .option('--short <pixels>', 'shorter side that photos are to be resized to', wholeNumber(1, 16_384))
     .addHelpText(
       'after',
       '\nExample:\n  zeroseg export --model out/run --background 0.3 --out student.safetensors\n\n' +
-        'What is given of --scoring, --top, --background and --scale goes into the file; segment and eval follow it unless told otherwise.',
+        'What is given of --scoring, --top, --background, --scale and --short goes into the file; segment and eval follow it unless told otherwise.',
     )
     .action((options: ExportArguments) => exportModel(context, options));
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([one, other].map((path) => realpath(path).catch(() => undefined)));
+  return a !== undefined && a === b;
 }
 
 async function exportModel(
@@ -44,8 +52,14 @@ async function exportModel(
   const file = await findModel(model);
   const stored = readSafetensors(await readBytes(file), file);
   const { step, naming } = modelInfo(stored, file);
-  const { scoring = naming.scoring, top = naming.top, scale = naming.scale } = chosen;
-  const rule = { scoring, top, threshold: threshold ?? naming.threshold, scale };
+  const isHalf = [...stored.tensors.values()].every(({ dtype }) => dtype === 'F16');
+  if (!isHalf && (await isSameFile(file, out))) {
+    throw new UsageError(
+      `--out: ${out} is the model itself, whose weights would be rounded to half precision; give another file`,
+    );
+  }
+  const { scoring = naming.scoring, top = naming.top, scale = naming.scale, short = naming.short } = chosen;
+  const rule = { scoring, top, threshold: threshold ?? naming.threshold, scale, short };
   const entries = [...stored.tensors].map(([name, tensor]): [string, WritableTensor] => [
     name,
     { dtype: 'F16', shape: tensor.shape, data: toFloat32(tensor) },

@@ -62,7 +62,7 @@ export function scenesCommand(context: Context): Command {
     .option('--atlas <folder>', "atlas.png and atlas.json of other cut-outs (default: the package's)")
     .addHelpText(
       'after',
-      '\nExample:\n  zeroseg scenes --out out/scenes --count 500 --seed 1 --classes 40\n' +
+      '\nExamples:\n  zeroseg scenes --out out/scenes --count 500 --seed 1 --classes 40\n' +
         '  zeroseg cache out/scenes/JPEGImages --clip models/clip --out out/cache\n' +
         '  zeroseg eval --data scenes --root out/scenes --model out/run --clip models/clip',
     )

@@ -90,6 +90,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   const strange = chosen.cutout?.find((word) => !asked.some(({ words }) => words.includes(word)));
   if (strange !== undefined) throw new UsageError(`--cutout: "${strange}" is none of --classes`);
   const photos = await findPhotos(places);
+  if (!chosen.json) await checkAnyExists(photos.map(({ path }) => path));
   const opened = await openModelAndWords(context, chosen);
   const options = withNaming(opened, chosen);
   const clip = chosen.clip ?? builtIn;
@@ -205,6 +206,17 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   }
 }
 
+/** Misspelt photos are told before the model is loaded, unless one is there to be done. */
+async function checkAnyExists(paths: readonly string[]): Promise<void> {
+  const reasons: string[] = [];
+  for (const path of paths) {
+    const reason = await stat(path).then(() => undefined, systemReason);
+    if (reason === undefined) return;
+    reasons.push(`${path}: ${reason}`);
+  }
+  throw new UsageError(shortList(reasons));
+}
+
 function stopIfAsked({ terminal }: Context, { signal }: Interruption, done: number, all: number): void {
   if (!signal) return;
   terminal.out(
@@ -273,6 +285,10 @@ function shortList(names: readonly string[]): string {
 }
 
 function summary({ labels, names }: OpenVocabularyResult): string {
-  const shares = classShares(labels.data).slice(0, 4);
-  return shares.map(({ label, share }) => `${names[label]} ${Math.round(share * 100)} %`).join(', ');
+  const shares = classShares(labels.data);
+  const first = shares
+    .slice(0, 4)
+    .map(({ label, share }) => `${names[label]} ${share < 0.005 ? '< 1' : Math.round(share * 100)} %`);
+  const more = shares.length > 4 ? ` and ${shares.length - 4} more` : '';
+  return `${first.join(', ')}${more}`;
 }

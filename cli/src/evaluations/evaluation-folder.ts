@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Colour } from '@zeroseg/core/internal';
 import { ConfusionMatrix, type EvaluatedPhoto, SegmentationScore } from '@zeroseg/core/zeroseg';
-import { FileError, hasFields, isListOf, isText, systemReason, writeFileAtomic } from '../files/index.ts';
+import { FileError, hasFields, isListOf, isText, refuseLinks, systemReason, writeFileAtomic } from '../files/index.ts';
 import { encodeJpeg } from '../photos/index.ts';
 import { evaluationPage } from './evaluation-page.ts';
 import type { EvaluationResult, PhotoScore } from './evaluation-result.ts';
@@ -77,6 +77,7 @@ export class EvaluationFolder {
   /** Writes `evaluation.html`, `evaluation.json` and `photos/`; returns the page's path. */
   async write(result: EvaluationResult, title: string): Promise<string> {
     const within = { within: this.folder };
+    await refuseLinks(this.folder, 'photos');
     for (const file of (await earlierFiles(this.folder)) ?? []) {
       if (/^photos\/\d+\.jpg$/.test(file)) await rm(join(this.folder, file), { force: true });
     }

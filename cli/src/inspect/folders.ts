@@ -2,7 +2,16 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { heldOutCount, parseMetrics, readDescription, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
 import { readCache } from '@zeroseg/core/zeroseg';
-import { nodeFileSystem, readJson } from '../files/index.ts';
+import {
+  brokenField,
+  FileError,
+  hasFields,
+  isTableOf,
+  isText,
+  isWhole,
+  nodeFileSystem,
+  readJson,
+} from '../files/index.ts';
 import { isPhotoName, listPhotos, readSceneIndex } from '../photos/index.ts';
 import { isRecord } from '../segments/index.ts';
 import { commandText, count, shellWord } from '../shell/index.ts';
@@ -61,15 +70,19 @@ async function lastMetrics(place: string) {
 
 /** A checkpoint of a run: `checkpoints/step-000100`. */
 export async function checkpointInfo(place: string): Promise<Info> {
-  const { step, files } = (await readJson(join(place, 'state.json'))) as {
-    step?: number;
-    files?: Record<string, { bytes: number; sha256: string }>;
-  };
+  const state = await readJson(join(place, 'state.json'));
+  const broken = brokenField(state, {
+    step: isWhole(0),
+    files: isTableOf(hasFields({ bytes: isWhole(0), sha256: isText })),
+  });
+  if (broken !== undefined)
+    throw new FileError('info', join(place, 'state.json'), `this is no checkpoint's: ${broken}`);
+  const { step, files } = state as { step: number; files: Record<string, { bytes: number; sha256: string }> };
   const run = join(place, '..', '..');
   return {
     kind: 'checkpoint',
     place,
-    facts: { 'after step': step ?? null, ...(await sizeFacts(place)), files: files ?? {} },
+    facts: { 'after step': step, ...(await sizeFacts(place)), files },
     uses: [
       { for: 'going on with the run', command: commandText('train', { out: run, resume: true }) },
       {

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '@zeroseg/core/internal';
 import sharp from 'sharp';
-import { FileError, hashFiles, readBounded, readJson } from '../files/index.ts';
+import { FileError, hashFiles, readBounded, readJson, systemReason } from '../files/index.ts';
 import { photoKind, readPhoto } from '../photos/index.ts';
 import { isRecord } from '../segments/index.ts';
 import { commandText, shellWord } from '../shell/index.ts';
@@ -29,7 +29,9 @@ export async function inspectPlace(place: string): Promise<readonly Info[]> {
 }
 
 async function folderInfo(place: string): Promise<Info> {
-  const names = await readdir(place);
+  const names = await readdir(place).catch((error: unknown) => {
+    throw new FileError('info', place, systemReason(error), { cause: error });
+  });
   const has = (name: string) => names.includes(name);
   if (has('cache.json')) return cacheInfo(place);
   if (has('state.json')) return checkpointInfo(place);
@@ -122,18 +124,21 @@ export function infoLines({ kind, place, facts, uses }: Info): string[] {
   const entries = Object.entries(facts);
   const tables = entries.filter(([, value]) => isTable(value));
   const lines = entries.filter(([, value]) => !isTable(value));
-  const width = Math.max(...lines.map(([name]) => name.length));
+  const width = longest(lines);
   return [
     `${withoutHome(place)}: ${kind}`,
     ...lines.map(([name, value]) => `  ${name.padEnd(width)}  ${withoutHome(words(name, value))}`),
     ...tables.flatMap(([name, table]) => {
       const rows = Object.entries(table as Record<string, Fact>);
-      if (rows.length === 0) return [];
-      const most = Math.max(...rows.map(([key]) => key.length));
+      const most = longest(rows);
       return [`  ${name}`, ...rows.map(([key, value]) => `    ${key.padEnd(most)}  ${withoutHome(words(key, value))}`)];
     }),
     ...uses.flatMap(({ for: purpose, command }) => [`for ${purpose}:`, `  ${withoutHome(command)}`]),
   ];
+}
+
+function longest(rows: readonly (readonly [name: string, value: unknown])[]): number {
+  return rows.reduce((most, [name]) => Math.max(most, name.length), 0);
 }
 
 function isTable(value: Fact): boolean {
@@ -141,7 +146,7 @@ function isTable(value: Fact): boolean {
 }
 
 function words(name: string, value: Fact): string {
-  if (name === 'bytes') return formatBytes(value as number);
+  if (name === 'bytes' && typeof value === 'number') return formatBytes(value);
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (value === null) return 'none';
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join(', ');

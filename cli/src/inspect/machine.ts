@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { FileError, systemReason } from '../files/index.ts';
 
 /** Where a command runs: nothing that tells who runs it. */
 export interface Machine {
@@ -17,7 +18,11 @@ export interface Machine {
   readonly disk: { readonly folder: string; readonly free: number };
 }
 
-/** What of this machine matters. `folder` is where results go, of which the free space is told; it need not be there yet. */
+/**
+ * What of this machine matters. `folder` is where results go, of which the free space is told; it need not be there yet.
+ *
+ * @throws FileError when there can be no such folder.
+ */
 export async function inspectMachine(version: string, folder: string, adapters: readonly string[]): Promise<Machine> {
   const mesa = adapters.map((name) => /\bMesa (\d[^\s()]*)/.exec(name)?.[1]).find((found) => found !== undefined);
   return {
@@ -42,7 +47,9 @@ async function freeBytes(folder: string): Promise<number> {
     const { bavail, bsize } = await statfs(folder);
     return bavail * bsize;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(folder) === folder) {
+      throw new FileError('doctor', folder, systemReason(error), { cause: error });
+    }
     return freeBytes(dirname(folder));
   }
 }

@@ -16,8 +16,6 @@ import { count } from './terminal.ts';
 const LARGEST_LIST = 2 ** 28;
 /** Characters of a word: the text tower reads some three hundred, and a caption is drawn on one line. */
 const LONGEST_WORD = 1000;
-/** What a label map of 16 bits can tell apart, less the background. */
-const MOST_CLASSES = 65_535;
 
 /** For the help of options that take classes. */
 export const classesHelp =
@@ -46,7 +44,7 @@ export async function parseSynonyms(text: string): Promise<ClassChoice[]> {
 
 /** Colours of a file, by class: `cat=#ff8800`, one a line. */
 export async function readColours(file: string): Promise<ReadonlyMap<string, readonly [number, number, number]>> {
-  const choices = parsed('--colors', await readList('--colors', file));
+  const choices = parsed(`--colors: ${file}`, await readList('--colors', file));
   const without = choices.find(({ colour }) => !colour);
   if (without)
     throw new UsageError(`--colors: ${file}: "${without.name}" has no colour; write a line such as cat=#ff8800`);
@@ -105,10 +103,15 @@ async function readList(option: string, path: string): Promise<string> {
   }
 }
 
+/** A text as a message quotes it. */
+function shortened(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text;
+}
+
 function checked(option: string, text: string, classes: ClassChoice[]): ClassChoice[] {
   if (classes.length === 0) {
     throw new UsageError(
-      `${option}: there is no name in ${text === '' ? 'it' : `'${text}'`}; give names such as "dog, sofa, window"`,
+      `${option}: there is no name in ${text === '' ? 'it' : `'${shortened(text)}'`}; give names such as "dog, sofa, window"`,
     );
   }
   const words = classes.flatMap((one) => one.words);
@@ -120,8 +123,5 @@ function checked(option: string, text: string, classes: ClassChoice[]): ClassCho
   }
   const twice = firstRepeated(words);
   if (twice) throw new UsageError(`${option}: "${twice}" is there twice; ${count(words.length, 'names')} must differ`);
-  if (classes.length > MOST_CLASSES) {
-    throw new UsageError(`${option}: at most ${MOST_CLASSES} names fit a label map; got ${classes.length}`);
-  }
   return classes;
 }

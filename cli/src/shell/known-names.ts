@@ -42,7 +42,7 @@ export function knownNames(
     );
   }
   terminal.note(
-    `left out, since the CLIP ${text.name} does not know it: ${describeUnknown(unknown, 12)}; ${list} lists what it knows`,
+    `left out, since the CLIP ${text.name} does not know ${unknown.length === 1 ? 'it' : 'them'}: ${describeUnknown(unknown, 12)}; ${list} lists what it knows`,
   );
   return { names: known, unknown };
 }

@@ -86,13 +86,13 @@ export function modelAndWordsOptions(command: Command): Command {
     )
     .option(
       '--short <pixels>',
-      'shorter side of the resized photo (default: twice that of training)',
+      "shorter side of the resized photo (default: what the model's file says, else twice that of training)",
       wholeNumber(1, 16_384),
     )
     .option('--stride <pixels>', 'step of the window (default: half of it)', wholeNumber(1, 16_384))
     .option(
       '--background <score>',
-      "what scores below it is background (default: what the model's file says)",
+      "what scores below it is background, but for the best segment (default: what the model's file says)",
       numberFrom(0, 1e6),
     )
     .option('--no-cache', 'read all words anew, instead of those in ~/.cache/zeroseg (or XDG_CACHE_HOME)')
@@ -164,12 +164,14 @@ export function withNaming<Options extends ModelAndWordsArguments>(
 ): Options & Required<Pick<ModelAndWordsArguments, 'scoring' | 'top' | 'scale'>> {
   const rule: NamingRule = opened.kind === 'zeroseg' ? opened.info.naming : {};
   const background = options.background ?? rule.threshold;
+  const short = options.short ?? rule.short;
   return {
     ...options,
     scoring: options.scoring ?? rule.scoring ?? 'groupvit',
     top: options.top ?? rule.top ?? 5,
     scale: options.scale ?? rule.scale ?? opened.text.scale,
     ...(background === undefined ? {} : { background }),
+    ...(short === undefined ? {} : { short }),
   };
 }
 

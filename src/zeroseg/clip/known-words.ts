@@ -111,6 +111,8 @@ function plain(name: string): string {
 }
 
 function isKnown(asked: string, forms: ReadonlySet<string>, adjectives: ReadonlySet<string>): boolean {
+  // A name of a million adjectives would be hashed as often.
+  if (asked.length > LONGEST_NAME) return false;
   let rest = asked;
   while (!forms.has(rest)) {
     const space = rest.indexOf(' ');
@@ -125,6 +127,8 @@ function plural(word: string): string {
   return /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ies` : `${word}s`;
 }
 
+/** Letters of a name; the text tower reads some three hundred. */
+const LONGEST_NAME = 10_000;
 const MOST_SUGGESTIONS = 3;
 /** Longer names are not looked at letter by letter. */
 const LONGEST = 60;

@@ -89,7 +89,8 @@ export async function openCache(files: FileSystem, key: CacheKey, options: Cache
  */
 export async function readCache(files: FileSystem, key: Partial<CacheKey> = {}): Promise<CacheReader> {
   const found = await readHeader(files);
-  if (!found) throw new CacheError(`cache: ${files.name}: this is no feature cache (no cache.json); make one first`);
+  if (!found)
+    throw new CacheError(`cache: ${files.name}: this is no feature cache (no cache.json); \`zeroseg cache\` makes one`);
   checkKey(files, found, { ...found, ...key }, 'use the cache that was made with these');
   return new CacheReader(files, found, await CacheIndex.load(files));
 }

@@ -83,7 +83,7 @@ const KEPT_NAMES = 4096;
 /**
  * Opens a model that segments photos by words: ZeroSeg with its CLIP, or a GroupViT. The pair must belong together, which is
  * checked. Any words are for CLIPs that read the web; one that was taught few says which (`unknown` of a result). What the model's
- * file recommends for naming (`scoring`, `top`, `threshold`, `scale`) holds where no option says otherwise.
+ * file recommends (`scoring`, `top`, `threshold`, `scale`, `short`) holds where no option says otherwise.
  *
  * ```ts
  * const model = await openVocabulary(device, { model: student.weights, clip: teacher }); // of '@zeroseg/pretrained'

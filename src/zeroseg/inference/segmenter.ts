@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Device, heard } from '../../gpu/index.ts';
+import { ArgumentError, type Device, heard } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { StepError } from '../../tensor/values/index.ts';
@@ -84,6 +84,11 @@ export class Segmenter implements Disposable {
     checkImage('Segmenter.divide', photo);
     const { image, patch } = this.#model.config;
     const short = options.short ?? 2 * image;
+    if (short < patch) {
+      throw new ArgumentError(
+        `Segmenter.divide: short must be at least ${patch} pixels, a patch of the model; got ${short}`,
+      );
+    }
     const [w, h] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));
     // A very thin photo is widened to one patch.
     const resized = { width: Math.max(w, patch), height: Math.max(h, patch) };

@@ -10,7 +10,7 @@ import { resolveConfig } from './config.ts';
 import type { ZeroSegConfig } from './config-groups.ts';
 import { ZeroSeg } from './zeroseg.ts';
 
-/** How segments of a model are best named, as its file recommends it. What is left out is for the reader to decide. */
+/** How a model's photos are best resized and its segments named, as its file recommends it. What is left out is for the reader to decide. */
 export interface NamingRule {
   /** See `ScoringOptions.scoring`. */
   readonly scoring?: 'groupvit' | 'softmax' | 'cosine' | undefined;
@@ -20,6 +20,8 @@ export interface NamingRule {
   readonly threshold?: number | undefined;
   /** λ, the factor on cosines: one over the temperature. */
   readonly scale?: number | undefined;
+  /** Shorter side that photos are resized to, in pixels. */
+  readonly short?: number | undefined;
 }
 
 const namingFields = {
@@ -27,6 +29,7 @@ const namingFields = {
   top: optional(wholeNumber(1, 65_535)),
   threshold: optional(numberIn({ from: 0, to: 1e6 })),
   scale: optional(numberIn({ above: 0, to: 1e4 })),
+  short: optional(wholeNumber(1, 16_384)),
 } satisfies Record<keyof NamingRule, unknown>;
 
 /** What a model file says about itself beside its weights. */

@@ -1,5 +1,5 @@
-import { ArgumentError } from '../../gpu/index.ts';
-import { type LabelMap, PixelError } from '../image/index.ts';
+import { ArgumentError, shownValue } from '../../gpu/index.ts';
+import { type LabelMap, mostPixels, PixelError } from '../image/index.ts';
 
 /** A mask as COCO keeps it: lengths of runs down the columns, written as text (pycocotools' "compressed RLE"). */
 export interface CocoRle {
@@ -86,9 +86,11 @@ function textOf(letters: readonly number[]): string {
 /**
  * The mask of a run length text, row by row: 1 inside, 0 outside.
  *
- * @throws ArgumentError when it is not the text of so many pixels.
+ * @throws ArgumentError when it is not the text of so many pixels, or of more than 2^28.
  */
-export function decodeRle({ size: [height, width], counts }: CocoRle): LabelMap {
+export function decodeRle(rle: CocoRle): LabelMap {
+  const [height, width] = sizeOf(rle);
+  const { counts } = rle;
   const total = height * width;
   const fail = (what: string): never => {
     throw new ArgumentError(`decodeRle: ${what}; counts are pycocotools' text for ${height} x ${width} pixels`);
@@ -117,6 +119,21 @@ export function decodeRle({ size: [height, width], counts }: CocoRle): LabelMap 
   }
   if (at !== total) fail(`the runs take ${at} pixels`);
   return { width, height, data };
+}
+
+function sizeOf(rle: CocoRle): readonly [height: number, width: number] {
+  const isSide = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
+  const { size, counts } = ((rle as unknown) ?? {}) as Record<string, unknown>;
+  if (typeof counts !== 'string') {
+    throw new ArgumentError(
+      `decodeRle: counts must be pycocotools' text, not a list of numbers; got ${shownValue(counts)}`,
+    );
+  }
+  if (!Array.isArray(size) || size.length !== 2 || !size.every(isSide) || size[0] * size[1] > mostPixels) {
+    const rule = `size must be [height, width], whole numbers of at most ${mostPixels} pixels`;
+    throw new ArgumentError(`decodeRle: ${rule}; got ${shownValue(size)}`);
+  }
+  return [size[0], size[1]];
 }
 
 /** Throws unless a label map holds a label for every pixel. */

@@ -405,7 +405,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: BASE/photos/broken.jpg: the header may take up to 100000000 bytes; the first 8 bytes say 8031166529856892782, so this is no safetensors file"`,
     );
     expect(await refused('train', '--cache', at('photos'), '--out', at('never'))).toMatchInlineSnapshot(
-      `"zeroseg: cache: BASE/photos: this is no feature cache (no cache.json); make one first"`,
+      `"zeroseg: cache: BASE/photos: this is no feature cache (no cache.json); \`zeroseg cache\` makes one"`,
     );
     expect(await segment('--clip', at('clip'), '--classes', ' , ')).toMatchInlineSnapshot(
       `"zeroseg: --classes: there is no name in ' , '; give names such as "dog, sofa, window""`,

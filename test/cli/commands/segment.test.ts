@@ -188,6 +188,19 @@ test('photos that cannot be read are listed at the end; the others are done', as
   `);
 });
 
+test('photos none of which is there are told before anything is loaded', async () => {
+  const { code, out, err } = await segment('nowhere', [at('photos', 'phto.png'), at('photos', 'phto-2.png')]);
+  const why = 'there is no such file or folder';
+  expect({ code, out }).toEqual({ code: 1, out: '' });
+  expect(err).toBe(`zeroseg: BASE/photos/phto.png: ${why}, BASE/photos/phto-2.png: ${why}`);
+});
+
+test('--short of less than a patch is refused by its name', async () => {
+  const { code, err } = await segment('thin', [at('photos', 'photo-1.png')], '--short', '1');
+  expect(code).toBe(1);
+  expect(err).toMatch(/zeroseg: short must be at least \d+ pixels, a patch of the model; got 1$/);
+});
+
 test('--json: a line for each photo, done now, done before or failed', async () => {
   const places = [at('photos', 'photo-1.png'), at('mixed', 'broken.jpg'), at('photos', 'photo-2.png')];
   const { code, lines } = await segment('partly', places, '--json');

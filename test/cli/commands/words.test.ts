@@ -82,7 +82,7 @@ describe('zeroseg segment', () => {
       ['model: built-in, since --model is not given', 'CLIP: built-in, which made the features of the model'],
     ]);
     expect(err).toMatchInlineSnapshot(`
-      "left out, since the CLIP built-in does not know it: "gras" (did you mean grass?), "unicorn"; \`zeroseg words\` lists what it knows
+      "left out, since the CLIP built-in does not know them: "gras" (did you mean grass?), "unicorn"; \`zeroseg words\` lists what it knows
       the CLIP built-in has seen drawings only, never a photo: what it names in photos is mostly wrong"
     `);
     const { names, unknown, options } = JSON.parse(await readFile(at('out/photo-0.json'), 'utf8'));
@@ -124,9 +124,35 @@ describe('zeroseg segment', () => {
   });
 });
 
-test('zeroseg export writes how a model is best named', async () => {
+test('zeroseg export writes how a model is best used', async () => {
   const model = at('exported.safetensors');
-  const { code } = await zeroseg('export', '--model', 'built-in', '--background', '0.3', '--out', model);
+  const { code } = await zeroseg(
+    'export',
+    '--model',
+    'built-in',
+    '--background',
+    '0.3',
+    '--short',
+    '96',
+    '--out',
+    model,
+  );
   const info = modelInfo(readSafetensors(new Uint8Array(await readFile(model)), model), model);
-  expect([code, info.naming]).toEqual([0, { scoring: 'softmax', threshold: 0.3 }]);
+  expect([code, info.naming]).toEqual([0, { scoring: 'softmax', threshold: 0.3, short: 96 }]);
+});
+
+test('zeroseg export does not round a model over itself, but changes what a half-precision one says', async () => {
+  const f32 = at('f32.safetensors');
+  const { tensors, metadata } = readSafetensors(new Uint8Array(await readFile(at('exported.safetensors'))), f32);
+  const entries = [...tensors].map(
+    ([name, one]) => [name, { dtype: 'F32', shape: one.shape, data: toFloat32(one) }] as const,
+  );
+  const before = writeSafetensors(entries, metadata);
+  await writeFile(f32, before);
+  const { code, err } = await zeroseg('export', '--model', f32, '--out', f32);
+  expect([code, err]).toEqual([1, expect.stringContaining('is the model itself')]);
+  expect(Buffer.compare(await readFile(f32), before)).toBe(0);
+  const half = at('exported.safetensors');
+  expect((await zeroseg('export', '--model', half, '--short', '64', '--out', half)).code).toBe(0);
+  expect(modelInfo(readSafetensors(new Uint8Array(await readFile(half)), half), half).naming.short).toBe(64);
 });

@@ -297,7 +297,7 @@ describe('what is refused', () => {
     messages.push(await message(readCache(folder)));
     expect(messages.map((text) => text.replaceAll(photos, 'PHOTOS'))).toMatchInlineSnapshot(`
       [
-        "CacheError: cache: PHOTOS: this is no feature cache (no cache.json); make one first",
+        "CacheError: cache: PHOTOS: this is no feature cache (no cache.json); \`zeroseg cache\` makes one",
         "CacheError: cache: PHOTOS: the folder is not empty (3.jpg) and is no feature cache; use another one",
         "FileError: makeFolder: PHOTOS/3.jpg: a file of that name is in the way",
         "CacheError: cache: CACHE: there are shards (features-00000.json) but no cache.json to say what they are; use another folder",

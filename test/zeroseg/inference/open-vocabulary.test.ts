@@ -116,15 +116,21 @@ describe('a ZeroSeg with its CLIP', () => {
   });
 
   test('what the model file recommends holds where no option says otherwise', async () => {
-    const model = await bytesOf('', { scoring: 'cosine', threshold: 0.5, scale: 7 });
+    const model = await bytesOf('', { scoring: 'cosine', threshold: 0.5, scale: 7, short: 24 });
     using opened = await openVocabulary(device.current, { ...(await options()), model });
     const own = await opened.segment(photo, ['dog', 'grass', 'sky']);
     const names = await opened.vocabulary(['dog', 'grass', 'sky']);
     expect(names.scale).toBe(7);
-    const parts = await opened.segmenter.segment(photo, names, { scoring: 'cosine', threshold: 0.5 });
+    const parts = await opened.segmenter.segment(photo, names, { scoring: 'cosine', threshold: 0.5, short: 24 });
     expect(own.windows).toEqual(parts.windows);
-    const other = await opened.segment(photo, ['dog', 'grass', 'sky'], { scoring: 'softmax', threshold: 0.1 });
-    const chosen = await opened.segmenter.segment(photo, names, { scoring: 'softmax', threshold: 0.1 });
+    const large = await opened.segmenter.segment(photo, names, { scoring: 'cosine', threshold: 0.5 });
+    expect(own.windows).not.toEqual(large.windows);
+    const other = await opened.segment(photo, ['dog', 'grass', 'sky'], {
+      scoring: 'softmax',
+      threshold: 0.1,
+      short: 32,
+    });
+    const chosen = await opened.segmenter.segment(photo, names, { scoring: 'softmax', threshold: 0.1, short: 32 });
     expect(other.windows).toEqual(chosen.windows);
     using second = await openVocabulary(device.current, { ...(await options()), model, scoring: 'groupvit', scale: 9 });
     expect((await second.vocabulary(['dog'])).scale).toBe(9);
@@ -132,6 +138,7 @@ describe('a ZeroSeg with its CLIP', () => {
       scoring: 'cosine',
       threshold: 0.5,
       scale: 7,
+      short: 24,
     });
   });
 

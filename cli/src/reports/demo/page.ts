@@ -140,7 +140,7 @@ function limits({ facts, scenes, known }: DemoReport): string {
   return `<section id="limits">
 <h2>What it cannot do</h2>
 <ul>
-<li>${known ? `<b>It knows ${objects.length} drawn objects and ${grounds.length} painted grounds</b>, no photographs. Other words get an answer that means nothing.` : `The scenes show ${objects.length} drawn objects and ${grounds.length} painted grounds.`} <details><summary>The words</summary><p>${objects.map(plain).join(', ')}.</p><p>On ${grounds.map(plain).join(', ')}.</p></details></li>
+<li>${known ? `<b>It knows ${objects.length} drawn objects and ${grounds.length} painted grounds</b>, no photographs. Other words are left out.` : `The scenes show ${objects.length} drawn objects and ${grounds.length} painted grounds.`} <details><summary>The words</summary><p>${objects.map(plain).join(', ')}.</p><p>On ${grounds.map(plain).join(', ')}.</p></details></li>
 <li><b>It misses small things</b>: it sees squares of ${facts.shipped.config.patch} pixels, of which it makes at most ${facts.shipped.config.output_groups[1]} segments.</li>
 <li><b>Two of a kind are one</b>: it names areas, and does not count.</li>
 <li>Photographs need a CLIP of photographs and days of a GPU. The commands are the same.</li>
