@@ -64,6 +64,7 @@ const rooms = [
   'cli/src/verify',
   'cli/src/page',
   'cli/src/shell',
+  'cli/src/completion',
   'cli/src/segments',
   'cli/src/evaluations',
   'cli/src/studies',

@@ -11,8 +11,14 @@ import {
   trainRuns,
   withRunModel,
 } from '@zeroseg/core/internal';
-import { type FileSystem, type ResolvedTraining, scenePresets, type ZeroSeg } from '@zeroseg/core/zeroseg';
-import { Command } from 'commander';
+import {
+  presets as configurations,
+  type FileSystem,
+  type ResolvedTraining,
+  scenePresets,
+  type ZeroSeg,
+} from '@zeroseg/core/zeroseg';
+import { Argument, Command, Option } from 'commander';
 import { nodeFileSystem, refuseLinks } from '../files/index.ts';
 import { encodePng } from '../photos/index.ts';
 import { lossFigure, writeExperiment } from '../reports/index.ts';
@@ -24,6 +30,7 @@ import {
   formatDuration,
   gather,
   Interrupted,
+  offering,
   oneOf,
   Progress,
   resolveOptions,
@@ -81,7 +88,7 @@ export function experimentCommand(context: Context): Command {
       'repeat an ablation of the paper in miniature: table3 (grids), table4 (losses), table5 (mask ratio), fig3; or add one option\n' +
         'beyond the paper after the other: beyond',
     )
-    .argument('<name>', names.join(', '))
+    .addArgument(offering(new Argument('<name>', names.join(', ')), ...names))
     .requiredOption('--out <folder>', 'table, plot, and all runs; one that was stopped goes on')
     .option('--seeds <list>', 'trainings of every row, by seed (default: 1,2,3)', wholeNumbers(seedRange[1], 1000))
     .option('--steps <n>', `length of a training (default: ${sizes.steps})`, wholeNumber())
@@ -100,7 +107,12 @@ export function experimentCommand(context: Context): Command {
       'objectCentric',
     )
     .option('--clip <place>', `the teacher: folder or file of a CLIP, or ${builtIn}`, builtIn)
-    .option('--config <name>', 'the student: a configuration or a JSON file', 'scenes')
+    .addOption(
+      offering(
+        new Option('--config <name or file>', 'the student: a configuration or a JSON file').default('scenes'),
+        ...Object.keys(configurations),
+      ),
+    )
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
     .option('--init <file>', `what students begin with, as \`zeroseg train\` takes it; or ${NEW}`, builtIn)
     .option('--quick', 'a few steps on a few scenes: shows that it works, and means nothing')

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Context } from '../shell/index.ts';
 import { benchCommand } from './bench.ts';
 import { cacheCommand } from './cache.ts';
+import { completionCommand } from './completion.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
@@ -35,4 +36,5 @@ export const commands: readonly ((context: Context) => Command)[] = [
   doctorCommand,
   demoCommand,
   pageCommand,
+  completionCommand,
 ];

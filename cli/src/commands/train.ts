@@ -44,6 +44,7 @@ import {
   Interrupted,
   neededToBegin,
   numberFrom,
+  offering,
   Progress,
   resolveOptions,
   seedRange,
@@ -77,7 +78,15 @@ export function trainCommand(context: Context): Command {
     .description('train a model on cached features; resumable at any time')
     .addOption(neededToBegin('--cache <folder>', 'features made by `zeroseg cache` (with --resume: those of the run)'))
     .requiredOption('--out <folder>', 'folder of the run')
-    .option('--config <name>', 'tiny, base (the paper) or a JSON file of keys and values (default: base)')
+    .addOption(
+      offering(
+        new Option(
+          '--config <name or file>',
+          'tiny, base (the paper) or a JSON file of keys and values (default: base)',
+        ),
+        ...Object.keys(presets),
+      ),
+    )
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
     .option('--epochs <n>', 'passes over the photos; may be a fraction', numberFrom(0, 1e6))
     .option('--steps <n>', 'length of the run in steps instead of epochs', wholeNumber())

@@ -1,6 +1,6 @@
 /** Parsers of option values. Their messages follow "option '--batch <n>' argument 'x' is invalid." */
 import { firstRepeated } from '@zeroseg/core/internal';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Argument, type Command, InvalidArgumentError, Option } from 'commander';
 
 /** Steps, photos, scenes: more than anybody has. What lies beyond is a slip of the keyboard. */
 const MOST = 1e9;
@@ -28,12 +28,27 @@ export function numberFrom(least: number, most: number): (text: string) => numbe
   };
 }
 
+const offers = new WeakMap<object, readonly string[]>();
+
 export function oneOf<const T extends string>(...values: readonly T[]): (text: string) => T {
-  return (text) => {
+  const parse = (text: string): T => {
     const found = values.find((value) => value === text);
     if (!found) throw new InvalidArgumentError(`It must be one of ${values.join(', ')}.`);
     return found;
   };
+  offers.set(parse, values);
+  return parse;
+}
+
+/** The option or argument with words that a shell offers for it; others are taken too, or refused by the command. */
+export function offering<Of extends Option | Argument>(of: Of, ...words: readonly string[]): Of {
+  offers.set(of, words);
+  return of;
+}
+
+/** Words that a shell offers for the value of an option or argument. */
+export function offeredWords(of: Option | Argument): readonly string[] {
+  return of.argChoices ?? offers.get(of) ?? offers.get(of.parseArg ?? of) ?? [];
 }
 
 /** A list of different whole numbers from 1, with commas between. */

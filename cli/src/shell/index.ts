@@ -4,6 +4,8 @@ export {
   gather,
   neededToBegin,
   numberFrom,
+  offeredWords,
+  offering,
   oneOf,
   parseNames,
   parseNamesOrCount,
