@@ -37,6 +37,7 @@ export {
 } from './model-and-words.ts';
 export {
   count,
+  countIn,
   formatDuration,
   formatRate,
   formatShare,
@@ -46,6 +47,7 @@ export {
   printLines,
   processTerminal,
   quietTerminal,
+  sentence,
   type Terminal,
 } from './terminal.ts';
 export { parseAssignments, resolveOptions, type TrainOptions, trainChoices } from './train-options.ts';

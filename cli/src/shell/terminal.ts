@@ -52,7 +52,7 @@ export function quietTerminal({ note }: Terminal): Terminal {
 
 /** Seconds between plain lines where there is no terminal. */
 const LINE_SECONDS = 5;
-/** The rate is that of the last so many seconds: the first step compiles, and later ones do not. */
+/** The rate is that of the last so many seconds, without what came first: kernels are compiled there. */
 const WINDOW_SECONDS = 30;
 
 /**
@@ -70,7 +70,7 @@ export class Progress {
   readonly #unit: string;
   readonly #total: number;
   readonly #bar: SingleBar | undefined;
-  readonly #marks: { time: number; done: number }[];
+  readonly #marks: { time: number; done: number }[] = [];
   #said = performance.now();
   #lastDone: number;
 
@@ -79,7 +79,6 @@ export class Progress {
     this.#title = title;
     this.#total = total;
     this.#unit = unit;
-    this.#marks = [{ time: performance.now(), done }];
     this.#lastDone = done;
     if (terminal.bar && total > 0) {
       const format = `${title} {bar} {value}/{total} ${unit}{extra}`;
@@ -145,7 +144,17 @@ export function formatShare(share: number | null | undefined, digits = 1): strin
   return share == null ? '–' : `${(100 * share).toFixed(digits)} %`;
 }
 
+/** A note as a sentence of a page. */
+export function sentence(note: string): string {
+  return `${note.charAt(0).toUpperCase()}${note.slice(1)}.`;
+}
+
 /** `1 photo`, `2 photos`. */
 export function count(n: number, unit: string): string {
   return `${n} ${n === 1 ? unit.replace(/s$/, '') : unit}`;
+}
+
+/** `1 of 1 photo`, `1 of 2 photos`. */
+export function countIn(n: number, all: number, unit: string): string {
+  return `${n} of ${count(all, unit)}`;
 }

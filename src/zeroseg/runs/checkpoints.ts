@@ -1,7 +1,7 @@
 import { CheckpointError, openWeights, type RangeSource } from '../../nn/safetensors/index.ts';
 import type { WeightFile } from '../checkpoints/index.ts';
 import { sha256, sha256OfRanges } from '../host/index.ts';
-import type { FileSystem } from '../storage/index.ts';
+import { FileError, type FileSystem } from '../storage/index.ts';
 
 /** Checkpoints that are kept beside the newest: what is left should it be damaged. */
 const KEPT = 1;
@@ -141,6 +141,11 @@ export class Checkpoints {
     const path = `${place(step)}/${name}`;
     const status = await this.#files.status(path);
     if (!status) throw new CheckpointError(this.#files.describe(path), 'the file is missing');
+    // A folder in its place was put there by somebody: that is no damage.
+    if (status.kind !== 'file') {
+      const reason = status.kind === 'folder' ? 'this is a folder, not a file' : 'this is no file';
+      throw new FileError('read', this.#files.describe(path), reason);
+    }
     return status.size;
   }
 

@@ -86,8 +86,26 @@ describe('zeroseg segment', () => {
       the CLIP built-in has seen drawings only, never a photo: what it names in photos is mostly wrong"
     `);
     const { names, unknown, options } = JSON.parse(await readFile(at('out/photo-0.json'), 'utf8'));
+    const sheet = await readFile(at('out/contact-sheet.html'), 'utf8');
+    expect(sheet.match(/(?<=<p class="note">).*(?=<)/g)).toEqual([
+      'The CLIP built-in has seen drawings only, never a photo: what it names in photos is mostly wrong.',
+      'Left out, since the CLIP built-in does not know them: &#34;gras&#34; (did you mean grass?), &#34;unicorn&#34;.',
+    ]);
     // The rule of naming is that of the model's file.
     expect([names, unknown, options.scoring]).toEqual([['Cats', 'grass'], ['gras', 'unicorn'], 'softmax']);
+  });
+
+  test('a class with a word that is known goes by that, and keeps its name', async () => {
+    const { code, err } = await zeroseg(
+      ...['segment', photo, '--classes', 'gatto|cat, prato', '--templates', 'identity', '--mode', 'whole'],
+      ...['--short', '32', '--out', at('italian')],
+    );
+    expect([code, err.split('; ')[0]]).toEqual([
+      0,
+      'left out, since the CLIP built-in does not know them: "gatto" (its class goes by "cat"), "prato"',
+    ]);
+    const { names, unknown, classes } = JSON.parse(await readFile(at('italian/photo-0.json'), 'utf8'));
+    expect([names, unknown, classes[0].name]).toEqual([['gatto'], ['gatto', 'prato'], 'gatto']);
   });
 
   test('is refused when no word is left, before anything else', async () => {
