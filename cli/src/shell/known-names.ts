@@ -60,10 +60,12 @@ export function tellUnknown(
   const unknown = unknownNames(text.words, classes.flat());
   const spare = unknown.filter(({ name }) => otherWords(name, classes, unknown).length > 0);
   const alone = unknown.filter((one) => !spare.includes(one));
+  const left = new Set(alone.map(({ name }) => name));
+  const lost = classes.filter((one) => [one].flat().every((word) => left.has(word)));
   const notes = [
     ...(alone.length > 0
       ? [
-          `the CLIP ${text.name} does not know ${countIn(alone.length, classes.length, 'classes')}, which it can only get wrong: ${describeUnknown(alone, MOST_TOLD)}`,
+          `the CLIP ${text.name} does not know ${countIn(lost.length, classes.length, 'classes')}, which it can only get wrong: ${describeUnknown(alone, MOST_TOLD)}`,
         ]
       : []),
     ...(spare.length > 0 ? [leftOut(text, classes, spare)] : []),

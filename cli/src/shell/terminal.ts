@@ -81,7 +81,7 @@ export class Progress {
     this.#unit = unit;
     this.#lastDone = done;
     if (terminal.bar && total > 0) {
-      const format = `${title} {bar} {value}/{total} ${unit}{extra}`;
+      const format = `${title} {bar} {value}/${count(total, unit)}{extra}`;
       // The cursor stays: a second Ctrl-C ends the process where it is, and nobody would bring it back.
       this.#bar = new SingleBar({ format, stream: terminal.bar, barsize: 24, clearOnComplete: true });
       this.#bar.start(total, done, { extra: '' });
@@ -98,7 +98,7 @@ export class Progress {
     if (this.#bar) this.#bar.update(done, { extra: words ? ` · ${words}` : '' });
     else if (now - this.#said >= LINE_SECONDS * 1000) {
       this.#said = now;
-      this.#terminal.out(`${this.#title}: ${done}/${this.#total} ${this.#unit}${words ? ` · ${words}` : ''}`);
+      this.#terminal.out(`${this.#title}: ${done}/${count(this.#total, this.#unit)}${words ? ` · ${words}` : ''}`);
     }
   }
 
