@@ -3,15 +3,16 @@ import type { WordStore } from '@zeroseg/core/zeroseg';
 import { Command, CommanderError } from 'commander';
 import { commands } from './commands/index.ts';
 import {
+  addCommonOptions,
   type Context,
   errorWords,
   Interrupted,
-  isMissing,
   printableTerminal,
   printLines,
   processTerminal,
+  quietTerminal,
+  type Streams,
   signalExitCodes,
-  type Terminal,
   version,
 } from './shell/index.ts';
 
@@ -22,13 +23,13 @@ import {
  */
 export async function commandLine(
   args: readonly string[],
-  given: Terminal = processTerminal,
+  given: Streams = processTerminal,
   device?: Device,
   words?: WordStore,
 ): Promise<number> {
   const terminal = printableTerminal(given);
   let failure = 0;
-  const context: Context = { terminal, device, words };
+  const context: { -readonly [Key in keyof Context]: Context[Key] } = { terminal, device, words };
   const program = new Command('zeroseg')
     .description('Open-vocabulary segmentation learnt without labels, on WebGPU.')
     .version(version, '-V, --version', 'print the version')
@@ -44,12 +45,17 @@ export async function commandLine(
         '  zeroseg segment dog.jpg --model out/run --clip models/clip-vit-large-patch14 --classes "dog, sofa" --out out/segments',
     );
   for (const make of commands) program.addCommand(make(context));
+  addCommonOptions(program, {
+    quieten: () => {
+      context.terminal = quietTerminal(terminal);
+    },
+    print: (text) => printLines(terminal.out, text),
+  });
   for (const command of [program, ...program.commands]) {
     command.exitOverride();
-    tellAllMissing(command);
     command.configureOutput({
       writeOut: (text) => printLines(terminal.out, text.trimEnd()),
-      writeErr: (text) => printLines(terminal.note, text.trimEnd()),
+      writeErr: (text) => printLines(terminal.error, text.trimEnd()),
       outputError: (text, write) => {
         const where = command === program ? 'zeroseg' : `zeroseg ${command.name()}`;
         write(
@@ -73,7 +79,7 @@ export async function commandLine(
     else if (error instanceof Interrupted) failure = signalExitCodes[error.signal];
     else {
       printLines(
-        terminal.note,
+        terminal.error,
         `zeroseg: ${errorWords(
           error,
           running?.options.map(({ long }) => long),
@@ -83,15 +89,4 @@ export async function commandLine(
     }
   }
   return failure;
-}
-
-/** Tells everything that a command needs and was not given, not one thing a run. */
-function tellAllMissing(command: Command): void {
-  const tell = (): never => {
-    const args = command.registeredArguments.filter(({ required }, i) => required && command.args[i] === undefined);
-    const options = command.options.filter((option) => isMissing(command, option));
-    const all = [...args.map((argument) => `<${argument.name()}>`), ...options.map(({ flags }) => flags)];
-    return command.error(`missing: ${all.join(', ')}`, { code: 'zeroseg.missing' });
-  };
-  Object.assign(command, { missingArgument: tell, missingMandatoryOptionValue: tell });
 }

@@ -1,15 +1,21 @@
 /** `docs/cli.md`: what `zeroseg --help` and the help of every command say. */
 import { Command, Help } from 'commander';
 import { commands } from '../../cli/src/commands/index.ts';
-import { quietTerminal } from '../../cli/src/shell/index.ts';
+import { addCommonOptions, printableTerminal } from '../../cli/src/shell/index.ts';
 
-const terminal = quietTerminal({ out: () => undefined, note: () => undefined });
+const terminal = printableTerminal({ out: () => undefined, note: () => undefined });
 
 /** The commands as the command line makes them, attached to a program that runs none of them. */
 export function makeCommands(): readonly Command[] {
+  return makeProgram().commands;
+}
+
+/** The program of {@link makeCommands}. */
+export function makeProgram(): Command {
   const program = new Command('zeroseg').exitOverride();
   for (const make of commands) program.addCommand(make({ terminal }).exitOverride());
-  return program.commands;
+  addCommonOptions(program, { quieten: () => undefined, print: () => undefined });
+  return program;
 }
 
 const intro = `# Command line
@@ -27,38 +33,54 @@ const intro = `# Command line
 
 /** The whole page. */
 export function commandReference(): string {
-  const all = makeCommands();
+  const program = makeProgram();
+  const all = program.commands;
   const list = all.map((command) => {
     const name = command.name();
     return `| [\`${name}\`](#zeroseg-${name}) | ${cell(command.description())} |`;
   });
   const table = ['| command | what it does |', '| --- | --- |', ...list].join('\n');
-  return `${[`${intro}\n${table}`, ...all.map(section)].join('\n\n')}\n`;
+  const common = [commonIntro, ...rows(optionRows(program), 'option')].join('\n\n');
+  return `${[`${intro}\n${table}`, common, ...all.map(section)].join('\n\n')}\n`;
 }
 
-function section(command: Command): string {
+const commonIntro = `## Options of every command
+
+Before or after the command's name. \`--options\` reads a JSON file whose keys are the long names of the command's options, without
+\`--\`: texts and numbers as on the command line, \`true\` for options without a value, lists for those that may come more than once.
+Paths in it are relative to where the command runs. Arguments, such as photos, stay on the command line, which wins where both say
+something. \`--print-options\` writes such a file, so this is the same run twice:
+
+\`\`\`sh
+zeroseg train --cache out/cache --out out/run --steps 500 --base-lr 0.001 --print-options > run.json
+zeroseg train --options run.json
+\`\`\``;
+
+type Row = readonly [term: string, text: string];
+
+function rows(entries: readonly Row[], title: string): string[] {
+  if (entries.length === 0) return [];
+  const lines = entries.map(([term, text]) => `| \`${term}\` | ${cell(text)} |`);
+  return [[`| ${title} | meaning |`, '| --- | --- |', ...lines].join('\n')];
+}
+
+function optionRows(command: Command): Row[] {
   const help = new Help();
-  const rows = (entries: readonly (readonly [string, string])[], title: string) =>
-    entries.length === 0
-      ? []
-      : [
-          [
-            `| ${title} | meaning |`,
-            '| --- | --- |',
-            ...entries.map(([term, text]) => `| \`${term}\` | ${cell(text)} |`),
-          ].join('\n'),
-        ];
-  const args = help.visibleArguments(command).map((one) => [one.name(), help.argumentDescription(one)] as const);
-  const options = help.visibleOptions(command).flatMap((one) => {
+  return help.visibleOptions(command).flatMap((one) => {
     if (one.long === '--help') return [];
     const needed = one.mandatory && one.defaultValue === undefined ? '**needed**: ' : '';
     return [[one.flags, `${needed}${help.optionDescription(one)}`] as const];
   });
+}
+
+function section(command: Command): string {
+  const help = new Help();
+  const args = help.visibleArguments(command).map((one) => [one.name(), help.argumentDescription(one)] as const);
   return [
     `## zeroseg ${command.name()}`,
     `\`${help.commandUsage(command)}\`: ${sentence(command.description())}`,
     ...rows(args, 'argument'),
-    ...rows(options, 'option'),
+    ...rows(optionRows(command), 'option'),
     ...closing(command),
   ].join('\n\n');
 }

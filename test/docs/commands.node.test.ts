@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveOptions, type TrainOptions } from '../../cli/src/shell/train-options.ts';
 import { temporaryFolder, useCommandLine, writeClip, writeConfig, writePhotos, writeVoc } from '../support/made-up.ts';
-import { makeCommands } from './command-reference.ts';
+import { makeProgram } from './command-reference.ts';
 import { blocksIn, repository } from './markdown.ts';
 import { commandsIn } from './shell.ts';
 
@@ -33,17 +33,21 @@ function zerosegArguments([first, second, third, ...rest]: readonly string[]): r
 /** What is wrong with the arguments of `zeroseg`: the parser's own words. Nothing is run. */
 async function zerosegProblem(args: readonly string[]): Promise<string | undefined> {
   if (args.length === 1 && /^--(help|version)$/.test(args[0] as string)) return undefined;
-  const command = makeCommands().find((one) => one.name() === args[0]);
+  const program = makeProgram();
+  const command = program.commands.find((one) => one.name() === args[0]);
   if (!command) return `there is no command ${args[0]}`;
   let problem: string | undefined;
   command.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
   command.action(() => undefined);
   try {
-    await command.parseAsync([...args.slice(1)], { from: 'user' });
+    // What a file of options holds is not known: nothing is missing, as where options are only printed.
+    const file = args.indexOf('--options');
+    const given = file < 0 ? args : [...args.slice(0, file), '--print-options', ...args.slice(file + 2)];
+    await program.parseAsync([...given], { from: 'user' });
     if (command.name() === 'train') await trainingOf(command.opts());
   } catch (error) {
     const { message, code } = error as { message: string; code?: string };
-    if (code !== 'commander.helpDisplayed') problem = message;
+    if (code !== 'commander.helpDisplayed' && code !== 'zeroseg.printOptions') problem = message;
   }
   return problem;
 }

@@ -1,6 +1,6 @@
 /** `docs/configuration.md`: every key of the model's configuration and of the settings of a training. */
 import { trainCommand } from '../../cli/src/commands/train.ts';
-import { quietTerminal } from '../../cli/src/shell/index.ts';
+import { printableTerminal } from '../../cli/src/shell/index.ts';
 import type { Key } from '../../src/zeroseg/host/index.ts';
 import { type ConfigGroup, configGroups } from '../../src/zeroseg/model/config-schema.ts';
 import { presets, settingsSchema } from '../../src/zeroseg/training/index.ts';
@@ -80,7 +80,7 @@ function row(name: string, { kind, about }: Key, values: (preset: Preset) => obj
 
 /** Options of `zeroseg train` by the name that they have in a program. */
 function optionNames(): Map<string, string> {
-  const terminal = quietTerminal({ out: () => undefined, note: () => undefined });
+  const terminal = printableTerminal({ out: () => undefined, note: () => undefined });
   return new Map(trainCommand({ terminal }).options.map((option) => [option.attributeName(), option.long as string]));
 }
 

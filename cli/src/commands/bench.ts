@@ -23,8 +23,8 @@ import {
   count,
   formatDuration,
   Interrupted,
+  notesTerminal,
   Progress,
-  quietTerminal,
   type Terminal,
   UsageError,
   version,
@@ -94,7 +94,7 @@ interface Session {
 async function run(context: Context, options: BenchArguments): Promise<void> {
   if (!options.tune && !options.growth) checkFilter(options);
   await withDevice(context, options.adapter, async (device, { abortSignal }) => {
-    const terminal = options.json === '-' ? quietTerminal(context.terminal) : context.terminal;
+    const terminal = options.json === '-' ? notesTerminal(context.terminal) : context.terminal;
     const began = performance.now();
     const meter = new Meter(device, options.runs ?? RUNS, processorTime);
     let bar: Progress | undefined;
@@ -110,7 +110,7 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
       },
       where: `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`,
     };
-    terminal.out(`on ${device.name}${device.isSoftware ? ', in software: this is the speed of the processor' : ''}`);
+    terminal.log(`on ${device.name}${device.isSoftware ? ', in software: this is the speed of the processor' : ''}`);
     const work = options.tune ? tuning : options.growth ? growth : shares;
     try {
       const measured = await work(session, () => bar?.stop());
@@ -118,7 +118,7 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
     } finally {
       bar?.stop();
     }
-    terminal.out(`in ${formatDuration((performance.now() - began) / 1000)}`);
+    terminal.log(`in ${formatDuration((performance.now() - began) / 1000)}`);
     abortSignal.throwIfAborted();
   });
 }

@@ -102,7 +102,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
       signal: interruption.abortSignal,
       onProgress: ({ plan, done, failed }) => {
         if (done === 0) {
-          terminal.out(planLine(plan, photos, device.name));
+          terminal.log(planLine(plan, photos, device.name));
           for (const name of plan.dropped) terminal.note(`dropped the damaged ${name}; its photos are computed again`);
           if (plan.missing > 0) progress = new Progress(terminal, 'caching', plan.missing, 'photos');
         }
@@ -114,7 +114,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
       .catch(async (error) => {
         if (interruption.signal) {
           const kept = await readCache(files);
-          terminal.out(
+          terminal.log(
             `stopped: ${countIn(kept.length, paths.length, 'photos')} in ${options.out}; run the same command to go on`,
           );
         }
@@ -124,9 +124,9 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     const seconds = (performance.now() - began) / 1000;
     if (result.computed > 0) {
       const rate = formatRate(result.computed / seconds, 'photos');
-      terminal.out(`computed ${count(result.computed, 'photos')} in ${formatDuration(seconds)} (${rate})`);
+      terminal.log(`computed ${count(result.computed, 'photos')} in ${formatDuration(seconds)} (${rate})`);
       const { mean, largest, channel } = result.magnitude;
-      terminal.out(
+      terminal.log(
         `features: mean magnitude of a channel ${mean.toPrecision(3)}, largest value ${largest.toPrecision(3)} (channel ${channel})`,
       );
     }

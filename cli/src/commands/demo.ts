@@ -168,7 +168,7 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
     await clearFolder(lock);
     await demoIn(context, options, { began, all, shown, opened, photo, newStart, lock });
   } catch (error) {
-    if (error instanceof Interrupted) context.terminal.out('stopped; run the same command to begin again');
+    if (error instanceof Interrupted) context.terminal.log('stopped; run the same command to begin again');
     throw error;
   } finally {
     await lock.release();
@@ -197,7 +197,7 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
     const seconds = (): number => (performance.now() - began) / 1000;
     const left = (share: number): number => share * Math.max(0, plan.seconds - seconds());
-    terminal.out(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
+    terminal.log(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
     // Seven templates, not eighty: the words come out alike, in a tenth of the time.
     using shipped = await loadModel(context, device, opened, { templates: 'subset' });
     const vocabulary = await embedNames(context, shipped, all.words, interruption);
@@ -239,11 +239,11 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     });
     for (const { caption, outputs } of findings.scenes) {
       const names = outputs.shipped.names.map((one) => `${one.name} ${stateWords(one)}`);
-      terminal.out(`${caption}: ${names.join(', ')} (${objectsFound(outputs.shipped)})`);
+      terminal.log(`${caption}: ${names.join(', ')} (${objectsFound(outputs.shipped)})`);
     }
     if (findings.photo) {
       const names = findings.photo.names.slice(0, 4).map(({ name, share }) => `${name} ${formatShare(share, 0)}`);
-      terminal.out(`${findings.photo.name}: ${names.join(', ')}`);
+      terminal.log(`${findings.photo.name}: ${names.join(', ')}`);
     }
 
     heading('Scores on unseen scenes');
@@ -281,7 +281,7 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     terminal.out(`scores   ${join(out, 'scores.json')}`);
     terminal.out(`picture  ${join(out, 'hero.png')}`);
     terminal.out(`report   ${pathToFileURL(resolve(report)).href}`);
-    terminal.out(`done in ${formatDuration(seconds())}; open the report in a browser`);
+    terminal.log(`done in ${formatDuration(seconds())}; open the report in a browser`);
   });
 }
 
@@ -295,8 +295,8 @@ function watchedScenes({ scenes }: WordedScenes, seed: number, many: number): Sc
 function numbered({ terminal }: Context): (title: string) => void {
   let number = 0;
   return (title) => {
-    if (number > 0) terminal.out('');
-    terminal.out(`${++number}. ${title}`);
+    if (number > 0) terminal.log('');
+    terminal.log(`${++number}. ${title}`);
   };
 }
 

@@ -16,12 +16,12 @@ import {
   type ModelAndWordsArguments,
   modelAndWordsOptions,
   modelFacts,
+  notesTerminal,
   oneOf,
   openModelAndWords,
   Progress,
   parseSynonyms,
   printLines,
-  quietTerminal,
   readColours,
   tellImagery,
   tellUnknown,
@@ -85,7 +85,7 @@ export function evalCommand(context: Context): Command {
 }
 
 async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
-  const context = chosen.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
+  const context = chosen.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
   const { definition, hasUnnamedGround } = dataSetKinds[chosen.data] as DataSet;
   const set = typeof definition === 'function' ? await definition(chosen.root) : definition;
@@ -118,7 +118,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
       : await EvaluationFolder.open(options.save, { classes: set.classes.length, ignore, colour });
 
   await withDevice(context, options.adapter, async (device, interruption) => {
-    terminal.out(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
+    terminal.log(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
     using model = await loadModel(context, device, opened, options);
     const vocabulary = await embedNames(context, model, withoutUnknown(asked, unknown), interruption);
     const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
@@ -142,13 +142,13 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         },
         failed: (id, reason) => {
           failed.set(id, reason);
-          progress.say(`skipped ${id}: ${reason}`, 'note');
+          progress.say(`skipped ${id}: ${reason}`, 'error');
         },
       });
     } catch (error) {
       progress.stop();
       if (error instanceof Interrupted) {
-        terminal.out(`stopped after ${count(scored, 'photos')}; a score of a part is not reported`);
+        terminal.log(`stopped after ${count(scored, 'photos')}; a score of a part is not reported`);
       }
       throw error;
     } finally {
@@ -198,7 +198,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     });
     for (const line of resultTable(result)) terminal.out(line);
     const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
-    terminal.out(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
+    terminal.log(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
     if (page !== undefined) terminal.out(`worst first, on one page: ${pathToFileURL(page)}`);
   });
 }

@@ -145,10 +145,10 @@ async function experiment(context: Context, name: string, given: ExperimentArgum
       if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
       const key = { dim: clip.config.projection, grids: STUDY_GRIDS, teacher: clip.name };
       const base = await resolveOptions(options, { folder: options.out, length: options.scenes, key });
-      for (const note of base.notes) terminal.out(note);
+      for (const note of base.notes) terminal.log(note);
       const { study, close } = await prepareStudy(context, device, { ...options, files, clip, base, signal });
       try {
-        terminal.out(
+        terminal.log(
           `student '${base.preset}', ${count(options.scenes, 'scenes')}, ${count(options.steps, 'steps')} of ${base.settings.batch}, scored on ${count(options.unseen, 'unseen scenes')}, on ${device.name}`,
         );
         signal.throwIfAborted();
@@ -201,7 +201,7 @@ async function table(running: Running, name: ExperimentName): Promise<void> {
   });
   for (const line of written.lines) terminal.out(line);
   for (const file of written.files) terminal.out(file);
-  terminal.out(`${count(planned.length, 'runs')} in ${formatDuration((performance.now() - began) / 1000)}`);
+  terminal.log(`${count(planned.length, 'runs')} in ${formatDuration((performance.now() - began) / 1000)}`);
 }
 
 /** Trains what is missing, with progress. */
@@ -209,7 +209,7 @@ async function train(running: Running, planned: readonly PlannedRun[]): Promise<
   const { context, study, options, signal } = running;
   const { terminal } = context;
   const { ended, missing, differences } = await studyState(study, planned);
-  if (ended.length > 0) terminal.out(`${countIn(ended.length, planned.length, 'runs')} done before`);
+  if (ended.length > 0) terminal.log(`${countIn(ended.length, planned.length, 'runs')} done before`);
   if (missing.length === 0) return;
   if (differences.length > 0) {
     terminal.note(
@@ -236,7 +236,7 @@ async function train(running: Running, planned: readonly PlannedRun[]): Promise<
 /** Says what is kept where the work was stopped. */
 function sayStopped({ context, options }: Running, error: unknown, kept: number, planned: number): never {
   if (error instanceof Interrupted) {
-    context.terminal.out(
+    context.terminal.log(
       `stopped: ${countIn(kept, planned, 'runs')} done and kept in ${options.out}; the same command goes on`,
     );
   }

@@ -92,7 +92,7 @@ export async function makeScenes({ terminal }: Context, options: ScenesArguments
       onProgress: ({ done }) => progress.at(done),
     });
   } catch (error) {
-    if (error instanceof Interrupted) terminal.out('stopped; nothing was written');
+    if (error instanceof Interrupted) terminal.log('stopped; nothing was written');
     throw error;
   } finally {
     progress.stop();

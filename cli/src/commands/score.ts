@@ -22,6 +22,7 @@ import {
   formatShare,
   Interrupted,
   loadModel,
+  notesTerminal,
   oneOf,
   openModelAndClip,
   Progress,
@@ -29,7 +30,6 @@ import {
   parseNamesOrCount,
   parseSynonyms,
   printLines,
-  quietTerminal,
   seedRange,
   tellUnknown,
   UsageError,
@@ -97,7 +97,7 @@ export function scoreCommand(context: Context): Command {
 }
 
 async function score(given: Context, options: ScoreArguments): Promise<void> {
-  const context = options.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
+  const context = options.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
   if (options.out && (await kindOfPath(options.out)) === 'folder') {
     throw new UsageError(`score: --out ${options.out}: this is a folder; give a file`);
@@ -117,7 +117,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of ground`;
-    terminal.out(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}`);
+    terminal.log(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}`);
     using model = await loadModel(context, device, opened, { templates: options.templates, cache: options.cache });
     const vocabulary = await embedNames(context, model, withoutUnknown(asked, unknown), interruption);
     const progress = new Progress(terminal, 'scoring', options.scenes, 'scenes');
@@ -144,7 +144,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     } catch (error) {
       if (error instanceof Interrupted) {
         progress.stop();
-        terminal.out(`stopped after ${count(scored, 'scenes')}; a score of a part is not reported`);
+        terminal.log(`stopped after ${count(scored, 'scenes')}; a score of a part is not reported`);
       }
       throw error;
     } finally {
@@ -172,7 +172,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     const json = JSON.stringify(result, undefined, 2);
     if (options.json) printLines(given.terminal.out, json);
     for (const line of scoreTable(scores, { [kind]: `student (${kind})` })) terminal.out(line);
-    terminal.out(`${count(scores.scenes, 'scenes')} in ${formatDuration((performance.now() - began) / 1000)}`);
+    terminal.log(`${count(scores.scenes, 'scenes')} in ${formatDuration((performance.now() - began) / 1000)}`);
     if (options.out) await writeNamedFile(options.out, `${json}\n`);
   });
 }

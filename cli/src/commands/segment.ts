@@ -33,10 +33,10 @@ import {
   type ModelAndWordsArguments,
   modelAndWordsOptions,
   modelFacts,
+  notesTerminal,
   openModelAndWords,
   Progress,
   parseClasses,
-  quietTerminal,
   readColours,
   tellImagery,
   UsageError,
@@ -84,7 +84,7 @@ export function segmentCommand(context: Context): Command {
 type Job = { readonly claim: Claim; readonly stamp: PhotoStamp } | { readonly path: string; readonly reason: string };
 
 async function segment(given: Context, places: readonly string[], chosen: SegmentArguments): Promise<void> {
-  const context = chosen.json ? { ...given, terminal: quietTerminal(given.terminal) } : given;
+  const context = chosen.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
   const asked = await parseClasses(chosen.classes);
   const colours = chosen.colors === undefined ? undefined : await readColours(chosen.colors);
@@ -147,7 +147,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
     if (isDone && (await results.isWhole(claim, before))) take(claim, before);
     else jobs.push({ claim, stamp });
   }
-  if (done > 0) terminal.out(`${countIn(done, photos.length, 'photos')} done before`);
+  if (done > 0) terminal.log(`${countIn(done, photos.length, 'photos')} done before`);
 
   const began = performance.now();
   const failed = new Map<string, string>();
@@ -186,6 +186,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
             take(job.claim, record);
             progress.say(
               `${path}: ${summary(result)} → ${join(options.out, job.claim.name, '..', record.files.overlay)}`,
+              'out',
             );
           } catch (error) {
             if (!(error instanceof ImageError)) throw error;
@@ -202,7 +203,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   }
   const seconds = (performance.now() - began) / 1000;
   const fresh = jobs.length - failed.size;
-  if (fresh > 0) terminal.out(`${count(fresh, 'photos')} in ${formatDuration(seconds)}, written to ${options.out}`);
+  if (fresh > 0) terminal.log(`${count(fresh, 'photos')} in ${formatDuration(seconds)}, written to ${options.out}`);
   for (const [word, times] of cutOut) terminal.out(`${word}: cut out of ${countIn(times, done, 'photos')}`);
   if (done > 0) {
     const page = await sheet.write(options.out, {
@@ -213,7 +214,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
     terminal.out(`all on one page: ${pathToFileURL(page)}`);
   }
   if (failed.size > 0) {
-    for (const [path, reason] of failed) terminal.note(`  ${path}: ${reason}`);
+    for (const [path, reason] of failed) terminal.error(`  ${path}: ${reason}`);
     const others = done > 0 ? '; the others are done' : '';
     throw new UsageError(`segment: ${countIn(failed.size, photos.length, 'photos')} could not be read${others}`);
   }
@@ -236,7 +237,7 @@ async function checkAnyReads(paths: readonly string[]): Promise<void> {
 
 function stopIfAsked({ terminal }: Context, { signal }: Interruption, done: number, all: number): void {
   if (!signal) return;
-  terminal.out(
+  terminal.log(
     `stopped after ${countIn(done, all, 'photos')}; what was written is whole, and the same command goes on`,
   );
   throw new Interrupted(signal);

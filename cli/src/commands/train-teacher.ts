@@ -212,7 +212,7 @@ async function trainIn(
       seconds: before?.seconds ?? 0,
       validations: before?.validations?.filter(({ step }) => step <= trainer.done) ?? [],
     };
-    context.terminal.out(
+    context.terminal.log(
       `${(countParameters(clip) / 1e6).toFixed(2)} M parameters, ${count(ids.length, 'tokens')}, ` +
         `${count(scenes.classes.length, 'classes')} in ${scenes.styles.join(', ')}, on ${device.name}`,
     );
@@ -322,7 +322,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   ).finally(() => progress.stop());
   const seconds = (performance.now() - began) / 1000;
   if (!isEnded) {
-    terminal.out(
+    terminal.log(
       `stopped after step ${trainer.done} of ${settings.steps}, saved; go on with the same options and --resume`,
     );
     throw signal.reason;
@@ -338,7 +338,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
   await writeLog({ final });
   if (trainer.done > first) {
     const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'crops');
-    terminal.out(`trained ${count(trainer.done - first, 'steps')} in ${formatDuration(seconds)} (${rate})`);
+    terminal.log(`trained ${count(trainer.done - first, 'steps')} in ${formatDuration(seconds)} (${rate})`);
   }
   terminal.out(formatScores(final));
   terminal.out(`teacher: ${join(out, teacherFile)}`);

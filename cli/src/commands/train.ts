@@ -144,7 +144,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
       const held = validation ? heldOutCount(cache.length, validation.share) : 0;
       const features = { folder: cache.folder, length: cache.length - held, key: cache.key };
       const resolved = await resolveOptions(options, features, before?.description);
-      for (const note of resolved.notes) context.terminal.out(note);
+      for (const note of resolved.notes) context.terminal.log(note);
       const init = options.init ?? before?.description.init ?? null;
       const description = {
         version,
@@ -251,28 +251,28 @@ function describe(
       );
     }
     if (settings.epochs !== was.settings.epochs) {
-      terminal.out(
+      terminal.log(
         `made longer: ${settings.epochs} epochs instead of ${was.settings.epochs}; from here on, the learning rate is that of the longer training`,
       );
     }
   }
-  for (const note of notes) terminal.out(note);
+  for (const note of notes) terminal.log(note);
   const { step, slots, weights } = trainer.memory;
   const { photos, key } = description.cache;
-  terminal.out(
+  terminal.log(
     `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
   );
-  terminal.out(
+  terminal.log(
     `a step of ${settings.batch} photos${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
       `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
   );
   const { validation } = description;
   if (validation) {
     const held = heldOutCount(photos, validation.share);
-    terminal.out(`${count(held, 'photos')} held out, looked at every ${count(validation.every, 'steps')}`);
+    terminal.log(`${count(held, 'photos')} held out, looked at every ${count(validation.every, 'steps')}`);
   }
   const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
-  terminal.out(`${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${out}`);
+  terminal.log(`${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${out}`);
 }
 
 async function trainToTheEnd(device: Device, run: TrainingRun, training: Training): Promise<void> {
@@ -323,7 +323,7 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
       throw error;
     }
     await report();
-    terminal.out(
+    terminal.log(
       `stopped after step ${trainer.done} of ${trainer.steps}, saved; go on with: zeroseg train --out ${options.out} --resume`,
     );
     throw error;
@@ -337,10 +337,10 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   await report();
   if (steps > 0) {
     const rate = formatRate((steps * settings.batch) / seconds, 'photos');
-    terminal.out(`trained ${count(steps, 'steps')} in ${formatDuration(seconds)} (${rate})`);
+    terminal.log(`trained ${count(steps, 'steps')} in ${formatDuration(seconds)} (${rate})`);
   }
   const [a, z] = [metrics[0], metrics.at(-1)];
-  if (a && z) terminal.out(lossLine(model.config, [a, z]));
+  if (a && z) terminal.log(lossLine(model.config, [a, z]));
   const { key } = run.description.cache;
   const teacher = shortTeacher(teacherIdentity(key.teacher, key.weights));
   terminal.out(`model: ${join(options.out, 'model.safetensors')} (teacher ${teacher})`);

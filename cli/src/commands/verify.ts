@@ -63,7 +63,7 @@ export async function verify(context: Context, paths: readonly string[], options
   const began = performance.now();
   const rows: VerifyRow[] = [];
   const device = await withDevice(context, options.adapter, async (device, interruption) => {
-    if (!options.json) terminal.out(`on ${device.name}`);
+    if (!options.json) terminal.log(`on ${device.name}`);
     for (const [i, manifest] of found.entries()) {
       if (interruption.signal) {
         terminal.note(`stopped after ${countIn(i, found.length, 'manifests')}`);

@@ -2,7 +2,6 @@ export {
   commandText,
   countOrAll,
   gather,
-  isMissing,
   neededToBegin,
   numberFrom,
   oneOf,
@@ -21,6 +20,7 @@ export {
   withoutUnknown,
   withSynonyms,
 } from './class-choices.ts';
+export { addCommonOptions } from './common-options.ts';
 export { adapterOption, type Context, withDevice } from './context.ts';
 export { errorWords, Interrupted, UsageError } from './errors.ts';
 export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
@@ -41,12 +41,14 @@ export {
   formatDuration,
   formatRate,
   formatShare,
+  notesTerminal,
   Progress,
   printable,
   printableTerminal,
   printLines,
   processTerminal,
   quietTerminal,
+  type Streams,
   sentence,
   type Terminal,
 } from './terminal.ts';

@@ -119,8 +119,8 @@ const HASH_NOTE = '--tokenizer hash: words are numbered by their hash and mean n
 export async function openModelAndClip({ terminal }: Context, options: PairArguments): Promise<ZeroSegAndText> {
   const { model = builtIn } = options;
   const place = options.clip ?? (await defaultClip(await openModelFile(model), model));
-  if (options.model === undefined) terminal.out(`model: ${builtIn}, since --model is not given`);
-  if (options.clip === undefined) terminal.out(`CLIP: ${builtIn}, which made the features of the model`);
+  if (options.model === undefined) terminal.log(`model: ${builtIn}, since --model is not given`);
+  if (options.clip === undefined) terminal.log(`CLIP: ${builtIn}, which made the features of the model`);
   const clip = await openClip(place);
   const opened = await openZeroSeg(model, clip);
   const other = await otherTeacher(opened.info, clip);

@@ -1,14 +1,26 @@
 import { SingleBar } from 'cli-progress';
 import { writeError } from '../files/index.ts';
 
-/** Where a command writes. Tests give their own. */
-export interface Terminal {
-  /** Results: standard output. */
+/** Where lines go. Tests give their own. */
+export interface Streams {
+  /** Standard output. */
   out(line: string): void;
-  /** Notes and problems: standard error. */
+  /** Standard error. */
   note(line: string): void;
   /** The stream for a progress bar, where there is a terminal that can show one. */
   readonly bar?: NodeJS.WritableStream | undefined;
+}
+
+/** Where a command writes, by what a line is for: `--quiet` leaves results and errors. */
+export interface Terminal extends Streams {
+  /** Results: what the command was run for, and where it lies. */
+  out(line: string): void;
+  /** What it does, how far it is, how long it took: standard output too. */
+  log(line: string): void;
+  /** What the user should know beside: standard error. */
+  note(line: string): void;
+  /** What went wrong: standard error too. */
+  error(line: string): void;
 }
 
 // What makes a terminal do something, or a line look like other lines: control characters (all but the tab), the marks that
@@ -29,8 +41,10 @@ export function printable(line: string): string {
 }
 
 /** A terminal that gets {@link printable} lines only. Everything that a command says goes through one. */
-export function printableTerminal({ out, note, bar }: Terminal): Terminal {
-  return { out: (line) => out(printable(line)), note: (line) => note(printable(line)), bar };
+export function printableTerminal(streams: Streams): Terminal {
+  const out = (line: string): void => streams.out(printable(line));
+  const note = (line: string): void => streams.note(printable(line));
+  return { out, log: out, note, error: note, bar: streams.bar };
 }
 
 /** The terminal of this process. */
@@ -45,9 +59,15 @@ export function printLines(print: (line: string) => void, text: string): void {
   for (const line of text.split('\n')) print(line);
 }
 
-/** The terminal with results kept clean for a program to read: what else a command says becomes a note. */
-export function quietTerminal({ note }: Terminal): Terminal {
-  return { out: note, note };
+/** The terminal with standard output kept clean for what a program reads: what else a command says becomes a note. */
+export function notesTerminal({ note, error }: Terminal): Terminal {
+  return { out: note, log: note, note, error };
+}
+
+/** The terminal with results and errors only: `--quiet`. */
+export function quietTerminal({ out, error }: Terminal): Terminal {
+  const nothing = (): void => undefined;
+  return { out, log: nothing, note: nothing, error };
 }
 
 /** Seconds between plain lines where there is no terminal. */
@@ -98,12 +118,12 @@ export class Progress {
     if (this.#bar) this.#bar.update(done, { extra: words ? ` · ${words}` : '' });
     else if (now - this.#said >= LINE_SECONDS * 1000) {
       this.#said = now;
-      this.#terminal.out(`${this.#title}: ${done}/${count(this.#total, this.#unit)}${words ? ` · ${words}` : ''}`);
+      this.#terminal.log(`${this.#title}: ${done}/${count(this.#total, this.#unit)}${words ? ` · ${words}` : ''}`);
     }
   }
 
   /** A line that stays, above the bar. */
-  say(line: string, to: 'out' | 'note' = 'out'): void {
+  say(line: string, to: 'out' | 'log' | 'note' | 'error' = 'log'): void {
     if (this.#bar) this.#terminal.bar?.write('\r\x1b[K');
     this.#terminal[to](line);
     this.#bar?.update(this.#lastDone);

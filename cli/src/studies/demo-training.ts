@@ -99,7 +99,7 @@ export async function trainFresh(
   });
   const learnt = options.scenes ?? (await sceneCount(device, scenes, options));
   const grounds = scenes.names.length - scenes.objectCount;
-  terminal.out(`${count(learnt, 'scenes')} of ${count(scenes.objectCount, 'objects')} on ${grounds} kinds of ground`);
+  terminal.log(`${count(learnt, 'scenes')} of ${count(scenes.objectCount, 'objects')} on ${grounds} kinds of ground`);
   await paintScenes(context, join(out, 'scenes'), scenes, { seed, count: learnt, signal });
   const looked = performance.now();
   await cacheSceneViews(context, device, {
@@ -111,7 +111,7 @@ export async function trainFresh(
     signal,
   });
   const seconds = (performance.now() - looked) / 1000;
-  terminal.out(
+  terminal.log(
     `the teacher saw ${viewCount(defaultGrids)} views of each, in ${formatDuration(seconds)} (${formatRate(learnt / seconds, 'scenes')})`,
   );
   const cache = await readCache(nodeFileSystem(join(out, 'cache')));
@@ -152,7 +152,7 @@ export async function trainFresh(
 async function plannedSteps({ terminal }: Context, device: Device, setup: LiveSetup, seconds: number): Promise<number> {
   const { steps, stepSeconds } = await planLiveTraining(device, setup, seconds);
   const each = `a step of ${setup.batch} scenes takes ${stepSeconds.toFixed(2)} s`;
-  terminal.out(
+  terminal.log(
     steps > 0
       ? `${each}: ${count(steps, 'steps')} in about ${formatDuration(seconds)}`
       : `${each}: fewer than ${liveStepLimits.min} fit into ${formatDuration(seconds)}, too few to learn anything; the time goes to more scenes`,
@@ -172,7 +172,7 @@ async function trainWatched(
       progress.at(step, `loss ${loss.toFixed(2)} · ${formatShare(accuracy, 0)} of pixels right`),
   }).finally(() => progress.stop());
   const [first, last] = [training.measurements[0], training.measurements.at(-1)];
-  terminal.out(
+  terminal.log(
     `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${formatShare(first?.accuracy, 0)} → ${formatShare(last?.accuracy, 0)} on ${count(options.watched.length, 'scenes')} that it does not learn from`,
   );
   return training;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verify } from '../../../cli/src/commands/verify.ts';
+import { printableTerminal } from '../../../cli/src/shell/index.ts';
 import {
   readSafetensors,
   toFloat32,
@@ -21,10 +22,7 @@ let folder: string;
 let lines: string[];
 const device = useDevice();
 const context = {
-  terminal: {
-    out: (line: string) => void lines.push(line),
-    note: () => {},
-  },
+  terminal: printableTerminal({ out: (line) => void lines.push(line), note: () => {} }),
   get device() {
     return device.current;
   },

@@ -187,7 +187,7 @@ describe('checkpoints', () => {
     await rm(at('checkpoints', 'step-000001', 'a.safetensors'));
     await mkdir(at('checkpoints', 'step-000001', 'a.safetensors'));
     expect(await message(checkpoints.newest(['a.safetensors'], () => undefined))).toMatchInlineSnapshot(
-      `"FileError: read: FOLDER/checkpoints/step-000001/a.safetensors: this is a folder, not a file"`,
+      `"FileError: open: FOLDER/checkpoints/step-000001/a.safetensors: this is a folder, not a file"`,
     );
   });
 });

@@ -94,7 +94,7 @@ it('what is left is told from the second on: with the first, kernels are compile
   try {
     const lines: string[] = [];
     const progress = new Progress(
-      { out: (line) => void lines.push(line), note: () => undefined },
+      printableTerminal({ out: (line) => void lines.push(line), note: () => undefined }),
       'segmenting',
       7,
       'photos',
