@@ -67,6 +67,10 @@ export async function commandLine(
       },
     });
   }
+  let running: Command | undefined;
+  program.hook('preAction', (_, command) => {
+    running = command;
+  });
   try {
     await program.parseAsync(args, { from: 'user' });
     failure = Number(process.exitCode ?? 0);
@@ -74,7 +78,13 @@ export async function commandLine(
     if (error instanceof CommanderError) failure = error.exitCode;
     else if (error instanceof Interrupted) failure = signalExitCodes[error.signal];
     else {
-      printLines(terminal.error, `zeroseg: ${errorWords(error)}`);
+      printLines(
+        terminal.error,
+        `zeroseg: ${errorWords(
+          error,
+          running?.options.map(({ long }) => long),
+        )}`,
+      );
       failure = 1;
     }
   }

@@ -8,6 +8,7 @@ import {
   adapterOption,
   type Context,
   count,
+  countIn,
   formatDuration,
   formatRate,
   numberFrom,
@@ -114,7 +115,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
         if (interruption.signal) {
           const kept = await readCache(files);
           terminal.log(
-            `stopped: ${kept.length} of ${count(paths.length, 'photos')} are in ${options.out}; run the same command to go on`,
+            `stopped: ${countIn(kept.length, paths.length, 'photos')} in ${options.out}; run the same command to go on`,
           );
         }
         throw error;

@@ -14,7 +14,7 @@ import {
   type Vocabulary,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
-import { FolderLock, writeFileAtomic } from '../files/index.ts';
+import { FolderLock, rounded, writeFileAtomic } from '../files/index.ts';
 import { interLettering, loadAtlas, readPhoto } from '../photos/index.ts';
 import { demoPage, encodeFindings, heroFile, liveScoreTable, objectsFound, stateWords } from '../reports/index.ts';
 import {
@@ -119,7 +119,7 @@ export function demoCommand(context: Context): Command {
     .option('--classes <names>', 'what the scenes show: "cat, umbrella, grass" (default: all 54 that there are)')
     .addOption(new Option('--words <names>').hideHelp().argParser(refuseWords))
     .option('--photo <file>', 'a photograph to segment as well: the built-in teacher knows drawings only')
-    .option('--quick', 'a minute, without training')
+    .option('--quick', 'one to three minutes, without training')
     .option('--steps <n>', 'training steps (default: as many as there is time for)', wholeNumber())
     .option('--scenes <n>', 'scenes to learn from (default: as many as there is time for)', wholeNumber(8))
     .option('--scored <n>', 'scenes to score on (default: as many as there is time for)', wholeNumber())
@@ -256,7 +256,7 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     const facts = { seed, names: all.words, objects: all.scenes.objectCount, scoring, adapter: device.name, version };
     await writeFileAtomic(
       join(out, 'scores.json'),
-      `${JSON.stringify({ ...scores, ...facts }, undefined, 2)}\n`,
+      `${JSON.stringify({ ...rounded(scores), ...facts }, undefined, 2)}\n`,
       begun,
     );
 

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { EvaluationFolder } from '../evaluations/index.ts';
-import { writeNamedFile } from '../files/index.ts';
+import { rounded, writeNamedFile } from '../files/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
 import { classColours } from '../segments/index.ts';
 import {
@@ -99,8 +99,8 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const options = withNaming(opened, chosen);
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
   const asked = withSynonyms(set.prompts, synonyms, set.classes.slice(1));
-  const unknown = tellUnknown(context, opened.text, asked.flat(), chosen.clip ?? builtIn);
-  await tellImagery(
+  const { unknown, notes } = tellUnknown(context, opened.text, asked, chosen.clip ?? builtIn);
+  const imagery = await tellImagery(
     context,
     opened.text,
     photos.map(({ photo }) => photo),
@@ -157,7 +157,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     const [score] = scores as [SegmentationScore];
     if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, 'photos')} could be used`);
     const kinds = set.objects === undefined ? undefined : sceneScore(score, set.objects);
-    const result = {
+    const measured = {
       data: options.data,
       root: options.root,
       split: options.split ?? null,
@@ -188,10 +188,14 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
       model: { ...modelFacts(opened), file: options.model ?? builtIn },
       adapter: device.name,
     };
+    const result = { ...rounded(measured), options: measured.options };
     const json = JSON.stringify(result, undefined, 2);
     if (options.out) await writeNamedFile(options.out, `${json}\n`);
     if (options.json) printLines(given.terminal.out, json);
-    const page = await folder?.write(result, `${set.title}: ${count(score.images, 'photos')}`);
+    const page = await folder?.write(result, {
+      title: `${set.title}: ${count(score.images, 'photos')}`,
+      notes: [...imagery, ...notes],
+    });
     for (const line of resultTable(result)) terminal.out(line);
     const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
     terminal.log(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);

@@ -27,6 +27,7 @@ import {
   type Context,
   commandText,
   count,
+  countIn,
   formatDuration,
   gather,
   Interrupted,
@@ -220,7 +221,7 @@ async function train(running: Running, planned: readonly PlannedRun[]): Promise<
   const { context, study, options, signal } = running;
   const { terminal } = context;
   const { ended, missing, differences } = await studyState(study, planned);
-  if (ended.length > 0) terminal.log(`${count(ended.length, 'runs')} of ${planned.length} were done before`);
+  if (ended.length > 0) terminal.log(`${countIn(ended.length, planned.length, 'runs')} done before`);
   if (missing.length === 0) return;
   if (differences.length > 0) {
     terminal.note(
@@ -248,7 +249,7 @@ async function train(running: Running, planned: readonly PlannedRun[]): Promise<
 function sayStopped({ context, options }: Running, error: unknown, kept: number, planned: number): never {
   if (error instanceof Interrupted) {
     context.terminal.log(
-      `stopped: ${kept} of ${count(planned, 'runs')} are done and kept in ${options.out}; the same command goes on`,
+      `stopped: ${countIn(kept, planned, 'runs')} done and kept in ${options.out}; the same command goes on`,
     );
   }
   throw error;

@@ -10,7 +10,7 @@ import {
   scoringScenes,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { writeNamedFile } from '../files/index.ts';
+import { rounded, writeNamedFile } from '../files/index.ts';
 import { loadAtlas } from '../photos/index.ts';
 import { scoreTable } from '../reports/index.ts';
 import {
@@ -111,7 +111,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   const scoring = options.scoring ?? (opened.info.naming.scoring === 'groupvit' ? 'groupvit' : 'softmax');
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
   const asked = withSynonyms(scenes.names, synonyms);
-  const unknown = tellUnknown(context, opened.text, asked.flat(), options.clip);
+  const { unknown } = tellUnknown(context, opened.text, asked, options.clip);
   // What the package brings is told from what was trained here.
   const kind = options.model === builtIn ? 'shipped' : 'fresh';
 
@@ -150,7 +150,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     } finally {
       progress.stop();
     }
-    const result = {
+    const measured = {
       ...scores.students,
       baselines: scores.baselines,
       scenes: scores.scenes,
@@ -168,6 +168,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       model: { file: options.model, step: opened.info.step, teacher: opened.info.teacher },
       adapter: device.name,
     };
+    const result = { ...rounded(measured), options: measured.options };
     const json = JSON.stringify(result, undefined, 2);
     if (options.json) printLines(given.terminal.out, json);
     for (const line of scoreTable(scores, { [kind]: `student (${kind})` })) terminal.out(line);

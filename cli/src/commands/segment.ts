@@ -21,6 +21,7 @@ import {
   type Context,
   classesHelp,
   count,
+  countIn,
   embedNames,
   formatDuration,
   gather,
@@ -90,12 +91,20 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   const strange = chosen.cutout?.find((word) => !asked.some(({ words }) => words.includes(word)));
   if (strange !== undefined) throw new UsageError(`--cutout: "${strange}" is none of --classes`);
   const photos = await findPhotos(places);
-  if (!chosen.json) await checkAnyExists(photos.map(({ path }) => path));
+  if (!chosen.json) await checkAnyReads(photos.map(({ path }) => path));
   const opened = await openModelAndWords(context, chosen);
   const options = withNaming(opened, chosen);
   const clip = chosen.clip ?? builtIn;
-  const words = asked.flatMap((one) => one.words);
-  const { names: known, unknown } = knownNames(context, opened.text, words, { option: '--classes', clip });
+  const {
+    names: known,
+    unknown,
+    notes,
+  } = knownNames(
+    context,
+    opened.text,
+    asked.map(({ words }) => words),
+    { option: '--classes', clip },
+  );
   const classes = classesOf(asked, new Set(known), colours);
   const names = classes.map(({ name }) => name);
   const cutouts = classes
@@ -108,7 +117,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
     );
   }
   const files = photos.map(({ path }) => path);
-  await tellImagery(context, opened.text, files);
+  const imagery = await tellImagery(context, opened.text, files);
   const facts = await settingsOf(opened, unknown, [classes, cutouts, [...letters.drawnAs]], options);
   const results = await ResultsFolder.open(options.out, photos);
 
@@ -138,7 +147,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
     if (isDone && (await results.isWhole(claim, before))) take(claim, before);
     else jobs.push({ claim, stamp });
   }
-  if (done > 0) terminal.log(`${count(done, 'photos')} of ${photos.length} done before`);
+  if (done > 0) terminal.log(`${countIn(done, photos.length, 'photos')} done before`);
 
   const began = performance.now();
   const failed = new Map<string, string>();
@@ -195,25 +204,33 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   const seconds = (performance.now() - began) / 1000;
   const fresh = jobs.length - failed.size;
   if (fresh > 0) terminal.log(`${count(fresh, 'photos')} in ${formatDuration(seconds)}, written to ${options.out}`);
-  for (const [word, times] of cutOut) terminal.out(`${word}: cut out of ${times} of ${count(done, 'photos')}`);
+  for (const [word, times] of cutOut) terminal.out(`${word}: cut out of ${countIn(times, done, 'photos')}`);
   if (done > 0) {
-    const page = await sheet.write(options.out, `${count(done, 'photos')}: ${shortList(names)}`, failed);
+    const page = await sheet.write(options.out, {
+      title: `${count(done, 'photos')}: ${shortList(names)}`,
+      notes: [...imagery, ...notes],
+      failed,
+    });
     terminal.out(`all on one page: ${pathToFileURL(page)}`);
   }
   if (failed.size > 0) {
     for (const [path, reason] of failed) terminal.error(`  ${path}: ${reason}`);
     const others = done > 0 ? '; the others are done' : '';
-    throw new UsageError(`segment: ${failed.size} of ${count(photos.length, 'photos')} could not be read${others}`);
+    throw new UsageError(`segment: ${countIn(failed.size, photos.length, 'photos')} could not be read${others}`);
   }
 }
 
-/** Misspelt photos are told before the model is loaded, unless one is there to be done. */
-async function checkAnyExists(paths: readonly string[]): Promise<void> {
+/** Photos that are misspelt or no photos are told before the model is loaded, unless there is one to be done. */
+async function checkAnyReads(paths: readonly string[]): Promise<void> {
   const reasons: string[] = [];
   for (const path of paths) {
-    const reason = await stat(path).then(() => undefined, systemReason);
-    if (reason === undefined) return;
-    reasons.push(`${path}: ${reason}`);
+    try {
+      await readPhoto(path);
+      return;
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      reasons.push(`${path}: ${error.reason}`);
+    }
   }
   throw new UsageError(shortList(reasons));
 }
@@ -221,7 +238,7 @@ async function checkAnyExists(paths: readonly string[]): Promise<void> {
 function stopIfAsked({ terminal }: Context, { signal }: Interruption, done: number, all: number): void {
   if (!signal) return;
   terminal.log(
-    `stopped after ${count(done, 'photos')} of ${all}; what was written is whole, and the same command goes on`,
+    `stopped after ${countIn(done, all, 'photos')}; what was written is whole, and the same command goes on`,
   );
   throw new Interrupted(signal);
 }

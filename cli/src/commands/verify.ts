@@ -7,7 +7,7 @@ import { FileError, isSystemError, readJson, systemReason, writeFileAtomic } fro
 import {
   adapterOption,
   type Context,
-  count,
+  countIn,
   formatDuration,
   Interrupted,
   printLines,
@@ -66,7 +66,7 @@ export async function verify(context: Context, paths: readonly string[], options
     if (!options.json) terminal.log(`on ${device.name}`);
     for (const [i, manifest] of found.entries()) {
       if (interruption.signal) {
-        terminal.note(`stopped after ${count(i, 'manifests')} of ${found.length}`);
+        terminal.note(`stopped after ${countIn(i, found.length, 'manifests')}`);
         throw new Interrupted(interruption.signal);
       }
       const start = performance.now();

@@ -3,9 +3,18 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Colour } from '@zeroseg/core/internal';
 import { ConfusionMatrix, type EvaluatedPhoto, SegmentationScore } from '@zeroseg/core/zeroseg';
-import { FileError, hasFields, isListOf, isText, refuseLinks, systemReason, writeFileAtomic } from '../files/index.ts';
+import {
+  FileError,
+  hasFields,
+  isListOf,
+  isText,
+  refuseLinks,
+  rounded,
+  systemReason,
+  writeFileAtomic,
+} from '../files/index.ts';
 import { encodeJpeg } from '../photos/index.ts';
-import { evaluationPage } from './evaluation-page.ts';
+import { evaluationPage, type PageWords } from './evaluation-page.ts';
 import type { EvaluationResult, PhotoScore } from './evaluation-result.ts';
 import { photoStrip } from './photo-strip.ts';
 
@@ -75,7 +84,7 @@ export class EvaluationFolder {
   }
 
   /** Writes `evaluation.html`, `evaluation.json` and `photos/`; returns the page's path. */
-  async write(result: EvaluationResult, title: string): Promise<string> {
+  async write(result: EvaluationResult, words: PageWords): Promise<string> {
     const within = { within: this.folder };
     await refuseLinks(this.folder, 'photos');
     for (const file of (await earlierFiles(this.folder)) ?? []) {
@@ -97,10 +106,10 @@ export class EvaluationFolder {
       ...result,
       files: photos.flatMap(({ file }) => file ?? []),
       confusion: rows,
-      worst_first: photos,
+      worst_first: rounded(photos),
     };
     const page = join(this.folder, 'evaluation.html');
-    await writeFileAtomic(page, evaluationPage(title, result, photos, this.#confusion, this.#colour), within);
+    await writeFileAtomic(page, evaluationPage(words, result, photos, this.#confusion, this.#colour), within);
     await writeFileAtomic(join(this.folder, 'evaluation.json'), evaluationText(fields), within);
     return page;
   }

@@ -1,5 +1,6 @@
 import { type Colour, escapeXml } from '@zeroseg/core/internal';
 import type { ConfusionMatrix } from '@zeroseg/core/zeroseg';
+import { sentence } from '../shell/index.ts';
 import type { EvaluationResult, PhotoScore } from './evaluation-result.ts';
 
 /** Classes that a matrix on a page can show. */
@@ -7,9 +8,16 @@ const MOST_COLUMNS = 100;
 /** Of a list. */
 const SHOWN_CONFUSIONS = 12;
 
+/** What a page says beside its figures. */
+export interface PageWords {
+  readonly title: string;
+  /** What is to be known of the model, such as which classes it has no word for. */
+  readonly notes: readonly string[];
+}
+
 /** The page of an evaluation; its pictures lie beside it. */
 export function evaluationPage(
-  title: string,
+  { title, notes }: PageWords,
   result: EvaluationResult,
   photos: readonly PhotoScore[],
   confusion: ConfusionMatrix,
@@ -29,6 +37,7 @@ export function evaluationPage(
 <body>
 <main>
 <h1>${escapeXml(title)}</h1>
+${notes.map((note) => `<p class="note">${escapeXml(sentence(note))}</p>`).join('\n')}
 <dl>
 <div><dt>mean IoU</dt><dd>${percent(result.mean_iou)}</dd></div>
 <div><dt>without background</dt><dd>${percent(result.mean_iou_without_background)}</dd></div>
@@ -112,7 +121,7 @@ const style = `
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
 main { max-width: 1240px; margin: 0 auto; padding: 28px 20px 64px; }
-h1 { font-size: 26px; margin: 0 0 14px; letter-spacing: -.01em; } h2 { font-size: 18px; margin: 0 0 8px; } p { color: var(--soft); margin: 0 0 12px; max-width: 60em; }
+h1 { font-size: 26px; margin: 0 0 14px; letter-spacing: -.01em; } h2 { font-size: 18px; margin: 0 0 8px; } p { color: var(--soft); margin: 0 0 12px; max-width: 60em; } .note { color: var(--ink); border-left: 3px solid var(--bar); padding-left: 10px; }
 :focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
 section, dl { background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 18px 20px; margin: 0 0 18px; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 16px; } dt { color: var(--soft); font-size: 13.5px; } dd { margin: 0; font-size: 24px; font-variant-numeric: tabular-nums; }

@@ -33,5 +33,6 @@ export {
 } from './files.ts';
 export { FolderLock } from './folder-lock.ts';
 export { nodeFileSystem } from './node-file-system.ts';
+export { rounded } from './rounded.ts';
 export { followLauncher, writeError } from './standard-error.ts';
 export { isSystemError } from './system-error.ts';

@@ -22,17 +22,9 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
   return [
     `${'mean IoU'.padEnd(widest)}  objects  grounds   pixels right`,
     ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),
-    ...Object.entries(students).map(([key, own]) => `${titles[key] ?? key}: ${formatStatistics(own)}`),
+    ...Object.entries(students).map(
+      ([key, { groupsUsed, things }]) =>
+        `${titles[key] ?? key}: cuts a scene into ${groupsUsed.toFixed(1)} segments, where there are ${things.toFixed(1)} things and grounds`,
+    ),
   ];
-}
-
-function formatStatistics({ groupsUsed, things, entropy, namesPresent, nearestGrids }: StudentScore): string {
-  const grids = Object.entries(nearestGrids).map(
-    ([grid, share]) => `${grid.replace('x', ' × ')} ${formatShare(share)}`,
-  );
-  return (
-    `${groupsUsed.toFixed(2)} segments in use for ${things.toFixed(2)} things a scene; entropy ${entropy.rollout.toFixed(2)} ` +
-    `(stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}); the embedding of the whole picture names an object that is there in ` +
-    `${formatShare(namesPresent)}; nearest views ${grids.join(', ')}`
-  );
 }

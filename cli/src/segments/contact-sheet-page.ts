@@ -8,7 +8,7 @@ export const sheetStyle: string = `
 body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
 main { max-width: 1500px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 26px; letter-spacing: -.01em; margin: 0 0 2px; } h2 { font-size: 14px; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
-p { margin: 0 0 12px; color: var(--soft); max-width: 60em; }
+p { margin: 0 0 12px; color: var(--soft); max-width: 60em; } .note { color: var(--ink); border-left: 3px solid var(--accent); padding-left: 10px; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 form { position: sticky; top: 0; z-index: 1; background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 12px 16px; margin: 16px 0; display: grid; gap: 10px; max-height: 45vh; overflow-y: auto; }
 fieldset { border: 0; margin: 0; padding: 0; min-width: 0; display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }

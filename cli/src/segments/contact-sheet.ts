@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { escapeXml } from '@zeroseg/core/internal';
 import { writeFileAtomic } from '../files/index.ts';
+import { sentence } from '../shell/index.ts';
 import { sheetScript, sheetStyle } from './contact-sheet-page.ts';
 import type { ClassRecord, SegmentsRecord } from './record.ts';
 
@@ -16,6 +17,15 @@ interface WordTotal {
   readonly colour: string;
   photos: number;
   shares: number;
+}
+
+/** What a sheet says beside its cards. */
+interface SheetWords {
+  readonly title: string;
+  /** What is to be known of the model, such as that it has never seen a photo. */
+  readonly notes: readonly string[];
+  /** Photos that could not be read, and why. */
+  readonly failed: ReadonlyMap<string, string>;
 }
 
 /** Gathers cards; what a card needs of a record is little, and records may be large. */
@@ -36,13 +46,13 @@ export class ContactSheet {
   }
 
   /** Writes `contact-sheet.html`; returns its path. Where another's file has that name, a number goes behind it. */
-  async write(folder: string, title: string, failed: ReadonlyMap<string, string>): Promise<string> {
+  async write(folder: string, words: SheetWords): Promise<string> {
     const path = await freePath(folder);
-    await writeFileAtomic(path, this.#page(title, failed), { within: folder });
+    await writeFileAtomic(path, this.#page(words), { within: folder });
     return path;
   }
 
-  #page(title: string, failed: ReadonlyMap<string, string>): string {
+  #page({ title, notes, failed }: SheetWords): string {
     const words = [...this.#words].sort(([, a], [, b]) => b.shares - a.shares);
     const boxes = words.map(
       ([label, { name, colour, photos, shares }]) =>
@@ -70,6 +80,7 @@ export class ContactSheet {
 <main>
 <h1>${escapeXml(title)}</h1>
 <p>What each word covers, in colour over the photo. Percentages beside the words: in how many photos, and how much of all photos. Point at a row below a photo to see that word alone.</p>
+${notes.map((note) => `<p class="note">${escapeXml(sentence(note))}</p>`).join('\n')}
 <form>
 <fieldset><legend>Words</legend>${boxes.join('\n')}</fieldset>
 ${rest}

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Colour, Region } from '@zeroseg/core/internal';
 import type { ClassRegion, CocoRle } from '@zeroseg/core/zeroseg';
-import { hasFields, isListOf, isNumber, isTableOf, isText, isWhole } from '../files/index.ts';
+import { hasFields, isListOf, isNumber, isTableOf, isText, isWhole, rounded } from '../files/index.ts';
 
 export const FORMAT = 'zeroseg-segments-1';
 
@@ -106,7 +106,7 @@ export function classRecord(
     colour: hexColour(colour),
     score: scoreOf(score),
     pixels,
-    share,
+    share: rounded(share),
     box: boxOf(box),
     rle,
     parts: parts.map((part) => ({
@@ -120,11 +120,6 @@ export function classRecord(
 
 function boxOf({ x, y, width, height }: Region): Box {
   return [x, y, width, height];
-}
-
-/** Scores are 32-bit floats: seven digits. */
-function rounded(value: number): number {
-  return Number(value.toPrecision(7));
 }
 
 export function hexColour(colour: Colour): string {

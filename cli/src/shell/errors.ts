@@ -26,15 +26,16 @@ export class Interrupted extends ZeroSegError {
 
 /**
  * What a command says when it fails: one sentence for errors that are about the user's files and arguments (they have a
- * class of their own), and for the others that they are a mistake of this program. The stack with `DEBUG=zeroseg`.
+ * class of their own), and for the others that they are a mistake of this program. `options` are those of the command, such as
+ * `--classes`: what the library calls `classes` is named as it was given. The stack with `DEBUG=zeroseg`.
  */
-export function errorWords(error: unknown): string {
+export function errorWords(error: unknown, options: readonly (string | undefined)[] = []): string {
   if (!(error instanceof Error)) return String(error);
   if (/\bzeroseg\b/.test(process.env['DEBUG'] ?? '')) return stack(error);
   // A compiler's words of a kernel are several lines.
   if (error instanceof KernelError) return error.message.trim();
   // What a file said is none of this program's lines.
-  if (error instanceof ZeroSegError) return printable(withoutFunction(error));
+  if (error instanceof ZeroSegError) return printable(withOptions(withoutFunction(error), options));
   if (isSystemError(error)) return printable(systemWords(error));
   return `unexpected error: ${printable(error.message.trim())}; run with DEBUG=zeroseg to see where it comes from, and report it`;
 }
@@ -54,6 +55,11 @@ function withoutFunction(error: ZeroSegError): string {
   return message
     .replace(/^(?:[A-Z]\w*(?:\.\w+)?|[a-z]+[A-Z]\w*): /, '')
     .replaceAll(/adapter: '(\w+)'/g, '--adapter $1');
+}
+
+/** `classes must be …` as `--classes must be …`, where that is an option. */
+function withOptions(message: string, options: readonly (string | undefined)[]): string {
+  return message.replace(/^[a-z]+(?= must )/, (word) => (options.includes(`--${word}`) ? `--${word}` : word));
 }
 
 function stack(error: Error): string {

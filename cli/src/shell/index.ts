@@ -39,6 +39,7 @@ export {
 } from './model-and-words.ts';
 export {
   count,
+  countIn,
   formatDuration,
   formatRate,
   formatShare,
@@ -50,6 +51,7 @@ export {
   processTerminal,
   quietTerminal,
   type Streams,
+  sentence,
   type Terminal,
 } from './terminal.ts';
 export { parseAssignments, resolveOptions, type TrainOptions, trainChoices } from './train-options.ts';

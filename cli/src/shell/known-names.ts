@@ -1,6 +1,7 @@
 /** Names that the user asks for, against what a CLIP was taught. */
 import { dirname, join } from 'node:path';
 import {
+  type ClassWords,
   describeUnknown,
   type KnownWords,
   type TextSource,
@@ -12,68 +13,104 @@ import { builtIn } from '../weights/index.ts';
 import { commandText } from './arguments.ts';
 import type { Context } from './context.ts';
 import { UsageError } from './errors.ts';
-import { count } from './terminal.ts';
+import { count, countIn } from './terminal.ts';
 
-/** What a command segments by, and what it leaves out. */
+/** What a command segments by, what it leaves out, and what is told of that. */
 export interface KnownNames {
   readonly names: readonly string[];
   readonly unknown: readonly UnknownName[];
+  readonly notes: readonly string[];
 }
 
 /**
- * The names without those that the CLIP was not taught, which are told. Of a CLIP that does not say what it was taught, all.
+ * The words of classes without those that the CLIP was not taught, which are told: a class without any other is left out. Of a CLIP
+ * that does not say what it was taught, all.
  *
  * @throws UsageError when none is left.
  */
 export function knownNames(
   { terminal }: Context,
   text: TextSource,
-  names: readonly string[],
+  classes: readonly ClassWords[],
   { option, clip }: { readonly option: string; readonly clip: string },
 ): KnownNames {
-  const unknown = unknownNames(text.words, names);
-  if (unknown.length === 0) return { names, unknown };
+  const words = classes.flat();
+  const unknown = unknownNames(text.words, words);
+  if (unknown.length === 0) return { names: words, unknown, notes: [] };
   const left = new Set(unknown.map(({ name }) => name));
-  const known = names.filter((name) => !left.has(name));
+  const known = words.filter((word) => !left.has(word));
   const list = wordsCommand(clip);
   if (known.length === 0) {
     throw new UsageError(
       `${option}: the CLIP ${text.name} knows ${count(countOf(text.words as KnownWords), 'words')}, and not ${describeUnknown(unknown)}; ${list} lists those that it knows`,
     );
   }
-  terminal.note(
-    `left out, since the CLIP ${text.name} does not know ${unknown.length === 1 ? 'it' : 'them'}: ${describeUnknown(unknown, 12)}; ${list} lists what it knows`,
-  );
-  return { names: known, unknown };
+  const said = leftOut(text, classes, unknown);
+  terminal.note(`${said}; ${list} lists what it knows`);
+  return { names: known, unknown, notes: [said] };
 }
 
-/** Tells which names the CLIP was not taught, where all are needed; they stay. */
+/** Tells which words the CLIP was not taught, where all classes are needed: those that have no other word stay. */
 export function tellUnknown(
   { terminal }: Context,
   text: TextSource,
-  names: readonly string[],
+  classes: readonly ClassWords[],
   clip: string,
-): readonly UnknownName[] {
-  const unknown = unknownNames(text.words, names);
-  if (unknown.length > 0) {
-    terminal.note(
-      `the CLIP ${text.name} does not know ${unknown.length} of ${count(names.length, 'classes')}, which it can only get wrong: ${describeUnknown(unknown, 12)}; ${wordsCommand(clip)} lists what it knows`,
-    );
-  }
-  return unknown;
+): Pick<KnownNames, 'unknown' | 'notes'> {
+  const unknown = unknownNames(text.words, classes.flat());
+  const spare = unknown.filter(({ name }) => otherWords(name, classes, unknown).length > 0);
+  const alone = unknown.filter((one) => !spare.includes(one));
+  const left = new Set(alone.map(({ name }) => name));
+  const lost = classes.filter((one) => [one].flat().every((word) => left.has(word)));
+  const notes = [
+    ...(alone.length > 0
+      ? [
+          `the CLIP ${text.name} does not know ${countIn(lost.length, classes.length, 'classes')}, which it can only get wrong: ${describeUnknown(alone, MOST_TOLD)}`,
+        ]
+      : []),
+    ...(spare.length > 0 ? [leftOut(text, classes, spare)] : []),
+  ];
+  for (const said of notes) terminal.note(`${said}; ${wordsCommand(clip)} lists what it knows`);
+  return { unknown, notes };
 }
 
-/** Says of a CLIP that has seen drawings only what that means for photos, unless all of the files are pictures of scenes. */
+/** Names that are told one by one. */
+const MOST_TOLD = 12;
+
+/** Says which words are left out; of one whose class has others, by which it goes. */
+function leftOut(text: TextSource, classes: readonly ClassWords[], unknown: readonly UnknownName[]): string {
+  const told = unknown.slice(0, MOST_TOLD).map((one) => {
+    const others = otherWords(one.name, classes, unknown).map((word) => `"${word}"`);
+    return others.length > 0 ? `"${one.name}" (its class goes by ${others.join(', ')})` : describeUnknown([one]);
+  });
+  const more = unknown.length > MOST_TOLD ? ` and ${unknown.length - MOST_TOLD} more` : '';
+  const them = unknown.length === 1 ? 'it' : 'them';
+  return `left out, since the CLIP ${text.name} does not know ${them}: ${told.join(', ')}${more}`;
+}
+
+/** The known words of a word's class. */
+function otherWords(word: string, classes: readonly ClassWords[], unknown: readonly UnknownName[]): readonly string[] {
+  const own = classes.find((one) => (typeof one === 'string' ? one === word : one.includes(word)));
+  const left = new Set(unknown.map(({ name }) => name));
+  return own === undefined || typeof own === 'string' ? [] : own.filter((one) => !left.has(one));
+}
+
+/**
+ * Says of a CLIP that has seen drawings only what that means for photos, unless all of the files are pictures of scenes. Returns
+ * what was said.
+ */
 export async function tellImagery(
   { terminal }: Context,
   { name, words }: TextSource,
   files: readonly string[],
-): Promise<void> {
-  if (words?.seen !== 'drawings') return;
+): Promise<readonly string[]> {
+  if (words?.seen !== 'drawings') return [];
   const folders = [...new Set(files.map((file) => dirname(file)))];
   const areScenes = await Promise.all(folders.map(isOfScenes));
-  if (areScenes.every(Boolean)) return;
-  terminal.note(`the CLIP ${name} has seen drawings only, never a photo: what it names in photos is mostly wrong`);
+  if (areScenes.every(Boolean)) return [];
+  const said = `the CLIP ${name} has seen drawings only, never a photo: what it names in photos is mostly wrong`;
+  terminal.note(said);
+  return [said];
 }
 
 /** Whether `zeroseg scenes` wrote the pictures of a folder. */

@@ -72,7 +72,7 @@ export function quietTerminal({ out, error }: Terminal): Terminal {
 
 /** Seconds between plain lines where there is no terminal. */
 const LINE_SECONDS = 5;
-/** The rate is that of the last so many seconds: the first step compiles, and later ones do not. */
+/** The rate is that of the last so many seconds, without what came first: kernels are compiled there. */
 const WINDOW_SECONDS = 30;
 
 /**
@@ -90,7 +90,7 @@ export class Progress {
   readonly #unit: string;
   readonly #total: number;
   readonly #bar: SingleBar | undefined;
-  readonly #marks: { time: number; done: number }[];
+  readonly #marks: { time: number; done: number }[] = [];
   #said = performance.now();
   #lastDone: number;
 
@@ -99,10 +99,9 @@ export class Progress {
     this.#title = title;
     this.#total = total;
     this.#unit = unit;
-    this.#marks = [{ time: performance.now(), done }];
     this.#lastDone = done;
     if (terminal.bar && total > 0) {
-      const format = `${title} {bar} {value}/{total} ${unit}{extra}`;
+      const format = `${title} {bar} {value}/${count(total, unit)}{extra}`;
       // The cursor stays: a second Ctrl-C ends the process where it is, and nobody would bring it back.
       this.#bar = new SingleBar({ format, stream: terminal.bar, barsize: 24, clearOnComplete: true });
       this.#bar.start(total, done, { extra: '' });
@@ -119,7 +118,7 @@ export class Progress {
     if (this.#bar) this.#bar.update(done, { extra: words ? ` · ${words}` : '' });
     else if (now - this.#said >= LINE_SECONDS * 1000) {
       this.#said = now;
-      this.#terminal.log(`${this.#title}: ${done}/${this.#total} ${this.#unit}${words ? ` · ${words}` : ''}`);
+      this.#terminal.log(`${this.#title}: ${done}/${count(this.#total, this.#unit)}${words ? ` · ${words}` : ''}`);
     }
   }
 
@@ -165,7 +164,17 @@ export function formatShare(share: number | null | undefined, digits = 1): strin
   return share == null ? '–' : `${(100 * share).toFixed(digits)} %`;
 }
 
+/** A note as a sentence of a page. */
+export function sentence(note: string): string {
+  return `${note.charAt(0).toUpperCase()}${note.slice(1)}.`;
+}
+
 /** `1 photo`, `2 photos`. */
 export function count(n: number, unit: string): string {
   return `${n} ${n === 1 ? unit.replace(/s$/, '') : unit}`;
+}
+
+/** `1 of 1 photo`, `1 of 2 photos`. */
+export function countIn(n: number, all: number, unit: string): string {
+  return `${n} of ${count(all, unit)}`;
 }

@@ -62,14 +62,11 @@ const longestHeader = 100_000_000;
 export function headerSize(first: Uint8Array, fileSize: number = first.length, file = 'safetensors'): number {
   if (fileSize < 8 || first.length < 8) {
     const size = Math.min(fileSize, first.length);
-    throw new CheckpointError(file, `a safetensors file starts with 8 bytes of header length; got ${size} bytes`);
+    throw new CheckpointError(file, `this is no safetensors file: it has ${size} bytes`);
   }
   const length = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true);
   if (length > longestHeader) {
-    throw new CheckpointError(
-      file,
-      `the header may take up to ${longestHeader} bytes; the first 8 bytes say ${length}, so this is no safetensors file`,
-    );
+    throw new CheckpointError(file, 'this is no safetensors file: such a file begins with the length of its header');
   }
   const end = 8 + Number(length);
   if (end > fileSize) {
@@ -148,7 +145,7 @@ function parseJson(bytes: Uint8Array, file: string): object {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     json = parseNested(text);
   } catch (cause) {
-    throw new CheckpointError(file, 'the header is no JSON, so this is no safetensors file', { cause });
+    throw new CheckpointError(file, 'this is no safetensors file: its header is no JSON', { cause });
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new CheckpointError(file, 'the header must be a JSON object of tensors by name');

@@ -122,26 +122,29 @@ export class Checkpoints {
 
   /** A file of a checkpoint; that it is missing is damage. */
   async #part(step: number, name: string): Promise<Uint8Array> {
-    await this.#size(step, name);
+    await this.#mustExist(step, name);
     return this.#files.read(`${place(step)}/${name}`);
   }
 
   /** The same, by ranges. It is open only while it is read: there is nothing to close. */
   async #ranges(step: number, name: string): Promise<RangeSource> {
+    await this.#mustExist(step, name);
+    const path = `${place(step)}/${name}`;
+    // Opened rather than asked for its size: what cannot be read for the moment is no damage.
+    const file = await this.#files.open(path);
+    await file.close();
     return {
-      size: await this.#size(step, name),
+      size: file.size,
       readRange: async (start, end) => {
-        const file = await this.#files.open(`${place(step)}/${name}`);
-        return file.readRange(start, end).finally(() => file.close());
+        const again = await this.#files.open(path);
+        return again.readRange(start, end).finally(() => again.close());
       },
     };
   }
 
-  async #size(step: number, name: string): Promise<number> {
+  async #mustExist(step: number, name: string): Promise<void> {
     const path = `${place(step)}/${name}`;
-    const status = await this.#files.status(path);
-    if (!status) throw new CheckpointError(this.#files.describe(path), 'the file is missing');
-    return status.size;
+    if (!(await this.#files.status(path))) throw new CheckpointError(this.#files.describe(path), 'the file is missing');
   }
 
   async #remove(name: string): Promise<void> {

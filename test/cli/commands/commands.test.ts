@@ -402,7 +402,7 @@ describe('what does not fit is refused', () => {
     expect(
       await refused('cache', at('photos'), '--clip', at('photos', 'broken.jpg'), '--out', at('never')),
     ).toMatchInlineSnapshot(
-      `"zeroseg: BASE/photos/broken.jpg: the header may take up to 100000000 bytes; the first 8 bytes say 8031166529856892782, so this is no safetensors file"`,
+      `"zeroseg: BASE/photos/broken.jpg: this is no safetensors file: such a file begins with the length of its header"`,
     );
     expect(await refused('train', '--cache', at('photos'), '--out', at('never'))).toMatchInlineSnapshot(
       `"zeroseg: cache: BASE/photos: this is no feature cache (no cache.json); \`zeroseg cache\` makes one"`,

@@ -256,7 +256,7 @@ describe('zeroseg experiment', () => {
     }
     const again = await zeroseg('experiment', 'fig3', ...args, '--steps', '2');
     expect(again.code, again.err).toBe(0);
-    expect(again.out).toContain('3 runs of 3 were done before');
+    expect(again.out).toContain('3 of 3 runs done before');
     expect((await readFile(at('out', 'fig3.png'))).length).toBeGreaterThan(1000);
   });
 });

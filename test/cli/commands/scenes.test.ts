@@ -57,10 +57,10 @@ describe('zeroseg scenes', () => {
     const call = async (...more: string[]): Promise<string> =>
       steady((await zeroseg('scenes', '--out', at('none'), ...more)).err);
     expect(await call('--classes', '200')).toMatchInlineSnapshot(
-      `"zeroseg: classes must be a whole number from 1 to 137; got 200"`,
+      `"zeroseg: --classes must be a whole number from 1 to 137; got 200"`,
     );
     expect(await call('--classes', 'cat, dgo')).toMatchInlineSnapshot(
-      `"zeroseg: classes must be of dog, cat, car, tree, apple, umbrella, fish, house and 129 more; got dgo"`,
+      `"zeroseg: --classes must be of dog, cat, car, tree, apple, umbrella, fish, house and 129 more; got dgo"`,
     );
     expect(await call('--preset', 'small')).toMatchInlineSnapshot(`"zeroseg scenes: option ADAPTER"`);
     expect(await call('--named', '2')).toContain('zeroseg scenes: option');

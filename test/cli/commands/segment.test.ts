@@ -96,7 +96,7 @@ test('again: what is done is not done again; what is missing, or another photo b
   expect({ code, out }).toMatchInlineSnapshot(`
     {
       "code": 0,
-      "out": "5 photos of 5 done before
+      "out": "5 of 5 photos done before
     all on one page: file://BASE/all/contact-sheet.html",
     }
   `);
@@ -104,7 +104,7 @@ test('again: what is done is not done again; what is missing, or another photo b
   await writePhotos(at('more'), 2);
   await writeFile(at('photos', 'photo-2.png'), await readFile(at('more', 'photo-1.png')));
   expect((await segment('all', [at('photos')])).out).toMatchInlineSnapshot(`
-    "3 photos of 5 done before
+    "3 of 5 photos done before
     BASE/photos/photo-1.png: SHARES → BASE/all/photo-1.overlay.png
     BASE/photos/photo-2.png: SHARES → BASE/all/photo-2.overlay.png
     2 photos in TIME, written to BASE/all
@@ -127,7 +127,7 @@ test('a record says where each class is, to the pixel', async () => {
   for (const [i, { label, name, pixels, share, box, rle, parts, score, colour }] of classes.entries()) {
     const region = regions[i]!;
     expect(name).toBe(['background', 'dog', 'sofa'][label]);
-    expect([pixels, share, rle]).toEqual([region.pixels, region.share, region.rle]);
+    expect([pixels, share, rle]).toEqual([region.pixels, Number(region.share.toPrecision(6)), region.rle]);
     expect(box).toEqual([region.box.x, region.box.y, region.box.width, region.box.height]);
     expect(parts.map(({ polygon }) => polygon)).toEqual(region.parts.map(({ polygon }) => polygon));
     expect(Array.from(decodeRle(rle).data)).toEqual(Array.from(labels.data, (one) => (one === label ? 1 : 0)));
@@ -146,7 +146,7 @@ test('files of others are left alone', async () => {
   expect(await readFile(at('busy', 'photo-1.png.labels.png'), 'utf8')).toBe('mine');
   expect((await record('busy', 'photo-1-2.json')).source.file).toBe('../photos/photo-1.png');
   // And again the same name, not a third.
-  expect((await segment('busy', [at('photos', 'photo-1.png')])).out).toMatch(/^1 photo of 1 done before/);
+  expect((await segment('busy', [at('photos', 'photo-1.png')])).out).toMatch(/^1 of 1 photo done before/);
   // A photo of the same name from elsewhere does not take what is there.
   await segment('busy', [at('photos', 'below', 'photo-0.png')]);
   await segment('busy', [at('photos', 'photo-0.png')]);
@@ -195,10 +195,19 @@ test('photos none of which is there are told before anything is loaded', async (
   expect(err).toBe(`zeroseg: BASE/photos/phto.png: ${why}, BASE/photos/phto-2.png: ${why}`);
 });
 
+test('so are files that are no photos', async () => {
+  const { code, out, err } = await segment('nothing', [at('mixed', 'broken.jpg')]);
+  expect({ code, out, err }).toEqual({
+    code: 1,
+    out: '',
+    err: 'zeroseg: BASE/mixed/broken.jpg: this is not an image, or of a kind that cannot be read',
+  });
+});
+
 test('--short of less than a patch is refused by its name', async () => {
   const { code, err } = await segment('thin', [at('photos', 'photo-1.png')], '--short', '1');
   expect(code).toBe(1);
-  expect(err).toMatch(/zeroseg: short must be at least \d+ pixels, a patch of the model; got 1$/);
+  expect(err).toMatch(/zeroseg: --short must be at least \d+ pixels, a patch of the model; got 1$/);
 });
 
 test('--json: a line for each photo, done now, done before or failed', async () => {

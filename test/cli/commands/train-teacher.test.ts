@@ -84,10 +84,10 @@ describe('train-teacher', () => {
       `"zeroseg train-teacher: option '--classes <n>' argument '0' is invalid. It must be a whole number from 1, or all. See zeroseg train-teacher --help."`,
     );
     expect(await refused('--out', at('never'), '--classes', '500')).toMatchInlineSnapshot(
-      `"zeroseg: classes must be a whole number from 1 to 137; got 500"`,
+      `"zeroseg: --classes must be a whole number from 1 to 137; got 500"`,
     );
     expect(await refused('--out', at('never'), '--styles', 'oil')).toMatchInlineSnapshot(
-      `"zeroseg: styles must be of noto, fluent-flat, fluent-3d; got oil"`,
+      `"zeroseg: --styles must be of noto, fluent-flat, fluent-3d; got oil"`,
     );
     expect(await refused('--out', at('never'), '--steps', '0')).toMatchInlineSnapshot(
       `"zeroseg train-teacher: option '--steps <n>' argument '0' is invalid. It must be a whole number from 1 to 1000000000. See zeroseg train-teacher --help."`,

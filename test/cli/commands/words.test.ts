@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { builtInStudent } from '../../../cli/src/weights/built-in.ts';
 import { readSafetensors, toFloat32, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { modelInfo } from '../../../src/zeroseg/model/model-file.ts';
-import { temporaryFolder, useCommandLine, writePhotos } from '../../support/made-up.ts';
+import { temporaryFolder, useCommandLine, writePhotos, writeVoc } from '../../support/made-up.ts';
 
 const zeroseg = useCommandLine();
 const base = await temporaryFolder();
@@ -86,8 +86,26 @@ describe('zeroseg segment', () => {
       the CLIP built-in has seen drawings only, never a photo: what it names in photos is mostly wrong"
     `);
     const { names, unknown, options } = JSON.parse(await readFile(at('out/photo-0.json'), 'utf8'));
+    const sheet = await readFile(at('out/contact-sheet.html'), 'utf8');
+    expect(sheet.match(/(?<=<p class="note">).*(?=<)/g)).toEqual([
+      'The CLIP built-in has seen drawings only, never a photo: what it names in photos is mostly wrong.',
+      'Left out, since the CLIP built-in does not know them: &#34;gras&#34; (did you mean grass?), &#34;unicorn&#34;.',
+    ]);
     // The rule of naming is that of the model's file.
     expect([names, unknown, options.scoring]).toEqual([['Cats', 'grass'], ['gras', 'unicorn'], 'softmax']);
+  });
+
+  test('a class with a word that is known goes by that, and keeps its name', async () => {
+    const { code, err } = await zeroseg(
+      ...['segment', photo, '--classes', 'gatto|cat, prato', '--templates', 'identity', '--mode', 'whole'],
+      ...['--short', '32', '--out', at('italian')],
+    );
+    expect([code, err.split('; ')[0]]).toEqual([
+      0,
+      'left out, since the CLIP built-in does not know them: "gatto" (its class goes by "cat"), "prato"',
+    ]);
+    const { names, unknown, classes } = JSON.parse(await readFile(at('italian/photo-0.json'), 'utf8'));
+    expect([names, unknown, classes[0].name]).toEqual([['gatto'], ['gatto', 'prato'], 'gatto']);
   });
 
   test('is refused when no word is left, before anything else', async () => {
@@ -155,4 +173,21 @@ test('zeroseg export does not round a model over itself, but changes what a half
   const half = at('exported.safetensors');
   expect((await zeroseg('export', '--model', half, '--short', '64', '--out', half)).code).toBe(0);
   expect(modelInfo(readSafetensors(new Uint8Array(await readFile(half)), half), half).naming.short).toBe(64);
+});
+
+test('the page of an evaluation says what the model has not seen, and which classes it has no word for', async () => {
+  await writeVoc(at('voc'), 1);
+  const { code, err } = await zeroseg(
+    ...['eval', '--data', 'voc', '--root', at('voc'), '--synonyms', 'bird|owl, cow|bull'],
+    ...['--templates', 'identity', '--mode', 'whole', '--short', '32', '--save', at('evaluated')],
+  );
+  expect([code, err.split('\n').length]).toEqual([0, 3]);
+  const page = await readFile(at('evaluated/evaluation.html'), 'utf8');
+  expect(page.match(/(?<=<p class="note">).*(?=<)/g)).toMatchInlineSnapshot(`
+    [
+      "The CLIP built-in has seen drawings only, never a photo: what it names in photos is mostly wrong.",
+      "The CLIP built-in does not know 10 of 20 classes, which it can only get wrong: &#34;bottle&#34;, &#34;cow&#34;, &#34;bull&#34; (did you mean ball?), &#34;table&#34;, &#34;horse&#34; (did you mean house?), &#34;motorbike&#34;, &#34;person&#34;, &#34;plant&#34; (did you mean plantain, plane or planks?), &#34;sheep&#34;, &#34;sofa&#34;, &#34;monitor&#34;.",
+      "Left out, since the CLIP built-in does not know it: &#34;bird&#34; (its class goes by &#34;owl&#34;).",
+    ]
+  `);
 });

@@ -37,7 +37,7 @@ const evaluated = async (folder: string, ...photos: ReturnType<typeof photo>[]) 
     pixel_accuracy: score.pixelAccuracy(),
     classes,
   };
-  const page = await saved.write(result, 'A title & more');
+  const page = await saved.write(result, { title: 'A title & more', notes: ['the model knows no <yak>'] });
   return {
     page: await readFile(page, 'utf8'),
     json: JSON.parse(await readFile(at(folder, 'evaluation.json'), 'utf8')),
@@ -58,7 +58,8 @@ test('the worst come first, with photo, truth, prediction and mistakes', async (
   ]);
   expect(page).toContain('<bdi>cat</bdi> taken for <bdi>dog &#38; &#60;co&#62;</bdi>: 33.3\u2009% of it, 32 pixels');
   expect(page.indexOf('&#60;bad&#62;')).toBeLessThan(page.indexOf('<b>fair</b>'));
-  expect(page).not.toMatch(/<bad>|<co>|https?:/);
+  expect(page).toContain('<p class="note">The model knows no &#60;yak&#62;.</p>');
+  expect(page).not.toMatch(/<bad>|<co>|<yak>|https?:/);
   const { width, height } = await sharp(at('three', 'photos', '1.jpg')).metadata();
   expect([width, height]).toEqual([4 * 8 + 3 * 6, 4]);
 });

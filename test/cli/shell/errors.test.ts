@@ -14,7 +14,7 @@ test('what a command says begins with what the user gave, not with a function', 
     new SceneError('SceneMaker.scene: seed must be a whole number'),
     new ArgumentError('openVocabulary: names must be words'),
     new DeviceError("openDevice: no hardware GPU was found; open the device with adapter: 'swiftshader'"),
-  ].map(errorWords);
+  ].map((error) => errorWords(error));
   expect(words).toEqual([
     'run: there is no such file',
     'out: another program writes to it',
@@ -23,6 +23,13 @@ test('what a command says begins with what the user gave, not with a function', 
     'names must be words',
     'no hardware GPU was found; open the device with --adapter swiftshader',
   ]);
+});
+
+test('what the library calls by its option is called as it was given, where the command has that option', () => {
+  const error = new SceneError('SceneMaker: classes must be of dog, cat; got dgo');
+  expect(errorWords(error, ['--out', '--classes'])).toBe('--classes must be of dog, cat; got dgo');
+  expect(errorWords(error, ['--out'])).toBe('classes must be of dog, cat; got dgo');
+  expect(errorWords(new CheckpointError('classes', 'must be a file'), ['--classes'])).not.toMatch(/--/);
 });
 
 test('files that are called like functions, options and commands stay', () => {

@@ -1,8 +1,8 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { commandLine } from '../../../cli/src/command-line.ts';
 import { plain } from '../../../cli/src/reports/chart-library.ts';
 import { errorWords, UsageError } from '../../../cli/src/shell/errors.ts';
-import { Progress, printable, printableTerminal } from '../../../cli/src/shell/terminal.ts';
+import { count, countIn, Progress, printable, printableTerminal } from '../../../cli/src/shell/terminal.ts';
 import { ArgumentError } from '../../../src/gpu/errors.ts';
 
 /** What a terminal obeys, or what makes a line look like another. */
@@ -87,6 +87,43 @@ it('neither does a file: messages, progress and reports', () => {
     progress.stop();
     expect(lines.filter((line) => commanding.test(line))).toEqual([]);
   }
+});
+
+it('what is left is told from the second on: with the first, kernels are compiled', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const lines: string[] = [];
+    const progress = new Progress(
+      printableTerminal({ out: (line) => void lines.push(line), note: () => undefined }),
+      'segmenting',
+      7,
+      'photos',
+    );
+    for (const [done, seconds] of [
+      [1, 72],
+      [2, 6],
+      [3, 6],
+    ] as const) {
+      vi.advanceTimersByTime(1000 * seconds);
+      progress.at(done);
+    }
+    expect(lines).toEqual([
+      'segmenting: 1/7 photos',
+      'segmenting: 2/7 photos · 6.0 s per photo · 30 s left',
+      'segmenting: 3/7 photos · 6.0 s per photo · 24 s left',
+    ]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it('counts', () => {
+  expect([count(1, 'photos'), count(0, 'photos'), countIn(1, 1, 'photos'), countIn(1, 3, 'photos')]).toEqual([
+    '1 photo',
+    '0 photos',
+    '1 of 1 photo',
+    '1 of 3 photos',
+  ]);
 });
 
 it('tells errors of users from mistakes by their class', () => {

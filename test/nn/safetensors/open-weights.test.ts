@@ -72,8 +72,8 @@ describe('openWeights', () => {
     await note(tensors.get('q.weight')!.read());
     expect(messages).toMatchInlineSnapshot(`
       [
-        "CheckpointError: F: a safetensors file starts with 8 bytes of header length; got 4 bytes",
-        "CheckpointError: F: the header is no JSON, so this is no safetensors file",
+        "CheckpointError: F: this is no safetensors file: it has 4 bytes",
+        "CheckpointError: F: this is no safetensors file: its header is no JSON",
         "CheckpointError: F: the file is cut off: tensor "q.weight" ends at byte 336; the file has 335 bytes",
         "CheckpointError: F: tensor "q.weight": bytes 320 to 336 were asked for, and 0 came; the file has changed since it was opened",
       ]

@@ -69,9 +69,9 @@ test('folders that are no runs', async () => {
   );
   await createRun(folder);
   expect(await message(findModel(folder))).toMatchInlineSnapshot(
-    `"FileError: openModel: RUN: there is no model and no checkpoint in this folder; train one first"`,
+    `"FileError: openModel: RUN: there is no model and no checkpoint in this folder; train one: zeroseg train --cache out/cache --out RUN"`,
   );
   expect(await message(findModel(join(folder, 'nothing')))).toMatchInlineSnapshot(
-    `"FileError: openModel: RUN/nothing: there is no such file or folder; give a model, a run of \`zeroseg train\`, or built-in"`,
+    `"FileError: openModel: RUN/nothing: there is no such file or folder; give built-in, a model file, or a run: zeroseg train --cache out/cache --out RUN/nothing"`,
   );
 });

@@ -151,9 +151,9 @@ distillation of multi-scale views, segment matching. This small model adds a con
 ${known ? `The shipped student was trained in four runs, the last of ${facts.shipped.step.toLocaleString('en')} steps.` : `The student shown was trained for ${facts.shipped.step.toLocaleString('en')} steps.`}
 Colours of segments and groups are numbers. Labels are named by softmax over words; 0 to 2 kinds of ground and up to four objects a scene.</p></details>
 <h3>Go on</h3>
-<pre>zeroseg demo --classes "cat, umbrella, grass" --seed 2     scenes of your words
-zeroseg score --model built-in --scenes 500                the shipped student beside all baselines
-zeroseg segment photo.jpg --classes "cat, grass"           a picture of your own</pre>
+<pre>npx zeroseg demo --classes "cat, umbrella, grass" --seed 2     scenes of your words
+npx zeroseg score --model built-in --scenes 500                the shipped student beside all baselines
+npx zeroseg segment photo.jpg --classes "cat, grass"           a picture of your own</pre>
 </section>
 <footer>zeroseg ${plain(facts.version)} · ${plain(facts.adapter)} · seed ${facts.seed} · made in ${formatDuration(facts.seconds)}</footer>`;
 }

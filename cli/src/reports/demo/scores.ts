@@ -1,6 +1,7 @@
 /** How good the students are: the shipped one on many scenes, all of them on those of this run. */
 import { baselines as known } from '@zeroseg/core/internal';
 import type { LiveScore, LiveScores, SceneScore, StudentScore } from '@zeroseg/core/zeroseg';
+import { countIn } from '../../shell/index.ts';
 import type { BuiltInScores } from '../../weights/index.ts';
 import { plain } from '../chart-library.ts';
 import type { DemoReport } from './facts.ts';
@@ -46,7 +47,7 @@ function hereScenes({ scores, fresh, known: many }: DemoReport): string {
       ? `<tr class="${kind}"><th scope="row">${title}<small>${note}</small></th>${[score.found, score.objects, score.stuff, score.accuracy].map(meter).join('')}</tr>`
       : '';
   const found = ({ objectsFound, objectsThere }: LiveScore): string =>
-    `${objectsFound} of ${objectsThere} objects found`;
+    `${countIn(objectsFound, objectsThere, 'objects')} found`;
   const rows = [
     shipped && line(many ? 'Shipped student' : 'The student', found(shipped), shipped, 'own'),
     own && line('Your student', `after ${steps} steps; ${found(own)}`, own, 'own'),

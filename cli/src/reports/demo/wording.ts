@@ -1,12 +1,12 @@
 /** How the demo says what was found, on the terminal and in its report. */
 import type { Estimate, LiveScores, ShownName, ShownOutput } from '@zeroseg/core/zeroseg';
-import { count, formatShare } from '../../shell/index.ts';
+import { count, countIn, formatShare } from '../../shell/index.ts';
 
 type Counted = Pick<ShownOutput<unknown>, 'objects' | 'grounds'>;
 
 /** `1 of 2 objects found`, and of the ground what was missed. */
 export function objectsFound({ objects, grounds }: Counted): string {
-  const own = objects.there === 0 ? 'no object there' : `${objects.found} of ${count(objects.there, 'objects')} found`;
+  const own = objects.there === 0 ? 'no object there' : `${countIn(objects.found, objects.there, 'objects')} found`;
   if (grounds.there === 0) return own;
   const which = grounds.there === 1 ? 'ground' : 'grounds';
   if (grounds.found === grounds.there) return `${own}, ${which} right`;
