@@ -20,16 +20,18 @@ for (const folder of ['', 'cli']) {
     cwd: root,
     stdio: 'inherit',
   });
-  const declared = declarationsFrom(exportsOf[folder].map((name) => join(dist, `${name}.d.ts`)));
+  const [declared, documented] = [exportsOf[folder], exportsOf[folder].filter((name) => name !== 'internal')].map(
+    (names) => declarationsFrom(names.map((name) => join(dist, `${name}.d.ts`))),
+  );
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
     if (file.endsWith('.d.ts')) {
       if (!declared.has(file)) rmSync(file);
-      else
-        writeFileSync(
-          file,
-          readFileSync(file, 'utf8').replace(/^ +/gm, (spaces) => spaces.replaceAll('    ', '\t')),
-        );
+      else {
+        const text = readFileSync(file, 'utf8').replace(/^ +/gm, '');
+        // What only `/internal` leads to is read in the sources, if at all.
+        writeFileSync(file, documented.has(file) ? text : text.replace(/^\/\*\*[\s\S]*?\*\/\n/gm, ''));
+      }
     }
     if (!file.endsWith('.js')) continue;
     const { code } = transformSync(readFileSync(file, 'utf8'), {

@@ -1,4 +1,3 @@
-export { adapterNames } from '#provider';
 export { type BufferRange, bufferUsage } from './buffers.ts';
 export type { CompiledKernel } from './compiler.ts';
 export { Device } from './device.ts';
@@ -16,7 +15,7 @@ export {
   type Scalar,
   source,
 } from './kernel.ts';
-export { type DeviceOptions, openDevice } from './open-device.ts';
+export { adapterNames, type DeviceOptions, openDevice } from './open-device.ts';
 export { Outcome } from './outcome.ts';
 export { ownValue } from './own-value.ts';
 export { erf, expBelow, joinSum, notNumbers, threefry } from './prelude.ts';

@@ -1,4 +1,4 @@
-import { provide, tuningStore } from '#provider';
+import { adapterNames as namesOfAdapters, provide, tuningStore } from '#provider';
 import { Device } from './device.ts';
 import { DeviceError } from './errors.ts';
 import type { GPUDevice } from './webgpu.ts';
@@ -65,4 +65,9 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     device.dispose();
     throw error;
   }
+}
+
+/** Names of the adapters that {@link openDevice} could take; '' for one that is taken without being named. */
+export function adapterNames(): Promise<string[]> {
+  return namesOfAdapters();
 }

@@ -54,10 +54,9 @@ describe('a second writer is told who the first is, and writes nothing', () => {
       .split('\n')
       .at(-1)
       ?.replace(/since [\d:.TZ-]+;/, 'since TIME;');
-    const op = name === 'scenes' ? 'writeScenes' : name;
     expect([code, said]).toEqual([
       1,
-      `zeroseg: ${op}: ${out}: process ${process.pid} on ${hostname()} has been writing to it since TIME; wait for it, or stop it`,
+      `zeroseg: ${out}: process ${process.pid} on ${hostname()} has been writing to it since TIME; wait for it, or stop it`,
     ]);
     expect(await readdir(at('held'), { recursive: true })).toEqual(found);
     await first.check();
