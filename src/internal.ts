@@ -68,7 +68,7 @@ export {
   positionTable,
   weightOf,
 } from './zeroseg/model/index.ts';
-export { newestCheckpointFile, parseStep } from './zeroseg/runs/index.ts';
+export { Checkpoints, newestCheckpointFile, parseStep, stepName } from './zeroseg/runs/index.ts';
 export {
   brokenField,
   type Check,
@@ -131,6 +131,7 @@ export {
   metricsOf,
   parseMetrics,
   pathsHash,
+  plannedSteps,
   readDescription,
   refuseDifferences,
 } from './zeroseg/training/index.ts';

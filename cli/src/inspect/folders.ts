@@ -1,6 +1,15 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { heldOutCount, parseMetrics, readDescription, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
+import {
+  Checkpoints,
+  heldOutCount,
+  parseMetrics,
+  plannedSteps,
+  readDescription,
+  shortTeacher,
+  stepName,
+  teacherIdentity,
+} from '@zeroseg/core/internal';
 import { readCache } from '@zeroseg/core/zeroseg';
 import {
   brokenField,
@@ -22,12 +31,12 @@ export async function runInfo(place: string): Promise<Info> {
   const files = nodeFileSystem(place);
   const { version, adapter, started, preset, init, cache, config, settings, validation } = await readDescription(files);
   const held = validation ? heldOutCount(cache.photos, validation.share) : 0;
-  const planned = Math.max(1, Math.round(settings.epochs * Math.floor((cache.photos - held) / settings.batch)));
+  const planned = plannedSteps(settings, cache.photos - held);
   const last = await lastMetrics(place);
   const done = last?.step ?? 0;
   const names = await readdir(place);
   const hasModel = names.includes('model.safetensors');
-  const checkpoints = (await files.list('checkpoints')).filter((name) => /^step-\d+$/.test(name)).sort();
+  const checkpoints = (await new Checkpoints(files).steps()).map(stepName);
   const goOn: Use = { for: 'going on', command: commandText('train', { out: place, resume: true }) };
   const segment: Use = {
     for: 'segmenting photos by words',

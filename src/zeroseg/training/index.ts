@@ -25,6 +25,6 @@ export {
   refuseDifferences,
   writeDescription,
 } from './run-description.ts';
-export { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
+export { checkSettings, defaultSettings, plannedSteps, settingsSchema, type TrainSettings } from './settings.ts';
 export { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
 export { HeldOutLoss, heldOutCount, holdOut, type Validation } from './validation.ts';

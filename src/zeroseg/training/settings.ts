@@ -90,3 +90,8 @@ export function checkSettings(settings: TrainSettings, images: number): TrainSet
   }
   return settings;
 }
+
+/** Steps of a training on so many images: whole batches, and at least one. */
+export function plannedSteps({ epochs, batch }: Pick<TrainSettings, 'epochs' | 'batch'>, images: number): number {
+  return Math.max(1, Math.round(epochs * Math.floor(images / batch)));
+}

@@ -16,7 +16,7 @@ import {
   type GroupingValues,
   groupingStatistics,
 } from './grouping-statistics.ts';
-import { checkSettings, type TrainSettings } from './settings.ts';
+import { checkSettings, plannedSteps, type TrainSettings } from './settings.ts';
 import { differentiate, type Pass, passInputs, TERM, trainingPass } from './training-pass.ts';
 
 /** What one step of training did. */
@@ -112,7 +112,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     this.optimizer = optimizer;
     this.scale = new LossScale(settings.precision === 'f16' ? {} : { initial: 1, interval: Number.POSITIVE_INFINITY });
     this.stepsPerEpoch = Math.floor(data.length / settings.batch);
-    this.steps = Math.max(1, Math.round(settings.epochs * this.stepsPerEpoch));
+    this.steps = plannedSteps(settings, data.length);
   }
 
   /** Packs the model's parameters, records and plans the steps. To resume, load the optimizer's state, and call {@link resume}. */
