@@ -1,4 +1,4 @@
-import { ignoreLabel, ScoreError } from './iou.ts';
+import { checkClassCount, checkPixels, ignoreLabel, ScoreError } from './iou.ts';
 
 /** 134 MB of counts. */
 const MOST_CLASSES = 4096;
@@ -28,11 +28,7 @@ export class ConfusionMatrix {
   readonly #ignore: number;
 
   constructor(classes: number, ignore: number = ignoreLabel) {
-    if (!Number.isInteger(classes) || classes < 1 || classes > MOST_CLASSES) {
-      throw new ScoreError(
-        `ConfusionMatrix: the number of classes must be a whole number from 1 to ${MOST_CLASSES}; got ${classes}`,
-      );
-    }
+    checkClassCount('ConfusionMatrix', classes, MOST_CLASSES);
     this.classes = classes;
     this.#ignore = ignore;
     this.counts = new Float64Array(classes * classes);
@@ -41,11 +37,7 @@ export class ConfusionMatrix {
   /** Counts one image; both maps hold class numbers, in the same order of pixels. Throws before it counts anything. */
   add(prediction: ArrayLike<number>, labels: ArrayLike<number>): void {
     const { classes, counts } = this;
-    if (prediction.length !== labels.length) {
-      throw new ScoreError(
-        `ConfusionMatrix.add: prediction and labels must have as many pixels; got ${prediction.length} and ${labels.length}`,
-      );
-    }
+    checkPixels('ConfusionMatrix.add', prediction, labels);
     const isClass = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < classes;
     for (let i = 0; i < labels.length; i++) {
       const [label, guess] = [labels[i]!, prediction[i]!];

@@ -36,11 +36,7 @@ export class SegmentationScore {
   readonly #ignore: number;
 
   constructor(classes: number, ignore: number = ignoreLabel) {
-    if (!Number.isInteger(classes) || classes < 1 || classes > MOST_CLASSES) {
-      throw new ScoreError(
-        `SegmentationScore: the number of classes must be a whole number from 1 to ${MOST_CLASSES}; got ${classes}`,
-      );
-    }
+    checkClassCount('SegmentationScore', classes, MOST_CLASSES);
     this.classes = classes;
     this.#ignore = ignore;
     this.intersection = new Float64Array(classes);
@@ -50,11 +46,7 @@ export class SegmentationScore {
 
   /** Counts one image; both maps hold class numbers, in the same order of pixels. Throws before it counts anything. */
   add(prediction: ArrayLike<number>, labels: ArrayLike<number>): void {
-    if (prediction.length !== labels.length) {
-      throw new ScoreError(
-        `SegmentationScore.add: prediction and labels must have as many pixels; got ${prediction.length} and ${labels.length}`,
-      );
-    }
+    checkPixels('SegmentationScore.add', prediction, labels);
     for (let i = 0; i < labels.length; i++) {
       if (labels[i] === this.#ignore) continue;
       this.#check('label', labels[i]!, i);
@@ -118,4 +110,18 @@ export class SegmentationScore {
     const total = this.labelled.reduce((sum, value) => sum + value, 0);
     return total === 0 ? null : this.intersection.reduce((sum, value) => sum + value, 0) / total;
   }
+}
+
+/** @throws ScoreError when there cannot be so many classes. */
+export function checkClassCount(op: string, classes: number, most: number): void {
+  if (Number.isInteger(classes) && classes >= 1 && classes <= most) return;
+  throw new ScoreError(`${op}: the number of classes must be a whole number from 1 to ${most}; got ${classes}`);
+}
+
+/** @throws ScoreError when two label maps are not of one size. */
+export function checkPixels(op: string, prediction: ArrayLike<number>, labels: ArrayLike<number>): void {
+  if (prediction.length === labels.length) return;
+  throw new ScoreError(
+    `${op}: prediction and labels must have as many pixels; got ${prediction.length} and ${labels.length}`,
+  );
 }
