@@ -71,7 +71,15 @@ export class Sha256 {
       w[i] = (w[i - 16]! + first + w[i - 7]! + second) | 0;
     }
     const state = this.#state;
-    let [a, b, c, d, e, f, g, h] = state as unknown as [number, number, number, number, number, number, number, number];
+    // One by one: to take a typed array apart goes by its iterator, which costs as much as the rounds of a block.
+    let a = state[0]!;
+    let b = state[1]!;
+    let c = state[2]!;
+    let d = state[3]!;
+    let e = state[4]!;
+    let f = state[5]!;
+    let g = state[6]!;
+    let h = state[7]!;
     for (let i = 0; i < 64; i++) {
       const choice = (e & f) ^ (~e & g);
       const majority = (a & b) ^ (a & c) ^ (b & c);
@@ -86,9 +94,14 @@ export class Sha256 {
       b = a;
       a = (first + second) | 0;
     }
-    [a, b, c, d, e, f, g, h].forEach((word, i) => {
-      state[i] = state[i]! + word;
-    });
+    state[0] = state[0]! + a;
+    state[1] = state[1]! + b;
+    state[2] = state[2]! + c;
+    state[3] = state[3]! + d;
+    state[4] = state[4]! + e;
+    state[5] = state[5]! + f;
+    state[6] = state[6]! + g;
+    state[7] = state[7]! + h;
   }
 }
 
