@@ -8,6 +8,7 @@ import {
   hasFields,
   isListOf,
   isText,
+  recordText,
   refuseLinks,
   rounded,
   systemReason,
@@ -110,7 +111,7 @@ export class EvaluationFolder {
     };
     const page = join(this.folder, 'evaluation.html');
     await writeFileAtomic(page, evaluationPage(words, result, photos, this.#confusion, this.#colour), within);
-    await writeFileAtomic(join(this.folder, 'evaluation.json'), evaluationText(fields), within);
+    await writeFileAtomic(join(this.folder, 'evaluation.json'), recordText(fields), within);
     return page;
   }
 }
@@ -119,20 +120,6 @@ export class EvaluationFolder {
 function worstFirst(a: Pick<PhotoScore, 'id' | 'mean_iou'>, b: Pick<PhotoScore, 'id' | 'mean_iou'>): number {
   const [x, y] = [a.mean_iou ?? 2, b.mean_iou ?? 2];
   return x - y || (a.id < b.id ? -1 : 1);
-}
-
-/** A line for each key, row of the matrix and photo. */
-function evaluationText(fields: Readonly<Record<string, unknown>>): string {
-  const lines = Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => {
-      const isLong = Array.isArray(value) && typeof value[0] === 'object';
-      const text = isLong
-        ? `[\n${value.map((one) => `    ${JSON.stringify(one)}`).join(',\n')}\n  ]`
-        : JSON.stringify(value);
-      return `  ${JSON.stringify(key)}: ${text}`;
-    });
-  return `{\n${lines.join(',\n')}\n}\n`;
 }
 
 /** The pictures of an earlier evaluation in a folder; undefined where there is none. */

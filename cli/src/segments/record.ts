@@ -130,17 +130,3 @@ export function hexColour(colour: Colour): string {
 export function settingsHash(settings: unknown): string {
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex');
 }
-
-/** A record as JSON: a line for each key, and one for each class, since rings of a number a line could not be read. */
-export function recordText(record: SegmentsRecord): string {
-  const lines = Object.entries(record)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => {
-      const text =
-        key === 'classes' && Array.isArray(value) && value.length > 0
-          ? `[\n${value.map((one) => `    ${JSON.stringify(one)}`).join(',\n')}\n  ]`
-          : JSON.stringify(value);
-      return `  ${JSON.stringify(key)}: ${text}`;
-    });
-  return `{\n${lines.join(',\n')}\n}\n`;
-}

@@ -9,9 +9,9 @@ import {
   type OpenVocabularyResult,
   softMask,
 } from '@zeroseg/core/zeroseg';
-import { writeFileAtomic } from '../files/index.ts';
+import { recordText, writeFileAtomic } from '../files/index.ts';
 import { encodeCutout, encodeThumbnail, type NameLettering, writeLabelPng, writePng } from '../photos/index.ts';
-import { classRecord, FORMAT, recordText, type SegmentsRecord } from './record.ts';
+import { classRecord, FORMAT, type SegmentsRecord } from './record.ts';
 import { type Claim, filesOf, wayToPhoto } from './results-folder.ts';
 
 /** What is the same for all photos of a run. */
