@@ -25,7 +25,7 @@ import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
-import { openGroupVit, openModelFile, openZeroSeg } from '../../cli/src/runs/open-vocabulary.ts';
+import { openGroupVit, openModelFile } from '../../cli/src/runs/open-vocabulary.ts';
 import { findPhotos } from '../../cli/src/segments/photo-places.ts';
 import { FORMAT as segmentsFormat } from '../../cli/src/segments/record.ts';
 import { ResultsFolder } from '../../cli/src/segments/results-folder.ts';
@@ -67,7 +67,7 @@ import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { inspectPng } from '../../src/zeroseg/image/png.ts';
 import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
-import { pairWithText } from '../../src/zeroseg/inference/model-and-text.ts';
+import { pairWithText, zeroSegAndText } from '../../src/zeroseg/inference/model-and-text.ts';
 import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts';
 import { classRle, decodeRle } from '../../src/zeroseg/regions/run-length.ts';
@@ -294,17 +294,16 @@ parser('readSource openWeightSource', strangeValue, async (source) => {
   await openWeightSource(source as string, 'model');
 });
 const tinyClip = await openClipFiles({ weights: clipFile, config: (clipJson as { config: object }).config as never });
-parser(
-  'openModelFile openZeroSeg openGroupVit',
-  fc.tuple(weights, damagedJson(teacherJson)),
-  async ([bytes, config]) => {
-    await put('model/model.safetensors', bytes);
-    await put('model/config.json', config);
-    const place = at('model/model.safetensors');
-    const errors = await Promise.allSettled([openZeroSeg(place, tinyClip), openModelFile(place).then(openGroupVit)]);
-    for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
-  },
-);
+parser('openModelFile openGroupVit', fc.tuple(weights, damagedJson(teacherJson)), async ([bytes, config]) => {
+  await put('model/model.safetensors', bytes);
+  await put('model/config.json', config);
+  const place = at('model/model.safetensors');
+  const errors = await Promise.allSettled([
+    openModelFile(place).then((file) => zeroSegAndText(file, tinyClip)),
+    openModelFile(place).then(openGroupVit),
+  ]);
+  for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
+});
 
 // Configurations
 

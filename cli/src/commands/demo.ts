@@ -145,13 +145,14 @@ function refuseWords(): never {
 async function demo(context: Context, options: DemoArguments): Promise<void> {
   const began = performance.now();
   const sizes = { classes: CLASSES, size: SHOWN_SIZE };
-  const all = allScenes(await loadAtlas(), sizes);
+  const atlas = await loadAtlas();
+  const all = allScenes(atlas, sizes);
   const classes = options.classes === undefined ? undefined : await parseClasses(options.classes);
   const shown =
     classes === undefined
       ? all
       : scenesOf(
-          await loadAtlas(),
+          atlas,
           classes.map(({ name }) => name),
           sizes,
         );

@@ -5,5 +5,4 @@ export {
   openGroupVit,
   openModelFile,
   openVocabulary,
-  openZeroSeg,
 } from './open-vocabulary.ts';

@@ -2,9 +2,8 @@
 
 import { dirname, join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import { groupVitAndText, type ZeroSegAndText, zeroSegAndText } from '@zeroseg/core/internal';
+import { groupVitAndText } from '@zeroseg/core/internal';
 import {
-  type ClipSource,
   isGroupVit,
   type ModelAndText,
   type OpenVocabulary,
@@ -49,11 +48,6 @@ export async function openVocabulary(
 export async function openModelFile(place: string): Promise<WeightFile> {
   const path = await findModel(place);
   return { name: path, ...(await openWeights(path)) };
-}
-
-/** A ZeroSeg of a file with its CLIP. Whether the CLIP is the one that it learnt from is for the caller to check. */
-export async function openZeroSeg(model: string, clip: ClipSource): Promise<ZeroSegAndText> {
-  return zeroSegAndText(await openModelFile(model), clip);
 }
 
 /** A GroupViT of a file, with the settings beside it. */

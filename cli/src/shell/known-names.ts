@@ -58,8 +58,9 @@ export function tellUnknown(
   clip: string,
 ): Pick<KnownNames, 'unknown' | 'notes'> {
   const unknown = unknownNames(text.words, classes.flat());
-  const spare = unknown.filter(({ name }) => otherWords(name, classes, unknown).length > 0);
-  const alone = unknown.filter((one) => !spare.includes(one));
+  const others = otherWords(classes, unknown);
+  const spare = unknown.filter(({ name }) => others.has(name));
+  const alone = unknown.filter(({ name }) => !others.has(name));
   const left = new Set(alone.map(({ name }) => name));
   const lost = classes.filter((one) => [one].flat().every((word) => left.has(word)));
   const notes = [
@@ -79,20 +80,29 @@ const MOST_TOLD = 12;
 
 /** Says which words are left out; of one whose class has others, by which it goes. */
 function leftOut(text: TextSource, classes: readonly ClassWords[], unknown: readonly UnknownName[]): string {
+  const others = otherWords(classes, unknown);
   const told = unknown.slice(0, MOST_TOLD).map((one) => {
-    const others = otherWords(one.name, classes, unknown).map((word) => `"${word}"`);
-    return others.length > 0 ? `"${one.name}" (its class goes by ${others.join(', ')})` : describeUnknown([one]);
+    const known = others.get(one.name)?.map((word) => `"${word}"`);
+    return known ? `"${one.name}" (its class goes by ${known.join(', ')})` : describeUnknown([one]);
   });
   const more = unknown.length > MOST_TOLD ? ` and ${unknown.length - MOST_TOLD} more` : '';
   const them = unknown.length === 1 ? 'it' : 'them';
   return `left out, since the CLIP ${text.name} does not know ${them}: ${told.join(', ')}${more}`;
 }
 
-/** The known words of a word's class. */
-function otherWords(word: string, classes: readonly ClassWords[], unknown: readonly UnknownName[]): readonly string[] {
-  const own = classes.find((one) => (typeof one === 'string' ? one === word : one.includes(word)));
+/** The known words of each unknown word's class, where there are any. */
+function otherWords(
+  classes: readonly ClassWords[],
+  unknown: readonly UnknownName[],
+): ReadonlyMap<string, readonly string[]> {
   const left = new Set(unknown.map(({ name }) => name));
-  return own === undefined || typeof own === 'string' ? [] : own.filter((one) => !left.has(one));
+  return new Map(
+    classes.flatMap((one) => {
+      const words = [one].flat();
+      const known = words.filter((word) => !left.has(word));
+      return known.length === 0 ? [] : words.filter((word) => left.has(word)).map((word) => [word, known] as const);
+    }),
+  );
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   type TemplateSet,
   teacherIdentity,
   type ZeroSegAndText,
+  zeroSegAndText,
 } from '@zeroseg/core/internal';
 import {
   type ClassWords,
@@ -22,7 +23,7 @@ import {
   type WeightFile,
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
-import { openGroupVit, openModelFile, openZeroSeg } from '../runs/index.ts';
+import { openGroupVit, openModelFile } from '../runs/index.ts';
 import { builtIn, clipCommand, openClip } from '../weights/index.ts';
 import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context } from './context.ts';
@@ -108,7 +109,7 @@ export type PairArguments = Pick<ModelAndWordsArguments, 'model' | 'clip' | 'for
 /** Opens a model of either kind with its text encoder: a ZeroSeg with the CLIP that it learnt from, or a GroupViT. */
 export async function openModelAndWords(context: Context, options: PairArguments): Promise<ModelAndText> {
   const file = await openModelFile(options.model ?? builtIn);
-  if (!isGroupVit(file.tensors)) return openModelAndClip(context, options);
+  if (!isGroupVit(file.tensors)) return openPair(context, file, options);
   if (options.tokenizer === 'hash') context.terminal.note(HASH_NOTE);
   return openGroupVit(file);
 }
@@ -116,13 +117,17 @@ export async function openModelAndWords(context: Context, options: PairArguments
 const HASH_NOTE = '--tokenizer hash: words are numbered by their hash and mean nothing';
 
 /** Opens a ZeroSeg and the CLIP whose features it learnt, and refuses pairs that cannot belong together. */
-export async function openModelAndClip({ terminal }: Context, options: PairArguments): Promise<ZeroSegAndText> {
+export async function openModelAndClip(context: Context, options: PairArguments): Promise<ZeroSegAndText> {
+  return openPair(context, await openModelFile(options.model ?? builtIn), options);
+}
+
+async function openPair({ terminal }: Context, file: WeightFile, options: PairArguments): Promise<ZeroSegAndText> {
   const { model = builtIn } = options;
-  const place = options.clip ?? (await defaultClip(await openModelFile(model), model));
+  const place = options.clip ?? (await defaultClip(file, model));
   if (options.model === undefined) terminal.log(`model: ${builtIn}, since --model is not given`);
   if (options.clip === undefined) terminal.log(`CLIP: ${builtIn}, which made the features of the model`);
   const clip = await openClip(place);
-  const opened = await openZeroSeg(model, clip);
+  const opened = zeroSegAndText(file, clip);
   const other = await otherTeacher(opened.info, clip);
   if (other !== undefined) {
     const words = `${opened.file}: ${other}`;

@@ -35,8 +35,7 @@ export class Models {
   async #load(id: string): Promise<OpenVocabulary> {
     const device = await this.#gpu.device();
     if (id === 'built-in') {
-      // Its summary of the whole picture is too weak for the paper's narrowing to five names.
-      return openVocabulary(device, { model: student.weights, clip: teacher, scoring: 'softmax' });
+      return openVocabulary(device, { model: student.weights, clip: teacher });
     }
     throw new Error(`there is no model ${id}`);
   }
