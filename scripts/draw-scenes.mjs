@@ -8,6 +8,7 @@
 import { openDevice } from '@zeroseg/core';
 import {
   blendLabels,
+  nameColours,
   resizeImage,
   SCORING_SEED,
   SceneStudent,
@@ -48,33 +49,6 @@ for (let index = 0; index < SCENES; index++) {
 }
 ranked.sort((a, b) => a.right - b.right);
 
-/** Ground in its own colour; things in hues that are told apart within a picture. */
-const grounds = {
-  sky: [120, 180, 235],
-  night: [40, 44, 110],
-  grass: [96, 170, 70],
-  water: [30, 120, 200],
-  sand: [225, 200, 130],
-  snow: [215, 230, 240],
-  'brick wall': [165, 80, 60],
-  wood: [140, 95, 50],
-  road: [110, 110, 115],
-  tiles: [175, 185, 190],
-  fire: [235, 95, 25],
-  leaves: [50, 125, 60],
-  stones: [140, 135, 125],
-  curtain: [150, 60, 110],
-};
-const hues = [
-  [230, 40, 60],
-  [250, 180, 20],
-  [150, 70, 220],
-  [0, 185, 160],
-  [245, 110, 190],
-  [40, 70, 230],
-  [150, 220, 40],
-];
-
 const lettering = interLettering();
 const tiles = [];
 for (const [row, percentile] of percentiles.entries()) {
@@ -92,8 +66,9 @@ for (const [row, percentile] of percentiles.entries()) {
       return scene.labels.data[y * SIDE + x];
     }),
   );
-  const things = [...new Set([...truth.data, ...named.data])].filter((label) => label <= maker.objectCount);
-  const colour = (label) => grounds[maker.names[label - 1]] ?? hues[things.indexOf(label) % hues.length];
+  const shown = [...new Set([...truth.data, ...named.data])];
+  const colours = nameColours(shown.map((label) => maker.names[label - 1]));
+  const colour = (label) => colours[shown.indexOf(label)];
   const tinted = (labels, own, opacity) => blendLabels(large, labels, { background: null, opacity, colour: own });
   const pictures = [
     [large],
