@@ -148,7 +148,7 @@ test('a signal while caching: what is done is kept, and the same command goes on
   const before = process.listenerCount('SIGTERM');
   const { code, out } = await zeroseg(...args).finally(() => clearInterval(listening));
   expect(code).toBe(143);
-  expect(out).toMatch(/stopped: \d of 8 photos are in \S+; run the same command to go on/);
+  expect(out).toMatch(/stopped: \d of 8 photos in \S+; run the same command to go on/);
   const again = await zeroseg(...args);
   expect(again.code).toBe(0);
   expect(again.out).toMatch(/second: 8 photos/);
