@@ -1,12 +1,21 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type ViteUserConfigFnPromise } from 'vitest/config';
 import { browserLaunchOptions } from './test/support/browser.ts';
+import { LongestFirst } from './test/support/longest-first.ts';
 import { sourceAliases } from './test/support/source.ts';
 
-// What needs files and processes, and what only reads the text of the source, runs in Node only. Everything else runs unchanged in
-// both, also what needs no GPU: that takes seconds.
+// What runs in Node only: what needs files and processes; what only reads the text of the source; and what the browser has a share of
+// by other files (CONTRIBUTING.md says which). Everything else runs unchanged in both, also what needs no GPU: that takes seconds.
 const sourceText = ['test/floors.test.ts', 'test/errors.test.ts'];
-const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', ...sourceText];
+// Whole trainings and studies: over ops, layers, losses and optimizers, which run in both, they are TypeScript without a GPU.
+// The browser trains in trainer.test.ts, and as a visitor in test/web.
+const trainings = [
+  'test/zeroseg/clip/train-clip.test.ts',
+  'test/zeroseg/demo/demo.test.ts',
+  'test/zeroseg/studies/{run-study,score-scenes}.test.ts',
+  'test/zeroseg/training/{loss-terms,run,validation}.test.ts',
+];
+const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', ...sourceText, ...trainings];
 // Builds, packs, installs and bundles; by itself, at the end, so that no test that computes runs beside it.
 const packages = ['test/package/**'];
 // Builds the page and uses it in a browser, as a visitor would.
@@ -16,6 +25,7 @@ const config: ViteUserConfigFnPromise = async () => ({
   test: {
     // Most of a test's time is one thread's: a reference in float64, or a software adapter's compiler.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true as const,
