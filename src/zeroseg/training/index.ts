@@ -27,4 +27,13 @@ export {
 } from './run-description.ts';
 export { checkSettings, defaultSettings, plannedSteps, settingsSchema, type TrainSettings } from './settings.ts';
 export { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
-export { HeldOutLoss, heldOutCount, holdOut, type Validation } from './validation.ts';
+export {
+  type BestValidation,
+  HeldOutLoss,
+  heldOutCount,
+  holdOut,
+  VALIDATION_IOU,
+  VALIDATION_LOSS,
+  type Validation,
+  type Validator,
+} from './validation.ts';
