@@ -227,7 +227,7 @@ async function showPhoto(
   using segmenter = new Segmenter(device, students.shipped);
   const result = await segmenter.segment(image, vocabulary, { ...scoring, mode: 'whole' });
   const { width, height } = result.resized;
-  const segments = oneHot(result.windows[0]?.segmentOf ?? new Uint8Array(width * height));
+  const segments = oneHot(Uint8Array.from(result.windows[0]?.segmentOf ?? new Uint8Array(width * height)));
   const colours = coloursOf([result.labels], vocabulary);
   return {
     name,

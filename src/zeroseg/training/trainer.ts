@@ -62,8 +62,8 @@ export interface Probe {
 
 type BatchInput = 'image' | 'views' | 'key';
 type Batch = Record<BatchInput, Float32Array | Uint32Array>;
-type Forward = Step<BatchInput | 'rates' | 'scale', Pass>;
-type Apply = Step<'rates', { norm: Tensor }>;
+type Forward = Step<BatchInput | 'hyper' | 'scale', Pass>;
+type Apply = Step<'hyper', { norm: Tensor }>;
 
 /** What is read of a step: the loss and its terms of each micro-batch, the norm of the gradients, and what statistics are made of. */
 interface StepValues {
@@ -187,14 +187,14 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     const scale = this.scale.value;
     // Steps that are not read yet have made their updates too: in f32 all do.
     const updates = this.scale.updates + number - this.done;
-    const rates = this.optimizer.rates(updates, this.#rate(number), 1 / scale);
+    const hyper = this.optimizer.hyperparameters(updates, this.#rate(number), 1 / scale);
     const isMeasured = this.#isMeasured(number);
     const losses: Promise<number[]>[] = [];
     const grouping: Promise<GroupingValues>[] = [];
     let norm: Tensor | undefined;
     for (let part = 0; part < batch / micro; part++) {
       await losses[part - AHEAD];
-      const pass = forward({ ...(await source.take()), scale, rates });
+      const pass = forward({ ...(await source.take()), scale, hyper });
       source.fill();
       norm = pass.norm;
       const scalars = [pass.loss, ...lossTerms.map(({ name }) => pass[`${TERM}${name}`] as Tensor)];
@@ -202,7 +202,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
       // The maps are a hundred times what the losses are: they are read only where they are due.
       if (isMeasured) grouping.push(heard(readGrouping(pass as GroupingTensors)));
     }
-    norm ??= (apply as Apply)({ rates }).norm;
+    norm ??= (apply as Apply)({ hyper }).norm;
     const read = async (gradNorm: Promise<ArrayLike<number>[]>): Promise<StepValues> => ({
       losses: await Promise.all(losses),
       grouping: await Promise.all(grouping),
@@ -334,10 +334,10 @@ async function compile(
   try {
     forward = await step(
       device,
-      { ...passInputs(model.config, micro), rates: [optimizer.rateCount] },
-      ({ scale, rates, ...inputs }) => {
+      { ...passInputs(model.config, micro), hyper: [optimizer.hyperparameterCount] },
+      ({ scale, hyper, ...inputs }) => {
         const { gradients, ...terms } = backward(scale, () => trainingPass(model, settings, inputs, isMeasured));
-        if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
+        if (whole) return { ...terms, norm: optimizer.update(gradients, hyper).norm };
         optimizer.accumulate(gradients, micro / batch);
         return terms;
       },
@@ -345,9 +345,14 @@ async function compile(
     );
     const apply = whole
       ? undefined
-      : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
-          name: 'update',
-        });
+      : await step(
+          device,
+          { hyper: [optimizer.hyperparameterCount] },
+          ({ hyper }) => ({ norm: optimizer.apply(hyper).norm }),
+          {
+            name: 'update',
+          },
+        );
     return { model, settings, optimizer, forward, apply };
   } catch (error) {
     forward?.dispose();
