@@ -22,7 +22,7 @@ export {
   unshuffle,
 } from '../kernels/zeroseg/index.ts';
 export type { Trace } from '../nn/layers/index.ts';
-export type { ByteSource, WeightFile, WeightSource } from './checkpoints/index.ts';
+export { type ByteSource, openWeightSource, type WeightFile, type WeightSource } from './checkpoints/index.ts';
 export {
   alike,
   type CaptionedBatch,
@@ -64,6 +64,7 @@ export {
   type TextTower,
   TrainableClip,
   teacherConfigs,
+  teacherIdentity,
   textVocabulary,
   type UnknownName,
   unknownNames,
@@ -89,6 +90,7 @@ export {
   type LiveSetup,
   type LiveTraining,
   type LiveTrainingOptions,
+  liveChoices,
   liveStepLimits,
   type Measurement,
   type NameFound,
@@ -102,6 +104,8 @@ export {
   type StudentName,
   scoreLive,
   trainLive,
+  WatchedScenes,
+  type WatchedScenesOptions,
 } from './demo/index.ts';
 export {
   blendLabels,
@@ -119,6 +123,9 @@ export {
   svgOf,
   type TextShape,
   type TextSize,
+  TrainingSheet,
+  type TrainingSheetOptions,
+  trainingColumns,
 } from './drawing/index.ts';
 export {
   type Confusion,
@@ -139,6 +146,7 @@ export {
   type CachePlan,
   type CacheReader,
   type CacheWriter,
+  cacheBytes,
   cachedData,
   type FillOptions,
   type FillPlan,
@@ -221,7 +229,9 @@ export {
   type Inference,
   initialWeights,
   keptPatches,
+  type LossTerm,
   loadOptimizer,
+  lossTerms,
   type ModelInfo,
   modelFile,
   modelInfo,
@@ -260,6 +270,7 @@ export {
   SceneMaker,
   type SceneObject,
   type SceneOptions,
+  scenePhotos,
   scenePresets,
   stuffNames,
 } from './scenes/index.ts';
@@ -267,6 +278,7 @@ export {
   FileError,
   type FileStatus,
   type FileSystem,
+  folderBytes,
   type HeldLock,
   LockError,
   memoryFileSystem,
@@ -326,15 +338,23 @@ export {
   defaultSettings,
   type FeatureFacts,
   type GroupingStatistics,
+  heldOutCount,
+  heldOutNumbers,
+  type KeptRun,
+  type Metrics,
   type OpenedRun,
   openRun,
   type Preset,
   type PresetFile,
   type Probe,
+  pathsHash,
   presets,
+  type RateChange,
   type ResolvedTraining,
   type RunDescription,
+  readRun,
   resolveTraining,
+  runBytes,
   type StepReport,
   settingsSchema,
   type TrainChoices,

@@ -161,7 +161,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
     const cache = await readCache(nodeFileSystem(cacheFolder));
     try {
       const validation = validationOf(options, before?.description.validation);
-      const held = validation?.share === undefined ? 0 : heldOutCount(cache.length, validation.share);
+      const held = heldOutCount(cache.length, validation?.share);
       const features = { folder: cache.folder, length: cache.length - held, key: cache.key };
       const resolved = await resolveOptions(options, features, before?.description);
       for (const note of resolved.notes) context.terminal.log(note);

@@ -1,4 +1,4 @@
-import type { Device } from '../../gpu/index.ts';
+import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { CheckpointError, readSafetensors } from '../../nn/safetensors/index.ts';
 import type { WeightFile } from '../checkpoints/index.ts';
 import type { TrainingData } from '../features/index.ts';
@@ -64,11 +64,11 @@ export async function openRun(files: FileSystem): Promise<OpenedRun> {
 }
 
 /** What is trained, and on what. */
-export interface TrainingStart extends TrainerOptions {
+export interface TrainingStart extends Omit<TrainerOptions, 'rates'> {
   readonly device: Device;
   readonly data: TrainingData;
   /** What the run is; of one that goes on, how it is to go on: see `resolveTraining`. */
-  readonly description: Omit<RunDescription, 'adapter' | 'started'>;
+  readonly description: Omit<RunDescription, 'adapter' | 'started' | 'rates'>;
   /** Name and hash of the teacher, for the model's file: `teacherIdentity`. */
   readonly teacher: string;
   /** How the model's segments are best named, for its file. */
@@ -112,7 +112,6 @@ export class TrainingRun {
   readonly store: RunStore<Metrics>;
   /** Metrics of all steps that are done. */
   readonly metrics: Metrics[];
-  readonly description: RunDescription;
   /** What it goes on from, and why newer checkpoints were not taken. */
   readonly resumed:
     | { readonly step: number; readonly damaged: readonly string[]; readonly was: RunDescription }
@@ -120,6 +119,8 @@ export class TrainingRun {
   readonly #teacher: string;
   readonly #naming: NamingRule | undefined;
   readonly #validators: readonly Validator[];
+  #description: RunDescription;
+  #isTraining = false;
   /** Of the weights in {@link BEST}. */
   #best: BestValidation | undefined;
 
@@ -133,7 +134,7 @@ export class TrainingRun {
     this.trainer = trainer;
     this.#validators = validators;
     this.store = store;
-    this.description = description;
+    this.#description = description;
     this.metrics = metrics;
     this.resumed = resumed;
     this.#teacher = teacher;
@@ -143,6 +144,10 @@ export class TrainingRun {
   /** @throws {RunError} when the folder is not empty. */
   static async refuseUsed(files: FileSystem): Promise<void> {
     await RunStore.refuseUsed(files, trainingRunFormat as RunFormat<never>);
+  }
+
+  get description(): RunDescription {
+    return this.#description;
   }
 
   /** Begins a run in an empty or new folder, which is written to only when everything has been found to fit. */
@@ -172,7 +177,7 @@ export class TrainingRun {
     const damaged: string[] = [];
     const checkpoint = await store.newest((reason) => damaged.push(reason));
     const model = checkpoint ? await modelOf(device, checkpoint) : await start.newModel();
-    const made = await make(model, start);
+    const made = await make(model, { ...start, rates: was.rates });
     const { trainer } = made;
     try {
       if (checkpoint) await loadState(trainer, checkpoint);
@@ -207,6 +212,15 @@ export class TrainingRun {
    * and throws the signal's reason; `resume` goes on from there.
    */
   async train(options: TrainOptions = {}): Promise<void> {
+    this.#isTraining = true;
+    try {
+      await this.#train(options);
+    } finally {
+      this.#isTraining = false;
+    }
+  }
+
+  async #train(options: TrainOptions): Promise<void> {
     const { trainer, store, metrics } = this;
     const { model, settings } = trainer;
     const { sample, signal, onProgress, saveEvery = 100, saveSeconds } = options;
@@ -239,6 +253,19 @@ export class TrainingRun {
     if (!isEnded) throw signal?.reason;
     await look(trainer.done);
     await store.files.write(MODEL, await this.#model());
+  }
+
+  /**
+   * Goes on with another learning rate (the setting `base_lr`) after the steps that are done; the shape of the schedule stays. The run
+   * keeps the change: wherever it is resumed from, it gives the same numbers.
+   *
+   * @throws {ArgumentError} while {@link train} runs: stop it by its signal, change the rate, call it again.
+   */
+  async changeRate(baseLr: number): Promise<void> {
+    if (this.#isTraining) throw new ArgumentError('changeRate: the run is training; stop it by its signal first');
+    const rates = this.trainer.changeRate(baseLr);
+    this.#description = { ...this.#description, rates };
+    await writeDescription(this.store.files, this.#description);
   }
 
   /** The best validation so far. */
@@ -299,7 +326,7 @@ interface Made {
   readonly validators: readonly Validator[];
 }
 
-async function make(model: ZeroSeg, start: TrainingStart): Promise<Made> {
+async function make(model: ZeroSeg, start: TrainingStart & Pick<TrainerOptions, 'rates'>): Promise<Made> {
   const { device, data, description, validateScenes } = start;
   const { settings, validation } = description;
   if (!validation) return { trainer: await Trainer.create(device, model, data, settings, start), validators: [] };

@@ -43,8 +43,9 @@ export function isBetter({ measure, value }: BestValidation, before: BestValidat
 /** Masks and noise of a validation are those of this seed, each time: what changes is the model alone. */
 const VALIDATION_KEY = 0x76616c69;
 
-/** Photos that are held out of `length`: at least one, and at least one is left to learn from. */
-export function heldOutCount(length: number, share: number): number {
+/** Photos that are held out of `length`: at least one, and at least one is left to learn from. Without a share: none. */
+export function heldOutCount(length: number, share: number | undefined): number {
+  if (share === undefined) return 0;
   if (!(share > 0 && share < 1) || length < 2) {
     throw new ArgumentError(
       `validation: the share must be between 0 and 1, of two photos or more; got ${share} of ${length}`,
@@ -59,13 +60,20 @@ export function holdOut(
   share: number,
   seed: number,
 ): { readonly training: TrainingData; readonly heldOut: TrainingData } {
-  const order = permutation(data.length, random(seed, 'held out'));
-  const count = heldOutCount(data.length, share);
-  const part = (numbers: Uint32Array): TrainingData => {
-    const sorted = numbers.toSorted();
-    return { length: sorted.length, batch: (chosen) => data.batch(chosen.map((number) => sorted[number] as number)) };
-  };
-  return { training: part(order.subarray(count)), heldOut: part(order.subarray(0, count)) };
+  const held = heldOutNumbers(data.length, share, seed);
+  const isHeld = new Set(held);
+  const rest = Array.from({ length: data.length }, (_, number) => number).filter((number) => !isHeld.has(number));
+  const part = (numbers: readonly number[]): TrainingData => ({
+    length: numbers.length,
+    batch: (chosen) => data.batch(chosen.map((number) => numbers[number] as number)),
+  });
+  return { training: part(rest), heldOut: part(held) };
+}
+
+/** Which of `length` photos are held out, ascending. */
+export function heldOutNumbers(length: number, share: number, seed: number): readonly number[] {
+  const order = permutation(length, random(seed, 'held out'));
+  return [...order.subarray(0, heldOutCount(length, share)).toSorted()];
 }
 
 /**
