@@ -279,7 +279,9 @@ test('a contact sheet: every photo, its words, outlines and areas, and nothing f
   for (const { classes, files } of [await record('sheet', 'photo-0.json'), await record('sheet', 'photo-1.json')]) {
     expect(page).toContain(`src="${files.thumbnail}"`);
     for (const { name, pixels } of classes) {
-      expect(page).toMatch(new RegExp(`<tr data-word="\\d+".*<bdi>${name}</bdi>.*<td>${pixels.toLocaleString('en')}</td>`));
+      expect(page).toMatch(
+        new RegExp(`<tr data-word="\\d+".*<bdi>${name}</bdi>.*<td>${pixels.toLocaleString('en')}</td>`),
+      );
     }
   }
   // The same command writes the same page.
