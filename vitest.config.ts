@@ -16,9 +16,9 @@ const trainings = [
   'test/zeroseg/training/{loss-terms,run,validation}.test.ts',
 ];
 const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', ...sourceText, ...trainings];
-// Builds, packs, installs and bundles; by itself, at the end, so that no test that computes runs beside it.
+// Packs, installs and bundles; at the end, so that no test of what computes runs beside it.
 const packages = ['test/package/**'];
-// Builds the page and uses it in a browser, as a visitor would.
+// Uses the page in a browser, as a visitor would.
 const page = ['test/web/**'];
 
 const config: ViteUserConfigFnPromise = async () => ({
@@ -69,8 +69,8 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'page',
           include: ['test/web/**/*.test.ts'],
+          globalSetup: 'test/web/build-page.ts',
           pool: 'forks' as const,
-          fileParallelism: false,
           sequence: { groupOrder: 2 },
           testTimeout: 600_000,
           hookTimeout: 300_000,
@@ -81,10 +81,10 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],
+          globalSetup: 'test/package/pack-all.ts',
           pool: 'forks' as const,
-          isolate: false,
-          fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          // Beside the page: both wait for processes more than they compute.
+          sequence: { groupOrder: 2 },
           testTimeout: 600_000,
           hookTimeout: 600_000,
         },

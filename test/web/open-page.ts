@@ -1,13 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { build } from 'vite';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { type ServedPage, servePage } from '../../cli/src/page/index.ts';
 import { browserLaunchOptions } from '../support/browser.ts';
-
-const root = resolve(import.meta.dirname, '../../web');
 
 export interface OpenOptions {
   /** Whether the browser has WebGPU. Default true. */
@@ -26,29 +20,20 @@ export interface Opened {
   readonly errors: string[];
 }
 
-/** Builds the page, serves it as `zeroseg page` does, and starts a browser, once for a file of tests. */
+/** Serves the page as `zeroseg page` does, and starts a browser, once for a file of tests. */
 export function usePage(): { readonly folder: string; open(options?: OpenOptions): Promise<Opened> } {
-  let [folder, served, browser] = ['', undefined as ServedPage | undefined, undefined as Browser | undefined];
+  const folder = inject('pageFolder');
+  let [served, browser] = [undefined as ServedPage | undefined, undefined as Browser | undefined];
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'zeroseg-page-'));
-    await build({
-      root,
-      configFile: join(root, 'vite.config.ts'),
-      logLevel: 'error',
-      build: { outDir: folder, emptyOutDir: true },
-    });
     served = await servePage({ folder });
     browser = await chromium.launch(await browserLaunchOptions());
   });
   afterAll(async () => {
     await browser?.close();
     await served?.close();
-    await rm(folder, { recursive: true, force: true });
   });
   return {
-    get folder() {
-      return folder;
-    },
+    folder,
     async open({ gpu = true, width = 1400, scheme = 'light' }: OpenOptions = {}) {
       const { url } = served as ServedPage;
       const context = await (browser as Browser).newContext({
