@@ -69,8 +69,8 @@ const cases: readonly Case[] = [
 describe('f16', () => {
   const device = useDevice();
   for (const [name, op, ...shapes] of cases) {
-    it(name, async (context) => {
-      if (!device.current.features.has('shader-f16')) context.skip();
+    it(name, async ({ skip }) => {
+      skip(!device.current.features.has('shader-f16'), 'this device has no f16');
       const random = seeded(name.length);
       // Halves, so that both start from the same numbers.
       const values = () => Math.round(normal(random) * 64) / 64;

@@ -87,9 +87,9 @@ checkOp('attention', (q, k, v) => attention(q!, k!, v!), {
     shapes(1, 1, 1, 100, 64),
     shapes(1, 1, 40, 33, 128),
     shapes(1, 1, 97, 130, 17),
+    // As 100: a block of keys takes more than one load, and the last is not full.
     shapes(1, 1, 17, 9, 20),
     shapes(2, 1, 26, 26, 32),
-    shapes(1, 2, 9, 19, 100),
     shapes(1, 2, 26, 65, 12),
     shapes(1, 2, 0, 3, 4),
     shapes(0, 2, 3, 3, 4),

@@ -261,11 +261,14 @@ describe.each(Object.keys(entries))('%s', (entry) => {
       expect([...(got as Float32Array)]).toEqual([1, 2]);
     });
 
-    it.runIf(entry !== 'step input')('refuses shapes that are none', () => {
-      for (const shape of [3, '1', { length: 0 }, [1.5], [-1], [nan], ['2'], new Array(2), null]) {
-        expect(() => into([1], shape as unknown as number[], dtype)).toThrow(/a shape is a list|axes must be/);
-      }
-    });
+    // A step's inputs have theirs when it is made.
+    if (entry !== 'step input') {
+      it('refuses shapes that are none', () => {
+        for (const shape of [3, '1', { length: 0 }, [1.5], [-1], [nan], ['2'], new Array(2), null]) {
+          expect(() => into([1], shape as unknown as number[], dtype)).toThrow(/a shape is a list|axes must be/);
+        }
+      });
+    }
   });
 });
 
