@@ -144,7 +144,7 @@ export function valueProblem(
 function keyWords(name: string, keys: readonly string[]): string {
   const [nearest] = keys.map((key) => ({ key, edits: distance(key, name) })).sort((a, b) => a.edits - b.edits);
   // One letter too many, too few, another, or two that changed places.
-  return nearest && nearest.edits <= Math.min(2, name.length / 3)
+  return nearest && nearest.edits <= Math.min(2, (name.length - 1) / 2)
     ? `did you mean '${nearest.key}'?`
     : `keys are ${keys.join(', ')}`;
 }
