@@ -157,6 +157,17 @@ it('below the files for Node, only listed packages are imported, and no module o
   expect(wrong.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
 });
 
+it('what measures devices does so in browsers too: no module of Node, and no file but its own', () => {
+  const wrong = imports.filter(
+    (one) =>
+      one.file.startsWith('cli/src/bench/') &&
+      (one.specifier.startsWith('.')
+        ? !target(one).startsWith('cli/src/bench/')
+        : !/^(@zeroseg\/core(\/.*)?|tinybench)$/.test(one.specifier)),
+  );
+  expect(wrong.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
+});
+
 it('the command line reaches the library by the names of its packages', () => {
   const wrong = imports.filter(
     (one) => one.file.startsWith('cli/') && one.specifier.startsWith('.') && !target(one).startsWith('cli/src/'),
