@@ -176,14 +176,17 @@ function scales(roof: Roofline, width: number, height: number) {
   return { x, y, xTicks, yTicks: ticks(lowest, highest, 7), lowest, highest };
 }
 
-/** Powers of ten, or of every so many tens, at most `most` of them; of two where the range is small. */
+/** Round numbers, at most `most` of them: with 1, 2 and 5 in front, with 1, or with 1 of every so many powers of ten. */
 function ticks(from: number, to: number, most: number): number[] {
-  const base = to / from > 200 ? 10 : 2;
-  const [first, last] = [Math.ceil(Math.log(from) / Math.log(base)), Math.floor(Math.log(to) / Math.log(base))];
-  const every = Math.max(1, Math.ceil((last - first + 1) / most));
-  const found: number[] = [];
-  for (let power = first; power <= last; power += every) found.push(base ** power);
-  return found;
+  const [first, last] = [Math.floor(Math.log10(from)), Math.ceil(Math.log10(to))];
+  for (let every = 0; ; every++) {
+    const found: number[] = [];
+    for (let power = first; power <= last; power += Math.max(1, every)) {
+      for (const digit of every === 0 ? [1, 2, 5] : [1]) found.push(Number(`${digit}e${power}`));
+    }
+    const within = found.filter((value) => value >= from && value <= to);
+    if (within.length <= most) return within;
+  }
 }
 
 function written(value: number): string {
