@@ -69,13 +69,13 @@ async function prepareBlock(zeroseg, device, kind, sizes, x, { inputs, shapes })
   } else {
     const { lr, ...rest } = adam;
     const optimizer = new AdamW(device, parameters(block), { ...rest, weightDecay: 0 });
-    replay = await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => {
+    replay = await step(device, { hyper: [optimizer.hyperparameterCount] }, ({ hyper }) => {
       const scalar = loss();
-      optimizer.update(gradients(scalar, optimizer.parameters), rates);
+      optimizer.update(gradients(scalar, optimizer.parameters), hyper);
       return { loss: scalar };
     });
     let t = 0;
-    run = () => replay({ rates: optimizer.rates(++t, lr) });
+    run = () => replay({ hyper: optimizer.hyperparameters(++t, lr) });
     tensors = (results) => ({
       ...results,
       ...Object.fromEntries([...parameters(block)].map(([name, tensor]) => [`new ${name}`, tensor])),
