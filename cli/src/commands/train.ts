@@ -357,7 +357,7 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
     const inSteps = metrics.slice(first).reduce((sum, line) => sum + line.seconds, 0);
     const rate = formatRate((steps * settings.batch) / inSteps, 'photos');
     terminal.log(
-      `trained ${count(steps, 'steps')} in ${formatDuration(seconds)}: ${formatDuration(inSteps)} in steps (${rate}), the rest for what is looked at and kept`,
+      `trained ${count(steps, 'steps')} in ${formatDuration(inSteps)} (${rate}), ${formatDuration(seconds)} in all`,
     );
   }
   const [a, z] = [metrics[0], metrics.at(-1)];
