@@ -29,6 +29,7 @@ const engine = {
   scenes: later(async () => new (await import('./scenes.ts')).Scenes()),
   recorded: proxy(new RecordedRun()),
   segment: proxy(new SegmentTool(gpu, models)),
+  explain: later(async () => new (await import('../explain/tool.ts')).ExplainTool(gpu, models)),
 };
 
 export type Engine = typeof engine;
