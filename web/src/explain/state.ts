@@ -2,7 +2,7 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import { gpu } from '../app/gpu-state.ts';
-import { engine, sentenceOf } from '../engine/client.ts';
+import { engine, held, sentenceOf } from '../engine/client.ts';
 import { fetchSample, model, type Picture, picture } from '../picture/picture.ts';
 import { samples } from '../picture/samples.ts';
 import type { Grouped, GroupRequest, Named, Seen, SeeRequest, Subject } from './messages.ts';
@@ -13,7 +13,7 @@ export const maskRatio: Signal<number | undefined> = signal(undefined);
 export const maskSeed: Signal<number> = signal(1);
 export const tau: Signal<number | undefined> = signal(undefined);
 export const hard: Signal<boolean> = signal(true);
-export const noise: Signal<boolean> = signal(true);
+export const noise: Signal<boolean> = signal(false);
 export const noiseSeed: Signal<number> = signal(1);
 /** How many of the model's grids are compared; undefined is all. */
 export const gridCount: Signal<number | undefined> = signal(undefined);
@@ -61,7 +61,7 @@ const isStale = (error: unknown): boolean => /another picture has taken its plac
 const fail = (error: unknown): void => {
   if (!isStale(error)) problem.value = sentenceOf(error);
 };
-const worker = () => engine.explain();
+const worker = held(() => engine.explain());
 let changed = 0;
 
 const open = newest(
