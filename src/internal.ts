@@ -1,9 +1,9 @@
 // What the command line measures, verifies and studies beyond the public interface: no promises are made for it.
 
 export { adapterNames, formatBytes, ownValue, parseJson, shownValue } from './gpu/index.ts';
-export { adamW, adamWRates, clip, RATE_COUNT } from './kernels/optimizer/index.ts';
+export { adamW, adamWHyperparameters, clipGradients, HYPERPARAMETER_COUNT } from './kernels/optimizer/index.ts';
 export { hashText } from './nn/layers/index.ts';
-export { type Pack, packParameters } from './nn/optimizer/index.ts';
+export { type FlatParameters, flattenParameters } from './nn/optimizer/index.ts';
 export { type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
 export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
@@ -114,6 +114,7 @@ export {
   type StepTimes,
   type StudyContext,
   type StudyProgress,
+  sceneMeasures,
   scoreRuns,
   studyState,
   summarise,
@@ -134,4 +135,5 @@ export {
   plannedSteps,
   readDescription,
   refuseDifferences,
+  VALIDATION_LOSS,
 } from './zeroseg/training/index.ts';

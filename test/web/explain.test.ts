@@ -20,19 +20,16 @@ afterAll(() => {
 
 const step = (id: string) => page.locator(`#step-${id}`);
 
+const HASH = `(canvas) => {
+  const { width, height } = canvas;
+  let hash = 0;
+  for (const value of canvas.getContext('2d').getImageData(0, 0, width, height).data) hash = (Math.imul(hash, 31) + value) | 0;
+  return width + ' ' + hash;
+}`;
+
 /** The pixels of a figure, as one number: other pixels give another. */
-async function pixels(id: string, figure: number): Promise<string> {
-  return step(id)
-    .locator('canvas.square')
-    .nth(figure)
-    .evaluate((canvas) => {
-      const { width, height } = canvas as HTMLCanvasElement;
-      const data = (canvas as HTMLCanvasElement).getContext('2d')?.getImageData(0, 0, width, height).data ?? [];
-      let hash = 0;
-      for (const value of data) hash = (Math.imul(hash, 31) + value) | 0;
-      return `${width} ${hash}`;
-    });
-}
+const pixels = (id: string, figure: number): Promise<string> =>
+  step(id).locator('canvas.square').nth(figure).evaluate(HASH);
 
 async function turn(label: string, value: number): Promise<void> {
   const slider = page.getByLabel(label, { exact: true });
@@ -111,7 +108,10 @@ test('what is pointed at is marked in every step', async () => {
   await expect.poll(() => page.locator('.is-marked').count()).toBe(0);
 
   // A patch says which it is, and what it gives to each group.
-  await step('patches').locator('canvas.square').first().hover({ position: { x: 3, y: 3 } });
+  await step('patches')
+    .locator('canvas.square')
+    .first()
+    .hover({ position: { x: 3, y: 3 } });
   await step('patches').getByText('Patch 1: row 1, column 1').waitFor();
   expect(await step('groups').innerText()).toContain('What this patch gives to each group');
 });

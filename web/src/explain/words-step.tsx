@@ -208,7 +208,7 @@ function NameCards() {
                         }}
                       />
                     </span>
-                    <span class="cosine-value">{cosine.toFixed(2)}</span>
+                    <span class="cosine-value">{cosine.toFixed(2).replace('-0.00', '0.00')}</span>
                   </span>
                 ))}
             </button>
