@@ -11,7 +11,7 @@ import { MaskingStep } from './masking-step.tsx';
 import { Overview, showStep } from './overview.tsx';
 import { PatchesStep } from './patches-step.tsx';
 import { SegmentsStep } from './segments-step.tsx';
-import { grouped, openFirst, openPicture, phase, problem, setPhase, startExplaining, subject } from './state.ts';
+import { grouped, openFirst, openPicture, phase, problem, setPhase, startExplaining, subject, took } from './state.ts';
 import { ViewsStep } from './views-step.tsx';
 import { WordsStep } from './words-step.tsx';
 import './explain.css';
@@ -58,6 +58,7 @@ export function ExplainPage() {
       {subject.value && (
         <div class="strip-bar">
           <Overview />
+          {took.value !== undefined && <p class="took">computed in {Math.max(1, Math.round(took.value))} ms</p>}
           <Choice
             label="Settings"
             options={[

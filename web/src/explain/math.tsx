@@ -22,16 +22,16 @@ function set(part: Part): Part {
 
 const row = (part: Part | readonly Part[]) => (Array.isArray(part) ? <mrow>{part.map(set)}</mrow> : set(part as Part));
 
-export const sub = (base: Part, index: Part | readonly Part[]) => (
+export const sub = (base: Part | readonly Part[], index: Part | readonly Part[]) => (
   <msub>
-    {set(base)}
+    {row(base)}
     {row(index)}
   </msub>
 );
 
-export const sup = (base: Part, power: Part | readonly Part[]) => (
+export const sup = (base: Part | readonly Part[], power: Part | readonly Part[]) => (
   <msup>
-    {set(base)}
+    {row(base)}
     {row(power)}
   </msup>
 );
