@@ -36,11 +36,14 @@ async function turn(label: string, value: number): Promise<void> {
   await slider.fill(String(value));
 }
 
+/** A software adapter takes its time, on a busy machine more. */
+const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 60_000 });
+
 /** Waits until a value that was read before has become another one. */
 async function changes(read: () => Promise<string>, act: () => Promise<unknown>): Promise<void> {
   const before = await read();
   await act();
-  await expect.poll(read, { timeout: 120_000 }).not.toBe(before);
+  await eventually(read).not.toBe(before);
 }
 
 const text = (selector: string) => async () => (await page.locator(selector).allInnerTexts()).join('\n');
@@ -62,14 +65,14 @@ test('the mask hides what its slider says, and the decoder paints what is hidden
   expect(await step('masking').innerText()).toContain('here 103 of 256');
   const repainted = () => pixels('decoder', 1);
   await changes(repainted, () => turn('Hidden', 0.75));
-  await expect.poll(text('#step-masking')).toContain('here 192 of 256');
+  await eventually(text('#step-masking')).toContain('here 192 of 256');
   expect(await step('masking').innerText()).toContain('64 of 256 patches are left');
   await changes(repainted, () => page.getByRole('button', { name: 'Other patches' }).click());
 
   await turn('Hidden', 0);
-  await expect.poll(text('#step-decoder')).toContain('Nothing is hidden');
+  await eventually(text('#step-decoder')).toContain('Nothing is hidden');
   // What was painted is then the picture itself.
-  await expect.poll(async () => (await pixels('decoder', 1)) === (await pixels('decoder', 2))).toBe(true);
+  await eventually(async () => (await pixels('decoder', 1)) === (await pixels('decoder', 2))).toBe(true);
 });
 
 test('noise, temperature and softness change the groups, not what was seen', async () => {
@@ -81,16 +84,16 @@ test('noise, temperature and softness change the groups, not what was seen', asy
   await changes(groups, () => page.getByRole('button', { name: 'Other noise' }).click());
   expect(await pixels('encoder', 1)).toBe(seen);
   await page.getByRole('button', { name: 'As at test time' }).click();
-  await expect.poll(text('.turn output')).toMatch(/^0 %\n1\.0\n/);
-  await expect.poll(() => page.getByLabel('Gumbel noise').isChecked()).toBe(false);
+  await eventually(text('.turn output')).toMatch(/^0 %\n1\.0\n/);
+  await eventually(() => page.getByLabel('Gumbel noise').isChecked()).toBe(false);
 });
 
 test('fewer grids are fewer views: other losses, and without parts no match', async () => {
   const losses = text('.losses dd');
   await changes(losses, () => turn('Grids', 2));
-  await expect.poll(text('.match-view')).not.toMatch(/[34] × [34]/);
+  await eventually(text('.match-view')).not.toMatch(/[34] × [34]/);
   await changes(losses, () => turn('Grids', 1));
-  await expect.poll(text('.match-view')).toMatch(/^no part to match/);
+  await eventually(text('.match-view')).toMatch(/^no part to match/);
   await changes(losses, () => turn('Grids', 4));
 });
 
@@ -99,13 +102,13 @@ test('what is pointed at is marked in every step', async () => {
   const pictures = ['patches', 'encoder', 'groups', 'words'];
   const before = await Promise.all(pictures.map((id) => pixels(id, 0)));
   await segment.focus();
-  await expect.poll(() => page.locator('.match.is-marked').count()).toBe(1);
+  await eventually(() => page.locator('.match.is-marked').count()).toBe(1);
   expect(await page.locator('.name-card.is-marked').count()).toBe(1);
   expect(await page.locator('.view-marked').count()).toBe(1);
   expect(await page.locator('.bar.is-marked').count()).toBeGreaterThan(0);
   for (const [i, id] of pictures.entries()) expect(await pixels(id, 0), id).not.toBe(before[i]);
   await segment.blur();
-  await expect.poll(() => page.locator('.is-marked').count()).toBe(0);
+  await eventually(() => page.locator('.is-marked').count()).toBe(0);
 
   // A patch says which it is, and what it gives to each group.
   await step('patches')
@@ -118,11 +121,11 @@ test('what is pointed at is marked in every step', async () => {
 
 test('words are taken away and added; those that the model never met are said', async () => {
   await page.getByRole('button', { name: 'Remove curtain' }).click();
-  await expect.poll(text('.name-card')).not.toContain('curtain');
+  await eventually(text('.name-card')).not.toContain('curtain');
   await step('words').getByLabel('Add words').fill('moon, zebra');
   await page.keyboard.press('Enter');
   await step('words').getByText('This model never met “moon”').waitFor({ timeout: 60_000 });
-  await expect.poll(text('.cosine-word')).toContain('zebra');
+  await eventually(text('.cosine-word')).toContain('zebra');
 });
 
 test('takes a photo of the visitor’s, for Segment too; says what is no photo', async () => {
