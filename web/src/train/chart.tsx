@@ -25,6 +25,7 @@ export function Chart({
   curves,
   format,
   range,
+  end,
   marks = [],
 }: {
   title: string;
@@ -33,6 +34,8 @@ export function Chart({
   format: (value: number) => string;
   /** Least and largest value that are always shown. */
   range: readonly [number, number];
+  /** The last step there will be. */
+  end: number;
   /** Steps at which something was changed. */
   marks?: readonly number[];
 }) {
@@ -40,8 +43,8 @@ export function Chart({
   const plot = useRef<uPlot | undefined>(undefined);
   const legend = useRef<HTMLUListElement>(null);
   const data: uPlot.AlignedData = [steps as number[], ...curves.map(({ values }) => values as (number | null)[])];
-  const shown = useRef({ curves, marks, format });
-  shown.current = { curves, marks, format };
+  const shown = useRef({ curves, marks, format, end });
+  shown.current = { curves, marks, format, end };
 
   useEffect(() => {
     const place = box.current as HTMLDivElement;
@@ -58,10 +61,10 @@ export function Chart({
         width: place.clientWidth,
         height: HEIGHT,
         legend: { show: false },
-        padding: [10, 8, 0, 0],
+        padding: [10, 16, 0, 0],
         cursor: { sync: { key: 'training' }, points: { size: 7 }, y: false, drag: { x: false, y: false } },
         scales: {
-          x: { time: false },
+          x: { time: false, range: () => [0, Math.max(1, shown.current.end)] },
           y: {
             range: (_, min, max) => [Math.min(range[0], min ?? range[0]), Math.max(range[1], (max ?? range[1]) * 1.04)],
           },
@@ -104,7 +107,7 @@ export function Chart({
   useEffect(() => {
     plot.current?.setData(data);
     writeLegend(legend.current, shown.current, data, plot.current?.cursor.idx);
-  }, [steps, curves]);
+  }, [steps, curves, end]);
 
   const said = curves
     .filter(({ isFaint }) => !isFaint)

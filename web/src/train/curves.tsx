@@ -1,6 +1,6 @@
 import { Chart, type Curve } from './chart.tsx';
 import { formatShare } from './formats.ts';
-import { before, metrics, rates, run, terms } from './state.ts';
+import { before, metrics, plan, rates, run, terms } from './state.ts';
 
 const colours = ['--curve-1', '--curve-2', '--curve-3', '--curve-4', '--curve-5', '--curve-6'] as const;
 const colourOf = (i: number): string => colours[i % colours.length] as string;
@@ -65,19 +65,29 @@ export function Curves() {
       over((one) => one.grouping?.groups),
     ),
   ];
+  const end = run.value?.steps ?? plan.value.steps;
   const marks = rates.value.map(({ after }) => after);
   return (
     <section class="curves" aria-label="Curves">
-      <Chart title="Loss terms" steps={steps} curves={losses} format={short} range={[0, 0.5]} marks={marks} />
+      <Chart title="Loss terms" steps={steps} curves={losses} format={short} range={[0, 0.5]} end={end} marks={marks} />
       <Chart
         title={isOfScenes ? 'On scenes it never learns from' : 'Loss terms on photos that are held out'}
         steps={steps}
         curves={score}
         format={isOfScenes ? formatShare : short}
         range={isOfScenes ? [0, 0.6] : [0, 0.5]}
+        end={end}
         marks={marks}
       />
-      <Chart title="Groups in use" steps={steps} curves={groups} format={short} range={[0, 8]} marks={marks} />
+      <Chart
+        title="Groups in use"
+        steps={steps}
+        curves={groups}
+        format={short}
+        range={[0, 8]}
+        end={end}
+        marks={marks}
+      />
     </section>
   );
 }

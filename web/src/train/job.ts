@@ -11,11 +11,10 @@ import {
   type SceneAtlas,
 } from '@zeroseg/core/zeroseg';
 import { teacher } from '@zeroseg/pretrained';
-import { encode } from 'fast-png';
 import type { Gpu } from '../engine/gpu.ts';
 import type { KeptRuns, PageRun } from './kept-runs.ts';
 import type { Phase, PhotoEntry, Standing, TrainEvent } from './messages.ts';
-import { LEARNT_SIDE, SHOWN_SIDE, sourceOfPhotos, sourceOfScenes } from './pictures.ts';
+import { LEARNT_SIDE, pngOf, SHOWN_SIDE, sourceOfPhotos, sourceOfScenes } from './pictures.ts';
 import { openSession, type Session } from './session.ts';
 
 /** What the views of the teacher are cut by. */
@@ -222,9 +221,9 @@ export class Job {
           sampleEvery: each(SHEETS),
           sample: async () => {
             const step = run.trainer.done;
-            const bytes = encode({ ...(await sheet.draw()), channels: 3 }) as Uint8Array<ArrayBuffer>;
-            onEvent({ run: id, kind: 'sample', step, sheet: new Blob([bytes], { type: 'image/png' }) });
-            return bytes;
+            const png = pngOf(await sheet.draw());
+            onEvent({ run: id, kind: 'sample', step, sheet: png });
+            return new Uint8Array(await png.arrayBuffer());
           },
           signal: this.#abort.signal,
           onProgress: () => {

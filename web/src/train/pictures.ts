@@ -11,6 +11,7 @@ import {
   scenePresets,
   scoringScenes,
 } from '@zeroseg/core/zeroseg';
+import { encode } from 'fast-png';
 import { decodePhoto } from '../engine/photos.ts';
 import type { PhotoEntry } from './messages.ts';
 import type { Plan } from './plan.ts';
@@ -23,6 +24,8 @@ export const SHOWN_SIDE = 128;
 const CLASSES = 40;
 /** Added to the seed: what training is watched on is never learnt from. */
 const WATCHED_SEED = 400_000_000;
+/** Scenes that are scored. */
+export const WATCHED = 8;
 /** Rows of a sheet of samples. */
 export const SHEET_ROWS = 4;
 /** Photos that are held out, of all. */
@@ -71,4 +74,18 @@ export async function featuresName(plan: Plan, photos: readonly PhotoEntry[]): P
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(list.join('\n')));
   const digits = Array.from(new Uint8Array(hash).subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0'));
   return `photos-${digits.join('')}`;
+}
+
+/** Squares of one size as one picture, one below the other. */
+export function stacked(images: readonly Image[]): Image {
+  const [{ width, height }] = images as [Image, ...Image[]];
+  const data = new Uint8Array(images.length * 3 * width * height);
+  images.forEach((image, i) => {
+    data.set(image.data, i * 3 * width * height);
+  });
+  return { width, height: images.length * height, data };
+}
+
+export function pngOf(image: Image): Blob {
+  return new Blob([encode({ ...image, channels: 3 }) as Uint8Array<ArrayBuffer>], { type: 'image/png' });
 }

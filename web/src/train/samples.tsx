@@ -1,4 +1,4 @@
-import { chooseSample, chosenSample, run, samples, sheet, standing } from './state.ts';
+import { chooseSample, chosenSample, preview, run, samples, sheet, standing } from './state.ts';
 
 const columns = [
   { title: 'Picture', about: 'the picture' },
@@ -32,7 +32,7 @@ export function Samples() {
         }
       >
         {Array.from({ length: ROWS * columns.length }, (_, i) => (
-          <Tile key={i} row={Math.floor(i / columns.length)} column={i % columns.length} url={shown?.url} />
+          <Tile key={i} row={Math.floor(i / columns.length)} column={i % columns.length} />
         ))}
         {!shown && (
           <p class="sheet-hint">
@@ -71,8 +71,19 @@ export function Samples() {
   );
 }
 
-/** A tile of the sheet: a part of its picture. */
-function Tile({ row, column, url }: { row: number; column: number; url: string | undefined }) {
+/** A tile of the sheet: a part of its picture or, before there is one, of the pictures that it will show. */
+function Tile({ row, column }: { row: number; column: number }) {
+  const url = sheet.value?.url;
+  const first = column === 0 && run.value?.plan.source !== 'photos' ? preview.value : undefined;
+  if (!url && first) {
+    const place = `0 ${(100 * row) / (ROWS - 1)}%`;
+    return (
+      <span
+        class="tile"
+        style={{ backgroundImage: `url("${first}")`, backgroundPosition: place, backgroundSize: '100% 400%' }}
+      />
+    );
+  }
   return (
     <span
       class="tile"

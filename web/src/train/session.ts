@@ -28,11 +28,10 @@ import { student, teacher } from '@zeroseg/pretrained';
 import { version } from '../../package.json';
 import type { KeptRuns, PageRun } from './kept-runs.ts';
 import type { Phase } from './messages.ts';
-import { HELD_OUT, heldOutSquares, SHEET_ROWS, watchedScenes } from './pictures.ts';
+import { HELD_OUT, heldOutSquares, SHEET_ROWS, WATCHED, watchedScenes } from './pictures.ts';
 import type { Plan } from './plan.ts';
 
-/** Scenes that are scored, and how often in a run. */
-const WATCHED = 8;
+/** How often scenes are scored in a run. */
 const SCORES = 20;
 /** Names are put into no sentence: word vectors come sooner, and nearly the same. */
 const TEMPLATES = ['{}'];

@@ -4,7 +4,18 @@ import { UploadIcon } from '../app/icons.tsx';
 import { folderOfFiles } from './folder.ts';
 import { formatBytes, formatRate, plural } from './formats.ts';
 import { type NumberKey, numberProblem, type Plan, ranges } from './plan.ts';
-import { change, folder, linkProblems, measureSpace, plan, problem, space, spaceProblem, terms } from './state.ts';
+import {
+  change,
+  drawPreview,
+  folder,
+  linkProblems,
+  measureSpace,
+  plan,
+  problem,
+  space,
+  spaceProblem,
+  terms,
+} from './state.ts';
 
 const starts: readonly { id: Plan['start']; title: string; hint: string }[] = [
   {
@@ -30,6 +41,7 @@ export function Setup() {
     void plan.value;
     void folder.value;
     void measureSpace();
+    void drawPreview();
   });
   return (
     <>

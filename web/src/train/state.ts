@@ -35,10 +35,15 @@ export const before: Signal<Before | undefined> = signal(undefined);
 /** Changes of the learning rate of the open run, and its peak as it is now. */
 export const rates: Signal<readonly RateChange[]> = signal([]);
 export const rate: Signal<number> = signal(0);
+/** When the steps were heard of, of this visit: by the clock, so that samples and scores count. */
+export const pace: Signal<readonly { readonly step: number; readonly at: number }[]> = signal([]);
 /** Steps that there is a sheet of; which of them is shown, undefined for the newest; and the sheet. */
 export const samples: Signal<readonly number[]> = signal([]);
 export const chosenSample: Signal<number | undefined> = signal(undefined);
 export const sheet: Signal<{ readonly step: number; readonly url: string } | undefined> = signal(undefined);
+
+/** The pictures that a run of the settings would be watched on; of photos, none. */
+export const preview: Signal<string | undefined> = signal(undefined);
 
 export const isWorking: ReadonlySignal<boolean> = computed(
   () => standing.value !== undefined && !['paused', 'ended', 'failed'].includes(standing.value.phase),
@@ -81,6 +86,9 @@ export function change(changes: Partial<Plan>): void {
   plan.value = { ...plan.peek(), ...changes };
 }
 
+/** Tidings of steps that the pace is taken of. */
+const PACED = 60;
+
 let asked = 0;
 
 /** Looks how much space the settings would take. */
@@ -96,6 +104,21 @@ export async function measureSpace(): Promise<void> {
   } catch (error) {
     if (number === asked) problem.value = sentenceOf(error);
   }
+}
+
+let previewed: string | undefined;
+
+/** Draws what a run of the settings would be watched on. */
+export async function drawPreview(): Promise<void> {
+  const { source, seed } = plan.value;
+  const wanted = source === 'scenes' ? String(seed) : undefined;
+  if (wanted === previewed) return;
+  previewed = wanted;
+  const drawn = wanted && (await attempt(async () => (await tool()).preview(plan.peek())));
+  if (wanted !== previewed) return;
+  const old = preview.peek();
+  preview.value = drawn ? URL.createObjectURL(drawn) : undefined;
+  if (old) setTimeout(() => URL.revokeObjectURL(old), 1000);
 }
 
 /** Why a run of these settings would not fit into the browser's storage; undefined where it does. */
@@ -248,6 +271,7 @@ function take(event: TrainEvent): void {
   switch (event.kind) {
     case 'standing':
       standing.value = event.standing;
+      pace.value = [];
       if (event.standing.phase === 'ended' || event.standing.phase === 'failed') void refresh();
       return;
     case 'history':
@@ -255,6 +279,7 @@ function take(event: TrainEvent): void {
       return;
     case 'steps':
       metrics.value = [...metrics.peek(), ...event.metrics];
+      pace.value = [...pace.peek(), { step: metrics.peek().at(-1)?.step ?? 0, at: performance.now() }].slice(-PACED);
       return;
     case 'rates':
       rates.value = event.rates;

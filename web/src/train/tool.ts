@@ -14,7 +14,16 @@ import type { Gpu } from '../engine/gpu.ts';
 import { GRIDS, Job, SHEETS } from './job.ts';
 import { KeptRuns } from './kept-runs.ts';
 import type { PhotoEntry, RunCard, RunHistory, Space, TermFacts, TrainEvent } from './messages.ts';
-import { featuresName, LEARNT_SIDE, SHOWN_SIDE } from './pictures.ts';
+import {
+  featuresName,
+  LEARNT_SIDE,
+  pngOf,
+  SHEET_ROWS,
+  SHOWN_SIDE,
+  stacked,
+  WATCHED,
+  watchedScenes,
+} from './pictures.ts';
 import type { Plan } from './plan.ts';
 import { resolvePlan } from './session.ts';
 
@@ -63,6 +72,12 @@ export class TrainTool {
     const run = runBytes(await this.#countParameters(plan), plan.steps) + Math.min(plan.steps, SHEETS) * SHEET_BYTES;
     const { quota = Number.POSITIVE_INFINITY, usage = 0 } = await navigator.storage.estimate();
     return { needed: features + run, free: Math.max(0, quota - usage) };
+  }
+
+  /** The pictures that a run on scenes will be watched on, one below the other. */
+  async preview(plan: Plan): Promise<Blob> {
+    const { scenes } = watchedScenes(await this.#atlas(), plan, WATCHED);
+    return pngOf(stacked(scenes.slice(0, SHEET_ROWS).map(({ image }) => image)));
   }
 
   /** Begins a run; its number is returned, all else is told by events. */

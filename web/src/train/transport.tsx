@@ -9,6 +9,7 @@ import {
   isWorking,
   last,
   metrics,
+  pace,
   pause,
   plan,
   rate,
@@ -28,19 +29,16 @@ const texts: Readonly<Record<Phase, string>> = {
   failed: 'Stopped',
 };
 
-/** Steps by which the time of one is known. */
-const MEASURED = 20;
 /** Of a slider: the least and the largest rate, as powers of ten. */
 const RATE_POWERS = [-4, -0.5] as const;
 
 /** Time that the steps that are left will take, in seconds. */
 const left = computed(() => {
-  const [all, open] = [metrics.value, run.value];
+  const [first, now] = [pace.value[0], pace.value.at(-1)];
+  const open = run.value;
   // The first ones compile.
-  const recent = all.slice(2).slice(-MEASURED);
-  if (!open || recent.length < 3) return undefined;
-  const each = recent.reduce((sum, { seconds }) => sum + seconds, 0) / recent.length;
-  return each * (open.steps - (all.at(-1)?.step ?? 0));
+  if (!open || !first || !now || now.step - first.step < 3) return undefined;
+  return ((now.at - first.at) / 1000 / (now.step - first.step)) * (open.steps - now.step);
 });
 
 /** The button that trains and pauses, how far it has come, and the learning rate. */
@@ -80,7 +78,15 @@ function Progress() {
   const isLooking = standing.value?.phase === 'looking';
   const [now, all] = isLooking ? [done ?? 0, total ?? 0] : [last.value?.step ?? 0, open?.steps ?? 0];
   const label = isLooking ? 'Pictures that the teacher has seen' : 'Steps';
-  return <progress class="transport-progress" max={Math.max(1, all)} value={all > 0 ? now : 0} aria-label={label} />;
+  const isWaiting = ['gpu', 'words', 'preparing'].includes(standing.value?.phase ?? '');
+  return (
+    <progress
+      class={isWaiting ? 'transport-progress is-waiting' : 'transport-progress'}
+      max={Math.max(1, all)}
+      value={all > 0 ? now : 0}
+      aria-label={label}
+    />
+  );
 }
 
 function State() {
