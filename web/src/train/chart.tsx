@@ -16,7 +16,7 @@ export interface Curve {
   readonly isSparse?: boolean;
 }
 
-const HEIGHT = 190;
+const HEIGHT = 148;
 
 /** Curves over steps. What they end at stands in the legend; under the pointer, what they are there. */
 export function Chart({

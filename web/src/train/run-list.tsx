@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { formatBytes, formatShare } from './formats.ts';
 import type { RunCard } from './messages.ts';
-import { isWorking, openRun, removeRun, run, runs } from './state.ts';
+import { isWorking, last, openRun, removeRun, run, runs } from './state.ts';
 
 /** The runs that this browser keeps. */
 export function RunList() {
@@ -26,7 +26,8 @@ function Row({ id, title, begun, steps, done, isEnded, accuracy, loss, bytes }: 
   const isAsked = useSignal(false);
   const isOpen = run.value?.id === id;
   const when = new Date(begun).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-  const state = isEnded ? `${steps} steps` : `step ${done} of ${steps}`;
+  const now = isOpen ? (last.value?.step ?? done) : done;
+  const state = isEnded ? `${steps} steps` : `step ${now} of ${steps}`;
   const score =
     accuracy !== undefined
       ? `, ${formatShare(accuracy)} right`

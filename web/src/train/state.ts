@@ -135,6 +135,10 @@ export const spaceProblem: ReadonlySignal<string | undefined> = computed(() => {
 export async function begin(): Promise<void> {
   const chosen = plan.peek();
   const photos = photosOf(chosen);
+  if (chosen.source === 'photos' && photos.length === 0) {
+    problem.value = 'Choose a folder of photos first.';
+    return;
+  }
   await attempt(async () => {
     await measureSpace();
     if (spaceProblem.peek() !== undefined || problem.peek() !== undefined) return;

@@ -11,7 +11,6 @@ import {
   metrics,
   pace,
   pause,
-  plan,
   rate,
   run,
   spaceProblem,
@@ -48,15 +47,10 @@ export function Transport() {
   const isEnded = phase === 'ended';
   const action = !open ? 'Train' : isWorking.value ? 'Pause' : isEnded ? 'Trained' : 'Go on';
   const act = (): void => void (!open ? begin() : isWorking.value ? pause() : goOn());
-  const cannotBegin = !open && (spaceProblem.value !== undefined || plan.value.source === 'photos');
+  const cannotBegin = !open && spaceProblem.value !== undefined;
   return (
     <section class="transport" aria-label="Training">
-      <button
-        type="button"
-        class="transport-button"
-        disabled={isEnded || (cannotBegin && spaceProblem.value !== undefined)}
-        onClick={act}
-      >
+      <button type="button" class="transport-button" disabled={isEnded || cannotBegin} onClick={act}>
         {action === 'Pause' ? <PauseIcon /> : <PlayIcon />}
         {action}
       </button>
