@@ -111,7 +111,7 @@ describe('a run', () => {
     // Another tab sees it, and may not write to it.
     const other = await opened.context.newPage();
     await other.goto(page.url());
-    await other.getByRole('alert').getByText('another page or worker of this site is writing to it').waitFor(PATIENCE);
+    await other.getByRole('alert').getByText('This run is open in another tab').waitFor(PATIENCE);
     await other.close();
     await ended(page);
     expect(await losses(page)).toEqual(whole.losses);

@@ -3,7 +3,20 @@ import { DownloadIcon, LinkIcon } from '../app/icons.tsx';
 import { formatRate, formatShare } from './formats.ts';
 import { linkOf } from './plan.ts';
 import { FolderButtons } from './setup.tsx';
-import { before, goOn, isWorking, leaveRun, metrics, modelOf, problem, run, standing } from './state.ts';
+import {
+  before,
+  goOn,
+  isWorking,
+  leaveRun,
+  metrics,
+  modelOf,
+  NOT_SAVED,
+  problem,
+  run,
+  segmentWith,
+  standing,
+  unread,
+} from './state.ts';
 
 const starts = {
   teacher: 'head start: the teacher’s eyes',
@@ -32,6 +45,7 @@ export function ThisRun() {
         {starts[plan.start]}.
       </p>
       <Learnt />
+      {unread.value && <p class="hint">{unread}</p>}
       <Trouble />
       <div class="buttons">
         <ModelButtons id={open.id} name={`zeroseg-${title.replace(/\W+/g, '-')}.safetensors`} />
@@ -92,19 +106,25 @@ function ModelButtons({ id, name }: { id: string; name: string }) {
     const model = await modelOf(id);
     isBusy.value = false;
     if (model) download(model, name);
-    else problem.value = 'Nothing is saved yet: the first checkpoint comes after a few steps.';
+    else problem.value = NOT_SAVED;
   };
+  const isNothing = isBusy.value || metrics.value.length === 0;
   return (
-    <button
-      type="button"
-      class="button"
-      title="A .safetensors file, which `zeroseg segment --model` reads"
-      disabled={isBusy.value || metrics.value.length === 0}
-      onClick={() => void save()}
-    >
-      <DownloadIcon />
-      Save the model
-    </button>
+    <>
+      <button type="button" class="button button-strong" disabled={isNothing} onClick={() => void segmentWith(id)}>
+        Segment with it
+      </button>
+      <button
+        type="button"
+        class="button"
+        title="A .safetensors file, which `zeroseg segment --model` reads"
+        disabled={isNothing}
+        onClick={() => void save()}
+      >
+        <DownloadIcon />
+        Save the model
+      </button>
+    </>
   );
 }
 

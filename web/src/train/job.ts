@@ -5,6 +5,7 @@ import {
   FileError,
   fillCache,
   type HeldLock,
+  LockError,
   type Metrics,
   openClipFiles,
   readCache,
@@ -33,6 +34,12 @@ const TELL_MILLISECONDS = 100;
 /** Why work was stopped. */
 const stops = { pause: Symbol('pause'), goOn: Symbol('go on') } as const;
 
+/** An error for people: without the call that found it. */
+function wordsOf(error: Error): string {
+  if (error instanceof LockError) return 'This run is open in another tab: go on there, or close that tab.';
+  return error.message.replace(/^\w+(\.\w+)?: /, '');
+}
+
 /** Photos must be chosen again: a page that was closed has no way to them. */
 export class PhotosNeeded extends Error {}
 
@@ -52,6 +59,7 @@ export class Job {
   #lock: HeldLock | undefined;
   #abort: AbortController | undefined;
   #work: Promise<void> | undefined;
+  #isPausing = false;
   #rate: number | undefined;
   #told: Metrics[] = [];
   #telling: ReturnType<typeof setTimeout> | undefined;
@@ -64,6 +72,7 @@ export class Job {
   /** Works until it is paused, at its end, or fails; what becomes of it is told by events. `photos`: those of the visitor, where the run is on photos. */
   goOn(photos?: readonly PhotoEntry[]): void {
     if (photos) this.#photos = photos;
+    this.#isPausing = false;
     this.#work ??= this.#workOn().finally(() => {
       this.#work = undefined;
     });
@@ -71,6 +80,7 @@ export class Job {
 
   /** Stops at the next safe point, and saves. */
   async pause(): Promise<void> {
+    this.#isPausing = true;
     this.#abort?.abort(stops.pause);
     await this.#work;
   }
@@ -113,8 +123,7 @@ export class Job {
       }
     } catch (error) {
       await this.#letGo();
-      const problem = (error as Error).message;
-      this.#stand({ phase: 'failed', problem, needsPhotos: error instanceof PhotosNeeded });
+      this.#stand({ phase: 'failed', problem: wordsOf(error as Error), needsPhotos: error instanceof PhotosNeeded });
     }
   }
 
@@ -131,7 +140,7 @@ export class Job {
         await this.#look(device, clip, signal);
         this.#session = await this.#open(device, clip);
         // Paused meanwhile: before anything is trained.
-        if (signal.reason === stops.pause) throw stops.pause;
+        if (this.#isPausing) throw stops.pause;
       }
       await this.#train(this.#session);
       await this.#note({ isWanted: false });
@@ -186,7 +195,16 @@ export class Job {
         `${length} pictures could be read, too few to learn from${first ? `; ${first[0]}: ${first[1]}` : ''}`,
       );
     }
+    this.#unread(failures);
     await this.#note({ isLooked: true });
+  }
+
+  /** Photos that were passed over. */
+  #unread(failures: ReadonlyMap<string, string>): void {
+    const [first] = failures;
+    if (!first) return;
+    const others = failures.size > 1 ? `, and ${failures.size - 1} more` : '';
+    this.#options.onEvent({ run: this.id, kind: 'unread', words: `Passed over: ${first[0]}: ${first[1]}${others}.` });
   }
 
   async #open(device: Device, clip: ClipSource): Promise<Session> {
@@ -236,6 +254,7 @@ export class Job {
       } catch (reason) {
         this.#tellSteps();
         if (reason !== stops.goOn) throw reason;
+        if (this.#isPausing) throw stops.pause;
       }
     }
   }

@@ -31,7 +31,7 @@ export interface Standing {
   /** Of what is being waited for. */
   readonly done?: number;
   readonly total?: number;
-  /** Why it failed; or, while it goes on, what went wrong on the way. */
+  /** Why it failed. */
   readonly problem?: string;
   /** Whether the folder of photos has to be chosen again before it can go on. */
   readonly needsPhotos?: boolean;
@@ -81,6 +81,8 @@ export type TrainEvent = { readonly run: string } & (
   | { readonly kind: 'history'; readonly history: RunHistory }
   | { readonly kind: 'steps'; readonly metrics: readonly Metrics[] }
   | { readonly kind: 'rates'; readonly rates: readonly RateChange[] }
+  /** Photos that could not be read, in words. */
+  | { readonly kind: 'unread'; readonly words: string }
   | { readonly kind: 'before'; readonly before: Before }
   | { readonly kind: 'sample'; readonly step: number; readonly sheet: Blob }
 );

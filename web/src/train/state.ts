@@ -37,6 +37,8 @@ export const rates: Signal<readonly RateChange[]> = signal([]);
 export const rate: Signal<number> = signal(0);
 /** When the steps were heard of, of this visit: by the clock, so that samples and scores count. */
 export const pace: Signal<readonly { readonly step: number; readonly at: number }[]> = signal([]);
+/** Photos that could not be read, in words. */
+export const unread: Signal<string | undefined> = signal(undefined);
 /** Steps that there is a sheet of; which of them is shown, undefined for the newest; and the sheet. */
 export const samples: Signal<readonly number[]> = signal([]);
 export const chosenSample: Signal<number | undefined> = signal(undefined);
@@ -57,6 +59,7 @@ let isStarted = false;
 /** Begins to show what there is: settings of the link, kept runs, and the run that the address names. */
 export async function startTraining(): Promise<void> {
   if (isStarted) {
+    nameRun();
     await refresh();
     return;
   }
@@ -71,6 +74,12 @@ export async function startTraining(): Promise<void> {
     await refresh();
     if (id !== null && runs.peek().some((one) => one.id === id)) await openRun(id);
   });
+}
+
+/** Puts the run that is open into the address: a page that is reloaded opens it again. */
+export function nameRun(): void {
+  const open = run.peek();
+  if (open && address.peek().id === 'train') history.replaceState(undefined, '', `#train?run=${open.id}`);
 }
 
 /** Takes the settings of the address. */
@@ -152,18 +161,22 @@ export async function begin(): Promise<void> {
     });
     const id = await (await tool()).begin(chosen, title, [...photos]);
     if (run.peek()) run.value = { ...(run.peek() as OpenRun), id };
-    history.replaceState(undefined, '', `#train?run=${id}`);
+    nameRun();
     await refresh();
   });
 }
 
 export async function openRun(id: string): Promise<void> {
   await attempt(async () => {
-    const history_ = await (await tool()).open(id);
-    show(history_);
+    const kept = await (await tool()).open(id);
     const isEnded = runs.peek().find((one) => one.id === id)?.isEnded ?? false;
-    if (!history_.isWanted) standing.value = { phase: isEnded ? 'ended' : 'paused' };
-    history.replaceState(undefined, '', `#train?run=${id}`);
+    batch(() => {
+      show(kept);
+      standing.value = { phase: isEnded ? 'ended' : 'paused' };
+    });
+    nameRun();
+    // It was training when its page was closed.
+    if (kept.isWanted && !isEnded) await goOn();
   });
 }
 
@@ -214,6 +227,16 @@ export async function modelOf(id: string): Promise<Blob | undefined> {
   return attempt(async () => (await tool()).model(id));
 }
 
+/** Segments with the model of a run, as it is saved last. */
+export async function segmentWith(id: string): Promise<void> {
+  if (isWorking.peek()) await pause();
+  const choice = await attempt(async () => (await tool()).handOver(id));
+  if (choice !== undefined) location.hash = `#segment?${new URLSearchParams({ model: choice })}`;
+  else problem.value ??= NOT_SAVED;
+}
+
+export const NOT_SAVED = 'Nothing is saved yet: the first checkpoint comes after a few steps.';
+
 /** The page may be closed soon: what was learnt is saved. */
 export async function saveSoon(): Promise<void> {
   if (isWorking.peek()) await attempt(async () => (await tool()).save());
@@ -250,6 +273,7 @@ function show({ metrics: all, samples: sheets, before: was, rates: changes, ...r
     samples.value = sheets;
     problem.value = undefined;
     if (isOther) {
+      unread.value = undefined;
       sheet.value = undefined;
       chosenSample.value = undefined;
     }
@@ -287,6 +311,9 @@ function take(event: TrainEvent): void {
       return;
     case 'rates':
       rates.value = event.rates;
+      return;
+    case 'unread':
+      unread.value = event.words;
       return;
     case 'before':
       before.value = event.before;

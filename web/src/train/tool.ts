@@ -11,6 +11,7 @@ import {
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import type { Gpu } from '../engine/gpu.ts';
+import { handOver } from './hand-over.ts';
 import { GRIDS, Job, SHEETS } from './job.ts';
 import { KeptRuns } from './kept-runs.ts';
 import type { PhotoEntry, RunCard, RunHistory, Space, TermFacts, TrainEvent } from './messages.ts';
@@ -93,13 +94,12 @@ export class TrainTool {
     return id;
   }
 
-  /** What there is of a run. It goes on when it was training as its page was closed. */
+  /** What there is of a run. {@link goOn} works on it. */
   async open(id: string): Promise<RunHistory> {
     if (this.#job?.id !== id) await this.#job?.close();
     const kept = await this.#runs();
     const history = await kept.history(id);
-    const job = this.#job?.id === id ? this.#job : this.#start(kept, id);
-    if (history.isWanted) job.goOn();
+    if (this.#job?.id !== id) this.#start(kept, id);
     return history;
   }
 
@@ -125,6 +125,13 @@ export class TrainTool {
 
   async model(id: string): Promise<Blob | undefined> {
     return (await this.#runs()).model(id);
+  }
+
+  /** Puts the model of a run on the shelf of models; returns what it is chosen by. Undefined before the first checkpoint. */
+  async handOver(id: string): Promise<string | undefined> {
+    const kept = await this.#runs();
+    const [model, { title, begun }] = [await kept.model(id), await kept.page(id)];
+    return model && handOver(id, `Trained on ${title}, ${begun.slice(0, 16).replace('T', ' ')}`, model);
   }
 
   async remove(id: string): Promise<void> {

@@ -7,7 +7,7 @@ import { folderOfDrop } from './folder.ts';
 import { RunList } from './run-list.tsx';
 import { Samples } from './samples.tsx';
 import { Setup, takeFolder } from './setup.tsx';
-import { openRun, problem, readLink, run, saveSoon, startTraining } from './state.ts';
+import { leaveRun, nameRun, openRun, problem, readLink, run, saveSoon, startTraining } from './state.ts';
 import { Transport } from './transport.tsx';
 
 export function TrainPage() {
@@ -18,9 +18,10 @@ export function TrainPage() {
     };
     const follow = (): void => {
       const { id: tool, parameters } = address.peek();
-      if (tool !== 'train' || parameters.size === 0) return;
+      if (tool !== 'train') return;
       const id = parameters.get('run');
-      if (id === null) readLink();
+      if (parameters.size === 0) nameRun();
+      else if (id === null) void leaveRun().then(readLink);
       else if (id !== run.peek()?.id) void openRun(id);
     };
     document.addEventListener('visibilitychange', saveWhenHidden);
