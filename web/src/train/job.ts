@@ -16,7 +16,7 @@ import type { Gpu } from '../engine/gpu.ts';
 import type { KeptRuns, PageRun } from './kept-runs.ts';
 import type { Phase, PhotoEntry, Standing, TrainEvent } from './messages.ts';
 import { LEARNT_SIDE, pngOf, SHOWN_SIDE, sourceOfPhotos, sourceOfScenes } from './pictures.ts';
-import { openSession, type Session } from './session.ts';
+import { LEAST_APART, openSession, type Session } from './session.ts';
 
 /** What the views of the teacher are cut by. */
 export const GRIDS = [1, 2, 3, 4];
@@ -227,7 +227,7 @@ export class Job {
     const { run, sheet } = session;
     const { steps } = run.trainer;
     const { id, onEvent } = this.#options;
-    const each = (parts: number): number => Math.max(1, Math.round(steps / parts));
+    const each = (parts: number): number => Math.max(LEAST_APART, Math.round(steps / parts));
     for (;;) {
       if (this.#rate !== undefined) await this.#takeRate(session);
       this.#abort = new AbortController();

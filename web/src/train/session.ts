@@ -31,6 +31,8 @@ import type { Phase } from './messages.ts';
 import { HELD_OUT, heldOutSquares, SHEET_ROWS, WATCHED, watchedScenes } from './pictures.ts';
 import type { Plan } from './plan.ts';
 
+/** Steps between looks at what the student does, however short a run is: they must not take longer than the steps. */
+export const LEAST_APART = 4;
 /** How often scenes are scored in a run. */
 const SCORES = 20;
 /** Names are put into no sentence: word vectors come sooner, and nearly the same. */
@@ -101,7 +103,7 @@ async function open(
       scale: clip.scale,
     }));
   tell('preparing');
-  const every = Math.max(1, Math.round(plan.steps / SCORES));
+  const every = Math.max(LEAST_APART, Math.round(plan.steps / SCORES));
   const validation = isOfScenes ? undefined : { share: HELD_OUT, every };
   const held = validation ? heldOutCount(cache.length, validation.share) : 0;
   const { config, settings, preset } = resolvePlan(plan, {
