@@ -17,6 +17,7 @@ export interface Tool {
 export const tools: readonly [Tool, ...Tool[]] = [
   { id: 'segment', title: 'Segment', worksWithoutGpu: true, load: () => SegmentPage },
   { id: 'train', title: 'Train', load: async () => (await import('../train/train-page.tsx')).TrainPage },
+  { id: 'bench', title: 'Bench', load: async () => (await import('../bench/bench-page.tsx')).BenchPage },
 ];
 
 /** The tool that is open: the one that the address names, or the first. */

@@ -29,6 +29,7 @@ const scenes = later(async () => new (await import('./scenes.ts')).Scenes());
 const engine = {
   gpu: proxy(gpu),
   scenes,
+  bench: later(async () => new (await import('../bench/tool.ts')).BenchTool()),
   recorded: proxy(new RecordedRun()),
   segment: proxy(new SegmentTool(gpu, models)),
   train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu, async () => (await scenes()).atlas())),
