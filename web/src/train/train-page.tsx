@@ -36,7 +36,7 @@ export function TrainPage() {
     };
   }, []);
   return (
-    <div class="train">
+    <div class={run.value ? 'train' : 'train is-idle'}>
       <section class="train-main" aria-label="Training">
         <Transport />
         <div class="train-sight">
