@@ -288,10 +288,12 @@ export {
 export {
   type GroupUse,
   groupUse,
+  type RunScoreOptions,
   SCORING_SEED,
   type SceneScore,
   type SceneScores,
   SceneStudent,
+  SceneValidation,
   type ScoreScenesOptions,
   type ScoringScenesOptions,
   type StudentOutput,
@@ -331,6 +333,7 @@ export {
   TokenTable,
 } from './text/index.ts';
 export {
+  type BestValidation,
   checkSettings,
   defaultSettings,
   type FeatureFacts,
@@ -362,4 +365,5 @@ export {
   type TrainOptions,
   type TrainSettings,
   type Validation,
+  type Validator,
 } from './training/index.ts';

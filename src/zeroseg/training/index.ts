@@ -28,4 +28,14 @@ export {
 } from './run-description.ts';
 export { checkSettings, defaultSettings, plannedSteps, settingsSchema, type TrainSettings } from './settings.ts';
 export { type Probe, type RateChange, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
-export { HeldOutLoss, heldOutCount, heldOutNumbers, holdOut, type Validation } from './validation.ts';
+export {
+  type BestValidation,
+  HeldOutLoss,
+  heldOutCount,
+  heldOutNumbers,
+  holdOut,
+  VALIDATION_IOU,
+  VALIDATION_LOSS,
+  type Validation,
+  type Validator,
+} from './validation.ts';

@@ -33,7 +33,7 @@ export interface RunDescription {
   readonly cache: { readonly folder: string; readonly photos: number; readonly paths: string; readonly key: CacheKey };
   readonly config: ZeroSegConfig;
   readonly settings: TrainSettings;
-  /** Which photos are held out, and when they are looked at. Without it: none. */
+  /** What the model is validated on, and when. Without it: nothing. */
   readonly validation?: Validation | undefined;
   /** Changes of the learning rate on the way: see `TrainingRun.changeRate`. */
   readonly rates?: readonly RateChange[] | undefined;
@@ -71,7 +71,8 @@ export function descriptionProblem(found: unknown): string | undefined {
     settings: isObject,
     validation: isMaybe(
       hasFields({
-        share: (value) => isNumber(value) && (value as number) > 0 && (value as number) < 1,
+        share: isMaybe((value) => isNumber(value) && (value as number) > 0 && (value as number) < 1),
+        scenes: isMaybe(isWhole(1)),
         every: isWhole(1),
       }),
     ),

@@ -8,22 +8,44 @@ import { lossTerms, type ZeroSeg } from '../model/index.ts';
 import type { TrainSettings } from './settings.ts';
 import { type Pass, passInputs, TERM, trainingPass } from './training-pass.ts';
 
-/** Photos that a run does not learn from, and looks at every so many steps. */
+/** What a run does not learn from, and looks at every so many steps: photos of its own, made scenes, or both. */
 export interface Validation {
-  /** Share of the photos that is held out, between 0 and 1. Which ones: drawn from the run's seed. */
-  readonly share: number;
+  /** Share of the photos that is held out, between 0 and 1. Which ones: drawn from the run's seed. Default: none. */
+  readonly share?: number | undefined;
+  /** Made scenes that the model names every pixel of. Default: none. */
+  readonly scenes?: number | undefined;
   /** Steps between validations; the last step has one too. */
   readonly every: number;
 }
 
-/** What the best weights of a run are chosen by: the least of these. */
+/** Measures a model as it is, while it trains. Its numbers are called `validation …`. */
+export interface Validator extends Disposable {
+  measure(): Promise<Readonly<Record<string, number>>>;
+}
+
+/** What the best weights of a run are chosen by: the greatest share on scenes where there are any, else the least loss. */
 export const VALIDATION_LOSS = 'validation loss';
+export const VALIDATION_IOU = 'validation mean IoU';
+
+/** The validation that the best weights are of. */
+export interface BestValidation {
+  readonly step: number;
+  readonly measure: typeof VALIDATION_LOSS | typeof VALIDATION_IOU;
+  readonly value: number;
+}
+
+/** Whether `found` is better than what was best before. */
+export function isBetter({ measure, value }: BestValidation, before: BestValidation | undefined): boolean {
+  if (!before) return true;
+  return measure === VALIDATION_IOU ? value > before.value : value < before.value;
+}
 
 /** Masks and noise of a validation are those of this seed, each time: what changes is the model alone. */
 const VALIDATION_KEY = 0x76616c69;
 
-/** Photos that are held out of `length`: at least one, and at least one is left to learn from. */
-export function heldOutCount(length: number, share: number): number {
+/** Photos that are held out of `length`: at least one, and at least one is left to learn from. Without a share: none. */
+export function heldOutCount(length: number, share: number | undefined): number {
+  if (share === undefined) return 0;
   if (!(share > 0 && share < 1) || length < 2) {
     throw new ArgumentError(
       `validation: the share must be between 0 and 1, of two photos or more; got ${share} of ${length}`,
@@ -63,7 +85,7 @@ export function heldOutNumbers(length: number, share: number, seed: number): rea
  * await validation.measure(); // { 'validation loss': 4.1, 'validation rec': 0.2, … }
  * ```
  */
-export class HeldOutLoss implements Disposable {
+export class HeldOutLoss implements Validator {
   readonly #data: TrainingData;
   readonly #batch: number;
   readonly #pass: Step<'image' | 'views' | 'key', Pass>;
