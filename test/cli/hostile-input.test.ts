@@ -57,7 +57,7 @@ import {
   toInt32,
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
-import { openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
+import { openWeightRanges, openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
@@ -179,6 +179,13 @@ parser('readSafetensors parseHeader headerSize toFloat32 toInt32', weights, (byt
       attempts(...[...tensors.values()].flatMap((one) => [() => toFloat32(one), () => toInt32(one)]));
     },
   );
+});
+const pickled = ['kinds', 'kinds-legacy', 'kinds-protocol-4', 'training', 'script'];
+const torchFiles = await Promise.all(pickled.map((name) => readFile(`test/fixtures/torch/${name}.pt`)));
+parser('openTorch openWeightRanges unpickle readZipDirectory', damagedBytes(torchFiles), async (bytes) => {
+  const ranges = { size: bytes.length, readRange: async (start: number, end: number) => bytes.slice(start, end) };
+  const { tensors } = await openWeightRanges(ranges, 'file.pt');
+  await settled(...[...tensors.values()].map((one) => one.read()));
 });
 parser('modelInfo detectClipNames clipConfig groupVitConfig logitScale', weights, (bytes) => {
   const stored = readSafetensors(bytes);

@@ -1,1 +1,1 @@
-export { isTorchFile, openTorch, type TorchWeights } from './open-torch.ts';
+export { openTorch, type TorchWeights } from './open-torch.ts';

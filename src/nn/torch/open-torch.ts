@@ -8,7 +8,7 @@ import {
   type RangeSource,
   widths,
 } from '../safetensors/index.ts';
-import { PickleEnd, PickleError, type Unpickled, unpickle } from './pickle.ts';
+import { cutOff, type Unpickled, unpickle } from './pickle.ts';
 import { contentsOf, inOrder, spanOf, storageOf, type TensorView } from './tensors.ts';
 import { readZipDirectory } from './zip-directory.ts';
 
@@ -16,13 +16,6 @@ import { readZipDirectory } from './zip-directory.ts';
 export interface TorchWeights extends OpenWeights {
   /** Keys that lead to the weights, where the file has more beside them, such as `teacher`; else empty. */
   readonly part: string;
-}
-
-/** Whether a file that begins with these bytes was written by `torch.save`. */
-export function isTorchFile(first: Uint8Array): boolean {
-  const [a, b, c, d] = first;
-  // A ZIP archive, or (before PyTorch 1.6) a pickle.
-  return (a === 0x50 && b === 0x4b && c === 3 && d === 4) || (a === 0x80 && b !== undefined && b >= 1 && b <= 5);
 }
 
 /** The pickle of a checkpoint with 100,000 tensors has about 20 MB. */
@@ -73,7 +66,7 @@ async function openArchive(source: RangeSource, name: string): Promise<TorchWeig
   const size = archive.entries.get(path)?.size ?? 0;
   if (size > LARGEST_PICKLE)
     throw new CheckpointError(name, `its data.pkl has ${size} bytes, more than that of any weights`);
-  const { value } = readPickle(await archive.read(path), name);
+  const { value } = unpickle(await archive.read(path), name);
   const placeOf = (key: string): string => `${folder}data/${key}`;
   return weightsOf(value, name, {
     find: (key) => {
@@ -140,7 +133,7 @@ async function readPickles(source: RangeSource, name: string): Promise<{ pickles
     let end = 0;
     try {
       while (pickles.length < 5) {
-        const one = unpickle(bytes.subarray(end));
+        const one = unpickle(bytes.subarray(end), name);
         pickles.push(one);
         end += one.size;
         if (pickles.length === 1 && one.value !== MAGIC) break;
@@ -152,29 +145,16 @@ async function readPickles(source: RangeSource, name: string): Promise<{ pickles
         );
       return { pickles, end };
     } catch (error) {
-      if (error instanceof PickleEnd && bytes.length < source.size && length < LARGEST_PICKLE) continue;
-      throw refusal(error, name);
+      if (
+        error instanceof CheckpointError &&
+        error.cause === cutOff &&
+        bytes.length < source.size &&
+        length < LARGEST_PICKLE
+      )
+        continue;
+      throw error;
     }
   }
-}
-
-function readPickle(bytes: Uint8Array, name: string): Unpickled {
-  try {
-    return unpickle(bytes);
-  } catch (error) {
-    throw refusal(error, name);
-  }
-}
-
-function refusal(error: unknown, name: string): unknown {
-  if (error instanceof PickleEnd)
-    return new CheckpointError(name, 'its pickle is cut off; get the file again', { cause: error });
-  if (!(error instanceof PickleError)) return error;
-  return new CheckpointError(
-    name,
-    `it is refused: ${error.message}. Nothing of it was run. Weights alone are had in Python by torch.save(model.state_dict(), FILE), or as safetensors`,
-    { cause: error },
-  );
 }
 
 function weightsOf(root: unknown, file: string, storages: Storages): TorchWeights {

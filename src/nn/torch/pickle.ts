@@ -1,4 +1,5 @@
 /** Reads Python's pickles as data: nothing that they name is ever called, and what weights do not need is refused by its name. */
+import { CheckpointError } from '../safetensors/index.ts';
 import { isAllowed, makers } from './globals.ts';
 
 /** A name that a pickle gives, such as `torch.FloatStorage`. */
@@ -36,13 +37,8 @@ export class Call {
   }
 }
 
-/** A pickle that is not what weights are written as; the message says why. */
-export class PickleError extends Error {
-  override readonly name = 'PickleError';
-}
-
-/** More bytes are needed: the pickle goes on behind those that were given. */
-export class PickleEnd extends PickleError {}
+/** The cause of the error of a pickle that goes on behind the bytes that were given. */
+export const cutOff: unique symbol = Symbol('cut off');
 
 const MARK = Symbol('mark');
 const codes = {
@@ -135,44 +131,45 @@ export interface Unpickled {
 /**
  * Reads the pickle at the beginning of `bytes`.
  *
- * @throws PickleError when it names what weights do not need, has an instruction that PyTorch does not write, or is damaged.
+ * @param file A name for error messages.
+ * @throws CheckpointError when it names what weights do not need, has an instruction that PyTorch does not write, or is damaged.
  */
-export function unpickle(bytes: Uint8Array): Unpickled {
-  const cursor = new Cursor(bytes);
+export function unpickle(bytes: Uint8Array, file: string): Unpickled {
+  const cursor = new Cursor(bytes, file);
   const persistent: Persistent[] = [];
   const stack: unknown[] = [];
   const memo = new Map<number, unknown>();
   const pop = (): unknown => {
-    if (stack.length === 0 || stack.at(-1) === MARK) throw new PickleError('it takes more than it has put down');
+    if (stack.length === 0 || stack.at(-1) === MARK) throw refusal(file, 'it takes more than it has put down');
     return stack.pop();
   };
   const popMark = (): unknown[] => {
     const mark = stack.lastIndexOf(MARK);
-    if (mark < 0) throw new PickleError('a mark is missing');
+    if (mark < 0) throw refusal(file, 'a mark is missing');
     const items = stack.splice(mark + 1);
     stack.pop();
     return items;
   };
   const top = (): unknown => {
-    if (stack.length === 0) throw new PickleError('it takes more than it has put down');
+    if (stack.length === 0) throw refusal(file, 'it takes more than it has put down');
     return stack.at(-1);
   };
   const recall = (key: number): void => {
-    if (!memo.has(key)) throw new PickleError(`it refers to memory ${key}, where nothing is`);
+    if (!memo.has(key)) throw refusal(file, `it refers to memory ${key}, where nothing is`);
     stack.push(memo.get(key));
   };
   for (;;) {
     const code = cursor.byte();
     switch (names.get(code)) {
       case 'PROTO':
-        if (cursor.byte() > 5) throw new PickleError('its protocol is newer than 5');
+        if (cursor.byte() > 5) throw refusal(file, 'its protocol is newer than 5');
         break;
       case 'FRAME':
         cursor.take(8);
         break;
       case 'STOP': {
         const value = pop();
-        if (stack.length > 0) throw new PickleError('it ends with more than one value');
+        if (stack.length > 0) throw refusal(file, 'it ends with more than one value');
         return { value, persistent, size: cursor.at };
       }
       case 'MARK':
@@ -204,10 +201,10 @@ export function unpickle(bytes: Uint8Array): Unpickled {
         stack.push(cursor.view(2).getUint16(0, true));
         break;
       case 'LONG1':
-        stack.push(long(cursor.take(cursor.byte())));
+        stack.push(long(file, cursor.take(cursor.byte())));
         break;
       case 'LONG4':
-        stack.push(long(cursor.take(cursor.size(4))));
+        stack.push(long(file, cursor.take(cursor.size(4))));
         break;
       case 'BINFLOAT':
         stack.push(cursor.view(8).getFloat64(0));
@@ -243,13 +240,13 @@ export function unpickle(bytes: Uint8Array): Unpickled {
         break;
       case 'APPEND': {
         const item = pop();
-        append(top(), [item]);
+        append(file, top(), [item]);
         break;
       }
       case 'APPENDS':
       case 'ADDITEMS': {
         const items = popMark();
-        append(top(), items);
+        append(file, top(), items);
         break;
       }
       case 'TUPLE':
@@ -274,12 +271,12 @@ export function unpickle(bytes: Uint8Array): Unpickled {
         break;
       case 'SETITEM': {
         const [value, key] = [pop(), pop()];
-        setItems(top(), [key, value]);
+        setItems(file, top(), [key, value]);
         break;
       }
       case 'SETITEMS': {
         const items = popMark();
-        setItems(top(), items);
+        setItems(file, top(), items);
         break;
       }
       case 'BINGET':
@@ -298,28 +295,28 @@ export function unpickle(bytes: Uint8Array): Unpickled {
         memo.set(memo.size, top());
         break;
       case 'GLOBAL':
-        stack.push(named(cursor.line(), cursor.line()));
+        stack.push(named(file, cursor.line(), cursor.line()));
         break;
       case 'STACK_GLOBAL': {
         const [name, module] = [pop(), pop()];
-        stack.push(named(module, name));
+        stack.push(named(file, module, name));
         break;
       }
       case 'REDUCE': {
         const [args, of] = [pop(), pop()];
-        stack.push(call(of, args));
+        stack.push(call(file, of, args));
         break;
       }
       case 'NEWOBJ': {
         const [args, of] = [pop(), pop()];
         if (!(of instanceof Named) || !Array.isArray(args))
-          throw new PickleError('it makes an object of what is no class');
-        stack.push(makers.has(of.name) ? call(of, args) : new Instance(of.name));
+          throw refusal(file, 'it makes an object of what is no class');
+        stack.push(makers.has(of.name) ? call(file, of, args) : new Instance(of.name));
         break;
       }
       case 'BUILD': {
         const state = pop();
-        build(top(), state);
+        build(file, top(), state);
         break;
       }
       case 'BINPERSID': {
@@ -331,30 +328,29 @@ export function unpickle(bytes: Uint8Array): Unpickled {
       default: {
         const letter = String.fromCharCode(code);
         const name = Object.hasOwn(refused, letter) ? refused[letter] : `0x${code.toString(16).padStart(2, '0')}`;
-        throw new PickleError(`it has the instruction ${name}, which PyTorch does not write`);
+        throw refusal(file, `it has the instruction ${name}, which PyTorch does not write`);
       }
     }
   }
 }
 
-function named(module: unknown, name: unknown): Named {
-  if (typeof module !== 'string' || typeof name !== 'string') throw new PickleError('it names what is no text');
+function named(file: string, module: unknown, name: unknown): Named {
+  if (typeof module !== 'string' || typeof name !== 'string') throw refusal(file, 'it names what is no text');
   const full = `${module}.${name}`;
   if (isAllowed(full)) return new Named(full);
-  throw new PickleError(`it names ${shown(full)}, which weights do not need`);
+  throw refusal(file, `it names ${shown(full)}, which weights do not need`);
 }
 
 /** A call, not made: of containers what they would hold, of the rest the call itself. */
-function call(of: unknown, args: unknown): unknown {
-  if (!(of instanceof Named) || !Array.isArray(args)) throw new PickleError('it calls what is no name');
+function call(file: string, of: unknown, args: unknown): unknown {
+  if (!(of instanceof Named) || !Array.isArray(args)) throw refusal(file, 'it calls what is no name');
   switch (of.name) {
     case 'collections.OrderedDict':
     case 'collections.defaultdict': {
       const items = of.name.endsWith('OrderedDict') ? args[0] : args[1];
       const map = new Map<unknown, unknown>();
       for (const pair of Array.isArray(items) ? items : []) {
-        if (!Array.isArray(pair) || pair.length !== 2)
-          throw new PickleError('a dictionary is made of what are no pairs');
+        if (!Array.isArray(pair) || pair.length !== 2) throw refusal(file, 'a dictionary is made of what are no pairs');
         map.set(pair[0], pair[1]);
       }
       return items instanceof Map ? new Map(items) : map;
@@ -371,35 +367,42 @@ function call(of: unknown, args: unknown): unknown {
   }
 }
 
-function append(list: unknown, items: readonly unknown[]): void {
+function append(file: string, list: unknown, items: readonly unknown[]): void {
   if (list instanceof Instance) return; // a list of some class: nobody asks what is in it
-  if (!Array.isArray(list)) throw new PickleError('it appends to what is no list');
+  if (!Array.isArray(list)) throw refusal(file, 'it appends to what is no list');
   for (const item of items) list.push(item);
 }
 
-function setItems(target: unknown, items: readonly unknown[]): void {
-  if (items.length % 2 !== 0) throw new PickleError('a dictionary has a key without a value');
+function setItems(file: string, target: unknown, items: readonly unknown[]): void {
+  if (items.length % 2 !== 0) throw refusal(file, 'a dictionary has a key without a value');
   const map = target instanceof Instance ? target.attributes : target;
-  if (!(map instanceof Map)) throw new PickleError('it sets an item of what is no dictionary');
+  if (!(map instanceof Map)) throw refusal(file, 'it sets an item of what is no dictionary');
   for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
 }
 
 /** Gives an object its attributes. Of dictionaries and tensors, these are no part of the weights. */
-function build(target: unknown, state: unknown): void {
+function build(file: string, target: unknown, state: unknown): void {
   if (target instanceof Instance && state instanceof Map)
     for (const [key, value] of state) target.attributes.set(key, value);
   else if (!(target instanceof Instance || target instanceof Map || target instanceof Call))
-    throw new PickleError('it gives attributes to what has none');
+    throw refusal(file, 'it gives attributes to what has none');
 }
 
 /** A whole number: little-endian, two's complement, of any length. */
-function long(bytes: Uint8Array): number | bigint {
-  if (bytes.length > 1024) throw new PickleError('it has a number of more than 1024 bytes');
+function long(file: string, bytes: Uint8Array): number | bigint {
+  if (bytes.length > 1024) throw refusal(file, 'it has a number of more than 1024 bytes');
   let value = 0n;
   for (let i = bytes.length - 1; i >= 0; i--) value = value * 256n + BigInt(bytes[i] as number);
   if (bytes.length > 0 && (bytes.at(-1) as number) >= 128) value -= 256n ** BigInt(bytes.length);
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
+}
+
+function refusal(file: string, reason: string): CheckpointError {
+  return new CheckpointError(
+    file,
+    `it is refused: ${reason}. Nothing of it was run. Weights alone are had in Python by torch.save(model.state_dict(), FILE), or as safetensors`,
+  );
 }
 
 function shown(name: string): string {
@@ -409,14 +412,17 @@ function shown(name: string): string {
 class Cursor {
   at = 0;
   readonly #bytes: Uint8Array;
+  readonly #file: string;
   readonly #text = new TextDecoder();
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, file: string) {
     this.#bytes = bytes;
+    this.#file = file;
   }
 
   take(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.at) throw new PickleEnd('it is cut off');
+    if (length > this.#bytes.length - this.at)
+      throw new CheckpointError(this.#file, 'its pickle is cut off; get the file again', { cause: cutOff });
     this.at += length;
     return this.#bytes.subarray(this.at - length, this.at);
   }
@@ -442,7 +448,7 @@ class Cursor {
 
   line(): string {
     const end = this.#bytes.indexOf(10, this.at);
-    if (end < 0) throw new PickleEnd('it is cut off');
+    if (end < 0) throw new CheckpointError(this.#file, 'its pickle is cut off; get the file again', { cause: cutOff });
     const text = this.text(end - this.at);
     this.at++;
     return text;

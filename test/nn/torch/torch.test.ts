@@ -7,18 +7,8 @@ import {
   toInt32,
 } from '../../../src/nn/safetensors/index.ts';
 import { openTorch } from '../../../src/nn/torch/index.ts';
+import { loadTorchFile } from '../../support/fixture.ts';
 import { zip } from '../../support/zip.ts';
-
-const files = import.meta.glob<string>('../../fixtures/torch/*.pt', {
-  query: '?url&inline',
-  import: 'default',
-  eager: true,
-});
-
-function fixture(name: string): Uint8Array {
-  const address = files[`../../fixtures/torch/${name}`] as string;
-  return Uint8Array.from(atob(address.slice(address.indexOf(',') + 1)), (letter) => letter.charCodeAt(0));
-}
 
 /** A source that notes how much was read. */
 function memory(bytes: Uint8Array): RangeSource & { bytes: number } {
@@ -36,9 +26,9 @@ function memory(bytes: Uint8Array): RangeSource & { bytes: number } {
 const open = (bytes: Uint8Array, name = 'file.pt') => openTorch(memory(bytes), name);
 const ramp = (count: number, base = 0): number[] => Array.from({ length: count }, (_, i) => base + (i + 1) / 8);
 
-describe.each(['kinds.pt', 'kinds-legacy.pt', 'kinds-protocol-4.pt'])('%s, as PyTorch wrote it', (file) => {
+describe.each(['kinds', 'kinds-legacy', 'kinds-protocol-4'])('%s, as PyTorch wrote it', (file) => {
   test('tensors of every type, in row-major order whatever their strides are', async () => {
-    const { tensors, part } = await open(fixture(file));
+    const { tensors, part } = await open(await loadTorchFile(file));
     expect(part).toBe('');
     const floats = async (name: string) => {
       const tensor = tensors.get(name);
@@ -76,27 +66,27 @@ describe.each(['kinds.pt', 'kinds-legacy.pt', 'kinds-protocol-4.pt'])('%s, as Py
 });
 
 test('the weights of a training, beside settings, numbers of NumPy and an optimizer', async () => {
-  const { tensors, part, metadata } = await open(fixture('training.pt'));
+  const { tensors, part, metadata } = await open(await loadTorchFile('training'));
   expect([part, [...tensors.keys()]]).toEqual(['model', ['weight', 'bias']]);
   expect(metadata).toEqual({ epoch: '7', name: 'tiny' });
   expect([...toFloat32(await tensors.get('weight')!.read())]).toEqual(ramp(6));
 });
 
 test('of a teacher and a student, the teacher', async () => {
-  const { tensors, part } = await open(fixture('teacher.pt'));
+  const { tensors, part } = await open(await loadTorchFile('teacher'));
   expect([part, [...tensors.keys()]]).toEqual(['teacher', ['module.backbone.weight', 'module.backbone.bias']]);
   expect([...toFloat32(await tensors.get('module.backbone.bias')!.read())]).toEqual(ramp(2, 1));
 });
 
 test('a TorchScript archive is the attributes of its modules', async () => {
-  const { tensors } = await open(fixture('script.pt'));
+  const { tensors } = await open(await loadTorchFile('script'));
   const shapes = Object.fromEntries([...tensors].map(([name, { dtype, shape }]) => [name, [dtype, ...shape]]));
   expect(shapes).toEqual({ scale: ['F16', 1], 'inner.weight': ['F32', 2, 3], 'inner.bias': ['F32', 2] });
   expect([...toFloat32(await tensors.get('inner.weight')!.read())]).toEqual(ramp(6));
 });
 
 test('only what is asked for is read', async () => {
-  const bytes = fixture('kinds.pt');
+  const bytes = await loadTorchFile('kinds');
   const padded = new Uint8Array(bytes);
   const source = memory(padded);
   const { tensors } = await openTorch(source);
@@ -206,7 +196,7 @@ describe('what is no weights is refused by its name, and nothing is run', () => 
   });
 
   test('a model that was saved with its program', async () => {
-    await expect(open(fixture('module.pt'), 'module.pt')).rejects.toThrow(
+    await expect(open(await loadTorchFile('module'), 'module.pt')).rejects.toThrow(
       'module.pt: it is refused: it names __main__.Two, which weights do not need. Nothing of it was run. Weights alone are had in Python by torch.save(model.state_dict(), FILE), or as safetensors',
     );
   });
@@ -262,21 +252,18 @@ describe('shapes that do not fit are errors, by the name of the tensor', () => {
 });
 
 describe('damaged files', () => {
-  test.each(['kinds.pt', 'kinds-legacy.pt', 'script.pt'])(
-    '%s: cut off anywhere, it is an error for people',
-    async (file) => {
-      const whole = fixture(file);
-      for (let length = 4; length < whole.length; length += 97) {
-        const failure = await openAll(whole.subarray(0, length)).catch((error: unknown) => error);
-        expect(failure).toBeInstanceOf(CheckpointError);
-      }
-    },
-  );
+  test.each(['kinds', 'kinds-legacy', 'script'])('%s: cut off anywhere, it is an error for people', async (file) => {
+    const whole = await loadTorchFile(file);
+    for (let length = 4; length < whole.length; length += 97) {
+      const failure = await openAll(whole.subarray(0, length)).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(CheckpointError);
+    }
+  });
 
-  test.each(['kinds.pt', 'kinds-legacy.pt', 'script.pt'])(
+  test.each(['kinds', 'kinds-legacy', 'script'])(
     '%s: with any byte changed, it is read or an error for people',
     async (file) => {
-      const whole = fixture(file);
+      const whole = await loadTorchFile(file);
       for (let at = 0; at < whole.length; at += 23) {
         const changed = new Uint8Array(whole);
         changed[at] = (changed[at] as number) ^ (1 << (at % 8));
