@@ -69,7 +69,9 @@ describe('a CLIP in any kind of folder', () => {
     expect(await problem({})).toMatchInlineSnapshot(
       `"memory:/: holds no weights (safetensors, or PyTorch’s .bin, .pt or .pth); a CLIP of Hugging Face has model.safetensors and config.json (remedy)"`,
     );
-    expect(await problem({ 'pytorch_model.bin': 'PK\x03\x04' })).toMatchInlineSnapshot(`"memory:/pytorch_model.bin: the archive is cut off: its directory, at the end, is missing; get the file again"`);
+    expect(await problem({ 'pytorch_model.bin': 'PK\x03\x04' })).toMatchInlineSnapshot(
+      `"memory:/pytorch_model.bin: the archive is cut off: its directory, at the end, is missing; get the file again"`,
+    );
     expect(await problem({ 'config.json': '{', 'model.safetensors': weights })).toMatch(
       /^readJson: memory:\/config.json: not valid JSON/,
     );
