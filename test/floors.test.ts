@@ -30,6 +30,7 @@ const rooms = [
   'src/kernels/zeroseg',
   'src/kernels',
   'src/nn/safetensors',
+  'src/nn/torch',
   'src/nn/layers',
   'src/nn/optimizer',
   'src/nn',
@@ -79,7 +80,7 @@ const rooms = [
 const packages: Readonly<Record<string, RegExp>> = {
   '#provider': /^src\/gpu\//,
   fflate: /^src\/zeroseg\//,
-  'fastest-levenshtein': /^src\/zeroseg\/clip\//,
+  'fastest-levenshtein': /^src\/zeroseg\/(clip|host)\//,
   tinyqueue: /^src\/zeroseg\/text\//,
   'entities/decode': /^src\/zeroseg\/text\//,
   'fast-png': /^src\/zeroseg\/scenes\//,
