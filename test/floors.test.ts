@@ -30,6 +30,7 @@ const rooms = [
   'src/kernels/zeroseg',
   'src/kernels',
   'src/nn/safetensors',
+  'src/nn/torch',
   'src/nn/layers',
   'src/nn/optimizer',
   'src/nn',

@@ -67,3 +67,4 @@ export {
   type WeightTensor,
   writeSafetensors,
 } from './safetensors/index.ts';
+export { openTorch, type TorchWeights } from './torch/index.ts';

@@ -24,12 +24,15 @@ function later<T extends object>(make: () => Promise<T>): () => Promise<T & Prox
   };
 }
 
+const scenes = later(async () => new (await import('./scenes.ts')).Scenes());
+
 const engine = {
   gpu: proxy(gpu),
-  scenes: later(async () => new (await import('./scenes.ts')).Scenes()),
+  scenes,
   bench: later(async () => new (await import('../bench/tool.ts')).BenchTool()),
   recorded: proxy(new RecordedRun()),
   segment: proxy(new SegmentTool(gpu, models)),
+  train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu, async () => (await scenes()).atlas())),
   explain: later(async () => new (await import('../explain/tool.ts')).ExplainTool(gpu, models)),
 };
 

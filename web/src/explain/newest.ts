@@ -1,6 +1,6 @@
 /**
  * Runs one call at a time and, when it ends, the newest of those that were asked for meanwhile; the others are left out. So a
- * slider that moves faster than the GPU is followed, and nothing queues up.
+ * slider that moves faster than the GPU is followed, what is done on the way is shown, and nothing queues up.
  */
 export function newest<Request, Result>(
   call: (request: Request) => Promise<Result>,
@@ -13,7 +13,7 @@ export function newest<Request, Result>(
     isBusy = true;
     try {
       const result = await call(request);
-      if (!next) done(result, request);
+      done(result, request);
     } catch (error) {
       if (!next) failed(error);
     }
