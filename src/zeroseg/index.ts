@@ -223,6 +223,17 @@ export {
   type WordStore,
 } from './inference/index.ts';
 export {
+  ForwardInspector,
+  type GroupedImage,
+  type GroupSettings,
+  type GroupStage,
+  type MaskedImage,
+  type PassNoise,
+  type PatchGroups,
+  patchGroups,
+  repaintedImage,
+} from './inspection/index.ts';
+export {
   baseConfig,
   configSchema,
   configs,
@@ -367,3 +378,25 @@ export {
   type Validation,
   type Validator,
 } from './training/index.ts';
+export {
+  type Choice,
+  type Contestant,
+  checkStudy,
+  checkVotes,
+  openStudy,
+  type Pair,
+  type PreferenceStudy,
+  pairsFor,
+  type ShareInterval,
+  Sitting,
+  type Standing,
+  type StudyPicture,
+  signTest,
+  studyFile,
+  type Tally,
+  type TieRule,
+  tallyVotes,
+  type Vote,
+  type VotesFile,
+  wilsonInterval,
+} from './votes/index.ts';
