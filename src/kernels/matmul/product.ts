@@ -4,8 +4,7 @@ import { sumRows } from '../axis/index.ts';
 import { type Activation, sumTo } from '../elementwise/index.ts';
 import type { EpilogueSpec } from './kernel-interface.ts';
 import type { Operand } from './subgroup-kernel.ts';
-import { type SplitSumKernel, splitSumKernel } from './tile-kernel.ts';
-import { chooseVariant, kernelOf, type Product } from './variants.ts';
+import { chooseVariant, kernelOf, type Product, splitSumOf } from './variants.ts';
 
 /** What a matmul does to its result, in this order, before it is stored. */
 export interface MatmulEpilogue {
@@ -141,9 +140,8 @@ export function product(
   );
   if (count > 1 && wide) return { y: sumTo(partial, [1, ...shape]), pre, sums: undefined };
   if (count > 1) {
-    const finish = memoizedSplitSum(epilogue);
     dispatch(
-      finish,
+      splitSumOf(epilogue),
       { parts: partial, ...tensors, pre, y },
       { count, n: y.size, rows: a.rows, cols: right.cols, ...has },
     );
@@ -153,15 +151,6 @@ export function product(
 
 function operand(inner: boolean, length: number): Operand {
   return { along: inner ? 'inner' : 'outer', four: length % 4 === 0 };
-}
-
-const splitSumKernels = new Map<string, SplitSumKernel>();
-
-function memoizedSplitSum(epilogue: EpilogueSpec): SplitSumKernel {
-  const key = `${epilogue.bias} ${epilogue.residual} ${epilogue.activation} ${epilogue.gate}`;
-  let made = splitSumKernels.get(key);
-  if (!made) splitSumKernels.set(key, (made = splitSumKernel(epilogue)));
-  return made;
 }
 
 /** The batch, last axis first, with the strides of both operands (0: stretched). Axes that behave alike are one. */

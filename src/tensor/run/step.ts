@@ -6,6 +6,7 @@ import { bytesPerElement, describe, type HostArray, StepError, size } from '../v
 import type { Check } from './check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
 import { listing } from './listing.ts';
+import { shared } from './on-demand.ts';
 import { readAll } from './read.ts';
 import { checkRepetition } from './repetition.ts';
 import { checkResults, mapResults, type Results, tensorsOf } from './results.ts';
@@ -111,8 +112,8 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   let timer: Timer | undefined;
   try {
     // Loaded when asked for: a page that does neither does not carry them.
-    if (options.check) check = await (await import('./check-mode.ts')).Check.make(name, program);
-    if (options.time) timer = await (await import('./timer.ts')).Timer.make(device, program);
+    if (options.check) check = await (await import('./check-mode.ts')).Check.make(name, program, shared);
+    if (options.time) timer = await (await import('./timer.ts')).Timer.make(device, program, shared);
   } catch (error) {
     check?.dispose();
     program.dispose();
