@@ -5,4 +5,20 @@ export { gradients } from './gradients.ts';
 export { randomGumbel, randomNormal, randomUniform } from './random.ts';
 export { stopGradient, straightThrough } from './stop-gradient.ts';
 export { sumTo } from './sum-to.ts';
-export { abs, addScalar, clamp, exp, gelu, log, neg, relu, scale, sigmoid, sign, sqrt, square, tanh } from './unary.ts';
+export {
+  abs,
+  activationBackward,
+  addScalar,
+  clamp,
+  exp,
+  gelu,
+  log,
+  neg,
+  relu,
+  scale,
+  sigmoid,
+  sign,
+  sqrt,
+  square,
+  tanh,
+} from './unary.ts';

@@ -158,6 +158,9 @@ export function parseVariant(text: string): MatmulVariant | undefined {
   return undefined;
 }
 
+const tiles = () => import('./tile-kernel.ts');
+const subgroups = () => import('./subgroup-kernel.ts');
+
 /** Steps, of four products each, before sums are added to those before them, which takes as long as some three steps. */
 const INNERMOST = 64;
 
@@ -186,7 +189,7 @@ export function kernelOf(
           b: 'T',
           rowsPerWorkgroup: side,
           colsPerWorkgroup: side,
-          wgsl: async () => (await import('./tile-kernel.ts')).tileWgsl(threadTile, loops, spec, wgslTools),
+          wgsl: async () => (await tiles()).tileWgsl(threadTile, loops, spec, wgslTools),
         },
         spec,
       ),
@@ -220,7 +223,7 @@ export function kernelOf(
         requires: ['subgroups'],
         rowsPerWorkgroup: rowsPerThread,
         colsPerWorkgroup: group * colsPerThread,
-        wgsl: async () => (await import('./subgroup-kernel.ts')).subgroupWgsl(spec, group, wgslTools),
+        wgsl: async () => (await subgroups()).subgroupWgsl(spec, group, wgslTools),
       },
       epilogue,
     ),
@@ -230,9 +233,7 @@ export function kernelOf(
 /** The kernel that adds up the parts of a product. */
 export function splitSumOf(epilogue: EpilogueSpec): SplitSumKernel {
   const spec = { ...epilogue, four: false, parts: false };
-  return memoized(['parts', spec], () =>
-    splitSumKernel(spec, async () => (await import('./tile-kernel.ts')).splitSumWgsl(wgslTools)),
-  );
+  return memoized(['parts', spec], () => splitSumKernel(spec, async () => (await tiles()).splitSumWgsl(wgslTools)));
 }
 
 const kernels = new Map<string, MatmulKernel | SplitSumKernel>();
