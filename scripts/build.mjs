@@ -17,6 +17,8 @@ const exportsOf = { '': ['index', 'nn/index', 'zeroseg/index', 'internal'], cli:
 /** What is WGSL there has several lines, and nothing else has but messages of errors. */
 const holdsWgsl =
   /[\\/]dist[\\/](kernels[\\/]|gpu[\\/]prelude|tensor[\\/]graph[\\/]elementwise|tensor[\\/]run[\\/]check-kernels)/;
+/** Where no class is a module, whose fields are parameters in their order. */
+const ofTensors = /[\\/]dist[\\/](gpu|tensor)[\\/]/;
 for (const folder of ['', 'cli']) {
   const dist = join(root, folder, 'dist');
   rmSync(dist, { recursive: true, force: true });
@@ -47,9 +49,15 @@ for (const folder of ['', 'cli']) {
       legalComments: 'inline',
     });
     // No comment of JavaScript is left: a line that begins like one is of a kernel.
-    const plain = code.replace(/^[ \t]*\/\/.*\n/gm, '');
+    const lines = code.replace(/^[ \t]*\/\/.*\n/gm, '');
+    const plain = ofTensors.test(file) ? withoutPlainFields(lines) : lines;
     writeFileSync(file, withTabs(holdsWgsl.test(file) ? withDenseWgsl(plain) : plain));
   }
+}
+
+/** Fields that a constructor sets need no line of their own, which minifiers would keep. */
+function withoutPlainFields(code) {
+  return code.replace(/^ {2}([a-z]\w*);\n/gm, (line, name) => (code.includes(`this.${name} = `) ? '' : line));
 }
 
 /** Replaces space that separates nothing in templates of several lines and what is inside them, but for messages of errors. */

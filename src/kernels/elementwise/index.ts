@@ -1,5 +1,6 @@
 export { type Activation, activationPiece, activations } from './activation.ts';
 export { add, div, maximum, minimum, mul, sub, where } from './binary.ts';
+export { mergedAxes } from './broadcast.ts';
 export { cast, floatType } from './cast.ts';
 export { gradients } from './gradients.ts';
 export { randomGumbel, randomNormal, randomUniform } from './random.ts';

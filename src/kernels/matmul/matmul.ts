@@ -75,7 +75,7 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
   if (left.cols !== right.rows) {
     throw new ShapeError(op, `inner sizes must agree (${left.cols} and ${right.rows})`, shapes);
   }
-  const batch = broadcastShapes(op, left.batch, right.batch);
+  const batch = broadcastShapes(op, { a: left.batch, b: right.batch });
   const shape = lifted ? [right.cols] : [...batch, left.rows, right.cols];
   if (bias && !sameShape(bias.shape, [right.cols])) {
     throw new ShapeError(op, `bias must be [${right.cols}]`, { ...shapes, bias: bias.shape });
