@@ -1,5 +1,5 @@
-// Up to version 7, Vite's development server moves this script to node_modules/.vite/deps, and not the files beside it: there, addresses
-// are led back. Everywhere else they stay as they are.
+// The development server of Vite 7 moves this script to node_modules/.vite/deps, and not the files beside it: there, addresses are
+// led back. Everywhere else they stay as they are.
 const placed = (url) => new URL(url.href.replace('/.vite/deps/', '/@zeroseg/pretrained/'));
 
 /** Where the teacher's weights lie: a small CLIP, see teacher/README.md. */

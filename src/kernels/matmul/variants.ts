@@ -1,4 +1,4 @@
-import type { Device } from '../../gpu/index.ts';
+import { type Device, KernelError } from '../../gpu/index.ts';
 import { currentRecording, Recording, record } from '../../tensor/graph/index.ts';
 import type { DType } from '../../tensor/values/index.ts';
 import {
@@ -158,8 +158,14 @@ export function parseVariant(text: string): MatmulVariant | undefined {
   return undefined;
 }
 
-const tiles = () => import('./tile-kernel.ts');
-const subgroups = () => import('./subgroup-kernel.ts');
+const tiles = () => loaded(import('./tile-kernel.ts'));
+const subgroups = () => loaded(import('./subgroup-kernel.ts'));
+
+function loaded<M>(module: Promise<M>): Promise<M> {
+  return module.catch((cause: Error) => {
+    throw new KernelError('matmul', `matmul: its kernel could not be loaded (${cause.message}); reload the page`, '');
+  });
+}
 
 /** Steps, of four products each, before sums are added to those before them, which takes as long as some three steps. */
 const INNERMOST = 64;
