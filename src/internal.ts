@@ -1,13 +1,14 @@
 // What the command line measures, verifies and studies beyond the public interface: no promises are made for it.
 
 export { adapterNames, formatBytes, ownValue, parseJson, shownValue } from './gpu/index.ts';
-export { adamW, adamWRates, clip, RATE_COUNT } from './kernels/optimizer/index.ts';
+export { adamW, adamWHyperparameters, clipGradients, HYPERPARAMETER_COUNT } from './kernels/optimizer/index.ts';
 export { hashText } from './nn/layers/index.ts';
-export { type Pack, packParameters } from './nn/optimizer/index.ts';
+export { type FlatParameters, flattenParameters } from './nn/optimizer/index.ts';
 export { type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
 export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export { baselines } from './zeroseg/baselines/index.ts';
+export { openWeightRanges, weightEndings } from './zeroseg/checkpoints/index.ts';
 export {
   clipPixels,
   clipSource,
@@ -114,6 +115,7 @@ export {
   type StepTimes,
   type StudyContext,
   type StudyProgress,
+  sceneMeasures,
   scoreRuns,
   studyState,
   summarise,
@@ -134,4 +136,5 @@ export {
   plannedSteps,
   readDescription,
   refuseDifferences,
+  VALIDATION_LOSS,
 } from './zeroseg/training/index.ts';

@@ -66,3 +66,4 @@ export {
   type WeightTensor,
   writeSafetensors,
 } from './safetensors/index.ts';
+export { openTorch, type TorchWeights } from './torch/index.ts';

@@ -5,7 +5,7 @@ import { type Kernel, kernel } from '../../src/gpu/kernel.ts';
 import { openDevice } from '../../src/gpu/open-device.ts';
 import { matmul } from '../../src/kernels/matmul/matmul.ts';
 import { tune } from '../../src/kernels/matmul/tune.ts';
-import { packParameters } from '../../src/nn/optimizer/flat-parameters.ts';
+import { flattenParameters } from '../../src/nn/optimizer/flat-parameters.ts';
 import { add } from '../../src/tensor/graph/fill.ts';
 import { free, tensor, variable, write } from '../../src/tensor/graph/host-tensors.ts';
 import { range } from '../../src/tensor/graph/placement.ts';
@@ -148,7 +148,7 @@ describe('what goes wrong is an error of that call, and the next is right', () =
     using second = await step(device, {}, () => add(moved, moved));
     using third = await step(device, { x: [16] }, ({ x }) => add(x, x));
     free(w);
-    packParameters(device, [['moved', moved]]);
+    flattenParameters(device, [['moved', moved]]);
     for (let round = 0; round < 2; round++) {
       expect(() => first({})).toThrowErrorMatchingInlineSnapshot(
         `[StepError: step: accumulate: the memory of a tensor [16] was freed after this step was made]`,

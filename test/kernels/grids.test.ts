@@ -264,7 +264,7 @@ const beside: Readonly<Record<string, () => void>> = {
   },
 };
 
-/** Kernels that never have more than 65,535 workgroups: one, or 64 to 1,024 a page of gradients. */
+/** Kernels that never have more than 65,535 workgroups: one, or 64 to 1,024 a flat buffer of gradients. */
 const FEW = ['total', 'weighted-mean', 'clip', 'squared-norm'];
 
 /** Kernels of check mode, launched by no op: 1,024 workgroups at most, which take turns (test/tensor/check.test.ts). */
@@ -301,12 +301,12 @@ describe('workgroups too many write nothing', () => {
       Float32Array.from({ length: 333 }, () => normal(random)),
     );
     const optimizer = new AdamW(device.current, [['p', parameter]], { maxNorm: 1 });
-    const rates = tensor(device.current, optimizer.rates(1, 0.1));
-    expect(await faultsOf(() => optimizer.update([floats(37, 9)], rates))).toEqual([]);
+    const hyper = tensor(device.current, optimizer.hyperparameters(1, 0.1));
+    expect(await faultsOf(() => optimizer.update([floats(37, 9)], hyper))).toEqual([]);
     expect(
       await faultsOf(() => {
         optimizer.accumulate([floats(37, 9)], 0.5);
-        optimizer.apply(rates);
+        optimizer.apply(hyper);
       }),
     ).toEqual([]);
   });

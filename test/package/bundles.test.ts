@@ -129,12 +129,12 @@ const training = (options: string): string => `
   const model = [new Linear(weights.in('0'), 2, 8), new Linear(weights.in('1'), 8, 1)] as const;
   const all = parameters(model);
   const optimizer = new AdamW(device, all);
-  const train = await step(device, { x: [4, 2], y: [4, 1], rates: [optimizer.rateCount] }, ({ x, y, rates }) => {
+  const train = await step(device, { x: [4, 2], y: [4, 1], hyper: [optimizer.hyperparameterCount] }, ({ x, y, hyper }) => {
     const loss = mean(square(sub(model[1].forward(gelu(model[0].forward(x))), y)));
-    optimizer.update(gradients(loss, [...all.values()]), rates);
+    optimizer.update(gradients(loss, [...all.values()]), hyper);
     return loss;
   }${options});
-  console.log(...(await read(train({ x: [0, 0, 0, 1, 1, 0, 1, 1], y: [0, 1, 1, 0], rates: optimizer.rates(1, 0.01) }))));
+  console.log(...(await read(train({ x: [0, 0, 0, 1, 1, 0, 1, 1], y: [0, 1, 1, 0], hyper: optimizer.hyperparameters(1, 0.01) }))));
   console.log('done');`;
 
 describe('scripts that a page loads, minified and compressed', () => {

@@ -1,8 +1,7 @@
 import { adam, layerNormEps } from '../workloads.mjs';
 
-/** @zeroseg/core as it was built: every workload is a step that is replayed. */
-export async function open({ adapter, build }) {
-  const zeroseg = await import(`${build}/index.js`);
+/** The library, `zeroseg` being what its package exports: every workload is a step that is replayed. */
+export async function open({ adapter, zeroseg }) {
   const device = await zeroseg.openDevice({ ...(adapter ? { adapter } : {}), notice: null });
   return {
     label: '@zeroseg/core',
@@ -70,13 +69,13 @@ async function prepareBlock(zeroseg, device, kind, sizes, x, { inputs, shapes })
   } else {
     const { lr, ...rest } = adam;
     const optimizer = new AdamW(device, parameters(block), { ...rest, weightDecay: 0 });
-    replay = await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => {
+    replay = await step(device, { hyper: [optimizer.hyperparameterCount] }, ({ hyper }) => {
       const scalar = loss();
-      optimizer.update(gradients(scalar, optimizer.parameters), rates);
+      optimizer.update(gradients(scalar, optimizer.parameters), hyper);
       return { loss: scalar };
     });
     let t = 0;
-    run = () => replay({ rates: optimizer.rates(++t, lr) });
+    run = () => replay({ hyper: optimizer.hyperparameters(++t, lr) });
     tensors = (results) => ({
       ...results,
       ...Object.fromEntries([...parameters(block)].map(([name, tensor]) => [`new ${name}`, tensor])),

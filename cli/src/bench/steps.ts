@@ -61,10 +61,10 @@ function blockTraining(sizes: BlockSizes): Workload {
     prepare: (lend) => {
       const { block, x } = makeBlock(lend, sizes);
       const optimizer = lend.keep(new AdamW(lend.device, parameters(block)));
-      const rates = lend([optimizer.rateCount], optimizer.rates(1, 1e-5));
+      const hyper = lend([optimizer.hyperparameterCount], optimizer.hyperparameters(1, 1e-5));
       return () => {
         const loss = mean(square(block.forward(x)));
-        optimizer.update(gradients(loss, optimizer.parameters), rates);
+        optimizer.update(gradients(loss, optimizer.parameters), hyper);
         return loss;
       };
     },
@@ -88,7 +88,7 @@ export function trainingBody(lend: Lend, config: ZeroSegConfig, batch: number): 
   const image = lend([batch, config.chans, config.image, config.image]);
   const views = lend([batch, viewCount(config.grids), config.clip_dim]);
   const key = lend([2], Uint32Array.of(1, 2));
-  const rates = lend([optimizer.rateCount], optimizer.rates(1, 1e-5));
+  const hyper = lend([optimizer.hyperparameterCount], optimizer.hyperparameters(1, 1e-5));
   return () => {
     const { total } = model.forward({
       image,
@@ -99,7 +99,7 @@ export function trainingBody(lend: Lend, config: ZeroSegConfig, batch: number): 
         { key, stream: 2 },
       ],
     });
-    optimizer.update(gradients(total, optimizer.parameters) as Tensor[], rates);
+    optimizer.update(gradients(total, optimizer.parameters) as Tensor[], hyper);
     return total;
   };
 }

@@ -20,12 +20,12 @@ import {
 } from '@zeroseg/core';
 import {
   adamW,
-  adamWRates,
-  clip,
+  adamWHyperparameters,
+  clipGradients,
+  type FlatParameters,
+  flattenParameters,
   formatShape,
-  type Pack,
-  packParameters,
-  RATE_COUNT,
+  HYPERPARAMETER_COUNT,
   size,
 } from '@zeroseg/core/internal';
 import { groupMembers, reconstruction, segmentMatch } from '@zeroseg/core/zeroseg';
@@ -291,7 +291,7 @@ function rebuilding(batch: number, side: number, patch: number): Workload {
   };
 }
 
-/** A page of parameters, whose gradients lie in a page too, as in a training step. */
+/** A flat buffer of parameters, whose gradients lie in one too, as in a training step. */
 function adamWPage(count: number): Workload {
   return {
     name: `AdamW over ${count / 1e6} M parameters, clipped`,
@@ -299,17 +299,17 @@ function adamWPage(count: number): Workload {
     // Parameters and both averages are read and written; gradients are read twice, once for their norm.
     bytes: 32 * count,
     prepare: (lend) => {
-      const pack = packParameters(lend.device, [['weight', lend([count / 1000, 1000])]]);
-      const [{ parameters, blocks }] = pack.pages as [Pack['pages'][number]];
+      const flat = flattenParameters(lend.device, [['weight', lend([count / 1000, 1000])]]);
+      const [{ parameters, blocks }] = flat.buffers as [FlatParameters['buffers'][number]];
       for (const t of [parameters, blocks]) lend.keep(t);
       const [m, gradients] = [lend(parameters.shape), lend(parameters.shape)];
       // Averages of squares.
       const v = lend(parameters.shape, new Float32Array(parameters.size).fill(0.1));
-      const rates = lend([RATE_COUNT], adamWRates(1, 1e-6, 0.9, 0.95));
+      const hyper = lend([HYPERPARAMETER_COUNT], adamWHyperparameters(1, 1e-6, 0.9, 0.95));
       return () => {
-        const { norm, factor } = clip([{ gradients, blocks }], rates, 1);
+        const { norm, factor } = clipGradients([{ gradients, blocks }], hyper, 1);
         const constants = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.05 };
-        adamW({ parameters, blocks, m, v, gradients }, rates, factor, constants);
+        adamW({ parameters, blocks, m, v, gradients }, hyper, factor, constants);
         return norm;
       };
     },

@@ -212,9 +212,9 @@ async function adamwSteps({ attrs }: Case, stored: (role: string) => StoredTenso
   try {
     for (let i = 0; i < steps; i++) {
       const part = tensor(device, gradient.slice(i * param.size, (i + 1) * param.size), shape);
-      const rates = tensor(device, optimizer.rates(i + 1, lr));
+      const hyper = tensor(device, optimizer.hyperparameters(i + 1, lr));
       await run(device, () => {
-        optimizer.update([part], rates);
+        optimizer.update([part], hyper);
         return undefined;
       });
       const values = await readAll([param, m, v]);

@@ -341,10 +341,10 @@ async function checkUpdate(
     weightDecay: settings.number('weight_decay'),
   });
   settings.complainAboutUnused();
-  const rates = tensor(device, optimizer.rates(number, lr));
+  const hyper = tensor(device, optimizer.hyperparameters(number, lr));
   await run(device, () => {
     const { terms } = pass(model, inputs);
-    optimizer.update(gradients(terms.total, [...named.values()]), rates);
+    optimizer.update(gradients(terms.total, [...named.values()]), hyper);
     return undefined;
   });
   const values = await readAll([...named.values()]);

@@ -71,7 +71,7 @@ function isCalled({ info }: GPUAdapter, wanted: string): boolean {
   );
 }
 
-/** A name for every adapter that there is, by which `openDevice` takes it: those of the system's drivers, then the packed one. */
+/** A name for every adapter that there is, by which `openDevice` takes it: those of the system's drivers, then the bundled one. */
 export async function adapterNames(): Promise<string[]> {
   const { create } = await importDawn();
   const names: string[] = [];
@@ -95,8 +95,8 @@ type Create = (flags: string[]) => GPU;
  */
 const instances = ((globalThis as { [kept]?: Map<string, GPU> })[kept] ??= new Map<string, GPU>());
 
-/** What the instance for the packed SwiftShader is kept as. No adapter has such a name. */
-const PACKED = 'packed SwiftShader';
+/** What the instance for the bundled SwiftShader is kept as. No adapter has such a name. */
+const BUNDLED = 'bundled SwiftShader';
 /** No adapter has this name either. */
 const NOBODY = 'no adapter';
 
@@ -127,7 +127,7 @@ function lavapipeNotice(adapter: GPUAdapter): string {
 
 /**
  * Whether asking Vulkan makes sense at all. Dawn prints warnings on stderr when the loader finds no driver, so a Linux
- * machine without any driver file goes straight to the packed SwiftShader.
+ * machine without any driver file goes straight to the bundled SwiftShader.
  */
 function hasVulkanDriver(): boolean {
   if (process.platform !== 'linux') return true;
@@ -141,10 +141,12 @@ function hasVulkanDriver(): boolean {
 
 async function swiftShader(create: Create): Promise<Provided> {
   const folder = await unpackSwiftShader();
-  if (!instances.has(PACKED)) loadVulkanLoader(join(folder, 'libvulkan.so.1'));
-  const found = withDriver(join(folder, 'vk_swiftshader_icd.json'), () => dawnFor(create, '', PACKED).requestAdapter());
+  if (!instances.has(BUNDLED)) loadVulkanLoader(join(folder, 'libvulkan.so.1'));
+  const found = withDriver(join(folder, 'vk_swiftshader_icd.json'), () =>
+    dawnFor(create, '', BUNDLED).requestAdapter(),
+  );
   const adapter = await found;
-  if (!adapter) throw new DeviceError('openDevice: the packed SwiftShader did not start; install a Vulkan driver');
+  if (!adapter) throw new DeviceError('openDevice: the bundled SwiftShader did not start; install a Vulkan driver');
   return {
     adapter,
     notice:

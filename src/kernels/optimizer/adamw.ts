@@ -10,8 +10,8 @@ import {
 } from '../../tensor/graph/index.ts';
 import { blockWords } from './clip.ts';
 
-/** One page of packed parameters, with all that belongs to them at the same places. */
-export interface AdamWPage {
+/** A flat buffer of parameters, with their state and gradients at the same offsets. */
+export interface AdamWTensors {
   readonly parameters: Tensor;
   readonly m: Tensor;
   readonly v: Tensor;
@@ -28,19 +28,19 @@ export interface AdamWConstants {
   readonly weightDecay: number;
 }
 
-/** How many numbers `rates` holds. */
-export const RATE_COUNT = 4;
+/** How many numbers {@link adamWHyperparameters} gives. */
+export const HYPERPARAMETER_COUNT = 4;
 
 /**
  * What changes from step to step, as an input of the step: `[lr, lr / (1 - β1^t), 1 / √(1 - β2^t), scale]`, for step
  * `t` = 1, 2, … Gradients are multiplied by `scale`.
  */
-export function adamWRates(t: number, lr: number, beta1: number, beta2: number, scale = 1): Float32Array {
+export function adamWHyperparameters(t: number, lr: number, beta1: number, beta2: number, scale = 1): Float32Array {
   return new Float32Array([lr, lr / (1 - beta1 ** t), 1 / Math.sqrt(1 - beta2 ** t), scale]);
 }
 
 /**
- * One step of AdamW (Loshchilov & Hutter, 2017) on a page, in one launch, in place. With `g` = gradient · `factor`:
+ * One step of AdamW (Loshchilov & Hutter, 2017) on a flat buffer, in one launch, in place. With `g` = gradient · `factor`:
  *
  * ```text
  * p ← p (1 − lr · weightDecay)                 where the parameter decays
@@ -51,22 +51,28 @@ export function adamWRates(t: number, lr: number, beta1: number, beta2: number, 
  *
  * A negative `factor` (a scalar) leaves all of it as it is. `clear` sets the gradients to 0 afterwards in any case.
  */
-export function adamW(page: AdamWPage, rates: Tensor, factor: Tensor, constants: AdamWConstants, clear = false): void {
+export function adamW(
+  buffer: AdamWTensors,
+  hyper: Tensor,
+  factor: Tensor,
+  constants: AdamWConstants,
+  clear = false,
+): void {
   const { beta1, beta2, eps, weightDecay } = constants;
-  const elements = elementsOf(page.parameters.device, page.parameters.size);
+  const elements = elementsOf(buffer.parameters.device, buffer.parameters.size);
   const params = { ...elements, beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps, weightDecay };
-  const { parameters, m, v, gradients, blocks } = page;
-  const tensors = { parameters, m, v, gradients, blocks, rates, factor };
+  const { parameters, m, v, gradients, blocks } = buffer;
+  const tensors = { parameters, m, v, gradients, blocks, hyper, factor };
   if (clear) dispatch(updateAndClear, tensors, params);
   else dispatch(update, tensors, params);
 }
 
-/** `sum ← sum + share · gradients` on a run of a page from block `block` on, in one launch: accumulation over micro-batches. */
-export function accumulateChunk(sum: Tensor, gradients: Tensor, blocks: Tensor, block: number, share: number): void {
+/** `sum ← sum + share · gradients` on a range of a flat buffer from block `block` on, in one launch: accumulation over micro-batches. */
+export function accumulateBucket(sum: Tensor, gradients: Tensor, blocks: Tensor, block: number, share: number): void {
   dispatch(accumulate, { sum, gradients, blocks }, { ...elementsOf(sum.device, sum.size), block, share });
 }
 
-/** Copies a gradient to its place in a page. */
+/** Copies a gradient to its place in a flat buffer. */
 export function copyGradient(x: Tensor, y: Tensor): void {
   dispatch(copy, { x, y }, elementsOf(x.device, x.size));
 }
@@ -90,7 +96,7 @@ function updateKernel<const G extends Binding>(
     v: 'update vec4<f32>';
     gradients: G;
     blocks: 'read u32';
-    rates: 'read f32';
+    hyper: 'read f32';
     factor: 'read f32';
   },
   { fours: 'u32'; each: 'u32'; beta1: 'f32'; rest1: 'f32'; beta2: 'f32'; rest2: 'f32'; eps: 'f32'; weightDecay: 'f32' },
@@ -104,7 +110,7 @@ function updateKernel<const G extends Binding>(
       v: 'update vec4<f32>',
       gradients,
       blocks: 'read u32',
-      rates: 'read f32',
+      hyper: 'read f32',
       factor: 'read f32',
     },
     params: {
@@ -129,8 +135,8 @@ function updateKernel<const G extends Binding>(
     let square = params.beta2 * v[i] + params.rest2 * d * d;
     m[i] = mean;
     v[i] = square;
-    let kept = select(1.0, 1.0 - rates[0] * params.weightDecay, decays(word));
-    parameters[i] = parameters[i] * kept - rates[1] * mean / (sqrt(square) * rates[2] + params.eps);
+    let kept = select(1.0, 1.0 - hyper[0] * params.weightDecay, decays(word));
+    parameters[i] = parameters[i] * kept - hyper[1] * mean / (sqrt(square) * hyper[2] + params.eps);
   }
   ${clear}`),
   });

@@ -4,8 +4,8 @@ import { inRuns, threadPerRow } from '../axis/index.ts';
 /** Floats in a block: a parameter starts at a multiple of 256 bytes, so that a block holds values of one only. */
 export const BLOCK = 64;
 
-/** Gradients packed in one storage, and a word per block of {@link BLOCK} floats: see {@link blockWord}. */
-export interface PackedGradients {
+/** Gradients in one flat buffer, and a word per block of {@link BLOCK} floats: see {@link blockWord}. */
+export interface FlatGradients {
   /** f32 or f16 `[n]`, whole blocks. */
   readonly gradients: Tensor;
   readonly blocks: Tensor;
@@ -23,7 +23,7 @@ export const blockWords: Piece = {
 const BLOCK = ${BLOCK}u;
 fn valuesOf(word: u32) -> u32 { return word & 255u; }
 fn decays(word: u32) -> bool { return (word & 256u) != 0u; }
-// Which floats of four are values: 'i' counts the fours of a page, 'word' is that of block i / 16.
+// Which floats of four are values: 'i' counts the vec4s of a buffer, 'word' is that of block i / 16.
 fn holds(word: u32, i: u32) -> vec4<bool> { return i % 16u * 4u + vec4u(0u, 1u, 2u, 3u) < vec4u(valuesOf(word)); }`,
 };
 
@@ -36,38 +36,38 @@ export interface Clipping {
 }
 
 /**
- * The L2 norm over all packed gradients, each multiplied by `rates[3]`, and the factor that brings it down to `maxNorm`:
- * `rates[3] · min(1, maxNorm / (norm + 1e-6))`. One launch a page, and one more. The order of the additions is always the same.
+ * The L2 norm over all gradients, each multiplied by `hyper[3]`, and the factor that brings it down to `maxNorm`:
+ * `hyper[3] · min(1, maxNorm / (norm + 1e-6))`. One launch a buffer, and one more. The order of the additions is always the same.
  */
-export function clip(
-  pages: readonly PackedGradients[],
-  rates: Tensor,
+export function clipGradients(
+  buffers: readonly FlatGradients[],
+  hyper: Tensor,
   maxNorm: number = Number.POSITIVE_INFINITY,
 ): Clipping {
-  const alone = threadPerRow(rates.device);
-  const partsPer = pages.map(({ gradients }) => groups(gradients.size));
+  const alone = threadPerRow(hyper.device);
+  const partsPer = buffers.map(({ gradients }) => groups(gradients.size));
   const total = partsPer.reduce((sum, n) => sum + n, 0);
-  const parts = emptyOn(rates.device, [total]);
+  const parts = emptyOn(hyper.device, [total]);
   let at = 0;
-  pages.forEach((page, i) => {
+  buffers.forEach((buffer, i) => {
     const n = partsPer[i] as number;
     dispatch(
       squaredNorm,
-      { ...page, parts: range(parts, at * 4, [n]) },
-      { n: page.gradients.size / 4 },
+      { ...buffer, parts: range(parts, at * 4, [n]) },
+      { n: buffer.gradients.size / 4 },
       { WG: alone?.WG ?? 64 },
     );
     at += n;
   });
-  const norm = emptyOn(rates.device, []);
-  const factor = emptyOn(rates.device, []);
+  const norm = emptyOn(hyper.device, []);
+  const factor = emptyOn(hyper.device, []);
   // 0 stands for no limit: an infinite uniform is not portable.
   const limit = Number.isFinite(maxNorm) ? maxNorm : 0;
-  dispatch(clipFactor, { parts, rates, norm, factor }, { n: total, limit }, { WG: alone ? 1 : 256 });
+  dispatch(clipFactor, { parts, hyper, norm, factor }, { n: total, limit }, { WG: alone ? 1 : 256 });
   return { norm, factor };
 }
 
-/** Workgroups of a page: 64 or a multiple, so that the partial sums of each page start where a binding may. */
+/** Workgroups of a buffer: 64 or a multiple, so that the partial sums of each buffer start where a binding may. */
 function groups(n: number): number {
   return 64 * Math.min(16, Math.max(1, Math.ceil(n / 262144)));
 }
@@ -75,7 +75,7 @@ function groups(n: number): number {
 // Both are wide for a GPU. On a CPU a workgroup of eight is as fast as one of 64 and compiles in half the time, and the last sum
 // is so short that one invocation makes it: in a fifth of the time to compile of 256, whose every halving is code of its own.
 
-// Each workgroup takes a run of fours, an invocation one in WG of them, and leaves one partial sum.
+// Each workgroup takes a range of vec4s, an invocation one in WG of them, and leaves one partial sum.
 const squaredNorm = /*#__PURE__*/ kernel({
   name: 'squared-norm',
   bind: { gradients: 'read vec4<T>', blocks: 'read u32', parts: 'write f32' },
@@ -108,7 +108,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 // One workgroup.
 const clipFactor = /*#__PURE__*/ kernel({
   name: 'clip',
-  bind: { parts: 'read f32', rates: 'read f32', norm: 'write f32', factor: 'write f32' },
+  bind: { parts: 'read f32', hyper: 'read f32', norm: 'write f32', factor: 'write f32' },
   params: { n: 'u32', limit: 'f32' },
   override: { WG: 256 },
   use: [joinSum],
@@ -120,9 +120,9 @@ fn main(@builtin(local_invocation_index) l: u32) {
   ${/*#__PURE__*/ inRuns({ sum: 'f32' }, { counter: 'i', from: 'l', to: 'params.n', by: 'WG' }, 'sum += parts[i];', { loops: 3 })}
   sum = joinSum(sum, l);
   if (l != 0u) { return; }
-  let length = sqrt(sum) * abs(rates[3]);
+  let length = sqrt(sum) * abs(hyper[3]);
   norm[0] = length;
-  var scale = rates[3];
+  var scale = hyper[3];
   if (params.limit > 0.0) { scale *= min(1.0, params.limit / (length + 1e-6)); }
   // By its bits: a compiler may take it that nothing is infinite.
   let finite = (bitcast<u32>(length) & 0x7f800000u) != 0x7f800000u;

@@ -1,2 +1,2 @@
-export { accumulateChunk, adamW, adamWRates, copyGradient, RATE_COUNT } from './adamw.ts';
-export { BLOCK, blockWord, clip } from './clip.ts';
+export { accumulateBucket, adamW, adamWHyperparameters, copyGradient, HYPERPARAMETER_COUNT } from './adamw.ts';
+export { BLOCK, blockWord, clipGradients } from './clip.ts';

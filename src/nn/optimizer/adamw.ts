@@ -1,10 +1,21 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { cast } from '../../kernels/elementwise/index.ts';
-import { accumulateChunk, adamW, adamWRates, clip, RATE_COUNT } from '../../kernels/optimizer/index.ts';
+import {
+  accumulateBucket,
+  adamW,
+  adamWHyperparameters,
+  clipGradients,
+  HYPERPARAMETER_COUNT,
+} from '../../kernels/optimizer/index.ts';
 import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
-import { type Pack, type PackOptions, packParameters, placeGradients } from './flat-parameters.ts';
+import {
+  type FlatParameters,
+  type FlatParametersOptions,
+  flattenParameters,
+  placeGradients,
+} from './flat-parameters.ts';
 
-export interface AdamWOptions extends PackOptions {
+export interface AdamWOptions extends FlatParametersOptions {
   /** Default: 0.9. */
   readonly beta1?: number;
   /** Default: 0.95. */
@@ -23,36 +34,36 @@ export type Update = {
 };
 
 /**
- * AdamW over all parameters of a model, in a few launches whatever their number: they are packed into pages of one buffer each,
- * their gradients are written into pages by the launches that compute them, and every page is updated by one launch.
+ * AdamW over all parameters of a model, in a few launches whatever their number: they are moved into a few flat
+ * buffers, the launches that compute gradients write them into such buffers too, and every buffer is updated by one launch.
  *
  * ```ts
  * const optimizer = new AdamW(device, parameters(model), { maxNorm: 5 });
- * const train = await step(device, { x: [32, 8], rates: [optimizer.rateCount] }, ({ x, rates }) => {
+ * const train = await step(device, { x: [32, 8], hyper: [optimizer.hyperparameterCount] }, ({ x, hyper }) => {
  *   const loss = model.loss(x);
- *   const { norm } = optimizer.update(gradients(loss, optimizer.parameters), rates);
+ *   const { norm } = optimizer.update(gradients(loss, optimizer.parameters), hyper);
  *   return { loss, norm };
  * });
- * for (let t = 1; t <= 1000; t++) train({ x: batch(t), rates: optimizer.rates(t, 1e-3) });
+ * for (let t = 1; t <= 1000; t++) train({ x: batch(t), hyper: optimizer.hyperparameters(t, 1e-3) });
  * ```
  *
  * Where a gradient is infinite or not a number, the update changes nothing, and `norm` tells.
  */
 export class AdamW {
-  /** How many numbers {@link rates} gives: the shape of that input. */
-  readonly rateCount: number = RATE_COUNT;
+  /** How many numbers {@link hyperparameters} gives: the shape of that input. */
+  readonly hyperparameterCount: number = HYPERPARAMETER_COUNT;
   /** In the order in which gradients are to be given. */
   readonly parameters: readonly Tensor[];
   readonly device: Device;
-  readonly #options: Required<Omit<AdamWOptions, keyof PackOptions>>;
-  readonly #pack: Pack;
+  readonly #options: Required<Omit<AdamWOptions, keyof FlatParametersOptions>>;
+  readonly #flat: FlatParameters;
   readonly #m: readonly Tensor[];
   readonly #v: readonly Tensor[];
   /** Sums of gradients over micro-batches: there once `accumulate` was used. */
   #sums: readonly Tensor[] | undefined;
 
   /**
-   * Packs the parameters: make steps that use them after this.
+   * Moves the parameters into flat buffers: make steps that use them after this.
    *
    * @throws StepError when there are none.
    */
@@ -72,55 +83,55 @@ export class AdamW {
     }
     this.device = device;
     this.#options = { beta1, beta2, eps, weightDecay, maxNorm };
-    this.#pack = packParameters(device, named, options);
-    this.parameters = this.#pack.parameters.map(({ tensor }) => tensor);
+    this.#flat = flattenParameters(device, named, options);
+    this.parameters = this.#flat.parameters.map(({ tensor }) => tensor);
     this.#m = this.#zeros();
     this.#v = this.#zeros();
   }
 
   /** Bytes of GPU memory: parameters, state, and sums of gradients. */
   get bytes(): number {
-    const page = this.#pack.pages.reduce((sum, { parameters }) => sum + parameters.storage.bytes, 0);
-    const blocks = this.#pack.pages.reduce((sum, page) => sum + page.blocks.storage.bytes, 0);
-    return page * (this.#sums ? 4 : 3) + blocks;
+    const parameters = this.#flat.buffers.reduce((sum, { parameters }) => sum + parameters.storage.bytes, 0);
+    const blocks = this.#flat.buffers.reduce((sum, buffer) => sum + buffer.blocks.storage.bytes, 0);
+    return parameters * (this.#sums ? 4 : 3) + blocks;
   }
 
-  /** The input `rates` of step `t` = 1, 2, … `scale` multiplies the gradients: 1 / the loss scale, if there is one. */
-  rates(t: number, lr: number, scale = 1): Float32Array {
+  /** The input `hyper` of step `t` = 1, 2, … `scale` multiplies the gradients: 1 / the loss scale, if there is one. */
+  hyperparameters(t: number, lr: number, scale = 1): Float32Array {
     // Step 0 would divide by 1 - β^0 = 0.
     if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`AdamW: steps are counted 1, 2, …; t is ${t}`);
     if (!Number.isFinite(lr)) throw new ArgumentError(`AdamW: the learning rate is ${lr}`);
     if (!Number.isFinite(scale)) throw new ArgumentError(`AdamW: the scale of gradients is ${scale}`);
-    return adamWRates(t, lr, this.#options.beta1, this.#options.beta2, scale);
+    return adamWHyperparameters(t, lr, this.#options.beta1, this.#options.beta2, scale);
   }
 
-  /** Records a copy of all parameters in f16, in one launch a page; in the order of {@link parameters}. */
-  halves(): Tensor[] {
+  /** Records a copy of all parameters in f16, in one launch a buffer; in the order of {@link parameters}. */
+  parametersInF16(): Tensor[] {
     return label('optimizer', () => {
-      const pages = this.#pack.pages.map(({ parameters }) => cast(parameters, 'f16'));
-      return this.#pack.parameters.map(({ tensor, page, offset }) =>
-        range(pages[page] as Tensor, offset / 2, tensor.shape),
+      const buffers = this.#flat.buffers.map(({ parameters }) => cast(parameters, 'f16'));
+      return this.#flat.parameters.map(({ tensor, buffer, offset }) =>
+        range(buffers[buffer] as Tensor, offset / 2, tensor.shape),
       );
     });
   }
 
   /** Records one step with these gradients, one for each parameter, all f32 or all f16. */
-  update(gradients: readonly Tensor[], rates: Tensor): Update {
-    return label('optimizer', () => this.#step(placeGradients(this.#pack, gradients), rates, false));
+  update(gradients: readonly Tensor[], hyper: Tensor): Update {
+    return label('optimizer', () => this.#step(placeGradients(this.#flat, gradients), hyper, false));
   }
 
   /** Records that `share` times these gradients is kept for {@link apply}. With n equal micro-batches `share` is 1 / n. */
   accumulate(gradients: readonly Tensor[], share: number): void {
     if (!Number.isFinite(share)) throw new ArgumentError(`AdamW: the share of a micro-batch is ${share}`);
     label('optimizer', () => {
-      const placed = placeGradients(this.#pack, gradients, 'chunks');
+      const placed = placeGradients(this.#flat, gradients, 'buckets');
       const sums = this.#accumulators();
       // The last first, as gradients come: each is added as soon as it is there.
       for (let i = placed.length - 1; i >= 0; i--) {
-        const { page, offset, floats } = this.#pack.chunks[i] as Pack['chunks'][number];
-        const { blocks } = this.#pack.pages[page] as Pack['pages'][number];
-        accumulateChunk(
-          range(sums[page] as Tensor, offset, [floats]),
+        const { buffer, offset, floats } = this.#flat.buckets[i] as FlatParameters['buckets'][number];
+        const { blocks } = this.#flat.buffers[buffer] as FlatParameters['buffers'][number];
+        accumulateBucket(
+          range(sums[buffer] as Tensor, offset, [floats]),
           placed[i] as Tensor,
           blocks,
           offset / 256,
@@ -131,16 +142,16 @@ export class AdamW {
   }
 
   /** Records one step with the gradients that were accumulated, and starts anew. */
-  apply(rates: Tensor): Update {
-    return label('optimizer', () => this.#step(this.#accumulators(), rates, true));
+  apply(hyper: Tensor): Update {
+    return label('optimizer', () => this.#step(this.#accumulators(), hyper, true));
   }
 
   /** Adam's `m` and `v` by name (`m.` or `v.` and the parameter's), for checkpoints: read them, or write what was read. */
   state(): Map<string, Tensor> {
     const named = new Map<string, Tensor>();
-    for (const [prefix, pages] of Object.entries({ m: this.#m, v: this.#v })) {
-      for (const { name, tensor, page, offset } of this.#pack.parameters) {
-        named.set(`${prefix}.${name}`, range(pages[page] as Tensor, offset, tensor.shape));
+    for (const [prefix, buffers] of Object.entries({ m: this.#m, v: this.#v })) {
+      for (const { name, tensor, buffer, offset } of this.#flat.parameters) {
+        named.set(`${prefix}.${name}`, range(buffers[buffer] as Tensor, offset, tensor.shape));
       }
     }
     return named;
@@ -149,24 +160,24 @@ export class AdamW {
   /** Frees everything but the parameters. Steps that update them must be gone. */
   dispose(): void {
     for (const t of [...this.#m, ...this.#v, ...(this.#sums ?? [])]) free(t);
-    for (const { blocks } of this.#pack.pages) free(blocks);
+    for (const { blocks } of this.#flat.buffers) free(blocks);
   }
 
-  #step(gradients: readonly Tensor[], rates: Tensor, clear: boolean): Update {
-    const { pages } = this.#pack;
-    const packed = pages.map(({ parameters, blocks }, i) => ({
+  #step(gradients: readonly Tensor[], hyper: Tensor, clear: boolean): Update {
+    const { buffers } = this.#flat;
+    const all = buffers.map(({ parameters, blocks }, i) => ({
       parameters,
       blocks,
       m: this.#m[i] as Tensor,
       v: this.#v[i] as Tensor,
       gradients: gradients[i] as Tensor,
     }));
-    const { norm, factor } = clip(
-      packed.map(({ gradients, blocks }) => ({ gradients, blocks })),
-      rates,
+    const { norm, factor } = clipGradients(
+      all.map(({ gradients, blocks }) => ({ gradients, blocks })),
+      hyper,
       this.#options.maxNorm,
     );
-    for (const page of packed) adamW(page, rates, factor, this.#options, clear);
+    for (const buffer of all) adamW(buffer, hyper, factor, this.#options, clear);
     return { norm };
   }
 
@@ -176,6 +187,6 @@ export class AdamW {
   }
 
   #zeros(): Tensor[] {
-    return this.#pack.pages.map(({ parameters }) => variable(this.device, parameters.shape));
+    return this.#flat.buffers.map(({ parameters }) => variable(this.device, parameters.shape));
   }
 }

@@ -15,73 +15,73 @@ import {
   writeInto,
 } from '../../tensor/graph/index.ts';
 import { bytesPerElement, describe, ShapeError, StepError, sameShape } from '../../tensor/values/index.ts';
-/** Where a parameter lies: `offset` bytes from the start of a page. */
-export interface PackedParameter {
+/** Where a parameter lies: `offset` bytes from the start of a flat buffer. */
+export interface FlatParameter {
   readonly name: string;
   readonly tensor: Tensor;
-  readonly page: number;
+  readonly buffer: number;
   readonly offset: number;
   readonly decays: boolean;
-  /** Which of the pack's chunks it lies in. */
-  readonly chunk: number;
+  /** Index of its bucket. */
+  readonly bucket: number;
 }
 
-/** A run of parameters in a page. */
-export interface Chunk {
-  readonly page: number;
-  /** Bytes from the start of the page. */
+/** Consecutive parameters of a flat buffer. */
+export interface Bucket {
+  readonly buffer: number;
+  /** Bytes from the start of the buffer. */
   readonly offset: number;
   /** With padding. */
   readonly floats: number;
 }
 
 /** Parameters in one buffer. */
-export interface Page {
+export interface FlatBuffer {
   /** f32 `[n]`, n being a multiple of 128: every parameter starts at a multiple of 512 bytes. */
   readonly parameters: Tensor;
-  /** A word for each 64 floats, for the kernels that run over a whole page: which are values, and whether they decay. */
+  /** A word for each 64 floats, for the kernels that run over a whole buffer: which are values, and whether they decay. */
   readonly blocks: Tensor;
 }
 
-export interface Pack {
+export interface FlatParameters {
   readonly device: Device;
-  readonly parameters: readonly PackedParameter[];
-  readonly pages: readonly Page[];
-  readonly chunks: readonly Chunk[];
+  readonly parameters: readonly FlatParameter[];
+  readonly buffers: readonly FlatBuffer[];
+  readonly buckets: readonly Bucket[];
 }
 
-export interface PackOptions {
-  /** The largest page, in bytes. Default: 128 MiB, or what the device can bind at once. */
-  readonly pageBytes?: number;
+export interface FlatParametersOptions {
+  /** The largest flat buffer, in bytes. Default: 128 MiB, or what the device can bind at once. */
+  readonly bufferBytes?: number;
   /** Which parameters weight decay applies to. Default: those with more than one axis. */
   readonly decays?: (name: string, parameter: Tensor) => boolean;
 }
 
 /**
- * No larger, even where a device binds more: gradients are written from the last parameter to the first, and each page takes
- * memory only from its first gradient on.
+ * No larger, even where a device binds more: gradients are written from the last parameter to the first, and each buffer
+ * takes memory only from its first gradient on.
  */
-const PAGE_BYTES = 128 * 1024 * 1024;
-/** Of gradients that are added to sums: a chunk takes memory from its first gradient to its last, for a launch each. */
-const CHUNK_BYTES = 16 * 1024 * 1024;
-/** Two blocks, so that a page of f16, at half the offsets, can be bound at every parameter too: WebGPU wants 256 bytes. */
+const BUFFER_BYTES = 128 * 1024 * 1024;
+/** Of gradients that are added to sums: a bucket takes memory from its first gradient to its last, for a launch each. */
+const BUCKET_BYTES = 16 * 1024 * 1024;
+/** Two blocks, so that a buffer of f16, at half the offsets, can be bound at every parameter too: WebGPU wants 256 bytes. */
 const ALIGNMENT = 2 * BLOCK * 4;
 
 /**
- * Moves parameters into few buffers, so that an optimizer runs over all of them in a launch a page. The tensors stay the same
+ * Moves parameters into few buffers, so that an optimizer runs over all of them in a launch a buffer. The tensors stay the same
  * objects with the same values; steps that were made before must not be called any more.
  *
  * @throws StepError unless they are f32 variables with memory of their own, each there once.
  */
-export function packParameters(
+export function flattenParameters(
   device: Device,
   named: Iterable<readonly [string, Tensor]>,
-  { pageBytes, decays = (_, parameter) => parameter.shape.length > 1 }: PackOptions = {},
-): Pack {
-  const most = pageBytes ?? Math.min(PAGE_BYTES, device.limits.maxStorageBufferBindingSize);
-  const parameters: PackedParameter[] = [];
+  { bufferBytes, decays = (_, parameter) => parameter.shape.length > 1 }: FlatParametersOptions = {},
+): FlatParameters {
+  const most = bufferBytes ?? Math.min(BUFFER_BYTES, device.limits.maxStorageBufferBindingSize);
+  const parameters: FlatParameter[] = [];
   const sizes: number[] = [];
-  const chunks: { page: number; offset: number; floats: number }[] = [];
+  const buckets: { buffer: number; offset: number; floats: number }[] = [];
   const seen = new Map<Storage, string>();
   if (typeof (named as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function') {
     throw new StepError(`optimizer: give pairs of name and tensor, as parameters(model) does; got ${describe(named)}`);
@@ -94,13 +94,14 @@ export function packParameters(
     checkParameter(device, name, tensor, seen);
     const bytes = Math.max(1, Math.ceil(tensor.storage.bytes / ALIGNMENT)) * ALIGNMENT;
     if (sizes.length === 0 || (sizes.at(-1) as number) + bytes > most) sizes.push(0);
-    const page = sizes.length - 1;
-    const offset = sizes[page] as number;
-    const last = chunks.at(-1);
-    if (last?.page !== page || last.floats * 4 + bytes > CHUNK_BYTES) chunks.push({ page, offset, floats: bytes / 4 });
+    const buffer = sizes.length - 1;
+    const offset = sizes[buffer] as number;
+    const last = buckets.at(-1);
+    if (last?.buffer !== buffer || last.floats * 4 + bytes > BUCKET_BYTES)
+      buckets.push({ buffer, offset, floats: bytes / 4 });
     else last.floats += bytes / 4;
-    parameters.push({ name, tensor, page, offset, decays: decays(name, tensor), chunk: chunks.length - 1 });
-    sizes[page] = offset + bytes;
+    parameters.push({ name, tensor, buffer, offset, decays: decays(name, tensor), bucket: buckets.length - 1 });
+    sizes[buffer] = offset + bytes;
   }
   if (parameters.length === 0) {
     throw new StepError(
@@ -108,68 +109,73 @@ export function packParameters(
     );
   }
   const words = sizes.map((bytes) => new Uint32Array(bytes / (BLOCK * 4)));
-  for (const { tensor, page, offset, decays } of parameters) {
+  for (const { tensor, buffer, offset, decays } of parameters) {
     for (let at = 0, block = offset / (BLOCK * 4); at < tensor.size; at += BLOCK, block++) {
-      (words[page] as Uint32Array)[block] = blockWord(Math.min(BLOCK, tensor.size - at), decays);
+      (words[buffer] as Uint32Array)[block] = blockWord(Math.min(BLOCK, tensor.size - at), decays);
     }
   }
-  const pages = words.map((blocks) => ({
+  const buffers = words.map((blocks) => ({
     parameters: variable(device, [blocks.length * BLOCK]),
     blocks: variable(device, [blocks.length], blocks),
   }));
-  move(device, parameters, pages);
-  return { device, parameters, pages, chunks };
+  move(device, parameters, buffers);
+  return { device, parameters, buffers, buckets };
 }
 
 function checkParameter(device: Device, name: string, tensor: Tensor, seen: Map<Storage, string>): void {
   const { storage } = tensor;
   const before = seen.get(storage);
-  if (before !== undefined) throw new StepError(`pack: '${name}' and '${before}' are the same parameter; give it once`);
+  if (before !== undefined)
+    throw new StepError(`optimizer: '${name}' and '${before}' are the same parameter; give it once`);
   seen.set(storage, name);
   if (storage.kind !== 'variable' || tensor.dtype !== 'f32') {
-    throw new StepError(`pack: '${name}' is no parameter; make it with parameter() or variable()`);
+    throw new StepError(`optimizer: '${name}' is no parameter; make it with parameter() or variable()`);
   }
-  if (storage.parent) throw new StepError(`pack: '${name}' is packed already; a parameter has one optimizer`);
-  if (!storage.memory) throw new StepError(`pack: the memory of '${name}' was freed`);
-  if (tensor.device !== device) throw new StepError(`pack: '${name}' is on another device`);
+  if (storage.parent) throw new StepError(`optimizer: '${name}' has an optimizer already; a parameter has one`);
+  if (!storage.memory) throw new StepError(`optimizer: the memory of '${name}' was freed`);
+  if (tensor.device !== device) throw new StepError(`optimizer: '${name}' is on another device`);
 }
 
-/** Copies values to the pages and makes the parameters' storages ranges of them. */
-function move(device: Device, parameters: readonly PackedParameter[], pages: readonly Page[]): void {
-  const encoder = device.gpu.createCommandEncoder({ label: 'pack' });
-  for (const { tensor, page, offset } of parameters) {
+/** Copies values to the flat buffers and makes the parameters' storages ranges of them. */
+function move(device: Device, parameters: readonly FlatParameter[], buffers: readonly FlatBuffer[]): void {
+  const encoder = device.gpu.createCommandEncoder({ label: 'flatten parameters' });
+  for (const { tensor, buffer, offset } of parameters) {
     const from = memoryOf(tensor.storage);
-    const to = memoryOf((pages[page] as Page).parameters.storage);
+    const to = memoryOf((buffers[buffer] as FlatBuffer).parameters.storage);
     if (!from || !to) throw new Error('internal: a parameter without memory');
     if (tensor.size > 0) {
       encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset + offset, tensor.storage.bytes);
     }
   }
   device.gpu.queue.submit([encoder.finish()]);
-  for (const { tensor, page, offset } of parameters) {
-    moveVariable(tensor, (pages[page] as Page).parameters, offset);
+  for (const { tensor, buffer, offset } of parameters) {
+    moveVariable(tensor, (buffers[buffer] as FlatBuffer).parameters, offset);
   }
 }
 
 /**
- * Lays the gradients of all parameters, in their order, into pages like those of the parameters, or into chunks of them, inside
+ * Lays the gradients of all parameters, in their order, into buffers like those of the parameters, or into buckets of them, inside
  * the body of a step.
  *
  * A gradient costs nothing here: as no recorded tensor has memory before the step is planned, the launches that write it are
- * made to write into the page. Only where that cannot be (see {@link placeable}), or where two parameters have the same
+ * made to write into the flat buffer. Only where that cannot be (see {@link placeable}), or where two parameters have the same
  * gradient, it is copied. Padding is not written.
  */
-export function placeGradients(pack: Pack, gradients: readonly Tensor[], into: 'pages' | 'chunks' = 'pages'): Tensor[] {
-  const { device, parameters, pages } = pack;
+export function placeGradients(
+  flat: FlatParameters,
+  gradients: readonly Tensor[],
+  into: 'buffers' | 'buckets' = 'buffers',
+): Tensor[] {
+  const { device, parameters, buffers } = flat;
   const recording = currentRecording();
-  if (!recording) throw new StepError('optimizer: gradients are packed inside step() or run(), which say when');
+  if (!recording) throw new StepError('optimizer: gradients are placed inside step() or run(), which say when');
   if (gradients.length !== parameters.length) {
     throw new StepError(
       `optimizer: got ${gradients.length} gradients for ${parameters.length} parameters; give one for each, in their order`,
     );
   }
   gradients.forEach((gradient, i) => {
-    const { name, tensor } = parameters[i] as PackedParameter;
+    const { name, tensor } = parameters[i] as FlatParameter;
     if (!(gradient instanceof Tensor)) {
       throw new StepError(`optimizer: the gradient of '${name}' must be a tensor; got ${describe(gradient)}`);
     }
@@ -188,12 +194,13 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[], into: '
       `optimizer: the gradient of '${parameters[other]?.name}' is ${gradients[other]?.dtype}, others are ${dtype}; give all in one dtype`,
     );
   }
-  const sizes = into === 'pages' ? pages.map((page) => page.parameters.size) : pack.chunks.map(({ floats }) => floats);
+  const sizes =
+    into === 'buffers' ? buffers.map((buffer) => buffer.parameters.size) : flat.buckets.map(({ floats }) => floats);
   const placed = sizes.map((floats) => emptyOn(device, [floats], dtype));
   const placeOf = (i: number): { to: number; offset: number } => {
-    const { page, offset, chunk } = parameters[i] as PackedParameter;
-    const start = into === 'pages' ? 0 : (pack.chunks[chunk] as Chunk).offset;
-    return { to: into === 'pages' ? page : chunk, offset: ((offset - start) / 4) * bytesPerElement(dtype) };
+    const { buffer, offset, bucket } = parameters[i] as FlatParameter;
+    const start = into === 'buffers' ? 0 : (flat.buckets[bucket] as Bucket).offset;
+    return { to: into === 'buffers' ? buffer : bucket, offset: ((offset - start) / 4) * bytesPerElement(dtype) };
   };
   const uses = usesOf(recording.launches);
   const inside = new Set(recording.launches);
@@ -218,7 +225,7 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[], into: '
   }
   for (const i of copies.sort((a, b) => a - b)) {
     const { to, offset } = placeOf(i);
-    const { shape } = (parameters[i] as PackedParameter).tensor;
+    const { shape } = (parameters[i] as FlatParameter).tensor;
     copyGradient(gradients[i] as Tensor, range(placed[to] as Tensor, offset, shape));
   }
   return placed;
@@ -227,12 +234,12 @@ export function placeGradients(pack: Pack, gradients: readonly Tensor[], into: '
 type Use = 'read' | 'written';
 
 /**
- * Whether the launches that write a gradient can write into a page instead. Not if
+ * Whether the launches that write a gradient can write into a flat buffer instead. Not if
  *
  * - it is not made by launches of this recording: a constant, an input, a range of something else, made before the step, or
  *   placed by another optimizer;
  * - its storage holds more than it;
- * - a launch would then read one part of the page and write another, as happens where the gradient of a bias is handed on
+ * - a launch would then read one part of the buffer and write another, as happens where the gradient of a bias is handed on
  *   as it is: WebGPU tracks the use of whole buffers and rejects that.
  */
 function placeable(

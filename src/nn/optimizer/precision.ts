@@ -8,20 +8,20 @@ import type { AdamW } from './adamw.ts';
 
 /**
  * Training with a forward and backward pass in f16 (Micikevicius et al., 2018, "Mixed precision training"): weights are kept and
- * updated in f32; every step casts them to f16 (one launch a page), computes activations and gradients with them in f16 (sums
+ * updated in f32; every step casts them to f16 (one launch a flat buffer), computes activations and gradients with them in f16 (sums
  * are f32 in every kernel), and multiplies the loss, whose gradients would be lost to f16's small range, by a loss scale.
  *
  * ```ts
  * const optimizer = new AdamW(device, parameters(model));
  * const half = new HalfPrecision(model, optimizer);
  * const scale = new LossScale();
- * const train = await step(device, { x: [32, 8], rates: [optimizer.rateCount], scale: [] }, ({ x, rates, scale }) => {
+ * const train = await step(device, { x: [32, 8], hyper: [optimizer.hyperparameterCount], scale: [] }, ({ x, hyper, scale }) => {
  *   const { loss, gradients } = half.backward(scale, () => ({ loss: model.loss(cast(x, 'f16')) }));
- *   return { loss, norm: optimizer.update(gradients, rates).norm };
+ *   return { loss, norm: optimizer.update(gradients, hyper).norm };
  * });
  * for (let i = 0; i < 1000; i++) {
- *   const rates = optimizer.rates(scale.updates + 1, 1e-3, 1 / scale.value);
- *   const { norm } = train({ x: batch(i), rates, scale: scale.value });
+ *   const hyper = optimizer.hyperparameters(scale.updates + 1, 1e-3, 1 / scale.value);
+ *   const { norm } = train({ x: batch(i), hyper, scale: scale.value });
  *   scale.adjust((await read(norm))[0]);
  * }
  * ```
@@ -60,15 +60,15 @@ export class HalfPrecision {
    * cast to f16 where they meet parameters; a loss is best computed from results cast to f32.
    */
   backward<R extends { readonly loss: Tensor }>(scale: Tensor, body: () => R): R & { readonly gradients: Tensor[] } {
-    const halves = this.#optimizer.halves();
+    const copies = this.#optimizer.parametersInF16();
     const weights = this.#optimizer.parameters;
-    const restore = replaceParameters(this.#model, new Map(weights.map((p, i) => [p, halves[i] as Tensor])));
+    const restore = replaceParameters(this.#model, new Map(weights.map((p, i) => [p, copies[i] as Tensor])));
     try {
       const results = body();
       const loss = cast(results.loss, 'f32');
       if (loss.size !== 1) throw new ShapeError('backward', 'the loss must be a scalar', { loss: loss.shape });
       // The scale comes in as the gradient of the loss: no launch multiplies.
-      return { ...results, gradients: gradients(loss, halves, reshape(scale, loss.shape)) };
+      return { ...results, gradients: gradients(loss, copies, reshape(scale, loss.shape)) };
     } finally {
       restore();
     }

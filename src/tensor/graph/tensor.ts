@@ -25,7 +25,7 @@ export class Storage {
   data: Bits | undefined;
   /** How the call of a step in check mode went that wrote here. */
   outcome: Outcome | undefined;
-  /** The storage of which this is a range: packed parameters and their gradients. */
+  /** The storage of which this is a range: flat parameters and their gradients. */
   parent: Storage | undefined;
   offset = 0;
   /** The recorded tensor whose values a step has left here. */

@@ -114,13 +114,13 @@ interface Span {
 /** Smaller ones are not worth the trouble. */
 const BYTES_IN_PARTS = 2 ** 20;
 
-/** Whether a root is a page of gradients: written range by range, and then read as a whole. */
+/** Whether a root is a flat buffer of gradients: written range by range, and then read as a whole. */
 function inParts(root: Storage, whole: number, ranges: ReadonlyMap<Storage, number>): boolean {
   if (root.kind !== 'recorded' || root.bytes < BYTES_IN_PARTS) return false;
   return ranges.size > 1 && [...ranges.values()].every((first) => first < whole);
 }
 
-/** Only steps have such pages. */
+/** Only steps have such buffers. */
 export type PartsOf = (root: Storage, span: Pick<Span, 'whole' | 'ranges'>, last: number) => Part[] | undefined;
 
 export const pageParts: PartsOf = (root, { whole, ranges }, last) => {

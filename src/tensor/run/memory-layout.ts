@@ -44,7 +44,7 @@ export interface LayOutOptions {
    * here. For a program that runs later than it is laid out.
    */
   readonly asOfNow?: readonly Tensor[] | undefined;
-  /** Finds the parts of pages of gradients. */
+  /** Finds the parts of flat buffers of gradients. */
   readonly partsOf?: PartsOf;
 }
 

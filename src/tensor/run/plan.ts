@@ -45,7 +45,7 @@ const orders: readonly Order[] = [
 /**
  * Lays lifetimes into slots, which are buffers: no two overlap both in time and in place. Greedy: one after the other, each to
  * where it leaves the place idle for the shortest time, else into a slot of its own. So a slot that was made for the gradients
- * of a whole page holds many activations before, and where gradients are not there yet. The best of several orders is taken.
+ * of a whole flat buffer holds many activations before, and where gradients are not there yet. The best of several orders is taken.
  *
  * WebGPU tracks usage per buffer: a launch that reads one range of a buffer and writes another is rejected. So what a launch
  * reads and what it writes lie in different slots. For the same reason lifetimes include both ends.

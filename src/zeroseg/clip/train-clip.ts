@@ -171,7 +171,7 @@ export interface ClipStepReport {
 }
 
 type ClipInput = 'pixels' | 'rows' | 'ends' | 'alike';
-type ClipStep = Step<ClipInput | 'rates', { loss: Tensor; norm: Tensor; nearest: Tensor; scale: Tensor }>;
+type ClipStep = Step<ClipInput | 'hyper', { loss: Tensor; norm: Tensor; nearest: Tensor; scale: Tensor }>;
 type ClipBatch = Record<'pixels' | 'alike', Float32Array> & Record<'rows' | 'ends', Uint32Array>;
 
 /** What is read of a step. */
@@ -248,12 +248,12 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
         rows: { shape: [batch, length], dtype: 'u32' },
         ends: { shape: [batch, 1], dtype: 'u32' },
         alike: [batch, batch],
-        rates: [optimizer.rateCount],
+        hyper: [optimizer.hyperparameterCount],
       },
-      ({ rates, ...inputs }) => {
+      ({ hyper, ...inputs }) => {
         const logits = clip.logits(inputs);
         const loss = contrastiveLoss(logits);
-        const { norm } = optimizer.update(gradients(loss, optimizer.parameters) as Tensor[], rates);
+        const { norm } = optimizer.update(gradients(loss, optimizer.parameters) as Tensor[], hyper);
         return { loss, norm, nearest: argmax(logits), scale: clip.logit_scale };
       },
       { name: 'train clip' },
@@ -280,8 +280,8 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
     source: Prefetch<ClipBatch & { seconds: number }>,
   ): Promise<IssuedStep<ClipValues>> {
     const { seconds: dataSeconds, ...inputs } = await source.take();
-    const rates = this.optimizer.rates(number, this.#rate(number));
-    const results = this.#step({ ...inputs, rates });
+    const hyper = this.optimizer.hyperparameters(number, this.#rate(number));
+    const results = this.#step({ ...inputs, hyper });
     const reading = Promise.all([readAll([results.loss, results.norm, results.scale]), readU32(results.nearest)]);
     const values = reading.then(([[loss, norm, scale], nearest]) => ({
       loss: loss?.[0] as number,

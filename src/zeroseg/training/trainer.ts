@@ -44,6 +44,15 @@ export interface TrainerOptions {
   readonly statisticsEvery?: number;
   /** Measures the model as it is after every so many steps, and after the last; such as how well it does on other images. */
   readonly probe?: Probe | undefined;
+  /** Learning rates that took the place of the setting `base_lr` on the way, by step ascending. */
+  readonly rates?: readonly RateChange[] | undefined;
+}
+
+/** From the step after `after` on, the learning rate follows its schedule from another peak. */
+export interface RateChange {
+  readonly after: number;
+  /** As the setting of this name: learning rate for 256 images a step. */
+  readonly base_lr: number;
 }
 
 export interface Probe {
@@ -53,8 +62,8 @@ export interface Probe {
 
 type BatchInput = 'image' | 'views' | 'key';
 type Batch = Record<BatchInput, Float32Array | Uint32Array>;
-type Forward = Step<BatchInput | 'rates' | 'scale', Pass>;
-type Apply = Step<'rates', { norm: Tensor }>;
+type Forward = Step<BatchInput | 'hyper' | 'scale', Pass>;
+type Apply = Step<'hyper', { norm: Tensor }>;
 
 /** What is read of a step: the loss and its terms of each micro-batch, the norm of the gradients, and what statistics are made of. */
 interface StepValues {
@@ -97,6 +106,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   readonly #data: TrainingData;
   readonly #options: TrainerOptions;
   readonly #compiled: Compiled;
+  #rates: readonly RateChange[];
   /** The images of the epoch that batches are made of, in their order. */
   #order: { readonly epoch: number; readonly images: Uint32Array } | undefined;
 
@@ -106,6 +116,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     this.#device = device;
     this.#data = data;
     this.#options = options;
+    this.#rates = options.rates ?? [];
     this.#compiled = compiled;
     this.model = model;
     this.settings = settings;
@@ -132,6 +143,16 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   resume(done: number, scale: LossScaleState = { value: this.scale.value, good: 0, updates: done }): void {
     this.done = done;
     this.scale.restore(scale);
+  }
+
+  /**
+   * Goes on with another learning rate (`base_lr`) after the steps that are done. Not while {@link run} runs: steps that the GPU
+   * already has were given theirs. Returns all changes, for a trainer that goes on from here to be made with.
+   */
+  changeRate(baseLr: number): readonly RateChange[] {
+    const { done } = this;
+    checkSettings({ ...this.settings, base_lr: baseLr }, this.#data.length);
+    return (this.#rates = [...this.#rates.filter(({ after }) => after < done), { after: done, base_lr: baseLr }]);
   }
 
   /**
@@ -166,14 +187,14 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     const scale = this.scale.value;
     // Steps that are not read yet have made their updates too: in f32 all do.
     const updates = this.scale.updates + number - this.done;
-    const rates = this.optimizer.rates(updates, this.#rate(number), 1 / scale);
+    const hyper = this.optimizer.hyperparameters(updates, this.#rate(number), 1 / scale);
     const isMeasured = this.#isMeasured(number);
     const losses: Promise<number[]>[] = [];
     const grouping: Promise<GroupingValues>[] = [];
     let norm: Tensor | undefined;
     for (let part = 0; part < batch / micro; part++) {
       await losses[part - AHEAD];
-      const pass = forward({ ...(await source.take()), scale, rates });
+      const pass = forward({ ...(await source.take()), scale, hyper });
       source.fill();
       norm = pass.norm;
       const scalars = [pass.loss, ...lossTerms.map(({ name }) => pass[`${TERM}${name}`] as Tensor)];
@@ -181,7 +202,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
       // The maps are a hundred times what the losses are: they are read only where they are due.
       if (isMeasured) grouping.push(heard(readGrouping(pass as GroupingTensors)));
     }
-    norm ??= (apply as Apply)({ rates }).norm;
+    norm ??= (apply as Apply)({ hyper }).norm;
     const read = async (gradNorm: Promise<ArrayLike<number>[]>): Promise<StepValues> => ({
       losses: await Promise.all(losses),
       grouping: await Promise.all(grouping),
@@ -222,7 +243,8 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
 
   /** The learning rate of a step. */
   #rate(number: number): number {
-    const { batch, base_lr: base, warmup, epochs, min_lr: min } = this.settings;
+    const { batch, warmup, epochs, min_lr: min } = this.settings;
+    const base = this.#rates.findLast(({ after }) => after < number)?.base_lr ?? this.settings.base_lr;
     return learningRate({ epoch: (number - 1) / this.stepsPerEpoch, base, batch, warmup, epochs, min });
   }
 
@@ -312,10 +334,10 @@ async function compile(
   try {
     forward = await step(
       device,
-      { ...passInputs(model.config, micro), rates: [optimizer.rateCount] },
-      ({ scale, rates, ...inputs }) => {
+      { ...passInputs(model.config, micro), hyper: [optimizer.hyperparameterCount] },
+      ({ scale, hyper, ...inputs }) => {
         const { gradients, ...terms } = backward(scale, () => trainingPass(model, settings, inputs, isMeasured));
-        if (whole) return { ...terms, norm: optimizer.update(gradients, rates).norm };
+        if (whole) return { ...terms, norm: optimizer.update(gradients, hyper).norm };
         optimizer.accumulate(gradients, micro / batch);
         return terms;
       },
@@ -323,9 +345,14 @@ async function compile(
     );
     const apply = whole
       ? undefined
-      : await step(device, { rates: [optimizer.rateCount] }, ({ rates }) => ({ norm: optimizer.apply(rates).norm }), {
-          name: 'update',
-        });
+      : await step(
+          device,
+          { hyper: [optimizer.hyperparameterCount] },
+          ({ hyper }) => ({ norm: optimizer.apply(hyper).norm }),
+          {
+            name: 'update',
+          },
+        );
     return { model, settings, optimizer, forward, apply };
   } catch (error) {
     forward?.dispose();

@@ -216,8 +216,8 @@ const sums: Readonly<Record<string, Sum>> = {
     op: async (v) => {
       const parameter = variable(device.current, [1000, 1500]);
       const optimizer = new AdamW(device.current, [['p', parameter]], { maxNorm: 1 });
-      const rates = tensor(device.current, optimizer.rates(1, 0));
-      const norm = await run(device.current, () => optimizer.update([filled([1000, 1500], v)], rates).norm);
+      const hyper = tensor(device.current, optimizer.hyperparameters(1, 0));
+      const norm = await run(device.current, () => optimizer.update([filled([1000, 1500], v)], hyper).norm);
       return tensor(device.current, norm, []);
     },
     want: (v) => v * Math.sqrt(1_500_000),

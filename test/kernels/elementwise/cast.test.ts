@@ -10,7 +10,7 @@ import { normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
-const halves = () => device.current.features.has('shader-f16');
+const hasF16 = () => device.current.features.has('shader-f16');
 
 describe('cast', () => {
   it('does nothing where there is nothing to do, and refuses u32', () => {
@@ -22,14 +22,14 @@ describe('cast', () => {
   });
 
   it('says that a device has no f16', async ({ skip }) => {
-    skip(halves(), 'this device has f16');
+    skip(hasF16(), 'this device has f16');
     const there = cast(cast(tensor(device.current, [1]), 'f16'), 'f32');
     await expect(read(there)).rejects.toThrow(/has no f16 arithmetic \(shader-f16\); use f32$/);
   });
 
   for (const n of [0, 1, 3, 4, 17, 65, 197, 1000, 70_000]) {
     it(`rounds ${n} values to f16 and back, with its gradient`, async ({ skip }) => {
-      skip(!halves(), 'this device has no f16');
+      skip(!hasF16(), 'this device has no f16');
       const random = seeded(n);
       const values = Float32Array.from({ length: n }, () => normal(random) * 10 ** (4 * random() - 2));
       const x = tensor(device.current, values);
@@ -50,7 +50,7 @@ describe('cast', () => {
   }
 
   it('makes what is too large for f16 infinite', async ({ skip }) => {
-    skip(!halves(), 'this device has no f16');
+    skip(!hasF16(), 'this device has no f16');
     const x = tensor(device.current, [65504, 1e6, -1e6, Number.NaN]);
     const back = await read(cast(cast(x, 'f16'), 'f32'));
     expect([...back]).toEqual([65504, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]);

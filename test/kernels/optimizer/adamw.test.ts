@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type AdamWConstants, accumulateChunk, adamW, adamWRates } from '../../../src/kernels/optimizer/adamw.ts';
+import {
+  type AdamWConstants,
+  accumulateBucket,
+  adamW,
+  adamWHyperparameters,
+} from '../../../src/kernels/optimizer/adamw.ts';
 import { BLOCK, blockWord } from '../../../src/kernels/optimizer/clip.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
@@ -29,7 +34,7 @@ function reference(
 const N = 3 * BLOCK;
 const holds = (i: number) => i < 100 || (i >= 2 * BLOCK && i < 2 * BLOCK + 3);
 
-function makePage(values: (i: number) => number) {
+function makeTensors(values: (i: number) => number) {
   const start = Float32Array.from({ length: N }, (_, i) => (holds(i) ? values(i) : 0));
   return {
     parameters: variable(device.current, [N], start),
@@ -44,21 +49,21 @@ const scalar = (value: number): Tensor => tensor(device.current, value);
 describe('adamW', () => {
   it('follows the formula over several steps and leaves padding alone', async () => {
     const random = seeded(4);
-    const page = makePage(() => normal(random));
-    const start = await read(page.parameters);
+    const buffer = makeTensors(() => normal(random));
+    const start = await read(buffer.parameters);
     let wanted = Array.from(start, (p) => ({ p, m: 0, v: 0 }));
     for (let t = 1; t <= 5; t++) {
       const lr = 0.01 / t;
       // Padding of gradients holds anything.
       const g = Float32Array.from({ length: N }, (_, i) => (holds(i) ? normal(random) : Number.NaN));
-      const rates = tensor(device.current, adamWRates(t, lr, 0.9, 0.95));
+      const hyper = tensor(device.current, adamWHyperparameters(t, lr, 0.9, 0.95));
       const gradients = tensor(device.current, g);
-      await run(device.current, () => adamW({ ...page, gradients }, rates, scalar(0.5), constants) as undefined);
+      await run(device.current, () => adamW({ ...buffer, gradients }, hyper, scalar(0.5), constants) as undefined);
       wanted = wanted.map((state, i) =>
         holds(i) ? reference(state, 0.5 * (g[i] as number), { t, lr, decays: i < 100 }) : state,
       );
     }
-    const [p, m, v] = (await readAll([page.parameters, page.m, page.v])) as Float32Array[];
+    const [p, m, v] = (await readAll([buffer.parameters, buffer.m, buffer.v])) as Float32Array[];
     close(
       p!,
       wanted.map((state) => state.p),
@@ -80,38 +85,38 @@ describe('adamW', () => {
   });
 
   it('moves by the learning rate at first, whatever the size of the gradient', async () => {
-    const page = makePage(() => 0);
-    const rates = tensor(device.current, adamWRates(1, 0.1, 0.9, 0.95));
+    const buffer = makeTensors(() => 0);
+    const hyper = tensor(device.current, adamWHyperparameters(1, 0.1, 0.9, 0.95));
     const g = Float32Array.from({ length: N }, (_, i) => (i % 2 ? 1e-5 : -1e9));
     await run(
       device.current,
-      () => adamW({ ...page, gradients: tensor(device.current, g) }, rates, scalar(1), constants) as undefined,
+      () => adamW({ ...buffer, gradients: tensor(device.current, g) }, hyper, scalar(1), constants) as undefined,
     );
-    const p = await read(page.parameters);
+    const p = await read(buffer.parameters);
     for (let i = 0; i < 100; i++) expect(p[i]).toBeCloseTo(i % 2 ? -0.1 : 0.1, 3);
   });
 
   it('changes nothing where the factor says so, but clears', async () => {
-    const page = makePage((i) => i);
-    const before = await read(page.parameters);
+    const buffer = makeTensors((i) => i);
+    const before = await read(buffer.parameters);
     const gradients = variable(device.current, [N], new Float32Array(N).fill(Number.NaN));
-    const rates = tensor(device.current, adamWRates(1, 0.1, 0.9, 0.95));
-    await run(device.current, () => adamW({ ...page, gradients }, rates, scalar(-1), constants, true) as undefined);
-    const [p, m, v, g] = await readAll([page.parameters, page.m, page.v, gradients]);
+    const hyper = tensor(device.current, adamWHyperparameters(1, 0.1, 0.9, 0.95));
+    await run(device.current, () => adamW({ ...buffer, gradients }, hyper, scalar(-1), constants, true) as undefined);
+    const [p, m, v, g] = await readAll([buffer.parameters, buffer.m, buffer.v, gradients]);
     expect(p).toEqual(before);
     expect([...(m as Float32Array), ...(v as Float32Array)].every((x) => x === 0)).toBe(true);
     expect([...(g as Float32Array)].every((x, i) => (holds(i) ? x === 0 : Number.isNaN(x)))).toBe(true);
   });
 
   it('accumulates', async () => {
-    const { blocks } = makePage(() => 0);
+    const { blocks } = makeTensors(() => 0);
     const sum = variable(device.current, [N]);
     const gradients = tensor(
       device.current,
       Float32Array.from({ length: N }, (_, i) => (holds(i) ? i : Number.NaN)),
     );
     for (const share of [0.25, 0.5]) {
-      await run(device.current, () => accumulateChunk(sum, gradients, blocks, 0, share) as undefined);
+      await run(device.current, () => accumulateBucket(sum, gradients, blocks, 0, share) as undefined);
     }
     expect([...(await read(sum))]).toEqual(Array.from({ length: N }, (_, i) => (holds(i) ? 0.75 * i : 0)));
   });

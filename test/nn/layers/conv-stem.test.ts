@@ -137,19 +137,19 @@ describe('ConvStem', () => {
     const wanted = image(4, 4, 4, 16);
     using train = await step(
       device.current,
-      { rates: [optimizer.rateCount] },
-      ({ rates }) => {
+      { hyper: [optimizer.hyperparameterCount] },
+      ({ hyper }) => {
         const loss = mean(square(sub(stem.forward(x), wanted)));
         const found = gradients(loss, optimizer.parameters);
-        optimizer.update(found, rates);
+        optimizer.update(found, hyper);
         return [loss, ...found];
       },
       { check: true },
     );
-    const [first, ...found] = await readAll(train({ rates: optimizer.rates(1, 3e-3) }));
+    const [first, ...found] = await readAll(train({ hyper: optimizer.hyperparameters(1, 3e-3) }));
     expect(found.every((one) => one.some((v) => v !== 0))).toBe(true);
     let loss = first as Float32Array;
-    for (let t = 2; t <= 150; t++) loss = await read(train({ rates: optimizer.rates(t, 3e-3) })[0]!);
+    for (let t = 2; t <= 150; t++) loss = await read(train({ hyper: optimizer.hyperparameters(t, 3e-3) })[0]!);
     expect(loss[0]).toBeLessThan((first as Float32Array)[0]! / 10);
   });
 

@@ -186,8 +186,8 @@ describe('an optimizer', () => {
       [1, 1, Number.NaN],
       [1, 1, Number.POSITIVE_INFINITY],
     ] as const) {
-      expect(() => optimizer.rates(t, lr, scale)).toThrow(/^AdamW: /);
+      expect(() => optimizer.hyperparameters(t, lr, scale)).toThrow(/^AdamW: /);
     }
-    expect([...optimizer.rates(1, 0.5)]).toEqual([0.5, 0.5, 1, 1]);
+    expect([...optimizer.hyperparameters(1, 0.5)]).toEqual([0.5, 0.5, 1, 1]);
   });
 });

@@ -38,15 +38,15 @@ function network(options: AdamWOptions = {}, hidden = 6) {
   return { named, loss, optimizer, batch };
 }
 
-const inputs = { x: [4, 3], y: [4, 2], rates: [4] } as const;
+const inputs = { x: [4, 3], y: [4, 2], hyper: [4] } as const;
 
 async function training({ loss, optimizer }: ReturnType<typeof network>, check = false) {
   return step(
     device.current,
     inputs,
-    ({ x, y, rates }) => {
+    ({ x, y, hyper }) => {
       const l = loss(x, y);
-      return { loss: l, norm: optimizer.update(gradients(l, optimizer.parameters), rates).norm };
+      return { loss: l, norm: optimizer.update(gradients(l, optimizer.parameters), hyper).norm };
     },
     { check },
   );
@@ -59,15 +59,15 @@ describe('AdamW', () => {
     const net = network({ weightDecay: 0 });
     using train = await training(net);
     const batch = net.batch();
-    const [before = 0] = await read(train({ ...batch, rates: net.optimizer.rates(1, 0.03) }).loss);
-    for (let t = 2; t < 200; t++) train({ ...batch, rates: net.optimizer.rates(t, 0.03) });
-    const [after = 0] = await read(train({ ...batch, rates: net.optimizer.rates(200, 0.03) }).loss);
+    const [before = 0] = await read(train({ ...batch, hyper: net.optimizer.hyperparameters(1, 0.03) }).loss);
+    for (let t = 2; t < 200; t++) train({ ...batch, hyper: net.optimizer.hyperparameters(t, 0.03) });
+    const [after = 0] = await read(train({ ...batch, hyper: net.optimizer.hyperparameters(200, 0.03) }).loss);
     expect(after).toBeLessThan(before / 100);
   });
 
-  it('follows the formula with clipping, decay and several pages', async () => {
+  it('follows the formula with clipping, decay and several buffers', async () => {
     const [beta1, beta2, lr, maxNorm, weightDecay] = [0.8, 0.9, 0.02, 0.5, 0.1];
-    const net = network({ beta1, beta2, maxNorm, weightDecay, pageBytes: 256 });
+    const net = network({ beta1, beta2, maxNorm, weightDecay, bufferBytes: 256 });
     const { named, loss, optimizer, batch } = net;
     using train = await training(net, true);
     using slopes = await step(device.current, { x: [4, 3], y: [4, 2] }, ({ x, y }) =>
@@ -81,7 +81,7 @@ describe('AdamW', () => {
     for (let t = 1; t <= 4; t++) {
       const data = batch();
       const grads = (await readAll(slopes(data))) as Float32Array[];
-      const { norm } = train({ ...data, rates: optimizer.rates(t, lr) });
+      const { norm } = train({ ...data, hyper: optimizer.hyperparameters(t, lr) });
       const length = Math.sqrt(grads.flatMap((g) => [...g]).reduce((a, g) => a + g * g, 0));
       expect((await read(norm))[0]).toBeCloseTo(length, 4);
       const factor = Math.min(1, maxNorm / (length + 1e-6));
@@ -113,15 +113,15 @@ describe('AdamW', () => {
     close(await read(kept.get('v.fc2.weight') as Tensor), state[2]!.v, 1e-5, 'v');
   });
 
-  it('takes a launch or two a page, however many parameters', async () => {
+  it('takes a launch or two a buffer, however many parameters', async () => {
     const named = Array.from({ length: 200 }, (_, i): [string, Tensor] => [
       `w${i}`,
       variable(device.current, [5], new Float32Array(5).fill(i)),
     ]);
     const optimizer = new AdamW(device.current, named);
-    using train = await step(device.current, { rates: [4] }, ({ rates }) => {
+    using train = await step(device.current, { hyper: [4] }, ({ hyper }) => {
       const loss = named.map(([, w]) => sum(square(w))).reduce((a, b) => sub(a, b));
-      return optimizer.update(gradients(loss, optimizer.parameters), rates).norm;
+      return optimizer.update(gradients(loss, optimizer.parameters), hyper).norm;
     });
     const labels = train.launches.map((launch) => launch.label).filter((text) => text.startsWith('optimizer'));
     expect(labels).toEqual(['optimizer / squared-norm', 'optimizer / clip', 'optimizer / adamw']);
@@ -135,14 +135,14 @@ describe('AdamW', () => {
       parts.optimizer.accumulate(gradients(l, parts.optimizer.parameters), 0.5);
       return l;
     });
-    using apply = await step(device.current, { rates: [4] }, ({ rates }) => parts.optimizer.apply(rates));
+    using apply = await step(device.current, { hyper: [4] }, ({ hyper }) => parts.optimizer.apply(hyper));
     for (let t = 1; t <= 3; t++) {
       const { x, y } = whole.batch();
-      const rates = whole.optimizer.rates(t, 0.05);
-      const { norm } = train({ x, y, rates });
+      const hyper = whole.optimizer.hyperparameters(t, 0.05);
+      const { norm } = train({ x, y, hyper });
       micro({ x: x.slice(0, 6), y: y.slice(0, 4) });
       micro({ x: x.slice(6), y: y.slice(4) });
-      const got = apply({ rates });
+      const got = apply({ hyper });
       close(await read(got.norm), await read(norm), 1e-5, `norm ${t}`);
       const [want, have] = [await values(whole.named), await values(parts.named)];
       want.forEach((p, k) => {
@@ -155,14 +155,18 @@ describe('AdamW', () => {
     const net = network();
     using train = await training(net);
     const good = net.batch();
-    train({ ...good, rates: net.optimizer.rates(1, 0.01) });
+    train({ ...good, hyper: net.optimizer.hyperparameters(1, 0.01) });
     const before = await values(net.named);
     const state = await readAll([...net.optimizer.state().values()]);
-    const { norm } = train({ x: good.x.map(() => Number.NaN), y: good.y, rates: net.optimizer.rates(2, 0.01) });
+    const { norm } = train({
+      x: good.x.map(() => Number.NaN),
+      y: good.y,
+      hyper: net.optimizer.hyperparameters(2, 0.01),
+    });
     expect(Number.isFinite((await read(norm))[0])).toBe(false);
     expect(await values(net.named)).toEqual(before);
     expect(await readAll([...net.optimizer.state().values()])).toEqual(state);
-    train({ ...good, rates: net.optimizer.rates(2, 0.01) });
+    train({ ...good, hyper: net.optimizer.hyperparameters(2, 0.01) });
     expect(await values(net.named)).not.toEqual(before);
   });
 
@@ -171,12 +175,12 @@ describe('AdamW', () => {
     using trainFirst = await training(first);
     using trainSecond = await training(second);
     const batches = [first.batch(), first.batch(), first.batch()];
-    trainFirst({ ...batches[0]!, rates: first.optimizer.rates(1, 0.01) });
-    trainFirst({ ...batches[1]!, rates: first.optimizer.rates(2, 0.01) });
+    trainFirst({ ...batches[0]!, hyper: first.optimizer.hyperparameters(1, 0.01) });
+    trainFirst({ ...batches[1]!, hyper: first.optimizer.hyperparameters(2, 0.01) });
     for (const [name, t] of second.optimizer.state()) write(t, await read(first.optimizer.state().get(name) as Tensor));
     for (const [i, [, t]] of second.named.entries()) write(t, await read(first.named[i]![1]));
-    trainFirst({ ...batches[2]!, rates: first.optimizer.rates(3, 0.01) });
-    trainSecond({ ...batches[2]!, rates: second.optimizer.rates(3, 0.01) });
+    trainFirst({ ...batches[2]!, hyper: first.optimizer.hyperparameters(3, 0.01) });
+    trainSecond({ ...batches[2]!, hyper: second.optimizer.hyperparameters(3, 0.01) });
     expect(await values(second.named)).toEqual(await values(first.named));
   });
 
@@ -184,10 +188,10 @@ describe('AdamW', () => {
     const start = device.current.bytes;
     const net = network();
     const train = await training(net);
-    train({ ...net.batch(), rates: net.optimizer.rates(1, 0.01) });
+    train({ ...net.batch(), hyper: net.optimizer.hyperparameters(1, 0.01) });
     await values(net.named);
     const made = device.current.buffersMade;
-    for (let t = 2; t <= 20; t++) train({ ...net.batch(), rates: net.optimizer.rates(t, 0.01) });
+    for (let t = 2; t <= 20; t++) train({ ...net.batch(), hyper: net.optimizer.hyperparameters(t, 0.01) });
     expect(device.current.buffersMade).toBe(made);
     expect(net.optimizer.bytes).toBe(3 * 4 * (128 + 128 + 128) + 6 * 4);
     train.dispose();

@@ -5,7 +5,7 @@ import { add, mul } from '../../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { square } from '../../../src/kernels/elementwise/unary.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
-import { packParameters, placeGradients } from '../../../src/nn/optimizer/flat-parameters.ts';
+import { flattenParameters, placeGradients } from '../../../src/nn/optimizer/flat-parameters.ts';
 import { fill } from '../../../src/tensor/graph/fill.ts';
 import { tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
@@ -26,14 +26,14 @@ function weights(shapes: Readonly<Record<string, Shape>>): [string, Tensor][] {
   });
 }
 
-describe('packParameters', () => {
+describe('flattenParameters', () => {
   it('keeps tensors and values, at offsets that can be bound', async () => {
     const named = weights({ a: [3, 5], b: [70], c: [], d: [0, 4], e: [8, 8] });
     const before = await Promise.all(named.map(([, t]) => read(t)));
     const bytes = device.current.bytes;
-    const pack = packParameters(device.current, named);
-    expect(pack.pages.length).toBe(1);
-    expect(pack.parameters.map(({ name, offset, decays }) => [name, offset, decays])).toEqual([
+    const flat = flattenParameters(device.current, named);
+    expect(flat.buffers.length).toBe(1);
+    expect(flat.parameters.map(({ name, offset, decays }) => [name, offset, decays])).toEqual([
       ['a', 0, true],
       ['b', 512, false],
       ['c', 1024, false],
@@ -50,37 +50,39 @@ describe('packParameters', () => {
     expect(await read((named[0] as [string, Tensor])[1])).toEqual(before[0]);
   });
 
-  it('starts a new page where one is full', () => {
+  it('starts a new buffer where one is full', () => {
     const named = weights({ a: [64, 2], b: [64], c: [65], d: [1000], e: [1] });
-    const pack = packParameters(device.current, named, { pageBytes: 1024 });
-    expect(pack.parameters.map(({ page, offset }) => [page, offset])).toEqual([
+    const flat = flattenParameters(device.current, named, { bufferBytes: 1024 });
+    expect(flat.parameters.map(({ buffer, offset }) => [buffer, offset])).toEqual([
       [0, 0],
       [0, 512],
       [1, 0],
       [2, 0],
       [3, 0],
     ]);
-    expect(pack.pages.map(({ parameters }) => parameters.size)).toEqual([256, 128, 1024, 128]);
+    expect(flat.buffers.map(({ parameters }) => parameters.size)).toEqual([256, 128, 1024, 128]);
   });
 
-  it('says what cannot be packed', () => {
+  it('says what cannot be flattened', () => {
     const [[, a], [, b]] = weights({ a: [2], b: [2] }) as [[string, Tensor], [string, Tensor]];
-    const pack = (named: [string, Tensor][]) => () => packParameters(device.current, named);
+    const flat = (named: [string, Tensor][]) => () => flattenParameters(device.current, named);
     expect(
-      pack([
+      flat([
         ['a', a],
         ['again', a],
       ]),
-    ).toThrowErrorMatchingInlineSnapshot(`[StepError: pack: 'again' and 'a' are the same parameter; give it once]`);
-    expect(pack([['a', tensor(device.current, [1])]])).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: pack: 'a' is no parameter; make it with parameter() or variable()]`,
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: optimizer: 'again' and 'a' are the same parameter; give it once]`,
     );
-    expect(pack([['a', variable(device.current, [1], undefined, 'u32')]])).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: pack: 'a' is no parameter; make it with parameter() or variable()]`,
+    expect(flat([['a', tensor(device.current, [1])]])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: optimizer: 'a' is no parameter; make it with parameter() or variable()]`,
     );
-    pack([['b', b]])();
-    expect(pack([['b', b]])).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: pack: 'b' is packed already; a parameter has one optimizer]`,
+    expect(flat([['a', variable(device.current, [1], undefined, 'u32')]])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: optimizer: 'a' is no parameter; make it with parameter() or variable()]`,
+    );
+    flat([['b', b]])();
+    expect(flat([['b', b]])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: optimizer: 'b' has an optimizer already; a parameter has one]`,
     );
   });
 });
@@ -90,7 +92,7 @@ describe('placeGradients', () => {
   async function place(
     shapes: Readonly<Record<string, Shape>>,
     loss: (...w: Tensor[]) => Tensor | { grads: (w: readonly Tensor[]) => Tensor[] },
-    pageBytes?: number,
+    bufferBytes?: number,
   ): Promise<{ placed: number[][]; wanted: number[][]; copies: number; launches: string[] }> {
     const named = weights(shapes);
     const ws = named.map(([, w]) => w);
@@ -100,18 +102,18 @@ describe('placeGradients', () => {
     };
     using plain = await step(device.current, {}, gradientsOf);
     const wanted = await Promise.all(plain({}).map(async (g) => [...(await read(g))]));
-    const pack = packParameters(device.current, named, pageBytes === undefined ? {} : { pageBytes });
-    using packed = await step(device.current, {}, () => placeGradients(pack, gradientsOf()), { check: true });
-    const pages = packed({});
-    const values = await Promise.all(pages.map((page) => read(page)));
-    const placed = pack.parameters.map(({ page, offset, tensor }) => [
-      ...(values[page] as Float32Array).subarray(offset / 4, offset / 4 + tensor.size),
+    const flat = flattenParameters(device.current, named, bufferBytes === undefined ? {} : { bufferBytes });
+    using train = await step(device.current, {}, () => placeGradients(flat, gradientsOf()), { check: true });
+    const buffers = train({});
+    const values = await Promise.all(buffers.map((buffer) => read(buffer)));
+    const placed = flat.parameters.map(({ buffer, offset, tensor }) => [
+      ...(values[buffer] as Float32Array).subarray(offset / 4, offset / 4 + tensor.size),
     ]);
-    const launches = packed.launches.map((launch) => launch.label);
+    const launches = train.launches.map((launch) => launch.label);
     return { placed, wanted, copies: launches.filter((l) => l === 'copy gradient').length, launches };
   }
 
-  it('lets launches write into pages', async () => {
+  it('lets launches write into buffers', async () => {
     const { placed, wanted, copies } = await place({ w: [4, 3], b: [4], v: [2, 4] }, (w, b, v) => {
       const x = tensor(device.current, [1, 2, 3, 4, 5, 6], [2, 3]);
       return sum(square(linear(linear(x, w!, { bias: b! }), v!)));
@@ -120,7 +122,7 @@ describe('placeGradients', () => {
     expect(copies).toBe(0);
   });
 
-  it('uses several pages', async () => {
+  it('uses several buffers', async () => {
     const { placed, wanted, copies } = await place(
       { w: [4, 3], b: [4], v: [2, 4] },
       (w, b, v) => {
@@ -133,7 +135,7 @@ describe('placeGradients', () => {
     expect(copies).toBe(0);
   });
 
-  it('copies where a launch would read one part of a page and write another', async () => {
+  it('copies where a launch would read one part of a buffer and write another', async () => {
     // The gradient of a is dy of the product; the product's backward reads it and writes that of w.
     const { placed, wanted, copies } = await place({ a: [2, 4], w: [4, 3] }, (a, w) => {
       const x = tensor(device.current, [1, 2, 3, 4, 5, 6], [2, 3]);
@@ -143,7 +145,7 @@ describe('placeGradients', () => {
     expect(copies).toBe(1);
   });
 
-  it('does not copy when the two are in different pages', async () => {
+  it('does not copy when the two are in different buffers', async () => {
     const { placed, wanted, copies } = await place(
       { a: [2, 4], w: [4, 3] },
       (a, w) => sum(square(add(linear(tensor(device.current, [1, 2, 3, 4, 5, 6], [2, 3]), w!), a!))),
@@ -190,33 +192,33 @@ describe('placeGradients', () => {
   it('gives back gradients that the body also returns', async () => {
     const named = weights({ w: [4] });
     const [[, w]] = named as [[string, Tensor]];
-    const pack = packParameters(device.current, named);
+    const flat = flattenParameters(device.current, named);
     using made = await step(device.current, {}, () => {
       const [g] = gradients(sum(square(w)), [w]);
-      const [page] = placeGradients(pack, [g]);
-      return { g, page: page as Tensor };
+      const [buffer] = placeGradients(flat, [g]);
+      return { g, buffer: buffer as Tensor };
     });
-    const { g, page } = made({});
-    expect([...(await read(g))]).toEqual([...(await read(page))].slice(0, 4));
+    const { g, buffer } = made({});
+    expect([...(await read(g))]).toEqual([...(await read(buffer))].slice(0, 4));
     expect([...(await read(g))]).toEqual([...(await read(w))].map((v) => Math.fround(2 * v)));
   });
 
   it('says what is wrong', async () => {
     const named = weights({ w: [4], b: [2] });
-    const pack = packParameters(device.current, named);
-    expect(() => placeGradients(pack, [])).toThrowErrorMatchingInlineSnapshot(
-      `[StepError: optimizer: gradients are packed inside step() or run(), which say when]`,
+    const flat = flattenParameters(device.current, named);
+    expect(() => placeGradients(flat, [])).toThrowErrorMatchingInlineSnapshot(
+      `[StepError: optimizer: gradients are placed inside step() or run(), which say when]`,
     );
     const failing = (body: () => Tensor[]) =>
       step(device.current, {}, body).then(
         () => 'did not fail',
         (error: Error) => `${error.name}: ${error.message}`,
       );
-    expect(await failing(() => placeGradients(pack, []))).toMatchInlineSnapshot(
+    expect(await failing(() => placeGradients(flat, []))).toMatchInlineSnapshot(
       `"StepError: optimizer: got 0 gradients for 2 parameters; give one for each, in their order"`,
     );
     const x = tensor(device.current, [1, 2]);
-    expect(await failing(() => placeGradients(pack, [square(x), square(x)]))).toMatchInlineSnapshot(
+    expect(await failing(() => placeGradients(flat, [square(x), square(x)]))).toMatchInlineSnapshot(
       `"ShapeError: optimizer: the gradient of 'w' must have its shape; got parameter [4], gradient [2]"`,
     );
   });

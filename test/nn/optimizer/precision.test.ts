@@ -19,7 +19,7 @@ import { normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
-const halves = () => device.current.features.has('shader-f16');
+const hasF16 = () => device.current.features.has('shader-f16');
 const [B, N, D] = [2, 7, 32];
 
 function transformer() {
@@ -34,14 +34,14 @@ const distance = (a: Tensor, b: Tensor) => mean(square(sub(cast(a, 'f32'), b)));
 
 describe('HalfPrecision', () => {
   it('refuses a device without f16', ({ skip }) => {
-    skip(halves(), 'this device has f16');
+    skip(hasF16(), 'this device has f16');
     const { model } = transformer();
     const optimizer = new AdamW(device.current, parameters(model));
     expect(() => new HalfPrecision(model, optimizer)).toThrow(/has no f16 arithmetic \(shader-f16\); train in f32$/);
   });
 
   it('gives the gradients of f32, to the precision of f16, and the parameters back', async ({ skip }) => {
-    skip(!halves(), 'this device has no f16');
+    skip(!hasF16(), 'this device has no f16');
     const { model, x, y } = transformer();
     const optimizer = new AdamW(device.current, parameters(model));
     const half = new HalfPrecision(model, optimizer);
@@ -76,17 +76,17 @@ describe('HalfPrecision', () => {
   it('survives overflow: the update is skipped, the scale falls until it fits, then the model learns', async ({
     skip,
   }) => {
-    skip(!halves(), 'this device has no f16');
+    skip(!hasF16(), 'this device has no f16');
     const { model, x, y } = transformer();
     const optimizer = new AdamW(device.current, parameters(model), { weightDecay: 0 });
     const half = new HalfPrecision(model, optimizer);
     const scale = new LossScale({ initial: 2 ** 30, interval: 20 });
     using train = await step(
       device.current,
-      { x: [B, N, D], y: [B, N, D], rates: [optimizer.rateCount], scale: [] },
-      ({ x, y, rates, scale }) => {
+      { x: [B, N, D], y: [B, N, D], hyper: [optimizer.hyperparameterCount], scale: [] },
+      ({ x, y, hyper, scale }) => {
         const { loss, gradients } = half.backward(scale, () => ({ loss: distance(model.forward(cast(x, 'f16')), y) }));
-        return { loss, norm: optimizer.update(gradients, rates).norm };
+        return { loss, norm: optimizer.update(gradients, hyper).norm };
       },
     );
     const all = [...parameters(model).values()];
@@ -94,8 +94,8 @@ describe('HalfPrecision', () => {
     const losses: number[] = [];
     const scales: number[] = [];
     for (let i = 0; i < 80; i++) {
-      const rates = optimizer.rates(scale.updates + 1, 0.01, 1 / scale.value);
-      const { loss, norm } = train({ x, y, rates, scale: scale.value });
+      const hyper = optimizer.hyperparameters(scale.updates + 1, 0.01, 1 / scale.value);
+      const { loss, norm } = train({ x, y, hyper, scale: scale.value });
       const made = scale.adjust((await read(norm))[0]);
       if (!made && i < 3) expect(await readAll(all)).toEqual(start);
       losses.push((await read(loss))[0] as number);
@@ -109,7 +109,7 @@ describe('HalfPrecision', () => {
   });
 
   it('refuses a model that does not hold the parameters of the optimizer', ({ skip }) => {
-    skip(!halves(), 'this device has no f16');
+    skip(!hasF16(), 'this device has no f16');
     const { model } = transformer();
     const optimizer = new AdamW(device.current, parameters(model));
     expect(() => new HalfPrecision({ model: model.attn }, optimizer)).toThrow(
@@ -119,7 +119,7 @@ describe('HalfPrecision', () => {
   });
 
   it('gives parameters back when the body fails', ({ skip }) => {
-    skip(!halves(), 'this device has no f16');
+    skip(!hasF16(), 'this device has no f16');
     const { model } = transformer();
     const optimizer = new AdamW(device.current, parameters(model));
     const before = [...parameters(model).values()];

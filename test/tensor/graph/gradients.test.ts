@@ -128,7 +128,7 @@ describe('a gradient that does not exist is an error', () => {
   it('through another tensor over the same bytes', () => {
     const w = parameter(device.current, [2], [2, 3]);
     const optimizer = new AdamW(device.current, [['w', w]]);
-    const [half] = optimizer.halves() as [Tensor];
+    const [half] = optimizer.parametersInF16() as [Tensor];
     expect(() => gradientOf(cast(half, 'f32'), w)).toThrow(/^gradients: .* has no gradient for/);
     expect(() => gradientOf(half, half)).not.toThrow();
   });
@@ -301,15 +301,15 @@ describe('values that a backward needs', () => {
     const w = parameter(device.current, [2], [2, 3]);
     const optimizer = new AdamW(device.current, [['w', w]]);
     const train = (late: boolean) =>
-      step(device.current, { rates: [4], x: [2, 2] }, ({ rates, x }) => {
+      step(device.current, { hyper: [4], x: [2, 2] }, ({ hyper, x }) => {
         const loss = sum(square(matmul(x, reshape(w, [2, 1]))));
-        const { norm } = optimizer.update(gradients(loss, [w]), rates);
+        const { norm } = optimizer.update(gradients(loss, [w]), hyper);
         // The norm is for the log, and for no gradient.
         return { loss, norm, ...(late ? { g: gradients(loss, [w])[0] } : {}) };
       });
     await expect(train(true)).rejects.toThrow(/but 'optimizer \/ adamw' has written there since/);
     using good = await train(false);
-    const { norm } = good({ rates: optimizer.rates(1, 0.1), x: [1, 0, 0, 1] });
+    const { norm } = good({ hyper: optimizer.hyperparameters(1, 0.1), x: [1, 0, 0, 1] });
     expect((await values(norm))[0]).toBeCloseTo(Math.hypot(4, 6), 4);
   });
 });

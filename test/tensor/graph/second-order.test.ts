@@ -119,7 +119,7 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   broadcastTo: { ...one((x) => broadcastTo(x, [3, 2, 4])), twice: true },
   cast: [
     { of: [[2, 2]], op: (x) => cast(x, 'f32'), twice: true },
-    { of: [[2, 2]], op: (x) => (halves() ? cast(cast(x, 'f16'), 'f32') : x), twice: true, tolerance: 0.01 },
+    { of: [[2, 2]], op: (x) => (hasF16() ? cast(cast(x, 'f16'), 'f32') : x), twice: true, tolerance: 0.01 },
   ],
   clamp: one((x) => clamp(x, 0.7, 1.2)),
   concat: {
@@ -284,7 +284,7 @@ const without: Readonly<Record<string, string>> = {
   stopGradient: 'documented: 0',
   tune: 'no op',
 };
-const halves = () => device.current.features.has('shader-f16');
+const hasF16 = () => device.current.features.has('shader-f16');
 
 it('every op is here', () => {
   expect([...Object.keys(cases), ...Object.keys(without)].sort()).toEqual(Object.keys(kernels).sort());

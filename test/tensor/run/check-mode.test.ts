@@ -88,7 +88,7 @@ const first = kernel({
 });
 
 describe('check mode stops at', () => {
-  const halves = () => device.current.features.has('shader-f16');
+  const hasF16 = () => device.current.features.has('shader-f16');
   const cases: Record<string, readonly [() => Tensor | readonly Tensor[], string]> = {
     'an intermediate that is NaN': [
       () => add(sub(values(infinity, 1), values(infinity, 1)), values(1, 2)),
@@ -154,7 +154,7 @@ describe('check mode stops at', () => {
   }
 
   it.for([1, 2, 3, 7, 64, 65])('f16: each of %i elements', async (n) => {
-    if (!halves()) return;
+    if (!hasF16()) return;
     for (let at = 0; at < n; at++) {
       const text = `NotFiniteError: body: forgets wrote NaN to 'y' [${n}] at ${at}`;
       expect(await checked(() => cast(forgets(cast(full(n, 1), 'f16'), at), 'f32'))).toBe(text);

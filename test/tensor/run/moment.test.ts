@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Kernel, kernel } from '../../../src/gpu/kernel.ts';
-import { packParameters } from '../../../src/nn/optimizer/flat-parameters.ts';
+import { flattenParameters } from '../../../src/nn/optimizer/flat-parameters.ts';
 import { add } from '../../../src/tensor/graph/fill.ts';
 import { free, tensor, variable, write } from '../../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../../src/tensor/graph/record.ts';
@@ -88,7 +88,10 @@ const laterEvents: Record<string, (s: Scene) => unknown> = {
     for (let i = 0; i < 3; i++) await read(old(w));
   },
   'free()': ({ w, words }) => [free(w), free(words)],
-  'an optimizer that packs, and a write': ({ w }) => [packParameters(device.current, [['w', w]]), write(w, seven)],
+  'an optimizer that moves parameters, and a write': ({ w }) => [
+    flattenParameters(device.current, [['w', w]]),
+    write(w, seven),
+  ],
   'the end of the step': ({ made, checked }) => [made.dispose(), checked.dispose()],
   'a change of the array': ({ array }) => array.fill(7),
   'other reads': ({ made }) => [read(fresh(made({ x: [0, 0, 0] }))), read(old(made({ x: [1, 1, 1] })))],
@@ -152,14 +155,14 @@ describe('a read sees the moment of its call', () => {
   });
 
   it('copies for a read only what is used, and gives it back', async () => {
-    const page = variable(device.current, [1_000_000]);
-    const pack = packParameters(device.current, [
+    const buffer = variable(device.current, [1_000_000]);
+    const flat = flattenParameters(device.current, [
       ['w', variable(device.current, [3], new Float32Array([1, 2, 3]))],
       ['large', variable(device.current, [1_000_000])],
     ]);
-    await read(fresh(page));
+    await read(fresh(buffer));
     const before = device.current.bytes;
-    const promise = read(fresh(pack.parameters[0]?.tensor as Tensor));
+    const promise = read(fresh(flat.parameters[0]?.tensor as Tensor));
     expect(device.current.bytes - before).toBeLessThan(10_000);
     expect([...(await promise)]).toEqual([2, 4, 6]);
     expect(device.current.bytes - before).toBeLessThan(10_000);

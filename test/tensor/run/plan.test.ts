@@ -89,7 +89,7 @@ describe('plan', () => {
   });
 
   it('keeps activations where gradients are to be written', () => {
-    // Eight activations; each is last read one launch before the gradient of its layer is written into a page.
+    // Eight activations; each is last read one launch before the gradient of its layer is written into a flat buffer.
     const bytes = 4096;
     const layers = Array.from({ length: 8 }, (_, i) => i);
     const read = (i: number) => 30 - 2 * i;

@@ -12,7 +12,7 @@ import { useDevice } from '../../support/device.ts';
 import { noiseData, smallModel } from '../../support/training.ts';
 
 const device = useDevice();
-const halves = () => device.current.features.has('shader-f16');
+const hasF16 = () => device.current.features.has('shader-f16');
 
 const config = resolveConfig(smallModel);
 const settings: TrainSettings = { ...defaultSettings, batch: 4, micro: 4, epochs: 3, warmup: 1, base_lr: 0.1, seed: 3 };
@@ -53,7 +53,7 @@ describe('Trainer', () => {
 
   for (const changes of [{}, { micro: 2 }, { precision: 'f16' }, { precision: 'f16', micro: 2 }] as const) {
     it(`goes on from a saved state to the bit: ${JSON.stringify(changes)}`, async ({ skip }) => {
-      skip('precision' in changes && !halves(), 'this device has no f16');
+      skip('precision' in changes && !hasF16(), 'this device has no f16');
       const whole = await trainer(changes);
       // So large that the first updates are skipped.
       if ('precision' in changes) whole.scale.value = 2 ** 30;
@@ -156,7 +156,7 @@ describe('Trainer', () => {
   });
 
   it('trains in f16 as in f32', async ({ skip }) => {
-    skip(!halves(), 'this device has no f16');
+    skip(!hasF16(), 'this device has no f16');
     const [a, b] = [await trainer({ epochs: 10 }), await trainer({ epochs: 10, precision: 'f16' })];
     const [wide, narrow] = [(await steps(a)).at(-1)?.loss as number, (await steps(b)).at(-1)?.loss as number];
     expect(Math.abs(narrow / wide - 1)).toBeLessThan(0.02);
@@ -166,7 +166,7 @@ describe('Trainer', () => {
   });
 
   it('refuses f16 where the device has none, and a precision that there is not', async () => {
-    if (!halves()) {
+    if (!hasF16()) {
       await expect(trainer({ precision: 'f16' })).rejects.toThrow(
         /has no f16 arithmetic \(shader-f16\); train in f32$/,
       );

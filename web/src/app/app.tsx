@@ -1,11 +1,18 @@
-import { useEffect } from 'preact/hooks';
-import { SegmentPage } from '../segment/segment-page.tsx';
+import type { ComponentType } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { followAddress } from './address.ts';
 import { findGpu, support } from './gpu-state.ts';
 import { Header } from './header.tsx';
+import { openTool, type Tool } from './tools.ts';
 import { WithoutGpu } from './without-gpu.tsx';
 
 export function App() {
-  useEffect(() => void findGpu(), []);
+  useEffect(() => {
+    followAddress();
+    void findGpu();
+  }, []);
+  const tool = openTool.value;
+  const withoutGpu = support.value?.isThere === false;
   return (
     <>
       <a class="skip" href="#main">
@@ -13,9 +20,31 @@ export function App() {
       </a>
       <Header />
       <main id="main">
-        {support.value?.isThere === false && <WithoutGpu support={support.value} />}
-        {support.value && <SegmentPage />}
+        {support.value?.isThere === false && <WithoutGpu support={support.value} tool={tool} />}
+        {support.value && (!withoutGpu || tool.worksWithoutGpu) && <ToolPage key={tool.id} tool={tool} />}
       </main>
     </>
   );
+}
+
+/** A tool, once its code is here. */
+function ToolPage({ tool }: { tool: Tool }) {
+  const loaded = tool.load();
+  const [Page, setPage] = useState<ComponentType | undefined>(() => (loaded instanceof Promise ? undefined : loaded));
+  const [isMissing, setMissing] = useState(false);
+  useEffect(() => {
+    if (!(loaded instanceof Promise)) return;
+    loaded.then(
+      (page) => setPage(() => page),
+      () => setMissing(true),
+    );
+  }, []);
+  if (isMissing) {
+    return (
+      <p class="notice notice-problem" role="alert">
+        {tool.title} could not be loaded: no network, or the page has changed since it was opened. Reload it.
+      </p>
+    );
+  }
+  return Page ? <Page /> : null;
 }

@@ -1,6 +1,7 @@
 import { gpu } from './gpu-state.ts';
 import { ChipIcon, Mark, ThemeIcon } from './icons.tsx';
 import { nextTheme, theme } from './theme.ts';
+import { openTool, tools } from './tools.ts';
 
 export function Header() {
   const facts = gpu.value;
@@ -10,7 +11,17 @@ export function Header() {
         <Mark />
         <h1>ZeroSeg</h1>
       </a>
-      <p class="tagline">Say what you look for; every pixel gets the word that fits it best.</p>
+      {tools.length > 1 ? (
+        <nav class="tools" aria-label="Tools">
+          {tools.map(({ id, title }) => (
+            <a key={id} href={`#${id}`} {...(openTool.value.id === id && { 'aria-current': 'page' as const })}>
+              {title}
+            </a>
+          ))}
+        </nav>
+      ) : (
+        <p class="tagline">Say what you look for; every pixel gets the word that fits it best.</p>
+      )}
       {facts && (
         <p
           class="gpu"

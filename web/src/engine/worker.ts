@@ -1,19 +1,38 @@
-/** The page's worker: the device, the models, and the working part of each tool. */
-import { expose, proxy } from 'comlink';
+/**
+ * The page's worker: the device, the models, and the working part of each tool. What the first view does not need is loaded when
+ * it is asked for: `train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu))`, and
+ * `await (await engine.train()).start()` on the page.
+ */
+import { expose, type ProxyMarked, proxy } from 'comlink';
 import { RecordedRun } from '../segment/recorded.ts';
 import { SegmentTool } from '../segment/tool.ts';
 import { Gpu } from './gpu.ts';
 import { Models } from './models.ts';
-import { Scenes } from './scenes.ts';
 
 const gpu = new Gpu();
 const models = new Models(gpu);
 
+/** A part that is made when it is first asked for, and once. */
+function later<T extends object>(make: () => Promise<T>): () => Promise<T & ProxyMarked> {
+  let made: Promise<T & ProxyMarked> | undefined;
+  return () => {
+    made ??= make().then(proxy);
+    made.catch(() => {
+      made = undefined; // the next call tries again
+    });
+    return made;
+  };
+}
+
+const scenes = later(async () => new (await import('./scenes.ts')).Scenes());
+
 const engine = {
   gpu: proxy(gpu),
-  scenes: proxy(new Scenes()),
+  scenes,
+  bench: later(async () => new (await import('../bench/tool.ts')).BenchTool()),
   recorded: proxy(new RecordedRun()),
   segment: proxy(new SegmentTool(gpu, models)),
+  train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu, async () => (await scenes()).atlas())),
 };
 
 export type Engine = typeof engine;

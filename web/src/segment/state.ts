@@ -102,7 +102,7 @@ export async function openSample(sample: Sample): Promise<void> {
 export async function openScene(): Promise<void> {
   try {
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
-    const { png, words } = await engine.scenes.draw(seed);
+    const { png, words } = await (await engine.scenes()).draw(seed);
     await openPhoto(png, `scene ${seed}`, words);
   } catch (error) {
     problem.value = sentenceOf(error);
