@@ -46,6 +46,7 @@ const rooms = [
   'src/zeroseg/groupvit',
   'src/zeroseg/features',
   'src/zeroseg/training',
+  'src/zeroseg/inspection',
   'src/zeroseg/inference',
   'src/zeroseg/scenes',
   'src/zeroseg/teacher-scenes',

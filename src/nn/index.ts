@@ -24,6 +24,7 @@ export {
   permutation,
   type Random,
   random,
+  sharedWeights,
   sinCosPositions,
   storedWeights,
   TokenMlp,
