@@ -217,7 +217,7 @@ test('a link that is wrong is told, and the rest of it taken', async () => {
   expect(await page.getByLabel('Weights to begin with').inputValue()).toBe('new');
   await page.getByText('Loss terms and seed').click();
   expect(await page.getByRole('spinbutton', { name: 'Reconstruction' }).inputValue()).toBe('2');
-  await page.getByLabel('Steps', { exact: true }).fill('3');
+  await page.getByRole('spinbutton', { name: 'Steps' }).fill('3');
   await page.getByRole('alert').getByText('Steps must be a whole number from 4 to 100000').waitFor();
   await context.close();
 });
