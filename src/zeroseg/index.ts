@@ -101,7 +101,7 @@ export {
 } from './demo/index.ts';
 export {
   blendLabels,
-  classShares,
+  classFractions,
   type Drawing,
   drawSegmentation,
   estimatedLettering,

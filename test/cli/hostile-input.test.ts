@@ -354,7 +354,7 @@ parser(
 const description = {
   ...{ format: 'zeroseg run', version: '1', adapter: 'a', started: 's', preset: 'tiny', init: null },
   ...{ cache: { folder: 'f', photos: 4, paths: 'p', key: cacheKey }, config: tinyConfig, settings: defaultSettings },
-  validation: { share: 0.25, every: 5 },
+  validation: { fraction: 0.25, every: 5 },
 };
 parser('openRun readDescription RunStore.open', damagedJson(description), async (found) => {
   await put('run/config.json', found);
@@ -722,7 +722,7 @@ const segments = {
       name: 'dog',
       colour: '#ff8800',
       pixels: 3,
-      share: 0.1,
+      fraction: 0.1,
       parts: [{ polygon: { outer: [0], holes: [] } }],
     },
   ],

@@ -6,13 +6,13 @@ export {
   gridColour,
   growthChart,
   ink,
+  limitChart,
   line,
   palette,
   round,
-  shareChart,
   svg,
 } from './charts.ts';
 export { growthLines, growthPanels, measureGrowth } from './growth.ts';
 export { Meter } from './meter.ts';
-export { digits, limitLines, markdownTable, rowTable, shareNote } from './tables.ts';
+export { digits, limitLines, limitNote, markdownTable, rowTable } from './tables.ts';
 export { tunedTable, tuneSteps } from './tuning.ts';

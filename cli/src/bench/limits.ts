@@ -16,7 +16,7 @@ export interface Limits {
   readonly submitUs: number;
   /** Microseconds of host time for each launch of a step that is replayed. */
   readonly hostUs: number;
-  /** FLOP and bytes in a millisecond of the meter's clock: what shares are taken of. */
+  /** FLOP and bytes in a millisecond of the meter's clock: what fractions are taken of. */
   readonly perMs: { readonly flops: number; readonly bytes: number };
 }
 

@@ -7,12 +7,12 @@ import {
   growthChart,
   growthLines,
   growthPanels,
+  limitChart,
   limitLines,
+  limitNote,
   Meter,
   measureGrowth,
   rowTable,
-  shareChart,
-  shareNote,
   tunedTable,
   tuneSteps,
 } from '../bench/index.ts';
@@ -72,7 +72,7 @@ export function benchCommand(context: Context): Command {
     .option(...adapterOption)
     .addHelpText(
       'after',
-      '\nExamples:\n  zeroseg bench --quick\n  zeroseg bench --filter matmul,attention --runs 20 --chart shares.svg\n' +
+      '\nExamples:\n  zeroseg bench --quick\n  zeroseg bench --filter matmul,attention --runs 20 --chart limits.svg\n' +
         '  zeroseg bench --growth --chart growth.png\n  zeroseg bench --tune',
     )
     .action((options: BenchArguments) => run(context, options));
@@ -111,7 +111,7 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
       where: `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`,
     };
     terminal.log(`on ${device.name}${device.isSoftware ? ', in software: this is the speed of the processor' : ''}`);
-    const work = options.tune ? tuning : options.growth ? growth : shares;
+    const work = options.tune ? tuning : options.growth ? growth : againstLimits;
     try {
       const measured = await work(session, () => bar?.stop());
       await writeJson(context.terminal, options.json, { ...about(device, meter, options), ...measured });
@@ -123,14 +123,14 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
   });
 }
 
-async function shares(session: Session, measured: () => void): Promise<object> {
+async function againstLimits(session: Session, measured: () => void): Promise<object> {
   const { meter, options, terminal, signal, onProgress, where } = session;
   const result = await bench(meter, { ...options, signal, onProgress });
   measured();
-  for (const line of [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock)]) {
+  for (const line of [...limitLines(result.limits), '', ...rowTable(result.rows), '', limitNote(meter.clock)]) {
     terminal.out(line);
   }
-  await draw(session, shareChart(result.rows, "Share of the device's own limit", where));
+  await draw(session, limitChart(result.rows, "Fraction of the device's own limit", where));
   return result;
 }
 

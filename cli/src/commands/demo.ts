@@ -23,7 +23,7 @@ import {
   count,
   embedNames,
   formatDuration,
-  formatShare,
+  formatPercent,
   Interrupted,
   type Interruption,
   loadModel,
@@ -197,7 +197,7 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     const isSlow = /swiftshader/i.test(device.name);
     const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
     const seconds = (): number => (performance.now() - began) / 1000;
-    const left = (share: number): number => share * Math.max(0, plan.seconds - seconds());
+    const left = (fraction: number): number => fraction * Math.max(0, plan.seconds - seconds());
     terminal.log(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
     // Seven templates, not eighty: the words come out alike, in a tenth of the time.
     using shipped = await loadModel(context, device, opened, { templates: 'subset' });
@@ -243,7 +243,9 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
       terminal.log(`${caption}: ${names.join(', ')} (${objectsFound(outputs.shipped)})`);
     }
     if (findings.photo) {
-      const names = findings.photo.names.slice(0, 4).map(({ name, share }) => `${name} ${formatShare(share, 0)}`);
+      const names = findings.photo.names
+        .slice(0, 4)
+        .map(({ name, fraction }) => `${name} ${formatPercent(fraction, 0)}`);
       terminal.log(`${findings.photo.name}: ${names.join(', ')}`);
     }
 

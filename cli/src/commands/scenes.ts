@@ -58,7 +58,7 @@ export function scenesCommand(context: Context): Command {
       'what lies behind and below things, such as "sky, grass" (default: all 14)',
       parseNames,
     )
-    .option('--named <share>', 'share of scenes whose ground has a name (default: 0.8)', numberFrom(0, 1))
+    .option('--named <fraction>', 'fraction of scenes whose ground has a name (default: 0.8)', numberFrom(0, 1))
     .option('--atlas <folder>', "atlas.png and atlas.json of other cut-outs (default: the package's)")
     .addHelpText(
       'after',

@@ -52,8 +52,8 @@ import {
   count,
   countOrAll,
   formatDuration,
+  formatPercent,
   formatRate,
-  formatShare,
   numberFrom,
   oneOf,
   Progress,
@@ -317,7 +317,7 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
       saveSeconds: SAVE_SECONDS,
       signal,
       onProgress: ({ step, loss, accuracy }) =>
-        progress.at(step, `loss ${loss.toFixed(3)}, ${formatShare(accuracy)} of the batch right`),
+        progress.at(step, `loss ${loss.toFixed(3)}, ${formatPercent(accuracy)} of the batch right`),
     },
   ).finally(() => progress.stop());
   const seconds = (performance.now() - began) / 1000;
@@ -345,7 +345,8 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
 }
 
 function formatScores({ scenes, synonyms, unseenStyle }: TeacherScores): string {
-  const format = ({ present, objects }: NamingScore) => `${formatShare(present)} (of objects ${formatShare(objects)})`;
+  const format = ({ present, objects }: NamingScore) =>
+    `${formatPercent(present)} (of objects ${formatPercent(objects)})`;
   const parts = [`a class that is present named on ${format(scenes)} of new crops`];
   if (synonyms) parts.push(`by synonyms ${format(synonyms)}`);
   if (unseenStyle) parts.push(`in an unseen style ${format(unseenStyle)}`);

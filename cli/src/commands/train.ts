@@ -115,8 +115,8 @@ export function trainCommand(context: Context): Command {
       10,
     )
     .option(
-      '--validate <share>',
-      'hold out this share of the photos, such as 0.1, and keep the weights of the least loss on them: best.safetensors',
+      '--validate <fraction>',
+      'hold out this fraction of the photos, such as 0.1, and keep the weights of the smallest loss on them: best.safetensors',
       numberFrom(0.0001, 0.9),
     )
     .option('--validate-every <steps>', 'steps between validations (default: 100)', wholeNumber())
@@ -150,7 +150,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
     const cache = await readCache(nodeFileSystem(cacheFolder));
     try {
       const validation = validationOf(options, before?.description);
-      const held = validation ? heldOutCount(cache.length, validation.share) : 0;
+      const held = validation ? heldOutCount(cache.length, validation.fraction) : 0;
       const features = { folder: cache.folder, length: cache.length - held, key: cache.key };
       const resolved = await resolveOptions(options, features, before?.description);
       for (const note of resolved.notes) context.terminal.log(note);
@@ -198,10 +198,10 @@ function validationOf(
   { validate, validateEvery }: TrainArguments,
   was: RunDescription | undefined,
 ): Validation | undefined {
-  const share = validate ?? was?.validation?.share;
-  if (share !== undefined) return { share, every: validateEvery ?? was?.validation?.every ?? VALIDATE_EVERY };
+  const fraction = validate ?? was?.validation?.fraction;
+  if (fraction !== undefined) return { fraction, every: validateEvery ?? was?.validation?.every ?? VALIDATE_EVERY };
   if (validateEvery === undefined) return undefined;
-  throw new UsageError('train: --validate-every is for runs with --validate <share>');
+  throw new UsageError('train: --validate-every is for runs with --validate <fraction>');
 }
 
 interface Training {
@@ -277,7 +277,7 @@ function describe(
   );
   const { validation } = description;
   if (validation) {
-    const held = heldOutCount(photos, validation.share);
+    const held = heldOutCount(photos, validation.fraction);
     terminal.log(`${count(held, 'photos')} held out, looked at every ${count(validation.every, 'steps')}`);
   }
   const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';

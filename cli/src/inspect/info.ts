@@ -77,8 +77,10 @@ async function jsonInfo(place: string): Promise<Info> {
   const content = await readJson(place);
   if (isRecord(content)) {
     const { photo, width, height, classes, names } = content;
-    const shares = Object.fromEntries(classes.map(({ name, share }) => [name, `${(100 * share).toFixed(1)} %`]));
-    const own = { photo, size: `${width} × ${height} pixels`, 'asked for': names, found: shares };
+    const fractions = Object.fromEntries(
+      classes.map(({ name, fraction }) => [name, `${(100 * fraction).toFixed(1)} %`]),
+    );
+    const own = { photo, size: `${width} × ${height} pixels`, 'asked for': names, found: fractions };
     return { kind: 'segments of a photo', place, facts: { ...own, ...facts }, uses: [] };
   }
   const keys = typeof content === 'object' && content !== null ? Object.keys(content).slice(0, 12) : [];

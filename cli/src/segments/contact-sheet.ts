@@ -16,7 +16,7 @@ interface WordTotal {
   readonly name: string;
   readonly colour: string;
   photos: number;
-  shares: number;
+  fractions: number;
 }
 
 /** What a sheet says beside its cards. */
@@ -35,12 +35,12 @@ export class ContactSheet {
 
   /** `name` is the way to the photo's files in the folder of the sheet, without their endings. */
   add(name: string, record: SegmentsRecord): void {
-    for (const { label, name: word, colour, share } of record.classes) {
+    for (const { label, name: word, colour, fraction } of record.classes) {
       if (label === 0) continue;
       let total = this.#words.get(label);
-      if (!total) this.#words.set(label, (total = { name: word, colour, photos: 0, shares: 0 }));
+      if (!total) this.#words.set(label, (total = { name: word, colour, photos: 0, fractions: 0 }));
       total.photos++;
-      total.shares += share;
+      total.fractions += fraction;
     }
     this.#cards.push(card(name, record));
   }
@@ -53,10 +53,10 @@ export class ContactSheet {
   }
 
   #page({ title, notes, failed }: SheetWords): string {
-    const words = [...this.#words].sort(([, a], [, b]) => b.shares - a.shares);
+    const words = [...this.#words].sort(([, a], [, b]) => b.fractions - a.fractions);
     const boxes = words.map(
-      ([label, { name, colour, photos, shares }]) =>
-        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${label}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(shares / this.#cards.length))}</small></label>`,
+      ([label, { name, colour, photos, fractions }]) =>
+        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${label}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(fractions / this.#cards.length))}</small></label>`,
     );
     const more = boxes.splice(SHOWN_WORDS);
     const rest =
@@ -122,7 +122,7 @@ function card(name: string, { photo, width, height, files, classes }: SegmentsRe
   const link = (file: string): string => posix.join(folder, file).split('/').map(encodeURIComponent).join('/');
   const scale = Math.min(1, SIDE / Math.max(width, height));
   const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
-  const found = classes.map(({ name: word, share }) => `${word} ${percent(share)}`).join(', ');
+  const found = classes.map(({ name: word, fraction }) => `${word} ${percent(fraction)}`).join(', ');
   const paths = classes
     .filter(({ label }) => label !== 0)
     .map(
@@ -141,14 +141,14 @@ function card(name: string, { photo, width, height, files, classes }: SegmentsRe
 </article></li>`;
 }
 
-function row({ label, name, colour, share, pixels, score }: ClassRecord): string {
+function row({ label, name, colour, fraction, pixels, score }: ClassRecord): string {
   const swatch = label === 0 ? '<i></i>' : `<i style="--colour:${escapeXml(colour)}"></i>`;
-  const cells = [percent(share), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
-  return `<tr data-word="${label}" data-share="${share}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+  const cells = [percent(fraction), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
+  return `<tr data-word="${label}" data-fraction="${fraction}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
 }
 
-function percent(share: number): string {
-  return share > 0 && share < 0.001 ? '<\u20090.1\u2009%' : `${(100 * share).toFixed(1)}\u2009%`;
+function percent(fraction: number): string {
+  return fraction > 0 && fraction < 0.001 ? '<\u20090.1\u2009%' : `${(100 * fraction).toFixed(1)}\u2009%`;
 }
 
 /** The polygons of a class as the `d` of a path, in whole pixels of the small picture. */

@@ -28,8 +28,8 @@ import {
   type Context,
   count,
   formatDuration,
+  formatPercent,
   formatRate,
-  formatShare,
   type Interruption,
   Progress,
 } from '../shell/index.ts';
@@ -42,8 +42,8 @@ const LEARNT_SIZE = 64;
 const MIN_SCENES = 64;
 /** Of the student's training, for 256 scenes a step. */
 const BASE_RATE = 0.02;
-/** Share of the time for the teacher; the rest is for steps. */
-const TEACHER_SHARE = 0.25;
+/** Fraction of the time for the teacher; the rest is for steps. */
+const TEACHER_FRACTION = 0.25;
 /** Scenes on which the teacher is timed, of which the first ones are not counted: they compile. */
 const TIMED = 6;
 const UNCOUNTED = 2;
@@ -169,16 +169,16 @@ async function trainWatched(
   const training = await trainLive(device, {
     ...options,
     onProgress: ({ report: { step, loss }, measurement: { accuracy } }) =>
-      progress.at(step, `loss ${loss.toFixed(2)} · ${formatShare(accuracy, 0)} of pixels right`),
+      progress.at(step, `loss ${loss.toFixed(2)} · ${formatPercent(accuracy, 0)} of pixels right`),
   }).finally(() => progress.stop());
   const [first, last] = [training.measurements[0], training.measurements.at(-1)];
   terminal.log(
-    `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${formatShare(first?.accuracy, 0)} → ${formatShare(last?.accuracy, 0)} on ${count(options.watched.length, 'scenes')} that it does not learn from`,
+    `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${formatPercent(first?.accuracy, 0)} → ${formatPercent(last?.accuracy, 0)} on ${count(options.watched.length, 'scenes')} that it does not learn from`,
   );
   return training;
 }
 
-/** As many scenes as the teacher can look at in its share of the time. */
+/** As many scenes as the teacher can look at in its fraction of the time. */
 async function sceneCount(
   device: Device,
   scenes: SceneMaker,
@@ -191,7 +191,7 @@ async function sceneCount(
     await teacher.features(teacherViews(scenes.scene(seed, index).image, { grids: defaultGrids, ...teacher.pixels }));
   }
   const each = (OVERHEAD * (performance.now() - began)) / 1000 / (TIMED - UNCOUNTED);
-  return Math.max(MIN_SCENES, Math.min(most, Math.floor((TEACHER_SHARE * seconds) / each)));
+  return Math.max(MIN_SCENES, Math.min(most, Math.floor((TEACHER_FRACTION * seconds) / each)));
 }
 
 /** Weights of the seed alone, or with the teacher's image tower as the encoder. */

@@ -210,9 +210,9 @@ ${entry(size)}
     let at = (line * params.queries + query${r}) * 2u;
     stats[at] = top${r};
     stats[at + 1u] = logOf(sum${r});
-    let share = inverseOf(sum${r});
+    let inverse = inverseOf(sum${r});
     let yAt = fromY + query${r} * (params.yRow / 4u);
-    ${storeOwn(variant, 'y', [[`y${r}`, 'yAt']], ' * share')}
+    ${storeOwn(variant, 'y', [[`y${r}`, 'yAt']], ' * inverse')}
   }`,
   )}
 }`,

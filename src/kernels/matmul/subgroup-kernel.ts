@@ -75,7 +75,7 @@ export function subgroupKernel(spec: SubgroupSpec): MatmulKernel {
   const units = (code: (c: number) => string) => times(wide, code);
 
   // Element i (of four steps) of row r, out of the vec4s `name` that the lanes hold.
-  const share = (name: string, r: number, i: number) => {
+  const element = (name: string, r: number, i: number) => {
     const at = a.along === 'inner' ? r : i * quads + Math.floor(r / 4);
     const part = a.along === 'inner' ? i : r % 4;
     return `subgroupBroadcast(${name}${Math.floor(at / sharedThreads)}[${part}], ${at % sharedThreads}u)`;
@@ -134,7 +134,7 @@ export function subgroupKernel(spec: SubgroupSpec): MatmulKernel {
     start: holders((j) => `var total${j} = vec4f();`),
     step: holders((j) => `total${j} += a${j};`),
     end: `
-  var totals = array<f32, ${rowsPerThread}>(${list(rowsPerThread, (r) => [0, 1, 2, 3].map((i) => share('total', r, i)).join(' + '))});
+  var totals = array<f32, ${rowsPerThread}>(${list(rowsPerThread, (r) => [0, 1, 2, 3].map((i) => element('total', r, i)).join(' + '))});
   if (p.col == 0u && l == 0u) {
     for (var i = 0u; i < rowsFrom(p.row); i++) { sums[p.batch * params.rows + p.row + i] = T(totals[i]); }
   }`,
@@ -170,7 +170,7 @@ fn main(
     ${ifSums(sums.step)}
     ${times(
       rowsPerThread,
-      (r) => `{ ${times(4, (i) => `let w${i} = ${share('a', r, i)};`)}
+      (r) => `{ ${times(4, (i) => `let w${i} = ${element('a', r, i)};`)}
       ${units((c) => `s${r}_${c} += ${[1, 2, 3].reduce((sum, i) => `fma(${type}(w${i}), b${c}${i}, ${sum})`, `w0 * b${c}0`)};`)} }`,
     )}`,
     { loops, innermost: INNERMOST },

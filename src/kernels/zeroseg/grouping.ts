@@ -67,8 +67,8 @@ export function gumbelSoftmax(logits: Tensor, given: GumbelSoftmaxOptions = {}):
 }
 
 /**
- * Shares of a group's members: `y = a / (sum(a) + eps)` along the last axis, `a` `[..., G, N]`. With `eps` 1 (GroupViT) an
- * empty group stays empty. Where the sum is NaN or ∞, so are all shares NaN.
+ * Weights of a group's members: `y = a / (sum(a) + eps)` along the last axis, `a` `[..., G, N]`. With `eps` 1 (GroupViT) an
+ * empty group stays empty. Where the sum is NaN or ∞, so are all weights NaN.
  *
  * The gradient goes through both: `da = (dy - sum(dy · y)) / (sum(a) + eps)`.
  *
@@ -250,7 +250,7 @@ const normalise = /*#__PURE__*/ rowKernel({
   var totals = F(0.0);
   ${each(`totals += ${inLine('a', '0.0')};`)}
   let total = ${sum('totals')} + params.eps;
-  // A sum that overflows would make every share 0.
+  // A sum that overflows would make every weight 0.
   let divisor = select(nanFrom(total), total, isFinite(total));
   ${write('y', 'a / divisor')}
   if (lead) { inverse[line] = 1.0 / divisor; }`,

@@ -132,7 +132,7 @@ export const clipSettingsSchema: Schema<ClipSettings> = {
   word_dropout: {
     kind: numberIn({ from: 0, below: 1 }),
     default: 0.05,
-    about: 'Share of words that are taken for unknown ones, so that the row of unknown tokens means something.',
+    about: 'Fraction of words that are taken for unknown ones, so that the row of unknown tokens means something.',
   },
 };
 
@@ -160,7 +160,7 @@ export interface ClipStepReport {
   readonly steps: number;
   readonly lr: number;
   readonly loss: number;
-  /** Share of images whose own caption is the nearest of the batch. */
+  /** Fraction of images whose own caption is the nearest of the batch. */
   readonly accuracy: number;
   /** The factor on cosines. */
   readonly scale: number;

@@ -33,7 +33,7 @@ export const liveStepLimits = { min: 100, max: 3000 } as const;
 /** The student after some step, on scenes that it never learns from. */
 export interface Measurement {
   readonly step: number;
-  /** Means over the scenes: segments in use, and things there are; share of pixels named right. */
+  /** Means over the scenes: segments in use, and things there are; fraction of pixels named right. */
   readonly used: number;
   readonly things: number;
   readonly accuracy: number;

@@ -9,7 +9,7 @@ export interface Confusion {
   readonly predicted: number;
   readonly pixels: number;
   /** Of the pixels that are labelled `truth`, 0..1. */
-  readonly share: number;
+  readonly fraction: number;
 }
 
 /**
@@ -19,7 +19,7 @@ export interface Confusion {
  * ```ts
  * const confusion = new ConfusionMatrix(3);
  * confusion.add(Uint8Array.of(0, 2, 2), Uint8Array.of(0, 1, 2));
- * confusion.worst(1); // [{ truth: 1, predicted: 2, pixels: 1, share: 1 }]
+ * confusion.worst(1); // [{ truth: 1, predicted: 2, pixels: 1, fraction: 1 }]
  * ```
  */
 export class ConfusionMatrix {
@@ -66,7 +66,7 @@ export class ConfusionMatrix {
       for (let predicted = 0; predicted < this.classes; predicted++) {
         const pixels = this.counts[truth * this.classes + predicted]!;
         if (truth !== predicted && pixels > 0)
-          found.push({ truth, predicted, pixels, share: pixels / labelled[truth]! });
+          found.push({ truth, predicted, pixels, fraction: pixels / labelled[truth]! });
       }
     }
     return found.sort((a, b) => b.pixels - a.pixels || a.truth - b.truth || a.predicted - b.predicted).slice(0, most);

@@ -105,7 +105,7 @@ export class SegmentationScore {
     return present.length === 0 ? null : present.reduce((sum, value) => sum + value, 0) / present.length;
   }
 
-  /** Share of the counted pixels whose class is right; null when none was counted. */
+  /** Fraction of the counted pixels whose class is right; null when none was counted. */
   pixelAccuracy(): number | null {
     const total = this.labelled.reduce((sum, value) => sum + value, 0);
     return total === 0 ? null : this.intersection.reduce((sum, value) => sum + value, 0) / total;

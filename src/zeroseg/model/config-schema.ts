@@ -53,7 +53,7 @@ const encoder: Schema<EncoderConfig> = {
   mask_ratio: {
     kind: numberIn({ from: 0, to: 1 }),
     default: 0.6,
-    about: 'Share of patches that the encoder does not see in training.',
+    about: 'Fraction of patches that the encoder does not see in training.',
   },
 };
 

@@ -3,7 +3,7 @@ import { firstRepeated } from '../host/index.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
 import { stuffs } from './stuff.ts';
 
-/** What scenes look like. Shares are probabilities, in 0..1. */
+/** What scenes look like. Fractions are probabilities, in 0..1. */
 export interface SceneOptions {
   /** Side of the square picture in pixels. Default 64. */
   readonly size?: number;
@@ -17,27 +17,27 @@ export interface SceneOptions {
   readonly objects?: readonly [least: number, most: number];
   /** Longer side of an object, before it is turned, relative to the picture's. Default [0.3, 0.6]. */
   readonly scale?: readonly [least: number, most: number];
-  /** Share of scenes whose ground is named stuff; the others' is label 0. Default 0.8. */
+  /** Fraction of scenes whose ground is named stuff; the others' is label 0. Default 0.8. */
   readonly named?: number;
-  /** Share of these that have two kinds of stuff, one above the other. Default 0.4. */
+  /** Fraction of these that have two kinds of stuff, one above the other. Default 0.4. */
   readonly horizon?: number;
-  /** Share of objects that are of the same class as the one before. Default 0.15. */
+  /** Fraction of objects that are of the same class as the one before. Default 0.15. */
   readonly repeat?: number;
   /** Objects are turned by at most so many degrees, to either side. Default 25. */
   readonly rotation?: number;
-  /** Share of objects that are turned any way instead. Default 0.1. */
+  /** Fraction of objects that are turned any way instead. Default 0.1. */
   readonly tumbled?: number;
-  /** Share of objects that are mirrored. Default 0.5. */
+  /** Fraction of objects that are mirrored. Default 0.5. */
   readonly flip?: number;
   /** Strength of changes of an object's colours: brightness, contrast, saturation, hue. 0 is none. Default 1. */
   readonly jitter?: number;
-  /** Share of objects that throw a soft shadow. Default 0.3. */
+  /** Fraction of objects that throw a soft shadow. Default 0.3. */
   readonly shadow?: number;
-  /** Of the pixels of every object at least this share is visible: inside the picture, not covered. Default 0.35. */
+  /** Of the pixels of every object at least this fraction is visible: inside the picture, not covered. Default 0.35. */
   readonly visible?: number;
-  /** Share of captions' nouns that are synonyms. Default 0.35. */
+  /** Fraction of captions' nouns that are synonyms. Default 0.35. */
   readonly synonyms?: number;
-  /** Share of occasions for a colour, a size, a place that captions take. Default 0.4. */
+  /** Fraction of occasions for a colour, a size, a place that captions take. Default 0.4. */
   readonly details?: number;
 }
 
@@ -102,7 +102,17 @@ export function chooseNames(
   return chosen;
 }
 
-const shares = ['named', 'horizon', 'repeat', 'tumbled', 'flip', 'shadow', 'visible', 'synonyms', 'details'] as const;
+const fractions = [
+  'named',
+  'horizon',
+  'repeat',
+  'tumbled',
+  'flip',
+  'shadow',
+  'visible',
+  'synonyms',
+  'details',
+] as const;
 
 /** Options, with defaults for what is left out. @throws SceneError unless every value makes sense. */
 export function completeSettings(options: SceneOptions): Settings {
@@ -122,9 +132,9 @@ export function completeSettings(options: SceneOptions): Settings {
   }
   if (!(rotation >= 0 && rotation <= 180)) refuse('rotation', '0 to 180 degrees', rotation);
   if (!(jitter >= 0 && jitter <= 3)) refuse('jitter', '0 to 3', jitter);
-  for (const option of shares) {
-    const share = settings[option];
-    if (!(share >= 0 && share <= 1)) refuse(option, '0 to 1', share);
+  for (const option of fractions) {
+    const fraction = settings[option];
+    if (!(fraction >= 0 && fraction <= 1)) refuse(option, '0 to 1', fraction);
   }
   return settings;
 }

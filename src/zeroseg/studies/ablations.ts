@@ -11,7 +11,7 @@ export interface Setting {
   readonly isNew?: boolean;
   /** Mean IoU on PASCAL VOC, in percent; none where the paper has no such row. */
   readonly paper?: number;
-  /** Share of the time of a step that the paper saves, relative to no masking, in percent. */
+  /** Fraction of the time of a step that the paper saves, relative to no masking, in percent. */
   readonly paperSaved?: number;
 }
 

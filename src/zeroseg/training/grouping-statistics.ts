@@ -13,7 +13,7 @@ export interface GroupingStatistics {
   /** Mean entropy, in nats, of a member's assignment in either stage. 0 is certain; ln G is none at all. */
   readonly entropyFirst: number;
   readonly entropySecond: number;
-  /** Share of each grid among the views that segments are nearest to: `{ '2x2': 0.6, … }`; empty without local views. */
+  /** Fraction of each grid among the views that segments are nearest to: `{ '2x2': 0.6, … }`; empty without local views. */
   readonly nearest: Readonly<Record<string, number>>;
 }
 

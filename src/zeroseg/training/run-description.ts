@@ -67,7 +67,7 @@ export function descriptionProblem(found: unknown): string | undefined {
     settings: isObject,
     validation: isMaybe(
       hasFields({
-        share: (value) => isNumber(value) && (value as number) > 0 && (value as number) < 1,
+        fraction: (value) => isNumber(value) && (value as number) > 0 && (value as number) < 1,
         every: isWhole(1),
       }),
     ),

@@ -291,7 +291,7 @@ async function make(model: ZeroSeg, start: TrainingStart): Promise<Made> {
   const { device, data, description } = start;
   const { settings, validation: chosen } = description;
   if (!chosen) return { trainer: await Trainer.create(device, model, data, settings, start), validation: undefined };
-  const { training, heldOut } = holdOut(data, chosen.share, settings.seed);
+  const { training, heldOut } = holdOut(data, chosen.fraction, settings.seed);
   let validation: HeldOutLoss | undefined;
   const probe: Probe = {
     every: chosen.every,

@@ -10,8 +10,8 @@ import { type Pass, passInputs, TERM, trainingPass } from './training-pass.ts';
 
 /** Photos that a run does not learn from, and looks at every so many steps. */
 export interface Validation {
-  /** Share of the photos that is held out, between 0 and 1. Which ones: drawn from the run's seed. */
-  readonly share: number;
+  /** Fraction of the photos that is held out, between 0 and 1. Which ones: drawn from the run's seed. */
+  readonly fraction: number;
   /** Steps between validations; the last step has one too. */
   readonly every: number;
 }
@@ -23,23 +23,23 @@ export const VALIDATION_LOSS = 'validation loss';
 const VALIDATION_KEY = 0x76616c69;
 
 /** Photos that are held out of `length`: at least one, and at least one is left to learn from. */
-export function heldOutCount(length: number, share: number): number {
-  if (!(share > 0 && share < 1) || length < 2) {
+export function heldOutCount(length: number, fraction: number): number {
+  if (!(fraction > 0 && fraction < 1) || length < 2) {
     throw new ArgumentError(
-      `validation: the share must be between 0 and 1, of two photos or more; got ${share} of ${length}`,
+      `validation: the fraction must be between 0 and 1, of two photos or more; got ${fraction} of ${length}`,
     );
   }
-  return Math.min(length - 1, Math.max(1, Math.round(share * length)));
+  return Math.min(length - 1, Math.max(1, Math.round(fraction * length)));
 }
 
 /** The photos that are learnt from, in their order, and those that are held out. */
 export function holdOut(
   data: TrainingData,
-  share: number,
+  fraction: number,
   seed: number,
 ): { readonly training: TrainingData; readonly heldOut: TrainingData } {
   const order = permutation(data.length, random(seed, 'held out'));
-  const count = heldOutCount(data.length, share);
+  const count = heldOutCount(data.length, fraction);
   const part = (numbers: Uint32Array): TrainingData => {
     const sorted = numbers.toSorted();
     return { length: sorted.length, batch: (chosen) => data.batch(chosen.map((number) => sorted[number] as number)) };

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { bench, chooseWorkloads, type Row } from '../../../cli/src/bench/bench.ts';
-import { growthChart, shareChart, svg } from '../../../cli/src/bench/charts.ts';
+import { growthChart, limitChart, svg } from '../../../cli/src/bench/charts.ts';
 import { fitPower, growthLines, growthPanels } from '../../../cli/src/bench/growth.ts';
 import { measureLimits } from '../../../cli/src/bench/limits.ts';
 import { Meter } from '../../../cli/src/bench/meter.ts';
@@ -25,7 +25,7 @@ describe('measuring', () => {
       expect(Number.isFinite(value) && value > 0, `${name} is ${value}`).toBe(true);
     }
     expect(flopsForm).toMatch(/^(f32|vec4f), \d+ chains × \d+$/);
-    // Without a processor's clock, rates and shares go by the same clock.
+    // Without a processor's clock, rates and fractions go by the same clock.
     expect(perMs.flops).toBeCloseTo(limits.flopsPerSecond / 1e3, 0);
     expect(perMs.bytes).toBeCloseTo(limits.bytesPerSecond / 1e3, 0);
     // Nothing computes slower than 0.1 GFLOP/s, or launches an empty kernel in a tenth of a second.
@@ -98,7 +98,7 @@ describe('measuring', () => {
     }
   });
 
-  test('what a filter leaves is measured, with rates and shares', async () => {
+  test('what a filter leaves is measured, with rates and fractions', async () => {
     const told: string[] = [];
     const { rows } = await bench(new Meter(device.current, 1), {
       quick: true,
@@ -112,13 +112,13 @@ describe('measuring', () => {
       '3/4 softmax [2364, 197]',
     ]);
     expect(
-      rows.map(({ gflops, gigabytesPerSecond, share }) => [gflops, gigabytesPerSecond, share].map(Boolean)),
+      rows.map(({ gflops, gigabytesPerSecond, fraction }) => [gflops, gigabytesPerSecond, fraction].map(Boolean)),
     ).toEqual([
       [true, false, true],
       [true, false, true],
       [false, true, true],
     ]);
-    for (const row of rows) expect(row.share).toBeGreaterThan(0);
+    for (const row of rows) expect(row.fraction).toBeGreaterThan(0);
   });
 
   test('a bench that is told to stop ends with what it has', async () => {
@@ -200,7 +200,7 @@ describe('how things grow', () => {
   });
 });
 
-const row = (name: string, share: number | null): Row => ({
+const row = (name: string, fraction: number | null): Row => ({
   name,
   group: 'a <group>',
   ms: 1.5,
@@ -210,7 +210,7 @@ const row = (name: string, share: number | null): Row => ({
   bytes: 4e6,
   gflops: 1234.5,
   gigabytesPerSecond: null,
-  share,
+  fraction,
 });
 
 describe('what is shown', () => {
@@ -227,9 +227,9 @@ describe('what is shown', () => {
     expect([0.01234, 1.234, 12.34, 123.4, 12345.6].map(digits)).toEqual(['0.012', '1.23', '12.3', '123', '12 346']);
   });
 
-  test('a bar for every share, as long as the share; words are escaped', () => {
+  test('a bar for every fraction, as long as it; words are escaped', () => {
     const drawn = svg(
-      shareChart([row('half & half', 0.5), row('all', 1), row('nothing known', null)], 'title', 'where'),
+      limitChart([row('half & half', 0.5), row('all', 1), row('nothing known', null)], 'title', 'where'),
     );
     const bars = [...drawn.matchAll(/<rect x="[\d.]+" y="\d+" width="([\d.]+)"/g)].map(([, width]) => Number(width));
     expect(bars).toHaveLength(2);
@@ -282,7 +282,7 @@ describe('what is shown', () => {
   });
 
   test('a chart of nothing is a chart', () => {
-    expectWellFormed(svg(shareChart([], 'title', 'where')));
+    expectWellFormed(svg(limitChart([], 'title', 'where')));
     expectWellFormed(svg(growthChart([], 'title', 'where')));
   });
 });

@@ -19,13 +19,13 @@ const cosines = (q: Float64Array[], k: Float64Array[]) =>
 
 /** One round of k-means. */
 function moved(q: Float64Array[], k: Float64Array[]): Float64Array[] {
-  const shares = cosines(q, k).map((row) => row.map(Math.exp));
-  const totals = k.map((_, n) => shares.reduce((sum, row) => sum + (row[n] as number), 0));
-  return shares.map((row) => {
+  const fractions = cosines(q, k).map((row) => row.map(Math.exp));
+  const totals = k.map((_, n) => fractions.reduce((sum, row) => sum + (row[n] as number), 0));
+  return fractions.map((row) => {
     const mean = new Float64Array(q[0]!.length);
-    row.forEach((share, n) => {
+    row.forEach((fraction, n) => {
       mean.forEach((_, c) => {
-        mean[c]! += (share / (totals[n] as number)) * (k[n]![c] as number);
+        mean[c]! += (fraction / (totals[n] as number)) * (k[n]![c] as number);
       });
     });
     return unit(mean);

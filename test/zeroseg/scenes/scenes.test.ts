@@ -220,10 +220,10 @@ describe('options', () => {
 
   test('presets: large for training, many for scoring', () => {
     const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-    const share = (options: SceneOptions): number =>
+    const fraction = (options: SceneOptions): number =>
       mean(many(maker(options), 40).map(({ labels }) => labels.data.filter((l) => l > 0 && l < 4).length / 4096));
-    expect(share(scenePresets.objectCentric)).toBeGreaterThan(0.45);
-    expect(share(scenePresets.crowded)).toBeLessThan(0.4);
+    expect(fraction(scenePresets.objectCentric)).toBeGreaterThan(0.45);
+    expect(fraction(scenePresets.crowded)).toBeLessThan(0.4);
   });
 
   test('wrong ones are named', () => {

@@ -62,7 +62,7 @@ const numbers = (metrics: TrainingRun['metrics']) =>
 
 it('changes nothing of what is learnt from the photos that are not held out', async () => {
   const [validated, plain] = [memoryFileSystem('validated:/'), memoryFileSystem('plain:/')];
-  const with_ = await train(validated, start({ share: 0.25, every: 1 }));
+  const with_ = await train(validated, start({ fraction: 0.25, every: 1 }));
   const without = await train(plain, start(undefined, holdOut(data, 0.25, settings.seed).training));
   const losses = ({ metrics }: typeof with_) => numbers(metrics).map(({ probe: _, ...rest }) => rest);
   expect(losses(with_)).toHaveLength(6);
@@ -72,7 +72,7 @@ it('changes nothing of what is learnt from the photos that are not held out', as
 });
 
 it('keeps the weights of the least loss, beside two checkpoints at most, and resumes to the bit', async () => {
-  const validation = { share: 0.25, every: 2 };
+  const validation = { fraction: 0.25, every: 2 };
   const [whole, parts] = [memoryFileSystem('whole:/'), memoryFileSystem('parts:/')];
   const { best, metrics } = await train(whole, start(validation));
   expect(metrics.map(({ probe }) => probe !== undefined)).toEqual([false, true, false, true, false, true]);
@@ -90,12 +90,12 @@ it('keeps the weights of the least loss, beside two checkpoints at most, and res
   for (const name of ['best.safetensors', 'model.safetensors']) {
     expect(await weights(parts, name)).toEqual(await weights(whole, name));
   }
-  const other = train(parts, start({ share: 0.25, every: 3 }));
-  await expect(other).rejects.toThrow('validation was {"share":0.25,"every":2}, is {"share":0.25,"every":3} now');
+  const other = train(parts, start({ fraction: 0.25, every: 3 }));
+  await expect(other).rejects.toThrow('validation was {"fraction":0.25,"every":2}, is {"fraction":0.25,"every":3} now');
 });
 
 it('writes the best weights again where a process was killed before it could', async () => {
-  const validation = { share: 0.25, every: 6 };
+  const validation = { fraction: 0.25, every: 6 };
   const files = memoryFileSystem();
   const { best } = await train(files, start(validation));
   expect(best?.step).toBe(6);
@@ -110,7 +110,7 @@ it('writes the best weights again where a process was killed before it could', a
 it('holds out what the seed says, once, and never all', () => {
   expect([heldOutCount(8, 0.25), heldOutCount(100, 0.001), heldOutCount(2, 0.9)]).toEqual([2, 1, 1]);
   expect(() => heldOutCount(8, 1)).toThrowErrorMatchingInlineSnapshot(
-    `[ArgumentError: validation: the share must be between 0 and 1, of two photos or more; got 1 of 8]`,
+    `[ArgumentError: validation: the fraction must be between 0 and 1, of two photos or more; got 1 of 8]`,
   );
   const { training, heldOut } = holdOut(data, 0.25, 3);
   expect([training.length, heldOut.length]).toEqual([6, 2]);

@@ -196,10 +196,10 @@ function piecesOf({ labels }: Segmented): Piece[] {
 }
 
 function sentence(result: Segmented, piece: Piece): string {
-  const share = Math.round((100 * piece.pixels) / result.labels.data.length);
+  const fraction = Math.round((100 * piece.pixels) / result.labels.data.length);
   const [best, ...rest] = namesAt(result, piece.x, piece.y);
   const name = result.names[piece.label] ?? '';
   const others = rest.slice(0, 4).map(({ label, score }) => `${result.names[label]} ${Math.round(100 * score)} %`);
   const score = best ? `, score ${Math.round(100 * best.score)} %` : '';
-  return `${name}${score}, ${share} % of the picture${others.length > 0 ? `; next ${others.join(', ')}` : ''}`;
+  return `${name}${score}, ${fraction} % of the picture${others.length > 0 ? `; next ${others.join(', ')}` : ''}`;
 }

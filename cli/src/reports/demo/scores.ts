@@ -102,7 +102,9 @@ function useOf(
     nearestGrids = {},
   }: LiveScore['statistics'] & Partial<Pick<StudentScore, 'nearestGrids'>>,
 ): string {
-  const grids = Object.entries(nearestGrids).map(([grid, share]) => `${grid.replace('x', ' × ')} ${percent(share)}`);
+  const grids = Object.entries(nearestGrids).map(
+    ([grid, fraction]) => `${grid.replace('x', ' × ')} ${percent(fraction)}`,
+  );
   return `<p class="hint"><b>${capital(title)}</b>: ${groupsUsed.toFixed(1)} segments in use for ${things.toFixed(1)} things a scene; the embedding of the whole picture names an object that is
 there in ${percent(namesPresent)}; entropy of a patch's segment ${entropy.rollout.toFixed(2)} nats (stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}; 0 is certain)${
     grids.length > 0 ? `; nearest views ${grids.join(', ')}` : ''

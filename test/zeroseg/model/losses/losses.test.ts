@@ -142,8 +142,8 @@ describe('grids in any order', () => {
           grids,
         });
         const localGrid = gridOf(grids).filter((k) => k > 1);
-        const share = (k: number) => want.index.filter((j) => localGrid[j] === k).length / want.index.length;
-        expect(nearest).toEqual(Object.fromEntries(localGrid.map((k) => [`${k}x${k}`, share(k)])));
+        const fraction = (k: number) => want.index.filter((j) => localGrid[j] === k).length / want.index.length;
+        expect(nearest).toEqual(Object.fromEntries(localGrid.map((k) => [`${k}x${k}`, fraction(k)])));
       });
     }
   }
