@@ -33,9 +33,9 @@ try {
 /** Measures every version, checks it, and prints the table. */
 async function climb() {
   const meter = new Meter(device, runs, processorTime);
-  const least = device.adapter.subgroupMinSize ?? 0;
-  const lanes = !device.features.has('subgroups') || least < 4 ? 0 : least >= 8 ? 8 : 4;
-  console.log(`matmul ${n}³ on ${device.name}, subgroups of ${least || 'no size'}`);
+  const min = device.adapter.subgroupMinSize ?? 0;
+  const lanes = !device.features.has('subgroups') || min < 4 ? 0 : min >= 8 ? 8 : 4;
+  console.log(`matmul ${n}³ on ${device.name}, subgroups of ${min || 'no size'}`);
   const limits = await measureLimits(meter, options.quick);
   const [a, b] = [numbers(1), numbers(2)];
   const [left, right] = [variable(device, [n, n], a), variable(device, [n, n], b)];

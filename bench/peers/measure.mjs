@@ -9,7 +9,7 @@ import { serialize } from 'node:v8';
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** A turn repeats its workload for so many milliseconds, or so often. */
-const turn = { span: 40, most: 10 };
+const turn = { span: 40, max: 10 };
 
 /**
  * Runs every workload in every library: a new process for each pair, so that nothing of one stays with another and every

@@ -50,7 +50,7 @@ const actions = {
     return { first, error, wrong };
   },
 
-  async turn({ span, most }) {
+  async turn({ span, max }) {
     const samples = [];
     const began = performance.now();
     do {
@@ -60,7 +60,7 @@ const actions = {
       const results = await run();
       samples.push({ wall: performance.now() - wall, processor: milliseconds(process.cpuUsage(processor)) });
       prepared.free(results);
-    } while (performance.now() - began < span && samples.length < most);
+    } while (performance.now() - began < span && samples.length < max);
     return { samples, counts: { ...counts } };
   },
 };
@@ -80,7 +80,7 @@ function milliseconds({ user, system }) {
 /** The largest error over the scale; infinite where a value is missing or not finite. */
 function difference(values, { count, indexes, values: wanted, scale }) {
   if (values?.length !== count || !values.every(Number.isFinite)) return Number.POSITIVE_INFINITY;
-  return indexes.reduce((most, index, i) => Math.max(most, Math.abs(values[index] - wanted[i]) / scale), 0);
+  return indexes.reduce((max, index, i) => Math.max(max, Math.abs(values[index] - wanted[i]) / scale), 0);
 }
 
 process.on('message', async (message) => {

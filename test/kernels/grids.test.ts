@@ -34,10 +34,10 @@ const positive = (...shape: number[]): Tensor =>
     Float32Array.from({ length: size(shape) }, () => 0.1 + random()),
     shape,
   );
-const below = (most: number, ...shape: number[]): Tensor =>
+const below = (max: number, ...shape: number[]): Tensor =>
   tensor(
     device.current,
-    Uint32Array.from({ length: size(shape) }, () => random() * most),
+    Uint32Array.from({ length: size(shape) }, () => random() * max),
     shape,
   );
 const key = () => tensor(device.current, new Uint32Array([1, 2]));

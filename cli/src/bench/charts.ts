@@ -49,8 +49,8 @@ export function limitChart(rows: readonly Row[], title: string, subtitle: string
   const [width, bar, gap, heading, top] = [920, 16, 6, 26, 78];
   const left = 16 + 7 * Math.max(20, ...measured.map(({ name }) => name.length));
   const right = width - 64;
-  const most = Math.max(1, ...measured.map(({ fraction }) => fraction as number));
-  const x = (fraction: number) => left + ((right - left) * fraction) / Math.min(most, 1.25);
+  const max = Math.max(1, ...measured.map(({ fraction }) => fraction as number));
+  const x = (fraction: number) => left + ((right - left) * fraction) / Math.min(max, 1.25);
   const shapes: string[] = [];
   const texts: ChartText[] = [
     { text: title, x: 16, y: 28, size: 17, anchor: 'start', colour: ink },

@@ -144,9 +144,9 @@ const copyKernel = kernel({
 type Copy = Times & { readonly bytes: number };
 
 /** The fastest kernel that copies a large buffer, and the device's own command for that. */
-async function copySpeeds(meter: Meter, most: number): Promise<{ copy: Copy; command: Copy }> {
+async function copySpeeds(meter: Meter, max: number): Promise<{ copy: Copy; command: Copy }> {
   const { device } = meter;
-  const fours = Math.floor(Math.min(most, device.limits.maxStorageBufferBindingSize) / 16);
+  const fours = Math.floor(Math.min(max, device.limits.maxStorageBufferBindingSize) / 16);
   const [x, y] = [variable(device, [fours * 4]), variable(device, [fours * 4])];
   const bytes = 32 * fours;
   try {
@@ -189,11 +189,11 @@ async function launchCosts(meter: Meter): Promise<Pick<Limits, 'dispatchUs' | 's
     return undefined;
   };
   try {
-    using many = await step(device, {}, body(LAUNCHES));
+    using repeated = await step(device, {}, body(LAUNCHES));
     using one = await step(device, {}, body(1));
-    const { ms } = await meter.time(() => many({}));
+    const { ms } = await meter.time(() => repeated({}));
     const single = await meter.time(() => one({}));
-    const host = await meter.hostTime(() => many({}));
+    const host = await meter.hostTime(() => repeated({}));
     return { dispatchUs: (ms / LAUNCHES) * 1e3, submitUs: single.ms * 1e3, hostUs: (host / LAUNCHES) * 1e3 };
   } finally {
     free(y);

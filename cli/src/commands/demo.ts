@@ -83,7 +83,7 @@ interface Plan {
   /** Of the fresh student; a quick demo has none. */
   readonly training: {
     /** Scenes to learn from, at most; and a step: the fewer, the more steps there are. */
-    readonly most: number;
+    readonly max: number;
     readonly batch: number;
     readonly watched: number;
     readonly measurements: number;
@@ -95,7 +95,7 @@ const fullPlan: Plan = {
   shown: 12,
   searched: 40,
   scored: [30, 200],
-  training: { most: 900, batch: 8, watched: 12, measurements: 20 },
+  training: { max: 900, batch: 8, watched: 12, measurements: 20 },
 };
 const quickPlan: Plan = { ...fullPlan, seconds: 60, shown: 6, searched: 20 };
 /** SwiftShader, which comes by npm, takes several times as long for everything. */
@@ -253,7 +253,7 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     const scores = await score(context, device, {
       ...{ all, vocabulary, students, seed, interruption },
       limit: options.scored === undefined ? { seconds: left(SCORING), min: plan.scored[0] } : undefined,
-      most: options.scored ?? plan.scored[1],
+      max: options.scored ?? plan.scored[1],
     });
     for (const line of liveScoreTable(scores, studentWords)) terminal.out(line);
     const facts = { seed, names: all.words, objects: all.scenes.objectCount, scoring, adapter: device.name, version };
@@ -289,8 +289,8 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
 }
 
 /** Scenes that training is watched on; that with the most objects is filmed, and comes first. */
-function watchedScenes({ scenes }: WordedScenes, seed: number, many: number): Scene[] {
-  const watched = Array.from({ length: many }, (_, i) => scenes.scene(WATCHED_SEED + seed, i));
+function watchedScenes({ scenes }: WordedScenes, seed: number, count: number): Scene[] {
+  const watched = Array.from({ length: count }, (_, i) => scenes.scene(WATCHED_SEED + seed, i));
   return watched.sort((a, b) => b.objects.length - a.objects.length);
 }
 
@@ -322,21 +322,21 @@ interface ScoreOptions {
   readonly students: DemoStudents;
   readonly seed: number;
   readonly limit: { readonly seconds: number; readonly min: number } | undefined;
-  readonly most: number;
+  readonly max: number;
   readonly interruption: Interruption;
 }
 
 async function score(
   { terminal }: Context,
   device: Device,
-  { all, vocabulary, students, seed, limit, most, interruption }: ScoreOptions,
+  { all, vocabulary, students, seed, limit, max, interruption }: ScoreOptions,
 ): Promise<LiveScores> {
   let progress: Progress | undefined;
   try {
     return await scoreLive(device, {
       scenes: all.scenes,
       seed: SCORING_SEED + seed,
-      count: most,
+      count: max,
       limit,
       vocabulary,
       students: Object.fromEntries(Object.entries(students)),

@@ -364,8 +364,8 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
 
 /** A few photos from all over the cache, the same in every picture of a run. */
 async function sampleSquares(cache: CacheReader, side: number) {
-  const many = Math.min(SAMPLES, cache.length);
-  const numbers = Array.from({ length: many }, (_, i) => Math.floor((i * cache.length) / many));
+  const count = Math.min(SAMPLES, cache.length);
+  const numbers = Array.from({ length: count }, (_, i) => Math.floor((i * cache.length) / count));
   const squares = await Promise.all(numbers.map((number) => cache.image(number)));
   return squares.map((square) => (square.width === side ? square : resizeImage(square, side, side, 'bicubic')));
 }

@@ -4,7 +4,7 @@ import { sentence } from '../shell/index.ts';
 import type { EvaluationResult, PhotoScore } from './evaluation-result.ts';
 
 /** Classes that a matrix on a page can show. */
-const MOST_COLUMNS = 100;
+const MAX_COLUMNS = 100;
 /** Of a list. */
 const SHOWN_CONFUSIONS = 12;
 
@@ -84,7 +84,7 @@ function matrix(confusion: ConfusionMatrix, nameOf: (label: number) => string): 
   const predicted = Array.from({ length: classes }, (_, p) => labelled.some((_, t) => counts[t * classes + p]! > 0));
   const all = [...labelled.keys()];
   const [rows, columns] = [all.filter((t) => labelled[t]! > 0), all.filter((p) => labelled[p]! > 0 || predicted[p])];
-  if (columns.length > MOST_COLUMNS) return `<p>The matrix of ${columns.length} classes is in evaluation.json.</p>`;
+  if (columns.length > MAX_COLUMNS) return `<p>The matrix of ${columns.length} classes is in evaluation.json.</p>`;
   const cell = (truth: number, found: number): string => {
     const fraction = counts[truth * classes + found]! / labelled[truth]!;
     const words = fraction > 0 && fraction < 0.005 ? '·' : fraction === 0 ? '' : String(Math.round(100 * fraction));

@@ -137,12 +137,12 @@ export async function cacheInfo(place: string): Promise<Info> {
 
 /** The folder of `zeroseg scenes`. */
 export async function scenesInfo(place: string): Promise<Info> {
-  const { names, objects, seed, count: many, options } = await readSceneIndex(place);
+  const { names, objects, seed, count, options } = await readSceneIndex(place);
   return {
     kind: 'scenes',
     place,
     facts: {
-      scenes: many,
+      scenes: count,
       seed,
       objects: names.slice(0, objects),
       grounds: names.slice(objects),

@@ -132,15 +132,15 @@ export function infoLines({ kind, place, facts, uses }: Info): string[] {
     ...lines.map(([name, value]) => `  ${name.padEnd(width)}  ${withoutHome(words(name, value))}`),
     ...tables.flatMap(([name, table]) => {
       const rows = Object.entries(table as Record<string, Fact>);
-      const most = longest(rows);
-      return [`  ${name}`, ...rows.map(([key, value]) => `    ${key.padEnd(most)}  ${withoutHome(words(key, value))}`)];
+      const max = longest(rows);
+      return [`  ${name}`, ...rows.map(([key, value]) => `    ${key.padEnd(max)}  ${withoutHome(words(key, value))}`)];
     }),
     ...uses.flatMap(({ for: purpose, command }) => [`for ${purpose}:`, `  ${withoutHome(command)}`]),
   ];
 }
 
 function longest(rows: readonly (readonly [name: string, value: unknown])[]): number {
-  return rows.reduce((most, [name]) => Math.max(most, name.length), 0);
+  return rows.reduce((max, [name]) => Math.max(max, name.length), 0);
 }
 
 function isTable(value: Fact): boolean {

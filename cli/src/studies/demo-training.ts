@@ -59,9 +59,9 @@ export interface FreshStudentOptions {
   readonly seed: number;
   /** Kinds of objects. */
   readonly classes: number;
-  /** Scenes to learn from: so many, or as many as there is time for up to `most`. */
+  /** Scenes to learn from: so many, or as many as there is time for up to `max`. */
   readonly scenes?: number | undefined;
-  readonly most: number;
+  readonly max: number;
   /** Steps: so many, or as many as there is time for. */
   readonly steps?: number | undefined;
   readonly batch: number;
@@ -182,7 +182,7 @@ async function trainWatched(
 async function sceneCount(
   device: Device,
   scenes: SceneMaker,
-  { opened, seed, seconds, most }: FreshStudentOptions,
+  { opened, seed, seconds, max }: FreshStudentOptions,
 ): Promise<number> {
   using teacher = await Teacher.create(device, await opened.clip.vision(device), { batch: viewCount(defaultGrids) });
   let began = performance.now();
@@ -191,7 +191,7 @@ async function sceneCount(
     await teacher.features(teacherViews(scenes.scene(seed, index).image, { grids: defaultGrids, ...teacher.pixels }));
   }
   const each = (OVERHEAD * (performance.now() - began)) / 1000 / (TIMED - UNCOUNTED);
-  return Math.max(MIN_SCENES, Math.min(most, Math.floor((TEACHER_FRACTION * seconds) / each)));
+  return Math.max(MIN_SCENES, Math.min(max, Math.floor((TEACHER_FRACTION * seconds) / each)));
 }
 
 /** Weights of the seed alone, or with the teacher's image tower as the encoder. */

@@ -189,7 +189,7 @@ ${entry(size)}
     ${pairs((pair, r, j) => `let score${pair} = select(LOWEST, product${pair} * params.scale, key + ${j}u < stop${r});`)}
     ${rows(
       (r) => `
-    let highest${r} = ${each(r, 'score').reduce((most, score) => `max(${most}, ${score})`, `top${r}`)};
+    let highest${r} = ${each(r, 'score').reduce((highest, score) => `max(${highest}, ${score})`, `top${r}`)};
     let factor${r} = expBelow(top${r} - highest${r});
     top${r} = highest${r};`,
     )}

@@ -114,10 +114,10 @@ function sumLines(x: Tensor, lines: AxisRows, shape: Shape, factor: number, dtyp
   }
 }
 
-/** At most `most` rows of `x [n, C]`, f32, each the sum of some that follow each other; `x` itself where there are no more. */
-export function fewerRows(x: Tensor, most: number): Tensor {
+/** At most `max` rows of `x [n, C]`, f32, each the sum of some that follow each other; `x` itself where there are no more. */
+export function fewerRows(x: Tensor, max: number): Tensor {
   const [n = 0, C = 1] = x.shape;
-  if (n <= most) return x;
+  if (n <= max) return x;
   const lines = { outer: 1, length: n, inner: C };
   const { units, constants, strips } = stripsOf(x.device, lines, true);
   const { length } = loadsOf(lines, units);
@@ -125,7 +125,7 @@ export function fewerRows(x: Tensor, most: number): Tensor {
   const used = Math.ceil(length / chunk);
   const y = empty(x, [used, C], 'f32');
   launchSum(x, y, units, { ...lines, chunk, strips: used, factor: 1 }, constants);
-  return fewerRows(y, most);
+  return fewerRows(y, max);
 }
 
 /** Into how many strips lines are cut, and the constants of their launch. */
@@ -135,16 +135,16 @@ function stripsOf(device: Device, lines: AxisRows, isFirst: boolean) {
   const isCpu = threadPerRow(device) !== undefined;
   // On a CPU every strip of a row is one thread's: joining threads takes as long to compile as all the rest.
   const alone = isCpu && units === 'rows';
-  const most = alone ? 1 : !isFirst || isCpu || inner < 8 ? 64 : 1;
-  const constants = rowThreads(device, { outer, length, inner }, most);
-  const least = Math.ceil(length / (FEW_STEPS * constants.THREADS));
-  if (!isFirst) return { units, constants, strips: least };
+  const max = alone ? 1 : !isFirst || isCpu || inner < 8 ? 64 : 1;
+  const constants = rowThreads(device, { outer, length, inner }, max);
+  const min = Math.ceil(length / (FEW_STEPS * constants.THREADS));
+  if (!isFirst) return { units, constants, strips: min };
   const groups = Math.max(1, Math.ceil((outer * inner) / rowsPerGroup(constants)));
   // A thread adds some 32 loads by itself; more go to other workgroups, until the device is busy.
   const busy = alone
     ? Math.min(length < 1024 ? 1 : Math.ceil(length / 32), Math.ceil(512 / Math.max(1, outer)))
     : Math.min(Math.ceil(length / (32 * constants.THREADS)), Math.ceil(device.profile.workgroupsWanted / groups));
-  return { units, constants, strips: Math.max(least, busy) };
+  return { units, constants, strips: Math.max(min, busy) };
 }
 
 type Constants = ReturnType<typeof rowThreads>;

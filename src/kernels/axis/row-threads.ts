@@ -24,18 +24,18 @@ export const rowThreadOverrides = { WG: 64, THREADS: 8, ROWS_ADJACENT: 0 } as co
 export function rowThreads(
   device: Device,
   { outer, length, inner }: AxisRows,
-  most = 64,
+  max = 64,
 ): { WG: number; THREADS: number; ROWS_ADJACENT: number } {
   const lines = outer * inner;
   const across = inner >= 8;
   if (device.profile.kind === 'cpu') {
     let threads = 1;
-    while (threads < most && lines * threads < 8 && threads * 16 < length) threads *= 2;
+    while (threads < max && lines * threads < 8 && threads * 16 < length) threads *= 2;
     return { WG: Math.max(threads, lines < 4096 ? 8 : 64), THREADS: threads, ROWS_ADJACENT: Number(across) };
   }
   const enough = across ? 1 : 8;
   let threads = 1;
-  while (threads < (across ? Math.min(most, 8) : most) && threads * 4 < length) {
+  while (threads < (across ? Math.min(max, 8) : max) && threads * 4 < length) {
     if (threads >= enough && lines * threads >= 32768) break;
     threads *= 2;
   }

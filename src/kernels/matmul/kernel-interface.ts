@@ -7,7 +7,7 @@ import type { Binding, Kernel, Piece } from '../../gpu/index.ts';
 import { type Activation, activationPiece } from '../elementwise/index.ts';
 /**
  * Sizes, and strides in elements. The batch axes are numbered from the last; the length of the third is not needed. `chunk` is
- * how much of the inner axis a workgroup sums: all of it, unless the product is split over it. `most` is the number of rows
+ * how much of the inner axis a workgroup sums: all of it, unless the product is split over it. `maxRows` is the number of rows
  * that an invocation keeps: as a constant it would let compilers unroll the loop that stores them, epilogue and all (on lavapipe
  * 6 s of compilation instead of 0.8). All of it is uniform, since every pipeline costs.
  */
@@ -29,7 +29,7 @@ export const matmulParams = {
   b1: 'u32',
   b2: 'u32',
   chunk: 'u32',
-  most: 'u32',
+  maxRows: 'u32',
   hasBias: 'u32',
   hasResidual: 'u32',
 } as const;

@@ -135,7 +135,7 @@ export function product(
       b1: axes[1]?.b ?? 0,
       b2: axes[2]?.b ?? 0,
       chunk,
-      most: variant.kind === 'subgroup' ? variant.rowsPerThread : variant.threadTile,
+      maxRows: variant.kind === 'subgroup' ? variant.rowsPerThread : variant.threadTile,
       ...has,
     },
   );

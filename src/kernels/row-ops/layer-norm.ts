@@ -212,7 +212,7 @@ const standardizeBackward = /*#__PURE__*/ rowKernel({
 });
 
 /** Rows of a workgroup of the backward: at most that many leave statistics for its second half. */
-const MOST_ROWS = 64;
+const MAX_ROWS = 64;
 
 function backwardShape(device: Device, rows: number, length: number) {
   // On a CPU a row an invocation; on a GPU 8 rows or more at a time, that the second half has all invocations at work.
@@ -222,7 +222,7 @@ function backwardShape(device: Device, rows: number, length: number) {
   while (threads < 64 && threads * 4 < length) threads *= 2;
   const atOnce = 256 / threads;
   // Up to about a thousand workgroups.
-  const chunk = Math.min(MOST_ROWS, atOnce * Math.max(1, Math.ceil(rows / atOnce / 1024)));
+  const chunk = Math.min(MAX_ROWS, atOnce * Math.max(1, Math.ceil(rows / atOnce / 1024)));
   return { chunk, constants: { WG: 256, THREADS: threads, ROWS_ADJACENT: 0 } };
 }
 
@@ -248,7 +248,7 @@ function makeBackward(F: 'f32' | 'vec4<f32>', loops: number) {
     grid: ({ rows, chunk }) => [Math.ceil(rows / chunk)],
     wgsl: `
 alias F = ${F};
-var<workgroup> statistics: array<vec3f, ${MOST_ROWS}>;
+var<workgroup> statistics: array<vec3f, ${MAX_ROWS}>;
 ${head}
   let group = flatGroup(g, size);
   let firstRow = group * params.chunk;

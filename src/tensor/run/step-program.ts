@@ -3,7 +3,7 @@ import { type Launch, memoryOf, type Storage } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import { pageParts } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
-import { mostAlive } from './plan.ts';
+import { peakBytes } from './plan.ts';
 import { compileAll, Program, refusedError } from './program.ts';
 
 /** What a program takes of GPU memory, in bytes. */
@@ -94,7 +94,7 @@ export class StepProgram extends Program {
 function memoryUse({ planned, alive, slots, own, uniforms }: Laid): MemoryUse {
   return {
     planned: sum(planned),
-    needed: mostAlive(alive),
+    needed: peakBytes(alive),
     slots: sum(slots.map(({ buffer }) => buffer.size)),
     own: sum(own.filter((buffer) => buffer !== uniforms).map(({ size }) => size)),
     uniforms: uniforms?.size ?? 0,

@@ -58,8 +58,8 @@ export class Teacher implements Disposable {
     const out = new Float32Array(count * this.dim);
     const parts: Promise<void>[] = [];
     for (let at = 0; at < count; at += this.batch) {
-      const many = Math.min(this.batch, count - at);
-      const features = this.look(views.subarray(at * length, (at + many) * length), many);
+      const n = Math.min(this.batch, count - at);
+      const features = this.look(views.subarray(at * length, (at + n) * length), n);
       parts.push(heard(features.then((values) => out.set(values, at * this.dim))));
     }
     await Promise.all(parts);
@@ -146,22 +146,22 @@ export class ViewQueue {
     const parts: Promise<void>[] = [];
     let issued = 0;
     for (let at = 0; at < count; ) {
-      const many = Math.min(batch - this.#filled, count - at);
+      const n = Math.min(batch - this.#filled, count - at);
       const [from, place] = [this.#filled * dim, at * dim];
-      this.#views.set(views.subarray(at * this.#length, (at + many) * this.#length), this.#filled * this.#length);
+      this.#views.set(views.subarray(at * this.#length, (at + n) * this.#length), this.#filled * this.#length);
       parts.push(
         new Promise((resolve, reject) => {
           this.#takers.push((features) => {
-            issued += many;
+            issued += n;
             features.then((values) => {
-              out.set(values.subarray(from, from + many * dim), place);
+              out.set(values.subarray(from, from + n * dim), place);
               resolve();
             }, reject);
           });
         }),
       );
-      this.#filled += many;
-      at += many;
+      this.#filled += n;
+      at += n;
       if (this.#filled === batch) this.flush();
     }
     const features = Promise.all(parts).then(() => out);

@@ -33,14 +33,14 @@ const MIN_FRACTION = 0.01;
  * ```
  */
 export function namesFound(labels: ArrayLike<number>, truth: ArrayLike<number>): NamesFound {
-  let most = 0;
-  for (let i = 0; i < truth.length; i++) most = Math.max(most, truth[i]!, labels[i]!);
-  const score = new SegmentationScore(most + 1, 0);
+  let max = 0;
+  for (let i = 0; i < truth.length; i++) max = Math.max(max, truth[i]!, labels[i]!);
+  const score = new SegmentationScore(max + 1, 0);
   score.add(labels, truth);
   const { labelled, predicted } = score;
   const total = truth.length;
   const iou = score.iou();
-  const those = Array.from({ length: most }, (_, i) => i + 1);
+  const those = Array.from({ length: max }, (_, i) => i + 1);
   return {
     there: those
       .filter((label) => labelled[label]! > 0)

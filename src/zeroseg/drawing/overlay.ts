@@ -140,11 +140,11 @@ interface Line extends TextSize {
   readonly size: number;
 }
 
-/** The text, cut with an ellipsis when it is wider than `most`. */
-function shorten(lettering: Lettering, text: string, size: number, most: number): Line {
+/** The text, cut with an ellipsis when it is wider than `max`. */
+function shorten(lettering: Lettering, text: string, size: number, max: number): Line {
   const letters = [...text];
   let line = { text, size, ...lettering.measure(text, size) };
-  while (line.width > most && letters.length > 1) {
+  while (line.width > max && letters.length > 1) {
     letters.pop();
     const short = `${letters.join('').trimEnd()}…`;
     line = { text: short, size, ...lettering.measure(short, size) };
@@ -173,7 +173,7 @@ function legendShapes(
     const title = shorten(lettering, name, size, Math.max(size, width - 2 * pad - swatch - 2 * gap - value.width));
     return { title, value, colour, width: swatch + gap + title.width + gap + value.width };
   });
-  const widest = items.reduce((most, item) => Math.max(most, item.width), 1);
+  const widest = items.reduce((max, item) => Math.max(max, item.width), 1);
   const space = Math.round(size * 1.4);
   const columns = Math.max(1, Math.floor((width - 2 * pad + space) / (widest + space)));
   const lineHeight = Math.round(size * 1.65);

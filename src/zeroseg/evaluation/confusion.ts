@@ -1,7 +1,7 @@
 import { checkClassCount, checkPixels, ignoreLabel, ScoreError } from './iou.ts';
 
 /** 134 MB of counts. */
-const MOST_CLASSES = 4096;
+const MAX_CLASSES = 4096;
 
 /** Pixels of one class that were taken for another. */
 export interface Confusion {
@@ -28,7 +28,7 @@ export class ConfusionMatrix {
   readonly #ignore: number;
 
   constructor(classes: number, ignore: number = ignoreLabel) {
-    checkClassCount('ConfusionMatrix', classes, MOST_CLASSES);
+    checkClassCount('ConfusionMatrix', classes, MAX_CLASSES);
     this.classes = classes;
     this.#ignore = ignore;
     this.counts = new Float64Array(classes * classes);
@@ -59,7 +59,7 @@ export class ConfusionMatrix {
   }
 
   /** What takes the most pixels away, the largest first. */
-  worst(most: number): Confusion[] {
+  worst(max: number): Confusion[] {
     const labelled = this.labelled();
     const found: Confusion[] = [];
     for (let truth = 0; truth < this.classes; truth++) {
@@ -69,6 +69,6 @@ export class ConfusionMatrix {
           found.push({ truth, predicted, pixels, fraction: pixels / labelled[truth]! });
       }
     }
-    return found.sort((a, b) => b.pixels - a.pixels || a.truth - b.truth || a.predicted - b.predicted).slice(0, most);
+    return found.sort((a, b) => b.pixels - a.pixels || a.truth - b.truth || a.predicted - b.predicted).slice(0, max);
   }
 }

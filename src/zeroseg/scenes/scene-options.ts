@@ -14,9 +14,9 @@ export interface SceneOptions {
   /** Which named surroundings. Default: all of {@link stuffNames}. */
   readonly stuff?: readonly string[];
   /** How many objects, at least and at most; fewer where they find no room. Default [1, 4]. */
-  readonly objects?: readonly [least: number, most: number];
+  readonly objects?: readonly [min: number, max: number];
   /** Longer side of an object, before it is turned, relative to the picture's. Default [0.3, 0.6]. */
-  readonly scale?: readonly [least: number, most: number];
+  readonly scale?: readonly [min: number, max: number];
   /** Fraction of scenes whose ground is named stuff; the others' is label 0. Default 0.8. */
   readonly named?: number;
   /** Fraction of these that have two kinds of stuff, one above the other. Default 0.4. */
@@ -88,10 +88,10 @@ export function chooseNames(
   option: string,
   chosen: readonly string[] | undefined,
   known: readonly string[],
-  least = 1,
+  min = 1,
 ): readonly string[] {
   if (chosen === undefined) return known;
-  if (chosen.length < least) throw new SceneError(`SceneMaker: ${option} must name at least one; got none`);
+  if (chosen.length < min) throw new SceneError(`SceneMaker: ${option} must name at least one; got none`);
   const strange = chosen.find((name) => !known.includes(name));
   if (strange !== undefined) {
     const some = known.length > 20 ? `${known.slice(0, 8).join(', ')} and ${known.length - 8} more` : known.join(', ');
@@ -122,8 +122,8 @@ export function completeSettings(options: SceneOptions): Settings {
     throw new SceneError(`SceneMaker: ${option} must be ${rule}; got ${got}`);
   };
   if (!Number.isInteger(size) || size < 8 || size > 4096) refuse('size', 'a whole number from 8 to 4096', size);
-  const [least, most] = objects;
-  if (!objects.every(Number.isInteger) || least < 0 || most < least || most > 100) {
+  const [min, max] = objects;
+  if (!objects.every(Number.isInteger) || min < 0 || max < min || max > 100) {
     refuse('objects', 'two whole numbers from 0 to 100, the smaller first', objects.join(', '));
   }
   const [small, large] = scale;

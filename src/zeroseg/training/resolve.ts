@@ -170,8 +170,8 @@ function checkAgainstFeatures(config: ZeroSegConfig, { key, folder }: FeatureFac
   }
 }
 
-/** The largest divisor of `n` that is at most `most`. */
-function largestDivisor(n: number, most: number): number {
-  for (let d = Math.min(n, most); d > 1; d--) if (n % d === 0) return d;
+/** The largest divisor of `n` that is at most `max`. */
+function largestDivisor(n: number, max: number): number {
+  for (let d = Math.min(n, max); d > 1; d--) if (n % d === 0) return d;
   return 1;
 }

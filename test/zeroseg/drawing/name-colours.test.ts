@@ -91,8 +91,8 @@ describe('nameColours', () => {
 
   it('gives a thing the same colour in pictures that leave it free, and others another', () => {
     expect(nameColours(['cat', 'grass'])[0]).toEqual(nameColours(['cat', 'sky'])[0]);
-    const many = nameColours(Array.from({ length: 60 }, (_, i) => `thing ${i}`));
-    expect(many).toHaveLength(60);
-    expect(new Set(many.map(String)).size).toBeGreaterThan(40);
+    const count = nameColours(Array.from({ length: 60 }, (_, i) => `thing ${i}`));
+    expect(count).toHaveLength(60);
+    expect(new Set(count.map(String)).size).toBeGreaterThan(40);
   });
 });

@@ -89,9 +89,9 @@ it("begins the head by Xavier's rule", () => {
   const bound = Math.sqrt(6 / (32 + 32));
   const weight = parameters(model).get('seg.stages.0.grouping.assign.q_proj.weight') as Tensor;
   return read(weight).then((values) => {
-    const most = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-    expect(most).toBeLessThanOrEqual(bound);
-    expect(most).toBeGreaterThan(0.95 * bound);
+    const max = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    expect(max).toBeLessThanOrEqual(bound);
+    expect(max).toBeGreaterThan(0.95 * bound);
     freeParameters(model);
   });
 });

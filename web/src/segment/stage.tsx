@@ -176,7 +176,7 @@ function PieceKeys() {
   );
 }
 
-const MOST_LISTED = 12;
+const MAX_LISTED = 12;
 
 /** The largest pieces of a result. */
 function piecesOf({ labels }: Segmented): Piece[] {
@@ -192,7 +192,7 @@ function piecesOf({ labels }: Segmented): Piece[] {
       pieces.push(piece);
     }
   }
-  return pieces.sort((a, b) => b.pixels - a.pixels).slice(0, MOST_LISTED);
+  return pieces.sort((a, b) => b.pixels - a.pixels).slice(0, MAX_LISTED);
 }
 
 function sentence(result: Segmented, piece: Piece): string {

@@ -29,9 +29,9 @@ export function formatEstimate(estimate: Estimate | null): string {
 /** Scores of this run as lines of text, students in their order. */
 export function liveScoreTable({ scenes, students }: LiveScores, titles: Readonly<Record<string, string>>): string[] {
   const head = ['', 'objects found', 'objects (mean IoU)', 'ground (mean IoU)', 'pixels right'];
-  const rows = Object.entries(students).map(([key, { found, objectsFound: many, objectsThere, ...own }]) => [
+  const rows = Object.entries(students).map(([key, { found, objectsFound: count, objectsThere, ...own }]) => [
     titles[key] ?? key,
-    `${many} of ${objectsThere}, ${formatEstimate(found)}`,
+    `${count} of ${objectsThere}, ${formatEstimate(found)}`,
     ...[own.objects, own.stuff, own.accuracy].map(formatEstimate),
   ]);
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
