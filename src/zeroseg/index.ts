@@ -24,7 +24,6 @@ export {
 export type { Trace } from '../nn/layers/index.ts';
 export type { ByteSource, WeightFile, WeightSource } from './checkpoints/index.ts';
 export {
-  alike,
   type CaptionedBatch,
   type CaptionedData,
   type ClipConfig,
@@ -45,6 +44,7 @@ export {
   defaultClipSettings,
   describeUnknown,
   endPosition,
+  equalCaptions,
   type KnownWords,
   knownWordsMetadata,
   loadClipText,

@@ -305,8 +305,8 @@ async function runTraining({ terminal }: Context, running: Running): Promise<voi
         log = { ...log, steps: trainer.done, seconds: before + Math.round((performance.now() - began) / 1000) };
         return writeLog();
       },
-      isLookedAt: (step) => step % options.validateEvery === 0 && step < settings.steps,
-      look: async (step) => {
+      isEvaluated: (step) => step % options.validateEvery === 0 && step < settings.steps,
+      evaluate: async (step) => {
         await clip.readTokens();
         const scores = await scoreTeacher(device, { ...clip, tokens }, scenes, validation, { templates: 'subset' });
         log = { ...log, validations: [...log.validations, { step, ...scores }] };

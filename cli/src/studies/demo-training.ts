@@ -47,7 +47,7 @@ const TEACHER_FRACTION = 0.25;
 /** Scenes on which the teacher is timed, of which the first ones are not counted: they compile. */
 const TIMED = 6;
 const UNCOUNTED = 2;
-/** Reading a scene and writing what was seen come on top of looking. */
+/** Reading a scene and writing what was seen come on top of encoding. */
 const OVERHEAD = 1.3;
 
 export interface FreshStudentOptions {
@@ -101,7 +101,7 @@ export async function trainFresh(
   const grounds = scenes.names.length - scenes.objectCount;
   terminal.log(`${count(learnt, 'scenes')} of ${count(scenes.objectCount, 'objects')} on ${grounds} kinds of ground`);
   await paintScenes(context, join(out, 'scenes'), scenes, { seed, count: learnt, signal });
-  const looked = performance.now();
+  const cachingBegan = performance.now();
   await cacheSceneViews(context, device, {
     scenes: join(out, 'scenes'),
     cache: join(out, 'cache'),
@@ -110,7 +110,7 @@ export async function trainFresh(
     studentSize: LEARNT_SIZE,
     signal,
   });
-  const seconds = (performance.now() - looked) / 1000;
+  const seconds = (performance.now() - cachingBegan) / 1000;
   terminal.log(
     `the teacher saw ${viewCount(defaultGrids)} views of each, in ${formatDuration(seconds)} (${formatRate(learnt / seconds, 'scenes')})`,
   );
@@ -178,7 +178,7 @@ async function trainWatched(
   return training;
 }
 
-/** As many scenes as the teacher can look at in its fraction of the time. */
+/** As many scenes as the teacher can encode in its fraction of the time. */
 async function sceneCount(
   device: Device,
   scenes: SceneMaker,

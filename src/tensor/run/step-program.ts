@@ -24,8 +24,8 @@ export interface MemoryUse {
 /** A program that is kept. */
 export class StepProgram extends Program {
   readonly memory: MemoryUse;
-  /** How many buffers of the device were destroyed when {@link verify} last looked. */
-  #looked = -1;
+  /** How many buffers of the device were destroyed at the last {@link verify}. */
+  #verifiedAt = -1;
 
   constructor(device: Device, laid: Laid, compiled: readonly CompiledKernel[]) {
     super(device, laid, compiled);
@@ -72,7 +72,7 @@ export class StepProgram extends Program {
 
   /** Throws if the memory of a tensor that launches use, and that is not the program's, was freed or moved since it was bound. */
   verify(name: string): void {
-    if (this.#looked === this.device.destroyed) return;
+    if (this.#verifiedAt === this.device.destroyed) return;
     for (const [storage, { buffer, launch, tensor }] of this.laid.borrowed) {
       const memory = memoryOf(storage);
       if (memory?.buffer === buffer) continue;
@@ -82,7 +82,7 @@ export class StepProgram extends Program {
         `${what}was moved after this step was made, as an optimizer does with its parameters; make the step after the optimizer`,
       );
     }
-    this.#looked = this.device.destroyed;
+    this.#verifiedAt = this.device.destroyed;
   }
 
   /** The slots, which other programs write to between calls. */

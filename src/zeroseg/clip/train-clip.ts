@@ -20,7 +20,7 @@ import {
 } from '../host/index.ts';
 import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
 import { type Tokenizer, TokenTable } from '../text/index.ts';
-import { alike, contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
+import { contrastiveLogits, contrastiveLoss, equalCaptions } from './contrastive-loss.ts';
 import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 
 /**
@@ -83,10 +83,10 @@ export class TrainableClip {
   }
 
   /** Logits `[B, B]` of pixels `[B, 3, S, S]` and rows of the table u32 `[B, L]`, which end at `ends` u32 `[B, 1]`. */
-  logits({ pixels, rows, ends, alike: left }: Record<ClipInput, Tensor>): Tensor {
+  logits({ pixels, rows, ends, falseNegatives: mask }: Record<ClipInput, Tensor>): Tensor {
     const image = this.vision.forward(pixels);
     const text = this.text.forward(embedding(this.token_embedding, rows), ends);
-    return contrastiveLogits(image, text, this.logit_scale, { alike: left });
+    return contrastiveLogits(image, text, this.logit_scale, { falseNegatives: mask });
   }
 }
 
@@ -143,8 +143,8 @@ export interface CaptionedBatch {
   /** Normalised, `[B, 3, S, S]`. */
   readonly pixels: Float32Array;
   readonly captions: readonly string[];
-  /** Pairs that are no wrong answers: see `ContrastiveOptions.alike`. Default: equal captions. */
-  readonly alike?: Float32Array | undefined;
+  /** Pairs that are no wrong answers: see `ContrastiveOptions.falseNegatives`. Default: equal captions. */
+  readonly falseNegatives?: Float32Array | undefined;
 }
 
 /** Images with sentences, made when they are asked for: the same for the same number. */
@@ -170,9 +170,9 @@ export interface ClipStepReport {
   readonly dataSeconds: number;
 }
 
-type ClipInput = 'pixels' | 'rows' | 'ends' | 'alike';
+type ClipInput = 'pixels' | 'rows' | 'ends' | 'falseNegatives';
 type ClipStep = Step<ClipInput | 'hyper', { loss: Tensor; norm: Tensor; nearest: Tensor; scale: Tensor }>;
-type ClipBatch = Record<'pixels' | 'alike', Float32Array> & Record<'rows' | 'ends', Uint32Array>;
+type ClipBatch = Record<'pixels' | 'falseNegatives', Float32Array> & Record<'rows' | 'ends', Uint32Array>;
 
 /** What is read of a step. */
 interface ClipValues {
@@ -247,7 +247,7 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
         pixels: [batch, 3, side, side],
         rows: { shape: [batch, length], dtype: 'u32' },
         ends: { shape: [batch, 1], dtype: 'u32' },
-        alike: [batch, batch],
+        falseNegatives: [batch, batch],
         hyper: [optimizer.hyperparameterCount],
       },
       ({ hyper, ...inputs }) => {
@@ -321,7 +321,7 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
   #inputs(number: number): ClipBatch & { readonly seconds: number } {
     const began = performance.now();
     const { batch, length, seed, word_dropout: dropped } = this.settings;
-    const { pixels, captions, alike: left = alike(captions) } = this.#data.batch(number, batch);
+    const { pixels, captions, falseNegatives: mask = equalCaptions(captions) } = this.#data.batch(number, batch);
     const uniform = random(seed, `words ${number}`);
     const { table } = this.clip;
     const rows = new Uint32Array(batch * length);
@@ -336,7 +336,7 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
         rows[i * length + at] = isWord && uniform() < dropped ? table.length - 1 : table.row(tokens[at] as number);
       }
     });
-    return { pixels, rows, ends, alike: left, seconds: (performance.now() - began) / 1000 };
+    return { pixels, rows, ends, falseNegatives: mask, seconds: (performance.now() - began) / 1000 };
   }
 
   dispose(): void {

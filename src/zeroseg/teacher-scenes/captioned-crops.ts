@@ -1,6 +1,6 @@
 /** Images with captions to train a teacher on: crops of made-up scenes. */
 import { type Random, random } from '../../nn/layers/index.ts';
-import { alike, type CaptionedBatch, type CaptionedData } from '../clip/index.ts';
+import { type CaptionedBatch, type CaptionedData, equalCaptions } from '../clip/index.ts';
 import { crop, resizeImage } from '../image/index.ts';
 import {
   fillFrame,
@@ -76,7 +76,7 @@ export class CaptionedScenes implements CaptionedData {
         shown.push(contents.names);
       }
     }
-    return { pixels: this.#pixels, captions, alike: falseNegatives(captions, said, shown) };
+    return { pixels: this.#pixels, captions, falseNegatives: falseNegatives(captions, said, shown) };
   }
 
   /** Texts that between them have every word that captions are made of. */
@@ -151,7 +151,7 @@ function falseNegatives(
   said: readonly (string | undefined)[],
   shown: readonly (readonly string[])[],
 ): Float32Array {
-  const out = alike(captions);
+  const out = equalCaptions(captions);
   const count = captions.length;
   for (let i = 0; i < count; i++) {
     for (let j = 0; j < count; j++) {

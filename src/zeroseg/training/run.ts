@@ -202,12 +202,12 @@ export class TrainingRun {
     const { sample, signal, onProgress, saveEvery = 100, saveSeconds } = options;
     const sampleEvery = options.sampleEvery ?? Math.max(1, Math.round(trainer.steps / 10));
     let sampled = (await store.samples()).at(-1)?.step;
-    const look = async (step: number): Promise<void> => {
+    const drawSample = async (step: number): Promise<void> => {
       if (!sample || sampled === step) return;
       await store.saveSample(step, await sample(model));
       sampled = step;
     };
-    if (trainer.done === 0) await look(0);
+    if (trainer.done === 0) await drawSample(0);
     const isEnded = await trainSaved(
       {
         trainer,
@@ -218,16 +218,16 @@ export class TrainingRun {
           return line;
         },
         checkpoint: () => this.#checkpoint(),
-        isLookedAt: (step) => (sample !== undefined && step % sampleEvery === 0) || this.#isValidated(step),
-        look: async (step) => {
-          if (step % sampleEvery === 0) await look(step);
+        isEvaluated: (step) => (sample !== undefined && step % sampleEvery === 0) || this.#isValidated(step),
+        evaluate: async (step) => {
+          if (step % sampleEvery === 0) await drawSample(step);
           if (this.#isValidated(step)) await this.#keepBest();
         },
       },
       { saveEvery, saveSeconds, signal, onProgress },
     );
     if (!isEnded) throw signal?.reason;
-    await look(trainer.done);
+    await drawSample(trainer.done);
     await store.files.write(MODEL, await this.#model());
   }
 
