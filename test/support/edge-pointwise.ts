@@ -196,7 +196,7 @@ export const binaryTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = O
             both(db, a as Values, b as Values),
           ],
         },
-        // Rows of whole fours, and not.
+        // Rows of whole vec4s, and not.
         ...[12, 13].map((n): Trial => {
           return {
             what: `${name} of a column and a row of ${n}`,

@@ -7,7 +7,7 @@ export interface Limits {
   /** Multiply-adds count two. By the wall clock or GPU timestamps. */
   readonly flopsPerSecond: number;
   /** The loop that reached it: type, independent chains × times the loop body is unrolled. */
-  readonly flopsForm: string;
+  readonly flopsVariant: string;
   /** Bytes read and written by a kernel that copies a large buffer, and by `copyBufferToBuffer`. */
   readonly bytesPerSecond: number;
   readonly commandBytesPerSecond: number;
@@ -27,7 +27,7 @@ export async function measureLimits(meter: Meter, quick: boolean): Promise<Limit
   const launches = await launchCosts(meter);
   return {
     flopsPerSecond: (fma.flops / wallOf(fma)) * 1e3,
-    flopsForm: fma.form,
+    flopsVariant: fma.variant,
     bytesPerSecond: (copy.bytes / wallOf(copy)) * 1e3,
     commandBytesPerSecond: (command.bytes / wallOf(command)) * 1e3,
     ...launches,
@@ -40,13 +40,13 @@ export function wallOf({ ms, gpuMs }: Times): number {
   return gpuMs ?? ms;
 }
 
-interface Form {
+interface Variant {
   readonly type: 'f32' | 'vec4f';
   readonly chains: number;
   readonly unroll: number;
 }
 
-type Fma = Times & { readonly flops: number; readonly form: string };
+type Fma = Times & { readonly flops: number; readonly variant: string };
 
 /**
  * The loop of multiply-adds that is fastest here. A multiply-add waits for the one before it in its chain, so several chains
@@ -66,7 +66,7 @@ async function searchFma(meter: Meter, quick: boolean): Promise<Fma> {
   return best as Fma;
 }
 
-function formatForm({ type, chains, unroll }: Form): string {
+function formatVariant({ type, chains, unroll }: Variant): string {
   return `${type}, ${chains} chains × ${unroll}`;
 }
 
@@ -74,12 +74,12 @@ const FMA_GROUP = 64;
 /** A run of the loop takes at least so long. */
 const FMA_MS = 15;
 
-async function measureFma(meter: Meter, form: Form): Promise<Fma> {
+async function measureFma(meter: Meter, variant: Variant): Promise<Fma> {
   const { device } = meter;
-  const { type, chains, unroll } = form;
+  const { type, chains, unroll } = variant;
   // Enough to keep every core of a GPU busy; a processor needs few, of which each takes longer.
   const invocations = FMA_GROUP * (device.isSoftware ? 256 : 8192);
-  const loop = fmaKernel(form);
+  const loop = fmaKernel(variant);
   const like = variable(device, [1]);
   try {
     using run = await step(device, { rounds: { shape: [1], dtype: 'u32' } }, ({ rounds }) => {
@@ -99,7 +99,7 @@ async function measureFma(meter: Meter, form: Form): Promise<Fma> {
     }
     const times = await meter.time(submit);
     const flops = 2 * (type === 'vec4f' ? 4 : 1) * chains * unroll * rounds * invocations;
-    return { ...times, flops, form: formatForm(form) };
+    return { ...times, flops, variant: formatVariant(variant) };
   } finally {
     free(like);
   }
@@ -108,7 +108,7 @@ async function measureFma(meter: Meter, form: Form): Promise<Fma> {
 // An invocation runs its chains side by side. Each takes its neighbour in: of chains that know nothing of each other Mesa's
 // compiler computes one after the other, which waits (lavapipe: 8 × 64 at 23 GFLOP/s, linked 62). The numbers overflow, which
 // costs nothing.
-function fmaKernel({ type, chains, unroll }: Form): Kernel<FmaBindings, { n: 'u32' }, Record<never, number>> {
+function fmaKernel({ type, chains, unroll }: Variant): Kernel<FmaBindings, { n: 'u32' }, Record<never, number>> {
   const each = (code: (c: number) => string, separator: string) =>
     Array.from({ length: chains }, (_, c) => code(c)).join(separator);
   const body = `${each((c) => `s${c} = fma(s${(c + 1) % chains}, ${type}(0.5), s${c});`, ' ')}\n`.repeat(unroll);
@@ -146,14 +146,14 @@ type Copy = Times & { readonly bytes: number };
 /** The fastest kernel that copies a large buffer, and the device's own command for that. */
 async function copySpeeds(meter: Meter, max: number): Promise<{ copy: Copy; command: Copy }> {
   const { device } = meter;
-  const fours = Math.floor(Math.min(max, device.limits.maxStorageBufferBindingSize) / 16);
-  const [x, y] = [variable(device, [fours * 4]), variable(device, [fours * 4])];
-  const bytes = 32 * fours;
+  const vec4s = Math.floor(Math.min(max, device.limits.maxStorageBufferBindingSize) / 16);
+  const [x, y] = [variable(device, [vec4s * 4]), variable(device, [vec4s * 4])];
+  const bytes = 32 * vec4s;
   try {
     let copy: Copy | undefined;
-    for (const each of [1, 4, 16, 64]) {
+    for (const perThread of [1, 4, 16, 64]) {
       using run = await step(device, {}, () => {
-        dispatch(copyKernel, { x, y }, { fours, each });
+        dispatch(copyKernel, { x, y }, { vec4s, perThread });
         return undefined;
       });
       const times = await meter.time(() => void run({}));

@@ -62,10 +62,10 @@ export function benchCommand(context: Context): Command {
       ]),
     )
     .addOption(
-      new Option('--tune', 'instead: find the fastest matmul forms for this device, and keep them; minutes').conflicts([
-        'filter',
-        'chart',
-      ]),
+      new Option(
+        '--tune',
+        'instead: find the fastest matmul variants for this device, and keep them; minutes',
+      ).conflicts(['filter', 'chart']),
     )
     .option('--json <file>', 'write everything that was measured; - prints it instead of the tables', jsonTarget)
     .option('--chart <file>', 'draw what was measured, as .svg or .png', chartFile)
@@ -160,7 +160,7 @@ async function tuning({ device, options, terminal, signal }: Session): Promise<o
     await device.saveTuning();
   }
   for (const line of tunedTable(tuned)) terminal.out(line);
-  terminal.out(`${count(tuned.length, 'forms')} kept for later runs on this adapter`);
+  terminal.out(`${count(tuned.length, 'variants')} kept for later runs on this adapter`);
   return { tuned };
 }
 

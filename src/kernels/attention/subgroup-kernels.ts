@@ -57,10 +57,10 @@ const entry = (size: number) => `
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let tile = flatGroup(g, size);`;
 const place = `
-  let line = tile / wide;
-  if (line >= params.images * params.heads) { return; }
-  let image = line / params.heads;
-  let head = line % params.heads;`;
+  let batchHead = tile / wide;
+  if (batchHead >= params.images * params.heads) { return; }
+  let image = batchHead / params.heads;
+  let head = batchHead % params.heads;`;
 
 /** Rows of an invocation's own in one tensor: what their vec4fs are called, and where each row begins (u32). */
 type Rows = readonly (readonly [name: string, at: string])[];
@@ -207,7 +207,7 @@ ${entry(size)}
   ${rows(
     (r) => `
   if (first + ${r * size}u + lane < params.queries) {
-    let at = (line * params.queries + query${r}) * 2u;
+    let at = (batchHead * params.queries + query${r}) * 2u;
     stats[at] = top${r};
     stats[at + 1u] = logOf(sum${r});
     let inverse = inverseOf(sum${r});
@@ -236,9 +236,9 @@ export const subgroupRows: Kernel<typeof rowsBind, Params, { WG: 8 }> = /*#__PUR
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
-  let line = i / params.queries;
-  if (line >= params.images * params.heads) { return; }
-  let at = (yBase(line / params.heads, line % params.heads) + i % params.queries * params.yRow) / 4u;
+  let batchHead = i / params.queries;
+  if (batchHead >= params.images * params.heads) { return; }
+  let at = (yBase(batchHead / params.heads, batchHead % params.heads) + i % params.queries * params.yRow) / 4u;
   var sums = vec4f();
   for (var d = 0u; d < params.width / 4u; d++) { sums = fma(vec4f(dy[at + d]), vec4f(y[at + d]), sums); }
   rows[i * 3u] = stats[i * 2u];
@@ -300,7 +300,7 @@ ${entry(size)}
     let qAt${r} = fromQ + query${r} * (params.qRow / 4u);
     ${loadOwn(variant, q, [[`q${r}`, `qAt${r}`]])}
     ${loadOwn(variant, 'dy', [[`dy${r}`, `fromY + query${r} * (params.yRow / 4u)`]])}
-    let rowAt${r} = (line * params.queries + query${r}) * 3u;
+    let rowAt${r} = (batchHead * params.queries + query${r}) * 3u;
     let top${r} = rows[rowAt${r}];
     let logSum${r} = rows[rowAt${r} + 1u];
     let mean${r} = rows[rowAt${r} + 2u];
@@ -339,13 +339,13 @@ ${entry(size)}
     ${zeros(variant, `dk${r}`)}
     ${zeros(variant, `dv${r}`)}`,
     )}
-    let lastRow = (line + 1u) * params.queries * 3u - 1u;
+    let lastRow = (batchHead + 1u) * params.queries * 3u - 1u;
     for (var query = select(0u, first, params.causal != 0u); query < params.queries; query += ${block}u) {
       ${loadBlock(variant, 'q', q, 'fromQ', 'query', 'queries', 'qRow')}
       ${dots(variant, 'score', 'k', 'q')}
       ${loadBlock(variant, 'dy', 'dy', 'fromY', 'query', 'queries', 'yRow')}
       ${dots(variant, 'product', 'v', 'dy')}
-      let rowAt = (line * params.queries + query) * 3u + lane;
+      let rowAt = (batchHead * params.queries + query) * 3u + lane;
       ${times(Math.ceil((3 * block) / size), (n) => `let row${n} = rows[min(rowAt + ${n * size}u, lastRow)];`)}
       ${others((j) =>
         ['top', 'logSum', 'mean']

@@ -84,10 +84,10 @@ var<workgroup> factors: array<f32, 32>;
 ${entry}
   let tile = flatGroup(g, size);
   let wide = (params.queries + 31u) / 32u;
-  let line = tile / wide;
-  if (line >= params.images * params.heads) { return; }
-  let image = line / params.heads;
-  let head = line % params.heads;
+  let batchHead = tile / wide;
+  if (batchHead >= params.images * params.heads) { return; }
+  let image = batchHead / params.heads;
+  let head = batchHead % params.heads;
   let first = tile % wide * 32u;
   let fromQ = qBase(image, head);
   let fromK = kBase(image, head);
@@ -143,7 +143,7 @@ ${entry}
   workgroupBarrier();
   if (l < 32u && first + l < params.queries) {
     factors[l] = inverseOf(sum);
-    let at = (line * params.queries + first + l) * 2u;
+    let at = (batchHead * params.queries + first + l) * 2u;
     stats[at] = top;
     stats[at + 1u] = logOf(sum);
   }
@@ -175,9 +175,9 @@ export const backwardRows: Kernel<
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
-  let line = i / params.queries;
-  if (line >= params.images * params.heads) { return; }
-  let at = yBase(line / params.heads, line % params.heads) + i % params.queries * params.yRow;
+  let batchHead = i / params.queries;
+  if (batchHead >= params.images * params.heads) { return; }
+  let at = yBase(batchHead / params.heads, batchHead % params.heads) + i % params.queries * params.yRow;
   var sum = 0.0;
   for (var d = 0u; d < params.width; d++) { sum += f32(dy[at + d]) * f32(y[at + d]); }
   rows[i * 3u] = stats[i * 2u];
@@ -264,7 +264,7 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(octets:
       for (var i = 0u; i < 4u * high; i++) {
         let row = down + i / 4u;
         let other = across + i % 4u * 8u;
-        let p = weightOf(line, ${ofKeys ? 'start + other, first + row' : 'first + row, start + other'}, products[i / 4u][i % 4u]);
+        let p = weightOf(batchHead, ${ofKeys ? 'start + other, first + row' : 'first + row, start + other'}, products[i / 4u][i % 4u]);
         ${ofKeys ? 'weights[row * 32u + other] = p.x;' : ''}
         errors[row * 32u + other] = p.x * (gradients[i / 4u][i % 4u] - p.y) * params.scale;
       }
@@ -298,20 +298,20 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(octets:
 var<workgroup> weights: array<f32, 1024>;
 var<workgroup> errors: array<f32, 1024>;
 // The weight of a key for a query, from their product, and what the query subtracts from the weight's gradient.
-fn weightOf(line: u32, query: u32, key: u32, product: f32) -> vec2f {
+fn weightOf(batchHead: u32, query: u32, key: u32, product: f32) -> vec2f {
   let sees = key < params.keys && (params.causal == 0u || key <= query);
   if (query >= params.queries || !sees) { return vec2f(); }
-  let at = (line * params.queries + query) * 3u;
+  let at = (batchHead * params.queries + query) * 3u;
   return vec2f(expBelow(product * params.scale - rows[at] - rows[at + 1u]), rows[at + 2u]);
 }
 ${entry}
   let tile = flatGroup(g, size);
   let forQueries = (params.queries + 31u) / 32u;
   let wide = forQueries + (params.keys + 31u) / 32u;
-  let line = tile / wide;
-  if (line >= params.images * params.heads) { return; }
-  let image = line / params.heads;
-  let head = line % params.heads;
+  let batchHead = tile / wide;
+  if (batchHead >= params.images * params.heads) { return; }
+  let image = batchHead / params.heads;
+  let head = batchHead % params.heads;
   if (tile % wide < forQueries) {
     let first = tile % wide * 32u;
     ${side('queries')}

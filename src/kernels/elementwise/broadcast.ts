@@ -101,7 +101,7 @@ export function broadcast(
       params[`${name}${k}`] = axes[k]?.strides[n] ?? 0;
     });
   }
-  // Four neighbours lie in one row if rows are whole fours, or if there is one row only.
+  // Four neighbours lie in one row if rows are a multiple of 4, or if there is one row only.
   const together = axes.length <= 1 || (axes[0] as { size: number }).size % 4 === 0;
   const loads = operands.map((name, n) => {
     if (!together) return [name, 'scalar'];
@@ -109,7 +109,7 @@ export function broadcast(
   });
   return {
     shape,
-    // Not in fours, each element of the result counts as one.
+    // Not in vec4s, each element of the result counts as one.
     elements: elementsOf(device, size(shape) * (together ? 1 : 4)),
     params: params as Record<AxisParam, number>,
     constants: { RANK: axes.length },

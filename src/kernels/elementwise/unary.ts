@@ -74,9 +74,10 @@ export function relu(x: Tensor): Tensor {
  *
  * `erf` is exact, `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
  */
-export function gelu(x: Tensor, form: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor {
-  const kernels = { erf: geluKernels, tanh: geluTanhKernels, quick: quickGeluKernels }[form];
-  if (!kernels) throw new ShapeError('gelu', `the form must be 'erf', 'tanh' or 'quick'; it is ${describe(form)}`);
+export function gelu(x: Tensor, approximate: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor {
+  const kernels = { erf: geluKernels, tanh: geluTanhKernels, quick: quickGeluKernels }[approximate];
+  if (!kernels)
+    throw new ShapeError('gelu', `approximate must be 'erf', 'tanh' or 'quick'; it is ${describe(approximate)}`);
   return applyUnary(kernels, x);
 }
 
@@ -180,8 +181,8 @@ const clampKernels = /*#__PURE__*/ makeUnary('clamp', {
 const scaleKernels = /*#__PURE__*/ makeUnary('scale', { forward: 'x * params.p', passes: 'op' });
 const addScalarKernels = /*#__PURE__*/ makeUnary('add-scalar', { forward: 'x + params.p', passes: 'dy' });
 
-function activation(form: Parameters<typeof activationPiece>[0]): Unary {
-  return { forward: 'activate(x)', gradient: 'activateGradient(x, dy)', use: [activationPiece(form)] };
+function activation(approximate: Parameters<typeof activationPiece>[0]): Unary {
+  return { forward: 'activate(x)', gradient: 'activateGradient(x, dy)', use: [activationPiece(approximate)] };
 }
 
 function makeUnary(name: string, { forward, gradient, passes, use = [] }: Unary) {

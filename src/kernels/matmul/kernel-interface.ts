@@ -68,7 +68,7 @@ export interface EpilogueSpec {
   readonly rowSums?: boolean;
   /** Parts of sums go to memory as f32, `y [parts, batch, rows, cols]`, for `splitSumKernel`. */
   readonly parts?: boolean;
-  /** `cols` is a multiple of 4, and so bias, residual, pre and y are read and written by fours. */
+  /** `cols` is a multiple of 4, and so bias, residual, pre and y are read and written as vec4s. */
   readonly four: boolean;
 }
 

@@ -36,7 +36,7 @@ export const INNERMOST = 64;
 export interface SubgroupSpec {
   /** Rows of an invocation, a multiple of `sharedThreads`. */
   readonly rowsPerThread: number;
-  /** Columns of an invocation: any number, or, where the result is stored by fours, a multiple of 4. */
+  /** Columns of an invocation: any number, or, where the result is stored as vec4s, a multiple of 4. */
   readonly colsPerThread: number;
   /** The subgroup has at least so many, and so many share the loads of a. */
   readonly sharedThreads: 4 | 8;

@@ -99,7 +99,16 @@ function updateKernel<const G extends Binding>(
     hyper: 'read f32';
     factor: 'read f32';
   },
-  { fours: 'u32'; each: 'u32'; beta1: 'f32'; rest1: 'f32'; beta2: 'f32'; rest2: 'f32'; eps: 'f32'; weightDecay: 'f32' },
+  {
+    vec4s: 'u32';
+    perThread: 'u32';
+    beta1: 'f32';
+    rest1: 'f32';
+    beta2: 'f32';
+    rest2: 'f32';
+    eps: 'f32';
+    weightDecay: 'f32';
+  },
   typeof elementOverride
 > {
   return kernel({
