@@ -12,7 +12,6 @@ import fc from 'fast-check';
 import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { EvaluationFolder } from '../../cli/src/evaluations/evaluation-folder.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
@@ -39,6 +38,7 @@ import {
 } from '../../cli/src/shell/arguments.ts';
 import { parseClasses, parseSynonyms, readColours, withSynonyms } from '../../cli/src/shell/class-choices.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
+import { parseTeacherLog } from '../../cli/src/studies/teacher-training.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
 import { verifyRules } from '../../cli/src/verify/rules.ts';
@@ -59,8 +59,9 @@ import {
 } from '../../src/nn/safetensors/safetensors.ts';
 import { openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
-import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
+import { detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
+import { clipConfig } from '../../src/zeroseg/clip/tensor-sizes.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
@@ -459,7 +460,9 @@ parser('parseEndedRun', damagedJson(ended), parseEndedRun);
 const score = { all: 1, objects: 1, stuff: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
 parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'));
 parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
-parser('parseLog', damagedJson(await json('pretrained/teacher/log.json')), (found) => parseLog(found, 'file'));
+parser('parseTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), (found) =>
+  parseTeacherLog(found, 'file'),
+);
 parser(
   'parseLossScale',
   fc.oneof(

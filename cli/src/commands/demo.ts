@@ -42,8 +42,12 @@ import {
   checkKept,
   clearFolder,
   type FreshStudent,
+  fullPlan,
+  quickPlan,
   refuseOthers,
   scenesOf,
+  slowPlan,
+  slowQuickPlan,
   startingWeights,
   trainFresh,
   type WordedScenes,
@@ -72,41 +76,6 @@ const WATCHED_SEED = 400_000_000;
 /** Side of the scenes that students are watched, shown and scored on. */
 const SHOWN_SIZE = 128;
 const scoring = { scoring: 'softmax', top: 5 } as const;
-
-/** What a demo does, and the seconds that it has. What is measured on the way decides the rest. */
-interface Plan {
-  readonly seconds: number;
-  /** Scenes in the report, those of which the clearest opens it, and at least and at most for scores. */
-  readonly shown: number;
-  readonly searched: number;
-  readonly scored: readonly [min: number, max: number];
-  /** Of the fresh student; a quick demo has none. */
-  readonly training: {
-    /** Scenes to learn from, at most; and a step: the fewer, the more steps there are. */
-    readonly max: number;
-    readonly batch: number;
-    readonly watched: number;
-    readonly measurements: number;
-  };
-}
-
-const fullPlan: Plan = {
-  seconds: 215,
-  shown: 12,
-  searched: 40,
-  scored: [30, 200],
-  training: { max: 900, batch: 8, watched: 12, measurements: 20 },
-};
-const quickPlan: Plan = { ...fullPlan, seconds: 60, shown: 6, searched: 20 };
-/** SwiftShader, which comes by npm, takes several times as long for everything. */
-const slowPlan: Plan = {
-  ...fullPlan,
-  seconds: 500,
-  shown: 8,
-  searched: 30,
-  training: { ...fullPlan.training, watched: 6, measurements: 12 },
-};
-const slowQuickPlan: Plan = { ...slowPlan, seconds: 90, shown: 6, searched: 20, scored: [10, 200] };
 
 /** Shares of the time that is left when it begins. */
 const TRAINING = 0.8;
@@ -142,7 +111,7 @@ function refuseWords(): never {
   throw new UsageError('demo: --words is --classes now, as in zeroseg segment: --classes "cat, umbrella, grass"');
 }
 
-async function demo(context: Context, options: DemoArguments): Promise<void> {
+export async function demo(context: Context, options: DemoArguments): Promise<void> {
   const began = performance.now();
   const sizes = { classes: CLASSES, size: SHOWN_SIZE };
   const atlas = await loadAtlas();

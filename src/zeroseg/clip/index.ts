@@ -10,7 +10,6 @@ export {
   VocabularyError,
 } from './known-words.ts';
 export {
-  clipConfig,
   detectClipNames,
   loadClipText,
   loadClipVision,
@@ -24,6 +23,7 @@ export { randomClips, randomClipText, randomClipVision } from './random-clip.ts'
 export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './save.ts';
 export { settingsForm } from './settings.ts';
 export { type ClipSource, sameTeacher, shortTeacher, type TextSource, teacherIdentity } from './source.ts';
+export { clipConfig } from './tensor-sizes.ts';
 export { type ClipConfig, ClipText, ClipVision, clipPixels, type DenseMode, endPosition } from './towers.ts';
 export {
   type CaptionedBatch,
@@ -32,11 +32,9 @@ export {
   type ClipStepReport,
   ClipTrainer,
   defaultClipSettings,
-  newClipWeights,
-  TrainableClip,
-  teacherConfigs,
   textVocabulary,
 } from './train-clip.ts';
+export { newClipWeights, TrainableClip, teacherConfigs } from './trainable-clip.ts';
 export {
   ensemble,
   fillTemplate,

@@ -4,4 +4,4 @@ export { between, pick } from './colour.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scene-options.ts';
 export { fillFrame, frameWords, sentenceFrame } from './sentence-frames.ts';
-export { stuffs } from './stuff.ts';
+export { stuffs } from './stuff/stuff.ts';

@@ -1,7 +1,7 @@
 /** What scenes may look like: settings, their defaults and rules, and sets of them for different purposes. */
 import { firstRepeated } from '../host/index.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
-import { stuffs } from './stuff.ts';
+import { stuffs } from './stuff/stuff.ts';
 
 /** What scenes look like. Fractions are probabilities, in 0..1. */
 export interface SceneOptions {

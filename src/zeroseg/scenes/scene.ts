@@ -18,7 +18,8 @@ import {
   type Settings,
   stuffNames,
 } from './scene-options.ts';
-import { type Canvas, horizons, paintPlain, type Stuff, stuffs } from './stuff.ts';
+import type { Canvas } from './stuff/pixels.ts';
+import { horizons, paintPlain, type Stuff, stuffs } from './stuff/stuff.ts';
 
 /** An object in a scene. */
 export interface SceneObject {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { nameColours } from '../../../src/zeroseg/drawing/name-colours.ts';
 import { colourDistance, labOf } from '../../../src/zeroseg/image/colour-distance.ts';
 import type { Colour } from '../../../src/zeroseg/image/palette.ts';
-import { horizons, stuffs } from '../../../src/zeroseg/scenes/stuff.ts';
+import { horizons, stuffs } from '../../../src/zeroseg/scenes/stuff/stuff.ts';
 import { packagedAtlas } from '../../support/atlas.ts';
 
 const grounds = stuffs.map(({ name }) => name);
