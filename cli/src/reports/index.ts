@@ -7,4 +7,3 @@ export { writeExperiment } from './experiment-report.ts';
 export { LiveReport } from './live-report.ts';
 export { scoreTable } from './score-table.ts';
 export { writeReport } from './training-report.ts';
-export { describeRun, type Training, type TrainingOutput, trainToTheEnd } from './training-session.ts';

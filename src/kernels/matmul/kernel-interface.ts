@@ -120,7 +120,7 @@ fn placeOf(tile: u32, tileRows: u32, tileCols: u32) -> Place {
 /** Rows of a tile that exist. */
 export const rowsPiece: Piece = {
   name: 'rows',
-  wgsl: 'fn rowsFrom(row: u32) -> u32 { return min(params.most, max(params.rows, row) - row); }',
+  wgsl: 'fn rowsFrom(row: u32) -> u32 { return min(params.maxRows, max(params.rows, row) - row); }',
 };
 
 /** `store(batch, row, col, sum)`: what happens to a sum, or to four in a row, before it is stored. */
