@@ -45,7 +45,7 @@ import { verifyRules } from '../../cli/src/verify/rules.ts';
 import { verifyTokenizer } from '../../cli/src/verify/tokenizer.ts';
 import { kindOf } from '../../cli/src/verify/verify.ts';
 import { openClip } from '../../cli/src/weights/clip-folder.ts';
-import { openShardedWeights, openWeights } from '../../cli/src/weights/weight-files.ts';
+import { openWeights } from '../../cli/src/weights/weight-files.ts';
 import { ZeroSegError } from '../../src/gpu/errors.ts';
 import { shownValue } from '../../src/gpu/json.ts';
 import { parseVariant } from '../../src/kernels/matmul/variants.ts';
@@ -260,12 +260,12 @@ parser('openClip findModel', strangeText, async (name) => {
   for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
 });
 parser(
-  'openShardedWeights',
+  'openClip openClipFolder',
   damagedJson({ metadata: {}, weight_map: { a: 'gather.safetensors', b: 'gather.safetensors' } }),
   async (index) => {
     await put('sharded/gather.safetensors', opsFile);
     await put('sharded/model.safetensors.index.json', index);
-    await openShardedWeights(at('sharded/model.safetensors.index.json'));
+    await openClip(at('sharded/model.safetensors.index.json'));
   },
 );
 const knownWords = { seen: 'drawings', objects: { dog: ['hound'] }, grounds: { grass: [] }, adjectives: ['red', 'a'] };

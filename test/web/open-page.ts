@@ -13,6 +13,8 @@ export interface OpenOptions {
   /** Whether the browser has WebGPU. Default true. */
   readonly gpu?: boolean;
   readonly width?: number;
+  /** Behind the page's address, such as `#bench`. */
+  readonly path?: string;
   readonly scheme?: 'light' | 'dark';
 }
 
@@ -22,6 +24,8 @@ export interface Opened {
   readonly context: BrowserContext;
   /** Addresses outside of the page's own origin that were asked for. */
   readonly foreign: string[];
+  /** Names of the scripts that were loaded, those of workers too. */
+  readonly scripts: ReadonlySet<string>;
   /** Errors, and what the security policy refused. */
   readonly errors: string[];
 }
@@ -49,7 +53,7 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
     get folder() {
       return folder;
     },
-    async open({ gpu = true, width = 1400, scheme = 'light' }: OpenOptions = {}) {
+    async open({ gpu = true, width = 1400, scheme = 'light', path = '' }: OpenOptions = {}) {
       const { url } = served as ServedPage;
       const context = await (browser as Browser).newContext({
         viewport: { width, height: 900 },
@@ -61,6 +65,11 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
         await page.addInitScript("Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined })");
       }
       const [foreign, errors]: [string[], string[]] = [[], []];
+      const scripts = new Set<string>();
+      context.on('request', (request) => {
+        const file = /\/assets\/([^/]+\.js)$/.exec(request.url())?.[1];
+        if (file !== undefined) scripts.add(file);
+      });
       page.on('request', (request) => {
         if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) foreign.push(request.url());
       });
@@ -68,8 +77,8 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
       page.on('console', (message) => {
         if (message.type() === 'error') errors.push(message.text());
       });
-      await page.goto(url);
-      return { page, context, foreign, errors };
+      await page.goto(url + path);
+      return { page, context, foreign, scripts, errors };
     },
   };
 }

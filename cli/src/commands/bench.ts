@@ -13,6 +13,9 @@ import {
   Meter,
   measureGrowth,
   rowTable,
+  shareChart,
+  shareNote,
+  steadinessLine,
   tunedTable,
   tuneSteps,
 } from '../bench/index.ts';
@@ -127,10 +130,10 @@ async function againstLimits(session: Session, measured: () => void): Promise<ob
   const { meter, options, terminal, signal, onProgress, where } = session;
   const result = await bench(meter, { ...options, signal, onProgress });
   measured();
-  for (const line of [...limitLines(result.limits), '', ...rowTable(result.rows), '', limitNote(meter.clock)]) {
-    terminal.out(line);
-  }
-  await draw(session, limitChart(result.rows, "Fraction of the device's own limit", where));
+  const steadiness = result.probes.length === 0 ? [] : [steadinessLine(result.probes, result.wobble)];
+  const lines = [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock), ...steadiness];
+  for (const line of lines) terminal.out(line);
+  await draw(session, shareChart(result.rows, "Share of the device's own limit", where));
   return result;
 }
 

@@ -20,6 +20,7 @@ import { demoPage, encodeFindings, heroFile, liveScoreTable, objectsFound, state
 import {
   adapterOption,
   type Context,
+  checkPatches,
   count,
   embedNames,
   formatDuration,
@@ -128,7 +129,7 @@ export async function demo(context: Context, options: DemoArguments): Promise<vo
   const { clip, model, photo: photoFile } = options;
   const opened = await openModelAndClip(context, { model, clip });
   const photo = photoFile === undefined ? undefined : { name: basename(photoFile), image: await readPhoto(photoFile) };
-  checkPatches(opened, options);
+  checkPatches('demo', SHOWN_SIZE, options, opened);
   const newStart = await startingWeights(options.init, clip, options.seed);
   const kept = [opened.file, photoFile, clip === builtIn ? undefined : clip];
   for (const file of kept) if (file !== undefined) await checkKept(options.out, file);
@@ -270,19 +271,6 @@ function numbered({ terminal }: Context): (title: string) => void {
     if (number > 0) terminal.log('');
     terminal.log(`${++number}. ${title}`);
   };
-}
-
-/** Before anything is made: pictures of scenes must hold whole patches of student and teacher. */
-function checkPatches({ info, clip }: ZeroSegAndText, options: DemoArguments): void {
-  for (const [option, place, patch] of [
-    ['--model', options.model, info.config.patch],
-    ['--clip', options.clip, clip.config.vision.patch],
-  ] as const) {
-    if (SHOWN_SIZE % patch === 0) continue;
-    throw new UsageError(
-      `demo: ${option} ${place}: its patches of ${patch} pixels do not divide the demo's scenes of ${SHOWN_SIZE}; give one whose patches do`,
-    );
-  }
 }
 
 interface ScoreOptions {

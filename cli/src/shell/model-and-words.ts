@@ -123,7 +123,7 @@ export async function openModelAndClip(context: Context, options: PairArguments)
 
 async function openPair({ terminal }: Context, file: WeightFile, options: PairArguments): Promise<ZeroSegAndText> {
   const { model = builtIn } = options;
-  const place = options.clip ?? (await defaultClip(file, model));
+  const place = options.clip ?? (await clipOf(modelInfo(file, file.name).teacher, model));
   if (options.model === undefined) terminal.log(`model: ${builtIn}, since --model is not given`);
   if (options.clip === undefined) terminal.log(`CLIP: ${builtIn}, which made the features of the model`);
   const clip = await openClip(place);
@@ -144,14 +144,13 @@ async function openPair({ terminal }: Context, file: WeightFile, options: PairAr
   return opened;
 }
 
-/** The CLIP where none is given: the one that the package brings, for models that learnt from it. */
-async function defaultClip(file: WeightFile, model: string): Promise<string> {
-  const { teacher } = modelInfo(file, file.name);
+/** The CLIP where none is given: the one that the package brings, for what it taught. `what` is a model, or features. */
+export async function clipOf(teacher: string, what: string): Promise<string> {
   if (await isOfBuiltIn(teacher)) return builtIn;
   const name = teacher.replace(/ sha256:.*$/, '');
   const learnt = teacher === '' ? 'does not say which CLIP it learnt from' : `learnt from ${shortTeacher(teacher)}`;
   throw new UsageError(
-    `--clip is missing: ${model} ${learnt}; give the folder of that CLIP by --clip. OpenAI's are had by: ${clipCommand(name)}`,
+    `--clip is missing: ${what} ${learnt}; give the folder of that CLIP by --clip. OpenAI's are had by: ${clipCommand(name)}`,
   );
 }
 
@@ -162,6 +161,25 @@ async function isOfBuiltIn(teacher: string): Promise<boolean> {
   return sameTeacher(teacher, teacherIdentity(own.name, await own.weightsHash()));
 }
 
+/** Before a GPU is looked for: scenes must hold whole patches of model and teacher. @throws UsageError where they do not. */
+export function checkPatches(
+  command: string,
+  size: number,
+  { model, clip }: { readonly model: string; readonly clip: string },
+  opened: ZeroSegAndText,
+): void {
+  for (const [option, place, patch] of [
+    ['--model', model, opened.info.config.patch],
+    ['--clip', clip, opened.clip.config.vision.patch],
+  ] as const) {
+    if (size % patch === 0) continue;
+    throw new UsageError(
+      `${command}: ${option} ${place}: its patches of ${patch} pixels do not divide scenes of ${size} pixels; ` +
+        (command === 'score' ? `give a --size that is a multiple of ${patch}` : 'give one whose patches do'),
+    );
+  }
+}
+
 /** Options with what the model's file says of naming, where nothing else is asked for. */
 export function withNaming<Options extends ModelAndWordsArguments>(
   opened: ModelAndText,
@@ -170,6 +188,15 @@ export function withNaming<Options extends ModelAndWordsArguments>(
   const rule: NamingRule = opened.kind === 'zeroseg' ? opened.info.naming : {};
   const background = options.background ?? rule.threshold;
   const short = options.short ?? rule.short;
+  const { patch } =
+    opened.kind === 'zeroseg'
+      ? opened.info.config
+      : opened.kind === 'clip'
+        ? opened.clip.config.vision
+        : opened.config.vision;
+  if (short !== undefined && short < patch) {
+    throw new UsageError(`--short must be at least ${patch} pixels, a patch of the model; got ${short}`);
+  }
   return {
     ...options,
     scoring: options.scoring ?? rule.scoring ?? 'groupvit',

@@ -1,8 +1,7 @@
-/** Checkpoints on disk: safetensors files of any size, one or many, read tensor by tensor when they are asked for. */
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { CheckpointError, type FileTensor, openWeights as openRanges, type RangeSource } from '@zeroseg/core/nn';
-import { brokenField, FileError, isTableOf, isText, readJson, systemReason } from '../files/index.ts';
+/** Checkpoints on disk: safetensors files of any size, read tensor by tensor when they are asked for. */
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileTensor, openWeights as openRanges, type RangeSource } from '@zeroseg/core/nn';
+import { FileError, systemReason } from '../files/index.ts';
 
 /** Tensors of one or more files, by name. Each is read from the disk when it is asked for. */
 export interface WeightFiles {
@@ -53,30 +52,6 @@ async function withFile<T>(path: string, work: (file: FileHandle) => Promise<T>)
     return await work(file).finally(() => file.close());
   } catch (error) {
     throw new FileError('openWeights', path, systemReason(error), { cause: error });
-  }
-}
-
-/** Opens the files that a Hugging Face index (`model.safetensors.index.json`) lists, as one checkpoint. */
-export async function openShardedWeights(index: string): Promise<WeightFiles> {
-  const found = await readJson(index);
-  if (brokenField(found, { weight_map: isTableOf(isText) }) !== undefined) {
-    throw new CheckpointError(index, 'the index must have a weight_map of files by tensor');
-  }
-  const { weight_map: places } = found as { weight_map: Record<string, string> };
-  const files = [...new Set(Object.values(places))].sort().map((name) => join(dirname(index), name));
-  const opened = await Promise.all(files.map(openWeights));
-  const tensors = new Map(opened.flatMap((file) => [...file.tensors]));
-  const lost = Object.keys(places).find((name) => !tensors.has(name));
-  if (lost) throw new CheckpointError(index, `tensor '${lost}' is not in ${places[lost]}; download the files again`);
-  return { files, metadata: {}, tensors };
-}
-
-/** Names of the safetensors files in a folder, sorted. */
-export async function listWeights(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).filter((name) => name.endsWith('.safetensors') && !name.startsWith('.')).sort();
-  } catch (error) {
-    throw new FileError('listWeights', folder, systemReason(error), { cause: error });
   }
 }
 

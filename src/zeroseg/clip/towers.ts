@@ -126,18 +126,21 @@ export class ClipVision {
 
   /** Features of every patch, row by row: `[B, 3, H, W]` → `[B, N, projection]` (spec §14). */
   dense(pixels: Tensor, mode: DenseMode): Tensor {
+    return this.denseAndImage(pixels, mode).patches;
+  }
+
+  /** As {@link dense}, with the features of the whole image `[B, projection]`, which share all blocks but the last. */
+  denseAndImage(pixels: Tensor, mode: DenseMode): { readonly patches: Tensor; readonly image: Tensor } {
+    const before = this.#run(pixels, this.blocks.slice(0, -1), noTrace);
     const last = this.blocks.at(-1);
-    let x: Tensor;
-    if (mode === 'plain' || !last) x = this.#run(pixels, this.blocks, noTrace);
-    else {
-      x = this.#run(pixels, this.blocks.slice(0, -1), noTrace);
-      const width = this.config.vision.width;
-      const qkv = last.attn.qkv.forward(last.norm1.forward(x));
-      const attended = last.attn.proj.forward(slice(qkv, 2, 2 * width, 3 * width), { residual: x });
-      x = last.mlp.forward(last.norm2.forward(attended), attended);
-    }
-    const patches = slice(x, 1, 1, x.shape[1] as number);
-    return this.projection.forward(this.norm_post.forward(patches));
+    const whole = last ? label(`clip.vision.${this.blocks.length - 1}`, () => last.forward(before)) : before;
+    const dense = mode === 'value' && last ? valuePath(last, before, this.config.vision.width) : whole;
+    const project = (x: Tensor) => this.projection.forward(this.norm_post.forward(x));
+    const [batch = 0, tokens = 0, width = 0] = dense.shape;
+    return {
+      patches: project(slice(dense, 1, 1, tokens)),
+      image: project(reshape(slice(whole, 1, 0, 1), [batch, width])),
+    };
   }
 
   #run(pixels: Tensor, blocks: readonly Block[], trace: Trace): Tensor {
@@ -161,6 +164,13 @@ export class ClipVision {
     });
     return x;
   }
+}
+
+/** A block in which every token attends to itself alone. */
+function valuePath(block: Block, x: Tensor, width: number): Tensor {
+  const qkv = block.attn.qkv.forward(block.norm1.forward(x));
+  const attended = block.attn.proj.forward(slice(qkv, 2, 2 * width, 3 * width), { residual: x });
+  return block.mlp.forward(block.norm2.forward(attended), attended);
 }
 
 /** CLIP's text tower: a causal transformer, read at the end token (spec §16.1). */

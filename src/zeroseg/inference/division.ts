@@ -9,7 +9,7 @@ import type { WindowResult } from './mixtures.ts';
 export interface DividedWindow {
   readonly box: WindowBox;
   /** Segment of each pixel of the window. */
-  readonly segmentOf: Uint8Array;
+  readonly segmentOf: Uint8Array | Uint16Array;
   /** Embeddings of the segments `[S, C]`, and of the window's whole image `[C]`. */
   readonly segments: Float32Array;
   readonly global: Float32Array;

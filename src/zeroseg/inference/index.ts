@@ -1,6 +1,7 @@
 export { assemble, pixelSegments, scoreRows } from './assemble.ts';
 export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
 export type { ClassWords } from './class-words.ts';
+export type { DenseClip, DenseClipMode } from './dense-clip.ts';
 export {
   type DividedWindow,
   type Division,
@@ -14,6 +15,8 @@ export {
 export { labelScores } from './label-scores.ts';
 export type { WindowResult } from './mixtures.ts';
 export {
+  type ClipAndText,
+  clipAndText,
   type GroupVitAndText,
   groupVitAndText,
   type ModelAndText,

@@ -6,7 +6,7 @@ import type { WindowBox } from '../image/index.ts';
 export interface WindowResult {
   readonly box: WindowBox;
   /** Segment of each pixel of the window. */
-  readonly segmentOf: Uint8Array;
+  readonly segmentOf: Uint8Array | Uint16Array;
   /** `[S, 1 + K]`, background first. */
   readonly scores: Float32Array;
   /** `[S, K]` */

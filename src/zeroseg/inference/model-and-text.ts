@@ -19,8 +19,9 @@ import {
   loadGroupVitText,
   loadGroupVitVision,
 } from '../groupvit/index.ts';
-import { type ModelInfo, modelInfo, ZeroSeg } from '../model/index.ts';
+import { type ModelInfo, modelInfo, type NamingRule, ZeroSeg } from '../model/index.ts';
 import { hashedTokens, Tokenizer } from '../text/index.ts';
+import { DenseClip, type DenseClipMode } from './dense-clip.ts';
 
 /** A trained ZeroSeg and the CLIP whose features it learnt: its segments live in the space of that CLIP's texts. */
 export interface ZeroSegAndText {
@@ -43,8 +44,19 @@ export interface GroupVitAndText {
   load(device: Device): Promise<GroupVitVision>;
 }
 
+/** A CLIP by itself, which names the patches or crops of a photo: the paper's teacher without a student. */
+export interface ClipAndText {
+  readonly kind: 'clip';
+  readonly file: string;
+  readonly mode: DenseClipMode;
+  readonly clip: ClipSource;
+  readonly text: TextSource;
+  /** Its image encoder on the GPU; its weights are read now. */
+  load(device: Device): Promise<DenseClip>;
+}
+
 /** A model and what names are embedded by, found to fit each other. Nothing is on the GPU yet. */
-export type ModelAndText = ZeroSegAndText | GroupVitAndText;
+export type ModelAndText = ZeroSegAndText | GroupVitAndText | ClipAndText;
 
 /** What {@link pairWithText} takes beside the model. */
 export interface PairOptions {
@@ -106,6 +118,19 @@ export async function groupVitAndText({ name, ...file }: WeightFile, settings?: 
     text,
     load: (device) => loadGroupVitVision(device, tensors, name, config),
   };
+}
+
+/** A CLIP as a model that segments by itself. */
+export function clipAndText(clip: ClipSource, mode: DenseClipMode): ClipAndText {
+  const load = async (device: Device) => new DenseClip(await clip.vision(device), mode);
+  return { kind: 'clip', file: clip.name, mode, clip, text: clip, load };
+}
+
+/** How a model is best named, where nobody says otherwise. */
+export function namingRules(opened: ModelAndText): NamingRule {
+  if (opened.kind === 'zeroseg') return opened.info.naming;
+  // Cells are many and their features rough: cosines are averaged and enlarged, as dense CLIPs do it.
+  return opened.kind === 'clip' ? { scoring: 'cosine' } : {};
 }
 
 /** In words, where a model's features were made by another CLIP than this one; undefined where not, or where that is not known. */

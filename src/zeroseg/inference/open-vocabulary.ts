@@ -20,6 +20,7 @@ import { firstRepeated, type Progress, type WorkOptions } from '../host/index.ts
 import { checkImage, type Image } from '../image/index.ts';
 import type { TextTokens } from '../text/index.ts';
 import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
+import type { DenseClipMode } from './dense-clip.ts';
 import {
   type Division,
   type NamedSegment,
@@ -28,7 +29,7 @@ import {
   nameSegments,
   type SegmentResult,
 } from './division.ts';
-import { type ModelAndText, type PairOptions, pairWithText } from './model-and-text.ts';
+import { clipAndText, type ModelAndText, namingRules, type PairOptions, pairWithText } from './model-and-text.ts';
 import { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
 import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
 
@@ -68,10 +69,12 @@ export interface OpenVocabularyResult extends SegmentResult {
 
 /** What {@link openVocabulary} takes. Defaults for segmenting may be among it. */
 export interface OpenVocabularyOptions extends Omit<PairOptions, 'clip'>, NamingOptions, SegmentByNamesOptions {
-  /** A ZeroSeg or a GroupViT: a safetensors file. */
-  readonly model: WeightSource;
+  /** A ZeroSeg or a GroupViT: a safetensors file. Default: none, so that the CLIP segments by itself. */
+  readonly model?: WeightSource | undefined;
   /** The CLIP that made the features that a ZeroSeg was trained with. A GroupViT needs none. */
   readonly clip?: ClipSource | ClipFiles | undefined;
+  /** Without a model, how the CLIP segments. Default `value`. */
+  readonly dense?: DenseClipMode | undefined;
 }
 
 /** What a label map of 16 bits can tell apart, less the background. */
@@ -94,8 +97,13 @@ const KEPT_NAMES = 4096;
  * @throws CheckpointError when a file cannot be used, or model and CLIP are not a pair.
  */
 export async function openVocabulary(device: Device, options: OpenVocabularyOptions): Promise<OpenVocabulary> {
-  const { model, clip, teacher, settings, ...defaults } = options;
-  const [file, source] = await Promise.all([openWeightSource(model, 'model'), clip && openClip(clip)]);
+  const { model, clip, dense, teacher, settings, ...defaults } = options;
+  const [file, source] = await Promise.all([model && openWeightSource(model, 'model'), clip && openClip(clip)]);
+  if (!file) {
+    if (!source) throw new ArgumentError('openVocabulary: give a model, or a clip to segment by itself');
+    return OpenVocabulary.load(device, clipAndText(source, dense ?? 'value'), defaults);
+  }
+  if (dense) throw new ArgumentError('openVocabulary: dense is how a CLIP segments by itself; leave the model out');
   return OpenVocabulary.load(device, await pairWithText(file, { clip: source, teacher, settings }), defaults);
 }
 
@@ -125,7 +133,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     tokens: TextTokens,
     options: NamingOptions & SegmentByNamesOptions,
   ) {
-    const naming = opened.kind === 'zeroseg' ? opened.info.naming : {};
+    const naming = namingRules(opened);
     const {
       templates,
       meanFirst = opened.kind === 'groupvit',
@@ -280,7 +288,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
   /** Undefined where the text encoder cannot be told from another. */
   async #origin(): Promise<WordOrigin | undefined> {
     const { opened } = this;
-    const weights = opened.kind === 'zeroseg' ? await opened.clip.weightsHash() : '';
+    const weights = opened.kind === 'groupvit' ? '' : await opened.clip.weightsHash();
     const { templates, meanFirst = false, tokenizer = 'clip' } = this.#naming;
     const adapter = this.#device.name;
     return weights === '' ? undefined : { weights, templates: templateList(templates), meanFirst, tokenizer, adapter };

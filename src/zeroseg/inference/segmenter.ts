@@ -11,6 +11,7 @@ import {
   imagenetMean,
   imagenetStd,
   keepRatioSize,
+  type Rgb,
   resizeBilinear,
   slidingWindows,
   toTensor,
@@ -22,7 +23,7 @@ import { type DividedWindow, type Division, type NamingRules, nameSegments, type
 
 /** How a photo is divided. Progress counts windows. */
 export interface DivideOptions extends WorkOptions<Progress> {
-  /** Shorter side of the resized photo, and side of the windows. Default: twice the side the model was trained at. */
+  /** Shorter side of the resized photo, and side of the windows. Default: that of the model, or twice the side it was trained at. */
   readonly short?: number | undefined;
   /** Step of the windows. Default: half a window. */
   readonly stride?: number | undefined;
@@ -32,20 +33,27 @@ export interface DivideOptions extends WorkOptions<Progress> {
 
 export interface SegmentOptions extends DivideOptions, NamingRules {}
 
-/** A model that finds segments in an image of any size; `ZeroSeg` is one, GroupViT's image encoder another. */
+/** A model that finds segments in an image of any size: `ZeroSeg`, GroupViT's image encoder, a CLIP by itself. */
 export interface SegmentingModel {
   /** Side of the images it was trained with, side of a patch, channels. */
   readonly config: { readonly image: number; readonly patch: number; readonly chans: number };
-  segment(image: Tensor): Pick<Inference, 'segments' | 'global' | 'rollout'>;
+  /** What its pixels are normalised with. Default: ImageNet's mean and standard deviation. */
+  readonly pixels?: { readonly mean: Rgb; readonly std: Rgb } | undefined;
+  /** The shorter side of photos, where none is asked for. */
+  readonly short?: number | undefined;
+  /** Of a model whose segments are cells of a grid, row by row, without a roll-out: pixels along a side of a cell. */
+  readonly cell?: number | undefined;
+  segment(image: Tensor): Pick<Inference, 'segments' | 'global'> & { readonly rollout?: Tensor };
 }
 
 interface WindowValues {
   readonly segments: Float32Array;
   readonly global: Float32Array;
+  /** Empty of a model of cells. */
   readonly rollout: Float32Array;
 }
 
-type SegmentStep = Step<'image', { segments: Tensor; global: Tensor; rollout: Tensor }>;
+type SegmentStep = Step<'image', Readonly<Record<string, Tensor>>>;
 
 /** Sizes of windows whose steps are kept; the photos of one data set need few. */
 const KEPT_STEPS = 8;
@@ -82,17 +90,26 @@ export class Segmenter implements Disposable {
   /** Segments without names, which {@link nameSegments} gives them. */
   async divide(photo: Image, options: DivideOptions = {}): Promise<Division> {
     checkImage('Segmenter.divide', photo);
-    const { image, patch } = this.#model.config;
-    const short = options.short ?? 2 * image;
-    if (short < patch) {
+    const { patch } = this.#model.config;
+    const { cell = 1, pixels } = this.#model;
+    const least = Math.max(patch, cell);
+    const short = this.#side(options);
+    if (short < least) {
+      const what = least === patch ? 'a patch' : 'a crop';
       throw new ArgumentError(
-        `Segmenter.divide: short must be at least ${patch} pixels, a patch of the model; got ${short}`,
+        `Segmenter.divide: short must be at least ${least} pixels, ${what} of the model; got ${short}`,
       );
     }
     const [w, h] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));
-    // A very thin photo is widened to one patch.
-    const resized = { width: Math.max(w, patch), height: Math.max(h, patch) };
-    return this.dividePlanes(resizedPlanes(photo, resized.width, resized.height), resized, photo, options);
+    // Whole cells; a very thin photo is widened to one patch.
+    const whole = (side: number) => Math.max(Math.round(side / cell) * cell, least);
+    const resized = { width: whole(w), height: whole(h) };
+    const planes = resizedPlanes(photo, resized.width, resized.height, pixels);
+    return this.dividePlanes(planes, resized, photo, options);
+  }
+
+  #side({ short }: DivideOptions): number {
+    return short ?? this.#model.short ?? 2 * this.#model.config.image;
   }
 
   /** As {@link divide}, from an already resized and normalised image `[3, height, width]` of a photo of some size. */
@@ -102,14 +119,17 @@ export class Segmenter implements Disposable {
     photo: Division['resized'],
     options: DivideOptions = {},
   ): Promise<Division> {
+    // Windows begin at pixels or, of a model of cells, at cells: then these are what a division is made of.
+    const { cell = 1 } = this.#model;
     const { width, height } = resized;
-    const side = options.short ?? 2 * this.#model.config.image;
+    const [rows, cols] = [height / cell, width / cell];
+    const side = Math.max(1, Math.floor(this.#side(options) / cell));
+    const stride = options.stride === undefined ? Math.ceil(side / 2) : Math.max(1, Math.floor(options.stride / cell));
     const boxes: WindowBox[] =
-      options.mode === 'whole'
-        ? [[0, 0, height, width]]
-        : slidingWindows(height, width, side, options.stride ?? Math.ceil(side / 2));
-    const issue = (box: WindowBox | undefined): Promise<WindowValues> | undefined => {
-      if (!box) return undefined;
+      options.mode === 'whole' ? [[0, 0, rows, cols]] : slidingWindows(rows, cols, side, stride);
+    const issue = (found: WindowBox | undefined): Promise<WindowValues> | undefined => {
+      if (!found) return undefined;
+      const box = found.map((at) => cell * at) as WindowBox;
       const [y1, x1, y2, x2] = box;
       return heard(this.features(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1));
     };
@@ -123,17 +143,21 @@ export class Segmenter implements Disposable {
       windows.push(this.#divided(box, await current));
       options.onProgress?.({ done: i + 1, total: boxes.length });
     }
-    return { width: photo.width, height: photo.height, resized, windows };
+    return { width: photo.width, height: photo.height, resized: { width: cols, height: rows }, windows };
   }
 
   #divided(box: WindowBox, { segments, global, rollout }: WindowValues): DividedWindow {
     const [y1, x1, y2, x2] = box;
+    if (rollout.length === 0) {
+      const segmentOf = Uint16Array.from({ length: (y2 - y1) * (x2 - x1) }, (_, at) => at);
+      return { box, segmentOf, segments, global };
+    }
     const { patch } = this.#model.config;
     const [rows, cols] = [Math.floor((y2 - y1) / patch), Math.floor((x2 - x1) / patch)];
     return { box, segmentOf: pixelSegments(rollout, rows, cols, y2 - y1, x2 - x1), segments, global };
   }
 
-  /** Segments `[S, C]`, image embedding `[C]` and roll-out `[S, rows, cols]` of one normalised image `[3, H, W]`. */
+  /** Segments `[S, C]`, image embedding `[C]` and roll-out `[S, rows, cols]` (empty of a model of cells) of a normalised image `[3, H, W]`. */
   async features(image: Float32Array, height: number, width: number): Promise<WindowValues> {
     if (this.#disposed) throw new StepError('segmenter: it was disposed; make another');
     const key = `${height}×${width}`;
@@ -143,9 +167,13 @@ export class Segmenter implements Disposable {
     kept.users++;
     try {
       const made = await kept.made;
-      const { segments, global, rollout } = made({ image });
-      const [s, z, r] = await readAll([segments, global, rollout]);
-      return { segments: s as Float32Array, global: z as Float32Array, rollout: r as Float32Array };
+      const { segments, global, rollout } = made({ image }) as ReturnType<SegmentingModel['segment']>;
+      const [s, z, r] = await readAll([segments, global, ...(rollout ? [rollout] : [])]);
+      return {
+        segments: s as Float32Array,
+        global: z as Float32Array,
+        rollout: (r ?? new Float32Array(0)) as Float32Array,
+      };
     } finally {
       kept.users--;
       this.#dropOldest();
@@ -160,7 +188,7 @@ export class Segmenter implements Disposable {
         { image: [1, this.#model.config.chans, height, width] },
         ({ image }) => {
           const { segments, global, rollout } = this.#model.segment(image);
-          return { segments, global, rollout };
+          return { segments, global, ...(rollout && { rollout }) };
         },
         { name: `segment ${key}` },
       );
@@ -200,8 +228,13 @@ function disposeOf(made: Promise<SegmentStep>): void {
 }
 
 /** A photo as normalised planes `[3, height, width]`, resized bilinearly without antialiasing. */
-export function resizedPlanes(photo: Image, width: number, height: number): Float32Array {
-  const planes = toTensor(photo, imagenetMean, imagenetStd);
+export function resizedPlanes(
+  photo: Image,
+  width: number,
+  height: number,
+  { mean, std }: NonNullable<SegmentingModel['pixels']> = { mean: imagenetMean, std: imagenetStd },
+): Float32Array {
+  const planes = toTensor(photo, mean, std);
   if (width === photo.width && height === photo.height) return planes;
   return resizeBilinear(planes, 3, photo.height, photo.width, height, width);
 }
