@@ -18,9 +18,9 @@ import * as reference from './reference.mjs';
  *   Expected Some elements of each output: the largest error over `scale` must be below `tolerance`.
  */
 
-const twice = { min: 2, aim: 4 };
-const equal = { min: 1, aim: 1 };
-const attentionGoal = { min: 3, aim: 6 };
+const twice = { least: 2, aim: 4 };
+const equal = { least: 1, aim: 1 };
+const attentionGoal = { least: 3, aim: 6 };
 
 const sizes = { batch: 4, tokens: 197, dim: 384, heads: 6, hidden: 1536, eps: 1e-6 };
 export const adam = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
@@ -31,7 +31,7 @@ export const workloads = [
   matmul('matmul 512³', [], 512, 512, 512, twice),
   matmul('matmul 1024³', [], 1024, 1024, 1024, twice),
   matmul('matmul 788×768×3072', [], 788, 768, 3072, twice),
-  matmul('batched 12×197×64×197', [12], 197, 64, 197, { min: 5, aim: 9 }),
+  matmul('batched 12×197×64×197', [12], 197, 64, 197, { least: 5, aim: 9 }),
   workload('softmax [2364, 197]', 'softmax', { x: [2364, 197] }, twice, ({ x }) => ({ y: reference.softmax(x, 197) })),
   workload('layer norm [788, 768]', 'layerNorm', normShapes(788, 768), twice, ({ x, weight, bias }) => ({
     y: reference.layerNorm(wide(x), weight, bias, layerNormEps).y,
@@ -61,18 +61,18 @@ export const workloads = [
   block('ViT block forward', 'block', twice, (x, weights) => [
     outputs({ y: reference.block(x, weights, sizes).y }, 1e-4),
   ]),
-  block('ViT block forward + backward', 'blockBackward', { min: 2.5, aim: 5 }, (x, weights) => {
+  block('ViT block forward + backward', 'blockBackward', { least: 2.5, aim: 5 }, (x, weights) => {
     const { loss, gradients } = lossAndGradients(x, weights);
     return [outputs({ loss: Float64Array.of(loss), ...named('d ', gradients) }, 1e-3)];
   }),
-  block('ViT block training step', 'blockTraining', { min: 2.5, aim: 5 }, (x, weights) => {
+  block('ViT block training step', 'blockTraining', { least: 2.5, aim: 5 }, (x, weights) => {
     const first = lossAndGradients(x, weights);
     const updated = {};
     const expected = {};
     for (const [name, gradient] of Object.entries(first.gradients)) {
       // Adam's first step is lr · sign(gradient): a gradient that is all rounding (that of the keys' bias is 0) tells nothing.
-      const min = Math.max(1e-8, 0.05 * rms(gradient));
-      const indexes = sample(gradient.length).filter((i) => Math.abs(gradient[i]) > min);
+      const least = Math.max(1e-8, 0.05 * rms(gradient));
+      const indexes = sample(gradient.length).filter((i) => Math.abs(gradient[i]) > least);
       const values = weights[name].map((w, i) => w - (adam.lr * gradient[i]) / (Math.abs(gradient[i]) + adam.eps));
       updated[name] = values;
       expected[`new ${name}`] = output(values, { indexes, scale: adam.lr, tolerance: 1e-2 });
@@ -205,11 +205,11 @@ function output(values, { indexes = sample(values.length), scale = rms(values), 
   return { count: values.length, indexes, values: Float64Array.from(indexes, (i) => values[i]), scale, tolerance };
 }
 
-/** Indexes of at most `max` elements, the first and the last among them. */
-function sample(count, max = 20_000) {
-  if (count <= max) return Uint32Array.from({ length: count }, (_, i) => i);
+/** Indexes of at most `most` elements, the first and the last among them. */
+function sample(count, most = 20_000) {
+  if (count <= most) return Uint32Array.from({ length: count }, (_, i) => i);
   const uniform = random(`sample of ${count}`);
-  return Uint32Array.from({ length: max }, (_, i) =>
+  return Uint32Array.from({ length: most }, (_, i) =>
     i === 0 ? 0 : i === 1 ? count - 1 : Math.floor(uniform() * count),
   );
 }

@@ -7,7 +7,7 @@ export interface Limits {
   /** Multiply-adds count two. By the wall clock or GPU timestamps. */
   readonly flopsPerSecond: number;
   /** The loop that reached it: type, independent chains × times the loop body is unrolled. */
-  readonly flopsVariant: string;
+  readonly flopsForm: string;
   /** Bytes read and written by a kernel that copies a large buffer, and by `copyBufferToBuffer`. */
   readonly bytesPerSecond: number;
   readonly commandBytesPerSecond: number;
@@ -16,7 +16,7 @@ export interface Limits {
   readonly submitUs: number;
   /** Microseconds of host time for each launch of a step that is replayed. */
   readonly hostUs: number;
-  /** FLOP and bytes in a millisecond of the meter's clock: what fractions are taken of. */
+  /** FLOP and bytes in a millisecond of the meter's clock: what shares are taken of. */
   readonly perMs: { readonly flops: number; readonly bytes: number };
 }
 
@@ -32,8 +32,8 @@ export async function measureLimits(
   quick: boolean,
 ): Promise<{ readonly limits: Limits; readonly probe: () => Promise<Probe> }> {
   const fma = await searchFma(meter, quick);
-  const fours = copiedFours(meter, quick);
-  const { copy, each, command } = await copySpeeds(meter, fours);
+  const vec4s = copiedVec4s(meter, quick);
+  const { copy, each, command } = await copySpeeds(meter, vec4s);
   const launches = await launchCosts(meter);
   const limits = {
     flopsPerSecond: (fma.flops / wallOf(fma)) * 1e3,
@@ -45,8 +45,8 @@ export async function measureLimits(
   };
   const probe = async () => {
     const computed = await measureFma(meter, fma.form);
-    const copied = await copying(meter, fours, ({ x, y }) => kernelCopy(meter, { x, y }, fours, each));
-    return { flops: (computed.flops / wallOf(computed)) * 1e3, bytes: ((32 * fours) / wallOf(copied)) * 1e3 };
+    const copied = await copying(meter, vec4s, ({ x, y }) => kernelCopy(meter, { x, y }, vec4s, each));
+    return { flops: (computed.flops / wallOf(computed)) * 1e3, bytes: ((32 * vec4s) / wallOf(copied)) * 1e3 };
   };
   return { limits, probe };
 }
@@ -64,7 +64,7 @@ export function wallOf({ ms, gpuMs }: Times): number {
   return gpuMs ?? ms;
 }
 
-interface Variant {
+interface Form {
   readonly type: 'f32' | 'vec4f';
   readonly chains: number;
   readonly unroll: number;
@@ -90,7 +90,7 @@ async function searchFma(meter: Meter, quick: boolean): Promise<Fma> {
   return best as Fma;
 }
 
-function formatVariant({ type, chains, unroll }: Variant): string {
+function formatForm({ type, chains, unroll }: Form): string {
   return `${type}, ${chains} chains × ${unroll}`;
 }
 
@@ -98,9 +98,9 @@ const FMA_GROUP = 64;
 /** A run of the loop takes at least so long. */
 const FMA_MS = 15;
 
-async function measureFma(meter: Meter, variant: Variant): Promise<Fma> {
+async function measureFma(meter: Meter, form: Form): Promise<Fma> {
   const { device } = meter;
-  const { type, chains, unroll } = variant;
+  const { type, chains, unroll } = form;
   // Enough to keep every core of a GPU busy; a processor needs few, of which each takes longer.
   const invocations = FMA_GROUP * (device.isSoftware ? 256 : 8192);
   const loop = fmaKernelOf(form);
@@ -132,7 +132,7 @@ async function measureFma(meter: Meter, variant: Variant): Promise<Fma> {
 // An invocation runs its chains side by side. Each takes its neighbour in: of chains that know nothing of each other Mesa's
 // compiler computes one after the other, which waits (lavapipe: 8 × 64 at 23 GFLOP/s, linked 62). The numbers overflow, which
 // costs nothing.
-function fmaKernel({ type, chains, unroll }: Variant): Kernel<FmaBindings, { n: 'u32' }, Record<never, number>> {
+function fmaKernel({ type, chains, unroll }: Form): Kernel<FmaBindings, { n: 'u32' }, Record<never, number>> {
   const each = (code: (c: number) => string, separator: string) =>
     Array.from({ length: chains }, (_, c) => code(c)).join(separator);
   const body = `${each((c) => `s${c} = fma(s${(c + 1) % chains}, ${type}(0.5), s${c});`, ' ')}\n`.repeat(unroll);
@@ -178,18 +178,18 @@ const copyKernel = kernel({
 type Copy = Times & { readonly bytes: number };
 
 /** How many `vec4f` are copied: of so many bytes, or of what a binding may hold. */
-function copiedFours({ device }: Meter, quick: boolean): number {
+function copiedVec4s({ device }: Meter, quick: boolean): number {
   return Math.floor(Math.min(quick ? 2 ** 24 : 2 ** 26, device.limits.maxStorageBufferBindingSize) / 16);
 }
 
 /** The fastest kernel that copies a large buffer, and the device's own command for that. */
-function copySpeeds(meter: Meter, fours: number): Promise<{ copy: Copy; each: number; command: Copy }> {
-  return copying(meter, fours, async ({ x, y }) => {
+function copySpeeds(meter: Meter, vec4s: number): Promise<{ copy: Copy; each: number; command: Copy }> {
+  return copying(meter, vec4s, async ({ x, y }) => {
     const { device } = meter;
-    const bytes = 32 * fours;
+    const bytes = 32 * vec4s;
     let best: { copy: Copy; each: number } | undefined;
     for (const each of [1, 4, 16, 64]) {
-      const times = await kernelCopy(meter, { x, y }, fours, each);
+      const times = await kernelCopy(meter, { x, y }, vec4s, each);
       if (!best || meter.cost(times) < meter.cost(best.copy)) best = { copy: { ...times, bytes }, each };
     }
     const [from, to] = [x, y].map((t) => memoryOf(t.storage)?.buffer) as [GPUBuffer, GPUBuffer];
@@ -205,10 +205,10 @@ function copySpeeds(meter: Meter, fours: number): Promise<{ copy: Copy; each: nu
 /** Lends two buffers of so many `vec4f`. */
 async function copying<R>(
   { device }: Meter,
-  fours: number,
+  vec4s: number,
   work: (buffers: { readonly x: Tensor; readonly y: Tensor }) => Promise<R>,
 ): Promise<R> {
-  const [x, y] = [variable(device, [fours * 4]), variable(device, [fours * 4])];
+  const [x, y] = [variable(device, [vec4s * 4]), variable(device, [vec4s * 4])];
   try {
     return await work({ x, y });
   } finally {
@@ -220,11 +220,11 @@ async function copying<R>(
 async function kernelCopy(
   meter: Meter,
   buffers: { x: Tensor; y: Tensor },
-  fours: number,
+  vec4s: number,
   each: number,
 ): Promise<Times> {
   using run = await step(meter.device, {}, () => {
-    dispatch(copyKernel, buffers, { fours, each });
+    dispatch(copyKernel, buffers, { vec4s, perThread: each });
     return undefined;
   });
   return await meter.time(() => void run({}));
@@ -247,11 +247,11 @@ async function launchCosts(meter: Meter): Promise<Pick<Limits, 'dispatchUs' | 's
     return undefined;
   };
   try {
-    using repeated = await step(device, {}, body(LAUNCHES));
+    using count = await step(device, {}, body(LAUNCHES));
     using one = await step(device, {}, body(1));
-    const { ms } = await meter.time(() => repeated({}));
+    const { ms } = await meter.time(() => count({}));
     const single = await meter.time(() => one({}));
-    const host = await meter.hostTime(() => repeated({}));
+    const host = await meter.hostTime(() => count({}));
     return { dispatchUs: (ms / LAUNCHES) * 1e3, submitUs: single.ms * 1e3, hostUs: (host / LAUNCHES) * 1e3 };
   } finally {
     free(y);

@@ -2,7 +2,7 @@ import { type Device, type Results, step } from '@zeroseg/core';
 import { median } from '@zeroseg/core/internal';
 import { Bench } from 'tinybench';
 
-/** The clock that fractions of limits are taken by: what else the machine does disturbs it least. */
+/** The clock that shares of limits are taken by: what else the machine does disturbs it least. */
 export type Clock = 'gpu' | 'processor' | 'wall';
 
 /** Milliseconds of one run; medians. */

@@ -38,7 +38,7 @@ export function rowTable(rows: readonly Row[]): string[] {
       row.gpuMs === null ? '' : digits(row.gpuMs),
       row.gflops === null ? '' : digits(row.gflops),
       row.gigabytesPerSecond === null ? '' : digits(row.gigabytesPerSecond),
-      row.share === null ? '' : digits(row.share * 100),
+      row.fraction === null ? '' : digits(row.fraction * 100),
       digits(row.firstMs),
       String(row.dispatches),
       digits(row.bytes / 1e6),
@@ -52,7 +52,7 @@ export function rowTable(rows: readonly Row[]): string[] {
 /** The device's limits in words. */
 export function limitLines(limits: Limits): string[] {
   return [
-    `multiply-adds  ${digits(limits.flopsPerSecond / 1e9)} GFLOP/s (${limits.flopsVariant})`,
+    `multiply-adds  ${digits(limits.flopsPerSecond / 1e9)} GFLOP/s (${limits.flopsForm})`,
     `copy           ${digits(limits.bytesPerSecond / 1e9)} GB/s read and written by a kernel, ${digits(limits.commandBytesPerSecond / 1e9)} by copyBufferToBuffer`,
     `empty dispatch ${digits(limits.dispatchUs)} µs in one pass, ${digits(limits.submitUs)} µs with a submit of its own`,
     `host           ${digits(limits.hostUs)} µs a launch of a replayed step`,

@@ -17,7 +17,7 @@ export async function tuneSteps(
 /** What was chosen. */
 export function tunedTable(tuned: readonly Tuned[]): string[] {
   return markdownTable(
-    ['product', 'chosen variant', 'ms by default', 'ms tuned', 'times as fast'],
+    ['product', 'chosen form', 'ms by default', 'ms tuned', 'times as fast'],
     tuned.map(({ work, chosen, before, after }) => [
       work,
       chosen,

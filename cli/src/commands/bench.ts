@@ -13,8 +13,6 @@ import {
   Meter,
   measureGrowth,
   rowTable,
-  shareChart,
-  shareNote,
   steadinessLine,
   tunedTable,
   tuneSteps,
@@ -131,9 +129,9 @@ async function againstLimits(session: Session, measured: () => void): Promise<ob
   const result = await bench(meter, { ...options, signal, onProgress });
   measured();
   const steadiness = result.probes.length === 0 ? [] : [steadinessLine(result.probes, result.wobble)];
-  const lines = [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock), ...steadiness];
+  const lines = [...limitLines(result.limits), '', ...rowTable(result.rows), '', limitNote(meter.clock), ...steadiness];
   for (const line of lines) terminal.out(line);
-  await draw(session, shareChart(result.rows, "Share of the device's own limit", where));
+  await draw(session, limitChart(result.rows, "Share of the device's own limit", where));
   return result;
 }
 

@@ -244,9 +244,9 @@ function resultTable(result: Table): string[] {
   }
   // Scenes have a name for all that counts.
   const means = result.has_background
-    ? `mean IoU ${formatShare(result.mean_iou, 2)} with background, ${formatShare(result.mean_iou_without_background, 2)} without (threshold ${result.threshold})`
-    : `mean IoU ${formatShare(result.mean_iou, 2)}`;
-  lines.push('', `${means}; ${formatShare(result.pixel_accuracy, 2)} of pixels right`);
+    ? `mean IoU ${formatPercent(result.mean_iou, 2)} with background, ${formatPercent(result.mean_iou_without_background, 2)} without (threshold ${result.threshold})`
+    : `mean IoU ${formatPercent(result.mean_iou, 2)}`;
+  lines.push('', `${means}; ${formatPercent(result.pixel_accuracy, 2)} of pixels right`);
   const { mean_iou_objects: objects, mean_iou_stuff: stuff } = result;
   if (objects !== undefined && stuff !== undefined) {
     lines.push(`mean IoU ${formatPercent(objects, 2)} over objects, ${formatPercent(stuff, 2)} over grounds`);

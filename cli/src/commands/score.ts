@@ -20,7 +20,7 @@ import {
   count,
   embedNames,
   formatDuration,
-  formatShare,
+  formatPercent,
   groundsOption,
   Interrupted,
   loadModel,

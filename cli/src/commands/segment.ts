@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { classShares, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
+import { classFractions, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { hashFiles, systemReason } from '../files/index.ts';
 import { fixedDataSets, ImageError, nameLettering, readPhoto } from '../photos/index.ts';

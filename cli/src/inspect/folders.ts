@@ -30,7 +30,7 @@ import type { Fact, Info, Use } from './fact.ts';
 export async function runInfo(place: string): Promise<Info> {
   const files = nodeFileSystem(place);
   const { version, adapter, started, preset, init, cache, config, settings, validation } = await readDescription(files);
-  const held = heldOutCount(cache.photos, validation?.share);
+  const held = heldOutCount(cache.photos, validation?.fraction);
   const planned = plannedSteps(settings, cache.photos - held);
   const last = await lastMetrics(place);
   const done = last?.step ?? 0;

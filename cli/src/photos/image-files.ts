@@ -87,8 +87,8 @@ async function decodePixels(
   try {
     const input = { failOn: 'truncated', ignoreIcc: true, limitInputPixels: false } as const;
     const { width, height, space } = await sharp(bytes, input).metadata();
-    if (width * height > mostPixels) {
-      const reason = `${width} x ${height} pixels are more than the ${mostPixels.toLocaleString('en')} that are read; make it smaller first`;
+    if (width * height > maxPixels) {
+      const reason = `${width} x ${height} pixels are more than the ${maxPixels.toLocaleString('en')} that are read; make it smaller first`;
       throw new ImageError('readPhoto', name, reason);
     }
     const opened = sharp(bytes, input);

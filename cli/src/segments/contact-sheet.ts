@@ -44,7 +44,7 @@ export class ContactSheet {
     for (const { label, name: word, colour, fraction } of record.classes) {
       if (label === 0) continue;
       let total = this.#words.get(word);
-      if (!total) this.#words.set(word, (total = { number: this.#words.size + 1, colour, photos: 0, shares: 0 }));
+      if (!total) this.#words.set(word, (total = { number: this.#words.size + 1, colour, photos: 0, fractions: 0 }));
       total.photos++;
       total.fractions += fraction;
     }
@@ -59,11 +59,11 @@ export class ContactSheet {
   }
 
   #page({ notes, failed }: SheetWords): string {
-    const words = [...this.#words].sort(([, a], [, b]) => b.shares - a.shares);
+    const words = [...this.#words].sort(([, a], [, b]) => b.fractions - a.fractions);
     const title = `${count(this.length, 'photos')}: ${shortList(words.map(([name]) => name)) || 'none of the words'}`;
     const boxes = words.map(
-      ([name, { number, colour, photos, shares }]) =>
-        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${number}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(shares / this.#cards.length))}</small></label>`,
+      ([name, { number, colour, photos, fractions }]) =>
+        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${number}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(fractions / this.#cards.length))}</small></label>`,
     );
     const more = boxes.splice(SHOWN_WORDS);
     const rest =
@@ -153,10 +153,10 @@ function card(
 </article></li>`;
 }
 
-function row({ label, name, colour, share, pixels, score }: ClassRecord, number: number): string {
+function row({ label, name, colour, fraction, pixels, score }: ClassRecord, number: number): string {
   const swatch = label === 0 ? '<i></i>' : `<i style="--colour:${escapeXml(colour)}"></i>`;
-  const cells = [percent(share), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
-  return `<tr data-word="${number}" data-share="${share}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+  const cells = [percent(fraction), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
+  return `<tr data-word="${number}" data-share="${fraction}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
 }
 
 function percent(fraction: number): string {

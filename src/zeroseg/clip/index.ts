@@ -1,4 +1,4 @@
-export { alike, type ContrastiveOptions, contrastive } from './contrastive-loss.ts';
+export { type ContrastiveOptions, contrastive, equalCaptions } from './contrastive-loss.ts';
 export { type ClipFolder, type ClipFolderOptions, clipCompanions, openClipFolder } from './folder.ts';
 export { type QueuedViews, Teacher, ViewQueue } from './image-encoder.ts';
 export {

@@ -331,7 +331,7 @@ async function make(model: ZeroSeg, start: TrainingStart & Pick<TrainerOptions, 
   const { settings, validation } = description;
   if (!validation) return { trainer: await Trainer.create(device, model, data, settings, start), validators: [] };
   if (validation.scenes && !validateScenes) throw new Error('internal: a run has no scenes to be validated on');
-  const parts = validation.share === undefined ? undefined : holdOut(data, validation.share, settings.seed);
+  const parts = validation.fraction === undefined ? undefined : holdOut(data, validation.fraction, settings.seed);
   const validators: Validator[] = [];
   const probe: Probe = {
     every: validation.every,

@@ -25,7 +25,7 @@ describe('measuring', () => {
     for (const [name, value] of [...Object.entries(numbers), ...Object.entries(perMs)]) {
       expect(Number.isFinite(value) && value > 0, `${name} is ${value}`).toBe(true);
     }
-    expect(flopsVariant).toMatch(/^(f32|vec4f), \d+ chains × \d+$/);
+    expect(flopsForm).toMatch(/^(f32|vec4f), \d+ chains × \d+$/);
     // Without a processor's clock, rates and fractions go by the same clock.
     expect(perMs.flops).toBeCloseTo(limits.flopsPerSecond / 1e3, 0);
     expect(perMs.bytes).toBeCloseTo(limits.bytesPerSecond / 1e3, 0);
@@ -124,7 +124,7 @@ describe('measuring', () => {
       [false, true, true],
     ]);
     for (const row of rows) {
-      expect(row.share).toBeGreaterThan(0);
+      expect(row.fraction).toBeGreaterThan(0);
       expect(row.firstMs).toBeGreaterThan(0);
     }
     expect(rows.map(({ flops, moved }) => [flops, moved])).toEqual([
@@ -263,21 +263,21 @@ describe('what is shown', () => {
 
   test('a roofline: distance to the roof is the share, also where FLOP or bytes are not known', () => {
     const limits = { flopsPerSecond: 1e12, bytesPerSecond: 1e11 } as Limits;
-    const { points, ridge, least, most, ...roof } = roofline(limits, [
+    const { points, ridge, min, max, ...roof } = roofline(limits, [
       { ...row('product', 0.5), flops: 4e9, moved: 1e8, gflops: 500 },
       { ...row('narrow product', 0.5), flops: 2e8, moved: 1e8, gflops: 100 },
       { ...row('copy', 0.25), moved: 1e8, gflops: null, gigabytesPerSecond: 25 },
       { ...row('step', 0.1), flops: 1e9, gflops: 100 },
       { ...row('training', null), gflops: null },
     ]);
-    expect([ridge, least, most]).toEqual([10, 0.5, 160]);
+    expect([ridge, min, max]).toEqual([10, 0.5, 160]);
     expect(points.map(({ intensity, known }) => [intensity, known])).toEqual([
       [40, 'both'],
       [2, 'both'],
       [0.5, 'bytes'],
       [160, 'products'],
     ]);
-    for (const point of points) expect(point.gflops / roofAt(roof, point.intensity)).toBe(point.row.share);
+    for (const point of points) expect(point.gflops / roofAt(roof, point.intensity)).toBe(point.row.fraction);
   });
 
   test('a bar for every share, as long as the share; words are escaped', () => {

@@ -80,8 +80,8 @@ it('keeps the weights of the least loss, beside two checkpoints at most, and res
   const { best, metrics } = await train(whole, start(validation));
   expect(metrics.map(({ probe }) => probe !== undefined)).toEqual([false, true, false, true, false, true]);
   const losses = metrics.map(({ probe }) => probe?.['validation loss'] ?? Number.POSITIVE_INFINITY);
-  const least = Math.min(...losses);
-  expect(best).toEqual({ step: losses.indexOf(least) + 1, measure: 'validation loss', value: least });
+  const min = Math.min(...losses);
+  expect(best).toEqual({ step: losses.indexOf(min) + 1, measure: 'validation loss', value: min });
   expect(Object.keys(metrics[1]?.probe ?? {})).toEqual([
     'validation loss',
     ...Object.keys(metrics[1]?.terms ?? {}).map((name) => `validation ${name}`),
@@ -109,13 +109,13 @@ it('keeps the weights of the best score on made scenes, whatever the loss, and r
     },
     [Symbol.dispose]: () => undefined,
   });
-  const begin = () => start({ share: 0.25, scenes: 3, every: 1 }, data, { validateScenes });
+  const begin = () => start({ fraction: 0.25, scenes: 3, every: 1 }, data, { validateScenes });
   const [whole, parts] = [memoryFileSystem('whole:/'), memoryFileSystem('parts:/')];
   const { best, metrics } = await train(whole, begin());
   expect([asked, metrics.length]).toEqual([6, 6]);
   const scores = metrics.map(({ probe }) => probe?.['validation mean IoU'] as number);
-  const most = Math.max(...scores);
-  expect(best).toEqual({ step: scores.indexOf(most) + 1, measure: 'validation mean IoU', value: most });
+  const max = Math.max(...scores);
+  expect(best).toEqual({ step: scores.indexOf(max) + 1, measure: 'validation mean IoU', value: max });
   expect(metrics.every(({ probe }) => probe?.['validation loss'] !== undefined)).toBe(true);
   await train(parts, begin(), 2);
   expect((await train(parts, begin())).best).toEqual(best);
