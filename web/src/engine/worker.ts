@@ -28,6 +28,7 @@ const engine = {
   gpu: proxy(gpu),
   scenes: later(async () => new (await import('./scenes.ts')).Scenes()),
   bench: later(async () => new (await import('../bench/tool.ts')).BenchTool()),
+  study: later(async () => (await import('../study/tool.ts')).StudyTool.open()),
   recorded: proxy(new RecordedRun()),
   segment: proxy(new SegmentTool(gpu, models)),
 };
