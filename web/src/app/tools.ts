@@ -18,6 +18,8 @@ export interface Tool {
 
 export const tools: readonly [Tool, ...Tool[]] = [
   { id: 'segment', title: 'Segment', worksWithoutGpu: true, load: () => SegmentPage },
+  { id: 'train', title: 'Train', load: async () => (await import('../train/train-page.tsx')).TrainPage },
+  { id: 'how', title: 'How it works', load: async () => (await import('../explain/explain-page.tsx')).ExplainPage },
   { id: 'bench', title: 'Bench', load: async () => (await import('../bench/bench-page.tsx')).BenchPage },
   {
     id: 'study',

@@ -2,8 +2,10 @@
 import { batch, type Signal, signal } from '@preact/signals';
 import type { Tally } from '@zeroseg/core/zeroseg';
 import { save } from '../app/save.ts';
-import { engine, sentenceOf } from '../engine/client.ts';
+import { engine, held, sentenceOf } from '../engine/client.ts';
 import type { GivenFile, Side, Standing, StudyFacts } from './messages.ts';
+
+const tool = held(() => engine.study());
 
 /** A pair as the page shows it. */
 export interface OnScreen {
@@ -44,8 +46,8 @@ async function doOne(work: () => Promise<void>): Promise<void> {
 /** What is kept here; who was voting goes on. */
 export function start(): Promise<void> {
   return doOne(async () => {
-    const tool = await engine.study();
-    kept.value = await tool.kept();
+    const worker = await tool();
+    kept.value = await worker.kept();
     const before = JSON.parse(localStorage.getItem(KEY) ?? 'null') as { id: string; voter: string } | null;
     const found = before && kept.value.find(({ id }) => id === before.id);
     if (!before || !found || study.peek()) return;
@@ -58,7 +60,7 @@ export function openFolder(files: readonly GivenFile[]): Promise<void> {
   return doOne(async () => {
     // Asked for, so that the browser does not clear votes when space is short; refused, they are kept all the same.
     void navigator.storage?.persist?.();
-    const facts = await (await engine.study()).take(files);
+    const facts = await (await tool()).take(files);
     batch(() => {
       study.value = facts;
       voter.value = undefined;
@@ -82,7 +84,7 @@ export function sit(name: string): Promise<void> {
 
 async function sitDown(name: string): Promise<void> {
   const { id } = study.peek() as StudyFacts;
-  const standing = await (await engine.study()).sit(id, name);
+  const standing = await (await tool()).sit(id, name);
   localStorage.setItem(KEY, JSON.stringify({ id, voter: standing.voter }));
   show(standing);
 }
@@ -90,12 +92,12 @@ async function sitDown(name: string): Promise<void> {
 export function vote(side: Side): Promise<void> {
   const shown = pair.peek();
   if (!shown) return Promise.resolve();
-  return doOne(async () => show(await (await engine.study()).vote(side, (performance.now() - shown.since) / 1000)));
+  return doOne(async () => show(await (await tool()).vote(side, (performance.now() - shown.since) / 1000)));
 }
 
 export function undo(): Promise<void> {
   if (voted.peek() === 0) return Promise.resolve();
-  return doOne(async () => show(await (await engine.study()).undo()));
+  return doOne(async () => show(await (await tool()).undo()));
 }
 
 function show(standing: Standing): void {
@@ -119,10 +121,10 @@ function show(standing: Standing): void {
 /** Back to the study: another voter, or the count. */
 export function leave(): Promise<void> {
   return doOne(async () => {
-    const tool = await engine.study();
-    await tool.leave();
+    const worker = await tool();
+    await worker.leave();
     localStorage.removeItem(KEY);
-    const facts = await tool.facts((study.peek() as StudyFacts).id);
+    const facts = await worker.facts((study.peek() as StudyFacts).id);
     batch(() => {
       study.value = facts;
       voter.value = undefined;
@@ -134,7 +136,7 @@ export function leave(): Promise<void> {
 /** Back to all studies. */
 export function close(): Promise<void> {
   return doOne(async () => {
-    kept.value = await (await engine.study()).kept();
+    kept.value = await (await tool()).kept();
     batch(() => {
       study.value = undefined;
       tally.value = undefined;
@@ -144,22 +146,22 @@ export function close(): Promise<void> {
 
 export function count(): Promise<void> {
   return doOne(async () => {
-    tally.value = await (await engine.study()).tally((study.peek() as StudyFacts).id);
+    tally.value = await (await tool()).tally((study.peek() as StudyFacts).id);
   });
 }
 
 export function forget(id: string): Promise<void> {
   return doOne(async () => {
-    const tool = await engine.study();
-    await tool.forget(id);
-    kept.value = await tool.kept();
+    const worker = await tool();
+    await worker.forget(id);
+    kept.value = await worker.kept();
   });
 }
 
 export function download(name: string): Promise<void> {
   return doOne(async () => {
     const { id } = study.peek() as StudyFacts;
-    const votes = await (await engine.study()).votesOf(id, name);
+    const votes = await (await tool()).votesOf(id, name);
     if (!votes) return;
     const json = new Blob([`${JSON.stringify(votes, undefined, 1)}\n`], { type: 'application/json' });
     save(json, `votes-${name.replace(/[^\p{L}\p{N}]+/gu, '-')}.json`);
