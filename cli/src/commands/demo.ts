@@ -235,8 +235,12 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
 
     heading('Report');
     const report = join(out, 'report.html');
+    await writeFileAtomic(join(out, 'hero.png'), await heroFile(findings), begun);
+    const encoded = await encodeFindings(findings);
+    // Page and terminal tell the same time.
+    const took = seconds();
     const page = demoPage({
-      findings: await encodeFindings(findings),
+      findings: encoded,
       scores,
       known: options.model === builtIn && options.clip === builtIn ? await builtInScores() : undefined,
       fresh,
@@ -244,17 +248,16 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
       words: shown.words,
       isAsked: shown !== all,
       facts: {
-        ...{ version, seed, adapter: device.name, seconds: seconds(), shipped: opened.info },
+        ...{ version, seed, adapter: device.name, seconds: took, shipped: opened.info },
         isFromTeacher: options.init === 'teacher',
       },
     });
-    await writeFileAtomic(join(out, 'hero.png'), await heroFile(findings), begun);
     await writeFileAtomic(report, page, begun);
     if (fresh) terminal.out(`student  ${join(out, 'model.safetensors')}`);
     terminal.out(`scores   ${join(out, 'scores.json')}`);
     terminal.out(`picture  ${join(out, 'hero.png')}`);
     terminal.out(`report   ${pathToFileURL(resolve(report)).href}`);
-    terminal.log(`done in ${formatDuration(seconds())}; open the report in a browser`);
+    terminal.log(`done in ${formatDuration(took)}; open the report in a browser`);
   });
 }
 

@@ -353,8 +353,12 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   await live.stop();
   await report();
   if (steps > 0) {
-    const rate = formatRate((steps * settings.batch) / seconds, 'photos');
-    terminal.log(`trained ${count(steps, 'steps')} in ${formatDuration(seconds)} (${rate})`);
+    // The report's clock counts steps only; validations, samples and checkpoints come on top.
+    const inSteps = metrics.slice(first).reduce((sum, line) => sum + line.seconds, 0);
+    const rate = formatRate((steps * settings.batch) / inSteps, 'photos');
+    terminal.log(
+      `trained ${count(steps, 'steps')} in ${formatDuration(inSteps)} (${rate}), ${formatDuration(seconds)} in all`,
+    );
   }
   const [a, z] = [metrics[0], metrics.at(-1)];
   if (a && z) terminal.log(lossLine(model.config, [a, z]));

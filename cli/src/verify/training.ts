@@ -1,5 +1,5 @@
 import { type Device, gradients, readAll, run, type Tensor, tensor } from '@zeroseg/core';
-import { AdamW, freeParameters, parameters, type Weights, weightsFrom } from '@zeroseg/core/nn';
+import { AdamW, freeParameters, parameters, sharedWeights, weightsFrom } from '@zeroseg/core/nn';
 import {
   resolveConfig,
   type Trace,
@@ -204,19 +204,51 @@ async function checkPass(
   });
 }
 
-/** Weights that are on the GPU already, for another model over the same ones. */
-function sharedWeights(device: Device, named: ReadonlyMap<string, Tensor>, path = ''): Weights {
-  const full = (name: string | number) => (path ? `${path}.${name}` : String(name));
-  return {
-    device,
-    parameter: (name) => {
-      const found = named.get(full(name));
-      if (!found) throw new FixtureError(`the fixture has no weight 'param/${full(name)}', which this variant needs`);
-      return found;
-    },
-    in: (name) => sharedWeights(device, named, full(name)),
-    build: async (make) => make(sharedWeights(device, named, path)),
-  };
+/** Gradients that are zero in exact arithmetic: whole tensors, and rows of fused biases. */
+interface Zeros {
+  readonly names: ReadonlySet<string>;
+  readonly rows: ReadonlyMap<string, readonly [number, number]>;
+  /** The largest gradient of the whole model. */
+  readonly largest: number;
+}
+
+function structuralZeros(manifest: Fields, file: FixtureFile): Zeros {
+  const names = new Set(manifest.has('zero_gradient') ? (manifest.list('zero_gradient') as string[]) : []);
+  const rows = new Map<string, readonly [number, number]>();
+  if (manifest.has('zero_gradient_rows')) {
+    const fields = manifest.object('zero_gradient_rows');
+    for (const name of fields.keys()) {
+      const [from = 0, to = 0] = fields.numbers(name);
+      rows.set(name, [from, to]);
+    }
+  }
+  let largest = 0;
+  for (const key of file.keys('grad/'))
+    for (const value of file.floats(key)) largest = Math.max(largest, Math.abs(value));
+  return { names, rows, largest };
+}
+
+function checkGradient(
+  file: FixtureFile,
+  key: string,
+  got: { shape: readonly number[]; data: Float32Array },
+  tolerance: number,
+  { names, rows, largest }: Zeros,
+): void {
+  const name = key.slice('grad/'.length);
+  const note = 'zero in exact arithmetic: relative to the largest gradient of the model';
+  if (names.has(name)) {
+    file.check('grad', key, got, STRUCTURAL_ZERO, { magnitude: largest, note });
+    return;
+  }
+  const [from, to] = rows.get(name) ?? [0, 0];
+  file.check('grad', key, got, tolerance, { skip: (i) => i >= from && i < to });
+  if (to > from)
+    file.check('grad (zero rows)', key, got, STRUCTURAL_ZERO, {
+      magnitude: largest,
+      note,
+      skip: (i) => i < from || i >= to,
+    });
 }
 
 async function checkVariants(
@@ -243,7 +275,7 @@ async function checkVariants(
       const config = resolveConfig(changes as Record<string, unknown>, model.config);
       const prefix = `variant/${index}/`;
       const own = (name: string) => (file.has(prefix + name) ? prefix + name : `input/${name}`);
-      const other = new ZeroSeg(sharedWeights(device, parameters(model)), config);
+      const other = new ZeroSeg(sharedWeights(device, model), config);
       const { terms } = pass(other, trainingInputs(device, file, batch, config, own));
       const named = [...parameters(model)];
       const grads = gradients(

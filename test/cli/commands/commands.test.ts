@@ -95,7 +95,7 @@ describe('from photos to words', () => {
       0.03 M parameters (18 tensors from BASE/clip/model.safetensors, the rest new, seed 0), 8 photos, teacher clip, on ADAPTER
       a step of 4 photos in parts of 2: BYTES planned, BYTES allocated; weights and optimizer BYTES
       2 steps, 2 an epoch; run folder BASE/begun
-      trained 2 steps in TIME
+      trained 2 steps in TIME, TIME in all
       LOSSES
       model: BASE/begun/model.safetensors (teacher clip)
       report: BASE/begun/report.html"
@@ -153,7 +153,7 @@ describe('from photos to words', () => {
       "0.03 M parameters (new, seed 0), 8 photos, teacher clip, on ADAPTER
       a step of 4 photos in parts of 2: BYTES planned, BYTES allocated; weights and optimizer BYTES
       6 steps, 2 an epoch; run folder BASE/run
-      trained 6 steps in TIME
+      trained 6 steps in TIME, TIME in all
       LOSSES
       model: BASE/run/model.safetensors (teacher clip)
       report: BASE/run/report.html"

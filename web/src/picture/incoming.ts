@@ -1,8 +1,8 @@
 /** Pictures that are dropped on the page or pasted into it. */
-import { openPhoto } from './state.ts';
+import type { OpenPicture } from './picture.ts';
 
 /** Follows files that are dragged over an element, and opens the first that is dropped; returns how to stop. */
-export function dropPhotos(element: HTMLElement): () => void {
+export function dropPhotos(element: HTMLElement, open: OpenPicture): () => void {
   const over = (event: DragEvent): void => {
     if (!event.dataTransfer?.types.includes('Files')) return;
     event.preventDefault();
@@ -16,7 +16,7 @@ export function dropPhotos(element: HTMLElement): () => void {
     const file = event.dataTransfer?.files[0];
     if (!file) return;
     event.preventDefault();
-    void openPhoto(file, file.name);
+    void open({ file, name: file.name });
   };
   element.addEventListener('dragover', over);
   element.addEventListener('dragleave', leave);
@@ -28,12 +28,12 @@ export function dropPhotos(element: HTMLElement): () => void {
   };
 }
 
-export function pastePhotos(target: Document): () => void {
+export function pastePhotos(target: Document, open: OpenPicture): () => void {
   const paste = (event: ClipboardEvent): void => {
     const file = event.clipboardData?.files[0];
     if (!file) return;
     event.preventDefault();
-    void openPhoto(file, file.name || 'pasted picture');
+    void open({ file, name: file.name || 'pasted picture' });
   };
   target.addEventListener('paste', paste);
   return () => target.removeEventListener('paste', paste);
