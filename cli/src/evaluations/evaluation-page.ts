@@ -69,8 +69,8 @@ ${matrix(confusion, nameOf)}
 
 /** Scenes have objects and grounds, other data sets a background. */
 function means({ mean_iou_without_background, mean_iou_objects, mean_iou_stuff }: EvaluationResult): string {
-  const tile = (title: string, share: number | null): string =>
-    `<div><dt>${title}</dt><dd>${percent(share)}</dd></div>`;
+  const tile = (title: string, fraction: number | null): string =>
+    `<div><dt>${title}</dt><dd>${percent(fraction)}</dd></div>`;
   return mean_iou_objects === undefined || mean_iou_stuff === undefined
     ? tile('without background', mean_iou_without_background)
     : `${tile('mean IoU, objects', mean_iou_objects)}\n${tile('mean IoU, ground', mean_iou_stuff)}`;

@@ -153,11 +153,11 @@ function card(
 </article></li>`;
 }
 
-function row({ label, name, drawn_as, colour, share, pixels, score }: ClassRecord, number: number): string {
+function row({ label, name, drawn_as, colour, fraction, pixels, score }: ClassRecord, number: number): string {
   const drawn = drawn_as === undefined ? '' : ` <small>${escapeXml(drawn_as)} in pictures</small>`;
   const swatch = label === 0 ? '<i></i>' : `<i style="--colour:${escapeXml(colour)}"></i>`;
-  const cells = [percent(share), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
-  return `<tr data-word="${number}" data-share="${share}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi>${drawn}</th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+  const cells = [percent(fraction), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
+  return `<tr data-word="${number}" data-share="${fraction}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi>${drawn}</th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
 }
 
 function percent(fraction: number): string {

@@ -260,7 +260,7 @@ class CheckPlan {
   constructor(program: StepProgram, kernels: CheckKernels) {
     this.#program = program;
     this.#kernels = kernels;
-    const most = Math.floor(program.device.limits.maxStorageBufferBindingSize / 256) * 256;
+    const max = Math.floor(program.device.limits.maxStorageBufferBindingSize / 256) * 256;
     for (const buffer of program.slotBuffers) {
       for (let offset = 0; offset < buffer.size; offset += max) {
         this.fills.push(this.#forget({ buffer, offset, size: Math.min(max, buffer.size - offset) }, false));
