@@ -47,7 +47,7 @@ export async function runInfo(place: string): Promise<Info> {
     place,
     facts: {
       state: done >= planned ? 'finished' : `step ${done} of ${planned}`,
-      loss: last?.loss ?? null,
+      loss: last ? Number(last.loss.toPrecision(4)) : null,
       begun: started,
       version,
       adapter,
