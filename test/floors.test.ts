@@ -69,6 +69,7 @@ const rooms = [
   'cli/src/shell',
   'cli/src/completion',
   'cli/src/segments',
+  'cli/src/votes',
   'cli/src/evaluations',
   'cli/src/studies',
   'cli/src/inspect',

@@ -32,9 +32,14 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
       shape,
     });
   }
-  if (sameShape(full, x.shape)) return x;
-  const y = new Tensor(x.storage, full, x.dtype);
-  return differentiable(y, [x], (dy) => [reshape(dy, x.shape)]);
+  return view(x, full);
+}
+
+/** {@link reshape} to a shape that is known to fit. */
+export function view(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(shape, x.shape)) return x;
+  const y = new Tensor(x.storage, shape, x.dtype);
+  return differentiable(y, [x], (dy) => [view(dy, x.shape)]);
 }
 
 function withoutWildcard(x: Tensor, shape: Shape): Shape {
@@ -270,7 +275,7 @@ function strides(shape: Shape): number[] {
   return shape.map((_, i) => size(shape.slice(i + 1)));
 }
 
-/** What is moved at once: four elements, where all widths and places are whole fours. */
+/** What is moved at once: four elements, where all widths and places are a multiple of 4. */
 function elementOf(x: Tensor, widths: readonly number[]): 'T' | 'vec4<T>' | 'u32' {
   if (x.dtype === 'u32') return 'u32';
   return widths.every((width) => width % 4 === 0) ? 'vec4<T>' : 'T';

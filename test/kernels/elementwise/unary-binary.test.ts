@@ -328,7 +328,7 @@ describe('operands', () => {
       'scale: factor must be a number; it is a Tensor; for a tensor use mul(a, b)',
     );
     expect(() => gelu(x(), 'exact' as 'erf')).toThrow(
-      "gelu: the form must be 'erf', 'tanh' or 'quick'; it is the string 'exact'",
+      "gelu: approximate must be 'erf', 'tanh' or 'quick'; it is the string 'exact'",
     );
   });
 });

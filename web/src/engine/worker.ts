@@ -30,6 +30,7 @@ const engine = {
   gpu: proxy(gpu),
   scenes,
   bench: later(async () => new (await import('../bench/tool.ts')).BenchTool()),
+  study: later(async () => (await import('../study/tool.ts')).StudyTool.open()),
   recorded: proxy(new RecordedRun()),
   segment: proxy(new SegmentTool(gpu, models)),
   train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu, async () => (await scenes()).atlas())),
