@@ -34,10 +34,10 @@ const positive = (...shape: number[]): Tensor =>
     Float32Array.from({ length: size(shape) }, () => 0.1 + random()),
     shape,
   );
-const below = (most: number, ...shape: number[]): Tensor =>
+const below = (max: number, ...shape: number[]): Tensor =>
   tensor(
     device.current,
-    Uint32Array.from({ length: size(shape) }, () => random() * most),
+    Uint32Array.from({ length: size(shape) }, () => random() * max),
     shape,
   );
 const key = () => tensor(device.current, new Uint32Array([1, 2]));
@@ -54,7 +54,7 @@ const binary = (op: (a: Tensor, b: Tensor) => Tensor) => () => {
   shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 4], [7, 4]);
   shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 3], [19, 1, 1]);
 };
-/** AxisRows in every layout: whole fours, ragged ones few and many, columns in fours and others. */
+/** AxisRows in every layout: whole vec4s, ragged ones few and many, columns in vec4s and others. */
 const lines = (op: (x: Tensor, axis: number) => Tensor) => () => {
   for (const [shape, axis] of [
     [[29, 8], 1],

@@ -94,7 +94,7 @@ function erf(x: number): number {
 }
 
 const shapes = [[[]], [[1]], [[3, 17]], [[65, 197]], [[0, 3]]] as const;
-const many: OpCase = { shapes: [[17_000_000]] };
+const count: OpCase = { shapes: [[17_000_000]] };
 // The first is not far out: a tensor of one element is compared at its own size.
 const wide: OpCase['values'] = (_input, i, random) => (i === 0 ? 0.7 : 20 * random() - 10);
 const positive: OpCase['values'] = (_input, _i, random) => 0.1 + 3 * random();
@@ -136,7 +136,7 @@ checkOp('scale', (x) => scale(x, -2.5), { reference: map((x) => -2.5 * x), cases
 checkOp('addScalar', (x) => addScalar(x, 0.25), { reference: map((x) => x + 0.25), cases: shapes });
 checkOp('scale in a two-dimensional grid', (x) => scale(x, 2), {
   reference: map((x) => 2 * x),
-  cases: [{ ...many, values: (_input, i) => i % 1000 }],
+  cases: [{ ...count, values: (_input, i) => i % 1000 }],
   constant: [0],
 });
 
@@ -324,7 +324,7 @@ describe('operands', () => {
       'scale: factor must be a number; it is a Tensor; for a tensor use mul(a, b)',
     );
     expect(() => gelu(x(), 'exact' as 'erf')).toThrow(
-      "gelu: the form must be 'erf', 'tanh' or 'quick'; it is the string 'exact'",
+      "gelu: approximate must be 'erf', 'tanh' or 'quick'; it is the string 'exact'",
     );
   });
 });

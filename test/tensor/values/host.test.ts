@@ -290,10 +290,10 @@ it('f64 rounds to the nearest f16, ties to even, over the whole range', () => {
   const halves = fromHalf(Uint16Array.from({ length: 0x7c00 }, (_, i) => i));
   const refuse = () => new Error('unexpected');
   const round = (values: Float64Array) => fromHost(values, 'f16', [values.length], refuse) as Uint16Array;
-  const between = (share: number) =>
+  const between = (fraction: number) =>
     Float64Array.from(
       { length: 0x7bff },
-      (_, i) => (halves[i] as number) * (1 - share) + (halves[i + 1] as number) * share,
+      (_, i) => (halves[i] as number) * (1 - fraction) + (halves[i + 1] as number) * fraction,
     );
   const tiny = 2 ** -30;
   const [below, tie, above] = [between(0.5 - tiny), between(0.5), between(0.5 + tiny)].map(round);

@@ -1,7 +1,7 @@
 import { type Image, ImageError, imageFromRgba } from '@zeroseg/core/zeroseg';
 
 /** Photos are decoded to at most so many pixels; the browser gives no larger canvas everywhere. */
-const MOST_PIXELS = 2 ** 26;
+const MAX_PIXELS = 2 ** 26;
 
 /** A photo's pixels, upright, over white where it is transparent. */
 export async function decodePhoto(file: Blob, name: string): Promise<Image> {
@@ -13,7 +13,7 @@ export async function decodePhoto(file: Blob, name: string): Promise<Image> {
     throw new ImageError('openPhoto', name, await whyNoPhoto(file), { cause });
   }
   const { width, height } = bitmap;
-  if (width * height > MOST_PIXELS) {
+  if (width * height > MAX_PIXELS) {
     bitmap.close();
     const megapixels = Math.round((width * height) / 1e6);
     throw new ImageError('openPhoto', name, `it has ${megapixels} megapixels; this page takes photos of up to 67`);

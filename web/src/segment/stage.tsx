@@ -176,7 +176,7 @@ function PieceKeys() {
   );
 }
 
-const MOST_LISTED = 12;
+const MAX_LISTED = 12;
 
 /** The largest pieces of a result. */
 function piecesOf({ labels }: Segmented): Piece[] {
@@ -192,14 +192,14 @@ function piecesOf({ labels }: Segmented): Piece[] {
       pieces.push(piece);
     }
   }
-  return pieces.sort((a, b) => b.pixels - a.pixels).slice(0, MOST_LISTED);
+  return pieces.sort((a, b) => b.pixels - a.pixels).slice(0, MAX_LISTED);
 }
 
 function sentence(result: Segmented, piece: Piece): string {
-  const share = Math.round((100 * piece.pixels) / result.labels.data.length);
+  const fraction = Math.round((100 * piece.pixels) / result.labels.data.length);
   const [best, ...rest] = namesAt(result, piece.x, piece.y);
   const name = result.names[piece.label] ?? '';
   const others = rest.slice(0, 4).map(({ label, score }) => `${result.names[label]} ${Math.round(100 * score)} %`);
   const score = best ? `, score ${Math.round(100 * best.score)} %` : '';
-  return `${name}${score}, ${share} % of the picture${others.length > 0 ? `; next ${others.join(', ')}` : ''}`;
+  return `${name}${score}, ${fraction} % of the picture${others.length > 0 ? `; next ${others.join(', ')}` : ''}`;
 }
