@@ -53,7 +53,8 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
       const scripts = new Set<string>();
       context.on('request', (request) => {
         const file = /\/assets\/([^/]+\.js)$/.exec(request.url())?.[1];
-        if (file !== undefined) scripts.add(file);
+        // The service worker fetches all that it keeps.
+        if (file !== undefined && !request.serviceWorker()) scripts.add(file);
       });
       page.on('request', (request) => {
         if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) foreign.push(request.url());
