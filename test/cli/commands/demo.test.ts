@@ -59,7 +59,7 @@ test('patches that do not divide the scenes are refused before anything is made'
   const { code, err } = await demo('--model', odd, '--out', at('no'));
   expect(code).toBe(1);
   expect(err.replaceAll(base, 'BASE').split('\n').at(-1)).toMatchInlineSnapshot(
-    `"zeroseg: demo: --model BASE/odd.safetensors: its patches of 12 pixels do not divide the demo's scenes of 128; give one whose patches do"`,
+    `"zeroseg: demo: --model BASE/odd.safetensors: its patches of 12 pixels do not divide scenes of 128 pixels; give one whose patches do"`,
   );
   expect(await readdir(base)).not.toContain('no');
 });
