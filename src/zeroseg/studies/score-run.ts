@@ -37,7 +37,7 @@ export interface RunScoreOptions {
  */
 export async function scoreRun(device: Device, model: ZeroSeg, options: RunScoreOptions): Promise<RunScore> {
   using student = await SceneStudent.create(device, model, options.scenes.options.size);
-  return scoreStudent(student, options);
+  return await scoreStudent(student, options);
 }
 
 /** The score of a student that is there. */
