@@ -22,7 +22,7 @@ export {
   unshuffle,
 } from '../kernels/zeroseg/index.ts';
 export type { Trace } from '../nn/layers/index.ts';
-export type { ByteSource, WeightFile, WeightSource } from './checkpoints/index.ts';
+export { type ByteSource, openWeightSource, type WeightFile, type WeightSource } from './checkpoints/index.ts';
 export {
   alike,
   type CaptionedBatch,
@@ -58,12 +58,15 @@ export {
   openClipFiles,
   openClipFolder,
   resumeClipTraining,
+  sameTeacher,
+  shortTeacher,
   type StoredTensors,
   Teacher,
   type TextSource,
   type TextTower,
   TrainableClip,
   teacherConfigs,
+  teacherIdentity,
   textVocabulary,
   type UnknownName,
   unknownNames,
@@ -162,7 +165,7 @@ export {
   loadGroupVitText,
   loadGroupVitVision,
 } from './groupvit/index.ts';
-export { ConfigError, type Progress, TrainingError, type WorkOptions } from './host/index.ts';
+export { ConfigError, type Progress, sha256OfRanges, TrainingError, type WorkOptions } from './host/index.ts';
 export {
   classColour,
   clipMean,

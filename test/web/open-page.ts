@@ -20,6 +20,8 @@ export interface OpenOptions {
 export interface Opened {
   readonly page: Page;
   readonly context: BrowserContext;
+  /** Scripts of the page that were asked for: names of files. */
+  readonly scripts: string[];
   /** Addresses outside of the page's own origin that were asked for. */
   readonly foreign: string[];
   /** Errors, and what the security policy refused. */
@@ -38,7 +40,9 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
       build: { outDir: folder, emptyOutDir: true },
     });
     served = await servePage({ folder });
-    browser = await chromium.launch(await browserLaunchOptions());
+    const options = await browserLaunchOptions();
+    const camera = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+    browser = await chromium.launch({ ...options, args: [...options.args, ...camera] });
   });
   afterAll(async () => {
     await browser?.close();
@@ -60,8 +64,10 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
       if (!gpu) {
         await page.addInitScript("Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined })");
       }
-      const [foreign, errors]: [string[], string[]] = [[], []];
+      const [scripts, foreign, errors]: [string[], string[], string[]] = [[], [], []];
       page.on('request', (request) => {
+        const script = /\/([^/]+\.js)$/.exec(request.url())?.[1];
+        if (script) scripts.push(script);
         if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) foreign.push(request.url());
       });
       page.on('pageerror', (error) => errors.push(error.message));
@@ -69,7 +75,7 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
         if (message.type() === 'error') errors.push(message.text());
       });
       await page.goto(url);
-      return { page, context, foreign, errors };
+      return { page, context, scripts, foreign, errors };
     },
   };
 }
@@ -89,7 +95,7 @@ export async function addWords(page: Page, words: string): Promise<void> {
 
 /** The words as chips, as they are shown. */
 export async function chips(page: Page): Promise<string[]> {
-  return page.locator('.chip-toggle').evaluateAll((all) => all.map((one) => one.childNodes[1]?.textContent ?? ''));
+  return page.locator('.chip-toggle').evaluateAll((all) => all.map((one) => one.childNodes[0]?.textContent ?? ''));
 }
 
 /** What a button downloads. */

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { photos, student, teacher } from '@zeroseg/pretrained';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -41,6 +43,15 @@ async function pageLabels(): Promise<Uint8Array> {
 test('a sample is segmented when the page opens', async () => {
   expect(await named(page)).toMatch(/^looked at in .*, named in \d+ ms$/);
   expect(await page.locator('.gpu').innerText()).toMatch(/on the processor/);
+});
+
+test('until then, at most 200 kB of compressed script were loaded', async () => {
+  // CLIP's table of merges follows with the first words, and is data.
+  const loaded = [...new Set(opened.scripts)].filter((file) => !file.startsWith('clip-merges'));
+  expect(loaded.map((file) => file.replace(/-[^-]+$/, ''))).toEqual(expect.arrayContaining(['index', 'worker']));
+  const size = async (file: string) => gzipSync(await readFile(join(site.folder, 'assets', file))).length;
+  const sizes = await Promise.all(loaded.filter((file) => file !== 'service-worker.js').map(size));
+  expect(sizes.reduce((sum, one) => sum + one, 0)).toBeLessThan(200_000);
 });
 
 describe('the same labels as by the command line', () => {

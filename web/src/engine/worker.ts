@@ -28,6 +28,7 @@ const engine = {
   gpu: proxy(gpu),
   scenes: later(async () => new (await import('./scenes.ts')).Scenes()),
   recorded: proxy(new RecordedRun()),
+  shelf: proxy(models.shelf),
   segment: proxy(new SegmentTool(gpu, models)),
 };
 

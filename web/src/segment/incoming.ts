@@ -1,8 +1,9 @@
-/** Pictures that are dropped on the page or pasted into it. */
-import { openPhoto } from './state.ts';
+/** Pictures that are dropped on the page or pasted into it; models too. */
+import { droppedFiles, isModelDrop } from '../models/incoming.ts';
+import { openModels, openPhoto } from './state.ts';
 
-/** Follows files that are dragged over an element, and opens the first that is dropped; returns how to stop. */
-export function dropPhotos(element: HTMLElement): () => void {
+/** Follows files that are dragged over an element, and opens models or the first photo of what is dropped; returns how to stop. */
+export function dropFiles(element: HTMLElement): () => void {
   const over = (event: DragEvent): void => {
     if (!event.dataTransfer?.types.includes('Files')) return;
     event.preventDefault();
@@ -13,10 +14,12 @@ export function dropPhotos(element: HTMLElement): () => void {
   };
   const drop = (event: DragEvent): void => {
     element.classList.remove('is-dropping');
-    const file = event.dataTransfer?.files[0];
-    if (!file) return;
+    const { dataTransfer } = event;
+    const file = dataTransfer?.files[0];
+    if (!dataTransfer || !file) return;
     event.preventDefault();
-    void openPhoto(file, file.name);
+    if (isModelDrop(dataTransfer)) void droppedFiles(dataTransfer).then(openModels);
+    else void openPhoto(file, file.name);
   };
   element.addEventListener('dragover', over);
   element.addEventListener('dragleave', leave);

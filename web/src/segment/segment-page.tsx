@@ -1,6 +1,7 @@
 import { useEffect } from 'preact/hooks';
+import { OpenModelsPanel } from '../models/open-panel.tsx';
 import { Downloads } from './downloads.tsx';
-import { dropPhotos, pastePhotos } from './incoming.ts';
+import { dropFiles, pastePhotos } from './incoming.ts';
 import { ModelPicker } from './model-picker.tsx';
 import { PhotoPicker } from './photo-picker.tsx';
 import { samples } from './samples.ts';
@@ -18,7 +19,7 @@ export function SegmentPage() {
       startSegmenting();
       if (!photo.peek()) void openSample(samples[0]);
     }
-    const stopDropping = dropPhotos(document.body);
+    const stopDropping = dropFiles(document.body);
     const stopPasting = pastePhotos(document);
     return () => {
       stopDropping();
@@ -53,6 +54,7 @@ export function SegmentPage() {
         )}
         <Downloads />
       </aside>
+      <OpenModelsPanel onAdded={({ id }) => (first.model.value = id)} />
     </div>
   );
 }
