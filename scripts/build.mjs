@@ -12,7 +12,7 @@ import ts from 'typescript-5.9';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
 /** What the packages export. */
-const exportsOf = { '': ['index', 'nn/index', 'zeroseg/index', 'internal'], cli: ['index'] };
+const exportsOf = { '': ['index', 'nn/index', 'zeroseg/index', 'internal'], cli: ['index', 'bench/index'] };
 for (const folder of ['', 'cli']) {
   const dist = join(root, folder, 'dist');
   rmSync(dist, { recursive: true, force: true });

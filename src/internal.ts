@@ -114,6 +114,7 @@ export {
   type StepTimes,
   type StudyContext,
   type StudyProgress,
+  sceneMeasures,
   scoreRuns,
   studyState,
   summarise,
@@ -134,4 +135,5 @@ export {
   plannedSteps,
   readDescription,
   refuseDifferences,
+  VALIDATION_LOSS,
 } from './zeroseg/training/index.ts';

@@ -53,6 +53,7 @@ const rooms = [
   'src/zeroseg/baselines',
   'src/zeroseg/studies',
   'src/zeroseg/demo',
+  'src/zeroseg/votes',
   'src/zeroseg',
   'src',
   'cli/src/files',
@@ -154,6 +155,17 @@ it('below the files for Node, only listed packages are imported, and no module o
     if (isNodeFile(file) && specifier.startsWith('node:')) return false;
     return !packages[specifier]?.test(file);
   });
+  expect(wrong.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
+});
+
+it('what measures devices does so in browsers too: no module of Node, and no file but its own', () => {
+  const wrong = imports.filter(
+    (one) =>
+      one.file.startsWith('cli/src/bench/') &&
+      (one.specifier.startsWith('.')
+        ? !target(one).startsWith('cli/src/bench/')
+        : !/^(@zeroseg\/core(\/.*)?|tinybench)$/.test(one.specifier)),
+  );
   expect(wrong.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);
 });
 

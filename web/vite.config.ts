@@ -1,3 +1,4 @@
+import { resolve, sep } from 'node:path';
 import { defineConfig, type Plugin, type UserConfig } from 'vite';
 import { sourceAliases } from '../test/support/source.ts';
 import { contentSecurity } from './content-security.ts';
@@ -26,7 +27,14 @@ const config: UserConfig = defineConfig({
   root: import.meta.dirname,
   // Works in any folder of any host.
   base: './',
-  resolve: { alias: sourceAliases('browser') },
+  resolve: {
+    alias: [
+      ...sourceAliases('browser'),
+      { find: /^bench-peers\//, replacement: resolve(import.meta.dirname, '../bench/peers/') + sep },
+      // By the parts of it that are compared.
+      { find: /^@tensorflow\/tfjs$/, replacement: resolve(import.meta.dirname, 'src/bench/tensorflow.ts') },
+    ],
+  },
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
   plugins: [securityPolicy, pageFiles(import.meta.dirname)],
   build: {

@@ -5,85 +5,27 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { serialize } from 'node:v8';
+import { measureInTurns } from './turns.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** A turn repeats its workload for so many milliseconds, or so often. */
-const turn = { span: 40, most: 10 };
-
-/**
- * Runs every workload in every library: a new process for each pair, so that nothing of one stays with another and every
- * first run is cold; turns go round, so that whatever else the machine does meets all of them.
- */
-export async function measure(workloads, libraries, { runs, adapter, build, verbose, progress }) {
-  const report = { adapter: '', software: true, runs, labels: {}, rows: [] };
-  for (const workload of workloads) {
-    const file = referenceOf(workload, progress);
-    const results = {};
-    const alive = [];
-    try {
-      for (const library of libraries) {
-        const worker = new Worker(verbose);
-        alive.push({ library, worker });
-        results[library] = await prepare(worker, { library, adapter, build, workload, file, report });
-        progress(`${workload.name} · ${library}: ${summary(results[library])}`);
-      }
-      const running = alive.filter(({ library }) => results[library].state !== 'none');
-      for (let run = 0; run < runs; run++) {
-        for (let i = 0; i < running.length; i++) {
-          // Who begins changes from round to round.
-          const { library, worker } = running[(i + run) % running.length];
-          const { samples, counts } = await worker.ask({ turn });
-          results[library].samples.push(...samples);
-          results[library].counts = counts;
-        }
-      }
-    } finally {
-      await Promise.all(alive.map(({ worker }) => worker.stop()));
-    }
-    report.rows.push(row(workload, libraries, results, report.software));
-  }
-  return report;
-}
-
-async function prepare(worker, { library, adapter, build, workload, file, report }) {
-  try {
-    const { label, adapter: name, software } = await worker.ask({ open: { library, adapter, build } });
-    report.labels[library] = label;
-    if (name) Object.assign(report, { adapter: name, software });
-    const { unsupported, first, error, wrong } = await worker.ask({ prepare: { workload: workload.name, file } });
-    if (unsupported) return { state: 'none', samples: [] };
-    return { state: wrong.length > 0 ? 'wrong' : 'right', wrong, error, first, samples: [] };
-  } catch (failure) {
-    return { state: 'none', failure: failure.message, samples: [] };
-  }
-}
-
-function row({ name, goal }, libraries, results, software) {
-  const cells = {};
-  for (const library of libraries) {
-    const { samples, ...rest } = results[library];
-    const numbers = {};
-    for (const clock of ['wall', 'processor']) {
-      const times = samples.map((sample) => sample[clock]).sort((a, b) => a - b);
-      if (times.length > 0) numbers[clock] = { best: times[0], median: times[Math.floor(times.length / 2)] };
-    }
-    cells[library] = { ...rest, ...numbers, samples: samples.length };
-  }
-  const clock = software ? 'processor' : 'wall';
-  const others = libraries.filter((library) => library !== 'zeroseg' && cells[library].state === 'right');
-  const fastest = others.sort((a, b) => cells[a][clock].median - cells[b][clock].median)[0];
-  const ours = cells.zeroseg;
-  const compared = fastest && ours?.state === 'right';
-  const ratios = compared
-    ? {
-        median: cells[fastest][clock].median / ours[clock].median,
-        best: Math.min(...others.map((library) => cells[library][clock].best)) / ours[clock].best,
-        first: ours.first[clock] / Math.min(...others.map((library) => cells[library].first[clock])),
-        peakBytes: ours.counts.peakBytes / Math.min(...others.map((library) => cells[library].counts.peakBytes)),
-      }
-    : undefined;
-  return { name, goal, clock, fastest, ratios, cells };
+/** Measures each library in a process of its own; on adapters that compute on the processor by the processor's clock. */
+export function measure(workloads, libraries, { runs, adapter, build, verbose, progress }) {
+  const files = new Map(workloads.map((workload) => [workload, referenceOf(workload, progress)]));
+  return measureInTurns(workloads, libraries, {
+    runs,
+    clockOf: (software) => (software ? 'processor' : 'wall'),
+    openPeer: (library) => {
+      const worker = new Worker(verbose);
+      return {
+        open: () => worker.ask({ open: { library, adapter, build } }),
+        prepare: (workload) => worker.ask({ prepare: { workload: workload.name, file: files.get(workload) } }),
+        turn: (turn) => worker.ask({ turn }),
+        stop: () => worker.stop(),
+      };
+    },
+    progress: ({ workload, library, found }) => found && progress(`${workload} · ${library}: ${summary(found)}`),
+  });
 }
 
 function summary({ state, failure, wrong, error, first }) {

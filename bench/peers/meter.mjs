@@ -14,7 +14,7 @@ export function start() {
 }
 
 /**
- * Counts what passes through WebGPU's prototypes: every library of this process goes through them, whatever it is written in.
+ * Counts what passes through WebGPU's prototypes: every library of this process or worker goes through them, whatever it is written in.
  * A buffer counts from `createBuffer` to `destroy`; those that a library leaves to the garbage collector stay alive here. Buffers
  * to read back from do not count as bytes: the check of the results needs them, not the work.
  *
@@ -50,28 +50,7 @@ function around(type, method, count) {
   };
 }
 
-/** Waits until everything that was submitted is done. */
-export async function finished() {
-  for (const device of await Promise.all(devices)) await quietly(device.queue.onSubmittedWorkDone());
-}
-
-const cell = new Int32Array(new SharedArrayBuffer(4));
-
-/**
- * Awaits a promise of the GPU. While one is pending, Dawn for Node turns the event loop without a pause, which costs a whole
- * processor; naps of 0.1 ms take that out of the measurement.
- */
-export async function quietly(promise) {
-  let pending = true;
-  const nap = () => {
-    if (!pending) return;
-    Atomics.wait(cell, 0, 0, 0.1);
-    setImmediate(nap);
-  };
-  setImmediate(nap);
-  try {
-    return await promise;
-  } finally {
-    pending = false;
-  }
+/** Waits until everything that was submitted is done; `awaited` is how to wait. */
+export async function finished(awaited) {
+  for (const device of await Promise.all(devices)) await awaited(device.queue.onSubmittedWorkDone());
 }

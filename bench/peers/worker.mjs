@@ -5,11 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
 import { globals } from 'webgpu';
-import { countCalls, counts, finished, quietly, start } from './meter.mjs';
+import { countCalls } from './meter.mjs';
+import { Peer } from './peer.mjs';
+import { quietly } from './quietly.mjs';
 import { workloads } from './workloads.mjs';
 
-let library;
-let prepared;
+let peer;
 
 const actions = {
   async open({ library: name, adapter, build }) {
@@ -21,66 +22,26 @@ const actions = {
       const value = { gpu: owner, userAgent: 'Node', platform: 'Node', language: 'en', hardwareConcurrency: 1 };
       Object.defineProperty(globalThis, 'navigator', { value, configurable: true });
     }
-    library = await (await import(`./libraries/${name}.mjs`)).open({ adapter, build });
+    const { open } = await import(`./libraries/${name}.mjs`);
+    const zeroseg = name === 'zeroseg' ? await import(`${build}/index.js`) : undefined;
+    const library = await open({ adapter, zeroseg });
+    peer = new Peer(library, { processorTime, awaited: quietly });
     const { label, adapter: found, software } = library;
     return { label, adapter: found, software };
   },
 
-  async prepare({ workload: wanted, file }) {
-    const workload = workloads.find(({ name }) => name === wanted);
-    const inputs = workload.inputs();
-    const began = performance.now();
-    const processor = process.cpuUsage();
-    prepared = await library.prepare(workload, inputs);
-    if (!prepared) return { unsupported: true };
-    const wrong = [];
-    let first;
-    let error = 0;
-    for (const expected of deserialize(readFileSync(file))) {
-      const results = await run();
-      first ??= { wall: performance.now() - began, processor: milliseconds(process.cpuUsage(processor)) };
-      const values = await prepared.read(results);
-      prepared.free(results);
-      for (const [name, part] of Object.entries(expected)) {
-        const found = difference(values[name], part);
-        if (!(found <= part.tolerance)) wrong.push(`${name}: ${found.toExponential(1)}`);
-        error = Math.max(error, found);
-      }
-    }
-    return { first, error, wrong };
-  },
+  prepare: ({ workload: wanted, file }) =>
+    peer.prepare(
+      workloads.find(({ name }) => name === wanted),
+      deserialize(readFileSync(file)),
+    ),
 
-  async turn({ span, most }) {
-    const samples = [];
-    const began = performance.now();
-    do {
-      start();
-      const processor = process.cpuUsage();
-      const wall = performance.now();
-      const results = await run();
-      samples.push({ wall: performance.now() - wall, processor: milliseconds(process.cpuUsage(processor)) });
-      prepared.free(results);
-    } while (performance.now() - began < span && samples.length < most);
-    return { samples, counts: { ...counts } };
-  },
+  turn: (turn) => peer.turn(turn),
 };
 
-/** Runs the workload once and waits until the GPU is done. */
-async function run() {
-  const results = await prepared.run();
-  if (prepared.wait) await quietly(prepared.wait(results));
-  await finished();
-  return results;
-}
-
-function milliseconds({ user, system }) {
+function processorTime() {
+  const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
-}
-
-/** The largest error over the scale; infinite where a value is missing or not finite. */
-function difference(values, { count, indexes, values: wanted, scale }) {
-  if (values?.length !== count || !values.every(Number.isFinite)) return Number.POSITIVE_INFINITY;
-  return indexes.reduce((most, index, i) => Math.max(most, Math.abs(values[index] - wanted[i]) / scale), 0);
 }
 
 process.on('message', async (message) => {

@@ -13,6 +13,8 @@ export interface OpenOptions {
   /** Whether the browser has WebGPU. Default true. */
   readonly gpu?: boolean;
   readonly width?: number;
+  /** Behind the page's address, such as `#bench`. */
+  readonly path?: string;
   readonly scheme?: 'light' | 'dark';
 }
 
@@ -20,10 +22,10 @@ export interface OpenOptions {
 export interface Opened {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** Scripts of the page that were asked for: names of files. */
-  readonly scripts: string[];
   /** Addresses outside of the page's own origin that were asked for. */
   readonly foreign: string[];
+  /** Names of the scripts that were loaded, those of workers too. */
+  readonly scripts: ReadonlySet<string>;
   /** Errors, and what the security policy refused. */
   readonly errors: string[];
 }
@@ -53,7 +55,7 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
     get folder() {
       return folder;
     },
-    async open({ gpu = true, width = 1400, scheme = 'light' }: OpenOptions = {}) {
+    async open({ gpu = true, width = 1400, scheme = 'light', path = '' }: OpenOptions = {}) {
       const { url } = served as ServedPage;
       const context = await (browser as Browser).newContext({
         viewport: { width, height: 900 },
@@ -64,18 +66,21 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
       if (!gpu) {
         await page.addInitScript("Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined })");
       }
-      const [scripts, foreign, errors]: [string[], string[], string[]] = [[], [], []];
+      const [foreign, errors]: [string[], string[]] = [[], []];
+      const scripts = new Set<string>();
+      context.on('request', (request) => {
+        const file = /\/assets\/([^/]+\.js)$/.exec(request.url())?.[1];
+        if (file !== undefined) scripts.add(file);
+      });
       page.on('request', (request) => {
-        const script = /\/([^/]+\.js)$/.exec(request.url())?.[1];
-        if (script) scripts.push(script);
         if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) foreign.push(request.url());
       });
       page.on('pageerror', (error) => errors.push(error.message));
       page.on('console', (message) => {
         if (message.type() === 'error') errors.push(message.text());
       });
-      await page.goto(url);
-      return { page, context, scripts, foreign, errors };
+      await page.goto(url + path);
+      return { page, context, foreign, scripts, errors };
     },
   };
 }

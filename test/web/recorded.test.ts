@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { AxeBuilder } from '@axe-core/playwright';
 import sharp from 'sharp';
 import { afterEach, expect, test } from 'vitest';
@@ -19,6 +22,17 @@ afterEach(async () => {
     // Nothing but the page's own files, and nothing that its security policy refuses.
     expect([foreign, errors]).toEqual([[], []]);
   }
+});
+
+test('the first load is at most 200 kB of compressed script', async () => {
+  const { page, scripts } = await open();
+  await named(page);
+  // CLIP's table of merges follows with the first words.
+  const first = [...scripts].filter((file) => !file.startsWith('clip-merges'));
+  const size = async (file: string) => gzipSync(await readFile(join(site.folder, 'assets', file))).length;
+  const sizes = await Promise.all(first.map(size));
+  expect(first.some((file) => file.startsWith('worker-'))).toBe(true);
+  expect(sizes.reduce((sum, one) => sum + one, 0)).toBeLessThan(200_000);
 });
 
 test('without WebGPU it says what is missing and what helps, and shows a recorded run', async () => {

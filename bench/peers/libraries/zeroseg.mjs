@@ -1,8 +1,7 @@
 import { adam, layerNormEps } from '../workloads.mjs';
 
-/** @zeroseg/core as it was built: every workload is a step that is replayed. */
-export async function open({ adapter, build }) {
-  const zeroseg = await import(`${build}/index.js`);
+/** The library, `zeroseg` being what its package exports: every workload is a step that is replayed. */
+export async function open({ adapter, zeroseg }) {
   const device = await zeroseg.openDevice({ ...(adapter ? { adapter } : {}), notice: null });
   return {
     label: '@zeroseg/core',

@@ -1,5 +1,5 @@
 import type { Progress, WorkOptions } from '@zeroseg/core/zeroseg';
-import { type Limits, measureLimits, wallOf } from './limits.ts';
+import { type Limits, measureLimits, type Probe, wallOf, wobbleOf } from './limits.ts';
 import type { Measured, Meter } from './meter.ts';
 import { stepWorkloads } from './steps.ts';
 import { kernelWorkloads, lending, type Workload } from './workloads.ts';
@@ -18,13 +18,16 @@ export interface BenchOptions extends WorkOptions<BenchProgress> {
   /** Only workloads whose name or group holds one of these words. */
   readonly filter?: readonly string[];
   /** Called after each piece of work. */
-  readonly onRow?: (row: Row) => void;
+  readonly onRow?: (row: Row, limits: Limits) => void;
 }
 
 /** What was measured of a workload. */
 export interface Row extends Measured {
   readonly name: string;
   readonly group: string;
+  /** What the work needs at least: FLOP of its products, and bytes read and written; null where that is not counted. */
+  readonly flops: number | null;
+  readonly moved: number | null;
   /** Of the wall clock, or of the GPU's where there is one. */
   readonly gflops: number | null;
   readonly gigabytesPerSecond: number | null;
@@ -34,8 +37,15 @@ export interface Row extends Measured {
 
 export interface BenchResult {
   readonly limits: Limits;
+  /** The limits again, before the work and after each group of it. */
+  readonly probes: readonly Probe[];
+  /** Of the probes: (most − least) / median. Above {@link BUSY} something else uses the machine, and shares mean little. */
+  readonly wobble: number;
   readonly rows: readonly Row[];
 }
+
+/** A {@link BenchResult.wobble} that a machine left to itself stays below. */
+export const BUSY = 0.2;
 
 /** The workloads that a filter leaves. */
 export function chooseWorkloads({ quick = false, full = false, filter = [] }: BenchOptions): Workload[] {
@@ -51,16 +61,20 @@ export async function bench(meter: Meter, options: BenchOptions = {}): Promise<B
   const workloads = chooseWorkloads(options);
   const total = workloads.length + 1;
   onProgress?.({ name: "the device's limits", done: 0, total });
-  const limits = await measureLimits(meter, quick);
-  const rows: Row[] = [];
+  const { limits, probe } = await measureLimits(meter, quick);
+  const [rows, probes]: [Row[], Probe[]] = [[], []];
+  let group = '';
   for (const workload of workloads) {
     if (signal?.aborted) break;
+    if (workload.group !== group) probes.push(await probe());
+    group = workload.group;
     onProgress?.({ name: workload.name, done: rows.length + 1, total });
     const measured = await lending(meter.device, (lend) => meter.measure(workload.prepare(lend), workload.name));
     rows.push(rowOf(workload, measured, meter, limits));
-    options.onRow?.(rows.at(-1) as Row);
+    options.onRow?.(rows.at(-1) as Row, limits);
   }
-  return { limits, rows };
+  if (!signal?.aborted) probes.push(await probe());
+  return { limits, probes, wobble: wobbleOf(probes), rows };
 }
 
 function rowOf({ name, group, flops, bytes }: Workload, measured: Measured, meter: Meter, { perMs }: Limits): Row {
@@ -70,6 +84,8 @@ function rowOf({ name, group, flops, bytes }: Workload, measured: Measured, mete
     name,
     group,
     ...measured,
+    flops: flops ?? null,
+    moved: bytes ?? null,
     // Rates of work that waits for memory and of work that computes are told where they say something.
     gflops: flops === undefined ? null : flops / ms / 1e6,
     gigabytesPerSecond: flops === undefined && bytes !== undefined ? bytes / ms / 1e6 : null,

@@ -1,4 +1,14 @@
-export { type BenchProgress, bench, chooseWorkloads } from './bench.ts';
+// 'zeroseg/bench': measures any device, in Node and in browsers. Nothing here may use what only one of them has.
+
+export {
+  type BenchOptions,
+  type BenchProgress,
+  type BenchResult,
+  BUSY,
+  bench,
+  chooseWorkloads,
+  type Row,
+} from './bench.ts';
 export {
   type Chart,
   type ChartText,
@@ -13,6 +23,8 @@ export {
   svg,
 } from './charts.ts';
 export { growthLines, growthPanels, measureGrowth } from './growth.ts';
-export { Meter } from './meter.ts';
-export { digits, limitLines, markdownTable, rowTable, shareNote } from './tables.ts';
+export type { Limits, Probe } from './limits.ts';
+export { type Clock, type Measured, Meter, type Times } from './meter.ts';
+export { type Roofline, type RooflinePoint, roofAt, roofline } from './roofline.ts';
+export { digits, limitLines, markdownTable, rowTable, shareNote, steadinessLine } from './tables.ts';
 export { tunedTable, tuneSteps } from './tuning.ts';

@@ -1,5 +1,5 @@
 import { dispatch, empty, free, type Kernel, kernel, step, type Tensor, variable } from '@zeroseg/core';
-import { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from '@zeroseg/core/internal';
+import { elementGrid, elementLoop, elementOverride, elementParams, median, memoryOf } from '@zeroseg/core/internal';
 import type { Meter, Times } from './meter.ts';
 
 /** What a device can do at most, as simple kernels measure it. */
@@ -20,19 +20,43 @@ export interface Limits {
   readonly perMs: { readonly flops: number; readonly bytes: number };
 }
 
-/** Measures the limits; a few seconds. */
-export async function measureLimits(meter: Meter, quick: boolean): Promise<Limits> {
+/** The two limits that shares are taken of, measured again: FLOP and bytes a second. */
+export interface Probe {
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** Measures the limits, which takes a few seconds; `probe` measures those again that shares are taken of, which takes less than one. */
+export async function measureLimits(
+  meter: Meter,
+  quick: boolean,
+): Promise<{ readonly limits: Limits; readonly probe: () => Promise<Probe> }> {
   const fma = await searchFma(meter, quick);
-  const { copy, command } = await copySpeeds(meter, quick ? 2 ** 24 : 2 ** 26);
+  const fours = copiedFours(meter, quick);
+  const { copy, each, command } = await copySpeeds(meter, fours);
   const launches = await launchCosts(meter);
-  return {
+  const limits = {
     flopsPerSecond: (fma.flops / wallOf(fma)) * 1e3,
-    flopsForm: fma.form,
+    flopsForm: formatForm(fma.form),
     bytesPerSecond: (copy.bytes / wallOf(copy)) * 1e3,
     commandBytesPerSecond: (command.bytes / wallOf(command)) * 1e3,
     ...launches,
     perMs: { flops: fma.flops / meter.cost(fma), bytes: copy.bytes / meter.cost(copy) },
   };
+  const probe = async () => {
+    const computed = await measureFma(meter, fma.form);
+    const copied = await copying(meter, fours, ({ x, y }) => kernelCopy(meter, { x, y }, fours, each));
+    return { flops: (computed.flops / wallOf(computed)) * 1e3, bytes: ((32 * fours) / wallOf(copied)) * 1e3 };
+  };
+  return { limits, probe };
+}
+
+/** How far the limits went apart while everything else was measured: the range over the median, of the one that moved most. */
+export function wobbleOf(probes: readonly Probe[]): number {
+  const range = (values: readonly number[]) => (Math.max(...values) - Math.min(...values)) / median(values);
+  return probes.length < 2
+    ? 0
+    : Math.max(range(probes.map(({ flops }) => flops)), range(probes.map(({ bytes }) => bytes)));
 }
 
 /** Milliseconds that rates are told by: of the GPU where it has a clock, else as a user waits. */
@@ -46,7 +70,7 @@ interface Form {
   readonly unroll: number;
 }
 
-type Fma = Times & { readonly flops: number; readonly form: string };
+type Fma = Times & { readonly flops: number; readonly form: Form };
 
 /**
  * The loop of multiply-adds that is fastest here. A multiply-add waits for the one before it in its chain, so several chains
@@ -79,7 +103,7 @@ async function measureFma(meter: Meter, form: Form): Promise<Fma> {
   const { type, chains, unroll } = form;
   // Enough to keep every core of a GPU busy; a processor needs few, of which each takes longer.
   const invocations = FMA_GROUP * (device.isSoftware ? 256 : 8192);
-  const loop = fmaKernel(form);
+  const loop = fmaKernelOf(form);
   const like = variable(device, [1]);
   try {
     using run = await step(device, { rounds: { shape: [1], dtype: 'u32' } }, ({ rounds }) => {
@@ -99,7 +123,7 @@ async function measureFma(meter: Meter, form: Form): Promise<Fma> {
     }
     const times = await meter.time(submit);
     const flops = 2 * (type === 'vec4f' ? 4 : 1) * chains * unroll * rounds * invocations;
-    return { ...times, flops, form: formatForm(form) };
+    return { ...times, flops, form };
   } finally {
     free(like);
   }
@@ -132,6 +156,16 @@ ${body}  }
 
 type FmaBindings = { rounds: 'read u32'; y: 'write f32' };
 
+const fmaKernels = new Map<string, ReturnType<typeof fmaKernel>>();
+
+/** The same kernel for the same loop, so that a device compiles it once. */
+function fmaKernelOf(form: Form): ReturnType<typeof fmaKernel> {
+  const name = formatForm(form);
+  const known = fmaKernels.get(name) ?? fmaKernel(form);
+  fmaKernels.set(name, known);
+  return known;
+}
+
 const copyKernel = kernel({
   name: 'copy bandwidth',
   bind: { x: 'read vec4<f32>', y: 'write vec4<f32>' },
@@ -143,21 +177,20 @@ const copyKernel = kernel({
 
 type Copy = Times & { readonly bytes: number };
 
+/** How many `vec4f` are copied: of so many bytes, or of what a binding may hold. */
+function copiedFours({ device }: Meter, quick: boolean): number {
+  return Math.floor(Math.min(quick ? 2 ** 24 : 2 ** 26, device.limits.maxStorageBufferBindingSize) / 16);
+}
+
 /** The fastest kernel that copies a large buffer, and the device's own command for that. */
-async function copySpeeds(meter: Meter, most: number): Promise<{ copy: Copy; command: Copy }> {
-  const { device } = meter;
-  const fours = Math.floor(Math.min(most, device.limits.maxStorageBufferBindingSize) / 16);
-  const [x, y] = [variable(device, [fours * 4]), variable(device, [fours * 4])];
-  const bytes = 32 * fours;
-  try {
-    let copy: Copy | undefined;
+function copySpeeds(meter: Meter, fours: number): Promise<{ copy: Copy; each: number; command: Copy }> {
+  return copying(meter, fours, async ({ x, y }) => {
+    const { device } = meter;
+    const bytes = 32 * fours;
+    let best: { copy: Copy; each: number } | undefined;
     for (const each of [1, 4, 16, 64]) {
-      using run = await step(device, {}, () => {
-        dispatch(copyKernel, { x, y }, { fours, each });
-        return undefined;
-      });
-      const times = await meter.time(() => void run({}));
-      if (!copy || meter.cost(times) < meter.cost(copy)) copy = { ...times, bytes };
+      const times = await kernelCopy(meter, { x, y }, fours, each);
+      if (!best || meter.cost(times) < meter.cost(best.copy)) best = { copy: { ...times, bytes }, each };
     }
     const [from, to] = [x, y].map((t) => memoryOf(t.storage)?.buffer) as [GPUBuffer, GPUBuffer];
     const command = await meter.time(() => {
@@ -165,11 +198,36 @@ async function copySpeeds(meter: Meter, most: number): Promise<{ copy: Copy; com
       encoder.copyBufferToBuffer(from, 0, to, 0, bytes / 2);
       device.gpu.queue.submit([encoder.finish()]);
     });
-    return { copy: copy as Copy, command: { ...command, bytes } };
+    return { ...(best as { copy: Copy; each: number }), command: { ...command, bytes } };
+  });
+}
+
+/** Lends two buffers of so many `vec4f`. */
+async function copying<R>(
+  { device }: Meter,
+  fours: number,
+  work: (buffers: { readonly x: Tensor; readonly y: Tensor }) => Promise<R>,
+): Promise<R> {
+  const [x, y] = [variable(device, [fours * 4]), variable(device, [fours * 4])];
+  try {
+    return await work({ x, y });
   } finally {
     free(x);
     free(y);
   }
+}
+
+async function kernelCopy(
+  meter: Meter,
+  buffers: { x: Tensor; y: Tensor },
+  fours: number,
+  each: number,
+): Promise<Times> {
+  using run = await step(meter.device, {}, () => {
+    dispatch(copyKernel, buffers, { fours, each });
+    return undefined;
+  });
+  return await meter.time(() => void run({}));
 }
 
 const emptyKernel = kernel({

@@ -16,6 +16,8 @@ export interface Times {
 }
 
 export interface Measured extends Times {
+  /** From the call that makes the step to the end of its first run: recorded, planned, compiled, run. Less where kernels are known already. */
+  readonly firstMs: number;
   readonly dispatches: number;
   /** Bytes planned for intermediates, and of results. */
   readonly bytes: number;
@@ -53,11 +55,15 @@ export class Meter {
 
   /** Makes a step of `body`, which has no inputs but variables, and measures its replay. */
   async measure(body: () => Results, name = 'bench'): Promise<Measured> {
+    const began = performance.now();
     using replay = await step(this.device, {}, body, { name });
+    replay({});
+    await this.device.finished();
+    const firstMs = performance.now() - began;
     const times = await this.time(() => void replay({}));
     const gpuMs = this.clock === 'gpu' ? await this.#gpuTime(body) : null;
     const { planned, own } = replay.memory;
-    return { ...times, gpuMs, dispatches: replay.launches.length, bytes: planned + own };
+    return { ...times, gpuMs, firstMs, dispatches: replay.launches.length, bytes: planned + own };
   }
 
   /** Measures what `submit` gives the GPU. The first run, which may compile, does not count. */

@@ -1,9 +1,20 @@
-import type { Row } from './bench.ts';
-import type { Limits } from './limits.ts';
+import { BUSY, type Row } from './bench.ts';
+import type { Limits, Probe } from './limits.ts';
 import type { Clock } from './meter.ts';
 
 /** Columns of {@link rowTable}. */
-const headings = ['', 'ms', 'CPU ms', 'GPU ms', 'GFLOP/s', 'GB/s', '% of limit', 'dispatches', 'MB'] as const;
+const headings = [
+  '',
+  'ms',
+  'CPU ms',
+  'GPU ms',
+  'GFLOP/s',
+  'GB/s',
+  '% of limit',
+  'first ms',
+  'dispatches',
+  'MB',
+] as const;
 
 /** A table as Markdown has it, and as one can read it: columns of one width, numbers to the right. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -28,6 +39,7 @@ export function rowTable(rows: readonly Row[]): string[] {
       row.gflops === null ? '' : digits(row.gflops),
       row.gigabytesPerSecond === null ? '' : digits(row.gigabytesPerSecond),
       row.share === null ? '' : digits(row.share * 100),
+      digits(row.firstMs),
       String(row.dispatches),
       digits(row.bytes / 1e6),
     ]);
@@ -52,8 +64,17 @@ export function shareNote(clock: Clock): string {
   const by = { gpu: 'GPU time', processor: 'processor time', wall: 'the wall clock' }[clock];
   return (
     '% of limit: the least time in which the device could compute or move that much, over the time taken, both by ' +
-    `${by}. Above 100: in a cache.`
+    `${by}. Above 100: in a cache. first ms: recorded, planned, compiled and run for the first time.`
   );
+}
+
+/** How steady the limits were; and what it means where they were not. */
+export function steadinessLine(probes: readonly Probe[], wobble: number): string {
+  const range = (values: readonly number[]) =>
+    `${digits(Math.min(...values) / 1e9)} to ${digits(Math.max(...values) / 1e9)}`;
+  const again = `measured again meanwhile: ${range(probes.map(({ flops }) => flops))} GFLOP/s, ${range(probes.map(({ bytes }) => bytes))} GB/s`;
+  if (wobble <= BUSY) return again;
+  return `${again}. The limits moved by ${Math.round(wobble * 100)} %: something else uses this machine, and shares mean little. Measure again when it is idle.`;
 }
 
 /** Three significant digits. */

@@ -13,6 +13,7 @@ import {
   rowTable,
   shareChart,
   shareNote,
+  steadinessLine,
   tunedTable,
   tuneSteps,
 } from '../bench/index.ts';
@@ -127,9 +128,9 @@ async function shares(session: Session, measured: () => void): Promise<object> {
   const { meter, options, terminal, signal, onProgress, where } = session;
   const result = await bench(meter, { ...options, signal, onProgress });
   measured();
-  for (const line of [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock)]) {
-    terminal.out(line);
-  }
+  const steadiness = result.probes.length === 0 ? [] : [steadinessLine(result.probes, result.wobble)];
+  const lines = [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock), ...steadiness];
+  for (const line of lines) terminal.out(line);
   await draw(session, shareChart(result.rows, "Share of the device's own limit", where));
   return result;
 }

@@ -1,20 +1,25 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ClassChoice, classShares, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
+import type { Device } from '@zeroseg/core';
+import { classShares, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { hashFiles, systemReason } from '../files/index.ts';
 import { fixedDataSets, ImageError, nameLettering, readPhoto } from '../photos/index.ts';
 import {
+  type AskedClass,
+  askedClasses,
   type Claim,
   ContactSheet,
   classColours,
   findPhotos,
   type PhotoStamp,
+  type PlacedPhoto,
   ResultsFolder,
   type ResultsOptions,
   type SegmentsRecord,
   settingsHash,
+  shortList,
   writeResults,
 } from '../segments/index.ts';
 import {
@@ -105,7 +110,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
     asked.map(({ words }) => words),
     { option: '--classes', clip },
   );
-  const classes = classesOf(asked, new Set(known), colours);
+  const classes = askedClasses(asked, new Set(known), colours);
   const names = classes.map(({ name }) => name);
   const cutouts = classes
     .filter((one) => one.asked.some((word) => chosen.cutout?.includes(word)))
@@ -120,7 +125,35 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   const imagery = await tellImagery(context, opened.text, files);
   const facts = await settingsOf(opened, unknown, [classes, cutouts, [...letters.drawnAs]], options);
   const results = await ResultsFolder.open(options.out, photos);
+  try {
+    await segmentInto(results, {
+      ...{ given, context, photos, opened, classes, cutouts, letters, facts, options },
+      notes: [...imagery, ...notes],
+    });
+  } finally {
+    await results.close();
+  }
+}
 
+/** What is known before anything is written. */
+interface Begun {
+  readonly given: Context;
+  /** With `--json` all but the records goes to standard error. */
+  readonly context: Context;
+  readonly photos: readonly PlacedPhoto[];
+  readonly opened: ModelAndText;
+  readonly classes: readonly AskedClass[];
+  readonly cutouts: readonly string[];
+  readonly letters: ResultsOptions['letters'];
+  readonly facts: ResultsOptions['facts'];
+  readonly options: ReturnType<typeof withNaming<SegmentArguments>>;
+  readonly notes: readonly string[];
+}
+
+async function segmentInto(results: ResultsFolder, begun: Begun): Promise<void> {
+  const { given, context, photos, opened, classes, cutouts, letters, facts, options, notes } = begun;
+  const { terminal } = context;
+  const names = classes.map(({ name }) => name);
   const jobs: Job[] = [];
   const sheet = new ContactSheet();
   let done = 0;
@@ -151,6 +184,15 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
 
   const began = performance.now();
   const failed = new Map<string, string>();
+  /** Also with what earlier runs found in other photos. */
+  const tellSheet = async (): Promise<void> => {
+    if (done === 0) return;
+    for await (const { name, record } of results.others()) sheet.add(name, record);
+    const page = await sheet.write(options.out, { notes, failed });
+    const earlier = sheet.length - done;
+    const more = earlier > 0 ? ` (with ${count(earlier, 'photos')} of earlier runs)` : '';
+    terminal.out(`all on one page: ${pathToFileURL(page)}${more}`);
+  };
   if (jobs.length > 0) {
     const resultsOptions: ResultsOptions = {
       folder: options.out,
@@ -160,7 +202,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
       colour: classColours(classes),
       facts,
     };
-    await withDevice(context, options.adapter, async (device, interruption) => {
+    const work = async (device: Device, interruption: Interruption): Promise<void> => {
       using model = await loadModel(context, device, opened, options);
       const asWords = classes.map((one) => one.words);
       await embedNames(context, model, asWords, interruption);
@@ -199,20 +241,17 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
       } finally {
         progress.stop();
       }
+    };
+    await withDevice(context, options.adapter, work).catch(async (error: unknown) => {
+      if (error instanceof Interrupted) await tellSheet();
+      throw error;
     });
   }
   const seconds = (performance.now() - began) / 1000;
   const fresh = jobs.length - failed.size;
   if (fresh > 0) terminal.log(`${count(fresh, 'photos')} in ${formatDuration(seconds)}, written to ${options.out}`);
   for (const [word, times] of cutOut) terminal.out(`${word}: cut out of ${countIn(times, done, 'photos')}`);
-  if (done > 0) {
-    const page = await sheet.write(options.out, {
-      title: `${count(done, 'photos')}: ${shortList(names)}`,
-      notes: [...imagery, ...notes],
-      failed,
-    });
-    terminal.out(`all on one page: ${pathToFileURL(page)}`);
-  }
+  await tellSheet();
   if (failed.size > 0) {
     for (const [path, reason] of failed) terminal.error(`  ${path}: ${reason}`);
     const others = done > 0 ? '; the others are done' : '';
@@ -273,33 +312,6 @@ async function settingsOf(
   };
   const settings = settingsHash([made, await hashFiles([opened.file]), drawn]);
   return { ...made, settings };
-}
-
-/** A class with the words of it that the CLIP knows, and all that it was asked for by. */
-interface AskedClass extends ClassChoice {
-  readonly asked: readonly string[];
-}
-
-function classesOf(
-  choices: readonly ClassChoice[],
-  known: ReadonlySet<string>,
-  colours: Awaited<ReturnType<typeof readColours>> | undefined,
-): AskedClass[] {
-  const strange = [...(colours?.keys() ?? [])].find((word) => !choices.some(({ words }) => words.includes(word)));
-  if (strange !== undefined) throw new UsageError(`--colors: "${strange}" is none of --classes`);
-  return choices
-    .map((choice) => {
-      const given = choice.words.map((word) => colours?.get(word)).find((one) => one !== undefined);
-      const words = choice.words.filter((word) => known.has(word));
-      return { ...choice, ...(given && { colour: given }), words, asked: choice.words };
-    })
-    .filter(({ words }) => words.length > 0);
-}
-
-/** The first names, and how many more there are. */
-function shortList(names: readonly string[]): string {
-  const more = names.length > 6 ? ` and ${names.length - 6} more` : '';
-  return `${names.slice(0, 6).join(', ')}${more}`;
 }
 
 function summary({ labels, names }: OpenVocabularyResult): string {

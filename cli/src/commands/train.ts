@@ -9,25 +9,26 @@ import {
   pathsHash,
   refuseDifferences,
   sampleSheet,
+  sceneMeasures,
   shortTeacher,
   teacherIdentity,
+  VALIDATION_LOSS,
 } from '@zeroseg/core/internal';
 import { countParameters } from '@zeroseg/core/nn';
 import {
   type CacheReader,
+  type ClipSource,
   cachedData,
   type FileSystem,
   type OpenedRun,
   openRun,
   type Probe,
   presets,
-  type RunDescription,
   readCache,
   resizeImage,
   Segmenter,
   TrainingRun,
   type TrainingStart,
-  type Validation,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
 import { nodeFileSystem } from '../files/index.ts';
@@ -40,6 +41,7 @@ import {
   count,
   formatDuration,
   formatRate,
+  formatShare,
   gather,
   Interrupted,
   neededToBegin,
@@ -54,8 +56,10 @@ import {
   wholeNumber,
   withDevice,
 } from '../shell/index.ts';
+import { sceneValidation, type ValidationArguments, validatingClip, validationOf } from '../studies/index.ts';
+import { builtIn } from '../weights/index.ts';
 
-export interface TrainArguments extends TrainOptions {
+export interface TrainArguments extends TrainOptions, ValidationArguments {
   readonly cache?: string;
   readonly out: string;
   readonly resume?: boolean;
@@ -64,8 +68,6 @@ export interface TrainArguments extends TrainOptions {
   readonly sampleEvery?: number;
   readonly watchEvery?: number;
   readonly log?: 'tensorboard';
-  readonly validate?: number;
-  readonly validateEvery?: number;
   readonly adapter?: string;
 }
 
@@ -119,6 +121,15 @@ export function trainCommand(context: Context): Command {
       'hold out this share of the photos, such as 0.1, and keep the weights of the least loss on them: best.safetensors',
       numberFrom(0.0001, 0.9),
     )
+    .option(
+      '--validate-scenes <n>',
+      'score so many made scenes with 54 names, such as 50, and keep the weights of the best mean IoU instead',
+      wholeNumber(1, 100_000),
+    )
+    .option(
+      '--clip <place>',
+      `with --validate-scenes: the CLIP that made the cache, for its words (default: ${builtIn}, for caches of it)`,
+    )
     .option('--validate-every <steps>', 'steps between validations (default: 100)', wholeNumber())
     .addOption(
       new Option('--log <kind>', 'also write event files, beside metrics.jsonl: tensorboard --logdir RUN').choices([
@@ -149,8 +160,8 @@ export async function train(context: Context, options: TrainArguments, probe?: P
     if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
     const cache = await readCache(nodeFileSystem(cacheFolder));
     try {
-      const validation = validationOf(options, before?.description);
-      const held = validation ? heldOutCount(cache.length, validation.share) : 0;
+      const validation = validationOf(options, before?.description.validation);
+      const held = heldOutCount(cache.length, validation?.share);
       const features = { folder: cache.folder, length: cache.length - held, key: cache.key };
       const resolved = await resolveOptions(options, features, before?.description);
       for (const note of resolved.notes) context.terminal.log(note);
@@ -170,6 +181,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
         ...(validation && { validation }),
       };
       if (before) refuseDifferences(options.out, before.description, description);
+      const clip = await validatingClip(options, description);
       await withDevice(context, options.adapter, (device, interruption) =>
         trainOn(device, {
           context,
@@ -179,6 +191,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
           before,
           cache,
           description,
+          clip,
           signal: interruption.abortSignal,
         }),
       );
@@ -190,20 +203,6 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   }
 }
 
-/** Steps between validations, where nothing is said. */
-const VALIDATE_EVERY = 100;
-
-/** What is asked for, or of a run that goes on what it was begun with. */
-function validationOf(
-  { validate, validateEvery }: TrainArguments,
-  was: RunDescription | undefined,
-): Validation | undefined {
-  const share = validate ?? was?.validation?.share;
-  if (share !== undefined) return { share, every: validateEvery ?? was?.validation?.every ?? VALIDATE_EVERY };
-  if (validateEvery === undefined) return undefined;
-  throw new UsageError('train: --validate-every is for runs with --validate <share>');
-}
-
 interface Training {
   readonly context: Context;
   readonly options: TrainArguments;
@@ -212,12 +211,14 @@ interface Training {
   readonly before: OpenedRun | undefined;
   readonly cache: CacheReader;
   readonly description: TrainingStart['description'];
+  /** Names what the scenes of a validation show. */
+  readonly clip: ClipSource | undefined;
   readonly signal: AbortSignal;
 }
 
 async function trainOn(device: Device, training: Training): Promise<void> {
-  const { context, options, probe, files, before, cache, description } = training;
-  const { config, settings, init } = description;
+  const { context, options, probe, files, before, cache, description, clip } = training;
+  const { config, settings, init, validation } = description;
   const { key } = description.cache;
   let begun: Awaited<ReturnType<typeof newModel>> | undefined;
   const start: TrainingStart = {
@@ -228,6 +229,7 @@ async function trainOn(device: Device, training: Training): Promise<void> {
     naming: ownValue(presets, description.preset)?.naming,
     statisticsEvery: options.watchEvery ?? 10,
     probe,
+    validateScenes: clip && (await sceneValidation(device, clip, description, validation?.scenes ?? 0)),
     newModel: async () => {
       begun = await newModel(device, config, settings.seed, init);
       return begun.model;
@@ -277,8 +279,12 @@ function describe(
   );
   const { validation } = description;
   if (validation) {
-    const held = heldOutCount(photos, validation.share);
-    terminal.log(`${count(held, 'photos')} held out, looked at every ${count(validation.every, 'steps')}`);
+    const { share, scenes, every } = validation;
+    const on = [
+      share !== undefined && `${count(heldOutCount(photos, share), 'photos')} held out`,
+      scenes !== undefined && count(scenes, 'made scenes'),
+    ];
+    terminal.log(`validated on ${on.filter(Boolean).join(' and ')}, every ${count(every, 'steps')}`);
   }
   const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
   terminal.log(`${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${out}`);
@@ -314,9 +320,8 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
         if (events && line) logged = logged.then(() => events.add(line));
         // Thrown where it is awaited.
         logged.catch(() => undefined);
-        const loss = step.probe?.['validation loss'];
-        if (loss !== undefined && description.validation) {
-          progress.say(`validation after step ${step.step}: loss ${loss.toPrecision(4)}`);
+        if (description.validation && step.probe) {
+          progress.say(`validation after step ${step.step}: ${validationWords(step.probe)}`);
         }
         if (step.grouping) groups = `, ${step.grouping.groups.toFixed(1)} groups`;
         progress.at(step.step, `${lossLine(model.config, [step])}${groups}`);
@@ -354,12 +359,23 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   const teacher = shortTeacher(teacherIdentity(key.teacher, key.weights));
   terminal.out(`model: ${join(options.out, 'model.safetensors')} (teacher ${teacher})`);
   if (run.best) {
-    const { step, loss } = run.best;
-    terminal.out(
-      `best:  ${join(options.out, 'best.safetensors')} (step ${step}, validation loss ${loss.toPrecision(4)})`,
-    );
+    const { step, measure, value } = run.best;
+    const words = validationWords({ [measure]: value });
+    terminal.out(`best:  ${join(options.out, 'best.safetensors')} (step ${step}, validation ${words})`);
   }
   terminal.out(`report: ${join(options.out, 'report.html')}`);
+}
+
+/** What a validation found: `loss 4.102`, `mean IoU 31.2 %, objects 24.1 %, …`. */
+function validationWords(found: Readonly<Record<string, number>>): string {
+  const said: string[] = [];
+  const loss = ownValue(found, VALIDATION_LOSS);
+  if (loss !== undefined) said.push(`loss ${loss.toPrecision(4)}`);
+  for (const name of sceneMeasures) {
+    const share = ownValue(found, name);
+    if (share !== undefined) said.push(`${name.replace('validation ', '')} ${formatShare(share)}`);
+  }
+  return said.join(', ');
 }
 
 /** A few photos from all over the cache, the same in every picture of a run. */

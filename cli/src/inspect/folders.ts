@@ -30,7 +30,7 @@ import type { Fact, Info, Use } from './fact.ts';
 export async function runInfo(place: string): Promise<Info> {
   const files = nodeFileSystem(place);
   const { version, adapter, started, preset, init, cache, config, settings, validation } = await readDescription(files);
-  const held = validation ? heldOutCount(cache.photos, validation.share) : 0;
+  const held = heldOutCount(cache.photos, validation?.share);
   const planned = plannedSteps(settings, cache.photos - held);
   const last = await lastMetrics(place);
   const done = last?.step ?? 0;
@@ -56,6 +56,7 @@ export async function runInfo(place: string): Promise<Info> {
       'initial weights': init ?? `new, seed ${settings.seed}`,
       'configuration from': preset,
       'photos held out': held,
+      'scenes validated on': validation?.scenes ?? 0,
       checkpoints,
       'best weights': names.includes('best.safetensors') ? 'best.safetensors' : 'none are kept',
       model: hasModel ? 'model.safetensors' : 'not yet; that of the last checkpoint is taken',

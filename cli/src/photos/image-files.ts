@@ -42,11 +42,45 @@ export interface PhotoOptions {
 }
 
 /** {@link readPhoto} for bytes that are in memory already; `name` is what errors call them. */
-export async function decodePhoto(
+export async function decodePhoto(bytes: Uint8Array, name: string, options: PhotoOptions = {}): Promise<Image> {
+  const { width, height, channels, isInk, data } = await decodePixels(bytes, name, options);
+  return { width, height, data: isInk ? withoutInk(data, channels) : overWhite(data, channels) };
+}
+
+/** A photo whose pixels may be transparent: its colours as they are in the file, and how opaque each is, 0..255. */
+export interface TransparentPhoto {
+  readonly photo: Image;
+  readonly alpha: Uint8Array;
+}
+
+/** The photo that {@link readPhoto} lays over white; undefined where nothing of it is transparent. */
+export async function readTransparent(path: string): Promise<TransparentPhoto | undefined> {
+  const { width, height, channels, isInk, data } = await decodePixels(await readBytes('readPhoto', path), path, {});
+  if (isInk || channels % 2 === 1) return undefined;
+  const pixels = width * height;
+  const rgb = new Uint8Array(3 * pixels);
+  const alpha = new Uint8Array(pixels);
+  for (let i = 0; i < pixels; i++) {
+    for (let c = 0; c < 3; c++) rgb[3 * i + c] = data[i * channels + (channels === 2 ? 0 : c)]!;
+    alpha[i] = data[(i + 1) * channels - 1]!;
+  }
+  return { photo: { width, height, data: rgb }, alpha };
+}
+
+/** Grey, RGB, either with alpha, or four inks. */
+interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  readonly isInk: boolean;
+  readonly data: Uint8Array;
+}
+
+async function decodePixels(
   bytes: Uint8Array,
   name: string,
-  { orientation = 'upright' }: PhotoOptions = {},
-): Promise<Image> {
+  { orientation = 'upright' }: PhotoOptions,
+): Promise<Pixels> {
   if (bytes.length === 0) throw new ImageError('readPhoto', name, 'the file is empty');
   const found = photoKind(bytes);
   if ('reason' in found) throw new ImageError('readPhoto', name, found.reason);
@@ -65,8 +99,7 @@ export async function decodePhoto(
           upright.pipelineColourspace('cmyk').toColourspace('cmyk')
         : upright.toColourspace('srgb');
     const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    const rgb = space === 'cmyk' ? withoutInk(data, info.channels) : overWhite(data, info.channels);
-    return { width: info.width, height: info.height, data: rgb };
+    return { width: info.width, height: info.height, channels: info.channels, isInk: space === 'cmyk', data };
   } catch (error) {
     if (error instanceof ImageError) throw error;
     throw new ImageError('readPhoto', name, decodeReason(error), { cause: error });

@@ -3,7 +3,15 @@ export { encodeCutout, encodeJpeg, encodeThumbnail } from './cutouts.ts';
 export type { DataSet } from './data-sets/data-set.ts';
 export { DataSetError, type LabelledPhoto } from './data-sets/labelled-photos.ts';
 export { dataSetKinds, fixedDataSets, openDataSet } from './data-sets.ts';
-export { decodePhoto, encodePng, readLabelMap, readPhoto, writeLabelPng, writePng } from './image-files.ts';
+export {
+  decodePhoto,
+  encodePng,
+  readLabelMap,
+  readPhoto,
+  readTransparent,
+  writeLabelPng,
+  writePng,
+} from './image-files.ts';
 export { createLettering, FontError, interLettering } from './lettering.ts';
 export { photoKind } from './photo-kind.ts';
 export { isPhotoName, listPhotos } from './photos.ts';

@@ -1,9 +1,10 @@
-/** All photos of a run on one page: what was found in each, drawn over it, to be switched on and off by word. */
+/** All photos of a folder on one page: what was found in each, drawn over it, to be switched on and off by word. */
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { escapeXml } from '@zeroseg/core/internal';
 import { writeFileAtomic } from '../files/index.ts';
-import { sentence } from '../shell/index.ts';
+import { count, sentence } from '../shell/index.ts';
+import { shortList } from './asked-classes.ts';
 import { sheetScript, sheetStyle } from './contact-sheet-page.ts';
 import type { ClassRecord, SegmentsRecord } from './record.ts';
 
@@ -13,7 +14,8 @@ const SIDE = 640;
 const SHOWN_WORDS = 40;
 
 interface WordTotal {
-  readonly name: string;
+  /** In the page. */
+  readonly number: number;
   readonly colour: string;
   photos: number;
   shares: number;
@@ -21,7 +23,6 @@ interface WordTotal {
 
 /** What a sheet says beside its cards. */
 interface SheetWords {
-  readonly title: string;
   /** What is to be known of the model, such as that it has never seen a photo. */
   readonly notes: readonly string[];
   /** Photos that could not be read, and why. */
@@ -31,18 +32,23 @@ interface SheetWords {
 /** Gathers cards; what a card needs of a record is little, and records may be large. */
 export class ContactSheet {
   readonly #cards: string[] = [];
-  readonly #words = new Map<number, WordTotal>();
+  /** By name: runs with other classes number them otherwise. */
+  readonly #words = new Map<string, WordTotal>();
+
+  get length(): number {
+    return this.#cards.length;
+  }
 
   /** `name` is the way to the photo's files in the folder of the sheet, without their endings. */
   add(name: string, record: SegmentsRecord): void {
     for (const { label, name: word, colour, share } of record.classes) {
       if (label === 0) continue;
-      let total = this.#words.get(label);
-      if (!total) this.#words.set(label, (total = { name: word, colour, photos: 0, shares: 0 }));
+      let total = this.#words.get(word);
+      if (!total) this.#words.set(word, (total = { number: this.#words.size + 1, colour, photos: 0, shares: 0 }));
       total.photos++;
       total.shares += share;
     }
-    this.#cards.push(card(name, record));
+    this.#cards.push(card(name, record, (word) => this.#words.get(word)?.number ?? 0));
   }
 
   /** Writes `contact-sheet.html`; returns its path. Where another's file has that name, a number goes behind it. */
@@ -52,11 +58,12 @@ export class ContactSheet {
     return path;
   }
 
-  #page({ title, notes, failed }: SheetWords): string {
+  #page({ notes, failed }: SheetWords): string {
     const words = [...this.#words].sort(([, a], [, b]) => b.shares - a.shares);
+    const title = `${count(this.length, 'photos')}: ${shortList(words.map(([name]) => name)) || 'none of the words'}`;
     const boxes = words.map(
-      ([label, { name, colour, photos, shares }]) =>
-        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${label}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(shares / this.#cards.length))}</small></label>`,
+      ([name, { number, colour, photos, shares }]) =>
+        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${number}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(shares / this.#cards.length))}</small></label>`,
     );
     const more = boxes.splice(SHOWN_WORDS);
     const rest =
@@ -86,7 +93,7 @@ ${notes.map((note) => `<p class="note">${escapeXml(sentence(note))}</p>`).join('
 ${rest}
 <fieldset><legend>View</legend>
 <button type="button" id="all">All words</button><button type="button" id="none">No word</button>
-<label>Sort by <select id="sort"><option value="given">order given</option><option value="name">name</option>${words.map(([label, { name }]) => `<option value="${label}">most ${escapeXml(name)}</option>`).join('')}</select></label>
+<label>Sort by <select id="sort"><option value="given">order given</option><option value="name">name</option>${words.map(([name, { number }]) => `<option value="${number}">most ${escapeXml(name)}</option>`).join('')}</select></label>
 <label>Name <input type="search" id="find" size="14"></label>
 <label><input type="checkbox" id="only"> only photos with a chosen word</label>
 <label>Opacity <input type="range" id="opacity" min="0" max="1" step="0.05" value="0.5"></label>
@@ -117,7 +124,12 @@ async function freePath(folder: string): Promise<string> {
   }
 }
 
-function card(name: string, { photo, width, height, files, classes }: SegmentsRecord): string {
+/** `numberOf` tells which word of the page a class is. */
+function card(
+  name: string,
+  { photo, width, height, files, classes }: SegmentsRecord,
+  numberOf: (word: string) => number,
+): string {
   const folder = posix.dirname(name);
   const link = (file: string): string => posix.join(folder, file).split('/').map(encodeURIComponent).join('/');
   const scale = Math.min(1, SIDE / Math.max(width, height));
@@ -127,7 +139,7 @@ function card(name: string, { photo, width, height, files, classes }: SegmentsRe
     .filter(({ label }) => label !== 0)
     .map(
       (one) =>
-        `<path data-word="${one.label}" style="--colour:${escapeXml(one.colour)}" fill-rule="evenodd" d="${outline(one, scale)}"/>`,
+        `<path data-word="${numberOf(one.name)}" style="--colour:${escapeXml(one.colour)}" fill-rule="evenodd" d="${outline(one, scale)}"/>`,
     );
   const cutouts = Object.entries(files.cutouts).map(
     ([word, file]) => `<a href="${escapeXml(link(file))}"><bdi>${escapeXml(word)}</bdi> cut out</a>`,
@@ -136,15 +148,15 @@ function card(name: string, { photo, width, height, files, classes }: SegmentsRe
 <h2>${escapeXml(posix.basename(photo.replaceAll('\\', '/')))}</h2>
 <a class="stage" href="${escapeXml(link(files.overlay))}"><img src="${escapeXml(link(files.thumbnail))}" width="${w}" height="${h}" loading="lazy" alt="${escapeXml(`${posix.basename(name)}: ${found}`)}"><svg viewBox="0 0 ${w} ${h}" preserveAspectRatio="none" aria-hidden="true">${paths.join('')}</svg></a>
 <table><thead><tr><th scope="col">word</th><th scope="col">area</th><th scope="col">pixels</th><th scope="col">score</th></tr></thead>
-<tbody>${classes.map(row).join('')}</tbody></table>
+<tbody>${classes.map((one) => row(one, one.label === 0 ? 0 : numberOf(one.name))).join('')}</tbody></table>
 <p class="links"><a href="${escapeXml(link(files.overlay))}">overlay</a><a href="${escapeXml(link(files.labels))}">label map</a><a href="${escapeXml(link(`${posix.basename(name)}.json`))}">JSON</a>${cutouts.join('')}</p>
 </article></li>`;
 }
 
-function row({ label, name, colour, share, pixels, score }: ClassRecord): string {
+function row({ label, name, colour, share, pixels, score }: ClassRecord, number: number): string {
   const swatch = label === 0 ? '<i></i>' : `<i style="--colour:${escapeXml(colour)}"></i>`;
   const cells = [percent(share), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
-  return `<tr data-word="${label}" data-share="${share}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+  return `<tr data-word="${number}" data-share="${share}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
 }
 
 function percent(share: number): string {

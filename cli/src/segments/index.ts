@@ -1,3 +1,4 @@
+export { type AskedClass, askedClasses, shortList } from './asked-classes.ts';
 export { type ColouredClass, classColours } from './class-colours.ts';
 export { ContactSheet } from './contact-sheet.ts';
 export { findPhotos, type PlacedPhoto } from './photo-places.ts';

@@ -1,7 +1,7 @@
 /** A folder with what was found in photos: who owns which names in it, and what of it is done. */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { FileError, readJson, refuseLinks, sweepLeftovers, systemReason } from '../files/index.ts';
+import { FileError, FolderLock, readJson, refuseLinks, sweepLeftovers, systemReason } from '../files/index.ts';
 import { type PlacedPhoto, stemOf } from './photo-places.ts';
 import { isRecord, type SegmentsRecord } from './record.ts';
 
@@ -30,20 +30,42 @@ export class ResultsFolder {
   /** By folder: the names of files there, in lower case, without what follows them. */
   readonly #there = new Map<string, Set<string>>();
 
-  private constructor(folder: string) {
+  readonly #lock: FolderLock;
+
+  private constructor(folder: string, lock: FolderLock) {
     this.folder = folder;
+    this.#lock = lock;
   }
 
+  /** Takes the folder's lock: to be closed. */
   static async open(folder: string, photos: readonly PlacedPhoto[]): Promise<ResultsFolder> {
     const found = await stat(folder).catch(() => undefined);
     if (found && !found.isDirectory()) throw new FileError('segment', folder, 'this is a file; give a folder');
-    const results = new ResultsFolder(folder);
+    const results = new ResultsFolder(folder, await FolderLock.take('segment', folder));
     await sweepLeftovers(folder);
     for (const { name } of photos) {
       const stem = stemOf(name).toLowerCase();
       results.#stems.set(stem, (results.#stems.get(stem) ?? 0) + 1);
     }
     return results;
+  }
+
+  /** Lets others write. */
+  async close(): Promise<void> {
+    await this.#lock.release();
+  }
+
+  /** What earlier runs wrote about photos that are none of this run's, in the order of their names. */
+  async *others(): AsyncGenerator<{ readonly name: string; readonly record: SegmentsRecord }> {
+    const entries = await readdir(this.folder, { recursive: true });
+    const names = entries.filter((path) => path.endsWith('.json')).map((path) => stemOf(path.split(sep).join('/')));
+    for (const name of names.sort()) {
+      if (this.#taken.has(name.toLowerCase())) continue;
+      const record = await this.#recordOf(name);
+      if (record && filesOf(name).overlay === record.files.overlay && (await this.#isWhole(name, record))) {
+        yield { name, record };
+      }
+    }
   }
 
   /** The name for a photo; the same again for the same photo, also in later runs. */
@@ -61,7 +83,11 @@ export class ResultsFolder {
   }
 
   /** Whether all files that a record tells of are there. */
-  async isWhole({ name }: Claim, { files }: SegmentsRecord): Promise<boolean> {
+  async isWhole({ name }: Claim, record: SegmentsRecord): Promise<boolean> {
+    return this.#isWhole(name, record);
+  }
+
+  async #isWhole(name: string, { files }: SegmentsRecord): Promise<boolean> {
     const paths = [files.overlay, files.labels, files.thumbnail, ...Object.values(files.cutouts)];
     const found = await Promise.all(
       paths.map((path) => stat(join(this.folder, dirname(name), path)).catch(() => undefined)),

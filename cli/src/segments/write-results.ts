@@ -10,7 +10,15 @@ import {
   softMask,
 } from '@zeroseg/core/zeroseg';
 import { recordText, writeFileAtomic } from '../files/index.ts';
-import { encodeCutout, encodeThumbnail, type NameLettering, writeLabelPng, writePng } from '../photos/index.ts';
+import {
+  encodeCutout,
+  encodeThumbnail,
+  ImageError,
+  type NameLettering,
+  readTransparent,
+  writeLabelPng,
+  writePng,
+} from '../photos/index.ts';
 import { classRecord, FORMAT, type SegmentsRecord } from './record.ts';
 import { type Claim, filesOf, wayToPhoto } from './results-folder.ts';
 
@@ -61,12 +69,21 @@ export async function writeResults(
   await writeFileAtomic(place(own.thumbnail), await encodeThumbnail(photo), within);
 
   const cutoutFiles: Record<string, string> = Object.create(null);
+  const isCut = regions.some(({ label }) => label !== 0 && cutouts.includes(names[label]!));
+  const transparent = isCut ? await readTransparent(path) : undefined;
+  if (transparent && (transparent.photo.width !== photo.width || transparent.photo.height !== photo.height)) {
+    throw new ImageError('segment', path, 'the file has become another photo meanwhile; run the same command again');
+  }
   for (const { label } of regions) {
     const word = names[label]!;
     if (label === 0 || !cutouts.includes(word)) continue;
     const file = own.json.replace(/json$/, `${wordInName(word, label)}.cutout.png`);
     const softness = Math.max(1, photo.width / resized.width);
-    await writeFileAtomic(place(file), await encodeCutout(photo, softMask(labels, label, softness)), within);
+    const alpha = softMask(labels, label, softness);
+    // What is transparent in the photo stays so.
+    if (transparent)
+      for (let i = 0; i < alpha.length; i++) alpha[i] = Math.round((alpha[i]! * transparent.alpha[i]!) / 255);
+    await writeFileAtomic(place(file), await encodeCutout(transparent?.photo ?? photo, alpha), within);
     cutoutFiles[word] = file;
   }
 

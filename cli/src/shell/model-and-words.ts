@@ -123,7 +123,7 @@ export async function openModelAndClip(context: Context, options: PairArguments)
 
 async function openPair({ terminal }: Context, file: WeightFile, options: PairArguments): Promise<ZeroSegAndText> {
   const { model = builtIn } = options;
-  const place = options.clip ?? (await defaultClip(file, model));
+  const place = options.clip ?? (await clipOf(modelInfo(file, file.name).teacher, model));
   if (options.model === undefined) terminal.log(`model: ${builtIn}, since --model is not given`);
   if (options.clip === undefined) terminal.log(`CLIP: ${builtIn}, which made the features of the model`);
   const clip = await openClip(place);
@@ -144,14 +144,13 @@ async function openPair({ terminal }: Context, file: WeightFile, options: PairAr
   return opened;
 }
 
-/** The CLIP where none is given: the one that the package brings, for models that learnt from it. */
-async function defaultClip(file: WeightFile, model: string): Promise<string> {
-  const { teacher } = modelInfo(file, file.name);
+/** The CLIP where none is given: the one that the package brings, for what it taught. `what` is a model, or features. */
+export async function clipOf(teacher: string, what: string): Promise<string> {
   if (await isOfBuiltIn(teacher)) return builtIn;
   const name = teacher.replace(/ sha256:.*$/, '');
   const learnt = teacher === '' ? 'does not say which CLIP it learnt from' : `learnt from ${shortTeacher(teacher)}`;
   throw new UsageError(
-    `--clip is missing: ${model} ${learnt}; give the folder of that CLIP by --clip. OpenAI's are had by: ${clipCommand(name)}`,
+    `--clip is missing: ${what} ${learnt}; give the folder of that CLIP by --clip. OpenAI's are had by: ${clipCommand(name)}`,
   );
 }
 

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** What the demo's report shows: pictures of a few unseen scenes and of a photograph, as the students see them. */
+
 import type { Device } from '../../gpu/index.ts';
 import type { ClipVision, Vocabulary } from '../clip/index.ts';
 import { classShares, type Lettering, nameColours } from '../drawing/index.ts';
@@ -10,9 +11,9 @@ import type { ZeroSeg } from '../model/index.ts';
 import type { Scene, SceneMaker } from '../scenes/index.ts';
 import { groupUse, SceneStudent, type StudentOutput, studentLabels } from '../studies/index.ts';
 import { type Explanation, explain } from './explain.ts';
-import type { Measurement } from './live-training.ts';
 import { type NamesFound, namesFound } from './names-found.ts';
 import { enlargement, namedPicture, photoPicture, rightWrongPicture, segmentPicture } from './pictures.ts';
+import type { Measurement } from './watched-scenes.ts';
 
 /** The students of a demo: one that was trained long, and maybe one of minutes, with what that was before. */
 export interface DemoStudents {

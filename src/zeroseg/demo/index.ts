@@ -25,10 +25,11 @@ export {
   type LiveSetup,
   type LiveTraining,
   type LiveTrainingOptions,
+  liveChoices,
   liveStepLimits,
-  type Measurement,
   planLiveTraining,
   trainLive,
 } from './live-training.ts';
 export { type NameFound, type NamesFound, namesFound } from './names-found.ts';
 export { RIGHT, WRONG } from './pictures.ts';
+export { type Measurement, WatchedScenes, type WatchedScenesOptions } from './watched-scenes.ts';

@@ -4,13 +4,11 @@
 import type { Device } from '../../gpu/index.ts';
 import { buildModule, type Weights } from '../../nn/layers/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
-import { SegmentationScore } from '../evaluation/index.ts';
 import type { TrainingData } from '../features/index.ts';
 import { median, type WorkOptions } from '../host/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
 import { ZeroSeg } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
-import { SceneStudent, StatisticsCollector, type StudentOutput, studentLabels } from '../studies/index.ts';
 import {
   type FeatureFacts,
   type ResolvedTraining,
@@ -19,9 +17,10 @@ import {
   Trainer,
   type TrainSettings,
 } from '../training/index.ts';
+import { type Measurement, WatchedScenes } from './watched-scenes.ts';
 
 /** What the student is: the preset that learns from scenes, with what helped the student that the package brings. */
-const CHOICES = { preset: 'scenes', set: { assign_start: 'medoids', compose_by: 'root' } } as const;
+export const liveChoices = { preset: 'scenes', set: { assign_start: 'medoids', compose_by: 'root' } } as const;
 /** Steps to measure the time of one, of which the first ones are not counted. */
 const REHEARSED = 5;
 const UNCOUNTED = 2;
@@ -29,17 +28,6 @@ const UNCOUNTED = 2;
 const SAFETY = 0.92;
 /** Fewer steps teach nothing that can be seen; more are no short training. */
 export const liveStepLimits = { min: 100, max: 3000 } as const;
-
-/** The student after some step, on scenes that it never learns from. */
-export interface Measurement {
-  readonly step: number;
-  /** Means over the scenes: segments in use, and things there are; share of pixels named right. */
-  readonly used: number;
-  readonly things: number;
-  readonly accuracy: number;
-  /** Its output for the first of them. */
-  readonly output: StudentOutput;
-}
 
 /** What fits into the time, once a step has been measured. */
 export interface LivePlan {
@@ -81,7 +69,7 @@ export interface LiveTraining {
 }
 
 function resolve({ features, batch, baseLr, seed }: LiveSetup, steps: number): ResolvedTraining {
-  return resolveTraining({ ...CHOICES, steps, settings: { batch, base_lr: baseLr, seed } }, features);
+  return resolveTraining({ ...liveChoices, steps, settings: { batch, base_lr: baseLr, seed } }, features);
 }
 
 /** Measures how long a step and a measurement take, and says how many steps fit into `seconds`, those of the measuring included. */
@@ -113,8 +101,8 @@ export async function trainLive(device: Device, options: LiveTrainingOptions): P
   const { config, settings } = resolve(options, options.steps);
   const model = await buildModule(options.weights(), (weights) => new ZeroSeg(weights, config));
   using trainer = await Trainer.create(device, model, options.data(config.image), settings, { statisticsEvery: 0 });
-  using student = await SceneStudent.create(device, model, options.watched[0]?.image.width);
-  let measurement = await measure(student, 0, options);
+  using watched = await WatchedScenes.create(device, model, { ...options, scenes: options.watched });
+  let measurement = await watched.measure(0);
   const measurements = [measurement];
   const steps: StepReport[] = [];
   const every = Math.max(1, Math.round(trainer.steps / options.measurements));
@@ -122,7 +110,7 @@ export async function trainLive(device: Device, options: LiveTrainingOptions): P
   for await (const report of trainer.run({ needsModel: isMeasured })) {
     steps.push(report);
     if (isMeasured(report.step)) {
-      measurement = await measure(student, trainer.done, options);
+      measurement = await watched.measure(trainer.done);
       measurements.push(measurement);
     }
     options.onProgress?.({ report, measurement });
@@ -143,27 +131,9 @@ async function rehearse(
   using trainer = await Trainer.create(device, model, data, settings, { statisticsEvery: 0 });
   const seconds: number[] = [];
   for await (const report of trainer.run()) if (report.step > UNCOUNTED) seconds.push(report.seconds);
-  using student = await SceneStudent.create(device, model, setup.watched[0]?.image.width);
-  await measure(student, 0, { ...setup, watched: setup.watched.slice(0, 1) });
+  using watched = await WatchedScenes.create(device, model, { ...setup, scenes: setup.watched });
+  await watched.measure(0); // compiles
   const began = performance.now();
-  await measure(student, 0, setup);
+  await watched.measure(0);
   return { step: median(seconds), measurement: (performance.now() - began) / 1000 };
-}
-
-async function measure(
-  student: SceneStudent,
-  step: number,
-  { watched: scenes, vocabulary, scoring }: LiveSetup,
-): Promise<Measurement> {
-  const score = new SegmentationScore(vocabulary.names.length + 1, 0);
-  const statistics = new StatisticsCollector(vocabulary, 0);
-  let output: StudentOutput | undefined;
-  for (const scene of scenes) {
-    const predicted = await student.predict(scene.image);
-    statistics.add(scene, predicted);
-    score.add(studentLabels(predicted, vocabulary, scoring), scene.labels.data);
-    output ??= predicted;
-  }
-  const { groupsUsed: used, things } = statistics.means();
-  return { step, used, things, accuracy: score.pixelAccuracy() ?? 0, output: output as StudentOutput };
 }

@@ -14,3 +14,4 @@ export { nameColours } from './name-colours.ts';
 export { drawSegmentation } from './overlay.ts';
 export { sampleSheet } from './sample-sheet.ts';
 export { blankSheet, paste } from './tiles.ts';
+export { TrainingSheet, type TrainingSheetOptions, trainingColumns } from './training-sheet.ts';

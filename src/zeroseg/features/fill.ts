@@ -2,7 +2,7 @@ import type { Device } from '../../gpu/index.ts';
 import { type ClipSource, clipPixels, type QueuedViews, Teacher, ViewQueue } from '../clip/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { type Image, studentImage, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
-import type { FileSystem } from '../storage/index.ts';
+import { type FileSystem, folderBytes } from '../storage/index.ts';
 import { type CacheOptions, type CacheWriter, openCache } from './cache.ts';
 import { CacheError } from './cache-error.ts';
 import type { CacheKey } from './cache-key.ts';
@@ -117,7 +117,7 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
     computed: magnitude.photos,
     total: cache.length,
     failures: new Map(cache.failures),
-    bytes: await sizeOf(files),
+    bytes: await folderBytes(files),
     magnitude: magnitude.values,
   };
 }
@@ -235,9 +235,4 @@ class Magnitude {
   get values(): FillResult['magnitude'] {
     return { mean: this.photos > 0 ? this.#sum / this.photos : 0, largest: this.#largest, channel: this.#channel };
   }
-}
-
-async function sizeOf(files: FileSystem): Promise<number> {
-  const found = await Promise.all((await files.list()).map((name) => files.status(name)));
-  return found.reduce((sum, status) => sum + (status?.size ?? 0), 0);
 }

@@ -1,4 +1,4 @@
-import type { LabelMap } from '../image/index.ts';
+import type { LabelMap, Region } from '../image/index.ts';
 import { checkLabels } from './run-length.ts';
 
 /**
@@ -17,46 +17,100 @@ import { checkLabels } from './run-length.ts';
  */
 export function softMask(labels: LabelMap, label: number, softness = 1): Uint8Array<ArrayBuffer> {
   checkLabels('softMask', labels);
-  const { width, height, data } = labels;
-  let mask: Float32Array = new Float32Array(data.length);
-  for (let i = 0; i < data.length; i++) mask[i] = data[i] === label ? 255 : 0;
+  const { width, data } = labels;
+  const alpha = new Uint8Array(data.length);
   const reach = Math.max(1, Math.round(softness / 2));
-  for (let pass = 0; pass < 2; pass++) mask = blurColumns(blurRows(mask, width, reach), width, height, reach);
-  return Uint8Array.from(mask, Math.round);
+  const place = placeOf(labels, label, 2 * reach);
+  if (!place) return alpha;
+  // Rows and columns may be taken in any order; sums of rows are whole numbers.
+  const rows = blurredRows(labels, label, place, reach);
+  const columns = new Float32Array(rows.length);
+  blurColumns(rows, columns, place, reach);
+  blurColumns(columns, rows, place, reach);
+  for (let y = 0; y < place.height; y++) {
+    const [from, to] = [y * place.width, (place.y + y) * width + place.x];
+    // Half goes up, as with Math.round.
+    for (let x = 0; x < place.width; x++) alpha[to + x] = rows[from + x]! + 0.5;
+  }
+  return alpha;
 }
 
-/** The mean of the pixels up to `reach` to either side; beyond the edge the last pixel goes on. */
-function blurRows(values: Float32Array, width: number, reach: number): Float32Array {
-  const out = new Float32Array(values.length);
+/** Where a label is, with a margin as far as the image goes. */
+function placeOf({ width, height, data }: LabelMap, label: number, margin: number): Region | undefined {
+  let [left, top, right, bottom] = [width, height, -1, -1];
+  for (let y = 0; y < height; y++) {
+    const row = y * width;
+    let first = 0;
+    while (first < width && data[row + first] !== label) first++;
+    if (first === width) continue;
+    let last = width - 1;
+    while (data[row + last] !== label) last--;
+    if (top > y) top = y;
+    bottom = y;
+    if (first < left) left = first;
+    if (last > right) right = last;
+  }
+  if (bottom < 0) return undefined;
+  const [x, y] = [Math.max(0, left - margin), Math.max(0, top - margin)];
+  return {
+    x,
+    y,
+    width: Math.min(width, right + 1 + margin) - x,
+    height: Math.min(height, bottom + 1 + margin) - y,
+  };
+}
+
+/** Two box filters along the rows of the mask, 0..255; beyond the edge the last pixel goes on. */
+function blurredRows({ width, data }: LabelMap, label: number, place: Region, reach: number): Float32Array {
+  const cols = place.width;
+  const out = new Float32Array(cols * place.height);
   const size = 2 * reach + 1;
-  const row = new Float32Array(width + size);
-  for (let from = 0; from < values.length; from += width) {
-    row.fill(values[from]!, 0, reach);
-    row.set(values.subarray(from, from + width), reach);
-    row.fill(values[from + width - 1]!, reach + width);
+  const factor = 255 / size / size;
+  const [mask, once] = [new Int32Array(cols + 2 * reach), new Int32Array(cols + 2 * reach)];
+  for (let y = 0; y < place.height; y++) {
+    const from = (place.y + y) * width + place.x;
+    for (let x = 0; x < cols; x++) mask[reach + x] = data[from + x] === label ? 1 : 0;
+    extend(mask, reach);
     let sum = 0;
-    for (let x = 0; x < size; x++) sum += row[x]!;
-    for (let x = 0; x < width; x++) {
-      out[from + x] = sum / size;
-      sum += row[x + size]! - row[x]!;
+    for (let x = 0; x < size - 1; x++) sum += mask[x]!;
+    for (let x = 0; x < cols; x++) {
+      sum += mask[x + size - 1]!;
+      once[reach + x] = sum;
+      sum -= mask[x]!;
+    }
+    extend(once, reach);
+    sum = 0;
+    for (let x = 0; x < size - 1; x++) sum += once[x]!;
+    for (let x = 0; x < cols; x++) {
+      sum += once[x + size - 1]!;
+      out[y * cols + x] = sum * factor;
+      sum -= once[x]!;
     }
   }
   return out;
 }
 
-function blurColumns(values: Float32Array, width: number, height: number, reach: number): Float32Array {
-  const out = new Float32Array(values.length);
+/** Fills the first and the last `reach` values with their neighbours. */
+function extend(row: Int32Array, reach: number): void {
+  row.fill(row[reach]!, 0, reach);
+  row.fill(row[row.length - reach - 1]!, row.length - reach);
+}
+
+/** A box filter along columns, all of them at once, row by row. */
+function blurColumns(values: Float32Array, out: Float32Array, { width, height }: Region, reach: number): void {
   const size = 2 * reach + 1;
-  // All columns at once, row by row.
   const sums = new Float64Array(width);
   const row = (y: number): number => Math.max(0, Math.min(height - 1, y)) * width;
-  for (let y = -reach; y <= reach; y++) for (let x = 0; x < width; x++) sums[x]! += values[row(y) + x]!;
+  for (let y = -reach; y <= reach; y++) {
+    const at = row(y);
+    for (let x = 0; x < width; x++) sums[x] = sums[x]! + values[at + x]!;
+  }
   for (let y = 0; y < height; y++) {
     const [here, next, last] = [y * width, row(y + reach + 1), row(y - reach)];
     for (let x = 0; x < width; x++) {
-      out[here + x] = sums[x]! / size;
-      sums[x]! += values[next + x]! - values[last + x]!;
+      const sum = sums[x]!;
+      out[here + x] = sum / size;
+      sums[x] = sum + (values[next + x]! - values[last + x]!);
     }
   }
-  return out;
 }

@@ -3,5 +3,6 @@ export { captionAdjectives, plural, type Seen, withArticle, writeCaption } from 
 export { between, pick } from './colour.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scene-options.ts';
+export { scenePhotos } from './scene-photos.ts';
 export { fillFrame, frameWords, sentenceFrame } from './sentence-frames.ts';
 export { stuffs } from './stuff.ts';

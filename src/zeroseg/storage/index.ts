@@ -7,6 +7,7 @@ export {
   LOCK_FILE,
   type OpenFile,
 } from './file-system.ts';
+export { folderBytes } from './folder-bytes.ts';
 export { HeldLocks } from './held-locks.ts';
 export {
   brokenField,

@@ -13,7 +13,7 @@ export {
   trainRuns,
   withRunModel,
 } from './run-study.ts';
-export { type RunScore, scoreRun } from './score-run.ts';
+export { type RunScore, type RunScoreOptions, SceneValidation, sceneMeasures, scoreRun } from './score-run.ts';
 export {
   type SceneScore,
   type SceneScores,

@@ -2,6 +2,7 @@ export { EventFile } from './event-file.ts';
 export { type GroupingStatistics, segmentsOfMembers } from './grouping-statistics.ts';
 export { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
 export { type Preset, presets } from './presets.ts';
+export { type KeptRun, readRun, runBytes } from './read-run.ts';
 export {
   type FeatureFacts,
   type PresetFile,
@@ -26,5 +27,15 @@ export {
   writeDescription,
 } from './run-description.ts';
 export { checkSettings, defaultSettings, plannedSteps, settingsSchema, type TrainSettings } from './settings.ts';
-export { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
-export { HeldOutLoss, heldOutCount, holdOut, type Validation } from './validation.ts';
+export { type Probe, type RateChange, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+export {
+  type BestValidation,
+  HeldOutLoss,
+  heldOutCount,
+  heldOutNumbers,
+  holdOut,
+  VALIDATION_IOU,
+  VALIDATION_LOSS,
+  type Validation,
+  type Validator,
+} from './validation.ts';

@@ -8,6 +8,7 @@ import {
   brokenField,
   type FileSystem,
   hasFields,
+  isListOf,
   isMaybe,
   isNullOr,
   isNumber,
@@ -17,6 +18,7 @@ import {
   readJsonFile,
 } from '../storage/index.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from './settings.ts';
+import type { RateChange } from './trainer.ts';
 import type { Validation } from './validation.ts';
 
 /** What a run is. */
@@ -31,8 +33,10 @@ export interface RunDescription {
   readonly cache: { readonly folder: string; readonly photos: number; readonly paths: string; readonly key: CacheKey };
   readonly config: ZeroSegConfig;
   readonly settings: TrainSettings;
-  /** Which photos are held out, and when they are looked at. Without it: none. */
+  /** What the model is validated on, and when. Without it: nothing. */
   readonly validation?: Validation | undefined;
+  /** Changes of the learning rate on the way: see `TrainingRun.changeRate`. */
+  readonly rates?: readonly RateChange[] | undefined;
 }
 
 const FORMAT = 'zeroseg run';
@@ -67,9 +71,13 @@ export function descriptionProblem(found: unknown): string | undefined {
     settings: isObject,
     validation: isMaybe(
       hasFields({
-        share: (value) => isNumber(value) && (value as number) > 0 && (value as number) < 1,
+        share: isMaybe((value) => isNumber(value) && (value as number) > 0 && (value as number) < 1),
+        scenes: isMaybe(isWhole(1)),
         every: isWhole(1),
       }),
+    ),
+    rates: isMaybe(
+      isListOf(hasFields({ after: isWhole(0), base_lr: (value) => isNumber(value) && (value as number) > 0 })),
     ),
   });
   if (broken !== undefined) return broken;

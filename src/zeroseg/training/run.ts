@@ -1,4 +1,4 @@
-import type { Device } from '../../gpu/index.ts';
+import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { CheckpointError, readSafetensors } from '../../nn/safetensors/index.ts';
 import type { WeightFile } from '../checkpoints/index.ts';
 import type { TrainingData } from '../features/index.ts';
@@ -23,7 +23,15 @@ import {
   writeDescription,
 } from './run-description.ts';
 import { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
-import { HeldOutLoss, holdOut, VALIDATION_LOSS } from './validation.ts';
+import {
+  type BestValidation,
+  HeldOutLoss,
+  holdOut,
+  isBetter,
+  VALIDATION_IOU,
+  VALIDATION_LOSS,
+  type Validator,
+} from './validation.ts';
 
 const MODEL = 'model.safetensors';
 const OPTIMIZER = 'optimizer.safetensors';
@@ -56,15 +64,17 @@ export async function openRun(files: FileSystem): Promise<OpenedRun> {
 }
 
 /** What is trained, and on what. */
-export interface TrainingStart extends TrainerOptions {
+export interface TrainingStart extends Omit<TrainerOptions, 'rates'> {
   readonly device: Device;
   readonly data: TrainingData;
   /** What the run is; of one that goes on, how it is to go on: see `resolveTraining`. */
-  readonly description: Omit<RunDescription, 'adapter' | 'started'>;
+  readonly description: Omit<RunDescription, 'adapter' | 'started' | 'rates'>;
   /** Name and hash of the teacher, for the model's file: `teacherIdentity`. */
   readonly teacher: string;
   /** How the model's segments are best named, for its file. */
   readonly naming?: NamingRule | undefined;
+  /** Scores the model on made scenes, where the description's validation has `scenes`: see `SceneValidation`. */
+  readonly validateScenes?: ((model: ZeroSeg) => Promise<Validator>) | undefined;
   /** The model that training begins with. Not asked where there is a checkpoint. */
   readonly newModel: () => Promise<ZeroSeg>;
 }
@@ -85,7 +95,7 @@ export interface TrainOptions extends Omit<SaveOptions<StepReport>, 'saveEvery'>
  *     metrics.jsonl                 a line for every step
  *     checkpoints/step-000100/      model.safetensors, optimizer.safetensors, state.json
  *     samples/step-000100.png       a few training photos with their segments
- *     best.safetensors              the model of the least loss on photos that were held out, where the description has a `validation`
+ *     best.safetensors              the model of the best validation, where the description has one
  *     model.safetensors             the trained model, at the end
  *
  * At most two checkpoints are kept. Nothing of a validation changes what is learnt from the photos that are not held out.
@@ -102,28 +112,29 @@ export class TrainingRun {
   readonly store: RunStore<Metrics>;
   /** Metrics of all steps that are done. */
   readonly metrics: Metrics[];
-  readonly description: RunDescription;
   /** What it goes on from, and why newer checkpoints were not taken. */
   readonly resumed:
     | { readonly step: number; readonly damaged: readonly string[]; readonly was: RunDescription }
     | undefined;
   readonly #teacher: string;
   readonly #naming: NamingRule | undefined;
-  readonly #validation: HeldOutLoss | undefined;
+  readonly #validators: readonly Validator[];
+  #description: RunDescription;
+  #isTraining = false;
   /** Of the weights in {@link BEST}. */
-  #best: { readonly step: number; readonly loss: number } | undefined;
+  #best: BestValidation | undefined;
 
   private constructor(
-    { trainer, validation }: Made,
+    { trainer, validators }: Made,
     { store, description }: OpenedRun,
     metrics: Metrics[],
     { teacher, naming }: Pick<TrainingStart, 'teacher' | 'naming'>,
     resumed: TrainingRun['resumed'],
   ) {
     this.trainer = trainer;
-    this.#validation = validation;
+    this.#validators = validators;
     this.store = store;
-    this.description = description;
+    this.#description = description;
     this.metrics = metrics;
     this.resumed = resumed;
     this.#teacher = teacher;
@@ -133,6 +144,10 @@ export class TrainingRun {
   /** @throws {RunError} when the folder is not empty. */
   static async refuseUsed(files: FileSystem): Promise<void> {
     await RunStore.refuseUsed(files, trainingRunFormat as RunFormat<never>);
+  }
+
+  get description(): RunDescription {
+    return this.#description;
   }
 
   /** Begins a run in an empty or new folder, which is written to only when everything has been found to fit. */
@@ -162,7 +177,7 @@ export class TrainingRun {
     const damaged: string[] = [];
     const checkpoint = await store.newest((reason) => damaged.push(reason));
     const model = checkpoint ? await modelOf(device, checkpoint) : await start.newModel();
-    const made = await make(model, start);
+    const made = await make(model, { ...start, rates: was.rates });
     const { trainer } = made;
     try {
       if (checkpoint) await loadState(trainer, checkpoint);
@@ -197,6 +212,15 @@ export class TrainingRun {
    * and throws the signal's reason; `resume` goes on from there.
    */
   async train(options: TrainOptions = {}): Promise<void> {
+    this.#isTraining = true;
+    try {
+      await this.#train(options);
+    } finally {
+      this.#isTraining = false;
+    }
+  }
+
+  async #train(options: TrainOptions): Promise<void> {
     const { trainer, store, metrics } = this;
     const { model, settings } = trainer;
     const { sample, signal, onProgress, saveEvery = 100, saveSeconds } = options;
@@ -231,8 +255,21 @@ export class TrainingRun {
     await store.files.write(MODEL, await this.#model());
   }
 
-  /** The step and the loss of the best validation so far. */
-  get best(): { readonly step: number; readonly loss: number } | undefined {
+  /**
+   * Goes on with another learning rate (the setting `base_lr`) after the steps that are done; the shape of the schedule stays. The run
+   * keeps the change: wherever it is resumed from, it gives the same numbers.
+   *
+   * @throws {ArgumentError} while {@link train} runs: stop it by its signal, change the rate, call it again.
+   */
+  async changeRate(baseLr: number): Promise<void> {
+    if (this.#isTraining) throw new ArgumentError('changeRate: the run is training; stop it by its signal first');
+    const rates = this.trainer.changeRate(baseLr);
+    this.#description = { ...this.#description, rates };
+    await writeDescription(this.store.files, this.#description);
+  }
+
+  /** The best validation so far. */
+  get best(): BestValidation | undefined {
     return this.#best;
   }
 
@@ -243,30 +280,32 @@ export class TrainingRun {
 
   /** Keeps the model if its validation is the best so far; first a checkpoint, so that no run goes on from before its best. */
   async #keepBest(): Promise<void> {
-    const line = this.metrics.at(-1);
-    const loss = line?.probe?.[VALIDATION_LOSS];
-    if (!line || loss === undefined || loss >= (this.#best?.loss ?? Number.POSITIVE_INFINITY)) return;
-    await this.store.save(line.step, await this.#checkpoint());
+    const found = this.#validationOf(this.metrics.at(-1));
+    if (!found || !isBetter(found, this.#best)) return;
+    await this.store.save(found.step, await this.#checkpoint());
     await this.store.files.write(BEST, await this.#model());
-    this.#best = { step: line.step, loss };
+    this.#best = found;
+  }
+
+  #validationOf(line: Metrics | undefined): BestValidation | undefined {
+    const measure = this.description.validation?.scenes ? VALIDATION_IOU : VALIDATION_LOSS;
+    const value = line?.probe?.[measure];
+    return line && typeof value === 'number' ? { step: line.step, measure, value } : undefined;
   }
 
   /** Which validation the kept weights are of, in a run that goes on. Where they were not written any more, they are now. */
   async #findBest(): Promise<void> {
     const { files } = this.store;
     if (!this.description.validation) return;
-    const at = this.metrics[(await stepOfModel(files, BEST)) - 1];
-    const loss = at?.probe?.[VALIDATION_LOSS];
-    if (at && loss !== undefined) this.#best = { step: at.step, loss };
+    this.#best = this.#validationOf(this.metrics[(await stepOfModel(files, BEST)) - 1]);
     // Damaged, or of a step that this run has not made: it goes on from an older checkpoint.
-    else await files.remove(BEST);
+    if (!this.#best) await files.remove(BEST);
     if (this.metrics.length > 0) await this.#keepBest();
   }
 
   /** Frees what training needs, not the model, and lets others open the run. */
   async close(): Promise<void> {
-    this.trainer.dispose();
-    this.#validation?.dispose();
+    disposeOf({ trainer: this.trainer, validators: this.#validators });
     await this.store.close();
   }
 
@@ -284,36 +323,39 @@ export class TrainingRun {
 /** What trains, and what validates. */
 interface Made {
   readonly trainer: Trainer;
-  readonly validation: HeldOutLoss | undefined;
+  readonly validators: readonly Validator[];
 }
 
-async function make(model: ZeroSeg, start: TrainingStart): Promise<Made> {
-  const { device, data, description } = start;
-  const { settings, validation: chosen } = description;
-  if (!chosen) return { trainer: await Trainer.create(device, model, data, settings, start), validation: undefined };
-  const { training, heldOut } = holdOut(data, chosen.share, settings.seed);
-  let validation: HeldOutLoss | undefined;
+async function make(model: ZeroSeg, start: TrainingStart & Pick<TrainerOptions, 'rates'>): Promise<Made> {
+  const { device, data, description, validateScenes } = start;
+  const { settings, validation } = description;
+  if (!validation) return { trainer: await Trainer.create(device, model, data, settings, start), validators: [] };
+  if (validation.scenes && !validateScenes) throw new Error('internal: a run has no scenes to be validated on');
+  const parts = validation.share === undefined ? undefined : holdOut(data, validation.share, settings.seed);
+  const validators: Validator[] = [];
   const probe: Probe = {
-    every: chosen.every,
+    every: validation.every,
     measure: async () => {
-      if (!validation) throw new Error('internal: a run is validated before it is made');
-      return validation.measure();
+      const numbers: Record<string, number> = {};
+      for (const validator of validators) Object.assign(numbers, await validator.measure());
+      return numbers;
     },
   };
-  const trainer = await Trainer.create(device, model, training, settings, { ...start, probe });
+  const trainer = await Trainer.create(device, model, parts?.training ?? data, settings, { ...start, probe });
   try {
     // After the optimizer, which moves the weights.
-    validation = await HeldOutLoss.create(device, model, heldOut, settings);
-    return { trainer, validation };
+    if (parts) validators.push(await HeldOutLoss.create(device, model, parts.heldOut, settings));
+    if (validation.scenes && validateScenes) validators.push(await validateScenes(model));
+    return { trainer, validators };
   } catch (error) {
-    trainer.dispose();
+    disposeOf({ trainer, validators });
     throw error;
   }
 }
 
-function disposeOf({ trainer, validation }: Made): void {
+function disposeOf({ trainer, validators }: Made): void {
   trainer.dispose();
-  validation?.dispose();
+  for (const validator of validators) validator[Symbol.dispose]();
 }
 
 /** The steps behind the weights of a model file; 0 where there is none that is whole. */

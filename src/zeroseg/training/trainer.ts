@@ -44,6 +44,15 @@ export interface TrainerOptions {
   readonly statisticsEvery?: number;
   /** Measures the model as it is after every so many steps, and after the last; such as how well it does on other images. */
   readonly probe?: Probe | undefined;
+  /** Learning rates that took the place of the setting `base_lr` on the way, by step ascending. */
+  readonly rates?: readonly RateChange[] | undefined;
+}
+
+/** From the step after `after` on, the learning rate follows its schedule from another peak. */
+export interface RateChange {
+  readonly after: number;
+  /** As the setting of this name: learning rate for 256 images a step. */
+  readonly base_lr: number;
 }
 
 export interface Probe {
@@ -97,6 +106,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   readonly #data: TrainingData;
   readonly #options: TrainerOptions;
   readonly #compiled: Compiled;
+  #rates: readonly RateChange[];
   /** The images of the epoch that batches are made of, in their order. */
   #order: { readonly epoch: number; readonly images: Uint32Array } | undefined;
 
@@ -106,6 +116,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     this.#device = device;
     this.#data = data;
     this.#options = options;
+    this.#rates = options.rates ?? [];
     this.#compiled = compiled;
     this.model = model;
     this.settings = settings;
@@ -132,6 +143,16 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   resume(done: number, scale: LossScaleState = { value: this.scale.value, good: 0, updates: done }): void {
     this.done = done;
     this.scale.restore(scale);
+  }
+
+  /**
+   * Goes on with another learning rate (`base_lr`) after the steps that are done. Not while {@link run} runs: steps that the GPU
+   * already has were given theirs. Returns all changes, for a trainer that goes on from here to be made with.
+   */
+  changeRate(baseLr: number): readonly RateChange[] {
+    const { done } = this;
+    checkSettings({ ...this.settings, base_lr: baseLr }, this.#data.length);
+    return (this.#rates = [...this.#rates.filter(({ after }) => after < done), { after: done, base_lr: baseLr }]);
   }
 
   /**
@@ -222,7 +243,8 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
 
   /** The learning rate of a step. */
   #rate(number: number): number {
-    const { batch, base_lr: base, warmup, epochs, min_lr: min } = this.settings;
+    const { batch, warmup, epochs, min_lr: min } = this.settings;
+    const base = this.#rates.findLast(({ after }) => after < number)?.base_lr ?? this.settings.base_lr;
     return learningRate({ epoch: (number - 1) / this.stepsPerEpoch, base, batch, warmup, epochs, min });
   }
 

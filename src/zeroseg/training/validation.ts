@@ -8,22 +8,44 @@ import { lossTerms, type ZeroSeg } from '../model/index.ts';
 import type { TrainSettings } from './settings.ts';
 import { type Pass, passInputs, TERM, trainingPass } from './training-pass.ts';
 
-/** Photos that a run does not learn from, and looks at every so many steps. */
+/** What a run does not learn from, and looks at every so many steps: photos of its own, made scenes, or both. */
 export interface Validation {
-  /** Share of the photos that is held out, between 0 and 1. Which ones: drawn from the run's seed. */
-  readonly share: number;
+  /** Share of the photos that is held out, between 0 and 1. Which ones: drawn from the run's seed. Default: none. */
+  readonly share?: number | undefined;
+  /** Made scenes that the model names every pixel of. Default: none. */
+  readonly scenes?: number | undefined;
   /** Steps between validations; the last step has one too. */
   readonly every: number;
 }
 
-/** What the best weights of a run are chosen by: the least of these. */
+/** Measures a model as it is, while it trains. Its numbers are called `validation …`. */
+export interface Validator extends Disposable {
+  measure(): Promise<Readonly<Record<string, number>>>;
+}
+
+/** What the best weights of a run are chosen by: the greatest share on scenes where there are any, else the least loss. */
 export const VALIDATION_LOSS = 'validation loss';
+export const VALIDATION_IOU = 'validation mean IoU';
+
+/** The validation that the best weights are of. */
+export interface BestValidation {
+  readonly step: number;
+  readonly measure: typeof VALIDATION_LOSS | typeof VALIDATION_IOU;
+  readonly value: number;
+}
+
+/** Whether `found` is better than what was best before. */
+export function isBetter({ measure, value }: BestValidation, before: BestValidation | undefined): boolean {
+  if (!before) return true;
+  return measure === VALIDATION_IOU ? value > before.value : value < before.value;
+}
 
 /** Masks and noise of a validation are those of this seed, each time: what changes is the model alone. */
 const VALIDATION_KEY = 0x76616c69;
 
-/** Photos that are held out of `length`: at least one, and at least one is left to learn from. */
-export function heldOutCount(length: number, share: number): number {
+/** Photos that are held out of `length`: at least one, and at least one is left to learn from. Without a share: none. */
+export function heldOutCount(length: number, share: number | undefined): number {
+  if (share === undefined) return 0;
   if (!(share > 0 && share < 1) || length < 2) {
     throw new ArgumentError(
       `validation: the share must be between 0 and 1, of two photos or more; got ${share} of ${length}`,
@@ -38,13 +60,20 @@ export function holdOut(
   share: number,
   seed: number,
 ): { readonly training: TrainingData; readonly heldOut: TrainingData } {
-  const order = permutation(data.length, random(seed, 'held out'));
-  const count = heldOutCount(data.length, share);
-  const part = (numbers: Uint32Array): TrainingData => {
-    const sorted = numbers.toSorted();
-    return { length: sorted.length, batch: (chosen) => data.batch(chosen.map((number) => sorted[number] as number)) };
-  };
-  return { training: part(order.subarray(count)), heldOut: part(order.subarray(0, count)) };
+  const held = heldOutNumbers(data.length, share, seed);
+  const isHeld = new Set(held);
+  const rest = Array.from({ length: data.length }, (_, number) => number).filter((number) => !isHeld.has(number));
+  const part = (numbers: readonly number[]): TrainingData => ({
+    length: numbers.length,
+    batch: (chosen) => data.batch(chosen.map((number) => numbers[number] as number)),
+  });
+  return { training: part(rest), heldOut: part(held) };
+}
+
+/** Which of `length` photos are held out, ascending. */
+export function heldOutNumbers(length: number, share: number, seed: number): readonly number[] {
+  const order = permutation(length, random(seed, 'held out'));
+  return [...order.subarray(0, heldOutCount(length, share)).toSorted()];
 }
 
 /**
@@ -56,7 +85,7 @@ export function holdOut(
  * await validation.measure(); // { 'validation loss': 4.1, 'validation rec': 0.2, … }
  * ```
  */
-export class HeldOutLoss implements Disposable {
+export class HeldOutLoss implements Validator {
   readonly #data: TrainingData;
   readonly #batch: number;
   readonly #pass: Step<'image' | 'views' | 'key', Pass>;

@@ -2,9 +2,10 @@ import { describe, expect, test, vi } from 'vitest';
 import { bench, chooseWorkloads, type Row } from '../../../cli/src/bench/bench.ts';
 import { growthChart, shareChart, svg } from '../../../cli/src/bench/charts.ts';
 import { fitPower, growthLines, growthPanels } from '../../../cli/src/bench/growth.ts';
-import { measureLimits } from '../../../cli/src/bench/limits.ts';
+import { type Limits, measureLimits, wobbleOf } from '../../../cli/src/bench/limits.ts';
 import { Meter } from '../../../cli/src/bench/meter.ts';
-import { digits, rowTable } from '../../../cli/src/bench/tables.ts';
+import { roofAt, roofline } from '../../../cli/src/bench/roofline.ts';
+import { digits, rowTable, steadinessLine } from '../../../cli/src/bench/tables.ts';
 import { tunedTable } from '../../../cli/src/bench/tuning.ts';
 import { lending } from '../../../cli/src/bench/workloads.ts';
 import { attention } from '../../../src/kernels/attention/attention.ts';
@@ -19,7 +20,7 @@ const device = useDevice();
 
 describe('measuring', () => {
   test("a device's limits are finite and positive, and fit together", async () => {
-    const limits = await measureLimits(new Meter(device.current, 1), true);
+    const { limits, probe } = await measureLimits(new Meter(device.current, 1), true);
     const { flopsForm, perMs, ...numbers } = limits;
     for (const [name, value] of [...Object.entries(numbers), ...Object.entries(perMs)]) {
       expect(Number.isFinite(value) && value > 0, `${name} is ${value}`).toBe(true);
@@ -31,6 +32,10 @@ describe('measuring', () => {
     // Nothing computes slower than 0.1 GFLOP/s, or launches an empty kernel in a tenth of a second.
     expect(limits.flopsPerSecond).toBeGreaterThan(1e8);
     expect(limits.dispatchUs).toBeLessThan(1e5);
+    // Again, the same loop and the same copy: of the same order on the busiest machine.
+    const again = await probe();
+    expect(Math.abs(Math.log10(again.flops / limits.flopsPerSecond))).toBeLessThan(1);
+    expect(Math.abs(Math.log10(again.bytes / limits.bytesPerSecond))).toBeLessThan(1);
   });
 
   test('twice the work takes longer, and its launches and bytes are told', async () => {
@@ -100,7 +105,7 @@ describe('measuring', () => {
 
   test('what a filter leaves is measured, with rates and shares', async () => {
     const told: string[] = [];
-    const { rows } = await bench(new Meter(device.current, 1), {
+    const { rows, probes, wobble } = await bench(new Meter(device.current, 1), {
       quick: true,
       filter: ['SOFTMAX', '192×32'],
       onProgress: ({ name, done, total }) => told.push(`${done}/${total} ${name}`),
@@ -118,7 +123,18 @@ describe('measuring', () => {
       [true, false, true],
       [false, true, true],
     ]);
-    for (const row of rows) expect(row.share).toBeGreaterThan(0);
+    for (const row of rows) {
+      expect(row.share).toBeGreaterThan(0);
+      expect(row.firstMs).toBeGreaterThan(0);
+    }
+    expect(rows.map(({ flops, moved }) => [flops, moved])).toEqual([
+      [2 * 4 * 192 * 32 * 192, 4 * 4 * (2 * 192 * 32 + 192 * 192)],
+      [2 * 4 * 192 * 192 * 32, 4 * 4 * (2 * 192 * 32 + 192 * 192)],
+      [null, 8 * 2364 * 197],
+    ]);
+    // Before each of the two groups, and at the end.
+    expect(probes).toHaveLength(3);
+    expect(wobble).toBe(wobbleOf(probes));
   });
 
   test('a bench that is told to stop ends with what it has', async () => {
@@ -206,6 +222,9 @@ const row = (name: string, share: number | null): Row => ({
   ms: 1.5,
   gpuMs: null,
   processorMs: 2.25,
+  firstMs: 20,
+  flops: null,
+  moved: null,
   dispatches: 3,
   bytes: 4e6,
   gflops: 1234.5,
@@ -217,14 +236,48 @@ describe('what is shown', () => {
   test('a table to paste, without empty columns', () => {
     expect(rowTable([row('one', 0.5), row('another', null)])).toMatchInlineSnapshot(`
       [
-        "|               |   ms | CPU ms | GFLOP/s | % of limit | dispatches |   MB |",
-        "| ------------- | ---: | -----: | ------: | ---------: | ---------: | ---: |",
-        "| **a <group>** |      |        |         |            |            |      |",
-        "| one           | 1.50 |   2.25 |   1 235 |       50.0 |          3 | 4.00 |",
-        "| another       | 1.50 |   2.25 |   1 235 |            |          3 | 4.00 |",
+        "|               |   ms | CPU ms | GFLOP/s | % of limit | first ms | dispatches |   MB |",
+        "| ------------- | ---: | -----: | ------: | ---------: | -------: | ---------: | ---: |",
+        "| **a <group>** |      |        |         |            |          |            |      |",
+        "| one           | 1.50 |   2.25 |   1 235 |       50.0 |     20.0 |          3 | 4.00 |",
+        "| another       | 1.50 |   2.25 |   1 235 |            |     20.0 |          3 | 4.00 |",
       ]
     `);
     expect([0.01234, 1.234, 12.34, 123.4, 12345.6].map(digits)).toEqual(['0.012', '1.23', '12.3', '123', '12 346']);
+  });
+
+  test('a machine that is busy is noticed: the limits moved', () => {
+    const probe = (gflops: number, gigabytes: number) => ({ flops: gflops * 1e9, bytes: gigabytes * 1e9 });
+    expect(wobbleOf([probe(100, 10)])).toBe(0);
+    const steady = [probe(100, 10), probe(98, 10.5), probe(101, 10.1)];
+    expect(wobbleOf(steady)).toBeCloseTo(0.5 / 10.1, 10);
+    expect(steadinessLine(steady, wobbleOf(steady))).toBe(
+      'measured again meanwhile: 98.0 to 101 GFLOP/s, 10.0 to 10.5 GB/s',
+    );
+    const busy = [probe(100, 10), probe(50, 10), probe(90, 10)];
+    expect(wobbleOf(busy)).toBeCloseTo(50 / 90, 10);
+    expect(steadinessLine(busy, wobbleOf(busy))).toContain(
+      'The limits moved by 56 %: something else uses this machine',
+    );
+  });
+
+  test('a roofline: distance to the roof is the share, also where FLOP or bytes are not known', () => {
+    const limits = { flopsPerSecond: 1e12, bytesPerSecond: 1e11 } as Limits;
+    const { points, ridge, least, most, ...roof } = roofline(limits, [
+      { ...row('product', 0.5), flops: 4e9, moved: 1e8, gflops: 500 },
+      { ...row('narrow product', 0.5), flops: 2e8, moved: 1e8, gflops: 100 },
+      { ...row('copy', 0.25), moved: 1e8, gflops: null, gigabytesPerSecond: 25 },
+      { ...row('step', 0.1), flops: 1e9, gflops: 100 },
+      { ...row('training', null), gflops: null },
+    ]);
+    expect([ridge, least, most]).toEqual([10, 0.5, 160]);
+    expect(points.map(({ intensity, known }) => [intensity, known])).toEqual([
+      [40, 'both'],
+      [2, 'both'],
+      [0.5, 'bytes'],
+      [160, 'products'],
+    ]);
+    for (const point of points) expect(point.gflops / roofAt(roof, point.intensity)).toBe(point.row.share);
   });
 
   test('a bar for every share, as long as the share; words are escaped', () => {

@@ -25,6 +25,7 @@ describe('bench', () => {
       .replace(/\d[\d. ]*(?= (GFLOP|GB|µs|by copy))/g, 'N')
       .replace(/\((f32|vec4f), .*\)/, '(LOOP)')
       .replace(/by (processor time|GPU time)/, 'by CLOCK')
+      .replace(/^measured again meanwhile: .*/m, 'STEADINESS')
       .replace(/in \d+ s$/m, 'in TIME');
     expect(steady).toMatchInlineSnapshot(`
       "on ADAPTER
@@ -41,14 +42,15 @@ describe('bench', () => {
       | **rows**
       | softmax [2364, 197]
 
-      % of limit: the least time in which the device could compute or move that much, over the time taken, both by CLOCK. Above 100: in a cache.
+      % of limit: the least time in which the device could compute or move that much, over the time taken, both by CLOCK. Above 100: in a cache. first ms: recorded, planned, compiled and run for the first time.
+      STEADINESS
       chart: BASE/bench.svg
       JSON: BASE/bench.json
       in TIME"
     `);
     const result = JSON.parse(await readFile(json, 'utf8'));
     expect(Object.keys(result)).toEqual([
-      ...['version', 'adapter', 'software', 'features', 'clock', 'runs', 'quick', 'limits', 'rows'],
+      ...['version', 'adapter', 'software', 'features', 'clock', 'runs', 'quick', 'limits', 'probes', 'wobble', 'rows'],
     ]);
     expect(result.rows.map(({ name }: { name: string }) => name)).toEqual([
       'batched 4×192×32×192',
@@ -63,6 +65,9 @@ describe('bench', () => {
           'ms',
           'gpuMs',
           'processorMs',
+          'firstMs',
+          'flops',
+          'moved',
           'dispatches',
           'bytes',
           'gflops',

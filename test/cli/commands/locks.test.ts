@@ -38,6 +38,7 @@ const commands: Record<
     lock: (out) => join(out, '..', '.scenes.lock'),
   },
   experiment: { args: (out) => ['experiment', 'table4', '--out', out, '--quick'] },
+  segment: { args: (out) => ['segment', at('photos'), '--classes', 'cat, grass', '--out', out] },
   demo: { args: (out) => ['demo', '--out', out, '--quick'], before: { 'demo.json': { format: 'zeroseg demo' } } },
 };
 

@@ -278,13 +278,52 @@ test('a contact sheet: every photo, its words, outlines and areas, and nothing f
   }
   for (const { classes, files } of [await record('sheet', 'photo-0.json'), await record('sheet', 'photo-1.json')]) {
     expect(page).toContain(`src="${files.thumbnail}"`);
-    for (const { label, pixels } of classes) {
-      expect(page).toMatch(new RegExp(`<tr data-word="${label}".*<td>${pixels.toLocaleString('en')}</td>`));
+    for (const { name, pixels } of classes) {
+      expect(page).toMatch(
+        new RegExp(`<tr data-word="\\d+".*<bdi>${name}</bdi>.*<td>${pixels.toLocaleString('en')}</td>`),
+      );
     }
   }
   // The same command writes the same page.
   await segment('sheet', [at('photos', '*.png')], '--cutout', 'dog');
   expect(await readFile(at('sheet', 'contact-sheet-2.html'), 'utf8')).toBe(page);
+});
+
+test('a contact sheet shows earlier runs too, whatever their classes, unless their files are gone', async () => {
+  await segment('runs', [at('photos', 'photo-1.png'), at('photos', 'below')]);
+  await writeFile(at('runs', 'notes.json'), '{}');
+  const cards = async () => {
+    const page = await readFile(at('runs', 'contact-sheet.html'), 'utf8');
+    const words = [...page.matchAll(/name="word" value="(\d+)".*?<bdi>(.*?)<\/bdi>/g)];
+    const rows = [...page.matchAll(/<tr data-word="(\d+)".*?<bdi>(.*?)<\/bdi>/g)];
+    const names = new Map(words.map(([, number, name]) => [number, name]));
+    for (const [, number, name] of rows) expect(names.get(number)).toBe(name);
+    return [...page.matchAll(/<li data-name="(.*?)">/g)].map(([, name]) => name);
+  };
+  expect(await cards()).toEqual(['photo-1', 'photo-0']);
+  const { out } = await segment('runs', [at('photos', 'photo-2.png')], '--classes', 'cat, dog');
+  expect(out).toMatch(/contact-sheet\.html \(with 2 photos of earlier runs\)$/);
+  expect(await cards()).toEqual(['photo-2', 'photo-0', 'photo-1']);
+  await rm(at('runs', 'photo-1.overlay.png'));
+  await segment('runs', [at('photos', 'photo-2.png')], '--classes', 'cat, dog');
+  expect(await cards()).toEqual(['photo-2', 'photo-0']);
+});
+
+test('a cut-out is transparent where the photo is, and has the colours of its file there', async () => {
+  const pixels = Uint8Array.from({ length: 4 * 48 * 40 }, (_, i) =>
+    i % 4 === 3 ? ((i >> 2) % 3) * 100 : (i * 7) % 256,
+  );
+  const own = sharp(pixels, { raw: { width: 48, height: 40, channels: 4 } });
+  await mkdir(at('clear'));
+  await own.png().toFile(at('clear', 'clear.png'));
+  await segment('clear-out', [at('clear', 'clear.png')], '--classes', 'dog', '--cutout', 'dog');
+  const { files } = await record('clear-out', 'clear.json');
+  const { data, info } = await sharp(at('clear-out', files.cutouts['dog'] as string))
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  expect(info.channels).toBe(4);
+  // The class is everywhere: the alpha is the photo's own.
+  expect(data.equals(pixels)).toBe(true);
 });
 
 test('synonyms, colours, and names with commas', async () => {

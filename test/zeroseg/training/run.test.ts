@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
-import { freeParameters } from '../../../src/nn/layers/module.ts';
+import { countParameters, freeParameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import type { FileSystem } from '../../../src/zeroseg/storage/file-system.ts';
+import { folderBytes } from '../../../src/zeroseg/storage/folder-bytes.ts';
 import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
+import { readRun, runBytes } from '../../../src/zeroseg/training/read-run.ts';
 import { openRun, TrainingRun, type TrainingStart } from '../../../src/zeroseg/training/run.ts';
 import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
 import { useDevice } from '../../support/device.ts';
@@ -145,4 +147,65 @@ it('one writer at a time, who goes on as it was begun', async () => {
   await expect(openRun(memoryFileSystem('other:/'))).rejects.toThrow(
     'train: other:/: there is no run in this folder (no config.json); leave --resume out to begin one',
   );
+});
+
+it('goes on with another learning rate, which it keeps', async () => {
+  const stopAt = async (files: FileSystem, last: number): Promise<TrainingRun> => {
+    const abort = new AbortController();
+    const run = await TrainingRun.begin(files, start());
+    const onProgress = ({ step }: { step: number }) => step === last && abort.abort('stop');
+    await expect(run.train({ saveEvery: 2, signal: abort.signal, onProgress })).rejects.toBe('stop');
+    expect(run.trainer.done).toBe(last);
+    return run;
+  };
+  const ratesOf = (run: TrainingRun) => run.metrics.map(({ lr }) => lr);
+  const unchanged = memoryFileSystem();
+  await trainOn(unchanged);
+  const rates = (await readRun(unchanged)).metrics.map(({ lr }) => lr);
+
+  // In the run that was stopped, and in the same run opened anew.
+  const [kept, again] = [memoryFileSystem('kept:/'), memoryFileSystem('again:/')];
+  const first = await stopAt(kept, 2);
+  await first.changeRate(0.05);
+  await expect(first.changeRate(-1)).rejects.toThrow("'base_lr' must be");
+  await first.train();
+  expect(ratesOf(first)).toEqual([rates[0], rates[1], (rates[2] as number) / 2, (rates[3] as number) / 2]);
+  await close(first);
+
+  const second = await stopAt(again, 2);
+  await second.changeRate(0.05);
+  await close(second);
+  expect((await readRun(again)).description.rates).toEqual([{ after: 2, base_lr: 0.05 }]);
+  expect(await trainOn(again)).toEqual([3, 4]);
+  expect(await outcome(again)).toEqual(await outcome(kept));
+  expect((await outcome(again)).model).not.toEqual((await outcome(unchanged)).model);
+
+  // Not under the steps that the GPU has already.
+  const busy = memoryFileSystem();
+  const run = await TrainingRun.begin(busy, start());
+  let refused: Promise<unknown> | undefined;
+  await run.train({ onProgress: () => (refused ??= run.changeRate(0.05).catch((error: Error) => error.message)) });
+  expect(await refused).toBe('changeRate: the run is training; stop it by its signal first');
+  await close(run);
+});
+
+it('is read without being opened, and takes no more space than was said', async () => {
+  const files = memoryFileSystem();
+  const run = await TrainingRun.begin(files, start());
+  let most = 0;
+  const sample = async () => {
+    most = Math.max(most, await folderBytes(files));
+    return Uint8Array.of(1);
+  };
+  await run.train({ saveEvery: 1, sampleEvery: 1, sample });
+  const said = runBytes(countParameters(run.trainer.model), 4);
+  const kept = await readRun(files);
+  expect([kept.steps, kept.saved, kept.isEnded, kept.metrics.length]).toEqual([4, 4, true, 4]);
+  expect(kept.samples.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
+  await close(run);
+  const bytes = await folderBytes(files);
+  expect(Math.max(most, bytes)).toBeLessThan(said);
+  // Three checkpoints and two models were counted; two and one are there.
+  expect(bytes).toBeGreaterThan(said / 3);
+  await expect(readRun(memoryFileSystem())).rejects.toThrow('config.json');
 });

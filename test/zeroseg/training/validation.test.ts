@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
-import { freeParameters } from '../../../src/nn/layers/module.ts';
+import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import type { FileSystem } from '../../../src/zeroseg/storage/file-system.ts';
@@ -22,7 +24,7 @@ const key = {
 const settings = { ...defaultSettings, batch: 2, micro: 2, epochs: 2, warmup: 0, base_lr: 2, seed: 3 };
 
 /** Six steps of two images: of six, or of eight with two held out. */
-function start(validation?: Validation, given = data): TrainingStart {
+function start(validation?: Validation, given = data, more: Partial<TrainingStart> = {}): TrainingStart {
   return {
     device: device.current,
     data: given,
@@ -33,6 +35,7 @@ function start(validation?: Validation, given = data): TrainingStart {
     },
     teacher: 't sha256:w',
     newModel: async () => new ZeroSeg(newWeights(device.current, 1), config),
+    ...more,
   };
 }
 
@@ -77,7 +80,8 @@ it('keeps the weights of the least loss, beside two checkpoints at most, and res
   const { best, metrics } = await train(whole, start(validation));
   expect(metrics.map(({ probe }) => probe !== undefined)).toEqual([false, true, false, true, false, true]);
   const losses = metrics.map(({ probe }) => probe?.['validation loss'] ?? Number.POSITIVE_INFINITY);
-  expect(best).toEqual({ step: losses.indexOf(Math.min(...losses)) + 1, loss: Math.min(...losses) });
+  const least = Math.min(...losses);
+  expect(best).toEqual({ step: losses.indexOf(least) + 1, measure: 'validation loss', value: least });
   expect(Object.keys(metrics[1]?.probe ?? {})).toEqual([
     'validation loss',
     ...Object.keys(metrics[1]?.terms ?? {}).map((name) => `validation ${name}`),
@@ -92,6 +96,30 @@ it('keeps the weights of the least loss, beside two checkpoints at most, and res
   }
   const other = train(parts, start({ share: 0.25, every: 3 }));
   await expect(other).rejects.toThrow('validation was {"share":0.25,"every":2}, is {"share":0.25,"every":3} now');
+});
+
+it('keeps the weights of the best score on made scenes, whatever the loss, and resumes to the bit', async () => {
+  // With every new weight the score goes another way: it is made of a weight itself.
+  let asked = 0;
+  const validateScenes = async (model: ZeroSeg) => ({
+    measure: async () => {
+      asked++;
+      const [values] = await readAll([[...parameters(model).values()][0] as Tensor]);
+      return { 'validation mean IoU': Math.abs(Math.sin(1e4 * (values as Float32Array)[0]!)) };
+    },
+    [Symbol.dispose]: () => undefined,
+  });
+  const begin = () => start({ share: 0.25, scenes: 3, every: 1 }, data, { validateScenes });
+  const [whole, parts] = [memoryFileSystem('whole:/'), memoryFileSystem('parts:/')];
+  const { best, metrics } = await train(whole, begin());
+  expect([asked, metrics.length]).toEqual([6, 6]);
+  const scores = metrics.map(({ probe }) => probe?.['validation mean IoU'] as number);
+  const most = Math.max(...scores);
+  expect(best).toEqual({ step: scores.indexOf(most) + 1, measure: 'validation mean IoU', value: most });
+  expect(metrics.every(({ probe }) => probe?.['validation loss'] !== undefined)).toBe(true);
+  await train(parts, begin(), 2);
+  expect((await train(parts, begin())).best).toEqual(best);
+  expect(await weights(parts, 'best.safetensors')).toEqual(await weights(whole, 'best.safetensors'));
 });
 
 it('writes the best weights again where a process was killed before it could', async () => {

@@ -1,8 +1,9 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { followAddress } from './address.ts';
 import { findGpu, support } from './gpu-state.ts';
 import { Header } from './header.tsx';
-import { followAddress, place, type Tool } from './tools.ts';
+import { openTool, type Tool } from './tools.ts';
 import { WithoutGpu } from './without-gpu.tsx';
 
 export function App() {
@@ -10,7 +11,7 @@ export function App() {
     followAddress();
     void findGpu();
   }, []);
-  const { tool } = place.value;
+  const tool = openTool.value;
   const withoutGpu = support.value?.isThere === false;
   return (
     <>

@@ -1,7 +1,7 @@
 import { gpu } from './gpu-state.ts';
 import { ChipIcon, Mark, ThemeIcon } from './icons.tsx';
 import { nextTheme, theme } from './theme.ts';
-import { place, tools } from './tools.ts';
+import { openTool, tools } from './tools.ts';
 
 export function Header() {
   const facts = gpu.value;
@@ -14,7 +14,7 @@ export function Header() {
       {tools.length > 1 ? (
         <nav class="tools" aria-label="Tools">
           {tools.map(({ id, title }) => (
-            <a key={id} href={`#${id}`} {...(place.value.tool.id === id && { 'aria-current': 'page' as const })}>
+            <a key={id} href={`#${id}`} {...(openTool.value.id === id && { 'aria-current': 'page' as const })}>
               {title}
             </a>
           ))}

@@ -27,6 +27,7 @@ function later<T extends object>(make: () => Promise<T>): () => Promise<T & Prox
 const engine = {
   gpu: proxy(gpu),
   scenes: later(async () => new (await import('./scenes.ts')).Scenes()),
+  bench: later(async () => new (await import('../bench/tool.ts')).BenchTool()),
   recorded: proxy(new RecordedRun()),
   shelf: proxy(models.shelf),
   segment: proxy(new SegmentTool(gpu, models)),

@@ -1,0 +1,3 @@
+import type { Library } from '../peer.mjs';
+
+export function open(): Promise<Library>;
