@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
 import { photos, student, teacher } from '@zeroseg/pretrained';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -235,6 +236,27 @@ describe('kept in the browser', () => {
     await named(page);
     await expect.poll(choices, { timeout: 60_000 }).toHaveLength(3);
   });
+});
+
+test.each<{ width: number; scheme: 'light' | 'dark' }>([
+  { width: 1400, scheme: 'light' },
+  { width: 390, scheme: 'dark' },
+])('the list of models, by keys: axe finds nothing, $width px, $scheme', async ({ width, scheme }) => {
+  await page.setViewportSize({ width, height: 900 });
+  await page.emulateMedia({ colorScheme: scheme });
+  const button = page.getByRole('button', { name: 'Your models …' });
+  await button.focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Download' }).waitFor();
+  await page.getByText('This site takes').waitFor();
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(await button.evaluate((element) => element.matches(':focus'))).toBe(true);
+  await page.setViewportSize({ width: 1400, height: 900 });
+  await page.emulateMedia({ colorScheme: 'light' });
 });
 
 describe('pictures come', () => {

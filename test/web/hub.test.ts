@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { teacher } from '@zeroseg/pretrained';
 import type { Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { named, type Opened, usePage } from './open-page.ts';
+import { type Opened, usePage } from './open-page.ts';
 
 /** A stand-in for the Hugging Face Hub: the built page may ask nobody else, so its requests to the Hub are answered here. */
 const site = usePage();
@@ -80,7 +80,6 @@ beforeAll(async () => {
   opened = await site.open();
   page = opened.page;
   await opened.context.route('https://huggingface.co/**', answer);
-  await named(page);
 });
 
 afterAll(async () => {
@@ -140,7 +139,6 @@ test('a download that breaks off goes on where it stopped, after a reload too; t
   expect(new Set(hub.ranges.slice(1))).toEqual(new Set(['300000-874503']));
 
   await page.reload();
-  await named(page);
   hub.most = Number.POSITIVE_INFINITY;
   hub.ranges.length = 0;
   await page.getByRole('button', { name: 'Your models …' }).click();

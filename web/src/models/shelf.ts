@@ -42,7 +42,12 @@ export class ModelShelf {
         models.push({ ...model, problem: (error as Error).message });
       }
     }
-    const unfinished = await Promise.all([...parts].map(([id, about]) => unfinishedOf(id, about)));
+    const unfinished: Unfinished[] = [];
+    for (const [id, about] of parts) {
+      if (about.hub) unfinished.push(await unfinishedOf(id, about));
+      // A copy of a visitor's file that a closed tab left; one that is still being made, here or in another tab, is held.
+      else await whileHeld(id, () => removeModel(id)).catch(() => undefined);
+    }
     return { models, unfinished, choices: await choicesOf(usable) };
   }
 
@@ -96,9 +101,9 @@ export class ModelShelf {
   /** Takes a model off the shelf, and its files out of the browser. */
   async remove(id: string): Promise<void> {
     this.stop(id);
-    this.#visit.delete(id);
-    this.#kept.delete(id);
     this.#hashes.delete(id);
+    if (this.#visit.delete(id)) return;
+    this.#kept.delete(id);
     await removeModel(id);
   }
 
