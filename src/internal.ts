@@ -8,6 +8,7 @@ export { type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
 export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export { baselines } from './zeroseg/baselines/index.ts';
+export { openWeightRanges, weightEndings } from './zeroseg/checkpoints/index.ts';
 export {
   clipPixels,
   clipSource,

@@ -25,9 +25,12 @@ export class Buffers {
   readonly #gpu: GPUDevice;
   readonly #adapter: string;
   readonly #faults: Faults;
-  #bytes = 0;
-  #made = 0;
-  #destroyed = 0;
+  /** Bytes of the buffers that exist now. */
+  bytes = 0;
+  /** Buffers made so far. */
+  made = 0;
+  /** Buffers destroyed so far: while it stays the same, what was bound is still there. */
+  destroyed = 0;
   /** Buffers of which it is not known yet whether there was memory for them, and those for which there was none. */
   readonly #allocating = new Map<GPUBuffer, Promise<void>>();
   readonly #refused = new WeakMap<GPUBuffer, OutOfMemoryError>();
@@ -37,21 +40,6 @@ export class Buffers {
     this.#gpu = gpu;
     this.#adapter = adapter;
     this.#faults = faults;
-  }
-
-  /** Bytes of the buffers that exist now. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Buffers made so far. */
-  get made(): number {
-    return this.#made;
-  }
-
-  /** Buffers destroyed so far: while it stays the same, what was bound is still there. */
-  get destroyed(): number {
-    return this.#destroyed;
   }
 
   /** A buffer that can be bound (as whole vec4s), copied from and written. */
@@ -85,14 +73,14 @@ export class Buffers {
     });
     this.#allocating.set(buffer, known);
     this.#faults.track(known);
-    this.#bytes += size;
-    this.#made++;
+    this.bytes += size;
+    this.made++;
     return buffer;
   }
 
   destroy(buffer: GPUBuffer): void {
-    this.#bytes -= buffer.size;
-    this.#destroyed++;
+    this.bytes -= buffer.size;
+    this.destroyed++;
     buffer.destroy();
   }
 
@@ -137,7 +125,7 @@ export class Buffers {
 
   #outOfMemory(label: string, size: number, cause: unknown): OutOfMemoryError {
     const error = new OutOfMemoryError(
-      `${label} needs ${formatBytes(size)} beside the ${formatBytes(this.#bytes)} in use, and '${this.#adapter}' has no more; ` +
+      `${label} needs ${formatBytes(size)} beside the ${formatBytes(this.bytes)} in use, and '${this.#adapter}' has no more; ` +
         'use a smaller batch or model',
       size,
     );

@@ -67,6 +67,7 @@ export class Compiler {
     if (element === 'f16' && !this.#gpu.features.has('shader-f16')) {
       throw new DeviceError(`${kernel.name}: '${this.#adapter}' has no f16 arithmetic (shader-f16); use f32`);
     }
+    if (typeof kernel.wgsl !== 'string' && !kernel.code) kernel.code = await kernel.wgsl();
     const code = source(kernel, element);
     const { value: module, refusal } = this.#faults.scoped(() =>
       this.#gpu.createShaderModule({ code, label: kernel.name }),

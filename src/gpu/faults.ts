@@ -12,11 +12,11 @@ export class Faults {
   readonly #gpu: GPUDevice;
   /** Why the device is gone for good. */
   #lost: DeviceError | undefined;
-  #isDisposed = false;
+  isDisposed = false;
   /** What went wrong in calls that nobody waits for, until somebody is told. */
   readonly #reports = new Set<Error>();
-  /** Errors that belong to no known call: results that were on their way meanwhile cannot be trusted. */
-  #strays = 0;
+  /** Errors so far that belong to no known call ({@link takeStray}): results that were on their way meanwhile cannot be trusted. */
+  strays = 0;
   #lastStray: Error | undefined;
   readonly #listener: (event: unknown) => void;
   readonly #unsettled = new Set<Promise<void>>();
@@ -38,25 +38,16 @@ export class Faults {
 
   #stray({ message }: GPUError): void {
     this.#lastStray = new DeviceError(`the GPU rejected a command: ${message}`);
-    this.#strays++;
+    this.strays++;
     this.#reports.add(this.#lastStray);
   }
 
   #lose({ message, reason }: GPUDeviceLostInfo): void {
-    if (this.#isDisposed) return;
+    if (this.isDisposed) return;
     this.#lost = new DeviceError(
       `the GPU device was lost (${message || reason || 'no reason given'}); open a new device and load the last checkpoint`,
     );
     this.#reports.clear();
-  }
-
-  get isDisposed(): boolean {
-    return this.#isDisposed;
-  }
-
-  /** Errors so far that belong to no known call: see {@link takeStray}. */
-  get strays(): number {
-    return this.#strays;
   }
 
   /** The last error that belongs to no known call; whoever takes it tells the user. */
@@ -78,13 +69,13 @@ export class Faults {
 
   /** Throws if the device is gone. */
   alive(): void {
-    if (this.#isDisposed) throw new DeviceError('this device was disposed; open another with openDevice()');
+    if (this.isDisposed) throw new DeviceError('this device was disposed; open another with openDevice()');
     if (this.#lost) throw this.#lost;
   }
 
   /** The next {@link check} throws this, unless it is withdrawn first. */
   report(error: Error): void {
-    if (!this.#isDisposed && !this.#lost) this.#reports.add(error);
+    if (!this.isDisposed && !this.#lost) this.#reports.add(error);
   }
 
   withdraw(error: Error): void {
@@ -130,7 +121,7 @@ export class Faults {
 
   /** Throws why what the GPU was asked for did not come. */
   async whyGone(what: string, cause?: unknown): Promise<never> {
-    if (!this.#isDisposed && !this.#lost) {
+    if (!this.isDisposed && !this.#lost) {
       await Promise.race([this.#gpu.lost, new Promise((resolve) => setTimeout(resolve, LOSS_IS_KNOWN_AFTER))]);
     }
     this.alive();
@@ -138,7 +129,7 @@ export class Faults {
   }
 
   dispose(): void {
-    this.#isDisposed = true;
+    this.isDisposed = true;
     this.#reports.clear();
     this.#gpu.removeEventListener('uncapturederror', this.#listener);
   }

@@ -35,8 +35,8 @@ export interface KernelSpec<
   readonly requires?: readonly 'subgroups'[];
   /** Workgroups along x, y, z. A one-dimensional grid may be of any size: see `flatGroup` in the prelude. */
   readonly grid: (params: { [K in keyof P]: number }, constants: { [K in keyof O]: number }) => readonly number[];
-  /** Functions only, with the entry point `main`. */
-  readonly wgsl: string;
+  /** Functions only, with the entry point `main`; or what brings them, where a page should load only what its device runs. */
+  readonly wgsl: string | (() => Promise<string>);
 }
 
 export interface Kernel<
@@ -44,6 +44,8 @@ export interface Kernel<
   P extends Record<string, Scalar> = Record<string, Scalar>,
   O extends Record<string, number> = Record<string, number>,
 > extends KernelSpec<B, P, O> {
+  /** Empty until it is loaded, where `wgsl` is a function. */
+  code: string;
   /** Names of the bindings, in order. */
   readonly names: readonly string[];
   /** What each of `names` is. */
@@ -83,13 +85,14 @@ export function kernel<
     const [access, element] = (spec.bind[name] as Binding).split(' ') as [Access, Element];
     return { access, element };
   });
-  return { ...spec, names, bindings, paramNames: Object.keys(spec.params ?? {}) };
+  const code = typeof spec.wgsl === 'string' ? spec.wgsl : '';
+  return { ...spec, code, names, bindings, paramNames: Object.keys(spec.params ?? {}) };
 }
 
 /** Flat index of a workgroup in a one-dimensional grid, which the launch may have wrapped into two dimensions. */
 const flatGroup = 'fn flatGroup(g: vec3u, size: vec3u) -> u32 { return g.x + g.y * size.x; }';
 
-/** The complete WGSL module of a kernel for one element type. */
+/** The complete WGSL module of a kernel for one element type, as far as it is loaded. */
 export function source(kernel: Kernel, element: 'f32' | 'f16'): string {
   const lines: string[] = [];
   if (element === 'f16') lines.push('enable f16;');
@@ -115,6 +118,6 @@ export function source(kernel: Kernel, element: 'f32' | 'f16'): string {
     lines.push(piece.wgsl.trim());
   };
   for (const piece of kernel.use ?? []) place(piece);
-  lines.push(kernel.wgsl.trim());
+  lines.push(kernel.code.trim());
   return lines.join('\n');
 }

@@ -24,6 +24,7 @@ export {
   permutation,
   type Random,
   random,
+  sharedWeights,
   sinCosPositions,
   storedWeights,
   TokenMlp,
@@ -66,3 +67,4 @@ export {
   type WeightTensor,
   writeSafetensors,
 } from './safetensors/index.ts';
+export { openTorch, type TorchWeights } from './torch/index.ts';

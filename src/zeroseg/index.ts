@@ -225,6 +225,17 @@ export {
   type WordStore,
 } from './inference/index.ts';
 export {
+  ForwardInspector,
+  type GroupedImage,
+  type GroupSettings,
+  type GroupStage,
+  type MaskedImage,
+  type PassNoise,
+  type PatchGroups,
+  patchGroups,
+  repaintedImage,
+} from './inspection/index.ts';
+export {
   baseConfig,
   configSchema,
   configs,

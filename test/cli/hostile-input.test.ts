@@ -19,7 +19,13 @@ import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
 import { infoJson, infoLines, inspectPlace } from '../../cli/src/inspect/info.ts';
 import { inspectMachine } from '../../cli/src/inspect/machine.ts';
 import { openDataSet } from '../../cli/src/photos/data-sets.ts';
-import { decodePhoto, readLabelMap, readPhoto, writeLabelPng } from '../../cli/src/photos/image-files.ts';
+import {
+  decodePhoto,
+  readLabelMap,
+  readPhoto,
+  readTransparent,
+  writeLabelPng,
+} from '../../cli/src/photos/image-files.ts';
 import { createLettering } from '../../cli/src/photos/lettering.ts';
 import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
@@ -57,7 +63,7 @@ import {
   toInt32,
   writeSafetensors,
 } from '../../src/nn/safetensors/safetensors.ts';
-import { openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
+import { openWeightRanges, openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
 import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
@@ -81,6 +87,7 @@ import { parseClassText } from '../../src/zeroseg/text/class-text.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
 import { Tokenizer } from '../../src/zeroseg/text/tokenizer.ts';
 import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
+import { readRun } from '../../src/zeroseg/training/read-run.ts';
 import { openRun } from '../../src/zeroseg/training/run.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
 import {
@@ -179,6 +186,13 @@ parser('readSafetensors parseHeader headerSize toFloat32 toInt32', weights, (byt
       attempts(...[...tensors.values()].flatMap((one) => [() => toFloat32(one), () => toInt32(one)]));
     },
   );
+});
+const pickled = ['kinds', 'kinds-legacy', 'kinds-protocol-4', 'training', 'script'];
+const torchFiles = await Promise.all(pickled.map((name) => readFile(`test/fixtures/torch/${name}.pt`)));
+parser('openTorch openWeightRanges unpickle readZipDirectory', damagedBytes(torchFiles), async (bytes) => {
+  const ranges = { size: bytes.length, readRange: async (start: number, end: number) => bytes.slice(start, end) };
+  const { tensors } = await openWeightRanges(ranges, 'file.pt');
+  await settled(...[...tensors.values()].map((one) => one.read()));
 });
 parser('modelInfo detectClipNames clipConfig groupVitConfig logitScale', weights, (bytes) => {
   const stored = readSafetensors(bytes);
@@ -356,6 +370,10 @@ const description = {
   ...{ cache: { folder: 'f', photos: 4, paths: 'p', key: cacheKey }, config: tinyConfig, settings: defaultSettings },
   validation: { share: 0.25, every: 5 },
 };
+parser('readRun', damagedJson(description), async (found) => {
+  await put('run/config.json', found);
+  await readRun(nodeFileSystem(at('run')));
+});
 parser('openRun readDescription RunStore.open', damagedJson(description), async (found) => {
   await put('run/config.json', found);
   await (await openRun(nodeFileSystem(at('run')))).store.close();
@@ -492,6 +510,10 @@ const drawing = new TextEncoder().encode(
   '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="5" height="5"/>',
 );
 const pictures = damagedBytes([...photos, exif, drawing]);
+parser('readTransparent', pictures, async (bytes) => {
+  await put('photo.png', bytes);
+  await readTransparent(at('photo.png'));
+});
 parser('decodePhoto readPhoto photoKind', pictures, async (bytes) => {
   photoKind(bytes);
   await put('photo.jpg', bytes);

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
-import { build } from 'vite';
+import { build, createServer as createDevServer } from 'vite';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { browserLaunchOptions } from '../support/browser.ts';
 import { checkFirstExample } from './first-example.ts';
@@ -20,8 +20,8 @@ interface Bundle {
   readonly assets: readonly string[];
 }
 
-/** Bundles a page with one script, as Vite does it by default. */
-async function bundle(title: string, script: string): Promise<Bundle> {
+/** A page with one script, as a folder of the project. */
+async function writePage(title: string, script: string): Promise<string> {
   const root = join(project, title);
   await mkdir(root);
   await writeFile(join(root, 'main.ts'), script);
@@ -29,6 +29,12 @@ async function bundle(title: string, script: string): Promise<Bundle> {
     join(root, 'index.html'),
     `<!doctype html><title>${title}</title><script type="module" src="main.ts"></script>`,
   );
+  return root;
+}
+
+/** Bundles a page, as Vite does it by default. */
+async function bundle(title: string, script: string): Promise<Bundle> {
+  const root = await writePage(title, script);
   await build({ root, logLevel: 'error', build: { target: 'esnext', modulePreload: false } });
   const folder = join(root, 'dist');
   const assets = await readdir(join(folder, 'assets'));
@@ -47,23 +53,41 @@ function expectNeutral(script: string): void {
 interface Visit {
   /** What the page's console says, up to the line that is the last one. */
   readonly lines: readonly string[];
-  /** The scripts that were loaded, compressed. */
+  /** The names of the scripts that were loaded, without hashes. */
+  readonly scripts: readonly string[];
+  /** These, compressed. */
   readonly kilobytes: number;
 }
 
-/** Opens a page. */
+/** Serves a bundle and opens it. */
 async function visit({ folder }: Bundle, isLast: (line: string) => boolean): Promise<Visit> {
   let bytes = 0;
+  const scripts: string[] = [];
   const server = createServer(async (request, response) => {
     const path = request.url === '/' ? 'index.html' : (request.url ?? '').slice(1);
     const body = await readFile(join(folder, path)).catch(() => undefined);
     const isScript = path.endsWith('.js');
-    if (body && isScript) bytes += gzipSync(body).length;
+    if (body && isScript) {
+      bytes += gzipSync(body).length;
+      scripts.push(nameOf(path));
+    }
     response.writeHead(body ? 200 : 404, { 'content-type': isScript ? 'text/javascript' : 'text/html' });
     response.end(body);
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const { port } = server.address() as { port: number };
+  try {
+    const lines = await consoleOf(`http://127.0.0.1:${port}/`, isLast);
+    return { lines, scripts, kilobytes: bytes / 1000 };
+  } finally {
+    server.close();
+  }
+}
+
+const nameOf = (path: string): string => path.replace(/^.*\/|-[\w-]{8}\.js$/g, '');
+
+/** What the console of the page at an address says, up to its last line. */
+async function consoleOf(url: string, isLast: (line: string) => boolean): Promise<readonly string[]> {
   const browser = await chromium.launch(await browserLaunchOptions());
   try {
     const page = await browser.newPage();
@@ -75,15 +99,22 @@ async function visit({ folder }: Bundle, isLast: (line: string) => boolean): Pro
       ended ||= isLast(message.text());
       lines.push(message.text());
     });
-    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.goto(url);
     for (let i = 0; i < 1800 && !ended && errors.length === 0; i++) await page.waitForTimeout(100);
     expect(errors).toEqual([]);
     expect(ended).toBe(true);
-    return { lines, kilobytes: bytes / 1000 };
+    return lines;
   } finally {
     await browser.close();
-    server.close();
   }
+}
+
+/** What a page that multiplies matrices loads on a GPU: its tests run on a CPU adapter, which takes the other variant. */
+async function kilobytesOnGpu({ folder, assets }: Bundle): Promise<number> {
+  const loaded = assets.filter((file) => ['index', 'tile-kernel'].includes(nameOf(file)));
+  expect(loaded).toHaveLength(2);
+  const sizes = loaded.map(async (file) => gzipSync(await readFile(join(folder, 'assets', file))).length);
+  return (await Promise.all(sizes)).reduce((a, b) => a + b, 0) / 1000;
 }
 
 /** Of lines that are numbers with spaces between. */
@@ -121,20 +152,23 @@ describe('scripts that a page loads, minified and compressed', () => {
     expect(kilobytes).toBeLessThan(15);
   });
 
-  it("the documentation's first example (reads, gradients, AdamW, a step): at most 39.5 kB", async () => {
+  it("the documentation's first example (reads, gradients, AdamW, a step): at most 37.2 kB", async () => {
     const page = await bundle('first', await firstExample());
     expectNeutral(page.script);
     const { lines, kilobytes } = await visit(page, (line) => /^\S+ \S+ \S+$/.test(line));
     checkFirstExample(numbersOf(lines));
-    expect(kilobytes).toBeLessThan(39.5);
+    expect(kilobytes).toBeLessThan(37.2);
+    expect(await kilobytesOnGpu(page)).toBeLessThan(37.2);
   });
 
-  it('a page that trains layers: at most 39.5 kB', async () => {
+  it('a page that trains layers: at most 37.2 kB', async () => {
     const page = await bundle('training', training(''));
     expectNeutral(page.script);
-    const { lines, kilobytes } = await visit(page, (line) => line === 'done');
+    const { lines, scripts, kilobytes } = await visit(page, (line) => line === 'done');
     expect(numbersOf(lines)[0]).toBeGreaterThan(0);
-    expect(kilobytes).toBeLessThan(39.5);
+    expect(scripts).toEqual(['index', 'subgroup-kernel']);
+    expect(kilobytes).toBeLessThan(37.2);
+    expect(await kilobytesOnGpu(page)).toBeLessThan(37.2);
   });
 
   it('what is loaded on demand arrives while the page still waits for it', async () => {
@@ -160,18 +194,38 @@ describe('pages', () => {
     expect(lines.find(isLast)).toMatch(/^512 410 (boat|water|sky)$/);
   });
 
+  const weights = `
+    import { scenes, student, teacher } from '@zeroseg/pretrained';
+    for (const url of [student.weights, teacher.weights, scenes.atlas]) {
+      const bytes = await (await fetch(url)).arrayBuffer();
+      console.log(url.pathname, bytes.byteLength);
+    }`;
+
   it('reach trained weights and scenes by the name of their package, as assets of the bundle', async () => {
-    const page = await bundle(
-      'weights',
-      `import { scenes, student, teacher } from '@zeroseg/pretrained';
-       for (const url of [student.weights, teacher.weights, scenes.atlas]) {
-         const bytes = await (await fetch(url)).arrayBuffer();
-         console.log(url.pathname, bytes.byteLength);
-       }`,
-    );
+    const page = await bundle('weights', weights);
     expect(page.assets).toEqual(expect.arrayContaining([expect.stringMatching(/^student-.*\.safetensors$/)]));
     const { lines } = await visit(page, (line) => line.includes('atlas'));
     expect(lines).toHaveLength(3);
     for (const line of lines) expect(line).toMatch(/^\/assets\/\S+\.(safetensors|png) [1-9]\d{5,}$/);
+  });
+
+  it("reach them from Vite's development server too, which moves scripts of packages", async () => {
+    await writePage('development', weights);
+    const server = await createDevServer({
+      root: project,
+      configFile: false,
+      logLevel: 'error',
+      server: { host: '127.0.0.1' },
+    });
+    try {
+      await server.listen();
+      const [url = ''] = server.resolvedUrls?.local ?? [];
+      const lines = await consoleOf(`${url}development/`, (line) => line.includes('atlas'));
+      const fetched = lines.filter((line) => line.startsWith('/'));
+      expect(fetched).toHaveLength(3);
+      for (const line of fetched) expect(line).toMatch(/\/@zeroseg\/pretrained\/\S+\.(safetensors|png) [1-9]\d{5,}$/);
+    } finally {
+      await server.close();
+    }
   });
 });

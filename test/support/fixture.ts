@@ -51,6 +51,15 @@ export async function loadFixtureFile(name: string): Promise<Uint8Array<ArrayBuf
   return fromDataUrl(file as string);
 }
 
+const torchFiles = import.meta.glob('../fixtures/torch/*.pt', { query: '?url&inline', import: 'default' });
+
+/** The bytes of `test/fixtures/torch/NAME.pt`, which PyTorch wrote. */
+export async function loadTorchFile(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await torchFiles[`../fixtures/torch/${name}.pt`]?.();
+  if (file === undefined) throw new Error(`fixture torch/${name}.pt is not in test/fixtures`);
+  return fromDataUrl(file as string);
+}
+
 function fromDataUrl(url: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(url.slice(url.indexOf(',') + 1)), (c) => c.charCodeAt(0));
 }

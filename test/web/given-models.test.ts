@@ -294,7 +294,7 @@ describe('pictures come', () => {
 });
 
 test('a word gets the colour that is chosen, in what is taken along as well', async () => {
-  await page.getByRole('button', { name: /snail/ }).first().click();
+  await page.locator('.sample').first().click();
   await page.getByLabel('Colour of night').fill('#ff00aa');
   await named(page);
   const hasColour = `(() => {

@@ -14,11 +14,12 @@ import {
   numberFrom,
   oneOf,
   Progress,
+  UsageError,
   wholeNumber,
   wholeNumbers,
   withDevice,
 } from '../shell/index.ts';
-import { openClip } from '../weights/index.ts';
+import { kindOfPath, openClip } from '../weights/index.ts';
 
 interface CacheArguments {
   readonly clip: string;
@@ -78,6 +79,9 @@ export function cacheCommand(context: Context): Command {
 /** Computes what is missing in a cache. */
 export async function cache(context: Context, photos: string, options: CacheArguments): Promise<void> {
   const { terminal } = context;
+  if ((await kindOfPath(options.out)) === 'file') {
+    throw new UsageError(`cache: --out ${options.out}: this is a file; give a folder`);
+  }
   const paths = await listPhotos(photos);
   const clip = await openClip(options.clip);
   if (clip.isRandom) {

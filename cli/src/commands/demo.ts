@@ -20,6 +20,7 @@ import { demoPage, encodeFindings, heroFile, liveScoreTable, objectsFound, state
 import {
   adapterOption,
   type Context,
+  checkPatches,
   count,
   embedNames,
   formatDuration,
@@ -159,7 +160,7 @@ async function demo(context: Context, options: DemoArguments): Promise<void> {
   const { clip, model, photo: photoFile } = options;
   const opened = await openModelAndClip(context, { model, clip });
   const photo = photoFile === undefined ? undefined : { name: basename(photoFile), image: await readPhoto(photoFile) };
-  checkPatches(opened, options);
+  checkPatches('demo', SHOWN_SIZE, options, opened);
   const newStart = await startingWeights(options.init, clip, options.seed);
   const kept = [opened.file, photoFile, clip === builtIn ? undefined : clip];
   for (const file of kept) if (file !== undefined) await checkKept(options.out, file);
@@ -263,8 +264,12 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
 
     heading('Report');
     const report = join(out, 'report.html');
+    await writeFileAtomic(join(out, 'hero.png'), await heroFile(findings), begun);
+    const encoded = await encodeFindings(findings);
+    // Page and terminal tell the same time.
+    const took = seconds();
     const page = demoPage({
-      findings: await encodeFindings(findings),
+      findings: encoded,
       scores,
       known: options.model === builtIn && options.clip === builtIn ? await builtInScores() : undefined,
       fresh,
@@ -272,17 +277,16 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
       words: shown.words,
       isAsked: shown !== all,
       facts: {
-        ...{ version, seed, adapter: device.name, seconds: seconds(), shipped: opened.info },
+        ...{ version, seed, adapter: device.name, seconds: took, shipped: opened.info },
         isFromTeacher: options.init === 'teacher',
       },
     });
-    await writeFileAtomic(join(out, 'hero.png'), await heroFile(findings), begun);
     await writeFileAtomic(report, page, begun);
     if (fresh) terminal.out(`student  ${join(out, 'model.safetensors')}`);
     terminal.out(`scores   ${join(out, 'scores.json')}`);
     terminal.out(`picture  ${join(out, 'hero.png')}`);
     terminal.out(`report   ${pathToFileURL(resolve(report)).href}`);
-    terminal.log(`done in ${formatDuration(seconds())}; open the report in a browser`);
+    terminal.log(`done in ${formatDuration(took)}; open the report in a browser`);
   });
 }
 
@@ -299,19 +303,6 @@ function numbered({ terminal }: Context): (title: string) => void {
     if (number > 0) terminal.log('');
     terminal.log(`${++number}. ${title}`);
   };
-}
-
-/** Before anything is made: pictures of scenes must hold whole patches of student and teacher. */
-function checkPatches({ info, clip }: ZeroSegAndText, options: DemoArguments): void {
-  for (const [option, place, patch] of [
-    ['--model', options.model, info.config.patch],
-    ['--clip', options.clip, clip.config.vision.patch],
-  ] as const) {
-    if (SHOWN_SIZE % patch === 0) continue;
-    throw new UsageError(
-      `demo: ${option} ${place}: its patches of ${patch} pixels do not divide the demo's scenes of ${SHOWN_SIZE}; give one whose patches do`,
-    );
-  }
 }
 
 interface ScoreOptions {

@@ -196,7 +196,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
       title: `${set.title}: ${count(score.images, 'photos')}`,
       notes: [...imagery, ...notes],
     });
-    for (const line of resultTable(result)) terminal.out(line);
+    for (const line of resultTable({ ...result, has_background: ignore !== 0 })) terminal.out(line);
     const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
     terminal.log(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
     if (page !== undefined) terminal.out(`worst first, on one page: ${pathToFileURL(page)}`);
@@ -204,6 +204,8 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
 }
 
 interface Table {
+  /** Whether label 0 counts. */
+  readonly has_background: boolean;
   readonly classes: readonly { readonly name: string | undefined; readonly iou: number | null }[];
   readonly threshold: number;
   readonly mean_iou: number | null;
@@ -238,11 +240,11 @@ function resultTable(result: Table): string[] {
       );
     }
   }
-  lines.push(
-    '',
-    `mean IoU ${formatShare(result.mean_iou, 2)} with background, ${formatShare(result.mean_iou_without_background, 2)} without ` +
-      `(threshold ${result.threshold}); ${formatShare(result.pixel_accuracy, 2)} of pixels right`,
-  );
+  // Scenes have a name for all that counts.
+  const means = result.has_background
+    ? `mean IoU ${formatShare(result.mean_iou, 2)} with background, ${formatShare(result.mean_iou_without_background, 2)} without (threshold ${result.threshold})`
+    : `mean IoU ${formatShare(result.mean_iou, 2)}`;
+  lines.push('', `${means}; ${formatShare(result.pixel_accuracy, 2)} of pixels right`);
   const { mean_iou_objects: objects, mean_iou_stuff: stuff } = result;
   if (objects !== undefined && stuff !== undefined) {
     lines.push(`mean IoU ${formatShare(objects, 2)} over objects, ${formatShare(stuff, 2)} over grounds`);

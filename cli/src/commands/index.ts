@@ -13,6 +13,7 @@ import { pageCommand } from './page.ts';
 import { scenesCommand } from './scenes.ts';
 import { scoreCommand } from './score.ts';
 import { segmentCommand } from './segment.ts';
+import { studyCommand } from './study.ts';
 import { trainCommand } from './train.ts';
 import { trainTeacherCommand } from './train-teacher.ts';
 import { verifyCommand } from './verify.ts';
@@ -29,6 +30,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   evalCommand,
   scoreCommand,
   experimentCommand,
+  studyCommand,
   exportCommand,
   verifyCommand,
   benchCommand,

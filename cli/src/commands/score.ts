@@ -16,10 +16,12 @@ import { scoreTable } from '../reports/index.ts';
 import {
   adapterOption,
   type Context,
+  checkPatches,
   count,
   embedNames,
   formatDuration,
   formatShare,
+  groundsOption,
   Interrupted,
   loadModel,
   notesTerminal,
@@ -46,6 +48,7 @@ interface ScoreArguments {
   readonly scenes: number;
   readonly seed: number;
   readonly classes: readonly string[] | number;
+  readonly grounds?: readonly string[];
   readonly styles?: readonly string[];
   readonly atlas?: string;
   readonly size?: number;
@@ -72,6 +75,7 @@ export function scoreCommand(context: Context): Command {
     .option('--scenes <n>', 'how many', wholeNumber(), 500)
     .option('--seed <n>', 'which ones; never those of any training', wholeNumber(...seedRange), 1)
     .option('--classes <names>', 'objects: "cat, dog", or how many of the fixed order', parseNamesOrCount, 40)
+    .option(...groundsOption)
     .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseNames)
     .option('--atlas <folder>', 'atlas.png and atlas.json of other cut-outs, such as of a style that training left out')
     .option(
@@ -105,9 +109,11 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   const opened = await openModelAndClip(context, options);
   const scenes = scoringScenes(await loadAtlas(), {
     ...options,
+    stuff: options.grounds,
     size: options.size ?? sceneSide(opened.info.config),
     drawings: options.atlas === undefined ? undefined : await loadAtlas(options.atlas),
   });
+  checkPatches('score', scenes.options.size ?? 0, options, opened);
   const scoring = options.scoring ?? (opened.info.naming.scoring === 'groupvit' ? 'groupvit' : 'softmax');
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
   const asked = withSynonyms(scenes.names, synonyms);

@@ -57,7 +57,7 @@ import {
   withDevice,
 } from '../shell/index.ts';
 import { sceneValidation, type ValidationArguments, validatingClip, validationOf } from '../studies/index.ts';
-import { builtIn } from '../weights/index.ts';
+import { builtIn, kindOfPath } from '../weights/index.ts';
 
 export interface TrainArguments extends TrainOptions, ValidationArguments {
   readonly cache?: string;
@@ -158,6 +158,9 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   try {
     const cacheFolder = options.cache ?? before?.description.cache.folder;
     if (!cacheFolder) throw new UsageError('train: --cache is missing; make a cache with `zeroseg cache`');
+    if ((await kindOfPath(cacheFolder)) === undefined) {
+      throw new UsageError(`train: --cache ${cacheFolder}: there is no such folder; \`zeroseg cache\` makes it`);
+    }
     const cache = await readCache(nodeFileSystem(cacheFolder));
     try {
       const validation = validationOf(options, before?.description.validation);
@@ -350,8 +353,12 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   await live.stop();
   await report();
   if (steps > 0) {
-    const rate = formatRate((steps * settings.batch) / seconds, 'photos');
-    terminal.log(`trained ${count(steps, 'steps')} in ${formatDuration(seconds)} (${rate})`);
+    // The report's clock counts steps only; validations, samples and checkpoints come on top.
+    const inSteps = metrics.slice(first).reduce((sum, line) => sum + line.seconds, 0);
+    const rate = formatRate((steps * settings.batch) / inSteps, 'photos');
+    terminal.log(
+      `trained ${count(steps, 'steps')} in ${formatDuration(inSteps)} (${rate}), ${formatDuration(seconds)} in all`,
+    );
   }
   const [a, z] = [metrics[0], metrics.at(-1)];
   if (a && z) terminal.log(lossLine(model.config, [a, z]));

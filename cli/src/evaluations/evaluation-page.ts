@@ -40,7 +40,7 @@ export function evaluationPage(
 ${notes.map((note) => `<p class="note">${escapeXml(sentence(note))}</p>`).join('\n')}
 <dl>
 <div><dt>mean IoU</dt><dd>${percent(result.mean_iou)}</dd></div>
-<div><dt>without background</dt><dd>${percent(result.mean_iou_without_background)}</dd></div>
+${means(result)}
 <div><dt>pixels right</dt><dd>${percent(result.pixel_accuracy)}</dd></div>
 <div><dt>photos</dt><dd>${result.photos}</dd></div>
 </dl>
@@ -65,6 +65,15 @@ ${matrix(confusion, nameOf)}
 </body>
 </html>
 `;
+}
+
+/** Scenes have objects and grounds, other data sets a background. */
+function means({ mean_iou_without_background, mean_iou_objects, mean_iou_stuff }: EvaluationResult): string {
+  const tile = (title: string, share: number | null): string =>
+    `<div><dt>${title}</dt><dd>${percent(share)}</dd></div>`;
+  return mean_iou_objects === undefined || mean_iou_stuff === undefined
+    ? tile('without background', mean_iou_without_background)
+    : `${tile('mean IoU, objects', mean_iou_objects)}\n${tile('mean IoU, ground', mean_iou_stuff)}`;
 }
 
 function confusions(confusion: ConfusionMatrix, nameOf: (label: number) => string): string {
@@ -131,6 +140,6 @@ table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabu
 i { display: inline-block; width: 12px; height: 12px; border-radius: 3px; background: var(--colour); border: 1px solid rgb(128 128 128 / .5); margin-right: 6px; vertical-align: -1px; }
 .scroll { overflow-x: auto; } .matrix td { min-width: 26px; height: 26px; padding: 0 3px; text-align: center; font-size: 12px; background: rgb(var(--wrong) / calc(var(--share, 0) * .85)); border: 1px solid var(--line); } .matrix td.right { background: rgb(var(--right) / calc(var(--share, 0) * .75)); }
 .matrix thead td { border: 0; } .matrix thead th { height: 110px; vertical-align: bottom; padding: 0; } .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); padding: 4px 0; white-space: nowrap; max-height: 106px; overflow: hidden; } .matrix tbody th { padding-right: 8px; white-space: nowrap; position: sticky; left: 0; background: var(--paper); }
-ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 18px; } figure { margin: 0; } img { display: block; max-width: 100%; height: auto; border-radius: 6px; } figcaption { font-size: 13.5px; margin-top: 4px; color: var(--soft); } figcaption b { color: var(--ink); }
+ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 18px; } figure { margin: 0; } img { display: block; max-width: 100%; min-width: min(100%, 720px); height: auto; border-radius: 6px; } figcaption { font-size: 13.5px; margin-top: 4px; color: var(--soft); } figcaption b { color: var(--ink); }
 .words { display: flex; flex-wrap: wrap; gap: 2px 14px; } ul { margin: 0 0 14px; padding-left: 20px; } .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 `;

@@ -21,6 +21,9 @@ export interface EvaluationResult {
   readonly threshold: number;
   readonly mean_iou: number | null;
   readonly mean_iou_without_background: number | null;
+  /** Of scenes. */
+  readonly mean_iou_objects?: number | null;
+  readonly mean_iou_stuff?: number | null;
   readonly pixel_accuracy: number | null;
   readonly classes: readonly {
     readonly label: number;

@@ -88,7 +88,7 @@ async function decodePixels(
     const input = { failOn: 'truncated', ignoreIcc: true, limitInputPixels: false } as const;
     const { width, height, space } = await sharp(bytes, input).metadata();
     if (width * height > mostPixels) {
-      const reason = `${width} x ${height} pixels are more than the ${mostPixels} that are read; make it smaller first`;
+      const reason = `${width} x ${height} pixels are more than the ${mostPixels.toLocaleString('en')} that are read; make it smaller first`;
       throw new ImageError('readPhoto', name, reason);
     }
     const opened = sharp(bytes, input);

@@ -1,5 +1,5 @@
 /** Scenes and their atlas on disk. */
-import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { firstRepeated } from '@zeroseg/core/internal';
@@ -199,6 +199,13 @@ const palette = pascalPalette().map((colour) => [...colour]);
 /** Reads `classes.json` of a folder of scenes. Throws {@link FileError} where it is none. */
 export async function readSceneIndex(folder: string): Promise<SceneFolderIndex> {
   const path = join(folder, 'classes.json');
+  if (!(await stat(path).catch(() => undefined))) {
+    throw new FileError(
+      'readSceneIndex',
+      folder,
+      'there are no scenes here (no classes.json); `zeroseg scenes` makes some',
+    );
+  }
   const index = await readJson(path);
   const isNames: Check = (value) => isListOf(isText)(value) && (value as string[]).length <= 65_535;
   const fields = {

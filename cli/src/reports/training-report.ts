@@ -71,7 +71,7 @@ async function reportPage({ store, description, metrics }: ReportedRun, facts: R
   const figures: [string, string][] = [
     ['steps', `${done} of ${facts.steps}`],
     ['photos seen', String(done * settings.batch)],
-    ['time', formatDuration(seconds)],
+    ['time in steps', formatDuration(seconds)],
     ['photos per second', seconds > 0 ? ((done * settings.batch) / seconds).toFixed(1) : '–'],
     ['loss', metrics.length > 0 ? `${short(metrics[0]?.loss)} → ${short(metrics.at(-1)?.loss)}` : '–'],
   ];
@@ -208,7 +208,9 @@ export function statisticsCharts(metrics: readonly Metrics[]): ReportChart[] {
         grids.map((grid) => [grid.replace('x', ' × '), ({ grouping }: Metrics) => grouping?.nearest[grid]]),
       ),
     ),
-    ...numbers.map((name) => chart(name, probed, { [name]: ({ probe }) => probe?.[name] })),
+    ...numbers.map((name) =>
+      chart(name.replace(/^validation /, 'Validation: '), probed, { [name]: ({ probe }) => probe?.[name] }),
+    ),
   ];
   return all.filter(({ step }) => step.length > 0);
 }

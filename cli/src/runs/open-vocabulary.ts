@@ -11,7 +11,7 @@ import {
   openVocabulary as openFromSources,
   type WeightFile,
 } from '@zeroseg/core/zeroseg';
-import { readJson } from '../files/index.ts';
+import { hashFiles, readJson } from '../files/index.ts';
 import { kindOfPath, openClip, openWeights } from '../weights/index.ts';
 import { findModel } from './find-model.ts';
 
@@ -47,7 +47,7 @@ export async function openVocabulary(
 /** The header of a model's file. */
 export async function openModelFile(place: string): Promise<WeightFile> {
   const path = await findModel(place);
-  return { name: path, ...(await openWeights(path)) };
+  return { name: path, ...(await openWeights(path)), hash: () => hashFiles([path]) };
 }
 
 /** A GroupViT of a file, with the settings beside it. */

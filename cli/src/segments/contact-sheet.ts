@@ -73,7 +73,7 @@ export class ContactSheet {
     const problems =
       failed.size === 0
         ? ''
-        : `<h2>Not read</h2><ul>${[...failed].map(([path, reason]) => `<li>${escapeXml(path)}: ${escapeXml(reason)}</li>`).join('')}</ul>`;
+        : `<h2 class="failed">Not read</h2><ul>${[...failed].map(([path, reason]) => `<li>${escapeXml(path)}: ${escapeXml(reason)}</li>`).join('')}</ul>`;
     return `<!doctype html>
 <html lang="en">
 <head>
@@ -153,10 +153,11 @@ function card(
 </article></li>`;
 }
 
-function row({ label, name, colour, share, pixels, score }: ClassRecord, number: number): string {
+function row({ label, name, drawn_as, colour, share, pixels, score }: ClassRecord, number: number): string {
+  const drawn = drawn_as === undefined ? '' : ` <small>${escapeXml(drawn_as)} in pictures</small>`;
   const swatch = label === 0 ? '<i></i>' : `<i style="--colour:${escapeXml(colour)}"></i>`;
   const cells = [percent(share), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
-  return `<tr data-word="${number}" data-share="${share}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+  return `<tr data-word="${number}" data-share="${share}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi>${drawn}</th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
 }
 
 function percent(share: number): string {

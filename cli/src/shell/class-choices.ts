@@ -96,8 +96,9 @@ function parsed(option: string, text: string): ClassChoice[] {
 
 async function readList(option: string, path: string): Promise<string> {
   try {
-    return new TextDecoder().decode(await readBounded(option, path, LARGEST_LIST));
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readBounded(option, path, LARGEST_LIST));
   } catch (error) {
+    if (error instanceof TypeError) throw new FileError(option, path, 'this is no text in UTF-8; save it as UTF-8');
     if (error instanceof FileError) throw error;
     throw new FileError(option, path, systemReason(error), { cause: error });
   }
@@ -121,7 +122,8 @@ function checked(option: string, text: string, classes: ClassChoice[]): ClassCho
       `${option}: a name may have ${LONGEST_WORD} characters; ${shownValue(longest, 40)} has ${longest.length}`,
     );
   }
-  const twice = firstRepeated(words);
+  // CLIPs read small letters only.
+  const twice = firstRepeated(words.map((word) => word.toLowerCase()));
   if (twice) throw new UsageError(`${option}: "${twice}" is there twice; ${count(words.length, 'names')} must differ`);
   return classes;
 }

@@ -38,6 +38,7 @@ export function addCommonOptions(
     // After the command line, whose values win, and before what is missing is looked for.
     command.parseOptions = (args) => {
       const parsed = parse(args);
+      strangers.set(command, parsed.unknown);
       if (file) applyOptions(command, file);
       return parsed;
     };
@@ -59,10 +60,17 @@ function printsOptions(command: Command): boolean {
   return command.optsWithGlobals()['printOptions'] === true;
 }
 
+/** What stood on the command line and is no option, of each command. */
+const strangers = new WeakMap<Command, readonly string[]>();
+
 /** Tells everything that a command needs and was not given, not one thing a run. */
 function tellAllMissing(command: Command): void {
   const tell = (): void => {
     if (printsOptions(command)) return;
+    // A misspelt option is why another is missing.
+    const [stranger] = strangers.get(command) ?? [];
+    if (stranger?.startsWith('-'))
+      (command as Command & { unknownOption(flag: string): never }).unknownOption(stranger);
     const args = command.registeredArguments.filter(({ required }, i) => required && command.args[i] === undefined);
     const options = command.options.filter((option) => isMissing(command, option));
     const all = [...args.map((argument) => `<${argument.name()}>`), ...options.map(({ flags }) => flags)];

@@ -25,9 +25,11 @@ export {
 export { addCommonOptions } from './common-options.ts';
 export { adapterOption, type Context, withDevice } from './context.ts';
 export { errorWords, Interrupted, UsageError } from './errors.ts';
+export { groundsOption } from './grounds-option.ts';
 export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
 export { countOf, type KnownNames, knownNames, tellImagery, tellUnknown } from './known-names.ts';
 export {
+  checkPatches,
   clipOf,
   embedNames,
   loadModel,

@@ -161,6 +161,25 @@ async function isOfBuiltIn(teacher: string): Promise<boolean> {
   return sameTeacher(teacher, teacherIdentity(own.name, await own.weightsHash()));
 }
 
+/** Before a GPU is looked for: scenes must hold whole patches of model and teacher. @throws UsageError where they do not. */
+export function checkPatches(
+  command: string,
+  size: number,
+  { model, clip }: { readonly model: string; readonly clip: string },
+  opened: ZeroSegAndText,
+): void {
+  for (const [option, place, patch] of [
+    ['--model', model, opened.info.config.patch],
+    ['--clip', clip, opened.clip.config.vision.patch],
+  ] as const) {
+    if (size % patch === 0) continue;
+    throw new UsageError(
+      `${command}: ${option} ${place}: its patches of ${patch} pixels do not divide scenes of ${size} pixels; ` +
+        (command === 'score' ? `give a --size that is a multiple of ${patch}` : 'give one whose patches do'),
+    );
+  }
+}
+
 /** Options with what the model's file says of naming, where nothing else is asked for. */
 export function withNaming<Options extends ModelAndWordsArguments>(
   opened: ModelAndText,
@@ -169,6 +188,15 @@ export function withNaming<Options extends ModelAndWordsArguments>(
   const rule: NamingRule = opened.kind === 'zeroseg' ? opened.info.naming : {};
   const background = options.background ?? rule.threshold;
   const short = options.short ?? rule.short;
+  const { patch } =
+    opened.kind === 'zeroseg'
+      ? opened.info.config
+      : opened.kind === 'clip'
+        ? opened.clip.config.vision
+        : opened.config.vision;
+  if (short !== undefined && short < patch) {
+    throw new UsageError(`--short must be at least ${patch} pixels, a patch of the model; got ${short}`);
+  }
   return {
     ...options,
     scoring: options.scoring ?? rule.scoring ?? 'groupvit',

@@ -1,5 +1,5 @@
 import { type Device, gradients, readAll, run, type Tensor, tensor } from '@zeroseg/core';
-import { AdamW, freeParameters, parameters, type Weights, weightsFrom } from '@zeroseg/core/nn';
+import { AdamW, freeParameters, parameters, sharedWeights, weightsFrom } from '@zeroseg/core/nn';
 import {
   resolveConfig,
   type Trace,
@@ -256,21 +256,6 @@ function checkGradient(
     });
 }
 
-/** Weights that are on the GPU already, for another model over the same ones. */
-function sharedWeights(device: Device, named: ReadonlyMap<string, Tensor>, path = ''): Weights {
-  const full = (name: string | number) => (path ? `${path}.${name}` : String(name));
-  return {
-    device,
-    parameter: (name) => {
-      const found = named.get(full(name));
-      if (!found) throw new FixtureError(`the fixture has no weight 'param/${full(name)}', which this variant needs`);
-      return found;
-    },
-    in: (name) => sharedWeights(device, named, full(name)),
-    build: async (make) => make(sharedWeights(device, named, path)),
-  };
-}
-
 async function checkVariants(
   model: ZeroSeg,
   inputs: TrainingInputs,
@@ -295,7 +280,7 @@ async function checkVariants(
       const config = resolveConfig(changes as Record<string, unknown>, model.config);
       const prefix = `variant/${index}/`;
       const own = (name: string) => (file.has(prefix + name) ? prefix + name : `input/${name}`);
-      const other = new ZeroSeg(sharedWeights(device, parameters(model)), config);
+      const other = new ZeroSeg(sharedWeights(device, model), config);
       const { terms } = pass(other, trainingInputs(device, file, batch, config, own));
       const named = [...parameters(model)];
       const grads = gradients(

@@ -3,7 +3,14 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { hashedTokens, ownValue, randomClips, randomClipText, randomClipVision } from '@zeroseg/core/internal';
+import {
+  hashedTokens,
+  ownValue,
+  randomClips,
+  randomClipText,
+  randomClipVision,
+  weightEndings,
+} from '@zeroseg/core/internal';
 import { type ClipConfig, type ClipFolder, type ClipSource, openClipFolder, Tokenizer } from '@zeroseg/core/zeroseg';
 import { FileError, hashFiles, systemReason } from '../files/index.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';
@@ -38,7 +45,7 @@ export async function openClip(place: string): Promise<ClipSource> {
   const folder = isFile ? dirname(found) : found;
   return openClipFolder(diskFolder(folder), {
     ...(isFile && { file: basename(found) }),
-    name: basename(resolve(place)).replace(/\.safetensors$/, ''),
+    name: basename(resolve(place)).replace(weightEndings, ''),
     remedy: `, and is had by: ${clipCommand(basename(found))}`,
     hash: (files) => hashFiles(files.map((file) => join(folder, file))),
   });

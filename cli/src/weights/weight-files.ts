@@ -1,6 +1,7 @@
-/** Checkpoints on disk: safetensors files of any size, read tensor by tensor when they are asked for. */
+/** Checkpoints on disk: safetensors files and those of PyTorch, of any size, read tensor by tensor when they are asked for. */
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { type FileTensor, openWeights as openRanges, type RangeSource } from '@zeroseg/core/nn';
+import { openWeightRanges } from '@zeroseg/core/internal';
+import type { FileTensor, RangeSource } from '@zeroseg/core/nn';
 import { FileError, systemReason } from '../files/index.ts';
 
 /** Tensors of one or more files, by name. Each is read from the disk when it is asked for. */
@@ -15,13 +16,13 @@ export interface WeightFiles {
 const LONGEST_READ = 2 ** 30;
 
 /**
- * Opens one safetensors file: only its header is read now. So a checkpoint of gigabytes costs no more memory than the
+ * Opens a file of weights: only names and shapes are read now. So a checkpoint of gigabytes costs no more memory than the
  * tensors in use, and files beyond 2 GiB, which `readFile` refuses, can be read.
  *
- * @throws {CheckpointError} when it is no safetensors file, {@link FileError} when it cannot be read.
+ * @throws {CheckpointError} when it is no file of weights, {@link FileError} when it cannot be read.
  */
 export async function openWeights(path: string): Promise<WeightFiles> {
-  const { metadata, tensors } = await openRanges(await fileRanges(path), path);
+  const { metadata, tensors } = await openWeightRanges(await fileRanges(path), path);
   return { files: [path], metadata, tensors };
 }
 

@@ -168,12 +168,8 @@ function launchSum(
 }
 
 /** The lines as loads: how many a line takes, how many lines there are to an invocation's. */
-function loadsOf({ outer, length, inner }: AxisRows, units: Units): AxisRows {
-  return {
-    outer,
-    length: units === 'rows' ? Math.ceil(length / 4) : length,
-    inner: units === 'columns' ? inner / 4 : inner,
-  };
+function loadsOf(lines: AxisRows, units: Units): AxisRows {
+  return { ...sizes(lines, units), length: units === 'rows' ? Math.ceil(lines.length / 4) : lines.length };
 }
 
 /** The lines as params: lengths in elements, as rows may begin anywhere; neighbours in loads. */

@@ -1,6 +1,6 @@
 import type { Device, Piece } from '../../gpu/index.ts';
 import { type Elements, elementsOf } from '../../tensor/graph/index.ts';
-import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { broadcastShapes, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 
 /** Axes of the result after merging neighbours that all operands treat alike. */
 const RANK = 6;
@@ -58,6 +58,38 @@ export interface Broadcast {
   readonly loads: Readonly<Record<(typeof operands)[number], OperandLoad>>;
 }
 
+interface MergedAxis {
+  size: number;
+  /** Of each operand: 0 where it is stretched. */
+  readonly strides: readonly number[];
+}
+
+/**
+ * The axes of a shape that operands broadcast to, last first. Neighbours merge when every operand has both, or stretches both.
+ * `lengths`, which are used up: how many elements of each operand belong to a place of its last axis.
+ */
+export function mergedAxes(
+  shape: Shape,
+  operands: readonly Shape[],
+  lengths: number[] = operands.map(() => 1),
+): MergedAxis[] {
+  const axes: MergedAxis[] = [];
+  for (let fromEnd = 1; fromEnd <= shape.length; fromEnd++) {
+    const size = shape[shape.length - fromEnd] as number;
+    if (size === 1) continue;
+    const strides = operands.map((one, n) => {
+      if ((one[one.length - fromEnd] ?? 1) === 1) return 0;
+      const stride = lengths[n] as number;
+      lengths[n] = stride * size;
+      return stride;
+    });
+    const last = axes.at(-1);
+    if (last?.strides.every((stride, n) => strides[n] === stride * last.size)) last.size *= size;
+    else axes.push({ size, strides });
+  }
+  return axes;
+}
+
 /**
  * Plans an op whose operands, some of a, b and c in that order, broadcast as in NumPy. Messages may call them something else.
  *
@@ -71,28 +103,8 @@ export function broadcast(
 ): Broadcast {
   const shapes = Object.fromEntries(Object.entries(operandShapes).map(([name, one]) => [called[name] ?? name, one]));
   const list = Object.values(shapes);
-  const rank = Math.max(0, ...list.map((one) => one.length));
-  const shape = Array.from({ length: rank }, (_, i) => {
-    const lengths = list.map((one) => one[one.length - rank + i] ?? 1).filter((length) => length !== 1);
-    if (new Set(lengths).size > 1) throw new ShapeError(op, 'axes must be equal, or 1, counted from the last', shapes);
-    return lengths[0] ?? 1;
-  });
-  // Last axis first. Neighbours merge when every operand has both, or stretches both.
-  const axes: { size: number; strides: number[] }[] = [];
-  const lengths = list.map(() => 1);
-  for (let fromEnd = 1; fromEnd <= shape.length; fromEnd++) {
-    const length = shape[shape.length - fromEnd] as number;
-    if (length === 1) continue;
-    const strides = list.map((one, n) => {
-      if ((one[one.length - fromEnd] ?? 1) === 1) return 0;
-      const stride = lengths[n] as number;
-      lengths[n] = stride * length;
-      return stride;
-    });
-    const last = axes.at(-1);
-    if (last?.strides.every((stride, n) => strides[n] === stride * last.size)) last.size *= length;
-    else axes.push({ size: length, strides });
-  }
+  const shape = broadcastShapes(op, shapes);
+  const axes = mergedAxes(shape, list);
   if (axes.length > RANK) throw new ShapeError(op, `more than ${RANK} axes cannot be broadcast at once`, shapes);
   const params: Record<string, number> = {};
   for (const k of places) {
@@ -102,7 +114,7 @@ export function broadcast(
     });
   }
   // Four neighbours lie in one row if rows are whole fours, or if there is one row only.
-  const together = axes.length <= 1 || (axes[0] as { size: number }).size % 4 === 0;
+  const together = axes.length <= 1 || (axes[0] as MergedAxis).size % 4 === 0;
   const loads = operands.map((name, n) => {
     if (!together) return [name, 'scalar'];
     return [name, axes[0]?.strides[n] === 1 ? 'vec4' : 'broadcast'];

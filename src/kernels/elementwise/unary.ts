@@ -13,7 +13,7 @@ import {
 } from '../../tensor/graph/index.ts';
 import { describe, ShapeError } from '../../tensor/values/index.ts';
 import { checkFloats, checkNumber, checkTensors } from '../axis/index.ts';
-import { activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
+import { type Activation, activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
 import { componentwise } from './broadcast.ts';
 import { stopGradient } from './stop-gradient.ts';
 
@@ -64,7 +64,7 @@ export function tanh(x: Tensor): Tensor {
 
 /** `max(x, 0)`. The gradient is `dy` where `x > 0`, and where `x` is NaN, as in PyTorch. */
 export function relu(x: Tensor): Tensor {
-  return applyUnary(reluKernels, x);
+  return applyUnary(kernelsOf('relu'), x);
 }
 
 /**
@@ -75,9 +75,9 @@ export function relu(x: Tensor): Tensor {
  * `erf` is exact, `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
  */
 export function gelu(x: Tensor, form: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor {
-  const kernels = { erf: geluKernels, tanh: geluTanhKernels, quick: quickGeluKernels }[form];
-  if (!kernels) throw new ShapeError('gelu', `the form must be 'erf', 'tanh' or 'quick'; it is ${describe(form)}`);
-  return applyUnary(kernels, x);
+  const activation = ({ erf: 'gelu', tanh: 'gelu-tanh', quick: 'quick-gelu' } as const)[form];
+  if (!activation) throw new ShapeError('gelu', `the form must be 'erf', 'tanh' or 'quick'; it is ${describe(form)}`);
+  return applyUnary(kernelsOf(activation), x);
 }
 
 /**
@@ -111,16 +111,17 @@ function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tensor {
   const { forward, backward, keeps, passes } = kernels;
   checkTensors(forward.name, { x }, '');
   checkFloats(forward.name, { x });
-  const params = { ...elementsOf(x.device, x.size), p, q };
   const y = empty(x);
-  dispatch(forward, { x, y }, params);
+  dispatch(forward, { x, y }, { ...elementsOf(x.device, x.size), p, q });
   if (passes) return differentiable(y, [x], (dy) => [passes === 'dy' ? dy : applyUnary(kernels, dy, p)]);
   if (!backward) return y;
-  return differentiable(y, [x], (dy) => {
-    const dx = empty(x);
-    dispatch(backward, { v: keeps === 'y' ? y : x, dy, dx }, params);
-    return [dx];
-  });
+  return differentiable(y, [x], (dy) => [applyBackward(kernels, keeps === 'y' ? y : x, dy, p, q)]);
+}
+
+function applyBackward({ backward }: UnaryKernels, v: Tensor, dy: Tensor, p = 0, q = 0): Tensor {
+  const dx = empty(v);
+  if (backward) dispatch(backward, { v, dy, dx }, { ...elementsOf(v.device, v.size), p, q });
+  return dx;
 }
 
 interface Unary {
@@ -168,10 +169,6 @@ const tanhKernels = /*#__PURE__*/ makeUnary('tanh', {
   gradient: 'dy * (1.0 - y * y)',
   use: [tanhPiece],
 });
-const reluKernels = /*#__PURE__*/ makeUnary('relu', /*#__PURE__*/ activation('relu'));
-const geluKernels = /*#__PURE__*/ makeUnary('gelu', /*#__PURE__*/ activation('gelu'));
-const geluTanhKernels = /*#__PURE__*/ makeUnary('gelu-tanh', /*#__PURE__*/ activation('gelu-tanh'));
-const quickGeluKernels = /*#__PURE__*/ makeUnary('quick-gelu', /*#__PURE__*/ activation('quick-gelu'));
 const clampKernels = /*#__PURE__*/ makeUnary('clamp', {
   forward: 'select(min(max(x, params.p), params.q), x, isNan(x))',
   gradient: 'select(0.0, dy, x >= params.p && x <= params.q && !isNan(x))',
@@ -180,8 +177,21 @@ const clampKernels = /*#__PURE__*/ makeUnary('clamp', {
 const scaleKernels = /*#__PURE__*/ makeUnary('scale', { forward: 'x * params.p', passes: 'op' });
 const addScalarKernels = /*#__PURE__*/ makeUnary('add-scalar', { forward: 'x + params.p', passes: 'dy' });
 
-function activation(form: Parameters<typeof activationPiece>[0]): Unary {
-  return { forward: 'activate(x)', gradient: 'activateGradient(x, dy)', use: [activationPiece(form)] };
+const activationKernels = new Map<Activation, UnaryKernels>();
+
+function kernelsOf(activation: Activation): UnaryKernels {
+  let made = activationKernels.get(activation);
+  if (!made) {
+    const use = [activationPiece(activation)];
+    made = makeUnary(activation, { forward: 'activate(x)', gradient: 'activateGradient(x, dy)', use });
+    activationKernels.set(activation, made);
+  }
+  return made;
+}
+
+/** What arrives at `x` when `dy` arrives at its activation. */
+export function activationBackward(activation: Activation, x: Tensor, dy: Tensor): Tensor {
+  return applyBackward(kernelsOf(activation), x, dy);
 }
 
 function makeUnary(name: string, { forward, gradient, passes, use = [] }: Unary) {

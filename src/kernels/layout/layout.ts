@@ -32,9 +32,14 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
       shape,
     });
   }
-  if (sameShape(full, x.shape)) return x;
-  const y = new Tensor(x.storage, full, x.dtype);
-  return differentiable(y, [x], (dy) => [reshape(dy, x.shape)]);
+  return view(x, full);
+}
+
+/** {@link reshape} to a shape that is known to fit. */
+export function view(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(shape, x.shape)) return x;
+  const y = new Tensor(x.storage, shape, x.dtype);
+  return differentiable(y, [x], (dy) => [view(dy, x.shape)]);
 }
 
 function withoutWildcard(x: Tensor, shape: Shape): Shape {

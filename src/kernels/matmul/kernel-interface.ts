@@ -1,10 +1,13 @@
 // Every matmul kernel computes y[z] = epilogue(a[z] · b[z]) for all z of the batch. How a matrix lies in memory, transposed or not,
 // and which of them a batch shares, is a matter of strides: `down` rows and `across` columns of a and of b, and up to three
-// batch axes. Here is what the variants share: parameters, the place of a tile, the epilogue. The variants are in `tile-kernel.ts`
-// (GPUs) and `subgroup-kernel.ts` (CPU adapters); `variants.ts` chooses.
+// batch axes. Here is what the variants share: parameters, the place of a tile, the epilogue. Their main functions are in
+// `tile-kernel.ts` (GPUs) and `subgroup-kernel.ts` (CPU adapters), of which a page loads the one that its device takes;
+// `variants.ts` chooses.
 
-import type { Binding, Kernel, Piece } from '../../gpu/index.ts';
+import { type Binding, type Kernel, kernel, type Piece } from '../../gpu/index.ts';
+import { inRuns } from '../axis/index.ts';
 import { type Activation, activationPiece } from '../elementwise/index.ts';
+
 /**
  * Sizes, and strides in elements. The batch axes are numbered from the last; the length of the third is not needed. `chunk` is
  * how much of the inner axis a workgroup sums: all of it, unless the product is split over it. `most` is the number of rows
@@ -72,21 +75,8 @@ export interface EpilogueSpec {
   readonly four: boolean;
 }
 
-export function matmulBindings(a: 'T' | 'vec4<T>', b: 'T' | 'vec4<T>', epilogue: EpilogueSpec): MatmulBindings {
-  const along = epilogue.four ? ('vec4<T>' as const) : ('T' as const);
-  return {
-    a: `read ${a}`,
-    b: `read ${b}`,
-    bias: `read ${along}`,
-    residual: `read ${along}`,
-    pre: epilogue.gate ? `read ${along}` : `write ${along}`,
-    y: epilogue.parts ? (epilogue.four ? 'write vec4<f32>' : 'write f32') : `write ${along}`,
-    sums: 'write T',
-  };
-}
-
 /** What an epilogue calls itself in profiles: `matmul gelu`. */
-export function matmulName(epilogue: EpilogueSpec): string {
+function matmulName(epilogue: EpilogueSpec): string {
   const words = [
     'matmul',
     epilogue.activation,
@@ -97,7 +87,7 @@ export function matmulName(epilogue: EpilogueSpec): string {
 }
 
 /** Where a tile lies, from its flat number: columns first, then rows, then the batch, then the parts of the inner axis. */
-export const place: Piece = {
+const place: Piece = {
   name: 'place',
   wgsl: `
 struct Place { row: u32, col: u32, batch: u32, a: u32, b: u32, k: u32, end: u32, inside: bool }
@@ -118,13 +108,13 @@ fn placeOf(tile: u32, tileRows: u32, tileCols: u32) -> Place {
 };
 
 /** Rows of a tile that exist. */
-export const rowsPiece: Piece = {
+const rowsPiece: Piece = {
   name: 'rows',
   wgsl: 'fn rowsFrom(row: u32) -> u32 { return min(params.most, max(params.rows, row) - row); }',
 };
 
 /** `store(batch, row, col, sum)`: what happens to a sum, or to four in a row, before it is stored. */
-export function epiloguePiece(spec: EpilogueSpec): Piece {
+function epiloguePiece(spec: EpilogueSpec): Piece {
   const { activation, gate, parts, four } = spec;
   const each = (f: string, ...xs: readonly string[]) =>
     four ? `vec4f(${[...'xyzw'].map((i) => `${f}(${xs.map((x) => `${x}.${i}`)})`)})` : `${f}(${xs})`;
@@ -155,18 +145,82 @@ fn store(batch: u32, row: u32, col: u32, sum: ${wide}) {
   };
 }
 
-/** Workgroups of a launch: tiles × batch × parts. */
-export function tilesOf(p: MatmulParams, tileRows: number, tileCols: number): number[] {
-  const parts = Math.max(1, Math.ceil(p.inner / Math.max(1, p.chunk)));
-  return [Math.ceil(p.rows / tileRows) * Math.ceil(p.cols / tileCols) * p.batch * parts];
+/** Of a variant: its operands' elements, what a workgroup computes, and its main function. */
+export interface VariantSpec {
+  readonly a: 'T' | 'vec4<T>';
+  readonly b: 'T' | 'vec4<T>';
+  readonly requires?: readonly 'subgroups'[];
+  readonly rowsPerWorkgroup: number;
+  readonly colsPerWorkgroup: number;
+  readonly wgsl: () => Promise<string>;
 }
 
-/** `n` lines of code. */
-export function times(n: number, code: (i: number) => string): string {
-  return Array.from({ length: n }, (_, i) => code(i)).join('\n');
+export function matmulKernel(variant: VariantSpec, epilogue: EpilogueSpec): MatmulKernel {
+  const { a, b, requires = [], rowsPerWorkgroup, colsPerWorkgroup, wgsl } = variant;
+  const along = epilogue.four ? 'vec4<T>' : 'T';
+  return kernel({
+    name: matmulName(epilogue),
+    bind: {
+      a: `read ${a}`,
+      b: `read ${b}`,
+      bias: `read ${along}`,
+      residual: `read ${along}`,
+      pre: epilogue.gate ? `read ${along}` : `write ${along}`,
+      y: epilogue.parts ? (epilogue.four ? 'write vec4<f32>' : 'write f32') : `write ${along}`,
+      sums: 'write T',
+    } satisfies MatmulBindings,
+    params: matmulParams,
+    requires,
+    use: [place, rowsPiece, epiloguePiece(epilogue)],
+    // Tiles × batch × parts.
+    grid: ({ rows, cols, inner, batch, chunk }) => [
+      Math.ceil(rows / rowsPerWorkgroup) *
+        Math.ceil(cols / colsPerWorkgroup) *
+        batch *
+        Math.max(1, Math.ceil(inner / Math.max(1, chunk))),
+    ],
+    wgsl,
+  });
 }
 
-/** `n` expressions. */
-export function list(n: number, code: (i: number) => string): string {
-  return Array.from({ length: n }, (_, i) => code(i)).join(', ');
+export type SplitSumKernel = Kernel<
+  { parts: 'read f32'; bias: 'read T'; residual: 'read T'; pre: Binding; y: 'write T' },
+  { count: 'u32'; n: 'u32'; rows: 'u32'; cols: 'u32'; hasBias: 'u32'; hasResidual: 'u32' },
+  Record<never, number>
+>;
+
+/** Adds up the parts of a product that was split over its inner axis, and finishes it. */
+export function splitSumKernel(epilogue: EpilogueSpec, wgsl: () => Promise<string>): SplitSumKernel {
+  return kernel({
+    name: `${matmulName(epilogue)} parts`,
+    bind: {
+      parts: 'read f32',
+      bias: 'read T',
+      residual: 'read T',
+      pre: (epilogue.gate ? 'read T' : 'write T') as Binding,
+      y: 'write T',
+    },
+    params: { count: 'u32', n: 'u32', rows: 'u32', cols: 'u32', hasBias: 'u32', hasResidual: 'u32' },
+    use: [epiloguePiece(epilogue)],
+    grid: ({ n }) => [Math.ceil(n / 64)],
+    wgsl,
+  });
 }
+
+/** What main functions are written with: they are loaded on demand, and so import no values (see `tensor/run/on-demand.ts`). */
+export interface WgslTools {
+  readonly inRuns: typeof inRuns;
+  /** `n` lines of code. */
+  readonly times: (n: number, code: (i: number) => string) => string;
+  /** `n` expressions. */
+  readonly list: (n: number, code: (i: number) => string) => string;
+}
+
+const repeated = (separator: string) => (n: number, code: (i: number) => string) =>
+  Array.from({ length: n }, (_, i) => code(i)).join(separator);
+
+export const wgslTools: WgslTools = {
+  inRuns,
+  times: /*#__PURE__*/ repeated('\n'),
+  list: /*#__PURE__*/ repeated(', '),
+};

@@ -1,8 +1,7 @@
-import { kernel } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, fill, type Tensor } from '../../tensor/graph/index.ts';
+import { differentiable, fill, type Tensor } from '../../tensor/graph/index.ts';
 import { broadcastShapes, type Shape, ShapeError, sameShape, size } from '../../tensor/values/index.ts';
 import { checkChoice, checkOptions, sumRows } from '../axis/index.ts';
-import { type Activation, activationPiece, activations, mul } from '../elementwise/index.ts';
+import { activationBackward, activations, mul } from '../elementwise/index.ts';
 import {
   flattened,
   gradientOf,
@@ -76,7 +75,7 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
   if (left.cols !== right.rows) {
     throw new ShapeError(op, `inner sizes must agree (${left.cols} and ${right.rows})`, shapes);
   }
-  const batch = broadcastShapes(op, left.batch, right.batch);
+  const batch = broadcastShapes(op, { a: left.batch, b: right.batch });
   const shape = lifted ? [right.cols] : [...batch, left.rows, right.cols];
   if (bias && !sameShape(bias.shape, [right.cols])) {
     throw new ShapeError(op, `bias must be [${right.cols}]`, { ...shapes, bias: bias.shape });
@@ -95,11 +94,7 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
     y,
     [a, b, bias, residual].filter((x) => x !== undefined),
     (dy) => {
-      let d = dy;
-      if (activation) {
-        d = empty(dy);
-        dispatch(activationBackward(activation), { pre, dy, d }, { n: d.size });
-      }
+      const d = activation ? activationBackward(activation, pre, dy) : dy;
       const names = Object.keys(operands) as [string, string];
       const of: Bilinear = { op, names, transposeA, transposeB, lifted, batch };
       const da = towardsA(of, a, b, d);
@@ -165,31 +160,4 @@ function towardsB(of: Bilinear, a: Tensor, b: Tensor, d: Tensor, bias = false): 
     ? gradientOf(op, b, transposed(error), seen, flat ? [] : batch)
     : gradientOf(op, b, transposed(seen), error, flat ? [] : batch);
   return { db: again(db) };
-}
-
-type ActivationBackward = ReturnType<typeof makeActivationBackward>;
-const activationBackwards = new Map<Activation, ActivationBackward>();
-
-function activationBackward(activation: Activation): ActivationBackward {
-  let made = activationBackwards.get(activation);
-  if (!made) activationBackwards.set(activation, (made = makeActivationBackward(activation)));
-  return made;
-}
-
-// One invocation computes four neighbours.
-function makeActivationBackward(activation: Activation) {
-  return kernel({
-    name: `matmul ${activation} backward`,
-    bind: { pre: 'read T', dy: 'read T', d: 'write T' },
-    params: { n: 'u32' },
-    override: { WG: 64 },
-    use: [activationPiece(activation)],
-    grid: ({ n }, { WG }) => [Math.ceil(n / (4 * WG))],
-    wgsl: `
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let first = (flatGroup(g, size) * WG + l) * 4u;
-  for (var i = first; i < min(first + 4u, params.n); i++) { d[i] = T(activateGradient(f32(pre[i]), f32(dy[i]))); }
-}`,
-  });
 }

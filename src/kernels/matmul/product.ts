@@ -1,11 +1,10 @@
 import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import { sumRows } from '../axis/index.ts';
-import { type Activation, sumTo } from '../elementwise/index.ts';
+import { type Activation, mergedAxes, sumTo } from '../elementwise/index.ts';
 import type { EpilogueSpec } from './kernel-interface.ts';
 import type { Operand } from './subgroup-kernel.ts';
-import { type SplitSumKernel, splitSumKernel } from './tile-kernel.ts';
-import { chooseVariant, kernelOf, type Product } from './variants.ts';
+import { chooseVariant, kernelOf, type Product, splitSumOf } from './variants.ts';
 
 /** What a matmul does to its result, in this order, before it is stored. */
 export interface MatmulEpilogue {
@@ -79,7 +78,14 @@ export function product(
   const pre = gate?.pre ?? empty(left.x, activation ? shape : [0]);
   const rowsOnly = size(right.batch) === 1 && size(left.batch) === size(batch) && left.across === 1;
   const a = rowsOnly ? flattened(left) : left;
-  const axes = batchAxes(op, rowsOnly ? [] : batch, a, right);
+  const axes = mergedAxes(rowsOnly ? [] : batch, [a.batch, right.batch], [a.rows * a.cols, right.rows * right.cols]);
+  if (axes.length > 3) {
+    throw new ShapeError(op, 'at most three runs of batch axes may be stretched in different ways', {
+      a: a.batch,
+      b: right.batch,
+    });
+  }
+  const strideOf = (operand: 0 | 1, axis: number) => axes[axis]?.strides[operand] ?? 0;
   const planned: Product = {
     rows: a.rows,
     cols: right.cols,
@@ -126,14 +132,14 @@ export function product(
       bDown: right.down,
       bAcross: right.across,
       batch: planned.batch,
-      size0: axes[0]?.length ?? 1,
-      size1: axes[1]?.length ?? 1,
-      a0: axes[0]?.a ?? 0,
-      a1: axes[1]?.a ?? 0,
-      a2: axes[2]?.a ?? 0,
-      b0: axes[0]?.b ?? 0,
-      b1: axes[1]?.b ?? 0,
-      b2: axes[2]?.b ?? 0,
+      size0: axes[0]?.size ?? 1,
+      size1: axes[1]?.size ?? 1,
+      a0: strideOf(0, 0),
+      a1: strideOf(0, 1),
+      a2: strideOf(0, 2),
+      b0: strideOf(1, 0),
+      b1: strideOf(1, 1),
+      b2: strideOf(1, 2),
       chunk,
       most: variant.kind === 'subgroup' ? variant.rowsPerThread : variant.threadTile,
       ...has,
@@ -141,9 +147,8 @@ export function product(
   );
   if (count > 1 && wide) return { y: sumTo(partial, [1, ...shape]), pre, sums: undefined };
   if (count > 1) {
-    const finish = memoizedSplitSum(epilogue);
     dispatch(
-      finish,
+      splitSumOf(epilogue),
       { parts: partial, ...tensors, pre, y },
       { count, n: y.size, rows: a.rows, cols: right.cols, ...has },
     );
@@ -153,39 +158,4 @@ export function product(
 
 function operand(inner: boolean, length: number): Operand {
   return { along: inner ? 'inner' : 'outer', four: length % 4 === 0 };
-}
-
-const splitSumKernels = new Map<string, SplitSumKernel>();
-
-function memoizedSplitSum(epilogue: EpilogueSpec): SplitSumKernel {
-  const key = `${epilogue.bias} ${epilogue.residual} ${epilogue.activation} ${epilogue.gate}`;
-  let made = splitSumKernels.get(key);
-  if (!made) splitSumKernels.set(key, (made = splitSumKernel(epilogue)));
-  return made;
-}
-
-/** The batch, last axis first, with the strides of both operands (0: stretched). Axes that behave alike are one. */
-function batchAxes(op: string, batch: Shape, left: Matrix, right: Matrix): { length: number; a: number; b: number }[] {
-  const axes: { length: number; a: number; b: number }[] = [];
-  let a = left.rows * left.cols;
-  let b = right.rows * right.cols;
-  for (let i = 1; i <= batch.length; i++) {
-    const length = batch.at(-i) as number;
-    const mine = left.batch.at(-i) ?? 1;
-    const yours = right.batch.at(-i) ?? 1;
-    const axis = { length, a: mine === 1 ? 0 : a, b: yours === 1 ? 0 : b };
-    a *= mine;
-    b *= yours;
-    if (length === 1) continue;
-    const before = axes.at(-1);
-    if (before && axis.a === before.a * before.length && axis.b === before.b * before.length) before.length *= length;
-    else axes.push(axis);
-  }
-  if (axes.length > 3) {
-    throw new ShapeError(op, 'at most three runs of batch axes may be stretched in different ways', {
-      a: left.batch,
-      b: right.batch,
-    });
-  }
-  return axes;
 }

@@ -1,18 +1,4 @@
-import { kernel } from '../../gpu/index.ts';
-import { inRuns } from '../axis/index.ts';
-import {
-  type EpilogueSpec,
-  epiloguePiece,
-  list,
-  type MatmulKernel,
-  matmulBindings,
-  matmulName,
-  matmulParams,
-  place,
-  rowsPiece,
-  tilesOf,
-  times,
-} from './kernel-interface.ts';
+import type { EpilogueSpec, WgslTools } from './kernel-interface.ts';
 
 // For adapters that compute on the CPU. There a load is expensive if its address differs between lanes: lavapipe branches twice for
 // each lane's element, 60 to 90 instructions for a vector of eight, against one or two for a multiply-add. Subgroup operations
@@ -30,9 +16,6 @@ export interface Operand {
   readonly four: boolean;
 }
 
-/** Steps, of four products each, before sums are added to those before them, which takes as long as some three steps. */
-export const INNERMOST = 64;
-
 export interface SubgroupSpec {
   /** Rows of an invocation, a multiple of `sharedThreads`. */
   readonly rowsPerThread: number;
@@ -44,27 +27,16 @@ export interface SubgroupSpec {
   readonly b: Operand;
   /** The inner axis is not a multiple of 4. */
   readonly ragged: boolean;
-  /** Over the inner axis: see {@link inRuns}. */
+  /** Over the inner axis, and steps of the innermost, of four products each: see `inRuns`. */
   readonly loops: number;
+  readonly innermost: number;
   readonly epilogue: EpilogueSpec;
 }
 
-/** Columns of a workgroup. */
-export function colsPerWorkgroup({
-  sharedThreads,
-  colsPerThread,
-}: Pick<SubgroupSpec, 'sharedThreads' | 'colsPerThread'>): number {
-  return groupOf(sharedThreads) * colsPerThread;
-}
-
-function groupOf(sharedThreads: 4 | 8): number {
-  return sharedThreads === 8 ? 8 : 16;
-}
-
-export function subgroupKernel(spec: SubgroupSpec): MatmulKernel {
-  const { rowsPerThread, sharedThreads, a, b, ragged, loops, epilogue } = spec;
-  const group = groupOf(sharedThreads);
-  const across = colsPerWorkgroup(spec);
+/** `group`: threads of a workgroup. Loaded on demand, and so imports no values. */
+export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, times }: WgslTools): string {
+  const { rowsPerThread, sharedThreads, a, b, ragged, loops, innermost, epilogue } = spec;
+  const across = group * spec.colsPerThread;
   // A column, or four that follow each other, is a lane's unit.
   const unit = epilogue.four ? 4 : 1;
   const wide = spec.colsPerThread / unit;
@@ -141,14 +113,7 @@ export function subgroupKernel(spec: SubgroupSpec): MatmulKernel {
   };
   const ifSums = (code: string) => (epilogue.rowSums ? code : '');
 
-  return kernel({
-    name: matmulName(epilogue),
-    bind: matmulBindings(a.four ? 'vec4<T>' : 'T', b.four ? 'vec4<T>' : 'T', epilogue),
-    params: matmulParams,
-    requires: ['subgroups'],
-    use: [place, rowsPiece, epiloguePiece(epilogue)],
-    grid: (p) => tilesOf(p, rowsPerThread, across),
-    wgsl: `
+  return `
 @compute @workgroup_size(${group})
 fn main(
   @builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32,
@@ -173,13 +138,12 @@ fn main(
       (r) => `{ ${times(4, (i) => `let w${i} = ${share('a', r, i)};`)}
       ${units((c) => `s${r}_${c} += ${[1, 2, 3].reduce((sum, i) => `fma(${type}(w${i}), b${c}${i}, ${sum})`, `w0 * b${c}0`)};`)} }`,
     )}`,
-    { loops, innermost: INNERMOST },
+    { loops, innermost },
   )}
   ${ifSums(sums.end)}
   var kept = array<${type}, ${rowsPerThread * wide}>(${kept.join(', ')});
   for (var i = 0u; i < ${wide}u * rowsFrom(p.row); i++) {
     store(p.batch, p.row + i / ${wide}u, p.col + (l + i % ${wide}u * ${group}u) * ${unit}u, kept[i]);
   }
-}`,
-  });
+}`;
 }

@@ -1,25 +1,18 @@
-import { type Binding, type Kernel, kernel } from '../../gpu/index.ts';
-import { inRuns } from '../axis/index.ts';
-import {
-  type EpilogueSpec,
-  epiloguePiece,
-  list,
-  type MatmulKernel,
-  matmulBindings,
-  matmulName,
-  matmulParams,
-  place,
-  rowsPiece,
-  tilesOf,
-  times,
-} from './kernel-interface.ts';
+import type { EpilogueSpec, WgslTools } from './kernel-interface.ts';
 
 /**
  * For GPUs. A workgroup of 8 × 8 brings 16 columns of a and rows of b into its memory at a time, `8 · threadTile` of each, and each
  * of its invocations keeps `threadTile` × `threadTile` sums: rows that follow each other, and columns 8 apart, so that neighbours read
  * and write neighbours. The smaller tile is for products that would leave a GPU's cores idle with the larger.
+ *
+ * Loaded on demand, and so imports no values.
  */
-export function tileKernel(threadTile: 4 | 8, loops: number, epilogue: EpilogueSpec): MatmulKernel {
+export function tileWgsl(
+  threadTile: 4 | 8,
+  loops: number,
+  { rowSums: hasRowSums }: EpilogueSpec,
+  { inRuns, list, times }: WgslTools,
+): string {
   const side = 8 * threadTile;
   const quads = threadTile / 4;
   const elements = 16 * side;
@@ -34,13 +27,7 @@ export function tileKernel(threadTile: 4 | 8, loops: number, epilogue: EpilogueS
   const names = Array.from({ length: threadTile * quads }, (_, i) => `s${Math.floor(i / quads)}${i % quads}`);
   const storeSums = `
   if (p.col == 0u && l < ${side}u && p.row + l < params.rows) { sums[p.batch * params.rows + p.row + l] = T(rowSum); }`;
-  return kernel({
-    name: matmulName(epilogue),
-    bind: matmulBindings('T', 'T', { ...epilogue, four: false }),
-    params: matmulParams,
-    use: [place, rowsPiece, epiloguePiece({ ...epilogue, four: false })],
-    grid: (p) => tilesOf(p, side, side),
-    wgsl: `
+  return `
 var<workgroup> aTile: array<f32, ${elements}>;
 var<workgroup> bTile: array<f32, ${elements}>;
 @compute @workgroup_size(64)
@@ -50,9 +37,9 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let top = l / 8u * ${threadTile}u;
   let left = l % 8u;
   ${sums((r, c) => `var s${r}${c} = vec4f();`)}
-  ${epilogue.rowSums ? 'var rowSum = 0.0;' : ''}
+  ${hasRowSums ? 'var rowSum = 0.0;' : ''}
   ${inRuns(
-    { ...Object.fromEntries(names.map((name) => [name, 'vec4f'])), ...(epilogue.rowSums ? { rowSum: 'f32' } : {}) },
+    { ...Object.fromEntries(names.map((name) => [name, 'vec4f'])), ...(hasRowSums ? { rowSum: 'f32' } : {}) },
     { counter: 'start', from: 'p.k', to: 'p.end', by: '16u' },
     `    // Neighbours load what lies next to each other, whichever way the matrix is stored.
     for (var i = l; i < ${elements}u; i += 64u) {
@@ -80,41 +67,22 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       ${times(threadTile, (r) => `let a${r} = aTile[k * ${side}u + top + ${r}u];`)}
       ${sums((r, c) => `s${r}${c} += a${r} * b${c};`)}
     }
-    ${epilogue.rowSums ? rowSums : ''}
+    ${hasRowSums ? rowSums : ''}
     workgroupBarrier();`,
     { loops },
   )}
-  ${epilogue.rowSums ? storeSums : ''}
+  ${hasRowSums ? storeSums : ''}
   var kept = array<vec4f, ${threadTile * quads}>(${names.join(', ')});
   let high = rowsFrom(p.row + top);
   for (var i = 0u; i < ${threadTile}u * high; i++) {
     store(p.batch, p.row + top + i / ${threadTile}u, p.col + left + i % ${threadTile}u * 8u, kept[i / 4u][i % 4u]);
   }
-}`,
-  });
+}`;
 }
 
-export type SplitSumKernel = Kernel<
-  { parts: 'read f32'; bias: 'read T'; residual: 'read T'; pre: Binding; y: 'write T' },
-  { count: 'u32'; n: 'u32'; rows: 'u32'; cols: 'u32'; hasBias: 'u32'; hasResidual: 'u32' },
-  Record<never, number>
->;
-
 /** Adds up the parts of a product that was split over its inner axis, `[count, batch, rows, cols]` as f32, and finishes it. */
-export function splitSumKernel(epilogue: EpilogueSpec): SplitSumKernel {
-  return kernel({
-    name: `${matmulName(epilogue)} parts`,
-    bind: {
-      parts: 'read f32',
-      bias: 'read T',
-      residual: 'read T',
-      pre: (epilogue.gate ? 'read T' : 'write T') as Binding,
-      y: 'write T',
-    },
-    params: { count: 'u32', n: 'u32', rows: 'u32', cols: 'u32', hasBias: 'u32', hasResidual: 'u32' },
-    use: [epiloguePiece({ ...epilogue, four: false, parts: false })],
-    grid: ({ n }) => [Math.ceil(n / 64)],
-    wgsl: `
+export function splitSumWgsl({ inRuns }: WgslTools): string {
+  return `
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * 64u + l;
@@ -122,6 +90,5 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   var sum = 0.0;
   ${inRuns({ sum: 'f32' }, { counter: 'part', from: '0u', to: 'params.count', by: '1u' }, 'sum += parts[part * params.n + i];')}
   finish(i, i % params.cols, sum);
-}`,
-  });
+}`;
 }

@@ -1,9 +1,15 @@
-import type { Device } from '../../gpu/index.ts';
+import { type Device, KernelError } from '../../gpu/index.ts';
 import { currentRecording, Recording, record } from '../../tensor/graph/index.ts';
 import type { DType } from '../../tensor/values/index.ts';
-import type { EpilogueSpec, MatmulKernel } from './kernel-interface.ts';
-import { colsPerWorkgroup, INNERMOST, type Operand, type SubgroupSpec, subgroupKernel } from './subgroup-kernel.ts';
-import { tileKernel } from './tile-kernel.ts';
+import {
+  type EpilogueSpec,
+  type MatmulKernel,
+  matmulKernel,
+  type SplitSumKernel,
+  splitSumKernel,
+  wgslTools,
+} from './kernel-interface.ts';
+import type { Operand, SubgroupSpec } from './subgroup-kernel.ts';
 
 /** A product as the variants see it: sizes, and how the operands lie. */
 export interface Product {
@@ -87,7 +93,7 @@ function defaultSubgroup(device: Device, { rows, cols }: Product): MatmulVariant
     of.reduce((a, b) => (time(b) < time(a) ? b : a));
   const rowsPerThread = best(heights, (n) => Math.ceil(rows / n) * n * timeOfHeight[n]);
   const wasted = (colsPerThread: number) => {
-    const across = colsPerWorkgroup({ sharedThreads, colsPerThread });
+    const across = groupOf(sharedThreads) * colsPerThread;
     return (Math.ceil(cols / across) * across) / cols;
   };
   // Subgroups of 4 want more columns per thread: 1024³ on SwiftShader 1445 ms with four of them, 1080 with eight.
@@ -152,7 +158,22 @@ export function parseVariant(text: string): MatmulVariant | undefined {
   return undefined;
 }
 
-const kernels = new Map<string, MatmulKernel>();
+const tiles = () => loaded(import('./tile-kernel.ts'));
+const subgroups = () => loaded(import('./subgroup-kernel.ts'));
+
+function loaded<M>(module: Promise<M>): Promise<M> {
+  return module.catch((cause: Error) => {
+    throw new KernelError('matmul', `matmul: its kernel could not be loaded (${cause.message}); reload the page`, '');
+  });
+}
+
+/** Steps, of four products each, before sums are added to those before them, which takes as long as some three steps. */
+const INNERMOST = 64;
+
+/** Threads of a workgroup of the subgroup variant. */
+function groupOf(sharedThreads: 4 | 8): number {
+  return sharedThreads === 8 ? 8 : 16;
+}
 
 /** The kernel of a variant for a product and an epilogue. */
 export function kernelOf(
@@ -165,8 +186,19 @@ export function kernelOf(
     const { threadTile } = variant;
     // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
     const loops = product.inner / variant.splitK <= 1024 ? 1 : 2;
-    return memoized(['tile', threadTile, loops, { ...epilogue, four: false }], () =>
-      tileKernel(threadTile, loops, epilogue),
+    const side = 8 * threadTile;
+    const spec = { ...epilogue, four: false };
+    return memoized(['tile', threadTile, loops, spec], () =>
+      matmulKernel(
+        {
+          a: 'T',
+          b: 'T',
+          rowsPerWorkgroup: side,
+          colsPerWorkgroup: side,
+          wgsl: async () => (await tiles()).tileWgsl(threadTile, loops, spec, wgslTools),
+        },
+        spec,
+      ),
     );
   }
   const { sharedThreads } = device.profile;
@@ -185,14 +217,36 @@ export function kernelOf(
     b,
     ragged: product.inner % 4 !== 0,
     loops,
+    innermost: INNERMOST,
     epilogue,
   };
-  return memoized(spec, () => subgroupKernel(spec));
+  const group = groupOf(sharedThreads);
+  return memoized(spec, () =>
+    matmulKernel(
+      {
+        a: a.four ? 'vec4<T>' : 'T',
+        b: b.four ? 'vec4<T>' : 'T',
+        requires: ['subgroups'],
+        rowsPerWorkgroup: rowsPerThread,
+        colsPerWorkgroup: group * colsPerThread,
+        wgsl: async () => (await subgroups()).subgroupWgsl(spec, group, wgslTools),
+      },
+      epilogue,
+    ),
+  );
 }
 
-function memoized(key: unknown, make: () => MatmulKernel): MatmulKernel {
+/** The kernel that adds up the parts of a product. */
+export function splitSumOf(epilogue: EpilogueSpec): SplitSumKernel {
+  const spec = { ...epilogue, four: false, parts: false };
+  return memoized(['parts', spec], () => splitSumKernel(spec, async () => (await tiles()).splitSumWgsl(wgslTools)));
+}
+
+const kernels = new Map<string, MatmulKernel | SplitSumKernel>();
+
+function memoized<K extends MatmulKernel | SplitSumKernel>(key: unknown, make: () => K): K {
   const text = JSON.stringify(key);
-  let made = kernels.get(text);
+  let made = kernels.get(text) as K | undefined;
   if (!made) kernels.set(text, (made = make()));
   return made;
 }

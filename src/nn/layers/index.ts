@@ -18,6 +18,7 @@ export {
   newWeights,
   readParameters,
   type StoredValues,
+  sharedWeights,
   storedWeights,
   type Weights,
   type WeightValues,

@@ -122,6 +122,25 @@ export function newWeights(device: Device, seed: number): Weights {
 }
 
 /**
+ * The weights of a module that is there already, for another over the same ones: other options, no more memory.
+ *
+ * ```ts
+ * const warmer = new ZeroSeg(sharedWeights(device, model), { ...model.config, tau: 2 });
+ * ```
+ *
+ * @throws StepError when the module has no weight of that name.
+ */
+export function sharedWeights(device: Device, module: Module): Weights {
+  const named = parameters(module);
+  const give: Give = (name) => {
+    const found = named.get(name);
+    if (!found) throw new StepError(`sharedWeights: the module has no weight '${name}', which the other one needs`);
+    return found;
+  };
+  return weightsBelow('', device, give, async (make) => make());
+}
+
+/**
  * Weights of a checkpoint, by name. `names` translates ours into the checkpoint's; a list of names is joined along the
  * first axis (q, k and v into qkv).
  *

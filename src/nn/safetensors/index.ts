@@ -24,3 +24,4 @@ export {
   type WritableTensor,
   writeSafetensors,
 } from './safetensors.ts';
+export { count, isDtype, isSizes, type StoredDtype, widths } from './types.ts';

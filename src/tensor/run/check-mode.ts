@@ -1,11 +1,25 @@
-import type { GPUBindGroup, GPUBuffer, GPUCommandEncoder, GPUComputePipeline } from '../../gpu/index.ts';
-import { bufferUsage, type CompiledKernel, type Kernel, Outcome } from '../../gpu/index.ts';
+import type {
+  CompiledKernel,
+  GPUBindGroup,
+  GPUBuffer,
+  GPUCommandEncoder,
+  GPUComputePipeline,
+} from '../../gpu/index.ts';
+import { type Kernel, Outcome } from '../../gpu/index.ts';
 import type { Launch, Storage, Tensor } from '../graph/index.ts';
-import { formatShape, NotFiniteError } from '../values/index.ts';
-import { forget, judge, KINDS, LETS_ALL, LETS_INFINITIES, NOTHING, ROW, ROW_SCANS, scan } from './check-kernels.ts';
-import { slotBytes, writes } from './lifetimes.ts';
+import {
+  type CheckKernels,
+  checkKernels,
+  KINDS,
+  LETS_ALL,
+  LETS_INFINITIES,
+  NOTHING,
+  ROW,
+  ROW_SCANS,
+} from './check-kernels.ts';
 import type { Place } from './memory-layout.ts';
-import { type Bound, refusedError } from './program.ts';
+import type { Shared } from './on-demand.ts';
+import type { Bound } from './program.ts';
 import type { StepProgram } from './step-program.ts';
 
 /** Words that the kernels of a check share. */
@@ -42,6 +56,11 @@ interface Row {
 
 const UNIFORM_ALIGNMENT = 256;
 
+/** Of the rest of the library; set when a check is made. */
+let shared: Shared;
+/** Made once, as a device compiles each kernel once. */
+let kernels: CheckKernels | undefined;
+
 /**
  * A program in check mode: before each launch, what it is to write is filled with NaN, so that an element that it forgets shows;
  * afterwards it is looked at, on the GPU, and the first launch that wrote what it must not stops all that come later.
@@ -64,9 +83,14 @@ export class Check {
   readonly #grids: Uint32Array;
   readonly #hits: Uint32Array;
 
-  private constructor(name: string, program: StepProgram, compiled: ReadonlyMap<Kernel | number, CompiledKernel>) {
+  private constructor(
+    name: string,
+    program: StepProgram,
+    kernels: CheckKernels,
+    compiled: ReadonlyMap<Kernel | number, CompiledKernel>,
+  ) {
     const { device } = program;
-    const plan = new CheckPlan(program);
+    const plan = new CheckPlan(program, kernels);
     const words = {
       table: plan.table.length,
       hits: 3 * plan.scans,
@@ -79,24 +103,24 @@ export class Check {
     this.#rows = plan.rows;
     const own: GPUBuffer[] = [];
     this.#own = own;
-    const make = (count: number, label: string, usage: number = bufferUsage.storage) => {
+    const make = (count: number, label: string, usage: number = shared.bufferUsage.storage) => {
       const buffer = device.buffer(count * 4, `${label} of a check`, usage);
       own.push(buffer);
       return buffer;
     };
     try {
       this.#words = Object.fromEntries(
-        WORDS.map((word) => [word, make(words[word], word, bufferUsage.storage | bufferUsage.indirect)]),
+        WORDS.map((word) => [word, make(words[word], word, shared.bufferUsage.storage | shared.bufferUsage.indirect)]),
       ) as unknown as Words;
       const jobs = [...plan.fills, ...plan.jobs];
-      const uniforms = make((jobs.length * UNIFORM_ALIGNMENT) / 4, 'uniforms', bufferUsage.uniform);
+      const uniforms = make((jobs.length * UNIFORM_ALIGNMENT) / 4, 'uniforms', shared.bufferUsage.uniform);
       const params = new Uint32Array(uniforms.size / 4);
       let stop = 0;
       const dispatches = jobs.map((job, i): Dispatch => {
         if ('launch' in job) {
           return { pipeline: job.pipeline, group: job.group, grid: job.launch.grid, stop: stop++ };
         }
-        const own = job.kernel === judge ? [...job.params, words.grids] : job.params;
+        const own = job.kernel === kernels.judge ? [...job.params, words.grids] : job.params;
         params.set(own, (i * UNIFORM_ALIGNMENT) / 4);
         const { pipeline, layout } = compiled.get(job.kind ?? job.kernel) as CompiledKernel;
         const resources: GPUBindingResource[] = job.kernel.names.map((name) =>
@@ -122,7 +146,10 @@ export class Check {
     }
   }
 
-  static async make(name: string, program: StepProgram): Promise<Check> {
+  static async make(name: string, program: StepProgram, ofLibrary: Shared): Promise<Check> {
+    shared = ofLibrary;
+    kernels ??= checkKernels(shared.kernel);
+    const { forget, judge, scan } = kernels;
     const { device } = program;
     const compiled = new Map<Kernel | number, CompiledKernel>();
     for (const kernel of [forget, judge]) compiled.set(kernel, await device.compile(kernel, 'f32', {}));
@@ -131,7 +158,7 @@ export class Check {
     }
     device.alive();
     const { value: check, refusal } = device.scoped(() => {
-      const check = new Check(name, program, compiled);
+      const check = new Check(name, program, kernels as CheckKernels, compiled);
       const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
       check.#encode(encoder, [...check.#fills, ...check.#dispatches]);
       encoder.finish();
@@ -141,7 +168,7 @@ export class Check {
       const refused = await refusal;
       device.alive();
       await device.allocated(check.#own);
-      if (refused) throw refusedError(program.launches, refused);
+      if (refused) throw shared.refusedError(program.launches, refused);
       return check;
     } catch (error) {
       check.dispose();
@@ -203,11 +230,11 @@ export class Check {
     if (!launch || !first) return new Error(`internal: ${this.#name}: the check found nothing that is bad`);
     const { t, at, value } = first;
     const binding = launch.kernel.names[launch.tensors.indexOf(t)];
-    const inputs = launch.tensors.filter((other) => other !== t).map((other) => formatShape(other.shape));
+    const inputs = launch.tensors.filter((other) => other !== t).map((other) => shared.formatShape(other.shape));
     const line = lineOfBody(launch.where);
-    return new NotFiniteError(
+    return new shared.NotFiniteError(
       `${this.#name}: ${launch.label} ${t.dtype === 'u32' ? 'wrote nothing' : `wrote ${value}`} to '${binding}' ` +
-        `${formatShape(t.shape)} at ${at} (other tensors: ${inputs.join(', ') || 'none'})${line ? `, recorded ${line}` : ''}`,
+        `${shared.formatShape(t.shape)} at ${at} (other tensors: ${inputs.join(', ') || 'none'})${line ? `, recorded ${line}` : ''}`,
       launch.label,
     );
   }
@@ -227,10 +254,12 @@ class CheckPlan {
   /** How many jobs can be stopped. */
   stops = 0;
   readonly #program: StepProgram;
+  readonly #kernels: CheckKernels;
   readonly #numbers = new Map<Storage, number>();
 
-  constructor(program: StepProgram) {
+  constructor(program: StepProgram, kernels: CheckKernels) {
     this.#program = program;
+    this.#kernels = kernels;
     const most = Math.floor(program.device.limits.maxStorageBufferBindingSize / 256) * 256;
     for (const buffer of program.slotBuffers) {
       for (let offset = 0; offset < buffer.size; offset += most) {
@@ -244,7 +273,7 @@ class CheckPlan {
     const writers = writersOf(program.launches);
     program.bound.forEach((bound, i) => {
       const { launch } = bound;
-      const written = launch.tensors.filter((t, n) => t.size > 0 && writes(launch, n));
+      const written = launch.tensors.filter((t, n) => t.size > 0 && shared.writes(launch, n));
       for (const { storage } of written) {
         if (writers.get(storage)?.[0] === i) this.#push(this.#forget(this.#placeOf(storage), true));
       }
@@ -268,7 +297,7 @@ class CheckPlan {
   }
 
   #forget(place: Place, stops: boolean): Job {
-    return this.#job(forget, undefined, [place.size / 4], place, stops);
+    return this.#job(this.#kernels.forget, undefined, [place.size / 4], place, stops);
   }
 
   #judge(launch: Launch | undefined, tensors: readonly Tensor[], read: readonly Tensor[], lets: number): void {
@@ -283,9 +312,9 @@ class CheckPlan {
     for (const t of tensors) {
       const count = t.dtype === 'f16' ? Math.ceil(t.size / 2) : t.size;
       const params = [count, t.size, this.scans++];
-      this.#push(this.#job(scan, KINDS[t.dtype], params, this.#placeOf(t.storage), false));
+      this.#push(this.#job(this.#kernels.scan, KINDS[t.dtype], params, this.#placeOf(t.storage), false));
     }
-    this.#push(this.#job(judge, undefined, [row], undefined, false));
+    this.#push(this.#job(this.#kernels.judge, undefined, [row], undefined, false));
   }
 
   #job(kernel: Kernel, kind: number | undefined, params: number[], place: Place | undefined, stops: boolean): Job {
@@ -294,7 +323,7 @@ class CheckPlan {
   }
 
   #placeOf(storage: Storage): Place {
-    return { ...this.#program.memoryOf(storage), size: slotBytes(storage) };
+    return { ...this.#program.memoryOf(storage), size: shared.slotBytes(storage) };
   }
 
   #numberOf({ storage: { root } }: Tensor): number {

@@ -6,6 +6,7 @@ import { bytesPerElement, describe, type HostArray, StepError, size } from '../v
 import type { Check } from './check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
 import { listing } from './listing.ts';
+import { shared } from './on-demand.ts';
 import { readAll } from './read.ts';
 import { checkRepetition } from './repetition.ts';
 import { checkResults, mapResults, type Results, tensorsOf } from './results.ts';
@@ -67,6 +68,10 @@ export function step<const I extends Record<string, InputSpec>, R extends Result
   return awaitable(makeStep(device, inputs, body, options));
 }
 
+// Loaded when asked for: a page that does neither does not carry them.
+const checkMode = () => import('./check-mode.ts');
+const timers = () => import('./timer.ts');
+
 /** Inside the body of a step nobody can wait for a promise: the step of that body throws what it failed with. */
 function awaitable<T>(promise: Promise<T>): Promise<T> {
   return currentRecording() ? heard(promise) : promise;
@@ -110,9 +115,8 @@ async function makeStep<const I extends Record<string, InputSpec>, R extends Res
   let check: Check | undefined;
   let timer: Timer | undefined;
   try {
-    // Loaded when asked for: a page that does neither does not carry them.
-    if (options.check) check = await (await import('./check-mode.ts')).Check.make(name, program);
-    if (options.time) timer = await (await import('./timer.ts')).Timer.make(device, program);
+    if (options.check) check = await (await checkMode()).Check.make(name, program, shared);
+    if (options.time) timer = await (await timers()).Timer.make(device, program, shared);
   } catch (error) {
     check?.dispose();
     program.dispose();

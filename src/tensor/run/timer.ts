@@ -1,7 +1,5 @@
-import type { GPUBuffer, GPUCommandEncoder } from '../../gpu/index.ts';
-import { bufferUsage, type Device } from '../../gpu/index.ts';
-import { StepError } from '../values/index.ts';
-import { refusedError } from './program.ts';
+import type { Device, GPUBuffer, GPUCommandEncoder } from '../../gpu/index.ts';
+import type { Shared } from './on-demand.ts';
 import type { StepProgram } from './step-program.ts';
 
 export interface LaunchTime {
@@ -22,7 +20,7 @@ export class Timer {
   readonly #sets: GPUQuerySet[] = [];
   readonly #resolved: GPUBuffer;
 
-  private constructor(device: Device, program: StepProgram) {
+  private constructor(device: Device, program: StepProgram, { bufferUsage, StepError }: Shared) {
     if (!device.features.has('timestamp-query')) {
       throw new StepError(
         `step: '${device.name}' has no timestamps (timestamp-query); make the step without { time: true }`,
@@ -37,9 +35,9 @@ export class Timer {
     this.#resolved = device.buffer(Math.max(count * 8, 256), 'timestamps', bufferUsage.queryResolve);
   }
 
-  static async make(device: Device, program: StepProgram): Promise<Timer> {
+  static async make(device: Device, program: StepProgram, shared: Shared): Promise<Timer> {
     const { value: timer, refusal } = device.scoped(() => {
-      const timer = new Timer(device, program);
+      const timer = new Timer(device, program, shared);
       const encoder = device.gpu.createCommandEncoder({ label: 'rehearsal' });
       timer.encode(encoder);
       encoder.finish();
@@ -49,7 +47,7 @@ export class Timer {
       const refused = await refusal;
       device.alive();
       await device.allocated([timer.#resolved]);
-      if (refused) throw refusedError(program.launches, refused);
+      if (refused) throw shared.refusedError(program.launches, refused);
       return timer;
     } catch (error) {
       timer.dispose();

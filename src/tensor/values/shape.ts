@@ -33,19 +33,15 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((axis, i) => axis === b[i]);
 }
 
-/** The shape of `a` and `b` together, NumPy's rule: axes are aligned at the end, an axis of 1 stretches. */
-export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
-  const rank = Math.max(a.length, b.length);
-  const result = new Array<number>(rank);
-  for (let i = 0; i < rank; i++) {
-    const x = a[a.length - rank + i] ?? 1;
-    const y = b[b.length - rank + i] ?? 1;
-    if (x !== y && x !== 1 && y !== 1) {
-      throw new ShapeError(op, 'axes must be equal, or 1, counted from the last', { a, b });
-    }
-    result[i] = x === 1 ? y : x;
-  }
-  return result;
+/** The shape of several together, NumPy's rule: axes are aligned at the end, an axis of 1 stretches. */
+export function broadcastShapes(op: string, shapes: Readonly<Record<string, Shape>>): number[] {
+  const list = Object.values(shapes);
+  const rank = Math.max(0, ...list.map((one) => one.length));
+  return Array.from({ length: rank }, (_, i) => {
+    const lengths = list.map((one) => one[one.length - rank + i] ?? 1).filter((length) => length !== 1);
+    if (new Set(lengths).size > 1) throw new ShapeError(op, 'axes must be equal, or 1, counted from the last', shapes);
+    return lengths[0] ?? 1;
+  });
 }
 
 /** `axis` as 0..rank−1; negative ones count from the end. */

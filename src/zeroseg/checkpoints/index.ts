@@ -15,9 +15,11 @@ export { stepOf } from './step-count.ts';
 export { publishedNames } from './vit-names.ts';
 export {
   type ByteSource,
+  openWeightRanges,
   openWeightSource,
   readSource,
   sourceName,
   type WeightFile,
   type WeightSource,
+  weightEndings,
 } from './weight-file.ts';

@@ -3,6 +3,7 @@ import {
   blobRanges,
   CheckpointError,
   fetchRanges,
+  type OpenWeights,
   openWeights,
   type RangeSource,
   readSafetensors,
@@ -23,7 +24,7 @@ export interface WeightFile {
 /** Where bytes come from: the bytes themselves, a file that a page was given, an address to fetch, or ranges of anything else. */
 export type ByteSource = Uint8Array | Blob | URL | string | RangeSource;
 
-/** Where weights come from: an opened file, or a safetensors file. */
+/** Where weights come from: an opened file, a safetensors file, or one that PyTorch wrote. */
 export type WeightSource = WeightFile | ByteSource;
 
 /**
@@ -36,12 +37,39 @@ export async function openWeightSource(source: WeightSource, purpose: string): P
   if (isWeightFile(source)) return source;
   const name = sourceName(source, purpose);
   const opened = isAddress(source) ? await fetched(source, name) : source;
-  if (opened instanceof Uint8Array) {
+  if (opened instanceof Uint8Array && !isTorchFile(opened)) {
     return { name, ...readSafetensors(opened, name), hash: () => hashOf(opened) };
   }
-  const ranges = opened instanceof Blob ? blobRanges(opened) : opened;
+  const ranges =
+    opened instanceof Blob ? blobRanges(opened) : opened instanceof Uint8Array ? memoryRanges(opened) : opened;
   if (!isRanges(ranges)) throw noSource(name, source);
-  return { name, ...(await openWeights(ranges, name)), hash: () => sha256OfRanges(ranges) };
+  return { name, ...(await openWeightRanges(ranges, name)), hash: () => sha256OfRanges(ranges) };
+}
+
+/** What files of weights are called, and lists of such files. */
+export const weightEndings: RegExp = /\.(safetensors|bin|pth?|ckpt)$/;
+
+/**
+ * Opens a safetensors file, or one that PyTorch wrote (`.pt`, `.pth`, `.bin`, TorchScript); which of them it is, its first bytes say.
+ *
+ * @param name A name for error messages.
+ * @throws CheckpointError when it is neither, or is damaged, or holds what weights do not need.
+ */
+export async function openWeightRanges(ranges: RangeSource, name: string): Promise<OpenWeights> {
+  if (!isTorchFile(await ranges.readRange(0, Math.min(8, ranges.size)))) return openWeights(ranges, name);
+  // Most who open weights never meet such a file.
+  const { openTorch } = await import('../../nn/torch/index.ts');
+  return openTorch(ranges, name);
+}
+
+/** Whether a file begins as `torch.save` begins it: a ZIP archive or, before PyTorch 1.6, a pickle with a number of ten bytes. */
+function isTorchFile(first: Uint8Array): boolean {
+  const [a, b, c, d] = first;
+  return (a === 0x50 && b === 0x4b && c === 3 && d === 4) || (a === 0x80 && b === 2 && c === 0x8a && d === 10);
+}
+
+function memoryRanges(bytes: Uint8Array): RangeSource {
+  return { size: bytes.length, readRange: async (start, end) => bytes.subarray(start, end) };
 }
 
 /** Empty where the platform has no digests: a page that was loaded without TLS. */

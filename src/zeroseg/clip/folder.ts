@@ -1,6 +1,6 @@
 /** A CLIP in a folder, as Hugging Face, OpenAI or open_clip lay out its files: on a disk, in a page's own file system, given by a visitor. */
-import { CheckpointError, openWeights, type RangeSource } from '../../nn/safetensors/index.ts';
-import type { WeightFile } from '../checkpoints/index.ts';
+import { CheckpointError, type RangeSource } from '../../nn/safetensors/index.ts';
+import { openWeightRanges, type WeightFile, weightEndings } from '../checkpoints/index.ts';
 import { sha256OfRanges } from '../host/index.ts';
 import { brokenField, checkSize, isTableOf, isText, LARGEST_JSON, parseJsonFile } from '../storage/index.ts';
 import { Tokenizer } from '../text/index.ts';
@@ -39,9 +39,15 @@ interface FolderWeights {
   readonly opened: Pick<WeightFile, 'metadata' | 'tensors'>;
 }
 
-const INDEX = 'model.safetensors.index.json';
 /** In the order in which they are looked for. */
-const usual = [INDEX, 'model.safetensors', 'open_clip_model.safetensors'];
+const usual = [
+  'model.safetensors.index.json',
+  'model.safetensors',
+  'open_clip_model.safetensors',
+  'pytorch_model.bin.index.json',
+  'pytorch_model.bin',
+  'open_clip_pytorch_model.bin',
+];
 /** A tokenizer's files: CLIP's are of 3 MB. */
 const LARGEST_TOKENIZER = 2 ** 28;
 
@@ -57,7 +63,8 @@ export const clipCompanions: readonly string[] = [
 
 /**
  * Opens a CLIP in a folder: `model.safetensors`, or parts with an index, with `config.json` and a tokenizer beside;
- * `open_clip_model.safetensors` with `open_clip_config.json`; or any one safetensors file that holds a CLIP. Weights are read tensor by
+ * `open_clip_model.safetensors` with `open_clip_config.json`; the same as PyTorch writes them (`pytorch_model.bin`); or any one file that
+ * holds a CLIP, such as OpenAI's `ViT-B-16.pt`. Weights are read tensor by
  * tensor when a tower is asked for.
  *
  * ```ts
@@ -83,7 +90,7 @@ export async function openClipFolder(folder: ClipFolder, options: ClipFolderOpti
 }
 
 function calledBy({ name }: ClipFolder, file = name): string {
-  return file.replace(/^.*\//s, '').replace(/\.safetensors$/, '');
+  return file.replace(/^.*\//s, '').replace(weightEndings, '');
 }
 
 async function findWeights(
@@ -97,7 +104,10 @@ async function findWeights(
     detectClipNames(weights.opened.tensors, folder.describe(found));
     return weights;
   }
-  const candidates = names.filter((name) => name.endsWith('.safetensors') && !name.startsWith('.')).sort();
+  const weights = names.filter((name) => weightEndings.test(name) && !name.startsWith('.')).sort();
+  // Of what is there in both forms, the one that needs no care.
+  const safe = weights.filter((name) => name.endsWith('.safetensors'));
+  const candidates = safe.length > 0 ? safe : weights;
   const holding: FolderWeights[] = [];
   let problem: unknown;
   for (const name of candidates) {
@@ -116,24 +126,21 @@ async function findWeights(
     throw new CheckpointError(folder.name, `holds more than one CLIP (${list}); name the file`);
   }
   if (candidates.length === 1) throw problem;
-  throw new CheckpointError(folder.name, `${whyNone(names, candidates.length)}${remedy ?? ''}`);
+  throw new CheckpointError(folder.name, `${whyNone(candidates.length)}${remedy ?? ''}`);
 }
 
 /** What a folder without a CLIP holds in its stead. */
-function whyNone(names: readonly string[], files: number): string {
-  const pickled = names.find((name) => /\.(bin|pth?|ckpt)$/.test(name));
+function whyNone(files: number): string {
   const reason =
     files > 0
-      ? `holds no CLIP in its ${files} safetensors files`
-      : pickled === undefined
-        ? 'holds no safetensors file'
-        : `holds no safetensors file, and ${pickled} is Python's pickle, which is not read here`;
+      ? `holds no CLIP in its ${files} files of weights`
+      : 'holds no weights (safetensors, or PyTorch’s .bin, .pt or .pth)';
   return `${reason}; a CLIP of Hugging Face has model.safetensors and config.json`;
 }
 
 async function openFile(folder: ClipFolder, file: string): Promise<FolderWeights> {
   if (file.endsWith('.index.json')) return openParts(folder, file);
-  return { file, parts: [file], opened: await openWeights(await folder.open(file), folder.describe(file)) };
+  return { file, parts: [file], opened: await openWeightRanges(await folder.open(file), folder.describe(file)) };
 }
 
 /** The files that an index of Hugging Face lists, as one checkpoint. */
@@ -146,7 +153,7 @@ async function openParts(folder: ClipFolder, index: string): Promise<FolderWeigh
   const { weight_map: places } = found as { weight_map: Record<string, string> };
   const parts = [...new Set(Object.values(places))].sort();
   const opened = await Promise.all(
-    parts.map(async (part) => openWeights(await folder.open(part), folder.describe(part))),
+    parts.map(async (part) => openWeightRanges(await folder.open(part), folder.describe(part))),
   );
   const tensors = new Map(opened.flatMap((one) => [...one.tensors]));
   const lost = Object.keys(places).find((name) => !tensors.has(name));
@@ -167,7 +174,7 @@ async function findSettings(
   const label = folder.describe(place);
   const known = ['config.json', 'open_clip_config.json'];
   if (detectClipNames(opened.tensors, label) === 'openai') known.reverse();
-  const own = parts.length === 1 ? [place.replace(/\.safetensors$/, '.json')] : [];
+  const own = parts.length === 1 ? [place.replace(weightEndings, '.json')] : [];
   let strange: string | undefined;
   for (const name of [...known, ...own].filter((one) => names.includes(one))) {
     const found = (await readJson(folder, name)) as { config?: unknown } | null;

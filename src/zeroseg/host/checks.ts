@@ -1,6 +1,7 @@
 /**
  * What values must be: configurations, settings, options and files are checked by the same kinds, and refused in the same words.
  */
+import { distance } from 'fastest-levenshtein';
 import { ownValue, shownValue } from '../../gpu/index.ts';
 
 /** A kind of value. */
@@ -133,10 +134,19 @@ export function valueProblem(
 ): string | undefined {
   for (const [name, value] of Object.entries(values)) {
     const key = ownValue<Key>(schema, name);
-    if (!key) return `there is no key '${name}'; keys are ${Object.keys(schema).join(', ')}`;
+    if (!key) return `there is no key '${name}'; ${keyWords(name, Object.keys(schema))}`;
     if (!key.kind.accepts(value)) return `'${name}' must be ${key.kind.words}; got ${shownValue(value)}`;
   }
   return undefined;
+}
+
+/** What was meant by a key that is none: the nearest, or all. */
+function keyWords(name: string, keys: readonly string[]): string {
+  const [nearest] = keys.map((key) => ({ key, edits: distance(key, name) })).sort((a, b) => a.edits - b.edits);
+  // One letter too many, too few, another, or two that changed places.
+  return nearest && nearest.edits <= Math.min(2, (name.length - 1) / 2)
+    ? `did you mean '${nearest.key}'?`
+    : `keys are ${keys.join(', ')}`;
 }
 
 /** The defaults of all keys. */

@@ -40,6 +40,8 @@ export interface GroupVitAndText {
   readonly file: string;
   readonly config: GroupVitConfig;
   readonly text: TextSource;
+  /** SHA-256 of the file; empty where it cannot be known. Computed once. */
+  weightsHash(): Promise<string>;
   /** The image encoder on the GPU; its weights are read now. */
   load(device: Device): Promise<GroupVitVision>;
 }
@@ -111,11 +113,13 @@ export async function groupVitAndText({ name, ...file }: WeightFile, settings?: 
     text: (device) => loadGroupVitText(device, tensors, name, config),
     tokens: async (kind = 'clip') => (kind === 'hash' ? hashedTokens(config.text.vocab) : Tokenizer.clip()),
   };
+  let hash: Promise<string> | undefined;
   return {
     kind: 'groupvit',
     file: name,
     config,
     text,
+    weightsHash: () => (hash ??= (async () => (await file.hash?.()) ?? '')()),
     load: (device) => loadGroupVitVision(device, tensors, name, config),
   };
 }

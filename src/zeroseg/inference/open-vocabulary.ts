@@ -287,8 +287,8 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
 
   /** Undefined where the text encoder cannot be told from another. */
   async #origin(): Promise<WordOrigin | undefined> {
-    const { opened } = this;
-    const weights = opened.kind === 'groupvit' ? '' : await opened.clip.weightsHash();
+    const opened: ModelAndText = this.opened;
+    const weights = await (opened.kind === 'groupvit' ? opened : opened.clip).weightsHash();
     const { templates, meanFirst = false, tokenizer = 'clip' } = this.#naming;
     const adapter = this.#device.name;
     return weights === '' ? undefined : { weights, templates: templateList(templates), meanFirst, tokenizer, adapter };

@@ -4,7 +4,7 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { StepError } from '../../tensor/values/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
-import type { Progress, WorkOptions } from '../host/index.ts';
+import { KeptSteps, type Progress, type WorkOptions } from '../host/index.ts';
 import {
   checkImage,
   type Image,
@@ -72,8 +72,8 @@ const LONGEST = 2048;
 export class Segmenter implements Disposable {
   readonly #device: Device;
   readonly #model: SegmentingModel;
-  /** Steps by size of window, the one that was used last at the end. */
-  readonly #steps = new Map<string, { readonly made: Promise<SegmentStep>; users: number }>();
+  /** Steps by size of window. */
+  readonly #steps = new KeptSteps<SegmentStep>(KEPT_STEPS);
   #disposed = false;
 
   constructor(device: Device, model: SegmentingModel) {
@@ -161,70 +161,39 @@ export class Segmenter implements Disposable {
   async features(image: Float32Array, height: number, width: number): Promise<WindowValues> {
     if (this.#disposed) throw new StepError('segmenter: it was disposed; make another');
     const key = `${height}×${width}`;
-    const kept = this.#steps.get(key) ?? { made: this.#make(key, height, width), users: 0 };
-    this.#steps.delete(key);
-    this.#steps.set(key, kept);
-    kept.users++;
-    try {
-      const made = await kept.made;
-      const { segments, global, rollout } = made({ image }) as ReturnType<SegmentingModel['segment']>;
+    const make = (): Promise<SegmentStep> => this.#record(key, height, width);
+    return this.#steps.use(key, make, async (run) => {
+      const { segments, global, rollout } = run({ image }) as ReturnType<SegmentingModel['segment']>;
       const [s, z, r] = await readAll([segments, global, ...(rollout ? [rollout] : [])]);
       return {
         segments: s as Float32Array,
         global: z as Float32Array,
         rollout: (r ?? new Float32Array(0)) as Float32Array,
       };
-    } finally {
-      kept.users--;
-      this.#dropOldest();
-    }
+    });
   }
 
-  /** A step that could not be made is not kept: what was missing then, memory say, may be there the next time. */
-  async #make(key: string, height: number, width: number): Promise<SegmentStep> {
-    try {
-      return await step(
-        this.#device,
-        { image: [1, this.#model.config.chans, height, width] },
-        ({ image }) => {
-          const { segments, global, rollout } = this.#model.segment(image);
-          return { segments, global, ...(rollout && { rollout }) };
-        },
-        { name: `segment ${key}` },
-      );
-    } catch (error) {
-      this.#steps.delete(key);
-      throw error;
-    }
-  }
-
-  #dropOldest(): void {
-    for (const [key, { made, users }] of this.#steps) {
-      if (this.#steps.size <= KEPT_STEPS) return;
-      if (users > 0) continue;
-      this.#steps.delete(key);
-      disposeOf(made);
-    }
+  #record(key: string, height: number, width: number): Promise<SegmentStep> {
+    return step(
+      this.#device,
+      { image: [1, this.#model.config.chans, height, width] },
+      ({ image }) => {
+        const { segments, global, rollout } = this.#model.segment(image);
+        return { segments, global, ...(rollout && { rollout }) };
+      },
+      { name: `segment ${key}` },
+    );
   }
 
   /** What is being segmented fails. */
   dispose(): void {
     this.#disposed = true;
-    for (const { made } of this.#steps.values()) disposeOf(made);
-    this.#steps.clear();
+    this.#steps.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** Whoever waits for a step that fails is told; this is not the place. */
-function disposeOf(made: Promise<SegmentStep>): void {
-  void made.then(
-    (ready) => ready.dispose(),
-    () => {},
-  );
 }
 
 /** A photo as normalised planes `[3, height, width]`, resized bilinearly without antialiasing. */

@@ -34,4 +34,11 @@ export {
 } from './model-file.ts';
 export { initialNotes, initialWeights, positionTable } from './pretrained-weights.ts';
 export { runStages, type Segmentation, SegmentationHead, Stage, type StageOptions } from './segmentation-head.ts';
-export { type Inference, rollOut, type TrainingInputs, ZeroSeg } from './zeroseg.ts';
+export {
+  type GroupingInputs,
+  type Inference,
+  type MaskedPass,
+  rollOut,
+  type TrainingInputs,
+  ZeroSeg,
+} from './zeroseg.ts';

@@ -1,6 +1,6 @@
 import { interpolatePositions, reshape, slice } from '../../kernels/layout/index.ts';
 import { matmul } from '../../kernels/matmul/index.ts';
-import { shuffleMask } from '../../kernels/zeroseg/index.ts';
+import { type ShuffleMask, shuffleMask } from '../../kernels/zeroseg/index.ts';
 import { noTrace, type Trace, type Weights } from '../../nn/layers/index.ts';
 import { label, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
@@ -26,6 +26,22 @@ export interface TrainingInputs {
   readonly checkpoint?: boolean;
 }
 
+/** The first half of a training pass. */
+export interface MaskedPass {
+  readonly masking: ShuffleMask;
+  /** Kept patches out of the encoder `[B, 1 + n, dim]`, the class token first. */
+  readonly latent: Tensor;
+  /** Predicted pixels `[B, N, patch²·C]`; undefined where nothing is masked. */
+  readonly pred: Tensor | undefined;
+}
+
+/** What the second half of a training pass takes of the first. */
+export interface GroupingInputs extends Pick<TrainingInputs, 'image' | 'views' | 'noises' | 'checkpoint'> {
+  readonly latent: Tensor;
+  readonly pred: Tensor | undefined;
+  readonly masking: Pick<ShuffleMask, 'idsRestore' | 'mask'>;
+}
+
 /** What inference gives: segments, and where they are. */
 export interface Inference extends Segmentation {
   /** Each patch's distribution over segments `[B, S, rows, cols]` (spec §11.2). */
@@ -47,29 +63,34 @@ export class ZeroSeg {
   }
 
   /** One training pass: masked encoder, decoder, head, the three losses. */
-  forward(
-    { image, views, maskNoise, noises, checkpoint = false }: TrainingInputs,
+  forward(inputs: TrainingInputs, trace: Trace = noTrace): Losses & Segmentation {
+    return this.group({ ...inputs, ...this.see(inputs, trace) }, trace);
+  }
+
+  /** The first half of a training pass: the encoder sees the kept patches, the decoder repaints the others. */
+  see(
+    { image, maskNoise, checkpoint = false }: Pick<TrainingInputs, 'image' | 'maskNoise' | 'checkpoint'>,
     trace: Trace = noTrace,
-  ): Losses & Segmentation {
-    const { config } = this;
-    const keep = keptPatches(config);
-    const masking = label('masking', () => shuffleMask(maskNoise, keep));
+  ): MaskedPass {
+    const masking = label('masking', () => shuffleMask(maskNoise, keptPatches(this.config)));
     trace('ids_keep', masking.idsKeep);
     trace('ids_restore', masking.idsRestore);
     trace('mask', masking.mask);
     const latent = this.encoder.forward(image, trace, { masking, checkpoint });
-    const masked = config.mask_ratio > 0;
+    const masked = this.config.mask_ratio > 0;
     const pred = masked ? this.decoder.forward(latent, masking.idsRestore, trace, checkpoint) : undefined;
-    const segmentation = this.seg.forward(latent, this.encoder.positions(), trace, {
-      idsRestore: masking.idsRestore,
-      noises,
-      checkpoint,
-    });
+    return { masking, latent, pred };
+  }
+
+  /** The second half: the head groups what was seen, and the losses compare it with the teacher's views. */
+  group(
+    { image, views, noises, checkpoint = false, latent, pred, masking: { idsRestore, mask } }: GroupingInputs,
+    trace: Trace = noTrace,
+  ): Losses & Segmentation {
+    const segmentation = this.seg.forward(latent, this.encoder.positions(), trace, { idsRestore, noises, checkpoint });
     const { segments, global, assigns } = segmentation;
-    const { idsRestore } = masking;
-    const mask = masked ? masking.mask : undefined;
-    const compared = losses(config, { image, pred, mask, segments, global, views, assigns, idsRestore }, trace);
-    return { ...segmentation, ...compared };
+    const inputs = { image, pred, mask: pred && mask, segments, global, views, assigns, idsRestore };
+    return { ...segmentation, ...losses(this.config, inputs, trace) };
   }
 
   /**

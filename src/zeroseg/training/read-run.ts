@@ -1,10 +1,12 @@
 /** A run as it lies in its folder, to be looked at: also while it is trained elsewhere. */
-import { Checkpoints, type Sample, samplesOf } from '../runs/index.ts';
+import { Checkpoints, newestCheckpointFile, type Sample, samplesOf } from '../runs/index.ts';
 import type { FileSystem } from '../storage/index.ts';
 import { type Metrics, parseMetrics } from './metrics.ts';
 import { type RunDescription, readDescription } from './run-description.ts';
 import { plannedSteps } from './settings.ts';
 import { heldOutCount } from './validation.ts';
+
+const MODEL = 'model.safetensors';
 
 export interface KeptRun {
   readonly description: RunDescription;
@@ -15,8 +17,10 @@ export interface KeptRun {
   /** The step that it goes on from: that of its newest checkpoint, 0 where there is none. */
   readonly saved: number;
   readonly samples: readonly Sample[];
-  /** Whether the trained model is there. */
+  /** Whether it is at its end: the trained model is there. */
   readonly isEnded: boolean;
+  /** The file of the trained model or, before the end, of that of the newest checkpoint; undefined where there is none. */
+  readonly model: string | undefined;
 }
 
 /**
@@ -33,6 +37,7 @@ export async function readRun(files: FileSystem): Promise<KeptRun> {
   const { cache, settings, validation } = description;
   const held = heldOutCount(cache.photos, validation?.share);
   const isThere = (await files.status('metrics.jsonl')) !== undefined;
+  const isEnded = (await files.status(MODEL)) !== undefined;
   const text = isThere ? new TextDecoder().decode(await files.read('metrics.jsonl')) : '';
   return {
     description,
@@ -40,7 +45,8 @@ export async function readRun(files: FileSystem): Promise<KeptRun> {
     metrics: text.split('\n').flatMap((line) => parseMetrics(line) ?? []),
     saved: (await new Checkpoints(files).steps()).at(-1) ?? 0,
     samples: await samplesOf(files),
-    isEnded: (await files.status('model.safetensors')) !== undefined,
+    isEnded,
+    model: isEnded ? MODEL : await newestCheckpointFile(files, MODEL),
   };
 }
 

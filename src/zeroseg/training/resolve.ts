@@ -1,6 +1,6 @@
 import { ownValue, shownValue } from '../../gpu/index.ts';
-import { ConfigError, type Key } from '../host/index.ts';
-import { baseConfig, resolveConfig, type ZeroSegConfig } from '../model/index.ts';
+import { ConfigError, type Key, valueProblem } from '../host/index.ts';
+import { baseConfig, configSchema, resolveConfig, type ZeroSegConfig } from '../model/index.ts';
 import { presets } from './presets.ts';
 import { checkSettings, defaultSettings, settingsSchema, type TrainSettings } from './settings.ts';
 
@@ -139,9 +139,12 @@ function startOfFile({ name, content }: PresetFile): Start {
   const entries = Object.entries(flat);
   const settings = Object.fromEntries(entries.filter(([key]) => Object.hasOwn(defaultSettings, key)));
   for (const [key, value] of Object.entries(settings)) checkedSetting(key, value, `training: ${name}`);
+  const config = Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(defaultSettings, key)));
+  const problem = valueProblem(configSchema(), config);
+  if (problem !== undefined) throw new ConfigError(`configuration: ${name}: ${problem}`);
   return {
     preset: name,
-    config: Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(defaultSettings, key))),
+    config,
     defaults: baseConfig,
     settings: { ...defaultSettings, ...settings },
     given: new Set(Object.keys(settings)),

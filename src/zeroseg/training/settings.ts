@@ -85,7 +85,7 @@ export function checkSettings(settings: TrainSettings, images: number): TrainSet
     throw new ConfigError(`training: 'batch' (${batch}) must be a multiple of 'micro' (${micro})`);
   if (images < batch) {
     throw new ConfigError(
-      `training: 'batch' (${batch}) is larger than the data set (${images} images); choose a batch of at most ${images}`,
+      `training: 'batch' (${batch}) is larger than the data set (${images} photos); choose a batch of at most ${images}`,
     );
   }
   return settings;

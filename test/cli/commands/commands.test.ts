@@ -95,7 +95,7 @@ describe('from photos to words', () => {
       0.03 M parameters (18 tensors from BASE/clip/model.safetensors, the rest new, seed 0), 8 photos, teacher clip, on ADAPTER
       a step of 4 photos in parts of 2: BYTES planned, BYTES allocated; weights and optimizer BYTES
       2 steps, 2 an epoch; run folder BASE/begun
-      trained 2 steps in TIME
+      trained 2 steps in TIME, TIME in all
       LOSSES
       model: BASE/begun/model.safetensors (teacher clip)
       report: BASE/begun/report.html"
@@ -153,7 +153,7 @@ describe('from photos to words', () => {
       "0.03 M parameters (new, seed 0), 8 photos, teacher clip, on ADAPTER
       a step of 4 photos in parts of 2: BYTES planned, BYTES allocated; weights and optimizer BYTES
       6 steps, 2 an epoch; run folder BASE/run
-      trained 6 steps in TIME
+      trained 6 steps in TIME, TIME in all
       LOSSES
       model: BASE/run/model.safetensors (teacher clip)
       report: BASE/run/report.html"
@@ -336,10 +336,10 @@ describe('what does not fit is refused', () => {
       `"zeroseg: configuration: 'grids' is [1, 2, 3], and the features in BASE/cache are of [1, 2]; leave grids out, or make a cache with --grids 1,2,3"`,
     );
     expect(await train('--config', at('small.json'), '--set', 'dimm=12')).toMatchInlineSnapshot(
-      `"zeroseg: configuration: there is no key 'dimm'; keys are image, patch, chans, stem, positions, dim, depth, heads, mlp_ratio, eps_mae, mask_ratio, dec_dim, dec_depth, dec_heads, seg_depths, group_tokens, output_groups, seg_heads, seg_mlp_ratio, assign_mlp_ratio, proj_hidden, clip_dim, eps_seg, seg_init, seg_input, seg_use_cls, segment_tap, tau, assign_eps, hard, assign_scale, assign_centre, assign_rounds, assign_start, grids, norm_pix, target_norm, feat_reduce, segment_reduce, w_rec, w_dist, w_match, w_compose, compose_by, distill_views"`,
+      `"zeroseg: configuration: there is no key 'dimm'; did you mean 'dim'?"`,
     );
     expect(await train('--config', at('small.json'), '--batch', '100')).toMatchInlineSnapshot(
-      `"zeroseg: training: 'batch' (100) is larger than the data set (8 images); choose a batch of at most 8"`,
+      `"zeroseg: training: 'batch' (100) is larger than the data set (8 photos); choose a batch of at most 8"`,
     );
     expect(await train('--config', 'huge')).toMatchInlineSnapshot(
       `"zeroseg: train: there is no configuration 'huge'; give base, scenes, tiny or a JSON file"`,

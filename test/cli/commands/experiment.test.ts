@@ -198,7 +198,7 @@ describe('zeroseg experiment', () => {
 
   it.each([
     [['--set', 'assign_rounds=-1'], "configuration: 'assign_rounds' must be a whole number from 0 to 1000; got -1"],
-    [['--set', 'batch=4096'], "training: 'batch' (4096) is larger than the data set (1024 images)"],
+    [['--set', 'batch=4096'], "training: 'batch' (4096) is larger than the data set (1024 photos)"],
     [['--init', 'nofile'], 'nofile: there is no such file or folder'],
     [['--config', 'small'], "there is no configuration 'small'"],
     [['--seeds', '1,2,1'], 'It must name each number once; 1 comes twice.'],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { KernelError } from '../../../src/gpu/errors.ts';
 import { kernel } from '../../../src/gpu/kernel.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { add, fill } from '../../../src/tensor/graph/fill.ts';
@@ -324,6 +325,28 @@ describe('failures of the GPU', () => {
     expect(text).toMatch(
       /^KernelError: kernel broken does not compile:\n {2}line \d+: .*missing[\s\S]*fn main\(\) \{ y\[0\] = missing; \}$/,
     );
+  });
+
+  it('says why a kernel did not load, and loads it the next time, once', async () => {
+    let loads = 0;
+    const late = kernel({
+      name: 'late',
+      bind: { y: 'write f32' },
+      grid: () => [1],
+      wgsl: async () => {
+        if (loads++ === 0) throw new KernelError('late', 'late: its kernel could not be loaded', '');
+        return '@compute @workgroup_size(1)\nfn main() { y[0] = 7.0; }';
+      },
+    });
+    const launch = () => {
+      const y = empty(tensor(device.current, [1]));
+      dispatch(late, { y }, {});
+      return read(y);
+    };
+    expect(await message(launch())).toBe('KernelError: late: its kernel could not be loaded');
+    expect([...(await launch())]).toEqual([7]);
+    expect([...(await launch())]).toEqual([7]);
+    expect(loads).toBe(2);
   });
 
   it('times launches', async () => {

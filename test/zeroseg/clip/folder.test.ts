@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { readSafetensors, toFloat32, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { readSafetensors, readTensor, toFloat32, writeSafetensors } from '../../../src/nn/safetensors/index.ts';
+import { openWeightSource } from '../../../src/zeroseg/checkpoints/index.ts';
 import { openClipFolder } from '../../../src/zeroseg/clip/folder.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
 import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
-import { loadFixtureFile } from '../../support/fixture.ts';
+import { loadFixtureFile, loadTorchFile } from '../../support/fixture.ts';
 
 const weights = await loadFixtureFile('clip-tiny/clip-tiny');
+const pickled = await loadTorchFile('clip-tiny');
 const config = {
   vision_config: { num_attention_heads: 2, hidden_act: 'quick_gelu' },
   text_config: { num_attention_heads: 2 },
@@ -48,12 +50,27 @@ describe('a CLIP in any kind of folder', () => {
     );
   });
 
+  test('as PyTorch writes it: the same weights', async () => {
+    const clip = await openClipFolder(
+      await folderOf({ 'pytorch_model.bin': pickled, 'config.json': JSON.stringify(config) }),
+    );
+    const same = await openClipFiles({ weights, config });
+    expect([clip.config, clip.scale]).toEqual([same.config, same.scale]);
+    const [one, other] = [await openWeightSource(pickled, 'a'), await openWeightSource(weights, 'b')];
+    expect([...one.tensors.keys()].sort()).toEqual([...other.tensors.keys()].sort());
+    for (const [name, tensor] of other.tensors) {
+      const { dtype, shape, bytes } = await readTensor(one.tensors.get(name)!);
+      expect([name, dtype, shape]).toEqual([name, tensor.dtype, tensor.shape]);
+      expect(bytes).toEqual((await readTensor(tensor)).bytes);
+    }
+  });
+
   test('what is missing is said', async () => {
     expect(await problem({})).toMatchInlineSnapshot(
-      `"memory:/: holds no safetensors file; a CLIP of Hugging Face has model.safetensors and config.json (remedy)"`,
+      `"memory:/: holds no weights (safetensors, or PyTorch’s .bin, .pt or .pth); a CLIP of Hugging Face has model.safetensors and config.json (remedy)"`,
     );
-    expect(await problem({ 'pytorch_model.bin': 'PK' })).toMatchInlineSnapshot(
-      `"memory:/: holds no safetensors file, and pytorch_model.bin is Python's pickle, which is not read here; a CLIP of Hugging Face has model.safetensors and config.json (remedy)"`,
+    expect(await problem({ 'pytorch_model.bin': 'PK\x03\x04' })).toMatchInlineSnapshot(
+      `"memory:/pytorch_model.bin: the archive is cut off: its directory, at the end, is missing; get the file again"`,
     );
     expect(await problem({ 'config.json': '{', 'model.safetensors': weights })).toMatch(
       /^readJson: memory:\/config.json: not valid JSON/,

@@ -289,6 +289,25 @@ test('a GroupViT brings its own text encoder', async () => {
   const { labels, names } = await opened.segment(photo, ['dog', 'sky'], { threshold: 0.9 });
   expect([labels.width, names.length]).toEqual([48, 3]);
   expect(opened.opened.kind).toBe('groupvit');
+
+  const kept = new Map<string, Float32Array>();
+  const store: WordStore = {
+    load: async (key) => kept.get(key),
+    save: async (key, vector) => void kept.set(key, vector.slice()),
+  };
+  for (const texts of [[2], []]) {
+    const settings = manifest.config;
+    using again = await openVocabulary(device.current, {
+      model,
+      settings,
+      tokenizer: 'hash',
+      templates: 'simple',
+      store,
+    });
+    const counted: number[] = [];
+    await again.vocabulary(['dog', 'grass'], { onProgress: ({ total }) => void counted.push(total) });
+    expect(counted, 'words are kept like those of a CLIP').toEqual(texts);
+  }
 });
 
 describe('a photo that was divided', () => {

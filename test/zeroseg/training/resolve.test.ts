@@ -19,7 +19,7 @@ describe('resolveTraining', () => {
     expect([settings.batch, settings.micro]).toEqual([10, 10]);
     expect(notes).toEqual(['batch 10 instead of 32: the cache has no more photos']);
     expect(() => resolveTraining({ preset: 'tiny', settings: { batch: 32 } }, { ...features, length: 10 })).toThrow(
-      "training: 'batch' (32) is larger than the data set (10 images); choose a batch of at most 10",
+      "training: 'batch' (32) is larger than the data set (10 photos); choose a batch of at most 10",
     );
   });
 
@@ -78,7 +78,7 @@ describe('resolveTraining', () => {
       [
         "ConfigError: train: there is no configuration 'toString'; give base, scenes, tiny or a JSON file",
         "ConfigError: training: 'seed' must be a whole number from 0 to 4294967295; got "one"",
-        "ConfigError: configuration: there is no key 'dimm'; keys are image, patch, chans, stem, positions, dim, depth, heads, mlp_ratio, eps_mae, mask_ratio, dec_dim, dec_depth, dec_heads, seg_depths, group_tokens, output_groups, seg_heads, seg_mlp_ratio, assign_mlp_ratio, proj_hidden, clip_dim, eps_seg, seg_init, seg_input, seg_use_cls, segment_tap, tau, assign_eps, hard, assign_scale, assign_centre, assign_rounds, assign_start, grids, norm_pix, target_norm, feat_reduce, segment_reduce, w_rec, w_dist, w_match, w_compose, compose_by, distill_views",
+        "ConfigError: configuration: there is no key 'dimm'; did you mean 'dim'?",
         "ConfigError: configuration: 'clip_dim' is 16, and the features in F have 8 values (teacher 't'); leave clip_dim out, or use another cache",
         "ConfigError: configuration: 'grids' is [1], and the features in F are of [1, 2]; leave grids out, or make a cache with --grids 1",
       ]

@@ -175,7 +175,9 @@ it('goes on with another learning rate, which it keeps', async () => {
   const second = await stopAt(again, 2);
   await second.changeRate(0.05);
   await close(second);
-  expect((await readRun(again)).description.rates).toEqual([{ after: 2, base_lr: 0.05 }]);
+  const stopped = await readRun(again);
+  expect(stopped.description.rates).toEqual([{ after: 2, base_lr: 0.05 }]);
+  expect([stopped.isEnded, stopped.model]).toEqual([false, 'checkpoints/step-000002/model.safetensors']);
   expect(await trainOn(again)).toEqual([3, 4]);
   expect(await outcome(again)).toEqual(await outcome(kept));
   expect((await outcome(again)).model).not.toEqual((await outcome(unchanged)).model);
@@ -201,6 +203,7 @@ it('is read without being opened, and takes no more space than was said', async 
   const said = runBytes(countParameters(run.trainer.model), 4);
   const kept = await readRun(files);
   expect([kept.steps, kept.saved, kept.isEnded, kept.metrics.length]).toEqual([4, 4, true, 4]);
+  expect(kept.model).toBe('model.safetensors');
   expect(kept.samples.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
   await close(run);
   const bytes = await folderBytes(files);

@@ -12,7 +12,7 @@ export function App() {
     void findGpu();
   }, []);
   const tool = openTool.value;
-  const withoutGpu = support.value?.isThere === false;
+  const withoutGpu = tool.usesGpu !== false && support.value?.isThere === false ? support.value : undefined;
   return (
     <>
       <a class="skip" href="#main">
@@ -20,7 +20,7 @@ export function App() {
       </a>
       <Header />
       <main id="main">
-        {support.value?.isThere === false && <WithoutGpu support={support.value} tool={tool} />}
+        {withoutGpu && <WithoutGpu support={withoutGpu} tool={tool} />}
         {support.value && (!withoutGpu || tool.worksWithoutGpu) && <ToolPage key={tool.id} tool={tool} />}
       </main>
     </>

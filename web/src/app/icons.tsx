@@ -56,6 +56,24 @@ export const CompareIcon = () => (
   </Icon>
 );
 
+export const PlayIcon = () => (
+  <Icon>
+    <path class="solid" d="M6.500 4.200v11.600l9.500-5.800z" />
+  </Icon>
+);
+
+export const PauseIcon = () => (
+  <Icon>
+    <path class="solid" d="M6 4.500h2.800v11H6zM11.200 4.500H14v11h-2.800z" />
+  </Icon>
+);
+
+export const LinkIcon = () => (
+  <Icon>
+    <path d="M8.500 11.500a3 3 0 0 0 4.200 0l2.600-2.600a3 3 0 0 0-4.200-4.200l-.9.9M11.500 8.500a3 3 0 0 0-4.200 0l-2.600 2.600a3 3 0 0 0 4.200 4.200l.9-.9" />
+  </Icon>
+);
+
 export const ThemeIcon = () => (
   <Icon>
     <circle cx="10" cy="10" r="6.5" />

@@ -11,12 +11,22 @@ export interface Tool {
   readonly title: string;
   /** Whether it has something to show in a browser without WebGPU. Default false. */
   readonly worksWithoutGpu?: boolean;
+  /** Default true. */
+  readonly usesGpu?: boolean;
   readonly load: () => Promise<ComponentType> | ComponentType;
 }
 
 export const tools: readonly [Tool, ...Tool[]] = [
   { id: 'segment', title: 'Segment', worksWithoutGpu: true, load: () => SegmentPage },
+  { id: 'train', title: 'Train', load: async () => (await import('../train/train-page.tsx')).TrainPage },
+  { id: 'how', title: 'How it works', load: async () => (await import('../explain/explain-page.tsx')).ExplainPage },
   { id: 'bench', title: 'Bench', load: async () => (await import('../bench/bench-page.tsx')).BenchPage },
+  {
+    id: 'study',
+    title: 'Study',
+    usesGpu: false,
+    load: async () => (await import('../study/study-page.tsx')).StudyPage,
+  },
 ];
 
 /** The tool that is open: the one that the address names, or the first. */

@@ -6,8 +6,10 @@ import { proxy } from 'comlink';
 import type { Limits, Row } from 'zeroseg/bench';
 import { address } from '../app/address.ts';
 import { gpu } from '../app/gpu-state.ts';
-import { engine, sentenceOf } from '../engine/client.ts';
+import { engine, held, sentenceOf } from '../engine/client.ts';
 import type { BenchDoing, BenchReport } from './messages.ts';
+
+const tool = held(() => engine.bench());
 
 /** Small shapes: on the processor the others take minutes. Undefined until the visitor says; see {@link isQuick}. */
 export const quickChosen: Signal<boolean | undefined> = signal(undefined);
@@ -62,8 +64,7 @@ export function measure(): Promise<void> {
       .split(',')
       .map((word) => word.trim())
       .filter(Boolean);
-    const tool = await engine.bench();
-    report.value = await tool.measure(
+    report.value = await (await tool()).measure(
       { quick: isQuick.peek(), filter },
       proxy((event) => {
         batch(() => {
@@ -83,8 +84,7 @@ export function findForms(): Promise<void> {
   return doOne('tuning', async () => {
     tuned.value = [];
     doing.value = { name: 'the forms of matrix products', done: 0, total: 0 };
-    const tool = await engine.bench();
-    tuned.value = await tool.tune(
+    tuned.value = await (await tool()).tune(
       { quick: isQuick.peek(), keep: keepTuned.peek() },
       proxy(({ found, done, of }) => {
         batch(() => {
@@ -97,5 +97,5 @@ export function findForms(): Promise<void> {
 }
 
 export async function stop(): Promise<void> {
-  await (await engine.bench()).stop();
+  await (await tool()).stop();
 }

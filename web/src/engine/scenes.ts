@@ -9,32 +9,33 @@ const SIDE = 256;
 
 /** Draws scenes of what the built-in models know. The drawings are loaded with the first one. */
 export class Scenes {
-  #maker: Promise<SceneMaker> | undefined;
+  #atlas: Promise<SceneAtlas> | undefined;
 
   /** Scene `seed` as a PNG, and what is in it. */
   async draw(seed: number): Promise<{ png: Blob; words: string[] }> {
-    const maker = await this.#load();
+    const maker = new SceneMaker(await this.atlas(), {
+      ...scenePresets.crowded,
+      classes: CLASSES,
+      named: 1,
+      size: SIDE,
+    });
     const { image, labels } = maker.scene(seed, 0);
     return { png: await encodePng(image), words: wordsOf(maker, labels.data) };
   }
 
-  async #load(): Promise<SceneMaker> {
-    this.#maker ??= (async () => {
+  /** The drawings that scenes are composed of. */
+  async atlas(): Promise<SceneAtlas> {
+    this.#atlas ??= (async () => {
       const [png, index] = await Promise.all([
         fetch(files.atlas).then((response) => response.arrayBuffer()),
         fetch(files.index).then((response) => response.json()),
       ]);
-      return new SceneMaker(SceneAtlas.parse(new Uint8Array(png), index), {
-        ...scenePresets.crowded,
-        classes: CLASSES,
-        named: 1,
-        size: SIDE,
-      });
+      return SceneAtlas.parse(new Uint8Array(png), index);
     })();
-    this.#maker.catch(() => {
-      this.#maker = undefined;
+    this.#atlas.catch(() => {
+      this.#atlas = undefined;
     });
-    return this.#maker;
+    return this.#atlas;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The page's worker: the device, the models, and the working part of each tool. What the first view does not need is loaded when
  * it is asked for: `train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu))`, and
- * `await (await engine.train()).start()` on the page.
+ * `const tool = held(() => engine.train())` and `await (await tool()).start()` on the page.
  */
 import { expose, type ProxyMarked, proxy } from 'comlink';
 import { RecordedRun } from '../segment/recorded.ts';
@@ -24,13 +24,18 @@ function later<T extends object>(make: () => Promise<T>): () => Promise<T & Prox
   };
 }
 
+const scenes = later(async () => new (await import('./scenes.ts')).Scenes());
+
 const engine = {
   gpu: proxy(gpu),
-  scenes: later(async () => new (await import('./scenes.ts')).Scenes()),
+  scenes,
   bench: later(async () => new (await import('../bench/tool.ts')).BenchTool()),
+  study: later(async () => (await import('../study/tool.ts')).StudyTool.open()),
   recorded: proxy(new RecordedRun()),
   shelf: proxy(models.shelf),
   segment: proxy(new SegmentTool(gpu, models)),
+  train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu, async () => (await scenes()).atlas())),
+  explain: later(async () => new (await import('../explain/tool.ts')).ExplainTool(gpu, models)),
 };
 
 export type Engine = typeof engine;

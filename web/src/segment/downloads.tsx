@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { DownloadIcon } from '../app/icons.tsx';
+import { save } from '../app/save.ts';
 import { css } from './colours.ts';
 import type { ExportKind } from './messages.ts';
 import { colourOf, exportFile, first, hidden, photo } from './state.ts';
@@ -66,12 +67,4 @@ export function Downloads() {
       </div>
     </section>
   );
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,12 +1,13 @@
 import { useEffect } from 'preact/hooks';
 import { OpenModelsPanel } from '../models/open-panel.tsx';
+import { dropPhotos, pastePhotos } from '../picture/incoming.ts';
+import { PhotoPicker } from '../picture/photo-picker.tsx';
+import { fetchSample, picture } from '../picture/picture.ts';
+import { samples } from '../picture/samples.ts';
 import { Downloads } from './downloads.tsx';
-import { dropFiles, pastePhotos } from './incoming.ts';
 import { ModelPicker } from './model-picker.tsx';
-import { PhotoPicker } from './photo-picker.tsx';
-import { samples } from './samples.ts';
 import { Stage } from './stage.tsx';
-import { comparing, first, openSample, photo, problem, second, startSegmenting } from './state.ts';
+import { comparing, first, openModels, openPicture, photo, problem, second, startSegmenting } from './state.ts';
 import { ViewControls } from './view-controls.tsx';
 import { Words } from './words.tsx';
 
@@ -17,10 +18,13 @@ export function SegmentPage() {
     if (!isStarted) {
       isStarted = true;
       startSegmenting();
-      if (!photo.peek()) void openSample(samples[0]);
     }
-    const stopDropping = dropFiles(document.body);
-    const stopPasting = pastePhotos(document);
+    const [opened, given] = [photo.peek(), picture.peek()];
+    // Another tool may have opened another picture meanwhile.
+    if (given && given.file !== opened?.file) void openPicture(given);
+    else if (!opened) void openPicture(fetchSample(samples[0]));
+    const stopDropping = dropPhotos(document.body, openPicture, openModels);
+    const stopPasting = pastePhotos(document, openPicture);
     return () => {
       stopDropping();
       stopPasting();
@@ -31,7 +35,7 @@ export function SegmentPage() {
       <section class="segment-picture" aria-label="Picture">
         <Stage />
         <ViewControls />
-        <PhotoPicker />
+        <PhotoPicker opened={photo.value?.name} open={openPicture} />
       </section>
       <aside class="segment-panel" aria-label="Words and model">
         {problem.value && (

@@ -5,9 +5,10 @@ import { gpu, support } from '../app/gpu-state.ts';
 import { engine, sentenceOf } from '../engine/client.ts';
 import type { GivenFile } from '../models/messages.ts';
 import { addModels, choiceBy, choiceOf, lookAtShelf, shelf } from '../models/state.ts';
+import { model, type Picture, picture } from '../picture/picture.ts';
+import { samples } from '../picture/samples.ts';
 import { type Rgb, wordColour } from './colours.ts';
 import type { Doing, ExportKind, Segmented } from './messages.ts';
-import { type Sample, samples } from './samples.ts';
 
 export interface Photo {
   readonly id: number;
@@ -74,7 +75,7 @@ const segmenting = () => (support.peek()?.isThere ? engine.segment : engine.reco
 let opening = 0;
 
 /** Takes a picture: decodes it in the worker and has it segmented. The one before stays where this fails. */
-export async function openPhoto(file: Blob, name: string, words?: readonly string[]): Promise<void> {
+async function openPhoto(file: Blob, name: string, words?: readonly string[]): Promise<void> {
   const number = ++opening;
   problem.value = undefined;
   try {
@@ -96,22 +97,10 @@ export async function openPhoto(file: Blob, name: string, words?: readonly strin
   }
 }
 
-export async function openSample(sample: Sample): Promise<void> {
+export async function openPicture(given: Picture | Promise<Picture>): Promise<void> {
   try {
-    const response = await fetch(sample.url);
-    if (!response.ok) throw new Error(`${sample.title} could not be loaded (${response.status}); reload the page`);
-    await openPhoto(await response.blob(), sample.file, sample.words);
-  } catch (error) {
-    problem.value = sentenceOf(error);
-  }
-}
-
-/** A scene that nobody has seen yet, and what is in it as words. */
-export async function openScene(): Promise<void> {
-  try {
-    const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
-    const { png, words } = await (await engine.scenes()).draw(seed);
-    await openPhoto(png, `scene ${seed}`, words);
+    const { file, name, words } = await given;
+    await openPhoto(file, name, words);
   } catch (error) {
     problem.value = sentenceOf(error);
   }
@@ -243,6 +232,11 @@ export function startSegmenting(): void {
   });
   follow(first, () => true);
   follow(second, () => comparing.value);
+  effect(() => {
+    const current = photo.value;
+    if (current) picture.value = { file: current.file, name: current.name, words: first.words.value };
+    model.value = first.model.value;
+  });
   const onLost = (): void => {
     if (losses.peek() === MOST_LOSSES) {
       problem.value = 'The GPU was lost again and again; restart the browser, or update the graphics driver.';

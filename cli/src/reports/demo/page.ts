@@ -126,7 +126,7 @@ ${step(1, 'Picture', picture, 'the picture', 'Made up, so that the truth is know
 ${step(2, 'Patches', explained.patches, 'the picture in patches, some hidden', `Squares of ${patch} × ${patch} pixels. In training ${Math.round(10 * mask_ratio)} of 10 are hidden, and the student repaints them.`)}
 ${step(3, 'Groups', explained.groups, 'patches in groups', `${output_groups[0]} ${begun} compete for the patches; ${explained.groupsUsed} got some …`)}
 ${step(4, 'Segments', outputs.shipped.segments, 'the segments', `… and ${output_groups[1]} larger ones for the groups. Each of the ${outputs.shipped.used} in use is summed up as one vector.`)}
-${step(5, 'Nearest view', explained.view, 'the view that one segment is nearest to', `The teacher looked at the picture whole and in pieces. Each segment learns to be like the piece it resembles most: one of them row ${row}, column ${col} of ${grid} × ${grid}.`)}
+${step(5, 'Nearest view', explained.view, 'the view that one segment is nearest to', `The teacher looked at the picture whole and in pieces. Each segment learns to be like the piece it resembles most: the one shown, that in row ${row}, column ${col} of ${grid} × ${grid}.`)}
 </div>
 <p class="after"><b>Words come last.</b> The teacher turns each word into a vector of the same kind, and a segment gets the word that is nearest: the one of step 5 became
 <b>${plain(explained.name)}</b>. Other words give other names, without any new training:

@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { Dialog } from '../app/dialog.tsx';
-import { openPhoto } from './state.ts';
+import type { OpenPicture } from './picture.ts';
 
 /** The camera in a dialog: a live picture, and a button that takes it. */
-export function Camera({ onClose }: { onClose: () => void }) {
+export function Camera({ open, onClose }: { open: OpenPicture; onClose: () => void }) {
   const video = useRef<HTMLVideoElement>(null);
   const refusal = useSignal<string | undefined>(undefined);
   useEffect(() => {
@@ -38,7 +38,7 @@ export function Camera({ onClose }: { onClose: () => void }) {
     const canvas = new OffscreenCanvas(current.videoWidth, current.videoHeight);
     canvas.getContext('2d')?.drawImage(current, 0, 0);
     onClose();
-    await openPhoto(await canvas.convertToBlob({ type: 'image/png' }), 'camera picture');
+    await open({ file: await canvas.convertToBlob({ type: 'image/png' }), name: 'camera picture' });
   };
   return (
     <Dialog title="Camera" onClose={onClose}>

@@ -1,9 +1,17 @@
 /** Pictures that are dropped on the page or pasted into it; models too. */
 import { droppedFiles, isModelDrop } from '../models/incoming.ts';
-import { openModels, openPhoto } from './state.ts';
+import type { GivenFile } from '../models/messages.ts';
+import type { OpenPicture } from './picture.ts';
 
-/** Follows files that are dragged over an element, and opens models or the first photo of what is dropped; returns how to stop. */
-export function dropFiles(element: HTMLElement): () => void {
+/**
+ * Follows files that are dragged over an element, and opens the first photo that is dropped, or what may be models where the tool takes
+ * these; returns how to stop.
+ */
+export function dropPhotos(
+  element: HTMLElement,
+  open: OpenPicture,
+  openModels?: (given: readonly GivenFile[]) => unknown,
+): () => void {
   const over = (event: DragEvent): void => {
     if (!event.dataTransfer?.types.includes('Files')) return;
     event.preventDefault();
@@ -18,8 +26,8 @@ export function dropFiles(element: HTMLElement): () => void {
     const file = dataTransfer?.files[0];
     if (!dataTransfer || !file) return;
     event.preventDefault();
-    if (isModelDrop(dataTransfer)) void droppedFiles(dataTransfer).then(openModels);
-    else void openPhoto(file, file.name);
+    if (openModels && isModelDrop(dataTransfer)) void droppedFiles(dataTransfer).then(openModels);
+    else void open({ file, name: file.name });
   };
   element.addEventListener('dragover', over);
   element.addEventListener('dragleave', leave);
@@ -31,12 +39,12 @@ export function dropFiles(element: HTMLElement): () => void {
   };
 }
 
-export function pastePhotos(target: Document): () => void {
+export function pastePhotos(target: Document, open: OpenPicture): () => void {
   const paste = (event: ClipboardEvent): void => {
     const file = event.clipboardData?.files[0];
     if (!file) return;
     event.preventDefault();
-    void openPhoto(file, file.name || 'pasted picture');
+    void open({ file, name: file.name || 'pasted picture' });
   };
   target.addEventListener('paste', paste);
   return () => target.removeEventListener('paste', paste);

@@ -3,11 +3,11 @@ import { useRef } from 'preact/hooks';
 import { support } from '../app/gpu-state.ts';
 import { CameraIcon, DiceIcon, UploadIcon } from '../app/icons.tsx';
 import { Camera } from './camera.tsx';
+import { drawScene, fetchSample, type OpenPicture } from './picture.ts';
 import { samples } from './samples.ts';
-import { openPhoto, openSample, openScene, photo } from './state.ts';
 
 /** Where pictures come from: samples, a new scene, a file, the camera. */
-export function PhotoPicker() {
+export function PhotoPicker({ opened, open }: { opened: string | undefined; open: OpenPicture }) {
   const input = useRef<HTMLInputElement>(null);
   const isFilming = useSignal(false);
   // A recorded run has nothing to look at other pictures with.
@@ -22,9 +22,9 @@ export function PhotoPicker() {
               <button
                 type="button"
                 class="sample"
-                aria-pressed={photo.value?.name === sample.file}
+                aria-pressed={opened === sample.file}
                 title={sample.title}
-                onClick={() => void openSample(sample)}
+                onClick={() => void open(fetchSample(sample))}
               >
                 <img src={sample.url} alt={sample.title} width="64" height="64" />
               </button>
@@ -32,7 +32,7 @@ export function PhotoPicker() {
           ))}
         {isLive && (
           <li>
-            <button type="button" class="sample sample-new" onClick={() => void openScene()}>
+            <button type="button" class="sample sample-new" onClick={() => void open(drawScene())}>
               <DiceIcon />
               New scene
             </button>
@@ -59,13 +59,13 @@ export function PhotoPicker() {
             aria-label="Your photo"
             onChange={(event) => {
               const [file] = event.currentTarget.files ?? [];
-              if (file) void openPhoto(file, file.name);
+              if (file) void open({ file, name: file.name });
               event.currentTarget.value = '';
             }}
           />
         </div>
       )}
-      {isFilming.value && <Camera onClose={() => (isFilming.value = false)} />}
+      {isFilming.value && <Camera open={open} onClose={() => (isFilming.value = false)} />}
     </div>
   );
 }

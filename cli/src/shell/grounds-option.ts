@@ -1,0 +1,25 @@
+import { firstRepeated } from '@zeroseg/core/internal';
+import { stuffNames } from '@zeroseg/core/zeroseg';
+import { parseNames } from './arguments.ts';
+import { UsageError } from './errors.ts';
+
+/** The option of commands that make scenes. */
+export const groundsOption: [string, string, (text: string) => string[]] = [
+  '--grounds <names>',
+  'what lies behind and below things, such as "sky, grass" (default: all 14)',
+  parseGrounds,
+];
+
+function parseGrounds(text: string): string[] {
+  const grounds = parseNames(text);
+  const strange = grounds.find((name) => !stuffNames.includes(name));
+  const twice = firstRepeated(grounds);
+  if (grounds.length > 0 && strange === undefined && twice === undefined) return grounds;
+  const problem =
+    strange !== undefined
+      ? `there is no ground ${strange}`
+      : twice !== undefined
+        ? `${twice} is there twice`
+        : 'no ground is named';
+  throw new UsageError(`--grounds: ${problem}; grounds are ${stuffNames.join(', ')}`);
+}

@@ -1,0 +1,1 @@
+export { openTorch, type TorchWeights } from './open-torch.ts';

@@ -1,0 +1,56 @@
+/** What a slip of the keyboard is told: one sentence that names the argument or the file, before a device is opened or anything is written. */
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { commandLine } from '../../../cli/src/command-line.ts';
+import { temporaryFolder, writePhotos } from '../../support/made-up.ts';
+
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+
+beforeAll(async () => {
+  await writePhotos(at('photos'), 1);
+  await mkdir(at('empty'));
+  await writeFile(at('crlf.txt'), '\ufeffcat\r\n\r\ndog|cat\r\n');
+  await writeFile(at('utf16.txt'), Buffer.from('\ufeffcat\n', 'utf16le'));
+  await writeFile(at('list.json'), '[1]');
+  await writeFile(at('typo.json'), '{ "clases": "cat" }');
+  await writeFile(at('type.json'), '\ufeff{ "classes": "cat",\r\n "top": "many" }');
+});
+
+const segment = ['segment', at('photos'), '--out', at('out')];
+const score = ['score', '--scenes', '1'];
+
+test.each([
+  [[...segment, '--clases', 'cat'], "segment: unknown option '--clases' (Did you mean --classes?) See zeroseg segment"],
+  [[...segment, '--classes', 'cat, CAT'], '--classes: "cat" is there twice'],
+  [[...segment, '--classes', `@${at('crlf.txt')}`], '--classes: "cat" is there twice'],
+  [
+    [...segment, '--classes', `@${at('utf16.txt')}`],
+    `--classes: ${at('utf16.txt')}: this is no text in UTF-8; save it`,
+  ],
+  [[...segment, '--classes', '猫, قطة, 🐈'], '--classes: the CLIP built-in knows 145 words, and not "猫", "قطة", "🐈"'],
+  [[...segment, '--classes', 'cat', '--short', '3'], '--short must be at least 8 pixels, a patch of the model; got 3'],
+  [[...segment, '--classes', 'cat', '--short', 'NaN'], "option '--short <pixels>' argument 'NaN' is invalid"],
+  [[...segment, '--classes', 'cat', '--out', at('crlf.txt')], `${at('crlf.txt')}: this is a file; give a folder`],
+  [[...segment, '--options', at('list.json')], 'it must be an object of options by their long names'],
+  [[...segment, '--options', at('typo.json')], '"clases" is no option of zeroseg segment; did you mean "classes"?'],
+  [[...segment, '--options', at('type.json')], '"top" may not be "many": it must be a whole number'],
+  [['cache', at('photos'), '--clip', 'built-in', '--out', at('crlf.txt')], `${at('crlf.txt')}: this is a file`],
+  [['train', '--cache', at('nosuch'), '--out', at('out')], `--cache ${at('nosuch')}: there is no such folder;`],
+  [['train', '--cache', at('photos'), '--out', at('out'), '--clip', 'built-in'], 'no feature cache'],
+  [['eval', '--data', 'scenes', '--root', at('empty')], `${at('empty')}: there are no scenes here (no classes.json);`],
+  [[...score, '--size', '13'], 'its patches of 8 pixels do not divide scenes of 13 pixels; give a --size that is'],
+  [[...score, '--grounds', 'lava'], '--grounds: there is no ground lava; grounds are sky, night,'],
+  [[...score, '--grounds', ','], '--grounds: no ground is named; grounds are sky, night,'],
+  [['scenes', '--out', at('out'), '--grounds', 'sky,sky'], '--grounds: sky is there twice; grounds are sky, night,'],
+] as const)('%j', async (args, words) => {
+  const before = await readdir(base);
+  const lines: string[] = [];
+  // No device is given: to open one would be told.
+  const code = await commandLine(args, { out: () => undefined, note: (line) => void lines.push(line) });
+  expect([code, lines.at(-1)]).toEqual([1, expect.stringContaining(words)]);
+  expect(lines.at(-1)).toMatch(/^zeroseg/);
+  expect(lines.join()).not.toContain('no GPU found');
+  expect(await readdir(base)).toEqual(before);
+});
