@@ -1,21 +1,31 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type ViteUserConfigFnPromise } from 'vitest/config';
 import { browserLaunchOptions } from './test/support/browser.ts';
+import { LongestFirst } from './test/support/longest-first.ts';
 import { sourceAliases } from './test/support/source.ts';
 
-// What needs files and processes, and what only reads the text of the source, runs in Node only. Everything else runs unchanged in
-// both, also what needs no GPU: that takes seconds.
+// What runs in Node only: what needs files and processes; what only reads the text of the source; and what the browser has a share of
+// by other files (CONTRIBUTING.md says which). Everything else runs unchanged in both, also what needs no GPU: that takes seconds.
 const sourceText = ['test/floors.test.ts', 'test/errors.test.ts'];
-const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', ...sourceText];
-// Builds, packs, installs and bundles; by itself, at the end, so that no test that computes runs beside it.
+// Whole trainings and studies: over ops, layers, losses and optimizers, which run in both, they are TypeScript without a GPU.
+// The browser trains in trainer.test.ts, and as a visitor in test/web.
+const trainings = [
+  'test/zeroseg/clip/train-clip.test.ts',
+  'test/zeroseg/demo/demo.test.ts',
+  'test/zeroseg/studies/{run-study,score-scenes}.test.ts',
+  'test/zeroseg/training/{loss-terms,run,validation}.test.ts',
+];
+const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', ...sourceText, ...trainings];
+// Packs, installs and bundles; at the end, so that no test of what computes runs beside it.
 const packages = ['test/package/**'];
-// Builds the page and uses it in a browser, as a visitor would.
+// Uses the page in a browser, as a visitor would.
 const page = ['test/web/**'];
 
 const config: ViteUserConfigFnPromise = async () => ({
   test: {
     // Most of a test's time is one thread's: a reference in float64, or a software adapter's compiler.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true as const,
@@ -59,8 +69,8 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'page',
           include: ['test/web/**/*.test.ts'],
+          globalSetup: 'test/web/build-page.ts',
           pool: 'forks' as const,
-          fileParallelism: false,
           sequence: { groupOrder: 2 },
           testTimeout: 600_000,
           hookTimeout: 300_000,
@@ -71,10 +81,10 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],
+          globalSetup: 'test/package/pack-all.ts',
           pool: 'forks' as const,
-          isolate: false,
-          fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          // Beside the page: both wait for processes more than they compute.
+          sequence: { groupOrder: 2 },
           testTimeout: 600_000,
           hookTimeout: 600_000,
         },

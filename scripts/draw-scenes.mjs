@@ -1,7 +1,7 @@
 /**
  * Draws the picture of the README: scenes that the built-in student has not seen, its segments, their names, and the truth. The
- * scenes are those of `zeroseg score --scenes 500 --seed 1`, ranked by the share of pixels that are named right; those at the 90th, the
- * 50th and the 10th percentile are shown, so that nobody chose them. Names with their shares are printed.
+ * scenes are those of `zeroseg score --scenes 500 --seed 1`, ranked by the fraction of pixels that are named right; those at the 90th, the
+ * 50th and the 10th percentile are shown, so that nobody chose them. Names with their fractions are printed.
  *
  *   npm run build && node scripts/draw-scenes.mjs docs/images/scenes.png
  */
@@ -94,14 +94,14 @@ for (const [row, percentile] of percentiles.entries()) {
       );
     tiles.push({ input, left, top });
   }
-  const shares = (data) => {
+  const fractions = (data) => {
     const counts = new Map();
     for (const label of data) counts.set(label, (counts.get(label) ?? 0) + 1);
     const sorted = [...counts].sort((a, b) => b[1] - a[1]);
     return sorted.map(([label, count]) => `${maker.names[label - 1]} ${Math.round((100 * count) / data.length)} %`);
   };
   console.log(`percentile ${percentile}: scene ${index}, ${(100 * right).toFixed(1)} % of pixels right`);
-  console.log(`  named ${shares(named.data).join(', ')}\n  truth ${shares(truth.data).join(', ')}`);
+  console.log(`  named ${fractions(named.data).join(', ')}\n  truth ${fractions(truth.data).join(', ')}`);
 }
 device.dispose();
 

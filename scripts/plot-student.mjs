@@ -52,11 +52,11 @@ const texts = [];
 const write = (text, x, y, size, anchor, colour) => texts.push({ text, x, y, size, anchor, colour });
 write('How the built-in student learnt', 16, 28, 17, 'start', ink);
 write('Four trainings in a row, of 32 pictures a step; each begins with a rising rate', 16, 48, 12, 'start', faint);
-panels.forEach(({ title, lines, marks, top: most }, i) => {
+panels.forEach(({ title, lines, marks, top: max }, i) => {
   const at = { x: (i % 2) * width, y: top + Math.floor(i / 2) * height };
   const [left, right, upper, lower] = [at.x + 56, at.x + width - 20, at.y + 44, at.y + height - 40];
   const mark = marks && 100 * last.baselines[marks[0]][marks[1]];
-  const high = most ?? 1.1 * Math.max(...lines.flat().map(([, y]) => y), mark ?? 0);
+  const high = max ?? 1.1 * Math.max(...lines.flat().map(([, y]) => y), mark ?? 0);
   const x = (value) => left + ((right - left) * value) / before;
   const y = (value) => lower - ((lower - upper) * value) / high;
   write(title, at.x + 16, at.y + 18, 13, 'start', ink);

@@ -33,9 +33,9 @@ try {
 /** Measures every version, checks it, and prints the table. */
 async function climb() {
   const meter = new Meter(device, runs, processorTime);
-  const least = device.adapter.subgroupMinSize ?? 0;
-  const lanes = !device.features.has('subgroups') || least < 4 ? 0 : least >= 8 ? 8 : 4;
-  console.log(`matmul ${n}³ on ${device.name}, subgroups of ${least || 'no size'}`);
+  const min = device.adapter.subgroupMinSize ?? 0;
+  const lanes = !device.features.has('subgroups') || min < 4 ? 0 : min >= 8 ? 8 : 4;
+  console.log(`matmul ${n}³ on ${device.name}, subgroups of ${min || 'no size'}`);
   const limits = await measureLimits(meter, options.quick);
   const [a, b] = [numbers(1), numbers(2)];
   const [left, right] = [variable(device, [n, n], a), variable(device, [n, n], b)];
@@ -54,17 +54,17 @@ async function climb() {
     const error = largestError(a, b, await read(y));
     const times = await meter.time(() => void run({}));
     run.dispose();
-    const share = (2 * n ** 3) / limits.perMs.flops / meter.cost(times);
-    rows.push({ name, idea, ...times, gflops: (2 * n ** 3) / times.ms / 1e6, firstMs, share, error });
+    const fraction = (2 * n ** 3) / limits.perMs.flops / meter.cost(times);
+    rows.push({ name, idea, ...times, gflops: (2 * n ** 3) / times.ms / 1e6, firstMs, fraction, error });
     console.error(`${name}: ${digits(times.ms)} ms`);
   }
   for (const t of [left, right]) free(t);
-  const table = rows.map(({ name, ms, processorMs, gflops, share, firstMs, error }) => [
+  const table = rows.map(({ name, ms, processorMs, gflops, fraction, firstMs, error }) => [
     name,
     error < 1e-4 ? digits(ms) : 'wrong',
     digits(processorMs),
     digits(gflops),
-    `${digits(share * 100)} %`,
+    `${digits(fraction * 100)} %`,
     digits(firstMs),
   ]);
   const head = [

@@ -51,10 +51,10 @@ export class Buffers {
 
   /** A buffer of exactly this size and usage. */
   create(size: number, label: string, usage: number): GPUBuffer {
-    const most = this.#gpu.limits.maxBufferSize;
-    if (size > most) {
+    const max = this.#gpu.limits.maxBufferSize;
+    if (size > max) {
       throw new OutOfMemoryError(
-        `${label} needs a buffer of ${formatBytes(size)}; '${this.#adapter}' allows ${formatBytes(most)}; ` +
+        `${label} needs a buffer of ${formatBytes(size)}; '${this.#adapter}' allows ${formatBytes(max)}; ` +
           'use a smaller batch or model',
         size,
       );

@@ -172,7 +172,7 @@ export class Device implements Disposable {
     element: 'f32' | 'f16',
     constants: Readonly<Record<string, number>>,
   ): Promise<CompiledKernel> {
-    return this.#compiler.compile(kernel, element, constants);
+    return this.#awaited(this.#compiler.compile(kernel, element, constants));
   }
 
   /**

@@ -24,7 +24,6 @@ export {
 export type { Trace } from '../nn/layers/index.ts';
 export { type ByteSource, openWeightSource, type WeightFile, type WeightSource } from './checkpoints/index.ts';
 export {
-  alike,
   type CaptionedBatch,
   type CaptionedData,
   type ClipConfig,
@@ -48,6 +47,7 @@ export {
   defaultClipSettings,
   describeUnknown,
   endPosition,
+  equalCaptions,
   type KnownWords,
   knownWordsMetadata,
   loadClipText,
@@ -111,7 +111,7 @@ export {
 } from './demo/index.ts';
 export {
   blendLabels,
-  classShares,
+  classFractions,
   type Drawing,
   drawSegmentation,
   estimatedLettering,

@@ -12,7 +12,6 @@ import fc from 'fast-check';
 import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { parseLog } from '../../cli/src/commands/train-teacher.ts';
 import { EvaluationFolder } from '../../cli/src/evaluations/evaluation-folder.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
@@ -45,6 +44,7 @@ import {
 } from '../../cli/src/shell/arguments.ts';
 import { parseClasses, parseSynonyms, readColours, withSynonyms } from '../../cli/src/shell/class-choices.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
+import { parseTeacherLog } from '../../cli/src/studies/teacher-training.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
 import { verifyRules } from '../../cli/src/verify/rules.ts';
@@ -65,8 +65,9 @@ import {
 } from '../../src/nn/safetensors/safetensors.ts';
 import { openWeightRanges, openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
-import { clipConfig, detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
+import { detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
 import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
+import { clipConfig } from '../../src/zeroseg/clip/tensor-sizes.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
@@ -368,7 +369,7 @@ parser(
 const description = {
   ...{ format: 'zeroseg run', version: '1', adapter: 'a', started: 's', preset: 'tiny', init: null },
   ...{ cache: { folder: 'f', photos: 4, paths: 'p', key: cacheKey }, config: tinyConfig, settings: defaultSettings },
-  validation: { share: 0.25, every: 5 },
+  validation: { fraction: 0.25, every: 5 },
 };
 parser('readRun', damagedJson(description), async (found) => {
   await put('run/config.json', found);
@@ -477,7 +478,9 @@ parser('parseEndedRun', damagedJson(ended), parseEndedRun);
 const score = { all: 1, objects: 1, stuff: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
 parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'));
 parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
-parser('parseLog', damagedJson(await json('pretrained/teacher/log.json')), (found) => parseLog(found, 'file'));
+parser('parseTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), (found) =>
+  parseTeacherLog(found, 'file'),
+);
 parser(
   'parseLossScale',
   fc.oneof(
@@ -744,7 +747,7 @@ const segments = {
       name: 'dog',
       colour: '#ff8800',
       pixels: 3,
-      share: 0.1,
+      fraction: 0.1,
       parts: [{ polygon: { outer: [0], holes: [] } }],
     },
   ],

@@ -38,20 +38,20 @@ describe('a device', () => {
 
   it('says how much memory a tensor needs that it cannot hold', async () => {
     using device = await openDevice({ notice: null });
-    const most = device.limits.maxBufferSize;
-    const elements = Math.ceil(most / 4) + 4;
+    const max = device.limits.maxBufferSize;
+    const elements = Math.ceil(max / 4) + 4;
     const text = await failure((async () => variable(device, [elements]))());
     expect(text).toBe(
       `OutOfMemoryError: variable [${elements}] needs a buffer of ${formatBytes(elements * 4)}; '${device.name}' allows ` +
-        `${formatBytes(most)}; use a smaller batch or model`,
+        `${formatBytes(max)}; use a smaller batch or model`,
     );
   });
 
   it('refuses a tensor larger than a kernel may bind', async () => {
     using device = await openDevice({ notice: null });
-    const most = device.limits.maxStorageBufferBindingSize;
-    if (most * 2 > device.limits.maxBufferSize || most > 2 ** 28) return;
-    const x = variable(device, [most / 4 + 64]);
+    const max = device.limits.maxStorageBufferBindingSize;
+    if (max * 2 > device.limits.maxBufferSize || max > 2 ** 28) return;
+    const x = variable(device, [max / 4 + 64]);
     expect(await failure(read(add(x, x)))).toMatch(
       /^OutOfMemoryError: accumulate: binds a tensor \[\d+\] of .* at most .*; use a smaller batch or model$/,
     );

@@ -5,7 +5,8 @@ import { add } from '../../src/kernels/elementwise/binary.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import { gelu } from '../../src/kernels/elementwise/unary.ts';
 import { permute, slice } from '../../src/kernels/layout/layout.ts';
-import { l2Normalize, layerNorm } from '../../src/kernels/row-ops/layer-norm.ts';
+import { l2Normalize } from '../../src/kernels/row-ops/l2-normalize.ts';
+import { layerNorm } from '../../src/kernels/row-ops/layer-norm.ts';
 import { softmax } from '../../src/kernels/row-ops/softmax.ts';
 import { tensor } from '../../src/tensor/graph/host-tensors.ts';
 import { dispatch, empty } from '../../src/tensor/graph/record.ts';
@@ -69,8 +70,8 @@ const cases: readonly Case[] = [
 describe('f16', () => {
   const device = useDevice();
   for (const [name, op, ...shapes] of cases) {
-    it(name, async (context) => {
-      if (!device.current.features.has('shader-f16')) context.skip();
+    it(name, async ({ skip }) => {
+      skip(!device.current.features.has('shader-f16'), 'this device has no f16');
       const random = seeded(name.length);
       // Halves, so that both start from the same numbers.
       const values = () => Math.round(normal(random) * 64) / 64;

@@ -84,11 +84,13 @@ describe.each(Object.entries(cases))('%s', (name, { call, good = {}, words = {} 
     }
   });
 
-  it.runIf(name !== 'interpolate' && name !== 'reconstruction')('takes nothing in their place', () => {
-    for (const wrong of [1, -1, null, true, 'mean', [1], of(2)]) {
-      expect(given(wrong)).toThrow(new RegExp(`^${name}: options come by name: .*; got `));
-    }
-  });
+  if (name !== 'interpolate' && name !== 'reconstruction') {
+    it('takes nothing in their place', () => {
+      for (const wrong of [1, -1, null, true, 'mean', [1], of(2)]) {
+        expect(given(wrong)).toThrow(new RegExp(`^${name}: options come by name: .*; got `));
+      }
+    });
+  }
 
   it.each(Object.entries(words))('%s is one of several words', (option, choices) => {
     for (const word of choices) expect(given({ [option]: word }), word).not.toThrow();

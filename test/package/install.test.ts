@@ -22,18 +22,18 @@ describe('what is packed', () => {
     ['zeroseg', ['bin/zeroseg.js', 'dist/main.js', 'dist/index.d.ts', 'page/index.html']],
     ['@zeroseg/pretrained', ['index.js', 'index.d.ts', 'student/student.safetensors', 'scenes/atlas.png']],
   ])('%s: what a user needs, licence and notices, and nothing of the development', async (name, needed) => {
-    const { paths } = (await packAll()).packages[name];
+    const { paths } = packAll().packages[name];
     expect(paths).toEqual(expect.arrayContaining([...needed, 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md']));
     expect(paths.filter((path) => /^(test|bench|scripts|docs|out|\.ci|node_modules)\//.test(path))).toEqual([]);
   });
 
   it('the page that ships has no weights and drawings of its own: they are served from their package', async () => {
-    const { paths } = (await packAll()).packages.zeroseg;
+    const { paths } = packAll().packages.zeroseg;
     expect(paths.filter((path) => path.startsWith('page/pretrained'))).toEqual([]);
   });
 
   it('@zeroseg/core holds nothing of the other two', async () => {
-    const { paths } = (await packAll()).packages['@zeroseg/core'];
+    const { paths } = packAll().packages['@zeroseg/core'];
     expect(paths.filter((path) => /^(cli|pretrained)\/|\.(safetensors|png|jpg|woff)$/.test(path))).toEqual([]);
   });
 });
@@ -110,7 +110,7 @@ describe('a project for Node: zeroseg', () => {
 
   it('brings the command', async () => {
     const { stdout } = await run('npx', ['--no-install', 'zeroseg', '--version'], { cwd: project });
-    expect(stdout.trim()).toBe((await packAll()).packages.zeroseg.manifest.version);
+    expect(stdout.trim()).toBe(packAll().packages.zeroseg.manifest.version);
   });
 
   it("runs README's segmentation by words", async () => {

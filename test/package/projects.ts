@@ -1,72 +1,19 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { inject } from 'vitest';
+import { type AllPacked, folders, type Manifest, type PackageName, type Packed } from './pack-all.ts';
 
 // Empty projects with the packed packages installed in them, as a user would have them. What the packages depend on comes in
 // the versions of this repository's lock file, out of npm's cache: installing asks no registry where `npm ci` has run.
 
 export const run: typeof execFile.__promisify__ = promisify(execFile);
 export const repository: string = resolve(import.meta.dirname, '../..');
+export type { PackageName };
 
-const folders = { '@zeroseg/core': '', zeroseg: 'cli', '@zeroseg/pretrained': 'pretrained' } as const;
-export type PackageName = keyof typeof folders;
-
-interface Manifest {
-  readonly bin?: Readonly<Record<string, string>>;
-  readonly version?: string;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly optionalDependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
-}
-
-export interface Packed {
-  /** The tarball. */
-  readonly file: string;
-  /** What is in it. */
-  readonly paths: readonly string[];
-  readonly integrity: string;
-  readonly manifest: Manifest;
-}
-
-let built: Promise<{ readonly root: string; readonly packages: Readonly<Record<PackageName, Packed>> }> | undefined;
-
-/** Builds and packs all packages, once for all files of the suite. */
-export function packAll(): NonNullable<typeof built> {
-  built ??= pack();
-  return built;
-}
-
-async function pack(): NonNullable<typeof built> {
-  const root = await mkdtemp(join(tmpdir(), 'zeroseg-packages-'));
-  process.on('exit', () => void rm(root, { recursive: true, force: true }));
-  await run('npm', ['run', 'build'], { cwd: repository });
-  // The page ships in the package of the command that serves it.
-  await run('npm', ['run', 'build:web'], { cwd: repository });
-  const specs = Object.values(folders).map((folder) => `./${folder}`);
-  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', root, ...specs], {
-    cwd: repository,
-    maxBuffer: 1 << 26,
-  });
-  // npm 11 lists the packages; npm 12 makes an object of them, by name.
-  const list: readonly { name: string; filename: string; integrity: string; files: { path: string }[] }[] =
-    Object.values(JSON.parse(stdout));
-  const packed = async (name: PackageName): Promise<Packed> => {
-    const one = list.find((candidate) => candidate.name === name);
-    if (!one) throw new Error(`npm pack did not pack ${name}`);
-    const manifest: Manifest = JSON.parse(await readFile(join(repository, folders[name], 'package.json'), 'utf8'));
-    const paths = one.files.map(({ path }) => path);
-    return { file: join(root, one.filename), paths, integrity: one.integrity, manifest };
-  };
-  const packages = {
-    '@zeroseg/core': await packed('@zeroseg/core'),
-    zeroseg: await packed('zeroseg'),
-    '@zeroseg/pretrained': await packed('@zeroseg/pretrained'),
-  };
-  return { root, packages };
-}
+/** What was packed, once for all files of the suite. */
+export const packAll = (): AllPacked => inject('packed');
 
 /** An empty project that has installed these packages, `files` written into it. */
 export async function install(
@@ -74,7 +21,7 @@ export async function install(
   names: readonly PackageName[],
   { omitOptional = false, files = {} }: { omitOptional?: boolean; files?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
-  const { root, packages } = await packAll();
+  const { root, packages } = packAll();
   const folder = join(root, title);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder);

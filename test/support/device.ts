@@ -4,7 +4,7 @@ import { openDevice } from '../../src/gpu/open-device.ts';
 import { profileOf } from '../../src/gpu/profile.ts';
 
 /** Bytes of buffers that a file's tests may leave on the device. More is a leak, and fails the file. */
-const MOST_LEFT = 512 * 1024 * 1024;
+const MAX_LEFT = 512 * 1024 * 1024;
 /** With more than this left, the next file gets a new device. */
 const KEEP_BYTES = 128 * 1024 * 1024;
 
@@ -52,7 +52,7 @@ function end(file: RunnerTask): void {
   const { device, bytesBefore } = shared;
   const left = device.bytes - bytesBefore;
   if (left > KEEP_BYTES || device.bytes > KEEP_BYTES || isFailed(file) || !isAsOpened()) close();
-  if (left > MOST_LEFT) throw new Error(`${left} bytes of GPU buffers are left after these tests: free what they make`);
+  if (left > MAX_LEFT) throw new Error(`${left} bytes of GPU buffers are left after these tests: free what they make`);
 }
 
 function isFailed(task: RunnerTask): boolean {

@@ -120,7 +120,7 @@ export const unaryTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = Ob
         const slack = kind.dtype === 'f16' ? 2e-3 : 1e-6;
         if (!back) return [{ what, inputs: [x], op: (t) => [op(t)], want: (v) => [Array.from(v, f)] }];
         // Below the least normal number it may be 0, and 0 · ∞ is NaN.
-        const isPlain = (v: number) => v === 0 || (Math.abs(v) >= kind.least && Math.abs(v) < 100);
+        const isPlain = (v: number) => v === 0 || (Math.abs(v) >= kind.min && Math.abs(v) < 100);
         const dy = spread(kind, 3).map((v) => (isPlain(v) ? v : 1));
         return [
           {
@@ -196,7 +196,7 @@ export const binaryTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = O
             both(db, a as Values, b as Values),
           ],
         },
-        // Rows of whole fours, and not.
+        // Rows of whole vec4s, and not.
         ...[12, 13].map((n): Trial => {
           return {
             what: `${name} of a column and a row of ${n}`,

@@ -84,7 +84,7 @@ function linearTrials(kind: Kind, forms: readonly (ops.Activation | undefined)[]
 }
 
 function matmulTrials(kind: Kind): Trial[] {
-  // An inner axis that is not in whole fours; that of the linear layers is.
+  // An inner axis that is not in whole vec4s; that of the linear layers is.
   return operands(kind, 5, 6).map(([x, weight]): Trial => {
     const sizes = { rows: x.shape[0] as number, inner: 5, cols: weight.shape[0] as number };
     return {
@@ -274,5 +274,5 @@ export const productTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = 
     ),
 };
 
-/** A product in another form has the same activations. */
+/** A product by another kernel variant has the same activations. */
 export const linearOfGpu = (kind: Kind): Trial[] => linearTrials(kind, ['relu']);

@@ -7,7 +7,7 @@ import { edgeLines, filler, type Kind, layLines, overLines, type Trial, type Val
 /** Lengths of lines, and how many neighbours each element has that are of other lines. */
 export type Lengths = readonly (readonly [length: number, inner: number])[];
 
-/** As CPUs take them: element by element, in whole fours, four ragged lines at a time, columns. */
+/** As CPUs take them: element by element, in whole vec4s, four ragged rows at a time, columns. */
 export const onCpu: Lengths = [
   [1, 1],
   [3, 1],

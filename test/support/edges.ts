@@ -12,7 +12,7 @@ export interface Kind {
   readonly dtype: 'f32' | 'f16';
   readonly highest: number;
   /** The least normal number: below it, adapters may take numbers for zero. */
-  readonly least: number;
+  readonly min: number;
   /** Of a result, relative to it. */
   readonly error: number;
   /** Values where ops tend to go wrong. */
@@ -25,14 +25,14 @@ export const kinds: Readonly<Record<Kind['dtype'], Kind>> = {
   f32: {
     dtype: 'f32',
     highest: F32_MAX,
-    least: 2 ** -126,
+    min: 2 ** -126,
     error: 4e-6,
     edges: [...common, 1e-40, -1e-40, 2 ** -126, F32_MAX, -F32_MAX, 1.5, -1.5].map(Math.fround),
   },
   f16: {
     dtype: 'f16',
     highest: 65504,
-    least: 2 ** -14,
+    min: 2 ** -14,
     error: 2e-3,
     edges: [...common, 2 ** -24, -(2 ** -24), 2 ** -14, 65504, -65504, 1.5, -1.5],
   },
@@ -110,7 +110,7 @@ function compare(kind: Kind, trial: Trial, got: readonly { readonly values: Valu
   const { what, inputs, error = kind.error, slack = 0 } = trial;
   const plain = trial.want(...inputs.map(({ data }) => data));
   const flushed = trial.want(
-    ...inputs.map(({ data }) => Array.from(data, (x) => (Math.abs(x) < kind.least ? 0 * Math.sign(x) : x))),
+    ...inputs.map(({ data }) => Array.from(data, (x) => (Math.abs(x) < kind.min ? 0 * Math.sign(x) : x))),
   );
   const wrong: string[] = [];
   plain.forEach((values, result) => {
@@ -127,14 +127,14 @@ function compare(kind: Kind, trial: Trial, got: readonly { readonly values: Valu
   return wrong;
 }
 
-function isClose({ highest, least }: Kind, got: number, want: number, error: number, slack: number): boolean {
+function isClose({ highest, min }: Kind, got: number, want: number, error: number, slack: number): boolean {
   if (Number.isNaN(want)) return Number.isNaN(got);
   if (got === want) return true;
   // Rounded, the highest numbers may be infinite, and infinite the highest.
   if (Math.abs(want) > highest * (1 - error)) {
     return Math.sign(got) === Math.sign(want) && (Math.abs(want) <= highest * (1 + error) || !Number.isFinite(got));
   }
-  return Math.abs(got - want) <= error * Math.abs(want) + slack + least;
+  return Math.abs(got - want) <= error * Math.abs(want) + slack + min;
 }
 
 /** Numbers between -2 and 2, none near 0, of few binary places: every dtype holds them. */

@@ -34,9 +34,9 @@ export function useCommandLine(): Zeroseg {
 }
 
 /** Photos of two colours, left and right. */
-export async function writePhotos(folder: string, many: number): Promise<void> {
+export async function writePhotos(folder: string, count: number): Promise<void> {
   await mkdir(folder, { recursive: true });
-  for (let i = 0; i < many; i++) {
+  for (let i = 0; i < count; i++) {
     await sharp(twoColours(48, 40, i), { raw: { width: 48, height: 40, channels: 3 } })
       .png()
       .toFile(join(folder, `photo-${i}.png`));
@@ -53,10 +53,10 @@ function twoColours(width: number, height: number, number: number): Uint8Array {
 }
 
 /** A data set in PASCAL's folders. */
-export async function writeVoc(root: string, many: number): Promise<void> {
-  await writePhotos(join(root, 'JPEGImages'), many);
+export async function writeVoc(root: string, count: number): Promise<void> {
+  await writePhotos(join(root, 'JPEGImages'), count);
   await mkdir(join(root, 'ImageSets/Segmentation'), { recursive: true });
-  const ids = Array.from({ length: many }, (_, i) => `photo-${i}`);
+  const ids = Array.from({ length: count }, (_, i) => `photo-${i}`);
   await writeFile(join(root, 'ImageSets/Segmentation/val.txt'), `${ids.join('\n')}\n`);
   for (const [i, id] of ids.entries()) {
     const data = Uint8Array.from({ length: 48 * 40 }, (_, at) => (at % 48 < 24 ? 0 : 1 + i));

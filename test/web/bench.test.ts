@@ -62,7 +62,7 @@ test('it is copied with what a bug report needs', async () => {
   expect(Date.now() - Date.parse(report.date)).toBeLessThan(600_000);
   expect(report.rows.map(({ name }: { name: string }) => name)).toEqual(work);
   for (const row of report.rows) {
-    expect(row.share).toBeGreaterThan(0);
+    expect(row.fraction).toBeGreaterThan(0);
     // Compiled on a device of its own, in this run.
     expect(row.firstMs).toBeGreaterThan(row.ms);
   }

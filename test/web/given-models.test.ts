@@ -106,7 +106,7 @@ test('a folder that is dropped is a CLIP; two models are compared side by side',
   await page.getByRole('button', { name: 'Compare' }).click();
   const second = page.locator('select').nth(1);
   await second.selectOption({ label: 'Built-in student' });
-  const shares = () => page.locator('.chip-share').allInnerTexts();
+  const shares = () => page.locator('.chip-fraction').allInnerTexts();
   await expect.poll(async () => (await shares()).length, { timeout: 300_000 }).toBe(8);
   await named(page);
   const all = await shares();

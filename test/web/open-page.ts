@@ -1,13 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { build } from 'vite';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { type ServedPage, servePage } from '../../cli/src/page/index.ts';
 import { browserLaunchOptions } from '../support/browser.ts';
-
-const root = resolve(import.meta.dirname, '../../web');
 
 export interface OpenOptions {
   /** Whether the browser has WebGPU. Default true. */
@@ -30,17 +24,11 @@ export interface Opened {
   readonly errors: string[];
 }
 
-/** Builds the page, serves it as `zeroseg page` does, and starts a browser, once for a file of tests. */
+/** Serves the page as `zeroseg page` does, and starts a browser, once for a file of tests. */
 export function usePage(): { readonly folder: string; open(options?: OpenOptions): Promise<Opened> } {
-  let [folder, served, browser] = ['', undefined as ServedPage | undefined, undefined as Browser | undefined];
+  const folder = inject('pageFolder');
+  let [served, browser] = [undefined as ServedPage | undefined, undefined as Browser | undefined];
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'zeroseg-page-'));
-    await build({
-      root,
-      configFile: join(root, 'vite.config.ts'),
-      logLevel: 'error',
-      build: { outDir: folder, emptyOutDir: true },
-    });
     served = await servePage({ folder });
     const options = await browserLaunchOptions();
     const camera = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
@@ -49,12 +37,9 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
   afterAll(async () => {
     await browser?.close();
     await served?.close();
-    await rm(folder, { recursive: true, force: true });
   });
   return {
-    get folder() {
-      return folder;
-    },
+    folder,
     async open({ gpu = true, width = 1400, scheme = 'light', path = '' }: OpenOptions = {}) {
       const { url } = served as ServedPage;
       const context = await (browser as Browser).newContext({
@@ -70,7 +55,8 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
       const scripts = new Set<string>();
       context.on('request', (request) => {
         const file = /\/assets\/([^/]+\.js)$/.exec(request.url())?.[1];
-        if (file !== undefined) scripts.add(file);
+        // The service worker fetches all that it keeps.
+        if (file !== undefined && !request.serviceWorker()) scripts.add(file);
       });
       page.on('request', (request) => {
         if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) foreign.push(request.url());

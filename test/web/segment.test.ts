@@ -151,7 +151,7 @@ test('a lost device is replaced, and the picture segmented again', async () => {
   }`);
   await addWords(page, 'sky');
   // Its share of the picture is known once the new device has read it.
-  await page.locator('.chip', { hasText: 'sky' }).locator('.chip-share').waitFor({ timeout: 300_000 });
+  await page.locator('.chip', { hasText: 'sky' }).locator('.chip-fraction').waitFor({ timeout: 300_000 });
   await page.getByRole('alert').waitFor({ state: 'detached' });
   expect(await chips(page)).toContain('sky');
   // The device that was opened in its stead looks at other pictures, too.

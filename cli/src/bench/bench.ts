@@ -32,7 +32,7 @@ export interface Row extends Measured {
   readonly gflops: number | null;
   readonly gigabytesPerSecond: number | null;
   /** Least time that the device's limits allow over the time taken, by the meter's clock. */
-  readonly share: number | null;
+  readonly fraction: number | null;
 }
 
 export interface BenchResult {
@@ -79,7 +79,7 @@ export async function bench(meter: Meter, options: BenchOptions = {}): Promise<B
 
 function rowOf({ name, group, flops, bytes }: Workload, measured: Measured, meter: Meter, { perMs }: Limits): Row {
   const ms = wallOf(measured);
-  const least = Math.max((flops ?? 0) / perMs.flops, (bytes ?? 0) / perMs.bytes);
+  const min = Math.max((flops ?? 0) / perMs.flops, (bytes ?? 0) / perMs.bytes);
   return {
     name,
     group,
@@ -89,6 +89,6 @@ function rowOf({ name, group, flops, bytes }: Workload, measured: Measured, mete
     // Rates of work that waits for memory and of work that computes are told where they say something.
     gflops: flops === undefined ? null : flops / ms / 1e6,
     gigabytesPerSecond: flops === undefined && bytes !== undefined ? bytes / ms / 1e6 : null,
-    share: least > 0 ? least / meter.cost(measured) : null,
+    fraction: min > 0 ? min / meter.cost(measured) : null,
   };
 }

@@ -43,14 +43,14 @@ export function svg({ width, height, shapes, texts }: Chart): string {
 }
 
 /** Bars: how much of the device's limit each workload reaches. */
-export function shareChart(rows: readonly Row[], title: string, subtitle: string): Chart {
-  const measured = rows.filter((row) => row.share !== null);
+export function limitChart(rows: readonly Row[], title: string, subtitle: string): Chart {
+  const measured = rows.filter((row) => row.fraction !== null);
   const groups = [...new Set(measured.map(({ group }) => group))];
   const [width, bar, gap, heading, top] = [920, 16, 6, 26, 78];
   const left = 16 + 7 * Math.max(20, ...measured.map(({ name }) => name.length));
   const right = width - 64;
-  const most = Math.max(1, ...measured.map(({ share }) => share as number));
-  const x = (share: number) => left + ((right - left) * share) / Math.min(most, 1.25);
+  const max = Math.max(1, ...measured.map(({ fraction }) => fraction as number));
+  const x = (fraction: number) => left + ((right - left) * fraction) / Math.min(max, 1.25);
   const shapes: string[] = [];
   const texts: ChartText[] = [
     { text: title, x: 16, y: 28, size: 17, anchor: 'start', colour: ink },
@@ -67,22 +67,29 @@ export function shareChart(rows: readonly Row[], title: string, subtitle: string
       colour: palette[i % palette.length] as string,
     });
     y += heading;
-    for (const { name, share } of measured.filter((row) => row.group === group)) {
-      const end = Math.min(right, x(share as number));
+    for (const { name, fraction } of measured.filter((row) => row.group === group)) {
+      const end = Math.min(right, x(fraction as number));
       shapes.push(
         `<rect x="${round(left)}" y="${y}" width="${round(Math.max(1, end - left))}" height="${bar}" rx="2" fill="${palette[i % palette.length]}"/>`,
       );
       texts.push(
         { text: name, x: left - 8, y: y + 12, size: 12, anchor: 'end', colour: ink },
-        { text: `${digits((share as number) * 100)} %`, x: end + 6, y: y + 12, size: 12, anchor: 'start', colour: ink },
+        {
+          text: `${digits((fraction as number) * 100)} %`,
+          x: end + 6,
+          y: y + 12,
+          size: 12,
+          anchor: 'start',
+          colour: ink,
+        },
       );
       y += bar + gap;
     }
     y += gap;
   }
-  const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    texts.push({ text: `${share * 100} %`, x: x(share), y: y + 16, size: 11, anchor: 'middle', colour: faint });
-    return line(x(share), top, x(share), y, gridColour);
+  const grid = [0, 0.25, 0.5, 0.75, 1].map((fraction) => {
+    texts.push({ text: `${fraction * 100} %`, x: x(fraction), y: y + 16, size: 11, anchor: 'middle', colour: faint });
+    return line(x(fraction), top, x(fraction), y, gridColour);
   });
   return { width, height: Math.ceil(y + 32), shapes: [...grid, ...shapes], texts };
 }

@@ -126,7 +126,7 @@ function pointOf(meter: Meter, measured: Measured): { ms: number; bytes: number 
 }
 
 /** Longer ones take seconds on a processor, and their memory is known without running them. */
-const MOST_TOKENS_TIMED = 1024;
+const MAX_TOKENS_TIMED = 1024;
 
 async function attentionWork(meter: Meter, tokens: number): Work {
   return lending(meter.device, async (lend) => {
@@ -136,7 +136,7 @@ async function attentionWork(meter: Meter, tokens: number): Work {
       const y = attention(q, k, v);
       return [y, ...gradients(y, [q, k, v], dy)];
     };
-    if (tokens <= MOST_TOKENS_TIMED) return pointOf(meter, await meter.measure(body));
+    if (tokens <= MAX_TOKENS_TIMED) return pointOf(meter, await meter.measure(body));
     return { ms: null, bytes: await plannedBytes(meter.device, body) };
   });
 }

@@ -16,15 +16,15 @@ export {
   gridColour,
   growthChart,
   ink,
+  limitChart,
   line,
   palette,
   round,
-  shareChart,
   svg,
 } from './charts.ts';
 export { growthLines, growthPanels, measureGrowth } from './growth.ts';
 export type { Limits, Probe } from './limits.ts';
 export { type Clock, type Measured, Meter, type Times } from './meter.ts';
 export { type Roofline, type RooflinePoint, roofAt, roofline } from './roofline.ts';
-export { digits, limitLines, markdownTable, rowTable, shareNote, steadinessLine } from './tables.ts';
+export { digits, limitLines, limitNote, markdownTable, rowTable, steadinessLine } from './tables.ts';
 export { tunedTable, tuneSteps } from './tuning.ts';

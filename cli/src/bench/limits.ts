@@ -32,8 +32,8 @@ export async function measureLimits(
   quick: boolean,
 ): Promise<{ readonly limits: Limits; readonly probe: () => Promise<Probe> }> {
   const fma = await searchFma(meter, quick);
-  const fours = copiedFours(meter, quick);
-  const { copy, each, command } = await copySpeeds(meter, fours);
+  const vec4s = copiedVec4s(meter, quick);
+  const { copy, each, command } = await copySpeeds(meter, vec4s);
   const launches = await launchCosts(meter);
   const limits = {
     flopsPerSecond: (fma.flops / wallOf(fma)) * 1e3,
@@ -45,8 +45,8 @@ export async function measureLimits(
   };
   const probe = async () => {
     const computed = await measureFma(meter, fma.form);
-    const copied = await copying(meter, fours, ({ x, y }) => kernelCopy(meter, { x, y }, fours, each));
-    return { flops: (computed.flops / wallOf(computed)) * 1e3, bytes: ((32 * fours) / wallOf(copied)) * 1e3 };
+    const copied = await copying(meter, vec4s, ({ x, y }) => kernelCopy(meter, { x, y }, vec4s, each));
+    return { flops: (computed.flops / wallOf(computed)) * 1e3, bytes: ((32 * vec4s) / wallOf(copied)) * 1e3 };
   };
   return { limits, probe };
 }
@@ -178,18 +178,18 @@ const copyKernel = kernel({
 type Copy = Times & { readonly bytes: number };
 
 /** How many `vec4f` are copied: of so many bytes, or of what a binding may hold. */
-function copiedFours({ device }: Meter, quick: boolean): number {
+function copiedVec4s({ device }: Meter, quick: boolean): number {
   return Math.floor(Math.min(quick ? 2 ** 24 : 2 ** 26, device.limits.maxStorageBufferBindingSize) / 16);
 }
 
 /** The fastest kernel that copies a large buffer, and the device's own command for that. */
-function copySpeeds(meter: Meter, fours: number): Promise<{ copy: Copy; each: number; command: Copy }> {
-  return copying(meter, fours, async ({ x, y }) => {
+function copySpeeds(meter: Meter, vec4s: number): Promise<{ copy: Copy; each: number; command: Copy }> {
+  return copying(meter, vec4s, async ({ x, y }) => {
     const { device } = meter;
-    const bytes = 32 * fours;
+    const bytes = 32 * vec4s;
     let best: { copy: Copy; each: number } | undefined;
     for (const each of [1, 4, 16, 64]) {
-      const times = await kernelCopy(meter, { x, y }, fours, each);
+      const times = await kernelCopy(meter, { x, y }, vec4s, each);
       if (!best || meter.cost(times) < meter.cost(best.copy)) best = { copy: { ...times, bytes }, each };
     }
     const [from, to] = [x, y].map((t) => memoryOf(t.storage)?.buffer) as [GPUBuffer, GPUBuffer];
@@ -205,10 +205,10 @@ function copySpeeds(meter: Meter, fours: number): Promise<{ copy: Copy; each: nu
 /** Lends two buffers of so many `vec4f`. */
 async function copying<R>(
   { device }: Meter,
-  fours: number,
+  vec4s: number,
   work: (buffers: { readonly x: Tensor; readonly y: Tensor }) => Promise<R>,
 ): Promise<R> {
-  const [x, y] = [variable(device, [fours * 4]), variable(device, [fours * 4])];
+  const [x, y] = [variable(device, [vec4s * 4]), variable(device, [vec4s * 4])];
   try {
     return await work({ x, y });
   } finally {
@@ -220,11 +220,11 @@ async function copying<R>(
 async function kernelCopy(
   meter: Meter,
   buffers: { x: Tensor; y: Tensor },
-  fours: number,
+  vec4s: number,
   each: number,
 ): Promise<Times> {
   using run = await step(meter.device, {}, () => {
-    dispatch(copyKernel, buffers, { fours, each });
+    dispatch(copyKernel, buffers, { vec4s, perThread: each });
     return undefined;
   });
   return await meter.time(() => void run({}));
@@ -247,11 +247,11 @@ async function launchCosts(meter: Meter): Promise<Pick<Limits, 'dispatchUs' | 's
     return undefined;
   };
   try {
-    using many = await step(device, {}, body(LAUNCHES));
+    using count = await step(device, {}, body(LAUNCHES));
     using one = await step(device, {}, body(1));
-    const { ms } = await meter.time(() => many({}));
+    const { ms } = await meter.time(() => count({}));
     const single = await meter.time(() => one({}));
-    const host = await meter.hostTime(() => many({}));
+    const host = await meter.hostTime(() => count({}));
     return { dispatchUs: (ms / LAUNCHES) * 1e3, submitUs: single.ms * 1e3, hostUs: (host / LAUNCHES) * 1e3 };
   } finally {
     free(y);

@@ -23,8 +23,8 @@ export interface Roofline {
   /** FLOP a byte where they meet. */
   readonly ridge: number;
   /** Where work stands whose intensity is not known, and with it the ends of the chart. */
-  readonly least: number;
-  readonly most: number;
+  readonly min: number;
+  readonly max: number;
 }
 
 /** What the roof allows at an intensity, in GFLOP/s. */
@@ -40,17 +40,17 @@ export function roofline(limits: Limits, rows: readonly Row[]): Roofline {
   const [gflops, gigabytesPerSecond] = [limits.flopsPerSecond / 1e9, limits.bytesPerSecond / 1e9];
   const ridge = gflops / gigabytesPerSecond;
   const known = rows.flatMap(({ flops, moved }) => (flops && moved ? [flops / moved] : []));
-  const least = Math.min(ridge, ...known) / 4;
-  const most = Math.max(ridge, ...known) * 4;
+  const min = Math.min(ridge, ...known) / 4;
+  const max = Math.max(ridge, ...known) * 4;
   const points = rows.flatMap((row): RooflinePoint[] => {
     if (row.flops && row.moved && row.gflops) {
       return [{ row, intensity: row.flops / row.moved, gflops: row.gflops, known: 'both' }];
     }
-    if (row.gflops) return [{ row, intensity: most, gflops: row.gflops, known: 'products' }];
+    if (row.gflops) return [{ row, intensity: max, gflops: row.gflops, known: 'products' }];
     if (row.gigabytesPerSecond) {
-      return [{ row, intensity: least, gflops: row.gigabytesPerSecond * least, known: 'bytes' }];
+      return [{ row, intensity: min, gflops: row.gigabytesPerSecond * min, known: 'bytes' }];
     }
     return [];
   });
-  return { points, gflops, gigabytesPerSecond, ridge, least, most };
+  return { points, gflops, gigabytesPerSecond, ridge, min, max };
 }

@@ -38,7 +38,7 @@ export function rowTable(rows: readonly Row[]): string[] {
       row.gpuMs === null ? '' : digits(row.gpuMs),
       row.gflops === null ? '' : digits(row.gflops),
       row.gigabytesPerSecond === null ? '' : digits(row.gigabytesPerSecond),
-      row.share === null ? '' : digits(row.share * 100),
+      row.fraction === null ? '' : digits(row.fraction * 100),
       digits(row.firstMs),
       String(row.dispatches),
       digits(row.bytes / 1e6),
@@ -60,7 +60,7 @@ export function limitLines(limits: Limits): string[] {
 }
 
 /** What the column `% of limit` says. */
-export function shareNote(clock: Clock): string {
+export function limitNote(clock: Clock): string {
   const by = { gpu: 'GPU time', processor: 'processor time', wall: 'the wall clock' }[clock];
   return (
     '% of limit: the least time in which the device could compute or move that much, over the time taken, both by ' +

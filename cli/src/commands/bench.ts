@@ -7,12 +7,12 @@ import {
   growthChart,
   growthLines,
   growthPanels,
+  limitChart,
   limitLines,
+  limitNote,
   Meter,
   measureGrowth,
   rowTable,
-  shareChart,
-  shareNote,
   steadinessLine,
   tunedTable,
   tuneSteps,
@@ -63,17 +63,17 @@ export function benchCommand(context: Context): Command {
       ]),
     )
     .addOption(
-      new Option('--tune', 'instead: find the fastest matmul forms for this device, and keep them; minutes').conflicts([
-        'filter',
-        'chart',
-      ]),
+      new Option(
+        '--tune',
+        'instead: find the fastest matmul variants for this device, and keep them; minutes',
+      ).conflicts(['filter', 'chart']),
     )
     .option('--json <file>', 'write everything that was measured; - prints it instead of the tables', jsonTarget)
     .option('--chart <file>', 'draw what was measured, as .svg or .png', chartFile)
     .option(...adapterOption)
     .addHelpText(
       'after',
-      '\nExamples:\n  zeroseg bench --quick\n  zeroseg bench --filter matmul,attention --runs 20 --chart shares.svg\n' +
+      '\nExamples:\n  zeroseg bench --quick\n  zeroseg bench --filter matmul,attention --runs 20 --chart limits.svg\n' +
         '  zeroseg bench --growth --chart growth.png\n  zeroseg bench --tune',
     )
     .action((options: BenchArguments) => run(context, options));
@@ -112,7 +112,7 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
       where: `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`,
     };
     terminal.log(`on ${device.name}${device.isSoftware ? ', in software: this is the speed of the processor' : ''}`);
-    const work = options.tune ? tuning : options.growth ? growth : shares;
+    const work = options.tune ? tuning : options.growth ? growth : againstLimits;
     try {
       const measured = await work(session, () => bar?.stop());
       await writeJson(context.terminal, options.json, { ...about(device, meter, options), ...measured });
@@ -124,14 +124,14 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
   });
 }
 
-async function shares(session: Session, measured: () => void): Promise<object> {
+async function againstLimits(session: Session, measured: () => void): Promise<object> {
   const { meter, options, terminal, signal, onProgress, where } = session;
   const result = await bench(meter, { ...options, signal, onProgress });
   measured();
   const steadiness = result.probes.length === 0 ? [] : [steadinessLine(result.probes, result.wobble)];
-  const lines = [...limitLines(result.limits), '', ...rowTable(result.rows), '', shareNote(meter.clock), ...steadiness];
+  const lines = [...limitLines(result.limits), '', ...rowTable(result.rows), '', limitNote(meter.clock), ...steadiness];
   for (const line of lines) terminal.out(line);
-  await draw(session, shareChart(result.rows, "Share of the device's own limit", where));
+  await draw(session, limitChart(result.rows, "Share of the device's own limit", where));
   return result;
 }
 
@@ -161,7 +161,7 @@ async function tuning({ device, options, terminal, signal }: Session): Promise<o
     await device.saveTuning();
   }
   for (const line of tunedTable(tuned)) terminal.out(line);
-  terminal.out(`${count(tuned.length, 'forms')} kept for later runs on this adapter`);
+  terminal.out(`${count(tuned.length, 'variants')} kept for later runs on this adapter`);
   return { tuned };
 }
 

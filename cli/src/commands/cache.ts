@@ -1,4 +1,4 @@
-import { formatBytes, LARGEST_GRID, MOST_GRIDS } from '@zeroseg/core/internal';
+import { formatBytes, LARGEST_GRID, MAX_GRIDS } from '@zeroseg/core/internal';
 import { type FillPlan, fillCache, readCache } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { photoFolder } from '../features/index.ts';
@@ -48,7 +48,7 @@ export function cacheCommand(context: Context): Command {
     .option(
       '--grids <list>',
       'views: the whole square, its quarters, ninths, ...',
-      wholeNumbers(LARGEST_GRID, MOST_GRIDS),
+      wholeNumbers(LARGEST_GRID, MAX_GRIDS),
       [1, 2, 3, 4],
     )
     .option(

@@ -24,7 +24,7 @@ import {
   count,
   embedNames,
   formatDuration,
-  formatShare,
+  formatPercent,
   Interrupted,
   type Interruption,
   loadModel,
@@ -43,8 +43,12 @@ import {
   checkKept,
   clearFolder,
   type FreshStudent,
+  fullPlan,
+  quickPlan,
   refuseOthers,
   scenesOf,
+  slowPlan,
+  slowQuickPlan,
   startingWeights,
   trainFresh,
   type WordedScenes,
@@ -73,41 +77,6 @@ const WATCHED_SEED = 400_000_000;
 /** Side of the scenes that students are watched, shown and scored on. */
 const SHOWN_SIZE = 128;
 const scoring = { scoring: 'softmax', top: 5 } as const;
-
-/** What a demo does, and the seconds that it has. What is measured on the way decides the rest. */
-interface Plan {
-  readonly seconds: number;
-  /** Scenes in the report, those of which the clearest opens it, and at least and at most for scores. */
-  readonly shown: number;
-  readonly searched: number;
-  readonly scored: readonly [min: number, max: number];
-  /** Of the fresh student; a quick demo has none. */
-  readonly training: {
-    /** Scenes to learn from, at most; and a step: the fewer, the more steps there are. */
-    readonly most: number;
-    readonly batch: number;
-    readonly watched: number;
-    readonly measurements: number;
-  };
-}
-
-const fullPlan: Plan = {
-  seconds: 215,
-  shown: 12,
-  searched: 40,
-  scored: [30, 200],
-  training: { most: 900, batch: 8, watched: 12, measurements: 20 },
-};
-const quickPlan: Plan = { ...fullPlan, seconds: 60, shown: 6, searched: 20 };
-/** SwiftShader, which comes by npm, takes several times as long for everything. */
-const slowPlan: Plan = {
-  ...fullPlan,
-  seconds: 500,
-  shown: 8,
-  searched: 30,
-  training: { ...fullPlan.training, watched: 6, measurements: 12 },
-};
-const slowQuickPlan: Plan = { ...slowPlan, seconds: 90, shown: 6, searched: 20, scored: [10, 200] };
 
 /** Shares of the time that is left when it begins. */
 const TRAINING = 0.8;
@@ -143,7 +112,7 @@ function refuseWords(): never {
   throw new UsageError('demo: --words is --classes now, as in zeroseg segment: --classes "cat, umbrella, grass"');
 }
 
-async function demo(context: Context, options: DemoArguments): Promise<void> {
+export async function demo(context: Context, options: DemoArguments): Promise<void> {
   const began = performance.now();
   const sizes = { classes: CLASSES, size: SHOWN_SIZE };
   const atlas = await loadAtlas();
@@ -198,7 +167,7 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     const isSlow = /swiftshader/i.test(device.name);
     const plan = quick ? (isSlow ? slowQuickPlan : quickPlan) : isSlow ? slowPlan : fullPlan;
     const seconds = (): number => (performance.now() - began) / 1000;
-    const left = (share: number): number => share * Math.max(0, plan.seconds - seconds());
+    const left = (fraction: number): number => fraction * Math.max(0, plan.seconds - seconds());
     terminal.log(`ZeroSeg ${version} on ${device.name}: about ${formatDuration(plan.seconds)} in all`);
     // Seven templates, not eighty: the words come out alike, in a tenth of the time.
     using shipped = await loadModel(context, device, opened, { templates: 'subset' });
@@ -244,7 +213,9 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
       terminal.log(`${caption}: ${names.join(', ')} (${objectsFound(outputs.shipped)})`);
     }
     if (findings.photo) {
-      const names = findings.photo.names.slice(0, 4).map(({ name, share }) => `${name} ${formatShare(share, 0)}`);
+      const names = findings.photo.names
+        .slice(0, 4)
+        .map(({ name, fraction }) => `${name} ${formatPercent(fraction, 0)}`);
       terminal.log(`${findings.photo.name}: ${names.join(', ')}`);
     }
 
@@ -252,7 +223,7 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
     const scores = await score(context, device, {
       ...{ all, vocabulary, students, seed, interruption },
       limit: options.scored === undefined ? { seconds: left(SCORING), min: plan.scored[0] } : undefined,
-      most: options.scored ?? plan.scored[1],
+      max: options.scored ?? plan.scored[1],
     });
     for (const line of liveScoreTable(scores, studentWords)) terminal.out(line);
     const facts = { seed, names: all.words, objects: all.scenes.objectCount, scoring, adapter: device.name, version };
@@ -291,8 +262,8 @@ async function demoIn(context: Context, options: DemoArguments, begun: Begun): P
 }
 
 /** Scenes that training is watched on; that with the most objects is filmed, and comes first. */
-function watchedScenes({ scenes }: WordedScenes, seed: number, many: number): Scene[] {
-  const watched = Array.from({ length: many }, (_, i) => scenes.scene(WATCHED_SEED + seed, i));
+function watchedScenes({ scenes }: WordedScenes, seed: number, count: number): Scene[] {
+  const watched = Array.from({ length: count }, (_, i) => scenes.scene(WATCHED_SEED + seed, i));
   return watched.sort((a, b) => b.objects.length - a.objects.length);
 }
 
@@ -311,21 +282,21 @@ interface ScoreOptions {
   readonly students: DemoStudents;
   readonly seed: number;
   readonly limit: { readonly seconds: number; readonly min: number } | undefined;
-  readonly most: number;
+  readonly max: number;
   readonly interruption: Interruption;
 }
 
 async function score(
   { terminal }: Context,
   device: Device,
-  { all, vocabulary, students, seed, limit, most, interruption }: ScoreOptions,
+  { all, vocabulary, students, seed, limit, max, interruption }: ScoreOptions,
 ): Promise<LiveScores> {
   let progress: Progress | undefined;
   try {
     return await scoreLive(device, {
       scenes: all.scenes,
       seed: SCORING_SEED + seed,
-      count: most,
+      count: max,
       limit,
       vocabulary,
       students: Object.fromEntries(Object.entries(students)),

@@ -10,7 +10,7 @@ import {
   count,
   embedNames,
   formatDuration,
-  formatShare,
+  formatPercent,
   Interrupted,
   loadModel,
   type ModelAndWordsArguments,
@@ -138,7 +138,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         onPhoto: (photo) => folder?.add(photo),
         onProgress: ({ done, scores: [score] }) => {
           scored = done - failed.size;
-          progress.at(done, `mean IoU so far ${formatShare(score?.meanIou() ?? null, 2)}`);
+          progress.at(done, `mean IoU so far ${formatPercent(score?.meanIou() ?? null, 2)}`);
         },
         failed: (id, reason) => {
           failed.set(id, reason);
@@ -224,7 +224,9 @@ interface Table {
 
 function resultTable(result: Table): string[] {
   const widest = Math.max(...result.classes.map(({ name = '' }) => name.length));
-  const cells = result.classes.map(({ name = '', iou }) => `${name.padEnd(widest)} ${formatShare(iou, 2).padStart(7)}`);
+  const cells = result.classes.map(
+    ({ name = '', iou }) => `${name.padEnd(widest)} ${formatPercent(iou, 2).padStart(7)}`,
+  );
   const columns = Math.max(1, Math.floor(100 / (widest + 11)));
   const rows = Math.ceil(cells.length / columns);
   const lines = Array.from({ length: rows }, (_, r) =>
@@ -236,18 +238,18 @@ function resultTable(result: Table): string[] {
     lines.push('', 'threshold   mean IoU   without background');
     for (const { threshold, mean_iou, mean_iou_without_background } of result.sweep) {
       lines.push(
-        `${threshold.toFixed(2).padStart(9)}${formatShare(mean_iou, 2).padStart(11)}${formatShare(mean_iou_without_background, 2).padStart(21)}`,
+        `${threshold.toFixed(2).padStart(9)}${formatPercent(mean_iou, 2).padStart(11)}${formatPercent(mean_iou_without_background, 2).padStart(21)}`,
       );
     }
   }
   // Scenes have a name for all that counts.
   const means = result.has_background
-    ? `mean IoU ${formatShare(result.mean_iou, 2)} with background, ${formatShare(result.mean_iou_without_background, 2)} without (threshold ${result.threshold})`
-    : `mean IoU ${formatShare(result.mean_iou, 2)}`;
-  lines.push('', `${means}; ${formatShare(result.pixel_accuracy, 2)} of pixels right`);
+    ? `mean IoU ${formatPercent(result.mean_iou, 2)} with background, ${formatPercent(result.mean_iou_without_background, 2)} without (threshold ${result.threshold})`
+    : `mean IoU ${formatPercent(result.mean_iou, 2)}`;
+  lines.push('', `${means}; ${formatPercent(result.pixel_accuracy, 2)} of pixels right`);
   const { mean_iou_objects: objects, mean_iou_stuff: stuff } = result;
   if (objects !== undefined && stuff !== undefined) {
-    lines.push(`mean IoU ${formatShare(objects, 2)} over objects, ${formatShare(stuff, 2)} over grounds`);
+    lines.push(`mean IoU ${formatPercent(objects, 2)} over objects, ${formatPercent(stuff, 2)} over grounds`);
   }
   return lines;
 }

@@ -53,7 +53,7 @@ export function scenesCommand(context: Context): Command {
     .option('--size <pixels>', 'side of the pictures', wholeNumber(8, 4096), 64)
     .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseNames)
     .option(...groundsOption)
-    .option('--named <share>', 'share of scenes whose ground has a name (default: 0.8)', numberFrom(0, 1))
+    .option('--named <fraction>', 'fraction of scenes whose ground has a name (default: 0.8)', numberFrom(0, 1))
     .option('--atlas <folder>', "atlas.png and atlas.json of other cut-outs (default: the package's)")
     .addHelpText(
       'after',

@@ -20,7 +20,7 @@ import {
   count,
   embedNames,
   formatDuration,
-  formatShare,
+  formatPercent,
   groundsOption,
   Interrupted,
   loadModel,
@@ -144,7 +144,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         onProgress: ({ done, scores }) => {
           scored = done;
           const so = scores.get(`${kind} ${scoring}`);
-          progress.at(done, so && `objects ${formatShare(sceneScore(so, scenes.objectCount).objects)} so far`);
+          progress.at(done, so && `objects ${formatPercent(sceneScore(so, scenes.objectCount).objects)} so far`);
         },
       });
     } catch (error) {

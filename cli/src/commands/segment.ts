@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { classShares, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
+import { classFractions, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { hashFiles, systemReason } from '../files/index.ts';
 import { fixedDataSets, ImageError, nameLettering, readPhoto } from '../photos/index.ts';
@@ -315,10 +315,10 @@ async function settingsOf(
 }
 
 function summary({ labels, names }: OpenVocabularyResult): string {
-  const shares = classShares(labels.data);
-  const first = shares
+  const fractions = classFractions(labels.data);
+  const first = fractions
     .slice(0, 4)
-    .map(({ label, share }) => `${names[label]} ${share < 0.005 ? '< 1' : Math.round(share * 100)} %`);
-  const more = shares.length > 4 ? ` and ${shares.length - 4} more` : '';
+    .map(({ label, fraction }) => `${names[label]} ${fraction < 0.005 ? '< 1' : Math.round(fraction * 100)} %`);
+  const more = fractions.length > 4 ? ` and ${fractions.length - 4} more` : '';
   return `${first.join(', ')}${more}`;
 }

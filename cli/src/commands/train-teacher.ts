@@ -1,49 +1,24 @@
-import { join } from 'node:path';
-import type { Device } from '@zeroseg/core';
-import { parseStep, readSettingTensors, trainableWeights } from '@zeroseg/core/internal';
+import { readSettingTensors, trainableWeights } from '@zeroseg/core/internal';
 import { buildModule, countParameters } from '@zeroseg/core/nn';
 import {
   CaptionedScenes,
-  type ClipConfig,
   type ClipSettings,
-  type ClipStepReport,
   ClipTrainer,
-  clipFile,
-  clipSettingsFile,
-  clipTrainingFile,
   defaultClipSettings,
-  knownWordsMetadata,
-  type NamingScore,
   newClipWeights,
   type RunFormat,
   RunStore,
   resumeClipTraining,
-  scoreTeacher,
   type TeacherScenes,
-  type TeacherScores,
   Tokenizer,
   TrainableClip,
-  taughtWords,
   teacherConfigs,
   teacherScenes,
   textVocabulary,
-  trainSaved,
-  VALIDATION_SEED,
-  validationCrops,
   type WeightFile,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import {
-  brokenField,
-  hasFields,
-  isListOf,
-  isMaybe,
-  isNumber,
-  isText,
-  isWhole,
-  nodeFileSystem,
-  readJson,
-} from '../files/index.ts';
+import { nodeFileSystem } from '../files/index.ts';
 import { loadAtlas } from '../photos/index.ts';
 import {
   adapterOption,
@@ -51,12 +26,8 @@ import {
   commandText,
   count,
   countOrAll,
-  formatDuration,
-  formatRate,
-  formatShare,
   numberFrom,
   oneOf,
-  Progress,
   parseNames,
   seedRange,
   UsageError,
@@ -64,7 +35,16 @@ import {
   wholeNumber,
   withDevice,
 } from '../shell/index.ts';
-import { kindOfPath, openClip, openWeights, teacherFile, teacherWeights } from '../weights/index.ts';
+import {
+  type ClipMetrics,
+  readTeacherLog,
+  TEACHER_LOG_FORMAT,
+  TEACHER_STATE,
+  type TeacherLog,
+  teacherRunFormat,
+  trainTeacherToTheEnd,
+} from '../studies/index.ts';
+import { openWeights, teacherWeights } from '../weights/index.ts';
 
 export interface TrainTeacherArguments {
   readonly out: string;
@@ -83,33 +63,6 @@ export interface TrainTeacherArguments {
   readonly resume?: boolean;
   readonly adapter?: string;
 }
-
-/** What a training was made with: `log.json`. */
-export interface Log {
-  readonly format: typeof FORMAT;
-  /** Makes these weights again, on the same adapter. */
-  readonly command: string;
-  readonly version: string;
-  readonly node: string;
-  readonly adapter: string;
-  readonly started: string;
-  readonly config: ClipConfig;
-  readonly settings: ClipSettings;
-  readonly classes: readonly string[];
-  readonly styles: readonly string[];
-  /** Trained steps, and seconds of all of them. */
-  readonly steps: number;
-  readonly seconds: number;
-  readonly validations: readonly ({ readonly step: number } & TeacherScores)[];
-  /** Of the file as it was written, with the 80 templates. */
-  readonly final?: TeacherScores | undefined;
-}
-
-const OP = 'train-teacher';
-const FORMAT = 'zeroseg teacher training';
-/** Crops to validate on during training, at most. */
-const CROPS = 400;
-const SAVE_SECONDS = 300;
 
 /** `zeroseg train-teacher`: a small CLIP out of made-up scenes. */
 export function trainTeacherCommand(context: Context): Command {
@@ -147,14 +100,14 @@ export function trainTeacherCommand(context: Context): Command {
 /** Trains, or goes on. */
 export async function trainTeacher(context: Context, options: TrainTeacherArguments): Promise<void> {
   if (!options.resume) {
-    await RunStore.refuseUsed(nodeFileSystem(options.out), FORMAT_OF_RUN as RunFormat<never>);
+    await RunStore.refuseUsed(nodeFileSystem(options.out), teacherRunFormat as RunFormat<never>);
     return trainIn(context, options, undefined, undefined);
   }
   // First without the lock, which would make the folder.
-  await readLog(options.out);
-  const store = await RunStore.open(nodeFileSystem(options.out), FORMAT_OF_RUN);
+  await readTeacherLog(options.out);
+  const store = await RunStore.open(nodeFileSystem(options.out), teacherRunFormat);
   try {
-    await trainIn(context, options, await readLog(options.out), store);
+    await trainIn(context, options, await readTeacherLog(options.out), store);
   } finally {
     await store.close();
   }
@@ -163,7 +116,7 @@ export async function trainTeacher(context: Context, options: TrainTeacherArgume
 async function trainIn(
   context: Context,
   options: TrainTeacherArguments,
-  before: Log | undefined,
+  before: TeacherLog | undefined,
   opened: RunStore<ClipMetrics> | undefined,
 ): Promise<void> {
   const { out } = options;
@@ -192,13 +145,15 @@ async function trainIn(
     const damaged: string[] = [];
     const found = await opened?.newest((reason) => damaged.push(reason));
     if (before?.final && !found) {
-      throw new UsageError(`${OP}: ${out}: this training is at its end, and no checkpoint is left to go on from`);
+      throw new UsageError(
+        `${'train-teacher'}: ${out}: this training is at its end, and no checkpoint is left to go on from`,
+      );
     }
-    if (found) await resumeClipTraining(trainer, found.files.get(STATE) as WeightFile);
+    if (found) await resumeClipTraining(trainer, found.files.get(TEACHER_STATE) as WeightFile);
     const place = found ? `the checkpoint of step ${found.step}` : 'the beginning';
     for (const reason of damaged) context.terminal.note(`${reason}; going on from ${place}`);
-    const log: Log = {
-      format: FORMAT,
+    const log: TeacherLog = {
+      format: TEACHER_LOG_FORMAT,
       command,
       version,
       node: process.version,
@@ -217,9 +172,9 @@ async function trainIn(
         `${count(scenes.classes.length, 'classes')} in ${scenes.styles.join(', ')}, on ${device.name}`,
     );
     // Only now, when everything has been found to fit.
-    const store = opened ?? (await RunStore.create(nodeFileSystem(out), FORMAT_OF_RUN, async () => {}));
+    const store = opened ?? (await RunStore.create(nodeFileSystem(out), teacherRunFormat, async () => {}));
     try {
-      await runTraining(context, {
+      await trainTeacherToTheEnd(context, {
         device,
         trainer,
         tokens,
@@ -235,121 +190,12 @@ async function trainIn(
   });
 }
 
-/** What a training goes on from, in a checkpoint. */
-const STATE = 'training.safetensors';
-
-type ClipMetrics = Omit<ClipStepReport, 'steps'>;
-
-/** What a training of a teacher keeps. */
-const FORMAT_OF_RUN: RunFormat<ClipMetrics> = {
-  op: OP,
-  description: 'log.json',
-  parts: [STATE],
-  metrics: { format: JSON.stringify, parse: parseStep },
-};
-
 async function openScenes({ atlas, classes, styles, validateAtlas }: TrainTeacherArguments): Promise<TeacherScenes> {
   return teacherScenes(await loadAtlas(atlas), {
     ...(classes === 'all' ? {} : { classes }),
     ...(styles === undefined ? {} : { styles: parseNames(styles) }),
     validationAtlas: validateAtlas === undefined ? undefined : await loadAtlas(validateAtlas),
   });
-}
-
-interface Running {
-  readonly device: Device;
-  readonly trainer: ClipTrainer;
-  readonly tokens: Tokenizer;
-  readonly scenes: TeacherScenes;
-  readonly log: Log;
-  readonly options: TrainTeacherArguments;
-  readonly store: RunStore<ClipMetrics>;
-  readonly signal: AbortSignal;
-}
-
-async function runTraining({ terminal }: Context, running: Running): Promise<void> {
-  const { device, trainer, tokens, scenes, options, store, signal } = running;
-  const { clip, settings } = trainer;
-  const { out } = options;
-  let { log } = running;
-  const first = trainer.done;
-  const writeLog = (more: Partial<Log> = {}) =>
-    store.files.write('log.json', `${JSON.stringify({ ...log, ...more }, undefined, 2)}\n`);
-  // Before all else: with it a training that dies before it saves can be begun again by --resume.
-  if (first < settings.steps) await writeLog();
-  await store.begin(first);
-  const side = clip.config.vision.image;
-  const validation = validationCrops(scenes, {
-    seed: settings.seed + VALIDATION_SEED,
-    count: Math.min(CROPS, options.validateCrops),
-    side,
-  });
-  const before = log.seconds;
-  const began = performance.now();
-
-  const progress = new Progress(terminal, 'training', settings.steps, 'steps', first);
-  const isEnded = await trainSaved<ClipStepReport, ClipMetrics>(
-    {
-      trainer,
-      store,
-      metricsOf: ({ steps: _, ...step }) => step,
-      checkpoint: async () => {
-        await store.files.write(
-          teacherFile,
-          await clipFile(clip, { metadata: knownWordsMetadata(taughtWords(scenes)) }),
-        );
-        await store.files.write('config.json', clipSettingsFile(clip.config));
-        return { [STATE]: await clipTrainingFile(trainer) };
-      },
-      saved: () => {
-        log = { ...log, steps: trainer.done, seconds: before + Math.round((performance.now() - began) / 1000) };
-        return writeLog();
-      },
-      isLookedAt: (step) => step % options.validateEvery === 0 && step < settings.steps,
-      look: async (step) => {
-        await clip.readTokens();
-        const scores = await scoreTeacher(device, { ...clip, tokens }, scenes, validation, { templates: 'subset' });
-        log = { ...log, validations: [...log.validations, { step, ...scores }] };
-        progress.say(`step ${step}: ${formatScores(scores)}`);
-      },
-    },
-    {
-      saveSeconds: SAVE_SECONDS,
-      signal,
-      onProgress: ({ step, loss, accuracy }) =>
-        progress.at(step, `loss ${loss.toFixed(3)}, ${formatShare(accuracy)} of the batch right`),
-    },
-  ).finally(() => progress.stop());
-  const seconds = (performance.now() - began) / 1000;
-  if (!isEnded) {
-    terminal.log(
-      `stopped after step ${trainer.done} of ${settings.steps}, saved; go on with the same options and --resume`,
-    );
-    throw signal.reason;
-  }
-  // What is scored is the file: rounded to f16, and opened as everybody opens it.
-  const written = await openClip(join(out, teacherFile));
-  const towers = { vision: await written.vision(device), text: await written.text(device), tokens };
-  const crops = { seed: settings.seed + 2 * VALIDATION_SEED, count: options.validateCrops, side };
-  const final = await scoreTeacher(device, towers, scenes, validationCrops(scenes, crops), {
-    templates: 'full',
-    synonyms: true,
-  });
-  await writeLog({ final });
-  if (trainer.done > first) {
-    const rate = formatRate(((trainer.done - first) * settings.batch) / seconds, 'crops');
-    terminal.log(`trained ${count(trainer.done - first, 'steps')} in ${formatDuration(seconds)} (${rate})`);
-  }
-  terminal.out(formatScores(final));
-  terminal.out(`teacher: ${join(out, teacherFile)}`);
-}
-
-function formatScores({ scenes, synonyms, unseenStyle }: TeacherScores): string {
-  const format = ({ present, objects }: NamingScore) => `${formatShare(present)} (of objects ${formatShare(objects)})`;
-  const parts = [`a class that is present named on ${format(scenes)} of new crops`];
-  if (synonyms) parts.push(`by synonyms ${format(synonyms)}`);
-  if (unseenStyle) parts.push(`in an unseen style ${format(unseenStyle)}`);
-  return parts.join('; ');
 }
 
 /** The options that decide the weights, in full. */
@@ -359,32 +205,8 @@ function commandOf(options: TrainTeacherArguments): string {
   return commandText('train-teacher', { ...names, 'validate-atlas': validateAtlas });
 }
 
-async function readLog(folder: string): Promise<Log> {
-  const path = join(folder, 'log.json');
-  if ((await kindOfPath(path)) !== 'file') {
-    throw new UsageError(
-      `train-teacher: ${folder}: there is no training to go on with; leave --resume out to begin one`,
-    );
-  }
-  return parseLog(await readJson(path), path);
-}
-
-/** What a `log.json` says. */
-export function parseLog(found: unknown, path: string): Log {
-  const broken = brokenField(found, {
-    format: (value) => value === FORMAT,
-    command: isText,
-    started: isMaybe(isText),
-    steps: isMaybe(isWhole(0)),
-    seconds: isMaybe(isNumber),
-    validations: isMaybe(isListOf(hasFields({ step: isWhole(0) }))),
-  });
-  if (broken === undefined) return found as Log;
-  throw new UsageError(`train-teacher: ${path}: this is not the log of a teacher, or is damaged (${broken})`);
-}
-
 /** The options must be those of before; only the steps may become more. */
-function checkCommand({ command, final, settings }: Log, options: TrainTeacherArguments): void {
+function checkCommand({ command, final, settings }: TeacherLog, options: TrainTeacherArguments): void {
   const { out, steps } = options;
   const before = settings?.steps ?? steps;
   if (command !== commandOf({ ...options, steps: before }) || steps < before) {

@@ -40,8 +40,8 @@ import {
   type Context,
   count,
   formatDuration,
+  formatPercent,
   formatRate,
-  formatShare,
   gather,
   Interrupted,
   neededToBegin,
@@ -117,8 +117,8 @@ export function trainCommand(context: Context): Command {
       10,
     )
     .option(
-      '--validate <share>',
-      'hold out this share of the photos, such as 0.1, and keep the weights of the least loss on them: best.safetensors',
+      '--validate <fraction>',
+      'hold out this fraction of the photos, such as 0.1, and keep the weights of the smallest loss on them: best.safetensors',
       numberFrom(0.0001, 0.9),
     )
     .option(
@@ -164,7 +164,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
     const cache = await readCache(nodeFileSystem(cacheFolder));
     try {
       const validation = validationOf(options, before?.description.validation);
-      const held = heldOutCount(cache.length, validation?.share);
+      const held = heldOutCount(cache.length, validation?.fraction);
       const features = { folder: cache.folder, length: cache.length - held, key: cache.key };
       const resolved = await resolveOptions(options, features, before?.description);
       for (const note of resolved.notes) context.terminal.log(note);
@@ -282,9 +282,9 @@ function describe(
   );
   const { validation } = description;
   if (validation) {
-    const { share, scenes, every } = validation;
+    const { fraction, scenes, every } = validation;
     const on = [
-      share !== undefined && `${count(heldOutCount(photos, share), 'photos')} held out`,
+      fraction !== undefined && `${count(heldOutCount(photos, fraction), 'photos')} held out`,
       scenes !== undefined && count(scenes, 'made scenes'),
     ];
     terminal.log(`validated on ${on.filter(Boolean).join(' and ')}, every ${count(every, 'steps')}`);
@@ -379,16 +379,16 @@ function validationWords(found: Readonly<Record<string, number>>): string {
   const loss = ownValue(found, VALIDATION_LOSS);
   if (loss !== undefined) said.push(`loss ${loss.toPrecision(4)}`);
   for (const name of sceneMeasures) {
-    const share = ownValue(found, name);
-    if (share !== undefined) said.push(`${name.replace('validation ', '')} ${formatShare(share)}`);
+    const fraction = ownValue(found, name);
+    if (fraction !== undefined) said.push(`${name.replace('validation ', '')} ${formatPercent(fraction)}`);
   }
   return said.join(', ');
 }
 
 /** A few photos from all over the cache, the same in every picture of a run. */
 async function sampleSquares(cache: CacheReader, side: number) {
-  const many = Math.min(SAMPLES, cache.length);
-  const numbers = Array.from({ length: many }, (_, i) => Math.floor((i * cache.length) / many));
+  const count = Math.min(SAMPLES, cache.length);
+  const numbers = Array.from({ length: count }, (_, i) => Math.floor((i * cache.length) / count));
   const squares = await Promise.all(numbers.map((number) => cache.image(number)));
   return squares.map((square) => (square.width === side ? square : resizeImage(square, side, side, 'bicubic')));
 }

@@ -161,7 +161,7 @@ async function findManifests(path: string): Promise<Found[]> {
 }
 
 /** Failed rows that are printed of one manifest; the others are counted. */
-const MOST_FAILURES = 20;
+const MAX_FAILURES = 20;
 
 /** A line for each family of a manifest, then its failures in full. */
 function print(out: (line: string) => void, { name }: Found, rows: readonly VerifyRow[], seconds: number): void {
@@ -189,11 +189,11 @@ function print(out: (line: string) => void, { name }: Found, rows: readonly Veri
     out(`  ${cells.join('  ').trimEnd()}`);
   }
   const failures = rows.filter(({ pass }) => !pass);
-  for (const { family, name: tensor, error, tolerance, note } of failures.slice(0, MOST_FAILURES)) {
+  for (const { family, name: tensor, error, tolerance, note } of failures.slice(0, MAX_FAILURES)) {
     const numbers = Number.isFinite(error) ? [`error ${scientific(error)}, tolerance ${scientific(tolerance)}`] : [];
     out(`  FAIL ${[`${family} ${tensor}`, ...numbers, ...(note ? [note] : [])].join(': ')}`);
   }
-  if (failures.length > MOST_FAILURES) out(`  ... and ${failures.length - MOST_FAILURES} more`);
+  if (failures.length > MAX_FAILURES) out(`  ... and ${failures.length - MAX_FAILURES} more`);
 }
 
 /** How close a row is to failing. */

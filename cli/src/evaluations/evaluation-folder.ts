@@ -22,7 +22,7 @@ import { photoStrip } from './photo-strip.ts';
 const FORMAT = 'zeroseg-evaluation-1';
 
 /** Photos that are kept with pictures: the worst. */
-const MOST_PHOTOS = 100;
+const MAX_PHOTOS = 100;
 /** Gathers photos while they are evaluated; writes at the end, so that a stopped evaluation leaves what was there. */
 export class EvaluationFolder {
   readonly folder: string;
@@ -74,7 +74,7 @@ export class EvaluationFolder {
       ),
     });
     if (meanIou === null) return;
-    if (this.#pictures.size >= MOST_PHOTOS) {
+    if (this.#pictures.size >= MAX_PHOTOS) {
       const [best] = [...this.#pictures]
         .map(([known, { score: of }]) => ({ id: known, mean_iou: of }))
         .sort((x, y) => worstFirst(y, x));

@@ -4,7 +4,7 @@ import { sentence } from '../shell/index.ts';
 import type { EvaluationResult, PhotoScore } from './evaluation-result.ts';
 
 /** Classes that a matrix on a page can show. */
-const MOST_COLUMNS = 100;
+const MAX_COLUMNS = 100;
 /** Of a list. */
 const SHOWN_CONFUSIONS = 12;
 
@@ -69,8 +69,8 @@ ${matrix(confusion, nameOf)}
 
 /** Scenes have objects and grounds, other data sets a background. */
 function means({ mean_iou_without_background, mean_iou_objects, mean_iou_stuff }: EvaluationResult): string {
-  const tile = (title: string, share: number | null): string =>
-    `<div><dt>${title}</dt><dd>${percent(share)}</dd></div>`;
+  const tile = (title: string, fraction: number | null): string =>
+    `<div><dt>${title}</dt><dd>${percent(fraction)}</dd></div>`;
   return mean_iou_objects === undefined || mean_iou_stuff === undefined
     ? tile('without background', mean_iou_without_background)
     : `${tile('mean IoU, objects', mean_iou_objects)}\n${tile('mean IoU, ground', mean_iou_stuff)}`;
@@ -80,25 +80,25 @@ function confusions(confusion: ConfusionMatrix, nameOf: (label: number) => strin
   const worst = confusion.worst(SHOWN_CONFUSIONS);
   if (worst.length === 0) return '<p>Nothing was taken for anything else.</p>';
   const items = worst.map(
-    ({ truth, predicted, pixels, share }) =>
-      `<li><bdi>${nameOf(truth)}</bdi> taken for <bdi>${nameOf(predicted)}</bdi>: ${percent(share)} of it, ${pixels.toLocaleString('en')} pixels</li>`,
+    ({ truth, predicted, pixels, fraction }) =>
+      `<li><bdi>${nameOf(truth)}</bdi> taken for <bdi>${nameOf(predicted)}</bdi>: ${percent(fraction)} of it, ${pixels.toLocaleString('en')} pixels</li>`,
   );
   return `<ul>${items.join('\n')}</ul>`;
 }
 
-/** Rows are what is true, columns what was found: shares of the row. Classes that do not come are left out. */
+/** Rows are what is true, columns what was found: fractions of the row. Classes that do not come are left out. */
 function matrix(confusion: ConfusionMatrix, nameOf: (label: number) => string): string {
   const { classes, counts } = confusion;
   const labelled = confusion.labelled();
   const predicted = Array.from({ length: classes }, (_, p) => labelled.some((_, t) => counts[t * classes + p]! > 0));
   const all = [...labelled.keys()];
   const [rows, columns] = [all.filter((t) => labelled[t]! > 0), all.filter((p) => labelled[p]! > 0 || predicted[p])];
-  if (columns.length > MOST_COLUMNS) return `<p>The matrix of ${columns.length} classes is in evaluation.json.</p>`;
+  if (columns.length > MAX_COLUMNS) return `<p>The matrix of ${columns.length} classes is in evaluation.json.</p>`;
   const cell = (truth: number, found: number): string => {
-    const share = counts[truth * classes + found]! / labelled[truth]!;
-    const words = share > 0 && share < 0.005 ? '·' : share === 0 ? '' : String(Math.round(100 * share));
+    const fraction = counts[truth * classes + found]! / labelled[truth]!;
+    const words = fraction > 0 && fraction < 0.005 ? '·' : fraction === 0 ? '' : String(Math.round(100 * fraction));
     const kind = truth === found ? ' class="right"' : '';
-    return `<td${kind} style="--share:${share.toFixed(3)}" title="${nameOf(truth)} taken for ${nameOf(found)}: ${percent(share)}">${words}</td>`;
+    return `<td${kind} style="--fraction:${fraction.toFixed(3)}" title="${nameOf(truth)} taken for ${nameOf(found)}: ${percent(fraction)}">${words}</td>`;
   };
   return `<p>Rows are what is true, columns what was found; percent of the row.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="confusion matrix"><table class="matrix"><thead><tr><td></td>${columns.map((label) => `<th scope="col"><span><bdi>${nameOf(label)}</bdi></span></th>`).join('')}</tr></thead>
@@ -120,8 +120,8 @@ function figure(
   return `<li><figure><img src="${file}" loading="lazy" alt="${escapeXml(id)}: photo, truth, prediction and mistakes"><figcaption><b>${escapeXml(id)}</b> IoU ${percent(mean_iou)}, ${percent(pixel_accuracy)} of the pixels right<span class="words">${words.join(' ')}</span></figcaption></figure></li>`;
 }
 
-function percent(share: number | null): string {
-  return share === null ? '–' : `${(100 * share).toFixed(1)}\u2009%`;
+function percent(fraction: number | null): string {
+  return fraction === null ? '–' : `${(100 * fraction).toFixed(1)}\u2009%`;
 }
 
 const style = `
@@ -138,7 +138,7 @@ table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabu
 .classes { width: 100%; max-width: 720px; } .classes th, .classes td { padding: 3px 12px 3px 0; border-top: 1px solid var(--line); } .classes thead th { border: 0; color: var(--soft); } .classes thead th + th { text-align: right; } .classes td { text-align: right; white-space: nowrap; } .classes .bar { width: 40%; text-align: left; }
 .bar b { display: block; height: 10px; border-radius: 3px; background: var(--bar); min-width: 1px; }
 i { display: inline-block; width: 12px; height: 12px; border-radius: 3px; background: var(--colour); border: 1px solid rgb(128 128 128 / .5); margin-right: 6px; vertical-align: -1px; }
-.scroll { overflow-x: auto; } .matrix td { min-width: 26px; height: 26px; padding: 0 3px; text-align: center; font-size: 12px; background: rgb(var(--wrong) / calc(var(--share, 0) * .85)); border: 1px solid var(--line); } .matrix td.right { background: rgb(var(--right) / calc(var(--share, 0) * .75)); }
+.scroll { overflow-x: auto; } .matrix td { min-width: 26px; height: 26px; padding: 0 3px; text-align: center; font-size: 12px; background: rgb(var(--wrong) / calc(var(--fraction, 0) * .85)); border: 1px solid var(--line); } .matrix td.right { background: rgb(var(--right) / calc(var(--share, 0) * .75)); }
 .matrix thead td { border: 0; } .matrix thead th { height: 110px; vertical-align: bottom; padding: 0; } .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); padding: 4px 0; white-space: nowrap; max-height: 106px; overflow: hidden; } .matrix tbody th { padding-right: 8px; white-space: nowrap; position: sticky; left: 0; background: var(--paper); }
 ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 18px; } figure { margin: 0; } img { display: block; max-width: 100%; min-width: min(100%, 720px); height: auto; border-radius: 6px; } figcaption { font-size: 13.5px; margin-top: 4px; color: var(--soft); } figcaption b { color: var(--ink); }
 .words { display: flex; flex-wrap: wrap; gap: 2px 14px; } ul { margin: 0 0 14px; padding-left: 20px; } .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }

@@ -7,13 +7,13 @@ import { FileError } from '@zeroseg/core/zeroseg';
  *
  * @throws FileError when there is more; what Node throws when it cannot be read.
  */
-export async function readBounded(op: string, path: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBounded(op: string, path: string, max: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = (): FileError =>
-    new FileError(op, path, `it holds more than ${formatBytes(most)}, which is no such file`);
+    new FileError(op, path, `it holds more than ${formatBytes(max)}, which is no such file`);
   const file = await open(path, 'r');
   try {
     const found = await file.stat();
-    if (found.size > most) throw tooLarge();
+    if (found.size > max) throw tooLarge();
     if (found.isFile() && found.size > 0) return plain(await file.readFile());
     const parts: Uint8Array[] = [];
     let total = 0;
@@ -22,7 +22,7 @@ export async function readBounded(op: string, path: string, most: number): Promi
       const { bytesRead } = await file.read(part, 0, part.length, null);
       if (bytesRead === 0) return plain(Buffer.concat(parts));
       total += bytesRead;
-      if (total > most) throw tooLarge();
+      if (total > max) throw tooLarge();
       parts.push(part.subarray(0, bytesRead));
     }
   } finally {

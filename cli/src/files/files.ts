@@ -138,12 +138,12 @@ export function standardStream(path: string): NodeJS.WritableStream | undefined 
 }
 
 /** Links that lead to each other are followed so often. */
-const MOST_LINKS = 40;
+const MAX_LINKS = 40;
 
 /** Where links lead, also when nothing is there yet. */
 async function throughLinks(path: string): Promise<string> {
   let place = path;
-  for (let i = 0; i < MOST_LINKS; i++) {
+  for (let i = 0; i < MAX_LINKS; i++) {
     const next = await readlink(place).catch(() => undefined);
     if (next === undefined) return place;
     place = resolve(dirname(place), next);

@@ -26,7 +26,7 @@ export interface LockOptions {
 const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** More turns than this only somebody needs who deletes the file all the time. */
-const MOST_TURNS = 1000;
+const MAX_TURNS = 1000;
 
 /**
  * The right to write to a folder, which one process has at a time.
@@ -74,7 +74,7 @@ export class FolderLock implements HeldLock {
   ): Promise<FolderLock> {
     try {
       let isMade = await makeFolder(dirname(file));
-      for (let turn = 0; turn < MOST_TURNS; turn++) {
+      for (let turn = 0; turn < MAX_TURNS; turn++) {
         const opened = await openLockFile(file);
         if (!opened) {
           // Who made the folder for nothing has taken it away meanwhile.
@@ -150,7 +150,7 @@ export class FolderLock implements HeldLock {
 
 /** `undefined` where the folder is gone. */
 async function openLockFile(file: string): Promise<{ handle: FileHandle; isNew: boolean } | undefined> {
-  for (let turn = 0; turn < MOST_TURNS; turn++) {
+  for (let turn = 0; turn < MAX_TURNS; turn++) {
     try {
       return { handle: await open(file, flags | constants.O_CREAT | constants.O_EXCL), isNew: true };
     } catch (error) {

@@ -1,8 +1,8 @@
 /**
- * A value whose numbers have six significant digits: what shares and scores are worth. Whole numbers stay.
+ * A value whose numbers have six significant digits: what fractions and scores are worth. Whole numbers stay.
  *
  * ```ts
- * rounded({ share: 0.7504882812500001, pixels: 12345678 }); // { share: 0.750488, pixels: 12345678 }
+ * rounded({ fraction: 0.7504882812500001, pixels: 12345678 }); // { fraction: 0.750488, pixels: 12345678 }
  * ```
  */
 export function rounded<T>(value: T): T {

@@ -26,7 +26,7 @@ export interface OpenedAdapter {
   readonly architecture: string;
   readonly features: Readonly<Record<(typeof watched)[number], boolean>>;
   /** Threads of a subgroup; null where there are none. */
-  readonly subgroups: { readonly least: number; readonly most: number } | null;
+  readonly subgroups: { readonly min: number; readonly max: number } | null;
   readonly limits: Readonly<Record<(typeof limits)[number], number>>;
   readonly check: SelfCheck;
 }
@@ -48,7 +48,7 @@ export interface SelfCheck {
 /** What an adapter is, and whether it computes what it should. The device stays open. */
 export async function inspectDevice(device: Device, option: string): Promise<OpenedAdapter> {
   const { adapter, features } = device;
-  const { subgroupMinSize: least = 0, subgroupMaxSize: most = 0 } = adapter;
+  const { subgroupMinSize: min = 0, subgroupMaxSize: max = 0 } = adapter;
   return {
     name: device.name,
     option,
@@ -56,7 +56,7 @@ export async function inspectDevice(device: Device, option: string): Promise<Ope
     vendor: adapter.vendor,
     architecture: adapter.architecture,
     features: Object.fromEntries(watched.map((name) => [name, features.has(name)])) as OpenedAdapter['features'],
-    subgroups: features.has('subgroups') ? { least, most } : null,
+    subgroups: features.has('subgroups') ? { min, max } : null,
     limits: Object.fromEntries(limits.map((name) => [name, device.limits[name]])) as OpenedAdapter['limits'],
     check: await checkMatmul(device),
   };

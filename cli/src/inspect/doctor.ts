@@ -93,16 +93,16 @@ export function diagnosisLines({ machine, adapters, taken, problem, faster }: Di
 
 function adapterLines(adapter: OpenedAdapter | BrokenAdapter, isTaken: boolean): string[] {
   if ('problem' in adapter) return [`adapter '${adapter.option}' could not be opened: ${adapter.problem}`];
-  const { name, option, kind, features, subgroups, limits: most, check } = adapter;
+  const { name, option, kind, features, subgroups, limits, check } = adapter;
   const has = Object.entries(features).map(([feature, isThere]) => `${feature} ${isThere ? 'yes' : 'no'}`);
-  const threads = subgroups ? ` (${[...new Set([subgroups.least, subgroups.most])].join(' to ')} threads)` : '';
+  const threads = subgroups ? ` (${[...new Set([subgroups.min, subgroups.max])].join(' to ')} threads)` : '';
   const passed = `largest error ${check.error?.toExponential(1)}, ${Math.round(check.milliseconds)} ms with compiling`;
   return [
     `adapter ${name}${isTaken ? ' (taken)' : ''}`,
     `  computes on    the ${kind}; --adapter '${option}'`,
     `  features       ${has.join(', ').replace('subgroups yes', `subgroups yes${threads}`)}`,
-    `  buffers        ${formatBytes(most.maxBufferSize)}, ${formatBytes(most.maxStorageBufferBindingSize)} of one bound, ${most.maxStorageBuffersPerShaderStage} a kernel`,
-    `  workgroups     ${most.maxComputeInvocationsPerWorkgroup} threads with ${formatBytes(most.maxComputeWorkgroupStorageSize)}, ${most.maxComputeWorkgroupsPerDimension} along an axis`,
+    `  buffers        ${formatBytes(limits.maxBufferSize)}, ${formatBytes(limits.maxStorageBufferBindingSize)} of one bound, ${limits.maxStorageBuffersPerShaderStage} a kernel`,
+    `  workgroups     ${limits.maxComputeInvocationsPerWorkgroup} threads with ${formatBytes(limits.maxComputeWorkgroupStorageSize)}, ${limits.maxComputeWorkgroupsPerDimension} along an axis`,
     `  self-check     ${check.passed ? `passed: ${passed}` : `FAILED: ${check.problem}`}`,
   ];
 }

@@ -30,7 +30,7 @@ import type { Fact, Info, Use } from './fact.ts';
 export async function runInfo(place: string): Promise<Info> {
   const files = nodeFileSystem(place);
   const { version, adapter, started, preset, init, cache, config, settings, validation } = await readDescription(files);
-  const held = heldOutCount(cache.photos, validation?.share);
+  const held = heldOutCount(cache.photos, validation?.fraction);
   const planned = plannedSteps(settings, cache.photos - held);
   const last = await lastMetrics(place);
   const done = last?.step ?? 0;
@@ -47,7 +47,7 @@ export async function runInfo(place: string): Promise<Info> {
     place,
     facts: {
       state: done >= planned ? 'finished' : `step ${done} of ${planned}`,
-      loss: last?.loss ?? null,
+      loss: last ? Number(last.loss.toPrecision(4)) : null,
       begun: started,
       version,
       adapter,
@@ -138,12 +138,12 @@ export async function cacheInfo(place: string): Promise<Info> {
 
 /** The folder of `zeroseg scenes`. */
 export async function scenesInfo(place: string): Promise<Info> {
-  const { names, objects, seed, count: many, options } = await readSceneIndex(place);
+  const { names, objects, seed, count, options } = await readSceneIndex(place);
   return {
     kind: 'scenes',
     place,
     facts: {
-      scenes: many,
+      scenes: count,
       seed,
       objects: names.slice(0, objects),
       grounds: names.slice(objects),

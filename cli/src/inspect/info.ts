@@ -77,8 +77,10 @@ async function jsonInfo(place: string): Promise<Info> {
   const content = await readJson(place);
   if (isRecord(content)) {
     const { photo, width, height, classes, names } = content;
-    const shares = Object.fromEntries(classes.map(({ name, share }) => [name, `${(100 * share).toFixed(1)} %`]));
-    const own = { photo, size: `${width} × ${height} pixels`, 'asked for': names, found: shares };
+    const fractions = Object.fromEntries(
+      classes.map(({ name, fraction }) => [name, `${(100 * fraction).toFixed(1)} %`]),
+    );
+    const own = { photo, size: `${width} × ${height} pixels`, 'asked for': names, found: fractions };
     return { kind: 'segments of a photo', place, facts: { ...own, ...facts }, uses: [] };
   }
   const keys = typeof content === 'object' && content !== null ? Object.keys(content).slice(0, 12) : [];
@@ -130,15 +132,15 @@ export function infoLines({ kind, place, facts, uses }: Info): string[] {
     ...lines.map(([name, value]) => `  ${name.padEnd(width)}  ${withoutHome(words(name, value))}`),
     ...tables.flatMap(([name, table]) => {
       const rows = Object.entries(table as Record<string, Fact>);
-      const most = longest(rows);
-      return [`  ${name}`, ...rows.map(([key, value]) => `    ${key.padEnd(most)}  ${withoutHome(words(key, value))}`)];
+      const max = longest(rows);
+      return [`  ${name}`, ...rows.map(([key, value]) => `    ${key.padEnd(max)}  ${withoutHome(words(key, value))}`)];
     }),
     ...uses.flatMap(({ for: purpose, command }) => [`for ${purpose}:`, `  ${withoutHome(command)}`]),
   ];
 }
 
 function longest(rows: readonly (readonly [name: string, value: unknown])[]): number {
-  return rows.reduce((most, [name]) => Math.max(most, name.length), 0);
+  return rows.reduce((max, [name]) => Math.max(max, name.length), 0);
 }
 
 function isTable(value: Fact): boolean {

@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib';
 
 /** Bytes of a font's tables, all told: those of all of Chinese take some twenty million. */
-const MOST_BYTES = 2 ** 27;
+const MAX_BYTES = 2 ** 27;
 
 /**
  * What is wrong with a font file, in words; undefined for one that is whole. Each of its tables has a checksum: whoever reads the
@@ -27,7 +27,7 @@ export function fontProblem(bytes: Uint8Array): string | undefined {
       ? [4, 8, 12, 16].map((place) => view.getUint32(at + place))
       : [8, 12, 12, 4].map((place) => view.getUint32(at + place));
     total += length!;
-    if (offset! + packed! > bytes.length || packed! > length! || total > MOST_BYTES)
+    if (offset! + packed! > bytes.length || packed! > length! || total > MAX_BYTES)
       return `its table '${tag}' is cut off`;
     const stored = bytes.subarray(offset!, offset! + packed!);
     const table = packed! < length! ? inflated(stored, length!) : stored;

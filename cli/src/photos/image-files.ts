@@ -1,6 +1,6 @@
 /** Photos and label maps on disk. */
 import { fileURLToPath } from 'node:url';
-import { type Colour, checkImage, inspectPng, isPng, mostPixels } from '@zeroseg/core/internal';
+import { type Colour, checkImage, inspectPng, isPng, maxPixels } from '@zeroseg/core/internal';
 import { type Drawing, type Image, ImageError, type LabelMap, type Lettering, PixelError } from '@zeroseg/core/zeroseg';
 import { decode, encode } from 'fast-png';
 import sharp from 'sharp';
@@ -87,8 +87,8 @@ async function decodePixels(
   try {
     const input = { failOn: 'truncated', ignoreIcc: true, limitInputPixels: false } as const;
     const { width, height, space } = await sharp(bytes, input).metadata();
-    if (width * height > mostPixels) {
-      const reason = `${width} x ${height} pixels are more than the ${mostPixels.toLocaleString('en')} that are read; make it smaller first`;
+    if (width * height > maxPixels) {
+      const reason = `${width} x ${height} pixels are more than the ${maxPixels.toLocaleString('en')} that are read; make it smaller first`;
       throw new ImageError('readPhoto', name, reason);
     }
     const opened = sharp(bytes, input);
@@ -194,7 +194,7 @@ export async function readLabelMap(path: string): Promise<LabelMap> {
   } catch (error) {
     if (error instanceof ImageError) throw error;
     const detail = (error as Error).message.replace(/:$/, '');
-    const isTooLarge = error instanceof PixelError && detail.includes(String(mostPixels));
+    const isTooLarge = error instanceof PixelError && detail.includes(String(maxPixels));
     const reason = isTooLarge ? detail : `the PNG is damaged or cut off (${detail}); copy it again`;
     throw new ImageError('readLabelMap', path, reason, { cause: error });
   }

@@ -12,7 +12,7 @@ import { type Font, type Glyph, parse } from 'opentype.js/dist/opentype.mjs';
 import { fontProblem } from './font-checks.ts';
 
 /** Of one line: some forty thousand letters of a caption. */
-const MOST_PIXELS = 2 ** 24;
+const MAX_PIXELS = 2 ** 24;
 
 /** A font could not be read. */
 export class FontError extends ZeroSegError {
@@ -62,7 +62,7 @@ export function createLettering(files: readonly Uint8Array[]): FontLettering {
       before = { font, glyph };
     }
     const width = Math.max(1, Math.ceil(x));
-    if (!(width * height <= MOST_PIXELS)) {
+    if (!(width * height <= MAX_PIXELS)) {
       throw new FontError(`createLettering: a line of ${width} x ${height} pixels is too long to be drawn`);
     }
     return { width, height, ascent, glyphs };

@@ -17,7 +17,7 @@ export interface NameLettering {
 /** Pixels to the em that widths are measured at. */
 const SIZE = 64;
 /** Letters that are looked for in the system's fonts: a millisecond each. */
-const MOST_LETTERS = 3000;
+const MAX_LETTERS = 3000;
 /** Signs that have no shape of their own: marks, joiners, chosen variants, spaces. */
 const shapeless = /^[\p{M}\p{Cf}\p{Zs}]$/u;
 
@@ -39,7 +39,7 @@ export async function nameLettering(names: readonly string[]): Promise<NameLette
   );
   const widths = new Map<string, number>();
   const boxes = new Map<boolean, Ink>();
-  for (const letter of [...letters].slice(0, MOST_LETTERS)) {
+  for (const letter of [...letters].slice(0, MAX_LETTERS)) {
     const isLarge = (letter.codePointAt(0) ?? 0) > 0xffff;
     // No letter is there, nor ever will be: a box with four digits, or with six.
     if (!boxes.has(isLarge)) boxes.set(isLarge, await inkOf(isLarge ? '\u{1fffe}' : '\ufdd0'));

@@ -267,8 +267,8 @@ function drawBars(
 ): void {
   const [left, right, top] = [at.x + 16 + 7 * 14, at.x + width - 104, at.y + 30];
   const ends = bars.flatMap(({ value, deviation, points }) => [(value ?? 0) + (deviation ?? 0), ...(points ?? [])]);
-  const most = Math.max(1e-9, ...ends);
-  const x = (value: number): number => left + ((right - left) * Math.max(0, value)) / most;
+  const max = Math.max(1e-9, ...ends);
+  const x = (value: number): number => left + ((right - left) * Math.max(0, value)) / max;
   texts.push({ text: title, x: at.x + 16, y: at.y + 16, size: 13, anchor: 'start', colour: ink });
   bars.forEach(({ name, value, deviation, points = [] }, i) => {
     const y = top + 28 * i;

@@ -1,7 +1,7 @@
 /** Seconds between two versions of a report, at least. */
 const SECONDS = 10;
 /** Of the time, as much as writing reports may take. */
-const SHARE = 0.05;
+const FRACTION = 0.05;
 
 /**
  * Rewrites a report while its training goes on, never twice at once, and never for more than a twentieth of the time. That it cannot be
@@ -24,7 +24,7 @@ export class LiveReport {
       .catch(() => undefined)
       .then(() => {
         const took = performance.now() - began;
-        this.#next = performance.now() + Math.max(SECONDS * 1000, took / SHARE);
+        this.#next = performance.now() + Math.max(SECONDS * 1000, took / FRACTION);
         this.#writing = undefined;
       });
   }

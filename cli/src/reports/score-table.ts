@@ -1,7 +1,7 @@
 /** Scores on scenes as lines of text. */
 import { baselines as known } from '@zeroseg/core/internal';
 import type { SceneScore, SceneScores, StudentScore } from '@zeroseg/core/zeroseg';
-import { formatShare } from '../shell/index.ts';
+import { formatPercent } from '../shell/index.ts';
 
 /** Scores as a table, the students first. */
 export function scoreTable({ students, baselines }: SceneScores, titles: Readonly<Record<string, string>>): string[] {
@@ -18,7 +18,7 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
   ];
   const widest = Math.max(...rows.map(([name]) => name.length));
   const cells = ({ objects, stuff, accuracy }: SceneScore) =>
-    [objects, stuff, accuracy].map((value) => formatShare(value).padStart(9)).join('');
+    [objects, stuff, accuracy].map((value) => formatPercent(value).padStart(9)).join('');
   return [
     `${'mean IoU'.padEnd(widest)}  objects  grounds   pixels right`,
     ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),

@@ -20,9 +20,9 @@ export interface ReportFacts {
 const RELOAD_SECONDS = 15;
 
 /** Points of a curve: more cannot be told apart, and would only make the file large. */
-const MOST_POINTS = 3000;
+const MAX_POINTS = 3000;
 /** Pictures in a report: the first, the last, and some between. */
-const MOST_SAMPLES = 6;
+const MAX_SAMPLES = 6;
 
 /** A curve of the report. */
 interface Curve {
@@ -135,8 +135,8 @@ ${table('Model', Object.entries(config))}
 async function sampleFigures(store: ReportedRun['store']): Promise<string> {
   const all = await store.samples();
   const last = all.length - 1;
-  const many = Math.min(MOST_SAMPLES, all.length);
-  const chosen = new Set(Array.from({ length: many }, (_, i) => Math.round((i * last) / Math.max(1, many - 1))));
+  const count = Math.min(MAX_SAMPLES, all.length);
+  const chosen = new Set(Array.from({ length: count }, (_, i) => Math.round((i * last) / Math.max(1, count - 1))));
   const figures: string[] = [];
   for (const i of [...chosen].sort((a, b) => b - a)) {
     const { step, path } = all[i] as { step: number; path: string };
@@ -217,7 +217,7 @@ export function statisticsCharts(metrics: readonly Metrics[]): ReportChart[] {
 
 /** Every n-th step, and the last: averages would hide what a single step did. */
 function thin(metrics: readonly Metrics[]): Metrics[] {
-  const every = Math.ceil(metrics.length / MOST_POINTS);
+  const every = Math.ceil(metrics.length / MAX_POINTS);
   return metrics.filter((_, i) => i % every === 0 || i === metrics.length - 1);
 }
 

@@ -2,7 +2,7 @@ import type { Colour } from '@zeroseg/core/internal';
 import { classColour, nameColours } from '@zeroseg/core/zeroseg';
 
 /** More classes than this can hardly be told apart by colours. */
-const MOST_NAMED = 200;
+const MAX_NAMED = 200;
 
 /** A class, with the colour that it was given if it was given one. */
 export interface ColouredClass {
@@ -15,6 +15,6 @@ export interface ColouredClass {
  * from the others. Background and labels beyond have those of PASCAL's map.
  */
 export function classColours(classes: readonly ColouredClass[]): (label: number) => Colour {
-  const colours = classes.length > MOST_NAMED ? [] : nameColours(classes.map(({ name }) => name));
+  const colours = classes.length > MAX_NAMED ? [] : nameColours(classes.map(({ name }) => name));
   return (label) => classes[label - 1]?.colour ?? colours[label - 1] ?? classColour(label);
 }

@@ -36,13 +36,13 @@ export const sheetScript: string = `
 const cards = [...document.querySelectorAll('#cards > li')];
 const boxes = [...document.querySelectorAll('input[name=word]')];
 const [sort, find, only, opacity, shown] = ['sort', 'find', 'only', 'opacity', 'shown'].map((id) => document.getElementById(id));
-const share = (card, word) => Number(card.querySelector('tr[data-word="' + word + '"]')?.dataset.share ?? 0);
+const fraction = (card, word) => Number(card.querySelector('tr[data-word="' + word + '"]')?.dataset.fraction ?? 0);
 function show() {
   const words = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
   for (const path of document.querySelectorAll('path')) path.toggleAttribute('hidden', !words.has(path.dataset.word));
   const text = find.value.trim().toLowerCase();
   for (const card of cards) {
-    card.hidden = !card.dataset.name.toLowerCase().includes(text) || only.checked && ![...words].some((word) => share(card, word) > 0);
+    card.hidden = !card.dataset.name.toLowerCase().includes(text) || only.checked && ![...words].some((word) => fraction(card, word) > 0);
   }
   shown.textContent = cards.filter((card) => !card.hidden).length + ' of ' + cards.length + ' shown';
 }
@@ -50,7 +50,7 @@ function order() {
   const by = sort.value;
   const sorted = [...cards];
   if (by === 'name') sorted.sort((a, b) => a.dataset.name.localeCompare(b.dataset.name, undefined, { numeric: true }));
-  else if (by !== 'given') sorted.sort((a, b) => share(b, by) - share(a, by));
+  else if (by !== 'given') sorted.sort((a, b) => fraction(b, by) - fraction(a, by));
   document.getElementById('cards').append(...sorted);
 }
 function light(row, on) {

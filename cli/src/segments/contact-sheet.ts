@@ -18,7 +18,7 @@ interface WordTotal {
   readonly number: number;
   readonly colour: string;
   photos: number;
-  shares: number;
+  fractions: number;
 }
 
 /** What a sheet says beside its cards. */
@@ -41,12 +41,12 @@ export class ContactSheet {
 
   /** `name` is the way to the photo's files in the folder of the sheet, without their endings. */
   add(name: string, record: SegmentsRecord): void {
-    for (const { label, name: word, colour, share } of record.classes) {
+    for (const { label, name: word, colour, fraction } of record.classes) {
       if (label === 0) continue;
       let total = this.#words.get(word);
-      if (!total) this.#words.set(word, (total = { number: this.#words.size + 1, colour, photos: 0, shares: 0 }));
+      if (!total) this.#words.set(word, (total = { number: this.#words.size + 1, colour, photos: 0, fractions: 0 }));
       total.photos++;
-      total.shares += share;
+      total.fractions += fraction;
     }
     this.#cards.push(card(name, record, (word) => this.#words.get(word)?.number ?? 0));
   }
@@ -59,11 +59,11 @@ export class ContactSheet {
   }
 
   #page({ notes, failed }: SheetWords): string {
-    const words = [...this.#words].sort(([, a], [, b]) => b.shares - a.shares);
+    const words = [...this.#words].sort(([, a], [, b]) => b.fractions - a.fractions);
     const title = `${count(this.length, 'photos')}: ${shortList(words.map(([name]) => name)) || 'none of the words'}`;
     const boxes = words.map(
-      ([name, { number, colour, photos, shares }]) =>
-        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${number}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(shares / this.#cards.length))}</small></label>`,
+      ([name, { number, colour, photos, fractions }]) =>
+        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${number}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(fractions / this.#cards.length))}</small></label>`,
     );
     const more = boxes.splice(SHOWN_WORDS);
     const rest =
@@ -134,7 +134,7 @@ function card(
   const link = (file: string): string => posix.join(folder, file).split('/').map(encodeURIComponent).join('/');
   const scale = Math.min(1, SIDE / Math.max(width, height));
   const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
-  const found = classes.map(({ name: word, share }) => `${word} ${percent(share)}`).join(', ');
+  const found = classes.map(({ name: word, fraction }) => `${word} ${percent(fraction)}`).join(', ');
   const paths = classes
     .filter(({ label }) => label !== 0)
     .map(
@@ -153,15 +153,15 @@ function card(
 </article></li>`;
 }
 
-function row({ label, name, drawn_as, colour, share, pixels, score }: ClassRecord, number: number): string {
+function row({ label, name, drawn_as, colour, fraction, pixels, score }: ClassRecord, number: number): string {
   const drawn = drawn_as === undefined ? '' : ` <small>${escapeXml(drawn_as)} in pictures</small>`;
   const swatch = label === 0 ? '<i></i>' : `<i style="--colour:${escapeXml(colour)}"></i>`;
-  const cells = [percent(share), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
-  return `<tr data-word="${number}" data-share="${share}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi>${drawn}</th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+  const cells = [percent(fraction), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
+  return `<tr data-word="${number}" data-share="${fraction}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi>${drawn}</th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
 }
 
-function percent(share: number): string {
-  return share > 0 && share < 0.001 ? '<\u20090.1\u2009%' : `${(100 * share).toFixed(1)}\u2009%`;
+function percent(fraction: number): string {
+  return fraction > 0 && fraction < 0.001 ? '<\u20090.1\u2009%' : `${(100 * fraction).toFixed(1)}\u2009%`;
 }
 
 /** The polygons of a class as the `d` of a path, in whole pixels of the small picture. */

@@ -20,7 +20,7 @@ export interface ClassRecord {
   readonly score: number | null;
   readonly pixels: number;
   /** Of all pixels, 0..1. */
-  readonly share: number;
+  readonly fraction: number;
   readonly box: Box;
   readonly rle: CocoRle;
   /** Its connected parts, the largest first. Rings are `x, y, x, y, …` along the edges of pixels. */
@@ -79,7 +79,7 @@ const recordFields = hasFields({
       name: isText,
       colour: isText,
       pixels: isWhole(1),
-      share: isNumber,
+      fraction: isNumber,
       parts: isListOf(isPart),
     }),
   ),
@@ -92,7 +92,7 @@ export function isRecord(found: unknown): found is SegmentsRecord {
 
 /** A class's region as its record. Scores that are not known are null. */
 export function classRecord(
-  { label, pixels, share, box, score, rle, parts }: ClassRegion,
+  { label, pixels, fraction, box, score, rle, parts }: ClassRegion,
   name: string,
   colour: Colour,
   drawnAs: string | undefined,
@@ -106,7 +106,7 @@ export function classRecord(
     colour: hexColour(colour),
     score: scoreOf(score),
     pixels,
-    share: rounded(share),
+    fraction: rounded(fraction),
     box: boxOf(box),
     rle,
     parts: parts.map((part) => ({

@@ -3,26 +3,26 @@ import { firstRepeated } from '@zeroseg/core/internal';
 import { type Argument, type Command, InvalidArgumentError, Option } from 'commander';
 
 /** Steps, photos, scenes: more than anybody has. What lies beyond is a slip of the keyboard. */
-const MOST = 1e9;
+const MAX = 1e9;
 
 /** The bounds of seeds: they become 32 bits. */
-export const seedRange: readonly [least: number, most: number] = [0, 4_294_967_295];
+export const seedRange: readonly [min: number, max: number] = [0, 4_294_967_295];
 
-export function wholeNumber(least = 1, most: number = MOST): (text: string) => number {
+export function wholeNumber(min = 1, max: number = MAX): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\s*\d+\s*$/.test(text) || value < least || value > most) {
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    if (!/^\s*\d+\s*$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
     }
     return value;
   };
 }
 
-export function numberFrom(least: number, most: number): (text: string) => number {
+export function numberFrom(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === '' || !(value >= least && value <= most)) {
-      throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
+    if (text.trim() === '' || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`);
     }
     return value;
   };
@@ -52,13 +52,11 @@ export function offeredWords(of: Option | Argument): readonly string[] {
 }
 
 /** A list of different whole numbers from 1, with commas between. */
-export function wholeNumbers(most: number, longest: number): (text: string) => number[] {
+export function wholeNumbers(max: number, longest: number): (text: string) => number[] {
   return (text) => {
     const parts = text.split(',').map((part) => part.trim());
-    if (!parts.every((part) => /^[1-9]\d*$/.test(part) && Number(part) <= most)) {
-      throw new InvalidArgumentError(
-        `It must be whole numbers from 1 to ${most} with commas between, such as 1,2,3,4.`,
-      );
+    if (!parts.every((part) => /^[1-9]\d*$/.test(part) && Number(part) <= max)) {
+      throw new InvalidArgumentError(`It must be whole numbers from 1 to ${max} with commas between, such as 1,2,3,4.`);
     }
     const numbers = parts.map(Number);
     const twice = firstRepeated(numbers);
@@ -87,7 +85,7 @@ export function parseNamesOrCount(text: string): string[] | number {
 export function countOrAll(text: string): number | 'all' {
   if (text === 'all') return text;
   const value = Number(text);
-  if (!/^[1-9]\d*$/.test(text) || value > MOST) {
+  if (!/^[1-9]\d*$/.test(text) || value > MAX) {
     throw new InvalidArgumentError('It must be a whole number from 1, or all.');
   }
   return value;

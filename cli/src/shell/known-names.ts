@@ -66,7 +66,7 @@ export function tellUnknown(
   const notes = [
     ...(alone.length > 0
       ? [
-          `the CLIP ${text.name} does not know ${countIn(lost.length, classes.length, 'classes')}, which it can only get wrong: ${describeUnknown(alone, MOST_TOLD)}`,
+          `the CLIP ${text.name} does not know ${countIn(lost.length, classes.length, 'classes')}, which it can only get wrong: ${describeUnknown(alone, MAX_TOLD)}`,
         ]
       : []),
     ...(spare.length > 0 ? [leftOut(text, classes, spare)] : []),
@@ -76,16 +76,16 @@ export function tellUnknown(
 }
 
 /** Names that are told one by one. */
-const MOST_TOLD = 12;
+const MAX_TOLD = 12;
 
 /** Says which words are left out; of one whose class has others, by which it goes. */
 function leftOut(text: TextSource, classes: readonly ClassWords[], unknown: readonly UnknownName[]): string {
   const others = otherWords(classes, unknown);
-  const told = unknown.slice(0, MOST_TOLD).map((one) => {
+  const told = unknown.slice(0, MAX_TOLD).map((one) => {
     const known = others.get(one.name)?.map((word) => `"${word}"`);
     return known ? `"${one.name}" (its class goes by ${known.join(', ')})` : describeUnknown([one]);
   });
-  const more = unknown.length > MOST_TOLD ? ` and ${unknown.length - MOST_TOLD} more` : '';
+  const more = unknown.length > MAX_TOLD ? ` and ${unknown.length - MAX_TOLD} more` : '';
   const them = unknown.length === 1 ? 'it' : 'them';
   return `left out, since the CLIP ${text.name} does not know ${them}: ${told.join(', ')}${more}`;
 }

@@ -159,9 +159,9 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }
 
-/** `41.5 %` of a share in 0..1; a dash where there is none. */
-export function formatShare(share: number | null | undefined, digits = 1): string {
-  return share == null ? '–' : `${(100 * share).toFixed(digits)} %`;
+/** `41.5 %` of a fraction in 0..1; a dash where there is none. */
+export function formatPercent(fraction: number | null | undefined, digits = 1): string {
+  return fraction == null ? '–' : `${(100 * fraction).toFixed(digits)} %`;
 }
 
 /** A note as a sentence of a page. */

@@ -28,8 +28,8 @@ import {
   type Context,
   count,
   formatDuration,
+  formatPercent,
   formatRate,
-  formatShare,
   type Interruption,
   Progress,
 } from '../shell/index.ts';
@@ -42,12 +42,12 @@ const LEARNT_SIZE = 64;
 const MIN_SCENES = 64;
 /** Of the student's training, for 256 scenes a step. */
 const BASE_RATE = 0.02;
-/** Share of the time for the teacher; the rest is for steps. */
-const TEACHER_SHARE = 0.25;
+/** Fraction of the time for the teacher; the rest is for steps. */
+const TEACHER_FRACTION = 0.25;
 /** Scenes on which the teacher is timed, of which the first ones are not counted: they compile. */
 const TIMED = 6;
 const UNCOUNTED = 2;
-/** Reading a scene and writing what was seen come on top of looking. */
+/** Reading a scene and writing what was seen come on top of encoding. */
 const OVERHEAD = 1.3;
 
 export interface FreshStudentOptions {
@@ -59,9 +59,9 @@ export interface FreshStudentOptions {
   readonly seed: number;
   /** Kinds of objects. */
   readonly classes: number;
-  /** Scenes to learn from: so many, or as many as there is time for up to `most`. */
+  /** Scenes to learn from: so many, or as many as there is time for up to `max`. */
   readonly scenes?: number | undefined;
-  readonly most: number;
+  readonly max: number;
   /** Steps: so many, or as many as there is time for. */
   readonly steps?: number | undefined;
   readonly batch: number;
@@ -101,7 +101,7 @@ export async function trainFresh(
   const grounds = scenes.names.length - scenes.objectCount;
   terminal.log(`${count(learnt, 'scenes')} of ${count(scenes.objectCount, 'objects')} on ${grounds} kinds of ground`);
   await paintScenes(context, join(out, 'scenes'), scenes, { seed, count: learnt, signal });
-  const looked = performance.now();
+  const cachingBegan = performance.now();
   await cacheSceneViews(context, device, {
     scenes: join(out, 'scenes'),
     cache: join(out, 'cache'),
@@ -110,7 +110,7 @@ export async function trainFresh(
     studentSize: LEARNT_SIZE,
     signal,
   });
-  const seconds = (performance.now() - looked) / 1000;
+  const seconds = (performance.now() - cachingBegan) / 1000;
   terminal.log(
     `the teacher saw ${viewCount(defaultGrids)} views of each, in ${formatDuration(seconds)} (${formatRate(learnt / seconds, 'scenes')})`,
   );
@@ -169,20 +169,20 @@ async function trainWatched(
   const training = await trainLive(device, {
     ...options,
     onProgress: ({ report: { step, loss }, measurement: { accuracy } }) =>
-      progress.at(step, `loss ${loss.toFixed(2)} · ${formatShare(accuracy, 0)} of pixels right`),
+      progress.at(step, `loss ${loss.toFixed(2)} · ${formatPercent(accuracy, 0)} of pixels right`),
   }).finally(() => progress.stop());
   const [first, last] = [training.measurements[0], training.measurements.at(-1)];
   terminal.log(
-    `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${formatShare(first?.accuracy, 0)} → ${formatShare(last?.accuracy, 0)} on ${count(options.watched.length, 'scenes')} that it does not learn from`,
+    `${count(training.steps.length, 'steps')} in ${formatDuration(training.seconds)}: pixels right ${formatPercent(first?.accuracy, 0)} → ${formatPercent(last?.accuracy, 0)} on ${count(options.watched.length, 'scenes')} that it does not learn from`,
   );
   return training;
 }
 
-/** As many scenes as the teacher can look at in its share of the time. */
+/** As many scenes as the teacher can encode in its fraction of the time. */
 async function sceneCount(
   device: Device,
   scenes: SceneMaker,
-  { opened, seed, seconds, most }: FreshStudentOptions,
+  { opened, seed, seconds, max }: FreshStudentOptions,
 ): Promise<number> {
   using teacher = await Teacher.create(device, await opened.clip.vision(device), { batch: viewCount(defaultGrids) });
   let began = performance.now();
@@ -191,7 +191,7 @@ async function sceneCount(
     await teacher.features(teacherViews(scenes.scene(seed, index).image, { grids: defaultGrids, ...teacher.pixels }));
   }
   const each = (OVERHEAD * (performance.now() - began)) / 1000 / (TIMED - UNCOUNTED);
-  return Math.max(MIN_SCENES, Math.min(most, Math.floor((TEACHER_SHARE * seconds) / each)));
+  return Math.max(MIN_SCENES, Math.min(max, Math.floor((TEACHER_FRACTION * seconds) / each)));
 }
 
 /** Weights of the seed alone, or with the teacher's image tower as the encoder. */

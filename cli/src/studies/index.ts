@@ -1,6 +1,17 @@
 export { checkKept, clearFolder, refuseOthers } from './demo-folder.ts';
+export { fullPlan, quickPlan, slowPlan, slowQuickPlan } from './demo-plan.ts';
 export { allScenes, scenesOf, type WordedScenes } from './demo-scenes.ts';
 export { type FreshStudent, startingWeights, trainFresh } from './demo-training.ts';
 export { NEW, prepareStudy, STUDY_GRIDS, type StudyOptions } from './prepare-study.ts';
 export { sceneValidation, type ValidationArguments, validatingClip, validationOf } from './run-validation.ts';
 export { cacheSceneViews, paintScenes } from './scene-data.ts';
+export {
+  type ClipMetrics,
+  parseTeacherLog,
+  readTeacherLog,
+  TEACHER_LOG_FORMAT,
+  TEACHER_STATE,
+  type TeacherLog,
+  teacherRunFormat,
+  trainTeacherToTheEnd,
+} from './teacher-training.ts';

@@ -30,17 +30,17 @@ const CLASSES = 40;
 
 /** What is asked for, or of a run that goes on what it was begun with. */
 export function validationOf(options: ValidationArguments, was: Validation | undefined): Validation | undefined {
-  const share = options.validate ?? was?.share;
+  const fraction = options.validate ?? was?.fraction;
   const scenes = options.validateScenes ?? was?.scenes;
   if (options.clip !== undefined && scenes === undefined) {
     throw new UsageError('train: --clip is for runs with --validate-scenes <n>: its words name what the scenes show');
   }
-  if (share !== undefined || scenes !== undefined) {
-    const on = { ...(share !== undefined && { share }), ...(scenes !== undefined && { scenes }) };
+  if (fraction !== undefined || scenes !== undefined) {
+    const on = { ...(fraction !== undefined && { fraction }), ...(scenes !== undefined && { scenes }) };
     return { ...on, every: options.validateEvery ?? was?.every ?? EVERY };
   }
   if (options.validateEvery === undefined) return undefined;
-  throw new UsageError('train: --validate-every is for runs with --validate <share> or --validate-scenes <n>');
+  throw new UsageError('train: --validate-every is for runs with --validate <fraction> or --validate-scenes <n>');
 }
 
 /** The CLIP that names what the scenes show: the one that made the features. @throws UsageError for another. */

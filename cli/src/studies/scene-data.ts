@@ -56,7 +56,7 @@ export async function cacheSceneViews(
       studentSize,
       signal,
       onProgress: ({ done, total }) => {
-        if (total > 0) progress ??= new Progress(terminal, 'teacher looks', total, 'scenes');
+        if (total > 0) progress ??= new Progress(terminal, 'teacher', total, 'scenes');
         progress?.at(done);
       },
     });

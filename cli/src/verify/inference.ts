@@ -5,7 +5,7 @@ import { nameSegments, Segmenter, type SegmentResult, type ZeroSeg } from '@zero
 import type { Fields } from './manifest.ts';
 import { type Computed, FixtureError, type FixtureFile } from './report.ts';
 
-/** The share of pixels in which label maps may differ. */
+/** The fraction of pixels in which label maps may differ. */
 export const LABELS_MAY_DIFFER = 0.01;
 
 /** Inference of spec §11: one window with everything on the way, then sliding windows. */

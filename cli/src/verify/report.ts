@@ -9,7 +9,7 @@ export interface VerifyRow {
   readonly family: string;
   /** The tensor or rule. */
   readonly name: string;
-  /** `max |got − want| / max |want|`; for integers and label maps the share of elements that differ. */
+  /** `max |got − want| / max |want|`; for integers and label maps the fraction of elements that differ. */
   readonly error: number;
   readonly tolerance: number;
   readonly pass: boolean;
@@ -44,7 +44,7 @@ export interface CompareOptions {
   readonly skip?: (i: number) => boolean;
   /** Measure against this magnitude instead of the largest of the expected values. */
   readonly magnitude?: number;
-  /** Integers only: the share of elements that may differ. Default: none. */
+  /** Integers only: the fraction of elements that may differ. Default: none. */
   readonly mayDiffer?: number;
   readonly note?: string;
 }

@@ -103,8 +103,8 @@ function checkPair(report: Report, family: string, name: string, ours: unknown, 
   const [a, b] = [numbers(ours), numbers(theirs)];
   const shape = (value: unknown): unknown =>
     Array.isArray(value) ? value.map(shape) : typeof value === 'number' ? 0 : value;
-  const alike = JSON.stringify(shape(ours)) === JSON.stringify(shape(theirs));
+  const equalCaptions = JSON.stringify(shape(ours)) === JSON.stringify(shape(theirs));
   const fractions = b.some((value) => !Number.isInteger(value));
-  if (!alike || !fractions) report.equal(family, name, ours, theirs);
+  if (!equalCaptions || !fractions) report.equal(family, name, ours, theirs);
   else report.scaled(family, name, a, b, { tolerance: ROUNDING, magnitude: Math.max(...b.map(Math.abs)) });
 }

@@ -14,7 +14,7 @@ export function tallyLines(tally: Tally): string[] {
     probability(p),
   ];
   const given = voters.reduce((sum, voter) => sum + voter.votes, 0);
-  const each = pictures.fewest === pictures.most ? `${pictures.most}` : `${pictures.fewest} to ${pictures.most}`;
+  const each = pictures.fewest === pictures.max ? `${pictures.max}` : `${pictures.fewest} to ${pictures.max}`;
   return [
     `**${titles.a}** against **${titles.b}**: ${count(given, 'votes')} of ${count(voters.length, 'voters')} on ${countIn(pictures.voted, pictures.all, 'pictures')}, ${each} a picture`,
     '',
@@ -30,12 +30,12 @@ export function tallyLines(tally: Tally): string[] {
   ];
 }
 
-function interval({ share, low, high }: ShareInterval): string {
-  return `${percent(share)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
+function interval({ fraction, low, high }: ShareInterval): string {
+  return `${percent(fraction)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
 }
 
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(1)} %`;
 }
 
 function probability(p: number): string {

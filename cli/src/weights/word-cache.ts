@@ -12,7 +12,7 @@ export function wordCacheFolder(): string {
 }
 
 /** 20,000 words at a width of 768. */
-const MOST_BYTES = 64 * 2 ** 20;
+const MAX_BYTES = 64 * 2 ** 20;
 const DIGEST = 32;
 /** A temporary file that is older was left by a program that died. */
 const LEFTOVER_MILLISECONDS = 3_600_000;
@@ -23,12 +23,12 @@ const LEFTOVER_MILLISECONDS = 3_600_000;
  */
 export class WordCache implements WordStore {
   readonly #folder: string;
-  readonly #most: number;
+  readonly #max: number;
   #saving = 0;
 
-  constructor(folder: string = wordCacheFolder(), most: number = MOST_BYTES) {
+  constructor(folder: string = wordCacheFolder(), max: number = MAX_BYTES) {
     this.#folder = folder;
-    this.#most = most;
+    this.#max = max;
   }
 
   async load(key: string, width: number): Promise<Float32Array | undefined> {
@@ -68,7 +68,7 @@ export class WordCache implements WordStore {
     for (const { name, bytes: own, time } of files) {
       bytes += own;
       const isLeftover = name.endsWith('.tmp') && Date.now() - time > LEFTOVER_MILLISECONDS;
-      if (isLeftover || bytes > this.#most) await rm(join(this.#folder, name), { force: true }).catch(() => undefined);
+      if (isLeftover || bytes > this.#max) await rm(join(this.#folder, name), { force: true }).catch(() => undefined);
     }
   }
 }

@@ -191,21 +191,32 @@ function loadVulkanLoader(file: string): void {
 /** Nobody changes it: waiting for a change is a pause. */
 const unchanging = new Int32Array(new SharedArrayBuffer(4));
 
+/** Promises of GPUs that are awaited, whether their naps go on, and when one of them was last begun or settled. */
+let [pending, napping, changed] = [0, false, 0];
+
 /**
  * Awaits a promise of the GPU. While one is pending, Dawn turns the event loop without a pause, which takes a whole core from
- * an adapter that computes on the CPU: naps of 0.1 ms between the turns leave it to the work.
+ * an adapter that computes and compiles on the CPU. Naps between the turns leave it to the work: each a twentieth of the time
+ * waited so far, from 0.1 to 1 ms.
  */
 export async function awaitWithBackoff<T>(promise: Promise<T>): Promise<T> {
-  let pending = true;
-  const nap = () => {
-    if (!pending) return;
-    Atomics.wait(unchanging, 0, 0, 0.1);
-    setImmediate(nap);
-  };
-  setImmediate(nap);
+  pending++;
+  changed = performance.now();
+  if (!napping) nextNap();
   try {
     return await promise;
   } finally {
-    pending = false;
+    pending--;
+    changed = performance.now();
   }
+}
+
+/** Dawn's own turns keep the process alive; naps need not. */
+function nextNap(): void {
+  napping = pending > 0;
+  if (!napping) return;
+  setImmediate(() => {
+    if (pending > 0) Atomics.wait(unchanging, 0, 0, Math.min(1, Math.max(0.1, (performance.now() - changed) / 20)));
+    nextNap();
+  }).unref();
 }

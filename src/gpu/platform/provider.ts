@@ -12,7 +12,7 @@ export interface Provided {
   readonly notice?: string;
 }
 
-/** Where tuning outlives a process or a page: by the adapter's name, class of work → form. */
+/** Where tuning outlives a process or a page: by the adapter's name, class of work → kernel variant. */
 export interface TuningStore {
   /** What was kept, if anything: whoever loads it checks it. */
   load(adapter: string): Promise<Readonly<Record<string, unknown>> | null | undefined>;

@@ -14,7 +14,7 @@ export const tuningStore: TuningStore = {
     try {
       const file = fileOf(adapter);
       const found = await stat(file);
-      // A form takes some fifty bytes: larger files are none that were written here.
+      // A variant takes some fifty bytes: larger files are none that were written here.
       if (!found.isFile() || found.size > LARGEST_FILE) return undefined;
       return parseJson(await readFile(file, 'utf8')) as Record<string, unknown> | null;
     } catch {

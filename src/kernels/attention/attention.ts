@@ -1,22 +1,10 @@
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkOptions } from '../axis/index.ts';
-import {
-  packedSubgroupBackward,
-  type Subgroup,
-  subgroupBackward,
-  subgroupForward,
-  subgroupOf,
-  subgroupRows,
-} from './subgroup-kernels.ts';
-import {
-  type AttentionParams,
-  backwardKernel,
-  backwardRows,
-  forwardKernel,
-  packedBackwardKernel,
-  WIDEST_HEAD,
-} from './tile-kernels.ts';
+import type { AttentionParams } from './interface.ts';
+import { type Subgroup, subgroupOf } from './subgroup-code.ts';
+import { packedSubgroupBackward, subgroupBackward, subgroupForward, subgroupRows } from './subgroup-kernels.ts';
+import { backwardKernel, backwardRows, forwardKernel, packedBackwardKernel, WIDEST_HEAD } from './tile-kernels.ts';
 
 export interface AttentionOptions {
   /** What scores are multiplied by; default: head width ** -0.5. */

@@ -1,5 +1,19 @@
-import { type Device, type Kernel, kernel } from '../../gpu/index.ts';
-import { attentionParams, ground, list, memoize, type Params, times } from './tile-kernels.ts';
+import { type Kernel, kernel } from '../../gpu/index.ts';
+import { attentionParams, ground, memoize, type Params, times } from './interface.ts';
+import {
+  add,
+  dots,
+  entry,
+  loadBlock,
+  loadOwn,
+  place,
+  type Subgroup,
+  storeOwn,
+  together,
+  type Variant,
+  variantOf,
+  zeros,
+} from './subgroup-code.ts';
 
 // The variant for adapters that compute on the CPU: a subgroup to a workgroup. An invocation holds whole rows of its own and goes
 // over all others, of which its subgroup brings some at a time: each invocation loads other elements, and broadcasts hand them
@@ -9,141 +23,6 @@ import { attentionParams, ground, list, memoize, type Params, times } from './ti
 // A load is what costs here: lavapipe and SwiftShader load lane by lane, even where all lanes want the same address (80 cycles
 // for a vec4f, and 80 ms to compile each), while a broadcast or a multiplication is an instruction. B 2 H 12 N 197 D 64 on
 // lavapipe: forward 35 ms, 240 with a load for each row of keys and values in each invocation.
-
-/** How many invocations a subgroup has, where that is fixed, and how many rows each of them holds. */
-export interface Subgroup {
-  readonly size: number;
-  readonly rows: number;
-}
-
-/** The subgroups of an adapter that computes on the CPU, or undefined where another variant must be taken. */
-export function subgroupOf(device: Device): Subgroup | undefined {
-  const { kind, subgroupSize: size } = device.profile;
-  if (kind !== 'cpu' || size === 0) return undefined;
-  // A second row halves the loads for each row, but doubles the time to compile, which lavapipe (eight lanes) takes seconds for.
-  return { size, rows: size < 8 ? 2 : 1 };
-}
-
-/** The others come in blocks of so many rows: one load for narrow heads, since compiling takes as long as there are loads. */
-const blockOf = (quads: number, size: number): number => Math.max(1, Math.min(8, Math.floor(size / quads)));
-
-/** Code for each row that an invocation holds, for each row of a block, and for each pair of both. */
-interface Variant {
-  readonly quads: number;
-  readonly block: number;
-  readonly size: number;
-  readonly group: number;
-  readonly rows: (code: (r: number) => string) => string;
-  readonly others: (code: (j: number) => string) => string;
-  readonly pairs: (code: (pair: string, r: number, j: number) => string) => string;
-}
-
-function variantOf(width: number, { size, rows }: Subgroup): Variant {
-  const quads = width / 4;
-  const block = blockOf(quads, size);
-  return {
-    quads,
-    block,
-    size,
-    group: size * rows,
-    rows: (code) => times(rows, code),
-    others: (code) => times(block, code),
-    pairs: (code) => times(rows, (r) => times(block, (j) => code(`${r}_${j}`, r, j))),
-  };
-}
-
-const entry = (size: number) => `
-@compute @workgroup_size(${size})
-fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let tile = flatGroup(g, size);`;
-const place = `
-  let line = tile / wide;
-  if (line >= params.images * params.heads) { return; }
-  let image = line / params.heads;
-  let head = line % params.heads;`;
-
-/** Rows of an invocation's own in one tensor: what their vec4fs are called, and where each row begins (u32). */
-type Rows = readonly (readonly [name: string, at: string])[];
-const startOf = (rows: Rows, quads: number): string =>
-  rows.length > 1 ? `select(${rows[0]?.[1]}, ${rows[1]?.[1]} - ${quads}u, i >= ${quads}u)` : `${rows[0]?.[1]}`;
-
-/** `name0 = …` for all vec4fs of one row or two. Not unrolled, since each load takes so long to compile. */
-const loadOwn = ({ quads }: Variant, operand: string, rows: Rows): string => `
-  var ${rows[0]?.[0]}Row: array<vec4f, ${rows.length * quads}>;
-  for (var i = 0u; i < params.width / 4u * ${rows.length}u; i++) {
-    ${rows[0]?.[0]}Row[i] = vec4f(${operand}[${startOf(rows, quads)} + i]);
-  }
-  ${rows.map(([name], n) => times(quads, (i) => `let ${name}_${i} = ${rows[0]?.[0]}Row[${n * quads + i}];`)).join('\n')}`;
-const storeOwn = ({ quads }: Variant, to: string, rows: Rows, factor = ''): string => `
-  var ${rows[0]?.[0]}Row = array<vec4f, ${rows.length * quads}>(${rows.map(([name]) => list(quads, (i) => `${name}_${i}`)).join(', ')});
-  for (var i = 0u; i < params.width / 4u * ${rows.length}u; i++) {
-    ${to}[${startOf(rows, quads)} + i] = vec4<T>(${rows[0]?.[0]}Row[i]${factor});
-  }`;
-/** Code for a row in each of two tensors, or for both rows at once if they lie in one. */
-const together = (
-  tensors: readonly [string, string],
-  rows: readonly [Rows[number], Rows[number]],
-  code: (tensor: string, rows: Rows) => string,
-): string =>
-  tensors[0] === tensors[1]
-    ? code(tensors[0], rows)
-    : tensors.map((one, i) => code(one, [rows[i] as Rows[number]])).join('\n');
-const zeros = ({ quads }: Variant, name: string): string => times(quads, (i) => `var ${name}_${i} = vec4f();`);
-
-/**
- * Loads the block of rows from `start` on: lane by lane, one vec4f after the other. Rows past the end repeat the last. Written
- * out: one load in a loop halves the time to compile, but made a forward of 32 ms one of 43 (B 4 H 6 N 197 D 64).
- */
-const loadBlock = (
-  variant: Variant,
-  name: string,
-  operand: string,
-  base: string,
-  start: string,
-  all: string,
-  row: string,
-) =>
-  times(Math.ceil((variant.block * variant.quads) / variant.size), (n) => {
-    const flat = `(${n * variant.size}u + lane)`;
-    const at = `min(${start} + ${flat} / ${variant.quads}u, params.${all} - 1u) * (params.${row} / 4u) + ${flat} % ${variant.quads}u`;
-    return `let ${name}${n} = vec4f(${operand}[${base} + ${at}]);`;
-  });
-/** A vec4f of such a block, for all lanes. */
-const broadcast = ({ quads, size }: Variant, name: string, j: number, i: number): string => {
-  const flat = j * quads + i;
-  return `subgroupBroadcast(${name}${Math.floor(flat / size)}, ${flat % size}u)`;
-};
-
-/**
- * `let name0_0 = own0 · block0` for each pair, in four sums that do not wait for each other. It must round as `subgroupRows` does,
- * so compilers get no choice of what to fuse: `fma` is written out, and a product that nothing is added to comes by a select.
- */
-const dots = (variant: Variant, name: string, own: string, block: string): string => `
-  ${variant.pairs((pair, r, j) => {
-    const first = `${own}${r}_0 * ${broadcast(variant, block, j, 0)}`;
-    return `var ${name}Sums${pair} = ${variant.quads > 1 ? first : `select(vec4f(), ${first}, params.width == 4u)`};`;
-  })}
-  ${variant.others((j) =>
-    times(
-      variant.quads - 1,
-      (i) => `{
-    let other = ${broadcast(variant, block, j, i + 1)};
-    ${variant.rows((r) => `${name}Sums${r}_${j} = fma(${own}${r}_${i + 1}, other, ${name}Sums${r}_${j});`)}
-  }`,
-    ),
-  )}
-  ${variant.pairs((pair) => {
-    const sums = `${name}Sums${pair}`;
-    return `let ${name}${pair} = ${sums}.x + ${sums}.y + (${sums}.z + ${sums}.w);`;
-  })}`;
-/** `sum0 += factor0_0 * block0` for each pair. */
-const add = (variant: Variant, sum: string, factor: string, block: string, i: number): string =>
-  variant.others(
-    (j) => `{
-    let other = ${broadcast(variant, block, j, i)};
-    ${variant.rows((r) => `${sum}${r}_${i} += ${factor}${r}_${j} * other;`)}
-  }`,
-  );
 
 const forwardBind = {
   q: 'read vec4<T>',
@@ -189,7 +68,7 @@ ${entry(size)}
     ${pairs((pair, r, j) => `let score${pair} = select(LOWEST, product${pair} * params.scale, key + ${j}u < stop${r});`)}
     ${rows(
       (r) => `
-    let highest${r} = ${each(r, 'score').reduce((most, score) => `max(${most}, ${score})`, `top${r}`)};
+    let highest${r} = ${each(r, 'score').reduce((highest, score) => `max(${highest}, ${score})`, `top${r}`)};
     let factor${r} = expBelow(top${r} - highest${r});
     top${r} = highest${r};`,
     )}
@@ -207,12 +86,12 @@ ${entry(size)}
   ${rows(
     (r) => `
   if (first + ${r * size}u + lane < params.queries) {
-    let at = (line * params.queries + query${r}) * 2u;
+    let at = (batchHead * params.queries + query${r}) * 2u;
     stats[at] = top${r};
     stats[at + 1u] = logOf(sum${r});
-    let share = inverseOf(sum${r});
+    let inverse = inverseOf(sum${r});
     let yAt = fromY + query${r} * (params.yRow / 4u);
-    ${storeOwn(variant, 'y', [[`y${r}`, 'yAt']], ' * share')}
+    ${storeOwn(variant, 'y', [[`y${r}`, 'yAt']], ' * inverse')}
   }`,
   )}
 }`,
@@ -236,9 +115,9 @@ export const subgroupRows: Kernel<typeof rowsBind, Params, { WG: 8 }> = /*#__PUR
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
-  let line = i / params.queries;
-  if (line >= params.images * params.heads) { return; }
-  let at = (yBase(line / params.heads, line % params.heads) + i % params.queries * params.yRow) / 4u;
+  let batchHead = i / params.queries;
+  if (batchHead >= params.images * params.heads) { return; }
+  let at = (yBase(batchHead / params.heads, batchHead % params.heads) + i % params.queries * params.yRow) / 4u;
   var sums = vec4f();
   for (var d = 0u; d < params.width / 4u; d++) { sums = fma(vec4f(dy[at + d]), vec4f(y[at + d]), sums); }
   rows[i * 3u] = stats[i * 2u];
@@ -300,7 +179,7 @@ ${entry(size)}
     let qAt${r} = fromQ + query${r} * (params.qRow / 4u);
     ${loadOwn(variant, q, [[`q${r}`, `qAt${r}`]])}
     ${loadOwn(variant, 'dy', [[`dy${r}`, `fromY + query${r} * (params.yRow / 4u)`]])}
-    let rowAt${r} = (line * params.queries + query${r}) * 3u;
+    let rowAt${r} = (batchHead * params.queries + query${r}) * 3u;
     let top${r} = rows[rowAt${r}];
     let logSum${r} = rows[rowAt${r} + 1u];
     let mean${r} = rows[rowAt${r} + 2u];
@@ -339,13 +218,13 @@ ${entry(size)}
     ${zeros(variant, `dk${r}`)}
     ${zeros(variant, `dv${r}`)}`,
     )}
-    let lastRow = (line + 1u) * params.queries * 3u - 1u;
+    let lastRow = (batchHead + 1u) * params.queries * 3u - 1u;
     for (var query = select(0u, first, params.causal != 0u); query < params.queries; query += ${block}u) {
       ${loadBlock(variant, 'q', q, 'fromQ', 'query', 'queries', 'qRow')}
       ${dots(variant, 'score', 'k', 'q')}
       ${loadBlock(variant, 'dy', 'dy', 'fromY', 'query', 'queries', 'yRow')}
       ${dots(variant, 'product', 'v', 'dy')}
-      let rowAt = (line * params.queries + query) * 3u + lane;
+      let rowAt = (batchHead * params.queries + query) * 3u + lane;
       ${times(Math.ceil((3 * block) / size), (n) => `let row${n} = rows[min(rowAt + ${n * size}u, lastRow)];`)}
       ${others((j) =>
         ['top', 'logSum', 'mean']

@@ -5,30 +5,11 @@
 // What can be a loop that no compiler unrolls is one: lavapipe takes some 30 ms to compile each load or store. It unrolls where it
 // sees how often a loop can run at most, so loops run between two numbers that it does not know.
 
-import { expBelow, type Kernel, kernel, notNumbers, type Piece } from '../../gpu/index.ts';
+import { type Kernel, kernel } from '../../gpu/index.ts';
+import { attentionParams, ground, list, memoize, type Operand, type Params, times } from './interface.ts';
 
 const TILE = 32;
 export const WIDEST_HEAD = 128;
-
-type Operand = 'q' | 'k' | 'v' | 'y';
-
-/** Where the rows of an operand lie: first element, and strides from image to image, from head to head, from row to row. */
-type Place = `${Operand}${'Start' | 'Image' | 'Head' | 'Row'}`;
-type Extent = 'images' | 'heads' | 'queries' | 'keys' | 'width' | 'causal';
-export type Params = Record<Extent | Place, 'u32'> & { readonly scale: 'f32' };
-
-export type AttentionParams = { readonly [K in keyof Params]: number };
-
-export const attentionParams = {
-  .../*#__PURE__*/ uniforms('images', 'heads', 'queries', 'keys', 'width', 'causal'),
-  scale: 'f32',
-  .../*#__PURE__*/ uniforms('qStart', 'qImage', 'qHead', 'qRow', 'kStart', 'kImage', 'kHead', 'kRow'),
-  .../*#__PURE__*/ uniforms('vStart', 'vImage', 'vHead', 'vRow', 'yStart', 'yImage', 'yHead', 'yRow'),
-} as Params;
-
-function uniforms(...names: (Extent | Place)[]): Record<string, 'u32'> {
-  return Object.fromEntries(names.map((name) => [name, 'u32']));
-}
 
 const tiles = (n: number) => Math.ceil(n / TILE);
 /** Code for each of the rows of an invocation, and the four others that it computes scores with. */
@@ -39,22 +20,6 @@ const grid = (octets: number, code: (name: string) => string): string =>
   times(4, (r) => times(octets, (c) => code(`${r}_${c}`)));
 const kept = (octets: number, prefix: string): string =>
   `array<f32, ${4 * octets}>(${list(4, (r) => list(octets, (c) => `${prefix}${r}_${c}`))})`;
-
-export const ground: Piece = {
-  name: 'ground',
-  needs: [expBelow, notNumbers],
-  wgsl: `
-const LOWEST = -3.40282346e38;
-// Of the sum of a query's weights, which is at least 1: 0 if all its scores are -∞, not finite if one is NaN or ∞. Both give NaN.
-fn inverseOf(sum: f32) -> f32 { return select(nanFrom(sum), 1.0 / sum, sum > 0.0 && isFinite(sum)); }
-fn logOf(sum: f32) -> f32 { return select(nanFrom(sum), log(sum), sum > 0.0 && isFinite(sum)); }
-fn qBase(image: u32, head: u32) -> u32 { return params.qStart + image * params.qImage + head * params.qHead; }
-fn kBase(image: u32, head: u32) -> u32 { return params.kStart + image * params.kImage + head * params.kHead; }
-fn vBase(image: u32, head: u32) -> u32 { return params.vStart + image * params.vImage + head * params.vHead; }
-fn yBase(image: u32, head: u32) -> u32 { return params.yStart + image * params.yImage + head * params.yHead; }
-// How many of the 4 rows from \`row\` on exist.
-fn existing(row: u32, all: u32) -> u32 { return min(row + 4u, max(all, row)) - row; }`,
-};
 
 const entry = `
 @compute @workgroup_size(64)
@@ -84,10 +49,10 @@ var<workgroup> factors: array<f32, 32>;
 ${entry}
   let tile = flatGroup(g, size);
   let wide = (params.queries + 31u) / 32u;
-  let line = tile / wide;
-  if (line >= params.images * params.heads) { return; }
-  let image = line / params.heads;
-  let head = line % params.heads;
+  let batchHead = tile / wide;
+  if (batchHead >= params.images * params.heads) { return; }
+  let image = batchHead / params.heads;
+  let head = batchHead % params.heads;
   let first = tile % wide * 32u;
   let fromQ = qBase(image, head);
   let fromK = kBase(image, head);
@@ -143,7 +108,7 @@ ${entry}
   workgroupBarrier();
   if (l < 32u && first + l < params.queries) {
     factors[l] = inverseOf(sum);
-    let at = (line * params.queries + first + l) * 2u;
+    let at = (batchHead * params.queries + first + l) * 2u;
     stats[at] = top;
     stats[at + 1u] = logOf(sum);
   }
@@ -175,9 +140,9 @@ export const backwardRows: Kernel<
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;
-  let line = i / params.queries;
-  if (line >= params.images * params.heads) { return; }
-  let at = yBase(line / params.heads, line % params.heads) + i % params.queries * params.yRow;
+  let batchHead = i / params.queries;
+  if (batchHead >= params.images * params.heads) { return; }
+  let at = yBase(batchHead / params.heads, batchHead % params.heads) + i % params.queries * params.yRow;
   var sum = 0.0;
   for (var d = 0u; d < params.width; d++) { sum += f32(dy[at + d]) * f32(y[at + d]); }
   rows[i * 3u] = stats[i * 2u];
@@ -264,7 +229,7 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(octets:
       for (var i = 0u; i < 4u * high; i++) {
         let row = down + i / 4u;
         let other = across + i % 4u * 8u;
-        let p = weightOf(line, ${ofKeys ? 'start + other, first + row' : 'first + row, start + other'}, products[i / 4u][i % 4u]);
+        let p = weightOf(batchHead, ${ofKeys ? 'start + other, first + row' : 'first + row, start + other'}, products[i / 4u][i % 4u]);
         ${ofKeys ? 'weights[row * 32u + other] = p.x;' : ''}
         errors[row * 32u + other] = p.x * (gradients[i / 4u][i % 4u] - p.y) * params.scale;
       }
@@ -298,20 +263,20 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(octets:
 var<workgroup> weights: array<f32, 1024>;
 var<workgroup> errors: array<f32, 1024>;
 // The weight of a key for a query, from their product, and what the query subtracts from the weight's gradient.
-fn weightOf(line: u32, query: u32, key: u32, product: f32) -> vec2f {
+fn weightOf(batchHead: u32, query: u32, key: u32, product: f32) -> vec2f {
   let sees = key < params.keys && (params.causal == 0u || key <= query);
   if (query >= params.queries || !sees) { return vec2f(); }
-  let at = (line * params.queries + query) * 3u;
+  let at = (batchHead * params.queries + query) * 3u;
   return vec2f(expBelow(product * params.scale - rows[at] - rows[at + 1u]), rows[at + 2u]);
 }
 ${entry}
   let tile = flatGroup(g, size);
   let forQueries = (params.queries + 31u) / 32u;
   let wide = forQueries + (params.keys + 31u) / 32u;
-  let line = tile / wide;
-  if (line >= params.images * params.heads) { return; }
-  let image = line / params.heads;
-  let head = line % params.heads;
+  let batchHead = tile / wide;
+  if (batchHead >= params.images * params.heads) { return; }
+  let image = batchHead / params.heads;
+  let head = batchHead % params.heads;
   if (tile % wide < forQueries) {
     let first = tile % wide * 32u;
     ${side('queries')}
@@ -344,18 +309,4 @@ export function backwardKernel(width: number): BackwardKernel {
 export function packedBackwardKernel(width: number): PackedBackwardKernel {
   const octets = octetsOf(width);
   return memoize(packedBackwards, octets, () => makeBackward(octets, packedBind));
-}
-
-export function memoize<K, V>(kernels: Map<K, V>, key: K, make: () => V): V {
-  let made = kernels.get(key);
-  if (!made) kernels.set(key, (made = make()));
-  return made;
-}
-
-export function times(n: number, code: (i: number) => string): string {
-  return Array.from({ length: n }, (_, i) => code(i)).join('\n');
-}
-
-export function list(n: number, code: (i: number) => string): string {
-  return Array.from({ length: n }, (_, i) => code(i)).join(', ');
 }

@@ -18,12 +18,12 @@ import { type AxisRows, rowsPerGroup, rowThreadOverrides, rowThreadPlace, rowThr
  * @throws ShapeError when a reduced axis is empty.
  */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return runsOf('max', x, options).reduce((part, run) => extremeDifferentiable('max', part, run.lines, run.shape), x);
+  return runsOf('max', x, options).reduce((part, run) => extremeDifferentiable('max', part, run.rows, run.shape), x);
 }
 
 /** Minimum over axes; as {@link max}. */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return runsOf('min', x, options).reduce((part, run) => extremeDifferentiable('min', part, run.lines, run.shape), x);
+  return runsOf('min', x, options).reduce((part, run) => extremeDifferentiable('min', part, run.rows, run.shape), x);
 }
 
 /**
@@ -47,35 +47,35 @@ type Extreme = 'max' | 'min';
 
 function argExtreme(which: Extreme, x: Tensor, axis: number): Tensor {
   const normal = normalizeAxis(`arg${which}`, axis, x.shape);
-  const lines = aroundAxis(x.shape, normal);
-  if (lines.length === 0) throw new ShapeError(`arg${which}`, `axis ${axis} is empty`, { x: x.shape });
+  const rows = aroundAxis(x.shape, normal);
+  if (rows.length === 0) throw new ShapeError(`arg${which}`, `axis ${axis} is empty`, { x: x.shape });
   return extreme(
     which,
     x,
-    lines,
+    rows,
     x.shape.filter((_, i) => i !== normal),
   ).index;
 }
 
-function extreme(which: Extreme, x: Tensor, lines: AxisRows, shape: Shape): { y: Tensor; index: Tensor } {
+function extreme(which: Extreme, x: Tensor, rows: AxisRows, shape: Shape): { y: Tensor; index: Tensor } {
   const y = empty(x, shape);
   const index = empty(x, shape, 'u32');
-  dispatch(extremeKernels[which], { x, y, index }, { ...lines }, rowThreads(x.device, lines, 256));
+  dispatch(extremeKernels[which], { x, y, index }, { ...rows }, rowThreads(x.device, rows, 256));
   return { y, index };
 }
 
-function extremeDifferentiable(which: Extreme, x: Tensor, lines: AxisRows, shape: Shape): Tensor {
-  if (lines.length === 0) throw new ShapeError(which, `there is no ${which} of nothing`, { x: x.shape });
-  const { y, index } = extreme(which, x, lines, shape);
+function extremeDifferentiable(which: Extreme, x: Tensor, rows: AxisRows, shape: Shape): Tensor {
+  if (rows.length === 0) throw new ShapeError(which, `there is no ${which} of nothing`, { x: x.shape });
+  const { y, index } = extreme(which, x, rows, shape);
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
-    const { units, params } = spreadOver(dx, lines);
+    const { units, params } = spreadOver(dx, rows);
     dispatch(pick[units], { dy, index, dx }, params);
     return [dx];
   });
 }
 
-// A workgroup takes WG / THREADS lines. A thread keeps its best element; an index of `length` says that it has none.
+// A workgroup takes WG / THREADS rows. A thread keeps its best element; an index of `length` says that it has none.
 function extremeKernel(
   which: Extreme,
 ): Kernel<
@@ -97,16 +97,16 @@ var<workgroup> values: array<f32, WG>;
 var<workgroup> places: array<u32, WG>;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let lines = WG / THREADS;
-  let line = flatGroup(g, size) * lines + rowOf(l);
+  let rows = WG / THREADS;
+  let row = flatGroup(g, size) * rows + rowOf(l);
   let thread = threadOf(l);
-  let inside = line < params.outer * params.inner;
+  let inside = row < params.outer * params.inner;
   // Infinite, of the sign that every number beats: literals of it are not allowed.
   var best = bitcast<f32>(${worst} | (thread & 0u));
   var place = params.length;
   var largest = 0;
   if (inside) {
-    let start = rowStart(line, params.length, params.inner);
+    let start = rowStart(row, params.length, params.inner);
     for (var j = thread; j < params.length; j += THREADS) {
       let value = f32(x[start + j * params.inner]);
       // The magnitude's bits: of NaN, they are larger than those of ∞.
@@ -130,13 +130,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       }
     }
   }
-  let cell = thread * lines + rowOf(l);
+  let cell = thread * rows + rowOf(l);
   values[cell] = best;
   places[cell] = place;
   workgroupBarrier();
   for (var half = THREADS / 2u; half > 0u; half = half / 2u) {
     if (thread < half) {
-      let other = cell + half * lines;
+      let other = cell + half * rows;
       let one = values[cell];
       let next = values[other];
       let isBetter = !isNan(one) && (isNan(next) || next ${better} one);
@@ -150,8 +150,8 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     workgroupBarrier();
   }
   if (inside && thread == 0u) {
-    y[line] = T(values[cell]);
-    index[line] = places[cell];
+    y[row] = T(values[cell]);
+    index[row] = places[cell];
   }
 }`,
   });
@@ -162,9 +162,9 @@ const extremeKernels = { max: /*#__PURE__*/ extremeKernel('max'), min: /*#__PURE
 // dy where the extreme was, 0 elsewhere.
 function makePick(units: Units) {
   const value = {
-    rows: 'select(vec4<T>(), vec4<T>(dy[line]), vec4u(index[line]) == place + vec4u(0u, 1u, 2u, 3u))',
-    columns: `select(vec4<T>(), dy[line], vec4u(${[0, 1, 2, 3].map((k) => `index[4u * line + ${k}u]`).join(', ')}) == vec4u(place))`,
-    ones: 'select(T(), dy[line], index[line] == place)',
+    rows: 'select(vec4<T>(), vec4<T>(dy[row]), vec4u(index[row]) == place + vec4u(0u, 1u, 2u, 3u))',
+    columns: `select(vec4<T>(), dy[row], vec4u(${[0, 1, 2, 3].map((k) => `index[4u * row + ${k}u]`).join(', ')}) == vec4u(place))`,
+    ones: 'select(T(), dy[row], index[row] == place)',
   }[units];
   return kernel({
     name: 'extreme-backward',

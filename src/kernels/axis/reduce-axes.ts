@@ -11,7 +11,7 @@ export interface ReduceOptions {
 }
 
 /** The runs of neighbouring axes that `options` name, the last one first, with the shape that is left after each. */
-export function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: AxisRows; shape: Shape }[] {
+export function runsOf(op: string, x: Tensor, options: ReduceOptions): { rows: AxisRows; shape: Shape }[] {
   checkOptions(op, options, ['axes', 'keepDims']);
   const { axes, keepDims = false } = options;
   const all =
@@ -22,7 +22,7 @@ export function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: 
         : [axes as number];
   const open = new Set(all.map((axis) => normalizeAxis(op, axis, x.shape)));
   if (open.size < all.length) throw new ShapeError(op, `the axes ${all.join(', ')} name one twice`, { x: x.shape });
-  const runs: { lines: AxisRows; shape: Shape }[] = [];
+  const runs: { rows: AxisRows; shape: Shape }[] = [];
   let now = x.shape;
   for (let last = now.length - 1; last >= 0; last--) {
     if (!open.has(last)) continue;
@@ -32,14 +32,14 @@ export function runsOf(op: string, x: Tensor, options: ReduceOptions): { lines: 
     const after = now.slice(last + 1);
     const reduced = now.slice(first, last + 1);
     now = [...before, ...(keepDims ? reduced.map(() => 1) : []), ...after];
-    runs.push({ lines: { outer: size(before), length: size(reduced), inner: size(after) }, shape: now });
+    runs.push({ rows: { outer: size(before), length: size(reduced), inner: size(after) }, shape: now });
     last = first;
   }
   return runs;
 }
 
 /**
- * What one load gives: four neighbours of a line (`rows`), one of each of four neighbouring lines (`columns`), or one element
+ * What one load gives: four neighbours of a row (`rows`), one of each of four neighbouring rows (`columns`), or one element
  * (`ones`).
  */
 export type Units = 'rows' | 'columns' | 'ones';
@@ -49,7 +49,7 @@ export function unitsOf({ inner }: AxisRows): Units {
   return inner % 4 === 0 ? 'columns' : 'ones';
 }
 
-/** How to write all elements `dx` of lines from one value per line. */
+/** How to write all elements `dx` of rows from one value per row. */
 export function spreadOver(
   dx: Tensor,
   { outer, length, inner }: AxisRows,
@@ -60,19 +60,19 @@ export function spreadOver(
   return { units, params: { ...elements, length, inner: units === 'columns' ? inner / 4 : inner } };
 }
 
-/** Which `line` vec4 (or element) i belongs to, and at which `place` of it its first element is. */
+/** Which `row` vec4 (or element) i belongs to, and at which `place` of it its first element is. */
 export const spreadPlace: Readonly<Record<Units, string>> = {
-  rows: `    let line = 4u * i / params.length;
-    let place = 4u * i - line * params.length;`,
+  rows: `    let row = 4u * i / params.length;
+    let place = 4u * i - row * params.length;`,
   // Remainders are computed by multiplying: two divisions instead of four, as divisions are expensive.
-  columns: `    let row = i / params.inner;
-    let outer = row / params.length;
-    let line = outer * params.inner + (i - row * params.inner);
-    let place = row - outer * params.length;`,
-  ones: `    let row = i / params.inner;
-    let outer = row / params.length;
-    let line = outer * params.inner + (i - row * params.inner);
-    let place = row - outer * params.length;`,
+  columns: `    let slice = i / params.inner;
+    let outer = slice / params.length;
+    let row = outer * params.inner + (i - slice * params.inner);
+    let place = slice - outer * params.length;`,
+  ones: `    let slice = i / params.inner;
+    let outer = slice / params.length;
+    let row = outer * params.inner + (i - slice * params.inner);
+    let place = slice - outer * params.length;`,
 };
 
 export const spreadParams: typeof elementParams & { readonly length: 'u32'; readonly inner: 'u32' } = {

@@ -49,7 +49,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
  */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const runs = runsOf('mean', x, options);
-  const count = runs.reduce((product, { lines }) => product * lines.length, 1);
+  const count = runs.reduce((product, { rows }) => product * rows.length, 1);
   if (count === 0) throw new ShapeError('mean', 'the mean of no elements is undefined', { x: x.shape });
   return sumDifferentiable(x, runs, 1 / count);
 }
@@ -60,7 +60,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
  */
 export function sumRows(x: Tensor, dtype: DType = x.dtype): Tensor {
   const cols = x.shape.at(-1) ?? 1;
-  return sumLines(x, { outer: 1, length: size(x.shape.slice(0, -1)), inner: cols }, [cols], 1, dtype);
+  return sumAlong(x, { outer: 1, length: size(x.shape.slice(0, -1)), inner: cols }, [cols], 1, dtype);
 }
 
 /** A {@link sum} for backwards, without a gradient of its own, in the dtype that is asked for. */
@@ -68,21 +68,21 @@ export function summed(x: Tensor, options: ReduceOptions, dtype: DType): Tensor 
   return dtype === x.dtype ? sum(x, options) : sumRuns(x, runsOf('sum', x, options), 1, dtype);
 }
 
-function sumRuns(x: Tensor, runs: readonly { lines: AxisRows; shape: Shape }[], factor: number, dtype: DType): Tensor {
-  return runs.reduce((part, { lines, shape }, i) => {
+function sumRuns(x: Tensor, runs: readonly { rows: AxisRows; shape: Shape }[], factor: number, dtype: DType): Tensor {
+  return runs.reduce((part, { rows, shape }, i) => {
     const isLast = i === runs.length - 1;
-    return sumLines(part, lines, shape, isLast ? factor : 1, isLast ? dtype : 'f32');
+    return sumAlong(part, rows, shape, isLast ? factor : 1, isLast ? dtype : 'f32');
   }, x);
 }
 
 /** The sum, times `factor`, over runs of axes. Between them it stays f32, and is rounded to the dtype of `x` once. */
-function sumDifferentiable(x: Tensor, runs: readonly { lines: AxisRows; shape: Shape }[], factor: number): Tensor {
+function sumDifferentiable(x: Tensor, runs: readonly { rows: AxisRows; shape: Shape }[], factor: number): Tensor {
   if (runs.length === 0) return x;
   const y = sumRuns(x, runs, factor, x.dtype);
   return differentiable(y, [x], (dy) => {
-    const dx = runs.reduceRight((d, { lines }, i) => {
+    const dx = runs.reduceRight((d, { rows }, i) => {
       const wider = i === 0 ? empty(x) : empty(x, runs[i - 1]?.shape);
-      const { units, params } = spreadOver(wider, lines);
+      const { units, params } = spreadOver(wider, rows);
       dispatch(spread[units], { dy: d, dx: wider }, { ...params, factor: i === 0 ? factor : 1 });
       return wider;
     }, dy);
@@ -91,12 +91,12 @@ function sumDifferentiable(x: Tensor, runs: readonly { lines: AxisRows; shape: S
 }
 
 /**
- * `factor · sum` of each line. A thread adds no more than {@link FEW_STEPS} loads: longer lines are cut into strips, whose sums
- * (f32) are the lines of another launch, until there is one strip.
+ * `factor · sum` of each row. A thread adds no more than {@link FEW_STEPS} loads: longer rows are cut into strips, whose sums
+ * (f32) are the rows of another launch, until there is one strip.
  */
-function sumLines(x: Tensor, lines: AxisRows, shape: Shape, factor: number, dtype: DType = x.dtype): Tensor {
+function sumAlong(x: Tensor, rows: AxisRows, shape: Shape, factor: number, dtype: DType = x.dtype): Tensor {
   let part = x;
-  let rest = lines;
+  let rest = rows;
   for (;;) {
     const { units, constants, strips } = stripsOf(x.device, rest, part === x);
     if (strips <= 1) {
@@ -114,37 +114,37 @@ function sumLines(x: Tensor, lines: AxisRows, shape: Shape, factor: number, dtyp
   }
 }
 
-/** At most `most` rows of `x [n, C]`, f32, each the sum of some that follow each other; `x` itself where there are no more. */
-export function fewerRows(x: Tensor, most: number): Tensor {
+/** At most `max` rows of `x [n, C]`, f32, each the sum of some that follow each other; `x` itself where there are no more. */
+export function fewerRows(x: Tensor, max: number): Tensor {
   const [n = 0, C = 1] = x.shape;
-  if (n <= most) return x;
-  const lines = { outer: 1, length: n, inner: C };
-  const { units, constants, strips } = stripsOf(x.device, lines, true);
-  const { length } = loadsOf(lines, units);
+  if (n <= max) return x;
+  const rows = { outer: 1, length: n, inner: C };
+  const { units, constants, strips } = stripsOf(x.device, rows, true);
+  const { length } = loadsOf(rows, units);
   const chunk = Math.ceil(length / Math.max(2, strips));
   const used = Math.ceil(length / chunk);
   const y = empty(x, [used, C], 'f32');
-  launchSum(x, y, units, { ...lines, chunk, strips: used, factor: 1 }, constants);
-  return fewerRows(y, most);
+  launchSum(x, y, units, { ...rows, chunk, strips: used, factor: 1 }, constants);
+  return fewerRows(y, max);
 }
 
-/** Into how many strips lines are cut, and the constants of their launch. */
-function stripsOf(device: Device, lines: AxisRows, isFirst: boolean) {
-  const units = unitsOf(lines);
-  const { outer, length, inner } = loadsOf(lines, units);
+/** Into how many strips rows are cut, and the constants of their launch. */
+function stripsOf(device: Device, rows: AxisRows, isFirst: boolean) {
+  const units = unitsOf(rows);
+  const { outer, length, inner } = loadsOf(rows, units);
   const isCpu = threadPerRow(device) !== undefined;
   // On a CPU every strip of a row is one thread's: joining threads takes as long to compile as all the rest.
   const alone = isCpu && units === 'rows';
-  const most = alone ? 1 : !isFirst || isCpu || inner < 8 ? 64 : 1;
-  const constants = rowThreads(device, { outer, length, inner }, most);
-  const least = Math.ceil(length / (FEW_STEPS * constants.THREADS));
-  if (!isFirst) return { units, constants, strips: least };
+  const max = alone ? 1 : !isFirst || isCpu || inner < 8 ? 64 : 1;
+  const constants = rowThreads(device, { outer, length, inner }, max);
+  const min = Math.ceil(length / (FEW_STEPS * constants.THREADS));
+  if (!isFirst) return { units, constants, strips: min };
   const groups = Math.max(1, Math.ceil((outer * inner) / rowsPerGroup(constants)));
   // A thread adds some 32 loads by itself; more go to other workgroups, until the device is busy.
   const busy = alone
     ? Math.min(length < 1024 ? 1 : Math.ceil(length / 32), Math.ceil(512 / Math.max(1, outer)))
     : Math.min(Math.ceil(length / (32 * constants.THREADS)), Math.ceil(device.profile.workgroupsWanted / groups));
-  return { units, constants, strips: Math.max(least, busy) };
+  return { units, constants, strips: Math.max(min, busy) };
 }
 
 type Constants = ReturnType<typeof rowThreads>;
@@ -153,7 +153,7 @@ function launchSum(
   x: Tensor,
   y: Tensor,
   units: Units,
-  { chunk, strips, factor, ...lines }: AxisRows & { chunk: number; strips: number; factor: number },
+  { chunk, strips, factor, ...rows }: AxisRows & { chunk: number; strips: number; factor: number },
   constants: Constants,
 ): void {
   // In f32, sums of strips are the same kernel again, compiled once.
@@ -162,7 +162,7 @@ function launchSum(
   dispatch(
     sumKernel(units, stored(x), stored(y)),
     { x, y },
-    { ...sizes(lines, units), chunk, strips, factor },
+    { ...sizes(rows, units), chunk, strips, factor },
     constants,
   );
 }
@@ -172,7 +172,7 @@ function loadsOf(lines: AxisRows, units: Units): AxisRows {
   return { ...sizes(lines, units), length: units === 'rows' ? Math.ceil(lines.length / 4) : lines.length };
 }
 
-/** The lines as params: lengths in elements, as rows may begin anywhere; neighbours in loads. */
+/** The rows as params: lengths in elements, as rows may begin anywhere; neighbours in loads. */
 function sizes({ outer, length, inner }: AxisRows, units: Units): AxisRows {
   return { outer, length, inner: units === 'columns' ? inner / 4 : inner };
 }
@@ -200,16 +200,16 @@ function sumKernel(units: Units, from: 'T' | 'f32', to: 'T' | 'f32'): SumKernel 
     override: rowThreadOverrides,
     use: [join],
     grid: ({ outer, inner, strips }, constants) => {
-      const lines = rowsPerGroup(constants);
-      return [units === 'rows' ? Math.ceil((outer * strips) / lines) : Math.ceil((outer * inner) / lines) * strips];
+      const rows = rowsPerGroup(constants);
+      return [units === 'rows' ? Math.ceil((outer * strips) / rows) : Math.ceil((outer * inner) / rows) * strips];
     },
     wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let group = flatGroup(g, size);
 ${units === 'rows' ? stripOfRow : stripOfColumn}
-  let inside = line < params.outer * params.inner;
-  let start = rowStart(line, params.length, params.inner);
+  let inside = row < params.outer * params.inner;
+  let start = rowStart(row, params.length, params.inner);
   let j = strip * params.chunk;
   var total = ${F}();
   if (inside) {
@@ -217,7 +217,7 @@ ${units === 'rows' ? sumOfRow : sumOfColumn(F)}
   }
   let all = ${join.name}(${units === 'rows' ? 'dot(total, vec4f(1.0))' : 'total'}, l);
   if (inside && threadOf(l) == 0u) {
-    y[(line / params.inner * params.strips + strip) * params.inner + line % params.inner] = ${result}(all * params.factor);
+    y[(row / params.inner * params.strips + strip) * params.inner + row % params.inner] = ${result}(all * params.factor);
   }
 }`,
   });
@@ -226,9 +226,9 @@ ${units === 'rows' ? sumOfRow : sumOfColumn(F)}
 }
 
 const stripOfRow = `  let strip = (group * (WG / THREADS) + rowOf(l)) % params.strips;
-  let line = (group * (WG / THREADS) + rowOf(l)) / params.strips;`;
+  let row = (group * (WG / THREADS) + rowOf(l)) / params.strips;`;
 const stripOfColumn = `  let strip = group % params.strips;
-  let line = group / params.strips * (WG / THREADS) + rowOf(l);`;
+  let row = group / params.strips * (WG / THREADS) + rowOf(l);`;
 
 function sumOfColumn(F: string): string {
   return inRuns(
@@ -269,7 +269,7 @@ function makeSpread(units: Units) {
     override: elementOverride,
     grid: elementGrid,
     wgsl: elementLoop(`${spreadPlace[units]}
-    dx[i] = ${units === 'columns' ? 'vec4<T>(vec4f(dy[line]) * params.factor)' : `${stored}(T(f32(dy[line]) * params.factor))`};`),
+    dx[i] = ${units === 'columns' ? 'vec4<T>(vec4f(dy[row]) * params.factor)' : `${stored}(T(f32(dy[row]) * params.factor))`};`),
   });
 }
 

@@ -15,46 +15,46 @@ import {
 import { inRuns, loopsFor, type RunOptions, type Walk } from './runs.ts';
 
 /**
- * How the lines of an axis lie in memory, and so how a kernel reads them. F is the type of what one load gives, P of
- * its places, S of what belongs to a line, FI and SI of the bits of F and S.
+ * How the rows of an axis lie in memory, and so how a kernel reads them. F is the type of one load, P that of its places in the
+ * row, S that of one value per row; FI and SI are F and S as integers of the same bits.
  *
- * - `ones`: element by element, whatever the lines (F and S are f32).
- * - `rows`: lines of neighbours, in whole fours (F is vec4f, S f32).
- * - `columns`: neighbours are four other lines, each component has its own (F and S are vec4f).
- * - `ragged`: lines of neighbours, not in whole fours (197 tokens); for CPUs. An invocation takes four lines, which together are
- *   whole fours again: where they meet inside a vec4, it carries the first line's part over to the next (F is vec4f, S f32).
+ * - `ones`: one element a load, for any stride (F and S are f32).
+ * - `rows`: contiguous rows whose length is a multiple of 4 (F is vec4f, S f32).
+ * - `columns`: a vec4 holds one element of each of four adjacent rows (F and S are vec4f).
+ * - `ragged`: contiguous rows of any other length, such as 197 tokens; for CPUs. An invocation takes four rows, which together are
+ *   whole vec4s: where two rows meet inside of a vec4, it carries the first one's part over to the next (F is vec4f, S f32).
  */
 type Layout = 'ones' | 'rows' | 'columns' | 'ragged';
 
-/** WGSL for what is done to a line, in terms of F and S. Beside it a body has `line`, its number, and `start`, `lead` below. */
+/** WGSL for what is done to a row, in terms of F and S. Beside it a body has `row`, its number, and `start`, `lead` below. */
 export interface RowCode {
   /**
-   * A loop over the line: in `code` the elements are variables (F) with the names of their bindings, at `place` (P) of it. What
+   * A loop over the row: in `code` the elements are variables (F) with the names of their bindings, at `place` (P) of it. What
    * it adds to by `+=`, variables of type F that are 0 before, is added up in runs: see {@link inRuns}. Sums that are made in
    * another way are named.
    */
   readonly each: (code: string, others?: OtherSums) => string;
-  /** As `each`, but no step of it is done where a condition of the line does not hold. */
+  /** As `each`, but no step of it is done where a condition of the row does not hold. */
   readonly eachIf: (condition: string, code: string) => string;
-  /** In `each`: `expression` (F), or `otherwise` where an element belongs to another line. */
-  readonly inLine: (expression: string, otherwise: string) => string;
+  /** In `each`: `expression` (F), or `otherwise` where an element belongs to another row. */
+  readonly inRow: (expression: string, otherwise: string) => string;
   /** A loop that writes to a binding what `expression` (F) is of the elements. */
   readonly write: (to: string, expression: string) => string;
-  /** Sum or maximum (S) over what each invocation of the line has in a variable of type F. */
+  /** Sum or maximum (S) over what each invocation of the row has in a variable of type F. */
   readonly sum: (value: string) => string;
   readonly max: (value: string) => string;
-  /** The element of a binding (f32) at a place (u32) of the line, which must be there. Only where lines are rows. */
+  /** The element of a binding (f32) at a place (u32) of the row, which must be there. Only where rows are contiguous. */
   readonly at: (binding: string, place: string) => string;
 }
 
 export interface RowSpec {
   readonly name: string;
-  /** What has the shape of the lines. */
+  /** What has the shape of the rows. */
   readonly elements: Readonly<Record<string, 'read T' | 'write T'>>;
-  /** Read by the place in the line, the same for all lines. Only where lines are rows. */
+  /** Read by the place in the row, the same for all rows. Only where rows are contiguous. */
   readonly along?: readonly string[];
-  /** One number per line, read or written by the body at `line`; written where `lead`. Only where lines are rows. */
-  readonly perLine?: Readonly<Record<string, Binding>>;
+  /** One number per row, read or written by the body at `row`; written where `lead`. Only where rows are contiguous. */
+  readonly perRow?: Readonly<Record<string, Binding>>;
   readonly params?: Readonly<Record<string, Scalar>>;
   readonly use?: readonly Piece[];
   readonly body: (code: RowCode) => string;
@@ -65,21 +65,21 @@ type OtherSums = Omit<RunOptions, 'loops'> & { readonly sums: readonly string[] 
 type RowKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowThreadOverrides>;
 
 /**
- * An op over every row (line) of an axis, written once for all layouts. The kernel for the layout that suits the rows and the device
+ * An op over every row of an axis, written once for all layouts. The kernel for the layout that suits the rows and the device
  * is made when it is first launched.
  */
 export function rowKernel(
   spec: RowSpec,
-): (tensors: Readonly<Record<string, Tensor>>, lines: AxisRows, params?: Readonly<Record<string, number>>) => void {
+): (tensors: Readonly<Record<string, Tensor>>, rows: AxisRows, params?: Readonly<Record<string, number>>) => void {
   const made = new Map<string, RowKernel>();
-  return (tensors, lines, params = {}) => {
+  return (tensors, rows, params = {}) => {
     const { device } = Object.values(tensors)[0] as Tensor;
-    const layout = layoutOf(device, lines);
-    const loads = { ...lines };
+    const layout = layoutOf(device, rows);
+    const loads = { ...rows };
     if (layout === 'rows') loads.length /= 4;
     if (layout === 'columns') loads.inner /= 4;
     const constants = layout === 'ragged' ? { WG: 8, THREADS: 1, ROWS_ADJACENT: 0 } : rowThreads(device, loads);
-    const steps = (layout === 'ragged' ? lines.length / 4 : loads.length) / constants.THREADS;
+    const steps = (layout === 'ragged' ? rows.length / 4 : loads.length) / constants.THREADS;
     const loops = loopsFor(steps);
     const key = `${layout} ${loops}`;
     let one = made.get(key);
@@ -88,7 +88,7 @@ export function rowKernel(
   };
 }
 
-/** Four ragged lines to an invocation are too few invocations for a GPU, and for a CPU unless there are some hundred lines. */
+/** Four ragged rows to an invocation are too few invocations for a GPU, and for a CPU unless there are some hundred rows. */
 const MANY_RAGGED = 128;
 
 function layoutOf(device: Device, { outer, length, inner }: AxisRows): Layout {
@@ -97,26 +97,26 @@ function layoutOf(device: Device, { outer, length, inner }: AxisRows): Layout {
   return threadPerRow(device) && outer >= MANY_RAGGED && length >= 4 ? 'ragged' : 'ones';
 }
 
-const fours = 'alias F = vec4f; alias P = vec4u; alias FI = vec4i; alias Stored = vec4<T>;';
+const vec4s = 'alias F = vec4f; alias P = vec4u; alias FI = vec4i; alias Stored = vec4<T>;';
 const units: Readonly<Record<Layout, string>> = {
   ones: 'alias F = f32; alias P = u32; alias S = f32; alias FI = i32; alias SI = i32; alias Stored = T; const PER = 1u;',
-  columns: `${fours} alias S = vec4f; alias SI = vec4i; const PER = 1u;`,
-  rows: `${fours} alias S = f32; alias SI = i32; const PER = 4u;`,
-  ragged: `${fours} alias S = f32; alias SI = i32; const PER = 1u;`,
+  columns: `${vec4s} alias S = vec4f; alias SI = vec4i; const PER = 1u;`,
+  rows: `${vec4s} alias S = f32; alias SI = i32; const PER = 4u;`,
+  ragged: `${vec4s} alias S = f32; alias SI = i32; const PER = 1u;`,
 };
 
 function makeKernel(spec: RowSpec, layout: Layout, loops: number): RowKernel {
-  const { name, elements, along = [], perLine = {}, params = {}, use = [], body } = spec;
+  const { name, elements, along = [], perRow = {}, params = {}, use = [], body } = spec;
   const reads = Object.keys(elements).filter((one) => elements[one] === 'read T');
   const writes = Object.keys(elements).filter((one) => elements[one] === 'write T');
   const stored = layout === 'ones' ? 'T' : 'vec4<T>';
-  const bind: Record<string, Binding> = { ...perLine };
+  const bind: Record<string, Binding> = { ...perRow };
   for (const one of reads) bind[one] = `read ${stored}`;
   for (const one of writes) bind[one] = `write ${stored}`;
   for (const one of along) bind[one] = layout === 'ragged' ? 'read T' : `read ${stored}`;
   const isRagged = layout === 'ragged';
-  const inFours = layout === 'rows' || isRagged;
-  const fours = layout === 'columns' ? 'Vec4' : '';
+  const inVec4s = layout === 'rows' || isRagged;
+  const vec4s = layout === 'columns' ? 'Vec4' : '';
   const code: RowCode = isRagged
     ? raggedCode(reads, along, loops)
     : {
@@ -135,12 +135,12 @@ function makeKernel(spec: RowSpec, layout: Layout, loops: number): RowKernel {
   let count = select(0u, count, ${condition});
   ${code.each(inside)}
   }`,
-        inLine: (expression) => expression,
+        inRow: (expression) => expression,
         write: (to, expression) => code.each(`${to}[i] = Stored(${expression});`),
-        sum: (value) => `rowSum${fours}(${inFours ? `acrossSum(${value})` : value}, l)`,
-        max: (value) => `rowMax${fours}(${inFours ? `acrossMax(${value})` : value}, l)`,
+        sum: (value) => `rowSum${vec4s}(${inVec4s ? `acrossSum(${value})` : value}, l)`,
+        max: (value) => `rowMax${vec4s}(${inVec4s ? `acrossMax(${value})` : value}, l)`,
         at: (binding, place) =>
-          inFours ? `f32(${binding}[start + ${place} / 4u][${place} % 4u])` : `f32(${binding}[start + ${place}])`,
+          inVec4s ? `f32(${binding}[start + ${place} / 4u][${place} % 4u])` : `f32(${binding}[start + ${place}])`,
       };
   const text = body(code);
   const joins = { rowSum, rowSumVec4, rowMax, rowMaxVec4 };
@@ -152,7 +152,7 @@ function makeKernel(spec: RowSpec, layout: Layout, loops: number): RowKernel {
     use: [
       { name: `units of ${layout}`, wgsl: units[layout] },
       ...use,
-      ...(inFours ? [acrossFours] : []),
+      ...(inVec4s ? [acrossFours] : []),
       rowThreadPlace,
       ...Object.entries(joins).flatMap(([one, piece]) => (text.includes(`${one}(`) ? [piece] : [])),
     ],
@@ -162,7 +162,7 @@ function makeKernel(spec: RowSpec, layout: Layout, loops: number): RowKernel {
     wgsl: `
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-${isRagged ? raggedLines(writes, text) : lines(text)}
+${isRagged ? raggedRows(writes, text) : rows(text)}
 }`,
   });
 }
@@ -181,23 +181,23 @@ fn acrossSum(v: vec4f) -> f32 { return (v.x + v.y) + (v.z + v.w); }
 fn acrossMax(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }`,
 };
 
-// A workgroup takes WG / THREADS lines. Those beyond the last have no elements; their threads only take part in sums.
-function lines(text: string): string {
-  return `  let line = flatGroup(g, size) * (WG / THREADS) + rowOf(l);
+// A workgroup takes WG / THREADS rows. Those beyond the last have no elements; their threads only take part in sums.
+function rows(text: string): string {
+  return `  let row = flatGroup(g, size) * (WG / THREADS) + rowOf(l);
   let thread = threadOf(l);
-  let inside = line < params.outer * params.inner;
+  let inside = row < params.outer * params.inner;
   let lead = inside && thread == 0u;
-  let start = rowStart(line, params.length, params.inner);
+  let start = rowStart(row, params.length, params.inner);
   let count = select(0u, params.length, inside);
   ${text}`;
 }
 
-function raggedLines(writes: readonly string[], text: string): string {
-  return `  let firstLine = (flatGroup(g, size) * WG + l) * 4u;
+function raggedRows(writes: readonly string[], text: string): string {
+  return `  let firstRow = (flatGroup(g, size) * WG + l) * 4u;
   let lead = true;
   ${writes.map((one) => `var ${one}Carry = vec4f();`).join(' ')}
-  for (var line = firstLine; line < min(firstLine + 4u, params.outer); line++) {
-  let start = line * params.length;
+  for (var row = firstRow; row < min(firstRow + 4u, params.outer); row++) {
+  let start = row * params.length;
   let end = start + params.length;
   ${text}
   }`;
@@ -221,11 +221,11 @@ function raggedCode(reads: readonly string[], along: readonly string[], loops: n
     let end = select(start, end, ${condition});
     ${code.each(inside)}
     }`,
-    inLine: (expression, otherwise) =>
+    inRow: (expression, otherwise) =>
       `select(F(${otherwise}), ${expression}, (at >= vec4u(start)) & (at < vec4u(end)))`,
     write: (to, expression) =>
       code.each(`let value = select(${expression}, ${to}Carry, at < vec4u(start));
-    if (v * 4u + 4u <= end || line + 1u == params.outer) { ${to}[v] = Stored(value); } else { ${to}Carry = value; }`),
+    if (v * 4u + 4u <= end || row + 1u == params.outer) { ${to}[v] = Stored(value); } else { ${to}Carry = value; }`),
     sum: (value) => `acrossSum(${value})`,
     max: (value) => `acrossMax(${value})`,
     at: (binding, place) => `f32(${binding}[(start + ${place}) / 4u][(start + ${place}) % 4u])`,

@@ -1,7 +1,7 @@
 import type { Device, Piece } from '../../gpu/index.ts';
 
 /**
- * A tensor seen from one axis: `outer · inner` rows (in kernels: lines) of `length` elements that lie `inner` apart. A workgroup
+ * A tensor seen from one axis: `outer · inner` rows of `length` elements that lie `inner` apart. A workgroup
  * has several rows, and THREADS of its threads share each: thread 0 takes elements 0, THREADS, 2 THREADS, …
  */
 export interface AxisRows {
@@ -24,19 +24,19 @@ export const rowThreadOverrides = { WG: 64, THREADS: 8, ROWS_ADJACENT: 0 } as co
 export function rowThreads(
   device: Device,
   { outer, length, inner }: AxisRows,
-  most = 64,
+  max = 64,
 ): { WG: number; THREADS: number; ROWS_ADJACENT: number } {
-  const lines = outer * inner;
+  const rows = outer * inner;
   const across = inner >= 8;
   if (device.profile.kind === 'cpu') {
     let threads = 1;
-    while (threads < most && lines * threads < 8 && threads * 16 < length) threads *= 2;
-    return { WG: Math.max(threads, lines < 4096 ? 8 : 64), THREADS: threads, ROWS_ADJACENT: Number(across) };
+    while (threads < max && rows * threads < 8 && threads * 16 < length) threads *= 2;
+    return { WG: Math.max(threads, rows < 4096 ? 8 : 64), THREADS: threads, ROWS_ADJACENT: Number(across) };
   }
   const enough = across ? 1 : 8;
   let threads = 1;
-  while (threads < (across ? Math.min(most, 8) : most) && threads * 4 < length) {
-    if (threads >= enough && lines * threads >= 32768) break;
+  while (threads < (across ? Math.min(max, 8) : max) && threads * 4 < length) {
+    if (threads >= enough && rows * threads >= 32768) break;
     threads *= 2;
   }
   return { WG: Math.max(64, across ? 32 * threads : threads), THREADS: threads, ROWS_ADJACENT: Number(across) };
@@ -47,23 +47,23 @@ export function threadPerRow(device: Device): { readonly WG: number; readonly TH
   return device.profile.kind === 'cpu' ? { WG: 8, THREADS: 1 } : undefined;
 }
 
-/** How many lines a workgroup takes. */
+/** How many rows a workgroup takes. */
 export function rowsPerGroup({ WG, THREADS }: { WG: number; THREADS: number }): number {
   return WG / THREADS;
 }
 
-/** Which line of the workgroup and which of its threads an invocation is. For kernels with {@link rowThreadOverrides}. */
+/** Which row of the workgroup and which of its threads an invocation is. For kernels with {@link rowThreadOverrides}. */
 export const rowThreadPlace: Piece = {
   name: 'rowThreadPlace',
   wgsl: `
 fn rowOf(l: u32) -> u32 { return select(l / THREADS, l % (WG / THREADS), ROWS_ADJACENT == 1u); }
 fn threadOf(l: u32) -> u32 { return select(l % THREADS, l / (WG / THREADS), ROWS_ADJACENT == 1u); }
-// Where line i of the axis begins, and how far its elements are apart: see AxisRows.
-fn rowStart(line: u32, length: u32, inner: u32) -> u32 { return line / inner * (length * inner) + line % inner; }`,
+// Where row i of the axis begins, and how far its elements are apart: see AxisRows.
+fn rowStart(row: u32, length: u32, inner: u32) -> u32 { return row / inner * (length * inner) + row % inner; }`,
 };
 
 /**
- * Sums or maxima over the threads of each line; every thread gets the result. All invocations of the workgroup must call it, from
+ * Sums or maxima over the threads of each row; every thread gets the result. All invocations of the workgroup must call it, from
  * uniform control flow.
  */
 export const rowSum: Piece = /*#__PURE__*/ join('rowSum', 'a + b');
@@ -82,20 +82,20 @@ var<workgroup> ${name}Cells: array<${type}, WG>;
 fn ${name}(value: ${type}, l: u32) -> ${type} {
   if (THREADS == 1u) { return value; }
   let thread = threadOf(l);
-  let lines = WG / THREADS;
-  let cell = thread * lines + rowOf(l);
+  let rows = WG / THREADS;
+  let cell = thread * rows + rowOf(l);
   workgroupBarrier();
   ${name}Cells[cell] = value;
   workgroupBarrier();
   for (var half = THREADS / 2u; half > 0u; half = half / 2u) {
     if (thread < half) {
       let a = ${name}Cells[cell];
-      let b = ${name}Cells[cell + half * lines];
+      let b = ${name}Cells[cell + half * rows];
       ${name}Cells[cell] = ${combine};
     }
     workgroupBarrier();
   }
-  return ${name}Cells[cell - thread * lines];
+  return ${name}Cells[cell - thread * rows];
 }`,
   };
 }

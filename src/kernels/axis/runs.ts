@@ -64,10 +64,10 @@ ${Object.keys(sums)
 /** So many steps of a walk are two runs long enough for any sum: {@link RUN} · 32. More want more loops, or another launch. */
 export const FEW_STEPS = 512;
 
-/** Loops for a walk of any length: with 64 threads of fours, 2²⁸ numbers before the outermost takes more than {@link RUN}. */
+/** Loops for a walk of any length: with 64 threads of vec4s, 2²⁸ numbers before the outermost takes more than {@link RUN}. */
 export const LOOPS_FOR_ALL = 5;
 
-/** How many loops a walk of so many steps needs: one is a run of its own, as short lines must not pay for what long ones need. */
+/** How many loops a walk of so many steps needs: one is a run of its own, as short rows must not pay for what long ones need. */
 export function loopsFor(steps: number): number {
   if (steps <= 4 * RUN) return 1;
   return steps <= FEW_STEPS ? 2 : LOOPS_FOR_ALL;

@@ -167,14 +167,14 @@ function launchBroadcast(
 ): void {
   const names = (['a', 'b', 'c', 'dy'] as const).filter((one) => new RegExp(`\\b${one}\\b`).test(expression));
   const bound = Object.fromEntries(names.map((one) => [one, tensors[one] as Tensor]));
-  const inFours = loads.a !== 'scalar';
+  const inVec4s = loads.a !== 'scalar';
   const reads = names.map((one): Operand => {
     const isU32 = bound[one]?.dtype === 'u32';
-    return { name: one, isU32, load: one === 'dy' ? (inFours ? 'vec4' : 'scalar') : loads[one] };
+    return { name: one, isU32, load: one === 'dy' ? (inVec4s ? 'vec4' : 'scalar') : loads[one] };
   });
   const key = [name, ...reads.map(({ load, isU32 }) => `${load}${isU32 ? ' of u32' : ''}`)].join();
   let made = broadcastKernels.get(key);
-  if (!made) broadcastKernels.set(key, (made = makeBroadcast(name, expression, reads, inFours, use)));
+  if (!made) broadcastKernels.set(key, (made = makeBroadcast(name, expression, reads, inVec4s, use)));
   dispatch(made, { ...bound, to }, { ...elements, ...params }, constants);
 }
 
@@ -195,15 +195,15 @@ function makeBroadcast(
   name: string,
   expression: string,
   reads: readonly Operand[],
-  inFours: boolean,
+  inVec4s: boolean,
   use: readonly Piece[] = [],
 ): BroadcastKernel {
   const bind: Record<string, Binding> = {};
   for (const { name: one, load, isU32 } of reads) {
     bind[one] = isU32 ? 'read u32' : load === 'vec4' ? 'read vec4<T>' : 'read T';
   }
-  bind['to'] = inFours ? 'write vec4<T>' : 'write T';
-  const offset = { a: 'at.x', b: 'at.y', c: 'at.z', dy: inFours ? '4u * i' : 'i' } as const;
+  bind['to'] = inVec4s ? 'write vec4<T>' : 'write T';
+  const offset = { a: 'at.x', b: 'at.y', c: 'at.z', dy: inVec4s ? '4u * i' : 'i' } as const;
   const loadOf = ({ name: one, load, isU32 }: Operand): string => {
     const at = offset[one];
     if (load === 'scalar') return `f32(${one}[${at}])`;
@@ -221,10 +221,10 @@ function makeBroadcast(
     grid: elementGrid,
     wgsl: `
 fn value(${names.map((one) => `${one}: f32`).join(', ')}) -> f32 { return ${expression}; }
-${elementLoop(`    let at = operandOffsets(${inFours ? '4u * i' : 'i'});
+${elementLoop(`    let at = operandOffsets(${inVec4s ? '4u * i' : 'i'});
 ${reads.map((one) => `    let ${one.name}In = ${loadOf(one)};`).join('\n')}
     to[i] = ${
-      inFours
+      inVec4s
         ? `vec4<T>(${componentwise(
             'value',
             names.map((one) => `${one}In`),

@@ -121,7 +121,7 @@ export function broadcast(
   });
   return {
     shape,
-    // Not in fours, each element of the result counts as one.
+    // Not in vec4s, each element of the result counts as one.
     elements: elementsOf(device, size(shape) * (together ? 1 : 4)),
     params: params as Record<AxisParam, number>,
     constants: { RANK: axes.length },

@@ -29,11 +29,11 @@ export function copied(op: string, x: Tensor, shape: Shape, steps: readonly numb
   const y = empty(x, shape);
   if (y.size === 0) return y;
   if (x.dtype !== 'u32' && transposed(x, y, axes)) return y;
-  // Rows of whole fours are copied by fours.
-  const inFours =
+  // Rows whose length is a multiple of 4 are copied as vec4s.
+  const inVec4s =
     x.dtype !== 'u32' &&
     axes.every(({ length, step }, i) => (i === axes.length - 1 ? step === 1 && length % 4 === 0 : step % 4 === 0));
-  if (inFours) {
+  if (inVec4s) {
     axes.forEach((axis, i) => {
       axes[i] =
         i === axes.length - 1 ? { length: axis.length / 4, step: 1 } : { length: axis.length, step: axis.step / 4 };
@@ -42,9 +42,9 @@ export function copied(op: string, x: Tensor, shape: Shape, steps: readonly numb
   const last = axes.pop() as { length: number; step: number };
   const length = (i: number) => axes[i]?.length ?? 1;
   const step = (i: number) => axes[i]?.step ?? 0;
-  const rows = { rows: y.size / (inFours ? 4 : 1) / last.length, width: last.length };
+  const rows = { rows: y.size / (inVec4s ? 4 : 1) / last.length, width: last.length };
   dispatch(
-    copyKernels[inFours ? 'vec4<T>' : x.dtype === 'u32' ? 'u32' : 'T'],
+    copyKernels[inVec4s ? 'vec4<T>' : x.dtype === 'u32' ? 'u32' : 'T'],
     { x, y },
     {
       ...rows,
@@ -58,7 +58,7 @@ export function copied(op: string, x: Tensor, shape: Shape, steps: readonly numb
 }
 
 /**
- * Launches the transpose of two axes, the last one of x and the last one of the result, if their lengths are whole fours. `axes`
+ * Launches the transpose of two axes, the last one of x and the last one of the result, if their lengths are a multiple of 4. `axes`
  * are those of the result, with their steps in x.
  */
 function transposed(x: Tensor, y: Tensor, axes: readonly { length: number; step: number }[]): boolean {
@@ -88,7 +88,7 @@ function transposed(x: Tensor, y: Tensor, axes: readonly { length: number; step:
 
 const transposeAxes = ['across', 'down', 0, 1, 2, 3] as const;
 const transposeParams: Readonly<
-  Record<'fours' | 'each' | `${'length' | 'step' | 'made'}${(typeof transposeAxes)[number]}`, 'u32'>
+  Record<'vec4s' | 'perThread' | `${'length' | 'step' | 'made'}${(typeof transposeAxes)[number]}`, 'u32'>
 > = /*#__PURE__*/ Object.assign(
   { ...elementParams },
   .../*#__PURE__*/ transposeAxes.map((axis) => ({

@@ -121,7 +121,7 @@ function scattered(src: Tensor, ids: Tensor, count: number): Tensor {
   return y;
 }
 
-/** Rows of whole fours are moved by fours. */
+/** Rows whose length is a multiple of 4 are moved as vec4s. */
 function unitsOf(width: number): { element: 'T' | 'vec4<T>'; width: number } {
   return width % 4 === 0 ? { element: 'vec4<T>', width: width / 4 } : { element: 'T', width };
 }

@@ -275,7 +275,7 @@ function strides(shape: Shape): number[] {
   return shape.map((_, i) => size(shape.slice(i + 1)));
 }
 
-/** What is moved at once: four elements, where all widths and places are whole fours. */
+/** What is moved at once: four elements, where all widths and places are a multiple of 4. */
 function elementOf(x: Tensor, widths: readonly number[]): 'T' | 'vec4<T>' | 'u32' {
   if (x.dtype === 'u32') return 'u32';
   return widths.every((width) => width % 4 === 0) ? 'vec4<T>' : 'T';

@@ -41,8 +41,8 @@ export function interpolate(x: Tensor, height: number, width: number, options: I
   checkSides('interpolate', height, width, x.shape);
   const outer = batch * channels;
   const overRows = (y: Tensor): Tensor => {
-    const lines = { outer, length: rows, inner: y.shape[3] as number };
-    return resize(y, lines, [batch, channels, height, lines.inner], height, options);
+    const axis = { outer, length: rows, inner: y.shape[3] as number };
+    return resize(y, axis, [batch, channels, height, axis.inner], height, options);
   };
   const overCols = (y: Tensor): Tensor => {
     const rowsNow = y.shape[2] as number;
@@ -93,24 +93,24 @@ interface Band {
 }
 
 /** Resamples one axis to `length` elements. */
-function resize(x: Tensor, lines: AxisRows, shape: Shape, length: number, options: InterpolateOptions): Tensor {
+function resize(x: Tensor, axis: AxisRows, shape: Shape, length: number, options: InterpolateOptions): Tensor {
   // All filters are 1 at 0 and 0 at the other whole numbers.
-  if (lines.length === length) return x;
-  const rows = matrix(lines.length, length, options);
-  const y = multiply(x, lines, shape, band(rows, lines.length));
+  if (axis.length === length) return x;
+  const rows = matrix(axis.length, length, options);
+  const y = multiply(x, axis, shape, band(rows, axis.length));
   return differentiable(y, [x], (dy) => [
-    multiply(dy, { ...lines, length }, x.shape, band(transpose(rows, lines.length), length)),
+    multiply(dy, { ...axis, length }, x.shape, band(transpose(rows, axis.length), length)),
   ]);
 }
 
-function multiply(x: Tensor, lines: AxisRows, shape: Shape, { taps, first, weights }: Band): Tensor {
+function multiply(x: Tensor, axis: AxisRows, shape: Shape, { taps, first, weights }: Band): Tensor {
   const y = empty(x, shape);
   const tables = { firsts: tensor(x.device, first), weights: tensor(x.device, weights) };
-  const { length, inner } = lines;
-  const inFours = inner % 4 === 0;
-  const elements = elementsOf(x.device, inFours ? y.size : 4 * y.size);
-  const params = { ...elements, length, inner: inFours ? inner / 4 : inner, made: first.length, taps };
-  dispatch(multiplyBand[inFours ? 'vec4<T>' : 'T'], { x, ...tables, y }, params, { UNIT: Number(inner === 1) });
+  const { length, inner } = axis;
+  const inVec4s = inner % 4 === 0;
+  const elements = elementsOf(x.device, inVec4s ? y.size : 4 * y.size);
+  const params = { ...elements, length, inner: inVec4s ? inner / 4 : inner, made: first.length, taps };
+  dispatch(multiplyBand[inVec4s ? 'vec4<T>' : 'T'], { x, ...tables, y }, params, { UNIT: Number(inner === 1) });
   return y;
 }
 

@@ -87,12 +87,12 @@ function unfold(x: Tensor, windows: Windows): Tensor {
   const [batch, height, across, channels] = x.shape as [number, number, number, number];
   const { high, wide, rows: down, cols, stride, padding } = windows;
   const y = empty(x, [batch, down, cols, high * wide * channels]);
-  const inFours = channels % 4 === 0;
-  const element = inFours ? 'vec4<T>' : 'T';
-  const pixel = inFours ? channels / 4 : channels;
+  const inVec4s = channels % 4 === 0;
+  const element = inVec4s ? 'vec4<T>' : 'T';
+  const pixel = inVec4s ? channels / 4 : channels;
   const geometry = { height, across, channels: pixel, high, wide, down, cols, stride, padding };
-  const lines = { rows: batch * down * cols * high, width: wide * pixel };
-  dispatch(unfoldKernels[element], { x, y }, { ...geometry, ...lines }, laneOfRows(x, lines));
+  const rowShape = { rows: batch * down * cols * high, width: wide * pixel };
+  dispatch(unfoldKernels[element], { x, y }, { ...geometry, ...rowShape }, laneOfRows(x, rowShape));
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
     const pixels = { rows: batch * height * across, width: pixel };

@@ -10,7 +10,7 @@ import { type Activation, activationPiece } from '../elementwise/index.ts';
 
 /**
  * Sizes, and strides in elements. The batch axes are numbered from the last; the length of the third is not needed. `chunk` is
- * how much of the inner axis a workgroup sums: all of it, unless the product is split over it. `most` is the number of rows
+ * how much of the inner axis a workgroup sums: all of it, unless the product is split over it. `maxRows` is the number of rows
  * that an invocation keeps: as a constant it would let compilers unroll the loop that stores them, epilogue and all (on lavapipe
  * 6 s of compilation instead of 0.8). All of it is uniform, since every pipeline costs.
  */
@@ -32,7 +32,7 @@ export const matmulParams = {
   b1: 'u32',
   b2: 'u32',
   chunk: 'u32',
-  most: 'u32',
+  maxRows: 'u32',
   hasBias: 'u32',
   hasResidual: 'u32',
 } as const;
@@ -71,7 +71,7 @@ export interface EpilogueSpec {
   readonly rowSums?: boolean;
   /** Parts of sums go to memory as f32, `y [parts, batch, rows, cols]`, for `splitSumKernel`. */
   readonly parts?: boolean;
-  /** `cols` is a multiple of 4, and so bias, residual, pre and y are read and written by fours. */
+  /** `cols` is a multiple of 4, and so bias, residual, pre and y are read and written as vec4s. */
   readonly four: boolean;
 }
 
@@ -110,7 +110,7 @@ fn placeOf(tile: u32, tileRows: u32, tileCols: u32) -> Place {
 /** Rows of a tile that exist. */
 const rowsPiece: Piece = {
   name: 'rows',
-  wgsl: 'fn rowsFrom(row: u32) -> u32 { return min(params.most, max(params.rows, row) - row); }',
+  wgsl: 'fn rowsFrom(row: u32) -> u32 { return min(params.maxRows, max(params.rows, row) - row); }',
 };
 
 /** `store(batch, row, col, sum)`: what happens to a sum, or to four in a row, before it is stored. */

@@ -141,7 +141,7 @@ export function product(
       b1: strideOf(1, 1),
       b2: strideOf(1, 2),
       chunk,
-      most: variant.kind === 'subgroup' ? variant.rowsPerThread : variant.threadTile,
+      maxRows: variant.kind === 'subgroup' ? variant.rowsPerThread : variant.threadTile,
       ...has,
     },
   );

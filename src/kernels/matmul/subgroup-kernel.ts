@@ -19,7 +19,7 @@ export interface Operand {
 export interface SubgroupSpec {
   /** Rows of an invocation, a multiple of `sharedThreads`. */
   readonly rowsPerThread: number;
-  /** Columns of an invocation: any number, or, where the result is stored by fours, a multiple of 4. */
+  /** Columns of an invocation: any number, or, where the result is stored as vec4s, a multiple of 4. */
   readonly colsPerThread: number;
   /** The subgroup has at least so many, and so many share the loads of a. */
   readonly sharedThreads: 4 | 8;
@@ -47,7 +47,7 @@ export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, 
   const units = (code: (c: number) => string) => times(wide, code);
 
   // Element i (of four steps) of row r, out of the vec4s `name` that the lanes hold.
-  const share = (name: string, r: number, i: number) => {
+  const element = (name: string, r: number, i: number) => {
     const at = a.along === 'inner' ? r : i * quads + Math.floor(r / 4);
     const part = a.along === 'inner' ? i : r % 4;
     return `subgroupBroadcast(${name}${Math.floor(at / sharedThreads)}[${part}], ${at % sharedThreads}u)`;
@@ -106,7 +106,7 @@ export function subgroupWgsl(spec: SubgroupSpec, group: number, { inRuns, list, 
     start: holders((j) => `var total${j} = vec4f();`),
     step: holders((j) => `total${j} += a${j};`),
     end: `
-  var totals = array<f32, ${rowsPerThread}>(${list(rowsPerThread, (r) => [0, 1, 2, 3].map((i) => share('total', r, i)).join(' + '))});
+  var totals = array<f32, ${rowsPerThread}>(${list(rowsPerThread, (r) => [0, 1, 2, 3].map((i) => element('total', r, i)).join(' + '))});
   if (p.col == 0u && l == 0u) {
     for (var i = 0u; i < rowsFrom(p.row); i++) { sums[p.batch * params.rows + p.row + i] = T(totals[i]); }
   }`,
@@ -135,7 +135,7 @@ fn main(
     ${ifSums(sums.step)}
     ${times(
       rowsPerThread,
-      (r) => `{ ${times(4, (i) => `let w${i} = ${share('a', r, i)};`)}
+      (r) => `{ ${times(4, (i) => `let w${i} = ${element('a', r, i)};`)}
       ${units((c) => `s${r}_${c} += ${[1, 2, 3].reduce((sum, i) => `fma(${type}(w${i}), b${c}${i}, ${sum})`, `w0 * b${c}0`)};`)} }`,
     )}`,
     { loops, innermost },

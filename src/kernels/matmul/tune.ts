@@ -90,8 +90,8 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
     }
     for (const trial of trials) trial.times.push(await timeOf(device, trial.run));
     // What took twice as long as the best at once need not be measured further.
-    const least = Math.min(...trials.map(({ times }) => times[0] as number));
-    const hopeful = trials.filter(({ variant, times }) => variant === usual || (times[0] as number) < 2 * least);
+    const min = Math.min(...trials.map(({ times }) => times[0] as number));
+    const hopeful = trials.filter(({ variant, times }) => variant === usual || (times[0] as number) < 2 * min);
     for (let i = 1; i < runs; i++) for (const trial of hopeful) trial.times.push(await timeOf(device, trial.run));
   } finally {
     for (const { run } of trials) run.dispose();
@@ -129,7 +129,7 @@ function multiply({ a, b }: Product, left: Tensor, right: Tensor): Tensor {
 }
 
 function agrees(got: Float32Array, wanted: Float32Array, tolerance: number): boolean {
-  const scale = wanted.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-30);
+  const scale = wanted.reduce((max, x) => Math.max(max, Math.abs(x)), 1e-30);
   return got.every((x, i) => Math.abs(x - (wanted[i] as number)) <= tolerance * scale);
 }
 

@@ -130,7 +130,7 @@ function tilesFor({ rows, cols, batch }: Product, side: number): number {
 
 /**
  * The work that a variant is kept for: a product of exactly these sizes, whose operands lie like this. A variant that fits one width
- * may not exist for the next (what is stored by fours needs a multiple of four), and what is fastest was measured for this one.
+ * may not exist for the next (what is stored as vec4s needs a multiple of four), and what is fastest was measured for this one.
  */
 export function productClass({ rows, cols, inner, batch, a, b, dtype }: Product): string {
   const lies = ({ along, four }: Operand) => `${along[0]}${four ? 4 : 1}`;
@@ -204,7 +204,7 @@ export function kernelOf(
   const { sharedThreads } = device.profile;
   if (sharedThreads === 0) throw new Error('internal: a matmul by subgroups on a device without them');
   const { rowsPerThread, colsPerThread } = variant;
-  if (epilogue.four && colsPerThread % 4 !== 0) throw new Error(`internal: ${colsPerThread} columns stored by fours`);
+  if (epilogue.four && colsPerThread % 4 !== 0) throw new Error(`internal: ${colsPerThread} columns stored by vec4s`);
   const { a, b } = product;
   // The step is four products. One loop for short products, whose time is in how it begins and ends.
   const steps = product.inner / 4;

@@ -67,9 +67,9 @@ export function adamW(
   else dispatch(update, tensors, params);
 }
 
-/** `sum ← sum + share · gradients` on a range of a flat buffer from block `block` on, in one launch: accumulation over micro-batches. */
-export function accumulateBucket(sum: Tensor, gradients: Tensor, blocks: Tensor, block: number, share: number): void {
-  dispatch(accumulate, { sum, gradients, blocks }, { ...elementsOf(sum.device, sum.size), block, share });
+/** `sum ← sum + scale · gradients` on a range of a flat buffer from block `block` on, in one launch: accumulation over micro-batches. */
+export function accumulateBucket(sum: Tensor, gradients: Tensor, blocks: Tensor, block: number, scale: number): void {
+  dispatch(accumulate, { sum, gradients, blocks }, { ...elementsOf(sum.device, sum.size), block, scale });
 }
 
 /** Copies a gradient to its place in a flat buffer. */
@@ -99,7 +99,16 @@ function updateKernel<const G extends Binding>(
     hyper: 'read f32';
     factor: 'read f32';
   },
-  { fours: 'u32'; each: 'u32'; beta1: 'f32'; rest1: 'f32'; beta2: 'f32'; rest2: 'f32'; eps: 'f32'; weightDecay: 'f32' },
+  {
+    vec4s: 'u32';
+    perThread: 'u32';
+    beta1: 'f32';
+    rest1: 'f32';
+    beta2: 'f32';
+    rest2: 'f32';
+    eps: 'f32';
+    weightDecay: 'f32';
+  },
   typeof elementOverride
 > {
   return kernel({
@@ -145,12 +154,12 @@ function updateKernel<const G extends Binding>(
 const accumulate = /*#__PURE__*/ kernel({
   name: 'accumulate gradients',
   bind: { sum: 'update vec4<f32>', gradients: 'read vec4<T>', blocks: 'read u32' },
-  params: { ...elementParams, block: 'u32', share: 'f32' },
+  params: { ...elementParams, block: 'u32', scale: 'f32' },
   override: elementOverride,
   use: [blockWords],
   grid: elementGrid,
   wgsl: /*#__PURE__*/ elementLoop(`
-  sum[i] += select(vec4f(), params.share * vec4f(gradients[i]), holds(blocks[params.block + i / 16u], i));`),
+  sum[i] += select(vec4f(), params.scale * vec4f(gradients[i]), holds(blocks[params.block + i / 16u], i));`),
 });
 
 const copy = /*#__PURE__*/ kernel({

@@ -1,7 +1,7 @@
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { checkChoice, checkOptions, rowKernel, total, weightedMean } from '../axis/index.ts';
-import { sumOfLine } from './softmax.ts';
+import { sumOverRow } from './softmax.ts';
 
 export interface CrossEntropyOptions {
   /** Rows with this class do not count, as 255 in label maps. Default: all count. */
@@ -42,13 +42,13 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
     });
   }
   checkChoice('crossEntropy', 'reduction', reduction, ['mean', 'sum']);
-  const lines = { outer: N, length: C, inner: 1 };
+  const rows = { outer: N, length: C, inner: 1 };
 
   const parts = empty(logits, [N], 'f32');
   const counts = empty(logits, [N], 'f32');
   const statistics = empty(logits, [N, 2], 'f32');
   const ignored = { ignored: ignoreIndex ?? 0, ignores: Number(ignoreIndex !== undefined) };
-  forward({ logits, classes, parts, counts, statistics }, lines, ignored);
+  forward({ logits, classes, parts, counts, statistics }, rows, ignored);
   const mean = weightedMean(parts, counts);
   const y = reduction === 'mean' ? mean.y : total(parts, 1);
 
@@ -57,7 +57,7 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
     const isMean = Number(reduction === 'mean');
     // What is bound in place of the count is never read otherwise.
     const inverse = isMean ? mean.inverse : dy;
-    backward({ logits, classes, counts, statistics, inverse, dy, dLogits }, lines, { isMean });
+    backward({ logits, classes, counts, statistics, inverse, dy, dLogits }, rows, { isMean });
     return [dLogits];
   });
 }
@@ -66,43 +66,43 @@ export function crossEntropy(logits: Tensor, classes: Tensor, options: CrossEntr
 const forward = /*#__PURE__*/ rowKernel({
   name: 'cross-entropy',
   elements: { logits: 'read T' },
-  perLine: { classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
+  perRow: { classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
   params: { ignored: 'u32', ignores: 'u32' },
-  use: [sumOfLine],
-  body: ({ each, inLine, max, sum, at }) => `
+  use: [sumOverRow],
+  body: ({ each, inRow, max, sum, at }) => `
   var tops = F(-3.40282346e38);
-  ${each(`tops = max(tops, ${inLine('logits', '-3.40282346e38')});`)}
+  ${each(`tops = max(tops, ${inRow('logits', '-3.40282346e38')});`)}
   let top = ${max('tops')};
   var sums = F(0.0);
-  ${each(`sums += ${inLine('exp(logits - top)', '0.0')};`)}
+  ${each(`sums += ${inRow('exp(logits - top)', '0.0')};`)}
   var logSum = logOf(${sum('sums')});
   if (lead) {
-    let class_ = classes[line];
+    let class_ = classes[row];
     let isOut = params.ignores == 1u && class_ == params.ignored;
     // The backward needs to know as well.
     if (class_ >= params.length * PER && !isOut) { logSum = nanOf(logSum); }
-    statistics[2u * line] = top;
-    statistics[2u * line + 1u] = logSum;
-    counts[line] = f32(!isOut);
-    if (isOut) { parts[line] = 0.0; }
-    else if (class_ < params.length * PER) { parts[line] = (top - ${at('logits', 'class_')}) + logSum; }
-    else { parts[line] = logSum; }
+    statistics[2u * row] = top;
+    statistics[2u * row + 1u] = logSum;
+    counts[row] = f32(!isOut);
+    if (isOut) { parts[row] = 0.0; }
+    else if (class_ < params.length * PER) { parts[row] = (top - ${at('logits', 'class_')}) + logSum; }
+    else { parts[row] = logSum; }
   }`,
 });
 
 const backward = /*#__PURE__*/ rowKernel({
   name: 'cross-entropy backward',
   elements: { logits: 'read T', dLogits: 'write T' },
-  perLine: { classes: 'read u32', counts: 'read f32', statistics: 'read f32', inverse: 'read f32', dy: 'read f32' },
+  perRow: { classes: 'read u32', counts: 'read f32', statistics: 'read f32', inverse: 'read f32', dy: 'read f32' },
   params: { isMean: 'u32' },
   body: ({ write }) => `
-  let top = statistics[2u * line];
-  let logSum = statistics[2u * line + 1u];
+  let top = statistics[2u * row];
+  let logSum = statistics[2u * row + 1u];
   var factor = dy[0] * select(1.0, inverse[0], params.isMean == 1u);
   // Exponentials of NaN need not be NaN.
   if ((bitcast<i32>(logSum) & 0x7fffffff) > 0x7f800000) { factor = logSum; }
-  let class_ = classes[line];
-  let isOut = counts[line] == 0.0;
+  let class_ = classes[row];
+  let isOut = counts[row] == 0.0;
   ${write(
     'dLogits',
     'select(factor * (exp(logits - top - logSum) - select(F(0.0), F(1.0), place == P(class_))), F(0.0), isOut)',

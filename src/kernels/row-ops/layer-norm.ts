@@ -18,6 +18,7 @@ import {
   threadPerRow,
 } from '../axis/index.ts';
 import { add, addScalar, div, mul, sqrt, sub } from '../elementwise/index.ts';
+
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:
  * `y = (x - mean) / √(variance + eps) · weight + bias`, with the biased variance. A row whose squares overflow, from some 10¹⁹ on,
@@ -63,33 +64,6 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
     const threads = rowThreads(x.device, { outer: 1, length: left, inner: length }, 16);
     dispatch(sumKernels[F], { partial: few, dweight, dbias }, { parts: left, length }, threads);
     return [dx, dweight, dbias];
-  });
-}
-
-/**
- * Rows of unit length, over the last axis: `y = x / max(|x|, eps)`. A row of zeros stays zeros, one that holds NaN becomes NaN.
- * Lengths come out right where they are normal numbers, also if squares are not.
- *
- * The gradient is `dx = (dy - y · sum(dy · y)) / |x|`, and `dy / eps` for a row shorter than `eps`.
- *
- * ```ts
- * await read(l2Normalize(tensor(device, [3, 4]))); // [0.6, 0.8]
- * ```
- *
- * @throws ShapeError for a scalar.
- */
-export function l2Normalize(x: Tensor, eps = 1e-12): Tensor {
-  const cols = x.shape.at(-1);
-  if (cols === undefined) throw new ShapeError('l2Normalize', 'x needs an axis', { x: x.shape });
-  const rows = size(x.shape.slice(0, -1));
-  const lines = { outer: rows, length: cols, inner: 1 };
-  const y = empty(x);
-  const length = empty(x, [rows], 'f32');
-  l2Forward({ x, y, length }, lines, { eps });
-  return differentiable(y, [x], (dy) => {
-    const dx = empty(x);
-    l2Backward({ y, length, dy, dx }, lines, { eps });
-    return [dx];
   });
 }
 
@@ -141,38 +115,38 @@ export function patchNormalize(x: Tensor, eps = 1e-6): Tensor {
 function standardize(x: Tensor, divisor: number, eps: number): Tensor {
   const cols = x.shape.at(-1) ?? 1;
   const rows = size(x.shape) / cols;
-  const lines = { outer: rows, length: cols, inner: 1 };
+  const axis = { outer: rows, length: cols, inner: 1 };
   const y = empty(x);
   const mean = empty(x, [rows], 'f32');
   const inverse = empty(x, [rows], 'f32');
-  standardizeForward({ x, mean, inverse, y }, lines, { divisor, eps });
+  standardizeForward({ x, mean, inverse, y }, axis, { divisor, eps });
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
-    standardizeBackward({ x, mean, inverse, dy, dx }, lines, { divisor });
+    standardizeBackward({ x, mean, inverse, dy, dx }, axis, { divisor });
     return [dx];
   });
 }
 
 // Everything is relative to the first element of the row: what remains of a large common offset is then exact. So `mean` is the
 // mean less that element.
-const statistics = ({ each, inLine, sum, at }: RowCode): string => `
+const statistics = ({ each, inRow, sum, at }: RowCode): string => `
   let first = ${at('x', '0u')};
   var totals = F(0.0);
-  ${each(`totals += ${inLine('x - first', '0.0')};`)}
+  ${each(`totals += ${inRow('x - first', '0.0')};`)}
   let middle = ${sum('totals')} / f32(params.length * PER);
   var squares = F(0.0);
-  ${each(`let d = (x - first) - middle; squares += ${inLine('d * d', '0.0')};`)}
+  ${each(`let d = (x - first) - middle; squares += ${inRow('d * d', '0.0')};`)}
   let total = ${sum('squares')};
   // Squares that overflow would make every result 0.
   let factor = select(nanFrom(total), 1.0 / sqrt(total / params.divisor + params.eps), isFinite(total));
   if (lead) {
-    mean[line] = middle;
-    inverse[line] = factor;
+    mean[row] = middle;
+    inverse[row] = factor;
   }`;
 
 const forwardSpec = {
   elements: { x: 'read T', y: 'write T' },
-  perLine: { mean: 'write f32', inverse: 'write f32' },
+  perRow: { mean: 'write f32', inverse: 'write f32' },
   params: { divisor: 'f32', eps: 'f32' },
   use: [notNumbers],
 } as const;
@@ -195,24 +169,24 @@ const standardizeForward = /*#__PURE__*/ rowKernel({
 const standardizeBackward = /*#__PURE__*/ rowKernel({
   name: 'standardize-backward',
   elements: { x: 'read T', dy: 'read T', dx: 'write T' },
-  perLine: { mean: 'read f32', inverse: 'read f32' },
+  perRow: { mean: 'read f32', inverse: 'read f32' },
   params: { divisor: 'f32' },
-  body: ({ each, inLine, sum, at, write }) => `
+  body: ({ each, inRow, sum, at, write }) => `
   let first = ${at('x', '0u')};
-  let middle = mean[line];
-  let factor = inverse[line];
+  let middle = mean[row];
+  let factor = inverse[row];
   var gradients = F(0.0);
   var products = F(0.0);
   ${each(`
-    gradients += ${inLine('dy', '0.0')};
-    products += ${inLine('dy * (((x - first) - middle) * factor)', '0.0')};`)}
+    gradients += ${inRow('dy', '0.0')};
+    products += ${inRow('dy * (((x - first) - middle) * factor)', '0.0')};`)}
   let gradient = ${sum('gradients')} / f32(params.length * PER);
   let product = ${sum('products')} / params.divisor;
   ${write('dx', '(dy - gradient - ((x - first) - middle) * factor * product) * factor')}`,
 });
 
 /** Rows of a workgroup of the backward: at most that many leave statistics for its second half. */
-const MOST_ROWS = 64;
+const MAX_ROWS = 64;
 
 function backwardShape(device: Device, rows: number, length: number) {
   // On a CPU a row an invocation; on a GPU 8 rows or more at a time, that the second half has all invocations at work.
@@ -222,7 +196,7 @@ function backwardShape(device: Device, rows: number, length: number) {
   while (threads < 64 && threads * 4 < length) threads *= 2;
   const atOnce = 256 / threads;
   // Up to about a thousand workgroups.
-  const chunk = Math.min(MOST_ROWS, atOnce * Math.max(1, Math.ceil(rows / atOnce / 1024)));
+  const chunk = Math.min(MAX_ROWS, atOnce * Math.max(1, Math.ceil(rows / atOnce / 1024)));
   return { chunk, constants: { WG: 256, THREADS: threads, ROWS_ADJACENT: 0 } };
 }
 
@@ -248,7 +222,7 @@ function makeBackward(F: 'f32' | 'vec4<f32>', loops: number) {
     grid: ({ rows, chunk }) => [Math.ceil(rows / chunk)],
     wgsl: `
 alias F = ${F};
-var<workgroup> statistics: array<vec3f, ${MOST_ROWS}>;
+var<workgroup> statistics: array<vec3f, ${MAX_ROWS}>;
 ${head}
   let group = flatGroup(g, size);
   let firstRow = group * params.chunk;
@@ -348,40 +322,3 @@ function backwardKernel(F: 'f32' | 'vec4<f32>', loops: number): ReturnType<typeo
 }
 
 const sumKernels = { f32: /*#__PURE__*/ makeSum('f32'), 'vec4<f32>': /*#__PURE__*/ makeSum('vec4<f32>') };
-
-const l2Forward = /*#__PURE__*/ rowKernel({
-  name: 'l2-normalize',
-  elements: { x: 'read T', y: 'write T' },
-  perLine: { length: 'write f32' },
-  params: { eps: 'f32' },
-  use: [notNumbers],
-  body: ({ each, eachIf, inLine, sum, write }) => `
-  var squares = F(0.0);
-  ${each(`squares += ${inLine('x * x', '0.0')};`)}
-  let plain = ${sum('squares')};
-  // Squares overflow from 2^64 on, and vanish below 2^-63: then once more, in another unit.
-  let isSmall = plain < 1.0;
-  let isFar = !isFinite(plain) || plain < 1e-30;
-  let unit = select(1.0, select(0x1p-80, 0x1p+64, isSmall), isFar);
-  squares = F(0.0);
-  ${eachIf('isFar', `squares += ${inLine('x * unit * (x * unit)', '0.0')};`)}
-  let norm = sqrt(select(plain, ${sum('squares')}, isFar));
-  let factor = select(1.0 / max(norm, params.eps * unit), norm, isNan(norm));
-  ${write('y', 'x * unit * factor')}
-  if (lead) { length[line] = norm * select(1.0, select(0x1p+80, 0x1p-64, isSmall), isFar); }`,
-});
-
-const l2Backward = /*#__PURE__*/ rowKernel({
-  name: 'l2-normalize-backward',
-  elements: { y: 'read T', dy: 'read T', dx: 'write T' },
-  perLine: { length: 'read f32' },
-  params: { eps: 'f32' },
-  body: ({ each, inLine, sum, write }) => `
-  var products = F(0.0);
-  ${each(`products += ${inLine('y * dy', '0.0')};`)}
-  let norm = length[line];
-  // Below eps the divisor is a constant, so nothing flows through it.
-  let total = select(${sum('products')}, 0.0, norm < params.eps);
-  let factor = 1.0 / max(norm, params.eps);
-  ${write('dx', '(dy - y * total) * factor')}`,
-});

@@ -75,8 +75,8 @@ const forward = /*#__PURE__*/ kernel({
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let group = flatGroup(g, size);
-  let first = group * WG * params.each;
-  let end = min(params.fours, first + WG * params.each);
+  let first = group * WG * params.perThread;
+  let end = min(params.vec4s, first + WG * params.perThread);
   var sums = vec4f();
   ${
     /*#__PURE__*/ inRuns(
@@ -89,7 +89,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     )
   }
   let sum = joinSum(dot(sums, vec4f(1.0)), l);
-  if (l == 0u && first < params.fours) { parts[group] = sum; }
+  if (l == 0u && first < params.vec4s) { parts[group] = sum; }
 }`,
 });
 

@@ -3,8 +3,8 @@ import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts'
 import { aroundAxis, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
 import { type RowCode, rowKernel } from '../axis/index.ts';
 /**
- * Softmax along an axis: `y = exp(x - max x) / sum(exp(x - max x))`. An entry of -∞ gives exactly 0; a line of nothing else
- * gives zeros. A line that holds NaN or ∞ gives NaN.
+ * Softmax along an axis: `y = exp(x - max x) / sum(exp(x - max x))`. An entry of -∞ gives exactly 0; a row of nothing else
+ * gives zeros. A row that holds NaN or ∞ gives NaN.
  *
  * The gradient needs only the result: `dx = y · (dy - sum(dy · y))`.
  *
@@ -19,7 +19,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * Logarithm of the softmax along an axis: `y = x - max x - log(sum(exp(x - max x)))`, exact where the softmax is 0. A line that
+ * Logarithm of the softmax along an axis: `y = x - max x - log(sum(exp(x - max x)))`, exact where the softmax is 0. A row that
  * holds NaN or ∞ gives NaN, and so does one of nothing but -∞.
  *
  * The gradient is `dx = dy - exp(y) · sum(dy)`.
@@ -31,13 +31,13 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 }
 
 function along(op: keyof typeof kernels, x: Tensor, axis: number): Tensor {
-  const lines = aroundAxis(x.shape, normalizeAxis(op, axis, x.shape));
-  if (lines.length === 0) throw new ShapeError(op, `axis ${axis} is empty`, { x: x.shape });
+  const rows = aroundAxis(x.shape, normalizeAxis(op, axis, x.shape));
+  if (rows.length === 0) throw new ShapeError(op, `axis ${axis} is empty`, { x: x.shape });
   const y = empty(x);
-  kernels[op].forward({ x, y }, lines);
+  kernels[op].forward({ x, y }, rows);
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
-    kernels[op].backward({ y, dy, dx }, lines);
+    kernels[op].backward({ y, dy, dx }, rows);
     return [dx];
   });
 }
@@ -47,17 +47,17 @@ function along(op: keyof typeof kernels, x: Tensor, axis: number): Tensor {
  * that NaN does not pass for one of those: its exponential is not finite (on SwiftShader infinite), and no sum that it is in is.
  * Moved so that those are the lowest i32, they are found by one comparison.
  */
-const expBelowLine: Piece = {
+const expBelowRow: Piece = {
   name: 'expBelow of F',
   wgsl: 'fn expBelow(d: F) -> F { return select(exp(d), F(0.0), bitcast<FI>(d) + FI(-1120927745) <= FI(-1129316353)); }',
 };
 
 /**
- * What a sum of exponentials says of its line, asked once and not for each element: a sum that is not finite had NaN or ∞ in it,
+ * What a sum of exponentials says of its row, asked once and not for each element: a sum that is not finite had NaN or ∞ in it,
  * one of 0 nothing but -∞.
  */
-export const sumOfLine: Piece = {
-  name: 'sumOfLine',
+export const sumOverRow: Piece = {
+  name: 'sumOverRow',
   wgsl: `
 fn nanOf(sum: S) -> S { return bitcast<S>(bitcast<SI>(sum) | SI(0x7fc00000)); }
 fn inverseOf(sum: S) -> S {
@@ -70,14 +70,14 @@ fn logOf(sum: S) -> S {
 }`,
 };
 
-/** Maximum of the line, and the sum of exponentials below it, in one walk: what was summed up is scaled when a maximum is beaten. */
-const topAndTotal = ({ each, inLine, max, sum }: RowCode): string => `
+/** Maximum of the row, and the sum of exponentials below it, in one walk: what was summed up is scaled when a maximum is beaten. */
+const topAndTotal = ({ each, inRow, max, sum }: RowCode): string => `
   var tops = F(-3.40282346e38);
   var totals = F(0.0);
   ${each(
     `
-    let higher = max(tops, ${inLine('x', '-3.40282346e38')});
-    totals = totals * expBelow(tops - higher) + ${inLine('expBelow(x - higher)', '0.0')};
+    let higher = max(tops, ${inRow('x', '-3.40282346e38')});
+    totals = totals * expBelow(tops - higher) + ${inRow('expBelow(x - higher)', '0.0')};
     tops = higher;`,
     // The maximum may have been beaten since the sum before the run was made.
     {
@@ -97,7 +97,7 @@ const kernels = {
     forward: /*#__PURE__*/ rowKernel({
       name: 'softmax',
       elements,
-      use: [expBelowLine, sumOfLine],
+      use: [expBelowRow, sumOverRow],
       body: (code) => `${topAndTotal(code)}
   let factor = inverseOf(total);
   ${code.write('y', 'expBelow(x - top) * factor')}`,
@@ -105,9 +105,9 @@ const kernels = {
     backward: /*#__PURE__*/ rowKernel({
       name: 'softmax-backward',
       elements: elementsBackward,
-      body: ({ each, inLine, sum, write }) => `
+      body: ({ each, inRow, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('y * dy', '0.0')};`)}
+  ${each(`totals += ${inRow('y * dy', '0.0')};`)}
   let total = ${sum('totals')};
   ${write('dx', 'y * (dy - total)')}`,
     }),
@@ -116,7 +116,7 @@ const kernels = {
     forward: /*#__PURE__*/ rowKernel({
       name: 'log-softmax',
       elements,
-      use: [expBelowLine, sumOfLine],
+      use: [expBelowRow, sumOverRow],
       body: (code) => `${topAndTotal(code)}
   let logTotal = logOf(total);
   ${code.write('y', '(x - top) - logTotal')}`,
@@ -124,10 +124,10 @@ const kernels = {
     backward: /*#__PURE__*/ rowKernel({
       name: 'log-softmax-backward',
       elements: elementsBackward,
-      use: [expBelowLine],
-      body: ({ each, inLine, sum, write }) => `
+      use: [expBelowRow],
+      body: ({ each, inRow, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('dy', '0.0')};`)}
+  ${each(`totals += ${inRow('dy', '0.0')};`)}
   let total = ${sum('totals')};
   ${write('dx', 'select(dy - expBelow(y) * total, y, (bitcast<FI>(y) & FI(0x7fffffff)) > FI(0x7f800000))')}`,
     }),

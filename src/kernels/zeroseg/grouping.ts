@@ -62,13 +62,13 @@ export interface Grouped {
 export function gumbelSoftmax(logits: Tensor, given: GumbelSoftmaxOptions = {}): { soft: Tensor; hard: Tensor } {
   checkOptions('gumbelSoftmax', given, ['axis', 'noise', 'key', 'stream', 'tau']);
   const { axis = -1, ...options } = given;
-  const lines = aroundAxis(logits.shape, normalizeAxis('gumbelSoftmax', axis, logits.shape));
-  return chosen('gumbelSoftmax', logits, lines, options);
+  const rows = aroundAxis(logits.shape, normalizeAxis('gumbelSoftmax', axis, logits.shape));
+  return chosen('gumbelSoftmax', logits, rows, options);
 }
 
 /**
- * Shares of a group's members: `y = a / (sum(a) + eps)` along the last axis, `a` `[..., G, N]`. With `eps` 1 (GroupViT) an
- * empty group stays empty. Where the sum is NaN or ∞, so are all shares NaN.
+ * Weights of a group's members: `y = a / (sum(a) + eps)` along the last axis, `a` `[..., G, N]`. With `eps` 1 (GroupViT) an
+ * empty group stays empty. Where the sum is NaN or ∞, so are all weights NaN.
  *
  * The gradient goes through both: `da = (dy - sum(dy · y)) / (sum(a) + eps)`.
  *
@@ -78,13 +78,13 @@ export function gumbelSoftmax(logits: Tensor, given: GumbelSoftmaxOptions = {}):
  */
 export function assignNormalise(a: Tensor, eps = 1): Tensor {
   const all = aroundAxis(a.shape, normalizeAxis('assignNormalise', -1, a.shape));
-  const lines = { ...all, outer: a.size > 0 ? all.outer : 0 };
+  const rows = { ...all, outer: a.size > 0 ? all.outer : 0 };
   const y = empty(a);
   const inverse = empty(a, a.shape.slice(0, -1), 'f32');
-  normalise({ a, y, inverse }, lines, { eps });
+  normalise({ a, y, inverse }, rows, { eps });
   return differentiable(y, [a], (dy) => {
     const da = empty(a);
-    normaliseBackward({ a, inverse, dy, da }, lines);
+    normaliseBackward({ a, inverse, dy, da }, rows);
     return [da];
   });
 }
@@ -124,7 +124,7 @@ export function groupMembers(logits: Tensor, values: Tensor, options: GroupOptio
 function chosen(
   op: string,
   logits: Tensor,
-  lines: AxisRows,
+  rows: AxisRows,
   { noise, key, stream, tau = 1 }: GumbelOptions,
 ): { soft: Tensor; hard: Tensor } {
   if (noise && !sameShape(noise.shape, logits.shape)) {
@@ -135,27 +135,27 @@ function chosen(
   }
   if (noise && key) throw new ShapeError(op, 'give noise, or a key to make it from, not both', { noise: noise.shape });
   if (!(tau > 0)) throw new ShapeError(op, `the temperature must be above 0; it is ${tau}`, { logits: logits.shape });
-  if (lines.length === 0) throw new ShapeError(op, 'there is nothing to choose from', { logits: logits.shape });
+  if (rows.length === 0) throw new ShapeError(op, 'there is nothing to choose from', { logits: logits.shape });
   const gumbel = noise ?? (key && randomGumbel(key, logits.shape, stream));
-  const params = { ...lines, inverseTau: 1 / tau };
-  const constants = rowThreads(logits.device, lines);
+  const params = { ...rows, inverseTau: 1 / tau };
+  const constants = rowThreads(logits.device, rows);
 
   const soft = empty(logits);
   const hard = empty(logits);
-  const loops = loopsFor(lines.length / constants.THREADS);
+  const loops = loopsFor(rows.length / constants.THREADS);
   if (gumbel) dispatch(chooseNoisy(loops), { x: logits, noise: gumbel, soft, hard }, params, constants);
   else dispatch(choosePlain(loops), { x: logits, soft, hard }, params, constants);
 
   differentiableAll([soft, hard], [logits], (arrived) => {
     const dx = empty(logits);
     const dy = arrived.filter((d) => d !== undefined).reduce(add);
-    chooseBackward({ soft, dy, dx }, lines, { inverseTau: 1 / tau });
+    chooseBackward({ soft, dy, dx }, rows, { inverseTau: 1 / tau });
     return [dx];
   });
   return { soft, hard };
 }
 
-const lineParams = { outer: 'u32', length: 'u32', inner: 'u32', inverseTau: 'f32' } as const;
+const rowParams = { outer: 'u32', length: 'u32', inner: 'u32', inverseTau: 'f32' } as const;
 const choosePlain = /*#__PURE__*/ chooseKernels(
   'choose',
   { x: 'read T', soft: 'write T', hard: 'write T' },
@@ -177,18 +177,18 @@ function chooseKernels<const B extends Record<string, Binding>>(name: string, bi
   };
 }
 
-// THREADS invocations share a line of the axis. Each keeps its first maximum and the sum of exponentials below it; of threads
+// THREADS invocations share a row of the axis. Each keeps its first maximum and the sum of exponentials below it; of threads
 // with the same maximum the one with the lowest index wins.
 function chooseKernel<const B extends Record<string, Binding>>(
   name: string,
   bind: B,
   logit: string,
   loops: number,
-): Kernel<B, typeof lineParams, typeof rowThreadOverrides> {
+): Kernel<B, typeof rowParams, typeof rowThreadOverrides> {
   return kernel({
     name,
     bind,
-    params: lineParams,
+    params: rowParams,
     override: rowThreadOverrides,
     use: [rowThreadPlace, rowMax, rowSum, expBelow, notNumbers],
     grid: ({ outer, inner }, constants) => [Math.ceil((outer * inner) / rowsPerGroup(constants))],
@@ -196,10 +196,10 @@ function chooseKernel<const B extends Record<string, Binding>>(
 fn logit(i: u32) -> f32 { return (${logit}) * params.inverseTau; }
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
-  let line = flatGroup(g, size) * (WG / THREADS) + rowOf(l);
+  let row = flatGroup(g, size) * (WG / THREADS) + rowOf(l);
   let thread = threadOf(l);
-  let count = select(0u, params.length, line < params.outer * params.inner);
-  let first = rowStart(line, params.length, params.inner);
+  let count = select(0u, params.length, row < params.outer * params.inner);
+  let first = rowStart(row, params.length, params.inner);
   var top = -3.40282346e38;
   var at = params.length;
   var sum = 0.0;
@@ -233,9 +233,9 @@ const chooseBackward = /*#__PURE__*/ rowKernel({
   name: 'choose backward',
   elements: { soft: 'read T', dy: 'read T', dx: 'write T' },
   params: { inverseTau: 'f32' },
-  body: ({ each, inLine, sum, write }) => `
+  body: ({ each, inRow, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('soft * dy', '0.0')};`)}
+  ${each(`totals += ${inRow('soft * dy', '0.0')};`)}
   let total = ${sum('totals')};
   ${write('dx', 'soft * (dy - total) * params.inverseTau')}`,
 });
@@ -243,27 +243,27 @@ const chooseBackward = /*#__PURE__*/ rowKernel({
 const normalise = /*#__PURE__*/ rowKernel({
   name: 'assign-normalise',
   elements: { a: 'read T', y: 'write T' },
-  perLine: { inverse: 'write f32' },
+  perRow: { inverse: 'write f32' },
   params: { eps: 'f32' },
   use: [notNumbers],
-  body: ({ each, inLine, sum, write }) => `
+  body: ({ each, inRow, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('a', '0.0')};`)}
+  ${each(`totals += ${inRow('a', '0.0')};`)}
   let total = ${sum('totals')} + params.eps;
-  // A sum that overflows would make every share 0.
+  // A sum that overflows would make every weight 0.
   let divisor = select(nanFrom(total), total, isFinite(total));
   ${write('y', 'a / divisor')}
-  if (lead) { inverse[line] = 1.0 / divisor; }`,
+  if (lead) { inverse[row] = 1.0 / divisor; }`,
 });
 
 const normaliseBackward = /*#__PURE__*/ rowKernel({
   name: 'assign-normalise backward',
   elements: { a: 'read T', dy: 'read T', da: 'write T' },
-  perLine: { inverse: 'read f32' },
-  body: ({ each, inLine, sum, write }) => `
+  perRow: { inverse: 'read f32' },
+  body: ({ each, inRow, sum, write }) => `
   var totals = F(0.0);
-  ${each(`totals += ${inLine('dy * a', '0.0')};`)}
-  let one = inverse[line];
+  ${each(`totals += ${inRow('dy * a', '0.0')};`)}
+  let one = inverse[row];
   let total = ${sum('totals')} * one;
   ${write('da', '(dy - total) * one')}`,
 });

@@ -57,14 +57,15 @@ export function reconstruction(image: Tensor, pred: Tensor, mask: Tensor, option
     throw new ShapeError('reconstruction', 'normPixels needs patches of at least two values', { pred: pred.shape });
   }
   const params = { rows: B * N, N, K, C, H, W, cols, side: patch };
+  const WG = Math.min(64, 2 ** Math.ceil(Math.log2(Math.max(1, patch * C))));
 
   // What is bound in its place is never read without NORM.
   let statistics = mask;
   if (normPixels) {
     statistics = empty(image, [B, N, 2], 'f32');
-    dispatch(patchStatistics, { image, statistics }, { ...params, eps: EPSILON });
+    dispatch(patchStatistics, { image, statistics }, { ...params, eps: EPSILON }, { WG });
   }
-  const constants = { NORM: Number(normPixels) };
+  const constants = { WG, NORM: Number(normPixels) };
   const parts = empty(image, [B, N], 'f32');
   dispatch(forward, { image, pred, mask, statistics, parts }, params, constants);
   const { y, inverse } = weightedMean(parts, mask);
@@ -87,8 +88,8 @@ const patchParams = {
   side: 'u32',
 } as const;
 
-// All three kernels give a workgroup to each patch, and in it an invocation to each column and channel, which goes down the
-// rows: index arithmetic once per column, and neighbours read neighbouring predictions.
+// All three kernels give a workgroup to each patch, and in it an invocation to each column and channel (64 at most), which goes down
+// the rows: index arithmetic once per column, and neighbours read neighbouring predictions.
 
 /** Where a patch (its number in the batch) starts in the image, and where a column and channel (j) does from there. */
 const pixels: Piece = {

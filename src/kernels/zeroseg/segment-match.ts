@@ -99,7 +99,7 @@ export function segmentMatch(segments: Tensor, views: Tensor, options: SegmentMa
   checkChoice('segmentMatch', 'features', features, ['mean', 'sum']);
   checkChoice('segmentMatch', 'segments', over, ['mean', 'sum']);
   const scale = features === 'mean' ? 1 / Math.max(1, C) : 1;
-  const share = 1 / Math.max(1, B * (over === 'mean' ? S : 1));
+  const fraction = 1 / Math.max(1, B * (over === 'mean' ? S : 1));
   const rows = B * S;
 
   const index = empty(segments, [B, S], 'u32');
@@ -114,8 +114,8 @@ export function segmentMatch(segments: Tensor, views: Tensor, options: SegmentMa
   else dispatch(nearest[element], found, params, constants);
   if (V === 0) return { loss: fill(segments.device, [], 0), index, distance };
 
-  const loss = differentiable(total(best, share), [segments, views], (dy) => {
-    const factor = scale * share;
+  const loss = differentiable(total(best, fraction), [segments, views], (dy) => {
+    const factor = scale * fraction;
     const dSegments = empty(segments);
     dispatch(backward, { segments, views, index, dy, dSegments }, { n: rows * C, S, V, C, factor });
     const dViews = empty(views);

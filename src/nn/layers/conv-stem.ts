@@ -64,7 +64,7 @@ export class ConvStem {
   }
 }
 
-/** Doubling up to `dim`, in whole fours, at least 16. */
+/** Doubling up to `dim`, multiples of 4, at least 16. */
 function stemWidths(patch: number, dim: number): number[] {
   const count = Math.log2(patch);
   return Array.from({ length: count }, (_, i) => Math.max(16, Math.ceil(dim / 2 ** (count - 1 - i) / 4) * 4));

@@ -15,11 +15,11 @@ export class Linear {
   }
 
   /** `activation(x·Wᵀ + b) + residual`, in one launch. */
-  forward(x: Tensor, tail: { activation?: Activation | undefined; residual?: Tensor } = {}): Tensor {
+  forward(x: Tensor, epilogue: { activation?: Activation | undefined; residual?: Tensor } = {}): Tensor {
     return linear(x, this.weight, {
       ...(this.bias ? { bias: this.bias } : {}),
-      ...(tail.activation ? { activation: tail.activation } : {}),
-      ...(tail.residual ? { residual: tail.residual } : {}),
+      ...(epilogue.activation ? { activation: epilogue.activation } : {}),
+      ...(epilogue.residual ? { residual: epilogue.residual } : {}),
     });
   }
 }

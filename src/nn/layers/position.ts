@@ -1,7 +1,7 @@
 import { ArgumentError } from '../../gpu/index.ts';
 
 /** 4 GiB. */
-const MOST_VALUES = 2 ** 30;
+const MAX_VALUES = 2 ** 30;
 
 /**
  * Fixed two-dimensional sine and cosine positions (MAE), one row of width `dim` (a multiple of 4) per patch, row by row;
@@ -13,9 +13,9 @@ export function sinCosPositions(dim: number, rows: number, cols: number, cls: bo
   const q = dim / 4;
   const first = cls ? 1 : 0;
   const fits = [dim, rows, cols].every((size) => Number.isSafeInteger(size) && size >= 0);
-  if (!fits || (first + rows * cols) * dim > MOST_VALUES) {
+  if (!fits || (first + rows * cols) * dim > MAX_VALUES) {
     throw new ArgumentError(
-      `sinCosPositions: width, rows and columns must be whole numbers, for at most ${MOST_VALUES} values; got ${dim}, ${rows} and ${cols}`,
+      `sinCosPositions: width, rows and columns must be whole numbers, for at most ${MAX_VALUES} values; got ${dim}, ${rows} and ${cols}`,
     );
   }
   const table = new Float32Array((first + rows * cols) * dim);

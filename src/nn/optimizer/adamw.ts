@@ -120,9 +120,9 @@ export class AdamW {
     return label('optimizer', () => this.#step(placeGradients(this.#flat, gradients), hyper, false));
   }
 
-  /** Records that `share` times these gradients is kept for {@link apply}. With n equal micro-batches `share` is 1 / n. */
-  accumulate(gradients: readonly Tensor[], share: number): void {
-    if (!Number.isFinite(share)) throw new ArgumentError(`AdamW: the share of a micro-batch is ${share}`);
+  /** Records that `scale` times these gradients is kept for {@link apply}. With n equal micro-batches `scale` is 1 / n. */
+  accumulate(gradients: readonly Tensor[], scale: number): void {
+    if (!Number.isFinite(scale)) throw new ArgumentError(`AdamW: the scale of a micro-batch is ${scale}`);
     label('optimizer', () => {
       const placed = placeGradients(this.#flat, gradients, 'buckets');
       const sums = this.#accumulators();
@@ -135,7 +135,7 @@ export class AdamW {
           placed[i] as Tensor,
           blocks,
           offset / 256,
-          share,
+          scale,
         );
       }
     });

@@ -78,7 +78,7 @@ export function flattenParameters(
   named: Iterable<readonly [string, Tensor]>,
   { bufferBytes, decays = (_, parameter) => parameter.shape.length > 1 }: FlatParametersOptions = {},
 ): FlatParameters {
-  const most = bufferBytes ?? Math.min(BUFFER_BYTES, device.limits.maxStorageBufferBindingSize);
+  const max = bufferBytes ?? Math.min(BUFFER_BYTES, device.limits.maxStorageBufferBindingSize);
   const parameters: FlatParameter[] = [];
   const sizes: number[] = [];
   const buckets: { buffer: number; offset: number; floats: number }[] = [];
@@ -93,7 +93,7 @@ export function flattenParameters(
     }
     checkParameter(device, name, tensor, seen);
     const bytes = Math.max(1, Math.ceil(tensor.storage.bytes / ALIGNMENT)) * ALIGNMENT;
-    if (sizes.length === 0 || (sizes.at(-1) as number) + bytes > most) sizes.push(0);
+    if (sizes.length === 0 || (sizes.at(-1) as number) + bytes > max) sizes.push(0);
     const buffer = sizes.length - 1;
     const offset = sizes[buffer] as number;
     const last = buckets.at(-1);

@@ -38,8 +38,8 @@ export function learningRate({ epoch, base, batch, warmup, epochs, min = 0 }: Sc
   return min + ((peak - min) * (1 + Math.cos(Math.PI * done))) / 2;
 }
 
-function checkNumber(name: string, value: unknown, least: number): void {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < least) {
-    throw new ArgumentError(`learningRate: ${name} must be a finite number, ${least} or more; it is ${value}`);
+function checkNumber(name: string, value: unknown, min: number): void {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < min) {
+    throw new ArgumentError(`learningRate: ${name} must be a finite number, ${min} or more; it is ${value}`);
   }
 }

@@ -14,9 +14,9 @@ export const LETS_ALL = 2;
 
 const WORDS_A_THREAD = 16;
 /** Enough threads for any device; larger tensors are looked at in more rounds. */
-const MOST_GROUPS = 1024;
+const MAX_GROUPS = 1024;
 const groupsFor = ({ words }: { words: number }, { WG }: { WG: number }) => [
-  Math.min(MOST_GROUPS, Math.ceil(words / (WG * WORDS_A_THREAD))),
+  Math.min(MAX_GROUPS, Math.ceil(words / (WG * WORDS_A_THREAD))),
 ];
 
 /** Without the names of its parameters: a check lays them out itself. */

@@ -221,9 +221,9 @@ export class Check {
 
   #complaint({ launch, tensors, firstScan }: Row, hits: Uint32Array): Error {
     const found = tensors.map((t, i) => {
-      const [nan, most, least] = hits.subarray(3 * (firstScan + i)) as unknown as [number, number, number];
-      const value = most < least ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
-      return nan === NOTHING ? { t, at: Math.min(most, least), value } : { t, at: nan, value: Number.NaN };
+      const [nan, max, min] = hits.subarray(3 * (firstScan + i)) as unknown as [number, number, number];
+      const value = max < min ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+      return nan === NOTHING ? { t, at: Math.min(max, min), value } : { t, at: nan, value: Number.NaN };
     });
     const hasNaN = ({ at, value }: { at: number; value: number }) => at !== NOTHING && Number.isNaN(value);
     const first = found.find(hasNaN) ?? found.find(({ at }) => at !== NOTHING);
@@ -260,10 +260,10 @@ class CheckPlan {
   constructor(program: StepProgram, kernels: CheckKernels) {
     this.#program = program;
     this.#kernels = kernels;
-    const most = Math.floor(program.device.limits.maxStorageBufferBindingSize / 256) * 256;
+    const max = Math.floor(program.device.limits.maxStorageBufferBindingSize / 256) * 256;
     for (const buffer of program.slotBuffers) {
-      for (let offset = 0; offset < buffer.size; offset += most) {
-        this.fills.push(this.#forget({ buffer, offset, size: Math.min(most, buffer.size - offset) }, false));
+      for (let offset = 0; offset < buffer.size; offset += max) {
+        this.fills.push(this.#forget({ buffer, offset, size: Math.min(max, buffer.size - offset) }, false));
       }
     }
     const given = givenTo(program.launches);

@@ -98,20 +98,20 @@ function planInOrder(lifetimes: readonly Lifetime[], compare: Order, alignment: 
 }
 
 /** The most bytes that are alive at one launch: no plan can do with less. */
-export function mostAlive(lifetimes: readonly Lifetime[]): number {
+export function peakBytes(lifetimes: readonly Lifetime[]): number {
   const parts = lifetimes.flatMap((life): readonly Omit<Part, 'offset'>[] => life.parts ?? [life]);
   const changes = parts.flatMap(({ bytes, first, last }) => [
     { at: first, bytes },
     { at: last + 1, bytes: -bytes },
   ]);
   changes.sort((a, b) => a.at - b.at || a.bytes - b.bytes);
-  let most = 0;
+  let max = 0;
   let alive = 0;
   for (const { bytes } of changes) {
     alive += bytes;
-    most = Math.max(most, alive);
+    max = Math.max(max, alive);
   }
-  return most;
+  return max;
 }
 
 function conflicts({ uses }: Slot, life: Lifetime): boolean {

@@ -3,7 +3,7 @@ import { type Launch, memoryOf, type Storage } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import { pageParts } from './lifetimes.ts';
 import { type Laid, layOut, release } from './memory-layout.ts';
-import { mostAlive } from './plan.ts';
+import { peakBytes } from './plan.ts';
 import { compileAll, Program, refusedError } from './program.ts';
 
 /** What a program takes of GPU memory, in bytes. */
@@ -24,8 +24,8 @@ export interface MemoryUse {
 /** A program that is kept. */
 export class StepProgram extends Program {
   readonly memory: MemoryUse;
-  /** How many buffers of the device were destroyed when {@link verify} last looked. */
-  #looked = -1;
+  /** How many buffers of the device were destroyed at the last {@link verify}. */
+  #verifiedAt = -1;
 
   constructor(device: Device, laid: Laid, compiled: readonly CompiledKernel[]) {
     super(device, laid, compiled);
@@ -72,7 +72,7 @@ export class StepProgram extends Program {
 
   /** Throws if the memory of a tensor that launches use, and that is not the program's, was freed or moved since it was bound. */
   verify(name: string): void {
-    if (this.#looked === this.device.destroyed) return;
+    if (this.#verifiedAt === this.device.destroyed) return;
     for (const [storage, { buffer, launch, tensor }] of this.laid.borrowed) {
       const memory = memoryOf(storage);
       if (memory?.buffer === buffer) continue;
@@ -82,7 +82,7 @@ export class StepProgram extends Program {
         `${what}was moved after this step was made, as an optimizer does with its parameters; make the step after the optimizer`,
       );
     }
-    this.#looked = this.device.destroyed;
+    this.#verifiedAt = this.device.destroyed;
   }
 
   /** The slots, which other programs write to between calls. */
@@ -94,7 +94,7 @@ export class StepProgram extends Program {
 function memoryUse({ planned, alive, slots, own, uniforms }: Laid): MemoryUse {
   return {
     planned: sum(planned),
-    needed: mostAlive(alive),
+    needed: peakBytes(alive),
     slots: sum(slots.map(({ buffer }) => buffer.size)),
     own: sum(own.filter((buffer) => buffer !== uniforms).map(({ size }) => size)),
     uniforms: uniforms?.size ?? 0,

@@ -8,7 +8,7 @@ export const chance: Baseline = {
 };
 
 /**
- * What guessing scores. A guesser that says label c with probability p(c), the share of pixels that have it, whatever the picture
+ * What guessing scores. A guesser that says label c with probability p(c), the fraction of pixels that have it, whatever the picture
  * shows, is right on p(c)² of all pixels for c, and
  *
  *     IoU(c) = p² / (2p − p²) = p / (2 − p)        accuracy = Σ p²

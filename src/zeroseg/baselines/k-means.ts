@@ -94,10 +94,10 @@ export function kMeans(rows: Float32Array, width: number, clusters: number, seed
     let moved = round === 0;
     for (let row = 0; row < count; row++) {
       let best = 0;
-      let least = Number.POSITIVE_INFINITY;
+      let min = Number.POSITIVE_INFINITY;
       for (let c = 0; c < begun; c++) {
         const d = distance(row, centres, c);
-        if (d < least) [best, least] = [c, d];
+        if (d < min) [best, min] = [c, d];
       }
       if (cluster[row] !== best) moved = true;
       cluster[row] = best;
@@ -119,11 +119,11 @@ export function meanRows(
   clusters: number,
 ): Float64Array {
   const sums = new Float64Array(clusters * width);
-  const many = new Float64Array(clusters);
+  const counts = new Float64Array(clusters);
   for (let row = 0; row < cluster.length; row++) {
     const c = cluster[row]!;
-    many[c]!++;
+    counts[c]!++;
     for (let i = 0; i < width; i++) sums[c * width + i]! += rows[row * width + i]!;
   }
-  return sums.map((sum, at) => sum / (many[Math.floor(at / width)]! || 1));
+  return sums.map((sum, at) => sum / (counts[Math.floor(at / width)]! || 1));
 }

@@ -35,13 +35,13 @@ export function numbered(stored: ReadonlyMap<string, unknown>, prefix: string): 
 export function checkTowers(sizes: object, file: string, where = ''): void {
   for (const [name, value] of Object.entries(sizes)) {
     const place = `${where}${name}`;
-    const most = Object.hasOwn(limits, name) ? (limits[name] as number) : undefined;
+    const max = Object.hasOwn(limits, name) ? (limits[name] as number) : undefined;
     for (const one of Array.isArray(value) ? value : [value]) {
-      if (most === undefined) continue;
-      if (!Number.isInteger(one) || one < 0 || one > most) {
+      if (max === undefined) continue;
+      if (!Number.isInteger(one) || one < 0 || one > max) {
         throw new CheckpointError(
           file,
-          `its tensors make ${place} ${shownValue(one)}; it must be a whole number from 0 to ${most}: the file is damaged, or no checkpoint of this kind`,
+          `its tensors make ${place} ${shownValue(one)}; it must be a whole number from 0 to ${max}: the file is damaged, or no checkpoint of this kind`,
         );
       }
     }

@@ -12,10 +12,10 @@ const NEVER = -1e4;
 
 export interface ContrastiveOptions {
   /**
-   * f32 `[B, B]`, 1 where text j says the same of image i as its own does, else 0; 0 on the diagonal: see {@link alike}.
+   * f32 `[B, B]`, 1 where text j says the same of image i as its own does, else 0; 0 on the diagonal: see {@link equalCaptions}.
    * Such a pair is no wrong answer, and is left out of the sums. Default: all other pairs are wrong.
    */
-  readonly alike?: Tensor | undefined;
+  readonly falseNegatives?: Tensor | undefined;
 }
 
 /**
@@ -38,7 +38,7 @@ export function contrastiveLogits(
   image: Tensor,
   text: Tensor,
   logitScale: Tensor,
-  { alike: left }: ContrastiveOptions = {},
+  { falseNegatives: mask }: ContrastiveOptions = {},
 ): Tensor {
   const shapes = { image: image.shape, text: text.shape };
   const [pairs, width] = image.shape;
@@ -50,11 +50,11 @@ export function contrastiveLogits(
   }
   const factor = clamp(exp(reshape(logitScale, [1, 1])), 0, LARGEST_SCALE);
   const logits = mul(matmul(l2Normalize(image), l2Normalize(text), { transposeB: true }), factor);
-  if (!left) return logits;
-  if (left.shape.length !== 2 || left.shape[0] !== pairs || left.shape[1] !== pairs) {
-    throw new ShapeError('contrastive', 'alike must be [B, B]', { ...shapes, alike: left.shape });
+  if (!mask) return logits;
+  if (mask.shape.length !== 2 || mask.shape[0] !== pairs || mask.shape[1] !== pairs) {
+    throw new ShapeError('contrastive', 'falseNegatives must be [B, B]', { ...shapes, falseNegatives: mask.shape });
   }
-  return add(logits, scale(left, NEVER));
+  return add(logits, scale(mask, NEVER));
 }
 
 /** The mean of the cross entropies of rows and columns of logits `[B, B]`, where the diagonal is right. */
@@ -71,10 +71,10 @@ export function contrastiveLoss(logits: Tensor): Tensor {
  * Which pairs say the same, `[B, B]` row by row, from what each says: 1 where two differ in place and not in words.
  *
  * ```ts
- * alike(['a cat', 'a dog', 'a cat']); // [0, 0, 1, 0, 0, 0, 1, 0, 0]
+ * equalCaptions(['a cat', 'a dog', 'a cat']); // [0, 0, 1, 0, 0, 0, 1, 0, 0]
  * ```
  */
-export function alike(captions: readonly string[]): Float32Array {
+export function equalCaptions(captions: readonly string[]): Float32Array {
   const count = captions.length;
   const out = new Float32Array(count * count);
   const places = new Map<string, number[]>();

@@ -218,14 +218,14 @@ async function findTokenizer(
   return { name: folder.describe('merges.txt'), tokens };
 }
 
-async function readBytes(folder: ClipFolder, file: string, most: number): Promise<Uint8Array> {
+async function readBytes(folder: ClipFolder, file: string, max: number): Promise<Uint8Array> {
   const source = await folder.open(file);
-  checkSize('openClip', folder.describe(file), source.size, most);
+  checkSize('openClip', folder.describe(file), source.size, max);
   return source.readRange(0, source.size);
 }
 
-async function readText(folder: ClipFolder, file: string, most: number): Promise<string> {
-  return new TextDecoder().decode(await readBytes(folder, file, most));
+async function readText(folder: ClipFolder, file: string, max: number): Promise<string> {
+  return new TextDecoder().decode(await readBytes(folder, file, max));
 }
 
 async function readJson(folder: ClipFolder, file: string): Promise<unknown> {

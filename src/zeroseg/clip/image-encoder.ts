@@ -58,8 +58,8 @@ export class Teacher implements Disposable {
     const out = new Float32Array(count * this.dim);
     const parts: Promise<void>[] = [];
     for (let at = 0; at < count; at += this.batch) {
-      const many = Math.min(this.batch, count - at);
-      const features = this.look(views.subarray(at * length, (at + many) * length), many);
+      const n = Math.min(this.batch, count - at);
+      const features = this.encode(views.subarray(at * length, (at + n) * length), n);
       parts.push(heard(features.then((values) => out.set(values, at * this.dim))));
     }
     await Promise.all(parts);
@@ -70,13 +70,13 @@ export class Teacher implements Disposable {
    * Features of at most a batch. What is less is computed as it is, by a step of its own: filled up with black, it would take the time
    * of a batch. The views of a whole batch may be overwritten as soon as this returns.
    */
-  look(views: Float32Array, count: number): Promise<Float32Array> {
+  encode(views: Float32Array, count: number): Promise<Float32Array> {
     // Reading is encoded at once, so the next batch may be issued before this one has arrived.
     if (count === this.batch) return read(this.#step({ views })) as Promise<Float32Array>;
-    return this.#lookAtRest(views.slice(), count);
+    return this.#encodePartial(views.slice(), count);
   }
 
-  async #lookAtRest(views: Float32Array, count: number): Promise<Float32Array> {
+  async #encodePartial(views: Float32Array, count: number): Promise<Float32Array> {
     if (this.#rest?.count !== count) {
       const before = this.#rest;
       this.#rest = { count, run: record(this.#device, this.#vision, count) };
@@ -106,7 +106,7 @@ function record(device: Device, vision: ClipVision, batch: number): Promise<Step
 
 /** Views of one photo on their way through a {@link ViewQueue}. */
 export interface QueuedViews {
-  /** `[n, dim]`, once all of them were looked at. */
+  /** `[n, dim]`, once all of them are encoded. */
   readonly features: Promise<Float32Array>;
   /** Whether all have been given to the teacher: until then, they wait for others to fill a batch. */
   readonly isIssued: boolean;
@@ -146,22 +146,22 @@ export class ViewQueue {
     const parts: Promise<void>[] = [];
     let issued = 0;
     for (let at = 0; at < count; ) {
-      const many = Math.min(batch - this.#filled, count - at);
+      const n = Math.min(batch - this.#filled, count - at);
       const [from, place] = [this.#filled * dim, at * dim];
-      this.#views.set(views.subarray(at * this.#length, (at + many) * this.#length), this.#filled * this.#length);
+      this.#views.set(views.subarray(at * this.#length, (at + n) * this.#length), this.#filled * this.#length);
       parts.push(
         new Promise((resolve, reject) => {
           this.#takers.push((features) => {
-            issued += many;
+            issued += n;
             features.then((values) => {
-              out.set(values.subarray(from, from + many * dim), place);
+              out.set(values.subarray(from, from + n * dim), place);
               resolve();
             }, reject);
           });
         }),
       );
-      this.#filled += many;
-      at += many;
+      this.#filled += n;
+      at += n;
       if (this.#filled === batch) this.flush();
     }
     const features = Promise.all(parts).then(() => out);
@@ -182,7 +182,7 @@ export class ViewQueue {
     this.#filled = 0;
     let features: Promise<Float32Array>;
     try {
-      features = this.#teacher.look(this.#views.subarray(0, filled * this.#length), filled);
+      features = this.#teacher.encode(this.#views.subarray(0, filled * this.#length), filled);
     } catch (error) {
       // Told to all whose views are in this batch, and not only to the photo that filled it.
       features = Promise.reject(error);

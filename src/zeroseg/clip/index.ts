@@ -1,4 +1,4 @@
-export { alike, type ContrastiveOptions, contrastive } from './contrastive-loss.ts';
+export { type ContrastiveOptions, contrastive, equalCaptions } from './contrastive-loss.ts';
 export { type ClipFolder, type ClipFolderOptions, clipCompanions, openClipFolder } from './folder.ts';
 export { type QueuedViews, Teacher, ViewQueue } from './image-encoder.ts';
 export {
@@ -11,7 +11,6 @@ export {
   VocabularyError,
 } from './known-words.ts';
 export {
-  clipConfig,
   detectClipNames,
   loadClipText,
   loadClipVision,
@@ -25,6 +24,7 @@ export { randomClips, randomClipText, randomClipVision } from './random-clip.ts'
 export { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from './save.ts';
 export { settingsForm } from './settings.ts';
 export { type ClipSource, sameTeacher, shortTeacher, type TextSource, teacherIdentity } from './source.ts';
+export { clipConfig } from './tensor-sizes.ts';
 export { type ClipConfig, ClipText, ClipVision, clipPixels, type DenseMode, endPosition } from './towers.ts';
 export {
   type CaptionedBatch,
@@ -33,11 +33,9 @@ export {
   type ClipStepReport,
   ClipTrainer,
   defaultClipSettings,
-  newClipWeights,
-  TrainableClip,
-  teacherConfigs,
   textVocabulary,
 } from './train-clip.ts';
+export { newClipWeights, TrainableClip, teacherConfigs } from './trainable-clip.ts';
 export {
   ensemble,
   fillTemplate,

@@ -36,8 +36,8 @@ export class VocabularyError extends ZeroSegError {
 }
 
 const KEY = 'known_words';
-const MOST = 100_000;
-const words: Kind = listOf(text, 0, MOST);
+const MAX = 100_000;
+const words: Kind = listOf(text, 0, MAX);
 const fields: Kind = objectWith({
   seen: oneOf('drawings', 'photos'),
   objects: tableOf(words),
@@ -86,13 +86,13 @@ export function unknownNames(known: KnownWords | undefined, names: readonly stri
 }
 
 /** Each name with what may be done about it, for a message: `"gras" (did you mean grass?)`. */
-export function describeUnknown(unknown: readonly UnknownName[], most = 5): string {
-  const some = unknown.slice(0, most).map(({ name, suggestions }) => {
+export function describeUnknown(unknown: readonly UnknownName[], max = 5): string {
+  const some = unknown.slice(0, max).map(({ name, suggestions }) => {
     const others =
       suggestions.length > 1 ? `${suggestions.slice(0, -1).join(', ')} or ${suggestions.at(-1)}` : suggestions[0];
     return others === undefined ? `"${name}"` : `"${name}" (did you mean ${others}?)`;
   });
-  return unknown.length > most ? `${some.join(', ')} and ${unknown.length - most} more` : some.join(', ');
+  return unknown.length > max ? `${some.join(', ')} and ${unknown.length - max} more` : some.join(', ');
 }
 
 function knownPhrases({ objects, grounds }: KnownWords): string[] {
@@ -129,7 +129,7 @@ function plural(word: string): string {
 
 /** Letters of a name; the text tower reads some three hundred. */
 const LONGEST_NAME = 10_000;
-const MOST_SUGGESTIONS = 3;
+const MAX_SUGGESTIONS = 3;
 /** Longer names are not looked at letter by letter. */
 const LONGEST = 60;
 
@@ -145,5 +145,5 @@ function nearest(asked: string, phrases: readonly string[]): string[] {
     return edits <= allowed ? [{ phrase, rank: 1 + edits }] : [];
   });
   ranked.sort((a, b) => a.rank - b.rank);
-  return ranked.slice(0, MOST_SUGGESTIONS).map(({ phrase }) => phrase);
+  return ranked.slice(0, MAX_SUGGESTIONS).map(({ phrase }) => phrase);
 }

@@ -10,8 +10,9 @@ import {
 } from '../checkpoints/index.ts';
 import { hashedTokens, type TextTokens, Tokenizer } from '../text/index.ts';
 import { readKnownWords } from './known-words.ts';
-import { clipConfig, loadClipText, loadClipVision, logitScale, readSettingTensors } from './load.ts';
+import { loadClipText, loadClipVision, logitScale, readSettingTensors } from './load.ts';
 import type { ClipSource } from './source.ts';
+import { clipConfig } from './tensor-sizes.ts';
 import type { ClipConfig } from './towers.ts';
 
 /** The files of a CLIP, as {@link openClipFiles} takes them. */

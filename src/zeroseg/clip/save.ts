@@ -11,7 +11,8 @@ import { read } from '../../tensor/run/index.ts';
 import { size } from '../../tensor/values/index.ts';
 import { huggingFaceName, openWeightSource, stepOf, TOKEN_IDS, type WeightSource } from '../checkpoints/index.ts';
 import type { ClipConfig } from './towers.ts';
-import type { ClipTrainer, TrainableClip } from './train-clip.ts';
+import type { ClipTrainer } from './train-clip.ts';
+import type { TrainableClip } from './trainable-clip.ts';
 
 const TRAINING_FORMAT = 'zeroseg-clip-training-1';
 

@@ -3,12 +3,10 @@
 import type { Device } from '../../gpu/index.ts';
 import { argmax } from '../../kernels/axis/index.ts';
 import { gradients } from '../../kernels/elementwise/index.ts';
-import { embedding } from '../../kernels/layout/index.ts';
-import { type Initializer, normal, parameters, random, type Weights, weightsFrom } from '../../nn/layers/index.ts';
+import { parameters, random } from '../../nn/layers/index.ts';
 import { AdamW, learningRate } from '../../nn/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { read, readAll, readU32, type Step, step } from '../../tensor/run/index.ts';
-import { ShapeError, size } from '../../tensor/values/index.ts';
+import { readAll, readU32, type Step, step } from '../../tensor/run/index.ts';
 import {
   ConfigError,
   defaultsOf,
@@ -19,89 +17,10 @@ import {
   wholeNumber,
 } from '../host/index.ts';
 import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
-import { type Tokenizer, TokenTable } from '../text/index.ts';
-import { alike, contrastiveLogits, contrastiveLoss } from './contrastive-loss.ts';
-import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
-
-/**
- * Sizes of the CLIPs that this package trains itself, by name: `tiny` is the one that it brings; `small` has several times its
- * weights and sees twice the pixels along a side.
- */
-export const teacherConfigs: Readonly<Record<'tiny' | 'small', ClipConfig>> = {
-  tiny: {
-    vision: { width: 96, heads: 4, layers: 2, patch: 8, image: 32, stem: 'conv' },
-    text: { width: 64, heads: 4, layers: 2, vocab: 49408, context: 77 },
-    projection: 64,
-    activation: 'gelu',
-    layer_norm_eps: 1e-5,
-  },
-  small: {
-    vision: { width: 256, heads: 8, layers: 4, patch: 8, image: 64, stem: 'conv' },
-    text: { width: 128, heads: 4, layers: 3, vocab: 49408, context: 77 },
-    projection: 128,
-    activation: 'quick_gelu',
-    layer_norm_eps: 1e-5,
-  },
-};
-
-/**
- * A CLIP in training: both towers, the rows of its tokens as a parameter on the GPU, and the learnt factor on cosines.
- *
- * ```ts
- * const clip = new TrainableClip(newClipWeights(device, 1), teacherConfigs.tiny, tokens);
- * ```
- */
-export class TrainableClip {
-  readonly vision: ClipVision;
-  readonly text: ClipText;
-  /** `[ids + 1, width]`: see {@link TokenTable}. */
-  readonly token_embedding: Tensor;
-  readonly logit_scale: Tensor;
-  readonly config: ClipConfig;
-  /** The rows on the host: those of the start, until {@link readTokens}. */
-  readonly table: TokenTable;
-
-  /** `ids`: the tokens that get a row of their own, ascending, the tokenizer's end token last. */
-  constructor(weights: Weights, config: ClipConfig, ids: Uint32Array) {
-    const { width, vocab } = config.text;
-    if (ids.at(-1) !== vocab - 1) {
-      const last = `its last token is ${ids.at(-1) ?? 'missing'}`;
-      throw new ShapeError('clip', `the end token, ${vocab - 1}, must be the last of the vocabulary; ${last}`);
-    }
-    this.table = new TokenTable(new Float32Array((ids.length + 1) * width), width, ids);
-    this.vision = new ClipVision(weights.in('vision'), config);
-    this.text = new ClipText(weights.in('text'), config, this.table);
-    this.token_embedding = weights.parameter('token_embedding', [ids.length + 1, width], normal(0.02));
-    // CLIP begins with a temperature of 0.07.
-    this.logit_scale = weights.parameter('logit_scale', [], () => Float32Array.of(Math.log(1 / 0.07)));
-    this.config = config;
-  }
-
-  /** Reads the rows of the tokens, so that {@link text} embeds texts as they are now. */
-  async readTokens(): Promise<void> {
-    this.table.values.set(await read(this.token_embedding));
-  }
-
-  /** Logits `[B, B]` of pixels `[B, 3, S, S]` and rows of the table u32 `[B, L]`, which end at `ends` u32 `[B, 1]`. */
-  logits({ pixels, rows, ends, alike: left }: Record<ClipInput, Tensor>): Tensor {
-    const image = this.vision.forward(pixels);
-    const text = this.text.forward(embedding(this.token_embedding, rows), ends);
-    return contrastiveLogits(image, text, this.logit_scale, { alike: left });
-  }
-}
-
-/**
- * New weights as CLIP's authors draw them, by the width of each layer's input: with 0.02 for all, towers of this width
- * hardly tell images apart at first.
- */
-export function newClipWeights(device: Device, seed: number): Weights {
-  return weightsFrom(device, (name, shape, init) => initializerOf(name, init)(shape, random(seed, name)));
-}
-
-function initializerOf(name: string, init: Initializer): Initializer {
-  if (!name.endsWith('.weight') || /norm|stem/.test(name)) return init;
-  return (shape, uniform) => normal(1 / Math.sqrt(size(shape.slice(1))))(shape, uniform);
-}
+import type { Tokenizer } from '../text/index.ts';
+import { contrastiveLoss, equalCaptions } from './contrastive-loss.ts';
+import type { ClipConfig } from './towers.ts';
+import type { ClipInput, TrainableClip } from './trainable-clip.ts';
 
 /** How a CLIP is trained. What a setting means and may be says {@link clipSettingsSchema}. */
 export interface ClipSettings {
@@ -132,7 +51,7 @@ export const clipSettingsSchema: Schema<ClipSettings> = {
   word_dropout: {
     kind: numberIn({ from: 0, below: 1 }),
     default: 0.05,
-    about: 'Share of words that are taken for unknown ones, so that the row of unknown tokens means something.',
+    about: 'Fraction of words that are taken for unknown ones, so that the row of unknown tokens means something.',
   },
 };
 
@@ -143,8 +62,8 @@ export interface CaptionedBatch {
   /** Normalised, `[B, 3, S, S]`. */
   readonly pixels: Float32Array;
   readonly captions: readonly string[];
-  /** Pairs that are no wrong answers: see `ContrastiveOptions.alike`. Default: equal captions. */
-  readonly alike?: Float32Array | undefined;
+  /** Pairs that are no wrong answers: see `ContrastiveOptions.falseNegatives`. Default: equal captions. */
+  readonly falseNegatives?: Float32Array | undefined;
 }
 
 /** Images with sentences, made when they are asked for: the same for the same number. */
@@ -160,7 +79,7 @@ export interface ClipStepReport {
   readonly steps: number;
   readonly lr: number;
   readonly loss: number;
-  /** Share of images whose own caption is the nearest of the batch. */
+  /** Fraction of images whose own caption is the nearest of the batch. */
   readonly accuracy: number;
   /** The factor on cosines. */
   readonly scale: number;
@@ -170,9 +89,8 @@ export interface ClipStepReport {
   readonly dataSeconds: number;
 }
 
-type ClipInput = 'pixels' | 'rows' | 'ends' | 'alike';
 type ClipStep = Step<ClipInput | 'hyper', { loss: Tensor; norm: Tensor; nearest: Tensor; scale: Tensor }>;
-type ClipBatch = Record<'pixels' | 'alike', Float32Array> & Record<'rows' | 'ends', Uint32Array>;
+type ClipBatch = Record<'pixels' | 'falseNegatives', Float32Array> & Record<'rows' | 'ends', Uint32Array>;
 
 /** What is read of a step. */
 interface ClipValues {
@@ -247,7 +165,7 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
         pixels: [batch, 3, side, side],
         rows: { shape: [batch, length], dtype: 'u32' },
         ends: { shape: [batch, 1], dtype: 'u32' },
-        alike: [batch, batch],
+        falseNegatives: [batch, batch],
         hyper: [optimizer.hyperparameterCount],
       },
       ({ hyper, ...inputs }) => {
@@ -321,7 +239,7 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
   #inputs(number: number): ClipBatch & { readonly seconds: number } {
     const began = performance.now();
     const { batch, length, seed, word_dropout: dropped } = this.settings;
-    const { pixels, captions, alike: left = alike(captions) } = this.#data.batch(number, batch);
+    const { pixels, captions, falseNegatives: mask = equalCaptions(captions) } = this.#data.batch(number, batch);
     const uniform = random(seed, `words ${number}`);
     const { table } = this.clip;
     const rows = new Uint32Array(batch * length);
@@ -336,7 +254,7 @@ export class ClipTrainer extends StepTrainer<ClipBatch & { readonly seconds: num
         rows[i * length + at] = isWord && uniform() < dropped ? table.length - 1 : table.row(tokens[at] as number);
       }
     });
-    return { pixels, rows, ends, alike: left, seconds: (performance.now() - began) / 1000 };
+    return { pixels, rows, ends, falseNegatives: mask, seconds: (performance.now() - began) / 1000 };
   }
 
   dispose(): void {

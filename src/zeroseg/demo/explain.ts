@@ -3,7 +3,7 @@
 import type { Device } from '../../gpu/index.ts';
 import { permutation, random } from '../../nn/layers/index.ts';
 import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
-import { classShares } from '../drawing/index.ts';
+import { classFractions } from '../drawing/index.ts';
 import { argmax } from '../host/index.ts';
 import { gridBoxes, type Image, teacherViews } from '../image/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
@@ -67,7 +67,7 @@ export async function explain(device: Device, options: ExplainOptions): Promise<
     view: viewPicture(scene.image, gridBoxes(scene.image.width, GRIDS)[view]!),
     place: placeOf(view),
     name: nameOf(patchLabels[segmentOf.indexOf(segment)]!),
-    names: classShares(patchLabels).map(({ label }) => nameOf(label)),
+    names: classFractions(patchLabels).map(({ label }) => nameOf(label)),
   };
 }
 

@@ -3,7 +3,7 @@
 
 import type { Device } from '../../gpu/index.ts';
 import type { ClipVision, Vocabulary } from '../clip/index.ts';
-import { classShares, type Lettering, nameColours } from '../drawing/index.ts';
+import { classFractions, type Lettering, nameColours } from '../drawing/index.ts';
 import { argmax, type WorkOptions } from '../host/index.ts';
 import type { Colour, Image, LabelMap } from '../image/index.ts';
 import { type ScoringOptions, Segmenter } from '../inference/index.ts';
@@ -29,7 +29,7 @@ export interface ShownName {
   readonly name: string;
   readonly colour: Colour;
   /** Fraction of pixels that have it. */
-  readonly share: number;
+  readonly fraction: number;
   /** Found, or there and not well enough; `extra` is not there, and undefined is not known. */
   readonly state: 'found' | 'missed' | 'extra' | undefined;
 }
@@ -197,10 +197,10 @@ function showOutput(
     ...extra.map(({ label }) => [label, 'extra'] as const),
   ]);
   const named = (map: LabelMap): ShownName[] =>
-    classShares(map.data).flatMap(({ label, share }) => {
+    classFractions(map.data).flatMap(({ label, fraction }) => {
       const state = states.get(label);
       const name = vocabulary.names[label - 1];
-      return name === undefined || !state ? [] : [{ name, share, state, colour: colours.get(label) as Colour }];
+      return name === undefined || !state ? [] : [{ name, fraction, state, colour: colours.get(label) as Colour }];
     });
   const count = (isCounted: (label: number) => boolean): Found => {
     const those = there.filter(({ label }) => isCounted(label));
@@ -234,10 +234,10 @@ async function showPhoto(
     picture: photoPicture(image),
     segments: segmentPicture(image, segments, height, width),
     named: namedPicture(image, result.labels, [undefined, ...vocabulary.names], colours, lettering),
-    names: classShares(result.labels.data).map(({ label, share }) => ({
+    names: classFractions(result.labels.data).map(({ label, fraction }) => ({
       name: vocabulary.names[label - 1] as string,
       colour: colours.get(label) as Colour,
-      share,
+      fraction,
       state: undefined,
     })),
   };
@@ -272,7 +272,7 @@ export function labelsAt(
 
 /** Colours of the labels that occur in maps, those of the first maps first. */
 function coloursOf(maps: readonly LabelMap[], { names }: Vocabulary): Map<number, Colour> {
-  const labels = [...new Set(maps.flatMap(({ data }) => classShares(data).map(({ label }) => label)))];
+  const labels = [...new Set(maps.flatMap(({ data }) => classFractions(data).map(({ label }) => label)))];
   const named = labels.filter((label) => label > 0);
   const colours = nameColours(named.map((label) => names[label - 1] as string));
   return new Map(named.map((label, i) => [label, colours[i] as Colour]));

@@ -16,7 +16,7 @@ import {
 } from '../studies/index.ts';
 import { namesFound } from './names-found.ts';
 
-/** A share in 0..1 with its 95 % interval: ± 1.96 standard errors, by the jackknife over scenes. */
+/** A fraction in 0..1 with its 95 % interval: ± 1.96 standard errors, by the jackknife over scenes. */
 export interface Estimate {
   readonly value: number;
   readonly low: number;
@@ -25,11 +25,11 @@ export interface Estimate {
 
 /** Null where nothing of the kind occurs. */
 export interface LiveScore {
-  /** Mean IoU over objects, and over stuff; share of pixels named right. */
+  /** Mean IoU over objects, and over stuff; fraction of pixels named right. */
   readonly objects: Estimate | null;
   readonly stuff: Estimate | null;
   readonly accuracy: Estimate | null;
-  /** Share of the objects that were found, and how many those are. */
+  /** Fraction of the objects that were found, and how many those are. */
   readonly found: Estimate | null;
   readonly objectsFound: number;
   readonly objectsThere: number;

@@ -27,8 +27,8 @@ export function patchPicture(image: Image, patch: number, isHidden: (number: num
     for (let x = 0; x < large.width; x++, at++) {
       const onLine = x % side === 0 || y % side === 0;
       const hidden = isHidden(Math.floor(y / side) * cols + Math.floor(x / side));
-      const [value, share] = onLine ? [255, 0.7] : hidden ? [128, 0.82] : [0, 0];
-      for (let c = 0; c < 3; c++) data[at * 3 + c] = data[at * 3 + c]! + (value - data[at * 3 + c]!) * share;
+      const [value, fraction] = onLine ? [255, 0.7] : hidden ? [128, 0.82] : [0, 0];
+      for (let c = 0; c < 3; c++) data[at * 3 + c] = data[at * 3 + c]! + (value - data[at * 3 + c]!) * fraction;
     }
   }
   return { ...large, data };
@@ -42,7 +42,7 @@ export function segmentPicture(image: Image, maps: Float32Array, rows: number, c
   return blendLabels(large, labels, { background: null, opacity: 0.68, colour: segmentColour });
 }
 
-/** Share of a name's colour: the same for what was found and for what is true. */
+/** Fraction of a name's colour: the same for what was found and for what is true. */
 const OPACITY = 0.6;
 
 /** The picture tinted by label, names on it. `labels` may have its size, or that of its enlargement. */
@@ -75,8 +75,8 @@ export function rightWrongPicture(image: Image, labels: LabelMap, truth: LabelMa
     const light = 0.3 * red + 0.59 * green + 0.11 * blue;
     const isRight = found[at] === exact[at];
     const inStripe = ((at % width) + Math.floor(at / width)) % 12 < 5;
-    const [tint, share] = exact[at] === 0 ? [GREY, 0] : isRight ? [RIGHT, 0.4] : [WRONG, inStripe ? 0.9 : 0.62];
-    for (let c = 0; c < 3; c++) data[at * 3 + c] = light + (tint[c]! - light) * share;
+    const [tint, fraction] = exact[at] === 0 ? [GREY, 0] : isRight ? [RIGHT, 0.4] : [WRONG, inStripe ? 0.9 : 0.62];
+    for (let c = 0; c < 3; c++) data[at * 3 + c] = light + (tint[c]! - light) * fraction;
   }
   return { ...large, data };
 }
@@ -105,8 +105,8 @@ export function viewPicture(image: Image, [left, top, right, bottom]: GridBox): 
       ];
       const inside = Math.min(dx, dy);
       if (inside >= 4) continue;
-      const [value, share] = inside >= 0 ? [255, 1] : [24, 0.72];
-      for (let c = 0; c < 3; c++) data[at * 3 + c] = data[at * 3 + c]! + (value - data[at * 3 + c]!) * share;
+      const [value, fraction] = inside >= 0 ? [255, 1] : [24, 0.72];
+      for (let c = 0; c < 3; c++) data[at * 3 + c] = data[at * 3 + c]! + (value - data[at * 3 + c]!) * fraction;
     }
   }
   return { ...large, data };

@@ -3,7 +3,7 @@ import { type Colour, checkImage, classColour, type Image, type LabelMap, PixelE
 
 /** How {@link blendLabels} tints. */
 export interface BlendOptions {
-  /** Share of the class colour; 0.5 as in the paper's figures. */
+  /** Fraction of the class colour; 0.5 as in the paper's figures. */
   readonly opacity?: number;
   /** Draws thin light lines between classes. Default true. */
   readonly borders?: boolean;
@@ -13,13 +13,13 @@ export interface BlendOptions {
   readonly colour?: (label: number) => Colour;
 }
 
-/** The share of pixels of each class that occurs, largest first. */
-export function classShares(labels: ArrayLike<number>): { label: number; share: number }[] {
+/** The fraction of pixels of each class that occurs, largest first. */
+export function classFractions(labels: ArrayLike<number>): { label: number; fraction: number }[] {
   const counts = new Map<number, number>();
   for (let i = 0; i < labels.length; i++) counts.set(labels[i]!, (counts.get(labels[i]!) ?? 0) + 1);
   return [...counts]
-    .map(([label, count]) => ({ label, share: count / labels.length }))
-    .sort((a, b) => b.share - a.share || a.label - b.label);
+    .map(([label, count]) => ({ label, fraction: count / labels.length }))
+    .sort((a, b) => b.fraction - a.fraction || a.label - b.label);
 }
 
 /**

@@ -1,4 +1,4 @@
-export { blendLabels, classShares } from './blend.ts';
+export { blendLabels, classFractions } from './blend.ts';
 export {
   type Drawing,
   escapeXml,

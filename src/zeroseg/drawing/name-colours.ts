@@ -12,7 +12,7 @@ const HUES = 18;
 /** Hues a third of the circle apart come after one another. */
 const ORDER = 7;
 /** ΔE (1976) between any two names, while the palette lasts: two greens can be 40 apart. */
-const LEAST_DISTANCE = 55;
+const MIN_DISTANCE = 55;
 
 /** A colour, and where it lies in CIE L\*a\*b\*. */
 interface Placed {
@@ -52,7 +52,7 @@ export function nameColours(names: readonly string[]): Colour[] {
     const distances = candidates.map(({ lab }) => nearest(lab, taken));
     const first = spellingOf(name) % HUES;
     // The name's own hue where it can be told apart, so that it mostly has the same in all pictures; else the next that can; else the furthest.
-    const at = candidates.findIndex((_, i) => distances[(first + i) % candidates.length]! >= LEAST_DISTANCE);
+    const at = candidates.findIndex((_, i) => distances[(first + i) % candidates.length]! >= MIN_DISTANCE);
     const chosen = at >= 0 ? (first + at) % candidates.length : distances.indexOf(Math.max(...distances));
     const { colour, lab } = candidates[chosen]!;
     taken.push(lab);
@@ -62,11 +62,11 @@ export function nameColours(names: readonly string[]): Colour[] {
 
 /** ΔE to the nearest of others. */
 function nearest(lab: Colour, others: readonly Colour[]): number {
-  let least = Number.POSITIVE_INFINITY;
+  let min = Number.POSITIVE_INFINITY;
   for (const other of others) {
-    least = Math.min(least, Math.hypot(lab[0] - other[0], lab[1] - other[1], lab[2] - other[2]));
+    min = Math.min(min, Math.hypot(lab[0] - other[0], lab[1] - other[1], lab[2] - other[2]));
   }
-  return least;
+  return min;
 }
 
 /** A number that depends on the letters alone. */

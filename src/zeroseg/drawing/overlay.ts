@@ -1,6 +1,6 @@
 /** Pictures of a segmentation: the photo tinted by class, names on the segments, and a legend. */
 import { type Colour, checkImage, classColour, type Image, type LabelMap, resizeImage } from '../image/index.ts';
-import { type BlendOptions, blendLabels, classShares } from './blend.ts';
+import { type BlendOptions, blendLabels, classFractions } from './blend.ts';
 import type { Drawing, Shape } from './drawing.ts';
 import { segmentCentres } from './label-positions.ts';
 import { estimatedLettering, type Lettering, type TextSize } from './lettering.ts';
@@ -14,7 +14,7 @@ export interface DrawOptions extends BlendOptions {
   readonly lettering?: Lettering | undefined;
   /** Writes names on the segments. Default true. */
   readonly labels?: boolean;
-  /** Adds the legend below: colour, name and share of pixels of each class. Default true. */
+  /** Adds the legend below: colour, name and fraction of pixels of each class. Default true. */
   readonly legend?: boolean;
 }
 
@@ -24,9 +24,9 @@ const grey: Colour = [110, 115, 125];
 
 /** Photos whose longer side is below this are enlarged, so that names can be read. */
 const SMALLEST_SIDE = 320;
-/** Segments with a smaller share of the photo are not named on it. */
+/** Segments with a smaller fraction of the photo are not named on it. */
 const SMALLEST_NAMED = 0.004;
-/** Nor are those with a smaller share of the largest segment of their class: crumbs do not repeat its name. */
+/** Nor are those with a smaller fraction of the largest segment of their class: crumbs do not repeat its name. */
 const SMALLEST_REPEATED = 0.3;
 
 /**
@@ -63,11 +63,11 @@ export function drawSegmentation(photo: Image, labels: LabelMap, options: DrawOp
   }
   if (!(options.legend ?? true)) return { ...blended, shapes };
 
-  const entries = classShares(labels.data)
+  const entries = classFractions(labels.data)
     .filter(({ label }) => names[label])
-    .map(({ label, share }) => ({
+    .map(({ label, fraction }) => ({
       name: names[label]!,
-      share: formatShare(share),
+      fraction: formatPercent(fraction),
       colour: label === background ? undefined : colour(label),
     }));
   const legend = legendShapes(blended, entries, lettering, Math.min(size, 18));
@@ -76,8 +76,8 @@ export function drawSegmentation(photo: Image, labels: LabelMap, options: DrawOp
   return { ...sheet, shapes: [...shapes, ...legend.shapes] };
 }
 
-function formatShare(share: number): string {
-  return share < 0.005 ? '< 1 %' : `${Math.round(share * 100)} %`;
+function formatPercent(fraction: number): string {
+  return fraction < 0.005 ? '< 1 %' : `${Math.round(fraction * 100)} %`;
 }
 
 function enlarge(labels: LabelMap, factor: number): LabelMap {
@@ -140,11 +140,11 @@ interface Line extends TextSize {
   readonly size: number;
 }
 
-/** The text, cut with an ellipsis when it is wider than `most`. */
-function shorten(lettering: Lettering, text: string, size: number, most: number): Line {
+/** The text, cut with an ellipsis when it is wider than `max`. */
+function shorten(lettering: Lettering, text: string, size: number, max: number): Line {
   const letters = [...text];
   let line = { text, size, ...lettering.measure(text, size) };
-  while (line.width > most && letters.length > 1) {
+  while (line.width > max && letters.length > 1) {
     letters.pop();
     const short = `${letters.join('').trimEnd()}…`;
     line = { text: short, size, ...lettering.measure(short, size) };
@@ -160,7 +160,7 @@ function textShape({ text, size, ascent }: Line, x: number, y: number, colour: C
 /** Below the photo, in columns as wide as the widest entry, filled row by row. */
 function legendShapes(
   photo: Image,
-  entries: readonly { name: string; share: string; colour: Colour | undefined }[],
+  entries: readonly { name: string; fraction: string; colour: Colour | undefined }[],
   lettering: Lettering,
   size: number,
 ): { height: number; shapes: Shape[] } {
@@ -168,12 +168,12 @@ function legendShapes(
   const pad = Math.round(size * 0.9);
   const swatch = Math.round(size * 0.95);
   const gap = Math.round(size * 0.5);
-  const items = entries.map(({ name, share, colour }) => {
-    const value = shorten(lettering, share, size, width);
+  const items = entries.map(({ name, fraction, colour }) => {
+    const value = shorten(lettering, fraction, size, width);
     const title = shorten(lettering, name, size, Math.max(size, width - 2 * pad - swatch - 2 * gap - value.width));
     return { title, value, colour, width: swatch + gap + title.width + gap + value.width };
   });
-  const widest = items.reduce((most, item) => Math.max(most, item.width), 1);
+  const widest = items.reduce((max, item) => Math.max(max, item.width), 1);
   const space = Math.round(size * 1.4);
   const columns = Math.max(1, Math.floor((width - 2 * pad + space) / (widest + space)));
   const lineHeight = Math.round(size * 1.65);

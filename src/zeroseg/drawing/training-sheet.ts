@@ -163,8 +163,8 @@ function tensorOf(images: readonly Image[]): Float32Array {
 }
 
 function pixelOf(value: number, channel: number): number {
-  const share = value * (imagenetStd[channel] as number) + (imagenetMean[channel] as number);
-  return Math.max(0, Math.min(255, Math.round(255 * share)));
+  const fraction = value * (imagenetStd[channel] as number) + (imagenetMean[channel] as number);
+  return Math.max(0, Math.min(255, Math.round(255 * fraction)));
 }
 
 /** A picture with other values where a patch is hidden. */

@@ -1,7 +1,7 @@
 import { checkClassCount, checkPixels, ignoreLabel, ScoreError } from './iou.ts';
 
 /** 134 MB of counts. */
-const MOST_CLASSES = 4096;
+const MAX_CLASSES = 4096;
 
 /** Pixels of one class that were taken for another. */
 export interface Confusion {
@@ -9,7 +9,7 @@ export interface Confusion {
   readonly predicted: number;
   readonly pixels: number;
   /** Of the pixels that are labelled `truth`, 0..1. */
-  readonly share: number;
+  readonly fraction: number;
 }
 
 /**
@@ -19,7 +19,7 @@ export interface Confusion {
  * ```ts
  * const confusion = new ConfusionMatrix(3);
  * confusion.add(Uint8Array.of(0, 2, 2), Uint8Array.of(0, 1, 2));
- * confusion.worst(1); // [{ truth: 1, predicted: 2, pixels: 1, share: 1 }]
+ * confusion.worst(1); // [{ truth: 1, predicted: 2, pixels: 1, fraction: 1 }]
  * ```
  */
 export class ConfusionMatrix {
@@ -28,7 +28,7 @@ export class ConfusionMatrix {
   readonly #ignore: number;
 
   constructor(classes: number, ignore: number = ignoreLabel) {
-    checkClassCount('ConfusionMatrix', classes, MOST_CLASSES);
+    checkClassCount('ConfusionMatrix', classes, MAX_CLASSES);
     this.classes = classes;
     this.#ignore = ignore;
     this.counts = new Float64Array(classes * classes);
@@ -59,16 +59,16 @@ export class ConfusionMatrix {
   }
 
   /** What takes the most pixels away, the largest first. */
-  worst(most: number): Confusion[] {
+  worst(max: number): Confusion[] {
     const labelled = this.labelled();
     const found: Confusion[] = [];
     for (let truth = 0; truth < this.classes; truth++) {
       for (let predicted = 0; predicted < this.classes; predicted++) {
         const pixels = this.counts[truth * this.classes + predicted]!;
         if (truth !== predicted && pixels > 0)
-          found.push({ truth, predicted, pixels, share: pixels / labelled[truth]! });
+          found.push({ truth, predicted, pixels, fraction: pixels / labelled[truth]! });
       }
     }
-    return found.sort((a, b) => b.pixels - a.pixels || a.truth - b.truth || a.predicted - b.predicted).slice(0, most);
+    return found.sort((a, b) => b.pixels - a.pixels || a.truth - b.truth || a.predicted - b.predicted).slice(0, max);
   }
 }

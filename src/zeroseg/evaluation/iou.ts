@@ -3,7 +3,7 @@ import { ZeroSegError } from '../../gpu/index.ts';
 export const ignoreLabel = 255;
 
 /** What labels of 16 bits can tell apart. */
-const MOST_CLASSES = 65_536;
+const MAX_CLASSES = 65_536;
 
 /** Label maps do not fit together or hold classes that are not counted. */
 export class ScoreError extends ZeroSegError {
@@ -36,7 +36,7 @@ export class SegmentationScore {
   readonly #ignore: number;
 
   constructor(classes: number, ignore: number = ignoreLabel) {
-    checkClassCount('SegmentationScore', classes, MOST_CLASSES);
+    checkClassCount('SegmentationScore', classes, MAX_CLASSES);
     this.classes = classes;
     this.#ignore = ignore;
     this.intersection = new Float64Array(classes);
@@ -105,7 +105,7 @@ export class SegmentationScore {
     return present.length === 0 ? null : present.reduce((sum, value) => sum + value, 0) / present.length;
   }
 
-  /** Share of the counted pixels whose class is right; null when none was counted. */
+  /** Fraction of the counted pixels whose class is right; null when none was counted. */
   pixelAccuracy(): number | null {
     const total = this.labelled.reduce((sum, value) => sum + value, 0);
     return total === 0 ? null : this.intersection.reduce((sum, value) => sum + value, 0) / total;
@@ -113,9 +113,9 @@ export class SegmentationScore {
 }
 
 /** @throws ScoreError when there cannot be so many classes. */
-export function checkClassCount(op: string, classes: number, most: number): void {
-  if (Number.isInteger(classes) && classes >= 1 && classes <= most) return;
-  throw new ScoreError(`${op}: the number of classes must be a whole number from 1 to ${most}; got ${classes}`);
+export function checkClassCount(op: string, classes: number, max: number): void {
+  if (Number.isInteger(classes) && classes >= 1 && classes <= max) return;
+  throw new ScoreError(`${op}: the number of classes must be a whole number from 1 to ${max}; got ${classes}`);
 }
 
 /** @throws ScoreError when two label maps are not of one size. */

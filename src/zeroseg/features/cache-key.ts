@@ -1,4 +1,4 @@
-import { LARGEST_GRID, MOST_GRIDS, type ViewSource } from '../image/index.ts';
+import { LARGEST_GRID, MAX_GRIDS, type ViewSource } from '../image/index.ts';
 import { type Check, isListOf, isMaybe, isNullOr, isNumber, isText, isWhole } from '../storage/index.ts';
 
 /** All that the features depend on, photos aside. Two caches with equal keys hold equal features for equal photos. */
@@ -27,7 +27,7 @@ const isColour: Check = (value) => isListOf(isNumber)(value) && (value as unknow
 const isGrids: Check = (value) =>
   isListOf(isWhole(1, LARGEST_GRID))(value) &&
   (value as unknown[]).length >= 1 &&
-  (value as unknown[]).length <= MOST_GRIDS;
+  (value as unknown[]).length <= MAX_GRIDS;
 
 /** What the fields of a `CacheKey` must be. */
 export const cacheKeyFields: Readonly<Record<string, Check>> = {
@@ -38,7 +38,7 @@ export const cacheKeyFields: Readonly<Record<string, Check>> = {
   teacherSize: isSide,
   mean: isColour,
   std: isColour,
-  views: isWhole(1, MOST_GRIDS * LARGEST_GRID ** 2),
+  views: isWhole(1, MAX_GRIDS * LARGEST_GRID ** 2),
   dim: isWhole(1, 65_536),
   studentSize: isNullOr(isSide),
   decoder: isMaybe(isText),

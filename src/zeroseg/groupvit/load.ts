@@ -9,7 +9,7 @@ import { type GroupVitClaim, type GroupVitTowerSettings, groupVitSettings } from
 import { type GroupVitConfig, GroupVitText, GroupVitVision } from './towers.ts';
 
 /** Published ones have three. */
-const MOST_STAGES = 16;
+const MAX_STAGES = 16;
 
 /** Whether a file holds a GroupViT, by Hugging Face's names (spec §16.2). */
 export function isGroupVit(stored: StoredTensors): boolean {
@@ -34,7 +34,7 @@ export function groupVitConfig(stored: StoredTensors, file: string, config: unkn
   const patches = shape('vision_model.embeddings.patch_embeddings.projection.weight');
   const [width, , patch] = patches;
   const side = Math.round(Math.sqrt(shape('vision_model.embeddings.position_embeddings')[1]));
-  const count = Math.min(numbered(stored, stages), MOST_STAGES);
+  const count = Math.min(numbered(stored, stages), MAX_STAGES);
   const depths = Array.from({ length: count }, (_, s) => numbered(stored, `${stages}${s}.layers.`));
   const tokens = Array.from({ length: count }, (_, s) =>
     stored.has(`${stages}${s}.group_token`) ? shape(`${stages}${s}.group_token`)[1] : 0,

@@ -29,9 +29,9 @@ function kind<T>(type: Kind['type'], words: string, accepts: (value: unknown) =>
 }
 
 /** A whole number in a range, both ends included. */
-export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER): Kind<number> {
-  const words = `a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`}`;
-  return kind('whole number', words, (v) => Number.isSafeInteger(v) && (v as number) >= least && (v as number) <= most);
+export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER): Kind<number> {
+  const words = `a whole number from ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`}`;
+  return kind('whole number', words, (v) => Number.isSafeInteger(v) && (v as number) >= min && (v as number) <= max);
 }
 
 /** Where a range of numbers ends; either a value that is in it or one that is not. */
@@ -73,12 +73,12 @@ export const text: Kind<string> = kind('text', 'a text', (v) => typeof v === 'st
 export const anyObject: Kind<object> = kind('object', 'an object of keys and values', isPlainObject);
 
 /** A list of values of one kind, with so many of them. */
-export function listOf<T>(item: Kind<T>, least: number, most: number = least): Kind<readonly T[]> {
-  const many = least === most ? String(least) : `${least} to ${most}`;
+export function listOf<T>(item: Kind<T>, min: number, max: number = min): Kind<readonly T[]> {
+  const count = min === max ? String(min) : `${min} to ${max}`;
   return kind(
     'list',
-    `a list of ${many}, each ${item.words}`,
-    (v) => Array.isArray(v) && v.length >= least && v.length <= most && v.every((one) => item.accepts(one)),
+    `a list of ${count}, each ${item.words}`,
+    (v) => Array.isArray(v) && v.length >= min && v.length <= max && v.every((one) => item.accepts(one)),
   );
 }
 

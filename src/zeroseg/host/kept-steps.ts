@@ -1,11 +1,11 @@
 /** Steps that are kept under a key; beyond so many, the one that was used longest ago is let go. */
 export class KeptSteps<S extends { dispose(): void }> {
-  readonly #most: number;
+  readonly #max: number;
   /** The one that was used last at the end. */
   readonly #steps = new Map<string, { readonly made: Promise<S>; users: number }>();
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(max: number) {
+    this.#max = max;
   }
 
   /** Calls `call` with the step of that key, which `make` makes when it is not there. */
@@ -34,7 +34,7 @@ export class KeptSteps<S extends { dispose(): void }> {
 
   #dropOldest(): void {
     for (const [key, { made, users }] of this.#steps) {
-      if (this.#steps.size <= this.#most) return;
+      if (this.#steps.size <= this.#max) return;
       if (users > 0) continue;
       this.#steps.delete(key);
       disposeOf(made);

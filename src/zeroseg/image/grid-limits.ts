@@ -2,4 +2,4 @@
 export const LARGEST_GRID = 64;
 
 /** How many grids there may be. */
-export const MOST_GRIDS = 64;
+export const MAX_GRIDS = 64;

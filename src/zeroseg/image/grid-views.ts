@@ -3,7 +3,7 @@
  * and sixteenths; the student sees the same square once.
  */
 import { shownValue } from '../../gpu/index.ts';
-import { LARGEST_GRID, MOST_GRIDS } from './grid-limits.ts';
+import { LARGEST_GRID, MAX_GRIDS } from './grid-limits.ts';
 import { centreRegion, centreSquare, crop, type Image, PixelError, shortSideSize } from './image.ts';
 import { clipMean, clipStd, type Rgb, toTensor } from './normalize.ts';
 import { resizeImage } from './resize.ts';
@@ -71,9 +71,9 @@ export function viewRows(grids: readonly number[]): ViewRows {
 
 function checkGrids(grids: readonly number[]): void {
   const fits = (k: unknown): boolean => Number.isInteger(k) && (k as number) >= 1 && (k as number) <= LARGEST_GRID;
-  if (!Array.isArray(grids) || grids.length === 0 || grids.length > MOST_GRIDS || !grids.every(fits)) {
+  if (!Array.isArray(grids) || grids.length === 0 || grids.length > MAX_GRIDS || !grids.every(fits)) {
     throw new PixelError(
-      `grids: a list of up to ${MOST_GRIDS} whole numbers from 1 to ${LARGEST_GRID}, such as 1,2,3,4; got ${shownValue(grids)}`,
+      `grids: a list of up to ${MAX_GRIDS} whole numbers from 1 to ${LARGEST_GRID}, such as 1,2,3,4; got ${shownValue(grids)}`,
     );
   }
 }

@@ -24,7 +24,7 @@ export interface Region {
 }
 
 /** Pixels that an image may have: 2^28, which are 805 MB of RGB. */
-export const mostPixels: number = 2 ** 28;
+export const maxPixels: number = 2 ** 28;
 
 /** An image is not what its fields say, or a size or region makes no sense. */
 export class PixelError extends ZeroSegError {
@@ -53,10 +53,10 @@ export function checkSize(op: string, width: number, height: number): void {
   }
 }
 
-/** Throws before memory is taken for more than {@link mostPixels}. */
+/** Throws before memory is taken for more than {@link maxPixels}. */
 export function checkPixels(op: string, width: number, height: number): void {
-  if (width * height > mostPixels) {
-    throw new PixelError(`${op}: ${width} x ${height} pixels are more than the ${mostPixels} that an image may have`);
+  if (width * height > maxPixels) {
+    throw new PixelError(`${op}: ${width} x ${height} pixels are more than the ${maxPixels} that an image may have`);
   }
 }
 

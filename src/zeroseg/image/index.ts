@@ -1,5 +1,5 @@
 export { colourDistance, labOf } from './colour-distance.ts';
-export { LARGEST_GRID, MOST_GRIDS } from './grid-limits.ts';
+export { LARGEST_GRID, MAX_GRIDS } from './grid-limits.ts';
 export {
   defaultGrids,
   type GridBox,
@@ -19,7 +19,7 @@ export {
   imageFromRgba,
   keepRatioSize,
   type LabelMap,
-  mostPixels,
+  maxPixels,
   PixelError,
   type Region,
   shortSideSize,

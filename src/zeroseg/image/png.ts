@@ -3,7 +3,7 @@
  * https://www.w3.org/TR/png-3/
  */
 import { Unzlib } from 'fflate';
-import { mostPixels, PixelError } from './image.ts';
+import { maxPixels, PixelError } from './image.ts';
 
 export interface PngHeader {
   readonly width: number;
@@ -28,7 +28,7 @@ const colourTypes: ReadonlyMap<number, { channels: PngHeader['channels']; depths
 ]);
 
 /** Deflate makes at most so many bytes of one: 258 of two bits. */
-const MOST_INFLATION = 1032;
+const MAX_INFLATION = 1032;
 /** What may be inflated without counting. */
 const HARMLESS = 2 ** 26;
 /** Bytes that are inflated at a time while they are counted: 16 MB come of them at most. */
@@ -42,7 +42,7 @@ export function isPng(bytes: Uint8Array): boolean {
  * Reads the header of a PNG, and gives the file without what is not needed for its pixels: texts and profiles are compressed too,
  * and not limited by any size.
  *
- * @throws PixelError when it is no whole PNG, has more than {@link mostPixels}, or holds more data than its pixels take.
+ * @throws PixelError when it is no whole PNG, has more than {@link maxPixels}, or holds more data than its pixels take.
  */
 export function inspectPng(bytes: Uint8Array): { header: PngHeader; needed: Uint8Array } {
   if (!isPng(bytes)) throw new PixelError('it is no PNG');
@@ -86,9 +86,9 @@ function readHeader(body: Uint8Array): PngHeader {
   if (width === 0 || height === 0 || !known?.depths.includes(depth) || compression || filter || (interlace ?? 2) > 1) {
     throw new PixelError('its header is damaged');
   }
-  if (width * height > mostPixels) {
+  if (width * height > maxPixels) {
     throw new PixelError(
-      `${width} x ${height} pixels are more than the ${mostPixels} that are read; make it smaller first`,
+      `${width} x ${height} pixels are more than the ${maxPixels} that are read; make it smaller first`,
     );
   }
   return {
@@ -123,8 +123,8 @@ function rawBytes({ width, height, depth, channels, isInterlaced }: PngHeader): 
 function checkInflation(header: PngHeader, data: readonly Uint8Array[]): void {
   const raw = rawBytes(header);
   const packed = data.reduce((sum, part) => sum + part.length, 0);
-  if (packed * MOST_INFLATION < raw) throw new PixelError('its end is missing');
-  if (packed * MOST_INFLATION <= Math.max(raw, HARMLESS)) return;
+  if (packed * MAX_INFLATION < raw) throw new PixelError('its end is missing');
+  if (packed * MAX_INFLATION <= Math.max(raw, HARMLESS)) return;
   let inflated = 0;
   const counter = new Unzlib((chunk) => {
     inflated += chunk.length;

@@ -3,7 +3,7 @@ import { ArgumentError } from '../../gpu/index.ts';
 export type WindowBox = [y1: number, x1: number, y2: number, x2: number];
 
 /** Windows of one photo: at a thousand a second they would take a quarter of an hour. */
-const MOST_WINDOWS = 2 ** 20;
+const MAX_WINDOWS = 2 ** 20;
 
 /**
  * The sliding windows of inference, row by row: along each axis `max(size - side + stride - 1, 0) // stride + 1`
@@ -24,9 +24,9 @@ export function slidingWindows(height: number, width: number, side = 448, stride
     throw new ArgumentError(`slidingWindows: a stride of ${stride} would leave gaps between windows of ${side}`);
   }
   const count = (size: number): number => Math.floor(Math.max(size - side + stride - 1, 0) / stride) + 1;
-  if (count(height) * count(width) > MOST_WINDOWS) {
+  if (count(height) * count(width) > MAX_WINDOWS) {
     throw new ArgumentError(
-      `slidingWindows: ${count(height)} x ${count(width)} windows are more than the ${MOST_WINDOWS} that are possible; choose a longer stride`,
+      `slidingWindows: ${count(height)} x ${count(width)} windows are more than the ${MAX_WINDOWS} that are possible; choose a longer stride`,
     );
   }
   const boxes: WindowBox[] = [];

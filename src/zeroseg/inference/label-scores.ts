@@ -4,7 +4,7 @@ import type { SegmentResult } from './division.ts';
 
 /**
  * For each row of the photo, what each pixel scores for the class that it has: `[width]`, the windows averaged as for the label map.
- * Background (0) scores the share of windows that found it background. The array is reused for the next row.
+ * Background (0) scores the fraction of windows that found it background. The array is reused for the next row.
  *
  * ```ts
  * const result = await model.segment(photo, ['dog', 'grass']);

@@ -78,7 +78,7 @@ export interface OpenVocabularyOptions extends Omit<PairOptions, 'clip'>, Naming
 }
 
 /** What a label map of 16 bits can tell apart, less the background. */
-const MOST_NAMES = 65_535;
+const MAX_NAMES = 65_535;
 
 /** Names whose vectors are kept, so that a photo that is named anew costs no text encoder: 12 MB at a width of 768. */
 const KEPT_NAMES = 4096;
@@ -350,7 +350,7 @@ function checkNames(names: readonly ClassWords[]): void {
   const repeated = firstRepeated(words);
   if (repeated !== undefined)
     throw new ArgumentError(`openVocabulary: names must differ; "${repeated}" is there twice`);
-  if (names.length > MOST_NAMES) {
-    throw new ArgumentError(`openVocabulary: at most ${MOST_NAMES} names fit a label map; got ${names.length}`);
+  if (names.length > MAX_NAMES) {
+    throw new ArgumentError(`openVocabulary: at most ${MAX_NAMES} names fit a label map; got ${names.length}`);
   }
 }

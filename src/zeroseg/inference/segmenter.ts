@@ -92,17 +92,17 @@ export class Segmenter implements Disposable {
     checkImage('Segmenter.divide', photo);
     const { patch } = this.#model.config;
     const { cell = 1, pixels } = this.#model;
-    const least = Math.max(patch, cell);
+    const min = Math.max(patch, cell);
     const short = this.#side(options);
-    if (short < least) {
-      const what = least === patch ? 'a patch' : 'a crop';
+    if (short < min) {
+      const what = min === patch ? 'a patch' : 'a crop';
       throw new ArgumentError(
-        `Segmenter.divide: short must be at least ${least} pixels, ${what} of the model; got ${short}`,
+        `Segmenter.divide: short must be at least ${min} pixels, ${what} of the model; got ${short}`,
       );
     }
     const [w, h] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));
     // Whole cells; a very thin photo is widened to one patch.
-    const whole = (side: number) => Math.max(Math.round(side / cell) * cell, least);
+    const whole = (side: number) => Math.max(Math.round(side / cell) * cell, min);
     const resized = { width: whole(w), height: whole(h) };
     const planes = resizedPlanes(photo, resized.width, resized.height, pixels);
     return this.dividePlanes(planes, resized, photo, options);

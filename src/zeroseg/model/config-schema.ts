@@ -1,5 +1,5 @@
 import { flag, type Key, listOf, numberIn, oneOf, type Schema, wholeNumber } from '../host/index.ts';
-import { LARGEST_GRID, MOST_GRIDS } from '../image/index.ts';
+import { LARGEST_GRID, MAX_GRIDS } from '../image/index.ts';
 import type {
   AssignmentConfig,
   DataConfig,
@@ -13,7 +13,7 @@ import { lossTerms } from './losses/losses.ts';
 
 // Bounds are far beyond what was ever trained (the largest published ViT is 6,144 wide and has 56 blocks), and low enough that a
 // slip of the keyboard is told at once, not by a machine without memory.
-const width = (least: number) => wholeNumber(least, 65_536);
+const width = (min: number) => wholeNumber(min, 65_536);
 const blocks = wholeNumber(0, 1024);
 const heads = wholeNumber(1, 4096);
 const groups = wholeNumber(1, 65_536);
@@ -53,7 +53,7 @@ const encoder: Schema<EncoderConfig> = {
   mask_ratio: {
     kind: numberIn({ from: 0, to: 1 }),
     default: 0.6,
-    about: 'Share of patches that the encoder does not see in training.',
+    about: 'Fraction of patches that the encoder does not see in training.',
   },
 };
 
@@ -135,7 +135,7 @@ const assignment: Schema<AssignmentConfig> = {
 
 const data: Schema<DataConfig> = {
   grids: {
-    kind: listOf(wholeNumber(1, LARGEST_GRID), 1, MOST_GRIDS),
+    kind: listOf(wholeNumber(1, LARGEST_GRID), 1, MAX_GRIDS),
     default: [1, 2, 3, 4],
     about: 'Sides of the view grids, in any order. 1 is the whole image: matching leaves it out, wherever it stands.',
   },

@@ -55,11 +55,11 @@ export const configs: Readonly<Record<string, ZeroSegConfig>> = {
 };
 
 /** Patches of an image: 512 × 512 of them. Their attention alone has 2^36 values a head. */
-const MOST_PATCHES = 2 ** 18;
+const MAX_PATCHES = 2 ** 18;
 /** Values of one weight: 4 GiB of them, which is what the largest GPU buffer holds. */
 const LARGEST_WEIGHT = 2 ** 30;
 /** Values of all weights. */
-const MOST_WEIGHTS = 2 ** 36;
+const MAX_WEIGHTS = 2 ** 36;
 
 /**
  * Checks a configuration, completed by `defaults`.
@@ -111,10 +111,10 @@ export function resolveConfig(
 function checkSizes(config: ZeroSegConfig): void {
   const { image, patch, chans, dim, dec_dim, mlp_ratio, depth, dec_depth, seg_depths, seg_mlp_ratio, clip_dim } =
     config;
-  const limit = (what: string, size: number, most: number): void => {
-    if (size > most) throw new ConfigError(`configuration: ${what} are ${size}; at most ${most} are possible`);
+  const limit = (what: string, size: number, max: number): void => {
+    if (size > max) throw new ConfigError(`configuration: ${what} are ${size}; at most ${max} are possible`);
   };
-  limit(`the patches of 'image' ${image} and 'patch' ${patch}`, patchCount(config), MOST_PATCHES);
+  limit(`the patches of 'image' ${image} and 'patch' ${patch}`, patchCount(config), MAX_PATCHES);
   const block = (width: number, ratio: number): number[] => [3 * width * width, 2 * width * hiddenWidth(width, ratio)];
   const blocks: [string, number, number[]][] = [
     ["the encoder's blocks ('dim', 'mlp_ratio', 'depth')", depth, block(dim, mlp_ratio)],
@@ -137,7 +137,7 @@ function checkSizes(config: ZeroSegConfig): void {
     limit(`the values of the largest weight of ${what}`, Math.max(...sizes), LARGEST_WEIGHT);
     total += count * sizes.reduce((a, b) => a + b);
   }
-  limit('the values of all weights', total, MOST_WEIGHTS);
+  limit('the values of all weights', total, MAX_WEIGHTS);
 }
 
 function groupingWeights({

@@ -15,9 +15,9 @@ import {
   type Weights,
 } from '../../nn/layers/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { moveQueries } from './cluster-queries.ts';
 import { hiddenWidth } from './config.ts';
 import type { AssignmentConfig } from './config-groups.ts';
+import { sphericalKMeans } from './spherical-k-means.ts';
 
 /** Gumbel noise of a grouping block: given as a tensor `[B, G, N]`, or made on the GPU from a key. */
 export type GroupingNoise = { readonly noise: Tensor } | { readonly key: Tensor; readonly stream: number } | undefined;
@@ -118,7 +118,7 @@ export class Grouping {
     const asked = this.assign.q_proj.forward(q);
     const { queries, logits } =
       assign_rounds > 0 || assign_start === 'medoids'
-        ? moveQueries(asked, keys, { scale: assign_scale, rounds: assign_rounds, start: assign_start })
+        ? sphericalKMeans(asked, keys, { scale: assign_scale, iterations: assign_rounds, init: assign_start })
         : // Scaling the few queries instead of the logits: [B, G, D] is smaller than [B, G, N].
           { queries: q, logits: matmul(scale(asked, assign_scale * dim ** -0.5), keys, { transposeB: true }) };
     trace('assign_logits', logits);

@@ -152,7 +152,7 @@ function placed({ side, dim, cls, patches }: PositionTable, shape: Shape): Float
 }
 
 /** Most groups of names that are listed. */
-const MOST_GROUPS = 8;
+const MAX_GROUPS = 8;
 
 /**
  * What a model did not begin with, in words for people: the file's positions where they were left or resampled, its other tensors that
@@ -197,7 +197,7 @@ function grouped(names: readonly string[]): string {
     const group = parts.length > 2 ? parts.slice(0, 2).join('.') : name;
     groups.set(group, (groups.get(group) ?? 0) + 1);
   }
-  const words = [...groups].map(([group, many]) => (many > 1 ? `${group} (${many})` : group));
-  const rest = [...groups.values()].slice(MOST_GROUPS).reduce((a, b) => a + b, 0);
-  return [...words.slice(0, MOST_GROUPS), ...(rest > 0 ? [`and ${rest} more`] : [])].join(', ');
+  const words = [...groups].map(([group, count]) => (count > 1 ? `${group} (${count})` : group));
+  const rest = [...groups.values()].slice(MAX_GROUPS).reduce((a, b) => a + b, 0);
+  return [...words.slice(0, MAX_GROUPS), ...(rest > 0 ? [`and ${rest} more`] : [])].join(', ');
 }

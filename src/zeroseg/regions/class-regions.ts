@@ -8,7 +8,7 @@ export interface ClassRegion {
   readonly label: number;
   readonly pixels: number;
   /** Of all pixels, 0..1. */
-  readonly share: number;
+  readonly fraction: number;
   /** The smallest rectangle around all of it. */
   readonly box: Region;
   /** Mean of the scores of its pixels; undefined where no scores were given. */
@@ -38,7 +38,7 @@ export interface ClassRegionsOptions {
  *
  * ```ts
  * const { labels, names } = await model.segment(photo, ['dog', 'grass']);
- * for (const { label, share, parts } of classRegions(labels)) console.log(names[label], share, parts[0].polygon.outer);
+ * for (const { label, fraction, parts } of classRegions(labels)) console.log(names[label], fraction, parts[0].polygon.outer);
  * ```
  *
  * @throws PixelError when there is not a label for every pixel.
@@ -76,7 +76,7 @@ export function classRegions(labels: LabelMap, { scores }: ClassRegionsOptions =
         };
       });
       parts.sort((a, b) => b.pixels - a.pixels);
-      return { label, pixels, share: pixels / total, box, score: mean(sum, pixels), rle: rles.get(label)!, parts };
+      return { label, pixels, fraction: pixels / total, box, score: mean(sum, pixels), rle: rles.get(label)!, parts };
     })
     .sort((a, b) => b.pixels - a.pixels || a.label - b.label);
 }

@@ -1,5 +1,5 @@
 import { ArgumentError, shownValue } from '../../gpu/index.ts';
-import { type LabelMap, mostPixels, PixelError } from '../image/index.ts';
+import { type LabelMap, maxPixels, PixelError } from '../image/index.ts';
 
 /** A mask as COCO keeps it: lengths of runs down the columns, written as text (pycocotools' "compressed RLE"). */
 export interface CocoRle {
@@ -73,12 +73,12 @@ function packCounts(counts: readonly number[]): string {
 }
 
 /** A call takes some tens of thousands of arguments. */
-const MOST_ARGUMENTS = 8192;
+const MAX_ARGUMENTS = 8192;
 
 function textOf(letters: readonly number[]): string {
   let text = '';
-  for (let at = 0; at < letters.length; at += MOST_ARGUMENTS) {
-    text += String.fromCharCode(...letters.slice(at, at + MOST_ARGUMENTS));
+  for (let at = 0; at < letters.length; at += MAX_ARGUMENTS) {
+    text += String.fromCharCode(...letters.slice(at, at + MAX_ARGUMENTS));
   }
   return text;
 }
@@ -129,8 +129,8 @@ function sizeOf(rle: CocoRle): readonly [height: number, width: number] {
       `decodeRle: counts must be pycocotools' text, not a list of numbers; got ${shownValue(counts)}`,
     );
   }
-  if (!Array.isArray(size) || size.length !== 2 || !size.every(isSide) || size[0] * size[1] > mostPixels) {
-    const rule = `size must be [height, width], whole numbers of at most ${mostPixels} pixels`;
+  if (!Array.isArray(size) || size.length !== 2 || !size.every(isSide) || size[0] * size[1] > maxPixels) {
+    const rule = `size must be [height, width], whole numbers of at most ${maxPixels} pixels`;
     throw new ArgumentError(`decodeRle: ${rule}; got ${shownValue(size)}`);
   }
   return [size[0], size[1]];

@@ -17,7 +17,7 @@ interface UnreadStep<V> extends IssuedStep<V> {
 /** How {@link StepTrainer.run} goes on. */
 export interface StepRunOptions {
   /**
-   * After which steps somebody looks at the model, such as for a checkpoint. The GPU gets no further step until the report of such a
+   * After which steps the model is read, such as for a checkpoint. The GPU gets no further step until the report of such a
    * one was taken; after others it already works on the next when the report is read. Asked once a step. Default: after all steps.
    */
   readonly needsModel?: ((step: number) => boolean) | undefined;
@@ -78,7 +78,7 @@ export abstract class StepTrainer<I, V, R> implements Disposable {
     }
   }
 
-  /** Whether the next step may only begin when this one was read, whoever looks at the model: what it found decides how that goes. */
+  /** Whether the next step may only begin when the results of this one are read: they decide how it goes. */
   protected abstract isExact(step: number): boolean;
 
   /** Inputs of all steps after `done`, in order. */

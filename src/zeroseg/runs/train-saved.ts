@@ -19,9 +19,9 @@ export interface SavedRun<R extends { readonly step: number }, M extends { reado
   checkpoint(): Promise<Readonly<Record<string, Uint8Array>>>;
   /** Called when a checkpoint was saved. */
   saved?(): Promise<void>;
-  /** After which steps `look` looks at the model, such as to draw what it does. */
-  isLookedAt(step: number): boolean;
-  look(step: number): Promise<void>;
+  /** After which steps `evaluate` runs: it draws samples, or validates. */
+  isEvaluated(step: number): boolean;
+  evaluate(step: number): Promise<void>;
 }
 
 /** Ten minutes are what one can bear to lose. */
@@ -51,7 +51,7 @@ export async function trainSaved<R extends { readonly step: number }, M extends 
     const isDue =
       (saveEvery !== undefined && step % saveEvery === 0) || performance.now() - savedAt > saveSeconds * 1000;
     if (isDue) due.add(step);
-    return isDue || run.isLookedAt(step);
+    return isDue || run.isEvaluated(step);
   };
   const stop = () => trainer.stop();
   signal?.addEventListener('abort', stop);
@@ -60,7 +60,7 @@ export async function trainSaved<R extends { readonly step: number }, M extends 
       for await (const report of trainer.run({ needsModel })) {
         await store.append(run.metricsOf(report));
         onProgress?.(report);
-        if (run.isLookedAt(report.step)) await run.look(report.step);
+        if (run.isEvaluated(report.step)) await run.evaluate(report.step);
         if (due.delete(report.step)) await save();
       }
     }

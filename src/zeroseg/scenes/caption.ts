@@ -15,7 +15,7 @@ export interface Seen {
   readonly y: number;
 }
 
-/** How much captions vary, as shares of the occasions. */
+/** How much captions vary, as fractions of the occasions. */
 export interface CaptionOptions {
   /** A synonym instead of the name. */
   readonly synonyms: number;

@@ -139,10 +139,10 @@ export class CutOut {
         const red = a * data[at]! + b * data[at + 4]! + c * data[under]! + d * data[under + 4]!;
         const green = a * data[at + 1]! + b * data[at + 5]! + c * data[under + 1]! + d * data[under + 5]!;
         const blue = a * data[at + 2]! + b * data[at + 6]! + c * data[under + 2]! + d * data[under + 6]!;
-        const share = alpha / 255;
-        out[to] = clamp(m0 * red + m1 * green + m2 * blue + m3 * share, alpha);
-        out[to + 1] = clamp(m4 * red + m5 * green + m6 * blue + m7 * share, alpha);
-        out[to + 2] = clamp(m8 * red + m9 * green + m10 * blue + m11 * share, alpha);
+        const fraction = alpha / 255;
+        out[to] = clamp(m0 * red + m1 * green + m2 * blue + m3 * fraction, alpha);
+        out[to + 1] = clamp(m4 * red + m5 * green + m6 * blue + m7 * fraction, alpha);
+        out[to + 2] = clamp(m8 * red + m9 * green + m10 * blue + m11 * fraction, alpha);
       }
     }
   }

@@ -5,4 +5,4 @@ export { type Scene, SceneMaker, type SceneObject } from './scene.ts';
 export { type SceneOptions, scenePresets, stuffNames } from './scene-options.ts';
 export { scenePhotos } from './scene-photos.ts';
 export { fillFrame, frameWords, sentenceFrame } from './sentence-frames.ts';
-export { stuffs } from './stuff.ts';
+export { stuffs } from './stuff/stuff.ts';

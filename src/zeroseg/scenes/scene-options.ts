@@ -1,9 +1,9 @@
 /** What scenes may look like: settings, their defaults and rules, and sets of them for different purposes. */
 import { firstRepeated } from '../host/index.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
-import { stuffs } from './stuff.ts';
+import { stuffs } from './stuff/stuff.ts';
 
-/** What scenes look like. Shares are probabilities, in 0..1. */
+/** What scenes look like. Fractions are probabilities, in 0..1. */
 export interface SceneOptions {
   /** Side of the square picture in pixels. Default 64. */
   readonly size?: number;
@@ -14,30 +14,30 @@ export interface SceneOptions {
   /** Which named surroundings. Default: all of {@link stuffNames}. */
   readonly stuff?: readonly string[];
   /** How many objects, at least and at most; fewer where they find no room. Default [1, 4]. */
-  readonly objects?: readonly [least: number, most: number];
+  readonly objects?: readonly [min: number, max: number];
   /** Longer side of an object, before it is turned, relative to the picture's. Default [0.3, 0.6]. */
-  readonly scale?: readonly [least: number, most: number];
-  /** Share of scenes whose ground is named stuff; the others' is label 0. Default 0.8. */
+  readonly scale?: readonly [min: number, max: number];
+  /** Fraction of scenes whose ground is named stuff; the others' is label 0. Default 0.8. */
   readonly named?: number;
-  /** Share of these that have two kinds of stuff, one above the other. Default 0.4. */
+  /** Fraction of these that have two kinds of stuff, one above the other. Default 0.4. */
   readonly horizon?: number;
-  /** Share of objects that are of the same class as the one before. Default 0.15. */
+  /** Fraction of objects that are of the same class as the one before. Default 0.15. */
   readonly repeat?: number;
   /** Objects are turned by at most so many degrees, to either side. Default 25. */
   readonly rotation?: number;
-  /** Share of objects that are turned any way instead. Default 0.1. */
+  /** Fraction of objects that are turned any way instead. Default 0.1. */
   readonly tumbled?: number;
-  /** Share of objects that are mirrored. Default 0.5. */
+  /** Fraction of objects that are mirrored. Default 0.5. */
   readonly flip?: number;
   /** Strength of changes of an object's colours: brightness, contrast, saturation, hue. 0 is none. Default 1. */
   readonly jitter?: number;
-  /** Share of objects that throw a soft shadow. Default 0.3. */
+  /** Fraction of objects that throw a soft shadow. Default 0.3. */
   readonly shadow?: number;
-  /** Of the pixels of every object at least this share is visible: inside the picture, not covered. Default 0.35. */
+  /** Of the pixels of every object at least this fraction is visible: inside the picture, not covered. Default 0.35. */
   readonly visible?: number;
-  /** Share of captions' nouns that are synonyms. Default 0.35. */
+  /** Fraction of captions' nouns that are synonyms. Default 0.35. */
   readonly synonyms?: number;
-  /** Share of occasions for a colour, a size, a place that captions take. Default 0.4. */
+  /** Fraction of occasions for a colour, a size, a place that captions take. Default 0.4. */
   readonly details?: number;
 }
 
@@ -88,10 +88,10 @@ export function chooseNames(
   option: string,
   chosen: readonly string[] | undefined,
   known: readonly string[],
-  least = 1,
+  min = 1,
 ): readonly string[] {
   if (chosen === undefined) return known;
-  if (chosen.length < least) throw new SceneError(`SceneMaker: ${option} must name at least one; got none`);
+  if (chosen.length < min) throw new SceneError(`SceneMaker: ${option} must name at least one; got none`);
   const strange = chosen.find((name) => !known.includes(name));
   if (strange !== undefined) {
     const some = known.length > 20 ? `${known.slice(0, 8).join(', ')} and ${known.length - 8} more` : known.join(', ');
@@ -102,7 +102,17 @@ export function chooseNames(
   return chosen;
 }
 
-const shares = ['named', 'horizon', 'repeat', 'tumbled', 'flip', 'shadow', 'visible', 'synonyms', 'details'] as const;
+const fractions = [
+  'named',
+  'horizon',
+  'repeat',
+  'tumbled',
+  'flip',
+  'shadow',
+  'visible',
+  'synonyms',
+  'details',
+] as const;
 
 /** Options, with defaults for what is left out. @throws SceneError unless every value makes sense. */
 export function completeSettings(options: SceneOptions): Settings {
@@ -112,8 +122,8 @@ export function completeSettings(options: SceneOptions): Settings {
     throw new SceneError(`SceneMaker: ${option} must be ${rule}; got ${got}`);
   };
   if (!Number.isInteger(size) || size < 8 || size > 4096) refuse('size', 'a whole number from 8 to 4096', size);
-  const [least, most] = objects;
-  if (!objects.every(Number.isInteger) || least < 0 || most < least || most > 100) {
+  const [min, max] = objects;
+  if (!objects.every(Number.isInteger) || min < 0 || max < min || max > 100) {
     refuse('objects', 'two whole numbers from 0 to 100, the smaller first', objects.join(', '));
   }
   const [small, large] = scale;
@@ -122,9 +132,9 @@ export function completeSettings(options: SceneOptions): Settings {
   }
   if (!(rotation >= 0 && rotation <= 180)) refuse('rotation', '0 to 180 degrees', rotation);
   if (!(jitter >= 0 && jitter <= 3)) refuse('jitter', '0 to 3', jitter);
-  for (const option of shares) {
-    const share = settings[option];
-    if (!(share >= 0 && share <= 1)) refuse(option, '0 to 1', share);
+  for (const option of fractions) {
+    const fraction = settings[option];
+    if (!(fraction >= 0 && fraction <= 1)) refuse(option, '0 to 1', fraction);
   }
   return settings;
 }

@@ -18,7 +18,8 @@ import {
   type Settings,
   stuffNames,
 } from './scene-options.ts';
-import { type Canvas, horizons, paintPlain, type Stuff, stuffs } from './stuff.ts';
+import type { Canvas } from './stuff/pixels.ts';
+import { horizons, paintPlain, type Stuff, stuffs } from './stuff/stuff.ts';
 
 /** An object in a scene. */
 export interface SceneObject {
@@ -137,8 +138,8 @@ export class SceneMaker {
     const labels = new Labels(size * size);
     const ground = this.#paintGround(draw, data, labels);
 
-    const [least, most] = settings.objects;
-    const wanted = least + Math.floor(draw() * (most - least + 1));
+    const [min, max] = settings.objects;
+    const wanted = min + Math.floor(draw() * (max - min + 1));
     const objects: PlacedObject[] = [];
     // Which object a pixel belongs to: 1 + its index.
     const owners = new Uint8Array(size * size);
@@ -230,8 +231,8 @@ export class SceneMaker {
     const colours = jitterColours(draw, jitter);
     for (let attempt = 0; attempt < TRIES; attempt++) {
       const long = between(draw, ...scale) * size;
-      const most = draw() < tumbled ? 180 : rotation;
-      const turn = (between(draw, -most, most) * Math.PI) / 180;
+      const max = draw() < tumbled ? 180 : rotation;
+      const turn = (between(draw, -max, max) * Math.PI) / 180;
       const flipped = draw() < flip;
       // Small ones reach over the border by a fifth of their length, large ones stay near the middle.
       const margin = Math.min(0.5 * size, 0.3 * long + 0.05 * size);

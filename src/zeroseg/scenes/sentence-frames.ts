@@ -64,8 +64,8 @@ function compose(draw: Random, isTrue: readonly string[]): string {
   if (choice < 0.5) return `${thing} in ${pick(draw, ['a', 'the'])} video game${dot}`;
   if (isTrue.length === 0 && choice < 0.56) return `${pick(draw, masses)} of ${thing}${dot}`;
   const said = isTrue.length > 0 ? pick(draw, isTrue) : draw() < 0.4 ? pick(draw, qualities) : '';
-  const many = draw() < 0.08;
-  return `${pick(draw, ['a', 'a', 'the'])} ${said} ${pick(draw, media)} of ${many ? `many ${property}{}` : thing}${dot}`;
+  const several = draw() < 0.08;
+  return `${pick(draw, ['a', 'a', 'the'])} ${said} ${pick(draw, media)} of ${several ? `many ${property}{}` : thing}${dot}`;
 }
 
 function tidy(frame: string): string {

@@ -7,8 +7,8 @@ export const isText: Check = (value) => typeof value === 'string';
 export const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
 export const isObject: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export function isWhole(least: number, most: number = Number.MAX_SAFE_INTEGER): Check {
-  return (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
+export function isWhole(min: number, max: number = Number.MAX_SAFE_INTEGER): Check {
+  return (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
 export function isNullOr(check: Check): Check {

@@ -8,6 +8,7 @@ import {
   type OpenFile,
 } from './file-system.ts';
 import { HeldLocks } from './held-locks.ts';
+import { isFolder, namesIn, put, randomName, reasonOf } from './opfs-entries.ts';
 import type { OpfsFileHandle, OpfsFolderHandle, OpfsNavigator } from './opfs-types.ts';
 import { checkRange, checkSize, contentBytes, fileNames, joinPath, pathNames, reasons, sortNames } from './paths.ts';
 import { PendingAppends } from './pending-appends.ts';
@@ -305,53 +306,4 @@ class OpfsFolder implements FileSystem {
       throw new FileError(op, this.describe(path), reasonOf(error), { cause: error });
     }
   }
-}
-
-/** Writes at a position of a file; what is behind stays only where the position is not 0. */
-async function put(file: OpfsFileHandle, bytes: Uint8Array<ArrayBuffer>, position: number): Promise<void> {
-  const writable = await file.createWritable({ keepExistingData: position > 0 });
-  try {
-    await writable.seek(position);
-    await writable.write(bytes);
-  } catch (error) {
-    await writable.abort().catch(() => undefined);
-    throw error;
-  }
-  await writable.close();
-}
-
-async function namesIn(folder: OpfsFolderHandle): Promise<string[]> {
-  const names: string[] = [];
-  for await (const [name] of folder.entries()) names.push(name);
-  return sortNames(names);
-}
-
-async function isFolder(folder: OpfsFolderHandle, name: string): Promise<boolean> {
-  return folder.getDirectoryHandle(name).then(
-    () => true,
-    () => false,
-  );
-}
-
-function randomName(): string {
-  return Math.floor(Math.random() * 2 ** 32)
-    .toString(16)
-    .padStart(8, '0');
-}
-
-/** A browser's error in words. */
-function reasonOf(error: unknown): string {
-  const { name, message } = error as Error;
-  const known: Readonly<Record<string, string>> = {
-    NotFoundError: reasons.missing,
-    TypeMismatchError: reasons.isFolder,
-    QuotaExceededError: 'the browser gives this site no more space',
-    NoModificationAllowedError: 'another page is using it',
-    InvalidModificationError: reasons.folderInTheWay,
-    NotAllowedError: 'permission denied',
-    SecurityError: 'permission denied',
-    NotReadableError: 'it was changed while it was read',
-    InvalidStateError: 'it was changed while it was used',
-  };
-  return known[name] ?? message;
 }

@@ -11,7 +11,7 @@ export interface Setting {
   readonly isNew?: boolean;
   /** Mean IoU on PASCAL VOC, in percent; none where the paper has no such row. */
   readonly paper?: number;
-  /** Share of the time of a step that the paper saves, relative to no masking, in percent. */
+  /** Fraction of the time of a step that the paper saves, relative to no masking, in percent. */
   readonly paperSaved?: number;
 }
 
@@ -52,7 +52,7 @@ const paperOptions: Partial<ZeroSegConfig> = {
   ...plainOptions,
 };
 const betterLogits: Partial<ZeroSegConfig> = { seg_init: 'xavier', assign_scale: 8, assign_centre: true };
-const movedQueries: Partial<ZeroSegConfig> = { ...betterLogits, assign_scale: 16, assign_rounds: 3 };
+const sphericalKMeans: Partial<ZeroSegConfig> = { ...betterLogits, assign_scale: 16, assign_rounds: 3 };
 
 const grids = (key: string, name: string, sides: readonly number[], paper: number): Setting => ({
   key,
@@ -163,7 +163,7 @@ export const experiments: Readonly<Record<ExperimentName, Experiment>> = {
       { key: 'tower', name: '+ tower', config: paperOptions },
       { key: 'init', name: '+ head init', config: { ...paperOptions, seg_init: 'xavier' } },
       { key: 'logits', name: '+ logits', config: { ...paperOptions, ...betterLogits } },
-      { key: 'rounds', name: '+ rounds', config: { ...paperOptions, ...movedQueries } },
+      { key: 'rounds', name: '+ rounds', config: { ...paperOptions, ...sphericalKMeans } },
       { key: 'weights', name: '+ weights', config: { ...plainOptions, w_compose: 0 } },
       { key: 'compose', name: '+ composition', config: { ...plainOptions, w_compose: 8 } },
       { key: 'root', name: '+ root of areas', config: { ...plainOptions, w_compose: 8, compose_by: 'root' } },

@@ -10,7 +10,7 @@ import { VALIDATION_IOU, type Validator } from '../training/index.ts';
 import { sceneScore } from './score-scenes.ts';
 import { SceneStudent, StatisticsCollector, type StudentStatistics, studentLabels } from './student-output.ts';
 
-/** What a trained student scores on unseen scenes: shares in 0..1, null where nothing occurs. */
+/** What a trained student scores on unseen scenes: fractions in 0..1, null where nothing occurs. */
 export interface RunScore extends Pick<StudentStatistics, 'groupsUsed' | 'namesPresent'> {
   /** Mean IoU over all names, objects and stuff. */
   readonly all: number | null;

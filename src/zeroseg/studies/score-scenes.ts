@@ -21,7 +21,7 @@ import {
 const ways: readonly Way[] = ['groupvit', 'softmax'];
 type Way = Exclude<ScoringOptions['scoring'], 'cosine'>;
 
-/** Mean IoU over objects and over stuff, and the share of pixels that are right, each in 0..1; null where nothing occurs. */
+/** Mean IoU over objects and over stuff, and the fraction of pixels that are right, each in 0..1; null where nothing occurs. */
 export interface SceneScore {
   readonly objects: number | null;
   readonly stuff: number | null;
@@ -42,7 +42,7 @@ export interface StudentScore extends SceneScore, StudentStatistics {
   /** How segments were named, and what the other ways score on the same segments. */
   readonly scoring: Way;
   readonly others: Readonly<Partial<Record<Way, SceneScore>>>;
-  /** Share of each grid among the nearest views of segments: see {@link nearestGrids}. */
+  /** Fraction of each grid among the nearest views of segments: see {@link nearestGrids}. */
   readonly nearestGrids: Readonly<Record<string, number>>;
 }
 
@@ -137,8 +137,8 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
         const view = await student.predict(scene.image);
         for (const way of ways) count(`${name} ${way}`, studentLabels(view, vocabulary, { scoring: way, top }));
         const { segmentOf } = (statistics.get(name) as StatisticsCollector).add(scene, view);
-        nearestGrids(view.segments, views, width, GRIDS, segmentOf).forEach((share, g) => {
-          nearest.get(name)![g]! += share;
+        nearestGrids(view.segments, views, width, GRIDS, segmentOf).forEach((fraction, g) => {
+          nearest.get(name)![g]! += fraction;
         });
         if (name === clustered) patches = { features: view.patches, grid: view.grid };
       }

@@ -174,7 +174,7 @@ export function nearestViews(segments: Float32Array, views: Float32Array, width:
 }
 
 /**
- * For each grid the share of segments whose nearest view is of it. Only segments that have patches, the `used` ones, count.
+ * For each grid the fraction of segments whose nearest view is of it. Only segments that have patches, the `used` ones, count.
  * `views` are those of `grids`, in their order.
  */
 export function nearestGrids(
@@ -213,7 +213,7 @@ export interface StudentStatistics {
   readonly things: number;
   /** See {@link GroupUse}. */
   readonly entropy: { readonly rollout: number; readonly first: number; readonly second: number };
-  /** Share of scenes with objects in which the object that z is nearest to is there. */
+  /** Fraction of scenes with objects in which the object that z is nearest to is there. */
   readonly namesPresent: number | null;
 }
 

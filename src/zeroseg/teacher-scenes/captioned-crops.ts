@@ -1,6 +1,6 @@
 /** Images with captions to train a teacher on: crops of made-up scenes. */
 import { type Random, random } from '../../nn/layers/index.ts';
-import { alike, type CaptionedBatch, type CaptionedData } from '../clip/index.ts';
+import { type CaptionedBatch, type CaptionedData, equalCaptions } from '../clip/index.ts';
 import { crop, resizeImage } from '../image/index.ts';
 import {
   fillFrame,
@@ -17,7 +17,7 @@ import {
 import { type CropContents, cropContents, drawRegion, seenIn } from './crops.ts';
 import { type Augmentation, augmentedPixels, drawAugmentation } from './view-augmentation.ts';
 
-/** How {@link CaptionedScenes} crops, words and alters. Shares are probabilities, in 0..1. */
+/** How {@link CaptionedScenes} crops, words and alters. Fractions are probabilities, in 0..1. */
 export interface CaptionedScenesOptions {
   /** Of scenes. */
   readonly seed: number;
@@ -25,7 +25,7 @@ export interface CaptionedScenesOptions {
   readonly side?: number;
   /** Crops out of every scene. Default 2. */
   readonly crops?: number;
-  /** Share of captions that name one thing only. Default 0.6. */
+  /** Fraction of captions that name one thing only. Default 0.6. */
   readonly single?: number;
   /** Strength of changes of colour, sharpness and noise. 0 is none. Default 0.6. */
   readonly alter?: number;
@@ -76,7 +76,7 @@ export class CaptionedScenes implements CaptionedData {
         shown.push(contents.names);
       }
     }
-    return { pixels: this.#pixels, captions, alike: falseNegatives(captions, said, shown) };
+    return { pixels: this.#pixels, captions, falseNegatives: falseNegatives(captions, said, shown) };
   }
 
   /** Texts that between them have every word that captions are made of. */
@@ -129,7 +129,7 @@ function drawThing(draw: Random, maker: SceneMaker, names: readonly string[]): s
   return pick(draw, isObject ? objects : ground);
 }
 
-/** Share of the captions of one thing that name an object, of crops that show objects and ground. */
+/** Fraction of the captions of one thing that name an object, of crops that show objects and ground. */
 const OBJECTS_FIRST = 0.8;
 
 /** Scenes whose captions are read for their words. */
@@ -151,7 +151,7 @@ function falseNegatives(
   said: readonly (string | undefined)[],
   shown: readonly (readonly string[])[],
 ): Float32Array {
-  const out = alike(captions);
+  const out = equalCaptions(captions);
   const count = captions.length;
   for (let i = 0; i < count; i++) {
     for (let j = 0; j < count; j++) {

@@ -9,7 +9,7 @@ const MIN_SIDE = 0.24;
 const WHOLE = 0.15;
 const AROUND_OBJECT = 0.45;
 
-/** What a crop shows: names by the share of the crop that they take, the largest first. */
+/** What a crop shows: names by the fraction of the crop that they take, the largest first. */
 export interface CropContents {
   readonly region: Region;
   readonly names: readonly string[];

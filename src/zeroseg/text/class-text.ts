@@ -28,14 +28,14 @@ export function parseClassText(text: string): ClassChoice[] {
   for (const item of pieces(list, { from: 0, to: list.text.length }, ',\n\r')) {
     const inner = trim(list, item);
     if (inner.from === inner.to) continue;
-    if (classes.length === MOST_CLASSES) throw new ArgumentError(`at most ${MOST_CLASSES} classes fit a label map`);
+    if (classes.length === MAX_CLASSES) throw new ArgumentError(`at most ${MAX_CLASSES} classes fit a label map`);
     classes.push(classOf(list, inner));
   }
   return classes;
 }
 
 /** What a label map of 16 bits can tell apart, less the background. */
-const MOST_CLASSES = 65_535;
+const MAX_CLASSES = 65_535;
 
 /** A text, and what each of its letters is. Lists may have millions of letters: a byte each, and no object. */
 interface Marked {

@@ -1,4 +1,5 @@
-import { decodeHTML, decodeHTMLStrict } from 'entities/decode';
+import { characterEntities } from 'character-entities';
+import { characterEntitiesLegacy } from 'character-entities-legacy';
 
 /**
  * Text as CLIP's tokenizer sees it: repaired, HTML unescaped twice, white space squeezed to single spaces, lower case.
@@ -170,18 +171,37 @@ function unescapeNested(text: string): string {
  */
 export function unescapeHtml(text: string): string {
   return text.replace(/&(#\d+;?|#[xX][\da-fA-F]+;?|[A-Za-z][\dA-Za-z]*;?)/g, (reference, body: string) =>
-    body.startsWith('#') ? numbered(body) : decodeHTML(reference),
+    body.startsWith('#') ? numbered(body) : (named(body) ?? longestNamed(body) ?? reference),
   );
 }
 
 /** A reference with semicolon whose whole name is listed; any other stays as it is. */
 function unescapeClosed(reference: string, body: string): string {
   if (/^#(\d+|[xX][\da-fA-F]+)$/.test(body)) return numbered(body);
-  return decodeHTMLStrict(reference);
+  return named(`${body};`) ?? reference;
 }
 
-// The names come from `entities`, the numbers do not: it follows browsers, which keep control characters and
-// non-characters; Python, and so CLIP, drops them.
+/** What a name with its semicolon stands for, or one of the old names that do without. */
+function named(body: string): string | undefined {
+  const name = body.endsWith(';') ? body.slice(0, -1) : body;
+  return (body.endsWith(';') || withoutSemicolon.has(name)) && Object.hasOwn(characterEntities, name)
+    ? characterEntities[name]
+    : undefined;
+}
+
+/** The longest old name that a body begins with, and what follows it. */
+function longestNamed(body: string): string | undefined {
+  for (let length = Math.min(LONGEST_OLD_NAME, body.length - 1); length > 1; length--) {
+    const found = named(body.slice(0, length));
+    if (found !== undefined) return found + body.slice(length);
+  }
+  return undefined;
+}
+
+const withoutSemicolon: ReadonlySet<string> = /*#__PURE__*/ new Set(characterEntitiesLegacy);
+const LONGEST_OLD_NAME = 6;
+
+// Browsers keep control characters and non-characters; Python, and so CLIP, drops them.
 function numbered(body: string): string {
   const isHex = /^#x/i.test(body);
   const code = Number.parseInt(body.slice(isHex ? 2 : 1), isHex ? 16 : 10);

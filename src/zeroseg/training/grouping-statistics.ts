@@ -13,7 +13,7 @@ export interface GroupingStatistics {
   /** Mean entropy, in nats, of a member's assignment in either stage. 0 is certain; ln G is none at all. */
   readonly entropyFirst: number;
   readonly entropySecond: number;
-  /** Share of each grid among the views that segments are nearest to: `{ '2x2': 0.6, … }`; empty without local views. */
+  /** Fraction of each grid among the views that segments are nearest to: `{ '2x2': 0.6, … }`; empty without local views. */
   readonly nearest: Readonly<Record<string, number>>;
 }
 
@@ -75,14 +75,14 @@ export function groupingStatistics(
   parts: readonly GroupingValues[],
   { groups, members, withCls, grids }: GroupingSizes,
 ): GroupingStatistics {
-  const [many, finals] = groups;
+  const [firstGroups, finalGroups] = groups;
   const gridOf = grids.filter((k) => k > 1).flatMap((k) => new Array<string>(k * k).fill(`${k}x${k}`));
   const nearest = new Map<string, number>();
   const sums = { groupsFirst: 0, groups: 0, entropyFirst: 0, entropySecond: 0 };
   let images = 0;
   let matched = 0;
   for (const { first, second, nearest: views } of parts) {
-    const count = second.length / (many * finals);
+    const count = second.length / (firstGroups * finalGroups);
     images += count;
     for (let i = 0; i < count; i++) {
       const { groupOf, segmentOf } = segmentsOfMembers({ first, second }, groups, members, i);
@@ -92,7 +92,7 @@ export function groupingStatistics(
       sums.groups += new Set(segmentOf.subarray(from)).size;
     }
     sums.entropyFirst += entropy(first) / members;
-    sums.entropySecond += entropy(second) / many;
+    sums.entropySecond += entropy(second) / firstGroups;
     for (const view of Array.from(views ?? [])) {
       const grid = gridOf[view];
       if (grid === undefined)

@@ -35,7 +35,7 @@ export interface KeptRun {
 export async function readRun(files: FileSystem): Promise<KeptRun> {
   const description = await readDescription(files);
   const { cache, settings, validation } = description;
-  const held = heldOutCount(cache.photos, validation?.share);
+  const held = heldOutCount(cache.photos, validation?.fraction);
   const isThere = (await files.status('metrics.jsonl')) !== undefined;
   const isEnded = (await files.status(MODEL)) !== undefined;
   const text = isThere ? new TextDecoder().decode(await files.read('metrics.jsonl')) : '';

@@ -43,7 +43,7 @@ export interface FeatureFacts {
 }
 
 /** The paper warms up in a quarter of its epochs. */
-const WARMUP_SHARE = 1 / 4;
+const WARMUP_FRACTION = 1 / 4;
 
 /**
  * Configuration and settings of a training: a preset or file, what the features decide (width and grids of the teacher), then the
@@ -94,7 +94,7 @@ export function resolveTraining(
   // A run that is made longer keeps its warm-up.
   if (run && !given('warmup')) settings.warmup = run.settings.warmup;
   else if (!given('warmup') && settings.epochs !== start.settings.epochs)
-    settings.warmup = settings.epochs * WARMUP_SHARE;
+    settings.warmup = settings.epochs * WARMUP_FRACTION;
   // What 'scenes' is measured with are fixed positions.
   const isPositionsOpen = !run && keys['positions'] === undefined && start.preset !== 'scenes';
   return { preset: start.preset, config, settings: checkSettings(settings, features.length), notes, isPositionsOpen };
@@ -173,8 +173,8 @@ function checkAgainstFeatures(config: ZeroSegConfig, { key, folder }: FeatureFac
   }
 }
 
-/** The largest divisor of `n` that is at most `most`. */
-function largestDivisor(n: number, most: number): number {
-  for (let d = Math.min(n, most); d > 1; d--) if (n % d === 0) return d;
+/** The largest divisor of `n` that is at most `max`. */
+function largestDivisor(n: number, max: number): number {
+  for (let d = Math.min(n, max); d > 1; d--) if (n % d === 0) return d;
   return 1;
 }

@@ -71,7 +71,7 @@ export function descriptionProblem(found: unknown): string | undefined {
     settings: isObject,
     validation: isMaybe(
       hasFields({
-        share: isMaybe((value) => isNumber(value) && (value as number) > 0 && (value as number) < 1),
+        fraction: isMaybe((value) => isNumber(value) && (value as number) > 0 && (value as number) < 1),
         scenes: isMaybe(isWhole(1)),
         every: isWhole(1),
       }),

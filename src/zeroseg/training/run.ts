@@ -226,12 +226,12 @@ export class TrainingRun {
     const { sample, signal, onProgress, saveEvery = 100, saveSeconds } = options;
     const sampleEvery = options.sampleEvery ?? Math.max(1, Math.round(trainer.steps / 10));
     let sampled = (await store.samples()).at(-1)?.step;
-    const look = async (step: number): Promise<void> => {
+    const drawSample = async (step: number): Promise<void> => {
       if (!sample || sampled === step) return;
       await store.saveSample(step, await sample(model));
       sampled = step;
     };
-    if (trainer.done === 0) await look(0);
+    if (trainer.done === 0) await drawSample(0);
     const isEnded = await trainSaved(
       {
         trainer,
@@ -242,16 +242,16 @@ export class TrainingRun {
           return line;
         },
         checkpoint: () => this.#checkpoint(),
-        isLookedAt: (step) => (sample !== undefined && step % sampleEvery === 0) || this.#isValidated(step),
-        look: async (step) => {
-          if (step % sampleEvery === 0) await look(step);
+        isEvaluated: (step) => (sample !== undefined && step % sampleEvery === 0) || this.#isValidated(step),
+        evaluate: async (step) => {
+          if (step % sampleEvery === 0) await drawSample(step);
           if (this.#isValidated(step)) await this.#keepBest();
         },
       },
       { saveEvery, saveSeconds, signal, onProgress },
     );
     if (!isEnded) throw signal?.reason;
-    await look(trainer.done);
+    await drawSample(trainer.done);
     await store.files.write(MODEL, await this.#model());
   }
 
@@ -331,7 +331,7 @@ async function make(model: ZeroSeg, start: TrainingStart & Pick<TrainerOptions, 
   const { settings, validation } = description;
   if (!validation) return { trainer: await Trainer.create(device, model, data, settings, start), validators: [] };
   if (validation.scenes && !validateScenes) throw new Error('internal: a run has no scenes to be validated on');
-  const parts = validation.share === undefined ? undefined : holdOut(data, validation.share, settings.seed);
+  const parts = validation.fraction === undefined ? undefined : holdOut(data, validation.fraction, settings.seed);
   const validators: Validator[] = [];
   const probe: Probe = {
     every: validation.every,

@@ -10,8 +10,8 @@ import { type Pass, passInputs, TERM, trainingPass } from './training-pass.ts';
 
 /** What a run does not learn from, and looks at every so many steps: photos of its own, made scenes, or both. */
 export interface Validation {
-  /** Share of the photos that is held out, between 0 and 1. Which ones: drawn from the run's seed. Default: none. */
-  readonly share?: number | undefined;
+  /** Fraction of the photos that is held out, between 0 and 1. Which ones: drawn from the run's seed. Default: none. */
+  readonly fraction?: number | undefined;
   /** Made scenes that the model names every pixel of. Default: none. */
   readonly scenes?: number | undefined;
   /** Steps between validations; the last step has one too. */
@@ -43,24 +43,24 @@ export function isBetter({ measure, value }: BestValidation, before: BestValidat
 /** Masks and noise of a validation are those of this seed, each time: what changes is the model alone. */
 const VALIDATION_KEY = 0x76616c69;
 
-/** Photos that are held out of `length`: at least one, and at least one is left to learn from. Without a share: none. */
-export function heldOutCount(length: number, share: number | undefined): number {
-  if (share === undefined) return 0;
-  if (!(share > 0 && share < 1) || length < 2) {
+/** Photos that are held out of `length`: at least one, and at least one is left to learn from. Without a fraction: none. */
+export function heldOutCount(length: number, fraction: number | undefined): number {
+  if (fraction === undefined) return 0;
+  if (!(fraction > 0 && fraction < 1) || length < 2) {
     throw new ArgumentError(
-      `validation: the share must be between 0 and 1, of two photos or more; got ${share} of ${length}`,
+      `validation: the fraction must be between 0 and 1, of two photos or more; got ${fraction} of ${length}`,
     );
   }
-  return Math.min(length - 1, Math.max(1, Math.round(share * length)));
+  return Math.min(length - 1, Math.max(1, Math.round(fraction * length)));
 }
 
 /** The photos that are learnt from, in their order, and those that are held out. */
 export function holdOut(
   data: TrainingData,
-  share: number,
+  fraction: number,
   seed: number,
 ): { readonly training: TrainingData; readonly heldOut: TrainingData } {
-  const held = heldOutNumbers(data.length, share, seed);
+  const held = heldOutNumbers(data.length, fraction, seed);
   const isHeld = new Set(held);
   const rest = Array.from({ length: data.length }, (_, number) => number).filter((number) => !isHeld.has(number));
   const part = (numbers: readonly number[]): TrainingData => ({
@@ -71,9 +71,9 @@ export function holdOut(
 }
 
 /** Which of `length` photos are held out, ascending. */
-export function heldOutNumbers(length: number, share: number, seed: number): readonly number[] {
+export function heldOutNumbers(length: number, fraction: number, seed: number): readonly number[] {
   const order = permutation(length, random(seed, 'held out'));
-  return [...order.subarray(0, heldOutCount(length, share)).toSorted()];
+  return [...order.subarray(0, heldOutCount(length, fraction)).toSorted()];
 }
 
 /**

@@ -5,7 +5,7 @@ const Z95 = 1.959963984540054;
 
 /** A share and where it lies with 95 % confidence. */
 export interface ShareInterval {
-  readonly share: number;
+  readonly fraction: number;
   readonly low: number;
   readonly high: number;
   /** What it is a share of. */
@@ -22,11 +22,11 @@ export interface ShareInterval {
  */
 export function wilsonInterval(count: number, of: number): ShareInterval | undefined {
   if (of === 0) return undefined;
-  const share = count / of;
+  const fraction = count / of;
   const z2 = Z95 ** 2 / of;
-  const centre = share + z2 / 2;
-  const half = Z95 * Math.sqrt((share * (1 - share)) / of + z2 / (4 * of));
-  return { share, low: Math.max(0, (centre - half) / (1 + z2)), high: Math.min(1, (centre + half) / (1 + z2)), of };
+  const centre = fraction + z2 / 2;
+  const half = Z95 * Math.sqrt((fraction * (1 - fraction)) / of + z2 / (4 * of));
+  return { fraction, low: Math.max(0, (centre - half) / (1 + z2)), high: Math.min(1, (centre + half) / (1 + z2)), of };
 }
 
 /**
@@ -38,12 +38,12 @@ export function wilsonInterval(count: number, of: number): ShareInterval | undef
  */
 export function signTest(a: number, b: number): number {
   const n = a + b;
-  const most = Math.max(a, b);
-  if (most * 2 === n) return 1;
+  const max = Math.max(a, b);
+  if (max * 2 === n) return 1;
   // C(n, k) / 2^n from k = n downwards, as logarithms: 2^-n is below the smallest number from n = 1075 on.
   let log = -n * Math.LN2;
   let tail = 0;
-  for (let k = n; k >= most; k--) {
+  for (let k = n; k >= max; k--) {
     tail += Math.exp(log);
     log += Math.log(k) - Math.log(n - k + 1);
   }

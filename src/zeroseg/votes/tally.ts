@@ -24,7 +24,7 @@ export interface Tally {
   readonly ties: TieRule;
   readonly voters: readonly { readonly name: string; readonly votes: number }[];
   /** Of the study; those that have votes; votes of the picture with the fewest and the most. */
-  readonly pictures: { readonly all: number; readonly voted: number; readonly fewest: number; readonly most: number };
+  readonly pictures: { readonly all: number; readonly voted: number; readonly fewest: number; readonly max: number };
   /** Every vote for itself, as the paper's table counts: votes of one picture resemble each other, so this looks surer than it is. */
   readonly votes: Standing;
   /** Every picture once, for whom most of its votes are; a tie where both have as many. */
@@ -78,7 +78,7 @@ export function tallyVotes(
       all,
       voted: pictures.size,
       fewest: pictures.size < all ? 0 : Math.min(...counts),
-      most: Math.max(0, ...counts),
+      max: Math.max(0, ...counts),
     },
     votes: standing(
       votes.map(({ choice }) => choice),

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { bench, chooseWorkloads, type Row } from '../../../cli/src/bench/bench.ts';
-import { growthChart, shareChart, svg } from '../../../cli/src/bench/charts.ts';
+import { growthChart, limitChart, svg } from '../../../cli/src/bench/charts.ts';
 import { fitPower, growthLines, growthPanels } from '../../../cli/src/bench/growth.ts';
 import { type Limits, measureLimits, wobbleOf } from '../../../cli/src/bench/limits.ts';
 import { Meter } from '../../../cli/src/bench/meter.ts';
@@ -11,8 +11,7 @@ import { lending } from '../../../cli/src/bench/workloads.ts';
 import { attention } from '../../../src/kernels/attention/attention.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { scale } from '../../../src/kernels/elementwise/unary.ts';
-import { Tensor } from '../../../src/tensor/graph/tensor.ts';
-import { readAll } from '../../../src/tensor/run/read.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -26,7 +25,7 @@ describe('measuring', () => {
       expect(Number.isFinite(value) && value > 0, `${name} is ${value}`).toBe(true);
     }
     expect(flopsForm).toMatch(/^(f32|vec4f), \d+ chains × \d+$/);
-    // Without a processor's clock, rates and shares go by the same clock.
+    // Without a processor's clock, rates and fractions go by the same clock.
     expect(perMs.flops).toBeCloseTo(limits.flopsPerSecond / 1e3, 0);
     expect(perMs.bytes).toBeCloseTo(limits.bytesPerSecond / 1e3, 0);
     // Nothing computes slower than 0.1 GFLOP/s, or launches an empty kernel in a tenth of a second.
@@ -75,35 +74,7 @@ describe('measuring', () => {
     }
   });
 
-  test('every workload frees what it took', async () => {
-    for (const { name, prepare } of chooseWorkloads({ quick: true })) {
-      const before = device.current.bytes;
-      const during = await lending(device.current, async (lend) => {
-        prepare(lend);
-        return device.current.bytes;
-      });
-      expect(during, name).toBeGreaterThan(before);
-      expect(device.current.bytes, name).toBe(before);
-    }
-  });
-
-  test('every quick workload gives finite numbers', async () => {
-    for (const { name, prepare } of chooseWorkloads({ quick: true })) {
-      await lending(device.current, async (lend) => {
-        using run = await step(device.current, {}, prepare(lend));
-        const results = run({}) as undefined | Tensor | Record<string, Tensor>;
-        const tensors = results instanceof Tensor ? [results] : Object.values(results ?? {});
-        expect(tensors.length, name).toBeGreaterThan(0);
-        const values = await readAll(tensors);
-        expect(
-          values.every((array) => array.every((x) => Number.isFinite(x))),
-          name,
-        ).toBe(true);
-      });
-    }
-  });
-
-  test('what a filter leaves is measured, with rates and shares', async () => {
+  test('what a filter leaves is measured, with rates and fractions', async () => {
     const told: string[] = [];
     const { rows, probes, wobble } = await bench(new Meter(device.current, 1), {
       quick: true,
@@ -117,14 +88,14 @@ describe('measuring', () => {
       '3/4 softmax [2364, 197]',
     ]);
     expect(
-      rows.map(({ gflops, gigabytesPerSecond, share }) => [gflops, gigabytesPerSecond, share].map(Boolean)),
+      rows.map(({ gflops, gigabytesPerSecond, fraction }) => [gflops, gigabytesPerSecond, fraction].map(Boolean)),
     ).toEqual([
       [true, false, true],
       [true, false, true],
       [false, true, true],
     ]);
     for (const row of rows) {
-      expect(row.share).toBeGreaterThan(0);
+      expect(row.fraction).toBeGreaterThan(0);
       expect(row.firstMs).toBeGreaterThan(0);
     }
     expect(rows.map(({ flops, moved }) => [flops, moved])).toEqual([
@@ -216,7 +187,7 @@ describe('how things grow', () => {
   });
 });
 
-const row = (name: string, share: number | null): Row => ({
+const row = (name: string, fraction: number | null): Row => ({
   name,
   group: 'a <group>',
   ms: 1.5,
@@ -229,7 +200,7 @@ const row = (name: string, share: number | null): Row => ({
   bytes: 4e6,
   gflops: 1234.5,
   gigabytesPerSecond: null,
-  share,
+  fraction,
 });
 
 describe('what is shown', () => {
@@ -263,26 +234,26 @@ describe('what is shown', () => {
 
   test('a roofline: distance to the roof is the share, also where FLOP or bytes are not known', () => {
     const limits = { flopsPerSecond: 1e12, bytesPerSecond: 1e11 } as Limits;
-    const { points, ridge, least, most, ...roof } = roofline(limits, [
+    const { points, ridge, min, max, ...roof } = roofline(limits, [
       { ...row('product', 0.5), flops: 4e9, moved: 1e8, gflops: 500 },
       { ...row('narrow product', 0.5), flops: 2e8, moved: 1e8, gflops: 100 },
       { ...row('copy', 0.25), moved: 1e8, gflops: null, gigabytesPerSecond: 25 },
       { ...row('step', 0.1), flops: 1e9, gflops: 100 },
       { ...row('training', null), gflops: null },
     ]);
-    expect([ridge, least, most]).toEqual([10, 0.5, 160]);
+    expect([ridge, min, max]).toEqual([10, 0.5, 160]);
     expect(points.map(({ intensity, known }) => [intensity, known])).toEqual([
       [40, 'both'],
       [2, 'both'],
       [0.5, 'bytes'],
       [160, 'products'],
     ]);
-    for (const point of points) expect(point.gflops / roofAt(roof, point.intensity)).toBe(point.row.share);
+    for (const point of points) expect(point.gflops / roofAt(roof, point.intensity)).toBe(point.row.fraction);
   });
 
   test('a bar for every share, as long as the share; words are escaped', () => {
     const drawn = svg(
-      shareChart([row('half & half', 0.5), row('all', 1), row('nothing known', null)], 'title', 'where'),
+      limitChart([row('half & half', 0.5), row('all', 1), row('nothing known', null)], 'title', 'where'),
     );
     const bars = [...drawn.matchAll(/<rect x="[\d.]+" y="\d+" width="([\d.]+)"/g)].map(([, width]) => Number(width));
     expect(bars).toHaveLength(2);
@@ -335,7 +306,7 @@ describe('what is shown', () => {
   });
 
   test('a chart of nothing is a chart', () => {
-    expectWellFormed(svg(shareChart([], 'title', 'where')));
+    expectWellFormed(svg(limitChart([], 'title', 'where')));
     expectWellFormed(svg(growthChart([], 'title', 'where')));
   });
 });

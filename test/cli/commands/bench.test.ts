@@ -72,11 +72,11 @@ describe('bench', () => {
           'bytes',
           'gflops',
           'gigabytesPerSecond',
-          'share',
+          'fraction',
         ].sort(),
       );
       expect(row.ms).toBeGreaterThan(0);
-      expect(row.share).toBeGreaterThan(0);
+      expect(row.fraction).toBeGreaterThan(0);
     }
     const { format, width } = await sharp(await readFile(chart)).metadata();
     expect([format, width]).toEqual(['svg', 920]);

@@ -235,7 +235,7 @@ describe('from photos to words', () => {
     expect(labels.data.every((label) => label === 1 || label === 2)).toBe(true);
     expect((await readPhoto(at('segments', 'photo-0.overlay.png'))).width).toBeGreaterThanOrEqual(320);
     const json = JSON.parse(await readFile(at('segments', 'photo-0.json'), 'utf8'));
-    expect(json.classes.reduce((sum: number, { share }: { share: number }) => sum + share, 0)).toBeCloseTo(1);
+    expect(json.classes.reduce((sum: number, { fraction }: { fraction: number }) => sum + fraction, 0)).toBeCloseTo(1);
     expect(json.model.step).toBe(6);
     expect(await readdir(at('segments'))).toHaveLength(5);
   });

@@ -124,10 +124,10 @@ test('a record says where each class is, to the pixel', async () => {
   expect(rest.names).toEqual(['dog', 'sofa']);
   const regions = classRegions(labels);
   expect(classes.map(({ label }) => label)).toEqual(regions.map(({ label }) => label));
-  for (const [i, { label, name, pixels, share, box, rle, parts, score, colour }] of classes.entries()) {
+  for (const [i, { label, name, pixels, fraction, box, rle, parts, score, colour }] of classes.entries()) {
     const region = regions[i]!;
     expect(name).toBe(['background', 'dog', 'sofa'][label]);
-    expect([pixels, share, rle]).toEqual([region.pixels, Number(region.share.toPrecision(6)), region.rle]);
+    expect([pixels, fraction, rle]).toEqual([region.pixels, Number(region.fraction.toPrecision(6)), region.rle]);
     expect(box).toEqual([region.box.x, region.box.y, region.box.width, region.box.height]);
     expect(parts.map(({ polygon }) => polygon)).toEqual(region.parts.map(({ polygon }) => polygon));
     expect(Array.from(decodeRle(rle).data)).toEqual(Array.from(labels.data, (one) => (one === label ? 1 : 0)));

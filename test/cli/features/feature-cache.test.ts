@@ -84,9 +84,9 @@ const worker = await buildProgram({
    await cache.close();`,
 });
 
-async function fill(cache: CacheWriter, most = Number.POSITIVE_INFINITY): Promise<string[]> {
+async function fill(cache: CacheWriter, max = Number.POSITIVE_INFINITY): Promise<string[]> {
   const { missing } = await cache.plan(filesOf(photos, await listPhotos(photos)));
-  for (const path of missing.slice(0, most)) {
+  for (const path of missing.slice(0, max)) {
     const { stamp, bytes } = await stampPhoto(photos, path);
     const { features, image } = teach(bytes);
     await cache.add(stamp, features, image);

@@ -192,10 +192,16 @@ describe('checkpoints', () => {
   });
 });
 
-test('shares and scores have six digits, counts all of theirs', () => {
-  const found = { share: 0.7504882812500001, tiny: 1.23456789e-9, pixels: 123456789, none: null, list: [1 / 3, 'a'] };
+test('fractions and scores have six digits, counts all of theirs', () => {
+  const found = {
+    fraction: 0.7504882812500001,
+    tiny: 1.23456789e-9,
+    pixels: 123456789,
+    none: null,
+    list: [1 / 3, 'a'],
+  };
   expect(rounded(found)).toEqual({
-    share: 0.750488,
+    fraction: 0.750488,
     tiny: 1.23457e-9,
     pixels: 123456789,
     none: null,

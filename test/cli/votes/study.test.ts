@@ -19,14 +19,14 @@ async function writePictures(folder: string, colours: Readonly<Record<string, st
 }
 
 describe('a study of two wordings, from photos to the counted votes', () => {
-  const [scenes, few, many, study] = [at('scenes'), at('few'), at('many'), at('study')];
+  const [scenes, few, count, study] = [at('scenes'), at('few'), at('many'), at('study')];
 
   test('is made of what `segment` wrote, drawn by the same hand', async () => {
     await zeroseg('scenes', '--out', scenes, '--count', '3', '--classes', '40', '--size', '96', '--seed', '3');
     const photos = join(scenes, 'JPEGImages');
     await zeroseg('segment', photos, '--classes', 'sky, cat', '--templates', 'identity', '--out', few);
-    await zeroseg('segment', photos, '--classes', 'dog, car, tree, grass', '--templates', 'identity', '--out', many);
-    const { code, out, err } = await zeroseg('study', few, many, '--titles', 'two words, four words', '--out', study);
+    await zeroseg('segment', photos, '--classes', 'dog, car, tree, grass', '--templates', 'identity', '--out', count);
+    const { code, out, err } = await zeroseg('study', few, count, '--titles', 'two words, four words', '--out', study);
     expect([code, err]).toEqual([0, '']);
     expect(out.replaceAll(base, 'BASE').replace(/^drawing: .*\n/gm, '')).toBe(
       'BASE/study: 3 pairs, 5 votes each\nopen it in the page: zeroseg page, then Study',
@@ -46,12 +46,12 @@ describe('a study of two wordings, from photos to the counted votes', () => {
 
   test('the same command makes the same study; one that is there is not touched', async () => {
     const again = at('again');
-    await zeroseg('study', few, many, '--titles', 'two words, four words', '--out', again);
+    await zeroseg('study', few, count, '--titles', 'two words, four words', '--out', again);
     for (const file of await readdir(study, { recursive: true })) {
       if (!/\.\w+$/.test(file)) continue;
       expect((await readFile(join(again, file))).equals(await readFile(join(study, file))), file).toBe(true);
     }
-    const { code, err } = await zeroseg('study', few, many, '--out', study);
+    const { code, err } = await zeroseg('study', few, count, '--out', study);
     expect([code, err.replaceAll(base, 'BASE')]).toEqual([
       1,
       'zeroseg: BASE/study: it holds a study, and votes may belong to it; give a new folder by --out',

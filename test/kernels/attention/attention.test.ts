@@ -7,7 +7,7 @@ import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { size } from '../../../src/tensor/values/shape.ts';
-import { checkOp, type Ref, ref } from '../../support/check-op.ts';
+import { checkOp, type Ref } from '../../support/check-op.ts';
 import { asOnGpu, useDevice } from '../../support/device.ts';
 
 const device = useDevice();
@@ -19,51 +19,52 @@ function reference(
 ): Ref {
   const [images, heads, queries, width] = q!.shape as [number, number, number, number];
   const keys = k!.shape[2]!;
-  const data: number[] = [];
+  const [qs, ks, vs, y] = [q!.data, k!.data, v!.data, new Float64Array(q!.data.length)];
+  const weights = new Float64Array(keys);
   for (let head = 0; head < images * heads; head++) {
-    const row = (x: Ref, length: number, i: number) => {
-      const at = (head * length + i) * width;
-      return [...x.data.subarray(at, at + width)];
-    };
+    const first = head * keys * width;
     for (let i = 0; i < queries; i++) {
-      const query = row(q!, queries, i);
+      const own = (head * queries + i) * width;
       const seen = causal ? Math.min(keys, i + 1) : keys;
-      const scores = Array.from({ length: seen }, (_, j) => {
-        return (scale ?? width ** -0.5) * row(k!, keys, j).reduce((sum, value, d) => sum + value * query[d]!, 0);
-      });
-      const top = Math.max(...scores);
-      const weights = scores.map((score) => Math.exp(score - top));
-      const total = weights.reduce((a, b) => a + b);
-      const y = new Array<number>(width).fill(0);
-      for (const [j, weight] of weights.entries()) {
-        for (const [d, value] of row(v!, keys, j).entries()) y[d]! += (weight / total) * value;
+      let top = Number.NEGATIVE_INFINITY;
+      for (let j = 0; j < seen; j++) {
+        let score = 0;
+        for (let d = 0; d < width; d++) score += qs[own + d]! * ks[first + j * width + d]!;
+        weights[j] = score * (scale ?? width ** -0.5);
+        top = Math.max(top, weights[j]!);
       }
-      data.push(...y);
+      let total = 0;
+      for (let j = 0; j < seen; j++) total += weights[j] = Math.exp(weights[j]! - top);
+      for (let j = 0; j < seen; j++) {
+        for (let d = 0; d < width; d++) y[own + d]! += (weights[j]! / total) * vs[first + j * width + d]!;
+      }
     }
   }
-  return ref(q!.shape, data);
+  return { shape: q!.shape, data: y };
 }
 
 /** Rows `[B, N, C]`, taken from column `start` of `x [B, N, *]`, as heads `[B, H, N, D]`. */
 function toHeads(x: Ref, heads: number, start = 0, channels = x.shape[2]!): Ref {
   const [images, rows, all] = x.shape as [number, number, number];
   const width = channels / heads;
-  const data: number[] = [];
+  const data = new Float64Array(images * rows * channels);
+  let at = 0;
   for (let b = 0; b < images; b++)
     for (let h = 0; h < heads; h++)
       for (let i = 0; i < rows; i++)
-        for (let d = 0; d < width; d++) data.push(x.data[(b * rows + i) * all + start + h * width + d]!);
-  return ref([images, heads, rows, width], data);
+        for (let d = 0; d < width; d++) data[at++] = x.data[(b * rows + i) * all + start + h * width + d]!;
+  return { shape: [images, heads, rows, width], data };
 }
 
 function fromHeads(x: Ref): Ref {
   const [images, heads, rows, width] = x.shape as [number, number, number, number];
-  const data: number[] = [];
+  const data = new Float64Array(x.data.length);
+  let at = 0;
   for (let b = 0; b < images; b++)
     for (let i = 0; i < rows; i++)
       for (let h = 0; h < heads; h++)
-        for (let d = 0; d < width; d++) data.push(x.data[((b * heads + h) * rows + i) * width + d]!);
-  return ref([images, rows, heads * width], data);
+        for (let d = 0; d < width; d++) data[at++] = x.data[((b * heads + h) * rows + i) * width + d]!;
+  return { shape: [images, rows, heads * width], data };
 }
 
 /** Shapes of q, k and v from B, H, N, M and D. */
@@ -86,9 +87,9 @@ checkOp('attention', (q, k, v) => attention(q!, k!, v!), {
     shapes(1, 1, 1, 100, 64),
     shapes(1, 1, 40, 33, 128),
     shapes(1, 1, 97, 130, 17),
+    // As 100: a block of keys takes more than one load, and the last is not full.
     shapes(1, 1, 17, 9, 20),
     shapes(2, 1, 26, 26, 32),
-    shapes(1, 2, 9, 19, 100),
     shapes(1, 2, 26, 65, 12),
     shapes(1, 2, 0, 3, 4),
     shapes(0, 2, 3, 3, 4),

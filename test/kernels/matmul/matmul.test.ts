@@ -17,7 +17,10 @@ function product([a, b]: readonly Ref[], { transposeA = false, transposeB = fals
   const rank = Math.max(a!.shape.length, b!.shape.length);
   const padded = [a, b].map((x) => [...Array(rank - x!.shape.length).fill(1), ...x!.shape].slice(0, -2));
   const batch = padded[0]!.map((length, i) => (length === 1 ? padded[1]![i] : length));
-  const data: number[] = [];
+  const data = new Float64Array(size(batch) * m * n);
+  const [as, bs] = [a!.data, b!.data];
+  // From an element to the next along the inner axis.
+  const [stepA, stepB] = [transposeA ? m : 1, transposeB ? 1 : n];
   for (let z = 0; z < size(batch); z++) {
     const [za, zb] = padded.map((own) => {
       let [at, stride, rest] = [0, 1, z];
@@ -30,17 +33,19 @@ function product([a, b]: readonly Ref[], { transposeA = false, transposeB = fals
     }) as [number, number];
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
+        let left = za * m * k + (transposeA ? i : i * k);
+        let right = zb * k * n + (transposeB ? j * k : j);
         let sum = 0;
         for (let s = 0; s < k; s++) {
-          const left = a!.data[za * m * k + (transposeA ? s * m + i : i * k + s)] as number;
-          const right = b!.data[zb * k * n + (transposeB ? j * k + s : s * n + j)] as number;
-          sum += left * right;
+          sum += as[left]! * bs[right]!;
+          left += stepA;
+          right += stepB;
         }
-        data.push(sum);
+        data[(z * m + i) * n + j] = sum;
       }
     }
   }
-  return ref([...batch, m, n], data);
+  return { shape: [...batch, m, n], data };
 }
 
 function last(x: Ref, transpose: boolean): [number, number] {
@@ -48,7 +53,7 @@ function last(x: Ref, transpose: boolean): [number, number] {
   return transpose ? [cols, rows] : [rows, cols];
 }
 
-const map = (x: Ref, f: (value: number, i: number) => number): Ref => ref(x.shape, x.data.map(f));
+const map = (x: Ref, f: (value: number, i: number) => number): Ref => ({ shape: x.shape, data: x.data.map(f) });
 
 checkOp('matmul', matmul as (...inputs: Tensor[]) => Tensor, {
   reference: (inputs) => product(inputs),
@@ -147,7 +152,7 @@ for (const options of [
 /** erf(x) = 2/√π exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (1·3·5···(2n+1)): no term cancels another. */
 function erf(x: number): number {
   let [term, sum] = [x, x];
-  for (let n = 1; n < 300; n++) sum += term *= (2 * x * x) / (2 * n + 1);
+  for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) sum += term *= (2 * x * x) / (2 * n + 1);
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
 

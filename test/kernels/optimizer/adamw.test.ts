@@ -115,8 +115,8 @@ describe('adamW', () => {
       device.current,
       Float32Array.from({ length: N }, (_, i) => (holds(i) ? i : Number.NaN)),
     );
-    for (const share of [0.25, 0.5]) {
-      await run(device.current, () => accumulateBucket(sum, gradients, blocks, 0, share) as undefined);
+    for (const fraction of [0.25, 0.5]) {
+      await run(device.current, () => accumulateBucket(sum, gradients, blocks, 0, fraction) as undefined);
     }
     expect([...(await read(sum))]).toEqual(Array.from({ length: N }, (_, i) => (holds(i) ? 0.75 * i : 0)));
   });

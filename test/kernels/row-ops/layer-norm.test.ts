@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
-import { batchNormEval, l2Normalize, layerNorm, patchNormalize } from '../../../src/kernels/row-ops/layer-norm.ts';
+import { l2Normalize } from '../../../src/kernels/row-ops/l2-normalize.ts';
+import { batchNormEval, layerNorm, patchNormalize } from '../../../src/kernels/row-ops/layer-norm.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { checkOp, normal, type Ref, ref } from '../../support/check-op.ts';

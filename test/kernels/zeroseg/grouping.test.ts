@@ -103,13 +103,13 @@ checkOp('groupMembers soft', (x, values, noise) => groupMembers(x, values, { ...
   reference: ([x, values, noise]) => {
     const [B, G, N] = x!.shape as [number, number, number];
     const D = values!.shape[2] as number;
-    const shares = normalised(softmaxOf(x!, noise, 1, 0.7), 0.5);
+    const fractions = normalised(softmaxOf(x!, noise, 1, 0.7), 0.5);
     const y = new Float64Array(B * G * D);
     for (let row = 0; row < B * G; row++) {
       for (let n = 0; n < N; n++) {
-        const share = shares.data[row * N + n] as number;
+        const fraction = fractions.data[row * N + n] as number;
         const member = Math.floor(row / G) * N + n;
-        for (let d = 0; d < D; d++) y[row * D + d]! += share * (values!.data[member * D + d] as number);
+        for (let d = 0; d < D; d++) y[row * D + d]! += fraction * (values!.data[member * D + d] as number);
       }
     }
     return ref([B, G, D], y);
@@ -225,8 +225,8 @@ describe('groupMembers', () => {
   ) => {
     const soft = softmax(scale(add(x, noise as Tensor), 1 / tau), 1);
     const assign = through ? add(soft, tensor(device.current, through, x.shape)) : soft;
-    const shares = div(assign, addScalar(sum(assign, { axes: -1, keepDims: true }), eps));
-    return { grouped: matmul(shares, values), assign, soft };
+    const fractions = div(assign, addScalar(sum(assign, { axes: -1, keepDims: true }), eps));
+    return { grouped: matmul(fractions, values), assign, soft };
   };
 
   for (const [B, G, N, D] of [

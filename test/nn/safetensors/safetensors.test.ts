@@ -369,10 +369,10 @@ describe('bad files', () => {
     for (const [name, value] of Object.entries(meta)) {
       expect(read(file({ __metadata__: { x: value }, x }, eight)).metadata['x'] === value, name).toBe(true);
     }
-    const many = Object.fromEntries(
+    const count = Object.fromEntries(
       Array.from({ length: 1e5 }, (_, i) => [`t${i}`, { dtype: 'F32', shape: [0], data_offsets: [0, 0] }]),
     );
-    expect(read(file(many)).tensors.size).toBe(1e5);
+    expect(read(file(count)).tensors.size).toBe(1e5);
   }, 20_000);
 
   test('a file cut anywhere is refused', () => {

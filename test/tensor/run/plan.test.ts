@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Lifetime, mostAlive, type Part, type Plan, plan } from '../../../src/tensor/run/plan.ts';
+import { type Lifetime, type Part, type Plan, peakBytes, plan } from '../../../src/tensor/run/plan.ts';
 import { seeded } from '../../support/check-op.ts';
 
 const ALIGNMENT = 256;
@@ -70,7 +70,7 @@ describe('plan', () => {
             throw new Error(`program ${seed}: lifetimes ${b.life} and ${a.life} share bytes of slot ${a.slot}`);
         }
       });
-      worst = Math.max(worst, made.slots.reduce((a, b) => a + b, 0) / mostAlive(lives));
+      worst = Math.max(worst, made.slots.reduce((a, b) => a + b, 0) / peakBytes(lives));
     }
     // Programs of a few launches, where what is read and what is written must be apart; those of models are within a few per cent.
     expect(worst).toBeLessThan(2.5);
@@ -85,7 +85,7 @@ describe('plan', () => {
       lives.push({ bytes: 4096, first: 199 - 2 * layer, last: 200 - 2 * layer });
     }
     const { slots } = plan(lives);
-    expect(slots.reduce((a, b) => a + b, 0) / mostAlive(lives)).toBeLessThan(1.02);
+    expect(slots.reduce((a, b) => a + b, 0) / peakBytes(lives)).toBeLessThan(1.02);
   });
 
   it('keeps activations where gradients are to be written', () => {
@@ -103,7 +103,7 @@ describe('plan', () => {
 
   it('has nothing to do for nothing', () => {
     expect(plan([])).toEqual({ slotOf: [], offsetOf: [], slots: [] });
-    expect(mostAlive([])).toBe(0);
+    expect(peakBytes([])).toBe(0);
   });
 });
 
@@ -114,11 +114,11 @@ describe('mostAlive', () => {
       { bytes: 5, first: 1, last: 2 },
       { bytes: 7, first: 2, last: 2 },
     ];
-    expect(mostAlive(lives)).toBe(12);
+    expect(peakBytes(lives)).toBe(12);
     const parts = [
       { offset: 0, bytes: 50, first: 3, last: 4 },
       { offset: 50, bytes: 50, first: 4, last: 4 },
     ];
-    expect(mostAlive([...lives, { bytes: 100, first: 3, last: 4, parts }])).toBe(100);
+    expect(peakBytes([...lives, { bytes: 100, first: 3, last: 4, parts }])).toBe(100);
   });
 });

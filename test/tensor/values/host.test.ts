@@ -261,11 +261,14 @@ describe.each(Object.keys(entries))('%s', (entry) => {
       expect([...(got as Float32Array)]).toEqual([1, 2]);
     });
 
-    it.runIf(entry !== 'step input')('refuses shapes that are none', () => {
-      for (const shape of [3, '1', { length: 0 }, [1.5], [-1], [nan], ['2'], new Array(2), null]) {
-        expect(() => into([1], shape as unknown as number[], dtype)).toThrow(/a shape is a list|axes must be/);
-      }
-    });
+    // A step's inputs have theirs when it is made.
+    if (entry !== 'step input') {
+      it('refuses shapes that are none', () => {
+        for (const shape of [3, '1', { length: 0 }, [1.5], [-1], [nan], ['2'], new Array(2), null]) {
+          expect(() => into([1], shape as unknown as number[], dtype)).toThrow(/a shape is a list|axes must be/);
+        }
+      });
+    }
   });
 });
 
@@ -290,10 +293,10 @@ it('f64 rounds to the nearest f16, ties to even, over the whole range', () => {
   const halves = fromHalf(Uint16Array.from({ length: 0x7c00 }, (_, i) => i));
   const refuse = () => new Error('unexpected');
   const round = (values: Float64Array) => fromHost(values, 'f16', [values.length], refuse) as Uint16Array;
-  const between = (share: number) =>
+  const between = (fraction: number) =>
     Float64Array.from(
       { length: 0x7bff },
-      (_, i) => (halves[i] as number) * (1 - share) + (halves[i + 1] as number) * share,
+      (_, i) => (halves[i] as number) * (1 - fraction) + (halves[i + 1] as number) * fraction,
     );
   const tiny = 2 ** -30;
   const [below, tie, above] = [between(0.5 - tiny), between(0.5), between(0.5 + tiny)].map(round);

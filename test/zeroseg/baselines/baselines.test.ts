@@ -92,7 +92,7 @@ describe('chance', () => {
     };
     const score = new SegmentationScore(4, 0);
     for (let i = 0; i < 3000; i++) {
-      const labels = counts.flatMap((many, label) => new Array<number>(many).fill(label));
+      const labels = counts.flatMap((count, label) => new Array<number>(count).fill(label));
       score.add(labels.map(guess), labels);
     }
     const { iou, accuracy } = chanceScores(counts);

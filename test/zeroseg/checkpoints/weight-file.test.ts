@@ -11,17 +11,17 @@ import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
 
-/** Ranges of bytes; `most` is the most bytes that were given out and not answered for at once. */
-function ranges(bytes: Uint8Array): RangeSource & { asked: [number, number][]; most: number } {
+/** Ranges of bytes; `max` is the most bytes that were given out and not answered for at once. */
+function ranges(bytes: Uint8Array): RangeSource & { asked: [number, number][]; max: number } {
   let open = 0;
   const source = {
     size: bytes.length,
     asked: [] as [number, number][],
-    most: 0,
+    max: 0,
     readRange: async (start: number, end: number) => {
       source.asked.push([start, end]);
       open += end - start;
-      source.most = Math.max(source.most, open);
+      source.max = Math.max(source.max, open);
       await Promise.resolve();
       open -= end - start;
       return bytes.slice(start, end);
@@ -66,13 +66,13 @@ test('a model and an optimizer are read tensor by tensor', async () => {
   const largest = Math.max(...[...wanted.values()].map((t) => 4 * t.size));
   const [, [, header]] = file.asked as [unknown, [number, number]];
   expect(file.asked).toHaveLength(2 + wanted.size);
-  expect(file.most).toBeLessThanOrEqual(Math.max(largest, header));
-  expect(file.most).toBeLessThan(file.size / 2);
+  expect(file.max).toBeLessThanOrEqual(Math.max(largest, header));
+  expect(file.max).toBeLessThan(file.size / 2);
 
   const optimizer = new AdamW(device.current, found);
   const state = ranges(await optimizerFile(optimizer.state(), { step: '7' }));
   expect(await loadOptimizer(optimizer.state(), state)).toMatchObject({ step: '7' });
-  expect(state.most).toBeLessThan(state.size / 2);
+  expect(state.max).toBeLessThan(state.size / 2);
   await expect(loadOptimizer(optimizer.state(), file, 'F')).rejects.toThrowErrorMatchingInlineSnapshot(
     `[CheckpointError: F: is no optimizer state of ZeroSeg; expected format 'zeroseg-optimizer-1' in its metadata]`,
   );
@@ -83,7 +83,7 @@ test('the hash of a file is read range by range', async () => {
   const source = ranges(large);
   const { hash } = await openWeightSource(source, 'large');
   expect(await hash?.()).toBe(await sha256(large));
-  expect(source.most).toBe(2 ** 24);
+  expect(source.max).toBe(2 ** 24);
   expect(await (await openWeightSource(small, 'small')).hash?.()).toBe(await sha256(small));
   expect(await (await openWeightSource(new Blob([small]), 'blob')).hash?.()).toBe(await sha256(small));
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
-import { alike, contrastive } from '../../../src/zeroseg/clip/contrastive-loss.ts';
+import { contrastive, equalCaptions } from '../../../src/zeroseg/clip/contrastive-loss.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -53,10 +53,10 @@ checkOp('contrastive at the largest scale', contrastive as never, {
   tolerance,
 });
 
-const same = alike(['a cat', 'a dog', 'a cat', 'a cat', 'grass']);
+const same = equalCaptions(['a cat', 'a dog', 'a cat', 'a cat', 'grass']);
 checkOp(
   'contrastive with equal captions',
-  (image, text, scale) => contrastive(image, text, scale, { alike: tensor(image.device, same, [5, 5]) }),
+  (image, text, scale) => contrastive(image, text, scale, { falseNegatives: tensor(image.device, same, [5, 5]) }),
   { reference: reference(same), cases: [[[5, 6], [5, 6], []]], values, tolerance },
 );
 
@@ -64,8 +64,8 @@ describe('contrastive', () => {
   const device = useDevice();
 
   it('leaves out equal captions', () => {
-    expect([...alike(['a', 'b', 'a'])]).toEqual([0, 0, 1, 0, 0, 0, 1, 0, 0]);
-    expect([...alike([])]).toEqual([]);
+    expect([...equalCaptions(['a', 'b', 'a'])]).toEqual([0, 0, 1, 0, 0, 0, 1, 0, 0]);
+    expect([...equalCaptions([])]).toEqual([]);
   });
 
   it('says what does not fit', () => {
@@ -77,8 +77,8 @@ describe('contrastive', () => {
     expect(() => contrastive(of(2, 3), of(2, 3), of(2))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: contrastive: the scale must be one number; got image [2, 3], text [2, 3], logitScale [2]]`,
     );
-    expect(() => contrastive(of(2, 3), of(2, 3), of(), { alike: of(2) })).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: contrastive: alike must be [B, B]; got image [2, 3], text [2, 3], alike [2]]`,
+    expect(() => contrastive(of(2, 3), of(2, 3), of(), { falseNegatives: of(2) })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: contrastive: falseNegatives must be [B, B]; got image [2, 3], text [2, 3], falseNegatives [2]]`,
     );
   });
 });

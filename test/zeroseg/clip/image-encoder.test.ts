@@ -45,10 +45,10 @@ test('photos share batches: none but the last is partly filled, and each gets it
   for (const batch of [1, 3, 4, 30]) {
     using teacher = await Teacher.create(device.current, vision, { batch });
     const sizes: number[] = [];
-    const look = teacher.look.bind(teacher);
-    teacher.look = (views, count) => {
+    const encode = teacher.encode.bind(teacher);
+    teacher.encode = (views, count) => {
       sizes.push(count);
-      return look(views, count);
+      return encode(views, count);
     };
     const queue = new ViewQueue(teacher);
     const queued = photos.map((views) => queue.add(views));
@@ -68,7 +68,7 @@ test('photos share batches: none but the last is partly filled, and each gets it
 test('a batch that fails is told to every photo in it', async () => {
   using teacher = await Teacher.create(device.current, randomClipVision(device.current, config), { batch: 2 });
   const queue = new ViewQueue(teacher);
-  teacher.look = () => {
+  teacher.encode = () => {
     throw new Error('lost');
   };
   const queued = [queue.add(new Float32Array(192)), queue.add(new Float32Array(192))];

@@ -5,24 +5,18 @@ import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import {
-  clipConfig,
-  loadClipText,
-  loadClipVision,
-  logitScale,
-  trainableWeights,
-} from '../../../src/zeroseg/clip/load.ts';
+import { loadClipText, loadClipVision, logitScale, trainableWeights } from '../../../src/zeroseg/clip/load.ts';
 import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../../../src/zeroseg/clip/save.ts';
+import { clipConfig } from '../../../src/zeroseg/clip/tensor-sizes.ts';
 import type { ClipConfig } from '../../../src/zeroseg/clip/towers.ts';
 import {
   type CaptionedData,
   type ClipSettings,
   ClipTrainer,
   defaultClipSettings,
-  newClipWeights,
-  TrainableClip,
   textVocabulary,
 } from '../../../src/zeroseg/clip/train-clip.ts';
+import { newClipWeights, TrainableClip } from '../../../src/zeroseg/clip/trainable-clip.ts';
 import { embedTexts } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { Encoder } from '../../../src/zeroseg/model/encoder.ts';

@@ -106,7 +106,7 @@ test('a student is trained while it is watched, and its pictures are drawn', asy
   expect(outputs?.fresh?.objects).toEqual(outputs?.shipped.objects);
   expect(outputs?.start).toBeDefined();
   const own = outputs?.shipped;
-  expect(own?.names.reduce((sum, { share }) => sum + share, 0)).toBeGreaterThan(0.9);
+  expect(own?.names.reduce((sum, { fraction }) => sum + fraction, 0)).toBeGreaterThan(0.9);
   const there = new Set(Array.from(scene.labels.data));
   expect(own?.truth.map(({ name }) => name).sort()).toEqual([...there].map((label) => scenes.names[label - 1]).sort());
   expect((own?.objects.there ?? 0) + (own?.grounds.there ?? 0)).toBe(there.size);

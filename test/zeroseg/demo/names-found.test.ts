@@ -7,12 +7,12 @@ test('a name is found where its area and the true one agree by half or more', ()
   const labels = [1, 1, 1, 4, 4, 2, 3, 3];
   const { there, extra } = namesFound(labels, truth);
   expect(there).toEqual([
-    { label: 1, share: 0.5, iou: 0.75, isFound: true },
-    { label: 2, share: 0.25, iou: 0.5, isFound: true },
+    { label: 1, fraction: 0.5, iou: 0.75, isFound: true },
+    { label: 2, fraction: 0.25, iou: 0.5, isFound: true },
     // What is named where the ground has no name does not count.
-    { label: 3, share: 0.125, iou: 1, isFound: true },
+    { label: 3, fraction: 0.125, iou: 1, isFound: true },
   ]);
-  expect(extra).toEqual([{ label: 4, share: 0.25 }]);
+  expect(extra).toEqual([{ label: 4, fraction: 0.25 }]);
 });
 
 test('a name that no pixel got, or too few, is not found', () => {
@@ -29,5 +29,5 @@ test('a crumb of a name that is not there is not worth a word', () => {
   const labels = truth.map((label, i) => (i < 9 ? 2 : label));
   expect(namesFound(labels, truth).extra).toEqual([]);
   labels[9] = 2;
-  expect(namesFound(labels, truth).extra).toEqual([{ label: 2, share: 0.01 }]);
+  expect(namesFound(labels, truth).extra).toEqual([{ label: 2, fraction: 0.01 }]);
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { nameColours } from '../../../src/zeroseg/drawing/name-colours.ts';
 import { colourDistance, labOf } from '../../../src/zeroseg/image/colour-distance.ts';
 import type { Colour } from '../../../src/zeroseg/image/palette.ts';
-import { horizons, stuffs } from '../../../src/zeroseg/scenes/stuff.ts';
+import { horizons, stuffs } from '../../../src/zeroseg/scenes/stuff/stuff.ts';
 import { packagedAtlas } from '../../support/atlas.ts';
 
 const grounds = stuffs.map(({ name }) => name);
@@ -91,8 +91,8 @@ describe('nameColours', () => {
 
   it('gives a thing the same colour in pictures that leave it free, and others another', () => {
     expect(nameColours(['cat', 'grass'])[0]).toEqual(nameColours(['cat', 'sky'])[0]);
-    const many = nameColours(Array.from({ length: 60 }, (_, i) => `thing ${i}`));
-    expect(many).toHaveLength(60);
-    expect(new Set(many.map(String)).size).toBeGreaterThan(40);
+    const count = nameColours(Array.from({ length: 60 }, (_, i) => `thing ${i}`));
+    expect(count).toHaveLength(60);
+    expect(new Set(count.map(String)).size).toBeGreaterThan(40);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { blendLabels, classShares } from '../../../src/zeroseg/drawing/blend.ts';
+import { blendLabels, classFractions } from '../../../src/zeroseg/drawing/blend.ts';
 import { type RectangleShape, svgOf, type TextShape } from '../../../src/zeroseg/drawing/drawing.ts';
 import { segmentCentres } from '../../../src/zeroseg/drawing/label-positions.ts';
 import { drawSegmentation } from '../../../src/zeroseg/drawing/overlay.ts';
@@ -85,10 +85,10 @@ describe('segmentCentres', () => {
 });
 
 test('classShares: largest first, ties by class', () => {
-  expect(classShares([2, 1, 1, 5])).toEqual([
-    { label: 1, share: 0.5 },
-    { label: 2, share: 0.25 },
-    { label: 5, share: 0.25 },
+  expect(classFractions([2, 1, 1, 5])).toEqual([
+    { label: 1, fraction: 0.5 },
+    { label: 2, fraction: 0.25 },
+    { label: 5, fraction: 0.25 },
   ]);
 });
 

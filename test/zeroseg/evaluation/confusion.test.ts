@@ -18,8 +18,8 @@ test('diagonal, rows and columns are those of the score', () => {
   expect(all.map((p) => all.reduce((sum, t) => sum + at(t, p), 0))).toEqual([...score.predicted]);
   const worst = confusion.worst(100);
   expect(worst.map(({ pixels }) => pixels)).toEqual(worst.map(({ pixels }) => pixels).sort((a, b) => b - a));
-  for (const { truth, predicted, pixels, share } of worst) {
-    expect([pixels, share]).toEqual([at(truth, predicted), at(truth, predicted) / score.labelled[truth]!]);
+  for (const { truth, predicted, pixels, fraction } of worst) {
+    expect([pixels, fraction]).toEqual([at(truth, predicted), at(truth, predicted) / score.labelled[truth]!]);
   }
 });
 

@@ -5,11 +5,11 @@ import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
-import { moveQueries } from '../../../src/zeroseg/model/cluster-queries.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import type { ZeroSegConfig } from '../../../src/zeroseg/model/config-groups.ts';
 import type { Grouping } from '../../../src/zeroseg/model/grouping-block.ts';
 import type { Stage } from '../../../src/zeroseg/model/segmentation-head.ts';
+import { sphericalKMeans } from '../../../src/zeroseg/model/spherical-k-means.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { close } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
@@ -66,13 +66,13 @@ it('takes what all members share off the logits', async () => {
 
 for (const start of ['queries', 'medoids'] as const) {
   it(`moves its queries, from ${start}`, async () => {
-    const move = { scale: 8, rounds: 2, start };
+    const move = { scale: 8, iterations: 2, init: start };
     const { model, seen } = look({ assign_scale: 8, assign_rounds: 2, assign_start: start, seg_depths: [1, 1, 1] });
     const { norm_x, assign } = (model.seg.stages[0] as Stage).grouping as Grouping;
     const members = slice(seen.get('seg.stage0.block0') as Tensor, 1, 0, 4);
     const queries = assign.q_proj.forward(seen.get('seg.stage0.pre_assigned') as Tensor);
-    const moved = moveQueries(queries, assign.k_proj.forward(norm_x.forward(members)), move);
-    const other = moveQueries(queries, assign.k_proj.forward(norm_x.forward(members)), { ...move, rounds: 1 });
+    const moved = sphericalKMeans(queries, assign.k_proj.forward(norm_x.forward(members)), move);
+    const other = sphericalKMeans(queries, assign.k_proj.forward(norm_x.forward(members)), { ...move, iterations: 1 });
     const [found, wanted, fewer] = (await readAll([
       seen.get('seg.stage0.assign_logits') as Tensor,
       moved.logits,
@@ -89,9 +89,9 @@ it("begins the head by Xavier's rule", () => {
   const bound = Math.sqrt(6 / (32 + 32));
   const weight = parameters(model).get('seg.stages.0.grouping.assign.q_proj.weight') as Tensor;
   return read(weight).then((values) => {
-    const most = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-    expect(most).toBeLessThanOrEqual(bound);
-    expect(most).toBeGreaterThan(0.95 * bound);
+    const max = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    expect(max).toBeLessThanOrEqual(bound);
+    expect(max).toBeGreaterThan(0.95 * bound);
     freeParameters(model);
   });
 });

@@ -182,11 +182,11 @@ test('filled, polygons are the label map; areas, boxes and run lengths are those
       const { width, height, data } = labels;
       const regions = classRegions(labels);
       expect(filled(regions, width, height)).toEqual(data);
-      for (const { label, pixels, share, box, rle, parts } of regions) {
+      for (const { label, pixels, fraction, box, rle, parts } of regions) {
         const own = [...data.keys()].filter((at) => data[at] === label);
         const [xs, ys] = [own.map((at) => at % width), own.map((at) => Math.floor(at / width))];
         expect(pixels).toBe(own.length);
-        expect(share).toBe(own.length / data.length);
+        expect(fraction).toBe(own.length / data.length);
         expect([box.x, box.y]).toEqual([Math.min(...xs), Math.min(...ys)]);
         expect([box.x + box.width, box.y + box.height]).toEqual([Math.max(...xs) + 1, Math.max(...ys) + 1]);
         expect([...decodeRle(rle).data]).toEqual(Array.from(data, (one) => (one === label ? 1 : 0)));

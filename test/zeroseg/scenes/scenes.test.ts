@@ -39,7 +39,7 @@ function cells(): Uint8Array<ArrayBuffer> {
 const png = encode({ width: 2 * side, height: 3 * side, data: cells(), channels: 4 });
 const atlas = SceneAtlas.parse(png, index);
 const maker = (options: SceneOptions = {}) => new SceneMaker(atlas, options);
-const many = (scenes: SceneMaker, count: number, seed = 1): Scene[] =>
+const count = (scenes: SceneMaker, count: number, seed = 1): Scene[] =>
   Array.from({ length: count }, (_, i) => scenes.scene(seed, i));
 
 /** What is thrown, in words. */
@@ -110,7 +110,7 @@ describe('scenes', () => {
 
   test('label a disc where it is', () => {
     const scenes = maker({ classes: ['disc'], objects: [1, 1], scale: [0.3, 0.9], shadow: 0 });
-    for (const { labels, objects } of many(scenes, 30)) {
+    for (const { labels, objects } of count(scenes, 30)) {
       const [{ x, y, long }] = objects as [(typeof objects)[number]];
       let wrong = 0;
       labels.data.forEach((label, i) => {
@@ -147,7 +147,7 @@ describe('scenes', () => {
   test('count the visible pixels of every object, and hide none too much', () => {
     const scenes = maker({ objects: [1, 6], scale: [0.3, 0.8], visible: 0.4 });
     const areas: Readonly<Record<string, number>> = { disc: Math.PI / 4, box: 1, umbrella: Math.PI / 8 };
-    for (const { labels, objects } of many(scenes, 60)) {
+    for (const { labels, objects } of count(scenes, 60)) {
       for (const name of scenes.names.slice(0, 3)) {
         const label = scenes.names.indexOf(name) + 1;
         const pixels = labels.data.filter((value) => value === label).length;
@@ -164,7 +164,7 @@ describe('scenes', () => {
   test('name the stuff that is visible', () => {
     const scenes = maker({ objects: [0, 2], named: 1, horizon: 0.5 });
     let split = 0;
-    for (const { labels, stuff } of many(scenes, 60)) {
+    for (const { labels, stuff } of count(scenes, 60)) {
       const found = stuffNames.filter((name) => labels.data.includes(scenes.names.indexOf(name) + 1));
       expect([...stuff].sort()).toEqual([...found].sort());
       expect(labels.data.includes(0)).toBe(false);
@@ -195,7 +195,7 @@ describe('options', () => {
       tumbled: 0,
       flip: 0,
     });
-    for (const { image, labels, objects } of many(scenes, 40)) {
+    for (const { image, labels, objects } of count(scenes, 40)) {
       expect([image.width, image.height, image.data.length, labels.data.length]).toEqual([40, 40, 4800, 1600]);
       expect(objects.length).toBeGreaterThanOrEqual(1);
       expect(objects.length).toBeLessThanOrEqual(3);
@@ -211,7 +211,7 @@ describe('options', () => {
 
   test('named: 0 leaves all ground without a name', () => {
     const scenes = maker({ named: 0, stuff: [] });
-    for (const { labels, stuff } of many(scenes, 20)) {
+    for (const { labels, stuff } of count(scenes, 20)) {
       expect(stuff).toEqual([]);
       expect(labels.data.includes(0)).toBe(true);
       expect(Math.max(...labels.data)).toBeLessThanOrEqual(3);
@@ -220,10 +220,10 @@ describe('options', () => {
 
   test('presets: large for training, many for scoring', () => {
     const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-    const share = (options: SceneOptions): number =>
-      mean(many(maker(options), 40).map(({ labels }) => labels.data.filter((l) => l > 0 && l < 4).length / 4096));
-    expect(share(scenePresets.objectCentric)).toBeGreaterThan(0.45);
-    expect(share(scenePresets.crowded)).toBeLessThan(0.4);
+    const fraction = (options: SceneOptions): number =>
+      mean(count(maker(options), 40).map(({ labels }) => labels.data.filter((l) => l > 0 && l < 4).length / 4096));
+    expect(fraction(scenePresets.objectCentric)).toBeGreaterThan(0.45);
+    expect(fraction(scenePresets.crowded)).toBeLessThan(0.4);
   });
 
   test('wrong ones are named', () => {
@@ -272,7 +272,7 @@ describe('options', () => {
 describe('captions', () => {
   test('name all that is visible, in many words', () => {
     const scenes = maker({ objects: [1, 3], named: 1 });
-    const captions = many(scenes, 200).map(({ caption, objects }) => {
+    const captions = count(scenes, 200).map(({ caption, objects }) => {
       for (const { name } of objects) {
         const words = scenes.classPhrases(name).flatMap((word) => [word, plural(word)]);
         expect(words.some((word) => new RegExp(`\\b${word}\\b`).test(caption))).toBe(true);
@@ -295,7 +295,7 @@ describe('captions', () => {
 
   test('keep to names where synonyms and details are off', () => {
     const scenes = maker({ synonyms: 0, details: 0, objects: [1, 1], named: 0, classes: ['umbrella'] });
-    const captions = many(scenes, 40).map(({ caption }) => caption);
+    const captions = count(scenes, 40).map(({ caption }) => caption);
     expect(captions.filter((caption) => !/\ban umbrella\b/.test(caption))).toEqual([]);
   });
 

@@ -58,7 +58,7 @@ describe('captioned scenes', () => {
     a.batch(0, 16);
     const [one, other, next] = [a.batch(1, 16), b.batch(1, 16), b.batch(2, 16)];
     expect(one.captions).toEqual(other.captions);
-    expect(one.alike).toEqual(other.alike);
+    expect(one.falseNegatives).toEqual(other.falseNegatives);
     expect(next.captions).not.toEqual(one.captions);
     expect(a.batch(1, 16).pixels).toEqual(data().batch(1, 16).pixels);
     expect(one.pixels).toHaveLength(16 * 3 * 32 * 32);
@@ -77,15 +77,15 @@ describe('captioned scenes', () => {
   });
 
   it('take no text for wrong that is true of another image', () => {
-    const { captions, alike } = data().batch(0, 64);
+    const { captions, falseNegatives } = data().batch(0, 64);
     const count = captions.length;
     captions.forEach((caption, i) => {
-      expect(alike?.[i * count + i]).toBe(0);
+      expect(falseNegatives?.[i * count + i]).toBe(0);
       captions.forEach((other, j) => {
-        if (i !== j && other === caption) expect(alike?.[i * count + j]).toBe(1);
+        if (i !== j && other === caption) expect(falseNegatives?.[i * count + j]).toBe(1);
       });
     });
-    expect(alike?.reduce((sum, value) => sum + value, 0)).toBeGreaterThan(64);
+    expect(falseNegatives?.reduce((sum, value) => sum + value, 0)).toBeGreaterThan(64);
   });
 
   it('name what a crop shows, by the labels', () => {

@@ -194,9 +194,9 @@ it('goes on with another learning rate, which it keeps', async () => {
 it('is read without being opened, and takes no more space than was said', async () => {
   const files = memoryFileSystem();
   const run = await TrainingRun.begin(files, start());
-  let most = 0;
+  let max = 0;
   const sample = async () => {
-    most = Math.max(most, await folderBytes(files));
+    max = Math.max(max, await folderBytes(files));
     return Uint8Array.of(1);
   };
   await run.train({ saveEvery: 1, sampleEvery: 1, sample });
@@ -207,7 +207,7 @@ it('is read without being opened, and takes no more space than was said', async 
   expect(kept.samples.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
   await close(run);
   const bytes = await folderBytes(files);
-  expect(Math.max(most, bytes)).toBeLessThan(said);
+  expect(Math.max(max, bytes)).toBeLessThan(said);
   // Three checkpoints and two models were counted; two and one are there.
   expect(bytes).toBeGreaterThan(said / 3);
   await expect(readRun(memoryFileSystem())).rejects.toThrow('config.json');

@@ -65,7 +65,7 @@ const numbers = (metrics: TrainingRun['metrics']) =>
 
 it('changes nothing of what is learnt from the photos that are not held out', async () => {
   const [validated, plain] = [memoryFileSystem('validated:/'), memoryFileSystem('plain:/')];
-  const with_ = await train(validated, start({ share: 0.25, every: 1 }));
+  const with_ = await train(validated, start({ fraction: 0.25, every: 1 }));
   const without = await train(plain, start(undefined, holdOut(data, 0.25, settings.seed).training));
   const losses = ({ metrics }: typeof with_) => numbers(metrics).map(({ probe: _, ...rest }) => rest);
   expect(losses(with_)).toHaveLength(6);
@@ -75,13 +75,13 @@ it('changes nothing of what is learnt from the photos that are not held out', as
 });
 
 it('keeps the weights of the least loss, beside two checkpoints at most, and resumes to the bit', async () => {
-  const validation = { share: 0.25, every: 2 };
+  const validation = { fraction: 0.25, every: 2 };
   const [whole, parts] = [memoryFileSystem('whole:/'), memoryFileSystem('parts:/')];
   const { best, metrics } = await train(whole, start(validation));
   expect(metrics.map(({ probe }) => probe !== undefined)).toEqual([false, true, false, true, false, true]);
   const losses = metrics.map(({ probe }) => probe?.['validation loss'] ?? Number.POSITIVE_INFINITY);
-  const least = Math.min(...losses);
-  expect(best).toEqual({ step: losses.indexOf(least) + 1, measure: 'validation loss', value: least });
+  const min = Math.min(...losses);
+  expect(best).toEqual({ step: losses.indexOf(min) + 1, measure: 'validation loss', value: min });
   expect(Object.keys(metrics[1]?.probe ?? {})).toEqual([
     'validation loss',
     ...Object.keys(metrics[1]?.terms ?? {}).map((name) => `validation ${name}`),
@@ -94,8 +94,8 @@ it('keeps the weights of the least loss, beside two checkpoints at most, and res
   for (const name of ['best.safetensors', 'model.safetensors']) {
     expect(await weights(parts, name)).toEqual(await weights(whole, name));
   }
-  const other = train(parts, start({ share: 0.25, every: 3 }));
-  await expect(other).rejects.toThrow('validation was {"share":0.25,"every":2}, is {"share":0.25,"every":3} now');
+  const other = train(parts, start({ fraction: 0.25, every: 3 }));
+  await expect(other).rejects.toThrow('validation was {"fraction":0.25,"every":2}, is {"fraction":0.25,"every":3} now');
 });
 
 it('keeps the weights of the best score on made scenes, whatever the loss, and resumes to the bit', async () => {
@@ -109,13 +109,13 @@ it('keeps the weights of the best score on made scenes, whatever the loss, and r
     },
     [Symbol.dispose]: () => undefined,
   });
-  const begin = () => start({ share: 0.25, scenes: 3, every: 1 }, data, { validateScenes });
+  const begin = () => start({ fraction: 0.25, scenes: 3, every: 1 }, data, { validateScenes });
   const [whole, parts] = [memoryFileSystem('whole:/'), memoryFileSystem('parts:/')];
   const { best, metrics } = await train(whole, begin());
   expect([asked, metrics.length]).toEqual([6, 6]);
   const scores = metrics.map(({ probe }) => probe?.['validation mean IoU'] as number);
-  const most = Math.max(...scores);
-  expect(best).toEqual({ step: scores.indexOf(most) + 1, measure: 'validation mean IoU', value: most });
+  const max = Math.max(...scores);
+  expect(best).toEqual({ step: scores.indexOf(max) + 1, measure: 'validation mean IoU', value: max });
   expect(metrics.every(({ probe }) => probe?.['validation loss'] !== undefined)).toBe(true);
   await train(parts, begin(), 2);
   expect((await train(parts, begin())).best).toEqual(best);
@@ -123,7 +123,7 @@ it('keeps the weights of the best score on made scenes, whatever the loss, and r
 });
 
 it('writes the best weights again where a process was killed before it could', async () => {
-  const validation = { share: 0.25, every: 6 };
+  const validation = { fraction: 0.25, every: 6 };
   const files = memoryFileSystem();
   const { best } = await train(files, start(validation));
   expect(best?.step).toBe(6);
@@ -138,7 +138,7 @@ it('writes the best weights again where a process was killed before it could', a
 it('holds out what the seed says, once, and never all', () => {
   expect([heldOutCount(8, 0.25), heldOutCount(100, 0.001), heldOutCount(2, 0.9)]).toEqual([2, 1, 1]);
   expect(() => heldOutCount(8, 1)).toThrowErrorMatchingInlineSnapshot(
-    `[ArgumentError: validation: the share must be between 0 and 1, of two photos or more; got 1 of 8]`,
+    `[ArgumentError: validation: the fraction must be between 0 and 1, of two photos or more; got 1 of 8]`,
   );
   const { training, heldOut } = holdOut(data, 0.25, 3);
   expect([training.length, heldOut.length]).toEqual([6, 2]);

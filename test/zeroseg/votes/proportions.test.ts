@@ -12,7 +12,7 @@ describe('wilsonInterval', () => {
     const found = wilsonInterval(count, of);
     expect(found?.low).toBeCloseTo(low, 4);
     expect(found?.high).toBeCloseTo(high, 4);
-    expect(found?.share).toBe(count / of);
+    expect(found?.fraction).toBe(count / of);
   });
 
   test("the paper's Table 2: 677 of 1000", () => {
@@ -21,9 +21,9 @@ describe('wilsonInterval', () => {
   });
 
   test('what is not counted turns the interval round, and stays between 0 and 1', () => {
-    const [few, many] = [wilsonInterval(3, 20), wilsonInterval(17, 20)];
-    expect(few?.low).toBeCloseTo(1 - (many?.high ?? 0), 12);
-    expect(wilsonInterval(5, 5)).toMatchObject({ share: 1, high: 1 });
+    const [few, count] = [wilsonInterval(3, 20), wilsonInterval(17, 20)];
+    expect(few?.low).toBeCloseTo(1 - (count?.high ?? 0), 12);
+    expect(wilsonInterval(5, 5)).toMatchObject({ fraction: 1, high: 1 });
     expect(wilsonInterval(0, 0)).toBeUndefined();
   });
 });

@@ -159,11 +159,11 @@ describe('tallyVotes', () => {
       ),
     );
     expect(tally.votes).toMatchObject({ a: 5, b: 3, ties: 1 });
-    expect(tally.votes.shareOfA).toMatchObject({ share: 5 / 8, of: 8 });
+    expect(tally.votes.shareOfA).toMatchObject({ fraction: 5 / 8, of: 8 });
     expect(tally.votes.p).toBeCloseTo((2 * (56 + 28 + 8 + 1)) / 256, 12);
     // Photo 0: aaa, 1: aba, 2: bb, 3: a tie.
     expect(tally.byPicture).toMatchObject({ a: 2, b: 1, ties: 1, p: 1 });
-    expect(tally.pictures).toEqual({ all: 4, voted: 4, fewest: 1, most: 3 });
+    expect(tally.pictures).toEqual({ all: 4, voted: 4, fewest: 1, max: 3 });
     expect(tally.voters.map(({ votes }) => votes)).toEqual([4, 3, 2]);
     // Left is a, b, a, b: photo 0 three times, photo 1 once.
     expect(tally.left).toMatchObject({ count: 4, of: 8, p: 1 });
@@ -172,9 +172,9 @@ describe('tallyVotes', () => {
 
   test('ties are left out, or half of them go to each', () => {
     const votes = filesOf(votesOf('Ada', ['a', 'a', 'a', 'b', 'tie', 'tie', 'tie']));
-    expect(tallyVotes(votes).votes).toMatchObject({ shareOfA: { share: 3 / 4, of: 4 }, p: 10 / 16 });
+    expect(tallyVotes(votes).votes).toMatchObject({ shareOfA: { fraction: 3 / 4, of: 4 }, p: 10 / 16 });
     const split = tallyVotes(votes, { ties: 'split' }).votes;
-    expect(split).toMatchObject({ a: 3, b: 1, ties: 3, shareOfA: { share: 4 / 6, of: 6 } });
+    expect(split).toMatchObject({ a: 3, b: 1, ties: 3, shareOfA: { fraction: 4 / 6, of: 6 } });
     expect(split.p).toBeCloseTo((2 * (15 + 6 + 1)) / 64, 12);
   });
 
@@ -182,7 +182,7 @@ describe('tallyVotes', () => {
     expect(tallyVotes(filesOf(votesOf('Ada', ['tie']))).votes).toMatchObject({ shareOfA: null, p: 1 });
     expect(tallyVotes(filesOf(votesOf('Ada', [], 3)))).toMatchObject({
       agreement: null,
-      pictures: { fewest: 0, most: 0 },
+      pictures: { fewest: 0, max: 0 },
     });
   });
 

@@ -33,7 +33,7 @@ const worker = {
   },
   prepare: (name: string, expected: readonly Expected[]): Promise<Prepared> =>
     (peer as Peer).prepare(workloadOf(name), expected),
-  turn: (turn: { span: number; most: number }) => (peer as Peer).turn(turn),
+  turn: (turn: { span: number; max: number }) => (peer as Peer).turn(turn),
 };
 
 function workloadOf(name: string): Workload {

@@ -1,6 +1,6 @@
 /** What a bug report needs, as text. */
 import type { Tuned } from '@zeroseg/core';
-import { limitLines, rowTable, shareNote, steadinessLine, tunedTable } from 'zeroseg/bench';
+import { limitLines, limitNote, rowTable, steadinessLine, tunedTable } from 'zeroseg/bench';
 import type { BenchReport } from './messages.ts';
 import type { Comparison } from './peers.ts';
 import { comparisonLines } from './peers-table.ts';
@@ -37,7 +37,7 @@ function benchLines(report: BenchReport): string[] {
     '',
     ...rowTable(report.rows),
     '',
-    shareNote(clock),
+    limitNote(clock),
     ...(report.probes.length > 0 ? [steadinessLine(report.probes, report.wobble)] : []),
     '',
   ];

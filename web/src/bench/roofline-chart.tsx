@@ -113,7 +113,7 @@ function Plot({ roof, families, width, height }: PlotOptions) {
         </text>
         <polyline
           class="roof"
-          points={[roof.least, roof.ridge, roof.most]
+          points={[roof.min, roof.ridge, roof.max]
             .map((intensity) => `${x(intensity)},${y(Math.max(lowest, Math.min(highest, roofAt(roof, intensity))))}`)
             .join(' ')}
         />
@@ -122,8 +122,8 @@ function Plot({ roof, families, width, height }: PlotOptions) {
         </text>
         <text
           class="roof-label"
-          x={x(Math.sqrt(roof.least * roof.ridge)) - 8}
-          y={y(roofAt(roof, Math.sqrt(roof.least * roof.ridge))) - 6}
+          x={x(Math.sqrt(roof.min * roof.ridge)) - 8}
+          y={y(roofAt(roof, Math.sqrt(roof.min * roof.ridge))) - 6}
           text-anchor="end"
         >
           {digits(roof.gigabytesPerSecond)} GB/s
@@ -156,7 +156,7 @@ function PointCard({ point, x, y, width }: { point: RooflinePoint; x: number; y:
         {row.gigabytesPerSecond !== null && `, ${digits(row.gigabytesPerSecond)} GB/s`}
       </span>
       <span>
-        {row.share !== null && `${digits(100 * row.share)} % of the limit`}
+        {row.fraction !== null && `${digits(100 * row.fraction)} % of the limit`}
         {known === 'both' && `, at ${digits(intensity)} FLOP a byte`}
       </span>
     </div>
@@ -166,18 +166,18 @@ function PointCard({ point, x, y, width }: { point: RooflinePoint; x: number; y:
 /** Where values lie, and round numbers along the axes. */
 function scales(roof: Roofline, width: number, height: number) {
   const values = roof.points.map(({ gflops }) => gflops);
-  const lowest = Math.min(roofAt(roof, roof.least), ...values) / 2;
+  const lowest = Math.min(roofAt(roof, roof.min), ...values) / 2;
   const highest = Math.max(roof.gflops, ...values) * 1.6;
   const scale = (from: number, to: number, start: number, end: number) => (value: number) =>
     start + ((end - start) * Math.log(value / from)) / Math.log(to / from);
-  const x = scale(roof.least / 1.4, roof.most * 1.4, margin.left, width - margin.right);
+  const x = scale(roof.min / 1.4, roof.max * 1.4, margin.left, width - margin.right);
   const y = scale(lowest, highest, height - margin.bottom, margin.top);
-  const xTicks = ticks(roof.least, roof.most, width < 520 ? 4 : 8);
+  const xTicks = ticks(roof.min, roof.max, width < 520 ? 4 : 8);
   return { x, y, xTicks, yTicks: ticks(lowest, highest, 7), lowest, highest };
 }
 
-/** Round numbers, at most `most` of them: with 1, 2 and 5 in front, with 1, or with 1 of every so many powers of ten. */
-function ticks(from: number, to: number, most: number): number[] {
+/** Round numbers, at most `max` of them: with 1, 2 and 5 in front, with 1, or with 1 of every so many powers of ten. */
+function ticks(from: number, to: number, max: number): number[] {
   const [first, last] = [Math.floor(Math.log10(from)), Math.ceil(Math.log10(to))];
   for (let every = 0; ; every++) {
     const found: number[] = [];
@@ -185,7 +185,7 @@ function ticks(from: number, to: number, most: number): number[] {
       for (const digit of every === 0 ? [1, 2, 5] : [1]) found.push(Number(`${digit}e${power}`));
     }
     const within = found.filter((value) => value >= from && value <= to);
-    if (within.length <= most) return within;
+    if (within.length <= max) return within;
   }
 }
 

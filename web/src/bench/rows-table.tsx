@@ -1,4 +1,4 @@
-import { digits, type Row, shareNote } from 'zeroseg/bench';
+import { digits, limitNote, type Row } from 'zeroseg/bench';
 import { FamilyKey, familyNumber } from './families.tsx';
 import { pointed, report, rows } from './state.ts';
 import { TableFrame } from './table-frame.tsx';
@@ -53,7 +53,7 @@ export function RowsTable() {
           </tbody>
         ))}
       </TableFrame>
-      {report.value && <p class="hint">{shareNote(report.value.clock)}</p>}
+      {report.value && <p class="hint">{limitNote(report.value.clock)}</p>}
     </section>
   );
 }
@@ -84,10 +84,10 @@ function RowLine({ row, hasGpuTime }: { row: Row; hasGpuTime: boolean }) {
       <td>{row.gflops === null ? '' : digits(row.gflops)}</td>
       <td>{row.gigabytesPerSecond === null ? '' : digits(row.gigabytesPerSecond)}</td>
       <td>
-        {row.share !== null && (
+        {row.fraction !== null && (
           <>
-            <meter class="share" value={Math.min(1, row.share)} min={0} max={1} aria-label="share of the limit" />
-            {digits(100 * row.share)}
+            <meter class="share" value={Math.min(1, row.fraction)} min={0} max={1} aria-label="share of the limit" />
+            {digits(100 * row.fraction)}
           </>
         )}
       </td>

@@ -3,7 +3,7 @@ import { ModelShelf } from '../models/shelf.ts';
 import type { Gpu } from './gpu.ts';
 
 /** Models that are open at once: those of the two sides of a comparison. */
-const MOST_OPEN = 2;
+const MAX_OPEN = 2;
 
 /** Opens models on the device, and keeps the ones that were used last. */
 export class Models {
@@ -27,7 +27,7 @@ export class Models {
     });
     const model = await opened;
     for (const [other, old] of this.#open) {
-      if (this.#open.size <= MOST_OPEN) break;
+      if (this.#open.size <= MAX_OPEN) break;
       this.#open.delete(other);
       void old.then((one) => one.dispose());
     }

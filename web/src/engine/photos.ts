@@ -2,7 +2,7 @@ import { type Image, ImageError, imageFromRgba } from '@zeroseg/core/zeroseg';
 import { imageDimensionsFromStream } from 'image-dimensions';
 
 /** Photos are decoded to at most so many pixels; the browser gives no larger canvas everywhere. */
-const MOST_PIXELS = 2 ** 26;
+const MAX_PIXELS = 2 ** 26;
 
 /** A photo's pixels, upright, over white where it is transparent. */
 export async function decodePhoto(file: Blob, name: string): Promise<Image> {
@@ -28,7 +28,7 @@ export async function decodePhoto(file: Blob, name: string): Promise<Image> {
 }
 
 function checkSize(name: string, { width, height }: { readonly width: number; readonly height: number }): void {
-  if (width * height <= MOST_PIXELS) return;
+  if (width * height <= MAX_PIXELS) return;
   const megapixels = Math.round((width * height) / 1e6);
   throw new ImageError('openPhoto', name, `it has ${megapixels} megapixels; this page takes photos of up to 67`);
 }

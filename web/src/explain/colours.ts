@@ -18,8 +18,8 @@ export function css([red, green, blue]: Rgb, alpha = 1): string {
   return `rgb(${red} ${green} ${blue} / ${alpha})`;
 }
 
-function mixed(a: Rgb, b: Rgb, share: number): Rgb {
-  return [0, 1, 2].map((c) => Math.round(a[c]! + (b[c]! - a[c]!) * share)) as unknown as Rgb;
+function mixed(a: Rgb, b: Rgb, fraction: number): Rgb {
+  return [0, 1, 2].map((c) => Math.round(a[c]! + (b[c]! - a[c]!) * fraction)) as unknown as Rgb;
 }
 
 export function segmentColour(segment: number): Rgb {

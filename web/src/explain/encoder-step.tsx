@@ -14,8 +14,8 @@ export function EncoderStep() {
       says={
         <>
           In {trained.encoderBlocks} rounds every visible patch looks at all others and takes over what helps it. Alike
-          colours are alike tokens: first they show mostly where a patch lies, in the end what it belongs to. Point at
-          one, and the tokens that resemble it stay bright.
+          colours are equalCaptions tokens: first they show mostly where a patch lies, in the end what it belongs to.
+          Point at one, and the tokens that resemble it stay bright.
         </>
       }
       formula={
@@ -26,7 +26,7 @@ export function EncoderStep() {
           <Formula parts={['x', '←', 'x', '+', 'MLP', '(', 'x', ')']} />
           <p>
             {trained.encoderBlocks} blocks of attention and MLP over tokens of {trained.dim} numbers. Red, green and
-            blue are the three directions in which the tokens of the whole picture differ most (PCA).
+            blue are the three directions in which the tokens of the whole picture differ max (PCA).
           </p>
         </>
       }

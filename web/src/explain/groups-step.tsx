@@ -112,7 +112,7 @@ function GroupBars() {
   const colours = groupColours(found);
   const at = pointed.value;
   const member = at?.what === 'patch' ? (found.memberOf[at.number] ?? -1) : -1;
-  const share = (group: number): number =>
+  const fraction = (group: number): number =>
     member >= 0 && stage
       ? stage.soft[group * stage.members + member]!
       : found.groupSizes[group]! / Math.max(...found.groupSizes);
@@ -136,7 +136,10 @@ function GroupBars() {
             >
               <span
                 class="bar-fill"
-                style={{ height: `${Math.max(3, 100 * share(group)).toFixed(1)}%`, background: css(colours[group]!) }}
+                style={{
+                  height: `${Math.max(3, 100 * fraction(group)).toFixed(1)}%`,
+                  background: css(colours[group]!),
+                }}
               />
             </button>
           </li>

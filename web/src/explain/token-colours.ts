@@ -19,7 +19,7 @@ export class TokenColours {
     const projected = this.#project(tokens);
     this.#ranges = [0, 1, 2].map((component) => {
       const values = projected.map((row) => row[component]!).sort((a, b) => a - b);
-      const at = (share: number) => values[Math.round(share * (values.length - 1))]!;
+      const at = (fraction: number) => values[Math.round(fraction * (values.length - 1))]!;
       return [at(CUT), at(1 - CUT)];
     });
   }
@@ -29,8 +29,8 @@ export class TokenColours {
     const out = new Uint8Array(3 * patches);
     for (const [place, row] of this.#project(tokens).entries()) {
       for (const [component, [low, high]] of this.#ranges.entries()) {
-        const share = (row[component]! - low) / (high - low || 1);
-        out[3 * idsKeep[place]! + component] = 30 + 205 * Math.max(0, Math.min(1, share));
+        const fraction = (row[component]! - low) / (high - low || 1);
+        out[3 * idsKeep[place]! + component] = 30 + 205 * Math.max(0, Math.min(1, fraction));
       }
     }
     return out;

@@ -50,7 +50,7 @@ function Grid({ picture, found, grid, place, url }: Parts & { grid: number; plac
   const of =
     at?.what === 'segment' ? [...found.distance.subarray(at.number * views, (at.number + 1) * views)] : undefined;
   const known = of?.filter((distance) => !Number.isNaN(distance)) ?? [];
-  const [least, most] = [Math.min(...known), Math.max(...known)];
+  const [min, max] = [Math.min(...known), Math.max(...known)];
   return (
     <g opacity={grid < shownGrids.value ? 1 : 0.2}>
       {url && (
@@ -61,7 +61,7 @@ function Grid({ picture, found, grid, place, url }: Parts & { grid: number; plac
         const [x, y] = [place.x + (i % k) * cell, place.y + Math.floor(i / k) * cell];
         const distance = of?.[view];
         const isKnown = distance !== undefined && !Number.isNaN(distance);
-        const far = isKnown ? (distance - least) / (most - least || 1) : 0;
+        const far = isKnown ? (distance - min) / (max - min || 1) : 0;
         return (
           <g key={view} onPointerEnter={() => pointAt('view', view)}>
             <rect

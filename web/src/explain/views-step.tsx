@@ -21,7 +21,7 @@ export function ViewsStep() {
         <>
           What a segment should mean is said by a teacher that stays as it is: CLIP’s image encoder. It looks at the
           whole picture and at its parts, {views} views in all. Each segment must become like the part that it resembles
-          most already, and the picture’s embedding like all of them. Nobody has named anything yet.
+          max already, and the picture’s embedding like all of them. Nobody has named anything yet.
         </>
       }
       controls={

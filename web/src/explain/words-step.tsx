@@ -18,7 +18,7 @@ export function WordsStep() {
       says={
         <>
           Words come last, and training had none. CLIP’s text encoder puts each word into the space in which the
-          segments live, and a segment is called by the word that points most nearly the same way.
+          segments live, and a segment is called by the word that points max nearly the same way.
           {phase.value !== 'test' && (
             <>
               {' '}

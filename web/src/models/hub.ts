@@ -19,7 +19,7 @@ interface Following {
 }
 
 /** A connection that breaks off is taken up again so many times without a byte in between. */
-const MOST_TRIES = 3;
+const MAX_TRIES = 3;
 /** Milliseconds before the first try; twice as long before each next one. */
 const PAUSE = 400;
 
@@ -121,7 +121,7 @@ async function downloadFile(
       done = await keptBytes(id, file.name);
       tries = done > before ? 1 : tries + 1;
       // Broken connections are `TypeError`s; all else will not be better the next time.
-      if (!(error instanceof TypeError) || tries > MOST_TRIES) throw error;
+      if (!(error instanceof TypeError) || tries > MAX_TRIES) throw error;
       await pause(PAUSE * 2 ** (tries - 1), signal);
     }
   }

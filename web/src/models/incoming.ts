@@ -3,7 +3,7 @@ import { isModelFile } from './given-files.ts';
 import type { GivenFile } from './messages.ts';
 
 /** Files of a dropped folder that are looked at; a CLIP has a dozen. */
-const MOST_FILES = 2000;
+const MAX_FILES = 2000;
 
 /** Whether what is dropped is a folder, or files that are no photos. To be asked while the event lasts. */
 export function isModelDrop(transfer: DataTransfer): boolean {
@@ -30,7 +30,7 @@ function entriesOf(transfer: DataTransfer): FileSystemEntry[] {
 }
 
 async function collect(entry: FileSystemEntry, found: GivenFile[]): Promise<void> {
-  if (found.length >= MOST_FILES) return;
+  if (found.length >= MAX_FILES) return;
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
     found.push({ path: entry.fullPath.replace(/^\//, ''), file });

@@ -1,6 +1,6 @@
 import { type LabelMap, type SegmentCentre, segmentCentres } from '@zeroseg/core/zeroseg';
 
-/** Segments with a smaller share of the picture are not named on it. */
+/** Segments with a smaller fraction of the picture are not named on it. */
 const SMALLEST = 0.006;
 /** Longer side of the map in which centres are looked for: they need not be found to the pixel. */
 const COARSE = 256;

@@ -20,8 +20,8 @@ export function wordColour(number: number): Rgb {
   const colour = hues[number % hues.length] as Rgb;
   const round = Math.floor(number / hues.length) % 3;
   if (round === 0) return colour;
-  const [towards, share] = round === 1 ? [255, 0.45] : [0, 0.4];
-  return colour.map((value) => Math.round(value + (towards - value) * share)) as unknown as Rgb;
+  const [towards, fraction] = round === 1 ? [255, 0.45] : [0, 0.4];
+  return colour.map((value) => Math.round(value + (towards - value) * fraction)) as unknown as Rgb;
 }
 
 export function css([red, green, blue]: Rgb): string {

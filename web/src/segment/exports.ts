@@ -44,7 +44,7 @@ export async function exportResult(image: Image, result: Segmented, options: Exp
   }
 }
 
-/** Where each word is: share, box, COCO's run lengths and polygons, as `zeroseg segment` writes them. */
+/** Where each word is: fraction, box, COCO's run lengths and polygons, as `zeroseg segment` writes them. */
 function recordOf(result: Segmented, { photoName, model, colours }: ExportOptions): string {
   const { labels, names, resized } = result;
   const classes = classRegions(labels, { scores: labelScores(result) }).map(({ label, box, parts, ...region }) => ({

@@ -9,7 +9,7 @@ export function PieceCard({ pointed, shown }: { pointed: Pointed; shown: { width
   const result = side.result.value;
   if (!result) return null;
   const ranked = namesAt(result, piece.x, piece.y).slice(0, 5);
-  const share = (100 * piece.pixels) / result.labels.data.length;
+  const fraction = (100 * piece.pixels) / result.labels.data.length;
   const [across, down] = [piece.x / shown.width, piece.y / shown.height];
   const place = {
     [across > 0.5 ? 'right' : 'left']: `calc(${(100 * (across > 0.5 ? 1 - across : across)).toFixed(1)}% + 14px)`,
@@ -19,7 +19,7 @@ export function PieceCard({ pointed, shown }: { pointed: Pointed; shown: { width
     <div class="piece-card" style={place} aria-hidden="true">
       <p class="piece-name">
         {result.names[piece.label]}
-        <span>{share < 1 ? '< 1' : Math.round(share)} % of the picture</span>
+        <span>{fraction < 1 ? '< 1' : Math.round(fraction)} % of the picture</span>
       </p>
       <ol class="piece-ranks">
         {ranked.map(({ label, score }) => (

@@ -20,12 +20,12 @@ export function Progress() {
     );
   }
   const { what, done, total } = doing;
-  const share = done !== undefined && total ? done / total : undefined;
+  const fraction = done !== undefined && total ? done / total : undefined;
   return (
     <p class="progress" role="status">
       <span class="spinner" aria-hidden="true" />
       {texts[what]}
-      {share !== undefined && total !== 1 ? ` … ${Math.round(100 * share)} %` : ' …'}
+      {fraction !== undefined && total !== 1 ? ` … ${Math.round(100 * fraction)} %` : ' …'}
     </p>
   );
 }

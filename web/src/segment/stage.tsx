@@ -160,7 +160,7 @@ function PieceKeys() {
   if (!result) return null;
   return (
     <ul class="pieces" aria-label="Segments, largest first">
-      {result.centres.slice(0, MOST_LISTED).map((centre) => (
+      {result.centres.slice(0, MAX_LISTED).map((centre) => (
         <li key={`${centre.x} ${centre.y}`}>
           <button
             type="button"
@@ -180,13 +180,13 @@ function PieceKeys() {
   );
 }
 
-const MOST_LISTED = 12;
+const MAX_LISTED = 12;
 
 function sentence(result: Segmented, { label, x, y, area }: SegmentCentre): string {
-  const share = Math.round((100 * area) / result.labels.data.length);
+  const fraction = Math.round((100 * area) / result.labels.data.length);
   const [best, ...rest] = namesAt(result, x, y);
   const name = result.names[label] ?? '';
   const others = rest.slice(0, 4).map((other) => `${result.names[other.label]} ${Math.round(100 * other.score)} %`);
   const score = best ? `, score ${Math.round(100 * best.score)} %` : '';
-  return `${name}${score}, ${share} % of the picture${others.length > 0 ? `; next ${others.join(', ')}` : ''}`;
+  return `${name}${score}, ${fraction} % of the picture${others.length > 0 ? `; next ${others.join(', ')}` : ''}`;
 }

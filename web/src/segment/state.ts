@@ -217,7 +217,7 @@ function follow(one: Side, isWanted: () => boolean): void {
 /** Counts the devices that were lost: each time, what there is is segmented again on a new one. */
 const losses = signal(0);
 /** Lost devices that are replaced; a driver that loses more is broken. */
-const MOST_LOSSES = 3;
+const MAX_LOSSES = 3;
 
 /** Begins to segment what there is, and again on another device when one is lost. */
 export function startSegmenting(): void {
@@ -238,7 +238,7 @@ export function startSegmenting(): void {
     model.value = first.model.value;
   });
   const onLost = (): void => {
-    if (losses.peek() === MOST_LOSSES) {
+    if (losses.peek() === MAX_LOSSES) {
       problem.value = 'The GPU was lost again and again; restart the browser, or update the graphics driver.';
       return;
     }

@@ -8,7 +8,7 @@ import { exportResult } from './exports.ts';
 import type { Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from './messages.ts';
 
 /** Divisions that are kept: new words, or the other side of a comparison, do not look at the picture again. */
-const MOST_KEPT = 6;
+const MAX_KEPT = 6;
 
 export class SegmentTool implements Segmenting {
   readonly #gpu: Gpu;
@@ -74,7 +74,7 @@ export class SegmentTool implements Segmenting {
       if (this.#divisions.get(key) === known) this.#divisions.delete(key);
     });
     for (const old of this.#divisions.keys()) {
-      if (this.#divisions.size <= MOST_KEPT) break;
+      if (this.#divisions.size <= MAX_KEPT) break;
       this.#divisions.delete(old);
     }
     return known;

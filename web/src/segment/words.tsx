@@ -6,13 +6,13 @@ import { hex, rgb } from './colours.ts';
 import type { Segmented } from './messages.ts';
 import { addWords, chooseColour, colourOf, hidden, removeWord, type Side, toggleWord } from './state.ts';
 
-/** The words of a side as chips: each with its colour, its share of the picture, and whether the model knows it. */
+/** The words of a side as chips: each with its colour, its fraction of the picture, and whether the model knows it. */
 export function Words({ side, title }: { side: Side; title: string }) {
   const typed = useSignal('');
   const [heading, field, hint] = [useId(), useId(), useId()];
   const words = side.words.value;
   const result = side.result.value;
-  const shares = sharesOf(side);
+  const fractions = fractionsOf(side);
   const unknown = result?.unknown.filter(({ name }) => words.includes(name)) ?? [];
   const add = (text: string): void => {
     addWords(side, text);
@@ -29,7 +29,7 @@ export function Words({ side, title }: { side: Side; title: string }) {
             key={word}
             side={side}
             word={word}
-            share={shares.get(word)}
+            fraction={fractions.get(word)}
             isStrange={unknown.some(({ name }) => name === word)}
           />
         ))}
@@ -81,11 +81,11 @@ export function Words({ side, title }: { side: Side; title: string }) {
 interface ChipProps {
   readonly side: Side;
   readonly word: string;
-  readonly share: number | undefined;
+  readonly fraction: number | undefined;
   readonly isStrange: boolean;
 }
 
-function Chip({ side, word, share, isStrange }: ChipProps) {
+function Chip({ side, word, fraction, isStrange }: ChipProps) {
   const isHidden = hidden.value.has(word);
   return (
     <li class={['chip', isHidden && 'is-hidden', isStrange && 'is-strange'].filter(Boolean).join(' ')}>
@@ -105,7 +105,9 @@ function Chip({ side, word, share, isStrange }: ChipProps) {
         onClick={() => toggleWord(word)}
       >
         {word}
-        {share !== undefined && <span class="chip-share">{share < 0.005 ? '0' : Math.round(100 * share)} %</span>}
+        {fraction !== undefined && (
+          <span class="chip-fraction">{fraction < 0.005 ? '0' : Math.round(100 * fraction)} %</span>
+        )}
       </button>
       <button type="button" class="chip-remove" aria-label={`Remove ${word}`} onClick={() => removeWord(side, word)}>
         <CloseIcon />
@@ -164,8 +166,8 @@ function Known({ side, known }: { side: Side; known: KnownWords }) {
   );
 }
 
-/** Share of the picture by word, in a result of these words. */
-function sharesOf({ result: { value } }: Side): Map<string, number> {
+/** Fraction of the picture by word, in a result of these words. */
+function fractionsOf({ result: { value } }: Side): Map<string, number> {
   if (!value) return new Map();
   const { names, counts, labels } = value;
   return new Map(names.slice(1).map((name, i) => [name, counts[i + 1]! / labels.data.length]));

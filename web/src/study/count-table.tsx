@@ -13,7 +13,7 @@ export function CountTable({ tally }: { tally: Tally }) {
               <th scope="col">{titles.a}</th>
               <th scope="col">{titles.b}</th>
               <th scope="col">ties</th>
-              <th scope="col">share of {titles.a}</th>
+              <th scope="col">fraction of {titles.a}</th>
               <th scope="col">p</th>
             </tr>
           </thead>
@@ -25,7 +25,7 @@ export function CountTable({ tally }: { tally: Tally }) {
       </div>
       <p class="hint">
         Shares with 95 % confidence (Wilson), p by the exact sign test; ties are left out of both. A picture counts for
-        whom most of its votes are. The left was chosen {left.count} of {left.of} times (p {probability(left.p)})
+        whom max of its votes are. The left was chosen {left.count} of {left.of} times (p {probability(left.p)})
         {agreement !== null &&
           `; two voters agree on a picture in ${Math.round(100 * agreement)} % of all pairs of votes`}
         .
@@ -47,8 +47,8 @@ function CountRow({ title, of: { a, b, ties, shareOfA, p } }: { title: string; o
   );
 }
 
-function interval({ share, low, high }: ShareInterval): string {
-  return `${(100 * share).toFixed(1)} % (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
+function interval({ fraction, low, high }: ShareInterval): string {
+  return `${(100 * fraction).toFixed(1)} % (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
 }
 
 function probability(p: number): string {

@@ -118,7 +118,7 @@ export function Chart({
   return (
     <figure class="chart">
       <figcaption class="chart-head">
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         <ul class="legend" ref={legend}>
           {curves
             .filter(({ isFaint }) => !isFaint)

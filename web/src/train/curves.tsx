@@ -1,5 +1,5 @@
 import { Chart, type Curve } from './chart.tsx';
-import { formatShare } from './formats.ts';
+import { formatPercent } from './formats.ts';
 import { before, metrics, plan, rates, run, terms } from './state.ts';
 
 const colours = ['--curve-1', '--curve-2', '--curve-3', '--curve-4', '--curve-5', '--curve-6'] as const;
@@ -74,7 +74,7 @@ export function Curves() {
         title={isOfScenes ? 'On scenes it never learns from' : 'Loss terms on photos that are held out'}
         steps={steps}
         curves={score}
-        format={isOfScenes ? formatShare : short}
+        format={isOfScenes ? formatPercent : short}
         range={isOfScenes ? [0, 0.6] : [0, 0.5]}
         end={end}
         marks={marks}

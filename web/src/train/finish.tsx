@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { DownloadIcon, LinkIcon } from '../app/icons.tsx';
-import { formatRate, formatShare } from './formats.ts';
+import { formatPercent, formatRate } from './formats.ts';
 import { linkOf } from './plan.ts';
 import { FolderButtons } from './setup.tsx';
 import {
@@ -41,7 +41,7 @@ export function ThisRun() {
         {plan.source === 'photos' ? `“${title}”` : title}
       </h2>
       <p class="hint">
-        {plan.batch} pictures a step, learning rate {formatRate(plan.rate)}, {formatShare(plan.mask)} hidden,{' '}
+        {plan.batch} pictures a step, learning rate {formatRate(plan.rate)}, {formatPercent(plan.mask)} hidden,{' '}
         {starts[plan.start]}.
       </p>
       <Learnt />
@@ -76,7 +76,7 @@ function Learnt() {
     <p>
       {losses}
       {score !== undefined && before.value
-        ? `, and of the pixels of scenes that it never learns from it names ${formatShare(score)} right; before, ${formatShare(before.value.accuracy)}.`
+        ? `, and of the pixels of scenes that it never learns from it names ${formatPercent(score)} right; before, ${formatPercent(before.value.accuracy)}.`
         : '.'}
     </p>
   );

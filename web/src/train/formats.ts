@@ -4,8 +4,8 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
-export function formatShare(share: number): string {
-  return `${Math.round(100 * share)} %`;
+export function formatPercent(fraction: number): string {
+  return `${Math.round(100 * fraction)} %`;
 }
 
 /** Seconds as `0:07` or `1:02:03`. */

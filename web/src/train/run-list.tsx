@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { formatBytes, formatShare } from './formats.ts';
+import { formatBytes, formatPercent } from './formats.ts';
 import type { RunCard } from './messages.ts';
 import { isWorking, last, openRun, removeRun, run, runs } from './state.ts';
 
@@ -30,7 +30,7 @@ function Row({ id, title, begun, steps, done, isEnded, accuracy, loss, bytes }: 
   const state = isEnded ? `${steps} steps` : `step ${now} of ${steps}`;
   const score =
     accuracy !== undefined
-      ? `, ${formatShare(accuracy)} right`
+      ? `, ${formatPercent(accuracy)} right`
       : loss !== undefined
         ? `, loss ${loss.toPrecision(3)}`
         : '';

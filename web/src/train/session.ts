@@ -104,8 +104,8 @@ async function open(
     }));
   tell('preparing');
   const every = Math.max(LEAST_APART, Math.round(plan.steps / SCORES));
-  const validation = isOfScenes ? undefined : { share: HELD_OUT, every };
-  const held = validation ? heldOutCount(cache.length, validation.share) : 0;
+  const validation = isOfScenes ? undefined : { fraction: HELD_OUT, every };
+  const held = validation ? heldOutCount(cache.length, validation.fraction) : 0;
   const { config, settings, preset } = resolvePlan(plan, {
     folder: cache.folder,
     length: cache.length - held,

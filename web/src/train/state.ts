@@ -4,7 +4,7 @@ import type { Metrics, RateChange } from '@zeroseg/core/zeroseg';
 import { proxy } from 'comlink';
 import { address } from '../app/address.ts';
 import { gpu } from '../app/gpu-state.ts';
-import { engine, sentenceOf } from '../engine/client.ts';
+import { engine, held, sentenceOf } from '../engine/client.ts';
 import { formatBytes } from './formats.ts';
 import type { Before, PhotoEntry, RunCard, RunHistory, Space, Standing, TermFacts, TrainEvent } from './messages.ts';
 import { defaultPlan, linkOf, type Plan, planOfLink } from './plan.ts';
@@ -52,7 +52,7 @@ export const isWorking: ReadonlySignal<boolean> = computed(
 );
 export const last: ReadonlySignal<Metrics | undefined> = computed(() => metrics.value.at(-1));
 
-const tool = () => engine.train();
+const tool = held(() => engine.train());
 
 let isStarted = false;
 

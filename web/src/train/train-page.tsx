@@ -37,7 +37,7 @@ export function TrainPage() {
   }, []);
   return (
     <div class={run.value ? 'train' : 'train is-idle'}>
-      <section class="train-main" aria-label="Training">
+      <section class="train-main" aria-label="The student">
         <Transport />
         <div class="train-sight">
           <Samples />

@@ -1,6 +1,6 @@
 import { computed } from '@preact/signals';
 import { PauseIcon, PlayIcon } from '../app/icons.tsx';
-import { formatDuration, formatRate, formatShare } from './formats.ts';
+import { formatDuration, formatPercent, formatRate } from './formats.ts';
 import type { Phase } from './messages.ts';
 import {
   begin,
@@ -125,7 +125,7 @@ function Numbers() {
       {accuracy !== undefined && (
         <div>
           <dt>Named right</dt>
-          <dd>{formatShare(accuracy)}</dd>
+          <dd>{formatPercent(accuracy)}</dd>
         </div>
       )}
     </dl>
@@ -135,7 +135,7 @@ function Numbers() {
 /** The peak of the learning rate: of the run that is open, also while it trains. */
 function Rate() {
   if (!run.value || standing.value?.phase === 'ended') return null;
-  const [least, most] = RATE_POWERS;
+  const [min, max] = RATE_POWERS;
   return (
     <label class="rate">
       <span>
@@ -143,8 +143,8 @@ function Rate() {
       </span>
       <input
         type="range"
-        min={least}
-        max={most}
+        min={min}
+        max={max}
         step={0.05}
         value={Math.log10(rate.value)}
         aria-valuetext={formatRate(rate.value)}

@@ -75,7 +75,7 @@ export function charts({ steps, measurements }: LiveTraining): DemoChart[] {
       title: 'Pixels named right, unseen scenes',
       group: 'first',
       x: watched,
-      lines: [{ label: 'share', style: 'strong', values: measurements.map(({ accuracy }) => accuracy) }],
+      lines: [{ label: 'fraction', style: 'strong', values: measurements.map(({ accuracy }) => accuracy) }],
       unit: '%',
       from: 0,
     },

@@ -40,7 +40,7 @@ function opening({ findings, scores, known }: DemoReport): string {
   const { picture, exact, outputs } = findings.hero;
   const { shipped } = outputs;
   const { objectsFound: found, objectsThere: there, accuracy } = scores.students['shipped'] as LiveScore;
-  const many = known?.scenes ?? scores.scenes;
+  const sceneCount = known?.scenes ?? scores.scenes;
   return `<header>
 <h1>ZeroSeg divides pictures into parts and names them by words</h1>
 <p class="lead">Nobody ever showed it an outline or a label. Here are scenes that it had never seen; it divided and named them on this machine just now.</p>
@@ -52,7 +52,7 @@ ${figure(exact, `the truth: ${shipped.truth.map(({ name }) => name).join(', ')}`
 <p class="hint">The clearest of ${findings.searched} scenes; those below are simply the first ones, good or bad.</p>
 <div class="tiles">
 ${tile('0', 'labels or outlines that it learnt from; its teacher, a small CLIP, had captions')}
-${tile(percent(known ? known.shipped.accuracy : (accuracy?.value ?? null), 0), `of pixels named right on ${many} unseen scenes`)}
+${tile(percent(known ? known.shipped.accuracy : (accuracy?.value ?? null), 0), `of pixels named right on ${sceneCount} unseen scenes`)}
 ${tile(`${found} of ${there}`, `objects found on ${count(scores.scenes, 'scenes')} just now; guessing finds none`)}
 </div>
 </header>`;

@@ -1,7 +1,7 @@
 /** Parts of HTML that the sections of the demo's report share. */
 import { type Colour, RIGHT, WRONG } from '@zeroseg/core/internal';
 import type { Estimate, ShownName, ShownOutput } from '@zeroseg/core/zeroseg';
-import { formatShare } from '../../shell/index.ts';
+import { formatPercent } from '../../shell/index.ts';
 import { plain } from '../chart-library.ts';
 import { stateWords } from './wording.ts';
 
@@ -39,18 +39,18 @@ function list(names: readonly ShownName[], wordsOf: (name: ShownName) => string)
   return `<ul class="names">${items.join('')}</ul>`;
 }
 
-/** A share that no line breaks. */
+/** A percentage that no line breaks. */
 export function percent(value: number | null | undefined, digits = 1): string {
-  return formatShare(value, digits).replace(' ', '\u00a0');
+  return formatPercent(value, digits).replace(' ', '\u00a0');
 }
 
 /** A bar of a table, with a whisker where there is an interval. */
 export function meter(estimate: Estimate | number | null): string {
   if (estimate === null) return '<td>–</td>';
   const { value, low, high } = typeof estimate === 'number' ? { value: estimate, low: 0, high: 0 } : estimate;
-  const at = (share: number): string => `${(100 * share).toFixed(1)}%`;
+  const at = (fraction: number): string => `${(100 * fraction).toFixed(1)}%`;
   const whisker = high > low ? `<s style="--low:${at(low)};--high:${at(high)}"></s>` : '';
   const ends = [low, high].map((end) => (100 * end).toFixed(0));
   const range = high > low && ends[0] !== ends[1] ? `<small>${ends.join('–')}</small>` : '';
-  return `<td><div class="meter"><i style="--share:${at(value)}">${whisker}</i><span>${percent(value, 0)}${range}</span></div></td>`;
+  return `<td><div class="meter"><i style="--fraction:${at(value)}">${whisker}</i><span>${percent(value, 0)}${range}</span></div></td>`;
 }

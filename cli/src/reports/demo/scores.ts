@@ -11,17 +11,17 @@ import { meter, percent } from './parts.ts';
 const SHOWN: readonly string[] = ['crops', 'chance', 'ceiling'];
 
 export function scoreSection(report: DemoReport): string {
-  const { scores, known: many } = report;
+  const { scores, known: builtIn } = report;
   return `<section id="scores">
 <h2>How good is it?</h2>
-${many ? manyScenes(many) : ''}
+${builtIn ? scenesTable(builtIn) : ''}
 ${hereScenes(report)}
-<details><summary>For experts</summary>${many ? baselineTable(many) : ''}${statistics(scores)}</details>
+<details><summary>For experts</summary>${builtIn ? baselineTable(builtIn) : ''}${statistics(scores)}</details>
 </section>`;
 }
 
 /** The table in a sentence, whichever way it came out. */
-function manyScenes({ scenes, shipped, baselines }: BuiltInScores): string {
+function scenesTable({ scenes, shipped, baselines }: BuiltInScores): string {
   const rows = known
     .filter(({ name, isBound }) => SHOWN.includes(name) && !isBound)
     .map(({ name, title, note }) => row(capital(title), note, baselines[name]));
@@ -35,7 +35,7 @@ ${table(`${scenes} unseen scenes`, [row('Shipped student', '', shipped, 'own'), 
 the student was trained.</p>`;
 }
 
-function hereScenes({ scores, fresh, known: many }: DemoReport): string {
+function hereScenes({ scores, fresh, known: builtIn }: DemoReport): string {
   const {
     shipped,
     fresh: own,
@@ -49,7 +49,7 @@ function hereScenes({ scores, fresh, known: many }: DemoReport): string {
   const found = ({ objectsFound, objectsThere }: LiveScore): string =>
     `${countIn(objectsFound, objectsThere, 'objects')} found`;
   const rows = [
-    shipped && line(many ? 'Shipped student' : 'The student', found(shipped), shipped, 'own'),
+    shipped && line(builtIn ? 'Shipped student' : 'The student', found(shipped), shipped, 'own'),
     own && line('Your student', `after ${steps} steps; ${found(own)}`, own, 'own'),
     start && line('Before its training', found(start), start),
   ].filter((one) => one !== undefined);
@@ -102,7 +102,9 @@ function useOf(
     nearestGrids = {},
   }: LiveScore['statistics'] & Partial<Pick<StudentScore, 'nearestGrids'>>,
 ): string {
-  const grids = Object.entries(nearestGrids).map(([grid, share]) => `${grid.replace('x', ' × ')} ${percent(share)}`);
+  const grids = Object.entries(nearestGrids).map(
+    ([grid, fraction]) => `${grid.replace('x', ' × ')} ${percent(fraction)}`,
+  );
   return `<p class="hint"><b>${capital(title)}</b>: ${groupsUsed.toFixed(1)} segments in use for ${things.toFixed(1)} things a scene; the embedding of the whole picture names an object that is
 there in ${percent(namesPresent)}; entropy of a patch's segment ${entropy.rollout.toFixed(2)} nats (stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}; 0 is certain)${
     grids.length > 0 ? `; nearest views ${grids.join(', ')}` : ''

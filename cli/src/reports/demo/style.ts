@@ -38,7 +38,7 @@ figcaption > span { display: block; margin-top: 2px; }
 .scores thead th { border: 0; color: var(--soft); font-size: 13.5px; padding-bottom: 5px; } .scores tbody th { width: 30%; min-width: 190px; } .scores small { display: block; color: var(--soft); font-size: 13px; line-height: 1.3; }
 tr.own th { font-weight: 650 !important; } tr.own th small { font-weight: 400; } .scores td { min-width: 128px; }
 .meter { display: grid; grid-template-columns: minmax(40px, 1fr) 52px; gap: 10px; align-items: center; } .meter i { position: relative; height: 12px; border-radius: 4px; background: var(--bar); display: block; }
-.meter i::before { content: ""; display: block; height: 100%; width: var(--share); background: var(--plain); border-radius: 4px; } tr.own .meter i::before { background: var(--own); } tr.best .meter i::before { background: var(--good); }
+.meter i::before { content: ""; display: block; height: 100%; width: var(--fraction); background: var(--plain); border-radius: 4px; } tr.own .meter i::before { background: var(--own); } tr.best .meter i::before { background: var(--good); }
 .meter s { position: absolute; top: 5px; height: 2px; left: var(--low); width: calc(var(--high) - var(--low)); background: var(--ink); } .meter s::before, .meter s::after { content: ""; position: absolute; top: -3px; height: 8px; width: 2px; background: var(--ink); } .meter s::before { left: 0; } .meter s::after { right: 0; }
 .meter span { white-space: nowrap; font-size: 14px; } .meter small { font-size: 12px; } tr.own .meter span { font-weight: 650; } tr.own .meter small { font-weight: 400; }
 details { margin-top: 14px; } summary { cursor: pointer; color: var(--accent); font-weight: 550; } li details { margin: 2px 0 6px; } details > p { margin-top: 8px; }

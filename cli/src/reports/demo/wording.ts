@@ -1,6 +1,6 @@
 /** How the demo says what was found, on the terminal and in its report. */
 import type { Estimate, LiveScores, ShownName, ShownOutput } from '@zeroseg/core/zeroseg';
-import { count, countIn, formatShare } from '../../shell/index.ts';
+import { count, countIn, formatPercent } from '../../shell/index.ts';
 
 type Counted = Pick<ShownOutput<unknown>, 'objects' | 'grounds'>;
 
@@ -19,19 +19,19 @@ export function stateWords({ state }: Pick<ShownName, 'state'>): string {
   return { found: '✓', missed: 'in part', extra: 'not there' }[state];
 }
 
-/** `44 % (38–49)`: a share, and its 95 % interval. */
+/** `44 % (38–49)`: a fraction, and its 95 % interval. */
 export function formatEstimate(estimate: Estimate | null): string {
   if (!estimate) return '–';
   const [low, high] = [estimate.low, estimate.high].map((value) => (100 * value).toFixed(0));
-  return `${formatShare(estimate.value, 0)} (${low}–${high})`;
+  return `${formatPercent(estimate.value, 0)} (${low}–${high})`;
 }
 
 /** Scores of this run as lines of text, students in their order. */
 export function liveScoreTable({ scenes, students }: LiveScores, titles: Readonly<Record<string, string>>): string[] {
   const head = ['', 'objects found', 'objects (mean IoU)', 'ground (mean IoU)', 'pixels right'];
-  const rows = Object.entries(students).map(([key, { found, objectsFound: many, objectsThere, ...own }]) => [
+  const rows = Object.entries(students).map(([key, { found, objectsFound: count, objectsThere, ...own }]) => [
     titles[key] ?? key,
-    `${many} of ${objectsThere}, ${formatEstimate(found)}`,
+    `${count} of ${objectsThere}, ${formatEstimate(found)}`,
     ...[own.objects, own.stuff, own.accuracy].map(formatEstimate),
   ]);
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));

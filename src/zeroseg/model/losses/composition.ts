@@ -54,7 +54,7 @@ export interface CompositionInputs {
 
 /**
  * The composition loss: a view is made of the segments that it shows. With `r[i, p]` 1 where patch p belongs to segment i (the
- * product of the two hard assignments, straight-through) and `b[j, p]` the share of patch p inside of view j,
+ * product of the two hard assignments, straight-through) and `b[j, p]` the fraction of patch p inside of view j,
  *
  *     a[j, i] = sum_p b[j, p] r[i, p] / sum_p b[j, p]        over the patches that are kept
  *     L       = sum_j w_j mean_c (sum_i a[j, i] g_i - v_j)^2 / sum_j w_j,   w_j = min(1, sum_p b[j, p])
@@ -87,14 +87,14 @@ export function composition(inputs: CompositionInputs): Tensor {
   const cover = viewCover(grids, Math.round(Math.sqrt(patches)));
   const covered = matmul(tensor(device, cover, [1, cover.length / patches, patches]), placed);
   const kept = sum(covered, { axes: 2, keepDims: true });
-  const shares =
+  const fractions =
     by === 'area' ? div(covered, addScalar(kept, 1e-6)) : ofTheWhole(addScalar(sqrt(addScalar(covered, 0.25)), -0.5));
-  const distance = mean(square(sub(matmul(shares, segments), views)), { axes: 2, keepDims: true });
+  const distance = mean(square(sub(matmul(fractions, segments), views)), { axes: 2, keepDims: true });
   const weight = clamp(kept, 0, 1);
   return div(sum(mul(distance, weight)), addScalar(sum(weight), 1e-6));
 }
 
-/** Each row's values as shares of their sum. */
+/** Each row's values as fractions of their sum. */
 function ofTheWhole(x: Tensor): Tensor {
   return div(x, addScalar(sum(x, { axes: 2, keepDims: true }), 1e-6));
 }

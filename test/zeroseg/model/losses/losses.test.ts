@@ -66,9 +66,9 @@ function reference({ grids, distill_views }: ZeroSegConfig, { segments, global, 
     for (const j of seen) distill += l1(global, b, b, j) / (BATCH * seen.length);
     for (let i = 0; i < SEGMENTS && local.length > 0; i++) {
       const distances = local.map((j) => l1(segments, b * SEGMENTS + i, b, j));
-      const least = Math.min(...distances);
-      match += least / BATCH;
-      index.push(distances.indexOf(least));
+      const min = Math.min(...distances);
+      match += min / BATCH;
+      index.push(distances.indexOf(min));
     }
   }
   return { distill, match, index, local: local.length };
@@ -142,8 +142,8 @@ describe('grids in any order', () => {
           grids,
         });
         const localGrid = gridOf(grids).filter((k) => k > 1);
-        const share = (k: number) => want.index.filter((j) => localGrid[j] === k).length / want.index.length;
-        expect(nearest).toEqual(Object.fromEntries(localGrid.map((k) => [`${k}x${k}`, share(k)])));
+        const fraction = (k: number) => want.index.filter((j) => localGrid[j] === k).length / want.index.length;
+        expect(nearest).toEqual(Object.fromEntries(localGrid.map((k) => [`${k}x${k}`, fraction(k)])));
       });
     }
   }

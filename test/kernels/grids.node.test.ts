@@ -5,7 +5,6 @@ import { AdamW } from '../../src/nn/optimizer/adamw.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
-import { read, readU32 } from '../../src/tensor/run/read.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
 import * as ops from '../support/all-ops.ts';
 import { normal, seeded } from '../support/check-op.ts';
@@ -34,10 +33,10 @@ const positive = (...shape: number[]): Tensor =>
     Float32Array.from({ length: size(shape) }, () => 0.1 + random()),
     shape,
   );
-const below = (most: number, ...shape: number[]): Tensor =>
+const below = (max: number, ...shape: number[]): Tensor =>
   tensor(
     device.current,
-    Uint32Array.from({ length: size(shape) }, () => random() * most),
+    Uint32Array.from({ length: size(shape) }, () => random() * max),
     shape,
   );
 const key = () => tensor(device.current, new Uint32Array([1, 2]));
@@ -54,7 +53,7 @@ const binary = (op: (a: Tensor, b: Tensor) => Tensor) => () => {
   shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 4], [7, 4]);
   shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 3], [19, 1, 1]);
 };
-/** AxisRows in every layout: whole fours, ragged ones few and many, columns in fours and others. */
+/** AxisRows in every layout: whole vec4s, ragged ones few and many, columns in vec4s and others. */
 const lines = (op: (x: Tensor, axis: number) => Tensor) => () => {
   for (const [shape, axis] of [
     [[29, 8], 1],
@@ -267,7 +266,7 @@ const beside: Readonly<Record<string, () => void>> = {
 /** Kernels that never have more than 65,535 workgroups: one, or 64 to 1,024 a flat buffer of gradients. */
 const FEW = ['total', 'weighted-mean', 'clip', 'squared-norm'];
 
-/** Kernels of check mode, launched by no op: 1,024 workgroups at most, which take turns (test/tensor/check.test.ts). */
+/** Kernels of check mode, launched by no op: 1,024 workgroups at most, which take turns (test/tensor/run/check-mode.test.ts). */
 const OF_CHECKS = ['forget', 'scan', 'judge'];
 
 const launched = new Set<string>();
@@ -326,43 +325,5 @@ describe('workgroups too many write nothing', () => {
     const missing = names.filter((name) => !launched.has(name) && !exempt.includes(name));
     expect(names.length).toBeGreaterThan(50);
     expect(missing).toEqual([]);
-  });
-});
-
-// Through the whole library: one workgroup a patch, segment, or image, and the last ones count.
-describe('more than 65,535 workgroups', () => {
-  const n = 65_535 + 2;
-
-  it('of patches', async () => {
-    const pixels = Float32Array.from({ length: n }, (_, i) => (i % 8) + 1);
-    const image = tensor(device.current, pixels, [1, 1, n, 1]);
-    const pred = tensor(device.current, new Float32Array(n), [1, n, 1]);
-    const mask = tensor(
-      device.current,
-      Float32Array.from(pixels, (_, i) => Number(i >= n - 4)),
-      [1, n],
-    );
-    const loss = ops.reconstruction(image, pred, mask, { patch: 1 });
-    const last = [...pixels.subarray(n - 4)];
-    expect((await read(loss))[0]).toBeCloseTo(last.reduce((sum, x) => sum + x * x, 0) / 4, 4);
-    const [d] = gradients(loss, [pred]);
-    const got = await read(d);
-    expect([...got.subarray(n - 4)]).toEqual(last.map((x) => -x / 2));
-    expect(got.subarray(0, n - 4).every((x) => x === 0)).toBe(true);
-  });
-
-  it('of segments', async () => {
-    const segments = Float32Array.from({ length: n }, (_, i) => (i >= n - 4 ? 3 : 1));
-    const { loss, index } = ops.segmentMatch(
-      tensor(device.current, segments, [n, 1, 1]),
-      tensor(
-        device.current,
-        Float32Array.from({ length: 2 * n }, (_, i) => (i % 2 ? 3.5 : 1)),
-        [n, 2, 1],
-      ),
-      { segments: 'mean' },
-    );
-    expect((await read(loss))[0]).toBeCloseTo(2 / n, 9);
-    expect((await readU32(index)).reduce((sum, i) => sum + i, 0)).toBe(4);
   });
 });

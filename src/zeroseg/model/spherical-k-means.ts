@@ -5,19 +5,19 @@ import { l2Normalize, softmax } from '../../kernels/row-ops/index.ts';
 import { medoids } from '../../kernels/zeroseg/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
-export interface MoveOptions {
+export interface KMeansOptions {
   /** The factor on cosines: the larger, the harder queries win. */
   readonly scale: number;
-  readonly rounds: number;
+  readonly iterations: number;
   /**
-   * Where the first round begins: at the queries, or at as many keys of the image, its {@link medoids}; the queries then only say
+   * Where the first iteration begins: at the queries, or at as many keys of the image, its {@link medoids}; the queries then only say
    * how many. Default: `'queries'`.
    */
-  readonly start?: 'queries' | 'medoids';
+  readonly init?: 'queries' | 'medoids';
 }
 
-/** What {@link moveQueries} found. */
-export interface MovedQueries {
+/** What {@link sphericalKMeans} gives. */
+export interface KMeansResult {
   /** `[B, G, D]`, each of length √D, as a normalised vector has it. */
   readonly queries: Tensor;
   /** `scale · cos(q, k)` `[B, G, N]`. */
@@ -25,7 +25,7 @@ export interface MovedQueries {
 }
 
 /**
- * Spherical k-means over the keys of each image, begun at its queries: in each round every query becomes the mean direction of
+ * Spherical k-means over the keys of each image, begun at its queries: in each iteration every query becomes the mean direction of
  * the keys that it wins, softly,
  *
  *     a[g, n] = softmax over g of scale · cos(q_g, k_n)        q_g ← Σ_n a[g, n] k_n / |k_n|
@@ -34,36 +34,36 @@ export interface MovedQueries {
  * part of the paper; Slot Attention (Locatello et al. 2020, https://arxiv.org/abs/2006.15055) and kMaX-DeepLab (Yu et al. 2022,
  * https://arxiv.org/abs/2207.04044) find groups likewise.
  *
- * Begun at learnt queries, k-means often leaves small things with what surrounds them: no query starts near. `start: 'medoids'` begins
+ * Begun at learnt queries, k-means often leaves small things with what surrounds them: no query starts near. `init: 'medoids'` begins
  * at the image's own keys instead, spread over all that it holds.
  *
- * Gradients pass through the last round only: what the rounds before it arrive at is taken for a fixed point (Chang et al. 2022,
+ * Gradients pass through the last iteration only: what those before it arrive at is taken for a fixed point (Chang et al. 2022,
  * https://arxiv.org/abs/2207.00787). Through all of them they grow by up to the factor in each, and training stalls. To the queries
  * that were given they go straight through (Jia et al. 2022, https://arxiv.org/abs/2210.08990); medoids are constants.
  *
  * ```ts
- * const { queries, logits } = moveQueries(q, k, { scale: 16, rounds: 3 }); // [B, G, D], [B, G, N]
+ * const { queries, logits } = sphericalKMeans(q, k, { scale: 16, iterations: 3 }); // [B, G, D], [B, G, N]
  * ```
  *
  * @throws ShapeError unless `queries` is `[B, G, D]` and `keys` `[B, N, D]`.
  */
-export function moveQueries(
+export function sphericalKMeans(
   queries: Tensor,
   keys: Tensor,
-  { scale: factor, rounds, start = 'queries' }: MoveOptions,
-): MovedQueries {
+  { scale: factor, iterations, init = 'queries' }: KMeansOptions,
+): KMeansResult {
   const [batch, groups, width] = queries.shape;
   if (queries.shape.length !== 3 || keys.shape.length !== 3 || keys.shape[0] !== batch || keys.shape[2] !== width) {
     const shapes = { queries: queries.shape, keys: keys.shape };
-    throw new ShapeError('moveQueries', 'queries must be [B, G, D] and keys [B, N, D]', shapes);
+    throw new ShapeError('sphericalKMeans', 'queries must be [B, G, D] and keys [B, N, D]', shapes);
   }
   const directions = l2Normalize(keys);
   const cosines = (q: Tensor) => scale(matmul(q, directions, { transposeB: true }), factor);
   const moved = (q: Tensor) => l2Normalize(matmul(softmax(cosines(q), 1), directions));
-  const given = start === 'medoids' ? medoidRows(directions, groups as number) : l2Normalize(queries);
+  const given = init === 'medoids' ? medoidRows(directions, groups as number) : l2Normalize(queries);
   let q = given;
-  for (let round = 1; round < rounds; round++) q = moved(q);
-  if (rounds > 0) q = moved(straightThrough(q, given));
+  for (let iteration = 1; iteration < iterations; iteration++) q = moved(q);
+  if (iterations > 0) q = moved(straightThrough(q, given));
   return { queries: scale(q, Math.sqrt(width as number)), logits: cosines(q) };
 }
 
