@@ -142,10 +142,11 @@ describe('models that do not fit, and files that are none, are told in a sentenc
     ],
     ['cut.safetensors', async () => (await readFile(student.weights)).subarray(0, 5000), /^cut\/cut.safetensors: /],
     ['empty.safetensors', () => new Uint8Array(), /^empty\/empty.safetensors: /],
+    ['model.pth', () => Buffer.from('PK\u0003\u0004'), /^model\/model.pth: /],
     [
-      'model.pth',
-      () => Buffer.from('PK\u0003\u0004'),
-      /^model.pth is Python's pickle, which may run any code and is not read here; save the model as safetensors$/,
+      'model.gguf',
+      () => Buffer.from('GGUF'),
+      /^model.gguf holds a model in a form that is not read here; take it as safetensors$/,
     ],
     ['big.png', () => png(20_000), /^big.png: it has 400 megapixels; this page takes photos of up to 67$/],
     [
@@ -173,7 +174,7 @@ describe('models that do not fit, and files that are none, are told in a sentenc
     await drop(bare);
     await expect
       .poll(() => page.getByRole('alert').innerText())
-      .toMatch(/^bare: holds no safetensors file, and pytorch_model.bin is Python's pickle, which is not read here;/);
+      .toMatch(/^bare\/pytorch_model.bin: this is no safetensors file: it has 2 bytes$/);
     const headless = join(folder, 'headless');
     await mkdir(headless);
     await writeFile(join(headless, 'model.safetensors'), await readFile(teacher.weights));

@@ -91,7 +91,9 @@ afterAll(async () => {
 beforeEach(async () => {
   Object.assign(hub, { most: Number.POSITIVE_INFINITY, isThere: true });
   hub.ranges.length = 0;
-  if (!(await page.getByRole('dialog').isVisible())) await page.getByRole('button', { name: 'Your models …' }).click();
+  if (await page.getByRole('dialog').isVisible()) return;
+  await page.getByRole('button', { name: 'Your models …' }).click();
+  await page.getByRole('dialog').waitFor();
 });
 
 async function ask(name: string): Promise<void> {
@@ -168,10 +170,8 @@ test('a file that is not what the Hub says is not kept', async () => {
     .poll(problem, { timeout: 60_000 })
     .toMatch(/^model.safetensors did not arrive as it is on the Hub \(its checksum differs\)/);
   await opened.context.unroute(`https://huggingface.co/api/models/${repo}/tree/**`);
-  await page
-    .getByRole('button', { name: `Delete ${repo}` })
-    .last()
-    .click();
+  const part = page.locator('.model', { has: page.getByRole('button', { name: `Go on with ${repo}` }) });
+  await part.getByRole('button', { name: `Delete ${repo}` }).click();
   await expect.poll(() => page.getByRole('button', { name: `Go on with ${repo}` }).count()).toBe(0);
 });
 

@@ -48,7 +48,7 @@ test('a sample is segmented when the page opens', async () => {
 test('until then, at most 200 kB of compressed script were loaded', async () => {
   // CLIP's table of merges follows with the first words, and is data.
   const loaded = [...opened.scripts].filter((file) => !file.startsWith('clip-merges'));
-  expect(loaded.map((file) => file.replace(/-[^-]+$/, ''))).toEqual(expect.arrayContaining(['index', 'worker']));
+  for (const part of ['index-', 'worker-']) expect(loaded.some((file) => file.startsWith(part))).toBe(true);
   const size = async (file: string) => gzipSync(await readFile(join(site.folder, 'assets', file))).length;
   const sizes = await Promise.all(loaded.map(size));
   expect(sizes.reduce((sum, one) => sum + one, 0)).toBeLessThan(200_000);
@@ -135,7 +135,7 @@ describe('files that are no photos are refused in a sentence, and the picture st
   ])('%s', async (name, type, make, reason) => {
     await give(name, type, await make());
     await page.getByRole('alert').getByText(`${name}: ${reason}`, { exact: true }).waitFor();
-    expect(await page.locator('img[alt="boats.jpg"]').count()).toBe(1);
+    expect(await page.locator('img[alt="420.jpg"]').count()).toBe(1);
   });
 });
 

@@ -2,7 +2,7 @@
 import { type ClipFolder, clipCompanions, openClipFiles, openWeightSource } from '@zeroseg/core/zeroseg';
 import { student, teacher } from '@zeroseg/pretrained';
 import { builtIn } from './choices.ts';
-import { clipFolderOf, type GivenFolder, whyNoModel } from './given-files.ts';
+import { clipFolderOf, type GivenFolder, weightNames, whyNoModel } from './given-files.ts';
 import { type About, keptFolder } from './kept-files.ts';
 import type { ShelfModel } from './messages.ts';
 import { bytesOf, clipOf, kindOf, type OpenedModel, openFile, openModelOf, zeroSegOf } from './opened-model.ts';
@@ -61,7 +61,7 @@ export type Found = Entry | { readonly problem: string };
 export async function foundIn(given: GivenFolder): Promise<Found[]> {
   const folder = clipFolderOf(given);
   const names = [...given.files.keys()];
-  const weights = names.filter((name) => name.endsWith('.safetensors')).sort();
+  const weights = weightNames(names);
   if (weights.length === 0) {
     const [only = given.name, other] = names;
     return [{ problem: other === undefined ? whyNoModel(only) : await whyNoClip(folder) }];
@@ -109,7 +109,7 @@ async function entryOf(
   wanted: readonly string[],
   file?: string,
 ): Promise<Entry> {
-  const name = file !== undefined && files.size > 1 ? `${given}/${file.replace(/\.safetensors$/, '')}` : given;
+  const name = file !== undefined && files.size > 1 ? `${given}/${file.replace(/\.\w+$/, '')}` : given;
   const open = once(() => openModelOf(folder, file, { name }));
   await open();
   const taken = new Map([...files].filter(([one]) => wanted.includes(one)));

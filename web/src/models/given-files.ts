@@ -58,13 +58,16 @@ export function clipFolderOf({ name, files }: GivenFolder): ClipFolder {
   };
 }
 
-/** Why a file that is no safetensors file is no model, by its name. */
+/** Files that the library reads weights from: the safe ones and, where there are none, PyTorch's. */
+export function weightNames(names: readonly string[]): string[] {
+  const safe = names.filter((name) => name.endsWith('.safetensors'));
+  return (safe.length > 0 ? safe : names.filter((name) => /\.(bin|pth?|ckpt)$/.test(name))).sort();
+}
+
+/** Why a file that holds no weights as they are read here is no model, by its name. */
 export function whyNoModel(name: string): string {
-  if (/\.(bin|pth?|ckpt|pkl)$/i.test(name)) {
-    return `${name} is Python's pickle, which may run any code and is not read here; save the model as safetensors`;
-  }
-  if (/\.(gguf|onnx|h5|msgpack|npz)$/i.test(name)) {
+  if (/\.(gguf|onnx|h5|msgpack|npz|pkl)$/i.test(name)) {
     return `${name} holds a model in a form that is not read here; take it as safetensors`;
   }
-  return `${name} is no model; give a .safetensors file, or a CLIP's folder with its config.json`;
+  return `${name} is no model; give a ZeroSeg's .safetensors, or a CLIP's folder with its config.json`;
 }

@@ -49,7 +49,7 @@ export async function planDownload(typed: string, signal: AbortSignal): Promise<
     const remote: ClipFolder = {
       name: repo,
       describe: (file) => `${repo}/${file}`,
-      list: async () => all.map(({ name }) => name),
+      list: async () => about.files.map(({ name }) => name),
       open: async (file) => ({
         size: all.find(({ name }) => name === file)?.size ?? 0,
         readRange: async (start, end) => {
@@ -67,13 +67,16 @@ export async function planDownload(typed: string, signal: AbortSignal): Promise<
   });
 }
 
+const INDEX = 'model.safetensors.index.json';
+/** Where weights are, the best first: older models have PyTorch's file only. */
+const weightFiles = [INDEX, 'model.safetensors', 'open_clip_model.safetensors', 'pytorch_model.bin'];
+
 /** Weights, one file or parts with their index, and what is read beside them. */
 function wanted(all: readonly AboutFile[]): AboutFile[] {
   const names = new Set(all.map(({ name }) => name));
-  const index = 'model.safetensors.index.json';
-  const weights = names.has(index)
-    ? (name: string) => name === index || /^model-\d+-of-\d+\.safetensors$/.test(name)
-    : (name: string) => name === (names.has('model.safetensors') ? 'model.safetensors' : 'open_clip_model.safetensors');
+  const found = weightFiles.find((name) => names.has(name));
+  const weights = (name: string): boolean =>
+    name === found || (found === INDEX && /^model-\d+-of-\d+\.safetensors$/.test(name));
   // Of tokenizers the whole one, where it is there.
   const beside = clipCompanions.filter((name) => !(names.has('tokenizer.json') && /^(merges|vocab)\./.test(name)));
   return all.filter(({ name }) => weights(name) || beside.includes(name));
