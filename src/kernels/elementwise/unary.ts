@@ -74,9 +74,10 @@ export function relu(x: Tensor): Tensor {
  *
  * `erf` is exact, `tanh` is `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, `quick` is CLIP's `x sigmoid(1.702 x)`.
  */
-export function gelu(x: Tensor, form: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor {
-  const activation = ({ erf: 'gelu', tanh: 'gelu-tanh', quick: 'quick-gelu' } as const)[form];
-  if (!activation) throw new ShapeError('gelu', `the form must be 'erf', 'tanh' or 'quick'; it is ${describe(form)}`);
+export function gelu(x: Tensor, approximate: 'erf' | 'tanh' | 'quick' = 'erf'): Tensor {
+  const activation = ({ erf: 'gelu', tanh: 'gelu-tanh', quick: 'quick-gelu' } as const)[approximate];
+  if (!activation)
+    throw new ShapeError('gelu', `approximate must be 'erf', 'tanh' or 'quick'; it is ${describe(approximate)}`);
   return applyUnary(kernelsOf(activation), x);
 }
 
