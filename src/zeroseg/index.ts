@@ -59,6 +59,8 @@ export {
   openClipFolder,
   resumeClipTraining,
   type StoredTensors,
+  sameTeacher,
+  shortTeacher,
   Teacher,
   type TextSource,
   type TextTower,
@@ -170,7 +172,7 @@ export {
   loadGroupVitText,
   loadGroupVitVision,
 } from './groupvit/index.ts';
-export { ConfigError, type Progress, TrainingError, type WorkOptions } from './host/index.ts';
+export { ConfigError, type Progress, sha256OfRanges, TrainingError, type WorkOptions } from './host/index.ts';
 export {
   classColour,
   clipMean,

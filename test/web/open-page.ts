@@ -30,7 +30,9 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
   let [served, browser] = [undefined as ServedPage | undefined, undefined as Browser | undefined];
   beforeAll(async () => {
     served = await servePage({ folder });
-    browser = await chromium.launch(await browserLaunchOptions());
+    const options = await browserLaunchOptions();
+    const camera = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+    browser = await chromium.launch({ ...options, args: [...options.args, ...camera] });
   });
   afterAll(async () => {
     await browser?.close();
@@ -84,7 +86,7 @@ export async function addWords(page: Page, words: string): Promise<void> {
 
 /** The words as chips, as they are shown. */
 export async function chips(page: Page): Promise<string[]> {
-  return page.locator('.chip-toggle').evaluateAll((all) => all.map((one) => one.childNodes[1]?.textContent ?? ''));
+  return page.locator('.chip-toggle').evaluateAll((all) => all.map((one) => one.childNodes[0]?.textContent ?? ''));
 }
 
 /** What a button downloads. */

@@ -37,18 +37,27 @@ export function assemble(
   let at = 0;
   for (const { upper, lower, down, across } of rowsBetween(mixtures, resized, output)) {
     const { low, high, part } = across;
-    for (let x = 0; x < output.width; x++) {
+    let x = 0;
+    while (x < output.width) {
       const left = low[x]!;
       const right = high[x]!;
+      let end = x + 1;
+      while (end < output.width && low[end] === left && high[end] === right) end++;
       const a = upper[left]!;
       const b = upper[right]!;
       const c = lower[left]!;
       const d = lower[right]!;
-      let best = 0;
-      if (a === b && a === c && a === d) best = mixtures.best(a);
-      else best = argmax(interpolated(mixtures, a, b, c, d, part[x]!, down, corner));
-      data[at++] = columns[best]!;
+      const best = mixtures.best(a);
+      // What is largest at all four corners is largest between them: sums with the same weights keep the order.
+      if (best === mixtures.best(b) && best === mixtures.best(c) && best === mixtures.best(d)) {
+        data.fill(columns[best]!, at + x, at + end);
+        x = end;
+      }
+      for (; x < end; x++) {
+        data[at + x] = columns[argmax(interpolated(mixtures, a, b, c, d, part[x]!, down, corner))]!;
+      }
     }
+    at += output.width;
   }
   return { width: output.width, height: output.height, data };
 }
@@ -106,8 +115,10 @@ function interpolated(
   down: number,
   out: Float64Array,
 ): Float64Array {
-  const [upperLeft, upperRight] = [mixtures.averages(a), mixtures.averages(b)];
-  const [lowerLeft, lowerRight] = [mixtures.averages(c), mixtures.averages(d)];
+  const upperLeft = mixtures.averages(a);
+  const upperRight = mixtures.averages(b);
+  const lowerLeft = mixtures.averages(c);
+  const lowerRight = mixtures.averages(d);
   for (let k = 0; k < out.length; k++) {
     const above = upperLeft[k]! * (1 - along) + upperRight[k]! * along;
     const below = lowerLeft[k]! * (1 - along) + lowerRight[k]! * along;

@@ -23,6 +23,7 @@ export function held<T>(ask: () => Promise<T>): () => Promise<T> {
 
 /** An error of the worker in words for people: without the call that found it. */
 export function sentenceOf(error: unknown): string {
-  const { message } = error as Error;
-  return message.replace(/^\w+(\.\w+)?: /, '');
+  const { message, name } = error as Error;
+  // These begin with the name of a file.
+  return name === 'CheckpointError' ? message : message.replace(/^\w+(\.\w+)?: /, '');
 }

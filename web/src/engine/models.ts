@@ -1,5 +1,5 @@
 import { type OpenVocabulary, openVocabulary } from '@zeroseg/core/zeroseg';
-import { student, teacher } from '@zeroseg/pretrained';
+import { ModelShelf } from '../models/shelf.ts';
 import type { Gpu } from './gpu.ts';
 
 /** Models that are open at once: those of the two sides of a comparison. */
@@ -7,6 +7,7 @@ const MAX_OPEN = 2;
 
 /** Opens models on the device, and keeps the ones that were used last. */
 export class Models {
+  readonly shelf: ModelShelf = new ModelShelf();
   readonly #gpu: Gpu;
   /** The one that was used last at the end. */
   readonly #open = new Map<string, Promise<OpenVocabulary>>();
@@ -16,6 +17,7 @@ export class Models {
     gpu.onLost(() => this.#open.clear());
   }
 
+  /** @param id A choice of the shelf. */
   async open(id: string): Promise<OpenVocabulary> {
     const opened = this.#open.get(id) ?? this.#load(id);
     this.#open.delete(id);
@@ -34,9 +36,6 @@ export class Models {
 
   async #load(id: string): Promise<OpenVocabulary> {
     const device = await this.#gpu.device();
-    if (id === 'built-in') {
-      return openVocabulary(device, { model: student.weights, clip: teacher });
-    }
-    throw new Error(`there is no model ${id}`);
+    return openVocabulary(device, await this.shelf.open(id));
   }
 }

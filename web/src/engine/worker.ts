@@ -32,6 +32,7 @@ const engine = {
   bench: later(async () => new (await import('../bench/tool.ts')).BenchTool()),
   study: later(async () => (await import('../study/tool.ts')).StudyTool.open()),
   recorded: proxy(new RecordedRun()),
+  shelf: proxy(models.shelf),
   segment: proxy(new SegmentTool(gpu, models)),
   train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu, async () => (await scenes()).atlas())),
   explain: later(async () => new (await import('../explain/tool.ts')).ExplainTool(gpu, models)),

@@ -23,7 +23,7 @@ export function SegmentChips() {
             >
               <span class="swatch" style={{ background: css(segmentColour(segment)) }} />
               {segment + 1}
-              <span class="chip-share">{Math.round((100 * found.segmentSizes[segment]!) / all)} %</span>
+              <span class="chip-fraction">{Math.round((100 * found.segmentSizes[segment]!) / all)} %</span>
             </button>
           </li>
         ))}

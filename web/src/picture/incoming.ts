@@ -1,8 +1,17 @@
-/** Pictures that are dropped on the page or pasted into it. */
+/** Pictures that are dropped on the page or pasted into it; models too. */
+import { droppedFiles, isModelDrop } from '../models/incoming.ts';
+import type { GivenFile } from '../models/messages.ts';
 import type { OpenPicture } from './picture.ts';
 
-/** Follows files that are dragged over an element, and opens the first that is dropped; returns how to stop. */
-export function dropPhotos(element: HTMLElement, open: OpenPicture): () => void {
+/**
+ * Follows files that are dragged over an element, and opens the first photo that is dropped, or what may be models where the tool takes
+ * these; returns how to stop.
+ */
+export function dropPhotos(
+  element: HTMLElement,
+  open: OpenPicture,
+  openModels?: (given: readonly GivenFile[]) => unknown,
+): () => void {
   const over = (event: DragEvent): void => {
     if (!event.dataTransfer?.types.includes('Files')) return;
     event.preventDefault();
@@ -13,10 +22,12 @@ export function dropPhotos(element: HTMLElement, open: OpenPicture): () => void 
   };
   const drop = (event: DragEvent): void => {
     element.classList.remove('is-dropping');
-    const file = event.dataTransfer?.files[0];
-    if (!file) return;
+    const { dataTransfer } = event;
+    const file = dataTransfer?.files[0];
+    if (!dataTransfer || !file) return;
     event.preventDefault();
-    void open({ file, name: file.name });
+    if (openModels && isModelDrop(dataTransfer)) void droppedFiles(dataTransfer).then(openModels);
+    else void open({ file, name: file.name });
   };
   element.addEventListener('dragover', over);
   element.addEventListener('dragleave', leave);

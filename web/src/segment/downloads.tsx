@@ -1,9 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { DownloadIcon } from '../app/icons.tsx';
 import { save } from '../app/save.ts';
-import { css, wordColour } from './colours.ts';
+import { css } from './colours.ts';
 import type { ExportKind } from './messages.ts';
-import { colourNumber, exportFile, first, hidden, photo } from './state.ts';
+import { colourOf, exportFile, first, hidden, photo } from './state.ts';
 
 const files: readonly { kind: ExportKind; title: string; ending: string; hint: string }[] = [
   { kind: 'overlay', title: 'Picture', ending: 'overlay.png', hint: 'PNG with names and legend' },
@@ -16,10 +16,9 @@ export function Downloads() {
   const busy = useSignal<string | undefined>(undefined);
   const result = first.result.value;
   if (!result) return null;
-  const there = new Set(result.labels.data);
   const words = result.names
     .map((name, label) => ({ name, label }))
-    .filter(({ name, label }) => label > 0 && there.has(label) && !hidden.value.has(name));
+    .filter(({ name, label }) => label > 0 && result.counts[label]! > 0 && !hidden.value.has(name));
   const download = async (kind: ExportKind, ending: string, label?: number): Promise<void> => {
     busy.value = ending;
     const blob = await exportFile(kind, label);
@@ -59,7 +58,7 @@ export function Downloads() {
                 disabled={busy.value !== undefined}
                 onClick={() => void download('cutout', `${name.replace(/\s+/g, '-')}.png`, label)}
               >
-                <span class="swatch" style={{ background: css(wordColour(colourNumber(name))) }} />
+                <span class="swatch" style={{ background: css(colourOf(name)) }} />
                 {name}
               </button>
             </li>

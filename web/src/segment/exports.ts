@@ -9,7 +9,7 @@ import {
   softMask,
 } from '@zeroseg/core/zeroseg';
 import { encode } from 'fast-png';
-import type { Rgb } from './colours.ts';
+import { hex } from './colours.ts';
 import type { ExportOptions, Segmented } from './messages.ts';
 
 export async function exportResult(image: Image, result: Segmented, options: ExportOptions): Promise<Blob> {
@@ -67,10 +67,6 @@ function recordOf(result: Segmented, { photoName, model, colours }: ExportOption
     classes,
   };
   return `${JSON.stringify(record)}\n`;
-}
-
-function hex(colour: Rgb): string {
-  return `#${colour.map((part) => part.toString(16).padStart(2, '0')).join('')}`;
 }
 
 function canvas(width: number, height: number): OffscreenCanvasRenderingContext2D {

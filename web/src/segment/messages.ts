@@ -30,6 +30,8 @@ export interface Segmented extends SegmentResult {
   readonly unknown: readonly UnknownName[];
   /** What it was taught; undefined of a model that may be asked for anything. */
   readonly known: KnownWords | undefined;
+  /** Pixels of each label. */
+  readonly counts: Uint32Array;
   /** Where names are written: a point well inside of each segment that is large enough. */
   readonly centres: readonly SegmentCentre[];
   /** Milliseconds that looking at the picture took, undefined where that was done before; and naming, without the words' vectors. */

@@ -1,7 +1,7 @@
 import { namesAt } from '@zeroseg/core/zeroseg';
-import { css, wordColour } from './colours.ts';
+import { css } from './colours.ts';
 import type { Pointed } from './pointed.ts';
-import { colourNumber } from './state.ts';
+import { colourOf } from './state.ts';
 
 /** What is under the pointer: its word and score, and the four that come next. */
 export function PieceCard({ pointed, shown }: { pointed: Pointed; shown: { width: number; height: number } }) {
@@ -29,7 +29,7 @@ export function PieceCard({ pointed, shown }: { pointed: Pointed; shown: { width
               <span
                 style={{
                   width: `${Math.max(1, Math.min(100, 100 * score)).toFixed(1)}%`,
-                  background: css(wordColour(colourNumber(result.names[label] ?? ''))),
+                  background: css(colourOf(result.names[label] ?? '')),
                 }}
               />
             </span>

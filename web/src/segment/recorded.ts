@@ -9,7 +9,7 @@ import {
   type Vocabulary,
 } from '@zeroseg/core/zeroseg';
 import { decodePhoto } from '../engine/photos.ts';
-import { centresOf } from './centres.ts';
+import { centresOf, countsOf } from './centres.ts';
 import { exportResult } from './exports.ts';
 import type { Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from './messages.ts';
 
@@ -49,6 +49,8 @@ export class RecordedRun implements Segmenting {
       scoring: 'softmax',
       size,
     });
+    const names = ['background', ...words];
+    const [centres, counts] = [centresOf(result.labels), countsOf(result.labels, names.length)];
     const named = performance.now() - start;
     const known: KnownWords = {
       seen: 'drawings',
@@ -56,8 +58,7 @@ export class RecordedRun implements Segmenting {
       grounds: {},
       adjectives: [],
     };
-    const centres = centresOf(result.labels);
-    return { ...result, names: ['background', ...words], unknown: [], known, centres, looked: undefined, named };
+    return { ...result, names, unknown: [], known, centres, counts, looked: undefined, named };
   }
 
   async export(request: SegmentRequest, options: ExportOptions): Promise<Blob> {

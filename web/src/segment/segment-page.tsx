@@ -1,4 +1,5 @@
 import { useEffect } from 'preact/hooks';
+import { OpenModelsPanel } from '../models/open-panel.tsx';
 import { dropPhotos, pastePhotos } from '../picture/incoming.ts';
 import { PhotoPicker } from '../picture/photo-picker.tsx';
 import { fetchSample, picture } from '../picture/picture.ts';
@@ -6,7 +7,7 @@ import { samples } from '../picture/samples.ts';
 import { Downloads } from './downloads.tsx';
 import { ModelPicker } from './model-picker.tsx';
 import { Stage } from './stage.tsx';
-import { comparing, first, openPicture, photo, problem, second, startSegmenting } from './state.ts';
+import { comparing, first, openModels, openPicture, photo, problem, second, startSegmenting } from './state.ts';
 import { ViewControls } from './view-controls.tsx';
 import { Words } from './words.tsx';
 
@@ -22,7 +23,7 @@ export function SegmentPage() {
     // Another tool may have opened another picture meanwhile.
     if (given && given.file !== opened?.file) void openPicture(given);
     else if (!opened) void openPicture(fetchSample(samples[0]));
-    const stopDropping = dropPhotos(document.body, openPicture);
+    const stopDropping = dropPhotos(document.body, openPicture, openModels);
     const stopPasting = pastePhotos(document, openPicture);
     return () => {
       stopDropping();
@@ -57,6 +58,7 @@ export function SegmentPage() {
         )}
         <Downloads />
       </aside>
+      <OpenModelsPanel onAdded={({ id }) => (first.model.value = id)} />
     </div>
   );
 }

@@ -1,14 +1,14 @@
 import { useComputed } from '@preact/signals';
-import { namesAt } from '@zeroseg/core/zeroseg';
+import { namesAt, type SegmentCentre } from '@zeroseg/core/zeroseg';
 import { useEffect, useRef } from 'preact/hooks';
-import { type Rgb, wordColour } from './colours.ts';
+import type { Rgb } from './colours.ts';
 import type { Segmented } from './messages.ts';
-import { type Piece, paintLabels, pieceAt } from './overlay.ts';
+import { paintLabels, pieceAt } from './overlay.ts';
 import { PieceCard } from './piece-card.tsx';
 import { pointed } from './pointed.ts';
 import { Progress } from './progress.tsx';
 import {
-  colourNumber,
+  colourOf,
   comparing,
   divide,
   first,
@@ -24,7 +24,7 @@ import {
 
 /** How a label of a result is painted; background and hidden words are not. */
 function coloursOf({ names }: Segmented, without: ReadonlySet<string>): (Rgb | undefined)[] {
-  return names.map((name, label) => (label === 0 || without.has(name) ? undefined : wordColour(colourNumber(name))));
+  return names.map((name, label) => (label === 0 || without.has(name) ? undefined : colourOf(name)));
 }
 
 function Overlay({ side }: { side: Side }) {
@@ -32,6 +32,7 @@ function Overlay({ side }: { side: Side }) {
   const result = side.result.value;
   const piece = pointed.value?.side === side ? pointed.value.piece : undefined;
   const [without, strength, lines] = [hidden.value, opacity.value, outlines.value];
+  const colours = result && coloursOf(result, without);
   useEffect(() => {
     const context = canvas.current?.getContext('2d');
     if (!context) return;
@@ -39,9 +40,13 @@ function Overlay({ side }: { side: Side }) {
       context.clearRect(0, 0, context.canvas.width, context.canvas.height);
       return;
     }
-    const colours = coloursOf(result, without);
-    paintLabels(context, result.labels, { colours, opacity: strength, outlines: lines, piece: piece?.mask });
-  }, [result, piece, without, strength, lines]);
+    paintLabels(context, result.labels, {
+      colours: colours ?? [],
+      opacity: strength,
+      outlines: lines,
+      piece: piece?.mask,
+    });
+  }, [result, piece, strength, lines, String(colours)]);
   return (
     <>
       <canvas ref={canvas} class="overlay" />
@@ -149,26 +154,25 @@ export function Stage() {
   );
 }
 
-/** The pieces of the picture as a list for keyboard and screen reader: the largest of each word. */
+/** The pieces of the picture as a list for keyboard and screen reader: the largest. */
 function PieceKeys() {
   const result = first.result.value;
-  const pieces = useComputed(() => (first.result.value ? piecesOf(first.result.value) : [])).value;
   if (!result) return null;
   return (
     <ul class="pieces" aria-label="Segments, largest first">
-      {pieces.map((piece) => (
-        <li key={`${piece.x} ${piece.y}`}>
+      {result.centres.slice(0, MAX_LISTED).map((centre) => (
+        <li key={`${centre.x} ${centre.y}`}>
           <button
             type="button"
             class="piece-key"
             onFocus={() => {
-              pointed.value = { side: first, piece };
+              pointed.value = { side: first, piece: pieceAt(result.labels, centre.x, centre.y) };
             }}
             onBlur={() => {
               pointed.value = undefined;
             }}
           >
-            {sentence(result, piece)}
+            {sentence(result, centre)}
           </button>
         </li>
       ))}
@@ -178,28 +182,11 @@ function PieceKeys() {
 
 const MAX_LISTED = 12;
 
-/** The largest pieces of a result. */
-function piecesOf({ labels }: Segmented): Piece[] {
-  const seen = new Uint8Array(labels.data.length);
-  const pieces: Piece[] = [];
-  // Pieces that a coarse grid misses are too small to be pointed at.
-  const step = Math.max(1, Math.floor(Math.max(labels.width, labels.height) / 32));
-  for (let y = Math.floor(step / 2); y < labels.height; y += step) {
-    for (let x = Math.floor(step / 2); x < labels.width; x += step) {
-      if (seen[y * labels.width + x] === 1) continue;
-      const piece = pieceAt(labels, x, y);
-      for (let at = 0; at < seen.length; at++) if (piece.mask[at] === 1) seen[at] = 1;
-      pieces.push(piece);
-    }
-  }
-  return pieces.sort((a, b) => b.pixels - a.pixels).slice(0, MAX_LISTED);
-}
-
-function sentence(result: Segmented, piece: Piece): string {
-  const fraction = Math.round((100 * piece.pixels) / result.labels.data.length);
-  const [best, ...rest] = namesAt(result, piece.x, piece.y);
-  const name = result.names[piece.label] ?? '';
-  const others = rest.slice(0, 4).map(({ label, score }) => `${result.names[label]} ${Math.round(100 * score)} %`);
+function sentence(result: Segmented, { label, x, y, area }: SegmentCentre): string {
+  const fraction = Math.round((100 * area) / result.labels.data.length);
+  const [best, ...rest] = namesAt(result, x, y);
+  const name = result.names[label] ?? '';
+  const others = rest.slice(0, 4).map((other) => `${result.names[other.label]} ${Math.round(100 * other.score)} %`);
   const score = best ? `, score ${Math.round(100 * best.score)} %` : '';
   return `${name}${score}, ${fraction} % of the picture${others.length > 0 ? `; next ${others.join(', ')}` : ''}`;
 }

@@ -3,9 +3,11 @@ import { batch, computed, effect, type ReadonlySignal, type Signal, signal } fro
 import { proxy } from 'comlink';
 import { gpu, support } from '../app/gpu-state.ts';
 import { engine, sentenceOf } from '../engine/client.ts';
+import type { GivenFile } from '../models/messages.ts';
+import { addModels, choiceBy, choiceOf, lookAtShelf, shelf } from '../models/state.ts';
 import { model, type Picture, picture } from '../picture/picture.ts';
 import { samples } from '../picture/samples.ts';
-import { wordColour } from './colours.ts';
+import { type Rgb, wordColour } from './colours.ts';
 import type { Doing, ExportKind, Segmented } from './messages.ts';
 
 export interface Photo {
@@ -50,6 +52,8 @@ export const written: Signal<boolean> = signal(true);
 export const comparing: Signal<boolean> = signal(false);
 /** Where the line between the two sides is, 0 to 1. */
 export const divide: Signal<number> = signal(0.5);
+/** Colours that the visitor chose. */
+const chosen: Signal<ReadonlyMap<string, Rgb>> = signal(new Map());
 /** Words in the order in which they first came up: a word keeps its colour. */
 const seen: Signal<readonly string[]> = signal(samples[0].words);
 
@@ -57,8 +61,12 @@ export const isBusy: ReadonlySignal<boolean> = computed(
   () => first.doing.value !== undefined || (comparing.value && second.doing.value !== undefined),
 );
 
-export function colourNumber(word: string): number {
-  return seen.value.indexOf(word);
+export function colourOf(word: string): Rgb {
+  return chosen.value.get(word) ?? wordColour(Math.max(0, seen.value.indexOf(word)));
+}
+
+export function chooseColour(word: string, colour: Rgb): void {
+  chosen.value = new Map(chosen.peek()).set(word, colour);
 }
 
 /** What segments: the models in the worker or, without a GPU, the recorded run. */
@@ -98,16 +106,27 @@ export async function openPicture(given: Picture | Promise<Picture>): Promise<vo
   }
 }
 
+/** Takes models that were dropped, and segments by the first that can be used. */
+export async function openModels(given: readonly GivenFile[]): Promise<void> {
+  problem.value = undefined;
+  const { ids, problems } = await addModels(given);
+  const choice = choiceBy(ids);
+  if (choice) first.model.value = choice.id;
+  const unusable = shelf.peek()?.choices.find(({ id, problem: why }) => why !== undefined && ids.includes(id));
+  const said = [...problems, ...(!choice && unusable ? [`${unusable.title}: ${unusable.problem}`] : [])];
+  if (said.length > 0) problem.value = said.join(' ');
+}
+
 /** A file of the first side to take along; `label` is what a cut-out shows. */
 export async function exportFile(kind: ExportKind, label?: number): Promise<Blob | undefined> {
   const [current, result] = [photo.peek(), first.result.peek()];
   if (!current || !result) return undefined;
   const request = { photo: current.id, model: first.model.peek(), words: result.names.slice(1) };
-  const colours = result.names.map((name) => wordColour(Math.max(0, colourNumber(name))));
+  const colours = result.names.map(colourOf);
   const options = {
     kind,
     photoName: current.name,
-    model: request.model,
+    model: choiceOf(request.model)?.title ?? request.model,
     colours,
     ...(label !== undefined && { label }),
   };
@@ -202,6 +221,15 @@ const MAX_LOSSES = 3;
 
 /** Begins to segment what there is, and again on another device when one is lost. */
 export function startSegmenting(): void {
+  if (support.peek()?.isThere) void lookAtShelf();
+  effect(() => {
+    const { choices } = shelf.value ?? {};
+    if (!choices) return;
+    // Of a model that was deleted.
+    for (const { model } of [first, second]) {
+      if (!choices.some(({ id }) => id === model.peek())) model.value = 'built-in';
+    }
+  });
   follow(first, () => true);
   follow(second, () => comparing.value);
   effect(() => {

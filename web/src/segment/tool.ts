@@ -3,7 +3,7 @@ import type { Division, Image, OpenVocabulary } from '@zeroseg/core/zeroseg';
 import type { Gpu } from '../engine/gpu.ts';
 import type { Models } from '../engine/models.ts';
 import { decodePhoto } from '../engine/photos.ts';
-import { centresOf } from './centres.ts';
+import { centresOf, countsOf } from './centres.ts';
 import { exportResult } from './exports.ts';
 import type { Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from './messages.ts';
 
@@ -44,6 +44,7 @@ export class SegmentTool implements Segmenting {
     await model.vocabulary(words, { onProgress: (progress) => onDoing({ what: 'words', ...progress }) });
     const start = performance.now();
     const { labels, windows, resized, names, unknown } = await model.name(division, words, { size });
+    const [centres, counts] = [centresOf(labels), countsOf(labels, names.length)];
     const named = performance.now() - start;
     return {
       labels,
@@ -52,7 +53,8 @@ export class SegmentTool implements Segmenting {
       names,
       unknown,
       known: model.opened.text.words,
-      centres: centresOf(labels),
+      centres,
+      counts,
       looked,
       named,
     };

@@ -2,9 +2,9 @@ import { useSignal } from '@preact/signals';
 import type { KnownWords } from '@zeroseg/core/zeroseg';
 import { useId } from 'preact/hooks';
 import { CloseIcon } from '../app/icons.tsx';
-import { css, wordColour } from './colours.ts';
+import { hex, rgb } from './colours.ts';
 import type { Segmented } from './messages.ts';
-import { addWords, colourNumber, hidden, removeWord, type Side, toggleWord } from './state.ts';
+import { addWords, chooseColour, colourOf, hidden, removeWord, type Side, toggleWord } from './state.ts';
 
 /** The words of a side as chips: each with its colour, its fraction of the picture, and whether the model knows it. */
 export function Words({ side, title }: { side: Side; title: string }) {
@@ -89,6 +89,14 @@ function Chip({ side, word, fraction, isStrange }: ChipProps) {
   const isHidden = hidden.value.has(word);
   return (
     <li class={['chip', isHidden && 'is-hidden', isStrange && 'is-strange'].filter(Boolean).join(' ')}>
+      <input
+        type="color"
+        class="swatch"
+        aria-label={`Colour of ${word}`}
+        title={`Colour of ${word}`}
+        value={hex(colourOf(word))}
+        onInput={(event) => chooseColour(word, rgb(event.currentTarget.value))}
+      />
       <button
         type="button"
         class="chip-toggle"
@@ -96,7 +104,6 @@ function Chip({ side, word, fraction, isStrange }: ChipProps) {
         title={isHidden ? `Show ${word}` : `Hide ${word}`}
         onClick={() => toggleWord(word)}
       >
-        <span class="swatch" style={{ background: css(wordColour(colourNumber(word))) }} />
         {word}
         {fraction !== undefined && (
           <span class="chip-fraction">{fraction < 0.005 ? '0' : Math.round(100 * fraction)} %</span>
@@ -160,14 +167,8 @@ function Known({ side, known }: { side: Side; known: KnownWords }) {
 }
 
 /** Fraction of the picture by word, in a result of these words. */
-function fractionsOf(side: Side): Map<string, number> {
-  const result = side.result.value;
-  const fractions = new Map<string, number>();
-  if (!result) return fractions;
-  const counts = new Uint32Array(result.names.length);
-  for (const label of result.labels.data) counts[label]!++;
-  for (const [label, name] of result.names.entries()) {
-    if (label > 0) fractions.set(name, counts[label]! / result.labels.data.length);
-  }
-  return fractions;
+function fractionsOf({ result: { value } }: Side): Map<string, number> {
+  if (!value) return new Map();
+  const { names, counts, labels } = value;
+  return new Map(names.slice(1).map((name, i) => [name, counts[i + 1]! / labels.data.length]));
 }
