@@ -32,5 +32,5 @@ export class Peer {
     clocks?: { processorTime?: () => number; awaited?: <T>(promise: Promise<T>) => Promise<T> },
   );
   prepare(workload: Workload, expected: readonly Expected[]): Promise<Prepared>;
-  turn(turn: { span: number; most: number }): Promise<{ samples: Run[]; counts: Counts }>;
+  turn(turn: { span: number; max: number }): Promise<{ samples: Run[]; counts: Counts }>;
 }

@@ -42,8 +42,8 @@ export class Peer {
     return { first, error, wrong };
   }
 
-  /** Runs it until `span` milliseconds have passed, `most` times at most. */
-  async turn({ span, most }) {
+  /** Runs it until `span` milliseconds have passed, `max` times at most. */
+  async turn({ span, max }) {
     const samples = [];
     const began = performance.now();
     do {
@@ -52,7 +52,7 @@ export class Peer {
       const results = await this.#run();
       samples.push({ wall: performance.now() - wall, processor: this.#processorTime() - processor });
       this.#prepared.free(results);
-    } while (performance.now() - began < span && samples.length < most);
+    } while (performance.now() - began < span && samples.length < max);
     return { samples, counts: { ...counts } };
   }
 

@@ -43,7 +43,7 @@ export interface Comparison {
 export interface PlacedPeer {
   open(): Promise<Library>;
   prepare(workload: Workload): Promise<Prepared>;
-  turn(turn: { span: number; most: number }): Promise<{ samples: Run[]; counts: Counts }>;
+  turn(turn: { span: number; max: number }): Promise<{ samples: Run[]; counts: Counts }>;
   stop(): void | Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 /** A turn repeats its workload for so many milliseconds, or so often. */
-const turn = { span: 40, most: 10 };
+const turn = { span: 40, max: 10 };
 
 /**
  * Runs every workload in every library: each pair in a place of its own (see `openPeer`), so that nothing of one stays with another and

@@ -1,7 +1,7 @@
 // One library in a process of its own: it does what the parent's messages say, one at a time.
 //   { open: { library, adapter, build } }         → { label, adapter, software }
 //   { prepare: { workload, file } }               → { first, error, wrong }     compile, run, compare with the reference
-//   { turn: { span, most } }              → { samples: [{ wall, processor }], counts }
+//   { turn: { span, max } }              → { samples: [{ wall, processor }], counts }
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
 import { globals } from 'webgpu';

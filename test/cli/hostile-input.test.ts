@@ -44,7 +44,7 @@ import {
 } from '../../cli/src/shell/arguments.ts';
 import { parseClasses, parseSynonyms, readColours, withSynonyms } from '../../cli/src/shell/class-choices.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
-import { parseTeacherLog } from '../../cli/src/studies/teacher-training.ts';
+import { parseTeacherLog, readTeacherLog } from '../../cli/src/studies/teacher-training.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
 import { verifyRules } from '../../cli/src/verify/rules.ts';
@@ -91,6 +91,7 @@ import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
 import { readRun } from '../../src/zeroseg/training/read-run.ts';
 import { openRun } from '../../src/zeroseg/training/run.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
+import { openStudy, Sitting, STUDY_FORMAT, studyFile } from '../../src/zeroseg/votes/index.ts';
 import {
   damagedBytes,
   damagedJson,
@@ -478,6 +479,43 @@ parser('parseEndedRun', damagedJson(ended), parseEndedRun);
 const score = { all: 1, objects: 1, stuff: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
 parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'));
 parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
+parser('readTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), async (found) => {
+  await put('teacher/log.json', found);
+  await readTeacherLog(at('teacher'));
+});
+const study = {
+  format: STUDY_FORMAT,
+  id: '0123456789abcdef',
+  seed: 7,
+  votes: 1,
+  question: 'Which is better?',
+  titles: { a: 'one', b: 'other' },
+  pictures: [
+    { name: 'x', a: 'a/x.png', b: 'b/x.png', photo: null },
+    { name: 'y', a: 'a/y.png', b: 'b/y.png', photo: 'y.jpg' },
+  ],
+  same: 0,
+};
+const pictureFiles = ['a/x.png', 'b/x.png', 'a/y.png', 'b/y.png', 'y.jpg'];
+async function studyFolder(found: unknown, votes?: unknown) {
+  const files = memoryFileSystem();
+  for (const path of pictureFiles) await files.write(path, 'picture');
+  await files.write(studyFile, JSON.stringify(found) ?? '');
+  if (votes !== undefined) await files.write('votes/ada.json', JSON.stringify(votes) ?? '');
+  return files;
+}
+parser('openStudy', damagedJson(study), async (found) => openStudy(await studyFolder(found)));
+const sat = await (async () => {
+  const files = await studyFolder(study);
+  const sitting = await Sitting.open(files, await openStudy(files), 'ada');
+  await sitting.vote('left', 2.5);
+  return sitting.content;
+})();
+parser('Sitting.open', damagedJson(sat), async (votes) => {
+  const files = await studyFolder(study, votes);
+  const sitting = await Sitting.open(files, await openStudy(files), 'ada');
+  if (sitting.next) await sitting.vote('right', 1);
+});
 parser('parseTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), (found) =>
   parseTeacherLog(found, 'file'),
 );
@@ -579,7 +617,7 @@ parser('Tokenizer.clip', fc.tuple(strangeText, strangeNumber), ([text, number]) 
     () => clip.decode([number]),
   ),
 );
-parser('Tokenizer.fromMerges', fc.tuple(strangeText, strangeValue), ([text, vocabulary]) =>
+parser('Tokenizer.fromMerges resolve parseMerge', fc.tuple(strangeText, strangeValue), ([text, vocabulary]) =>
   Tokenizer.fromMerges(text, vocabulary as Record<string, number>).encode(text),
 );
 const bytesOnly = JSON.parse(
@@ -588,7 +626,7 @@ const bytesOnly = JSON.parse(
     added_tokens: [{ content: 'x', id: 4 }],
   }),
 );
-parser('Tokenizer.fromTokenizerJson', damagedJson(bytesOnly), (found) =>
+parser('Tokenizer.fromTokenizerJson resolve parseMerge', damagedJson(bytesOnly), (found) =>
   Tokenizer.fromTokenizerJson(found as object).encode('aa b'),
 );
 parser('Tokenizer.fromTokenizerJson', strangeText, (text) => Tokenizer.fromTokenizerJson(text));

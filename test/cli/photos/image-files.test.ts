@@ -235,7 +235,7 @@ describe('readPhoto', () => {
         "empty": "ImageError: readPhoto: FOLDER/empty.jpg: the file is empty",
         "folder": "ImageError: readPhoto: FOLDER: this is a folder, not a file",
         "headerOnly": "ImageError: readPhoto: FOLDER/header.png: the file is damaged or cut off; copy it again or leave it out",
-        "huge": "ImageError: readPhoto: FOLDER/huge.png: 60000 x 50000 pixels are more than the 268435456 that are read; make it smaller first",
+        "huge": "ImageError: readPhoto: FOLDER/huge.png: 60000 x 50000 pixels are more than the 268,435,456 that are read; make it smaller first",
         "missing": "ImageError: readPhoto: FOLDER/missing.jpg: there is no such file or folder",
         "text": "ImageError: readPhoto: FOLDER/text.jpg: this is not an image, or of a kind that cannot be read",
         "zero": "ImageError: readPhoto: FOLDER/zero.png: the file is damaged or cut off; copy it again or leave it out",
