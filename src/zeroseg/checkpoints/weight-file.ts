@@ -56,7 +56,13 @@ export const weightEndings: RegExp = /\.(safetensors|bin|pth?|ckpt)$/;
  * @throws CheckpointError when it is neither, or is damaged, or holds what weights do not need.
  */
 export async function openWeightRanges(ranges: RangeSource, name: string): Promise<OpenWeights> {
-  if (!isTorchFile(await ranges.readRange(0, Math.min(8, ranges.size)))) return openWeights(ranges, name);
+  const first = await ranges.readRange(0, Math.min(8, ranges.size));
+  if (!isTorchFile(first)) {
+    // The first that it asks for is what is here already.
+    const readRange: RangeSource['readRange'] = async (start, end) =>
+      start === 0 && end === first.length ? first : ranges.readRange(start, end);
+    return openWeights({ size: ranges.size, readRange }, name);
+  }
   // Most who open weights never meet such a file.
   const { openTorch } = await import('../../nn/torch/index.ts');
   return openTorch(ranges, name);
