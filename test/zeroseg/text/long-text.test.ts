@@ -42,7 +42,10 @@ describe('takes time that grows with the text, not with its square', { timeout: 
       time(short);
       // Sixteen times the length: a square would take 256 times as long. Garbage and neighbours on the processor take some.
       const before = Math.max(3, Math.min(time(short), time(short)));
-      expect(Math.min(time(long), time(long)) / before).toBeLessThan(100);
+      // Again where something else had the machine meanwhile.
+      let best = Number.POSITIVE_INFINITY;
+      for (let turn = 0; turn < 6 && best >= 100; turn++) best = Math.min(best, time(long) / before);
+      expect(best).toBeLessThan(100);
     });
   }
 });
