@@ -44,7 +44,8 @@ describe("a page's project: @zeroseg/core without what Node alone needs", () => 
     const installed = (await readdir(join(page, 'node_modules'))).filter((name) => !name.startsWith('.')).sort();
     expect(installed).toEqual([
       '@zeroseg',
-      'entities',
+      'character-entities',
+      'character-entities-legacy',
       'fast-png',
       'fastest-levenshtein',
       'fflate',
