@@ -1,6 +1,6 @@
 /** Files that the visitor gave, sorted into what may be a model each. */
 import type { ClipFolder } from '@zeroseg/core/zeroseg';
-import type { GivenFile } from './messages.ts';
+import type { GivenFile } from '../app/visitor-files.ts';
 
 /** A folder of the visitor's, or files that were given together. */
 export interface GivenFolder {

@@ -61,12 +61,6 @@ export interface Shelf {
   readonly choices: readonly ModelChoice[];
 }
 
-/** A file that the visitor gave; `path` with the folders around it. */
-export interface GivenFile {
-  readonly path: string;
-  readonly file: File;
-}
-
 export interface Added {
   /** Models that can be used now. */
   readonly ids: readonly string[];

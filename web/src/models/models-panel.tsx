@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { Dialog } from '../app/dialog.tsx';
+import { pickedFiles } from '../app/visitor-files.ts';
 import { sizeText } from './file-sizes.ts';
-import { pickedFiles } from './incoming.ts';
 import type { Copying, ModelChoice, ShelfModel, Unfinished } from './messages.ts';
 import {
   addModels,

@@ -1,4 +1,5 @@
 /** The models that there are: the page's own, those that are kept in the browser, and those that were given for this visit. */
+import type { GivenFile } from '../app/visitor-files.ts';
 import { builtIn, choicesOf, partsOf, type Usable } from './choices.ts';
 import { type Entry, foundIn, keptEntry, once, ownModels } from './entries.ts';
 import { givenFolders } from './given-files.ts';
@@ -14,7 +15,7 @@ import {
   whileHeld,
   writeStream,
 } from './kept-files.ts';
-import type { Added, Copying, GivenFile, Shelf, ShelfModel, Space, Unfinished } from './messages.ts';
+import type { Added, Copying, Shelf, ShelfModel, Space, Unfinished } from './messages.ts';
 import type { OpenedModel } from './opened-model.ts';
 
 export class ModelShelf {

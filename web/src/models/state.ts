@@ -1,8 +1,10 @@
 /** The models that the visitor has, and what is being done with them. */
+
 import { type Signal, signal } from '@preact/signals';
 import { proxy } from 'comlink';
+import type { GivenFile } from '../app/visitor-files.ts';
 import { engine, sentenceOf } from '../engine/client.ts';
-import type { Added, Copying, GivenFile, ModelChoice, Shelf, Space } from './messages.ts';
+import type { Added, Copying, ModelChoice, Shelf, Space } from './messages.ts';
 
 /** Undefined until it was looked at. */
 export const shelf: Signal<Shelf | undefined> = signal(undefined);

@@ -1,6 +1,6 @@
 /** Pictures that are dropped on the page or pasted into it; models too. */
+import { followDrops, type GivenFile } from '../app/visitor-files.ts';
 import { droppedFiles, isModelDrop } from '../models/incoming.ts';
-import type { GivenFile } from '../models/messages.ts';
 import type { OpenPicture } from './picture.ts';
 
 /**
@@ -12,31 +12,13 @@ export function dropPhotos(
   open: OpenPicture,
   openModels?: (given: readonly GivenFile[]) => unknown,
 ): () => void {
-  const over = (event: DragEvent): void => {
-    if (!event.dataTransfer?.types.includes('Files')) return;
-    event.preventDefault();
-    element.classList.add('is-dropping');
-  };
-  const leave = (event: DragEvent): void => {
-    if (event.relatedTarget === null) element.classList.remove('is-dropping');
-  };
-  const drop = (event: DragEvent): void => {
-    element.classList.remove('is-dropping');
-    const { dataTransfer } = event;
-    const file = dataTransfer?.files[0];
-    if (!dataTransfer || !file) return;
-    event.preventDefault();
-    if (openModels && isModelDrop(dataTransfer)) void droppedFiles(dataTransfer).then(openModels);
+  return followDrops(element, (dropped) => {
+    const file = dropped.files[0];
+    if (!file) return false;
+    if (openModels && isModelDrop(dropped)) void droppedFiles(dropped).then(openModels);
     else void open({ file, name: file.name });
-  };
-  element.addEventListener('dragover', over);
-  element.addEventListener('dragleave', leave);
-  element.addEventListener('drop', drop);
-  return () => {
-    element.removeEventListener('dragover', over);
-    element.removeEventListener('dragleave', leave);
-    element.removeEventListener('drop', drop);
-  };
+    return true;
+  });
 }
 
 export function pastePhotos(target: Document, open: OpenPicture): () => void {

@@ -2,8 +2,8 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import { gpu, support } from '../app/gpu-state.ts';
+import type { GivenFile } from '../app/visitor-files.ts';
 import { engine, sentenceOf } from '../engine/client.ts';
-import type { GivenFile } from '../models/messages.ts';
 import { addModels, choiceBy, choiceOf, lookAtShelf, shelf } from '../models/state.ts';
 import { model, type Picture, picture } from '../picture/picture.ts';
 import { samples } from '../picture/samples.ts';

@@ -1,6 +1,6 @@
 import { useRef } from 'preact/hooks';
 import { UploadIcon } from '../app/icons.tsx';
-import type { GivenFile } from './messages.ts';
+import { pickedFiles } from '../app/visitor-files.ts';
 import { choose, forget, isBusy, kept, openFolder } from './state.ts';
 
 const commands = `zeroseg segment photos --classes "cat, grass" --model out/run --out out/ours
@@ -11,7 +11,7 @@ zeroseg study out/ours out/theirs --out out/study`;
 export function Entrance() {
   const input = useRef<HTMLInputElement>(null);
   const take = (files: FileList | null) => {
-    const given: GivenFile[] = [...(files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+    const given = pickedFiles(files ?? []);
     if (given.length > 0) void openFolder(given);
   };
   return (

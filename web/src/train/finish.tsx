@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { DownloadIcon, LinkIcon } from '../app/icons.tsx';
+import { save as saveFile } from '../app/save.ts';
 import { formatPercent, formatRate } from './formats.ts';
 import { linkOf } from './plan.ts';
 import { FolderButtons } from './setup.tsx';
@@ -105,7 +106,7 @@ function ModelButtons({ id, name }: { id: string; name: string }) {
     isBusy.value = true;
     const model = await modelOf(id);
     isBusy.value = false;
-    if (model) download(model, name);
+    if (model) saveFile(model, name);
     else problem.value = NOT_SAVED;
   };
   const isNothing = isBusy.value || metrics.value.length === 0;
@@ -126,12 +127,4 @@ function ModelButtons({ id, name }: { id: string; name: string }) {
       </button>
     </>
   );
-}
-
-function download(blob: Blob, name: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,4 +1,5 @@
 /** A run that is being worked on: the teacher looks, then the student learns, until it is paused, at its end, or fails. */
+
 import { type Device, DeviceError } from '@zeroseg/core';
 import {
   type ClipSource,
@@ -12,9 +13,10 @@ import {
   type SceneAtlas,
 } from '@zeroseg/core/zeroseg';
 import { teacher } from '@zeroseg/pretrained';
+import type { GivenFile } from '../app/visitor-files.ts';
 import type { Gpu } from '../engine/gpu.ts';
 import type { KeptRuns, PageRun } from './kept-runs.ts';
-import type { Phase, PhotoEntry, Standing, TrainEvent } from './messages.ts';
+import type { Phase, Standing, TrainEvent } from './messages.ts';
 import { LEARNT_SIDE, pngOf, SHOWN_SIDE, sourceOfPhotos, sourceOfScenes } from './pictures.ts';
 import { LEAST_APART, openSession, type Session } from './session.ts';
 
@@ -54,7 +56,7 @@ export interface JobOptions {
 export class Job {
   readonly id: string;
   readonly #options: JobOptions;
-  #photos: readonly PhotoEntry[] | undefined;
+  #photos: readonly GivenFile[] | undefined;
   #session: Session | undefined;
   #lock: HeldLock | undefined;
   #abort: AbortController | undefined;
@@ -70,7 +72,7 @@ export class Job {
   }
 
   /** Works until it is paused, at its end, or fails; what becomes of it is told by events. `photos`: those of the visitor, where the run is on photos. */
-  goOn(photos?: readonly PhotoEntry[]): void {
+  goOn(photos?: readonly GivenFile[]): void {
     if (photos) this.#photos = photos;
     this.#isPausing = false;
     this.#work ??= this.#workOn().finally(() => {
@@ -166,7 +168,7 @@ export class Job {
     }
     const source = isOfScenes
       ? sourceOfScenes(await atlas(), page.plan)
-      : sourceOfPhotos(this.#photos as readonly PhotoEntry[]);
+      : sourceOfPhotos(this.#photos as readonly GivenFile[]);
     const files = kept.features(page.features);
     await fillCache(device, {
       ...{

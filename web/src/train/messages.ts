@@ -1,12 +1,6 @@
 import type { Metrics, RateChange } from '@zeroseg/core/zeroseg';
 import type { Plan } from './plan.ts';
 
-/** A photo of the visitor's, with its place in the folder that it came from. */
-export interface PhotoEntry {
-  readonly path: string;
-  readonly file: File;
-}
-
 /** A term of the loss, as the library describes it. */
 export interface TermFacts {
   readonly name: string;

@@ -12,8 +12,8 @@ import {
   scoringScenes,
 } from '@zeroseg/core/zeroseg';
 import { encode } from 'fast-png';
+import type { GivenFile } from '../app/visitor-files.ts';
 import { decodePhoto } from '../engine/photos.ts';
-import type { PhotoEntry } from './messages.ts';
 import type { Plan } from './plan.ts';
 
 /** Side of the scenes that are learnt from: the student's own. */
@@ -48,7 +48,7 @@ export function watchedScenes(
   return { scenes: scenes.sort((a, b) => b.objects.length - a.objects.length), names: maker.names };
 }
 
-export function sourceOfPhotos(photos: readonly PhotoEntry[]): PhotoSource {
+export function sourceOfPhotos(photos: readonly GivenFile[]): PhotoSource {
   const files = new Map(photos.map(({ path, file }) => [path, file]));
   return {
     decoder: 'canvas',
@@ -68,7 +68,7 @@ export async function heldOutSquares(cache: CacheReader, seed: number): Promise<
 }
 
 /** The name of the features: the same pictures have the same. */
-export async function featuresName(plan: Plan, photos: readonly PhotoEntry[]): Promise<string> {
+export async function featuresName(plan: Plan, photos: readonly GivenFile[]): Promise<string> {
   if (plan.source === 'scenes') return `scenes-${plan.seed}-${plan.scenes}`;
   const list = photos.map(({ path, file }) => `${path} ${file.size} ${file.lastModified}`).sort();
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(list.join('\n')));

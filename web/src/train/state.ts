@@ -1,18 +1,20 @@
 /** What the visitor sees of a training: the settings of the next one, and the run that is open. */
+
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { Metrics, RateChange } from '@zeroseg/core/zeroseg';
 import { proxy } from 'comlink';
 import { address } from '../app/address.ts';
 import { gpu } from '../app/gpu-state.ts';
+import type { GivenFile } from '../app/visitor-files.ts';
 import { engine, held, sentenceOf } from '../engine/client.ts';
 import { formatBytes } from './formats.ts';
-import type { Before, PhotoEntry, RunCard, RunHistory, Space, Standing, TermFacts, TrainEvent } from './messages.ts';
+import type { Before, RunCard, RunHistory, Space, Standing, TermFacts, TrainEvent } from './messages.ts';
 import { defaultPlan, linkOf, type Plan, planOfLink } from './plan.ts';
 
 /** The visitor's photos; empty until a folder was chosen. */
 export interface Folder {
   readonly name: string;
-  readonly photos: readonly PhotoEntry[];
+  readonly photos: readonly GivenFile[];
 }
 
 /** The run that is open. */
@@ -258,7 +260,7 @@ export async function chooseSample(step: number | undefined): Promise<void> {
   if (found && (chosenSample.peek() ?? samples.peek().at(-1)) === wanted) await showSheet(wanted, found);
 }
 
-function photosOf(chosen: Plan): readonly PhotoEntry[] {
+function photosOf(chosen: Plan): readonly GivenFile[] {
   return chosen.source === 'photos' ? (folder.peek()?.photos ?? []) : [];
 }
 

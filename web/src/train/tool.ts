@@ -1,4 +1,5 @@
 /** The part of this tool that runs in the worker. */
+
 import { countParameters, freeParameters, newWeights } from '@zeroseg/core/nn';
 import {
   cacheBytes,
@@ -10,11 +11,12 @@ import {
   viewCount,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
+import type { GivenFile } from '../app/visitor-files.ts';
 import type { Gpu } from '../engine/gpu.ts';
 import { handOver } from './hand-over.ts';
 import { GRIDS, Job, SHEETS } from './job.ts';
 import { KeptRuns } from './kept-runs.ts';
-import type { PhotoEntry, RunCard, RunHistory, Space, TermFacts, TrainEvent } from './messages.ts';
+import type { RunCard, RunHistory, Space, TermFacts, TrainEvent } from './messages.ts';
 import {
   featuresName,
   LEARNT_SIDE,
@@ -63,7 +65,7 @@ export class TrainTool {
     return (await this.#runs()).list();
   }
 
-  async space(plan: Plan, photos: readonly PhotoEntry[]): Promise<Space> {
+  async space(plan: Plan, photos: readonly GivenFile[]): Promise<Space> {
     const kept = await this.#runs();
     const name = await featuresName(plan, photos);
     const isThere = (await kept.features(name).list()).length > 0;
@@ -82,7 +84,7 @@ export class TrainTool {
   }
 
   /** Begins a run; its number is returned, all else is told by events. */
-  async begin(plan: Plan, title: string, photos: readonly PhotoEntry[]): Promise<string> {
+  async begin(plan: Plan, title: string, photos: readonly GivenFile[]): Promise<string> {
     await this.#job?.close();
     const kept = await this.#runs();
     const id = `${new Date().toISOString().slice(0, 19).replace(/\D/g, '')}-${crypto.randomUUID().slice(0, 4)}`;
@@ -103,7 +105,7 @@ export class TrainTool {
     return history;
   }
 
-  goOn(photos?: readonly PhotoEntry[]): void {
+  goOn(photos?: readonly GivenFile[]): void {
     this.#job?.goOn(photos);
   }
 

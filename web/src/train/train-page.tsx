@@ -1,5 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import { address } from '../app/address.ts';
+import { followDrops } from '../app/visitor-files.ts';
 import '../styles/train.css';
 import { Curves } from './curves.tsx';
 import { ThisRun } from './finish.tsx';
@@ -27,7 +28,7 @@ export function TrainPage() {
     document.addEventListener('visibilitychange', saveWhenHidden);
     addEventListener('pagehide', saveWhenHidden);
     addEventListener('hashchange', follow);
-    const stopDropping = dropFolders(document.body);
+    const stopDropping = followDrops(document.body, takeDrop);
     return () => {
       document.removeEventListener('visibilitychange', saveWhenHidden);
       removeEventListener('pagehide', saveWhenHidden);
@@ -57,27 +58,9 @@ export function TrainPage() {
   );
 }
 
-function dropFolders(element: HTMLElement): () => void {
-  const over = (event: DragEvent): void => {
-    if (!event.dataTransfer?.types.includes('Files')) return;
-    event.preventDefault();
-    element.classList.add('is-dropping');
-  };
-  const leave = (event: DragEvent): void => {
-    if (event.relatedTarget === null) element.classList.remove('is-dropping');
-  };
-  const drop = (event: DragEvent): void => {
-    element.classList.remove('is-dropping');
-    if (!event.dataTransfer?.items.length) return;
-    event.preventDefault();
-    void folderOfDrop(event.dataTransfer.items).then(takeFolder);
-  };
-  element.addEventListener('dragover', over);
-  element.addEventListener('dragleave', leave);
-  element.addEventListener('drop', drop);
-  return () => {
-    element.removeEventListener('dragover', over);
-    element.removeEventListener('dragleave', leave);
-    element.removeEventListener('drop', drop);
-  };
+/** Takes folders of photos that are dropped. */
+function takeDrop(dropped: DataTransfer): boolean {
+  if (dropped.items.length === 0) return false;
+  void folderOfDrop(dropped).then(takeFolder);
+  return true;
 }
