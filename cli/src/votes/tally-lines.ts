@@ -1,6 +1,6 @@
 import type { ShareInterval, Standing, Tally } from '@zeroseg/core/zeroseg';
 import { markdownTable } from '../bench/index.ts';
-import { count, countIn } from '../shell/index.ts';
+import { count, countIn, formatPercent } from '../shell/index.ts';
 
 /** A tally as text, with tables that Markdown reads. */
 export function tallyLines(tally: Tally): string[] {
@@ -25,17 +25,13 @@ export function tallyLines(tally: Tally): string[] {
     '',
     `Ties are ${ties === 'omit' ? 'left out of' : 'shared equally in'} shares and p. Intervals: Wilson's score. p: exact two-sided sign test; votes on one picture resemble each other, so the row of pictures is the sure one.`,
     `The left was chosen in ${countIn(left.count, left.of, 'votes')} (p ${probability(left.p)})${left.p < 0.05 ? ': voters favoured a side' : ''}.${
-      agreement === null ? '' : ` Two voters agree on a picture in ${percent(agreement)} of all pairs.`
+      agreement === null ? '' : ` Two voters agree on a picture in ${formatPercent(agreement)} of all pairs.`
     }`,
   ];
 }
 
 function interval({ fraction, low, high }: ShareInterval): string {
-  return `${percent(fraction)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
-}
-
-function percent(fraction: number): string {
-  return `${(100 * fraction).toFixed(1)} %`;
+  return `${formatPercent(fraction)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
 }
 
 function probability(p: number): string {

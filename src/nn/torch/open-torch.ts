@@ -80,13 +80,8 @@ async function openArchive(source: RangeSource, name: string): Promise<TorchWeig
 /** As `torch.save` wrote before version 1.6: five pickles, then the storages in the order of the last one. */
 async function openLegacy(source: RangeSource, name: string): Promise<TorchWeights> {
   const { pickles, end } = await readPickles(source, name);
-  const [magic, protocol, , root, keys] = pickles as [Unpickled, Unpickled, Unpickled, Unpickled, Unpickled];
-  if (magic.value !== MAGIC || protocol.value !== 1001 || !Array.isArray(keys.value)) {
-    throw new CheckpointError(
-      name,
-      'this pickle was not written by torch.save; save the weights by torch.save or as safetensors',
-    );
-  }
+  const [, protocol, , root, keys] = pickles as [Unpickled, Unpickled, Unpickled, Unpickled, Unpickled];
+  if (protocol.value !== 1001 || !Array.isArray(keys.value)) throw notTorch(name);
   const dtypes = new Map(
     root.persistent.flatMap((reference) => {
       const storage = storageOf(reference);
@@ -98,15 +93,12 @@ async function openLegacy(source: RangeSource, name: string): Promise<TorchWeigh
   for (const key of keys.value) {
     const dtype = typeof key === 'string' ? dtypes.get(key) : undefined;
     const head = at + 8 <= source.size ? await source.readRange(at, at + 8) : new Uint8Array(0);
-    if (head.length < 8)
-      throw new CheckpointError(name, 'it is cut off: storages are missing at its end; get the file again');
+    if (head.length < 8) throw cutStorages(name);
     if (dtype === undefined || !isDtype(dtype))
       throw new CheckpointError(name, `storage ${key} is of a type that is not read here`);
     const length = Number(new DataView(head.buffer, head.byteOffset, 8).getBigInt64(0, true));
     const size = length * widths[dtype];
-    if (!(length >= 0 && at + 8 + size <= source.size)) {
-      throw new CheckpointError(name, 'it is cut off: storages are missing at its end; get the file again');
-    }
+    if (!(length >= 0 && at + 8 + size <= source.size)) throw cutStorages(name);
     places.set(key, { start: at + 8, size });
     at += 8 + size;
   }
@@ -134,15 +126,10 @@ async function readPickles(source: RangeSource, name: string): Promise<{ pickles
     try {
       while (pickles.length < 5) {
         const one = unpickle(bytes.subarray(end), name);
+        if (pickles.length === 0 && one.value !== MAGIC) throw notTorch(name);
         pickles.push(one);
         end += one.size;
-        if (pickles.length === 1 && one.value !== MAGIC) break;
       }
-      if (pickles.length < 5)
-        throw new CheckpointError(
-          name,
-          'this pickle was not written by torch.save; save the weights by torch.save or as safetensors',
-        );
       return { pickles, end };
     } catch (error) {
       if (
@@ -155,6 +142,17 @@ async function readPickles(source: RangeSource, name: string): Promise<{ pickles
       throw error;
     }
   }
+}
+
+function notTorch(name: string): CheckpointError {
+  return new CheckpointError(
+    name,
+    'this pickle was not written by torch.save; save the weights by torch.save or as safetensors',
+  );
+}
+
+function cutStorages(name: string): CheckpointError {
+  return new CheckpointError(name, 'it is cut off: storages are missing at its end; get the file again');
 }
 
 function weightsOf(root: unknown, file: string, storages: Storages): TorchWeights {
