@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatBytes } from '@zeroseg/core/internal';
+import { formatBytes, weightEndings } from '@zeroseg/core/internal';
 import sharp from 'sharp';
 import { FileError, hashFiles, readBounded, readJson, systemReason } from '../files/index.ts';
 import { photoKind, readPhoto } from '../photos/index.ts';
@@ -45,6 +45,7 @@ async function folderInfo(place: string): Promise<Info> {
   }
   const found = (await segmentsInfo(place)) ?? (await photosInfo(place));
   if (found) return found;
+  if (names.some((name) => weightEndings.test(name))) return clipInfo(place);
   const reason = 'nothing in this folder is known: no run, no cache, no weights, no scenes, no segments, no photos';
   throw new FileError('info', place, reason);
 }
@@ -61,7 +62,7 @@ async function formatOf(path: string): Promise<unknown> {
 const HEAD = 4096;
 
 async function fileInfo(place: string): Promise<Info> {
-  if (/\.(?:safetensors|index\.json)$/.test(place)) {
+  if (weightEndings.test(place) || place.endsWith('.index.json')) {
     const info = place.endsWith('.json') ? await clipInfo(place) : await weightsInfo(place);
     return { ...info, facts: await withSize(place, info) };
   }

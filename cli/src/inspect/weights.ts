@@ -9,7 +9,7 @@ import type { Fact, Info } from './fact.ts';
 
 type Weights = Awaited<ReturnType<typeof openWeights>>;
 
-/** A safetensors file: what its metadata and the names of its tensors say. `label` is what commands are to call it. */
+/** A file of weights: what its metadata and the names of its tensors say. `label` is what commands are to call it. */
 export async function weightsInfo(place: string, label: string = place): Promise<Info> {
   const weights = await openWeights(place);
   const { metadata } = weights;
@@ -133,7 +133,9 @@ async function otherFacts(place: string, weights: Weights): Promise<Info> {
   const names = [...weights.tensors.keys()];
   const isEncoder = names.some((name) => /^(?:encoder\.)?blocks\.0\.|^vit\.encoder\.layer\.0\./.test(name));
   return {
-    kind: isEncoder ? 'weights of a vision transformer' : 'safetensors file of another program',
+    kind: isEncoder
+      ? 'weights of a vision transformer'
+      : `${place.endsWith('.safetensors') ? 'safetensors' : 'PyTorch'} file of another program`,
     place,
     facts: {
       ...(await tensorFacts(weights)),

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -97,6 +97,26 @@ test('what no command reads is refused by its name', async () => {
     const { code, out, err } = await zeroseg('info', at(name));
     expect([code, out, err.includes(`${at(name)}: `), err.includes(words)], err).toEqual([1, '', true, true]);
   }
+});
+
+test("PyTorch's files are told as others are, and refused by what is in them", async () => {
+  const kinds = await zeroseg('info', 'test/fixtures/torch/training.pt');
+  expect([kinds.code, kinds.out.split('\n')[0]]).toEqual([
+    0,
+    'test/fixtures/torch/training.pt: PyTorch file of another program',
+  ]);
+  await mkdir(at('published'));
+  await copyFile('test/fixtures/torch/clip-tiny.pt', at('published/pytorch_model.bin'));
+  const heads = { num_attention_heads: 2 };
+  const config = { vision_config: { ...heads, hidden_act: 'quick_gelu' }, text_config: heads };
+  await writeFile(at('published/config.json'), JSON.stringify(config));
+  for (const place of [at('published'), at('published/pytorch_model.bin')]) {
+    const clip = await zeroseg('info', place);
+    expect([clip.code, clip.out.split('\n')[0]], clip.err).toEqual([0, `${place}: CLIP`]);
+  }
+  const program = await zeroseg('info', 'test/fixtures/torch/module.pt');
+  expect(program.code).toBe(1);
+  expect(program.err).toContain('module.pt: it is refused: it names __main__.Two, which weights do not need');
 });
 
 test('the home folder is told as ~', async () => {
