@@ -1,7 +1,7 @@
 /** What an evaluation leaves to be looked at: the worst photos beside their truth, and what was taken for what. */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Colour } from '@zeroseg/core/internal';
+import { type Colour, rounded } from '@zeroseg/core/internal';
 import { ConfusionMatrix, type EvaluatedPhoto, SegmentationScore } from '@zeroseg/core/zeroseg';
 import {
   FileError,
@@ -10,7 +10,6 @@ import {
   isText,
   recordText,
   refuseLinks,
-  rounded,
   systemReason,
   writeFileAtomic,
 } from '../files/index.ts';
