@@ -172,7 +172,9 @@ describe('resize', () => {
     );
     expect(() =>
       interpolate(image, 3, 3, { mode: 'bilinear', alignCorners: true, antialias: true }),
-    ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: interpolate: antialias and alignCorners exclude each other; got x [1, 1, 3, 4]]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: interpolate: antialias and alignCorners exclude each other; got x [1, 1, 3, 4]]`,
+    );
     expect(() => interpolatePositions(x, 3, 3)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: interpolatePositions: pos must be [1, R·R, D], the positions of a square; got pos [1, 3, 4]]`,
     );
