@@ -65,9 +65,9 @@ import {
 } from '../../src/nn/safetensors/safetensors.ts';
 import { openWeightRanges, openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
-import { detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
-import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
-import { clipConfig } from '../../src/zeroseg/clip/tensor-sizes.ts';
+import { detectClipNames, logitScale } from '../../src/zeroseg/clip-files/load.ts';
+import { openClipFiles } from '../../src/zeroseg/clip-files/open.ts';
+import { clipConfig } from '../../src/zeroseg/clip-files/tensor-sizes.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';

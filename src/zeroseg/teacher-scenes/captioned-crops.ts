@@ -1,6 +1,6 @@
 /** Images with captions to train a teacher on: crops of made-up scenes. */
 import { type Random, random } from '../../nn/layers/index.ts';
-import { type CaptionedBatch, type CaptionedData, equalCaptions } from '../clip/index.ts';
+import { type CaptionedBatch, type CaptionedData, equalCaptions } from '../clip-training/index.ts';
 import { crop, resizeImage } from '../image/index.ts';
 import {
   fillFrame,
