@@ -285,6 +285,7 @@ export {
 } from './regions/index.ts';
 export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
+  groundNames,
   type Scene,
   SceneAtlas,
   type SceneClass,
@@ -294,7 +295,6 @@ export {
   type SceneOptions,
   scenePhotos,
   scenePresets,
-  stuffNames,
 } from './scenes/index.ts';
 export {
   FileError,
