@@ -12,6 +12,11 @@ export {
   gumbelSoftmax,
   keepRows,
   medoids,
+  type PamrOptions,
+  type PamrWeights,
+  pamr,
+  pamrSteps,
+  pamrWeights,
   type ReconstructionOptions,
   reconstruction,
   type SegmentMatch,
@@ -284,6 +289,7 @@ export {
 } from './regions/index.ts';
 export { RunError, type RunFormat, RunStore, type Sample, type SaveOptions, trainSaved } from './runs/index.ts';
 export {
+  groundNames,
   type Scene,
   SceneAtlas,
   type SceneClass,
@@ -293,7 +299,6 @@ export {
   type SceneOptions,
   scenePhotos,
   scenePresets,
-  stuffNames,
 } from './scenes/index.ts';
 export {
   FileError,

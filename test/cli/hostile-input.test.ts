@@ -476,7 +476,7 @@ const ended = {
   seconds: 1,
 };
 parser('parseEndedRun', damagedJson(ended), parseEndedRun);
-const score = { all: 1, objects: 1, stuff: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
+const score = { all: 1, objects: 1, ground: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
 parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'));
 parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
 parser('readTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), async (found) => {
