@@ -1,6 +1,6 @@
 import { type Colour, escapeXml } from '@zeroseg/core/internal';
 import type { ConfusionMatrix } from '@zeroseg/core/zeroseg';
-import { sentence } from '../shell/index.ts';
+import { sentence, singular } from '../shell/index.ts';
 import type { EvaluationResult, PhotoScore } from './evaluation-result.ts';
 
 /** Classes that a matrix on a page can show. */
@@ -11,13 +11,15 @@ const SHOWN_CONFUSIONS = 12;
 /** What a page says beside its figures. */
 export interface PageWords {
   readonly title: string;
+  /** What is scored. */
+  readonly unit: 'photos' | 'scenes';
   /** What is to be known of the model, such as which classes it has no word for. */
   readonly notes: readonly string[];
 }
 
 /** The page of an evaluation; its pictures lie beside it. */
 export function evaluationPage(
-  { title, notes }: PageWords,
+  { title, unit, notes }: PageWords,
   result: EvaluationResult,
   photos: readonly PhotoScore[],
   confusion: ConfusionMatrix,
@@ -42,10 +44,10 @@ ${notes.map((note) => `<p class="note">${escapeXml(sentence(note))}</p>`).join('
 <div><dt>mean IoU</dt><dd>${percent(result.mean_iou)}</dd></div>
 ${means(result)}
 <div><dt>pixels right</dt><dd>${percent(result.pixel_accuracy)}</dd></div>
-<div><dt>photos</dt><dd>${result.photos}</dd></div>
+<div><dt>${unit}</dt><dd>${result.photos}</dd></div>
 </dl>
 <section><h2>Each class</h2>
-<table class="classes"><thead><tr><th scope="col">class</th><th scope="col">IoU</th><th scope="col"><span class="hidden">bar</span></th><th scope="col">pixels</th></tr></thead>
+<table class="classes"><thead><tr><th scope="col">class</th><th scope="col">IoU</th><th scope="col"><span class="hidden">bar</span></th><th scope="col">true pixels</th></tr></thead>
 <tbody>${[...result.classes]
     .filter(({ iou }) => iou !== null)
     .sort((a, b) => b.iou! - a.iou!)
@@ -59,8 +61,8 @@ ${confusions(confusion, nameOf)}
 ${matrix(confusion, nameOf)}
 </section>
 <section><h2>The worst first</h2>
-<p>${pictured.length < photos.length ? `The ${pictured.length} worst of ${photos.length}; all are in evaluation.json. ` : ''}From left to right: photo, truth, prediction, and what is wrong in red (white does not count). IoU is the mean over the classes of a photo.</p>
-<ol>${pictured.map((photo) => figure(photo, nameOf, swatch)).join('\n')}</ol></section>
+<p>${pictured.length < photos.length ? `The ${pictured.length} worst of ${photos.length}; all are in evaluation.json. ` : ''}From left to right: ${singular(unit)}, truth, prediction, and what is wrong in red (white does not count). IoU is the mean over the classes of a ${singular(unit)}.</p>
+<ol>${pictured.map((photo) => figure(photo, singular(unit), nameOf, swatch)).join('\n')}</ol></section>
 </main>
 </body>
 </html>
@@ -107,6 +109,7 @@ function matrix(confusion: ConfusionMatrix, nameOf: (label: number) => string): 
 
 function figure(
   { id, mean_iou, pixel_accuracy, classes, file = '' }: PhotoScore,
+  kind: string,
   nameOf: (label: number) => string,
   swatch: (label: number) => string,
 ): string {
@@ -117,7 +120,7 @@ function figure(
       ({ label, iou, pixels }) =>
         `<span>${swatch(label)}<bdi>${nameOf(label)}</bdi> ${pixels > 0 ? percent(iou) : 'not there'}</span>`,
     );
-  return `<li><figure><img src="${file}" loading="lazy" alt="${escapeXml(id)}: photo, truth, prediction and mistakes"><figcaption><b>${escapeXml(id)}</b> IoU ${percent(mean_iou)}, ${percent(pixel_accuracy)} of the pixels right<span class="words">${words.join(' ')}</span></figcaption></figure></li>`;
+  return `<li><figure><img src="${file}" loading="lazy" alt="${escapeXml(id)}: ${kind}, truth, prediction and mistakes"><figcaption><b>${escapeXml(id)}</b> IoU ${percent(mean_iou)}, ${percent(pixel_accuracy)} of the pixels right<span class="words">${words.join(' ')}</span></figcaption></figure></li>`;
 }
 
 function percent(fraction: number | null): string {
@@ -138,7 +141,7 @@ table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabu
 .classes { width: 100%; max-width: 720px; } .classes th, .classes td { padding: 3px 12px 3px 0; border-top: 1px solid var(--line); } .classes thead th { border: 0; color: var(--soft); } .classes thead th + th { text-align: right; } .classes td { text-align: right; white-space: nowrap; } .classes .bar { width: 40%; text-align: left; }
 .bar b { display: block; height: 10px; border-radius: 3px; background: var(--bar); min-width: 1px; }
 i { display: inline-block; width: 12px; height: 12px; border-radius: 3px; background: var(--colour); border: 1px solid rgb(128 128 128 / .5); margin-right: 6px; vertical-align: -1px; }
-.scroll { overflow-x: auto; } .matrix td { min-width: 26px; height: 26px; padding: 0 3px; text-align: center; font-size: 12px; background: rgb(var(--wrong) / calc(var(--fraction, 0) * .85)); border: 1px solid var(--line); } .matrix td.right { background: rgb(var(--right) / calc(var(--share, 0) * .75)); }
+.scroll { overflow-x: auto; } .matrix td { min-width: 26px; height: 26px; padding: 0 3px; text-align: center; font-size: 12px; background: rgb(var(--wrong) / calc(var(--fraction, 0) * .85)); border: 1px solid var(--line); } .matrix td.right { background: rgb(var(--right) / calc(var(--fraction, 0) * .75)); }
 .matrix thead td { border: 0; } .matrix thead th { height: 110px; vertical-align: bottom; padding: 0; } .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); padding: 4px 0; white-space: nowrap; max-height: 106px; overflow: hidden; } .matrix tbody th { padding-right: 8px; white-space: nowrap; position: sticky; left: 0; background: var(--paper); }
 ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 18px; } figure { margin: 0; } img { display: block; max-width: 100%; min-width: min(100%, 720px); height: auto; border-radius: 6px; } figcaption { font-size: 13.5px; margin-top: 4px; color: var(--soft); } figcaption b { color: var(--ink); }
 .words { display: flex; flex-wrap: wrap; gap: 2px 14px; } ul { margin: 0 0 14px; padding-left: 20px; } .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
