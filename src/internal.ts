@@ -13,6 +13,7 @@ export {
   clipPixels,
   ensemble,
   fillTemplate,
+  gaussianBias,
   type QueuedViews,
   randomClips,
   randomClipText,
