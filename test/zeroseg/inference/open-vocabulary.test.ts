@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { knownWordsMetadata, VocabularyError } from '../../../src/zeroseg/clip/known-words.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
 import { teacherIdentity } from '../../../src/zeroseg/clip/source.ts';
