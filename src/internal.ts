@@ -12,7 +12,6 @@ export {
   openFolderFile,
   openWeightFolder,
   openWeightRanges,
-  type WeightFolder,
   weightEndings,
 } from './zeroseg/checkpoints/index.ts';
 export {

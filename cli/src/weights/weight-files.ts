@@ -1,8 +1,9 @@
 /** Checkpoints on disk: safetensors files and those of PyTorch, of any size, read tensor by tensor when they are asked for. */
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { openFolderFile, openWeightFolder, type WeightFolder } from '@zeroseg/core/internal';
+import { openFolderFile, openWeightFolder } from '@zeroseg/core/internal';
 import type { FileTensor, RangeSource } from '@zeroseg/core/nn';
+import type { WeightFolder } from '@zeroseg/core/zeroseg';
 import { FileError, systemReason } from '../files/index.ts';
 
 /** Tensors of one or more files, by name. Each is read from the disk when it is asked for. */
