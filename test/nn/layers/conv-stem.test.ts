@@ -7,7 +7,7 @@ import { ConvStem } from '../../../src/nn/layers/conv-stem.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights, weightsFrom } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
