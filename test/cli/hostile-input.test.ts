@@ -62,7 +62,7 @@ import {
   toFloat32,
   toInt32,
   writeSafetensors,
-} from '../../src/nn/safetensors/safetensors.ts';
+} from '../../src/nn/safetensors/index.ts';
 import { openWeightRanges, openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
 import { detectClipNames, logitScale } from '../../src/zeroseg/clip-files/load.ts';

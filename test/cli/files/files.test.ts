@@ -7,7 +7,7 @@ import { makeFolder, sweepLeftovers, writeFileAtomic, writeNamedFile } from '../
 import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
 import { rounded } from '../../../cli/src/files/rounded.ts';
-import { writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { writeSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { Checkpoints } from '../../../src/zeroseg/runs/checkpoints.ts';
 import { MetricsFile, plainMetrics } from '../../../src/zeroseg/runs/metrics-file.ts';
 import { openRun } from '../../../src/zeroseg/training/run.ts';
