@@ -1,7 +1,7 @@
 import type { Colour } from '@zeroseg/core/internal';
 import type { ConfusionMatrix } from '@zeroseg/core/zeroseg';
 import { escapeHtml, htmlPage, htmlPercent } from '../html/index.ts';
-import { sentence } from '../shell/index.ts';
+import { sentence, singular } from '../shell/index.ts';
 import type { EvaluationResult, PhotoScore } from './evaluation-result.ts';
 
 /** Classes that a matrix on a page can show. */
@@ -12,13 +12,15 @@ const SHOWN_CONFUSIONS = 12;
 /** What a page says beside its figures. */
 export interface PageWords {
   readonly title: string;
+  /** What is scored. */
+  readonly unit: 'photos' | 'scenes';
   /** What is to be known of the model, such as which classes it has no word for. */
   readonly notes: readonly string[];
 }
 
 /** The page of an evaluation; its pictures lie beside it. */
 export function evaluationPage(
-  { title, notes }: PageWords,
+  { title, unit, notes }: PageWords,
   result: EvaluationResult,
   photos: readonly PhotoScore[],
   confusion: ConfusionMatrix,
@@ -33,10 +35,10 @@ ${notes.map((note) => `<p class="note">${escapeHtml(sentence(note))}</p>`).join(
 <div><dt>mean IoU</dt><dd>${htmlPercent(result.mean_iou)}</dd></div>
 ${means(result)}
 <div><dt>pixels right</dt><dd>${htmlPercent(result.pixel_accuracy)}</dd></div>
-<div><dt>photos</dt><dd>${result.photos}</dd></div>
+<div><dt>${unit}</dt><dd>${result.photos}</dd></div>
 </dl>
 <section><h2>Each class</h2>
-<table class="classes"><thead><tr><th scope="col">class</th><th scope="col">IoU</th><th scope="col"><span class="hidden">bar</span></th><th scope="col">pixels</th></tr></thead>
+<table class="classes"><thead><tr><th scope="col">class</th><th scope="col">IoU</th><th scope="col"><span class="hidden">bar</span></th><th scope="col">true pixels</th></tr></thead>
 <tbody>${[...result.classes]
     .filter(({ iou }) => iou !== null)
     .sort((a, b) => b.iou! - a.iou!)
@@ -50,8 +52,8 @@ ${confusions(confusion, nameOf)}
 ${matrix(confusion, nameOf)}
 </section>
 <section><h2>The worst first</h2>
-<p>${pictured.length < photos.length ? `The ${pictured.length} worst of ${photos.length}; all are in evaluation.json. ` : ''}From left to right: photo, truth, prediction, and what is wrong in red (white does not count). IoU is the mean over the classes of a photo.</p>
-<ol>${pictured.map((photo) => figure(photo, nameOf, swatch)).join('\n')}</ol></section>`;
+<p>${pictured.length < photos.length ? `The ${pictured.length} worst of ${photos.length}; all are in evaluation.json. ` : ''}From left to right: ${singular(unit)}, truth, prediction, and what is wrong in red (white does not count). IoU is the mean over the classes of a ${singular(unit)}.</p>
+<ol>${pictured.map((photo) => figure(photo, singular(unit), nameOf, swatch)).join('\n')}</ol></section>`;
   return htmlPage({ title, style, main });
 }
 
@@ -95,6 +97,7 @@ function matrix(confusion: ConfusionMatrix, nameOf: (label: number) => string): 
 
 function figure(
   { id, mean_iou, pixel_accuracy, classes, file = '' }: PhotoScore,
+  kind: string,
   nameOf: (label: number) => string,
   swatch: (label: number) => string,
 ): string {
@@ -105,7 +108,7 @@ function figure(
       ({ label, iou, pixels }) =>
         `<span>${swatch(label)}<bdi>${nameOf(label)}</bdi> ${pixels > 0 ? htmlPercent(iou) : 'not there'}</span>`,
     );
-  return `<li><figure><img src="${file}" loading="lazy" alt="${escapeHtml(id)}: photo, truth, prediction and mistakes"><figcaption><b>${escapeHtml(id)}</b> IoU ${htmlPercent(mean_iou)}, ${htmlPercent(pixel_accuracy)} of the pixels right<span class="words">${words.join(' ')}</span></figcaption></figure></li>`;
+  return `<li><figure><img src="${file}" loading="lazy" alt="${escapeHtml(id)}: ${kind}, truth, prediction and mistakes"><figcaption><b>${escapeHtml(id)}</b> IoU ${htmlPercent(mean_iou)}, ${htmlPercent(pixel_accuracy)} of the pixels right<span class="words">${words.join(' ')}</span></figcaption></figure></li>`;
 }
 
 const style = `

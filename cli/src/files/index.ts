@@ -15,9 +15,11 @@ export {
 export { FileError, LockError } from '@zeroseg/core/zeroseg';
 export { readBounded } from './bounded-read.ts';
 export {
+  type FileContent,
   hashFiles,
   isLeftover,
   isLeftoverOf,
+  isSameFile,
   makeFolder,
   readJson,
   refuseLinks,

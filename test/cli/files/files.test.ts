@@ -6,7 +6,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeFolder, sweepLeftovers, writeFileAtomic, writeNamedFile } from '../../../cli/src/files/files.ts';
 import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
-import { writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { writeSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { Checkpoints } from '../../../src/zeroseg/runs/checkpoints.ts';
 import { MetricsFile, plainMetrics } from '../../../src/zeroseg/runs/metrics-file.ts';
 import { openRun } from '../../../src/zeroseg/training/run.ts';

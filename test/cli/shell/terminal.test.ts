@@ -118,12 +118,13 @@ it('what is left is told from the second on: with the first, kernels are compile
 });
 
 it('counts', () => {
-  expect([count(1, 'photos'), count(0, 'photos'), countIn(1, 1, 'photos'), countIn(1, 3, 'photos')]).toEqual([
-    '1 photo',
-    '0 photos',
-    '1 of 1 photo',
-    '1 of 3 photos',
-  ]);
+  expect([
+    count(1, 'photos'),
+    count(1, 'classes'),
+    count(0, 'photos'),
+    countIn(1, 1, 'photos'),
+    countIn(1, 3, 'photos'),
+  ]).toEqual(['1 photo', '1 class', '0 photos', '1 of 1 photo', '1 of 3 photos']);
 });
 
 it('tells errors of users from mistakes by their class', () => {

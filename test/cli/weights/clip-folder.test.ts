@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openClip } from '../../../cli/src/weights/clip-folder.ts';
 import { openWeights } from '../../../cli/src/weights/weight-files.ts';
-import { toFloat32, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { toFloat32, writeSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { clipPixels } from '../../../src/zeroseg/clip/towers.ts';
 import { sameTeacher, shortTeacher, teacherIdentity } from '../../../src/zeroseg/clip-files/source.ts';
 import { clipMean, clipStd } from '../../../src/zeroseg/image/normalize.ts';
