@@ -41,7 +41,7 @@ test('an evaluation: its rules find what its elements set', () => {
   ];
   const scores = { mean_iou: 0.58, mean_iou_without_background: 0.5, pixel_accuracy: 0.75 };
   const page = evaluationPage(
-    { title: 'Two classes', notes: ['a note'] },
+    { title: 'Two classes', notes: ['a note'], unit: 'photos' },
     { data: 'voc', photos: 1, threshold: 0.5, ...scores, classes },
     [],
     confusion,
