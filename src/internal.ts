@@ -4,35 +4,43 @@ export { adapterNames, formatBytes, ownValue, parseJson, shownValue } from './gp
 export { adamW, adamWHyperparameters, clipGradients, HYPERPARAMETER_COUNT } from './kernels/optimizer/index.ts';
 export { hashText } from './nn/layers/index.ts';
 export { type FlatParameters, flattenParameters } from './nn/optimizer/index.ts';
-export { type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
+export { elementBytes, type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
-export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
+export { formatShape, median, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export { baselines } from './zeroseg/baselines/index.ts';
-export { openWeightRanges, weightEndings } from './zeroseg/checkpoints/index.ts';
+export {
+  openFolderFile,
+  openWeightFolder,
+  openWeightRanges,
+  weightEndings,
+} from './zeroseg/checkpoints/index.ts';
 export {
   clipPixels,
-  clipSource,
-  detectClipNames,
   ensemble,
   fillTemplate,
+  gaussianBias,
   type QueuedViews,
   randomClips,
   randomClipText,
   randomClipVision,
+  type TemplateSet,
+  templateList,
+  ViewQueue,
+} from './zeroseg/clip/index.ts';
+export {
+  clipSource,
+  detectClipNames,
   readSettingTensors,
   sameTeacher,
   settingsForm,
   shortTeacher,
-  type TemplateSet,
   teacherIdentity,
-  templateList,
   trainableWeights,
-  ViewQueue,
-} from './zeroseg/clip/index.ts';
+} from './zeroseg/clip-files/index.ts';
 export { RIGHT, WRONG } from './zeroseg/demo/index.ts';
-export { blankSheet, escapeXml, paste, sampleSheet } from './zeroseg/drawing/index.ts';
+export { blankSheet, escapeXml, paste, sampleSheet, wholePercent } from './zeroseg/drawing/index.ts';
 export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
-export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
+export { argmax, dot, entropy, firstRepeated, meanOf, rounded, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,
   centreRegion,

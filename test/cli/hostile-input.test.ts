@@ -71,12 +71,12 @@ import {
   toFloat32,
   toInt32,
   writeSafetensors,
-} from '../../src/nn/safetensors/safetensors.ts';
+} from '../../src/nn/safetensors/index.ts';
 import { openWeightRanges, openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
-import { detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
-import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
-import { clipConfig } from '../../src/zeroseg/clip/tensor-sizes.ts';
+import { detectClipNames, logitScale } from '../../src/zeroseg/clip-files/load.ts';
+import { openClipFiles } from '../../src/zeroseg/clip-files/open.ts';
+import { clipConfig } from '../../src/zeroseg/clip-files/tensor-sizes.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
@@ -486,7 +486,7 @@ const ended = {
   seconds: 1,
 };
 parser('parseEndedRun', damagedJson(ended), parseEndedRun);
-const score = { all: 1, objects: 1, stuff: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
+const score = { all: 1, objects: 1, ground: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
 parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'));
 parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
 parser('readTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), async (found) => {
@@ -973,9 +973,11 @@ parser(
     await symlink(at('elsewhere'), at('evaluation/photos'));
     const options = { classes: 3, ignore: null, colour: () => [0, 0, 0] as const };
     await settled(
-      EvaluationFolder.open(place, options).then((opened) => opened.write(nothing, { title: text, notes: [text] })),
+      EvaluationFolder.open(place, options).then((opened) =>
+        opened.write(nothing, { unit: 'photos', title: text, notes: [text] }).finally(() => opened.close()),
+      ),
       EvaluationFolder.open(at('evaluation/evaluation.json'), options),
-      EvaluationFolder.open(at(text), options),
+      EvaluationFolder.open(at(text), options).then((opened) => opened.close()),
     ).finally(async () => expect(await readFile(at('elsewhere/1.jpg'), 'utf8')).toBe('a photo'));
   },
 );

@@ -2,12 +2,9 @@
 import { ArgumentError, type Device, shownValue } from '../../gpu/index.ts';
 import { openWeightSource, type WeightSource } from '../checkpoints/index.ts';
 import {
-  type ClipFiles,
-  type ClipSource,
   describeUnknown,
   fillTemplate,
   makeVocabulary,
-  openClipFiles,
   type TextTower,
   templateList,
   type UnknownName,
@@ -16,6 +13,7 @@ import {
   VocabularyError,
   type VocabularyOptions,
 } from '../clip/index.ts';
+import { type ClipFiles, type ClipSource, openClipFiles } from '../clip-files/index.ts';
 import { firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
 import { checkImage, type Image } from '../image/index.ts';
 import type { TextTokens } from '../text/index.ts';
@@ -73,7 +71,7 @@ export interface OpenVocabularyOptions extends Omit<PairOptions, 'clip'>, Naming
   readonly model?: WeightSource | undefined;
   /** The CLIP that made the features that a ZeroSeg was trained with. A GroupViT needs none. */
   readonly clip?: ClipSource | ClipFiles | undefined;
-  /** Without a model, how the CLIP segments. Default `value`. */
+  /** Without a model, how the CLIP segments. Default `maskclip`. */
   readonly dense?: DenseClipMode | undefined;
 }
 
@@ -101,7 +99,7 @@ export async function openVocabulary(device: Device, options: OpenVocabularyOpti
   const [file, source] = await Promise.all([model && openWeightSource(model, 'model'), clip && openClip(clip)]);
   if (!file) {
     if (!source) throw new ArgumentError('openVocabulary: give a model, or a clip to segment by itself');
-    return OpenVocabulary.load(device, clipAndText(source, dense ?? 'value'), defaults);
+    return OpenVocabulary.load(device, clipAndText(source, dense ?? 'maskclip'), defaults);
   }
   if (dense) throw new ArgumentError('openVocabulary: dense is how a CLIP segments by itself; leave the model out');
   return OpenVocabulary.load(device, await pairWithText(file, { clip: source, teacher, settings }), defaults);

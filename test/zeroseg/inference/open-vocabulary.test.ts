@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { knownWordsMetadata, VocabularyError } from '../../../src/zeroseg/clip/known-words.ts';
-import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
-import { teacherIdentity } from '../../../src/zeroseg/clip/source.ts';
 import { makeVocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
+import { openClipFiles } from '../../../src/zeroseg/clip-files/open.ts';
+import { teacherIdentity } from '../../../src/zeroseg/clip-files/source.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
 import { nameSegments, namesAt } from '../../../src/zeroseg/inference/division.ts';
 import type { WindowResult } from '../../../src/zeroseg/inference/mixtures.ts';
