@@ -197,6 +197,7 @@ export {
   clipMean,
   clipStd,
   gridBoxes,
+  hexColour,
   type Image,
   ImageError,
   imageFromRgba,
@@ -282,9 +283,12 @@ export {
   type ZeroSegConfig,
 } from './model/index.ts';
 export {
+  type ClassRecord,
+  type ClassRecordOptions,
   type ClassRegion,
   type ClassRegionsOptions,
   type CocoRle,
+  classRecord,
   classRegions,
   classRle,
   decodeRle,

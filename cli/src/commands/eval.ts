@@ -1,9 +1,10 @@
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
+import { rounded } from '@zeroseg/core/internal';
 import { evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { EvaluationFolder } from '../evaluations/index.ts';
-import { rounded, writeNamedFile } from '../files/index.ts';
+import { writeNamedFile } from '../files/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
 import { classColours } from '../segments/index.ts';
 import {

@@ -1,7 +1,7 @@
 /** What an evaluation leaves to be looked at: the worst photos beside their truth, and what was taken for what. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Colour, LOCK_FILE } from '@zeroseg/core/internal';
+import { type Colour, LOCK_FILE, rounded } from '@zeroseg/core/internal';
 import { ConfusionMatrix, type EvaluatedPhoto, SegmentationScore } from '@zeroseg/core/zeroseg';
 import {
   FileError,
@@ -11,7 +11,6 @@ import {
   isText,
   recordText,
   refuseLinks,
-  rounded,
   systemReason,
   writeFileAtomic,
 } from '../files/index.ts';

@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { commandLine } from '../../../cli/src/command-line.ts';
-import { plain } from '../../../cli/src/reports/chart-library.ts';
+import { escapeHtml } from '../../../cli/src/html/index.ts';
 import { errorWords, UsageError } from '../../../cli/src/shell/errors.ts';
 import { count, countIn, Progress, printable, printableTerminal } from '../../../cli/src/shell/terminal.ts';
 import { ArgumentError } from '../../../src/gpu/errors.ts';
@@ -78,7 +78,7 @@ it('neither does a file: messages, progress and reports', () => {
       path: `p${attack}`,
     });
     expect(errorWords(system)).not.toMatch(commanding);
-    expect(plain(`a${attack}<b>`)).not.toMatch(commanding);
+    expect(escapeHtml(`a${attack}<b>`)).not.toMatch(commanding);
     const lines: string[] = [];
     const terminal = printableTerminal({ out: (line) => void lines.push(line), note: (line) => void lines.push(line) });
     const progress = new Progress(terminal, `t${attack}`, 2, 'photos');
