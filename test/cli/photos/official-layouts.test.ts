@@ -338,7 +338,9 @@ it('photos for a cache: of folders, of archives in them, and of one archive', as
   }
   const shard = await openPhotos(join(base, 'photos/shard-0.tar'), true);
   expect(shard.photos.map(({ path }) => path)).toEqual(['1.jpg', '2.jpg']);
-  expect(await message(openPhotos(join(base, 'mine-without/none.tar'), true))).toMatchInlineSnapshot(`"FileError: archive: BASE/mine-without/none.tar: there is no such file or folder"`);
+  expect(await message(openPhotos(join(base, 'mine-without/none.tar'), true))).toMatchInlineSnapshot(
+    `"FileError: archive: BASE/mine-without/none.tar: there is no such file or folder"`,
+  );
 });
 
 describe('what does not fit', () => {

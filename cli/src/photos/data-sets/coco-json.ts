@@ -129,7 +129,8 @@ function segmentLabels(
   for (let i = 0; i < data.length; i++) {
     const id = colours[3 * i]! + 256 * colours[3 * i + 1]! + 65_536 * colours[3 * i + 2]!;
     const label = labels.get(id);
-    if (label === undefined) throw new DataSetError(place, `a pixel is of segment ${id}, which segments_info does not have`);
+    if (label === undefined)
+      throw new DataSetError(place, `a pixel is of segment ${id}, which segments_info does not have`);
     data[i] = label;
   }
   return { width, height, data };
