@@ -149,12 +149,18 @@ export {
   trainingColumns,
 } from './drawing/index.ts';
 export {
+  type BootstrapOptions,
+  type BoundaryOptions,
+  BoundaryScore,
   type Confusion,
   ConfusionMatrix,
   type EvaluatedPhoto,
   type EvaluateOptions,
   type EvaluateProgress,
+  EvaluationMeasures,
   evaluate,
+  type Interval,
+  type IntervalMeasure,
   ignoreLabel,
   type Labelled,
   ScoreError,

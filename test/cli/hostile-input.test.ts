@@ -961,7 +961,11 @@ parser(
 const evaluation = { format: 'zeroseg-evaluation-1', files: ['photos/1.jpg', 'photos/2.jpg'] };
 const nothing = {
   ...{ data: 'voc', photos: 0, threshold: 0.1, mean_iou: null, mean_iou_without_background: null },
-  pixel_accuracy: null,
+  ...{ frequency_weighted_iou: null, boundary_f: null, pixel_accuracy: null },
+  intervals: {
+    ...{ mean_iou: null, mean_iou_without_background: null, frequency_weighted_iou: null, pixel_accuracy: null },
+    resamples: 1,
+  },
   classes: [],
 };
 parser(

@@ -1,10 +1,16 @@
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { rounded } from '@zeroseg/core/internal';
-import { evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
-import { Command } from 'commander';
-import { EvaluationFolder } from '../evaluations/index.ts';
-import { writeNamedFile } from '../files/index.ts';
+import { firstRepeated, rounded } from '@zeroseg/core/internal';
+import {
+  ConfusionMatrix,
+  EvaluationMeasures,
+  evaluate,
+  type SegmentationScore,
+  sceneScore,
+} from '@zeroseg/core/zeroseg';
+import { Command, InvalidArgumentError } from 'commander';
+import { EvaluationFolder, resultTable } from '../evaluations/index.ts';
+import { recordText, writeNamedFile } from '../files/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
 import { classColours } from '../segments/index.ts';
 import {
@@ -20,12 +26,14 @@ import {
   modelAndWordsOptions,
   modelFacts,
   notesTerminal,
+  numberFrom,
   oneOf,
   openModelAndWords,
   Progress,
   parseSynonyms,
   printLines,
   readColours,
+  seedRange,
   tellImagery,
   tellUnknown,
   UsageError,
@@ -42,7 +50,9 @@ interface EvalArguments extends ModelAndWordsArguments {
   readonly root: string;
   readonly split?: string;
   readonly limit?: number;
-  readonly sweep?: boolean;
+  readonly sweep?: true | readonly number[];
+  readonly resamples: number;
+  readonly seed: number;
   readonly ground?: boolean;
   readonly json?: boolean;
   readonly out?: string;
@@ -70,7 +80,13 @@ export function evalCommand(context: Context): Command {
       `part of the data set (default: ${[...new Set(Object.values(dataSetKinds).flatMap(({ split }) => split ?? []))].join(', ')}, as it is called there)`,
     )
     .option('--limit <n>', 'only the first photos', wholeNumber())
-    .option('--sweep', 'also score background thresholds from 0.05 to 0.95')
+    .option(
+      '--sweep [thresholds]',
+      'also score other background thresholds, in the same pass of the network: 0.05 to 0.95, or a list such as 0.1,0.2,0.5',
+      thresholdList,
+    )
+    .option('--resamples <n>', 'draws of the photos that the 95 % intervals come from', wholeNumber(1, 1e6), 1000)
+    .option('--seed <n>', 'seed of these draws', wholeNumber(...seedRange), 1)
     .option('--ground', 'scenes: also count ground without a name, as background')
     .option('--json', 'print the result as JSON, all else on standard error')
     .option('--out <file>', 'write the result as JSON')
@@ -121,7 +137,8 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     set.prompts.map((name, i) => ({ name, colour: colours?.get(name) ?? colours?.get(set.classes[i + 1] ?? '') })),
   );
   const threshold = options.background ?? set.threshold;
-  const thresholds = [threshold, ...(options.sweep ? sweep : [])];
+  const swept = options.sweep === true ? sweep : (options.sweep ?? []);
+  const thresholds = [threshold, ...swept];
   const failed = new Map<string, string>();
   const folder =
     options.save === undefined
@@ -135,6 +152,8 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     const vocabulary = await embedNames(context, model, withoutUnknown(asked, unknown), interruption);
     const progress = new Progress(terminal, 'scoring', photos.length, unit);
     const began = performance.now();
+    const measures = new EvaluationMeasures(set.classes.length, ignore ?? -1);
+    const confusion = new ConfusionMatrix(set.classes.length, ignore ?? -1);
     let scored = 0;
     let scores: SegmentationScore[];
     try {
@@ -147,7 +166,11 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         short: options.short,
         stride: options.stride,
         signal: interruption.abortSignal,
-        onPhoto: (photo) => folder?.add(photo),
+        onPhoto: async (photo) => {
+          measures.add(photo.prediction, photo.labels);
+          confusion.add(photo.prediction.data, photo.labels.data);
+          await folder?.add(photo);
+        },
         onProgress: ({ done, scores: [score] }) => {
           scored = done - failed.size;
           progress.at(done, `mean IoU so far ${formatPercent(score?.meanIou() ?? null, 2)}`);
@@ -169,6 +192,9 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     const [score] = scores as [SegmentationScore];
     if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, unit)} could be used`);
     const kinds = set.objects === undefined ? undefined : sceneScore(score, set.objects);
+    const { resamples, seed } = options;
+    const intervals = measures.intervals({ resamples, seed });
+    const outlines = measures.boundary.scores();
     const measured = {
       data: options.data,
       root: options.root,
@@ -179,10 +205,26 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
       mean_iou: score.meanIou(),
       mean_iou_without_background: score.meanIou({ background: false }),
       ...(kinds && { mean_iou_objects: kinds.objects, mean_iou_ground: kinds.ground }),
+      frequency_weighted_iou: score.frequencyWeightedIou(),
+      boundary_f: measures.boundary.mean(),
       pixel_accuracy: score.pixelAccuracy(),
-      classes: score.iou().map((iou, c) => ({ label: c, name: set.classes[c], iou, pixels: score.labelled[c] })),
+      intervals: {
+        mean_iou: intervals.meanIou,
+        mean_iou_without_background: intervals.meanIouWithoutBackground,
+        frequency_weighted_iou: intervals.frequencyWeightedIou,
+        pixel_accuracy: intervals.pixelAccuracy,
+        resamples,
+        seed,
+      },
+      classes: score.iou().map((iou, c) => ({
+        label: c,
+        name: set.classes[c],
+        iou,
+        boundary_f: outlines[c] ?? null,
+        pixels: score.labelled[c],
+      })),
       sweep: options.sweep
-        ? sweep.map((value, i) => ({
+        ? swept.map((value, i) => ({
             threshold: value,
             mean_iou: scores[i + 1]?.meanIou() ?? null,
             mean_iou_without_background: scores[i + 1]?.meanIou({ background: false }) ?? null,
@@ -201,9 +243,9 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
       adapter: device.name,
     };
     const result = { ...rounded(measured), options: measured.options };
-    const json = JSON.stringify(result, undefined, 2);
-    if (options.out) await writeNamedFile(options.out, `${json}\n`);
-    if (options.json) printLines(given.terminal.out, json);
+    const json = recordText({ ...result, confusion: rowsOf(confusion) });
+    if (options.out) await writeNamedFile(options.out, json);
+    if (options.json) printLines(given.terminal.out, json.trimEnd());
     const page = await folder?.write(result, {
       title: title(score.images),
       unit,
@@ -221,52 +263,16 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   }
 }
 
-interface Table {
-  /** Whether label 0 counts. */
-  readonly has_background: boolean;
-  readonly classes: readonly { readonly name: string | undefined; readonly iou: number | null }[];
-  readonly threshold: number;
-  readonly mean_iou: number | null;
-  readonly mean_iou_without_background: number | null;
-  readonly mean_iou_objects?: number | null;
-  readonly mean_iou_ground?: number | null;
-  readonly pixel_accuracy: number | null;
-  readonly sweep:
-    | readonly {
-        readonly threshold: number;
-        readonly mean_iou: number | null;
-        readonly mean_iou_without_background: number | null;
-      }[]
-    | undefined;
+/** A row of counts for each true class. */
+function rowsOf({ classes, counts }: ConfusionMatrix): number[][] {
+  return Array.from({ length: classes }, (_, c) => [...counts.subarray(c * classes, (c + 1) * classes)]);
 }
 
-function resultTable(result: Table): string[] {
-  const counted = result.has_background ? result.classes : result.classes.slice(1);
-  const widest = Math.max(...counted.map(({ name = '' }) => name.length));
-  const cells = counted.map(({ name = '', iou }) => `${name.padEnd(widest)} ${formatPercent(iou, 2).padStart(7)}`);
-  const columns = Math.max(1, Math.floor(100 / (widest + 11)));
-  const rows = Math.ceil(cells.length / columns);
-  const lines = Array.from({ length: rows }, (_, r) =>
-    Array.from({ length: columns }, (_, c) => cells[c * rows + r] ?? '')
-      .join('   ')
-      .trimEnd(),
-  );
-  if (result.sweep) {
-    lines.push('', 'threshold   mean IoU   without background');
-    for (const { threshold, mean_iou, mean_iou_without_background } of result.sweep) {
-      lines.push(
-        `${threshold.toFixed(2).padStart(9)}${formatPercent(mean_iou, 2).padStart(11)}${formatPercent(mean_iou_without_background, 2).padStart(21)}`,
-      );
-    }
-  }
-  // Scenes have a name for all that counts.
-  const means = result.has_background
-    ? `mean IoU ${formatPercent(result.mean_iou, 2)} with background, ${formatPercent(result.mean_iou_without_background, 2)} without (threshold ${result.threshold})`
-    : `mean IoU ${formatPercent(result.mean_iou, 2)}`;
-  lines.push('', `${means}; ${formatPercent(result.pixel_accuracy, 2)} of pixels right`);
-  const { mean_iou_objects: objects, mean_iou_ground: ground } = result;
-  if (objects !== undefined && ground !== undefined) {
-    lines.push(`mean IoU ${formatPercent(objects, 2)} over objects, ${formatPercent(ground, 2)} over ground`);
-  }
-  return lines;
+/** Thresholds with commas between them. */
+function thresholdList(text: string): number[] {
+  const parse = numberFrom(0, 1e6);
+  const list = text.split(',').map((part) => parse(part.trim()));
+  const twice = firstRepeated(list.map(String));
+  if (twice !== undefined) throw new InvalidArgumentError(`the threshold ${twice} is there twice.`);
+  return list;
 }

@@ -1,5 +1,5 @@
 import type { Colour } from '@zeroseg/core/internal';
-import type { ConfusionMatrix } from '@zeroseg/core/zeroseg';
+import type { ConfusionMatrix, Interval } from '@zeroseg/core/zeroseg';
 import { escapeHtml, htmlPage, htmlPercent } from '../html/index.ts';
 import { sentence, singular } from '../shell/index.ts';
 import type { EvaluationResult, PhotoScore } from './evaluation-result.ts';
@@ -32,19 +32,22 @@ export function evaluationPage(
   const main = `<h1>${escapeHtml(title)}</h1>
 ${notes.map((note) => `<p class="note">${escapeHtml(sentence(note))}</p>`).join('\n')}
 <dl>
-<div><dt>mean IoU</dt><dd>${htmlPercent(result.mean_iou)}</dd></div>
+${tile('mean IoU', result.mean_iou, result.intervals.mean_iou)}
 ${means(result)}
-<div><dt>pixels right</dt><dd>${htmlPercent(result.pixel_accuracy)}</dd></div>
+${tile('frequency-weighted IoU', result.frequency_weighted_iou, result.intervals.frequency_weighted_iou)}
+${tile('boundary F-score', result.boundary_f)}
+${tile('pixels right', result.pixel_accuracy, result.intervals.pixel_accuracy)}
 <div><dt>${unit}</dt><dd>${result.photos}</dd></div>
 </dl>
+${result.intervals.mean_iou ? `<p>Small: 95 % intervals over the choice of ${unit}, of ${result.intervals.resamples.toLocaleString('en')} draws with replacement. The boundary F-score says how well outlines agree, within 0.75 % of the diagonal.</p>` : ''}
 <section><h2>Each class</h2>
-<table class="classes"><thead><tr><th scope="col">class</th><th scope="col">IoU</th><th scope="col"><span class="hidden">bar</span></th><th scope="col">true pixels</th></tr></thead>
+<table class="classes"><thead><tr><th scope="col">class</th><th scope="col">IoU</th><th scope="col"><span class="hidden">bar</span></th><th scope="col">boundary F</th><th scope="col">true pixels</th></tr></thead>
 <tbody>${[...result.classes]
     .filter(({ iou }) => iou !== null)
     .sort((a, b) => b.iou! - a.iou!)
     .map(
-      ({ label, iou, pixels = 0 }) =>
-        `<tr><th scope="row">${swatch(label)}<bdi>${nameOf(label)}</bdi></th><td>${htmlPercent(iou)}</td><td class="bar"><b style="width:${(100 * iou!).toFixed(1)}%"></b></td><td>${pixels.toLocaleString('en')}</td></tr>`,
+      ({ label, iou, boundary_f, pixels = 0 }) =>
+        `<tr><th scope="row">${swatch(label)}<bdi>${nameOf(label)}</bdi></th><td>${htmlPercent(iou)}</td><td class="bar"><b style="width:${(100 * iou!).toFixed(1)}%"></b></td><td>${htmlPercent(boundary_f)}</td><td>${pixels.toLocaleString('en')}</td></tr>`,
     )
     .join('\n')}</tbody></table></section>
 <section><h2>What was taken for what</h2>
@@ -58,12 +61,20 @@ ${matrix(confusion, nameOf)}
 }
 
 /** Scenes have objects and grounds, other data sets a background. */
-function means({ mean_iou_without_background, mean_iou_objects, mean_iou_ground }: EvaluationResult): string {
-  const tile = (title: string, fraction: number | null): string =>
-    `<div><dt>${title}</dt><dd>${htmlPercent(fraction)}</dd></div>`;
+function means({
+  mean_iou_without_background,
+  mean_iou_objects,
+  mean_iou_ground,
+  intervals,
+}: EvaluationResult): string {
   return mean_iou_objects === undefined || mean_iou_ground === undefined
-    ? tile('without background', mean_iou_without_background)
+    ? tile('without background', mean_iou_without_background, intervals.mean_iou_without_background)
     : `${tile('mean IoU, objects', mean_iou_objects)}\n${tile('mean IoU, ground', mean_iou_ground)}`;
+}
+
+function tile(title: string, fraction: number | null, interval: Interval | null = null): string {
+  const range = interval ? `<small>${htmlPercent(interval.low)} to ${htmlPercent(interval.high)}</small>` : '';
+  return `<div><dt>${title}</dt><dd>${htmlPercent(fraction)}${range}</dd></div>`;
 }
 
 function confusions(confusion: ConfusionMatrix, nameOf: (label: number) => string): string {

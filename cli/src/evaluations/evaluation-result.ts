@@ -1,3 +1,5 @@
+import type { Interval } from '@zeroseg/core/zeroseg';
+
 /** How one photo fared. */
 export interface PhotoScore {
   readonly id: string;
@@ -24,11 +26,22 @@ export interface EvaluationResult {
   /** Of scenes. */
   readonly mean_iou_objects?: number | null;
   readonly mean_iou_ground?: number | null;
+  readonly frequency_weighted_iou: number | null;
+  readonly boundary_f: number | null;
   readonly pixel_accuracy: number | null;
+  /** 95 % of the draws. */
+  readonly intervals: {
+    readonly mean_iou: Interval | null;
+    readonly mean_iou_without_background: Interval | null;
+    readonly frequency_weighted_iou: Interval | null;
+    readonly pixel_accuracy: Interval | null;
+    readonly resamples: number;
+  };
   readonly classes: readonly {
     readonly label: number;
     readonly name: string | undefined;
     readonly iou: number | null;
+    readonly boundary_f: number | null;
     readonly pixels: number | undefined;
   }[];
 }

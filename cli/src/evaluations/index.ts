@@ -1,1 +1,2 @@
 export { EvaluationFolder } from './evaluation-folder.ts';
+export { resultTable } from './result-table.ts';

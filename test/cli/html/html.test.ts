@@ -36,10 +36,25 @@ test('an evaluation: its rules find what its elements set', () => {
   const confusion = new ConfusionMatrix(2);
   confusion.add(Uint8Array.of(0, 1, 1, 0), Uint8Array.of(0, 1, 0, 0));
   const classes = [
-    { label: 0, name: 'background', iou: 0.66, pixels: 3 },
-    { label: 1, name: '<cat>', iou: 0.5, pixels: 1 },
+    { label: 0, name: 'background', iou: 0.66, boundary_f: 0.5, pixels: 3 },
+    { label: 1, name: '<cat>', iou: 0.5, boundary_f: null, pixels: 1 },
   ];
-  const scores = { mean_iou: 0.58, mean_iou_without_background: 0.5, pixel_accuracy: 0.75 };
+  const interval = { low: 0.1, high: 0.2 };
+  const intervals = {
+    mean_iou: interval,
+    mean_iou_without_background: interval,
+    frequency_weighted_iou: interval,
+    pixel_accuracy: interval,
+    resamples: 9,
+  };
+  const scores = {
+    frequency_weighted_iou: 0.6,
+    boundary_f: 0.5,
+    intervals,
+    mean_iou: 0.58,
+    mean_iou_without_background: 0.5,
+    pixel_accuracy: 0.75,
+  };
   const page = evaluationPage(
     { title: 'Two classes', notes: ['a note'], unit: 'photos' },
     { data: 'voc', photos: 1, threshold: 0.5, ...scores, classes },
