@@ -67,6 +67,7 @@ export {
   zeroSegAndText,
 } from './zeroseg/inference/index.ts';
 export {
+  checkEncoderFit,
   initialNotes,
   keepCount,
   type LossTerm,
