@@ -905,9 +905,11 @@ parser(
     await symlink(at('elsewhere'), at('evaluation/photos'));
     const options = { classes: 3, ignore: null, colour: () => [0, 0, 0] as const };
     await settled(
-      EvaluationFolder.open(place, options).then((opened) => opened.write(nothing, { title: text, notes: [text] })),
+      EvaluationFolder.open(place, options).then((opened) =>
+        opened.write(nothing, { unit: 'photos', title: text, notes: [text] }).finally(() => opened.close()),
+      ),
       EvaluationFolder.open(at('evaluation/evaluation.json'), options),
-      EvaluationFolder.open(at(text), options),
+      EvaluationFolder.open(at(text), options).then((opened) => opened.close()),
     ).finally(async () => expect(await readFile(at('elsewhere/1.jpg'), 'utf8')).toBe('a photo'));
   },
 );

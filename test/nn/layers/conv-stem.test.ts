@@ -228,7 +228,7 @@ describe('a model with a convolutional stem', () => {
     const loaded = await loadClipVision(device.current, stored, 'file', config);
     for (const side of [8, 13]) {
       const x = image(7, 2, 3, side, side);
-      const [want, got, dense] = await readAll([vision.forward(x), loaded.forward(x), loaded.dense(x, 'value')]);
+      const [want, got, dense] = await readAll([vision.forward(x), loaded.forward(x), loaded.dense(x, 'maskclip')]);
       expect(got).toEqual(want);
       expect(dense).toHaveLength(2 * Math.floor(side / 4) ** 2 * 6);
     }
