@@ -62,6 +62,7 @@ const rooms = [
   'src/zeroseg',
   'src',
   'cli/src/files',
+  'cli/src/archives',
   'cli/src/photos',
   'cli/src/weights',
   'cli/src/features',
