@@ -42,6 +42,7 @@ const rooms = [
   'src/zeroseg/checkpoints',
   'src/zeroseg/runs',
   'src/zeroseg/model',
+  'src/zeroseg/vit',
   'src/zeroseg/clip',
   'src/zeroseg/clip-files',
   'src/zeroseg/clip-training',

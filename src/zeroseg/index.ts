@@ -29,7 +29,9 @@ export {
 export type { Trace } from '../nn/layers/index.ts';
 export {
   type ByteSource,
+  findVit,
   openWeightSource,
+  type VitFile,
   type WeightFile,
   type WeightFolder,
   type WeightSource,
@@ -411,6 +413,7 @@ export {
   type Validation,
   type Validator,
 } from './training/index.ts';
+export { loadVit, type VitConfig, VitEncoder, type VitOptions, vitConfig } from './vit/index.ts';
 export {
   type Choice,
   type Contestant,
