@@ -21,7 +21,7 @@ import {
 import { Argument, Command, Option } from 'commander';
 import { nodeFileSystem, refuseLinks } from '../files/index.ts';
 import { encodePng } from '../photos/index.ts';
-import { lossFigure, writeExperiment } from '../reports/index.ts';
+import { type ComparisonName, comparisonTables, lossFigure, writeExperiment } from '../reports/index.ts';
 import {
   adapterOption,
   type Context,
@@ -44,6 +44,7 @@ import {
 } from '../shell/index.ts';
 import { NEW, prepareStudy, STUDY_GRIDS } from '../studies/index.ts';
 import { builtIn, openClip } from '../weights/index.ts';
+import { experimentTable } from './experiment-tables.ts';
 
 interface ExperimentArguments {
   readonly out: string;
@@ -59,6 +60,11 @@ interface ExperimentArguments {
   readonly init: string;
   readonly quick?: boolean;
   readonly adapter?: string;
+  readonly model?: readonly string[];
+  readonly data?: readonly string[];
+  readonly limit?: number;
+  readonly eval?: readonly string[];
+  readonly plan?: boolean;
 }
 
 /** How large an experiment is. */
@@ -80,14 +86,15 @@ const quickSizes: Sizes = { seeds: [1, 2], steps: 4, scenes: 32, unseen: 6, set:
 const FIGURE_SCENES = 6;
 
 const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
-const names = [...Object.keys(experiments), 'fig3'] as (ExperimentName | 'fig3')[];
+const tables = Object.keys(comparisonTables) as ComparisonName[];
+const names = [...Object.keys(experiments), 'fig3', ...tables] as (ExperimentName | ComparisonName | 'fig3')[];
 
 /** `zeroseg experiment`: the paper's ablations on made-up scenes. */
 export function experimentCommand(context: Context): Command {
   return new Command('experiment')
     .description(
       'repeat an ablation of the paper in miniature: table3 (grids), table4 (losses), table5 (mask ratio), fig3; or add one option\n' +
-        'beyond the paper after the other: beyond',
+        'beyond the paper after the other: beyond; or score models on data sets beside published figures: table1, table6 (classes), table9',
     )
     .addArgument(offering(new Argument('<name>', names.join(', ')), ...names))
     .requiredOption('--out <folder>', 'table, plot, and all runs; one that was stopped goes on')
@@ -117,14 +124,37 @@ export function experimentCommand(context: Context): Command {
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
     .option('--init <file>', `what students begin with, as \`zeroseg train\` takes it; or ${NEW}`, builtIn)
     .option('--quick', 'a few steps on a few scenes: shows that it works, and means nothing')
+    .option(
+      '--model <place>',
+      'of table1, table6 and table9: a model, as `zeroseg eval` takes it; may come more than once',
+      gather,
+    )
+    .option(
+      '--data <kind=place>',
+      'of these: a data set, such as voc=VOCdevkit/VOC2012; may come more than once',
+      gather,
+    )
+    .option('--limit <n>', 'of these: only the first photos', wholeNumber())
+    .option(
+      '--eval <option>',
+      'of these: an option of `zeroseg eval`, such as --eval=--scoring=softmax; may come more than once',
+      gather,
+    )
+    .option('--plan', 'of these: only tell what would run, and how long by the time of some photos')
     .option(...adapterOption)
     .addHelpText(
       'after',
       '\nExamples:\n  zeroseg experiment table4 --out out/ablations\n' +
-        '  zeroseg experiment fig3 --out out/ablations\n\n' +
+        '  zeroseg experiment fig3 --out out/ablations\n' +
+        '  zeroseg experiment table1 --model built-in --data voc=VOCdevkit/VOC2012 --out out/table1\n\n' +
         'In one folder they share scenes, features and runs. Stop at any time: the same command goes on.',
     )
-    .action((name: string, options: ExperimentArguments) => experiment(context, name, options));
+    .action((name: string, options: ExperimentArguments, command: Command) => {
+      if (!(tables as readonly string[]).includes(name)) return experiment(context, name, options);
+      const isGiven = command.getOptionValueSource('clip') === 'cli';
+      const { clip, eval: evalOptions = [], ...rest } = options;
+      return experimentTable(context, name as ComparisonName, { ...rest, evalOptions, ...(isGiven && { clip }) });
+    });
 }
 
 /** What the parts of an experiment share. */

@@ -100,7 +100,9 @@ describe('measures of a data set', () => {
     const nothing = { width: 1, height: 1, data: Uint8Array.of(255) };
     none.add({ width: 1, height: 1, data: Uint8Array.of(0) }, nothing);
     expect([none.score.frequencyWeightedIou(), none.boundary.mean()]).toEqual([null, null]);
-    expect(() => none.intervals({ resamples: 0 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: EvaluationMeasures.intervals: resamples must be from 1 to a million; got 0]`);
+    expect(() => none.intervals({ resamples: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: EvaluationMeasures.intervals: resamples must be from 1 to a million; got 0]`,
+    );
   });
 });
 
