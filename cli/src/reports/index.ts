@@ -9,3 +9,4 @@ export { LiveReport } from './live-report.ts';
 export { type ComparisonName, comparisonTables } from './published.ts';
 export { scoreTable } from './score-table.ts';
 export { writeReport } from './training-report.ts';
+export { describeTraining, validationWords } from './training-words.ts';

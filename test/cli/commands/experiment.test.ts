@@ -190,7 +190,7 @@ describe('zeroseg experiment', () => {
     expect(await zeroseg('experiment', 'table9', '--out', at('none'))).toMatchInlineSnapshot(`
       {
         "code": 1,
-        "err": "zeroseg: experiment: there is no 'table9'; give table3, table4, table5, beyond, fig3",
+        "err": "zeroseg: experiment: table9 needs --model and --data; such as --model built-in --data voc=VOCdevkit/VOC2012, each as often as you like",
         "out": "",
       }
     `);

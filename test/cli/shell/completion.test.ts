@@ -65,7 +65,14 @@ describe('zeroseg completion', () => {
     expect(await offered('zeroseg segment --model mo')).toEqual(['model.safetensors']);
     expect(await offered('zeroseg train --config t')).toEqual(['tiny']);
     expect(await offered('zeroseg words --options mod')).toEqual(['model.safetensors']);
-    expect(await offered('zeroseg experiment table')).toEqual(['table3', 'table4', 'table5']);
+    expect(await offered('zeroseg experiment table')).toEqual([
+      'table3',
+      'table4',
+      'table5',
+      'table1',
+      'table6',
+      'table9',
+    ]);
     expect(await offered('zeroseg completion ')).toEqual(['bash', 'zsh', 'fish']);
     // A number, and a command without arguments.
     expect(await offered('zeroseg train --steps ')).toEqual([]);
