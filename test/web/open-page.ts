@@ -47,6 +47,8 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
         colorScheme: scheme,
         acceptDownloads: true,
       });
+      // A busy machine is no fault of the page.
+      context.setDefaultTimeout(60_000);
       const page = await context.newPage();
       if (!gpu) {
         await page.addInitScript("Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined })");

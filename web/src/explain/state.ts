@@ -2,7 +2,8 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import { gpu } from '../app/gpu-state.ts';
-import { engine, held, sentenceOf } from '../engine/client.ts';
+import { engine, held } from '../engine/client.ts';
+import { sentenceOf } from '../engine/sentence.ts';
 import { fetchSample, model, type Picture, picture } from '../picture/picture.ts';
 import { samples } from '../picture/samples.ts';
 import type { Grouped, GroupRequest, Named, Seen, SeeRequest, Subject } from './messages.ts';

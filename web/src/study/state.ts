@@ -2,7 +2,8 @@
 import { batch, type Signal, signal } from '@preact/signals';
 import type { Tally } from '@zeroseg/core/zeroseg';
 import { save } from '../app/save.ts';
-import { engine, held, sentenceOf } from '../engine/client.ts';
+import { engine, held } from '../engine/client.ts';
+import { sentenceOf } from '../engine/sentence.ts';
 import type { GivenFile, Side, Standing, StudyFacts } from './messages.ts';
 
 const tool = held(() => engine.study());
