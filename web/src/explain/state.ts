@@ -161,11 +161,7 @@ export function openFirst(): void {
   if (!picture.peek()) void openPicture(fetchSample(samples[0]));
 }
 
-/** Words out of what was typed: parted by commas, semicolons or lines. */
-export function addWords(text: string): void {
-  const typed = text
-    .split(/[,;\n]/)
-    .map((word) => word.trim().replace(/\s+/g, ' ').toLowerCase())
-    .filter((word) => word !== '');
-  words.value = [...new Set([...words.peek(), ...typed])];
+/** What is there already is not added. */
+export function addWords(more: readonly string[]): void {
+  words.value = [...new Set([...words.peek(), ...more])];
 }

@@ -149,12 +149,8 @@ export function setWords(one: Side, words: readonly string[]): void {
   });
 }
 
-/** Words out of what was typed: parted by commas, semicolons or lines; what is there already is not added. */
-export function addWords(one: Side, text: string): void {
-  const words = text
-    .split(/[,;\n]/)
-    .map((word) => word.trim().replace(/\s+/g, ' ').toLowerCase())
-    .filter((word) => word !== '');
+/** What is there already is not added. */
+export function addWords(one: Side, words: readonly string[]): void {
   setWords(one, [...new Set([...one.words.peek(), ...words])]);
 }
 

@@ -57,11 +57,12 @@ export function start(): Promise<void> {
   });
 }
 
-export function openFolder(files: readonly GivenFile[]): Promise<void> {
+/** Opens a study out of a folder's files, or out of those that are still being fetched. */
+export function openFolder(files: readonly GivenFile[] | Promise<readonly GivenFile[]>): Promise<void> {
   return doOne(async () => {
     // Asked for, so that the browser does not clear votes when space is short; refused, they are kept all the same.
     void navigator.storage?.persist?.();
-    const facts = await (await tool()).take(files);
+    const facts = await (await tool()).take(await files);
     batch(() => {
       study.value = facts;
       voter.value = undefined;
