@@ -45,6 +45,8 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
       const context = await (browser as Browser).newContext({
         viewport: { width, height: 900 },
         colorScheme: scheme,
+        // Axe sees colours as they end, not on the way.
+        reducedMotion: 'reduce',
         acceptDownloads: true,
       });
       // A busy machine is no fault of the page.
