@@ -27,17 +27,30 @@ export {
   unshuffle,
 } from '../kernels/zeroseg/index.ts';
 export type { Trace } from '../nn/layers/index.ts';
-export { type ByteSource, openWeightSource, type WeightFile, type WeightSource } from './checkpoints/index.ts';
+export {
+  type ByteSource,
+  findVit,
+  openWeightSource,
+  type VitFile,
+  type WeightFile,
+  type WeightFolder,
+  type WeightSource,
+} from './checkpoints/index.ts';
 export {
   type ClipConfig,
   ClipText,
   ClipVision,
+  type DenseFeatures,
   type DenseMode,
+  type DenseOptions,
+  denoisePrompts,
+  denseModes,
   describeUnknown,
   endPosition,
   type KnownWords,
   knownWordsMetadata,
   makeVocabulary,
+  smoothByKeys,
   Teacher,
   type TextTower,
   type UnknownName,
@@ -48,7 +61,6 @@ export {
 } from './clip/index.ts';
 export {
   type ClipFiles,
-  type ClipFolder,
   type ClipFolderOptions,
   type ClipSource,
   clipCompanions,
@@ -187,6 +199,7 @@ export {
   clipMean,
   clipStd,
   gridBoxes,
+  hexColour,
   type Image,
   ImageError,
   imageFromRgba,
@@ -272,11 +285,16 @@ export {
   type ZeroSegConfig,
 } from './model/index.ts';
 export {
+  type ClassRecord,
+  type ClassRecordOptions,
   type ClassRegion,
   type ClassRegionsOptions,
   type CocoRle,
+  type CocoSegmentation,
+  classRecord,
   classRegions,
   classRle,
+  cocoMask,
   decodeRle,
   type Polygon,
   type RegionPart,
@@ -389,6 +407,7 @@ export {
   type Validation,
   type Validator,
 } from './training/index.ts';
+export { loadVit, type VitConfig, VitEncoder, type VitOptions, vitConfig } from './vit/index.ts';
 export {
   type Choice,
   type Contestant,

@@ -2,6 +2,7 @@ import type { Device } from '@zeroseg/core';
 import type { WritableTensor } from '@zeroseg/core/internal';
 import { verifyBase } from './base.ts';
 import { verifyClip } from './clip.ts';
+import { verifyClipDense } from './clip-dense.ts';
 import { verifyGroupVit } from './groupvit.ts';
 import { Fields } from './manifest.ts';
 import { verifyOps } from './ops.ts';
@@ -9,6 +10,7 @@ import { FixtureFile, type FixtureTensors, Report, type VerifyRow } from './repo
 import { isRules, verifyRules } from './rules.ts';
 import { verifyTokenizer } from './tokenizer.ts';
 import { verifyTraining } from './training.ts';
+import { verifyVit } from './vit.ts';
 
 /** A fixture's manifest: its JSON, and a name for rows and messages. */
 export interface Manifest {
@@ -30,13 +32,16 @@ export interface Verification {
   readonly outputs: ReadonlyMap<string, ReadonlyMap<string, WritableTensor>>;
 }
 
-type Kind = 'ops' | 'rules' | 'training' | 'base' | 'clip' | 'groupvit' | 'tokenizer';
+type Kind = 'ops' | 'rules' | 'training' | 'base' | 'clip' | 'clip-dense' | 'groupvit' | 'vit' | 'tokenizer';
 
 /** What a manifest is, by its content; undefined for JSON that is none. */
 export function kindOf(json: unknown): Kind | undefined {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
   const has = (...names: string[]) => names.every((name) => Object.hasOwn(json, name));
+  const config = (json as { config?: object }).config ?? {};
+  if (has('checkpoint', 'expected') && 'leading_tokens' in config) return 'vit';
   const vision = (json as { config?: { vision?: object } }).config?.vision ?? {};
+  if (has('checkpoint', 'expected', 'pipelines')) return 'clip-dense';
   if (has('checkpoint', 'expected')) return 'group_tokens' in vision ? 'groupvit' : 'clip';
   if (has('vocabulary', 'cases')) return 'tokenizer';
   if (has('family') || has('cases')) return 'ops';
@@ -72,11 +77,11 @@ export async function verifyFixture(
   const fields = new Fields(manifest.json, manifest.name);
   if (kind === 'rules') await report.part(kind, manifest.name, () => verifyRules(fields, report));
   else if (kind === 'tokenizer') await report.part(kind, manifest.name, () => verifyTokenizer(fields, report));
-  else if (kind === 'clip' || kind === 'groupvit') {
+  else if (kind === 'clip' || kind === 'clip-dense' || kind === 'groupvit' || kind === 'vit') {
     const [name, expectedName] = [fields.text('checkpoint'), fields.text('expected')];
     const checkpoint = { name, tensors: await load(name) };
     const expected = new FixtureFile(expectedName, await load(expectedName), report);
-    const verify = kind === 'clip' ? verifyClip : verifyGroupVit;
+    const verify = { clip: verifyClip, 'clip-dense': verifyClipDense, groupvit: verifyGroupVit, vit: verifyVit }[kind];
     await report.part(kind, manifest.name, () => verify(device, fields, checkpoint, expected, report));
     expected.complainAboutUnused();
   } else {

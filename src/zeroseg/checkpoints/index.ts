@@ -12,7 +12,8 @@ export {
 } from './settings-section.ts';
 export { checkTowers, numbered } from './sizes.ts';
 export { stepOf } from './step-count.ts';
-export { publishedNames } from './vit-names.ts';
+export { findVit, ownTensors, type VitFile, type VitLayout, type VitWeight } from './vit-file.ts';
+export { publishedDecoderNames } from './vit-names.ts';
 export {
   type ByteSource,
   openWeightRanges,
@@ -23,3 +24,11 @@ export {
   type WeightSource,
   weightEndings,
 } from './weight-file.ts';
+export {
+  type FolderWeights,
+  openFolderFile,
+  openWeightFolder,
+  usualWeights,
+  type WeightFolder,
+  weightCandidates,
+} from './weight-folder.ts';
