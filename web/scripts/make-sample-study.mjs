@@ -67,7 +67,7 @@ const study = {
   pictures,
   same: 0,
 };
-writeFileSync(new URL('study.json', folder), `${JSON.stringify(study, undefined, 1)}\n`);
+writeFileSync(new URL('study.json', folder), `${JSON.stringify(study, undefined, 2)}\n`);
 device.dispose();
 
 async function write(file, picture) {
