@@ -159,6 +159,7 @@ export {
   type PhotoFile,
   type PhotoSource,
   type PhotoStamp,
+  type RegionFeatures,
   readCache,
   readStamped,
   type TrainingData,
