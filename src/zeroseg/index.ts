@@ -165,6 +165,26 @@ export {
   type TrainingData,
 } from './features/index.ts';
 export {
+  type BackboneOptions,
+  backboneConfig,
+  checkFinetuneSettings,
+  defaultFinetuneSettings,
+  type FinetuneReport,
+  type FinetuneSettings,
+  FinetuneTrainer,
+  finetuneSettingsSchema,
+  finetuneTrainingFile,
+  loadNetwork,
+  type NetworkInfo,
+  networkFile,
+  type PredictOptions,
+  Predictor,
+  resumeFinetuning,
+  type ScorePhotosOptions,
+  SegmentationNetwork,
+  scorePhotos,
+} from './finetune/index.ts';
+export {
   type GroupVitConfig,
   GroupVitText,
   GroupVitVision,

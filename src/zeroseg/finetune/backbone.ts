@@ -1,11 +1,11 @@
 import { CheckpointError, type WeightTensor } from '../../nn/safetensors/index.ts';
 import { publishedNames } from '../checkpoints/index.ts';
 import { ConfigError } from '../host/index.ts';
-import { baseConfig, type EncoderConfig } from '../model/index.ts';
+import { baseConfig, type EncoderConfig, positionTable } from '../model/index.ts';
 
 export interface BackboneOptions {
-  /** Side of the images that the encoder will see, in pixels. */
-  readonly image: number;
+  /** Side of the images that the encoder will see, in pixels. Default: that of its position table, else 224. */
+  readonly image?: number | undefined;
   /** Attention heads, which no tensor tells. Default: width / 64, as in all published ViTs. */
   readonly heads?: number | undefined;
 }
@@ -14,13 +14,17 @@ export interface BackboneOptions {
  * Sizes of the encoder in a file of weights, told by its tensors: of MAE, timm, DeiT, DINO, ViT-MAE, a CLIP's image tower, or a model of
  * this package, with or without a stem of convolutions.
  *
+ * ```ts
+ * const config = await backboneConfig(tensors, 'vit.safetensors', { image: 224 }); // { dim: 384, depth: 12, heads: 6, ... }
+ * ```
+ *
  * @throws CheckpointError where the file holds no encoder; ConfigError where heads cannot be told, or patches do not fill the image.
  */
-export function backboneConfig(
+export async function backboneConfig(
   stored: ReadonlyMap<string, WeightTensor>,
   file: string,
-  { image, heads }: BackboneOptions,
-): EncoderConfig {
+  { image: asked, heads }: BackboneOptions = {},
+): Promise<EncoderConfig> {
   const find = (name: string): WeightTensor | undefined =>
     publishedNames(`encoder.${name}`)
       .map((theirs) => stored.get(theirs[0] as string))
@@ -51,6 +55,8 @@ export function backboneConfig(
   }
   const count = heads ?? dim / 64;
   if (dim % count !== 0) throw new ConfigError(`${file}: ${count} heads do not divide the encoder's width of ${dim}`);
+  const table = await positionTable(stored, file);
+  const image = asked ?? (table ? table.side * patch : 224);
   if (image % patch !== 0) {
     throw new ConfigError(`'crop' must be a multiple of the backbone's patches of ${patch} pixels; got ${image}`);
   }
@@ -59,7 +65,7 @@ export function backboneConfig(
     patch,
     chans,
     stem: stem ? 'conv' : 'patch',
-    positions: find('pos_embed') || hasTable(stored) ? 'learnt' : 'fixed',
+    positions: table?.isLearnt ? 'learnt' : 'fixed',
     dim,
     depth,
     heads: count,
@@ -67,11 +73,4 @@ export function backboneConfig(
     eps_mae: baseConfig.eps_mae,
     mask_ratio: 0,
   };
-}
-
-/** Whether the file has a position table under a name of its own. */
-function hasTable(stored: ReadonlyMap<string, WeightTensor>): boolean {
-  return [...stored.keys()].some(
-    (name) => /(^|\.)(pos_embed|position_embeddings?(\.weight)?)$/.test(name) && !/decoder|text/.test(name),
-  );
 }
