@@ -48,7 +48,7 @@ await scoreScenes(device, {
 });
 device.dispose();
 
-const measures = ['objects', 'stuff', 'accuracy'];
+const measures = ['objects', 'ground', 'accuracy'];
 function scoreOf(list, picks) {
   const score = new SegmentationScore(scenes.names.length + 1, 0);
   for (const i of picks) {

@@ -11,24 +11,26 @@ export { baselines } from './zeroseg/baselines/index.ts';
 export { openWeightRanges, weightEndings } from './zeroseg/checkpoints/index.ts';
 export {
   clipPixels,
-  clipSource,
-  detectClipNames,
   ensemble,
   fillTemplate,
   type QueuedViews,
   randomClips,
   randomClipText,
   randomClipVision,
+  type TemplateSet,
+  templateList,
+  ViewQueue,
+} from './zeroseg/clip/index.ts';
+export {
+  clipSource,
+  detectClipNames,
   readSettingTensors,
   sameTeacher,
   settingsForm,
   shortTeacher,
-  type TemplateSet,
   teacherIdentity,
-  templateList,
   trainableWeights,
-  ViewQueue,
-} from './zeroseg/clip/index.ts';
+} from './zeroseg/clip-files/index.ts';
 export { RIGHT, WRONG } from './zeroseg/demo/index.ts';
 export { blankSheet, escapeXml, paste, sampleSheet } from './zeroseg/drawing/index.ts';
 export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';

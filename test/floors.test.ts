@@ -43,6 +43,8 @@ const rooms = [
   'src/zeroseg/runs',
   'src/zeroseg/model',
   'src/zeroseg/clip',
+  'src/zeroseg/clip-files',
+  'src/zeroseg/clip-training',
   'src/zeroseg/groupvit',
   'src/zeroseg/features',
   'src/zeroseg/training',

@@ -65,9 +65,9 @@ import {
 } from '../../src/nn/safetensors/safetensors.ts';
 import { openWeightRanges, openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
-import { detectClipNames, logitScale } from '../../src/zeroseg/clip/load.ts';
-import { openClipFiles } from '../../src/zeroseg/clip/open.ts';
-import { clipConfig } from '../../src/zeroseg/clip/tensor-sizes.ts';
+import { detectClipNames, logitScale } from '../../src/zeroseg/clip-files/load.ts';
+import { openClipFiles } from '../../src/zeroseg/clip-files/open.ts';
+import { clipConfig } from '../../src/zeroseg/clip-files/tensor-sizes.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
@@ -476,7 +476,7 @@ const ended = {
   seconds: 1,
 };
 parser('parseEndedRun', damagedJson(ended), parseEndedRun);
-const score = { all: 1, objects: 1, stuff: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
+const score = { all: 1, objects: 1, ground: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
 parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'));
 parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
 parser('readTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), async (found) => {

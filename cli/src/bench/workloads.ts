@@ -28,7 +28,7 @@ import {
   HYPERPARAMETER_COUNT,
   size,
 } from '@zeroseg/core/internal';
-import { groupMembers, reconstruction, segmentMatch } from '@zeroseg/core/zeroseg';
+import { groupMembers, pamr, reconstruction, segmentMatch } from '@zeroseg/core/zeroseg';
 /** Something to measure. */
 export interface Workload {
   readonly name: string;
@@ -112,6 +112,7 @@ export function kernelWorkloads(quick: boolean): Workload[] {
     grouping(images, 32, 79, quick ? 96 : 768),
     matching(images, 8, 30, quick ? 64 : 768),
     rebuilding(images, quick ? 64 : 224, quick ? 8 : 16),
+    refining(21, quick ? 128 : 448),
     adamWPage(quick ? 1e5 : 1e7),
   ];
 }
@@ -287,6 +288,21 @@ function rebuilding(batch: number, side: number, patch: number): Workload {
         const loss = reconstruction(image, pred, mask, { patch });
         return [loss, ...gradients(loss, [pred])];
       };
+    },
+  };
+}
+
+function refining(classes: number, side: number): Workload {
+  const [steps, dilations] = [10, [8, 16]];
+  const pixels = side * side;
+  return {
+    name: `PAMR of ${formatShape([1, classes, side, side])}, ${steps} steps, dilations ${dilations.join(' and ')}`,
+    group: 'ZeroSeg',
+    // Weights are written once; each step reads them and reads and writes the masks.
+    bytes: 4 * pixels * (3 + 8 * dilations.length + steps * (8 * dilations.length + 2 * classes)),
+    prepare: (lend) => {
+      const [image, mask] = [lend([1, 3, side, side]), lend([1, classes, side, side])];
+      return () => pamr(image, mask, { steps, dilations });
     },
   };
 }

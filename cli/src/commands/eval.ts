@@ -166,7 +166,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
       threshold,
       mean_iou: score.meanIou(),
       mean_iou_without_background: score.meanIou({ background: false }),
-      ...(kinds && { mean_iou_objects: kinds.objects, mean_iou_stuff: kinds.stuff }),
+      ...(kinds && { mean_iou_objects: kinds.objects, mean_iou_ground: kinds.ground }),
       pixel_accuracy: score.pixelAccuracy(),
       classes: score.iou().map((iou, c) => ({ label: c, name: set.classes[c], iou, pixels: score.labelled[c] })),
       sweep: options.sweep
@@ -211,7 +211,7 @@ interface Table {
   readonly mean_iou: number | null;
   readonly mean_iou_without_background: number | null;
   readonly mean_iou_objects?: number | null;
-  readonly mean_iou_stuff?: number | null;
+  readonly mean_iou_ground?: number | null;
   readonly pixel_accuracy: number | null;
   readonly sweep:
     | readonly {
@@ -247,9 +247,9 @@ function resultTable(result: Table): string[] {
     ? `mean IoU ${formatPercent(result.mean_iou, 2)} with background, ${formatPercent(result.mean_iou_without_background, 2)} without (threshold ${result.threshold})`
     : `mean IoU ${formatPercent(result.mean_iou, 2)}`;
   lines.push('', `${means}; ${formatPercent(result.pixel_accuracy, 2)} of pixels right`);
-  const { mean_iou_objects: objects, mean_iou_stuff: stuff } = result;
-  if (objects !== undefined && stuff !== undefined) {
-    lines.push(`mean IoU ${formatPercent(objects, 2)} over objects, ${formatPercent(stuff, 2)} over grounds`);
+  const { mean_iou_objects: objects, mean_iou_ground: ground } = result;
+  if (objects !== undefined && ground !== undefined) {
+    lines.push(`mean IoU ${formatPercent(objects, 2)} over objects, ${formatPercent(ground, 2)} over grounds`);
   }
   return lines;
 }

@@ -72,7 +72,7 @@ export async function makeScenes({ terminal }: Context, options: ScenesArguments
     size,
     ...(classes === undefined ? {} : { classes }),
     ...(styles === undefined ? {} : { styles }),
-    ...(grounds === undefined ? {} : { stuff: grounds }),
+    ...(grounds === undefined ? {} : { grounds }),
     ...(named === undefined ? {} : { named }),
   });
   const interruption = catchInterruption();

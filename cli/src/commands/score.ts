@@ -109,7 +109,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   const opened = await openModelAndClip(context, options);
   const scenes = scoringScenes(await loadAtlas(), {
     ...options,
-    stuff: options.grounds,
+    grounds: options.grounds,
     size: options.size ?? sceneSide(opened.info.config),
     drawings: options.atlas === undefined ? undefined : await loadAtlas(options.atlas),
   });

@@ -68,12 +68,12 @@ ${matrix(confusion, nameOf)}
 }
 
 /** Scenes have objects and grounds, other data sets a background. */
-function means({ mean_iou_without_background, mean_iou_objects, mean_iou_stuff }: EvaluationResult): string {
+function means({ mean_iou_without_background, mean_iou_objects, mean_iou_ground }: EvaluationResult): string {
   const tile = (title: string, fraction: number | null): string =>
     `<div><dt>${title}</dt><dd>${percent(fraction)}</dd></div>`;
-  return mean_iou_objects === undefined || mean_iou_stuff === undefined
+  return mean_iou_objects === undefined || mean_iou_ground === undefined
     ? tile('without background', mean_iou_without_background)
-    : `${tile('mean IoU, objects', mean_iou_objects)}\n${tile('mean IoU, ground', mean_iou_stuff)}`;
+    : `${tile('mean IoU, objects', mean_iou_objects)}\n${tile('mean IoU, ground', mean_iou_ground)}`;
 }
 
 function confusions(confusion: ConfusionMatrix, nameOf: (label: number) => string): string {

@@ -23,7 +23,7 @@ export interface EvaluationResult {
   readonly mean_iou_without_background: number | null;
   /** Of scenes. */
   readonly mean_iou_objects?: number | null;
-  readonly mean_iou_stuff?: number | null;
+  readonly mean_iou_ground?: number | null;
   readonly pixel_accuracy: number | null;
   readonly classes: readonly {
     readonly label: number;

@@ -55,7 +55,7 @@ export async function loadAtlas(folder: string = packaged): Promise<SceneAtlas> 
 export interface SceneFolderIndex {
   readonly format: 'zeroseg-scenes';
   readonly version: 1;
-  /** Label l from 1 on is `names[l - 1]`: objects, then stuff. 0 is ground without a name. */
+  /** Label l from 1 on is `names[l - 1]`: objects, then grounds. 0 is ground without a name. */
   readonly names: readonly string[];
   /** How many of the names are objects. */
   readonly objects: number;

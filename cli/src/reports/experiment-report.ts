@@ -116,7 +116,7 @@ export function experimentTable(results: ExperimentResults): string[] {
     ...(isPaper ? [row.setting.paper?.toFixed(1) ?? '–'] : []),
     percent(row.all),
     percent(row.objects),
-    percent(row.stuff),
+    percent(row.ground),
     percent(row.accuracy),
     row.groupsUsed ? plusMinus(row.groupsUsed, 1) : '–',
     percent(row.namesPresent),

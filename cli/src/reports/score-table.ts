@@ -17,8 +17,8 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
     }),
   ];
   const widest = Math.max(...rows.map(([name]) => name.length));
-  const cells = ({ objects, stuff, accuracy }: SceneScore) =>
-    [objects, stuff, accuracy].map((value) => formatPercent(value).padStart(9)).join('');
+  const cells = ({ objects, ground, accuracy }: SceneScore) =>
+    [objects, ground, accuracy].map((value) => formatPercent(value).padStart(9)).join('');
   return [
     `${'mean IoU'.padEnd(widest)}  objects  grounds   pixels right`,
     ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),

@@ -1,5 +1,5 @@
 import { firstRepeated } from '@zeroseg/core/internal';
-import { stuffNames } from '@zeroseg/core/zeroseg';
+import { groundNames } from '@zeroseg/core/zeroseg';
 import { parseNames } from './arguments.ts';
 import { UsageError } from './errors.ts';
 
@@ -12,7 +12,7 @@ export const groundsOption: [string, string, (text: string) => string[]] = [
 
 function parseGrounds(text: string): string[] {
   const grounds = parseNames(text);
-  const strange = grounds.find((name) => !stuffNames.includes(name));
+  const strange = grounds.find((name) => !groundNames.includes(name));
   const twice = firstRepeated(grounds);
   if (grounds.length > 0 && strange === undefined && twice === undefined) return grounds;
   const problem =
@@ -21,5 +21,5 @@ function parseGrounds(text: string): string[] {
       : twice !== undefined
         ? `${twice} is there twice`
         : 'no ground is named';
-  throw new UsageError(`--grounds: ${problem}; grounds are ${stuffNames.join(', ')}`);
+  throw new UsageError(`--grounds: ${problem}; grounds are ${groundNames.join(', ')}`);
 }

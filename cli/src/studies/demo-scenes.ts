@@ -44,7 +44,7 @@ export function scenesOf(atlas: SceneAtlas, asked: readonly string[], options: D
     if (other !== undefined) throw new UsageError(`demo: --classes: "${other}" and "${word}" are one thing in scenes`);
     wordOf.set(name, word);
   }
-  const [objects, stuff] = [all.names.slice(0, all.objectCount), grounds].map((names) =>
+  const [objects, behind] = [all.names.slice(0, all.objectCount), grounds].map((names) =>
     names.filter((name) => wordOf.has(name)),
   ) as [string[], string[]];
   if (objects.length === 0) {
@@ -53,7 +53,7 @@ export function scenesOf(atlas: SceneAtlas, asked: readonly string[], options: D
   const scenes = new SceneMaker(atlas, {
     ...all.options,
     classes: objects,
-    ...(stuff.length > 0 ? { stuff } : {}),
+    ...(behind.length > 0 ? { grounds: behind } : {}),
   });
   return { scenes, words: scenes.names.map((name) => wordOf.get(name) ?? name) };
 }

@@ -56,6 +56,8 @@ import {
   distill,
   gumbelSoftmax,
   keepRows,
+  pamrSteps,
+  pamrWeights,
   reconstruction,
   segmentMatch,
   shuffleMask,
@@ -232,6 +234,16 @@ export const opTable: ReadonlyMap<string, Run> = new Map<string, Run>([
       return { visible, full, ids_shuffle, ids_restore, mask };
     },
   ],
+  [
+    'pamr',
+    (inputs, attrs) => {
+      const [steps, dilations] = [attrs.whole('steps'), attrs.numbers('dilations')];
+      const found = pamrWeights(inputs.get('image'), dilations);
+      const mask = pamrSteps(found, inputs.get('mask'), steps);
+      // Of the weights the fixture holds those of the first dilation.
+      return { weights: slice((found.parts[0] as { weights: Tensor }).weights, 1, 0, 8), mask };
+    },
+  ],
   ['embedding', (inputs) => ({ y: embedding(inputs.get('table'), inputs.get('ids')) })],
   [
     'take_rows',
@@ -273,13 +285,15 @@ export const opTable: ReadonlyMap<string, Run> = new Map<string, Run>([
   [
     'interpolate',
     one((x, attrs) => {
-      if (attrs.has('alignCorners') && attrs.flag('alignCorners')) {
-        throw new FixtureError('corners are not aligned here: half-pixel centres only');
-      }
+      const alignCorners = attrs.has('alignCorners') && attrs.flag('alignCorners');
       const [height = 0, width = 0, ...more] = attrs.numbers('size');
       if (more.length > 0) throw new FixtureError("'size' must be [height, width]");
       const antialias = attrs.has('antialias') && attrs.flag('antialias');
-      return interpolate(x, height, width, { mode: attrs.choice('mode', ['bilinear', 'bicubic']), antialias });
+      return interpolate(x, height, width, {
+        mode: attrs.choice('mode', ['bilinear', 'bicubic']),
+        antialias,
+        alignCorners,
+      });
     }),
   ],
   [

@@ -17,6 +17,8 @@ export interface InterpolateOptions {
   readonly mode: 'bilinear' | 'bicubic';
   /** When shrinking, widen the filter so that every pixel counts. Default: false. */
   readonly antialias?: boolean;
+  /** The centres of the corner pixels lie on each other, `align_corners=True`; not with antialiasing. Default: false. */
+  readonly alignCorners?: boolean;
 }
 
 /**
@@ -32,13 +34,16 @@ export interface InterpolateOptions {
  * @throws ShapeError when x does not have four axes, or a side is 0 or no whole number.
  */
 export function interpolate(x: Tensor, height: number, width: number, options: InterpolateOptions): Tensor {
-  checkOptions('interpolate', options, ['mode', 'antialias']);
+  checkOptions('interpolate', options, ['mode', 'antialias', 'alignCorners']);
   checkChoice('interpolate', 'mode', options.mode, ['bilinear', 'bicubic']);
   const [batch = 0, channels = 0, rows = 0, cols = 0] = x.shape;
   if (x.shape.length !== 4 || rows === 0 || cols === 0) {
     throw new ShapeError('interpolate', 'x must be [B, C, H, W], with pixels', { x: x.shape });
   }
   checkSides('interpolate', height, width, x.shape);
+  if (options.antialias && options.alignCorners) {
+    throw new ShapeError('interpolate', 'antialias and alignCorners exclude each other', { x: x.shape });
+  }
   const outer = batch * channels;
   const overRows = (y: Tensor): Tensor => {
     const axis = { outer, length: rows, inner: y.shape[3] as number };
@@ -64,9 +69,17 @@ export function interpolate(x: Tensor, height: number, width: number, options: I
  * Resamples learnt positions `pos [1, R·R, D]` of a square grid to `[1, rows·cols, D]`: bicubic as {@link interpolate} without
  * antialiasing, which is how published checkpoints are used at other image sizes.
  *
+ * `rule` is where position i of `rows` lies in the table: by `size`, `(i + ½)·R/rows − ½`; by `offset`, `(i + ½)·R/(rows + 0.1) − ½`,
+ * as DINO and what came of it do it (SCLIP, ClearCLIP, NACLIP), which take a table of just as many positions as it is, whatever the grid.
+ *
  * @throws ShapeError when the positions are not those of a square, or a side is 0 or no whole number.
  */
-export function interpolatePositions(pos: Tensor, rows: number, cols: number): Tensor {
+export function interpolatePositions(
+  pos: Tensor,
+  rows: number,
+  cols: number,
+  rule: 'size' | 'offset' = 'size',
+): Tensor {
   const [batch = 0, count = 0, dim = 0] = pos.shape;
   const side = Math.round(Math.sqrt(count));
   if (pos.shape.length !== 3 || count === 0 || side * side !== count) {
@@ -75,7 +88,9 @@ export function interpolatePositions(pos: Tensor, rows: number, cols: number): T
     });
   }
   checkSides('interpolatePositions', rows, cols, pos.shape);
-  const bicubic = { mode: 'bicubic' } as const;
+  checkChoice('interpolatePositions', 'rule', rule, ['size', 'offset']);
+  if (rule === 'offset' && rows * cols === count) return pos;
+  const bicubic = { mode: 'bicubic', more: rule === 'offset' ? 0.1 : 0 } as const;
   const tall = resize(pos, { outer: batch, length: side, inner: side * dim }, [batch, rows * side, dim], rows, bicubic);
   return resize(tall, { outer: batch * rows, length: side, inner: dim }, [batch, rows * cols, dim], cols, bicubic);
 }
@@ -92,10 +107,15 @@ interface Band {
   readonly weights: Float32Array;
 }
 
+/** Where outputs lie among inputs: as many more as `more` says would be of the inputs' extent. */
+interface ResizeOptions extends InterpolateOptions {
+  readonly more?: number;
+}
+
 /** Resamples one axis to `length` elements. */
-function resize(x: Tensor, axis: AxisRows, shape: Shape, length: number, options: InterpolateOptions): Tensor {
+function resize(x: Tensor, axis: AxisRows, shape: Shape, length: number, options: ResizeOptions): Tensor {
   // All filters are 1 at 0 and 0 at the other whole numbers.
-  if (axis.length === length) return x;
+  if (axis.length === length && !options.more) return x;
   const rows = matrix(axis.length, length, options);
   const y = multiply(x, axis, shape, band(rows, axis.length));
   return differentiable(y, [x], (dy) => [
@@ -117,14 +137,16 @@ function multiply(x: Tensor, axis: AxisRows, shape: Shape, { taps, first, weight
 type Row = ReadonlyMap<number, number>;
 
 /** Which inputs, with which weights, make each output. */
-function matrix(length: number, made: number, { mode, antialias = false }: InterpolateOptions): Row[] {
-  const step = length / made;
+function matrix(length: number, made: number, options: ResizeOptions): Row[] {
+  const { mode, antialias = false, alignCorners = false, more = 0 } = options;
+  const step = alignCorners ? (length - 1) / Math.max(made - 1, 1) : length / (made + more);
+  const half = alignCorners ? 0 : 0.5;
   const stretch = antialias ? Math.max(step, 1) : 1;
   const reach = (mode === 'bilinear' ? 1 : 2) * stretch;
   const a = antialias ? -0.5 : -0.75;
   return Array.from({ length: made }, (_, o) => {
     // Centre of the output, where the centre of input i is i.
-    const centre = (o + 0.5) * step - 0.5;
+    const centre = (o + half) * step - half;
     const row = new Map<number, number>();
     let total = 0;
     for (let i = Math.ceil(centre - reach); i <= centre + reach; i++) {

@@ -10,6 +10,7 @@ export {
 } from './grouping.ts';
 export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts';
 export { medoids } from './medoids.ts';
+export { type PamrOptions, type PamrWeights, pamr, pamrSteps, pamrWeights } from './pamr.ts';
 export { type ReconstructionOptions, reconstruction } from './reconstruction.ts';
 export {
   type DistillOptions,

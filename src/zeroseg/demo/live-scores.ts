@@ -25,9 +25,9 @@ export interface Estimate {
 
 /** Null where nothing of the kind occurs. */
 export interface LiveScore {
-  /** Mean IoU over objects, and over stuff; fraction of pixels named right. */
+  /** Mean IoU over objects, and over ground; fraction of pixels named right. */
   readonly objects: Estimate | null;
-  readonly stuff: Estimate | null;
+  readonly ground: Estimate | null;
   readonly accuracy: Estimate | null;
   /** Fraction of the objects that were found, and how many those are. */
   readonly found: Estimate | null;
@@ -120,7 +120,7 @@ export async function scoreLive(device: Device, options: LiveScoresOptions): Pro
   };
 }
 
-const measures = ['objects', 'stuff', 'accuracy', 'found'] as const;
+const measures = ['objects', 'ground', 'accuracy', 'found'] as const;
 type Measured = Readonly<Record<(typeof measures)[number], number | null>>;
 
 function estimate(scenes: readonly Counted[], maker: SceneMaker): Omit<LiveScore, 'statistics'> {
@@ -140,7 +140,7 @@ function estimate(scenes: readonly Counted[], maker: SceneMaker): Omit<LiveScore
   const sum = (key: 'found' | 'there'): number => scenes.reduce((total, scene) => total + scene[key], 0);
   return {
     objects: of('objects'),
-    stuff: of('stuff'),
+    ground: of('ground'),
     accuracy: of('accuracy'),
     found: of('found'),
     objectsFound: sum('found'),

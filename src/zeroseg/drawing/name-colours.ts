@@ -1,6 +1,6 @@
 /** Colours for the names in a picture. */
 import { type Colour, hsv, labOf } from '../image/index.ts';
-import { stuffs } from '../scenes/index.ts';
+import { grounds } from '../scenes/index.ts';
 
 /** Saturation and value of the hues that things have. */
 const TONES: readonly (readonly [saturation: number, value: number])[] = [
@@ -28,8 +28,8 @@ const candidates: readonly Placed[] = TONES.flatMap(([saturation, value]) =>
   ),
 );
 
-const grounds: ReadonlyMap<string, Placed> = new Map(
-  stuffs.flatMap(({ name, keywords, colour }) => [name, ...keywords].map((word) => [word, placed(colour)] as const)),
+const ownColours: ReadonlyMap<string, Placed> = new Map(
+  grounds.flatMap(({ name, keywords, colour }) => [name, ...keywords].map((word) => [word, placed(colour)] as const)),
 );
 
 /**
@@ -43,11 +43,11 @@ const grounds: ReadonlyMap<string, Placed> = new Map(
  */
 export function nameColours(names: readonly string[]): Colour[] {
   const taken: Colour[] = names.flatMap((name) => {
-    const own = grounds.get(name);
+    const own = ownColours.get(name);
     return own ? [own.lab] : [];
   });
   return names.map((name) => {
-    const own = grounds.get(name);
+    const own = ownColours.get(name);
     if (own) return own.colour;
     const distances = candidates.map(({ lab }) => nearest(lab, taken));
     const first = spellingOf(name) % HUES;

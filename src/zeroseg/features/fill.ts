@@ -1,5 +1,6 @@
 import { type Device, heard } from '../../gpu/index.ts';
-import { type ClipSource, clipPixels, type DenseMode, type QueuedViews, Teacher, ViewQueue } from '../clip/index.ts';
+import { clipPixels, type DenseMode, type QueuedViews, Teacher, ViewQueue } from '../clip/index.ts';
+import type { ClipSource } from '../clip-files/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { type Image, studentImage, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
 import { type FileSystem, folderBytes } from '../storage/index.ts';

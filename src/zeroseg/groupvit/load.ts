@@ -2,7 +2,7 @@ import type { Device } from '../../gpu/index.ts';
 import { buildModule, storedWeights } from '../../nn/layers/index.ts';
 import { CheckpointError, readTensor, toFloat32 } from '../../nn/safetensors/index.ts';
 import { checkTowers, huggingFaceBlock, numbered } from '../checkpoints/index.ts';
-import type { StoredTensors } from '../clip/index.ts';
+import type { StoredTensors } from '../clip-files/index.ts';
 import { hiddenWidth } from '../model/index.ts';
 import { TokenTable } from '../text/index.ts';
 import { type GroupVitClaim, type GroupVitTowerSettings, groupVitSettings } from './settings.ts';

@@ -10,7 +10,7 @@ import {
   shortTeacher,
   type TextSource,
   teacherIdentity,
-} from '../clip/index.ts';
+} from '../clip-files/index.ts';
 import {
   type GroupVitConfig,
   type GroupVitVision,

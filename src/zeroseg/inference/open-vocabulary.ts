@@ -2,12 +2,9 @@
 import { ArgumentError, type Device, shownValue } from '../../gpu/index.ts';
 import { openWeightSource, type WeightSource } from '../checkpoints/index.ts';
 import {
-  type ClipFiles,
-  type ClipSource,
   describeUnknown,
   fillTemplate,
   makeVocabulary,
-  openClipFiles,
   type TextTower,
   templateList,
   type UnknownName,
@@ -16,6 +13,7 @@ import {
   VocabularyError,
   type VocabularyOptions,
 } from '../clip/index.ts';
+import { type ClipFiles, type ClipSource, openClipFiles } from '../clip-files/index.ts';
 import { firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
 import { checkImage, type Image } from '../image/index.ts';
 import type { TextTokens } from '../text/index.ts';

@@ -1,7 +1,7 @@
 /** What scenes may look like: settings, their defaults and rules, and sets of them for different purposes. */
 import { firstRepeated } from '../host/index.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
-import { stuffs } from './stuff/stuff.ts';
+import { grounds } from './grounds/grounds.ts';
 
 /** What scenes look like. Fractions are probabilities, in 0..1. */
 export interface SceneOptions {
@@ -11,15 +11,15 @@ export interface SceneOptions {
   readonly classes?: readonly string[] | number;
   /** Drawing styles, one of which each object has. Default: all of the atlas. */
   readonly styles?: readonly string[];
-  /** Which named surroundings. Default: all of {@link stuffNames}. */
-  readonly stuff?: readonly string[];
+  /** Which named grounds. Default: all of {@link groundNames}. */
+  readonly grounds?: readonly string[];
   /** How many objects, at least and at most; fewer where they find no room. Default [1, 4]. */
   readonly objects?: readonly [min: number, max: number];
   /** Longer side of an object, before it is turned, relative to the picture's. Default [0.3, 0.6]. */
   readonly scale?: readonly [min: number, max: number];
-  /** Fraction of scenes whose ground is named stuff; the others' is label 0. Default 0.8. */
+  /** Fraction of scenes whose ground has a name; the others' is label 0. Default 0.8. */
   readonly named?: number;
-  /** Fraction of these that have two kinds of stuff, one above the other. Default 0.4. */
+  /** Fraction of these that have two grounds, one above the other. Default 0.4. */
   readonly horizon?: number;
   /** Fraction of objects that are of the same class as the one before. Default 0.15. */
   readonly repeat?: number;
@@ -41,8 +41,8 @@ export interface SceneOptions {
   readonly details?: number;
 }
 
-/** All named surroundings, in the order of labels. */
-export const stuffNames: readonly string[] = stuffs.map(({ name }) => name);
+/** All named grounds, in the order of labels. */
+export const groundNames: readonly string[] = grounds.map(({ name }) => name);
 
 /**
  * Settings for different purposes. `objectCentric`, for training with the paper's losses: one or two objects fill the picture, as
@@ -56,7 +56,7 @@ export const scenePresets: Readonly<Record<'objectCentric' | 'mixed' | 'crowded'
 };
 
 /** Settings that are all there. */
-export type Settings = Required<Omit<SceneOptions, 'classes' | 'styles' | 'stuff'>>;
+export type Settings = Required<Omit<SceneOptions, 'classes' | 'styles' | 'grounds'>>;
 
 const defaults: Settings = {
   size: 64,

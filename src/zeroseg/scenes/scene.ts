@@ -9,17 +9,17 @@ import { type Seen, writeCaption } from './caption.ts';
 import { between, pick } from './colour.ts';
 import { jitterColours, unchanged } from './colour-matrix.ts';
 import { CutOut, type Placement } from './cut-out.ts';
+import { type Ground, grounds, horizons, paintPlain } from './grounds/grounds.ts';
+import type { Canvas } from './grounds/pixels.ts';
 import { compose, countPixels, emptyLayer, type Layer } from './layer.ts';
 import {
   chooseClasses,
   chooseNames,
   completeSettings,
+  groundNames,
   type SceneOptions,
   type Settings,
-  stuffNames,
 } from './scene-options.ts';
-import type { Canvas } from './stuff/pixels.ts';
-import { horizons, paintPlain, type Stuff, stuffs } from './stuff/stuff.ts';
 
 /** An object in a scene. */
 export interface SceneObject {
@@ -49,8 +49,8 @@ export interface Scene {
   readonly caption: string;
   /** From the back to the front. */
   readonly objects: readonly SceneObject[];
-  /** The named stuff that is visible, from top to bottom. */
-  readonly stuff: readonly string[];
+  /** The named grounds that are visible, from top to bottom. */
+  readonly grounds: readonly string[];
 }
 
 /** Tries to find room for an object before it is left out. */
@@ -59,7 +59,7 @@ const TRIES = 12;
 /**
  * Makes scenes. Scene `index` of `seed` is the same on every machine, whatever was made before it.
  *
- * Each is painted from the back to the front: stuff or a ground without a name; then objects, later ones over earlier.
+ * Each is painted from the back to the front: named grounds, or one without a name; then objects, later ones over earlier.
  * An object owns the pixels that it covers by half or more; its edges are blended. Of every object at least
  * `visible` of its pixels remain, or it is not there.
  *
@@ -71,7 +71,7 @@ const TRIES = 12;
  * ```
  */
 export class SceneMaker {
-  /** Objects, then stuff: label l from 1 on is `names[l - 1]`; 0 is ground without a name. */
+  /** Objects, then grounds: label l from 1 on is `names[l - 1]`; 0 is ground without a name. */
   readonly names: readonly string[];
   /** How many of the names are objects. */
   readonly objectCount: number;
@@ -79,8 +79,8 @@ export class SceneMaker {
   readonly #atlas: SceneAtlas;
   readonly #settings: Settings;
   readonly #styles: readonly string[];
-  readonly #stuff: readonly Stuff[];
-  readonly #horizons: readonly (readonly [Stuff, Stuff])[];
+  readonly #grounds: readonly Ground[];
+  readonly #horizons: readonly (readonly [Ground, Ground])[];
   readonly #keywords: ReadonlyMap<string, readonly string[]>;
   readonly #cutOuts = new Map<string, CutOut>();
   readonly #layer: Layer;
@@ -93,18 +93,18 @@ export class SceneMaker {
     this.#settings = completeSettings(options);
     const classes = chooseClasses(atlas, options.classes);
     this.#styles = chooseNames('styles', options.styles, atlas.styles);
-    const stuff = chooseNames('stuff', options.stuff, stuffNames, this.#settings.named > 0 ? 1 : 0);
-    this.#stuff = stuff.map((name) => stuffs.find((one) => one.name === name) as Stuff);
-    const find = (name: string): Stuff | undefined => this.#stuff.find((one) => one.name === name);
+    const named = chooseNames('grounds', options.grounds, groundNames, this.#settings.named > 0 ? 1 : 0);
+    this.#grounds = named.map((name) => grounds.find((one) => one.name === name) as Ground);
+    const find = (name: string): Ground | undefined => this.#grounds.find((one) => one.name === name);
     this.#horizons = horizons.flatMap(([above, below]) => {
       const [upper, lower] = [find(above), find(below)];
       return upper && lower ? [[upper, lower] as const] : [];
     });
-    this.names = [...classes, ...stuff];
+    this.names = [...classes, ...named];
     this.objectCount = classes.length;
     this.#keywords = new Map([
       ...atlas.classes.map(({ name, keywords }) => [name, keywords] as const),
-      ...this.#stuff.map(({ name, keywords }) => [name, keywords] as const),
+      ...this.#grounds.map(({ name, keywords }) => [name, keywords] as const),
     ]);
     const { size } = this.#settings;
     this.#layer = emptyLayer(size);
@@ -156,8 +156,8 @@ export class SceneMaker {
     }
     for (let i = 0; i < owners.length; i++) if (owners[i]! > 0) labels[i] = objects[owners[i]! - 1]!.label;
 
-    const stuff = ground.stuff.filter((name) => labels.includes(this.names.indexOf(name, this.objectCount) + 1));
-    const places = ground.stuff.flatMap((name, i) => (stuff.includes(name) ? [ground.places[i] as string] : []));
+    const visible = ground.names.filter((name) => labels.includes(this.names.indexOf(name, this.objectCount) + 1));
+    const places = ground.names.flatMap((name, i) => (visible.includes(name) ? [ground.places[i] as string] : []));
     const seen = objects.map(
       ({ name, colour, long, x, y }): Seen => ({
         name,
@@ -168,13 +168,13 @@ export class SceneMaker {
         y: y / size,
       }),
     );
-    const caption = writeCaption(draw, seen, ground.stuff.length > 0 ? places.reverse() : ground.places, settings);
+    const caption = writeCaption(draw, seen, ground.names.length > 0 ? places.reverse() : ground.places, settings);
     return {
       image: { width: size, height: size, data },
       labels: { width: size, height: size, data: labels },
       caption,
       objects: objects.map(({ turn, total: _, ...object }) => ({ ...object, rotation: (turn * 180) / Math.PI })),
-      stuff,
+      grounds: visible,
     };
   }
 
@@ -183,20 +183,20 @@ export class SceneMaker {
     draw: () => number,
     data: Uint8Array,
     labels: Uint8Array | Uint16Array,
-  ): { stuff: string[]; places: string[] } {
+  ): { names: string[]; places: string[] } {
     const { size, named, horizon } = this.#settings;
     const canvas: Canvas = { data, size, from: 0, to: size };
     const [isNamed, isSplit] = [draw() < named, draw() < horizon];
     if (!isNamed) {
       const places = paintPlain(canvas, draw);
-      return { stuff: [], places: draw() < 0.5 ? [pick(draw, places)] : [] };
+      return { names: [], places: draw() < 0.5 ? [pick(draw, places)] : [] };
     }
-    const label = (stuff: Stuff): number => this.objectCount + 1 + this.#stuff.indexOf(stuff);
+    const label = (ground: Ground): number => this.objectCount + 1 + this.#grounds.indexOf(ground);
     if (!isSplit || this.#horizons.length === 0) {
-      const stuff = pick(draw, this.#stuff);
-      stuff.paint(canvas, draw);
-      labels.fill(label(stuff));
-      return { stuff: [stuff.name], places: [pick(draw, stuff.places)] };
+      const ground = pick(draw, this.#grounds);
+      ground.paint(canvas, draw);
+      labels.fill(label(ground));
+      return { names: [ground.name], places: [pick(draw, ground.places)] };
     }
     const [upper, lower] = pick(draw, this.#horizons);
     const height = between(draw, 0.3, 0.7) * size;
@@ -215,7 +215,7 @@ export class SceneMaker {
         for (let c = 0; c < 3; c++) data[i * 3 + c] = this.#lower[i * 3 + c]!;
       }
     }
-    return { stuff: [upper.name, lower.name], places: [pick(draw, upper.places), pick(draw, lower.places)] };
+    return { names: [upper.name, lower.name], places: [pick(draw, upper.places), pick(draw, lower.places)] };
   }
 
   /** Draws an object into the layer at a place where it and those behind it can be seen; undefined if there is none. */

@@ -10,7 +10,7 @@ export interface EndedRun {
   readonly score: RunScore;
 }
 
-const measures = ['all', 'objects', 'stuff', 'accuracy', 'groupsUsed', 'namesPresent', 'chance'] as const;
+const measures = ['all', 'objects', 'ground', 'accuracy', 'groupsUsed', 'namesPresent', 'chance'] as const;
 
 /** A row of a table, over its seeds. */
 export interface Row extends Readonly<Record<(typeof measures)[number], Spread | null>> {

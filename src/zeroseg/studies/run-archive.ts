@@ -166,7 +166,7 @@ export function parseEndedRun(found: unknown): EndedRunFile | undefined {
 /** The content of a file of a score. @throws FileError when it is damaged. */
 export function parseScore(found: unknown, file: string): RunScore {
   const isScore = isNullOr(isNumber);
-  const score = { all: isScore, objects: isScore, stuff: isScore, accuracy: isScore, chance: isScore };
+  const score = { all: isScore, objects: isScore, ground: isScore, accuracy: isScore, chance: isScore };
   const broken = brokenField(found, { score: hasFields({ ...score, groupsUsed: isNumber, namesPresent: isNumber }) });
   if (broken === undefined) return (found as { score: RunScore }).score;
   throw new FileError('experiment', file, `the score is damaged (${broken}); delete it, and it is computed again`);

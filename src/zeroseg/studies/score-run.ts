@@ -12,10 +12,10 @@ import { SceneStudent, StatisticsCollector, type StudentStatistics, studentLabel
 
 /** What a trained student scores on unseen scenes: fractions in 0..1, null where nothing occurs. */
 export interface RunScore extends Pick<StudentStatistics, 'groupsUsed' | 'namesPresent'> {
-  /** Mean IoU over all names, objects and stuff. */
+  /** Mean IoU over all names, objects and ground. */
   readonly all: number | null;
   readonly objects: number | null;
-  readonly stuff: number | null;
+  readonly ground: number | null;
   readonly accuracy: number | null;
   /** Mean IoU over all names of guessing on the same scenes. */
   readonly chance: number | null;
@@ -69,7 +69,7 @@ async function scoreStudent(
 const validationNames = {
   all: VALIDATION_IOU,
   objects: 'validation objects',
-  stuff: 'validation ground',
+  ground: 'validation ground',
   accuracy: 'validation pixels right',
 } as const;
 

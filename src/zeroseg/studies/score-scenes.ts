@@ -21,20 +21,20 @@ import {
 const ways: readonly Way[] = ['groupvit', 'softmax'];
 type Way = Exclude<ScoringOptions['scoring'], 'cosine'>;
 
-/** Mean IoU over objects and over stuff, and the fraction of pixels that are right, each in 0..1; null where nothing occurs. */
+/** Mean IoU over objects and over ground, and the fraction of pixels that are right, each in 0..1; null where nothing occurs. */
 export interface SceneScore {
   readonly objects: number | null;
-  readonly stuff: number | null;
+  readonly ground: number | null;
   readonly accuracy: number | null;
 }
 
-/** Scores of labels 0 (ground without a name), 1 to `objects`, and stuff after that. */
+/** Scores of labels 0 (ground without a name), 1 to `objects`, and ground after that. */
 export function sceneScore(score: SegmentationScore, objects: number): SceneScore {
   return { ...meanIous(score.iou(), objects), accuracy: score.pixelAccuracy() };
 }
 
 function meanIous(iou: readonly (number | null)[], objects: number): Omit<SceneScore, 'accuracy'> {
-  return { objects: meanOf(iou.slice(1, objects + 1)), stuff: meanOf(iou.slice(objects + 1)) };
+  return { objects: meanOf(iou.slice(1, objects + 1)), ground: meanOf(iou.slice(objects + 1)) };
 }
 
 /** A student's scores on scenes, and how it uses its segments. Means over scenes. */

@@ -9,8 +9,8 @@ export interface ScoringScenesOptions {
   readonly classes: readonly string[] | number;
   /** Side of the scenes in pixels; {@link sceneSide} for a student. */
   readonly size: number;
-  /** Which grounds (`stuffNames`). Default: all. */
-  readonly stuff?: readonly string[] | undefined;
+  /** Which grounds (`groundNames`). Default: all. */
+  readonly grounds?: readonly string[] | undefined;
   /** Drawing styles. Default: all of the atlas that draws them. */
   readonly styles?: readonly string[] | undefined;
   /** Draws the objects instead: cut-outs of another style, under names of the first atlas. */
@@ -28,9 +28,9 @@ export interface ScoringScenesOptions {
  */
 export function scoringScenes(
   atlas: SceneAtlas,
-  { classes, size, stuff, styles, drawings = atlas }: ScoringScenesOptions,
+  { classes, size, grounds, styles, drawings = atlas }: ScoringScenesOptions,
 ): SceneMaker {
-  const options: SceneOptions = { ...scenePresets.crowded, size, named: 1, ...(stuff && { stuff }) };
+  const options: SceneOptions = { ...scenePresets.crowded, size, named: 1, ...(grounds && { grounds }) };
   const { names, objectCount } = new SceneMaker(atlas, { ...options, classes });
   return new SceneMaker(drawings, {
     ...options,

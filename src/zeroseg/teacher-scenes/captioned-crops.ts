@@ -1,16 +1,16 @@
 /** Images with captions to train a teacher on: crops of made-up scenes. */
 import { type Random, random } from '../../nn/layers/index.ts';
-import { type CaptionedBatch, type CaptionedData, equalCaptions } from '../clip/index.ts';
+import { type CaptionedBatch, type CaptionedData, equalCaptions } from '../clip-training/index.ts';
 import { crop, resizeImage } from '../image/index.ts';
 import {
   fillFrame,
   frameWords,
+  grounds,
   pick,
   plural,
   type Scene,
   type SceneMaker,
   sentenceFrame,
-  stuffs,
   withArticle,
   writeCaption,
 } from '../scenes/index.ts';
@@ -84,7 +84,7 @@ export class CaptionedScenes implements CaptionedData {
     const maker = this.#makers[0] as SceneMaker;
     const phrases = maker.names.flatMap((name) => maker.classPhrases(name));
     const forms = phrases.flatMap((phrase) => [phrase, withArticle(phrase), plural(phrase)]);
-    const places = stuffs.filter(({ name }) => maker.names.includes(name)).flatMap((stuff) => stuff.places);
+    const places = grounds.filter(({ name }) => maker.names.includes(name)).flatMap((ground) => ground.places);
     // The sentences of scenes' captions have no list of words; so many scenes use them all.
     const captions = Array.from({ length: SAMPLED }, (_, i) => {
       const one = this.#makers[i % this.#makers.length] as SceneMaker;
@@ -111,8 +111,8 @@ export class CaptionedScenes implements CaptionedData {
     }
     const seen = seenIn(maker, scene, names, region, isTrueColour);
     const places = names.flatMap((name) => {
-      const stuff = stuffs.find((one) => one.name === name);
-      return stuff ? [pick(draw, stuff.places)] : [];
+      const ground = grounds.find((one) => one.name === name);
+      return ground ? [pick(draw, ground.places)] : [];
     });
     return { caption: writeCaption(draw, seen, places, { synonyms, details }), thing: undefined };
   }

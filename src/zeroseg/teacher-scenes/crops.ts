@@ -16,7 +16,7 @@ export interface CropContents {
 }
 
 /**
- * What a square crop shows, by the exact labels: an object with a fifth of its pixels or 8 % of the crop, stuff with 15 % of the
+ * What a square crop shows, by the exact labels: an object with a fifth of its pixels or 8 % of the crop, a ground with 15 % of the
  * crop.
  */
 export function cropContents(maker: SceneMaker, { labels, image }: Scene, region: Region): CropContents {

@@ -18,7 +18,7 @@ export interface DataSetDefinition {
   readonly ignore: number | null;
   /** The paper's threshold on the score (0 to 1) of the best class, below which a pixel is background. */
   readonly threshold: number;
-  /** How many of the first classes behind the background are objects, where the others are stuff. */
+  /** How many of the first classes behind the background are objects, where the others are grounds. */
   readonly objects?: number;
   /** Makes labels out of the values of the original annotation, where they differ. */
   readonly renumber?: (values: Uint8Array | Uint16Array) => Uint8Array;

@@ -19,7 +19,7 @@ const at = (...names: string[]) => join(base, ...names);
 const score = (objects: number): RunScore => ({
   all: objects / 4,
   objects,
-  stuff: objects / 2,
+  ground: objects / 2,
   accuracy: 0.4,
   groupsUsed: 4.5,
   namesPresent: 0.6,

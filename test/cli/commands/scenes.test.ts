@@ -32,6 +32,10 @@ describe('zeroseg scenes', () => {
           "cat",
           "dog",
         ],
+        "grounds": [
+          "sky",
+          "grass",
+        ],
         "named": 1,
         "objects": [
           1,
@@ -42,10 +46,6 @@ describe('zeroseg scenes', () => {
           1.15,
         ],
         "size": 32,
-        "stuff": [
-          "sky",
-          "grass",
-        ],
         "styles": [
           "noto",
         ],
@@ -123,7 +123,7 @@ describe('zeroseg scenes', () => {
       0,
       { label: 0, name: 'background', iou: null, pixels: 0 },
     ]);
-    expect(result['mean_iou_stuff']).toBe(counted[4]?.iou);
+    expect(result['mean_iou_ground']).toBe(counted[4]?.iou);
     expect(typeof result['mean_iou_objects']).toBe('number');
 
     const all = JSON.parse((await score('--data', 'scenes', '--ground', '--json')).out) as typeof result;

@@ -6,7 +6,7 @@ import { vocDataSet } from '../../../cli/src/photos/data-sets/voc.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition, writeScenes } from '../../../cli/src/photos/scene-folder.ts';
 import { plural } from '../../../src/zeroseg/scenes/caption.ts';
 import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
-import { scenePresets, stuffNames } from '../../../src/zeroseg/scenes/scene-options.ts';
+import { groundNames, scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-scenes-'));
 afterAll(() => rm(base, { recursive: true }));
@@ -94,7 +94,7 @@ describe('writeScenes', () => {
       0,
       40,
     ]);
-    expect(prompts.slice(40)).toEqual(stuffNames);
+    expect(prompts.slice(40)).toEqual(groundNames);
     expect((await readSceneIndex(at('new/scenes'))).synonyms['couch']).toBeUndefined();
   });
 

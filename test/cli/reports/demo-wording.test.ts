@@ -26,7 +26,7 @@ test('what became of a name', () => {
 
 test('scores as a table, with intervals', () => {
   const at = (value: number) => ({ value, low: value - 0.05, high: value + 0.05 });
-  const own = { objects: at(0.4), stuff: null, accuracy: at(0.8), found: at(0.5), objectsFound: 10, objectsThere: 20 };
+  const own = { objects: at(0.4), ground: null, accuracy: at(0.8), found: at(0.5), objectsFound: 10, objectsThere: 20 };
   const statistics = { groupsUsed: 1, things: 1, entropy: { rollout: 0, first: 0, second: 0 }, namesPresent: null };
   const scores = { scenes: 12, students: { shipped: { ...own, statistics } } };
   expect(liveScoreTable(scores, { shipped: 'shipped student' }).join('\n')).toMatchInlineSnapshot(`

@@ -15,12 +15,17 @@ const cubic =
     return d < 2 ? a * d ** 3 - 5 * a * d ** 2 + 8 * a * d - 4 * a : 0;
   };
 
+/** Where output `o` of `made` lies among `length` inputs. */
+type Centre = (o: number, length: number, made: number) => number;
+const halfPixel: Centre = (o, length, made) => ((o + 0.5) * length) / made - 0.5;
+const corners: Centre = (o, length, made) => (made > 1 ? (o * (length - 1)) / (made - 1) : 0);
+const offset: Centre = (o, length, made) => ((o + 0.5) * length) / (made + 0.1) - 0.5;
+
 /** One line to `made` values, straight from the definition: every pixel of a long line, weighed by the filter. */
-function resizeLine(line: number[], made: number, filter: Filter, antialias: boolean): number[] {
-  const step = line.length / made;
-  const stretch = antialias ? Math.max(1, step) : 1;
+function resizeLine(line: number[], made: number, filter: Filter, antialias: boolean, centreOf: Centre): number[] {
+  const stretch = antialias ? Math.max(1, line.length / made) : 1;
   return Array.from({ length: made }, (_, o) => {
-    const centre = (o + 0.5) * step - 0.5;
+    const centre = centreOf(o, line.length, made);
     let sum = 0;
     let total = 0;
     for (let i = -3; i < line.length + 3; i++) {
@@ -40,6 +45,7 @@ function resizeRef(
   size: readonly number[],
   filter: Filter,
   antialias = false,
+  centreOf = halfPixel,
 ): Float64Array {
   const [outer, rows, cols, inner] = view as [number, number, number, number];
   const [height, width] = size as [number, number];
@@ -53,6 +59,7 @@ function resizeRef(
           width,
           filter,
           antialias,
+          centreOf,
         ),
       );
       for (let j = 0; j < width; j++) {
@@ -61,6 +68,7 @@ function resizeRef(
           height,
           filter,
           antialias,
+          centreOf,
         ).forEach((value, i) => {
           y[((b * height + i) * width + j) * inner + c] = value;
         });
@@ -97,6 +105,35 @@ for (const mode of ['bilinear', 'bicubic'] as const) {
   }
 }
 
+for (const [height, width] of [
+  [7, 9],
+  [4, 1],
+] as const) {
+  checkOp(
+    `bilinear with aligned corners to ${height} × ${width}`,
+    (x) => interpolate(x, height, width, { mode: 'bilinear', alignCorners: true }),
+    {
+      reference: ([input]) => {
+        const x = input as Ref;
+        const [b, c, h, w] = x.shape as [number, number, number, number];
+        return ref([b, c, height, width], resizeRef(x, [b * c, h, w, 1], [height, width], triangle, false, corners));
+      },
+      cases: shapes,
+    },
+  );
+}
+
+checkOp('interpolatePositions by the offset rule', (pos) => interpolatePositions(pos, 4, 11, 'offset'), {
+  reference: ([input]) => {
+    const pos = input as Ref;
+    const [, n, d] = pos.shape as [number, number, number];
+    const side = Math.sqrt(n);
+    return ref([1, 44, d], resizeRef(pos, [1, side, side, d], [4, 11], cubic(-0.75), false, offset));
+  },
+  // A side that is the table's own is resampled all the same.
+  cases: [[[1, 1, 2]], [[1, 16, 4]], [[1, 25, 65]]],
+});
+
 checkOp('interpolatePositions', (pos) => interpolatePositions(pos, 5, 11), {
   reference: ([input]) => {
     const pos = input as Ref;
@@ -114,6 +151,11 @@ describe('resize', () => {
     expect(interpolate(x, 3, 4, { mode: 'bicubic', antialias: true })).toBe(x);
   });
 
+  it('takes a table of as many positions as it is by the offset rule', () => {
+    const pos = tensor(device.current, new Float32Array(48), [1, 16, 3]);
+    expect(interpolatePositions(pos, 2, 8, 'offset')).toBe(pos);
+  });
+
   it('keeps what is constant', async () => {
     const x = tensor(device.current, new Float32Array(12).fill(3), [1, 1, 3, 4]);
     for (const value of await read(interpolate(x, 8, 3, { mode: 'bicubic' }))) expect(value).toBeCloseTo(3, 6);
@@ -127,6 +169,11 @@ describe('resize', () => {
     const image = tensor(device.current, new Float32Array(12), [1, 1, 3, 4]);
     expect(() => interpolate(image, 0, 2.5, { mode: 'bilinear' })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: interpolate: cannot make 0 × 2.5; both must be whole numbers above 0; got x [1, 1, 3, 4]]`,
+    );
+    expect(() =>
+      interpolate(image, 3, 3, { mode: 'bilinear', alignCorners: true, antialias: true }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: interpolate: antialias and alignCorners exclude each other; got x [1, 1, 3, 4]]`,
     );
     expect(() => interpolatePositions(x, 3, 3)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: interpolatePositions: pos must be [1, R·R, D], the positions of a square; got pos [1, 3, 4]]`,

@@ -104,13 +104,13 @@ describe('chance', () => {
   });
 });
 
-test('objects and stuff have means of their own; a perfect map scores 1', () => {
+test('objects and ground have means of their own; a perfect map scores 1', () => {
   const labels = [1, 1, 2, 4, 4, 5, 0];
   const perfect = new SegmentationScore(6, 0);
   perfect.add(labels, labels);
-  expect(sceneScore(perfect, 3)).toEqual({ objects: 1, stuff: 1, accuracy: 1 });
+  expect(sceneScore(perfect, 3)).toEqual({ objects: 1, ground: 1, accuracy: 1 });
   const half = new SegmentationScore(6, 0);
   half.add([1, 1, 4, 4, 4, 4, 4], labels);
-  // Object 2 is missed, object 3 never occurs; stuff 4 is 2 of 4 pixels, 5 is missed.
-  expect(sceneScore(half, 3)).toEqual({ objects: 1 / 2, stuff: 1 / 4, accuracy: 4 / 6 });
+  // Object 2 is missed, object 3 never occurs; ground 4 is 2 of 4 pixels, 5 is missed.
+  expect(sceneScore(half, 3)).toEqual({ objects: 1 / 2, ground: 1 / 4, accuracy: 4 / 6 });
 });

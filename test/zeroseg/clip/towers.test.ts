@@ -3,8 +3,8 @@ import { freeParameters } from '../../../src/nn/layers/module.ts';
 import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
-import { loadClipVision } from '../../../src/zeroseg/clip/load.ts';
-import { clipConfig } from '../../../src/zeroseg/clip/tensor-sizes.ts';
+import { loadClipVision } from '../../../src/zeroseg/clip-files/load.ts';
+import { clipConfig } from '../../../src/zeroseg/clip-files/tensor-sizes.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

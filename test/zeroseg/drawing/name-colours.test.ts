@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { nameColours } from '../../../src/zeroseg/drawing/name-colours.ts';
 import { colourDistance, labOf } from '../../../src/zeroseg/image/colour-distance.ts';
 import type { Colour } from '../../../src/zeroseg/image/palette.ts';
-import { horizons, stuffs } from '../../../src/zeroseg/scenes/stuff/stuff.ts';
+import { grounds as all, horizons } from '../../../src/zeroseg/scenes/grounds/grounds.ts';
 import { packagedAtlas } from '../../support/atlas.ts';
 
-const grounds = stuffs.map(({ name }) => name);
+const grounds = all.map(({ name }) => name);
 
 /** The pair of colours that is hardest to tell apart. */
 function closest(colours: readonly Colour[]): number {

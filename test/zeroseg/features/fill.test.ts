@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type ClipConfig, type ClipSource, randomClipText, randomClipVision } from '../../../src/zeroseg/clip/index.ts';
+import { type ClipConfig, randomClipText, randomClipVision } from '../../../src/zeroseg/clip/index.ts';
+import type { ClipSource } from '../../../src/zeroseg/clip-files/index.ts';
 import {
   cachedData,
   type FillOptions,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { read, tensor } from '../../../src/index.ts';
-import { type ClipConfig, type ClipSource, randomClipText, randomClipVision } from '../../../src/zeroseg/clip/index.ts';
+import { type ClipConfig, randomClipText, randomClipVision } from '../../../src/zeroseg/clip/index.ts';
+import type { ClipSource } from '../../../src/zeroseg/clip-files/index.ts';
 import {
   type FillOptions,
   fillCache,

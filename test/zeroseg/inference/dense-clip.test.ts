@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DenseTeacher } from '../../../src/zeroseg/baselines/dense-teacher.ts';
 import { denseLabels } from '../../../src/zeroseg/baselines/patch-labels.ts';
-import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
+import { openClipFiles } from '../../../src/zeroseg/clip-files/open.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
 import { namesAt } from '../../../src/zeroseg/inference/division.ts';
 import { openVocabulary } from '../../../src/zeroseg/inference/open-vocabulary.ts';

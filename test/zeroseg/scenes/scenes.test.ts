@@ -4,7 +4,7 @@ import { SceneAtlas } from '../../../src/zeroseg/scenes/atlas.ts';
 import { plural, withArticle } from '../../../src/zeroseg/scenes/caption.ts';
 import { colourName } from '../../../src/zeroseg/scenes/colour.ts';
 import { type Scene, SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
-import { type SceneOptions, scenePresets, stuffNames } from '../../../src/zeroseg/scenes/scene-options.ts';
+import { groundNames, type SceneOptions, scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
 
 const side = 32;
 /** Is the middle of a pixel, from -1 to 1 in both directions, in the shape? */
@@ -161,14 +161,14 @@ describe('scenes', () => {
     }
   });
 
-  test('name the stuff that is visible', () => {
+  test('name the grounds that are visible', () => {
     const scenes = maker({ objects: [0, 2], named: 1, horizon: 0.5 });
     let split = 0;
-    for (const { labels, stuff } of count(scenes, 60)) {
-      const found = stuffNames.filter((name) => labels.data.includes(scenes.names.indexOf(name) + 1));
-      expect([...stuff].sort()).toEqual([...found].sort());
+    for (const { labels, grounds } of count(scenes, 60)) {
+      const found = groundNames.filter((name) => labels.data.includes(scenes.names.indexOf(name) + 1));
+      expect([...grounds].sort()).toEqual([...found].sort());
       expect(labels.data.includes(0)).toBe(false);
-      if (stuff.length === 2) split++;
+      if (grounds.length === 2) split++;
     }
     expect(split).toBeGreaterThan(15);
     expect(split).toBeLessThan(45);
@@ -177,8 +177,8 @@ describe('scenes', () => {
 
 describe('options', () => {
   test('classes: names in their order, or the first so many', () => {
-    expect(maker({ classes: 2 }).names).toEqual(['disc', 'box', ...stuffNames]);
-    const scenes = maker({ classes: ['umbrella', 'disc'], stuff: ['snow'] });
+    expect(maker({ classes: 2 }).names).toEqual(['disc', 'box', ...groundNames]);
+    const scenes = maker({ classes: ['umbrella', 'disc'], grounds: ['snow'] });
     expect(scenes.names).toEqual(['umbrella', 'disc', 'snow']);
     expect(scenes.objectCount).toBe(2);
     expect(scenes.classPhrases('umbrella')).toEqual(['umbrella', 'parasol']);
@@ -210,9 +210,9 @@ describe('options', () => {
   });
 
   test('named: 0 leaves all ground without a name', () => {
-    const scenes = maker({ named: 0, stuff: [] });
-    for (const { labels, stuff } of count(scenes, 20)) {
-      expect(stuff).toEqual([]);
+    const scenes = maker({ named: 0, grounds: [] });
+    for (const { labels, grounds } of count(scenes, 20)) {
+      expect(grounds).toEqual([]);
       expect(labels.data.includes(0)).toBe(true);
       expect(Math.max(...labels.data)).toBeLessThanOrEqual(3);
     }
@@ -234,8 +234,8 @@ describe('options', () => {
       { classes: ['dragon'] },
       { classes: ['box', 'box'] },
       { styles: ['noto'] },
-      { stuff: ['mud'] },
-      { stuff: [] },
+      { grounds: ['mud'] },
+      { grounds: [] },
       { objects: [3, 2] },
       { scale: [0.5, 2] },
       { named: 1.5 },
@@ -249,8 +249,8 @@ describe('options', () => {
       SceneError: SceneMaker: classes must be of disc, box, umbrella; got dragon
       SceneError: SceneMaker: classes must be named once each; got box twice
       SceneError: SceneMaker: styles must be of plain, bold; got noto
-      SceneError: SceneMaker: stuff must be of sky, night, grass, water, sand, snow, brick wall, wood, road, tiles, fire, leaves, stones, curtain; got mud
-      SceneError: SceneMaker: stuff must name at least one; got none
+      SceneError: SceneMaker: grounds must be of sky, night, grass, water, sand, snow, brick wall, wood, road, tiles, fire, leaves, stones, curtain; got mud
+      SceneError: SceneMaker: grounds must name at least one; got none
       SceneError: SceneMaker: objects must be two whole numbers from 0 to 100, the smaller first; got 3, 2
       SceneError: SceneMaker: scale must be two numbers above 0 and up to 1.5, the smaller first; got 0.5, 2
       SceneError: SceneMaker: named must be 0 to 1; got 1.5

@@ -8,7 +8,7 @@ import type { RunScore } from '../../../src/zeroseg/studies/score-run.ts';
 const score = (objects: number | null): RunScore => ({
   all: 0.1,
   objects,
-  stuff: 0.2,
+  ground: 0.2,
   accuracy: 0.3,
   groupsUsed: 4,
   namesPresent: 0.5,

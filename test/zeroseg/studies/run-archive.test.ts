@@ -13,7 +13,7 @@ import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
 const score = (objects: number): RunScore => ({
   all: objects / 4,
   objects,
-  stuff: objects / 2,
+  ground: objects / 2,
   accuracy: 0.4,
   groupsUsed: 4.5,
   namesPresent: 0.6,

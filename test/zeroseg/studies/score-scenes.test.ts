@@ -75,9 +75,9 @@ test('students and baselines on scenes', async () => {
   });
   expect(told).toEqual([1, 2]);
   expect(Object.keys(result.baselines)).toEqual(['crops', 'plain', 'value', 'kmeans', 'ceiling', 'chance']);
-  const { objects, stuff, accuracy } = result.baselines['ceiling']!;
+  const { objects, ground, accuracy } = result.baselines['ceiling']!;
   expect(objects).toBeGreaterThan(0.6);
-  expect(stuff).toBeGreaterThan(0.8);
+  expect(ground).toBeGreaterThan(0.8);
   expect(accuracy).toBeGreaterThan(0.9);
   const { fresh } = result.students;
   expect(fresh?.groupsUsed).toBeGreaterThanOrEqual(1);

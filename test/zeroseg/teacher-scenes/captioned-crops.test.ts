@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { random } from '../../../src/nn/layers/random.ts';
-import { textVocabulary } from '../../../src/zeroseg/clip/train-clip.ts';
+import { textVocabulary } from '../../../src/zeroseg/clip-training/train-clip.ts';
 import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
 import { scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
 import { fillFrame, frameWords, sentenceFrame } from '../../../src/zeroseg/scenes/sentence-frames.ts';

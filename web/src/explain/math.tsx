@@ -1,4 +1,4 @@
-/** Formulas as MathML: browsers set it, and screen readers read it. */
+/** Formulas as MathML: browsers set it, and screen readers read it. On a narrow screen a long one is scrolled, by keys too. */
 import type { ComponentChildren } from 'preact';
 
 type Part = ComponentChildren;
@@ -6,9 +6,12 @@ type Part = ComponentChildren;
 /** A line of a formula. Strings of one letter are variables, numbers are numbers, all else is an operator or a word. */
 export function Formula({ parts }: { parts: readonly Part[] }) {
   return (
-    <math display="block">
-      <mrow>{parts.map(set)}</mrow>
-    </math>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <div class="formula-line" tabIndex={0}>
+      <math display="block">
+        <mrow>{parts.map(set)}</mrow>
+      </math>
+    </div>
   );
 }
 

@@ -44,7 +44,7 @@ function hereScenes({ scores, fresh, known: builtIn }: DemoReport): string {
   const steps = fresh?.training.steps.length ?? 0;
   const line = (title: string, note: string, score: LiveScore | undefined, kind = ''): string =>
     score
-      ? `<tr class="${kind}"><th scope="row">${title}<small>${note}</small></th>${[score.found, score.objects, score.stuff, score.accuracy].map(meter).join('')}</tr>`
+      ? `<tr class="${kind}"><th scope="row">${title}<small>${note}</small></th>${[score.found, score.objects, score.ground, score.accuracy].map(meter).join('')}</tr>`
       : '';
   const found = ({ objectsFound, objectsThere }: LiveScore): string =>
     `${countIn(objectsFound, objectsThere, 'objects')} found`;
@@ -67,7 +67,7 @@ function table(
 }
 
 function row(title: string, note: string, score: SceneScore | undefined, kind = ''): string {
-  const cells = score ? [score.objects, score.stuff, score.accuracy] : [null, null, null];
+  const cells = score ? [score.objects, score.ground, score.accuracy] : [null, null, null];
   return `<tr class="${kind}"><th scope="row">${plain(title)}<small>${plain(note)}</small></th>${cells.map(meter).join('')}</tr>`;
 }
 

@@ -32,7 +32,7 @@ export function liveScoreTable({ scenes, students }: LiveScores, titles: Readonl
   const rows = Object.entries(students).map(([key, { found, objectsFound: count, objectsThere, ...own }]) => [
     titles[key] ?? key,
     `${count} of ${objectsThere}, ${formatEstimate(found)}`,
-    ...[own.objects, own.stuff, own.accuracy].map(formatEstimate),
+    ...[own.objects, own.ground, own.accuracy].map(formatEstimate),
   ]);
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
   return [

@@ -7,6 +7,7 @@ import { parameters, random } from '../../nn/layers/index.ts';
 import { AdamW, learningRate } from '../../nn/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, readU32, type Step, step } from '../../tensor/run/index.ts';
+import type { ClipConfig } from '../clip/index.ts';
 import {
   ConfigError,
   defaultsOf,
@@ -19,7 +20,6 @@ import {
 import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
 import type { Tokenizer } from '../text/index.ts';
 import { contrastiveLoss, equalCaptions } from './contrastive-loss.ts';
-import type { ClipConfig } from './towers.ts';
 import type { ClipInput, TrainableClip } from './trainable-clip.ts';
 
 /** How a CLIP is trained. What a setting means and may be says {@link clipSettingsSchema}. */

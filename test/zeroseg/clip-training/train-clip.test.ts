@@ -5,19 +5,24 @@ import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
-import { loadClipText, loadClipVision, logitScale, trainableWeights } from '../../../src/zeroseg/clip/load.ts';
-import { clipFile, clipSettingsFile, clipTrainingFile, resumeClipTraining } from '../../../src/zeroseg/clip/save.ts';
-import { clipConfig } from '../../../src/zeroseg/clip/tensor-sizes.ts';
 import type { ClipConfig } from '../../../src/zeroseg/clip/towers.ts';
+import { embedTexts } from '../../../src/zeroseg/clip/vocabulary.ts';
+import { loadClipText, loadClipVision, logitScale, trainableWeights } from '../../../src/zeroseg/clip-files/load.ts';
+import { clipConfig } from '../../../src/zeroseg/clip-files/tensor-sizes.ts';
+import {
+  clipFile,
+  clipSettingsFile,
+  clipTrainingFile,
+  resumeClipTraining,
+} from '../../../src/zeroseg/clip-training/save.ts';
 import {
   type CaptionedData,
   type ClipSettings,
   ClipTrainer,
   defaultClipSettings,
   textVocabulary,
-} from '../../../src/zeroseg/clip/train-clip.ts';
-import { newClipWeights, TrainableClip } from '../../../src/zeroseg/clip/trainable-clip.ts';
-import { embedTexts } from '../../../src/zeroseg/clip/vocabulary.ts';
+} from '../../../src/zeroseg/clip-training/train-clip.ts';
+import { newClipWeights, TrainableClip } from '../../../src/zeroseg/clip-training/trainable-clip.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { Encoder } from '../../../src/zeroseg/model/encoder.ts';
 import { initialWeights } from '../../../src/zeroseg/model/pretrained-weights.ts';

@@ -1,5 +1,5 @@
 /**
- * What surrounds objects: fourteen named textures ("stuff"), and grounds without a name. All are procedural, drawn anew
+ * What surrounds objects: fourteen grounds with a name, and some without. All are procedural, drawn anew
  * for every scene: colours, sizes, phases and directions vary.
  */
 import type { Random } from '../../../nn/layers/index.ts';
@@ -10,8 +10,8 @@ import { brickWall, curtain, road, tiles, wood } from './built.ts';
 import { fire, grass, leaves, night, sand, sky, snow, stones, water } from './outdoor.ts';
 import { blend, type Canvas, eachPixel, fill, type Paint, ramp } from './pixels.ts';
 
-/** A named surrounding. */
-export interface Stuff {
+/** A ground with a name: a procedural texture. */
+export interface Ground {
   readonly name: string;
   /** Other words for it. */
   readonly keywords: readonly string[];
@@ -34,8 +34,8 @@ export const horizons: readonly (readonly [above: string, below: string])[] = [
   ['curtain', 'tiles'],
 ];
 
-/** All named stuff, in the order of labels. */
-export const stuffs: readonly Stuff[] = [
+/** All named grounds, in the order of labels. */
+export const grounds: readonly Ground[] = [
   {
     name: 'sky',
     keywords: ['blue sky', 'clouds', 'cloudy sky'],

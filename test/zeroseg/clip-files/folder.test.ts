@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { readSafetensors, readTensor, toFloat32, writeSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { openWeightSource } from '../../../src/zeroseg/checkpoints/index.ts';
-import { openClipFolder } from '../../../src/zeroseg/clip/folder.ts';
-import { openClipFiles } from '../../../src/zeroseg/clip/open.ts';
+import { openClipFolder } from '../../../src/zeroseg/clip-files/folder.ts';
+import { openClipFiles } from '../../../src/zeroseg/clip-files/open.ts';
 import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
 import { loadFixtureFile, loadTorchFile } from '../../support/fixture.ts';
 

@@ -4,9 +4,9 @@ import { type Initializer, normal, random, type Weights, weightsFrom } from '../
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { read } from '../../tensor/run/index.ts';
 import { ShapeError, size } from '../../tensor/values/index.ts';
+import { type ClipConfig, ClipText, ClipVision } from '../clip/index.ts';
 import { TokenTable } from '../text/index.ts';
 import { contrastiveLogits } from './contrastive-loss.ts';
-import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 
 /** What a training step reads. */
 export type ClipInput = 'pixels' | 'rows' | 'ends' | 'falseNegatives';

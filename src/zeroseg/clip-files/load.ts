@@ -11,8 +11,8 @@ import {
 } from '../../nn/safetensors/index.ts';
 import { formatShape, type Shape, sameShape } from '../../tensor/values/index.ts';
 import { huggingFaceName, openAiName, TOKEN_IDS } from '../checkpoints/index.ts';
+import { type ClipConfig, ClipText, ClipVision } from '../clip/index.ts';
 import { TokenTable } from '../text/index.ts';
-import { type ClipConfig, ClipText, ClipVision } from './towers.ts';
 
 /** The tensors of a checkpoint by name. */
 export type StoredTensors = ReadonlyMap<string, WeightTensor>;

@@ -10,7 +10,7 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { read } from '../../tensor/run/index.ts';
 import { size } from '../../tensor/values/index.ts';
 import { huggingFaceName, openWeightSource, stepOf, TOKEN_IDS, type WeightSource } from '../checkpoints/index.ts';
-import type { ClipConfig } from './towers.ts';
+import type { ClipConfig } from '../clip/index.ts';
 import type { ClipTrainer } from './train-clip.ts';
 import type { TrainableClip } from './trainable-clip.ts';
 

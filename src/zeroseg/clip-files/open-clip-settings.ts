@@ -9,8 +9,8 @@ import {
   type Rule,
   Section,
 } from '../checkpoints/index.ts';
+import type { ClipActivation } from '../clip/index.ts';
 import type { ClipSettings, TowerSettings } from './tower-settings.ts';
-import type { ClipActivation } from './towers.ts';
 
 /** Whether {@link openClipSettings} takes a tower's key. What is not here is read, or refused. */
 const openClipTower: Readonly<Record<string, Rule>> = {

@@ -1,10 +1,10 @@
 import { CheckpointError } from '../../nn/safetensors/index.ts';
 import type { Shape } from '../../tensor/values/index.ts';
 import { type Claim, checkTowers, stemName } from '../checkpoints/index.ts';
+import type { ClipConfig } from '../clip/index.ts';
 import { detectClipNames, plainNames, refuseUnknown, type StoredTensors, tokenIds } from './load.ts';
 import { clipSettings } from './settings.ts';
 import type { ClaimedSize, ClipSettings, TowerSettings } from './tower-settings.ts';
-import type { ClipConfig } from './towers.ts';
 
 /**
  * The configuration of a CLIP checkpoint: sizes from its tensors, and what leaves no trace in them (head counts, activation, eps) from

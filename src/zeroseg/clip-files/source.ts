@@ -1,8 +1,6 @@
 import type { Device } from '../../gpu/index.ts';
+import type { ClipConfig, ClipText, ClipVision, KnownWords, TextTower } from '../clip/index.ts';
 import type { TextTokens } from '../text/index.ts';
-import type { KnownWords } from './known-words.ts';
-import type { ClipConfig, ClipText, ClipVision } from './towers.ts';
-import type { TextTower } from './vocabulary.ts';
 
 /** What texts are embedded by: a text tower, its tokenizer, and the factor that its cosines were trained with. */
 export interface TextSource {

@@ -1,9 +1,9 @@
 /** What the settings beside a CLIP's weights say: in Hugging Face's words, in open_clip's, or in our own. */
 import { CheckpointError } from '../../nn/safetensors/index.ts';
 import { type Claim, constants, generic, isObject, type Json, present, Section } from '../checkpoints/index.ts';
+import type { ClipActivation } from '../clip/index.ts';
 import { openClipSettings } from './open-clip-settings.ts';
 import type { ClipSettings, TowerSettings } from './tower-settings.ts';
-import type { ClipActivation } from './towers.ts';
 
 /** In whose words settings are; undefined for JSON that is not of a CLIP. */
 export function settingsForm(config: unknown): 'huggingface' | 'open_clip' | 'own' | undefined {

@@ -8,12 +8,12 @@ import {
   type WeightFile,
   type WeightSource,
 } from '../checkpoints/index.ts';
+import type { ClipConfig } from '../clip/index.ts';
+import { readKnownWords } from '../clip/index.ts';
 import { hashedTokens, type TextTokens, Tokenizer } from '../text/index.ts';
-import { readKnownWords } from './known-words.ts';
 import { loadClipText, loadClipVision, logitScale, readSettingTensors } from './load.ts';
 import type { ClipSource } from './source.ts';
 import { clipConfig } from './tensor-sizes.ts';
-import type { ClipConfig } from './towers.ts';
 
 /** The files of a CLIP, as {@link openClipFiles} takes them. */
 export interface ClipFiles {

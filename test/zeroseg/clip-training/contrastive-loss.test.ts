@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
-import { contrastive, equalCaptions } from '../../../src/zeroseg/clip/contrastive-loss.ts';
+import { contrastive, equalCaptions } from '../../../src/zeroseg/clip-training/contrastive-loss.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 

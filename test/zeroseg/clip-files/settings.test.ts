@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CheckpointError, type StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
-import { clipSettings } from '../../../src/zeroseg/clip/settings.ts';
-import { clipConfig } from '../../../src/zeroseg/clip/tensor-sizes.ts';
+import { clipSettings } from '../../../src/zeroseg/clip-files/settings.ts';
+import { clipConfig } from '../../../src/zeroseg/clip-files/tensor-sizes.ts';
 import { groupVitSettings } from '../../../src/zeroseg/groupvit/settings.ts';
 
 type Json = Record<string, unknown>;

@@ -1,5 +1,5 @@
 import type { Claim } from '../checkpoints/index.ts';
-import type { ClipActivation } from './towers.ts';
+import type { ClipActivation } from '../clip/index.ts';
 
 /** What no tensor tells of one tower, and what can be held against its tensors. */
 export interface TowerSettings {

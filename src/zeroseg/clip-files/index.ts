@@ -1,0 +1,14 @@
+export { type ClipFolder, type ClipFolderOptions, clipCompanions, openClipFolder } from './folder.ts';
+export {
+  detectClipNames,
+  loadClipText,
+  loadClipVision,
+  logitScale,
+  readSettingTensors,
+  type StoredTensors,
+  trainableWeights,
+} from './load.ts';
+export { type ClipFiles, type ClipParts, clipSource, openClipFiles } from './open.ts';
+export { settingsForm } from './settings.ts';
+export { type ClipSource, sameTeacher, shortTeacher, type TextSource, teacherIdentity } from './source.ts';
+export { clipConfig } from './tensor-sizes.ts';
