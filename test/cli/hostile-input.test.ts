@@ -44,6 +44,7 @@ import {
 } from '../../cli/src/shell/arguments.ts';
 import { parseClasses, parseSynonyms, readColours, withSynonyms } from '../../cli/src/shell/class-choices.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
+import { parseFinetuneLog } from '../../cli/src/studies/finetune-record.ts';
 import { parseTeacherLog, readTeacherLog } from '../../cli/src/studies/teacher-training.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
@@ -518,6 +519,17 @@ parser('Sitting.open', damagedJson(sat), async (votes) => {
 });
 parser('parseTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), (found) =>
   parseTeacherLog(found, 'file'),
+);
+parser(
+  'parseFinetuneLog',
+  damagedJson({
+    format: 'zeroseg fine-tuning',
+    choices: { backbone: 'vit.pth', data: 'voc', root: 'VOC2012' },
+    settings: { steps: 4, crop: 224 },
+    classes: ['background', 'cat'],
+    weights: 'ab12',
+  }),
+  (found) => parseFinetuneLog(found, 'file'),
 );
 parser(
   'parseLossScale',

@@ -6,7 +6,6 @@ import {
   checkFinetuneSettings,
   defaultFinetuneSettings,
   type FinetuneReport,
-  type FinetuneSettings,
   FinetuneTrainer,
   finetuneTrainingFile,
   initialWeights,
@@ -24,16 +23,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { EvaluationFolder } from '../evaluations/index.ts';
-import {
-  brokenField,
-  hasFields,
-  isListOf,
-  isText,
-  isWhole,
-  nodeFileSystem,
-  readJson,
-  rounded,
-} from '../files/index.ts';
+import { nodeFileSystem, rounded } from '../files/index.ts';
 import { dataSetKinds, openDataSet } from '../photos/index.ts';
 import { openBackbone } from '../runs/index.ts';
 import { classColours } from '../segments/index.ts';
@@ -55,62 +45,27 @@ import {
   wholeNumber,
   withDevice,
 } from '../shell/index.ts';
-import { pseudoLabelled, withVoid } from '../studies/index.ts';
-import { builtIn, kindOfPath } from '../weights/index.ts';
+import {
+  checkSame,
+  FINETUNE_FORMAT,
+  FINETUNE_LOG,
+  type FinetuneArguments,
+  type FinetuneChoices,
+  type FinetuneLog,
+  finetuneChoices,
+  finetuneSettings,
+  pseudoLabelled,
+  readFinetuneLog,
+  withVoid,
+} from '../studies/index.ts';
+import { builtIn } from '../weights/index.ts';
 
-/** What decides the weights; all of it is kept in the run's folder. */
-interface FinetuneChoices {
-  readonly backbone?: string;
-  readonly data?: string;
-  readonly root?: string;
-  readonly split?: string;
-  readonly pseudo?: string;
-  readonly clip?: string;
-  readonly heads?: number;
-}
-
-export interface FinetuneArguments extends FinetuneChoices {
-  readonly out: string;
-  readonly steps?: number;
-  readonly batch?: number;
-  readonly lr?: number;
-  readonly schedule?: FinetuneSettings['schedule'];
-  readonly warmup?: number;
-  readonly weightDecay?: number;
-  readonly crop?: number;
-  readonly short?: number;
-  readonly scaleMin?: number;
-  readonly scaleMax?: number;
-  readonly flip?: boolean;
-  readonly frozen?: boolean;
-  readonly seed?: number;
-  readonly scoreSplit?: string;
-  readonly scoreEvery?: number;
-  readonly limit?: number;
-  readonly resume?: boolean;
-  readonly adapter?: string;
-}
-
-/** `finetune.json`: what a run was begun with. */
-interface FinetuneLog {
-  readonly format: typeof FORMAT;
-  readonly version: string;
-  readonly started: string;
-  readonly choices: FinetuneChoices;
-  readonly settings: FinetuneSettings;
-  readonly classes: readonly string[];
-  /** sha256 of the backbone's file. */
-  readonly weights: string;
-}
-
-const FORMAT = 'zeroseg fine-tuning';
-const LOG = 'finetune.json';
 const STATE = 'training.safetensors';
 const SAVE_EVERY = 200;
 
 const runFormat: RunFormat<FinetuneReport> = {
   op: 'finetune',
-  description: LOG,
+  description: FINETUNE_LOG,
   parts: [STATE],
   metrics: { format: JSON.stringify, parse: parseStep },
 };
@@ -132,6 +87,10 @@ export function finetuneCommand(context: Context): Command {
     .addOption(neededToBegin('--root <folder>', 'folder of the data set, such as VOCdevkit/VOC2012'))
     .requiredOption('--out <folder>', 'folder of the run')
     .option('--split <name>', 'photos to learn from (default: train)')
+    .option(
+      '--score-root <folder>',
+      'folder of the photos to score on, such as of other scenes (default: that of --root)',
+    )
     .option('--score-split <name>', 'photos to score on (default: val, for COCO val2017)')
     .option('--score-every <steps>', 'also score every so many steps, not only at the end', wholeNumber())
     .option('--limit <n>', 'score only on the first photos', wholeNumber())
@@ -184,9 +143,9 @@ export function finetuneCommand(context: Context): Command {
 async function finetune(context: Context, options: FinetuneArguments): Promise<void> {
   const files = nodeFileSystem(options.out);
   if (!options.resume) await RunStore.refuseUsed(files, runFormat as RunFormat<never>);
-  const before = options.resume ? await readLog(options.out) : undefined;
+  const before = options.resume ? await readFinetuneLog(options.out) : undefined;
   if (before) checkSame(before, options);
-  const choices = before?.choices ?? choicesOf(options);
+  const choices = before?.choices ?? finetuneChoices(options);
   const { backbone, data, root } = choices as Required<FinetuneChoices>;
   const kind = dataSetKinds[data];
   if (!kind || !Object.hasOwn(dataSetKinds, data)) {
@@ -197,10 +156,10 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
   const { config } = file;
   const settings = before
     ? { ...before.settings, steps: options.steps ?? before.settings.steps }
-    : settingsOf(options, config.image);
+    : finetuneSettings(options, config.image);
   checkFinetuneSettings(settings);
   const truth = withVoid(await openDataSet(data, root, choices.split ?? 'train'), set);
-  const found = withVoid(await openDataSet(data, root, options.scoreSplit), set);
+  const found = withVoid(await openDataSet(data, options.scoreRoot ?? root, options.scoreSplit), set);
   const unseen = found.slice(0, options.limit ?? found.length);
   const pseudo = choices.pseudo === undefined ? undefined : await openModelAndWords(context, pseudoArguments(choices));
   const weights = await file.hash();
@@ -216,6 +175,7 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
     const initial = initialWeights(device, settings.seed, file.tensors, file.path, used);
     const network = await buildModule(initial, (from) => new SegmentationNetwork(from, config, set.classes.length));
     using labeller = pseudo && (await loadModel(context, device, pseudo, {}));
+    if (options.scoreRoot === undefined) tellSeen(context, truth, unseen);
     const photos: Labelled[] = labeller ? pseudoLabelled(truth, labeller, set) : truth;
     using trainer = await FinetuneTrainer.create(device, network, photos, settings);
     terminal.log(
@@ -225,7 +185,7 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
     const log: FinetuneLog = before
       ? { ...before, settings }
       : {
-          format: FORMAT,
+          format: FINETUNE_FORMAT,
           version,
           started: new Date().toISOString(),
           choices,
@@ -233,7 +193,7 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
           classes: set.classes,
           weights,
         };
-    const write = () => files.write(LOG, `${JSON.stringify(log, undefined, 2)}\n`);
+    const write = () => files.write(FINETUNE_LOG, `${JSON.stringify(log, undefined, 2)}\n`);
     const store = before ? await RunStore.open(files, runFormat) : await RunStore.create(files, runFormat, write);
     try {
       if (before) {
@@ -289,6 +249,16 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
   });
 }
 
+/** A score on photos that were learnt from says little. */
+function tellSeen({ terminal }: Context, learnt: readonly Labelled[], scored: readonly Labelled[]): void {
+  const ids = new Set(learnt.map(({ id }) => id));
+  const seen = scored.filter(({ id }) => ids.has(id)).length;
+  if (seen === 0) return;
+  terminal.note(
+    `${seen} of ${count(scored.length, 'photos')} to score on are among those to learn from; give others by --score-root or --score-split`,
+  );
+}
+
 interface Training {
   readonly trainer: FinetuneTrainer;
   readonly store: RunStore<FinetuneReport>;
@@ -332,65 +302,7 @@ function scoreLine(score: SegmentationScore): string {
   return `mean IoU ${mean}; ${pixels} of pixels right`;
 }
 
-function choicesOf({ backbone, data, root, split, pseudo, clip, heads }: FinetuneArguments): FinetuneChoices {
-  if (clip !== undefined && pseudo === undefined) {
-    throw new UsageError('finetune: --clip is for --pseudo: it names the CLIP of the model that labels photos');
-  }
-  const choices = { backbone, data, root, split, pseudo, clip, heads };
-  return Object.fromEntries(Object.entries(choices).filter(([, value]) => value !== undefined));
-}
-
 /** The model that labels photos, as `zeroseg segment` takes it. */
 function pseudoArguments({ pseudo, clip }: FinetuneChoices): { model: string; clip?: string } {
   return { model: pseudo as string, ...(clip === undefined ? {} : { clip }) };
-}
-
-/** What was given, by the settings' own names. */
-function givenSettings(options: FinetuneArguments): Partial<FinetuneSettings> {
-  const { steps, batch, lr, schedule, warmup, weightDecay, crop, short, scaleMin, scaleMax, flip, frozen, seed } =
-    options;
-  const given = {
-    ...{ steps, batch, lr, schedule, warmup, weight_decay: weightDecay, crop, short },
-    ...{ scale_min: scaleMin, scale_max: scaleMax, flip: flip === false ? false : undefined, frozen, seed },
-  };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-function settingsOf(options: FinetuneArguments, crop: number): FinetuneSettings {
-  return { ...defaultFinetuneSettings, crop, short: 2 * crop, ...givenSettings(options) };
-}
-
-/** With `--resume`, what is given must be what the run was begun with; only the steps may become more. */
-function checkSame({ choices, settings }: FinetuneLog, options: FinetuneArguments): void {
-  const was: Readonly<Record<string, unknown>> = { ...choices, ...settings };
-  for (const [name, value] of Object.entries({ ...choicesOf(options), ...givenSettings(options) })) {
-    const before = was[name];
-    if (name === 'steps' ? (value as number) >= (before as number) : value === before) continue;
-    const option = `--${name.replaceAll('_', '-')}`;
-    const rule = name === 'steps' ? 'steps can only become more' : 'leave it out, or choose another --out';
-    throw new UsageError(
-      `finetune: ${options.out} was begun with ${option} ${before ?? 'not given'}, not ${value}; ${rule}`,
-    );
-  }
-}
-
-async function readLog(folder: string): Promise<FinetuneLog> {
-  const path = join(folder, LOG);
-  if ((await kindOfPath(path)) !== 'file') {
-    throw new UsageError(`finetune: ${folder}: there is no run to go on with; leave --resume out to begin one`);
-  }
-  return parseFinetuneLog(await readJson(path), path);
-}
-
-/** What a `finetune.json` says. */
-export function parseFinetuneLog(found: unknown, path: string): FinetuneLog {
-  const broken = brokenField(found, {
-    format: (value) => value === FORMAT,
-    choices: hasFields({ backbone: isText, data: isText, root: isText }),
-    settings: hasFields({ steps: isWhole(1), crop: isWhole(1) }),
-    classes: isListOf(isText),
-    weights: isText,
-  });
-  if (broken === undefined) return found as FinetuneLog;
-  throw new UsageError(`finetune: ${path}: this is no record of a fine-tuning, or is damaged (${broken})`);
 }
