@@ -4,15 +4,21 @@ export { adapterNames, formatBytes, ownValue, parseJson, shownValue } from './gp
 export { adamW, adamWHyperparameters, clipGradients, HYPERPARAMETER_COUNT } from './kernels/optimizer/index.ts';
 export { hashText } from './nn/layers/index.ts';
 export { type FlatParameters, flattenParameters } from './nn/optimizer/index.ts';
-export { type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
+export { elementBytes, type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
-export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
+export { formatShape, median, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export { baselines } from './zeroseg/baselines/index.ts';
-export { openWeightRanges, weightEndings } from './zeroseg/checkpoints/index.ts';
+export {
+  openFolderFile,
+  openWeightFolder,
+  openWeightRanges,
+  weightEndings,
+} from './zeroseg/checkpoints/index.ts';
 export {
   clipPixels,
   ensemble,
   fillTemplate,
+  gaussianBias,
   type QueuedViews,
   randomClips,
   randomClipText,
@@ -32,9 +38,9 @@ export {
   trainableWeights,
 } from './zeroseg/clip-files/index.ts';
 export { RIGHT, WRONG } from './zeroseg/demo/index.ts';
-export { blankSheet, escapeXml, paste, sampleSheet } from './zeroseg/drawing/index.ts';
+export { blankSheet, escapeXml, paste, sampleSheet, wholePercent } from './zeroseg/drawing/index.ts';
 export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
-export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
+export { argmax, dot, entropy, firstRepeated, meanOf, rounded, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,
   centreRegion,

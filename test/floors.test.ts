@@ -70,6 +70,7 @@ const rooms = [
   'cli/src/verify',
   'cli/src/page',
   'cli/src/shell',
+  'cli/src/html',
   'cli/src/completion',
   'cli/src/segments',
   'cli/src/votes',

@@ -62,6 +62,8 @@ export {
   readTensor,
   type SafetensorsFile,
   type StoredTensor,
+  type StreamOptions,
+  streamSafetensors,
   toFloat32,
   toHalf,
   type WeightTensor,

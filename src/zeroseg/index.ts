@@ -27,17 +27,28 @@ export {
   unshuffle,
 } from '../kernels/zeroseg/index.ts';
 export type { Trace } from '../nn/layers/index.ts';
-export { type ByteSource, openWeightSource, type WeightFile, type WeightSource } from './checkpoints/index.ts';
+export {
+  type ByteSource,
+  openWeightSource,
+  type WeightFile,
+  type WeightFolder,
+  type WeightSource,
+} from './checkpoints/index.ts';
 export {
   type ClipConfig,
   ClipText,
   ClipVision,
+  type DenseFeatures,
   type DenseMode,
+  type DenseOptions,
+  denoisePrompts,
+  denseModes,
   describeUnknown,
   endPosition,
   type KnownWords,
   knownWordsMetadata,
   makeVocabulary,
+  smoothByKeys,
   Teacher,
   type TextTower,
   type UnknownName,
@@ -48,7 +59,6 @@ export {
 } from './clip/index.ts';
 export {
   type ClipFiles,
-  type ClipFolder,
   type ClipFolderOptions,
   type ClipSource,
   clipCompanions,
@@ -208,6 +218,7 @@ export {
   clipMean,
   clipStd,
   gridBoxes,
+  hexColour,
   type Image,
   ImageError,
   imageFromRgba,
@@ -294,9 +305,12 @@ export {
   type ZeroSegConfig,
 } from './model/index.ts';
 export {
+  type ClassRecord,
+  type ClassRecordOptions,
   type ClassRegion,
   type ClassRegionsOptions,
   type CocoRle,
+  classRecord,
   classRegions,
   classRle,
   decodeRle,

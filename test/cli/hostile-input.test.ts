@@ -64,7 +64,7 @@ import {
   toFloat32,
   toInt32,
   writeSafetensors,
-} from '../../src/nn/safetensors/safetensors.ts';
+} from '../../src/nn/safetensors/index.ts';
 import { openWeightRanges, openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
 import { detectClipNames, logitScale } from '../../src/zeroseg/clip-files/load.ts';
@@ -924,9 +924,11 @@ parser(
     await symlink(at('elsewhere'), at('evaluation/photos'));
     const options = { classes: 3, ignore: null, colour: () => [0, 0, 0] as const };
     await settled(
-      EvaluationFolder.open(place, options).then((opened) => opened.write(nothing, { title: text, notes: [text] })),
+      EvaluationFolder.open(place, options).then((opened) =>
+        opened.write(nothing, { unit: 'photos', title: text, notes: [text] }).finally(() => opened.close()),
+      ),
       EvaluationFolder.open(at('evaluation/evaluation.json'), options),
-      EvaluationFolder.open(at(text), options),
+      EvaluationFolder.open(at(text), options).then((opened) => opened.close()),
     ).finally(async () => expect(await readFile(at('elsewhere/1.jpg'), 'utf8')).toBe('a photo'));
   },
 );

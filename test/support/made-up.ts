@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { afterAll } from 'vitest';
 import { commandLine } from '../../cli/src/command-line.ts';
 import { writeLabelPng } from '../../cli/src/photos/image-files.ts';
-import { type WritableTensor, writeSafetensors } from '../../src/nn/safetensors/safetensors.ts';
+import { type WritableTensor, writeSafetensors } from '../../src/nn/safetensors/index.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
 import { normal, seeded } from './check-op.ts';
 import { useDevice } from './device.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { kindOf, type Manifest, verifyFixture } from '../../cli/src/verify/index.ts';
-import type { StoredDtype, StoredTensor } from '../../src/nn/safetensors/safetensors.ts';
+import type { StoredDtype, StoredTensor } from '../../src/nn/safetensors/index.ts';
 import { useDevice } from '../support/device.ts';
 import { loadFixture } from '../support/fixture.ts';
 

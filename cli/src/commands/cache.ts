@@ -1,5 +1,12 @@
 import { formatBytes, LARGEST_GRID, MAX_GRIDS } from '@zeroseg/core/internal';
-import { type DenseMode, type FillPlan, fillCache, type RegionFeatures, readCache } from '@zeroseg/core/zeroseg';
+import {
+  type DenseMode,
+  denseModes,
+  type FillPlan,
+  fillCache,
+  type RegionFeatures,
+  readCache,
+} from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { photoFolder } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
@@ -38,8 +45,6 @@ interface CacheArguments {
   readonly adapter?: string;
 }
 
-const denseModes: readonly DenseMode[] = ['plain', 'value'];
-
 /** `zeroseg cache`: what the teacher sees in every photo, computed once. */
 export function cacheCommand(context: Context): Command {
   return new Command('cache')
@@ -72,7 +77,7 @@ export function cacheCommand(context: Context): Command {
     )
     .option(
       '--dense-mode <mode>',
-      `for pooled and mixed: how patch features leave the last layer: ${denseModes.join(', ')} (default: value)`,
+      `for pooled and mixed: how patch features leave the last layer: ${denseModes.join(', ')} (default: maskclip)`,
       oneOf(...denseModes),
     )
     .option(

@@ -1,9 +1,8 @@
-import { realpath } from 'node:fs/promises';
 import { formatBytes, type WritableTensor } from '@zeroseg/core/internal';
 import { readSafetensors, toFloat32, writeSafetensors } from '@zeroseg/core/nn';
 import { modelInfo, type NamingRule, namingMetadata } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { standardStream, writeNamedFile } from '../files/index.ts';
+import { isSameFile, standardStream, writeNamedFile } from '../files/index.ts';
 import { findModel, readBytes } from '../runs/index.ts';
 import { type Context, numberFrom, oneOf, UsageError, wholeNumber } from '../shell/index.ts';
 
@@ -38,11 +37,6 @@ export function exportCommand(context: Context): Command {
         'What is given of --scoring, --top, --background, --scale and --short goes into the file; segment and eval follow it unless told otherwise.',
     )
     .action((options: ExportArguments) => exportModel(context, options));
-}
-
-async function isSameFile(one: string, other: string): Promise<boolean> {
-  const [a, b] = await Promise.all([one, other].map((path) => realpath(path).catch(() => undefined)));
-  return a !== undefined && a === b;
 }
 
 async function exportModel(

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseStep } from '@zeroseg/core/internal';
+import { parseStep, rounded } from '@zeroseg/core/internal';
 import { buildModule } from '@zeroseg/core/nn';
 import {
   checkFinetuneSettings,
@@ -23,7 +23,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { EvaluationFolder } from '../evaluations/index.ts';
-import { nodeFileSystem, rounded } from '../files/index.ts';
+import { nodeFileSystem } from '../files/index.ts';
 import { dataSetKinds, openDataSet } from '../photos/index.ts';
 import { openBackbone } from '../runs/index.ts';
 import { classColours } from '../segments/index.ts';
@@ -239,7 +239,11 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
         classes,
       });
       await files.write('result.json', `${JSON.stringify(result, undefined, 2)}\n`);
-      const page = await folder.write(result, { title: `${set.title}: ${count(score.images, 'photos')}`, notes: [] });
+      const page = await folder.write(result, {
+        title: `${set.title}: ${count(score.images, 'photos')}`,
+        notes: [],
+        unit: data === 'scenes' ? 'scenes' : 'photos',
+      });
       terminal.out(`${scoreLine(score)} on ${count(score.images, 'photos')}`);
       terminal.out(`network: ${join(options.out, 'model.safetensors')}`);
       terminal.out(`worst first, on one page: ${pathToFileURL(page)}`);

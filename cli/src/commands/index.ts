@@ -3,6 +3,7 @@ import type { Context } from '../shell/index.ts';
 import { benchCommand } from './bench.ts';
 import { cacheCommand } from './cache.ts';
 import { completionCommand } from './completion.ts';
+import { convertCommand } from './convert.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
@@ -34,6 +35,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   experimentCommand,
   studyCommand,
   exportCommand,
+  convertCommand,
   verifyCommand,
   benchCommand,
   infoCommand,

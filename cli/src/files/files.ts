@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { LARGEST_JSON, parseJsonFile } from '@zeroseg/core/internal';
 import { FileError } from '@zeroseg/core/zeroseg';
@@ -62,6 +62,9 @@ export interface WriteOptions {
   readonly within?: string | undefined;
 }
 
+/** What is to be in a file: all of it, or its parts as they are made. */
+export type FileContent = string | Uint8Array | AsyncIterable<Uint8Array>;
+
 /**
  * Writes a file so that nobody ever sees half of it: into a temporary file in the same folder, flushed to the disk,
  * then renamed over the old one (or over a link, which is not followed). A process killed in between leaves the old file,
@@ -73,10 +76,9 @@ export interface WriteOptions {
  */
 export async function writeFileAtomic(
   path: string,
-  data: string | Uint8Array,
+  data: FileContent,
   { op = 'writeFileAtomic', lock, within = lock?.folder }: WriteOptions = {},
 ): Promise<void> {
-  const bytes = typeof data === 'string' ? Buffer.from(data) : data;
   const folder = dirname(path);
   try {
     // A folder that has vanished is not made again.
@@ -84,7 +86,7 @@ export async function writeFileAtomic(
     await (within === undefined ? makeFolder(folder) : makeFolderWithin(op, within, folder));
     const { file, temporary } = await openTemporary(op, path);
     try {
-      await writeAll(file, bytes);
+      await writeAll(file, data);
       await file.sync();
       await lock?.check();
       // Renamed while it is open and locked: what cannot be locked is a leftover of nobody.
@@ -106,10 +108,11 @@ export async function writeFileAtomic(
  * Writes a file that the user named: {@link writeFileAtomic} for files, but where the name is a link, what it leads to is
  * written, and into a device or pipe the bytes go as they are.
  */
-export async function writeNamedFile(path: string, data: string | Uint8Array): Promise<void> {
+export async function writeNamedFile(path: string, data: FileContent): Promise<void> {
   const stream = standardStream(path);
   if (stream) {
-    await new Promise<void>((resolve, reject) => stream.write(data, (error) => (error ? reject(error) : resolve())));
+    for await (const part of partsOf(data))
+      await new Promise<void>((resolve, reject) => stream.write(part, (error) => (error ? reject(error) : resolve())));
     return;
   }
   const found = await stat(path).catch(() => undefined);
@@ -118,8 +121,9 @@ export async function writeNamedFile(path: string, data: string | Uint8Array): P
   if (found && !found.isFile()) {
     try {
       const device = await open(path, constants.O_WRONLY);
-      await writeAll(device, typeof data === 'string' ? Buffer.from(data) : data).finally(() => device.close());
+      await writeAll(device, data).finally(() => device.close());
     } catch (error) {
+      if (!isSystemError(error)) throw error;
       throw new FileError('writeNamedFile', path, systemReason(error), { cause: error });
     }
     return;
@@ -151,9 +155,15 @@ async function throughLinks(path: string): Promise<string> {
   throw new FileError('writeNamedFile', path, reasons['ELOOP'] as string);
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  // One write may take less than it was given: Linux stops at 2 GiB.
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+async function writeAll(file: FileHandle, data: FileContent): Promise<void> {
+  for await (const bytes of partsOf(data)) {
+    // One write may take less than it was given: Linux stops at 2 GiB.
+    for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
+  }
+}
+
+function partsOf(data: FileContent): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+  return typeof data === 'string' ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
 }
 
 /** What {@link openTemporary} makes. */
@@ -319,4 +329,10 @@ export async function hashFiles(paths: readonly string[]): Promise<string> {
     }
   }
   return hash.digest('hex');
+}
+
+/** Whether two paths lead to one file. */
+export async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([one, other].map((path) => realpath(path).catch(() => undefined)));
+  return a !== undefined && a === b;
 }

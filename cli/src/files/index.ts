@@ -15,9 +15,11 @@ export {
 export { FileError, LockError } from '@zeroseg/core/zeroseg';
 export { readBounded } from './bounded-read.ts';
 export {
+  type FileContent,
   hashFiles,
   isLeftover,
   isLeftoverOf,
+  isSameFile,
   makeFolder,
   readJson,
   refuseLinks,
@@ -34,6 +36,5 @@ export {
 export { FolderLock } from './folder-lock.ts';
 export { nodeFileSystem } from './node-file-system.ts';
 export { recordText } from './record-text.ts';
-export { rounded } from './rounded.ts';
 export { followLauncher, writeError } from './standard-error.ts';
 export { isSystemError } from './system-error.ts';

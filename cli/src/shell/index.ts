@@ -55,6 +55,7 @@ export {
   quietTerminal,
   type Streams,
   sentence,
+  singular,
   type Terminal,
 } from './terminal.ts';
 export { parseAssignments, resolveOptions, type TrainOptions, trainChoices } from './train-options.ts';

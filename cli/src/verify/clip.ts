@@ -56,7 +56,7 @@ export async function verifyClip(
       ['logits_per_image', scale(matmul(unit.image, unit.text, { transposeB: true }), logitScale(checkpoint.tensors))],
       ['image_features_large', vision.forward(large)],
       ['dense_plain', vision.dense(large, 'plain')],
-      ['dense_value', vision.dense(large, 'value')],
+      ['dense_value', vision.dense(large, 'maskclip')],
     ]);
     const values = await readAll([...wanted.values(), padded]);
     [...wanted].forEach(([key, t], i) => {

@@ -2,6 +2,7 @@ import type { Device } from '@zeroseg/core';
 import type { WritableTensor } from '@zeroseg/core/internal';
 import { verifyBase } from './base.ts';
 import { verifyClip } from './clip.ts';
+import { verifyClipDense } from './clip-dense.ts';
 import { verifyGroupVit } from './groupvit.ts';
 import { Fields } from './manifest.ts';
 import { verifyOps } from './ops.ts';
@@ -30,13 +31,14 @@ export interface Verification {
   readonly outputs: ReadonlyMap<string, ReadonlyMap<string, WritableTensor>>;
 }
 
-type Kind = 'ops' | 'rules' | 'training' | 'base' | 'clip' | 'groupvit' | 'tokenizer';
+type Kind = 'ops' | 'rules' | 'training' | 'base' | 'clip' | 'clip-dense' | 'groupvit' | 'tokenizer';
 
 /** What a manifest is, by its content; undefined for JSON that is none. */
 export function kindOf(json: unknown): Kind | undefined {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
   const has = (...names: string[]) => names.every((name) => Object.hasOwn(json, name));
   const vision = (json as { config?: { vision?: object } }).config?.vision ?? {};
+  if (has('checkpoint', 'expected', 'pipelines')) return 'clip-dense';
   if (has('checkpoint', 'expected')) return 'group_tokens' in vision ? 'groupvit' : 'clip';
   if (has('vocabulary', 'cases')) return 'tokenizer';
   if (has('family') || has('cases')) return 'ops';
@@ -72,11 +74,11 @@ export async function verifyFixture(
   const fields = new Fields(manifest.json, manifest.name);
   if (kind === 'rules') await report.part(kind, manifest.name, () => verifyRules(fields, report));
   else if (kind === 'tokenizer') await report.part(kind, manifest.name, () => verifyTokenizer(fields, report));
-  else if (kind === 'clip' || kind === 'groupvit') {
+  else if (kind === 'clip' || kind === 'clip-dense' || kind === 'groupvit') {
     const [name, expectedName] = [fields.text('checkpoint'), fields.text('expected')];
     const checkpoint = { name, tensors: await load(name) };
     const expected = new FixtureFile(expectedName, await load(expectedName), report);
-    const verify = kind === 'clip' ? verifyClip : verifyGroupVit;
+    const verify = { clip: verifyClip, 'clip-dense': verifyClipDense, groupvit: verifyGroupVit }[kind];
     await report.part(kind, manifest.name, () => verify(device, fields, checkpoint, expected, report));
     expected.complainAboutUnused();
   } else {

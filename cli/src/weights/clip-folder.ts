@@ -1,7 +1,6 @@
 /** The teacher on disk: a CLIP checkpoint as Hugging Face, OpenAI or open_clip name its tensors, with its tokenizer. */
 
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
   hashedTokens,
@@ -11,11 +10,11 @@ import {
   randomClipVision,
   weightEndings,
 } from '@zeroseg/core/internal';
-import { type ClipConfig, type ClipFolder, type ClipSource, openClipFolder, Tokenizer } from '@zeroseg/core/zeroseg';
-import { FileError, hashFiles, systemReason } from '../files/index.ts';
+import { type ClipConfig, type ClipSource, openClipFolder, Tokenizer } from '@zeroseg/core/zeroseg';
+import { FileError, hashFiles } from '../files/index.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';
 import { clipCommand } from './clip-command.ts';
-import { fileRanges, kindOfPath } from './weight-files.ts';
+import { diskFolder, kindOfPath } from './weight-files.ts';
 
 /**
  * Opens a CLIP: a folder (`model.safetensors`, or parts with an index, with `config.json` and a tokenizer beside; or
@@ -51,19 +50,9 @@ export async function openClip(place: string): Promise<ClipSource> {
   });
 }
 
-/** A folder on disk, whose files are open only while they are read. */
-function diskFolder(folder: string): ClipFolder {
-  return {
-    name: folder,
-    describe: (file) => join(folder, file),
-    list: async () => {
-      const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-        throw new FileError('openClip', folder, systemReason(error), { cause: error });
-      });
-      return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
-    },
-    open: (file) => fileRanges(join(folder, file)),
-  };
+/** Whether a CLIP of this name is made on the spot, of random weights. */
+export function isRandomClip(name: string): boolean {
+  return ownValue(randomClips, name) !== undefined;
 }
 
 function randomSource(name: string, config: ClipConfig): ClipSource {

@@ -21,7 +21,6 @@ export {
   toFloat32,
   toHalf,
   toInt32,
-  type WritableTensor,
-  writeSafetensors,
 } from './safetensors.ts';
-export { count, isDtype, isSizes, type StoredDtype, widths } from './types.ts';
+export { count, elementBytes, isDtype, isSizes, type StoredDtype, widths } from './types.ts';
+export { type StreamOptions, streamSafetensors, type WritableTensor, writeSafetensors } from './write-safetensors.ts';

@@ -1,5 +1,5 @@
 import { headerSize, parseHeader } from './safetensors.ts';
-import { type AnyDtype, CheckpointError, type StoredTensor } from './types.ts';
+import { type AnyDtype, CheckpointError, elementBytes, type StoredTensor } from './types.ts';
 
 /** Bytes that are read by ranges: a file on a disk, a page's `Blob`, a file of a server. */
 export interface RangeSource {
@@ -19,6 +19,8 @@ export interface FileTensor {
   readonly start: number;
   /** Reads it; nothing is kept. @throws CheckpointError when the source gives less than was asked for. */
   read(): Promise<StoredTensor>;
+  /** Reads elements `start` to `end` (exclusive) in row-major order; absent where a tensor can be read as a whole only. */
+  readPart?(start: number, end: number): Promise<Uint8Array>;
 }
 
 /** A tensor of a checkpoint, in memory or in its file. */
@@ -58,8 +60,12 @@ export async function openWeights(source: RangeSource, name = 'safetensors'): Pr
   const tensors = new Map<string, FileTensor>();
   for (const { end, ...entry } of entries.values()) {
     const { file, dtype, shape, start } = entry;
+    const width = elementBytes(dtype);
     tensors.set(entry.name, {
       ...entry,
+      ...(width !== undefined && {
+        readPart: (from, to) => read(start + from * width, start + to * width, `tensor "${entry.name}"`),
+      }),
       read: async () => ({
         file,
         name: entry.name,

@@ -9,13 +9,13 @@ import { parseJson as parseNested, shownValue } from '../../gpu/index.ts';
 import { fromHalf, toHalf } from '../../tensor/values/index.ts';
 import {
   type AnyDtype,
-  type ArrayOf,
   CheckpointError,
+  checkMetadata,
   count,
   isDtype,
   isSizes,
+  longestHeader,
   otherBits,
-  type StoredDtype,
   type StoredTensor,
   widths,
 } from './types.ts';
@@ -44,15 +44,6 @@ export interface SafetensorsFile {
   readonly metadata: Record<string, string>;
   readonly tensors: Map<string, StoredTensor>;
 }
-
-/** A tensor to be written. */
-export type WritableTensor = {
-  [D in StoredDtype]: { readonly dtype: D; readonly shape: readonly number[]; readonly data: ArrayOf[D] };
-}[StoredDtype];
-
-// The limit of the format's own reader. It turns a file that is no safetensors file into an error, not into an
-// attempt to read gigabytes of header.
-const longestHeader = 100_000_000;
 
 /**
  * The number of bytes at the start of a file that {@link parseHeader} needs, told by the first eight.
@@ -182,20 +173,6 @@ function firstDuplicateKey(json: string): string | undefined {
   return undefined;
 }
 
-function checkMetadata(value: unknown, file: string): Record<string, string> {
-  // The format's own reader takes null for none.
-  if (value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new CheckpointError(file, '__metadata__ must be an object of strings');
-  }
-  for (const [key, item] of Object.entries(value)) {
-    if (typeof item !== 'string') {
-      throw new CheckpointError(file, `__metadata__ must be an object of strings; "${key}" holds ${shownValue(item)}`);
-    }
-  }
-  return value as Record<string, string>;
-}
-
 function checkEntry(name: string, value: unknown, dataStart: number, file: string): HeaderEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const fail = (problem: string): never => {
@@ -245,103 +222,4 @@ function checkCoverage(entries: Map<string, HeaderEntry>, dataStart: number, fil
     before = name;
   }
   if (at !== fileSize) throw new CheckpointError(file, `bytes ${at} to ${fileSize}, at the end, belong to no tensor`);
-}
-
-/**
- * Writes a file. Tensors are laid out by falling element size, so that each starts at a multiple of it and can be
- * read without a copy; among equals the given order stays.
- *
- * ```ts
- * const bytes = writeSafetensors([['weight', { dtype: 'F16', shape: [2, 2], data: new Float32Array(4) }]]);
- * ```
- *
- * F16 takes floats and rounds them to the nearest, ties to even.
- *
- * @throws {CheckpointError} if a tensor's data does not fit its shape or type, if a name comes twice, or if a finite
- *   float is too large for F16. The error's `file` is `name`.
- */
-export function writeSafetensors(
-  tensors: Iterable<readonly [string, WritableTensor]>,
-  metadata?: Readonly<Record<string, string>>,
-  name = 'safetensors',
-): Uint8Array<ArrayBuffer> {
-  const list = [...tensors].sort(([, a], [, b]) => widths[b.dtype] - widths[a.dtype]);
-  const strange = [...list.map(([tensor]) => tensor), ...Object.entries(metadata ?? {}).flat()].find(isBroken);
-  if (strange !== undefined) {
-    throw new CheckpointError(
-      name,
-      `${JSON.stringify(strange)} holds half a character, which no other program can read`,
-    );
-  }
-  const header = new Map<string, unknown>();
-  if (metadata && Object.keys(metadata).length > 0) header.set('__metadata__', checkMetadata(metadata, name));
-
-  let size = 0;
-  for (const [tensorName, { dtype, shape, data }] of list) {
-    if (!isDtype(dtype)) {
-      const known = Object.keys(widths).join(', ');
-      throw new CheckpointError(
-        name,
-        `tensor "${tensorName}": the type must be one of ${known}; got ${JSON.stringify(dtype)}`,
-      );
-    }
-    if (tensorName === '__metadata__' || header.has(tensorName)) {
-      throw new CheckpointError(name, `tensor "${tensorName}": the name is taken already`);
-    }
-    if (!isSizes(shape) || data.length !== count(shape)) {
-      throw new CheckpointError(
-        name,
-        `tensor "${tensorName}": shape [${shape.join(', ')}] holds ${count(shape)} elements; got ${data.length}`,
-      );
-    }
-    const rounds = dtype === 'F16' && data instanceof Float32Array;
-    if (!rounds && data.BYTES_PER_ELEMENT !== widths[dtype]) {
-      throw new CheckpointError(
-        name,
-        `tensor "${tensorName}": ${dtype} takes ${widths[dtype]} bytes an element; got ${data.constructor.name}`,
-      );
-    }
-    const end = size + data.length * widths[dtype];
-    header.set(tensorName, { dtype, shape, data_offsets: [size, end] });
-    size = end;
-  }
-
-  // fromEntries defines its properties, so even a tensor called `__proto__` is written.
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
-  const dataStart = Math.ceil((8 + json.length) / 8) * 8;
-  if (dataStart - 8 > longestHeader) {
-    throw new CheckpointError(
-      name,
-      `the header would take ${dataStart - 8} bytes; readers take up to ${longestHeader}`,
-    );
-  }
-  const file = new Uint8Array(dataStart + size);
-  new DataView(file.buffer).setBigUint64(0, BigInt(dataStart - 8), true);
-  file.fill(0x20, 8, dataStart).set(json, 8);
-
-  let at = dataStart;
-  for (const [tensorName, { dtype, data }] of list) {
-    const raw = dtype === 'F16' && data instanceof Float32Array ? halves(data, tensorName, name) : data;
-    file.set(new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength), at);
-    at += raw.byteLength;
-  }
-  return file;
-}
-
-/** Half of a surrogate pair: JSON can hold it, and readers in other languages refuse it. */
-function isBroken(text: unknown): boolean {
-  return typeof text === 'string' && /\p{Surrogate}/u.test(text);
-}
-
-function halves(values: Float32Array, tensor: string, file: string): Uint16Array {
-  const bits = toHalf(values);
-  for (let i = 0; i < bits.length; i++) {
-    if ((bits[i]! & 0x7fff) === 0x7c00 && Number.isFinite(values[i])) {
-      throw new CheckpointError(
-        file,
-        `tensor "${tensor}": element ${i}, ${values[i]}, is too large for F16, which ends at 65504; write F32 instead`,
-      );
-    }
-  }
-  return bits;
 }

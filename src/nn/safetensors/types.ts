@@ -1,5 +1,5 @@
 /** What a safetensors file may hold: element types, tensors as they are stored, and the error of files that cannot be used. */
-import { ZeroSegError } from '../../gpu/index.ts';
+import { shownValue, ZeroSegError } from '../../gpu/index.ts';
 
 /** A file with weights or features that cannot be used. `file` is its name; the message starts with it. */
 export class CheckpointError extends ZeroSegError {
@@ -80,6 +80,13 @@ export interface ArrayOf {
   BOOL: Uint8Array;
 }
 
+/** Bytes of an element; undefined of types that are packed, or not known. */
+export function elementBytes(dtype: AnyDtype): number | undefined {
+  if (isDtype(dtype)) return widths[dtype];
+  const bytes = (otherBits.get(dtype) ?? 0) / 8;
+  return bytes >= 1 ? bytes : undefined;
+}
+
 /** Whether values of this type can be read and written here. */
 export function isDtype(value: unknown): value is StoredDtype {
   return typeof value === 'string' && Object.hasOwn(widths, value);
@@ -92,4 +99,22 @@ export function isSizes(value: unknown): value is number[] {
 /** The number of elements; not a number where a product on the way is too large to be exact. */
 export function count(shape: readonly number[]): number {
   return shape.reduce((product, size) => (Number.isSafeInteger(product * size) ? product * size : Number.NaN), 1);
+}
+
+// The limit of the format's own reader. It turns a file that is no safetensors file into an error, not into an
+// attempt to read gigabytes of header.
+export const longestHeader = 100_000_000;
+
+export function checkMetadata(value: unknown, file: string): Record<string, string> {
+  // The format's own reader takes null for none.
+  if (value === null) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new CheckpointError(file, '__metadata__ must be an object of strings');
+  }
+  for (const [key, item] of Object.entries(value)) {
+    if (typeof item !== 'string') {
+      throw new CheckpointError(file, `__metadata__ must be an object of strings; "${key}" holds ${shownValue(item)}`);
+    }
+  }
+  return value as Record<string, string>;
 }

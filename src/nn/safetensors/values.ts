@@ -39,6 +39,18 @@ export function toInt32(tensor: StoredTensor): Int32Array {
   return convert(tensor, values, new Int32Array(values.length), 'an integer of 32 bits');
 }
 
+/** The bits of the nearest floats of 16 bits with the exponent of one of 32 (bfloat16), ties to even; a NaN becomes the quiet one of its sign. */
+export function toBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const one = bits[i]!;
+    const isNone = (one & 0x7fffffff) > 0x7f800000;
+    out[i] = isNone ? ((one >>> 16) & 0x8000) | 0x7fc0 : (one + 0x7fff + ((one >>> 16) & 1)) >>> 16;
+  }
+  return out;
+}
+
 function fromDouble(tensor: StoredTensor, values: Float64Array): Float32Array {
   const out = new Float32Array(values);
   const lost = out.findIndex((value, i) => !Number.isFinite(value) && Number.isFinite(values[i]));

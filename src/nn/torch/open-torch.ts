@@ -2,14 +2,13 @@
 import {
   CheckpointError,
   count,
+  elementBytes,
   type FileTensor,
-  isDtype,
   type OpenWeights,
   type RangeSource,
-  widths,
 } from '../safetensors/index.ts';
 import { cutOff, type Unpickled, unpickle } from './pickle.ts';
-import { contentsOf, inOrder, spanOf, storageOf, type TensorView } from './tensors.ts';
+import { contentsOf, inOrder, isContiguous, spanOf, storageOf, type TensorView } from './tensors.ts';
 import { readZipDirectory } from './zip-directory.ts';
 
 /** Weights of a file that PyTorch wrote. */
@@ -94,10 +93,9 @@ async function openLegacy(source: RangeSource, name: string): Promise<TorchWeigh
     const dtype = typeof key === 'string' ? dtypes.get(key) : undefined;
     const head = at + 8 <= source.size ? await source.readRange(at, at + 8) : new Uint8Array(0);
     if (head.length < 8) throw cutStorages(name);
-    if (dtype === undefined || !isDtype(dtype))
-      throw new CheckpointError(name, `storage ${key} is of a type that is not read here`);
+    if (dtype === undefined) throw new CheckpointError(name, `storage ${key} is of a type that is not read here`);
     const length = Number(new DataView(head.buffer, head.byteOffset, 8).getBigInt64(0, true));
-    const size = length * widths[dtype];
+    const size = length * (elementBytes(dtype) ?? 0);
     if (!(length >= 0 && at + 8 + size <= source.size)) throw cutStorages(name);
     places.set(key, { start: at + 8, size });
     at += 8 + size;
@@ -168,7 +166,7 @@ function fileTensor(name: string, view: TensorView, file: string, storages: Stor
   const place = storages.find(view.storage);
   if (!place && count(shape) > 0)
     throw new CheckpointError(file, `tensor "${name}": its storage ${view.storage} is not in the file`);
-  const width = isDtype(dtype) ? widths[dtype] : 0;
+  const width = elementBytes(dtype) ?? 0;
   if (place && view.length * width > place.size) {
     throw new CheckpointError(
       file,
@@ -177,12 +175,18 @@ function fileTensor(name: string, view: TensorView, file: string, storages: Stor
   }
   const { from, to } = spanOf(view);
   const isRepeated = count(shape) > MOST_REPEATED && count(shape) > view.length;
+  const bytesOf = async (start: number, end: number): Promise<Uint8Array> => {
+    const span = await storages.read(view.storage, start * width, end * width);
+    if (span.length === (end - start) * width) return span;
+    throw new CheckpointError(file, `tensor "${name}": the file has changed since it was opened`);
+  };
   return {
     file,
     name,
     dtype,
     shape,
     start: (place?.start ?? 0) + from * width,
+    ...(isContiguous(view) && width > 0 && { readPart: (start, end) => bytesOf(from + start, from + end) }),
     read: async () => {
       const stored = { file, name, dtype, shape };
       // Of another type, and so not read: whoever asks for its values is told so.
@@ -193,10 +197,7 @@ function fileTensor(name: string, view: TensorView, file: string, storages: Stor
           `tensor "${name}": shape [${shape.join(', ')}] repeats a storage of ${view.length} elements too often`,
         );
       }
-      const span = await storages.read(view.storage, from * width, to * width);
-      if (span.length !== (to - from) * width)
-        throw new CheckpointError(file, `tensor "${name}": the file has changed since it was opened`);
-      return { ...stored, bytes: inOrder(view, span) };
+      return { ...stored, bytes: inOrder(view, await bytesOf(from, to)) };
     },
   };
 }

@@ -1,5 +1,5 @@
 /** Tensors of a pickle: views of storages, which lie elsewhere in the file. */
-import { CheckpointError, count, isSizes, type StoredDtype, widths } from '../safetensors/index.ts';
+import { CheckpointError, count, elementBytes, isSizes } from '../safetensors/index.ts';
 import { storageDtype } from './globals.ts';
 import { Call, Instance, Named, Persistent } from './pickle.ts';
 
@@ -79,7 +79,7 @@ export function spanOf(view: TensorView): { readonly from: number; readonly to: 
 export function inOrder(view: TensorView, span: Uint8Array): Uint8Array {
   const { shape, strides } = view;
   if (isContiguous(view)) return span;
-  const width = widths[view.dtype as StoredDtype];
+  const width = elementBytes(view.dtype) ?? 1;
   const out = new Uint8Array(count(shape) * width);
   const at = shape.map(() => 0);
   let from = 0;

@@ -38,7 +38,7 @@ export class DenseTeacher implements Disposable {
     const run = await step(
       device,
       { image: [1, 3, size, size] },
-      ({ image }) => ({ plain: vision.dense(image, 'plain'), value: vision.dense(image, 'value') }),
+      ({ image }) => ({ plain: vision.dense(image, 'plain'), value: vision.dense(image, 'maskclip') }),
       { name: 'dense teacher' },
     );
     const grid = { rows: size / patch, cols: size / patch, height: size, width: size };

@@ -23,3 +23,11 @@ export {
   type WeightSource,
   weightEndings,
 } from './weight-file.ts';
+export {
+  type FolderWeights,
+  openFolderFile,
+  openWeightFolder,
+  usualWeights,
+  type WeightFolder,
+  weightCandidates,
+} from './weight-folder.ts';

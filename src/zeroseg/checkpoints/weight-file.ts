@@ -17,6 +17,8 @@ export interface WeightFile {
   readonly name: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: ReadonlyMap<string, WeightTensor>;
+  /** Keys that lead to the weights in a file of PyTorch with more beside them, such as `teacher`; else empty or absent. */
+  readonly part?: string | undefined;
   /** SHA-256 of the file, where it can be known. Reads all of it, range by range. */
   hash?(): Promise<string>;
 }
@@ -55,7 +57,10 @@ export const weightEndings: RegExp = /\.(safetensors|bin|pth?|ckpt)$/;
  * @param name A name for error messages.
  * @throws CheckpointError when it is neither, or is damaged, or holds what weights do not need.
  */
-export async function openWeightRanges(ranges: RangeSource, name: string): Promise<OpenWeights> {
+export async function openWeightRanges(
+  ranges: RangeSource,
+  name: string,
+): Promise<OpenWeights & Pick<WeightFile, 'part'>> {
   const first = await ranges.readRange(0, Math.min(8, ranges.size));
   if (!isTorchFile(first)) {
     // The first that it asks for is what is here already.

@@ -1,24 +1,20 @@
 /** A CLIP in a folder, as Hugging Face, OpenAI or open_clip lay out its files: on a disk, in a page's own file system, given by a visitor. */
 import { CheckpointError, type RangeSource } from '../../nn/safetensors/index.ts';
-import { openWeightRanges, type WeightFile, weightEndings } from '../checkpoints/index.ts';
+import {
+  type FolderWeights,
+  openFolderFile,
+  usualWeights,
+  type WeightFolder,
+  weightCandidates,
+  weightEndings,
+} from '../checkpoints/index.ts';
 import { sha256OfRanges } from '../host/index.ts';
-import { brokenField, checkSize, isTableOf, isText, LARGEST_JSON, parseJsonFile } from '../storage/index.ts';
+import { checkSize, LARGEST_JSON, parseJsonFile } from '../storage/index.ts';
 import { Tokenizer } from '../text/index.ts';
 import { detectClipNames } from './load.ts';
 import { clipSource } from './open.ts';
 import { settingsForm } from './settings.ts';
 import type { ClipSource } from './source.ts';
-
-/** A folder that is only read; a `FileSystem` is one. */
-export interface ClipFolder {
-  /** For messages, and what the CLIP is called: by what follows the last `/`. */
-  readonly name: string;
-  /** The place of a file of it, for messages. */
-  describe(file: string): string;
-  /** Names of its files. */
-  list(): Promise<string[]>;
-  open(file: string): Promise<RangeSource>;
-}
 
 export interface ClipFolderOptions {
   /** Which file holds the weights, or lists those that do. Default: the one that is found. */
@@ -31,23 +27,6 @@ export interface ClipFolderOptions {
   readonly hash?: ((files: readonly string[]) => Promise<string>) | undefined;
 }
 
-/** Weights of a CLIP, of one file or of many. */
-interface FolderWeights {
-  /** The file that was opened, and those that hold tensors, sorted. */
-  readonly file: string;
-  readonly parts: readonly string[];
-  readonly opened: Pick<WeightFile, 'metadata' | 'tensors'>;
-}
-
-/** In the order in which they are looked for. */
-const usual = [
-  'model.safetensors.index.json',
-  'model.safetensors',
-  'open_clip_model.safetensors',
-  'pytorch_model.bin.index.json',
-  'pytorch_model.bin',
-  'open_clip_pytorch_model.bin',
-];
 /** A tokenizer's files: CLIP's are of 3 MB. */
 const LARGEST_TOKENIZER = 2 ** 28;
 
@@ -73,7 +52,7 @@ export const clipCompanions: readonly string[] = [
  *
  * @throws CheckpointError when there is no CLIP, more than one, or one that is not complete or not computed here.
  */
-export async function openClipFolder(folder: ClipFolder, options: ClipFolderOptions = {}): Promise<ClipSource> {
+export async function openClipFolder(folder: WeightFolder, options: ClipFolderOptions = {}): Promise<ClipSource> {
   const names = await folder.list();
   const weights = await findWeights(folder, names, options);
   const label = folder.describe(weights.file);
@@ -89,30 +68,27 @@ export async function openClipFolder(folder: ClipFolder, options: ClipFolderOpti
   );
 }
 
-function calledBy({ name }: ClipFolder, file = name): string {
+function calledBy({ name }: WeightFolder, file = name): string {
   return file.replace(/^.*\//s, '').replace(weightEndings, '');
 }
 
 async function findWeights(
-  folder: ClipFolder,
+  folder: WeightFolder,
   names: readonly string[],
   { file, remedy }: ClipFolderOptions,
 ): Promise<FolderWeights> {
-  const found = file ?? usual.find((name) => names.includes(name));
+  const found = file ?? usualWeights(names);
   if (found !== undefined) {
-    const weights = await openFile(folder, found);
+    const weights = await openFolderFile(folder, found);
     detectClipNames(weights.opened.tensors, folder.describe(found));
     return weights;
   }
-  const weights = names.filter((name) => weightEndings.test(name) && !name.startsWith('.')).sort();
-  // Of what is there in both forms, the one that needs no care.
-  const safe = weights.filter((name) => name.endsWith('.safetensors'));
-  const candidates = safe.length > 0 ? safe : weights;
+  const candidates = weightCandidates(names);
   const holding: FolderWeights[] = [];
   let problem: unknown;
   for (const name of candidates) {
     try {
-      const weights = await openFile(folder, name);
+      const weights = await openFolderFile(folder, name);
       detectClipNames(weights.opened.tensors, folder.describe(name));
       holding.push(weights);
     } catch (error) {
@@ -138,35 +114,12 @@ function whyNone(files: number): string {
   return `${reason}; a CLIP of Hugging Face has model.safetensors and config.json`;
 }
 
-async function openFile(folder: ClipFolder, file: string): Promise<FolderWeights> {
-  if (file.endsWith('.index.json')) return openParts(folder, file);
-  return { file, parts: [file], opened: await openWeightRanges(await folder.open(file), folder.describe(file)) };
-}
-
-/** The files that an index of Hugging Face lists, as one checkpoint. */
-async function openParts(folder: ClipFolder, index: string): Promise<FolderWeights> {
-  const label = folder.describe(index);
-  const found = await readJson(folder, index);
-  if (brokenField(found, { weight_map: isTableOf(isText) }) !== undefined) {
-    throw new CheckpointError(label, 'the index must have a weight_map of files by tensor');
-  }
-  const { weight_map: places } = found as { weight_map: Record<string, string> };
-  const parts = [...new Set(Object.values(places))].sort();
-  const opened = await Promise.all(
-    parts.map(async (part) => openWeightRanges(await folder.open(part), folder.describe(part))),
-  );
-  const tensors = new Map(opened.flatMap((one) => [...one.tensors]));
-  const lost = Object.keys(places).find((name) => !tensors.has(name));
-  if (lost) throw new CheckpointError(label, `tensor '${lost}' is not in ${places[lost]}; download the files again`);
-  return { file: index, parts, opened: { metadata: {}, tensors } };
-}
-
 /**
  * Head counts and activation leave no trace in the weights: they are in a JSON file beside them. Where there are several, that of the
  * program whose names the tensors have is read.
  */
 async function findSettings(
-  folder: ClipFolder,
+  folder: WeightFolder,
   names: readonly string[],
   { file, parts, opened }: FolderWeights,
 ): Promise<unknown> {
@@ -204,7 +157,7 @@ async function findSettings(
 
 /** The tokenizer beside the weights, else CLIP's own. */
 async function findTokenizer(
-  folder: ClipFolder,
+  folder: WeightFolder,
   names: readonly string[],
 ): Promise<{ name: string; tokens: Tokenizer }> {
   if (names.includes('tokenizer.json')) {
@@ -218,21 +171,21 @@ async function findTokenizer(
   return { name: folder.describe('merges.txt'), tokens };
 }
 
-async function readBytes(folder: ClipFolder, file: string, max: number): Promise<Uint8Array> {
+async function readBytes(folder: WeightFolder, file: string, max: number): Promise<Uint8Array> {
   const source = await folder.open(file);
   checkSize('openClip', folder.describe(file), source.size, max);
   return source.readRange(0, source.size);
 }
 
-async function readText(folder: ClipFolder, file: string, max: number): Promise<string> {
+async function readText(folder: WeightFolder, file: string, max: number): Promise<string> {
   return new TextDecoder().decode(await readBytes(folder, file, max));
 }
 
-async function readJson(folder: ClipFolder, file: string): Promise<unknown> {
+async function readJson(folder: WeightFolder, file: string): Promise<unknown> {
   return parseJsonFile(await readBytes(folder, file, LARGEST_JSON), folder.describe(file));
 }
 
-function hashOf(folder: ClipFolder): (files: readonly string[]) => Promise<string> {
+function hashOf(folder: WeightFolder): (files: readonly string[]) => Promise<string> {
   return async (files) => sha256OfRanges(joined(await Promise.all(files.map((file) => folder.open(file)))));
 }
 

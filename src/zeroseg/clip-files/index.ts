@@ -1,4 +1,4 @@
-export { type ClipFolder, type ClipFolderOptions, clipCompanions, openClipFolder } from './folder.ts';
+export { type ClipFolderOptions, clipCompanions, openClipFolder } from './folder.ts';
 export {
   detectClipNames,
   loadClipText,

@@ -1,3 +1,4 @@
+export { type DenseFeatures, type DenseMode, type DenseOptions, denseModes, gaussianBias } from './dense-modes.ts';
 export { type QueuedViews, Teacher, ViewQueue } from './image-encoder.ts';
 export {
   describeUnknown,
@@ -8,6 +9,7 @@ export {
   unknownNames,
   VocabularyError,
 } from './known-words.ts';
+export { denoisePrompts, smoothByKeys } from './maskclip.ts';
 export { randomClips, randomClipText, randomClipVision } from './random-clip.ts';
 export {
   type ClipActivation,
@@ -15,7 +17,6 @@ export {
   ClipText,
   ClipVision,
   clipPixels,
-  type DenseMode,
   endPosition,
 } from './towers.ts';
 export {

@@ -15,6 +15,15 @@ import { label, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { clipMean, clipStd, type Rgb } from '../image/index.ts';
 import type { TokenTable } from '../text/index.ts';
+import {
+  type DenseFeatures,
+  type DenseMode,
+  type DenseOptions,
+  lastBlock,
+  lastKeys,
+  positionRule,
+} from './dense-modes.ts';
+
 /** Activations of the MLPs: the sigmoid form of OpenAI's models, GELU with erf, GELU with tanh, and ReLU. */
 export type ClipActivation = 'quick_gelu' | 'gelu' | 'gelu_tanh' | 'relu';
 
@@ -59,9 +68,6 @@ export interface ClipConfig {
 export function clipPixels({ vision }: ClipConfig): { readonly mean: Rgb; readonly std: Rgb } {
   return { mean: vision.mean ?? clipMean, std: vision.std ?? clipStd };
 }
-
-/** How patch features are taken from the image tower: all tokens of the last layer, or MaskCLIP's value path. */
-export type DenseMode = 'plain' | 'value';
 
 const init = normal(0.02);
 
@@ -124,26 +130,31 @@ export class ClipVision {
     return features;
   }
 
-  /** Features of every patch, row by row: `[B, 3, H, W]` → `[B, N, projection]` (spec §14). */
-  dense(pixels: Tensor, mode: DenseMode): Tensor {
-    return this.denseAndImage(pixels, mode).patches;
+  /** Features of every patch, row by row: `[B, 3, H, W]` → `[B, N, projection]`. Pixels that do not fill a patch are dropped. */
+  dense(pixels: Tensor, mode: DenseMode, options: DenseOptions = {}): Tensor {
+    return this.denseFeatures(pixels, mode, options).patches;
   }
 
-  /** As {@link dense}, with the features of the whole image `[B, projection]`, which share all blocks but the last. */
-  denseAndImage(pixels: Tensor, mode: DenseMode): { readonly patches: Tensor; readonly image: Tensor } {
-    const before = this.#run(pixels, this.blocks.slice(0, -1), noTrace);
-    const last = this.blocks.at(-1);
-    const whole = last ? label(`clip.vision.${this.blocks.length - 1}`, () => last.forward(before)) : before;
-    const dense = mode === 'value' && last ? valuePath(last, before, this.config.vision.width) : whole;
+  /** As {@link dense}, with what shares all blocks but the last. What is not read is not computed. */
+  denseFeatures(pixels: Tensor, mode: DenseMode, options: DenseOptions = {}): DenseFeatures {
+    const { positions = positionRule(mode), sigma } = options;
+    const { width, patch } = this.config.vision;
+    const [batch = 0, , height = 0, columns = 0] = pixels.shape;
+    const grid = { rows: Math.floor(height / patch), cols: Math.floor(columns / patch) };
+    const last = this.blocks.at(-1) as Block;
+    const before = this.#run(pixels, this.blocks.slice(0, -1), noTrace, positions);
+    const name = `clip.vision.${this.blocks.length - 1}`;
+    const whole = label(name, () => last.forward(before));
+    const dense = mode === 'plain' ? whole : label(name, () => lastBlock(mode, last, before, grid, sigma));
     const project = (x: Tensor) => this.projection.forward(this.norm_post.forward(x));
-    const [batch = 0, tokens = 0, width = 0] = dense.shape;
     return {
-      patches: project(slice(dense, 1, 1, tokens)),
+      patches: project(slice(dense, 1, 1, dense.shape[1] as number)),
       image: project(reshape(slice(whole, 1, 0, 1), [batch, width])),
+      keys: lastKeys(last, before),
     };
   }
 
-  #run(pixels: Tensor, blocks: readonly Block[], trace: Trace): Tensor {
+  #run(pixels: Tensor, blocks: readonly Block[], trace: Trace, rule: 'size' | 'offset' = 'size'): Tensor {
     const { width, patch, image } = this.config.vision;
     const [batch = 0, , height = 0, columns = 0] = pixels.shape;
     const embedded = (this.stem ?? (this.patch_embed as PatchEmbed)).forward(pixels);
@@ -152,7 +163,7 @@ export class ClipVision {
     let positions = reshape(this.positions, [1, (image / patch) ** 2 + 1, width]);
     if (rows !== image / patch || cols !== image / patch) {
       const table = slice(positions, 1, 1, positions.shape[1] as number);
-      positions = concat([slice(positions, 1, 0, 1), interpolatePositions(table, rows, cols)], 1);
+      positions = concat([slice(positions, 1, 0, 1), interpolatePositions(table, rows, cols, rule)], 1);
     }
     let x = add(concat([cls, embedded], 1), positions);
     trace('vision.embedded', x);
@@ -164,13 +175,6 @@ export class ClipVision {
     });
     return x;
   }
-}
-
-/** A block in which every token attends to itself alone. */
-function valuePath(block: Block, x: Tensor, width: number): Tensor {
-  const qkv = block.attn.qkv.forward(block.norm1.forward(x));
-  const attended = block.attn.proj.forward(slice(qkv, 2, 2 * width, 3 * width), { residual: x });
-  return block.mlp.forward(block.norm2.forward(attended), attended);
 }
 
 /** CLIP's text tower: a causal transformer, read at the end token (spec §16.1). */

@@ -27,7 +27,7 @@ export interface FillOptions extends CacheOptions, WorkOptions<FillProgress> {
   readonly batch?: number;
   /** What the features of a grid's cells are. Default `crops`, as in the paper. */
   readonly regions?: RegionFeatures;
-  /** For regions that are not crops alone: how patch features are taken from the last layer. Default `value`. */
+  /** For regions that are not crops alone: how patch features are taken from the last layer. Default `maskclip`. */
   readonly denseMode?: DenseMode;
   /** For those: side of the square that the teacher looks at in one pass. Default: twice that of a view. */
   readonly denseSize?: number;
@@ -149,7 +149,7 @@ async function keyOf(options: FillOptions): Promise<CacheKey> {
   };
 }
 
-function denseOf({ clip, denseMode = 'value', denseSize }: FillOptions): { mode: DenseMode; size: number } {
+function denseOf({ clip, denseMode = 'maskclip', denseSize }: FillOptions): { mode: DenseMode; size: number } {
   return { mode: denseMode, size: denseSize ?? 2 * clip.config.vision.image };
 }
 

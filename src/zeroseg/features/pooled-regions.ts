@@ -37,7 +37,7 @@ export interface PooledOptions {
  *     f_v = |g| · Σ_n w_vn p_n / |Σ_n w_vn p_n|,   and f_v = g for the cell that is the whole square.
  *
  * ```ts
- * using pooled = await PooledRegions.create(device, vision, { grids: [1, 2, 3, 4], viewSource: 'native', studentSize: 224, mode: 'value', size: 448 });
+ * using pooled = await PooledRegions.create(device, vision, { grids: [1, 2, 3, 4], viewSource: 'native', studentSize: 224, mode: 'maskclip', size: 448 });
  * const features = await pooled.features(photo); // [30 * 768]
  * ```
  */
@@ -74,7 +74,7 @@ export class PooledRegions implements Disposable {
       device,
       { square: [1, 3, size, size] },
       ({ square }) => {
-        const { patches, image } = vision.denseAndImage(square, mode);
+        const { patches, image } = vision.denseFeatures(square, mode);
         const unit = l2Normalize(reshape(patches, [side * side, vision.config.projection]));
         return { cells: matmul(tensor(device, weights, [views, side * side]), unit), whole: image };
       },

@@ -5,8 +5,7 @@ import { type ClipVision, clipPixels, type DenseMode } from '../clip/index.ts';
 import type { SegmentingModel } from './segmenter.ts';
 
 /**
- * How a CLIP segments by itself: by its patches, as they are (`plain`) or by MaskCLIP's value path (`value`: Zhou et al., 2022), or by
- * crops of which each is looked at as an image (`crops`).
+ * How a CLIP segments by itself: by its patches, in one of the ways of {@link DenseMode}, or by crops of which each is looked at as an image (`crops`).
  */
 export type DenseClipMode = DenseMode | 'crops';
 
@@ -36,7 +35,7 @@ export class DenseClip implements SegmentingModel {
   segment(image: Tensor): { readonly segments: Tensor; readonly global: Tensor } {
     const width = this.#vision.config.projection;
     if (this.#mode !== 'crops') {
-      const { patches, image: whole } = this.#vision.denseAndImage(image, this.#mode);
+      const { patches, image: whole } = this.#vision.denseFeatures(image, this.#mode);
       return { segments: reshape(patches, [patches.shape[1] as number, width]), global: reshape(whole, [width]) };
     }
     const [, chans = 3, height = 0, columns = 0] = image.shape;

@@ -71,7 +71,7 @@ export interface OpenVocabularyOptions extends Omit<PairOptions, 'clip'>, Naming
   readonly model?: WeightSource | undefined;
   /** The CLIP that made the features that a ZeroSeg was trained with. A GroupViT needs none. */
   readonly clip?: ClipSource | ClipFiles | undefined;
-  /** Without a model, how the CLIP segments. Default `value`. */
+  /** Without a model, how the CLIP segments. Default `maskclip`. */
   readonly dense?: DenseClipMode | undefined;
 }
 
@@ -99,7 +99,7 @@ export async function openVocabulary(device: Device, options: OpenVocabularyOpti
   const [file, source] = await Promise.all([model && openWeightSource(model, 'model'), clip && openClip(clip)]);
   if (!file) {
     if (!source) throw new ArgumentError('openVocabulary: give a model, or a clip to segment by itself');
-    return OpenVocabulary.load(device, clipAndText(source, dense ?? 'value'), defaults);
+    return OpenVocabulary.load(device, clipAndText(source, dense ?? 'maskclip'), defaults);
   }
   if (dense) throw new ArgumentError('openVocabulary: dense is how a CLIP segments by itself; leave the model out');
   return OpenVocabulary.load(device, await pairWithText(file, { clip: source, teacher, settings }), defaults);

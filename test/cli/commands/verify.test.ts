@@ -11,7 +11,7 @@ import {
   toInt32,
   type WritableTensor,
   writeSafetensors,
-} from '../../../src/nn/safetensors/safetensors.ts';
+} from '../../../src/nn/safetensors/index.ts';
 import { useDevice } from '../../support/device.ts';
 
 const fixtures = fileURLToPath(new URL('../../fixtures/', import.meta.url));

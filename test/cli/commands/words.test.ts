@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { builtInStudent } from '../../../cli/src/weights/built-in.ts';
-import { readSafetensors, toFloat32, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { readSafetensors, toFloat32, writeSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { modelInfo } from '../../../src/zeroseg/model/model-file.ts';
 import { temporaryFolder, useCommandLine, writePhotos, writeVoc } from '../../support/made-up.ts';
 

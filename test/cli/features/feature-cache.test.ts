@@ -7,7 +7,7 @@ import { photoFolder } from '../../../cli/src/features/photo-folder.ts';
 import { hashFiles } from '../../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
 import { listPhotos } from '../../../cli/src/photos/photos.ts';
-import { toHalf } from '../../../src/nn/safetensors/safetensors.ts';
+import { toHalf } from '../../../src/nn/safetensors/index.ts';
 import {
   type CacheOptions,
   type CacheReader,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { writeSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { buildProgram, runProgram } from '../../support/programs.ts';
 
@@ -30,7 +30,7 @@ const writers = await buildProgram({
     import { createRun } from 'ROOT/test/support/run-description.ts';
     import { clearFolder, refuseOthers } from 'ROOT/cli/src/studies/demo-folder.ts';
     import { RunArchive } from 'ROOT/src/zeroseg/studies/run-archive.ts';
-    import { writeSafetensors } from 'ROOT/src/nn/safetensors/safetensors.ts';
+    import { writeSafetensors } from 'ROOT/src/nn/safetensors/index.ts';
     const bytesOf = (value) =>
       writeSafetensors([['x', { dtype: 'F32', shape: [256], data: new Float32Array(256).fill(value) }]]);
     const STEPS = 6;

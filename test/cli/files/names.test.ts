@@ -16,7 +16,7 @@ import { openClip } from '../../../cli/src/weights/clip-folder.ts';
 import { ZeroSegError } from '../../../src/gpu/errors.ts';
 import { ownValue } from '../../../src/gpu/own-value.ts';
 import { parseVariant } from '../../../src/kernels/matmul/variants.ts';
-import { readSafetensors, writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { fillTemplate, templateList } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { firstRepeated } from '../../../src/zeroseg/host/first-repeated.ts';
 import { baseConfig, resolveConfig } from '../../../src/zeroseg/model/config.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openWeights } from '../../../cli/src/weights/weight-files.ts';
-import { toFloat32 } from '../../../src/nn/safetensors/safetensors.ts';
+import { toFloat32 } from '../../../src/nn/safetensors/index.ts';
 
 const base = await mkdtemp(join(tmpdir(), 'zeroseg-large-'));
 afterAll(() => rm(base, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import { ConvStem } from '../../../src/nn/layers/conv-stem.ts';
 import { parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights, weightsFrom } from '../../../src/nn/layers/weights.ts';
 import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
-import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
@@ -228,7 +228,7 @@ describe('a model with a convolutional stem', () => {
     const loaded = await loadClipVision(device.current, stored, 'file', config);
     for (const side of [8, 13]) {
       const x = image(7, 2, 3, side, side);
-      const [want, got, dense] = await readAll([vision.forward(x), loaded.forward(x), loaded.dense(x, 'value')]);
+      const [want, got, dense] = await readAll([vision.forward(x), loaded.forward(x), loaded.dense(x, 'maskclip')]);
       expect(got).toEqual(want);
       expect(dense).toHaveLength(2 * Math.floor(side / 4) ** 2 * 6);
     }

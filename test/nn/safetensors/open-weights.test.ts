@@ -50,11 +50,14 @@ describe('openWeights', () => {
     expect(source.asked).toHaveLength(2);
     expect(source.asked[1]![1]).toBe(tensors.get('bias')!.start);
     for (const [name, tensor] of whole.tensors) {
-      const { read: _, start, ...info } = tensors.get(name)!;
+      const { read: _, readPart, start, ...info } = tensors.get(name)!;
       const found = await tensors.get(name)!.read();
       expect(found).toEqual({ ...info, bytes: Uint8Array.from(tensor.bytes) });
       expect(source.asked.at(-1)).toEqual([start, start + tensor.bytes.length]);
       expect(toFloat32(found)).toEqual(toFloat32(tensor));
+      const elements = toFloat32(found).length;
+      const [half, width] = [elements >> 1, found.bytes.length / Math.max(1, elements)];
+      expect(await readPart!(half, elements)).toEqual(found.bytes.slice(half * width));
     }
   });
 

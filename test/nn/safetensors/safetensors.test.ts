@@ -11,7 +11,7 @@ import {
   toInt32,
   type WritableTensor,
   writeSafetensors,
-} from '../../../src/nn/safetensors/safetensors.ts';
+} from '../../../src/nn/safetensors/index.ts';
 
 /** A file of any header, right or wrong. */
 function file(header: unknown, data: Uint8Array = new Uint8Array()): Uint8Array {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CheckpointError, type StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import { CheckpointError, type StoredTensor } from '../../../src/nn/safetensors/index.ts';
 import { clipSettings } from '../../../src/zeroseg/clip-files/settings.ts';
 import { clipConfig } from '../../../src/zeroseg/clip-files/tensor-sizes.ts';
 import { groupVitSettings } from '../../../src/zeroseg/groupvit/settings.ts';

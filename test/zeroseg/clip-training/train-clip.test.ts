@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { random } from '../../../src/nn/layers/random.ts';
-import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';

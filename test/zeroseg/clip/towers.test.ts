@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { freeParameters } from '../../../src/nn/layers/module.ts';
-import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { loadClipVision } from '../../../src/zeroseg/clip-files/load.ts';

@@ -87,7 +87,7 @@ test('pooled features are those of the patches, averaged by hand', async () => {
   expect(key).toMatchObject({ regions: 'pooled', denseMode: 'plain', denseSize: 24 });
   const vision = await clip.vision(device.current);
   const square = teacherViews(image(1), { grids: [1], size: 24 });
-  const { patches, image: whole } = vision.denseAndImage(tensor(device.current, square, [1, 3, 24, 24]), 'plain');
+  const { patches, image: whole } = vision.denseFeatures(tensor(device.current, square, [1, 3, 24, 24]), 'plain');
   const [p, g] = [(await read(patches)) as Float32Array, (await read(whole)) as Float32Array];
   const length = Math.hypot(...g);
   const cell = (rows: readonly number[], cols: readonly number[]) => {
@@ -121,7 +121,7 @@ test('pooled features are those of the patches, averaged by hand', async () => {
 test('mixed features lie between both, as long as those of crops', async () => {
   const [crops, pooled, mixed] = await Promise.all([fill('crops'), fill('pooled'), fill('mixed', { batch: 7 })]);
   expect(crops.key).not.toHaveProperty('regions');
-  expect(pooled.key).toMatchObject({ regions: 'pooled', denseMode: 'value', denseSize: 16 });
+  expect(pooled.key).toMatchObject({ regions: 'pooled', denseMode: 'maskclip', denseSize: 16 });
   for (const i of [0, 1, 2]) {
     const [c, p, m] = [crops, pooled, mixed].map(({ features }) => features[i] as Float32Array) as [
       Float32Array,

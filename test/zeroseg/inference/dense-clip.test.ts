@@ -26,14 +26,17 @@ function noise(width: number, height: number): Image {
 }
 
 describe('a CLIP by itself', () => {
-  test.each(['plain', 'value'] as const)('labels are those of the baseline, by %s patches', async (dense) => {
+  test.each([
+    ['plain', 'plain'],
+    ['maskclip', 'value'],
+  ] as const)('labels are those of the baseline, by %s patches', async (dense, name) => {
     const photo = noise(2 * side, 2 * side);
     using model = await openVocabulary(device.current, { ...options, dense, short: 2 * side, mode: 'whole' });
     const { labels } = await model.segment(photo, words);
     using baseline = await DenseTeacher.create(device.current, await clip.vision(device.current), 2 * side);
     const features = await baseline.features(photo);
     const { embeddings } = await model.vocabulary(words);
-    const wanted = denseLabels(features[dense], embeddings, clip.config.projection, features.grid);
+    const wanted = denseLabels(features[name], embeddings, clip.config.projection, features.grid);
     expect([...labels.data]).toEqual([...wanted]);
     expect(new Set(wanted).size).toBeGreaterThan(1);
   });
@@ -61,7 +64,7 @@ describe('a CLIP by itself', () => {
   });
 
   test('a photo of any shape: windows lie on whole patches, and cover it', async () => {
-    using model = await openVocabulary(device.current, { ...options, dense: 'value' });
+    using model = await openVocabulary(device.current, { ...options, dense: 'maskclip' });
     const photo = noise(5 * side + 3, 2 * side + 1);
     const division = await model.divide(photo);
     const { width, height } = division.resized;
@@ -78,7 +81,7 @@ describe('a CLIP by itself', () => {
       `[ArgumentError: openVocabulary: give a model, or a clip to segment by itself]`,
     );
     await expect(
-      openVocabulary(device.current, { ...options, model: weights, dense: 'value' }),
+      openVocabulary(device.current, { ...options, model: weights, dense: 'maskclip' }),
     ).rejects.toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: openVocabulary: dense is how a CLIP segments by itself; leave the model out]`,
     );

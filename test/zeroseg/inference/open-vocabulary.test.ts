@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { knownWordsMetadata, VocabularyError } from '../../../src/zeroseg/clip/known-words.ts';
 import { makeVocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip-files/open.ts';

@@ -4,7 +4,7 @@ import { interpolatePositions } from '../../../src/kernels/layout/resize.ts';
 import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { resamplePositions, sinCosPositions } from '../../../src/nn/layers/position.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import type { StoredTensor } from '../../../src/nn/safetensors/safetensors.ts';
+import type { StoredTensor } from '../../../src/nn/safetensors/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';

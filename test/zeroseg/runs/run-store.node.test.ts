@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
 import { findModel } from '../../../cli/src/runs/find-model.ts';
-import { writeSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { writeSafetensors } from '../../../src/nn/safetensors/index.ts';
 import type { Metrics } from '../../../src/zeroseg/training/metrics.ts';
 import { openRun } from '../../../src/zeroseg/training/run.ts';
 import { createRun, description } from '../../support/run-description.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CheckpointError } from '../../../src/nn/safetensors/safetensors.ts';
+import { CheckpointError } from '../../../src/nn/safetensors/index.ts';
 import { Tokenizer } from '../../../src/zeroseg/text/tokenizer.ts';
 // Ids by openai/CLIP's simple_tokenizer.py with ftfy 6.3.1.
 import reference from '../../fixtures/tokenizer.json' with { type: 'json' };

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { countParameters, freeParameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import type { FileSystem } from '../../../src/zeroseg/storage/file-system.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
-import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';

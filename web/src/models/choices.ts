@@ -23,13 +23,13 @@ export const builtIn = { student: 'built-in', teacher: 'built-in-teacher' } as c
 export interface Parts {
   readonly model?: string;
   readonly clip?: string;
-  readonly mode?: 'crops' | 'value';
+  readonly mode?: 'crops' | 'maskclip';
 }
 
 export function partsOf(choice: string): Parts {
   if (choice === builtIn.student) return { model: builtIn.student, clip: builtIn.teacher };
-  const [, clip, mode] = /^(.+):(crops|value)$/.exec(choice) ?? [];
-  if (clip !== undefined) return { clip, mode: mode as 'crops' | 'value' };
+  const [, clip, mode] = /^(.+):(crops|maskclip)$/.exec(choice) ?? [];
+  if (clip !== undefined) return { clip, mode: mode as 'crops' | 'maskclip' };
   const [model = '', other] = choice.split('+');
   return { model, ...(other !== undefined && { clip: other }) };
 }
@@ -46,7 +46,7 @@ export async function choicesOf(models: readonly Usable[]): Promise<ModelChoice[
   for (const { id, name, opened } of clips) {
     for (const [mode, way] of [
       ['crops', 'crop by crop'],
-      ['value', 'patch by patch'],
+      ['maskclip', 'patch by patch'],
     ] as const) {
       const notes = clipNotes(opened.facts, mode);
       choices.push({ id: `${id}:${mode}`, title: `${name}, ${way}`, uses: [id], notes });

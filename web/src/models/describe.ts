@@ -25,7 +25,7 @@ export function groupVitNotes({ weights = 0, image, patch }: ModelFacts): string
 }
 
 /** What a CLIP by itself does. */
-export function clipNotes({ image, patch, known }: ModelFacts, mode: 'crops' | 'value'): string[] {
+export function clipNotes({ image, patch, known }: ModelFacts, mode: 'crops' | 'maskclip'): string[] {
   const how =
     mode === 'crops'
       ? `Without a student: crops of ${image} pixels are looked at one by one, and each is named.`

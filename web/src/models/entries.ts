@@ -1,5 +1,5 @@
 /** Models of every place as entries of the shelf. */
-import { type ClipFolder, clipCompanions, openClipFiles, openWeightSource } from '@zeroseg/core/zeroseg';
+import { clipCompanions, openClipFiles, openWeightSource, type WeightFolder } from '@zeroseg/core/zeroseg';
 import { student, teacher } from '@zeroseg/pretrained';
 import { builtIn } from './choices.ts';
 import { clipFolderOf, type GivenFolder, weightNames, whyNoModel } from './given-files.ts';
@@ -95,7 +95,7 @@ async function orProblem(find: () => Promise<Found[]>): Promise<Found[]> {
   }
 }
 
-async function whyNoClip(folder: ClipFolder): Promise<string> {
+async function whyNoClip(folder: WeightFolder): Promise<string> {
   return openModelOf(folder, undefined, folder).then(
     () => '',
     (error: Error) => error.message,
@@ -105,7 +105,7 @@ async function whyNoClip(folder: ClipFolder): Promise<string> {
 /** A student's file or a CLIP's folder, with those of its files that matter. @throws where it cannot be used. */
 async function entryOf(
   { name: given, files }: GivenFolder,
-  folder: ClipFolder,
+  folder: WeightFolder,
   wanted: readonly string[],
   file?: string,
 ): Promise<Entry> {

@@ -1,5 +1,5 @@
 /** Files that the visitor gave, sorted into what may be a model each. */
-import type { ClipFolder } from '@zeroseg/core/zeroseg';
+import type { WeightFolder } from '@zeroseg/core/zeroseg';
 import type { GivenFile } from '../app/visitor-files.ts';
 
 /** A folder of the visitor's, or files that were given together. */
@@ -42,7 +42,7 @@ function nameOf(path: string, files: ReadonlyMap<string, File>): string {
   return weights.replace(/\.\w+$/, '');
 }
 
-export function clipFolderOf({ name, files }: GivenFolder): ClipFolder {
+export function clipFolderOf({ name, files }: GivenFolder): WeightFolder {
   return {
     name,
     describe: (file) => `${name}/${file}`,

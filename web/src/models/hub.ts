@@ -1,6 +1,6 @@
 /** CLIPs of the Hugging Face Hub, by name. Loaded when the visitor asks for one. */
 import { fileDownloadInfo, HubApiError, listFiles, modelInfo } from '@huggingface/hub';
-import { type ClipFolder, clipCompanions, openClipFolder, sha256OfRanges } from '@zeroseg/core/zeroseg';
+import { clipCompanions, openClipFolder, sha256OfRanges, type WeightFolder } from '@zeroseg/core/zeroseg';
 import {
   type About,
   type AboutFile,
@@ -46,7 +46,7 @@ export async function planDownload(typed: string, signal: AbortSignal): Promise<
       if (type === 'file') all.push({ name: path, size, ...(lfs ? { sha256: lfs.oid } : { git: oid }) });
     }
     const about: About = { name: repo, files: wanted(all), hub: { repo, revision } };
-    const remote: ClipFolder = {
+    const remote: WeightFolder = {
       name: repo,
       describe: (file) => `${repo}/${file}`,
       list: async () => about.files.map(({ name }) => name),

@@ -1,5 +1,5 @@
 /** Models in the browser's own file system (OPFS): a folder each, in which `about.json` is written last. */
-import type { ClipFolder } from '@zeroseg/core/zeroseg';
+import type { WeightFolder } from '@zeroseg/core/zeroseg';
 import { type FileSystem, opfsFileSystem } from '@zeroseg/core/zeroseg';
 import { sizeText } from './file-sizes.ts';
 import type { Space } from './messages.ts';
@@ -67,7 +67,7 @@ async function readAbout(files: FileSystem, path: string): Promise<About | undef
 }
 
 /** A kept model's folder; messages call it by the model's name. */
-export async function keptFolder(id: string, { name, files }: About): Promise<ClipFolder> {
+export async function keptFolder(id: string, { name, files }: About): Promise<WeightFolder> {
   const folder = (await root()).folder(id);
   return {
     name,

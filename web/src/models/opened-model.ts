@@ -1,6 +1,5 @@
 /** A model that was found in a folder, opened: what it says of itself, and what the library takes. Weights are read later. */
 import {
-  type ClipFolder,
   type ClipSource,
   groupVitConfig,
   isGroupVit,
@@ -8,6 +7,7 @@ import {
   openClipFolder,
   openWeightSource,
   type WeightFile,
+  type WeightFolder,
 } from '@zeroseg/core/zeroseg';
 import type { ModelFacts } from './messages.ts';
 
@@ -25,14 +25,14 @@ export function kindOf({ metadata, tensors }: WeightFile): 'zeroseg' | 'groupvit
   return isGroupVit(tensors) ? 'groupvit' : 'clip';
 }
 
-export async function openFile(folder: ClipFolder, name: string): Promise<WeightFile> {
+export async function openFile(folder: WeightFolder, name: string): Promise<WeightFile> {
   const source = await folder.open(name);
   return { ...(await openWeightSource(source, folder.describe(name))), name: folder.describe(name) };
 }
 
 /** Opens a ZeroSeg or GroupViT in a file, or the CLIP of a folder. */
 export async function openModelOf(
-  folder: ClipFolder,
+  folder: WeightFolder,
   file: string | undefined,
   clip: { readonly name: string; readonly hash?: string | undefined },
 ): Promise<OpenedModel> {
@@ -53,7 +53,7 @@ export function zeroSegOf(file: WeightFile): OpenedModel {
   return { kind: 'zeroseg', file, teacher, facts, bytes: bytesOf(file) };
 }
 
-async function groupVitOf(folder: ClipFolder, file: WeightFile): Promise<OpenedModel> {
+async function groupVitOf(folder: WeightFolder, file: WeightFile): Promise<OpenedModel> {
   const names = await folder.list();
   const settings = names.includes('config.json') ? await jsonOf(folder, 'config.json') : undefined;
   const { vision, projection } = groupVitConfig(file.tensors, file.name, settings);
@@ -74,7 +74,7 @@ export function clipOf(clip: ClipSource): OpenedModel {
   return { kind: 'clip', clip, facts };
 }
 
-async function jsonOf(folder: ClipFolder, name: string): Promise<unknown> {
+async function jsonOf(folder: WeightFolder, name: string): Promise<unknown> {
   const source = await folder.open(name);
   return JSON.parse(new TextDecoder().decode(await source.readRange(0, source.size)));
 }
