@@ -29,7 +29,9 @@ export {
 export type { Trace } from '../nn/layers/index.ts';
 export {
   type ByteSource,
+  findVit,
   openWeightSource,
+  type VitFile,
   type WeightFile,
   type WeightFolder,
   type WeightSource,
@@ -310,9 +312,11 @@ export {
   type ClassRegion,
   type ClassRegionsOptions,
   type CocoRle,
+  type CocoSegmentation,
   classRecord,
   classRegions,
   classRle,
+  cocoMask,
   decodeRle,
   type Polygon,
   type RegionPart,
@@ -425,6 +429,7 @@ export {
   type Validation,
   type Validator,
 } from './training/index.ts';
+export { loadVit, type VitConfig, VitEncoder, type VitOptions, vitConfig } from './vit/index.ts';
 export {
   type Choice,
   type Contestant,

@@ -1,5 +1,5 @@
 import { CheckpointError, type WeightTensor } from '../../nn/safetensors/index.ts';
-import { publishedNames } from '../checkpoints/index.ts';
+import { findVit, numbered } from '../checkpoints/index.ts';
 import { ConfigError } from '../host/index.ts';
 import { baseConfig, type EncoderConfig, positionTable } from '../model/index.ts';
 
@@ -25,29 +25,20 @@ export async function backboneConfig(
   file: string,
   { image: asked, heads }: BackboneOptions = {},
 ): Promise<EncoderConfig> {
-  const find = (name: string): WeightTensor | undefined =>
-    publishedNames(`encoder.${name}`)
-      .map((theirs) => stored.get(theirs[0] as string))
-      .find((found) => found !== undefined);
-  const need = (name: string): WeightTensor => {
-    const found = find(name);
-    if (found) return found;
-    const names = publishedNames(`encoder.${name}`).map((theirs) => `'${theirs[0]}'`);
+  const vit = findVit(stored, file);
+  const shapeOf = (name: string): readonly number[] | undefined => vit?.weights.get(name)?.tensors[0]?.shape;
+  const [dim] = shapeOf('norm.weight') ?? [];
+  const [fc1] = shapeOf('blocks.0.mlp.fc1.weight') ?? [];
+  const depth = vit ? numbered(vit.weights, 'blocks.') : 0;
+  const convs = vit ? numbered(vit.weights, 'stem.convs.') : 0;
+  const [, chans = 3, side = 0] = shapeOf(convs > 0 ? 'stem.convs.0.weight' : 'patch_embed.proj.weight') ?? [];
+  const patch = convs > 0 ? 2 ** convs : side;
+  if (dim === undefined || fc1 === undefined || patch === 0) {
     throw new CheckpointError(
       file,
-      `holds no encoder that can be fine-tuned: there is no tensor ${[...new Set(names)].join(', ')}; give an MAE, a timm ViT, a ViT-MAE, a CLIP or a model of \`zeroseg train\``,
+      'holds no encoder that can be fine-tuned; give an MAE, timm, DeiT, DINO, MoCo v3, a ViT of Hugging Face, a CLIP, or a model of `zeroseg train`',
     );
-  };
-  const dim = need('norm.weight').shape[0] as number;
-  const fc1 = need('blocks.0.mlp.fc1.weight').shape[0] as number;
-  let depth = 1;
-  while (find(`blocks.${depth}.norm1.weight`)) depth++;
-  const stem = find('stem.proj.weight') !== undefined;
-  let convs = 0;
-  while (find(`stem.convs.${convs}.weight`)) convs++;
-  const [, chans = 3, patch = 0] = stem
-    ? [0, find('stem.convs.0.weight')?.shape[1], 2 ** convs]
-    : need('patch_embed.proj.weight').shape;
+  }
   if (heads === undefined && dim % 64 !== 0) {
     throw new ConfigError(
       `${file}: how many attention heads its encoder has cannot be told from a width of ${dim}; give --heads`,
@@ -64,7 +55,7 @@ export async function backboneConfig(
     image,
     patch,
     chans,
-    stem: stem ? 'conv' : 'patch',
+    stem: convs > 0 ? 'conv' : 'patch',
     positions: table?.isLearnt ? 'learnt' : 'fixed',
     dim,
     depth,
