@@ -224,29 +224,33 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
         ignore: 255,
         colour: classColours(set.prompts.map((name) => ({ name, colour: undefined }))),
       });
-      const score = await scoreNow(folder);
-      const classes = score
-        .iou()
-        .map((iou, label) => ({ label, name: set.classes[label], iou, pixels: score.labelled[label] }));
-      const result = rounded({
-        data,
-        photos: score.images,
-        steps: trainer.done,
-        threshold: 0,
-        mean_iou: score.meanIou(),
-        mean_iou_without_background: score.meanIou({ background: false }),
-        pixel_accuracy: score.pixelAccuracy(),
-        classes,
-      });
-      await files.write('result.json', `${JSON.stringify(result, undefined, 2)}\n`);
-      const page = await folder.write(result, {
-        title: `${set.title}: ${count(score.images, 'photos')}`,
-        notes: [],
-        unit: data === 'scenes' ? 'scenes' : 'photos',
-      });
-      terminal.out(`${scoreLine(score)} on ${count(score.images, 'photos')}`);
-      terminal.out(`network: ${join(options.out, 'model.safetensors')}`);
-      terminal.out(`worst first, on one page: ${pathToFileURL(page)}`);
+      try {
+        const score = await scoreNow(folder);
+        const classes = score
+          .iou()
+          .map((iou, label) => ({ label, name: set.classes[label], iou, pixels: score.labelled[label] }));
+        const result = rounded({
+          data,
+          photos: score.images,
+          steps: trainer.done,
+          threshold: 0,
+          mean_iou: score.meanIou(),
+          mean_iou_without_background: score.meanIou({ background: false }),
+          pixel_accuracy: score.pixelAccuracy(),
+          classes,
+        });
+        await files.write('result.json', `${JSON.stringify(result, undefined, 2)}\n`);
+        const page = await folder.write(result, {
+          title: `${set.title}: ${count(score.images, 'photos')}`,
+          notes: [],
+          unit: data === 'scenes' ? 'scenes' : 'photos',
+        });
+        terminal.out(`${scoreLine(score)} on ${count(score.images, 'photos')}`);
+        terminal.out(`network: ${join(options.out, 'model.safetensors')}`);
+        terminal.out(`worst first, on one page: ${pathToFileURL(page)}`);
+      } finally {
+        await folder.close();
+      }
     } finally {
       await store.close();
     }

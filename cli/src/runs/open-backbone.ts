@@ -24,7 +24,8 @@ export async function openBackbone(place: string, { crop, heads }: BackboneChoic
   const path = place === builtIn ? await teacherWeights(place) : await findModel(place);
   const file = await openWeights(path);
   const told = await toldBy(path, file);
-  const config = await backboneConfig(file.tensors, path, { image: crop ?? told?.image, heads: heads ?? told?.heads });
+  const name = place === builtIn ? builtIn : path;
+  const config = await backboneConfig(file.tensors, name, { image: crop ?? told?.image, heads: heads ?? told?.heads });
   const { tensors } = file;
   return { path, config, tensors, hash: () => hashFiles([path]) };
 }

@@ -85,7 +85,7 @@ describe('finetune', () => {
         "zeroseg: 'crop' must be a multiple of the backbone's patches of 8 pixels; got 30",
         "zeroseg: finetune: 'scale_min' must be at most 'scale_max'; got 3 and 2",
         "zeroseg: finetune: --clip is for --pseudo: it names the CLIP of the model that labels photos",
-        "zeroseg: finetune: --data must be one of voc, context, coco, scenes; got 'stars'",
+        "zeroseg: finetune: --data must be one of voc, voc20, context, context59, coco, coco-instances, coco-panoptic, stuff, ade, cityscapes, folder, scenes; got 'stars'",
         "zeroseg: BASE/scenes/classes.json: this is no safetensors file: such a file begins with the length of its header",
         "zeroseg: finetune: BASE/whole was begun with --lr 0.001, not 0.5; leave it out, or choose another --out",
         "zeroseg: finetune: BASE/whole was begun with --steps 6, not 2; steps can only become more",
