@@ -6,7 +6,7 @@ import { matmul } from '../../kernels/matmul/index.ts';
 import { l2Normalize } from '../../kernels/row-ops/index.ts';
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
-import { type ClipVision, clipPixels, type DenseMode } from '../clip/index.ts';
+import { ClipVision, clipPixels, type DenseMode, type TeacherTower } from '../clip/index.ts';
 import { lengthOf, unitRows } from '../host/index.ts';
 import { type Image, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
 
@@ -58,9 +58,14 @@ export class PooledRegions implements Disposable {
 
   static async create(
     device: Device,
-    vision: ClipVision,
+    vision: TeacherTower,
     { grids, viewSource, studentSize, mode, size }: PooledOptions,
   ): Promise<PooledRegions> {
+    if (!(vision instanceof ClipVision)) {
+      throw new ArgumentError(
+        'fillCache: pooled features are those of patches in the space of words, which only a CLIP has; use regions: crops',
+      );
+    }
     const { patch } = vision.config.vision;
     if (size % patch !== 0 || size < patch) {
       throw new ArgumentError(
