@@ -49,6 +49,7 @@ const rooms = [
   'src/zeroseg/features',
   'src/zeroseg/training',
   'src/zeroseg/inspection',
+  'src/zeroseg/pixels',
   'src/zeroseg/inference',
   'src/zeroseg/scenes',
   'src/zeroseg/teacher-scenes',

@@ -1,7 +1,10 @@
 export { findModel, readBytes } from './find-model.ts';
+export { clipModes, type ModelPlace, parseModelPlace } from './model-place.ts';
 export { newModel, withPositions } from './new-model.ts';
 export {
+  checkHeld,
   type FileVocabularyOptions,
+  openDenseClip,
   openGroupVit,
   openModelFile,
   openVocabulary,

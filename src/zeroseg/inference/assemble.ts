@@ -128,7 +128,7 @@ function interpolated(
 }
 
 /** Columns of the scores that are not zero everywhere, ascending; at least one. The others can never win. */
-function usedColumns(windows: readonly WindowResult[], names: number, background: boolean): number[] {
+export function usedColumns(windows: readonly WindowResult[], names: number, background: boolean): number[] {
   const used = new Set<number>();
   for (const { scores } of windows) {
     for (let i = 0; i < scores.length; i++) if (scores[i] !== 0) used.add(i % (names + 1));
