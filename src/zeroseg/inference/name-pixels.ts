@@ -16,7 +16,7 @@ import {
   type ScoreMaps,
   type Size,
 } from '../pixels/index.ts';
-import { scoreRows, usedColumns } from './assemble.ts';
+import { columnsThatMayWin, scoreRows, usedColumns } from './assemble.ts';
 import { type DividedWindow, type Division, type NamingRules, nameSegments, type SegmentResult } from './division.ts';
 import type { WindowResult } from './mixtures.ts';
 
@@ -72,7 +72,9 @@ export async function refinedLabels(
     }
     return tensor(device, planes, [1, columns.length, output.height, output.width]);
   };
-  const columns = usedColumns(windows, names, isBackground);
+  const used = usedColumns(windows, names, isBackground);
+  const isBelow0 = windows.some(({ affinity }) => affinity.some((score) => score < 0));
+  const columns = isBelow0 ? used : columnsThatMayWin(windows, names, used);
   const { best } = await bestColumns(refined(device, division, maps, output, refine), columns, plane, 0, { signal });
   return { ...sizeOf(size ?? division), data: narrow(stretched(best, output, size ?? division), names) };
 }
