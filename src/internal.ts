@@ -6,7 +6,7 @@ export { hashText } from './nn/layers/index.ts';
 export { type FlatParameters, flattenParameters } from './nn/optimizer/index.ts';
 export { elementBytes, type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
-export { formatShape, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
+export { formatShape, median, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export { baselines } from './zeroseg/baselines/index.ts';
 export {
   openFolderFile,
@@ -39,9 +39,9 @@ export {
   trainableWeights,
 } from './zeroseg/clip-files/index.ts';
 export { RIGHT, WRONG } from './zeroseg/demo/index.ts';
-export { blankSheet, escapeXml, paste, sampleSheet } from './zeroseg/drawing/index.ts';
+export { blankSheet, escapeXml, paste, sampleSheet, wholePercent } from './zeroseg/drawing/index.ts';
 export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
-export { argmax, dot, entropy, firstRepeated, meanOf, median, type Spread, spread } from './zeroseg/host/index.ts';
+export { argmax, dot, entropy, firstRepeated, meanOf, rounded, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,
   centreRegion,
@@ -74,6 +74,7 @@ export {
   zeroSegAndText,
 } from './zeroseg/inference/index.ts';
 export {
+  checkEncoderFit,
   initialNotes,
   keepCount,
   type LossTerm,

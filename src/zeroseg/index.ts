@@ -29,7 +29,9 @@ export {
 export type { Trace } from '../nn/layers/index.ts';
 export {
   type ByteSource,
+  findVit,
   openWeightSource,
+  type VitFile,
   type WeightFile,
   type WeightFolder,
   type WeightSource,
@@ -197,6 +199,7 @@ export {
   clipMean,
   clipStd,
   gridBoxes,
+  hexColour,
   type Image,
   ImageError,
   imageFromRgba,
@@ -285,11 +288,16 @@ export {
   type ZeroSegConfig,
 } from './model/index.ts';
 export {
+  type ClassRecord,
+  type ClassRecordOptions,
   type ClassRegion,
   type ClassRegionsOptions,
   type CocoRle,
+  type CocoSegmentation,
+  classRecord,
   classRegions,
   classRle,
+  cocoMask,
   decodeRle,
   type Polygon,
   type RegionPart,
@@ -402,6 +410,7 @@ export {
   type Validation,
   type Validator,
 } from './training/index.ts';
+export { loadVit, type VitConfig, VitEncoder, type VitOptions, vitConfig } from './vit/index.ts';
 export {
   type Choice,
   type Contestant,

@@ -1,3 +1,4 @@
+import { escapeXml } from '@zeroseg/core/internal';
 import type { Row } from './bench.ts';
 import { digits } from './tables.ts';
 
@@ -22,14 +23,22 @@ export interface Chart {
 export const ink = '#1f2933';
 export const faint = '#667085';
 export const gridColour = '#d9dee5';
-/** Colours that stay apart for colour-blind eyes (Okabe and Ito). */
-export const palette: readonly string[] = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#5b5b5b'];
+/** Colours that stay apart for colour-blind eyes (Okabe and Ito), on white and on near black. */
+export const chartColours: Readonly<Record<'light' | 'dark', readonly string[]>> = {
+  light: ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#5b5b5b'],
+  dark: ['#6ba8ff', '#f28a4b', '#3fc79a', '#e39ac4', '#e3b341', '#7cc7f0', '#b6b6b6'],
+};
+
+/** The colour of the i-th line or group on white; after the last they come again. */
+export function chartColour(i: number): string {
+  return chartColours.light[i % chartColours.light.length]!;
+}
 
 /** The picture as a file. */
 export function svg({ width, height, shapes, texts }: Chart): string {
   const written = texts.map(
     ({ text, x, y, size, anchor, colour }) =>
-      `<text x="${round(x)}" y="${round(y)}" font-size="${size}" text-anchor="${anchor}" fill="${colour}">${escapeText(text)}</text>`,
+      `<text x="${round(x)}" y="${round(y)}" font-size="${size}" text-anchor="${anchor}" fill="${colour}">${escapeXml(text)}</text>`,
   );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
@@ -64,13 +73,13 @@ export function limitChart(rows: readonly Row[], title: string, subtitle: string
       y: y + 14,
       size: 13,
       anchor: 'start',
-      colour: palette[i % palette.length] as string,
+      colour: chartColour(i),
     });
     y += heading;
     for (const { name, fraction } of measured.filter((row) => row.group === group)) {
       const end = Math.min(right, x(fraction as number));
       shapes.push(
-        `<rect x="${round(left)}" y="${y}" width="${round(Math.max(1, end - left))}" height="${bar}" rx="2" fill="${palette[i % palette.length]}"/>`,
+        `<rect x="${round(left)}" y="${y}" width="${round(Math.max(1, end - left))}" height="${bar}" rx="2" fill="${chartColour(i)}"/>`,
       );
       texts.push(
         { text: name, x: left - 8, y: y + 12, size: 12, anchor: 'end', colour: ink },
@@ -166,7 +175,7 @@ function drawPanel(
     { text: panel.y, x: at.x + 16, y: upper - 8, size: 12, anchor: 'start', colour: faint },
   );
   for (const [i, { name, points, fit }] of panel.series.entries()) {
-    const colour = palette[i % palette.length] as string;
+    const colour = chartColour(i);
     const xs = points.map(([x]) => x);
     const on = (value: number) => fit.factor * value ** fit.exponent;
     const [from, to] = [Math.min(...xs), Math.max(...xs)];
@@ -198,8 +207,4 @@ export function line(x1: number, y1: number, x2: number, y2: number, colour: str
 
 export function round(value: number): number {
   return Math.round(value * 10) / 10;
-}
-
-function escapeText(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -12,13 +12,14 @@ export {
 export {
   type Chart,
   type ChartText,
+  chartColour,
+  chartColours,
   faint,
   gridColour,
   growthChart,
   ink,
   limitChart,
   line,
-  palette,
   round,
   svg,
 } from './charts.ts';

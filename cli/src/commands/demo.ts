@@ -1,7 +1,7 @@
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import type { ZeroSegAndText } from '@zeroseg/core/internal';
+import { rounded, type ZeroSegAndText } from '@zeroseg/core/internal';
 import type { Weights } from '@zeroseg/core/nn';
 import {
   type DemoStudents,
@@ -14,7 +14,7 @@ import {
   type Vocabulary,
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
-import { FolderLock, rounded, writeFileAtomic } from '../files/index.ts';
+import { FolderLock, writeFileAtomic } from '../files/index.ts';
 import { interLettering, loadAtlas, readPhoto } from '../photos/index.ts';
 import { demoPage, encodeFindings, heroFile, liveScoreTable, objectsFound, stateWords } from '../reports/index.ts';
 import {

@@ -1,9 +1,10 @@
 import { pathToFileURL } from 'node:url';
-import { ownValue } from '@zeroseg/core/internal';
+import type { Device } from '@zeroseg/core';
+import { ownValue, rounded } from '@zeroseg/core/internal';
 import { denseDataSettings, evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { EvaluationFolder } from '../evaluations/index.ts';
-import { rounded, writeNamedFile } from '../files/index.ts';
+import { writeNamedFile } from '../files/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
 import { classColours } from '../segments/index.ts';
 import {
@@ -14,6 +15,7 @@ import {
   formatDuration,
   formatPercent,
   Interrupted,
+  type Interruption,
   loadModel,
   type ModelAndWordsArguments,
   modelAndWordsOptions,
@@ -60,8 +62,14 @@ export function evalCommand(context: Context): Command {
   const command = new Command('eval')
     .description(`score a model on ${titles.slice(0, -1).join(', ')} or ${titles.at(-1)}: mean intersection over union`)
     .requiredOption('--data <name>', `kind of data set: ${names.join(', ')}`, oneOf(...names))
-    .requiredOption('--root <folder>', 'folder of the data set, such as VOCdevkit/VOC2012')
-    .option('--split <name>', 'list of photos (default: val, for COCO val2017)')
+    .requiredOption(
+      '--root <folder>',
+      'folder or archive of the data set, such as VOCdevkit/VOC2012 (docs/data-sets.md has the layouts)',
+    )
+    .option(
+      '--split <name>',
+      `part of the data set (default: ${[...new Set(Object.values(dataSetKinds).flatMap(({ split }) => split ?? []))].join(', ')}, as it is called there)`,
+    )
     .option('--limit <n>', 'only the first photos', wholeNumber())
     .option('--sweep', 'also score background thresholds from 0.05 to 0.95')
     .option('--ground', 'scenes: also count ground without a name, as background')
@@ -94,6 +102,8 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   if (chosen.ground && !hasUnnamedGround) {
     throw new UsageError(`eval: --ground is for --data scenes; ${chosen.data} counts its background always`);
   }
+  const unit = hasUnnamedGround ? 'scenes' : 'photos';
+  const title = (n: number): string => (hasUnnamedGround ? '' : `${set.title}: `) + count(n, unit);
   const ignore = chosen.ground ? null : set.ignore;
   const found = await openDataSet(chosen.data, chosen.root, chosen.split);
   const photos = found.slice(0, chosen.limit ?? found.length);
@@ -122,8 +132,9 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
       ? undefined
       : await EvaluationFolder.open(options.save, { classes: set.classes.length, ignore, colour });
 
-  await withDevice(context, options.adapter, async (device, interruption) => {
-    terminal.log(`${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes, on ${device.name}`);
+  const work = async (device: Device, interruption: Interruption): Promise<void> => {
+    const classes = ignore === 0 ? set.classes.length - 1 : set.classes.length;
+    terminal.log(`${title(photos.length)}, ${count(classes, 'classes')}, on ${device.name}`);
     using model = await loadModel(context, device, opened, options);
     const vocabulary = await embedNames(
       context,
@@ -132,7 +143,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
       interruption,
       options.rules.background,
     );
-    const progress = new Progress(terminal, 'scoring', photos.length, 'photos');
+    const progress = new Progress(terminal, 'scoring', photos.length, unit);
     const began = performance.now();
     let scored = 0;
     let scores: SegmentationScore[];
@@ -161,14 +172,14 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     } catch (error) {
       progress.stop();
       if (error instanceof Interrupted) {
-        terminal.log(`stopped after ${count(scored, 'photos')}; a score of a part is not reported`);
+        terminal.log(`stopped after ${count(scored, unit)}; a score of a part is not reported`);
       }
       throw error;
     } finally {
       progress.stop();
     }
     const [score] = scores as [SegmentationScore];
-    if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, 'photos')} could be used`);
+    if (score.images === 0) throw new UsageError(`eval: none of ${count(photos.length, unit)} could be used`);
     const kinds = set.objects === undefined ? undefined : sceneScore(score, set.objects);
     const measured = {
       data: options.data,
@@ -207,14 +218,20 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     if (options.out) await writeNamedFile(options.out, `${json}\n`);
     if (options.json) printLines(given.terminal.out, json);
     const page = await folder?.write(result, {
-      title: `${set.title}: ${count(score.images, 'photos')}`,
+      title: title(score.images),
+      unit,
       notes: [...imagery, ...notes],
     });
     for (const line of resultTable({ ...result, has_background: ignore !== 0 })) terminal.out(line);
-    const broken = failed.size > 0 ? `; ${count(failed.size, 'photos')} could not be used` : '';
-    terminal.log(`${count(score.images, 'photos')} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
+    const broken = failed.size > 0 ? `; ${count(failed.size, unit)} could not be used` : '';
+    terminal.log(`${count(score.images, unit)} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
     if (page !== undefined) terminal.out(`worst first, on one page: ${pathToFileURL(page)}`);
-  });
+  };
+  try {
+    await withDevice(context, options.adapter, work);
+  } finally {
+    await folder?.close();
+  }
 }
 
 interface Table {
@@ -237,10 +254,9 @@ interface Table {
 }
 
 function resultTable(result: Table): string[] {
-  const widest = Math.max(...result.classes.map(({ name = '' }) => name.length));
-  const cells = result.classes.map(
-    ({ name = '', iou }) => `${name.padEnd(widest)} ${formatPercent(iou, 2).padStart(7)}`,
-  );
+  const counted = result.has_background ? result.classes : result.classes.slice(1);
+  const widest = Math.max(...counted.map(({ name = '' }) => name.length));
+  const cells = counted.map(({ name = '', iou }) => `${name.padEnd(widest)} ${formatPercent(iou, 2).padStart(7)}`);
   const columns = Math.max(1, Math.floor(100 / (widest + 11)));
   const rows = Math.ceil(cells.length / columns);
   const lines = Array.from({ length: rows }, (_, r) =>
@@ -263,7 +279,7 @@ function resultTable(result: Table): string[] {
   lines.push('', `${means}; ${formatPercent(result.pixel_accuracy, 2)} of pixels right`);
   const { mean_iou_objects: objects, mean_iou_ground: ground } = result;
   if (objects !== undefined && ground !== undefined) {
-    lines.push(`mean IoU ${formatPercent(objects, 2)} over objects, ${formatPercent(ground, 2)} over grounds`);
+    lines.push(`mean IoU ${formatPercent(objects, 2)} over objects, ${formatPercent(ground, 2)} over ground`);
   }
   return lines;
 }

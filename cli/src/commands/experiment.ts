@@ -148,6 +148,8 @@ async function experiment(context: Context, name: string, given: ExperimentArgum
   // Only the paper's losses: what a configuration adds to them is left out here, unless it is asked for.
   const options = { ...usual, ...rest, set: ['w_compose=0', ...usual.set, ...set], given: set };
   const clip = await openClip(options.clip);
+  // Whether its tokenizer fits is told before a GPU is looked for.
+  await clip.tokens();
   const files = nodeFileSystem(options.out);
   const lock = await files.lock('experiment');
   try {

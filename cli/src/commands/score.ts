@@ -1,4 +1,5 @@
 import type { TemplateSet } from '@zeroseg/core/internal';
+import { rounded } from '@zeroseg/core/internal';
 import {
   promptTemplates,
   SCORING_SEED,
@@ -10,7 +11,7 @@ import {
   scoringScenes,
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { rounded, writeNamedFile } from '../files/index.ts';
+import { writeNamedFile } from '../files/index.ts';
 import { loadAtlas } from '../photos/index.ts';
 import { scoreTable } from '../reports/index.ts';
 import {
@@ -109,7 +110,6 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   const opened = await openModelAndClip(context, options);
   const scenes = scoringScenes(await loadAtlas(), {
     ...options,
-    grounds: options.grounds,
     size: options.size ?? sceneSide(opened.info.config),
     drawings: options.atlas === undefined ? undefined : await loadAtlas(options.atlas),
   });

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
+import { wholePercent } from '@zeroseg/core/internal';
 import { classFractions, type ModelAndText, type OpenVocabularyResult } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { hashFiles, systemReason } from '../files/index.ts';
@@ -321,9 +322,7 @@ async function settingsOf(
 
 function summary({ labels, names }: OpenVocabularyResult): string {
   const fractions = classFractions(labels.data);
-  const first = fractions
-    .slice(0, 4)
-    .map(({ label, fraction }) => `${names[label]} ${fraction < 0.005 ? '< 1' : Math.round(fraction * 100)} %`);
+  const first = fractions.slice(0, 4).map(({ label, fraction }) => `${names[label]} ${wholePercent(fraction)}`);
   const more = fractions.length > 4 ? ` and ${fractions.length - 4} more` : '';
   return `${first.join(', ')}${more}`;
 }

@@ -123,7 +123,7 @@ export function trainCommand(context: Context): Command {
     )
     .option(
       '--validate-scenes <n>',
-      'score so many made scenes with 54 names, such as 50, and keep the weights of the best mean IoU instead',
+      'score so many made-up scenes with 54 names, such as 50, and keep the weights of the best mean IoU instead',
       wholeNumber(1, 100_000),
     )
     .option(
@@ -285,7 +285,7 @@ function describe(
     const { fraction, scenes, every } = validation;
     const on = [
       fraction !== undefined && `${count(heldOutCount(photos, fraction), 'photos')} held out`,
-      scenes !== undefined && count(scenes, 'made scenes'),
+      scenes !== undefined && count(scenes, 'made-up scenes'),
     ];
     terminal.log(`validated on ${on.filter(Boolean).join(' and ')}, every ${count(every, 'steps')}`);
   }

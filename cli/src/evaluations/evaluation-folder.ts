@@ -1,16 +1,16 @@
 /** What an evaluation leaves to be looked at: the worst photos beside their truth, and what was taken for what. */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Colour } from '@zeroseg/core/internal';
+import { type Colour, LOCK_FILE, rounded } from '@zeroseg/core/internal';
 import { ConfusionMatrix, type EvaluatedPhoto, SegmentationScore } from '@zeroseg/core/zeroseg';
 import {
   FileError,
+  FolderLock,
   hasFields,
   isListOf,
   isText,
   recordText,
   refuseLinks,
-  rounded,
   systemReason,
   writeFileAtomic,
 } from '../files/index.ts';
@@ -20,12 +20,15 @@ import type { EvaluationResult, PhotoScore } from './evaluation-result.ts';
 import { photoStrip } from './photo-strip.ts';
 
 const FORMAT = 'zeroseg-evaluation-1';
+/** What messages begin with. */
+const OP = 'eval --save';
 
 /** Photos that are kept with pictures: the worst. */
 const MAX_PHOTOS = 100;
 /** Gathers photos while they are evaluated; writes at the end, so that a stopped evaluation leaves what was there. */
 export class EvaluationFolder {
   readonly folder: string;
+  readonly #lock: FolderLock;
   readonly #classes: number;
   readonly #ignore: number;
   readonly #colour: (label: number) => Colour;
@@ -34,28 +37,34 @@ export class EvaluationFolder {
   /** Pictures of the worst so far, by id. */
   readonly #pictures = new Map<string, { readonly score: number; readonly jpeg: Uint8Array }>();
 
-  private constructor(folder: string, classes: number, ignore: number | null, colour: (label: number) => Colour) {
-    this.folder = folder;
+  private constructor(lock: FolderLock, classes: number, ignore: number | null, colour: (label: number) => Colour) {
+    this.folder = lock.folder;
+    this.#lock = lock;
     this.#classes = classes;
     this.#ignore = ignore ?? -1;
     this.#colour = colour;
     this.#confusion = new ConfusionMatrix(classes, this.#ignore);
   }
 
-  /** @throws FileError for a folder that holds anything but an earlier evaluation. */
+  /** Takes the folder's lock: to be closed. @throws FileError for a folder that holds anything but an earlier evaluation. */
   static async open(
     folder: string,
     options: { readonly classes: number; readonly ignore: number | null; colour(label: number): Colour },
   ): Promise<EvaluationFolder> {
-    const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      const reason = error.code === 'ENOTDIR' ? 'this is a file; give a folder' : systemReason(error);
-      throw new FileError('eval --save', folder, reason, { cause: error });
-    });
-    if (entries.some((name) => !name.startsWith('.')) && !(await earlierFiles(folder))) {
-      throw new FileError('eval --save', folder, 'there is something else in this folder; give a new one');
+    await refuseOthers(folder);
+    const lock = await FolderLock.take(OP, folder);
+    try {
+      await refuseOthers(folder);
+    } catch (error) {
+      await lock.release();
+      throw error;
     }
-    return new EvaluationFolder(folder, options.classes, options.ignore, options.colour);
+    return new EvaluationFolder(lock, options.classes, options.ignore, options.colour);
+  }
+
+  /** Lets others write. */
+  async close(): Promise<void> {
+    await this.#lock.release();
   }
 
   async add(photo: EvaluatedPhoto): Promise<void> {
@@ -86,12 +95,12 @@ export class EvaluationFolder {
 
   /** Writes `evaluation.html`, `evaluation.json` and `photos/`; returns the page's path. */
   async write(result: EvaluationResult, words: PageWords): Promise<string> {
-    const within = { within: this.folder };
+    const within = { within: this.folder, lock: this.#lock };
+    await this.#lock.check();
     await refuseLinks(this.folder, 'photos');
     for (const file of (await earlierFiles(this.folder)) ?? []) {
       if (/^photos\/\d+\.jpg$/.test(file)) await rm(join(this.folder, file), { force: true });
     }
-    await mkdir(this.folder, { recursive: true });
     const sorted = this.#photos.sort(worstFirst);
     const photos: PhotoScore[] = [];
     for (const [i, photo] of sorted.entries()) {
@@ -113,6 +122,17 @@ export class EvaluationFolder {
     await writeFileAtomic(page, evaluationPage(words, result, photos, this.#confusion, this.#colour), within);
     await writeFileAtomic(join(this.folder, 'evaluation.json'), recordText(fields), within);
     return page;
+  }
+}
+
+async function refuseOthers(folder: string): Promise<void> {
+  const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    const reason = error.code === 'ENOTDIR' ? 'this is a file; give a folder' : systemReason(error);
+    throw new FileError(OP, folder, reason, { cause: error });
+  });
+  if (entries.some((name) => !name.startsWith('.') && name !== LOCK_FILE) && !(await earlierFiles(folder))) {
+    throw new FileError(OP, folder, 'there is something else in this folder; give a new one');
   }
 }
 

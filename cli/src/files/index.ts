@@ -36,6 +36,5 @@ export {
 export { FolderLock } from './folder-lock.ts';
 export { nodeFileSystem } from './node-file-system.ts';
 export { recordText } from './record-text.ts';
-export { rounded } from './rounded.ts';
 export { followLauncher, writeError } from './standard-error.ts';
 export { isSystemError } from './system-error.ts';

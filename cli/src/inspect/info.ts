@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { FileError, hashFiles, readBounded, readJson, systemReason } from '../files/index.ts';
 import { photoKind, readPhoto } from '../photos/index.ts';
 import { isRecord } from '../segments/index.ts';
-import { commandText, shellWord } from '../shell/index.ts';
+import { commandText, formatPercent, shellWord } from '../shell/index.ts';
 import { builtIn, builtInStudent, builtInTeacher, kindOfPath } from '../weights/index.ts';
 import type { Fact, Info } from './fact.ts';
 import { cacheInfo, checkpointInfo, photosInfo, runInfo, scenesInfo, segmentsInfo, sizeFacts } from './folders.ts';
@@ -78,9 +78,7 @@ async function jsonInfo(place: string): Promise<Info> {
   const content = await readJson(place);
   if (isRecord(content)) {
     const { photo, width, height, classes, names } = content;
-    const fractions = Object.fromEntries(
-      classes.map(({ name, fraction }) => [name, `${(100 * fraction).toFixed(1)} %`]),
-    );
+    const fractions = Object.fromEntries(classes.map(({ name, fraction }) => [name, formatPercent(fraction)]));
     const own = { photo, size: `${width} × ${height} pixels`, 'asked for': names, found: fractions };
     return { kind: 'segments of a photo', place, facts: { ...own, ...facts }, uses: [] };
   }

@@ -13,15 +13,16 @@ import type { FileSystem } from '@zeroseg/core/zeroseg';
 import {
   type Chart,
   type ChartText,
+  chartColour,
   digits,
   faint,
   gridColour,
   ink,
   line,
   markdownTable,
-  palette,
   round,
 } from '../bench/index.ts';
+import { formatPercent } from '../shell/index.ts';
 import { chartBytes } from './chart-file.ts';
 
 export interface ExperimentResults {
@@ -139,7 +140,7 @@ export function experimentTable(results: ExperimentResults): string[] {
     '',
     'Mean IoU in percent over all names, over objects and over grounds, ± standard deviation over seeds. The paper trains on ImageNet',
     'and scores on PASCAL VOC; here the student is small, and what it learns from and is scored on is made up. Compare orders, not numbers.',
-    ...(chance ? ['', `Guessing scores ${(100 * chance.mean).toFixed(1)} % over all names.`] : []),
+    ...(chance ? ['', `Guessing scores ${formatPercent(chance.mean)} over all names.`] : []),
     ...(plain === undefined || base === undefined
       ? []
       : [
@@ -183,7 +184,7 @@ function formatCheck({
 }: OrderingCheck): string {
   if (holds === undefined) return `**${statement}**: not known, runs are missing.`;
   const shown = values
-    .map(([name, value]) => `${name} ${measure === 'seconds' ? `${digits(value)} s` : `${(100 * value).toFixed(1)} %`}`)
+    .map(([name, value]) => `${name} ${measure === 'seconds' ? `${digits(value)} s` : formatPercent(value)}`)
     .join(', ');
   const inSeeds = shared > 1 ? `, in ${holding} of ${shared} seeds` : '';
   const clear = isClear === false ? '; the deviations are larger than some of these differences' : '';
@@ -222,13 +223,13 @@ export function experimentChart(results: ExperimentResults): Chart {
   const base = times?.seconds['decoder'];
   const others = (title: string, colour: number, of: (row: Row) => number | null): BarPanel => ({
     title,
-    colour: palette[colour] as string,
+    colour: chartColour(colour),
     bars: rows.map((row) => ({ name: row.setting.name, value: of(row) })),
   });
   const panels: BarPanel[] = [
     {
       title: 'Here: mean IoU over objects, %',
-      colour: palette[0] as string,
+      colour: chartColour(0),
       bars: rows.map(({ setting, objects }) => ({
         name: setting.name,
         value: objects && 100 * objects.mean,

@@ -3,9 +3,9 @@ import { basename, resolve } from 'node:path';
 import { formatBytes, lossTerms, type Metrics, shortTeacher, teacherIdentity, weightOf } from '@zeroseg/core/internal';
 import type { TrainingRun, ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
+import { chartLibrary, escapeHtml, htmlPage, scriptLiteral } from '../html/index.ts';
 import { decodePhoto } from '../photos/index.ts';
 import { count, formatDuration } from '../shell/index.ts';
-import { chartLibrary, literal, plain } from './chart-library.ts';
 import { reportScript, reportStyle } from './report-page.ts';
 
 export interface ReportFacts {
@@ -107,29 +107,24 @@ async function reportPage({ store, description, metrics }: ReportedRun, facts: R
     ],
   };
   const library = chartLibrary();
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-${facts.isLive ? `<meta http-equiv="refresh" content="${RELOAD_SECONDS}">\n` : ''}<title>${plain(name)}: training report</title>
-<style>${library.style}${reportStyle}</style>
-<main>
-<header><h1>${plain(name)}</h1><p>ZeroSeg training, ${plain(state)}</p></header>
-<dl class="figures">${figures.map(([key, value]) => `<div><dt>${plain(key)}</dt><dd>${plain(value)}</dd></div>`).join('')}</dl>
+  const main = `<header><h1>${escapeHtml(name)}</h1><p>ZeroSeg training, ${escapeHtml(state)}</p></header>
+<dl class="figures">${figures.map(([key, value]) => `<div><dt>${escapeHtml(key)}</dt><dd>${escapeHtml(value)}</dd></div>`).join('')}</dl>
 <section><div class="bar"><h2>Curves</h2><label><input type="checkbox" id="log"> logarithmic</label></div>
 <p class="hint">Pale: every step. Dark: exponential mean. Drag to zoom, double click to reset. Groups, entropy and nearest views are those of the training photos of a step, without noise.</p>
-<div id="charts">${metrics.length === 0 ? '<p>No step was made.</p>' : ''}</div></section>
+<div id="charts" class="charts">${metrics.length === 0 ? '<p>No step was made.</p>' : ''}</div></section>
 ${samples ? `<section><h2>Segments</h2><p class="hint">Training photos, and below each the segments that the model divides it into (colours are numbers of segments, not classes).</p>${samples}</section>` : ''}
 <section><details><summary>Run, settings and configuration</summary><div class="tables">
 ${table('Run', about)}
 ${table('Training', Object.entries(settings))}
 ${table('Model', Object.entries(config))}
-</div></details></section>
-</main>
-<script>${library.script}</script>
-<script>const data = ${literal(data)};${reportScript}</script>
-</html>
-`;
+</div></details></section>`;
+  return htmlPage({
+    title: `${name}: training report`,
+    style: library.style + reportStyle,
+    head: facts.isLive ? [`<meta http-equiv="refresh" content="${RELOAD_SECONDS}">`] : [],
+    main,
+    scripts: [library.script, `const data = ${scriptLiteral(data)};${reportScript}`],
+  });
 }
 
 async function sampleFigures(store: ReportedRun['store']): Promise<string> {
@@ -153,8 +148,8 @@ async function sampleFigures(store: ReportedRun['store']): Promise<string> {
 }
 
 function table(title: string, rows: readonly (readonly [string, unknown])[]): string {
-  const lines = rows.map(([key, value]) => `<tr><th>${plain(key)}</th><td>${plain(words(value))}</td></tr>`);
-  return `<div><h2>${plain(title)}</h2><table>${lines.join('')}</table></div>`;
+  const lines = rows.map(([key, value]) => `<tr><th>${escapeHtml(key)}</th><td>${escapeHtml(words(value))}</td></tr>`);
+  return `<div><h2>${escapeHtml(title)}</h2><table>${lines.join('')}</table></div>`;
 }
 
 function words(value: unknown): string {

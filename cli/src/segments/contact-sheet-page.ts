@@ -1,15 +1,9 @@
 /** Style and script of the contact sheet; both go into the page as they are. */
 
 export const sheetStyle: string = `
-:root { color-scheme: light dark; --ink: #16191d; --soft: #5c626b; --line: #e2e5ea; --paper: #fff; --ground: #f4f5f7; --accent: #2563eb; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --soft: #a2a8b3; --line: #2b3038; --paper: #191c21; --ground: #101215; --accent: #7aa5ff; } }
-* { box-sizing: border-box; }
-[hidden] { display: none !important; }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 1500px; margin: 0 auto; padding: 24px 20px 64px; }
-h1 { font-size: 26px; letter-spacing: -.01em; margin: 0 0 2px; } th small { color: var(--soft); } h2 { font-size: 14px; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
-p { margin: 0 0 12px; color: var(--soft); max-width: 60em; } .note { color: var(--ink); border-left: 3px solid var(--accent); padding-left: 10px; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+main { max-width: 1500px; padding: 24px 20px 64px; }
+h1 { margin-bottom: 2px; } th small { color: var(--soft); } h2 { font-size: 14px; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
+p { margin: 0 0 12px; color: var(--soft); max-width: 60em; }
 form { position: sticky; top: 0; z-index: 1; background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 12px 16px; margin: 16px 0; display: grid; gap: 10px; max-height: 45vh; overflow-y: auto; }
 fieldset { border: 0; margin: 0; padding: 0; min-width: 0; display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
 legend { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -27,7 +21,7 @@ svg.one path { fill-opacity: .06; stroke-opacity: .25; } svg.one path.lit { fill
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; align-self: start; }
 th, td { text-align: right; font-weight: 400; padding: 3px 0 3px 10px; border-top: 1px solid var(--line); } th:first-child { text-align: left; padding-left: 0; overflow-wrap: anywhere; }
 thead th { border: 0; color: var(--soft); font-size: 12.5px; } tbody tr:hover { background: var(--ground); } th i { margin-right: 7px; vertical-align: -1px; }
-.links { font-size: 13.5px; display: flex; flex-wrap: wrap; gap: 2px 12px; margin: 0; } a { color: var(--accent); }
+.links { font-size: 13.5px; display: flex; flex-wrap: wrap; gap: 2px 12px; margin: 0; }
 .failed { margin-top: 24px; }
 @media (max-width: 760px), (max-height: 560px) { form { position: static; max-height: none; } }
 `;

@@ -1,12 +1,13 @@
 /** All photos of a folder on one page: what was found in each, drawn over it, to be switched on and off by word. */
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { escapeXml } from '@zeroseg/core/internal';
+import type { ClassRecord } from '@zeroseg/core/zeroseg';
 import { writeFileAtomic } from '../files/index.ts';
+import { escapeHtml, htmlPage, htmlPercent } from '../html/index.ts';
 import { count, sentence } from '../shell/index.ts';
 import { shortList } from './asked-classes.ts';
 import { sheetScript, sheetStyle } from './contact-sheet-page.ts';
-import type { ClassRecord, SegmentsRecord } from './record.ts';
+import type { SegmentsRecord } from './record.ts';
 
 /** Longer side of the pictures that outlines are rounded to: they are shown smaller than the photo. */
 const SIDE = 640;
@@ -63,7 +64,7 @@ export class ContactSheet {
     const title = `${count(this.length, 'photos')}: ${shortList(words.map(([name]) => name)) || 'none of the words'}`;
     const boxes = words.map(
       ([name, { number, colour, photos, fractions }]) =>
-        `<label style="--colour:${escapeXml(colour)}"><input type="checkbox" name="word" value="${number}" checked><i></i><bdi>${escapeXml(name)}</bdi> <small>${photos}&thinsp;×, ${escapeXml(percent(fractions / this.#cards.length))}</small></label>`,
+        `<label style="--colour:${escapeHtml(colour)}"><input type="checkbox" name="word" value="${number}" checked><i></i><bdi>${escapeHtml(name)}</bdi> <small>${photos}&thinsp;×, ${htmlPercent(fractions / this.#cards.length)}</small></label>`,
     );
     const more = boxes.splice(SHOWN_WORDS);
     const rest =
@@ -73,27 +74,16 @@ export class ContactSheet {
     const problems =
       failed.size === 0
         ? ''
-        : `<h2 class="failed">Not read</h2><ul>${[...failed].map(([path, reason]) => `<li>${escapeXml(path)}: ${escapeXml(reason)}</li>`).join('')}</ul>`;
-    return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="${MARK}">
-<title>${escapeXml(title)}</title>
-<style>${sheetStyle}</style>
-</head>
-<body>
-<main>
-<h1>${escapeXml(title)}</h1>
+        : `<h2 class="failed">Not read</h2><ul>${[...failed].map(([path, reason]) => `<li>${escapeHtml(path)}: ${escapeHtml(reason)}</li>`).join('')}</ul>`;
+    const main = `<h1>${escapeHtml(title)}</h1>
 <p>What each word covers, in colour over the photo. Percentages beside the words: in how many photos, and how much of all photos. Point at a row below a photo to see that word alone.</p>
-${notes.map((note) => `<p class="note">${escapeXml(sentence(note))}</p>`).join('\n')}
+${notes.map((note) => `<p class="note">${escapeHtml(sentence(note))}</p>`).join('\n')}
 <form>
 <fieldset><legend>Words</legend>${boxes.join('\n')}</fieldset>
 ${rest}
 <fieldset><legend>View</legend>
 <button type="button" id="all">All words</button><button type="button" id="none">No word</button>
-<label>Sort by <select id="sort"><option value="given">order given</option><option value="name">name</option>${words.map(([name, { number }]) => `<option value="${number}">most ${escapeXml(name)}</option>`).join('')}</select></label>
+<label>Sort by <select id="sort"><option value="given">order given</option><option value="name">name</option>${words.map(([name, { number }]) => `<option value="${number}">most ${escapeHtml(name)}</option>`).join('')}</select></label>
 <label>Name <input type="search" id="find" size="14"></label>
 <label><input type="checkbox" id="only"> only photos with a chosen word</label>
 <label>Opacity <input type="range" id="opacity" min="0" max="1" step="0.05" value="0.5"></label>
@@ -103,16 +93,13 @@ ${rest}
 <ul id="cards">
 ${this.#cards.join('\n')}
 </ul>
-${problems}
-</main>
-<script>${sheetScript}</script>
-</body>
-</html>
-`;
+${problems}`;
+    return htmlPage({ title, style: sheetStyle, head: [GENERATOR], main, scripts: [sheetScript] });
   }
 }
 
-const MARK = 'zeroseg contact sheet';
+/** Tells sheets of this program from files of others. */
+const GENERATOR = '<meta name="generator" content="zeroseg contact sheet">';
 
 async function freePath(folder: string): Promise<string> {
   for (let n = 1; ; n++) {
@@ -120,7 +107,7 @@ async function freePath(folder: string): Promise<string> {
     const found = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) =>
       error.code === 'ENOENT' ? undefined : '',
     );
-    if (found === undefined || found.includes(`<meta name="generator" content="${MARK}">`)) return path;
+    if (found === undefined || found.includes(GENERATOR)) return path;
   }
 }
 
@@ -134,34 +121,30 @@ function card(
   const link = (file: string): string => posix.join(folder, file).split('/').map(encodeURIComponent).join('/');
   const scale = Math.min(1, SIDE / Math.max(width, height));
   const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
-  const found = classes.map(({ name: word, fraction }) => `${word} ${percent(fraction)}`).join(', ');
+  const found = classes.map(({ name: word, fraction }) => `${escapeHtml(word)} ${htmlPercent(fraction)}`).join(', ');
   const paths = classes
     .filter(({ label }) => label !== 0)
     .map(
       (one) =>
-        `<path data-word="${numberOf(one.name)}" style="--colour:${escapeXml(one.colour)}" fill-rule="evenodd" d="${outline(one, scale)}"/>`,
+        `<path data-word="${numberOf(one.name)}" style="--colour:${escapeHtml(one.colour)}" fill-rule="evenodd" d="${outline(one, scale)}"/>`,
     );
   const cutouts = Object.entries(files.cutouts).map(
-    ([word, file]) => `<a href="${escapeXml(link(file))}"><bdi>${escapeXml(word)}</bdi> cut out</a>`,
+    ([word, file]) => `<a href="${escapeHtml(link(file))}"><bdi>${escapeHtml(word)}</bdi> cut out</a>`,
   );
-  return `<li data-name="${escapeXml(name)}"><article>
-<h2>${escapeXml(posix.basename(photo.replaceAll('\\', '/')))}</h2>
-<a class="stage" href="${escapeXml(link(files.overlay))}"><img src="${escapeXml(link(files.thumbnail))}" width="${w}" height="${h}" loading="lazy" alt="${escapeXml(`${posix.basename(name)}: ${found}`)}"><svg viewBox="0 0 ${w} ${h}" preserveAspectRatio="none" aria-hidden="true">${paths.join('')}</svg></a>
+  return `<li data-name="${escapeHtml(name)}"><article>
+<h2>${escapeHtml(posix.basename(photo.replaceAll('\\', '/')))}</h2>
+<a class="stage" href="${escapeHtml(link(files.overlay))}"><img src="${escapeHtml(link(files.thumbnail))}" width="${w}" height="${h}" loading="lazy" alt="${escapeHtml(posix.basename(name))}: ${found}"><svg viewBox="0 0 ${w} ${h}" preserveAspectRatio="none" aria-hidden="true">${paths.join('')}</svg></a>
 <table><thead><tr><th scope="col">word</th><th scope="col">area</th><th scope="col">pixels</th><th scope="col">score</th></tr></thead>
 <tbody>${classes.map((one) => row(one, one.label === 0 ? 0 : numberOf(one.name))).join('')}</tbody></table>
-<p class="links"><a href="${escapeXml(link(files.overlay))}">overlay</a><a href="${escapeXml(link(files.labels))}">label map</a><a href="${escapeXml(link(`${posix.basename(name)}.json`))}">JSON</a>${cutouts.join('')}</p>
+<p class="links"><a href="${escapeHtml(link(files.overlay))}">overlay</a><a href="${escapeHtml(link(files.labels))}">label map</a><a href="${escapeHtml(link(`${posix.basename(name)}.json`))}">JSON</a>${cutouts.join('')}</p>
 </article></li>`;
 }
 
 function row({ label, name, drawn_as, colour, fraction, pixels, score }: ClassRecord, number: number): string {
-  const drawn = drawn_as === undefined ? '' : ` <small>${escapeXml(drawn_as)} in pictures</small>`;
-  const swatch = label === 0 ? '<i></i>' : `<i style="--colour:${escapeXml(colour)}"></i>`;
-  const cells = [percent(fraction), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
-  return `<tr data-word="${number}" data-share="${fraction}"><th scope="row">${swatch}<bdi>${escapeXml(name)}</bdi>${drawn}</th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
-}
-
-function percent(fraction: number): string {
-  return fraction > 0 && fraction < 0.001 ? '<\u20090.1\u2009%' : `${(100 * fraction).toFixed(1)}\u2009%`;
+  const drawn = drawn_as === undefined ? '' : ` <small>${escapeHtml(drawn_as)} in pictures</small>`;
+  const swatch = label === 0 ? '<i></i>' : `<i style="--colour:${escapeHtml(colour)}"></i>`;
+  const cells = [htmlPercent(fraction), pixels.toLocaleString('en'), score == null ? '–' : score.toFixed(3)];
+  return `<tr data-word="${number}" data-fraction="${fraction}"><th scope="row">${swatch}<bdi>${escapeHtml(name)}</bdi>${drawn}</th>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
 }
 
 /** The polygons of a class as the `d` of a path, in whole pixels of the small picture. */

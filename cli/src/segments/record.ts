@@ -1,36 +1,9 @@
 /** What is written about a photo: where each class is in it, and how that was found. */
 import { createHash } from 'node:crypto';
-import type { Colour, Region } from '@zeroseg/core/internal';
-import type { ClassRegion, CocoRle } from '@zeroseg/core/zeroseg';
-import { hasFields, isListOf, isNumber, isTableOf, isText, isWhole, rounded } from '../files/index.ts';
+import type { ClassRecord } from '@zeroseg/core/zeroseg';
+import { hasFields, isListOf, isNumber, isTableOf, isText, isWhole } from '../files/index.ts';
 
 export const FORMAT = 'zeroseg-segments-1';
-
-/** `x, y, width, height` in pixels from the upper left corner, as in COCO. */
-type Box = readonly [number, number, number, number];
-
-export interface ClassRecord {
-  /** In the label map: 0 is background. */
-  readonly label: number;
-  readonly name: string;
-  /** What is drawn in the stead of a name whose letters no font has. */
-  readonly drawn_as?: string;
-  readonly colour: string;
-  /** Mean over its pixels of what the class scores there; null for background, which scores nothing. */
-  readonly score: number | null;
-  readonly pixels: number;
-  /** Of all pixels, 0..1. */
-  readonly fraction: number;
-  readonly box: Box;
-  readonly rle: CocoRle;
-  /** Its connected parts, the largest first. Rings are `x, y, x, y, …` along the edges of pixels. */
-  readonly parts: readonly {
-    readonly pixels: number;
-    readonly score: number | null;
-    readonly box: Box;
-    readonly polygon: { readonly outer: readonly number[]; readonly holes: readonly (readonly number[])[] };
-  }[];
-}
 
 /** `NAME.json` */
 export interface SegmentsRecord {
@@ -88,42 +61,6 @@ const recordFields = hasFields({
 
 export function isRecord(found: unknown): found is SegmentsRecord {
   return recordFields(found);
-}
-
-/** A class's region as its record. Scores that are not known are null. */
-export function classRecord(
-  { label, pixels, fraction, box, score, rle, parts }: ClassRegion,
-  name: string,
-  colour: Colour,
-  drawnAs: string | undefined,
-): ClassRecord {
-  const scoreOf = (value: number | undefined): number | null =>
-    label === 0 || value === undefined ? null : rounded(value);
-  return {
-    label,
-    name,
-    ...(drawnAs !== undefined && { drawn_as: drawnAs }),
-    colour: hexColour(colour),
-    score: scoreOf(score),
-    pixels,
-    fraction: rounded(fraction),
-    box: boxOf(box),
-    rle,
-    parts: parts.map((part) => ({
-      pixels: part.pixels,
-      score: scoreOf(part.score),
-      box: boxOf(part.box),
-      polygon: part.polygon,
-    })),
-  };
-}
-
-function boxOf({ x, y, width, height }: Region): Box {
-  return [x, y, width, height];
-}
-
-export function hexColour(colour: Colour): string {
-  return `#${colour.map((part) => part.toString(16).padStart(2, '0')).join('')}`;
 }
 
 /** SHA-256 of a value's JSON. */

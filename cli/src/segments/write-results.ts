@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Colour } from '@zeroseg/core/internal';
 import {
+  classRecord,
   classRegions,
   drawSegmentation,
   type Image,
@@ -19,7 +20,7 @@ import {
   writeLabelPng,
   writePng,
 } from '../photos/index.ts';
-import { classRecord, FORMAT, type SegmentsRecord } from './record.ts';
+import { FORMAT, type SegmentsRecord } from './record.ts';
 import { type Claim, filesOf, wayToPhoto } from './results-folder.ts';
 
 /** What is the same for all photos of a run. */
@@ -95,7 +96,11 @@ export async function writeResults(
     source: { file: wayToPhoto(folder, name, path), ...stamp },
     files: { overlay: own.overlay, labels: own.labels, thumbnail: own.thumbnail, cutouts: cutoutFiles },
     classes: regions.map((region) =>
-      classRecord(region, names[region.label]!, colour(region.label), drawnAs.get(names[region.label]!)),
+      classRecord(region, {
+        name: names[region.label]!,
+        colour: colour(region.label),
+        drawnAs: drawnAs.get(names[region.label]!),
+      }),
     ),
     names: names.slice(1),
     resized,

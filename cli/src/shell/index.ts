@@ -56,6 +56,7 @@ export {
   quietTerminal,
   type Streams,
   sentence,
+  singular,
   type Terminal,
 } from './terminal.ts';
 export { parseAssignments, resolveOptions, type TrainOptions, trainChoices } from './train-options.ts';

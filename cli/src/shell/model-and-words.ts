@@ -11,6 +11,7 @@ import {
   type ZeroSegAndText,
   zeroSegAndText,
 } from '@zeroseg/core/internal';
+import { CheckpointError } from '@zeroseg/core/nn';
 import {
   type ClassWords,
   type DenseDataSettings,
@@ -26,7 +27,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
 import { checkHeld, openDenseClip, openGroupVit, openModelFile, parseModelPlace } from '../runs/index.ts';
-import { builtIn, clipCommand, openClip } from '../weights/index.ts';
+import { builtIn, clipCommand, isRandomClip, openClip } from '../weights/index.ts';
 import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context } from './context.ts';
 import { UsageError } from './errors.ts';
@@ -170,7 +171,10 @@ async function openPair({ terminal }: Context, file: WeightFile, options: PairAr
   if (clip.isRandom) terminal.note(`${clip.name}: its weights are random, so its words mean nothing`);
   if (options.tokenizer === 'hash') terminal.note(HASH_NOTE);
   // Whether the tokenizer fits is told before a GPU is looked for.
-  await clip.tokens(options.tokenizer);
+  await clip.tokens(options.tokenizer).catch((error: unknown) => {
+    if (options.tokenizer === undefined || !(error instanceof CheckpointError)) throw error;
+    throw new UsageError(`${error.message}, or give --tokenizer hash to run with words that mean nothing`);
+  });
   return opened;
 }
 
@@ -185,9 +189,10 @@ export async function clipOf(teacher: string, what: string): Promise<string> {
   if (await isOfBuiltIn(teacher)) return builtIn;
   const name = teacher.replace(/ sha256:.*$/, '');
   const learnt = teacher === '' ? 'does not say which CLIP it learnt from' : `learnt from ${shortTeacher(teacher)}`;
-  throw new UsageError(
-    `--clip is missing: ${what} ${learnt}; give the folder of that CLIP by --clip. OpenAI's are had by: ${clipCommand(name)}`,
-  );
+  const remedy = isRandomClip(name)
+    ? `give --clip ${name}`
+    : `give the folder of that CLIP by --clip. OpenAI's are had by: ${clipCommand(name)}`;
+  throw new UsageError(`--clip is missing: ${what} ${learnt}; ${remedy}`);
 }
 
 /** Whether a model learnt from the CLIP that the package brings. */

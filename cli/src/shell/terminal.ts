@@ -140,14 +140,14 @@ export class Progress {
     if (done <= 0 || seconds < 0.2) return '';
     const rate = done / seconds;
     const left = (this.#total - this.#lastDone) / rate;
-    return `${formatRate(rate, this.#unit)} · ${formatDuration(left)} left`;
+    return [formatRate(rate, this.#unit), left > 0 && `${formatDuration(left)} left`].filter(Boolean).join(' · ');
   }
 }
 
-/** `12.3 photos/s`, or `4.2 s per photo` for slow things. */
+/** `12.3 photos/s` or `0.71 photos/s`; `4.2 s per photo` only for what takes seconds, so that one bar keeps to one of them. */
 export function formatRate(rate: number, unit: string): string {
-  if (rate >= 1) return `${rate >= 100 ? Math.round(rate) : rate.toFixed(1)} ${unit}/s`;
-  return `${(1 / rate).toFixed(1)} s per ${unit.replace(/s$/, '')}`;
+  if (rate >= 0.4) return `${rate >= 100 ? Math.round(rate) : rate.toFixed(rate < 1 ? 2 : 1)} ${unit}/s`;
+  return `${(1 / rate).toFixed(1)} s per ${singular(unit)}`;
 }
 
 /** `8 s`, `3 min 20 s`, `2 h 5 min`. */
@@ -171,7 +171,12 @@ export function sentence(note: string): string {
 
 /** `1 photo`, `2 photos`. */
 export function count(n: number, unit: string): string {
-  return `${n} ${n === 1 ? unit.replace(/s$/, '') : unit}`;
+  return `${n} ${n === 1 ? singular(unit) : unit}`;
+}
+
+/** `photo` of `photos`, `class` of `classes`. */
+export function singular(unit: string): string {
+  return unit.replace(/(?<=ss|x|tch)es$|s$/, '');
 }
 
 /** `1 of 1 photo`, `1 of 2 photos`. */

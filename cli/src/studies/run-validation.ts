@@ -1,4 +1,4 @@
-/** What a training is validated on: photos that are held out, made scenes, or both. */
+/** What a training is validated on: photos that are held out, made-up scenes, or both. */
 import type { Device } from '@zeroseg/core';
 import { sameTeacher, shortTeacher, teacherIdentity } from '@zeroseg/core/internal';
 import {
@@ -50,7 +50,8 @@ export async function validatingClip(
 ): Promise<ClipSource | undefined> {
   if ((validateScenes ?? validation?.scenes) === undefined) return undefined;
   const learnt = teacherIdentity(cache.key.teacher, cache.key.weights);
-  const given = place ?? (await clipOf(learnt, `--validate-scenes: the cache ${cache.folder}`));
+  const given =
+    place ?? (await clipOf(learnt, `the cache ${cache.folder}, whose CLIP names what --validate-scenes shows,`));
   const clip = await openClip(given);
   const own = teacherIdentity(clip.name, await clip.weightsHash());
   if (!sameTeacher(learnt, own)) {
@@ -58,6 +59,8 @@ export async function validatingClip(
       `train: --clip ${given}: the cache ${cache.folder} learnt from ${shortTeacher(learnt)}, and this is ${shortTeacher(own)}; give the one that made the cache`,
     );
   }
+  // Whether its tokenizer fits is told before a GPU is looked for.
+  await clip.tokens();
   return clip;
 }
 

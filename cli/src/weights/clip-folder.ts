@@ -50,6 +50,11 @@ export async function openClip(place: string): Promise<ClipSource> {
   });
 }
 
+/** Whether a CLIP of this name is made on the spot, of random weights. */
+export function isRandomClip(name: string): boolean {
+  return ownValue(randomClips, name) !== undefined;
+}
+
 function randomSource(name: string, config: ClipConfig): ClipSource {
   return {
     name,

@@ -1,6 +1,7 @@
 import { type Device, DeviceError } from '../../gpu/index.ts';
 import { free, type Tensor, variable, write } from '../../tensor/graph/index.ts';
 import { read, type Step, step } from '../../tensor/run/index.ts';
+import { median } from '../../tensor/values/index.ts';
 import { cast } from '../elementwise/index.ts';
 import { matmul } from './matmul.ts';
 import {
@@ -142,8 +143,4 @@ async function timeOf(device: Device, run: Step<never, Tensor>): Promise<number>
     const ms = performance.now() - began;
     if (ms > 2 || count >= 256) return ms / count;
   }
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)] as number;
 }

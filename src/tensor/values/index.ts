@@ -11,6 +11,7 @@ export {
   type NumberList,
   nestedShape,
 } from './host.ts';
+export { median } from './median.ts';
 export {
   aroundAxis,
   broadcastShapes,

@@ -104,8 +104,7 @@ function checkTokenizer(tokens: Tokenizer, name: string, { text: { end, vocab } 
   if (tokens.size > vocab) {
     throw new CheckpointError(
       label,
-      `its text tower knows ${vocab} tokens, and ${name} has ${tokens.size}; put the checkpoint's tokenizer.json beside it, ` +
-        'or give --tokenizer hash to run with words that mean nothing',
+      `its text tower knows ${vocab} tokens, and ${name} has ${tokens.size}; put the checkpoint's tokenizer.json beside it`,
     );
   }
 }

@@ -3,9 +3,10 @@
 
 import type { Device } from '../../gpu/index.ts';
 import { buildModule, type Weights } from '../../nn/layers/index.ts';
+import { median } from '../../tensor/values/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { TrainingData } from '../features/index.ts';
-import { median, type WorkOptions } from '../host/index.ts';
+import type { WorkOptions } from '../host/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
 import { ZeroSeg } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';

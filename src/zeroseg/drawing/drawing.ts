@@ -1,4 +1,4 @@
-import type { Colour, Image } from '../image/index.ts';
+import { type Colour, hexColour, type Image } from '../image/index.ts';
 import { estimatedLettering, type Lettering } from './lettering.ts';
 
 /** A filled rectangle in pixels. */
@@ -75,7 +75,7 @@ function rectangleElement({
   radius = 0,
   corners = 'all',
 }: RectangleShape): string {
-  const fill = `fill="${hex(colour)}"${opacity < 1 ? ` fill-opacity="${opacity}"` : ''}`;
+  const fill = `fill="${hexColour(colour)}"${opacity < 1 ? ` fill-opacity="${opacity}"` : ''}`;
   if (corners === 'left' && radius > 0) {
     const arc = (dx: number, dy: number) => `a${radius} ${radius} 0 0 1 ${dx} ${dy}`;
     return `<path d="M${x + width} ${y}v${height}H${x + radius}${arc(-radius, -radius)}V${y + radius}${arc(radius, -radius)}z" ${fill}/>`;
@@ -86,17 +86,12 @@ function rectangleElement({
 
 function textElement({ text, size, x, y, colour }: TextShape, lettering: Lettering): string {
   if (text === '') return '';
-  const fill = `fill="${hex(colour)}"`;
+  const fill = `fill="${hexColour(colour)}"`;
   const outlines = lettering.path?.(text, size, x, y);
   if (outlines !== undefined) return `<path d="${outlines}" ${fill}/>`;
   const { width } = lettering.measure(text, size);
   const font = `font-family="Inter, system-ui, sans-serif" font-weight="600" font-size="${size}"`;
   return `<text x="${x}" y="${y}" textLength="${width}" lengthAdjust="spacingAndGlyphs" ${font} ${fill}>${escapeXml(text)}</text>`;
-}
-
-/** `#rrggbb` */
-export function hex(colour: Colour): string {
-  return `#${colour.map((part) => Math.round(part).toString(16).padStart(2, '0')).join('')}`;
 }
 
 /** Text for the inside of an element or of an attribute. */

@@ -67,7 +67,7 @@ export function drawSegmentation(photo: Image, labels: LabelMap, options: DrawOp
     .filter(({ label }) => names[label])
     .map(({ label, fraction }) => ({
       name: names[label]!,
-      fraction: formatPercent(fraction),
+      fraction: wholePercent(fraction),
       colour: label === background ? undefined : colour(label),
     }));
   const legend = legendShapes(blended, entries, lettering, Math.min(size, 18));
@@ -76,7 +76,8 @@ export function drawSegmentation(photo: Image, labels: LabelMap, options: DrawOp
   return { ...sheet, shapes: [...shapes, ...legend.shapes] };
 }
 
-function formatPercent(fraction: number): string {
+/** `42 %` of a fraction in 0..1, and `< 1 %` of what is hardly there. */
+export function wholePercent(fraction: number): string {
   return fraction < 0.005 ? '< 1 %' : `${Math.round(fraction * 100)} %`;
 }
 

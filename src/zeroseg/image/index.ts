@@ -27,7 +27,7 @@ export {
 export { ImageError } from './image-error.ts';
 export { type Between, between, interpolateRow, resizeBilinear } from './interpolate.ts';
 export { clipMean, clipStd, imagenetMean, imagenetStd, type Rgb, toTensor } from './normalize.ts';
-export { type Colour, classColour, hsv, pascalPalette, segmentColour } from './palette.ts';
+export { type Colour, classColour, hexColour, hsv, pascalPalette, segmentColour } from './palette.ts';
 export { inspectPng, isPng } from './png.ts';
 export { resizeImage } from './resize.ts';
 export { slidingWindows, type WindowBox } from './windows.ts';

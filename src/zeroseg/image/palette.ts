@@ -51,3 +51,8 @@ export function hsv(hue: number, saturation: number, value: number): Colour {
   };
   return [channel(5), channel(3), channel(1)];
 }
+
+/** `#rrggbb`; parts of a colour are rounded. */
+export function hexColour(colour: Colour): string {
+  return `#${colour.map((part) => Math.round(part).toString(16).padStart(2, '0')).join('')}`;
+}

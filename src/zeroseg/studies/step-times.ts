@@ -1,5 +1,6 @@
 import { buildModule, freeParameters } from '../../nn/layers/index.ts';
-import { median, type Progress, type WorkOptions } from '../host/index.ts';
+import { median } from '../../tensor/values/index.ts';
+import type { Progress, WorkOptions } from '../host/index.ts';
 import { patchCount, resolveConfig, ZeroSeg } from '../model/index.ts';
 import { brokenField, FileError, type FileSystem, isNumber, isTableOf, readJsonFile } from '../storage/index.ts';
 import { Trainer } from '../training/index.ts';

@@ -73,7 +73,7 @@ export interface TrainingStart extends Omit<TrainerOptions, 'rates'> {
   readonly teacher: string;
   /** How the model's segments are best named, for its file. */
   readonly naming?: NamingRule | undefined;
-  /** Scores the model on made scenes, where the description's validation has `scenes`: see `SceneValidation`. */
+  /** Scores the model on made-up scenes, where the description's validation has `scenes`: see `SceneValidation`. */
   readonly validateScenes?: ((model: ZeroSeg) => Promise<Validator>) | undefined;
   /** The model that training begins with. Not asked where there is a checkpoint. */
   readonly newModel: () => Promise<ZeroSeg>;

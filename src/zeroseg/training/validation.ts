@@ -8,7 +8,7 @@ import { lossTerms, type ZeroSeg } from '../model/index.ts';
 import type { TrainSettings } from './settings.ts';
 import { type Pass, passInputs, TERM, trainingPass } from './training-pass.ts';
 
-/** What a run does not learn from, and looks at every so many steps: photos of its own, made scenes, or both. */
+/** What a run does not learn from, and looks at every so many steps: photos of its own, made-up scenes, or both. */
 export interface Validation {
   /** Fraction of the photos that is held out, between 0 and 1. Which ones: drawn from the run's seed. Default: none. */
   readonly fraction?: number | undefined;

@@ -351,6 +351,12 @@ describe('what does not fit is refused', () => {
     expect(await train('--epochs', '1', '--steps', '1')).toMatchInlineSnapshot(
       `"zeroseg: train: --epochs and --steps both give the length of the run; leave one out"`,
     );
+    expect(await train('--validate-scenes', '2', '--clip', at('clip'))).toMatchInlineSnapshot(
+      `"zeroseg: BASE/clip/model.safetensors: its text tower knows 50 tokens, and CLIP's own tokenizer has 49408; put the checkpoint's tokenizer.json beside it"`,
+    );
+    expect(await train('--validate-scenes', '2')).toMatchInlineSnapshot(
+      `"zeroseg: --clip is missing: the cache BASE/cache, whose CLIP names what --validate-scenes shows, learnt from clip (HASH); give the folder of that CLIP by --clip. OpenAI's are had by: curl -L --create-dirs --output-dir models/clip-vit-large-patch14 --remote-name-all 'https://huggingface.co/openai/clip-vit-large-patch14/resolve/main/{model.safetensors,config.json}'"`,
+    );
     await expect(stat(at('never'))).rejects.toThrow();
   });
 

@@ -14,6 +14,7 @@ const at = (...names: string[]) => join(base, ...names);
 beforeAll(async () => {
   await writePhotos(at('photos'), 2);
   await writeClip(at('clip'));
+  await zeroseg('scenes', '--out', at('scenes'), '--count', '1');
 });
 
 /** Commands that write to a folder over time: arguments, and what lies in the folder for them to go on with. */
@@ -39,6 +40,7 @@ const commands: Record<
   },
   experiment: { args: (out) => ['experiment', 'table4', '--out', out, '--quick'] },
   segment: { args: (out) => ['segment', at('photos'), '--classes', 'cat, grass', '--out', out] },
+  eval: { args: (out) => ['eval', '--data', 'scenes', '--root', at('scenes'), '--save', out] },
   demo: { args: (out) => ['demo', '--out', out, '--quick'], before: { 'demo.json': { format: 'zeroseg demo' } } },
 };
 

@@ -37,7 +37,12 @@ const evaluated = async (folder: string, ...photos: ReturnType<typeof photo>[]) 
     pixel_accuracy: score.pixelAccuracy(),
     classes,
   };
-  const page = await saved.write(result, { title: 'A title & more', notes: ['the model knows no <yak>'] });
+  const page = await saved.write(result, {
+    title: 'A title & more',
+    unit: 'photos',
+    notes: ['the model knows no <yak>'],
+  });
+  await saved.close();
   return {
     page: await readFile(page, 'utf8'),
     json: JSON.parse(await readFile(at(folder, 'evaluation.json'), 'utf8')),
@@ -60,6 +65,8 @@ test('the worst come first, with photo, truth, prediction and mistakes', async (
   expect(page.indexOf('&#60;bad&#62;')).toBeLessThan(page.indexOf('<b>fair</b>'));
   expect(page).toContain('<p class="note">The model knows no &#60;yak&#62;.</p>');
   expect(page).not.toMatch(/<bad>|<co>|<yak>|https?:/);
+  const properties = [...page.matchAll(/var\((--[\w-]+)/g)].map(([, name]) => name);
+  expect(properties.filter((name) => !page.includes(`${name}:`))).toEqual([]);
   const { width, height } = await sharp(at('three', 'photos', '1.jpg')).metadata();
   expect([width, height]).toEqual([4 * 8 + 3 * 6, 4]);
 });

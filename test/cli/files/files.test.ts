@@ -6,7 +6,6 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeFolder, sweepLeftovers, writeFileAtomic, writeNamedFile } from '../../../cli/src/files/files.ts';
 import { FolderLock } from '../../../cli/src/files/folder-lock.ts';
 import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
-import { rounded } from '../../../cli/src/files/rounded.ts';
 import { writeSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { Checkpoints } from '../../../src/zeroseg/runs/checkpoints.ts';
 import { MetricsFile, plainMetrics } from '../../../src/zeroseg/runs/metrics-file.ts';
@@ -189,22 +188,5 @@ describe('checkpoints', () => {
     expect(await message(checkpoints.newest(['a.safetensors'], () => undefined))).toMatchInlineSnapshot(
       `"FileError: open: FOLDER/checkpoints/step-000001/a.safetensors: this is a folder, not a file"`,
     );
-  });
-});
-
-test('fractions and scores have six digits, counts all of theirs', () => {
-  const found = {
-    fraction: 0.7504882812500001,
-    tiny: 1.23456789e-9,
-    pixels: 123456789,
-    none: null,
-    list: [1 / 3, 'a'],
-  };
-  expect(rounded(found)).toEqual({
-    fraction: 0.750488,
-    tiny: 1.23457e-9,
-    pixels: 123456789,
-    none: null,
-    list: [0.333333, 'a'],
   });
 });

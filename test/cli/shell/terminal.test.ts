@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { commandLine } from '../../../cli/src/command-line.ts';
-import { plain } from '../../../cli/src/reports/chart-library.ts';
+import { escapeHtml } from '../../../cli/src/html/index.ts';
 import { errorWords, UsageError } from '../../../cli/src/shell/errors.ts';
 import { count, countIn, Progress, printable, printableTerminal } from '../../../cli/src/shell/terminal.ts';
 import { ArgumentError } from '../../../src/gpu/errors.ts';
@@ -78,7 +78,7 @@ it('neither does a file: messages, progress and reports', () => {
       path: `p${attack}`,
     });
     expect(errorWords(system)).not.toMatch(commanding);
-    expect(plain(`a${attack}<b>`)).not.toMatch(commanding);
+    expect(escapeHtml(`a${attack}<b>`)).not.toMatch(commanding);
     const lines: string[] = [];
     const terminal = printableTerminal({ out: (line) => void lines.push(line), note: (line) => void lines.push(line) });
     const progress = new Progress(terminal, `t${attack}`, 2, 'photos');
@@ -118,12 +118,13 @@ it('what is left is told from the second on: with the first, kernels are compile
 });
 
 it('counts', () => {
-  expect([count(1, 'photos'), count(0, 'photos'), countIn(1, 1, 'photos'), countIn(1, 3, 'photos')]).toEqual([
-    '1 photo',
-    '0 photos',
-    '1 of 1 photo',
-    '1 of 3 photos',
-  ]);
+  expect([
+    count(1, 'photos'),
+    count(1, 'classes'),
+    count(0, 'photos'),
+    countIn(1, 1, 'photos'),
+    countIn(1, 3, 'photos'),
+  ]).toEqual(['1 photo', '1 class', '0 photos', '1 of 1 photo', '1 of 3 photos']);
 });
 
 it('tells errors of users from mistakes by their class', () => {

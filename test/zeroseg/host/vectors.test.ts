@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { meanOf, median } from '../../../src/zeroseg/host/statistics.ts';
+import { median } from '../../../src/tensor/values/median.ts';
+import { meanOf } from '../../../src/zeroseg/host/statistics.ts';
 import { argmax, argmaxColumns, dot, entropy, largest, softmax } from '../../../src/zeroseg/host/vectors.ts';
 
 describe('vectors', () => {

@@ -28,11 +28,7 @@ export function css([red, green, blue]: Rgb): string {
   return `rgb(${red} ${green} ${blue})`;
 }
 
-/** As `<input type="color">` has it: #2f6fed. */
-export function hex(colour: Rgb): string {
-  return `#${colour.map((part) => part.toString(16).padStart(2, '0')).join('')}`;
-}
-
+/** Of `#rrggbb`, as `<input type="color">` has it. */
 export function rgb(text: string): Rgb {
   return [1, 3, 5].map((at) => Number.parseInt(text.slice(at, at + 2), 16)) as unknown as Rgb;
 }

@@ -1,5 +1,6 @@
 /** What a visitor takes along, made in the worker at the photo's full size. */
 import {
+  classRecord,
   classRegions,
   type Drawing,
   drawSegmentation,
@@ -9,7 +10,6 @@ import {
   softMask,
 } from '@zeroseg/core/zeroseg';
 import { encode } from 'fast-png';
-import { hex } from './colours.ts';
 import type { ExportOptions, Segmented } from './messages.ts';
 
 export async function exportResult(image: Image, result: Segmented, options: ExportOptions): Promise<Blob> {
@@ -47,14 +47,9 @@ export async function exportResult(image: Image, result: Segmented, options: Exp
 /** Where each word is: fraction, box, COCO's run lengths and polygons, as `zeroseg segment` writes them. */
 function recordOf(result: Segmented, { photoName, model, colours }: ExportOptions): string {
   const { labels, names, resized } = result;
-  const classes = classRegions(labels, { scores: labelScores(result) }).map(({ label, box, parts, ...region }) => ({
-    label,
-    name: names[label],
-    colour: hex(colours[label] ?? [0, 0, 0]),
-    ...region,
-    box: [box.x, box.y, box.width, box.height],
-    parts: parts.map((part) => ({ ...part, box: [part.box.x, part.box.y, part.box.width, part.box.height] })),
-  }));
+  const classes = classRegions(labels, { scores: labelScores(result) }).map((region) =>
+    classRecord(region, { name: names[region.label] as string, colour: colours[region.label] ?? [0, 0, 0] }),
+  );
   const { width, height } = labels;
   const record = {
     format: 'zeroseg-page-1',

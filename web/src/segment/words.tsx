@@ -1,8 +1,9 @@
 import { useSignal } from '@preact/signals';
 import type { KnownWords } from '@zeroseg/core/zeroseg';
+import { hexColour } from '@zeroseg/core/zeroseg';
 import { useId } from 'preact/hooks';
 import { CloseIcon } from '../app/icons.tsx';
-import { hex, rgb } from './colours.ts';
+import { rgb } from './colours.ts';
 import type { Segmented } from './messages.ts';
 import { addWords, chooseColour, colourOf, hidden, removeWord, type Side, toggleWord } from './state.ts';
 
@@ -94,7 +95,7 @@ function Chip({ side, word, fraction, isStrange }: ChipProps) {
         class="swatch"
         aria-label={`Colour of ${word}`}
         title={`Colour of ${word}`}
-        value={hex(colourOf(word))}
+        value={hexColour(colourOf(word))}
         onInput={(event) => chooseColour(word, rgb(event.currentTarget.value))}
       />
       <button

@@ -1,12 +1,12 @@
 /** The student that was trained during the demo: its pictures and its curves. */
 import { lossTerms } from '@zeroseg/core/internal';
 import type { LiveTraining, StepReport } from '@zeroseg/core/zeroseg';
+import { escapeHtml, htmlPercent } from '../../html/index.ts';
 import { count, formatDuration } from '../../shell/index.ts';
 import type { FreshStudent } from '../../studies/index.ts';
-import { plain } from '../chart-library.ts';
 import { smoothed } from '../training-report.ts';
 import type { DemoReport } from './facts.ts';
-import { figure, nameList, percent, truthList } from './parts.ts';
+import { figure, nameList, truthList } from './parts.ts';
 import { objectsFound } from './wording.ts';
 
 /** Scenes that are shown before and after. */
@@ -21,8 +21,8 @@ export function freshStudent({ findings, facts, scores }: DemoReport, { training
   const rows = findings.scenes.slice(0, SHOWN).flatMap(({ caption, picture, exact, outputs }) =>
     outputs.start && outputs.fresh
       ? [
-          `<article class="scene"><h3>${objectsFound(outputs.fresh)}</h3><p class="caption">“${plain(caption)}”</p><div class="row">
-${figure(picture, plain(caption), '<b>Scene</b>')}
+          `<article class="scene"><h3>${objectsFound(outputs.fresh)}</h3><p class="caption">“${escapeHtml(caption)}”</p><div class="row">
+${figure(picture, escapeHtml(caption), '<b>Scene</b>')}
 ${figure(outputs.start.named, 'named before training', '<b>Before</b>')}
 ${figure(outputs.fresh.named, 'named after training', `<b>After</b>${nameList(outputs.fresh.names)}`)}
 ${figure(exact, 'truth', `<b>Truth</b>${truthList(outputs.fresh)}`)}
@@ -36,7 +36,7 @@ ${figure(exact, 'truth', `<b>Truth</b>${truthList(outputs.fresh)}`)}
   return `<section id="fresh">
 <h2>A student of your own, ${formatDuration(training.seconds)} old</h2>
 <p>While you waited, this machine trained it: ${count(training.steps.length, 'steps')} of ${training.settings.batch} scenes, out of ${learnt.toLocaleString('en')}, without a label.
-It names <b>${percent(fresh?.accuracy?.value, 0)}</b> of the pixels of unseen scenes right; before its training it was ${percent(start?.accuracy?.value, 0)}.</p>
+It names <b>${htmlPercent(fresh?.accuracy?.value, 0)}</b> of the pixels of unseen scenes right; before its training it was ${htmlPercent(start?.accuracy?.value, 0)}.</p>
 <p class="hint">${begun} The shipped student learnt for hours: that is the difference.</p>
 ${film && frames ? `<div class="film">${figure(film.picture, 'a scene', '<b>a scene</b>')}${frames.join('')}</div>` : ''}
 <div class="charts one" data-charts="first"></div>

@@ -1,10 +1,10 @@
 /** The demo's report: one HTML file with everything in it, for somebody who has never heard of ZeroSeg. */
 import type { Findings, LiveScore, ShownOutput, ShownScene } from '@zeroseg/core/zeroseg';
+import { chartLibrary, escapeHtml, htmlPage, htmlPercent, scriptLiteral } from '../../html/index.ts';
 import { count, formatDuration } from '../../shell/index.ts';
-import { chartLibrary, literal, plain } from '../chart-library.ts';
 import type { DemoReport } from './facts.ts';
 import { charts, freshStudent } from './fresh.ts';
-import { chip, figure, nameList, percent, rightWrongKey, truthList } from './parts.ts';
+import { chip, figure, nameList, rightWrongKey, truthList } from './parts.ts';
 import { scoreSection } from './scores.ts';
 import { demoScript, demoStyle } from './style.ts';
 import { objectsFound } from './wording.ts';
@@ -16,24 +16,20 @@ const OPEN = 6;
 export function demoPage(report: DemoReport): string {
   const { fresh } = report;
   const library = fresh ? chartLibrary() : undefined;
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>ZeroSeg: pictures divided and named by words</title>
-<style>${library?.style ?? ''}${demoStyle}</style>
-<main>
-${opening(report)}
+  const main = `${opening(report)}
 ${gallery(report)}
 ${report.findings.photo ? photograph(report.findings.photo, report) : ''}
 ${scoreSection(report)}
 ${fresh ? freshStudent(report, fresh) : ''}
 ${how(report)}
-${limits(report)}
-</main>
-${library && fresh ? `<script>${library.script}</script>\n<script>const charts = ${literal(charts(fresh.training))};${demoScript}</script>` : ''}
-</html>
-`;
+${limits(report)}`;
+  return htmlPage({
+    title: 'ZeroSeg: pictures divided and named by words',
+    style: (library?.style ?? '') + demoStyle,
+    main,
+    scripts:
+      library && fresh ? [library.script, `const charts = ${scriptLiteral(charts(fresh.training))};${demoScript}`] : [],
+  });
 }
 
 function opening({ findings, scores, known }: DemoReport): string {
@@ -52,7 +48,7 @@ ${figure(exact, `the truth: ${shipped.truth.map(({ name }) => name).join(', ')}`
 <p class="hint">The clearest of ${findings.searched} scenes; those below are simply the first ones, good or bad.</p>
 <div class="tiles">
 ${tile('0', 'labels or outlines that it learnt from; its teacher, a small CLIP, had captions')}
-${tile(percent(known ? known.shipped.accuracy : (accuracy?.value ?? null), 0), `of pixels named right on ${sceneCount} unseen scenes`)}
+${tile(htmlPercent(known ? known.shipped.accuracy : (accuracy?.value ?? null), 0), `of pixels named right on ${sceneCount} unseen scenes`)}
 ${tile(`${found} of ${there}`, `objects found on ${count(scores.scenes, 'scenes')} just now; guessing finds none`)}
 </div>
 </header>`;
@@ -70,7 +66,7 @@ function gallery({ findings, words, isAsked }: DemoReport): string {
   const rows = findings.scenes.map(sceneRow);
   const more = rows.slice(OPEN);
   const what = isAsked
-    ? `Scenes of what was asked for: ${words.map(plain).join(', ')}.`
+    ? `Scenes of what was asked for: ${words.map(escapeHtml).join(', ')}.`
     : `Each part gets one of ${words.length} words.`;
   return `<section id="scenes">
 <h2>Scenes it has never seen</h2>
@@ -82,11 +78,11 @@ ${more.length > 0 ? `<details><summary>${count(more.length, 'more scenes')}</sum
 }
 
 function sceneRow({ caption, picture, exact, outputs: { shipped } }: ShownScene<string>): string {
-  return `<article class="scene"><h3>${objectsFound(shipped)}</h3><p class="caption">“${plain(caption)}”</p>
+  return `<article class="scene"><h3>${objectsFound(shipped)}</h3><p class="caption">“${escapeHtml(caption)}”</p>
 <div class="row">
-${figure(picture, plain(caption), '<b>Scene</b>')}
-${figure(shipped.named, `named: ${plain(listed(shipped))}`, `<b>Named</b>${nameList(shipped.names)}`)}
-${figure(exact, `truth: ${shipped.truth.map(({ name }) => plain(name)).join(', ')}`, `<b>Truth</b>${truthList(shipped)}`)}
+${figure(picture, escapeHtml(caption), '<b>Scene</b>')}
+${figure(shipped.named, `named: ${escapeHtml(listed(shipped))}`, `<b>Named</b>${nameList(shipped.names)}`)}
+${figure(exact, `truth: ${shipped.truth.map(({ name }) => escapeHtml(name)).join(', ')}`, `<b>Truth</b>${truthList(shipped)}`)}
 ${figure(shipped.rightWrong, 'blue where the name is right, orange stripes where it is wrong', `<b>Right and wrong</b>${rightWrongKey}`)}
 </div></article>`;
 }
@@ -99,11 +95,11 @@ function photograph(
     'The built-in teacher has seen drawings only, so neither it nor the student knows much of photographs; for those give a model that learnt from a CLIP of photographs.';
   return `<section id="photo">
 <h2>Your photograph</h2>
-<p class="hint">${plain(name)}.${known ? ` ${warning}` : ''}</p>
+<p class="hint">${escapeHtml(name)}.${known ? ` ${warning}` : ''}</p>
 <div class="row three">
 ${figure(picture, 'the photograph', '<b>Photograph</b>')}
 ${figure(segments, 'its segments', '<b>Segments</b>')}
-${figure(named, `named: ${plain(names.map((one) => one.name).join(', '))}`, `<b>Named</b>${nameList(names)}`)}
+${figure(named, `named: ${escapeHtml(names.map((one) => one.name).join(', '))}`, `<b>Named</b>${nameList(names)}`)}
 </div>
 </section>`;
 }
@@ -129,7 +125,7 @@ ${step(4, 'Segments', outputs.shipped.segments, 'the segments', `… and ${outpu
 ${step(5, 'Nearest view', explained.view, 'the view that one segment is nearest to', `The teacher looked at the picture whole and in pieces. Each segment learns to be like the piece it resembles most: the one shown, that in row ${row}, column ${col} of ${grid} × ${grid}.`)}
 </div>
 <p class="after"><b>Words come last.</b> The teacher turns each word into a vector of the same kind, and a segment gets the word that is nearest: the one of step 5 became
-<b>${plain(explained.name)}</b>. Other words give other names, without any new training:
+<b>${escapeHtml(explained.name)}</b>. Other words give other names, without any new training:
 ${some.map((word) => chip(word)).join(' ')}${words.length > some.length ? ` and ${words.length - some.length} more` : ''}</p>
 </section>`;
 }
@@ -140,7 +136,7 @@ function limits({ facts, scenes, known }: DemoReport): string {
   return `<section id="limits">
 <h2>What it cannot do</h2>
 <ul>
-<li>${known ? `<b>It knows ${objects.length} drawn objects and ${grounds.length} painted grounds</b>, no photographs. Other words are left out.` : `The scenes show ${objects.length} drawn objects and ${grounds.length} painted grounds.`} <details><summary>The words</summary><p>${objects.map(plain).join(', ')}.</p><p>On ${grounds.map(plain).join(', ')}.</p></details></li>
+<li>${known ? `<b>It knows ${objects.length} drawn objects and ${grounds.length} painted grounds</b>, no photographs. Other words are left out.` : `The scenes show ${objects.length} drawn objects and ${grounds.length} painted grounds.`} <details><summary>The words</summary><p>${objects.map(escapeHtml).join(', ')}.</p><p>On ${grounds.map(escapeHtml).join(', ')}.</p></details></li>
 <li><b>It misses small things</b>: it sees squares of ${facts.shipped.config.patch} pixels, of which it makes at most ${facts.shipped.config.output_groups[1]} segments.</li>
 <li><b>Two of a kind are one</b>: it names areas, and does not count.</li>
 <li>Photographs need a CLIP of photographs and days of a GPU. The commands are the same.</li>
@@ -155,5 +151,5 @@ Colours of segments and groups are numbers. Labels are named by softmax over wor
 npx zeroseg score --model built-in --scenes 500                the shipped student beside all baselines
 npx zeroseg segment photo.jpg --classes "cat, grass"           a picture of your own</pre>
 </section>
-<footer>zeroseg ${plain(facts.version)} · ${plain(facts.adapter)} · seed ${facts.seed} · made in ${formatDuration(facts.seconds)}</footer>`;
+<footer>zeroseg ${escapeHtml(facts.version)} · ${escapeHtml(facts.adapter)} · seed ${facts.seed} · made in ${formatDuration(facts.seconds)}</footer>`;
 }

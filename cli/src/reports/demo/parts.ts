@@ -1,8 +1,7 @@
 /** Parts of HTML that the sections of the demo's report share. */
 import { type Colour, RIGHT, WRONG } from '@zeroseg/core/internal';
 import type { Estimate, ShownName, ShownOutput } from '@zeroseg/core/zeroseg';
-import { formatPercent } from '../../shell/index.ts';
-import { plain } from '../chart-library.ts';
+import { escapeHtml, htmlPercent } from '../../html/index.ts';
 import { stateWords } from './wording.ts';
 
 export function figure(url: string, alt: string, caption: string): string {
@@ -10,7 +9,7 @@ export function figure(url: string, alt: string, caption: string): string {
 }
 
 export function chip(name: string): string {
-  return `<span class="chip">${plain(name)}</span>`;
+  return `<span class="chip">${escapeHtml(name)}</span>`;
 }
 
 /** What the two tints of a map of right and wrong mean. */
@@ -34,14 +33,9 @@ function list(names: readonly ShownName[], wordsOf: (name: ShownName) => string)
   const items = names.map((one) => {
     const words = wordsOf(one);
     const mark = words === '✓' ? '<b class="yes" title="found">✓</b>' : words && `<em>${words}</em>`;
-    return `<li>${swatch(one.colour)}${plain(one.name)}${mark ? ` ${mark}` : ''}</li>`;
+    return `<li>${swatch(one.colour)}${escapeHtml(one.name)}${mark ? ` ${mark}` : ''}</li>`;
   });
   return `<ul class="names">${items.join('')}</ul>`;
-}
-
-/** A percentage that no line breaks. */
-export function percent(value: number | null | undefined, digits = 1): string {
-  return formatPercent(value, digits).replace(' ', '\u00a0');
 }
 
 /** A bar of a table, with a whisker where there is an interval. */
@@ -52,5 +46,5 @@ export function meter(estimate: Estimate | number | null): string {
   const whisker = high > low ? `<s style="--low:${at(low)};--high:${at(high)}"></s>` : '';
   const ends = [low, high].map((end) => (100 * end).toFixed(0));
   const range = high > low && ends[0] !== ends[1] ? `<small>${ends.join('–')}</small>` : '';
-  return `<td><div class="meter"><i style="--fraction:${at(value)}">${whisker}</i><span>${percent(value, 0)}${range}</span></div></td>`;
+  return `<td><div class="meter"><i style="--fraction:${at(value)}">${whisker}</i><span>${htmlPercent(value, 0)}${range}</span></div></td>`;
 }

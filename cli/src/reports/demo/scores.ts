@@ -1,11 +1,11 @@
 /** How good the students are: the shipped one on many scenes, all of them on those of this run. */
 import { baselines as known } from '@zeroseg/core/internal';
 import type { LiveScore, LiveScores, SceneScore, StudentScore } from '@zeroseg/core/zeroseg';
+import { escapeHtml, htmlPercent } from '../../html/index.ts';
 import { countIn } from '../../shell/index.ts';
 import type { BuiltInScores } from '../../weights/index.ts';
-import { plain } from '../chart-library.ts';
 import type { DemoReport } from './facts.ts';
-import { meter, percent } from './parts.ts';
+import { meter } from './parts.ts';
 
 /** Of the baselines, those that are shown without a click. */
 const SHOWN: readonly string[] = ['crops', 'chance', 'ceiling'];
@@ -28,8 +28,8 @@ function scenesTable({ scenes, shipped, baselines }: BuiltInScores): string {
   const bound = known
     .filter(({ isBound }) => isBound)
     .map(({ name, title, note }) => row(capital(title), note, baselines[name], 'best'));
-  return `<p>The areas it names overlap those of objects by <b>${percent(shipped.objects)}</b>; its own teacher's by ${percent(baselines['crops']?.objects)}, when it looks at sixteen
-pieces of each picture, and guesses by ${percent(baselines['chance']?.objects)}.</p>
+  return `<p>The areas it names overlap those of objects by <b>${htmlPercent(shipped.objects)}</b>; its own teacher's by ${htmlPercent(baselines['crops']?.objects)}, when it looks at sixteen
+pieces of each picture, and guesses by ${htmlPercent(baselines['chance']?.objects)}.</p>
 ${table(`${scenes} unseen scenes`, [row('Shipped student', '', shipped, 'own'), ...rows, ...bound])}
 <p class="hint">Overlap: mean intersection over union (mIoU) of found and true area, averaged over names; 100\u00a0% is perfect. These ${scenes} scenes were scored when
 the student was trained.</p>`;
@@ -68,7 +68,7 @@ function table(
 
 function row(title: string, note: string, score: SceneScore | undefined, kind = ''): string {
   const cells = score ? [score.objects, score.ground, score.accuracy] : [null, null, null];
-  return `<tr class="${kind}"><th scope="row">${plain(title)}<small>${plain(note)}</small></th>${cells.map(meter).join('')}</tr>`;
+  return `<tr class="${kind}"><th scope="row">${escapeHtml(title)}<small>${escapeHtml(note)}</small></th>${cells.map(meter).join('')}</tr>`;
 }
 
 function baselineTable({ scenes, shipped, baselines }: BuiltInScores): string {
@@ -103,10 +103,10 @@ function useOf(
   }: LiveScore['statistics'] & Partial<Pick<StudentScore, 'nearestGrids'>>,
 ): string {
   const grids = Object.entries(nearestGrids).map(
-    ([grid, fraction]) => `${grid.replace('x', ' × ')} ${percent(fraction)}`,
+    ([grid, fraction]) => `${grid.replace('x', ' × ')} ${htmlPercent(fraction)}`,
   );
   return `<p class="hint"><b>${capital(title)}</b>: ${groupsUsed.toFixed(1)} segments in use for ${things.toFixed(1)} things a scene; the embedding of the whole picture names an object that is
-there in ${percent(namesPresent)}; entropy of a patch's segment ${entropy.rollout.toFixed(2)} nats (stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}; 0 is certain)${
+there in ${htmlPercent(namesPresent)}; entropy of a patch's segment ${entropy.rollout.toFixed(2)} nats (stages ${entropy.first.toFixed(2)}, ${entropy.second.toFixed(2)}; 0 is certain)${
     grids.length > 0 ? `; nearest views ${grids.join(', ')}` : ''
   }.</p>`;
 }

@@ -1,20 +1,16 @@
 /** Style and script of the demo's report; both go into the page as they are. */
 
 export const demoStyle: string = `
-:root { color-scheme: light dark; --ink: #16191d; --soft: #59606b; --faint: #8a9099; --line: #e3e6eb; --paper: #fff; --ground: #f5f6f8;
-  --accent: #2563eb; --own: #2563eb; --plain: #aab2be; --bar: #eceff4; --good: #0d8a5f; --bad: #b4500a; --pale: #b9cdf7; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e9ebee; --soft: #a7adb8; --faint: #7c838e; --line: #2b3038; --paper: #191c21; --ground: #0f1114;
-  --accent: #7aa5ff; --own: #6f9dff; --plain: #565e6b; --bar: #262b33; --good: #45c998; --bad: #f0a05a; --pale: #34486f; } }
-* { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 36px 24px 64px; }
+:root { --own: #2563eb; --plain: #aab2be; --bar: #eceff4; --good: #0d8a5f; --bad: #b4500a; }
+@media (prefers-color-scheme: dark) { :root { --own: #6f9dff; --plain: #565e6b; --bar: #262b33; --good: #45c998; --bad: #f0a05a; } }
+body { font-size: 16px; line-height: 1.55; }
+main { max-width: 1180px; padding: 36px 24px 64px; }
 h1 { font-size: clamp(27px, 4vw, 42px); line-height: 1.12; letter-spacing: -.02em; margin: 0 0 10px; text-wrap: balance; }
 h2 { font-size: 23px; letter-spacing: -.01em; margin: 0 0 6px; } h3 { font-size: 16px; margin: 22px 0 4px; }
 p { margin: 0 0 12px; max-width: 50em; } .lead { font-size: 18px; color: var(--soft); } .hint { color: var(--soft); font-size: 14.5px; }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 14px; padding: 26px; margin: 22px 0; }
 .eyebrow { font-size: 13px; letter-spacing: .08em; text-transform: uppercase; color: var(--accent); font-weight: 650; margin: 0 0 8px; }
-figure { margin: 0; min-width: 0; } img { display: block; width: 100%; height: auto; border-radius: 9px; background: var(--line); }
+figure { min-width: 0; } img { display: block; width: 100%; height: auto; border-radius: 9px; background: var(--line); }
 figcaption { font-size: 13.5px; line-height: 1.4; color: var(--soft); margin-top: 7px; } figcaption > b { color: var(--ink); font-weight: 620; }
 figcaption > span { display: block; margin-top: 2px; }
 .names { list-style: none; display: flex; flex-wrap: wrap; gap: 1px 12px; margin: 3px 0 0; padding: 0; font-size: 13.5px; max-width: none; }
@@ -30,9 +26,8 @@ figcaption > span { display: block; margin-top: 2px; }
 .row { display: grid; grid-template-columns: repeat(4, 1fr); gap: 16px; margin-top: 10px; } .row.three { grid-template-columns: repeat(3, 1fr); }
 .how { display: grid; grid-template-columns: repeat(5, 1fr); gap: 20px; margin-top: 14px; } .after { margin: 18px 0 0; } .after .chip { margin: 2px 0; }
 .film { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(120px, 1fr); gap: 12px; margin: 14px 0 20px; overflow-x: auto; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 22px 18px; margin: 12px 0; } .charts > div { min-width: 0; } .charts.one { grid-template-columns: minmax(0, 640px); }
-.u-title { font: 600 14px system-ui, sans-serif !important; text-align: left !important; padding-left: 4px; color: var(--ink); }
-.u-legend { font-size: 12.5px !important; text-align: left !important; color: var(--soft); width: auto; } .u-legend th, .u-legend td { padding: 1px 4px !important; } .u-legend tr { border: 0; }
+.charts { margin: 12px 0; } .charts.one { grid-template-columns: minmax(0, 640px); }
+.u-legend { width: auto; } .u-legend th, .u-legend td { padding: 1px 4px !important; } .u-legend tr { border: 0; }
 .scroll { overflow-x: auto; margin: 14px 0 6px; }
 .scores { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; } .scores th, .scores td { text-align: left; padding: 8px 16px 8px 0; border-top: 1px solid var(--line); vertical-align: middle; font-weight: 400; }
 .scores thead th { border: 0; color: var(--soft); font-size: 13.5px; padding-bottom: 5px; } .scores tbody th { width: 30%; min-width: 190px; } .scores small { display: block; color: var(--soft); font-size: 13px; line-height: 1.3; }
@@ -41,7 +36,7 @@ tr.own th { font-weight: 650 !important; } tr.own th small { font-weight: 400; }
 .meter i::before { content: ""; display: block; height: 100%; width: var(--fraction); background: var(--plain); border-radius: 4px; } tr.own .meter i::before { background: var(--own); } tr.best .meter i::before { background: var(--good); }
 .meter s { position: absolute; top: 5px; height: 2px; left: var(--low); width: calc(var(--high) - var(--low)); background: var(--ink); } .meter s::before, .meter s::after { content: ""; position: absolute; top: -3px; height: 8px; width: 2px; background: var(--ink); } .meter s::before { left: 0; } .meter s::after { right: 0; }
 .meter span { white-space: nowrap; font-size: 14px; } .meter small { font-size: 12px; } tr.own .meter span { font-weight: 650; } tr.own .meter small { font-weight: 400; }
-details { margin-top: 14px; } summary { cursor: pointer; color: var(--accent); font-weight: 550; } li details { margin: 2px 0 6px; } details > p { margin-top: 8px; }
+details { margin-top: 14px; } summary { color: var(--accent); font-weight: 550; } li details { margin: 2px 0 6px; } details > p { margin-top: 8px; }
 ul { padding-left: 20px; margin: 8px 0 0; max-width: 52em; } li { margin: 0 0 8px; }
 code, pre { font: 13.5px/1.55 ui-monospace, "SF Mono", Menlo, Consolas, monospace; } pre { background: var(--ground); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; overflow-x: auto; margin: 10px 0 0; }
 footer { color: var(--faint); font-size: 13.5px; }
@@ -57,8 +52,6 @@ footer { color: var(--faint); font-size: 13.5px; }
 `;
 
 export const demoScript: string = `
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const short = (v) => v == null ? '–' : Math.abs(v) >= 1e-3 && Math.abs(v) < 1e5 || v === 0 ? String(+v.toPrecision(3)) : v.toExponential(1);
 function draw() {
   for (const host of document.querySelectorAll('[data-charts]')) {
     host.textContent = '';
@@ -69,22 +62,18 @@ function draw() {
   }
 }
 function plot({ title, x, lines, unit, from }, place) {
-  const say = (v) => v == null ? '–' : unit === '%' ? short(100 * v) + ' %' : short(v);
-  const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line'), width: 1 } };
+  const say = (v) => v == null ? '–' : unit === '%' ? short(100 * v, 3) + ' %' : short(v, 3);
   new uPlot({
     title, width: place.clientWidth, height: 210, legend: { live: false, show: lines.length > 1 },
     scales: { x: { time: false }, y: from === undefined ? {} : { range: (u, low, high) => [from, Math.max(high * 1.08, from + 1e-3)] } },
-    axes: [{ ...axis, size: 32 }, { ...axis, size: 58, values: (u, ticks) => ticks.map((v) => v == null ? '' : say(v)) }],
+    axes: chartAxes(say),
     series: [{ label: 'step' }, ...lines.map(({ label, style }) => ({
       label, value: (u, v) => say(v), points: { show: false },
-      stroke: colour(style === 'pale' ? '--pale' : style === 'dashed' ? '--faint' : '--accent'),
+      stroke: chartColour(style === 'pale' ? '--pale' : style === 'dashed' ? '--faint' : '--accent'),
       width: style === 'strong' ? 2 : 1.25, ...(style === 'dashed' ? { dash: [6, 5] } : {}),
     }))],
   }, [x, ...lines.map(({ values }) => values)], place);
 }
-draw();
-let waiting;
-addEventListener('resize', () => { clearTimeout(waiting); waiting = setTimeout(draw, 150); });
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
+keepDrawn(draw);
 for (const details of document.querySelectorAll('details')) details.addEventListener('toggle', draw);
 `;

@@ -1,0 +1,3 @@
+export { chartLibrary } from './charts.ts';
+export { escapeHtml, htmlPercent, scriptLiteral } from './escape.ts';
+export { type HtmlPage, htmlPage } from './page.ts';
