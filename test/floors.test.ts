@@ -45,6 +45,7 @@ const rooms = [
   'src/zeroseg/vit',
   'src/zeroseg/clip',
   'src/zeroseg/clip-files',
+  'src/zeroseg/siglip',
   'src/zeroseg/clip-training',
   'src/zeroseg/groupvit',
   'src/zeroseg/features',

@@ -52,6 +52,7 @@ export {
   makeVocabulary,
   smoothByKeys,
   Teacher,
+  type TeacherTower,
   type TextTower,
   type UnknownName,
   unknownNames,
@@ -73,6 +74,7 @@ export {
   type StoredTensors,
   sameTeacher,
   shortTeacher,
+  type TeacherSource,
   type TextSource,
   teacherIdentity,
 } from './clip-files/index.ts';
@@ -317,6 +319,18 @@ export {
   scenePhotos,
   scenePresets,
 } from './scenes/index.ts';
+export {
+  isSiglip,
+  loadSiglipText,
+  loadSiglipVision,
+  openSiglipFolder,
+  type SiglipConfig,
+  type SiglipSource,
+  SiglipText,
+  type SiglipTower,
+  SiglipVision,
+  siglipConfig,
+} from './siglip/index.ts';
 export {
   FileError,
   type FileStatus,

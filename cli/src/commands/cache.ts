@@ -19,7 +19,7 @@ import {
   wholeNumbers,
   withDevice,
 } from '../shell/index.ts';
-import { kindOfPath, openClip } from '../weights/index.ts';
+import { kindOfPath, openTeacher } from '../weights/index.ts';
 
 interface CacheArguments {
   readonly clip: string;
@@ -45,7 +45,7 @@ export function cacheCommand(context: Context): Command {
     )
     .requiredOption(
       '--clip <place>',
-      'CLIP checkpoint: a folder, a safetensors file, built-in, random-tiny or random-vit-l-14',
+      'CLIP or SigLIP: a folder, a file of weights, built-in, random-tiny or random-vit-l-14',
     )
     .requiredOption('--out <folder>', 'folder of the cache; one that exists is continued')
     .option(
@@ -87,7 +87,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
   }
   const isArchive = (await kindOfPath(photos)) === 'file' && !isPhotoName(photos);
   const source = await openPhotos(photos, isArchive);
-  const clip = await openClip(options.clip);
+  const clip = await openTeacher(options.clip);
   if (clip.isRandom) {
     terminal.note(`${clip.name}: its weights are random, made on the spot; its features mean nothing`);
   }

@@ -6,7 +6,7 @@ export {
   gaussianBias,
   positionRule,
 } from './dense-modes.ts';
-export { type QueuedViews, Teacher, ViewQueue } from './image-encoder.ts';
+export { type QueuedViews, Teacher, type TeacherTower, ViewQueue } from './image-encoder.ts';
 export {
   describeUnknown,
   type KnownWords,
