@@ -48,6 +48,7 @@ const rooms = [
   'src/zeroseg/siglip',
   'src/zeroseg/clip-training',
   'src/zeroseg/groupvit',
+  'src/zeroseg/segclip',
   'src/zeroseg/features',
   'src/zeroseg/training',
   'src/zeroseg/inspection',

@@ -323,6 +323,13 @@ export {
   scenePresets,
 } from './scenes/index.ts';
 export {
+  isSegClip,
+  loadSegClipVision,
+  type SegClipConfig,
+  SegClipVision,
+  segClipConfig,
+} from './segclip/index.ts';
+export {
   isSiglip,
   loadSiglipText,
   loadSiglipVision,
