@@ -68,6 +68,7 @@ export {
   zeroSegAndText,
 } from './zeroseg/inference/index.ts';
 export {
+  checkEncoderFit,
   initialNotes,
   keepCount,
   type LossTerm,

@@ -49,6 +49,7 @@ it('codes are what they were: programs depend on them', () => {
       "Interrupted": "interrupted",
       "KernelError": "kernel",
       "LockError": "lock",
+      "MatError": "mat-file",
       "NotFiniteError": "not-finite",
       "OutOfMemoryError": "out-of-memory",
       "PixelError": "pixel",

@@ -29,7 +29,9 @@ export {
 export type { Trace } from '../nn/layers/index.ts';
 export {
   type ByteSource,
+  findVit,
   openWeightSource,
+  type VitFile,
   type WeightFile,
   type WeightFolder,
   type WeightSource,
@@ -50,6 +52,7 @@ export {
   makeVocabulary,
   smoothByKeys,
   Teacher,
+  type TeacherTower,
   type TextTower,
   type UnknownName,
   unknownNames,
@@ -71,6 +74,7 @@ export {
   type StoredTensors,
   sameTeacher,
   shortTeacher,
+  type TeacherSource,
   type TextSource,
   teacherIdentity,
 } from './clip-files/index.ts';
@@ -288,9 +292,11 @@ export {
   type ClassRegion,
   type ClassRegionsOptions,
   type CocoRle,
+  type CocoSegmentation,
   classRecord,
   classRegions,
   classRle,
+  cocoMask,
   decodeRle,
   type Polygon,
   type RegionPart,
@@ -310,6 +316,18 @@ export {
   scenePhotos,
   scenePresets,
 } from './scenes/index.ts';
+export {
+  isSiglip,
+  loadSiglipText,
+  loadSiglipVision,
+  openSiglipFolder,
+  type SiglipConfig,
+  type SiglipSource,
+  SiglipText,
+  type SiglipTower,
+  SiglipVision,
+  siglipConfig,
+} from './siglip/index.ts';
 export {
   FileError,
   type FileStatus,
@@ -403,6 +421,7 @@ export {
   type Validation,
   type Validator,
 } from './training/index.ts';
+export { loadVit, type VitConfig, VitEncoder, type VitOptions, vitConfig } from './vit/index.ts';
 export {
   type Choice,
   type Contestant,

@@ -10,14 +10,23 @@ import { dirname, join } from 'node:path';
 import { CommanderError } from 'commander';
 import fc from 'fast-check';
 import { encode } from 'fast-png';
+import { zipSync } from 'fflate';
 import sharp from 'sharp';
+import { create as createTar } from 'tar';
 import { afterAll, describe, expect, it } from 'vitest';
+import { FileTree } from '../../cli/src/archives/file-tree.ts';
+import { openArchive } from '../../cli/src/archives/open-archive.ts';
 import { EvaluationFolder } from '../../cli/src/evaluations/evaluation-folder.ts';
+import { openPhotos } from '../../cli/src/features/photo-source.ts';
 import { readJson } from '../../cli/src/files/files.ts';
 import { nodeFileSystem } from '../../cli/src/files/node-file-system.ts';
 import { infoJson, infoLines, inspectPlace } from '../../cli/src/inspect/info.ts';
 import { inspectMachine } from '../../cli/src/inspect/machine.ts';
-import { openDataSet } from '../../cli/src/photos/data-sets.ts';
+import { readInstances, readPanoptic } from '../../cli/src/photos/data-sets/coco-json.ts';
+import { readContextJson } from '../../cli/src/photos/data-sets/context-json.ts';
+import { folderDefinition } from '../../cli/src/photos/data-sets/folder.ts';
+import { labelsOfMat } from '../../cli/src/photos/data-sets/mat-labels.ts';
+import { dataSetKinds, openDataSet } from '../../cli/src/photos/data-sets.ts';
 import {
   decodePhoto,
   readLabelMap,
@@ -77,6 +86,7 @@ import { slidingWindows } from '../../src/zeroseg/image/windows.ts';
 import { pairWithText, zeroSegAndText } from '../../src/zeroseg/inference/model-and-text.ts';
 import { baseConfig, resolveConfig, tinyConfig } from '../../src/zeroseg/model/config.ts';
 import { modelInfo, parseLossScale } from '../../src/zeroseg/model/model-file.ts';
+import { cocoMask } from '../../src/zeroseg/regions/coco-mask.ts';
 import { classRle, decodeRle } from '../../src/zeroseg/regions/run-length.ts';
 import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
@@ -728,8 +738,8 @@ parser('wholeNumber numberFrom oneOf wholeNumbers chartFile jsonTarget', strange
 );
 parser('parseVariant', strangeText, parseVariant);
 parser(
-  'vocDataSet contextDataSet cocoDataSet openDataSet readSplit',
-  fc.tuple(strangeText, fc.constantFrom('voc', 'context', 'coco', ...objectNames)),
+  'openDataSet readSplit findBase decodeLabelMap',
+  fc.tuple(strangeText, fc.constantFrom(...Object.keys(dataSetKinds), ...objectNames)),
   async ([text, name]) => {
     for (const list of ['Segmentation', 'SegmentationContext']) await put(`set/ImageSets/${list}/val.txt`, text);
     await put('set/JPEGImages/a.jpg', photos[1]);
@@ -738,6 +748,64 @@ parser(
     for (const photo of await openDataSet(name as 'voc', at('set'))) await photo.load();
   },
 );
+
+const mats = await Promise.all(
+  ['context', 'context-plain', 'sbd'].map((name) => readFile(`test/fixtures/mat/${name}.mat`)),
+);
+parser('readMat labelsOfMat', damagedBytes(mats), (bytes) =>
+  attempts(
+    () => labelsOfMat(bytes, ['LabelMap']),
+    () => labelsOfMat(bytes, ['GTcls', 'Segmentation']),
+  ),
+);
+await put('packed/a.png', maps[0]);
+await createTar({ cwd: at('packed'), file: at('packed.tar') }, ['a.png']);
+const archives = [
+  await readFile(at('packed.tar')),
+  zipSync({ 'a/b.png': maps[0]!, 'a/c.txt': new Uint8Array(9) }),
+  zipSync({ 'stored.jpg': photos[1]! }, { level: 0 }),
+];
+parser('openArchive openZip readTarIndex openPhotos', damagedBytes(archives), async (bytes) => {
+  await put('archive.bin', bytes);
+  const { files } = await openArchive(at('archive.bin'));
+  await settled(...[...files.values()].map((one) => one.read(1e6)), openPhotos(at('archive.bin'), true));
+});
+const cocoImages = [{ id: 7, file_name: 'a.jpg', height: 3, width: 4 }];
+const regions = [
+  { image_id: 7, category_id: 47, area: 1, iscrowd: 0, segmentation: [[0, 0, 1, 0, 1, 1, 0, 1]] },
+  { image_id: 7, category_id: 1, area: 12, iscrowd: 1, segmentation: { size: [3, 4], counts: [0, 9, 3] } },
+  { image_id: 7, category_id: 2, area: 2, segmentation: { size: [3, 4], counts: '336' } },
+];
+parser('readInstances cocoMask parseJson', damagedJson({ images: cocoImages, annotations: regions }), async (found) => {
+  await put('coco/a.json', found);
+  await (await readInstances(new FileTree(at('coco')), 'a.json')).find('a')?.read();
+});
+parser(
+  'cocoMask',
+  fc.tuple(damagedJson(regions[0]!.segmentation), strangeNumber, strangeNumber),
+  ([mask, height, width]) =>
+    attempts(
+      () => cocoMask(mask as number[][], 3, 4),
+      () => cocoMask([], height, width),
+      () => cocoMask([[0, 0, height, 0, width, width]], 3, 4),
+    ),
+);
+await put('coco/pngs/a.png', maps[0]);
+const panoptic = [{ image_id: 7, file_name: 'a.png', segments_info: [{ id: 513, category_id: 18 }] }];
+parser('readPanoptic', damagedJson({ images: cocoImages, annotations: panoptic }), async (found) => {
+  await put('coco/b.json', found);
+  await (await readPanoptic(new FileTree(at('coco')), 'b.json', 'pngs')).find('a')?.read();
+});
+const contextImages = [{ image_id: 7, file_name: 'a.jpg', phase: 'val', height: 3, width: 4 }];
+parser('readContextJson', damagedJson({ images: contextImages, annos_segmentation: regions }), async (found) => {
+  await put('coco/c.json', found);
+  const { find } = await readContextJson(new FileTree(at('coco')), 'c.json', 'val', (labels) => labels as Uint8Array);
+  await find('a')?.read();
+});
+parser('folderDefinition readNames', strangeText, async (text) => {
+  await put('names/names.txt', text);
+  await folderDefinition(at('names'));
+});
 
 // Numbers
 

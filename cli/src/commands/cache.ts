@@ -1,9 +1,9 @@
 import { formatBytes, LARGEST_GRID, MAX_GRIDS } from '@zeroseg/core/internal';
 import { type FillPlan, fillCache, readCache } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
-import { photoFolder } from '../features/index.ts';
+import { openPhotos } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
-import { listPhotos } from '../photos/index.ts';
+import { isPhotoName } from '../photos/index.ts';
 import {
   adapterOption,
   type Context,
@@ -19,7 +19,7 @@ import {
   wholeNumbers,
   withDevice,
 } from '../shell/index.ts';
-import { kindOfPath, openClip } from '../weights/index.ts';
+import { kindOfPath, openTeacher } from '../weights/index.ts';
 
 interface CacheArguments {
   readonly clip: string;
@@ -39,10 +39,13 @@ interface CacheArguments {
 export function cacheCommand(context: Context): Command {
   return new Command('cache')
     .description("compute the teacher's features of a folder of photos, once for all training")
-    .argument('<photos>', 'folder of photos (JPEG, PNG, WebP, ...), with the folders below it')
+    .argument(
+      '<photos>',
+      'folder of photos (JPEG, PNG, WebP, ...), with the folders and the tar or zip archives below it; or one archive',
+    )
     .requiredOption(
       '--clip <place>',
-      'CLIP checkpoint: a folder, a safetensors file, built-in, random-tiny or random-vit-l-14',
+      'CLIP or SigLIP: a folder, a file of weights, built-in, random-tiny or random-vit-l-14',
     )
     .requiredOption('--out <folder>', 'folder of the cache; one that exists is continued')
     .option(
@@ -82,8 +85,9 @@ export async function cache(context: Context, photos: string, options: CacheArgu
   if ((await kindOfPath(options.out)) === 'file') {
     throw new UsageError(`cache: --out ${options.out}: this is a file; give a folder`);
   }
-  const paths = await listPhotos(photos);
-  const clip = await openClip(options.clip);
+  const isArchive = (await kindOfPath(photos)) === 'file' && !isPhotoName(photos);
+  const source = await openPhotos(photos, isArchive);
+  const clip = await openTeacher(options.clip);
   if (clip.isRandom) {
     terminal.note(`${clip.name}: its weights are random, made on the spot; its features mean nothing`);
   }
@@ -93,7 +97,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     const files = nodeFileSystem(options.out);
     const result = await fillCache(device, {
       files,
-      source: photoFolder(photos, paths),
+      source,
       clip,
       grids: options.grids,
       viewSource: options.viewSource,
@@ -119,7 +123,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
         if (interruption.signal) {
           const kept = await readCache(files);
           terminal.log(
-            `stopped: ${countIn(kept.length, paths.length, 'photos')} in ${options.out}; run the same command to go on`,
+            `stopped: ${countIn(kept.length, source.photos.length, 'photos')} in ${options.out}; run the same command to go on`,
           );
         }
         throw error;

@@ -61,8 +61,14 @@ export function evalCommand(context: Context): Command {
   const command = new Command('eval')
     .description(`score a model on ${titles.slice(0, -1).join(', ')} or ${titles.at(-1)}: mean intersection over union`)
     .requiredOption('--data <name>', `kind of data set: ${names.join(', ')}`, oneOf(...names))
-    .requiredOption('--root <folder>', 'folder of the data set, such as VOCdevkit/VOC2012')
-    .option('--split <name>', 'list of photos (default: val, for COCO val2017)')
+    .requiredOption(
+      '--root <folder>',
+      'folder or archive of the data set, such as VOCdevkit/VOC2012 (docs/data-sets.md has the layouts)',
+    )
+    .option(
+      '--split <name>',
+      `part of the data set (default: ${[...new Set(Object.values(dataSetKinds).flatMap(({ split }) => split ?? []))].join(', ')}, as it is called there)`,
+    )
     .option('--limit <n>', 'only the first photos', wholeNumber())
     .option('--sweep', 'also score background thresholds from 0.05 to 0.95')
     .option('--ground', 'scenes: also count ground without a name, as background')

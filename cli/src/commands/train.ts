@@ -2,19 +2,15 @@ import { join, resolve } from 'node:path';
 import type { Device } from '@zeroseg/core';
 import {
   EventFile,
-  formatBytes,
   heldOutCount,
   lossLine,
   ownValue,
   pathsHash,
   refuseDifferences,
   sampleSheet,
-  sceneMeasures,
   shortTeacher,
   teacherIdentity,
-  VALIDATION_LOSS,
 } from '@zeroseg/core/internal';
-import { countParameters } from '@zeroseg/core/nn';
 import {
   type CacheReader,
   type ClipSource,
@@ -33,14 +29,13 @@ import {
 import { Command, Option } from 'commander';
 import { nodeFileSystem } from '../files/index.ts';
 import { encodePng } from '../photos/index.ts';
-import { LiveReport, writeReport } from '../reports/index.ts';
+import { describeTraining, LiveReport, validationWords, writeReport } from '../reports/index.ts';
 import { newModel, withPositions } from '../runs/index.ts';
 import {
   adapterOption,
   type Context,
   count,
   formatDuration,
-  formatPercent,
   formatRate,
   gather,
   Interrupted,
@@ -241,56 +236,11 @@ async function trainOn(device: Device, training: Training): Promise<void> {
   const run = before ? await TrainingRun.resume(before, start) : await TrainingRun.begin(files, start);
   try {
     const words = begun?.words ?? `checkpoint of step ${run.trainer.done}`;
-    describe(context, run, { words, notes: begun?.notes ?? [], out: options.out, device });
+    describeTraining(context.terminal, run, { words, notes: begun?.notes ?? [], out: options.out, device });
     await trainToTheEnd(device, run, training);
   } finally {
     await run.close();
   }
-}
-
-/** Says what is trained, and from where. */
-function describe(
-  { terminal }: Context,
-  { trainer, resumed, description }: TrainingRun,
-  { words, notes, out, device }: { words: string; notes: readonly string[]; out: string; device: Device },
-): void {
-  const { settings, model } = trainer;
-  if (resumed) {
-    const { damaged, was } = resumed;
-    const place = trainer.done > 0 ? `the checkpoint of step ${trainer.done}` : 'the beginning';
-    for (const reason of damaged) terminal.note(`${reason}; going on from ${place}`);
-    if (was.adapter !== device.name) {
-      terminal.note(
-        `this run was begun on '${was.adapter}'; on '${device.name}' its numbers may differ in the last digits`,
-      );
-    }
-    if (settings.epochs !== was.settings.epochs) {
-      terminal.log(
-        `made longer: ${settings.epochs} epochs instead of ${was.settings.epochs}; from here on, the learning rate is that of the longer training`,
-      );
-    }
-  }
-  for (const note of notes) terminal.log(note);
-  const { step, slots, weights } = trainer.memory;
-  const { photos, key } = description.cache;
-  terminal.log(
-    `${(countParameters(model) / 1e6).toFixed(2)} M parameters (${words}), ${count(photos, 'photos')}, teacher ${key.teacher}, on ${device.name}`,
-  );
-  terminal.log(
-    `a step of ${settings.batch} photos${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
-      `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
-  );
-  const { validation } = description;
-  if (validation) {
-    const { fraction, scenes, every } = validation;
-    const on = [
-      fraction !== undefined && `${count(heldOutCount(photos, fraction), 'photos')} held out`,
-      scenes !== undefined && count(scenes, 'made-up scenes'),
-    ];
-    terminal.log(`validated on ${on.filter(Boolean).join(' and ')}, every ${count(every, 'steps')}`);
-  }
-  const from = trainer.done > 0 ? `, going on after step ${trainer.done}` : '';
-  terminal.log(`${count(trainer.steps, 'steps')}, ${trainer.stepsPerEpoch} an epoch${from}; run folder ${out}`);
 }
 
 async function trainToTheEnd(device: Device, run: TrainingRun, training: Training): Promise<void> {
@@ -371,18 +321,6 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
     terminal.out(`best:  ${join(options.out, 'best.safetensors')} (step ${step}, validation ${words})`);
   }
   terminal.out(`report: ${join(options.out, 'report.html')}`);
-}
-
-/** What a validation found: `loss 4.102`, `mean IoU 31.2 %, objects 24.1 %, …`. */
-function validationWords(found: Readonly<Record<string, number>>): string {
-  const said: string[] = [];
-  const loss = ownValue(found, VALIDATION_LOSS);
-  if (loss !== undefined) said.push(`loss ${loss.toPrecision(4)}`);
-  for (const name of sceneMeasures) {
-    const fraction = ownValue(found, name);
-    if (fraction !== undefined) said.push(`${name.replace('validation ', '')} ${formatPercent(fraction)}`);
-  }
-  return said.join(', ');
 }
 
 /** A few photos from all over the cache, the same in every picture of a run. */

@@ -1,1 +1,2 @@
 export { photoFolder } from './photo-folder.ts';
+export { openPhotos } from './photo-source.ts';

@@ -171,7 +171,11 @@ async function readBytes(op: string, path: string): Promise<Uint8Array> {
  * ```
  */
 export async function readLabelMap(path: string): Promise<LabelMap> {
-  const bytes = await readBytes('readLabelMap', path);
+  return decodeLabelMap(await readBytes('readLabelMap', path), path);
+}
+
+/** {@link readLabelMap} for bytes that are in memory already; `path` is what errors call them. */
+export function decodeLabelMap(bytes: Uint8Array, path: string): LabelMap {
   if (bytes.length === 0) throw new ImageError('readLabelMap', path, 'the file is empty');
   if (!isPng(bytes)) {
     const remedy = 'other formats blur or renumber classes; save palette indices or grey values as PNG';

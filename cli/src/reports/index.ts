@@ -7,3 +7,4 @@ export { writeExperiment } from './experiment-report.ts';
 export { LiveReport } from './live-report.ts';
 export { scoreTable } from './score-table.ts';
 export { writeReport } from './training-report.ts';
+export { describeTraining, validationWords } from './training-words.ts';

@@ -1,5 +1,5 @@
 import type { Device } from '@zeroseg/core';
-import { initialNotes, positionTable } from '@zeroseg/core/internal';
+import { checkEncoderFit, initialNotes, positionTable } from '@zeroseg/core/internal';
 import { buildModule, newWeights, parameters } from '@zeroseg/core/nn';
 import { initialWeights, type ResolvedTraining, ZeroSeg, type ZeroSegConfig } from '@zeroseg/core/zeroseg';
 import { openWeights, teacherWeights } from '../weights/index.ts';
@@ -15,6 +15,7 @@ export async function newModel(
     return { model: new ZeroSeg(newWeights(device, seed), config), words: `new, seed ${seed}`, notes: [] };
   }
   const { tensors } = await openWeights(await teacherWeights(init));
+  checkEncoderFit(tensors, init, config);
   const [used, taken] = [new Set<string>(), new Set<string>()];
   const weights = initialWeights(device, seed, tensors, init, used, taken);
   const model = await buildModule(weights, (from) => new ZeroSeg(from, config));

@@ -8,8 +8,10 @@ import { Fields } from './manifest.ts';
 import { verifyOps } from './ops.ts';
 import { FixtureFile, type FixtureTensors, Report, type VerifyRow } from './report.ts';
 import { isRules, verifyRules } from './rules.ts';
+import { verifySiglip } from './siglip.ts';
 import { verifyTokenizer } from './tokenizer.ts';
 import { verifyTraining } from './training.ts';
+import { verifyVit } from './vit.ts';
 
 /** A fixture's manifest: its JSON, and a name for rows and messages. */
 export interface Manifest {
@@ -31,12 +33,15 @@ export interface Verification {
   readonly outputs: ReadonlyMap<string, ReadonlyMap<string, WritableTensor>>;
 }
 
-type Kind = 'ops' | 'rules' | 'training' | 'base' | 'clip' | 'clip-dense' | 'groupvit' | 'tokenizer';
+type Kind = 'ops' | 'rules' | 'training' | 'base' | 'clip' | 'clip-dense' | 'groupvit' | 'vit' | 'siglip' | 'tokenizer';
 
 /** What a manifest is, by its content; undefined for JSON that is none. */
 export function kindOf(json: unknown): Kind | undefined {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
   const has = (...names: string[]) => names.every((name) => Object.hasOwn(json, name));
+  const config = (json as { config?: object }).config ?? {};
+  if (has('checkpoint', 'expected') && 'leading_tokens' in config) return 'vit';
+  if (has('checkpoint', 'expected', 'mean', 'std') && 'vision_config' in config) return 'siglip';
   const vision = (json as { config?: { vision?: object } }).config?.vision ?? {};
   if (has('checkpoint', 'expected', 'pipelines')) return 'clip-dense';
   if (has('checkpoint', 'expected')) return 'group_tokens' in vision ? 'groupvit' : 'clip';
@@ -74,11 +79,17 @@ export async function verifyFixture(
   const fields = new Fields(manifest.json, manifest.name);
   if (kind === 'rules') await report.part(kind, manifest.name, () => verifyRules(fields, report));
   else if (kind === 'tokenizer') await report.part(kind, manifest.name, () => verifyTokenizer(fields, report));
-  else if (kind === 'clip' || kind === 'clip-dense' || kind === 'groupvit') {
+  else if (kind === 'clip' || kind === 'clip-dense' || kind === 'groupvit' || kind === 'vit' || kind === 'siglip') {
     const [name, expectedName] = [fields.text('checkpoint'), fields.text('expected')];
     const checkpoint = { name, tensors: await load(name) };
     const expected = new FixtureFile(expectedName, await load(expectedName), report);
-    const verify = { clip: verifyClip, 'clip-dense': verifyClipDense, groupvit: verifyGroupVit }[kind];
+    const verify = {
+      clip: verifyClip,
+      'clip-dense': verifyClipDense,
+      groupvit: verifyGroupVit,
+      vit: verifyVit,
+      siglip: verifySiglip,
+    }[kind];
     await report.part(kind, manifest.name, () => verify(device, fields, checkpoint, expected, report));
     expected.complainAboutUnused();
   } else {

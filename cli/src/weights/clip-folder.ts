@@ -10,7 +10,15 @@ import {
   randomClipVision,
   weightEndings,
 } from '@zeroseg/core/internal';
-import { type ClipConfig, type ClipSource, openClipFolder, Tokenizer } from '@zeroseg/core/zeroseg';
+import { CheckpointError } from '@zeroseg/core/nn';
+import {
+  type ClipConfig,
+  type ClipSource,
+  openClipFolder,
+  openSiglipFolder,
+  type TeacherSource,
+  Tokenizer,
+} from '@zeroseg/core/zeroseg';
 import { FileError, hashFiles } from '../files/index.ts';
 import { builtIn, builtInTeacher } from './built-in.ts';
 import { clipCommand } from './clip-command.ts';
@@ -53,6 +61,24 @@ export async function openClip(place: string): Promise<ClipSource> {
 /** Whether a CLIP of this name is made on the spot, of random weights. */
 export function isRandomClip(name: string): boolean {
   return ownValue(randomClips, name) !== undefined;
+}
+
+/**
+ * Opens what a cache is filled by: a SigLIP, or whatever {@link openClip} opens.
+ *
+ * @throws {CheckpointError} as {@link openClip}.
+ */
+export async function openTeacher(place: string): Promise<TeacherSource> {
+  const kind = await kindOfPath(place);
+  if (kind === undefined) return openClip(place);
+  const [folder, file] = kind === 'file' ? [dirname(place), basename(place)] : [place, undefined];
+  const hash = (files: readonly string[]): Promise<string> => hashFiles(files.map((one) => join(folder, one)));
+  const siglip = await openSiglipFolder(diskFolder(folder), { file, hash }).catch((error: unknown) => {
+    // Without weights, or with several files of which one may be a CLIP: that is told, or found, below.
+    if (error instanceof CheckpointError && error.file === folder) return undefined;
+    throw error;
+  });
+  return siglip ?? openClip(place);
 }
 
 function randomSource(name: string, config: ClipConfig): ClipSource {

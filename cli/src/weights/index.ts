@@ -8,6 +8,6 @@ export {
   teacherWeights,
 } from './built-in.ts';
 export { clipCommand } from './clip-command.ts';
-export { isRandomClip, openClip } from './clip-folder.ts';
+export { isRandomClip, openClip, openTeacher } from './clip-folder.ts';
 export { kindOfPath, openWeights } from './weight-files.ts';
 export { WordCache } from './word-cache.ts';

@@ -65,21 +65,21 @@ export function interpolate(x: Tensor, height: number, width: number, options: I
   return rowsFirst <= 4 * rows * width + height * width ? overCols(overRows(x)) : overRows(overCols(x));
 }
 
+/** Where the positions of another grid lie in a table: see {@link interpolatePositions}. */
+export type PositionRule = 'size' | 'offset' | 'dino' | 'antialias';
+
 /**
  * Resamples learnt positions `pos [1, R·R, D]` of a square grid to `[1, rows·cols, D]`: bicubic as {@link interpolate} without
  * antialiasing, which is how published checkpoints are used at other image sizes.
  *
  * `rule` is where position i of `rows` lies in the table: by `size`, `(i + ½)·R/rows − ½`; by `offset`, `(i + ½)·R/(rows + 0.1) − ½`,
- * as DINO and what came of it do it (SCLIP, ClearCLIP, NACLIP), which take a table of just as many positions as it is, whatever the grid.
+ * as SCLIP, ClearCLIP and NACLIP do it, which take a table of just as many positions as it is, whatever the grid; by `dino`, as `offset`,
+ * with the table as it is only for a square of its own size; by `antialias`, as `size` with a = −0.5 and a filter that widens when
+ * shrinking, as DINOv2 with registers does it.
  *
  * @throws ShapeError when the positions are not those of a square, or a side is 0 or no whole number.
  */
-export function interpolatePositions(
-  pos: Tensor,
-  rows: number,
-  cols: number,
-  rule: 'size' | 'offset' = 'size',
-): Tensor {
+export function interpolatePositions(pos: Tensor, rows: number, cols: number, rule: PositionRule = 'size'): Tensor {
   const [batch = 0, count = 0, dim = 0] = pos.shape;
   const side = Math.round(Math.sqrt(count));
   if (pos.shape.length !== 3 || count === 0 || side * side !== count) {
@@ -88,9 +88,11 @@ export function interpolatePositions(
     });
   }
   checkSides('interpolatePositions', rows, cols, pos.shape);
-  checkChoice('interpolatePositions', 'rule', rule, ['size', 'offset']);
+  checkChoice('interpolatePositions', 'rule', rule, ['size', 'offset', 'dino', 'antialias']);
   if (rule === 'offset' && rows * cols === count) return pos;
-  const bicubic = { mode: 'bicubic', more: rule === 'offset' ? 0.1 : 0 } as const;
+  if ((rule === 'dino' || rule === 'antialias') && rows === side && cols === side) return pos;
+  const more = rule === 'offset' || rule === 'dino' ? 0.1 : 0;
+  const bicubic = { mode: 'bicubic', more, antialias: rule === 'antialias' } as const;
   const tall = resize(pos, { outer: batch, length: side, inner: side * dim }, [batch, rows * side, dim], rows, bicubic);
   return resize(tall, { outer: batch * rows, length: side, inner: dim }, [batch, rows * cols, dim], cols, bicubic);
 }

@@ -12,7 +12,8 @@ export {
 } from './settings-section.ts';
 export { checkTowers, numbered } from './sizes.ts';
 export { stepOf } from './step-count.ts';
-export { publishedNames } from './vit-names.ts';
+export { findVit, ownTensors, type VitFile, type VitLayout, type VitWeight } from './vit-file.ts';
+export { publishedDecoderNames } from './vit-names.ts';
 export {
   type ByteSource,
   openWeightRanges,

@@ -66,7 +66,11 @@ export async function openWeightRanges(
     // The first that it asks for is what is here already.
     const readRange: RangeSource['readRange'] = async (start, end) =>
       start === 0 && end === first.length ? first : ranges.readRange(start, end);
-    return openWeights({ size: ranges.size, readRange }, name);
+    return openWeights({ size: ranges.size, readRange }, name).catch(async (error: unknown) => {
+      if (!(error instanceof CheckpointError)) throw error;
+      const other = otherKind(await ranges.readRange(0, Math.min(HEAD, ranges.size)));
+      throw other === undefined ? error : new CheckpointError(name, other, { cause: error });
+    });
   }
   // Most who open weights never meet such a file.
   const { openTorch } = await import('../../nn/torch/index.ts');
@@ -77,6 +81,33 @@ export async function openWeightRanges(
 function isTorchFile(first: Uint8Array): boolean {
   const [a, b, c, d] = first;
   return (a === 0x50 && b === 0x4b && c === 3 && d === 4) || (a === 0x80 && b === 2 && c === 0x8a && d === 10);
+}
+
+/** Bytes that tell what a file is. */
+const HEAD = 512;
+
+/** What somebody took for a file of weights, and what to do; undefined where that is not known. */
+function otherKind(head: Uint8Array): string | undefined {
+  const text = new TextDecoder('latin1').decode(head);
+  const begins = (...codes: number[]): boolean => codes.every((code, i) => head[i] === code);
+  const save = 'save its weights by torch.save(model.state_dict(), FILE) or as safetensors';
+  if (/^\s*<(!doctype|html|\?xml)/i.test(text))
+    return 'this is a page of a website, not a file of weights: download it again, from the address of the file itself';
+  if (text.startsWith('version https://git-lfs'))
+    return 'this is a pointer of Git LFS, not the file itself: get it by git lfs pull';
+  if (text.slice(257, 262) === 'ustar')
+    return `this is a tar archive, as PyTorch wrote it before 2017 and NeMo does today: unpack it, and give the file of weights in it; or ${save}`;
+  if (begins(0x1f, 0x8b)) return 'this is a gzip archive: unpack it, and give the file in it';
+  if (begins(0x89, 0x48, 0x44, 0x46))
+    return 'this is an HDF5 file, of Keras as a rule, which is not read here: save it as safetensors';
+  if (text.startsWith('GGUF'))
+    return 'this is a GGUF file, of llama.cpp, which is not read here: take the safetensors of the same model';
+  if (text.startsWith('\x93NUMPY'))
+    return 'this is an array of NumPy, which has no names of tensors: save it as safetensors';
+  // The length of a header, with which safetensors begin, has zeros here.
+  if (begins(0x80) && (head[1] as number) <= 5 && head.slice(4, 8).some((byte) => byte !== 0))
+    return `this is a pickle of Python that torch.save did not write, and is not read: ${save}`;
+  return undefined;
 }
 
 function memoryRanges(bytes: Uint8Array): RangeSource {

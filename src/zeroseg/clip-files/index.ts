@@ -10,5 +10,12 @@ export {
 } from './load.ts';
 export { type ClipFiles, type ClipParts, clipSource, openClipFiles } from './open.ts';
 export { settingsForm } from './settings.ts';
-export { type ClipSource, sameTeacher, shortTeacher, type TextSource, teacherIdentity } from './source.ts';
+export {
+  type ClipSource,
+  sameTeacher,
+  shortTeacher,
+  type TeacherSource,
+  type TextSource,
+  teacherIdentity,
+} from './source.ts';
 export { clipConfig } from './tensor-sizes.ts';

@@ -44,6 +44,12 @@ export function plainNames(stored: StoredTensors, file: string): StoredTensors {
 /** @throws CheckpointError when the file holds no CLIP. */
 export function detectClipNames(given: StoredTensors, file: string): ClipNames {
   const stored = plainNames(given, file);
+  if (stored.has('vision_model.head.probe') || stored.has('text_model.head.weight')) {
+    throw new CheckpointError(
+      file,
+      'holds a SigLIP, not a CLIP: its image tower can be a teacher (zeroseg cache --clip), and its texts need a SentencePiece tokenizer, which is not read here',
+    );
+  }
   if (
     stored.has('vision_model.embeddings.class_embedding') ||
     stored.has('text_model.embeddings.token_embedding.weight')

@@ -1,5 +1,5 @@
 import type { Device } from '../../gpu/index.ts';
-import type { ClipConfig, ClipText, ClipVision, KnownWords, TextTower } from '../clip/index.ts';
+import type { ClipConfig, ClipText, ClipVision, KnownWords, TeacherTower, TextTower } from '../clip/index.ts';
 import type { TextTokens } from '../text/index.ts';
 
 /** What texts are embedded by: a text tower, its tokenizer, and the factor that its cosines were trained with. */
@@ -17,13 +17,20 @@ export interface TextSource {
   tokens(kind?: 'clip' | 'hash'): Promise<TextTokens>;
 }
 
-/** A CLIP, opened: its weights are read when a tower is asked for, and only those of that tower. */
-export interface ClipSource extends TextSource {
-  readonly config: ClipConfig;
+/** What a cache is filled by: a CLIP, or a SigLIP. */
+export interface TeacherSource {
+  readonly name: string;
+  readonly config: TeacherTower['config'];
   /** Whether the weights were made on the spot and mean nothing. */
   readonly isRandom: boolean;
   /** SHA-256 over the weights' files: tells this teacher from any other. Read once, at the first call. */
   weightsHash(): Promise<string>;
+  vision(device: Device): Promise<TeacherTower>;
+}
+
+/** A CLIP, opened: its weights are read when a tower is asked for, and only those of that tower. */
+export interface ClipSource extends TextSource, TeacherSource {
+  readonly config: ClipConfig;
   vision(device: Device): Promise<ClipVision>;
   text(device: Device): Promise<ClipText>;
 }

@@ -4,7 +4,18 @@ import { ArgumentError, type Device, heard } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { read, type Step, step } from '../../tensor/run/index.ts';
 import type { Rgb } from '../image/index.ts';
-import { type ClipVision, clipPixels } from './towers.ts';
+import { clipPixels } from './towers.ts';
+
+/** An image tower whose features a student learns: CLIP's, or SigLIP's. */
+export interface TeacherTower {
+  readonly config: {
+    readonly vision: { readonly image: number; readonly mean?: Rgb; readonly std?: Rgb };
+    /** Width of a feature. */
+    readonly projection: number;
+  };
+  /** `[B, 3, image, image]` → `[B, projection]`. */
+  forward(pixels: Tensor): Tensor;
+}
 
 /**
  * The frozen teacher: CLIP's image tower as a recorded step over batches of one size.
@@ -23,12 +34,12 @@ export class Teacher implements Disposable {
   /** What views must be: options of `teacherViews`. */
   readonly pixels: { readonly size: number; readonly mean: Rgb; readonly std: Rgb };
   readonly #device: Device;
-  readonly #vision: ClipVision;
+  readonly #vision: TeacherTower;
   readonly #step: Step<'views', Tensor>;
   /** For what is left over of a batch; the last that was needed. */
   #rest: { readonly count: number; readonly run: Promise<Step<'views', Tensor>> } | undefined;
 
-  private constructor(device: Device, vision: ClipVision, run: Step<'views', Tensor>, batch: number) {
+  private constructor(device: Device, vision: TeacherTower, run: Step<'views', Tensor>, batch: number) {
     this.#device = device;
     this.#vision = vision;
     this.#step = run;
@@ -38,7 +49,7 @@ export class Teacher implements Disposable {
     this.pixels = { size: this.size, ...clipPixels(vision.config) };
   }
 
-  static async create(device: Device, vision: ClipVision, { batch = 30 }: { batch?: number } = {}): Promise<Teacher> {
+  static async create(device: Device, vision: TeacherTower, { batch = 30 }: { batch?: number } = {}): Promise<Teacher> {
     return new Teacher(device, vision, await record(device, vision, batch), batch);
   }
 
@@ -99,7 +110,7 @@ export class Teacher implements Disposable {
   }
 }
 
-function record(device: Device, vision: ClipVision, batch: number): Promise<Step<'views', Tensor>> {
+function record(device: Device, vision: TeacherTower, batch: number): Promise<Step<'views', Tensor>> {
   const { image } = vision.config.vision;
   return step(device, { views: [batch, 3, image, image] }, ({ views }) => vision.forward(views), { name: 'teacher' });
 }

@@ -1,5 +1,5 @@
 export { type DenseFeatures, type DenseMode, type DenseOptions, denseModes, gaussianBias } from './dense-modes.ts';
-export { type QueuedViews, Teacher, ViewQueue } from './image-encoder.ts';
+export { type QueuedViews, Teacher, type TeacherTower, ViewQueue } from './image-encoder.ts';
 export {
   describeUnknown,
   type KnownWords,

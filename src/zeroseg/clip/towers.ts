@@ -65,7 +65,10 @@ export interface ClipConfig {
 }
 
 /** The constants that a tower's pixels are normalised with. */
-export function clipPixels({ vision }: ClipConfig): { readonly mean: Rgb; readonly std: Rgb } {
+export function clipPixels({ vision }: { readonly vision: Pick<ClipConfig['vision'], 'mean' | 'std'> }): {
+  readonly mean: Rgb;
+  readonly std: Rgb;
+} {
   return { mean: vision.mean ?? clipMean, std: vision.std ?? clipStd };
 }
 

@@ -57,6 +57,10 @@ const LARGEST_HALF = 65504;
  * ```
  */
 export async function openCache(files: FileSystem, key: CacheKey, options: CacheOptions = {}): Promise<CacheWriter> {
+  const broken = brokenField(key, cacheKeyFields);
+  if (broken !== undefined) {
+    throw new CacheError(`openCache: key: ${broken}; it must have all that features depend on: see CacheKey`);
+  }
   const lock = await files.lock('cache', LOCK);
   try {
     let found = await readHeader(files);

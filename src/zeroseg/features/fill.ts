@@ -1,6 +1,6 @@
 import type { Device } from '../../gpu/index.ts';
 import { clipPixels, type QueuedViews, Teacher, ViewQueue } from '../clip/index.ts';
-import type { ClipSource } from '../clip-files/index.ts';
+import type { TeacherSource } from '../clip-files/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { type Image, studentImage, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
 import { type FileSystem, folderBytes } from '../storage/index.ts';
@@ -14,7 +14,7 @@ export interface FillOptions extends CacheOptions, WorkOptions<FillProgress> {
   readonly files: FileSystem;
   /** All photos of the cache: those that it holds and that are not among them are no longer read. */
   readonly source: PhotoSource;
-  readonly clip: ClipSource;
+  readonly clip: TeacherSource;
   readonly grids: readonly number[];
   readonly viewSource: ViewSource;
   /** Side of the student's squares, in pixels. */

@@ -2,13 +2,13 @@ import type { Device } from '../../gpu/index.ts';
 import { join, random, resamplePositions, sinCosPositions, type Weights, weightsFrom } from '../../nn/layers/index.ts';
 import { CheckpointError, readTensor, toFloat32, type WeightTensor } from '../../nn/safetensors/index.ts';
 import { formatShape, type Shape, sameShape, size } from '../../tensor/values/index.ts';
-import { publishedNames } from '../checkpoints/index.ts';
+import { findVit, ownTensors, publishedDecoderNames, type VitWeight } from '../checkpoints/index.ts';
 import type { ZeroSegConfig } from './config-groups.ts';
 
 /**
  * Weights to begin training with: those that `stored` has, and new ones for the rest. Understands files of this package, of
- * MAE and timm (`blocks.0...`, with or without `encoder.` in front, `decoder_blocks.0...`), of Hugging Face's ViT-MAE
- * (`vit.encoder.layer.0...`; see spec §16.3), and of a CLIP, whose image tower then is where the encoder begins. A learnt position
+ * MAE (with its decoder), timm, DeiT, DINO, DINOv2, MoCo v3, Hugging Face's ViT, ViT-MAE and DINOv2, and of a CLIP, whose image tower
+ * then is where the encoder begins, whatever stands in front of the names (`module.`, `backbone.`, `base_encoder.`). A learnt position
  * table of another grid is resampled.
  *
  * `used` gets the name of every weight that was found, `taken` that of every tensor of the file that it was found in.
@@ -23,6 +23,7 @@ export function initialWeights(
   used: Set<string>,
   taken: Set<string> = new Set(),
 ): Weights {
+  const vit = findVit(stored, file);
   return weightsFrom(device, (name, shape, init) => {
     if (name === POSITIONS) {
       const table = findTable(stored, file);
@@ -32,37 +33,54 @@ export function initialWeights(
       checkWidth(table, shape, file);
       return { tensors: [table], make: ([values]) => placed(tableOf(table, values as Float32Array), shape) };
     }
-    for (const names of publishedNames(name)) {
-      const found = names.map((part) => stored.get(part));
-      if (!found.every((tensor) => tensor !== undefined)) continue;
-      const partShape = names.length === 1 ? shape : [(shape[0] ?? 1) / names.length, ...shape.slice(1)];
-      for (const tensor of found) {
-        // CLIP's class token has no axes of size 1.
-        if (!sameShape(tensor.shape, partShape) && !sameShape([1, 1, ...tensor.shape], partShape)) {
-          throw new CheckpointError(
-            file,
-            `tensor '${tensor.name}' is ${formatShape(tensor.shape)}; the model's '${name}' takes ${formatShape(partShape)}`,
-          );
-        }
-      }
+    const found = name.startsWith('encoder.')
+      ? vit?.weights.get(name.slice('encoder.'.length))
+      : ofDecoder(stored, name);
+    if (found) {
+      checkShapes(found, name, shape, file);
       used.add(name);
-      for (const part of names) taken.add(part);
-      return { tensors: found, make: join };
+      for (const tensor of found.tensors) taken.add(tensor.name);
+      return found;
     }
-    if (name === 'encoder.patch_embed.proj.bias' && stored.has('vision_model.embeddings.patch_embedding.weight')) {
+    const isClip = vit?.layout === 'clip' || vit?.layout === 'openai';
+    if (name === 'encoder.patch_embed.proj.bias' && isClip && vit.weights.has('patch_embed.proj.weight')) {
       // CLIP's patches have no bias: it is zero.
       used.add(name);
       return new Float32Array(size(shape));
     }
     if (name.startsWith('encoder.')) {
-      const names = publishedNames(name).map((theirs) => `'${theirs[0]}'`);
+      const what = vit ? `has a ${vit.kind} whose names begin with '${vit.prefix}'` : 'has no vision transformer';
       throw new CheckpointError(
         file,
-        `has no tensor for '${name}' (looked for ${names.join(', ')}); initial weights must hold a whole encoder`,
+        `${what}, and no tensor for '${name}'; initial weights must hold a whole encoder: ${encoderNames}`,
       );
     }
     return init(shape, random(seed, name));
   });
+}
+
+/** What files are taken, for messages. */
+const encoderNames = 'of MAE, timm, DeiT, DINO, DINOv2, MoCo v3, a ViT of Hugging Face, a CLIP, or of this package';
+
+function ofDecoder(stored: ReadonlyMap<string, WeightTensor>, name: string): VitWeight | undefined {
+  for (const names of publishedDecoderNames(name)) {
+    const tensors = names.map((part) => stored.get(part)).filter((tensor) => tensor !== undefined);
+    if (tensors.length === names.length) return { tensors, make: join };
+  }
+  return undefined;
+}
+
+function checkShapes(found: VitWeight, name: string, shape: Shape, file: string): void {
+  const tensors = ownTensors(found);
+  const part = tensors.length === 1 ? shape : [(shape[0] ?? 1) / tensors.length, ...shape.slice(1)];
+  for (const tensor of tensors) {
+    // CLIP's class token has no axes of size 1.
+    if (sameShape(tensor.shape, part) || sameShape([1, 1, ...tensor.shape], part)) continue;
+    throw new CheckpointError(
+      file,
+      `tensor '${tensor.name}' is ${formatShape(tensor.shape)}; the model's '${name}' takes ${formatShape(part)}`,
+    );
+  }
 }
 
 const POSITIONS = 'encoder.pos_embed';
@@ -104,7 +122,8 @@ export async function positionTable(
 }
 
 function findTable(stored: ReadonlyMap<string, WeightTensor>, file: string): WeightTensor | undefined {
-  const found = tableNames.map((name) => stored.get(name)).find((tensor) => tensor !== undefined);
+  const byName = tableNames.map((name) => stored.get(name)).find((tensor) => tensor !== undefined);
+  const found = byName ?? findVit(stored, file)?.weights.get('pos_embed')?.tensors[0];
   if (!found) return undefined;
   const { side, leading } = tableSize(found);
   const isTable = found.shape.length === 2 || (found.shape.length === 3 && found.shape[0] === 1);

@@ -1,4 +1,3 @@
-import TinyQueue from 'tinyqueue';
 import { ArgumentError, parseJson, shownValue } from '../../gpu/index.ts';
 import { CheckpointError } from '../../nn/safetensors/index.ts';
 import {
@@ -6,7 +5,6 @@ import {
   byteSymbols,
   checkId,
   checkIds,
-  none,
   number,
   parseMerge,
   record,
@@ -14,6 +12,7 @@ import {
   type Vocabulary,
   wordEnd,
 } from './bpe-vocabulary.ts';
+import { PairMerges } from './pair-merges.ts';
 import { cleanText } from './text-cleaning.ts';
 
 const startText = '<|startoftext|>';
@@ -36,12 +35,6 @@ const longestContext = 2 ** 20;
  */
 const pieces =
   /<\|startoftext\|>|<\|endoftext\|>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
-
-/** A power of two. */
-const recentPairs = 4096;
-
-/** In the place of a symbol that was merged into the one before it. */
-const gone = -1;
 
 /**
  * CLIP's byte-pair encoding: text to the ids that the text encoder was trained with.
@@ -68,14 +61,10 @@ export class Tokenizer {
   readonly #file: string;
   readonly #ids: ReadonlyMap<string, number>;
   readonly #merges: Uint32Array;
+  readonly #pairs: PairMerges;
   readonly #unknown: number | undefined;
   readonly #symbols: string[] = [];
-  /** Rank of a merge by its pair, `left * size + right`. */
-  readonly #ranks = new Map<number, number>();
   readonly #words = new Map<string, readonly number[]>();
-  /** Pairs that were asked for last, and their ranks: see {@link Tokenizer.#rankOf}. */
-  readonly #recent = new Float64Array(recentPairs).fill(none);
-  readonly #recentRanks = new Int32Array(recentPairs);
   /** Ids of single bytes within a word, as they were first needed. */
   readonly #bytes: number[] = [];
 
@@ -104,11 +93,7 @@ export class Tokenizer {
     // Where the end token stands for the unknown too (as CLIP's own file says), an unknown symbol would end the text.
     const stand = unknown === undefined ? undefined : ids.get(unknown);
     this.#unknown = stand === this.end ? undefined : stand;
-
-    for (let rank = 0; 3 * rank < merges.length; rank++) {
-      const pair = merges[3 * rank]! * this.size + merges[3 * rank + 1]!;
-      if (!this.#ranks.has(pair)) this.#ranks.set(pair, rank);
-    }
+    this.#pairs = new PairMerges(merges, this.size);
   }
 
   /**
@@ -291,57 +276,7 @@ export class Tokenizer {
     const bytes = new TextEncoder().encode(piece);
     const ids = new Int32Array(bytes.length);
     for (const [i, byte] of bytes.entries()) ids[i] = this.#byte(byte, i === bytes.length - 1, piece);
-    // The symbols are a chain, in which each knows those beside it by their places, so that a merge costs the same in a word of
-    // a million letters. Pairs wait by their rank; the places of one that is gone when its turn comes are passed over.
-    const end = ids.length;
-    const after = Int32Array.from(ids, (_, i) => i + 1);
-    const before = Int32Array.from(ids, (_, i) => i - 1);
-    const waiting = new Map<number, number[]>();
-    const ranks = new TinyQueue<number>();
-    const wait = (left: number): void => {
-      const right = left < 0 ? end : after[left]!;
-      const rank = right < end ? this.#rankOf(ids[left]!, ids[right]!) : none;
-      if (rank === none) return;
-      const places = waiting.get(rank);
-      if (places) places.push(left);
-      else {
-        waiting.set(rank, [left]);
-        ranks.push(rank);
-      }
-    };
-    for (let i = 0; i + 1 < end; i++) wait(i);
-    for (let rank = ranks.pop(); rank !== undefined; rank = ranks.pop()) {
-      const places = waiting.get(rank)!;
-      if (places.some((place, i) => place < (places[i - 1] ?? 0))) places.sort((a, b) => a - b);
-      waiting.delete(rank);
-      const merged: number[] = [];
-      for (const left of places) {
-        const right = after[left]!;
-        if (ids[left] !== this.#merges[3 * rank] || right >= end || ids[right] !== this.#merges[3 * rank + 1]) continue;
-        ids[left] = this.#merges[3 * rank + 2]!;
-        ids[right] = gone;
-        after[left] = after[right]!;
-        if (after[left]! < end) before[after[left]!] = left;
-        merged.push(left);
-      }
-      // Only now: all pairs of a rank are merged from left to right before any that they make.
-      for (const left of merged) {
-        wait(before[left]!);
-        wait(left);
-      }
-    }
-    return Array.from(ids.filter((id) => id !== gone));
-  }
-
-  /** The rank of the merge of two symbols. Long words ask for the same few pairs again and again. */
-  #rankOf(left: number, right: number): number {
-    const pair = left * this.size + right;
-    const place = (Math.imul(left, 31) + right) & (recentPairs - 1);
-    if (this.#recent[place] === pair) return this.#recentRanks[place]!;
-    const rank = this.#ranks.get(pair) ?? none;
-    this.#recent[place] = pair;
-    this.#recentRanks[place] = rank;
-    return rank;
+    return this.#pairs.merge(ids);
   }
 
   #byte(byte: number, isLast: boolean, piece: string): number {

@@ -22,16 +22,9 @@ import {
   refuseDifferences,
   writeDescription,
 } from './run-description.ts';
-import { type Probe, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
-import {
-  type BestValidation,
-  HeldOutLoss,
-  holdOut,
-  isBetter,
-  VALIDATION_IOU,
-  VALIDATION_LOSS,
-  type Validator,
-} from './validation.ts';
+import type { StepReport, Trainer, TrainerOptions } from './trainer.ts';
+import { disposeOf, type TrainerWithValidators, trainerWithValidators } from './trainer-with-validators.ts';
+import { type BestValidation, isBetter, VALIDATION_IOU, VALIDATION_LOSS, type Validator } from './validation.ts';
 
 const MODEL = 'model.safetensors';
 const OPTIMIZER = 'optimizer.safetensors';
@@ -125,7 +118,7 @@ export class TrainingRun {
   #best: BestValidation | undefined;
 
   private constructor(
-    { trainer, validators }: Made,
+    { trainer, validators }: TrainerWithValidators,
     { store, description }: OpenedRun,
     metrics: Metrics[],
     { teacher, naming }: Pick<TrainingStart, 'teacher' | 'naming'>,
@@ -154,7 +147,7 @@ export class TrainingRun {
   static async begin(files: FileSystem, start: TrainingStart): Promise<TrainingRun> {
     const { device, description: given } = start;
     await TrainingRun.refuseUsed(files);
-    const made = await make(await start.newModel(), start);
+    const made = await trainerWithValidators(await start.newModel(), start);
     try {
       const description = { ...given, adapter: device.name, started: new Date().toISOString() };
       const store = await RunStore.create(files, trainingRunFormat, () => writeDescription(files, description));
@@ -177,7 +170,7 @@ export class TrainingRun {
     const damaged: string[] = [];
     const checkpoint = await store.newest((reason) => damaged.push(reason));
     const model = checkpoint ? await modelOf(device, checkpoint) : await start.newModel();
-    const made = await make(model, { ...start, rates: was.rates });
+    const made = await trainerWithValidators(model, { ...start, rates: was.rates });
     const { trainer } = made;
     try {
       if (checkpoint) await loadState(trainer, checkpoint);
@@ -194,7 +187,7 @@ export class TrainingRun {
   }
 
   static async #start(
-    made: Made,
+    made: TrainerWithValidators,
     opened: OpenedRun,
     start: Pick<TrainingStart, 'teacher' | 'naming'>,
     resumed: TrainingRun['resumed'],
@@ -318,44 +311,6 @@ export class TrainingRun {
     const state = { step: String(done), teacher: this.#teacher, loss_scale: JSON.stringify(scale.state()) };
     return { [MODEL]: await this.#model(), [OPTIMIZER]: await optimizerFile(optimizer.state(), state) };
   }
-}
-
-/** What trains, and what validates. */
-interface Made {
-  readonly trainer: Trainer;
-  readonly validators: readonly Validator[];
-}
-
-async function make(model: ZeroSeg, start: TrainingStart & Pick<TrainerOptions, 'rates'>): Promise<Made> {
-  const { device, data, description, validateScenes } = start;
-  const { settings, validation } = description;
-  if (!validation) return { trainer: await Trainer.create(device, model, data, settings, start), validators: [] };
-  if (validation.scenes && !validateScenes) throw new Error('internal: a run has no scenes to be validated on');
-  const parts = validation.fraction === undefined ? undefined : holdOut(data, validation.fraction, settings.seed);
-  const validators: Validator[] = [];
-  const probe: Probe = {
-    every: validation.every,
-    measure: async () => {
-      const numbers: Record<string, number> = {};
-      for (const validator of validators) Object.assign(numbers, await validator.measure());
-      return numbers;
-    },
-  };
-  const trainer = await Trainer.create(device, model, parts?.training ?? data, settings, { ...start, probe });
-  try {
-    // After the optimizer, which moves the weights.
-    if (parts) validators.push(await HeldOutLoss.create(device, model, parts.heldOut, settings));
-    if (validation.scenes && validateScenes) validators.push(await validateScenes(model));
-    return { trainer, validators };
-  } catch (error) {
-    disposeOf({ trainer, validators });
-    throw error;
-  }
-}
-
-function disposeOf({ trainer, validators }: Made): void {
-  trainer.dispose();
-  for (const validator of validators) validator[Symbol.dispose]();
 }
 
 /** The steps behind the weights of a model file; 0 where there is none that is whole. */

@@ -1,23 +1,23 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { type Device, heard } from '../../gpu/index.ts';
-import { parameters, permutation, random } from '../../nn/layers/index.ts';
-import { AdamW, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
+import { permutation, random } from '../../nn/layers/index.ts';
+import { type AdamW, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { readAll, type Step, step } from '../../tensor/run/index.ts';
+import { readAll, step } from '../../tensor/run/index.ts';
 import type { TrainingData } from '../features/index.ts';
 import { TrainingError } from '../host/index.ts';
-import { keptPatches, lossTerms, patchCount, type ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
+import { lossTerms, type ZeroSeg } from '../model/index.ts';
 import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
 import {
-  type GroupingSizes,
   type GroupingStatistics,
   type GroupingTensors,
   type GroupingValues,
   groupingStatistics,
 } from './grouping-statistics.ts';
 import { checkSettings, plannedSteps, type TrainSettings } from './settings.ts';
-import { differentiate, type Pass, passInputs, TERM, trainingPass } from './training-pass.ts';
+import { type Apply, type Batch, type Compiled, compile, groupingSizes, readGrouping } from './trainer-steps.ts';
+import { differentiate, passInputs, TERM, trainingPass } from './training-pass.ts';
 
 /** What one step of training did. */
 export interface StepReport {
@@ -59,11 +59,6 @@ export interface Probe {
   readonly every: number;
   measure(model: ZeroSeg, step: number): Promise<Readonly<Record<string, number>>>;
 }
-
-type BatchInput = 'image' | 'views' | 'key';
-type Batch = Record<BatchInput, Float32Array | Uint32Array>;
-type Forward = Step<BatchInput | 'hyper' | 'scale', Pass>;
-type Apply = Step<'hyper', { norm: Tensor }>;
 
 /** What is read of a step: the loss and its terms of each micro-batch, the norm of the gradients, and what statistics are made of. */
 interface StepValues {
@@ -107,6 +102,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   readonly #options: TrainerOptions;
   readonly #compiled: Compiled;
   #rates: readonly RateChange[];
+  #probe: Probe | undefined;
   /** The images of the epoch that batches are made of, in their order. */
   #order: { readonly epoch: number; readonly images: Uint32Array } | undefined;
 
@@ -117,6 +113,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     this.#data = data;
     this.#options = options;
     this.#rates = options.rates ?? [];
+    this.#probe = options.probe;
     this.#compiled = compiled;
     this.model = model;
     this.settings = settings;
@@ -145,6 +142,11 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     this.scale.restore(scale);
   }
 
+  /** Asks another probe from here on, in the stead of that of its options: one that was made after the trainer. */
+  askProbe(probe: Probe): void {
+    this.#probe = probe;
+  }
+
   /**
    * Goes on with another learning rate (`base_lr`) after the steps that are done. Not while {@link run} runs: steps that the GPU
    * already has were given theirs. Returns all changes, for a trainer that goes on from here to be made with.
@@ -171,7 +173,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   }
 
   protected isExact(step: number): boolean {
-    return this.settings.precision === 'f16' || this.#due(this.#options.probe?.every ?? 0, step);
+    return this.settings.precision === 'f16' || this.#due(this.#probe?.every ?? 0, step);
   }
 
   protected source(done: number): Prefetch<Batch> {
@@ -225,7 +227,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     const statistics = this.#isMeasured(number)
       ? groupingStatistics(grouping, groupingSizes(this.model.config))
       : undefined;
-    const { probe } = this.#options;
+    const probe = this.#probe;
     const measured = this.#due(probe?.every ?? 0, number) ? await probe?.measure(this.model, number) : undefined;
     return {
       step: number,
@@ -307,67 +309,4 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     this.#compiled.apply?.dispose();
     this.optimizer.dispose();
   }
-}
-
-/** What the GPU runs for a model and its settings. */
-interface Compiled {
-  readonly model: ZeroSeg;
-  readonly settings: TrainSettings;
-  readonly optimizer: AdamW;
-  /** Forward, backward and update of a whole batch; or of a micro-batch, then the update apart. */
-  readonly forward: Forward;
-  readonly apply: Apply | undefined;
-}
-
-async function compile(
-  device: Device,
-  model: ZeroSeg,
-  settings: TrainSettings,
-  isMeasured: boolean,
-): Promise<Compiled> {
-  const { batch, micro, beta1, beta2, adam_eps: eps, weight_decay: weightDecay, clip_grad } = settings;
-  const clipping = clip_grad > 0 ? { maxNorm: clip_grad } : {};
-  const optimizer = new AdamW(device, parameters(model), { beta1, beta2, eps, weightDecay, ...clipping });
-  const backward = differentiate(settings, model, optimizer);
-  const whole = micro === batch;
-  let forward: Forward | undefined;
-  try {
-    forward = await step(
-      device,
-      { ...passInputs(model.config, micro), hyper: [optimizer.hyperparameterCount] },
-      ({ scale, hyper, ...inputs }) => {
-        const { gradients, ...terms } = backward(scale, () => trainingPass(model, settings, inputs, isMeasured));
-        if (whole) return { ...terms, norm: optimizer.update(gradients, hyper).norm };
-        optimizer.accumulate(gradients, micro / batch);
-        return terms;
-      },
-      { name: 'train' },
-    );
-    const apply = whole
-      ? undefined
-      : await step(
-          device,
-          { hyper: [optimizer.hyperparameterCount] },
-          ({ hyper }) => ({ norm: optimizer.apply(hyper).norm }),
-          {
-            name: 'update',
-          },
-        );
-    return { model, settings, optimizer, forward, apply };
-  } catch (error) {
-    forward?.dispose();
-    optimizer.dispose();
-    throw error;
-  }
-}
-
-function groupingSizes(config: ZeroSegConfig): GroupingSizes {
-  const { output_groups, seg_input, seg_use_cls: withCls, grids } = config;
-  const patches = seg_input === 'full' ? patchCount(config) : keptPatches(config);
-  return { groups: output_groups as [number, number], members: patches + (withCls ? 1 : 0), withCls, grids };
-}
-
-async function readGrouping({ first, second, nearest }: GroupingTensors): Promise<GroupingValues> {
-  const [one, two, views] = await readAll(nearest ? [first, second, nearest] : [first, second]);
-  return { first: one as Float32Array, second: two as Float32Array, nearest: views };
 }

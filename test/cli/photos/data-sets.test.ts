@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cocoDataSet } from '../../../cli/src/photos/data-sets/coco.ts';
+import { FileTree } from '../../../cli/src/archives/index.ts';
 import { contextDataSet } from '../../../cli/src/photos/data-sets/context.ts';
-import { vocDataSet } from '../../../cli/src/photos/data-sets/voc.ts';
 import { openDataSet } from '../../../cli/src/photos/data-sets.ts';
 import { readPhoto, writeLabelPng, writePng } from '../../../cli/src/photos/image-files.ts';
 import { pascalPalette } from '../../../src/zeroseg/image/palette.ts';
@@ -52,18 +51,18 @@ const message = async (call: Promise<unknown>): Promise<string> =>
 
 describe('layouts', () => {
   test('VOC: the ids of the split, sorted, palette indices as classes', async () => {
-    const items = await vocDataSet(join(folder, 'voc'));
+    const items = await openDataSet('voc', join(folder, 'voc'));
     expect(items.map(({ id }) => id)).toEqual(['a', 'b']);
     const { image, labels } = await items[0]!.load();
     expect([image.width, image.height]).toEqual([4, 3]);
     expect([...labels.data.slice(0, 4)]).toEqual([0, 15, 255, 20]);
-    expect((await vocDataSet(join(folder, 'voc'), 'train')).map(({ id }) => id)).toEqual(['c']);
+    expect((await openDataSet('voc', join(folder, 'voc'), 'train')).map(({ id }) => id)).toEqual(['c']);
   });
 
   test('Context: 60 classes as they are, 459 through a map', async () => {
-    const [item] = await contextDataSet(join(folder, 'voc'));
+    const [item] = await openDataSet('context', join(folder, 'voc'));
     expect([...(await item!.load()).labels.data.slice(0, 4)]).toEqual([0, 59, 255, 1]);
-    const original = await contextDataSet(join(folder, 'voc'), 'val', { original: true });
+    const original = await contextDataSet(new FileTree(join(folder, 'voc')), 'val', { original: true });
     expect([...(await original[0]!.load()).labels.data.slice(0, 4)]).toEqual([0, 14, 0, 0]);
     await labels('deep/SegmentationClassContext/a.png', [0, 59, 458, 1]);
     await photo('deep/JPEGImages/a.png');
@@ -73,7 +72,7 @@ describe('layouts', () => {
   });
 
   test('COCO objects: every photo, crowds ignored', async () => {
-    const items = await cocoDataSet(join(folder, 'coco'));
+    const items = await openDataSet('coco', join(folder, 'coco'));
     expect(items.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
     expect([...(await items[0]!.load()).labels.data.slice(0, 3)]).toEqual([0, 80, 255]);
   });
@@ -86,15 +85,30 @@ describe('layouts', () => {
 
 describe('photo and label map lie over each other, whatever the photo says of its orientation', () => {
   const openers = {
-    VOC: { photos: 'JPEGImages', maps: 'SegmentationClass', list: 'ImageSets/Segmentation/val.txt', open: vocDataSet },
+    VOC: {
+      photos: 'JPEGImages',
+      maps: 'SegmentationClass',
+      list: 'ImageSets/Segmentation/val.txt',
+      open: (root: string) => openDataSet('voc', root),
+    },
     Context: {
       photos: 'JPEGImages',
       maps: 'SegmentationClassContext',
       list: 'ImageSets/SegmentationContext/val.txt',
-      open: contextDataSet,
+      open: (root: string) => openDataSet('context', root),
     },
-    'COCO objects': { photos: 'images', maps: 'objects', list: undefined, open: cocoDataSet },
-    'COCO-Stuff': { photos: 'images/val2017', maps: 'annotations/val2017', list: undefined, open: cocoDataSet },
+    'COCO objects': {
+      photos: 'images',
+      maps: 'objects',
+      list: undefined,
+      open: (root: string) => openDataSet('coco', root),
+    },
+    'COCO-Stuff': {
+      photos: 'images/val2017',
+      maps: 'annotations/val2017',
+      list: undefined,
+      open: (root: string) => openDataSet('coco', root),
+    },
   } as const;
   const sizes = { wide: [24, 16], square: [16, 16] } as const;
   // Blocks of 8 × 8 in one colour, which also a JPEG keeps.
@@ -158,7 +172,7 @@ describe('photo and label map lie over each other, whatever the photo says of it
       .jpeg()
       .toFile(join(root, 'images/a.jpg'));
     await labels('drawn-upright/objects/a.png', [1], 3, 4);
-    const [item] = await cocoDataSet(root);
+    const [item] = await openDataSet('coco', root);
     expect(await message(item!.load())).toMatchInlineSnapshot(
       `"DataSetError: data set: FOLDER/drawn-upright/objects/a.png: the label map is 3 x 4, and its photo FOLDER/drawn-upright/images/a.jpg is 4 x 3; they must be of one size as stored; if the map was drawn over the photo as its EXIF orientation shows it, turn the pixels of the photo and take the orientation out"`,
     );
@@ -168,23 +182,23 @@ describe('photo and label map lie over each other, whatever the photo says of it
 describe('errors', () => {
   test('what is missing in the folders', async () => {
     const messages = [
-      await message(vocDataSet(join(folder, 'nowhere'))),
-      await message(vocDataSet(join(folder, 'coco'))),
-      await message(vocDataSet(join(folder, 'voc'), 'test')),
-      await message(vocDataSet(join(folder, 'voc'), 'empty')),
-      await message(vocDataSet(join(folder, 'voc'), 'twice')),
-      await message(cocoDataSet(join(folder, 'voc'))),
-      await message(cocoDataSet(join(folder, 'stuff'), 'train2017')),
+      await message(openDataSet('voc', join(folder, 'nowhere'))),
+      await message(openDataSet('voc', join(folder, 'coco'))),
+      await message(openDataSet('voc', join(folder, 'voc'), 'test')),
+      await message(openDataSet('voc', join(folder, 'voc'), 'empty')),
+      await message(openDataSet('voc', join(folder, 'voc'), 'twice')),
+      await message(openDataSet('coco', join(folder, 'voc'))),
+      await message(openDataSet('coco', join(folder, 'stuff'), 'train2017')),
     ];
     expect(messages).toMatchInlineSnapshot(`
       [
-        "DataSetError: data set: FOLDER/nowhere: there is no such folder; check the spelling",
-        "DataSetError: data set: FOLDER/coco: the folder with the lists of ids is missing; looked for ImageSets/Segmentation",
+        "DataSetError: data set: FOLDER/nowhere: there is no such folder or archive; check the spelling",
+        "DataSetError: data set: FOLDER/coco: the folder with the lists of ids is missing; found images, objects; expected JPEGImages/ID.jpg, SegmentationClass/ID.png and ImageSets/Segmentation/SPLIT.txt; for more masks SegmentationClassAug/ID.png, or SBD's dataset/cls/ID.mat. The archive of VOC 2012 can be given as it is (--root VOCtrainval_11-May-2012.tar), or unpacked: tar -xf VOCtrainval_11-May-2012.tar, then --root VOCdevkit/VOC2012",
         "DataSetError: data set: FOLDER/voc/ImageSets/Segmentation/test.txt: there is no split "test"; this data set has: empty, train, twice, val",
         "DataSetError: data set: FOLDER/voc/ImageSets/Segmentation/empty.txt: the list of ids is empty",
         "DataSetError: data set: FOLDER/voc/ImageSets/Segmentation/twice.txt: the id a is listed twice",
-        "DataSetError: data set: FOLDER/voc: the folder with the photos is missing; looked for images/val2017, val2017",
-        "DataSetError: data set: FOLDER/stuff: the folder with the photos is missing; looked for images/train2017, train2017",
+        "DataSetError: data set: FOLDER/voc: labels of val2017 are missing; found ImageSets, JPEGImages, SegmentationClass, SegmentationClassContext; expected photos in images/SPLIT or SPLIT, and one of: objects/ID.png, annotations/SPLIT/ID_instanceTrainIds.png (GroupViT), annotations/SPLIT or stuffthingmaps/SPLIT with ID.png (COCO-Stuff), annotations/panoptic_SPLIT.json beside panoptic_SPLIT, annotations/instances_SPLIT.json. The archives may stay as they are beside each other (val2017.zip, stuffthingmaps_trainval2017.zip, annotations_trainval2017.zip), but for panoptic_val2017.zip, which is inside of another: unzip panoptic_annotations_trainval2017.zip",
+        "DataSetError: data set: FOLDER/stuff: labels of train2017 are missing; found annotations, images; expected photos in images/SPLIT or SPLIT, and one of: objects/ID.png, annotations/SPLIT/ID_instanceTrainIds.png (GroupViT), annotations/SPLIT or stuffthingmaps/SPLIT with ID.png (COCO-Stuff), annotations/panoptic_SPLIT.json beside panoptic_SPLIT, annotations/instances_SPLIT.json. The archives may stay as they are beside each other (val2017.zip, stuffthingmaps_trainval2017.zip, annotations_trainval2017.zip), but for panoptic_val2017.zip, which is inside of another: unzip panoptic_annotations_trainval2017.zip",
       ]
     `);
   });
@@ -198,10 +212,10 @@ describe('errors', () => {
     await labels('odd/SegmentationClass/a.png', [0], 3, 4);
     await labels('odd/SegmentationClassContext/a.png', [0, 284]);
     const messages = [
-      await message(vocDataSet(root, 'photo')),
-      await message(vocDataSet(root, 'map')),
-      await message((await vocDataSet(root))[0]!.load()),
-      await message((await contextDataSet(root))[0]!.load()),
+      await message(openDataSet('voc', root, 'photo')),
+      await message(openDataSet('voc', root, 'map')),
+      await message((await openDataSet('voc', root))[0]!.load()),
+      await message((await openDataSet('context', root))[0]!.load()),
     ];
     expect(messages).toMatchInlineSnapshot(`
       [

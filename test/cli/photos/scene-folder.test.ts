@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { vocDataSet } from '../../../cli/src/photos/data-sets/voc.ts';
+import { openDataSet } from '../../../cli/src/photos/data-sets.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition, writeScenes } from '../../../cli/src/photos/scene-folder.ts';
 import { plural } from '../../../src/zeroseg/scenes/caption.ts';
 import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
@@ -75,7 +75,7 @@ describe('writeScenes', () => {
     await writeScenes(at('new/scenes'), scenes, { seed: 3, count: 5 });
     expect((await readdir(at('new'))).sort()).toEqual(['scenes']);
     for (const split of ['val', 'train']) {
-      const items = await vocDataSet(at('new/scenes'), split);
+      const items = await openDataSet('scenes', at('new/scenes'), split);
       expect(items.map(({ id }) => id)).toEqual(['000000', '000001', '000002', '000003', '000004']);
       const { image, labels } = await items[4]!.load();
       const made = scenes.scene(3, 4);

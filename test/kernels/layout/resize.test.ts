@@ -134,6 +134,15 @@ checkOp('interpolatePositions by the offset rule', (pos) => interpolatePositions
   cases: [[[1, 1, 2]], [[1, 16, 4]], [[1, 25, 65]]],
 });
 
+checkOp('interpolatePositions by the rule with antialiasing', (pos) => interpolatePositions(pos, 3, 11, 'antialias'), {
+  reference: ([input]) => {
+    const pos = input as Ref;
+    const [, n, d] = pos.shape as [number, number, number];
+    return ref([1, 33, d], resizeRef(pos, [1, Math.sqrt(n), Math.sqrt(n), d], [3, 11], cubic(-0.5), true));
+  },
+  cases: [[[1, 16, 4]], [[1, 49, 5]]],
+});
+
 checkOp('interpolatePositions', (pos) => interpolatePositions(pos, 5, 11), {
   reference: ([input]) => {
     const pos = input as Ref;
@@ -154,6 +163,8 @@ describe('resize', () => {
   it('takes a table of as many positions as it is by the offset rule', () => {
     const pos = tensor(device.current, new Float32Array(48), [1, 16, 3]);
     expect(interpolatePositions(pos, 2, 8, 'offset')).toBe(pos);
+    expect(interpolatePositions(pos, 4, 4, 'dino')).toBe(pos);
+    expect(interpolatePositions(pos, 2, 8, 'dino').shape).toEqual([1, 16, 3]);
   });
 
   it('keeps what is constant', async () => {

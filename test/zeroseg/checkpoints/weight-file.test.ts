@@ -147,3 +147,24 @@ describe('an address', () => {
     );
   });
 });
+
+describe('what is no file of weights is told by what it is', () => {
+  const tar = new Uint8Array(600);
+  new TextEncoder().encodeInto('ustar', tar.subarray(257));
+  const text = (value: string) => new TextEncoder().encode(value.padEnd(64));
+  test.each([
+    [text('<!DOCTYPE html><html lang="en">'), 'a page of a website'],
+    [text('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a'), 'a pointer of Git LFS'],
+    [tar, 'a tar archive'],
+    [Uint8Array.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), 'a gzip archive'],
+    [Uint8Array.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]), 'an HDF5 file'],
+    [text('GGUF\x03'), 'a GGUF file'],
+    [Uint8Array.from([0x80, 4, 0x95, 26, 0, 0, 0, 0, 0, 0, 0, 0x7d]), 'no safetensors file'],
+    [
+      Uint8Array.from([0x80, 2, 0x7d, 0x71, 0, 0x28, 0x58, 1, 0, 0]),
+      'a pickle of Python that torch.save did not write',
+    ],
+  ])('%#', async (bytes, what) => {
+    await expect(openWeightSource(ranges(bytes), 'F')).rejects.toThrow(`F: this is ${what}`);
+  });
+});
