@@ -57,6 +57,7 @@ test.each([
   [['scenes', '--out', at('out'), '--count', '1', '--classes', '0'], '--classes must be a whole number from 1 to 137'],
   [['train', '--cache', '', '--out', at('out')], '--cache: an empty text was given; give a folder'],
   [['eval', '--data', 'voc', '--root', at('nosuch')], at('nosuch')],
+  [['eval', '--data', 'voc', '--root', at('empty'), '--out', at('empty')], `--out ${at('empty')}: this is a folder`],
   [['info', at('nosuch')], `${at('nosuch')}: there is no such file or folder`],
   [['scenes', '--out', at('out'), '--grounds', 'sky,sky'], '--grounds: sky is there twice; grounds are sky, night,'],
 ] as const)('%j', async (args, words) => {
