@@ -74,6 +74,8 @@ const config: ViteUserConfigFnPromise = async () => ({
           sequence: { groupOrder: 2 },
           testTimeout: 600_000,
           hookTimeout: 300_000,
+          // The page's main thread and a GPU in software share the machine's cores.
+          expect: { poll: { timeout: 60_000 } },
         },
       },
       {

@@ -72,6 +72,7 @@ const rooms = [
   'cli/src/verify',
   'cli/src/page',
   'cli/src/shell',
+  'cli/src/hub',
   'cli/src/html',
   'cli/src/completion',
   'cli/src/segments',

@@ -15,7 +15,9 @@ interface Hub {
   /** Bytes of the weights that are sent before the connection breaks off, in all. */
   max: number;
   isThere: boolean;
-  /** Ranges of the weights that were asked for. */
+  /** What it never answers: requests for what a model is, or for the weights behind `max`. */
+  silence: 'about' | 'weights' | undefined;
+  /** Ranges of the weights that were asked for, and `none` for what was not answered at all. */
   readonly ranges: string[];
 }
 
@@ -36,6 +38,10 @@ async function answer(route: Route): Promise<void> {
   if (request.method() === 'OPTIONS') {
     return route.fulfill({ status: 204, headers: { ...headers, 'Access-Control-Allow-Headers': '*' } });
   }
+  if (pathname.startsWith('/api/') && hub.silence === 'about') {
+    hub.ranges.push('none');
+    return;
+  }
   if (pathname === `/api/models/${repo}/revision/HEAD`) {
     return json({ _id: '1', id: repo, sha: revision, lastModified: '2026-01-01', siblings: [] });
   }
@@ -47,7 +53,7 @@ async function answer(route: Route): Promise<void> {
   let body = content.subarray(from, to + 1);
   if (path === 'model.safetensors' && to - from > 100_000) {
     hub.ranges.push(`${from}-${to}`);
-    if (from >= hub.max) return route.abort('connectionreset');
+    if (from >= hub.max) return hub.silence === 'weights' ? undefined : route.abort('connectionreset');
     body = content.subarray(from, Math.min(to + 1, hub.max));
   }
   await route.fulfill({
@@ -75,6 +81,7 @@ beforeAll(async () => {
     ]),
     max: Number.POSITIVE_INFINITY,
     isThere: true,
+    silence: undefined,
     ranges: [],
   };
   opened = await site.open();
@@ -89,7 +96,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  Object.assign(hub, { max: Number.POSITIVE_INFINITY, isThere: true });
+  Object.assign(hub, { max: Number.POSITIVE_INFINITY, isThere: true, silence: undefined });
   hub.ranges.length = 0;
   if (await page.getByRole('dialog').isVisible()) return;
   await page.getByRole('button', { name: 'Your models …' }).click();
@@ -175,11 +182,30 @@ test('a file that is not what the Hub says is not kept', async () => {
   await expect.poll(() => page.getByRole('button', { name: `Go on with ${repo}` }).count()).toBe(0);
 });
 
-test('a download is stopped by a button, and can be deleted', async () => {
-  hub.max = 200_000;
+test.each([
+  ['what there is', 'about', 'none'],
+  ['the weights', 'weights', '200000-874503'],
+] as const)('a download is stopped by a button while the Hub keeps silent: %s', async (_, silence, asked) => {
+  Object.assign(hub, { max: 200_000, silence });
+  await ask(repo);
+  await expect.poll(() => hub.ranges, { timeout: 60_000 }).toContain(asked);
+  const stop = page.getByRole('button', { name: 'Stop' });
+  await stop.click();
+  await stop.waitFor({ state: 'detached' });
+  expect(await page.getByRole('dialog').getByRole('alert').count()).toBe(0);
+  // Of weights, what had come is kept.
+  const parts = page.getByRole('button', { name: `Go on with ${repo}` });
+  await expect.poll(() => parts.count()).toBe(silence === 'weights' ? 1 : 0);
+});
+
+test('a download is stopped as soon as it was asked for, and what there is of others can be deleted', async () => {
+  hub.silence = 'about';
   await ask(repo);
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByRole('button', { name: 'Stop' }).waitFor({ state: 'detached' });
-  expect(await page.getByRole('dialog').getByRole('alert').count()).toBe(0);
-  for (const button of await page.getByRole('button', { name: `Delete ${repo}` }).all()) await button.click();
+  const remove = page.getByRole('button', { name: `Delete ${repo}` });
+  for (let left = await remove.count(); left > 0; left--) {
+    await remove.last().click();
+    await expect.poll(() => remove.count()).toBe(left - 1);
+  }
 });

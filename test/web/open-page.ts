@@ -45,8 +45,12 @@ export function usePage(): { readonly folder: string; open(options?: OpenOptions
       const context = await (browser as Browser).newContext({
         viewport: { width, height: 900 },
         colorScheme: scheme,
+        // Axe sees colours as they end, not on the way.
+        reducedMotion: 'reduce',
         acceptDownloads: true,
       });
+      // A busy machine is no fault of the page.
+      context.setDefaultTimeout(60_000);
       const page = await context.newPage();
       if (!gpu) {
         await page.addInitScript("Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined })");

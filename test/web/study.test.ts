@@ -100,6 +100,58 @@ test('folders that hold no study, or half of one, are refused in a sentence', as
   await page.getByText(/study\.json: this is no study that `zeroseg study` made: 'id' is missing/).waitFor();
 });
 
+test('without a folder there is a small study to try, which voting needs no GPU for', async () => {
+  await page.getByRole('button', { name: 'Try a small one' }).click();
+  await page.getByText('8 pairs; 0 of 5 voters are done').waitFor();
+  await page.getByRole('button', { name: 'Begin' }).click();
+  for (let number = 1; number <= 8; number++) {
+    await page.getByText(`Pair ${number} of 8`).waitFor();
+    for (const side of ['left result', 'right result', 'as it was photographed']) {
+      const image = page.getByAltText(`Pair ${number}, ${side}`);
+      await expect
+        .poll(() => image.evaluate((one) => (one as unknown as { naturalWidth: number }).naturalWidth))
+        .toBeGreaterThan(0);
+    }
+    if (number === 3) await screenshot('sample');
+    await page.keyboard.press(number % 2 === 0 ? 'ArrowLeft' : 'ArrowRight');
+  }
+  await page.getByRole('button', { name: 'Next voter, or the count' }).click();
+  await page.getByRole('button', { name: 'Count them' }).click();
+  await page.getByText('Its teacher, patch by patch').first().waitFor();
+  await page.getByRole('button', { name: 'Other studies' }).click();
+  await page.getByRole('button', { name: 'Remove' }).waitFor();
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.getByRole('button', { name: 'Remove' }).click();
+  await page.getByRole('button', { name: 'Remove' }).waitFor({ state: 'detached' });
+});
+
+test('a folder that is dropped on the page is opened', async () => {
+  const files = [];
+  for (const path of ['study.json', ...study.pictures.flatMap(({ a, b }) => [a, b])]) {
+    files.push([path, (await readFile(join(base, 'study', path))).toString('base64')]);
+  }
+  // A browser makes entries out of what is dragged from outside only: these are as it makes them.
+  await page.evaluate(`(() => {
+    const files = ${JSON.stringify(files)}.map(([path, content]) => {
+      return [path, new File([Uint8Array.from(atob(content), (one) => one.charCodeAt(0))], path.split('/').pop())];
+    });
+    const fileEntry = ([path, file]) => ({ isFile: true, name: file.name, fullPath: '/dropped/' + path, file: (done) => done(file) });
+    let given = [files.map(fileEntry)];
+    const folder = {
+      isFile: false,
+      name: 'dropped',
+      createReader: () => ({ readEntries: (done) => done(given.shift() ?? []) }),
+    };
+    const event = new DragEvent('drop', { bubbles: true, cancelable: true });
+    Object.defineProperty(event, 'dataTransfer', {
+      value: { types: ['Files'], files: [], items: [{ webkitGetAsEntry: () => folder }] },
+    });
+    document.body.dispatchEvent(event);
+  })()`);
+  await page.getByText(`${PICTURES} pairs; 0 of 5 voters are done`).waitFor();
+  await page.getByRole('button', { name: 'Other studies' }).click();
+});
+
 test('a voter chooses by keys; the last vote can be taken back; titles are not told', async () => {
   await give(join(base, 'study'));
   await page.getByLabel('Voter').fill('Ada');

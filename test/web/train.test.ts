@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWeights } from '../../cli/src/weights/index.ts';
 import { modelInfo } from '../../src/zeroseg/model/index.ts';
-import { type Opened, type OpenOptions, usePage } from './open-page.ts';
+import { named, type Opened, type OpenOptions, usePage } from './open-page.ts';
 
 const site = usePage();
 /** So short that nothing is learnt, and long enough to be stopped half way. */
@@ -155,8 +155,11 @@ describe('a run', () => {
     expect(kept).toEqual([]);
   });
 
-  test('a folder without photos is refused, one with photos is counted', async () => {
-    const none = await mkdtemp(join(tmpdir(), 'zeroseg-no-photos-'));
+  test('on photos: a folder without any is refused, from one with some a student learns, and segments', async () => {
+    const [none, some] = [
+      await mkdtemp(join(tmpdir(), 'zeroseg-no-photos-')),
+      await mkdtemp(join(tmpdir(), 'zeroseg-photos-')),
+    ];
     await writeFile(join(none, 'notes.txt'), 'no photo');
     await page.getByLabel('Folder of photos').waitFor({ state: 'detached' });
     await page.getByRole('radio', { name: 'Your photos' }).check();
@@ -167,10 +170,36 @@ describe('a run', () => {
       .waitFor();
     await button(page, 'Train').click();
     await page.getByRole('alert').getByText('Choose a folder of photos first').waitFor();
-    await rm(none, { recursive: true });
 
-    await page.getByLabel('Folder of photos').setInputFiles(resolve('pretrained/photos'));
-    await page.getByText('“photos”: 9 photos').waitFor();
+    for (const name of ['acanthus-mollis', 'black-canyon', 'dust-bowl-home', 'march-pastoral', 'nagasaki-boats']) {
+      await copyFile(resolve(`pretrained/photos/${name}.jpg`), join(some, `${name}.jpg`));
+    }
+    await writeFile(join(some, 'broken.jpg'), 'no photo either');
+    await page.getByLabel('Folder of photos').setInputFiles(some);
+    await page.getByText(/^“zeroseg-photos-.*”: 6 photos$/).waitFor();
+    await button(page, 'Train').click();
+    await page.getByText(/^Passed over: .*broken\.jpg: /).waitFor(PATIENCE);
+    await reach(page, 1);
+    // The rate is changed on the way, then it is paused, and goes on.
+    await page.getByRole('slider', { name: /^Learning rate/ }).fill('-2');
+    await button(page, 'Pause').click();
+    await status(page).getByText('Paused, and saved').waitFor(PATIENCE);
+    await button(page, 'Go on').click();
+    await ended(page);
+    expect(await losses(page)).toHaveLength(8);
+    const charts = await page.locator('.chart-box').evaluateAll((all) => all.map((one) => one.ariaLabel ?? ''));
+    expect(charts[1]).toMatch(/^Loss terms on photos that are held out by step: Reconstruction \d/);
+    await Promise.all([none, some].map((folder) => rm(folder, { recursive: true })));
+
+    await button(page, 'Segment with it').click();
+    await named(page);
+    const model = page.locator('select');
+    expect(await model.locator('option:checked').innerText()).toMatch(/^Trained on zeroseg-photos-/);
+    await page.reload();
+    await named(page);
+    expect(await model.inputValue()).toMatch(/^trained-/);
+    await model.selectOption('built-in');
+    await expect.poll(() => page.url()).toMatch(/#segment$/);
   });
 });
 

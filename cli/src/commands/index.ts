@@ -6,6 +6,7 @@ import { completionCommand } from './completion.ts';
 import { convertCommand } from './convert.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { downloadCommand } from './download.ts';
 import { evalCommand } from './eval.ts';
 import { experimentCommand } from './experiment.ts';
 import { exportCommand } from './export.ts';
@@ -34,6 +35,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   studyCommand,
   exportCommand,
   convertCommand,
+  downloadCommand,
   verifyCommand,
   benchCommand,
   infoCommand,

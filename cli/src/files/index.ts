@@ -14,6 +14,7 @@ export {
 } from '@zeroseg/core/internal';
 export { FileError, LockError } from '@zeroseg/core/zeroseg';
 export { readBounded } from './bounded-read.ts';
+export { tryLock } from './file-lock.ts';
 export {
   type FileContent,
   hashFiles,

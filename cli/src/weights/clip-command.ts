@@ -5,11 +5,10 @@ const USUAL = 'clip-vit-large-patch14';
  * The command that downloads a CLIP of OpenAI, by the name of its folder; that of the paper where the name is none of theirs.
  *
  * ```ts
- * clipCommand(); // 'curl -L --create-dirs --output-dir models/clip-vit-large-patch14 --remote-name-all …'
+ * clipCommand(); // 'zeroseg download openai/clip-vit-large-patch14 --out models/clip-vit-large-patch14'
  * ```
  */
 export function clipCommand(name: string = USUAL): string {
   const known = /^clip-vit-[a-z]+-patch\d+(-336)?$/.test(name) ? name : USUAL;
-  const files = 'model.safetensors,config.json';
-  return `curl -L --create-dirs --output-dir models/${known} --remote-name-all 'https://huggingface.co/openai/${known}/resolve/main/{${files}}'`;
+  return `zeroseg download openai/${known} --out models/${known}`;
 }

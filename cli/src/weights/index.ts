@@ -9,5 +9,5 @@ export {
 } from './built-in.ts';
 export { clipCommand } from './clip-command.ts';
 export { isRandomClip, openClip, openTeacher } from './clip-folder.ts';
-export { kindOfPath, openWeights } from './weight-files.ts';
+export { fileRanges, kindOfPath, openWeights } from './weight-files.ts';
 export { WordCache } from './word-cache.ts';

@@ -9,6 +9,7 @@ export {
   trainableWeights,
 } from './load.ts';
 export { type ClipFiles, type ClipParts, clipSource, openClipFiles } from './open.ts';
+export { filesToDownload, isAsPublished, type PublishedFile } from './published-files.ts';
 export { settingsForm } from './settings.ts';
 export {
   type ClipSource,

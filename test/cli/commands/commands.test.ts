@@ -355,7 +355,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: BASE/clip/model.safetensors: its text tower knows 50 tokens, and CLIP's own tokenizer has 49408; put the checkpoint's tokenizer.json beside it"`,
     );
     expect(await train('--validate-scenes', '2')).toMatchInlineSnapshot(
-      `"zeroseg: --clip is missing: the cache BASE/cache, whose CLIP names what --validate-scenes shows, learnt from clip (HASH); give the folder of that CLIP by --clip. OpenAI's are had by: curl -L --create-dirs --output-dir models/clip-vit-large-patch14 --remote-name-all 'https://huggingface.co/openai/clip-vit-large-patch14/resolve/main/{model.safetensors,config.json}'"`,
+      `"zeroseg: --clip is missing: the cache BASE/cache, whose CLIP names what --validate-scenes shows, learnt from clip (HASH); give the folder of that CLIP by --clip. OpenAI's are had by: zeroseg download openai/clip-vit-large-patch14 --out models/clip-vit-large-patch14"`,
     );
     await expect(stat(at('never'))).rejects.toThrow();
   });
@@ -398,7 +398,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: BASE/nowhere: there is no such file or folder; check the spelling"`,
     );
     expect(await refused('cache', at('photos'), '--clip', at('nowhere'), '--out', at('never'))).toMatchInlineSnapshot(
-      `"zeroseg: BASE/nowhere: there is no such file or folder; give built-in, or download a CLIP: curl -L --create-dirs --output-dir models/clip-vit-large-patch14 --remote-name-all 'https://huggingface.co/openai/clip-vit-large-patch14/resolve/main/{model.safetensors,config.json}'"`,
+      `"zeroseg: BASE/nowhere: there is no such file or folder; give built-in, or download a CLIP: zeroseg download openai/clip-vit-large-patch14 --out models/clip-vit-large-patch14"`,
     );
     expect(
       await refused('cache', at('photos'), '--clip', at('run', 'model.safetensors'), '--out', at('never')),

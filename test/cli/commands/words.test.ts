@@ -125,7 +125,7 @@ describe('zeroseg segment', () => {
     expect([code, err.replaceAll(base, 'BASE')]).toMatchInlineSnapshot(`
       [
         1,
-        "zeroseg: --clip is missing: BASE/other.safetensors learnt from clip-vit-base-patch16 (aaaaaaaaaaaa…); give the folder of that CLIP by --clip. OpenAI's are had by: curl -L --create-dirs --output-dir models/clip-vit-base-patch16 --remote-name-all 'https://huggingface.co/openai/clip-vit-base-patch16/resolve/main/{model.safetensors,config.json}'",
+        "zeroseg: --clip is missing: BASE/other.safetensors learnt from clip-vit-base-patch16 (aaaaaaaaaaaa…); give the folder of that CLIP by --clip. OpenAI's are had by: zeroseg download openai/clip-vit-base-patch16 --out models/clip-vit-base-patch16",
       ]
     `);
   });

@@ -105,7 +105,7 @@ describe('finding the checkpoint', () => {
   test('what is no CLIP is refused', async () => {
     await mkdir(at('empty'));
     expect(await message(openClip(at('empty')))).toMatchInlineSnapshot(
-      `"CheckpointError: BASE/empty: holds no weights (safetensors, or PyTorch’s .bin, .pt or .pth); a CLIP of Hugging Face has model.safetensors and config.json, and is had by: curl -L --create-dirs --output-dir models/clip-vit-large-patch14 --remote-name-all 'https://huggingface.co/openai/clip-vit-large-patch14/resolve/main/{model.safetensors,config.json}'"`,
+      `"CheckpointError: BASE/empty: holds no weights (safetensors, or PyTorch’s .bin, .pt or .pth); a CLIP of Hugging Face has model.safetensors and config.json, and is had by: zeroseg download openai/clip-vit-large-patch14 --out models/clip-vit-large-patch14"`,
     );
     await writeFile(at('empty', 'x.safetensors'), writeSafetensors([]));
     expect(await message(openClip(at('empty')))).toMatchInlineSnapshot(

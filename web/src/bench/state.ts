@@ -6,7 +6,8 @@ import { proxy } from 'comlink';
 import type { Limits, Row } from 'zeroseg/bench';
 import { address } from '../app/address.ts';
 import { gpu } from '../app/gpu-state.ts';
-import { engine, held, sentenceOf } from '../engine/client.ts';
+import { engine, held } from '../engine/client.ts';
+import { sentenceOf } from '../engine/sentence.ts';
 import type { BenchDoing, BenchReport } from './messages.ts';
 
 const tool = held(() => engine.bench());

@@ -2,7 +2,8 @@ import { css, groupColours } from './colours.ts';
 import { Choice, Roll, Slider } from './controls.tsx';
 import { Formula, frac, over, sub } from './math.tsx';
 import { paintGroups } from './pictures.ts';
-import { marked, pointAt, pointAway, pointed } from './pointed.ts';
+import { pointed } from './pointed.ts';
+import { PointingButton } from './pointing-button.tsx';
 import { Figure } from './square.tsx';
 import { grouped, hard, noise, noiseSeed, shownTau, subject, tau } from './state.ts';
 import { Step } from './step.tsx';
@@ -124,15 +125,12 @@ function GroupBars() {
       <ul class="bars" aria-label="Groups">
         {Array.from(found.groupSizes, (size, group) => (
           <li key={group}>
-            <button
-              type="button"
-              class={marked.value?.groups.has(group) ? 'bar is-marked' : 'bar'}
-              aria-label={`Group ${group + 1}: ${size} patches, segment ${found.segmentOfGroup[group]! + 1}`}
+            <PointingButton
+              what="group"
+              number={group}
+              class="bar"
               disabled={size === 0}
-              onPointerEnter={() => pointAt('group', group)}
-              onPointerLeave={pointAway}
-              onFocus={() => pointAt('group', group)}
-              onBlur={pointAway}
+              label={`Group ${group + 1}: ${size} patches, segment ${found.segmentOfGroup[group]! + 1}`}
             >
               <span
                 class="bar-fill"
@@ -141,7 +139,7 @@ function GroupBars() {
                   background: css(colours[group]!),
                 }}
               />
-            </button>
+            </PointingButton>
           </li>
         ))}
       </ul>

@@ -1,5 +1,5 @@
 import { css, segmentColour } from './colours.ts';
-import { marked, pointAt, pointAway } from './pointed.ts';
+import { PointingButton } from './pointing-button.tsx';
 import { grouped } from './state.ts';
 
 /** The segments that have patches, to be pointed at by mouse, finger or keyboard. */
@@ -13,18 +13,11 @@ export function SegmentChips() {
         .filter((segment) => found.segmentSizes[segment]! > 0)
         .map((segment) => (
           <li key={segment}>
-            <button
-              type="button"
-              class={marked.value?.segments.has(segment) ? 'segment-chip is-marked' : 'segment-chip'}
-              onPointerEnter={() => pointAt('segment', segment)}
-              onPointerLeave={pointAway}
-              onFocus={() => pointAt('segment', segment)}
-              onBlur={pointAway}
-            >
+            <PointingButton what="segment" number={segment} class="segment-chip">
               <span class="swatch" style={{ background: css(segmentColour(segment)) }} />
               {segment + 1}
               <span class="chip-fraction">{Math.round((100 * found.segmentSizes[segment]!) / all)} %</span>
-            </button>
+            </PointingButton>
           </li>
         ))}
     </ul>

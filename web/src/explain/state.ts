@@ -2,7 +2,8 @@
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import { gpu } from '../app/gpu-state.ts';
-import { engine, held, sentenceOf } from '../engine/client.ts';
+import { engine, held } from '../engine/client.ts';
+import { sentenceOf } from '../engine/sentence.ts';
 import { fetchSample, model, type Picture, picture } from '../picture/picture.ts';
 import { samples } from '../picture/samples.ts';
 import type { Grouped, GroupRequest, Named, Seen, SeeRequest, Subject } from './messages.ts';
@@ -160,11 +161,7 @@ export function openFirst(): void {
   if (!picture.peek()) void openPicture(fetchSample(samples[0]));
 }
 
-/** Words out of what was typed: parted by commas, semicolons or lines. */
-export function addWords(text: string): void {
-  const typed = text
-    .split(/[,;\n]/)
-    .map((word) => word.trim().replace(/\s+/g, ' ').toLowerCase())
-    .filter((word) => word !== '');
-  words.value = [...new Set([...words.peek(), ...typed])];
+/** What is there already is not added. */
+export function addWords(more: readonly string[]): void {
+  words.value = [...new Set([...words.peek(), ...more])];
 }

@@ -1,7 +1,7 @@
 import { css, segmentColour } from './colours.ts';
 import { Slider } from './controls.tsx';
 import { Formula, frac, over, sub } from './math.tsx';
-import { marked, pointAt, pointAway } from './pointed.ts';
+import { PointingButton } from './pointing-button.tsx';
 import { gridCount, grouped, shownGrids, subject } from './state.ts';
 import { Step } from './step.tsx';
 import { ViewsFigure } from './views-figure.tsx';
@@ -124,18 +124,11 @@ function Matches() {
           const distance = view < 0 ? undefined : found.distance[segment * value.boxes.length + view]!;
           return (
             <li key={segment}>
-              <button
-                type="button"
-                class={marked.value?.segments.has(segment) ? 'match is-marked' : 'match'}
-                onPointerEnter={() => pointAt('segment', segment)}
-                onPointerLeave={pointAway}
-                onFocus={() => pointAt('segment', segment)}
-                onBlur={pointAway}
-              >
+              <PointingButton what="segment" number={segment} class="match">
                 <span class="swatch" style={{ background: css(segmentColour(segment)) }} />
                 <span class="match-view">{view < 0 ? 'no part to match' : viewName(value.grids, view)}</span>
                 {distance !== undefined && <span class="match-distance">{distance.toFixed(3)}</span>}
-              </button>
+              </PointingButton>
             </li>
           );
         })}

@@ -1,10 +1,9 @@
-import { useSignal } from '@preact/signals';
-import { useId } from 'preact/hooks';
 import { CloseIcon } from '../app/icons.tsx';
+import { AddWords } from '../picture/add-words.tsx';
 import { css, segmentColour } from './colours.ts';
 import { Formula, frac, over, sub } from './math.tsx';
 import { paintNamed } from './pictures.ts';
-import { marked, pointAt, pointAway } from './pointed.ts';
+import { PointingButton } from './pointing-button.tsx';
 import { Square } from './square.tsx';
 import { addWords, grouped, named, phase, setPhase, subject, words } from './state.ts';
 import { Step } from './step.tsx';
@@ -18,7 +17,7 @@ export function WordsStep() {
       says={
         <>
           Words come last, and training had none. CLIP’s text encoder puts each word into the space in which the
-          segments live, and a segment is called by the word that points max nearly the same way.
+          segments live, and a segment is called by the word that points most nearly the same way.
           {phase.value !== 'test' && (
             <>
               {' '}
@@ -56,13 +55,7 @@ export function WordsStep() {
 }
 
 function WordList() {
-  const typed = useSignal('');
-  const field = useId();
   const unknown = named.value?.unknown.filter((word) => words.value.includes(word)) ?? [];
-  const add = (): void => {
-    addWords(typed.value);
-    typed.value = '';
-  };
   return (
     <>
       <ul class="chips" aria-label="Words">
@@ -82,33 +75,7 @@ function WordList() {
           </li>
         ))}
       </ul>
-      <form
-        class="add-words"
-        onSubmit={(event) => {
-          event.preventDefault();
-          add();
-        }}
-      >
-        <label class="visually-hidden" for={field}>
-          Add words
-        </label>
-        <input
-          id={field}
-          class="field"
-          placeholder="Add words: dog, wet grass …"
-          autocomplete="off"
-          autocapitalize="none"
-          spellcheck={false}
-          value={typed.value}
-          onInput={(event) => {
-            typed.value = event.currentTarget.value;
-            if (/[,;]\s*$/.test(typed.value)) add();
-          }}
-        />
-        <button type="submit" class="button">
-          Add
-        </button>
-      </form>
+      <AddWords onWords={addWords} />
       {unknown.length > 0 && (
         <p class="hint">
           This model never met {unknown.map((word) => `“${word}”`).join(', ')}: what it says of{' '}
@@ -183,14 +150,7 @@ function NameCards() {
         .filter((segment) => found.segmentSizes[segment]! > 0)
         .map((segment) => (
           <li key={segment}>
-            <button
-              type="button"
-              class={marked.value?.segments.has(segment) ? 'name-card is-marked' : 'name-card'}
-              onPointerEnter={() => pointAt('segment', segment)}
-              onPointerLeave={pointAway}
-              onFocus={() => pointAt('segment', segment)}
-              onBlur={pointAway}
-            >
+            <PointingButton what="segment" number={segment} class="name-card">
               <span class="name-card-title">
                 <span class="swatch" style={{ background: css(segmentColour(segment)) }} />
                 {bestWord(segment)?.word ?? '…'}
@@ -211,7 +171,7 @@ function NameCards() {
                     <span class="cosine-value">{cosine.toFixed(2).replace('-0.00', '0.00')}</span>
                   </span>
                 ))}
-            </button>
+            </PointingButton>
           </li>
         ))}
     </ul>

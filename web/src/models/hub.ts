@@ -1,6 +1,6 @@
 /** CLIPs of the Hugging Face Hub, by name. Loaded when the visitor asks for one. */
 import { fileDownloadInfo, HubApiError, listFiles, modelInfo } from '@huggingface/hub';
-import { clipCompanions, openClipFolder, sha256OfRanges, type WeightFolder } from '@zeroseg/core/zeroseg';
+import { filesToDownload, isAsPublished, openClipFolder, type WeightFolder } from '@zeroseg/core/zeroseg';
 import {
   type About,
   type AboutFile,
@@ -45,7 +45,7 @@ export async function planDownload(typed: string, signal: AbortSignal): Promise<
     for await (const { type, path, size, oid, lfs } of listFiles({ ...options, revision })) {
       if (type === 'file') all.push({ name: path, size, ...(lfs ? { sha256: lfs.oid } : { git: oid }) });
     }
-    const about: About = { name: repo, files: wanted(all), hub: { repo, revision } };
+    const about: About = { name: repo, files: filesToDownload(all), hub: { repo, revision } };
     const remote: WeightFolder = {
       name: repo,
       describe: (file) => `${repo}/${file}`,
@@ -65,21 +65,6 @@ export async function planDownload(typed: string, signal: AbortSignal): Promise<
     );
     return about;
   });
-}
-
-const INDEX = 'model.safetensors.index.json';
-/** Where weights are, the best first: older models have PyTorch's file only. */
-const weightFiles = [INDEX, 'model.safetensors', 'open_clip_model.safetensors', 'pytorch_model.bin'];
-
-/** Weights, one file or parts with their index, and what is read beside them. */
-function wanted(all: readonly AboutFile[]): AboutFile[] {
-  const names = new Set(all.map(({ name }) => name));
-  const found = weightFiles.find((name) => names.has(name));
-  const weights = (name: string): boolean =>
-    name === found || (found === INDEX && /^model-\d+-of-\d+\.safetensors$/.test(name));
-  // Of tokenizers the whole one, where it is there.
-  const beside = clipCompanions.filter((name) => !(names.has('tokenizer.json') && /^(merges|vocab)\./.test(name)));
-  return all.filter(({ name }) => weights(name) || beside.includes(name));
 }
 
 /** Downloads what is missing, checks it, and returns the SHA-256 over the weights. */
@@ -129,22 +114,11 @@ async function downloadFile(
     }
   }
   onProgress({ what: 'checking', done, bytes: file.size });
-  if (await isWhole(id, about, file)) return;
+  if (await isAsPublished(await (await keptFolder(id, about)).open(file.name), file)) return;
   await removeFile(id, file.name);
   throw new Error(
     `${file.name} did not arrive as it is on the Hub (its checksum differs); it was removed, download it again`,
   );
-}
-
-/** Whether a file is what the Hub says that it is. */
-async function isWhole(id: string, about: About, { name, sha256, git }: AboutFile): Promise<boolean> {
-  const source = await (await keptFolder(id, about)).open(name);
-  if (sha256 !== undefined) return (await sha256OfRanges(source)) === sha256;
-  if (git === undefined) return true;
-  const content = await source.readRange(0, source.size);
-  const header = new TextEncoder().encode(`blob ${content.length}\0`);
-  const digest = await crypto.subtle.digest('SHA-1', Uint8Array.from([...header, ...content]));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('') === git;
 }
 
 /** Bytes of a file of the pinned revision. The Hub leads to where they lie. */

@@ -110,9 +110,9 @@ export class ModelShelf {
 
   /** Downloads a CLIP by its name on the Hugging Face Hub, or goes on with one that was interrupted: that of this `id`. */
   async download(id: string, repo: string, onProgress: (copying: Copying) => void): Promise<void> {
-    const { planDownload, downloadModel } = await import('./hub.ts');
-    const { parts } = await keptModels();
     await this.#copying(id, async (signal) => {
+      const { planDownload, downloadModel } = await import('./hub.ts');
+      const { parts } = await keptModels();
       const about = parts.get(id) ?? (await planDownload(repo, signal));
       const hash = await downloadModel(id, about, { signal, onProgress });
       await finishModel(id, { ...about, hash });

@@ -3,7 +3,8 @@
 import { type Signal, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import type { GivenFile } from '../app/visitor-files.ts';
-import { engine, sentenceOf } from '../engine/client.ts';
+import { engine } from '../engine/client.ts';
+import { sentenceOf } from '../engine/sentence.ts';
 import type { Added, Copying, ModelChoice, Shelf, Space } from './messages.ts';
 
 /** Undefined until it was looked at. */

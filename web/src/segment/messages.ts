@@ -1,8 +1,13 @@
 import type { KnownWords, SegmentCentre, SegmentResult, UnknownName } from '@zeroseg/core/zeroseg';
 import type { Rgb } from './colours.ts';
 
+/** Who asks: one of two pictures that are compared, or a download. */
+export type Asker = 'first' | 'second' | 'export';
+
 /** What the page asks its worker: a photo that it was given, by a model, by words. */
 export interface SegmentRequest {
+  /** What it asked for before is stopped. */
+  readonly asker: Asker;
   readonly photo: number;
   readonly model: string;
   readonly words: readonly string[];
@@ -57,6 +62,8 @@ export interface Segmenting {
   /** Takes a photo in place of the one before. */
   open(file: Blob, name: string): Promise<PhotoFacts>;
   segment(request: SegmentRequest, onDoing: (doing: Doing) => void): Promise<Segmented>;
+  /** Stops what is being made for somebody who does not want it any more. */
+  stop(asker: Asker): void;
   /** A file to take along, at the photo's full size. */
   export(request: SegmentRequest, options: ExportOptions): Promise<Blob>;
 }

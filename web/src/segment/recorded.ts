@@ -61,6 +61,9 @@ export class RecordedRun implements Segmenting {
     return { ...result, names, unknown: [], known, centres, counts, looked: undefined, named };
   }
 
+  /** There is nothing to stop: naming is done at once. */
+  stop(): void {}
+
   async export(request: SegmentRequest, options: ExportOptions): Promise<Blob> {
     const { image } = this.#current(request.photo);
     return exportResult(image, await this.segment({ ...request, size: undefined }, () => {}), options);

@@ -1,14 +1,16 @@
 /** What the visitor looks at: a photo, words, and what a model makes of both. */
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import { proxy } from 'comlink';
+import { address } from '../app/address.ts';
 import { gpu, support } from '../app/gpu-state.ts';
 import type { GivenFile } from '../app/visitor-files.ts';
-import { engine, sentenceOf } from '../engine/client.ts';
+import { engine } from '../engine/client.ts';
+import { sentenceOf } from '../engine/sentence.ts';
 import { addModels, choiceBy, choiceOf, lookAtShelf, shelf } from '../models/state.ts';
 import { model, type Picture, picture } from '../picture/picture.ts';
 import { samples } from '../picture/samples.ts';
 import { type Rgb, wordColour } from './colours.ts';
-import type { Doing, ExportKind, Segmented } from './messages.ts';
+import type { Asker, Doing, ExportKind, Segmented } from './messages.ts';
 
 export interface Photo {
   readonly id: number;
@@ -121,7 +123,8 @@ export async function openModels(given: readonly GivenFile[]): Promise<void> {
 export async function exportFile(kind: ExportKind, label?: number): Promise<Blob | undefined> {
   const [current, result] = [photo.peek(), first.result.peek()];
   if (!current || !result) return undefined;
-  const request = { photo: current.id, model: first.model.peek(), words: result.names.slice(1) };
+  const words = result.names.slice(1);
+  const request = { asker: 'export' as const, photo: current.id, model: first.model.peek(), words };
   const colours = result.names.map(colourOf);
   const options = {
     kind,
@@ -146,12 +149,8 @@ export function setWords(one: Side, words: readonly string[]): void {
   });
 }
 
-/** Words out of what was typed: parted by commas, semicolons or lines; what is there already is not added. */
-export function addWords(one: Side, text: string): void {
-  const words = text
-    .split(/[,;\n]/)
-    .map((word) => word.trim().replace(/\s+/g, ' ').toLowerCase())
-    .filter((word) => word !== '');
+/** What is there already is not added. */
+export function addWords(one: Side, words: readonly string[]): void {
   setWords(one, [...new Set([...one.words.peek(), ...words])]);
 }
 
@@ -175,24 +174,21 @@ export function shownSize({ width, height }: Photo): { width: number; height: nu
 }
 
 /** Segments a side anew whenever what it depends on changes; what is under way then is not shown any more. */
-function follow(one: Side, isWanted: () => boolean): void {
+function follow(one: Side, asker: Asker, isWanted: () => boolean): void {
   let latest = 0;
   effect(() => {
     const [current, model, words] = [photo.value, one.model.value, one.words.value];
     void losses.value;
     const number = ++latest;
-    if (!current || !isWanted()) {
-      one.doing.value = undefined;
-      return;
-    }
-    if (words.length === 0) {
+    if (!current || !isWanted() || words.length === 0) {
       batch(() => {
-        one.result.value = undefined;
         one.doing.value = undefined;
+        if (words.length === 0) one.result.value = undefined;
       });
+      void segmenting().stop(asker);
       return;
     }
-    const request = { photo: current.id, model, words, size: shownSize(current) };
+    const request = { asker, photo: current.id, model, words, size: shownSize(current) };
     const onDoing = (doing: Doing): void => {
       if (number === latest) one.doing.value = doing;
     };
@@ -219,9 +215,31 @@ const losses = signal(0);
 /** Lost devices that are replaced; a driver that loses more is broken. */
 const MAX_LOSSES = 3;
 
+/** The model of the first side is in the address: a link of another tool chooses one, and a reload keeps it. */
+function followAddress(): void {
+  effect(() => {
+    const { id, parameters } = address.value;
+    const wanted = parameters.get('model');
+    if (id !== 'segment' || wanted === null || wanted === first.model.peek()) return;
+    first.model.value = wanted;
+    // It may be new on the shelf.
+    void lookAtShelf();
+  });
+  effect(() => {
+    const { id } = address.value;
+    const chosen = first.model.value;
+    if (id !== 'segment' && id !== '') return;
+    const hash = chosen === 'built-in' ? '#segment' : `#segment?${new URLSearchParams({ model: chosen })}`;
+    if (chosen !== 'built-in' || location.hash.includes('?')) history.replaceState(undefined, '', hash);
+  });
+}
+
 /** Begins to segment what there is, and again on another device when one is lost. */
 export function startSegmenting(): void {
-  if (support.peek()?.isThere) void lookAtShelf();
+  if (support.peek()?.isThere) {
+    followAddress();
+    void lookAtShelf();
+  }
   effect(() => {
     const { choices } = shelf.value ?? {};
     if (!choices) return;
@@ -230,8 +248,8 @@ export function startSegmenting(): void {
       if (!choices.some(({ id }) => id === model.peek())) model.value = 'built-in';
     }
   });
-  follow(first, () => true);
-  follow(second, () => comparing.value);
+  follow(first, 'first', () => true);
+  follow(second, 'second', () => comparing.value);
   effect(() => {
     const current = photo.value;
     if (current) picture.value = { file: current.file, name: current.name, words: first.words.value };

@@ -1,24 +1,19 @@
-import { useSignal } from '@preact/signals';
 import type { KnownWords } from '@zeroseg/core/zeroseg';
 import { hexColour } from '@zeroseg/core/zeroseg';
 import { useId } from 'preact/hooks';
 import { CloseIcon } from '../app/icons.tsx';
+import { AddWords } from '../picture/add-words.tsx';
 import { rgb } from './colours.ts';
 import type { Segmented } from './messages.ts';
 import { addWords, chooseColour, colourOf, hidden, removeWord, type Side, toggleWord } from './state.ts';
 
 /** The words of a side as chips: each with its colour, its fraction of the picture, and whether the model knows it. */
 export function Words({ side, title }: { side: Side; title: string }) {
-  const typed = useSignal('');
-  const [heading, field, hint] = [useId(), useId(), useId()];
+  const [heading, hint] = [useId(), useId()];
   const words = side.words.value;
   const result = side.result.value;
   const fractions = fractionsOf(side);
   const unknown = result?.unknown.filter(({ name }) => words.includes(name)) ?? [];
-  const add = (text: string): void => {
-    addWords(side, text);
-    typed.value = '';
-  };
   return (
     <section class="card" aria-labelledby={heading}>
       <h2 id={heading} class="card-title">
@@ -35,39 +30,11 @@ export function Words({ side, title }: { side: Side; title: string }) {
           />
         ))}
       </ul>
-      <form
-        class="add-words"
-        onSubmit={(event) => {
-          event.preventDefault();
-          add(typed.value);
-        }}
-      >
-        <label class="visually-hidden" for={field}>
-          Add words
-        </label>
-        <input
-          id={field}
-          class="field"
-          placeholder="Add words: dog, wet grass …"
-          autocomplete="off"
-          autocapitalize="none"
-          spellcheck={false}
-          value={typed.value}
-          aria-describedby={hint}
-          onInput={(event) => {
-            const { value } = event.currentTarget;
-            if (/[,;]\s*$/.test(value)) add(value);
-            else typed.value = value;
-          }}
-          onKeyDown={(event) => {
-            const last = words.at(-1);
-            if (event.key === 'Backspace' && typed.value === '' && last) removeWord(side, last);
-          }}
-        />
-        <button type="submit" class="button">
-          Add
-        </button>
-      </form>
+      <AddWords
+        hint={hint}
+        onWords={(more) => addWords(side, more)}
+        onTakeBack={() => words.length > 0 && removeWord(side, words.at(-1) as string)}
+      />
       <p id={hint} class="hint">
         {words.length < 2
           ? 'Every pixel gets the word that fits best, so give at least two.'
@@ -132,7 +99,7 @@ function Unknown({ side, unknown }: { side: Side; unknown: Segmented['unknown'] 
                 class="link"
                 onClick={() => {
                   removeWord(side, name);
-                  addWords(side, suggestion);
+                  addWords(side, [suggestion]);
                 }}
               >
                 {suggestion}
@@ -157,7 +124,7 @@ function Known({ side, known }: { side: Side; known: KnownWords }) {
           .filter((word) => !side.words.value.includes(word))
           .map((word) => (
             <li key={word}>
-              <button type="button" class="known-word" onClick={() => addWords(side, word)}>
+              <button type="button" class="known-word" onClick={() => addWords(side, [word])}>
                 {word}
               </button>
             </li>

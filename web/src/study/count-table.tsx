@@ -25,7 +25,7 @@ export function CountTable({ tally }: { tally: Tally }) {
       </div>
       <p class="hint">
         Shares with 95 % confidence (Wilson), p by the exact sign test; ties are left out of both. A picture counts for
-        whom max of its votes are. The left was chosen {left.count} of {left.of} times (p {probability(left.p)})
+        whom most of its votes are. The left was chosen {left.count} of {left.of} times (p {probability(left.p)})
         {agreement !== null &&
           `; two voters agree on a picture in ${Math.round(100 * agreement)} % of all pairs of votes`}
         .

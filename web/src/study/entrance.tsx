@@ -1,6 +1,7 @@
 import { useRef } from 'preact/hooks';
 import { UploadIcon } from '../app/icons.tsx';
 import { pickedFiles } from '../app/visitor-files.ts';
+import { sampleStudy } from './sample.ts';
 import { choose, forget, isBusy, kept, openFolder } from './state.ts';
 
 const commands = `zeroseg segment photos --classes "cat, grass" --model out/run --out out/ours
@@ -33,6 +34,9 @@ export function Entrance() {
             <UploadIcon />
             Open a study folder
           </button>
+          <button type="button" class="button" disabled={isBusy.value} onClick={() => void openFolder(sampleStudy())}>
+            Try a small one
+          </button>
           <input
             ref={input}
             type="file"
@@ -53,6 +57,10 @@ export function Entrance() {
             </p>
           )}
         </div>
+        <p class="hint">
+          Or drop a folder anywhere on the page. The small one has eight drawn scenes, named by the student that this
+          page brings and by the CLIP that taught it.
+        </p>
       </header>
       {kept.value && kept.value.length > 0 && (
         <section class="card" aria-labelledby="kept">

@@ -2,7 +2,8 @@
 import { batch, type Signal, signal } from '@preact/signals';
 import type { Tally } from '@zeroseg/core/zeroseg';
 import { save } from '../app/save.ts';
-import { engine, held, sentenceOf } from '../engine/client.ts';
+import { engine, held } from '../engine/client.ts';
+import { sentenceOf } from '../engine/sentence.ts';
 import type { GivenFile, Side, Standing, StudyFacts } from './messages.ts';
 
 const tool = held(() => engine.study());
@@ -56,11 +57,12 @@ export function start(): Promise<void> {
   });
 }
 
-export function openFolder(files: readonly GivenFile[]): Promise<void> {
+/** Opens a study out of a folder's files, or out of those that are still being fetched. */
+export function openFolder(files: readonly GivenFile[] | Promise<readonly GivenFile[]>): Promise<void> {
   return doOne(async () => {
     // Asked for, so that the browser does not clear votes when space is short; refused, they are kept all the same.
     void navigator.storage?.persist?.();
-    const facts = await (await tool()).take(files);
+    const facts = await (await tool()).take(await files);
     batch(() => {
       study.value = facts;
       voter.value = undefined;

@@ -15,6 +15,7 @@ import {
 import { teacher } from '@zeroseg/pretrained';
 import type { GivenFile } from '../app/visitor-files.ts';
 import type { Gpu } from '../engine/gpu.ts';
+import { sentenceOf } from '../engine/sentence.ts';
 import type { KeptRuns, PageRun } from './kept-runs.ts';
 import type { Phase, Standing, TrainEvent } from './messages.ts';
 import { LEARNT_SIDE, pngOf, SHOWN_SIDE, sourceOfPhotos, sourceOfScenes } from './pictures.ts';
@@ -36,10 +37,9 @@ const TELL_MILLISECONDS = 100;
 /** Why work was stopped. */
 const stops = { pause: Symbol('pause'), goOn: Symbol('go on') } as const;
 
-/** An error for people: without the call that found it. */
-function wordsOf(error: Error): string {
+function problemOf(error: unknown): string {
   if (error instanceof LockError) return 'This run is open in another tab: go on there, or close that tab.';
-  return error.message.replace(/^\w+(\.\w+)?: /, '');
+  return sentenceOf(error);
 }
 
 /** Photos must be chosen again: a page that was closed has no way to them. */
@@ -125,7 +125,7 @@ export class Job {
       }
     } catch (error) {
       await this.#letGo();
-      this.#stand({ phase: 'failed', problem: wordsOf(error as Error), needsPhotos: error instanceof PhotosNeeded });
+      this.#stand({ phase: 'failed', problem: problemOf(error), needsPhotos: error instanceof PhotosNeeded });
     }
   }
 

@@ -6,7 +6,8 @@ import { proxy } from 'comlink';
 import { address } from '../app/address.ts';
 import { gpu } from '../app/gpu-state.ts';
 import type { GivenFile } from '../app/visitor-files.ts';
-import { engine, held, sentenceOf } from '../engine/client.ts';
+import { engine, held } from '../engine/client.ts';
+import { sentenceOf } from '../engine/sentence.ts';
 import { formatBytes } from './formats.ts';
 import type { Before, RunCard, RunHistory, Space, Standing, TermFacts, TrainEvent } from './messages.ts';
 import { defaultPlan, linkOf, type Plan, planOfLink } from './plan.ts';
@@ -306,6 +307,7 @@ function take(event: TrainEvent): void {
       return;
     case 'history':
       show(event.history);
+      void refresh(); // there are features now, and sizes in the list
       return;
     case 'steps':
       metrics.value = [...metrics.peek(), ...event.metrics];

@@ -1,0 +1,1 @@
+export { cachedModel, type Download, type DownloadOptions, downloadModel } from './download-model.ts';
