@@ -36,7 +36,7 @@ import {
   withoutUnknown,
   withSynonyms,
 } from '../shell/index.ts';
-import { builtIn } from '../weights/index.ts';
+import { builtIn, kindOfPath } from '../weights/index.ts';
 
 interface EvalArguments extends ModelAndWordsArguments {
   readonly data: string;
@@ -97,6 +97,9 @@ export function evalCommand(context: Context): Command {
 async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const context = chosen.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
+  if (chosen.out && (await kindOfPath(chosen.out)) === 'folder') {
+    throw new UsageError(`eval: --out ${chosen.out}: this is a folder; give a file`);
+  }
   const { definition, hasUnnamedGround } = dataSetKinds[chosen.data] as DataSet;
   const set = typeof definition === 'function' ? await definition(chosen.root) : definition;
   if (chosen.ground && !hasUnnamedGround) {
