@@ -247,9 +247,11 @@ export {
   type ClassWords,
   classAffinity,
   type DenseClipMode,
+  type DenseDataSettings,
   type DividedWindow,
   type DivideOptions,
   type Division,
+  denseDataSettings,
   labelScores,
   type ModelAndText,
   type NamedSegment,
@@ -269,6 +271,7 @@ export {
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
+  stuffWords,
   type WindowResult,
   type WordStore,
 } from './inference/index.ts';
@@ -341,6 +344,13 @@ export {
   scenePhotos,
   scenePresets,
 } from './scenes/index.ts';
+export {
+  isSegClip,
+  loadSegClipVision,
+  type SegClipConfig,
+  SegClipVision,
+  segClipConfig,
+} from './segclip/index.ts';
 export {
   isSiglip,
   loadSiglipText,

@@ -39,7 +39,12 @@ import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
+<<<<<<< HEAD
 import { openBackbone } from '../../cli/src/runs/open-backbone.ts';
+||||||| 7794870
+=======
+import { parseModelPlace } from '../../cli/src/runs/model-place.ts';
+>>>>>>> main
 import { openGroupVit, openModelFile } from '../../cli/src/runs/open-vocabulary.ts';
 import { findPhotos } from '../../cli/src/segments/photo-places.ts';
 import { FORMAT as segmentsFormat } from '../../cli/src/segments/record.ts';
@@ -92,6 +97,7 @@ import { cocoMask } from '../../src/zeroseg/regions/coco-mask.ts';
 import { classRle, decodeRle } from '../../src/zeroseg/regions/run-length.ts';
 import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
+import { segClipConfig } from '../../src/zeroseg/segclip/load.ts';
 import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
 import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
 import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-archive.ts';
@@ -233,6 +239,11 @@ const clipNames = [
   'logit_scale',
 ];
 const groupVitNames = [...readSafetensors(groupVitFile).tensors.keys()];
+const segClipNames = [
+  ...readSafetensors(
+    await readFile(join(repository, 'test/fixtures/segclip-tiny/segclip-tiny.safetensors')),
+  ).tensors.keys(),
+];
 // Tensors without elements may have axes of any length: no byte of the file is behind them.
 parser('clipConfig groupVitConfig', holes([...clipNames, ...groupVitNames]), (stored) => {
   attempts(
@@ -253,6 +264,7 @@ for (const name of ['open-clip-tiny', 'open-clip-custom']) {
   parser('clipConfig openClipSettings', damagedJson(settings), (config) => clipConfig(clipTensors, 'file', config));
 }
 parser('clipConfig', damagedJson(teacherJson), (config) => clipConfig(clipTensors, 'file', config));
+parser('segClipConfig', holes(segClipNames), (stored) => segClipConfig(stored, 'file'));
 parser('groupVitConfig', damagedJson((groupVitJson as { config: unknown }).config), (config) =>
   groupVitConfig(groupVitTensors, 'file', config),
 );
@@ -659,6 +671,12 @@ parser('Tokenizer.fromTokenizerJson resolve parseMerge', damagedJson(bytesOnly),
   Tokenizer.fromTokenizerJson(found as object).encode('aa b'),
 );
 parser('Tokenizer.fromTokenizerJson', strangeText, (text) => Tokenizer.fromTokenizerJson(text));
+parser('parseModelPlace', strangeText, async (text) => {
+  const place = text.replaceAll('\0', '');
+  await settled(
+    ...['', 'clip:', 'groupvit:'].flatMap((kind) => [kind + place, `${kind}${place}:sclip`]).map(parseModelPlace),
+  );
+});
 parser('parseClasses parseNames parseNamesOrCount', strangeText, async (text) => {
   parseNames(text);
   parseNamesOrCount(text);
@@ -1082,13 +1100,14 @@ const notParsers = new Set([
     'loadClipText',
     'loadGroupVitVision',
     'loadGroupVitText',
+    'loadSegClipVision',
     'loadParameters',
     'readParameters',
     'openModel',
     'loadModel',
     'loadNetwork',
   ],
-  ...['loadOptimizer', 'openModelAndClip', 'openModelAndWords', 'openVocabulary'],
+  ...['loadOptimizer', 'openDenseClip', 'openModelAndClip', 'openModelAndWords', 'openVocabulary'],
   // A name of ours in OpenAI's words.
   'openAiName',
   // A manifest's configuration, for resolveConfig.
