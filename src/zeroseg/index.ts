@@ -191,10 +191,31 @@ export {
   type PhotoFile,
   type PhotoSource,
   type PhotoStamp,
+  type RegionFeatures,
   readCache,
   readStamped,
   type TrainingData,
 } from './features/index.ts';
+export {
+  type BackboneOptions,
+  backboneConfig,
+  checkFinetuneSettings,
+  defaultFinetuneSettings,
+  type FinetuneReport,
+  type FinetuneSettings,
+  FinetuneTrainer,
+  finetuneSettingsSchema,
+  finetuneTrainingFile,
+  loadNetwork,
+  type NetworkInfo,
+  networkFile,
+  type PredictOptions,
+  Predictor,
+  resumeFinetuning,
+  type ScorePhotosOptions,
+  SegmentationNetwork,
+  scorePhotos,
+} from './finetune/index.ts';
 export {
   type GroupVitConfig,
   GroupVitText,
@@ -232,9 +253,11 @@ export {
   type ClassWords,
   classAffinity,
   type DenseClipMode,
+  type DenseDataSettings,
   type DividedWindow,
   type DivideOptions,
   type Division,
+  denseDataSettings,
   labelScores,
   type ModelAndText,
   type NamedSegment,
@@ -254,6 +277,7 @@ export {
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
+  stuffWords,
   type WindowResult,
   type WordStore,
 } from './inference/index.ts';
@@ -272,6 +296,7 @@ export {
   baseConfig,
   configSchema,
   configs,
+  type EncoderConfig,
   type Inference,
   initialWeights,
   keptPatches,
@@ -325,6 +350,13 @@ export {
   scenePhotos,
   scenePresets,
 } from './scenes/index.ts';
+export {
+  isSegClip,
+  loadSegClipVision,
+  type SegClipConfig,
+  SegClipVision,
+  segClipConfig,
+} from './segclip/index.ts';
 export {
   isSiglip,
   loadSiglipText,

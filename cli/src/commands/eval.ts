@@ -1,8 +1,9 @@
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { firstRepeated, rounded } from '@zeroseg/core/internal';
+import { firstRepeated, ownValue, rounded } from '@zeroseg/core/internal';
 import {
   ConfusionMatrix,
+  denseDataSettings,
   EvaluationMeasures,
   evaluate,
   type SegmentationScore,
@@ -15,6 +16,7 @@ import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photo
 import { classColours } from '../segments/index.ts';
 import {
   type Context,
+  clipPlace,
   count,
   embedNames,
   formatDuration,
@@ -43,7 +45,7 @@ import {
   withoutUnknown,
   withSynonyms,
 } from '../shell/index.ts';
-import { builtIn } from '../weights/index.ts';
+import { builtIn, kindOfPath } from '../weights/index.ts';
 
 interface EvalArguments extends ModelAndWordsArguments {
   readonly data: string;
@@ -112,6 +114,9 @@ export function evalCommand(context: Context): Command {
 async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const context = chosen.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
+  if (chosen.out && (await kindOfPath(chosen.out)) === 'folder') {
+    throw new UsageError(`eval: --out ${chosen.out}: this is a folder; give a file`);
+  }
   const { definition, hasUnnamedGround } = dataSetKinds[chosen.data] as DataSet;
   const set = typeof definition === 'function' ? await definition(chosen.root) : definition;
   if (chosen.ground && !hasUnnamedGround) {
@@ -123,10 +128,13 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const found = await openDataSet(chosen.data, chosen.root, chosen.split);
   const photos = found.slice(0, chosen.limit ?? found.length);
   const opened = await openModelAndWords(context, chosen);
-  const options = withNaming(opened, chosen);
+  const dense = opened.kind === 'clip' && opened.mode !== 'crops' ? denseDataSettings[opened.mode] : undefined;
+  const data = dense && ownValue(dense, chosen.data);
+  const options = withNaming(opened, chosen, data);
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
-  const asked = withSynonyms(set.prompts, synonyms, set.classes.slice(1));
-  const { unknown, notes } = tellUnknown(context, opened.text, asked, chosen.clip ?? builtIn);
+  const prompts = set.prompts.map((name, c) => data?.words?.[set.classes[c + 1] ?? ''] ?? name);
+  const asked = synonyms.length > 0 ? withSynonyms(set.prompts, synonyms, set.classes.slice(1)) : prompts;
+  const { unknown, notes } = tellUnknown(context, opened.text, asked, await clipPlace(chosen));
   const imagery = await tellImagery(
     context,
     opened.text,
@@ -149,7 +157,13 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     const classes = ignore === 0 ? set.classes.length - 1 : set.classes.length;
     terminal.log(`${title(photos.length)}, ${count(classes, 'classes')}, on ${device.name}`);
     using model = await loadModel(context, device, opened, options);
-    const vocabulary = await embedNames(context, model, withoutUnknown(asked, unknown), interruption);
+    const vocabulary = await embedNames(
+      context,
+      model,
+      withoutUnknown(asked, unknown),
+      interruption,
+      options.rules.background,
+    );
     const progress = new Progress(terminal, 'scoring', photos.length, unit);
     const began = performance.now();
     const measures = new EvaluationMeasures(set.classes.length, ignore ?? -1);
@@ -164,7 +178,9 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         scoring: options.scoring,
         top: options.top,
         short: options.short,
+        window: options.window,
         stride: options.stride,
+        ...options.rules,
         signal: interruption.abortSignal,
         onPhoto: async (photo) => {
           measures.add(photo.prediction, photo.labels);
@@ -236,6 +252,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         top: options.top,
         scale: options.scale,
         templates: options.templates,
+        ...options.rules,
         ...(synonyms.length > 0 && { synonyms: synonyms.map(({ words }) => words) }),
       },
       unknown,

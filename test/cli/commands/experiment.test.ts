@@ -187,10 +187,10 @@ describe('the plot', () => {
 
 describe('zeroseg experiment', () => {
   it('refuses an experiment that there is not', async () => {
-    expect(await zeroseg('experiment', 'table9', '--out', at('none'))).toMatchInlineSnapshot(`
+    expect(await zeroseg('experiment', 'table12', '--out', at('none'))).toMatchInlineSnapshot(`
       {
         "code": 1,
-        "err": "zeroseg: experiment: table9 needs --model and --data; such as --model built-in --data voc=VOCdevkit/VOC2012, each as often as you like",
+        "err": "zeroseg: experiment: there is no 'table12'; give table3, table4, table5, beyond, fig3, table1, table6, table9",
         "out": "",
       }
     `);
