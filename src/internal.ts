@@ -20,6 +20,7 @@ export {
   ensemble,
   fillTemplate,
   gaussianBias,
+  positionRule,
   type QueuedViews,
   randomClips,
   randomClipText,
@@ -61,8 +62,13 @@ export {
   type ViewSource,
 } from './zeroseg/image/index.ts';
 export {
+  type ClipAndText,
+  clipAndText,
+  DenseClip,
   groupVitAndText,
+  namingRules,
   otherTeacher,
+  patchScoreMaps,
   pixelSegments,
   scoreRows,
   type ZeroSegAndText,
@@ -79,6 +85,7 @@ export {
   positionTable,
   weightOf,
 } from './zeroseg/model/index.ts';
+export { classProbabilities } from './zeroseg/pixels/index.ts';
 export { Checkpoints, newestCheckpointFile, parseStep, stepName } from './zeroseg/runs/index.ts';
 export {
   brokenField,

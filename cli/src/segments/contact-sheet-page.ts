@@ -14,7 +14,7 @@ input[type=checkbox] { width: 17px; height: 17px; margin: 0; } button { cursor: 
 i { width: 12px; height: 12px; border-radius: 3px; flex: none; display: inline-block; border: 1px solid rgb(128 128 128 / .5); background: var(--colour); }
 #cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); gap: 16px; list-style: none; margin: 0; padding: 0; }
 article { background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 12px; height: 100%; display: grid; gap: 10px; grid-template-rows: auto auto 1fr auto; }
-.stage { position: relative; display: block; border-radius: 8px; overflow: hidden; background: var(--line); }
+.stage { position: relative; display: block; width: min(100%, 560px * var(--ratio)); margin: 0 auto; border-radius: 8px; overflow: hidden; background: var(--line); }
 .stage img, .stage svg { display: block; width: 100%; height: auto; } .stage svg { position: absolute; inset: 0; height: 100%; }
 path { fill: var(--colour); fill-opacity: var(--opacity, .5); stroke: #fff; stroke-opacity: .8; stroke-width: 1.2; vector-effect: non-scaling-stroke; }
 svg.one path { fill-opacity: .06; stroke-opacity: .25; } svg.one path.lit { fill-opacity: .72; stroke-opacity: 1; }

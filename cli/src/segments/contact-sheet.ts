@@ -76,7 +76,7 @@ export class ContactSheet {
         ? ''
         : `<h2 class="failed">Not read</h2><ul>${[...failed].map(([path, reason]) => `<li>${escapeHtml(path)}: ${escapeHtml(reason)}</li>`).join('')}</ul>`;
     const main = `<h1>${escapeHtml(title)}</h1>
-<p>What each word covers, in colour over the photo. Percentages beside the words: in how many photos, and how much of all photos. Point at a row below a photo to see that word alone.</p>
+<p>What each word covers, in colour over the photo. Beside each word: in how many photos it is, and its part of all their area. Point at a row below a photo to see that word alone.</p>
 ${notes.map((note) => `<p class="note">${escapeHtml(sentence(note))}</p>`).join('\n')}
 <form>
 <fieldset><legend>Words</legend>${boxes.join('\n')}</fieldset>
@@ -120,7 +120,7 @@ function card(
   const folder = posix.dirname(name);
   const link = (file: string): string => posix.join(folder, file).split('/').map(encodeURIComponent).join('/');
   const scale = Math.min(1, SIDE / Math.max(width, height));
-  const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
+  const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * scale))) as [number, number];
   const found = classes.map(({ name: word, fraction }) => `${escapeHtml(word)} ${htmlPercent(fraction)}`).join(', ');
   const paths = classes
     .filter(({ label }) => label !== 0)
@@ -133,7 +133,7 @@ function card(
   );
   return `<li data-name="${escapeHtml(name)}"><article>
 <h2>${escapeHtml(posix.basename(photo.replaceAll('\\', '/')))}</h2>
-<a class="stage" href="${escapeHtml(link(files.overlay))}"><img src="${escapeHtml(link(files.thumbnail))}" width="${w}" height="${h}" loading="lazy" alt="${escapeHtml(posix.basename(name))}: ${found}"><svg viewBox="0 0 ${w} ${h}" preserveAspectRatio="none" aria-hidden="true">${paths.join('')}</svg></a>
+<a class="stage" style="--ratio:${(w / h).toFixed(4)}" href="${escapeHtml(link(files.overlay))}"><img src="${escapeHtml(link(files.thumbnail))}" width="${w}" height="${h}" loading="lazy" alt="${escapeHtml(posix.basename(name))}: ${found}"><svg viewBox="0 0 ${w} ${h}" preserveAspectRatio="none" aria-hidden="true">${paths.join('')}</svg></a>
 <table><thead><tr><th scope="col">word</th><th scope="col">area</th><th scope="col">pixels</th><th scope="col">score</th></tr></thead>
 <tbody>${classes.map((one) => row(one, one.label === 0 ? 0 : numberOf(one.name))).join('')}</tbody></table>
 <p class="links"><a href="${escapeHtml(link(files.overlay))}">overlay</a><a href="${escapeHtml(link(files.labels))}">label map</a><a href="${escapeHtml(link(`${posix.basename(name)}.json`))}">JSON</a>${cutouts.join('')}</p>

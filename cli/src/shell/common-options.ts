@@ -49,10 +49,26 @@ export function addCommonOptions(
   });
   program.hook('preAction', (_, command) => {
     if (program.getOptionValue('quiet')) quieten();
-    if (!printsOptions(command)) return;
+    if (!printsOptions(command)) {
+      refuseEmpty(command);
+      return;
+    }
     print(JSON.stringify(printedOptions(command, given, file), undefined, 2));
     throw new CommanderError(0, 'zeroseg.printOptions', 'printed');
   });
+}
+
+/** A script's variable that was never set comes as an empty text, which names no file, folder or place. */
+function refuseEmpty(command: Command): void {
+  const isEmpty = (value: unknown): boolean => [value].flat().some((one) => one === '');
+  command.registeredArguments.forEach((argument, i) => {
+    if (isEmpty(command.processedArgs[i])) throw new UsageError(`<${argument.name()}>: an empty text was given`);
+  });
+  for (const option of command.options) {
+    const [, kind] = /<(file|folder|place|name or file)>/.exec(option.flags) ?? [];
+    if (kind === undefined || !isEmpty(command.getOptionValue(option.attributeName()))) continue;
+    throw new UsageError(`${option.long}: an empty text was given; give a ${kind}`);
+  }
 }
 
 /** Whether a command only prints its options, which needs none of them. */

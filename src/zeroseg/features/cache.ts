@@ -292,6 +292,14 @@ async function readHeader(files: FileSystem): Promise<CacheKey | undefined> {
   return header.key;
 }
 
+/** What messages call a field whose name does not say it. */
+const fieldWords: Readonly<Record<string, string>> = {
+  viewSource: 'source of views',
+  teacherSize: "side of the teacher's views",
+  dim: 'width of features',
+  studentSize: "side of the student's squares",
+};
+
 function differences(given: CacheKey, asked: CacheKey): string[] {
   const [found, wanted] = [given, asked].map((key): Record<string, unknown> => ({ ...key })) as [
     Record<string, unknown>,
@@ -303,7 +311,7 @@ function differences(given: CacheKey, asked: CacheKey): string[] {
   return [...names]
     .map((name) => [name, ...[found, wanted].map((key) => JSON.stringify(ownValue(key, name)))])
     .filter(([, old, now]) => old !== now)
-    .map(([name, old, now]) => `${name} is ${old} in the cache, ${now} now`);
+    .map(([name, old, now]) => `${ownValue(fieldWords, name as string) ?? name} is ${old} in the cache, ${now} now`);
 }
 
 function checkKey(files: FileSystem, found: CacheKey, wanted: CacheKey, remedy: string): void {
