@@ -58,6 +58,7 @@ const rooms = [
   'src/zeroseg/teacher-scenes',
   'src/zeroseg/drawing',
   'src/zeroseg/evaluation',
+  'src/zeroseg/finetune',
   'src/zeroseg/baselines',
   'src/zeroseg/studies',
   'src/zeroseg/demo',

@@ -39,7 +39,12 @@ import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
+<<<<<<< HEAD
+import { openBackbone } from '../../cli/src/runs/open-backbone.ts';
+||||||| 7794870
+=======
 import { parseModelPlace } from '../../cli/src/runs/model-place.ts';
+>>>>>>> main
 import { openGroupVit, openModelFile } from '../../cli/src/runs/open-vocabulary.ts';
 import { findPhotos } from '../../cli/src/segments/photo-places.ts';
 import { FORMAT as segmentsFormat } from '../../cli/src/segments/record.ts';
@@ -54,6 +59,7 @@ import {
 } from '../../cli/src/shell/arguments.ts';
 import { parseClasses, parseSynonyms, readColours, withSynonyms } from '../../cli/src/shell/class-choices.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
+import { parseFinetuneLog, readFinetuneLog } from '../../cli/src/studies/finetune-record.ts';
 import { parseTeacherLog, readTeacherLog } from '../../cli/src/studies/teacher-training.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
@@ -339,6 +345,11 @@ parser('openModelFile openGroupVit', fc.tuple(weights, damagedJson(teacherJson))
   for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
 });
 
+parser('openBackbone', weights, async (bytes) => {
+  await put('backbone/model.safetensors', bytes);
+  await openBackbone(at('backbone/model.safetensors'), {});
+});
+
 // Configurations
 
 parser('resolveConfig', damagedJson(baseConfig), (config) => resolveConfig(config as Record<string, unknown>));
@@ -537,6 +548,18 @@ parser('Sitting.open', damagedJson(sat), async (votes) => {
 parser('parseTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), (found) =>
   parseTeacherLog(found, 'file'),
 );
+const finetuneLog = damagedJson({
+  format: 'zeroseg fine-tuning',
+  choices: { backbone: 'vit.pth', data: 'voc', root: 'VOC2012' },
+  settings: { steps: 4, crop: 224 },
+  classes: ['background', 'cat'],
+  weights: 'ab12',
+});
+parser('parseFinetuneLog', finetuneLog, (found) => parseFinetuneLog(found, 'file'));
+parser('readFinetuneLog', finetuneLog, async (found) => {
+  await put('finetune/finetune.json', found);
+  await readFinetuneLog(at('finetune'));
+});
 parser(
   'parseLossScale',
   fc.oneof(
@@ -1082,6 +1105,7 @@ const notParsers = new Set([
     'readParameters',
     'openModel',
     'loadModel',
+    'loadNetwork',
   ],
   ...['loadOptimizer', 'openDenseClip', 'openModelAndClip', 'openModelAndWords', 'openVocabulary'],
   // A name of ours in OpenAI's words.
