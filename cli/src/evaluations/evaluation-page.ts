@@ -32,14 +32,14 @@ export function evaluationPage(
   const main = `<h1>${escapeHtml(title)}</h1>
 ${notes.map((note) => `<p class="note">${escapeHtml(sentence(note))}</p>`).join('\n')}
 <dl>
-${tile('mean IoU', result.mean_iou, result.intervals.mean_iou)}
+${tile('mean IoU', result.mean_iou, result.intervals?.mean_iou)}
 ${means(result)}
-${tile('frequency-weighted IoU', result.frequency_weighted_iou, result.intervals.frequency_weighted_iou)}
+${tile('frequency-weighted IoU', result.frequency_weighted_iou, result.intervals?.frequency_weighted_iou)}
 ${tile('boundary F-score', result.boundary_f)}
-${tile('pixels right', result.pixel_accuracy, result.intervals.pixel_accuracy)}
+${tile('pixels right', result.pixel_accuracy, result.intervals?.pixel_accuracy)}
 <div><dt>${unit}</dt><dd>${result.photos}</dd></div>
 </dl>
-${result.intervals.mean_iou ? `<p>Small: 95 % intervals over the choice of ${unit}, of ${result.intervals.resamples.toLocaleString('en')} draws with replacement. The boundary F-score says how well outlines agree, within 0.75 % of the diagonal.</p>` : ''}
+${result.intervals?.mean_iou ? `<p>Small: 95 % intervals over the choice of ${unit}, of ${result.intervals.resamples.toLocaleString('en')} draws with replacement. The boundary F-score says how well outlines agree, within 0.75 % of the diagonal.</p>` : ''}
 <section><h2>Each class</h2>
 <table class="classes"><thead><tr><th scope="col">class</th><th scope="col">IoU</th><th scope="col"><span class="hidden">bar</span></th><th scope="col">boundary F</th><th scope="col">true pixels</th></tr></thead>
 <tbody>${[...result.classes]
@@ -47,7 +47,7 @@ ${result.intervals.mean_iou ? `<p>Small: 95 % intervals over the choice of ${uni
     .sort((a, b) => b.iou! - a.iou!)
     .map(
       ({ label, iou, boundary_f, pixels = 0 }) =>
-        `<tr><th scope="row">${swatch(label)}<bdi>${nameOf(label)}</bdi></th><td>${htmlPercent(iou)}</td><td class="bar"><b style="width:${(100 * iou!).toFixed(1)}%"></b></td><td>${htmlPercent(boundary_f)}</td><td>${pixels.toLocaleString('en')}</td></tr>`,
+        `<tr><th scope="row">${swatch(label)}<bdi>${nameOf(label)}</bdi></th><td>${htmlPercent(iou)}</td><td class="bar"><b style="width:${(100 * iou!).toFixed(1)}%"></b></td><td>${htmlPercent(boundary_f ?? null)}</td><td>${pixels.toLocaleString('en')}</td></tr>`,
     )
     .join('\n')}</tbody></table></section>
 <section><h2>What was taken for what</h2>
@@ -68,11 +68,12 @@ function means({
   intervals,
 }: EvaluationResult): string {
   return mean_iou_objects === undefined || mean_iou_ground === undefined
-    ? tile('without background', mean_iou_without_background, intervals.mean_iou_without_background)
+    ? tile('without background', mean_iou_without_background, intervals?.mean_iou_without_background)
     : `${tile('mean IoU, objects', mean_iou_objects)}\n${tile('mean IoU, ground', mean_iou_ground)}`;
 }
 
-function tile(title: string, fraction: number | null, interval: Interval | null = null): string {
+function tile(title: string, fraction: number | null | undefined, interval?: Interval | null): string {
+  if (fraction === undefined) return '';
   const range = interval ? `<small>${htmlPercent(interval.low)} to ${htmlPercent(interval.high)}</small>` : '';
   return `<div><dt>${title}</dt><dd>${htmlPercent(fraction)}${range}</dd></div>`;
 }

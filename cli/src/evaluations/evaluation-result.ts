@@ -26,11 +26,12 @@ export interface EvaluationResult {
   /** Of scenes. */
   readonly mean_iou_objects?: number | null;
   readonly mean_iou_ground?: number | null;
-  readonly frequency_weighted_iou: number | null;
-  readonly boundary_f: number | null;
+  /** Left out by what measures no more than IoU. */
+  readonly frequency_weighted_iou?: number | null;
+  readonly boundary_f?: number | null;
   readonly pixel_accuracy: number | null;
   /** 95 % of the draws. */
-  readonly intervals: {
+  readonly intervals?: {
     readonly mean_iou: Interval | null;
     readonly mean_iou_without_background: Interval | null;
     readonly frequency_weighted_iou: Interval | null;
@@ -41,7 +42,7 @@ export interface EvaluationResult {
     readonly label: number;
     readonly name: string | undefined;
     readonly iou: number | null;
-    readonly boundary_f: number | null;
+    readonly boundary_f?: number | null;
     readonly pixels: number | undefined;
   }[];
 }
