@@ -19,6 +19,7 @@ export {
   ensemble,
   fillTemplate,
   gaussianBias,
+  positionRule,
   type QueuedViews,
   randomClips,
   randomClipText,
@@ -60,8 +61,13 @@ export {
   type ViewSource,
 } from './zeroseg/image/index.ts';
 export {
+  type ClipAndText,
+  clipAndText,
+  DenseClip,
   groupVitAndText,
+  namingRules,
   otherTeacher,
+  patchScoreMaps,
   pixelSegments,
   scoreRows,
   type ZeroSegAndText,
@@ -78,6 +84,7 @@ export {
   positionTable,
   weightOf,
 } from './zeroseg/model/index.ts';
+export { classProbabilities } from './zeroseg/pixels/index.ts';
 export { Checkpoints, newestCheckpointFile, parseStep, stepName } from './zeroseg/runs/index.ts';
 export {
   brokenField,

@@ -185,10 +185,31 @@ export {
   type PhotoFile,
   type PhotoSource,
   type PhotoStamp,
+  type RegionFeatures,
   readCache,
   readStamped,
   type TrainingData,
 } from './features/index.ts';
+export {
+  type BackboneOptions,
+  backboneConfig,
+  checkFinetuneSettings,
+  defaultFinetuneSettings,
+  type FinetuneReport,
+  type FinetuneSettings,
+  FinetuneTrainer,
+  finetuneSettingsSchema,
+  finetuneTrainingFile,
+  loadNetwork,
+  type NetworkInfo,
+  networkFile,
+  type PredictOptions,
+  Predictor,
+  resumeFinetuning,
+  type ScorePhotosOptions,
+  SegmentationNetwork,
+  scorePhotos,
+} from './finetune/index.ts';
 export {
   type GroupVitConfig,
   GroupVitText,
@@ -226,9 +247,11 @@ export {
   type ClassWords,
   classAffinity,
   type DenseClipMode,
+  type DenseDataSettings,
   type DividedWindow,
   type DivideOptions,
   type Division,
+  denseDataSettings,
   labelScores,
   type ModelAndText,
   type NamedSegment,
@@ -248,6 +271,7 @@ export {
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
+  stuffWords,
   type WindowResult,
   type WordStore,
 } from './inference/index.ts';
@@ -266,6 +290,7 @@ export {
   baseConfig,
   configSchema,
   configs,
+  type EncoderConfig,
   type Inference,
   initialWeights,
   keptPatches,
@@ -319,6 +344,13 @@ export {
   scenePhotos,
   scenePresets,
 } from './scenes/index.ts';
+export {
+  isSegClip,
+  loadSegClipVision,
+  type SegClipConfig,
+  SegClipVision,
+  segClipConfig,
+} from './segclip/index.ts';
 export {
   isSiglip,
   loadSiglipText,

@@ -39,6 +39,12 @@ import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
+<<<<<<< HEAD
+import { openBackbone } from '../../cli/src/runs/open-backbone.ts';
+||||||| 7794870
+=======
+import { parseModelPlace } from '../../cli/src/runs/model-place.ts';
+>>>>>>> main
 import { openGroupVit, openModelFile } from '../../cli/src/runs/open-vocabulary.ts';
 import { findPhotos } from '../../cli/src/segments/photo-places.ts';
 import { FORMAT as segmentsFormat } from '../../cli/src/segments/record.ts';
@@ -53,6 +59,7 @@ import {
 } from '../../cli/src/shell/arguments.ts';
 import { parseClasses, parseSynonyms, readColours, withSynonyms } from '../../cli/src/shell/class-choices.ts';
 import { resolveOptions } from '../../cli/src/shell/train-options.ts';
+import { parseFinetuneLog, readFinetuneLog } from '../../cli/src/studies/finetune-record.ts';
 import { parseTeacherLog, readTeacherLog } from '../../cli/src/studies/teacher-training.ts';
 import { Fields } from '../../cli/src/verify/manifest.ts';
 import { Report } from '../../cli/src/verify/report.ts';
@@ -90,6 +97,7 @@ import { cocoMask } from '../../src/zeroseg/regions/coco-mask.ts';
 import { classRle, decodeRle } from '../../src/zeroseg/regions/run-length.ts';
 import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
+import { segClipConfig } from '../../src/zeroseg/segclip/load.ts';
 import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
 import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
 import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-archive.ts';
@@ -231,6 +239,11 @@ const clipNames = [
   'logit_scale',
 ];
 const groupVitNames = [...readSafetensors(groupVitFile).tensors.keys()];
+const segClipNames = [
+  ...readSafetensors(
+    await readFile(join(repository, 'test/fixtures/segclip-tiny/segclip-tiny.safetensors')),
+  ).tensors.keys(),
+];
 // Tensors without elements may have axes of any length: no byte of the file is behind them.
 parser('clipConfig groupVitConfig', holes([...clipNames, ...groupVitNames]), (stored) => {
   attempts(
@@ -251,6 +264,7 @@ for (const name of ['open-clip-tiny', 'open-clip-custom']) {
   parser('clipConfig openClipSettings', damagedJson(settings), (config) => clipConfig(clipTensors, 'file', config));
 }
 parser('clipConfig', damagedJson(teacherJson), (config) => clipConfig(clipTensors, 'file', config));
+parser('segClipConfig', holes(segClipNames), (stored) => segClipConfig(stored, 'file'));
 parser('groupVitConfig', damagedJson((groupVitJson as { config: unknown }).config), (config) =>
   groupVitConfig(groupVitTensors, 'file', config),
 );
@@ -329,6 +343,11 @@ parser('openModelFile openGroupVit', fc.tuple(weights, damagedJson(teacherJson))
     openModelFile(place).then(openGroupVit),
   ]);
   for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
+});
+
+parser('openBackbone', weights, async (bytes) => {
+  await put('backbone/model.safetensors', bytes);
+  await openBackbone(at('backbone/model.safetensors'), {});
 });
 
 // Configurations
@@ -529,6 +548,18 @@ parser('Sitting.open', damagedJson(sat), async (votes) => {
 parser('parseTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), (found) =>
   parseTeacherLog(found, 'file'),
 );
+const finetuneLog = damagedJson({
+  format: 'zeroseg fine-tuning',
+  choices: { backbone: 'vit.pth', data: 'voc', root: 'VOC2012' },
+  settings: { steps: 4, crop: 224 },
+  classes: ['background', 'cat'],
+  weights: 'ab12',
+});
+parser('parseFinetuneLog', finetuneLog, (found) => parseFinetuneLog(found, 'file'));
+parser('readFinetuneLog', finetuneLog, async (found) => {
+  await put('finetune/finetune.json', found);
+  await readFinetuneLog(at('finetune'));
+});
 parser(
   'parseLossScale',
   fc.oneof(
@@ -640,6 +671,12 @@ parser('Tokenizer.fromTokenizerJson resolve parseMerge', damagedJson(bytesOnly),
   Tokenizer.fromTokenizerJson(found as object).encode('aa b'),
 );
 parser('Tokenizer.fromTokenizerJson', strangeText, (text) => Tokenizer.fromTokenizerJson(text));
+parser('parseModelPlace', strangeText, async (text) => {
+  const place = text.replaceAll('\0', '');
+  await settled(
+    ...['', 'clip:', 'groupvit:'].flatMap((kind) => [kind + place, `${kind}${place}:sclip`]).map(parseModelPlace),
+  );
+});
 parser('parseClasses parseNames parseNamesOrCount', strangeText, async (text) => {
   parseNames(text);
   parseNamesOrCount(text);
@@ -1063,12 +1100,14 @@ const notParsers = new Set([
     'loadClipText',
     'loadGroupVitVision',
     'loadGroupVitText',
+    'loadSegClipVision',
     'loadParameters',
     'readParameters',
     'openModel',
     'loadModel',
+    'loadNetwork',
   ],
-  ...['loadOptimizer', 'openModelAndClip', 'openModelAndWords', 'openVocabulary'],
+  ...['loadOptimizer', 'openDenseClip', 'openModelAndClip', 'openModelAndWords', 'openVocabulary'],
   // A name of ours in OpenAI's words.
   'openAiName',
   // A manifest's configuration, for resolveConfig.

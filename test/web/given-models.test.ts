@@ -85,7 +85,14 @@ async function studentWith(change: (metadata: Record<string, string>) => void): 
 test('what each model says of itself comes out of its file', async () => {
   await expect
     .poll(choices)
-    .toEqual(['Built-in student', 'Built-in teacher, crop by crop', 'Built-in teacher, patch by patch']);
+    .toEqual([
+      'Built-in student',
+      'Built-in teacher, crop by crop',
+      'Built-in teacher, patch by patch',
+      'Built-in teacher, patch by patch (SCLIP)',
+      'Built-in teacher, patch by patch (ClearCLIP)',
+      'Built-in teacher, patch by patch (NACLIP)',
+    ]);
   await page.getByText(/1.1 million weights; learnt for 4000 steps, .* at 128 pixels in patches of 8/).waitFor();
   await page.getByText('It was taught 40 things on 14 kinds of ground, all of them drawn').waitFor();
 });

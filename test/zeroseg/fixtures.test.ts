@@ -42,7 +42,7 @@ describe('reference fixtures', () => {
   it('are all of the kinds that are known', async () => {
     const kinds = await Promise.all(names.map(async (name) => kindOf((await manifest(name)).json)));
     expect(new Set(kinds)).toEqual(
-      new Set(['ops', 'rules', 'training', 'clip', 'groupvit', 'tokenizer', 'vit', 'siglip']),
+      new Set(['ops', 'rules', 'training', 'clip', 'clip-dense', 'groupvit', 'segclip', 'tokenizer', 'vit', 'siglip']),
     );
   });
 

@@ -1,5 +1,12 @@
 import { formatBytes, LARGEST_GRID, MAX_GRIDS } from '@zeroseg/core/internal';
-import { type FillPlan, fillCache, readCache } from '@zeroseg/core/zeroseg';
+import {
+  type DenseMode,
+  denseModes,
+  type FillPlan,
+  fillCache,
+  type RegionFeatures,
+  readCache,
+} from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { openPhotos } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
@@ -27,6 +34,9 @@ interface CacheArguments {
   readonly grids: number[];
   readonly viewSource: 'native' | 'resized';
   readonly imageSize: number;
+  readonly regions: RegionFeatures;
+  readonly denseMode?: DenseMode;
+  readonly denseSize?: number;
   readonly batch?: number;
   readonly shard: number;
   readonly flush: number;
@@ -62,6 +72,23 @@ export function cacheCommand(context: Context): Command {
     )
     .option('--image-size <pixels>', "side of the student's squares, which training reads", wholeNumber(1, 16_384), 224)
     .option(
+      '--regions <kind>',
+      'what the teacher makes of cells: crops (30 passes a photo, as in the paper), pooled (one pass over the photo; the mean of each ' +
+        "cell's patches), mixed (the mean of both)",
+      oneOf('crops', 'pooled', 'mixed'),
+      'crops',
+    )
+    .option(
+      '--dense-mode <mode>',
+      `for pooled and mixed: how patch features leave the last layer: ${denseModes.join(', ')} (default: maskclip)`,
+      oneOf(...denseModes),
+    )
+    .option(
+      '--dense-size <pixels>',
+      "for pooled and mixed: side of the square that the teacher looks at, a multiple of its patch (default: twice a view's)",
+      wholeNumber(1, 16_384),
+    )
+    .option(
       '--batch <views>',
       'views that go through the teacher at once (default: those of one photo)',
       wholeNumber(1, 65_536),
@@ -85,6 +112,14 @@ export async function cache(context: Context, photos: string, options: CacheArgu
   if ((await kindOfPath(options.out)) === 'file') {
     throw new UsageError(`cache: --out ${options.out}: this is a file; give a folder`);
   }
+  for (const [name, value] of [
+    ['--dense-mode', options.denseMode],
+    ['--dense-size', options.denseSize],
+  ]) {
+    if (value !== undefined && options.regions === 'crops') {
+      throw new UsageError(`cache: ${name} is for --regions pooled or mixed; crops have no dense features`);
+    }
+  }
   const isArchive = (await kindOfPath(photos)) === 'file' && !isPhotoName(photos);
   const source = await openPhotos(photos, isArchive);
   const clip = await openTeacher(options.clip);
@@ -102,6 +137,9 @@ export async function cache(context: Context, photos: string, options: CacheArgu
       grids: options.grids,
       viewSource: options.viewSource,
       studentSize: options.imageSize,
+      regions: options.regions,
+      ...(options.denseMode ? { denseMode: options.denseMode } : {}),
+      ...(options.denseSize ? { denseSize: options.denseSize } : {}),
       ...(options.batch ? { batch: options.batch } : {}),
       shardSize: options.shard,
       flushSeconds: options.flush,

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { rounded } from '@zeroseg/core/internal';
-import { evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
+import { ownValue, rounded } from '@zeroseg/core/internal';
+import { denseDataSettings, evaluate, type SegmentationScore, sceneScore } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { EvaluationFolder } from '../evaluations/index.ts';
 import { writeNamedFile } from '../files/index.ts';
@@ -9,6 +9,7 @@ import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photo
 import { classColours } from '../segments/index.ts';
 import {
   type Context,
+  clipPlace,
   count,
   embedNames,
   formatDuration,
@@ -110,10 +111,13 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const found = await openDataSet(chosen.data, chosen.root, chosen.split);
   const photos = found.slice(0, chosen.limit ?? found.length);
   const opened = await openModelAndWords(context, chosen);
-  const options = withNaming(opened, chosen);
+  const dense = opened.kind === 'clip' && opened.mode !== 'crops' ? denseDataSettings[opened.mode] : undefined;
+  const data = dense && ownValue(dense, chosen.data);
+  const options = withNaming(opened, chosen, data);
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
-  const asked = withSynonyms(set.prompts, synonyms, set.classes.slice(1));
-  const { unknown, notes } = tellUnknown(context, opened.text, asked, chosen.clip ?? builtIn);
+  const prompts = set.prompts.map((name, c) => data?.words?.[set.classes[c + 1] ?? ''] ?? name);
+  const asked = synonyms.length > 0 ? withSynonyms(set.prompts, synonyms, set.classes.slice(1)) : prompts;
+  const { unknown, notes } = tellUnknown(context, opened.text, asked, await clipPlace(chosen));
   const imagery = await tellImagery(
     context,
     opened.text,
@@ -135,7 +139,13 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     const classes = ignore === 0 ? set.classes.length - 1 : set.classes.length;
     terminal.log(`${title(photos.length)}, ${count(classes, 'classes')}, on ${device.name}`);
     using model = await loadModel(context, device, opened, options);
-    const vocabulary = await embedNames(context, model, withoutUnknown(asked, unknown), interruption);
+    const vocabulary = await embedNames(
+      context,
+      model,
+      withoutUnknown(asked, unknown),
+      interruption,
+      options.rules.background,
+    );
     const progress = new Progress(terminal, 'scoring', photos.length, unit);
     const began = performance.now();
     let scored = 0;
@@ -148,7 +158,9 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         scoring: options.scoring,
         top: options.top,
         short: options.short,
+        window: options.window,
         stride: options.stride,
+        ...options.rules,
         signal: interruption.abortSignal,
         onPhoto: (photo) => folder?.add(photo),
         onProgress: ({ done, scores: [score] }) => {
@@ -197,6 +209,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
         top: options.top,
         scale: options.scale,
         templates: options.templates,
+        ...options.rules,
         ...(synonyms.length > 0 && { synonyms: synonyms.map(({ words }) => words) }),
       },
       unknown,

@@ -10,6 +10,7 @@ import { downloadCommand } from './download.ts';
 import { evalCommand } from './eval.ts';
 import { experimentCommand } from './experiment.ts';
 import { exportCommand } from './export.ts';
+import { finetuneCommand } from './finetune.ts';
 import { infoCommand } from './info.ts';
 import { pageCommand } from './page.ts';
 import { scenesCommand } from './scenes.ts';
@@ -27,6 +28,7 @@ export const commands: readonly ((context: Context) => Command)[] = [
   cacheCommand,
   trainCommand,
   trainTeacherCommand,
+  finetuneCommand,
   segmentCommand,
   wordsCommand,
   evalCommand,

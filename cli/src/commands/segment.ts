@@ -26,6 +26,7 @@ import {
 import {
   type Context,
   classesHelp,
+  clipPlace,
   count,
   countIn,
   embedNames,
@@ -100,7 +101,7 @@ async function segment(given: Context, places: readonly string[], chosen: Segmen
   if (!chosen.json) await checkAnyReads(photos.map(({ path }) => path));
   const opened = await openModelAndWords(context, chosen);
   const options = withNaming(opened, chosen);
-  const clip = chosen.clip ?? builtIn;
+  const clip = await clipPlace(chosen);
   const {
     names: known,
     unknown,
@@ -197,7 +198,7 @@ async function segmentInto(results: ResultsFolder, begun: Begun): Promise<void> 
   if (jobs.length > 0) {
     const resultsOptions: ResultsOptions = {
       folder: options.out,
-      withBackground: options.background !== undefined,
+      withBackground: options.background !== undefined || (options.rules.background?.length ?? 0) > 0,
       cutouts,
       letters,
       colour: classColours(classes),
@@ -206,7 +207,7 @@ async function segmentInto(results: ResultsFolder, begun: Begun): Promise<void> 
     const work = async (device: Device, interruption: Interruption): Promise<void> => {
       using model = await loadModel(context, device, opened, options);
       const asWords = classes.map((one) => one.words);
-      await embedNames(context, model, asWords, interruption);
+      await embedNames(context, model, asWords, interruption, options.rules.background);
       const progress = new Progress(terminal, 'segmenting', jobs.length, 'photos');
       try {
         for (const [i, job] of jobs.entries()) {
@@ -217,7 +218,9 @@ async function segmentInto(results: ResultsFolder, begun: Begun): Promise<void> 
             const photo = await readPhoto(path);
             const found = await model.segment(photo, asWords, {
               threshold: options.background,
+              ...options.rules,
               short: options.short,
+              window: options.window,
               stride: options.stride,
               mode: options.mode,
               scoring: options.scoring,
@@ -302,16 +305,18 @@ async function settingsOf(
       top: options.top,
       scale: options.scale,
       short: options.short ?? null,
+      window: options.window ?? null,
       stride: options.stride ?? null,
+      ...options.rules,
       templates: options.templates,
       mean_first: options.meanFirst ?? false,
       tokenizer: options.tokenizer,
     },
     unknown: unknown.map(({ name }) => name),
     model: modelFacts(opened),
-    clip: opened.kind === 'zeroseg' ? { name: opened.clip.name, weights: await opened.clip.weightsHash() } : null,
+    clip: opened.kind !== 'groupvit' ? { name: opened.clip.name, weights: await opened.clip.weightsHash() } : null,
   };
-  const settings = settingsHash([made, await hashFiles([opened.file]), drawn]);
+  const settings = settingsHash([made, opened.kind === 'clip' ? '' : await hashFiles([opened.file]), drawn]);
   return { ...made, settings };
 }
 

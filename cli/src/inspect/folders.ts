@@ -111,7 +111,7 @@ export async function checkpointInfo(place: string): Promise<Info> {
 export async function cacheInfo(place: string): Promise<Info> {
   const cache = await readCache(nodeFileSystem(place));
   try {
-    const { teacher, weights, grids, viewSource, teacherSize, views, dim, studentSize, decoder } = cache.key;
+    const { teacher, weights, grids, viewSource, teacherSize, views, dim, studentSize, decoder, ...more } = cache.key;
     return {
       kind: 'cache',
       place,
@@ -122,6 +122,9 @@ export async function cacheInfo(place: string): Promise<Info> {
         'sha256 of the teacher': weights,
         views: `${views} a photo: grids ${grids.join(', ')}, ${viewSource}, ${teacherSize} pixels each`,
         features: `${dim} channels, half precision`,
+        ...(more.regions && {
+          'features of cells': `${more.regions}: ${more.denseMode}, from squares of ${more.denseSize} pixels`,
+        }),
         squares: studentSize === null ? 'none are kept' : `${studentSize} × ${studentSize} pixels`,
         decoder: decoder ?? 'not said',
         ...(await sizeFacts(place)),

@@ -87,7 +87,7 @@ async function reportPage({ store, description, metrics }: ReportedRun, facts: R
     ['teacher', shortTeacher(teacherIdentity(cache.key.teacher, cache.key.weights))],
     [
       'views',
-      `${cache.key.views} (grids ${cache.key.grids.join(', ')}, ${cache.key.viewSource}) of ${cache.key.teacherSize} px`,
+      `${cache.key.views} (grids ${cache.key.grids.join(', ')}, ${cache.key.viewSource}) of ${cache.key.teacherSize} px${cache.key.regions ? `, ${cache.key.regions} features` : ''}`,
     ],
   ];
   const points = thin(metrics);

@@ -2,7 +2,8 @@
 
 import { dirname, join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import { groupVitAndText } from '@zeroseg/core/internal';
+import { type ClipAndText, clipAndText, groupVitAndText } from '@zeroseg/core/internal';
+import { CheckpointError } from '@zeroseg/core/nn';
 import {
   isGroupVit,
   type ModelAndText,
@@ -14,10 +15,14 @@ import {
 import { hashFiles, readJson } from '../files/index.ts';
 import { kindOfPath, openClip, openWeights } from '../weights/index.ts';
 import { findModel } from './find-model.ts';
+import { type ModelPlace, parseModelPlace } from './model-place.ts';
 
 /** As the library's options, with places in the stead of sources. */
 export interface FileVocabularyOptions extends Omit<OpenVocabularyOptions, 'model' | 'clip' | 'settings'> {
-  /** Model file of a ZeroSeg or a GroupViT, run folder of `zeroseg train`, or `built-in` for the student of `@zeroseg/pretrained`. */
+  /**
+   * Model file of a ZeroSeg or a GroupViT, run folder of `zeroseg train`, `built-in` for the student of `@zeroseg/pretrained`, or a CLIP by
+   * itself: `clip:PATH:sclip`.
+   */
   readonly model: string;
   /** The CLIP that made the model's features: see {@link openClip}. A GroupViT needs none. */
   readonly clip?: string | undefined;
@@ -36,7 +41,12 @@ export async function openVocabulary(
   device: Device,
   { model, clip, ...options }: FileVocabularyOptions,
 ): Promise<OpenVocabulary> {
-  const file = await openModelFile(model);
+  const found = await parseModelPlace(model);
+  if (found.kind === 'clip') {
+    return openFromSources(device, { ...options, clip: await openClip(found.place), dense: found.mode });
+  }
+  const file = await openModelFile(found.place);
+  checkHeld(file, found);
   return openFromSources(device, {
     ...options,
     model: file,
@@ -48,6 +58,18 @@ export async function openVocabulary(
 export async function openModelFile(place: string): Promise<WeightFile> {
   const path = await findModel(place);
   return { name: path, ...(await openWeights(path)), hash: () => hashFiles([path]) };
+}
+
+/** A CLIP that segments by itself. */
+export async function openDenseClip({ place, mode }: Extract<ModelPlace, { kind: 'clip' }>): Promise<ClipAndText> {
+  return clipAndText(await openClip(place), mode);
+}
+
+/** @throws CheckpointError when a file does not hold what it was said to. */
+export function checkHeld({ name, tensors }: WeightFile, place: ModelPlace): void {
+  if (place.kind === 'file' && place.holds === 'groupvit' && !isGroupVit(tensors)) {
+    throw new CheckpointError(name, 'holds no GroupViT; leave out groupvit: for what it is');
+  }
 }
 
 /** A GroupViT of a file, with the settings beside it. */

@@ -31,6 +31,7 @@ export { countOf, type KnownNames, knownNames, tellImagery, tellUnknown } from '
 export {
   checkPatches,
   clipOf,
+  clipPlace,
   embedNames,
   loadModel,
   type ModelAndWordsArguments,

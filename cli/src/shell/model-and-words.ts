@@ -1,6 +1,8 @@
 /** What `segment` and `eval` have in common: a trained model, and words embedded by the same teacher. */
 import type { Device } from '@zeroseg/core';
 import {
+  type ClipAndText,
+  namingRules,
   otherTeacher,
   sameTeacher,
   shortTeacher,
@@ -12,11 +14,11 @@ import {
 import { CheckpointError } from '@zeroseg/core/nn';
 import {
   type ClassWords,
+  type DenseDataSettings,
   isGroupVit,
   type ModelAndText,
   modelInfo,
   type NamingOptions,
-  type NamingRule,
   OpenVocabulary,
   promptTemplates,
   type ScoringOptions,
@@ -24,25 +26,27 @@ import {
   type WeightFile,
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
-import { openGroupVit, openModelFile } from '../runs/index.ts';
+import { checkHeld, openDenseClip, openGroupVit, openModelFile, parseModelPlace } from '../runs/index.ts';
 import { builtIn, clipCommand, isRandomClip, openClip } from '../weights/index.ts';
 import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context } from './context.ts';
 import { UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
+import { type PixelArguments, type PixelRules, pixelOptions, pixelRules } from './pixel-options.ts';
 import { Progress } from './terminal.ts';
 
-export interface ModelAndWordsArguments {
+export interface ModelAndWordsArguments extends PixelArguments {
   readonly model?: string;
   readonly clip?: string;
   readonly templates: TemplateSet;
   readonly meanFirst?: boolean;
   readonly tokenizer: 'clip' | 'hash';
-  readonly mode: 'slide' | 'whole';
+  readonly mode?: 'slide' | 'whole';
   readonly scoring?: ScoringOptions['scoring'];
   readonly top?: number;
   readonly scale?: number;
   readonly short?: number;
+  readonly window?: number;
   readonly stride?: number;
   readonly background?: number;
   readonly force?: boolean;
@@ -53,10 +57,10 @@ export interface ModelAndWordsArguments {
 /** Adds their options to a command. */
 export function modelAndWordsOptions(command: Command): Command {
   const sets = Object.keys(promptTemplates) as TemplateSet[];
-  return command
+  return pixelOptions(command)
     .option(
       '--model <place>',
-      `model file, run folder of \`zeroseg train\`, a GroupViT, or ${builtIn} (default: ${builtIn})`,
+      `model file, run folder of \`zeroseg train\`, a GroupViT, ${builtIn}, or a CLIP by itself: clip:PATH or clip:PATH:WAY, with maskclip, sclip, clearclip, naclip, plain or crops (default: ${builtIn})`,
     )
     .option(
       '--clip <place>',
@@ -70,7 +74,11 @@ export function modelAndWordsOptions(command: Command): Command {
       oneOf('clip', 'hash'),
       'clip',
     )
-    .option('--mode <kind>', 'slide a window over the photo, or take it whole', oneOf('slide', 'whole'), 'slide')
+    .option(
+      '--mode <kind>',
+      'slide a window over the photo, or take it whole (default: slide; eval of naclip on voc: whole)',
+      oneOf('slide', 'whole'),
+    )
     .option(
       '--scoring <kind>',
       "groupvit (softmax times softmax of the best), softmax, cosine (default: what the model's file says, else groupvit)",
@@ -88,10 +96,19 @@ export function modelAndWordsOptions(command: Command): Command {
     )
     .option(
       '--short <pixels>',
-      "shorter side of the resized photo (default: what the model's file says, else twice that of training)",
+      "shorter side of the resized photo (default: what the model's file says, else twice that of training; of a CLIP by itself, its authors')",
       wholeNumber(1, 16_384),
     )
-    .option('--stride <pixels>', 'step of the window (default: half of it)', wholeNumber(1, 16_384))
+    .option(
+      '--window <pixels>',
+      "side of the window (default: that of --short; of a CLIP by itself, its authors')",
+      wholeNumber(1, 16_384),
+    )
+    .option(
+      '--stride <pixels>',
+      "step of the window (default: half of it; of a CLIP by itself, its authors')",
+      wholeNumber(1, 16_384),
+    )
     .option(
       '--background <score>',
       "what scores below it is background, but for the best segment (default: what the model's file says)",
@@ -109,10 +126,23 @@ export type PairArguments = Pick<ModelAndWordsArguments, 'model' | 'clip' | 'for
 
 /** Opens a model of either kind with its text encoder: a ZeroSeg with the CLIP that it learnt from, or a GroupViT. */
 export async function openModelAndWords(context: Context, options: PairArguments): Promise<ModelAndText> {
-  const file = await openModelFile(options.model ?? builtIn);
+  const found = await parseModelPlace(options.model ?? builtIn);
+  if (found.kind === 'clip') return openAlone(context, await openDenseClip(found), options);
+  const file = await openModelFile(found.place);
+  checkHeld(file, found);
   if (!isGroupVit(file.tensors)) return openPair(context, file, options);
   if (options.tokenizer === 'hash') context.terminal.note(HASH_NOTE);
   return openGroupVit(file);
+}
+
+async function openAlone({ terminal }: Context, opened: ClipAndText, options: PairArguments): Promise<ClipAndText> {
+  if (options.clip !== undefined) {
+    throw new UsageError(`--clip is for models that learnt from a CLIP; --model ${options.model} is one already`);
+  }
+  if (opened.clip.isRandom) terminal.note(`${opened.clip.name}: its weights are random, so its words mean nothing`);
+  if (options.tokenizer === 'hash') terminal.note(HASH_NOTE);
+  await opened.clip.tokens(options.tokenizer);
+  return opened;
 }
 
 const HASH_NOTE = '--tokenizer hash: words are numbered by their hash and mean nothing';
@@ -146,6 +176,12 @@ async function openPair({ terminal }: Context, file: WeightFile, options: PairAr
     throw new UsageError(`${error.message}, or give --tokenizer hash to run with words that mean nothing`);
   });
   return opened;
+}
+
+/** The CLIP that a command names words by, as it was given. */
+export async function clipPlace({ model = builtIn, clip }: PairArguments): Promise<string> {
+  const found = await parseModelPlace(model);
+  return clip ?? (found.kind === 'clip' ? found.place : builtIn);
 }
 
 /** The CLIP where none is given: the one that the package brings, for what it taught. `what` is a model, or features. */
@@ -189,9 +225,22 @@ export function checkPatches(
 export function withNaming<Options extends ModelAndWordsArguments>(
   opened: ModelAndText,
   options: Options,
-): Options & Required<Pick<ModelAndWordsArguments, 'scoring' | 'top' | 'scale'>> {
-  const rule: NamingRule = opened.kind === 'zeroseg' ? opened.info.naming : {};
-  const background = options.background ?? rule.threshold;
+  data: DenseDataSettings | undefined = undefined,
+): Options &
+  Required<Pick<ModelAndWordsArguments, 'scoring' | 'top' | 'scale' | 'mode'>> & { readonly rules: PixelRules } {
+  const rule = namingRules(opened);
+  const background = options.background ?? data?.threshold ?? rule.threshold;
+  const isPatches = opened.kind === 'clip' && opened.mode !== 'crops';
+  const strange =
+    isPatches && (options.scoring !== undefined ? '--scoring' : options.top !== undefined ? '--top' : undefined);
+  if (strange) throw new UsageError(`${strange} is for models that group; a CLIP that names patches has its own rule`);
+  const asked = pixelRules(options, { isPatches });
+  const rules = {
+    ...asked,
+    refine: asked.refine ?? rule.refine,
+    background: asked.background ?? data?.background,
+    area: asked.area ?? data?.area,
+  };
   const short = options.short ?? rule.short;
   const { patch } =
     opened.kind === 'zeroseg'
@@ -206,7 +255,13 @@ export function withNaming<Options extends ModelAndWordsArguments>(
     ...options,
     scoring: options.scoring ?? rule.scoring ?? 'groupvit',
     top: options.top ?? rule.top ?? 5,
-    scale: options.scale ?? rule.scale ?? opened.text.scale,
+    scale:
+      options.scale ??
+      (data?.scale === undefined ? undefined : data.scale * opened.text.scale) ??
+      rule.scale ??
+      opened.text.scale,
+    mode: options.mode ?? data?.mode ?? 'slide',
+    rules,
     ...(background === undefined ? {} : { background }),
     ...(short === undefined ? {} : { short }),
   };
@@ -225,7 +280,7 @@ export function loadModel<Pair extends ModelAndText>(
 /** What results say of the model that made them. */
 export function modelFacts(opened: ModelAndText): { file: string; step: number | null; teacher: string } {
   const { step = null, teacher = '' } = opened.kind === 'zeroseg' ? opened.info : {};
-  return { file: opened.file, step, teacher };
+  return { file: opened.kind === 'clip' ? `clip:${opened.file}:${opened.mode}` : opened.file, step, teacher };
 }
 
 /** Embeds the names, with progress where there are many. */
@@ -234,8 +289,9 @@ export async function embedNames(
   model: OpenVocabulary,
   names: readonly ClassWords[],
   { abortSignal }: Interruption,
+  background: readonly string[] = [],
 ): Promise<Vocabulary> {
-  const cut = model.cutNames(names.flat());
+  const cut = model.cutNames([...background, ...names.flat()]);
   if (cut.length > 0) {
     const some = cut.slice(0, 3).map((name) => `"${name}"`);
     const more = cut.length > 3 ? ` and ${cut.length - 3} more` : '';
@@ -248,6 +304,7 @@ export async function embedNames(
   try {
     return await model.vocabulary(names, {
       signal: abortSignal,
+      background,
       onProgress: ({ done, total }) => {
         progress ??= new Progress(terminal, 'reading words', total, 'sentences');
         progress.at(done);

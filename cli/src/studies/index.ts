@@ -2,6 +2,19 @@ export { checkKept, clearFolder, refuseOthers } from './demo-folder.ts';
 export { fullPlan, quickPlan, slowPlan, slowQuickPlan } from './demo-plan.ts';
 export { allScenes, scenesOf, type WordedScenes } from './demo-scenes.ts';
 export { type FreshStudent, startingWeights, trainFresh } from './demo-training.ts';
+export { pseudoLabelled, withVoid } from './finetune-data.ts';
+export {
+  checkSame,
+  FINETUNE_FORMAT,
+  FINETUNE_LOG,
+  type FinetuneArguments,
+  type FinetuneChoices,
+  type FinetuneLog,
+  finetuneChoices,
+  finetuneSettings,
+  parseFinetuneLog,
+  readFinetuneLog,
+} from './finetune-record.ts';
 export { NEW, prepareStudy, STUDY_GRIDS, type StudyOptions } from './prepare-study.ts';
 export { sceneValidation, type ValidationArguments, validatingClip, validationOf } from './run-validation.ts';
 export { cacheSceneViews, paintScenes } from './scene-data.ts';

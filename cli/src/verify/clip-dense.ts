@@ -1,5 +1,5 @@
 import { type Device, readAll, type Tensor, tensor } from '@zeroseg/core';
-import { gaussianBias } from '@zeroseg/core/internal';
+import { classProbabilities, DenseClip, gaussianBias, patchScoreMaps, positionRule } from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import {
   type ClipConfig,
@@ -10,9 +10,11 @@ import {
   denseModes,
   loadClipText,
   loadClipVision,
+  Segmenter,
   smoothByKeys,
 } from '@zeroseg/core/zeroseg';
 import { checkShapes, encodeTexts, sorted, stored } from './clip.ts';
+import { LABELS_MAY_DIFFER } from './inference.ts';
 import type { Fields } from './manifest.ts';
 import { FixtureError, type FixtureFile, type FixtureTensors, type Report } from './report.ts';
 
@@ -48,6 +50,16 @@ export async function verifyClipDense(
     wanted.forEach(([key, { shape }], i) => {
       expected.check(familyOf(key), key, { shape, data: values[i] as Float32Array }, tolerance);
     });
+    const queries = { embeddings: expected.floats('in/queries'), labels: manifest.numbers('query_index') };
+    const pipelines = manifest.object('pipelines');
+    for (const name of pipelines.keys()) {
+      const settings = pipelines.object(name);
+      await report.part(name, name, async () => {
+        await classifier(device, towers.quick_gelu, { name, settings, queries, expected, tolerance });
+        settings.complainAboutUnused();
+      });
+    }
+    manifest.raw('margins');
   } finally {
     freeParameters(towers.quick_gelu);
     freeParameters(towers.gelu);
@@ -69,11 +81,6 @@ async function features(
   towers: Readonly<Record<Activation, ClipVision>>,
   sigma: number,
 ): Promise<Named[]> {
-  const modeOf = (name: string): DenseMode => {
-    const found = denseModes.find((mode) => mode === name);
-    if (!found) throw new FixtureError(`there is no way through the last layer called '${name}'`);
-    return found;
-  };
   const inputs = new Map<string, Tensor>();
   const input = (name: string): Tensor => {
     const found = inputs.get(name) ?? stored(device, expected, `in/${name}`);
@@ -117,4 +124,66 @@ function refinements(device: Device, expected: FixtureFile, refine: Fields): Nam
     const cosines = denoise > 0 ? denoisePrompts(scores, denoise) : scores;
     return [`out/refine/${name}`, smooth > 0 ? smoothByKeys(cosines, keys, smooth) : cosines];
   });
+}
+
+interface Pipeline {
+  readonly name: string;
+  readonly settings: Fields;
+  /** Label 0 is the background. */
+  readonly queries: { readonly embeddings: Float32Array; readonly labels: readonly number[] };
+  readonly expected: FixtureFile;
+  readonly tolerance: number;
+}
+
+/** The whole classifier on a photo: windows, the resize, PAMR, probabilities of classes, labels. */
+async function classifier(
+  device: Device,
+  vision: ClipVision,
+  { name, settings, queries, expected, tolerance }: Pipeline,
+): Promise<void> {
+  const mode = modeOf(settings.text('method'));
+  settings.choice('position_rule', [positionRule(mode)]);
+  const model = new DenseClip(vision, mode);
+  if (settings.flag('pad_to_patch') !== model.patches?.pad) {
+    throw new FixtureError(`'pad_to_patch' of ${mode} is ${model.patches?.pad} here`);
+  }
+  const [height = 0, width = 0] = settings.numbers('size');
+  const [, , rows = 0, cols = 0] = expected.get('in/photo').shape;
+  const sizes = { window: settings.whole('crop'), stride: settings.whole('stride') };
+  using segmenter = new Segmenter(device, model);
+  const photo = { width: cols, height: rows };
+  const division = await segmenter.dividePlanes(expected.floats('in/photo'), photo, { width, height }, sizes);
+
+  const pamr = settings.has('pamr') ? settings.object('pamr') : undefined;
+  if (!pamr) settings.raw('pamr');
+  const refine = pamr && { steps: pamr.whole('steps'), dilations: pamr.numbers('dilations') };
+  const area = settings.has('area_threshold') ? settings.number('area_threshold') : undefined;
+  settings.raw('area_threshold');
+  const [scale, threshold] = [settings.number('scale'), settings.number('threshold')];
+  const check = (key: string, { shape }: Tensor, data: ArrayLike<number>) =>
+    expected.check(name, `out/${name}/${key}`, { shape: shape.slice(1), data }, tolerance);
+  const columns = queries.labels.map((_, q) => q);
+  const plain = (await patchScoreMaps(device, division, queries.embeddings, {})).maps(columns);
+  const refined = (await patchScoreMaps(device, division, queries.embeddings, { refine })).maps(columns);
+  const probabilities = classProbabilities(refined, queries.labels, scale);
+  const [score, afterwards, prob] = (await readAll([plain, refined, probabilities])) as Float32Array[];
+  check('score', plain, score as Float32Array);
+  if (refine) check('refined', refined, afterwards as Float32Array);
+
+  const names = [...new Set(queries.labels)].filter((label) => label > 0).map((label) => `class ${label}`);
+  const vocabulary = { names, embeddings: queries.embeddings, scale, words: queries };
+  const { labels, pixels } = await segmenter.name(division, vocabulary, { threshold, area, refine });
+  // What has too small an area has no probability anywhere.
+  for (const label of pixels?.leftOut ?? []) {
+    prob?.fill(0, label * width * height, (label + 1) * width * height);
+  }
+  check('prob', probabilities, prob as Float32Array);
+  const result = { shape: [height, width], data: labels.data };
+  expected.check(name, `out/${name}/label`, result, tolerance, { mayDiffer: LABELS_MAY_DIFFER });
+}
+
+function modeOf(name: string): DenseMode {
+  const found = denseModes.find((mode) => mode === name);
+  if (!found) throw new FixtureError(`there is no way through the last layer called '${name}'`);
+  return found;
 }

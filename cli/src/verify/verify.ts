@@ -8,6 +8,7 @@ import { Fields } from './manifest.ts';
 import { verifyOps } from './ops.ts';
 import { FixtureFile, type FixtureTensors, Report, type VerifyRow } from './report.ts';
 import { isRules, verifyRules } from './rules.ts';
+import { verifySegClip } from './segclip.ts';
 import { verifySiglip } from './siglip.ts';
 import { verifyTokenizer } from './tokenizer.ts';
 import { verifyTraining } from './training.ts';
@@ -33,7 +34,18 @@ export interface Verification {
   readonly outputs: ReadonlyMap<string, ReadonlyMap<string, WritableTensor>>;
 }
 
-type Kind = 'ops' | 'rules' | 'training' | 'base' | 'clip' | 'clip-dense' | 'groupvit' | 'vit' | 'siglip' | 'tokenizer';
+type Kind =
+  | 'ops'
+  | 'rules'
+  | 'training'
+  | 'base'
+  | 'clip'
+  | 'clip-dense'
+  | 'groupvit'
+  | 'segclip'
+  | 'vit'
+  | 'siglip'
+  | 'tokenizer';
 
 /** What a manifest is, by its content; undefined for JSON that is none. */
 export function kindOf(json: unknown): Kind | undefined {
@@ -44,6 +56,7 @@ export function kindOf(json: unknown): Kind | undefined {
   if (has('checkpoint', 'expected', 'mean', 'std') && 'vision_config' in config) return 'siglip';
   const vision = (json as { config?: { vision?: object } }).config?.vision ?? {};
   if (has('checkpoint', 'expected', 'pipelines')) return 'clip-dense';
+  if (has('checkpoint', 'expected', 'slide') && 'cross' in config) return 'segclip';
   if (has('checkpoint', 'expected')) return 'group_tokens' in vision ? 'groupvit' : 'clip';
   if (has('vocabulary', 'cases')) return 'tokenizer';
   if (has('family') || has('cases')) return 'ops';
@@ -79,7 +92,14 @@ export async function verifyFixture(
   const fields = new Fields(manifest.json, manifest.name);
   if (kind === 'rules') await report.part(kind, manifest.name, () => verifyRules(fields, report));
   else if (kind === 'tokenizer') await report.part(kind, manifest.name, () => verifyTokenizer(fields, report));
-  else if (kind === 'clip' || kind === 'clip-dense' || kind === 'groupvit' || kind === 'vit' || kind === 'siglip') {
+  else if (
+    kind === 'clip' ||
+    kind === 'clip-dense' ||
+    kind === 'groupvit' ||
+    kind === 'segclip' ||
+    kind === 'vit' ||
+    kind === 'siglip'
+  ) {
     const [name, expectedName] = [fields.text('checkpoint'), fields.text('expected')];
     const checkpoint = { name, tensors: await load(name) };
     const expected = new FixtureFile(expectedName, await load(expectedName), report);
@@ -87,6 +107,7 @@ export async function verifyFixture(
       clip: verifyClip,
       'clip-dense': verifyClipDense,
       groupvit: verifyGroupVit,
+      segclip: verifySegClip,
       vit: verifyVit,
       siglip: verifySiglip,
     }[kind];

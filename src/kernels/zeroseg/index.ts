@@ -1,4 +1,5 @@
 // The paper's own ops; '@zeroseg/core/zeroseg' exports them.
+export { averageWindows } from './average-windows.ts';
 export {
   assignNormalise,
   type Grouped,

@@ -1,4 +1,11 @@
-export { type DenseFeatures, type DenseMode, type DenseOptions, denseModes, gaussianBias } from './dense-modes.ts';
+export {
+  type DenseFeatures,
+  type DenseMode,
+  type DenseOptions,
+  denseModes,
+  gaussianBias,
+  positionRule,
+} from './dense-modes.ts';
 export { type QueuedViews, Teacher, type TeacherTower, ViewQueue } from './image-encoder.ts';
 export {
   describeUnknown,

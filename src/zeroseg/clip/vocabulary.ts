@@ -12,6 +12,11 @@ export interface Vocabulary {
   readonly embeddings: Float32Array;
   /** λ of the teacher: see `ScoringOptions.scale`. */
   readonly scale: number;
+  /**
+   * Every word by itself, for a CLIP that names patches: `[Q, C]`, and the label that each stands for, 0 for background and c + 1 for the c-th
+   * name. Default: the names.
+   */
+  readonly words?: { readonly embeddings: Float32Array; readonly labels: ArrayLike<number> } | undefined;
 }
 
 /** Sets of sentences that class names are put into: see `promptTemplates`. */

@@ -2,7 +2,7 @@ import { ArgumentError } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { WorkOptions } from '../host/index.ts';
 import type { Image, LabelMap } from '../image/index.ts';
-import { assemble, pixelScores, type Segmenter, type SegmentOptions } from '../inference/index.ts';
+import { assemble, pixelLabels, pixelScores, type Segmenter, type SegmentOptions } from '../inference/index.ts';
 import { SegmentationScore } from './iou.ts';
 
 /** A photo with the class of every pixel; nothing is read before `load`. */
@@ -88,10 +88,15 @@ async function segmentAt(
   options: Omit<SegmentOptions, 'threshold' | 'onProgress' | 'signal'>,
 ): Promise<LabelMap[]> {
   const [first = 0] = thresholds;
-  const { labels, windows, resized } = await segmenter.segment(image, vocabulary, { ...options, threshold: first });
+  const { refine = false, smooth } = options;
+  const division = await segmenter.divide(image, { keys: smooth !== undefined, ...options });
+  const result = await segmenter.name(division, vocabulary, { ...options, threshold: first });
+  const { labels, windows, resized, pixels } = result;
+  if (pixels) return thresholds.map((threshold) => ({ ...labels, data: pixelLabels(pixels, threshold) }));
   const names = vocabulary.names.length;
   const known = new Map<string, LabelMap>([[backgroundPattern(windows, names), labels]]);
-  return thresholds.map((threshold) => {
+  const maps: LabelMap[] = [];
+  for (const threshold of thresholds) {
     const again = windows.map((window) => ({
       ...window,
       scores: pixelScores(window.affinity, window.affinity.length / names, threshold),
@@ -99,9 +104,15 @@ async function segmentAt(
     // Most neighbouring thresholds make the same segments background, and so the same map.
     const pattern = backgroundPattern(again, names);
     let map = known.get(pattern);
-    if (!map) known.set(pattern, (map = assemble(again, resized, image, names, true)));
-    return map;
-  });
+    if (!map) {
+      map = refine
+        ? await segmenter.refine(division, again, names, true, { refine, size: image })
+        : assemble(again, resized, image, names, true);
+      known.set(pattern, map);
+    }
+    maps.push(map);
+  }
+  return maps;
 }
 
 function backgroundPattern(windows: readonly { readonly scores: Float32Array }[], names: number): string {

@@ -20,6 +20,10 @@ export interface CacheKey {
   readonly studentSize: number | null;
   /** What decoded the photos, such as `sharp`; caches of before do not say. */
   readonly decoder?: string;
+  /** What the features of cells are, where they are not those of crops; with the way through the last layer and the side of the square. */
+  readonly regions?: 'pooled' | 'mixed';
+  readonly denseMode?: string;
+  readonly denseSize?: number;
 }
 
 const isSide = isWhole(1, 16_384);
@@ -42,4 +46,7 @@ export const cacheKeyFields: Readonly<Record<string, Check>> = {
   dim: isWhole(1, 65_536),
   studentSize: isNullOr(isSide),
   decoder: isMaybe(isText),
+  regions: isMaybe((value) => value === 'pooled' || value === 'mixed'),
+  denseMode: isMaybe(isText),
+  denseSize: isMaybe(isSide),
 };

@@ -1,5 +1,5 @@
-import type { Device } from '../../gpu/index.ts';
-import { clipPixels, type QueuedViews, Teacher, ViewQueue } from '../clip/index.ts';
+import { type Device, heard } from '../../gpu/index.ts';
+import { clipPixels, type DenseMode, type QueuedViews, Teacher, ViewQueue } from '../clip/index.ts';
 import type { TeacherSource } from '../clip-files/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { type Image, studentImage, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
@@ -8,6 +8,7 @@ import { type CacheOptions, type CacheWriter, openCache } from './cache.ts';
 import { CacheError } from './cache-error.ts';
 import type { CacheKey } from './cache-key.ts';
 import { type PhotoFile, type PhotoSource, type PhotoStamp, photoProblem, readStamped } from './photo-source.ts';
+import { mixedRegions, PooledRegions, type RegionFeatures } from './pooled-regions.ts';
 
 export interface FillOptions extends CacheOptions, WorkOptions<FillProgress> {
   /** Where the cache is, or will be. */
@@ -24,6 +25,12 @@ export interface FillOptions extends CacheOptions, WorkOptions<FillProgress> {
    * digit: products of another number of rows may be summed in another order (5 of 17,280 halves, on the package's photos).
    */
   readonly batch?: number;
+  /** What the features of a grid's cells are. Default `crops`, as in the paper. */
+  readonly regions?: RegionFeatures;
+  /** For regions that are not crops alone: how patch features are taken from the last layer. Default `maskclip`. */
+  readonly denseMode?: DenseMode;
+  /** For those: side of the square that the teacher looks at in one pass. Default: twice that of a view. */
+  readonly denseSize?: number;
 }
 
 /** What there is to do. */
@@ -123,7 +130,9 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
   };
 }
 
-async function keyOf({ clip, grids, viewSource, studentSize, source }: FillOptions): Promise<CacheKey> {
+async function keyOf(options: FillOptions): Promise<CacheKey> {
+  const { clip, grids, viewSource, studentSize, source, regions = 'crops' } = options;
+  const dense = denseOf(options);
   return {
     teacher: clip.name,
     weights: await clip.weightsHash(),
@@ -135,7 +144,13 @@ async function keyOf({ clip, grids, viewSource, studentSize, source }: FillOptio
     dim: clip.config.projection,
     studentSize,
     decoder: source.decoder,
+    // Caches of crops have the key that they have always had.
+    ...(regions === 'crops' ? {} : { regions, denseMode: dense.mode, denseSize: dense.size }),
   };
+}
+
+function denseOf({ clip, denseMode = 'maskclip', denseSize }: FillOptions): { mode: DenseMode; size: number } {
+  return { mode: denseMode, size: denseSize ?? 2 * clip.config.vision.image };
 }
 
 /** A photo whose views were given to the teacher, or that cannot be used. */
@@ -143,11 +158,12 @@ interface Queued {
   readonly path: string;
   readonly stamp?: PhotoStamp;
   readonly views?: QueuedViews;
+  readonly pooled?: Promise<Float32Array>;
   readonly student?: Image;
   readonly problem?: string;
 }
 
-interface Computed extends Omit<Queued, 'views'> {
+interface Computed extends Omit<Queued, 'views' | 'pooled'> {
   /** `[V, C]` */
   readonly features?: Float32Array;
 }
@@ -156,21 +172,36 @@ interface Computed extends Omit<Queued, 'views'> {
 async function* computeFeatures(
   device: Device,
   photos: readonly PhotoFile[],
-  { clip, source, grids, viewSource, studentSize, ...options }: FillOptions,
+  options: FillOptions,
 ): AsyncGenerator<Computed> {
+  const { clip, source, grids, viewSource, studentSize, regions = 'crops' } = options;
+  const vision = await clip.vision(device);
   const views = viewCount(grids);
   // No batch is larger than all that there is to do.
   const batch = Math.min(options.batch ?? views, views * photos.length);
-  using teacher = await Teacher.create(device, await clip.vision(device), { batch });
-  const queue = new ViewQueue(teacher);
+  using teacher = regions === 'pooled' ? undefined : await Teacher.create(device, vision, { batch });
+  using pooled =
+    regions === 'crops'
+      ? undefined
+      : await PooledRegions.create(device, vision, { grids, viewSource, studentSize, ...denseOf(options) });
+  const queue = teacher && new ViewQueue(teacher);
   const prepare = async (photo: PhotoFile): Promise<Queued> => {
     const { path } = photo;
     try {
       const { stamp, bytes } = await readStamped(photo);
       const image = await source.decode(bytes, path);
-      const cut = teacherViews(image, { grids, source: viewSource, squareSize: studentSize, ...teacher.pixels });
       const student = studentImage(image, studentSize);
-      return { path, stamp, views: queue.add(cut), student };
+      return {
+        path,
+        stamp,
+        student,
+        ...(teacher && {
+          views: (queue as ViewQueue).add(
+            teacherViews(image, { grids, source: viewSource, squareSize: studentSize, ...teacher.pixels }),
+          ),
+        }),
+        ...(pooled && { pooled: heard(pooled.features(image)) }),
+      };
     } catch (error) {
       const problem = photoProblem(error);
       if (problem === undefined) throw error;
@@ -186,15 +217,20 @@ async function* computeFeatures(
   };
   while (next < photos.length || waiting.length > 0) {
     while (waiting.length < AHEAD && next < photos.length) begin();
-    const { views: queued, ...photo } = await (waiting.shift() as Promise<Queued>);
+    const { views: queued, pooled: cells, ...photo } = await (waiting.shift() as Promise<Queued>);
     // Its last views may wait for those of other photos to fill a batch; behind the last photo nothing comes.
     while (queued && !queued.isIssued) {
       await Promise.all(waiting);
       if (queued.isIssued) break;
       if (next < photos.length) begin();
-      else queue.flush();
+      else queue?.flush();
     }
-    yield queued ? { ...photo, features: await queued.features } : photo;
+    if (queued && cells) {
+      yield { ...photo, features: mixedRegions(await queued.features, await cells, clip.config.projection) };
+    } else {
+      const features = await (queued?.features ?? cells);
+      yield features ? { ...photo, features } : photo;
+    }
   }
 }
 

@@ -127,8 +127,39 @@ function interpolated(
   return out;
 }
 
+/**
+ * Columns of the scores that may be the largest somewhere when scores of pixels become means of others', whatever the weights. All scores
+ * are from 0 on. No column comes to more than its largest score U, and the best of K columns to no less than the least sum of a pixel
+ * over K: what is below that everywhere is left out, and the others are held against each other again.
+ */
+export function columnsThatMayWin(
+  windows: readonly WindowResult[],
+  names: number,
+  columns: readonly number[],
+): number[] {
+  let left = [...columns];
+  for (;;) {
+    const largest = new Map(left.map((column) => [column, 0]));
+    let least = Number.POSITIVE_INFINITY;
+    for (const { scores } of windows) {
+      for (let at = 0; at < scores.length; at += names + 1) {
+        let sum = 0;
+        for (const column of left) {
+          const score = scores[at + column]!;
+          sum += score;
+          if (score > largest.get(column)!) largest.set(column, score);
+        }
+        least = Math.min(least, sum);
+      }
+    }
+    const winning = left.filter((column) => largest.get(column)! >= least / left.length);
+    if (winning.length === left.length) return left;
+    left = winning;
+  }
+}
+
 /** Columns of the scores that are not zero everywhere, ascending; at least one. The others can never win. */
-function usedColumns(windows: readonly WindowResult[], names: number, background: boolean): number[] {
+export function usedColumns(windows: readonly WindowResult[], names: number, background: boolean): number[] {
   const used = new Set<number>();
   for (const { scores } of windows) {
     for (let i = 0; i < scores.length; i++) if (scores[i] !== 0) used.add(i % (names + 1));

@@ -1,6 +1,8 @@
+import type { PamrOptions } from '../../kernels/zeroseg/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { argmax } from '../host/index.ts';
 import { type LabelMap, PixelError, type WindowBox } from '../image/index.ts';
+import type { PatchScores, PixelClasses, Planes } from '../pixels/index.ts';
 import { assemble } from './assemble.ts';
 import { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
 import type { WindowResult } from './mixtures.ts';
@@ -13,6 +15,8 @@ export interface DividedWindow {
   /** Embeddings of the segments `[S, C]`, and of the window's whole image `[C]`. */
   readonly segments: Float32Array;
   readonly global: Float32Array;
+  /** Of a CLIP that names patches, where asked for: `DenseFeatures.keys` `[S, D]`. */
+  readonly keys?: Float32Array | undefined;
 }
 
 /**
@@ -26,16 +30,31 @@ export interface Division {
   /** Size that it was looked at; boxes of windows are in its coordinates. */
   readonly resized: { readonly width: number; readonly height: number };
   readonly windows: readonly DividedWindow[];
+  /** The photo as the model saw it, for {@link NamingRules.refine}. */
+  readonly planes?: Planes | undefined;
+  /** Of a CLIP that names patches: where they lie in the windows, whose segments they are. */
+  readonly patches?: Pick<PatchScores, 'window' | 'grid' | 'direct'> | undefined;
 }
 
 /** How segments get their names. */
 export interface NamingRules {
-  /** Scores below it are background (spec §11.3); left out, every pixel gets a class. */
+  /**
+   * Scores below it are background (spec §11.3); left out, every pixel gets a class. Of a CLIP that names patches, a pixel whose largest
+   * probability is below it.
+   */
   readonly threshold?: number | undefined;
-  /** Default `groupvit`. */
+  /** Of models that group. Default `groupvit`. */
   readonly scoring?: ScoringOptions['scoring'] | undefined;
-  /** Classes that the image embedding lets through. Default 5. */
+  /** Of models that group: classes that the image embedding lets through. Default 5. */
   readonly top?: number | undefined;
+  /** Draws scores to the edges in the photo: see {@link pamr}. `false`: not even where the model's authors do it. */
+  readonly refine?: PamrOptions | false | undefined;
+  /** Of a CLIP that names patches: see `QueryRules.area`. */
+  readonly area?: number | undefined;
+  /** Of a CLIP that names patches: the threshold of {@link denoisePrompts}. */
+  readonly denoise?: number | undefined;
+  /** Of a CLIP that names patches: the threshold of {@link smoothByKeys}, by the keys that {@link DivideOptions.keys} asks for. */
+  readonly smooth?: number | undefined;
   /** Size of the label map. Default: that of the photo. */
   readonly size?: { readonly width: number; readonly height: number } | undefined;
 }
@@ -46,10 +65,13 @@ export interface SegmentResult {
   /** Windows, in the coordinates of the resized photo. */
   readonly windows: readonly WindowResult[];
   readonly resized: { readonly width: number; readonly height: number };
+  /** Where pixels are named one by one, by patches that is: the class of each pixel of the label map, and its probability. */
+  readonly pixels?: PixelClasses | undefined;
 }
 
 /**
- * Names the segments of a photo that {@link Segmenter.divide} divided (spec §11.3).
+ * Names the segments of a photo that {@link Segmenter.divide} divided (spec §11.3), on the host. What patches are, and what is to be
+ * refined, only {@link Segmenter.name} names.
  *
  * ```ts
  * const division = await segmenter.divide(photo); // once

@@ -1,7 +1,8 @@
 export { assemble, pixelSegments, scoreRows } from './assemble.ts';
 export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
 export type { ClassWords } from './class-words.ts';
-export type { DenseClip, DenseClipMode } from './dense-clip.ts';
+export { DenseClip, type DenseClipMode } from './dense-clip.ts';
+export { type DenseDataSettings, denseDataSettings, denseSettings, stuffWords } from './dense-settings.ts';
 export {
   type DividedWindow,
   type Division,
@@ -20,12 +21,14 @@ export {
   type GroupVitAndText,
   groupVitAndText,
   type ModelAndText,
+  namingRules,
   otherTeacher,
   type PairOptions,
   pairWithText,
   type ZeroSegAndText,
   zeroSegAndText,
 } from './model-and-text.ts';
+export { patchScoreMaps, pixelLabels } from './name-pixels.ts';
 export {
   type NameOptions,
   type NamingOptions,

@@ -22,6 +22,8 @@ import {
 import { type ModelInfo, modelInfo, type NamingRule, ZeroSeg } from '../model/index.ts';
 import { hashedTokens, Tokenizer } from '../text/index.ts';
 import { DenseClip, type DenseClipMode } from './dense-clip.ts';
+import { denseSettings } from './dense-settings.ts';
+import type { NamingRules } from './division.ts';
 
 /** A trained ZeroSeg and the CLIP whose features it learnt: its segments live in the space of that CLIP's texts. */
 export interface ZeroSegAndText {
@@ -131,10 +133,13 @@ export function clipAndText(clip: ClipSource, mode: DenseClipMode): ClipAndText 
 }
 
 /** How a model is best named, where nobody says otherwise. */
-export function namingRules(opened: ModelAndText): NamingRule {
+export function namingRules(opened: ModelAndText): NamingRule & Pick<NamingRules, 'refine'> {
   if (opened.kind === 'zeroseg') return opened.info.naming;
-  // Cells are many and their features rough: cosines are averaged and enlarged, as dense CLIPs do it.
-  return opened.kind === 'clip' ? { scoring: 'cosine' } : {};
+  if (opened.kind === 'groupvit') return {};
+  // Crops are many and their features rough: cosines are averaged and enlarged.
+  if (opened.mode === 'crops') return { scoring: 'cosine' };
+  const { scale, refine } = denseSettings[opened.mode];
+  return { scale: scale * opened.text.scale, refine };
 }
 
 /** In words, where a model's features were made by another CLIP than this one; undefined where not, or where that is not known. */

@@ -19,14 +19,7 @@ import { checkImage, type Image } from '../image/index.ts';
 import type { TextTokens } from '../text/index.ts';
 import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
 import type { DenseClipMode } from './dense-clip.ts';
-import {
-  type Division,
-  type NamedSegment,
-  type NamingRules,
-  namedSegments,
-  nameSegments,
-  type SegmentResult,
-} from './division.ts';
+import { type Division, type NamedSegment, type NamingRules, namedSegments, type SegmentResult } from './division.ts';
 import { clipAndText, type ModelAndText, namingRules, type PairOptions, pairWithText } from './model-and-text.ts';
 import { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
 import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
@@ -48,6 +41,8 @@ export interface NameOptions extends NamingRules {
    * segments all the same), `omit` them, or `refuse` with a {@link VocabularyError}. Default `keep`.
    */
   readonly unknown?: 'keep' | 'omit' | 'refuse' | undefined;
+  /** Of a CLIP that names patches: words that stand for background, `stuffWords` for one. Those that are asked for by name do not. Default: none. */
+  readonly background?: readonly string[] | undefined;
 }
 
 /** Options of {@link OpenVocabulary.segment}, and their defaults for all calls. */
@@ -177,8 +172,10 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     checkImage('OpenVocabulary.segment', photo);
     const follow = (of: SegmentProgress['of']) => (progress: Progress) => onProgress?.({ ...progress, of });
     // Words first: one that is refused costs no look at the photo.
-    await this.vocabulary(this.#asked(names, options).asked, { signal, onProgress: follow('texts') });
-    const division = await this.divide(photo, { ...options, signal, onProgress: follow('windows') });
+    const { asked, rules } = this.#asked(names, options);
+    await this.vocabulary(asked, { signal, onProgress: follow('texts'), background: rules.background });
+    const keys = rules.smooth !== undefined;
+    const division = await this.divide(photo, { keys, ...options, signal, onProgress: follow('windows') });
     return this.name(division, names, { ...options, signal });
   }
 
@@ -203,8 +200,8 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     { signal, onProgress, ...options }: NameOptions & WorkOptions<Progress> = {},
   ): Promise<OpenVocabularyResult> {
     const { asked, unknown, rules } = this.#asked(names, options);
-    const vocabulary = await this.vocabulary(asked, { signal, onProgress });
-    const result = nameSegments(division, vocabulary, rules);
+    const vocabulary = await this.vocabulary(asked, { signal, onProgress, background: rules.background });
+    const result = await this.segmenter.name(division, vocabulary, { ...rules, signal });
     const all = ['background', ...vocabulary.names];
     return { ...result, names: all, segments: namedSegments(result.windows, all), unknown };
   }
@@ -219,15 +216,33 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
   /**
    * The names as vectors. Names that were asked for before are not embedded again. Progress counts texts: each name in each template.
    */
-  async vocabulary(names: readonly ClassWords[], work: WorkOptions<Progress> = {}): Promise<Vocabulary> {
+  async vocabulary(
+    names: readonly ClassWords[],
+    { background = [], ...work }: WorkOptions<Progress> & Pick<NameOptions, 'background'> = {},
+  ): Promise<Vocabulary> {
     checkNames(names);
-    const { vectors, scale } = await this.#wordVectors(names.flatMap(wordsOf), work);
-    const width = this.opened.text.config.projection;
-    const embeddings = new Float32Array(names.length * width);
-    for (const [i, one] of names.entries()) {
-      embeddings.set(classVector(wordsOf(one).map((word) => vectors.get(word) as Float32Array)), i * width);
+    const isPatches = (this.model as SegmentingModel).patches !== undefined;
+    if (background.length > 0 && !isPatches) {
+      throw new ArgumentError(
+        'openVocabulary: background words are for a CLIP that names patches; give other models a threshold',
+      );
     }
-    return { names: names.map(nameOf), embeddings, scale };
+    const asked = names.flatMap(wordsOf);
+    const other = [...new Set(background)].filter((word) => !asked.includes(word));
+    const { vectors, scale } = await this.#wordVectors([...other, ...asked], work);
+    const width = this.opened.text.config.projection;
+    const together = (rows: readonly Float32Array[]) => {
+      const all = new Float32Array(rows.length * width);
+      for (const [i, row] of rows.entries()) all.set(row, i * width);
+      return all;
+    };
+    const vectorsOf = (words: readonly string[]) => words.map((word) => vectors.get(word) as Float32Array);
+    const embeddings = together(names.map((one) => classVector(vectorsOf(wordsOf(one)))));
+    const words = isPatches && {
+      embeddings: together(vectorsOf([...other, ...asked])),
+      labels: [...other.map(() => 0), ...names.flatMap((one, c) => wordsOf(one).map(() => c + 1))],
+    };
+    return { names: names.map(nameOf), embeddings, scale, ...(words && { words }) };
   }
 
   async #wordVectors(

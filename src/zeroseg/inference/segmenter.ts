@@ -11,6 +11,7 @@ import {
   imagenetMean,
   imagenetStd,
   keepRatioSize,
+  type LabelMap,
   type Rgb,
   resizeBilinear,
   slidingWindows,
@@ -18,17 +19,23 @@ import {
   type WindowBox,
 } from '../image/index.ts';
 import type { Inference } from '../model/index.ts';
+import type { PatchGrid, Size } from '../pixels/index.ts';
 import { pixelSegments } from './assemble.ts';
-import { type DividedWindow, type Division, type NamingRules, nameSegments, type SegmentResult } from './division.ts';
+import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
+import { namePixels, refinedLabels } from './name-pixels.ts';
 
 /** How a photo is divided. Progress counts windows. */
 export interface DivideOptions extends WorkOptions<Progress> {
-  /** Shorter side of the resized photo, and side of the windows. Default: that of the model, or twice the side it was trained at. */
+  /** Shorter side of the resized photo. Default: that of the model, or twice the side it was trained at. */
   readonly short?: number | undefined;
-  /** Step of the windows. Default: half a window. */
+  /** Side of the windows. Default: that of the model, or `short`. */
+  readonly window?: number | undefined;
+  /** Step of the windows. Default: that of the model, or half a window. */
   readonly stride?: number | undefined;
   /** `whole`: a single window of the whole photo. Default `slide`. */
   readonly mode?: 'slide' | 'whole' | undefined;
+  /** Of a CLIP that names patches: also their keys, for {@link NamingRules.smooth}. Default false. */
+  readonly keys?: boolean | undefined;
 }
 
 export interface SegmentOptions extends DivideOptions, NamingRules {}
@@ -41,16 +48,24 @@ export interface SegmentingModel {
   readonly pixels?: { readonly mean: Rgb; readonly std: Rgb } | undefined;
   /** The shorter side of photos, where none is asked for. */
   readonly short?: number | undefined;
+  /** Side and step of the windows, where none are asked for. */
+  readonly window?: number | undefined;
+  readonly stride?: number | undefined;
+  /** Of a model whose segments are patches, to be enlarged pixel by pixel: whether windows are padded to whole ones; see {@link PatchScores.direct}. */
+  readonly patches?: { readonly pad: boolean; readonly direct: boolean } | undefined;
   /** Of a model whose segments are cells of a grid, row by row, without a roll-out: pixels along a side of a cell. */
   readonly cell?: number | undefined;
-  segment(image: Tensor): Pick<Inference, 'segments' | 'global'> & { readonly rollout?: Tensor };
+  segment(
+    image: Tensor,
+  ): Pick<Inference, 'segments' | 'global'> & { readonly rollout?: Tensor; readonly keys?: Tensor };
 }
 
 interface WindowValues {
   readonly segments: Float32Array;
   readonly global: Float32Array;
-  /** Empty of a model of cells. */
+  /** Empty of all but models that group. */
   readonly rollout: Float32Array;
+  readonly keys?: Float32Array | undefined;
 }
 
 type SegmentStep = Step<'image', Readonly<Record<string, Tensor>>>;
@@ -84,7 +99,27 @@ export class Segmenter implements Disposable {
   /** The label map of a photo, at its own size. */
   async segment(photo: Image, vocabulary: Vocabulary, options: SegmentOptions = {}): Promise<SegmentResult> {
     checkImage('Segmenter.segment', photo);
-    return nameSegments(await this.divide(photo, options), vocabulary, options);
+    return this.name(await this.divide(photo, { keys: options.smooth !== undefined, ...options }), vocabulary, options);
+  }
+
+  /** Names what a photo was divided into: as {@link nameSegments}, and by patches or refined, on the GPU. */
+  name(
+    division: Division,
+    vocabulary: Vocabulary,
+    { signal, ...rules }: NamingRules & Pick<WorkOptions<never>, 'signal'> = {},
+  ): Promise<SegmentResult> {
+    return namePixels(this.#device, division, vocabulary, rules, signal);
+  }
+
+  /** The classes of {@link refinedLabels} by windows that were named otherwise, by another threshold say. */
+  refine(
+    division: Division,
+    windows: SegmentResult['windows'],
+    names: number,
+    isBackground: boolean,
+    rules: Required<Pick<NamingRules, 'refine' | 'size'>>,
+  ): Promise<LabelMap> {
+    return refinedLabels(this.#device, division, windows, names, isBackground, rules);
   }
 
   /** Segments without names, which {@link nameSegments} gives them. */
@@ -120,18 +155,18 @@ export class Segmenter implements Disposable {
     options: DivideOptions = {},
   ): Promise<Division> {
     // Windows begin at pixels or, of a model of cells, at cells: then these are what a division is made of.
-    const { cell = 1 } = this.#model;
+    const { cell = 1, patches } = this.#model;
     const { width, height } = resized;
     const [rows, cols] = [height / cell, width / cell];
-    const side = Math.max(1, Math.floor(this.#side(options) / cell));
-    const stride = options.stride === undefined ? Math.ceil(side / 2) : Math.max(1, Math.floor(options.stride / cell));
+    const side = Math.max(1, Math.floor(this.#window(options) / cell));
+    const stride = this.#stride(options, side);
     const boxes: WindowBox[] =
       options.mode === 'whole' ? [[0, 0, rows, cols]] : slidingWindows(rows, cols, side, stride);
     const issue = (found: WindowBox | undefined): Promise<WindowValues> | undefined => {
       if (!found) return undefined;
       const box = found.map((at) => cell * at) as WindowBox;
       const [y1, x1, y2, x2] = box;
-      return heard(this.features(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1));
+      return heard(this.#look(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1, options.keys));
     };
     const windows: DividedWindow[] = [];
     let next = issue(boxes[0]);
@@ -143,11 +178,63 @@ export class Segmenter implements Disposable {
       windows.push(this.#divided(box, await current));
       options.onProgress?.({ done: i + 1, total: boxes.length });
     }
-    return { width: photo.width, height: photo.height, resized: { width: cols, height: rows }, windows };
+    const {
+      box: [y1, x1, y2, x2],
+    } = windows[0] as DividedWindow;
+    const window = { width: x2 - x1, height: y2 - y1 };
+    return {
+      width: photo.width,
+      height: photo.height,
+      resized: { width: cols, height: rows },
+      windows,
+      planes: { width, height, data: pixels },
+      ...(patches && {
+        patches: { window, grid: this.#grid(window), direct: patches.direct && options.mode === 'whole' },
+      }),
+    };
   }
 
-  #divided(box: WindowBox, { segments, global, rollout }: WindowValues): DividedWindow {
+  /** Side of the windows. */
+  #window(options: DivideOptions): number {
+    const side = options.window ?? this.#model.window ?? this.#side(options);
+    const { patch } = this.#model.config;
+    if (side < patch) {
+      throw new ArgumentError(
+        `Segmenter.divide: window must be at least ${patch} pixels, a patch of the model; got ${side}`,
+      );
+    }
+    return side;
+  }
+
+  /** Step of the windows, in cells: no longer than they are, so that a smaller window has none of the model's. */
+  #stride({ stride = this.#model.stride }: DivideOptions, side: number): number {
+    const { cell = 1 } = this.#model;
+    return stride === undefined ? Math.ceil(side / 2) : Math.max(1, Math.floor(stride / cell));
+  }
+
+  /** Where the patches of a window lie. What fills no patch at the right and bottom is lost to all but models that pad, and stretched over. */
+  #grid({ width, height }: Size): PatchGrid {
+    const { patch } = this.#model.config;
+    if (!this.#model.patches?.pad) {
+      return { rows: Math.floor(height / patch), cols: Math.floor(width / patch), width, height, top: 0, left: 0 };
+    }
+    const [rows, cols] = [Math.ceil(height / patch), Math.ceil(width / patch)];
+    const [top, left] = [Math.floor((rows * patch - height) / 2), Math.floor((cols * patch - width) / 2)];
+    return { rows, cols, width: cols * patch, height: rows * patch, top, left };
+  }
+
+  #look(image: Float32Array, height: number, width: number, keys?: boolean): Promise<WindowValues> {
+    if (!this.#model.patches?.pad) return this.features(image, height, width, keys);
+    const grid = this.#grid({ width, height });
+    return this.features(padPlanes(image, width, height, grid), grid.height, grid.width, keys);
+  }
+
+  #divided(box: WindowBox, { segments, global, rollout, keys }: WindowValues): DividedWindow {
     const [y1, x1, y2, x2] = box;
+    if (this.#model.patches) {
+      const grid = this.#grid({ width: x2 - x1, height: y2 - y1 });
+      return { box, segmentOf: patchOf(grid, x2 - x1, y2 - y1), segments, global, keys };
+    }
     if (rollout.length === 0) {
       const segmentOf = Uint16Array.from({ length: (y2 - y1) * (x2 - x1) }, (_, at) => at);
       return { box, segmentOf, segments, global };
@@ -158,28 +245,25 @@ export class Segmenter implements Disposable {
   }
 
   /** Segments `[S, C]`, image embedding `[C]` and roll-out `[S, rows, cols]` (empty of a model of cells) of a normalised image `[3, H, W]`. */
-  async features(image: Float32Array, height: number, width: number): Promise<WindowValues> {
+  async features(image: Float32Array, height: number, width: number, wantsKeys = false): Promise<WindowValues> {
     if (this.#disposed) throw new StepError('segmenter: it was disposed; make another');
-    const key = `${height}×${width}`;
-    const make = (): Promise<SegmentStep> => this.#record(key, height, width);
+    const key = `${height}×${width}${wantsKeys ? ' with keys' : ''}`;
+    const make = (): Promise<SegmentStep> => this.#record(key, height, width, wantsKeys);
     return this.#steps.use(key, make, async (run) => {
-      const { segments, global, rollout } = run({ image }) as ReturnType<SegmentingModel['segment']>;
-      const [s, z, r] = await readAll([segments, global, ...(rollout ? [rollout] : [])]);
-      return {
-        segments: s as Float32Array,
-        global: z as Float32Array,
-        rollout: (r ?? new Float32Array(0)) as Float32Array,
-      };
+      const found = Object.entries(run({ image }));
+      const values = await readAll(found.map(([, t]) => t));
+      const byName = Object.fromEntries(found.map(([name], i) => [name, values[i]])) as unknown as WindowValues;
+      return { ...byName, rollout: byName.rollout ?? new Float32Array(0) };
     });
   }
 
-  #record(key: string, height: number, width: number): Promise<SegmentStep> {
+  #record(key: string, height: number, width: number, wantsKeys: boolean): Promise<SegmentStep> {
     return step(
       this.#device,
       { image: [1, this.#model.config.chans, height, width] },
       ({ image }) => {
-        const { segments, global, rollout } = this.#model.segment(image);
-        return { segments, global, ...(rollout && { rollout }) };
+        const { segments, global, rollout, keys } = this.#model.segment(image);
+        return { segments, global, ...(rollout && { rollout }), ...(wantsKeys && keys && { keys }) };
       },
       { name: `segment ${key}` },
     );
@@ -206,6 +290,29 @@ export function resizedPlanes(
   const planes = toTensor(photo, mean, std);
   if (width === photo.width && height === photo.height) return planes;
   return resizeBilinear(planes, 3, photo.height, photo.width, height, width);
+}
+
+/** The patch under each pixel of a window. */
+function patchOf(grid: PatchGrid, width: number, height: number): Uint16Array {
+  const out = new Uint16Array(width * height);
+  const place = (at: number, side: number, count: number) =>
+    Math.min(Math.floor(((at + 0.5) * count) / side), count - 1);
+  for (let y = 0; y < height; y++) {
+    const row = place(grid.top + y, grid.height, grid.rows) * grid.cols;
+    for (let x = 0; x < width; x++) out[y * width + x] = row + place(grid.left + x, grid.width, grid.cols);
+  }
+  return out;
+}
+
+/** Planes with zeros around. */
+function padPlanes(planes: Float32Array, width: number, height: number, grid: PatchGrid): Float32Array {
+  const channels = planes.length / (width * height);
+  const out = new Float32Array(channels * grid.width * grid.height);
+  for (let line = 0; line < channels * height; line++) {
+    const to = (Math.floor(line / height) * grid.height + grid.top + (line % height)) * grid.width + grid.left;
+    out.set(planes.subarray(line * width, (line + 1) * width), to);
+  }
+  return out;
 }
 
 function cropPlanes(planes: Float32Array, width: number, height: number, [y1, x1, y2, x2]: WindowBox): Float32Array {

@@ -19,6 +19,7 @@ export type {
   ZeroSegConfig,
 } from './config-groups.ts';
 export { type ConfigGroup, configGroups, configSchema } from './config-schema.ts';
+export { Encoder } from './encoder.ts';
 export { checkEncoderFit } from './encoder-fit.ts';
 export { type Losses, lossLine, lossTerms, weightedTerms, weightOf } from './losses/losses.ts';
 export type { LossContext, LossInputs, LossTerm, TermResult } from './losses/term.ts';

@@ -4,7 +4,8 @@ import { evaluate } from '../../../src/zeroseg/evaluation/evaluate.ts';
 import type { Image, LabelMap } from '../../../src/zeroseg/image/image.ts';
 import { assemble } from '../../../src/zeroseg/inference/assemble.ts';
 import { pixelScores } from '../../../src/zeroseg/inference/class-scores.ts';
-import type { Segmenter, SegmentOptions } from '../../../src/zeroseg/inference/segmenter.ts';
+import type { Division, NamingRules } from '../../../src/zeroseg/inference/division.ts';
+import type { Segmenter } from '../../../src/zeroseg/inference/segmenter.ts';
 
 const vocabulary: Vocabulary = { names: ['dog', 'sofa'], embeddings: new Float32Array(4), scale: 100 };
 const image: Image = { width: 4, height: 1, data: new Uint8Array(12) };
@@ -14,8 +15,11 @@ const affinity = Float32Array.of(0.9, 0.1, 0.2, 0.6);
 function twoHalves(): { segmenter: Segmenter; calls: () => number } {
   let calls = 0;
   const segmenter = {
-    segment: async (_: Image, __: Vocabulary, { threshold }: SegmentOptions) => {
+    divide: async () => {
       calls++;
+      return {};
+    },
+    name: async (_: Division, __: Vocabulary, { threshold }: NamingRules) => {
       const resized = { width: 4, height: 1 };
       const windows = [
         {
@@ -52,6 +56,19 @@ test('a score for each threshold, from one look at each photo', async () => {
     [1 / 3, 1, 0],
   ]);
   expect(scores[0]?.meanIou({ background: false })).toBeCloseTo(5 / 6);
+});
+
+test('where pixels are named one by one, thresholds are held against their probabilities', async () => {
+  const pixels = { labels: Uint16Array.of(1, 1, 2, 2), scores: Float32Array.of(0.9, 0.6, 0.8, 0.3), leftOut: [] };
+  const labels = { width: 4, height: 1, data: Uint8Array.of(1, 1, 2, 2) };
+  const segmenter = { divide: async () => ({}), name: async () => ({ labels, windows: [], resized: labels, pixels }) };
+  const photos = [photo('a', 1, 1, 2, 0)];
+  const scores = await evaluate(segmenter as unknown as Segmenter, photos, vocabulary, { thresholds: [0.1, 0.5, 0.7] });
+  expect(scores.map((score) => score.iou())).toEqual([
+    [0, 1, 1 / 2],
+    [1, 1, 1],
+    [1 / 2, 1 / 2, 1],
+  ]);
 });
 
 test('photos that cannot be used are told and left out', async () => {

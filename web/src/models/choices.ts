@@ -1,6 +1,6 @@
 /** Which models go together: what can be chosen to segment by. */
 import { sameTeacher, shortTeacher, teacherIdentity } from '@zeroseg/core/zeroseg';
-import { clipNotes, groupVitNotes, studentNotes } from './describe.ts';
+import { type ClipWay, clipNotes, groupVitNotes, studentNotes } from './describe.ts';
 import type { ModelChoice } from './messages.ts';
 import type { OpenedModel } from './opened-model.ts';
 
@@ -23,13 +23,13 @@ export const builtIn = { student: 'built-in', teacher: 'built-in-teacher' } as c
 export interface Parts {
   readonly model?: string;
   readonly clip?: string;
-  readonly mode?: 'crops' | 'maskclip';
+  readonly mode?: ClipWay;
 }
 
 export function partsOf(choice: string): Parts {
   if (choice === builtIn.student) return { model: builtIn.student, clip: builtIn.teacher };
-  const [, clip, mode] = /^(.+):(crops|maskclip)$/.exec(choice) ?? [];
-  if (clip !== undefined) return { clip, mode: mode as 'crops' | 'maskclip' };
+  const [, clip, mode] = /^(.+):(crops|maskclip|sclip|clearclip|naclip)$/.exec(choice) ?? [];
+  if (clip !== undefined) return { clip, mode: mode as ClipWay };
   const [model = '', other] = choice.split('+');
   return { model, ...(other !== undefined && { clip: other }) };
 }
@@ -47,6 +47,9 @@ export async function choicesOf(models: readonly Usable[]): Promise<ModelChoice[
     for (const [mode, way] of [
       ['crops', 'crop by crop'],
       ['maskclip', 'patch by patch'],
+      ['sclip', 'patch by patch (SCLIP)'],
+      ['clearclip', 'patch by patch (ClearCLIP)'],
+      ['naclip', 'patch by patch (NACLIP)'],
     ] as const) {
       const notes = clipNotes(opened.facts, mode);
       choices.push({ id: `${id}:${mode}`, title: `${name}, ${way}`, uses: [id], notes });

@@ -24,12 +24,22 @@ export function groupVitNotes({ weights = 0, image, patch }: ModelFacts): string
   ];
 }
 
+/** How a CLIP segments by itself. */
+export type ClipWay = 'crops' | 'maskclip' | 'sclip' | 'clearclip' | 'naclip';
+
+const ways = {
+  maskclip: "MaskCLIP's value path",
+  sclip: 'SCLIP: patches look at those with like queries and like keys',
+  clearclip: 'ClearCLIP: patches look at those with like queries',
+  naclip: 'NACLIP: patches look at those with like keys that are near',
+} as const;
+
 /** What a CLIP by itself does. */
-export function clipNotes({ image, patch, known }: ModelFacts, mode: 'crops' | 'maskclip'): string[] {
+export function clipNotes({ image, patch, known }: ModelFacts, mode: ClipWay): string[] {
   const how =
     mode === 'crops'
       ? `Without a student: crops of ${image} pixels are looked at one by one, and each is named.`
-      : `Without a student: every patch of ${patch} pixels is named by itself (MaskCLIP's value path).`;
+      : `Without a student: every patch of ${patch} pixels is named by itself (${ways[mode]}).`;
   return [how, knownNote(known)];
 }
 

@@ -1,0 +1,2 @@
+export { isSegClip, loadSegClipVision, segClipConfig } from './load.ts';
+export { type SegClipConfig, SegClipVision } from './segclip.ts';
