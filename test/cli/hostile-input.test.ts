@@ -39,12 +39,8 @@ import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
-<<<<<<< HEAD
-import { openBackbone } from '../../cli/src/runs/open-backbone.ts';
-||||||| 7794870
-=======
 import { parseModelPlace } from '../../cli/src/runs/model-place.ts';
->>>>>>> main
+import { openBackbone } from '../../cli/src/runs/open-backbone.ts';
 import { openGroupVit, openModelFile } from '../../cli/src/runs/open-vocabulary.ts';
 import { findPhotos } from '../../cli/src/segments/photo-places.ts';
 import { FORMAT as segmentsFormat } from '../../cli/src/segments/record.ts';
