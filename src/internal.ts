@@ -9,6 +9,7 @@ export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } fr
 export { formatShape, median, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export { baselines } from './zeroseg/baselines/index.ts';
 export {
+  numbered,
   openFolderFile,
   openWeightFolder,
   openWeightRanges,

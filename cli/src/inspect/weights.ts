@@ -1,9 +1,9 @@
 import { basename, dirname } from 'node:path';
-import { detectClipNames, shortTeacher, size } from '@zeroseg/core/internal';
+import { detectClipNames, numbered, shortTeacher, size } from '@zeroseg/core/internal';
 import { CheckpointError } from '@zeroseg/core/nn';
-import { type ClipSource, isGroupVit, modelInfo } from '@zeroseg/core/zeroseg';
+import { type ClipSource, findVit, isGroupVit, isSiglip, modelInfo } from '@zeroseg/core/zeroseg';
 import { hashFiles } from '../files/index.ts';
-import { commandText, countOf } from '../shell/index.ts';
+import { commandText, countOf, shellWord } from '../shell/index.ts';
 import { builtIn, openClip, openWeights } from '../weights/index.ts';
 import type { Fact, Info } from './fact.ts';
 
@@ -16,6 +16,7 @@ export async function weightsInfo(place: string, label: string = place): Promise
   if (metadata['format'] === 'zeroseg-model-1') return modelFacts(place, label, weights);
   if (metadata['format'] === 'zeroseg-optimizer-1') return optimizerFacts(place, weights);
   if (isGroupVit(weights.tensors)) return groupVitFacts(place, weights);
+  if (isSiglip(weights.tensors)) return siglipFacts(place, weights);
   if (isClip(weights, place)) return clipInfo(place, label);
   return otherFacts(place, weights);
 }
@@ -129,28 +130,75 @@ function vocabularyFacts({ words }: ClipSource): Fact {
   };
 }
 
-async function otherFacts(place: string, weights: Weights): Promise<Info> {
-  const names = [...weights.tensors.keys()];
-  const isEncoder = names.some((name) => /^(?:encoder\.)?blocks\.0\.|^vit\.encoder\.layer\.0\./.test(name));
+async function siglipFacts(place: string, weights: Weights): Promise<Info> {
+  const { tensors } = weights;
+  const hasImages = tensors.has('vision_model.head.probe');
   return {
-    kind: isEncoder
-      ? 'weights of a vision transformer'
-      : `${place.endsWith('.safetensors') ? 'safetensors' : 'PyTorch'} file of another program`,
+    kind: 'SigLIP',
     place,
     facts: {
+      'image tower': hasImages,
+      'text tower': tensors.has('text_model.head.weight'),
+      lacks: 'a tokenizer that is read here (SentencePiece): its texts are token ids',
       ...(await tensorFacts(weights)),
-      'first tensors': names.slice(0, 3),
-      metadata: weights.metadata,
     },
-    uses: isEncoder
+    uses: hasImages
       ? [
           {
-            for: 'weights to begin training with',
-            command: commandText('train', { cache: 'out/cache', out: 'out/run', init: place }),
+            for: 'the features that a model learns from',
+            command: commandText('cache photos', { clip: place, out: 'out/cache' }),
           },
         ]
       : [],
   };
+}
+
+async function otherFacts(place: string, weights: Weights): Promise<Info> {
+  const { tensors, metadata, part } = weights;
+  const names = [...tensors.keys()];
+  const rest = { ...(await tensorFacts(weights)), 'first tensors': names.slice(0, 3), metadata };
+  const converted = {
+    for: 'one safetensors file of it',
+    command: commandText(`convert ${shellWord(place)}`, { out: 'weights.safetensors' }),
+  };
+  const vit = vitOf(weights, place);
+  if (typeof vit === 'string' || !vit?.weights.has('blocks.0.norm1.weight')) {
+    if (typeof vit === 'string') Object.assign(rest, { 'no encoder for training': vit });
+    const kind = `${place.endsWith('.safetensors') ? 'safetensors' : 'PyTorch'} file of another program`;
+    return { kind, place, facts: rest, uses: place.endsWith('.safetensors') ? [] : [converted] };
+  }
+  const [width = 0, , patch = 0] = vit.weights.get('patch_embed.proj.weight')?.tensors[0]?.shape ?? [];
+  const needed = ['cls_token', 'pos_embed', 'norm.weight', 'norm.bias'];
+  return {
+    kind: 'weights of a vision transformer',
+    place,
+    facts: {
+      'made by': vit.kind,
+      encoder: `${numbered(vit.weights, 'blocks.')} blocks of width ${width}, patches of ${patch}`,
+      'names begin with': vit.prefix || 'nothing',
+      ...(part ? { 'under the key': part } : {}),
+      lacks: needed.filter((name) => !vit.weights.has(name)),
+      'not of the encoder': vit.ignored.length,
+      ...rest,
+    },
+    uses: [
+      {
+        for: 'weights to begin training with',
+        command: commandText('train', { cache: 'out/cache', out: 'out/run', init: place }),
+      },
+      ...(place.endsWith('.safetensors') ? [] : [converted]),
+    ],
+  };
+}
+
+/** The vision transformer of a file, or why it is none that is computed here. */
+function vitOf({ tensors }: Weights, place: string): ReturnType<typeof findVit> | string {
+  try {
+    return findVit(tensors, basename(place));
+  } catch (error) {
+    if (error instanceof CheckpointError) return error.message;
+    throw error;
+  }
 }
 
 async function tensorFacts({ files, tensors }: Weights): Promise<Record<string, Fact>> {

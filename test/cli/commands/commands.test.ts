@@ -445,7 +445,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: data set: BASE/voc/ImageSets/Segmentation/test.txt: there is no split "test"; this data set has: val"`,
     );
     expect(await refused('eval', '--data', 'coco', '--root', at('voc'), ...voc)).toMatchInlineSnapshot(
-      `"zeroseg: data set: BASE/voc: the folder with the photos is missing; looked for images/val2017, val2017"`,
+      `"zeroseg: data set: BASE/voc: labels of val2017 are missing; found ImageSets, JPEGImages, SegmentationClass; expected photos in images/SPLIT or SPLIT, and one of: objects/ID.png, annotations/SPLIT/ID_instanceTrainIds.png (GroupViT), annotations/SPLIT or stuffthingmaps/SPLIT with ID.png (COCO-Stuff), annotations/panoptic_SPLIT.json beside panoptic_SPLIT, annotations/instances_SPLIT.json. The archives may stay as they are beside each other (val2017.zip, stuffthingmaps_trainval2017.zip, annotations_trainval2017.zip), but for panoptic_val2017.zip, which is inside of another: unzip panoptic_annotations_trainval2017.zip"`,
     );
     await expect(stat(at('never'))).rejects.toThrow();
   });
@@ -469,7 +469,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg train: option '--batch <photos>' argument '0' is invalid. It must be a whole number from 1 to 16777216. See zeroseg train --help."`,
     );
     expect(await refused('eval', '--data', 'ade20k')).toMatchInlineSnapshot(
-      `"zeroseg eval: option '--data <name>' argument 'ade20k' is invalid. It must be one of voc, context, coco, scenes. See zeroseg eval --help."`,
+      `"zeroseg eval: option '--data <name>' argument 'ade20k' is invalid. It must be one of voc, voc20, context, context59, coco, coco-instances, coco-panoptic, stuff, ade, cityscapes, folder, scenes. See zeroseg eval --help."`,
     );
     expect(await refused('learn')).toMatchInlineSnapshot(`"zeroseg: unknown command 'learn'. See zeroseg --help."`);
     expect(await refused('bench', '--adapter', 'no such gpu')).toMatch(/^zeroseg: no adapter is called 'no such gpu'/);

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { withoutHome } from '../../../cli/src/inspect/hidden-home.ts';
+import { inspectPlace } from '../../../cli/src/inspect/info.ts';
 import { temporaryFolder, useCommandLine, writeClip, writeConfig, writePhotos } from '../../support/made-up.ts';
 
 const zeroseg = useCommandLine();
@@ -122,4 +123,36 @@ test("PyTorch's files are told as others are, and refused by what is in them", a
 test('the home folder is told as ~', async () => {
   expect(withoutHome(`${homedir()}/photos and ${homedir()}/out`)).toBe('~/photos and ~/out');
   expect(withoutHome('/photos', '/')).toBe('/photos');
+});
+
+test('encoders and towers of other projects are told by their content', async () => {
+  const fixture = (name: string): string => new URL(`../../fixtures/${name}.safetensors`, import.meta.url).pathname;
+  const told = async (place: string) => {
+    const [info] = await inspectPlace(place);
+    return [
+      info?.kind,
+      info?.facts['made by'],
+      info?.facts['names begin with'],
+      info?.uses.map(({ command }) => command.split(' ')[1]),
+    ];
+  };
+  expect(await told(fixture('vit-tiny/moco-tiny'))).toEqual([
+    'weights of a vision transformer',
+    'MoCo v3',
+    'module.base_encoder.',
+    ['train'],
+  ]);
+  expect(await told(fixture('vit-tiny/deit-tiny'))).toEqual([
+    'weights of a vision transformer',
+    'vision transformer, with a classifier of 10 classes',
+    'nothing',
+    ['train'],
+  ]);
+  expect(await told(fixture('siglip-tiny/siglip-tiny'))).toEqual(['SigLIP', undefined, undefined, ['cache']]);
+  expect(await told(fixture('open-clip-tiny/open_clip_model'))).toEqual([
+    'CLIP',
+    undefined,
+    undefined,
+    ['cache', 'segment', 'words'],
+  ]);
 });
