@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes, weightEndings } from '@zeroseg/core/internal';
 import sharp from 'sharp';
@@ -20,7 +20,12 @@ import { clipInfo, weightsInfo } from './weights.ts';
 export async function inspectPlace(place: string): Promise<readonly Info[]> {
   const kind = await kindOfPath(place);
   if (kind === 'folder') return [await folderInfo(place)];
-  if (kind === 'file') return [await fileInfo(place)];
+  if (kind === 'file') {
+    // To read a pipe would be to wait for who writes to it.
+    if (!(await stat(place)).isFile())
+      throw new FileError('info', place, 'this is a pipe or a device; give a file or a folder');
+    return [await fileInfo(place)];
+  }
   if (place === builtIn) {
     await builtInTeacher();
     return [await weightsInfo(await builtInStudent(), builtIn), await clipInfo(builtIn)];

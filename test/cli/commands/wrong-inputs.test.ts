@@ -58,6 +58,7 @@ test.each([
   [['train', '--cache', '', '--out', at('out')], '--cache: an empty text was given; give a folder'],
   [['eval', '--data', 'voc', '--root', at('nosuch')], at('nosuch')],
   [['eval', '--data', 'voc', '--root', at('empty'), '--out', at('empty')], `--out ${at('empty')}: this is a folder`],
+  [['info', '/dev/null'], '/dev/null: this is a pipe or a device; give a file or a folder'],
   [['info', at('nosuch')], `${at('nosuch')}: there is no such file or folder`],
   [['scenes', '--out', at('out'), '--grounds', 'sky,sky'], '--grounds: sky is there twice; grounds are sky, night,'],
 ] as const)('%j', async (args, words) => {
