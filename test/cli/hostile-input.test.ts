@@ -62,7 +62,7 @@ import { Report } from '../../cli/src/verify/report.ts';
 import { verifyRules } from '../../cli/src/verify/rules.ts';
 import { verifyTokenizer } from '../../cli/src/verify/tokenizer.ts';
 import { kindOf } from '../../cli/src/verify/verify.ts';
-import { openClip } from '../../cli/src/weights/clip-folder.ts';
+import { openClip, openTeacher } from '../../cli/src/weights/clip-folder.ts';
 import { openWeights } from '../../cli/src/weights/weight-files.ts';
 import { ZeroSegError } from '../../src/gpu/errors.ts';
 import { shownValue } from '../../src/gpu/json.ts';
@@ -75,6 +75,7 @@ import {
   toInt32,
   writeSafetensors,
 } from '../../src/nn/safetensors/index.ts';
+import { findVit } from '../../src/zeroseg/checkpoints/vit-file.ts';
 import { openWeightRanges, openWeightSource } from '../../src/zeroseg/checkpoints/weight-file.ts';
 import { knownWordsMetadata, readKnownWords, unknownNames } from '../../src/zeroseg/clip/known-words.ts';
 import { detectClipNames, logitScale } from '../../src/zeroseg/clip-files/load.ts';
@@ -105,6 +106,7 @@ import { parseMetrics } from '../../src/zeroseg/training/metrics.ts';
 import { readRun } from '../../src/zeroseg/training/read-run.ts';
 import { openRun } from '../../src/zeroseg/training/run.ts';
 import { checkSettings, defaultSettings } from '../../src/zeroseg/training/settings.ts';
+import { vitConfig } from '../../src/zeroseg/vit/load-vit.ts';
 import { openStudy, Sitting, STUDY_FORMAT, studyFile } from '../../src/zeroseg/votes/index.ts';
 import {
   damagedBytes,
@@ -341,6 +343,24 @@ parser('openModelFile openGroupVit', fc.tuple(weights, damagedJson(teacherJson))
   for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
 });
 
+parser(
+  'openTeacher openSiglipFolder openWeightFolder openFolderFile findVit',
+  fc.tuple(weights, damagedJson(teacherJson)),
+  async ([bytes, config]) => {
+    await put('siglip/model.safetensors', bytes);
+    await put('siglip/config.json', config);
+    const place = at('siglip/model.safetensors');
+    const errors = await Promise.allSettled([
+      openTeacher(at('siglip')),
+      openTeacher(place),
+      openWeights(place).then(({ tensors }) => {
+        const vit = findVit(tensors, 'file');
+        if (vit) vitConfig(vit, 'file');
+      }),
+    ]);
+    for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
+  },
+);
 parser('openBackbone', weights, async (bytes) => {
   await put('backbone/model.safetensors', bytes);
   await openBackbone(at('backbone/model.safetensors'), {});
@@ -1106,8 +1126,13 @@ const notParsers = new Set([
     'openModel',
     'loadModel',
     'loadNetwork',
+    'loadSiglipVision',
+    'loadSiglipText',
+    'loadVit',
   ],
   ...['loadOptimizer', 'openDenseClip', 'openModelAndClip', 'openModelAndWords', 'openVocabulary'],
+  // Results of the GPU.
+  'readGrouping',
   // A name of ours in OpenAI's words.
   'openAiName',
   // A manifest's configuration, for resolveConfig.
