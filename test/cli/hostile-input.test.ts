@@ -1007,7 +1007,7 @@ parser(
       results.claim(photo(`away/${name}.jpg`)),
       results.claim(photo(`${text}.jpg`)),
       ResultsFolder.open(at('results/dog.json'), named),
-      ResultsFolder.open(text.slice(0, 1) + at(text), [photo(text)]),
+      ResultsFolder.open(at(`new/${text}`), [photo(text)]),
     );
   },
 );

@@ -115,7 +115,7 @@ test('where the vectors of its words are known, a picture is named anew at once'
       times.push(milliseconds);
     }
   }
-  // Under 100 ms where nothing else runs (50 on two cores); the fastest, and room for what else runs beside the tests.
+  // The aim is 100 ms where nothing else runs; the fastest of all, and room for what else runs beside the tests.
   expect(Math.min(...times)).toBeLessThan(400);
 });
 

@@ -151,11 +151,11 @@ async function downloadFile(place: Place, onProgress: (done: number) => void): P
             fetched += chunk.length;
             onProgress(done);
           }
-          if (done < file.size) throw new TypeError('the connection ended early');
+          if (done < file.size) throw new DOMException('the connection ended early', 'NetworkError');
         } catch (error) {
           tries = done > before ? 1 : tries + 1;
-          // Broken connections are TypeErrors; all else will not be better the next time.
-          if (!(error instanceof TypeError) || tries > MAX_TRIES) throw error;
+          // All else will not be better the next time.
+          if (!isBroken(error) || tries > MAX_TRIES) throw error;
           await pause(PAUSE * 2 ** (tries - 1), signal);
         }
       }
@@ -194,9 +194,14 @@ async function ranged(
     return { body, start };
   if (body && status === 200) return { body, start: 0 };
   await body?.cancel();
-  if (status >= 500) throw new TypeError(`status ${status}`);
+  if (status >= 500) throw new DOMException(`status ${status}`, 'NetworkError');
   if (status === 401 || status === 403) throw new UsageError(gated(repo));
   throw new UsageError(`download: ${endpoint()} answered ${status} for ${file.name}`);
+}
+
+/** Whether a connection broke: `fetch` says so by a TypeError. */
+function isBroken(error: unknown): boolean {
+  return error instanceof TypeError || (error instanceof DOMException && error.name === 'NetworkError');
 }
 
 function token(): string | undefined {
@@ -230,7 +235,7 @@ async function said<T>(repo: string, revision: string | undefined, work: () => P
   try {
     return await work();
   } catch (error) {
-    if (error instanceof TypeError) {
+    if (isBroken(error)) {
       throw new UsageError(
         `download: ${endpoint()} cannot be reached: there is no network, or it is blocked (HF_ENDPOINT names another address). What was downloaded is kept; the same command goes on with it`,
         { cause: error },
