@@ -4,9 +4,14 @@ import type { StoredDtype, StoredTensor } from '../../src/nn/safetensors/index.t
 import { useDevice } from '../support/device.ts';
 import { loadFixture } from '../support/fixture.ts';
 
-// open_clip_config.json lies beside a checkpoint, as open_clip has it, and is no manifest; nor are COCO's masks one.
+// open_clip_config.json lies beside a checkpoint, as open_clip has it, and is no manifest; nor are COCO's masks and the measures of evaluations.
 const names = Object.keys(
-  import.meta.glob(['../fixtures/**/*.json', '!../fixtures/**/open_clip_config.json', '!../fixtures/coco-masks/*']),
+  import.meta.glob([
+    '../fixtures/**/*.json',
+    '!../fixtures/**/open_clip_config.json',
+    '!../fixtures/coco-masks/*',
+    '!../fixtures/evaluation/*',
+  ]),
 )
   .map((path) => path.slice('../fixtures/'.length, -'.json'.length))
   .sort();
