@@ -43,8 +43,12 @@ const tableOfGpu: Table = {
   ),
 };
 
-/** What no values go into. */
+/** What no values go into, or only finite ones. */
 const without: Readonly<Record<string, string>> = {
+  averageWindows: 'takes scores of a network, which are finite; test/kernels/zeroseg/average-windows.test.ts',
+  pamr: 'takes pixels and such scores; test/kernels/zeroseg/pamr.test.ts',
+  pamrSteps: 'as pamr',
+  pamrWeights: 'as pamr',
   randomGumbel: 'makes numbers from a key',
   randomNormal: 'makes numbers from a key',
   randomUniform: 'makes numbers from a key',

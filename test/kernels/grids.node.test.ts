@@ -234,6 +234,21 @@ const table: Readonly<Record<string, () => void>> = {
       both((x) => ops.crossEntropy(x as Tensor, below(classes, n)), floats(n, classes));
   },
   distill: () => shapes((z, views) => ops.distill(z as Tensor, views as Tensor), [64, 8], [64, 5, 8]),
+  averageWindows: () =>
+    void ops.averageWindows(
+      floats(3, 5, 9, 7),
+      [
+        [0, 0],
+        [4, 3],
+        [10, 6],
+      ],
+      19,
+      13,
+    ),
+  pamr: () => void ops.pamr(floats(2, 3, 19, 13), floats(2, 5, 7, 4), { dilations: [1, 6], steps: 2 }),
+  // Of a device whose buffers hold the weights of one dilation.
+  pamrSteps: () => void ops.pamrSteps(ops.pamrWeights(floats(1, 3, 19, 13), [1, 2, 6], 8000), floats(1, 5, 19, 13), 2),
+  pamrWeights: () => void ops.pamrWeights(floats(2, 3, 19, 13), [1, 2, 6], 8000),
   segmentMatch: () => {
     shapes((s, v) => ops.segmentMatch(s as Tensor, v as Tensor).loss, [4, 4, 9], [4, 3, 9]);
     shapes((s, v) => ops.segmentMatch(s as Tensor, v as Tensor, { distances: true }).loss, [4, 4, 8], [4, 3, 8]);
