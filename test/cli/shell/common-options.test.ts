@@ -57,7 +57,6 @@ describe('--options and --print-options', () => {
       out: 'out/segments',
       templates: 'full',
       tokenizer: 'clip',
-      mode: 'slide',
     });
   });
 
