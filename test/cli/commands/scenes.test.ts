@@ -121,7 +121,7 @@ describe('zeroseg scenes', () => {
     expect([result['photos'], result['threshold'], counted[0]]).toEqual([
       4,
       0,
-      { label: 0, name: 'background', iou: null, pixels: 0 },
+      { label: 0, name: 'background', iou: null, pixels: 0, boundary_f: null },
     ]);
     expect(result['mean_iou_ground']).toBe(counted[4]?.iou);
     expect(typeof result['mean_iou_objects']).toBe('number');
