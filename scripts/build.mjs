@@ -17,6 +17,8 @@ const exportsOf = { '': ['index', 'nn/index', 'zeroseg/index', 'internal'], cli:
 /** What is WGSL there has several lines, and nothing else has but messages of errors. */
 const holdsWgsl =
   /[\\/]dist[\\/](kernels[\\/]|gpu[\\/]prelude|tensor[\\/]graph[\\/]elementwise|tensor[\\/]run[\\/]check-kernels)/;
+/** Where lines tell nothing that names do not: the pipeline, whose code is the most. */
+const isAbove = /[\\/]dist[\\/]zeroseg[\\/](?!text[\\/]clip-merges)/;
 /** Where no class is a module, whose fields are parameters in their order. */
 const ofTensors = /[\\/]dist[\\/](gpu|tensor)[\\/]/;
 for (const folder of ['', 'cli']) {
@@ -42,8 +44,9 @@ for (const folder of ['', 'cli']) {
     if (!file.endsWith('.js')) continue;
     const { code } = transformSync(readFileSync(file, 'utf8'), {
       format: 'esm',
-      // Names and lines stay; a page's project holds 3 MB with it.
+      // Names stay, and below the pipeline lines; a page's project holds 3 MB with it.
       minifySyntax: true,
+      ...(isAbove.test(file) ? { minifyWhitespace: true, lineLimit: 120 } : {}),
       target: 'es2023',
       charset: 'utf8',
       legalComments: 'inline',
