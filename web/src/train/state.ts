@@ -102,6 +102,8 @@ export function change(changes: Partial<Plan>): void {
 const PACED = 60;
 
 let asked = 0;
+/** What the last measuring said: an answer that comes late takes back that alone, and not what was said since. */
+let spaceTrouble: string | undefined;
 
 /** Looks how much space the settings would take. */
 export async function measureSpace(): Promise<void> {
@@ -111,10 +113,11 @@ export async function measureSpace(): Promise<void> {
     if (number !== asked) return;
     batch(() => {
       space.value = found;
-      problem.value = undefined;
+      if (problem.peek() === spaceTrouble) problem.value = undefined;
+      spaceTrouble = undefined;
     });
   } catch (error) {
-    if (number === asked) problem.value = sentenceOf(error);
+    if (number === asked) problem.value = spaceTrouble = sentenceOf(error);
   }
 }
 
@@ -151,6 +154,7 @@ export async function begin(): Promise<void> {
     problem.value = 'Choose a folder of photos first.';
     return;
   }
+  problem.value = undefined;
   await attempt(async () => {
     await measureSpace();
     if (spaceProblem.peek() !== undefined || problem.peek() !== undefined) return;
