@@ -12,6 +12,7 @@ export {
 } from './settings-section.ts';
 export { checkTowers, numbered } from './sizes.ts';
 export { stepOf } from './step-count.ts';
+export { tensorFile } from './tensor-file.ts';
 export { findVit, ownTensors, type VitFile, type VitLayout, type VitWeight } from './vit-file.ts';
 export { publishedDecoderNames } from './vit-names.ts';
 export {

@@ -195,11 +195,12 @@ async function* computeFeatures(
         path,
         stamp,
         student,
-        ...(teacher && {
-          views: (queue as ViewQueue).add(
-            teacherViews(image, { grids, source: viewSource, squareSize: studentSize, ...teacher.pixels }),
-          ),
-        }),
+        ...(teacher &&
+          queue && {
+            views: queue.add(
+              teacherViews(image, { grids, source: viewSource, squareSize: studentSize, ...teacher.pixels }),
+            ),
+          }),
         ...(pooled && { pooled: heard(pooled.features(image)) }),
       };
     } catch (error) {

@@ -1,9 +1,8 @@
 import { type Device, parseJson } from '../../gpu/index.ts';
 import { buildModule, parameters, readParameters, storedWeights } from '../../nn/layers/index.ts';
-import { CheckpointError, type WritableTensor, writeSafetensors } from '../../nn/safetensors/index.ts';
+import { CheckpointError } from '../../nn/safetensors/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { read } from '../../tensor/run/index.ts';
-import { openWeightSource, stepOf, type WeightSource } from '../checkpoints/index.ts';
+import { openWeightSource, stepOf, tensorFile, type WeightSource } from '../checkpoints/index.ts';
 import { fieldProblem, listOf, text } from '../host/index.ts';
 import { type EncoderConfig, resolveConfig } from '../model/index.ts';
 import { SegmentationNetwork } from './network.ts';
@@ -26,7 +25,7 @@ export async function networkFile(
   network: SegmentationNetwork,
   { classes, step }: Omit<NetworkInfo, 'config'>,
 ): Promise<Uint8Array> {
-  return tensorsFile(parameters(network), {
+  return tensorFile(parameters(network), {
     format: FORMAT,
     config: JSON.stringify(network.config),
     classes: JSON.stringify(classes),
@@ -55,14 +54,14 @@ export async function loadNetwork(
   const classes = found.classes as readonly string[];
   const config = encoderOf(found.config, broken);
   const step = stepOf(metadata['step'], name);
-  const weights = storedWeights(device, tensors, name, (own) => own);
+  const weights = storedWeights(device, tensors, name);
   const network = await buildModule(weights, (from) => new SegmentationNetwork(from, config, classes.length));
   return { network, config, classes, step };
 }
 
 /** All that {@link resumeFinetuning} needs: weights and the optimizer's state in f32, and the number of steps done. */
 export async function finetuneTrainingFile(trainer: FinetuneTrainer): Promise<Uint8Array> {
-  return tensorsFile(stateOf(trainer), { format: TRAINING_FORMAT, step: String(trainer.done) });
+  return tensorFile(stateOf(trainer), { format: TRAINING_FORMAT, step: String(trainer.done) });
 }
 
 /** Goes on from a {@link finetuneTrainingFile}. Nothing is changed unless all of it fits. */
@@ -82,12 +81,6 @@ export async function resumeFinetuning(
 
 function stateOf({ network, optimizer }: FinetuneTrainer): Map<string, Tensor> {
   return new Map([...parameters(network), ...optimizer.state()]);
-}
-
-async function tensorsFile(named: ReadonlyMap<string, Tensor>, metadata: Record<string, string>): Promise<Uint8Array> {
-  const entries: [string, WritableTensor][] = [];
-  for (const [name, t] of named) entries.push([name, { dtype: 'F32', shape: t.shape, data: await read(t) }]);
-  return writeSafetensors(entries, metadata);
 }
 
 function jsonOf(value: string | undefined): unknown {

@@ -8,19 +8,13 @@ import type { Progress, WorkOptions } from '../host/index.ts';
 import {
   checkImage,
   type Image,
-  imagenetMean,
-  imagenetStd,
-  keepRatioSize,
   type LabelMap,
   resizeBilinear,
   slidingWindows,
-  toTensor,
   type WindowBox,
 } from '../image/index.ts';
+import { inferenceSize, resizedPlanes } from '../inference/index.ts';
 import type { SegmentationNetwork } from './network.ts';
-
-/** The largest side that a photo is resized to, as at the inference of all models here. */
-const LONGEST = 2048;
 
 export interface PredictOptions {
   /** Shorter side of the resized photo. */
@@ -60,12 +54,8 @@ export class Predictor implements Disposable {
   /** The class of every pixel, at the photo's own size; the first class on ties. */
   async labels(photo: Image, { short, stride = Math.ceil(this.#side / 2) }: PredictOptions): Promise<LabelMap> {
     checkImage('Predictor.labels', photo);
-    const [width, height] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));
-    const planes = toTensor(photo, imagenetMean, imagenetStd);
-    const resized =
-      width === photo.width && height === photo.height
-        ? planes
-        : resizeBilinear(planes, 3, photo.height, photo.width, height, width);
+    const [width, height] = inferenceSize(photo, short);
+    const resized = resizedPlanes(photo, width, height);
     const logits = await this.#logits(resized, width, height, stride);
     const labels = new Uint16Array(photo.width * photo.height);
     const best = new Float32Array(labels.length).fill(Number.NEGATIVE_INFINITY);

@@ -39,5 +39,12 @@ export {
   type SegmentByNamesOptions,
   type SegmentProgress,
 } from './open-vocabulary.ts';
-export { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
+export {
+  type DivideOptions,
+  inferenceSize,
+  resizedPlanes,
+  Segmenter,
+  type SegmentingModel,
+  type SegmentOptions,
+} from './segmenter.ts';
 export type { WordStore } from './word-store.ts';

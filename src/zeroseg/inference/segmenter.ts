@@ -135,7 +135,7 @@ export class Segmenter implements Disposable {
         `Segmenter.divide: short must be at least ${min} pixels, ${what} of the model; got ${short}`,
       );
     }
-    const [w, h] = keepRatioSize(photo.width, photo.height, short, Math.max(LONGEST, short));
+    const [w, h] = inferenceSize(photo, short);
     // Whole cells; a very thin photo is widened to one patch.
     const whole = (side: number) => Math.max(Math.round(side / cell) * cell, min);
     const resized = { width: whole(w), height: whole(h) };
@@ -278,6 +278,11 @@ export class Segmenter implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Width and height of a photo whose shorter side becomes `short`; its longer one 2048 at most, where `short` is not above that. */
+export function inferenceSize({ width, height }: Image, short: number): [width: number, height: number] {
+  return keepRatioSize(width, height, short, Math.max(LONGEST, short));
 }
 
 /** A photo as normalised planes `[3, height, width]`, resized bilinearly without antialiasing. */

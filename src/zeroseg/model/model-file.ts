@@ -1,10 +1,9 @@
 import { type Device, parseJson, shownValue } from '../../gpu/index.ts';
 import { buildModule, parameters, readParameters, storedWeights } from '../../nn/layers/index.ts';
 import type { LossScaleState } from '../../nn/optimizer/index.ts';
-import { CheckpointError, type SafetensorsFile, writeSafetensors } from '../../nn/safetensors/index.ts';
+import { CheckpointError, type SafetensorsFile } from '../../nn/safetensors/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { read } from '../../tensor/run/index.ts';
-import { openWeightSource, stepOf, type WeightSource } from '../checkpoints/index.ts';
+import { openWeightSource, stepOf, tensorFile, type WeightSource } from '../checkpoints/index.ts';
 import { ConfigError, fieldProblem, numberIn, oneOf, optional, wholeNumber } from '../host/index.ts';
 import { resolveConfig } from './config.ts';
 import type { ZeroSegConfig } from './config-groups.ts';
@@ -72,12 +71,6 @@ export async function optimizerFile(
   metadata: Record<string, string>,
 ): Promise<Uint8Array> {
   return tensorFile(state, { format: OPTIMIZER_FORMAT, ...metadata });
-}
-
-async function tensorFile(named: ReadonlyMap<string, Tensor>, metadata: Record<string, string>): Promise<Uint8Array> {
-  const entries: [string, { dtype: 'F32'; shape: readonly number[]; data: Float32Array }][] = [];
-  for (const [name, t] of named) entries.push([name, { dtype: 'F32', shape: t.shape, data: await read(t) }]);
-  return writeSafetensors(entries, metadata);
 }
 
 /** What a model file says, without its weights. */
