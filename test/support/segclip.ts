@@ -41,13 +41,15 @@ export function textTower(seed = 3): [string, WritableTensor][] {
 }
 
 /** A whole SegCLIP: the image tower of the fixture, and a text tower beside it, as the authors name both. */
-export async function segClipFile(texts: readonly (readonly [string, WritableTensor])[] = textTower()) {
+export async function segClipFile(
+  texts: readonly (readonly [string, WritableTensor])[] = textTower(),
+): Promise<Uint8Array<ArrayBuffer>> {
   const images = readSafetensors(await loadFixtureFile('segclip-tiny/segclip-tiny'), 'segclip-tiny');
   const all = new Map<string, WritableTensor>();
   for (const [name, tensor] of images.tensors) {
     const { dtype, shape, bytes } = await readTensor(tensor);
     if (dtype !== 'F32') throw new Error(`internal: '${name}' is ${dtype}`);
-    all.set(name, { dtype, shape, data: new Float32Array(bytes.slice().buffer) });
+    all.set(name, { dtype: 'F32', shape, data: new Float32Array(bytes.slice().buffer) });
   }
   for (const [name, tensor] of texts) all.set(`clip.${name}`, tensor);
   return writeSafetensors(all);

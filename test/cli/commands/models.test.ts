@@ -55,7 +55,7 @@ test.each(['maskclip', 'sclip', 'clearclip', 'crops'])(
     const model = `clip:${at('clip')}:${mode}`;
     const { labels, record } = await segment(model, mode);
     expect(labels).toEqual(await byLibrary(model));
-    expect(record?.model.file).toBe(`clip:clip:${mode}`);
+    expect(record?.model['file']).toBe(`clip:clip:${mode}`);
     expect(new Set(labels).size).toBeGreaterThan(1);
   },
 );
