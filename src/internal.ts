@@ -64,13 +64,16 @@ export {
 export {
   type ClipAndText,
   clipAndText,
+  type DataSettings,
   DenseClip,
+  dataSettings,
   groupVitAndText,
   namingRules,
   otherTeacher,
   patchScoreMaps,
   pixelSegments,
   scoreRows,
+  segClipAndText,
   type ZeroSegAndText,
   zeroSegAndText,
 } from './zeroseg/inference/index.ts';

@@ -352,10 +352,12 @@ export {
 } from './scenes/index.ts';
 export {
   isSegClip,
+  loadSegClipText,
   loadSegClipVision,
   type SegClipConfig,
   SegClipVision,
   segClipConfig,
+  segClipText,
 } from './segclip/index.ts';
 export {
   isSiglip,

@@ -7,6 +7,7 @@ import type { FileSystem } from '@zeroseg/core/zeroseg';
 import { makeFolder, nodeFileSystem, readJson, refuseLinks } from '../files/index.ts';
 import { dataSetKinds, openDataSet } from '../photos/index.ts';
 import { type ComparisonName, comparisonTables, type MeasuredScore, writeComparison } from '../reports/index.ts';
+import { parseModelPlace } from '../runs/index.ts';
 import {
   type Context,
   commandText,
@@ -107,7 +108,8 @@ async function planPairs(options: TableArguments, models: readonly string[], dat
     models.flatMap((model) =>
       sets.map(async ({ kind, root, photos }): Promise<Pair> => {
         // A model file that has changed is another one.
-        const stamp = await stat(model).then(
+        const { place } = await parseModelPlace(model);
+        const stamp = await stat(place).then(
           ({ size, mtimeMs }) => [size, mtimeMs],
           () => null,
         );
