@@ -7,15 +7,7 @@ import { sourceAliases } from './test/support/source.ts';
 // What runs in Node only: what needs files and processes; what only reads the text of the source; and what the browser has a share of
 // by other files (CONTRIBUTING.md says which). Everything else runs unchanged in both, also what needs no GPU: that takes seconds.
 const sourceText = ['test/floors.test.ts', 'test/errors.test.ts'];
-// Whole trainings and studies: over ops, layers, losses and optimizers, which run in both, they are TypeScript without a GPU.
-// The browser trains in trainer.test.ts, and as a visitor in test/web.
-const trainings = [
-  'test/zeroseg/clip/train-clip.test.ts',
-  'test/zeroseg/demo/demo.test.ts',
-  'test/zeroseg/studies/{run-study,score-scenes}.test.ts',
-  'test/zeroseg/training/{loss-terms,run,validation}.test.ts',
-];
-const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', ...sourceText, ...trainings];
+const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.test.ts', ...sourceText];
 // Packs, installs and bundles; at the end, so that no test of what computes runs beside it.
 const packages = ['test/package/**'];
 // Uses the page in a browser, as a visitor would.

@@ -16,7 +16,7 @@ const tsc = join(root, 'node_modules/typescript/bin/tsc');
 const exportsOf = { '': ['index', 'nn/index', 'zeroseg/index', 'internal'], cli: ['index', 'bench/index'] };
 /** What is WGSL there has several lines, and nothing else has but messages of errors. */
 const holdsWgsl =
-  /[\\/]dist[\\/](kernels[\\/]|gpu[\\/]prelude|tensor[\\/]graph[\\/]elementwise|tensor[\\/]run[\\/]check-kernels)/;
+  /[\\/]dist[\\/](kernels[\\/]|gpu[\\/]prelude|tensor[\\/]graph[\\/]elementwise|tensor[\\/]run[\\/]check[\\/]kernels)/;
 /** Where lines tell nothing that names do not: the pipeline, whose code is the most. */
 const isAbove = /[\\/]dist[\\/]zeroseg[\\/](?!text[\\/]clip-merges)/;
 /** Where no class is a module, whose fields are parameters in their order. */

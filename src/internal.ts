@@ -41,7 +41,7 @@ export {
 } from './zeroseg/clip-files/index.ts';
 export { RIGHT, WRONG } from './zeroseg/demo/index.ts';
 export { blankSheet, escapeXml, paste, sampleSheet, wholePercent } from './zeroseg/drawing/index.ts';
-export { cacheKeyFields, hashPhoto } from './zeroseg/features/index.ts';
+export { cacheKeyFields, hashPhoto, PooledRegions } from './zeroseg/features/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, rounded, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,
@@ -64,13 +64,16 @@ export {
 export {
   type ClipAndText,
   clipAndText,
+  type DataSettings,
   DenseClip,
+  dataSettings,
   groupVitAndText,
   namingRules,
   otherTeacher,
   patchScoreMaps,
   pixelSegments,
   scoreRows,
+  segClipAndText,
   type ZeroSegAndText,
   zeroSegAndText,
 } from './zeroseg/inference/index.ts';

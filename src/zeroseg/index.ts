@@ -139,6 +139,7 @@ export {
   blendLabels,
   classFractions,
   type Drawing,
+  type DrawOptions,
   drawSegmentation,
   estimatedLettering,
   type Lettering,
@@ -352,10 +353,12 @@ export {
 } from './scenes/index.ts';
 export {
   isSegClip,
+  loadSegClipText,
   loadSegClipVision,
   type SegClipConfig,
   SegClipVision,
   segClipConfig,
+  segClipText,
 } from './segclip/index.ts';
 export {
   isSiglip,

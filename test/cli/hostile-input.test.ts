@@ -41,7 +41,7 @@ import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
 import { findModel, readBytes } from '../../cli/src/runs/find-model.ts';
 import { parseModelPlace } from '../../cli/src/runs/model-place.ts';
 import { openBackbone } from '../../cli/src/runs/open-backbone.ts';
-import { openGroupVit, openModelFile } from '../../cli/src/runs/open-vocabulary.ts';
+import { openModelFile, openWithOwnText } from '../../cli/src/runs/open-vocabulary.ts';
 import { findPhotos } from '../../cli/src/segments/photo-places.ts';
 import { FORMAT as segmentsFormat } from '../../cli/src/segments/record.ts';
 import { ResultsFolder } from '../../cli/src/segments/results-folder.ts';
@@ -332,13 +332,13 @@ parser('readSource openWeightSource', strangeValue, async (source) => {
   await openWeightSource(source as string, 'model');
 });
 const tinyClip = await openClipFiles({ weights: clipFile, config: (clipJson as { config: object }).config as never });
-parser('openModelFile openGroupVit', fc.tuple(weights, damagedJson(teacherJson)), async ([bytes, config]) => {
+parser('openModelFile openWithOwnText', fc.tuple(weights, damagedJson(teacherJson)), async ([bytes, config]) => {
   await put('model/model.safetensors', bytes);
   await put('model/config.json', config);
   const place = at('model/model.safetensors');
   const errors = await Promise.allSettled([
     openModelFile(place).then((file) => zeroSegAndText(file, tinyClip)),
-    openModelFile(place).then(openGroupVit),
+    openModelFile(place).then(openWithOwnText),
   ]);
   for (const { reason } of errors as PromiseRejectedResult[]) if (reason) throw reason;
 });

@@ -281,7 +281,7 @@ const beside: Readonly<Record<string, () => void>> = {
 /** Kernels that never have more than 65,535 workgroups: one, or 64 to 1,024 a flat buffer of gradients. */
 const FEW = ['total', 'weighted-mean', 'clip', 'squared-norm'];
 
-/** Kernels of check mode, launched by no op: 1,024 workgroups at most, which take turns (test/tensor/run/check-mode.test.ts). */
+/** Kernels of check mode, launched by no op: 1,024 workgroups at most, which take turns (test/tensor/run/check/check-mode.test.ts). */
 const OF_CHECKS = ['forget', 'scan', 'judge'];
 
 const launched = new Set<string>();

@@ -14,6 +14,7 @@ const longest = [
   'docs/programs',
   'docs/commands',
   'kernels/grids',
+  'zeroseg/wrong-fixtures',
   'kernels/matmul/matmul',
   'kernels/axis/sums',
   'kernels/zeroseg/grouping',

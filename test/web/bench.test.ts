@@ -123,5 +123,5 @@ test('which forms the tuner would choose is told as it is found, and it can be s
   await page.locator('section[aria-labelledby=tuner]').getByRole('button', { name: 'Stop' }).click();
   await page.getByText(/^\d+ of \d+ products? ha/).waitFor({ timeout: 300_000 });
   expect(await found.first().locator('th').innerText()).toMatch(/^matmul f32/);
-  expect(await copied('Copy as a table')).toContain('**Fastest forms of matrix products**');
+  expect(await copied('Copy as a table')).toContain('**Fastest variants of matrix products**');
 });

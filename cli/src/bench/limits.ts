@@ -7,7 +7,7 @@ export interface Limits {
   /** Multiply-adds count two. By the wall clock or GPU timestamps. */
   readonly flopsPerSecond: number;
   /** The loop that reached it: type, independent chains × times the loop body is unrolled. */
-  readonly flopsForm: string;
+  readonly flopsVariant: string;
   /** Bytes read and written by a kernel that copies a large buffer, and by `copyBufferToBuffer`. */
   readonly bytesPerSecond: number;
   readonly commandBytesPerSecond: number;
@@ -37,14 +37,14 @@ export async function measureLimits(
   const launches = await launchCosts(meter);
   const limits = {
     flopsPerSecond: (fma.flops / wallOf(fma)) * 1e3,
-    flopsForm: formatForm(fma.form),
+    flopsVariant: formatFma(fma.variant),
     bytesPerSecond: (copy.bytes / wallOf(copy)) * 1e3,
     commandBytesPerSecond: (command.bytes / wallOf(command)) * 1e3,
     ...launches,
     perMs: { flops: fma.flops / meter.cost(fma), bytes: copy.bytes / meter.cost(copy) },
   };
   const probe = async () => {
-    const computed = await measureFma(meter, fma.form);
+    const computed = await measureFma(meter, fma.variant);
     const copied = await copying(meter, vec4s, ({ x, y }) => kernelCopy(meter, { x, y }, vec4s, each));
     return { flops: (computed.flops / wallOf(computed)) * 1e3, bytes: ((32 * vec4s) / wallOf(copied)) * 1e3 };
   };
@@ -64,13 +64,13 @@ export function wallOf({ ms, gpuMs }: Times): number {
   return gpuMs ?? ms;
 }
 
-interface Form {
+interface FmaVariant {
   readonly type: 'f32' | 'vec4f';
   readonly chains: number;
   readonly unroll: number;
 }
 
-type Fma = Times & { readonly flops: number; readonly form: Form };
+type Fma = Times & { readonly flops: number; readonly variant: FmaVariant };
 
 /**
  * The loop of multiply-adds that is fastest here. A multiply-add waits for the one before it in its chain, so several chains
@@ -90,7 +90,7 @@ async function searchFma(meter: Meter, quick: boolean): Promise<Fma> {
   return best as Fma;
 }
 
-function formatForm({ type, chains, unroll }: Form): string {
+function formatFma({ type, chains, unroll }: FmaVariant): string {
   return `${type}, ${chains} chains × ${unroll}`;
 }
 
@@ -98,12 +98,12 @@ const FMA_GROUP = 64;
 /** A run of the loop takes at least so long. */
 const FMA_MS = 15;
 
-async function measureFma(meter: Meter, form: Form): Promise<Fma> {
+async function measureFma(meter: Meter, variant: FmaVariant): Promise<Fma> {
   const { device } = meter;
-  const { type, chains, unroll } = form;
+  const { type, chains, unroll } = variant;
   // Enough to keep every core of a GPU busy; a processor needs few, of which each takes longer.
   const invocations = FMA_GROUP * (device.isSoftware ? 256 : 8192);
-  const loop = fmaKernelOf(form);
+  const loop = fmaKernelOf(variant);
   const like = variable(device, [1]);
   try {
     using run = await step(device, { rounds: { shape: [1], dtype: 'u32' } }, ({ rounds }) => {
@@ -123,7 +123,7 @@ async function measureFma(meter: Meter, form: Form): Promise<Fma> {
     }
     const times = await meter.time(submit);
     const flops = 2 * (type === 'vec4f' ? 4 : 1) * chains * unroll * rounds * invocations;
-    return { ...times, flops, form };
+    return { ...times, flops, variant };
   } finally {
     free(like);
   }
@@ -132,7 +132,7 @@ async function measureFma(meter: Meter, form: Form): Promise<Fma> {
 // An invocation runs its chains side by side. Each takes its neighbour in: of chains that know nothing of each other Mesa's
 // compiler computes one after the other, which waits (lavapipe: 8 × 64 at 23 GFLOP/s, linked 62). The numbers overflow, which
 // costs nothing.
-function fmaKernel({ type, chains, unroll }: Form): Kernel<FmaBindings, { n: 'u32' }, Record<never, number>> {
+function fmaKernel({ type, chains, unroll }: FmaVariant): Kernel<FmaBindings, { n: 'u32' }, Record<never, number>> {
   const each = (code: (c: number) => string, separator: string) =>
     Array.from({ length: chains }, (_, c) => code(c)).join(separator);
   const body = `${each((c) => `s${c} = fma(s${(c + 1) % chains}, ${type}(0.5), s${c});`, ' ')}\n`.repeat(unroll);
@@ -159,9 +159,9 @@ type FmaBindings = { rounds: 'read u32'; y: 'write f32' };
 const fmaKernels = new Map<string, ReturnType<typeof fmaKernel>>();
 
 /** The same kernel for the same loop, so that a device compiles it once. */
-function fmaKernelOf(form: Form): ReturnType<typeof fmaKernel> {
-  const name = formatForm(form);
-  const known = fmaKernels.get(name) ?? fmaKernel(form);
+function fmaKernelOf(variant: FmaVariant): ReturnType<typeof fmaKernel> {
+  const name = formatFma(variant);
+  const known = fmaKernels.get(name) ?? fmaKernel(variant);
   fmaKernels.set(name, known);
   return known;
 }

@@ -52,7 +52,7 @@ export function rowTable(rows: readonly Row[]): string[] {
 /** The device's limits in words. */
 export function limitLines(limits: Limits): string[] {
   return [
-    `multiply-adds  ${digits(limits.flopsPerSecond / 1e9)} GFLOP/s (${limits.flopsForm})`,
+    `multiply-adds  ${digits(limits.flopsPerSecond / 1e9)} GFLOP/s (${limits.flopsVariant})`,
     `copy           ${digits(limits.bytesPerSecond / 1e9)} GB/s read and written by a kernel, ${digits(limits.commandBytesPerSecond / 1e9)} by copyBufferToBuffer`,
     `empty dispatch ${digits(limits.dispatchUs)} µs in one pass, ${digits(limits.submitUs)} µs with a submit of its own`,
     `host           ${digits(limits.hostUs)} µs a launch of a replayed step`,

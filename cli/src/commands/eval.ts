@@ -1,9 +1,8 @@
 import { pathToFileURL } from 'node:url';
 import type { Device } from '@zeroseg/core';
-import { firstRepeated, ownValue, rounded } from '@zeroseg/core/internal';
+import { dataSettings, firstRepeated, rounded } from '@zeroseg/core/internal';
 import {
   ConfusionMatrix,
-  denseDataSettings,
   EvaluationMeasures,
   evaluate,
   type SegmentationScore,
@@ -105,7 +104,7 @@ export function evalCommand(context: Context): Command {
     .addHelpText(
       'after',
       '\nExample:\n  zeroseg eval --data voc --root VOCdevkit/VOC2012 --model out/run --clip models/clip-vit-large-patch14\n\n' +
-        `Without --background the paper's thresholds are used: ${fixedDataSets.map(([name, , { threshold }]) => `${name} ${threshold}`).join(', ')}.\n` +
+        `Without --background the paper's thresholds are used (of other models, those of their authors): ${fixedDataSets.map(([name, , { threshold }]) => `${name} ${threshold}`).join(', ')}.\n` +
         'Scenes have none: their ground without a name does not count, unless --ground says so.',
     )
     .action((options: EvalArguments) => evalModel(context, options));
@@ -128,8 +127,7 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const found = await openDataSet(chosen.data, chosen.root, chosen.split);
   const photos = found.slice(0, chosen.limit ?? found.length);
   const opened = await openModelAndWords(context, chosen);
-  const dense = opened.kind === 'clip' && opened.mode !== 'crops' ? denseDataSettings[opened.mode] : undefined;
-  const data = dense && ownValue(dense, chosen.data);
+  const data = dataSettings(opened, chosen.data);
   const options = withNaming(opened, chosen, data);
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
   const prompts = set.prompts.map((name, c) => data?.words?.[set.classes[c + 1] ?? ''] ?? name);

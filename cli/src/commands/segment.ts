@@ -309,12 +309,12 @@ async function settingsOf(
       stride: options.stride ?? null,
       ...options.rules,
       templates: options.templates,
-      mean_first: options.meanFirst ?? false,
+      mean_first: options.meanFirst,
       tokenizer: options.tokenizer,
     },
     unknown: unknown.map(({ name }) => name),
     model: modelFacts(opened),
-    clip: opened.kind !== 'groupvit' ? { name: opened.clip.name, weights: await opened.clip.weightsHash() } : null,
+    clip: 'clip' in opened ? { name: opened.clip.name, weights: await opened.clip.weightsHash() } : null,
   };
   const settings = settingsHash([made, opened.kind === 'clip' ? '' : await hashFiles([opened.file]), drawn]);
   return { ...made, settings };

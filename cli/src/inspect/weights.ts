@@ -1,7 +1,15 @@
 import { basename, dirname } from 'node:path';
 import { detectClipNames, numbered, shortTeacher, size } from '@zeroseg/core/internal';
 import { CheckpointError } from '@zeroseg/core/nn';
-import { type ClipSource, findVit, isGroupVit, isSiglip, modelInfo } from '@zeroseg/core/zeroseg';
+import {
+  type ClipSource,
+  findVit,
+  isGroupVit,
+  isSegClip,
+  isSiglip,
+  modelInfo,
+  segClipConfig,
+} from '@zeroseg/core/zeroseg';
 import { hashFiles } from '../files/index.ts';
 import { commandText, countOf, shellWord } from '../shell/index.ts';
 import { builtIn, openClip, openWeights } from '../weights/index.ts';
@@ -16,6 +24,7 @@ export async function weightsInfo(place: string, label: string = place): Promise
   if (metadata['format'] === 'zeroseg-model-1') return modelFacts(place, label, weights);
   if (metadata['format'] === 'zeroseg-optimizer-1') return optimizerFacts(place, weights);
   if (isGroupVit(weights.tensors)) return groupVitFacts(place, weights);
+  if (isSegClip(weights.tensors)) return segClipFacts(place, weights);
   if (isSiglip(weights.tensors)) return siglipFacts(place, weights);
   if (isClip(weights, place)) return clipInfo(place, label);
   return otherFacts(place, weights);
@@ -86,6 +95,31 @@ async function groupVitFacts(place: string, weights: Weights): Promise<Info> {
         command: commandText('segment photo.jpg', { model: dirname(place), classes: 'cat, grass' }),
       },
     ],
+  };
+}
+
+async function segClipFacts(place: string, weights: Weights): Promise<Info> {
+  const { width, patch, grid, groups, first, second, dim } = segClipConfig(weights.tensors, place);
+  const hasText = weights.tensors.has('clip.token_embedding.weight');
+  return {
+    kind: 'SegCLIP',
+    place,
+    facts: {
+      image: `${grid * patch} × ${grid * patch} pixels, patches of ${patch}`,
+      'image tower': `${first} + ${second} blocks of width ${width}`,
+      segments: groups,
+      features: `${dim} channels`,
+      'text tower': hasText,
+      ...(await tensorFacts(weights)),
+    },
+    uses: hasText
+      ? [
+          {
+            for: 'segmenting photos by words',
+            command: commandText('segment photo.jpg', { model: `segclip:${place}`, classes: 'cat, grass' }),
+          },
+        ]
+      : [],
   };
 }
 

@@ -5,8 +5,9 @@ export { type Backbone, type BackboneChoices, openBackbone } from './open-backbo
 export {
   checkHeld,
   type FileVocabularyOptions,
+  hasOwnText,
   openDenseClip,
-  openGroupVit,
   openModelFile,
   openVocabulary,
+  openWithOwnText,
 } from './open-vocabulary.ts';

@@ -5,19 +5,22 @@ import { kindOfPath } from '../weights/index.ts';
 /** Ways that a CLIP segments by itself, as `--model clip:PATH:WAY` names them. */
 export const clipModes: readonly DenseClipMode[] = [...denseModes, 'crops'];
 
+/** Models whose text encoders are in their files. */
+export type OwnTextKind = 'groupvit' | 'segclip';
+
 /** What `--model` names: a CLIP by itself and how it segments, or a file, and what it must hold if that was said. */
 export type ModelPlace =
   | { readonly kind: 'clip'; readonly place: string; readonly mode: DenseClipMode }
-  | { readonly kind: 'file'; readonly place: string; readonly holds?: 'groupvit' };
+  | { readonly kind: 'file'; readonly place: string; readonly holds?: OwnTextKind };
 
 /**
- * Reads `clip:PATH[:WAY]`, `groupvit:PATH` or a path. Paths may hold colons: what follows the last one is a way to segment only if there is no
+ * Reads `clip:PATH[:WAY]`, `groupvit:PATH`, `segclip:PATH` or a path. Paths may hold colons: what follows the last one is a way to segment only if there is no
  * file or folder of the whole name.
  *
  * @throws FileError for a way that is not known, or of a model that has none.
  */
 export async function parseModelPlace(text: string): Promise<ModelPlace> {
-  const [, kind, place = ''] = /^(clip|groupvit):(.*)$/s.exec(text) ?? [];
+  const [, kind, place = ''] = /^(clip|groupvit|segclip):(.*)$/s.exec(text) ?? [];
   if (kind === undefined || (await kindOfPath(text)) !== undefined) {
     await refuseMode(text, text);
     return { kind: 'file', place: text };
@@ -25,9 +28,9 @@ export async function parseModelPlace(text: string): Promise<ModelPlace> {
   if (place === '') {
     throw new FileError('openModel', text, `there is no path behind the colon; write ${kind}:PATH`);
   }
-  if (kind === 'groupvit') {
+  if (kind !== 'clip') {
     await refuseMode(text, place);
-    return { kind: 'file', place, holds: 'groupvit' };
+    return { kind: 'file', place, holds: kind as OwnTextKind };
   }
   const colon = place.lastIndexOf(':');
   const [before, after] = [place.slice(0, colon), place.slice(colon + 1)];

@@ -2,10 +2,11 @@
 
 import { dirname, join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import { type ClipAndText, clipAndText, groupVitAndText } from '@zeroseg/core/internal';
+import { type ClipAndText, clipAndText, groupVitAndText, segClipAndText } from '@zeroseg/core/internal';
 import { CheckpointError } from '@zeroseg/core/nn';
 import {
   isGroupVit,
+  isSegClip,
   type ModelAndText,
   type OpenVocabulary,
   type OpenVocabularyOptions,
@@ -15,16 +16,16 @@ import {
 import { hashFiles, readJson } from '../files/index.ts';
 import { kindOfPath, openClip, openWeights } from '../weights/index.ts';
 import { findModel } from './find-model.ts';
-import { type ModelPlace, parseModelPlace } from './model-place.ts';
+import { type ModelPlace, type OwnTextKind, parseModelPlace } from './model-place.ts';
 
 /** As the library's options, with places in the stead of sources. */
 export interface FileVocabularyOptions extends Omit<OpenVocabularyOptions, 'model' | 'clip' | 'settings'> {
   /**
-   * Model file of a ZeroSeg or a GroupViT, run folder of `zeroseg train`, `built-in` for the student of `@zeroseg/pretrained`, or a CLIP by
+   * Model file of a ZeroSeg, a GroupViT or a SegCLIP, run folder of `zeroseg train`, `built-in` for the student of `@zeroseg/pretrained`, or a CLIP by
    * itself: `clip:PATH:sclip`.
    */
   readonly model: string;
-  /** The CLIP that made the model's features: see {@link openClip}. A GroupViT needs none. */
+  /** The CLIP that made the model's features: see {@link openClip}. The others need none. */
   readonly clip?: string | undefined;
 }
 
@@ -50,7 +51,8 @@ export async function openVocabulary(
   return openFromSources(device, {
     ...options,
     model: file,
-    ...(isGroupVit(file.tensors) ? { settings: await groupVitSettings(file) } : clip && { clip: await openClip(clip) }),
+    ...(isGroupVit(file.tensors) && { settings: await groupVitSettings(file) }),
+    ...(clip !== undefined && !hasOwnText(file) && { clip: await openClip(clip) }),
   });
 }
 
@@ -67,14 +69,25 @@ export async function openDenseClip({ place, mode }: Extract<ModelPlace, { kind:
 
 /** @throws CheckpointError when a file does not hold what it was said to. */
 export function checkHeld({ name, tensors }: WeightFile, place: ModelPlace): void {
-  if (place.kind === 'file' && place.holds === 'groupvit' && !isGroupVit(tensors)) {
-    throw new CheckpointError(name, 'holds no GroupViT; leave out groupvit: for what it is');
-  }
+  if (place.kind !== 'file' || place.holds === undefined) return;
+  const { title, isIn } = ownText[place.holds];
+  if (isIn(tensors)) return;
+  throw new CheckpointError(name, `holds no ${title}; leave out ${place.holds}: for what it is`);
 }
 
-/** A GroupViT of a file, with the settings beside it. */
-export async function openGroupVit(file: WeightFile): Promise<ModelAndText> {
-  return groupVitAndText(file, await groupVitSettings(file));
+const ownText = {
+  groupvit: { title: 'GroupViT', isIn: isGroupVit },
+  segclip: { title: 'SegCLIP', isIn: isSegClip },
+} as const satisfies Record<OwnTextKind, unknown>;
+
+/** Whether a model's text encoder is in its file: a GroupViT's or a SegCLIP's. */
+export function hasOwnText({ tensors }: WeightFile): boolean {
+  return Object.values(ownText).some(({ isIn }) => isIn(tensors));
+}
+
+/** A model of a file that {@link hasOwnText}, with the settings beside it. */
+export async function openWithOwnText(file: WeightFile): Promise<ModelAndText> {
+  return isSegClip(file.tensors) ? segClipAndText(file) : groupVitAndText(file, await groupVitSettings(file));
 }
 
 async function groupVitSettings({ name }: WeightFile): Promise<unknown> {

@@ -2,6 +2,7 @@
 import type { Device } from '@zeroseg/core';
 import {
   type ClipAndText,
+  type DataSettings,
   namingRules,
   otherTeacher,
   sameTeacher,
@@ -14,8 +15,6 @@ import {
 import { CheckpointError } from '@zeroseg/core/nn';
 import {
   type ClassWords,
-  type DenseDataSettings,
-  isGroupVit,
   type ModelAndText,
   modelInfo,
   type NamingOptions,
@@ -26,7 +25,14 @@ import {
   type WeightFile,
 } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
-import { checkHeld, openDenseClip, openGroupVit, openModelFile, parseModelPlace } from '../runs/index.ts';
+import {
+  checkHeld,
+  hasOwnText,
+  openDenseClip,
+  openModelFile,
+  openWithOwnText,
+  parseModelPlace,
+} from '../runs/index.ts';
 import { builtIn, clipCommand, isRandomClip, openClip } from '../weights/index.ts';
 import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context } from './context.ts';
@@ -38,7 +44,7 @@ import { Progress } from './terminal.ts';
 export interface ModelAndWordsArguments extends PixelArguments {
   readonly model?: string;
   readonly clip?: string;
-  readonly templates: TemplateSet;
+  readonly templates?: TemplateSet;
   readonly meanFirst?: boolean;
   readonly tokenizer: 'clip' | 'hash';
   readonly mode?: 'slide' | 'whole';
@@ -60,14 +66,18 @@ export function modelAndWordsOptions(command: Command): Command {
   return pixelOptions(command)
     .option(
       '--model <place>',
-      `model file, run folder of \`zeroseg train\`, a GroupViT, ${builtIn}, or a CLIP by itself: clip:PATH or clip:PATH:WAY, with maskclip, sclip, clearclip, naclip, plain or crops (default: ${builtIn})`,
+      `model file, run folder of \`zeroseg train\`, a GroupViT, a SegCLIP, ${builtIn}, or a CLIP by itself: clip:PATH or clip:PATH:WAY, with maskclip, sclip, clearclip, naclip, plain or crops (default: ${builtIn})`,
     )
     .option(
       '--clip <place>',
-      `the CLIP that made the model's features, for its text tower: folder, file, or ${builtIn} (default: ${builtIn}, for models that learnt from it); a GroupViT has its own`,
+      `the CLIP that made the model's features, for its text tower: folder, file, or ${builtIn} (default: ${builtIn}, for models that learnt from it); GroupViT and SegCLIP have their own`,
     )
-    .option('--templates <set>', `sentences around names: ${sets.join(', ')}`, oneOf(...sets), 'full')
-    .option('--mean-first', 'average sentences before normalising, as GroupViT does')
+    .option(
+      '--templates <set>',
+      `sentences around names: ${sets.join(', ')} (default: full; of GroupViT and SegCLIP simple)`,
+      oneOf(...sets),
+    )
+    .option('--mean-first', 'average sentences before normalising, as GroupViT and SegCLIP always do')
     .option(
       '--tokenizer <kind>',
       'clip, or hash: words by their hash, which mean nothing',
@@ -124,15 +134,15 @@ export type PairArguments = Pick<ModelAndWordsArguments, 'model' | 'clip' | 'for
   readonly tokenizer?: ModelAndWordsArguments['tokenizer'];
 };
 
-/** Opens a model of either kind with its text encoder: a ZeroSeg with the CLIP that it learnt from, or a GroupViT. */
+/** Opens a model with its text encoder: a ZeroSeg with the CLIP that it learnt from, a GroupViT, a SegCLIP, or a CLIP by itself. */
 export async function openModelAndWords(context: Context, options: PairArguments): Promise<ModelAndText> {
   const found = await parseModelPlace(options.model ?? builtIn);
   if (found.kind === 'clip') return openAlone(context, await openDenseClip(found), options);
   const file = await openModelFile(found.place);
   checkHeld(file, found);
-  if (!isGroupVit(file.tensors)) return openPair(context, file, options);
+  if (!hasOwnText(file)) return openPair(context, file, options);
   if (options.tokenizer === 'hash') context.terminal.note(HASH_NOTE);
-  return openGroupVit(file);
+  return openWithOwnText(file);
 }
 
 async function openAlone({ terminal }: Context, opened: ClipAndText, options: PairArguments): Promise<ClipAndText> {
@@ -225,9 +235,11 @@ export function checkPatches(
 export function withNaming<Options extends ModelAndWordsArguments>(
   opened: ModelAndText,
   options: Options,
-  data: DenseDataSettings | undefined = undefined,
+  data: DataSettings | undefined = undefined,
 ): Options &
-  Required<Pick<ModelAndWordsArguments, 'scoring' | 'top' | 'scale' | 'mode'>> & { readonly rules: PixelRules } {
+  Required<Pick<ModelAndWordsArguments, 'scoring' | 'top' | 'scale' | 'mode' | 'templates' | 'meanFirst'>> & {
+    readonly rules: PixelRules;
+  } {
   const rule = namingRules(opened);
   const background = options.background ?? data?.threshold ?? rule.threshold;
   const isPatches = opened.kind === 'clip' && opened.mode !== 'crops';
@@ -247,7 +259,9 @@ export function withNaming<Options extends ModelAndWordsArguments>(
       ? opened.info.config
       : opened.kind === 'clip'
         ? opened.clip.config.vision
-        : opened.config.vision;
+        : opened.kind === 'segclip'
+          ? opened.config
+          : opened.config.vision;
   if (short !== undefined && short < patch) {
     throw new UsageError(`--short must be at least ${patch} pixels, a patch of the model; got ${short}`);
   }
@@ -261,6 +275,8 @@ export function withNaming<Options extends ModelAndWordsArguments>(
       rule.scale ??
       opened.text.scale,
     mode: options.mode ?? data?.mode ?? 'slide',
+    templates: options.templates ?? (rule.templates as TemplateSet | undefined) ?? 'full',
+    meanFirst: options.meanFirst ?? rule.meanFirst ?? false,
     rules,
     ...(background === undefined ? {} : { background }),
     ...(short === undefined ? {} : { short }),

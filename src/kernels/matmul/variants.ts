@@ -87,19 +87,21 @@ const widths = [3, 4, 5, 6, 8] as const;
 const timeOfHeight = { 8: 1.35, 16: 1.06, 32: 1, 40: 1 } as const;
 
 /**
- * Products of so few multiply-adds take eight rows per thread on adapters with subgroups of 4 (SwiftShader): more rows are
- * no faster there, and take seconds to compile. A training step of the page's model, processor time until the first
- * step and of each: without this 58 s and 0.68 s, with it 20 s and 0.68 s; at 2²⁴ 20 s and 0.79 s.
+ * Multiply-adds of products that take a small kernel on subgroups of 4, SwiftShader's. Its compiler takes 0.8 s for 40 × 8 sums a
+ * thread and 0.13 s for 16 × 4, and a training step has dozens of kernels: a small product would have to run thousands of times
+ * until the larger one pays.
  */
-const SMALL = 2 ** 22;
+const SMALL_PRODUCT = 2 ** 22;
 
 /** Rows and columns beyond the edge are computed and dropped: the variant that wastes least, all told. */
 function defaultSubgroup(device: Device, { rows, cols, inner, batch }: Product): MatmulVariant {
   const sharedThreads = device.profile.sharedThreads as 4 | 8;
+  if (sharedThreads === 4 && rows * cols * inner * batch <= SMALL_PRODUCT) {
+    return { kind: 'subgroup', rowsPerThread: rows <= 8 ? 8 : 16, colsPerThread: 4 };
+  }
   const best = <N extends number>(of: readonly N[], time: (n: N) => number): N =>
     of.reduce((a, b) => (time(b) < time(a) ? b : a));
-  const isSmall = sharedThreads === 4 && batch * rows * cols * inner <= SMALL;
-  const rowsPerThread = isSmall ? 8 : best(heights, (n) => Math.ceil(rows / n) * n * timeOfHeight[n]);
+  const rowsPerThread = best(heights, (n) => Math.ceil(rows / n) * n * timeOfHeight[n]);
   const wasted = (colsPerThread: number) => {
     const across = groupOf(sharedThreads) * colsPerThread;
     return (Math.ceil(cols / across) * across) / cols;

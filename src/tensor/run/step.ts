@@ -3,7 +3,7 @@
 import { type Device, type GPUBuffer, heard, ownValue } from '../../gpu/index.ts';
 import { currentRecording, type Launch, type Memory, Recording, record, Storage, Tensor } from '../graph/index.ts';
 import { bytesPerElement, describe, type HostArray, StepError, size } from '../values/index.ts';
-import type { Check } from './check-mode.ts';
+import type { Check } from './check/check-mode.ts';
 import { collect, schedule, writes } from './lifetimes.ts';
 import { listing } from './listing.ts';
 import { shared } from './on-demand.ts';
@@ -69,7 +69,7 @@ export function step<const I extends Record<string, InputSpec>, R extends Result
 }
 
 // Loaded when asked for: a page that does neither does not carry them.
-const checkMode = () => import('./check-mode.ts');
+const checkMode = () => import('./check/check-mode.ts');
 const timers = () => import('./timer.ts');
 
 /** Inside the body of a step nobody can wait for a promise: the step of that body throws what it failed with. */

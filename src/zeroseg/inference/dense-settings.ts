@@ -30,13 +30,13 @@ export const denseSettings: Readonly<Record<DenseMode, DenseSettings>> = {
   naclip_kk: naclip,
 };
 
-/** What the authors of a way set for one data set. */
-export interface DenseDataSettings extends Pick<NamingRules, 'threshold' | 'area'> {
+/** What a model's authors set for one data set. */
+export interface DataSettings extends Pick<NamingRules, 'threshold' | 'area'> {
   /** λ over the CLIP's own factor, where it is not {@link DenseSettings.scale}. */
   readonly scale?: number;
   readonly mode?: 'whole';
   /** Words that stand for background. */
-  readonly background: readonly string[];
+  readonly background?: readonly string[];
   /** Words of a class, by its name in the data set, where they are others. */
   readonly words?: Readonly<Record<string, readonly string[]>>;
 }
@@ -46,6 +46,9 @@ export const stuffWords: readonly string[] =
   'sky,wall,tree,wood,grass,road,sea,river,mountain,sands,desk,bed,building,cloud,lamp,door,window,wardrobe,ceiling,shelf,curtain,stair,floor,hill,rail,fence'.split(
     ',',
   );
+
+/** Of a CLIP by itself, which always has words for background. */
+export type DenseDataSettings = DataSettings & Required<Pick<DataSettings, 'background'>>;
 
 const person = ['in shirt', 'in jeans', 'in dress', 'in sweater', 'in skirt', 'in jacket'].map(
   (how) => `person ${how}`,

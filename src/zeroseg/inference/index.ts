@@ -2,7 +2,13 @@ export { assemble, pixelSegments, scoreRows } from './assemble.ts';
 export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
 export type { ClassWords } from './class-words.ts';
 export { DenseClip, type DenseClipMode } from './dense-clip.ts';
-export { type DenseDataSettings, denseDataSettings, denseSettings, stuffWords } from './dense-settings.ts';
+export {
+  type DataSettings,
+  type DenseDataSettings,
+  denseDataSettings,
+  denseSettings,
+  stuffWords,
+} from './dense-settings.ts';
 export {
   type DividedWindow,
   type Division,
@@ -18,6 +24,7 @@ export type { WindowResult } from './mixtures.ts';
 export {
   type ClipAndText,
   clipAndText,
+  dataSettings,
   type GroupVitAndText,
   groupVitAndText,
   type ModelAndText,
@@ -25,6 +32,8 @@ export {
   otherTeacher,
   type PairOptions,
   pairWithText,
+  type SegClipAndText,
+  segClipAndText,
   type ZeroSegAndText,
   zeroSegAndText,
 } from './model-and-text.ts';

@@ -1,7 +1,8 @@
-import { ArgumentError, type Device } from '../../gpu/index.ts';
+import { ArgumentError, type Device, ownValue } from '../../gpu/index.ts';
 import { buildModule, storedWeights } from '../../nn/layers/index.ts';
 import { CheckpointError } from '../../nn/safetensors/index.ts';
 import type { WeightFile } from '../checkpoints/index.ts';
+import type { VocabularyOptions } from '../clip/index.ts';
 import {
   type ClipSource,
   logitScale,
@@ -20,9 +21,18 @@ import {
   loadGroupVitVision,
 } from '../groupvit/index.ts';
 import { type ModelInfo, modelInfo, type NamingRule, ZeroSeg } from '../model/index.ts';
-import { hashedTokens, Tokenizer } from '../text/index.ts';
+import {
+  isSegClip,
+  loadSegClipText,
+  loadSegClipVision,
+  type SegClipConfig,
+  type SegClipVision,
+  segClipConfig,
+  segClipText,
+} from '../segclip/index.ts';
+import { hashedTokens, type TextTokens, Tokenizer } from '../text/index.ts';
 import { DenseClip, type DenseClipMode } from './dense-clip.ts';
-import { denseSettings } from './dense-settings.ts';
+import { type DataSettings, denseDataSettings, denseSettings } from './dense-settings.ts';
 import type { NamingRules } from './division.ts';
 
 /** A trained ZeroSeg and the CLIP whose features it learnt: its segments live in the space of that CLIP's texts. */
@@ -48,6 +58,18 @@ export interface GroupVitAndText {
   load(device: Device): Promise<GroupVitVision>;
 }
 
+/** A SegCLIP: its text encoder is in the same file. */
+export interface SegClipAndText {
+  readonly kind: 'segclip';
+  readonly file: string;
+  readonly config: SegClipConfig;
+  readonly text: TextSource;
+  /** SHA-256 of the file; empty where it cannot be known. Computed once. */
+  weightsHash(): Promise<string>;
+  /** The image encoder on the GPU; its weights are read now. */
+  load(device: Device): Promise<SegClipVision>;
+}
+
 /** A CLIP by itself, which names the patches or crops of a photo: the paper's teacher without a student. */
 export interface ClipAndText {
   readonly kind: 'clip';
@@ -60,7 +82,7 @@ export interface ClipAndText {
 }
 
 /** A model and what names are embedded by, found to fit each other. Nothing is on the GPU yet. */
-export type ModelAndText = ZeroSegAndText | GroupVitAndText | ClipAndText;
+export type ModelAndText = ZeroSegAndText | GroupVitAndText | SegClipAndText | ClipAndText;
 
 /** What {@link pairWithText} takes beside the model. */
 export interface PairOptions {
@@ -72,9 +94,10 @@ export interface PairOptions {
   readonly settings?: unknown;
 }
 
-/** A model of either kind with its text encoder. @throws CheckpointError when they cannot belong together. */
+/** A model with its text encoder. @throws CheckpointError when they cannot belong together. */
 export async function pairWithText(file: WeightFile, options: PairOptions = {}): Promise<ModelAndText> {
   if (isGroupVit(file.tensors)) return groupVitAndText(file, options.settings);
+  if (isSegClip(file.tensors)) return segClipAndText(file);
   if (!options.clip) {
     throw new ArgumentError(
       `openVocabulary: ${file.name} has no text encoder of its own; give the clip that made its features`,
@@ -113,17 +136,54 @@ export async function groupVitAndText({ name, ...file }: WeightFile, settings?: 
     config,
     scale: logitScale(tensors),
     text: (device) => loadGroupVitText(device, tensors, name, config),
-    tokens: async (kind = 'clip') => (kind === 'hash' ? hashedTokens(config.text.vocab) : Tokenizer.clip()),
+    tokens: clipTokens(config.text.vocab),
   };
-  let hash: Promise<string> | undefined;
   return {
     kind: 'groupvit',
     file: name,
     config,
     text,
-    weightsHash: () => (hash ??= (async () => (await file.hash?.()) ?? '')()),
+    weightsHash: hashedOnce(file),
     load: (device) => loadGroupVitVision(device, tensors, name, config),
   };
+}
+
+/** A SegCLIP out of its file. @throws CheckpointError when it is none, or has no text tower. */
+export async function segClipAndText({ name, ...file }: WeightFile): Promise<SegClipAndText> {
+  const tensors = await readSettingTensors(file.tensors);
+  const config = segClipConfig(tensors, name);
+  const tower = segClipText(tensors, name);
+  if (tower.config.projection !== config.dim) {
+    throw new CheckpointError(
+      name,
+      `its texts have ${tower.config.projection} values, and its segments ${config.dim}; they must be of one space`,
+    );
+  }
+  const text: TextSource = {
+    name,
+    config: tower.config,
+    scale: logitScale(tower.tensors),
+    text: (device) => loadSegClipText(device, tower, name),
+    tokens: clipTokens(tower.config.text.vocab),
+  };
+  return {
+    kind: 'segclip',
+    file: name,
+    config,
+    text,
+    weightsHash: hashedOnce(file),
+    load: (device) => loadSegClipVision(device, tensors, name, config),
+  };
+}
+
+/** CLIP's own tokenizer, which the models have that bring their text encoders. */
+function clipTokens(vocab: number): TextSource['tokens'] {
+  return async (kind = 'clip'): Promise<TextTokens> => (kind === 'hash' ? hashedTokens(vocab) : Tokenizer.clip());
+}
+
+function hashedOnce(file: Pick<WeightFile, 'hash'>): () => Promise<string> {
+  let hash: Promise<string> | undefined;
+  return () => (hash ??= (async () => (await file.hash?.()) ?? '')());
 }
 
 /** A CLIP as a model that segments by itself. */
@@ -133,13 +193,32 @@ export function clipAndText(clip: ClipSource, mode: DenseClipMode): ClipAndText 
 }
 
 /** How a model is best named, where nobody says otherwise. */
-export function namingRules(opened: ModelAndText): NamingRule & Pick<NamingRules, 'refine'> {
+export function namingRules(
+  opened: ModelAndText,
+): NamingRule & Pick<NamingRules, 'refine'> & Pick<VocabularyOptions, 'templates' | 'meanFirst'> {
   if (opened.kind === 'zeroseg') return opened.info.naming;
-  if (opened.kind === 'groupvit') return {};
+  // Both segment by "a photo of a {}.", and make raw features of texts a unit vector.
+  if (opened.kind !== 'clip') return { templates: 'simple', meanFirst: true };
   // Crops are many and their features rough: cosines are averaged and enlarged.
   if (opened.mode === 'crops') return { scoring: 'cosine' };
   const { scale, refine } = denseSettings[opened.mode];
   return { scale: scale * opened.text.scale, refine };
+}
+
+/** Thresholds of models that bring their text encoders, by their authors, and by kind of data set. */
+const thresholds: Readonly<Record<'groupvit' | 'segclip', Readonly<Record<string, number>>>> = {
+  groupvit: { voc: 0.95, context: 0.35, coco: 0.95 },
+  segclip: { voc: 0.8, context: 0.25, coco: 0.65 },
+};
+
+/** What a model's authors set for one data set (`voc`, `context` or `coco`); undefined where they set nothing, or the data set is another. */
+export function dataSettings(opened: ModelAndText, data: string): DataSettings | undefined {
+  if (opened.kind === 'zeroseg') return undefined;
+  if (opened.kind === 'clip') {
+    return opened.mode === 'crops' ? undefined : ownValue(denseDataSettings[opened.mode], data);
+  }
+  const threshold = ownValue(thresholds[opened.kind], data);
+  return threshold === undefined ? undefined : { threshold };
 }
 
 /** In words, where a model's features were made by another CLIP than this one; undefined where not, or where that is not known. */

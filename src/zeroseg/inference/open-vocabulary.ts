@@ -62,9 +62,9 @@ export interface OpenVocabularyResult extends SegmentResult {
 
 /** What {@link openVocabulary} takes. Defaults for segmenting may be among it. */
 export interface OpenVocabularyOptions extends Omit<PairOptions, 'clip'>, NamingOptions, SegmentByNamesOptions {
-  /** A ZeroSeg or a GroupViT: a safetensors file. Default: none, so that the CLIP segments by itself. */
+  /** A ZeroSeg, a GroupViT or a SegCLIP: a safetensors file, or one of PyTorch. Default: none, so that the CLIP segments by itself. */
   readonly model?: WeightSource | undefined;
-  /** The CLIP that made the features that a ZeroSeg was trained with. A GroupViT needs none. */
+  /** The CLIP that made the features that a ZeroSeg was trained with. The others need none. */
   readonly clip?: ClipSource | ClipFiles | undefined;
   /** Without a model, how the CLIP segments. Default `maskclip`. */
   readonly dense?: DenseClipMode | undefined;
@@ -77,7 +77,7 @@ const MAX_NAMES = 65_535;
 const KEPT_NAMES = 4096;
 
 /**
- * Opens a model that segments photos by words: ZeroSeg with its CLIP, or a GroupViT. The pair must belong together, which is
+ * Opens a model that segments photos by words: ZeroSeg with its CLIP, a GroupViT, or a SegCLIP. The pair must belong together, which is
  * checked. Any words are for CLIPs that read the web; one that was taught few says which (`unknown` of a result). What the model's
  * file recommends (`scoring`, `top`, `threshold`, `scale`, `short`) holds where no option says otherwise.
  *
@@ -127,15 +127,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     options: NamingOptions & SegmentByNamesOptions,
   ) {
     const naming = namingRules(opened);
-    const {
-      templates,
-      meanFirst = opened.kind === 'groupvit',
-      batch,
-      tokenizer,
-      scale,
-      store,
-      ...defaults
-    } = {
+    const { templates, meanFirst, batch, tokenizer, scale, store, ...defaults } = {
       ...naming,
       ...given(options),
     };
@@ -301,7 +293,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
   /** Undefined where the text encoder cannot be told from another. */
   async #origin(): Promise<WordOrigin | undefined> {
     const opened: ModelAndText = this.opened;
-    const weights = await (opened.kind === 'groupvit' ? opened : opened.clip).weightsHash();
+    const weights = await ('clip' in opened ? opened.clip : opened).weightsHash();
     const { templates, meanFirst = false, tokenizer = 'clip' } = this.#naming;
     const adapter = this.#device.name;
     return weights === '' ? undefined : { weights, templates: templateList(templates), meanFirst, tokenizer, adapter };

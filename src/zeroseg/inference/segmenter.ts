@@ -40,7 +40,7 @@ export interface DivideOptions extends WorkOptions<Progress> {
 
 export interface SegmentOptions extends DivideOptions, NamingRules {}
 
-/** A model that finds segments in an image of any size: `ZeroSeg`, GroupViT's image encoder, a CLIP by itself. */
+/** A model that finds segments in an image of any size: `ZeroSeg`, GroupViT's and SegCLIP's image encoders, a CLIP by itself. */
 export interface SegmentingModel {
   /** Side of the images it was trained with, side of a patch, channels. */
   readonly config: { readonly image: number; readonly patch: number; readonly chans: number };

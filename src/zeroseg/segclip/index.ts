@@ -1,2 +1,2 @@
-export { isSegClip, loadSegClipVision, segClipConfig } from './load.ts';
+export { isSegClip, loadSegClipText, loadSegClipVision, segClipConfig, segClipText } from './load.ts';
 export { type SegClipConfig, SegClipVision } from './segclip.ts';

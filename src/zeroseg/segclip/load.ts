@@ -3,11 +3,14 @@ import { buildModule, weightsFrom } from '../../nn/layers/index.ts';
 import { CheckpointError, type WeightTensor } from '../../nn/safetensors/index.ts';
 import { formatShape, sameShape } from '../../tensor/values/index.ts';
 import { checkTowers, numbered } from '../checkpoints/index.ts';
+import type { ClipConfig, ClipText } from '../clip/index.ts';
+import { clipConfig, loadClipText } from '../clip-files/index.ts';
 import { type SegClipConfig, SegClipVision } from './segclip.ts';
 
 type Stored = ReadonlyMap<string, WeightTensor>;
 
-const visual = 'clip.visual.';
+const clip = 'clip.';
+const visual = `${clip}visual.`;
 const grouping = `${visual}transformer.semantic_layer2.`;
 
 /** Whether a file holds a SegCLIP, by its authors' names. */
@@ -77,6 +80,34 @@ export async function loadSegClipVision(
     return { tensors: [found], make };
   });
   return buildModule(weights, (from) => new SegClipVision(from, config));
+}
+
+/**
+ * The text tower of a SegCLIP: a CLIP's without its image tower, by OpenAI's names.
+ *
+ * @throws CheckpointError when the file has none.
+ */
+export function segClipText(stored: Stored, file: string): { readonly tensors: Stored; readonly config: ClipConfig } {
+  const tensors = new Map<string, WeightTensor>();
+  for (const [name, tensor] of stored) {
+    if (name.startsWith(clip) && !name.startsWith(visual)) tensors.set(name.slice(clip.length), tensor);
+  }
+  if (!tensors.has('token_embedding.weight')) {
+    throw new CheckpointError(
+      file,
+      `has no text tower: there is no tensor '${clip}token_embedding.weight'; words need a file of the whole model`,
+    );
+  }
+  return { tensors, config: clipConfig(tensors, file) };
+}
+
+/** The text tower of a checkpoint, on the GPU: what {@link segClipText} found. */
+export function loadSegClipText(
+  device: Device,
+  { tensors, config }: ReturnType<typeof segClipText>,
+  file: string,
+): Promise<ClipText> {
+  return loadClipText(device, tensors, file, config);
 }
 
 function turned(data: Float32Array, rows: number, cols: number): Float32Array {

@@ -20,11 +20,11 @@ const device = useDevice();
 describe('measuring', () => {
   test("a device's limits are finite and positive, and fit together", async () => {
     const { limits, probe } = await measureLimits(new Meter(device.current, 1), true);
-    const { flopsForm, perMs, ...numbers } = limits;
+    const { flopsVariant, perMs, ...numbers } = limits;
     for (const [name, value] of [...Object.entries(numbers), ...Object.entries(perMs)]) {
       expect(Number.isFinite(value) && value > 0, `${name} is ${value}`).toBe(true);
     }
-    expect(flopsForm).toMatch(/^(f32|vec4f), \d+ chains × \d+$/);
+    expect(flopsVariant).toMatch(/^(f32|vec4f), \d+ chains × \d+$/);
     // Without a processor's clock, rates and fractions go by the same clock.
     expect(perMs.flops).toBeCloseTo(limits.flopsPerSecond / 1e3, 0);
     expect(perMs.bytes).toBeCloseTo(limits.bytesPerSecond / 1e3, 0);

@@ -4,10 +4,10 @@ import { limits, report } from './state.ts';
 /** What the device can do at most. */
 export function LimitCards() {
   if (!limits.value) return null;
-  const { flopsPerSecond, flopsForm, bytesPerSecond, commandBytesPerSecond, dispatchUs, submitUs, hostUs } =
+  const { flopsPerSecond, flopsVariant, bytesPerSecond, commandBytesPerSecond, dispatchUs, submitUs, hostUs } =
     limits.value;
   const cards = [
-    { title: 'Multiply-adds', value: digits(flopsPerSecond / 1e9), unit: 'GFLOP/s', more: flopsForm },
+    { title: 'Multiply-adds', value: digits(flopsPerSecond / 1e9), unit: 'GFLOP/s', more: flopsVariant },
     {
       title: 'Bandwidth',
       value: digits(bytesPerSecond / 1e9),

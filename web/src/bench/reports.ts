@@ -19,7 +19,7 @@ export function asMarkdown({ report, tuned, comparison }: Measurements): string 
   const parts: string[] = [];
   if (report) parts.push(...benchLines(report));
   if (comparison) parts.push(...comparisonLines(comparison), '');
-  if (tuned.length > 0) parts.push('**Fastest forms of matrix products**', '', ...tunedTable(tuned), '');
+  if (tuned.length > 0) parts.push('**Fastest variants of matrix products**', '', ...tunedTable(tuned), '');
   return parts.join('\n');
 }
 

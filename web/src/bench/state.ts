@@ -84,7 +84,7 @@ export function measure(): Promise<void> {
 export function findForms(): Promise<void> {
   return doOne('tuning', async () => {
     tuned.value = [];
-    doing.value = { name: 'the forms of matrix products', done: 0, total: 0 };
+    doing.value = { name: 'the variants of matrix products', done: 0, total: 0 };
     tuned.value = await (await tool()).tune(
       { quick: isQuick.peek(), keep: keepTuned.peek() },
       proxy(({ found, done, of }) => {

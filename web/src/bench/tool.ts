@@ -40,7 +40,7 @@ export class BenchTool {
     });
   }
 
-  /** Which forms of matrix products are the fastest here; `keep`: what this page opens from now on takes them. */
+  /** Which variants of matrix products are the fastest here; `keep`: what this page opens from now on takes them. */
   async tune(
     { quick, keep }: { readonly quick: boolean; readonly keep: boolean },
     onEvent: (event: TuneEvent) => void,

@@ -3,7 +3,7 @@ import { Activities } from './activities.tsx';
 import { activity, findForms, keepTuned, stop, tuned } from './state.ts';
 import { TableFrame } from './table-frame.tsx';
 
-/** Which forms of matrix products the tuner takes here. */
+/** Which variants of matrix products the tuner takes here. */
 export function Tuner() {
   const found = tuned.value;
   const changed = found.filter(({ before, after }) => after < 0.99 * before).length;
@@ -13,9 +13,9 @@ export function Tuner() {
         Forms that the tuner chooses
       </h3>
       <p class="hint">
-        A matrix product can be computed in several forms: tiles of registers, tiles in shared memory, long sums split,
-        lanes of subgroups. Which one is the fastest depends on the device. Every form’s result is compared with the
-        plain one’s first.
+        A matrix product can be computed in several variants: tiles of registers, tiles in shared memory, long sums
+        split, lanes of subgroups. Which one is the fastest depends on the device. Every form’s result is compared with
+        the plain one’s first.
       </p>
       <label class="check">
         <input
@@ -31,7 +31,7 @@ export function Tuner() {
       <Activities what="tuning" title="Find the fastest" onStart={findForms} onStop={stop} />
       {found.length > 0 && (
         <>
-          <TableFrame label="Chosen forms">
+          <TableFrame label="Chosen variants">
             <thead>
               <tr>
                 <th scope="col">product</th>

@@ -1,6 +1,6 @@
 /** Which models go together: what can be chosen to segment by. */
 import { sameTeacher, shortTeacher, teacherIdentity } from '@zeroseg/core/zeroseg';
-import { type ClipWay, clipNotes, groupVitNotes, studentNotes } from './describe.ts';
+import { type ClipWay, clipNotes, ownTextNotes, studentNotes } from './describe.ts';
 import type { ModelChoice } from './messages.ts';
 import type { OpenedModel } from './opened-model.ts';
 
@@ -39,8 +39,8 @@ export async function choicesOf(models: readonly Usable[]): Promise<ModelChoice[
   const choices: ModelChoice[] = [];
   for (const one of models) {
     if (one.opened.kind === 'zeroseg') choices.push(...(await studentChoices(one as Student, clips)));
-    if (one.opened.kind === 'groupvit') {
-      choices.push({ id: one.id, title: one.name, uses: [one.id], notes: groupVitNotes(one.opened.facts) });
+    if (one.opened.kind === 'groupvit' || one.opened.kind === 'segclip') {
+      choices.push({ id: one.id, title: one.name, uses: [one.id], notes: ownTextNotes(one.opened.facts) });
     }
   }
   for (const { id, name, opened } of clips) {

@@ -17,9 +17,9 @@ export function studentNotes({ weights = 0, step = 0, image, patch }: ModelFacts
   ];
 }
 
-export function groupVitNotes({ weights = 0, image, patch }: ModelFacts): string[] {
+export function ownTextNotes({ kind, weights = 0, image, patch }: ModelFacts): string[] {
   return [
-    `GroupViT: ${countText(weights)} weights, at ${image} pixels in patches of ${patch}, with its own text encoder.`,
+    `${kind === 'segclip' ? 'SegCLIP' : 'GroupViT'}: ${countText(weights)} weights, at ${image} pixels in patches of ${patch}, with its own text encoder.`,
     knownNote(undefined),
   ];
 }

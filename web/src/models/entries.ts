@@ -73,7 +73,7 @@ export async function foundIn(given: GivenFolder): Promise<Found[]> {
       ...(await orProblem(async () => {
         const kind = kindOf(await openFile(folder, name));
         if (kind === 'clip') parts.push(name);
-        if (kind === 'zeroseg') return [await entryOf(given, folder, [name], name)];
+        if (kind === 'zeroseg' || kind === 'segclip') return [await entryOf(given, folder, [name], name)];
         if (kind === 'groupvit') return [await entryOf(given, folder, [name, 'config.json'], name)];
         return [];
       })),

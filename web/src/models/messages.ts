@@ -3,8 +3,8 @@ import type { KnownWords } from '@zeroseg/core/zeroseg';
 
 /** What a file says of itself, and its sizes. */
 export interface ModelFacts {
-  /** A ZeroSeg student, a GroupViT, or a CLIP. */
-  readonly kind: 'zeroseg' | 'groupvit' | 'clip';
+  /** A ZeroSeg student, a GroupViT, a SegCLIP, or a CLIP. */
+  readonly kind: 'zeroseg' | 'groupvit' | 'segclip' | 'clip';
   /** How many numbers it holds; undefined where only sizes of its parts are known. */
   readonly weights?: number;
   /** Side of the images it was trained with and of its patches, in pixels. */
@@ -43,7 +43,7 @@ export interface Unfinished {
   readonly bytes: number;
 }
 
-/** A way to segment: a student with its CLIP, a GroupViT, or a CLIP by itself. */
+/** A way to segment: a student with its CLIP, a GroupViT, a SegCLIP, or a CLIP by itself. */
 export interface ModelChoice {
   readonly id: string;
   readonly title: string;

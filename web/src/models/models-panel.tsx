@@ -75,7 +75,7 @@ export function ModelsPanel({ onAdded }: PanelProps) {
   );
 }
 
-const kinds = { zeroseg: 'ZeroSeg', groupvit: 'GroupViT', clip: 'CLIP' } as const;
+const kinds = { zeroseg: 'ZeroSeg', groupvit: 'GroupViT', segclip: 'SegCLIP', clip: 'CLIP' } as const;
 const places = { page: 'part of the page', kept: 'kept in this browser', visit: 'for this visit' } as const;
 
 function Model({ model }: { model: ShelfModel }) {

@@ -3,9 +3,12 @@ import {
   type ClipSource,
   groupVitConfig,
   isGroupVit,
+  isSegClip,
   modelInfo,
   openClipFolder,
   openWeightSource,
+  segClipConfig,
+  segClipText,
   type WeightFile,
   type WeightFolder,
 } from '@zeroseg/core/zeroseg';
@@ -15,14 +18,16 @@ import type { ModelFacts } from './messages.ts';
 export type OpenedModel = { readonly facts: ModelFacts; readonly bytes?: number } & (
   | { readonly kind: 'zeroseg'; readonly file: WeightFile; readonly teacher: string }
   | { readonly kind: 'groupvit'; readonly file: WeightFile; readonly settings: unknown }
+  | { readonly kind: 'segclip'; readonly file: WeightFile }
   | { readonly kind: 'clip'; readonly clip: ClipSource }
 );
 
 /** What a safetensors file holds, by its header; undefined for what belongs to training and segments nothing. */
-export function kindOf({ metadata, tensors }: WeightFile): 'zeroseg' | 'groupvit' | 'clip' | undefined {
+export function kindOf({ metadata, tensors }: WeightFile): OpenedModel['kind'] | undefined {
   if (metadata['format'] === 'zeroseg-model-1') return 'zeroseg';
   if (metadata['format']?.startsWith('zeroseg-')) return undefined;
-  return isGroupVit(tensors) ? 'groupvit' : 'clip';
+  if (isGroupVit(tensors)) return 'groupvit';
+  return isSegClip(tensors) ? 'segclip' : 'clip';
 }
 
 export async function openFile(folder: WeightFolder, name: string): Promise<WeightFile> {
@@ -30,7 +35,7 @@ export async function openFile(folder: WeightFolder, name: string): Promise<Weig
   return { ...(await openWeightSource(source, folder.describe(name))), name: folder.describe(name) };
 }
 
-/** Opens a ZeroSeg or GroupViT in a file, or the CLIP of a folder. */
+/** Opens a ZeroSeg, GroupViT or SegCLIP in a file, or the CLIP of a folder. */
 export async function openModelOf(
   folder: WeightFolder,
   file: string | undefined,
@@ -41,6 +46,7 @@ export async function openModelOf(
     const kind = kindOf(opened);
     if (kind === 'zeroseg') return zeroSegOf(opened);
     if (kind === 'groupvit') return groupVitOf(folder, opened);
+    if (kind === 'segclip') return segClipOf(opened);
   }
   const { name, hash } = clip;
   return clipOf(await openClipFolder(folder, { file, name, ...(hash !== undefined && { hash: async () => hash }) }));
@@ -60,6 +66,16 @@ async function groupVitOf(folder: WeightFolder, file: WeightFile): Promise<Opene
   const { image, patch } = vision;
   const facts: ModelFacts = { kind: 'groupvit', weights: weightsOf(file), image, patch, width: projection };
   return { kind: 'groupvit', file, settings, facts };
+}
+
+function segClipOf(file: WeightFile): OpenedModel {
+  const { grid, patch, dim: width } = segClipConfig(file.tensors, file.name);
+  segClipText(file.tensors, file.name);
+  return {
+    kind: 'segclip',
+    file,
+    facts: { kind: 'segclip', weights: weightsOf(file), image: grid * patch, patch, width },
+  };
 }
 
 export function clipOf(clip: ClipSource): OpenedModel {

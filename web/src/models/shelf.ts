@@ -148,6 +148,7 @@ export class ModelShelf {
     const [first, second] = await Promise.all([model && opened(model), clip && opened(clip)]);
     const source = second && second.kind === 'clip' ? second.clip : undefined;
     if (!first || first.kind === 'clip') return { clip: source, dense: mode };
+    if (first.kind === 'segclip') return { model: first.file };
     if (first.kind === 'groupvit') return { model: first.file, settings: first.settings };
     // Whether they belong together was found, and said, when they could be chosen.
     return { model: first.file, clip: source, teacher: 'any' as const };

@@ -1,10 +1,10 @@
-import type { Kernel } from '../../gpu/index.ts';
-import type { Launch, Storage, Tensor } from '../graph/index.ts';
-import { type CheckKernels, KINDS, LETS_ALL, LETS_INFINITIES, ROW, ROW_SCANS } from './check-kernels.ts';
-import type { Place } from './memory-layout.ts';
-import type { Shared } from './on-demand.ts';
-import type { Bound } from './program.ts';
-import type { StepProgram } from './step-program.ts';
+import type { Kernel } from '../../../gpu/index.ts';
+import type { Launch, Storage, Tensor } from '../../graph/index.ts';
+import type { Place } from '../memory-layout.ts';
+import type { Shared } from '../on-demand.ts';
+import type { Bound } from '../program.ts';
+import type { StepProgram } from '../step-program.ts';
+import { type CheckKernels, KINDS, LETS_ALL, LETS_INFINITIES, ROW, ROW_SCANS } from './kernels.ts';
 
 /** A launch of the program, or of a kernel of the check. */
 type Job =

@@ -1,4 +1,4 @@
-import type { Kernel, kernel as makeKernel } from '../../gpu/index.ts';
+import type { Kernel, kernel as makeKernel } from '../../../gpu/index.ts';
 
 /** Bits of what is not written yet: NaN of f32, two NaN of f16, and an index that no tensor is large enough for. */
 const UNWRITTEN = '0x7fff7fffu';

@@ -4,12 +4,12 @@ import type {
   GPUBuffer,
   GPUCommandEncoder,
   GPUComputePipeline,
-} from '../../gpu/index.ts';
-import { type Kernel, Outcome } from '../../gpu/index.ts';
-import { type CheckKernels, checkKernels, KINDS, NOTHING } from './check-kernels.ts';
-import { CheckPlan, type Row } from './check-plan.ts';
-import type { Shared } from './on-demand.ts';
-import type { StepProgram } from './step-program.ts';
+} from '../../../gpu/index.ts';
+import { type Kernel, Outcome } from '../../../gpu/index.ts';
+import type { Shared } from '../on-demand.ts';
+import type { StepProgram } from '../step-program.ts';
+import { type CheckKernels, checkKernels, KINDS, NOTHING } from './kernels.ts';
+import { CheckPlan, type Row } from './plan.ts';
 
 /** Words that the kernels of a check share. */
 const WORDS = ['table', 'hits', 'isInfinite', 'verdict', 'grids'] as const;

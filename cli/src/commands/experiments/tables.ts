@@ -4,9 +4,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '@zeroseg/core/internal';
 import type { FileSystem } from '@zeroseg/core/zeroseg';
-import { makeFolder, nodeFileSystem, readJson, refuseLinks } from '../files/index.ts';
-import { dataSetKinds, openDataSet } from '../photos/index.ts';
-import { type ComparisonName, comparisonTables, type MeasuredScore, writeComparison } from '../reports/index.ts';
+import { makeFolder, nodeFileSystem, readJson, refuseLinks } from '../../files/index.ts';
+import { dataSetKinds, openDataSet } from '../../photos/index.ts';
+import { type ComparisonName, comparisonTables, type MeasuredScore, writeComparison } from '../../reports/index.ts';
+import { parseModelPlace } from '../../runs/index.ts';
 import {
   type Context,
   commandText,
@@ -16,8 +17,8 @@ import {
   notesTerminal,
   UsageError,
   version,
-} from '../shell/index.ts';
-import { evalCommand } from './eval.ts';
+} from '../../shell/index.ts';
+import { evalCommand } from '../eval.ts';
 
 export interface TableArguments {
   readonly out: string;
@@ -107,7 +108,8 @@ async function planPairs(options: TableArguments, models: readonly string[], dat
     models.flatMap((model) =>
       sets.map(async ({ kind, root, photos }): Promise<Pair> => {
         // A model file that has changed is another one.
-        const stamp = await stat(model).then(
+        const { place } = await parseModelPlace(model);
+        const stamp = await stat(place).then(
           ({ size, mtimeMs }) => [size, mtimeMs],
           () => null,
         );
