@@ -142,7 +142,9 @@ test('without a network, what was downloaded before; of it all, and as it was', 
   vi.stubEnv('HF_HUB_OFFLINE', '1');
   expect((await download(repo)).code).toBe(0);
   await writeFile(join(base, 'cache/zeroseg/models/somebody--small-clip', commit, 'config.json'), '{}');
-  expect((await download(repo)).error).toMatchInlineSnapshot(`"zeroseg: download: HF_HUB_OFFLINE is set, and somebody/small-clip is not (or not whole) in BASE/cache/zeroseg/models/somebody--small-clip"`);
+  expect((await download(repo)).error).toMatchInlineSnapshot(
+    `"zeroseg: download: HF_HUB_OFFLINE is set, and somebody/small-clip is not (or not whole) in BASE/cache/zeroseg/models/somebody--small-clip"`,
+  );
   expect(hub.asked).toEqual([]);
 });
 

@@ -77,15 +77,15 @@ test.each(Object.keys(places))('%s', async (place) => {
 });
 
 test('settings beside a backbone that are damaged are told, and not taken for none', async () => {
-  await writeFile(
-    at('clip', 'config.json'),
-    JSON.stringify({ ...clipSettings, vision_config: { num_attention_heads: 3 } }),
+  const write = (settings: string) => writeFile(at('clip', 'config.json'), settings);
+  const problem = () =>
+    openBackbone(at('clip', 'model.safetensors'), {}).catch((error: Error) => error.message.replaceAll(base, 'BASE'));
+  await write(JSON.stringify({ ...clipSettings, vision_config: { num_attention_heads: 3 } }));
+  expect(await problem()).toMatch(
+    /^BASE\/clip\/model\.safetensors: the image tower is 16 wide; and cannot have 3 heads/,
   );
-  await expect(openBackbone(at('clip', 'model.safetensors'), {})).rejects.toThrowErrorMatchingInlineSnapshot(`[CheckpointError: /tmp/zeroseg-cli-rmnjTz/clip/model.safetensors: the image tower is 16 wide; and cannot have 3 heads: put a config.json (as Hugging Face has it) beside the file]`);
-  await writeFile(at('clip', 'config.json'), '{');
-  await expect(
-    openBackbone(at('clip', 'model.safetensors'), { heads: 2 }),
-  ).rejects.toThrowErrorMatchingInlineSnapshot(`[FileError: readJson: /tmp/zeroseg-cli-rmnjTz/clip/config.json: not valid JSON (Expected property name or '}' in JSON at position 1)]`);
-  await writeFile(at('clip', 'config.json'), JSON.stringify(clipSettings));
+  await write('{');
+  expect(await problem()).toMatch(/BASE\/clip\/config\.json: not valid JSON/);
+  await write(JSON.stringify(clipSettings));
   expect((await openBackbone(at('clip', 'model.safetensors'), {})).config.heads).toBe(2);
 });
