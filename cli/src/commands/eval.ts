@@ -12,7 +12,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { EvaluationFolder, resultTable } from '../evaluations/index.ts';
 import { recordText, writeNamedFile } from '../files/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
-import { classColours } from '../segments/index.ts';
+import { classColours, shortList } from '../segments/index.ts';
 import {
   type Context,
   clipPlace,
@@ -266,7 +266,15 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     const page = await folder?.write(result, {
       title: title(score.images),
       unit,
-      notes: [...imagery, ...notes],
+      notes: [
+        ...imagery,
+        ...notes,
+        ...(failed.size > 0
+          ? [
+              `${countIn(failed.size, photos.length, unit)} could not be used and do not count: ${shortList([...failed.keys()])}`,
+            ]
+          : []),
+      ],
     });
     for (const line of resultTable({ ...result, has_background: ignore !== 0 })) terminal.out(line);
     terminal.log(`${count(score.images, unit)} in ${formatDuration((performance.now() - began) / 1000)}`);
