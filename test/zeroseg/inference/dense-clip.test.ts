@@ -3,7 +3,7 @@ import { DenseTeacher } from '../../../src/zeroseg/baselines/dense-teacher.ts';
 import { denseLabels } from '../../../src/zeroseg/baselines/patch-labels.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip-files/open.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
-import { namesAt } from '../../../src/zeroseg/inference/division.ts';
+import { namesAt } from '../../../src/zeroseg/inference/name-segments.ts';
 import { openVocabulary } from '../../../src/zeroseg/inference/open-vocabulary.ts';
 import { seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
