@@ -1,4 +1,4 @@
-export { assemble, pixelSegments, scoreRows } from './assemble.ts';
+export { assemble, columnsThatMayWin, pixelSegments, scoreRows } from './assemble.ts';
 export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
 export type { ClassWords } from './class-words.ts';
 export { DenseClip, type DenseClipMode } from './dense-clip.ts';
