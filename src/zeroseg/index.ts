@@ -139,6 +139,7 @@ export {
   blendLabels,
   classFractions,
   type Drawing,
+  type DrawOptions,
   drawSegmentation,
   estimatedLettering,
   type Lettering,

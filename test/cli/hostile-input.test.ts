@@ -94,7 +94,7 @@ import { cocoMask } from '../../src/zeroseg/regions/coco-mask.ts';
 import { classRle, decodeRle } from '../../src/zeroseg/regions/run-length.ts';
 import { parseStep } from '../../src/zeroseg/runs/metrics-file.ts';
 import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
-import { segClipConfig } from '../../src/zeroseg/segclip/load.ts';
+import { segClipConfig, segClipText } from '../../src/zeroseg/segclip/load.ts';
 import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
 import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
 import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-archive.ts';
@@ -262,7 +262,10 @@ for (const name of ['open-clip-tiny', 'open-clip-custom']) {
   parser('clipConfig openClipSettings', damagedJson(settings), (config) => clipConfig(clipTensors, 'file', config));
 }
 parser('clipConfig', damagedJson(teacherJson), (config) => clipConfig(clipTensors, 'file', config));
-parser('segClipConfig', holes(segClipNames), (stored) => segClipConfig(stored, 'file'));
+parser('segClipConfig segClipText', holes(segClipNames), (stored) => {
+  segClipConfig(stored, 'file');
+  segClipText(stored, 'file');
+});
 parser('groupVitConfig', damagedJson((groupVitJson as { config: unknown }).config), (config) =>
   groupVitConfig(groupVitTensors, 'file', config),
 );
@@ -1120,6 +1123,7 @@ const notParsers = new Set([
     'loadClipText',
     'loadGroupVitVision',
     'loadGroupVitText',
+    'loadSegClipText',
     'loadSegClipVision',
     'loadParameters',
     'readParameters',

@@ -22,7 +22,8 @@ export function downloadCommand(context: Context): Command {
       'after',
       '\nExamples:\n  zeroseg download openai/clip-vit-base-patch16 --out models/clip-vit-base-patch16\n' +
         '  zeroseg download facebook/dino-vitb16 --revision main\n\n' +
-        'Only weights are fetched (safetensors before PyTorch’s files), with settings and tokenizer. Stop it at any time: the same command goes on, and fetches nothing that is there already. ' +
+        'Only weights are fetched (safetensors before PyTorch’s files), with settings and tokenizer. Stop it at any time: the same command goes on, and fetches nothing that is there already; ' +
+        'without a network (or with HF_HUB_OFFLINE=1) it finds what was downloaded before. ' +
         'HF_ENDPOINT names another hub, HF_TOKEN a token for models that ask to agree to a licence.',
     )
     .action((name: string, options: DownloadArguments) => download(context, name, options));
@@ -40,6 +41,7 @@ async function download({ terminal }: Context, name: string, options: DownloadAr
       commit,
       files: got,
       fetched,
+      isOffline,
     } = await downloadModel(name, {
       out,
       revision,
@@ -51,6 +53,8 @@ async function download({ terminal }: Context, name: string, options: DownloadAr
       },
     });
     progress?.stop();
+    if (isOffline)
+      terminal.note('the Hub was not reached: this is what was downloaded before, and may be older than what it has');
     const bytes = got.reduce((sum, { size }) => sum + size, 0);
     const how = fetched === 0 ? 'all of it was there' : `${formatBytes(fetched)} fetched`;
     terminal.out(

@@ -1,100 +1,54 @@
-import {
-  type ExperimentName,
-  experiments,
-  type PlannedRun,
-  planRuns,
-  type StudyContext,
-  scoreRuns,
-  studyState,
-  type TemplateSet,
-  timeSteps,
-  trainRuns,
-  withRunModel,
-} from '@zeroseg/core/internal';
-import {
-  presets as configurations,
-  type FileSystem,
-  type ResolvedTraining,
-  scenePresets,
-  type ZeroSeg,
-} from '@zeroseg/core/zeroseg';
+import { experiments } from '@zeroseg/core/internal';
+import { presets as configurations, scenePresets } from '@zeroseg/core/zeroseg';
 import { Argument, Command, Option } from 'commander';
-import { nodeFileSystem, refuseLinks } from '../files/index.ts';
-import { encodePng } from '../photos/index.ts';
-import { type ComparisonName, comparisonTables, lossFigure, writeExperiment } from '../reports/index.ts';
+import { type ComparisonName, comparisonTables } from '../reports/index.ts';
 import {
   adapterOption,
   type Context,
-  commandText,
-  count,
-  countIn,
-  formatDuration,
   gather,
-  Interrupted,
   offering,
   oneOf,
-  Progress,
-  resolveOptions,
   seedRange,
   UsageError,
-  version,
   wholeNumber,
   wholeNumbers,
-  withDevice,
 } from '../shell/index.ts';
-import { NEW, prepareStudy, STUDY_GRIDS } from '../studies/index.ts';
-import { builtIn, openClip } from '../weights/index.ts';
-import { experimentTable } from './experiment-tables.ts';
+import { NEW } from '../studies/index.ts';
+import { builtIn } from '../weights/index.ts';
+import { type AblationArguments, type AblationName, experimentAblation, sizes } from './experiments/ablations.ts';
+import { experimentFigure, type SheetFigure, sheetFigures } from './experiments/figures.ts';
+import { experimentHours } from './experiments/hours.ts';
+import { experimentStudy } from './experiments/human-study.ts';
+import { experimentTable } from './experiments/tables.ts';
 
-interface ExperimentArguments {
-  readonly out: string;
-  readonly seeds?: readonly number[];
-  readonly steps?: number;
-  readonly scenes?: number;
-  readonly unseen?: number;
-  readonly classes: number;
-  readonly preset: keyof typeof scenePresets;
-  readonly clip: string;
-  readonly config: string;
-  readonly set?: readonly string[];
-  readonly init: string;
-  readonly quick?: boolean;
-  readonly adapter?: string;
+interface ExperimentArguments extends AblationArguments {
   readonly model?: readonly string[];
   readonly data?: readonly string[];
+  readonly photos?: readonly string[];
+  readonly names: string;
+  readonly votes?: readonly string[];
+  readonly images: number;
   readonly limit?: number;
   readonly eval?: readonly string[];
+  readonly segment?: readonly string[];
   readonly plan?: boolean;
 }
 
-/** How large an experiment is. */
-interface Sizes {
-  readonly seeds: readonly number[];
-  readonly steps: number;
-  readonly scenes: number;
-  readonly unseen: number;
-  /** As `--set` takes them. */
-  readonly set: readonly string[];
-  /** Sentences around the names. */
-  readonly templates: TemplateSet;
-}
-
-/** Sizes with which table 4 takes some twenty-five minutes on two cores without a GPU, and those of `--quick`. */
-const sizes: Sizes = { seeds: [1, 2, 3], steps: 300, scenes: 1024, unseen: 200, set: [], templates: 'full' };
-const quickSizes: Sizes = { seeds: [1, 2], steps: 4, scenes: 32, unseen: 6, set: ['batch=8'], templates: 'simple' };
-/** Scenes on a sheet of Fig. 3. */
-const FIGURE_SCENES = 6;
-
 const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
+const ablations = [...Object.keys(experiments), 'fig3'] as AblationName[];
 const tables = Object.keys(comparisonTables) as ComparisonName[];
-const names = [...Object.keys(experiments), 'fig3', ...tables] as (ExperimentName | ComparisonName | 'fig3')[];
+const names: readonly string[] = [...ablations, ...tables, 'table2', 'table8', ...sheetFigures];
 
-/** `zeroseg experiment`: the paper's ablations on made-up scenes. */
+/** Photos of ImageNet-1k. */
+const IMAGENET = 1_281_167;
+
+/** `zeroseg experiment`: the tables and figures of the paper. */
 export function experimentCommand(context: Context): Command {
   return new Command('experiment')
     .description(
       'repeat an ablation of the paper in miniature: table3 (grids), table4 (losses), table5 (mask ratio), fig3; or add one option\n' +
-        'beyond the paper after the other: beyond; or score models on data sets beside published figures: table1, table6 (classes), table9',
+        'beyond the paper after the other: beyond; or score models on data sets beside published figures: table1, table6 (classes), table9;\n' +
+        'or show what models find among many names: fig4, fig5, fig6, and ask people which they prefer: table2; or measure hours: table8',
     )
     .addArgument(offering(new Argument('<name>', names.join(', ')), ...names))
     .requiredOption('--out <folder>', 'table, plot, and all runs; one that was stopped goes on')
@@ -126,207 +80,59 @@ export function experimentCommand(context: Context): Command {
     .option('--quick', 'a few steps on a few scenes: shows that it works, and means nothing')
     .option(
       '--model <place>',
-      'of table1, table6 and table9: a model, as `zeroseg eval` takes it; may come more than once',
+      'of table1, table2, table6, table9 and fig4 to fig6: a model, as `zeroseg eval` takes it; may come more than once',
       gather,
     )
     .option(
       '--data <kind=place>',
-      'of these: a data set, such as voc=VOCdevkit/VOC2012; may come more than once',
+      'of table1, table6 and table9: a data set, such as voc=VOCdevkit/VOC2012; may come more than once',
       gather,
     )
-    .option('--limit <n>', 'of these: only the first photos', wholeNumber())
+    .option(
+      '--photos <place>',
+      'of table2 and fig4 to fig6: photos, a folder or a pattern; may come more than once',
+      gather,
+    )
+    .option('--names <list>', 'of these: names to choose from, as `zeroseg segment --classes`', 'imagenet')
+    .option('--votes <file>', 'of table2: votes that the page saved; may come more than once', gather)
+    .option('--images <n>', 'of table8: photos of the training that is asked about', wholeNumber(), IMAGENET)
+    .option(
+      '--limit <n>',
+      'of table1, table6, table9: only the first photos; of table2 (200) and figures (6): photos, drawn by the first of --seeds',
+      wholeNumber(),
+    )
     .option(
       '--eval <option>',
-      'of these: an option of `zeroseg eval`, such as --eval=--scoring=softmax; may come more than once',
+      'of table1, table6 and table9: an option of `zeroseg eval`, such as --eval=--scoring=softmax; may come more than once',
       gather,
     )
-    .option('--plan', 'of these: only tell what would run, and how long by the time of some photos')
+    .option('--segment <option>', 'of table2 and fig4 to fig6: an option of `zeroseg segment`, in the same way', gather)
+    .option('--plan', 'of all but ablations: only tell what would run, and how long by the time of some photos')
     .option(...adapterOption)
     .addHelpText(
       'after',
       '\nExamples:\n  zeroseg experiment table4 --out out/ablations\n' +
         '  zeroseg experiment fig3 --out out/ablations\n' +
-        '  zeroseg experiment table1 --model built-in --data voc=VOCdevkit/VOC2012 --out out/table1\n\n' +
+        '  zeroseg experiment table1 --model built-in --data voc=VOCdevkit/VOC2012 --out out/table1\n' +
+        '  zeroseg experiment fig4 --model out/run --model models/groupvit --photos photos --out out/fig4\n' +
+        '  zeroseg experiment table8 --config base --clip models/clip-vit-large-patch14 --out out/table8\n\n' +
         'In one folder they share scenes, features and runs. Stop at any time: the same command goes on.',
     )
     .action((name: string, options: ExperimentArguments, command: Command) => {
-      if (!(tables as readonly string[]).includes(name)) return experiment(context, name, options);
       const isGiven = command.getOptionValueSource('clip') === 'cli';
-      const { clip, eval: evalOptions = [], ...rest } = options;
-      return experimentTable(context, name as ComparisonName, { ...rest, evalOptions, ...(isGiven && { clip }) });
-    });
-}
-
-/** What the parts of an experiment share. */
-interface Running {
-  readonly context: Context;
-  readonly study: StudyContext;
-  readonly files: FileSystem;
-  readonly base: ResolvedTraining;
-  /** `given`: what `--set` said, before what is set besides. */
-  readonly options: ExperimentArguments & Sizes & { readonly given: readonly string[] };
-  readonly signal: AbortSignal;
-}
-
-async function experiment(context: Context, name: string, given: ExperimentArguments): Promise<void> {
-  if (!names.includes(name as ExperimentName)) {
-    throw new UsageError(`experiment: there is no '${name}'; give ${names.join(', ')}`);
-  }
-  const { terminal } = context;
-  const { set = [], ...rest } = given;
-  const usual = given.quick ? quickSizes : sizes;
-  // Only the paper's losses: what a configuration adds to them is left out here, unless it is asked for.
-  const options = { ...usual, ...rest, set: ['w_compose=0', ...usual.set, ...set], given: set };
-  const clip = await openClip(options.clip);
-  // Whether its tokenizer fits is told before a GPU is looked for.
-  await clip.tokens();
-  const files = nodeFileSystem(options.out);
-  const lock = await files.lock('experiment');
-  try {
-    await refuseLinks(options.out, 'data', 'runs', 'times', name);
-    await files.removeLeftovers();
-    await withDevice(context, options.adapter, async (device, { abortSignal: signal }) => {
-      if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
-      const key = { dim: clip.config.projection, grids: STUDY_GRIDS, teacher: clip.name };
-      const base = await resolveOptions(options, { folder: options.out, length: options.scenes, key });
-      for (const note of base.notes) terminal.log(note);
-      const { study, close } = await prepareStudy(context, device, { ...options, files, clip, base, signal });
-      try {
-        terminal.log(
-          `student '${base.preset}', ${count(options.scenes, 'scenes')}, ${count(options.steps, 'steps')} of ${base.settings.batch}, scored on ${count(options.unseen, 'unseen scenes')}, on ${device.name}`,
-        );
-        signal.throwIfAborted();
-        const running = { context, study, files, base, options, signal };
-        if (name === 'fig3') await figure3(running);
-        else await table(running, name as ExperimentName);
-      } finally {
-        await close();
+      const { clip, eval: evalOptions = [], segment: segmentOptions = [], seeds, ...rest } = options;
+      const ofModels = { ...rest, ...(isGiven && { clip }) };
+      const ofPhotos = { ...ofModels, segmentOptions, seed: seeds?.[0] ?? 1 };
+      if ((ablations as readonly string[]).includes(name))
+        return experimentAblation(context, name as AblationName, options);
+      if ((tables as readonly string[]).includes(name)) {
+        return experimentTable(context, name as ComparisonName, { ...ofModels, evalOptions });
       }
+      if ((sheetFigures as readonly string[]).includes(name)) {
+        return experimentFigure(context, name as SheetFigure, ofPhotos);
+      }
+      if (name === 'table2') return experimentStudy(context, ofPhotos);
+      if (name === 'table8') return experimentHours(context, options);
+      throw new UsageError(`experiment: there is no '${name}'; give ${names.join(', ')}`);
     });
-  } finally {
-    await lock.release();
-  }
-}
-
-async function table(running: Running, name: ExperimentName): Promise<void> {
-  const { context, study, files, options, base, signal } = running;
-  const { terminal } = context;
-  const began = performance.now();
-  const made = experiments[name];
-  const planned = planRuns(study, made.settings, options.seeds);
-  // First, while nothing else is warm: it is short, and its numbers are the ones that noise disturbs.
-  const times = name === 'table5' ? await measureTimes(running, name) : undefined;
-  await train(running, planned);
-  const progress = new Progress(terminal, 'scoring', planned.length, 'runs');
-  const runs = await scoreRuns(study, planned, { signal, onProgress: ({ done }) => progress.at(done) })
-    .catch((error) => sayStopped(running, error, planned.length, planned.length))
-    .finally(() => progress.stop());
-  const written = await writeExperiment(files, name, {
-    experiment: made,
-    runs,
-    planned: planned.length,
-    times,
-    about: {
-      version,
-      adapter: study.device.name,
-      command: commandOf(name, options),
-      seeds: options.seeds,
-      steps: options.steps,
-      preset: options.preset,
-      teacher: study.teacher,
-      training: study.identity,
-      scoring: study.scoring,
-      names: study.unseen.names.length,
-      config: base.config,
-      settings: base.settings,
-      init: options.init,
-      isQuick: options.quick ?? false,
-    },
-  });
-  for (const line of written.lines) terminal.out(line);
-  for (const file of written.files) terminal.out(file);
-  terminal.log(`${count(planned.length, 'runs')} in ${formatDuration((performance.now() - began) / 1000)}`);
-}
-
-/** Trains what is missing, with progress. */
-async function train(running: Running, planned: readonly PlannedRun[]): Promise<void> {
-  const { context, study, options, signal } = running;
-  const { terminal } = context;
-  const { ended, missing, differences } = await studyState(study, planned);
-  if (ended.length > 0) terminal.log(`${countIn(ended.length, planned.length, 'runs')} done before`);
-  if (missing.length === 0) return;
-  if (differences.length > 0) {
-    terminal.note(
-      `runs in ${study.runs.files.name} were made with other settings (${differences.join('; ')}); they are kept, and not used`,
-    );
-  }
-  const progress = new Progress(terminal, 'training', missing.length * options.steps, 'steps');
-  try {
-    await trainRuns(study, missing, {
-      signal,
-      onProgress: ({ run, index, step, loss }) => {
-        const place = `run ${index + 1} of ${missing.length}: ${run.setting.name}, seed ${run.seed}`;
-        progress.at(index * options.steps + step, `${place}, loss ${loss.toPrecision(3)}`);
-      },
-    });
-  } catch (error) {
-    progress.stop();
-    sayStopped(running, error, (await studyState(study, planned)).ended.length, planned.length);
-  } finally {
-    progress.stop();
-  }
-}
-
-/** Says what is kept where the work was stopped. */
-function sayStopped({ context, options }: Running, error: unknown, kept: number, planned: number): never {
-  if (error instanceof Interrupted) {
-    context.terminal.log(
-      `stopped: ${countIn(kept, planned, 'runs')} done and kept in ${options.out}; the same command goes on`,
-    );
-  }
-  throw error;
-}
-
-async function measureTimes({ context, study, files, signal }: Running, name: ExperimentName) {
-  let progress: Progress | undefined;
-  return timeSteps(study, experiments[name], {
-    files: files.folder('times'),
-    processorTime: () => {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1e6;
-    },
-    signal,
-    onProgress: ({ done, total }) => {
-      progress ??= new Progress(context.terminal, 'timing', total, 'steps');
-      progress.at(done);
-    },
-  }).finally(() => progress?.stop());
-}
-
-/** The command with all that decides its numbers, to be run again. */
-function commandOf(name: ExperimentName, options: Running['options']): string {
-  const { out, seeds, steps, scenes, unseen, classes, preset, clip, config, given, init, quick } = options;
-  const lengths = { out, seeds: seeds.join(','), steps, scenes, unseen, classes };
-  return commandText(`experiment ${name}`, { ...lengths, preset, clip, config, set: given, init, quick });
-}
-
-/** Fig. 3: three of table 4's models on the same unseen scenes. */
-async function figure3(running: Running): Promise<void> {
-  const { context, study, files, options } = running;
-  const { device, unseen, scoring } = study;
-  const shown = experiments.table4.settings.filter(({ key }) => key !== 'matching');
-  const planned = planRuns(study, shown, options.seeds.slice(0, 1));
-  await train(running, planned);
-  const sheet = await lossFigure({
-    device,
-    scenes: Array.from({ length: Math.min(FIGURE_SCENES, options.unseen) }, (_, i) => unseen.scene(scoring.seed, i)),
-    names: unseen.names,
-    vocabulary: await study.vocabulary(),
-    models: planned.map(({ setting, identity }) => ({
-      name: setting.name,
-      use: <T>(work: (model: ZeroSeg) => Promise<T>) => withRunModel(study, identity, work),
-    })),
-  });
-  await files.write('fig3.png', await encodePng(sheet));
-  context.terminal.out(files.describe('fig3.png'));
 }

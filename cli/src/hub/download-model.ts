@@ -1,12 +1,12 @@
 /** Models of the Hugging Face Hub, by name: into a folder, resumed where it broke off, checked byte for byte. */
 import { open, rename, rm, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub';
 import { filesToDownload, isAsPublished, type PublishedFile } from '@zeroseg/core/zeroseg';
 import { FileError, isSystemError, makeFolder, syncFolder, systemReason, tryLock } from '../files/index.ts';
 import { UsageError } from '../shell/index.ts';
 import { fileRanges } from '../weights/index.ts';
+import { cachedModel, keepModel, keptModel } from './kept-models.ts';
 
 export interface DownloadOptions {
   /** A branch, a tag or a commit. Default: the newest. */
@@ -27,6 +27,8 @@ export interface Download {
   readonly files: readonly PublishedFile[];
   /** Bytes that were fetched now; the rest was there. */
   readonly fetched: number;
+  /** Whether the Hub was not asked, or not reached, and this is what it gave before. */
+  readonly isOffline: boolean;
 }
 
 /** A connection that breaks off is taken up again so many times without a byte in between. */
@@ -37,12 +39,6 @@ const PAUSE = 200;
 /** `https://huggingface.co`, or what `HF_ENDPOINT` names. */
 function endpoint(): string {
   return (process.env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, '');
-}
-
-/** Where models of a name are kept. */
-export function cachedModel(repo: string): string {
-  const given = process.env['XDG_CACHE_HOME'] ?? '';
-  return join(isAbsolute(given) ? given : join(homedir(), '.cache'), 'zeroseg', 'models', repo.replace('/', '--'));
 }
 
 /**
@@ -56,7 +52,15 @@ export async function downloadModel(repo: string, options: DownloadOptions): Pro
   if (!/^[\w.-]+\/[\w.-]+$/.test(repo)) {
     throw new UsageError(`download: “${repo}” is no name of a model; the Hub's are like openai/clip-vit-base-patch16`);
   }
-  return said(repo, revision, async () => {
+  const kept = () => (options.out === undefined ? fromCache(repo, options) : undefined);
+  if (isSet(process.env['HF_HUB_OFFLINE'])) {
+    const found = await kept();
+    if (found) return found;
+    throw new UsageError(
+      `download: HF_HUB_OFFLINE is set, and ${options.out === undefined ? `${named(repo, revision)} is not (or not whole) in ${cachedModel(repo)}` : '--out is for what is fetched'}`,
+    );
+  }
+  return said(repo, revision, kept, async () => {
     const from = { hubUrl: endpoint(), fetch: fetchWith(signal), ...(token() && { accessToken: token() as string }) };
     const { sha: commit } = await modelInfo({
       ...from,
@@ -86,8 +90,32 @@ export async function downloadModel(repo: string, options: DownloadOptions): Pro
       done += file.size;
       options.onProgress?.(done, bytes);
     }
-    return { folder, commit, files, fetched };
+    if (options.out === undefined) await keepModel(repo, revision, { commit, files: all });
+    return { folder, commit, files, fetched, isOffline: false };
   });
+}
+
+/** What an earlier download of the same brought, where all that is asked for is there as it was published. */
+async function fromCache(repo: string, { revision, files: names }: DownloadOptions): Promise<Download | undefined> {
+  const found = await keptModel(repo, revision);
+  if (!found) return undefined;
+  const { commit } = found;
+  const folder = join(cachedModel(repo), commit);
+  const files = chosen(repo, found.files, names);
+  for (const file of files) {
+    const place = join(folder, file.name);
+    if (!(await stat(place).catch(() => undefined))?.isFile()) return undefined;
+    if (!(await isAsPublished(await fileRanges(place), file))) return undefined;
+  }
+  return { folder, commit, files, fetched: 0, isOffline: true };
+}
+
+function isSet(value: string | undefined): boolean {
+  return /^(1|true|yes|on)$/i.test(value ?? '');
+}
+
+function named(repo: string, revision: string | undefined): string {
+  return revision === undefined ? repo : `${repo} at ${revision}`;
 }
 
 function chosen(repo: string, all: readonly PublishedFile[], names: readonly string[] | undefined): PublishedFile[] {
@@ -229,13 +257,20 @@ function gated(repo: string): string {
     : `download: there is no model ${repo} that is given to everybody: look at ${place}; where it asks to agree to a licence, do so, and set HF_TOKEN to a token of yours`;
 }
 
-/** Failures of the Hub in words. */
-async function said<T>(repo: string, revision: string | undefined, work: () => Promise<T>): Promise<T> {
-  const what = revision === undefined ? repo : `${repo} at ${revision}`;
+/** Failures of the Hub in words; where it is not reached, what was `kept` of it. */
+async function said<T>(
+  repo: string,
+  revision: string | undefined,
+  kept: () => Promise<T | undefined> | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const what = named(repo, revision);
   try {
     return await work();
   } catch (error) {
     if (isBroken(error)) {
+      const found = await kept();
+      if (found) return found;
       throw new UsageError(
         `download: ${endpoint()} cannot be reached: there is no network, or it is blocked (HF_ENDPOINT names another address). What was downloaded is kept; the same command goes on with it`,
         { cause: error },

@@ -1,1 +1,1 @@
-export { cachedModel, type Download, type DownloadOptions, downloadModel } from './download-model.ts';
+export { type Download, type DownloadOptions, downloadModel } from './download-model.ts';

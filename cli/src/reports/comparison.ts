@@ -1,8 +1,7 @@
 /** Models beside published figures, as Markdown, HTML and JSON. */
 import type { FileSystem } from '@zeroseg/core/zeroseg';
-import { recordText } from '../files/index.ts';
-import { escapeHtml, htmlPage } from '../html/index.ts';
 import type { ComparisonTable } from './published.ts';
+import { type ResultRow, writeResultPage } from './result-page.ts';
 
 /** A model on a data set. */
 export interface MeasuredScore {
@@ -25,11 +24,6 @@ export interface Comparison {
   readonly version: string;
 }
 
-interface Row {
-  readonly cells: readonly string[];
-  readonly isMeasured: boolean;
-}
-
 const percent = (value: number | null | undefined): string =>
   value === null || value === undefined ? '–' : (100 * value).toFixed(1);
 
@@ -40,14 +34,14 @@ function columnsOf({ table, measured }: Comparison): readonly string[] {
   return [...seen, ...['voc', 'context', 'coco'].filter((name) => !seen.has(name))];
 }
 
-function rowsOf(comparison: Comparison): Row[] {
+function rowsOf(comparison: Comparison): ResultRow[] {
   const { table, measured } = comparison;
   const columns = columnsOf(comparison);
   const mean = (values: readonly (number | null | undefined)[]): number | null => {
     const known = values.filter((value) => typeof value === 'number');
     return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
   };
-  const published = table.published.flatMap(({ method, note, scores, source }): Row[] => {
+  const published = table.published.flatMap(({ method, note, scores, source }): ResultRow[] => {
     const own = columns.map((name) =>
       name === 'mean' && table.classes ? mean(Object.values(scores)) : (scores as Record<string, number>)[name],
     );
@@ -58,7 +52,7 @@ function rowsOf(comparison: Comparison): Row[] {
     return [{ cells: [method, note, ...cells, source], isMeasured: false }];
   });
   const models = [...new Set(measured.map(({ model }) => model))];
-  const ours = models.flatMap((model): Row[] => {
+  const ours = models.flatMap((model): ResultRow[] => {
     const those = measured.filter((one) => one.model === model);
     const notes = those.map(({ data, photos }) => `${data}: ${photos.toLocaleString('en')} photos`).join('; ');
     if (table.classes) {
@@ -91,11 +85,6 @@ export async function writeComparison(
 ): Promise<{ readonly lines: readonly string[]; readonly files: readonly string[] }> {
   const { table, measured, planned, command, version } = comparison;
   const head = ['model', 'how', ...columnsOf(comparison), 'source'];
-  const rows = rowsOf(comparison);
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map(({ cells }) => cells[i]!.length)));
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`;
-  const lines = [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(({ cells }) => line(cells))];
   const adapters = [...new Set(measured.map(({ adapter }) => adapter))].join(', ');
   const about = [
     `Mean IoU in percent; in brackets 95 % intervals over the choice of photos. ${table.caution}`,
@@ -104,24 +93,6 @@ export async function writeComparison(
       : '',
     `${measured.length} of ${planned} measured, by version ${version}${adapters ? ` on ${adapters}` : ''}.`,
   ].filter((text) => text !== '');
-  const markdown = [
-    `# ${table.title}`,
-    '',
-    table.question,
-    '',
-    ...lines,
-    '',
-    ...about.flatMap((text) => [text, '']),
-    `\`${command}\``,
-  ];
-  const cellsOf = (cells: readonly string[], tag: string): string =>
-    cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('');
-  const main = `<h1>${escapeHtml(table.title)}</h1>
-<p>${escapeHtml(table.question)}</p>
-<section class="scroll"><table><thead><tr>${cellsOf(head, 'th')}</tr></thead>
-<tbody>${rows.map(({ cells, isMeasured }) => `<tr${isMeasured ? ' class="measured"' : ''}>${cellsOf(cells, 'td')}</tr>`).join('\n')}</tbody></table></section>
-${about.map((text) => `<p>${escapeHtml(text)}</p>`).join('\n')}
-<p><code>${escapeHtml(command)}</code></p>`;
   const json = {
     format: 'zeroseg-comparison-1',
     name,
@@ -132,14 +103,13 @@ ${about.map((text) => `<p>${escapeHtml(text)}</p>`).join('\n')}
     published: table.published,
     measured,
   };
-  await files.write(`${name}.md`, `${markdown.join('\n')}\n`);
-  await files.write(`${name}.html`, htmlPage({ title: table.title, style, main }));
-  await files.write(`${name}.json`, recordText(json));
-  return { lines, files: ['md', 'html', 'json'].map((ending) => files.describe(`${name}.${ending}`)) };
+  return writeResultPage(files, name, {
+    title: table.title,
+    question: table.question,
+    head,
+    rows: rowsOf(comparison),
+    notes: about,
+    command,
+    json,
+  });
 }
-
-const style = `
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; } th { text-align: left; font-weight: 600; }
-th, td { padding: 6px 14px 6px 0; border-top: 1px solid var(--line); vertical-align: top; } .measured td { font-weight: 600; }
-p { max-width: 75em; } code { overflow-wrap: anywhere; }
-`;

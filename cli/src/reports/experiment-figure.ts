@@ -1,6 +1,6 @@
 /** Fig. 3 of the paper: what models of different losses make of the same pictures. */
 import type { Device } from '@zeroseg/core';
-import { blankSheet, type Colour, paste } from '@zeroseg/core/internal';
+import type { Colour } from '@zeroseg/core/internal';
 import {
   type Drawing,
   drawSegmentation,
@@ -8,12 +8,12 @@ import {
   nameColours,
   type Scene,
   SceneStudent,
-  type Shape,
   studentLabels,
   type Vocabulary,
   type ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { interLettering } from '../photos/index.ts';
+import { columnSheet } from './column-sheet.ts';
 
 export interface LossFigure {
   readonly device: Device;
@@ -27,10 +27,6 @@ export interface LossFigure {
     use<T>(work: (model: ZeroSeg) => Promise<T>): Promise<T>;
   }[];
 }
-
-const GAP = 8;
-const HEAD = 34;
-const LETTERS = 20;
 
 /** Draws a sheet: a row for each scene; the picture with its true labels, then the labels of each model. */
 export async function lossFigure({ device, scenes, names, vocabulary, models }: LossFigure): Promise<Drawing> {
@@ -71,18 +67,5 @@ export async function lossFigure({ device, scenes, names, vocabulary, models }: 
       ),
     ),
   }));
-  const { width: side = 0, height = 0 } = columns[0]?.tiles[0] ?? {};
-  const sheet = blankSheet(columns.length * (side + GAP) + GAP, HEAD + scenes.length * (height + GAP));
-  const shapes: Shape[] = [];
-  columns.forEach(({ name, tiles }, i) => {
-    const left = GAP + i * (side + GAP);
-    const { ascent } = lettering.measure(name, LETTERS);
-    shapes.push({ kind: 'text', text: name, size: LETTERS, x: left, y: 6 + ascent, colour: [0, 0, 0] });
-    tiles.forEach((tile, row) => {
-      const top = HEAD + row * (height + GAP);
-      paste(sheet, tile, left, top);
-      shapes.push(...tile.shapes.map((shape) => ({ ...shape, x: shape.x + left, y: shape.y + top })));
-    });
-  });
-  return { ...sheet, shapes };
+  return columnSheet(columns);
 }

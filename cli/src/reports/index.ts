@@ -1,4 +1,5 @@
 export { chartFile, jsonTarget, writeChart, writeJson } from './chart-file.ts';
+export { columnSheet, type SheetColumn } from './column-sheet.ts';
 export { type MeasuredScore, writeComparison } from './comparison.ts';
 export { demoPage } from './demo/page.ts';
 export { encodeFindings, heroFile } from './demo/pictures.ts';
@@ -6,7 +7,8 @@ export { liveScoreTable, objectsFound, stateWords } from './demo/wording.ts';
 export { lossFigure } from './experiment-figure.ts';
 export { writeExperiment } from './experiment-report.ts';
 export { LiveReport } from './live-report.ts';
-export { type ComparisonName, comparisonTables } from './published.ts';
+export { type ComparisonName, comparisonTables, humanStudy, trainingHours } from './published.ts';
+export { type ResultRow, writeResultPage } from './result-page.ts';
 export { scoreTable } from './score-table.ts';
 export { writeReport } from './training-report.ts';
 export { describeTraining, validationWords } from './training-words.ts';

@@ -200,3 +200,30 @@ export const comparisonTables: Readonly<Record<'table1' | 'table6' | 'table9', C
 };
 
 export type ComparisonName = keyof typeof comparisonTables;
+
+/** Table 2: 200 pictures of Conceptual Captions, 1000 ImageNet names, five votes a picture. */
+export const humanStudy: {
+  readonly titles: readonly [string, string];
+  readonly votes: readonly [number, number];
+  readonly source: string;
+} = {
+  titles: ['ZeroSeg', 'GroupViT'],
+  votes: [677, 323],
+  source: `${zeroseg}, Table 2`,
+};
+
+/** Table 8: hours of one V100 GPU for a whole training. */
+export const trainingHours: readonly {
+  readonly method: string;
+  readonly device: string;
+  readonly hours: number;
+  readonly source: string;
+}[] = [
+  { method: 'GroupViT', device: 'V100', hours: 768, source: `${zeroseg}, Table 8` },
+  {
+    method: 'ZeroSeg',
+    device: 'V100',
+    hours: 84,
+    source: `${zeroseg}, Table 8; whether the teacher is among it is not said`,
+  },
+];

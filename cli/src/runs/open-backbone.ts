@@ -1,4 +1,6 @@
-import { dirname } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { weightEndings } from '@zeroseg/core/internal';
 import type { FileTensor } from '@zeroseg/core/nn';
 import { backboneConfig, type EncoderConfig, modelInfo } from '@zeroseg/core/zeroseg';
 import { hashFiles } from '../files/index.ts';
@@ -37,10 +39,10 @@ async function toldBy(
 ): Promise<{ readonly heads: number; readonly image: number } | undefined> {
   if (file.metadata['format']?.startsWith('zeroseg-model')) return modelInfo(file, path).config;
   if (![...file.tensors.keys()].some((name) => name.startsWith('vision_model.'))) return undefined;
-  try {
-    const { heads, image } = (await openClip(dirname(path))).config.vision;
-    return { heads, image };
-  } catch {
-    return undefined; // without settings beside it: by the published sizes
-  }
+  const beside = new Set(await readdir(dirname(path)));
+  const settings = ['config.json', 'open_clip_config.json', basename(path).replace(weightEndings, '.json')];
+  // Without any, by the published sizes.
+  if (!settings.some((name) => beside.has(name))) return undefined;
+  const { heads, image } = (await openClip(path)).config.vision;
+  return { heads, image };
 }

@@ -1,11 +1,14 @@
-/** How a pair is shown: both drawn by the same hand where that is possible. */
+/** How results on one photo are shown beside each other: drawn by the same hand where that is possible. */
 import { dirname, join } from 'node:path';
 import type { Colour } from '@zeroseg/core/internal';
 import {
   classColour,
+  type Drawing,
+  type DrawOptions,
   drawSegmentation,
   type Image,
   type LabelMap,
+  type Lettering,
   nameColours,
   resizeImage,
 } from '@zeroseg/core/zeroseg';
@@ -29,23 +32,45 @@ interface Result {
   readonly photo: Image;
 }
 
+/** A result as it is to be seen: to be encoded with these letters. */
+export interface DrawnResult {
+  readonly drawing: Drawing;
+  readonly lettering: Lettering;
+  readonly record: SegmentsRecord;
+}
+
 /**
- * Where both are results of `zeroseg segment` and the photo is there, both are drawn anew at the size they are shown in: a word has the same
- * colour in both, whatever the two lists of words. Else the pictures are taken as they are.
+ * Results of `zeroseg segment` on one photo, drawn anew at the size they are shown in: a word has the same colour in all of them, whatever
+ * the lists of words. Undefined where one is no such result, or is of another photo, or the photo is gone.
  */
-export async function drawPair(pair: PairedPicture, side: number): Promise<DrawnPair> {
-  const results = await Promise.all([resultOf(pair.a), resultOf(pair.b)]);
-  const [a, b] = results;
-  if (a && b && a.photo.width === b.photo.width && a.photo.height === b.photo.height) {
-    const photo = shrink(a.photo, side);
-    const found = [a, b].map(foundNames);
-    const names = [...new Set(found.flat())];
-    const colours = new Map(nameColours(names).map((colour, i) => [names[i] as string, colour]));
-    const [drawnA, drawnB] = await Promise.all([draw(a, photo, colours), draw(b, photo, colours)]);
-    return { a: drawnA, b: drawnB, photo: await encodeJpeg(photo) };
+export async function drawAlike(
+  overlays: readonly string[],
+  side: number,
+  options: Pick<DrawOptions, 'legend'> = {},
+): Promise<{ readonly photo: Image; readonly results: readonly DrawnResult[] } | undefined> {
+  const found = await Promise.all(overlays.map(resultOf));
+  const results = found.filter((one) => one !== undefined);
+  const [first] = results;
+  const isOne = results.every(
+    ({ photo: { width, height } }) => width === first!.photo.width && height === first!.photo.height,
+  );
+  if (!first || results.length < overlays.length || !isOne) return undefined;
+  const photo = shrink(first.photo, side);
+  const names = [...new Set(results.flatMap(foundNames))];
+  const colours = new Map(nameColours(names).map((colour, i) => [names[i] as string, colour]));
+  return { photo, results: await Promise.all(results.map((one) => draw(one, photo, colours, options))) };
+}
+
+/** A pair as {@link drawAlike} draws it; where that is not possible, the pictures as they are. */
+export async function drawPair({ a, b }: PairedPicture, side: number): Promise<DrawnPair> {
+  const alike = await drawAlike([a, b], side);
+  if (alike) {
+    const encoded = alike.results.map(({ drawing, lettering }) => encodePng(drawing, lettering));
+    const [drawnA, drawnB] = (await Promise.all(encoded)) as [Uint8Array, Uint8Array];
+    return { a: drawnA, b: drawnB, photo: await encodeJpeg(alike.photo) };
   }
-  const [pictureA, pictureB] = await Promise.all([readPhoto(pair.a), readPhoto(pair.b)]);
-  const known = (a ?? b)?.photo;
+  const [pictureA, pictureB] = await Promise.all([readPhoto(a), readPhoto(b)]);
+  const known = ((await resultOf(a)) ?? (await resultOf(b)))?.photo;
   return {
     a: await encodePng(shrink(pictureA, side)),
     b: await encodePng(shrink(pictureB, side)),
@@ -69,7 +94,7 @@ async function resultOf(overlay: string): Promise<Result | undefined> {
   }
 }
 
-function foundNames({ record }: Result): string[] {
+function foundNames({ record }: Pick<Result, 'record'>): string[] {
   return record.classes.filter(({ label }) => label > 0).map(({ name }) => name);
 }
 
@@ -77,16 +102,18 @@ async function draw(
   { record, labels }: Result,
   photo: Image,
   colours: ReadonlyMap<string, Colour>,
-): Promise<Uint8Array> {
+  options: Pick<DrawOptions, 'legend'>,
+): Promise<DrawnResult> {
   const names = ['background', ...record.names];
-  const { lettering, drawnAs } = await nameLettering(foundNames({ record } as Result));
+  const { lettering, drawnAs } = await nameLettering(foundNames({ record }));
   const hasBackground = record.options['background'] !== null;
-  const picture = drawSegmentation(photo, resizeLabels(labels, photo), {
+  const drawing = drawSegmentation(photo, resizeLabels(labels, photo), {
     names: names.map((name, label) => (label === 0 && !hasBackground ? undefined : (drawnAs.get(name) ?? name))),
     lettering,
     colour: (label) => colours.get(names[label] ?? '') ?? classColour(label),
+    ...options,
   });
-  return encodePng(picture, lettering);
+  return { drawing, lettering, record };
 }
 
 function shrink(image: Image, side: number): Image {

@@ -1,3 +1,4 @@
+export { type DrawnResult, drawAlike } from './draw-pair.ts';
 export { type MakeStudyOptions, makeStudy } from './make-study.ts';
-export { pairFolders } from './pair-folders.ts';
+export { type PairedPicture, pairFolders } from './pair-folders.ts';
 export { tallyLines } from './tally-lines.ts';

@@ -7,7 +7,8 @@ import {
   type OpenWeights,
   type RangeSource,
 } from '../safetensors/index.ts';
-import { cutOff, type Unpickled, unpickle } from './pickle.ts';
+import { type Unpickled, unpickle } from './pickle.ts';
+import { cutOff } from './pickle-bytes.ts';
 import { contentsOf, inOrder, isContiguous, spanOf, storageOf, type TensorView } from './tensors.ts';
 import { readZipDirectory } from './zip-directory.ts';
 

@@ -1,44 +1,6 @@
 /** Reads Python's pickles as data: nothing that they name is ever called, and what weights do not need is refused by its name. */
-import { CheckpointError } from '../safetensors/index.ts';
-import { isAllowed, makers } from './globals.ts';
-
-/** A name that a pickle gives, such as `torch.FloatStorage`. */
-export class Named {
-  readonly name: string;
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
-/** An object of which only the name of its class and its attributes are known. */
-export class Instance {
-  readonly of: string;
-  readonly attributes: Map<unknown, unknown> = new Map<unknown, unknown>();
-  constructor(of: string) {
-    this.of = of;
-  }
-}
-
-/** What was asked for by a number of things that lie outside of the pickle, such as `('storage', FloatStorage, '0', 'cpu', 16)`. */
-export class Persistent {
-  readonly id: unknown;
-  constructor(id: unknown) {
-    this.id = id;
-  }
-}
-
-/** A call of one of the {@link makers}, not made. */
-export class Call {
-  readonly of: string;
-  readonly args: readonly unknown[];
-  constructor(of: string, args: readonly unknown[]) {
-    this.of = of;
-    this.args = args;
-  }
-}
-
-/** The cause of the error of a pickle that goes on behind the bytes that were given. */
-export const cutOff: unique symbol = Symbol('cut off');
+import { Cursor, refusal } from './pickle-bytes.ts';
+import { long, Persistent, ValueMaker } from './pickle-values.ts';
 
 const MARK = Symbol('mark');
 const codes = {
@@ -136,6 +98,7 @@ export interface Unpickled {
  */
 export function unpickle(bytes: Uint8Array, file: string): Unpickled {
   const cursor = new Cursor(bytes, file);
+  const make = new ValueMaker(file);
   const persistent: Persistent[] = [];
   const stack: unknown[] = [];
   const memo = new Map<number, unknown>();
@@ -160,6 +123,7 @@ export function unpickle(bytes: Uint8Array, file: string): Unpickled {
   };
   for (;;) {
     const code = cursor.byte();
+    make.spend(1);
     switch (names.get(code)) {
       case 'PROTO':
         if (cursor.byte() > 5) throw refusal(file, 'its protocol is newer than 5');
@@ -240,13 +204,13 @@ export function unpickle(bytes: Uint8Array, file: string): Unpickled {
         break;
       case 'APPEND': {
         const item = pop();
-        append(file, top(), [item]);
+        make.append(top(), [item]);
         break;
       }
       case 'APPENDS':
       case 'ADDITEMS': {
         const items = popMark();
-        append(file, top(), items);
+        make.append(top(), items);
         break;
       }
       case 'TUPLE':
@@ -271,12 +235,12 @@ export function unpickle(bytes: Uint8Array, file: string): Unpickled {
         break;
       case 'SETITEM': {
         const [value, key] = [pop(), pop()];
-        setItems(file, top(), [key, value]);
+        make.setItems(top(), [key, value]);
         break;
       }
       case 'SETITEMS': {
         const items = popMark();
-        setItems(file, top(), items);
+        make.setItems(top(), items);
         break;
       }
       case 'BINGET':
@@ -295,28 +259,26 @@ export function unpickle(bytes: Uint8Array, file: string): Unpickled {
         memo.set(memo.size, top());
         break;
       case 'GLOBAL':
-        stack.push(named(file, cursor.line(), cursor.line()));
+        stack.push(make.named(cursor.line(), cursor.line()));
         break;
       case 'STACK_GLOBAL': {
         const [name, module] = [pop(), pop()];
-        stack.push(named(file, module, name));
+        stack.push(make.named(module, name));
         break;
       }
       case 'REDUCE': {
         const [args, of] = [pop(), pop()];
-        stack.push(call(file, of, args));
+        stack.push(make.call(of, args));
         break;
       }
       case 'NEWOBJ': {
         const [args, of] = [pop(), pop()];
-        if (!(of instanceof Named) || !Array.isArray(args))
-          throw refusal(file, 'it makes an object of what is no class');
-        stack.push(makers.has(of.name) ? call(file, of, args) : new Instance(of.name));
+        stack.push(make.object(of, args));
         break;
       }
       case 'BUILD': {
         const state = pop();
-        build(file, top(), state);
+        make.build(top(), state);
         break;
       }
       case 'BINPERSID': {
@@ -331,126 +293,5 @@ export function unpickle(bytes: Uint8Array, file: string): Unpickled {
         throw refusal(file, `it has the instruction ${name}, which PyTorch does not write`);
       }
     }
-  }
-}
-
-function named(file: string, module: unknown, name: unknown): Named {
-  if (typeof module !== 'string' || typeof name !== 'string') throw refusal(file, 'it names what is no text');
-  const full = `${module}.${name}`;
-  if (isAllowed(full)) return new Named(full);
-  throw refusal(file, `it names ${shown(full)}, which weights do not need`);
-}
-
-/** A call, not made: of containers what they would hold, of the rest the call itself. */
-function call(file: string, of: unknown, args: unknown): unknown {
-  if (!(of instanceof Named) || !Array.isArray(args)) throw refusal(file, 'it calls what is no name');
-  switch (of.name) {
-    case 'collections.OrderedDict':
-    case 'collections.defaultdict': {
-      const items = of.name.endsWith('OrderedDict') ? args[0] : args[1];
-      const map = new Map<unknown, unknown>();
-      for (const pair of Array.isArray(items) ? items : []) {
-        if (!Array.isArray(pair) || pair.length !== 2) throw refusal(file, 'a dictionary is made of what are no pairs');
-        map.set(pair[0], pair[1]);
-      }
-      return items instanceof Map ? new Map(items) : map;
-    }
-    case 'torch.Size':
-    case 'torch.jit._pickle.build_intlist':
-    case 'torch.jit._pickle.build_doublelist':
-    case 'torch.jit._pickle.build_boollist':
-    case 'torch.jit._pickle.build_tensorlist':
-    case 'torch.jit._pickle.restore_type_tag':
-      return args[0];
-    default:
-      return makers.has(of.name) ? new Call(of.name, args) : new Instance(of.name);
-  }
-}
-
-function append(file: string, list: unknown, items: readonly unknown[]): void {
-  if (list instanceof Instance) return; // a list of some class: nobody asks what is in it
-  if (!Array.isArray(list)) throw refusal(file, 'it appends to what is no list');
-  for (const item of items) list.push(item);
-}
-
-function setItems(file: string, target: unknown, items: readonly unknown[]): void {
-  if (items.length % 2 !== 0) throw refusal(file, 'a dictionary has a key without a value');
-  const map = target instanceof Instance ? target.attributes : target;
-  if (!(map instanceof Map)) throw refusal(file, 'it sets an item of what is no dictionary');
-  for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
-}
-
-/** Gives an object its attributes. Of dictionaries and tensors, these are no part of the weights. */
-function build(file: string, target: unknown, state: unknown): void {
-  if (target instanceof Instance && state instanceof Map)
-    for (const [key, value] of state) target.attributes.set(key, value);
-  else if (!(target instanceof Instance || target instanceof Map || target instanceof Call))
-    throw refusal(file, 'it gives attributes to what has none');
-}
-
-/** A whole number: little-endian, two's complement, of any length. */
-function long(file: string, bytes: Uint8Array): number | bigint {
-  if (bytes.length > 1024) throw refusal(file, 'it has a number of more than 1024 bytes');
-  let value = 0n;
-  for (let i = bytes.length - 1; i >= 0; i--) value = value * 256n + BigInt(bytes[i] as number);
-  if (bytes.length > 0 && (bytes.at(-1) as number) >= 128) value -= 256n ** BigInt(bytes.length);
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
-}
-
-function refusal(file: string, reason: string): CheckpointError {
-  return new CheckpointError(
-    file,
-    `it is refused: ${reason}. Nothing of it was run. Weights alone are had in Python by torch.save(model.state_dict(), FILE), or as safetensors`,
-  );
-}
-
-function shown(name: string): string {
-  return name.length > 80 ? `${name.slice(0, 80)}…` : name;
-}
-
-class Cursor {
-  at = 0;
-  readonly #bytes: Uint8Array;
-  readonly #file: string;
-  readonly #text = new TextDecoder();
-
-  constructor(bytes: Uint8Array, file: string) {
-    this.#bytes = bytes;
-    this.#file = file;
-  }
-
-  take(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.at)
-      throw new CheckpointError(this.#file, 'its pickle is cut off; get the file again', { cause: cutOff });
-    this.at += length;
-    return this.#bytes.subarray(this.at - length, this.at);
-  }
-
-  byte(): number {
-    return this.take(1)[0] as number;
-  }
-
-  view(length: number): DataView {
-    const bytes = this.take(length);
-    return new DataView(bytes.buffer, bytes.byteOffset, length);
-  }
-
-  /** A length of 4 or 8 bytes. */
-  size(width: 4 | 8): number {
-    const view = this.view(width);
-    return width === 4 ? view.getUint32(0, true) : Number(view.getBigUint64(0, true));
-  }
-
-  text(length: number): string {
-    return this.#text.decode(this.take(length));
-  }
-
-  line(): string {
-    const end = this.#bytes.indexOf(10, this.at);
-    if (end < 0) throw new CheckpointError(this.#file, 'its pickle is cut off; get the file again', { cause: cutOff });
-    const text = this.text(end - this.at);
-    this.at++;
-    return text;
   }
 }

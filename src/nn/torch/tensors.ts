@@ -1,7 +1,7 @@
 /** Tensors of a pickle: views of storages, which lie elsewhere in the file. */
 import { CheckpointError, count, elementBytes, isSizes } from '../safetensors/index.ts';
 import { storageDtype } from './globals.ts';
-import { Call, Instance, Named, Persistent } from './pickle.ts';
+import { Call, Instance, Named, Persistent } from './pickle-values.ts';
 
 /** A tensor as PyTorch keeps it: elements of a storage, by strides. */
 export interface TensorView {
@@ -19,16 +19,8 @@ export interface TensorView {
 
 /** The tensor that a value of a pickle is, or undefined where it is something else. */
 export function tensorOf(value: unknown, file: string, name: string): TensorView | undefined {
-  if (!(value instanceof Call)) return undefined;
-  const { of, args } = value;
-  if (of === 'torch._utils._rebuild_parameter' || of === 'torch._utils._rebuild_parameter_with_state') {
-    return tensorOf(args[0], file, name);
-  }
-  if (of === 'torch._tensor._rebuild_from_type_v2') {
-    const [make, , given] = args;
-    return make instanceof Named && Array.isArray(given) ? tensorOf(new Call(make.name, given), file, name) : undefined;
-  }
-  if (!of.startsWith('torch._utils._rebuild_tensor')) return undefined;
+  const args = rebuiltBy(value);
+  if (!args) return undefined;
   const [storage, offset, shape, strides] = args;
   const fail = (reason: string): never => {
     throw new CheckpointError(file, `tensor "${name}": ${reason}`);
@@ -47,6 +39,20 @@ export function tensorOf(value: unknown, file: string, name: string): TensorView
     );
   }
   return view;
+}
+
+/** What a tensor is made of, out of the parameters and types around it: a few, of files that are no trap. */
+function rebuiltBy(value: unknown): readonly unknown[] | undefined {
+  for (let inner = value, depth = 0; inner instanceof Call && depth < DEEPEST; depth++) {
+    const { of, args } = inner;
+    if (of.startsWith('torch._utils._rebuild_tensor')) return args;
+    if (of.startsWith('torch._utils._rebuild_parameter')) inner = args[0];
+    else if (of === 'torch._tensor._rebuild_from_type_v2') {
+      const [make, , given] = args;
+      inner = make instanceof Named && Array.isArray(given) ? new Call(make.name, given) : undefined;
+    } else return undefined;
+  }
+  return undefined;
 }
 
 export interface StorageId {
@@ -120,6 +126,8 @@ const weightKeys = [
   'net',
   'student',
 ];
+/** Letters of a tensor's name. */
+const LONGEST_NAME = 4096;
 /** Weights are not nested deeper than this: a checkpoint of checkpoints has three levels. */
 const DEEPEST = 64;
 
@@ -144,11 +152,19 @@ export function contentsOf(root: unknown, file: string): Contents {
   const tensors = new Map<string, TensorView>();
   const seen = new Set<unknown>();
   const visit = (value: unknown, name: string, depth: number): void => {
+    // A long text of which many names are made fills the memory.
+    if (name.length > LONGEST_NAME)
+      throw new CheckpointError(
+        file,
+        `a name in it is longer than ${LONGEST_NAME} letters, which those of weights are not`,
+      );
     const tensor = tensorOf(value, file, name);
     if (tensor) tensors.set(name, tensor);
     const inner = value instanceof Instance ? value.attributes : value;
-    const entries = inner instanceof Map ? [...inner] : Array.isArray(inner) ? [...inner.entries()] : [];
-    if (entries.length === 0 || seen.has(inner)) return;
+    const isList = Array.isArray(inner);
+    if (!(inner instanceof Map || isList) || seen.has(inner)) return;
+    const entries: Iterable<readonly [unknown, unknown]> = isList ? inner.entries() : inner;
+    if ((isList ? inner.length : inner.size) === 0) return;
     if (depth === DEEPEST)
       throw new CheckpointError(file, `it is nested deeper than ${DEEPEST} levels, which weights are not`);
     seen.add(inner);

@@ -11,7 +11,7 @@ export {
 export { type SegmentCentre, segmentCentres } from './label-positions.ts';
 export { estimatedLettering, type Lettering, type TextSize } from './lettering.ts';
 export { nameColours } from './name-colours.ts';
-export { drawSegmentation, wholePercent } from './overlay.ts';
+export { type DrawOptions, drawSegmentation, wholePercent } from './overlay.ts';
 export { sampleSheet } from './sample-sheet.ts';
 export { blankSheet, paste } from './tiles.ts';
 export { TrainingSheet, type TrainingSheetOptions, trainingColumns } from './training-sheet.ts';

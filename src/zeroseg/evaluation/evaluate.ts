@@ -1,8 +1,9 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { WorkOptions } from '../host/index.ts';
-import type { Image, LabelMap } from '../image/index.ts';
+import { type Image, ImageError, type LabelMap } from '../image/index.ts';
 import { assemble, pixelLabels, type Segmenter, type SegmentOptions, scoredWindows } from '../inference/index.ts';
+import { FileError } from '../storage/index.ts';
 import { SegmentationScore } from './iou.ts';
 
 /** A photo with the class of every pixel; nothing is read before `load`. */
@@ -63,7 +64,7 @@ export async function evaluate(
       loaded = await photo.load();
       refuseStrangeLabels(loaded.labels, classes, ignore);
     } catch (error) {
-      failed?.(photo.id, (error as Error).message);
+      failed?.(photo.id, problemOf(error as Error));
       onProgress?.({ done: ++done, scores });
       continue;
     }
@@ -123,4 +124,10 @@ function refuseStrangeLabels({ data }: LabelMap, classes: number, ignore: number
       throw new ArgumentError(`its label map has label ${label}; classes are numbered 0 to ${classes - 1}`);
     }
   }
+}
+
+/** What is wrong with a photo: its file and why, without the function that found it. */
+function problemOf(error: Error): string {
+  if (error instanceof ImageError) return `${error.file}: ${error.reason}`;
+  return error instanceof FileError ? `${error.path}: ${error.reason}` : error.message;
 }

@@ -117,6 +117,37 @@ test('without a folder into the cache, by name and commit', async () => {
   expect(out.split(':')[0]).toBe(`BASE/cache/zeroseg/models/somebody--small-clip/${commit}`);
 });
 
+test('without a network, what was downloaded before; of it all, and as it was', async () => {
+  expect((await download(repo, '--revision', 'v1')).code).toBe(0);
+  vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9');
+  const folder = `BASE/cache/zeroseg/models/somebody--small-clip/${commit}`;
+  for (const more of [[], ['--revision', 'v1'], ['--revision', commit]]) {
+    const { code, out, error } = await download(repo, ...more);
+    expect([code, error]).toEqual([
+      0,
+      'the Hub was not reached: this is what was downloaded before, and may be older than what it has',
+    ]);
+    expect(out.split(';')[0]).toMatch(new RegExp(`^${folder}: somebody/small-clip at 0123456789ab, 2 files`));
+  }
+  // Another revision, a folder of one's own, and a file that was not fetched are not there.
+  for (const more of [
+    ['--revision', 'v2'],
+    ['--out', join(base, 'none')],
+    ['--file', 'README.md'],
+  ]) {
+    expect((await download(repo, ...more)).error).toMatch(/cannot be reached: there is no network/);
+  }
+  hub.asked.length = 0;
+  vi.stubEnv('HF_ENDPOINT', address);
+  vi.stubEnv('HF_HUB_OFFLINE', '1');
+  expect((await download(repo)).code).toBe(0);
+  await writeFile(join(base, 'cache/zeroseg/models/somebody--small-clip', commit, 'config.json'), '{}');
+  expect((await download(repo)).error).toMatchInlineSnapshot(
+    `"zeroseg: download: HF_HUB_OFFLINE is set, and somebody/small-clip is not (or not whole) in BASE/cache/zeroseg/models/somebody--small-clip"`,
+  );
+  expect(hub.asked).toEqual([]);
+});
+
 test('goes on where a connection broke off, and where another run was stopped', async () => {
   const out = join(base, 'b');
   hub.breaks = [100_000, 200_000];

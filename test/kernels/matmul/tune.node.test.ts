@@ -217,6 +217,23 @@ describe('a variant that was kept', () => {
   });
 });
 
+it('takes what compiles sooner for a small product where that is no slower: with subgroups of four', ({
+  onTestFinished,
+}) => {
+  const gpu = device.current;
+  const operand = { along: 'inner', four: true } as const;
+  const rowsOf = (sharedThreads: 4 | 8, rows: number) => {
+    const profile = { ...profileOf(gpu.adapter, true, true), sharedThreads };
+    vi.spyOn(gpu, 'profile', 'get').mockReturnValue(profile);
+    const variant = chooseVariant(gpu, {
+      ...{ rows, cols: 64, inner: 64, batch: 1, a: operand, b: { ...operand, along: 'outer' }, dtype: 'f32' },
+    });
+    return variant.kind === 'subgroup' && variant.rowsPerThread;
+  };
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect([rowsOf(4, 1024), rowsOf(4, 1056), rowsOf(8, 1024)]).toEqual([16, 32, 32]);
+});
+
 it('is kept for later runs on the same adapter', async () => {
   const work = `test ${Math.random()}`;
   using first = await openDevice({ notice: null });

@@ -92,11 +92,12 @@ export class Job {
     if (this.#session) this.#abort?.abort(stops.goOn);
   }
 
-  /** Goes on with another learning rate, at once or when it goes on. */
+  /** Goes on with another learning rate, at once or when it trains. */
   async changeRate(rate: number): Promise<void> {
     this.#rate = rate;
+    if (!this.#session) return;
     if (this.#abort) this.#abort.abort(stops.goOn);
-    else if (this.#session) await this.#takeRate(this.#session);
+    else await this.#takeRate(this.#session);
   }
 
   async close(): Promise<void> {
@@ -231,8 +232,10 @@ export class Job {
     const { id, onEvent } = this.#options;
     const each = (parts: number): number => Math.max(LEAST_APART, Math.round(steps / parts));
     for (;;) {
-      if (this.#rate !== undefined) await this.#takeRate(session);
+      // First of all: a pause while the rate is written counts, too.
       this.#abort = new AbortController();
+      const { signal } = this.#abort;
+      if (this.#rate !== undefined) await this.#takeRate(session);
       this.#stand({ phase: 'training' });
       try {
         await run.train({
@@ -245,7 +248,7 @@ export class Job {
             onEvent({ run: id, kind: 'sample', step, sheet: png });
             return new Uint8Array(await png.arrayBuffer());
           },
-          signal: this.#abort.signal,
+          signal,
           onProgress: () => {
             this.#told.push(run.metrics.at(-1) as Metrics);
             this.#telling ??= setTimeout(() => this.#tellSteps(), TELL_MILLISECONDS);

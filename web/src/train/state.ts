@@ -187,17 +187,21 @@ export async function openRun(id: string): Promise<void> {
   });
 }
 
-/** Back to the settings; the run that was open is paused, and its settings are those of the next. */
+/** Back to the settings: the run that was open is paused, and its settings are those of the next. */
 export async function leaveRun(): Promise<void> {
   const open = run.peek();
   if (!open) return;
   if (isWorking.peek()) await pause();
+  leave(open);
+  await refresh();
+}
+
+function leave(open: OpenRun): void {
   batch(() => {
     plan.value = open.plan;
     forget();
   });
   history.replaceState(undefined, '', `#${linkOf(open.plan)}`);
-  await refresh();
 }
 
 export async function pause(): Promise<void> {
@@ -217,13 +221,12 @@ export async function changeRate(to: number): Promise<void> {
   await attempt(async () => (await tool()).changeRate(to));
 }
 
+/** Deletes a run; where it was open, its settings stay for the next, as when it is left. */
 export async function removeRun(id: string): Promise<void> {
   await attempt(async () => {
     await (await tool()).remove(id);
-    if (run.peek()?.id === id) {
-      forget();
-      history.replaceState(undefined, '', '#train');
-    }
+    const open = run.peek();
+    if (open?.id === id) leave(open);
   });
   await refresh();
   await measureSpace();

@@ -4,10 +4,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '@zeroseg/core/internal';
 import type { FileSystem } from '@zeroseg/core/zeroseg';
-import { makeFolder, nodeFileSystem, readJson, refuseLinks } from '../files/index.ts';
-import { dataSetKinds, openDataSet } from '../photos/index.ts';
-import { type ComparisonName, comparisonTables, type MeasuredScore, writeComparison } from '../reports/index.ts';
-import { parseModelPlace } from '../runs/index.ts';
+import { makeFolder, nodeFileSystem, readJson, refuseLinks } from '../../files/index.ts';
+import { dataSetKinds, openDataSet } from '../../photos/index.ts';
+import { type ComparisonName, comparisonTables, type MeasuredScore, writeComparison } from '../../reports/index.ts';
+import { parseModelPlace } from '../../runs/index.ts';
 import {
   type Context,
   commandText,
@@ -17,8 +17,8 @@ import {
   notesTerminal,
   UsageError,
   version,
-} from '../shell/index.ts';
-import { evalCommand } from './eval.ts';
+} from '../../shell/index.ts';
+import { evalCommand } from '../eval.ts';
 
 export interface TableArguments {
   readonly out: string;

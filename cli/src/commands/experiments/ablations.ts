@@ -1,0 +1,244 @@
+/** The paper's ablations in miniature, on made-up scenes: tables 3 to 5, what goes beyond, and Fig. 3. */
+import {
+  type ExperimentName,
+  experiments,
+  type PlannedRun,
+  planRuns,
+  type StudyContext,
+  scoreRuns,
+  studyState,
+  type TemplateSet,
+  timeSteps,
+  trainRuns,
+  withRunModel,
+} from '@zeroseg/core/internal';
+import type { FileSystem, ResolvedTraining, scenePresets, ZeroSeg } from '@zeroseg/core/zeroseg';
+import { nodeFileSystem, refuseLinks } from '../../files/index.ts';
+import { encodePng } from '../../photos/index.ts';
+import { lossFigure, writeExperiment } from '../../reports/index.ts';
+import {
+  type Context,
+  commandText,
+  count,
+  countIn,
+  formatDuration,
+  Interrupted,
+  Progress,
+  resolveOptions,
+  version,
+  withDevice,
+} from '../../shell/index.ts';
+import { prepareStudy, STUDY_GRIDS } from '../../studies/index.ts';
+import { openClip } from '../../weights/index.ts';
+
+export type AblationName = ExperimentName | 'fig3';
+
+export interface AblationArguments {
+  readonly out: string;
+  readonly seeds?: readonly number[];
+  readonly steps?: number;
+  readonly scenes?: number;
+  readonly unseen?: number;
+  readonly classes: number;
+  readonly preset: keyof typeof scenePresets;
+  readonly clip: string;
+  readonly config: string;
+  readonly set?: readonly string[];
+  readonly init: string;
+  readonly quick?: boolean;
+  readonly adapter?: string;
+}
+
+/** How large an experiment is. */
+interface Sizes {
+  readonly seeds: readonly number[];
+  readonly steps: number;
+  readonly scenes: number;
+  readonly unseen: number;
+  /** As `--set` takes them. */
+  readonly set: readonly string[];
+  /** Sentences around the names. */
+  readonly templates: TemplateSet;
+}
+
+/** Sizes with which table 4 takes some twenty-five minutes on two cores without a GPU, and those of `--quick`. */
+export const sizes: Sizes = { seeds: [1, 2, 3], steps: 300, scenes: 1024, unseen: 200, set: [], templates: 'full' };
+const quickSizes: Sizes = { seeds: [1, 2], steps: 4, scenes: 32, unseen: 6, set: ['batch=8'], templates: 'simple' };
+/** Scenes on a sheet of Fig. 3. */
+const FIGURE_SCENES = 6;
+
+/** What the parts of an experiment share. */
+interface Running {
+  readonly context: Context;
+  readonly study: StudyContext;
+  readonly files: FileSystem;
+  readonly base: ResolvedTraining;
+  /** `given`: what `--set` said, before what is set besides. */
+  readonly options: AblationArguments & Sizes & { readonly given: readonly string[] };
+  readonly signal: AbortSignal;
+}
+
+/** `zeroseg experiment table3|table4|table5|beyond|fig3`. */
+export async function experimentAblation(
+  context: Context,
+  name: AblationName,
+  given: AblationArguments,
+): Promise<void> {
+  const { terminal } = context;
+  const { set = [], ...rest } = given;
+  const usual = given.quick ? quickSizes : sizes;
+  // Only the paper's losses: what a configuration adds to them is left out here, unless it is asked for.
+  const options = { ...usual, ...rest, set: ['w_compose=0', ...usual.set, ...set], given: set };
+  const clip = await openClip(options.clip);
+  // Whether its tokenizer fits is told before a GPU is looked for.
+  await clip.tokens();
+  const files = nodeFileSystem(options.out);
+  const lock = await files.lock('experiment');
+  try {
+    await refuseLinks(options.out, 'data', 'runs', 'times', name);
+    await files.removeLeftovers();
+    await withDevice(context, options.adapter, async (device, { abortSignal: signal }) => {
+      if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
+      const key = { dim: clip.config.projection, grids: STUDY_GRIDS, teacher: clip.name };
+      const base = await resolveOptions(options, { folder: options.out, length: options.scenes, key });
+      for (const note of base.notes) terminal.log(note);
+      const { study, close } = await prepareStudy(context, device, { ...options, files, clip, base, signal });
+      try {
+        terminal.log(
+          `student '${base.preset}', ${count(options.scenes, 'scenes')}, ${count(options.steps, 'steps')} of ${base.settings.batch}, scored on ${count(options.unseen, 'unseen scenes')}, on ${device.name}`,
+        );
+        signal.throwIfAborted();
+        const running = { context, study, files, base, options, signal };
+        if (name === 'fig3') await figure3(running);
+        else await table(running, name as ExperimentName);
+      } finally {
+        await close();
+      }
+    });
+  } finally {
+    await lock.release();
+  }
+}
+
+async function table(running: Running, name: ExperimentName): Promise<void> {
+  const { context, study, files, options, base, signal } = running;
+  const { terminal } = context;
+  const began = performance.now();
+  const made = experiments[name];
+  const planned = planRuns(study, made.settings, options.seeds);
+  // First, while nothing else is warm: it is short, and its numbers are the ones that noise disturbs.
+  const times = name === 'table5' ? await measureTimes(running, name) : undefined;
+  await train(running, planned);
+  const progress = new Progress(terminal, 'scoring', planned.length, 'runs');
+  const runs = await scoreRuns(study, planned, { signal, onProgress: ({ done }) => progress.at(done) })
+    .catch((error) => sayStopped(running, error, planned.length, planned.length))
+    .finally(() => progress.stop());
+  const written = await writeExperiment(files, name, {
+    experiment: made,
+    runs,
+    planned: planned.length,
+    times,
+    about: {
+      version,
+      adapter: study.device.name,
+      command: commandOf(name, options),
+      seeds: options.seeds,
+      steps: options.steps,
+      preset: options.preset,
+      teacher: study.teacher,
+      training: study.identity,
+      scoring: study.scoring,
+      names: study.unseen.names.length,
+      config: base.config,
+      settings: base.settings,
+      init: options.init,
+      isQuick: options.quick ?? false,
+    },
+  });
+  for (const line of written.lines) terminal.out(line);
+  for (const file of written.files) terminal.out(file);
+  terminal.log(`${count(planned.length, 'runs')} in ${formatDuration((performance.now() - began) / 1000)}`);
+}
+
+/** Trains what is missing, with progress. */
+async function train(running: Running, planned: readonly PlannedRun[]): Promise<void> {
+  const { context, study, options, signal } = running;
+  const { terminal } = context;
+  const { ended, missing, differences } = await studyState(study, planned);
+  if (ended.length > 0) terminal.log(`${countIn(ended.length, planned.length, 'runs')} done before`);
+  if (missing.length === 0) return;
+  if (differences.length > 0) {
+    terminal.note(
+      `runs in ${study.runs.files.name} were made with other settings (${differences.join('; ')}); they are kept, and not used`,
+    );
+  }
+  const progress = new Progress(terminal, 'training', missing.length * options.steps, 'steps');
+  try {
+    await trainRuns(study, missing, {
+      signal,
+      onProgress: ({ run, index, step, loss }) => {
+        const place = `run ${index + 1} of ${missing.length}: ${run.setting.name}, seed ${run.seed}`;
+        progress.at(index * options.steps + step, `${place}, loss ${loss.toPrecision(3)}`);
+      },
+    });
+  } catch (error) {
+    progress.stop();
+    sayStopped(running, error, (await studyState(study, planned)).ended.length, planned.length);
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Says what is kept where the work was stopped. */
+function sayStopped({ context, options }: Running, error: unknown, kept: number, planned: number): never {
+  if (error instanceof Interrupted) {
+    context.terminal.log(
+      `stopped: ${countIn(kept, planned, 'runs')} done and kept in ${options.out}; the same command goes on`,
+    );
+  }
+  throw error;
+}
+
+async function measureTimes({ context, study, files, signal }: Running, name: ExperimentName) {
+  let progress: Progress | undefined;
+  return timeSteps(study, experiments[name], {
+    files: files.folder('times'),
+    processorTime: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    },
+    signal,
+    onProgress: ({ done, total }) => {
+      progress ??= new Progress(context.terminal, 'timing', total, 'steps');
+      progress.at(done);
+    },
+  }).finally(() => progress?.stop());
+}
+
+/** The command with all that decides its numbers, to be run again. */
+function commandOf(name: ExperimentName, options: Running['options']): string {
+  const { out, seeds, steps, scenes, unseen, classes, preset, clip, config, given, init, quick } = options;
+  const lengths = { out, seeds: seeds.join(','), steps, scenes, unseen, classes };
+  return commandText(`experiment ${name}`, { ...lengths, preset, clip, config, set: given, init, quick });
+}
+
+/** Fig. 3: three of table 4's models on the same unseen scenes. */
+async function figure3(running: Running): Promise<void> {
+  const { context, study, files, options } = running;
+  const { device, unseen, scoring } = study;
+  const shown = experiments.table4.settings.filter(({ key }) => key !== 'matching');
+  const planned = planRuns(study, shown, options.seeds.slice(0, 1));
+  await train(running, planned);
+  const sheet = await lossFigure({
+    device,
+    scenes: Array.from({ length: Math.min(FIGURE_SCENES, options.unseen) }, (_, i) => unseen.scene(scoring.seed, i)),
+    names: unseen.names,
+    vocabulary: await study.vocabulary(),
+    models: planned.map(({ setting, identity }) => ({
+      name: setting.name,
+      use: <T>(work: (model: ZeroSeg) => Promise<T>) => withRunModel(study, identity, work),
+    })),
+  });
+  await files.write('fig3.png', await encodePng(sheet));
+  context.terminal.out(files.describe('fig3.png'));
+}
