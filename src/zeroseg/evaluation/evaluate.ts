@@ -2,7 +2,7 @@ import { ArgumentError } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { WorkOptions } from '../host/index.ts';
 import { type Image, ImageError, type LabelMap } from '../image/index.ts';
-import { assemble, pixelLabels, pixelScores, type Segmenter, type SegmentOptions } from '../inference/index.ts';
+import { assemble, pixelLabels, type Segmenter, type SegmentOptions, scoredWindows } from '../inference/index.ts';
 import { FileError } from '../storage/index.ts';
 import { SegmentationScore } from './iou.ts';
 
@@ -89,7 +89,8 @@ async function segmentAt(
   options: Omit<SegmentOptions, 'threshold' | 'onProgress' | 'signal'>,
 ): Promise<LabelMap[]> {
   const [first = 0] = thresholds;
-  const { refine = false, smooth } = options;
+  const { refine = false, assignment, smooth } = options;
+  const isOnGpu = refine || assignment === 'soft';
   const division = await segmenter.divide(image, { keys: smooth !== undefined, ...options });
   const result = await segmenter.name(division, vocabulary, { ...options, threshold: first });
   const { labels, windows, resized, pixels } = result;
@@ -98,16 +99,13 @@ async function segmentAt(
   const known = new Map<string, LabelMap>([[backgroundPattern(windows, names), labels]]);
   const maps: LabelMap[] = [];
   for (const threshold of thresholds) {
-    const again = windows.map((window) => ({
-      ...window,
-      scores: pixelScores(window.affinity, window.affinity.length / names, threshold),
-    }));
+    const again = scoredWindows(windows, names, { ...options, threshold });
     // Most neighbouring thresholds make the same segments background, and so the same map.
     const pattern = backgroundPattern(again, names);
     let map = known.get(pattern);
     if (!map) {
-      map = refine
-        ? await segmenter.refine(division, again, names, true, { refine, size: image })
+      map = isOnGpu
+        ? await segmenter.refine(division, again, names, true, { refine, assignment, size: image })
         : assemble(again, resized, image, names, true);
       known.set(pattern, map);
     }
