@@ -289,9 +289,12 @@ export function loadModel<Pair extends ModelAndText>(
   { words }: Context,
   device: Device,
   opened: Pair,
-  { cache = true, ...naming }: NamingOptions & { readonly cache?: boolean | undefined },
+  options: NamingOptions & { readonly cache?: boolean | undefined },
 ): Promise<OpenVocabulary<Pair>> {
-  return OpenVocabulary.load(device, opened, { ...naming, store: cache ? words : undefined });
+  // Of a command's options those of naming alone: its --background is a number, and what the library calls so are words.
+  const { cache = true, templates, meanFirst, batch, tokenizer, scale } = options;
+  const store = cache ? words : undefined;
+  return OpenVocabulary.load(device, opened, { templates, meanFirst, batch, tokenizer, scale, store });
 }
 
 /** What results say of the model that made them. */

@@ -344,3 +344,11 @@ test('synonyms, colours, and names with commas', async () => {
     [0, 0, 254],
   ]);
 });
+
+test('--background: what no name reaches is background', async () => {
+  const { code, err } = await segment('above', [at('photos/photo-1.png')], '--background', '1000');
+  expect(code, err).toBe(0);
+  const { names, classes } = JSON.parse(await readFile(at('above/photo-1.json'), 'utf8'));
+  expect(names).not.toContain('background');
+  expect(classes.map(({ name }: { name: string }) => name)).toContain('background');
+});
