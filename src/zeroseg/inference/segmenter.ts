@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { ArgumentError, type Device, heard } from '../../gpu/index.ts';
+import { noTrace, type Trace } from '../../nn/layers/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { StepError } from '../../tensor/values/index.ts';
@@ -18,7 +19,7 @@ import {
   toTensor,
   type WindowBox,
 } from '../image/index.ts';
-import type { Inference } from '../model/index.ts';
+import type { Inference, InferenceOptions, ZeroSegConfig } from '../model/index.ts';
 import type { PatchGrid, Size } from '../pixels/index.ts';
 import { pixelSegments } from './assemble.ts';
 import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
@@ -34,6 +35,10 @@ export interface DivideOptions extends WorkOptions<Progress> {
   readonly stride?: number | undefined;
   /** `whole`: a single window of the whole photo. Default `slide`. */
   readonly mode?: 'slide' | 'whole' | undefined;
+  /** Of a ZeroSeg whose groups begin at medoids: see `InferenceOptions.groups`. */
+  readonly groups?: readonly number[] | undefined;
+  /** Looks at the mirrored photo too, and takes the mean of both: twice the time. Default false. */
+  readonly flip?: boolean | undefined;
   /** Of a CLIP that names patches: also their keys, for {@link NamingRules.smooth}. Default false. */
   readonly keys?: boolean | undefined;
 }
@@ -43,7 +48,13 @@ export interface SegmentOptions extends DivideOptions, NamingRules {}
 /** A model that finds segments in an image of any size: `ZeroSeg`, GroupViT's and SegCLIP's image encoders, a CLIP by itself. */
 export interface SegmentingModel {
   /** Side of the images it was trained with, side of a patch, channels. */
-  readonly config: { readonly image: number; readonly patch: number; readonly chans: number };
+  readonly config: {
+    readonly image: number;
+    readonly patch: number;
+    readonly chans: number;
+    /** Of a ZeroSeg: where its groups begin. */
+    readonly assign_start?: ZeroSegConfig['assign_start'];
+  };
   /** What its pixels are normalised with. Default: ImageNet's mean and standard deviation. */
   readonly pixels?: { readonly mean: Rgb; readonly std: Rgb } | undefined;
   /** The shorter side of photos, where none is asked for. */
@@ -57,6 +68,8 @@ export interface SegmentingModel {
   readonly cell?: number | undefined;
   segment(
     image: Tensor,
+    trace?: Trace,
+    options?: InferenceOptions,
   ): Pick<Inference, 'segments' | 'global'> & { readonly rollout?: Tensor; readonly keys?: Tensor };
 }
 
@@ -67,6 +80,9 @@ interface WindowValues {
   readonly rollout: Float32Array;
   readonly keys?: Float32Array | undefined;
 }
+
+/** What decides which step computes a window. */
+type FeatureOptions = Pick<DivideOptions, 'keys' | 'groups'>;
 
 type SegmentStep = Step<'image', Readonly<Record<string, Tensor>>>;
 
@@ -117,7 +133,7 @@ export class Segmenter implements Disposable {
     windows: SegmentResult['windows'],
     names: number,
     isBackground: boolean,
-    rules: Required<Pick<NamingRules, 'refine' | 'size'>>,
+    rules: Pick<NamingRules, 'refine' | 'size' | 'assignment'>,
   ): Promise<LabelMap> {
     return refinedLabels(this.#device, division, windows, names, isBackground, rules);
   }
@@ -162,21 +178,24 @@ export class Segmenter implements Disposable {
     const stride = this.#stride(options, side);
     const boxes: WindowBox[] =
       options.mode === 'whole' ? [[0, 0, rows, cols]] : slidingWindows(rows, cols, side, stride);
-    const issue = (found: WindowBox | undefined): Promise<WindowValues> | undefined => {
-      if (!found) return undefined;
-      const box = found.map((at) => cell * at) as WindowBox;
+    const looks = boxes.flatMap((box) =>
+      (options.flip ? [false, true] : [false]).map((mirrored) => ({ box, mirrored })),
+    );
+    const issue = (look: (typeof looks)[number] | undefined): Promise<WindowValues> | undefined => {
+      if (!look) return undefined;
+      const box = look.box.map((at) => cell * at) as WindowBox;
       const [y1, x1, y2, x2] = box;
-      return heard(this.#look(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1, options.keys));
+      return heard(this.#look(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1, look.mirrored, options));
     };
     const windows: DividedWindow[] = [];
-    let next = issue(boxes[0]);
-    for (const [i, box] of boxes.entries()) {
+    let next = issue(looks[0]);
+    for (const [i, { box }] of looks.entries()) {
       options.signal?.throwIfAborted();
       const current = next as Promise<WindowValues>;
       // The GPU has the next window to work on while this one is read and its pixels are divided.
-      next = issue(boxes[i + 1]);
+      next = issue(looks[i + 1]);
       windows.push(this.#divided(box, await current));
-      options.onProgress?.({ done: i + 1, total: boxes.length });
+      options.onProgress?.({ done: i + 1, total: looks.length });
     }
     const {
       box: [y1, x1, y2, x2],
@@ -223,10 +242,27 @@ export class Segmenter implements Disposable {
     return { rows, cols, width: cols * patch, height: rows * patch, top, left };
   }
 
-  #look(image: Float32Array, height: number, width: number, keys?: boolean): Promise<WindowValues> {
-    if (!this.#model.patches?.pad) return this.features(image, height, width, keys);
-    const grid = this.#grid({ width, height });
-    return this.features(padPlanes(image, width, height, grid), grid.height, grid.width, keys);
+  /** What is found in a window; of a mirrored one, back in its place. */
+  async #look(
+    image: Float32Array,
+    height: number,
+    width: number,
+    mirrored: boolean,
+    options: FeatureOptions,
+  ): Promise<WindowValues> {
+    const { patches, cell, config } = this.#model;
+    const grid = patches?.pad ? this.#grid({ width, height }) : undefined;
+    const planes = grid ? padPlanes(image, width, height, grid) : image;
+    const seen = grid ?? { width, height };
+    if (!mirrored) return this.features(planes, seen.height, seen.width, options);
+    const found = await this.features(mirroredRows(planes, seen.width), seen.height, seen.width, options);
+    const columns = grid?.cols ?? Math.floor(width / (cell ?? config.patch));
+    // Segments either have places of their own, or are places.
+    if (found.rollout.length > 0) return { ...found, rollout: mirroredRows(found.rollout, columns) };
+    const channels = found.global.length;
+    const segments = mirroredRows(found.segments, columns, channels);
+    const places = segments.length / channels;
+    return { ...found, segments, keys: found.keys && mirroredRows(found.keys, columns, found.keys.length / places) };
   }
 
   #divided(box: WindowBox, { segments, global, rollout, keys }: WindowValues): DividedWindow {
@@ -241,14 +277,26 @@ export class Segmenter implements Disposable {
     }
     const { patch } = this.#model.config;
     const [rows, cols] = [Math.floor((y2 - y1) / patch), Math.floor((x2 - x1) / patch)];
-    return { box, segmentOf: pixelSegments(rollout, rows, cols, y2 - y1, x2 - x1), segments, global };
+    const segmentOf = pixelSegments(rollout, rows, cols, y2 - y1, x2 - x1);
+    return { box, segmentOf, segments, global, assignment: { rows, cols, shares: rollout } };
   }
 
   /** Segments `[S, C]`, image embedding `[C]` and roll-out `[S, rows, cols]` (empty of a model of cells) of a normalised image `[3, H, W]`. */
-  async features(image: Float32Array, height: number, width: number, wantsKeys = false): Promise<WindowValues> {
+  async features(
+    image: Float32Array,
+    height: number,
+    width: number,
+    options: FeatureOptions = {},
+  ): Promise<WindowValues> {
+    const { keys: wantsKeys, groups } = options;
+    if (groups && this.#model.config.assign_start === undefined) {
+      throw new ArgumentError(
+        'Segmenter.divide: groups are for a ZeroSeg whose groups begin at medoids; leave them out',
+      );
+    }
     if (this.#disposed) throw new StepError('segmenter: it was disposed; make another');
-    const key = `${height}×${width}${wantsKeys ? ' with keys' : ''}`;
-    const make = (): Promise<SegmentStep> => this.#record(key, height, width, wantsKeys);
+    const key = `${height}×${width}${wantsKeys ? ' with keys' : ''}${groups ? `, groups ${groups.join(', ')}` : ''}`;
+    const make = (): Promise<SegmentStep> => this.#record(key, height, width, options);
     return this.#steps.use(key, make, async (run) => {
       const found = Object.entries(run({ image }));
       const values = await readAll(found.map(([, t]) => t));
@@ -257,12 +305,17 @@ export class Segmenter implements Disposable {
     });
   }
 
-  #record(key: string, height: number, width: number, wantsKeys: boolean): Promise<SegmentStep> {
+  #record(
+    key: string,
+    height: number,
+    width: number,
+    { keys: wantsKeys, groups }: FeatureOptions,
+  ): Promise<SegmentStep> {
     return step(
       this.#device,
       { image: [1, this.#model.config.chans, height, width] },
       ({ image }) => {
-        const { segments, global, rollout, keys } = this.#model.segment(image);
+        const { segments, global, rollout, keys } = this.#model.segment(image, noTrace, { groups });
         return { segments, global, ...(rollout && { rollout }), ...(wantsKeys && keys && { keys }) };
       },
       { name: `segment ${key}` },
@@ -330,6 +383,19 @@ function cropPlanes(planes: Float32Array, width: number, height: number, [y1, x1
       const from = (c * height + y) * width;
       out.set(planes.subarray(from + x1, from + x2), at);
       at += x2 - x1;
+    }
+  }
+  return out;
+}
+
+/** Rows of `columns` places in the opposite order, each place of so many values. */
+function mirroredRows(values: Float32Array, columns: number, each = 1): Float32Array {
+  const out = new Float32Array(values.length);
+  const row = columns * each;
+  for (let from = 0; from < values.length; from += row) {
+    for (let x = 0; x < columns; x++) {
+      const at = from + x * each;
+      out.set(values.subarray(at, at + each), from + (columns - 1 - x) * each);
     }
   }
   return out;
