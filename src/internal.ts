@@ -41,7 +41,7 @@ export {
 } from './zeroseg/clip-files/index.ts';
 export { RIGHT, WRONG } from './zeroseg/demo/index.ts';
 export { blankSheet, escapeXml, paste, sampleSheet, wholePercent } from './zeroseg/drawing/index.ts';
-export { cacheKeyFields, hashPhoto, PooledRegions } from './zeroseg/features/index.ts';
+export { cacheKeyFields, checkFill, hashPhoto, PooledRegions } from './zeroseg/features/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, rounded, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,

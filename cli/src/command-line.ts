@@ -72,7 +72,7 @@ export async function commandLine(
     running = command;
   });
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(asHelp(args, program), { from: 'user' });
     failure = Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) failure = error.exitCode;
@@ -89,4 +89,12 @@ export async function commandLine(
     }
   }
   return failure;
+}
+
+/** `help segment` as `segment --help`; after `help` an unknown command is refused as it is without. */
+function asHelp(args: readonly string[], program: Command): readonly string[] {
+  if (args[0] !== 'help') return args;
+  const name = args[1];
+  if (name === undefined || name.startsWith('-')) return ['--help'];
+  return program.commands.some((command) => command.name() === name) ? [name, '--help'] : [name];
 }

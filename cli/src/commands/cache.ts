@@ -1,4 +1,4 @@
-import { formatBytes, LARGEST_GRID, MAX_GRIDS } from '@zeroseg/core/internal';
+import { checkFill, formatBytes, LARGEST_GRID, MAX_GRIDS } from '@zeroseg/core/internal';
 import {
   type DenseMode,
   denseModes,
@@ -126,25 +126,29 @@ export async function cache(context: Context, photos: string, options: CacheArgu
   if (clip.isRandom) {
     terminal.note(`${clip.name}: its weights are random, made on the spot; its features mean nothing`);
   }
+  const files = nodeFileSystem(options.out);
+  const filling = {
+    files,
+    source,
+    clip,
+    grids: options.grids,
+    viewSource: options.viewSource,
+    studentSize: options.imageSize,
+    regions: options.regions,
+    ...(options.denseMode ? { denseMode: options.denseMode } : {}),
+    ...(options.denseSize ? { denseSize: options.denseSize } : {}),
+    ...(options.batch ? { batch: options.batch } : {}),
+    shardSize: options.shard,
+    flushSeconds: options.flush,
+    force: options.force ?? false,
+    repair: options.repair ?? false,
+  };
+  await checkFill(filling);
   await withDevice(context, options.adapter, async (device, interruption) => {
     let progress: Progress | undefined;
     const began = performance.now();
-    const files = nodeFileSystem(options.out);
     const result = await fillCache(device, {
-      files,
-      source,
-      clip,
-      grids: options.grids,
-      viewSource: options.viewSource,
-      studentSize: options.imageSize,
-      regions: options.regions,
-      ...(options.denseMode ? { denseMode: options.denseMode } : {}),
-      ...(options.denseSize ? { denseSize: options.denseSize } : {}),
-      ...(options.batch ? { batch: options.batch } : {}),
-      shardSize: options.shard,
-      flushSeconds: options.flush,
-      force: options.force ?? false,
-      repair: options.repair ?? false,
+      ...filling,
       signal: interruption.abortSignal,
       onProgress: ({ plan, done, failed }) => {
         if (done === 0) {

@@ -12,11 +12,12 @@ import { Command, InvalidArgumentError } from 'commander';
 import { EvaluationFolder, resultTable } from '../evaluations/index.ts';
 import { recordText, writeNamedFile } from '../files/index.ts';
 import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photos/index.ts';
-import { classColours } from '../segments/index.ts';
+import { classColours, shortList } from '../segments/index.ts';
 import {
   type Context,
   clipPlace,
   count,
+  countIn,
   embedNames,
   formatDuration,
   formatPercent,
@@ -105,7 +106,8 @@ export function evalCommand(context: Context): Command {
       'after',
       '\nExample:\n  zeroseg eval --data voc --root VOCdevkit/VOC2012 --model out/run --clip models/clip-vit-large-patch14\n\n' +
         `Without --background the paper's thresholds are used (of other models, those of their authors): ${fixedDataSets.map(([name, , { threshold }]) => `${name} ${threshold}`).join(', ')}.\n` +
-        'Scenes have none: their ground without a name does not count, unless --ground says so.',
+        'Scenes have none: their ground without a name does not count, unless --ground says so.\n\n' +
+        'Photos that cannot be used are named and left out of the scores; the exit code is 1 then, as after any error.',
     )
     .action((options: EvalArguments) => evalModel(context, options));
 }
@@ -264,12 +266,24 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
     const page = await folder?.write(result, {
       title: title(score.images),
       unit,
-      notes: [...imagery, ...notes],
+      notes: [
+        ...imagery,
+        ...notes,
+        ...(failed.size > 0
+          ? [
+              `${countIn(failed.size, photos.length, unit)} could not be used and do not count: ${shortList([...failed.keys()])}`,
+            ]
+          : []),
+      ],
     });
     for (const line of resultTable({ ...result, has_background: ignore !== 0 })) terminal.out(line);
-    const broken = failed.size > 0 ? `; ${count(failed.size, unit)} could not be used` : '';
-    terminal.log(`${count(score.images, unit)} in ${formatDuration((performance.now() - began) / 1000)}${broken}`);
+    terminal.log(`${count(score.images, unit)} in ${formatDuration((performance.now() - began) / 1000)}`);
     if (page !== undefined) terminal.out(`worst first, on one page: ${pathToFileURL(page)}`);
+    if (failed.size > 0) {
+      throw new UsageError(
+        `eval: ${countIn(failed.size, photos.length, unit)} could not be used; the scores are of the others alone`,
+      );
+    }
   };
   try {
     await withDevice(context, options.adapter, work);

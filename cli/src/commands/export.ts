@@ -4,9 +4,21 @@ import { modelInfo, type NamingRule, namingMetadata } from '@zeroseg/core/zerose
 import { Command } from 'commander';
 import { isSameFile, standardStream, writeNamedFile } from '../files/index.ts';
 import { findModel, readBytes } from '../runs/index.ts';
-import { type Context, numberFrom, oneOf, UsageError, wholeNumber } from '../shell/index.ts';
+import {
+  type Context,
+  type GroupArguments,
+  groupOptions,
+  groupRules,
+  numberFrom,
+  oneOf,
+  type RefineArguments,
+  refineOptions,
+  refineRule,
+  UsageError,
+  wholeNumber,
+} from '../shell/index.ts';
 
-interface ExportArguments {
+interface ExportArguments extends GroupArguments, RefineArguments {
   readonly model: string;
   readonly out: string;
   readonly scoring?: NamingRule['scoring'];
@@ -18,7 +30,7 @@ interface ExportArguments {
 
 /** `zeroseg export`: a trained model as one file in half precision, to keep or to ship. */
 export function exportCommand(context: Context): Command {
-  return new Command('export')
+  return refineOptions(groupOptions(new Command('export')))
     .description('write a trained model as one file in half precision, with how it is best used')
     .requiredOption('--model <place>', 'folder of a run, a model file, or built-in')
     .requiredOption('--out <file>', 'the safetensors file to write')
@@ -34,7 +46,7 @@ export function exportCommand(context: Context): Command {
     .addHelpText(
       'after',
       '\nExample:\n  zeroseg export --model out/run --background 0.3 --out student.safetensors\n\n' +
-        'What is given of --scoring, --top, --background, --scale and --short goes into the file; segment and eval follow it unless told otherwise.',
+        'How segments are named and refined goes into the file, as far as it is given; segment, eval and score follow it unless told otherwise.',
     )
     .action((options: ExportArguments) => exportModel(context, options));
 }
@@ -53,7 +65,12 @@ async function exportModel(
     );
   }
   const { scoring = naming.scoring, top = naming.top, scale = naming.scale, short = naming.short } = chosen;
-  const rule = { scoring, top, threshold: threshold ?? naming.threshold, scale, short };
+  const refine = refineRule(chosen) ?? naming.refine;
+  const rule = {
+    ...{ scoring, top, threshold: threshold ?? naming.threshold, scale, short },
+    ...groupRules(chosen, naming, true),
+    refine: refine === false ? undefined : refine,
+  };
   const entries = [...stored.tensors].map(([name, tensor]): [string, WritableTensor] => [
     name,
     { dtype: 'F16', shape: tensor.shape, data: toFloat32(tensor) },

@@ -22,7 +22,10 @@ import {
   embedNames,
   formatDuration,
   formatPercent,
+  type GroupArguments,
   groundsOption,
+  groupOptions,
+  groupRules,
   Interrupted,
   loadModel,
   notesTerminal,
@@ -33,6 +36,9 @@ import {
   parseNamesOrCount,
   parseSynonyms,
   printLines,
+  type RefineArguments,
+  refineOptions,
+  refineRule,
   seedRange,
   tellUnknown,
   UsageError,
@@ -43,7 +49,7 @@ import {
 } from '../shell/index.ts';
 import { builtIn, kindOfPath } from '../weights/index.ts';
 
-interface ScoreArguments {
+interface ScoreArguments extends GroupArguments, RefineArguments {
   readonly model: string;
   readonly clip: string;
   readonly scenes: number;
@@ -67,7 +73,7 @@ interface ScoreArguments {
 /** `zeroseg score`: a student and what it is compared with, on scenes that nothing was trained on. */
 export function scoreCommand(context: Context): Command {
   const sets = Object.keys(promptTemplates) as TemplateSet[];
-  return new Command('score')
+  return refineOptions(groupOptions(new Command('score')))
     .description(
       'score a model on made-up scenes, beside guessing, its teacher, clusters and the best that patches can do',
     )
@@ -115,6 +121,10 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   });
   checkPatches('score', scenes.options.size ?? 0, options, opened);
   const scoring = options.scoring ?? (opened.info.naming.scoring === 'groupvit' ? 'groupvit' : 'softmax');
+  const rules = {
+    ...groupRules(options, opened.info.naming, true),
+    refine: refineRule(options) ?? opened.info.naming.refine,
+  };
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
   const asked = withSynonyms(scenes.names, synonyms);
   const { unknown } = tellUnknown(context, opened.text, asked, options.clip);
@@ -140,6 +150,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         students: { [kind]: model.model },
         scoring,
         top: options.top,
+        rules,
         signal: interruption.abortSignal,
         onProgress: ({ done, scores }) => {
           scored = done;
@@ -168,7 +179,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       styles: scenes.options.styles ?? null,
       atlas: options.atlas ?? null,
       options: {
-        ...{ scoring, top: options.top, templates: options.templates },
+        ...{ scoring, top: options.top, templates: options.templates, ...rules },
         ...(synonyms.length > 0 && { synonyms: synonyms.map(({ words }) => words) }),
       },
       model: { file: options.model, step: opened.info.step, teacher: opened.info.teacher },

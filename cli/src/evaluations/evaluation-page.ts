@@ -128,7 +128,7 @@ const style = `
 main { max-width: 1240px; padding: 28px 20px 64px; }
 h1 { margin-bottom: 14px; } h2 { font-size: 18px; margin: 0 0 8px; } p { color: var(--soft); margin: 0 0 12px; max-width: 60em; }
 section, dl { background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 18px 20px; margin: 0 0 18px; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 16px; } dt { color: var(--soft); font-size: 13.5px; } dd { margin: 0; font-size: 24px; font-variant-numeric: tabular-nums; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 16px; } dt { color: var(--soft); font-size: 13.5px; } dd { margin: 0; font-size: 24px; font-variant-numeric: tabular-nums; } dd small { display: block; font-size: 13.5px; color: var(--soft); }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; } th { font-weight: 400; text-align: left; }
 .classes { width: 100%; max-width: 720px; } .classes th, .classes td { padding: 3px 12px 3px 0; border-top: 1px solid var(--line); } .classes thead th { border: 0; color: var(--soft); } .classes thead th + th { text-align: right; } .classes td { text-align: right; white-space: nowrap; } .classes .bar { width: 40%; text-align: left; }
 .bar b { display: block; height: 10px; border-radius: 3px; background: var(--accent); min-width: 1px; }

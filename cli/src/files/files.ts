@@ -236,17 +236,21 @@ export async function sweepLeftovers(folder: string, name?: string): Promise<voi
 }
 
 /**
- * Makes a folder and those above it; false where it is there already. Not by `mkdir` with `recursive`, which never returns where the system refuses a folder as
- * it does in `/proc`.
+ * Makes a folder and those above it; returns those that it made, the innermost first. Not by `mkdir` with `recursive`, which never
+ * returns where the system refuses a folder as it does in `/proc`.
  */
-export async function makeFolder(folder: string): Promise<boolean> {
-  const found = await stat(folder).catch(() => undefined);
-  if (found?.isDirectory()) return false;
+export async function makeFolder(folder: string): Promise<readonly string[]> {
+  const found = await stat(folder).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP')
+      throw new FileError('makeFolder', folder, reasons['ELOOP'] as string);
+    return undefined;
+  });
+  if (found?.isDirectory()) return [];
   if (found) throw new FileError('makeFolder', folder, 'a file of that name is in the way');
   const above = dirname(folder);
-  if (above !== folder) await makeFolder(above);
+  const made = above === folder ? [] : await makeFolder(above);
   await makeOne(folder);
-  return true;
+  return [folder, ...made];
 }
 
 /** {@link makeFolder} for a folder in `root`, which is not left through a link on the way. */

@@ -49,11 +49,18 @@ export class FolderLock implements HeldLock {
   readonly #file: string;
   readonly #handle: FileHandle;
   readonly #own: BigIntStats;
-  readonly #isMade: boolean;
+  readonly #made: readonly string[];
   #isReleased = false;
 
-  private constructor(op: string, folder: string, file: string, handle: FileHandle, own: BigIntStats, isMade: boolean) {
-    this.#isMade = isMade;
+  private constructor(
+    op: string,
+    folder: string,
+    file: string,
+    handle: FileHandle,
+    own: BigIntStats,
+    made: readonly string[],
+  ) {
+    this.#made = made;
     this.#op = op;
     this.folder = folder;
     this.#file = file;
@@ -73,12 +80,12 @@ export class FolderLock implements HeldLock {
     { file = join(folder, LOCK_FILE), system = tryLock }: LockOptions = {},
   ): Promise<FolderLock> {
     try {
-      let isMade = await makeFolder(dirname(file));
+      let made = await makeFolder(dirname(file));
       for (let turn = 0; turn < MAX_TURNS; turn++) {
         const opened = await openLockFile(file);
         if (!opened) {
           // Who made the folder for nothing has taken it away meanwhile.
-          isMade = await makeFolder(dirname(file));
+          made = await makeFolder(dirname(file));
           continue;
         }
         const { handle, isNew } = opened;
@@ -99,7 +106,7 @@ export class FolderLock implements HeldLock {
             await rm(file, { force: true });
           } else {
             await describe(handle);
-            return new FolderLock(op, folder, file, handle, own, isMade);
+            return new FolderLock(op, folder, file, handle, own, made);
           }
           await handle.close();
         } catch (error) {
@@ -142,8 +149,14 @@ export class FolderLock implements HeldLock {
       () => false,
     );
     if (isMine) await rm(this.#file, { force: true }).catch(() => undefined);
-    // A folder that was made for nothing goes; one that holds anything cannot, and one that took its place is another's.
-    if (isMine && this.#isMade) await rmdir(dirname(this.#file)).catch(() => undefined);
+    // Folders that were made for nothing go; one that holds anything cannot, and one that took its place is another's.
+    for (const folder of isMine ? this.#made : []) {
+      const isGone = await rmdir(folder).then(
+        () => true,
+        () => false,
+      );
+      if (!isGone) break;
+    }
     await this.#handle.close().catch(() => undefined);
   }
 }

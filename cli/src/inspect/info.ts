@@ -4,10 +4,10 @@ import { formatBytes, weightEndings } from '@zeroseg/core/internal';
 import sharp from 'sharp';
 import { FileError, hashFiles, readBounded, readJson, systemReason } from '../files/index.ts';
 import { photoKind, readPhoto } from '../photos/index.ts';
-import { isRecord } from '../segments/index.ts';
-import { commandText, formatPercent, shellWord } from '../shell/index.ts';
+import { commandText, shellWord } from '../shell/index.ts';
 import { builtIn, builtInStudent, builtInTeacher, kindOfPath } from '../weights/index.ts';
 import type { Fact, Info } from './fact.ts';
+import { archiveInfo, jsonInfo, labelsInfo, textInfo } from './files.ts';
 import { cacheInfo, checkpointInfo, photosInfo, runInfo, scenesInfo, segmentsInfo, sizeFacts } from './folders.ts';
 import { withoutHome } from './hidden-home.ts';
 import { clipInfo, weightsInfo } from './weights.ts';
@@ -30,7 +30,13 @@ export async function inspectPlace(place: string): Promise<readonly Info[]> {
     await builtInTeacher();
     return [await weightsInfo(await builtInStudent(), builtIn), await clipInfo(builtIn)];
   }
-  throw new FileError('info', place, `there is no such file or folder; ${builtIn} is what the package brings`);
+  // A link that leads nowhere, or in a circle.
+  const { code } = await stat(place).then(
+    () => ({ code: undefined }),
+    (error: NodeJS.ErrnoException) => error,
+  );
+  const reason = code === undefined || code === 'ENOENT' ? 'there is no such file or folder' : systemReason({ code });
+  throw new FileError('info', place, `${reason}; ${builtIn} is what the package brings`);
 }
 
 async function folderInfo(place: string): Promise<Info> {
@@ -41,6 +47,8 @@ async function folderInfo(place: string): Promise<Info> {
   if (has('cache.json')) return cacheInfo(place);
   if (has('state.json')) return checkpointInfo(place);
   if (has('classes.json')) return scenesInfo(place);
+  if (has('evaluation.json')) return { ...(await jsonInfo(join(place, 'evaluation.json'))), place };
+  if (has('demo.json') && has('scores.json')) return { ...(await jsonInfo(join(place, 'scores.json'))), place };
   if (has('config.json') && (await formatOf(join(place, 'config.json'))) === 'zeroseg run') return runInfo(place);
   const weights = names.filter((name) => name.endsWith('.safetensors'));
   if (weights.length > 0) {
@@ -72,37 +80,12 @@ async function fileInfo(place: string): Promise<Info> {
     return { ...info, facts: await withSize(place, info) };
   }
   if (/\.jsonl?$/.test(place)) return jsonInfo(place);
-  return photoInfo(place);
-}
-
-async function jsonInfo(place: string): Promise<Info> {
-  const facts = { ...(await sizeFacts(place)), sha256: await hashFiles([place]) };
-  if (place.endsWith('.jsonl')) {
-    return { kind: 'metrics of a training, a line a step', place, facts, uses: [] };
-  }
-  const content = await readJson(place);
-  if (isRecord(content)) {
-    const { photo, width, height, classes, names } = content;
-    const fractions = Object.fromEntries(classes.map(({ name, fraction }) => [name, formatPercent(fraction)]));
-    const own = { photo, size: `${width} × ${height} pixels`, 'asked for': names, found: fractions };
-    return { kind: 'segments of a photo', place, facts: { ...own, ...facts }, uses: [] };
-  }
-  const keys = typeof content === 'object' && content !== null ? Object.keys(content).slice(0, 12) : [];
-  return {
-    kind: 'JSON',
-    place,
-    facts: { keys, ...facts },
-    uses: [
-      {
-        for: 'a configuration, where its keys are those of docs/configuration.md',
-        command: commandText('train', { cache: 'out/cache', out: 'out/run', config: place }),
-      },
-    ],
-  };
+  return (await archiveInfo(place)) ?? (await textInfo(place)) ?? (await labelsInfo(place)) ?? photoInfo(place);
 }
 
 async function photoInfo(place: string): Promise<Info> {
   const bytes = await readBounded('info', place, 2 ** 30);
+  if (bytes.length === 0) throw new FileError('info', place, 'the file is empty');
   const found = photoKind(bytes.subarray(0, HEAD));
   if ('reason' in found) throw new FileError('info', place, found.reason);
   const { width, height } = await readPhoto(place);

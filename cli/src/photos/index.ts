@@ -13,7 +13,7 @@ export {
   writePng,
 } from './image-files.ts';
 export { createLettering, FontError, interLettering } from './lettering.ts';
-export { photoKind } from './photo-kind.ts';
+export { kindBesideText, photoKind } from './photo-kind.ts';
 export { isPhotoName, listPhotos } from './photos.ts';
 export { rasterise } from './pictures.ts';
 export { loadAtlas, readSceneIndex, type SceneFolderIndex, writeScenes } from './scene-folder.ts';

@@ -27,6 +27,13 @@ export function photoKind(bytes: Uint8Array): { readonly kind: Kind } | { readon
   return { reason: 'this is not an image, or of a kind that cannot be read' };
 }
 
+/** What a file is that is no text, for a message: `a JPEG image`, `PDF`; nothing where its first bytes do not tell. */
+export function kindBesideText(bytes: Uint8Array): string | undefined {
+  const found = photoKind(bytes.subarray(0, 4096));
+  if ('kind' in found) return `a ${found.kind} image`;
+  return /^this is (.*), which is not read;/.exec(found.reason)?.[1];
+}
+
 const others: readonly (readonly [mark: string, name: string])[] = [
   ['%PDF', 'PDF'],
   ['BM', 'BMP'],

@@ -52,7 +52,7 @@ export function offeredWords(of: Option | Argument): readonly string[] {
 }
 
 /** A list of different whole numbers from 1, with commas between. */
-export function wholeNumbers(max: number, longest: number): (text: string) => number[] {
+export function wholeNumbers(max: number, longest: number, mayRepeat = false): (text: string) => number[] {
   return (text) => {
     const parts = text.split(',').map((part) => part.trim());
     if (!parts.every((part) => /^[1-9]\d*$/.test(part) && Number(part) <= max)) {
@@ -60,7 +60,8 @@ export function wholeNumbers(max: number, longest: number): (text: string) => nu
     }
     const numbers = parts.map(Number);
     const twice = firstRepeated(numbers);
-    if (twice !== undefined) throw new InvalidArgumentError(`It must name each number once; ${twice} comes twice.`);
+    if (twice !== undefined && !mayRepeat)
+      throw new InvalidArgumentError(`It must name each number once; ${twice} comes twice.`);
     if (numbers.length > longest) {
       throw new InvalidArgumentError(`It must be at most ${longest} numbers; there are ${numbers.length}.`);
     }

@@ -8,7 +8,7 @@ import {
   type UnknownName,
 } from '@zeroseg/core/zeroseg';
 import { FileError, readBounded, systemReason } from '../files/index.ts';
-import { fixedDataSets } from '../photos/index.ts';
+import { fixedDataSets, kindBesideText } from '../photos/index.ts';
 import { UsageError } from './errors.ts';
 import { count } from './terminal.ts';
 
@@ -95,12 +95,22 @@ function parsed(option: string, text: string): ClassChoice[] {
 }
 
 async function readList(option: string, path: string): Promise<string> {
+  let bytes: Uint8Array;
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readBounded(option, path, LARGEST_LIST));
+    bytes = await readBounded(option, path, LARGEST_LIST);
   } catch (error) {
-    if (error instanceof TypeError) throw new FileError(option, path, 'this is no text in UTF-8; save it as UTF-8');
     if (error instanceof FileError) throw error;
     throw new FileError(option, path, systemReason(error), { cause: error });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    const kind = kindBesideText(bytes);
+    const reason =
+      kind === undefined
+        ? 'this is no text in UTF-8; save it as UTF-8'
+        : `this is ${kind}; give a text with a class a line`;
+    throw new FileError(option, path, reason, { cause: error });
   }
 }
 

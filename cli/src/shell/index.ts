@@ -42,6 +42,14 @@ export {
   withNaming,
 } from './model-and-words.ts';
 export {
+  type GroupArguments,
+  groupOptions,
+  groupRules,
+  type RefineArguments,
+  refineOptions,
+  refineRule,
+} from './pixel-options.ts';
+export {
   count,
   countIn,
   formatDuration,

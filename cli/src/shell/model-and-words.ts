@@ -38,7 +38,7 @@ import { numberFrom, oneOf, wholeNumber } from './arguments.ts';
 import { adapterOption, type Context } from './context.ts';
 import { UsageError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
-import { type PixelArguments, type PixelRules, pixelOptions, pixelRules } from './pixel-options.ts';
+import { groupRules, type PixelArguments, type PixelRules, pixelOptions, pixelRules } from './pixel-options.ts';
 import { Progress } from './terminal.ts';
 
 export interface ModelAndWordsArguments extends PixelArguments {
@@ -248,6 +248,7 @@ export function withNaming<Options extends ModelAndWordsArguments>(
   if (strange) throw new UsageError(`${strange} is for models that group; a CLIP that names patches has its own rule`);
   const asked = pixelRules(options, { isPatches });
   const rules = {
+    ...groupRules(options, rule, opened.kind !== 'clip'),
     ...asked,
     refine: asked.refine ?? rule.refine,
     background: asked.background ?? data?.background,

@@ -1,21 +1,52 @@
 /** Options of `segment` and `eval` for scores of pixels: PAMR, and what only a CLIP that names patches takes. */
-import { type NameOptions, stuffWords } from '@zeroseg/core/zeroseg';
+import { type NameOptions, type NamingRule, type SegmentOptions, stuffWords } from '@zeroseg/core/zeroseg';
 import type { Command } from 'commander';
 import { numberFrom, oneOf, wholeNumber, wholeNumbers } from './arguments.ts';
 import { UsageError } from './errors.ts';
 
-export interface PixelArguments {
+export interface GroupArguments {
+  readonly assignment?: 'hard' | 'soft';
+  readonly groups?: readonly number[];
+  readonly flip?: boolean;
+  readonly prior?: number;
+}
+
+export interface RefineArguments {
   readonly refine?: 'pamr' | 'none';
   readonly pamrSteps?: number;
   readonly pamrDilations?: readonly number[];
+}
+
+export interface PixelArguments extends GroupArguments, RefineArguments {
   readonly backgroundWords?: string;
   readonly area?: number;
   readonly denoise?: number;
   readonly smooth?: number;
 }
 
-/** Adds them to a command. */
-export function pixelOptions(command: Command): Command {
+/** Adds those of models that group to a command. */
+export function groupOptions(command: Command): Command {
+  return command
+    .option(
+      '--assignment <kind>',
+      "of models that group: hard, each pixel as its segment; or soft, the segments' scores mixed by its shares in them (default: what the model's file says, else hard)",
+      oneOf('hard', 'soft'),
+    )
+    .option(
+      '--groups <list>',
+      'of a model whose groups begin at medoids: groups of both stages, such as 16,16 (default: as trained)',
+      wholeNumbers(65_536, 2, true),
+    )
+    .option('--flip', 'look at the mirrored photo too, and take the mean: twice the time')
+    .option(
+      '--prior <power>',
+      "of models that group: (area + 0.01) to this power times each name's scores, its area being its mean score over the photo (default: what the model's file says, else 0)",
+      numberFrom(0, 100),
+    );
+}
+
+/** Adds those of refining to a command. */
+export function refineOptions(command: Command): Command {
   return command
     .option(
       '--refine <how>',
@@ -27,7 +58,12 @@ export function pixelOptions(command: Command): Command {
       '--pamr-dilations <list>',
       'distances of the pixels that PAMR compares (default: 8,16)',
       wholeNumbers(4096, 16),
-    )
+    );
+}
+
+/** Adds all of them to a command. */
+export function pixelOptions(command: Command): Command {
+  return refineOptions(groupOptions(command))
     .option(
       '--background-words <names>',
       `of a clip:…: words that stand for background, commas between, or stuff (the ${stuffWords.length} of SCLIP's authors), or none`,
@@ -50,22 +86,52 @@ export function pixelOptions(command: Command): Command {
 }
 
 /** What they come to. */
-export type PixelRules = Pick<NameOptions, 'refine' | 'background' | 'area' | 'denoise' | 'smooth'>;
+export type PixelRules = GroupRules & Pick<NameOptions, 'refine' | 'background' | 'area' | 'denoise' | 'smooth'>;
+
+export type GroupRules = Pick<SegmentOptions, 'assignment' | 'groups' | 'flip' | 'prior'>;
+
+/** What PAMR's options come to; undefined where nothing was asked for, `false` for none at all. @throws UsageError */
+export function refineRule({ refine, pamrSteps, pamrDilations }: RefineArguments): PixelRules['refine'] {
+  if (refine === 'none' && (pamrSteps !== undefined || pamrDilations !== undefined)) {
+    throw new UsageError('--refine none and options of PAMR exclude each other');
+  }
+  const wantsPamr = refine === 'pamr' || pamrSteps !== undefined || pamrDilations !== undefined;
+  return wantsPamr ? { steps: pamrSteps, dilations: pamrDilations } : refine === 'none' ? false : undefined;
+}
+
+/** What the options of models that group come to, with what the model's file says; empty of other models. @throws UsageError */
+export function groupRules(
+  { assignment, groups, flip, prior }: GroupArguments,
+  file: NamingRule,
+  isGrouping: boolean,
+): GroupRules {
+  const strange =
+    assignment !== undefined
+      ? '--assignment'
+      : groups !== undefined
+        ? '--groups'
+        : prior !== undefined
+          ? '--prior'
+          : undefined;
+  if (strange && !isGrouping) throw new UsageError(`${strange} is for models that group patches into segments`);
+  return {
+    assignment: assignment ?? file.assignment,
+    groups: groups ?? file.groups,
+    flip: flip ?? file.flip,
+    prior: prior ?? file.prior,
+  };
+}
 
 /** What they come to; undefined for what was not asked for. @throws UsageError for options that mean nothing here. */
 export function pixelRules(options: PixelArguments, { isPatches }: { readonly isPatches: boolean }): PixelRules {
-  const { refine, pamrSteps, pamrDilations, backgroundWords, area, denoise, smooth } = options;
+  const { backgroundWords, area, denoise, smooth } = options;
   const only = { '--background-words': backgroundWords, '--area': area, '--denoise': denoise, '--smooth': smooth };
   const strange = Object.entries(only).find(([, value]) => value !== undefined);
   if (strange && !isPatches) {
     throw new UsageError(`${strange[0]} is for a CLIP that names patches: --model clip:PATH:sclip, say`);
   }
-  if (refine === 'none' && (pamrSteps !== undefined || pamrDilations !== undefined)) {
-    throw new UsageError('--refine none and options of PAMR exclude each other');
-  }
-  const wantsPamr = refine === 'pamr' || pamrSteps !== undefined || pamrDilations !== undefined;
   return {
-    refine: wantsPamr ? { steps: pamrSteps, dilations: pamrDilations } : refine === 'none' ? false : undefined,
+    refine: refineRule(options),
     background: backgroundWords === undefined ? undefined : wordList(backgroundWords),
     area,
     denoise,

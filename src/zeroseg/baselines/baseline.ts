@@ -1,10 +1,16 @@
 import type { Scene } from '../scenes/index.ts';
 import type { DenseFeatures } from './dense-teacher.ts';
-import type { PatchGrid } from './patch-labels.ts';
+import type { PatchGrid } from './patch-grid.ts';
 
 /** Features of each cell of a grid, `[rows · cols, C]`. */
 export interface GridFeatures {
   readonly features: Float32Array;
+  readonly grid: PatchGrid;
+}
+
+/** Scores `[K, rows, cols]` of K names in the cells of a grid. */
+export interface CellScores {
+  readonly scores: Float32Array;
   readonly grid: PatchGrid;
 }
 
@@ -34,7 +40,9 @@ export interface Baseline {
   readonly note: string;
   /** Whether no student can pass it. */
   readonly isBound?: boolean;
-  /** The label of each pixel: 0 is none, k + 1 the k-th name. Undefined without what it is made of. */
+  /** What each cell of a grid scores for each name, cosines: the largest, enlarged bilinearly, is the label. */
+  cells?(context: BaselineContext): CellScores;
+  /** In their stead, the label of each pixel: 0 is none, k + 1 the k-th name. Undefined without what it is made of. */
   labels?(scene: Scene, context: BaselineContext): ArrayLike<number> | undefined;
   /** In the stead of labels, what is to be expected where so many pixels have each label. */
   expected?(counts: ArrayLike<number>): { iou: (number | null)[]; accuracy: number | null };

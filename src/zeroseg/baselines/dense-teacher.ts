@@ -4,7 +4,7 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { type ClipVision, clipPixels } from '../clip/index.ts';
 import { type Image, PixelError, toTensor } from '../image/index.ts';
-import type { PatchGrid } from './patch-labels.ts';
+import type { PatchGrid } from './patch-grid.ts';
 
 /** The teacher's features of a picture's patches, in two ways: see `ClipVision.dense`. */
 export interface DenseFeatures {

@@ -2,6 +2,8 @@
 import { argmaxColumns, dot, unitRows } from '../host/index.ts';
 import { resizeBilinear } from '../image/index.ts';
 import { pixelSegments } from '../inference/index.ts';
+import type { CellScores } from './baseline.ts';
+import type { PatchGrid } from './patch-grid.ts';
 
 /** Cosines of `features` `[n, width]` with `text` `[K, width]`, class by class: `[K, n]`. */
 export function cosineMaps(features: ArrayLike<number>, text: ArrayLike<number>, width: number): Float32Array {
@@ -21,30 +23,14 @@ export function nearestNames(features: ArrayLike<number>, text: ArrayLike<number
   return Array.from(argmaxColumns(maps, maps.length / n, n));
 }
 
-/** A grid of patches or crops in a picture. */
-export interface PatchGrid {
-  readonly rows: number;
-  readonly cols: number;
-  readonly height: number;
-  readonly width: number;
-}
-
 /**
- * The label of each pixel out of features of a grid, `[rows · cols, width]`: cosines with `text` `[K, width]`, enlarged
- * bilinearly class by class, then the largest; 1 + its index. CLIP as a dense classifier, and so a grid of crops
- * (spec §14).
+ * The label of each pixel by what cells score: enlarged bilinearly name by name, then the largest; 1 + its index. CLIP as a dense classifier,
+ * and so a grid of crops (spec §14).
  */
-export function denseLabels(
-  features: ArrayLike<number>,
-  text: ArrayLike<number>,
-  width: number,
-  grid: PatchGrid,
-): Uint16Array {
-  const { rows, cols, height } = grid;
-  const maps = cosineMaps(features, text, width);
-  const classes = maps.length / (rows * cols);
-  const large = resizeBilinear(maps, classes, rows, cols, height, grid.width);
-  return new Uint16Array(argmaxColumns(large, classes, height * grid.width).map((name) => 1 + name));
+export function cellLabels({ scores, grid: { rows, cols, height, width } }: CellScores): Uint16Array {
+  const names = scores.length / (rows * cols);
+  const large = resizeBilinear(scores, names, rows, cols, height, width);
+  return new Uint16Array(argmaxColumns(large, names, height * width).map((name) => 1 + name));
 }
 
 /** Labels of patches as a label map, with the borders that a student's would have: bilinear maps, one a label, and the largest. */

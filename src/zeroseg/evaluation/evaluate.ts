@@ -1,8 +1,9 @@
 import { ArgumentError } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { WorkOptions } from '../host/index.ts';
-import type { Image, LabelMap } from '../image/index.ts';
-import { assemble, pixelLabels, pixelScores, type Segmenter, type SegmentOptions } from '../inference/index.ts';
+import { type Image, ImageError, type LabelMap } from '../image/index.ts';
+import { assemble, pixelLabels, type Segmenter, type SegmentOptions, scoredWindows } from '../inference/index.ts';
+import { FileError } from '../storage/index.ts';
 import { SegmentationScore } from './iou.ts';
 
 /** A photo with the class of every pixel; nothing is read before `load`. */
@@ -63,7 +64,7 @@ export async function evaluate(
       loaded = await photo.load();
       refuseStrangeLabels(loaded.labels, classes, ignore);
     } catch (error) {
-      failed?.(photo.id, (error as Error).message);
+      failed?.(photo.id, problemOf(error as Error));
       onProgress?.({ done: ++done, scores });
       continue;
     }
@@ -88,7 +89,8 @@ async function segmentAt(
   options: Omit<SegmentOptions, 'threshold' | 'onProgress' | 'signal'>,
 ): Promise<LabelMap[]> {
   const [first = 0] = thresholds;
-  const { refine = false, smooth } = options;
+  const { refine = false, assignment, smooth } = options;
+  const isOnGpu = refine || assignment === 'soft';
   const division = await segmenter.divide(image, { keys: smooth !== undefined, ...options });
   const result = await segmenter.name(division, vocabulary, { ...options, threshold: first });
   const { labels, windows, resized, pixels } = result;
@@ -97,16 +99,13 @@ async function segmentAt(
   const known = new Map<string, LabelMap>([[backgroundPattern(windows, names), labels]]);
   const maps: LabelMap[] = [];
   for (const threshold of thresholds) {
-    const again = windows.map((window) => ({
-      ...window,
-      scores: pixelScores(window.affinity, window.affinity.length / names, threshold),
-    }));
+    const again = scoredWindows(windows, names, { ...options, threshold });
     // Most neighbouring thresholds make the same segments background, and so the same map.
     const pattern = backgroundPattern(again, names);
     let map = known.get(pattern);
     if (!map) {
-      map = refine
-        ? await segmenter.refine(division, again, names, true, { refine, size: image })
+      map = isOnGpu
+        ? await segmenter.refine(division, again, names, true, { refine, assignment, size: image })
         : assemble(again, resized, image, names, true);
       known.set(pattern, map);
     }
@@ -125,4 +124,10 @@ function refuseStrangeLabels({ data }: LabelMap, classes: number, ignore: number
       throw new ArgumentError(`its label map has label ${label}; classes are numbered 0 to ${classes - 1}`);
     }
   }
+}
+
+/** What is wrong with a photo: its file and why, without the function that found it. */
+function problemOf(error: Error): string {
+  if (error instanceof ImageError) return `${error.file}: ${error.reason}`;
+  return error instanceof FileError ? `${error.path}: ${error.reason}` : error.message;
 }

@@ -68,7 +68,7 @@ export async function openCache(files: FileSystem, key: CacheKey, options: Cache
       await removeAll(files);
       found = undefined;
     }
-    if (found) checkKey(files, found, key, 'use another folder, or --force to empty this one and compute all again');
+    if (found) checkKey(files, found, key, OTHER_FOLDER);
     else {
       await assertUnused(files);
       const header = { format: 'zeroseg feature cache', version: VERSION, dtype: 'F16', key };
@@ -80,6 +80,15 @@ export async function openCache(files: FileSystem, key: CacheKey, options: Cache
     await lock.release();
     throw error;
   }
+}
+
+/** What remedies a cache that was made with other settings. */
+const OTHER_FOLDER = 'use another folder, or --force to empty this one and compute all again';
+
+/** Refuses a folder that {@link openCache} would refuse for its key, and writes nothing: to be known before a device is opened. */
+export async function checkCacheKey(files: FileSystem, key: CacheKey): Promise<void> {
+  const found = await readHeader(files);
+  if (found) checkKey(files, found, key, OTHER_FOLDER);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { TeacherSource } from '../clip-files/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { type Image, studentImage, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
 import { type FileSystem, folderBytes } from '../storage/index.ts';
-import { type CacheOptions, type CacheWriter, openCache } from './cache.ts';
+import { type CacheOptions, type CacheWriter, checkCacheKey, openCache } from './cache.ts';
 import { CacheError } from './cache-error.ts';
 import type { CacheKey } from './cache-key.ts';
 import { type PhotoFile, type PhotoSource, type PhotoStamp, photoProblem, readStamped } from './photo-source.ts';
@@ -128,6 +128,16 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
     bytes: await folderBytes(files),
     magnitude: magnitude.values,
   };
+}
+
+/**
+ * Refuses a cache that {@link fillCache} would refuse because it was made with other settings: before a device is opened, and without
+ * writing anything.
+ *
+ * @throws {CacheError} as `openCache`.
+ */
+export async function checkFill(options: FillOptions): Promise<void> {
+  if (!options.force) await checkCacheKey(options.files, await keyOf(options));
 }
 
 async function keyOf(options: FillOptions): Promise<CacheKey> {

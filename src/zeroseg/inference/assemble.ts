@@ -133,7 +133,7 @@ function interpolated(
  * over K: what is below that everywhere is left out, and the others are held against each other again.
  */
 export function columnsThatMayWin(
-  windows: readonly WindowResult[],
+  windows: readonly Pick<WindowResult, 'scores'>[],
   names: number,
   columns: readonly number[],
 ): number[] {

@@ -1,4 +1,4 @@
-export { assemble, pixelSegments, scoreRows } from './assemble.ts';
+export { assemble, columnsThatMayWin, pixelSegments, scoreRows } from './assemble.ts';
 export { classAffinity, pixelScores, type ScoringOptions } from './class-scores.ts';
 export type { ClassWords } from './class-words.ts';
 export { DenseClip, type DenseClipMode } from './dense-clip.ts';
@@ -9,18 +9,9 @@ export {
   denseSettings,
   stuffWords,
 } from './dense-settings.ts';
-export {
-  type DividedWindow,
-  type Division,
-  type NamedSegment,
-  type NamingRules,
-  nameSegments,
-  namesAt,
-  type RankedName,
-  type SegmentResult,
-} from './division.ts';
+export type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
 export { labelScores } from './label-scores.ts';
-export type { WindowResult } from './mixtures.ts';
+export type { SoftAssignment, WindowResult } from './mixtures.ts';
 export {
   type ClipAndText,
   clipAndText,
@@ -38,6 +29,7 @@ export {
   zeroSegAndText,
 } from './model-and-text.ts';
 export { patchScoreMaps, pixelLabels } from './name-pixels.ts';
+export { type NamedSegment, nameSegments, namesAt, type RankedName, scoredWindows } from './name-segments.ts';
 export {
   type NameOptions,
   type NamingOptions,

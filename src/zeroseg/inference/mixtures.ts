@@ -2,6 +2,13 @@
 import { argmax } from '../host/index.ts';
 import type { WindowBox } from '../image/index.ts';
 
+/** Shares `[S, rows, cols]` of patches that belong to S segments; those of a patch come to 1. */
+export interface SoftAssignment {
+  readonly rows: number;
+  readonly cols: number;
+  readonly shares: Float32Array;
+}
+
 /** What was found in one window. */
 export interface WindowResult {
   readonly box: WindowBox;
@@ -11,6 +18,8 @@ export interface WindowResult {
   readonly scores: Float32Array;
   /** `[S, K]` */
   readonly affinity: Float32Array;
+  /** Of models that group. */
+  readonly assignment?: SoftAssignment | undefined;
 }
 
 interface Mixture {

@@ -1,5 +1,6 @@
 /** Naming pixel by pixel, on the GPU: of a CLIP that names patches, and wherever scores are refined. */
 import { ArgumentError, type Device } from '../../gpu/index.ts';
+import { reshape } from '../../kernels/layout/index.ts';
 import { matmul } from '../../kernels/matmul/index.ts';
 import { l2Normalize } from '../../kernels/row-ops/index.ts';
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
@@ -15,10 +16,12 @@ import {
   refinedMaps,
   type ScoreMaps,
   type Size,
+  stretchedWindows,
 } from '../pixels/index.ts';
 import { columnsThatMayWin, scoreRows, usedColumns } from './assemble.ts';
-import { type DividedWindow, type Division, type NamingRules, nameSegments, type SegmentResult } from './division.ts';
+import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
 import type { WindowResult } from './mixtures.ts';
+import { nameSegments } from './name-segments.ts';
 
 /** Pixels whose classes are found one by one; of larger photos fewer are, and stretched: their scores are hundreds of times coarser. */
 const MAX_PIXELS = 2 ** 22;
@@ -33,18 +36,19 @@ export async function namePixels(
 ): Promise<SegmentResult> {
   if (division.patches) return namePatches(device, division, vocabulary, rules, signal);
   const result = nameSegments(division, vocabulary, rules);
-  if (!rules.refine) return result;
-  const size = rules.size ?? division;
+  const { refine, assignment, size = division } = rules;
+  if (!refine && assignment !== 'soft') return result;
   const isBackground = rules.threshold !== undefined;
   const labels = await refinedLabels(device, division, result.windows, vocabulary.names.length, isBackground, {
-    refine: rules.refine,
+    refine,
+    assignment,
     size,
     signal,
   });
   return { ...result, labels };
 }
 
-/** The class of each pixel by the windows' scores, drawn to the photo's edges before the largest is taken. */
+/** The class of each pixel by the windows' scores, mixed softly or drawn to the photo's edges before the largest is taken. */
 export async function refinedLabels(
   device: Device,
   division: Division,
@@ -53,13 +57,14 @@ export async function refinedLabels(
   isBackground: boolean,
   {
     refine,
+    assignment,
     size,
     signal,
-  }: Required<Pick<NamingRules, 'refine' | 'size'>> & { readonly signal?: AbortSignal | undefined },
+  }: Pick<NamingRules, 'refine' | 'size' | 'assignment'> & { readonly signal?: AbortSignal | undefined },
 ): Promise<LabelMap> {
   const output = bounded(size ?? division);
   const plane = output.width * output.height;
-  const maps: ScoreMaps = (columns) => {
+  const hard: ScoreMaps = (columns) => {
     const planes = new Float32Array(columns.length * plane);
     let y = 0;
     for (const row of scoreRows(windows, division.resized, output, names, columns)) {
@@ -72,11 +77,54 @@ export async function refinedLabels(
     }
     return tensor(device, planes, [1, columns.length, output.height, output.width]);
   };
+  const maps = assignment === 'soft' ? softMaps(device, division.resized, windows, names, output) : hard;
   const used = usedColumns(windows, names, isBackground);
   const isBelow0 = windows.some(({ affinity }) => affinity.some((score) => score < 0));
   const columns = isBelow0 ? used : columnsThatMayWin(windows, names, used);
   const { best } = await bestColumns(refined(device, division, maps, output, refine), columns, plane, 0, { signal });
   return { ...sizeOf(size ?? division), data: narrow(stretched(best, output, size ?? division), names) };
+}
+
+/** Maps of segments' scores, mixed by the shares of each patch in the segments. */
+function softMaps(
+  device: Device,
+  resized: Size,
+  windows: readonly WindowResult[],
+  names: number,
+  size: Size,
+): ScoreMaps {
+  const assignments = windows.map(({ assignment }) => {
+    if (assignment) return assignment;
+    throw new ArgumentError(
+      'Segmenter.name: assignment: soft is for models that group patches into segments; leave it out for this one',
+    );
+  });
+  const { rows, cols, shares } = assignments[0]!;
+  const [top, left, bottom, right] = windows[0]!.box;
+  const window = { width: right - left, height: bottom - top };
+  const patches = {
+    resized,
+    window,
+    corners: windows.map(({ box: [y, x] }) => [y, x] as const),
+    grid: { rows, cols, ...window, top: 0, left: 0 },
+  };
+  const segments = shares.length / (rows * cols);
+  const joined = new Float32Array(windows.length * shares.length);
+  for (const [w, { shares }] of assignments.entries()) joined.set(shares, w * shares.length);
+  return (columns) => {
+    const scores = new Float32Array(windows.length * columns.length * segments);
+    let at = 0;
+    for (const { scores: all } of windows) {
+      for (const column of columns) {
+        for (let s = 0; s < segments; s++) scores[at++] = all[s * (names + 1) + column]!;
+      }
+    }
+    const mixed = matmul(
+      tensor(device, scores, [windows.length, columns.length, segments]),
+      tensor(device, joined, [windows.length, segments, rows * cols]),
+    );
+    return stretchedWindows(reshape(mixed, [windows.length, columns.length, rows, cols]), patches, size);
+  };
 }
 
 /** SCLIP's classifier: patches against every word, bilinear, averaged over windows, and the best word of each pixel. */

@@ -19,8 +19,9 @@ import { checkImage, type Image } from '../image/index.ts';
 import type { TextTokens } from '../text/index.ts';
 import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
 import type { DenseClipMode } from './dense-clip.ts';
-import { type Division, type NamedSegment, type NamingRules, namedSegments, type SegmentResult } from './division.ts';
+import type { Division, NamingRules, SegmentResult } from './division.ts';
 import { clipAndText, type ModelAndText, namingRules, type PairOptions, pairWithText } from './model-and-text.ts';
+import { type NamedSegment, namedSegments } from './name-segments.ts';
 import { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
 import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
 

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { ArgumentError, type Device, heard } from '../../gpu/index.ts';
+import { noTrace, type Trace } from '../../nn/layers/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { StepError } from '../../tensor/values/index.ts';
@@ -18,7 +19,7 @@ import {
   toTensor,
   type WindowBox,
 } from '../image/index.ts';
-import type { Inference } from '../model/index.ts';
+import type { Inference, InferenceOptions, ZeroSegConfig } from '../model/index.ts';
 import type { PatchGrid, Size } from '../pixels/index.ts';
 import { pixelSegments } from './assemble.ts';
 import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
@@ -34,6 +35,10 @@ export interface DivideOptions extends WorkOptions<Progress> {
   readonly stride?: number | undefined;
   /** `whole`: a single window of the whole photo. Default `slide`. */
   readonly mode?: 'slide' | 'whole' | undefined;
+  /** Of a ZeroSeg whose groups begin at medoids: see `InferenceOptions.groups`. */
+  readonly groups?: readonly number[] | undefined;
+  /** Looks at the mirrored photo too, and takes the mean of both: twice the time. Default false. */
+  readonly flip?: boolean | undefined;
   /** Of a CLIP that names patches: also their keys, for {@link NamingRules.smooth}. Default false. */
   readonly keys?: boolean | undefined;
 }
@@ -43,7 +48,13 @@ export interface SegmentOptions extends DivideOptions, NamingRules {}
 /** A model that finds segments in an image of any size: `ZeroSeg`, GroupViT's and SegCLIP's image encoders, a CLIP by itself. */
 export interface SegmentingModel {
   /** Side of the images it was trained with, side of a patch, channels. */
-  readonly config: { readonly image: number; readonly patch: number; readonly chans: number };
+  readonly config: {
+    readonly image: number;
+    readonly patch: number;
+    readonly chans: number;
+    /** Of a ZeroSeg: where its groups begin. */
+    readonly assign_start?: ZeroSegConfig['assign_start'];
+  };
   /** What its pixels are normalised with. Default: ImageNet's mean and standard deviation. */
   readonly pixels?: { readonly mean: Rgb; readonly std: Rgb } | undefined;
   /** The shorter side of photos, where none is asked for. */
@@ -61,6 +72,8 @@ export interface SegmentingModel {
    */
   segment(
     image: Tensor,
+    trace?: Trace,
+    options?: InferenceOptions,
   ): Pick<Inference, 'segments' | 'global'> & { readonly rollout?: Tensor; readonly keys?: Tensor };
 }
 
@@ -71,6 +84,9 @@ interface WindowValues {
   readonly rollout: Float32Array;
   readonly keys?: Float32Array | undefined;
 }
+
+/** What decides which step computes a window. */
+type FeatureOptions = Pick<DivideOptions, 'keys' | 'groups'>;
 
 type SegmentStep = Step<'image', Readonly<Record<string, Tensor>>>;
 
@@ -84,6 +100,12 @@ const PASS_WINDOWS = 8;
  * of the time, two of 128 took 1.15 times as long.
  */
 const PASS_PIXELS = { hardware: 2 ** 20, software: 2 ** 13 };
+
+/** A window as it is looked at. */
+interface Look {
+  readonly box: WindowBox;
+  readonly mirrored: boolean;
+}
 
 /** The largest side that a photo is resized to, whatever its shape (MMSegmentation). */
 const LONGEST = 2048;
@@ -129,7 +151,7 @@ export class Segmenter implements Disposable {
     windows: SegmentResult['windows'],
     names: number,
     isBackground: boolean,
-    rules: Required<Pick<NamingRules, 'refine' | 'size'>>,
+    rules: Pick<NamingRules, 'refine' | 'size' | 'assignment'>,
   ): Promise<LabelMap> {
     return refinedLabels(this.#device, division, windows, names, isBackground, rules);
   }
@@ -174,13 +196,18 @@ export class Segmenter implements Disposable {
     const stride = this.#stride(options, side);
     const boxes: WindowBox[] =
       options.mode === 'whole' ? [[0, 0, rows, cols]] : slidingWindows(rows, cols, side, stride);
-    const passes = this.#passes(boxes);
-    const issue = (some: readonly WindowBox[] | undefined): Promise<readonly WindowValues[]> | undefined => {
+    const looks = boxes.flatMap((box) =>
+      (options.flip ? [false, true] : [false]).map((mirrored) => ({ box, mirrored })),
+    );
+    const passes = this.#passes(looks);
+    const issue = (some: readonly Look[] | undefined): Promise<readonly WindowValues[]> | undefined => {
       if (!some) return undefined;
-      const places = some.map((box) => box.map((at) => cell * at) as WindowBox);
-      const [y1, x1, y2, x2] = places[0] as WindowBox;
-      const crops = places.map((box) => cropPlanes(pixels, width, height, box));
-      return heard(this.#look(crops, y2 - y1, x2 - x1, options.keys));
+      const images = some.map(({ box, mirrored }) => {
+        const place = box.map((at) => cell * at) as WindowBox;
+        return { planes: cropPlanes(pixels, width, height, place), mirrored };
+      });
+      const [y1, x1, y2, x2] = (some[0] as Look).box;
+      return heard(this.#look(images, cell * (y2 - y1), cell * (x2 - x1), options));
     };
     const windows: DividedWindow[] = [];
     let next = issue(passes[0]);
@@ -191,10 +218,10 @@ export class Segmenter implements Disposable {
       for (const values of await current) {
         options.signal?.throwIfAborted();
         // The last pass is filled up with windows that are there already.
-        const box = boxes[windows.length];
-        if (!box) break;
-        windows.push(this.#divided(box, values));
-        options.onProgress?.({ done: windows.length, total: boxes.length });
+        const look = looks[windows.length];
+        if (!look) break;
+        windows.push(this.#divided(look.box, values));
+        options.onProgress?.({ done: windows.length, total: looks.length });
       }
     }
     const {
@@ -214,15 +241,15 @@ export class Segmenter implements Disposable {
   }
 
   /** Windows, all of one size, in parts of one length: a length is a step. The last part ends with copies of the last window. */
-  #passes(boxes: readonly WindowBox[]): (readonly WindowBox[])[] {
-    const [y1, x1, y2, x2] = boxes[0] as WindowBox;
+  #passes(looks: readonly Look[]): (readonly Look[])[] {
+    const [y1, x1, y2, x2] = (looks[0] as Look).box;
     const { cell = 1 } = this.#model;
-    const pixels = PASS_PIXELS[this.#device.isSoftware ? 'software' : 'hardware'] / cell ** 2;
+    const pixels = PASS_PIXELS[this.#device.isSoftware ? 'software' : 'hardware'];
     const most = Math.max(1, Math.min(PASS_WINDOWS, Math.floor(pixels / ((y2 - y1) * (x2 - x1)))));
-    const count = cell === 1 ? Math.ceil(boxes.length / most) : boxes.length;
-    const each = Math.ceil(boxes.length / count);
-    return Array.from({ length: Math.ceil(boxes.length / each) }, (_, pass) =>
-      Array.from({ length: each }, (_, i) => boxes[Math.min(pass * each + i, boxes.length - 1)] as WindowBox),
+    const count = cell === 1 ? Math.ceil(looks.length / most) : looks.length;
+    const each = Math.ceil(looks.length / count);
+    return Array.from({ length: Math.ceil(looks.length / each) }, (_, pass) =>
+      Array.from({ length: each }, (_, i) => looks[Math.min(pass * each + i, looks.length - 1)] as Look),
     );
   }
 
@@ -255,16 +282,23 @@ export class Segmenter implements Disposable {
     return { rows, cols, width: cols * patch, height: rows * patch, top, left };
   }
 
-  #look(
-    images: readonly Float32Array[],
+  /** What is found in windows; of mirrored ones, back in its place. */
+  async #look(
+    images: readonly { readonly planes: Float32Array; readonly mirrored: boolean }[],
     height: number,
     width: number,
-    keys = false,
+    options: FeatureOptions,
   ): Promise<readonly WindowValues[]> {
-    if (!this.#model.patches?.pad) return this.#pass(images, height, width, keys);
-    const grid = this.#grid({ width, height });
-    const padded = images.map((image) => padPlanes(image, width, height, grid));
-    return this.#pass(padded, grid.height, grid.width, keys);
+    const { patches, cell, config } = this.#model;
+    const grid = patches?.pad ? this.#grid({ width, height }) : undefined;
+    const seen = grid ?? { width, height };
+    const shown = images.map(({ planes, mirrored }) => {
+      const whole = grid ? padPlanes(planes, width, height, grid) : planes;
+      return mirrored ? mirroredRows(whole, seen.width) : whole;
+    });
+    const values = await this.#pass(shown, seen.height, seen.width, options);
+    const columns = grid?.cols ?? Math.floor(width / (cell ?? config.patch));
+    return values.map((found, i) => (images[i]?.mirrored ? mirroredBack(found, columns) : found));
   }
 
   #divided(box: WindowBox, { segments, global, rollout, keys }: WindowValues): DividedWindow {
@@ -279,12 +313,18 @@ export class Segmenter implements Disposable {
     }
     const { patch } = this.#model.config;
     const [rows, cols] = [Math.floor((y2 - y1) / patch), Math.floor((x2 - x1) / patch)];
-    return { box, segmentOf: pixelSegments(rollout, rows, cols, y2 - y1, x2 - x1), segments, global };
+    const segmentOf = pixelSegments(rollout, rows, cols, y2 - y1, x2 - x1);
+    return { box, segmentOf, segments, global, assignment: { rows, cols, shares: rollout } };
   }
 
   /** Segments `[S, C]`, image embedding `[C]` and roll-out `[S, rows, cols]` (empty of a model of cells) of a normalised image `[3, H, W]`. */
-  async features(image: Float32Array, height: number, width: number, wantsKeys = false): Promise<WindowValues> {
-    const [values] = await this.#pass([image], height, width, wantsKeys);
+  async features(
+    image: Float32Array,
+    height: number,
+    width: number,
+    options: FeatureOptions = {},
+  ): Promise<WindowValues> {
+    const [values] = await this.#pass([image], height, width, options);
     return values as WindowValues;
   }
 
@@ -293,12 +333,18 @@ export class Segmenter implements Disposable {
     images: readonly Float32Array[],
     height: number,
     width: number,
-    wantsKeys: boolean,
+    options: FeatureOptions,
   ): Promise<readonly WindowValues[]> {
+    const { keys: wantsKeys, groups } = options;
+    if (groups && this.#model.config.assign_start === undefined) {
+      throw new ArgumentError(
+        'Segmenter.divide: groups are for a ZeroSeg whose groups begin at medoids; leave them out',
+      );
+    }
     if (this.#disposed) throw new StepError('segmenter: it was disposed; make another');
     const count = images.length;
-    const key = `${count === 1 ? '' : `${count}×`}${height}×${width}${wantsKeys ? ' with keys' : ''}`;
-    const make = (): Promise<SegmentStep> => this.#record(key, [count, height, width], wantsKeys);
+    const key = `${count === 1 ? '' : `${count}×`}${height}×${width}${wantsKeys ? ' with keys' : ''}${groups ? `, groups ${groups.join(', ')}` : ''}`;
+    const make = (): Promise<SegmentStep> => this.#record(key, [count, height, width], options);
     return this.#steps.use(key, make, async (run) => {
       const found = Object.entries(run({ image: joined(images) }));
       const values = await readAll(found.map(([, t]) => t));
@@ -315,13 +361,13 @@ export class Segmenter implements Disposable {
   #record(
     key: string,
     [count, height, width]: readonly [number, number, number],
-    wantsKeys: boolean,
+    { keys: wantsKeys, groups }: FeatureOptions,
   ): Promise<SegmentStep> {
     return step(
       this.#device,
       { image: [count, this.#model.config.chans, height, width] },
       ({ image }) => {
-        const { segments, global, rollout, keys } = this.#model.segment(image);
+        const { segments, global, rollout, keys } = this.#model.segment(image, noTrace, { groups });
         return { segments, global, ...(rollout && { rollout }), ...(wantsKeys && keys && { keys }) };
       },
       { name: `segment ${key}` },
@@ -364,6 +410,15 @@ function joined(images: readonly Float32Array[]): Float32Array {
   return all;
 }
 
+/** What was found in a mirrored window, in its places: segments either have places of their own, or are places. */
+function mirroredBack(found: WindowValues, columns: number): WindowValues {
+  if (found.rollout.length > 0) return { ...found, rollout: mirroredRows(found.rollout, columns) };
+  const channels = found.global.length;
+  const segments = mirroredRows(found.segments, columns, channels);
+  const places = segments.length / channels;
+  return { ...found, segments, keys: found.keys && mirroredRows(found.keys, columns, found.keys.length / places) };
+}
+
 /** The patch under each pixel of a window. */
 function patchOf(grid: PatchGrid, width: number, height: number): Uint16Array {
   const out = new Uint16Array(width * height);
@@ -397,6 +452,19 @@ function cropPlanes(planes: Float32Array, width: number, height: number, [y1, x1
       const from = (c * height + y) * width;
       out.set(planes.subarray(from + x1, from + x2), at);
       at += x2 - x1;
+    }
+  }
+  return out;
+}
+
+/** Rows of `columns` places in the opposite order, each place of so many values. */
+function mirroredRows(values: Float32Array, columns: number, each = 1): Float32Array {
+  const out = new Float32Array(values.length);
+  const row = columns * each;
+  for (let from = 0; from < values.length; from += row) {
+    for (let x = 0; x < columns; x++) {
+      const at = from + x * each;
+      out.set(values.subarray(at, at + each), from + (columns - 1 - x) * each);
     }
   }
   return out;

@@ -98,13 +98,14 @@ export class Grouping {
 
   /**
    * New members `[B, G, D]`, the assignment that made them, and the one without noise, `[B, G, N]` (each computed only if
-   * somebody uses it).
+   * somebody uses it). `groups`: G, where groups begin at medoids. Default: that of the weights.
    */
   forward(
     members: Tensor,
     tokens: Tensor,
     noise: GroupingNoise,
     trace: Trace,
+    groups?: number,
   ): { x: Tensor; assign: Tensor; softMap: Tensor } {
     const { tau, assign_eps: eps, hard, assign_scale, assign_centre, assign_rounds, assign_start } = this.#assignment;
     const dim = members.shape[2] as number;
@@ -118,7 +119,7 @@ export class Grouping {
     const asked = this.assign.q_proj.forward(q);
     const { queries, logits } =
       assign_rounds > 0 || assign_start === 'medoids'
-        ? sphericalKMeans(asked, keys, { scale: assign_scale, iterations: assign_rounds, init: assign_start })
+        ? sphericalKMeans(asked, keys, { scale: assign_scale, iterations: assign_rounds, init: assign_start, groups })
         : // Scaling the few queries instead of the logits: [B, G, D] is smaller than [B, G, N].
           { queries: q, logits: matmul(scale(asked, assign_scale * dim ** -0.5), keys, { transposeB: true }) };
     trace('assign_logits', logits);

@@ -35,7 +35,14 @@ export {
   parseLossScale,
 } from './model-file.ts';
 export { initialNotes, initialWeights, positionTable } from './pretrained-weights.ts';
-export { runStages, type Segmentation, SegmentationHead, Stage, type StageOptions } from './segmentation-head.ts';
+export {
+  type InferenceOptions,
+  runStages,
+  type Segmentation,
+  SegmentationHead,
+  Stage,
+  type StageOptions,
+} from './segmentation-head.ts';
 export {
   type GroupingInputs,
   type Inference,

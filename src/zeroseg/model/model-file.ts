@@ -1,10 +1,22 @@
 import { type Device, parseJson, shownValue } from '../../gpu/index.ts';
+import type { PamrOptions } from '../../kernels/zeroseg/index.ts';
 import { buildModule, parameters, readParameters, storedWeights } from '../../nn/layers/index.ts';
 import type { LossScaleState } from '../../nn/optimizer/index.ts';
 import { CheckpointError, type SafetensorsFile } from '../../nn/safetensors/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { openWeightSource, stepOf, tensorFile, type WeightSource } from '../checkpoints/index.ts';
-import { ConfigError, fieldProblem, numberIn, oneOf, optional, wholeNumber } from '../host/index.ts';
+import {
+  ConfigError,
+  fieldProblem,
+  flag,
+  type Kind,
+  listOf,
+  numberIn,
+  objectWith,
+  oneOf,
+  optional,
+  wholeNumber,
+} from '../host/index.ts';
 import { resolveConfig } from './config.ts';
 import type { ZeroSegConfig } from './config-groups.ts';
 import { ZeroSeg } from './zeroseg.ts';
@@ -21,6 +33,15 @@ export interface NamingRule {
   readonly scale?: number | undefined;
   /** Shorter side that photos are resized to, in pixels. */
   readonly short?: number | undefined;
+  /** See `NamingRules.assignment` and `NamingRules.prior`. */
+  readonly assignment?: 'hard' | 'soft' | undefined;
+  readonly prior?: number | undefined;
+  /** Groups of each stage: see {@link InferenceOptions.groups}. */
+  readonly groups?: readonly number[] | undefined;
+  /** Whether mirrored photos are looked at too. */
+  readonly flip?: boolean | undefined;
+  /** How scores are drawn to the photo's edges: see `pamr`. */
+  readonly refine?: PamrOptions | undefined;
 }
 
 const namingFields = {
@@ -29,6 +50,16 @@ const namingFields = {
   threshold: optional(numberIn({ from: 0, to: 1e6 })),
   scale: optional(numberIn({ above: 0, to: 1e4 })),
   short: optional(wholeNumber(1, 16_384)),
+  assignment: optional(oneOf('hard', 'soft')),
+  prior: optional(numberIn({ from: 0, to: 100 })),
+  groups: optional(listOf(wholeNumber(1, 65_536), 1, 8)),
+  flip: optional(flag),
+  refine: optional(
+    objectWith({
+      steps: optional(wholeNumber(0, 1000)),
+      dilations: optional(listOf(wholeNumber(1, 4096), 1, 16)),
+    }) as Kind<PamrOptions>,
+  ),
 } satisfies Record<keyof NamingRule, unknown>;
 
 /** What a model file says about itself beside its weights. */

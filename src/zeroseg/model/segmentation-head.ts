@@ -78,6 +78,7 @@ export class Stage {
     noise: GroupingNoise,
     trace: Trace,
     checkpoint = false,
+    groups?: number,
   ): { x: Tensor; tokens: Tensor | undefined; assign?: Tensor; softMap?: Tensor } {
     const [batch = 0, count = 0, dim = 0] = members.shape;
     let x = members;
@@ -95,7 +96,7 @@ export class Stage {
     });
     if (!this.grouping) return { x, tokens: undefined };
     const [grown, tokens] = split(x, 1, [count, tokenCount]) as [Tensor, Tensor];
-    const grouped = label('grouping', () => (this.grouping as Grouping).forward(grown, tokens, noise, trace));
+    const grouped = label('grouping', () => (this.grouping as Grouping).forward(grown, tokens, noise, trace, groups));
     return { ...grouped, tokens };
   }
 }
@@ -107,6 +108,7 @@ export function runStages(
   noises: readonly GroupingNoise[],
   trace: Trace,
   checkpoint = false,
+  groups: readonly number[] = [],
 ): { x: Tensor; assigns: Tensor[]; softMaps: Tensor[]; beforeLast: Tensor } {
   let x = members;
   let beforeLast = members;
@@ -116,7 +118,7 @@ export function runStages(
   stages.forEach((stage, i) => {
     beforeLast = x;
     const result = label(`seg.stages.${i}`, () =>
-      stage.forward(x, tokens, noises[i], (name, t) => trace(`seg.stage${i}.${name}`, t), checkpoint),
+      stage.forward(x, tokens, noises[i], (name, t) => trace(`seg.stage${i}.${name}`, t), checkpoint, groups[i]),
     );
     x = result.x;
     tokens = result.tokens;
@@ -144,6 +146,17 @@ export interface HeadOptions {
   readonly noises?: readonly GroupingNoise[];
   /** Whether blocks are computed again for their gradients. */
   readonly checkpoint?: boolean;
+  /** See {@link InferenceOptions.groups}. */
+  readonly groups?: readonly number[] | undefined;
+}
+
+/** How a trained model is asked for segments. */
+export interface InferenceOptions {
+  /**
+   * Groups of each stage, where groups begin at medoids (`assign_start`), whose number is free: the more, the smaller are segments.
+   * Default: those of the configuration, `output_groups`.
+   */
+  readonly groups?: readonly number[] | undefined;
 }
 
 /** Groups patches into segments, in two stages (spec §6), and projects them into CLIP's space (spec §7). */
@@ -175,11 +188,11 @@ export class SegmentationHead {
     latent: Tensor,
     positions: Tensor,
     trace: Trace,
-    { idsRestore, noises = [], checkpoint }: HeadOptions = {},
+    { idsRestore, noises = [], checkpoint, groups }: HeadOptions = {},
   ): Segmentation {
     const members = this.#members(latent, positions, idsRestore);
     trace('seg.input', members);
-    const { x, assigns, softMaps, beforeLast } = runStages(this.stages, members, noises, trace, checkpoint);
+    const { x, assigns, softMaps, beforeLast } = runStages(this.stages, members, noises, trace, checkpoint, groups);
     const normed = this.norm.forward(x);
     trace('seg.normed', normed);
     const tapped = this.#config.segment_tap === 'pre' ? this.norm.forward(beforeLast) : normed;

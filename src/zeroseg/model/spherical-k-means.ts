@@ -14,6 +14,8 @@ export interface KMeansOptions {
    * how many. Default: `'queries'`.
    */
   readonly init?: 'queries' | 'medoids';
+  /** How many medoids. Default: as many as there are queries. */
+  readonly groups?: number | undefined;
 }
 
 /** What {@link sphericalKMeans} gives. */
@@ -50,7 +52,7 @@ export interface KMeansResult {
 export function sphericalKMeans(
   queries: Tensor,
   keys: Tensor,
-  { scale: factor, iterations, init = 'queries' }: KMeansOptions,
+  { scale: factor, iterations, init = 'queries', groups: count }: KMeansOptions,
 ): KMeansResult {
   const [batch, groups, width] = queries.shape;
   if (queries.shape.length !== 3 || keys.shape.length !== 3 || keys.shape[0] !== batch || keys.shape[2] !== width) {
@@ -60,7 +62,7 @@ export function sphericalKMeans(
   const directions = l2Normalize(keys);
   const cosines = (q: Tensor) => scale(matmul(q, directions, { transposeB: true }), factor);
   const moved = (q: Tensor) => l2Normalize(matmul(softmax(cosines(q), 1), directions));
-  const given = init === 'medoids' ? medoidRows(directions, groups as number) : l2Normalize(queries);
+  const given = init === 'medoids' ? medoidRows(directions, count ?? (groups as number)) : l2Normalize(queries);
   let q = given;
   for (let iteration = 1; iteration < iterations; iteration++) q = moved(q);
   if (iterations > 0) q = moved(straightThrough(q, given));

@@ -4,13 +4,14 @@ import { type ShuffleMask, shuffleMask } from '../../kernels/zeroseg/index.ts';
 import { noTrace, type Trace, type Weights } from '../../nn/layers/index.ts';
 import { label, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
+import { ConfigError } from '../host/index.ts';
 import { keptPatches } from './config.ts';
 import type { ZeroSegConfig } from './config-groups.ts';
 import { Decoder } from './decoder.ts';
 import { Encoder } from './encoder.ts';
 import type { GroupingNoise } from './grouping-block.ts';
 import { type Losses, losses } from './losses/losses.ts';
-import { type Segmentation, SegmentationHead } from './segmentation-head.ts';
+import { type InferenceOptions, type Segmentation, SegmentationHead } from './segmentation-head.ts';
 
 /** What a training step sees. */
 export interface TrainingInputs {
@@ -96,8 +97,10 @@ export class ZeroSeg {
   /**
    * Segments of images of any size that holds whole patches (rest is cut off): no masking, no noise (spec §11.2).
    * `image` `[B, C, H, W]`. The position table is resampled to the image's grid.
+   *
+   * @throws ConfigError for a number of groups that cannot be.
    */
-  segment(image: Tensor, trace: Trace = noTrace): Inference {
+  segment(image: Tensor, trace: Trace = noTrace, { groups }: InferenceOptions = {}): Inference {
     const { patch, seg_use_cls } = this.config;
     const [batch = 0, , height = 0, width = 0] = image.shape;
     const rows = Math.floor(height / patch);
@@ -107,11 +110,12 @@ export class ZeroSeg {
         image: image.shape,
       });
     }
+    checkGroups(groups, this.config, rows * cols);
     const grid = this.config.image / patch;
     const table = this.encoder.positions();
     const positions = rows === grid && cols === grid ? table : interpolatePositions(table, rows, cols);
     const latent = this.encoder.forward(image, trace, { positions });
-    const result = this.seg.forward(latent, positions, trace);
+    const result = this.seg.forward(latent, positions, trace, { groups });
     const rollout = label('rollout', () => rollOut(result.softMaps, rows * cols, seg_use_cls));
     return { ...result, rollout: reshape(rollout, [batch, rollout.shape[1] as number, rows, cols]) };
   }
@@ -122,4 +126,30 @@ export function rollOut(softMaps: readonly Tensor[], patches: number, withCls = 
   const [first, ...rest] = softMaps as [Tensor, ...Tensor[]];
   const all = rest.reduce((map, next) => matmul(next, map), first);
   return withCls ? slice(all, 2, 1, patches + 1) : all;
+}
+
+/** A stage can have no more groups than members. */
+function checkGroups(
+  groups: InferenceOptions['groups'],
+  { assign_start, output_groups }: ZeroSegConfig,
+  patches: number,
+): void {
+  if (groups === undefined) return;
+  const stages = output_groups.length;
+  const got = `got ${groups.join(', ')}`;
+  if (groups.length !== stages || !groups.every((count) => Number.isInteger(count) && count > 0)) {
+    throw new ConfigError(`segment: groups must be ${stages} whole numbers from 1, one for each stage; ${got}`);
+  }
+  if (assign_start !== 'medoids') {
+    throw new ConfigError(
+      `segment: the number of groups is free only where they begin at medoids; this model was trained with assign_start: ${assign_start}, and has ${output_groups.join(', ')}`,
+    );
+  }
+  let members = patches;
+  for (const count of groups) {
+    if (count > members) {
+      throw new ConfigError(`segment: a stage can have no more groups than members, here ${members}; ${got}`);
+    }
+    members = count;
+  }
 }

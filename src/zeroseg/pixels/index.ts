@@ -8,4 +8,5 @@ export {
   refinedMaps,
   type ScoreMaps,
   type Size,
+  stretchedWindows,
 } from './score-maps.ts';

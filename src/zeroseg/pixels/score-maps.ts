@@ -1,5 +1,6 @@
 /** Scores of all pixels of a photo, as tensors: of windows of patches, and refined. */
 import type { Device } from '../../gpu/index.ts';
+import { mean } from '../../kernels/axis/index.ts';
 import { interpolate, slice } from '../../kernels/layout/index.ts';
 import { averageWindows, type PamrOptions, pamrSteps, pamrWeights } from '../../kernels/zeroseg/index.ts';
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
@@ -26,7 +27,7 @@ export interface PatchScores {
   readonly grid: PatchGrid;
   /** `[W, N, Q]`: patches row by row, Q scores each. */
   readonly scores: Float32Array;
-  /** The only window covers the photo, and its patches are stretched over the output at once. Default false. */
+  /** Every window covers the photo, and its patches are stretched over the output at once. Default false. */
   readonly direct?: boolean | undefined;
 }
 
@@ -34,11 +35,10 @@ export interface PatchScores {
 export type ScoreMaps = (columns: readonly number[]) => Tensor;
 
 /** Maps of patches (SCLIP): bilinear over each window, averaged where windows overlap, bilinear to the size of the output. */
-export function patchMaps(device: Device, patches: PatchScores, { width, height }: Size): ScoreMaps {
-  const { grid, window, corners, resized, scores, direct = false } = patches;
+export function patchMaps(device: Device, patches: PatchScores, size: Size): ScoreMaps {
+  const { grid, corners, scores } = patches;
   const cells = grid.rows * grid.cols;
   const count = scores.length / (corners.length * cells);
-  const bilinear = { mode: 'bilinear' } as const;
   return (columns) => {
     const planes = new Float32Array(corners.length * columns.length * cells);
     let at = 0;
@@ -47,13 +47,26 @@ export function patchMaps(device: Device, patches: PatchScores, { width, height 
         for (let n = 0; n < cells; n++) planes[at++] = scores[(w * cells + n) * count + column]!;
       }
     }
-    const x = tensor(device, planes, [corners.length, columns.length, grid.rows, grid.cols]);
-    if (direct) return interpolate(x, height, width, bilinear);
-    const stretched = interpolate(x, grid.height, grid.width, bilinear);
-    const rows = slice(stretched, 2, grid.top, grid.top + window.height);
-    const inWindows = slice(rows, 3, grid.left, grid.left + window.width);
-    return interpolate(averageWindows(inWindows, corners, resized.height, resized.width), height, width, bilinear);
+    return stretchedWindows(
+      tensor(device, planes, [corners.length, columns.length, grid.rows, grid.cols]),
+      patches,
+      size,
+    );
   };
+}
+
+/** Maps `[W, K, rows, cols]` of windows' patches over the whole photo: see {@link patchMaps}. */
+export function stretchedWindows(
+  x: Tensor,
+  { grid, window, corners, resized, direct = false }: Omit<PatchScores, 'scores'>,
+  { width, height }: Size,
+): Tensor {
+  const bilinear = { mode: 'bilinear' } as const;
+  if (direct) return interpolate(mean(x, { axes: [0], keepDims: true }), height, width, bilinear);
+  const stretched = interpolate(x, grid.height, grid.width, bilinear);
+  const rows = slice(stretched, 2, grid.top, grid.top + window.height);
+  const inWindows = slice(rows, 3, grid.left, grid.left + window.width);
+  return interpolate(averageWindows(inWindows, corners, resized.height, resized.width), height, width, bilinear);
 }
 
 /** A photo as a model saw it: normalised planes `[3, height, width]`. */

@@ -1,14 +1,23 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
-import { type Baseline, baselines, DenseTeacher, type GridFeatures, type PatchGrid } from '../baselines/index.ts';
+import {
+  type Baseline,
+  type BaselineContext,
+  baselines,
+  cellLabels,
+  DenseTeacher,
+  type GridFeatures,
+  type PatchGrid,
+} from '../baselines/index.ts';
 import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
 import { meanOf, type Progress, type WorkOptions } from '../host/index.ts';
 import { teacherViews } from '../image/index.ts';
-import type { ScoringOptions } from '../inference/index.ts';
+import { type ScoringOptions, Segmenter, type SegmentOptions } from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
-import type { SceneMaker } from '../scenes/index.ts';
+import type { Scene, SceneMaker } from '../scenes/index.ts';
 /** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
 
+import { refinedBaseline } from './refine-baseline.ts';
 import {
   nearestGrids,
   SceneStudent,
@@ -66,6 +75,9 @@ export interface TimeLimit {
   readonly min: number;
 }
 
+/** See the options of `Segmenter.segment`. */
+export type ScoringRules = Pick<SegmentOptions, 'groups' | 'flip' | 'assignment' | 'prior' | 'refine'>;
+
 export interface ScoreScenesOptions extends WorkOptions<ScoreProgress> {
   /** Makes the scenes: those of index 0 to `count − 1` of `seed`. Its names are the vocabulary's. */
   readonly scenes: SceneMaker;
@@ -79,6 +91,8 @@ export interface ScoreScenesOptions extends WorkOptions<ScoreProgress> {
   /** Default: `softmax`. `cosine` would name segments as `softmax` does. */
   readonly scoring?: Way;
   readonly top?: number;
+  /** How pictures are divided and named beyond that. What refines the students' labels refines those of all baselines too. Default: not at all. */
+  readonly rules?: ScoringRules | undefined;
   /** Scores fewer than `count` scenes where time runs out. Default: none. */
   readonly limit?: TimeLimit | undefined;
 }
@@ -92,7 +106,7 @@ const GRIDS: readonly number[] = [2, 3, CROPS];
  * score of a part would be another score.
  */
 export async function scoreScenes(device: Device, options: ScoreScenesOptions): Promise<SceneScores> {
-  const { scenes, vocabulary, teacher: vision, scoring = 'softmax', top = 5 } = options;
+  const { scenes, vocabulary, teacher: vision, scoring = 'softmax', top = 5, rules = {} } = options;
   const { embeddings } = vocabulary;
   const names = scenes.names.length;
   if (vocabulary.names.length !== names) {
@@ -124,6 +138,10 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   const students = await Promise.all(
     entries.map(async ([name, model]) => [name, await SceneStudent.create(device, model, size)] as const),
   );
+  const isPlain = Object.values(rules).every((rule) => rule === undefined || rule === false);
+  const segmenters = isPlain
+    ? undefined
+    : new Map(entries.map(([name, model]) => [name, new Segmenter(device, model)]));
   const began = performance.now();
   let done = 0;
   try {
@@ -135,7 +153,14 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
       let patches: GridFeatures | undefined;
       for (const [name, student] of students) {
         const view = await student.predict(scene.image);
-        for (const way of ways) count(`${name} ${way}`, studentLabels(view, vocabulary, { scoring: way, top }));
+        const division =
+          segmenters && (await segmenters.get(name)?.divide(scene.image, { mode: 'whole', short: size, ...rules }));
+        for (const way of ways) {
+          const labels = division
+            ? (await segmenters.get(name)!.name(division, vocabulary, { scoring: way, top, ...rules })).labels.data
+            : studentLabels(view, vocabulary, { scoring: way, top });
+          count(`${name} ${way}`, labels);
+        }
         const { segmentOf } = (statistics.get(name) as StatisticsCollector).add(scene, view);
         nearestGrids(view.segments, views, width, GRIDS, segmentOf).forEach((fraction, g) => {
           nearest.get(name)![g]! += fraction;
@@ -151,7 +176,7 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
         seed: index,
       };
       for (const baseline of baselines) {
-        const labels = baseline.labels?.(scene, context);
+        const labels = await baselineLabels(device, baseline, scene, context, vocabulary.scale, rules.refine);
         if (labels) count(baseline.name, labels);
       }
       done++;
@@ -161,6 +186,7 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
     }
   } finally {
     for (const [, student] of students) student.dispose();
+    for (const segmenter of segmenters?.values() ?? []) segmenter.dispose();
   }
   const result = (method: string): SceneScore => sceneScore(scoreOf(method), scenes.objectCount);
   const baselineResult = ({ name, expected }: Baseline): SceneScore => {
@@ -189,4 +215,17 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
     ),
     baselines: Object.fromEntries(baselines.map((baseline) => [baseline.name, baselineResult(baseline)])),
   };
+}
+
+async function baselineLabels(
+  device: Device,
+  baseline: Baseline,
+  scene: Scene,
+  context: BaselineContext,
+  scale: number,
+  refine: ScoringRules['refine'],
+): Promise<ArrayLike<number> | undefined> {
+  const found = baseline.cells?.(context) ?? baseline.labels?.(scene, context);
+  if (found && refine) return refinedBaseline(device, scene.image, found, scale, refine);
+  return found && ('grid' in found ? cellLabels(found) : found);
 }

@@ -256,8 +256,9 @@ describe('from photos to words', () => {
       at('scores.json'),
       ...['--save', at('saved'), '--synonyms', 'sofa|couch, tvmonitor|tv'],
     );
-    expect(code).toBe(0);
+    expect(code).toBe(1);
     expect(err).toContain('skipped photo-1: ');
+    expect(err).toContain('zeroseg: eval: 1 of 3 photos could not be used; the scores are of the others alone');
     const result = JSON.parse(out);
     expect(JSON.parse(await readFile(at('scores.json'), 'utf8'))).toEqual(result);
     expect(result.photos).toBe(2);

@@ -1,4 +1,4 @@
-import { readdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';

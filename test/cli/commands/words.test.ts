@@ -131,7 +131,13 @@ describe('zeroseg segment', () => {
   });
 
   test('a rule of naming that makes no sense is a damaged file', async () => {
-    for (const naming of ['{"scoring":"best"}', 'nonsense', '{"threshold":-1}']) {
+    for (const naming of [
+      '{"scoring":"best"}',
+      'nonsense',
+      '{"threshold":-1}',
+      '{"groups":[0]}',
+      '{"refine":{"steps":-1}}',
+    ]) {
       const model = await otherStudent('naming.safetensors', { naming });
       const { code, err } = await zeroseg('segment', photo, '--classes', 'cat', '--model', model, '--out', at('none'));
       expect([code, err]).toEqual([
@@ -152,11 +158,43 @@ test('zeroseg export writes how a model is best used', async () => {
     '0.3',
     '--short',
     '96',
+    ...'--assignment soft --groups 16,16 --flip --prior 0.6 --pamr-dilations 1,2'.split(' '),
     '--out',
     model,
   );
   const info = modelInfo(readSafetensors(new Uint8Array(await readFile(model)), model), model);
-  expect([code, info.naming]).toEqual([0, { scoring: 'softmax', threshold: 0.3, short: 96 }]);
+  expect([code, info.naming]).toEqual([
+    0,
+    {
+      ...{
+        scoring: 'softmax',
+        threshold: 0.3,
+        short: 96,
+        assignment: 'soft',
+        prior: 0.6,
+        groups: [16, 16],
+        flip: true,
+      },
+      refine: { dilations: [1, 2] },
+    },
+  ]);
+
+  // score follows the file; its options win.
+  const scores = async (...more: string[]) => {
+    const { code, out } = await zeroseg('score', '--model', model, '--scenes', '1', '--json', ...more);
+    expect(code).toBe(0);
+    return JSON.parse(out);
+  };
+  const follows = await scores();
+  expect(follows.options).toMatchObject({
+    assignment: 'soft',
+    groups: [16, 16],
+    flip: true,
+    refine: { dilations: [1, 2] },
+  });
+  const plain = await scores('--assignment', 'hard', '--groups', '16,8', '--prior', '0', '--refine', 'none');
+  expect(plain.options).toMatchObject({ assignment: 'hard', refine: false });
+  expect(plain.fresh).not.toEqual(follows.fresh);
 });
 
 test('zeroseg export does not round a model over itself, but changes what a half-precision one says', async () => {

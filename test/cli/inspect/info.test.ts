@@ -1,9 +1,11 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { withoutHome } from '../../../cli/src/inspect/hidden-home.ts';
 import { inspectPlace } from '../../../cli/src/inspect/info.ts';
+import { writeLabelPng } from '../../../cli/src/photos/image-files.ts';
+import { pascalPalette } from '../../../src/zeroseg/image/palette.ts';
 import { temporaryFolder, useCommandLine, writeClip, writeConfig, writePhotos } from '../../support/made-up.ts';
 
 const zeroseg = useCommandLine();
@@ -88,16 +90,47 @@ test('built-in is a model and a CLIP with its words; the text has a line for eac
 });
 
 test('what no command reads is refused by its name', async () => {
-  await writeFile(at('notes.txt'), 'nothing');
+  await writeFile(at('notes.dat'), Uint8Array.of(7, 0, 7));
+  await writeFile(at('empty.jpg'), '');
+  await writeFile(at('photos.tar'), 'no archive');
+  await symlink(at('circle'), at('circle'));
   await writeFile(at('half.safetensors'), 'half');
   for (const [name, words] of [
-    ['notes.txt', 'this is not an image, or of a kind that cannot be read'],
+    ['notes.dat', 'this is not an image, or of a kind that cannot be read'],
+    ['empty.jpg', 'the file is empty'],
+    ['photos.tar', 'this is neither a tar nor a zip archive'],
+    ['circle', 'a link leads in a circle'],
     ['missing', 'there is no such file or folder; built-in is what the package brings'],
     ['half.safetensors', 'this is no safetensors file: it has 4 bytes'],
   ] as const) {
     const { code, out, err } = await zeroseg('info', at(name));
     expect([code, out, err.includes(`${at(name)}: `), err.includes(words)], err).toEqual([1, '', true, true]);
   }
+});
+
+test('lists, records, pages and label maps are told by what is in them', async () => {
+  await writeFile(at('names.txt'), 'sofa|couch\n天空\n');
+  await writeFile(at('page.html'), '<!doctype html><title>x</title>');
+  await writeFile(at('eval.json'), '{ "data": "voc", "mean_iou": 0.4, "classes": [] }');
+  await writeFile(at('choices.json'), '{ "dim": 96, "batch": 8 }');
+  await writeFile(at('other.json'), '{ "colour": 1 }');
+  await writeLabelPng(at('labels.png'), { width: 2, height: 1, data: Uint8Array.of(0, 3) }, pascalPalette());
+  const kinds: string[] = [];
+  for (const name of ['names.txt', 'page.html', 'eval.json', 'choices.json', 'other.json', 'labels.png']) {
+    const { code, out } = await zeroseg('info', at(name));
+    expect(code, name).toBe(0);
+    kinds.push((out.split('\n')[0] as string).replace(/^.*\//, ''));
+  }
+  expect(kinds).toMatchInlineSnapshot(`
+    [
+      "names.txt: text; as a list of classes",
+      "page.html: page, to be opened in a browser",
+      "eval.json: scores of a model on labelled photos",
+      "choices.json: configuration",
+      "other.json: JSON of another program",
+      "labels.png: label map: a PNG whose pixels are numbers of classes",
+    ]
+  `);
 });
 
 test("PyTorch's files are told as others are, and refused by what is in them", async () => {

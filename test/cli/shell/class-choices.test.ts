@@ -35,6 +35,19 @@ test('a list, a file, a data set', async () => {
   expect(await parseClasses('imagenet')).toHaveLength(1000);
 });
 
+test('a file that is no text is called what it is', async () => {
+  const jpeg = join(folder, 'photo.jpg');
+  await writeFile(jpeg, Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16));
+  const other = join(folder, 'other.bin');
+  await writeFile(other, Uint8Array.of(0xff, 0xfe, 0x41));
+  expect([await reason(parseClasses(`@${jpeg}`)), await reason(readColours(other))]).toMatchInlineSnapshot(`
+    [
+      "--classes: FOLDER/photo.jpg: this is a JPEG image; give a text with a class a line",
+      "--colors: FOLDER/other.bin: this is no text in UTF-8; save it as UTF-8",
+    ]
+  `);
+});
+
 test('synonyms join the class that they name, by its prompt or by its name in the data set', async () => {
   const { prompts, classes } = dataSets.voc;
   const synonyms = await parseSynonyms('sofa|couch, tvmonitor|tv|screen');

@@ -55,7 +55,6 @@ describe('--options and --print-options', () => {
     expect(JSON.parse((await zeroseg('segment', '--options', off, '--print-options')).out)).toEqual({
       classes: 'cat',
       out: 'out/segments',
-      templates: 'full',
       tokenizer: 'clip',
     });
   });
@@ -128,6 +127,16 @@ describe('--options and --print-options', () => {
       out: '',
       err: "zeroseg train: unknown option '--stepz' (Did you mean --steps?) See zeroseg train --help.",
     });
+  });
+});
+
+test('help COMMAND is COMMAND --help; an unknown one is refused with the nearest', async () => {
+  expect(await zeroseg('help', 'words')).toEqual(await zeroseg('words', '--help'));
+  expect(await zeroseg('help')).toEqual(await zeroseg('--help'));
+  expect(await zeroseg('help', 'segmnt')).toEqual({
+    code: 1,
+    out: '',
+    err: "zeroseg: unknown command 'segmnt' (Did you mean segment?) See zeroseg --help.",
   });
 });
 

@@ -3,7 +3,7 @@ import { random } from '../../../src/nn/layers/random.ts';
 import { majorityLabels } from '../../../src/zeroseg/baselines/ceiling.ts';
 import { chanceScores } from '../../../src/zeroseg/baselines/chance.ts';
 import { kMeans } from '../../../src/zeroseg/baselines/k-means.ts';
-import { cosineMaps, denseLabels, enlargeLabels, nearestNames } from '../../../src/zeroseg/baselines/patch-labels.ts';
+import { cellLabels, cosineMaps, enlargeLabels, nearestNames } from '../../../src/zeroseg/baselines/patch-labels.ts';
 import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
 import { sceneScore } from '../../../src/zeroseg/studies/score-scenes.ts';
 
@@ -61,7 +61,9 @@ describe('features and names', () => {
 
   test('a grid of features is enlarged bilinearly, then the largest', () => {
     const grid = { rows: 1, cols: 2, height: 2, width: 6 };
-    expect([...denseLabels([1, 0, 0, 1], text, 2, grid)]).toEqual([1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2]);
+    expect([...cellLabels({ scores: cosineMaps([1, 0, 0, 1], text, 2), grid })]).toEqual([
+      1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2,
+    ]);
   });
 });
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { DenseTeacher } from '../../../src/zeroseg/baselines/dense-teacher.ts';
-import { denseLabels } from '../../../src/zeroseg/baselines/patch-labels.ts';
+import { cellLabels, cosineMaps } from '../../../src/zeroseg/baselines/patch-labels.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip-files/open.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
-import { namesAt } from '../../../src/zeroseg/inference/division.ts';
+import { namesAt } from '../../../src/zeroseg/inference/name-segments.ts';
 import { openVocabulary } from '../../../src/zeroseg/inference/open-vocabulary.ts';
 import { seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
@@ -36,7 +36,10 @@ describe('a CLIP by itself', () => {
     using baseline = await DenseTeacher.create(device.current, await clip.vision(device.current), 2 * side);
     const features = await baseline.features(photo);
     const { embeddings } = await model.vocabulary(words);
-    const wanted = denseLabels(features[name], embeddings, clip.config.projection, features.grid);
+    const wanted = cellLabels({
+      scores: cosineMaps(features[name], embeddings, clip.config.projection),
+      grid: features.grid,
+    });
     expect([...labels.data]).toEqual([...wanted]);
     expect(new Set(wanted).size).toBeGreaterThan(1);
   });

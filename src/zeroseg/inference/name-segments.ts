@@ -1,0 +1,114 @@
+import type { Vocabulary } from '../clip/index.ts';
+import { argmax } from '../host/index.ts';
+import { PixelError } from '../image/index.ts';
+import { areaFactors } from './area-prior.ts';
+import { assemble } from './assemble.ts';
+import { classAffinity, pixelScores } from './class-scores.ts';
+import type { Division, NamingRules, SegmentResult } from './division.ts';
+import type { WindowResult } from './mixtures.ts';
+
+/**
+ * Names the segments of a photo that {@link Segmenter.divide} divided (spec §11.3), on the host. What patches are, and what is to be
+ * refined, only {@link Segmenter.name} names.
+ *
+ * ```ts
+ * const division = await segmenter.divide(photo); // once
+ * const { labels } = nameSegments(division, vocabulary); // again for every list of words
+ * ```
+ */
+export function nameSegments(division: Division, vocabulary: Vocabulary, rules: NamingRules = {}): SegmentResult {
+  const { embeddings, scale, names } = vocabulary;
+  const { threshold, scoring = 'groupvit', top = 5, size = division } = rules;
+  const affinities = division.windows.map(({ segments, global }) =>
+    classAffinity(segments, global, embeddings, { scale, top, scoring }),
+  );
+  const windows = scoredWindows(
+    division.windows.map((window, w) => ({ ...window, affinity: affinities[w]! })),
+    names.length,
+    rules,
+  );
+  const { resized } = division;
+  return { labels: assemble(windows, resized, size, names.length, threshold !== undefined), windows, resized };
+}
+
+/** Windows with what the pixels of their segments score, out of the segments' affinities: by the background's rule, and the prior. */
+export function scoredWindows(
+  windows: readonly Omit<WindowResult, 'scores'>[],
+  names: number,
+  rules: Pick<NamingRules, 'threshold' | 'prior' | 'assignment' | 'scoring'>,
+): WindowResult[] {
+  const { threshold, prior = 0 } = rules;
+  const factors = prior === 0 ? undefined : areaFactors(windows, names, { ...rules, prior });
+  return windows.map(({ box, segmentOf, affinity, assignment }) => {
+    const scores = pixelScores(affinity, affinity.length / names, threshold);
+    const weighted = factors ? scores.map((score, at) => score * factors[at % factors.length]!) : scores;
+    return { box, segmentOf, affinity, scores: weighted, ...(assignment && { assignment }) };
+  });
+}
+
+/** A name and what it scores at some place. */
+export interface RankedName {
+  /** c + 1 for the c-th name. */
+  readonly label: number;
+  readonly score: number;
+}
+
+/**
+ * All names by what they score at a pixel of the label map, the best first: the mean over the windows that cover it.
+ *
+ * ```ts
+ * const [best, second] = namesAt(result, 10, 20);
+ * ```
+ *
+ * @throws PixelError when there is no such pixel.
+ */
+export function namesAt({ labels, windows, resized }: SegmentResult, x: number, y: number): RankedName[] {
+  const { width, height } = labels;
+  if (!Number.isInteger(x) || !Number.isInteger(y) || x < 0 || y < 0 || x >= width || y >= height) {
+    throw new PixelError(`namesAt: the pixel must lie inside ${width} x ${height}; got (${x}, ${y})`);
+  }
+  const column = Math.floor(((x + 0.5) * resized.width) / width);
+  const row = Math.floor(((y + 0.5) * resized.height) / height);
+  const sums: number[] = [];
+  let covering = 0;
+  for (const { box, segmentOf, affinity, scores } of windows) {
+    const [y1, x1, y2, x2] = box;
+    if (row < y1 || row >= y2 || column < x1 || column >= x2) continue;
+    covering++;
+    const segment = segmentOf[(row - y1) * (x2 - x1) + column - x1]!;
+    const names = affinity.length / (scores.length - affinity.length);
+    for (let c = 0; c < names; c++) sums[c] = (sums[c] ?? 0) + affinity[segment * names + c]!;
+  }
+  return sums.map((sum, c) => ({ label: c + 1, score: sum / covering })).sort((a, b) => b.score - a.score);
+}
+
+/** One segment of one window. */
+export interface NamedSegment {
+  /** Index into `windows`, and of the segment in it. */
+  readonly window: number;
+  readonly segment: number;
+  /** 0 is background, c + 1 the c-th name. */
+  readonly label: number;
+  readonly name: string;
+  /** Of that name; of background the best that any name has. See {@link classAffinity}. */
+  readonly score: number;
+  /** Pixels of the window that belong to it; 0 for a segment that is nowhere the largest. */
+  readonly pixels: number;
+}
+
+/** The segments of all windows with their names; `names` are the background, then those of the vocabulary. */
+export function namedSegments(windows: readonly WindowResult[], names: readonly string[]): NamedSegment[] {
+  return windows.flatMap(({ segmentOf, scores, affinity }, window) => {
+    const count = scores.length / names.length;
+    const pixels = new Uint32Array(count);
+    for (const segment of segmentOf) pixels[segment]!++;
+    return Array.from(pixels, (area, segment) => {
+      const row = scores.subarray(segment * names.length, (segment + 1) * names.length);
+      // Without a background rule the first column is 0 everywhere, and cosines may be below that.
+      const best = 1 + argmax(row.subarray(1));
+      const label = row[0] === 1 ? 0 : best;
+      const score = affinity[segment * (names.length - 1) + best - 1]!;
+      return { window, segment, label, name: names[label]!, score, pixels: area };
+    });
+  });
+}
