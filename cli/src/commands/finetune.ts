@@ -23,7 +23,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { Command } from 'commander';
 import { EvaluationFolder } from '../evaluations/index.ts';
-import { nodeFileSystem } from '../files/index.ts';
+import { hashFiles, nodeFileSystem } from '../files/index.ts';
 import { dataSetKinds, openDataSet } from '../photos/index.ts';
 import { openBackbone } from '../runs/index.ts';
 import { classColours } from '../segments/index.ts';
@@ -34,6 +34,7 @@ import {
   formatDuration,
   formatPercent,
   loadModel,
+  modelFacts,
   neededToBegin,
   numberFrom,
   oneOf,
@@ -169,6 +170,11 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
     );
   }
 
+  const made = pseudo && [
+    modelFacts(pseudo),
+    pseudo.kind === 'clip' ? await pseudo.clip.weightsHash() : await hashFiles([pseudo.file]),
+  ];
+
   await withDevice(context, options.adapter, async (device, interruption) => {
     const { terminal } = context;
     const used = new Set<string>();
@@ -176,7 +182,9 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
     const network = await buildModule(initial, (from) => new SegmentationNetwork(from, config, set.classes.length));
     using labeller = pseudo && (await loadModel(context, device, pseudo, {}));
     if (options.scoreRoot === undefined) tellSeen(context, truth, unseen);
-    const photos: Labelled[] = labeller ? pseudoLabelled(truth, labeller, set) : truth;
+    const photos: Labelled[] = labeller
+      ? pseudoLabelled(truth, labeller, set, { folder: join(options.out, 'pseudo-labels'), made })
+      : truth;
     using trainer = await FinetuneTrainer.create(device, network, photos, settings);
     terminal.log(
       `${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes; ${count(used.size, 'tensors')} of ${backbone}, ` +

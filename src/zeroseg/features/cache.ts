@@ -83,7 +83,7 @@ export async function openCache(files: FileSystem, key: CacheKey, options: Cache
 }
 
 /** What remedies a cache that was made with other settings. */
-const OTHER_FOLDER = 'use another folder, or --force to empty this one and compute all again';
+const OTHER_FOLDER = 'use another folder, or open it with force (--force) to empty it and compute all again';
 
 /** Refuses a folder that {@link openCache} would refuse for its key, and writes nothing: to be known before a device is opened. */
 export async function checkCacheKey(files: FileSystem, key: CacheKey): Promise<void> {

@@ -44,17 +44,12 @@ export class DenseClip implements SegmentingModel {
     this.patches = { pad, direct: mode !== 'naclip' };
   }
 
-  /** `[1, 3, H, W]` → features of patches or crops, row by row `[N, C]`, of the whole `[C]`, and keys of patches `[N, D]`. */
+  /** `[B, 3, H, W]` → features of patches, row by row `[B, N, C]`, of the whole `[B, C]`, and keys of patches `[B, N, D]`. Crops are those of one image. */
   segment(image: Tensor): { readonly segments: Tensor; readonly global: Tensor; readonly keys?: Tensor } {
-    const { projection, vision } = this.#vision.config;
+    const { vision } = this.#vision.config;
     if (this.#mode !== 'crops') {
       const { patches, image: whole, keys } = this.#vision.denseFeatures(image, this.#mode);
-      const rows = (t: Tensor, width: number) => reshape(t, [t.shape[1] as number, width]);
-      return {
-        segments: rows(patches, projection),
-        global: reshape(whole, [projection]),
-        keys: rows(keys, vision.width),
-      };
+      return { segments: patches, global: whole, keys };
     }
     const { image: side } = vision;
     const [, chans = 3, height = 0, columns = 0] = image.shape;

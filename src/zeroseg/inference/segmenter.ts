@@ -66,6 +66,10 @@ export interface SegmentingModel {
   readonly patches?: { readonly pad: boolean; readonly direct: boolean } | undefined;
   /** Of a model whose segments are cells of a grid, row by row, without a roll-out: pixels along a side of a cell. */
   readonly cell?: number | undefined;
+  /**
+   * `[B, 3, H, W]` → segments `[B, S, C]`, embeddings of the images `[B, C]` and, where there are such, the roll-out `[B, S, rows, cols]` and
+   * keys `[B, S, D]`. Of a model of cells B is 1.
+   */
   segment(
     image: Tensor,
     trace?: Trace,
@@ -88,6 +92,20 @@ type SegmentStep = Step<'image', Readonly<Record<string, Tensor>>>;
 
 /** Sizes of windows whose steps are kept; the photos of one data set need few. */
 const KEPT_STEPS = 8;
+
+/** Windows that go through the GPU at once. */
+const PASS_WINDOWS = 8;
+/**
+ * Pixels of these: five windows of 448, so that memory is bounded. On a processor small windows alone gain: six of 32 pixels together took 0.6
+ * of the time, two of 128 took 1.15 times as long.
+ */
+const PASS_PIXELS = { hardware: 2 ** 20, software: 2 ** 13 };
+
+/** A window as it is looked at. */
+interface Look {
+  readonly box: WindowBox;
+  readonly mirrored: boolean;
+}
 
 /** The largest side that a photo is resized to, whatever its shape (MMSegmentation). */
 const LONGEST = 2048;
@@ -181,21 +199,30 @@ export class Segmenter implements Disposable {
     const looks = boxes.flatMap((box) =>
       (options.flip ? [false, true] : [false]).map((mirrored) => ({ box, mirrored })),
     );
-    const issue = (look: (typeof looks)[number] | undefined): Promise<WindowValues> | undefined => {
-      if (!look) return undefined;
-      const box = look.box.map((at) => cell * at) as WindowBox;
-      const [y1, x1, y2, x2] = box;
-      return heard(this.#look(cropPlanes(pixels, width, height, box), y2 - y1, x2 - x1, look.mirrored, options));
+    const passes = this.#passes(looks);
+    const issue = (some: readonly Look[] | undefined): Promise<readonly WindowValues[]> | undefined => {
+      if (!some) return undefined;
+      const images = some.map(({ box, mirrored }) => {
+        const place = box.map((at) => cell * at) as WindowBox;
+        return { planes: cropPlanes(pixels, width, height, place), mirrored };
+      });
+      const [y1, x1, y2, x2] = (some[0] as Look).box;
+      return heard(this.#look(images, cell * (y2 - y1), cell * (x2 - x1), options));
     };
     const windows: DividedWindow[] = [];
-    let next = issue(looks[0]);
-    for (const [i, { box }] of looks.entries()) {
-      options.signal?.throwIfAborted();
-      const current = next as Promise<WindowValues>;
-      // The GPU has the next window to work on while this one is read and its pixels are divided.
-      next = issue(looks[i + 1]);
-      windows.push(this.#divided(box, await current));
-      options.onProgress?.({ done: i + 1, total: looks.length });
+    let next = issue(passes[0]);
+    for (const i of passes.keys()) {
+      const current = next as Promise<readonly WindowValues[]>;
+      // The GPU has the next windows to work on while these are read and their pixels are divided.
+      next = issue(passes[i + 1]);
+      for (const values of await current) {
+        options.signal?.throwIfAborted();
+        // The last pass is filled up with windows that are there already.
+        const look = looks[windows.length];
+        if (!look) break;
+        windows.push(this.#divided(look.box, values));
+        options.onProgress?.({ done: windows.length, total: looks.length });
+      }
     }
     const {
       box: [y1, x1, y2, x2],
@@ -211,6 +238,19 @@ export class Segmenter implements Disposable {
         patches: { window, grid: this.#grid(window), direct: patches.direct && options.mode === 'whole' },
       }),
     };
+  }
+
+  /** Windows, all of one size, in parts of one length: a length is a step. The last part ends with copies of the last window. */
+  #passes(looks: readonly Look[]): (readonly Look[])[] {
+    const [y1, x1, y2, x2] = (looks[0] as Look).box;
+    const { cell = 1 } = this.#model;
+    const pixels = PASS_PIXELS[this.#device.isSoftware ? 'software' : 'hardware'];
+    const most = Math.max(1, Math.min(PASS_WINDOWS, Math.floor(pixels / ((y2 - y1) * (x2 - x1)))));
+    const count = cell === 1 ? Math.ceil(looks.length / most) : looks.length;
+    const each = Math.ceil(looks.length / count);
+    return Array.from({ length: Math.ceil(looks.length / each) }, (_, pass) =>
+      Array.from({ length: each }, (_, i) => looks[Math.min(pass * each + i, looks.length - 1)] as Look),
+    );
   }
 
   /** Side of the windows. */
@@ -242,27 +282,23 @@ export class Segmenter implements Disposable {
     return { rows, cols, width: cols * patch, height: rows * patch, top, left };
   }
 
-  /** What is found in a window; of a mirrored one, back in its place. */
+  /** What is found in windows; of mirrored ones, back in its place. */
   async #look(
-    image: Float32Array,
+    images: readonly { readonly planes: Float32Array; readonly mirrored: boolean }[],
     height: number,
     width: number,
-    mirrored: boolean,
     options: FeatureOptions,
-  ): Promise<WindowValues> {
+  ): Promise<readonly WindowValues[]> {
     const { patches, cell, config } = this.#model;
     const grid = patches?.pad ? this.#grid({ width, height }) : undefined;
-    const planes = grid ? padPlanes(image, width, height, grid) : image;
     const seen = grid ?? { width, height };
-    if (!mirrored) return this.features(planes, seen.height, seen.width, options);
-    const found = await this.features(mirroredRows(planes, seen.width), seen.height, seen.width, options);
+    const shown = images.map(({ planes, mirrored }) => {
+      const whole = grid ? padPlanes(planes, width, height, grid) : planes;
+      return mirrored ? mirroredRows(whole, seen.width) : whole;
+    });
+    const values = await this.#pass(shown, seen.height, seen.width, options);
     const columns = grid?.cols ?? Math.floor(width / (cell ?? config.patch));
-    // Segments either have places of their own, or are places.
-    if (found.rollout.length > 0) return { ...found, rollout: mirroredRows(found.rollout, columns) };
-    const channels = found.global.length;
-    const segments = mirroredRows(found.segments, columns, channels);
-    const places = segments.length / channels;
-    return { ...found, segments, keys: found.keys && mirroredRows(found.keys, columns, found.keys.length / places) };
+    return values.map((found, i) => (images[i]?.mirrored ? mirroredBack(found, columns) : found));
   }
 
   #divided(box: WindowBox, { segments, global, rollout, keys }: WindowValues): DividedWindow {
@@ -288,6 +324,17 @@ export class Segmenter implements Disposable {
     width: number,
     options: FeatureOptions = {},
   ): Promise<WindowValues> {
+    const [values] = await this.#pass([image], height, width, options);
+    return values as WindowValues;
+  }
+
+  /** As {@link features}, of several images. */
+  async #pass(
+    images: readonly Float32Array[],
+    height: number,
+    width: number,
+    options: FeatureOptions,
+  ): Promise<readonly WindowValues[]> {
     const { keys: wantsKeys, groups } = options;
     if (groups && this.#model.config.assign_start === undefined) {
       throw new ArgumentError(
@@ -295,25 +342,30 @@ export class Segmenter implements Disposable {
       );
     }
     if (this.#disposed) throw new StepError('segmenter: it was disposed; make another');
-    const key = `${height}×${width}${wantsKeys ? ' with keys' : ''}${groups ? `, groups ${groups.join(', ')}` : ''}`;
-    const make = (): Promise<SegmentStep> => this.#record(key, height, width, options);
+    const count = images.length;
+    const key = `${count === 1 ? '' : `${count}×`}${height}×${width}${wantsKeys ? ' with keys' : ''}${groups ? `, groups ${groups.join(', ')}` : ''}`;
+    const make = (): Promise<SegmentStep> => this.#record(key, [count, height, width], options);
     return this.#steps.use(key, make, async (run) => {
-      const found = Object.entries(run({ image }));
+      const found = Object.entries(run({ image: joined(images) }));
       const values = await readAll(found.map(([, t]) => t));
-      const byName = Object.fromEntries(found.map(([name], i) => [name, values[i]])) as unknown as WindowValues;
-      return { ...byName, rollout: byName.rollout ?? new Float32Array(0) };
+      return images.map((_, at) => {
+        const own = (all: Float32Array) => all.slice((at * all.length) / count, ((at + 1) * all.length) / count);
+        const byName = Object.fromEntries(
+          found.map(([name], i) => [name, own(values[i] as Float32Array)]),
+        ) as unknown as WindowValues;
+        return { ...byName, rollout: byName.rollout ?? new Float32Array(0) };
+      });
     });
   }
 
   #record(
     key: string,
-    height: number,
-    width: number,
+    [count, height, width]: readonly [number, number, number],
     { keys: wantsKeys, groups }: FeatureOptions,
   ): Promise<SegmentStep> {
     return step(
       this.#device,
-      { image: [1, this.#model.config.chans, height, width] },
+      { image: [count, this.#model.config.chans, height, width] },
       ({ image }) => {
         const { segments, global, rollout, keys } = this.#model.segment(image, noTrace, { groups });
         return { segments, global, ...(rollout && { rollout }), ...(wantsKeys && keys && { keys }) };
@@ -348,6 +400,23 @@ export function resizedPlanes(
   const planes = toTensor(photo, mean, std);
   if (width === photo.width && height === photo.height) return planes;
   return resizeBilinear(planes, 3, photo.height, photo.width, height, width);
+}
+
+function joined(images: readonly Float32Array[]): Float32Array {
+  const [first, second] = images as [Float32Array, Float32Array | undefined];
+  if (!second) return first;
+  const all = new Float32Array(images.length * first.length);
+  for (const [i, image] of images.entries()) all.set(image, i * first.length);
+  return all;
+}
+
+/** What was found in a mirrored window, in its places: segments either have places of their own, or are places. */
+function mirroredBack(found: WindowValues, columns: number): WindowValues {
+  if (found.rollout.length > 0) return { ...found, rollout: mirroredRows(found.rollout, columns) };
+  const channels = found.global.length;
+  const segments = mirroredRows(found.segments, columns, channels);
+  const places = segments.length / channels;
+  return { ...found, segments, keys: found.keys && mirroredRows(found.keys, columns, found.keys.length / places) };
 }
 
 /** The patch under each pixel of a window. */

@@ -202,17 +202,13 @@ export class SegClipVision {
     return { segments, image, softMap: soft };
   }
 
-  /** One image: segments `[G, C]`, the whole `[C]`, and the soft map `[G, rows, cols]`. */
+  /** Segments `[B, G, C]`, the whole `[B, C]`, and the soft map `[B, G, rows, cols]`. */
   segment(pixels: Tensor): Pick<Inference, 'segments' | 'global' | 'rollout'> {
     const { patch } = this.sizes;
     const [, , height = 0, columns = 0] = pixels.shape;
     const { segments, image, softMap } = this.forward(pixels);
-    const [, groups = 0, dim = 0] = segments.shape;
-    const grid = [groups, Math.floor(height / patch), Math.floor(columns / patch)];
-    return {
-      segments: reshape(segments, [groups, dim]),
-      global: reshape(image, [dim]),
-      rollout: reshape(softMap, grid),
-    };
+    const [batch = 0, groups = 0] = segments.shape;
+    const grid = [batch, groups, Math.floor(height / patch), Math.floor(columns / patch)];
+    return { segments, global: image, rollout: reshape(softMap, grid) };
   }
 }

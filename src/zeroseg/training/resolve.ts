@@ -168,7 +168,7 @@ function checkAgainstFeatures(config: ZeroSegConfig, { key, folder }: FeatureFac
   }
   if (config.grids.join() !== key.grids.join()) {
     throw new ConfigError(
-      `configuration: 'grids' is [${config.grids.join(', ')}], and the features in ${folder} are of [${key.grids.join(', ')}]; leave grids out, or make a cache with --grids ${config.grids.join(',')}`,
+      `configuration: 'grids' is [${config.grids.join(', ')}], and the features in ${folder} are of [${key.grids.join(', ')}]; leave grids out, or make a cache of these (--grids ${config.grids.join(',')})`,
     );
   }
 }

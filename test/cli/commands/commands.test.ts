@@ -305,7 +305,7 @@ describe('what does not fit is refused', () => {
         '16',
       ),
     ).toMatchInlineSnapshot(
-      `"zeroseg: cache: BASE/cache: made with other settings (grids is [1,2] in the cache, [1] now; views is 5 in the cache, 1 now); use another folder, or --force to empty this one and compute all again"`,
+      `"zeroseg: cache: BASE/cache: made with other settings (grids is [1,2] in the cache, [1] now; views is 5 in the cache, 1 now); use another folder, or open it with force (--force) to empty it and compute all again"`,
     );
   });
 
@@ -334,7 +334,7 @@ describe('what does not fit is refused', () => {
       `"zeroseg: configuration: 'clip_dim' is 12, and the features in BASE/cache have 8 values (teacher 'clip'); leave clip_dim out, or use another cache"`,
     );
     expect(await train('--config', at('small.json'), '--set', 'grids=1,2,3')).toMatchInlineSnapshot(
-      `"zeroseg: configuration: 'grids' is [1, 2, 3], and the features in BASE/cache are of [1, 2]; leave grids out, or make a cache with --grids 1,2,3"`,
+      `"zeroseg: configuration: 'grids' is [1, 2, 3], and the features in BASE/cache are of [1, 2]; leave grids out, or make a cache of these (--grids 1,2,3)"`,
     );
     expect(await train('--config', at('small.json'), '--set', 'dimm=12')).toMatchInlineSnapshot(
       `"zeroseg: configuration: there is no key 'dimm'; did you mean 'dim'?"`,

@@ -63,6 +63,8 @@ describe('finetune', () => {
     expect(out).toMatch(/mean IoU/);
     const [pseudo, truth] = [await losses('pseudo'), await losses('whole')];
     expect(pseudo[0]).not.toBe(truth[0]);
+    // What the model said is kept beside the run: of each photo once.
+    expect((await readdir(at('pseudo', 'pseudo-labels'))).length).toBeGreaterThan(0);
   });
 
   test('says what is wrong', async () => {

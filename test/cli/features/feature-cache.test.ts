@@ -259,7 +259,7 @@ describe('what is refused', () => {
     await fillAll();
     const other: CacheKey = { ...key, teacher: 'large', grids: [1, 2, 3], views: 14, std: [0.25, 0.25, 0.2] };
     expect(await message(openCache(folder, other))).toMatchInlineSnapshot(
-      `"CacheError: cache: CACHE: made with other settings (teacher is "tiny" in the cache, "large" now; grids is [1,2] in the cache, [1,2,3] now; std is [0.25,0.25,0.25] in the cache, [0.25,0.25,0.2] now; views is 5 in the cache, 14 now); use another folder, or --force to empty this one and compute all again"`,
+      `"CacheError: cache: CACHE: made with other settings (teacher is "tiny" in the cache, "large" now; grids is [1,2] in the cache, [1,2,3] now; std is [0.25,0.25,0.25] in the cache, [0.25,0.25,0.2] now; views is 5 in the cache, 14 now); use another folder, or open it with force (--force) to empty it and compute all again"`,
     );
     expect(await message(readCache(folder, { teacherSize: 224 }))).toMatchInlineSnapshot(
       `"CacheError: cache: CACHE: made with other settings (side of the teacher's views is 8 in the cache, 224 now); use the cache that was made with these"`,

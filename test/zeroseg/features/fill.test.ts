@@ -146,7 +146,7 @@ test('one writer at a time, and other settings are refused', async () => {
   const files = memoryFileSystem();
   await fill(files, photos(2));
   await expect(fill(files, { ...photos(2), decoder: 'canvas' })).rejects.toThrowErrorMatchingInlineSnapshot(
-    `[CacheError: cache: memory:/: made with other settings (decoder is "pixels" in the cache, "canvas" now); use another folder, or --force to empty this one and compute all again]`,
+    `[CacheError: cache: memory:/: made with other settings (decoder is "pixels" in the cache, "canvas" now); use another folder, or open it with force (--force) to empty it and compute all again]`,
   );
   const lock = await files.lock('other', 'cache.lock');
   await expect(fill(files, photos(2))).rejects.toThrowErrorMatchingInlineSnapshot(

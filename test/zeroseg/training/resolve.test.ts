@@ -80,7 +80,7 @@ describe('resolveTraining', () => {
         "ConfigError: training: 'seed' must be a whole number from 0 to 4294967295; got "one"",
         "ConfigError: configuration: there is no key 'dimm'; did you mean 'dim'?",
         "ConfigError: configuration: 'clip_dim' is 16, and the features in F have 8 values (teacher 't'); leave clip_dim out, or use another cache",
-        "ConfigError: configuration: 'grids' is [1], and the features in F are of [1, 2]; leave grids out, or make a cache with --grids 1",
+        "ConfigError: configuration: 'grids' is [1], and the features in F are of [1, 2]; leave grids out, or make a cache of these (--grids 1)",
       ]
     `);
   });

@@ -10,7 +10,6 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { decodePhoto } from '../engine/photos.ts';
 import { centresOf, countsOf } from './centres.ts';
-import { exportResult } from './exports.ts';
 import type { Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from './messages.ts';
 
 const file = new URL('../../samples/recorded.safetensors', import.meta.url);
@@ -66,6 +65,8 @@ export class RecordedRun implements Segmenting {
 
   async export(request: SegmentRequest, options: ExportOptions): Promise<Blob> {
     const { image } = this.#current(request.photo);
+    // Loaded when something is taken along first: the first load is small.
+    const { exportResult } = await import('./exports.ts');
     return exportResult(image, await this.segment({ ...request, size: undefined }, () => {}), options);
   }
 

@@ -4,7 +4,6 @@ import type { Gpu } from '../engine/gpu.ts';
 import type { Models } from '../engine/models.ts';
 import { decodePhoto } from '../engine/photos.ts';
 import { centresOf, countsOf } from './centres.ts';
-import { exportResult } from './exports.ts';
 import { Looks } from './looks.ts';
 import type { Asker, Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from './messages.ts';
 
@@ -76,6 +75,8 @@ export class SegmentTool implements Segmenting {
 
   async export(request: SegmentRequest, options: ExportOptions): Promise<Blob> {
     const image = this.#imageOf(request);
+    // Loaded when something is taken along first: the first load is small.
+    const { exportResult } = await import('./exports.ts');
     return exportResult(image, await this.segment({ ...request, size: undefined }, () => {}), options);
   }
 

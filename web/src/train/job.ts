@@ -185,6 +185,8 @@ export class Job {
       studentSize: isOfScenes ? LEARNT_SIDE : SHOWN_SIDE,
       // Half a shard of a page that was killed is no reason to begin again.
       repair: true,
+      // Nor are features of an earlier version of this page, whose teacher was another: they are computed again.
+      force: true,
       onProgress: ({ done, total }) => this.#stand({ phase: 'looking', done, total }),
     });
     const cache = await readCache(files);
