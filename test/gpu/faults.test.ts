@@ -14,7 +14,8 @@ import { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../src/tensor/run/read.ts';
 import { run, step } from '../../src/tensor/run/step.ts';
 import { StepError } from '../../src/tensor/values/errors.ts';
-import { Segmenter, type SegmentingModel } from '../../src/zeroseg/inference/segmenter.ts';
+import { Segmenter } from '../../src/zeroseg/inference/segmenter.ts';
+import type { SegmentingModel } from '../../src/zeroseg/inference/segmenting-model.ts';
 
 const open = () => openDevice({ notice: null, tuning: false });
 const sixteen = Float32Array.from({ length: 16 }, (_, i) => i);

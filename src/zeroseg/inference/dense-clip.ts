@@ -3,7 +3,7 @@ import { permute, reshape } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { type ClipVision, clipPixels, type DenseMode } from '../clip/index.ts';
 import { type DenseSettings, denseSettings } from './dense-settings.ts';
-import type { SegmentingModel } from './segmenter.ts';
+import type { SegmentingModel } from './segmenting-model.ts';
 
 /**
  * How a CLIP segments by itself: by its patches, in one of the ways of {@link DenseMode}, or by crops of which each is looked at as an image

@@ -40,12 +40,7 @@ export {
   type SegmentByNamesOptions,
   type SegmentProgress,
 } from './open-vocabulary.ts';
-export {
-  type DivideOptions,
-  inferenceSize,
-  resizedPlanes,
-  Segmenter,
-  type SegmentingModel,
-  type SegmentOptions,
-} from './segmenter.ts';
+export { inferenceSize, resizedPlanes } from './planes.ts';
+export { type DivideOptions, Segmenter, type SegmentOptions } from './segmenter.ts';
+export type { SegmentingModel } from './segmenting-model.ts';
 export type { WordStore } from './word-store.ts';

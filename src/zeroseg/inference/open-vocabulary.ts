@@ -22,7 +22,8 @@ import type { DenseClipMode } from './dense-clip.ts';
 import type { Division, NamingRules, SegmentResult } from './division.ts';
 import { clipAndText, type ModelAndText, namingRules, type PairOptions, pairWithText } from './model-and-text.ts';
 import { type NamedSegment, namedSegments } from './name-segments.ts';
-import { type DivideOptions, Segmenter, type SegmentingModel, type SegmentOptions } from './segmenter.ts';
+import { type DivideOptions, Segmenter, type SegmentOptions } from './segmenter.ts';
+import type { SegmentingModel } from './segmenting-model.ts';
 import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
 
 /** How names are made into vectors. */

@@ -1,29 +1,18 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { ArgumentError, type Device, heard } from '../../gpu/index.ts';
-import { noTrace, type Trace } from '../../nn/layers/index.ts';
+import { noTrace } from '../../nn/layers/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { readAll, type Step, step } from '../../tensor/run/index.ts';
 import { StepError } from '../../tensor/values/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { KeptSteps, type Progress, type WorkOptions } from '../host/index.ts';
-import {
-  checkImage,
-  type Image,
-  imagenetMean,
-  imagenetStd,
-  keepRatioSize,
-  type LabelMap,
-  type Rgb,
-  resizeBilinear,
-  slidingWindows,
-  toTensor,
-  type WindowBox,
-} from '../image/index.ts';
-import type { Inference, InferenceOptions, ZeroSegConfig } from '../model/index.ts';
+import { checkImage, type Image, type LabelMap, slidingWindows, type WindowBox } from '../image/index.ts';
 import type { PatchGrid, Size } from '../pixels/index.ts';
 import { pixelSegments } from './assemble.ts';
 import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
 import { namePixels, refinedLabels } from './name-pixels.ts';
+import { cropPlanes, inferenceSize, joinedPlanes, mirroredRows, padPlanes, resizedPlanes } from './planes.ts';
+import type { SegmentingModel } from './segmenting-model.ts';
 
 /** How a photo is divided. Progress counts windows. */
 export interface DivideOptions extends WorkOptions<Progress> {
@@ -44,38 +33,6 @@ export interface DivideOptions extends WorkOptions<Progress> {
 }
 
 export interface SegmentOptions extends DivideOptions, NamingRules {}
-
-/** A model that finds segments in an image of any size: `ZeroSeg`, GroupViT's and SegCLIP's image encoders, a CLIP by itself. */
-export interface SegmentingModel {
-  /** Side of the images it was trained with, side of a patch, channels. */
-  readonly config: {
-    readonly image: number;
-    readonly patch: number;
-    readonly chans: number;
-    /** Of a ZeroSeg: where its groups begin. */
-    readonly assign_start?: ZeroSegConfig['assign_start'];
-  };
-  /** What its pixels are normalised with. Default: ImageNet's mean and standard deviation. */
-  readonly pixels?: { readonly mean: Rgb; readonly std: Rgb } | undefined;
-  /** The shorter side of photos, where none is asked for. */
-  readonly short?: number | undefined;
-  /** Side and step of the windows, where none are asked for. */
-  readonly window?: number | undefined;
-  readonly stride?: number | undefined;
-  /** Of a model whose segments are patches, to be enlarged pixel by pixel: whether windows are padded to whole ones; see {@link PatchScores.direct}. */
-  readonly patches?: { readonly pad: boolean; readonly direct: boolean } | undefined;
-  /** Of a model whose segments are cells of a grid, row by row, without a roll-out: pixels along a side of a cell. */
-  readonly cell?: number | undefined;
-  /**
-   * `[B, 3, H, W]` → segments `[B, S, C]`, embeddings of the images `[B, C]` and, where there are such, the roll-out `[B, S, rows, cols]` and
-   * keys `[B, S, D]`. Of a model of cells B is 1.
-   */
-  segment(
-    image: Tensor,
-    trace?: Trace,
-    options?: InferenceOptions,
-  ): Pick<Inference, 'segments' | 'global'> & { readonly rollout?: Tensor; readonly keys?: Tensor };
-}
 
 interface WindowValues {
   readonly segments: Float32Array;
@@ -106,9 +63,6 @@ interface Look {
   readonly box: WindowBox;
   readonly mirrored: boolean;
 }
-
-/** The largest side that a photo is resized to, whatever its shape (MMSegmentation). */
-const LONGEST = 2048;
 
 /**
  * Segments photos by words with a trained model (spec §11).
@@ -346,7 +300,7 @@ export class Segmenter implements Disposable {
     const key = `${count === 1 ? '' : `${count}×`}${height}×${width}${wantsKeys ? ' with keys' : ''}${groups ? `, groups ${groups.join(', ')}` : ''}`;
     const make = (): Promise<SegmentStep> => this.#record(key, [count, height, width], options);
     return this.#steps.use(key, make, async (run) => {
-      const found = Object.entries(run({ image: joined(images) }));
+      const found = Object.entries(run({ image: joinedPlanes(images) }));
       const values = await readAll(found.map(([, t]) => t));
       return images.map((_, at) => {
         const own = (all: Float32Array) => all.slice((at * all.length) / count, ((at + 1) * all.length) / count);
@@ -385,31 +339,6 @@ export class Segmenter implements Disposable {
   }
 }
 
-/** Width and height of a photo whose shorter side becomes `short`; its longer one 2048 at most, where `short` is not above that. */
-export function inferenceSize({ width, height }: Image, short: number): [width: number, height: number] {
-  return keepRatioSize(width, height, short, Math.max(LONGEST, short));
-}
-
-/** A photo as normalised planes `[3, height, width]`, resized bilinearly without antialiasing. */
-export function resizedPlanes(
-  photo: Image,
-  width: number,
-  height: number,
-  { mean, std }: NonNullable<SegmentingModel['pixels']> = { mean: imagenetMean, std: imagenetStd },
-): Float32Array {
-  const planes = toTensor(photo, mean, std);
-  if (width === photo.width && height === photo.height) return planes;
-  return resizeBilinear(planes, 3, photo.height, photo.width, height, width);
-}
-
-function joined(images: readonly Float32Array[]): Float32Array {
-  const [first, second] = images as [Float32Array, Float32Array | undefined];
-  if (!second) return first;
-  const all = new Float32Array(images.length * first.length);
-  for (const [i, image] of images.entries()) all.set(image, i * first.length);
-  return all;
-}
-
 /** What was found in a mirrored window, in its places: segments either have places of their own, or are places. */
 function mirroredBack(found: WindowValues, columns: number): WindowValues {
   if (found.rollout.length > 0) return { ...found, rollout: mirroredRows(found.rollout, columns) };
@@ -427,45 +356,6 @@ function patchOf(grid: PatchGrid, width: number, height: number): Uint16Array {
   for (let y = 0; y < height; y++) {
     const row = place(grid.top + y, grid.height, grid.rows) * grid.cols;
     for (let x = 0; x < width; x++) out[y * width + x] = row + place(grid.left + x, grid.width, grid.cols);
-  }
-  return out;
-}
-
-/** Planes with zeros around. */
-function padPlanes(planes: Float32Array, width: number, height: number, grid: PatchGrid): Float32Array {
-  const channels = planes.length / (width * height);
-  const out = new Float32Array(channels * grid.width * grid.height);
-  for (let line = 0; line < channels * height; line++) {
-    const to = (Math.floor(line / height) * grid.height + grid.top + (line % height)) * grid.width + grid.left;
-    out.set(planes.subarray(line * width, (line + 1) * width), to);
-  }
-  return out;
-}
-
-function cropPlanes(planes: Float32Array, width: number, height: number, [y1, x1, y2, x2]: WindowBox): Float32Array {
-  if (y1 === 0 && x1 === 0 && y2 === height && x2 === width) return planes;
-  const channels = planes.length / (width * height);
-  const out = new Float32Array(channels * (y2 - y1) * (x2 - x1));
-  let at = 0;
-  for (let c = 0; c < channels; c++) {
-    for (let y = y1; y < y2; y++) {
-      const from = (c * height + y) * width;
-      out.set(planes.subarray(from + x1, from + x2), at);
-      at += x2 - x1;
-    }
-  }
-  return out;
-}
-
-/** Rows of `columns` places in the opposite order, each place of so many values. */
-function mirroredRows(values: Float32Array, columns: number, each = 1): Float32Array {
-  const out = new Float32Array(values.length);
-  const row = columns * each;
-  for (let from = 0; from < values.length; from += row) {
-    for (let x = 0; x < columns; x++) {
-      const at = from + x * each;
-      out.set(values.subarray(at, at + each), from + (columns - 1 - x) * each);
-    }
   }
   return out;
 }
