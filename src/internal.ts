@@ -62,20 +62,11 @@ export {
   type ViewSource,
 } from './zeroseg/image/index.ts';
 export {
-  type ClipAndText,
-  clipAndText,
   type DataSettings,
   DenseClip,
-  dataSettings,
-  groupVitAndText,
-  namingRules,
-  otherTeacher,
   patchScoreMaps,
   pixelSegments,
   scoreRows,
-  segClipAndText,
-  type ZeroSegAndText,
-  zeroSegAndText,
 } from './zeroseg/inference/index.ts';
 export {
   checkEncoderFit,
@@ -88,6 +79,17 @@ export {
   positionTable,
   weightOf,
 } from './zeroseg/model/index.ts';
+export {
+  type ClipAndText,
+  clipAndText,
+  dataSettings,
+  groupVitAndText,
+  namingRules,
+  otherTeacher,
+  segClipAndText,
+  type ZeroSegAndText,
+  zeroSegAndText,
+} from './zeroseg/open-vocabulary/index.ts';
 export { classProbabilities } from './zeroseg/pixels/index.ts';
 export { Checkpoints, newestCheckpointFile, parseStep, stepName } from './zeroseg/runs/index.ts';
 export {

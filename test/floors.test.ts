@@ -54,6 +54,7 @@ const rooms = [
   'src/zeroseg/inspection',
   'src/zeroseg/pixels',
   'src/zeroseg/inference',
+  'src/zeroseg/open-vocabulary',
   'src/zeroseg/scenes',
   'src/zeroseg/teacher-scenes',
   'src/zeroseg/drawing',

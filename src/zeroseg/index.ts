@@ -251,7 +251,6 @@ export {
   type WindowBox,
 } from './image/index.ts';
 export {
-  type ClassWords,
   classAffinity,
   type DenseClipMode,
   type DenseDataSettings,
@@ -260,27 +259,18 @@ export {
   type Division,
   denseDataSettings,
   labelScores,
-  type ModelAndText,
   type NamedSegment,
-  type NameOptions,
-  type NamingOptions,
   type NamingRules,
   nameSegments,
   namesAt,
-  OpenVocabulary,
-  type OpenVocabularyOptions,
-  type OpenVocabularyResult,
-  openVocabulary,
   type RankedName,
   type ScoringOptions,
-  type SegmentByNamesOptions,
   Segmenter,
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
   stuffWords,
   type WindowResult,
-  type WordStore,
 } from './inference/index.ts';
 export {
   ForwardInspector,
@@ -321,6 +311,18 @@ export {
   ZeroSeg,
   type ZeroSegConfig,
 } from './model/index.ts';
+export {
+  type ClassWords,
+  type ModelAndText,
+  type NameOptions,
+  type NamingOptions,
+  OpenVocabulary,
+  type OpenVocabularyOptions,
+  type OpenVocabularyResult,
+  openVocabulary,
+  type SegmentByNamesOptions,
+  type WordStore,
+} from './open-vocabulary/index.ts';
 export {
   type ClassRecord,
   type ClassRecordOptions,

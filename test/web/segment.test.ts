@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodePhoto, readPhoto } from '../../cli/src/photos/index.ts';
 import { type Device, openDevice } from '../../src/index.ts';
-import { type OpenVocabulary, openVocabulary } from '../../src/zeroseg/inference/index.ts';
+import { type OpenVocabulary, openVocabulary } from '../../src/zeroseg/open-vocabulary/index.ts';
 import { addWords, chips, download, named, type Opened, usePage } from './open-page.ts';
 
 const site = usePage();

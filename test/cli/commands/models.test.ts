@@ -6,7 +6,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { readLabelMap, readPhoto } from '../../../cli/src/photos/image-files.ts';
 import { openVocabulary } from '../../../cli/src/runs/open-vocabulary.ts';
 import type { SegmentsRecord } from '../../../cli/src/segments/record.ts';
-import type { SegmentByNamesOptions } from '../../../src/zeroseg/inference/open-vocabulary.ts';
+import type { SegmentByNamesOptions } from '../../../src/zeroseg/open-vocabulary/open-vocabulary.ts';
 import { seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 import { temporaryFolder, useCommandLine, writeClip, writeVoc } from '../../support/made-up.ts';

@@ -4,7 +4,7 @@ import { cellLabels, cosineMaps } from '../../../src/zeroseg/baselines/patch-lab
 import { openClipFiles } from '../../../src/zeroseg/clip-files/open.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
 import { namesAt } from '../../../src/zeroseg/inference/name-segments.ts';
-import { openVocabulary } from '../../../src/zeroseg/inference/open-vocabulary.ts';
+import { openVocabulary } from '../../../src/zeroseg/open-vocabulary/open-vocabulary.ts';
 import { seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 import { loadFixtureFile } from '../../support/fixture.ts';

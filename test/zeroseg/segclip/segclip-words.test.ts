@@ -3,8 +3,8 @@ import { readSafetensors, writeSafetensors } from '../../../src/nn/safetensors/i
 import { makeVocabulary } from '../../../src/zeroseg/clip/vocabulary.ts';
 import { openClipFiles } from '../../../src/zeroseg/clip-files/open.ts';
 import type { Image } from '../../../src/zeroseg/image/image.ts';
-import { dataSettings, segClipAndText } from '../../../src/zeroseg/inference/model-and-text.ts';
-import { openVocabulary } from '../../../src/zeroseg/inference/open-vocabulary.ts';
+import { dataSettings, segClipAndText } from '../../../src/zeroseg/open-vocabulary/model-and-text.ts';
+import { openVocabulary } from '../../../src/zeroseg/open-vocabulary/open-vocabulary.ts';
 import { hashedTokens } from '../../../src/zeroseg/text/hashed-tokens.ts';
 import { seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';

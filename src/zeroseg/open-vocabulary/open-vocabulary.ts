@@ -16,14 +16,21 @@ import {
 import { type ClipFiles, type ClipSource, openClipFiles } from '../clip-files/index.ts';
 import { firstRepeated, type Progress, type WorkOptions } from '../host/index.ts';
 import { checkImage, type Image } from '../image/index.ts';
+import {
+  type DenseClipMode,
+  type DivideOptions,
+  type Division,
+  type NamedSegment,
+  type NamingRules,
+  namedSegments,
+  Segmenter,
+  type SegmentingModel,
+  type SegmentOptions,
+  type SegmentResult,
+} from '../inference/index.ts';
 import type { TextTokens } from '../text/index.ts';
 import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
-import type { DenseClipMode } from './dense-clip.ts';
-import type { Division, NamingRules, SegmentResult } from './division.ts';
 import { clipAndText, type ModelAndText, namingRules, type PairOptions, pairWithText } from './model-and-text.ts';
-import { type NamedSegment, namedSegments } from './name-segments.ts';
-import { type DivideOptions, Segmenter, type SegmentOptions } from './segmenter.ts';
-import type { SegmentingModel } from './segmenting-model.ts';
 import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
 
 /** How names are made into vectors. */

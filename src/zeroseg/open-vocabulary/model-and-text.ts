@@ -20,6 +20,14 @@ import {
   loadGroupVitText,
   loadGroupVitVision,
 } from '../groupvit/index.ts';
+import {
+  type DataSettings,
+  DenseClip,
+  type DenseClipMode,
+  denseDataSettings,
+  denseSettings,
+  type NamingRules,
+} from '../inference/index.ts';
 import { type ModelInfo, modelInfo, type NamingRule, ZeroSeg } from '../model/index.ts';
 import {
   isSegClip,
@@ -31,9 +39,6 @@ import {
   segClipText,
 } from '../segclip/index.ts';
 import { hashedTokens, type TextTokens, Tokenizer } from '../text/index.ts';
-import { DenseClip, type DenseClipMode } from './dense-clip.ts';
-import { type DataSettings, denseDataSettings, denseSettings } from './dense-settings.ts';
-import type { NamingRules } from './division.ts';
 
 /** A trained ZeroSeg and the CLIP whose features it learnt: its segments live in the space of that CLIP's texts. */
 export interface ZeroSegAndText {
