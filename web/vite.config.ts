@@ -32,7 +32,7 @@ const config: UserConfig = defineConfig({
       ...sourceAliases('browser'),
       { find: /^bench-peers\//, replacement: resolve(import.meta.dirname, '../bench/peers/') + sep },
       // By the parts of it that are compared.
-      { find: /^@tensorflow\/tfjs$/, replacement: resolve(import.meta.dirname, 'src/bench/tensorflow.ts') },
+      { find: /^@tensorflow\/tfjs$/, replacement: resolve(import.meta.dirname, 'src/bench/peers/tensorflow.ts') },
     ],
   },
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },

@@ -2,8 +2,8 @@
 import type { Tuned } from '@zeroseg/core';
 import { limitLines, limitNote, rowTable, steadinessLine, tunedTable } from 'zeroseg/bench';
 import type { BenchReport } from './messages.ts';
-import type { Comparison } from './peers.ts';
-import { comparisonLines } from './peers-table.ts';
+import type { Comparison } from './peers/peers.ts';
+import { comparisonLines } from './peers/peers-table.ts';
 
 export interface Measurements {
   readonly report: BenchReport | undefined;

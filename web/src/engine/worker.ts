@@ -1,11 +1,11 @@
 /**
  * The page's worker: the device, the models, and the working part of each tool. What the first view does not need is loaded when
- * it is asked for: `train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu))`, and
+ * it is asked for: `train: later(async () => new (await import('../train/worker/tool.ts')).TrainTool(gpu))`, and
  * `const tool = held(() => engine.train())` and `await (await tool()).start()` on the page.
  */
 import { expose, type ProxyMarked, proxy } from 'comlink';
-import { RecordedRun } from '../segment/recorded.ts';
-import { SegmentTool } from '../segment/tool.ts';
+import { RecordedRun } from '../segment/worker/recorded.ts';
+import { SegmentTool } from '../segment/worker/tool.ts';
 import { Gpu } from './gpu.ts';
 import { Models } from './models.ts';
 
@@ -34,7 +34,9 @@ const engine = {
   recorded: proxy(new RecordedRun()),
   shelf: proxy(models.shelf),
   segment: proxy(new SegmentTool(gpu, models)),
-  train: later(async () => new (await import('../train/tool.ts')).TrainTool(gpu, async () => (await scenes()).atlas())),
+  train: later(
+    async () => new (await import('../train/worker/tool.ts')).TrainTool(gpu, async () => (await scenes()).atlas()),
+  ),
   explain: later(async () => new (await import('../explain/tool.ts')).ExplainTool(gpu, models)),
 };
 

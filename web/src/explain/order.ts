@@ -8,7 +8,7 @@ import {
   paintRepainted,
   paintSegments,
   paintViews,
-} from './pictures.ts';
+} from './painting/pictures.ts';
 
 /** The steps in their order: what the overview shows of each. */
 export const steps: readonly { readonly id: string; readonly title: string; readonly paint: Paint }[] = [

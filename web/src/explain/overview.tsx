@@ -1,5 +1,5 @@
 import { steps } from './order.ts';
-import { Square } from './square.tsx';
+import { Square } from './painting/square.tsx';
 
 /** All steps as a strip of live pictures: a slider further down is seen at work in every one that follows. */
 export function Overview() {

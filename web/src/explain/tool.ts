@@ -26,7 +26,7 @@ import type { Gpu } from '../engine/gpu.ts';
 import type { Models } from '../engine/models.ts';
 import { decodePhoto } from '../engine/photos.ts';
 import type { Grouped, GroupRequest, Named, Seen, SeeRequest, Subject } from './messages.ts';
-import { TokenColours, unitTokens } from './token-colours.ts';
+import { TokenColours, unitTokens } from './painting/token-colours.ts';
 
 type ZeroSegAndText = Extract<ModelAndText, { kind: 'zeroseg' }>;
 

@@ -11,12 +11,13 @@ import {
   viewCount,
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
-import type { GivenFile } from '../app/visitor-files.ts';
-import type { Gpu } from '../engine/gpu.ts';
+import type { GivenFile } from '../../app/visitor-files.ts';
+import type { Gpu } from '../../engine/gpu.ts';
+import type { RunCard, RunHistory, Space, TermFacts, TrainEvent } from '../messages.ts';
+import type { Plan } from '../plan.ts';
 import { handOver } from './hand-over.ts';
 import { GRIDS, Job, SHEETS } from './job.ts';
 import { KeptRuns } from './kept-runs.ts';
-import type { RunCard, RunHistory, Space, TermFacts, TrainEvent } from './messages.ts';
 import {
   featuresName,
   LEARNT_SIDE,
@@ -27,7 +28,6 @@ import {
   WATCHED,
   watchedScenes,
 } from './pictures.ts';
-import type { Plan } from './plan.ts';
 import { resolvePlan } from './session.ts';
 
 /** The built-in teacher's: how many numbers say what it sees in a view. */

@@ -25,11 +25,11 @@ import {
   ZeroSeg,
 } from '@zeroseg/core/zeroseg';
 import { student, teacher } from '@zeroseg/pretrained';
-import { version } from '../../package.json';
+import { version } from '../../../package.json';
+import type { Phase } from '../messages.ts';
+import type { Plan } from '../plan.ts';
 import type { KeptRuns, PageRun } from './kept-runs.ts';
-import type { Phase } from './messages.ts';
 import { HELD_OUT, heldOutSquares, SHEET_ROWS, WATCHED, watchedScenes } from './pictures.ts';
-import type { Plan } from './plan.ts';
 
 /** Steps between looks at what the student does, however short a run is: they must not take longer than the steps. */
 export const LEAST_APART = 4;

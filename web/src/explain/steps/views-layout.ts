@@ -1,5 +1,5 @@
 /** Where segments and views lie in the figure of step seven, in its own units. */
-import type { Subject } from './messages.ts';
+import type { Subject } from '../messages.ts';
 
 export interface Place {
   readonly x: number;

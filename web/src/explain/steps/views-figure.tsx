@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { css, segmentColour } from './colours.ts';
-import type { Grouped, Subject } from './messages.ts';
-import { asSource } from './paint.ts';
-import { marked, pointAt, pointAway, pointed } from './pointed.ts';
-import { grouped, shownGrids, subject } from './state.ts';
+import type { Grouped, Subject } from '../messages.ts';
+import { css, segmentColour } from '../painting/colours.ts';
+import { asSource } from '../painting/paint.ts';
+import { marked, pointAt, pointAway, pointed } from '../pointed.ts';
+import { grouped, shownGrids, subject } from '../state.ts';
 import { cellOf, layOut, type Place, type ViewsLayout } from './views-layout.ts';
 
 /** Segments, the teacher's views, and a line from each segment to the view that is nearest to it. */

@@ -1,7 +1,7 @@
-import { Formula, frac, over, sub, sup } from './math.tsx';
-import { paintMasked, paintPicture, paintRepainted } from './pictures.ts';
-import { Figure } from './square.tsx';
-import { grouped, seen, subject } from './state.ts';
+import { Formula, frac, over, sub, sup } from '../math.tsx';
+import { paintMasked, paintPicture, paintRepainted } from '../painting/pictures.ts';
+import { Figure } from '../painting/square.tsx';
+import { grouped, seen, subject } from '../state.ts';
 import { Step } from './step.tsx';
 
 export function DecoderStep() {

@@ -10,7 +10,7 @@ import {
   softMask,
 } from '@zeroseg/core/zeroseg';
 import { encode } from 'fast-png';
-import type { ExportOptions, Segmented } from './messages.ts';
+import type { ExportOptions, Segmented } from '../messages.ts';
 
 export async function exportResult(image: Image, result: Segmented, options: ExportOptions): Promise<Blob> {
   const { kind, colours, label = 0 } = options;

@@ -1,11 +1,11 @@
 /** The part of this tool that runs in the worker. */
 import type { Image, Progress } from '@zeroseg/core/zeroseg';
-import type { Gpu } from '../engine/gpu.ts';
-import type { Models } from '../engine/models.ts';
-import { decodePhoto } from '../engine/photos.ts';
+import type { Gpu } from '../../engine/gpu.ts';
+import type { Models } from '../../engine/models.ts';
+import { decodePhoto } from '../../engine/photos.ts';
+import type { Asker, Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from '../messages.ts';
 import { centresOf, countsOf } from './centres.ts';
 import { Looks } from './looks.ts';
-import type { Asker, Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from './messages.ts';
 
 export class SegmentTool implements Segmenting {
   readonly #gpu: Gpu;

@@ -1,7 +1,7 @@
-import { Formula, frac, root, sub, sup } from './math.tsx';
-import { paintEntering, paintLeaving } from './pictures.ts';
-import { Figure } from './square.tsx';
-import { subject } from './state.ts';
+import { Formula, frac, root, sub, sup } from '../math.tsx';
+import { paintEntering, paintLeaving } from '../painting/pictures.ts';
+import { Figure } from '../painting/square.tsx';
+import { subject } from '../state.ts';
 import { Step } from './step.tsx';
 
 export function EncoderStep() {

@@ -3,8 +3,8 @@ import { type Signal, signal } from '@preact/signals';
 import { type Comparison, measureInTurns, type PlacedPeer } from 'bench-peers/turns.mjs';
 import { type Expected, type Workload, workloads } from 'bench-peers/workloads.mjs';
 import { wrap } from 'comlink';
+import { doing, doOne } from '../state.ts';
 import type { PeerName, PeerWorker } from './peer-worker.ts';
-import { doing, doOne } from './state.ts';
 
 export type { Comparison } from 'bench-peers/turns.mjs';
 

@@ -1,11 +1,11 @@
-import { css, groupColours } from './colours.ts';
-import { Choice, Roll, Slider } from './controls.tsx';
-import { Formula, frac, over, sub } from './math.tsx';
-import { paintGroups } from './pictures.ts';
-import { pointed } from './pointed.ts';
-import { PointingButton } from './pointing-button.tsx';
-import { Figure } from './square.tsx';
-import { grouped, hard, noise, noiseSeed, shownTau, subject, tau } from './state.ts';
+import { Choice, Roll, Slider } from '../controls.tsx';
+import { Formula, frac, over, sub } from '../math.tsx';
+import { css, groupColours } from '../painting/colours.ts';
+import { paintGroups } from '../painting/pictures.ts';
+import { Figure } from '../painting/square.tsx';
+import { pointed } from '../pointed.ts';
+import { PointingButton } from '../pointing-button.tsx';
+import { grouped, hard, noise, noiseSeed, shownTau, subject, tau } from '../state.ts';
 import { Step } from './step.tsx';
 
 /** Temperatures are chosen by their logarithm. */

@@ -1,11 +1,11 @@
-import { CloseIcon } from '../app/icons.tsx';
-import { AddWords } from '../picture/add-words.tsx';
-import { css, segmentColour } from './colours.ts';
-import { Formula, frac, over, sub } from './math.tsx';
-import { paintNamed } from './pictures.ts';
-import { PointingButton } from './pointing-button.tsx';
-import { Square } from './square.tsx';
-import { addWords, grouped, named, phase, setPhase, subject, words } from './state.ts';
+import { CloseIcon } from '../../app/icons.tsx';
+import { AddWords } from '../../picture/add-words.tsx';
+import { Formula, frac, over, sub } from '../math.tsx';
+import { css, segmentColour } from '../painting/colours.ts';
+import { paintNamed } from '../painting/pictures.ts';
+import { Square } from '../painting/square.tsx';
+import { PointingButton } from '../pointing-button.tsx';
+import { addWords, grouped, named, phase, setPhase, subject, words } from '../state.ts';
 import { Step } from './step.tsx';
 
 export function WordsStep() {

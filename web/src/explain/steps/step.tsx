@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { steps } from './order.ts';
+import { steps } from '../order.ts';
 
 interface StepProps {
   readonly id: string;

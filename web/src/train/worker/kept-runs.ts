@@ -1,7 +1,7 @@
 /** The runs that this browser keeps: where their files are, and what is said of them. */
 import { type FileSystem, folderBytes, type KeptRun, opfsFileSystem, readRun } from '@zeroseg/core/zeroseg';
-import type { Before, RunCard, RunHistory } from './messages.ts';
-import type { Plan } from './plan.ts';
+import type { Before, RunCard, RunHistory } from '../messages.ts';
+import type { Plan } from '../plan.ts';
 
 /** `page.json` of a run: what its page must know beside what the run says of itself. */
 export interface PageRun {

@@ -1,6 +1,6 @@
-import { css, segmentColour } from './colours.ts';
-import { PointingButton } from './pointing-button.tsx';
-import { grouped } from './state.ts';
+import { css, segmentColour } from '../painting/colours.ts';
+import { PointingButton } from '../pointing-button.tsx';
+import { grouped } from '../state.ts';
 
 /** The segments that have patches, to be pointed at by mouse, finger or keyboard. */
 export function SegmentChips() {

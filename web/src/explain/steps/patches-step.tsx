@@ -1,11 +1,11 @@
 import { useSignalEffect } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { Formula, sub } from './math.tsx';
-import { asSource } from './paint.ts';
-import { paintCut, paintPicture } from './pictures.ts';
-import { pointed } from './pointed.ts';
-import { Figure } from './square.tsx';
-import { subject } from './state.ts';
+import { Formula, sub } from '../math.tsx';
+import { asSource } from '../painting/paint.ts';
+import { paintCut, paintPicture } from '../painting/pictures.ts';
+import { Figure } from '../painting/square.tsx';
+import { pointed } from '../pointed.ts';
+import { subject } from '../state.ts';
 import { Step } from './step.tsx';
 
 export function PatchesStep() {

@@ -1,8 +1,9 @@
 /** The picture at each step, as the figures and the overview draw it. */
+
+import { marked, pointed } from '../pointed.ts';
+import { grouped, hard, named, seen, subject } from '../state.ts';
 import { blend, css, groupColours, segmentColour } from './colours.ts';
 import { asSource, paintPatches } from './paint.ts';
-import { marked, pointed } from './pointed.ts';
-import { grouped, hard, named, seen, subject } from './state.ts';
 
 export type Paint = (context: CanvasRenderingContext2D) => void;
 

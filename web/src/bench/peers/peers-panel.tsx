@@ -1,9 +1,9 @@
 import { digits } from 'zeroseg/bench';
-import { Activities } from './activities.tsx';
+import { Activities } from '../activities.tsx';
+import { activity } from '../state.ts';
+import { TableFrame } from '../table-frame.tsx';
 import { type Comparison, chosenWork, compare, comparison, stopComparing, workNames } from './peers.ts';
 import { timeOf } from './peers-table.ts';
-import { activity } from './state.ts';
-import { TableFrame } from './table-frame.tsx';
 
 /** TensorFlow.js and jax-js beside this library; their code is loaded when they are asked for. */
 export function PeersPanel() {

@@ -1,4 +1,4 @@
-import type { Grouped } from './messages.ts';
+import type { Grouped } from '../messages.ts';
 
 export type Rgb = readonly [number, number, number];
 

@@ -8,11 +8,11 @@ import {
   nameSegments,
   type Vocabulary,
 } from '@zeroseg/core/zeroseg';
-import { decodePhoto } from '../engine/photos.ts';
+import { decodePhoto } from '../../engine/photos.ts';
+import type { Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from '../messages.ts';
 import { centresOf, countsOf } from './centres.ts';
-import type { Doing, ExportOptions, PhotoFacts, Segmented, Segmenting, SegmentRequest } from './messages.ts';
 
-const file = new URL('../../samples/recorded.safetensors', import.meta.url);
+const file = new URL('../../../samples/recorded.safetensors', import.meta.url);
 
 /** What `record-samples.mjs` says of a sample in the file's metadata. */
 interface RecordedSample extends Omit<Division, 'windows'> {

@@ -1,8 +1,8 @@
-import { css, segmentColour } from './colours.ts';
-import { Slider } from './controls.tsx';
-import { Formula, frac, over, sub } from './math.tsx';
-import { PointingButton } from './pointing-button.tsx';
-import { gridCount, grouped, shownGrids, subject } from './state.ts';
+import { Slider } from '../controls.tsx';
+import { Formula, frac, over, sub } from '../math.tsx';
+import { css, segmentColour } from '../painting/colours.ts';
+import { PointingButton } from '../pointing-button.tsx';
+import { gridCount, grouped, shownGrids, subject } from '../state.ts';
 import { Step } from './step.tsx';
 import { ViewsFigure } from './views-figure.tsx';
 import { viewName } from './views-layout.ts';

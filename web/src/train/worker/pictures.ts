@@ -12,9 +12,9 @@ import {
   scoringScenes,
 } from '@zeroseg/core/zeroseg';
 import { encode } from 'fast-png';
-import type { GivenFile } from '../app/visitor-files.ts';
-import { decodePhoto } from '../engine/photos.ts';
-import type { Plan } from './plan.ts';
+import type { GivenFile } from '../../app/visitor-files.ts';
+import { decodePhoto } from '../../engine/photos.ts';
+import type { Plan } from '../plan.ts';
 
 /** Side of the scenes that are learnt from: the student's own. */
 export const LEARNT_SIDE = 64;

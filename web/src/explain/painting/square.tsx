@@ -1,9 +1,9 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { pointAt, pointAway } from '../pointed.ts';
+import { subject } from '../state.ts';
 import type { Paint } from './pictures.ts';
-import { pointAt, pointAway } from './pointed.ts';
-import { subject } from './state.ts';
 
 interface SquareProps {
   readonly paint: Paint;

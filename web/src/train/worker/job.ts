@@ -13,11 +13,11 @@ import {
   type SceneAtlas,
 } from '@zeroseg/core/zeroseg';
 import { teacher } from '@zeroseg/pretrained';
-import type { GivenFile } from '../app/visitor-files.ts';
-import type { Gpu } from '../engine/gpu.ts';
-import { sentenceOf } from '../engine/sentence.ts';
+import type { GivenFile } from '../../app/visitor-files.ts';
+import type { Gpu } from '../../engine/gpu.ts';
+import { sentenceOf } from '../../engine/sentence.ts';
+import type { Phase, Standing, TrainEvent } from '../messages.ts';
 import type { KeptRuns, PageRun } from './kept-runs.ts';
-import type { Phase, Standing, TrainEvent } from './messages.ts';
 import { LEARNT_SIDE, pngOf, SHOWN_SIDE, sourceOfPhotos, sourceOfScenes } from './pictures.ts';
 import { LEAST_APART, openSession, type Session } from './session.ts';
 

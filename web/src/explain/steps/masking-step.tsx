@@ -1,8 +1,8 @@
-import { Roll, Slider } from './controls.tsx';
-import { Formula, sub } from './math.tsx';
-import { paintMasked } from './pictures.ts';
-import { Figure } from './square.tsx';
-import { maskRatio, maskSeed, mostMasked, seen, shownMaskRatio, subject } from './state.ts';
+import { Roll, Slider } from '../controls.tsx';
+import { Formula, sub } from '../math.tsx';
+import { paintMasked } from '../painting/pictures.ts';
+import { Figure } from '../painting/square.tsx';
+import { maskRatio, maskSeed, mostMasked, seen, shownMaskRatio, subject } from '../state.ts';
 import { Step } from './step.tsx';
 
 export function MaskingStep() {

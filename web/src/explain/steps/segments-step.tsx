@@ -1,11 +1,11 @@
-import { css, groupColours, segmentColour } from './colours.ts';
-import { Formula, over, sub, sup } from './math.tsx';
-import type { Grouped } from './messages.ts';
-import { paintSegments } from './pictures.ts';
-import { marked, pointAt, pointAway } from './pointed.ts';
+import { Formula, over, sub, sup } from '../math.tsx';
+import type { Grouped } from '../messages.ts';
+import { css, groupColours, segmentColour } from '../painting/colours.ts';
+import { paintSegments } from '../painting/pictures.ts';
+import { Figure } from '../painting/square.tsx';
+import { marked, pointAt, pointAway } from '../pointed.ts';
+import { grouped, subject } from '../state.ts';
 import { SegmentChips } from './segment-chips.tsx';
-import { Figure } from './square.tsx';
-import { grouped, subject } from './state.ts';
 import { Step } from './step.tsx';
 
 export function SegmentsStep() {
