@@ -15,9 +15,9 @@ import { hashText, size } from '@zeroseg/core/internal';
 import { freeParameters, parameters, weightsFrom } from '@zeroseg/core/nn';
 import { keptPatches, patchCount, viewCount, ZeroSeg } from '@zeroseg/core/zeroseg';
 import type { Fields } from './manifest.ts';
+import { STRUCTURAL_ZERO } from './models/structural-zeros.ts';
+import { readConfig } from './models/training.ts';
 import { FixtureError, type FixtureFile, type Report } from './report.ts';
-import { STRUCTURAL_ZERO } from './structural-zeros.ts';
-import { readConfig } from './training.ts';
 
 /**
  * Numbers of one tensor of the full-size model: drawn in [0, 1) by a hash of the seed, the name and the index, then shaped by

@@ -1,18 +1,18 @@
 import type { Device } from '@zeroseg/core';
 import type { WritableTensor } from '@zeroseg/core/internal';
 import { verifyBase } from './base.ts';
-import { verifyClip } from './clip.ts';
-import { verifyClipDense } from './clip-dense.ts';
-import { verifyGroupVit } from './groupvit.ts';
 import { Fields } from './manifest.ts';
+import { verifyClip } from './models/clip.ts';
+import { verifyClipDense } from './models/clip-dense.ts';
+import { verifyGroupVit } from './models/groupvit.ts';
+import { verifySegClip } from './models/segclip.ts';
+import { verifySiglip } from './models/siglip.ts';
+import { verifyTraining } from './models/training.ts';
+import { verifyVit } from './models/vit.ts';
 import { verifyOps } from './ops.ts';
 import { FixtureFile, type FixtureTensors, Report, type VerifyRow } from './report.ts';
 import { isRules, verifyRules } from './rules.ts';
-import { verifySegClip } from './segclip.ts';
-import { verifySiglip } from './siglip.ts';
 import { verifyTokenizer } from './tokenizer.ts';
-import { verifyTraining } from './training.ts';
-import { verifyVit } from './vit.ts';
 
 /** A fixture's manifest: its JSON, and a name for rows and messages. */
 export interface Manifest {

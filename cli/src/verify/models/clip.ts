@@ -10,8 +10,8 @@ import {
   logitScale,
   type Trace,
 } from '@zeroseg/core/zeroseg';
-import type { Fields } from './manifest.ts';
-import { type FixtureFile, type FixtureTensors, hostValues, type Report } from './report.ts';
+import type { Fields } from '../manifest.ts';
+import { type FixtureFile, type FixtureTensors, hostValues, type Report } from '../report.ts';
 
 /** How many texts, from the first, make up the class embedding of the fixture. */
 const ENSEMBLE = 3;

@@ -1,9 +1,9 @@
 import { type Device, readAll } from '@zeroseg/core';
 import { freeParameters, readTensor, toFloat32 } from '@zeroseg/core/nn';
 import { findVit, loadVit } from '@zeroseg/core/zeroseg';
+import type { Fields } from '../manifest.ts';
+import type { FixtureFile, FixtureTensors, Report } from '../report.ts';
 import { checkShapes, stored } from './clip.ts';
-import type { Fields } from './manifest.ts';
-import type { FixtureFile, FixtureTensors, Report } from './report.ts';
 
 /** A vision transformer under its published names: tokens of images of the table's size and of others, by both rules for positions. */
 export async function verifyVit(

@@ -8,9 +8,9 @@ import {
   ZeroSeg,
   type ZeroSegConfig,
 } from '@zeroseg/core/zeroseg';
+import type { Fields } from '../manifest.ts';
+import { FixtureError, type FixtureFile, hostValues, type Report } from '../report.ts';
 import { verifyInference } from './inference.ts';
-import type { Fields } from './manifest.ts';
-import { FixtureError, type FixtureFile, hostValues, type Report } from './report.ts';
 import { checkGradient, structuralZeros } from './structural-zeros.ts';
 
 /** The tolerances of a training manifest. */

@@ -1,10 +1,10 @@
 import { type Device, readAll, type Tensor } from '@zeroseg/core';
 import { freeParameters } from '@zeroseg/core/nn';
 import { groupVitConfig, loadGroupVitText, loadGroupVitVision, Segmenter, type Trace } from '@zeroseg/core/zeroseg';
+import type { Fields } from '../manifest.ts';
+import type { FixtureFile, FixtureTensors, Report } from '../report.ts';
 import { checkShapes, encodeTexts, familyOf, sorted, stored } from './clip.ts';
 import { LABELS_MAY_DIFFER, verifySliding } from './inference.ts';
-import type { Fields } from './manifest.ts';
-import type { FixtureFile, FixtureTensors, Report } from './report.ts';
 
 /** GroupViT: an evaluation pass, text embeddings, and a class map by sliding windows. */
 export async function verifyGroupVit(

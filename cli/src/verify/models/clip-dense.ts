@@ -13,10 +13,10 @@ import {
   Segmenter,
   smoothByKeys,
 } from '@zeroseg/core/zeroseg';
+import type { Fields } from '../manifest.ts';
+import { FixtureError, type FixtureFile, type FixtureTensors, type Report } from '../report.ts';
 import { checkShapes, encodeTexts, sorted, stored } from './clip.ts';
 import { LABELS_MAY_DIFFER } from './inference.ts';
-import type { Fields } from './manifest.ts';
-import { FixtureError, type FixtureFile, type FixtureTensors, type Report } from './report.ts';
 
 type Activation = 'quick_gelu' | 'gelu';
 

@@ -1,10 +1,10 @@
 import { type Device, readAll, type Tensor } from '@zeroseg/core';
 import { freeParameters, toFloat32 } from '@zeroseg/core/nn';
 import { loadSegClipVision, Segmenter, segClipConfig, type Trace } from '@zeroseg/core/zeroseg';
+import type { Fields } from '../manifest.ts';
+import type { FixtureFile, FixtureTensors, Report } from '../report.ts';
 import { checkShapes, sorted, stored } from './clip.ts';
 import { LABELS_MAY_DIFFER, verifySliding } from './inference.ts';
-import type { Fields } from './manifest.ts';
-import type { FixtureFile, FixtureTensors, Report } from './report.ts';
 
 /** SegCLIP's image tower: activations, a larger image, a batch, and a class map by sliding windows. */
 export async function verifySegClip(

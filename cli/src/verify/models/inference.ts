@@ -2,8 +2,8 @@ import { type Device, readAll, type Tensor, tensor } from '@zeroseg/core';
 import { resizeBilinear, scoreRows } from '@zeroseg/core/internal';
 import { toFloat32 } from '@zeroseg/core/nn';
 import { nameSegments, Segmenter, type SegmentResult, type ZeroSeg } from '@zeroseg/core/zeroseg';
-import type { Fields } from './manifest.ts';
-import { type Computed, FixtureError, type FixtureFile } from './report.ts';
+import type { Fields } from '../manifest.ts';
+import { type Computed, FixtureError, type FixtureFile } from '../report.ts';
 
 /** The fraction of pixels in which label maps may differ. */
 export const LABELS_MAY_DIFFER = 0.01;

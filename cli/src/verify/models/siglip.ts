@@ -2,9 +2,9 @@ import { addScalar, type Device, l2Normalize, matmul, readAll, scale, sigmoid, t
 import { toInt32 } from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import { loadSiglipText, loadSiglipVision, siglipConfig } from '@zeroseg/core/zeroseg';
+import type { Fields } from '../manifest.ts';
+import type { FixtureFile, FixtureTensors, Report } from '../report.ts';
 import { checkShapes, familyOf, stored } from './clip.ts';
-import type { Fields } from './manifest.ts';
-import type { FixtureFile, FixtureTensors, Report } from './report.ts';
 
 /** Both towers of a SigLIP checkpoint. */
 export async function verifySiglip(

@@ -1,5 +1,5 @@
-import type { Fields } from './manifest.ts';
-import type { FixtureFile } from './report.ts';
+import type { Fields } from '../manifest.ts';
+import type { FixtureFile } from '../report.ts';
 
 /**
  * A gradient that is zero in exact arithmetic is compared with the largest gradient of the whole model: here rounding may
