@@ -37,7 +37,9 @@ interface ExperimentArguments extends AblationArguments {
 const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
 const ablations = [...Object.keys(experiments), 'fig3'] as AblationName[];
 const tables = Object.keys(comparisonTables) as ComparisonName[];
-const names: readonly string[] = [...ablations, ...tables, 'table2', 'table8', ...sheetFigures];
+const names: readonly string[] = [...ablations, ...tables, 'table2', 'table8', ...sheetFigures].sort((a, b) =>
+  a.localeCompare(b, 'en', { numeric: true }),
+);
 
 /** Photos of ImageNet-1k. */
 const IMAGENET = 1_281_167;

@@ -190,7 +190,7 @@ describe('zeroseg experiment', () => {
     expect(await zeroseg('experiment', 'table12', '--out', at('none'))).toMatchInlineSnapshot(`
       {
         "code": 1,
-        "err": "zeroseg: experiment: there is no 'table12'; give table3, table4, table5, beyond, fig3, table1, table6, table9",
+        "err": "zeroseg: experiment: there is no 'table12'; give beyond, fig3, fig4, fig5, fig6, table1, table2, table3, table4, table5, table6, table8, table9",
         "out": "",
       }
     `);
