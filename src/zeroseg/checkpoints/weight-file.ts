@@ -104,6 +104,13 @@ function otherKind(head: Uint8Array): string | undefined {
     return 'this is a GGUF file, of llama.cpp, which is not read here: take the safetensors of the same model';
   if (text.startsWith('\x93NUMPY'))
     return 'this is an array of NumPy, which has no names of tensors: save it as safetensors';
+  if (
+    begins(0xff, 0xd8, 0xff) ||
+    begins(0x89, 0x50, 0x4e, 0x47) ||
+    /^(GIF8|RIFF....WEBP|.{4}ftyp(avif|heic))/s.test(text)
+  )
+    return 'this is a picture, not a file of weights';
+  if (text.startsWith('%PDF')) return 'this is a PDF, not a file of weights';
   // The length of a header, with which safetensors begin, has zeros here.
   if (begins(0x80) && (head[1] as number) <= 5 && head.slice(4, 8).some((byte) => byte !== 0))
     return `this is a pickle of Python that torch.save did not write, and is not read: ${save}`;

@@ -159,6 +159,9 @@ describe('what is no file of weights is told by what it is', () => {
     [Uint8Array.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]), 'a gzip archive'],
     [Uint8Array.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]), 'an HDF5 file'],
     [text('GGUF\x03'), 'a GGUF file'],
+    [Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46), 'a picture, not a file of weights'],
+    [text('RIFF\x04\x01\x00\x00WEBPVP8 '), 'a picture, not a file of weights'],
+    [text('%PDF-1.7'), 'a PDF, not a file of weights'],
     [Uint8Array.from([0x80, 4, 0x95, 26, 0, 0, 0, 0, 0, 0, 0, 0x7d]), 'no safetensors file'],
     [
       Uint8Array.from([0x80, 2, 0x7d, 0x71, 0, 0x28, 0x58, 1, 0, 0]),
