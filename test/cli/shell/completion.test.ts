@@ -66,11 +66,13 @@ describe('zeroseg completion', () => {
     expect(await offered('zeroseg train --config t')).toEqual(['tiny']);
     expect(await offered('zeroseg words --options mod')).toEqual(['model.safetensors']);
     expect(await offered('zeroseg experiment table')).toEqual([
+      'table1',
+      'table2',
       'table3',
       'table4',
       'table5',
-      'table1',
       'table6',
+      'table8',
       'table9',
     ]);
     expect(await offered('zeroseg completion ')).toEqual(['bash', 'zsh', 'fish']);
