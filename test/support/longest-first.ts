@@ -2,6 +2,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take longest on two cores with SwiftShader, longest first. */
 const longest = [
+  'web/train',
+  'web/given-models',
   'cli/commands/verify',
   'zeroseg/fixtures',
   'cli/bench/workloads',
