@@ -105,14 +105,7 @@ export function groupRules(
   file: NamingRule,
   isGrouping: boolean,
 ): GroupRules {
-  const strange =
-    assignment !== undefined
-      ? '--assignment'
-      : groups !== undefined
-        ? '--groups'
-        : prior !== undefined
-          ? '--prior'
-          : undefined;
+  const strange = firstGiven({ '--assignment': assignment, '--groups': groups, '--prior': prior });
   if (strange && !isGrouping) throw new UsageError(`${strange} is for models that group patches into segments`);
   return {
     assignment: assignment ?? file.assignment,
@@ -126,9 +119,9 @@ export function groupRules(
 export function pixelRules(options: PixelArguments, { isPatches }: { readonly isPatches: boolean }): PixelRules {
   const { backgroundWords, area, denoise, smooth } = options;
   const only = { '--background-words': backgroundWords, '--area': area, '--denoise': denoise, '--smooth': smooth };
-  const strange = Object.entries(only).find(([, value]) => value !== undefined);
+  const strange = firstGiven(only);
   if (strange && !isPatches) {
-    throw new UsageError(`${strange[0]} is for a CLIP that names patches: --model clip:PATH:sclip, say`);
+    throw new UsageError(`${strange} is for a CLIP that names patches: --model clip:PATH:sclip, say`);
   }
   return {
     refine: refineRule(options),
@@ -137,6 +130,11 @@ export function pixelRules(options: PixelArguments, { isPatches }: { readonly is
     denoise,
     smooth,
   };
+}
+
+/** The name of the first option that was given. */
+function firstGiven(options: Readonly<Record<string, unknown>>): string | undefined {
+  return Object.entries(options).find(([, value]) => value !== undefined)?.[0];
 }
 
 function wordList(text: string): readonly string[] {

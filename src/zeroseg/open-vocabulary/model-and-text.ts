@@ -51,29 +51,20 @@ export interface ZeroSegAndText {
   load(device: Device): Promise<ZeroSeg>;
 }
 
-/** A GroupViT: its text encoder is in the same file. */
-export interface GroupVitAndText {
-  readonly kind: 'groupvit';
+/** A model whose text encoder is in the same file. */
+interface ModelWithText<Kind extends string, Config, Vision> {
+  readonly kind: Kind;
   readonly file: string;
-  readonly config: GroupVitConfig;
+  readonly config: Config;
   readonly text: TextSource;
   /** SHA-256 of the file; empty where it cannot be known. Computed once. */
   weightsHash(): Promise<string>;
   /** The image encoder on the GPU; its weights are read now. */
-  load(device: Device): Promise<GroupVitVision>;
+  load(device: Device): Promise<Vision>;
 }
 
-/** A SegCLIP: its text encoder is in the same file. */
-export interface SegClipAndText {
-  readonly kind: 'segclip';
-  readonly file: string;
-  readonly config: SegClipConfig;
-  readonly text: TextSource;
-  /** SHA-256 of the file; empty where it cannot be known. Computed once. */
-  weightsHash(): Promise<string>;
-  /** The image encoder on the GPU; its weights are read now. */
-  load(device: Device): Promise<SegClipVision>;
-}
+export type GroupVitAndText = ModelWithText<'groupvit', GroupVitConfig, GroupVitVision>;
+export type SegClipAndText = ModelWithText<'segclip', SegClipConfig, SegClipVision>;
 
 /** A CLIP by itself, which names the patches or crops of a photo: the paper's teacher without a student. */
 export interface ClipAndText {

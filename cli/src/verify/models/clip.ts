@@ -111,10 +111,7 @@ async function verifyOpenClip(
       ['dense_plain_large', vision.dense(large, 'plain')],
       ['logits_per_image', scale(matmul(unit.image, unit.text, { transposeB: true }), logitScale(checkpoint.tensors))],
     ];
-    const values = await readAll(wanted.map(([, t]) => t));
-    wanted.forEach(([key, { shape }], i) => {
-      expected.check(familyOf(key), `out/${key}`, { shape, data: values[i] as Float32Array }, tolerance);
-    });
+    await checkOutputs(expected, wanted, tolerance);
   } finally {
     freeParameters(vision);
     freeParameters(text);
@@ -126,6 +123,24 @@ async function verifyOpenClip(
 export function checkShapes(manifest: Fields, file: FixtureFile): void {
   const listed = manifest.object('tensors');
   for (const key of listed.keys()) file.get(key, listed.numbers(key));
+}
+
+/** Compares tensors with those of the fixture, `out/NAME` each; their values by name. */
+export async function checkOutputs(
+  expected: FixtureFile,
+  wanted: Iterable<readonly [string, Tensor]>,
+  tolerance: number,
+  family: (key: string) => string = familyOf,
+): Promise<ReadonlyMap<string, Float32Array>> {
+  const entries = [...wanted];
+  const values = await readAll(entries.map(([, t]) => t));
+  return new Map(
+    entries.map(([key, { shape }], i) => {
+      const data = values[i] as Float32Array;
+      expected.check(family(key), `out/${key}`, { shape, data }, tolerance);
+      return [key, data];
+    }),
+  );
 }
 
 export function stored(device: Device, file: FixtureFile, key: string): Tensor {

@@ -1,9 +1,9 @@
-import { type Device, readAll, type Tensor } from '@zeroseg/core';
+import type { Device, Tensor } from '@zeroseg/core';
 import { freeParameters } from '@zeroseg/core/nn';
 import { groupVitConfig, loadGroupVitText, loadGroupVitVision, Segmenter, type Trace } from '@zeroseg/core/zeroseg';
 import type { Fields } from '../manifest.ts';
 import type { FixtureFile, FixtureTensors, Report } from '../report.ts';
-import { checkShapes, encodeTexts, familyOf, sorted, stored } from './clip.ts';
+import { checkOutputs, checkShapes, encodeTexts, sorted, stored } from './clip.ts';
 import { LABELS_MAY_DIFFER, verifySliding } from './inference.ts';
 
 /** GroupViT: an evaluation pass, text embeddings, and a class map by sliding windows. */
@@ -34,13 +34,10 @@ export async function verifyGroupVit(
     vision.segment(stored(device, expected, 'in/pixels'), trace);
     encodeTexts(device, text, expected, 'in/input_ids', trace);
     acts.delete('text_features'); // of CLIP's tower, before GroupViT's projector
-    const values = await readAll([...acts.values()]);
-    [...acts].forEach(([key, { shape }], i) => {
-      expected.check(familyOf(key), `out/${key}`, { shape, data: values[i] as Float32Array }, tolerance);
-    });
+    const values = await checkOutputs(expected, acts, tolerance);
 
     const slide = manifest.object('slide');
-    const embeddings = values[[...acts.keys()].indexOf('text')] as Float32Array;
+    const embeddings = values.get('text') as Float32Array;
     const names = Array.from({ length: embeddings.length / config.projection }, (_, i) => `class ${i}`);
     using segmenter = new Segmenter(device, vision);
     const limit = slide.number('threshold');

@@ -1,9 +1,9 @@
-import { type Device, readAll, type Tensor } from '@zeroseg/core';
+import type { Device, Tensor } from '@zeroseg/core';
 import { freeParameters, toFloat32 } from '@zeroseg/core/nn';
 import { loadSegClipVision, Segmenter, segClipConfig, type Trace } from '@zeroseg/core/zeroseg';
 import type { Fields } from '../manifest.ts';
 import type { FixtureFile, FixtureTensors, Report } from '../report.ts';
-import { checkShapes, sorted, stored } from './clip.ts';
+import { checkOutputs, checkShapes, sorted, stored } from './clip.ts';
 import { LABELS_MAY_DIFFER, verifySliding } from './inference.ts';
 
 /** SegCLIP's image tower: activations, a larger image, a batch, and a class map by sliding windows. */
@@ -30,10 +30,7 @@ export async function verifySegClip(
       const { segments, image, softMap } = vision.forward(stored(device, expected, `in/pixels_${which}`));
       wanted.set(`segments_${which}`, segments).set(`image_${which}`, image).set(`soft_map_${which}`, softMap);
     }
-    const values = await readAll([...wanted.values()]);
-    [...wanted].forEach(([key, { shape }], i) => {
-      expected.check('vision', `out/${key}`, { shape, data: values[i] as Float32Array }, tolerance);
-    });
+    await checkOutputs(expected, wanted, tolerance, () => 'vision');
 
     const slide = manifest.object('slide');
     const embeddings = toFloat32(expected.get('in/text')).slice();

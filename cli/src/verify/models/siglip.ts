@@ -1,10 +1,10 @@
-import { addScalar, type Device, l2Normalize, matmul, readAll, scale, sigmoid, tensor } from '@zeroseg/core';
+import { addScalar, type Device, l2Normalize, matmul, scale, sigmoid, tensor } from '@zeroseg/core';
 import { toInt32 } from '@zeroseg/core/internal';
 import { freeParameters } from '@zeroseg/core/nn';
 import { loadSiglipText, loadSiglipVision, siglipConfig } from '@zeroseg/core/zeroseg';
 import type { Fields } from '../manifest.ts';
 import type { FixtureFile, FixtureTensors, Report } from '../report.ts';
-import { checkShapes, familyOf, stored } from './clip.ts';
+import { checkOutputs, checkShapes, stored } from './clip.ts';
 
 /** Both towers of a SigLIP checkpoint. */
 export async function verifySiglip(
@@ -46,10 +46,7 @@ export async function verifySiglip(
       ['logits_per_image', logits],
       ['probability', sigmoid(logits)],
     ] as const;
-    const values = await readAll(wanted.map(([, found]) => found));
-    wanted.forEach(([key, { shape }], i) => {
-      expected.check(familyOf(key), `out/${key}`, { shape, data: values[i] as Float32Array }, tolerance);
-    });
+    await checkOutputs(expected, wanted, tolerance);
   } finally {
     freeParameters(vision);
     freeParameters(text);
