@@ -19,6 +19,7 @@ import {
   clipPlace,
   count,
   countIn,
+  dataSetWords,
   embedNames,
   formatDuration,
   formatPercent,
@@ -131,8 +132,8 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const data = dataSettings(opened, chosen.data);
   const options = withNaming(opened, chosen, data);
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
-  const prompts = set.prompts.map((name, c) => data?.words?.[set.classes[c + 1] ?? ''] ?? name);
-  const asked = synonyms.length > 0 ? withSynonyms(set.prompts, synonyms, set.classes.slice(1)) : prompts;
+  const asked =
+    synonyms.length > 0 ? withSynonyms(set.prompts, synonyms, set.classes.slice(1)) : dataSetWords(set, data);
   const { unknown, notes } = tellUnknown(context, opened.text, asked, await clipPlace(chosen));
   const imagery = await tellImagery(
     context,

@@ -32,6 +32,7 @@ export {
   checkPatches,
   clipOf,
   clipPlace,
+  dataSetWords,
   embedNames,
   loadModel,
   type ModelAndWordsArguments,
