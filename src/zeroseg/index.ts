@@ -487,6 +487,7 @@ export {
   type Tally,
   type TieRule,
   tallyVotes,
+  type UnknownWords,
   type Vote,
   type VotesFile,
   wilsonInterval,

@@ -15,9 +15,11 @@ import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photo
 import { classColours, shortList } from '../segments/index.ts';
 import {
   type Context,
+  checkResultFile,
   clipPlace,
   count,
   countIn,
+  dataSetWords,
   embedNames,
   formatDuration,
   formatPercent,
@@ -45,7 +47,7 @@ import {
   withoutUnknown,
   withSynonyms,
 } from '../shell/index.ts';
-import { builtIn, kindOfPath } from '../weights/index.ts';
+import { builtIn } from '../weights/index.ts';
 
 interface EvalArguments extends ModelAndWordsArguments {
   readonly data: string;
@@ -115,9 +117,7 @@ export function evalCommand(context: Context): Command {
 async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const context = chosen.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
-  if (chosen.out && (await kindOfPath(chosen.out)) === 'folder') {
-    throw new UsageError(`eval: --out ${chosen.out}: this is a folder; give a file`);
-  }
+  await checkResultFile('eval: --out', chosen.out, 'mean_iou');
   const { definition, hasUnnamedGround } = dataSetKinds[chosen.data] as DataSet;
   const set = typeof definition === 'function' ? await definition(chosen.root) : definition;
   if (chosen.ground && !hasUnnamedGround) {
@@ -132,8 +132,8 @@ async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const data = dataSettings(opened, chosen.data);
   const options = withNaming(opened, chosen, data);
   const synonyms = options.synonyms === undefined ? [] : await parseSynonyms(options.synonyms);
-  const prompts = set.prompts.map((name, c) => data?.words?.[set.classes[c + 1] ?? ''] ?? name);
-  const asked = synonyms.length > 0 ? withSynonyms(set.prompts, synonyms, set.classes.slice(1)) : prompts;
+  const asked =
+    synonyms.length > 0 ? withSynonyms(set.prompts, synonyms, set.classes.slice(1)) : dataSetWords(set, data);
   const { unknown, notes } = tellUnknown(context, opened.text, asked, await clipPlace(chosen));
   const imagery = await tellImagery(
     context,

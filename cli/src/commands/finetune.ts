@@ -34,6 +34,7 @@ import {
   formatDuration,
   formatPercent,
   loadModel,
+  type ModelAndWordsArguments,
   modelFacts,
   neededToBegin,
   numberFrom,
@@ -55,6 +56,7 @@ import {
   type FinetuneLog,
   finetuneChoices,
   finetuneSettings,
+  labellingOf,
   pseudoLabelled,
   readFinetuneLog,
   withVoid,
@@ -170,21 +172,25 @@ async function finetune(context: Context, options: FinetuneArguments): Promise<v
     );
   }
 
-  const made = pseudo && [
-    modelFacts(pseudo),
-    pseudo.kind === 'clip' ? await pseudo.clip.weightsHash() : await hashFiles([pseudo.file]),
-  ];
+  const labelling = pseudo && {
+    ...(await labellingOf(context, pseudo, { set, data, asked: pseudoArguments(choices) })),
+    made: [
+      modelFacts(pseudo),
+      pseudo.kind === 'clip' ? await pseudo.clip.weightsHash() : await hashFiles([pseudo.file]),
+    ],
+  };
 
   await withDevice(context, options.adapter, async (device, interruption) => {
     const { terminal } = context;
     const used = new Set<string>();
     const initial = initialWeights(device, settings.seed, file.tensors, file.path, used);
     const network = await buildModule(initial, (from) => new SegmentationNetwork(from, config, set.classes.length));
-    using labeller = pseudo && (await loadModel(context, device, pseudo, {}));
+    using labeller = pseudo && (await loadModel(context, device, pseudo, { ...labelling?.naming }));
     if (options.scoreRoot === undefined) tellSeen(context, truth, unseen);
-    const photos: Labelled[] = labeller
-      ? pseudoLabelled(truth, labeller, set, { folder: join(options.out, 'pseudo-labels'), made })
-      : truth;
+    const photos: Labelled[] =
+      labeller && labelling
+        ? pseudoLabelled(truth, labeller, set, { folder: join(options.out, 'pseudo-labels'), ...labelling })
+        : truth;
     using trainer = await FinetuneTrainer.create(device, network, photos, settings);
     terminal.log(
       `${set.title}: ${count(photos.length, 'photos')}, ${set.classes.length} classes; ${count(used.size, 'tensors')} of ${backbone}, ` +
@@ -319,6 +325,6 @@ function scoreLine(score: SegmentationScore): string {
 }
 
 /** The model that labels photos, as `zeroseg segment` takes it. */
-function pseudoArguments({ pseudo, clip }: FinetuneChoices): { model: string; clip?: string } {
-  return { model: pseudo as string, ...(clip === undefined ? {} : { clip }) };
+function pseudoArguments({ pseudo, clip }: FinetuneChoices): ModelAndWordsArguments {
+  return { model: pseudo as string, tokenizer: 'clip', ...(clip === undefined ? {} : { clip }) };
 }

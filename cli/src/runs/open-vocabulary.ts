@@ -1,8 +1,8 @@
 /** Models that segment by words, from files: what the library opens from bytes and addresses. */
 
 import { dirname, join } from 'node:path';
-import type { Device } from '@zeroseg/core';
-import { type ClipAndText, clipAndText, groupVitAndText, segClipAndText } from '@zeroseg/core/internal';
+import { ArgumentError, type Device } from '@zeroseg/core';
+import { type ClipAndText, clipAndText, groupVitAndText, segClipAndText, shownValue } from '@zeroseg/core/internal';
 import { CheckpointError } from '@zeroseg/core/nn';
 import {
   isGroupVit,
@@ -14,7 +14,7 @@ import {
   type WeightFile,
 } from '@zeroseg/core/zeroseg';
 import { hashFiles, readJson } from '../files/index.ts';
-import { kindOfPath, openClip, openWeights } from '../weights/index.ts';
+import { builtIn, kindOfPath, openClip, openWeights } from '../weights/index.ts';
 import { findModel } from './find-model.ts';
 import { type ModelPlace, type OwnTextKind, parseModelPlace } from './model-place.ts';
 
@@ -22,9 +22,9 @@ import { type ModelPlace, type OwnTextKind, parseModelPlace } from './model-plac
 export interface FileVocabularyOptions extends Omit<OpenVocabularyOptions, 'model' | 'clip' | 'settings'> {
   /**
    * Model file of a ZeroSeg, a GroupViT or a SegCLIP, run folder of `zeroseg train`, `built-in` for the student of `@zeroseg/pretrained`, or a CLIP by
-   * itself: `clip:PATH:sclip`.
+   * itself: `clip:PATH:sclip`. Default: none, so that `clip` segments by itself, in the way that `dense` names.
    */
-  readonly model: string;
+  readonly model?: string | undefined;
   /** The CLIP that made the model's features: see {@link openClip}. The others need none. */
   readonly clip?: string | undefined;
 }
@@ -42,6 +42,13 @@ export async function openVocabulary(
   device: Device,
   { model, clip, ...options }: FileVocabularyOptions,
 ): Promise<OpenVocabulary> {
+  for (const [name, place] of Object.entries({ model, clip })) {
+    if (place === undefined || typeof place === 'string') continue;
+    throw new ArgumentError(`openVocabulary: ${name} must be a path or '${builtIn}'; got ${shownValue(place)}`);
+  }
+  if (model === undefined) {
+    return openFromSources(device, { ...options, ...(clip !== undefined && { clip: await openClip(clip) }) });
+  }
   const found = await parseModelPlace(model);
   if (found.kind === 'clip') {
     return openFromSources(device, { ...options, clip: await openClip(found.place), dense: found.mode });

@@ -32,6 +32,7 @@ export {
   checkPatches,
   clipOf,
   clipPlace,
+  dataSetWords,
   embedNames,
   loadModel,
   type ModelAndWordsArguments,
@@ -49,6 +50,7 @@ export {
   refineOptions,
   refineRule,
 } from './pixel-options.ts';
+export { checkResultFile } from './result-file.ts';
 export {
   count,
   countIn,

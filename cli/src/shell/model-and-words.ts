@@ -15,6 +15,7 @@ import {
 import { CheckpointError } from '@zeroseg/core/nn';
 import {
   type ClassWords,
+  type DataSetDefinition,
   type ModelAndText,
   modelInfo,
   type NamingOptions,
@@ -282,6 +283,14 @@ export function withNaming<Options extends ModelAndWordsArguments>(
     ...(background === undefined ? {} : { background }),
     ...(short === undefined ? {} : { short }),
   };
+}
+
+/** What classes of a data set are asked for by: as the model's authors write them, else as the data set's definition does. */
+export function dataSetWords(
+  { prompts, classes }: Pick<DataSetDefinition, 'prompts' | 'classes'>,
+  data: DataSettings | undefined,
+): ClassWords[] {
+  return prompts.map((name, c) => data?.words?.[classes[c + 1] ?? ''] ?? name);
 }
 
 /** Puts them on the GPU. */

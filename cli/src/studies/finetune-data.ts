@@ -2,8 +2,26 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DataSetDefinition, Labelled, OpenVocabulary } from '@zeroseg/core/zeroseg';
+import { dataSettings } from '@zeroseg/core/internal';
+import type {
+  ClassWords,
+  DataSetDefinition,
+  Labelled,
+  ModelAndText,
+  NamingOptions,
+  OpenVocabulary,
+  SegmentByNamesOptions,
+} from '@zeroseg/core/zeroseg';
 import { readLabelMap, writeLabelPng } from '../photos/index.ts';
+import {
+  type Context,
+  clipPlace,
+  dataSetWords,
+  type ModelAndWordsArguments,
+  tellUnknown,
+  withNaming,
+  withoutUnknown,
+} from '../shell/index.ts';
 
 /** Where nothing counts. */
 const VOID = 255;
@@ -20,8 +38,37 @@ export function withVoid(photos: readonly Labelled[], { ignore }: Pick<DataSetDe
   }));
 }
 
-/** Where labels are kept, and what they were made by: others are made anew. */
-export interface PseudoPlace {
+/** How a model labels photos. */
+export interface Labelling {
+  /** What it is asked for, one for each class. */
+  readonly words: readonly ClassWords[];
+  readonly rules: SegmentByNamesOptions;
+}
+
+/** How a model labels the photos of a data set: asked for what `zeroseg eval` asks it for, by the same rules. */
+export async function labellingOf(
+  context: Context,
+  opened: ModelAndText,
+  {
+    set,
+    data,
+    asked,
+  }: { readonly set: DataSetDefinition; readonly data: string; readonly asked: ModelAndWordsArguments },
+): Promise<Labelling & { readonly naming: NamingOptions }> {
+  const authors = dataSettings(opened, data);
+  const naming = withNaming(opened, asked, authors);
+  const words = dataSetWords(set, authors);
+  const { unknown } = tellUnknown(context, opened.text, words, await clipPlace(asked));
+  const { mode, scoring, top, short, background: threshold = set.threshold } = naming;
+  return {
+    naming,
+    words: withoutUnknown(words, unknown),
+    rules: { mode, scoring, top, short, threshold, ...naming.rules },
+  };
+}
+
+/** Where labels are kept, and by what model they were made: others are made anew, those of other words and rules too. */
+export interface PseudoPlace extends Labelling {
   readonly folder: string;
   readonly made: unknown;
 }
@@ -37,18 +84,18 @@ function hashOf(value: unknown): string {
 export function pseudoLabelled(
   photos: readonly Labelled[],
   model: OpenVocabulary,
-  { prompts, ignore, threshold }: Pick<DataSetDefinition, 'prompts' | 'ignore' | 'threshold'>,
-  { folder, made }: PseudoPlace,
+  { ignore }: Pick<DataSetDefinition, 'ignore'>,
+  { folder, made, words, rules }: PseudoPlace,
 ): Labelled[] {
   return withVoid(
     photos.map(({ id, load }) => ({
       id,
       load: async () => {
         const { image } = await load();
-        const path = join(folder, `${hashOf([made, prompts, threshold, id])}.png`);
+        const path = join(folder, `${hashOf([made, words, rules, id])}.png`);
         const there = (await stat(path).catch(() => undefined))?.isFile() ? await readLabelMap(path) : undefined;
         if (there && there.width === image.width && there.height === image.height) return { image, labels: there };
-        const { labels } = await model.segment(image, prompts, { threshold });
+        const { labels } = await model.segment(image, words, rules);
         await writeLabelPng(path, labels, []);
         return { image, labels };
       },

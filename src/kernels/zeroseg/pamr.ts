@@ -2,7 +2,7 @@ import { expBelow, kernel } from '../../gpu/index.ts';
 import { dispatch, empty, type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { formatShape, type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { checkOptions } from '../axis/index.ts';
-import { interpolate } from '../layout/index.ts';
+import { concat, interpolate, permute, reshape, slice } from '../layout/index.ts';
 
 export interface PamrOptions {
   /** How often every pixel becomes the weighted mean of its neighbours. Default 10. */
@@ -21,9 +21,6 @@ export interface PamrWeights {
 
 /** As SCLIP and NACLIP refine. */
 const DEFAULTS = { steps: 10, dilations: [8, 16] } as const;
-
-/** Planes that a thread of a step goes through together, so that weights are read once for all of them. */
-const PLANES = 4;
 
 /**
  * Pixel-adaptive mask refinement (PAMR; Araslanov and Roth, 2020, https://arxiv.org/abs/2005.08104): scores are drawn to the edges of
@@ -95,18 +92,31 @@ export function pamrSteps({ shape, parts }: PamrWeights, mask: Tensor, steps: nu
   if (!Number.isInteger(steps) || steps < 0) {
     throw new ShapeError('pamr', `steps must be a whole number from 0; got ${steps} for ${formatShape(mask.shape)}`);
   }
-  let m = interpolate(mask, H, W, { mode: 'bilinear', alignCorners: true });
-  const groups = Math.ceil(K / PLANES);
+  const resized = interpolate(mask, H, W, { mode: 'bilinear', alignCorners: true });
+  if (steps === 0) return resized;
+  const quads = Math.ceil(K / 4);
+  let m = byFours(resized, quads);
+  // Weights and places are the same for all classes: a thread goes through two fours where there are more than one.
+  const [atOnce, mix] = quads > 1 ? ([2, mixTwo] as const) : ([1, mixOne] as const);
+  const groups = Math.ceil(quads / atOnce);
   for (let i = 0; i < steps; i++) {
-    const y = empty(m, [B, K, H, W]);
+    const y = empty(m, m.shape);
     for (const [p, { dilations, weights }] of parts.entries()) {
       const distances = tensor(m.device, Uint32Array.from(dilations));
-      const params = { threads: B * groups * H * W, K, groups, H, W, count: dilations.length };
+      const params = { threads: B * groups * H * W, quads, groups, H, W, count: dilations.length };
       dispatch(p === 0 ? mix.write : mix.update, { m, weights, distances, y }, params);
     }
     m = y;
   }
-  return m;
+  return slice(reshape(permute(m, [0, 1, 4, 2, 3]), [B, 4 * quads, H, W]), 1, 0, K);
+}
+
+/** `[B, K, H, W]` → `[B, quads, H, W, 4]`: the classes of a pixel side by side, four at a time, so that one load brings four. */
+function byFours(maps: Tensor, quads: number): Tensor {
+  const [B = 0, K = 0, H = 0, W = 0] = maps.shape;
+  const missing = Array.from({ length: 4 * quads - K }, () => slice(maps, 1, 0, 1));
+  const all = missing.length === 0 ? maps : concat([maps, ...missing], 1);
+  return permute(reshape(all, [B, quads, 4, H, W]), [0, 1, 3, 4, 2]);
 }
 
 const grid = ({ pixels }: { pixels: number }, { WG }: { WG: number }) => [Math.ceil(pixels / WG)];
@@ -211,12 +221,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
 }`,
 });
 
-// A thread per pixel and PLANES classes. Where dilations do not fit one buffer the others' share is added by later launches.
-const mixKernel = (access: 'write' | 'update') =>
-  kernel({
+// A thread per pixel and `fours` times four classes. Where dilations do not fit one buffer the others' share is added by later launches.
+function mixKernel(fours: number, access: 'write' | 'update') {
+  const each = (line: (four: number) => string) => Array.from({ length: fours }, (_, f) => line(f)).join('\n  ');
+  return kernel({
     name: 'pamr step',
-    bind: { m: 'read T', weights: 'read f32', distances: 'read u32', y: `${access} T` },
-    params: { threads: 'u32', K: 'u32', groups: 'u32', H: 'u32', W: 'u32', count: 'u32' },
+    bind: { m: 'read vec4<T>', weights: 'read f32', distances: 'read u32', y: `${access} vec4<T>` },
+    params: { threads: 'u32', quads: 'u32', groups: 'u32', H: 'u32', W: 'u32', count: 'u32' },
     override: { WG: 64 },
     use: [neighbours],
     grid: ({ threads }, { WG }) => [Math.ceil(threads / WG)],
@@ -229,25 +240,22 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let pixel = i % plane;
   let group = i / plane;
   let batch = group / params.groups;
-  let k = (group - batch * params.groups) * ${PLANES}u;
+  let quad = (group - batch * params.groups) * ${fours}u;
   let row = pixel / params.W;
   let column = pixel - row * params.W;
-  let start = (batch * params.K + k) * plane;
-  // The last group reads its last class again for those that are not there.
-  let last = min(${PLANES}u, params.K - k) - 1u;
-  let at = start + min(vec4u(0u, 1u, 2u, 3u), vec4u(last)) * plane;
-  var sum = vec4f();
+  // The last group reads its last four again for those that are not there.
+  let last = min(${fours}u, params.quads - quad) - 1u;
+  ${each((f) => `let start${f} = (batch * params.quads + quad + min(${f}u, last)) * plane; var sum${f} = vec4f();`)}
   for (var d = 0u; d < params.count; d++) {
     for (var p = 0u; p < 8u; p++) {
       let w = weights[((batch * params.count + d) * 8u + p) * plane + pixel];
-      let places = at + neighbour(p, distances[d], row, column, params.H, params.W);
-      sum += w * vec4f(f32(m[places.x]), f32(m[places.y]), f32(m[places.z]), f32(m[places.w]));
+      let place = neighbour(p, distances[d], row, column, params.H, params.W);
+      ${each((f) => `sum${f} += w * vec4f(m[start${f} + place]);`)}
     }
   }
-  for (var j = 0u; j <= last; j++) {
-    let to = start + j * plane + pixel;
-    y[to] = T(sum[j]${access === 'update' ? ' + f32(y[to])' : ''});
-  }
+  ${each((f) => `if (${f}u <= last) { y[start${f} + pixel] = vec4<T>(sum${f}${access === 'update' ? ` + vec4f(y[start${f} + pixel])` : ''}); }`)}
 }`,
   });
-const mix = { write: /*#__PURE__*/ mixKernel('write'), update: /*#__PURE__*/ mixKernel('update') };
+}
+const mixOne = { write: /*#__PURE__*/ mixKernel(1, 'write'), update: /*#__PURE__*/ mixKernel(1, 'update') };
+const mixTwo = { write: /*#__PURE__*/ mixKernel(2, 'write'), update: /*#__PURE__*/ mixKernel(2, 'update') };

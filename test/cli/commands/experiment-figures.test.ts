@@ -55,10 +55,10 @@ it('figures: other photos in each, a row for each photo, a column for each model
     }
   }
   const sheet = await sharp(at('out/fig4.png')).metadata();
-  // The photos' column is as wide as they are; what was found in small ones is drawn larger.
+  // Small photos are enlarged as what was found in them is.
   expect([sheet.width, sheet.height]).toMatchInlineSnapshot(`
     [
-      728,
+      1040,
       610,
     ]
   `);

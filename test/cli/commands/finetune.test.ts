@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { temporaryFolder, useCommandLine } from '../../support/made-up.ts';
+import { readLabelMap } from '../../../cli/src/photos/index.ts';
+import { temporaryFolder, useCommandLine, writeVoc } from '../../support/made-up.ts';
 
 const zeroseg = useCommandLine();
 const base = await temporaryFolder();
@@ -65,6 +66,27 @@ describe('finetune', () => {
     expect(pseudo[0]).not.toBe(truth[0]);
     // What the model said is kept beside the run: of each photo once.
     expect((await readdir(at('pseudo', 'pseudo-labels'))).length).toBeGreaterThan(0);
+  });
+
+  test("asks a CLIP for its authors' words, by their thresholds, as eval does", async () => {
+    await writeVoc(at('voc'), 3);
+    const data = ['--data', 'voc', '--root', at('voc')];
+    const model = 'clip:built-in:sclip';
+    const scored = await zeroseg('eval', ...data, '--model', model, '--json');
+    expect(scored.code, scored.err).toBe(0);
+    const { code, err } = await zeroseg(
+      ...['finetune', '--backbone', 'built-in', ...data, '--split', 'val', ...small, '--frozen'],
+      ...['--out', at('sclip'), '--steps', '2', '--pseudo', model],
+    );
+    expect(code, err).toBe(0);
+    expect(err).toMatch(/does not know \d+ of 20 classes/);
+    const places = (await readdir(at('sclip', 'pseudo-labels'))).map((name) => at('sclip', 'pseudo-labels', name));
+    const kept = await Promise.all(places.map(readLabelMap));
+    const counts = new Array<number>(21).fill(0);
+    for (const { data: labels } of kept) for (const label of labels) counts[label]!++;
+    const { confusion } = JSON.parse(scored.out) as { confusion: number[][] };
+    expect(kept).toHaveLength(3);
+    expect(counts).toEqual(counts.map((_, c) => confusion.reduce((sum, row) => sum + row[c]!, 0)));
   });
 
   test('says what is wrong', async () => {

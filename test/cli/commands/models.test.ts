@@ -49,6 +49,18 @@ async function byLibrary(model: string, options: SegmentByNamesOptions = {}): Pr
   return [...(await opened.segment(await readPhoto(photo), words, options)).labels.data];
 }
 
+test('a CLIP alone segments in the library as in core: without a model, in the way that dense names', async () => {
+  const asked = { tokenizer: 'hash', templates: 'identity' } as const;
+  using opened = await openVocabulary(device.current, { clip: at('clip'), dense: 'sclip', ...asked });
+  const { labels } = await opened.segment(await readPhoto(photo), words);
+  expect([...labels.data]).toEqual(await byLibrary(`clip:${at('clip')}:sclip`));
+  await expect(openVocabulary(device.current, {})).rejects.toThrow(/give a model, or a clip to segment by itself/);
+  const strange = { model: 7 } as unknown as { model: string };
+  await expect(openVocabulary(device.current, strange)).rejects.toThrow(
+    "openVocabulary: model must be a path or 'built-in'; got 7",
+  );
+});
+
 test.each(['maskclip', 'sclip', 'clearclip', 'crops'])(
   'segment --model clip:PATH:%s finds what the library finds',
   async (mode) => {

@@ -1,15 +1,17 @@
 /** Figs. 4 to 6: pictures with many names, by several models side by side. */
 import { resolve } from 'node:path';
-import { rounded } from '@zeroseg/core/internal';
-import type { Image } from '@zeroseg/core/zeroseg';
+import { rounded, wholePercent } from '@zeroseg/core/internal';
+import { type Image, resizeImage } from '@zeroseg/core/zeroseg';
 import { nodeFileSystem, refuseLinks } from '../../files/index.ts';
 import { encodePng, rasterise } from '../../photos/index.ts';
 import { columnSheet, type ResultRow, writeResultPage } from '../../reports/index.ts';
-import { type Context, commandText, count, formatPercent, version } from '../../shell/index.ts';
+import { shortList } from '../../segments/index.ts';
+import { type Context, commandText, count, version } from '../../shell/index.ts';
 import { drawAlike } from '../../votes/index.ts';
 import {
   checkPhotosArguments,
   drawPhotos,
+  imageryOf,
   overlaysOf,
   type PhotosArguments,
   segmentSides,
@@ -47,14 +49,14 @@ export async function experimentFigure(context: Context, name: SheetFigure, opti
     await refuseLinks(out, 'segments', `${name}.md`, `${name}.html`, `${name}.json`);
     await segmentSides(context, options, sides, photos);
     const found = await Promise.all(sides.map(overlaysOf));
-    const unknown = new Map<string, number>();
+    const unknown = new Map<string, readonly string[]>();
     const shown: { path: string; photo: Image; tiles: Image[]; classes: { name: string; fraction: number }[][] }[] = [];
     for (const path of photos) {
       const overlays = found.map((those) => those.get(resolve(path)) ?? '');
       const alike = await drawAlike(overlays, SIDE, { legend: false });
       if (!alike) throw new Error(`internal: ${path} was segmented, and its results are not there`);
       for (const [i, { record }] of alike.results.entries()) {
-        if (record.unknown.length > 0) unknown.set(sides[i]!.model, record.unknown.length);
+        if (record.unknown.length > 0) unknown.set(sides[i]!.model, record.unknown);
       }
       const tiles = await Promise.all(
         alike.results.map(async ({ drawing, lettering }): Promise<Image> => {
@@ -65,7 +67,9 @@ export async function experimentFigure(context: Context, name: SheetFigure, opti
       const classes = alike.results.map(({ record }) =>
         record.classes.filter(({ label }) => label > 0).map((one) => ({ name: one.name, fraction: one.fraction })),
       );
-      shown.push({ path, photo: alike.photo, tiles, classes });
+      // Small results are drawn enlarged, so that names fit.
+      const [{ width, height } = alike.photo] = tiles;
+      shown.push({ path, photo: resizeImage(alike.photo, width, height, 'bicubic'), tiles, classes });
     }
     const pictures = [];
     for (let at = 0; at < shown.length; at += ROWS) {
@@ -82,7 +86,7 @@ export async function experimentFigure(context: Context, name: SheetFigure, opti
       const words = classes.map((those) =>
         those
           .slice(0, NAMES)
-          .map((one) => `${one.name} ${formatPercent(one.fraction, 0)}`)
+          .map((one) => `${one.name} ${wholePercent(one.fraction)}`)
           .join(', '),
       );
       return { cells: [path, ...words], isMeasured: false };
@@ -99,8 +103,10 @@ export async function experimentFigure(context: Context, name: SheetFigure, opti
       rows,
       notes: [
         `Names of the largest areas and their shares. A name has one colour in all pictures of a row. Photos are drawn by the seed; nobody chose them. The paper's figures show GroupViT and ZeroSeg on ImageNet and Conceptual Captions.`,
+        ...(await imageryOf(context, options, sides, photos)),
         ...[...unknown].map(
-          ([side, n]) => `${side}: its CLIP was not taught ${count(n, 'names')}, which are left out.`,
+          ([side, words]) =>
+            `${side}: its CLIP does not know ${count(words.length, 'names')}, which are left out: ${shortList(words)}.`,
         ),
         `By version ${version}.`,
       ],

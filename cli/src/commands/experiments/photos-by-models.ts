@@ -7,7 +7,18 @@ import { permutation, random } from '@zeroseg/core';
 import { formatBytes } from '@zeroseg/core/internal';
 import { listPhotos } from '../../photos/index.ts';
 import { findPhotos, isRecord } from '../../segments/index.ts';
-import { type Context, count, countIn, formatDuration, notesTerminal, UsageError } from '../../shell/index.ts';
+import {
+  type Context,
+  count,
+  countIn,
+  formatDuration,
+  notesTerminal,
+  openModelAndWords,
+  quietTerminal,
+  sentence,
+  tellImagery,
+  UsageError,
+} from '../../shell/index.ts';
 import { segmentCommand } from '../segment.ts';
 
 export interface PhotosArguments {
@@ -90,6 +101,23 @@ async function segment(
   await segmentCommand({ ...context, terminal: notesTerminal(terminal) })
     .exitOverride()
     .parseAsync([...photos, ...args, ...given('--adapter', adapter), ...segmentOptions], { from: 'user' });
+}
+
+/** What the models have never seen, as sentences for a page. */
+export async function imageryOf(
+  context: Context,
+  { clip }: PhotosArguments,
+  sides: readonly Side[],
+  photos: readonly string[],
+): Promise<string[]> {
+  const silent = { ...context, terminal: quietTerminal(context.terminal) };
+  const said = new Set<string>();
+  for (const { model } of sides) {
+    // No words are read: any tokenizer will do.
+    const { text } = await openModelAndWords(silent, { model, tokenizer: 'hash', ...(clip !== undefined && { clip }) });
+    for (const note of await tellImagery(silent, text, photos)) said.add(sentence(note));
+  }
+  return [...said];
 }
 
 /** Overlays of a side by their photos. */
