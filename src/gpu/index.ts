@@ -3,7 +3,7 @@ export type { CompiledKernel } from './compiler.ts';
 export { Device } from './device.ts';
 export { ArgumentError, DeviceError, formatBytes, KernelError, OutOfMemoryError, ZeroSegError } from './errors.ts';
 export { heard } from './faults.ts';
-export { parseJson, shownValue } from './json.ts';
+export { jsonOrNothing, parseJson, shownValue } from './json.ts';
 export {
   type Access,
   type Binding,

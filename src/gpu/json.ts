@@ -23,6 +23,16 @@ export function parseJson(text: string): unknown {
   return JSON.parse(text);
 }
 
+/** {@link parseJson}, or undefined where the text is no JSON, or there is none: for what says itself what it must be. */
+export function jsonOrNothing(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * A value as messages show it: JSON, cut where it is long. Never throws, whatever the value is.
  *

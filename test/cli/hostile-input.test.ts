@@ -35,6 +35,7 @@ import {
   writeLabelPng,
 } from '../../cli/src/photos/image-files.ts';
 import { createLettering } from '../../cli/src/photos/lettering.ts';
+import { segmentsFormat } from '../../cli/src/photos/own-results.ts';
 import { photoKind } from '../../cli/src/photos/photo-kind.ts';
 import { loadAtlas, readSceneIndex, sceneDefinition } from '../../cli/src/photos/scene-folder.ts';
 import { chartFile, jsonTarget } from '../../cli/src/reports/chart-file.ts';
@@ -43,7 +44,6 @@ import { parseModelPlace } from '../../cli/src/runs/model-place.ts';
 import { openBackbone } from '../../cli/src/runs/open-backbone.ts';
 import { openModelFile, openWithOwnText } from '../../cli/src/runs/open-vocabulary.ts';
 import { findPhotos } from '../../cli/src/segments/photo-places.ts';
-import { FORMAT as segmentsFormat } from '../../cli/src/segments/record.ts';
 import { ResultsFolder } from '../../cli/src/segments/results-folder.ts';
 import {
   numberFrom,

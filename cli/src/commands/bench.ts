@@ -21,6 +21,7 @@ import { chartFile, jsonTarget, writeChart, writeJson } from '../reports/index.t
 import {
   adapterOption,
   type Context,
+  checkResultFile,
   count,
   formatDuration,
   Interrupted,
@@ -94,6 +95,7 @@ interface Session {
 
 async function run(context: Context, options: BenchArguments): Promise<void> {
   if (!options.tune && !options.growth) checkFilter(options);
+  await checkResultFile('bench: --json', options.json, 'clock');
   await withDevice(context, options.adapter, async (device, { abortSignal }) => {
     const terminal = options.json === '-' ? notesTerminal(context.terminal) : context.terminal;
     const began = performance.now();

@@ -2,7 +2,8 @@ import { formatBytes } from '@zeroseg/core/internal';
 import { Command } from 'commander';
 import { downloadModel } from '../hub/index.ts';
 import { inspectPlace } from '../inspect/index.ts';
-import { type Context, catchInterruption, count, gather, Progress } from '../shell/index.ts';
+import { type Context, catchInterruption, count, gather, Progress, UsageError } from '../shell/index.ts';
+import { kindOfPath } from '../weights/index.ts';
 
 interface DownloadArguments {
   readonly out?: string;
@@ -32,6 +33,9 @@ export function downloadCommand(context: Context): Command {
 const MEGABYTE = 1e6;
 
 async function download({ terminal }: Context, name: string, options: DownloadArguments): Promise<void> {
+  if (options.out !== undefined && (await kindOfPath(options.out)) === 'file') {
+    throw new UsageError(`download: --out ${options.out}: this is a file; give a folder`);
+  }
   const interruption = catchInterruption();
   let progress: Progress | undefined;
   try {

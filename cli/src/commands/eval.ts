@@ -15,6 +15,7 @@ import { type DataSet, dataSetKinds, fixedDataSets, openDataSet } from '../photo
 import { classColours, shortList } from '../segments/index.ts';
 import {
   type Context,
+  checkResultFile,
   clipPlace,
   count,
   countIn,
@@ -46,7 +47,7 @@ import {
   withoutUnknown,
   withSynonyms,
 } from '../shell/index.ts';
-import { builtIn, kindOfPath } from '../weights/index.ts';
+import { builtIn } from '../weights/index.ts';
 
 interface EvalArguments extends ModelAndWordsArguments {
   readonly data: string;
@@ -116,9 +117,7 @@ export function evalCommand(context: Context): Command {
 async function evalModel(given: Context, chosen: EvalArguments): Promise<void> {
   const context = chosen.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
-  if (chosen.out && (await kindOfPath(chosen.out)) === 'folder') {
-    throw new UsageError(`eval: --out ${chosen.out}: this is a folder; give a file`);
-  }
+  await checkResultFile('eval: --out', chosen.out, 'mean_iou');
   const { definition, hasUnnamedGround } = dataSetKinds[chosen.data] as DataSet;
   const set = typeof definition === 'function' ? await definition(chosen.root) : definition;
   if (chosen.ground && !hasUnnamedGround) {

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { experiments } from '@zeroseg/core/internal';
 import { presets as configurations, scenePresets } from '@zeroseg/core/zeroseg';
 import { Argument, Command, Option } from 'commander';
@@ -125,10 +126,11 @@ export function experimentCommand(context: Context): Command {
         '  zeroseg experiment table8 --config base --clip models/clip-vit-large-patch14 --out out/table8\n\n' +
         'In one folder they share scenes, features and runs. Stop at any time: the same command goes on.',
     )
-    .action((name: string, options: ExperimentArguments, command: Command) => {
+    .action(async (name: string, options: ExperimentArguments, command: Command) => {
       const isGiven = command.getOptionValueSource('clip') === 'cli';
       const { clip, eval: evalOptions = [], segment: segmentOptions = [], seeds, ...rest } = options;
       const ofModels = { ...rest, ...(isGiven && { clip }) };
+      if (names.includes(name)) await refuseOthers(options.out);
       const ofPhotos = { ...ofModels, segmentOptions, seed: seeds?.[0] ?? 1 };
       if ((ablations as readonly string[]).includes(name))
         return experimentAblation(context, name as AblationName, options);
@@ -142,4 +144,17 @@ export function experimentCommand(context: Context): Command {
       if (name === 'table8') return experimentHours(context, options);
       throw new UsageError(`experiment: there is no '${name}'; give ${names.join(', ')}`);
     });
+}
+
+/** What experiments write in their folder. */
+const own = /^(?:data|runs|times|results|segments|study|(?:table\d|fig\d|beyond)(?:-\d+)?(?:\.\w+)?)$/;
+
+/** A folder of something else stays as it is. */
+async function refuseOthers(folder: string): Promise<void> {
+  const found = await readdir(folder).catch((): string[] => []); // what is wrong with it is told by what writes
+  const visible = found.filter((name) => !name.startsWith('.'));
+  if (visible.length === 0 || visible.some((name) => own.test(name))) return;
+  throw new UsageError(
+    `experiment: ${folder}: the folder is not empty (${visible[0]}) and holds no experiment; choose another --out`,
+  );
 }

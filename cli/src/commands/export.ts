@@ -75,7 +75,9 @@ async function exportModel(
     name,
     { dtype: 'F16', shape: tensor.shape, data: toFloat32(tensor) },
   ]);
-  const bytes = writeSafetensors(entries, { ...stored.metadata, ...namingMetadata(rule) }, out);
+  // A rule that says nothing any more is none.
+  const { naming: _, ...metadata } = stored.metadata;
+  const bytes = writeSafetensors(entries, { ...metadata, ...namingMetadata(rule) }, out);
   await writeNamedFile(out, bytes);
   const said = `${out}: ${formatBytes(bytes.length)}, the weights after ${step} steps`;
   // The file itself may be what standard output is for.

@@ -18,6 +18,7 @@ import {
   adapterOption,
   type Context,
   checkPatches,
+  checkResultFile,
   count,
   embedNames,
   formatDuration,
@@ -41,13 +42,12 @@ import {
   refineRule,
   seedRange,
   tellUnknown,
-  UsageError,
   wholeNumber,
   withDevice,
   withoutUnknown,
   withSynonyms,
 } from '../shell/index.ts';
-import { builtIn, kindOfPath } from '../weights/index.ts';
+import { builtIn } from '../weights/index.ts';
 
 interface ScoreArguments extends GroupArguments, RefineArguments {
   readonly model: string;
@@ -110,9 +110,7 @@ export function scoreCommand(context: Context): Command {
 async function score(given: Context, options: ScoreArguments): Promise<void> {
   const context = options.json ? { ...given, terminal: notesTerminal(given.terminal) } : given;
   const { terminal } = context;
-  if (options.out && (await kindOfPath(options.out)) === 'folder') {
-    throw new UsageError(`score: --out ${options.out}: this is a folder; give a file`);
-  }
+  await checkResultFile('score: --out', options.out, 'baselines');
   const opened = await openModelAndClip(context, options);
   const scenes = scoringScenes(await loadAtlas(), {
     ...options,

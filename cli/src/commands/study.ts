@@ -6,6 +6,7 @@ import { jsonTarget, writeJson } from '../reports/index.ts';
 import {
   type Context,
   catchInterruption,
+  checkResultFile,
   count,
   Interrupted,
   notesTerminal,
@@ -16,7 +17,7 @@ import {
   UsageError,
   wholeNumber,
 } from '../shell/index.ts';
-import { makeStudy, pairFolders, tallyLines } from '../votes/index.ts';
+import { makeStudy, pairFolders, tallyLines, unknownLines } from '../votes/index.ts';
 
 interface StudyArguments {
   readonly out: string;
@@ -112,6 +113,7 @@ async function make({ terminal }: Context, places: readonly string[], options: S
     progress.stop();
     const left = study.same > 0 ? `; ${count(study.same, 'photos')} left out, of which both made the same` : '';
     terminal.out(`${options.out}: ${count(study.pictures.length, 'pairs')}, ${study.votes} votes each${left}`);
+    for (const line of unknownLines(study.titles, study.unknown)) terminal.note(line);
     terminal.out('open it in the page: zeroseg page, then Study');
   } catch (error) {
     if (error instanceof Interrupted) terminal.log('stopped; nothing was written');
@@ -123,6 +125,7 @@ async function make({ terminal }: Context, places: readonly string[], options: S
 }
 
 async function tally(context: Context, paths: readonly string[], { ties, json }: StudyArguments): Promise<void> {
+  await checkResultFile('study: --json', json, 'byPicture');
   const files = [];
   for (const file of paths) files.push({ file, content: checkVotes(await readJson(file), file) });
   const found = tallyVotes(files, { ties });

@@ -7,6 +7,7 @@ import { FileError, isSystemError, readJson, systemReason, writeFileAtomic } fro
 import {
   adapterOption,
   type Context,
+  count,
   countIn,
   formatDuration,
   Interrupted,
@@ -60,6 +61,7 @@ export async function verify(context: Context, paths: readonly string[], options
     const which = options.filter === undefined ? '' : ` with '${options.filter}' in its path`;
     throw new FileError('verify', paths.join(', '), `there is no manifest of a fixture here${which}`);
   }
+  await refuseOthers(paths, found);
   const began = performance.now();
   const rows: VerifyRow[] = [];
   const device = await withDevice(context, options.adapter, async (device, interruption) => {
@@ -109,8 +111,27 @@ async function verifyManifest(device: Device, { path, name }: Found, out: string
     return [...rows, ...strays];
   } catch (error) {
     if (!(error instanceof FileError || error instanceof CheckpointError || error instanceof FixtureError)) throw error;
-    return [failedRow(name, error.message)];
+    return [failedRow(name, error instanceof FileError ? `${error.path}: ${error.reason}` : error.message)];
   }
+}
+
+/** @throws FileError where none of the files is a manifest: there is nothing to verify. */
+async function refuseOthers(paths: readonly string[], found: readonly Found[]): Promise<void> {
+  let problem: unknown;
+  for (const { path } of found) {
+    try {
+      if (kindOf(await readJson(path)) !== undefined) return;
+      problem ??= new FileError('verify', path, 'this JSON is no manifest of a fixture');
+    } catch (error) {
+      problem ??= error;
+    }
+  }
+  if (found.length === 1) throw problem;
+  throw new FileError(
+    'verify',
+    paths.join(', '),
+    `none of ${count(found.length, 'JSON files')} is a manifest of a fixture`,
+  );
 }
 
 /** Writes what was computed beside its manifest's place in `out`; a name that leads out of there becomes a failed row. */

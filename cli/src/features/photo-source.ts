@@ -24,8 +24,8 @@ export async function openPhotos(
     return { photos, decoder: 'sharp', decode: decodePhoto };
   }
   const names = (await glob(archivePattern, { cwd: place })).sort();
-  if (names.length === 0) return photoFolder(place, await listPhotos(place));
-  const loose = await listPhotos(place).catch((error) => {
+  if (names.length === 0) return photoFolder(place, await listPhotos(place, { results: false }));
+  const loose = await listPhotos(place, { results: false }).catch((error) => {
     // Shards without photos beside them are what they mostly are.
     if (error instanceof FileError) return [];
     throw error;

@@ -174,7 +174,8 @@ async function downloadFile(place: Place, onProgress: (done: number) => void): P
           for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
             if (done + chunk.length > file.size)
               throw new UsageError(`download: ${endpoint()} sends more of ${file.name} than it said`);
-            await handle.write(chunk);
+            // All of it: one write may take less than it was given, as on a disk that is nearly full.
+            await handle.appendFile(chunk);
             done += chunk.length;
             fetched += chunk.length;
             onProgress(done);

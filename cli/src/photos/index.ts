@@ -13,6 +13,7 @@ export {
   writePng,
 } from './image-files.ts';
 export { createLettering, FontError, interLettering } from './lettering.ts';
+export { segmentsFormat, withoutResults } from './own-results.ts';
 export { kindBesideText, photoKind } from './photo-kind.ts';
 export { isPhotoName, listPhotos } from './photos.ts';
 export { rasterise } from './pictures.ts';

@@ -1,6 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { FileError, systemReason } from '../files/index.ts';
+import { withoutResults } from './own-results.ts';
 
 /** File name endings that count as photos, in lower case. */
 export const photoEndings: readonly string[] = [
@@ -23,6 +24,8 @@ export function isPhotoName(name: string): boolean {
 export interface ListOptions {
   /** Also the photos in folders below. Default true. */
   readonly recursive?: boolean;
+  /** Also pictures that `zeroseg segment` wrote, with its record beside them. Default true. */
+  readonly results?: boolean;
 }
 
 /**
@@ -35,7 +38,10 @@ export interface ListOptions {
  * for (const path of await listPhotos('photos')) console.log(path); // 'cats/1.jpg', 'dog.png', ...
  * ```
  */
-export async function listPhotos(folder: string, { recursive = true }: ListOptions = {}): Promise<string[]> {
+export async function listPhotos(
+  folder: string,
+  { recursive = true, results = true }: ListOptions = {},
+): Promise<string[]> {
   const photos: string[] = [];
   // A link to a folder above would go round for ever.
   const seen = new Set<string>();
@@ -69,10 +75,12 @@ export async function listPhotos(folder: string, { recursive = true }: ListOptio
     const remedy = (error as NodeJS.ErrnoException).code === 'ENOENT' ? '; check the spelling' : '';
     throw new FileError('listPhotos', folder, systemReason(error) + remedy, { cause: error });
   }
-  if (photos.length === 0) {
+  const found = results ? photos : await withoutResults(folder, photos);
+  if (found.length === 0) {
     const kinds = photoEndings.map((ending) => ending.slice(1)).join(', ');
     const remedy = skipped ? '; the folders below it were not searched (recursive)' : '';
-    throw new FileError('listPhotos', folder, `there are no photos (${kinds}) in this folder${remedy}`);
+    const others = photos.length > 0 ? ', only what `zeroseg segment` wrote' : '';
+    throw new FileError('listPhotos', folder, `there are no photos (${kinds}) in this folder${others}${remedy}`);
   }
-  return photos.sort();
+  return found.sort();
 }

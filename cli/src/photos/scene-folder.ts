@@ -180,7 +180,9 @@ async function refuseOthers(folder: string): Promise<void> {
     found = await readdir(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw new FileError('writeScenes', folder, systemReason(error), { cause: error });
+    const isFile = (await stat(folder).catch(() => undefined))?.isFile();
+    const reason = isFile ? 'this is a file; give a folder' : systemReason(error);
+    throw new FileError('writeScenes', folder, reason, { cause: error });
   }
   if (found.length === 0) return;
   const strange = found.find((name) => !own.includes(name));

@@ -20,11 +20,11 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
   const cells = ({ objects, ground, accuracy }: SceneScore) =>
     [objects, ground, accuracy].map((value) => formatPercent(value).padStart(9)).join('');
   return [
-    `${'mean IoU'.padEnd(widest)}  objects  grounds   pixels right`,
+    `${'mean IoU'.padEnd(widest)}  objects   ground   pixels right`,
     ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),
     ...Object.entries(students).map(
       ([key, { groupsUsed, things }]) =>
-        `${titles[key] ?? key}: cuts a scene into ${groupsUsed.toFixed(1)} segments, where there are ${things.toFixed(1)} things and grounds`,
+        `${titles[key] ?? key}: cuts a scene into ${groupsUsed.toFixed(1)} segments, where there are ${things.toFixed(1)} objects and kinds of ground`,
     ),
   ];
 }

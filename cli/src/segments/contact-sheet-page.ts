@@ -16,6 +16,7 @@ i { width: 12px; height: 12px; border-radius: 3px; flex: none; display: inline-b
 article { background: var(--paper); border: 1px solid var(--line); border-radius: 12px; padding: 12px; height: 100%; display: grid; gap: 10px; grid-template-rows: auto auto 1fr auto; }
 .stage { position: relative; display: block; width: min(100%, 560px * var(--ratio)); margin: 0 auto; border-radius: 8px; overflow: hidden; background: var(--line); }
 .stage img, .stage svg { display: block; width: 100%; height: auto; } .stage svg { position: absolute; inset: 0; height: 100%; }
+.stage.thin { width: min(100%, 320px * var(--ratio)); aspect-ratio: var(--ratio); } .stage.thin img { height: 100%; } h2 small { font-weight: 400; color: var(--soft); }
 path { fill: var(--colour); fill-opacity: var(--opacity, .5); stroke: #fff; stroke-opacity: .8; stroke-width: 1.2; vector-effect: non-scaling-stroke; }
 svg.one path { fill-opacity: .06; stroke-opacity: .25; } svg.one path.lit { fill-opacity: .72; stroke-opacity: 1; }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; align-self: start; }

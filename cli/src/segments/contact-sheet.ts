@@ -11,6 +11,8 @@ import type { SegmentsRecord } from './record.ts';
 
 /** Longer side of the pictures that outlines are rounded to: they are shown smaller than the photo. */
 const SIDE = 640;
+/** Widths by height beyond which a photo is drawn thicker than it is: else nothing of it would be seen, and it would stretch its row. */
+const RATIOS: readonly [number, number] = [0.25, 8];
 /** Words that may be switched without unfolding the others. */
 const SHOWN_WORDS = 40;
 
@@ -121,19 +123,21 @@ function card(
   const link = (file: string): string => posix.join(folder, file).split('/').map(encodeURIComponent).join('/');
   const scale = Math.min(1, SIDE / Math.max(width, height));
   const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * scale))) as [number, number];
+  const ratio = Math.min(Math.max(width / height, RATIOS[0]), RATIOS[1]);
+  const isThin = ratio !== width / height;
   const found = classes.map(({ name: word, fraction }) => `${escapeHtml(word)} ${htmlPercent(fraction)}`).join(', ');
   const paths = classes
     .filter(({ label }) => label !== 0)
     .map(
       (one) =>
-        `<path data-word="${numberOf(one.name)}" style="--colour:${escapeHtml(one.colour)}" fill-rule="evenodd" d="${outline(one, scale)}"/>`,
+        `<path data-word="${numberOf(one.name)}" style="--colour:${escapeHtml(one.colour)}" fill-rule="evenodd" d="${outline(one, w / width, h / height)}"/>`,
     );
   const cutouts = Object.entries(files.cutouts).map(
     ([word, file]) => `<a href="${escapeHtml(link(file))}"><bdi>${escapeHtml(word)}</bdi> cut out</a>`,
   );
   return `<li data-name="${escapeHtml(name)}"><article>
-<h2>${escapeHtml(posix.basename(photo.replaceAll('\\', '/')))}</h2>
-<a class="stage" style="--ratio:${(w / h).toFixed(4)}" href="${escapeHtml(link(files.overlay))}"><img src="${escapeHtml(link(files.thumbnail))}" width="${w}" height="${h}" loading="lazy" alt="${escapeHtml(posix.basename(name))}: ${found}"><svg viewBox="0 0 ${w} ${h}" preserveAspectRatio="none" aria-hidden="true">${paths.join('')}</svg></a>
+<h2>${escapeHtml(posix.basename(photo.replaceAll('\\', '/')))}${isThin ? ` <small>${width} × ${height} pixels, drawn thicker</small>` : ''}</h2>
+<a class="stage${isThin ? ' thin' : ''}" style="--ratio:${ratio.toFixed(4)}" href="${escapeHtml(link(files.overlay))}"><img src="${escapeHtml(link(files.thumbnail))}" width="${w}" height="${h}" loading="lazy" alt="${escapeHtml(posix.basename(name))}: ${found}"><svg viewBox="0 0 ${w} ${h}" preserveAspectRatio="none" aria-hidden="true">${paths.join('')}</svg></a>
 <table><thead><tr><th scope="col">word</th><th scope="col">area</th><th scope="col">pixels</th><th scope="col">score</th></tr></thead>
 <tbody>${classes.map((one) => row(one, one.label === 0 ? 0 : numberOf(one.name))).join('')}</tbody></table>
 <p class="links"><a href="${escapeHtml(link(files.overlay))}">overlay</a><a href="${escapeHtml(link(files.labels))}">label map</a><a href="${escapeHtml(link(`${posix.basename(name)}.json`))}">JSON</a>${cutouts.join('')}</p>
@@ -148,20 +152,20 @@ function row({ label, name, drawn_as, colour, fraction, pixels, score }: ClassRe
 }
 
 /** The polygons of a class as the `d` of a path, in whole pixels of the small picture. */
-function outline({ parts }: ClassRecord, scale: number): string {
+function outline({ parts }: ClassRecord, across: number, down: number): string {
   return parts
     .flatMap(({ polygon }) => [polygon.outer, ...polygon.holes])
-    .map((ring) => smallRing(ring, scale))
+    .map((ring) => smallRing(ring, across, down))
     .filter((points) => points.length >= 6)
     .map((points) => `M${points.join(' ')}z`)
     .join('');
 }
 
 /** A ring at another size: points that fall together, or on the line between their neighbours, are left out. */
-function smallRing(ring: readonly number[], scale: number): number[] {
+function smallRing(ring: readonly number[], across: number, down: number): number[] {
   const out: number[] = [];
   for (let i = 0; i < ring.length; i += 2) {
-    const [x, y] = [Math.round(ring[i]! * scale), Math.round(ring[i + 1]! * scale)];
+    const [x, y] = [Math.round(ring[i]! * across), Math.round(ring[i + 1]! * down)];
     const at = out.length;
     if (at >= 2 && out[at - 2] === x && out[at - 1] === y) continue;
     if (at >= 4) {

@@ -1,7 +1,7 @@
 /** Which photos places mean: photos, folders of them, patterns. */
 import { basename, dirname, extname, relative, resolve, sep } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
-import { isPhotoName, listPhotos } from '../photos/index.ts';
+import { isPhotoName, listPhotos, withoutResults } from '../photos/index.ts';
 import { UsageError } from '../shell/index.ts';
 import { kindOfPath } from '../weights/index.ts';
 
@@ -15,7 +15,8 @@ export interface PlacedPhoto {
 
 /**
  * The photos of files, folders (with those below) and patterns such as `photos/*.jpg`, which shells leave alone between quotes; each
- * once, in the order given. A file that is there is never a pattern, whatever its name.
+ * once, in the order given. Of a folder or a pattern what `zeroseg segment` wrote is left out. A file that is there is never a pattern,
+ * whatever its name.
  */
 export async function findPhotos(places: readonly string[]): Promise<PlacedPhoto[]> {
   const found = new Map<string, PlacedPhoto>();
@@ -26,7 +27,8 @@ export async function findPhotos(places: readonly string[]): Promise<PlacedPhoto
   for (const place of places) {
     const kind = await kindOfPath(place);
     if (kind === 'folder') {
-      for (const path of await listPhotos(place)) add(`${place.replace(/[/\\]+$/, '')}/${path}`, path);
+      for (const path of await listPhotos(place, { results: false }))
+        add(`${place.replace(/[/\\]+$/, '')}/${path}`, path);
     } else if (kind === undefined && isDynamicPattern(place)) {
       const fixed = fixedPart(place);
       for (const path of await photosOf(place)) add(path, relative(fixed, path).split(sep).join('/'));
@@ -37,7 +39,7 @@ export async function findPhotos(places: readonly string[]): Promise<PlacedPhoto
 
 async function photosOf(pattern: string): Promise<string[]> {
   const paths = await glob(sep === '\\' ? pattern.replaceAll('\\', '/') : pattern, { expandDirectories: false });
-  const photos = paths.filter(isPhotoName).sort();
+  const photos = await withoutResults('', paths.filter(isPhotoName).sort());
   if (photos.length === 0) throw new UsageError(`segment: no photo has a name like '${pattern}'`);
   return photos;
 }

@@ -2,12 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { ClassRecord } from '@zeroseg/core/zeroseg';
 import { hasFields, isListOf, isNumber, isTableOf, isText, isWhole } from '../files/index.ts';
-
-export const FORMAT = 'zeroseg-segments-1';
+import { segmentsFormat } from '../photos/index.ts';
 
 /** `NAME.json` */
 export interface SegmentsRecord {
-  readonly format: typeof FORMAT;
+  readonly format: typeof segmentsFormat;
   /** As the command named it. */
   readonly photo: string;
   readonly width: number;
@@ -40,7 +39,7 @@ const isPart = hasFields({ polygon: hasFields({ outer: isListOf(isNumber), holes
 
 /** Whether a file's content is a record, as far as it is read again. */
 const recordFields = hasFields({
-  format: (value) => value === FORMAT,
+  format: (value) => value === segmentsFormat,
   photo: isText,
   width: isWhole(1),
   height: isWhole(1),

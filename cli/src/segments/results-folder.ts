@@ -14,6 +14,9 @@ export interface Claim {
   readonly before: SegmentsRecord | undefined;
 }
 
+/** Bytes of a photo's name that the names of its files have: those end at 255, with what follows. */
+const LONGEST_NAME = 160;
+
 /** What follows the name of a photo in the names of its files; cut-outs have the word in front: `.dog.cutout.png`. */
 const endings = ['.overlay.png', '.labels.png', '.thumbnail.jpg', '.json'];
 const ownFile = /^(.*?)(?:\.overlay\.png|\.labels\.png|\.thumbnail\.jpg|\.json|\.[^/]*\.cutout\.png)$/s;
@@ -44,7 +47,7 @@ export class ResultsFolder {
     const results = new ResultsFolder(folder, await FolderLock.take('segment', folder));
     await sweepLeftovers(folder);
     for (const { name } of photos) {
-      const stem = stemOf(name).toLowerCase();
+      const stem = shortName(stemOf(name)).toLowerCase();
       results.#stems.set(stem, (results.#stems.get(stem) ?? 0) + 1);
     }
     return results;
@@ -96,10 +99,10 @@ export class ResultsFolder {
   }
 
   *#candidates(name: string): Generator<string> {
-    const stem = stemOf(name);
+    const stem = shortName(stemOf(name));
     // A name that two photos of this run want is nobody's.
     if (this.#stems.get(stem.toLowerCase()) === 1) yield stem;
-    yield name;
+    yield shortName(name);
     for (let n = 2; ; n++) yield `${stem}-${n}`;
   }
 
@@ -124,6 +127,25 @@ export class ResultsFolder {
     }
     return names.has(basename(name).toLowerCase());
   }
+}
+
+/** A way in the folder whose last part is no longer than names of files may be. */
+function shortName(name: string): string {
+  const folder = dirname(name);
+  const short = firstBytes(basename(name), LONGEST_NAME);
+  return folder === '.' ? short : `${folder}/${short}`;
+}
+
+/** The first letters that so many bytes hold. */
+export function firstBytes(text: string, bytes: number): string {
+  if (Buffer.byteLength(text) <= bytes) return text;
+  let [end, size] = [0, 0];
+  for (const letter of text) {
+    size += Buffer.byteLength(letter);
+    if (size > bytes) break;
+    end += letter.length;
+  }
+  return text.slice(0, end);
 }
 
 /** The way from the folder of a record to its photo, with `/`. */

@@ -17,11 +17,12 @@ import {
   ImageError,
   type NameLettering,
   readTransparent,
+  segmentsFormat,
   writeLabelPng,
   writePng,
 } from '../photos/index.ts';
-import { FORMAT, type SegmentsRecord } from './record.ts';
-import { type Claim, filesOf, wayToPhoto } from './results-folder.ts';
+import type { SegmentsRecord } from './record.ts';
+import { type Claim, filesOf, firstBytes, wayToPhoto } from './results-folder.ts';
 
 /** What is the same for all photos of a run. */
 export interface ResultsOptions {
@@ -89,7 +90,7 @@ export async function writeResults(
   }
 
   const record: SegmentsRecord = {
-    format: FORMAT,
+    format: segmentsFormat,
     photo: path,
     width: photo.width,
     height: photo.height,
@@ -110,11 +111,11 @@ export async function writeResults(
   return record;
 }
 
-/** Letters of a word that a file's name may have. */
+/** Bytes of a word that a file's name may have. */
 const LONGEST_WORD = 60;
 
 function wordInName(word: string, label: number): string {
-  const letters = [...word.replace(/[^\p{L}\p{M}\p{N}]+/gu, '-')].slice(0, LONGEST_WORD).join('');
+  const letters = firstBytes(word.replace(/[^\p{L}\p{M}\p{N}]+/gu, '-'), LONGEST_WORD);
   const plain = letters.replace(/^-+|-+$/g, '');
   // Words that differ in other letters only would share a file.
   return plain === word ? plain : `${plain}-${label}`.replace(/^-/, '');

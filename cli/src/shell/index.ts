@@ -50,6 +50,7 @@ export {
   refineOptions,
   refineRule,
 } from './pixel-options.ts';
+export { checkResultFile } from './result-file.ts';
 export {
   count,
   countIn,

@@ -11,6 +11,7 @@ import {
   type Lettering,
   nameColours,
   resizeImage,
+  type UnknownWords,
 } from '@zeroseg/core/zeroseg';
 import { readJson } from '../files/index.ts';
 import { encodeJpeg, encodePng, nameLettering, readLabelMap, readPhoto } from '../photos/index.ts';
@@ -23,6 +24,8 @@ export interface DrawnPair {
   readonly b: Uint8Array;
   /** JPEG, where the photo is known. */
   readonly photo: Uint8Array | undefined;
+  /** Words that were asked for and left out. */
+  readonly unknown: UnknownWords;
 }
 
 /** A result of `zeroseg segment`, and its photo. */
@@ -67,14 +70,20 @@ export async function drawPair({ a, b }: PairedPicture, side: number): Promise<D
   if (alike) {
     const encoded = alike.results.map(({ drawing, lettering }) => encodePng(drawing, lettering));
     const [drawnA, drawnB] = (await Promise.all(encoded)) as [Uint8Array, Uint8Array];
-    return { a: drawnA, b: drawnB, photo: await encodeJpeg(alike.photo) };
+    const [unknownToA = [], unknownToB = []] = alike.results.map(({ record }) => record.unknown);
+    return {
+      ...{ a: drawnA, b: drawnB, photo: await encodeJpeg(alike.photo) },
+      unknown: { a: unknownToA, b: unknownToB },
+    };
   }
   const [pictureA, pictureB] = await Promise.all([readPhoto(a), readPhoto(b)]);
-  const known = ((await resultOf(a)) ?? (await resultOf(b)))?.photo;
+  const [resultA, resultB] = [await resultOf(a), await resultOf(b)];
+  const known = (resultA ?? resultB)?.photo;
   return {
     a: await encodePng(shrink(pictureA, side)),
     b: await encodePng(shrink(pictureB, side)),
     photo: known && (await encodeJpeg(known, side)),
+    unknown: { a: resultA?.record.unknown ?? [], b: resultB?.record.unknown ?? [] },
   };
 }
 

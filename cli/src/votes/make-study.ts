@@ -44,13 +44,15 @@ export async function makeStudy(
   const pictures: StudyPicture[] = [];
   const hidden = permutation(chosen.length, random(seed, 'names of files'));
   let same = 0;
+  const unknown = { a: new Set<string>(), b: new Set<string>() };
   try {
     await mkdir(join(temporary, 'pictures'), { recursive: true });
     for (const [done, at] of chosen.entries()) {
       signal?.throwIfAborted();
       onProgress?.({ done, total: chosen.length });
       const pair = all[at] as PairedPicture;
-      const { a, b, photo } = await drawPair(pair, side);
+      const { a, b, photo, unknown: words } = await drawPair(pair, side);
+      for (const one of ['a', 'b'] as const) for (const word of words[one]) unknown[one].add(word);
       if (Buffer.from(a).equals(Buffer.from(b))) {
         same++;
         continue;
@@ -85,6 +87,7 @@ export async function makeStudy(
       titles,
       pictures,
       same,
+      unknown: { a: [...unknown.a], b: [...unknown.b] },
     };
     await writeFile(join(temporary, studyFile), `${JSON.stringify(study, undefined, 1)}\n`);
     await mkdir(dirname(place), { recursive: true });

@@ -1,10 +1,11 @@
-import type { ShareInterval, Standing, Tally } from '@zeroseg/core/zeroseg';
+import type { ShareInterval, Standing, Tally, UnknownWords } from '@zeroseg/core/zeroseg';
 import { markdownTable } from '../bench/index.ts';
+import { shortList } from '../segments/index.ts';
 import { count, countIn, formatPercent } from '../shell/index.ts';
 
 /** A tally as text, with tables that Markdown reads. */
 export function tallyLines(tally: Tally): string[] {
-  const { titles, voters, pictures, votes, byPicture, left, agreement, ties } = tally;
+  const { titles, unknown, voters, pictures, votes, byPicture, left, agreement, ties } = tally;
   const row = (title: string, { a, b, ties: tied, shareOfA, p }: Standing) => [
     title,
     String(a),
@@ -27,7 +28,19 @@ export function tallyLines(tally: Tally): string[] {
     `The left was chosen in ${countIn(left.count, left.of, 'votes')} (p ${probability(left.p)})${left.p < 0.05 ? ': voters favoured a side' : ''}.${
       agreement === null ? '' : ` Two voters agree on a picture in ${formatPercent(agreement)} of all pairs.`
     }`,
+    ...unknownLines(titles, unknown),
   ];
+}
+
+/** What each side was asked for and does not know. */
+export function unknownLines(titles: Tally['titles'], unknown: UnknownWords | undefined): string[] {
+  return (['a', 'b'] as const).flatMap((side) => {
+    const words = unknown?.[side] ?? [];
+    if (words.length === 0) return [];
+    return [
+      `${titles[side]}: left out, since its CLIP does not know ${words.length === 1 ? 'it' : 'them'}: ${shortList(words.map((word) => `"${word}"`))}`,
+    ];
+  });
 }
 
 function interval({ fraction, low, high }: ShareInterval): string {

@@ -2,7 +2,7 @@ import type { Baseline } from './baseline.ts';
 
 export const chance: Baseline = {
   name: 'chance',
-  title: 'chance',
+  title: 'guessing',
   note: 'labels guessed as often as they occur',
   expected: chanceScores,
 };

@@ -1,6 +1,6 @@
 /** Words that a CLIP was taught, of one that was taught few: it says them in its file's metadata. */
 import { distance } from 'fastest-levenshtein';
-import { parseJson, ZeroSegError } from '../../gpu/index.ts';
+import { jsonOrNothing, ZeroSegError } from '../../gpu/index.ts';
 import { CheckpointError } from '../../nn/safetensors/index.ts';
 import { type Kind, listOf, objectWith, oneOf, tableOf, text } from '../host/index.ts';
 
@@ -54,12 +54,7 @@ export function knownWordsMetadata(known: KnownWords): Record<string, string> {
 export function readKnownWords(metadata: Readonly<Record<string, string>>, file: string): KnownWords | undefined {
   const given = metadata[KEY];
   if (given === undefined) return undefined;
-  let found: unknown;
-  try {
-    found = parseJson(given);
-  } catch {
-    // Said below.
-  }
+  const found = jsonOrNothing(given);
   if (fields.accepts(found)) return found as KnownWords;
   throw new CheckpointError(file, `the ${KEY} in its metadata must be ${fields.words}`);
 }

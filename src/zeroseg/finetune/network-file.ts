@@ -1,4 +1,4 @@
-import { type Device, parseJson } from '../../gpu/index.ts';
+import { type Device, jsonOrNothing } from '../../gpu/index.ts';
 import { buildModule, parameters, readParameters, storedWeights } from '../../nn/layers/index.ts';
 import { CheckpointError } from '../../nn/safetensors/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
@@ -48,7 +48,7 @@ export async function loadNetwork(
     throw new CheckpointError(name, `is no network of \`zeroseg finetune\`; expected format '${FORMAT}'`);
   }
   const broken = (what: string) => new CheckpointError(name, `the file is damaged: ${what}`);
-  const found = { config: jsonOf(metadata['config']), classes: jsonOf(metadata['classes']) };
+  const found = { config: jsonOrNothing(metadata['config']), classes: jsonOrNothing(metadata['classes']) };
   const problem = fieldProblem(found, { classes: listOf(text, 1, MOST_CLASSES) });
   if (problem !== undefined) throw broken(problem);
   const classes = found.classes as readonly string[];
@@ -81,14 +81,6 @@ export async function resumeFinetuning(
 
 function stateOf({ network, optimizer }: FinetuneTrainer): Map<string, Tensor> {
   return new Map([...parameters(network), ...optimizer.state()]);
-}
-
-function jsonOf(value: string | undefined): unknown {
-  try {
-    return value === undefined ? undefined : parseJson(value);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The encoder's keys, checked as those of any configuration. */

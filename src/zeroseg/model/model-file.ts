@@ -1,4 +1,4 @@
-import { type Device, parseJson, shownValue } from '../../gpu/index.ts';
+import { type Device, jsonOrNothing, parseJson, shownValue } from '../../gpu/index.ts';
 import type { PamrOptions } from '../../kernels/zeroseg/index.ts';
 import { buildModule, parameters, readParameters, storedWeights } from '../../nn/layers/index.ts';
 import type { LossScaleState } from '../../nn/optimizer/index.ts';
@@ -128,12 +128,7 @@ export function modelInfo(stored: Pick<SafetensorsFile, 'metadata'>, file: strin
 }
 
 function parseNaming(text: string, file: string): NamingRule {
-  let found: unknown;
-  try {
-    found = parseJson(text);
-  } catch {
-    // Said below.
-  }
+  const found = jsonOrNothing(text);
   const problem = found === undefined ? 'it is no JSON' : fieldProblem(found, namingFields);
   if (problem === undefined) {
     const known = found as NamingRule;
@@ -149,12 +144,7 @@ function parseNaming(text: string, file: string): NamingRule {
 /** What a loss scale remembered, out of the metadata of an optimizer's file; undefined where none was needed. */
 export function parseLossScale(text: string | undefined, file: string): LossScaleState | undefined {
   if (text === undefined) return undefined;
-  let found: unknown;
-  try {
-    found = parseJson(text);
-  } catch {
-    // Said below.
-  }
+  const found = jsonOrNothing(text);
   const { value, good, updates } = (found ?? {}) as Partial<Record<keyof LossScaleState, unknown>>;
   const isCount = (count: unknown): boolean => Number.isSafeInteger(count) && (count as number) >= 0;
   if (typeof value === 'number' && value > 0 && Number.isFinite(value) && isCount(good) && isCount(updates)) {

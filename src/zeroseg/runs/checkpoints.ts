@@ -1,3 +1,4 @@
+import { jsonOrNothing } from '../../gpu/index.ts';
 import { CheckpointError, openWeights, type RangeSource } from '../../nn/safetensors/index.ts';
 import type { WeightFile } from '../checkpoints/index.ts';
 import { sha256, sha256OfRanges } from '../host/index.ts';
@@ -108,12 +109,7 @@ export class Checkpoints {
 
   async #state(step: number, path: string): Promise<Partial<State>> {
     const text = new TextDecoder().decode(await this.#part(step, 'state.json'));
-    let state: Partial<State> | null = null;
-    try {
-      state = JSON.parse(text) as Partial<State> | null;
-    } catch {
-      // Said below.
-    }
+    const state = jsonOrNothing(text) as Partial<State> | null | undefined;
     if (typeof state !== 'object' || state === null)
       throw new CheckpointError(path, 'the file is damaged: not valid JSON');
     if (state.step !== step) throw new CheckpointError(path, `must be of step ${step}; got ${String(state.step)}`);

@@ -1,4 +1,4 @@
-import { parseJson } from '../../gpu/index.ts';
+import { jsonOrNothing } from '../../gpu/index.ts';
 import { brokenField, FileError, type FileSystem, isWhole } from '../storage/index.ts';
 
 /** How the lines of a `metrics.jsonl` are written and read. */
@@ -57,12 +57,7 @@ export class MetricsFile<M extends { readonly step: number }> {
 
 /** A line that has its step; undefined for one that is half written, or none. */
 export function parseStep<M extends { readonly step: number }>(line: string): M | undefined {
-  let found: unknown;
-  try {
-    found = parseJson(line);
-  } catch {
-    return undefined;
-  }
+  const found = jsonOrNothing(line);
   return brokenField(found, { step: isWhole(1) }) === undefined ? (found as M) : undefined;
 }
 

@@ -1,5 +1,5 @@
 /** Lines of `metrics.jsonl`: a flat object for every step, in which the terms of the loss stand under their own names. */
-import { ownValue, parseJson } from '../../gpu/index.ts';
+import { jsonOrNothing, ownValue } from '../../gpu/index.ts';
 import { anyObject, fieldProblem, finiteNumber, nullOr, optional, tableOf, wholeNumber } from '../host/index.ts';
 import { lossTerms } from '../model/index.ts';
 import type { StepReport } from './trainer.ts';
@@ -20,12 +20,7 @@ export function metricsLine({ step, epoch, lr, loss, terms, gradNorm, seconds, g
 
 /** A step from its line; undefined for one that is half written, or none. */
 export function parseMetrics(line: string): Metrics | undefined {
-  let found: unknown;
-  try {
-    found = parseJson(line);
-  } catch {
-    return undefined;
-  }
+  const found = jsonOrNothing(line);
   const fields = {
     step: wholeNumber(1),
     watch: optional(nullOr(anyObject)),

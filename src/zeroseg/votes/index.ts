@@ -7,6 +7,7 @@ export {
   STUDY_FORMAT,
   type StudyPicture,
   studyFile,
+  type UnknownWords,
 } from './study-file.ts';
 export { type Standing, type Tally, type TieRule, tallyVotes } from './tally.ts';
 export { type Choice, checkVotes, type Vote, type VotesFile } from './votes-file.ts';

@@ -79,6 +79,7 @@ export class Sitting {
         titles: study.titles,
         question: study.question,
         pictures: study.pictures.length,
+        ...(study.unknown && { unknown: study.unknown }),
         voter,
         began: began.toISOString(),
         votes: [],

@@ -1,8 +1,21 @@
 /** A study: pairs of pictures that people choose between, as it lies in a folder. */
-import { brokenField, FileError, hasFields, isListOf, isNullOr, isText, isWhole } from '../storage/index.ts';
+import {
+  brokenField,
+  type Check,
+  FileError,
+  hasFields,
+  isListOf,
+  isMaybe,
+  isNullOr,
+  isText,
+  isWhole,
+} from '../storage/index.ts';
 
 /** The two that are compared. Which of them is on the left changes from picture to picture. */
 export type Contestant = 'a' | 'b';
+
+/** Words that one side was asked for and does not know. */
+export type UnknownWords = Readonly<Record<Contestant, readonly string[]>>;
 
 export interface StudyPicture {
   /** Of the photo, such as `cats/1`. */
@@ -28,6 +41,8 @@ export interface PreferenceStudy {
   readonly pictures: readonly StudyPicture[];
   /** Photos of which both made the same: nobody needs to choose. */
   readonly same: number;
+  /** Words that were asked for and left out, since the CLIP of that side does not know them. Voters see them with the count. */
+  readonly unknown?: UnknownWords;
 }
 
 /** The name of its file in a study's folder. */
@@ -35,6 +50,7 @@ export const studyFile = 'study.json';
 export const STUDY_FORMAT = 'zeroseg-study-1';
 
 const titles = hasFields({ a: isText, b: isText });
+export const isUnknownWords: Check = hasFields({ a: isListOf(isText), b: isListOf(isText) });
 const fields = {
   format: (value: unknown) => value === STUDY_FORMAT,
   id: (value: unknown) => typeof value === 'string' && /^[0-9a-f]{8,64}$/.test(value),
@@ -44,6 +60,7 @@ const fields = {
   titles,
   pictures: isListOf(hasFields({ name: isText, a: isInside, b: isInside, photo: isNullOr(isInside) })),
   same: isWhole(0),
+  unknown: isMaybe(isUnknownWords),
 };
 
 /** A path below the folder: none that leads out of it. */

@@ -1,6 +1,6 @@
 import { FileError } from '../storage/index.ts';
 import { type ShareInterval, signTest, wilsonInterval } from './proportions.ts';
-import type { Contestant } from './study-file.ts';
+import type { Contestant, UnknownWords } from './study-file.ts';
 import type { Choice, VotesFile } from './votes-file.ts';
 
 /** What becomes of ties: they are left out, or half of them go to each (an odd one is left out). */
@@ -21,6 +21,8 @@ export interface Tally {
   readonly study: string;
   readonly titles: Readonly<Record<Contestant, string>>;
   readonly question: string;
+  /** Words that were asked for and left out, since the CLIP of that side does not know them. */
+  readonly unknown: UnknownWords;
   readonly ties: TieRule;
   readonly voters: readonly { readonly name: string; readonly votes: number }[];
   /** Of the study; those that have votes; votes of the picture with the fewest and the most. */
@@ -67,11 +69,12 @@ export function tallyVotes(
   const counts = [...pictures.values()].map(({ length }) => length);
   const decided = votes.filter(({ choice }) => choice !== 'tie');
   const left = decided.filter(({ choice, left }) => choice === left).length;
-  const { study, titles, question, pictures: all } = first.content;
+  const { study, titles, question, pictures: all, unknown = { a: [], b: [] } } = first.content;
   return {
     study,
     titles,
     question,
+    unknown,
     ties,
     voters: files.map(({ content }) => ({ name: content.voter, votes: content.votes.length })),
     pictures: {

@@ -1,5 +1,5 @@
-import { brokenField, FileError, hasFields, isListOf, isNumber, isText, isWhole } from '../storage/index.ts';
-import type { Contestant } from './study-file.ts';
+import { brokenField, FileError, hasFields, isListOf, isMaybe, isNumber, isText, isWhole } from '../storage/index.ts';
+import { type Contestant, isUnknownWords, type UnknownWords } from './study-file.ts';
 
 export type Choice = Contestant | 'tie';
 
@@ -22,6 +22,7 @@ export interface VotesFile {
   readonly titles: Readonly<Record<Contestant, string>>;
   readonly question: string;
   readonly pictures: number;
+  readonly unknown?: UnknownWords;
   readonly voter: string;
   /** ISO 8601, UTC. */
   readonly began: string;
@@ -39,6 +40,7 @@ const fields = {
   titles: hasFields({ a: isText, b: isText }),
   question: isText,
   pictures: isWhole(1),
+  unknown: isMaybe(isUnknownWords),
   voter: isText,
   began: isText,
   votes: isListOf(

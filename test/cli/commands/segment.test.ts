@@ -309,6 +309,45 @@ test('a contact sheet shows earlier runs too, whatever their classes, unless the
   expect(await cards()).toEqual(['photo-2', 'photo-0']);
 });
 
+test('results beside photos are no photos: the same command does nothing more', async () => {
+  await writePhotos(at('beside'), 2);
+  await writeFile(at('beside', 'own.overlay.png'), await readFile(at('beside', 'photo-0.png')));
+  const { out } = await segment('beside', [at('beside')], '--cutout', 'dog');
+  expect(out).toContain('3 photos in TIME');
+  const before = await readdir(at('beside'));
+  for (const places of [[at('beside')], [at('beside', '*.png')]]) {
+    expect((await segment('beside', places, '--cutout', 'dog')).out).toMatch(/^3 of 3 photos done before$/m);
+  }
+  expect(await readdir(at('beside'))).toEqual(before);
+});
+
+test('names as long as a file may have, in any script, and photos of a pixel width', async () => {
+  await mkdir(at('odd'));
+  const [dash, cat] = ['-'.repeat(250), '猫'.repeat(83)];
+  await writePhotos(at('odd'), 1);
+  const photo = await readFile(at('odd', 'photo-0.png'));
+  for (const name of [`${dash}a`, `${dash}b`, cat]) await writeFile(at('odd', `${name}.png`), photo);
+  await sharp({ create: { width: 1, height: 2000, channels: 3, background: 'red' } }).toFile(at('odd', 'thin.png'));
+  const words = ['--classes', `dog|${'犬'.repeat(70)}`, '--cutout', 'dog'];
+  const { code, err } = await segment('odd-out', [at('odd')], ...words);
+  expect(code, err).toBe(0);
+  expect((await readdir(at('odd-out'))).filter((name) => name.endsWith('.json')).sort()).toEqual(
+    [
+      `${'-'.repeat(160)}.json`,
+      `${'-'.repeat(160)}-2.json`,
+      'photo-0.json',
+      'thin.json',
+      `${'猫'.repeat(53)}.json`,
+    ].sort(),
+  );
+  const page = await readFile(at('odd-out', 'contact-sheet.html'), 'utf8');
+  expect(page).toContain('<small>1 × 2000 pixels, drawn thicker</small>');
+  const [card = ''] = /class="stage thin" style="--ratio:0.2500".*/.exec(page) ?? [];
+  // As wide as the picture, which is a pixel wide.
+  expect([...card.matchAll(/ d="([^"]*)"/g)].map(([, way = '']) => /^M[01] \d.*z$/.test(way))).toContain(true);
+  expect(card).not.toContain(' d=""');
+});
+
 test('a cut-out is transparent where the photo is, and has the colours of its file there', async () => {
   const pixels = Uint8Array.from({ length: 4 * 48 * 40 }, (_, i) =>
     i % 4 === 3 ? ((i >> 2) % 3) * 100 : (i * 7) % 256,

@@ -110,8 +110,8 @@ describe('zeroseg verify', () => {
       failures().map((line) => line.replaceAll(folder, '').replace(/\(Unexpected.*\)/, '(...)')),
     ).toMatchInlineSnapshot(`
       [
-        "  FAIL file broken.json: readJson: /broken.json: not valid JSON (...)",
-        "  FAIL file lost.json: verify: /lost.safetensors: there is no such file or folder",
+        "  FAIL file broken.json: /broken.json: not valid JSON (...)",
+        "  FAIL file lost.json: /lost.safetensors: there is no such file or folder",
         "  FAIL file ops/linear.json: /ops/linear.safetensors: this is no safetensors file: such a file begins with the length of its header",
         "  FAIL manifest other.json: this JSON is no manifest of a fixture",
       ]

@@ -210,7 +210,14 @@ test('zeroseg export does not round a model over itself, but changes what a half
   expect(Buffer.compare(await readFile(f32), before)).toBe(0);
   const half = at('exported.safetensors');
   expect((await zeroseg('export', '--model', half, '--short', '64', '--out', half)).code).toBe(0);
-  expect(modelInfo(readSafetensors(new Uint8Array(await readFile(half)), half), half).naming.short).toBe(64);
+  const namingOf = async (file: string) =>
+    modelInfo(readSafetensors(new Uint8Array(await readFile(file)), file), file).naming;
+  expect((await namingOf(half)).short).toBe(64);
+  // A rule that was PAMR alone is none without it.
+  const { naming: _, ...others } = metadata;
+  await writeFile(half, writeSafetensors(entries, { ...others, naming: '{"refine":{"steps":3}}' }));
+  expect((await zeroseg('export', '--model', half, '--refine', 'none', '--out', at('plain.safetensors'))).code).toBe(0);
+  expect(await namingOf(at('plain.safetensors'))).toEqual({});
 });
 
 test('the page of an evaluation says what the model has not seen, and which classes it has no word for', async () => {

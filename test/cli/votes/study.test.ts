@@ -24,10 +24,10 @@ describe('a study of two wordings, from photos to the counted votes', () => {
   test('is made of what `segment` wrote, drawn by the same hand', async () => {
     await zeroseg('scenes', '--out', scenes, '--count', '3', '--classes', '40', '--size', '96', '--seed', '3');
     const photos = join(scenes, 'JPEGImages');
-    await zeroseg('segment', photos, '--classes', 'sky, cat', '--templates', 'identity', '--out', few);
+    await zeroseg('segment', photos, '--classes', 'sky, elefant, cat', '--templates', 'identity', '--out', few);
     await zeroseg('segment', photos, '--classes', 'dog, car, tree, grass', '--templates', 'identity', '--out', count);
     const { code, out, err } = await zeroseg('study', few, count, '--titles', 'two words, four words', '--out', study);
-    expect([code, err]).toEqual([0, '']);
+    expect([code, err]).toEqual([0, 'two words: left out, since its CLIP does not know it: "elefant"']);
     expect(out.replaceAll(base, 'BASE').replace(/^drawing: .*\n/gm, '')).toBe(
       'BASE/study: 3 pairs, 5 votes each\nopen it in the page: zeroseg page, then Study',
     );
@@ -91,6 +91,7 @@ describe('a study of two wordings, from photos to the counted votes', () => {
 
       Ties are left out of shares and p. Intervals: Wilson's score. p: exact two-sided sign test; votes on one picture resemble each other, so the row of pictures is the sure one.
       SIDES
+      two words: left out, since its CLIP does not know it: "elefant"
       JSON: BASE/counts.json"
     `);
     const counted = JSON.parse(await readFile(json, 'utf8'));

@@ -2,7 +2,7 @@ import type { ShareInterval, Standing, Tally } from '@zeroseg/core/zeroseg';
 
 /** What the votes say, and how sure that is. */
 export function CountTable({ tally }: { tally: Tally }) {
-  const { titles, votes, byPicture, left, agreement } = tally;
+  const { titles, unknown, votes, byPicture, left, agreement } = tally;
   return (
     <>
       <div class="counts">
@@ -30,6 +30,14 @@ export function CountTable({ tally }: { tally: Tally }) {
           `; two voters agree on a picture in ${Math.round(100 * agreement)} % of all pairs of votes`}
         .
       </p>
+      {(['a', 'b'] as const).map(
+        (side) =>
+          unknown[side].length > 0 && (
+            <p class="hint" key={side}>
+              Left out of {titles[side]}, since its CLIP does not know them: {unknown[side].join(', ')}.
+            </p>
+          ),
+      )}
     </>
   );
 }

@@ -5,6 +5,7 @@ import { type Image, resizeImage } from '@zeroseg/core/zeroseg';
 import { nodeFileSystem, refuseLinks } from '../../files/index.ts';
 import { encodePng, rasterise } from '../../photos/index.ts';
 import { columnSheet, type ResultRow, writeResultPage } from '../../reports/index.ts';
+import { shortList } from '../../segments/index.ts';
 import { type Context, commandText, count, version } from '../../shell/index.ts';
 import { drawAlike } from '../../votes/index.ts';
 import {
@@ -48,14 +49,14 @@ export async function experimentFigure(context: Context, name: SheetFigure, opti
     await refuseLinks(out, 'segments', `${name}.md`, `${name}.html`, `${name}.json`);
     await segmentSides(context, options, sides, photos);
     const found = await Promise.all(sides.map(overlaysOf));
-    const unknown = new Map<string, number>();
+    const unknown = new Map<string, readonly string[]>();
     const shown: { path: string; photo: Image; tiles: Image[]; classes: { name: string; fraction: number }[][] }[] = [];
     for (const path of photos) {
       const overlays = found.map((those) => those.get(resolve(path)) ?? '');
       const alike = await drawAlike(overlays, SIDE, { legend: false });
       if (!alike) throw new Error(`internal: ${path} was segmented, and its results are not there`);
       for (const [i, { record }] of alike.results.entries()) {
-        if (record.unknown.length > 0) unknown.set(sides[i]!.model, record.unknown.length);
+        if (record.unknown.length > 0) unknown.set(sides[i]!.model, record.unknown);
       }
       const tiles = await Promise.all(
         alike.results.map(async ({ drawing, lettering }): Promise<Image> => {
@@ -104,7 +105,8 @@ export async function experimentFigure(context: Context, name: SheetFigure, opti
         `Names of the largest areas and their shares. A name has one colour in all pictures of a row. Photos are drawn by the seed; nobody chose them. The paper's figures show GroupViT and ZeroSeg on ImageNet and Conceptual Captions.`,
         ...(await imageryOf(context, options, sides, photos)),
         ...[...unknown].map(
-          ([side, n]) => `${side}: its CLIP was not taught ${count(n, 'names')}, which are left out.`,
+          ([side, words]) =>
+            `${side}: its CLIP does not know ${count(words.length, 'names')}, which are left out: ${shortList(words)}.`,
         ),
         `By version ${version}.`,
       ],

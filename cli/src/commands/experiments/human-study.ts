@@ -1,6 +1,6 @@
 /** Table 2: which of two models people prefer. Pictures and pairs are made here, votes are taken by the page. */
 import { basename, join, resolve } from 'node:path';
-import { checkVotes, studyFile, tallyVotes, type VotesFile } from '@zeroseg/core/zeroseg';
+import { checkStudy, checkVotes, studyFile, tallyVotes, type VotesFile } from '@zeroseg/core/zeroseg';
 import { nodeFileSystem, readJson, refuseLinks } from '../../files/index.ts';
 import { humanStudy, type ResultRow, writeResultPage } from '../../reports/index.ts';
 import {
@@ -13,7 +13,7 @@ import {
   UsageError,
   version,
 } from '../../shell/index.ts';
-import { makeStudy, type PairedPicture, tallyLines } from '../../votes/index.ts';
+import { makeStudy, type PairedPicture, tallyLines, unknownLines } from '../../votes/index.ts';
 import {
   checkPhotosArguments,
   drawPhotos,
@@ -60,7 +60,7 @@ export async function experimentStudy(context: Context, options: HumanStudyArgum
       await segmentSides(context, options, sides, photos);
       await makePairs(context, folder, options, [a.model, b.model], await pairsOf(photos, a, b));
     }
-    const { id } = (await readJson(join(folder, studyFile))) as { readonly id?: unknown };
+    const { id, titles, unknown } = checkStudy(await readJson(join(folder, studyFile)), join(folder, studyFile));
     const tally =
       votes.length === 0 ? undefined : tallyVotes(await Promise.all(votes.map((file) => readVotes(file, id, folder))));
     const { model, photos: places, names, clip, segmentOptions } = options;
@@ -99,13 +99,16 @@ export async function experimentStudy(context: Context, options: HumanStudyArgum
       question: QUESTION,
       head: ['votes for', 'against', 'share', 'pictures', 'source'],
       rows,
-      notes: tally
-        ? [
-            'In brackets the 95 % interval (Wilson). Ties are left out. Votes on one picture resemble each other, so it is too narrow.',
-          ]
-        : [
-            `Nobody has voted yet. Open ${folder} in the page (zeroseg page, then Study): pairs come blind, in an order and on sides by seed and voter. Then give the files of votes by --votes.`,
-          ],
+      notes: [
+        ...(tally
+          ? [
+              'In brackets the 95 % interval (Wilson). Ties are left out. Votes on one picture resemble each other, so it is too narrow.',
+            ]
+          : [
+              `Nobody has voted yet. Open ${folder} in the page (zeroseg page, then Study): pairs come blind, in an order and on sides by seed and voter. Then give the files of votes by --votes.`,
+            ]),
+        ...unknownLines(titles, unknown).map((line) => `${line}.`),
+      ],
       command,
       json: { format: 'zeroseg-human-study-1', version, command, published: humanStudy, tally: tally ?? null },
     });
