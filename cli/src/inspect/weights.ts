@@ -190,7 +190,11 @@ async function siglipFacts(place: string, weights: Weights): Promise<Info> {
 async function otherFacts(place: string, weights: Weights): Promise<Info> {
   const { tensors, metadata, part } = weights;
   const names = [...tensors.keys()];
-  const rest = { ...(await tensorFacts(weights)), 'first tensors': names.slice(0, 3), metadata };
+  const rest = {
+    ...(await tensorFacts(weights)),
+    'first tensors': names.slice(0, 3),
+    ...(Object.keys(metadata).length > 0 && { metadata }),
+  };
   const converted = {
     for: 'one safetensors file of it',
     command: commandText(`convert ${shellWord(place)}`, { out: 'weights.safetensors' }),
