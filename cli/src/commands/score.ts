@@ -30,6 +30,7 @@ import {
   Interrupted,
   loadModel,
   notesTerminal,
+  numberFrom,
   oneOf,
   openModelAndClip,
   Progress,
@@ -62,6 +63,7 @@ interface ScoreArguments extends GroupArguments, RefineArguments {
   readonly templates: TemplateSet;
   readonly scoring?: NonNullable<ScoreScenesOptions['scoring']>;
   readonly top: number;
+  readonly scale?: number;
   readonly json?: boolean;
   readonly out?: string;
   readonly synonyms?: string;
@@ -97,6 +99,11 @@ export function scoreCommand(context: Context): Command {
       oneOf('groupvit', 'softmax'),
     )
     .option('--top <n>', 'classes that the whole picture lets through', wholeNumber(1, 65_535), 5)
+    .option(
+      '--scale <factor>',
+      "factor on cosines before the softmax (default: what the model's file says, else that of the CLIP)",
+      numberFrom(1e-6, 1e4),
+    )
     .option('--synonyms <names>', 'other words for objects and grounds: "dog|puppy, cat|kitten", or @file.txt')
     .option('--json', 'print the result as JSON, all else on standard error')
     .option('--out <file>', 'write the result as JSON')
@@ -132,7 +139,11 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
   await withDevice(context, options.adapter, async (device, interruption) => {
     const kinds = `${count(scenes.objectCount, 'objects')} and ${scenes.names.length - scenes.objectCount} kinds of ground`;
     terminal.log(`${count(options.scenes, 'scenes')} of seed ${options.seed}, ${kinds}, on ${device.name}`);
-    using model = await loadModel(context, device, opened, { templates: options.templates, cache: options.cache });
+    using model = await loadModel(context, device, opened, {
+      templates: options.templates,
+      scale: options.scale ?? opened.info.naming.scale,
+      cache: options.cache,
+    });
     const vocabulary = await embedNames(context, model, withoutUnknown(asked, unknown), interruption);
     const progress = new Progress(terminal, 'scoring', options.scenes, 'scenes');
     const began = performance.now();
@@ -177,7 +188,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       styles: scenes.options.styles ?? null,
       atlas: options.atlas ?? null,
       options: {
-        ...{ scoring, top: options.top, templates: options.templates, ...rules },
+        ...{ scoring, top: options.top, scale: vocabulary.scale, templates: options.templates, ...rules },
         ...(synonyms.length > 0 && { synonyms: synonyms.map(({ words }) => words) }),
       },
       model: { file: options.model, step: opened.info.step, teacher: opened.info.teacher },
@@ -186,7 +197,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
     const result = { ...rounded(measured), options: measured.options };
     const json = JSON.stringify(result, undefined, 2);
     if (options.json) printLines(given.terminal.out, json);
-    for (const line of scoreTable(scores, { [kind]: `student (${kind})` })) terminal.out(line);
+    for (const line of scoreTable(scores, { [kind]: `student (${kind})` }, rules)) terminal.out(line);
     terminal.log(`${count(scores.scenes, 'scenes')} in ${formatDuration((performance.now() - began) / 1000)}`);
     if (options.out) await writeNamedFile(options.out, `${json}\n`);
   });

@@ -4,7 +4,13 @@ import type { SceneScore, SceneScores, StudentScore } from '@zeroseg/core/zerose
 import { formatPercent } from '../shell/index.ts';
 
 /** Scores as a table, the students first. */
-export function scoreTable({ students, baselines }: SceneScores, titles: Readonly<Record<string, string>>): string[] {
+export function scoreTable(
+  { students, baselines }: SceneScores,
+  titles: Readonly<Record<string, string>>,
+  { groups }: { readonly groups?: readonly number[] | undefined } = {},
+): string[] {
+  // How segments are used is told of the groups of training alone.
+  const as = groups === undefined ? '' : 'with the groups of its training ';
   const ways = (name: string, { scoring, others, ...own }: StudentScore): [string, SceneScore][] => [
     [`${name}, ${scoring}`, own],
     ...Object.entries(others).map(([way, other]): [string, SceneScore] => [`${name}, ${way}`, other]),
@@ -24,7 +30,7 @@ export function scoreTable({ students, baselines }: SceneScores, titles: Readonl
     ...rows.map(([name, own]) => `${name.padEnd(widest)}${cells(own)}`),
     ...Object.entries(students).map(
       ([key, { groupsUsed, things }]) =>
-        `${titles[key] ?? key}: cuts a scene into ${groupsUsed.toFixed(1)} segments, where there are ${things.toFixed(1)} objects and kinds of ground`,
+        `${titles[key] ?? key}: ${as}cuts a scene into ${groupsUsed.toFixed(1)} segments, where there are ${things.toFixed(1)} objects and kinds of ground`,
     ),
   ];
 }

@@ -192,8 +192,19 @@ test('zeroseg export writes how a model is best used', async () => {
     flip: true,
     refine: { dilations: [1, 2] },
   });
-  const plain = await scores('--assignment', 'hard', '--groups', '16,8', '--prior', '0', '--refine', 'none');
-  expect(plain.options).toMatchObject({ assignment: 'hard', refine: false });
+  const plain = await scores(
+    '--assignment',
+    'hard',
+    '--groups',
+    '16,8',
+    '--prior',
+    '0',
+    '--refine',
+    'none',
+    '--scale',
+    '5',
+  );
+  expect(plain.options).toMatchObject({ assignment: 'hard', refine: false, scale: 5 });
   expect(plain.fresh).not.toEqual(follows.fresh);
 });
 
