@@ -125,6 +125,7 @@ export {
   type NamesFound,
   namesFound,
   planLiveTraining,
+  rightWrongPicture,
   type ShownName,
   type ShownOutput,
   type ShownPhoto,

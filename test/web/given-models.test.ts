@@ -8,6 +8,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { contentSecurity } from '../../web/content-security.ts';
 import { download, named, type Opened, usePage } from './open-page.ts';
+import { studentWith } from './student-file.ts';
 
 /** Models of the visitor's, and what comes by a drop, the clipboard or the camera. */
 const site = usePage();
@@ -67,19 +68,6 @@ async function labels(): Promise<Uint8Array> {
       .raw()
       .toBuffer(),
   );
-}
-
-/** The student's file with another header. */
-async function studentWith(change: (metadata: Record<string, string>) => void): Promise<Uint8Array> {
-  const bytes = await readFile(student.weights);
-  const length = Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
-  change(header.__metadata__);
-  const text = Buffer.from(JSON.stringify(header));
-  const padded = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, ' ')]);
-  const size = Buffer.alloc(8);
-  size.writeBigUInt64LE(BigInt(padded.length));
-  return Buffer.concat([size, padded, bytes.subarray(8 + length)]);
 }
 
 test('what each model says of itself comes out of its file', async () => {
@@ -145,11 +133,11 @@ describe('models that do not fit, and files that are none, are told in a sentenc
     [
       'other.safetensors',
       async () => Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{}')]),
-      /^other\/other.safetensors: holds no CLIP: neither 'vision_model/,
+      /^other.safetensors: holds no CLIP: neither 'vision_model/,
     ],
-    ['cut.safetensors', async () => (await readFile(student.weights)).subarray(0, 5000), /^cut\/cut.safetensors: /],
-    ['empty.safetensors', () => new Uint8Array(), /^empty\/empty.safetensors: /],
-    ['model.pth', () => Buffer.from('PK\u0003\u0004'), /^model\/model.pth: /],
+    ['cut.safetensors', async () => (await readFile(student.weights)).subarray(0, 5000), /^cut.safetensors: /],
+    ['empty.safetensors', () => new Uint8Array(), /^empty.safetensors: /],
+    ['model.pth', () => Buffer.from('PK\u0003\u0004'), /^model.pth: /],
     [
       'model.gguf',
       () => Buffer.from('GGUF'),

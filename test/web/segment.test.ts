@@ -7,21 +7,24 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodePhoto, readPhoto } from '../../cli/src/photos/index.ts';
 import { type Device, openDevice } from '../../src/index.ts';
+import type { ClipFiles } from '../../src/zeroseg/clip-files/index.ts';
 import { type OpenVocabulary, openVocabulary } from '../../src/zeroseg/open-vocabulary/index.ts';
 import { addWords, chips, download, named, type Opened, usePage } from './open-page.ts';
+import { studentWith } from './student-file.ts';
 
 const site = usePage();
 let opened: Opened;
 let page: Page;
 let device: Device;
 let model: OpenVocabulary;
+let clip: ClipFiles;
 
 beforeAll(async () => {
   opened = await site.open();
   page = opened.page;
   // The command line's way, on the adapter that the browser has.
   device = await openDevice({ adapter: 'swiftshader', notice: null });
-  const clip = { weights: await readFile(teacher.weights), config: JSON.parse(await readFile(teacher.config, 'utf8')) };
+  clip = { weights: await readFile(teacher.weights), config: JSON.parse(await readFile(teacher.config, 'utf8')) };
   model = await openVocabulary(device, { model: await readFile(student.weights), clip });
 });
 
@@ -80,6 +83,30 @@ describe('the same labels as by the command line', () => {
     await named(page);
     const { labels } = await model.segment(await decodePhoto(bytes, name), await chips(page));
     expect((await pageLabels()).every((label, at) => label === labels.data[at])).toBe(true);
+  });
+
+  test('bit for bit by the rule that a model’s file recommends', async () => {
+    const naming = { scoring: 'softmax', short: 96, assignment: 'soft', groups: [16, 12], flip: true, prior: 0.6 };
+    const file = await studentWith((metadata) => {
+      metadata['naming'] = JSON.stringify({ ...naming, refine: { steps: 2, dilations: [1, 4] } });
+    });
+    await page.getByRole('button', { name: 'Your models …' }).click();
+    const buffer = { name: 'ruled.safetensors', mimeType: '', buffer: file };
+    await page.getByLabel('Files of a model').setInputFiles(buffer);
+    const picker = page.locator('select');
+    await expect.poll(() => picker.inputValue(), { timeout: 60_000 }).toMatch(/\+built-in-teacher$/);
+    await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).first().click();
+    await page.locator('.progress-done', { hasText: 'looked at in' }).waitFor({ timeout: 300_000 });
+    const found = await pageLabels();
+    await picker.selectOption('built-in');
+    await named(page);
+    const plain = await pageLabels();
+    const ruled = await openVocabulary(device, { model: file, clip });
+    const photo = await sharp('web/samples/scene-151.png').resize(317, 189).jpeg({ quality: 85 }).toBuffer();
+    const { labels } = await ruled.segment(await decodePhoto(photo, '420.jpg'), await chips(page));
+    ruled.dispose();
+    expect(found.every((label, at) => label === labels.data[at])).toBe(true);
+    expect(found.every((label, at) => label === plain[at])).toBe(false);
   });
 });
 

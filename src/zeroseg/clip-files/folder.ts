@@ -99,7 +99,7 @@ async function findWeights(
   if (only && !other) return only;
   if (other) {
     const list = holding.map((one) => one.file).join(', ');
-    throw new CheckpointError(folder.name, `holds more than one CLIP (${list}); name the file`);
+    throw new CheckpointError(folder.name, `holds more than one CLIP (${list}); give one of them`);
   }
   if (candidates.length === 1) throw problem;
   throw new CheckpointError(folder.name, `${whyNone(candidates.length)}${remedy ?? ''}`);

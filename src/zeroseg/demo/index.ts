@@ -31,5 +31,5 @@ export {
   trainLive,
 } from './live-training.ts';
 export { type NameFound, type NamesFound, namesFound } from './names-found.ts';
-export { RIGHT, WRONG } from './pictures.ts';
+export { RIGHT, rightWrongPicture, WRONG } from './pictures.ts';
 export { type Measurement, WatchedScenes, type WatchedScenesOptions } from './watched-scenes.ts';

@@ -64,7 +64,15 @@ const GREY: Colour = [128, 128, 128];
 export const RIGHT: Colour = [56, 132, 220];
 export const WRONG: Colour = [240, 110, 20];
 
-/** The picture without its colours, tinted where the names are right and striped where they are wrong. Pixels of `truth` 0 do not count. */
+/**
+ * The picture enlarged and without its colours, blue where labels are right and striped in orange where they are wrong. Pixels of `truth` 0 do not
+ * count.
+ *
+ * ```ts
+ * const { labels } = await watched.measure(0);
+ * rightWrongPicture(scene.image, labels[0], scene.labels);
+ * ```
+ */
 export function rightWrongPicture(image: Image, labels: LabelMap, truth: LabelMap): Image {
   const large = enlarged(image);
   const { width } = large;

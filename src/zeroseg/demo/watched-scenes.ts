@@ -3,6 +3,7 @@
 import type { Device } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
+import type { LabelMap } from '../image/index.ts';
 import type { ScoringOptions } from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { Scene } from '../scenes/index.ts';
@@ -17,6 +18,8 @@ export interface Measurement {
   readonly accuracy: number;
   /** Its output for the first of them. */
   readonly output: StudentOutput;
+  /** What pixels of each scene are named: c + 1 for the c-th name. */
+  readonly labels: readonly LabelMap[];
 }
 
 export interface WatchedScenesOptions {
@@ -53,14 +56,18 @@ export class WatchedScenes implements Disposable {
     const score = new SegmentationScore(vocabulary.names.length + 1, 0);
     const statistics = new StatisticsCollector(vocabulary, 0);
     let output: StudentOutput | undefined;
+    const labels: LabelMap[] = [];
     for (const scene of scenes) {
       const predicted = await this.#student.predict(scene.image);
       statistics.add(scene, predicted);
-      score.add(studentLabels(predicted, vocabulary, scoring), scene.labels.data);
+      const data = studentLabels(predicted, vocabulary, scoring);
+      score.add(data, scene.labels.data);
+      const { width, height } = scene.labels;
+      labels.push({ width, height, data });
       output ??= predicted;
     }
     const { groupsUsed: used, things } = statistics.means();
-    return { step, used, things, accuracy: score.pixelAccuracy() ?? 0, output: output as StudentOutput };
+    return { step, used, things, accuracy: score.pixelAccuracy() ?? 0, output: output as StudentOutput, labels };
   }
 
   dispose(): void {

@@ -23,7 +23,7 @@ const KEPT_BYTES = 2 ** 30;
  */
 export function cachedData(cache: CacheReader, image: number): TrainingData {
   const side = cache.key.studentSize;
-  const fix = `make it again with \`zeroseg cache --image-size ${image}\``;
+  const fix = `make it again with squares of ${image} pixels (--image-size ${image})`;
   if (side === null) throw new CacheError(`cache: ${cache.folder}: it holds no squares for the student; ${fix}`);
   if (side < image) {
     throw new CacheError(

@@ -54,8 +54,8 @@ export class RunStore<M extends { readonly step: number }> {
     const names = (await files.list()).filter((name) => name !== LOCK_FILE);
     if (names.length === 0) return;
     const reason = names.includes(description)
-      ? 'there is a run in this folder; continue it with --resume, or choose another --out'
-      : 'the folder is not empty and holds no run; choose another --out';
+      ? 'there is a run in this folder; resume it, or choose another folder'
+      : 'the folder is not empty and holds no run; choose another folder';
     throw new RunError(`${op}: ${files.name}: ${reason}`);
   }
 
@@ -89,7 +89,7 @@ export class RunStore<M extends { readonly step: number }> {
 
   static async #refuseOthers<M>(files: FileSystem, { op, description }: RunFormat<M>): Promise<void> {
     if ((await files.status(description)) !== undefined) return;
-    const reason = `there is no run in this folder (no ${description}); leave --resume out to begin one`;
+    const reason = `there is no run in this folder (no ${description}); begin one instead of resuming`;
     throw new RunError(`${op}: ${files.name}: ${reason}`);
   }
 

@@ -312,23 +312,23 @@ describe('what does not fit is refused', () => {
   test('a used run folder, and another configuration on resume', async () => {
     const train = (...more: string[]) => refused('train', '--cache', at('cache'), '--out', at('run'), ...more);
     expect(await train('--config', at('small.json'))).toMatchInlineSnapshot(
-      `"zeroseg: train: BASE/run: there is a run in this folder; continue it with --resume, or choose another --out"`,
+      `"zeroseg: train: BASE/run: there is a run in this folder; resume it, or choose another folder"`,
     );
     expect(await train('--resume', '--seed', '7', '--set', 'mask_ratio=0.5')).toMatchInlineSnapshot(
       `"zeroseg: train: BASE/run: this run was begun differently (mask_ratio was 0.6, is 0.5 now; seed was 0, is 7 now); resume it as it was, or begin another in a new folder"`,
     );
     expect(await refused('train', '--cache', at('cache'), '--out', at('segments'))).toMatchInlineSnapshot(
-      `"zeroseg: train: BASE/segments: the folder is not empty and holds no run; choose another --out"`,
+      `"zeroseg: train: BASE/segments: the folder is not empty and holds no run; choose another folder"`,
     );
     expect(await refused('train', '--resume', '--out', at('nothing'))).toMatchInlineSnapshot(
-      `"zeroseg: train: BASE/nothing: there is no run in this folder (no config.json); leave --resume out to begin one"`,
+      `"zeroseg: train: BASE/nothing: there is no run in this folder (no config.json); begin one instead of resuming"`,
     );
   });
 
   test('a configuration that does not fit the cache', async () => {
     const train = (...more: string[]) => refused('train', '--cache', at('cache'), '--out', at('never'), ...more);
     expect(await train('--config', 'tiny')).toMatchInlineSnapshot(
-      `"zeroseg: cache: BASE/cache: its squares are 16 pixels, and the model takes 64; make it again with \`zeroseg cache --image-size 64\`, or set image=16"`,
+      `"zeroseg: cache: BASE/cache: its squares are 16 pixels, and the model takes 64; make it again with squares of 64 pixels (--image-size 64), or set image=16"`,
     );
     expect(await train('--config', at('small.json'), '--set', 'clip_dim=12')).toMatchInlineSnapshot(
       `"zeroseg: configuration: 'clip_dim' is 12, and the features in BASE/cache have 8 values (teacher 'clip'); leave clip_dim out, or use another cache"`,

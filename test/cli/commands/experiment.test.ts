@@ -258,5 +258,21 @@ describe('zeroseg experiment', () => {
     expect(again.code, again.err).toBe(0);
     expect(again.out).toContain('3 of 3 runs done before');
     expect((await readFile(at('out', 'fig3.png'))).length).toBeGreaterThan(1000);
+
+    // Without names for grounds, over objects and background: other scenes, other runs.
+    const fair = await zeroseg('experiment', 'table4', ...args, '--steps', '1', '--classes', '3', '--objects-only');
+    expect(fair.code, fair.err).toBe(0);
+    expect(fair.out).toContain('- **Base < + multi-scale**: not known, runs are missing. from Base to + multi-scale');
+    const { rows, scored, command } = JSON.parse(await readFile(join(folder, 'fair.json'), 'utf8'));
+    expect(rows.map(({ seeds }: { seeds: number[] }) => seeds)).toEqual([[4], [4], [4], [4]]);
+    expect(scored).toEqual({
+      choosing: { seed: 500_000_201, count: 1 },
+      first: { seed: 500_000_301, count: 2 },
+      crowded: { seed: 500_000_401, count: 2 },
+    });
+    expect(command).toContain('--objects-only');
+    for (const { first } of rows) expect(first.mean).toBeGreaterThan(0);
+    const beyond = await zeroseg('experiment', 'beyond', ...args, '--objects-only');
+    expect(beyond.err).toContain('--objects-only is for table3, table4, table5; leave it out for beyond');
   });
 });

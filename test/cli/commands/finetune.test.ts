@@ -105,7 +105,7 @@ describe('finetune', () => {
     for (const args of wrong) told.push(await refused(...args));
     expect(told).toMatchInlineSnapshot(`
       [
-        "zeroseg: finetune: BASE/whole: there is a run in this folder; continue it with --resume, or choose another --out",
+        "zeroseg: finetune: BASE/whole: there is a run in this folder; resume it, or choose another folder",
         "zeroseg: 'crop' must be a multiple of the backbone's patches of 8 pixels; got 30",
         "zeroseg: finetune: 'scale_min' must be at most 'scale_max'; got 3 and 2",
         "zeroseg: finetune: --clip is for --pseudo: it names the CLIP of the model that labels photos",

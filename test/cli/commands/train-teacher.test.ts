@@ -46,7 +46,7 @@ describe('train-teacher', () => {
     expect((await clip.tokens()).size).toBe(49408);
 
     expect(await refused('--out', at('teacher'))).toMatchInlineSnapshot(
-      `"zeroseg: train-teacher: BASE/teacher: there is a run in this folder; continue it with --resume, or choose another --out"`,
+      `"zeroseg: train-teacher: BASE/teacher: there is a run in this folder; resume it, or choose another folder"`,
     );
     const same = ['--classes', '2', '--styles', 'noto', '--batch', '8', '--validate-crops', '20'];
     expect(await refused('--out', at('teacher'), ...same, '--steps', '4', '--resume')).toMatchInlineSnapshot(

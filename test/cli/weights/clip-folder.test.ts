@@ -98,7 +98,7 @@ describe('finding the checkpoint', () => {
 
     await writeFile(at('companions', 'b.safetensors'), writeSafetensors(clipTensors()));
     expect(await message(openClip(at('companions')))).toMatchInlineSnapshot(
-      `"CheckpointError: BASE/companions: holds more than one CLIP (a.safetensors, b.safetensors); name the file"`,
+      `"CheckpointError: BASE/companions: holds more than one CLIP (a.safetensors, b.safetensors); give one of them"`,
     );
   });
 

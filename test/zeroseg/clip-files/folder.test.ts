@@ -79,7 +79,7 @@ describe('a CLIP in any kind of folder', () => {
       `"memory:/open_clip_model.safetensors: open_clip_config.json is not beside it: weights of open_clip do not say their activation and head width; copy it from where the weights are"`,
     );
     expect(await problem({ 'a.safetensors': weights, 'b.safetensors': weights })).toMatchInlineSnapshot(
-      `"memory:/: holds more than one CLIP (a.safetensors, b.safetensors); name the file"`,
+      `"memory:/: holds more than one CLIP (a.safetensors, b.safetensors); give one of them"`,
     );
   });
 });

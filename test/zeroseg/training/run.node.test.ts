@@ -145,7 +145,7 @@ it('one writer at a time, who goes on as it was begun', async () => {
   );
   await opened.store.close();
   await expect(openRun(memoryFileSystem('other:/'))).rejects.toThrow(
-    'train: other:/: there is no run in this folder (no config.json); leave --resume out to begin one',
+    'train: other:/: there is no run in this folder (no config.json); begin one instead of resuming',
   );
 });
 

@@ -1,5 +1,5 @@
 import { type OpenVocabulary, openVocabulary } from '@zeroseg/core/zeroseg';
-import { ModelShelf } from '../models/shelf.ts';
+import { ModelShelf } from '../models/worker/shelf.ts';
 import type { Gpu } from './gpu.ts';
 
 /** Models that are open at once: those of the two sides of a comparison. */

@@ -44,7 +44,7 @@ async function whyNoPhoto(file: Blob): Promise<string> {
     return 'it is a TIFF or RAW photo, which browsers do not read; save it as JPEG or PNG';
   if (/^\s*<(\?xml|svg|!DOCTYPE svg)/i.test(text)) return 'it is a drawing (SVG); save it as PNG';
   if (text.startsWith('%PDF')) return 'it is a PDF; save the picture in it as JPEG or PNG';
-  if (/^....ftyp/s.test(text)) return 'it is a video; give a still picture';
+  if (/^(....ftyp|.E\xdf\xa3|OggS|RIFF....AVI )/s.test(text)) return 'it is a video; give a still picture';
   if (text.startsWith('PK')) return 'it is a zip archive; unpack it first';
   return 'it is no photo that this browser reads (JPEG, PNG, WebP, AVIF, GIF)';
 }

@@ -1,6 +1,6 @@
 /** Models that come by a drop. */
 import { droppedEntries, filesOf, type GivenFile, pickedFiles } from '../app/visitor-files.ts';
-import { isModelFile } from './given-files.ts';
+import { isModelFile } from './worker/given-files.ts';
 
 /** Files of a dropped folder that are looked at; a CLIP has a dozen. */
 const MAX_FILES = 2000;

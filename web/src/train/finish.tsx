@@ -4,6 +4,7 @@ import { save as saveFile } from '../app/save.ts';
 import { formatPercent, formatRate } from './formats.ts';
 import { linkOf } from './plan.ts';
 import { FolderButtons } from './setup.tsx';
+import { problem } from './state/asking.ts';
 import {
   before,
   goOn,
@@ -12,15 +13,15 @@ import {
   metrics,
   modelOf,
   NOT_SAVED,
-  problem,
   run,
   segmentWith,
   standing,
   unread,
-} from './state.ts';
+} from './state/open-run.ts';
 
 const starts = {
   teacher: 'head start: the teacher’s eyes',
+  names: 'head start: all but the names',
   student: 'head start: the built-in student',
   new: 'from scratch',
 } as const;

@@ -1,6 +1,6 @@
 /** Folders of the visitor's photos: chosen, or dropped on the page. */
 import { droppedEntries, filesOf, type GivenFile, pickedFiles } from '../app/visitor-files.ts';
-import type { Folder } from './state.ts';
+import type { Folder } from './state/next-run.ts';
 
 const ENDINGS = /\.(jpe?g|png|webp|avif|gif|bmp)$/i;
 

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { formatBytes, formatPercent } from './formats.ts';
 import type { RunCard } from './messages.ts';
-import { isWorking, last, openRun, removeRun, run, runs } from './state.ts';
+import { isWorking, last, openRun, removeRun, run, runs } from './state/open-run.ts';
 
 /** The runs that this browser keeps. */
 export function RunList() {

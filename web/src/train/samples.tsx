@@ -1,4 +1,6 @@
-import { chooseSample, chosenSample, preview, run, samples, sheet, standing } from './state.ts';
+import { computed } from '@preact/signals';
+import { plan, preview } from './state/next-run.ts';
+import { chooseSample, chosenSample, run, samples, sheet, standing } from './state/open-run.ts';
 
 const columns = [
   { title: 'Picture', about: 'the picture' },
@@ -6,17 +8,27 @@ const columns = [
   { title: 'Repainted', about: 'what it repaints behind the grey' },
   { title: 'Segments', about: 'what it divides the whole picture into' },
 ] as const;
+const named = {
+  title: 'Named right',
+  about: 'blue where the whole picture is named right, striped orange where it is not',
+} as const;
 const ROWS = 4;
+
+/** Of photos nobody knows what is right. */
+const shownColumns = computed(() =>
+  (run.value?.plan ?? plan.value).source === 'photos' ? columns : [...columns, named],
+);
 
 /** What the student makes of pictures that it does not learn from, after the step that is chosen. */
 export function Samples() {
   const shown = sheet.value;
   const steps = samples.value;
   const at = shown ? steps.indexOf(shown.step) : -1;
+  const all = shownColumns.value;
   return (
-    <section class="samples-card" aria-label="Samples">
+    <section class="samples-card" aria-label="Samples" style={{ '--columns': String(all.length) }}>
       <div class="sheet-head" aria-hidden="true">
-        {columns.map(({ title, about }) => (
+        {all.map(({ title, about }) => (
           <span key={title} title={about}>
             {title}
           </span>
@@ -27,12 +39,12 @@ export function Samples() {
         role="img"
         aria-label={
           shown
-            ? `Four pictures after step ${shown.step}, each as it is, as it is shown to the student, as it is repainted, and in segments`
+            ? `Four pictures after step ${shown.step}, each as it is, as it is shown to the student, as it is repainted, in segments${all.length > columns.length ? ', and where its names are right' : ''}`
             : 'No samples yet'
         }
       >
-        {Array.from({ length: ROWS * columns.length }, (_, i) => (
-          <Tile key={i} row={Math.floor(i / columns.length)} column={i % columns.length} />
+        {Array.from({ length: ROWS * all.length }, (_, i) => (
+          <Tile key={i} row={Math.floor(i / all.length)} column={i % all.length} columns={all.length} />
         ))}
         {!shown && (
           <p class="sheet-hint">
@@ -72,7 +84,7 @@ export function Samples() {
 }
 
 /** A tile of the sheet: a part of its picture or, before there is one, of the pictures that it will show. */
-function Tile({ row, column }: { row: number; column: number }) {
+function Tile({ row, column, columns }: { row: number; column: number; columns: number }) {
   const url = sheet.value?.url;
   const first = column === 0 && run.value?.plan.source !== 'photos' ? preview.value : undefined;
   if (!url && first) {
@@ -90,7 +102,7 @@ function Tile({ row, column }: { row: number; column: number }) {
       style={
         url && {
           backgroundImage: `url("${url}")`,
-          backgroundPosition: `${(100 * column) / (columns.length - 1)}% ${(100 * row) / (ROWS - 1)}%`,
+          backgroundPosition: `${(100 * column) / (columns - 1)}% ${(100 * row) / (ROWS - 1)}%`,
         }
       }
     />

@@ -4,6 +4,7 @@ import { UploadIcon } from '../app/icons.tsx';
 import { folderOfFiles } from './folder.ts';
 import { formatBytes, formatRate, plural } from './formats.ts';
 import { type NumberKey, numberProblem, type Plan, ranges } from './plan.ts';
+import { problem } from './state/asking.ts';
 import {
   change,
   drawPreview,
@@ -11,17 +12,21 @@ import {
   linkProblems,
   measureSpace,
   plan,
-  problem,
   space,
   spaceProblem,
   terms,
-} from './state.ts';
+} from './state/next-run.ts';
 
 const starts: readonly { id: Plan['start']; title: string; hint: string }[] = [
   {
     id: 'teacher',
     title: 'Head start: the teacher’s eyes',
     hint: 'The encoder begins as the image tower of the teacher. The decoder and the head, which repaint and divide, know nothing yet.',
+  },
+  {
+    id: 'names',
+    title: 'Head start: all but the names',
+    hint: 'Begins as the built-in student, which repaints and divides; its last layers, which say what a segment is, are new, and learn that here.',
   },
   {
     id: 'student',

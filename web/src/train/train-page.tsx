@@ -2,13 +2,15 @@ import { useEffect } from 'preact/hooks';
 import { address } from '../app/address.ts';
 import { followDrops } from '../app/visitor-files.ts';
 import '../styles/train.css';
-import { Curves } from './curves.tsx';
+import { Curves } from './curves/curves.tsx';
 import { ThisRun } from './finish.tsx';
 import { folderOfDrop } from './folder.ts';
 import { RunList } from './run-list.tsx';
 import { Samples } from './samples.tsx';
 import { Setup, takeFolder } from './setup.tsx';
-import { leaveRun, nameRun, openRun, problem, readLink, run, saveSoon, startTraining } from './state.ts';
+import { problem } from './state/asking.ts';
+import { readLink } from './state/next-run.ts';
+import { leaveRun, nameRun, openRun, run, saveSoon, startTraining } from './state/open-run.ts';
 import { Transport } from './transport.tsx';
 
 export function TrainPage() {

@@ -2,6 +2,7 @@ import { computed } from '@preact/signals';
 import { PauseIcon, PlayIcon } from '../app/icons.tsx';
 import { formatDuration, formatPercent, formatRate } from './formats.ts';
 import type { Phase } from './messages.ts';
+import { spaceProblem } from './state/next-run.ts';
 import {
   begin,
   changeRate,
@@ -13,9 +14,8 @@ import {
   pause,
   rate,
   run,
-  spaceProblem,
   standing,
-} from './state.ts';
+} from './state/open-run.ts';
 
 const texts: Readonly<Record<Phase, string>> = {
   gpu: 'Opening the GPU',

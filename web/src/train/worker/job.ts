@@ -19,16 +19,16 @@ import { sentenceOf } from '../../engine/sentence.ts';
 import type { Phase, Standing, TrainEvent } from '../messages.ts';
 import type { KeptRuns, PageRun } from './kept-runs.ts';
 import { LEARNT_SIDE, pngOf, SHOWN_SIDE, sourceOfPhotos, sourceOfScenes } from './pictures.ts';
-import { LEAST_APART, openSession, type Session } from './session.ts';
+import { openSession, type Session } from './session.ts';
 
 /** What the views of the teacher are cut by. */
 export const GRIDS = [1, 2, 3, 4];
 /** Of a slow teacher and of a slow training, so much work is lost at most when the page is closed at once. */
 const SAVE_SECONDS = 15;
 const SHARD = 64;
-/** Checkpoints and sheets of samples of a whole run, beside those by time. */
+/** Checkpoints of a whole run, beside those by time; a short one has fewer. */
 const CHECKPOINTS = 10;
-export const SHEETS = 30;
+const CHECKPOINT_STEPS = 4;
 /** Lost devices that are replaced; a driver that loses more is broken. */
 const MOST_LOSSES = 3;
 /** What the page is told of steps is gathered for so long. */
@@ -217,8 +217,8 @@ export class Job {
     const page = await kept.page(id);
     const tell = (phase: Phase): void => this.#stand({ phase });
     const session = await openSession({ device, kept, id, page, clip, atlas, tell });
-    if (session.watched && session.run.trainer.done === 0) {
-      const { accuracy, used } = await session.watched.measure(0);
+    if (session.measure && session.run.trainer.done === 0) {
+      const { accuracy, used } = await session.measure();
       const before = { accuracy, used };
       await this.#note({ before });
       onEvent({ run: id, kind: 'before', before });
@@ -229,10 +229,9 @@ export class Job {
   }
 
   async #train(session: Session): Promise<void> {
-    const { run, sheet } = session;
+    const { run, every } = session;
     const { steps } = run.trainer;
     const { id, onEvent } = this.#options;
-    const each = (parts: number): number => Math.max(LEAST_APART, Math.round(steps / parts));
     for (;;) {
       // First of all: a pause while the rate is written counts, too.
       this.#abort = new AbortController();
@@ -241,12 +240,12 @@ export class Job {
       this.#stand({ phase: 'training' });
       try {
         await run.train({
-          saveEvery: each(CHECKPOINTS),
+          saveEvery: Math.max(CHECKPOINT_STEPS, Math.round(steps / CHECKPOINTS)),
           saveSeconds: SAVE_SECONDS,
-          sampleEvery: each(SHEETS),
+          sampleEvery: every,
           sample: async () => {
             const step = run.trainer.done;
-            const png = pngOf(await sheet.draw());
+            const png = pngOf(await session.draw());
             onEvent({ run: id, kind: 'sample', step, sheet: png });
             return new Uint8Array(await png.arrayBuffer());
           },

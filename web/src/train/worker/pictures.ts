@@ -86,6 +86,17 @@ export function stacked(images: readonly Image[]): Image {
   return { width, height: images.length * height, data };
 }
 
+/** Two pictures of one height as one. */
+export function beside(left: Image, right: Image): Image {
+  const [width, { height }] = [left.width + right.width, left];
+  const data = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++) {
+    data.set(left.data.subarray(3 * y * left.width, 3 * (y + 1) * left.width), 3 * y * width);
+    data.set(right.data.subarray(3 * y * right.width, 3 * (y + 1) * right.width), 3 * (y * width + left.width));
+  }
+  return { width, height, data };
+}
+
 export function pngOf(image: Image): Blob {
   return new Blob([encode({ ...image, channels: 3 }) as Uint8Array<ArrayBuffer>], { type: 'image/png' });
 }

@@ -6,8 +6,11 @@ import {
   type ClipSource,
   cachedData,
   heldOutCount,
+  type Image,
   initialWeights,
+  type LabelMap,
   liveChoices,
+  type Measurement,
   makeVocabulary,
   openRun,
   openWeightSource,
@@ -15,7 +18,9 @@ import {
   presets,
   type ResolvedTraining,
   readCache,
+  resizeImage,
   resolveTraining,
+  rightWrongPicture,
   type SceneAtlas,
   TrainingRun,
   TrainingSheet,
@@ -29,12 +34,14 @@ import { version } from '../../../package.json';
 import type { Phase } from '../messages.ts';
 import type { Plan } from '../plan.ts';
 import type { KeptRuns, PageRun } from './kept-runs.ts';
-import { HELD_OUT, heldOutSquares, SHEET_ROWS, WATCHED, watchedScenes } from './pictures.ts';
+import { beside, HELD_OUT, heldOutSquares, SHEET_ROWS, stacked, WATCHED, watchedScenes } from './pictures.ts';
 
-/** Steps between looks at what the student does, however short a run is: they must not take longer than the steps. */
-export const LEAST_APART = 4;
-/** How often scenes are scored in a run. */
-const SCORES = 20;
+/** How often a run is looked at: samples are drawn, and scenes scored. */
+export const LOOKS = 20;
+/** Steps between looks, however short a run is: they take about as long as three steps. */
+const LEAST_APART = 6;
+/** Added to the seed: by another one than the built-in student began from, whose last layers are still near to what they were then. */
+const NAMES_SEED = 500_000_000;
 /** Names are put into no sentence: word vectors come sooner, and nearly the same. */
 const TEMPLATES = ['{}'];
 const SCORING = { scoring: 'softmax', top: 5 } as const;
@@ -51,9 +58,12 @@ export interface SessionOptions {
 
 export interface Session {
   readonly run: TrainingRun;
-  readonly sheet: TrainingSheet;
-  /** Of a run on scenes. */
-  readonly watched: WatchedScenes | undefined;
+  /** Steps between looks. */
+  readonly every: number;
+  /** The student as it is, on scenes that it does not learn from; undefined of a run on photos. */
+  readonly measure: (() => Promise<Measurement>) | undefined;
+  /** A sheet of samples of the student as it is: of scenes with a column for the names that are right. */
+  draw(): Promise<Image>;
   close(): Promise<void>;
 }
 
@@ -103,7 +113,7 @@ async function open(
       scale: clip.scale,
     }));
   tell('preparing');
-  const every = Math.max(LEAST_APART, Math.round(plan.steps / SCORES));
+  const every = Math.max(LEAST_APART, Math.round(plan.steps / LOOKS));
   const validation = isOfScenes ? undefined : { fraction: HELD_OUT, every };
   const held = validation ? heldOutCount(cache.length, validation.fraction) : 0;
   const { config, settings, preset } = resolvePlan(plan, {
@@ -113,6 +123,7 @@ async function open(
   });
   const { key } = cache;
   let watched: WatchedScenes | undefined;
+  let measured: Measurement | undefined;
   const start: TrainingStart = {
     device,
     data: cachedData(cache, config.image),
@@ -128,7 +139,8 @@ async function open(
       probe: {
         every,
         measure: async (_, step) => {
-          const { accuracy, used, things } = await (watched as WatchedScenes).measure(step);
+          measured = await (watched as WatchedScenes).measure(step);
+          const { accuracy, used, things } = measured;
           return { accuracy, used, things };
         },
       },
@@ -149,7 +161,22 @@ async function open(
     : await heldOutSquares(cache, settings.seed);
   const sheet = await TrainingSheet.create(device, model, squares, { seed: settings.seed });
   closing.push(() => sheet.dispose());
-  return { run, sheet, watched, close };
+  const measure = async (): Promise<Measurement> => {
+    const { done } = run.trainer;
+    if (measured?.step !== done) measured = await (watched as WatchedScenes).measure(done);
+    return measured;
+  };
+  const draw = async (): Promise<Image> => {
+    const drawn = await sheet.draw();
+    if (!seen) return drawn;
+    const { labels } = await measure();
+    const tile = drawn.height / SHEET_ROWS;
+    const column = seen.scenes.slice(0, SHEET_ROWS).map(({ image, labels: truth }, i) => {
+      return resizeImage(rightWrongPicture(image, labels[i] as LabelMap, truth), tile, tile, 'bicubic');
+    });
+    return beside(drawn, stacked(column));
+  };
+  return { run, every, measure: seen && measure, draw, close };
 }
 
 async function resume(opened: Awaited<ReturnType<typeof openRun>>, start: TrainingStart): Promise<TrainingRun> {
@@ -170,6 +197,9 @@ async function newModel(device: Device, plan: Plan, config: ZeroSeg['config']): 
   const name = initOf(plan);
   if (name === null) return new ZeroSeg(newWeights(device, plan.seed), config);
   const { tensors } = await openWeightSource(plan.start === 'teacher' ? teacher.weights : student.weights, name);
-  const weights = initialWeights(device, plan.seed, tensors, name, new Set());
+  const isOfNames = plan.start === 'names';
+  const kept = isOfNames ? new Map([...tensors].filter(([own]) => !own.startsWith('seg.projector.'))) : tensors;
+  const seed = isOfNames ? (plan.seed + NAMES_SEED) % 2 ** 32 : plan.seed;
+  const weights = initialWeights(device, seed, kept, name, new Set());
   return buildModule(weights, (from) => new ZeroSeg(from, config));
 }

@@ -16,7 +16,7 @@ import type { Gpu } from '../../engine/gpu.ts';
 import type { RunCard, RunHistory, Space, TermFacts, TrainEvent } from '../messages.ts';
 import type { Plan } from '../plan.ts';
 import { handOver } from './hand-over.ts';
-import { GRIDS, Job, SHEETS } from './job.ts';
+import { GRIDS, Job } from './job.ts';
 import { KeptRuns } from './kept-runs.ts';
 import {
   featuresName,
@@ -28,7 +28,7 @@ import {
   WATCHED,
   watchedScenes,
 } from './pictures.ts';
-import { resolvePlan } from './session.ts';
+import { LOOKS, resolvePlan } from './session.ts';
 
 /** The built-in teacher's: how many numbers say what it sees in a view. */
 const WIDTH = 64;
@@ -72,7 +72,7 @@ export class TrainTool {
     const isOfScenes = plan.source === 'scenes';
     const [count, studentSize] = isOfScenes ? [plan.scenes, LEARNT_SIDE] : [photos.length, SHOWN_SIDE];
     const features = isThere ? 0 : cacheBytes({ views: viewCount(GRIDS), dim: WIDTH, studentSize }, count);
-    const run = runBytes(await this.#countParameters(plan), plan.steps) + Math.min(plan.steps, SHEETS) * SHEET_BYTES;
+    const run = runBytes(await this.#countParameters(plan), plan.steps) + Math.min(plan.steps, LOOKS) * SHEET_BYTES;
     const { quota = Number.POSITIVE_INFINITY, usage = 0 } = await navigator.storage.estimate();
     return { needed: features + run, free: Math.max(0, quota - usage) };
   }

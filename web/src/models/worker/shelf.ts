@@ -1,5 +1,7 @@
 /** The models that there are: the page's own, those that are kept in the browser, and those that were given for this visit. */
-import type { GivenFile } from '../app/visitor-files.ts';
+import type { GivenFile } from '../../app/visitor-files.ts';
+import { sentenceOf } from '../../engine/sentence.ts';
+import type { Added, Copying, Shelf, ShelfModel, Space, Unfinished } from '../messages.ts';
 import { builtIn, choicesOf, partsOf, type Usable } from './choices.ts';
 import { type Entry, foundIn, keptEntry, once, ownModels } from './entries.ts';
 import { givenFolders } from './given-files.ts';
@@ -15,7 +17,6 @@ import {
   whileHeld,
   writeStream,
 } from './kept-files.ts';
-import type { Added, Copying, Shelf, ShelfModel, Space, Unfinished } from './messages.ts';
 import type { OpenedModel } from './opened-model.ts';
 
 export class ModelShelf {
@@ -40,7 +41,7 @@ export class ModelShelf {
         models.push({ ...model, bytes: bytes || (opened.bytes ?? 0), facts: opened.facts });
         usable.push({ id, name, opened, hash: () => this.#hashOf(id, entries) });
       } catch (error) {
-        models.push({ ...model, problem: (error as Error).message });
+        models.push({ ...model, problem: sentenceOf(error) });
       }
     }
     const unfinished: Unfinished[] = [];
@@ -55,6 +56,7 @@ export class ModelShelf {
   /** Puts what the visitor gave on the shelf, for this visit. */
   async add(given: readonly GivenFile[]): Promise<Added> {
     const [ids, problems]: [string[], string[]] = [[], []];
+    if (given.length === 0) problems.push('This folder is empty: give one with a model in it.');
     for (const folder of givenFolders(given)) {
       for (const found of await foundIn(folder)) {
         if ('problem' in found) problems.push(found.problem);

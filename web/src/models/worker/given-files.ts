@@ -1,10 +1,12 @@
 /** Files that the visitor gave, sorted into what may be a model each. */
 import type { WeightFolder } from '@zeroseg/core/zeroseg';
-import type { GivenFile } from '../app/visitor-files.ts';
+import type { GivenFile } from '../../app/visitor-files.ts';
 
 /** A folder of the visitor's, or files that were given together. */
 export interface GivenFolder {
   readonly name: string;
+  /** Whether it is files by themselves, without a folder. */
+  readonly isLoose: boolean;
   readonly files: ReadonlyMap<string, File>;
 }
 
@@ -17,7 +19,7 @@ export function givenFolders(given: readonly GivenFile[]): GivenFolder[] {
     const folder = folders.get(above) ?? new Map<string, File>();
     folders.set(above, folder.set(name, file));
   }
-  const all = [...folders].map(([path, files]) => ({ name: nameOf(path, files), files }));
+  const all = [...folders].map(([path, files]) => ({ name: nameOf(path, files), isLoose: path === '', files }));
   const withWeights = all.filter(({ files }) => [...files.keys()].some((name) => isWeights(name)));
   return withWeights.length > 0 ? withWeights : all.slice(0, 1);
 }
@@ -42,14 +44,15 @@ function nameOf(path: string, files: ReadonlyMap<string, File>): string {
   return weights.replace(/\.\w+$/, '');
 }
 
-export function clipFolderOf({ name, files }: GivenFolder): WeightFolder {
+export function clipFolderOf({ name, isLoose, files }: GivenFolder): WeightFolder {
+  const describe = (file: string): string => (isLoose ? file : `${name}/${file}`);
   return {
     name,
-    describe: (file) => `${name}/${file}`,
+    describe,
     list: async () => [...files.keys()],
     open: async (file) => {
       const blob = files.get(file);
-      if (!blob) throw new Error(`${name}/${file} was not given with the others`);
+      if (!blob) throw new Error(`${describe(file)} was not given with the others`);
       return {
         size: blob.size,
         readRange: async (start, end) => new Uint8Array(await blob.slice(start, end).arrayBuffer()),

@@ -1,6 +1,7 @@
 /** CLIPs of the Hugging Face Hub, by name. Loaded when the visitor asks for one. */
 import { fileDownloadInfo, HubApiError, listFiles, modelInfo } from '@huggingface/hub';
 import { filesToDownload, isAsPublished, openClipFolder, type WeightFolder } from '@zeroseg/core/zeroseg';
+import type { Copying } from '../messages.ts';
 import {
   type About,
   type AboutFile,
@@ -11,7 +12,6 @@ import {
   removeFile,
   writeStream,
 } from './kept-files.ts';
-import type { Copying } from './messages.ts';
 
 interface Following {
   readonly signal: AbortSignal;

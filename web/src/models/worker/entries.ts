@@ -1,10 +1,11 @@
 /** Models of every place as entries of the shelf. */
 import { clipCompanions, openClipFiles, openWeightSource, type WeightFolder } from '@zeroseg/core/zeroseg';
 import { student, teacher } from '@zeroseg/pretrained';
+import { sentenceOf } from '../../engine/sentence.ts';
+import type { ShelfModel } from '../messages.ts';
 import { builtIn } from './choices.ts';
 import { clipFolderOf, type GivenFolder, weightNames, whyNoModel } from './given-files.ts';
 import { type About, keptFolder } from './kept-files.ts';
-import type { ShelfModel } from './messages.ts';
 import { bytesOf, clipOf, kindOf, type OpenedModel, openFile, openModelOf, zeroSegOf } from './opened-model.ts';
 
 /** A model on the shelf, and how it is opened. */
@@ -91,15 +92,12 @@ async function orProblem(find: () => Promise<Found[]>): Promise<Found[]> {
   try {
     return await find();
   } catch (error) {
-    return [{ problem: (error as Error).message }];
+    return [{ problem: sentenceOf(error) }];
   }
 }
 
 async function whyNoClip(folder: WeightFolder): Promise<string> {
-  return openModelOf(folder, undefined, folder).then(
-    () => '',
-    (error: Error) => error.message,
-  );
+  return openModelOf(folder, undefined, folder).then(() => '', sentenceOf);
 }
 
 /** A student's file or a CLIP's folder, with those of its files that matter. @throws where it cannot be used. */

@@ -12,7 +12,7 @@ import {
   type WeightFile,
   type WeightFolder,
 } from '@zeroseg/core/zeroseg';
-import type { ModelFacts } from './messages.ts';
+import type { ModelFacts } from '../messages.ts';
 
 /** `bytes` of a model whose weights are in memory as they are: the page's own. */
 export type OpenedModel = { readonly facts: ModelFacts; readonly bytes?: number } & (

@@ -1,8 +1,8 @@
 /** Models in the browser's own file system (OPFS): a folder each, in which `about.json` is written last. */
 import type { WeightFolder } from '@zeroseg/core/zeroseg';
 import { type FileSystem, opfsFileSystem } from '@zeroseg/core/zeroseg';
-import { sizeText } from './file-sizes.ts';
-import type { Space } from './messages.ts';
+import { sizeText } from '../file-sizes.ts';
+import type { Space } from '../messages.ts';
 
 /** What is known of a model's files. */
 export interface About {

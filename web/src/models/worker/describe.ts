@@ -1,6 +1,6 @@
 /** What there is to say of a model, out of what its files say. */
 import type { KnownWords } from '@zeroseg/core/zeroseg';
-import type { ModelFacts } from './messages.ts';
+import type { ModelFacts } from '../messages.ts';
 
 /** 1.1 million, 149 million, 830 thousand. */
 export function countText(count: number): string {

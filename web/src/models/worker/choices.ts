@@ -1,7 +1,7 @@
 /** Which models go together: what can be chosen to segment by. */
 import { sameTeacher, shortTeacher, teacherIdentity } from '@zeroseg/core/zeroseg';
+import type { ModelChoice } from '../messages.ts';
 import { type ClipWay, clipNotes, ownTextNotes, studentNotes } from './describe.ts';
-import type { ModelChoice } from './messages.ts';
 import type { OpenedModel } from './opened-model.ts';
 
 /** A model that can be opened. */

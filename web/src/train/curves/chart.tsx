@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import './language.ts';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { theme } from '../app/theme.ts';
+import { theme } from '../../app/theme.ts';
 
 export interface Curve {
   readonly label: string;

@@ -1,6 +1,7 @@
+import { formatPercent } from '../formats.ts';
+import { plan, terms } from '../state/next-run.ts';
+import { before, metrics, rates, run } from '../state/open-run.ts';
 import { Chart, type Curve } from './chart.tsx';
-import { formatPercent } from './formats.ts';
-import { before, metrics, plan, rates, run, terms } from './state.ts';
 
 const colours = ['--curve-1', '--curve-2', '--curve-3', '--curve-4', '--curve-5', '--curve-6'] as const;
 const colourOf = (i: number): string => colours[i % colours.length] as string;

@@ -1,36 +1,20 @@
-/** What the visitor sees of a training: the settings of the next one, and the run that is open. */
+/** What the visitor sees of a training: the run that is open, and those that are kept. */
 
 import { batch, computed, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { Metrics, RateChange } from '@zeroseg/core/zeroseg';
 import { proxy } from 'comlink';
-import { address } from '../app/address.ts';
-import { gpu } from '../app/gpu-state.ts';
-import type { GivenFile } from '../app/visitor-files.ts';
-import { engine, held } from '../engine/client.ts';
-import { sentenceOf } from '../engine/sentence.ts';
-import { formatBytes } from './formats.ts';
-import type { Before, RunCard, RunHistory, Space, Standing, TermFacts, TrainEvent } from './messages.ts';
-import { defaultPlan, linkOf, type Plan, planOfLink } from './plan.ts';
-
-/** The visitor's photos; empty until a folder was chosen. */
-export interface Folder {
-  readonly name: string;
-  readonly photos: readonly GivenFile[];
-}
+import { address } from '../../app/address.ts';
+import { gpu } from '../../app/gpu-state.ts';
+import { engine } from '../../engine/client.ts';
+import type { Before, RunCard, RunHistory, Standing, TrainEvent } from '../messages.ts';
+import { linkOf } from '../plan.ts';
+import { attempt, problem, tool } from './asking.ts';
+import { folder, measureSpace, photosOf, plan, readLink, spaceProblem, terms } from './next-run.ts';
 
 /** The run that is open. */
 export type OpenRun = Omit<RunHistory, 'metrics' | 'samples' | 'before' | 'rates'>;
 
-export const plan: Signal<Plan> = signal(defaultPlan(false));
-export const folder: Signal<Folder | undefined> = signal(undefined);
-export const terms: Signal<readonly TermFacts[]> = signal([]);
 export const runs: Signal<readonly RunCard[]> = signal([]);
-export const space: Signal<Space | undefined> = signal(undefined);
-/** What is wrong, beside what is wrong with the run that is open. */
-export const problem: Signal<string | undefined> = signal(undefined);
-/** What of a link could not be taken. */
-export const linkProblems: Signal<readonly string[]> = signal([]);
-
 export const run: Signal<OpenRun | undefined> = signal(undefined);
 export const standing: Signal<Standing | undefined> = signal(undefined);
 export const metrics: Signal<readonly Metrics[]> = signal([]);
@@ -47,15 +31,13 @@ export const samples: Signal<readonly number[]> = signal([]);
 export const chosenSample: Signal<number | undefined> = signal(undefined);
 export const sheet: Signal<{ readonly step: number; readonly url: string } | undefined> = signal(undefined);
 
-/** The pictures that a run of the settings would be watched on; of photos, none. */
-export const preview: Signal<string | undefined> = signal(undefined);
-
 export const isWorking: ReadonlySignal<boolean> = computed(
   () => standing.value !== undefined && !['paused', 'ended', 'failed'].includes(standing.value.phase),
 );
 export const last: ReadonlySignal<Metrics | undefined> = computed(() => metrics.value.at(-1));
 
-const tool = held(() => engine.train());
+/** Tidings of steps that the pace is taken of. */
+const PACED = 60;
 
 let isStarted = false;
 
@@ -84,67 +66,6 @@ export function nameRun(): void {
   const open = run.peek();
   if (open && address.peek().id === 'train') history.replaceState(undefined, '', `#train?run=${open.id}`);
 }
-
-/** Takes the settings of the address. */
-export function readLink(): void {
-  const found = planOfLink(address.peek().parameters, defaultPlan(gpu.peek()?.isSoftware ?? false));
-  batch(() => {
-    plan.value = found.plan;
-    linkProblems.value = found.problems;
-  });
-}
-
-export function change(changes: Partial<Plan>): void {
-  plan.value = { ...plan.peek(), ...changes };
-}
-
-/** Tidings of steps that the pace is taken of. */
-const PACED = 60;
-
-let asked = 0;
-/** What the last measuring said: an answer that comes late takes back that alone, and not what was said since. */
-let spaceTrouble: string | undefined;
-
-/** Looks how much space the settings would take. */
-export async function measureSpace(): Promise<void> {
-  const number = ++asked;
-  try {
-    const found = await (await tool()).space(plan.peek(), photosOf(plan.peek()));
-    if (number !== asked) return;
-    batch(() => {
-      space.value = found;
-      if (problem.peek() === spaceTrouble) problem.value = undefined;
-      spaceTrouble = undefined;
-    });
-  } catch (error) {
-    if (number === asked) problem.value = spaceTrouble = sentenceOf(error);
-  }
-}
-
-let previewed: string | undefined;
-
-/** Draws what a run of the settings would be watched on. */
-export async function drawPreview(): Promise<void> {
-  const { source, seed } = plan.value;
-  const wanted = source === 'scenes' ? String(seed) : undefined;
-  if (wanted === previewed) return;
-  previewed = wanted;
-  const drawn = wanted && (await attempt(async () => (await tool()).preview(plan.peek())));
-  if (wanted !== previewed) return;
-  const old = preview.peek();
-  preview.value = drawn ? URL.createObjectURL(drawn) : undefined;
-  if (old) setTimeout(() => URL.revokeObjectURL(old), 1000);
-}
-
-/** Why a run of these settings would not fit into the browser's storage; undefined where it does. */
-export const spaceProblem: ReadonlySignal<string | undefined> = computed(() => {
-  const found = space.value;
-  if (!found || found.needed <= found.free) return undefined;
-  return (
-    `This takes about ${formatBytes(found.needed)}, and the browser gives this site ${formatBytes(found.free)} more: ` +
-    'choose fewer pictures, delete a run below, or free space on the disk.'
-  );
-});
 
 /** Begins a run of the settings. */
 export async function begin(): Promise<void> {
@@ -268,10 +189,6 @@ export async function chooseSample(step: number | undefined): Promise<void> {
   if (found && (chosenSample.peek() ?? samples.peek().at(-1)) === wanted) await showSheet(wanted, found);
 }
 
-function photosOf(chosen: Plan): readonly GivenFile[] {
-  return chosen.source === 'photos' ? (folder.peek()?.photos ?? []) : [];
-}
-
 function show({ metrics: all, samples: sheets, before: was, rates: changes, ...rest }: RunHistory): void {
   const isOther = run.peek()?.id !== rest.id;
   batch(() => {
@@ -344,13 +261,4 @@ async function showSheet(step: number, blob: Blob): Promise<void> {
   const old = sheet.peek();
   sheet.value = { step, url };
   if (old) setTimeout(() => URL.revokeObjectURL(old.url), 1000);
-}
-
-async function attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    problem.value = sentenceOf(error);
-    return undefined;
-  }
 }
