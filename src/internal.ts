@@ -92,6 +92,7 @@ export {
 } from './zeroseg/open-vocabulary/index.ts';
 export { classProbabilities } from './zeroseg/pixels/index.ts';
 export { Checkpoints, newestCheckpointFile, parseStep, stepName } from './zeroseg/runs/index.ts';
+export { objectsOnly } from './zeroseg/scenes/index.ts';
 export {
   brokenField,
   type Check,
@@ -116,12 +117,20 @@ export {
   reasons,
 } from './zeroseg/storage/index.ts';
 export {
+  type BackgroundRun,
+  type BackgroundScenes,
+  backgroundThresholds,
   checkOrderings,
   chooseGrids,
   type EndedRun,
   type Experiment,
   type ExperimentName,
   experiments,
+  type FairOrdering,
+  type FairRow,
+  type FairScenes,
+  fairOrderings,
+  fairRows,
   hashOf,
   nearestViews,
   type OrderingCheck,
@@ -138,6 +147,7 @@ export {
   type StudyContext,
   type StudyProgress,
   sceneMeasures,
+  scoreBackgroundRuns,
   scoreRuns,
   studyState,
   summarise,

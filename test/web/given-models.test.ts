@@ -82,7 +82,7 @@ test('what each model says of itself comes out of its file', async () => {
       'Built-in teacher, crop by crop',
     ]);
   await page.getByText(/1.1 million weights; learnt for 4000 steps, .* at 128 pixels in patches of 8/).waitFor();
-  await page.getByText('It was taught 40 things on 14 kinds of ground, all of them drawn').waitFor();
+  await page.getByText('It was taught 40 objects on 14 kinds of ground, all of them drawn').waitFor();
 });
 
 test('a student that is dropped is chosen, finds its teacher, and gives the same labels', async () => {

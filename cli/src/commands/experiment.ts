@@ -16,7 +16,8 @@ import {
 } from '../shell/index.ts';
 import { NEW } from '../studies/index.ts';
 import { builtIn } from '../weights/index.ts';
-import { type AblationArguments, type AblationName, experimentAblation, sizes } from './experiments/ablations.ts';
+import type { AblationArguments, AblationName } from './experiments/ablation-run.ts';
+import { experimentAblation, sizes } from './experiments/ablations.ts';
 import { experimentFigure, type SheetFigure, sheetFigures } from './experiments/figures.ts';
 import { experimentHours } from './experiments/hours.ts';
 import { experimentStudy } from './experiments/human-study.ts';
@@ -80,6 +81,10 @@ export function experimentCommand(context: Context): Command {
     )
     .option('--set <key=value>', 'another value for a key of the configuration; may come more than once', gather)
     .option('--init <file>', `what students begin with, as \`zeroseg train\` takes it; or ${NEW}`, builtIn)
+    .option(
+      '--objects-only',
+      'of table3, table4 and table5: grounds without names, scored over objects and background (docs/fair-test.md)',
+    )
     .option('--quick', 'a few steps on a few scenes: shows that it works, and means nothing')
     .option(
       '--model <place>',

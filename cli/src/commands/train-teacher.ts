@@ -1,4 +1,4 @@
-import { readSettingTensors, trainableWeights } from '@zeroseg/core/internal';
+import { objectsOnly, readSettingTensors, trainableWeights } from '@zeroseg/core/internal';
 import { buildModule, countParameters } from '@zeroseg/core/nn';
 import {
   CaptionedScenes,
@@ -51,6 +51,7 @@ export interface TrainTeacherArguments {
   readonly config: keyof typeof teacherConfigs;
   readonly classes: number | 'all';
   readonly styles?: string;
+  readonly objectsOnly?: boolean;
   readonly steps: number;
   readonly batch: number;
   readonly lr: number;
@@ -74,6 +75,7 @@ export function trainTeacherCommand(context: Context): Command {
     .option('--config <name>', `sizes: ${sizes.join(' or ')}`, oneOf(...sizes), 'tiny')
     .option('--classes <n>', "kinds of objects, the first of the atlas' order, or all", countOrAll, 40)
     .option('--styles <names>', 'drawing styles, with commas between (default: all of the atlas)')
+    .option('--objects-only', 'no ground has a name: captions are of objects alone')
     .option('--steps <n>', 'steps of training', wholeNumber(), steps)
     .option('--batch <pairs>', 'crops of scenes with captions a step', wholeNumber(2, 2 ** 20), batch)
     .option('--lr <rate>', 'highest learning rate', numberFrom(0, 1e4), lr)
@@ -190,18 +192,25 @@ async function trainIn(
   });
 }
 
-async function openScenes({ atlas, classes, styles, validateAtlas }: TrainTeacherArguments): Promise<TeacherScenes> {
+async function openScenes({
+  atlas,
+  classes,
+  styles,
+  objectsOnly: isObjectsOnly,
+  validateAtlas,
+}: TrainTeacherArguments): Promise<TeacherScenes> {
   return teacherScenes(await loadAtlas(atlas), {
     ...(classes === 'all' ? {} : { classes }),
     ...(styles === undefined ? {} : { styles: parseNames(styles) }),
+    ...(isObjectsOnly && objectsOnly),
     validationAtlas: validateAtlas === undefined ? undefined : await loadAtlas(validateAtlas),
   });
 }
 
 /** The options that decide the weights, in full. */
 function commandOf(options: TrainTeacherArguments): string {
-  const { out, config, classes, styles, steps, batch, lr, seed, init, atlas, validateAtlas } = options;
-  const names = { out, config, classes, styles, steps, batch, lr, seed, init, atlas };
+  const { out, config, classes, styles, objectsOnly, steps, batch, lr, seed, init, atlas, validateAtlas } = options;
+  const names = { out, config, classes, styles, 'objects-only': objectsOnly, steps, batch, lr, seed, init, atlas };
   return commandText('train-teacher', { ...names, 'validate-atlas': validateAtlas });
 }
 

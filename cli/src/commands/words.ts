@@ -37,6 +37,7 @@ async function listWords({ terminal }: Context, { clip, json }: WordsArguments):
     ['Objects', objects],
     ['Grounds', grounds],
   ] as const) {
+    if (Object.keys(table).length === 0) continue;
     terminal.out('');
     terminal.out(title);
     for (const line of wrap(entries(table))) terminal.out(`  ${line}`);

@@ -6,6 +6,7 @@ export { encodeFindings, heroFile } from './demo/pictures.ts';
 export { liveScoreTable, objectsFound, stateWords } from './demo/wording.ts';
 export { lossFigure } from './experiment-figure.ts';
 export { writeExperiment } from './experiment-report.ts';
+export { writeFairTable } from './fair-report.ts';
 export { LiveReport } from './live-report.ts';
 export { type ComparisonName, comparisonTables, humanStudy, trainingHours } from './published.ts';
 export { type ResultRow, writeResultPage } from './result-page.ts';

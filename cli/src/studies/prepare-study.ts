@@ -1,7 +1,14 @@
 /** What the runs of an experiment share: scenes and the teacher's features of them on disk, initial weights, and what is scored. */
 import { join } from 'node:path';
 import type { Device } from '@zeroseg/core';
-import { hashOf, RunArchive, type StudyContext, type TemplateSet, teacherIdentity } from '@zeroseg/core/internal';
+import {
+  hashOf,
+  objectsOnly,
+  RunArchive,
+  type StudyContext,
+  type TemplateSet,
+  teacherIdentity,
+} from '@zeroseg/core/internal';
 import { newWeights, type Weights } from '@zeroseg/core/nn';
 import {
   type ClipSource,
@@ -44,6 +51,8 @@ export interface StudyOptions {
   readonly unseen: number;
   readonly classes: number;
   readonly preset: keyof typeof scenePresets;
+  /** No ground has a name. */
+  readonly objectsOnly?: boolean;
   readonly templates: TemplateSet;
   /** A file of weights, or {@link NEW}. */
   readonly init: string;
@@ -61,7 +70,8 @@ export async function prepareStudy(
   const { hash: init, weights } = await startingWeights(device, options.init);
   const { image } = base.config;
   const size = sceneSide(base.config);
-  const scenes: SceneOptions = { ...scenePresets[options.preset], size, classes };
+  const named = options.objectsOnly ? objectsOnly : {};
+  const scenes: SceneOptions = { ...scenePresets[options.preset], size, classes, ...named };
   const identity = { scenes, seed: TRAINING_SEED, count: options.scenes, teacher };
   const folder = join(options.out, 'data', await hashOf(identity));
   const painted = join(folder, 'scenes');
@@ -72,7 +82,9 @@ export async function prepareStudy(
   const views = join(folder, `views-${image}`);
   const features = { scenes: painted, cache: views, clip, grids: STUDY_GRIDS, studentSize: image, signal };
   await cacheSceneViews(context, device, features);
-  const unseen = scoringScenes(await loadAtlas(), { classes, size });
+  const unseen = options.objectsOnly
+    ? new SceneMaker(await loadAtlas(), { ...scenePresets.crowded, size, classes, ...named })
+    : scoringScenes(await loadAtlas(), { classes, size });
   const { templates } = options;
   const cache = await readCache(nodeFileSystem(views));
   const study: StudyContext = {

@@ -11,6 +11,8 @@ import type { ZeroSegConfig } from './config-groups.ts';
  * then is where the encoder begins, whatever stands in front of the names (`module.`, `backbone.`, `base_encoder.`). A learnt position
  * table of another grid is resampled.
  *
+ * Of a segmentation head with other numbers of groups, the weights whose shapes these decide begin anew.
+ *
  * `used` gets the name of every weight that was found, `taken` that of every tensor of the file that it was found in.
  *
  * @throws {CheckpointError} when a tensor has another shape, or when the encoder is not there.
@@ -36,7 +38,7 @@ export function initialWeights(
     const found = name.startsWith('encoder.')
       ? vit?.weights.get(name.slice('encoder.'.length))
       : ofDecoder(stored, name);
-    if (found) {
+    if (found && !isOfOtherGroups(found, name, shape)) {
       checkShapes(found, name, shape, file);
       used.add(name);
       for (const tensor of found.tensors) taken.add(tensor.name);
@@ -81,6 +83,14 @@ function checkShapes(found: VitWeight, name: string, shape: Shape, file: string)
       `tensor '${tensor.name}' is ${formatShape(tensor.shape)}; the model's '${name}' takes ${formatShape(part)}`,
     );
   }
+}
+
+/** Weights of the head whose shapes hang on how many groups and group tokens there are. */
+const ofGroups = /^seg\.stages\.\d+\.(group_token|group_projector\.mlp\..*|grouping\.mlp_inter\..*)$/;
+
+function isOfOtherGroups(found: VitWeight, name: string, shape: Shape): boolean {
+  const [tensor] = ownTensors(found);
+  return ofGroups.test(name) && tensor !== undefined && !sameShape(tensor.shape, shape);
 }
 
 const POSITIONS = 'encoder.pos_embed';

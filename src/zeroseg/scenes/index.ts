@@ -3,6 +3,6 @@ export { captionAdjectives, plural, type Seen, withArticle, writeCaption } from 
 export { between, pick } from './colour.ts';
 export { grounds } from './grounds/grounds.ts';
 export { type Scene, SceneMaker, type SceneObject } from './scene.ts';
-export { groundNames, type SceneOptions, scenePresets } from './scene-options.ts';
+export { groundNames, objectsOnly, type SceneOptions, scenePresets } from './scene-options.ts';
 export { scenePhotos } from './scene-photos.ts';
 export { fillFrame, frameWords, sentenceFrame } from './sentence-frames.ts';

@@ -55,6 +55,9 @@ export const scenePresets: Readonly<Record<'objectCentric' | 'mixed' | 'crowded'
   crowded: { objects: [1, 4], scale: [0.3, 0.6] },
 };
 
+/** Beside a preset: no ground has a name, so that captions and labels are of objects alone. */
+export const objectsOnly: Pick<SceneOptions, 'named' | 'grounds'> = { named: 0, grounds: [] };
+
 /** Settings that are all there. */
 export type Settings = Required<Omit<SceneOptions, 'classes' | 'styles' | 'grounds'>>;
 

@@ -1,13 +1,24 @@
 export { type Experiment, type ExperimentName, experiments, type Ordering, type Setting } from './ablations.ts';
 export { chooseGrids } from './choose-grids.ts';
+export { backgroundThresholds } from './objects-and-background.ts';
 export { checkOrderings, type EndedRun, type OrderingCheck, type Row, summarise } from './orderings.ts';
+export {
+  type FairOrdering,
+  type FairRow,
+  type FairScenes,
+  fairOrderings,
+  fairRows,
+} from './paired-orderings.ts';
 export { hashOf, RunArchive, type RunIdentity, type ScoringIdentity } from './run-archive.ts';
 export {
+  type BackgroundRun,
+  type BackgroundScenes,
   type PlannedRun,
   planRuns,
   type StudyContext,
   type StudyProgress,
   type StudyState,
+  scoreBackgroundRuns,
   scoreRuns,
   studyState,
   trainRuns,

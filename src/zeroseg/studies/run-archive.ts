@@ -14,6 +14,7 @@ import {
   readJsonFile,
 } from '../storage/index.ts';
 import { type Metrics, metricsLine, type TrainSettings } from '../training/index.ts';
+import { type BackgroundScore, backgroundThresholds } from './objects-and-background.ts';
 import type { RunScore } from './score-run.ts';
 
 /** All that decides a run's numbers (but for the last digits, in which adapters differ). */
@@ -33,6 +34,8 @@ export interface RunIdentity {
 
 /** Which scenes a run is scored on, with the SHA-256 of the teacher that names its segments. */
 export interface ScoringIdentity {
+  /** What is counted, where it is not {@link RunScore}. */
+  readonly measure?: 'objects and background';
   readonly scenes: SceneOptions;
   readonly seed: number;
   readonly count: number;
@@ -117,11 +120,15 @@ export class RunArchive {
     return { bytes: await this.files.read(path), file: this.files.describe(path) };
   }
 
-  /** The score of a run that is there, computed only if it is not known. */
-  async score(identity: RunIdentity, scoring: ScoringIdentity, compute: () => Promise<RunScore>): Promise<RunScore> {
+  /** The score of a run that is there, computed only if it is not known. `parse` checks one that is. */
+  async score<Score>(
+    identity: RunIdentity,
+    scoring: ScoringIdentity,
+    { parse, compute }: { parse(found: unknown, file: string): Score; compute(): Promise<Score> },
+  ): Promise<Score> {
     const path = `${await this.name(identity)}/score-${await hashOf(scoring)}.json`;
     if ((await this.files.status(path))?.kind === 'file') {
-      return parseScore(await readJsonFile(this.files, path), this.files.describe(path));
+      return parse(await readJsonFile(this.files, path), this.files.describe(path));
     }
     const score = await compute();
     await this.files.write(path, `${JSON.stringify({ scoring, score }, undefined, 2)}\n`);
@@ -167,8 +174,19 @@ export function parseEndedRun(found: unknown): EndedRunFile | undefined {
 export function parseScore(found: unknown, file: string): RunScore {
   const isScore = isNullOr(isNumber);
   const score = { all: isScore, objects: isScore, ground: isScore, accuracy: isScore, chance: isScore };
-  const broken = brokenField(found, { score: hasFields({ ...score, groupsUsed: isNumber, namesPresent: isNumber }) });
-  if (broken === undefined) return (found as { score: RunScore }).score;
+  return scoreIn(found, file, hasFields({ ...score, groupsUsed: isNumber, namesPresent: isNumber }));
+}
+
+/** As {@link parseScore}, of scores over objects and background. */
+export function parseBackgroundScore(found: unknown, file: string): BackgroundScore {
+  const isCurve = (value: unknown) =>
+    Array.isArray(value) && value.length === backgroundThresholds.length && value.every(isNullOr(isNumber));
+  return scoreIn(found, file, hasFields({ meanIou: isCurve, objects: isNullOr(isNumber) }));
+}
+
+function scoreIn<Score>(found: unknown, file: string, isScore: (value: unknown) => boolean): Score {
+  const broken = brokenField(found, { score: isScore });
+  if (broken === undefined) return (found as { score: Score }).score;
   throw new FileError('experiment', file, `the score is damaged (${broken}); delete it, and it is computed again`);
 }
 

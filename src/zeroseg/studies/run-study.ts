@@ -10,8 +10,15 @@ import type { SceneMaker } from '../scenes/index.ts';
 import { type Metrics, metricsOf, Trainer, type TrainSettings } from '../training/index.ts';
 import type { Setting } from './ablations.ts';
 import { chooseGrids } from './choose-grids.ts';
+import { type BackgroundScore, scoreBackground } from './objects-and-background.ts';
 import type { EndedRun } from './orderings.ts';
-import type { RunArchive, RunIdentity, ScoringIdentity } from './run-archive.ts';
+import {
+  parseBackgroundScore,
+  parseScore,
+  type RunArchive,
+  type RunIdentity,
+  type ScoringIdentity,
+} from './run-archive.ts';
 import { scoreRun } from './score-run.ts';
 
 /** What all runs of a study share. */
@@ -168,12 +175,62 @@ export async function scoreRuns(
   let vocabulary: Vocabulary | undefined;
   for (const { setting, seed, identity } of ended) {
     signal?.throwIfAborted();
-    const score = await runs.score(identity, scoring, async () => {
+    const compute = async () => {
       vocabulary ??= await context.vocabulary();
       const options = { scenes, seed: scenesFrom, count, vocabulary };
       return withRunModel(context, identity, (model) => scoreRun(device, model, options));
-    });
+    };
+    const score = await runs.score(identity, scoring, { parse: parseScore, compute });
     scored.push({ setting: setting.key, seed, score });
+    onProgress?.({ done: scored.length, total: ended.length });
+  }
+  return scored;
+}
+
+/** Scenes whose grounds have no name, to choose thresholds on or to score on. */
+export interface BackgroundScenes {
+  readonly scenes: SceneMaker;
+  readonly seed: number;
+  readonly count: number;
+}
+
+/** A run's scores on several kinds of such scenes, by what these are called. */
+export interface BackgroundRun<Kind extends string> {
+  readonly setting: string;
+  readonly seed: number;
+  readonly scores: Readonly<Record<Kind, BackgroundScore>>;
+}
+
+/** Scores runs that ended over objects and background; what was scored before is read. */
+export async function scoreBackgroundRuns<Kind extends string>(
+  context: StudyContext,
+  ended: readonly PlannedRun[],
+  kinds: Readonly<Record<Kind, BackgroundScenes>>,
+  { signal, onProgress }: WorkOptions<Progress> = {},
+): Promise<BackgroundRun<Kind>[]> {
+  const { device, runs, scoring } = context;
+  const { teacher, templates } = scoring;
+  const scored: BackgroundRun<Kind>[] = [];
+  let vocabulary: Vocabulary | undefined;
+  for (const { setting, seed, identity } of ended) {
+    const scores: [string, BackgroundScore][] = [];
+    for (const [kind, { scenes, ...which }] of Object.entries<BackgroundScenes>(kinds)) {
+      signal?.throwIfAborted();
+      const measured = {
+        measure: 'objects and background',
+        scenes: scenes.options,
+        ...which,
+        teacher,
+        templates,
+      } as const;
+      const compute = async () => {
+        vocabulary ??= await context.vocabulary();
+        const options = { scenes, ...which, vocabulary };
+        return withRunModel(context, identity, (model) => scoreBackground(device, model, options));
+      };
+      scores.push([kind, await runs.score(identity, measured, { parse: parseBackgroundScore, compute })]);
+    }
+    scored.push({ setting: setting.key, seed, scores: Object.fromEntries(scores) as Record<Kind, BackgroundScore> });
     onProgress?.({ done: scored.length, total: ended.length });
   }
   return scored;

@@ -192,18 +192,43 @@ export function nearestGrids(
   return counts.map((count) => (those.length === 0 ? 0 : count / those.length));
 }
 
-/** The label of each pixel as a student says: that of its segment (spec §11.3), 1 + the index of a name. */
-export function studentLabels(
+/** What a student calls its segments, and where they are. */
+export interface StudentNames {
+  /** Of each segment: 1 + the index of its best name, and what that scores. */
+  readonly labelOf: readonly number[];
+  readonly scoreOf: readonly number[];
+  /** The segment of each pixel. */
+  readonly segmentOf: Uint8Array;
+}
+
+/** Names a student's segments (spec §11.3). */
+export function studentNames(
   { segments, global, rollout, grid }: StudentOutput,
   { names, embeddings, scale }: Vocabulary,
   { scoring, top }: Omit<ScoringOptions, 'scale'>,
-): Uint16Array {
+): StudentNames {
   const affinity = classAffinity(segments, global, embeddings, { scale, top, scoring });
-  const labelOf = Array.from({ length: segments.length / global.length }, (_, s) => {
-    return 1 + argmax(affinity.subarray(s * names.length, (s + 1) * names.length));
+  const best = Array.from({ length: segments.length / global.length }, (_, s) => {
+    const scores = affinity.subarray(s * names.length, (s + 1) * names.length);
+    const at = argmax(scores);
+    return { label: 1 + at, score: scores[at] as number };
   });
   const { rows, cols, height, width } = grid;
-  return Uint16Array.from(pixelSegments(rollout, rows, cols, height, width), (segment) => labelOf[segment]!);
+  return {
+    labelOf: best.map(({ label }) => label),
+    scoreOf: best.map(({ score }) => score),
+    segmentOf: pixelSegments(rollout, rows, cols, height, width),
+  };
+}
+
+/** The label of each pixel as a student says: that of its segment, 1 + the index of a name. */
+export function studentLabels(
+  view: StudentOutput,
+  vocabulary: Vocabulary,
+  options: Omit<ScoringOptions, 'scale'>,
+): Uint16Array {
+  const { segmentOf, labelOf } = studentNames(view, vocabulary, options);
+  return Uint16Array.from(segmentOf, (segment) => labelOf[segment]!);
 }
 
 /** How a student uses its segments, beside the labels it gives; means over scenes. */

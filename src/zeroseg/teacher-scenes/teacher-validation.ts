@@ -15,7 +15,7 @@ export interface TeacherScenes {
   readonly unseen: SceneMaker | undefined;
 }
 
-export interface TeacherScenesOptions extends Pick<SceneOptions, 'classes' | 'styles'> {
+export interface TeacherScenesOptions extends Pick<SceneOptions, 'classes' | 'styles' | 'named' | 'grounds'> {
   /** Cut-outs of other styles, to validate on as well. */
   readonly validationAtlas?: SceneAtlas | undefined;
 }
@@ -36,7 +36,9 @@ export function teacherScenes(
     makers,
     classes,
     styles: chosen.styles ?? atlas.styles,
-    unseen: validationAtlas && new SceneMaker(validationAtlas, { ...small, classes }),
+    unseen:
+      validationAtlas &&
+      new SceneMaker(validationAtlas, { ...small, ...chosen, styles: validationAtlas.styles, classes }),
   };
 }
 

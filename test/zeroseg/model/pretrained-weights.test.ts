@@ -11,6 +11,7 @@ import { read } from '../../../src/tensor/run/read.ts';
 import { resolveConfig, tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { Encoder } from '../../../src/zeroseg/model/encoder.ts';
 import { initialNotes, initialWeights, positionTable } from '../../../src/zeroseg/model/pretrained-weights.ts';
+import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { close, normal, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -177,5 +178,27 @@ describe('learnt position tables', () => {
     }
     freeParameters(fixed);
     freeParameters(learnt);
+  });
+
+  it('begins anew what other numbers of groups decide the shape of, and nothing else', async () => {
+    const config = { ...configOf('fixed'), seg_depths: [0, 0, 0] };
+    const groups = (output_groups: number[]) => resolveConfig({ group_tokens: [4, 2], output_groups }, config);
+    const before = new ZeroSeg(newWeights(device.current, 1), groups([4, 2]));
+    const file = new Map(
+      await Promise.all(
+        [...parameters(before)].map(async ([name, weight]) =>
+          stored(name, [...weight.shape], (await read(weight)) as Float32Array),
+        ),
+      ),
+    );
+    const [used, taken] = [new Set<string>(), new Set<string>()];
+    const after = new ZeroSeg(initialWeights(device.current, 2, file, 'F', used, taken), groups([4, 3]));
+    const anew = [...file.keys()].filter((name) => !taken.has(name));
+    expect(anew).toEqual(['weight', 'bias'].map((part) => `seg.stages.1.grouping.mlp_inter.fc2.${part}`));
+    const of = async (model: ZeroSeg, name: string) => read(parameters(model).get(name) as Tensor);
+    const kept = 'seg.stages.1.grouping.mlp_inter.fc1.weight';
+    expect(await of(after, kept)).toEqual(await of(before, kept));
+    freeParameters(before);
+    freeParameters(after);
   });
 });

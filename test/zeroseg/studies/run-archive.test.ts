@@ -3,6 +3,7 @@ import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
 import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
 import {
   hashOf,
+  parseScore,
   RunArchive,
   type RunIdentity,
   type ScoringIdentity,
@@ -70,14 +71,17 @@ describe('runs', () => {
 
   it('are scored once for each way of scoring', async () => {
     let computed = 0;
-    const compute = async () => {
-      computed++;
-      return score(0.5);
+    const known = {
+      parse: parseScore,
+      compute: async () => {
+        computed++;
+        return score(0.5);
+      },
     };
-    expect(await store.score(identity, scoring, compute)).toEqual(score(0.5));
-    expect(await store.score(identity, scoring, compute)).toEqual(score(0.5));
+    expect(await store.score(identity, scoring, known)).toEqual(score(0.5));
+    expect(await store.score(identity, scoring, known)).toEqual(score(0.5));
     expect(computed).toBe(1);
-    await store.score(identity, { ...scoring, count: 4 }, compute);
+    await store.score(identity, { ...scoring, count: 4 }, known);
     expect(computed).toBe(2);
   });
 });

@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
+import { SegmentationScore } from '../../../src/zeroseg/evaluation/iou.ts';
+import { meanOf } from '../../../src/zeroseg/host/statistics.ts';
 import { tinyConfig } from '../../../src/zeroseg/model/config.ts';
+import { SceneMaker } from '../../../src/zeroseg/scenes/scene.ts';
+import { objectsOnly, scenePresets } from '../../../src/zeroseg/scenes/scene-options.ts';
 import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-system.ts';
 import { experiments } from '../../../src/zeroseg/studies/ablations.ts';
+import { backgroundThresholds } from '../../../src/zeroseg/studies/objects-and-background.ts';
 import { RunArchive } from '../../../src/zeroseg/studies/run-archive.ts';
 import {
   planRuns,
   type StudyContext,
+  scoreBackgroundRuns,
   scoreRuns,
   studyState,
   trainRuns,
@@ -14,6 +20,7 @@ import {
 } from '../../../src/zeroseg/studies/run-study.ts';
 import { scoringScenes } from '../../../src/zeroseg/studies/scoring-scenes.ts';
 import { timeSteps } from '../../../src/zeroseg/studies/step-times.ts';
+import { SceneStudent, studentNames } from '../../../src/zeroseg/studies/student-output.ts';
 import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
 import { packagedAtlas } from '../../support/atlas.ts';
 import { useDevice } from '../../support/device.ts';
@@ -91,6 +98,32 @@ test('a study trains what is missing, scores it, and does neither again', async 
   expect(scores[0]?.score.groupsUsed).toBeGreaterThanOrEqual(1);
   expect(await scoreRuns(study, planned)).toEqual(scores);
   expect(vocabularies).toBe(1);
+
+  // Over objects and background: each scene at all thresholds, the same as label by label.
+  const bare = new SceneMaker(await packagedAtlas(), { ...scenePresets.crowded, ...objectsOnly, classes: 3, size: 64 });
+  expect(bare.names).toHaveLength(3);
+  const words = { names: bare.names, embeddings: noise(3 * width), scale: 2 };
+  const objects: StudyContext = { ...study, unseen: bare, vocabulary: async () => words };
+  const kinds = { first: { scenes: bare, seed: 7, count: 2 } };
+  const curves = await scoreBackgroundRuns(objects, planned.slice(1), kinds);
+  expect(curves.map(({ setting }) => setting)).toEqual(['both', 'again']);
+  const at = backgroundThresholds.indexOf(0.35);
+  const expected = await withRunModel(objects, planned[1]!.identity, async (model) => {
+    using student = await SceneStudent.create(device.current, model, 64);
+    const score = new SegmentationScore(4, -1);
+    for (const index of [0, 1]) {
+      const { image, labels } = bare.scene(7, index);
+      const { segmentOf, labelOf, scoreOf } = studentNames(await student.predict(image), words, {
+        scoring: 'softmax',
+        top: 5,
+      });
+      const found = Array.from(segmentOf, (s) => (scoreOf[s]! < 0.35 ? 0 : labelOf[s]!));
+      score.add(found, labels.data);
+    }
+    return meanOf(score.iou());
+  });
+  expect(curves[0]?.scores.first.meanIou[at]).toBe(expected);
+  expect(await scoreBackgroundRuns(objects, planned.slice(1), kinds)).toEqual(curves);
 
   // Other settings: what differs is told.
   const changed = planRuns({ ...study, base: { ...study.base, config: { ...config, tau: 2 } } }, settings, [1]);

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { randomClips, randomClipText, randomClipVision } from '../../../src/zeroseg/clip/random-clip.ts';
+import { groundNames, objectsOnly } from '../../../src/zeroseg/scenes/scene-options.ts';
+import { CaptionedScenes } from '../../../src/zeroseg/teacher-scenes/captioned-crops.ts';
 import {
   scoreTeacher,
   teacherScenes,
@@ -10,6 +12,16 @@ import { packagedAtlas } from '../../support/atlas.ts';
 import { useDevice } from '../../support/device.ts';
 
 const device = useDevice();
+
+test('a teacher of objects only hears of no ground', async () => {
+  const scenes = teacherScenes(await packagedAtlas(), { classes: 3, ...objectsOnly });
+  expect(scenes.makers.map(({ names }) => names)).toEqual([scenes.classes, scenes.classes]);
+  const captions = new CaptionedScenes(scenes.makers, { seed: 3 }).batch(0, 200).captions;
+  expect(captions.filter((caption) => groundNames.some((name) => caption.split(' ').includes(name)))).toEqual([]);
+  const named = teacherScenes(await packagedAtlas(), { classes: 3 });
+  const others = new CaptionedScenes(named.makers, { seed: 3 }).batch(0, 200).captions;
+  expect(others.some((caption) => groundNames.some((name) => caption.split(' ').includes(name)))).toBe(true);
+});
 
 test('a teacher is scored on crops of scenes, of other styles, and by synonyms', async () => {
   const atlas = await packagedAtlas();

@@ -1,82 +1,39 @@
 /** The paper's ablations in miniature, on made-up scenes: tables 3 to 5, what goes beyond, and Fig. 3. */
-import {
-  type ExperimentName,
-  experiments,
-  type PlannedRun,
-  planRuns,
-  type StudyContext,
-  scoreRuns,
-  studyState,
-  type TemplateSet,
-  timeSteps,
-  trainRuns,
-  withRunModel,
-} from '@zeroseg/core/internal';
-import type { FileSystem, ResolvedTraining, scenePresets, ZeroSeg } from '@zeroseg/core/zeroseg';
+import { type ExperimentName, experiments, planRuns, scoreRuns, timeSteps, withRunModel } from '@zeroseg/core/internal';
+import type { ZeroSeg } from '@zeroseg/core/zeroseg';
 import { nodeFileSystem, refuseLinks } from '../../files/index.ts';
 import { encodePng } from '../../photos/index.ts';
 import { lossFigure, writeExperiment } from '../../reports/index.ts';
 import {
   type Context,
-  commandText,
   count,
-  countIn,
   formatDuration,
-  Interrupted,
   Progress,
   resolveOptions,
+  UsageError,
   version,
   withDevice,
 } from '../../shell/index.ts';
 import { prepareStudy, STUDY_GRIDS } from '../../studies/index.ts';
 import { openClip } from '../../weights/index.ts';
-
-export type AblationName = ExperimentName | 'fig3';
-
-export interface AblationArguments {
-  readonly out: string;
-  readonly seeds?: readonly number[];
-  readonly steps?: number;
-  readonly scenes?: number;
-  readonly unseen?: number;
-  readonly classes: number;
-  readonly preset: keyof typeof scenePresets;
-  readonly clip: string;
-  readonly config: string;
-  readonly set?: readonly string[];
-  readonly init: string;
-  readonly quick?: boolean;
-  readonly adapter?: string;
-}
-
-/** How large an experiment is. */
-interface Sizes {
-  readonly seeds: readonly number[];
-  readonly steps: number;
-  readonly scenes: number;
-  readonly unseen: number;
-  /** As `--set` takes them. */
-  readonly set: readonly string[];
-  /** Sentences around the names. */
-  readonly templates: TemplateSet;
-}
+import {
+  type AblationArguments,
+  type AblationName,
+  commandOf,
+  type Running,
+  type Sizes,
+  sayStopped,
+  train,
+} from './ablation-run.ts';
+import { fairTable } from './fair-table.ts';
 
 /** Sizes with which table 4 takes some twenty-five minutes on two cores without a GPU, and those of `--quick`. */
 export const sizes: Sizes = { seeds: [1, 2, 3], steps: 300, scenes: 1024, unseen: 200, set: [], templates: 'full' };
 const quickSizes: Sizes = { seeds: [1, 2], steps: 4, scenes: 32, unseen: 6, set: ['batch=8'], templates: 'simple' };
+/** Those whose rows can be held against the paper's over objects and background. */
+const fairTables: readonly AblationName[] = ['table3', 'table4', 'table5'];
 /** Scenes on a sheet of Fig. 3. */
 const FIGURE_SCENES = 6;
-
-/** What the parts of an experiment share. */
-interface Running {
-  readonly context: Context;
-  readonly study: StudyContext;
-  readonly files: FileSystem;
-  readonly base: ResolvedTraining;
-  /** `given`: what `--set` said, before what is set besides. */
-  readonly options: AblationArguments & Sizes & { readonly given: readonly string[] };
-  readonly signal: AbortSignal;
-}
 
 /** `zeroseg experiment table3|table4|table5|beyond|fig3`. */
 export async function experimentAblation(
@@ -85,6 +42,9 @@ export async function experimentAblation(
   given: AblationArguments,
 ): Promise<void> {
   const { terminal } = context;
+  if (given.objectsOnly && !fairTables.includes(name)) {
+    throw new UsageError(`experiment: --objects-only is for ${fairTables.join(', ')}; leave it out for ${name}`);
+  }
   const { set = [], ...rest } = given;
   const usual = given.quick ? quickSizes : sizes;
   // Only the paper's losses: what a configuration adds to them is left out here, unless it is asked for.
@@ -110,6 +70,7 @@ export async function experimentAblation(
         signal.throwIfAborted();
         const running = { context, study, files, base, options, signal };
         if (name === 'fig3') await figure3(running);
+        else if (options.objectsOnly) await fairTable(running, name as ExperimentName);
         else await table(running, name as ExperimentName);
       } finally {
         await close();
@@ -160,45 +121,6 @@ async function table(running: Running, name: ExperimentName): Promise<void> {
   terminal.log(`${count(planned.length, 'runs')} in ${formatDuration((performance.now() - began) / 1000)}`);
 }
 
-/** Trains what is missing, with progress. */
-async function train(running: Running, planned: readonly PlannedRun[]): Promise<void> {
-  const { context, study, options, signal } = running;
-  const { terminal } = context;
-  const { ended, missing, differences } = await studyState(study, planned);
-  if (ended.length > 0) terminal.log(`${countIn(ended.length, planned.length, 'runs')} done before`);
-  if (missing.length === 0) return;
-  if (differences.length > 0) {
-    terminal.note(
-      `runs in ${study.runs.files.name} were made with other settings (${differences.join('; ')}); they are kept, and not used`,
-    );
-  }
-  const progress = new Progress(terminal, 'training', missing.length * options.steps, 'steps');
-  try {
-    await trainRuns(study, missing, {
-      signal,
-      onProgress: ({ run, index, step, loss }) => {
-        const place = `run ${index + 1} of ${missing.length}: ${run.setting.name}, seed ${run.seed}`;
-        progress.at(index * options.steps + step, `${place}, loss ${loss.toPrecision(3)}`);
-      },
-    });
-  } catch (error) {
-    progress.stop();
-    sayStopped(running, error, (await studyState(study, planned)).ended.length, planned.length);
-  } finally {
-    progress.stop();
-  }
-}
-
-/** Says what is kept where the work was stopped. */
-function sayStopped({ context, options }: Running, error: unknown, kept: number, planned: number): never {
-  if (error instanceof Interrupted) {
-    context.terminal.log(
-      `stopped: ${countIn(kept, planned, 'runs')} done and kept in ${options.out}; the same command goes on`,
-    );
-  }
-  throw error;
-}
-
 async function measureTimes({ context, study, files, signal }: Running, name: ExperimentName) {
   let progress: Progress | undefined;
   return timeSteps(study, experiments[name], {
@@ -213,13 +135,6 @@ async function measureTimes({ context, study, files, signal }: Running, name: Ex
       progress.at(done);
     },
   }).finally(() => progress?.stop());
-}
-
-/** The command with all that decides its numbers, to be run again. */
-function commandOf(name: ExperimentName, options: Running['options']): string {
-  const { out, seeds, steps, scenes, unseen, classes, preset, clip, config, given, init, quick } = options;
-  const lengths = { out, seeds: seeds.join(','), steps, scenes, unseen, classes };
-  return commandText(`experiment ${name}`, { ...lengths, preset, clip, config, set: given, init, quick });
 }
 
 /** Fig. 3: three of table 4's models on the same unseen scenes. */
