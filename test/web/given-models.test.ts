@@ -75,14 +75,14 @@ test('what each model says of itself comes out of its file', async () => {
     .poll(choices)
     .toEqual([
       'Built-in student',
-      'Built-in teacher, crop by crop',
       'Built-in teacher, patch by patch',
       'Built-in teacher, patch by patch (SCLIP)',
       'Built-in teacher, patch by patch (ClearCLIP)',
       'Built-in teacher, patch by patch (NACLIP)',
+      'Built-in teacher, crop by crop',
     ]);
   await page.getByText(/1.1 million weights; learnt for 4000 steps, .* at 128 pixels in patches of 8/).waitFor();
-  await page.getByText('It was taught 40 things on 14 kinds of ground, all of them drawn').waitFor();
+  await page.getByText('It was taught 40 objects on 14 kinds of ground, all of them drawn').waitFor();
 });
 
 test('a student that is dropped is chosen, finds its teacher, and gives the same labels', async () => {
@@ -164,6 +164,10 @@ describe('models that do not fit, and files that are none, are told in a sentenc
   test('a folder without weights, and a CLIP whose settings are missing', async () => {
     const bare = join(folder, 'bare');
     await mkdir(bare);
+    await drop(bare);
+    await expect
+      .poll(() => page.getByRole('alert').innerText())
+      .toBe('This folder is empty: give one with a model in it.');
     await writeFile(join(bare, 'config.json'), '{}');
     await writeFile(join(bare, 'pytorch_model.bin'), 'PK');
     await drop(bare);

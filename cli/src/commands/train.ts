@@ -253,8 +253,9 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   const report = (isLive = false) =>
     writeReport(run, { steps: trainer.steps, memory: trainer.memory, device: device.name, isLive });
   const live = new LiveReport(() => report(true));
-  const events =
-    options.log && (await EventFile.begin(run.store.files, Date.parse(description.started) / 1000, metrics));
+  // A run that has event files goes on with them.
+  const isLogged = options.log !== undefined || (await EventFile.isIn(run.store.files));
+  const events = isLogged && (await EventFile.begin(run.store.files, Date.parse(description.started) / 1000, metrics));
   let logged = Promise.resolve();
 
   const progress = new Progress(terminal, 'training', trainer.steps, 'steps', trainer.done);

@@ -41,7 +41,7 @@ ${tile('pixels right', result.pixel_accuracy, result.intervals?.pixel_accuracy)}
 </dl>
 ${result.intervals?.mean_iou ? `<p>Small: 95 % intervals over the choice of ${unit}, of ${result.intervals.resamples.toLocaleString('en')} draws with replacement. The boundary F-score says how well outlines agree, within 0.75 % of the diagonal.</p>` : ''}
 <section><h2>Each class</h2>
-<table class="classes"><thead><tr><th scope="col">class</th><th scope="col">IoU</th><th scope="col"><span class="hidden">bar</span></th><th scope="col">boundary F</th><th scope="col">true pixels</th></tr></thead>
+<table class="classes"><thead><tr><th scope="col">class</th><th scope="col">IoU</th><th scope="col" class="bar"><span class="hidden">bar</span></th><th scope="col">boundary F</th><th scope="col">true pixels</th></tr></thead>
 <tbody>${[...result.classes]
     .filter(({ iou }) => iou !== null)
     .sort((a, b) => b.iou! - a.iou!)
@@ -137,4 +137,5 @@ i { display: inline-block; width: 12px; height: 12px; border-radius: 3px; backgr
 .matrix thead td { border: 0; } .matrix thead th { height: 110px; vertical-align: bottom; padding: 0; } .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); padding: 4px 0; white-space: nowrap; max-height: 106px; overflow: hidden; } .matrix tbody th { padding-right: 8px; white-space: nowrap; position: sticky; left: 0; background: var(--paper); }
 ol { list-style: none; margin: 0; padding: 0; display: grid; gap: 18px; } img { display: block; max-width: 100%; min-width: min(100%, 720px); height: auto; border-radius: 6px; } figcaption { font-size: 13.5px; margin-top: 4px; color: var(--soft); } figcaption b { color: var(--ink); }
 .words { display: flex; flex-wrap: wrap; gap: 2px 14px; } ul { margin: 0 0 14px; padding-left: 20px; } .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+@media (max-width: 520px) { dl { grid-template-columns: repeat(auto-fit, minmax(120px, 1fr)); } .classes .bar { display: none; } .classes th, .classes td { padding-right: 6px; } }
 `;

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes, weightEndings } from '@zeroseg/core/internal';
+import { studyFile } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
 import { FileError, hashFiles, readBounded, readJson, systemReason } from '../files/index.ts';
 import { photoKind, readPhoto } from '../photos/index.ts';
@@ -10,6 +11,7 @@ import type { Fact, Info } from './fact.ts';
 import { archiveInfo, jsonInfo, labelsInfo, textInfo } from './files.ts';
 import { cacheInfo, checkpointInfo, photosInfo, runInfo, scenesInfo, segmentsInfo, sizeFacts } from './folders.ts';
 import { withoutHome } from './hidden-home.ts';
+import { experimentInfo, studyInfo } from './studies.ts';
 import { clipInfo, weightsInfo } from './weights.ts';
 
 /**
@@ -47,6 +49,7 @@ async function folderInfo(place: string): Promise<Info> {
   if (has('cache.json')) return cacheInfo(place);
   if (has('state.json')) return checkpointInfo(place);
   if (has('classes.json')) return scenesInfo(place);
+  if (has(studyFile)) return studyInfo(place);
   if (has('evaluation.json')) return { ...(await jsonInfo(join(place, 'evaluation.json'))), place };
   if (has('demo.json') && has('scores.json')) return { ...(await jsonInfo(join(place, 'scores.json'))), place };
   if (has('config.json') && (await formatOf(join(place, 'config.json'))) === 'zeroseg run') return runInfo(place);
@@ -56,7 +59,7 @@ async function folderInfo(place: string): Promise<Info> {
     const found = weights.length === 1 ? await weightsInfo(only) : await clipInfo(place);
     return found.kind === 'CLIP' ? { ...(await clipInfo(place)), facts: await withSize(place, found) } : found;
   }
-  const found = (await segmentsInfo(place)) ?? (await photosInfo(place));
+  const found = (await segmentsInfo(place)) ?? (await experimentInfo(place, names)) ?? (await photosInfo(place));
   if (found) return found;
   if (names.some((name) => weightEndings.test(name))) return clipInfo(place);
   const reason = 'nothing in this folder is known: no run, no cache, no weights, no scenes, no segments, no photos';

@@ -54,7 +54,14 @@ async function modelFacts(place: string, label: string, weights: Weights): Promi
         command: commandText('segment photo.jpg', { model: label, clip, classes: 'cat, grass' }),
       },
       { for: 'its score on scenes', command: commandText('score', { model: label, clip }) },
-      { for: 'a file of half the size', command: commandText('export', { model: label, out: 'small.safetensors' }) },
+      ...([...weights.tensors.values()].every(({ dtype }) => dtype === 'F16')
+        ? []
+        : [
+            {
+              for: 'a file of half the size',
+              command: commandText('export', { model: label, out: 'small.safetensors' }),
+            },
+          ]),
       // As initial weights, `built-in` is the CLIP.
       ...(label === builtIn
         ? []

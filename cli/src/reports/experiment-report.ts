@@ -106,7 +106,7 @@ export function experimentTable(results: ExperimentResults): string[] {
     ...(isPaper ? ['paper, VOC'] : []),
     'all names',
     'objects',
-    'grounds',
+    'ground',
     'pixels right',
     'segments used',
     'z names an object',
@@ -138,7 +138,7 @@ export function experimentTable(results: ExperimentResults): string[] {
     '',
     ...markdownTable(head, cells),
     '',
-    'Mean IoU in percent over all names, over objects and over grounds, ± standard deviation over seeds. The paper trains on ImageNet',
+    'Mean IoU in percent over all names, over objects and over ground, ± standard deviation over seeds. The paper trains on ImageNet',
     'and scores on PASCAL VOC; here the student is small, and what it learns from and is scored on is made up. Compare orders, not numbers.',
     ...(chance ? ['', `Guessing scores ${formatPercent(chance.mean)} over all names.`] : []),
     ...(plain === undefined || base === undefined

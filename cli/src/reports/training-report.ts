@@ -188,7 +188,7 @@ export function statisticsCharts(metrics: readonly Metrics[]): ReportChart[] {
   const grids = [...new Set(measured.flatMap(({ grouping }) => Object.keys(grouping?.nearest ?? {})))];
   const numbers = [...new Set(probed.flatMap(({ probe }) => Object.keys(probe ?? {})))];
   const all = [
-    chart('Groups in use, a picture', measured, {
+    chart('Groups in use, a photo', measured, {
       'first stage': ({ grouping }) => grouping?.groupsFirst,
       segments: ({ grouping }) => grouping?.groups,
     }),
@@ -204,10 +204,16 @@ export function statisticsCharts(metrics: readonly Metrics[]): ReportChart[] {
       ),
     ),
     ...numbers.map((name) =>
-      chart(name.replace(/^validation /, 'Validation: '), probed, { [name]: ({ probe }) => probe?.[name] }),
+      chart(validationTitle(name), probed, { [name.replace(/^validation /, '')]: ({ probe }) => probe?.[name] }),
     ),
   ];
   return all.filter(({ step }) => step.length > 0);
+}
+
+/** `Validation: segment matching` of `validation match`. */
+function validationTitle(name: string): string {
+  const term = lossTerms.find((one) => name === `validation ${one.name}`);
+  return term ? `Validation: ${term.title.toLowerCase()}` : name.replace(/^validation /, 'Validation: ');
 }
 
 /** Every n-th step, and the last: averages would hide what a single step did. */

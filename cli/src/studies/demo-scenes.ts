@@ -48,7 +48,7 @@ export function scenesOf(atlas: SceneAtlas, asked: readonly string[], options: D
     names.filter((name) => wordOf.has(name)),
   ) as [string[], string[]];
   if (objects.length === 0) {
-    throw new UsageError('demo: --classes: give at least one thing beside the grounds, such as "cat, grass"');
+    throw new UsageError('demo: --classes: give at least one object beside the grounds, such as "cat, grass"');
   }
   const scenes = new SceneMaker(atlas, {
     ...all.options,

@@ -34,13 +34,14 @@ export function tallyLines(tally: Tally): string[] {
 
 /** What each side was asked for and does not know. */
 export function unknownLines(titles: Tally['titles'], unknown: UnknownWords | undefined): string[] {
-  return (['a', 'b'] as const).flatMap((side) => {
-    const words = unknown?.[side] ?? [];
-    if (words.length === 0) return [];
-    return [
-      `${titles[side]}: left out, since its CLIP does not know ${words.length === 1 ? 'it' : 'them'}: ${shortList(words.map((word) => `"${word}"`))}`,
-    ];
-  });
+  const sides = (['a', 'b'] as const).filter((side) => (unknown?.[side].length ?? 0) > 0);
+  return sides.map((side) => leftOutLine(titles[side], unknown?.[side] ?? []));
+}
+
+/** What a model was asked for and does not know: at least one word. */
+export function leftOutLine(title: string, words: readonly string[]): string {
+  const which = words.length === 1 ? 'it' : 'them';
+  return `${title}: left out, since its CLIP does not know ${which}: ${shortList(words.map((word) => `"${word}"`))}`;
 }
 
 function interval({ fraction, low, high }: ShareInterval): string {

@@ -28,14 +28,17 @@ export class EventFile {
   static async begin(files: FileSystem, started: number, metrics: readonly Metrics[]): Promise<EventFile> {
     // TensorBoard knows event files by this part of their name, and sorts them by the number.
     const name = `events.out.tfevents.${Math.floor(started)}.zeroseg`;
-    for (const other of await files.list(FOLDER)) {
-      if (other.includes('.tfevents.') && other.endsWith('.zeroseg')) await files.remove(`${FOLDER}/${other}`);
-    }
+    for (const other of await own(files)) await files.remove(`${FOLDER}/${other}`);
     const events = new EventFile(files, `${FOLDER}/${name}`, started);
     const first = record([...double(1, started), ...text(3, 'brain.Event:2')]);
     const all = [first, ...metrics.map((line) => events.#record(line))];
     await files.write(events.#path, joined(all));
     return events;
+  }
+
+  /** Whether a run has one. */
+  static async isIn(files: FileSystem): Promise<boolean> {
+    return (await own(files)).length > 0;
   }
 
   async add(line: Metrics): Promise<void> {
@@ -49,6 +52,10 @@ export class EventFile {
     );
     return record([...double(1, this.#time), ...varint(2, line.step), ...bytes(5, values)]);
   }
+}
+
+async function own(files: FileSystem): Promise<string[]> {
+  return (await files.list(FOLDER)).filter((name) => name.includes('.tfevents.') && name.endsWith('.zeroseg'));
 }
 
 /** The numbers of a step by their tags; what is before `/` is a section of TensorBoard's page. */

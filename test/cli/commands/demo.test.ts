@@ -78,7 +78,7 @@ test.each([
     /^zeroseg: demo: --classes: the demo's scenes show no "xylophone"; they show dog, cat, .*, crab, on sky, night, .*$/,
   ],
   ['cat, kitten', /^zeroseg: demo: --classes: "cat" and "kitten" are one thing in scenes$/],
-  ['grass', /^zeroseg: demo: --classes: give at least one thing beside the grounds, such as "cat, grass"$/],
+  ['grass', /^zeroseg: demo: --classes: give at least one object beside the grounds, such as "cat, grass"$/],
 ])('%s: words that scenes cannot show are refused before anything is made', async (words, message) => {
   const { code, out, err } = await demo('--out', at('words'), '--classes', words);
   expect(code).not.toBe(0);

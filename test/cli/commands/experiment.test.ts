@@ -58,14 +58,14 @@ describe('the table', () => {
 
       What do multi-scale distillation and segment matching add?
 
-      |               | paper, VOC | all names |    objects |    grounds | pixels right | segments used | z names an object |
+      |               | paper, VOC | all names |    objects |     ground | pixels right | segments used | z names an object |
       | ------------- | ---------: | --------: | ---------: | ---------: | -----------: | ------------: | ----------------: |
       | Base          |       21.1 | 3.0 ± 0.7 | 12.0 ± 2.8 |  6.0 ± 1.4 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
       | + multi-scale |       28.5 | 5.3 ± 0.4 | 21.0 ± 1.4 | 10.5 ± 0.7 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
       | + matching    |       38.6 | 8.8 ± 1.8 | 35.0 ± 7.1 | 17.5 ± 3.5 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
       | both          |       40.8 | 8.0 ± 0.4 | 32.0 ± 1.4 | 16.0 ± 0.7 |   40.0 ± 0.0 |     4.5 ± 0.0 |        60.0 ± 0.0 |
 
-      Mean IoU in percent over all names, over objects and over grounds, ± standard deviation over seeds. The paper trains on ImageNet
+      Mean IoU in percent over all names, over objects and over ground, ± standard deviation over seeds. The paper trains on ImageNet
       and scores on PASCAL VOC; here the student is small, and what it learns from and is scored on is made up. Compare orders, not numbers.
 
       Guessing scores 1.2 % over all names.
@@ -107,18 +107,18 @@ describe('the table', () => {
 
       How much may be hidden from the encoder, and what does that save?
 
-      |     | paper, VOC | all names | objects | grounds | pixels right | segments used | z names an object | s a step | time saved | paper's |
-      | --- | ---------: | --------: | ------: | ------: | -----------: | ------------: | ----------------: | -------: | ---------: | ------: |
-      | 0   |       35.6 |       2.5 |    10.0 |     5.0 |         40.0 |           4.5 |              60.0 |    0.500 |        0 % |     0 % |
-      | 0.2 |       37.6 |         – |       – |       – |            – |             – |                 – |    0.460 |        8 % |    15 % |
-      | 0.3 |       38.7 |         – |       – |       – |            – |             – |                 – |    0.420 |       16 % |    19 % |
-      | 0.4 |       40.4 |         – |       – |       – |            – |             – |                 – |    0.380 |       24 % |    26 % |
-      | 0.5 |       39.8 |         – |       – |       – |            – |             – |                 – |    0.340 |       32 % |    32 % |
-      | 0.6 |       40.8 |       5.0 |    20.0 |    10.0 |         40.0 |           4.5 |              60.0 |    0.300 |       40 % |    36 % |
-      | 0.7 |       33.3 |         – |       – |       – |            – |             – |                 – |    0.260 |       48 % |    39 % |
-      | 0.8 |       32.8 |         – |       – |       – |            – |             – |                 – |    0.220 |       56 % |    43 % |
+      |     | paper, VOC | all names | objects | ground | pixels right | segments used | z names an object | s a step | time saved | paper's |
+      | --- | ---------: | --------: | ------: | -----: | -----------: | ------------: | ----------------: | -------: | ---------: | ------: |
+      | 0   |       35.6 |       2.5 |    10.0 |    5.0 |         40.0 |           4.5 |              60.0 |    0.500 |        0 % |     0 % |
+      | 0.2 |       37.6 |         – |       – |      – |            – |             – |                 – |    0.460 |        8 % |    15 % |
+      | 0.3 |       38.7 |         – |       – |      – |            – |             – |                 – |    0.420 |       16 % |    19 % |
+      | 0.4 |       40.4 |         – |       – |      – |            – |             – |                 – |    0.380 |       24 % |    26 % |
+      | 0.5 |       39.8 |         – |       – |      – |            – |             – |                 – |    0.340 |       32 % |    32 % |
+      | 0.6 |       40.8 |       5.0 |    20.0 |   10.0 |         40.0 |           4.5 |              60.0 |    0.300 |       40 % |    36 % |
+      | 0.7 |       33.3 |         – |       – |      – |            – |             – |                 – |    0.260 |       48 % |    39 % |
+      | 0.8 |       32.8 |         – |       – |      – |            – |             – |                 – |    0.220 |       56 % |    43 % |
 
-      Mean IoU in percent over all names, over objects and over grounds, ± standard deviation over seeds. The paper trains on ImageNet
+      Mean IoU in percent over all names, over objects and over ground, ± standard deviation over seeds. The paper trains on ImageNet
       and scores on PASCAL VOC; here the student is small, and what it learns from and is scored on is made up. Compare orders, not numbers.
 
       Guessing scores 1.2 % over all names.

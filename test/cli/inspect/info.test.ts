@@ -189,3 +189,29 @@ test('encoders and towers of other projects are told by their content', async ()
     ['cache', 'segment', 'words'],
   ]);
 });
+
+test('a study and experiments are no folders of photos', async () => {
+  await writePhotos(at('study', 'pictures'), 1);
+  const picture = 'pictures/photo-0.png';
+  const study = {
+    ...{ format: 'zeroseg-study-1', id: '0123456789abcdef', seed: 1, votes: 5, question: 'Which?', same: 2 },
+    ...{ titles: { a: 'ours', b: 'theirs' }, unknown: { a: [], b: ['gatto'] } },
+    pictures: [{ name: 'photo-0', a: picture, b: picture, photo: null }],
+  };
+  await writeFile(at('study', 'study.json'), JSON.stringify(study));
+  const told = await info('study');
+  expect(told).toMatchObject({ kind: 'study', commands: ['zeroseg page', 'zeroseg study'] });
+  expect(told.facts).toMatchObject({
+    compared: ['ours', 'theirs'],
+    pairs: 1,
+    'words that theirs does not know': ['gatto'],
+  });
+
+  await writePhotos(at('made', 'segments'), 1);
+  await mkdir(at('made', 'table4'));
+  for (const file of ['fig4.json', 'fig4.png', 'table4/table.md']) await writeFile(at('made', file), '{}');
+  expect((await info('made')).facts).toMatchObject({
+    made: ['fig4', 'table4'],
+    files: ['fig4.png', 'table4/table.md'],
+  });
+});

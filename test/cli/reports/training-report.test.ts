@@ -21,7 +21,7 @@ it('draws what was looked at over the steps in which it was, and a chart for eac
   expect(
     charts.map(({ title, step: steps, lines }) => [title, steps, ...lines.map(({ name, values }) => [name, values])]),
   ).toEqual([
-    ['Groups in use, a picture', [1, 4], ['first stage', [6, 8]], ['segments', [3, 4]]],
+    ['Groups in use, a photo', [1, 4], ['first stage', [6, 8]], ['segments', [3, 4]]],
     ['Entropy of the assignment, nats', [1, 4], ['first stage', [0.5, 0.5]], ['second stage', [0.25, 0.25]]],
     ["Grids of the segments' nearest views", [1, 4], ['2 × 2', [0.4, 1]], ['3 × 3', [0.6, 0]]],
     ['object mIoU', [3, 4], ['object mIoU', [0.1, 0.2]]],

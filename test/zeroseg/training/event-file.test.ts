@@ -18,7 +18,9 @@ const line = (step: number): Metrics => ({
 
 it('writes records that TensorBoard reads: lengths, checksums, fields', async () => {
   const files = memoryFileSystem();
+  expect(await EventFile.isIn(files)).toBe(false);
   const events = await EventFile.begin(files, 1024, []);
+  expect(await EventFile.isIn(files)).toBe(true);
   const [name] = await files.list('tensorboard');
   expect(name).toBe('events.out.tfevents.1024.zeroseg');
   const path = `tensorboard/${name}`;

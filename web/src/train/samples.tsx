@@ -9,8 +9,8 @@ const columns = [
   { title: 'Segments', about: 'what it divides the whole picture into' },
 ] as const;
 const named = {
-  title: 'Named right',
-  about: 'blue where the whole picture is named right, striped orange where it is not',
+  title: 'Names',
+  about: 'what it calls its segments: blue where that is right, striped orange where it is not',
 } as const;
 const ROWS = 4;
 
@@ -50,10 +50,11 @@ export function Samples() {
           <p class="sheet-hint">
             {run.value
               ? 'The first samples come when the teacher has looked.'
-              : 'Here you will watch the student learn: what it is shown of a picture, what it repaints, and how it divides it.'}
+              : 'Here you will watch the student learn: what it is shown of a picture, what it repaints, how it divides it, and what it calls that.'}
           </p>
         )}
       </div>
+      {all.length > columns.length && shown && <p class="hint">Names: blue where they are right, orange where not.</p>}
       <label class="film">
         <span>{shown ? `After step ${shown.step}` : 'Samples'}</span>
         <input

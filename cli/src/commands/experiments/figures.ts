@@ -5,9 +5,8 @@ import { type Image, resizeImage } from '@zeroseg/core/zeroseg';
 import { nodeFileSystem, refuseLinks } from '../../files/index.ts';
 import { encodePng, rasterise } from '../../photos/index.ts';
 import { columnSheet, type ResultRow, writeResultPage } from '../../reports/index.ts';
-import { shortList } from '../../segments/index.ts';
-import { type Context, commandText, count, version } from '../../shell/index.ts';
-import { drawAlike } from '../../votes/index.ts';
+import { type Context, commandText, version } from '../../shell/index.ts';
+import { drawAlike, leftOutLine } from '../../votes/index.ts';
 import {
   checkPhotosArguments,
   drawPhotos,
@@ -97,17 +96,14 @@ export async function experimentFigure(context: Context, name: SheetFigure, opti
     });
     const written = await writeResultPage(files, name, {
       title: `Fig. ${name.slice(3)}: open vocabulary`,
-      question: `What do models find in pictures, with ${names === 'imagenet' ? 'the 1,000 names of ImageNet' : names} to choose from?`,
+      question: `What do models find in photos, with ${names === 'imagenet' ? 'the 1,000 names of ImageNet' : names} to choose from?`,
       pictures,
       head: ['picture', ...sides.map((side) => side.model)],
       rows,
       notes: [
         `Names of the largest areas and their shares. A name has one colour in all pictures of a row. Photos are drawn by the seed; nobody chose them. The paper's figures show GroupViT and ZeroSeg on ImageNet and Conceptual Captions.`,
         ...(await imageryOf(context, options, sides, photos)),
-        ...[...unknown].map(
-          ([side, words]) =>
-            `${side}: its CLIP does not know ${count(words.length, 'names')}, which are left out: ${shortList(words)}.`,
-        ),
+        ...[...unknown].map(([side, words]) => `${leftOutLine(side, words)}.`),
         `By version ${version}.`,
       ],
       command,

@@ -42,17 +42,17 @@ const paintTokens =
     if (!value || !found) return clear(context);
     const colours = found[which];
     const at = pointed.value;
-    const equalCaptions =
+    const alike =
       which === 'leaving' && at?.what === 'patch' && found.mask[at.number] === 0 ? alikeTo(at.number) : undefined;
     paintPatches(context, {
       cols: value.cols,
       fill: (patch) => {
         if (found.mask[patch] === 1) return undefined;
         const [red, green, blue] = colours.subarray(3 * patch, 3 * patch + 3) as unknown as [number, number, number];
-        return css([red, green, blue], equalCaptions ? Math.max(0.06, equalCaptions(patch)) : 1);
+        return css([red, green, blue], alike ? Math.max(0.06, alike(patch)) : 1);
       },
       gap: 0.12,
-      marked: equalCaptions ? undefined : marked.value?.patches,
+      marked: alike ? undefined : marked.value?.patches,
     });
   };
 export const paintEntering: Paint = paintTokens('entering');

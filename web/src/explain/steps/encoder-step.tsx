@@ -14,8 +14,8 @@ export function EncoderStep() {
       says={
         <>
           In {trained.encoderBlocks} rounds every visible patch looks at all others and takes over what helps it. Alike
-          colours are equalCaptions tokens: first they show mostly where a patch lies, in the end what it belongs to.
-          Point at one, and the tokens that resemble it stay bright.
+          colours are alike tokens: first they show mostly where a patch lies, in the end what it belongs to. Point at
+          one, and the tokens that resemble it stay bright.
         </>
       }
       formula={

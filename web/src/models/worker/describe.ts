@@ -45,7 +45,7 @@ export function clipNotes({ image, patch, known }: ModelFacts, mode: ClipWay): s
 
 function knownNote(known: KnownWords | undefined): string {
   if (!known) return 'Its files do not say what it was taught: any word may be asked for.';
-  const [things, grounds] = [Object.keys(known.objects).length, Object.keys(known.grounds).length];
-  const what = `It was taught ${things} things on ${grounds} kinds of ground`;
+  const [objects, grounds] = [Object.keys(known.objects).length, Object.keys(known.grounds).length];
+  const what = `It was taught ${objects} objects on ${grounds} kinds of ground`;
   return known.seen === 'drawings' ? `${what}, all of them drawn; it has never seen a photo.` : `${what}, from photos.`;
 }
