@@ -97,7 +97,8 @@ import { SceneAtlas } from '../../src/zeroseg/scenes/atlas.ts';
 import { segClipConfig, segClipText } from '../../src/zeroseg/segclip/load.ts';
 import { readJsonFile } from '../../src/zeroseg/storage/json-files.ts';
 import { memoryFileSystem } from '../../src/zeroseg/storage/memory-file-system.ts';
-import { parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-archive.ts';
+import { backgroundThresholds } from '../../src/zeroseg/studies/objects-and-background.ts';
+import { parseBackgroundScore, parseEndedRun, parseScore } from '../../src/zeroseg/studies/run-archive.ts';
 import { parseTimes } from '../../src/zeroseg/studies/step-times.ts';
 import { parseClassText } from '../../src/zeroseg/text/class-text.ts';
 import { cleanText, unescapeHtml } from '../../src/zeroseg/text/text-cleaning.ts';
@@ -530,6 +531,8 @@ const ended = {
 parser('parseEndedRun', damagedJson(ended), parseEndedRun);
 const score = { all: 1, objects: 1, ground: null, accuracy: 1, chance: 1, groupsUsed: 1, namesPresent: 1 };
 parser('parseScore', damagedJson({ score }), (found) => parseScore(found, 'file'));
+const curve = { meanIou: backgroundThresholds.map(() => 0.5), objects: 0.25 };
+parser('parseBackgroundScore', damagedJson({ score: curve }), (found) => parseBackgroundScore(found, 'file'));
 parser('parseTimes', damagedJson({ clock: 'wall', seconds: { a: 1 } }), (found) => parseTimes(found, 'file'));
 parser('readTeacherLog', damagedJson(await json('pretrained/teacher/log.json')), async (found) => {
   await put('teacher/log.json', found);
