@@ -12,7 +12,7 @@ import { pixelSegments } from './assemble.ts';
 import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
 import { namePixels, refinedLabels } from './name-pixels.ts';
 import { cropPlanes, inferenceSize, joinedPlanes, mirroredRows, padPlanes, resizedPlanes } from './planes.ts';
-import type { SegmentingModel } from './segmenting-model.ts';
+import { checkNumbers, type SegmentingModel } from './segmenting-model.ts';
 
 /** How a photo is divided. Progress counts windows. */
 export interface DivideOptions extends WorkOptions<Progress> {
@@ -307,6 +307,7 @@ export class Segmenter implements Disposable {
         const byName = Object.fromEntries(
           found.map(([name], i) => [name, own(values[i] as Float32Array)]),
         ) as unknown as WindowValues;
+        checkNumbers(byName);
         return { ...byName, rollout: byName.rollout ?? new Float32Array(0) };
       });
     });

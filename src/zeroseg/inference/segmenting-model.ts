@@ -1,3 +1,4 @@
+import { ArgumentError } from '../../gpu/index.ts';
 import type { Trace } from '../../nn/layers/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import type { Rgb } from '../image/index.ts';
@@ -33,4 +34,18 @@ export interface SegmentingModel {
     trace?: Trace,
     options?: InferenceOptions,
   ): Pick<Inference, 'segments' | 'global'> & { readonly rollout?: Tensor; readonly keys?: Tensor };
+}
+
+/** @throws ArgumentError when what a model found of an image is no number, by which every pixel would get some name all the same. */
+export function checkNumbers(
+  found: Readonly<Partial<Record<'segments' | 'global' | 'rollout' | 'keys', ArrayLike<number> | undefined>>>,
+): void {
+  for (const [what, values] of Object.entries(found)) {
+    for (let i = 0; values && i < values.length; i++) {
+      if (Number.isFinite(values[i])) continue;
+      throw new ArgumentError(
+        `Segmenter: ${values[i]} among the model's ${what}: its weights are damaged, or too large for their number format`,
+      );
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { scale } from '../../../src/kernels/elementwise/index.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import type { Tensor } from '../../../src/tensor/graph/index.ts';
 import type { Vocabulary } from '../../../src/zeroseg/clip/index.ts';
@@ -90,4 +91,17 @@ test('windows that go through the GPU together are those that go by themselves',
     const { labels } = await segmenter.name(division, vocabulary, {});
     expect(labels.data).toHaveLength(60 * 32);
   }
+});
+
+test('a model whose weights are no numbers is told, and names nothing', async () => {
+  const { zeroseg } = await models();
+  const segment: SegmentingModel['segment'] = (image) => {
+    const found = (zeroseg as SegmentingModel).segment(image);
+    return { ...found, segments: scale(found.segments, Number.NaN) };
+  };
+  const { config } = zeroseg as SegmentingModel;
+  using segmenter = new Segmenter(device.current, { config, segment });
+  await expect(segmenter.divide(photo, { short: 32, window: 16 })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: Segmenter: NaN among the model's segments: its weights are damaged, or too large for their number format]`,
+  );
 });
