@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { experiments } from '@zeroseg/core/internal';
 import { presets as configurations, scenePresets } from '@zeroseg/core/zeroseg';
 import { Argument, Command, Option } from 'commander';
+import { isLeftover, LOCK_FILE } from '../files/index.ts';
 import { type ComparisonName, comparisonTables } from '../reports/index.ts';
 import {
   adapterOption,
@@ -152,7 +153,7 @@ const own = /^(?:data|runs|times|results|segments|study|(?:table\d|fig\d|beyond)
 /** A folder of something else stays as it is. */
 async function refuseOthers(folder: string): Promise<void> {
   const found = await readdir(folder).catch((): string[] => []); // what is wrong with it is told by what writes
-  const visible = found.filter((name) => !name.startsWith('.'));
+  const visible = found.filter((name) => !name.startsWith('.') && name !== LOCK_FILE && !isLeftover(name));
   if (visible.length === 0 || visible.some((name) => own.test(name))) return;
   throw new UsageError(
     `experiment: ${folder}: the folder is not empty (${visible[0]}) and holds no experiment; choose another --out`,

@@ -114,7 +114,7 @@ describe('writeScenes', () => {
     );
     await writeFile(at('file'), '');
     expect(await message(writeScenes(at('file'), scenes, { seed: 2, count: 2 }))).toMatchInlineSnapshot(
-      `"FileError: writeScenes: BASE/file: a part of the path is a file, not a folder"`,
+      `"FileError: writeScenes: BASE/file: this is a file; give a folder"`,
     );
   });
 
