@@ -42,6 +42,7 @@ import {
   refineOptions,
   refineRule,
   seedRange,
+  teacherPriorOption,
   tellUnknown,
   wholeNumber,
   withDevice,
@@ -75,7 +76,7 @@ interface ScoreArguments extends GroupArguments, RefineArguments {
 /** `zeroseg score`: a student and what it is compared with, on scenes that nothing was trained on. */
 export function scoreCommand(context: Context): Command {
   const sets = Object.keys(promptTemplates) as TemplateSet[];
-  return refineOptions(groupOptions(new Command('score')))
+  return refineOptions(teacherPriorOption(groupOptions(new Command('score'))))
     .description(
       'score a model on made-up scenes, beside guessing, its teacher, clusters and the best that patches can do',
     )

@@ -49,6 +49,7 @@ export {
   type RefineArguments,
   refineOptions,
   refineRule,
+  teacherPriorOption,
 } from './pixel-options.ts';
 export { checkResultFile } from './result-file.ts';
 export {

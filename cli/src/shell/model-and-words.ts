@@ -247,6 +247,9 @@ export function withNaming<Options extends ModelAndWordsArguments>(
   const strange =
     isPatches && (options.scoring !== undefined ? '--scoring' : options.top !== undefined ? '--top' : undefined);
   if (strange) throw new UsageError(`${strange} is for models that group; a CLIP that names patches has its own rule`);
+  if (options.teacherPrior && opened.kind !== 'zeroseg') {
+    throw new UsageError('--teacher-prior is for a ZeroSeg, which has a teacher; leave it out');
+  }
   const asked = pixelRules(options, { isPatches });
   const rules = {
     ...groupRules(options, rule, opened.kind !== 'clip'),

@@ -9,6 +9,7 @@ export interface GroupArguments {
   readonly groups?: readonly number[];
   readonly flip?: boolean;
   readonly prior?: number;
+  readonly teacherPrior?: boolean;
 }
 
 export interface RefineArguments {
@@ -45,6 +46,14 @@ export function groupOptions(command: Command): Command {
     );
 }
 
+/** Adds the prior by a model's teacher to a command. */
+export function teacherPriorOption(command: Command): Command {
+  return command.option(
+    '--teacher-prior',
+    'of a ZeroSeg: factors on names by what its teacher sees in large crops, 62 of a square photo; the result is that of both together',
+  );
+}
+
 /** Adds those of refining to a command. */
 export function refineOptions(command: Command): Command {
   return command
@@ -63,7 +72,7 @@ export function refineOptions(command: Command): Command {
 
 /** Adds all of them to a command. */
 export function pixelOptions(command: Command): Command {
-  return refineOptions(groupOptions(command))
+  return refineOptions(teacherPriorOption(groupOptions(command)))
     .option(
       '--background-words <names>',
       `of a clip:…: words that stand for background, commas between, or stuff (the ${stuffWords.length} of SCLIP's authors), or none`,
@@ -88,7 +97,7 @@ export function pixelOptions(command: Command): Command {
 /** What they come to. */
 export type PixelRules = GroupRules & Pick<NameOptions, 'refine' | 'background' | 'area' | 'denoise' | 'smooth'>;
 
-export type GroupRules = Pick<SegmentOptions, 'assignment' | 'groups' | 'flip' | 'prior'>;
+export type GroupRules = Pick<SegmentOptions, 'assignment' | 'groups' | 'flip' | 'prior' | 'teacherPrior'>;
 
 /** What PAMR's options come to; undefined where nothing was asked for, `false` for none at all. @throws UsageError */
 export function refineRule({ refine, pamrSteps, pamrDilations }: RefineArguments): PixelRules['refine'] {
@@ -101,7 +110,7 @@ export function refineRule({ refine, pamrSteps, pamrDilations }: RefineArguments
 
 /** What the options of models that group come to, with what the model's file says; empty of other models. @throws UsageError */
 export function groupRules(
-  { assignment, groups, flip, prior }: GroupArguments,
+  { assignment, groups, flip, prior, teacherPrior }: GroupArguments,
   file: NamingRule,
   isGrouping: boolean,
 ): GroupRules {
@@ -112,6 +121,7 @@ export function groupRules(
     groups: groups ?? file.groups,
     flip: flip ?? file.flip,
     prior: prior ?? file.prior,
+    teacherPrior,
   };
 }
 

@@ -2,7 +2,7 @@ import { ArgumentError } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { WorkOptions } from '../host/index.ts';
 import { type Image, ImageError, type LabelMap } from '../image/index.ts';
-import { assemble, pixelLabels, type Segmenter, type SegmentOptions, scoredWindows } from '../inference/index.ts';
+import { assemble, lookFactors, pixelLabels, type Segmenter, type SegmentOptions, scoredWindows } from '../inference/index.ts';
 import { FileError } from '../storage/index.ts';
 import { SegmentationScore } from './iou.ts';
 
@@ -98,8 +98,9 @@ async function segmentAt(
   const names = vocabulary.names.length;
   const known = new Map<string, LabelMap>([[backgroundPattern(windows, names), labels]]);
   const maps: LabelMap[] = [];
+  const factors = lookFactors(division, vocabulary, options);
   for (const threshold of thresholds) {
-    const again = scoredWindows(windows, names, { ...options, threshold });
+    const again = scoredWindows(windows, names, { ...options, threshold }, factors);
     // Most neighbouring thresholds make the same segments background, and so the same map.
     const pattern = backgroundPattern(again, names);
     let map = known.get(pattern);

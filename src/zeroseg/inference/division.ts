@@ -3,6 +3,7 @@ import type { LabelMap, WindowBox } from '../image/index.ts';
 import type { PatchScores, PixelClasses, Planes } from '../pixels/index.ts';
 import type { ScoringOptions } from './class-scores.ts';
 import type { SoftAssignment, WindowResult } from './mixtures.ts';
+import type { TeacherLook } from './teacher-prior.ts';
 
 /** One window of a photo, divided into S segments. */
 export interface DividedWindow {
@@ -31,6 +32,8 @@ export interface Division {
   readonly windows: readonly DividedWindow[];
   /** The photo as the model saw it, for {@link NamingRules.refine}. */
   readonly planes?: Planes | undefined;
+  /** For {@link NamingRules.teacherPrior}. */
+  readonly look?: TeacherLook | undefined;
   /** Of a CLIP that names patches: where they lie in the windows, whose segments they are. */
   readonly patches?: Pick<PatchScores, 'window' | 'grid' | 'direct'> | undefined;
 }
@@ -56,6 +59,11 @@ export interface NamingRules {
    * that score little everywhere lose where they would win by a little. 0, the default, for none.
    */
   readonly prior?: number | undefined;
+  /**
+   * Of a ZeroSeg with its teacher at hand: factors on the scores of names by what the teacher sees in large crops of the photo ({@link teacherFactors}), of a
+   * photo that was divided with {@link DivideOptions.teacherPrior}. The score is then that of both together. Default false.
+   */
+  readonly teacherPrior?: boolean | undefined;
   /** Draws scores to the edges in the photo: see {@link pamr}. `false`: not even where the model's authors do it. */
   readonly refine?: PamrOptions | false | undefined;
   /** Of a CLIP that names patches: see `QueryRules.area`. */

@@ -13,6 +13,7 @@ export { labelScores } from './label-scores.ts';
 export type { SoftAssignment, WindowResult } from './mixtures.ts';
 export { patchScoreMaps, pixelLabels } from './name-pixels.ts';
 export {
+  lookFactors,
   type NamedSegment,
   namedSegments,
   nameSegments,
@@ -23,3 +24,4 @@ export {
 export { inferenceSize, resizedPlanes } from './planes.ts';
 export { type DivideOptions, Segmenter, type SegmentOptions } from './segmenter.ts';
 export type { SegmentingModel } from './segmenting-model.ts';
+export { type TeacherLook, teacherLook } from './teacher-prior.ts';

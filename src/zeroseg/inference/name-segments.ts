@@ -1,3 +1,4 @@
+import { ArgumentError } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import { argmax } from '../host/index.ts';
 import { PixelError } from '../image/index.ts';
@@ -6,6 +7,7 @@ import { assemble } from './assemble.ts';
 import { classAffinity, pixelScores } from './class-scores.ts';
 import type { Division, NamingRules, SegmentResult } from './division.ts';
 import type { WindowResult } from './mixtures.ts';
+import { teacherFactors } from './teacher-prior.ts';
 
 /**
  * Names the segments of a photo that {@link Segmenter.divide} divided (spec §11.3), on the host. What patches are, and what is to be
@@ -26,22 +28,41 @@ export function nameSegments(division: Division, vocabulary: Vocabulary, rules: 
     division.windows.map((window, w) => ({ ...window, affinity: affinities[w]! })),
     names.length,
     rules,
+    lookFactors(division, vocabulary, rules),
   );
   const { resized } = division;
   return { labels: assemble(windows, resized, size, names.length, threshold !== undefined), windows, resized };
 }
 
-/** Windows with what the pixels of their segments score, out of the segments' affinities: by the background's rule, and the prior. */
+/** The factors of the teacher's prior, where that is asked for. */
+export function lookFactors(
+  { look }: Pick<Division, 'look'>,
+  vocabulary: Vocabulary,
+  { teacherPrior = false }: Pick<NamingRules, 'teacherPrior'>,
+): Float32Array | undefined {
+  if (!teacherPrior) return undefined;
+  if (look) return teacherFactors(look, vocabulary);
+  throw new ArgumentError(
+    'Segmenter.name: teacherPrior needs what the teacher sees; divide the photo with teacherPrior: true',
+  );
+}
+
+/**
+ * Windows with what the pixels of their segments score, out of the segments' affinities: by the background's rule, the prior, and other
+ * `factors` on the columns.
+ */
 export function scoredWindows(
   windows: readonly Omit<WindowResult, 'scores'>[],
   names: number,
   rules: Pick<NamingRules, 'threshold' | 'prior' | 'assignment' | 'scoring'>,
+  factors?: Float32Array,
 ): WindowResult[] {
   const { threshold, prior = 0 } = rules;
-  const factors = prior === 0 ? undefined : areaFactors(windows, names, { ...rules, prior });
+  const areas = prior === 0 ? undefined : areaFactors(windows, names, { ...rules, prior });
+  const all = [areas, factors].filter((one) => one !== undefined);
   return windows.map(({ box, segmentOf, affinity, assignment }) => {
     const scores = pixelScores(affinity, affinity.length / names, threshold);
-    const weighted = factors ? scores.map((score, at) => score * factors[at % factors.length]!) : scores;
+    const weighted = all.reduce((given, one) => given.map((score, at) => score * one[at % one.length]!), scores);
     return { box, segmentOf, affinity, scores: weighted, ...(assignment && { assignment }) };
   });
 }

@@ -13,6 +13,7 @@ import type { DividedWindow, Division, NamingRules, SegmentResult } from './divi
 import { namePixels, refinedLabels } from './name-pixels.ts';
 import { cropPlanes, inferenceSize, joinedPlanes, mirroredRows, padPlanes, resizedPlanes } from './planes.ts';
 import { checkNumbers, type SegmentingModel } from './segmenting-model.ts';
+import type { TeacherLook } from './teacher-prior.ts';
 
 /** How a photo is divided. Progress counts windows. */
 export interface DivideOptions extends WorkOptions<Progress> {
@@ -28,6 +29,8 @@ export interface DivideOptions extends WorkOptions<Progress> {
   readonly groups?: readonly number[] | undefined;
   /** Looks at the mirrored photo too, and takes the mean of both: twice the time. Default false. */
   readonly flip?: boolean | undefined;
+  /** Lets the teacher look at crops of the photo, for {@link NamingRules.teacherPrior}. Default false. */
+  readonly teacherPrior?: boolean | undefined;
   /** Of a CLIP that names patches: also their keys, for {@link NamingRules.smooth}. Default false. */
   readonly keys?: boolean | undefined;
 }
@@ -77,11 +80,14 @@ export class Segmenter implements Disposable {
   readonly #model: SegmentingModel;
   /** Steps by size of window. */
   readonly #steps = new KeptSteps<SegmentStep>(KEPT_STEPS);
+  readonly #teacherLook: ((photo: Image) => Promise<TeacherLook>) | undefined;
   #disposed = false;
 
-  constructor(device: Device, model: SegmentingModel) {
+  /** `look`: how its teacher looks at a photo, for {@link DivideOptions.teacherPrior}. */
+  constructor(device: Device, model: SegmentingModel, look?: (photo: Image) => Promise<TeacherLook>) {
     this.#device = device;
     this.#model = model;
+    this.#teacherLook = look;
   }
 
   /** The label map of a photo, at its own size. */
@@ -128,7 +134,12 @@ export class Segmenter implements Disposable {
     const whole = (side: number) => Math.max(Math.round(side / cell) * cell, min);
     const resized = { width: whole(w), height: whole(h) };
     const planes = resizedPlanes(photo, resized.width, resized.height, pixels);
-    return this.dividePlanes(planes, resized, photo, options);
+    if (!options.teacherPrior) return this.dividePlanes(planes, resized, photo, options);
+    if (!this.#teacherLook) {
+      throw new ArgumentError('Segmenter.divide: teacherPrior is for a ZeroSeg with its teacher; leave it out');
+    }
+    const look = await this.#teacherLook(photo);
+    return { ...(await this.dividePlanes(planes, resized, photo, options)), look };
   }
 
   #side({ short }: DivideOptions): number {

@@ -5,6 +5,7 @@ import {
   describeUnknown,
   fillTemplate,
   makeVocabulary,
+  Teacher,
   type TextTower,
   templateList,
   type UnknownName,
@@ -27,10 +28,18 @@ import {
   type SegmentingModel,
   type SegmentOptions,
   type SegmentResult,
+  teacherLook,
 } from '../inference/index.ts';
 import type { TextTokens } from '../text/index.ts';
 import { type ClassWords, classVector, nameOf, wordsOf } from './class-words.ts';
-import { clipAndText, type ModelAndText, namingRules, type PairOptions, pairWithText } from './model-and-text.ts';
+import {
+  clipAndText,
+  type ModelAndText,
+  namingRules,
+  type PairOptions,
+  pairWithText,
+  type ZeroSegAndText,
+} from './model-and-text.ts';
 import { type WordOrigin, type WordStore, wordKey } from './word-store.ts';
 
 /** How names are made into vectors. */
@@ -79,6 +88,9 @@ export interface OpenVocabularyOptions extends Omit<PairOptions, 'clip'>, Naming
   readonly dense?: DenseClipMode | undefined;
 }
 
+/** Crops that a teacher looks at together: half of those of a square photo. */
+const TEACHER_BATCH = 31;
+
 /** What a label map of 16 bits can tell apart, less the background. */
 const MAX_NAMES = 65_535;
 
@@ -125,6 +137,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
   readonly #naming: NamingOptions;
   readonly #defaults: SegmentByNamesOptions;
   #text: Promise<TextTower> | undefined;
+  #teacher: Promise<Teacher> | undefined;
   /** Vectors by name, for each set of sentences; the name that was used last at the end. */
   readonly #known = new Map<string, Map<string, Float32Array>>();
 
@@ -146,7 +159,8 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     this.#naming = { templates, meanFirst, batch, tokenizer, scale, store };
     this.#defaults = defaults;
     this.model = model;
-    this.segmenter = new Segmenter(device, this.model as SegmentingModel);
+    const look = async (photo: Image) => teacherLook(await this.#openTeacher(), photo);
+    this.segmenter = new Segmenter(device, this.model as SegmentingModel, opened.kind === 'zeroseg' ? look : undefined);
   }
 
   /** Puts an opened pair on the GPU. The text encoder follows with the first names. */
@@ -320,8 +334,18 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     return names.filter((name) => sentences.some((one) => !this.#tokens.fits(fillTemplate(one, name), context)));
   }
 
+  /** The image encoder of a ZeroSeg's CLIP, put on the GPU when it is first needed. */
+  #openTeacher(): Promise<Teacher> {
+    const { clip } = this.opened as ZeroSegAndText;
+    return (this.#teacher ??= clip
+      .vision(this.#device)
+      .then((vision) => Teacher.create(this.#device, vision, { batch: TEACHER_BATCH })));
+  }
+
   dispose(): void {
     this.segmenter.dispose();
+    void this.#teacher?.then((teacher) => teacher.dispose());
+    this.#teacher = undefined;
     this.#text = undefined;
     this.#known.clear();
   }

@@ -12,7 +12,7 @@ import { type ClipVision, Teacher, type Vocabulary } from '../clip/index.ts';
 import { SegmentationScore } from '../evaluation/index.ts';
 import { meanOf, type Progress, type WorkOptions } from '../host/index.ts';
 import { teacherViews } from '../image/index.ts';
-import { type ScoringOptions, Segmenter, type SegmentOptions } from '../inference/index.ts';
+import { type ScoringOptions, Segmenter, type SegmentOptions, teacherLook } from '../inference/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { Scene, SceneMaker } from '../scenes/index.ts';
 /** Students and what they are compared with, scored on made-up scenes whose every pixel is known. */
@@ -76,7 +76,7 @@ export interface TimeLimit {
 }
 
 /** See the options of `Segmenter.segment`. */
-export type ScoringRules = Pick<SegmentOptions, 'groups' | 'flip' | 'assignment' | 'prior' | 'refine'>;
+export type ScoringRules = Pick<SegmentOptions, 'groups' | 'flip' | 'assignment' | 'prior' | 'teacherPrior' | 'refine'>;
 
 export interface ScoreScenesOptions extends WorkOptions<ScoreProgress> {
   /** Makes the scenes: those of index 0 to `count − 1` of `seed`. Its names are the vocabulary's. */
@@ -141,7 +141,9 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   const isPlain = Object.values(rules).every((rule) => rule === undefined || rule === false);
   const segmenters = isPlain
     ? undefined
-    : new Map(entries.map(([name, model]) => [name, new Segmenter(device, model)]));
+    : new Map(
+        entries.map(([name, model]) => [name, new Segmenter(device, model, (photo) => teacherLook(teacher, photo))]),
+      );
   const began = performance.now();
   let done = 0;
   try {

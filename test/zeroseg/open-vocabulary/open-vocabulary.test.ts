@@ -76,6 +76,25 @@ describe('a ZeroSeg with its CLIP', () => {
     }
   });
 
+  test("the teacher's prior changes scores alone, and by its own CLIP", async () => {
+    using model = await openVocabulary(device.current, await options());
+    const plain = await model.divide(photo);
+    const division = await model.divide(photo, { teacherPrior: true });
+    expect(division.windows).toEqual(plain.windows);
+    expect(division.look?.counts).toEqual([10 * 6, 9 * 5, 2]);
+    const [with_, without] = [
+      await model.name(division, ['dog', 'grass'], { teacherPrior: true }),
+      await model.name(plain, ['dog', 'grass']),
+    ];
+    const shares = with_.windows[0]!.scores.map((score, i) => score / without.windows[0]!.scores[i]!);
+    // Of each column the same, and 1 of the name that the teacher sees most of.
+    const [, dog, grass, , dogAgain] = shares;
+    expect(dogAgain).toBeCloseTo(dog!, 5);
+    expect(Math.max(dog!, grass!)).toBeCloseTo(1, 5);
+    expect(Math.min(dog!, grass!)).toBeLessThan(1);
+    expect(await model.segment(photo, ['dog', 'grass'], { teacherPrior: true })).toEqual(with_);
+  });
+
   test('synonyms are one class: the mean of their unit vectors, called by the first', async () => {
     using model = await openVocabulary(device.current, await options());
     const apart = await model.vocabulary(['sofa', 'couch', 'dog']);
