@@ -2,7 +2,14 @@ import { ArgumentError } from '../../gpu/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
 import type { WorkOptions } from '../host/index.ts';
 import { type Image, ImageError, type LabelMap } from '../image/index.ts';
-import { assemble, lookFactors, pixelLabels, type Segmenter, type SegmentOptions, scoredWindows } from '../inference/index.ts';
+import {
+  assemble,
+  lookFactors,
+  pixelLabels,
+  type Segmenter,
+  type SegmentOptions,
+  scoredWindows,
+} from '../inference/index.ts';
 import { FileError } from '../storage/index.ts';
 import { SegmentationScore } from './iou.ts';
 
