@@ -157,6 +157,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
         count: options.scenes,
         vocabulary,
         teacher: await opened.clip.vision(device),
+        teacherScale: opened.clip.scale,
         students: { [kind]: model.model },
         scoring,
         top: options.top,

@@ -19,10 +19,12 @@ export interface TeacherLook {
   readonly features: Float32Array;
   /** Crops of each size. */
   readonly counts: readonly number[];
+  /** The teacher's own factor on cosines, whatever factor its student is named by. */
+  readonly scale: number;
 }
 
-/** Lets the teacher look at a photo: 62 crops of a square one. */
-export async function teacherLook(teacher: Teacher, photo: Image): Promise<TeacherLook> {
+/** Lets the teacher look at a photo: 62 crops of a square one. `scale`: its factor on cosines. */
+export async function teacherLook(teacher: Teacher, photo: Image, scale: number): Promise<TeacherLook> {
   const { size, mean, std } = teacher.pixels;
   const short = Math.min(photo.width, photo.height);
   const regions = sizes.map(({ side, step }) => {
@@ -38,7 +40,7 @@ export async function teacherLook(teacher: Teacher, photo: Image): Promise<Teach
   for (const [i, region] of all.entries()) {
     views.set(toTensor(resizeImage(crop(photo, region), size, size, 'bicubic'), mean, std), i * each);
   }
-  return { features: await teacher.features(views), counts: regions.map(({ length }) => length) };
+  return { features: await teacher.features(views), counts: regions.map(({ length }) => length), scale };
 }
 
 /** Where pieces begin on an axis; the last one ends with it. */
@@ -52,8 +54,8 @@ function starts(length: number, side: number, step: number): number[] {
  * largest probability that any crop of the size gives to name c, by a softmax over all names. That of the background is 1.
  */
 export function teacherFactors(
-  { features, counts }: TeacherLook,
-  { names, embeddings, scale }: Vocabulary,
+  { features, counts, scale }: TeacherLook,
+  { names, embeddings }: Pick<Vocabulary, 'names' | 'embeddings'>,
 ): Float32Array {
   const width = embeddings.length / names.length;
   const [crops, words] = [unitRows(features, width), unitRows(embeddings, width)];

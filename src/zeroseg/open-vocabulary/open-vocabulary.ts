@@ -159,7 +159,7 @@ export class OpenVocabulary<Pair extends ModelAndText = ModelAndText> implements
     this.#naming = { templates, meanFirst, batch, tokenizer, scale, store };
     this.#defaults = defaults;
     this.model = model;
-    const look = async (photo: Image) => teacherLook(await this.#openTeacher(), photo);
+    const look = async (photo: Image) => teacherLook(await this.#openTeacher(), photo, opened.text.scale);
     this.segmenter = new Segmenter(device, this.model as SegmentingModel, opened.kind === 'zeroseg' ? look : undefined);
   }
 

@@ -85,6 +85,8 @@ export interface ScoreScenesOptions extends WorkOptions<ScoreProgress> {
   readonly count: number;
   readonly vocabulary: Vocabulary;
   readonly teacher: ClipVision;
+  /** The teacher's own factor on cosines, for `rules.teacherPrior`. Default: that of the vocabulary. */
+  readonly teacherScale?: number | undefined;
   readonly students: Readonly<Record<string, ZeroSeg>>;
   /** Of which student patches are clustered. Default: the first. */
   readonly clustered?: string;
@@ -107,7 +109,8 @@ const GRIDS: readonly number[] = [2, 3, CROPS];
  */
 export async function scoreScenes(device: Device, options: ScoreScenesOptions): Promise<SceneScores> {
   const { scenes, vocabulary, teacher: vision, scoring = 'softmax', top = 5, rules = {} } = options;
-  const { embeddings } = vocabulary;
+  const { embeddings, scale } = vocabulary;
+  const { teacherScale = scale } = options;
   const names = scenes.names.length;
   if (vocabulary.names.length !== names) {
     throw new ArgumentError(
@@ -142,7 +145,10 @@ export async function scoreScenes(device: Device, options: ScoreScenesOptions): 
   const segmenters = isPlain
     ? undefined
     : new Map(
-        entries.map(([name, model]) => [name, new Segmenter(device, model, (photo) => teacherLook(teacher, photo))]),
+        entries.map(([name, model]) => [
+          name,
+          new Segmenter(device, model, (photo) => teacherLook(teacher, photo, teacherScale)),
+        ]),
       );
   const began = performance.now();
   let done = 0;

@@ -33,7 +33,7 @@ const means = {
 
 describe("the teacher's prior", () => {
   it('looks at squares of three sizes all over the photo', async () => {
-    const { features, counts } = await teacherLook(means, ramp(128, 128));
+    const { features, counts } = await teacherLook(means, ramp(128, 128), 1);
     expect(counts).toEqual([36, 25, 1]);
     const middle = (i: number) => [...features.subarray(2 * i, 2 * i + 2)].map(Math.round);
     // 48 pixels wide, 16 apart: the first, the second, the last; 64 wide; the whole.
@@ -46,15 +46,19 @@ describe("the teacher's prior", () => {
       [64, 64],
     ]);
     // The last ends with the photo, whatever is left over.
-    const wide = await teacherLook(means, ramp(150, 64));
+    const wide = await teacherLook(means, ramp(150, 64), 1);
     expect(wide.counts).toEqual([17 * 6, 16 * 5, 4]);
     expect(Math.round(wide.features.at(-2) as number)).toBe(118);
-    expect((await teacherLook(means, ramp(1, 1))).counts).toEqual([1, 1, 1]);
+    expect((await teacherLook(means, ramp(1, 1), 1)).counts).toEqual([1, 1, 1]);
   });
 
   // Two names at right angles; three crops of the first size see the first, the second and nothing; the others the second only.
-  const vocabulary = { names: ['a', 'b'], embeddings: Float32Array.of(2, 0, 0, 3), scale: Math.log(3) };
-  const look: TeacherLook = { features: Float32Array.of(5, 0, 0, 1, 1, 1, 0, 2, 0, 4), counts: [3, 1, 1] };
+  const vocabulary = { names: ['a', 'b'], embeddings: Float32Array.of(2, 0, 0, 3), scale: 100 };
+  const look: TeacherLook = {
+    features: Float32Array.of(5, 0, 0, 1, 1, 1, 0, 2, 0, 4),
+    counts: [3, 1, 1],
+    scale: Math.log(3),
+  };
 
   it('is the product over sizes of the best that any crop gives to a name', () => {
     // A crop that sees one name gives it 3/4 and the other 1/4.
