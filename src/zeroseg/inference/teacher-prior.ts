@@ -1,7 +1,7 @@
 /** What the teacher sees in large crops of a photo: which names are likely to be there at all. */
 import type { Teacher, Vocabulary } from '../clip/index.ts';
 import { dot, softmax, unitRows } from '../host/index.ts';
-import { crop, type Image, resizeImage, toTensor } from '../image/index.ts';
+import { crop, type Image, resizeImage, slidingWindows, toTensor } from '../image/index.ts';
 
 /** Squares that are looked at, in sides of the photo's shorter side, and the weight of what they say. */
 const sizes = [
@@ -29,10 +29,9 @@ export async function teacherLook(teacher: Teacher, photo: Image, scale: number)
   const short = Math.min(photo.width, photo.height);
   const regions = sizes.map(({ side, step }) => {
     const length = Math.max(1, Math.round(side * short));
-    const places = (of: number) => starts(of, length, Math.max(1, Math.round(step * short)));
-    return places(photo.height).flatMap((y) =>
-      places(photo.width).map((x) => ({ x, y, width: length, height: length })),
-    );
+    const stride = Math.max(1, Math.round(step * short));
+    const boxes = slidingWindows(photo.height, photo.width, length, stride);
+    return boxes.map(([y, x]) => ({ x, y, width: length, height: length }));
   });
   const each = 3 * size * size;
   const all = regions.flat();
@@ -41,12 +40,6 @@ export async function teacherLook(teacher: Teacher, photo: Image, scale: number)
     views.set(toTensor(resizeImage(crop(photo, region), size, size, 'bicubic'), mean, std), i * each);
   }
   return { features: await teacher.features(views), counts: regions.map(({ length }) => length), scale };
-}
-
-/** Where pieces begin on an axis; the last one ends with it. */
-function starts(length: number, side: number, step: number): number[] {
-  const count = Math.ceil((length - side) / step) + 1;
-  return Array.from({ length: count }, (_, i) => Math.min(i * step, length - side));
 }
 
 /**
