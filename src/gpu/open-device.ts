@@ -26,6 +26,28 @@ export interface DeviceOptions {
  * @throws DeviceError when there is no adapter, or none of the wanted kind.
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  const { gpu, info, notice } = await request(options);
+  const device = new Device(gpu, info);
+  try {
+    if (notice && options.notice !== null) (options.notice ?? console.warn)(notice);
+    if (options.tuning ?? true) {
+      // Files can be damaged or be of another version: values of another type are left out.
+      const kept = await tuningStore.load(device.name);
+      const entries = typeof kept === 'object' && kept !== null && !Array.isArray(kept) ? Object.entries(kept) : [];
+      for (const [work, variant] of entries) if (typeof variant === 'string') device.tuned.set(work, variant);
+    }
+    return device;
+  } catch (error) {
+    device.dispose();
+    throw error;
+  }
+}
+
+/** A browser whose GPU process starts anew takes back the adapter that it has just given: then another is asked for. */
+async function request(
+  options: DeviceOptions,
+  attempts = 3,
+): Promise<{ gpu: GPUDevice; info: GPUAdapterInfo; notice: string | undefined }> {
   const { adapter, notice } = await provide(options);
   const wanted = ['shader-f16', 'subgroups', 'timestamp-query'];
   const requiredLimits: Record<string, number> = {};
@@ -40,30 +62,17 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     requiredLimits[name] = adapter.limits[name];
   }
   const info = adapter.info;
-  let gpu: GPUDevice;
   try {
-    gpu = await adapter.requestDevice({
+    const gpu = await adapter.requestDevice({
       label: 'zeroseg',
       requiredFeatures: wanted.filter((name) => adapter.features.has(name)) as GPUFeatureName[],
       requiredLimits,
     });
+    return { gpu, info, notice };
   } catch (cause) {
+    if (attempts > 1) return request(options, attempts - 1);
     const words = cause instanceof Error ? cause.message : String(cause);
     throw new DeviceError(`openDevice: '${info.description || info.vendor}' gave no device: ${words}`, { cause });
-  }
-  const device = new Device(gpu, info);
-  try {
-    if (notice && options.notice !== null) (options.notice ?? console.warn)(notice);
-    if (options.tuning ?? true) {
-      // Files can be damaged or be of another version: values of another type are left out.
-      const kept = await tuningStore.load(device.name);
-      const entries = typeof kept === 'object' && kept !== null && !Array.isArray(kept) ? Object.entries(kept) : [];
-      for (const [work, variant] of entries) if (typeof variant === 'string') device.tuned.set(work, variant);
-    }
-    return device;
-  } catch (error) {
-    device.dispose();
-    throw error;
   }
 }
 

@@ -194,6 +194,28 @@ describe('pages', () => {
     expect(lines.find(isLast)).toMatch(/^512 410 (boat|water|sky)$/);
   });
 
+  // As on a busy machine: a GPU process that starts anew gives no adapter for a while, or one that it takes back.
+  it('open a device in a browser whose GPU process has just started anew', async () => {
+    const page = await bundle(
+      'anew',
+      `
+      import { openDevice, read, tensor } from '@zeroseg/core';
+      const ask = navigator.gpu.requestAdapter.bind(navigator.gpu);
+      let asked = 0;
+      navigator.gpu.requestAdapter = async (options) => {
+        asked++;
+        if (asked === 1) return null;
+        const adapter = await ask(options);
+        if (asked === 2) await adapter.requestDevice(); // what is used up gives no other
+        return adapter;
+      };
+      const device = await openDevice();
+      console.log(asked, ...(await read(tensor(device, [7]))));`,
+    );
+    const isLast = (line: string) => /^\d+ \d+$/.test(line);
+    expect((await visit(page, isLast)).lines.find(isLast)).toBe('3 7');
+  });
+
   const weights = `
     import { scenes, student, teacher } from '@zeroseg/pretrained';
     for (const url of [student.weights, teacher.weights, scenes.atlas]) {

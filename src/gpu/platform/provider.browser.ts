@@ -9,11 +9,11 @@ export async function provide(request: AdapterRequest): Promise<Provided> {
       'openDevice: this browser has no WebGPU; use a current Chrome, Edge, Safari or Firefox over https or localhost',
     );
   }
-  const software = request.adapter === 'software' || request.adapter === 'swiftshader';
-  const adapter = await gpu.requestAdapter({
-    powerPreference: 'high-performance',
-    ...(software ? { forceFallbackAdapter: true } : {}),
-  });
+  const { adapter: name = '' } = request;
+  const forceFallbackAdapter = ['software', 'swiftshader'].includes(name);
+  const ask = () => gpu.requestAdapter({ powerPreference: 'high-performance', forceFallbackAdapter });
+  // None is given where the GPU process starts anew meanwhile, as it may when a page opens.
+  const adapter = (await ask()) ?? (await ask());
   if (!adapter) throw new DeviceError('openDevice: the browser offers no WebGPU adapter; check chrome://gpu');
   return { adapter };
 }
