@@ -34,7 +34,6 @@ interface ExperimentArguments extends AblationArguments {
   readonly limit?: number;
   readonly eval?: readonly string[];
   readonly segment?: readonly string[];
-  readonly plan?: boolean;
 }
 
 const presets = Object.keys(scenePresets) as (keyof typeof scenePresets)[];
@@ -116,7 +115,10 @@ export function experimentCommand(context: Context): Command {
       gather,
     )
     .option('--segment <option>', 'of table2 and fig4 to fig6: an option of `zeroseg segment`, in the same way', gather)
-    .option('--plan', 'of all but ablations: only tell what would run, and how long by the time of some photos')
+    .option(
+      '--plan',
+      'only tell what would run, how long by the time of a few photos or steps, and what it takes on the disk',
+    )
     .option(...adapterOption)
     .addHelpText(
       'after',

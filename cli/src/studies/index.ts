@@ -15,7 +15,7 @@ export {
   parseFinetuneLog,
   readFinetuneLog,
 } from './finetune-record.ts';
-export { NEW, prepareStudy, STUDY_GRIDS, type StudyOptions } from './prepare-study.ts';
+export { NEW, planStudy, prepareStudy, STUDY_GRIDS, type StudyOptions } from './prepare-study.ts';
 export { sceneValidation, type ValidationArguments, validatingClip, validationOf } from './run-validation.ts';
 export { cacheSceneViews, paintScenes } from './scene-data.ts';
 export {

@@ -9,7 +9,7 @@ import {
   type TemplateSet,
   teacherIdentity,
 } from '@zeroseg/core/internal';
-import { newWeights, type Weights } from '@zeroseg/core/nn';
+import { newWeights } from '@zeroseg/core/nn';
 import {
   type ClipSource,
   cachedData,
@@ -59,6 +59,33 @@ export interface StudyOptions {
   readonly signal: AbortSignal;
 }
 
+/** What is known of a study before anything is made: what decides its runs, and where its files lie. */
+export interface PlannedStudy {
+  readonly base: ResolvedTraining;
+  readonly init: string | null;
+  readonly identity: StudyContext['identity'];
+  /** The folder of painted scenes, and of features of them. */
+  readonly painted: string;
+  readonly views: string;
+}
+
+/** Finds out what a study would be; nothing is written. */
+export async function planStudy({ out, clip, base, init, ...options }: StudyOptions): Promise<PlannedStudy> {
+  const named = options.objectsOnly ? objectsOnly : {};
+  const { preset, classes } = options;
+  const scenes: SceneOptions = { ...scenePresets[preset], size: sceneSide(base.config), classes, ...named };
+  const teacher = await clip.weightsHash();
+  const identity = { scenes, seed: TRAINING_SEED, count: options.scenes, teacher };
+  const folder = join(out, 'data', await hashOf(identity));
+  return {
+    base,
+    init: init === NEW ? null : await hashFiles((await openWeights(await teacherWeights(init))).files),
+    identity,
+    painted: join(folder, 'scenes'),
+    views: join(folder, `views-${base.config.image}`),
+  };
+}
+
 /** Paints scenes and caches features where they are missing. Whoever is done with the study closes it. */
 export async function prepareStudy(
   context: Context,
@@ -66,24 +93,18 @@ export async function prepareStudy(
   options: StudyOptions,
 ): Promise<{ study: StudyContext; close(): Promise<void> }> {
   const { clip, base, classes, files, signal } = options;
-  const teacher = await clip.weightsHash();
-  const { hash: init, weights } = await startingWeights(device, options.init);
+  const { init, identity, painted, views } = await planStudy(options);
+  const { scenes, teacher } = identity;
   const { image } = base.config;
   const size = sceneSide(base.config);
-  const named = options.objectsOnly ? objectsOnly : {};
-  const scenes: SceneOptions = { ...scenePresets[options.preset], size, classes, ...named };
-  const identity = { scenes, seed: TRAINING_SEED, count: options.scenes, teacher };
-  const folder = join(options.out, 'data', await hashOf(identity));
-  const painted = join(folder, 'scenes');
   if (!(await holdsScenes(painted, options.scenes))) {
     const maker = new SceneMaker(await loadAtlas(), scenes);
     await paintScenes(context, painted, maker, { seed: TRAINING_SEED, count: options.scenes, signal });
   }
-  const views = join(folder, `views-${image}`);
   const features = { scenes: painted, cache: views, clip, grids: STUDY_GRIDS, studentSize: image, signal };
   await cacheSceneViews(context, device, features);
   const unseen = options.objectsOnly
-    ? new SceneMaker(await loadAtlas(), { ...scenePresets.crowded, size, classes, ...named })
+    ? new SceneMaker(await loadAtlas(), { ...scenePresets.crowded, size, classes, ...objectsOnly })
     : scoringScenes(await loadAtlas(), { classes, size });
   const { templates } = options;
   const cache = await readCache(nodeFileSystem(views));
@@ -94,7 +115,7 @@ export async function prepareStudy(
     grids: STUDY_GRIDS,
     base,
     init,
-    weights,
+    weights: await startingWeights(device, options.init),
     identity,
     teacher: teacherIdentity(clip.name, teacher),
     unseen,
@@ -115,16 +136,9 @@ async function holdsScenes(folder: string, count: number): Promise<boolean> {
   return index.count === count && index.seed === TRAINING_SEED;
 }
 
-/** The SHA-256 of a file of weights, and how a run begins with them. */
-async function startingWeights(
-  device: Device,
-  init: string,
-): Promise<{ hash: string | null; weights: (seed: number, isNew: boolean) => Weights }> {
-  if (init === NEW) return { hash: null, weights: (seed) => newWeights(device, seed) };
-  const { tensors, files } = await openWeights(await teacherWeights(init));
-  return {
-    hash: await hashFiles(files),
-    weights: (seed, isNew) =>
-      isNew ? newWeights(device, seed) : initialWeights(device, seed, tensors, init, new Set()),
-  };
+/** How a run begins: with the weights of a file, or with new ones. */
+async function startingWeights(device: Device, init: string): Promise<StudyContext['weights']> {
+  if (init === NEW) return (seed) => newWeights(device, seed);
+  const { tensors } = await openWeights(await teacherWeights(init));
+  return (seed, isNew) => (isNew ? newWeights(device, seed) : initialWeights(device, seed, tensors, init, new Set()));
 }

@@ -34,7 +34,7 @@ export {
   scoreScenes,
 } from './score-scenes.ts';
 export { SCORING_SEED, type ScoringScenesOptions, scoringScenes } from './scoring-scenes.ts';
-export { type StepTimes, type TimeStepsOptions, timeSteps } from './step-times.ts';
+export { STEP_ROUNDS, type StepTimes, type TimeStepsOptions, timeSteps } from './step-times.ts';
 export {
   type GroupUse,
   groupUse,

@@ -21,33 +21,41 @@ export interface TimeStepsOptions extends WorkOptions<Progress> {
   readonly files: FileSystem;
   /** Processor time of this process in seconds, which counts on a software adapter. Default: there is none, and wall time counts. */
   readonly processorTime?: (() => number) | undefined;
+  /** Rounds in which every setting makes a step, after those in which the GPU's programs are made. */
+  readonly rounds?: Rounds;
 }
 
-/** Rounds in which every mask ratio makes a step, after those in which the GPU's programs are made. */
-const ROUNDS = { timed: 12, before: 2 };
+interface Rounds {
+  readonly timed: number;
+  readonly before: number;
+}
+
+/** Rounds of {@link timeSteps}, those before included, where nothing is said. */
+export const STEP_ROUNDS: number = 14;
+const ROUNDS: Rounds = { timed: STEP_ROUNDS - 2, before: 2 };
 
 /**
- * Seconds of a step for every mask ratio: they take turns, so that what disturbs disturbs all alike, and the median of each
+ * Seconds of a step of every setting: they take turns, so that what disturbs disturbs all alike, and the median of each
  * counts. Without masking there is nothing to rebuild, and no decoder; `decoder` is the step that hides a single patch. On a
  * software adapter processor time counts: other programs on the machine do not disturb it.
  */
 export async function timeSteps(
   { device, base, data, grids, weights, version }: StudyContext,
-  { settings }: Experiment,
-  { files, processorTime, signal, onProgress }: TimeStepsOptions,
+  { settings }: Pick<Experiment, 'settings'>,
+  { files, processorTime, rounds: { timed, before } = ROUNDS, signal, onProgress }: TimeStepsOptions,
 ): Promise<StepTimes> {
   const one = { key: 'decoder', config: { mask_ratio: 0.5 / patchCount(base.config) } };
   const rows = [one, ...settings.map(({ key, config }) => ({ key, config }))];
   const configured = rows.map(({ key, config }) => ({ key, config: resolveConfig(config, base.config) }));
   // Of no effect on a step: how many there are.
   const { epochs: _, warmup: __, ...perStep } = base.settings;
-  const measured = { configured, settings: perStep, device: device.name, version, ROUNDS };
+  const measured = { configured, settings: perStep, device: device.name, version, ROUNDS: { timed, before } };
   const path = `${await hashOf(measured)}.json`;
   if ((await files.status(path))?.kind === 'file') {
     return parseTimes(await readJsonFile(files, path), files.describe(path));
   }
   const processor = device.isSoftware ? processorTime : undefined;
-  const rounds = ROUNDS.timed + ROUNDS.before;
+  const rounds = timed + before;
   const open: { key: string; trainer: Trainer; model: ZeroSeg; times: number[] }[] = [];
   try {
     for (const { key, config } of configured) {
@@ -62,10 +70,10 @@ export async function timeSteps(
     for (let round = 0; round < rounds; round++) {
       for (const [i, row] of open.entries()) {
         signal?.throwIfAborted();
-        const before = processor?.() ?? 0;
+        const from = processor?.() ?? 0;
         const { value } = await (steps[i] as (typeof steps)[number]).next();
-        const seconds = processor ? processor() - before : (value?.seconds ?? 0);
-        if (round >= ROUNDS.before) row.times.push(seconds);
+        const seconds = processor ? processor() - from : (value?.seconds ?? 0);
+        if (round >= before) row.times.push(seconds);
         onProgress?.({ done: round * open.length + i + 1, total: rounds * open.length });
       }
     }

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { svg } from '../../../cli/src/bench/charts.ts';
@@ -185,6 +185,13 @@ describe('the plot', () => {
   });
 });
 
+/** In MB. */
+async function bytesIn(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const sizes = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => stat(join(parentPath, name)));
+  return (await Promise.all(sizes)).reduce((sum, { size }) => sum + size, 0) / 1e6;
+}
+
 describe('zeroseg experiment', () => {
   it('refuses an experiment that there is not', async () => {
     expect(await zeroseg('experiment', 'table12', '--out', at('none'))).toMatchInlineSnapshot(`
@@ -237,6 +244,11 @@ describe('zeroseg experiment', () => {
       '--set',
       'batch=4',
     ];
+    const planned = await zeroseg('experiment', 'table4', ...args, '--steps', '2', '--plan');
+    expect(planned.code, planned.err).toBe(0);
+    expect(planned.out).toMatch(/^Base: 1 run of 2 steps, about .* \(\d+\.\d+ s a step\)$/m);
+    expect(planned.out).toMatch(/^8 scenes and what the teacher sees in them: about .*, [\d.]+ [kM]B$/m);
+    expect(await readdir(base)).not.toContain('out');
     const first = await zeroseg('experiment', 'table4', ...args, '--steps', '2');
     expect(first.code, first.err).toBe(0);
     expect(first.out).toContain('4 of 4 runs (seeds 4), 2 steps each on 8 scenes (objectCentric)');
@@ -258,6 +270,22 @@ describe('zeroseg experiment', () => {
     expect(again.code, again.err).toBe(0);
     expect(again.out).toContain('3 of 3 runs done before');
     expect((await readFile(at('out', 'fig3.png'))).length).toBeGreaterThan(1000);
+
+    // A plan tells the bytes that are there afterwards, and leaves out what is done.
+    const told = /; ([\d.]+) MB on the disk$/m.exec(planned.out)![1]!;
+    expect((await bytesIn(at('out', 'data'))) + (await bytesIn(at('out', 'runs')))).toBeCloseTo(Number(told), 0);
+    const more = await zeroseg(
+      'experiment',
+      'table4',
+      ...args.with(args.indexOf('4'), '4,5'),
+      '--steps',
+      '2',
+      '--plan',
+    );
+    expect(more.out).toMatch(/^both: 1 of 2 runs done, 1 run of 2 steps, about/m);
+    expect(more.out).toContain('8 scenes and what the teacher sees in them: there, or begun');
+    const done = await zeroseg('experiment', 'fig3', ...args, '--steps', '2', '--plan');
+    expect(done.out.trim()).toBe('3 of 3 runs done: nothing is left to train');
 
     // Without names for grounds, over objects and background: other scenes, other runs.
     const fair = await zeroseg('experiment', 'table4', ...args, '--steps', '1', '--classes', '3', '--objects-only');

@@ -27,6 +27,8 @@ export interface AblationArguments {
   /** By the protocol of docs/fair-test.md. */
   readonly objectsOnly?: boolean;
   readonly quick?: boolean;
+  /** Only to say what would run. */
+  readonly plan?: boolean;
   readonly adapter?: string;
 }
 

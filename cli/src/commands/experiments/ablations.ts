@@ -1,6 +1,15 @@
 /** The paper's ablations in miniature, on made-up scenes: tables 3 to 5, what goes beyond, and Fig. 3. */
-import { type ExperimentName, experiments, planRuns, scoreRuns, timeSteps, withRunModel } from '@zeroseg/core/internal';
-import type { ZeroSeg } from '@zeroseg/core/zeroseg';
+import {
+  type ExperimentName,
+  experiments,
+  planRuns,
+  type Setting,
+  STEP_ROUNDS,
+  scoreRuns,
+  timeSteps,
+  withRunModel,
+} from '@zeroseg/core/internal';
+import type { ClipSource, FileSystem, ResolvedTraining, ZeroSeg } from '@zeroseg/core/zeroseg';
 import { nodeFileSystem, refuseLinks } from '../../files/index.ts';
 import { encodePng } from '../../photos/index.ts';
 import { lossFigure, writeExperiment } from '../../reports/index.ts';
@@ -16,6 +25,7 @@ import {
 } from '../../shell/index.ts';
 import { prepareStudy, STUDY_GRIDS } from '../../studies/index.ts';
 import { openClip } from '../../weights/index.ts';
+import { tellAblationPlan } from './ablation-plan.ts';
 import {
   type AblationArguments,
   type AblationName,
@@ -25,7 +35,7 @@ import {
   sayStopped,
   train,
 } from './ablation-run.ts';
-import { fairTable } from './fair-table.ts';
+import { fairScenes, fairTable } from './fair-table.ts';
 
 /** Sizes with which table 4 takes some twenty-five minutes on two cores without a GPU, and those of `--quick`. */
 export const sizes: Sizes = { seeds: [1, 2, 3], steps: 300, scenes: 1024, unseen: 200, set: [], templates: 'full' };
@@ -53,14 +63,14 @@ export async function experimentAblation(
   // Whether its tokenizer fits is told before a GPU is looked for.
   await clip.tokens();
   const files = nodeFileSystem(options.out);
+  if (options.plan) return plan(context, name, options, { clip, files });
   const lock = await files.lock('experiment');
   try {
     await refuseLinks(options.out, 'data', 'runs', 'times', name);
     await files.removeLeftovers();
     await withDevice(context, options.adapter, async (device, { abortSignal: signal }) => {
       if (clip.isRandom) terminal.note(`${clip.name}: its weights are random; what comes out means nothing`);
-      const key = { dim: clip.config.projection, grids: STUDY_GRIDS, teacher: clip.name };
-      const base = await resolveOptions(options, { folder: options.out, length: options.scenes, key });
+      const base = await baseOf(options, clip);
       for (const note of base.notes) terminal.log(note);
       const { study, close } = await prepareStudy(context, device, { ...options, files, clip, base, signal });
       try {
@@ -79,6 +89,37 @@ export async function experimentAblation(
   } finally {
     await lock.release();
   }
+}
+
+/** The training of which every row changes something. */
+function baseOf(options: AblationArguments & Sizes, clip: ClipSource): Promise<ResolvedTraining> {
+  const key = { dim: clip.config.projection, grids: STUDY_GRIDS, teacher: clip.name };
+  return resolveOptions(options, { folder: options.out, length: options.scenes, key });
+}
+
+/** What is trained for a table or figure. */
+function rowsOf(name: AblationName, seeds: readonly number[]): { rows: readonly Setting[]; seeds: readonly number[] } {
+  if (name !== 'fig3') return { rows: experiments[name].settings, seeds };
+  return { rows: experiments.table4.settings.filter(({ key }) => key !== 'matching'), seeds: seeds.slice(0, 1) };
+}
+
+async function plan(
+  context: Context,
+  name: AblationName,
+  options: AblationArguments & Sizes,
+  { clip, files }: { readonly clip: ClipSource; readonly files: FileSystem },
+): Promise<void> {
+  const base = await baseOf(options, clip);
+  await withDevice(context, options.adapter, async (device, { abortSignal: signal }) => {
+    const scoredScenes = options.objectsOnly ? fairScenes(options.unseen) : options.unseen;
+    await tellAblationPlan(context, device, {
+      ...options,
+      ...rowsOf(name, options.seeds),
+      ...{ clip, files, base, signal },
+      scoredScenes: name === 'fig3' ? 0 : scoredScenes,
+      timedRounds: name === 'table5' && !options.objectsOnly ? STEP_ROUNDS : 0,
+    });
+  });
 }
 
 async function table(running: Running, name: ExperimentName): Promise<void> {
@@ -141,8 +182,8 @@ async function measureTimes({ context, study, files, signal }: Running, name: Ex
 async function figure3(running: Running): Promise<void> {
   const { context, study, files, options } = running;
   const { device, unseen, scoring } = study;
-  const shown = experiments.table4.settings.filter(({ key }) => key !== 'matching');
-  const planned = planRuns(study, shown, options.seeds.slice(0, 1));
+  const { rows, seeds } = rowsOf('fig3', options.seeds);
+  const planned = planRuns(study, rows, seeds);
   await train(running, planned);
   const sheet = await lossFigure({
     device,

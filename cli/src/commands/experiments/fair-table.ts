@@ -15,7 +15,12 @@ import { commandOf, type Running, sayStopped, train } from './ablation-run.ts';
 
 /** Which scenes thresholds are chosen on, and which are scored on; thresholds take two fifths as many. */
 const seeds: Readonly<Record<FairScenes, number>> = { choosing: 201, first: 301, crowded: 401 };
-const CHOOSING = 0.4;
+const choosing = (unseen: number): number => Math.ceil(0.4 * unseen);
+
+/** How many scenes a run is scored on, of all kinds together. */
+export function fairScenes(unseen: number): number {
+  return choosing(unseen) + 2 * unseen;
+}
 
 /** Trains what is missing, scores all rows at their own thresholds, and writes which orderings came out. */
 export async function fairTable(running: Running, name: ExperimentName): Promise<void> {
@@ -30,7 +35,7 @@ export async function fairTable(running: Running, name: ExperimentName): Promise
   const scenesOf = (kind: FairScenes, scenes: SceneMaker): BackgroundScenes => ({
     scenes,
     seed: SCORING_SEED + seeds[kind],
-    count: kind === 'choosing' ? Math.ceil(CHOOSING * options.unseen) : options.unseen,
+    count: kind === 'choosing' ? choosing(options.unseen) : options.unseen,
   });
   const kinds = {
     choosing: scenesOf('choosing', asTrained),
