@@ -45,7 +45,12 @@ const tableOfGpu: Table = {
 
 /** What no values go into, or only finite ones. */
 const without: Readonly<Record<string, string>> = {
+  arange: 'is made on the host',
   averageWindows: 'takes scores of a network, which are finite; test/kernels/zeroseg/average-windows.test.ts',
+  eye: 'is made on the host',
+  fillLike: 'has the value that it is given',
+  linspace: 'is made on the host',
+  onesLike: 'as fillLike',
   pamr: 'takes pixels and such scores; test/kernels/zeroseg/pamr.test.ts',
   pamrSteps: 'as pamr',
   pamrWeights: 'as pamr',
@@ -53,6 +58,7 @@ const without: Readonly<Record<string, string>> = {
   randomNormal: 'makes numbers from a key',
   randomUniform: 'makes numbers from a key',
   tune: 'chooses among forms of matmul',
+  zerosLike: 'as fillLike',
 };
 
 it('covers every op', () => {

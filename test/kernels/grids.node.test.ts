@@ -95,7 +95,7 @@ const attended =
   };
 
 /** What is no op: it launches nothing of its own. */
-const NO_OPS = ['tune'];
+const NO_OPS = ['tune', 'arange', 'eye', 'linspace'];
 
 /** Launches of every op, forwards and backwards. */
 const table: Readonly<Record<string, () => void>> = {
@@ -166,7 +166,28 @@ const table: Readonly<Record<string, () => void>> = {
   slice: () => {
     shapes((x) => ops.slice(x as Tensor, 1, 2, 5), [29, 7]);
     shapes((x) => ops.slice(x as Tensor, 1, 4, 12), [29, 16]);
+    shapes((x) => ops.slice(x as Tensor, 1, 4, 12, 3), [9, 16, 5]);
   },
+  squeeze: () => shapes((x) => ops.squeeze(x as Tensor), [37, 1, 9]),
+  unsqueeze: () => shapes((x) => ops.unsqueeze(x as Tensor, 0), [37, 9]),
+  flatten: () => shapes((x) => ops.flatten(x as Tensor), [37, 9]),
+  moveAxis: () => shapes((x) => ops.moveAxis(x as Tensor, 0, 2), [5, 3, 7]),
+  swapAxes: () => shapes((x) => ops.swapAxes(x as Tensor, 0, 2), [5, 3, 7]),
+  stack: () => shapes((a, b) => ops.stack([a as Tensor, b as Tensor], 1), [29, 7], [29, 7]),
+  tile: () => shapes((x) => ops.tile(x as Tensor, [2, 3]), [7, 5]),
+  repeat: () => shapes((x) => ops.repeat(x as Tensor, 3, 1), [7, 5]),
+  pad: () => {
+    shapes((x) => ops.pad(x as Tensor, [1, 2]), [7, 9, 5]);
+    shapes((x) => ops.pad(x as Tensor, [1, 0], { mode: 'edge' }), [7, 9, 8]);
+    ops.pad(below(9, 5, 3), [1]);
+  },
+  flip: unary(ops.flip),
+  roll: unary((x) => ops.roll(x, 3, 0)),
+  tril: unary(ops.tril),
+  triu: () => void ops.triu(below(9, 37, 9)),
+  fillLike: () => void ops.fillLike(floats(37, 9), 2),
+  onesLike: () => void ops.onesLike(floats(37, 9)),
+  zerosLike: () => void ops.zerosLike(floats(37, 9)),
   concat: () => shapes((a, b) => ops.concat([a as Tensor, b as Tensor], 1), [29, 7], [29, 4]),
   split: () => shapes((x) => ops.add(...(ops.split(x as Tensor, 1, [3, 3]) as [Tensor, Tensor])), [29, 6]),
   takeRows: () => both((x) => ops.takeRows(x as Tensor, below(9, 3, 20)), floats(3, 9, 5)),

@@ -48,6 +48,11 @@ const cases: Readonly<Record<string, Case>> = {
     good: { antialias: true },
     words: { mode: ['bilinear', 'bicubic'] },
   },
+  pad: {
+    call: (o) => kernels.pad(of(2, 3), [1], o),
+    good: { value: 1 },
+    words: { mode: ['constant', 'edge', 'reflect'] },
+  },
   gumbelSoftmax: { call: (o) => kernels.gumbelSoftmax(of(2, 2), o), good: { axis: 0, tau: 2 } },
   groupMembers: {
     call: (o) => kernels.groupMembers(of(1, 2, 3), of(1, 3, 4), o),
@@ -122,6 +127,11 @@ it('axes are whole numbers that exist', () => {
     split: (axis) => kernels.split(x, axis, [1, 2])[0] as Tensor,
     concat: (axis) => kernels.concat([x, x], axis),
     permute: (axis) => kernels.permute(x, [0, axis]),
+    flip: (axis) => kernels.flip(x, axis),
+    roll: (axis) => kernels.roll(x, 1, axis),
+    repeat: (axis) => kernels.repeat(x, 2, axis),
+    swapAxes: (axis) => kernels.swapAxes(x, 0, axis),
+    moveAxis: (axis) => kernels.moveAxis(x, 0, axis),
   };
   for (const [name, op] of Object.entries(ops)) {
     for (const wrong of [Number.NaN, 1.5, 2, -3, Number.POSITIVE_INFINITY, '1', null] as number[]) {

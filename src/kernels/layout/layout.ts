@@ -11,6 +11,7 @@ import {
 } from '../../tensor/values/index.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace, sum } from '../axis/index.ts';
 import { copied } from './copy.ts';
+import { elementOf } from './slice.ts';
 
 /**
  * The same elements in the same order under another shape. Nothing is launched: both tensors share their bytes. One axis
@@ -113,44 +114,6 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   const y = copied('broadcastTo', x, shape, steps);
   const axes = shape.flatMap((axis, i) => (aligned[i] === 1 && axis !== 1 ? [i] : []));
   return differentiable(y, [x], (dy) => [reshape(axes.length > 0 ? sum(dy, { axes, keepDims: true }) : dy, x.shape)]);
-}
-
-/**
- * A range of one axis, from `start` up to, but not with, `end`: `y[…, i, …] = x[…, start + i, …]`. The gradient is zero
- * outside of the range. Float or u32.
- *
- * ```ts
- * const patches = slice(tokens, 1, 1); // without the class token: [B, N, C] → [B, N - 1, C]
- * ```
- *
- * @throws ShapeError unless `0 ≤ start ≤ end ≤ length of the axis`.
- */
-export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
-  const at = normalizeAxis('slice', axis, x.shape);
-  const { outer, length, inner } = aroundAxis(x.shape, at);
-  const stop = end ?? length;
-  if (!Number.isInteger(start) || !Number.isInteger(stop) || start < 0 || stop < start || stop > length) {
-    throw new ShapeError('slice', `${start} to ${stop} is no range of axis ${at} (length ${length})`, { x: x.shape });
-  }
-  if (start === 0 && stop === length) return x;
-  const y = empty(
-    x,
-    x.shape.map((one, i) => (i === at ? stop - start : one)),
-  );
-  const element = elementOf(x, [length * inner, start * inner, stop * inner]);
-  const per = element === 'vec4<T>' ? 4 : 1;
-  const [whole, part] = [
-    { rows: outer, width: (length * inner) / per },
-    { rows: outer, width: ((stop - start) * inner) / per },
-  ];
-  const place = { other: whole.width, start: (start * inner) / per };
-  dispatch(sliceKernels[element], { x, y }, { ...part, ...place }, rowConstants(x.device, part));
-  return differentiable(y, [x], (dy) => {
-    const dx = empty(x);
-    const backward = pad[element === 'vec4<T>' ? element : 'T'];
-    dispatch(backward, { dy, dx }, { ...whole, ...place, other: part.width }, rowConstants(x.device, whole));
-    return [dx];
-  });
 }
 
 /**
@@ -274,51 +237,6 @@ function launchParts(name: 'concat' | 'split', whole: Tensor, some: readonly Ten
 function strides(shape: Shape): number[] {
   return shape.map((_, i) => size(shape.slice(i + 1)));
 }
-
-/** What is moved at once: four elements, where all widths and places are a multiple of 4. */
-function elementOf(x: Tensor, widths: readonly number[]): 'T' | 'vec4<T>' | 'u32' {
-  if (x.dtype === 'u32') return 'u32';
-  return widths.every((width) => width % 4 === 0) ? 'vec4<T>' : 'T';
-}
-
-// Rows of `width` elements, from or to a range of rows of `other` elements that begins at `start`.
-const rangeParams = { rows: 'u32', width: 'u32', other: 'u32', start: 'u32' } as const;
-const sliceKernel = (element: 'T' | 'vec4<T>' | 'u32') =>
-  kernel({
-    name: 'slice',
-    bind: { x: `read ${element}`, y: `write ${element}` },
-    params: rangeParams,
-    override: rowOverrides,
-    use: [rowPlace],
-    grid: rowGrid,
-    wgsl: eachRow(/* wgsl */ `
-  let first = row * params.other + params.start;
-  for (var col = place.start; col < place.end; col += THREADS) { y[row * params.width + col] = x[first + col]; }`),
-  });
-const sliceKernels = {
-  T: /*#__PURE__*/ sliceKernel('T'),
-  'vec4<T>': /*#__PURE__*/ sliceKernel('vec4<T>'),
-  u32: /*#__PURE__*/ sliceKernel('u32'),
-};
-
-const padKernel = (element: 'T' | 'vec4<T>') =>
-  kernel({
-    name: 'slice-backward',
-    bind: { dy: `read ${element}`, dx: `write ${element}` },
-    params: rangeParams,
-    override: rowOverrides,
-    use: [rowPlace],
-    grid: rowGrid,
-    wgsl: eachRow(/* wgsl */ `
-  for (var col = place.start; col < place.end; col += THREADS) {
-    // Below the start this wraps around and is too large as well.
-    let inside = col - params.start;
-    var value = ${element}();
-    if (inside < params.other) { value = dy[row * params.other + inside]; }
-    dx[row * params.width + col] = value;
-  }`),
-  });
-const pad = { T: /*#__PURE__*/ padKernel('T'), 'vec4<T>': /*#__PURE__*/ padKernel('vec4<T>') };
 
 type SplitSumKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, typeof rowOverrides>;
 const splitSumKernels = new Map<string, SplitSumKernel>();

@@ -1,34 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
-import { broadcastTo, concat, permute, reshape, slice, split } from '../../../src/kernels/layout/layout.ts';
+import { broadcastTo, concat, permute, reshape, split } from '../../../src/kernels/layout/layout.ts';
+import { slice } from '../../../src/kernels/layout/slice.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll, readU32 } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
-import { type Shape, size } from '../../../src/tensor/values/shape.ts';
+import { size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
+import { indices, rearranged } from '../../support/rearranged.ts';
 
 const device = useDevice();
-
-/** The index along each axis of element `i`. */
-function indices(shape: Shape, i: number): number[] {
-  const result: number[] = [];
-  for (const axis of [...shape].reverse()) {
-    result.unshift(i % axis);
-    i = Math.floor(i / axis);
-  }
-  return result;
-}
-
-/** A tensor whose element at `at` is that of `x` at `source(at)`. */
-function rearranged(x: Ref, shape: Shape, source: (at: number[]) => number[]): Ref {
-  const data = Array.from({ length: size(shape) }, (_, i) => {
-    const at = source(indices(shape, i)).reduce((sum, one, axis) => sum * (x.shape[axis] as number) + one, 0);
-    return x.data[at] as number;
-  });
-  return ref(shape, data);
-}
 
 function refConcat(xs: readonly Ref[], axis: number): Ref {
   const first = xs[0] as Ref;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { slice } from '../../../src/kernels/layout/layout.ts';
+import { slice } from '../../../src/kernels/layout/slice.ts';
 import { freeParameters, parameters } from '../../../src/nn/layers/module.ts';
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
