@@ -1,11 +1,12 @@
 // What the command line measures, verifies and studies beyond the public interface: no promises are made for it.
 
-export { adapterNames, formatBytes, ownValue, parseJson, shownValue } from './gpu/index.ts';
+export { adapterNames, bufferUsage, formatBytes, ownValue, parseJson, shownValue, source } from './gpu/index.ts';
 export { adamW, adamWHyperparameters, clipGradients, HYPERPARAMETER_COUNT } from './kernels/optimizer/index.ts';
 export { hashText } from './nn/layers/index.ts';
 export { type FlatParameters, flattenParameters } from './nn/optimizer/index.ts';
 export { elementBytes, type HeaderEntry, toInt32, type WritableTensor } from './nn/safetensors/index.ts';
 export { elementGrid, elementLoop, elementOverride, elementParams, memoryOf } from './tensor/graph/index.ts';
+export { launchesOf } from './tensor/run/index.ts';
 export { formatShape, median, normalizeAxis, sameShape, size } from './tensor/values/index.ts';
 export { baselines } from './zeroseg/baselines/index.ts';
 export {

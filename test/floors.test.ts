@@ -73,6 +73,7 @@ const rooms = [
   'cli/src/features',
   'cli/src/runs',
   'cli/src/bench',
+  'cli/src/gpu-model',
   'cli/src/verify',
   'cli/src/page',
   'cli/src/shell',
@@ -176,9 +177,9 @@ it('below the files for Node, only listed packages are imported, and no module o
 it('what measures devices does so in browsers too: no module of Node, and no file but its own', () => {
   const wrong = imports.filter(
     (one) =>
-      one.file.startsWith('cli/src/bench/') &&
+      /^cli\/src\/(bench|gpu-model)\//.test(one.file) &&
       (one.specifier.startsWith('.')
-        ? !target(one).startsWith('cli/src/bench/')
+        ? !/^cli\/src\/(bench|gpu-model)\//.test(target(one))
         : !/^(@zeroseg\/core(\/.*)?|tinybench)$/.test(one.specifier)),
   );
   expect(wrong.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([]);

@@ -1,3 +1,4 @@
+export { launchesOf } from './launches.ts';
 export { read, readAll, readU32 } from './read.ts';
 export type { Results } from './results.ts';
 export { run, type Step, type StepOptions, step } from './step.ts';

@@ -143,3 +143,8 @@ export const pageParts: PartsOf = (root, { whole, ranges }, last) => {
 export function writes({ kernel, tensors }: Launch, i: number): boolean {
   return tensors[i] !== undefined && kernel.bindings[i]?.access !== 'read';
 }
+
+/** Whether it leaves something behind that outlives a step. */
+export function writesVariable(launch: Launch): boolean {
+  return launch.tensors.some((t, i) => t.storage.root.kind === 'variable' && writes(launch, i));
+}

@@ -4,7 +4,7 @@ import { type Device, type GPUBuffer, heard, ownValue } from '../../gpu/index.ts
 import { currentRecording, type Launch, type Memory, Recording, record, Storage, Tensor } from '../graph/index.ts';
 import { bytesPerElement, describe, type HostArray, StepError, size } from '../values/index.ts';
 import type { Check } from './check/check-mode.ts';
-import { collect, schedule, writes } from './lifetimes.ts';
+import { collect, schedule, writes, writesVariable } from './lifetimes.ts';
 import { listing } from './listing.ts';
 import { shared } from './on-demand.ts';
 import { readAll } from './read.ts';
@@ -238,10 +238,6 @@ async function runOnce<R extends Results>(device: Device, body: () => R, options
   } finally {
     once.dispose();
   }
-}
-
-function writesVariable(launch: Launch): boolean {
-  return launch.tensors.some((t, i) => t.storage.root.kind === 'variable' && writes(launch, i));
 }
 
 /** What launches write that outlives them. */

@@ -1,0 +1,174 @@
+import type { Expression, Module, TypeName } from './syntax.ts';
+
+export type ScalarName = 'f32' | 'f16' | 'i32' | 'u32' | 'bool';
+
+export type Type =
+  | { readonly kind: 'scalar'; readonly name: ScalarName }
+  | { readonly kind: 'vec'; readonly count: number; readonly of: ScalarName }
+  | { readonly kind: 'mat'; readonly columns: number; readonly rows: number; readonly of: ScalarName }
+  /** Without a count: as long as what is bound. */
+  | { readonly kind: 'array'; readonly of: Type; readonly count: number | undefined }
+  | { readonly kind: 'struct'; readonly members: readonly Member[]; readonly bytes: number; readonly align: number }
+  | { readonly kind: 'unknown' };
+
+export interface Member {
+  readonly name: string;
+  readonly type: Type;
+  readonly offset: number;
+}
+
+export const unknown: Type = { kind: 'unknown' };
+export const scalar = (name: ScalarName): Type => ({ kind: 'scalar', name });
+export const vec = (count: number, of: ScalarName): Type => (count === 1 ? scalar(of) : { kind: 'vec', count, of });
+
+const scalars: Readonly<Record<string, ScalarName>> = { f32: 'f32', f16: 'f16', i32: 'i32', u32: 'u32', bool: 'bool' };
+const suffixes: Readonly<Record<string, ScalarName>> = { f: 'f32', h: 'f16', i: 'i32', u: 'u32' };
+
+/** What an element of a type is. */
+export function scalarOf(type: Type): ScalarName | undefined {
+  if (type.kind === 'scalar') return type.name;
+  return type.kind === 'vec' || type.kind === 'mat' ? type.of : undefined;
+}
+
+export const isFloat = (type: Type): boolean => /^f/.test(scalarOf(type) ?? '');
+
+/** Components: 4 of a vec4, all of an array. */
+export function widthOf(type: Type): number {
+  if (type.kind === 'vec') return type.count;
+  if (type.kind === 'mat') return type.columns * type.rows;
+  if (type.kind === 'array') return (type.count ?? 0) * widthOf(type.of);
+  if (type.kind === 'struct') return type.members.reduce((sum, member) => sum + widthOf(member.type), 0);
+  return 1;
+}
+
+const roundUp = (n: number, to: number) => Math.ceil(n / to) * to;
+
+/** Bytes in memory, by WGSL's rules. */
+export function bytesOf(type: Type): number {
+  if (type.kind === 'scalar') return type.name === 'f16' ? 2 : 4;
+  if (type.kind === 'vec') return type.count * bytesOf(scalar(type.of));
+  if (type.kind === 'mat')
+    return type.columns * roundUp(bytesOf(vec(type.rows, type.of)), alignOf(vec(type.rows, type.of)));
+  if (type.kind === 'array') return (type.count ?? 0) * strideOf(type);
+  return type.kind === 'struct' ? type.bytes : 4;
+}
+
+/** Bytes from one element to the next, of what can be indexed. */
+export function strideOf(type: Type): number {
+  if (type.kind === 'array') return roundUp(bytesOf(type.of), alignOf(type.of));
+  const element = elementOf(type);
+  return roundUp(bytesOf(element), alignOf(element));
+}
+
+export function elementOf(type: Type): Type {
+  if (type.kind === 'array') return type.of;
+  if (type.kind === 'vec') return scalar(type.of);
+  return type.kind === 'mat' ? vec(type.rows, type.of) : unknown;
+}
+
+function alignOf(type: Type): number {
+  if (type.kind === 'vec') return (type.count === 3 ? 4 : type.count) * bytesOf(scalar(type.of));
+  if (type.kind === 'mat') return alignOf(vec(type.rows, type.of));
+  if (type.kind === 'array') return alignOf(type.of);
+  return type.kind === 'struct' ? type.align : bytesOf(type);
+}
+
+/** What names of a module mean, with the values that its overrides have in a launch. */
+export class Names {
+  readonly module: Module;
+  /** Constants and overrides. */
+  readonly values: ReadonlyMap<string, number>;
+
+  constructor(module: Module, overrides: Readonly<Record<string, number>>) {
+    this.module = module;
+    const values = new Map<string, number>();
+    this.values = values;
+    for (const { name, value } of module.constants) {
+      const known = overrides[name] ?? (value && this.valueOf(value));
+      if (known !== undefined) values.set(name, known);
+    }
+  }
+
+  /** The value of an expression of numbers, constants and overrides, where it is one. */
+  valueOf(expression: Expression): number | undefined {
+    if (expression.kind === 'number') return Number.parseFloat(expression.text.replace(/(?<!^0x.*)[iufh]$/i, ''));
+    if (expression.kind === 'name') return this.values.get(expression.name);
+    if (expression.kind === 'call' && expression.args.length === 1 && scalars[expression.callee.name]) {
+      return this.valueOf(expression.args[0] as Expression);
+    }
+    if (expression.kind !== 'binary') return undefined;
+    const [left, right] = [this.valueOf(expression.left), this.valueOf(expression.right)];
+    if (left === undefined || right === undefined) return undefined;
+    const whole = (n: number) => (isFloat(this.constantType(expression.left)) ? n : Math.trunc(n));
+    const results: Readonly<Record<string, number>> = {
+      '+': left + right,
+      '-': left - right,
+      '*': left * right,
+      '/': whole(left / right),
+      '%': left % right,
+      '<<': left << right,
+      '>>': left >>> right,
+    };
+    return results[expression.op];
+  }
+
+  /** The type of a number, or of a constant. */
+  constantType(expression: Expression): Type {
+    if (expression.kind === 'number') {
+      const suffix = /^0x/i.test(expression.text) ? /[iu]$/ : /[iufh]$/;
+      const [end] = suffix.exec(expression.text) ?? [];
+      return scalar(end ? (suffixes[end] as ScalarName) : /[.eE]/.test(expression.text) ? 'f32' : 'i32');
+    }
+    if (expression.kind === 'name') {
+      const constant = this.module.constants.find(({ name }) => name === expression.name);
+      if (constant?.type) return this.typeNamed(constant.type);
+      return constant?.value ? this.constantType(constant.value) : unknown;
+    }
+    if (expression.kind === 'call') return this.typeNamed(expression.callee);
+    if (expression.kind === 'binary') return this.constantType(expression.left);
+    return expression.kind === 'unary' ? this.constantType(expression.of) : unknown;
+  }
+
+  /** The type that a name means; unknown where it is a function's. */
+  typeNamed({ name, args }: TypeName): Type {
+    const plain = scalars[name];
+    if (plain) return scalar(plain);
+    const alias = this.module.aliases.get(name);
+    if (alias) return this.typeNamed(alias);
+    const struct = this.module.structs.get(name);
+    if (struct) return this.#struct(struct.members);
+    const [, count, suffix] = /^vec([234])([iufh]?)$/.exec(name) ?? [];
+    if (count) return vec(Number(count), suffix ? (suffixes[suffix] as ScalarName) : this.#scalarArgument(args[0]));
+    const [, columns, rows, of] = /^mat([234])x([234])([fh]?)$/.exec(name) ?? [];
+    if (columns) {
+      const element = of ? (suffixes[of] as ScalarName) : this.#scalarArgument(args[0]);
+      return { kind: 'mat', columns: Number(columns), rows: Number(rows), of: element };
+    }
+    if (name === 'array' && args[0]) {
+      return { kind: 'array', of: this.#argument(args[0]), count: args[1] && this.valueOf(args[1]) };
+    }
+    return (name === 'atomic' || name === 'bitcast') && args[0] ? this.#argument(args[0]) : unknown;
+  }
+
+  #scalarArgument(arg: Expression | undefined): ScalarName {
+    return (arg && scalarOf(this.#argument(arg))) ?? 'f32';
+  }
+
+  #argument(arg: Expression): Type {
+    if (arg.kind === 'name') return this.typeNamed({ ...arg, args: [] });
+    return arg.kind === 'call' ? this.typeNamed(arg.callee) : unknown;
+  }
+
+  #struct(members: readonly { readonly name: string; readonly type: TypeName }[]): Type {
+    let bytes = 0;
+    let align = 4;
+    const placed = members.map(({ name, type: named }): Member => {
+      const type = this.typeNamed(named);
+      const offset = roundUp(bytes, alignOf(type));
+      bytes = offset + bytesOf(type);
+      align = Math.max(align, alignOf(type));
+      return { name, type, offset };
+    });
+    return { kind: 'struct', members: placed, bytes: roundUp(bytes, align), align };
+  }
+}
