@@ -4,11 +4,11 @@ export type Scalar = 'u32' | 'i32' | 'f32';
 /**
  * How a kernel uses one buffer: `read`; `write` (every element, old values are never seen); `update` (read and write,
  * starting from values that are there). Then the element: `T` (f32 or f16, chosen at the launch), four of them, `f32`, four
- * of them, `u32`, `i32`; `atomic<u32>` where threads meet, which is `update` only.
+ * of them, `u32`, four of them, `i32`; `atomic<u32>` where threads meet, which is `update` only.
  */
 export type Binding = `${Access} ${Element}`;
 export type Access = 'read' | 'write' | 'update';
-export type Element = 'T' | 'vec4<T>' | 'f32' | 'vec4<f32>' | 'u32' | 'i32' | 'atomic<u32>';
+export type Element = 'T' | 'vec4<T>' | 'f32' | 'vec4<f32>' | 'u32' | 'vec4<u32>' | 'i32' | 'atomic<u32>';
 
 /** A WGSL fragment that several kernels use; `needs` are placed before it. */
 export interface Piece {

@@ -146,7 +146,7 @@ export const unaryTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = Ob
 );
 
 interface Binary {
-  readonly op: (a: Tensor, b: Tensor) => Tensor;
+  readonly op: (a: Tensor | number, b: Tensor | number) => Tensor;
   readonly f: (a: number, b: number) => number;
   readonly da: (a: number, b: number) => number;
   readonly db: (a: number, b: number) => number;
@@ -196,6 +196,17 @@ export const binaryTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = O
             both(db, a as Values, b as Values),
           ],
         },
+        ...[none, Number.NEGATIVE_INFINITY, 0, -1.5].map((number): Trial => {
+          return {
+            what: `${name} with ${number}`,
+            inputs: [{ shape: [count], data: spread(kind) }],
+            op: (x) => [op(x as Tensor, number), op(number, x as Tensor)],
+            want: (x) => [
+              Array.from(x as Values, (one) => f(one, number)),
+              Array.from(x as Values, (one) => f(number, one)),
+            ],
+          };
+        }),
         // Rows of whole vec4s, and not.
         ...[12, 13].map((n): Trial => {
           return {

@@ -17,14 +17,14 @@ export function checkTensors(op: string, given: Readonly<Record<string, unknown>
 
 /** Arithmetic is for floats, all of one dtype. */
 export function checkFloats(op: string, given: Readonly<Record<string, Tensor>>): void {
+  const dtypes = new Set(Object.values(given).map(({ dtype }) => dtype));
+  const rule = dtypes.has('u32')
+    ? 'u32 holds indices and bits, and has no arithmetic'
+    : dtypes.size > 1 && 'one dtype is needed: cast one of them';
+  if (!rule) return;
+  const found = Object.entries(given).map(([name, { dtype }]) => `${name} is ${dtype}`);
   const shapes = Object.fromEntries(Object.entries(given).map(([name, { shape }]) => [name, shape]));
-  const dtypes = Object.entries(given).map(([name, { dtype }]) => `${name} is ${dtype}`);
-  if (Object.values(given).some(({ dtype }) => dtype === 'u32')) {
-    throw new ShapeError(op, `u32 holds indices and bits, and has no arithmetic (${dtypes.join(', ')})`, shapes);
-  }
-  if (new Set(Object.values(given).map(({ dtype }) => dtype)).size > 1) {
-    throw new ShapeError(op, `one dtype is needed: cast one of them (${dtypes.join(', ')})`, shapes);
-  }
+  throw new ShapeError(op, `${rule} (${found.join(', ')})`, shapes);
 }
 
 /** Options come by name: a number in their place, or a name that is none, would be passed over. */

@@ -1,21 +1,10 @@
-import type { Device, Piece } from '../../gpu/index.ts';
-import { type Elements, elementsOf } from '../../tensor/graph/index.ts';
+import type { Piece } from '../../gpu/index.ts';
+import { type Elements, elementsOf, type Tensor } from '../../tensor/graph/index.ts';
 import { broadcastShapes, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 
 /** Axes of the result after merging neighbours that all operands treat alike. */
-const RANK = 6;
-
-const places = /*#__PURE__*/ Array.from({ length: RANK }, (_, k) => k);
+const places = [0, 1, 2, 3, 4, 5];
 const operands = ['a', 'b', 'c'] as const;
-
-type AxisParam = `${'size' | 'a' | 'b' | 'c'}${0 | 1 | 2 | 3 | 4 | 5}`;
-
-/** The params of a kernel that reads up to three operands of other shapes than its result. */
-export const broadcastParams: Readonly<Record<AxisParam, 'u32'>> = /*#__PURE__*/ Object.fromEntries(
-  /*#__PURE__*/ places
-    .flatMap((k) => [`size${k}`, ...operands.map((name) => `${name}${k}`)])
-    .map((name) => [name, 'u32']),
-) as Record<AxisParam, 'u32'>;
 
 /**
  * `operandOffsets(i)`: where element i of the result finds its operands a, b, c. The axes come last first; the outermost one
@@ -30,10 +19,11 @@ fn operandOffsets(i: u32) -> vec3u {
 ${
   /*#__PURE__*/ places
     .map(
-      (k) => `  if (RANK == ${k + 1}u) { return at + rest * vec3u(params.a${k}, params.b${k}, params.c${k}); }
-  if (RANK > ${k + 1}u) {
+      (k) => `  if (RANK > ${k}u) {
+    let strides = vec3u(params.a${k}, params.b${k}, params.c${k});
+    if (RANK == ${k + 1}u) { return at + rest * strides; }
     let next = rest / params.size${k};
-    at += (rest - next * params.size${k}) * vec3u(params.a${k}, params.b${k}, params.c${k});
+    at += (rest - next * params.size${k}) * strides;
     rest = next;
   }`,
     )
@@ -49,11 +39,10 @@ ${
  */
 export type OperandLoad = 'vec4' | 'broadcast' | 'scalar';
 
-/** How to run over a result: its shape, and the params and the constant RANK for {@link operandOffsets}. */
+/** How to run over a result: its shape, and the params (all u32) and the constant RANK for {@link operandOffsets}. */
 export interface Broadcast {
   readonly shape: Shape;
-  readonly elements: Elements;
-  readonly params: Readonly<Record<AxisParam, number>>;
+  readonly params: Elements & Readonly<Record<string, number>>;
   readonly constants: { readonly RANK: number };
   readonly loads: Readonly<Record<(typeof operands)[number], OperandLoad>>;
 }
@@ -91,45 +80,37 @@ export function mergedAxes(
 }
 
 /**
- * Plans an op whose operands, some of a, b and c in that order, broadcast as in NumPy. Messages may call them something else.
+ * Plans an op whose operands broadcast as in NumPy. Kernels call each by the first letter of its name, which is a, b or c.
  *
  * @throws ShapeError when the shapes do not fit, or have more than six axes that cannot be merged.
  */
-export function broadcast(
-  op: string,
-  device: Device,
-  operandShapes: Readonly<Partial<Record<(typeof operands)[number], Shape>>>,
-  called: Readonly<Record<string, string>> = {},
-): Broadcast {
-  const shapes = Object.fromEntries(Object.entries(operandShapes).map(([name, one]) => [called[name] ?? name, one]));
-  const list = Object.values(shapes);
+export function broadcast(op: string, tensors: Readonly<Record<string, Tensor>>): Broadcast {
+  const shapes = Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, x.shape]));
+  const names = Object.keys(shapes).map((name) => name[0]);
   const shape = broadcastShapes(op, shapes);
-  const axes = mergedAxes(shape, list);
-  if (axes.length > RANK) throw new ShapeError(op, `more than ${RANK} axes cannot be broadcast at once`, shapes);
-  const params: Record<string, number> = {};
-  for (const k of places) {
-    params[`size${k}`] = axes[k]?.size ?? 1;
-    operands.forEach((name, n) => {
-      params[`${name}${k}`] = axes[k]?.strides[n] ?? 0;
-    });
-  }
+  const axes = mergedAxes(shape, Object.values(shapes));
+  if (axes.length > 6) throw new ShapeError(op, 'more than 6 axes cannot be broadcast at once', shapes);
+  const strideOf = (name: string, k: number) => axes[k]?.strides[names.indexOf(name)] ?? 0;
   // Four neighbours lie in one row if rows are whole fours, or if there is one row only.
   const together = axes.length <= 1 || (axes[0] as MergedAxis).size % 4 === 0;
-  const loads = operands.map((name, n) => {
-    if (!together) return [name, 'scalar'];
-    return [name, axes[0]?.strides[n] === 1 ? 'vec4' : 'broadcast'];
-  });
+  // Not in vec4s, each element of the result counts as one.
+  const elements = elementsOf((Object.values(tensors)[0] as Tensor).device, size(shape) * (together ? 1 : 4));
+  const params: Record<string, number> = {};
+  const loads: Record<string, OperandLoad> = {};
+  for (const k of places) params[`size${k}`] = axes[k]?.size ?? 1;
+  for (const name of operands) {
+    for (const k of places) params[`${name}${k}`] = strideOf(name, k);
+    loads[name] = together ? (strideOf(name, 0) === 1 ? 'vec4' : 'broadcast') : 'scalar';
+  }
   return {
     shape,
-    // Not in vec4s, each element of the result counts as one.
-    elements: elementsOf(device, size(shape) * (together ? 1 : 4)),
-    params: params as Record<AxisParam, number>,
+    params: { ...elements, ...params },
     constants: { RANK: axes.length },
-    loads: Object.fromEntries(loads),
+    loads: loads as Broadcast['loads'],
   };
 }
 
-/** WGSL: the vec4f of what a function of numbers gives for each component of vec4fs. */
-export function componentwise(name: string, inputs: readonly string[]): string {
-  return `vec4f(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
+/** WGSL: the vec4 of what a function of numbers gives for each component of vectors. */
+export function componentwise(name: string, inputs: readonly string[], type: 'f32' | 'u32' = 'f32'): string {
+  return `vec4<${type}>(${[...'xyzw'].map((k) => `${name}(${inputs.map((one) => `${one}.${k}`).join(', ')})`).join(', ')})`;
 }

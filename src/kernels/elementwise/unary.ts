@@ -96,13 +96,13 @@ export function clamp(x: Tensor, low: number, high: number): Tensor {
   return applyUnary(clampKernels, x, low, high);
 }
 
-/** `factor · x` with a number, which a step keeps: a factor that changes must be a tensor, see {@link mul}. */
+/** `factor · x` with a number, as `mul(x, factor)`. */
 export function scale(x: Tensor, factor: number): Tensor {
   checkNumber('scale', 'factor', factor, 'mul');
   return applyUnary(scaleKernels, x, factor);
 }
 
-/** `x + value` with a number, which a step keeps: a value that changes must be a tensor, see {@link add}. */
+/** `x + value` with a number, as `add(x, value)`. */
 export function addScalar(x: Tensor, value: number): Tensor {
   checkNumber('addScalar', 'value', value, 'add');
   return applyUnary(addScalarKernels, x, value);

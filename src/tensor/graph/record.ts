@@ -199,7 +199,7 @@ function checkBindings(kernel: Kernel, bound: readonly Tensor[]): 'f32' | 'f16' 
         );
       }
       element = t.dtype;
-    } else if (t.dtype !== (type === 'i32' || type === 'atomic<u32>' ? 'u32' : type === 'vec4<f32>' ? 'f32' : type)) {
+    } else if (t.dtype !== (type === 'i32' ? 'u32' : type.replace(/.*<|>/g, ''))) {
       throw new StepError(`${kernel.name}: '${name}' is ${t.dtype} ${formatShape(t.shape)}; expected ${type}`);
     }
     if (access !== 'read') written.add(t.storage);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { add, div, maximum, minimum, mul, sub, where } from '../../../src/kernels/elementwise/binary.ts';
+import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import {
   abs,
@@ -20,6 +21,7 @@ import {
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
 import { checkOp, normal, type OpCase, type Ref, ref, seeded } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 
@@ -193,16 +195,60 @@ checkOp('where', where, {
   constant: [0],
 });
 
+const withNumbers: Readonly<Record<string, [(x: Tensor) => Tensor, (x: number) => number]>> = {
+  'add(x, 1.5)': [(x) => add(x, 1.5), (x) => x + 1.5],
+  'add(1.5, x)': [(x) => add(1.5, x), (x) => 1.5 + x],
+  'sub(x, 1.5)': [(x) => sub(x, 1.5), (x) => x - 1.5],
+  'sub(1.5, x)': [(x) => sub(1.5, x), (x) => 1.5 - x],
+  'mul(x, -2)': [(x) => mul(x, -2), (x) => -2 * x],
+  'mul(-2, x)': [(x) => mul(-2, x), (x) => -2 * x],
+  'div(x, 3)': [(x) => div(x, 3), (x) => x / 3],
+  'div(3, x)': [(x) => div(3, x), (x) => 3 / x],
+  'maximum(x, 0.5)': [(x) => maximum(x, 0.5), (x) => Math.max(x, 0.5)],
+  'maximum(0.5, x)': [(x) => maximum(0.5, x), (x) => Math.max(x, 0.5)],
+  'minimum(x, 0.5)': [(x) => minimum(x, 0.5), (x) => Math.min(x, 0.5)],
+  'minimum(0.5, x)': [(x) => minimum(0.5, x), (x) => Math.min(x, 0.5)],
+  'where(x, x, 7)': [(x) => where(maximum(x, 0), x, 7), (x) => (x > 0 ? x : 7)],
+  'where(x, 7, x)': [(x) => where(maximum(x, 0), 7, x), (x) => (x > 0 ? 7 : x)],
+};
+for (const [name, [op, f]] of Object.entries(withNumbers))
+  checkOp(name, op, { reference: map(f), cases: shapes, values: awayFromKinks });
+checkOp('where(condition, 1, -2)', (c) => where(c, 1, -2), {
+  reference: map((c) => (c !== 0 ? 1 : -2)),
+  cases: [[[3, 17]], [[0, 3]]],
+  values: (_input, i) => i % 3,
+  constant: [0],
+});
+
 /** Without the sign of zero, and what is nearly zero. */
 const tidy = (v: number) => (Math.abs(v) < 1e-35 ? 0 : v);
 
 describe('pointwise', () => {
   const device = useDevice();
 
+  const x16 = () => tensor(device.current, [1, 2], [2], 'f16');
+
   it('takes a u32 condition', async () => {
     const condition = tensor(device.current, new Uint32Array([1, 0, 4_000_000_000]));
     const y = where(condition, tensor(device.current, [1, 2, 3]), tensor(device.current, 9));
     expect([...(await read(y))]).toEqual([1, 9, 3]);
+  });
+
+  it('keeps numbers as params: no tensor is made of them', async () => {
+    const x = tensor(device.current, [1, 2, 3, 4, 5], [5]);
+    using made = await step(device.current, {}, () => [add(x, 1), mul(2, x), where(x, 1, 0)]);
+    expect(made.launches.map(({ tensors }) => tensors.length)).toEqual([2, 2, 2]);
+    expect(made.launches.flatMap(({ kernel }) => kernel.name)).toEqual(['add', 'mul', 'where']);
+  });
+
+  it('is of the dtype of its tensors, whatever the number', async ({ skip }) => {
+    expect([add(1, x16()), where(x16(), 1, x16()), where(x16(), 1, 0)].map((y) => y.dtype)).toEqual([
+      'f16',
+      'f16',
+      'f32',
+    ]);
+    skip(!device.current.features.has('shader-f16'), 'this device has no f16');
+    expect([...(await read(cast(add(x16(), 0.1), 'f32')))]).toEqual([1.099609375, 2.099609375]);
   });
 
   it('gives the gradient of equal values to the first', async () => {
@@ -282,25 +328,26 @@ describe('operands', () => {
   const unary = { abs, exp, log, neg, relu, sigmoid, sign, sqrt, square, tanh, gelu };
   const binary = { add, sub, mul, div, maximum, minimum };
   const none = [undefined, null, 1, '1', [1, 2], new Float32Array(2), Promise.resolve()] as unknown as Tensor[];
+  const notNumbers = none.filter((one: unknown) => typeof one !== 'number');
 
   it('must be tensors', () => {
     for (const [name, op] of Object.entries(unary)) {
       for (const wrong of none) expect(() => op(wrong), name).toThrow(/^[\w-]+: x must be a tensor; it is /);
     }
     for (const [name, op] of Object.entries(binary)) {
-      for (const wrong of none) {
-        expect(() => op(x(), wrong)).toThrow(new RegExp(`^${name}: b must be a tensor; it is .*; (use|for a number)`));
-        expect(() => op(wrong, x())).toThrow(new RegExp(`^${name}: a must be a tensor; it is `));
+      for (const wrong of notNumbers) {
+        expect(() => op(x(), wrong)).toThrow(new RegExp(`^${name}: b must be a tensor or a number; it is `));
+        expect(() => op(wrong, x())).toThrow(new RegExp(`^${name}: a must be a tensor or a number; it is `));
       }
+      expect(() => op(1, 2)).toThrow(`${name}: a or b must be a tensor`);
     }
     for (const wrong of none) {
-      expect(() => where(wrong, x(), x())).toThrow(/^where: condition must be a tensor/);
-      expect(() => where(x(), wrong, x())).toThrow(/^where: a must be a tensor/);
-      expect(() => where(x(), x(), wrong)).toThrow(
-        /^where: b must be a tensor; .*; for a number make a scalar: fill\(device, \[\], 0\)$/,
-      );
+      expect(() => where(wrong, x(), x())).toThrow(/^where: condition must be a tensor; .*; for a number choose on/);
     }
-    expect(() => add(x(), 1 as never)).toThrow('add: b must be a tensor; it is the number 1; use addScalar(x, 1)');
+    for (const wrong of notNumbers) {
+      expect(() => where(x(), wrong, x())).toThrow(/^where: a must be a tensor or a number; it is /);
+      expect(() => where(x(), x(), wrong)).toThrow(/^where: b must be a tensor or a number; it is /);
+    }
   });
 
   it('must be floats of one dtype', () => {

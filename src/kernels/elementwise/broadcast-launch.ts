@@ -1,0 +1,110 @@
+// Kernels that compute an expression of up to three operands, which broadcast, and of what arrives at the result.
+import { type Binding, type Kernel, kernel, type Piece, type Scalar } from '../../gpu/index.ts';
+import { dispatch, elementGrid, elementLoop, elementOverride, type Tensor } from '../../tensor/graph/index.ts';
+import { type Broadcast, componentwise, type OperandLoad, operandOffsets } from './broadcast.ts';
+
+/** An operand of a pointwise op. A number is a param of the kernel, which a step keeps: what changes between calls must be a tensor. */
+export type Operand = Tensor | number;
+
+/** A kernel by its name, which says what its expression is. */
+export interface Expression {
+  readonly name: string;
+  /** WGSL in terms of a, b, c and dy: u32 where they hold u32, else f32. It is u32 where the result is, else f32. */
+  readonly expression: string;
+  readonly use?: readonly Piece[] | undefined;
+}
+
+const names = ['a', 'b', 'c', 'dy'] as const;
+type Name = (typeof names)[number];
+type Operands = Readonly<Partial<Record<Name, Operand>>>;
+
+/**
+ * Launches the kernel that writes `to` from an expression in some of a, b, c (broadcast) and dy (of the result's shape). There is
+ * one for each load in which the operands are read.
+ */
+export function launchBroadcast(
+  of: Expression,
+  { params, constants, loads }: Broadcast,
+  operands: Operands,
+  to: Tensor,
+): void {
+  const inVec4s = loads.a !== 'scalar';
+  const isU32 = (one: Name): boolean => (operands[one] as Tensor).dtype === 'u32';
+  const reads: Read[] = [];
+  const types: Record<string, Scalar> = {};
+  for (const one of names) {
+    if (!new RegExp(`\\b${one}\\b`).test(of.expression)) continue;
+    if (typeof operands[one] !== 'number') {
+      reads.push({
+        name: one,
+        type: isU32(one) ? 'u32' : 'f32',
+        load: one === 'dy' ? (inVec4s ? 'vec4' : 'scalar') : loads[one],
+      });
+    } else types[one] = isU32('a') || isU32('b') ? 'u32' : 'f32';
+  }
+  const key = JSON.stringify([of.name, reads, types]);
+  let made = broadcastKernels.get(key);
+  if (!made) {
+    const result = to.dtype === 'u32' ? 'u32' : 'f32';
+    broadcastKernels.set(key, (made = makeBroadcast(of, reads, types, Object.keys(params), inVec4s, result)));
+  }
+  // What is a number is none of the bindings, and what is a tensor none of the params.
+  dispatch(
+    made,
+    { ...(operands as Record<string, Tensor>), to },
+    { ...params, ...(operands as Record<string, number>) },
+    constants,
+  );
+}
+
+interface Read {
+  readonly name: Name;
+  readonly type: 'f32' | 'u32';
+  readonly load: OperandLoad;
+}
+
+/** Floats lie in memory as T. */
+const stored = (type: 'f32' | 'u32'): 'T' | 'u32' => (type === 'u32' ? type : 'T');
+
+type BroadcastKernel = Kernel<Record<string, Binding>, Record<string, Scalar>, { WG: number; RANK: number }>;
+const broadcastKernels = new Map<string, BroadcastKernel>();
+
+function makeBroadcast(
+  { name, expression, use = [] }: Expression,
+  reads: readonly Read[],
+  numbers: Readonly<Record<string, Scalar>>,
+  others: readonly string[],
+  inVec4s: boolean,
+  result: 'f32' | 'u32',
+): BroadcastKernel {
+  const loaded = (type: string): string => (inVec4s ? `vec4<${type}>` : type);
+  const bind: Record<string, Binding> = {};
+  for (const { name: one, type, load } of reads) {
+    bind[one] = `read ${load === 'vec4' ? loaded(stored(type)) : stored(type)}` as Binding;
+  }
+  bind['to'] = `write ${loaded(stored(result))}` as Binding;
+  const offset = { a: 'at.x', b: 'at.y', c: 'at.z', dy: inVec4s ? '4u * i' : 'i' } as const;
+  const inputs = reads.map((one) => one.name);
+  return kernel({
+    name,
+    bind,
+    params: { ...Object.fromEntries(others.map((one) => [one, 'u32' as const])), ...numbers },
+    override: { ...elementOverride, RANK: 1 },
+    use: [operandOffsets, ...use],
+    grid: elementGrid as unknown as BroadcastKernel['grid'],
+    wgsl: `
+fn value(${reads.map((one) => `${one.name}: ${one.type}`).join(', ')}) -> ${result} {
+${Object.keys(numbers)
+  .map((one) => `  let ${one} = params.${one};\n`)
+  .join('')}  return ${expression};
+}
+${elementLoop(`    let at = operandOffsets(${inVec4s ? '4u * i' : 'i'});
+${reads
+  .map(({ name: one, type, load }) => {
+    const value = load === 'vec4' ? `${one}[(${offset[one]}) / 4u]` : `${type}(${one}[${offset[one]}])`;
+    return `    let ${one} = ${loaded(type)}(${value});`;
+  })
+  .join('\n')}
+    to[i] = ${loaded(stored(result))}(${inVec4s ? componentwise('value', inputs, result) : `value(${inputs.join()})`});`)}`,
+  }) as unknown as BroadcastKernel;
+}
