@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
-import { AdamW } from '../../src/nn/optimizer/adamw.ts';
+import { Adam, AdamW, Lion, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
@@ -329,13 +329,21 @@ describe('workgroups too many write nothing', () => {
     });
   }
 
-  it('in optimizers', async () => {
+  it.each([
+    ['AdamW', (named) => new AdamW(device.current, named, { maxNorm: 1 })],
+    ['Adam', (named) => new Adam(device.current, named)],
+    ['Lion', (named) => new Lion(device.current, named)],
+    ['RMSProp', (named) => new RMSProp(device.current, named)],
+    ['RMSProp with momentum', (named) => new RMSProp(device.current, named, { momentum: 0.9 })],
+    ['SGD', (named) => new SGD(device.current, named)],
+    ['SGD with momentum', (named) => new SGD(device.current, named, { momentum: 0.9 })],
+  ] satisfies [string, (named: [string, Tensor][]) => Optimizer][])('in %s', async (_, make) => {
     const parameter = variable(
       device.current,
       [37, 9],
       Float32Array.from({ length: 333 }, () => normal(random)),
     );
-    const optimizer = new AdamW(device.current, [['p', parameter]], { maxNorm: 1 });
+    const optimizer = make([['p', parameter]]);
     const hyper = tensor(device.current, optimizer.hyperparameters(1, 0.1));
     expect(await faultsOf(() => optimizer.update([floats(37, 9)], hyper))).toEqual([]);
     expect(
@@ -344,6 +352,8 @@ describe('workgroups too many write nothing', () => {
         optimizer.apply(hyper);
       }),
     ).toEqual([]);
+    const average = new WeightAverage(optimizer);
+    expect(await faultsOf(() => average.update(tensor(device.current, 0.5)))).toEqual([]);
   });
 
   // Names as they stand beside the bindings of kernels.

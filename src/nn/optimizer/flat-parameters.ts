@@ -6,6 +6,7 @@ import {
   emptyOn,
   isWrittenWhole,
   type Launch,
+  type Memory,
   memoryOf,
   moveVariable,
   range,
@@ -83,14 +84,13 @@ export function flattenParameters(
   const sizes: number[] = [];
   const buckets: { buffer: number; offset: number; floats: number }[] = [];
   const seen = new Map<Storage, string>();
-  if (typeof (named as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function') {
-    throw new StepError(`optimizer: give pairs of name and tensor, as parameters(model) does; got ${describe(named)}`);
-  }
+  const refuse = (found: unknown) =>
+    new StepError(`optimizer: give pairs of name and tensor, as parameters(model) does; got ${describe(found)}`);
+  if (typeof (named as { [Symbol.iterator]?: unknown } | undefined)?.[Symbol.iterator] !== 'function')
+    throw refuse(named);
   for (const pair of named as Iterable<unknown>) {
     const [name, tensor] = (Array.isArray(pair) ? pair : []) as unknown[];
-    if (typeof name !== 'string' || !(tensor instanceof Tensor)) {
-      throw new StepError(`optimizer: give pairs of name and tensor, as parameters(model) does; got ${describe(pair)}`);
-    }
+    if (typeof name !== 'string' || !(tensor instanceof Tensor)) throw refuse(pair);
     checkParameter(device, name, tensor, seen);
     const bytes = Math.max(1, Math.ceil(tensor.storage.bytes / ALIGNMENT)) * ALIGNMENT;
     if (sizes.length === 0 || (sizes.at(-1) as number) + bytes > max) sizes.push(0);
@@ -140,9 +140,9 @@ function checkParameter(device: Device, name: string, tensor: Tensor, seen: Map<
 function move(device: Device, parameters: readonly FlatParameter[], buffers: readonly FlatBuffer[]): void {
   const encoder = device.gpu.createCommandEncoder({ label: 'flatten parameters' });
   for (const { tensor, buffer, offset } of parameters) {
-    const from = memoryOf(tensor.storage);
-    const to = memoryOf((buffers[buffer] as FlatBuffer).parameters.storage);
-    if (!from || !to) throw new Error('internal: a parameter without memory');
+    // Both have memory: the one was checked, the other has just been made.
+    const from = memoryOf(tensor.storage) as Memory;
+    const to = memoryOf((buffers[buffer] as FlatBuffer).parameters.storage) as Memory;
     if (tensor.size > 0) {
       encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset + offset, tensor.storage.bytes);
     }

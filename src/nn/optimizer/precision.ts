@@ -4,7 +4,7 @@ import { reshape } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { formatShape, ShapeError, StepError } from '../../tensor/values/index.ts';
 import { type Module, parameters, replaceParameters } from '../layers/index.ts';
-import type { AdamW } from './adamw.ts';
+import type { Optimizer } from './optimizer.ts';
 
 /**
  * Training with a forward and backward pass in f16 (Micikevicius et al., 2018, "Mixed precision training"): weights are kept and
@@ -26,17 +26,17 @@ import type { AdamW } from './adamw.ts';
  * }
  * ```
  *
- * An update whose gradients overflow f16 is skipped by {@link AdamW}, and {@link LossScale.adjust} halves the scale.
+ * An update whose gradients overflow f16 is skipped by {@link Optimizer}, and {@link LossScale.adjust} halves the scale.
  */
 export class HalfPrecision {
   readonly #model: Module;
-  readonly #optimizer: AdamW;
+  readonly #optimizer: Optimizer;
 
   /**
    * @throws DeviceError when the device has no f16 arithmetic; StepError when the optimizer has parameters that the model does not
    * hold: their gradients would be zeros.
    */
-  constructor(model: Module, optimizer: AdamW) {
+  constructor(model: Module, optimizer: Optimizer) {
     const { device } = optimizer;
     if (!device.features.has('shader-f16')) {
       throw new DeviceError(`f16: '${device.name}' has no f16 arithmetic (shader-f16); train in f32`);

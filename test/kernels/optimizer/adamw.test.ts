@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type AdamWConstants,
-  accumulateBucket,
-  adamW,
-  adamWHyperparameters,
-} from '../../../src/kernels/optimizer/adamw.ts';
+import { accumulateBucket } from '../../../src/kernels/optimizer/accumulate.ts';
+import { type AdamWConstants, adamW, adamWHyperparameters } from '../../../src/kernels/optimizer/adamw.ts';
 import { BLOCK, blockWord } from '../../../src/kernels/optimizer/clip.ts';
 import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';

@@ -1,0 +1,191 @@
+import { ArgumentError, type Device } from '../../gpu/index.ts';
+import { cast } from '../../kernels/elementwise/index.ts';
+import { accumulateBucket, clipGradients, HYPERPARAMETER_COUNT } from '../../kernels/optimizer/index.ts';
+import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
+import {
+  type FlatBuffer,
+  type FlatParameters,
+  type FlatParametersOptions,
+  flattenParameters,
+  placeGradients,
+} from './flat-parameters.ts';
+
+/** What every optimizer takes. */
+export interface OptimizerOptions extends FlatParametersOptions {
+  /** Gradients whose L2 norm over all parameters is larger are scaled down to it. Default: no limit. */
+  readonly maxNorm?: number;
+}
+
+/** What an update tells: the L2 norm of all gradients before clipping, a scalar. */
+export type Update = {
+  readonly norm: Tensor;
+};
+
+/** A flat buffer with its gradients and state: what a rule updates. */
+export type OptimizerBuffer<S extends string> = Readonly<Record<'parameters' | 'gradients' | 'blocks' | S, Tensor>>;
+
+/**
+ * What all optimizers have in common. They update all parameters of a model in a few launches whatever their number: these are
+ * moved into a few flat buffers, the launches that compute gradients write them into such buffers too, and every buffer is updated
+ * by one launch.
+ *
+ * Where a gradient is infinite or not a number, the update changes nothing, and `norm` tells.
+ */
+export abstract class Optimizer<S extends string = string> {
+  /** How many numbers {@link hyperparameters} gives: the shape of that input. */
+  readonly hyperparameterCount: number = HYPERPARAMETER_COUNT;
+  /** In the order in which gradients are to be given. */
+  readonly parameters: readonly Tensor[];
+  readonly device: Device;
+  /** Where the parameters lie. */
+  readonly flat: FlatParameters;
+  readonly #name: string;
+  readonly #maxNorm: number;
+  /** By buffer. */
+  readonly #state: readonly Readonly<Record<S, Tensor>>[];
+  /** Sums of gradients over micro-batches, by buffer: there once `accumulate` was used. */
+  #sums: readonly Tensor[] | undefined;
+
+  /** @throws StepError when there are no parameters. */
+  protected constructor(
+    name: string,
+    state: readonly S[],
+    device: Device,
+    named: Iterable<readonly [string, Tensor]>,
+    options: OptimizerOptions,
+  ) {
+    const { maxNorm = Number.POSITIVE_INFINITY } = options;
+    if (!(maxNorm > 0)) throw new ArgumentError(`${name}: maxNorm must be above 0; it is ${maxNorm}`);
+    this.#name = name;
+    this.#maxNorm = maxNorm;
+    this.device = device;
+    this.flat = flattenParameters(device, named, options);
+    this.parameters = this.flat.parameters.map(({ tensor }) => tensor);
+    this.#state = this.flat.buffers.map(
+      (buffer) => Object.fromEntries(state.map((name) => [name, zerosFor(buffer)])) as Record<S, Tensor>,
+    );
+  }
+
+  /** What the rule needs of step `t` at a learning rate, and `scale`. */
+  protected abstract numbers(t: number, lr: number, scale: number): Float32Array;
+
+  /** Records the update of buffer number `index`. */
+  protected abstract updateBuffer(
+    buffer: OptimizerBuffer<S>,
+    hyper: Tensor,
+    factor: Tensor,
+    clear: boolean,
+    index: number,
+  ): void;
+
+  /** Bytes of GPU memory: parameters, state, and sums of gradients. */
+  get bytes(): number {
+    return [...this.#own(), ...this.flat.buffers.map(({ parameters }) => parameters)].reduce(
+      (sum, { storage }) => sum + storage.bytes,
+      0,
+    );
+  }
+
+  /** The input `hyper` of step `t` = 1, 2, … `scale` multiplies the gradients: 1 / the loss scale, if there is one. */
+  hyperparameters(t: number, lr: number, scale = 1): Float32Array {
+    const name = this.#name;
+    // Adam's step 0 would divide by 1 - β^0 = 0.
+    if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`${name}: steps are counted 1, 2, …; t is ${t}`);
+    if (!Number.isFinite(lr)) throw new ArgumentError(`${name}: the learning rate is ${lr}`);
+    if (!Number.isFinite(scale)) throw new ArgumentError(`${name}: the scale of gradients is ${scale}`);
+    return this.numbers(t, lr, scale);
+  }
+
+  /** Records a copy of all parameters in f16, in one launch a buffer; in the order of {@link parameters}. */
+  parametersInF16(): Tensor[] {
+    return label('optimizer', () => {
+      const buffers = this.flat.buffers.map(({ parameters }) => cast(parameters, 'f16'));
+      return this.flat.parameters.map(({ tensor, buffer, offset }) =>
+        range(buffers[buffer] as Tensor, offset / 2, tensor.shape),
+      );
+    });
+  }
+
+  /** Records one step with these gradients, one for each parameter, all f32 or all f16. */
+  update(gradients: readonly Tensor[], hyper: Tensor): Update {
+    return label('optimizer', () => this.#step(placeGradients(this.flat, gradients), hyper, false));
+  }
+
+  /** Records that `scale` times these gradients is kept for {@link apply}. With n equal micro-batches `scale` is 1 / n. */
+  accumulate(gradients: readonly Tensor[], scale: number): void {
+    if (!Number.isFinite(scale)) throw new ArgumentError(`${this.#name}: the scale of a micro-batch is ${scale}`);
+    label('optimizer', () => {
+      const placed = placeGradients(this.flat, gradients, 'buckets');
+      const sums = this.#accumulators();
+      // The last first, as gradients come: each is added as soon as it is there.
+      for (let i = placed.length - 1; i >= 0; i--) {
+        const { buffer, offset, floats } = this.flat.buckets[i] as FlatParameters['buckets'][number];
+        const { blocks } = this.flat.buffers[buffer] as FlatParameters['buffers'][number];
+        accumulateBucket(
+          range(sums[buffer] as Tensor, offset, [floats]),
+          placed[i] as Tensor,
+          blocks,
+          offset / 256,
+          scale,
+        );
+      }
+    });
+  }
+
+  /** Records one step with the gradients that were accumulated, and starts anew. */
+  apply(hyper: Tensor): Update {
+    return label('optimizer', () => this.#step(this.#accumulators(), hyper, true));
+  }
+
+  /** What the rule remembers, by name (such as `m.` and the parameter's), for checkpoints: read it, or write what was read. */
+  state(): Map<string, Tensor> {
+    const named = new Map<string, Tensor>();
+    for (const key in this.#state[0]) {
+      for (const { name, tensor, buffer, offset } of this.flat.parameters) {
+        named.set(`${key}.${name}`, range((this.#state[buffer] as Record<S, Tensor>)[key], offset, tensor.shape));
+      }
+    }
+    return named;
+  }
+
+  /** Frees everything but the parameters. Steps that update them must be gone. */
+  dispose(): void {
+    this.#own().forEach(free);
+  }
+
+  #own(): Tensor[] {
+    return [
+      ...this.#state.flatMap((buffer) => Object.values<Tensor>(buffer)),
+      ...(this.#sums ?? []),
+      ...this.flat.buffers.map(({ blocks }) => blocks),
+    ];
+  }
+
+  #step(gradients: readonly Tensor[], hyper: Tensor, clear: boolean): Update {
+    const all = this.flat.buffers.map((buffer, i) => ({
+      ...buffer,
+      ...(this.#state[i] as Record<S, Tensor>),
+      gradients: gradients[i] as Tensor,
+    }));
+    const { norm, factor } = clipGradients(all, hyper, this.#maxNorm);
+    all.forEach((buffer, i) => void this.updateBuffer(buffer, hyper, factor, clear, i));
+    return { norm };
+  }
+
+  #accumulators(): readonly Tensor[] {
+    this.#sums ??= this.flat.buffers.map(zerosFor);
+    return this.#sums;
+  }
+}
+
+function zerosFor({ parameters }: FlatBuffer): Tensor {
+  return variable(parameters.device, parameters.shape);
+}
+
+/** @throws ArgumentError for a number that is negative, or `limit` or more. */
+export function checkNumbers(name: string, limit: number, numbers: Readonly<Record<string, number>>): void {
+  for (const [key, value] of Object.entries(numbers)) {
+    if (value >= 0 && value < limit) continue;
+    throw new ArgumentError(`${name}: ${key} must be at least 0 and below ${limit}; it is ${value}`);
+  }
+}

@@ -1,0 +1,97 @@
+import { ArgumentError } from '../../gpu/index.ts';
+import { moveAverage } from '../../kernels/optimizer/index.ts';
+import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
+import { StepError } from '../../tensor/values/index.ts';
+import { type Module, replaceParameters } from '../layers/index.ts';
+import type { Optimizer } from './optimizer.ts';
+
+export interface WeightAverageOptions {
+  /** How much of the average stays in an update. Default: 0.999. */
+  readonly decay?: number;
+}
+
+/**
+ * The exponential moving average of the weights that an optimizer updates: `average ← decay · average + (1 − decay) · p`, in one
+ * launch a flat buffer.
+ *
+ * ```ts
+ * const optimizer = new AdamW(device, parameters(model));
+ * const average = new WeightAverage(optimizer, { decay: 0.9999 });
+ * const inputs = { x: [32, 8], hyper: [optimizer.hyperparameterCount], rest: [] };
+ * const train = await step(device, inputs, ({ x, hyper, rest }) => {
+ *   const loss = model.loss(x);
+ *   optimizer.update(gradients(loss, optimizer.parameters), hyper);
+ *   average.update(rest); // after the weights
+ *   return loss;
+ * });
+ * const evaluate = await step(device, { x: [32, 8] }, ({ x }) => average.within(model, () => model.loss(x)));
+ * for (let t = 1; t <= 1000; t++) train({ x: batch(t), hyper: optimizer.hyperparameters(t, 1e-3), rest: average.rest(t) });
+ * ```
+ *
+ * Before its first update it is 0 everywhere; the update with `rest` = 1, which is that of `t` = 1, makes it the weights.
+ */
+export class WeightAverage {
+  readonly decay: number;
+  readonly #optimizer: Optimizer;
+  readonly #buffers: readonly Tensor[];
+
+  constructor(optimizer: Optimizer, { decay = 0.999 }: WeightAverageOptions = {}) {
+    if (!(decay >= 0 && decay < 1)) {
+      throw new ArgumentError(`WeightAverage: decay must be at least 0 and below 1; it is ${decay}`);
+    }
+    this.decay = decay;
+    this.#optimizer = optimizer;
+    this.#buffers = optimizer.flat.buffers.map(({ parameters }) => variable(optimizer.device, parameters.shape));
+  }
+
+  /**
+   * The input `rest` of update `t` = 1, 2, …: 1 in the first, 1 − `decay` in all others. With `warmup`, no update keeps more than
+   * (1 + t) / (10 + t), so that the average follows early training.
+   */
+  rest(t: number, warmup = false): number {
+    if (!Number.isInteger(t) || t < 1) throw new ArgumentError(`WeightAverage: updates are counted 1, 2, …; t is ${t}`);
+    if (t === 1) return 1;
+    return 1 - (warmup ? Math.min(this.decay, (1 + t) / (10 + t)) : this.decay);
+  }
+
+  /** Records an update by the weights as they are then: call it after the optimizer's update. `rest` is a scalar. */
+  update(rest: Tensor): void {
+    label('average', () => {
+      this.#optimizer.flat.buffers.forEach(({ parameters }, i) => {
+        moveAverage(this.#buffers[i] as Tensor, parameters, rest);
+      });
+    });
+  }
+
+  /** Records `body` with the averages in the place of the model's weights. */
+  within<R>(model: Module, body: () => R): R {
+    const averages = [...this.state().values()];
+    const by = new Map(this.#optimizer.parameters.map((p, i) => [p, averages[i] as Tensor]));
+    const restore = replaceParameters(model, by);
+    try {
+      const result: unknown = body();
+      if (result instanceof Promise) {
+        throw new StepError('WeightAverage: within() records what is called in it; give a function that is not async');
+      }
+      return result as R;
+    } finally {
+      restore();
+    }
+  }
+
+  /** The averages by the parameters' names, for checkpoints: read them, or write what was read. */
+  state(): Map<string, Tensor> {
+    const { parameters } = this.#optimizer.flat;
+    return new Map(
+      parameters.map(({ name, tensor, buffer, offset }) => [
+        name,
+        range(this.#buffers[buffer] as Tensor, offset, tensor.shape),
+      ]),
+    );
+  }
+
+  /** Steps that use it must be gone. */
+  dispose(): void {
+    this.#buffers.forEach(free);
+  }
+}
