@@ -36,10 +36,15 @@ export {
   write,
 } from './tensor/graph/index.ts';
 export {
+  evaluate,
   type InputSpec,
   type InputValue,
+  type Jit,
+  type JitOptions,
+  jit,
   type LaunchTime,
   type MemoryUse,
+  type NestedArray,
   type Results,
   read,
   readAll,
@@ -48,6 +53,8 @@ export {
   type Step,
   type StepOptions,
   step,
+  toArray,
+  toText,
 } from './tensor/run/index.ts';
 export {
   type DType,

@@ -1,4 +1,5 @@
 export { type Activation, activationPiece, activations } from './activation.ts';
+export { assign } from './assign.ts';
 export { add, div, maximum, minimum, mul, sub, where } from './binary.ts';
 export { mergedAxes } from './broadcast.ts';
 export { cast, floatType } from './cast.ts';

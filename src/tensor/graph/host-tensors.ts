@@ -33,9 +33,7 @@ import { type Memory, memoryOf, Storage, Tensor } from './tensor.ts';
  */
 export function tensor(device: Device, values: HostValues, shape?: Shape, dtype?: DType): Tensor {
   const type = dtype ?? defaultType(values);
-  const length = (values as { length?: unknown } | undefined)?.length;
-  const own = () => nestedShape(values) ?? (typeof length === 'number' ? [length] : []);
-  const full = shape === undefined ? own() : shape;
+  const full = shape === undefined ? ownShape(values) : shape;
   const data = valuesFor('tensor', values, type, full);
   const storage = new Storage(device, size(full) * bytesPerElement(type), 'constant');
   storage.data = (data as unknown) === values ? data.slice() : data;
@@ -102,7 +100,13 @@ function valuesFor(op: string, values: unknown, dtype: DType, shape: Shape): Bit
   return fromHost(values, dtype, shape, refuse);
 }
 
-function defaultType(values: unknown): DType {
+/** The shape of values that come without one: none of a number, that of nested lists, one axis of a flat list or a typed array. */
+export function ownShape(values: unknown): Shape {
+  const length = (values as { length?: unknown } | undefined)?.length;
+  return nestedShape(values) ?? (typeof length === 'number' ? [length] : []);
+}
+
+export function defaultType(values: unknown): DType {
   return Object.prototype.toString.call(values) === '[object Uint32Array]' ? 'u32' : 'f32';
 }
 

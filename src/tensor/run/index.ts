@@ -1,6 +1,10 @@
+export { evaluate } from './evaluate.ts';
+export { type Jit, type JitOptions, jit } from './jit.ts';
+export { KeptSteps } from './kept-steps.ts';
 export { launchesOf } from './launches.ts';
 export { read, readAll, readU32 } from './read.ts';
 export type { Results } from './results.ts';
+export { type NestedArray, toArray, toText } from './show.ts';
 export { run, type Step, type StepOptions, step } from './step.ts';
 export type { InputSpec, InputValue } from './step-input.ts';
 export type { MemoryUse } from './step-program.ts';

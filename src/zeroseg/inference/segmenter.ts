@@ -2,10 +2,10 @@
 import { ArgumentError, type Device, heard } from '../../gpu/index.ts';
 import { noTrace } from '../../nn/layers/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { readAll, type Step, step } from '../../tensor/run/index.ts';
+import { KeptSteps, readAll, type Step, step } from '../../tensor/run/index.ts';
 import { StepError } from '../../tensor/values/index.ts';
 import type { Vocabulary } from '../clip/index.ts';
-import { KeptSteps, type Progress, type WorkOptions } from '../host/index.ts';
+import type { Progress, WorkOptions } from '../host/index.ts';
 import { checkImage, type Image, type LabelMap, slidingWindows, type WindowBox } from '../image/index.ts';
 import type { PatchGrid, Size } from '../pixels/index.ts';
 import { pixelSegments } from './assemble.ts';

@@ -3,8 +3,7 @@ import { ArgumentError, type Device } from '../../gpu/index.ts';
 import { randomGumbel, randomUniform } from '../../kernels/elementwise/index.ts';
 import { sharedWeights, type Trace } from '../../nn/layers/index.ts';
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
-import { readAll, type Step, step } from '../../tensor/run/index.ts';
-import { KeptSteps } from '../host/index.ts';
+import { KeptSteps, readAll, type Step, step } from '../../tensor/run/index.ts';
 import { viewCount } from '../image/index.ts';
 import { keepCount, lossTerms, patchCount, resolveConfig, ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
 

@@ -41,6 +41,11 @@ export class KeptSteps<S extends { dispose(): void }> {
     }
   }
 
+  /** Of those that are there, the one that was used last at the end. */
+  keys(): string[] {
+    return [...this.#steps.keys()];
+  }
+
   dispose(): void {
     for (const { made } of this.#steps.values()) disposeOf(made);
     this.#steps.clear();

@@ -1,0 +1,132 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { type Device, heard } from '../../gpu/index.ts';
+import { defaultType, ownShape, Storage, Tensor } from '../graph/index.ts';
+import { type DType, formatShape, type Shape, StepError } from '../values/index.ts';
+import { KeptSteps } from './kept-steps.ts';
+import { mapResults, type Results } from './results.ts';
+import { type Step, type StepOptions, step } from './step.ts';
+import type { InputValue } from './step-input.ts';
+
+export interface JitOptions extends StepOptions {
+  /** How many steps are kept, each for other shapes. Beyond, the one that was used longest ago is let go. Default 8. */
+  readonly keep?: number;
+}
+
+/** A function of tensors that is compiled for the shapes that it is called with. */
+export interface Jit<R extends Results = Results> extends Disposable {
+  (...inputs: InputValue[]): Promise<R>;
+  /** Steps that are there now, by the shapes of their inputs. */
+  shapes(): readonly string[];
+  dispose(): void;
+}
+
+/** Steps that are kept where nothing is said. */
+const KEEP = 8;
+
+/**
+ * Makes a function that runs `body` as a {@link step}, and makes that step by itself for each new set of shapes: last batches,
+ * evaluation and texts of varying lengths need no thought. Inputs are tensors that have values, numbers, nested lists or typed arrays (one axis).
+ *
+ * ```ts
+ * const predict = jit(device, (x) => softmax(linear(x, w)));
+ * console.log(await read(await predict([[1, 2], [3, 4]]))); // made for [2, 2]
+ * console.log(await read(await predict([[5, 6]]))); //          made for [1, 2]
+ * ```
+ *
+ * As in a step, `body` only records, and does so twice for every set of shapes: what changes between calls must be an input, and weights that it
+ * writes must be variables. A result holds until the next call for the same shapes, and while its step is kept: read it, or
+ * use it as an input, before. After that reading it fails.
+ *
+ * @throws StepError when inputs are missing, are no values, or the body does not repeat itself.
+ */
+export function jit<R extends Results>(
+  device: Device,
+  body: (...inputs: Tensor[]) => R,
+  options: JitOptions = {},
+): Jit<R> {
+  const { keep = KEEP, name = body.name || 'jit', ...rest } = options;
+  if (!(Number.isInteger(keep) && keep > 0)) {
+    throw new StepError(`${name}: keep must be a whole number of steps, at least 1; got ${keep}`);
+  }
+  const steps = new KeptSteps<CompiledCall<R>>(keep);
+  const call = async (inputs: readonly InputValue[]): Promise<R> => {
+    if (inputs.length < body.length) {
+      throw new StepError(
+        `${name}: takes ${body.length === 1 ? 'one input' : `${body.length} inputs`}; got ${inputs.length}`,
+      );
+    }
+    const specs = inputs.map(specOf);
+    const key = specs
+      .map(({ shape, dtype }) => `${dtype === 'f32' ? '' : `${dtype} `}${formatShape(shape)}`)
+      .join(', ');
+    const make = () => CompiledCall.make(device, body, specs, { name, ...rest });
+    return steps.use(key, make, async (compiled) => compiled.run(inputs));
+  };
+  return Object.assign((...inputs: InputValue[]) => heard(call(inputs)), {
+    shapes: () => steps.keys(),
+    dispose: () => steps.dispose(),
+    [Symbol.dispose]: () => steps.dispose(),
+  });
+}
+
+interface Spec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** What input a value is for. Whether it is one at all, the call of the step finds. */
+function specOf(value: InputValue): Spec {
+  return value instanceof Tensor ? value : { shape: ownShape(value), dtype: defaultType(value) };
+}
+
+/** A step for one set of shapes, and what its last call returned. */
+class CompiledCall<R extends Results> implements Disposable {
+  readonly #step: Step<string, R>;
+  #last: Storage[] = [];
+
+  private constructor(made: Step<string, R>) {
+    this.#step = made;
+  }
+
+  static async make<R extends Results>(
+    device: Device,
+    body: (...inputs: Tensor[]) => R,
+    specs: readonly Spec[],
+    options: StepOptions,
+  ): Promise<CompiledCall<R>> {
+    const inputs = Object.fromEntries(specs.map(({ shape, dtype }, i) => [String(i + 1), { shape, dtype }]));
+    const named = (tensors: Readonly<Record<string, Tensor>>) => specs.map((_, i) => tensors[String(i + 1)] as Tensor);
+    return new CompiledCall(await step(device, inputs, (tensors) => body(...named(tensors)), options));
+  }
+
+  run(inputs: readonly InputValue[]): R {
+    const results = this.#step(Object.fromEntries(inputs.map((value, i) => [String(i + 1), value])));
+    this.#forget();
+    return mapResults(results, (t) => this.#handedOut(t));
+  }
+
+  /** A tensor over the same memory, which loses it when that is written by the next call: reading it then fails instead of giving other values. */
+  #handedOut(t: Tensor): Tensor {
+    const { memory, bytes, origin, outcome, parent } = t.storage;
+    // A variable that is returned is the caller's own.
+    if (origin === undefined || parent) return t;
+    const storage = new Storage(t.device, bytes, 'variable');
+    Object.assign(storage, { memory, origin, outcome });
+    this.#last.push(storage);
+    return new Tensor(storage, t.shape, t.dtype);
+  }
+
+  #forget(): void {
+    for (const storage of this.#last) storage.memory = undefined;
+    this.#last = [];
+  }
+
+  dispose(): void {
+    this.#forget();
+    this.#step.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

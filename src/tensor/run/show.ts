@@ -1,0 +1,80 @@
+import type { Tensor } from '../graph/index.ts';
+import { formatShape, type HostArray, type Shape, size } from '../values/index.ts';
+import { readAll } from './read.ts';
+
+/** Values by their axes: a number of a scalar, a list of lists of a matrix. */
+export type NestedArray = number | NestedArray[];
+
+/** Elements beyond which {@link toText} leaves out those between, and how many it shows at each end of an axis. */
+const SHOWN = { all: 1000, ends: 3 };
+
+/**
+ * The values of a tensor as nested lists, a number of a scalar.
+ *
+ * ```ts
+ * await toArray(reshape(arange, [2, 2])); // [[0, 1], [2, 3]]
+ * ```
+ */
+export async function toArray(x: Tensor): Promise<NestedArray> {
+  const [values] = await readAll([x]);
+  return nested(values as HostArray, x.shape, 0, x.size);
+}
+
+function nested(values: HostArray, shape: Shape, from: number, to: number): NestedArray {
+  const [count, ...inner] = shape;
+  if (count === undefined) return values[from] as number;
+  const each = (to - from) / Math.max(1, count);
+  return Array.from({ length: count }, (_, i) => nested(values, inner, from + i * each, from + (i + 1) * each));
+}
+
+/**
+ * A tensor as text, for people: dtype, shape, and values in columns, as NumPy prints them; of more than 1,000 the first three and last
+ * three along each axis.
+ *
+ * ```ts
+ * console.log(await toText(tensor(device, [[1, 2.5], [-3, 4]])));
+ * // Tensor f32 [2, 2]
+ * // [[ 1  2.5]
+ * //  [-3  4  ]]
+ * ```
+ */
+export async function toText(x: Tensor): Promise<string> {
+  const [values] = await readAll([x]);
+  const rows = x.size > SHOWN.all ? shortened(x.shape) : x.shape.map((n) => Array.from({ length: n }, (_, i) => i));
+  const strides = x.shape.map((_, axis) => size(x.shape.slice(axis + 1)));
+  const cell = (at: number): string => formatNumber((values as HostArray)[at] as number);
+  const cells: string[] = [];
+  const visit = (axis: number, at: number): void => {
+    if (axis === x.shape.length) cells.push(cell(at));
+    else for (const i of rows[axis] as readonly number[]) if (i >= 0) visit(axis + 1, at + i * strides[axis]!);
+  };
+  visit(0, 0);
+  const whole = Math.max(...cells.map((text) => (text.split('.')[0] as string).length));
+  const fraction = Math.max(...cells.map((text) => text.length - (text.split('.')[0] as string).length));
+  const aligned = (text: string): string => {
+    const [head = ''] = text.split('.');
+    return text.padStart(text.length + whole - head.length).padEnd(whole + fraction);
+  };
+  const draw = (axis: number, at: number): string => {
+    if (axis === x.shape.length) return axis === 0 ? cell(at) : aligned(cell(at));
+    const parts = (rows[axis] as readonly number[]).map((i) => (i < 0 ? '…' : draw(axis + 1, at + i * strides[axis]!)));
+    const isLast = axis === x.shape.length - 1;
+    const gap = isLast ? ' ' : `${'\n'.repeat(x.shape.length - 1 - axis)}${' '.repeat(axis + 1)}`;
+    return `[${parts.join(gap)}]`;
+  };
+  return `Tensor ${x.dtype} ${formatShape(x.shape)}\n${draw(0, 0)}`;
+}
+
+/** Indices along each axis; -1 stands for those that are left out. */
+function shortened(shape: Shape): number[][] {
+  const { ends } = SHOWN;
+  return shape.map((n) => {
+    const all = Array.from({ length: n }, (_, i) => i);
+    return n > 2 * ends + 1 ? [...all.slice(0, ends), -1, ...all.slice(-ends)] : all;
+  });
+}
+
+/** At most six significant digits. */
+function formatNumber(value: number): string {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(6))) : String(value);
+}

@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest';
+import { assign } from '../../../src/kernels/elementwise/assign.ts';
+import { mul } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { scale } from '../../../src/kernels/elementwise/unary.ts';
+import { add, fill } from '../../../src/tensor/graph/fill.ts';
+import { free, tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { evaluate } from '../../../src/tensor/run/evaluate.ts';
+import { jit } from '../../../src/tensor/run/jit.ts';
+import { read, readU32 } from '../../../src/tensor/run/read.ts';
+import { run, step } from '../../../src/tensor/run/step.ts';
+import { useDevice } from '../../support/device.ts';
+
+const device = useDevice();
+
+async function message(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'did not fail',
+    (error: Error) => `${error.name}: ${error.message}`,
+  );
+}
+
+describe('jit', () => {
+  it('makes a step for each set of shapes, once', async () => {
+    let recorded = 0;
+    using twice = jit(device.current, (x) => {
+      recorded++;
+      return add(x, x);
+    });
+    expect([...(await read(await twice([1, 2, 3])))]).toEqual([2, 4, 6]);
+    expect([...(await read(await twice(new Float32Array([5, 6, 7]))))]).toEqual([10, 12, 14]);
+    expect(recorded).toBe(2);
+    const matrix = await twice([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(matrix.shape).toEqual([2, 2]);
+    expect([...(await read(matrix))]).toEqual([2, 4, 6, 8]);
+    expect([...(await read(await twice(8)))]).toEqual([16]);
+    expect(recorded).toBe(6);
+    expect(twice.shapes()).toEqual(['[3]', '[2, 2]', '[]']);
+  });
+
+  it('takes tensors, and its own results', async () => {
+    using sum = jit(device.current, (x, y) => add(x, y));
+    const x = tensor(device.current, [1, 2]);
+    let state = await sum(x, [10, 20]);
+    for (let i = 0; i < 3; i++) state = await sum(state, x);
+    expect([...(await read(state))]).toEqual([14, 28]);
+  });
+
+  it('lets the oldest step go beyond so many', async () => {
+    using twice = jit(device.current, (x) => add(x, x), { keep: 2 });
+    const first = await twice([1]);
+    await twice([1, 2]);
+    await twice([1, 2, 3]);
+    expect(twice.shapes()).toEqual(['[2]', '[3]']);
+    expect(await message(read(first))).toBe('StepError: read: the memory of this tensor was freed');
+    expect([...(await read(await twice([1])))]).toEqual([2]);
+  });
+
+  it('fails where a result is read after the next call, instead of giving its values', async () => {
+    using twice = jit(device.current, (x) => add(x, x));
+    const [first, second] = await Promise.all([twice([1, 2]), twice([3, 4])]);
+    expect([...(await read(second))]).toEqual([6, 8]);
+    expect(await message(read(first))).toBe('StepError: read: the memory of this tensor was freed');
+  });
+
+  it('updates variables, and gives lists and objects of results', async () => {
+    const w = variable(device.current, [2], [1, 1]);
+    using train = jit(device.current, (x) => {
+      const loss = mul(w, x);
+      const [dw] = gradients(loss, [w], fill(device.current, [2], 1));
+      assign(w, add(w, scale(dw as Tensor, -0.5)));
+      return { loss, dw: dw as Tensor };
+    });
+    const { dw } = await train([2, 4]);
+    expect([...(await read(dw))]).toEqual([2, 4]);
+    expect([...(await read(w))]).toEqual([0, -1]);
+    free(w);
+  });
+
+  it('says what is missing, or cannot be an input', async () => {
+    using sum = jit(device.current, (x, y) => add(x, y), { name: 'sum' });
+    expect(await message(sum([1]))).toBe('StepError: sum: takes 2 inputs; got 1');
+    expect(await message(sum([1], 'a' as never))).toMatch(/^StepError: sum: input '2' must be f32 \[1\]/);
+    expect(await message(sum([1], undefined as never))).toMatch(/^StepError: sum: input '2' is missing/);
+    const x = tensor(device.current, [1]);
+    expect(await message(sum([1], add(x, x)))).toMatch(/got an op result, which has no values before it is read/);
+    expect(() => jit(device.current, (x) => x, { keep: 0 })).toThrow(/keep must be a whole number of steps/);
+  });
+});
+
+describe('evaluate', () => {
+  it('computes once what is used several times', async () => {
+    const x = tensor(device.current, [1, 2, 3]);
+    const y = await evaluate(add(x, x));
+    expect([...(await read(y))]).toEqual([2, 4, 6]);
+    const z = add(y, y);
+    using program = await step(device.current, {}, () => z);
+    expect(program.launches).toHaveLength(1);
+    expect([...(await read(z))]).toEqual([4, 8, 12]);
+    const before = device.current.bytes;
+    free(y);
+    expect(device.current.bytes).toBeLessThan(before);
+    expect(await message(read(y))).toBe('StepError: read: the memory of this tensor was freed');
+  });
+
+  it('takes several, also views, constants and variables', async () => {
+    const x = tensor(device.current, [1, 2]);
+    const v = variable(device.current, [2], [3, 4]);
+    const shared = add(x, v);
+    const [a, b, c, d] = await evaluate([add(shared, x), add(shared, shared), x, v]);
+    expect([...(await read(a as Tensor))]).toEqual([5, 8]);
+    expect([...(await read(b as Tensor))]).toEqual([8, 12]);
+    expect([c, d]).toEqual([x, v]);
+    expect(await evaluate([])).toEqual([]);
+    expect(await message(evaluate([5 as never]))).toBe('StepError: evaluate: give tensors; got the number 5');
+    free(v);
+  });
+
+  it('is a parameter to gradients that are asked for it', async () => {
+    const x = await evaluate(add(tensor(device.current, [1]), tensor(device.current, [2])));
+    const [dx] = gradients(mul(x, x), [x]);
+    expect([...(await read(dx as Tensor))]).toEqual([6]);
+  });
+});
+
+describe('assign', () => {
+  it('writes a variable at every call: before it the old values are read, after it the new', async () => {
+    const v = variable(device.current, [5], [1, 2, 3, 4, 5]);
+    using next = await step(device.current, {}, () => {
+      const before = scale(v, 10);
+      assign(v, add(v, v));
+      return { before, after: scale(v, 1) };
+    });
+    for (const factor of [1, 2, 4]) {
+      const { before, after } = next({});
+      expect([...(await read(before))]).toEqual([10, 20, 30, 40, 50].map((value) => value * factor));
+      expect([...(await read(after))]).toEqual([2, 4, 6, 8, 10].map((value) => value * factor));
+    }
+    free(v);
+  });
+
+  it('takes u32 too', async () => {
+    const v = variable(device.current, [6], new Uint32Array(6));
+    const values = tensor(device.current, new Uint32Array([1, 2, 3, 4, 5, 2 ** 32 - 1]));
+    await run(device.current, () => assign(v, values));
+    expect([...(await readU32(v))]).toEqual([1, 2, 3, 4, 5, 2 ** 32 - 1]);
+    free(v);
+  });
+
+  it('refuses other shapes, and what is no variable', async () => {
+    const v = variable(device.current, [2]);
+    const x = tensor(device.current, [1, 2, 3]);
+    expect(() => assign(v, x)).toThrow(
+      "assign: the value must have the variable's shape and dtype (f32); it is f32; got target [2], value [3]",
+    );
+    expect(() => assign(x, x)).toThrow(/the target must be a variable, as variable\(\) or parameter\(\) makes it/);
+    expect(() => assign(v, [1, 2] as never)).toThrow(
+      /the value must be a tensor; it is a list; from the host, use write\(\)/,
+    );
+    free(v);
+  });
+});
