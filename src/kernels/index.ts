@@ -1,7 +1,7 @@
 // One line per op: what a file exports beside its ops belongs to its neighbours only.
 
 export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention/index.ts';
-export { argmax, argmin, argsort, max, mean, min, type ReduceOptions, sum } from './axis/index.ts';
+export { argmax, argmin, argsort, max, mean, min, type ReduceOptions, type SortOptions, sum } from './axis/index.ts';
 export {
   type Activation,
   abs,
@@ -45,6 +45,7 @@ export {
   interpolatePositions,
   linspace,
   moveAxis,
+  oneHot,
   onesLike,
   type PadOptions,
   pad,
@@ -52,14 +53,19 @@ export {
   repeat,
   reshape,
   roll,
+  type Sorted,
   scatterAdd,
   slice,
+  sort,
   split,
   squeeze,
   stack,
   swapAxes,
+  take,
+  takeAlongAxis,
   takeRows,
   tile,
+  topK,
   tril,
   triu,
   unsqueeze,

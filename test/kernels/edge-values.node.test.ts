@@ -50,6 +50,7 @@ const without: Readonly<Record<string, string>> = {
   eye: 'is made on the host',
   fillLike: 'has the value that it is given',
   linspace: 'is made on the host',
+  oneHot: 'takes indices',
   onesLike: 'as fillLike',
   pamr: 'takes pixels and such scores; test/kernels/zeroseg/pamr.test.ts',
   pamrSteps: 'as pamr',

@@ -192,6 +192,14 @@ const table: Readonly<Record<string, () => void>> = {
   split: () => shapes((x) => ops.add(...(ops.split(x as Tensor, 1, [3, 3]) as [Tensor, Tensor])), [29, 6]),
   takeRows: () => both((x) => ops.takeRows(x as Tensor, below(9, 3, 20)), floats(3, 9, 5)),
   scatterAdd: () => both((x) => ops.scatterAdd(x as Tensor, below(9, 3, 20), 9), floats(3, 20, 8)),
+  take: () => both((x) => ops.take(x as Tensor, below(9, 20), 1), floats(3, 9, 5)),
+  takeAlongAxis: () => {
+    both((x) => ops.takeAlongAxis(x as Tensor, below(9, 20, 5), 0), floats(9, 5));
+    ops.takeAlongAxis(below(99, 20, 5), below(9, 20, 5));
+  },
+  oneHot: () => void ops.oneHot(below(9, 37), 7),
+  sort: () => both((x) => ops.sort(x as Tensor).values, floats(5, 30)),
+  topK: () => both((x) => ops.topK(x as Tensor, 3).values, floats(5, 30)),
   embedding: () => both((x) => ops.embedding(x as Tensor, below(19, 70)), floats(19, 5)),
   argsort: () => {
     ops.argsort(floats(5, 300));

@@ -48,6 +48,7 @@ const cases: Readonly<Record<string, Case>> = {
     good: { antialias: true },
     words: { mode: ['bilinear', 'bicubic'] },
   },
+  argsort: { call: (o) => kernels.argsort(of(2, 3), o), good: { descending: true } },
   pad: {
     call: (o) => kernels.pad(of(2, 3), [1], o),
     good: { value: 1 },
@@ -127,6 +128,8 @@ it('axes are whole numbers that exist', () => {
     split: (axis) => kernels.split(x, axis, [1, 2])[0] as Tensor,
     concat: (axis) => kernels.concat([x, x], axis),
     permute: (axis) => kernels.permute(x, [0, axis]),
+    take: (axis) => kernels.take(x, classes(), axis),
+    takeAlongAxis: (axis) => kernels.takeAlongAxis(x, kernels.argsort(x), axis),
     flip: (axis) => kernels.flip(x, axis),
     roll: (axis) => kernels.roll(x, 1, axis),
     repeat: (axis) => kernels.repeat(x, 2, axis),

@@ -58,6 +58,11 @@ const moves: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => T
     [[2, 4, 5], (x) => ops.takeRows(x, u32(x, [3, 0, 9, 1, 1, 2], [2, 3]))],
     [[2, 4, 8], (x) => ops.takeRows(x, u32(x, [3, 0, 9, 1, 1, 2], [2, 3]))],
   ],
+  take: [
+    [[3, 6, 5], (x) => ops.take(x, u32(x, [5, 0, 2, 2, 77], [5]), 1)],
+    [[6, 8], (x) => ops.take(x, u32(x, [5, 0, 2, 2, 77, 1], [2, 3]))],
+  ],
+  takeAlongAxis: [[[2, 3], (x) => ops.takeAlongAxis(x, u32(x, [2, 0, 2, 9, 1, 1, 0, 0], [2, 4]))]],
   embedding: [[[6, 5], (x) => ops.embedding(x, u32(x, [5, 0, 2, 2, 77], [5]))]],
   keepRows: [[[2, 3, 7], (x) => ops.keepRows(x, mask(x))]],
   unshuffle: [

@@ -239,7 +239,18 @@ const lineOps: Readonly<Record<string, readonly LineOp[]>> = {
     },
   ],
   argsort: [{ op: (x) => ops.argsort(x), of: orderOf, lastOnly: true }],
+  sort: [
+    { op: (x) => ops.sort(x).values, of: sorted, lastOnly: true },
+    { op: (x) => ops.sort(x, { descending: true }).values, of: (line) => sorted(line).reverse(), lastOnly: true },
+  ],
+  topK: [
+    { op: (x) => ops.topK(x, x.shape.at(-1) as number).values, of: (line) => sorted(line).reverse(), lastOnly: true },
+  ],
 };
+
+function sorted(line: readonly number[]): number[] {
+  return orderOf(line).map((place) => line[place] as number);
+}
 
 /** Places by rising value, NaN last, equal ones in their order. */
 export function orderOf(line: readonly number[]): number[] {

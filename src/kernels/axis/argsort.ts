@@ -1,9 +1,16 @@
 import { kernel, type Piece } from '../../gpu/index.ts';
 import { dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
+import { checkOptions } from './operands.ts';
+
+export interface SortOptions {
+  /** The largest first; NaN, which counts as the largest, before all. Default: false. */
+  readonly descending?: boolean;
+}
+
 /**
  * Indices (u32) that sort the last axis in ascending order: `x[y[0]] ≤ x[y[1]] ≤ …`. Stable: equal elements keep their
- * order, and −0 equals 0. NaN comes last. `[…, N]` → `[…, N]`, float or u32. It has no gradient.
+ * order, and −0 equals 0. NaN comes last; in descending order it comes first. `[…, N]` → `[…, N]`, float or u32. It has no gradient.
  *
  * ```ts
  * await readU32(argsort(tensor(device, [0.3, 0.1, 0.2]))); // [1, 2, 0]
@@ -11,7 +18,8 @@ import { type Shape, ShapeError, size } from '../../tensor/values/index.ts';
  *
  * @throws ShapeError for a scalar.
  */
-export function argsort(x: Tensor): Tensor {
+export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
+  checkOptions('argsort', options, ['descending']);
   const cols = x.shape.at(-1);
   if (cols === undefined) throw new ShapeError('argsort', 'a scalar has no axis to sort along', { x: x.shape });
   const rows = x.size / Math.max(cols, 1);
@@ -19,11 +27,12 @@ export function argsort(x: Tensor): Tensor {
   if (y.size === 0) return y;
 
   const kernels = x.dtype === 'u32' ? ofU32 : ofFloat;
-  dispatch(kernels.blocks, { x, y }, { rows, cols, block: Math.min(BLOCK, cols) });
+  const constants = { DESCENDING: Number(options.descending ?? false) };
+  dispatch(kernels.blocks, { x, y }, { rows, cols, block: Math.min(BLOCK, cols) }, constants);
   let sorted = y;
   for (let run = BLOCK; run < cols; run *= 2) {
     const merged = empty(y);
-    dispatch(kernels.merge, { x, sorted, merged }, { n: y.size, cols, run });
+    dispatch(kernels.merge, { x, sorted, merged }, { n: y.size, cols, run }, constants);
     sorted = merged;
   }
   return sorted;
@@ -49,11 +58,11 @@ export function groupById(ids: Tensor, count: number): { order: Tensor; starts: 
  */
 const BLOCK = 256;
 
-/** `sortKey(i)`: element i of `x` as a u32 of the same order. */
+/** `orderKey(i)`: element i of `x` as a u32 of the same order. `sortKey(i)`: one by which smaller ones come first. */
 const floatKey: Piece = {
   name: 'floatKey',
   wgsl: `
-fn sortKey(i: u32) -> u32 {
+fn orderKey(i: u32) -> u32 {
   let bits = bitcast<u32>(f32(x[i]));
   let magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) { return 0xffffffffu; }
@@ -61,7 +70,9 @@ fn sortKey(i: u32) -> u32 {
   return bits ^ select(0x80000000u, 0xffffffffu, bits > magnitude);
 }`,
 };
-const u32Key: Piece = { name: 'u32Key', wgsl: 'fn sortKey(i: u32) -> u32 { return x[i]; }' };
+const u32Key: Piece = { name: 'u32Key', wgsl: 'fn orderKey(i: u32) -> u32 { return x[i]; }' };
+
+const sortKey = 'fn sortKey(i: u32) -> u32 { return select(orderKey(i), ~orderKey(i), DESCENDING == 1u); }';
 
 const sorters = (element: 'T' | 'u32', key: Piece) => ({
   // An invocation takes one element of a block and counts those that come before it, a tile of the block at a time.
@@ -69,10 +80,11 @@ const sorters = (element: 'T' | 'u32', key: Piece) => ({
     name: 'argsort',
     bind: { x: `read ${element}`, y: 'write u32' },
     params: { rows: 'u32', cols: 'u32', block: 'u32' },
-    override: { WG: 64 },
+    override: { WG: 64, DESCENDING: 0 },
     use: [key],
     grid: ({ rows, cols, block }, { WG }) => [rows * Math.ceil(cols / block) * Math.ceil(block / WG)],
     wgsl: /* wgsl */ `
+${sortKey}
 var<workgroup> keys: array<vec4u, WG / 4>;
 
 @compute @workgroup_size(WG)
@@ -116,10 +128,11 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     name: 'argsort-merge',
     bind: { x: `read ${element}`, sorted: 'read u32', merged: 'write u32' },
     params: { n: 'u32', cols: 'u32', run: 'u32' },
-    override: { WG: 64 },
+    override: { WG: 64, DESCENDING: 0 },
     use: [key],
     grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
     wgsl: /* wgsl */ `
+${sortKey}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
   let i = flatGroup(g, size) * WG + l;

@@ -1,4 +1,4 @@
-export { argsort, groupById } from './argsort.ts';
+export { argsort, groupById, type SortOptions } from './argsort.ts';
 export { argmax, argmin, max, min } from './extreme.ts';
 export { checkChoice, checkFloats, checkNumber, checkOptions, checkTensors } from './operands.ts';
 export { fewerRows, mean, sum, summed, sumRows } from './reduce.ts';

@@ -1,6 +1,6 @@
 import { kernel } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { ShapeError, size } from '../../tensor/values/index.ts';
+import { aroundAxis, normalizeAxis, ShapeError, size } from '../../tensor/values/index.ts';
 import {
   eachRow,
   groupById,
@@ -11,6 +11,7 @@ import {
   rowOverrides,
   rowPlace,
 } from '../axis/index.ts';
+import { moveAxis } from './axes.ts';
 import { reshape } from './layout.ts';
 
 /**
@@ -32,7 +33,7 @@ export function takeRows(x: Tensor, ids: Tensor): Tensor {
   }
   checkIds('takeRows', ids, { x: x.shape, ids: ids.shape }, batch);
   const y = empty(x, [...ids.shape, ...rest]);
-  take(x, ids, y);
+  takeInto(x, ids, y);
   return differentiable(y, [x], (dy) => [scattered(dy, ids, count)]);
 }
 
@@ -59,7 +60,7 @@ export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
   const y = scattered(src, ids, size);
   return differentiable(y, [src], (dy) => {
     const dsrc = empty(src);
-    take(dy, ids, dsrc);
+    takeInto(dy, ids, dsrc);
     return [dsrc];
   });
 }
@@ -82,11 +83,60 @@ export function embedding(table: Tensor, ids: Tensor): Tensor {
     throw new ShapeError('embedding', 'the table must be [V, D]', shapes);
   }
   if (ids.dtype !== 'u32') throw new ShapeError('embedding', `ids must be u32, not ${ids.dtype}`, shapes);
-  const y = empty(table, [...ids.shape, width]);
+  return taken(table, ids, 0);
+}
+
+/**
+ * Elements of an axis by index, the same for all other axes: `y[…, k…, …] = x[…, ids[k…], …]`, with the axes of `ids` (u32, any shape) in
+ * the place of the axis. NumPy's `take`, PyTorch's `index_select`. An index that is not below the length of the axis gives zeros, and
+ * gets no gradient; in the gradient, what was taken several times adds up, in the order of `ids`. Float or u32.
+ *
+ * ```ts
+ * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
+ * await read(take(x, tensor(device, new Uint32Array([2, 0])), 1)); // [3, 1, 6, 4]
+ * ```
+ *
+ * @throws ShapeError unless `ids` is u32.
+ */
+export function take(x: Tensor, ids: Tensor, axis = 0): Tensor {
+  if (ids.dtype !== 'u32') {
+    throw new ShapeError('take', `ids must be u32, not ${ids.dtype}`, { x: x.shape, ids: ids.shape });
+  }
+  return taken(x, ids, normalizeAxis('take', axis, x.shape));
+}
+
+/**
+ * Elements of an axis by an index of their own for every place: `y[…, k, …] = x[…, ids[…, k, …], …]`; `ids` (u32) has the shape of x
+ * but for that axis. NumPy's `take_along_axis`, PyTorch's `gather`: what applies the order that `argsort` finds. An index that is not
+ * below the length of the axis gives zeros, and gets no gradient. Float or u32.
+ *
+ * ```ts
+ * const x = tensor(device, [3, 1, 2, 4, 6, 5], [2, 3]);
+ * await read(takeAlongAxis(x, argsort(x))); // [1, 2, 3, 4, 5, 6]
+ * ```
+ *
+ * @throws ShapeError unless `ids` is u32 and has the shape of x but for the axis.
+ */
+export function takeAlongAxis(x: Tensor, ids: Tensor, axis = -1): Tensor {
+  const at = normalizeAxis('takeAlongAxis', axis, x.shape);
+  const shapes = { x: x.shape, ids: ids.shape };
+  if (ids.dtype !== 'u32') throw new ShapeError('takeAlongAxis', `ids must be u32, not ${ids.dtype}`, shapes);
+  if (ids.shape.length !== x.shape.length || !x.shape.every((one, i) => i === at || one === ids.shape[i])) {
+    throw new ShapeError('takeAlongAxis', `ids must have the shape of x, but for axis ${at}`, shapes);
+  }
+  const [lines, places] = [moveAxis(x, at, -1), moveAxis(ids, at, -1)];
+  const rows = size(lines.shape.slice(0, -1));
+  const y = takeRows(reshape(lines, [rows, x.shape[at] as number]), reshape(places, [rows, ids.shape[at] as number]));
+  return moveAxis(reshape(y, places.shape), -1, at);
+}
+
+function taken(x: Tensor, ids: Tensor, axis: number): Tensor {
+  const { outer, length, inner } = aroundAxis(x.shape, axis);
   const flat = reshape(ids, [1, ids.size]);
-  take(reshape(table, [1, count, width]), flat, reshape(y, [1, ids.size, width]));
-  return differentiable(y, [table], (dy) => [
-    reshape(scattered(reshape(dy, [1, ids.size, width]), flat, count), table.shape),
+  const y = empty(x, [...x.shape.slice(0, axis), ...ids.shape, ...x.shape.slice(axis + 1)]);
+  takeInto(reshape(x, [outer, length, inner]), flat, reshape(y, [outer, ids.size, inner]));
+  return differentiable(y, [x], (dy) => [
+    reshape(scattered(reshape(dy, [outer, ids.size, inner]), flat, length), x.shape),
   ]);
 }
 
@@ -97,12 +147,14 @@ function checkIds(op: string, ids: Tensor, shapes: Record<string, readonly numbe
   }
 }
 
-/** @internal Writes `y[b, k] = x[b, ids[b, k]]`, zeros where there is no such row. */
-export function take(x: Tensor, ids: Tensor, y: Tensor): void {
-  const { element, width } = unitsOf(size(y.shape.slice(2)));
-  const rows = { rows: ids.size, width };
-  const counts = { count: x.shape[1] as number, taken: ids.shape[1] as number };
-  dispatch(gather[element], { x, ids, y }, { ...rows, ...counts }, rowConstants(y.device, rows));
+/** @internal Writes `y[b, k] = x[b, ids[b, k]]`, zeros where there is no such row. One row of ids may be for all b. */
+export function takeInto(x: Tensor, ids: Tensor, y: Tensor): void {
+  const units = unitsOf(size(y.shape.slice(2)));
+  const { element, width } = x.dtype === 'u32' ? { element: x.dtype, width: size(y.shape.slice(2)) } : units;
+  const [batch, given] = y.shape as readonly [number, number];
+  const rows = { rows: batch * given, width };
+  const counts = { count: x.shape[1] as number, taken: given };
+  dispatch(gather[element], { x, ids, y }, { ...rows, ...counts }, constantsOf(y, ids, rows));
 }
 
 function scattered(src: Tensor, ids: Tensor, count: number): Tensor {
@@ -112,13 +164,13 @@ function scattered(src: Tensor, ids: Tensor, count: number): Tensor {
   const { order, starts } = groupById(ids, count);
   const { element, width } = unitsOf(size(rest));
   const rows = { rows: (src.shape[0] as number) * count, width };
-  dispatch(
-    addUp[element],
-    { src, order, starts, y },
-    { ...rows, count, given: ids.shape[1] as number },
-    rowConstants(y.device, rows),
-  );
+  const counts = { count, given: ids.shape[1] as number };
+  dispatch(addUp[element], { src, order, starts, y }, { ...rows, ...counts }, constantsOf(y, ids, rows));
   return y;
+}
+
+function constantsOf(y: Tensor, ids: Tensor, rows: { rows: number; width: number }) {
+  return { ...rowConstants(y.device, rows), SHARED: Number(ids.shape[0] !== y.shape[0]) };
 }
 
 /** Rows whose length is a multiple of 4 are moved as vec4s. */
@@ -126,25 +178,30 @@ function unitsOf(width: number): { element: 'T' | 'vec4<T>'; width: number } {
   return width % 4 === 0 ? { element: 'vec4<T>', width: width / 4 } : { element: 'T', width };
 }
 
-const gatherKernel = (element: 'T' | 'vec4<T>') =>
+const gatherKernel = (element: 'T' | 'vec4<T>' | 'u32') =>
   kernel({
     name: 'take-rows',
     bind: { x: `read ${element}`, ids: 'read u32', y: `write ${element}` },
     params: { rows: 'u32', width: 'u32', count: 'u32', taken: 'u32' },
-    override: rowOverrides,
+    override: { ...rowOverrides, SHARED: 0 },
     use: [rowPlace],
     grid: rowGrid,
     wgsl: eachRow(/* wgsl */ `
-  let id = ids[row];
+  let batch = row / params.taken;
+  let id = ids[row - select(0u, batch * params.taken, SHARED == 1u)];
   if (id >= params.count) {
     for (var col = place.start; col < place.end; col += THREADS) { y[row * params.width + col] = ${element}(); }
     return;
   }
-  let first = (row / params.taken * params.count + id) * params.width;
+  let first = (batch * params.count + id) * params.width;
   for (var col = place.start; col < place.end; col += THREADS) { y[row * params.width + col] = x[first + col]; }`),
   });
 
-const gather = { T: /*#__PURE__*/ gatherKernel('T'), 'vec4<T>': /*#__PURE__*/ gatherKernel('vec4<T>') };
+const gather = {
+  T: /*#__PURE__*/ gatherKernel('T'),
+  'vec4<T>': /*#__PURE__*/ gatherKernel('vec4<T>'),
+  u32: /*#__PURE__*/ gatherKernel('u32'),
+};
 
 // A row adds up the rows that groupById found for it.
 const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
@@ -152,21 +209,23 @@ const addUpKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
     name: 'add-up-rows',
     bind: { src: `read ${element}`, order: 'read u32', starts: 'read u32', y: `write ${element}` },
     params: { rows: 'u32', width: 'u32', count: 'u32', given: 'u32' },
-    override: rowOverrides,
+    override: { ...rowOverrides, SHARED: 0 },
     use: [rowPlace],
     grid: rowGrid,
     wgsl: eachRow(/* wgsl */ `
   let batch = row / params.count;
   let first = batch * params.given;
   // There is one start more than there are rows in each batch element.
-  let start = starts[row + batch];
-  let end = starts[row + batch + 1];
+  let list = select(row + batch, row - batch * params.count, SHARED == 1u);
+  let start = starts[list];
+  let end = starts[list + 1];
+  let ordered = select(first, 0u, SHARED == 1u);
   for (var col = place.start; col < place.end; col += THREADS) {
     var total = ${sum}();
     ${inRuns(
       { total: sum },
       { counter: 'k', from: 'start', to: 'end', by: '1u' },
-      `total += ${sum}(src[(first + order[first + k]) * params.width + col]);`,
+      `total += ${sum}(src[(first + order[ordered + k]) * params.width + col]);`,
       { loops: LOOPS_FOR_ALL },
     )}
     y[row * params.width + col] = ${element}(total);

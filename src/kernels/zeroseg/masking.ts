@@ -12,7 +12,7 @@ import {
   rowPlace,
   sumRows,
 } from '../axis/index.ts';
-import { reshape, take } from '../layout/index.ts';
+import { reshape, takeInto } from '../layout/index.ts';
 /** Which of N patches a masked autoencoder sees, per image: He et al., 2021, section 3. */
 export interface ShuffleMask {
   /** u32 `[B, N]`: the patches by ascending noise. */
@@ -69,10 +69,10 @@ export function keepRows(x: Tensor, { idsKeep, idsRestore }: Pick<ShuffleMask, '
     });
   }
   const y = empty(x, [...idsKeep.shape, ...rest]);
-  take(x, idsKeep, y);
+  takeInto(x, idsKeep, y);
   return differentiable(y, [x], (dy) => {
     const dx = empty(x);
-    take(dy, idsRestore, dx);
+    takeInto(dy, idsRestore, dx);
     return [dx];
   });
 }

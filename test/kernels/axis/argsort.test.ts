@@ -30,6 +30,24 @@ async function check(values: ArrayLike<number>, rows: number, cols: number): Pro
 }
 
 describe('argsort', () => {
+  it.each([3, 200, 1000])('sorts %i in descending order: NaN first, equal ones in their order', async (cols) => {
+    const random = seeded(cols);
+    const values = Array.from({ length: 2 * cols }, (_, i) =>
+      i % 13 === 5 ? Number.NaN : Math.round(random() * 20) - 10,
+    );
+    const x = tensor(device.current, values, [2, cols]);
+    const negative = values.map((value) => -value);
+    const want = [0, cols].flatMap((start) => {
+      const row = negative.slice(start, start + cols);
+      const isNumber = (i: number) => !Number.isNaN(row[i]);
+      const order = reference(row, cols);
+      return [...order.filter((i) => !isNumber(i)), ...order.filter(isNumber)];
+    });
+    expect([...(await readU32(argsort(x, { descending: true })))]).toEqual(want);
+    const ids = tensor(device.current, new Uint32Array([1, 0xffffffff, 0]));
+    expect([...(await readU32(argsort(ids, { descending: true })))]).toEqual([1, 0, 2]);
+  });
+
   for (const [rows, cols] of [
     [1, 1],
     [3, 2],

@@ -276,13 +276,38 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
     op: (a, b) => where(u32([1, 0, 0, 1], [2, 2]), a, b),
   },
 };
+const layouts: Readonly<Record<string, Case>> = {
+  flatten: { ...one((x) => kernels.flatten(x)), twice: true },
+  flip: { ...one((x) => kernels.flip(x)), twice: true },
+  moveAxis: { ...one((x) => kernels.moveAxis(x, 0, 1)), twice: true },
+  pad: { ...one((x) => kernels.pad(x, [1, 2], { mode: 'edge' })), twice: true },
+  repeat: one((x) => kernels.repeat(x, 2, 0)),
+  roll: { ...one((x) => kernels.roll(x, 1, 1)), twice: true },
+  sort: one((x) => kernels.sort(x).values),
+  squeeze: { ...one((x) => kernels.squeeze(kernels.unsqueeze(x, 1))), twice: true },
+  stack: pair((a, b) => kernels.stack([a, b], 1)),
+  swapAxes: { ...one((x) => kernels.swapAxes(x, 0, 1)), twice: true },
+  take: one((x) => kernels.take(x, u32([1, 0, 1], [3]), 1)),
+  takeAlongAxis: one((x) => kernels.takeAlongAxis(x, kernels.argsort(x))),
+  tile: one((x) => kernels.tile(x, [2, 1])),
+  topK: one((x) => kernels.topK(x, 2).values),
+  tril: { ...one((x) => kernels.tril(x)), twice: true },
+  triu: { ...one((x) => kernels.triu(x)), twice: true },
+  unsqueeze: { ...one((x) => kernels.unsqueeze(x, 0)), twice: true },
+};
 /** Exports without a gradient, each with its reason. */
 const without: Readonly<Record<string, string>> = {
+  arange: 'is made on the host',
   argmax: 'u32',
   argmin: 'u32',
   argsort: 'u32',
   averageWindows: 'documented: no gradient',
+  eye: 'is made on the host',
+  fillLike: 'documented: a constant',
+  linspace: 'is made on the host',
   medoids: 'u32',
+  oneHot: 'from u32',
+  onesLike: 'as fillLike',
   pamr: 'documented: no gradient',
   pamrSteps: 'documented: no gradient',
   pamrWeights: 'documented: no gradient',
@@ -293,15 +318,16 @@ const without: Readonly<Record<string, string>> = {
   sign: 'documented: 0',
   stopGradient: 'documented: 0',
   tune: 'no op',
+  zerosLike: 'as fillLike',
 };
 const hasF16 = () => device.current.features.has('shader-f16');
 
 it('every op is here', () => {
-  expect([...Object.keys(cases), ...Object.keys(without)].sort()).toEqual(Object.keys(kernels).sort());
+  expect([...Object.keys({ ...cases, ...layouts }), ...Object.keys(without)].sort()).toEqual(Object.keys(kernels).sort());
 });
 
 describe.each(
-  Object.entries(cases).flatMap(([name, some]) =>
+  Object.entries({ ...cases, ...layouts }).flatMap(([name, some]) =>
     [some].flat().map((one, i) => [i > 0 ? `${name} ${i + 1}` : name, one as Case] as const),
   ),
 )('%s', (_, { of, op, values = normal, twice = false, tolerance = 1e-3 }) => {
