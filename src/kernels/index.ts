@@ -74,6 +74,7 @@ export {
 export {
   type Conv2dOptions,
   conv2d,
+  einsum,
   linear,
   type MatmulEpilogue,
   type MatmulOptions,

@@ -237,6 +237,7 @@ const table: Readonly<Record<string, () => void>> = {
   attention: attended((q, k, v) => ops.attention(q!, k!, v!), [2, 3, 37, 8], [2, 3, 35, 8], [2, 3, 35, 8]),
   qkvAttention: attended((qkv) => ops.qkvAttention(qkv!, 2), [2, 37, 48]),
   crossAttention: () => shapes((q, k, v) => ops.crossAttention(q!, k!, v!, 2), [2, 37, 16], [2, 35, 16], [2, 35, 16]),
+  einsum: () => shapes((a, b) => ops.einsum('ij,jk->ki', a as Tensor, b as Tensor), [17, 9], [9, 11]),
   conv2d: () => {
     shapes((x, w, bias) => ops.conv2d(x!, w!, { bias, padding: 1 }), [2, 7, 9, 3], [4, 3, 3, 3], [4]);
     shapes((x, w) => ops.conv2d(x!, w!), [2, 7, 9, 4], [4, 4, 3, 3]);

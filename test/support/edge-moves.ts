@@ -107,6 +107,10 @@ const sums: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => Te
     [[1, 5, 4, 3], (x) => ops.conv2d(x, constant(x, [4, 3, 3, 3], 1), { stride: 2, padding: 1 })],
     [[4, 4, 3, 3], (x) => ops.conv2d(constant(x, [1, 5, 4, 4], 2), x)],
   ],
+  einsum: [
+    [[3, 4], (x) => ops.einsum('ij,jk->ik', x, constant(x, [4, 5], 1))],
+    [[4, 4], (x) => ops.einsum('ii->i', x)],
+  ],
   patchEmbed: [[[1, 2, 5, 4], (x) => ops.patchEmbed(x, constant(x, [6, 2, 2, 2], 3))]],
 };
 

@@ -277,6 +277,14 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   },
 };
 const layouts: Readonly<Record<string, Case>> = {
+  einsum: {
+    of: [
+      [2, 3],
+      [3, 4],
+    ],
+    op: (a, b) => kernels.einsum('ij,jk->ki', a, b),
+    twice: true,
+  },
   flatten: { ...one((x) => kernels.flatten(x)), twice: true },
   flip: { ...one((x) => kernels.flip(x)), twice: true },
   moveAxis: { ...one((x) => kernels.moveAxis(x, 0, 1)), twice: true },
