@@ -13,7 +13,10 @@ import ts from 'typescript-5.9';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
 /** What the packages export. */
-const exportsOf = { '': ['index', 'nn/index', 'zeroseg/index', 'internal'], cli: ['index', 'bench/index'] };
+const exportsOf = {
+  '': ['index', 'nn/index', 'zeroseg/index', 'internal'],
+  cli: ['index', 'bench/index', 'gpu-model/index'],
+};
 /** What is WGSL there has several lines, and nothing else has but messages of errors. */
 const holdsWgsl =
   /[\\/]dist[\\/](kernels[\\/]|gpu[\\/]prelude|tensor[\\/]graph[\\/]elementwise|tensor[\\/]run[\\/]check[\\/]kernels)/;

@@ -9,6 +9,7 @@ export function sourceAliases(platform: 'node' | 'browser'): { find: RegExp; rep
     '@zeroseg/core/internal': 'src/internal.ts',
     zeroseg: 'cli/src/index.ts',
     'zeroseg/bench': 'cli/src/bench/index.ts',
+    'zeroseg/gpu-model': 'cli/src/gpu-model/index.ts',
     '#provider': `src/gpu/platform/provider.${platform}.ts`,
   };
   return Object.entries(files).map(([name, file]) => ({

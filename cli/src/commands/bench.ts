@@ -1,5 +1,5 @@
 import type { Device, Tuned } from '@zeroseg/core';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   type BenchProgress,
   bench,
@@ -7,6 +7,7 @@ import {
   growthChart,
   growthLines,
   growthPanels,
+  lending,
   limitChart,
   limitLines,
   limitNote,
@@ -17,6 +18,7 @@ import {
   tunedTable,
   tuneSteps,
 } from '../bench/index.ts';
+import { type GpuName, gpuModel, gpuNames, gpus, type ModelledLaunch, modelTable } from '../gpu-model/index.ts';
 import { chartFile, jsonTarget, writeChart, writeJson } from '../reports/index.ts';
 import {
   adapterOption,
@@ -41,6 +43,7 @@ interface BenchArguments {
   readonly full?: boolean;
   readonly growth?: boolean;
   readonly tune?: boolean;
+  readonly model?: readonly GpuName[];
   readonly json?: string;
   readonly chart?: string;
   readonly adapter?: string;
@@ -69,13 +72,21 @@ export function benchCommand(context: Context): Command {
         'instead: find the fastest matmul variants for this device, and keep them; minutes',
       ).conflicts(['filter', 'chart']),
     )
+    .addOption(
+      new Option(
+        '--model <gpus>',
+        `instead: what the kernels would do on GPUs that are not here, by their published figures: ${gpuNames.join(', ')}, or all; minutes`,
+      )
+        .argParser(gpuList)
+        .conflicts(['growth', 'tune', 'chart', 'runs']),
+    )
     .option('--json <file>', 'write everything that was measured; - prints it instead of the tables', jsonTarget)
     .option('--chart <file>', 'draw what was measured, as .svg or .png', chartFile)
     .option(...adapterOption)
     .addHelpText(
       'after',
       '\nExamples:\n  zeroseg bench --quick\n  zeroseg bench --filter matmul,attention --runs 20 --chart limits.svg\n' +
-        '  zeroseg bench --growth --chart growth.png\n  zeroseg bench --tune',
+        '  zeroseg bench --growth --chart growth.png\n  zeroseg bench --tune\n  zeroseg bench --model h100,m3 --filter matmul,attention',
     )
     .action((options: BenchArguments) => run(context, options));
 }
@@ -114,7 +125,7 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
       where: `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`,
     };
     terminal.log(`on ${device.name}${device.isSoftware ? ', in software: this is the speed of the processor' : ''}`);
-    const work = options.tune ? tuning : options.growth ? growth : againstLimits;
+    const work = options.tune ? tuning : options.growth ? growth : options.model ? modelled : againstLimits;
     try {
       const measured = await work(session, () => bar?.stop());
       await writeJson(context.terminal, options.json, { ...about(device, meter, options), ...measured });
@@ -165,6 +176,50 @@ async function tuning({ device, options, terminal, signal }: Session): Promise<o
   for (const line of tunedTable(tuned)) terminal.out(line);
   terminal.out(`${count(tuned.length, 'variants')} kept for later runs on this adapter`);
   return { tuned };
+}
+
+/** Whole steps launch some hundred kernels, which are those of the other work at other sizes: only where they are asked for. */
+async function modelled({ device, options, terminal, signal, onProgress }: Session, done: () => void): Promise<object> {
+  const names = options.model as readonly GpuName[];
+  const all = chooseWorkloads(options).filter(({ group }) => options.filter || group !== 'whole steps');
+  const work: { name: string; launches: ModelledLaunch[] }[] = [];
+  for (const { name, prepare } of all) {
+    if (signal.aborted) break;
+    onProgress({ name, done: work.length, total: all.length });
+    const launches = await lending(device, (lend) => gpuModel(device, prepare(lend), { gpus: names, signal }));
+    work.push({ name, launches });
+  }
+  done();
+  for (const name of names) for (const line of [...modelTable(name, work), '']) terminal.out(line);
+  return { gpus: Object.fromEntries(names.map((name) => [name, gpus[name]])), work: work.map(forJson) };
+}
+
+/** As JSON can hold it. */
+function forJson({ name, launches }: { readonly name: string; readonly launches: readonly ModelledLaunch[] }) {
+  const short = launches.map(({ gpus, ...launch }) => ({
+    ...launch,
+    gpus: gpus.map(({ counts: { sites, unique, ...counts }, ...on }) => ({
+      ...on,
+      counts: {
+        ...counts,
+        uniqueBytes: Object.fromEntries(unique),
+        sites: sites.map(({ site: { variable, action, text, line, bytes }, ...site }) => ({
+          ...{ variable, action, text, line, elementBytes: bytes, ...site },
+        })),
+      },
+    })),
+  }));
+  return { name, launches: short };
+}
+
+function gpuList(text: string): readonly GpuName[] {
+  const names = words(text);
+  if (names.includes('all')) return gpuNames;
+  const wrong = names.find((name) => !(gpuNames as readonly string[]).includes(name));
+  if (wrong !== undefined || names.length === 0) {
+    throw new InvalidArgumentError(`It must be one or more of ${gpuNames.join(', ')} with commas between, or all.`);
+  }
+  return names as GpuName[];
 }
 
 async function draw({ options, terminal }: Session, chart: Parameters<typeof writeChart>[1]): Promise<void> {

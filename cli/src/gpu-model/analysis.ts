@@ -214,7 +214,7 @@ class Walk {
     const from = value ? this.#value(value, product) : scalar('i32');
     if (!to) return;
     const of = this.#access(to, op === '=' ? 'store' : 'update');
-    if (op === '=') return;
+    if (op === '=' || this.#isStatic(to)) return;
     const known = {
       fused: false,
       fuses: product,
@@ -241,6 +241,13 @@ class Walk {
     if (of.kind === 'binary') return this.#isStatic(of.left) && this.#isStatic(of.right);
     if (of.kind === 'unary') return this.#isStatic(of.of);
     return of.kind === 'call' && of.args.length > 0 && of.args.every((arg) => this.#isStatic(arg));
+  }
+
+  /** An index without what is added to it and known before: instructions that load and store have room for that. */
+  #withoutStatic(of: Expression): Expression {
+    if (of.kind !== 'binary' || of.op !== '+') return of;
+    if (this.#isStatic(of.right)) return this.#withoutStatic(of.left);
+    return this.#isStatic(of.left) ? this.#withoutStatic(of.right) : of;
   }
 
   /** Counts what an expression costs; gives its type. `fused`: it is a product that a sum around it takes in. */
@@ -335,7 +342,7 @@ class Walk {
         const [next, bytes] = memberOf(type, one.name);
         [type, offset] = [next, offset + bytes];
       } else {
-        this.#value(one.at);
+        this.#value(this.#withoutStatic(one.at));
         dynamic.push({ at: one.at, bytes: strideOf(type) });
         type = elementOf(type);
       }
@@ -360,7 +367,8 @@ class Walk {
     dynamic: readonly { readonly at: Expression; readonly bytes: number }[],
   ): void {
     const unit = bytesOf(scalar(scalarOf(type) ?? 'u32'));
-    this.#ops.integers++;
+    // Addresses of 64 bits; those of workgroup memory are small, and kept as bytes from turn to turn.
+    if (space === 'storage') this.#ops.integers++;
     this.sites.push({
       ...{
         id: this.sites.length,

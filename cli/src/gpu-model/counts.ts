@@ -1,6 +1,6 @@
 import type { Analysis, Site } from './analysis.ts';
 import { DIVISION, noOperations, type Operations } from './operations.ts';
-import type { GroupTrace } from './trace.ts';
+import type { GroupTrace, Traced } from './trace.ts';
 
 /** How a GPU brings threads and memory together. */
 export interface Lanes {
@@ -31,6 +31,11 @@ export interface SiteCounts {
   fewestTurns: number;
   /** The most words of one bank that a request wants. */
   ways: number;
+  /**
+   * Elements from the load before it to this one, where both are of one element of the same variable in the same block, and it is the
+   * same distance in every thread.
+   */
+  apart: number | undefined;
 }
 
 export interface Counts {
@@ -49,7 +54,15 @@ export interface Counts {
   readonly cut: boolean;
 }
 
+/** What GPUs with such lanes do in a launch. */
+export interface CountedLaunch extends Traced {
+  /** In the order of the lanes that were asked for. */
+  readonly counts: readonly Counts[];
+}
+
 const NOTHING = 0xffffffff;
+/** How many turns of a loop are looked at to find out how far two loads are apart. */
+const SEEN_TURNS = 8;
 
 /** Counts the traces of workgroups, each of which stands for `weight` of the launch. */
 export class Counter {
@@ -67,7 +80,17 @@ export class Counter {
     this.#analysis = analysis;
     this.#lanes = lanes;
     this.#sites = analysis.sites.map((site) => ({
-      ...{ site, requests: 0, accesses: 0, bytes: 0, sectorBytes: 0, turns: 0, fewestTurns: 0, ways: 0 },
+      ...{
+        site,
+        requests: 0,
+        accesses: 0,
+        bytes: 0,
+        sectorBytes: 0,
+        turns: 0,
+        fewestTurns: 0,
+        ways: 0,
+        apart: undefined,
+      },
     }));
   }
 
@@ -174,7 +197,16 @@ export class Counter {
         if (own) this.#global(counts, wanted, scale, own);
         else this.#shared(counts, wanted, scale);
       }
+      const before = places[i - 1];
+      if (before && this.#areAlike(i)) counts.apart = distance(before, list, count * SEEN_TURNS);
     }
+  }
+
+  /** Whether a site and the one before it load one element of the same variable in the same block. */
+  #areAlike(i: number): boolean {
+    const [before, site] = [this.#analysis.sites[i - 1] as Site, this.#analysis.sites[i] as Site];
+    const isElement = ({ action, bytes, unit }: Site) => action === 'load' && bytes === unit;
+    return isElement(site) && isElement(before) && site.variable === before.variable && site.block === before.block;
   }
 
   #global(counts: SiteCounts, wanted: Uint32Array, weight: number, touched: Set<number>): void {
@@ -242,6 +274,16 @@ export class Counter {
     counts.turns += turns * times;
     counts.fewestTurns += fewest * times;
   }
+}
+
+/** How far places of two lists are apart, where that is the same for all and not 0. */
+function distance(from: Uint32Array, to: Uint32Array, count: number): number | undefined {
+  const apart = (to[0] as number) - (from[0] as number);
+  for (let i = 0; i < Math.min(count, from.length, to.length); i++) {
+    if (from[i] === NOTHING && to[i] === NOTHING) continue;
+    if ((to[i] as number) - (from[i] as number) !== apart) return undefined;
+  }
+  return apart === 0 ? undefined : apart;
 }
 
 function sectorsOf(touched: Map<string, Set<number>>, variable: string): Set<number> {

@@ -1,14 +1,96 @@
 import type { Device, Launch, Results } from '@zeroseg/core';
 import { launchesOf } from '@zeroseg/core/internal';
+import type { Progress, WorkOptions } from '@zeroseg/core/zeroseg';
 import type { Analysis } from './analysis.ts';
-import { Counter, type Counts, type Lanes } from './counts.ts';
-import { type Traced, trace } from './trace.ts';
+import { type CountedLaunch, Counter, type Counts, type Lanes } from './counts.ts';
+import { type Estimate, estimate } from './estimate.ts';
+import { type Fault, faultsOf } from './faults.ts';
+import { type GpuName, gpuNames, gpus, lanesOf } from './gpus.ts';
+import { trace } from './trace.ts';
 
-/** What GPUs with such lanes do in a launch. */
-export interface CountedLaunch extends Traced {
-  readonly launch: Launch;
-  /** In the order of the lanes that were asked for. */
-  readonly counts: readonly Counts[];
+export interface GpuModelOptions extends WorkOptions<Progress & { readonly name: string }> {
+  /** Default: all. */
+  readonly gpus?: readonly GpuName[];
+  /** Workgroups of each launch that are traced, 1 to 64, in the middle of equal parts of its grid. Default: 4. */
+  readonly groups?: number;
+}
+
+/** A launch as a GPU would run it. */
+export interface ModelledLaunch {
+  readonly kernel: string;
+  readonly grid: readonly number[];
+  readonly workgroups: number;
+  readonly workgroupSize: readonly [number, number, number];
+  /** How many of the traced body's launches are exactly this. */
+  readonly times: number;
+  /** Bytes of workgroup memory. */
+  readonly workgroupBytes: number;
+  /** An estimate. */
+  readonly registers: number;
+  /** Private arrays that lie in memory, and their bytes in each thread. */
+  readonly scratch: Readonly<Record<string, number>>;
+  readonly gpus: readonly ModelledGpu[];
+}
+
+export interface ModelledGpu extends Estimate {
+  readonly gpu: GpuName;
+  readonly counts: Counts;
+  readonly faults: readonly Fault[];
+}
+
+/**
+ * What the launches of `body` would do on GPUs that are not here: coalescing, bank conflicts, instructions, occupancy, what bounds
+ * them and for how long, and what is wrong with them, in words. The body is one as `step` takes it; kernels of one's own are
+ * launched by `dispatch`. Any device will do, and a software adapter is as good as another: it runs a few workgroups of each launch, in
+ * a source that notes every access to memory. Equal launches are traced once.
+ *
+ * ```ts
+ * const [launch] = await gpuModel(device, () => softmax(x), { gpus: ['h100'] });
+ * for (const { words } of launch.gpus[0].faults) console.log(words);
+ * ```
+ *
+ * @throws SyntaxError for WGSL that is not understood; KernelError when an instrumented kernel does not compile.
+ */
+export async function gpuModel(
+  device: Device,
+  body: () => Results,
+  options: GpuModelOptions = {},
+): Promise<ModelledLaunch[]> {
+  const { signal, onProgress, groups } = options;
+  const chosen = (options.gpus ?? gpuNames).map((name) => gpus[name]);
+  const lanes = chosen.map(lanesOf);
+  const different = [...new Map(lanes.map((one) => [JSON.stringify(one), one])).values()];
+  const equal = new Map<string, Launch[]>();
+  for (const launch of launchesOnGpu(device, body)) {
+    const key = keyOf(launch);
+    equal.set(key, [...(equal.get(key) ?? []), launch]);
+  }
+  const modelled: ModelledLaunch[] = [];
+  for (const [launch, ...others] of equal.values()) {
+    signal?.throwIfAborted();
+    if (!launch) continue;
+    onProgress?.({ name: launch.kernel.name, done: modelled.length, total: equal.size });
+    const counted = await countLaunch(device, launch, different, groups);
+    const { analysis, workgroups } = counted;
+    modelled.push({
+      ...{ kernel: launch.kernel.name, grid: launch.grid, workgroups, workgroupSize: analysis.workgroupSize },
+      ...{ times: 1 + others.length, workgroupBytes: analysis.workgroupBytes, registers: analysis.registers },
+      scratch: Object.fromEntries(analysis.scratch),
+      gpus: chosen.map((gpu, i) => {
+        const at = different.findIndex((one) => JSON.stringify(one) === JSON.stringify(lanes[i]));
+        const counts = counted.counts[at] as Counts;
+        const found = estimate(counted, counts, gpu);
+        return { gpu: gpu.key, ...found, counts, faults: faultsOf(counted, counts, gpu, found) };
+      }),
+    });
+  }
+  return modelled;
+}
+
+/** Launches with the same key touch memory in the same way. */
+function keyOf({ kernel, element, params, constants, grid, tensors }: Launch): string {
+  const sizes = tensors.map(({ storage }) => storage.bytes);
+  return JSON.stringify([kernel.name, element, kernel.code || String(kernel.wgsl), params, constants, grid, sizes]);
 }
 
 /** Workgroups of a launch that are traced, if not told otherwise. */
@@ -28,7 +110,7 @@ export async function countLaunch(
   const traced = await trace(device, launch, groups, (group, analysis) => {
     for (const counter of count(analysis)) counter.add(group, weight);
   });
-  return { launch, ...traced, counts: count(traced.analysis).map((counter) => counter.counts()) };
+  return { ...traced, counts: count(traced.analysis).map((counter) => counter.counts()) };
 }
 
 /**

@@ -15,6 +15,7 @@ export interface GroupTrace {
 
 /** A launch, and what it was found to be. */
 export interface Traced {
+  readonly launch: Launch;
   readonly analysis: Analysis;
   /** Workgroups of the launch, and how many of them were traced. */
   readonly workgroups: number;
@@ -71,7 +72,7 @@ export async function trace(
       see(split(log.subarray(i * words, (i + 1) * words), invocations, made.blocks, room), analysis);
     }
   }
-  return { analysis, workgroups, traced: places.length };
+  return { launch, analysis, workgroups, traced: places.length };
 }
 
 /** Places in the middle of equal parts of a grid; all of it where it is small. */
@@ -148,8 +149,9 @@ class InstrumentedLaunch implements Disposable {
       bind(i, type, this.#values(tensors[i] as Tensor));
     }
     if (kernel.paramNames.length > 0) bind(kernel.names.length, 'uniform', this.#uniforms(kernel, params));
-    const module = gpu.createShaderModule({ code, label: `${kernel.name}, instrumented` });
-    const { messages } = await module.getCompilationInfo();
+    const label = `${kernel.name}, instrumented`;
+    const { value: module, refusal } = this.#device.scoped(() => gpu.createShaderModule({ code, label }));
+    const [{ messages }] = await Promise.all([module.getCompilationInfo(), refusal]);
     const wrong = messages.find(({ type }) => type === 'error');
     if (wrong) {
       const line = code.split('\n')[wrong.lineNum - 1] ?? '';
@@ -164,7 +166,7 @@ class InstrumentedLaunch implements Disposable {
       ],
     });
     this.#pipeline = await gpu.createComputePipelineAsync({
-      label: `${kernel.name}, instrumented`,
+      label,
       layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout, this.#traceLayout] }),
       compute: { module, entryPoint: 'main', constants },
     });

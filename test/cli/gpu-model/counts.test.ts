@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { SiteCounts } from '../../../cli/src/gpu-model/counts.ts';
 import { countLaunch, launchesOnGpu } from '../../../cli/src/gpu-model/model.ts';
+import { matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { free, variable } from '../../../src/tensor/graph/host-tensors.ts';
 import { useDevice } from '../../support/device.ts';
 import { apply, naiveMatmul, naiveTranspose, tiledTranspose } from './hand-known.ts';
@@ -95,4 +96,38 @@ test('a naive matmul: a multiply-add for two loads, of which one is the same for
 test('a few workgroups stand for all', async () => {
   const few = await counted(naiveMatmul, 2);
   expect([few.traced, few.workgroups, few.ops.multiplyAdds]).toEqual([2, 16, 64 ** 3]);
+});
+
+/** The kernels of this library: [workgroup variable, most words of a bank at once] of each site that touches it. */
+const waysOf = (sites: readonly SiteCounts[]) =>
+  sites.flatMap(({ site, ways }) => (site.space === 'workgroup' ? [`${site.action} ${site.variable} ${ways}`] : []));
+
+test("the library's matmul for GPUs computes every product once", async () => {
+  const [a, b] = [variable(device.current, [64, 96]), variable(device.current, [96, 64])];
+  try {
+    const launches = launchesOnGpu(device.current, () => matmul(a, b));
+    expect(launches.map(({ kernel }) => kernel.name)).toEqual(['matmul']);
+    const { counts, workgroups } = await countLaunch(device.current, launches[0]!, [nvidia], 64);
+    expect(workgroups).toBe(4);
+    expect(counts[0]!.ops.multiplyAdds).toBe(64 * 96 * 64);
+    // Tiles of 32 × 16 come from memory once for each of two tiles across, and lie side by side there.
+    const read = counts[0]!.sites.filter(({ site }) => site.variable === 'a' || site.variable === 'b');
+    expect(read.map(({ bytes }) => bytes)).toEqual([2 * 64 * 96 * 4, 2 * 64 * 96 * 4]);
+    expect(waysOf(counts[0]!.sites)).toMatchInlineSnapshot(`
+      [
+        "store aTile 16",
+        "store bTile 1",
+        "load bTile 1",
+        "load bTile 1",
+        "load bTile 1",
+        "load bTile 1",
+        "load aTile 1",
+        "load aTile 1",
+        "load aTile 1",
+        "load aTile 1",
+      ]
+    `);
+  } finally {
+    for (const t of [a, b]) free(t);
+  }
 });
