@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
+import { dropout } from '../../src/kernels/elementwise/dropout.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import { Adam, AdamW, Lion, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
@@ -302,6 +303,7 @@ const below2 = (...shape: number[]) =>
 /** What the package launches beside its ops. */
 const beside: Readonly<Record<string, () => void>> = {
   fill: () => void fill(device.current, [37, 9], 3),
+  dropout: () => both((x) => dropout(x as Tensor, key(), 0.3, 1), floats(37, 9)),
   'gradients that meet': () => {
     const x = floats(37, 9);
     gradients(ops.add(ops.square(x), ops.exp(x)), [x], floats(37, 9));

@@ -3,6 +3,7 @@ export { assign } from './assign.ts';
 export { add, div, maximum, minimum, mul, sub, where } from './binary.ts';
 export { mergedAxes } from './broadcast.ts';
 export { cast, floatType } from './cast.ts';
+export { dropout } from './dropout.ts';
 export { gradients } from './gradients.ts';
 export { randomGumbel, randomNormal, randomUniform } from './random.ts';
 export { stopGradient, straightThrough } from './stop-gradient.ts';

@@ -1,15 +1,21 @@
 export { Attention, CrossAttention } from './attention.ts';
+export { BatchNorm, type BatchNormOptions, trainable } from './batch-norm.ts';
 export { Block, type BlockOptions, runBlock } from './block.ts';
 export { ConvStem, isStemPatch } from './conv-stem.ts';
 export { Conv2d } from './conv2d.ts';
-export { heNormal, type Initializer, normal, ones, truncatedNormal, xavierUniform, zeros } from './init.ts';
+export { Dropout } from './dropout.ts';
+export { Embedding } from './embedding.ts';
+export { heNormal, type Initializer, normal, ones, truncatedNormal, uniform, xavierUniform, zeros } from './init.ts';
 export { LayerNorm } from './layer-norm.ts';
 export { Linear } from './linear.ts';
 export { Mlp, TokenMlp } from './mlp.ts';
 export { countParameters, freeParameters, type Module, parameter, parameters, replaceParameters } from './module.ts';
+export { MultiHeadAttention, type MultiHeadAttentionOptions } from './multi-head-attention.ts';
+export { GroupNorm, RMSNorm } from './norms.ts';
 export { PatchEmbed } from './patch-embed.ts';
 export { resamplePositions, sinCosPositions } from './position.ts';
 export { hashText, normalNumber, permutation, type Random, random } from './random.ts';
+export { type Layer, Sequential } from './sequential.ts';
 export { noTrace, type Trace } from './trace.ts';
 export {
   buildModule,

@@ -23,6 +23,11 @@ export function truncatedNormal(deviation: number, bound = 2): Initializer {
     });
 }
 
+/** Uniform in ±`bound`. */
+export function uniform(bound: number): Initializer {
+  return (shape, uniform) => Float32Array.from({ length: size(shape) }, () => bound * (2 * uniform() - 1));
+}
+
 /**
  * Xavier, uniform in ±√(6 / (inputs + outputs)) (Glorot and Bengio, 2010). The first axis is outputs, all others together
  * are inputs: a patch embedding counts as a matrix, as in MAE.

@@ -9,7 +9,7 @@ export class LayerNorm {
   readonly bias: Tensor;
   readonly eps: number;
 
-  constructor(weights: Weights, dim: number, eps: number) {
+  constructor(weights: Weights, dim: number, eps = 1e-5) {
     this.weight = weights.parameter('weight', [dim], ones);
     this.bias = weights.parameter('bias', [dim], zeros);
     this.eps = eps;

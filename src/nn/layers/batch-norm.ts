@@ -1,0 +1,84 @@
+import { add, addScalar, assign, cast, div, floatType, scale, sqrt, sub } from '../../kernels/elementwise/index.ts';
+import { reshape } from '../../kernels/layout/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import { ones, zeros } from './init.ts';
+import { type Module, parameters } from './module.ts';
+import { affine, checkChannels, standardize } from './norms.ts';
+import type { Weights } from './weights.ts';
+
+export interface BatchNormOptions {
+  /** Default: 1e-5. */
+  readonly eps?: number;
+  /** How much of the running statistics a step replaces. Default: 0.1. */
+  readonly momentum?: number;
+}
+
+/** Variables that steps write and no optimizer does. */
+const statistics = /*#__PURE__*/ new WeakSet<Tensor>();
+
+/**
+ * Batch normalisation (Ioffe & Szegedy, 2015), channels last: `y = (x − mean) / √(variance + eps) · weight + bias` for each channel of
+ * `x [..., channels]`, which may be `[B, channels]` or `[B, H, W, channels]`. Computed in f32.
+ *
+ * - In training, mean and (biased) variance are those of the batch, and each call of the step moves the running ones towards them:
+ *   `running ← (1 − momentum) · running + momentum · that of the batch`, with the unbiased variance.
+ * - In evaluation they are the running ones, which start at 0 and 1.
+ *
+ * ```ts
+ * const norm = new BatchNorm(weights.in('norm'), 64);
+ * const optimizer = new SGD(device, trainable(norm)); // not the running statistics
+ * ```
+ *
+ * `running_mean` and `running_var` are among `parameters(module)`, so that they are saved and loaded with it, under PyTorch's names;
+ * {@link trainable} leaves them out. Not inside of `recompute`, which would move them twice.
+ */
+export class BatchNorm {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly running_mean: Tensor;
+  readonly running_var: Tensor;
+  readonly eps: number;
+  readonly momentum: number;
+
+  constructor(weights: Weights, channels: number, { eps = 1e-5, momentum = 0.1 }: BatchNormOptions = {}) {
+    this.weight = weights.parameter('weight', [channels], ones);
+    this.bias = weights.parameter('bias', [channels], zeros);
+    this.running_mean = weights.parameter('running_mean', [channels], zeros);
+    this.running_var = weights.parameter('running_var', [channels], ones);
+    for (const t of [this.running_mean, this.running_var]) statistics.add(t);
+    this.eps = eps;
+    this.momentum = momentum;
+  }
+
+  /** In evaluation. */
+  forward(x: Tensor): Tensor {
+    checkChannels('BatchNorm', x, this.weight);
+    const deviation = sqrt(addScalar(this.running_var, this.eps));
+    return affine(div(sub(cast(x, 'f32'), this.running_mean), deviation), this.weight, this.bias, floatType(x));
+  }
+
+  /** In the step of a training. @throws ShapeError when a channel has fewer than two values. */
+  forwardInTraining(x: Tensor): Tensor {
+    checkChannels('BatchNorm', x, this.weight);
+    const channels = this.weight.size;
+    const count = x.size / channels;
+    if (count < 2) {
+      throw new ShapeError('BatchNorm', 'training wants two values of a channel or more', { x: x.shape });
+    }
+    const { y, mean, variance } = standardize(reshape(cast(x, 'f32'), [count, channels]), 0, this.eps);
+    this.#move(this.running_mean, mean, 1);
+    this.#move(this.running_var, variance, count / (count - 1));
+    return affine(reshape(y, x.shape), this.weight, this.bias, floatType(x));
+  }
+
+  #move(running: Tensor, batch: Tensor, factor: number): void {
+    const moved = scale(reshape(batch, running.shape), factor * this.momentum);
+    assign(running, add(scale(running, 1 - this.momentum), moved));
+  }
+}
+
+/** The parameters of a module, as {@link parameters} gives them, but for running statistics: those for an optimizer. */
+export function trainable(module: Module): Map<string, Tensor> {
+  return new Map([...parameters(module)].filter(([, t]) => !statistics.has(t)));
+}

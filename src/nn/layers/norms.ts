@@ -1,0 +1,93 @@
+import { mean } from '../../kernels/axis/index.ts';
+import { add, addScalar, cast, div, floatType, mul, sqrt, square, sub } from '../../kernels/elementwise/index.ts';
+import { reshape } from '../../kernels/layout/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import { ones, zeros } from './init.ts';
+import type { Weights } from './weights.ts';
+
+/**
+ * Division by the root mean square (Zhang & Sennrich, 2019) over the last axis: `y = x / √(mean(x²) + eps) · weight`, `[..., dim]`.
+ * PyTorch's `eps` is that of f32, 1.19e-7. Computed in f32.
+ *
+ * ```ts
+ * const norm = new RMSNorm(weights.in('norm'), 512);
+ * ```
+ */
+export class RMSNorm {
+  readonly weight: Tensor;
+  readonly eps: number;
+
+  constructor(weights: Weights, dim: number, eps: number = 2 ** -23) {
+    this.weight = weights.parameter('weight', [dim], ones);
+    this.eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    checkChannels('RMSNorm', x, this.weight);
+    const wide = cast(x, 'f32');
+    const size = sqrt(addScalar(mean(square(wide), { axes: -1, keepDims: true }), this.eps));
+    return cast(mul(div(wide, size), cast(this.weight, 'f32')), floatType(x));
+  }
+}
+
+/**
+ * Normalisation of groups of channels (Wu & He, 2018), channels last: `x [B, ..., channels]`, in which each of `groups` groups of
+ * neighbouring channels of an image has mean 0 and (biased) variance 1, then `· weight + bias`. Computed in f32.
+ *
+ * ```ts
+ * const norm = new GroupNorm(weights.in('norm'), 32, 256); // [B, H, W, 256]
+ * ```
+ *
+ * @throws ShapeError when `channels` is no multiple of `groups`.
+ */
+export class GroupNorm {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly groups: number;
+  readonly eps: number;
+
+  constructor(weights: Weights, groups: number, channels: number, eps = 1e-5) {
+    if (!(Number.isInteger(groups) && groups > 0 && channels % groups === 0)) {
+      throw new ShapeError('GroupNorm', `${channels} channels do not divide into ${groups} groups`);
+    }
+    this.weight = weights.parameter('weight', [channels], ones);
+    this.bias = weights.parameter('bias', [channels], zeros);
+    this.groups = groups;
+    this.eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    checkChannels('GroupNorm', x, this.weight);
+    const channels = this.weight.size;
+    const [images = 1] = x.shape;
+    if (x.shape.length < 2) throw new ShapeError('GroupNorm', 'x must be [B, ..., channels]', { x: x.shape });
+    if (x.size === 0) return x;
+    const grouped = [images, x.size / images / channels, this.groups, channels / this.groups];
+    const { y } = standardize(reshape(cast(x, 'f32'), grouped), [1, 3], this.eps);
+    return affine(reshape(y, x.shape), this.weight, this.bias, floatType(x));
+  }
+}
+
+/** `x` with mean 0 and (biased) variance 1 along axes, which both keep with size 1. */
+export function standardize(
+  x: Tensor,
+  axes: number | readonly number[],
+  eps: number,
+): { readonly y: Tensor; readonly mean: Tensor; readonly variance: Tensor } {
+  const centre = mean(x, { axes, keepDims: true });
+  const centred = sub(x, centre);
+  const variance = mean(square(centred), { axes, keepDims: true });
+  return { y: div(centred, sqrt(addScalar(variance, eps))), mean: centre, variance };
+}
+
+/** `x · weight + bias` along the last axis, in another dtype. */
+export function affine(x: Tensor, weight: Tensor, bias: Tensor, dtype: 'f32' | 'f16'): Tensor {
+  return cast(add(mul(x, cast(weight, 'f32')), cast(bias, 'f32')), dtype);
+}
+
+/** @throws ShapeError unless the last axis has as many channels as the layer. */
+export function checkChannels(name: string, x: Tensor, weight: Tensor): void {
+  if (x.shape.at(-1) === weight.size) return;
+  throw new ShapeError(name, `the last axis must hold ${weight.size} channels`, { x: x.shape });
+}

@@ -1,0 +1,227 @@
+import { describe, expect, it } from 'vitest';
+import { crossAttention, qkvAttention } from '../../../src/kernels/attention/attention.ts';
+import { sum } from '../../../src/kernels/axis/reduce.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { relu, scale } from '../../../src/kernels/elementwise/unary.ts';
+import { split } from '../../../src/kernels/layout/layout.ts';
+import { linear } from '../../../src/kernels/matmul/matmul.ts';
+import { Dropout } from '../../../src/nn/layers/dropout.ts';
+import { Embedding } from '../../../src/nn/layers/embedding.ts';
+import { Linear } from '../../../src/nn/layers/linear.ts';
+import { parameters, replaceParameters } from '../../../src/nn/layers/module.ts';
+import { MultiHeadAttention } from '../../../src/nn/layers/multi-head-attention.ts';
+import { Sequential } from '../../../src/nn/layers/sequential.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
+import { tensor, variable } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { read, readAll } from '../../../src/tensor/run/read.ts';
+import { size } from '../../../src/tensor/values/shape.ts';
+import { close, normal, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
+
+const device = useDevice();
+const weights = () => newWeights(device.current, 1);
+const floats = (...shape: number[]) => {
+  const random = seeded(size(shape));
+  return tensor(
+    device.current,
+    Float32Array.from({ length: size(shape) }, () => normal(random)),
+    shape,
+  );
+};
+
+describe('Embedding', () => {
+  it('takes rows, and gives rows that were taken twice both gradients', async () => {
+    const layer = new Embedding(weights(), 5, 3);
+    const table = await read(layer.weight);
+    const ids = tensor(device.current, new Uint32Array([4, 0, 4, 2]), [2, 2]);
+    const y = layer.forward(ids);
+    expect(y.shape).toEqual([2, 2, 3]);
+    expect([...(await read(y))]).toEqual([4, 0, 4, 2].flatMap((id) => [...table.subarray(3 * id, 3 * id + 3)]));
+    const [dweight] = gradients(sum(y), [layer.weight]);
+    expect([...(await read(dweight!))]).toEqual([1, 0, 1, 0, 2].flatMap((n) => [n, n, n]));
+  });
+
+  it('starts normal', async () => {
+    const values = await read(new Embedding(weights(), 100, 100).weight);
+    const mean = values.reduce((a, v) => a + v, 0) / values.length;
+    const square = values.reduce((a, v) => a + v * v, 0) / values.length;
+    expect([Math.abs(mean) < 0.05, Math.abs(square - 1) < 0.07]).toEqual([true, true]);
+  });
+});
+
+describe('Sequential', () => {
+  it('is one layer after the other, of layers and functions, named by places', async () => {
+    const w = weights();
+    const [first, last] = [new Linear(w.in(0), 3, 8), new Linear(w.in(2), 8, 2)];
+    const model = new Sequential(first, relu, last);
+    expect([...parameters({ model }).keys()]).toEqual([
+      'model.0.weight',
+      'model.0.bias',
+      'model.2.weight',
+      'model.2.bias',
+    ]);
+    const x = floats(4, 3);
+    expect(await read(model.forward(x))).toEqual(await read(last.forward(relu(first.forward(x)))));
+    expect([model.length, model[1]]).toEqual([3, relu]);
+    expect(new Sequential().forward(x)).toBe(x);
+  });
+
+  it('trains the layers that are another thing in training, in each other too', async () => {
+    const drop = new Dropout(0.5, 9);
+    const model = new Sequential((x) => scale(x, 2), new Sequential(drop, relu));
+    const [x, key] = [floats(6, 7), tensor(device.current, new Uint32Array([4, 2]))];
+    expect(await read(model.forward(x))).toEqual(await read(relu(scale(x, 2))));
+    expect(await read(model.forwardInTraining(x, key))).toEqual(
+      await read(relu(drop.forwardInTraining(scale(x, 2), key))),
+    );
+  });
+
+  it('is computed with the parameters that stand in for its own', async () => {
+    const model = new Sequential(new Linear(weights().in(0), 2, 2));
+    const others = new Map(
+      [...parameters(model).values()].map((t) => [
+        t,
+        variable(device.current, t.shape, new Float32Array(t.size).fill(1)),
+      ]),
+    );
+    const x = tensor(device.current, [1, 2], [1, 2]);
+    const undo = replaceParameters(model, others);
+    expect([...(await read(model.forward(x)))]).toEqual([4, 4]);
+    undo();
+    expect([...(await read(model.forward(x)))]).not.toEqual([4, 4]);
+  });
+});
+
+describe('MultiHeadAttention', () => {
+  /** Softmax attention of heads, in float64. */
+  function reference(
+    { q, k, v }: { q: Float64Array; k: Float64Array; v: Float64Array },
+    {
+      B,
+      N,
+      M,
+      C,
+      heads,
+      causal = false,
+    }: { B: number; N: number; M: number; C: number; heads: number; causal?: boolean },
+  ): Float64Array {
+    const y = new Float64Array(B * N * C);
+    const D = C / heads;
+    for (let b = 0; b < B; b++) {
+      for (let h = 0; h < heads; h++) {
+        for (let n = 0; n < N; n++) {
+          const seen = causal ? n + 1 : M;
+          const e = Array.from({ length: seen }, (_, m) => {
+            let dot = 0;
+            for (let d = 0; d < D; d++) dot += q[(b * N + n) * C + h * D + d]! * k[(b * M + m) * C + h * D + d]!;
+            return Math.exp(dot / Math.sqrt(D));
+          });
+          const total = e.reduce((a, x) => a + x, 0);
+          for (let d = 0; d < D; d++) {
+            for (let m = 0; m < seen; m++)
+              y[(b * N + n) * C + h * D + d]! += (e[m]! / total) * v[(b * M + m) * C + h * D + d]!;
+          }
+        }
+      }
+    }
+    return y;
+  }
+  /** `x·Wᵀ + b`, with rows `from` to `to` of the weight. */
+  function project(
+    x: ArrayLike<number>,
+    weight: Float32Array,
+    bias: Float32Array,
+    C: number,
+    from: number,
+    to: number,
+  ) {
+    const y = new Float64Array((x.length / C) * (to - from));
+    for (let i = 0; i < y.length; i++) {
+      const [row, o] = [Math.floor(i / (to - from)), from + (i % (to - from))];
+      y[i] = bias[o]!;
+      for (let c = 0; c < C; c++) y[i]! += x[row * C + c]! * weight[o * C + c]!;
+    }
+    return y;
+  }
+
+  it.each([
+    ['of rows to themselves', {}],
+    ['of rows to those before', { causal: true }],
+    ['of rows to others', { other: true }],
+  ])('%s, as PyTorch has it', async (_, { causal = false, other = false }: { causal?: boolean; other?: boolean }) => {
+    const [B, N, M, C, heads] = [2, 5, other ? 7 : 5, 12, 3];
+    const layer = new MultiHeadAttention(weights(), C, heads);
+    Object.assign(layer, { in_proj_bias: floats(3 * C) });
+    Object.assign(layer.out_proj, { bias: floats(C) });
+    const [x, context] = [floats(B, N, C), floats(B, M, C)];
+    const y = layer.forward(x, other ? { context } : { causal });
+    const [w, b, w2, b2, xs, cs] = (await readAll([
+      layer.in_proj_weight,
+      layer.in_proj_bias as Tensor,
+      layer.out_proj.weight,
+      layer.out_proj.bias as Tensor,
+      x,
+      other ? context : x,
+    ])) as Float32Array[];
+    const q = project(xs!, w!, b!, C, 0, C);
+    const k = project(cs!, w!, b!, C, C, 2 * C);
+    const v = project(cs!, w!, b!, C, 2 * C, 3 * C);
+    const want = project(reference({ q, k, v }, { B, N, M, C, heads, causal }), w2!, b2!, C, 0, C);
+    expect(y.shape).toEqual([B, N, C]);
+    close(await read(y), want, 3e-6, 'y');
+  });
+
+  it('has the gradients of its parts, through all that it was given', async () => {
+    const [C, heads] = [8, 2];
+    const layer = new MultiHeadAttention(weights(), C, heads);
+    const [x, context] = [floats(2, 3, C), floats(2, 4, C)];
+    const given = [x, context, layer.in_proj_weight, layer.in_proj_bias as Tensor];
+    const [wq, wk, wv] = split(layer.in_proj_weight, 0, [C, C, C]) as [Tensor, Tensor, Tensor];
+    const [bq, bk, bv] = split(layer.in_proj_bias as Tensor, 0, [C, C, C]) as [Tensor, Tensor, Tensor];
+    const plain = layer.out_proj.forward(
+      crossAttention(
+        linear(x, wq, { bias: bq }),
+        linear(context, wk, { bias: bk }),
+        linear(context, wv, { bias: bv }),
+        heads,
+      ),
+    );
+    const dy = floats(2, 3, C);
+    const got = await readAll(gradients(layer.forward(x, { context }), given, dy));
+    const want = await readAll(gradients(plain, given, dy));
+    want.forEach((w, i) => void close(got[i]!, w, 1e-5, `gradient ${i}`));
+    const own = qkvAttention(linear(x, layer.in_proj_weight, { bias: layer.in_proj_bias as Tensor }), heads);
+    close(await read(layer.forward(x)), await read(layer.out_proj.forward(own)), 1e-6, 'packed');
+  });
+
+  it('starts as in PyTorch, and may have no biases', async () => {
+    const layer = new MultiHeadAttention(weights(), 64, 4);
+    const top = async (t: Tensor) => (await read(t)).reduce((a, v) => Math.max(a, Math.abs(v)), 0);
+    const within = async (t: Tensor, bound: number) => [(await top(t)) <= bound, (await top(t)) > 0.9 * bound];
+    expect(await within(layer.in_proj_weight, Math.sqrt(6 / (4 * 64)))).toEqual([true, true]);
+    expect(await within(layer.out_proj.weight, 1 / 8)).toEqual([true, true]);
+    expect([await top(layer.in_proj_bias as Tensor), await top(layer.out_proj.bias as Tensor)]).toEqual([0, 0]);
+    expect([...parameters(new MultiHeadAttention(weights(), 8, 2, { bias: false })).keys()]).toEqual([
+      'in_proj_weight',
+      'out_proj.weight',
+    ]);
+    expect([...parameters(layer).keys()]).toEqual([
+      'in_proj_weight',
+      'in_proj_bias',
+      'out_proj.weight',
+      'out_proj.bias',
+    ]);
+  });
+
+  it('refuses heads that do not fit, and causal attention to others', () => {
+    expect(() => new MultiHeadAttention(weights(), 10, 4)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: MultiHeadAttention: 10 channels do not divide into 4 heads]`,
+    );
+    const layer = new MultiHeadAttention(weights(), 4, 2);
+    const x = floats(1, 2, 4);
+    expect(() => layer.forward(x, { context: x, causal: true })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: MultiHeadAttention: only the attention of rows to themselves can be causal]`,
+    );
+  });
+});

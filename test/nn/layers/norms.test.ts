@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest';
+import { sum } from '../../../src/kernels/axis/reduce.ts';
+import { mul } from '../../../src/kernels/elementwise/binary.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { BatchNorm, trainable } from '../../../src/nn/layers/batch-norm.ts';
+import { parameters } from '../../../src/nn/layers/module.ts';
+import { GroupNorm, RMSNorm } from '../../../src/nn/layers/norms.ts';
+import { newWeights } from '../../../src/nn/layers/weights.ts';
+import { SGD } from '../../../src/nn/optimizer/sgd.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { read, readAll } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
+import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
+
+const device = useDevice();
+const weights = () => newWeights(device.current, 1);
+
+checkOp(
+  'RMSNorm',
+  (x, weight) => Object.assign(new RMSNorm(weights(), weight!.size, 1e-3), { weight }).forward(x as Tensor),
+  {
+    reference: ([x, weight]) => {
+      const { shape, data } = x as Ref;
+      const cols = shape.at(-1) as number;
+      return ref(
+        shape,
+        data.map((value, i) => {
+          const row = data.subarray(i - (i % cols), i - (i % cols) + cols);
+          const square = row.reduce((a, v) => a + v * v, 0) / cols;
+          return (value / Math.sqrt(square + 1e-3)) * weight!.data[i % cols]!;
+        }),
+      );
+    },
+    cases: [
+      [[1, 2], [2]],
+      [[3, 7], [7]],
+      [[2, 3, 130], [130]],
+      [[0, 5], [5]],
+    ],
+    tolerance: { forward: 1e-6, gradient: 2e-5 },
+  },
+);
+
+checkOp(
+  'GroupNorm',
+  (x, weight, bias) => {
+    const groups = weight!.size % 3 === 0 ? 3 : 1;
+    return Object.assign(new GroupNorm(weights(), groups, weight!.size), { weight, bias }).forward(x as Tensor);
+  },
+  {
+    reference: ([x, weight, bias]) => {
+      const { shape, data } = x as Ref;
+      const channels = shape.at(-1) as number;
+      const groups = channels % 3 === 0 ? 3 : 1;
+      const image = data.length / shape[0]!;
+      const groupOf = (i: number) => Math.floor(i / image) * groups + Math.floor(((i % channels) * groups) / channels);
+      const count = image / groups;
+      const all = shape[0]! * groups;
+      const [means, variances] = [new Float64Array(all), new Float64Array(all)];
+      data.forEach((v, i) => void (means[groupOf(i)]! += v / count));
+      data.forEach((v, i) => void (variances[groupOf(i)]! += (v - means[groupOf(i)]!) ** 2 / count));
+      return ref(
+        shape,
+        data.map((v, i) => {
+          const g = groupOf(i);
+          const y = (v - means[g]!) / Math.sqrt(variances[g]! + 1e-5);
+          return y * weight!.data[i % channels]! + bias!.data[i % channels]!;
+        }),
+      );
+    },
+    cases: [
+      [[2, 3, 6], [6], [6]],
+      [[2, 3, 5, 12], [12], [12]],
+      [[1, 71, 7], [7], [7]],
+      [[0, 4, 6], [6], [6]],
+    ],
+    tolerance: { forward: 2e-6, gradient: 5e-5 },
+  },
+);
+
+/** In training: with the statistics of the batch. */
+const batchNorm = ([x, weight, bias]: readonly Ref[]): Ref => {
+  const { shape, data } = x as Ref;
+  const channels = shape.at(-1) as number;
+  const count = data.length / channels;
+  const { means, variances } = statistics(data, channels);
+  return ref(
+    shape,
+    data.map((v, i) => {
+      const c = i % channels;
+      return ((v - means[c]!) / Math.sqrt(variances[c]! / count + 1e-5)) * weight!.data[c]! + bias!.data[c]!;
+    }),
+  );
+};
+/** Means, and sums of squares about them. */
+function statistics(data: ArrayLike<number>, channels: number): { means: Float64Array; variances: Float64Array } {
+  const [means, variances] = [new Float64Array(channels), new Float64Array(channels)];
+  for (let i = 0; i < data.length; i++) means[i % channels]! += (data[i] as number) / (data.length / channels);
+  for (let i = 0; i < data.length; i++) variances[i % channels]! += ((data[i] as number) - means[i % channels]!) ** 2;
+  return { means, variances };
+}
+
+describe('BatchNorm', () => {
+  it.each([[[5, 3]], [[2, 3, 4, 7]], [[130, 1]]])(
+    'normalises %j by the batch, with the gradients of that, and keeps statistics',
+    async (shape) => {
+      const random = seeded(shape.length);
+      const channels = shape.at(-1) as number;
+      const some = (n: number) => Float32Array.from({ length: n }, () => 2 + normal(random));
+      const layer = new BatchNorm(weights(), channels);
+      const [weight, bias] = [some(channels), some(channels)];
+      Object.assign(layer, {
+        weight: tensor(device.current, weight),
+        bias: tensor(device.current, bias),
+      });
+      const n = shape.reduce((a, b) => a * b);
+      const dy = some(n);
+      using train = await step(device.current, { x: shape }, ({ x }) => {
+        const y = layer.forwardInTraining(x);
+        const [dx, dweight, dbias] = gradients(sum(mul(y, tensor(device.current, dy, shape))), [
+          x,
+          layer.weight,
+          layer.bias,
+        ]);
+        return { y, dx: dx!, dweight: dweight!, dbias: dbias! };
+      });
+      let [means, variances] = [new Float64Array(channels), new Float64Array(channels).fill(1)];
+      for (let t = 0; t < 3; t++) {
+        const x = some(n);
+        const got = train({ x });
+        const inputs = [ref(shape, x), ref([channels], weight), ref([channels], bias)];
+        close(await read(got.y), batchNorm(inputs).data, 3e-6, 'y');
+        const slope = (input: number, i: number) => {
+          const at = (h: number) => {
+            const moved = inputs.map(({ shape, data }) => ref(shape, data));
+            moved[input]!.data[i]! += h;
+            return batchNorm(moved).data.reduce((a, y, k) => a + y * dy[k]!, 0);
+          };
+          return (at(1e-4) - at(-1e-4)) / 2e-4;
+        };
+        const [dx, dweight, dbias] = (await readAll([got.dx, got.dweight, got.dbias])) as Float32Array[];
+        close(
+          dx!.slice(0, 8),
+          Array.from(dx!.slice(0, 8), (_, i) => slope(0, i)),
+          1e-4,
+          'dx',
+          10,
+        );
+        close(
+          dweight!,
+          Array.from(weight, (_, i) => slope(1, i)),
+          1e-4,
+          'dweight',
+          10,
+        );
+        close(
+          dbias!,
+          Array.from(bias, (_, i) => slope(2, i)),
+          1e-5,
+          'dbias',
+          10,
+        );
+        const batch = statistics(x, channels);
+        means = means.map((m, c) => 0.9 * m + 0.1 * batch.means[c]!);
+        variances = variances.map((v, c) => 0.9 * v + (0.1 * batch.variances[c]!) / (n / channels - 1));
+        close(await read(layer.running_mean), means, 3e-6, 'running mean');
+        close(await read(layer.running_var), variances, 1e-5, 'running variance');
+      }
+      const x = some(n);
+      const y = await read(layer.forward(tensor(device.current, x, shape)));
+      close(
+        y,
+        Array.from(x, (v, i) => {
+          const c = i % channels;
+          return ((v - means[c]!) / Math.sqrt(variances[c]! + 1e-5)) * weight[c]! + bias[c]!;
+        }),
+        1e-5,
+        'evaluation',
+      );
+    },
+  );
+
+  it('gives an optimizer its weights, and a checkpoint its statistics too', () => {
+    const model = { norm: new BatchNorm(weights(), 4) };
+    expect([...parameters(model).keys()]).toEqual([
+      'norm.weight',
+      'norm.bias',
+      'norm.running_mean',
+      'norm.running_var',
+    ]);
+    const optimizer = new SGD(device.current, trainable(model));
+    expect(optimizer.flat.parameters.map(({ name }) => name)).toEqual(['norm.weight', 'norm.bias']);
+  });
+});
+
+it('norms refuse what they cannot normalise', () => {
+  const x = tensor(device.current, new Float32Array(6), [1, 6]);
+  expect(() => new GroupNorm(weights(), 4, 6)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: GroupNorm: 6 channels do not divide into 4 groups]`,
+  );
+  expect(() => new RMSNorm(weights(), 5).forward(x)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: RMSNorm: the last axis must hold 5 channels; got x [1, 6]]`,
+  );
+  expect(() => new GroupNorm(weights(), 2, 8).forward(x)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: GroupNorm: the last axis must hold 8 channels; got x [1, 6]]`,
+  );
+  expect(() => new BatchNorm(weights(), 6).forwardInTraining(x)).toThrowErrorMatchingInlineSnapshot(
+    `[ShapeError: BatchNorm: training wants two values of a channel or more; got x [1, 6]]`,
+  );
+});
