@@ -46,6 +46,7 @@ test('all of them run', () => {
 test('they print what their comments say', () => {
   checkFirstExample(outputOf('docs/library.md', "new Map([['w', w]])").split(/\s+/).map(Number));
   expect(Number(outputOf('docs/library.md', 'class Classifier'))).toBeLessThan(0.01);
+  expect(Number(outputOf('docs/library.md', 'forwardInTraining'))).toBeLessThan(0.5);
   expect(outputOf('docs/library.md', 'function cube')).toBe('1 8 27 3 12 27');
   expect(outputOf('docs/library.md', 'jit(device').replace(/\s+/g, ' ')).toBe(
     '[ 3, 2 ] 2 [ [ -1, -6.5 ], [ 3.25, 5.5 ] ] Tensor f32 [2, 2] [[ 0.5 -3 ] [ 1.5 3.5]]',

@@ -12,6 +12,7 @@ export { Mlp, TokenMlp } from './mlp.ts';
 export { countParameters, freeParameters, type Module, parameter, parameters, replaceParameters } from './module.ts';
 export { MultiHeadAttention, type MultiHeadAttentionOptions } from './multi-head-attention.ts';
 export { GroupNorm, RMSNorm } from './norms.ts';
+export { type LoadReport, loadMatching, type SaveOptions, saveParameters } from './parameter-files.ts';
 export { PatchEmbed } from './patch-embed.ts';
 export { resamplePositions, sinCosPositions } from './position.ts';
 export { hashText, normalNumber, permutation, type Random, random } from './random.ts';

@@ -217,10 +217,15 @@ function targetsOf<T extends WeightTensor>(
   file: string,
   names: (name: string) => string,
 ): (readonly [target: Tensor, found: T])[] {
-  const isNamed =
-    module instanceof Map && [...module].every(([name, t]) => typeof name === 'string' && t instanceof Tensor);
-  const named = isNamed ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
+  const named = namedTensors(module);
   if (named.size === 0)
     throw new StepError(`loadParameters: there are no parameters into which '${file}' could be loaded`);
   return [...named].map(([name, t]) => [t, find(stored, file, names(name), t.shape)] as const);
+}
+
+/** Named tensors as they are, or the parameters of a module. */
+export function namedTensors(module: Module | ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+  const isNamed =
+    module instanceof Map && [...module].every(([name, t]) => typeof name === 'string' && t instanceof Tensor);
+  return isNamed ? (module as ReadonlyMap<string, Tensor>) : parameters(module);
 }

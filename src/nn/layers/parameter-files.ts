@@ -1,0 +1,87 @@
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { readAll } from '../../tensor/run/index.ts';
+import { type Shape, sameShape } from '../../tensor/values/index.ts';
+import { type WeightTensor, type WritableTensor, writeSafetensors } from '../safetensors/index.ts';
+import type { Module } from './module.ts';
+import { namedTensors, readParameters } from './weights.ts';
+
+export interface SaveOptions {
+  /** What floats are in the file. Default: F32. */
+  readonly dtype?: 'F32' | 'F16';
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** A name for error messages. */
+  readonly name?: string;
+}
+
+/**
+ * The parameters of a module, or named tensors, as the bytes of a safetensors file.
+ *
+ * ```ts
+ * const bytes = await saveParameters(model);
+ * loadParameters(model, readSafetensors(bytes).tensors, 'model.safetensors');
+ * const state = await saveParameters(optimizer.state());
+ * ```
+ *
+ * @throws CheckpointError where a finite float is too large for F16.
+ */
+export async function saveParameters(
+  module: Module | ReadonlyMap<string, Tensor>,
+  { dtype = 'F32', metadata, name = 'parameters' }: SaveOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const named = [...namedTensors(module)];
+  const values = await readAll(named.map(([, t]) => t));
+  const written = named.map(([name, { shape }], i): [string, WritableTensor] => {
+    const data = values[i];
+    return [
+      name,
+      data instanceof Uint32Array ? { dtype: 'U32', shape, data } : { dtype, shape, data: data as Float32Array },
+    ];
+  });
+  return writeSafetensors(written, metadata, name);
+}
+
+/** What {@link loadMatching} did. */
+export interface LoadReport {
+  /** Parameters that were overwritten. */
+  readonly loaded: readonly string[];
+  /** Parameters that are not in the file: they are as they were. */
+  readonly missing: readonly string[];
+  /** Parameters that have another shape in the file: they are as they were. */
+  readonly otherShape: readonly { readonly name: string; readonly shape: Shape; readonly inFile: Shape }[];
+  /** Tensors of the file that no parameter asked for, by the file's names. */
+  readonly unexpected: readonly string[];
+}
+
+/**
+ * Overwrites those parameters of a module that a file has in the same shape, tensor by tensor, and says which they were:
+ * `load_state_dict(…, strict=False)`. `names` translates ours into the file's. `loadParameters` loads all or nothing.
+ *
+ * ```ts
+ * const { tensors } = await openWeights(source, 'backbone.safetensors');
+ * const { missing, otherShape, unexpected } = await loadMatching(model, tensors, 'backbone.safetensors');
+ * ```
+ *
+ * @throws StepError when the module has no parameters; CheckpointError when a tensor cannot be read, or holds no floats.
+ */
+export async function loadMatching(
+  module: Module | ReadonlyMap<string, Tensor>,
+  stored: ReadonlyMap<string, WeightTensor>,
+  file: string,
+  names: (name: string) => string = (name) => name,
+): Promise<LoadReport> {
+  const named = namedTensors(module);
+  const fitting = new Map<string, Tensor>();
+  const missing: string[] = [];
+  const otherShape: { name: string; shape: Shape; inFile: Shape }[] = [];
+  for (const [name, t] of named) {
+    const found = stored.get(names(name));
+    if (!found) missing.push(name);
+    else if (sameShape(found.shape, t.shape)) fitting.set(name, t);
+    else otherShape.push({ name, shape: t.shape, inFile: found.shape });
+  }
+  // Of a module without any, it says so.
+  if (fitting.size > 0 || named.size === 0) await readParameters(fitting, stored, file, names);
+  const asked = new Set([...named.keys()].map(names));
+  const unexpected = [...stored.keys()].filter((name) => !asked.has(name));
+  return { loaded: [...fitting.keys()], missing, otherShape, unexpected };
+}

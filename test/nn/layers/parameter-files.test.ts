@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { Linear } from '../../../src/nn/layers/linear.ts';
+import { parameters } from '../../../src/nn/layers/module.ts';
+import { loadMatching, saveParameters } from '../../../src/nn/layers/parameter-files.ts';
+import { loadParameters, newWeights } from '../../../src/nn/layers/weights.ts';
+import { AdamW } from '../../../src/nn/optimizer/adamw.ts';
+import { SGD } from '../../../src/nn/optimizer/sgd.ts';
+import { openWeights } from '../../../src/nn/safetensors/open-weights.ts';
+import { readSafetensors } from '../../../src/nn/safetensors/safetensors.ts';
+import { toFloat32 } from '../../../src/nn/safetensors/values.ts';
+import { writeSafetensors } from '../../../src/nn/safetensors/write-safetensors.ts';
+import { variable } from '../../../src/tensor/graph/host-tensors.ts';
+import { read } from '../../../src/tensor/run/read.ts';
+import { useDevice } from '../../support/device.ts';
+
+const device = useDevice();
+const model = (seed: number, outputs = 3) => {
+  const weights = newWeights(device.current, seed);
+  return { body: new Linear(weights.in('body'), 4, 5), head: new Linear(weights.in('head'), 5, outputs) };
+};
+const valuesOf = (module: object) =>
+  Promise.all([...parameters(module)].map(async ([name, t]) => [name, [...(await read(t))]] as const));
+
+describe('saveParameters', () => {
+  it('makes a file that brings another module to the same values', async () => {
+    const [one, other] = [model(1), model(2)];
+    const bytes = await saveParameters(one, { metadata: { note: 'x' } });
+    const file = readSafetensors(bytes, 'model.safetensors');
+    expect(file.metadata).toEqual({ note: 'x' });
+    expect([...file.tensors.values()].map(({ dtype }) => dtype)).toEqual(['F32', 'F32', 'F32', 'F32']);
+    expect(await valuesOf(other)).not.toEqual(await valuesOf(one));
+    loadParameters(other, file.tensors, 'model.safetensors');
+    expect(await valuesOf(other)).toEqual(await valuesOf(one));
+  });
+
+  it('rounds floats to halves where it is asked to, and keeps whole numbers', async () => {
+    const named = new Map([
+      ['w', variable(device.current, [2], [1, 0.1])],
+      ['n', variable(device.current, [1], new Uint32Array([2 ** 32 - 1]))],
+    ]);
+    const { tensors } = readSafetensors(await saveParameters(named, { dtype: 'F16' }));
+    expect([tensors.get('w')?.dtype, tensors.get('n')?.dtype]).toEqual(['F16', 'U32']);
+    expect([...toFloat32(tensors.get('w')!)]).toEqual([1, 0.0999755859375]);
+    expect([...(tensors.get('n')?.bytes ?? [])]).toEqual([255, 255, 255, 255]);
+    const large = new Map([['w', variable(device.current, [1], [1e6])]]);
+    await expect(saveParameters(large, { dtype: 'F16', name: 'half' })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[CheckpointError: half: tensor "w": element 0, 1000000, is too large for F16, which ends at 65504; write F32 instead]`,
+    );
+  });
+
+  it('saves the state of an optimizer, also where it has none', async () => {
+    const adam = new AdamW(device.current, parameters(model(1)));
+    const { tensors } = readSafetensors(await saveParameters(adam.state()));
+    expect(tensors.get('m.head.weight')?.shape).toEqual([3, 5]);
+    const sgd = new SGD(device.current, parameters(model(1)));
+    expect(readSafetensors(await saveParameters(sgd.state())).tensors.size).toBe(0);
+  });
+});
+
+describe('loadMatching', () => {
+  it('loads what fits, leaves the rest as it was, and says which is which', async () => {
+    const [one, other] = [model(1, 3), model(2, 7)];
+    const bytes = writeSafetensors([
+      ['body.weight', { dtype: 'F32', shape: [5, 4], data: await read(one.body.weight) }],
+      ['head.weight', { dtype: 'F32', shape: [3, 5], data: await read(one.head.weight) }],
+      ['head.bias', { dtype: 'F32', shape: [3], data: new Float32Array(3) }],
+      ['neck.weight', { dtype: 'I64', shape: [1], data: new BigInt64Array(1) }],
+    ]);
+    const before = await valuesOf(other);
+    const report = await loadMatching(other, readSafetensors(bytes).tensors, 'model.safetensors');
+    expect(report).toEqual({
+      loaded: ['body.weight'],
+      missing: ['body.bias'],
+      otherShape: [
+        { name: 'head.weight', shape: [7, 5], inFile: [3, 5] },
+        { name: 'head.bias', shape: [7], inFile: [3] },
+      ],
+      unexpected: ['neck.weight'],
+    });
+    expect(await read(other.body.weight)).toEqual(await read(one.body.weight));
+    expect((await valuesOf(other)).slice(1)).toEqual(before.slice(1));
+  });
+
+  it('reads tensor by tensor, by the names of the file', async () => {
+    const [one, other] = [model(1), model(2)];
+    const bytes = await saveParameters(new Map([...parameters(one)].map(([name, t]) => [`module.${name}`, t])));
+    const { tensors } = await openWeights(
+      { size: bytes.length, readRange: async (start, end) => bytes.slice(start, end) },
+      'model.safetensors',
+    );
+    const report = await loadMatching(other, tensors, 'model.safetensors', (name) => `module.${name}`);
+    expect([report.loaded.length, report.missing, report.otherShape, report.unexpected]).toEqual([4, [], [], []]);
+    expect(await valuesOf(other)).toEqual(await valuesOf(one));
+  });
+
+  it('says where nothing fits, and where there is nothing', async () => {
+    const report = await loadMatching(model(1), new Map(), 'empty');
+    expect([report.loaded, report.missing.length]).toEqual([[], 4]);
+    await expect(loadMatching({}, new Map(), 'empty')).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[StepError: loadParameters: there are no parameters into which 'empty' could be loaded]`,
+    );
+  });
+});
