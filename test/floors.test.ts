@@ -25,6 +25,7 @@ const rooms = [
   'src/kernels/elementwise',
   'src/kernels/row-ops',
   'src/kernels/matmul',
+  'src/kernels/spatial',
   'src/kernels/attention',
   'src/kernels/optimizer',
   'src/kernels/zeroseg',

@@ -72,8 +72,6 @@ export {
   zerosLike,
 } from './layout/index.ts';
 export {
-  type Conv2dOptions,
-  conv2d,
   einsum,
   linear,
   type MatmulEpilogue,
@@ -102,3 +100,16 @@ export {
   type Reduction,
   softmax,
 } from './row-ops/index.ts';
+export {
+  type AvgPoolOptions,
+  adaptiveAvgPool2d,
+  avgPool2d,
+  type Conv1dOptions,
+  type Conv2dOptions,
+  type ConvTranspose2dOptions,
+  conv1d,
+  conv2d,
+  convTranspose2d,
+  maxPool2d,
+  type PoolOptions,
+} from './spatial/index.ts';

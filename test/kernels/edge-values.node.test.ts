@@ -3,7 +3,7 @@ import type { Device } from '../../src/gpu/device.ts';
 import * as ops from '../support/all-ops.ts';
 import { asOnGpu, useDevice } from '../support/device.ts';
 import { lossTrials } from '../support/edge-losses.ts';
-import { batchNormTrials, castTrials, moveTable } from '../support/edge-moves.ts';
+import { batchNormTrials, castTrials, maxPoolTrials, moveTable } from '../support/edge-moves.ts';
 import { binaryTrials, unaryTrials, whereTrials } from '../support/edge-pointwise.ts';
 import { linearOfGpu, productTrials } from '../support/edge-products.ts';
 import { onCpu, onGpu, rowTrials } from '../support/edge-rows.ts';
@@ -22,6 +22,7 @@ const table: Table = {
   ...lossTrials,
   ...moveTable,
   batchNormEval: batchNormTrials,
+  maxPool2d: maxPoolTrials,
   cast: castTrials,
   ...productTrials,
 };

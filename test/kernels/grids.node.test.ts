@@ -242,13 +242,20 @@ const table: Readonly<Record<string, () => void>> = {
   conv2d: () => {
     shapes((x, w, bias) => ops.conv2d(x!, w!, { bias, padding: 1 }), [2, 7, 9, 3], [4, 3, 3, 3], [4]);
     shapes((x, w) => ops.conv2d(x!, w!), [2, 7, 9, 4], [4, 4, 3, 3]);
+    shapes((x, w) => ops.conv2d(x!, w!, { dilation: 2, groups: 2 }), [2, 7, 9, 4], [4, 2, 3, 3]);
   },
+  conv1d: () => shapes((x, w) => ops.conv1d(x!, w!), [2, 9, 3], [4, 3, 3]),
+  convTranspose2d: () => shapes((x, w) => ops.convTranspose2d(x!, w!, { stride: 2 }), [2, 5, 4, 3], [3, 4, 2, 2]),
+  maxPool2d: () => shapes((x) => ops.maxPool2d(x!, 3, { stride: 2 }), [2, 9, 8, 3]),
+  avgPool2d: () => shapes((x) => ops.avgPool2d(x!, 3, { stride: 2 }), [2, 9, 8, 3]),
+  adaptiveAvgPool2d: () => shapes((x) => ops.adaptiveAvgPool2d(x!, 3, 2), [2, 9, 8, 4]),
   patchify: () => shapes((x) => ops.patchify(x as Tensor, 2), [2, 3, 7, 9]),
   unpatchify: () => shapes((x) => ops.unpatchify(x as Tensor, 2, 3, 4), [2, 12, 12]),
   patchEmbed: () => shapes((x, w, b) => ops.patchEmbed(x!, w!, b), [2, 3, 7, 9], [5, 3, 2, 2], [5]),
   interpolate: () => {
     shapes((x) => ops.interpolate(x as Tensor, 7, 9, { mode: 'bilinear' }), [2, 3, 4, 5]);
     shapes((x) => ops.interpolate(x as Tensor, 3, 12, { mode: 'bicubic' }), [2, 3, 4, 8]);
+    shapes((x) => ops.interpolate(x as Tensor, 7, 9, { mode: 'nearest' }), [2, 3, 4, 5]);
   },
   interpolatePositions: () => shapes((x) => ops.interpolatePositions(x as Tensor, 5, 3), [1, 16, 8]),
   randomUniform: () => void ops.randomUniform(key(), [37, 9]),

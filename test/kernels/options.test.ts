@@ -31,8 +31,32 @@ const cases: Readonly<Record<string, Case>> = {
   mlp: { call: (o) => kernels.mlp(of(2, 2), { weight1: of(2, 2), weight2: of(2, 2) }, o), words: { activation } },
   conv2d: {
     call: (o) => kernels.conv2d(of(1, 3, 3, 3), of(2, 3, 1, 1), o),
+    good: { stride: 1, padding: 1, dilation: 1, groups: 1 },
+    words: { channels: ['first', 'last'], activation },
+  },
+  conv1d: {
+    call: (o) => kernels.conv1d(of(1, 3, 3), of(2, 3, 1), o),
     good: { stride: 1, padding: 1 },
     words: { channels: ['first', 'last'], activation },
+  },
+  convTranspose2d: {
+    call: (o) => kernels.convTranspose2d(of(1, 3, 3, 3), of(3, 3, 1, 1), o),
+    good: { stride: 1, outputPadding: 0 },
+    words: { channels: ['first', 'last'] },
+  },
+  maxPool2d: {
+    call: (o) => kernels.maxPool2d(of(1, 3, 3, 3), 2, o),
+    good: { stride: 1, padding: 1 },
+    words: { channels: ['first', 'last'] },
+  },
+  avgPool2d: {
+    call: (o) => kernels.avgPool2d(of(1, 3, 3, 3), 2, o),
+    good: { stride: 1, countPadding: false },
+    words: { channels: ['first', 'last'] },
+  },
+  adaptiveAvgPool2d: {
+    call: (o) => kernels.adaptiveAvgPool2d(of(1, 3, 3, 3), 2, 2, o),
+    words: { channels: ['first', 'last'] },
   },
   attention: {
     call: (o) => kernels.attention(of(1, 1, 2, 4), of(1, 1, 2, 4), of(1, 1, 2, 4), o),
@@ -45,8 +69,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
   interpolate: {
     call: (o) => kernels.interpolate(of(1, 1, 2, 2), 3, 3, { mode: 'bilinear', ...(o as object) }),
-    good: { antialias: true },
-    words: { mode: ['bilinear', 'bicubic'] },
+    words: { mode: ['nearest', 'bilinear', 'bicubic'] },
   },
   argsort: { call: (o) => kernels.argsort(of(2, 3), o), good: { descending: true } },
   pad: {

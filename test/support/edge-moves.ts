@@ -111,6 +111,10 @@ const sums: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => Te
     [[3, 4], (x) => ops.einsum('ij,jk->ik', x, constant(x, [4, 5], 1))],
     [[4, 4], (x) => ops.einsum('ii->i', x)],
   ],
+  conv1d: [[[1, 7, 3], (x) => ops.conv1d(x, constant(x, [4, 3, 3], 1), { stride: 2, padding: 1 })]],
+  convTranspose2d: [[[1, 3, 2, 3], (x) => ops.convTranspose2d(x, constant(x, [3, 2, 3, 3], 1), { stride: 2 })]],
+  avgPool2d: [[[1, 5, 6, 3], (x) => ops.avgPool2d(x, 3, { stride: 2, padding: 1 })]],
+  adaptiveAvgPool2d: [[[1, 5, 6, 4], (x) => ops.adaptiveAvgPool2d(x, 3, 2)]],
   patchEmbed: [[[1, 2, 5, 4], (x) => ops.patchEmbed(x, constant(x, [6, 2, 2, 2], 3))]],
 };
 
@@ -190,6 +194,29 @@ export const moveTable: Readonly<Record<string, (kind: Kind, device: Device) => 
     ...Object.keys(sums).map((name) => [name, (kind: Kind, device: Device) => sumTrials(device, kind, name)] as const),
   ],
 );
+
+/** Of windows of three neighbours: the first NaN, or the first maximum. */
+export function maxPoolTrials(kind: Kind): Trial[] {
+  const shape = [1, 1, 61, 1];
+  const places = (v: Values) =>
+    Array.from({ length: 59 }, (_, i) => {
+      const inside = [i, i + 1, i + 2];
+      const isOver = inside.find((at) => Number.isNaN(v[at]));
+      return isOver ?? inside.reduce((best, at) => ((v[at] as number) > (v[best] as number) ? at : best));
+    });
+  return [
+    {
+      what: 'maxPool2d',
+      inputs: [{ shape, data: spread(kind, shape) }],
+      op: withGradients((x) => ops.maxPool2d(x as Tensor, [1, 3], { stride: 1 }), [0]),
+      want: (v) => {
+        const dx = new Array<number>(61).fill(0);
+        for (const at of places(v as Values)) dx[at] = (dx[at] as number) + 1;
+        return [places(v as Values).map((at) => (v as Values)[at] as number), dx];
+      },
+    },
+  ];
+}
 
 export function batchNormTrials(kind: Kind): Trial[] {
   const shape = [13, 5];

@@ -4,7 +4,7 @@ export { broadcastTo, concat, permute, reshape, split, view } from './layout.ts'
 export { arange, eye, fillLike, linspace, onesLike, zerosLike } from './made.ts';
 export { oneHot } from './one-hot.ts';
 export { flip, type PadOptions, pad, roll } from './pad.ts';
-export { interpolate, interpolatePositions, type PositionRule } from './resize.ts';
+export { interpolate, interpolatePositions, type PositionRule, resample } from './resize.ts';
 export { slice } from './slice.ts';
 export { type Sorted, sort, topK } from './sort.ts';
 export { tril, triu } from './triangle.ts';

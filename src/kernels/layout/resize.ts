@@ -14,7 +14,7 @@ import {
 import { type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { type AxisRows, checkChoice, checkOptions } from '../axis/index.ts';
 export interface InterpolateOptions {
-  readonly mode: 'bilinear' | 'bicubic';
+  readonly mode: 'nearest' | 'bilinear' | 'bicubic';
   /** When shrinking, widen the filter so that every pixel counts. Default: false. */
   readonly antialias?: boolean;
   /** The centres of the corner pixels lie on each other, `align_corners=True`; not with antialiasing. Default: false. */
@@ -23,7 +23,8 @@ export interface InterpolateOptions {
 
 /**
  * Resizes `x [B, C, H, W]` to `[B, C, height, width]`, with half-pixel centres as PyTorch's `interpolate` with
- * `align_corners=False`. Bicubic has a = -0.75, with antialiasing a = -0.5 as Pillow.
+ * `align_corners=False`. Bicubic has a = -0.75, with antialiasing a = -0.5 as Pillow. Nearest takes pixel ⌊i · H / height⌋, as PyTorch's
+ * `nearest`, and only that.
  *
  * Along each axis it is a product with a narrow matrix, `y = R x`; the gradient is the product with its transpose.
  *
@@ -35,7 +36,7 @@ export interface InterpolateOptions {
  */
 export function interpolate(x: Tensor, height: number, width: number, options: InterpolateOptions): Tensor {
   checkOptions('interpolate', options, ['mode', 'antialias', 'alignCorners']);
-  checkChoice('interpolate', 'mode', options.mode, ['bilinear', 'bicubic']);
+  checkChoice('interpolate', 'mode', options.mode, ['nearest', 'bilinear', 'bicubic']);
   const [batch = 0, channels = 0, rows = 0, cols = 0] = x.shape;
   if (x.shape.length !== 4 || rows === 0 || cols === 0) {
     throw new ShapeError('interpolate', 'x must be [B, C, H, W], with pixels', { x: x.shape });
@@ -43,6 +44,9 @@ export function interpolate(x: Tensor, height: number, width: number, options: I
   checkSides('interpolate', height, width, x.shape);
   if (options.antialias && options.alignCorners) {
     throw new ShapeError('interpolate', 'antialias and alignCorners exclude each other', { x: x.shape });
+  }
+  if (options.mode === 'nearest' && (options.antialias || options.alignCorners)) {
+    throw new ShapeError('interpolate', 'nearest has neither antialias nor alignCorners', { x: x.shape });
   }
   const outer = batch * channels;
   const overRows = (y: Tensor): Tensor => {
@@ -118,10 +122,14 @@ interface ResizeOptions extends InterpolateOptions {
 function resize(x: Tensor, axis: AxisRows, shape: Shape, length: number, options: ResizeOptions): Tensor {
   // All filters are 1 at 0 and 0 at the other whole numbers.
   if (axis.length === length && !options.more) return x;
-  const rows = matrix(axis.length, length, options);
+  return resample(x, axis, shape, matrix(axis.length, length, options));
+}
+
+/** An axis times a narrow matrix: each row of it has the weights of the places that make one of the result. */
+export function resample(x: Tensor, axis: AxisRows, shape: Shape, rows: readonly Row[]): Tensor {
   const y = multiply(x, axis, shape, band(rows, axis.length));
   return differentiable(y, [x], (dy) => [
-    multiply(dy, { ...axis, length }, x.shape, band(transpose(rows, axis.length), length)),
+    multiply(dy, { ...axis, length: rows.length }, x.shape, band(transpose(rows, axis.length), rows.length)),
   ]);
 }
 
@@ -136,11 +144,13 @@ function multiply(x: Tensor, axis: AxisRows, shape: Shape, { taps, first, weight
   return y;
 }
 
-type Row = ReadonlyMap<number, number>;
+export type Row = ReadonlyMap<number, number>;
 
 /** Which inputs, with which weights, make each output. */
 function matrix(length: number, made: number, options: ResizeOptions): Row[] {
   const { mode, antialias = false, alignCorners = false, more = 0 } = options;
+  if (mode === 'nearest')
+    return Array.from({ length: made }, (_, o) => new Map([[Math.floor((o * length) / made), 1]]));
   const step = alignCorners ? (length - 1) / Math.max(made - 1, 1) : length / (made + more);
   const half = alignCorners ? 0 : 0.5;
   const stretch = antialias ? Math.max(step, 1) : 1;

@@ -1,4 +1,3 @@
-export { type Conv2dOptions, conv2d } from './conv2d.ts';
 export { einsum } from './einsum.ts';
 export { linear, type MatmulOptions, matmul } from './matmul.ts';
 export { type MlpOptions, type MlpWeights, mlp } from './mlp.ts';

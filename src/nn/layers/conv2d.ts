@@ -1,4 +1,4 @@
-import { conv2d } from '../../kernels/matmul/index.ts';
+import { conv2d } from '../../kernels/spatial/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { heNormal, type Initializer, zeros } from './init.ts';
 import type { Weights } from './weights.ts';

@@ -277,6 +277,18 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   },
 };
 const layouts: Readonly<Record<string, Case>> = {
+  adaptiveAvgPool2d: { of: [[1, 3, 3, 1]], op: (x) => kernels.adaptiveAvgPool2d(x, 2, 2) },
+  avgPool2d: { of: [[1, 4, 4, 1]], op: (x) => kernels.avgPool2d(x, 2) },
+  conv1d: { of: [[1, 4, 2], [2, 2, 3], [2]], op: (x, w, bias) => kernels.conv1d(x, w, { bias }) },
+  convTranspose2d: {
+    of: [
+      [1, 2, 2, 2],
+      [2, 1, 2, 2],
+    ],
+    op: (x, w) => kernels.convTranspose2d(x, w),
+    twice: true,
+  },
+  maxPool2d: { of: [[1, 4, 4, 1]], op: (x) => kernels.maxPool2d(x, 2) },
   einsum: {
     of: [
       [2, 3],

@@ -1,0 +1,169 @@
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { checkChoice, checkOptions } from '../axis/index.ts';
+import { type Activation, activations, add, gelu, relu } from '../elementwise/index.ts';
+import { permute, reshape } from '../layout/index.ts';
+import { linear, matmul } from '../matmul/index.ts';
+import { unfold, type Windows } from './windows.ts';
+
+/** Of {@link conv1d}; one number for its one axis. */
+export interface Conv1dOptions {
+  /** `[D]`, added at every place. */
+  readonly bias?: Tensor | undefined;
+  /** Applied last; without groups in the same launch as the product. */
+  readonly activation?: Activation | undefined;
+  /** Pixels from one window to the next. Default: 1. */
+  readonly stride?: number;
+  /** Zeros around, on each side. Default: 0. */
+  readonly padding?: number;
+  /** Pixels from one pixel of a window to its next. Default: 1. */
+  readonly dilation?: number;
+  /** Channels are divided into so many groups, each convolved by its own part of the weight: as many as channels is depthwise. Default: 1. */
+  readonly groups?: number;
+  /** Where the channels of `x` are: `last` is `[B, …, C]`, `first` is `[B, C, …]`. The result has them last. Default: last. */
+  readonly channels?: 'first' | 'last';
+}
+
+export interface Conv2dOptions extends Omit<Conv1dOptions, 'padding'> {
+  /** Zeros around the image, on each side, or `[above and below, left and right]`. Default: 0. */
+  readonly padding?: number | readonly [number, number];
+}
+
+const names = ['bias', 'activation', 'stride', 'padding', 'dilation', 'groups', 'channels'];
+
+/**
+ * Convolution of images, channels last: `y[b, i, j] = activation(Σ weight[:, c, u, v] · x[b, i · stride + u · dilation - padding,
+ * j · stride + v · dilation - padding, c] + bias)` over c, u, v, where `x` is zero outside; the weight is not turned around, as in
+ * PyTorch. `x [B, H, W, groups · C]`, `weight [D, C, kh, kw]`, `bias [D]` → `[B, h, w, D]` with
+ * h = ⌊(H + 2 padding - dilation (kh - 1) - 1) / stride⌋ + 1, and w alike. Of G groups, group g of the channels makes results
+ * g D / G … (g + 1) D / G.
+ *
+ * The windows become the rows of a matrix, and the convolution its product with the weight, one a group. So are the gradients of weight
+ * and bias; that of `x` sums for every element what all windows that see it send back.
+ *
+ * ```ts
+ * const y = conv2d(image, weight, { stride: 2, padding: 1, channels: 'first' }); // [B, 3, 64, 64], [24, 3, 3, 3] → [B, 32, 32, 24]
+ * const z = conv2d(y, depthwise, { padding: 1, groups: 24 }); // [B, 32, 32, 24], [24, 1, 3, 3] → [B, 32, 32, 24]
+ * ```
+ *
+ * @throws ShapeError when channels differ, the window is larger than the padded image, groups do not divide the channels, or stride,
+ * padding or dilation are no whole numbers.
+ */
+export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
+  checkOptions('conv2d', options, names);
+  const shapes = { x: x.shape, weight: weight.shape, ...(options.bias && { bias: options.bias.shape }) };
+  if (!weight.shape[0] || !weight.shape.every((axis) => axis > 0) || weight.shape.length !== 4) {
+    throw new ShapeError('conv2d', 'the weight must be [D, C, kh, kw], with inputs', shapes);
+  }
+  return convolution('conv2d', x, weight, options, shapes, ['[B, H, W, C]', '[B, C, H, W]']);
+}
+
+/**
+ * Convolution along one axis: `y[b, i] = activation(Σ weight[:, c, u] · x[b, i · stride + u · dilation - padding, c] + bias)` over c and
+ * u. `x [B, L, groups · C]` (with channels first `[B, groups · C, L]`), `weight [D, C, k]`, `bias [D]` → `[B, l, D]`, channels last. As
+ * {@link conv2d} in everything else.
+ *
+ * ```ts
+ * const y = conv1d(signal, weight, { padding: 1 }); // [B, 1000, 2], [16, 2, 3] → [B, 1000, 16]
+ * ```
+ *
+ * @throws ShapeError as {@link conv2d}.
+ */
+export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): Tensor {
+  checkOptions('conv1d', options, names);
+  const { padding = 0, channels = 'last' } = options;
+  const shapes = { x: x.shape, weight: weight.shape, ...(options.bias && { bias: options.bias.shape }) };
+  const [out, inputs, length] = weight.shape;
+  if (!out || !inputs || !length || weight.shape.length !== 3) {
+    throw new ShapeError('conv1d', 'the weight must be [D, C, k], with inputs', shapes);
+  }
+  const layouts = ['[B, L, C]', '[B, C, L]'] as const;
+  const [batch = 0, second = 0, third = 0] = x.shape;
+  if (x.shape.length !== 3) {
+    throw new ShapeError('conv1d', `x must be ${layouts[Number(channels === 'first')]}`, shapes);
+  }
+  const image = reshape(x, channels === 'first' ? [batch, second, 1, third] : [batch, 1, second, third]);
+  const line = { ...options, padding: [0, padding] } as const;
+  const y = convolution('conv1d', image, reshape(weight, [out, inputs, 1, length]), line, shapes, layouts);
+  return reshape(y, [batch, y.shape[2] as number, out]);
+}
+
+function convolution(
+  op: string,
+  x: Tensor,
+  weight: Tensor,
+  options: Conv2dOptions,
+  shapes: Readonly<Record<string, Shape>>,
+  layouts: readonly [string, string],
+): Tensor {
+  const { bias, activation, stride = 1, padding = 0, dilation = 1, groups = 1, channels = 'last' } = options;
+  checkChoice(op, 'channels', channels, ['first', 'last']);
+  if (activation !== undefined) checkChoice(op, 'activation', activation, activations);
+  const [out, inputs, high, wide] = weight.shape as [number, number, number, number];
+  if (!Number.isInteger(groups) || groups < 1 || out % groups !== 0) {
+    throw new ShapeError(op, `the groups must be a whole number that divides D (${groups} and ${out})`, shapes);
+  }
+  if (x.shape.length !== 4 || x.shape[channels === 'first' ? 1 : 3] !== inputs * groups) {
+    const layout = layouts[Number(channels === 'first')];
+    const count = groups === 1 ? 'the C of the weight' : `${groups} times the C of the weight (${groups * inputs})`;
+    throw new ShapeError(op, `x must be ${layout} with ${count}`, shapes);
+  }
+  if (bias && (bias.shape.length !== 1 || bias.shape[0] !== out)) {
+    throw new ShapeError(op, 'the bias must be [D]', shapes);
+  }
+  checkWhole(op, 'stride', stride, 1, shapes);
+  checkWhole(op, 'dilation', dilation, 1, shapes);
+  const [top, left] = typeof padding === 'number' ? [padding, padding] : padding;
+  checkWhole(op, 'padding', top, 0, shapes);
+  checkWhole(op, 'padding', left, 0, shapes);
+  const last = channels === 'first' ? permute(x, [0, 2, 3, 1]) : x;
+  const [batch, height, across] = last.shape as [number, number, number, number];
+  const rows = windowCount(height, high, top, stride, dilation);
+  const cols = windowCount(across, wide, left, stride, dilation);
+  if (rows < 1 || cols < 1) {
+    const around = top === left ? `${top}` : `${top} and ${left}`;
+    const apart = dilation === 1 ? '' : `, dilated by ${dilation}`;
+    throw new ShapeError(op, `a window of ${high} × ${wide}${apart} does not fit, with padding ${around}`, shapes);
+  }
+  const windows: Windows = { high, wide, rows, cols, stride, padding: [top, left], dilation };
+  const isPixel = high === 1 && wide === 1 && stride === 1 && top === 0 && left === 0;
+  const unfolded = isPixel ? last : unfold(last, windows);
+  const byPixel = permute(weight, [0, 2, 3, 1]);
+  const taps = high * wide;
+  if (groups === 1) {
+    const y = linear(unfolded, reshape(byPixel, [out, taps * inputs]), { bias, activation });
+    return reshape(y, [batch, rows, cols, out]);
+  }
+  const places = batch * rows * cols;
+  const grouped = permute(reshape(unfolded, [places, taps, groups, inputs]), [2, 0, 1, 3]);
+  const y = matmul(
+    reshape(grouped, [groups, places, taps * inputs]),
+    reshape(byPixel, [groups, out / groups, taps * inputs]),
+    { transposeB: true },
+  );
+  const joined = reshape(permute(y, [1, 0, 2]), [batch, rows, cols, out]);
+  return activated(bias ? add(joined, bias) : joined, activation);
+}
+
+function activated(x: Tensor, activation: Activation | undefined): Tensor {
+  if (activation === undefined) return x;
+  if (activation === 'relu') return relu(x);
+  return gelu(x, ({ gelu: 'erf', 'gelu-tanh': 'tanh', 'quick-gelu': 'quick' } as const)[activation]);
+}
+
+/** How many windows of `length` fit along an axis. */
+export function windowCount(axis: number, length: number, padding: number, stride: number, dilation: number): number {
+  return Math.floor((axis + 2 * padding - dilation * (length - 1) - 1) / stride) + 1;
+}
+
+export function checkWhole(
+  op: string,
+  name: string,
+  value: unknown,
+  least: 0 | 1,
+  shapes: Readonly<Record<string, Shape>>,
+): void {
+  if (Number.isInteger(value) && (value as number) >= least) return;
+  const range = least === 1 ? 'a whole number above 0' : 'a whole number, 0 or more';
+  throw new ShapeError(op, `the ${name} must be ${range} (${value})`, shapes);
+}

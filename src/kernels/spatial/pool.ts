@@ -1,0 +1,225 @@
+import { kernel, notNumbers } from '../../gpu/index.ts';
+import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { checkChoice, checkOptions, eachRow, mean, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
+import { resample, reshape } from '../layout/index.ts';
+import { checkWhole, windowCount } from './conv2d.ts';
+import { laneOfRows, windowParams, windowsOfPixel } from './windows.ts';
+
+export interface PoolOptions {
+  /** Pixels from one window to the next. Default: the window's own size. */
+  readonly stride?: number;
+  /** Pixels around the image that windows reach into, at most half of them. Default: 0. */
+  readonly padding?: number;
+  /** Where the channels are, in x and in the result: `last` is `[B, H, W, C]`, `first` is `[B, C, H, W]`. Default: last. */
+  readonly channels?: 'first' | 'last';
+}
+
+export interface AvgPoolOptions extends PoolOptions {
+  /** Padding counts as zeros, as in PyTorch; without it, windows at the border are averages of what lies inside. Default: true. */
+  readonly countPadding?: boolean;
+}
+
+/**
+ * The maximum of each window and channel: `y[b, i, j, c] = max x[b, i · stride + u - padding, j · stride + v - padding, c]` over
+ * u, v < window, of the pixels inside of the image. `x [B, H, W, C]` → `[B, h, w, C]` with h = ⌊(H + 2 padding - window) / stride⌋ + 1,
+ * and w alike; channels first likewise. NaN if there is one. The gradient goes to the first maximum of each window, line by line.
+ *
+ * ```ts
+ * maxPool2d(x, 2).shape; // [B, 32, 32, 16] → [B, 16, 16, 16]
+ * maxPool2d(x, 3, { stride: 2, padding: 1 }).shape; // [B, 32, 32, 16] → [B, 16, 16, 16]
+ * ```
+ *
+ * @throws ShapeError when the window is larger than the padded image, the padding more than half of it, or a number is not whole.
+ */
+export function maxPool2d(x: Tensor, window: number | readonly [number, number], options: PoolOptions = {}): Tensor {
+  checkOptions('maxPool2d', options, ['stride', 'padding', 'channels']);
+  const { image, made, high, wide, rows, cols, stride, padding } = pooled('maxPool2d', x, window, options);
+  const [batch, height, across, width] = image.shape as [number, number, number, number];
+  const y = empty(x, [batch, rows, cols, width]);
+  const index = empty(x, y.shape, 'u32');
+  const geometry = { height, across, high, wide, down: rows, cols, stride, top: padding, left: padding, dilation: 1 };
+  const windows = { rows: batch * rows * cols, width };
+  dispatch(maxPool, { x: image, y, index }, { ...geometry, ...windows }, laneOfRows(x, windows));
+  differentiable(y, [image], (dy) => {
+    const dx = empty(image);
+    const pixels = { rows: batch * height * across, width };
+    dispatch(maxPoolBackward, { dy, index, dx }, { ...geometry, ...pixels }, laneOfRows(x, pixels));
+    return [dx];
+  });
+  return reshape(y, made);
+}
+
+/**
+ * The mean of each window and channel; sizes and windows as {@link maxPool2d}. Rows and columns are averaged one after the other: two
+ * launches, as for the gradient, which each window divides equally among its pixels.
+ *
+ * ```ts
+ * avgPool2d(x, 2).shape; // [B, 32, 32, 16] → [B, 16, 16, 16]
+ * ```
+ *
+ * @throws ShapeError as {@link maxPool2d}.
+ */
+export function avgPool2d(x: Tensor, window: number | readonly [number, number], options: AvgPoolOptions = {}): Tensor {
+  checkOptions('avgPool2d', options, ['stride', 'padding', 'channels', 'countPadding']);
+  const { countPadding = true } = options;
+  const { image, made, high, wide, rows, cols, stride, padding } = pooled('avgPool2d', x, window, options);
+  const along = (count: number, length: number, axis: number) =>
+    Array.from({ length: count }, (_, i) => {
+      const start = i * stride - padding;
+      return average(Math.max(start, 0), Math.min(start + length, axis), countPadding ? length : undefined);
+    });
+  const [, height, across] = image.shape as [number, number, number, number];
+  return reshape(averaged(image, along(rows, high, height), along(cols, wide, across)), made);
+}
+
+/**
+ * Means over windows that divide the image into `height × width` of equal size, or nearly: window i goes from ⌊i H / height⌋ up to
+ * ⌈(i + 1) H / height⌉, as in PyTorch. `[B, H, W, C]` → `[B, height, width, C]`; channels first likewise. With 1 and 1 it is global
+ * average pooling.
+ *
+ * ```ts
+ * adaptiveAvgPool2d(x, 1, 1).shape; // [B, 7, 7, 512] → [B, 1, 1, 512]
+ * ```
+ *
+ * @throws ShapeError when x has no pixels, or a side is 0 or no whole number.
+ */
+export function adaptiveAvgPool2d(
+  x: Tensor,
+  height: number,
+  width: number,
+  options: { readonly channels?: 'first' | 'last' } = {},
+): Tensor {
+  const op = 'adaptiveAvgPool2d';
+  checkOptions(op, options, ['channels']);
+  const { channels = 'last' } = options;
+  const { image, back } = channelsLast(op, x, channels);
+  checkWhole(op, 'height', height, 1, { x: x.shape });
+  checkWhole(op, 'width', width, 1, { x: x.shape });
+  if (height === 1 && width === 1) return mean(x, { axes: channels === 'first' ? [2, 3] : [1, 2], keepDims: true });
+  const along = (count: number, axis: number) =>
+    Array.from({ length: count }, (_, i) =>
+      average(Math.floor((i * axis) / count), Math.ceil(((i + 1) * axis) / count)),
+    );
+  const [, rows, cols] = image.shape as [number, number, number, number];
+  return reshape(averaged(image, along(height, rows), along(width, cols)), back(height, width));
+}
+
+/** Weights of the places from `start` up to `end`: equal, one `count`-th each. */
+function average(start: number, end: number, count: number = end - start): ReadonlyMap<number, number> {
+  return new Map(Array.from({ length: end - start }, (_, i) => [start + i, 1 / count]));
+}
+
+function averaged(x: Tensor, rows: readonly ReadonlyMap<number, number>[], cols: typeof rows): Tensor {
+  const [batch, height, across, channels] = x.shape as [number, number, number, number];
+  const tall = { outer: batch, length: height, inner: across * channels };
+  const y = resample(x, tall, [batch, rows.length, across, channels], rows);
+  const flat = { outer: batch * rows.length, length: across, inner: channels };
+  return resample(y, flat, [batch, rows.length, cols.length, channels], cols);
+}
+
+/** An image with its channels last, or, where they are first, each channel as an image of one; and the shape of a result. */
+function channelsLast(op: string, x: Tensor, channels: 'first' | 'last') {
+  checkChoice(op, 'channels', channels, ['first', 'last']);
+  const isFirst = channels === 'first';
+  const [batch = 0, second = 0, third = 0, fourth = 0] = x.shape;
+  if (x.shape.length !== 4 || (isFirst ? third * fourth : second * third) === 0) {
+    throw new ShapeError(op, `x must be ${isFirst ? '[B, C, H, W]' : '[B, H, W, C]'}, with pixels`, { x: x.shape });
+  }
+  return {
+    image: isFirst ? reshape(x, [batch * second, third, fourth, 1]) : x,
+    back: (rows: number, cols: number): Shape => (isFirst ? [batch, second, rows, cols] : [batch, rows, cols, fourth]),
+  };
+}
+
+function pooled(op: string, x: Tensor, window: number | readonly [number, number], options: PoolOptions) {
+  const [high, wide] = typeof window === 'number' ? [window, window] : window;
+  const { stride, padding = 0, channels = 'last' } = options;
+  const shapes = { x: x.shape };
+  const { image, back } = channelsLast(op, x, channels);
+  checkWhole(op, 'window', high, 1, shapes);
+  checkWhole(op, 'window', wide, 1, shapes);
+  if (stride === undefined && high !== wide) {
+    throw new ShapeError(op, `a window that is not square (${high} × ${wide}) needs a stride`, shapes);
+  }
+  const by = stride ?? high;
+  checkWhole(op, 'stride', by, 1, shapes);
+  checkWhole(op, 'padding', padding, 0, shapes);
+  if (2 * padding > Math.min(high, wide)) {
+    throw new ShapeError(
+      op,
+      `the padding must be at most half of the window (${padding} of ${high} × ${wide})`,
+      shapes,
+    );
+  }
+  const [, height, across] = image.shape as [number, number, number, number];
+  const rows = windowCount(height, high, padding, by, 1);
+  const cols = windowCount(across, wide, padding, by, 1);
+  if (rows < 1 || cols < 1) {
+    throw new ShapeError(op, `a window of ${high} × ${wide} does not fit, with padding ${padding}`, shapes);
+  }
+  return { image, made: back(rows, cols), high, wide, rows, cols, stride: by, padding };
+}
+
+// Rows are windows; an index is a pixel of the image.
+const maxPool = /*#__PURE__*/ kernel({
+  name: 'max-pool',
+  bind: { x: 'read T', y: 'write T', index: 'write u32' },
+  params: windowParams,
+  override: rowOverrides,
+  use: [rowPlace, notNumbers],
+  grid: rowGrid,
+  wgsl: /*#__PURE__*/ eachRow(/* wgsl */ `
+  let line = row / params.cols;
+  let batch = line / params.down;
+  // Above and left of the image this wraps around and is too large as well.
+  let top = (line - batch * params.down) * params.stride - params.top;
+  let left = (row - line * params.cols) * params.stride - params.left;
+  for (var i = place.start; i < place.end; i += THREADS) {
+    var best = 0.0;
+    var at = 0u;
+    var isEmpty = true;
+    var isOver = false;
+    for (var u = 0u; u < params.high; u++) {
+      let inRow = top + u;
+      if (inRow >= params.height) { continue; }
+      for (var v = 0u; v < params.wide; v++) {
+        let inCol = left + v;
+        if (inCol >= params.across) { continue; }
+        let pixel = inRow * params.across + inCol;
+        let value = f32(x[(batch * params.height * params.across + pixel) * params.width + i]);
+        // Nothing beats the first NaN.
+        if (!isOver && (isEmpty || isNan(value) || value > best)) {
+          best = value;
+          at = pixel;
+          isEmpty = false;
+          isOver = isNan(value);
+        }
+      }
+    }
+    y[row * params.width + i] = T(best);
+    index[row * params.width + i] = at;
+  }`),
+});
+
+// Rows are pixels of the image; each looks up the windows that it lies in, and whether it is their maximum.
+const maxPoolBackward = /*#__PURE__*/ kernel({
+  name: 'max-pool-backward',
+  bind: { dy: 'read T', index: 'read u32', dx: 'write T' },
+  params: windowParams,
+  override: rowOverrides,
+  use: [rowPlace],
+  grid: rowGrid,
+  wgsl: /*#__PURE__*/ eachRow(/* wgsl */ `${windowsOfPixel}
+  let pixel = row - batch * params.height * params.across;
+  for (var i = place.start; i < place.end; i += THREADS) {
+    var total = 0.0;
+    for (var r = rowStart; r < rowEnd; r++) {
+      for (var c = colStart; c < colEnd; c++) {
+        let window = ((batch * params.down + r) * params.cols + c) * params.width + i;
+        if (index[window] == pixel) { total += f32(dy[window]); }
+      }
+    }
+    dx[row * params.width + i] = T(total);
+  }`),
+});

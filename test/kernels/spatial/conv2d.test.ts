@@ -1,0 +1,306 @@
+import { describe, expect, it } from 'vitest';
+import { cast } from '../../../src/kernels/elementwise/cast.ts';
+import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { type ConvTranspose2dOptions, convTranspose2d } from '../../../src/kernels/spatial/conv-transpose2d.ts';
+import { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d } from '../../../src/kernels/spatial/conv2d.ts';
+import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
+import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
+import { readAll } from '../../../src/tensor/run/read.ts';
+import { step } from '../../../src/tensor/run/step.ts';
+import { type Shape, size } from '../../../src/tensor/values/shape.ts';
+import { checkOp, close, normal, type Ref, ref, seeded } from '../../support/check-op.ts';
+import { useDevice } from '../../support/device.ts';
+
+const device = useDevice();
+
+type Four = [number, number, number, number];
+
+/** Straight from the definition. */
+function refConv2d(x: Ref, weight: Ref, bias: Ref | undefined, options: Conv2dOptions): Ref {
+  const { stride = 1, padding = 0, dilation = 1, groups = 1, channels = 'last' } = options;
+  const [top, left] = typeof padding === 'number' ? [padding, padding] : padding;
+  const [out, inputs, high, wide] = weight.shape as Four;
+  const [batch, ...sides] = x.shape as Four;
+  const [height, across] = channels === 'first' ? [sides[1], sides[2]] : [sides[0], sides[1]];
+  const all = inputs * groups;
+  const pixel = (b: number, i: number, j: number, c: number): number => {
+    if (i < 0 || i >= height || j < 0 || j >= across) return 0;
+    const at =
+      channels === 'first' ? ((b * all + c) * height + i) * across + j : ((b * height + i) * across + j) * all + c;
+    return x.data[at] as number;
+  };
+  const rows = Math.floor((height + 2 * top - dilation * (high - 1) - 1) / stride) + 1;
+  const cols = Math.floor((across + 2 * left - dilation * (wide - 1) - 1) / stride) + 1;
+  const y = ref([batch, rows, cols, out], new Float64Array(batch * rows * cols * out));
+  let at = 0;
+  for (let b = 0; b < batch; b++)
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < cols; j++)
+        for (let d = 0; d < out; d++) {
+          const first = Math.floor(d / (out / groups)) * inputs;
+          let sum = bias?.data[d] ?? 0;
+          for (let c = 0; c < inputs; c++)
+            for (let u = 0; u < high; u++)
+              for (let v = 0; v < wide; v++)
+                sum +=
+                  (weight.data[((d * inputs + c) * high + u) * wide + v] as number) *
+                  pixel(b, i * stride + u * dilation - top, j * stride + v * dilation - left, first + c);
+          y.data[at++] = sum;
+        }
+  return y;
+}
+
+const check = (name: string, options: Conv2dOptions, cases: readonly (readonly Shape[])[]) =>
+  checkOp(
+    `conv2d ${name}`,
+    (x, weight, bias) => conv2d(x as Tensor, weight as Tensor, { ...options, ...(bias && { bias }) }),
+    {
+      reference: ([x, weight, bias]) => refConv2d(x as Ref, weight as Ref, bias, options),
+      cases,
+      tolerance: { forward: 2e-6, gradient: 2e-5 },
+    },
+  );
+
+check('1 × 1', {}, [
+  [[1, 1, 1, 1], [1, 1, 1, 1], [1]],
+  [[2, 5, 3, 16], [7, 16, 1, 1], [7]],
+]);
+check('1 × 1, every other pixel', { stride: 2 }, [[[2, 5, 4, 5], [8, 5, 1, 1], [8]]]);
+check('3 × 3', {}, [
+  [
+    [1, 3, 3, 1],
+    [1, 1, 3, 3],
+  ],
+  [[2, 7, 5, 3], [4, 3, 3, 3], [4]],
+  [
+    [0, 5, 5, 4],
+    [4, 4, 3, 3],
+  ],
+]);
+check('3 × 3, padded', { padding: 1 }, [
+  [[1, 1, 1, 5], [3, 5, 3, 3], [3]],
+  [[2, 6, 9, 16], [5, 16, 3, 3], [5]],
+  [[1, 2, 40, 36], [9, 36, 3, 3], [9]],
+]);
+check('3 × 3, stride 2, padded', { stride: 2, padding: 1 }, [
+  [[2, 8, 8, 16], [24, 16, 3, 3], [24]],
+  [[2, 7, 6, 5], [8, 5, 3, 3], [8]],
+  [[3, 1, 2, 4], [4, 4, 3, 3], [4]],
+]);
+check('5 × 5, stride 2', { stride: 2 }, [[[1, 9, 12, 4], [3, 4, 5, 5], [3]]]);
+check('5 × 5, stride 3, padded', { stride: 3, padding: 2 }, [[[2, 8, 7, 3], [6, 3, 5, 5], [6]]]);
+check('windows that leave pixels out', { stride: 3 }, [[[2, 8, 9, 4], [4, 4, 2, 2], [4]]]);
+check('windows that are not square', { stride: 2, padding: 1 }, [[[2, 6, 9, 8], [4, 8, 1, 5], [4]]]);
+check('channels first', { stride: 2, padding: 1, channels: 'first' }, [
+  [[2, 3, 16, 16], [16, 3, 3, 3], [16]],
+  [[2, 3, 7, 10], [5, 3, 3, 3], [5]],
+  [
+    [1, 16, 5, 8],
+    [4, 16, 3, 3],
+  ],
+]);
+check('dilated', { dilation: 2, padding: 2 }, [
+  [[2, 7, 6, 3], [4, 3, 3, 3], [4]],
+  [[1, 9, 8, 4], [5, 4, 3, 3], [5]],
+]);
+check('dilated, stride 2, another padding across', { dilation: 3, stride: 2, padding: [2, 0] }, [
+  [[2, 7, 9, 3], [4, 3, 3, 2], [4]],
+]);
+check('padded across only', { padding: [0, 2] }, [[[1, 3, 4, 5], [3, 5, 2, 3], [3]]]);
+check('in groups', { groups: 2, padding: 1 }, [
+  [[2, 5, 4, 6], [4, 3, 3, 3], [4]],
+  [
+    [1, 6, 7, 8],
+    [6, 4, 3, 3],
+  ],
+]);
+check('depthwise', { groups: 5, stride: 2, padding: 1 }, [
+  [[2, 6, 7, 5], [5, 1, 3, 3], [5]],
+  [[2, 5, 4, 5], [10, 1, 3, 3], [10]],
+]);
+check('1 × 1, in groups, channels first', { groups: 3, channels: 'first' }, [[[2, 6, 4, 3], [9, 2, 1, 1], [9]]]);
+check('1 × 1, channels first', { channels: 'first' }, [[[2, 5, 4, 3], [8, 5, 1, 1], [8]]]);
+
+for (const [name, options, ...shapes] of [
+  ['plain', {}, [2, 9, 3], [4, 3, 3], [4]],
+  ['padded, stride 2', { padding: 1, stride: 2 }, [2, 17, 4], [5, 4, 3], [5]],
+  ['dilated, in groups', { dilation: 2, padding: 3, groups: 2 }, [1, 9, 4], [6, 2, 4]],
+  ['channels first', { channels: 'first', padding: 1 }, [2, 3, 9], [4, 3, 3], [4]],
+  ['one pixel', {}, [2, 5, 3], [4, 3, 1]],
+  ['of no images', {}, [0, 5, 3], [4, 3, 2]],
+] as readonly (readonly [string, Conv1dOptions, ...Shape[]])[]) {
+  checkOp(`conv1d ${name}`, (x, weight, bias) => conv1d(x!, weight!, { ...options, ...(bias && { bias }) }), {
+    reference: ([x, weight, bias]) => {
+      const image = ref(x!.shape.toSpliced(options.channels === 'first' ? 2 : 1, 0, 1), x!.data);
+      const tall = ref(weight!.shape.toSpliced(2, 0, 1), weight!.data);
+      const y = refConv2d(image, tall, bias, { ...options, padding: [0, options.padding ?? 0] });
+      return ref(y.shape.toSpliced(1, 1), y.data);
+    },
+    cases: [shapes],
+    tolerance: { forward: 2e-6, gradient: 2e-5 },
+  });
+}
+
+/** Every pixel adds its multiple of the weight to a window. */
+function refTranspose(x: Ref, weight: Ref, bias: Ref | undefined, options: ConvTranspose2dOptions): Ref {
+  const { stride = 1, padding = 0, outputPadding = 0, dilation = 1 } = options;
+  const [inputs, out, high, wide] = weight.shape as Four;
+  const isFirst = options.channels === 'first';
+  const [batch, rows, cols] = (isFirst ? [x.shape[0], x.shape[2], x.shape[3]] : x.shape) as Four;
+  const side = (n: number, k: number) => (n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 + outputPadding;
+  const [height, across] = [side(rows, high), side(cols, wide)];
+  const y = ref(
+    [batch, height, across, out],
+    Float64Array.from({ length: batch * height * across * out }, (_, i) => bias?.data[i % out] ?? 0),
+  );
+  for (let b = 0; b < batch; b++)
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < cols; j++)
+        for (let c = 0; c < inputs; c++)
+          for (let d = 0; d < out; d++)
+            for (let u = 0; u < high; u++)
+              for (let v = 0; v < wide; v++) {
+                const [row, col] = [i * stride + u * dilation - padding, j * stride + v * dilation - padding];
+                if (row < 0 || row >= height || col < 0 || col >= across) continue;
+                const at = isFirst
+                  ? ((b * inputs + c) * rows + i) * cols + j
+                  : ((b * rows + i) * cols + j) * inputs + c;
+                y.data[((b * height + row) * across + col) * out + d]! +=
+                  x.data[at]! * weight.data[((c * out + d) * high + u) * wide + v]!;
+              }
+  return y;
+}
+
+for (const [name, options, ...shapes] of [
+  ['plain', {}, [2, 3, 4, 3], [3, 2, 3, 3], [2]],
+  ['stride 2', { stride: 2 }, [2, 4, 3, 4], [4, 4, 2, 2], [4]],
+  ['stride 2, padded', { stride: 2, padding: 1, outputPadding: 1 }, [1, 4, 5, 3], [3, 4, 3, 3]],
+  ['stride 3, with gaps', { stride: 3 }, [1, 3, 2, 3], [3, 5, 2, 1], [5]],
+  ['dilated', { dilation: 2, padding: 1 }, [2, 4, 3, 2], [2, 3, 3, 2], [3]],
+  ['channels first', { stride: 2, channels: 'first' }, [2, 3, 4, 5], [3, 2, 2, 2], [2]],
+  ['of no images', { stride: 2 }, [0, 4, 3, 4], [4, 4, 2, 2]],
+] as readonly (readonly [string, ConvTranspose2dOptions, ...Shape[]])[]) {
+  checkOp(
+    `convTranspose2d ${name}`,
+    (x, weight, bias) => convTranspose2d(x!, weight!, { ...options, ...(bias && { bias }) }),
+    {
+      reference: ([x, weight, bias]) => refTranspose(x!, weight!, bias, options),
+      cases: [shapes],
+      tolerance: { forward: 2e-6, gradient: 2e-5 },
+    },
+  );
+}
+
+describe('errors of conv1d and convTranspose2d', () => {
+  const zeros = (...shape: number[]) => tensor(device.current, new Float32Array(size(shape)), shape);
+
+  it('say what does not fit', () => {
+    expect(() => conv1d(zeros(2, 3), zeros(4, 3, 3))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv1d: x must be [B, L, C]; got x [2, 3], weight [4, 3, 3]]`,
+    );
+    expect(() => conv1d(zeros(2, 9, 4), zeros(4, 3, 3))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv1d: x must be [B, L, C] with the C of the weight; got x [2, 9, 4], weight [4, 3, 3]]`,
+    );
+    expect(() => conv1d(zeros(2, 9, 3), zeros(4, 3))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv1d: the weight must be [D, C, k], with inputs; got x [2, 9, 3], weight [4, 3]]`,
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 4), zeros(6, 2, 3, 3), { groups: 4 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: the groups must be a whole number that divides D (4 and 6); got x [1, 8, 8, 4], weight [6, 2, 3, 3]]`,
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 4), zeros(8, 2, 3, 3), { groups: 4 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: x must be [B, H, W, C] with 4 times the C of the weight (8); got x [1, 8, 8, 4], weight [8, 2, 3, 3]]`,
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 4), zeros(8, 4, 5, 5), { dilation: 2 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: a window of 5 × 5, dilated by 2 does not fit, with padding 0; got x [1, 8, 8, 4], weight [8, 4, 5, 5]]`,
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 4), zeros(8, 4, 5, 5), { dilation: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: the dilation must be a whole number above 0 (0); got x [1, 8, 8, 4], weight [8, 4, 5, 5]]`,
+    );
+    const x = zeros(1, 3, 3, 4);
+    expect(() => convTranspose2d(x, zeros(3, 4, 2, 2))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: convTranspose2d: x must be [B, H, W, C] with the C of the weight; got x [1, 3, 3, 4], weight [3, 4, 2, 2]]`,
+    );
+    expect(() => convTranspose2d(x, zeros(4, 2))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: convTranspose2d: the weight must be [C, D, kh, kw], with inputs and outputs; got x [1, 3, 3, 4], weight [4, 2]]`,
+    );
+    expect(() => convTranspose2d(x, zeros(4, 2, 1, 1), { padding: 2 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: convTranspose2d: nothing is left of 3 × 3 windows, with padding 2; got x [1, 3, 3, 4], weight [4, 2, 1, 1]]`,
+    );
+    expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { outputPadding: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: convTranspose2d: the outputPadding must be below the stride or the dilation (1); got x [1, 3, 3, 4], weight [4, 2, 2, 2]]`,
+    );
+    expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { bias: zeros(3) })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: convTranspose2d: the bias must be [D]; got x [1, 3, 3, 4], weight [4, 2, 2, 2], bias [3]]`,
+    );
+  });
+});
+
+describe('conv2d', () => {
+  const zeros = (...shape: number[]) => tensor(device.current, new Float32Array(size(shape)), shape);
+
+  it('does not compute the gradient of an image that needs none', async () => {
+    const [x, weight] = [zeros(1, 3, 8, 8), zeros(4, 3, 3, 3)];
+    using made = await step(device.current, {}, () => {
+      const y = conv2d(x, weight, { stride: 2, padding: 1, channels: 'first' });
+      return gradients(y, [weight], y);
+    });
+    expect(made.launches.map(({ kernel }) => kernel.name).includes('fold')).toBe(false);
+  });
+
+  it('computes in f16', async ({ skip }) => {
+    skip(!device.current.features.has('shader-f16'), 'this device has no f16');
+    const random = seeded(3);
+    const some = (...shape: number[]) =>
+      tensor(
+        device.current,
+        Float32Array.from({ length: size(shape) }, () => Math.round(normal(random) * 64) / 64),
+        shape,
+      );
+    for (const channels of [4, 3]) {
+      const inputs = [some(2, 8, 6, channels), some(8, channels, 3, 3), some(8)];
+      const seed = some(2, 4, 3, 8);
+      const all = ([x, weight, bias]: readonly Tensor[], dy: Tensor) => {
+        const y = conv2d(x as Tensor, weight as Tensor, { bias, stride: 2, padding: 1 });
+        return [y, ...gradients(y, [x as Tensor, weight as Tensor, bias as Tensor], dy)];
+      };
+      const want = await readAll(all(inputs, seed));
+      const half = all(
+        inputs.map((x) => cast(x, 'f16')),
+        cast(seed, 'f16'),
+      );
+      const got = await readAll(half.map((x) => cast(x, 'f32')));
+      want.forEach((one, i) => {
+        close(got[i] as Float32Array, one, 6e-3, `result ${i}`);
+      });
+    }
+  });
+
+  it('says what does not fit', () => {
+    expect(() => conv2d(zeros(8, 8, 3), zeros(4, 3, 3, 3))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: x must be [B, H, W, C] with the C of the weight; got x [8, 8, 3], weight [4, 3, 3, 3]]`,
+    );
+    expect(() => conv2d(zeros(1, 3, 8, 8), zeros(4, 3, 3, 3))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: x must be [B, H, W, C] with the C of the weight; got x [1, 3, 8, 8], weight [4, 3, 3, 3]]`,
+    );
+    expect(() =>
+      conv2d(zeros(1, 8, 8, 3), zeros(4, 3, 3, 3), { channels: 'first' }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: x must be [B, C, H, W] with the C of the weight; got x [1, 8, 8, 3], weight [4, 3, 3, 3]]`,
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 3), zeros(4, 27))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: the weight must be [D, C, kh, kw], with inputs; got x [1, 8, 8, 3], weight [4, 27]]`,
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 3), zeros(4, 3, 3, 3), { bias: zeros(3) })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: the bias must be [D]; got x [1, 8, 8, 3], weight [4, 3, 3, 3], bias [3]]`,
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 3), zeros(4, 3, 3, 3), { stride: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: the stride must be a whole number above 0 (0); got x [1, 8, 8, 3], weight [4, 3, 3, 3]]`,
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 3), zeros(4, 3, 3, 3), { padding: -1 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: the padding must be a whole number, 0 or more (-1); got x [1, 8, 8, 3], weight [4, 3, 3, 3]]`,
+    );
+    expect(() => conv2d(zeros(1, 2, 8, 3), zeros(4, 3, 5, 5), { padding: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: conv2d: a window of 5 × 5 does not fit, with padding 1; got x [1, 2, 8, 3], weight [4, 3, 5, 5]]`,
+    );
+  });
+});
