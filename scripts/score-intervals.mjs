@@ -1,10 +1,12 @@
 /**
  * Scores the built-in student as `zeroseg score --scenes 500 --seed 1` does, with 95 % intervals: scenes drawn with replacement, 2,000
- * times. Writes them, and how each scene was scored, to FILE. Minutes on a processor.
+ * times. Writes them, and how each scene was scored, to FILE. Minutes on a processor. Named as the model's file says; with
+ * `--refine` also by PAMR, and so are the baselines, and with `--flip` over the photo and its mirror image.
  *
- *   npm run build && node scripts/score-intervals.mjs FILE.json
+ *   npm run build && node scripts/score-intervals.mjs FILE.json [--refine] [--flip]
  */
 import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
 import { openDevice } from '@zeroseg/core';
 import { SCORING_SEED, SegmentationScore, sceneScore, scoreScenes, scoringScenes } from '@zeroseg/core/zeroseg';
 import { loadAtlas, openClip, openVocabulary } from 'zeroseg';
@@ -13,15 +15,23 @@ const SCENES = 500;
 const SEED = 1;
 const RESAMPLES = 2000;
 
-const out = process.argv[2];
+const { values, positionals } = parseArgs({
+  options: { refine: { type: 'boolean' }, flip: { type: 'boolean' } },
+  allowPositionals: true,
+});
+const [out] = positionals;
 if (!out) {
-  console.error('Usage: node scripts/score-intervals.mjs FILE.json');
+  console.error('Usage: node scripts/score-intervals.mjs FILE.json [--refine] [--flip]');
   process.exit(2);
 }
 const device = await openDevice();
 const model = await openVocabulary(device, { model: 'built-in', clip: 'built-in' });
 const scenes = scoringScenes(await loadAtlas(), { classes: 40, size: 128 });
 const vocabulary = await model.vocabulary(scenes.names);
+const { groups, flip, assignment, prior, refine } = model.opened.info.naming;
+/** Steps and distances that suit drawings of 128 pixels. */
+const pamr = { dilations: [1, 2, 4, 8, 12, 24] };
+const rules = { groups, flip: values.flip ?? flip, assignment, prior, refine: values.refine ? pamr : refine };
 const teacher = await (await openClip('built-in')).vision(device);
 
 const kinds = ['intersection', 'predicted', 'labelled'];
@@ -35,6 +45,7 @@ await scoreScenes(device, {
   vocabulary,
   teacher,
   students: { student: model.model },
+  rules,
   onProgress({ done, scores }) {
     for (const [method, score] of scores) {
       const before = sums.get(method);
@@ -74,11 +85,11 @@ const all = Array.from({ length: SCENES }, (_, i) => i);
 const drawn = new Map();
 const methods = {};
 for (const [method, list] of perScene) {
-  const values = resamples.map((picks) => scoreOf(list, picks));
-  drawn.set(method, values);
+  const scores = resamples.map((picks) => scoreOf(list, picks));
+  drawn.set(method, scores);
   const whole = scoreOf(list, all);
   methods[method] = Object.fromEntries(
-    measures.map((key) => [key, { value: whole[key], interval: interval(values.map((one) => one[key])) }]),
+    measures.map((key) => [key, { value: whole[key], interval: interval(scores.map((one) => one[key])) }]),
   );
 }
 function interval(values) {
@@ -88,7 +99,7 @@ function interval(values) {
 const [student, crops] = [drawn.get('student softmax'), drawn.get('crops')];
 const ratio = interval(student.map((one, i) => one.objects / crops[i].objects));
 const accuracy = perScene.get('student softmax').map((_, i) => scoreOf(perScene.get('student softmax'), [i]).accuracy);
-const result = { scenes: SCENES, seed: SEED, resamples: RESAMPLES, adapter: device.name, methods, ratio, accuracy };
+const result = { scenes: SCENES, seed: SEED, resamples: RESAMPLES, adapter: device.name, rules, methods, ratio, accuracy };
 await writeFile(out, `${JSON.stringify(result, undefined, 1)}\n`);
 for (const [method, found] of Object.entries(methods)) {
   const cells = measures.map((key) => {
