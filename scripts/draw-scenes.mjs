@@ -6,20 +6,11 @@
  *   npm run build && node scripts/draw-scenes.mjs docs/images/scenes.png
  */
 import { openDevice } from '@zeroseg/core';
-import {
-  blendLabels,
-  nameColours,
-  resizeImage,
-  SCORING_SEED,
-  SceneStudent,
-  scoringScenes,
-  studentLabels,
-} from '@zeroseg/core/zeroseg';
+import { blendLabels, nameColours, resizeImage, SCORING_SEED, scoringScenes } from '@zeroseg/core/zeroseg';
 import sharp from 'sharp';
 import { interLettering, loadAtlas, openVocabulary } from 'zeroseg';
 import { segmentCentres } from '../dist/zeroseg/drawing/label-positions.js';
 import { segmentColour } from '../dist/zeroseg/image/index.js';
-import { pixelSegments } from '../dist/zeroseg/inference/index.js';
 
 const SCENES = 500;
 const SEED = 1;
@@ -38,12 +29,19 @@ const device = await openDevice();
 const model = await openVocabulary(device, { model: 'built-in', clip: 'built-in' });
 const maker = scoringScenes(await loadAtlas(), { classes: 40, size: SIDE });
 const vocabulary = await model.vocabulary(maker.names);
-const student = await SceneStudent.create(device, model.model, SIDE);
+const { groups, assignment, prior } = model.opened.info.naming;
+const rules = { mode: 'whole', short: SIDE, scoring: 'softmax', groups, assignment, prior };
+/** Segments and labels of a scene, as the model's file says. */
+async function look(image) {
+  const division = await model.segmenter.divide(image, rules);
+  const { labels } = await model.segmenter.name(division, vocabulary, rules);
+  return { segments: division.windows[0].segmentOf, labels: labels.data };
+}
 
 const ranked = [];
 for (let index = 0; index < SCENES; index++) {
   const scene = maker.scene(SCORING_SEED + SEED, index);
-  const labels = studentLabels(await student.predict(scene.image), vocabulary, { scoring: 'softmax', top: 5 });
+  const { labels } = await look(scene.image);
   const right = scene.labels.data.reduce((sum, label, at) => sum + (label === labels[at] ? 1 : 0), 0) / labels.length;
   ranked.push({ index, right });
 }
@@ -54,18 +52,17 @@ const tiles = [];
 for (const [row, percentile] of percentiles.entries()) {
   const { index, right } = ranked[Math.round((percentile / 100) * (SCENES - 1))];
   const scene = maker.scene(SCORING_SEED + SEED, index);
-  const output = await student.predict(scene.image);
-  const grid = { ...output.grid, height: TILE, width: TILE };
+  const found = await look(scene.image);
   const large = resizeImage(scene.image, TILE, TILE, 'bicubic');
-  const map = (data) => ({ width: TILE, height: TILE, data });
-  const segments = map(Uint16Array.from(pixelSegments(output.rollout, grid.rows, grid.cols, TILE, TILE)));
-  const named = map(studentLabels({ ...output, grid }, vocabulary, { scoring: 'softmax', top: 5 }));
-  const truth = map(
-    Uint16Array.from({ length: TILE * TILE }, (_, at) => {
+  const enlarged = (data) => ({
+    width: TILE,
+    height: TILE,
+    data: Uint16Array.from({ length: TILE * TILE }, (_, at) => {
       const [x, y] = [at % TILE, Math.floor(at / TILE)].map((value) => Math.floor((value * SIDE) / TILE));
-      return scene.labels.data[y * SIDE + x];
+      return data[y * SIDE + x];
     }),
-  );
+  });
+  const [segments, named, truth] = [found.segments, found.labels, scene.labels.data].map(enlarged);
   const shown = [...new Set([...truth.data, ...named.data])];
   const colours = nameColours(shown.map((label) => maker.names[label - 1]));
   const colour = (label) => colours[shown.indexOf(label)];

@@ -26,7 +26,7 @@ let before = 0;
 for (const phase of phases) {
   const text = await readFile(join(folder, `metrics${phase.suffix}.jsonl`), 'utf8');
   phase.rows = text.trim().split('\n').map(JSON.parse);
-  phase.scores = JSON.parse(await readFile(join(folder, `scores${phase.suffix}.json`), 'utf8'));
+  phase.scores = JSON.parse(await readFile(join(folder, `scores${phase.suffix || '-trained'}.json`), 'utf8'));
   phase.from = before;
   before += phase.rows.at(-1).step;
   phase.to = before;

@@ -99,7 +99,16 @@ function interval(values) {
 const [student, crops] = [drawn.get('student softmax'), drawn.get('crops')];
 const ratio = interval(student.map((one, i) => one.objects / crops[i].objects));
 const accuracy = perScene.get('student softmax').map((_, i) => scoreOf(perScene.get('student softmax'), [i]).accuracy);
-const result = { scenes: SCENES, seed: SEED, resamples: RESAMPLES, adapter: device.name, rules, methods, ratio, accuracy };
+const result = {
+  scenes: SCENES,
+  seed: SEED,
+  resamples: RESAMPLES,
+  adapter: device.name,
+  rules,
+  methods,
+  ratio,
+  accuracy,
+};
 await writeFile(out, `${JSON.stringify(result, undefined, 1)}\n`);
 for (const [method, found] of Object.entries(methods)) {
   const cells = measures.map((key) => {

@@ -22,9 +22,12 @@ import { columnsThatMayWin, scoreRows, usedColumns } from './assemble.ts';
 import type { DividedWindow, Division, NamingRules, SegmentResult } from './division.ts';
 import type { WindowResult } from './mixtures.ts';
 import { nameSegments } from './name-segments.ts';
+import { type SharedWindow, softLabels } from './soft-labels.ts';
 
 /** Pixels whose classes are found one by one; of larger photos fewer are, and stretched: their scores are hundreds of times coarser. */
 const MAX_PIXELS = 2 ** 22;
+/** Scores of the resized photo's pixels that are mixed on the host: 64 MB. More are mixed on the GPU, block by block. */
+const HOST_SCORES = 2 ** 24;
 
 /** As {@link nameSegments}, by whatever rules. */
 export async function namePixels(
@@ -64,6 +67,17 @@ export async function refinedLabels(
 ): Promise<LabelMap> {
   const output = bounded(size ?? division);
   const plane = output.width * output.height;
+  const used = usedColumns(windows, names, isBackground);
+  const isBelow0 = windows.some(({ affinity }) => affinity.some((score) => score < 0));
+  const columns = isBelow0 ? used : columnsThatMayWin(windows, names, used);
+  const labelled = (best: Uint16Array): LabelMap => ({
+    ...sizeOf(size ?? division),
+    data: narrow(stretched(best, output, size ?? division), names),
+  });
+  const { resized } = division;
+  if (assignment === 'soft' && !refine && columns.length * resized.width * resized.height <= HOST_SCORES) {
+    return labelled(softLabels(sharedWindows(windows), resized, output, names, columns));
+  }
   const hard: ScoreMaps = (columns) => {
     const planes = new Float32Array(columns.length * plane);
     let y = 0;
@@ -77,29 +91,29 @@ export async function refinedLabels(
     }
     return tensor(device, planes, [1, columns.length, output.height, output.width]);
   };
-  const maps = assignment === 'soft' ? softMaps(device, division.resized, windows, names, output) : hard;
-  const used = usedColumns(windows, names, isBackground);
-  const isBelow0 = windows.some(({ affinity }) => affinity.some((score) => score < 0));
-  const columns = isBelow0 ? used : columnsThatMayWin(windows, names, used);
+  const maps = assignment === 'soft' ? softMaps(device, resized, sharedWindows(windows), names, output) : hard;
   const { best } = await bestColumns(refined(device, division, maps, output, refine), columns, plane, 0, { signal });
-  return { ...sizeOf(size ?? division), data: narrow(stretched(best, output, size ?? division), names) };
+  return labelled(best);
+}
+
+function sharedWindows(windows: readonly WindowResult[]): SharedWindow[] {
+  return windows.map(({ box, scores, assignment }) => {
+    if (assignment) return { box, scores, assignment };
+    throw new ArgumentError(
+      'Segmenter.name: assignment: soft is for models that group patches into segments; leave it out for this one',
+    );
+  });
 }
 
 /** Maps of segments' scores, mixed by the shares of each patch in the segments. */
 function softMaps(
   device: Device,
   resized: Size,
-  windows: readonly WindowResult[],
+  windows: readonly SharedWindow[],
   names: number,
   size: Size,
 ): ScoreMaps {
-  const assignments = windows.map(({ assignment }) => {
-    if (assignment) return assignment;
-    throw new ArgumentError(
-      'Segmenter.name: assignment: soft is for models that group patches into segments; leave it out for this one',
-    );
-  });
-  const { rows, cols, shares } = assignments[0]!;
+  const { rows, cols, shares } = windows[0]!.assignment;
   const [top, left, bottom, right] = windows[0]!.box;
   const window = { width: right - left, height: bottom - top };
   const patches = {
@@ -110,7 +124,7 @@ function softMaps(
   };
   const segments = shares.length / (rows * cols);
   const joined = new Float32Array(windows.length * shares.length);
-  for (const [w, { shares }] of assignments.entries()) joined.set(shares, w * shares.length);
+  for (const [w, { assignment }] of windows.entries()) joined.set(assignment.shares, w * shares.length);
   return (columns) => {
     const scores = new Float32Array(windows.length * columns.length * segments);
     let at = 0;

@@ -169,6 +169,7 @@ test('zeroseg export writes how a model is best used', async () => {
       ...{
         scoring: 'softmax',
         threshold: 0.3,
+        scale: 10,
         short: 96,
         assignment: 'soft',
         prior: 0.6,

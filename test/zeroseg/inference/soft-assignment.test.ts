@@ -92,6 +92,14 @@ describe('soft assignment', () => {
     const best = Array.from({ length: 384 }, (_, at) => 1 + argmax([0, 1, 2].map((c) => wanted[c * 384 + at]!)));
     expect(new Set(best).size).toBeGreaterThan(1);
     expect([...labels.data]).toEqual(best);
+    // What is refined, or too large for the host, is mixed on the GPU: here by PAMR without a step.
+    const planes = { width: 12, height: 8, data: values(3 * 96) };
+    const onGpu = await namePixels(device.current, { ...division, planes }, vocabulary, {
+      assignment: 'soft',
+      scoring: 'softmax',
+      refine: { steps: 0 },
+    });
+    expect([...onGpu.labels.data]).toEqual(best);
   });
 
   it('is refused where there are no segments to share', async () => {
