@@ -23,6 +23,8 @@ const rooms = [
   'src/kernels/axis',
   'src/kernels/layout',
   'src/kernels/elementwise',
+  'src/kernels/comparison',
+  'src/kernels/functions',
   'src/kernels/row-ops',
   'src/kernels/matmul',
   'src/kernels/spatial',

@@ -3,6 +3,21 @@
 export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention/index.ts';
 export { argmax, argmin, argsort, max, mean, min, type ReduceOptions, type SortOptions, sum } from './axis/index.ts';
 export {
+  equal,
+  greater,
+  greaterEqual,
+  isFinite,
+  isInf,
+  isNaN,
+  less,
+  lessEqual,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  logicalXor,
+  notEqual,
+} from './comparison/index.ts';
+export {
   type Activation,
   abs,
   add,
@@ -17,6 +32,7 @@ export {
   minimum,
   mul,
   neg,
+  type Operand,
   randomGumbel,
   randomNormal,
   randomUniform,
@@ -32,6 +48,26 @@ export {
   tanh,
   where,
 } from './elementwise/index.ts';
+export {
+  ceil,
+  cos,
+  elu,
+  expm1,
+  floor,
+  hardswish,
+  leakyRelu,
+  log1p,
+  mish,
+  pow,
+  reciprocal,
+  remainder,
+  round,
+  rsqrt,
+  silu,
+  sin,
+  softplus,
+  tan,
+} from './functions/index.ts';
 export {
   arange,
   broadcastTo,

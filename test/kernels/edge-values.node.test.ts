@@ -4,7 +4,7 @@ import * as ops from '../support/all-ops.ts';
 import { asOnGpu, useDevice } from '../support/device.ts';
 import { lossTrials } from '../support/edge-losses.ts';
 import { batchNormTrials, castTrials, maxPoolTrials, moveTable } from '../support/edge-moves.ts';
-import { binaryTrials, unaryTrials, whereTrials } from '../support/edge-pointwise.ts';
+import { binaryTrials, maskTrials, unaryTrials, whereTrials } from '../support/edge-pointwise.ts';
 import { linearOfGpu, productTrials } from '../support/edge-products.ts';
 import { onCpu, onGpu, rowTrials } from '../support/edge-rows.ts';
 import { faults, type Kind, kinds, type Trial } from '../support/edges.ts';
@@ -17,6 +17,7 @@ type Table = Readonly<Record<string, (kind: Kind, device: Device) => Trial[] | P
 const table: Table = {
   ...unaryTrials,
   ...binaryTrials,
+  ...maskTrials,
   where: whereTrials,
   ...Object.fromEntries(Object.entries(rowTrials).map(([name, trials]) => [name, (kind: Kind) => trials(kind, onCpu)])),
   ...lossTrials,

@@ -54,6 +54,10 @@ const binary = (op: (a: Tensor, b: Tensor) => Tensor) => () => {
   shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 4], [7, 4]);
   shapes(op as (...xs: Tensor[]) => Tensor, [19, 7, 3], [19, 1, 1]);
 };
+const masks = (op: (a: Tensor, b: Tensor) => Tensor) => () => {
+  op(floats(19, 7, 4), floats(7, 4));
+  op(floats(19, 7, 3), floats(19, 1, 1));
+};
 /** AxisRows in every layout: whole vec4s, ragged ones few and many, columns in vec4s and others. */
 const lines = (op: (x: Tensor, axis: number) => Tensor) => () => {
   for (const [shape, axis] of [
@@ -115,6 +119,37 @@ const table: Readonly<Record<string, () => void>> = {
   div: binary(ops.div),
   maximum: binary(ops.maximum),
   minimum: binary(ops.minimum),
+  ceil: unary((x) => ops.ceil(x)),
+  cos: unary((x) => ops.cos(x)),
+  elu: unary((x) => ops.elu(x)),
+  expm1: unary((x) => ops.expm1(x)),
+  floor: unary((x) => ops.floor(x)),
+  hardswish: unary((x) => ops.hardswish(x)),
+  leakyRelu: unary((x) => ops.leakyRelu(x)),
+  mish: unary((x) => ops.mish(x)),
+  reciprocal: unary((x) => ops.reciprocal(x)),
+  round: unary((x) => ops.round(x)),
+  silu: unary((x) => ops.silu(x)),
+  sin: unary((x) => ops.sin(x)),
+  softplus: unary((x) => ops.softplus(x)),
+  tan: unary((x) => ops.tan(x)),
+  log1p: () => both((x) => ops.log1p(x as Tensor), positive(37, 9)),
+  rsqrt: () => both((x) => ops.rsqrt(x as Tensor), positive(37, 9)),
+  remainder: binary(ops.remainder),
+  pow: () => both((a, b) => ops.pow(a as Tensor, b as Tensor), positive(19, 7, 3), positive(19, 1, 1)),
+  equal: masks((a, b) => ops.equal(a, b)),
+  notEqual: masks((a, b) => ops.notEqual(a, b)),
+  less: masks((a, b) => ops.less(a, b)),
+  lessEqual: masks((a, b) => ops.lessEqual(a, b)),
+  greater: masks((a, b) => ops.greater(a, b)),
+  greaterEqual: masks((a, b) => ops.greaterEqual(a, b)),
+  logicalAnd: masks((a, b) => ops.logicalAnd(a, b)),
+  logicalOr: masks((a, b) => ops.logicalOr(a, b)),
+  logicalXor: masks((a, b) => ops.logicalXor(a, b)),
+  logicalNot: masks((a) => ops.logicalNot(a)),
+  isNaN: masks((a) => ops.isNaN(a)),
+  isFinite: masks((a) => ops.isFinite(a)),
+  isInf: masks((a) => ops.isInf(a)),
   log: () => both((x) => ops.log(x as Tensor), positive(37, 9)),
   gelu: () => {
     for (const form of ['erf', 'tanh', 'quick'] as const) unary((x) => ops.gelu(x, form))();
@@ -153,6 +188,7 @@ const table: Readonly<Record<string, () => void>> = {
       ...Array.from({ length: 4 }, () => positive(5)),
     ),
   cast: () => {
+    ops.cast(ops.cast(floats(37, 9), 'u32'), 'f32');
     if (device.current.features.has('shader-f16'))
       shapes((x) => ops.cast(ops.cast(x as Tensor, 'f16'), 'f32'), [37, 9]);
   },

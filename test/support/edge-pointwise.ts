@@ -65,6 +65,11 @@ const clamped = (low: number, high: number): Scalar => ({
   back: (x, dy) => (x >= low && x <= high ? dy : 0),
 });
 
+const elu = (alpha: number): Scalar => ({
+  f: (x) => (x > 0 ? x : alpha * Math.expm1(x)),
+  back: (x, dy) => (x > 0 ? dy : dy * alpha * Math.exp(x)),
+});
+
 const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tensor) => Tensor })[]>> = {
   abs: [{ op: ops.abs, f: Math.abs, back: (x, dy) => dy * sign(x) }],
   addScalar: [
@@ -78,6 +83,53 @@ const unary: Readonly<Record<string, readonly (Scalar & { readonly op: (x: Tenso
     { op: (x) => ops.clamp(x, Number.NEGATIVE_INFINITY, 0), ...clamped(Number.NEGATIVE_INFINITY, 0) },
     { op: (x) => ops.clamp(x, 1, -1), ...clamped(1, -1) },
   ],
+  ceil: [{ op: ops.ceil, f: Math.ceil }],
+  cos: [{ op: ops.cos, f: Math.cos, back: (x, dy) => -dy * Math.sin(x) }],
+  elu: [
+    { op: (x) => ops.elu(x), ...elu(1) },
+    { op: (x) => ops.elu(x, 0.5), ...elu(0.5) },
+  ],
+  expm1: [{ op: ops.expm1, f: Math.expm1, back: (x, dy) => dy * Math.exp(x) }],
+  floor: [{ op: ops.floor, f: Math.floor }],
+  hardswish: [
+    {
+      op: ops.hardswish,
+      f: (x) => x * (Math.min(Math.max(x + 3, 0), 6) / 6),
+      back: (x, dy) => (x < -3 ? 0 : x <= 3 ? dy * (x / 3 + 0.5) : dy),
+    },
+  ],
+  leakyRelu: [
+    { op: (x) => ops.leakyRelu(x), f: (x) => (x > 0 ? x : 0.01 * x), back: (x, dy) => (x > 0 ? dy : 0.01 * dy) },
+    { op: (x) => ops.leakyRelu(x, 0.3), f: (x) => (x > 0 ? x : 0.3 * x), back: (x, dy) => (x > 0 ? dy : 0.3 * dy) },
+  ],
+  log1p: [{ op: ops.log1p, f: Math.log1p, back: (x, dy) => dy / (1 + x) }],
+  mish: [
+    {
+      op: ops.mish,
+      ...gelu(
+        (x) => Math.tanh(Math.log1p(Math.exp(x))),
+        (x) => (1 - Math.tanh(Math.log1p(Math.exp(x))) ** 2) * sigmoid(x),
+      ),
+    },
+  ],
+  reciprocal: [{ op: ops.reciprocal, f: (x) => 1 / x, back: (x, dy) => -(dy / x) / x }],
+  round: [{ op: ops.round, f: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)) }],
+  rsqrt: [{ op: ops.rsqrt, f: (x) => 1 / Math.sqrt(x), back: (x, dy) => -0.5 * dy * (1 / Math.sqrt(x) / x) }],
+  silu: [
+    {
+      op: ops.silu,
+      ...gelu(sigmoid, (x) => sigmoid(x) * sigmoid(-x)),
+    },
+  ],
+  sin: [{ op: ops.sin, f: Math.sin, back: (x, dy) => dy * Math.cos(x) }],
+  softplus: [
+    {
+      op: ops.softplus,
+      f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+      back: (x, dy) => dy * sigmoid(x),
+    },
+  ],
+  tan: [{ op: ops.tan, f: Math.tan, back: (x, dy) => dy * (1 + Math.tan(x) ** 2) }],
   exp: [{ op: ops.exp, f: Math.exp, back: (x, dy) => dy * Math.exp(x) }],
   gelu: [
     { op: (x) => ops.gelu(x), ...activations.gelu },
@@ -164,7 +216,64 @@ const binary: Readonly<Record<string, Binary>> = {
   div: { op: ops.div, f: (a, b) => a / b, da: (_, b) => 1 / b, db: (a, b) => -(a / b) / b },
   maximum: extreme(ops.maximum, (a, b) => Math.max(a, b)),
   minimum: extreme(ops.minimum, (a, b) => Math.min(a, b)),
+  pow: {
+    op: ops.pow,
+    f: power,
+    da: (a, b) => (b === 0 ? 0 : b * power(a, Math.fround(b - 1))),
+    db: (a, b) => (a === 0 && b >= 0 ? 0 : power(a, b) * Math.log(a)),
+  },
+  remainder: {
+    op: ops.remainder,
+    f: remainder,
+    da: () => 1,
+    db: (a, b) => -Math.round((a - remainder(a, b)) / b),
+  },
 };
+
+/** As in C: 1 where a is 1 or b is 0, or -1 to an infinite power. */
+function power(a: number, b: number): number {
+  return a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b;
+}
+
+function remainder(a: number, b: number): number {
+  const rest = a % b;
+  return rest !== 0 && Math.sign(rest) !== Math.sign(b) ? rest + b : rest;
+}
+
+/** Comparisons and logic, of two numbers or one. */
+const masks: Readonly<Record<string, (a: number, b: number) => boolean>> = {
+  equal: (a, b) => a === b,
+  notEqual: (a, b) => a !== b,
+  less: (a, b) => a < b,
+  lessEqual: (a, b) => a <= b,
+  greater: (a, b) => a > b,
+  greaterEqual: (a, b) => a >= b,
+  logicalAnd: (a, b) => a !== 0 && b !== 0,
+  logicalOr: (a, b) => a !== 0 || b !== 0,
+  logicalXor: (a, b) => (a !== 0) !== (b !== 0),
+  logicalNot: (a) => a === 0,
+  isNaN: Number.isNaN,
+  isFinite: Number.isFinite,
+  isInf: (a) => Math.abs(a) === Number.POSITIVE_INFINITY,
+};
+
+export const maskTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = Object.fromEntries(
+  Object.entries(masks).map(([name, holds]) => [
+    name,
+    (kind) => {
+      const op = (ops as unknown as Record<string, (...xs: Tensor[]) => Tensor>)[name] as (...xs: Tensor[]) => Tensor;
+      const isOne = op.length === 1;
+      return [
+        {
+          what: name,
+          inputs: isOne ? [{ shape: [count], data: spread(kind) }] : pairs(kind, 13).flat,
+          op: (...xs) => [ops.cast(op(...xs), 'f32')],
+          want: (a, b) => [Array.from(a as Values, (one, i) => Number(holds(one, (b?.[i] ?? 0) as number)))],
+        },
+      ];
+    },
+  ]),
+);
 
 /** Each of `n` edge values with each, as two tensors of n² numbers, or as a column and a row. */
 function pairs({ edges }: Kind, n: number): { flat: Input[]; stretched: Input[] } {

@@ -1,9 +1,11 @@
-export { type Activation, activationPiece, activations } from './activation.ts';
+export { type Activation, activationPiece, activations, sigmoidPiece } from './activation.ts';
 export { assign } from './assign.ts';
-export { add, div, maximum, minimum, mul, sub, where } from './binary.ts';
-export { mergedAxes } from './broadcast.ts';
+export { add, applyBinary, type Binary, div, maximum, minimum, mul, sub, tensorsOf, where } from './binary.ts';
+export { broadcast, mergedAxes } from './broadcast.ts';
+export { launchBroadcast, type Operand } from './broadcast-launch.ts';
 export { cast, floatType } from './cast.ts';
 export { dropout } from './dropout.ts';
+export { exactLog } from './exact-log.ts';
 export { gradients } from './gradients.ts';
 export { randomGumbel, randomNormal, randomUniform } from './random.ts';
 export { stopGradient, straightThrough } from './stop-gradient.ts';
@@ -12,10 +14,12 @@ export {
   abs,
   activationBackward,
   addScalar,
+  applyUnary,
   clamp,
   exp,
   gelu,
   log,
+  makeUnary,
   neg,
   relu,
   scale,

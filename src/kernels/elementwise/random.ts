@@ -6,6 +6,7 @@
 import { kernel, type Piece, threefry } from '../../gpu/index.ts';
 import { dispatch, emptyOn, type Tensor } from '../../tensor/graph/index.ts';
 import { checkShape, type Shape, ShapeError } from '../../tensor/values/index.ts';
+import { exactLog } from './exact-log.ts';
 /**
  * Uniform random numbers in (0, 1), never 0 or 1: odd multiples of 2⁻²⁴, the same bits on every platform. `key` is the
  * seed (u32 `[2]`). Another stream or another shape gives other, independent numbers. There is no gradient.
@@ -60,26 +61,10 @@ export function hash(shape: Shape): number {
   return shape.reduce((h, axis) => Math.imul(h ^ axis, 0x01000193) >>> 0, 0x811c9dc5 ^ shape.length) >>> 0;
 }
 
-/**
- * `ln` and `−ln(1 − v)` with + and · only: the built-in log may be off by 2⁻²¹ near 1 (WGSL, section 15.7), and −ln(−ln u)
- * makes all of that where u is near 1. The polynomial is that of Cephes' logf: ln(1 + f) for 1 + f in [√½, √2].
- */
-const exactLog: Piece = {
-  name: 'exactLog',
+const exponential: Piece = {
+  name: 'exponential',
+  needs: [exactLog],
   wgsl: `
-fn logNearOne(f: f32) -> f32 {
-  let z = f * f;
-  let p = ((((((((7.0376836292e-2 * f - 1.1514610310e-1) * f + 1.1676998740e-1) * f - 1.2420140846e-1) * f
-    + 1.4249322787e-1) * f - 1.6668057665e-1) * f + 2.0000714765e-1) * f - 2.4999993993e-1) * f + 3.3333331174e-1);
-  return f + (f * z * p - 0.5 * z);
-}
-// For normal, positive x: x = 2^k (1 + f).
-fn exactLog(x: f32) -> f32 {
-  let bits = bitcast<u32>(x) + (0x3f800000u - 0x3f3504f3u);
-  let k = f32(i32(bits >> 23u) - 127);
-  let f = bitcast<f32>((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0;
-  return logNearOne(f) + k * -2.12194440e-4 + k * 0.693359375;
-}
 // In (0, 1) with 32 bits near 0: the 24 leading bits of an odd number, so that nothing is rounded.
 fn fineUniform(bits: u32) -> f32 {
   let odd = bits | 1u;
@@ -115,7 +100,7 @@ const draw = /*#__PURE__*/ kernel({
   bind: { key: 'read u32', y: 'write f32' },
   params: { n: 'u32', stream: 'u32', shapeHash: 'u32' },
   override: { WG: 64, DISTRIBUTION: 0 },
-  use: [threefry, exactLog, twoPiCircle],
+  use: [threefry, exponential, twoPiCircle],
   grid: ({ n }, { WG }) => [Math.ceil(n / (4 * WG))],
   wgsl: /* wgsl */ `
 fn numbers(bits: vec2u) -> vec2f {

@@ -1,5 +1,5 @@
 // An op is a WGSL expression in f32, and its gradient. Each has a constant of its own, so that a bundle keeps those that are used.
-import { kernel, notNumbers, type Piece } from '../../gpu/index.ts';
+import { type Kernel, kernel, notNumbers, type Piece } from '../../gpu/index.ts';
 import {
   differentiable,
   dispatch,
@@ -108,7 +108,8 @@ export function addScalar(x: Tensor, value: number): Tensor {
   return applyUnary(addScalarKernels, x, value);
 }
 
-function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tensor {
+/** An op of one tensor, with up to two numbers. */
+export function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tensor {
   const { forward, backward, keeps, passes } = kernels;
   checkTensors(forward.name, { x }, '');
   checkFloats(forward.name, { x });
@@ -195,7 +196,8 @@ export function activationBackward(activation: Activation, x: Tensor, dy: Tensor
   return applyBackward(kernelsOf(activation), x, dy);
 }
 
-function makeUnary(name: string, { forward, gradient, passes, use = [] }: Unary) {
+/** The kernels of an op, by a name that says what they compute. */
+export function makeUnary(name: string, { forward, gradient, passes, use = [] }: Unary): UnaryKernels {
   const keeps = gradient && /\by\b/.test(gradient) ? 'y' : 'x';
   const shared = {
     params: { ...elementParams, p: 'f32', q: 'f32' },
@@ -230,4 +232,21 @@ ${elementLoop(`    let kept = vec4f(v[i]);
   };
 }
 
-type UnaryKernels = ReturnType<typeof makeUnary>;
+type UnaryParams = typeof elementParams & { readonly p: 'f32'; readonly q: 'f32' };
+
+export interface UnaryKernels {
+  readonly keeps: 'x' | 'y';
+  readonly passes: 'dy' | 'op' | undefined;
+  readonly forward: Kernel<
+    { readonly x: 'read vec4<T>'; readonly y: 'write vec4<T>' },
+    UnaryParams,
+    typeof elementOverride
+  >;
+  readonly backward:
+    | Kernel<
+        { readonly v: 'read vec4<T>'; readonly dy: 'read vec4<T>'; readonly dx: 'write vec4<T>' },
+        UnaryParams,
+        typeof elementOverride
+      >
+    | undefined;
+}

@@ -3,7 +3,7 @@ import { mul } from '../../../src/kernels/elementwise/binary.ts';
 import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
-import { read } from '../../../src/tensor/run/read.ts';
+import { read, readU32 } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { fromHalf, toHalf } from '../../../src/tensor/values/half.ts';
 import { normal, seeded } from '../../support/check-op.ts';
@@ -13,12 +13,33 @@ const device = useDevice();
 const hasF16 = () => device.current.features.has('shader-f16');
 
 describe('cast', () => {
-  it('does nothing where there is nothing to do, and refuses u32', () => {
+  it('does nothing where there is nothing to do, and refuses other dtypes', () => {
     const x = tensor(device.current, [1, 2]);
     expect(cast(x, 'f32')).toBe(x);
-    expect(() => cast(tensor(device.current, new Uint32Array(3)), 'f32')).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: cast: x must be f32 or f16; it is u32; got x [3]]`,
+    expect(() => cast(x, 'bool' as 'u32')).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: cast: the dtype must be 'f32', 'f16' or 'u32'; it is the string 'bool'; got x [2]]`,
     );
+  });
+
+  for (const dtype of ['f32', 'f16'] as const) {
+    it(`makes ${dtype} of u32 and back, toward zero, and within what u32 holds`, async ({ skip }) => {
+      skip(dtype === 'f16' && !hasF16(), 'this device has no f16');
+      const whole = Uint32Array.from({ length: 197 }, (_, i) => 3 * i);
+      const x = cast(tensor(device.current, whole), dtype);
+      expect(x.dtype).toBe(dtype);
+      expect(await read(cast(x, 'f32'))).toEqual(Float32Array.from(whole));
+      expect(await readU32(cast(x, 'u32'))).toEqual(whole);
+      const values = [0.9, -0, -3.5, 7.99, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+      const cut = cast(cast(tensor(device.current, values), dtype), 'u32');
+      expect([...(await readU32(cut))]).toEqual([0, 0, 0, 7, 0, 2 ** 32 - 1, 0]);
+    });
+  }
+
+  it('keeps the largest u32 that f32 holds, and stops gradients there', async () => {
+    const x = tensor(device.current, [4294967040, 4294967296, 2147483648, 16777217]);
+    expect([...(await readU32(cast(x, 'u32')))]).toEqual([4294967040, 4294967295, 2147483648, 16777216]);
+    const [dx] = gradients(cast(cast(x, 'u32'), 'f32'), [x], tensor(device.current, [1, 1, 1, 1]));
+    expect([...(await read(dx))]).toEqual([0, 0, 0, 0]);
   });
 
   it('says that a device has no f16', async ({ skip }) => {

@@ -1,0 +1,115 @@
+import { notNumbers, type Piece } from '../../gpu/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { applyBinary, applyUnary, type Binary, exactLog, makeUnary, type Operand } from '../elementwise/index.ts';
+
+/**
+ * `a^b` element by element, broadcasting as {@link add}; one of the two may be a number. As in NumPy: NaN of a negative `a` unless `b` is
+ * whole, 1 where `b` is 0 or `a` is 1. Gradients `dy · b · a^(b - 1)` and `dy · y · log(a)`, 0 where `b` or `a` is 0.
+ *
+ * ```ts
+ * const x = tensor(device, [1, 2, 3]);
+ * await read(pow(x, 3)); // [1, 8, 27]
+ * await read(pow(2, x)); // [2, 4, 8]
+ * ```
+ *
+ * @throws ShapeError when the shapes do not fit.
+ */
+export function pow(a: Operand, b: Operand): Tensor {
+  return applyBinary(power, a, b);
+}
+
+/** `1 / √x`: ∞ of 0, NaN of negative numbers. The gradient is `-dy · y / 2x`. */
+export function rsqrt(x: Tensor): Tensor {
+  return applyUnary(rsqrtKernels, x);
+}
+
+/** `1 / x`: infinite of 0. The gradient is `-dy / x²`. */
+export function reciprocal(x: Tensor): Tensor {
+  return applyUnary(reciprocalKernels, x);
+}
+
+/**
+ * `a^b` as 2^(b log₂ a), to 1e-6 of its value. WGSL's loses as many digits as the exponent of the result has. So log₂ a is a whole number,
+ * 12 bits, and a small rest; b is 12 bits and a rest; products of 12 bits are exact, and so are their differences to whole numbers. Bits
+ * are cut off by masks: compilers take differences of sums apart.
+ */
+const powPiece: Piece = {
+  name: 'powOf',
+  needs: [notNumbers, exactLog],
+  wgsl: `
+fn leading(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) & 0xfffff000u); }
+// Of normal, positive a.
+fn powOfPositive(a: f32, b: f32) -> f32 {
+  let bits = bitcast<u32>(a) + (0x3f800000u - 0x3f3504f3u);
+  let k = f32(i32(bits >> 23u) - 127);
+  let f = bitcast<f32>((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0;
+  // log(1 + f) = f - f²/2 + f³ p(f), as an upper part and the rest.
+  let fUpper = leading(f);
+  let half = 0.5 * fUpper * fUpper;
+  let upper = leading(f - half);
+  let rest = ((f - upper) - half) - 0.5 * (f - fUpper) * (f + fUpper) + f * f * f * logPolynomial(f);
+  let product = upper * 1.4423828125;
+  let logUpper = leading(product);
+  let logRest = (product - logUpper) + upper * 3.1222839e-4 + rest * 1.44269504;
+  // Beyond, the result is 0, 1 or infinite.
+  let y = clamp(b, -4294967296.0, 4294967296.0);
+  let yUpper = leading(y);
+  let yRest = y - yUpper;
+  let one = yUpper * k;
+  let two = yUpper * logUpper;
+  let three = yRest * k + yRest * logUpper + y * logRest;
+  let fraction = (one - round(one)) + (two - round(two)) + three;
+  let whole = round(fraction);
+  let t = fraction - whole;
+  let power = 1.0 + t * ((((((1.535336188319500e-4 * t + 1.339887440266574e-3) * t + 9.618437357674640e-3) * t
+    + 5.550332471162809e-2) * t + 2.402264791363012e-1) * t + 6.931472028550421e-1));
+  let n = i32(clamp(round(one) + round(two) + whole, -252.0, 252.0));
+  let n1 = n / 2;
+  return power * bitcast<f32>((n1 + 127) << 23u) * bitcast<f32>((n - n1 + 127) << 23u);
+}
+fn powOf(a: f32, b: f32) -> f32 {
+  let size = bitcast<u32>(a) & 0x7fffffffu;
+  let exponent = bitcast<u32>(b) & 0x7fffffffu;
+  if (exponent < 0x00800000u || bitcast<u32>(a) == 0x3f800000u) { return 1.0; }
+  if (isNan(a)) { return a; }
+  if (isNan(b)) { return b; }
+  let isNegative = bitcast<i32>(a) < 0;
+  let isWhole = exponent >= 0x4b000000u || trunc(b) == b;
+  let isOdd = isWhole && exponent < 0x4b800000u && (u32(abs(b)) & 1u) == 1u;
+  let isBelow = bitcast<i32>(b) < 0;
+  var y = 0.0;
+  if (size < 0x00800000u || size >= 0x7f800000u || exponent >= 0x7f800000u) {
+    // 0 or ∞, of which the bits of a keep compilers from computing; ±1 to an infinite power is 1.
+    let grows = (size > 0x3f800000u) != isBelow;
+    y = select(bitcast<f32>(select(0u, 0x7f800000u, grows)), 1.0, size == 0x3f800000u);
+  } else if (isNegative && !isWhole) {
+    return nanFrom(a);
+  } else {
+    y = powOfPositive(bitcast<f32>(size), b);
+  }
+  return select(y, -y, isNegative && isOdd);
+}
+fn powTowardsA(a: f32, b: f32, dy: f32) -> f32 {
+  return select(dy * b * powOf(a, b - 1.0), 0.0, (bitcast<u32>(b) & 0x7fffffffu) < 0x00800000u);
+}
+fn powTowardsB(a: f32, b: f32, dy: f32) -> f32 {
+  let size = bitcast<u32>(a) & 0x7fffffffu;
+  let logarithm = select(exactLog(a), a, size >= 0x7f800000u);
+  let back = select(dy * powOf(a, b) * logarithm, nanFrom(a), bitcast<i32>(a) < 0 && size >= 0x00800000u);
+  let atZero = select(0.0, -dy * powOf(a, b), bitcast<u32>(b) >= 0x80800000u);
+  return select(back, select(atZero, b, isNan(b)), size < 0x00800000u);
+}`,
+};
+
+const power: Binary = {
+  name: 'pow',
+  forward: 'powOf(a, b)',
+  da: 'powTowardsA(a, b, dy)',
+  db: 'powTowardsB(a, b, dy)',
+  use: [powPiece],
+};
+const rsqrtKernels = /*#__PURE__*/ makeUnary('rsqrt', {
+  forward: '1.0 / sqrt(x)',
+  gradient: '-0.5 * dy * ((1.0 / sqrt(x)) / x)',
+});
+const reciprocalKernels = /*#__PURE__*/ makeUnary('reciprocal', { forward: '1.0 / x', gradient: '-(dy / x) / x' });

@@ -1,0 +1,83 @@
+import { notNumbers, type Piece } from '../../gpu/index.ts';
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { applyBinary, applyUnary, type Binary, makeUnary, type Operand, stopGradient } from '../elementwise/index.ts';
+
+/** The largest whole number that is not above `x`. No gradient flows: it is 0 wherever it exists. */
+export function floor(x: Tensor): Tensor {
+  return stopGradient(applyUnary(floorKernels, x));
+}
+
+/** The smallest whole number that is not below `x`. No gradient flows. */
+export function ceil(x: Tensor): Tensor {
+  return stopGradient(applyUnary(ceilKernels, x));
+}
+
+/**
+ * The nearest whole number, of two the even one, as in NumPy and PyTorch. No gradient flows; {@link straightThrough} makes one.
+ *
+ * ```ts
+ * await read(round(tensor(device, [0.5, 1.5, -2.6]))); // [0, 2, -3]
+ * ```
+ */
+export function round(x: Tensor): Tensor {
+  return stopGradient(applyUnary(roundKernels, x));
+}
+
+/**
+ * What is left of `a` after whole multiples of `b`, with the sign of `b`, as in Python: `a - b · floor(a / b)`, exact. Shapes broadcast
+ * as in {@link add}. NaN where `b` is 0 or `a` is infinite. Gradients `dy` and `-dy · floor(a / b)`.
+ *
+ * ```ts
+ * await read(remainder(tensor(device, [-1, 5]), 3)); // [2, 2]
+ * ```
+ *
+ * @throws ShapeError when the shapes do not fit.
+ */
+export function remainder(a: Operand, b: Operand): Tensor {
+  return applyBinary(remainderOfTwo, a, b);
+}
+
+/** Eight bits of the quotient at a time, in whole numbers: a quotient of floats is off by more than 1 from 2²⁴ on. */
+const remainderPiece: Piece = {
+  name: 'remainderOf',
+  needs: [notNumbers],
+  wgsl: `
+fn mantissaOf(bits: u32) -> u32 { return (bits & 0x007fffffu) | select(0u, 0x00800000u, bits >= 0x00800000u); }
+fn remainderOf(a: f32, b: f32) -> f32 {
+  let aBits = bitcast<u32>(a) & 0x7fffffffu;
+  let bBits = bitcast<u32>(b) & 0x7fffffffu;
+  if (aBits >= 0x7f800000u || bBits == 0u || bBits > 0x7f800000u) { return nanFrom(select(a, b, isNan(b))); }
+  var rest = aBits;
+  if (aBits >= bBits) {
+    let divisor = mantissaOf(bBits);
+    let exponent = max(1u, bBits >> 23u);
+    var left = max(1u, aBits >> 23u) - exponent;
+    var m = mantissaOf(aBits) % divisor;
+    while (left > 0u) {
+      let step = min(8u, left);
+      m = (m << step) % divisor;
+      left -= step;
+    }
+    // Back to a float: its highest bit to where the exponent begins, unless it is below the least normal number.
+    let up = min(countLeadingZeros(m) - 8u, exponent - 1u);
+    let shifted = m << up;
+    rest = select(0u, select(shifted, (shifted & 0x007fffffu) | ((exponent - up) << 23u), shifted >= 0x00800000u), m != 0u);
+  }
+  let differs = ((bitcast<u32>(a) ^ bitcast<u32>(b)) & 0x80000000u) != 0u && rest != 0u;
+  let signed = bitcast<f32>(rest | (bitcast<u32>(a) & 0x80000000u));
+  return select(signed, signed + b, differs);
+}`,
+};
+
+const use = [notNumbers];
+const floorKernels = /*#__PURE__*/ makeUnary('floor', { forward: 'select(floor(x), x, isNan(x))', use });
+const ceilKernels = /*#__PURE__*/ makeUnary('ceil', { forward: 'select(ceil(x), x, isNan(x))', use });
+const roundKernels = /*#__PURE__*/ makeUnary('round', { forward: 'select(round(x), x, isNan(x))', use });
+const remainderOfTwo: Binary = {
+  name: 'remainder',
+  forward: 'remainderOf(a, b)',
+  da: 'dy',
+  // The quotient itself may be rounded up to the next whole number.
+  db: '-dy * round((a - remainderOf(a, b)) / b)',
+  use: [remainderPiece],
+};
