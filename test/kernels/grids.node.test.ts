@@ -279,6 +279,7 @@ const table: Readonly<Record<string, () => void>> = {
     shapes((x, w, bias) => ops.conv2d(x!, w!, { bias, padding: 1 }), [2, 7, 9, 3], [4, 3, 3, 3], [4]);
     shapes((x, w) => ops.conv2d(x!, w!), [2, 7, 9, 4], [4, 4, 3, 3]);
     shapes((x, w) => ops.conv2d(x!, w!, { dilation: 2, groups: 2 }), [2, 7, 9, 4], [4, 2, 3, 3]);
+    shapes((x, w) => ops.conv2d(x!, w!, { groups: 3 }), [2, 7, 9, 3], [6, 1, 3, 3]);
   },
   conv1d: () => shapes((x, w) => ops.conv1d(x!, w!), [2, 9, 3], [4, 3, 3]),
   convTranspose2d: () => shapes((x, w) => ops.convTranspose2d(x!, w!, { stride: 2 }), [2, 5, 4, 3], [3, 4, 2, 2]),

@@ -45,7 +45,7 @@ function refConv2d(x: Ref, weight: Ref, bias: Ref | undefined, options: Conv2dOp
                 sum +=
                   (weight.data[((d * inputs + c) * high + u) * wide + v] as number) *
                   pixel(b, i * stride + u * dilation - top, j * stride + v * dilation - left, first + c);
-          y.data[at++] = sum;
+          y.data[at++] = options.activation === 'relu' ? Math.max(sum, 0) : sum;
         }
   return y;
 }
@@ -108,13 +108,16 @@ check('dilated, stride 2, another padding across', { dilation: 3, stride: 2, pad
 ]);
 check('padded across only', { padding: [0, 2] }, [[[1, 3, 4, 5], [3, 5, 2, 3], [3]]]);
 check('in groups', { groups: 2, padding: 1 }, [
+  [[0, 5, 5, 6], [4, 3, 3, 3], [4]],
   [[2, 5, 4, 6], [4, 3, 3, 3], [4]],
   [
     [1, 6, 7, 8],
     [6, 4, 3, 3],
   ],
 ]);
+check('depthwise, and an activation', { groups: 4, activation: 'relu' }, [[[1, 4, 4, 4], [4, 1, 3, 3], [4]]]);
 check('depthwise', { groups: 5, stride: 2, padding: 1 }, [
+  [[0, 6, 7, 5], [5, 1, 3, 3], [5]],
   [[2, 6, 7, 5], [5, 1, 3, 3], [5]],
   [[2, 5, 4, 5], [10, 1, 3, 3], [10]],
 ]);
