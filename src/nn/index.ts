@@ -67,6 +67,8 @@ export {
   type LossScaleState,
   learningRate,
   linearRate,
+  Muon,
+  type MuonOptions,
   type OneCycleOptions,
   type Optimizer,
   type OptimizerBuffer,

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
 import { dropout } from '../../src/kernels/elementwise/dropout.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
-import { Adam, AdamW, Lion, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
+import { Adam, AdamW, Lion, Muon, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
@@ -388,6 +388,7 @@ describe('workgroups too many write nothing', () => {
     ['AdamW', (named) => new AdamW(device.current, named, { maxNorm: 1 })],
     ['Adam', (named) => new Adam(device.current, named)],
     ['Lion', (named) => new Lion(device.current, named)],
+    ['Muon', (named) => new Muon(device.current, named)],
     ['RMSProp', (named) => new RMSProp(device.current, named)],
     ['RMSProp with momentum', (named) => new RMSProp(device.current, named, { momentum: 0.9 })],
     ['SGD', (named) => new SGD(device.current, named)],

@@ -4,5 +4,6 @@ export { type AdamWConstants, adamW, adamWHyperparameters, HYPERPARAMETER_COUNT 
 export { moveAverage } from './average.ts';
 export { BLOCK, blockWord, clipGradients } from './clip.ts';
 export { lion } from './lion.ts';
+export { muonDirection, muonUpdate } from './muon.ts';
 export { rmsProp, rmsPropMomentum } from './rms-prop.ts';
 export { sgd, sgdMomentum } from './sgd.ts';

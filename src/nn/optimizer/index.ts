@@ -2,6 +2,7 @@ export { Adam, type AdamOptions } from './adam.ts';
 export { AdamW, type AdamWOptions } from './adamw.ts';
 export { type FlatParameters, flattenParameters } from './flat-parameters.ts';
 export { Lion, type LionOptions } from './lion.ts';
+export { Muon, type MuonOptions } from './muon.ts';
 export type { Optimizer, OptimizerBuffer, OptimizerOptions, Update } from './optimizer.ts';
 export { HalfPrecision, LossScale, type LossScaleOptions, type LossScaleState } from './precision.ts';
 export {
