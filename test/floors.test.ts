@@ -25,6 +25,7 @@ const rooms = [
   'src/kernels/elementwise',
   'src/kernels/comparison',
   'src/kernels/functions',
+  'src/kernels/statistics',
   'src/kernels/row-ops',
   'src/kernels/matmul',
   'src/kernels/spatial',

@@ -149,3 +149,13 @@ export {
   maxPool2d,
   type PoolOptions,
 } from './spatial/index.ts';
+export {
+  all,
+  any,
+  logsumexp,
+  type NormOptions,
+  norm,
+  std,
+  type VarianceOptions,
+  variance,
+} from './statistics/index.ts';

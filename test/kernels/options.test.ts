@@ -22,6 +22,12 @@ const cases: Readonly<Record<string, Case>> = {
   mean: { call: (o) => kernels.mean(of(2, 3), o), ...axes },
   max: { call: (o) => kernels.max(of(2, 3), o), ...axes },
   min: { call: (o) => kernels.min(of(2, 3), o), ...axes },
+  any: { call: (o) => kernels.any(of(2, 3), o), ...axes },
+  all: { call: (o) => kernels.all(of(2, 3), o), ...axes },
+  logsumexp: { call: (o) => kernels.logsumexp(of(2, 3), o), ...axes },
+  variance: { call: (o) => kernels.variance(of(2, 3), o), good: { axes: [1], keepDims: true, correction: 0 } },
+  std: { call: (o) => kernels.std(of(2, 3), o), good: { axes: [1], keepDims: true, correction: 0 } },
+  norm: { call: (o) => kernels.norm(of(2, 3), o), good: { axes: [1], keepDims: true, order: 1 } },
   matmul: {
     call: (o) => kernels.matmul(of(2, 2), of(2, 2), o),
     good: { transposeA: true, transposeB: true },

@@ -120,6 +120,17 @@ function lineTrials(kind: Kind, lengths: Lengths, what: string, line: LineOp): T
   });
 }
 
+/** In f32, whose sums and squares overflow. */
+function varianceOf(line: readonly number[]): number {
+  const mean = sumOf(line) / line.length;
+  return sumOf(line.map((v) => (v - mean) ** 2)) / (line.length - 1);
+}
+
+function logsumexpOf(line: readonly number[]): number {
+  const top = Math.max(...line);
+  return Number.isFinite(top) ? top + Math.log(add(line.map((v) => Math.exp(v - top)))) : top;
+}
+
 const extreme = (op: typeof ops.max, choose: (...values: number[]) => number): LineOp => ({
   op: (x, axes) => op(x, { axes }),
   of: (line) => choose(...line),
@@ -238,6 +249,29 @@ const lineOps: Readonly<Record<string, readonly LineOp[]>> = {
       slack: 1e-5,
     },
   ],
+  variance: [{ op: (x, axes) => ops.variance(x, { axes }), of: varianceOf, slack: 1e-5 }],
+  std: [{ op: (x, axes) => ops.std(x, { axes }), of: (line) => Math.sqrt(varianceOf(line)), slack: 1e-5 }],
+  norm: [
+    { op: (x, axes) => ops.norm(x, { axes }), of: (line) => Math.sqrt(sumOf(line.map((v) => v * v))), slack: 1e-5 },
+    { op: (x, axes) => ops.norm(x, { axes, order: 1 }), of: (line) => sumOf(line.map(Math.abs)), slack: 1e-4 },
+    {
+      op: (x, axes) => ops.norm(x, { axes, order: Number.POSITIVE_INFINITY }),
+      of: (line) => Math.max(...line.map(Math.abs)),
+    },
+  ],
+  logsumexp: [
+    {
+      op: (x, axes) => ops.logsumexp(x, { axes }),
+      of: logsumexpOf,
+      back: (line) => {
+        const y = logsumexpOf(line);
+        return line.map((v) => (y === Number.NEGATIVE_INFINITY ? 0 : Math.exp(v - y)));
+      },
+      slack: 1e-5,
+    },
+  ],
+  any: [{ op: (x, axes) => ops.cast(ops.any(x, { axes }), 'f32'), of: (line) => Number(line.some((v) => v !== 0)) }],
+  all: [{ op: (x, axes) => ops.cast(ops.all(x, { axes }), 'f32'), of: (line) => Number(line.every((v) => v !== 0)) }],
   argsort: [{ op: (x) => ops.argsort(x), of: orderOf, lastOnly: true }],
   sort: [
     { op: (x) => ops.sort(x).values, of: sorted, lastOnly: true },

@@ -112,6 +112,10 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   sin: one((x) => kernels.sin(x)),
   softplus: one((x) => kernels.softplus(x)),
   tan: one((x) => kernels.tan(x)),
+  logsumexp: one((x) => kernels.logsumexp(x, { axes: 1 })),
+  norm: one((x) => kernels.norm(x, { axes: 1 })),
+  std: one((x) => kernels.std(x, { axes: 1 })),
+  variance: one((x) => kernels.variance(x, { axes: 1 })),
   pow: pair((a, b) => kernels.pow(a, b)),
   remainder: pair((a, b) => kernels.remainder(a, b)),
   abs: one(abs),
@@ -333,6 +337,8 @@ const layouts: Readonly<Record<string, Case>> = {
 /** Exports without a gradient, each with its reason. */
 const without: Readonly<Record<string, string>> = {
   arange: 'is made on the host',
+  all: 'u32',
+  any: 'u32',
   ceil: 'documented: 0',
   equal: 'u32',
   floor: 'documented: 0',

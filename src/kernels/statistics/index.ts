@@ -1,0 +1,3 @@
+export { all, any } from './any-all.ts';
+export { std, type VarianceOptions, variance } from './moments.ts';
+export { logsumexp, type NormOptions, norm } from './norms.ts';

@@ -1,0 +1,39 @@
+import type { Tensor } from '../../tensor/graph/index.ts';
+import { checkNumber, checkOptions, mean, type ReduceOptions, sum } from '../axis/index.ts';
+import { cast, mul, sqrt, square, sub } from '../elementwise/index.ts';
+
+export interface VarianceOptions extends ReduceOptions {
+  /** What is taken off the count: 1 for the variance of what the numbers are a sample of, 0 for their own. Default: 1. */
+  readonly correction?: number;
+}
+
+/**
+ * Variance over axes: `sum((x - mean x)²) / max(0, n - correction)`, as PyTorch's; NaN of one number unless the correction is 0. The
+ * gradient is `dx = dy · 2 (x - mean x) / (n - correction)`. It is computed in f32.
+ *
+ * ```ts
+ * const x = tensor(device, [1, 2, 3, 6], [2, 2]);
+ * await read(variance(x)); // [4.666…]
+ * await read(variance(x, { axes: -1, correction: 0 })); // [0.25, 2.25]
+ * ```
+ *
+ * @throws ShapeError when there is nothing to average.
+ */
+export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
+  return cast(varianceOf('variance', x, options), x.dtype);
+}
+
+/** Standard deviation over axes: the root of the {@link variance}, with its options. The gradient is infinite or NaN where it is 0. */
+export function std(x: Tensor, options: VarianceOptions = {}): Tensor {
+  return cast(sqrt(varianceOf('std', x, options)), x.dtype);
+}
+
+function varianceOf(op: string, x: Tensor, options: VarianceOptions): Tensor {
+  checkOptions(op, options, ['axes', 'keepDims', 'correction']);
+  const { correction = 1, ...reduce } = options;
+  checkNumber(op, 'correction', correction);
+  const wide = cast(x, 'f32');
+  const middle = mean(wide, { ...reduce, keepDims: true });
+  const count = x.size / middle.size;
+  return mul(sum(square(sub(wide, middle)), reduce), 1 / Math.max(0, count - correction));
+}

@@ -1,0 +1,68 @@
+import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+import { checkOptions, max, type ReduceOptions, sum } from '../axis/index.ts';
+import { equal, isFinite as isFiniteMask } from '../comparison/index.ts';
+import { abs, add, cast, div, exp, log, mul, sqrt, square, stopGradient, sub, where } from '../elementwise/index.ts';
+import { reshape } from '../layout/index.ts';
+
+export interface NormOptions extends ReduceOptions {
+  /** 2: root of the sum of squares. 1: sum of magnitudes. Infinity: the largest magnitude. Default: 2. */
+  readonly order?: 1 | 2 | typeof Number.POSITIVE_INFINITY;
+}
+
+/**
+ * Norm of vectors over axes: `√(sum x²)`, or another order. The gradient of order 2 is `dx = dy · x / y`, 0 where `y` is 0; of the others
+ * that of {@link sum} or {@link max} of {@link abs}. It is computed in f32; squares that overflow make it infinite.
+ *
+ * ```ts
+ * const x = tensor(device, [3, 4, 0, -5], [2, 2]);
+ * await read(norm(x, { axes: 1 })); // [5, 5]
+ * ```
+ *
+ * @throws ShapeError when the order is another.
+ */
+export function norm(x: Tensor, options: NormOptions = {}): Tensor {
+  checkOptions('norm', options, ['axes', 'keepDims', 'order']);
+  const { order = 2, ...reduce } = options;
+  if (order === 1) return sum(abs(x), reduce);
+  if (order === Number.POSITIVE_INFINITY) return max(abs(x), reduce);
+  if (order !== 2) throw new ShapeError('norm', `order must be 1, 2 or Infinity; it is ${order}`, { x: x.shape });
+  const wide = cast(x, 'f32');
+  const kept = sqrt(sum(square(wide), { ...reduce, keepDims: true }));
+  const y: Tensor = differentiable(stopGradient(kept), [wide], (dy) => [mul(dy, where(equal(y, 0), 0, div(wide, y)))]);
+  return cast(withoutAxes(x, y, reduce), x.dtype);
+}
+
+/**
+ * Logarithm of the sum of exponentials over axes, without overflow: `m + log(sum(exp(x - m)))` with `m = max x`; -∞ of nothing but -∞. The
+ * gradient is `dx = dy · exp(x - y)`, the softmax. It is computed in f32.
+ *
+ * ```ts
+ * await read(logsumexp(tensor(device, [1000, 1000]))); // [1000.6931]
+ * ```
+ *
+ * @throws ShapeError when a reduced axis is empty.
+ */
+export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions('logsumexp', options, ['axes', 'keepDims']);
+  const wide = cast(x, 'f32');
+  const top = max(stopGradient(wide), { ...options, keepDims: true });
+  const m = where(isFiniteMask(top), top, 0);
+  const kept = add(log(sum(exp(sub(wide, m)), { ...options, keepDims: true })), m);
+  const y: Tensor = differentiable(stopGradient(kept), [wide], (dy) => [
+    mul(dy, exp(sub(wide, where(equal(y, Number.NEGATIVE_INFINITY), 0, y)))),
+  ]);
+  return cast(withoutAxes(x, y, options), x.dtype);
+}
+
+/** What was reduced with its axes kept, as the options want it. */
+function withoutAxes(x: Tensor, y: Tensor, { axes, keepDims = false }: ReduceOptions): Tensor {
+  if (keepDims) return y;
+  const dropped = new Set(
+    axes === undefined ? x.shape.keys() : [axes].flat().map((axis) => (axis < 0 ? axis + x.shape.length : axis)),
+  );
+  return reshape(
+    y,
+    y.shape.filter((_, i) => !dropped.has(i)),
+  );
+}
