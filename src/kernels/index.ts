@@ -22,6 +22,7 @@ export {
   abs,
   add,
   addScalar,
+  assign,
   cast,
   clamp,
   div,
