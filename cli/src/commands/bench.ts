@@ -124,7 +124,8 @@ async function run(context: Context, options: BenchArguments): Promise<void> {
       },
       where: `${device.name}${device.isSoftware ? ', in software' : ''} · @zeroseg/core ${version}`,
     };
-    terminal.log(`on ${device.name}${device.isSoftware ? ', in software: this is the speed of the processor' : ''}`);
+    const speed = device.isSoftware && !options.model ? ', in software: this is the speed of the processor' : '';
+    terminal.log(`${options.model ? 'traced on' : 'on'} ${device.name}${speed}`);
     const work = options.tune ? tuning : options.growth ? growth : options.model ? modelled : againstLimits;
     try {
       const measured = await work(session, () => bar?.stop());

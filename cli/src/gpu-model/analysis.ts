@@ -1,61 +1,29 @@
-import { binary, builtIn, noOperations, type Operations } from './operations.ts';
-import { type Named, Registers } from './registers.ts';
-import type {
-  Block,
-  Declaration,
-  Expression,
-  FunctionDeclaration,
-  Module,
-  Span,
-  Statement,
-  Variable,
-} from './syntax.ts';
-import { placeOf } from './tokens.ts';
 import {
+  type Block,
   bytesOf,
+  type Declaration,
+  type Expression,
   elementOf,
+  type FunctionDeclaration,
   isFloat,
+  type Module,
+  memberOf,
   Names,
+  placeOf,
+  type Span,
+  type Statement,
   scalar,
   scalarOf,
   strideOf,
   type Type,
   unknown,
+  type Variable,
   vec,
   widthOf,
-} from './types.ts';
-
-/** A place in the source that reads or writes memory. */
-export interface Site {
-  readonly id: number;
-  readonly variable: string;
-  readonly space: 'storage' | 'workgroup';
-  readonly action: 'load' | 'store' | 'update' | 'atomic';
-  /** Bytes of one access. */
-  readonly bytes: number;
-  /** Bytes into the element: a member, a component. */
-  readonly offset: number;
-  /** What the trace counts in: bytes. */
-  readonly unit: number;
-  /** Which {@link Analysis.blocks} it stands in. */
-  readonly block: number;
-  /** As it is written, and where. */
-  readonly text: string;
-  readonly line: number;
-  /** The index expressions, and how many units each is worth. */
-  readonly indices: readonly { readonly at: Span; readonly units: number }[];
-  /** Of a variable without an index: its place, and its type where it is read. */
-  readonly whole: Span | undefined;
-  /** The statement around it. */
-  readonly statement: number;
-}
-
-/** A stretch of code that runs as a whole. */
-export interface Stretch {
-  readonly ops: Operations;
-  /** Where it begins: after its brace. */
-  readonly at: number;
-}
+} from '../wgsl/index.ts';
+import { binary, builtIn, noOperations, type Operations } from './operations.ts';
+import { type Named, Registers } from './registers.ts';
+import type { Site, Stretch } from './sites.ts';
 
 /** What can be said of a kernel from its source. */
 export interface Analysis {
@@ -390,15 +358,4 @@ class Walk {
 function rootOf(of: Expression): string | undefined {
   if (of.kind === 'name') return of.name;
   return of.kind === 'index' || of.kind === 'member' ? rootOf(of.base) : undefined;
-}
-
-/** A member of a struct, or components of a vector: type, and bytes from the beginning. */
-function memberOf(type: Type, name: string): readonly [Type, number] {
-  if (type.kind === 'struct') {
-    const member = type.members.find((one) => one.name === name);
-    return member ? [member.type, member.offset] : [unknown, 0];
-  }
-  if (type.kind !== 'vec') return [unknown, 0];
-  const places = [...name].map((letter) => Math.max('xyzw'.indexOf(letter), 'rgba'.indexOf(letter)));
-  return [vec(places.length, type.of), Math.min(...places) * bytesOf(scalar(type.of))];
 }

@@ -1,5 +1,6 @@
-import type { Analysis, Site } from './analysis.ts';
+import type { Analysis } from './analysis.ts';
 import { DIVISION, noOperations, type Operations } from './operations.ts';
+import type { Site } from './sites.ts';
 import type { GroupTrace, Traced } from './trace.ts';
 
 /** How a GPU brings threads and memory together. */

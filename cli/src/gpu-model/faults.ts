@@ -57,9 +57,10 @@ export function faultsOf(launched: CountedLaunch, counts: Counts, gpu: Gpu, foun
   if (analysis.registers > of.mostRegisters) {
     const words = `about ${analysis.registers} values at once, where a thread has ${of.mostRegisters} registers: some lie in memory`;
     faults.push({ kind: 'many registers', words, share: 1 - of.mostRegisters / analysis.registers });
+    // A quarter of the threads is enough for most kernels.
   } else if (found.residentBy === 'registers' && found.resident * x * y * z < of.threads / 4) {
     const words = `about ${analysis.registers} registers a thread leave ${found.resident * x * y * z} of ${of.threads} threads on a unit`;
-    faults.push({ kind: 'many registers', words, share: 1 - (found.resident * x * y * z) / of.threads });
+    faults.push({ kind: 'many registers', words, share: 1 - (found.resident * x * y * z * 4) / of.threads });
   }
   if (counts.converged < 0.7) {
     const words = `lanes do nothing ${percent(1 - counts.converged)} of the time, while others of their warp take another way`;
@@ -94,6 +95,9 @@ function scattered({ site, turns, requests, bytes, sectorBytes }: SiteCounts, li
   return { kind: 'scattered accesses', text: site.text, line: site.line, words };
 }
 
+/** Elements that could lie side by side in a tile; what is further apart is of other rows. */
+const FURTHEST_APART = 64;
+
 /** Four or more loads of single elements of one variable, equally far apart in every thread: they could be a vec4. */
 function scalarLoads(sites: readonly SiteCounts[], turns: number): OneFault[] {
   const faults: OneFault[] = [];
@@ -111,7 +115,8 @@ function scalarLoads(sites: readonly SiteCounts[], turns: number): OneFault[] {
   };
   for (const site of sites) {
     const [first, second] = run;
-    const isNext = first !== undefined && site.apart !== undefined && (!second || site.apart === second.apart);
+    const isNear = Math.abs(site.apart ?? Number.POSITIVE_INFINITY) <= FURTHEST_APART;
+    const isNext = first !== undefined && isNear && (!second || site.apart === second.apart);
     if (isNext) run.push(site);
     else {
       end();

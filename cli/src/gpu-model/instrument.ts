@@ -1,5 +1,6 @@
-import type { Analysis, Site } from './analysis.ts';
-import type { Parameter } from './syntax.ts';
+import type { Parameter } from '../wgsl/index.ts';
+import type { Analysis } from './analysis.ts';
+import type { Site } from './sites.ts';
 
 /** A kernel that writes down what it does: into `gmLog`, a stretch for each invocation. */
 export interface Instrumented {

@@ -1,4 +1,4 @@
-import { bytesOf, isFloat, scalar, scalarOf, type Type, unknown, vec, widthOf } from './types.ts';
+import { bytesOf, isFloat, scalar, scalarOf, type Type, unknown, vec, widthOf } from '../wgsl/index.ts';
 
 /** What one invocation does in one go through a stretch of code, by the units that do it; a vec4 counts four. */
 export interface Operations {

@@ -1,6 +1,5 @@
+import type { Span, Type } from '../wgsl/index.ts';
 import { registersOf } from './operations.ts';
-import type { Span } from './syntax.ts';
-import type { Type } from './types.ts';
 
 /** A name that a function declares. */
 export interface Named {

@@ -1,8 +1,8 @@
 import { type Device, KernelError, type Launch, type Tensor } from '@zeroseg/core';
 import { bufferUsage, memoryOf, source } from '@zeroseg/core/internal';
+import { parse } from '../wgsl/index.ts';
 import { type Analysis, analyse } from './analysis.ts';
 import { type Instrumented, instrument, MOST_GROUPS } from './instrument.ts';
-import { parse } from './parser.ts';
 
 /** What one workgroup of a launch did. */
 export interface GroupTrace {

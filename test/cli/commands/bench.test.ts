@@ -9,6 +9,39 @@ const base = await temporaryFolder();
 const at = (...names: string[]) => join(base, ...names);
 
 describe('bench', () => {
+  test('--model tells what a kernel would do on GPUs that are not here, and what is wrong with it', async () => {
+    const json = at('model.json');
+    const { code, out, err } = await zeroseg(
+      ...['bench', '--model', 'h100,m3', '--quick', '--filter', 'transpose', '--json', json],
+    );
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain('NVIDIA H100 SXM, by its published figures: nothing of this is measured');
+    expect(out).toContain('| transpose [256, 256]: transpose |');
+    expect(out).toMatch(
+      /\d+ % scattered accesses: x\[at ?\/ ?4u\] in line \d+ and 3 more: a warp touches 32\.0 lines of 128 bytes/,
+    );
+    expect(out).toContain('Apple M3, 10 cores, by its published figures');
+    const { gpus, work } = JSON.parse(await readFile(json, 'utf8'));
+    expect(gpus.h100.figures.units).toEqual({ value: 132, source: expect.stringContaining('whitepaper') });
+    const [{ launches }] = work;
+    expect(launches[0]).toMatchObject({ kernel: 'transpose', workgroups: 64, workgroupSize: [64, 1, 1], times: 1 });
+    expect(launches[0].gpus.map(({ gpu }: { gpu: string }) => gpu)).toEqual(['h100', 'm3']);
+    // Each element comes and goes once.
+    const moved = launches[0].gpus[0].counts.sites.reduce(
+      (sum: number, site: { bytes: number }) => sum + site.bytes,
+      0,
+    );
+    expect(moved).toBe(2 * 4 * 256 * 256);
+  });
+
+  test('--model takes GPUs that it knows', async () => {
+    const { code, err } = await zeroseg('bench', '--model', 'h100,h200');
+    expect(code).not.toBe(0);
+    expect(err).toMatchInlineSnapshot(
+      `"zeroseg bench: option '--model <gpus>' argument 'h100,h200' is invalid. It must be one or more of h100, rtx4090, m3, arc, mali with commas between, or all. See zeroseg bench --help."`,
+    );
+  });
+
   test('a table, a file of JSON and a chart', async () => {
     const [json, chart] = [at('bench.json'), at('bench.svg')];
     const { code, out, err } = await zeroseg(

@@ -3,7 +3,7 @@ import { kernelWorkloads, lending } from '../../../cli/src/bench/workloads.ts';
 import { type Analysis, analyse } from '../../../cli/src/gpu-model/analysis.ts';
 import { instrument } from '../../../cli/src/gpu-model/instrument.ts';
 import { launchesOnGpu } from '../../../cli/src/gpu-model/model.ts';
-import { parse } from '../../../cli/src/gpu-model/parser.ts';
+import { parse } from '../../../cli/src/wgsl/parser.ts';
 import { source } from '../../../src/gpu/kernel.ts';
 import { useDevice } from '../../support/device.ts';
 

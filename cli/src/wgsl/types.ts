@@ -73,6 +73,17 @@ function alignOf(type: Type): number {
   return type.kind === 'struct' ? type.align : bytesOf(type);
 }
 
+/** A member of a struct, or components of a vector: type, and bytes from the beginning. */
+export function memberOf(type: Type, name: string): readonly [Type, number] {
+  if (type.kind === 'struct') {
+    const member = type.members.find((one) => one.name === name);
+    return member ? [member.type, member.offset] : [unknown, 0];
+  }
+  if (type.kind !== 'vec') return [unknown, 0];
+  const places = [...name].map((letter) => Math.max('xyzw'.indexOf(letter), 'rgba'.indexOf(letter)));
+  return [vec(places.length, type.of), Math.min(...places) * bytesOf(scalar(type.of))];
+}
+
 /** What names of a module mean, with the values that its overrides have in a launch. */
 export class Names {
   readonly module: Module;
