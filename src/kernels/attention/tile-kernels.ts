@@ -9,6 +9,11 @@ import { type Kernel, kernel } from '../../gpu/index.ts';
 import { attentionParams, ground, list, memoize, type Operand, type Params, times } from './interface.ts';
 
 const TILE = 32;
+/**
+ * From row to row of scores in workgroup memory. GPUs have 32 banks: with rows of 32 all threads that turn a row each into weights
+ * would meet in one bank at every step, and those that read four rows in four.
+ */
+const STRIDE = TILE + 1;
 export const WIDEST_HEAD = 128;
 
 const tiles = (n: number) => Math.ceil(n / TILE);
@@ -44,7 +49,7 @@ function makeForward(octets: number): ForwardKernel {
     use: [ground],
     grid: (p) => [tiles(p.queries) * p.heads * p.images],
     wgsl: `
-var<workgroup> weights: array<f32, 1024>;
+var<workgroup> weights: array<f32, ${TILE * STRIDE}>;
 var<workgroup> factors: array<f32, 32>;
 ${entry}
   let tile = flatGroup(g, size);
@@ -74,13 +79,13 @@ ${entry}
     var scores = array<vec4f, 4>(s0, s1, s2, s3);
     workgroupBarrier();
     for (var i = 0u; i < 4u * high; i++) {
-      weights[(down + i / 4u) * 32u + across + i % 4u * 8u] = scores[i / 4u][i % 4u] * params.scale;
+      weights[(down + i / 4u) * ${STRIDE}u + across + i % 4u * 8u] = scores[i / 4u][i % 4u] * params.scale;
     }
     workgroupBarrier();
     if (l < 32u && first + l < params.queries) {
       // Every query sees the first key, so the maximum is a score from the first tile on.
       let mine = select(stop, min(stop, first + l + 1u), params.causal != 0u);
-      let at = l * 32u - start;
+      let at = l * ${STRIDE}u - start;
       var highest = top;
       for (var key = start; key < mine; key++) { highest = max(highest, weights[at + key]); }
       let factor = expBelow(top - highest);
@@ -97,7 +102,7 @@ ${entry}
     ${rows((r) => `let factor${r} = factors[down + ${r}u]; ${times(octets, (c) => `y${r}_${c} *= factor${r};`)}`)}
     for (var key = start; key < stop; key++) {
       let vAt = fromV + key * params.vRow;
-      ${rows((r) => `let w${r} = weights[(down + ${r}u) * 32u + key - start];`)}
+      ${rows((r) => `let w${r} = weights[(down + ${r}u) * ${STRIDE}u + key - start];`)}
       ${times(
         octets,
         (c) => `let v${c} = f32(v[vAt + min(across + ${8 * c}u, params.width - 1u)]);
@@ -230,13 +235,13 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(octets:
         let row = down + i / 4u;
         let other = across + i % 4u * 8u;
         let p = weightOf(batchHead, ${ofKeys ? 'start + other, first + row' : 'first + row, start + other'}, products[i / 4u][i % 4u]);
-        ${ofKeys ? 'weights[row * 32u + other] = p.x;' : ''}
-        errors[row * 32u + other] = p.x * (gradients[i / 4u][i % 4u] - p.y) * params.scale;
+        ${ofKeys ? `weights[row * ${STRIDE}u + other] = p.x;` : ''}
+        errors[row * ${STRIDE}u + other] = p.x * (gradients[i / 4u][i % 4u] - p.y) * params.scale;
       }
       workgroupBarrier();
       for (var other = start; other < min(start + 32u, end); other++) {
-        ${rows((r) => `let bend${r} = errors[(down + ${r}u) * 32u + other - start];`)}
-        ${ofKeys ? rows((r) => `let weight${r} = weights[(down + ${r}u) * 32u + other - start];`) : ''}
+        ${rows((r) => `let bend${r} = errors[(down + ${r}u) * ${STRIDE}u + other - start];`)}
+        ${ofKeys ? rows((r) => `let weight${r} = weights[(down + ${r}u) * ${STRIDE}u + other - start];`) : ''}
         let cAt = fromC + other * params.${c}Row;
         let dAt = fromD + other * params.${d}Row;
         ${times(
@@ -260,8 +265,8 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(octets:
     use: [ground],
     grid: (p) => [(tiles(p.queries) + tiles(p.keys)) * p.heads * p.images],
     wgsl: `
-var<workgroup> weights: array<f32, 1024>;
-var<workgroup> errors: array<f32, 1024>;
+var<workgroup> weights: array<f32, ${TILE * STRIDE}>;
+var<workgroup> errors: array<f32, ${TILE * STRIDE}>;
 // The weight of a key for a query, from their product, and what the query subtracts from the weight's gradient.
 fn weightOf(batchHead: u32, query: u32, key: u32, product: f32) -> vec2f {
   let sees = key < params.keys && (params.causal == 0u || key <= query);

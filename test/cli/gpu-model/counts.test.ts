@@ -115,7 +115,7 @@ test("the library's matmul for GPUs computes every product once", async () => {
     expect(read.map(({ bytes }) => bytes)).toEqual([2 * 64 * 96 * 4, 2 * 64 * 96 * 4]);
     expect(waysOf(counts[0]!.sites)).toMatchInlineSnapshot(`
       [
-        "store aTile 16",
+        "store aTile 1",
         "store bTile 1",
         "load bTile 1",
         "load bTile 1",
