@@ -110,6 +110,6 @@ const power: Binary = {
 };
 const rsqrtKernels = /*#__PURE__*/ makeUnary('rsqrt', {
   forward: '1.0 / sqrt(x)',
-  gradient: '-0.5 * dy * ((1.0 / sqrt(x)) / x)',
+  gradient: 'dy * (-0.5 / x / sqrt(x))',
 });
 const reciprocalKernels = /*#__PURE__*/ makeUnary('reciprocal', { forward: '1.0 / x', gradient: '-(dy / x) / x' });

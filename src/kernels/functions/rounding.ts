@@ -46,7 +46,7 @@ fn mantissaOf(bits: u32) -> u32 { return (bits & 0x007fffffu) | select(0u, 0x008
 fn remainderOf(a: f32, b: f32) -> f32 {
   let aBits = bitcast<u32>(a) & 0x7fffffffu;
   let bBits = bitcast<u32>(b) & 0x7fffffffu;
-  if (aBits >= 0x7f800000u || bBits == 0u || bBits > 0x7f800000u) { return nanFrom(select(a, b, isNan(b))); }
+  if (aBits >= 0x7f800000u || bBits < 0x00800000u || bBits > 0x7f800000u) { return nanFrom(select(a, b, isNan(b))); }
   var rest = aBits;
   if (aBits >= bBits) {
     let divisor = mantissaOf(bBits);
