@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
-import { assign } from '../../src/kernels/elementwise/assign.ts';
 import { dropout } from '../../src/kernels/elementwise/dropout.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import { Adam, AdamW, Lion, Muon, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
@@ -176,6 +175,10 @@ const table: Readonly<Record<string, () => void>> = {
   gumbelSoftmax: () => {
     lines((x, axis) => ops.gumbelSoftmax(x, { axis }).soft)();
     lines((x, axis) => ops.gumbelSoftmax(x, { axis, key: key() }).hard)();
+  },
+  assign: () => {
+    ops.assign(variable(device.current, [37, 9]), floats(37, 9));
+    ops.assign(variable(device.current, [37, 9], new Uint32Array(333)), below(9, 37, 9));
   },
   assignNormalise: rows(ops.assignNormalise),
   groupMembers: () =>
@@ -353,10 +356,6 @@ const below2 = (...shape: number[]) =>
 
 /** What the package launches beside its ops. */
 const beside: Readonly<Record<string, () => void>> = {
-  assign: () => {
-    assign(variable(device.current, [37, 9]), floats(37, 9));
-    assign(variable(device.current, [37, 9], new Uint32Array(333)), below(9, 37, 9));
-  },
   fill: () => void fill(device.current, [37, 9], 3),
   dropout: () => both((x) => dropout(x as Tensor, key(), 0.3, 1), floats(37, 9)),
   'gradients that meet': () => {
