@@ -26,8 +26,8 @@ export interface Plan {
 
 interface Slot {
   readonly bytes: number;
-  /** What lies here. */
-  readonly tenants: Tenants;
+  /** What lies here, by offset. */
+  tenants: Part[];
   /** How launches use the slot: 0 read, 1 write. */
   readonly uses: Map<number, number>;
 }
@@ -51,9 +51,14 @@ const orders: readonly Order[] = [
  * reads and what it writes lie in different slots. For the same reason lifetimes include both ends.
  */
 export function plan(lifetimes: readonly Lifetime[], alignment = 256): Plan {
-  const plans = orders.map((order) => planInOrder(lifetimes, order, alignment));
+  const isLong = lifetimes.length > LONG;
+  const plans = (isLong ? [byTime] : orders).map((order) => planInOrder(lifetimes, order, alignment));
   return plans.reduce((best, one) => (total(one) < total(best) ? one : best));
 }
+
+/** Beyond so many lifetimes looking at all for each of all takes too long: they are laid down in the order of time, and what is long past is forgotten. */
+const LONG = 5000;
+const byTime: Order = (a, b) => a.first - b.first;
 
 const total = ({ slots }: Plan) => slots.reduce((a, b) => a + b, 0);
 
@@ -72,6 +77,9 @@ function planInOrder(lifetimes: readonly Lifetime[], compare: Order, alignment: 
     let best = -1;
     let place: Place | undefined;
     for (const [number, slot] of slots.entries()) {
+      if (compare === byTime && !life.parts) {
+        slot.tenants = slot.tenants.filter(({ last }) => last > life.first - NOBODY);
+      }
       if (conflicts(slot, life)) continue;
       const found = bestPlace(slot, life, alignment);
       if (found && (!place || better(found, place))) {
@@ -81,14 +89,15 @@ function planInOrder(lifetimes: readonly Lifetime[], compare: Order, alignment: 
     }
     if (!place) {
       best = slots.length;
-      slots.push({ bytes: life.bytes, tenants: new Tenants(), uses: new Map() });
+      slots.push({ bytes: life.bytes, tenants: [], uses: new Map() });
     }
     const offset = place?.offset ?? 0;
     const { tenants, uses } = slots[best] as Slot;
     const parts = life.parts ?? [{ ...life, offset: 0 }];
-    for (const { bytes, first, last, ...part } of parts) {
-      tenants.add({ bytes, first, last, offset: offset + part.offset });
-    }
+    tenants.push(
+      ...parts.map(({ bytes, first, last, ...part }) => ({ bytes, first, last, offset: offset + part.offset })),
+    );
+    tenants.sort((a, b) => a.offset - b.offset);
     for (const use of life.uses ?? []) uses.set(use >> 1, use & 1);
     slotOf[i] = best;
     offsetOf[i] = offset;
@@ -141,7 +150,7 @@ function bestPlace(slot: Slot, life: Lifetime, alignment: number): Place | undef
     const place = { offset, rest, idle: idleTime(slot, life, offset) };
     if (!best || better(place, best)) best = place;
   };
-  for (const tenant of slot.tenants.during(life)) {
+  for (const tenant of slot.tenants) {
     if (tenant.last < life.first || life.last < tenant.first) continue;
     see(tenant.offset);
     offset = Math.max(offset, Math.ceil((tenant.offset + tenant.bytes) / alignment) * alignment);
@@ -156,88 +165,10 @@ const NOBODY = 3000;
 function idleTime({ tenants }: Slot, life: Lifetime, offset: number): number {
   let before = NOBODY;
   let after = NOBODY;
-  const range = { offset, bytes: life.bytes };
-  for (const tenant of tenants.near(life, range)) {
-    if (!overlap(tenant, range)) continue;
+  for (const tenant of tenants) {
+    if (tenant.offset + tenant.bytes <= offset || offset + life.bytes <= tenant.offset) continue;
     if (tenant.last < life.first) before = Math.min(before, life.first - tenant.last);
     else after = Math.min(after, tenant.first - life.last);
   }
   return before + after;
-}
-
-/** Launches whose tenants are found together. */
-const PERIOD = 64;
-/** Who stays for more periods than these is kept in one list. */
-const LONG = 16;
-/** As many are looked through one by one in less time than it takes to find the right ones. */
-const FEW = 1024;
-
-type Range = Pick<Part, 'offset' | 'bytes'>;
-
-/** What lies in a slot, found by time where it is much: programs of twenty thousand launches are planned in seconds. */
-class Tenants {
-  /** By offset. */
-  readonly #all: Part[] = [];
-  /** By period: who is there in it. Of those who stay long, the periods of their first and last launch only. */
-  readonly #periods = new Map<number, Part[]>();
-  readonly #long: Part[] = [];
-
-  add(tenant: Part): void {
-    let at = this.#all.length;
-    while (at > 0 && (this.#all[at - 1] as Part).offset > tenant.offset) at--;
-    this.#all.splice(at, 0, tenant);
-    if (this.#all.length === FEW + 1) for (const one of this.#all) this.#index(one);
-    else if (this.#all.length > FEW) this.#index(tenant);
-  }
-
-  #index(tenant: Part): void {
-    const [from, to] = [periodOf(tenant.first), periodOf(tenant.last)];
-    const isLong = to - from > LONG;
-    if (isLong) this.#long.push(tenant);
-    const periods = isLong ? [from, to] : Array.from({ length: to - from + 1 }, (_, i) => from + i);
-    for (const period of periods) {
-      const there = this.#periods.get(period);
-      if (there) there.push(tenant);
-      else this.#periods.set(period, [tenant]);
-    }
-  }
-
-  /** By offset: all who are there at some time of a life, and perhaps others. */
-  during({ first, last }: Lifetime): readonly Part[] {
-    const [from, to] = [periodOf(first), periodOf(last)];
-    if (this.#all.length <= FEW || to - from > this.#periods.size) return this.#all;
-    return [...new Set([...this.#long, ...this.#in(from, to)])].sort((a, b) => a.offset - b.offset);
-  }
-
-  /** All who are in time near a life, and perhaps others: before it, and after it, some of those who come nearest to a range. */
-  near({ first, last }: Lifetime, range: Range): readonly Part[] {
-    if (this.#all.length <= FEW) return this.#all;
-    const isIn = (tenant: Part) => overlap(tenant, range);
-    const found: Part[] = [];
-    const far = Math.ceil(NOBODY / PERIOD);
-    const [from, to] = [periodOf(first), periodOf(last)];
-    const isBefore = (tenant: Part) => tenant.last < first && isIn(tenant);
-    const isAfter = (tenant: Part) => tenant.first > last && isIn(tenant);
-    for (let i = 0, there: Part[] = []; i <= far && there.length === 0; i++) {
-      there = [...this.#in(from - i, from - i)].filter(isBefore);
-      found.push(...there);
-    }
-    for (let i = 0, there: Part[] = []; i <= far && there.length === 0; i++) {
-      there = [...this.#in(to + i, to + i)].filter(isAfter);
-      found.push(...there);
-    }
-    return found;
-  }
-
-  *#in(from: number, to: number): Generator<Part> {
-    for (let period = from; period <= to; period++) yield* this.#periods.get(period) ?? [];
-  }
-}
-
-function periodOf(launch: number): number {
-  return Math.floor(launch / PERIOD);
-}
-
-function overlap(a: Range, b: Range): boolean {
-  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
