@@ -43,13 +43,14 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   }
 }
 
+const features: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+
 /** A browser whose GPU process starts anew takes back the adapter that it has just given: then another is asked for. */
 async function request(
   options: DeviceOptions,
   attempts = 3,
 ): Promise<{ gpu: GPUDevice; info: GPUAdapterInfo; notice: string | undefined }> {
   const { adapter, notice } = await provide(options);
-  const wanted = ['shader-f16', 'subgroups', 'timestamp-query'];
   const requiredLimits: Record<string, number> = {};
   for (const name of [
     'maxBufferSize',
@@ -64,8 +65,7 @@ async function request(
   const info = adapter.info;
   try {
     const gpu = await adapter.requestDevice({
-      label: 'zeroseg',
-      requiredFeatures: wanted.filter((name) => adapter.features.has(name)) as GPUFeatureName[],
+      requiredFeatures: features.filter((name) => adapter.features.has(name)),
       requiredLimits,
     });
     return { gpu, info, notice };

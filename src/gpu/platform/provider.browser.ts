@@ -5,16 +5,13 @@ import type { AdapterRequest, Provided, TuningStore } from './provider.ts';
 export async function provide(request: AdapterRequest): Promise<Provided> {
   const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (!gpu) {
-    throw new DeviceError(
-      'openDevice: this browser has no WebGPU; use a current Chrome, Edge, Safari or Firefox over https or localhost',
-    );
+    throw new DeviceError('openDevice: no WebGPU here; use a current browser, over https or localhost');
   }
-  const { adapter: name = '' } = request;
-  const forceFallbackAdapter = ['software', 'swiftshader'].includes(name);
+  const forceFallbackAdapter = ['software', 'swiftshader'].includes(request.adapter ?? '');
   const ask = () => gpu.requestAdapter({ powerPreference: 'high-performance', forceFallbackAdapter });
   // None is given where the GPU process starts anew meanwhile, as it may when a page opens.
   const adapter = (await ask()) ?? (await ask());
-  if (!adapter) throw new DeviceError('openDevice: the browser offers no WebGPU adapter; check chrome://gpu');
+  if (!adapter) throw new DeviceError('openDevice: no GPU here; see chrome://gpu');
   return { adapter };
 }
 
@@ -62,7 +59,7 @@ export const tuningStore: TuningStore = {
     try {
       await inTable('readwrite', (table) => table.put(tuned, adapter));
     } catch (cause) {
-      throw new DeviceError("tune: this browser does not keep what was found; call it with 'save: false'", { cause });
+      throw new DeviceError('tune: this browser keeps nothing; use save: false', { cause });
     }
   },
 };

@@ -1,6 +1,5 @@
 import { kernel, notNumbers } from '../../gpu/index.ts';
 import {
-  differentiable,
   dispatch,
   elementGrid,
   elementLoop,
@@ -12,6 +11,7 @@ import {
 } from '../../tensor/graph/index.ts';
 import { type DType, describe, isDType, ShapeError } from '../../tensor/values/index.ts';
 import { componentwise } from './broadcast.ts';
+import { castFloat } from './float-cast.ts';
 
 /**
  * The values of `x` as f32, f16 or u32: rounded to the nearest where f16 is narrower (beyond ±65504: infinite), or f32 is than large
@@ -31,39 +31,13 @@ export function cast(x: Tensor, dtype: DType): Tensor {
     throw new ShapeError('cast', `the dtype must be 'f32', 'f16' or 'u32'; it is ${describe(dtype)}`, { x: x.shape });
   }
   if (x.dtype === dtype) return x;
+  if (dtype !== 'u32' && x.dtype !== 'u32') return castFloat(x, dtype);
   const y = empty(x, x.shape, dtype);
   const elements = elementsOf(x.device, x.size);
-  if (x.dtype === 'u32') dispatch(fromU32, { x, y }, elements);
-  else if (dtype === 'u32') dispatch(toU32, { x, y }, elements);
-  else if (dtype === 'f16') dispatch(narrow, { x, y }, elements);
-  else dispatch(widen, { x, y }, elements);
-  if (dtype === 'u32' || x.dtype === 'u32') return y;
-  return differentiable(y, [x], (dy) => [cast(dy, x.dtype)]);
+  if (dtype === 'u32') dispatch(toU32, { x, y }, elements);
+  else dispatch(fromU32, { x, y }, elements);
+  return y;
 }
-
-/** The dtype of `x`, which holds floats: what to cast other tensors to that meet it. */
-export function floatType(x: Tensor): 'f32' | 'f16' {
-  if (x.dtype === 'u32') throw new ShapeError('floatType', 'x must be f32 or f16; it is u32', { x: x.shape });
-  return x.dtype;
-}
-
-const narrow = /*#__PURE__*/ kernel({
-  name: 'narrow',
-  bind: { x: 'read vec4<f32>', y: 'write vec4<T>' },
-  params: elementParams,
-  override: elementOverride,
-  grid: elementGrid,
-  wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4<T>(x[i]);'),
-});
-
-const widen = /*#__PURE__*/ kernel({
-  name: 'widen',
-  bind: { x: 'read vec4<T>', y: 'write vec4<f32>' },
-  params: elementParams,
-  override: elementOverride,
-  grid: elementGrid,
-  wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4f(x[i]);'),
-});
 
 const fromU32 = /*#__PURE__*/ kernel({
   name: 'from-u32',

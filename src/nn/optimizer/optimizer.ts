@@ -1,5 +1,5 @@
 import { ArgumentError, type Device } from '../../gpu/index.ts';
-import { cast } from '../../kernels/elementwise/index.ts';
+import { castFloat } from '../../kernels/elementwise/index.ts';
 import { accumulateBucket, clipGradients, HYPERPARAMETER_COUNT } from '../../kernels/optimizer/index.ts';
 import { free, label, range, type Tensor, variable } from '../../tensor/graph/index.ts';
 import {
@@ -99,7 +99,7 @@ export abstract class Optimizer<S extends string = string> {
   /** Records a copy of all parameters in f16, in one launch a buffer; in the order of {@link parameters}. */
   parametersInF16(): Tensor[] {
     return label('optimizer', () => {
-      const buffers = this.flat.buffers.map(({ parameters }) => cast(parameters, 'f16'));
+      const buffers = this.flat.buffers.map(({ parameters }) => castFloat(parameters, 'f16'));
       return this.flat.parameters.map(({ tensor, buffer, offset }) =>
         range(buffers[buffer] as Tensor, offset / 2, tensor.shape),
       );

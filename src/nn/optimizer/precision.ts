@@ -1,5 +1,5 @@
 import { ArgumentError, DeviceError } from '../../gpu/index.ts';
-import { cast, gradients } from '../../kernels/elementwise/index.ts';
+import { castFloat, gradients } from '../../kernels/elementwise/index.ts';
 import { reshape } from '../../kernels/layout/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { formatShape, ShapeError, StepError } from '../../tensor/values/index.ts';
@@ -65,7 +65,7 @@ export class HalfPrecision {
     const restore = replaceParameters(this.#model, new Map(weights.map((p, i) => [p, copies[i] as Tensor])));
     try {
       const results = body();
-      const loss = cast(results.loss, 'f32');
+      const loss = castFloat(results.loss, 'f32');
       if (loss.size !== 1) throw new ShapeError('backward', 'the loss must be a scalar', { loss: loss.shape });
       // The scale comes in as the gradient of the loss: no launch multiplies.
       return { ...results, gradients: gradients(loss, copies, reshape(scale, loss.shape)) };

@@ -51,8 +51,7 @@ const orders: readonly Order[] = [
  * reads and what it writes lie in different slots. For the same reason lifetimes include both ends.
  */
 export function plan(lifetimes: readonly Lifetime[], alignment = 256): Plan {
-  const isLong = lifetimes.length > LONG;
-  const plans = (isLong ? [byTime] : orders).map((order) => planInOrder(lifetimes, order, alignment));
+  const plans = (lifetimes.length > LONG ? [byTime] : orders).map((order) => planInOrder(lifetimes, order, alignment));
   return plans.reduce((best, one) => (total(one) < total(best) ? one : best));
 }
 

@@ -1,0 +1,47 @@
+import { kernel } from '../../gpu/index.ts';
+import {
+  differentiable,
+  dispatch,
+  elementGrid,
+  elementLoop,
+  elementOverride,
+  elementParams,
+  elementsOf,
+  empty,
+  type Tensor,
+} from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
+
+/** The dtype of `x`, which holds floats: what to cast other tensors to that meet it. */
+export function floatType(x: Tensor): 'f32' | 'f16' {
+  if (x.dtype === 'u32') throw new ShapeError('floatType', 'x must be f32 or f16; it is u32', { x: x.shape });
+  return x.dtype;
+}
+
+/** `y = x` as the other float dtype: {@link cast} without u32, for programs that need no more. */
+export function castFloat(x: Tensor, dtype: 'f32' | 'f16'): Tensor {
+  if (x.dtype === dtype) return x;
+  const y = empty(x, x.shape, dtype);
+  const elements = elementsOf(x.device, x.size);
+  if (dtype === 'f16') dispatch(narrow, { x, y }, elements);
+  else dispatch(widen, { x, y }, elements);
+  return differentiable(y, [x], (dy) => [castFloat(dy, x.dtype as 'f32' | 'f16')]);
+}
+
+const narrow = /*#__PURE__*/ kernel({
+  name: 'narrow',
+  bind: { x: 'read vec4<f32>', y: 'write vec4<T>' },
+  params: elementParams,
+  override: elementOverride,
+  grid: elementGrid,
+  wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4<T>(x[i]);'),
+});
+
+const widen = /*#__PURE__*/ kernel({
+  name: 'widen',
+  bind: { x: 'read vec4<T>', y: 'write vec4<f32>' },
+  params: elementParams,
+  override: elementOverride,
+  grid: elementGrid,
+  wgsl: /*#__PURE__*/ elementLoop('y[i] = vec4f(x[i]);'),
+});
