@@ -61,6 +61,7 @@ it('codes are what they were: programs depend on them', () => {
       "TrainingError": "training",
       "UsageError": "usage",
       "VocabularyError": "vocabulary",
+      "WgslError": "wgsl",
       "ZeroSegError": undefined,
     }
   `);

@@ -64,6 +64,7 @@ import { verifyTokenizer } from '../../cli/src/verify/tokenizer.ts';
 import { kindOf } from '../../cli/src/verify/verify.ts';
 import { openClip, openTeacher } from '../../cli/src/weights/clip-folder.ts';
 import { openWeights } from '../../cli/src/weights/weight-files.ts';
+import { parse as parseWgsl } from '../../cli/src/wgsl/parser.ts';
 import { ZeroSegError } from '../../src/gpu/errors.ts';
 import { shownValue } from '../../src/gpu/json.ts';
 import { parseVariant } from '../../src/kernels/matmul/variants.ts';
@@ -1067,6 +1068,25 @@ parser('verifyTokenizer kindOf', damagedJson({ ...cases, cases: cases.cases.slic
   return verified((report) => verifyTokenizer(new Fields(found, 'tokenizer'), report));
 });
 
+const shader = `
+struct Params { n: u32, scale: f32 }
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(2) var<uniform> params: Params;
+override WG: u32 = 64;
+var<workgroup> tile: array<f32, 64 * 33>;
+fn twice(v: vec4f) -> vec4f { return select(v + v, vec4f(), v.x > 1e3f || !(v.y <= 0x1fu)); }
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) at: vec3u, @builtin(local_invocation_index) l: u32) {
+  for (var i = at.x; i < params.n; i += WG) {
+    if (i % 2u == 0u) { y[i] = twice(x[i]) * params.scale; } else { tile[l * 33u] = y[i].x; continue; }
+    workgroupBarrier();
+  }
+}`;
+parser('parse', damagedBytes([new TextEncoder().encode(shader)]), (bytes) =>
+  parseWgsl(new TextDecoder().decode(bytes)),
+);
+
 describe('takes what it is given, or says what is wrong with it', { timeout: 3_600_000 }, () => {
   const seen = new Map<string, number>();
   for (const { of, input, parse } of parsers) {
@@ -1133,6 +1153,7 @@ const notParsers = new Set([
     'loadSegClipText',
     'loadSegClipVision',
     'loadParameters',
+    'loadMatching',
     'readParameters',
     'openModel',
     'loadModel',

@@ -48,6 +48,7 @@ const tableOfGpu: Table = {
 /** What no values go into, or only finite ones. */
 const without: Readonly<Record<string, string>> = {
   arange: 'is made on the host',
+  assign: 'copies words as they are',
   averageWindows: 'takes scores of a network, which are finite; test/kernels/zeroseg/average-windows.test.ts',
   eye: 'is made on the host',
   fillLike: 'has the value that it is given',

@@ -19,6 +19,7 @@ import {
   unknown,
   type Variable,
   vec,
+  WgslError,
   widthOf,
 } from '../wgsl/index.ts';
 import { binary, builtIn, noOperations, type Operations } from './operations.ts';
@@ -46,12 +47,12 @@ export interface Analysis {
 /**
  * Reads a WGSL module: where it touches memory, and what it computes between. `overrides`: the constants of its pipeline.
  *
- * @throws SyntaxError for what is not WGSL, and where a pointer to storage or workgroup memory is passed on, which is not followed.
+ * @throws WgslError for what is not WGSL, and where a pointer to storage or workgroup memory is passed on, which is not followed.
  */
 export function analyse(source: string, module: Module, overrides: Readonly<Record<string, number>>): Analysis {
   const names = new Names(module, overrides);
   const entry = module.functions.find(({ attributes }) => attributes.some(({ name }) => name === 'compute'));
-  if (!entry) throw new SyntaxError('WGSL: there is no @compute function');
+  if (!entry) throw new WgslError('WGSL: there is no @compute function');
   const walk = new Walk(source, names);
   walk.function(entry);
   const size = entry.attributes.find(({ name }) => name === 'workgroup_size')?.args ?? [];
@@ -267,7 +268,7 @@ class Walk {
       return unknown;
     }
     if (callee === undefined) {
-      throw new SyntaxError(
+      throw new WgslError(
         `WGSL: '&${this.#text(of)}' at ${placeOf(this.#source, of.start)} is passed on; pass the index instead`,
       );
     }

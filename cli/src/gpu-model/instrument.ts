@@ -1,4 +1,4 @@
-import type { Parameter } from '../wgsl/index.ts';
+import { type Parameter, WgslError } from '../wgsl/index.ts';
 import type { Analysis } from './analysis.ts';
 import type { Site } from './sites.ts';
 
@@ -55,7 +55,7 @@ function entryOf(
   const others: Parameter[] = [];
   for (const parameter of entry.parameters) {
     if (names.typeNamed(parameter.type).kind === 'struct') {
-      throw new SyntaxError(`WGSL: '${parameter.name}' of ${entry.name} is a struct; take its builtins as parameters`);
+      throw new WgslError(`WGSL: '${parameter.name}' of ${entry.name} is a struct; take its builtins as parameters`);
     }
     const [builtin] = parameter.attributes.find(({ name }) => name === 'builtin')?.args ?? [];
     const what = builtin?.kind === 'name' ? builtin.name : '';
@@ -109,7 +109,7 @@ function functionsOf(
     const declared = module.variables.find(({ name }) => name === variable)?.type;
     if (action !== 'load' || !declared) return '';
     if (names.typeNamed(declared).kind === 'struct')
-      throw new SyntaxError(`WGSL: '${variable}' is a struct without an array`);
+      throw new WgslError(`WGSL: '${variable}' is a struct without an array`);
     return `fn gmValue${id}(value: ${declared.name}) -> ${declared.name} { gmAt(${id}u, 0u); return value; }`;
   }
   const isLong = indices.length > 1;

@@ -49,7 +49,7 @@ export interface ModelledGpu extends Estimate {
  * for (const { words } of launch.gpus[0].faults) console.log(words);
  * ```
  *
- * @throws SyntaxError for WGSL that is not understood; KernelError when an instrumented kernel does not compile.
+ * @throws WgslError for WGSL that is not understood; KernelError when an instrumented kernel does not compile.
  */
 export async function gpuModel(
   device: Device,

@@ -34,7 +34,7 @@ const MOST_VALUES = 2 ** 22;
  * What variables and constants hold is there; what other launches would have written is noise between -1 and 1, and 0 where it is whole
  * numbers. The device needs no feature but what the kernel itself needs; a software adapter will do.
  *
- * @throws SyntaxError for WGSL that is not understood; KernelError when the instrumented kernel does not compile.
+ * @throws WgslError for WGSL that is not understood; KernelError when the instrumented kernel does not compile.
  */
 export async function trace(
   device: Device,

@@ -1,5 +1,6 @@
 // WGSL as a tree with types: as much of the language as compute kernels are written in. Nothing here knows what it is read for.
 
+export { WgslError } from './error.ts';
 export { parse } from './parser.ts';
 export type {
   Block,

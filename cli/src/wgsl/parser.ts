@@ -1,3 +1,4 @@
+import { WgslError } from './error.ts';
 import type {
   Attribute,
   Block,
@@ -34,7 +35,7 @@ const assignments = ['=', '+=', '-=', '*=', '/=', '%=', '&=', '|=', '^=', '<<=',
 /**
  * The tree of a WGSL module.
  *
- * @throws SyntaxError with the line and what was expected there.
+ * @throws WgslError with the line and what was expected there.
  */
 export function parse(source: string): Module {
   return new Parser(source).module();
@@ -103,9 +104,9 @@ class Parser {
     return (this.#tokens[this.#at++] as Token).text;
   }
 
-  #wrong(expected: string): SyntaxError {
+  #wrong(expected: string): WgslError {
     const { text, start } = this.#next;
-    return new SyntaxError(`WGSL: expected ${expected}, not '${text}', at ${placeOf(this.#source, start)}`);
+    return new WgslError(`WGSL: expected ${expected}, not '${text}', at ${placeOf(this.#source, start)}`);
   }
 
   #skipTo(text: string): void {

@@ -1,3 +1,4 @@
+import { WgslError } from './error.ts';
 import type { Span } from './syntax.ts';
 
 export interface Token extends Span {
@@ -52,7 +53,7 @@ export function tokenize(source: string): Token[] {
     pattern.lastIndex = start;
     const { name, number, sign, space } = pattern.exec(source)?.groups ?? {};
     const text = name ?? number ?? sign ?? space;
-    if (text === undefined) throw new SyntaxError(`WGSL: what is '${source[start]}' at ${placeOf(source, start)}?`);
+    if (text === undefined) throw new WgslError(`WGSL: what is '${source[start]}' at ${placeOf(source, start)}?`);
     const end = start + text.length;
     if (space === undefined) tokens.push({ kind: name ? 'name' : number ? 'number' : 'sign', text, start, end });
     start = end;

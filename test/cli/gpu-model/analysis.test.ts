@@ -71,16 +71,16 @@ describe('accesses', () => {
   test('a pointer that is passed on is refused', () => {
     const before = 'fn first(p: ptr<workgroup, f32>) -> f32 { return *p; }';
     expect(() => read('y[0].x = first(&total);', before)).toThrowErrorMatchingInlineSnapshot(
-      `[SyntaxError: WGSL: '&total' at line 11, column 97 is passed on; pass the index instead]`,
+      `[WgslError: WGSL: '&total' at line 11, column 97 is passed on; pass the index instead]`,
     );
   });
 
   test('what is not WGSL is refused with its place', () => {
     expect(() => parse('fn main() { let a = ; }')).toThrowErrorMatchingInlineSnapshot(
-      `[SyntaxError: WGSL: expected a name, not ';', at line 1, column 21]`,
+      `[WgslError: WGSL: expected a name, not ';', at line 1, column 21]`,
     );
     expect(() => parse('fn main() { let a = 1 # 2; }')).toThrowErrorMatchingInlineSnapshot(
-      `[SyntaxError: WGSL: what is '#' at line 1, column 23?]`,
+      `[WgslError: WGSL: what is '#' at line 1, column 23?]`,
     );
   });
 });

@@ -245,7 +245,7 @@ describe('pointwise', () => {
     expect([add(1, x16()), where(x16(), 1, x16()), where(x16(), 1, 0)].map((y) => y.dtype)).toEqual([
       'f16',
       'f16',
-      'f32',
+      'f16',
     ]);
     skip(!device.current.features.has('shader-f16'), 'this device has no f16');
     expect([...(await read(cast(add(x16(), 0.1), 'f32')))]).toEqual([1.099609375, 2.099609375]);

@@ -337,6 +337,7 @@ const layouts: Readonly<Record<string, Case>> = {
 /** Exports without a gradient, each with its reason. */
 const without: Readonly<Record<string, string>> = {
   arange: 'is made on the host',
+  assign: 'documented: no gradient flows through it',
   all: 'u32',
   any: 'u32',
   ceil: 'documented: 0',
