@@ -114,6 +114,15 @@ export function defaultType(values: unknown): DType {
 export function free(target: Tensor): void {
   const root = target.storage.root;
   if (root.kind !== 'variable' || !root.memory) return;
+  collected.unregister(root);
   target.device.destroyBuffer(root.memory.buffer);
   root.memory = undefined;
+}
+
+const collected = /*#__PURE__*/ new FinalizationRegistry<() => void>((destroy) => destroy());
+
+/** Frees a variable some time after nobody holds it any more, unless it was freed before. */
+export function freeWhenCollected({ device, storage }: Tensor): void {
+  const { buffer } = storage.memory as Memory;
+  collected.register(storage, () => device.destroyBuffer(buffer), storage);
 }

@@ -1,10 +1,7 @@
-import { bufferUsage, heard } from '../../gpu/index.ts';
-import { memoryOf, Storage, Tensor } from '../graph/index.ts';
-import { describe, formatShape, StepError } from '../values/index.ts';
+import { heard } from '../../gpu/index.ts';
+import { freeWhenCollected, memoryOf, Tensor, variable } from '../graph/index.ts';
+import { describe, StepError } from '../values/index.ts';
 import { step } from './step.ts';
-
-/** Frees what was kept for tensors that nobody holds any more; JavaScript does not say when. */
-const collected = /*#__PURE__*/ new FinalizationRegistry<() => void>((destroy) => destroy());
 
 /**
  * Computes a tensor now and keeps its values on the GPU: what is made of the result does not compute it again. Of several tensors, what
@@ -33,13 +30,13 @@ async function keep(xs: readonly Tensor[]): Promise<Tensor[]> {
   const encoder = device.gpu.createCommandEncoder({ label: 'evaluate' });
   const kept = xs.map((x, i) => {
     if (x.storage.root.kind !== 'recorded') return x;
-    const from = memoryOf((results[i] as Tensor).storage);
-    const storage = new Storage(device, x.storage.bytes, 'variable');
-    const buffer = device.buffer(storage.bytes, `evaluated ${formatShape(x.shape)}`, bufferUsage.storage);
-    storage.memory = { buffer, offset: 0 };
-    collected.register(storage, () => device.destroyBuffer(buffer));
-    if (from) encoder.copyBufferToBuffer(from.buffer, from.offset, buffer, 0, Math.ceil(storage.bytes / 4) * 4);
-    return new Tensor(storage, x.shape, x.dtype);
+    const y = variable(device, x.shape, undefined, x.dtype);
+    freeWhenCollected(y);
+    const [from, to] = [memoryOf((results[i] as Tensor).storage), memoryOf(y.storage)];
+    if (from && to) {
+      encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, Math.ceil(y.storage.bytes / 4) * 4);
+    }
+    return y;
   });
   device.gpu.queue.submit([encoder.finish()]);
   await device.allocated(kept.flatMap(({ storage }) => storage.root.memory?.buffer ?? []));
