@@ -60,9 +60,9 @@ const assignKernel = /*#__PURE__*/ kernel({
 
 const assignWords = /*#__PURE__*/ kernel({
   name: 'assign',
-  bind: { x: 'read u32', y: 'write u32' },
+  bind: { x: 'read vec4<u32>', y: 'write vec4<u32>' },
   params: elementParams,
   override: elementOverride,
   grid: elementGrid,
-  wgsl: /*#__PURE__*/ elementLoop('for (var k = 4 * i; k < 4 * i + 4; k++) { y[k] = x[k]; }'),
+  wgsl: /*#__PURE__*/ elementLoop('y[i] = x[i];'),
 });
