@@ -168,17 +168,25 @@ describe('what goes wrong is an error of that call, and the next is right', () =
     await device.settle();
   });
 
-  it('a command of nobody that is refused is told once, and by what was on its way', async () => {
+  it('a command of nobody that is refused is told once, by what was on its way or by the next call', async () => {
     const device = (shared ??= await open());
     const w = variable(device, [16], sixteen);
     const told = /^the GPU rejected a command: /;
     device.gpu.createBuffer({ size: 16, usage: 0x1 | 0x80 });
     await expect(device.settle()).rejects.toThrow(told);
     expect([...(await read(add(w, w)))]).toEqual(doubled);
-    const reading = read(add(w, w));
-    device.gpu.createBuffer({ size: 16, usage: 0x1 | 0x80 });
-    await expect(reading).rejects.toThrow(told);
-    expect([...(await read(add(w, w)))]).toEqual(doubled);
+    // A browser may have sent the values before it sends the command: then they are right, and the next call tells.
+    for (let round = 0; round < 20; round++) {
+      const reading = read(add(w, w));
+      device.gpu.createBuffer({ size: 16, usage: 0x1 | 0x80 });
+      const outcome = await reading.then((values) => [...values], String);
+      if (Array.isArray(outcome)) {
+        expect(outcome).toEqual(doubled);
+        await expect(device.settle()).rejects.toThrow(told);
+      } else expect(outcome).toMatch(/: the GPU rejected a command: /);
+      await device.settle();
+      expect([...(await read(add(w, w)))]).toEqual(doubled);
+    }
     await device.settle();
   });
 
