@@ -26,6 +26,8 @@ const rooms = [
   'src/kernels/comparison',
   'src/kernels/functions',
   'src/kernels/statistics',
+  'src/kernels/indexing',
+  'src/kernels/random',
   'src/kernels/row-ops',
   'src/kernels/matmul',
   'src/kernels/spatial',

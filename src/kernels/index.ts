@@ -69,6 +69,7 @@ export {
   softplus,
   tan,
 } from './functions/index.ts';
+export { indexAdd, nonzero, scatterAddAlongAxis, scatterAlongAxis, type Unique, unique } from './indexing/index.ts';
 export {
   arange,
   broadcastTo,
@@ -124,6 +125,7 @@ export {
   tune,
   unpatchify,
 } from './matmul/index.ts';
+export { randomBernoulli, randomCategorical, randomInteger, randomPermutation } from './random/index.ts';
 export {
   batchNormEval,
   type CrossEntropyOptions,
@@ -153,9 +155,13 @@ export {
 export {
   all,
   any,
+  type CumulativeOptions,
+  cumprod,
+  cumsum,
   logsumexp,
   type NormOptions,
   norm,
+  prod,
   std,
   type VarianceOptions,
   variance,

@@ -100,7 +100,7 @@ const attended =
   };
 
 /** What is no op: it launches nothing of its own. */
-const NO_OPS = ['tune', 'arange', 'eye', 'linspace'];
+const NO_OPS = ['tune', 'arange', 'eye', 'linspace', 'nonzero', 'unique'];
 
 /** Launches of every op, forwards and backwards. */
 const table: Readonly<Record<string, () => void>> = {
@@ -164,6 +164,12 @@ const table: Readonly<Record<string, () => void>> = {
   std: reduction(ops.std),
   norm: reduction(ops.norm),
   logsumexp: reduction(ops.logsumexp),
+  prod: reduction(ops.prod),
+  cumsum: lines(ops.cumsum),
+  cumprod: () => {
+    lines(ops.cumprod)();
+    shapes((x) => ops.cumprod(x as Tensor, 1), [3, 700, 3]);
+  },
   any: () => void ops.any(floats(29, 7), { axes: 1 }),
   all: () => void ops.all(floats(29, 7), { axes: 1 }),
   max: reduction(ops.max),
@@ -244,6 +250,9 @@ const table: Readonly<Record<string, () => void>> = {
     both((x) => ops.takeAlongAxis(x as Tensor, below(9, 20, 5), 0), floats(9, 5));
     ops.takeAlongAxis(below(99, 20, 5), below(9, 20, 5));
   },
+  indexAdd: () => shapes((x, src) => ops.indexAdd(x!, below(9, 20), src!), [9, 5], [20, 5]),
+  scatterAddAlongAxis: () => shapes((x, src) => ops.scatterAddAlongAxis(x!, below(9, 5, 20), src!), [5, 9], [5, 20]),
+  scatterAlongAxis: () => shapes((x, src) => ops.scatterAlongAxis(x!, below(9, 5, 20), src!), [5, 9], [5, 20]),
   oneHot: () => void ops.oneHot(below(9, 37), 7),
   sort: () => both((x) => ops.sort(x as Tensor).values, floats(5, 30)),
   topK: () => both((x) => ops.topK(x as Tensor, 3).values, floats(5, 30)),
@@ -308,6 +317,10 @@ const table: Readonly<Record<string, () => void>> = {
   randomUniform: () => void ops.randomUniform(key(), [37, 9]),
   randomNormal: () => void ops.randomNormal(key(), [37, 9]),
   randomGumbel: () => void ops.randomGumbel(key(), [37, 9]),
+  randomBernoulli: () => void ops.randomBernoulli(key(), [37, 9], 0.3),
+  randomCategorical: () => void ops.randomCategorical(key(), floats(37, 9)),
+  randomInteger: () => void ops.randomInteger(key(), [37, 9], 3, 9),
+  randomPermutation: () => void ops.randomPermutation(key(), 333),
   l1: () => shapes((a, b) => ops.l1(a as Tensor, b as Tensor), [32, 32], [32, 32]),
   mse: () => shapes((a, b) => ops.mse(a as Tensor, b as Tensor), [32, 32], [32, 32]),
   crossEntropy: () => {

@@ -63,6 +63,10 @@ const moves: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => T
     [[6, 8], (x) => ops.take(x, u32(x, [5, 0, 2, 2, 77, 1], [2, 3]))],
   ],
   takeAlongAxis: [[[2, 3], (x) => ops.takeAlongAxis(x, u32(x, [2, 0, 2, 9, 1, 1, 0, 0], [2, 4]))]],
+  // Into zeros, so that results are elements of what is put there.
+  scatterAlongAxis: [
+    [[2, 4], (x) => ops.scatterAlongAxis(zeros(x, [2, 3]), u32(x, [2, 0, 2, 9, 1, 1, 0, 0], [2, 4]), x)],
+  ],
   embedding: [[[6, 5], (x) => ops.embedding(x, u32(x, [5, 0, 2, 2, 77], [5]))]],
   keepRows: [[[2, 3, 7], (x) => ops.keepRows(x, mask(x))]],
   unshuffle: [
@@ -92,12 +96,20 @@ const constant = (x: Tensor, shape: Shape, seed: number) =>
     x.dtype as 'f32',
   );
 
+const zeros = (x: Tensor, shape: Shape) =>
+  ops.cast(tensor(x.device, new Float32Array(size(shape)), shape), x.dtype as 'f32');
+
 /** Ops that are linear in their input: sums of some elements times weights. */
 const sums: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => Tensor])[]>> = {
   scatterAdd: [
     [[2, 4, 5], (x) => ops.scatterAdd(x, u32(x, [3, 0, 9, 1, 1, 2, 1, 0], [2, 4]), 4)],
     [[1, 5, 8], (x) => ops.scatterAdd(x, u32(x, [3, 0, 3, 1, 1], [1, 5]), 4)],
   ],
+  scatterAddAlongAxis: [
+    [[2, 4], (x) => ops.scatterAddAlongAxis(zeros(x, [2, 4]), u32(x, [3, 0, 9, 1, 1, 2, 1, 0], [2, 4]), x)],
+    [[2, 4], (x) => ops.scatterAddAlongAxis(x, u32(x, [3, 0, 9, 1], [2, 2]), zeros(x, [2, 2]))],
+  ],
+  indexAdd: [[[5, 3], (x) => ops.indexAdd(zeros(x, [4, 3]), u32(x, [3, 0, 3, 9, 1], [5]), x)]],
   interpolate: [
     [[1, 1, 5, 7], (x) => ops.interpolate(x, 8, 3, { mode: 'bilinear' })],
     [[1, 1, 7, 8], (x) => ops.interpolate(x, 3, 12, { mode: 'bicubic', antialias: true })],

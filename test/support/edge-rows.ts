@@ -87,8 +87,9 @@ interface LineOp {
   readonly of: (line: number[]) => readonly number[] | number;
   /** What arrives at the line when `dy` arrives at the result: ones, where that is one number. */
   readonly back?: (line: number[], dy: number[]) => readonly number[];
-  /** The shortest lines that it takes, and whether it takes the last axis only. */
+  /** The shortest lines that it takes, the longest that do not leave the range, and whether it takes the last axis only. */
   readonly from?: number;
+  readonly to?: number;
   readonly lastOnly?: boolean;
   readonly slack?: number;
   /** The gradient is found from the result, and so is far off where that is a rounded half. */
@@ -97,9 +98,9 @@ interface LineOp {
 
 /** Trials of an op on lines of all lengths. */
 function lineTrials(kind: Kind, lengths: Lengths, what: string, line: LineOp): Trial[] {
-  const { op, of, from = 1, lastOnly = false, slack = 1e-6 } = line;
+  const { op, of, from = 1, to = 1000, lastOnly = false, slack = 1e-6 } = line;
   const back = line.backInF32 && kind.dtype === 'f16' ? undefined : line.back;
-  const allowed = lengths.filter(([length, inner]) => length >= from && (!lastOnly || inner === 1));
+  const allowed = lengths.filter(([length, inner]) => length >= from && length <= to && (!lastOnly || inner === 1));
   return allowed.map(([length, inner]) => {
     const some = edgeLines(kind, length);
     // Ragged lines are taken four at a time where there are many.
@@ -130,6 +131,15 @@ function logsumexpOf(line: readonly number[]): number {
   const top = Math.max(...line);
   return Number.isFinite(top) ? top + Math.log(add(line.map((v) => Math.exp(v - top)))) : top;
 }
+
+const heldOf = (x: number) => (Math.abs(x) > F32_MAX ? Math.sign(x) * Number.POSITIVE_INFINITY : x);
+/** Running sums or products in f32, which overflow. */
+function runningOf(line: readonly number[], start: number, join: (a: number, b: number) => number): number[] {
+  let so_far = start;
+  return line.map((v) => (so_far = heldOf(join(so_far, v))));
+}
+const sumsOf = (line: readonly number[]) => runningOf(line, 0, (a, b) => a + b);
+const productsOf = (line: readonly number[]) => runningOf(line, 1, (a, b) => a * b);
 
 const extreme = (op: typeof ops.max, choose: (...values: number[]) => number): LineOp => ({
   op: (x, axes) => op(x, { axes }),
@@ -247,6 +257,20 @@ const lineOps: Readonly<Record<string, readonly LineOp[]>> = {
       of: (line) => sumOf(line) / line.length,
       back: (_, dy) => dy.map((v) => v / dy.length),
       slack: 1e-5,
+    },
+  ],
+  cumsum: [{ op: ops.cumsum, of: sumsOf, back: (_, dy) => sumsOf([...dy].reverse()).reverse(), slack: 1e-4 }],
+  cumprod: [{ op: ops.cumprod, of: productsOf, to: 8 }],
+  prod: [
+    {
+      op: (x, axes) => ops.prod(x, { axes }),
+      of: (line) => productsOf(line).at(-1) as number,
+      back: (line) => {
+        const before = [1, ...productsOf(line)];
+        const after = [...productsOf([...line].reverse()).reverse(), 1];
+        return line.map((_, i) => heldOf((before[i] as number) * (after[i + 1] as number)));
+      },
+      to: 8,
     },
   ],
   variance: [{ op: (x, axes) => ops.variance(x, { axes }), of: varianceOf, slack: 1e-5 }],

@@ -2,7 +2,7 @@ export { argsort, groupById, type SortOptions } from './argsort.ts';
 export { argmax, argmin, max, min } from './extreme.ts';
 export { checkChoice, checkFloats, checkNumber, checkOptions, checkTensors } from './operands.ts';
 export { fewerRows, mean, sum, summed, sumRows } from './reduce.ts';
-export type { ReduceOptions } from './reduce-axes.ts';
+export { type ReduceOptions, runsOf } from './reduce-axes.ts';
 export { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from './row-copy.ts';
 export { type RowCode, rowKernel } from './row-kernel.ts';
 export {

@@ -8,7 +8,7 @@ export { dropout } from './dropout.ts';
 export { exactLog } from './exact-log.ts';
 export { castFloat, floatType } from './float-cast.ts';
 export { gradients } from './gradients.ts';
-export { randomGumbel, randomNormal, randomUniform } from './random.ts';
+export { checkKey, hash, randomGumbel, randomNormal, randomUniform } from './random.ts';
 export { stopGradient, straightThrough } from './stop-gradient.ts';
 export { sumTo } from './sum-to.ts';
 export {

@@ -307,6 +307,30 @@ const layouts: Readonly<Record<string, Case>> = {
     op: (x, w) => kernels.convTranspose2d(x, w),
     twice: true,
   },
+  cumsum: { ...one((x) => kernels.cumsum(x, 0)), twice: true },
+  cumprod: { ...one((x) => kernels.cumprod(x, -1, { reverse: true })), twice: true },
+  prod: { ...one((x) => kernels.prod(x, { axes: 1 })), twice: true },
+  indexAdd: {
+    of: [
+      [2, 3],
+      [2, 4],
+    ],
+    op: (x, src) => kernels.indexAdd(x, u32([1, 0, 1, 7], [4]), src, 1),
+  },
+  scatterAddAlongAxis: {
+    of: [
+      [2, 3],
+      [2, 2],
+    ],
+    op: (x, src) => kernels.scatterAddAlongAxis(x, u32([1, 1, 0, 2], [2, 2]), src),
+  },
+  scatterAlongAxis: {
+    of: [
+      [2, 3],
+      [2, 2],
+    ],
+    op: (x, src) => kernels.scatterAlongAxis(x, u32([1, 1, 0, 2], [2, 2]), src),
+  },
   maxPool2d: { of: [[1, 4, 4, 1]], op: (x) => kernels.maxPool2d(x, 2) },
   einsum: {
     of: [
@@ -364,18 +388,24 @@ const without: Readonly<Record<string, string>> = {
   fillLike: 'documented: a constant',
   linspace: 'is made on the host',
   medoids: 'u32',
+  nonzero: 'u32, read to the host',
   oneHot: 'from u32',
   onesLike: 'as fillLike',
   pamr: 'documented: no gradient',
   pamrSteps: 'documented: no gradient',
   pamrWeights: 'documented: no gradient',
+  randomBernoulli: 'u32',
+  randomCategorical: 'u32',
   randomGumbel: 'from a key, u32',
+  randomInteger: 'u32',
   randomNormal: 'from a key, u32',
+  randomPermutation: 'u32',
   randomUniform: 'from a key, u32',
   shuffleMask: 'u32, and a mask that is made of indices',
   sign: 'documented: 0',
   stopGradient: 'documented: 0',
   tune: 'no op',
+  unique: 'read to the host',
   zerosLike: 'as fillLike',
 };
 const hasF16 = () => device.current.features.has('shader-f16');

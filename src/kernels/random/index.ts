@@ -1,0 +1,1 @@
+export { randomBernoulli, randomCategorical, randomInteger, randomPermutation } from './draws.ts';

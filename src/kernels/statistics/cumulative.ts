@@ -1,0 +1,96 @@
+import { differentiable, fill, type Tensor } from '../../tensor/graph/index.ts';
+import { aroundAxis, normalizeAxis } from '../../tensor/values/index.ts';
+import { type AxisRows, checkFloats, checkOptions, type ReduceOptions, runsOf } from '../axis/index.ts';
+import { cast, mul } from '../elementwise/index.ts';
+import { reshape } from '../layout/index.ts';
+import { backOf, type Direction, productOfRows, running } from './recurrence.ts';
+
+export interface CumulativeOptions {
+  /** From the last element of the axis to the first. Default: false. */
+  readonly reverse?: boolean;
+  /** Each place holds what came before it, without its own element; the first 0, or 1 of a product. Default: false. */
+  readonly exclusive?: boolean;
+}
+
+/**
+ * Running sum along an axis: `y[i] = x[0] + … + x[i]`. The gradient is the running sum of `dy` from the other end.
+ *
+ * ```ts
+ * const x = tensor(device, [1, 2, 3]);
+ * await read(cumsum(x)); // [1, 3, 6]
+ * await read(cumsum(x, 0, { exclusive: true })); // [0, 1, 3]
+ * await read(cumsum(x, 0, { reverse: true })); // [6, 5, 3]
+ * ```
+ *
+ * @throws ShapeError when the axis does not exist, or x is u32.
+ */
+export function cumsum(x: Tensor, axis = -1, options: CumulativeOptions = {}): Tensor {
+  const { rows, direction } = along('cumsum', x, axis, options);
+  return differentiable(running('sum', { b: x }, rows, direction), [x], (dy) => [
+    cumsum(dy, axis, { ...direction, reverse: !direction.reverse }),
+  ]);
+}
+
+/**
+ * Running product along an axis: `y[i] = x[0] · … · x[i]`. The gradient `dx[k]`, the sum over i of `dy[i]` times all elements of `y[i]` but
+ * `x[k]`, is computed without a division: it is right where elements are 0.
+ *
+ * ```ts
+ * await read(cumprod(tensor(device, [1, 2, 3, 4]))); // [1, 2, 6, 24]
+ * ```
+ *
+ * @throws ShapeError as {@link cumsum}.
+ */
+export function cumprod(x: Tensor, axis = -1, options: CumulativeOptions = {}): Tensor {
+  const { rows, direction } = along('cumprod', x, axis, options);
+  return differentiable(running('product', { a: x }, rows, direction), [x], (dy) => {
+    // In f32, as products of halves overflow soon.
+    const wide = cast(x, 'f32');
+    const before = cumprod(wide, axis, { ...direction, exclusive: true });
+    return [cast(mul(before, backOf(wide, cast(dy, 'f32'), rows, direction)), x.dtype)];
+  });
+}
+
+function along(
+  op: string,
+  x: Tensor,
+  axis: number,
+  options: CumulativeOptions,
+): { rows: AxisRows; direction: Direction } {
+  checkOptions(op, options, ['reverse', 'exclusive']);
+  checkFloats(op, { x });
+  const { reverse = false, exclusive = false } = options;
+  return { rows: aroundAxis(x.shape, normalizeAxis(op, axis, x.shape)), direction: { reverse, exclusive } };
+}
+
+/**
+ * Product over axes, 1 of nothing. The gradient is `dy` times the product of all other elements, right where some are 0: products of
+ * what is before and of what is after each of them.
+ *
+ * ```ts
+ * const x = tensor(device, [1, 2, 3, 4, 5, 6], [2, 3]);
+ * await read(prod(x)); // [720]
+ * await read(prod(x, { axes: 1 })); // [6, 120]
+ * ```
+ *
+ * @throws ShapeError when an axis does not exist, or x is u32.
+ */
+export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const runs = runsOf('prod', x, options);
+  checkFloats('prod', { x });
+  if (runs.length === 0) return x;
+  const wide = runs.reduce((y, { rows, shape }) => reshape(productAlong(y, rows), shape), cast(x, 'f32'));
+  return cast(wide, x.dtype);
+}
+
+function productAlong(x: Tensor, rows: AxisRows): Tensor {
+  const { outer, length, inner } = rows;
+  const kept = [outer, 1, inner];
+  if (length === 0) return fill(x.device, kept, 1);
+  return differentiable(productOfRows(x, rows), [x], (dy) => {
+    const lines = reshape(x, [outer, length, inner]);
+    const before = cumprod(lines, 1, { exclusive: true });
+    const after = cumprod(lines, 1, { exclusive: true, reverse: true });
+    return [reshape(mul(mul(before, after), reshape(dy, kept)), x.shape)];
+  });
+}
