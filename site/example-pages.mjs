@@ -32,7 +32,7 @@ export function examplePages() {
   const pages = Object.fromEntries(
     all.map(({ name, title, words, program }) => [
       `examples/${name}.md`,
-      `---\naside: false\neditLink: false\n---\n\n# ${title}\n\n${words} In Node it is \`node examples/${name}.mjs\`.\n\n<Playground name="${name}">\n\n\`\`\`js\n${program.trimEnd()}\n\`\`\`\n\n</Playground>\n`,
+      `---\naside: false\neditLink: false\n---\n\n# ${title}\n\n${words} In Node it is \`node examples/${name}.mjs\`.\n\n<RunnableExample name="${name}">\n\n\`\`\`js\n${program.trimEnd()}\n\`\`\`\n\n</RunnableExample>\n`,
     ]),
   );
   const rows = all.map(({ name, title, words }) => `| [${title}](./${name}.md) | ${words} |`).join('\n');

@@ -19,7 +19,7 @@ const colours = HighlightStyle.define([
 
 /** An editor of JavaScript in `parent`. Ctrl-Enter runs. */
 export function makeEditor(parent, doc, onChange, run) {
-  const runKey = { key: 'Mod-Enter', run: () => (run(), true) };
+  const runKey = { key: 'Mod-Enter', run: () => run() ?? true };
   return new EditorView({
     parent,
     state: EditorState.create({

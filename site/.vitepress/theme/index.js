@@ -1,10 +1,10 @@
 import DefaultTheme from 'vitepress/theme';
-import Playground from './Playground.vue';
+import RunnableExample from './RunnableExample.vue';
 import './style.css';
 
 export default {
   extends: DefaultTheme,
   enhanceApp({ app }) {
-    app.component('Playground', Playground);
+    app.component('RunnableExample', RunnableExample);
   },
 };
