@@ -66,6 +66,7 @@ const without: Readonly<Record<string, string>> = {
   randomNormal: 'makes numbers from a key',
   randomPermutation: 'makes numbers from a key',
   randomUniform: 'makes numbers from a key',
+  resizeCells: 'takes bytes; test/zeroseg/clip/view-queue.test.ts',
   tune: 'chooses among forms of matmul',
   unique: 'as nonzero',
   zerosLike: 'as fillLike',

@@ -7,6 +7,7 @@ import { fill } from '../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
+import { cellTaps } from '../../src/zeroseg/image/cell-taps.ts';
 import * as ops from '../support/all-ops.ts';
 import { normal, seeded } from '../support/check-op.ts';
 import { asOnGpu, useDevice } from '../support/device.ts';
@@ -187,6 +188,19 @@ const table: Readonly<Record<string, () => void>> = {
     ops.assign(variable(device.current, [37, 9], new Uint32Array(333)), below(9, 37, 9));
   },
   assignNormalise: rows(ops.assignNormalise),
+  resizeCells: () => {
+    // A square of 7 pixels in room for one of 9, cut in halves to views of 5: the last two cells to views 1 and 2.
+    const { columns, weights, origins } = cellTaps(7, [2], 5);
+    const u32 = (values: Uint32Array, ...shape: number[]) => tensor(device.current, values, shape);
+    ops.resizeCells(variable(device.current, [3, 3, 5, 5]), {
+      pixels: below(2 ** 24, 81),
+      columns: u32(columns, columns.length / 3, 3),
+      weights: u32(weights, weights.length),
+      origins: u32(origins, 4, 2),
+      shades: floats(3, 256),
+      part: u32(new Uint32Array([7, 2, 2, 1]), 4),
+    });
+  },
   groupMembers: () =>
     shapes((logits, xs) => ops.groupMembers(logits as Tensor, xs as Tensor).grouped, [3, 4, 9], [3, 9, 5]),
   layerNorm: () => {

@@ -13,6 +13,7 @@ export { keepRows, type ShuffleMask, shuffleMask, unshuffle } from './masking.ts
 export { medoids } from './medoids.ts';
 export { type PamrOptions, type PamrWeights, pamr, pamrSteps, pamrWeights } from './pamr.ts';
 export { type ReconstructionOptions, reconstruction } from './reconstruction.ts';
+export { type CellInputs, resizeCells } from './resize-cells.ts';
 export {
   type DistillOptions,
   distill,

@@ -6,7 +6,7 @@ export {
   gaussianBias,
   positionRule,
 } from './dense-modes.ts';
-export { type QueuedViews, Teacher, type TeacherTower, ViewQueue } from './image-encoder.ts';
+export { Teacher, type TeacherTower } from './image-encoder.ts';
 export {
   describeUnknown,
   type KnownWords,
@@ -26,6 +26,7 @@ export {
   clipPixels,
   endPosition,
 } from './towers.ts';
+export { type QueuedViews, ViewQueue } from './view-queue.ts';
 export {
   ensemble,
   fillTemplate,

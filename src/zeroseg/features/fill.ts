@@ -2,7 +2,7 @@ import { type Device, heard } from '../../gpu/index.ts';
 import { clipPixels, type DenseMode, type QueuedViews, Teacher, ViewQueue } from '../clip/index.ts';
 import type { TeacherSource } from '../clip-files/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
-import { type Image, studentImage, teacherViews, type ViewSource, viewCount } from '../image/index.ts';
+import { type Image, studentImage, type ViewSource, viewCount } from '../image/index.ts';
 import { type FileSystem, folderBytes } from '../storage/index.ts';
 import { type CacheOptions, type CacheWriter, checkCacheKey, openCache } from './cache.ts';
 import { CacheError } from './cache-error.ts';
@@ -194,7 +194,7 @@ async function* computeFeatures(
     regions === 'crops'
       ? undefined
       : await PooledRegions.create(device, vision, { grids, viewSource, studentSize, ...denseOf(options) });
-  const queue = teacher && new ViewQueue(teacher);
+  using queue = teacher && new ViewQueue(device, teacher, { grids, source: viewSource, squareSize: studentSize });
   const prepare = async (photo: PhotoFile): Promise<Queued> => {
     const { path } = photo;
     try {
@@ -205,12 +205,7 @@ async function* computeFeatures(
         path,
         stamp,
         student,
-        ...(teacher &&
-          queue && {
-            views: queue.add(
-              teacherViews(image, { grids, source: viewSource, squareSize: studentSize, ...teacher.pixels }),
-            ),
-          }),
+        ...(queue && { views: await queue.add(image) }),
         ...(pooled && { pooled: heard(pooled.features(image)) }),
       };
     } catch (error) {

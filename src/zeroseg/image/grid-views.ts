@@ -4,7 +4,7 @@
  */
 import { shownValue } from '../../gpu/index.ts';
 import { LARGEST_GRID, MAX_GRIDS } from './grid-limits.ts';
-import { centreRegion, centreSquare, crop, type Image, PixelError, shortSideSize } from './image.ts';
+import { centreRegion, checkImage, crop, type Image, PixelError, type Region, shortSideSize } from './image.ts';
 import { clipMean, clipStd, type Rgb, toTensor } from './normalize.ts';
 import { resizeImage } from './resize.ts';
 
@@ -119,13 +119,8 @@ export function teacherViews(image: Image, options: ViewOptions = {}, target?: F
     mean = clipMean,
     std = clipStd,
   } = options;
-  const square = source === 'native' ? centreSquare(image) : studentImage(image, squareSize);
-  const finest = Math.max(...grids);
-  if (square.width < finest) {
-    throw new PixelError(
-      `teacherViews: a ${image.width} x ${image.height} photo cannot be cut into ${finest} x ${finest} views; leave it out`,
-    );
-  }
+  const { photo, region } = viewSquare(image, { grids, source, squareSize });
+  const square = crop(photo, region);
   const boxes = gridBoxes(square.width, grids);
   const length = 3 * size * size;
   const packed = target ?? new Float32Array(boxes.length * length);
@@ -137,6 +132,27 @@ export function teacherViews(image: Image, options: ViewOptions = {}, target?: F
     toTensor(resizeImage(cell, size, size, 'bicubic'), mean, std, packed, view * length);
   });
   return packed;
+}
+
+/**
+ * The square that {@link teacherViews} cuts, as a region of the photo or of the student's small square.
+ *
+ * @throws PixelError when it is smaller than the finest grid, so that a cell would be empty.
+ */
+export function viewSquare(
+  image: Image,
+  { grids, source, squareSize }: Required<Pick<ViewOptions, 'grids' | 'source' | 'squareSize'>>,
+): { readonly photo: Image; readonly region: Region } {
+  checkImage('teacherViews', image);
+  const photo = source === 'native' ? image : studentImage(image, squareSize);
+  const side = Math.min(photo.width, photo.height);
+  const finest = Math.max(...grids);
+  if (side < finest) {
+    throw new PixelError(
+      `teacherViews: a ${image.width} x ${image.height} photo cannot be cut into ${finest} x ${finest} views; leave it out`,
+    );
+  }
+  return { photo, region: centreRegion(photo.width, photo.height, side, side) };
 }
 
 /**

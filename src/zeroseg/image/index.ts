@@ -1,3 +1,4 @@
+export { type CellTaps, cellTaps, mostWeights, packSquare } from './cell-taps.ts';
 export { colourDistance, labOf } from './colour-distance.ts';
 export { LARGEST_GRID, MAX_GRIDS } from './grid-limits.ts';
 export {
@@ -10,6 +11,7 @@ export {
   type ViewSource,
   viewCount,
   viewRows,
+  viewSquare,
 } from './grid-views.ts';
 export {
   centreRegion,
@@ -26,8 +28,8 @@ export {
 } from './image.ts';
 export { ImageError } from './image-error.ts';
 export { type Between, between, interpolateRow, resizeBilinear } from './interpolate.ts';
-export { clipMean, clipStd, imagenetMean, imagenetStd, type Rgb, toTensor } from './normalize.ts';
+export { clipMean, clipStd, imagenetMean, imagenetStd, type Rgb, shadesOf, toTensor } from './normalize.ts';
 export { type Colour, classColour, hexColour, hsv, pascalPalette, segmentColour } from './palette.ts';
 export { inspectPng, isPng } from './png.ts';
-export { resizeImage } from './resize.ts';
+export { resizeImage, resizeTaps, type Taps } from './resize.ts';
 export { slidingWindows, type WindowBox } from './windows.ts';

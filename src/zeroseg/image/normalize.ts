@@ -36,11 +36,20 @@ export function toTensor(
       `toTensor: ${pixels * 3} values from ${offset} must fit the target; it holds ${target.length}`,
     );
   }
-  const table = new Float32Array(256);
+  const shades = shadesOf(mean, std);
   for (let channel = 0; channel < 3; channel++) {
-    for (let byte = 0; byte < 256; byte++) table[byte] = (byte / 255 - mean[channel]!) / std[channel]!;
+    const table = shades.subarray(256 * channel, 256 * (channel + 1));
     let out = offset + channel * pixels;
     for (let at = channel; at < data.length; at += 3) target[out++] = table[data[at]!]!;
   }
   return target;
+}
+
+/** `[3, 256]`: what {@link toTensor} makes of each byte of each channel. */
+export function shadesOf(mean: Rgb, std: Rgb): Float32Array {
+  const shades = new Float32Array(768);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let byte = 0; byte < 256; byte++) shades[256 * channel + byte] = (byte / 255 - mean[channel]!) / std[channel]!;
+  }
+  return shades;
 }

@@ -29,7 +29,7 @@ export function resizeImage(
   checkPixels('resizeImage', region.width, region.height);
   if (width === image.width && height === image.height) return crop(image, region);
 
-  const rows = height === image.height ? undefined : makeTaps(image.height, height, filter, region.y, region.height);
+  const rows = height === image.height ? undefined : resizeTaps(image.height, height, filter, region.y, region.height);
   // Rows of the source that some row of the result looks at.
   const firstRow = rows ? rows.first[0]! : region.y;
   const lastRow = rows ? rows.first.at(-1)! + rows.count.at(-1)! : region.y + region.height;
@@ -40,7 +40,7 @@ export function resizeImage(
   let stride = image.width;
   let offset = firstRow * image.width * 3;
   if (width !== image.width) {
-    const columns = makeTaps(image.width, width, filter, region.x, region.width);
+    const columns = resizeTaps(image.width, width, filter, region.x, region.width);
     data = resizeRows(data, image.width, firstRow, lastRow, columns, region.width);
     stride = region.width;
     offset = 0;
@@ -56,7 +56,7 @@ export function resizeImage(
 }
 
 /** For each output: the first input it looks at, how many, and their weights (`size` apart in `weights`). */
-interface Taps {
+export interface Taps {
   readonly first: Int32Array;
   readonly count: Int32Array;
   readonly weights: Int32Array;
@@ -79,7 +79,14 @@ const kernels: Record<ResizeFilter, { support: number; at: (x: number) => number
   },
 };
 
-function makeTaps(inputs: number, outputs: number, filter: ResizeFilter, from: number, length: number): Taps {
+/** Weights for `length` outputs from `from` on, of `outputs` that `inputs` pixels become. */
+export function resizeTaps(
+  inputs: number,
+  outputs: number,
+  filter: ResizeFilter,
+  from = 0,
+  length: number = outputs,
+): Taps {
   const kernel = ownValue(kernels, filter);
   if (!kernel) throw new PixelError(`resizeImage: the filter must be bicubic or bilinear; got '${filter}'`);
   const scale = inputs / outputs;

@@ -401,6 +401,7 @@ const without: Readonly<Record<string, string>> = {
   randomNormal: 'from a key, u32',
   randomPermutation: 'u32',
   randomUniform: 'from a key, u32',
+  resizeCells: 'documented: no gradient',
   shuffleMask: 'u32, and a mask that is made of indices',
   sign: 'documented: 0',
   stopGradient: 'documented: 0',
