@@ -1,6 +1,7 @@
-import type { Tensor } from '../../tensor/graph/index.ts';
+import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
 import { checkNumber, checkOptions, mean, type ReduceOptions, sum } from '../axis/index.ts';
-import { cast, mul, sqrt, square, sub } from '../elementwise/index.ts';
+import { equal } from '../comparison/index.ts';
+import { cast, div, mul, sqrt, square, stopGradient, sub, where } from '../elementwise/index.ts';
 
 export interface VarianceOptions extends ReduceOptions {
   /** What is taken off the count: 1 for the variance of what the numbers are a sample of, 0 for their own. Default: 1. */
@@ -23,9 +24,16 @@ export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
   return cast(varianceOf('variance', x, options), x.dtype);
 }
 
-/** Standard deviation over axes: the root of the {@link variance}, with its options. The gradient is infinite or NaN where it is 0. */
+/**
+ * Standard deviation over axes: the root of the {@link variance}, with its options. The gradient is `dx = dy · (x - mean x) / (y (n - correction))`,
+ * and 0 where `y` is 0, as in PyTorch.
+ */
 export function std(x: Tensor, options: VarianceOptions = {}): Tensor {
-  return cast(sqrt(varianceOf('std', x, options)), x.dtype);
+  const squared = varianceOf('std', x, options);
+  const y: Tensor = differentiable(stopGradient(sqrt(squared)), [squared], (dy) => [
+    mul(dy, where(equal(y, 0), 0, div(0.5, y))),
+  ]);
+  return cast(y, x.dtype);
 }
 
 function varianceOf(op: string, x: Tensor, options: VarianceOptions): Tensor {

@@ -1,0 +1,288 @@
+"""Products, attention, convolutions and pooling."""
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .pointwise import quick_gelu
+
+ACTIVATIONS = {
+    "gelu": F.gelu,
+    "gelu-tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "quick-gelu": quick_gelu,
+    "relu": torch.relu,
+}
+
+
+# How a product may be: each form has kernels of its own, which take long to compile, so there are few. Rows, inner, columns and options;
+# sizes are those or smaller ones that are no multiples of 4, either.
+FORMS = [
+    (5, 7, 3, {}),
+    (8, 4, 8, {}),
+    (3, 5, 7, {"bias": True}),
+    (4, 8, 4, {"bias": True, "residual": True}),
+    (5, 3, 5, {"residual": True, "activation": "relu"}),
+    (7, 5, 3, {"bias": True, "activation": "gelu"}),
+    (3, 3, 1, {"activation": "gelu-tanh"}),
+    (3, 7, 3, {"activation": "quick-gelu"}),
+]
+
+
+def sizes(m, form):
+    """Rows, inner and columns of a form, and its options; one of the three may be 0."""
+    made = [int(m.one_of(4, 8) if n % 4 == 0 else m.one_of(1, 3, 5, 7)) for n in form[:3]]
+    if m.chance(0.05):
+        made[m.integer(0, 2)] = 0
+    return [*made, dict(form[3])]
+
+
+def fill(m, given, width, shape):
+    """Puts tensors in the places of bias and residual."""
+    if "bias" in given:
+        given["bias"] = m.x(m.numbers([width]))
+    if "residual" in given:
+        given["residual"] = m.x(m.numbers(shape))
+
+
+def finished(y, given, rest):
+    """The same of the reference; `rest` are the tensors, in the order of the options."""
+    rest = list(rest)
+    tensors = {k: rest.pop(0) for k in given if k in ("bias", "residual")}
+    if "bias" in tensors:
+        y = y + tensors["bias"]
+    if "activation" in given:
+        y = ACTIVATIONS[given["activation"]](y)
+    return y + tensors["residual"] if "residual" in tensors else y
+
+
+def products(m):
+    m.op("matmul", value=1e-5, gradient=2e-5)
+    for i in range(m.count):
+        rows, inner, cols, given = sizes(m, FORMS[i % 2 if i % 3 else i % len(FORMS)])
+        batch = m.shape(0, 2, 0.03, limit=6)
+        a = [1 if m.chance(0.3) else n for n in batch]
+        b = [1 if m.chance(0.3) else n for n in batch][m.integer(0, len(batch)) :]
+        front = list(np.broadcast_shapes(tuple(a), tuple(b)))
+        # As they lie, or turned, where there is nothing else to compile.
+        ta, tb = (m.chance(0.3), m.chance(0.3)) if not given and inner % 4 else (False, False)
+        given.update({k: True for k, v in (("transposeA", ta), ("transposeB", tb)) if v})
+        fill(m, given, cols, front + [rows, cols])
+        x = m.x(m.numbers(a + ([inner, rows] if ta else [rows, inner]), grain=8))
+        y = m.x(m.numbers(b + ([cols, inner] if tb else [inner, cols]), grain=8))
+
+        def reference(a, b, *rest):
+            return finished((a.mT if ta else a) @ (b.mT if tb else b), given, rest)
+
+        m.add([x, y, *([given] if given else [])], reference)
+    m.fails([m.x(np.ones([3])), m.x(np.ones([3]))], "both must have at least two axes")
+    m.op("linear", value=1e-5, gradient=2e-5)
+    for i in range(m.count):
+        _, inner, out, given = sizes(m, FORMS[i % len(FORMS)])
+        front = m.shape(0, 3, limit=8)
+        fill(m, given, out, front + [out])
+        x, w = m.x(m.numbers(front + [inner], grain=8)), m.x(m.numbers([out, inner], grain=8))
+        m.add([x, w, *([given] if given else [])], lambda x, w, *rest: finished(x @ w.T, given, rest))
+    m.op("einsum", value=1e-5, gradient=2e-5)
+    equations = """ij,jk->ik ij,kj->ik i,i-> i,j->ij ij->ji ij-> ii->i ii-> ij->i bij,bjk->bik bnd,bmd->bnm ij,jk ...ij->...ji
+        ...ij,...jk->...ik ij,jk,kl->il i,ij,j-> bhnd,bhmd->bhnm abc,cd->abd ab,ab->ab ab,b->a iij->j ab,cb,c->a ji ba,ca bij->bj""".split()
+    for i in range(m.count):
+        equation = equations[i % len(equations)]
+        lengths = {c: m.one_of(1, 2, 3, 4) for c in set(equation) if c.isalpha()}
+        dots = m.shape(0, 2, 0, limit=4)
+        operands = []
+        for term in equation.split("->")[0].split(","):
+            some = [1 if m.chance(0.2) else n for n in dots][m.integer(0, len(dots)) :] if "..." in term else []
+            operands.append(m.x(m.numbers(some + [lengths[c] for c in term.replace("...", "")], grain=8)))
+        m.add([equation, *operands], lambda *xs: torch.einsum(equation, *xs))
+
+
+def attend(q, k, v, scale, causal=False):
+    scores = (q @ k.mT) * scale
+    if causal:
+        hidden = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+        scores = scores.masked_fill(hidden, -math.inf)
+    return torch.softmax(scores, -1) @ v
+
+
+def heads(x, count):
+    b, n, c = x.shape
+    return x.reshape(b, n, count, c // count).transpose(1, 2)
+
+
+def together(x):
+    b, h, n, d = x.shape
+    return x.transpose(1, 2).reshape(b, n, h * d)
+
+
+def attentions(m):
+    data = lambda *shape: m.x(m.numbers(shape, -2, 2, 8))
+
+    def options():
+        given = {}
+        if m.chance(0.4):
+            given["scale"] = float(m.one_of(0.5, 0.25, 1))
+        return given
+
+    m.op("attention", value=1e-5, gradient=3e-5)
+    for _ in range(m.count):
+        b, h, n, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), m.one_of(1, 3, 4, 8)
+        given = options()
+        causal = m.chance(0.4)
+        k = n if causal else m.integer(1, 5)
+        if causal:
+            given["causal"] = True
+        scale = given.get("scale", d**-0.5)
+        args = [data(b, h, n, d), data(b, h, k, d), data(b, h, k, d), *([given] if given else [])]
+        m.add(args, lambda q, k, v: attend(q, k, v, scale, causal))
+    m.op("qkvAttention", value=1e-5, gradient=3e-5)
+    for _ in range(m.count // 2):
+        b, h, n, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), m.one_of(1, 3, 4)
+        given = options()
+        causal = m.chance(0.4)
+        if causal:
+            given["causal"] = True
+        scale = given.get("scale", d**-0.5)
+
+        def reference(x, h=h, scale=scale, causal=causal):
+            q, k, v = (heads(part, h) for part in x.chunk(3, -1))
+            return together(attend(q, k, v, scale, causal))
+
+        m.add([data(b, n, 3 * h * d), h, *([given] if given else [])], reference)
+    m.op("crossAttention", value=1e-5, gradient=3e-5)
+    for _ in range(m.count // 2):
+        b, h, n, k, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), m.integer(1, 4), m.one_of(1, 3, 4)
+        given = options()
+        scale = given.get("scale", d**-0.5)
+        args = [data(b, n, h * d), data(b, k, h * d), data(b, k, h * d), h, *([given] if given else [])]
+        m.add(args, lambda q, k, v: together(attend(heads(q, h), heads(k, h), heads(v, h), scale)))
+
+
+def last(x):
+    """Channels first to last."""
+    return x.movedim(1, -1)
+
+
+def first(x, channels):
+    return x if channels == "first" else x.movedim(-1, 1)
+
+
+def image(m, b, c, *sides, grain=8):
+    """An image with channels first or last, and which."""
+    channels = m.one_of("last", "last", "first")
+    shape = [b, c, *sides] if channels == "first" else [b, *sides, c]
+    return m.x(m.numbers(shape, grain=grain)), channels
+
+
+def convolutions(m):
+    for rank, name, f in ((1, "conv1d", F.conv1d), (2, "conv2d", F.conv2d)):
+        m.op(name, value=1e-5, gradient=2e-5)
+        for _ in range(m.count):
+            b, groups = m.integer(1, 2), m.one_of(1, 1, 1, 3)
+            # The products' sizes are all multiples of 4, or none is.
+            four = groups == 1 and m.chance(0.2)
+            per, out = (4, 4) if four else (m.one_of(1, 3), groups * m.one_of(1, 3))
+            sides = [m.integer(3, 6) if rank == 2 else m.integer(3, 9) for _ in range(rank)]
+            window = [m.one_of(1, 3) if not four else m.integer(1, 3) for _ in range(rank)]
+            given = {}
+            for option, values in (("stride", (2, 3)), ("padding", (1, 2)), ("dilation", (2,))):
+                if m.chance(0.35):
+                    given[option] = m.one_of(*values)
+            if rank == 2 and "padding" in given and m.chance(0.3):
+                given["padding"] = [m.integer(0, 2), m.integer(0, 2)]
+            pad = given.get("padding", 0)
+            pads = pad if isinstance(pad, list) else [pad] * rank
+            if any(n + 2 * p < (w - 1) * given.get("dilation", 1) + 1 for n, p, w in zip(sides, pads, window)):
+                continue
+            more = dict(given)
+            if groups > 1:
+                given["groups"] = more["groups"] = groups
+            x, channels = image(m, b, groups * per, *sides)
+            if channels == "first":
+                given["channels"] = channels
+            if m.chance(0.5):
+                given["bias"] = m.x(m.numbers([out]))
+            if m.chance(0.2):
+                given["activation"] = "relu"
+            if isinstance(more.get("padding"), list):
+                more["padding"] = tuple(more["padding"])
+            w = m.x(m.numbers([out, per, *window], grain=8))
+
+            def reference(x, w, bias=None):
+                y = last(f(first(x, channels), w, bias, **more))
+                return ACTIVATIONS[given["activation"]](y) if "activation" in given else y
+
+            m.add([x, w, *([given] if given else [])], reference)
+    m.op("convTranspose2d", value=1e-5, gradient=2e-5)
+    for _ in range(m.count):
+        four = m.chance(0.2)
+        b, c, out = m.integer(1, 2), 4 if four else m.one_of(1, 3), 4 if four else m.one_of(1, 3)
+        sides = [m.integer(1, 4) for _ in range(2)]
+        window = [m.integer(1, 3) if four else m.one_of(1, 3) for _ in range(2)]
+        given = {}
+        for option, values in (("stride", (2, 3)), ("dilation", (2,)), ("padding", (1,))):
+            if m.chance(0.4):
+                given[option] = m.one_of(*values)
+        stride, dilation, padding = given.get("stride", 1), given.get("dilation", 1), given.get("padding", 0)
+        if max(stride, dilation) > 1 and m.chance(0.4):
+            given["outputPadding"] = max(stride, dilation) - 1
+        if any((n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 < 1 for n, k in zip(sides, window)):
+            continue
+        more = {"output_padding" if k == "outputPadding" else k: v for k, v in given.items()}
+        x, channels = image(m, b, c, *sides)
+        if channels == "first":
+            given["channels"] = channels
+        if m.chance(0.5):
+            given["bias"] = m.x(m.numbers([out]))
+        w = m.x(m.numbers([c, out, *window], grain=8))
+        args = [x, w, *([given] if given else [])]
+        m.add(args, lambda x, w, bias=None: last(F.conv_transpose2d(first(x, channels), w, bias, **more)))
+    m.op("patchEmbed", value=1e-5, gradient=2e-5)
+    for _ in range(m.count // 2):
+        b, c, out, p = m.integer(1, 2), m.one_of(1, 3), m.one_of(1, 3), m.one_of(1, 3)
+        h, w = p * m.integer(1, 3), p * m.integer(1, 3)
+        args = [m.x(m.numbers([b, c, h, w], grain=8)), m.x(m.numbers([out, c, p, p], grain=8))]
+        args += [m.x(m.numbers([out]))] if m.chance(0.6) else []
+        m.add(args, lambda x, w, bias=None: F.conv2d(x, w, bias, stride=p).flatten(2).mT)
+
+
+def pooling(m):
+    for name in ("maxPool2d", "avgPool2d"):
+        m.op(name, value=1e-5, gradient=1e-5)
+        for i in range(m.count):
+            given, more = {}, {}
+            ours = m.integer(1, 3)
+            window = [ours, ours]
+            if m.chance(0.5):
+                given["stride"] = more["stride"] = m.integer(1, 3)
+                if m.chance(0.5):
+                    ours = window = [m.integer(1, 3), m.integer(1, 3)]
+            most = min(window) // 2
+            if most and m.chance(0.5):
+                given["padding"] = more["padding"] = most
+            if name == "avgPool2d" and "padding" in given and m.chance(0.5):
+                given["countPadding"] = more["count_include_pad"] = m.chance(0.5)
+            x, channels = image(m, m.integer(1, 2), m.one_of(1, 2, 3, 4), m.integer(3, 6), m.integer(3, 6), grain=2)
+            if name == "maxPool2d" and i < 4:
+                x.data.ravel()[:: 3 + i] = math.nan
+            if channels == "first":
+                given["channels"] = channels
+            f = F.max_pool2d if name == "maxPool2d" else F.avg_pool2d
+            back = (lambda y: y) if channels == "first" else last
+            # Of several NaN in a window the gradient is the first one's here, the last one's in torch.
+            certain = not np.isnan(x.data).any()
+            m.add([x, ours, *([given] if given else [])], lambda x: back(f(first(x, channels), window, **more)), certain)
+    m.op("adaptiveAvgPool2d", value=1e-5, gradient=1e-5)
+    for _ in range(m.count):
+        x, channels = image(m, m.integer(1, 2), m.one_of(1, 3, 4), m.integer(1, 6), m.integer(1, 6))
+        height, width = m.integer(1, 6), m.integer(1, 6)
+        back = (lambda y: y) if channels == "first" else last
+        args = [x, height, width, *([{"channels": "first"}] if channels == "first" else [])]
+        m.add(args, lambda x: back(F.adaptive_avg_pool2d(first(x, channels), (height, width))))
+
+
+def make(m):
+    products(m)
+    attentions(m)
+    convolutions(m)
+    pooling(m)

@@ -1,0 +1,262 @@
+"""Ops over axes: sums, means, extremes, moments, norms, orders; and what has rows: softmax, normalisations, losses."""
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .core import runs
+
+NAN, INF = math.nan, math.inf
+
+
+def options(m, rank):
+    """Axes and keepDims as we take them, and as what they mean."""
+    kind = m.integer(0, 3)
+    given = {}
+    axes = list(range(rank))
+    if kind == 1 and rank:
+        axes = m.axes(rank)
+        given["axes"] = axes
+    elif kind >= 2 and rank:
+        axes = [m.axis(rank)]
+        given["axes"] = axes[0]
+    if m.chance(0.4):
+        given["keepDims"] = True
+    return given, axes
+
+
+def kept(y, x, given, axes):
+    """Puts axes of 1 back where they are to be kept."""
+    if not given.get("keepDims"):
+        return y
+    gone = [a % x.dim() for a in axes]
+    return y.reshape([1 if i in gone else n for i, n in enumerate(x.shape)])
+
+
+def over(f):
+    """f over the last axis, applied to the axes that options name."""
+
+    def applied(x, given, axes):
+        return kept(f(runs(x, axes)), x, given, axes)
+
+    return applied
+
+
+def first_extreme(which):
+    # Gradients go to the first one, as torch's `max(dim)` does.
+    return over(lambda rows: getattr(rows, which)(-1).values)
+
+
+def reduce(m, name, f, data=None, empty=0.06, special=None, extra=lambda: {}, gradient=True):
+    m.op(name)
+    data = data or (lambda shape: m.numbers(shape))
+    for i in range(m.count):
+        if special and i < len(special):
+            x = np.array(special[i])
+            given, axes = ({"axes": -1}, [-1])
+        else:
+            x = data(m.shape(0, 4, empty))
+            given, axes = options(m, np.ndim(x))
+        given = {**given, **extra()}
+        # A variance of no more numbers than the correction is none; torch's gradient is 0 or infinite there, ours NaN.
+        short = math.prod(np.shape(x)[a] for a in axes) <= given.get("correction", 0)
+        infinite = name in ("variance", "std") and np.isinf(x).any()
+        m.add([m.x(x), given], lambda x: f(x, given, axes), gradient=gradient and not short and not infinite)
+
+
+ROWS = [[[1.0, NAN, INF], [INF, 2.0, INF], [-INF, 0.0, -INF], [INF, -INF, 0.0], [NAN, NAN, NAN]]]
+
+
+def sums(m):
+    reduce(m, "sum", over(lambda rows: rows.sum(-1)), special=ROWS)
+    reduce(m, "mean", over(lambda rows: rows.mean(-1)), empty=0, special=ROWS)
+    for name in ("max", "min"):
+        reduce(m, name, first_extreme(name), lambda shape: m.numbers(shape, -2, 2, 2), empty=0, special=ROWS)
+        m.fails([m.x(np.zeros([0])), {}], f"there is no {name} of nothing")
+        m.fails([m.x(np.zeros([2, 0])), {"axes": 1}], f"there is no {name} of nothing")
+    m.op("mean")
+    m.fails([m.x(np.zeros([0, 2])), {"axes": 0}], "the mean of no elements is undefined")
+    for name, f in (("any", torch.any), ("all", torch.all)):
+        flags = lambda shape: m.random.choice([0.0, 0.0, 1.0, NAN, -2.0], size=shape)
+        reduce(m, name, over(lambda rows, f=f: f(rows != 0, -1)), flags, special=ROWS, gradient=False)
+    for name in ("argmax", "argmin"):
+        m.op(name)
+        for i in range(m.count):
+            x = np.array(ROWS[0]) if i == 0 else m.numbers(m.shape(1, 4, 0), -2, 2, 1)
+            axis = m.axis(x.ndim)
+            args = [m.x(x)] if axis == -1 else [m.x(x), axis]
+            m.add(args, lambda x, a=axis: getattr(x, name)(a))
+        m.fails([m.x(np.zeros([2, 0]))], "axis -1 is empty")
+
+
+def running(f, neutral):
+    def applied(x, axis, reverse=False, exclusive=False):
+        x = x.flip(axis) if reverse else x
+        y = f(x, axis)
+        if exclusive:
+            one = torch.full_like(x.narrow(axis, 0, min(1, x.shape[axis])), neutral)
+            y = torch.cat([one, y], axis).narrow(axis, 0, x.shape[axis])
+        return y.flip(axis) if reverse else y
+
+    return applied
+
+
+def cumulative(m):
+    for name, f in (("cumsum", running(torch.cumsum, 0)), ("cumprod", running(torch.cumprod, 1))):
+        m.op(name)
+        for _ in range(m.count):
+            x = m.numbers(m.shape(1, 4), -2, 2, m.one_of(1, 8))
+            axis = m.axis(x.ndim)
+            given = m.one_of({}, {}, {"reverse": True}, {"exclusive": True}, {"reverse": True, "exclusive": True})
+            args = [m.x(x), axis, given] if given else [m.x(x)] if axis == -1 else [m.x(x), axis]
+            m.add(args, lambda x: f(x, axis, **given))
+    reduce(m, "prod", over(lambda rows: rows.prod(-1)), lambda shape: m.numbers(shape, -2, 2, m.one_of(1, 8)), special=ROWS)
+
+
+def moments(m):
+    def deviations(f):
+        def applied(x, given, axes):
+            return kept(f(runs(x, axes), given.get("correction", 1)), x, given, axes)
+
+        return applied
+
+    correction = lambda: m.one_of({}, {}, {"correction": 0}, {"correction": 1}, {"correction": 2})
+
+    one = [[[5.0]], [[3.0], [4.0]], [[2.0, 2.0, 2.0]], [[1.0, NAN, 2.0], [INF, 1.0, 2.0]]]
+    offset = lambda shape: m.numbers(shape) + m.one_of(0, 0, 100)
+    reduce(m, "variance", deviations(lambda rows, c: rows.var(-1, correction=c)), offset, empty=0, special=one, extra=correction)
+    reduce(m, "std", deviations(lambda rows, c: rows.std(-1, correction=c)), None, empty=0, special=one, extra=correction)
+    m.op("norm")
+    for i in range(m.count):
+        order = m.one_of(None, 2, 1, INF)
+        p = 2 if order is None else order
+        x = m.numbers(m.shape(0, 4, 0 if p == INF else 0.06), grain=8)
+        if p == INF and i % 5:
+            x = m.distinct(x.shape, 8)
+        if i < 3:
+            x = np.array([[0.0, 0.0], [3.0, -4.0]])
+        given, axes = options(m, x.ndim)
+        more = {} if order is None else {"order": float(order) if order == INF else order}
+        m.add([m.x(x), {**given, **more}], lambda x: kept(norm(runs(x, axes), p), x, given, axes))
+    gone = [[[0.0, -INF], [-INF, -2.0]], [[INF, 1.0], [100.0, 100.0]], [[-100.0, -101.0]], [[NAN, 0.0]]]
+    m.op("logsumexp")
+    # The gradient is 0 here, as in later versions of torch; 1.13 has NaN.
+    m.add([m.x([[-INF, -INF], [0.0, -INF]]), {"axes": -1}], lambda x: x.logsumexp(-1), gradient=False)
+    reduce(m, "logsumexp", over(lambda rows: rows.logsumexp(-1)), lambda s: m.numbers(s, -9, 9), empty=0, special=gone)
+
+
+def norm(rows, p):
+    if p == INF:
+        return rows.abs().max(-1).values
+    return torch.linalg.vector_norm(rows, p, dim=-1)
+
+
+def orders(m):
+    m.op("argsort")
+    for i in range(m.count):
+        x = data_to_sort(m, i)
+        descending = m.one_of(None, None, True, False)
+        args = [x] if descending is None else [x, {"descending": descending}]
+        m.add(args, lambda x, d=descending: torch.sort(x, dim=-1, descending=bool(d), stable=True).indices)
+    m.op("sort")
+    for i in range(m.count):
+        x = data_to_sort(m, i)
+        descending = m.one_of(None, None, True, False)
+        args = [x] if descending is None else [x, {"descending": descending}]
+        m.add(args, lambda x, d=descending: torch.sort(x, dim=-1, descending=bool(d), stable=True))
+    m.op("topK")
+    for i in range(m.count):
+        x = data_to_sort(m, i)
+        if x.dtype == "u32":
+            continue
+        k = m.integer(0, x.shape[-1])
+        m.add([x, k], lambda x, k=k: (y[..., :k] for y in torch.sort(x, dim=-1, descending=True, stable=True)))
+
+
+def data_to_sort(m, i):
+    shape = m.shape(1, 3)
+    if i % 7 == 0:
+        return m.u32(m.random.integers(0, 5, size=shape))
+    if i % 5 == 0:
+        return m.x(m.random.choice([NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 2.0], size=shape))
+    return m.x(m.numbers(shape, -2, 2, m.one_of(1, 16)))
+
+
+def softmaxes(m):
+    for name, f in (("softmax", torch.softmax), ("logSoftmax", torch.log_softmax)):
+        m.op(name)
+        # A row of nothing but -∞: NaN in torch, zeros (of the logarithm NaN) here.
+        m.add([m.x([[0.0, -INF, 1.0], [INF, 0.0, 1.0], [NAN, 0.0, 0.0], [1000.0, 1000.0, -1000.0]])], lambda x: f(x, -1))
+        for _ in range(m.count - 1):
+            x = m.numbers(m.shape(1, 4, 0), -6, 6, 8)
+            axis = m.axis(x.ndim)
+            m.add([m.x(x)] if axis == -1 and m.chance(0.5) else [m.x(x), axis], lambda x, a=axis: f(x, a))
+
+
+def normalisations(m):
+    m.op("layerNorm", value=2e-5, gradient=5e-5)
+    for _ in range(m.count):
+        shape = m.shape(1, 4, 0) if m.chance(0.9) else [0, 3]
+        width = shape[-1]
+        eps = m.one_of(1e-5, 1e-6, 0.5)
+        # In a row of (almost) equal numbers the gradient is a multiple of 1/√eps.
+        eps = 0.5 if width < 3 else eps
+        args = [m.x(m.distinct(shape)), m.x(m.numbers([width])), m.x(m.numbers([width])), eps]
+        m.add(args, lambda x, w, b: F.layer_norm(x, [width], w, b, eps))
+    m.op("l2Normalize")
+    for i in range(m.count):
+        x = m.numbers(m.shape(1, 4), grain=8)
+        eps = m.one_of(None, None, 0.5, 4.0)
+        if i == 0:
+            x, eps = np.array([[0.0, 0.0], [3.0, 4.0]]), 0.5
+        if eps is None:
+            x = np.where(x == 0, 1.0, x)
+        m.add([m.x(x)] if eps is None else [m.x(x), eps], lambda x: F.normalize(x, dim=-1, eps=eps or 1e-12))
+    m.op("batchNormEval")
+    for _ in range(m.count // 2):
+        shape = m.shape(1, 4)
+        width = shape[-1]
+        vectors = [m.numbers([width]), m.numbers([width], 1 / 4, 3), m.numbers([width]), m.numbers([width])]
+        eps = m.one_of(1e-5, 1e-3)
+        args = [m.x(m.numbers(shape)), *[m.x(v) for v in vectors], eps]
+        m.add(args, lambda x, mean, var, w, b: (x - mean) / torch.sqrt(var + eps) * w + b)
+
+
+def losses(m):
+    for name, f in (("mse", F.mse_loss), ("l1", F.l1_loss)):
+        m.op(name)
+        for _ in range(m.count):
+            shape = m.shape(0, 4, 0)
+            reduction = m.one_of(None, "mean", "sum")
+            a, b = m.x(m.numbers(shape, grain=4)), m.x(m.numbers(shape, grain=4))
+            args = [a, b] if reduction is None else [a, b, reduction]
+            m.add(args, lambda a, b, r=reduction or "mean": f(a, b, reduction=r))
+    m.op("crossEntropy")
+    for _ in range(m.count):
+        rows, classes = m.integer(1, 6), m.integer(1, 9)
+        ids = m.random.integers(0, classes, size=rows)
+        given = {}
+        reduction = m.one_of(None, "mean", "sum")
+        if reduction:
+            given["reduction"] = reduction
+        ignored = -100
+        if m.chance(0.4):
+            ignored = m.one_of(0, 255)
+            given["ignoreIndex"] = ignored
+            ids[m.integer(0, rows - 1)] = ignored if rows > 1 else 0
+            if (ids == ignored).all():
+                # torch's mean of no rows is NaN, ours 0.
+                given["reduction"] = reduction = "sum"
+        args = [m.x(m.numbers([rows, classes], -6, 6)), m.u32(ids), *([given] if given else [])]
+        m.add(args, lambda x, c, i=ignored, r=reduction or "mean": F.cross_entropy(x, c, ignore_index=i, reduction=r))
+
+
+def make(m):
+    sums(m)
+    cumulative(m)
+    moments(m)
+    orders(m)
+    softmaxes(m)
+    normalisations(m)
+    losses(m)
