@@ -13,6 +13,8 @@ export interface GpuModelOptions extends WorkOptions<Progress & { readonly name:
   readonly gpus?: readonly GpuName[];
   /** Workgroups of each launch that are traced, 1 to 64, in the middle of equal parts of its grid. Default: 4. */
   readonly groups?: number;
+  /** Variants that kernels take, in place of what they choose by themselves: entries as in `Device.tuned`. */
+  readonly tuned?: ReadonlyMap<string, string>;
 }
 
 /** A launch as a GPU would run it. */
@@ -61,7 +63,7 @@ export async function gpuModel(
   const lanes = chosen.map(lanesOf);
   const different = [...new Map(lanes.map((one) => [JSON.stringify(one), one])).values()];
   const equal = new Map<string, Launch[]>();
-  for (const launch of launchesOnGpu(device, body)) {
+  for (const launch of launchesOnGpu(device, body, options.tuned)) {
     const key = keyOf(launch);
     equal.set(key, [...(equal.get(key) ?? []), launch]);
   }
@@ -117,13 +119,13 @@ export async function countLaunch(
  * The launches of a body as they are on a GPU with subgroups of 32, whatever the device: its kernels choose their variants by its
  * profile, which is another's while the body records.
  */
-export function launchesOnGpu(device: Device, body: () => Results): Launch[] {
+export function launchesOnGpu(device: Device, body: () => Results, variants?: ReadonlyMap<string, string>): Launch[] {
   const profile = { kind: 'gpu', workgroupsWanted: 2048, sharedThreads: 8, subgroupSize: 32 } as const;
   const { tuned } = device;
   // What was tuned on this device does not hold for another.
   Object.defineProperties(device, {
     profile: { value: profile, configurable: true },
-    tuned: { value: new Map<string, string>(), configurable: true },
+    tuned: { value: variants ?? new Map<string, string>(), configurable: true },
   });
   try {
     return launchesOf(device, body);

@@ -158,6 +158,8 @@ export interface VariantSpec {
 export function matmulKernel(variant: VariantSpec, epilogue: EpilogueSpec): MatmulKernel {
   const { a, b, requires = [], rowsPerWorkgroup, colsPerWorkgroup, wgsl } = variant;
   const along = epilogue.four ? 'vec4<T>' : 'T';
+  // Row sums of a part of the inner axis are parts as well.
+  const sums = epilogue.parts ? 'f32' : 'T';
   return kernel({
     name: matmulName(epilogue),
     bind: {
@@ -167,11 +169,11 @@ export function matmulKernel(variant: VariantSpec, epilogue: EpilogueSpec): Matm
       residual: `read ${along}`,
       pre: epilogue.gate ? `read ${along}` : `write ${along}`,
       y: epilogue.parts ? (epilogue.four ? 'write vec4<f32>' : 'write f32') : `write ${along}`,
-      sums: 'write T',
+      sums: `write ${sums}`,
     } satisfies MatmulBindings,
     params: matmulParams,
     requires,
-    use: [place, rowsPiece, epiloguePiece(epilogue)],
+    use: [place, rowsPiece, epiloguePiece(epilogue), { name: 'sums', wgsl: `alias S = ${sums};` }],
     // Tiles × batch × parts.
     grid: ({ rows, cols, inner, batch, chunk }) => [
       Math.ceil(rows / rowsPerWorkgroup) *
@@ -183,26 +185,40 @@ export function matmulKernel(variant: VariantSpec, epilogue: EpilogueSpec): Matm
   });
 }
 
+/** A `rowParts` or `sums` that nobody needs is bound to a tensor without elements. */
+export interface SplitSumBindings extends Record<string, Binding> {
+  readonly parts: Binding;
+  readonly bias: Binding;
+  readonly residual: Binding;
+  readonly pre: Binding;
+  readonly y: Binding;
+  readonly rowParts: Binding;
+  readonly sums: Binding;
+}
+
 export type SplitSumKernel = Kernel<
-  { parts: 'read f32'; bias: 'read T'; residual: 'read T'; pre: Binding; y: 'write T' },
+  SplitSumBindings,
   { count: 'u32'; n: 'u32'; rows: 'u32'; cols: 'u32'; hasBias: 'u32'; hasResidual: 'u32' },
   Record<never, number>
 >;
 
 /** Adds up the parts of a product that was split over its inner axis, and finishes it. */
 export function splitSumKernel(epilogue: EpilogueSpec, wgsl: () => Promise<string>): SplitSumKernel {
+  const along = epilogue.four ? 'vec4<T>' : 'T';
   return kernel({
     name: `${matmulName(epilogue)} parts`,
     bind: {
-      parts: 'read f32',
-      bias: 'read T',
-      residual: 'read T',
-      pre: (epilogue.gate ? 'read T' : 'write T') as Binding,
-      y: 'write T',
-    },
+      parts: epilogue.four ? 'read vec4<f32>' : 'read f32',
+      bias: `read ${along}`,
+      residual: `read ${along}`,
+      pre: epilogue.gate ? `read ${along}` : `write ${along}`,
+      y: `write ${along}`,
+      rowParts: 'read f32',
+      sums: 'write T',
+    } satisfies SplitSumBindings,
     params: { count: 'u32', n: 'u32', rows: 'u32', cols: 'u32', hasBias: 'u32', hasResidual: 'u32' },
     use: [epiloguePiece(epilogue)],
-    grid: ({ n }) => [Math.ceil(n / 64)],
+    grid: ({ n, rows }) => [Math.ceil(Math.max(n / (epilogue.four ? 4 : 1), epilogue.rowSums ? rows : 0) / 64)],
     wgsl,
   });
 }

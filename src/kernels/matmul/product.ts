@@ -99,8 +99,9 @@ export function product(
   const parts = variant.kind === 'tile' ? variant.splitK : 1;
   const chunk = parts === 1 ? Math.max(1, a.cols) : Math.ceil(a.cols / parts / 16) * 16;
   const count = Math.max(1, Math.ceil(a.cols / chunk));
-  const summed = rowSums && count === 1 && y.size > 0;
+  const summed = rowSums && y.size > 0;
   const sums = empty(left.x, summed ? [a.rows] : [0]);
+  const rowParts = empty(left.x, summed && count > 1 ? [count, a.rows] : [0], 'f32');
   // One pipeline for all linear layers without activation: it adds a bias, a residual, or both.
   const layer = !activation && !gate && (bias !== undefined || residual !== undefined);
   const epilogue: EpilogueSpec = {
@@ -120,9 +121,9 @@ export function product(
       y.device,
       variant,
       planned,
-      inParts ? { parts: true, four: epilogue.four } : { ...epilogue, rowSums: summed },
+      inParts ? { parts: true, four: epilogue.four, rowSums: summed } : { ...epilogue, rowSums: summed },
     ),
-    { a: a.x, b: right.x, ...tensors, pre: inParts ? nothing : pre, y: partial, sums },
+    { a: a.x, b: right.x, ...tensors, pre: inParts ? nothing : pre, y: partial, sums: inParts ? rowParts : sums },
     {
       rows: a.rows,
       cols: right.cols,
@@ -148,8 +149,8 @@ export function product(
   if (count > 1 && wide) return { y: sumTo(partial, [1, ...shape]), pre, sums: undefined };
   if (count > 1) {
     dispatch(
-      splitSumOf(epilogue),
-      { parts: partial, ...tensors, pre, y },
+      splitSumOf({ ...epilogue, rowSums: summed }),
+      { parts: partial, ...tensors, pre, y, rowParts, sums },
       { count, n: y.size, rows: a.rows, cols: right.cols, ...has },
     );
   }

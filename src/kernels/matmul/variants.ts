@@ -10,6 +10,7 @@ import {
   wgslTools,
 } from './kernel-interface.ts';
 import type { Operand, SubgroupSpec } from './subgroup-kernel.ts';
+import type { TileSpec } from './tile-kernel.ts';
 
 /** A product as the variants see it: sizes, and how the operands lie. */
 export interface Product {
@@ -126,9 +127,12 @@ function defaultTile(product: Product): MatmulVariant {
   const large = tilesFor(product, 64);
   const threadTile = large >= 64 ? 8 : 4;
   const tiles = threadTile === 8 ? large : tilesFor(product, 32);
-  // Without enough tiles to fill a GPU the inner axis is split: the gradients of small weights over many tokens.
+  // Few tiles leave a GPU's cores idle, so the inner axis is split: for the gradients of small weights over many tokens. Where there are
+  // more, a part must be long to save more than adding up the parts takes.
   let splitK = 1;
-  while (tiles * splitK < 64 && product.inner >= 256 * splitK) splitK *= 2;
+  const isWorthSplitting = () =>
+    tiles * splitK < 64 ? product.inner >= 256 * splitK : tiles * splitK < 512 && product.inner > 1024 * splitK;
+  while (isWorthSplitting()) splitK *= 2;
   // And so that no more than 64 runs of 256 numbers are added up by one workgroup.
   while (product.inner > 64 * 256 * splitK) splitK *= 2;
   return { kind: 'tile', threadTile, splitK };
@@ -194,20 +198,21 @@ export function kernelOf(
 ): MatmulKernel {
   if (variant.kind === 'tile') {
     const { threadTile } = variant;
+    const { a, b } = product;
     // A second set of sums takes registers. Products of models' layers do without, and add up 1024 numbers one after the other.
     const loops = product.inner / variant.splitK <= 1024 ? 1 : 2;
     const side = 8 * threadTile;
-    const spec = { ...epilogue, four: false };
-    return memoized(['tile', threadTile, loops, spec], () =>
+    const spec: TileSpec = { threadTile, a, b, loops, epilogue };
+    return memoized(['tile', spec], () =>
       matmulKernel(
         {
-          a: 'T',
-          b: 'T',
+          a: a.four ? 'vec4<T>' : 'T',
+          b: b.four ? 'vec4<T>' : 'T',
           rowsPerWorkgroup: side,
           colsPerWorkgroup: side,
-          wgsl: async () => (await tiles()).tileWgsl(threadTile, loops, spec, wgslTools),
+          wgsl: async () => (await tiles()).tileWgsl(spec, wgslTools),
         },
-        spec,
+        epilogue,
       ),
     );
   }
@@ -248,8 +253,9 @@ export function kernelOf(
 
 /** The kernel that adds up the parts of a product. */
 export function splitSumOf(epilogue: EpilogueSpec): SplitSumKernel {
-  const spec = { ...epilogue, four: false, parts: false };
-  return memoized(['parts', spec], () => splitSumKernel(spec, async () => (await tiles()).splitSumWgsl(wgslTools)));
+  return memoized(['parts', epilogue], () =>
+    splitSumKernel(epilogue, async () => (await tiles()).splitSumWgsl(epilogue, wgslTools)),
+  );
 }
 
 const kernels = new Map<string, MatmulKernel | SplitSumKernel>();

@@ -324,7 +324,12 @@ describe('as on a GPU', () => {
           const out = bias!.data.length;
           return activations.gelu(value + bias!.data[i % out]!) + residual!.data[i]!;
         }),
-      cases: [[[67, 3], [65, 3], [65], [67, 65]]],
+      // The last two add up the gradients of weight and bias over many rows in parts.
+      cases: [
+        [[67, 3], [65, 3], [65], [67, 65]],
+        [[520, 8], [4, 8], [4], [520, 4]],
+        [[300, 7], [5, 7], [5], [300, 5]],
+      ],
       tolerance: { forward: 2e-6 },
     },
   );
