@@ -28,5 +28,5 @@ export type { Limits, Probe } from './limits.ts';
 export { type Clock, type Measured, Meter, type Times } from './meter.ts';
 export { type Roofline, type RooflinePoint, roofAt, roofline } from './roofline.ts';
 export { digits, limitLines, limitNote, markdownTable, rowTable, steadinessLine } from './tables.ts';
-export { tunedTable, tuneSteps } from './tuning.ts';
+export { triedLines, tunedTable, tuneSteps } from './tuning.ts';
 export { type Lend, lending, type Workload } from './workloads.ts';

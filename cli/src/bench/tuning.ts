@@ -17,7 +17,7 @@ export async function tuneSteps(
 /** What was chosen. */
 export function tunedTable(tuned: readonly Tuned[]): string[] {
   return markdownTable(
-    ['product', 'chosen form', 'ms by default', 'ms tuned', 'times as fast'],
+    ['product', 'chosen variant', 'ms by default', 'ms tuned', 'times as fast'],
     tuned.map(({ work, chosen, before, after }) => [
       work,
       chosen,
@@ -26,4 +26,18 @@ export function tunedTable(tuned: readonly Tuned[]): string[] {
       (before / after).toFixed(2),
     ]),
   );
+}
+
+/** Why each was chosen: the times of all that were tried, as shares of the chosen one's. */
+export function triedLines(tuned: readonly Tuned[]): string[] {
+  return tuned.flatMap(({ work, chosen, after, tried }) => [
+    `${work}: ${chosen}, ${digits(after)} ms`,
+    ...tried
+      .filter(({ variant }) => variant !== chosen)
+      .map(({ variant, ms }) =>
+        ms === undefined
+          ? `  ${variant}: left out, its result is not that of the plain tile`
+          : `  ${variant}: ${(ms / after).toFixed(2)} times as long`,
+      ),
+  ]);
 }

@@ -15,6 +15,7 @@ import {
   measureGrowth,
   rowTable,
   steadinessLine,
+  triedLines,
   tunedTable,
   tuneSteps,
 } from '../bench/index.ts';
@@ -43,6 +44,7 @@ interface BenchArguments {
   readonly full?: boolean;
   readonly growth?: boolean;
   readonly tune?: boolean;
+  readonly why?: boolean;
   readonly model?: readonly GpuName[];
   readonly json?: string;
   readonly chart?: string;
@@ -72,6 +74,7 @@ export function benchCommand(context: Context): Command {
         'instead: find the fastest matmul variants for this device, and keep them; minutes',
       ).conflicts(['filter', 'chart']),
     )
+    .option('--why', 'with --tune: the time of every variant that was tried')
     .addOption(
       new Option(
         '--model <gpus>',
@@ -105,6 +108,7 @@ interface Session {
 }
 
 async function run(context: Context, options: BenchArguments): Promise<void> {
+  if (options.why && !options.tune) throw new UsageError('--why is for --tune; add it, or leave --why out');
   if (!options.tune && !options.growth) checkFilter(options);
   await checkResultFile('bench: --json', options.json, 'clock');
   await withDevice(context, options.adapter, async (device, { abortSignal }) => {
@@ -175,6 +179,7 @@ async function tuning({ device, options, terminal, signal }: Session): Promise<o
     await device.saveTuning();
   }
   for (const line of tunedTable(tuned)) terminal.out(line);
+  if (options.why) for (const line of ['', ...triedLines(tuned), '']) terminal.out(line);
   terminal.out(`${count(tuned.length, 'variants')} kept for later runs on this adapter`);
   return { tuned };
 }

@@ -32,6 +32,8 @@ export interface Tuned {
   /** Milliseconds of the variant that would have been taken without tuning, and of the one that is. */
   readonly before: number;
   readonly after: number;
+  /** All that were tried, the fastest first; `ms` is not there for one that computed something else. */
+  readonly tried: readonly { readonly variant: string; readonly ms?: number }[];
 }
 
 /** How far a variant's result may be from the reference's, of the largest magnitude. */
@@ -73,6 +75,7 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
   const usual = formatVariant(chooseVariant(device, product));
   const values: Tensor[] = [];
   let prepare: Step<never, Tensor[]> | undefined;
+  const wrong: { variant: string }[] = [];
   const trials: { variant: string; run: Step<never, Tensor>; times: number[] }[] = [];
   try {
     for (const which of ['a', 'b'] as const) values.push(operandOf(device, product, which));
@@ -87,7 +90,10 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
       reference ??= got;
       if (agrees(got, reference, TOLERANCE[product.dtype]))
         trials.push({ variant: formatVariant(variant), run, times: [] });
-      else run.dispose();
+      else {
+        run.dispose();
+        wrong.push({ variant: formatVariant(variant) });
+      }
     }
     for (const trial of trials) trial.times.push(await timeOf(device, trial.run));
     // What took twice as long as the best at once need not be measured further.
@@ -106,7 +112,7 @@ async function tuneProduct(device: Device, work: string, product: Product, runs:
   if (!best) throw new DeviceError(`tune: no variant of ${work} computes the right product on '${device.name}'`);
   device.tuned.set(work, best.variant);
   const before = ranked.find(({ variant }) => variant === usual)?.ms ?? best.ms;
-  return { work, chosen: best.variant, before, after: best.ms };
+  return { work, chosen: best.variant, before, after: best.ms, tried: [...ranked, ...wrong] };
 }
 
 /** Random values between -1 and 1 of a product's operand, as it lies in memory. */

@@ -61,24 +61,29 @@ function isPossible(device: Device, { cols, inner }: Product, variant: MatmulVar
   return device.profile.sharedThreads > 0 && (cols % 4 !== 0 || variant.colsPerThread % 4 === 0);
 }
 
-/** All variants worth trying for a product on a device. */
+/**
+ * All variants worth trying for a product on a device. The first is that which the others' results are compared with: the small tile, also
+ * on CPU adapters, where tiles cannot win; on GPUs a thread of the subgroup variants would need more registers than there are.
+ */
 export function candidateVariants(device: Device, product: Product): MatmulVariant[] {
-  const variants: MatmulVariant[] = [];
-  for (const threadTile of [4, 8] as const) {
-    for (const splitK of [1, 2, 4, 8, 16]) {
-      const tiles = tilesFor(product, 8 * threadTile);
+  const plain: MatmulVariant = { kind: 'tile', threadTile: 4, splitK: 1 };
+  const { kind, sharedThreads } = device.profile;
+  if (kind === 'cpu' && sharedThreads > 0) {
+    const across = product.cols % 4 === 0 ? ([4, 8] as const) : widths;
+    return [
+      plain,
+      ...heights.flatMap((rowsPerThread) =>
+        across.map((colsPerThread) => ({ kind: 'subgroup', rowsPerThread, colsPerThread }) as const),
+      ),
+    ];
+  }
+  const tiles = ([4, 8] as const).flatMap((threadTile) =>
+    [1, 2, 4, 8, 16]
       // Splitting pays where tiles are few and sums are long.
-      if (splitK === 1 || (tiles * splitK <= 1024 && product.inner >= 64 * splitK))
-        variants.push({ kind: 'tile', threadTile, splitK });
-    }
-  }
-  if (device.profile.sharedThreads > 0) {
-    for (const rowsPerThread of heights) {
-      for (const colsPerThread of product.cols % 4 === 0 ? [4, 8] : widths)
-        variants.push({ kind: 'subgroup', rowsPerThread, colsPerThread });
-    }
-  }
-  return variants;
+      .filter((splitK) => tilesFor(product, 8 * threadTile) * splitK <= 1024 && product.inner >= 64 * splitK)
+      .map((splitK) => ({ kind: 'tile', threadTile, splitK }) as const),
+  );
+  return [plain, { ...plain, threadTile: 8 }, ...tiles.filter(({ splitK }) => splitK > 1)];
 }
 
 /** Rows per thread of the subgroup variant, and their time for the same work relative to each other: the more, the fewer loads of b. */

@@ -6,7 +6,7 @@ import { type Limits, measureLimits, wobbleOf } from '../../../cli/src/bench/lim
 import { Meter } from '../../../cli/src/bench/meter.ts';
 import { roofAt, roofline } from '../../../cli/src/bench/roofline.ts';
 import { digits, rowTable, steadinessLine } from '../../../cli/src/bench/tables.ts';
-import { tunedTable } from '../../../cli/src/bench/tuning.ts';
+import { triedLines, tunedTable } from '../../../cli/src/bench/tuning.ts';
 import { lending } from '../../../cli/src/bench/workloads.ts';
 import { attention } from '../../../src/kernels/attention/attention.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
@@ -293,14 +293,25 @@ describe('what is shown', () => {
     `);
   });
 
-  test('what was tuned, with what it brought', () => {
-    expect(
-      tunedTable([{ work: 'matmul f32 i4 o4 7 7 7 0', chosen: 'lanes 32 4', before: 1.5, after: 0.75 }]),
-    ).toMatchInlineSnapshot(`
+  test('what was tuned, with what it brought, and why', () => {
+    const tried = [
+      { variant: 'subgroup 32 4', ms: 0.75 },
+      { variant: 'subgroup 16 8', ms: 1.5 },
+      { variant: 'tile 4 1' },
+    ];
+    const tuned = [{ work: 'matmul f32 i4 o4 7x7x7 x1', chosen: 'subgroup 32 4', before: 1.5, after: 0.75, tried }];
+    expect(tunedTable(tuned)).toMatchInlineSnapshot(`
       [
-        "| product                  | chosen form | ms by default | ms tuned | times as fast |",
-        "| ------------------------ | ----------: | ------------: | -------: | ------------: |",
-        "| matmul f32 i4 o4 7 7 7 0 |  lanes 32 4 |          1.50 |    0.750 |          2.00 |",
+        "| product                   | chosen variant | ms by default | ms tuned | times as fast |",
+        "| ------------------------- | -------------: | ------------: | -------: | ------------: |",
+        "| matmul f32 i4 o4 7x7x7 x1 |  subgroup 32 4 |          1.50 |    0.750 |          2.00 |",
+      ]
+    `);
+    expect(triedLines(tuned)).toMatchInlineSnapshot(`
+      [
+        "matmul f32 i4 o4 7x7x7 x1: subgroup 32 4, 0.750 ms",
+        "  subgroup 16 8: 2.00 times as long",
+        "  tile 4 1: left out, its result is not that of the plain tile",
       ]
     `);
   });

@@ -145,6 +145,7 @@ describe('bench', () => {
       ['--filter', 'softmax', '--growth'],
       ['--growth', '--tune'],
       ['--tune', '--chart', 'a.svg'],
+      ['--why'],
       ['--runs', '0'],
       ['--chart', 'a.gif'],
       ['--json', 'a.txt'],
@@ -158,6 +159,7 @@ describe('bench', () => {
       zeroseg bench: option '--growth' cannot be used with option '--filter <words>'. See zeroseg bench --help.
       zeroseg bench: option '--growth' cannot be used with option '--tune'. See zeroseg bench --help.
       zeroseg bench: option '--tune' cannot be used with option '--chart <file>'. See zeroseg bench --help.
+      zeroseg: --why is for --tune; add it, or leave --why out
       zeroseg bench: option '--runs <n>' argument '0' is invalid. It must be a whole number from 1 to 1000000. See zeroseg bench --help.
       zeroseg bench: option '--chart <file>' argument 'a.gif' is invalid. It must end in .svg or .png. See zeroseg bench --help.
       zeroseg bench: option '--json <file>' argument 'a.txt' is invalid. It must end in .json, or be -. See zeroseg bench --help."

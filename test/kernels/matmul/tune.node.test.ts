@@ -10,6 +10,7 @@ import {
   chooseVariant,
   formatVariant,
   type MatmulVariant,
+  type Product,
   parseVariant,
   productClass,
   productsOf,
@@ -75,12 +76,14 @@ describe('every variant that the tuner may choose', () => {
         matmul(cast(a, dtype), cast(b, dtype), { transposeA, transposeB, bias: cast(tensor(gpu, bias), dtype) });
       const [planned] = productsOf(gpu, body);
       const work = productClass(planned!);
-      // A third of the variants in each case: all come up in some, and each pipeline takes its time to compile.
-      const split: MatmulVariant[] = [
+      // Those of GPUs too. A third of them in each case: all come up in some, and each pipeline takes its time to compile.
+      const tiles: MatmulVariant[] = [
+        { kind: 'tile', threadTile: 8, splitK: 1 },
         { kind: 'tile', threadTile: 4, splitK: 2 },
         { kind: 'tile', threadTile: 8, splitK: 3 },
       ];
-      const variants = [...candidateVariants(gpu, planned!), ...split].filter((_, i) => i % 3 === turn % 3);
+      const all = new Map([...candidateVariants(gpu, planned!), ...tiles].map((one) => [formatVariant(one), one]));
+      const variants = [...all.values()].filter((_, i) => i % 3 === turn % 3);
       expect(variants.length).toBeGreaterThan(0);
       try {
         for (const variant of variants) {
@@ -131,6 +134,24 @@ it('tries all variants that the adapter has', async () => {
   const [tuned] = await readAll([body()]);
   close(tuned as Float32Array, Float64Array.from(plain as Float32Array), 2e-6, 'tuned');
   gpu.tuned.clear();
+});
+
+it('tries on each kind of device what can win there', ({ onTestFinished }) => {
+  const gpu = device.current;
+  onTestFinished(() => void vi.restoreAllMocks());
+  const of = (cols: number): Product => ({
+    ...{ rows: 64, cols, inner: 256, batch: 1, dtype: 'f32' },
+    ...{ a: { along: 'inner', four: true }, b: { along: 'outer', four: cols % 4 === 0 } },
+  });
+  const tried = (cols: number) => candidateVariants(gpu, of(cols)).map(formatVariant);
+  const profile = vi.spyOn(gpu, 'profile', 'get');
+  profile.mockReturnValue({ ...profileOf(gpu.adapter, true, true), sharedThreads: 8 });
+  expect(tried(64)).toEqual(['tile 4 1', ...[8, 16, 32, 40].flatMap((r) => [4, 8].map((c) => `subgroup ${r} ${c}`))]);
+  expect(tried(63)).toHaveLength(1 + 4 * 5);
+  profile.mockReturnValue({ ...profileOf(gpu.adapter, true, false), sharedThreads: 8 });
+  const ofGpu = [1, 2, 4].flatMap((splitK) => [4, 8].map((side) => `tile ${side} ${splitK}`));
+  expect(tried(64).toSorted()).toEqual(ofGpu.toSorted());
+  expect(tried(64)[0]).toBe('tile 4 1');
 });
 
 it('measures products of f16 too', async ({ skip }) => {
