@@ -49,9 +49,9 @@ export function transposed(m: Matrix): Matrix {
   return { ...m, rows: m.cols, cols: m.rows, down: m.across, across: m.down };
 }
 
-/** All matrices of a batch below each other, where their rows lie so. */
+/** All matrices of a batch below each other, where their rows lie so. A column that is turned has a row, and no step to a next one. */
 export function flattened(m: Matrix): Matrix {
-  return { ...m, batch: [], rows: size(m.batch) * m.rows };
+  return { ...m, batch: [], rows: size(m.batch) * m.rows, down: m.rows === 1 ? m.cols : m.down };
 }
 
 /** What {@link product} does beside multiplying. */

@@ -108,9 +108,8 @@ def pair(m, low=-3.0, high=3.0, grain=8, few=False):
         return m.numbers(shape, low, high, grain)
 
     shape = m.shape()
-    if few and (shape := m.shape(1, 2)) and m.chance(0.5):
-        a, b = (([m.integer(1, 5), 1], [3]), ([1], shape), (shape, [1]))[m.integer(0, 2)]
-        return m.x(make(a)), m.x(make(b))
+    if few and m.chance(0.5):
+        return m.x(make([m.integer(2, 5), 1])), m.x(make([3]))
     kind = m.integer(0, 3 if few else 9)
     if kind == 0:
         return m.x(make(shape)), float(make(()))
@@ -192,7 +191,7 @@ def binary(m):
             left, right = left[finite], right[finite]
         m.add([m.x(left), m.x(right)], f, dy=1.0)
         for i in range(m.count - 2):
-            a, b = pair(m, **range_, few=name in ("pow", "remainder"))
+            a, b = pair(m, **range_, few=name not in ("add", "mul"))
             sign = name in ("div", "remainder") and i % 2
             if sign and not isinstance(a, float):
                 a.data = -a.data
@@ -205,7 +204,7 @@ def binary(m):
         m.op(name)
         m.add(list(grid(m, SPECIAL)), lambda a, b, f=f: f(a, b))
         for i in range(m.count - 1):
-            a, b = pair(m, grain=2)
+            a, b = pair(m, grain=2, few=name != "less")
             if i % 5 == 0:
                 shape = m.shape()
                 a, b = (m.u32(m.random.integers(0, 4, size=shape)) for _ in range(2))
@@ -230,7 +229,7 @@ def logic(m):
         m.op(name)
         m.add(list(grid(m, SPECIAL[:8])), lambda a, b, f=f: f(a, b))
         for i in range(m.count // 2):
-            a, b = pair(m, low=-1, high=1, grain=1)
+            a, b = pair(m, low=-1, high=1, grain=1, few=True)
             a, b = (m.x(np.float32(x)) if isinstance(x, float) else x for x in (a, b))
             m.add([a, b], lambda a, b, f=f: f(a, b))
     for name, f in [("logicalNot", torch.logical_not), ("isNaN", torch.isnan), ("isFinite", torch.isfinite), ("isInf", torch.isinf)]:

@@ -59,7 +59,7 @@ def finished(y, given, rest):
 def products(m):
     m.op("matmul", value=1e-5, gradient=2e-5)
     for i in range(m.count):
-        rows, inner, cols, given = sizes(m, FORMS[i % 2 if i % 3 else i % len(FORMS)])
+        rows, inner, cols, given = sizes(m, FORMS[i % 4])
         batch = m.shape(0, 2, 0.03, limit=6)
         a = [1 if m.chance(0.3) else n for n in batch]
         b = [1 if m.chance(0.3) else n for n in batch][m.integer(0, len(batch)) :]
@@ -126,7 +126,7 @@ def attentions(m):
 
     m.op("attention", value=1e-5, gradient=3e-5)
     for _ in range(m.count):
-        b, h, n, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), m.one_of(1, 3, 4, 8)
+        b, h, n, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), m.one_of(3, 8)
         given = options()
         causal = m.chance(0.4)
         k = n if causal else m.integer(1, 5)
@@ -137,7 +137,7 @@ def attentions(m):
         m.add(args, lambda q, k, v: attend(q, k, v, scale, causal))
     m.op("qkvAttention", value=1e-5, gradient=3e-5)
     for _ in range(m.count // 2):
-        b, h, n, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), m.one_of(1, 3, 4)
+        b, h, n, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), 3
         given = options()
         causal = m.chance(0.4)
         if causal:
@@ -151,7 +151,7 @@ def attentions(m):
         m.add([data(b, n, 3 * h * d), h, *([given] if given else [])], reference)
     m.op("crossAttention", value=1e-5, gradient=3e-5)
     for _ in range(m.count // 2):
-        b, h, n, k, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), m.integer(1, 4), m.one_of(1, 3, 4)
+        b, h, n, k, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), m.integer(1, 4), 3
         given = options()
         scale = given.get("scale", d**-0.5)
         args = [data(b, n, h * d), data(b, k, h * d), data(b, k, h * d), h, *([given] if given else [])]
@@ -202,8 +202,8 @@ def convolutions(m):
                 given["channels"] = channels
             if m.chance(0.5):
                 given["bias"] = m.x(m.numbers([out]))
-            if m.chance(0.2):
-                given["activation"] = "relu"
+                if rank == 2 and m.chance(0.4):
+                    given["activation"] = "relu"
             if isinstance(more.get("padding"), list):
                 more["padding"] = tuple(more["padding"])
             w = m.x(m.numbers([out, per, *window], grain=8))

@@ -87,13 +87,14 @@ def layers(m):
         method = "forwardInTraining" if training else "forward"
         layer(m, args, norms, [m.x(m.distinct([5, *sides, 3]))], batch_norm, method, True)
     m.op("Conv2d", gradient=2e-5)
-    for side, stride, padding in ((3, 1, 1), (2, 2, 0), (1, 1, 0)):
+    for side, stride, padding in ((3, 1, 1), (3, 2, 0), (1, 1, 0)):
         weights = {"weight": m.numbers([5, 3, side, side]), "bias": m.numbers([5])}
         f = lambda w, x: last(F.conv2d(first(x, "last"), w["weight"], w["bias"], stride, padding))
         layer(m, [3, 5, {"side": side, "stride": stride, "padding": padding}], weights, [m.x(m.numbers([2, 5, 4, 3]))], f)
     m.op("MultiHeadAttention", value=1e-5, gradient=5e-5)
-    for heads, bias, kind in ((1, True, "self"), (2, True, "causal"), (2, False, "context"), (3, True, "context")):
-        dim = 6
+    # Heads of one width: there is a kernel for each.
+    for heads, bias, kind in ((1, True, "self"), (3, True, "causal"), (3, False, "context"), (1, True, "context")):
+        dim = 3 * heads
         weights = {"in_proj_weight": m.numbers([3 * dim, dim], -1, 1), "out_proj.weight": m.numbers([dim, dim], -1, 1)}
         if bias:
             weights.update({"in_proj_bias": m.numbers([3 * dim]), "out_proj.bias": m.numbers([dim])})

@@ -140,6 +140,11 @@ for (const options of [
         [3, 9, 8],
         [8, 10],
       ],
+      // Turned, a is a column for each of the batch.
+      [
+        [3, 1, 8],
+        [8, 10],
+      ],
       [
         [2, 1, 4, 5],
         [3, 5, 2],
