@@ -42,7 +42,15 @@ export {
 } from './zeroseg/clip-files/index.ts';
 export { RIGHT, WRONG } from './zeroseg/demo/index.ts';
 export { blankSheet, escapeXml, paste, sampleSheet, wholePercent } from './zeroseg/drawing/index.ts';
-export { cacheKeyFields, checkFill, hashPhoto, PooledRegions } from './zeroseg/features/index.ts';
+export {
+  type CachePart,
+  cacheKeyFields,
+  checkFill,
+  hashPhoto,
+  MAX_PARTS,
+  PooledRegions,
+  partName,
+} from './zeroseg/features/index.ts';
 export { argmax, dot, entropy, firstRepeated, meanOf, rounded, type Spread, spread } from './zeroseg/host/index.ts';
 export {
   type Colour,

@@ -1,4 +1,12 @@
-import { checkFill, formatBytes, LARGEST_GRID, MAX_GRIDS } from '@zeroseg/core/internal';
+import {
+  type CachePart,
+  checkFill,
+  formatBytes,
+  LARGEST_GRID,
+  MAX_GRIDS,
+  MAX_PARTS,
+  partName,
+} from '@zeroseg/core/internal';
 import {
   type DenseMode,
   denseModes,
@@ -7,7 +15,7 @@ import {
   type RegionFeatures,
   readCache,
 } from '@zeroseg/core/zeroseg';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { openPhotos } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
 import { isPhotoName } from '../photos/index.ts';
@@ -38,7 +46,8 @@ interface CacheArguments {
   readonly denseMode?: DenseMode;
   readonly denseSize?: number;
   readonly batch?: number;
-  readonly shard: number;
+  readonly shard?: CachePart;
+  readonly fileRows: number;
   readonly flush: number;
   readonly force?: boolean;
   readonly repair?: boolean;
@@ -93,7 +102,12 @@ export function cacheCommand(context: Context): Command {
       'views that go through the teacher at once (default: those of one photo)',
       wholeNumber(1, 65_536),
     )
-    .option('--shard <photos>', 'photos in a file of the cache', wholeNumber(1, 1e6), 256)
+    .option(
+      '--shard <i/n>',
+      'compute the i-th of n parts: n processes share the work, each with its part; training takes the folder with all of them',
+      parsePart,
+    )
+    .option('--file-rows <photos>', 'photos in a file of the cache', wholeNumber(1, 1e6), 256)
     .option('--flush <seconds>', 'write a file after so long even if it is not full', numberFrom(0, 1e6), 60)
     .option('--force', 'empty a cache that was made with other settings')
     .option('--repair', 'drop damaged files of the cache and compute their photos again')
@@ -101,7 +115,8 @@ export function cacheCommand(context: Context): Command {
     .addHelpText(
       'after',
       '\nExample:\n  zeroseg cache photos --clip models/clip-vit-large-patch14 --out out/cache\n\n' +
-        'Stop it at any time, also with kill -9; the same command goes on where it was.',
+        'Stop it at any time, also with kill -9; the same command goes on where it was.\n' +
+        'Two processes, on one machine or two that share a disk: the same command with --shard 1/2, and with --shard 2/2.',
     )
     .action((photos: string, options: CacheArguments) => cache(context, photos, options));
 }
@@ -127,6 +142,8 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     terminal.note(`${clip.name}: its weights are random, made on the spot; its features mean nothing`);
   }
   const files = nodeFileSystem(options.out);
+  const part = options.shard;
+  const place = part ? files.describe(partName(part)) : options.out;
   const filling = {
     files,
     source,
@@ -138,7 +155,8 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     ...(options.denseMode ? { denseMode: options.denseMode } : {}),
     ...(options.denseSize ? { denseSize: options.denseSize } : {}),
     ...(options.batch ? { batch: options.batch } : {}),
-    shardSize: options.shard,
+    ...(part ? { part } : {}),
+    shardSize: options.fileRows,
     flushSeconds: options.flush,
     force: options.force ?? false,
     repair: options.repair ?? false,
@@ -163,10 +181,9 @@ export async function cache(context: Context, photos: string, options: CacheArgu
       .finally(() => progress?.stop())
       .catch(async (error) => {
         if (interruption.signal) {
-          const kept = await readCache(files);
-          terminal.log(
-            `stopped: ${countIn(kept.length, source.photos.length, 'photos')} in ${options.out}; run the same command to go on`,
-          );
+          const kept = await readCache(part ? files.folder(partName(part)) : files);
+          const held = part ? count(kept.length, 'photos') : countIn(kept.length, source.photos.length, 'photos');
+          terminal.log(`stopped: ${held} in ${place}; run the same command to go on`);
         }
         throw error;
       });
@@ -184,8 +201,17 @@ export async function cache(context: Context, photos: string, options: CacheArgu
       terminal.out(`${count(result.failures.size, 'photos')} could not be used:`);
       for (const [path, reason] of result.failures) terminal.out(`  ${path}: ${reason}`);
     }
-    terminal.out(`${options.out}: ${count(result.total, 'photos')}, ${formatBytes(result.bytes)}`);
+    terminal.out(`${place}: ${count(result.total, 'photos')}, ${formatBytes(result.bytes)}`);
   });
+}
+
+/** `2/4`: the second of four parts. */
+function parsePart(text: string): CachePart {
+  const [, number, of] = (/^(\d{1,4})\/(\d{1,4})$/.exec(text.trim()) ?? []).map(Number);
+  if (!number || !of || number > of || of > MAX_PARTS) {
+    throw new InvalidArgumentError(`It must be i/n with i from 1 to n, and n at most ${MAX_PARTS}, such as 1/4.`);
+  }
+  return { number, of };
 }
 
 function planLine(plan: FillPlan, photos: string, adapter: string): string {

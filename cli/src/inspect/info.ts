@@ -46,7 +46,7 @@ async function folderInfo(place: string): Promise<Info> {
     throw new FileError('info', place, systemReason(error), { cause: error });
   });
   const has = (name: string) => names.includes(name);
-  if (has('cache.json')) return cacheInfo(place);
+  if (has('cache.json') || names.some((name) => /^1-of-\d+$/.test(name))) return cacheInfo(place);
   if (has('state.json')) return checkpointInfo(place);
   if (has('classes.json')) return scenesInfo(place);
   if (has(studyFile)) return studyInfo(place);

@@ -16,6 +16,7 @@ import { brokenField, type FileSystem, type HeldLock, readJsonFile } from '../st
 import { CacheError } from './cache-error.ts';
 import { CacheIndex, type CachePlan } from './cache-index.ts';
 import { type CacheKey, cacheKeyFields } from './cache-key.ts';
+import { type CachePart, partName, partOf, partsAmong } from './cache-parts.ts';
 import type { PhotoFile, PhotoStamp } from './photo-source.ts';
 import { type NewRow, ShardReader, writeShard } from './shards.ts';
 
@@ -101,11 +102,71 @@ export async function checkCacheKey(files: FileSystem, key: CacheKey): Promise<v
  * ```
  */
 export async function readCache(files: FileSystem, key: Partial<CacheKey> = {}): Promise<CacheReader> {
-  const found = await readHeader(files);
-  if (!found)
-    throw new CacheError(`cache: ${files.name}: this is no feature cache (no cache.json); \`zeroseg cache\` makes one`);
-  checkKey(files, found, { ...found, ...key }, 'use the cache that was made with these');
-  return new CacheReader(files, found, await CacheIndex.load(files));
+  const parts = await partsIn(files);
+  const folders = parts ? parts.map((part) => files.folder(partName(part))) : [files];
+  let first: CacheKey | undefined;
+  const read: CacheSource[] = [];
+  for (const folder of folders) {
+    const found = await readHeader(folder);
+    if (!found && parts) throw missingPart(files, partName(parts[read.length] as CachePart));
+    if (!found) {
+      throw new CacheError(
+        `cache: ${files.name}: this is no feature cache (no cache.json); \`zeroseg cache\` makes one`,
+      );
+    }
+    checkKey(folder, found, { ...found, ...key }, 'use the cache that was made with these');
+    if (first) checkKey(folder, found, first, `make all parts of ${files.name} with the same settings`);
+    first ??= found;
+    read.push({ index: await CacheIndex.load(folder), shards: new ShardReader(folder, found) });
+  }
+  return new CacheReader(files.name, first as CacheKey, read);
+}
+
+/** The parts of a cache that several processes make; undefined where it is one by itself. */
+async function partsIn(files: FileSystem): Promise<CachePart[] | undefined> {
+  const names = await files.list();
+  const found = partsAmong(names);
+  const [one] = found;
+  if (!one || names.includes('cache.json')) return undefined;
+  const other = found.find(({ of }) => of !== one.of);
+  if (other) {
+    throw new CacheError(
+      `cache: ${files.name}: it holds ${partName(one)} and ${partName(other)}, parts of two caches; remove one of them`,
+    );
+  }
+  const parts = Array.from({ length: one.of }, (_, i) => ({ number: i + 1, of: one.of }));
+  const missing = parts.find((part) => !names.includes(partName(part)));
+  if (missing) throw missingPart(files, partName(missing));
+  return parts;
+}
+
+function missingPart(files: FileSystem, name: string): CacheError {
+  const shard = name.replace('-of-', '/');
+  return new CacheError(
+    `cache: ${files.name}: its part ${name} is missing; \`zeroseg cache --shard ${shard}\` makes it`,
+  );
+}
+
+/**
+ * The folder that one of several processes fills.
+ *
+ * @throws CacheError when the cache is one by itself, or of another number of parts.
+ */
+export async function partFolder(files: FileSystem, part: CachePart): Promise<FileSystem> {
+  const names = await files.list();
+  const other = partsAmong(names).find(({ of }) => of !== part.of);
+  if (names.includes('cache.json') || other) {
+    throw new CacheError(
+      `cache: ${files.name}: it is ${other ? `made in ${other.of} parts` : 'no cache in parts'}, and cannot go on in ${part.of}; use another folder`,
+    );
+  }
+  return files.folder(partName(part));
+}
+
+/** Rows of a folder, and what reads them. */
+interface CacheSource {
+  readonly index: CacheIndex;
+  readonly shards: ShardReader;
 }
 
 /** Adds photos to a cache; see {@link openCache}. */
@@ -219,15 +280,14 @@ export class CacheReader {
   readonly key: CacheKey;
   /** Paths of the photos, relative to their folder, sorted by code units. */
   readonly paths: readonly string[];
-  readonly #index: CacheIndex;
-  readonly #shards: ShardReader;
+  readonly #parts: readonly CacheSource[];
 
-  constructor(files: FileSystem, key: CacheKey, index: CacheIndex) {
-    this.folder = files.name;
+  constructor(folder: string, key: CacheKey, parts: readonly CacheSource[]) {
+    this.folder = folder;
     this.key = key;
-    this.paths = index.paths();
-    this.#index = index;
-    this.#shards = new ShardReader(files, key);
+    const [first] = parts as readonly [CacheSource];
+    this.paths = parts.length === 1 ? first.index.paths() : parts.flatMap(({ index }) => index.paths()).sort();
+    this.#parts = parts;
   }
 
   get length(): number {
@@ -236,27 +296,29 @@ export class CacheReader {
 
   /** Why photos failed, by path. */
   get failures(): ReadonlyMap<string, string> {
-    return this.#index.failures;
+    return new Map(this.#parts.flatMap(({ index }) => [...index.failures]));
   }
 
   /** Features of photo `i`, [views * dim]. Throws {@link CacheError} naming the shard when they are damaged. */
   async features(i: number): Promise<Float32Array> {
-    const { shard, row, of } = this.#index.find(this.#path(i));
-    return this.#shards.features(shard, row, of);
+    const { shards, shard, row, of } = this.#find(i);
+    return shards.features(shard, row, of);
   }
 
   /** The student's square of photo `i`. */
   async image(i: number): Promise<Image> {
     const side = this.key.studentSize;
     if (side === null) throw new CacheError(`cache: ${this.folder}: no student images are kept in this cache`);
-    const { shard, row, of } = this.#index.find(this.#path(i));
-    return { width: side, height: side, data: await this.#shards.image(shard, row, of) };
+    const { shards, shard, row, of } = this.#find(i);
+    return { width: side, height: side, data: await shards.image(shard, row, of) };
   }
 
-  #path(i: number): string {
+  #find(i: number) {
     const path = this.paths[i];
     if (path === undefined) throw new ArgumentError(`cache: photo ${i} of ${this.length} does not exist`);
-    return path;
+    const number = this.#parts.length === 1 ? 1 : partOf(path, this.#parts.length);
+    const { index, shards } = this.#parts[number - 1] as CacheSource;
+    return { shards, ...index.find(path) };
   }
 
   /** Reads every row and checks it; returns the messages of what is damaged. `progress` is told the rows done. */
@@ -275,7 +337,7 @@ export class CacheReader {
   }
 
   async close(): Promise<void> {
-    await this.#shards.close();
+    for (const { shards } of this.#parts) await shards.close();
   }
 }
 
@@ -342,6 +404,12 @@ async function removeAll(files: FileSystem): Promise<void> {
 /** A folder that holds other things is probably a slip of the keyboard. Without their header, shards mean nothing. */
 async function assertUnused(files: FileSystem): Promise<void> {
   const names = await files.list();
+  const [part] = partsAmong(names);
+  if (part) {
+    throw new CacheError(
+      `cache: ${files.name}: it is made in ${part.of} parts; give the part (--shard 1/${part.of}), or use another folder`,
+    );
+  }
   const other = names.find((name) => !name.startsWith('.') && !ownFiles.test(name));
   if (other !== undefined) {
     throw new CacheError(

@@ -4,16 +4,22 @@ import type { TeacherSource } from '../clip-files/index.ts';
 import type { Progress, WorkOptions } from '../host/index.ts';
 import { type Image, studentImage, type ViewSource, viewCount } from '../image/index.ts';
 import { type FileSystem, folderBytes } from '../storage/index.ts';
-import { type CacheOptions, type CacheWriter, checkCacheKey, openCache } from './cache.ts';
+import { type CacheOptions, type CacheWriter, checkCacheKey, openCache, partFolder } from './cache.ts';
 import { CacheError } from './cache-error.ts';
 import type { CacheKey } from './cache-key.ts';
+import { type CachePart, checkPart, partOf } from './cache-parts.ts';
 import { type PhotoFile, type PhotoSource, type PhotoStamp, photoProblem, readStamped } from './photo-source.ts';
 import { mixedRegions, PooledRegions, type RegionFeatures } from './pooled-regions.ts';
 
 export interface FillOptions extends CacheOptions, WorkOptions<FillProgress> {
   /** Where the cache is, or will be. */
   readonly files: FileSystem;
-  /** All photos of the cache: those that it holds and that are not among them are no longer read. */
+  /**
+   * Computes one of several parts, which as many processes fill at the same time, each in a folder of its own (`files` is that of all);
+   * `readCache` reads them as one cache, row for row that of a single process.
+   */
+  readonly part?: CachePart;
+  /** All photos of the cache, those of other parts too: those that it holds and that are not among them are no longer read. */
   readonly source: PhotoSource;
   readonly clip: TeacherSource;
   readonly grids: readonly number[];
@@ -86,9 +92,12 @@ const AHEAD = 4;
  * @throws {CacheError} as `openCache`; the signal's reason when it is stopped.
  */
 export async function fillCache(device: Device, options: FillOptions): Promise<FillResult> {
-  const { files, source, onProgress, signal } = options;
+  const { source, onProgress, signal, part } = options;
+  const files = await filesOf(options);
   const photos: PhotoFile[] = [];
-  for await (const photo of source.photos) photos.push(photo);
+  for await (const photo of source.photos) {
+    if (!part || partOf(photo.path, part.of) === part.number) photos.push(photo);
+  }
   const cache = await openCache(files, await keyOf(options), options);
   const magnitude = new Magnitude(options.clip.config.projection);
   try {
@@ -137,7 +146,14 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
  * @throws {CacheError} as `openCache`.
  */
 export async function checkFill(options: FillOptions): Promise<void> {
-  if (!options.force) await checkCacheKey(options.files, await keyOf(options));
+  const files = await filesOf(options);
+  if (!options.force) await checkCacheKey(files, await keyOf(options));
+}
+
+async function filesOf({ files, part }: FillOptions): Promise<FileSystem> {
+  if (!part) return files;
+  checkPart(part);
+  return partFolder(files, part);
 }
 
 async function keyOf(options: FillOptions): Promise<CacheKey> {

@@ -120,6 +120,50 @@ test('goes on where it was stopped, and computes only what has changed', async (
   await expect(fill(files, photos(5), { signal: already.signal })).rejects.toThrow();
 });
 
+test('parts that several processes fill are read as the cache of one, also when one of them was stopped', async () => {
+  const [whole, files] = [memoryFileSystem(), memoryFileSystem()];
+  await fill(whole, photos(9));
+  const parts = [1, 2, 3].map((number) => ({ part: { number, of: 3 } }));
+  await expect(readCache(files)).rejects.toThrow('no feature cache');
+  const stop = new AbortController();
+  const [first, ...others] = parts.map((part, i) => {
+    const onProgress = ({ done }: FillProgress) => done === 1 && stop.abort(new Error('killed'));
+    return fill(files, photos(9), i === 0 ? { ...part, signal: stop.signal, onProgress } : part);
+  });
+  await expect(first).rejects.toThrow('killed');
+  const counts = (await Promise.all(others)).map(({ computed }) => computed);
+  const again = await fill(files, photos(9), parts[0]);
+  expect(Math.min(again.computed, ...counts)).toBeGreaterThan(0);
+  expect(again.total + counts[0]! + counts[1]!).toBe(9);
+  const [one, all] = [await readCache(whole), await readCache(files, { teacher: 'tiny' })];
+  expect(all.paths).toEqual(one.paths);
+  for (let i = 0; i < 9; i++) {
+    expect(await all.features(i)).toEqual(await one.features(i));
+    expect(await all.image(i)).toEqual(await one.image(i));
+  }
+  expect(await all.verify()).toEqual([]);
+  // A photo that comes moves no other to another part.
+  const more = await Promise.all(parts.map((part) => fill(files, photos(10), part)));
+  expect(more.map(({ computed }) => computed).reduce((a, b) => a + b)).toBe(1);
+
+  await expect(fill(files, photos(9), { part: { number: 1, of: 2 } })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[CacheError: cache: memory:/: it is made in 3 parts, and cannot go on in 2; use another folder]`,
+  );
+  await expect(fill(files, photos(9))).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[CacheError: cache: memory:/: it is made in 3 parts; give the part (--shard 1/3), or use another folder]`,
+  );
+  await expect(fill(whole, photos(9), parts[0])).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[CacheError: cache: memory:/: it is no cache in parts, and cannot go on in 3; use another folder]`,
+  );
+  await expect(fill(files, photos(9), { part: { number: 4, of: 3 } })).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[CacheError: fillCache: part must be { number, of } with number from 1 to of, and of at most 4096; got {"number":4,"of":3}]`,
+  );
+  await files.remove('2-of-3');
+  await expect(readCache(files)).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[CacheError: cache: memory:/: its part 2-of-3 is missing; \`zeroseg cache --shard 2/3\` makes it]`,
+  );
+});
+
 test('a photo that cannot be decoded is passed over, and tried again', async () => {
   const files = memoryFileSystem();
   const seen: FillProgress[] = [];
