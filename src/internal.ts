@@ -175,6 +175,7 @@ export {
   metricsLine,
   metricsOf,
   parseMetrics,
+  partsOf,
   pathsHash,
   plannedSteps,
   readDescription,

@@ -50,6 +50,7 @@ it('codes are what they were: programs depend on them', () => {
       "KernelError": "kernel",
       "LockError": "lock",
       "MatError": "mat-file",
+      "MpiError": "mpi",
       "NotFiniteError": "not-finite",
       "OutOfMemoryError": "out-of-memory",
       "PixelError": "pixel",

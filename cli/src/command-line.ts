@@ -2,6 +2,7 @@ import type { Device } from '@zeroseg/core';
 import type { WordStore } from '@zeroseg/core/zeroseg';
 import { Command, CommanderError } from 'commander';
 import { commands } from './commands/index.ts';
+import { leaveMpi, rankWords } from './mpi/index.ts';
 import {
   addCommonOptions,
   type Context,
@@ -80,7 +81,7 @@ export async function commandLine(
     else {
       printLines(
         terminal.error,
-        `zeroseg: ${errorWords(
+        `zeroseg: ${await rankWords()}${errorWords(
           error,
           running?.options.map(({ long }) => long),
         )}`,
@@ -88,6 +89,7 @@ export async function commandLine(
       failure = 1;
     }
   }
+  leaveMpi(failure);
   return failure;
 }
 

@@ -1,7 +1,9 @@
-// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, for programs in Node.
+// The package `zeroseg` as a library: photos, folders, caches, runs and weights on disk, and processes of Open MPI, for
+// programs in Node.
 
 export { photoFolder } from './features/index.ts';
 export { FileError, LockError, nodeFileSystem, writeFileAtomic } from './files/index.ts';
+export { joinMpi, leaveMpi, MpiError, type OpenMpi } from './mpi/index.ts';
 export {
   createLettering,
   DataSetError,

@@ -25,6 +25,7 @@ const zeroseg = [
       { text: 'The model', link: '/zeroseg' },
       { text: 'Segmenting', link: '/segmenting' },
       { text: 'Training', link: '/training' },
+      { text: 'Many machines', link: '/many-machines' },
       { text: 'Fine-tuning', link: '/finetuning' },
       { text: 'Dense CLIP', link: '/dense-clip' },
       { text: 'Beyond the paper', link: '/beyond-the-paper' },

@@ -1,3 +1,4 @@
+export { type AllReduceOptions, allReduce, broadcast, type ProcessGroup } from './distributed/index.ts';
 export {
   Attention,
   BatchNorm,

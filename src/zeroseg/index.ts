@@ -465,6 +465,7 @@ export {
   type TrainingStart,
   type TrainOptions,
   type TrainSettings,
+  trainAlong,
   type Validation,
   type Validator,
 } from './training/index.ts';

@@ -20,6 +20,7 @@ const commands = blocksIn('sh').flatMap(({ page, text }) => commandsIn(text).map
 /** The arguments of `zeroseg` in a command that calls it, by whatever name. */
 function zerosegArguments([first, second, third, ...rest]: readonly string[]): readonly string[] | undefined {
   const all = [first, second, third, ...rest].filter((word) => word !== undefined);
+  if (first === 'mpirun' || first === 'srun') return zerosegArguments(all.slice(all.indexOf('npx')));
   if (first === 'zeroseg') return all.slice(1);
   if (first === 'npx' && second === 'zeroseg') return all.slice(2);
   if (first === 'node' && second === 'cli/bin/zeroseg.js') return all.slice(2);

@@ -5,6 +5,7 @@ import {
   heldOutCount,
   lossLine,
   ownValue,
+  partsOf,
   pathsHash,
   refuseDifferences,
   sampleSheet,
@@ -28,6 +29,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
 import { nodeFileSystem } from '../files/index.ts';
+import { adapterOf, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
 import { encodePng } from '../photos/index.ts';
 import { describeTraining, LiveReport, validationWords, writeReport } from '../reports/index.ts';
 import { newModel, withPositions } from '../runs/index.ts';
@@ -51,7 +53,14 @@ import {
   wholeNumber,
   withDevice,
 } from '../shell/index.ts';
-import { sceneValidation, type ValidationArguments, validatingClip, validationOf } from '../studies/index.ts';
+import {
+  type SharedTraining,
+  sceneValidation,
+  trainAlongCache,
+  type ValidationArguments,
+  validatingClip,
+  validationOf,
+} from '../studies/index.ts';
 import { builtIn, kindOfPath } from '../weights/index.ts';
 
 export interface TrainArguments extends TrainOptions, ValidationArguments {
@@ -147,6 +156,9 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   if (options.epochs !== undefined && options.steps !== undefined) {
     throw new UsageError('train: --epochs and --steps both give the length of the run; leave one out');
   }
+  const group = await joinMpi();
+  // The first process has the run's folder, and says what happens.
+  if (group && group.rank > 0) return trainAlongCache(context, group, options);
   const files = nodeFileSystem(options.out);
   if (!options.resume) await TrainingRun.refuseUsed(files);
   const before = options.resume ? await openRun(files) : undefined;
@@ -163,6 +175,7 @@ export async function train(context: Context, options: TrainArguments, probe?: P
       const features = { folder: cache.folder, length: cache.length - held, key: cache.key };
       const resolved = await resolveOptions(options, features, before?.description);
       for (const note of resolved.notes) context.terminal.log(note);
+      if (group) partsOf(resolved.settings, group);
       const init = options.init ?? before?.description.init ?? null;
       const description = {
         version,
@@ -180,19 +193,18 @@ export async function train(context: Context, options: TrainArguments, probe?: P
       };
       if (before) refuseDifferences(options.out, before.description, description);
       const clip = await validatingClip(options, description);
-      await withDevice(context, options.adapter, (device, interruption) =>
-        trainOn(device, {
-          context,
-          options,
-          probe,
-          files,
-          before,
-          cache,
-          description,
-          clip,
-          signal: interruption.abortSignal,
-        }),
-      );
+      if (group) {
+        const { rates = [] } = before?.description ?? {};
+        const shared: SharedTraining = { description, rates, statisticsEvery: watchEvery(options) };
+        await shareJson(group, shared);
+      }
+      await withDevice(context, adapterOf(options.adapter, group), (device, { abortSignal: signal }) => {
+        if (group) endWithOthers(group, signal, (words) => context.terminal.error(`zeroseg: train: ${words}`));
+        return trainOn(device, {
+          ...{ context, options, probe, group },
+          ...{ files, before, cache, description, clip, signal },
+        });
+      });
     } finally {
       await cache.close();
     }
@@ -201,10 +213,13 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   }
 }
 
+const watchEvery = ({ watchEvery: steps = 10 }: TrainArguments): number => steps;
+
 interface Training {
   readonly context: Context;
   readonly options: TrainArguments;
   readonly probe: Probe | undefined;
+  readonly group: OpenMpi | undefined;
   readonly files: FileSystem;
   readonly before: OpenedRun | undefined;
   readonly cache: CacheReader;
@@ -215,7 +230,7 @@ interface Training {
 }
 
 async function trainOn(device: Device, training: Training): Promise<void> {
-  const { context, options, probe, files, before, cache, description, clip } = training;
+  const { context, options, probe, group, files, before, cache, description, clip } = training;
   const { config, settings, init, validation } = description;
   const { key } = description.cache;
   let begun: Awaited<ReturnType<typeof newModel>> | undefined;
@@ -225,8 +240,9 @@ async function trainOn(device: Device, training: Training): Promise<void> {
     description,
     teacher: teacherIdentity(key.teacher, key.weights),
     naming: ownValue(presets, description.preset)?.naming,
-    statisticsEvery: options.watchEvery ?? 10,
+    statisticsEvery: watchEvery(options),
     probe,
+    group,
     validateScenes: clip && (await sceneValidation(device, clip, description, validation?.scenes ?? 0)),
     newModel: async () => {
       begun = await newModel(device, config, settings.seed, init);
@@ -236,6 +252,7 @@ async function trainOn(device: Device, training: Training): Promise<void> {
   const run = before ? await TrainingRun.resume(before, start) : await TrainingRun.begin(files, start);
   try {
     const words = begun?.words ?? `checkpoint of step ${run.trainer.done}`;
+    if (group) context.terminal.log(`processes: ${group.size}, which share the micro-batches of a step`);
     describeTraining(context.terminal, run, { words, notes: begun?.notes ?? [], out: options.out, device });
     await trainToTheEnd(device, run, training);
   } finally {

@@ -28,3 +28,4 @@ export {
   teacherRunFormat,
   trainTeacherToTheEnd,
 } from './teacher-training.ts';
+export { type SharedTraining, trainAlongCache } from './train-along.ts';

@@ -116,7 +116,7 @@ export abstract class Optimizer<S extends string = string> {
     if (!Number.isFinite(scale)) throw new ArgumentError(`${this.#name}: the scale of a micro-batch is ${scale}`);
     label('optimizer', () => {
       const placed = placeGradients(this.flat, gradients, 'buckets');
-      const sums = this.#accumulators();
+      const sums = this.gradientSums();
       // The last first, as gradients come: each is added as soon as it is there.
       for (let i = placed.length - 1; i >= 0; i--) {
         const { buffer, offset, floats } = this.flat.buckets[i] as FlatParameters['buckets'][number];
@@ -132,9 +132,18 @@ export abstract class Optimizer<S extends string = string> {
     });
   }
 
+  /**
+   * The sums of {@link accumulate} that {@link apply} takes, in flat buffers: what processes that train together sum between the two
+   * (`allReduce`). Nothing else may write them.
+   */
+  gradientSums(): readonly Tensor[] {
+    this.#sums ??= this.flat.buffers.map(zerosFor);
+    return this.#sums;
+  }
+
   /** Records one step with the gradients that were accumulated, and starts anew. */
   apply(hyper: Tensor): Update {
-    return label('optimizer', () => this.#step(this.#accumulators(), hyper, true));
+    return label('optimizer', () => this.#step(this.gradientSums(), hyper, true));
   }
 
   /** What the rule remembers, by name (such as `m.` and the parameter's), for checkpoints: read it, or write what was read. */
@@ -170,11 +179,6 @@ export abstract class Optimizer<S extends string = string> {
     const { norm, factor } = clipGradients(all, hyper, this.#maxNorm);
     all.forEach((buffer, i) => void this.updateBuffer(buffer, hyper, factor, clear, i));
     return { norm };
-  }
-
-  #accumulators(): readonly Tensor[] {
-    this.#sums ??= this.flat.buffers.map(zerosFor);
-    return this.#sums;
   }
 }
 

@@ -27,7 +27,9 @@ export {
   writeDescription,
 } from './run-description.ts';
 export { checkSettings, defaultSettings, plannedSteps, settingsSchema, type TrainSettings } from './settings.ts';
+export { partsOf } from './share.ts';
 export { type Probe, type RateChange, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+export { trainAlong } from './trainer-with-validators.ts';
 export {
   type BestValidation,
   HeldOutLoss,

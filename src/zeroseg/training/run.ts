@@ -12,7 +12,7 @@ import {
   parseLossScale,
   type ZeroSeg,
 } from '../model/index.ts';
-import { type Checkpoint, type RunFormat, RunStore, type SaveOptions, trainSaved } from '../runs/index.ts';
+import { type Checkpoint, RunError, type RunFormat, RunStore, type SaveOptions, trainSaved } from '../runs/index.ts';
 import type { FileSystem } from '../storage/index.ts';
 import { type Metrics, metricsLine, metricsOf, parseMetrics } from './metrics.ts';
 import {
@@ -193,6 +193,7 @@ export class TrainingRun {
     resumed: TrainingRun['resumed'],
   ): Promise<TrainingRun> {
     try {
+      await made.trainer.synchronise();
       return new TrainingRun(made, opened, await opened.store.begin(made.trainer.done), start, resumed);
     } catch (error) {
       if (!resumed) await opened.store.close();
@@ -243,7 +244,9 @@ export class TrainingRun {
       },
       { saveEvery, saveSeconds, signal, onProgress },
     );
-    if (!isEnded) throw signal?.reason;
+    if (!isEnded) {
+      throw signal?.reason ?? new RunError(`train: another process was stopped; saved after step ${trainer.done}`);
+    }
     await drawSample(trainer.done);
     await store.files.write(MODEL, await this.#model());
   }

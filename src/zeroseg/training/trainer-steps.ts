@@ -29,13 +29,14 @@ export async function compile(
   device: Device,
   model: ZeroSeg,
   settings: TrainSettings,
-  isMeasured: boolean,
+  { isMeasured, isShared }: { readonly isMeasured: boolean; readonly isShared: boolean },
 ): Promise<Compiled> {
   const { batch, micro, beta1, beta2, adam_eps: eps, weight_decay: weightDecay, clip_grad } = settings;
   const clipping = clip_grad > 0 ? { maxNorm: clip_grad } : {};
   const optimizer = new AdamW(device, parameters(model), { beta1, beta2, eps, weightDecay, ...clipping });
   const backward = differentiate(settings, model, optimizer);
-  const whole = micro === batch;
+  // What other processes add comes between backward and update.
+  const whole = micro === batch && !isShared;
   let forward: Forward | undefined;
   try {
     forward = await step(

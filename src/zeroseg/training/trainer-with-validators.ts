@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { Device } from '../../gpu/index.ts';
 import type { TrainingData } from '../features/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
@@ -44,6 +46,32 @@ export async function trainerWithValidators(model: ZeroSeg, start: ValidatedStar
     },
   });
   return { trainer, validators };
+}
+
+/**
+ * Trains along with process 0 of a group, whose {@link TrainingRun} keeps what there is to keep: from where that is, to the end or to
+ * where any of them is stopped. Nothing is validated here.
+ */
+export async function trainAlong(
+  model: ZeroSeg,
+  { device, data, description, ...options }: Omit<ValidatedStart, 'validateScenes' | 'probe'>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { settings, validation } = description;
+  const { fraction } = validation ?? {};
+  const own = fraction === undefined ? data : holdOut(data, fraction, settings.seed).training;
+  using trainer = await Trainer.create(device, model, own, settings, options);
+  await trainer.synchronise();
+  const stop = (): void => trainer.stop();
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
+  try {
+    for await (const _ of trainer.run()) {
+      // What a step found is told by process 0.
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
 }
 
 export function disposeOf({ trainer, validators }: TrainerWithValidators): void {

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { type Device, heard } from '../../gpu/index.ts';
+import { allReduce, broadcast, type ProcessGroup } from '../../nn/distributed/index.ts';
 import { permutation, random } from '../../nn/layers/index.ts';
 import { type AdamW, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
@@ -16,6 +17,7 @@ import {
   groupingStatistics,
 } from './grouping-statistics.ts';
 import { checkSettings, plannedSteps, type TrainSettings } from './settings.ts';
+import { groupOf, partsOf, type StepFindings, shareFindings } from './share.ts';
 import { type Apply, type Batch, type Compiled, compile, groupingSizes, readGrouping } from './trainer-steps.ts';
 import { differentiate, passInputs, TERM, trainingPass } from './training-pass.ts';
 
@@ -46,6 +48,11 @@ export interface TrainerOptions {
   readonly probe?: Probe | undefined;
   /** Learning rates that took the place of the setting `base_lr` on the way, by step ascending. */
   readonly rates?: readonly RateChange[] | undefined;
+  /**
+   * Processes that train the model together, this one among them. Each computes its share of the micro-batches of a step; losses, weights
+   * and reports are those of one process but for the order in which gradients are added up. All make the same calls.
+   */
+  readonly group?: ProcessGroup | undefined;
 }
 
 /** From the step after `after` on, the learning rate follows its schedule from another peak. */
@@ -101,6 +108,10 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   readonly #data: TrainingData;
   readonly #options: TrainerOptions;
   readonly #compiled: Compiled;
+  readonly #group: ProcessGroup | undefined;
+  /** The micro-batches of a step that this process computes. */
+  readonly #parts: readonly number[];
+  #isAskedToStop = false;
   #rates: readonly RateChange[];
   #probe: Probe | undefined;
   /** The images of the epoch that batches are made of, in their order. */
@@ -115,6 +126,8 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     this.#rates = options.rates ?? [];
     this.#probe = options.probe;
     this.#compiled = compiled;
+    this.#group = groupOf(options);
+    this.#parts = partsOf(settings, this.#group);
     this.model = model;
     this.settings = settings;
     this.optimizer = optimizer;
@@ -133,13 +146,36 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   ): Promise<Trainer> {
     checkSettings(settings, data.length);
     const isMeasured = (options.statisticsEvery ?? STATISTICS_EVERY) > 0;
-    return new Trainer(device, data, await compile(device, model, settings, isMeasured), options);
+    const group = groupOf(options);
+    partsOf(settings, group);
+    const compiled = await compile(device, model, settings, { isMeasured, isShared: group !== undefined });
+    return new Trainer(device, data, compiled, options);
   }
 
   /** Goes on after step `done`, whose weights and optimizer state were loaded, with the loss scale that was saved there. */
   resume(done: number, scale: LossScaleState = { value: this.scale.value, good: 0, updates: done }): void {
     this.done = done;
     this.scale.restore(scale);
+  }
+
+  /**
+   * Takes over where process 0 is, its weights and the state of its optimizer: what a group's trainers begin with. Alone it does
+   * nothing.
+   */
+  async synchronise(): Promise<void> {
+    if (!this.#group) return;
+    const { value, good, updates } = this.scale.state();
+    const numbers = new Float64Array([this.done, value, good, updates]);
+    await this.#group.broadcast(new Uint8Array(numbers.buffer));
+    const [done, ...scale] = numbers as unknown as [number, number, number, number];
+    this.resume(done, { value: scale[0], good: scale[1], updates: scale[2] });
+    await broadcast(this.#group, [...this.optimizer.parameters, ...this.optimizer.state().values()]);
+  }
+
+  /** Ends {@link run} after the steps that the GPU has been given; in a group, that of all its processes after the same step. */
+  override stop(): void {
+    if (this.#group) this.#isAskedToStop = true;
+    else super.stop();
   }
 
   /** Asks another probe from here on, in the stead of that of its options: one that was made after the trainer. */
@@ -173,19 +209,18 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   }
 
   protected isExact(step: number): boolean {
-    return this.settings.precision === 'f16' || this.#due(this.#probe?.every ?? 0, step);
+    // Processes of a group tell each other what they found before any goes on.
+    return this.settings.precision === 'f16' || this.#group !== undefined || this.#due(this.#probe?.every ?? 0, step);
   }
 
   protected source(done: number): Prefetch<Batch> {
-    const { batch, micro } = this.settings;
-    const parts = batch / micro;
-    const make = (part: number) => this.#batch(Math.floor(part / parts) + 1, part % parts);
-    return new Prefetch(done * parts, this.steps * parts, make, AHEAD);
+    const parts = this.#parts;
+    const make = (i: number) => this.#batch(Math.floor(i / parts.length) + 1, parts[i % parts.length] as number);
+    return new Prefetch(done * parts.length, this.steps * parts.length, make, AHEAD);
   }
 
   protected async issue(number: number, source: Prefetch<Batch>): Promise<IssuedStep<StepValues>> {
     const { forward, apply } = this.#compiled;
-    const { batch, micro } = this.settings;
     const scale = this.scale.value;
     // Steps that are not read yet have made their updates too: in f32 all do.
     const updates = this.scale.updates + number - this.done;
@@ -194,7 +229,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     const losses: Promise<number[]>[] = [];
     const grouping: Promise<GroupingValues>[] = [];
     let norm: Tensor | undefined;
-    for (let part = 0; part < batch / micro; part++) {
+    for (let part = 0; part < this.#parts.length; part++) {
       await losses[part - AHEAD];
       const pass = forward({ ...(await source.take()), scale, hyper });
       source.fill();
@@ -204,6 +239,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
       // The maps are a hundred times what the losses are: they are read only where they are due.
       if (isMeasured) grouping.push(heard(readGrouping(pass as GroupingTensors)));
     }
+    if (this.#group) await allReduce(this.#group, this.optimizer.gradientSums());
     norm ??= (apply as Apply)({ hyper }).norm;
     const read = async (gradNorm: Promise<ArrayLike<number>[]>): Promise<StepValues> => ({
       losses: await Promise.all(losses),
@@ -214,7 +250,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   }
 
   protected async report(number: number, values: StepValues, elapsed: () => number): Promise<StepReport> {
-    const { losses, gradNorm, grouping } = values;
+    const { losses, gradNorm, statistics } = await this.#shared(number, values);
     const mean = (i: number) => losses.reduce((sum, part) => sum + (part[i] as number), 0) / losses.length;
     const loss = mean(0);
     const terms = Object.fromEntries(lossTerms.map(({ name }, i) => [name, mean(i + 1)]));
@@ -224,10 +260,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
       throw await this.#explain(number, Math.max(0, bad), { loss, ...terms, gradNorm });
     }
     const seconds = elapsed();
-    const statistics = this.#isMeasured(number)
-      ? groupingStatistics(grouping, groupingSizes(this.model.config))
-      : undefined;
-    const probe = this.#probe;
+    const probe = this.#group && this.#group.rank > 0 ? undefined : this.#probe;
     const measured = this.#due(probe?.every ?? 0, number) ? await probe?.measure(this.model, number) : undefined;
     return {
       step: number,
@@ -241,6 +274,23 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
       ...(statistics ? { grouping: statistics } : {}),
       ...(measured ? { probe: measured } : {}),
     };
+  }
+
+  /** What a step found, of all its micro-batches. */
+  async #shared(number: number, { losses, gradNorm, grouping }: StepValues): Promise<StepFindings> {
+    const statistics = this.#isMeasured(number)
+      ? groupingStatistics(grouping, groupingSizes(this.model.config))
+      : undefined;
+    const group = this.#group;
+    if (!group) return { losses, gradNorm, statistics };
+    const found = await shareFindings(group, this.#parts, this.settings.batch / this.settings.micro, {
+      losses,
+      gradNorm,
+      statistics,
+      isAskedToStop: this.#isAskedToStop,
+    });
+    if (found.isAskedToStop) super.stop();
+    return found;
   }
 
   /** The learning rate of a step. */

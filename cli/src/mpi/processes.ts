@@ -1,0 +1,87 @@
+import { launchedBy } from './launcher.ts';
+import { OpenMpi } from './open-mpi.ts';
+
+let joined: OpenMpi | undefined;
+
+/**
+ * Joins the processes that `mpirun` or `srun --mpi=pmix` has started with this one: a group for `allReduce`, `broadcast` and trainers.
+ * Undefined where this process is alone.
+ *
+ * ```ts
+ * const group = await joinMpi();
+ * console.log(`process ${group?.rank ?? 0} of ${group?.size ?? 1}`);
+ * leaveMpi();
+ * ```
+ *
+ * @throws {MpiError} where there are others and no Open MPI, saying what to install.
+ */
+export async function joinMpi(): Promise<OpenMpi | undefined> {
+  if (joined) return joined;
+  const launched = launchedBy(process.env);
+  return launched && (joined = await OpenMpi.join(launched.localRank));
+}
+
+/** The last call of MPI in a process. With an exit code of an error all processes of the job end; else it waits for the others. */
+export function leaveMpi(code = 0): void {
+  const group = joined;
+  joined = undefined;
+  // What a signal ended (128 and its number) has ended in order in all of them.
+  if (code > 0 && code < 128) group?.abort(code);
+  else group?.finalize();
+}
+
+/** An error that all processes have is said once: those beside the first wait until it has ended the job. */
+const HESITATION_MILLISECONDS = 1000;
+
+/** What an error begins with: `rank 1: ` in a process beside the first. */
+export async function rankWords(): Promise<string> {
+  if (!joined || joined.rank === 0) return '';
+  await new Promise((next) => setTimeout(next, HESITATION_MILLISECONDS));
+  return `rank ${joined.rank}: `;
+}
+
+/** How long a job is given to end in order, in seconds: Open MPI's own setting. */
+function graceSeconds(): number {
+  const given = Number(process.env['OMPI_MCA_odls_base_sigkill_timeout']);
+  return given > 0 ? given : 1;
+}
+
+/**
+ * Ends the job once a signal has asked this process to stop and others have not answered for a quarter of the time that there is, with
+ * `last` words: when one is killed, `mpirun` ends the others by such a signal, and soon by force.
+ */
+export function endWithOthers(group: OpenMpi, signal: AbortSignal, last: (words: string) => void): void {
+  const watch = (): void => {
+    const timer = setInterval(() => {
+      if (group.waitingSeconds < graceSeconds() / 4) return;
+      clearInterval(timer);
+      if (group.rank === 0) {
+        last(
+          'stopped while waiting for the other processes: one of them has ended, or a step takes longer than a job is given to end',
+        );
+      }
+      // The job ends already: MPI would wait for it.
+      process.exit(1);
+    }, 20);
+    timer.unref();
+  };
+  if (signal.aborted) watch();
+  else signal.addEventListener('abort', watch, { once: true });
+}
+
+/** The adapter of this process, of those that `--adapter` names with commas between: by its number on its machine. */
+export function adapterOf(adapter: string | undefined, group: OpenMpi | undefined): string | undefined {
+  if (adapter === undefined || !group) return adapter;
+  const names = adapter.split(',').map((name) => name.trim());
+  return names[group.localRank % names.length];
+}
+
+/** Any JSON of the first process, in all. */
+export async function shareJson<T>(group: OpenMpi, value: T | undefined): Promise<T> {
+  const own = new TextEncoder().encode(value === undefined ? '' : JSON.stringify(value));
+  const length = new Float64Array([own.length]);
+  await group.broadcast(new Uint8Array(length.buffer));
+  const bytes = group.rank === 0 ? own : new Uint8Array(length[0] as number);
+  await group.broadcast(bytes);
+  return JSON.parse(new TextDecoder().decode(bytes)) as T;
+}

@@ -1,0 +1,85 @@
+/** `mpirun -n 2 zeroseg train`, in processes of their own. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, expect, test } from 'vitest';
+import { temporaryFolder, useCommandLine, writeClip, writeConfig, writePhotos } from '../../support/made-up.ts';
+import { hasMpirun, mpirun, processOfRank } from '../../support/mpirun.ts';
+import { buildProgram } from '../../support/programs.ts';
+
+const zeroseg = useCommandLine();
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+const program = await buildProgram({ file: fileURLToPath(new URL('../../../cli/src/main.ts', import.meta.url)) });
+const args = ['train', '--cache', at('cache'), '--config', at('small.json'), '--save-every', '2'];
+const untuned = { XDG_CACHE_HOME: at('no-tuning') };
+
+beforeAll(async () => {
+  await writePhotos(at('photos'), 8);
+  await writeClip(at('clip'));
+  await writeConfig(at('small.json'));
+  const made = await zeroseg(
+    ...['cache', at('photos'), '--clip', at('clip'), '--out', at('cache'), '--grids', '1,2', '--image-size', '16'],
+  );
+  expect(made.code, made.err).toBe(0);
+});
+
+interface Line {
+  readonly loss: number;
+  readonly gradNorm: number;
+}
+
+async function metrics(run: string): Promise<readonly Line[]> {
+  const text = await readFile(at(run, 'metrics.jsonl'), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line);
+}
+
+test('continuous integration has an mpirun', () => {
+  if (process.env['CI']) expect(hasMpirun, 'install openmpi-bin').toBe(true);
+});
+
+test.skipIf(!hasMpirun)('processes train as one; when one is killed all end, and one process goes on', async () => {
+  const steps = ['--steps', '6'];
+  const whole = await zeroseg(...args, ...steps, '--out', at('whole'));
+  expect(whole.code, whole.err).toBe(0);
+
+  let [killed, first] = [0, 0];
+  const job = await mpirun(2, [program, ...args, ...steps, '--out', at('shared')], {
+    env: untuned,
+    begun: async (pid) => {
+      while ((await metrics('shared')).length < 3) await new Promise((next) => setTimeout(next, 2));
+      first = processOfRank(pid, 0) as number;
+      killed = performance.now();
+      process.kill(processOfRank(pid, 1) as number, 'SIGKILL');
+    },
+  });
+  expect(performance.now() - killed).toBeLessThan(20_000);
+  expect(job.code, job.err).not.toBe(0);
+  expect(job.err).toContain('stopped while waiting for the other processes: one of them has ended');
+  expect(job.out.match(/^processes: 2, which share the micro-batches of a step$/gm), job.out).toHaveLength(1);
+  expect((await metrics('shared')).length).toBeLessThan(6);
+
+  // A process that was ended by force may be there for a moment, and hold the lock of the folder.
+  while (existsSync(`/proc/${first}`)) await new Promise((next) => setTimeout(next, 20));
+  const resumed = await zeroseg(...args, ...steps, '--out', at('shared'), '--resume');
+  expect(resumed.code, resumed.err).toBe(0);
+  const [shared, alone] = [await metrics('shared'), await metrics('whole')];
+  expect(shared).toHaveLength(6);
+  for (const [i, { loss, gradNorm }] of shared.entries()) {
+    const wanted = alone[i] as Line;
+    expect(Math.abs(loss / wanted.loss - 1), `loss of step ${i + 1}`).toBeLessThan(1e-6);
+    expect(Math.abs(gradNorm / wanted.gradNorm - 1), `gradient of step ${i + 1}`).toBeLessThan(1e-5);
+  }
+});
+
+test.skipIf(!hasMpirun)('what goes wrong is said once', async () => {
+  const { code, err, out } = await mpirun(2, [program, ...args, '--micro', '4', '--steps', '1', '--out', at('wrong')]);
+  expect(code).toBe(1);
+  expect(`${out}${err}`.match(/zeroseg: .*/g)).toEqual([
+    "zeroseg: training: a batch of 4 in micro-batches of 4 is no work for 2 processes; choose a 'micro' that divides the batch, of at most 2, or a larger batch",
+  ]);
+});
