@@ -127,9 +127,19 @@ export {
 } from './matmul/index.ts';
 export { randomBernoulli, randomCategorical, randomInteger, randomPermutation } from './random/index.ts';
 export {
+  type BinaryCrossEntropyOptions,
   batchNormEval,
+  binaryCrossEntropyWithLogits,
+  type CosineEmbeddingOptions,
+  type CosineOptions,
   type CrossEntropyOptions,
+  cosineEmbeddingLoss,
+  cosineSimilarity,
   crossEntropy,
+  type HuberOptions,
+  huber,
+  type KlDivergenceOptions,
+  klDivergence,
   l1,
   l2Normalize,
   layerNorm,

@@ -342,9 +342,16 @@ const table: Readonly<Record<string, () => void>> = {
       [29, 8],
       [29, 7],
       [131, 5],
-    ] as const)
+    ] as const) {
       both((x) => ops.crossEntropy(x as Tensor, below(classes, n)), floats(n, classes));
+      both((x) => ops.crossEntropy(x as Tensor, below(classes, n), { labelSmoothing: 0.1 }), floats(n, classes));
+    }
   },
+  binaryCrossEntropyWithLogits: binary((a, b) => ops.binaryCrossEntropyWithLogits(a, ops.broadcastTo(b, a.shape))),
+  huber: binary((a, b) => ops.huber(a, ops.broadcastTo(b, a.shape))),
+  klDivergence: () => shapes((a, b) => ops.klDivergence(a!, b!), [37, 9], [37, 9]),
+  cosineSimilarity: () => shapes((a, b) => ops.cosineSimilarity(a!, b!), [37, 9], [37, 9]),
+  cosineEmbeddingLoss: () => shapes((a, b) => ops.cosineEmbeddingLoss(a!, b!, floats(37)), [37, 9], [37, 9]),
   distill: () => shapes((z, views) => ops.distill(z as Tensor, views as Tensor), [64, 8], [64, 5, 8]),
   averageWindows: () =>
     void ops.averageWindows(

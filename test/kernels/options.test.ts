@@ -93,8 +93,29 @@ const cases: Readonly<Record<string, Case>> = {
   },
   crossEntropy: {
     call: (o) => kernels.crossEntropy(of(2, 3), classes(), o),
-    good: { ignoreIndex: 1 },
-    words: { reduction: ['mean', 'sum'] },
+    good: { ignoreIndex: 1, axis: 1, labelSmoothing: 0.1 },
+    words: { reduction: ['mean', 'sum', 'none'] },
+  },
+  binaryCrossEntropyWithLogits: {
+    call: (o) => kernels.binaryCrossEntropyWithLogits(of(2), of(2), o),
+    good: { weights: 2, positiveWeight: 3 },
+    words: { reduction: ['mean', 'sum', 'none'] },
+  },
+  huber: {
+    call: (o) => kernels.huber(of(2), of(2), o),
+    good: { delta: 2 },
+    words: { reduction: ['mean', 'sum', 'none'] },
+  },
+  klDivergence: {
+    call: (o) => kernels.klDivergence(of(2), of(2), o),
+    good: { logTarget: true },
+    words: { reduction: ['mean', 'sum', 'batchMean', 'none'] },
+  },
+  cosineSimilarity: { call: (o) => kernels.cosineSimilarity(of(2), of(2), o), good: { axis: 0, eps: 1 } },
+  cosineEmbeddingLoss: {
+    call: (o) => kernels.cosineEmbeddingLoss(of(2, 2), of(2, 2), of(2), o),
+    good: { axis: 1, eps: 1, margin: 1 },
+    words: { reduction: ['mean', 'sum', 'none'] },
   },
   distill: { call: (o) => kernels.distill(of(2, 3), of(2, 1, 3), o), words: { features: ['mean', 'sum'] } },
   segmentMatch: {
@@ -132,7 +153,7 @@ describe.each(Object.entries(cases))('%s', (name, { call, good = {}, words = {} 
 
   it.each(Object.entries(words))('%s is one of several words', (option, choices) => {
     for (const word of choices) expect(given({ [option]: word }), word).not.toThrow();
-    for (const wrong of ['', 'none', 'constructor', choices[0]?.toUpperCase(), 1, null, true]) {
+    for (const wrong of ['', 'None', 'constructor', choices[0]?.toUpperCase(), 1, null, true]) {
       expect(given({ [option]: wrong })).toThrow(
         new RegExp(`^${name}: ${option} must be '${choices[0]}' or .*; it is `),
       );

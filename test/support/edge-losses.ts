@@ -104,6 +104,33 @@ function differences(
   }));
 }
 
+/** Of one vector each; what overflows in squares is 0, or NaN. */
+function edgeCosines(
+  kind: Kind,
+  name: string,
+  op: (a: Tensor, b: Tensor) => Tensor,
+  f: (cosine: number) => number,
+): Trial[] {
+  return edgeLines(kind, 5).map((line) => ({
+    what: `${name} of [${line}]`,
+    inputs: [
+      { shape: [1, 5], data: line },
+      { shape: [1, 5], data: line.map((_, i) => filler(i + 3)) },
+    ],
+    op: (a, b) => [op(a as Tensor, b as Tensor)],
+    want: (a, b) => {
+      const dot = (x: readonly number[], y: readonly number[]) => add(x.map((v, i) => held(v * (y[i] as number))));
+      const [x, y] = [list(a), list(b)];
+      const length = (v: readonly number[]) => {
+        const norm = Math.sqrt(dot(v, v));
+        return Number.isNaN(norm) ? norm : Math.max(norm, 1e-8);
+      };
+      return [[f(dot(x, y) / held(length(x) * length(y)))]];
+    },
+    ...half(kind),
+  }));
+}
+
 export const lossTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = {
   crossEntropy: crossEntropyTrials,
   l1: (kind) => differences(kind, 'l1', (a, b) => ops.l1(a, b), Math.abs, sign),
@@ -114,6 +141,63 @@ export const lossTrials: Readonly<Record<string, (kind: Kind) => Trial[]>> = {
       (a, b) => ops.mse(a, b),
       (d) => d * d,
       (d) => 2 * d,
+    ),
+  huber: (kind) =>
+    differences(
+      kind,
+      'huber',
+      (a, b) => ops.huber(a, b),
+      (d) => (Math.abs(d) <= 1 ? (d * d) / 2 : Math.abs(d) - 0.5),
+      (d) => Math.max(-1, Math.min(1, d)),
+    ),
+  binaryCrossEntropyWithLogits: (kind) =>
+    [0, 0.25, 1].map((t) => ({
+      what: `binaryCrossEntropyWithLogits of ${t}`,
+      inputs: [
+        { shape: [kind.edges.length], data: kind.edges },
+        { shape: [kind.edges.length], data: kind.edges.map(() => t) },
+      ],
+      op: (x, targets) => [
+        ops.binaryCrossEntropyWithLogits(x as Tensor, targets as Tensor, { reduction: 'none' }),
+        ...withGradients(
+          (one) => ops.binaryCrossEntropyWithLogits(one as Tensor, targets as Tensor, { reduction: 'sum' }),
+          [0],
+        )(x as Tensor).slice(1),
+      ],
+      want: (x) => [
+        list(x).map((v) => v * (Number(!(v < 0)) - t) + Math.log1p(Math.exp(-Math.abs(v)))),
+        list(x).map((v) => 1 / (1 + Math.exp(-v)) - t),
+      ],
+      ...half(kind),
+    })),
+  klDivergence: (kind) => [
+    {
+      what: 'klDivergence',
+      inputs: [
+        { shape: [kind.edges.length], data: kind.edges },
+        { shape: [kind.edges.length], data: kind.edges.map((_, i) => (i % 2 === 0 ? 0.25 : 0)) },
+      ],
+      op: withGradients((q, p) => ops.klDivergence(q as Tensor, p as Tensor, { reduction: 'none' }), [0]),
+      want: (q, p) => {
+        const pairs = list(q).map((v, i) => [v, (p as Values)[i] as number] as const);
+        return [pairs.map(([v, of]) => (of > 0 ? of * (Math.log(of) - v) : 0)), pairs.map(([, of]) => -of)];
+      },
+      ...half(kind),
+    },
+  ],
+  cosineSimilarity: (kind) =>
+    edgeCosines(
+      kind,
+      'cosineSimilarity',
+      (a, b) => ops.cosineSimilarity(a, b),
+      (c) => c,
+    ),
+  cosineEmbeddingLoss: (kind) =>
+    edgeCosines(
+      kind,
+      'cosineEmbeddingLoss',
+      (a, b) => ops.cosineEmbeddingLoss(a, b, ops.fillLike(ops.sum(a, { axes: 1 }), 1)),
+      (c) => 1 - c,
     ),
   distill: (kind) =>
     edgeLines(kind, 6).map((line) => ({

@@ -1,5 +1,19 @@
 export { type CrossEntropyOptions, crossEntropy } from './cross-entropy.ts';
+export {
+  type CosineEmbeddingOptions,
+  type CosineOptions,
+  cosineEmbeddingLoss,
+  cosineSimilarity,
+  type HuberOptions,
+  huber,
+} from './distance-losses.ts';
 export { l2Normalize } from './l2-normalize.ts';
 export { batchNormEval, layerNorm, patchNormalize } from './layer-norm.ts';
 export { l1, mse, type Reduction } from './losses.ts';
+export {
+  type BinaryCrossEntropyOptions,
+  binaryCrossEntropyWithLogits,
+  type KlDivergenceOptions,
+  klDivergence,
+} from './probability-losses.ts';
 export { logSoftmax, softmax } from './softmax.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
+import { permute, reshape } from '../../../src/kernels/layout/index.ts';
 import { crossEntropy } from '../../../src/kernels/row-ops/cross-entropy.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
@@ -51,7 +52,105 @@ for (const reduction of ['mean', 'sum'] as const) {
   });
 }
 
+const WEIGHTS = [0.5, 2, 1, 0, 1.5];
+/** The weighted, smoothed loss of each row as PyTorch defines it, 0 of ignored ones, and what the row counts for. */
+function weightedLosses(x: Float64Array, C: number, smoothing: number, weights: readonly number[]) {
+  return Array.from({ length: x.length / C }, (_, row) => {
+    const chosen = classOf(row, C);
+    if (chosen === IGNORED) return { loss: 0, count: 0 };
+    const logits = x.subarray(row * C, (row + 1) * C);
+    const top = Math.max(...logits);
+    const total = logits.reduce((a, b) => a + Math.exp(b - top), 0);
+    const losses = Array.from(logits, (v, c) => (weights[c] as number) * (Math.log(total) + top - v));
+    const spread = losses.reduce((a, b) => a + b, 0) / C;
+    return {
+      loss: (1 - smoothing) * (losses[chosen] as number) + smoothing * spread,
+      count: weights[chosen] as number,
+    };
+  });
+}
+
+for (const [labelSmoothing, isWeighted] of [
+  [0.2, true],
+  [0.2, false],
+  [0, true],
+] as const) {
+  for (const reduction of ['mean', 'sum', 'none'] as const) {
+    const weightsOf = (C: number) => Array.from({ length: C }, (_, c) => (isWeighted ? (WEIGHTS[c % 5] as number) : 1));
+    const op = (logits: Tensor) => {
+      const [N, C] = logits.shape as [number, number];
+      const classes = tensor(
+        device.current,
+        Uint32Array.from({ length: N }, (_, row) => classOf(row, C)),
+      );
+      const weights = isWeighted ? tensor(device.current, weightsOf(C)) : undefined;
+      return crossEntropy(logits, classes, { ignoreIndex: IGNORED, weights, labelSmoothing, reduction });
+    };
+    checkOp(`crossEntropy ${reduction}, smoothed by ${labelSmoothing}${isWeighted ? ', weighted' : ''}`, op, {
+      reference: ([x]) => {
+        const [N, C] = x!.shape as [number, number];
+        const rows = weightedLosses(x!.data, C, labelSmoothing, weightsOf(C));
+        if (reduction === 'none') {
+          return ref(
+            [N],
+            rows.map(({ loss }) => loss),
+          );
+        }
+        const sum = rows.reduce((a, { loss }) => a + loss, 0);
+        return ref([], [reduction === 'sum' ? sum : sum / rows.reduce((a, { count }) => a + count, 0)]);
+      },
+      cases: reduction === 'mean' ? [[[5, 4]], [[17, 3]], [[700, 5]]] : [[[17, 3]]],
+    });
+  }
+}
+
 describe('crossEntropy', () => {
+  it('takes any number of axes, and classes on any of them', async () => {
+    const values = Float32Array.from({ length: 24 }, (_, i) => Math.sin(3 * i));
+    const last = tensor(device.current, values, [2, 4, 3]);
+    const classes = tensor(device.current, [0, 1, 2, 2, 1, 0, 0, 1], [2, 4], 'u32');
+    const first = permute(last, [0, 2, 1]);
+    const flat = crossEntropy(reshape(last, [8, 3]), reshape(classes, [8]), { reduction: 'none' });
+    const each = crossEntropy(first, classes, { axis: 1, reduction: 'none' });
+    expect(each.shape).toEqual([2, 4]);
+    const [a, b, c, d, e] = await readAll([
+      flat,
+      each,
+      crossEntropy(last, classes, { reduction: 'none', labelSmoothing: 0 }),
+      gradients(crossEntropy(first, classes, { axis: -2 }), [last])[0],
+      gradients(crossEntropy(reshape(last, [8, 3]), reshape(classes, [8])), [last])[0],
+    ]);
+    expect([b, c]).toEqual([a, a]);
+    expect(d).toEqual(e);
+    const one = crossEntropy(tensor(device.current, [0, 0]), tensor(device.current, 1, [], 'u32'));
+    expect((await read(one))[0]).toBeCloseTo(Math.LN2, 6);
+  });
+
+  it('with weights, ignored rows may hold anything, and -∞ needs no smoothing', async () => {
+    const low = Number.NEGATIVE_INFINITY;
+    const logits = tensor(device.current, [Number.NaN, 1, low, 2, 0, 0], [3, 2]);
+    const classes = tensor(device.current, new Uint32Array([9, 1, 0]));
+    const weights = tensor(device.current, [1, 3]);
+    const loss = crossEntropy(logits, classes, { ignoreIndex: 9, weights });
+    const [y, d] = await readAll([loss, ...gradients(loss, [logits])]);
+    expect((y as Float32Array)[0]).toBeCloseTo(Math.LN2 / 4, 6);
+    [0, 0, 0, 0, -0.125, 0.125].forEach((want, i) => void expect((d as Float32Array)[i]).toBeCloseTo(want, 6));
+    const out = crossEntropy(logits, tensor(device.current, new Uint32Array([9, 2, 0])), { ignoreIndex: 9, weights });
+    expect([...(await read(out))]).toEqual([Number.NaN]);
+  });
+
+  it('refuses weights and smoothing that are none', () => {
+    const logits = tensor(device.current, [1, 2, 3, 4], [2, 2]);
+    const classes = tensor(device.current, new Uint32Array(2));
+    expect(() => crossEntropy(logits, classes, { weights: tensor(device.current, [1, 2, 3]) })).toThrow(
+      'crossEntropy: weights must be [C]; got logits [2, 2], weights [3]',
+    );
+    expect(() => crossEntropy(logits, classes, { labelSmoothing: 1.5 })).toThrow(
+      'crossEntropy: labelSmoothing must be from 0 to 1; it is 1.5',
+    );
+    expect(() => crossEntropy(logits, classes, { axis: 2 })).toThrow('crossEntropy: axis 2 does not exist');
+  });
+
   it('is 0 with gradient 0 where no row counts', async () => {
     const logits = tensor(device.current, [1, 2, 3, 4], [2, 2]);
     const loss = crossEntropy(logits, tensor(device.current, new Uint32Array([9, 9])), { ignoreIndex: 9 });
@@ -72,7 +171,7 @@ describe('crossEntropy', () => {
   it('says what it wants', () => {
     const logits = tensor(device.current, [1, 2, 3, 4], [2, 2]);
     expect(() => crossEntropy(logits, tensor(device.current, new Uint32Array(3)))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: crossEntropy: logits must be [N, C] and classes [N]; got logits [2, 2], classes [3]]`,
+      `[ShapeError: crossEntropy: logits must be […, C] and classes […]; got logits [2, 2], classes [3]]`,
     );
     expect(() => crossEntropy(logits, tensor(device.current, [0, 1]))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: crossEntropy: classes must be u32; these are f32; got classes [2]]`,

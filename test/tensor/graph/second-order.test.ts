@@ -157,7 +157,34 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
     ],
     op: (q, k, v) => crossAttention(q, k, v, 2),
   },
-  crossEntropy: { of: [[2, 3]], op: (x) => crossEntropy(x, u32([0, 2])) },
+  crossEntropy: [
+    { of: [[2, 3]], op: (x) => crossEntropy(x, u32([0, 2])) },
+    { of: [[2, 3]], op: (x) => crossEntropy(x, u32([0, 2]), { labelSmoothing: 0.1 }) },
+  ],
+  binaryCrossEntropyWithLogits: {
+    of: [
+      [2, 3],
+      [2, 3],
+    ],
+    op: (x, t) => kernels.binaryCrossEntropyWithLogits(x, t),
+  },
+  huber: { of: [[3], [3]], op: (a, b) => kernels.huber(a, b) },
+  klDivergence: { of: [[3], [3]], op: (q, p) => kernels.klDivergence(q, p), values: positive },
+  cosineSimilarity: {
+    of: [
+      [2, 3],
+      [2, 3],
+    ],
+    op: (a, b) => kernels.cosineSimilarity(a, b),
+  },
+  cosineEmbeddingLoss: {
+    of: [
+      [2, 3],
+      [2, 3],
+    ],
+    op: (a, b) => kernels.cosineEmbeddingLoss(a, b, f32([1, -1])),
+    values: positive,
+  },
   distill: {
     of: [
       [2, 3],
