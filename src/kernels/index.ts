@@ -1,6 +1,14 @@
 // One line per op: what a file exports beside its ops belongs to its neighbours only.
 
-export { type AttentionOptions, attention, crossAttention, qkvAttention } from './attention/index.ts';
+export {
+  type AttentionOptions,
+  attention,
+  crossAttention,
+  qkvAttention,
+  type RotaryOptions,
+  rotaryEmbedding,
+  rotaryTable,
+} from './attention/index.ts';
 export { argmax, argmin, argsort, max, mean, min, type ReduceOptions, type SortOptions, sum } from './axis/index.ts';
 export {
   equal,
@@ -150,8 +158,11 @@ export {
   softmax,
 } from './row-ops/index.ts';
 export {
+  type AvgPool1dOptions,
   type AvgPoolOptions,
   adaptiveAvgPool2d,
+  adaptiveMaxPool2d,
+  avgPool1d,
   avgPool2d,
   type Conv1dOptions,
   type Conv2dOptions,
@@ -159,7 +170,9 @@ export {
   conv1d,
   conv2d,
   convTranspose2d,
+  maxPool1d,
   maxPool2d,
+  type Pool1dOptions,
   type PoolOptions,
 } from './spatial/index.ts';
 export {

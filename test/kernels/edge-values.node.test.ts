@@ -3,7 +3,7 @@ import type { Device } from '../../src/gpu/device.ts';
 import * as ops from '../support/all-ops.ts';
 import { asOnGpu, useDevice } from '../support/device.ts';
 import { lossTrials } from '../support/edge-losses.ts';
-import { batchNormTrials, castTrials, maxPoolTrials, moveTable } from '../support/edge-moves.ts';
+import { batchNormTrials, castTrials, maximaTable, moveTable } from '../support/edge-moves.ts';
 import { binaryTrials, maskTrials, unaryTrials, whereTrials } from '../support/edge-pointwise.ts';
 import { linearOfGpu, productTrials } from '../support/edge-products.ts';
 import { onCpu, onGpu, rowTrials } from '../support/edge-rows.ts';
@@ -23,7 +23,7 @@ const table: Table = {
   ...lossTrials,
   ...moveTable,
   batchNormEval: batchNormTrials,
-  maxPool2d: maxPoolTrials,
+  ...maximaTable,
   cast: castTrials,
   ...productTrials,
 };
@@ -67,6 +67,7 @@ const without: Readonly<Record<string, string>> = {
   randomPermutation: 'makes numbers from a key',
   randomUniform: 'makes numbers from a key',
   resizeCells: 'takes bytes; test/zeroseg/clip/view-queue.test.ts',
+  rotaryTable: 'is made on the host',
   tune: 'chooses among forms of matmul',
   unique: 'as nonzero',
   zerosLike: 'as fillLike',

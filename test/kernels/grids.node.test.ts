@@ -101,7 +101,7 @@ const attended =
   };
 
 /** What is no op: it launches nothing of its own. */
-const NO_OPS = ['tune', 'arange', 'eye', 'linspace', 'nonzero', 'unique'];
+const NO_OPS = ['tune', 'arange', 'eye', 'linspace', 'nonzero', 'rotaryTable', 'unique'];
 
 /** Launches of every op, forwards and backwards. */
 const table: Readonly<Record<string, () => void>> = {
@@ -304,7 +304,22 @@ const table: Readonly<Record<string, () => void>> = {
         ops.mlp(x as Tensor, { weight1: weight1 as Tensor, weight2: weight2 as Tensor, bias1, bias2 }),
       ...[[70, 9], [13, 9], [11, 13], [13], [11]],
     ),
-  attention: attended((q, k, v) => ops.attention(q!, k!, v!), [2, 3, 37, 8], [2, 3, 35, 8], [2, 3, 35, 8]),
+  attention: () => {
+    shapes(
+      (q, k, v, mask) => ops.attention(q!, k!, v!, { mask, causal: true }),
+      [1, 2, 5, 4],
+      [1, 1, 7, 4],
+      [1, 1, 7, 4],
+      [5, 7],
+    );
+    shapes((q, k, v) => ops.attention(q!, k!, v!, { causal: 'end' }), [2, 6, 7, 8], [2, 2, 35, 8], [2, 2, 35, 8]);
+    attended((q, k, v) => ops.attention(q!, k!, v!), [2, 3, 37, 8], [2, 3, 35, 8], [2, 3, 35, 8])();
+  },
+  rotaryEmbedding: () => {
+    const table = ops.rotaryTable(device.current, 37, 10);
+    shapes((x) => ops.rotaryEmbedding(x!, table), [2, 37, 10]);
+    shapes((x) => ops.rotaryEmbedding(x!, table, { positions: below(37, 2, 37) }), [2, 37, 10]);
+  },
   qkvAttention: attended((qkv) => ops.qkvAttention(qkv!, 2), [2, 37, 48]),
   crossAttention: () => shapes((q, k, v) => ops.crossAttention(q!, k!, v!, 2), [2, 37, 16], [2, 35, 16], [2, 35, 16]),
   einsum: () => shapes((a, b) => ops.einsum('ij,jk->ki', a as Tensor, b as Tensor), [17, 9], [9, 11]),
@@ -318,6 +333,9 @@ const table: Readonly<Record<string, () => void>> = {
   convTranspose2d: () => shapes((x, w) => ops.convTranspose2d(x!, w!, { stride: 2 }), [2, 5, 4, 3], [3, 4, 2, 2]),
   maxPool2d: () => shapes((x) => ops.maxPool2d(x!, 3, { stride: 2 }), [2, 9, 8, 3]),
   avgPool2d: () => shapes((x) => ops.avgPool2d(x!, 3, { stride: 2 }), [2, 9, 8, 3]),
+  adaptiveMaxPool2d: () => shapes((x) => ops.adaptiveMaxPool2d(x!, 4, 3), [2, 9, 8, 4]),
+  maxPool1d: () => shapes((x) => ops.maxPool1d(x!, 3), [2, 9, 3]),
+  avgPool1d: () => shapes((x) => ops.avgPool1d(x!, 3), [2, 9, 3]),
   adaptiveAvgPool2d: () => shapes((x) => ops.adaptiveAvgPool2d(x!, 3, 2), [2, 9, 8, 4]),
   patchify: () => shapes((x) => ops.patchify(x as Tensor, 2), [2, 3, 7, 9]),
   unpatchify: () => shapes((x) => ops.unpatchify(x as Tensor, 2, 3, 4), [2, 12, 12]),

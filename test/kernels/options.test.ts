@@ -67,6 +67,24 @@ const cases: Readonly<Record<string, Case>> = {
     call: (o) => kernels.adaptiveAvgPool2d(of(1, 3, 3, 3), 2, 2, o),
     words: { channels: ['first', 'last'] },
   },
+  adaptiveMaxPool2d: {
+    call: (o) => kernels.adaptiveMaxPool2d(of(1, 3, 3, 3), 2, 2, o),
+    words: { channels: ['first', 'last'] },
+  },
+  maxPool1d: {
+    call: (o) => kernels.maxPool1d(of(1, 3, 3), 2, o),
+    good: { stride: 1, padding: 1 },
+    words: { channels: ['first', 'last'] },
+  },
+  avgPool1d: {
+    call: (o) => kernels.avgPool1d(of(1, 3, 3), 2, o),
+    good: { stride: 1, countPadding: false },
+    words: { channels: ['first', 'last'] },
+  },
+  rotaryEmbedding: {
+    call: (o) => kernels.rotaryEmbedding(of(2, 4), kernels.rotaryTable(device.current, 2, 4), o),
+    good: { interleaved: true },
+  },
   attention: {
     call: (o) => kernels.attention(of(1, 1, 2, 4), of(1, 1, 2, 4), of(1, 1, 2, 4), o),
     good: { scale: 1, causal: true },
@@ -74,11 +92,11 @@ const cases: Readonly<Record<string, Case>> = {
   qkvAttention: { call: (o) => kernels.qkvAttention(of(1, 2, 12), 1, o), good: { scale: 1, causal: true } },
   crossAttention: {
     call: (o) => kernels.crossAttention(of(1, 2, 4), of(1, 2, 4), of(1, 2, 4), 1, o),
-    good: { scale: 1 },
+    good: { scale: 1, causal: 'end' },
   },
   interpolate: {
     call: (o) => kernels.interpolate(of(1, 1, 2, 2), 3, 3, { mode: 'bilinear', ...(o as object) }),
-    words: { mode: ['nearest', 'bilinear', 'bicubic'] },
+    words: { mode: ['nearest', 'bilinear', 'bicubic'], channels: ['first', 'last'] },
   },
   argsort: { call: (o) => kernels.argsort(of(2, 3), o), good: { descending: true } },
   pad: {

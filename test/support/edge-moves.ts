@@ -123,6 +123,11 @@ const sums: Readonly<Record<string, readonly (readonly [Shape, (x: Tensor) => Te
     [[3, 4], (x) => ops.einsum('ij,jk->ik', x, constant(x, [4, 5], 1))],
     [[4, 4], (x) => ops.einsum('ii->i', x)],
   ],
+  // Not at position 0, where each element of a pair meets the other with a weight of 0.
+  rotaryEmbedding: [
+    [[2, 3, 4], (x) => ops.rotaryEmbedding(x, ops.rotaryTable(x.device, 4, 4), { positions: u32(x, [1, 3, 2], [3]) })],
+  ],
+  avgPool1d: [[[1, 7, 3], (x) => ops.avgPool1d(x, 3, { padding: 1 })]],
   conv1d: [[[1, 7, 3], (x) => ops.conv1d(x, constant(x, [4, 3, 3], 1), { stride: 2, padding: 1 })]],
   convTranspose2d: [[[1, 3, 2, 3], (x) => ops.convTranspose2d(x, constant(x, [3, 2, 3, 3], 1), { stride: 2 })]],
   avgPool2d: [[[1, 5, 6, 3], (x) => ops.avgPool2d(x, 3, { stride: 2, padding: 1 })]],
@@ -207,28 +212,35 @@ export const moveTable: Readonly<Record<string, (kind: Kind, device: Device) => 
   ],
 );
 
-/** Of windows of three neighbours: the first NaN, or the first maximum. */
-export function maxPoolTrials(kind: Kind): Trial[] {
-  const shape = [1, 1, 61, 1];
+/** Of windows of three neighbours, `stride` apart: the first NaN, or the first maximum. */
+function maximaTrials(kind: Kind, what: string, shape: Shape, stride: number, op: (x: Tensor) => Tensor): Trial[] {
   const places = (v: Values) =>
-    Array.from({ length: 59 }, (_, i) => {
-      const inside = [i, i + 1, i + 2];
+    Array.from({ length: Math.floor((size(shape) - 3) / stride) + 1 }, (_, n) => {
+      const inside = [n * stride, n * stride + 1, n * stride + 2];
       const isOver = inside.find((at) => Number.isNaN(v[at]));
       return isOver ?? inside.reduce((best, at) => ((v[at] as number) > (v[best] as number) ? at : best));
     });
   return [
     {
-      what: 'maxPool2d',
+      what,
       inputs: [{ shape, data: spread(kind, shape) }],
-      op: withGradients((x) => ops.maxPool2d(x as Tensor, [1, 3], { stride: 1 }), [0]),
+      op: withGradients((x) => op(x as Tensor), [0]),
       want: (v) => {
-        const dx = new Array<number>(61).fill(0);
+        const dx = new Array<number>(size(shape)).fill(0);
         for (const at of places(v as Values)) dx[at] = (dx[at] as number) + 1;
         return [places(v as Values).map((at) => (v as Values)[at] as number), dx];
       },
     },
   ];
 }
+
+export const maximaTable: Readonly<Record<string, (kind: Kind) => Trial[]>> = {
+  maxPool2d: (kind) =>
+    maximaTrials(kind, 'maxPool2d', [1, 1, 61, 1], 1, (x) => ops.maxPool2d(x, [1, 3], { stride: 1 })),
+  maxPool1d: (kind) => maximaTrials(kind, 'maxPool1d', [1, 61, 1], 1, (x) => ops.maxPool1d(x, 3, { stride: 1 })),
+  adaptiveMaxPool2d: (kind) =>
+    maximaTrials(kind, 'adaptiveMaxPool2d', [1, 1, 60, 1], 3, (x) => ops.adaptiveMaxPool2d(x, 1, 20)),
+};
 
 export function batchNormTrials(kind: Kind): Trial[] {
   const shape = [13, 5];

@@ -1,7 +1,9 @@
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkOptions } from '../axis/index.ts';
+import { describe, type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { checkOptions, sum } from '../axis/index.ts';
+import { repeat, reshape, split } from '../layout/index.ts';
 import type { AttentionParams } from './interface.ts';
+import { fromHeads, maskedAttention, toHeads } from './masked-attention.ts';
 import { type Subgroup, subgroupOf } from './subgroup-code.ts';
 import { packedSubgroupBackward, subgroupBackward, subgroupForward, subgroupRows } from './subgroup-kernels.ts';
 import { backwardKernel, backwardRows, forwardKernel, packedBackwardKernel, WIDEST_HEAD } from './tile-kernels.ts';
@@ -9,15 +11,22 @@ import { backwardKernel, backwardRows, forwardKernel, packedBackwardKernel, WIDE
 export interface AttentionOptions {
   /** What scores are multiplied by; default: head width ** -0.5. */
   readonly scale?: number;
-  /** Query i sees keys 0..i only. */
-  readonly causal?: boolean;
+  /** `true`: query i sees keys 0..i only. `'end'`: the last query sees all M keys, the one before M - 1: with keys of earlier steps in front. */
+  readonly causal?: boolean | 'end';
+  /**
+   * Broadcasts to `[B, H, N, M]`. Of u32: which keys each query sees, where it is not 0. Of floats: what is added to the scores, with a
+   * gradient. A query that sees no key gives zeros.
+   */
+  readonly mask?: Tensor | undefined;
 }
 
 /**
- * Attention of heads: `y = softmax(scale · q · kᵀ) · v`, with `q [B, H, N, D]`, `k` and `v [B, H, M, D]`, `y [B, H, N, D]`. The
- * scores are never stored: memory grows with N + M, not with N · M (FlashAttention, Dao et al., 2022).
+ * Attention of heads: `y = softmax(scale · q · kᵀ + mask) · v`, with `q [B, H, N, D]`, `k` and `v [B, G, M, D]`, `y [B, H, N, D]`. Where G is
+ * less than H, each head of k and v serves H / G neighbouring heads of q (grouped queries, https://arxiv.org/abs/2305.13245). The
+ * scores are never stored: memory grows with N + M, not with N · M (FlashAttention, Dao et al., 2022); but with a mask, or heads wider
+ * than 128, they are.
  *
- * A query whose scores hold NaN or ∞, or are all -∞, gives NaN. A query and a key that it does
+ * Without a mask, a query whose scores hold NaN or ∞, or are all -∞, gives NaN. A query and a key that it does
  * not see have weight 0 together, so both must be finite: 0 · ∞ and 0 · NaN are NaN.
  *
  * With the weights `p` and `e = scale · p · (dy · vᵀ - sum(dy · y))` the gradients are `dq = e · k`, `dk = eᵀ · q`, `dv = pᵀ · dy`.
@@ -27,26 +36,36 @@ export interface AttentionOptions {
  * const k = tensor(device, [1, 0, 0, 1], [1, 1, 2, 2]);
  * const v = tensor(device, [1, 2, 3, 4], [1, 1, 2, 2]);
  * await read(attention(q, k, v, { scale: Math.log(3) })); // weights 3/4 and 1/4: [1.5, 2.5]
+ * await read(attention(q, k, v, { mask: tensor(device, [0, 1], [2], 'u32') })); // [3, 4]
  * ```
  *
- * @throws ShapeError when the shapes do not fit, a head is wider than 128, or there are queries without any key.
+ * @throws ShapeError when the shapes do not fit, G does not divide H, there are queries without any key, or `'end'` with fewer keys than
+ * queries.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
-  checkOptions('attention', options, ['scale', 'causal']);
+  checkOptions('attention', options, ['scale', 'causal', 'mask']);
   const shapes = { q: q.shape, k: k.shape, v: v.shape };
   const [images = 0, heads = 0, queries = 0, width = 0] = q.shape;
-  const keys = k.shape[2] ?? 0;
-  if (q.shape.length !== 4 || !sameShape(k.shape, [images, heads, keys, width]) || !sameShape(k.shape, v.shape)) {
-    throw new ShapeError('attention', 'q must be [B, H, N, D], k and v [B, H, M, D]', shapes);
+  const [, groups = 0, keys = 0] = k.shape;
+  if (q.shape.length !== 4 || !sameShape(k.shape, [images, groups, keys, width]) || !sameShape(k.shape, v.shape)) {
+    throw new ShapeError('attention', 'q must be [B, H, N, D], k and v [B, G, M, D]', shapes);
   }
-  const rows = <O extends string>(name: O, length: number) =>
-    layout(name, 0, heads * length * width, length * width, width);
+  const each = groups === heads ? 1 : heads / groups;
+  if (!Number.isInteger(each)) {
+    throw new ShapeError('attention', `the heads of k must divide those of q (${groups} and ${heads})`, shapes);
+  }
+  const how = { images: images * groups, heads: each, queries, keys, width };
+  const given = sizes('attention', shapes, how, options);
+  if (isStored(width, options)) return maskedAttention('attention', q, k, v, { ...given, mask: options.mask });
+  const rows = <O extends string>(name: O, head: number, length: number) =>
+    layout(name, 0, head === 0 ? length * width : each * head, head, width);
+  // Heads that share a head of k are as many heads of one image, all with the same k.
   return separate(q, k, v, {
-    ...sizes('attention', shapes, { images, heads, queries, keys, width }, options),
-    ...rows('q', queries),
-    ...rows('k', keys),
-    ...rows('v', keys),
-    ...rows('y', queries),
+    ...given,
+    ...rows('q', queries * width, queries),
+    ...rows('k', each === 1 ? keys * width : 0, keys),
+    ...rows('v', each === 1 ? keys * width : 0, keys),
+    ...rows('y', queries * width, queries),
   });
 }
 
@@ -58,10 +77,10 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
  * const y = qkvAttention(linear(x, weight), 12); // x [B, N, C], weight [3 C, C]
  * ```
  *
- * @throws ShapeError when the last axis is not 3 times a multiple of `heads`, or a head is wider than 128.
+ * @throws ShapeError when the last axis is not 3 times a multiple of `heads`, or as {@link attention}.
  */
 export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptions = {}): Tensor {
-  checkOptions('qkvAttention', options, ['scale', 'causal']);
+  checkOptions('qkvAttention', options, ['scale', 'causal', 'mask']);
   const shapes = { qkv: qkv.shape };
   const [images = 0, rows = 0, packed = 0] = qkv.shape;
   const channels = packed / 3;
@@ -70,8 +89,14 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
     throw new ShapeError('qkvAttention', `qkv must be [B, N, 3 C], with C a multiple of ${heads} heads`, shapes);
   }
   const third = <O extends string>(name: O, n: number) => layout(name, n * channels, rows * packed, width, packed);
+  const given = sizes('qkvAttention', shapes, { images, heads, queries: rows, keys: rows, width }, options);
+  if (isStored(width, options)) {
+    const parts = split(qkv, 2, [channels, channels, channels]).map((part) => toHeads(part, heads));
+    const [q, k, v] = parts as [Tensor, Tensor, Tensor];
+    return fromHeads(maskedAttention('qkvAttention', q, k, v, { ...given, mask: options.mask }));
+  }
   const params: AttentionParams = {
-    ...sizes('qkvAttention', shapes, { images, heads, queries: rows, keys: rows, width }, options),
+    ...given,
     ...third('q', 0),
     ...third('k', 1),
     ...third('v', 2),
@@ -92,17 +117,10 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
  * Attention of rows to other rows: `q [B, N, C]`, `k` and `v [B, M, C]`, `y [B, N, C]`, all with `heads` heads beside each other.
  * As {@link attention} of each head; nothing is permuted.
  *
- * @throws ShapeError when the shapes do not fit, C is no multiple of `heads`, a head is wider than 128, or there are queries
- * without any key.
+ * @throws ShapeError when the shapes do not fit, C is no multiple of `heads`, or as {@link attention}.
  */
-export function crossAttention(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  heads: number,
-  options: { readonly scale?: number } = {},
-): Tensor {
-  checkOptions('crossAttention', options, ['scale']);
+export function crossAttention(q: Tensor, k: Tensor, v: Tensor, heads: number, options: AttentionOptions = {}): Tensor {
+  checkOptions('crossAttention', options, ['scale', 'causal', 'mask']);
   const shapes = { q: q.shape, k: k.shape, v: v.shape };
   const [images = 0, queries = 0, channels = 0] = q.shape;
   const keys = k.shape[1] ?? 0;
@@ -113,9 +131,14 @@ export function crossAttention(
   if (!Number.isInteger(width)) {
     throw new ShapeError('crossAttention', `C must be a multiple of ${heads} heads`, shapes);
   }
+  const given = sizes('crossAttention', shapes, { images, heads, queries, keys, width }, options);
+  if (isStored(width, options)) {
+    const all = [q, k, v].map((x) => toHeads(x, heads)) as [Tensor, Tensor, Tensor];
+    return fromHeads(maskedAttention('crossAttention', ...all, { ...given, mask: options.mask }));
+  }
   const rows = <O extends string>(name: O, length: number) => layout(name, 0, length * channels, width, channels);
   return separate(q, k, v, {
-    ...sizes('crossAttention', shapes, { images, heads, queries, keys, width }, options),
+    ...given,
     ...rows('q', queries),
     ...rows('k', keys),
     ...rows('v', keys),
@@ -134,14 +157,40 @@ function subgroupFor(
 /** Attention with q, k and v in tensors of their own. */
 function separate(q: Tensor, k: Tensor, v: Tensor, params: AttentionParams): Tensor {
   const { y, rowsOf } = forward(q, k, v, q.shape, params);
+  const { heads, keys, width } = params;
   return differentiable(y, [q, k, v], (dy) => {
-    const [dq, dk, dv] = [empty(q), empty(k), empty(v)];
-    const tensors = { q, k, v, dy, rows: rowsOf(dy), dq, dk, dv };
-    const subgroup = subgroupFor(q, params);
-    if (subgroup) dispatch(subgroupBackward(params.width, subgroup), tensors, params);
-    else dispatch(backwardKernel(params.width), tensors, params);
-    return [dq, dk, dv];
+    if (params.kHead > 0 || heads === 1) return backward(q, k, v, dy, rowsOf(dy), params);
+    // Each head of k and v gets what its heads of q send, in places of their own, which are added up.
+    const own = {
+      kHead: keys * width,
+      vHead: keys * width,
+      kImage: heads * keys * width,
+      vImage: heads * keys * width,
+    };
+    const all = [repeat(k, heads, 1), repeat(v, heads, 1)] as const;
+    const [dq, ...rest] = backward(q, ...all, dy, rowsOf(dy), { ...params, ...own });
+    const added = (d: Tensor) => {
+      const [images, groups] = k.shape as readonly [number, number];
+      return sum(reshape(d, [images, groups, heads, keys, width]), { axes: 2 });
+    };
+    return [dq, ...rest.map(added)];
   });
+}
+
+function backward(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  dy: Tensor,
+  rows: Tensor,
+  params: AttentionParams,
+): [Tensor, Tensor, Tensor] {
+  const [dq, dk, dv] = [empty(q), empty(k), empty(v)];
+  const tensors = { q, k, v, dy, rows, dq, dk, dv };
+  const subgroup = subgroupFor(q, params);
+  if (subgroup) dispatch(subgroupBackward(params.width, subgroup), tensors, params);
+  else dispatch(backwardKernel(params.width), tensors, params);
+  return [dq, dk, dv];
 }
 
 /** Launches the forward. `rowsOf` launches what the backward needs of each query. */
@@ -177,11 +226,21 @@ function sizes(
   { scale, causal = false }: AttentionOptions,
 ): typeof extents & { causal: number; scale: number } {
   const { queries, keys, width } = extents;
-  if (width < 1 || width > WIDEST_HEAD) {
-    throw new ShapeError(op, `a head must be 1 to ${WIDEST_HEAD} wide, not ${width}`, shapes);
-  }
+  if (width < 1) throw new ShapeError(op, `a head must be at least 1 wide, not ${width}`, shapes);
   if (queries > 0 && keys === 0) throw new ShapeError(op, 'queries need at least one key', shapes);
-  return { ...extents, causal: causal ? 1 : 0, scale: scale ?? width ** -0.5 };
+  if (causal !== 'end' && typeof causal !== 'boolean') {
+    throw new ShapeError(op, `causal must be true, false or 'end'; it is ${describe(causal)}`);
+  }
+  if (causal === 'end' && keys < queries) {
+    throw new ShapeError(op, `with causal 'end' there must be as many keys as queries, or more`, shapes);
+  }
+  const seen = causal === 'end' ? keys - queries + 1 : Number(causal);
+  return { ...extents, causal: seen, scale: scale ?? width ** -0.5 };
+}
+
+/** Whether the scores are stored. */
+function isStored(width: number, { mask }: AttentionOptions): boolean {
+  return mask !== undefined || width > WIDEST_HEAD;
 }
 
 function layout<O extends string>(

@@ -5,6 +5,7 @@ export type Operand = 'q' | 'k' | 'v' | 'y';
 
 /** Where the rows of an operand lie: first element, and strides from image to image, from head to head, from row to row. */
 export type Place = `${Operand}${'Start' | 'Image' | 'Head' | 'Row'}`;
+/** `causal`: how many keys the first query sees, each next one more; 0 where all see all. */
 export type Extent = 'images' | 'heads' | 'queries' | 'keys' | 'width' | 'causal';
 export type Params = Record<Extent | Place, 'u32'> & { readonly scale: 'f32' };
 

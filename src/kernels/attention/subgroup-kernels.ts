@@ -55,13 +55,13 @@ ${entry(size)}
   ${rows(
     (r) => `
   let query${r} = min(first + ${r * size}u + lane, params.queries - 1u);
-  let stop${r} = select(params.keys, min(params.keys, query${r} + 1u), params.causal != 0u);
+  let stop${r} = select(params.keys, min(params.keys, query${r} + params.causal), params.causal != 0u);
   ${loadOwn(variant, 'q', [[`q${r}`, `fromQ + query${r} * (params.qRow / 4u)`]])}
   ${zeros(variant, `y${r}`)}
   var top${r} = LOWEST;
   var sum${r} = 0.0;`,
   )}
-  let seen = select(params.keys, min(params.keys, first + ${group}u), params.causal != 0u);
+  let seen = select(params.keys, min(params.keys, first + ${group - 1}u + params.causal), params.causal != 0u);
   for (var key = 0u; key < seen; key += ${block}u) {
     ${loadBlock(variant, 'k', 'k', 'fromK', 'key', 'keys', 'kRow')}
     ${dots(variant, 'product', 'q', 'k')}
@@ -175,7 +175,7 @@ ${entry(size)}
     ${rows(
       (r) => `
     let query${r} = min(first + ${r * size}u + lane, params.queries - 1u);
-    let stop${r} = select(params.keys, min(params.keys, query${r} + 1u), params.causal != 0u);
+    let stop${r} = select(params.keys, min(params.keys, query${r} + params.causal), params.causal != 0u);
     let qAt${r} = fromQ + query${r} * (params.qRow / 4u);
     ${loadOwn(variant, q, [[`q${r}`, `qAt${r}`]])}
     ${loadOwn(variant, 'dy', [[`dy${r}`, `fromY + query${r} * (params.yRow / 4u)`]])}
@@ -185,7 +185,7 @@ ${entry(size)}
     let mean${r} = rows[rowAt${r} + 2u];
     ${zeros(variant, `dq${r}`)}`,
     )}
-    let seen = select(params.keys, min(params.keys, first + ${group}u), params.causal != 0u);
+    let seen = select(params.keys, min(params.keys, first + ${group - 1}u + params.causal), params.causal != 0u);
     for (var key = 0u; key < seen; key += ${block}u) {
       ${loadBlock(variant, 'k', k, 'fromK', 'key', 'keys', 'kRow')}
       ${dots(variant, 'score', 'q', 'k')}
@@ -219,7 +219,8 @@ ${entry(size)}
     ${zeros(variant, `dv${r}`)}`,
     )}
     let lastRow = (batchHead + 1u) * params.queries * 3u - 1u;
-    for (var query = select(0u, first, params.causal != 0u); query < params.queries; query += ${block}u) {
+    let firstQuery = select(0u, max(first + 1u, params.causal) - params.causal, params.causal != 0u);
+    for (var query = firstQuery; query < params.queries; query += ${block}u) {
       ${loadBlock(variant, 'q', q, 'fromQ', 'query', 'queries', 'qRow')}
       ${dots(variant, 'score', 'k', 'q')}
       ${loadBlock(variant, 'dy', 'dy', 'fromY', 'query', 'queries', 'yRow')}
@@ -235,7 +236,11 @@ ${entry(size)}
           .join('\n'),
       )}
       ${pairs((pair, r, j) =>
-        weigh(pair, `${j}`, `query + ${j}u < params.queries && (params.causal == 0u || key${r} <= query + ${j}u)`),
+        weigh(
+          pair,
+          `${j}`,
+          `query + ${j}u < params.queries && (params.causal == 0u || key${r} < query + ${j}u + params.causal)`,
+        ),
       )}
       ${times(quads, (i) => add(variant, 'dk', 'error', 'q', i))}
       ${times(quads, (i) => add(variant, 'dv', 'weight', 'dy', i))}

@@ -67,7 +67,7 @@ ${entry}
   ${grid(octets, (i) => `var y${i} = 0.0;`)}
   var top = LOWEST;
   var sum = 0.0;
-  let seen = select(params.keys, min(params.keys, first + 32u), params.causal != 0u);
+  let seen = select(params.keys, min(params.keys, first + 31u + params.causal), params.causal != 0u);
   for (var start = 0u; start < seen; start += 32u) {
     let stop = min(start + 32u, seen);
     ${rows((c) => `let kAt${c} = fromK + min(start + across + ${8 * c}u, params.keys - 1u) * params.kRow;`)}
@@ -84,7 +84,7 @@ ${entry}
     workgroupBarrier();
     if (l < 32u && first + l < params.queries) {
       // Every query sees the first key, so the maximum is a score from the first tile on.
-      let mine = select(stop, min(stop, first + l + 1u), params.causal != 0u);
+      let mine = select(stop, min(stop, first + l + params.causal), params.causal != 0u);
       let at = l * ${STRIDE}u - start;
       var highest = top;
       for (var key = start; key < mine; key++) { highest = max(highest, weights[at + key]); }
@@ -213,8 +213,8 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(octets:
     let bAt${r} = ${b}Base(image, head) + row${r} * params.${b}Row;`,
     )}
     ${grid(octets, (i) => (ofKeys ? `var bent${i} = 0.0; var weighted${i} = 0.0;` : `var bent${i} = 0.0;`))}
-    let begin = ${ofKeys ? 'select(0u, first, params.causal != 0u)' : '0u'};
-    let end = ${ofKeys ? 'params.queries' : 'select(params.keys, min(params.keys, first + 32u), params.causal != 0u)'};
+    let begin = ${ofKeys ? 'select(0u, max(first + 1u, params.causal) - params.causal, params.causal != 0u)' : '0u'};
+    let end = ${ofKeys ? 'params.queries' : 'select(params.keys, min(params.keys, first + 31u + params.causal), params.causal != 0u)'};
     for (var start = begin; start < end; start += 32u) {
       ${rows(
         (n) => `
@@ -269,7 +269,7 @@ var<workgroup> weights: array<f32, ${TILE * STRIDE}>;
 var<workgroup> errors: array<f32, ${TILE * STRIDE}>;
 // The weight of a key for a query, from their product, and what the query subtracts from the weight's gradient.
 fn weightOf(batchHead: u32, query: u32, key: u32, product: f32) -> vec2f {
-  let sees = key < params.keys && (params.causal == 0u || key <= query);
+  let sees = key < params.keys && (params.causal == 0u || key < query + params.causal);
   if (query >= params.queries || !sees) { return vec2f(); }
   let at = (batchHead * params.queries + query) * 3u;
   return vec2f(expBelow(product * params.scale - rows[at] - rows[at + 1u]), rows[at + 2u]);

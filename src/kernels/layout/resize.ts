@@ -19,10 +19,12 @@ export interface InterpolateOptions {
   readonly antialias?: boolean;
   /** The centres of the corner pixels lie on each other, `align_corners=True`; not with antialiasing. Default: false. */
   readonly alignCorners?: boolean;
+  /** Where the channels are, in x and in the result: `first` is `[B, C, H, W]`, `last` is `[B, H, W, C]`. Default: first. */
+  readonly channels?: 'first' | 'last';
 }
 
 /**
- * Resizes `x [B, C, H, W]` to `[B, C, height, width]`, with half-pixel centres as PyTorch's `interpolate` with
+ * Resizes `x [B, C, H, W]` to `[B, C, height, width]`, or with channels last `[B, H, W, C]`, with half-pixel centres as PyTorch's `interpolate` with
  * `align_corners=False`. Bicubic has a = -0.75, with antialiasing a = -0.5 as Pillow. Nearest takes pixel ⌊i · H / height⌋, as PyTorch's
  * `nearest`, and only that.
  *
@@ -35,11 +37,18 @@ export interface InterpolateOptions {
  * @throws ShapeError when x does not have four axes, or a side is 0 or no whole number.
  */
 export function interpolate(x: Tensor, height: number, width: number, options: InterpolateOptions): Tensor {
-  checkOptions('interpolate', options, ['mode', 'antialias', 'alignCorners']);
+  checkOptions('interpolate', options, ['mode', 'antialias', 'alignCorners', 'channels']);
   checkChoice('interpolate', 'mode', options.mode, ['nearest', 'bilinear', 'bicubic']);
-  const [batch = 0, channels = 0, rows = 0, cols = 0] = x.shape;
+  const { channels = 'first' } = options;
+  checkChoice('interpolate', 'channels', channels, ['first', 'last']);
+  const isLast = channels === 'last';
+  // Each channel is an image of one where channels are first.
+  const [batch = 0, second = 0, third = 0, fourth = 0] = x.shape;
+  const [outer, rows, cols, inner] = isLast ? [batch, second, third, fourth] : [batch * second, third, fourth, 1];
   if (x.shape.length !== 4 || rows === 0 || cols === 0) {
-    throw new ShapeError('interpolate', 'x must be [B, C, H, W], with pixels', { x: x.shape });
+    throw new ShapeError('interpolate', `x must be ${isLast ? '[B, H, W, C]' : '[B, C, H, W]'}, with pixels`, {
+      x: x.shape,
+    });
   }
   checkSides('interpolate', height, width, x.shape);
   if (options.antialias && options.alignCorners) {
@@ -48,21 +57,20 @@ export function interpolate(x: Tensor, height: number, width: number, options: I
   if (options.mode === 'nearest' && (options.antialias || options.alignCorners)) {
     throw new ShapeError('interpolate', 'nearest has neither antialias nor alignCorners', { x: x.shape });
   }
-  const outer = batch * channels;
-  const overRows = (y: Tensor): Tensor => {
-    const axis = { outer, length: rows, inner: y.shape[3] as number };
-    return resize(y, axis, [batch, channels, height, axis.inner], height, options);
-  };
-  const overCols = (y: Tensor): Tensor => {
-    const rowsNow = y.shape[2] as number;
+  const first = isLast ? 1 : 2;
+  const along = (y: Tensor, axis: number, made: number): Tensor => {
+    const rest = axis === first ? (y.shape[first + 1] as number) * inner : inner;
+    const before = axis === first ? outer : outer * (y.shape[first] as number);
     return resize(
       y,
-      { outer: outer * rowsNow, length: cols, inner: 1 },
-      [batch, channels, rowsNow, width],
-      width,
+      { outer: before, length: y.shape[axis] as number, inner: rest },
+      y.shape.with(axis, made),
+      made,
       options,
     );
   };
+  const overRows = (y: Tensor): Tensor => along(y, first, height);
+  const overCols = (y: Tensor): Tensor => along(y, first + 1, width);
   // First the axis that leaves less to do for the second. Going down the rows neighbours are resized alike, four at a time; along
   // the columns each element has weights of its own, which takes about four times as long.
   const rowsFirst = height * cols + 4 * height * width;

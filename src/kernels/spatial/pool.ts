@@ -9,8 +9,8 @@ import { laneOfRows, windowParams, windowsOfPixel } from './windows.ts';
 export interface PoolOptions {
   /** Pixels from one window to the next. Default: the window's own size. */
   readonly stride?: number;
-  /** Pixels around the image that windows reach into, at most half of them. Default: 0. */
-  readonly padding?: number;
+  /** Pixels around the image that windows reach into, at most half of them; or `[above and below, left and right]`. Default: 0. */
+  readonly padding?: number | readonly [number, number];
   /** Where the channels are, in x and in the result: `last` is `[B, H, W, C]`, `first` is `[B, C, H, W]`. Default: last. */
   readonly channels?: 'first' | 'last';
 }
@@ -38,7 +38,8 @@ export function maxPool2d(x: Tensor, window: number | readonly [number, number],
   const [batch, height, across, width] = image.shape as [number, number, number, number];
   const y = empty(x, [batch, rows, cols, width]);
   const index = empty(x, y.shape, 'u32');
-  const geometry = { height, across, high, wide, down: rows, cols, stride, top: padding, left: padding, dilation: 1 };
+  const [top, left] = padding;
+  const geometry = { height, across, high, wide, down: rows, cols, stride, top, left, dilation: 1 };
   const windows = { rows: batch * rows * cols, width };
   dispatch(maxPool, { x: image, y, index }, { ...geometry, ...windows }, laneOfRows(x, windows));
   differentiable(y, [image], (dy) => {
@@ -64,13 +65,13 @@ export function avgPool2d(x: Tensor, window: number | readonly [number, number],
   checkOptions('avgPool2d', options, ['stride', 'padding', 'channels', 'countPadding']);
   const { countPadding = true } = options;
   const { image, made, high, wide, rows, cols, stride, padding } = pooled('avgPool2d', x, window, options);
-  const along = (count: number, length: number, axis: number) =>
+  const along = (count: number, length: number, axis: number, before: number) =>
     Array.from({ length: count }, (_, i) => {
-      const start = i * stride - padding;
+      const start = i * stride - before;
       return average(Math.max(start, 0), Math.min(start + length, axis), countPadding ? length : undefined);
     });
   const [, height, across] = image.shape as [number, number, number, number];
-  return reshape(averaged(image, along(rows, high, height), along(cols, wide, across)), made);
+  return reshape(averaged(image, along(rows, high, height, padding[0]), along(cols, wide, across, padding[1])), made);
 }
 
 /**
@@ -119,7 +120,11 @@ function averaged(x: Tensor, rows: readonly ReadonlyMap<number, number>[], cols:
 }
 
 /** An image with its channels last, or, where they are first, each channel as an image of one; and the shape of a result. */
-function channelsLast(op: string, x: Tensor, channels: 'first' | 'last') {
+export function channelsLast(
+  op: string,
+  x: Tensor,
+  channels: 'first' | 'last',
+): { image: Tensor; back: (rows: number, cols: number) => Shape } {
   checkChoice(op, 'channels', channels, ['first', 'last']);
   const isFirst = channels === 'first';
   const [batch = 0, second = 0, third = 0, fourth = 0] = x.shape;
@@ -144,8 +149,9 @@ function pooled(op: string, x: Tensor, window: number | readonly [number, number
   }
   const by = stride ?? high;
   checkWhole(op, 'stride', by, 1, shapes);
-  checkWhole(op, 'padding', padding, 0, shapes);
-  if (2 * padding > Math.min(high, wide)) {
+  const [top, left] = typeof padding === 'number' ? [padding, padding] : padding;
+  for (const one of [top, left]) checkWhole(op, 'padding', one, 0, shapes);
+  if (2 * top > high || 2 * left > wide) {
     throw new ShapeError(
       op,
       `the padding must be at most half of the window (${padding} of ${high} × ${wide})`,
@@ -153,12 +159,12 @@ function pooled(op: string, x: Tensor, window: number | readonly [number, number
     );
   }
   const [, height, across] = image.shape as [number, number, number, number];
-  const rows = windowCount(height, high, padding, by, 1);
-  const cols = windowCount(across, wide, padding, by, 1);
+  const rows = windowCount(height, high, top, by, 1);
+  const cols = windowCount(across, wide, left, by, 1);
   if (rows < 1 || cols < 1) {
     throw new ShapeError(op, `a window of ${high} × ${wide} does not fit, with padding ${padding}`, shapes);
   }
-  return { image, made: back(rows, cols), high, wide, rows, cols, stride: by, padding };
+  return { image, made: back(rows, cols), high, wide, rows, cols, stride: by, padding: [top, left] as const };
 }
 
 // Rows are windows; an index is a pixel of the image.

@@ -7,7 +7,7 @@ import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { read, readAll } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
 import { size } from '../../../src/tensor/values/shape.ts';
-import { checkOp, type Ref } from '../../support/check-op.ts';
+import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { asOnGpu, useDevice } from '../../support/device.ts';
 
 const device = useDevice();
@@ -15,7 +15,7 @@ const device = useDevice();
 /** Softmax of the scores of one query, then the sum of the values with these weights; heads one after the other. */
 function reference(
   [q, k, v]: readonly Ref[],
-  { scale, causal = false }: { scale?: number; causal?: boolean } = {},
+  { scale, causal = false, mask }: { scale?: number; causal?: boolean | 'end'; mask?: Float64Array } = {},
 ): Ref {
   const [images, heads, queries, width] = q!.shape as [number, number, number, number];
   const keys = k!.shape[2]!;
@@ -25,12 +25,12 @@ function reference(
     const first = head * keys * width;
     for (let i = 0; i < queries; i++) {
       const own = (head * queries + i) * width;
-      const seen = causal ? Math.min(keys, i + 1) : keys;
+      const seen = causal ? Math.min(keys, i + (causal === 'end' ? keys - queries : 0) + 1) : keys;
       let top = Number.NEGATIVE_INFINITY;
       for (let j = 0; j < seen; j++) {
         let score = 0;
         for (let d = 0; d < width; d++) score += qs[own + d]! * ks[first + j * width + d]!;
-        weights[j] = score * (scale ?? width ** -0.5);
+        weights[j] = score * (scale ?? width ** -0.5) + (mask ? mask[(head * queries + i) * keys + j]! : 0);
         top = Math.max(top, weights[j]!);
       }
       let total = 0;
@@ -111,6 +111,99 @@ checkOp('causal attention', (q, k, v) => attention(q!, k!, v!, { causal: true, s
 });
 
 // Scores of several thousand, in both directions; the largest weight takes all but a little.
+checkOp('attention whose last query sees all keys', (q, k, v) => attention(q!, k!, v!, { causal: 'end' }), {
+  reference: (inputs) => reference(inputs, { causal: 'end' }),
+  cases: [shapes(1, 1, 1, 9, 4), shapes(2, 2, 5, 8, 4), shapes(1, 2, 33, 70, 8), shapes(1, 1, 20, 20, 6)],
+  tolerance,
+});
+
+/** Each head of k and v, once for every head of q that it serves. */
+const repeated = (x: Ref, each: number): Ref => {
+  const [images, heads, length, width] = x.shape as [number, number, number, number];
+  const head = length * width;
+  const data = Array.from({ length: images * heads * each }, (_, n) =>
+    Array.from(x.data.subarray(Math.floor(n / each) * head, (Math.floor(n / each) + 1) * head)),
+  );
+  return ref([images, heads * each, length, width], data.flat());
+};
+const grouped = (queries: number, keys: number, width: number) => [
+  [2, 6, queries, width],
+  [2, 2, keys, width],
+  [2, 2, keys, width],
+];
+const groupedCheck = {
+  reference: ([q, k, v]: readonly Ref[]) =>
+    reference([q as Ref, repeated(k as Ref, 3), repeated(v as Ref, 3)], { causal: 'end' }),
+  cases: [grouped(1, 9, 4), grouped(5, 7, 8), grouped(3, 3, 5)],
+  tolerance,
+};
+checkOp('attention of grouped queries', (q, k, v) => attention(q!, k!, v!, { causal: 'end' }), groupedCheck);
+
+checkOp('attention with a mask that is added', (q, k, v, mask) => attention(q!, k!, v!, { mask }), {
+  reference: ([q, k, v, mask]) => {
+    const [images, heads, queries] = q!.shape as [number, number, number];
+    const keys = k!.shape[2] as number;
+    const full = Float64Array.from({ length: images * heads * queries * keys }, (_, i) => {
+      const head = Math.floor(i / (queries * keys)) % heads;
+      return mask!.data[head * queries * keys + (i % (queries * keys))] as number;
+    });
+    return reference([q!, k!, v!], { mask: full });
+  },
+  cases: [[...shapes(2, 3, 5, 7, 4), [3, 5, 7]]],
+  tolerance,
+});
+checkOp(
+  'attention with a mask of keys',
+  (q, k, v) => attention(q!, k!, v!, { causal: true, mask: hidden(k!.shape[2]!) }),
+  {
+    reference: ([q, k, v]) => {
+      const keys = k!.shape[2] as number;
+      const mask = Float64Array.from({ length: size(q!.shape.slice(0, 3)) * keys }, (_, i) =>
+        (i % keys) % 3 === 1 ? -1e30 : 0,
+      );
+      return reference([q!, k!, v!], { mask, causal: true });
+    },
+    cases: [shapes(2, 2, 5, 7, 4)],
+    tolerance,
+  },
+);
+const hidden = (keys: number) =>
+  tensor(
+    device.current,
+    Uint32Array.from({ length: keys }, (_, i) => Number(i % 3 !== 1)),
+  );
+checkOp('attention of wide heads', (q, k, v) => attention(q!, k!, v!, { causal: 'end' }), {
+  reference: (inputs) => reference(inputs, { causal: 'end' }),
+  cases: [shapes(1, 2, 3, 5, 130)],
+  tolerance,
+});
+checkOp('qkvAttention with a mask', (qkv) => qkvAttention(qkv!, 2, { mask: hidden(4) }), {
+  reference: ([qkv]) => {
+    const parts = [0, 1, 2].map((n) => toHeads(qkv!, 2, n * 6, 6));
+    const mask = Float64Array.from({ length: 2 * 2 * 4 * 4 }, (_, i) => (i % 4 === 1 ? -1e30 : 0));
+    return fromHeads(reference(parts, { mask }));
+  },
+  cases: [[[2, 4, 18]]],
+  tolerance,
+});
+checkOp('crossAttention, causal to the end', (q, k, v) => crossAttention(q!, k!, v!, 2, { causal: 'end' }), {
+  reference: ([q, k, v]) =>
+    fromHeads(
+      reference(
+        [q!, k!, v!].map((x) => toHeads(x, 2)),
+        { causal: 'end' },
+      ),
+    ),
+  cases: [
+    [
+      [2, 3, 8],
+      [2, 5, 8],
+      [2, 5, 8],
+    ],
+  ],
+  tolerance,
+});
+
 checkOp('attention of large scores', (q, k, v) => attention(q!, k!, v!, { scale: 1 }), {
   reference: (inputs) => reference(inputs, { scale: 1 }),
   values: (input, i, random) => (input === 2 ? random() : input === 1 ? 100 + (i % 7) / 64 : 20 - (i % 3)),
@@ -188,6 +281,15 @@ describe('attention', () => {
     expect([...y].map((value) => value.toFixed(5))).toEqual(['1.50000', '2.50000']);
   });
 
+  it('gives zeros for a query that sees no key', async () => {
+    const x = ones(1, 1, 2, 2);
+    const mask = tensor(device.current, [0, 0, 1, 0], [2, 2], 'u32');
+    const y = attention(x, x, x, { mask });
+    const [values, dx] = await readAll([y, ...gradients(y, [x], ones(1, 1, 2, 2))]);
+    expect([...(values as Float32Array)]).toEqual([0, 0, 1, 1]);
+    expect((dx as Float32Array).every(Number.isFinite)).toBe(true);
+  });
+
   it('takes the same tensor three times', async () => {
     const x = ones(1, 1, 3, 4);
     const y = attention(x, x, x);
@@ -228,24 +330,36 @@ describe('attention', () => {
 
   it('refuses what does not fit', () => {
     expect(() => attention(ones(2, 3, 4), ones(2, 3, 4), ones(2, 3, 4))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: attention: q must be [B, H, N, D], k and v [B, H, M, D]; got q [2, 3, 4], k [2, 3, 4], v [2, 3, 4]]`,
+      `[ShapeError: attention: q must be [B, H, N, D], k and v [B, G, M, D]; got q [2, 3, 4], k [2, 3, 4], v [2, 3, 4]]`,
     );
     expect(() => attention(ones(1, 1, 2, 4), ones(1, 1, 2, 4), ones(1, 1, 3, 4))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: attention: q must be [B, H, N, D], k and v [B, H, M, D]; got q [1, 1, 2, 4], k [1, 1, 2, 4], v [1, 1, 3, 4]]`,
+      `[ShapeError: attention: q must be [B, H, N, D], k and v [B, G, M, D]; got q [1, 1, 2, 4], k [1, 1, 2, 4], v [1, 1, 3, 4]]`,
     );
     expect(() => attention(ones(1, 1, 2, 4), ones(1, 1, 0, 4), ones(1, 1, 0, 4))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: attention: queries need at least one key; got q [1, 1, 2, 4], k [1, 1, 0, 4], v [1, 1, 0, 4]]`,
     );
-    expect(() =>
-      attention(ones(1, 1, 1, 129), ones(1, 1, 1, 129), ones(1, 1, 1, 129)),
-    ).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: attention: a head must be 1 to 128 wide, not 129; got q [1, 1, 1, 129], k [1, 1, 1, 129], v [1, 1, 1, 129]]`,
+    const x = ones(1, 4, 3, 4);
+    expect(() => attention(x, ones(1, 3, 3, 4), ones(1, 3, 3, 4))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: attention: the heads of k must divide those of q (3 and 4); got q [1, 4, 3, 4], k [1, 3, 3, 4], v [1, 3, 3, 4]]`,
     );
+    expect(() =>
+      attention(x, ones(1, 4, 2, 4), ones(1, 4, 2, 4), { causal: 'end' }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: attention: with causal 'end' there must be as many keys as queries, or more; got q [1, 4, 3, 4], k [1, 4, 2, 4], v [1, 4, 2, 4]]`,
+    );
+    expect(() => attention(x, x, x, { causal: 1 as never })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: attention: causal must be true, false or 'end'; it is the number 1]`,
+    );
+    for (const wrong of [ones(2, 3), ones(2, 4, 3, 3), ones(1, 1, 4, 3, 3)]) {
+      expect(() => attention(x, x, x, { mask: wrong })).toThrow(
+        /attention: (the mask must broadcast|axes must be equal)|add: axes must be equal/,
+      );
+    }
     expect(() => qkvAttention(ones(1, 2, 12), 3)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: qkvAttention: qkv must be [B, N, 3 C], with C a multiple of 3 heads; got qkv [1, 2, 12]]`,
     );
     expect(() => qkvAttention(ones(1, 2, 0), 3)).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: qkvAttention: a head must be 1 to 128 wide, not 0; got qkv [1, 2, 0]]`,
+      `[ShapeError: qkvAttention: a head must be at least 1 wide, not 0; got qkv [1, 2, 0]]`,
     );
     expect(() => crossAttention(ones(1, 2, 4), ones(2, 2, 4), ones(2, 2, 4), 2)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: crossAttention: q must be [B, N, C], k and v [B, M, C]; got q [1, 2, 4], k [2, 2, 4], v [2, 2, 4]]`,
@@ -260,13 +374,18 @@ describe('attention', () => {
 describe('as on a GPU', () => {
   beforeAll(() => void asOnGpu(device.current));
   afterAll(() => void vi.restoreAllMocks());
-  for (const causal of [false, true]) {
-    checkOp(`attention${causal ? ', causal' : ''}`, (q, k, v) => attention(q!, k!, v!, { causal }), {
+  for (const causal of [false, true, 'end'] as const) {
+    checkOp(`attention, causal: ${causal}`, (q, k, v) => attention(q!, k!, v!, { causal }), {
       reference: (inputs) => reference(inputs, { causal }),
-      cases: [shapes(2, 2, 5, 4, 4), shapes(1, 1, 33, 40, 64), shapes(1, 1, 70, 33, 12)],
+      cases: [
+        shapes(2, 2, 4, 5, 4),
+        shapes(1, 1, 33, 40, 64),
+        causal === 'end' ? shapes(1, 1, 33, 70, 12) : shapes(1, 1, 70, 33, 12),
+      ],
       tolerance,
     });
   }
+  checkOp('attention of grouped queries', (q, k, v) => attention(q!, k!, v!, { causal: 'end' }), groupedCheck);
   checkOp('qkvAttention', (qkv) => qkvAttention(qkv!, 2), {
     reference: ([qkv]) => {
       const parts = [0, 1, 2].map((n) => toHeads(qkv!, 2, n * 16, 16));

@@ -105,6 +105,17 @@ for (const mode of ['bilinear', 'bicubic'] as const) {
   }
 }
 
+for (const mode of ['bilinear', 'bicubic'] as const) {
+  checkOp(`${mode} with channels last`, (x) => interpolate(x, 5, 9, { mode, channels: 'last' }), {
+    reference: ([input]) => {
+      const x = input as Ref;
+      const [b, , , c] = x.shape as [number, number, number, number];
+      return ref([b, 5, 9, c], resizeRef(x, x.shape, [5, 9], mode === 'bilinear' ? triangle : cubic(-0.75)));
+    },
+    cases: [[[2, 3, 4, 3]], [[1, 7, 12, 4]]],
+  });
+}
+
 for (const [height, width] of [
   [7, 9],
   [4, 1],

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { interpolate } from '../../../src/kernels/layout/resize.ts';
-import { type AvgPoolOptions, adaptiveAvgPool2d, avgPool2d, maxPool2d } from '../../../src/kernels/spatial/pool.ts';
+import {
+  type AvgPoolOptions,
+  adaptiveAvgPool2d,
+  adaptiveMaxPool2d,
+  avgPool1d,
+  avgPool2d,
+  maxPool1d,
+  maxPool2d,
+} from '../../../src/kernels/spatial/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
 import { step } from '../../../src/tensor/run/step.ts';
@@ -9,6 +17,8 @@ import { type Shape, size } from '../../../src/tensor/values/shape.ts';
 import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 import { indices } from '../../support/rearranged.ts';
+
+type Options = AvgPoolOptions & { readonly padding?: number };
 
 const device = useDevice();
 const zeros = (...shape: number[]) => tensor(device.current, new Float32Array(size(shape)), shape);
@@ -41,11 +51,7 @@ function refPool(
   return ref(shape, data);
 }
 
-function windowsOf(
-  length: number,
-  window: number,
-  { stride = window, padding = 0 }: AvgPoolOptions,
-): [number, number][] {
+function windowsOf(length: number, window: number, { stride = window, padding = 0 }: Options): [number, number][] {
   const count = Math.floor((length + 2 * padding - window) / stride) + 1;
   return Array.from({ length: count }, (_, i) => [i * stride - padding, i * stride - padding + window]);
 }
@@ -54,7 +60,7 @@ function windowsOf(
 const different = (_: number, i: number): number => ((i * 7919) % 10007) / 1000 - 5;
 const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
 
-const table: readonly (readonly [window: number | readonly [number, number], options: AvgPoolOptions, ...Shape[]])[] = [
+const table: readonly (readonly [window: number | readonly [number, number], options: Options, ...Shape[]])[] = [
   [2, {}, [2, 4, 6, 3], [1, 5, 7, 4], [1, 2, 2, 1], [0, 4, 4, 3], [2, 4, 4, 0]],
   [3, { stride: 2, padding: 1 }, [2, 7, 6, 5], [1, 1, 1, 65], [1, 9, 8, 8]],
   [3, { stride: 1 }, [1, 6, 5, 2]],
@@ -93,10 +99,11 @@ for (const [height, width, channels] of [
   [1, 1, 'first'],
   [2, 5, 'first'],
 ] as const) {
-  checkOp(
-    `adaptiveAvgPool2d ${height} ${width} ${channels}`,
-    (x) => adaptiveAvgPool2d(x!, height, width, { channels }),
-    {
+  for (const [name, op, value] of [
+    ['adaptiveAvgPool2d', adaptiveAvgPool2d, mean],
+    ['adaptiveMaxPool2d', adaptiveMaxPool2d, (inside: readonly number[]) => Math.max(...inside)],
+  ] as const) {
+    checkOp(`${name} ${height} ${width} ${channels}`, (x) => op(x!, height, width, { channels }), {
       reference: ([x]) => {
         const isFirst = channels === 'first';
         const along = (count: number, axis: number) =>
@@ -105,11 +112,32 @@ for (const [height, width, channels] of [
             (_, i) => [Math.floor((i * axis) / count), Math.ceil(((i + 1) * axis) / count)] as const,
           );
         const [h, w] = isFirst ? [x!.shape[2]!, x!.shape[3]!] : [x!.shape[1]!, x!.shape[2]!];
-        return refPool(x!, isFirst, along(height, h), along(width, w), mean);
+        return refPool(x!, isFirst, along(height, h), along(width, w), value);
       },
       cases: [[[2, 7, 5, 3]], [[1, 4, 4, 8]], [[0, 3, 3, 3]]],
-    },
-  );
+      values: different,
+    });
+  }
+}
+
+for (const channels of ['first', 'last'] as const) {
+  const lined = (x: Ref) => ref(x.shape.toSpliced(channels === 'first' ? 2 : 1, 0, 1), x.data);
+  const narrowed = (y: Ref) => ref(y.shape.toSpliced(channels === 'first' ? 2 : 1, 1), y.data);
+  for (const [name, op, value] of [
+    ['maxPool1d', maxPool1d, (inside: readonly number[]) => Math.max(...inside)],
+    ['avgPool1d', avgPool1d, (inside: readonly number[]) => inside.reduce((a, b) => a + b, 0) / 3],
+  ] as const) {
+    checkOp(`${name}, channels ${channels}`, (x) => op(x!, 3, { stride: 2, padding: 1, channels }), {
+      reference: ([x]) => {
+        const length = x!.shape[channels === 'first' ? 2 : 1] as number;
+        return narrowed(
+          refPool(lined(x!), channels === 'first', [[0, 1]], windowsOf(length, 3, { stride: 2, padding: 1 }), value),
+        );
+      },
+      cases: [[[2, 7, 6]]],
+      values: different,
+    });
+  }
 }
 
 describe('maxPool2d', () => {
@@ -160,6 +188,14 @@ describe('maxPool2d', () => {
     expect(() => adaptiveAvgPool2d(zeros(1, 0, 3, 2), 1, 1)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: adaptiveAvgPool2d: x must be [B, H, W, C], with pixels; got x [1, 0, 3, 2]]`,
     );
+    expect(() => adaptiveMaxPool2d(x, 2, 0.5)).toThrow(
+      'adaptiveMaxPool2d: the width must be a whole number above 0 (0.5); got x [1, 4, 4, 3]',
+    );
+    expect(() => maxPool1d(x, 2)).toThrow('maxPool1d: x must be [B, L, C]; got x [1, 4, 4, 3]');
+    expect(() => avgPool1d(zeros(1, 4, 3), 2, { padding: 2 })).toThrow(
+      'avgPool2d: the padding must be at most half of the window (0,2 of 1 × 2); got x [1, 1, 4, 3]',
+    );
+    expect(maxPool1d(zeros(2, 9, 3), 2).shape).toEqual([2, 4, 3]);
     expect(() => interpolate(x, 2, 2, { mode: 'nearest', alignCorners: true })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: interpolate: nearest has neither antialias nor alignCorners; got x [1, 4, 4, 3]]`,
     );

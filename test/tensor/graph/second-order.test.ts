@@ -358,6 +358,13 @@ const layouts: Readonly<Record<string, Case>> = {
     ],
     op: (x, src) => kernels.scatterAlongAxis(x, u32([1, 1, 0, 2], [2, 2]), src),
   },
+  adaptiveMaxPool2d: { of: [[1, 3, 3, 1]], op: (x) => kernels.adaptiveMaxPool2d(x, 2, 2) },
+  avgPool1d: { of: [[1, 4, 1]], op: (x) => kernels.avgPool1d(x, 2) },
+  maxPool1d: { of: [[1, 4, 1]], op: (x) => kernels.maxPool1d(x, 2) },
+  rotaryEmbedding: {
+    ...one((x) => kernels.rotaryEmbedding(x, kernels.rotaryTable(device.current, 2, 4))),
+    twice: true,
+  },
   maxPool2d: { of: [[1, 4, 4, 1]], op: (x) => kernels.maxPool2d(x, 2) },
   einsum: {
     of: [
@@ -429,6 +436,7 @@ const without: Readonly<Record<string, string>> = {
   randomPermutation: 'u32',
   randomUniform: 'from a key, u32',
   resizeCells: 'documented: no gradient',
+  rotaryTable: 'is made on the host',
   shuffleMask: 'u32, and a mask that is made of indices',
   sign: 'documented: 0',
   stopGradient: 'documented: 0',
