@@ -19,7 +19,8 @@ export interface Values {
 export interface Case {
   /** The arguments of the op, with `{ input: i }` and `{ device: true }` for what JSON cannot hold. */
   readonly args: readonly unknown[];
-  readonly inputs: readonly Values[];
+  /** `constant`: it has no gradient. */
+  readonly inputs: readonly (Values & { readonly constant?: boolean })[];
   readonly results?: readonly Values[];
   /** What arrives at each float result, and what is then to arrive at each float input. */
   readonly dys?: readonly (readonly Value[])[];

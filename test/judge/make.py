@@ -4,9 +4,11 @@
 """
 import argparse
 import os
+import sys
 
 import torch
 
+sys.dont_write_bytecode = True
 from groups import layout, pointwise, products, reductions, training
 from groups.core import Maker
 

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 class Input:
-    """An input of a case."""
+    """An input of a case; of one that is `constant` there is no gradient."""
 
-    def __init__(self, data, dtype="f32"):
+    def __init__(self, data, dtype="f32", constant=False):
         self.dtype = dtype
+        self.constant = constant
         self.data = np.asarray(data, dtype=np.float32 if dtype == "f32" else np.uint32)
 
     @property
@@ -21,7 +22,7 @@ class Input:
     def torch(self):
         if self.dtype == "u32":
             return torch.from_numpy(np.array(self.data, dtype=np.int64))
-        return torch.from_numpy(np.array(self.data, dtype=np.float64)).requires_grad_(True)
+        return torch.from_numpy(np.array(self.data, dtype=np.float64)).requires_grad_(not self.constant)
 
 
 DEVICE = {"device": True}
@@ -117,7 +118,7 @@ class Maker:
         case = {"args": encoded, "inputs": [self._input(x) for x in inputs]}
         case["results"] = [self._result(y, dtype) for y in results]
         floats = [y for y in results if y.dtype == torch.float64]
-        wrt = [x for x in xs if x.dtype == torch.float64]
+        wrt = [x for x in xs if x.requires_grad]
         if gradient and wrt and floats and all(y.requires_grad for y in floats):
             dys = [dy if dy is not None else self.numbers(tuple(y.shape), -2, 2, 4) for y in floats]
             dys = [np.broadcast_to(np.asarray(d, dtype=np.float64), tuple(y.shape)) for d, y in zip(dys, floats)]
@@ -151,6 +152,8 @@ class Maker:
         record = {"shape": list(x.shape), "data": self._list(x.data)}
         if x.dtype != "f32":
             record["dtype"] = x.dtype
+        if x.constant:
+            record["constant"] = True
         return record
 
     def _result(self, y, dtype):

@@ -360,10 +360,16 @@ def resizing(m):
                 given["alignCorners"] = True
             elif m.chance(0.4):
                 given["antialias"] = anti = True
-        m.add(
-            [m.x(m.numbers([b, c, h, w])), height, width, given],
-            lambda x: F.interpolate(x, (height, width), mode=mode, align_corners=corners, antialias=anti),
-        )
+        turned = m.chance(0.3)
+        if turned:
+            given["channels"] = "last"
+
+        def reference(x):
+            x = x.movedim(-1, 1) if turned else x
+            y = F.interpolate(x, (height, width), mode=mode, align_corners=corners, antialias=anti)
+            return y.movedim(1, -1) if turned else y
+
+        m.add([m.x(m.numbers([b, h, w, c] if turned else [b, c, h, w])), height, width, given], reference)
 
 
 def make(m):

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .core import DEVICE, Input
 from .pointwise import quick_gelu
 
 ACTIVATIONS = {
@@ -88,7 +89,7 @@ def products(m):
         ...ij,...jk->...ik ij,jk,kl->il i,ij,j-> bhnd,bhmd->bhnm abc,cd->abd ab,ab->ab ab,b->a iij->j ab,cb,c->a ji ba,ca bij->bj""".split()
     for i in range(m.count):
         equation = equations[i % len(equations)]
-        lengths = {c: m.one_of(1, 2, 3, 4) for c in set(equation) if c.isalpha()}
+        lengths = {c: m.one_of(1, 2, 3, 4) for c in sorted(set(equation)) if c.isalpha()}
         dots = m.shape(0, 2, 0, limit=4)
         operands = []
         for term in equation.split("->")[0].split(","):
@@ -135,6 +136,8 @@ def attentions(m):
         scale = given.get("scale", d**-0.5)
         args = [data(b, h, n, d), data(b, h, k, d), data(b, h, k, d), *([given] if given else [])]
         m.add(args, lambda q, k, v: attend(q, k, v, scale, causal))
+    for _ in range(m.count // 2):
+        masked(m)
     m.op("qkvAttention", value=1e-5, gradient=3e-5)
     for _ in range(m.count // 2):
         b, h, n, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 4), 3
@@ -156,6 +159,65 @@ def attentions(m):
         scale = given.get("scale", d**-0.5)
         args = [data(b, n, h * d), data(b, k, h * d), data(b, k, h * d), h, *([given] if given else [])]
         m.add(args, lambda q, k, v: together(attend(heads(q, h), heads(k, h), heads(v, h), scale)))
+
+
+def masked(m):
+    """Masks, heads that share keys, and keys of earlier steps."""
+    b, g, each, n, k, d = m.integer(1, 2), m.integer(1, 2), m.integer(1, 3), m.integer(1, 4), m.integer(1, 5), 3
+    given, hidden, added = {}, None, None
+    if m.chance(0.3):
+        k = n + m.integer(0, 2)
+        given["causal"] = "end"
+        hidden = torch.ones(n, k, dtype=torch.bool).triu(k - n + 1)
+    elif m.chance(0.7):
+        shape = m.one_of([n, k], [k], [b, 1, 1, k], [b, g * each, n, k], [1, 1, n, k])
+        if m.chance(0.5):
+            seen = m.random.integers(0, 2, size=shape)
+            seen[..., 0] = 1
+            given["mask"], hidden = m.u32(seen), torch.from_numpy(seen == 0)
+        else:
+            given["mask"] = m.x(m.numbers(shape))
+            added = True
+
+    def reference(q, k, v, mask=None):
+        scores = (q @ k.repeat_interleave(each, 1).mT) * d**-0.5
+        scores = scores + mask if added else scores
+        scores = scores if hidden is None else scores.masked_fill(hidden, -math.inf)
+        return torch.softmax(scores, -1) @ v.repeat_interleave(each, 1)
+
+    data = lambda *shape: m.x(m.numbers(shape, -2, 2, 8))
+    m.add([data(b, g * each, n, d), data(b, g, k, d), data(b, g, k, d), *([given] if given else [])], reference)
+
+
+def rotary(m):
+    m.op("rotaryTable", value=1e-6)
+    for _ in range(m.count // 3):
+        length, width, base = m.integer(0, 9), 2 * m.integer(1, 4), m.one_of(None, 100.0)
+        angles = torch.arange(length, dtype=torch.float64)[:, None] * (base or 10000.0) ** (
+            -2 * torch.arange(width // 2, dtype=torch.float64) / width
+        )
+        args = [DEVICE, length, width] + ([base] if base else [])
+        m.add(args, lambda: torch.cat([angles.cos(), angles.sin()], 1))
+    m.op("rotaryEmbedding")
+    for _ in range(m.count):
+        n, half = m.integer(1, 5), m.integer(1, 3)
+        front = m.shape(0, 2, 0, limit=4)
+        table = Input(m.numbers([m.integer(n, 7), 2 * half], -1, 1), constant=True)
+        given, places = {}, list(range(n))
+        if m.chance(0.4):
+            places = m.random.integers(0, table.shape[0], size=n)
+            given["positions"] = m.u32(places)
+        pairs = m.chance(0.4)
+        if pairs:
+            given["interleaved"] = True
+
+        def reference(x, table, *_):
+            cos, sin = table[places].chunk(2, 1)
+            a, b = (x[..., ::2], x[..., 1::2]) if pairs else x.chunk(2, -1)
+            y = [a * cos - b * sin, b * cos + a * sin]
+            return torch.stack(y, -1).flatten(-2) if pairs else torch.cat(y, -1)
+
+        m.add([m.x(m.numbers([*front, n, 2 * half])), table, *([given] if given else [])], reference)
 
 
 def last(x):
@@ -272,6 +334,30 @@ def pooling(m):
             # Of several NaN in a window the gradient is the first one's here, the last one's in torch.
             certain = not np.isnan(x.data).any()
             m.add([x, ours, *([given] if given else [])], lambda x: back(f(first(x, channels), window, **more)), certain)
+    for name, f in (("maxPool1d", F.max_pool1d), ("avgPool1d", F.avg_pool1d)):
+        m.op(name)
+        for _ in range(m.count // 2):
+            window, given, more = m.integer(1, 3), {}, {}
+            if m.chance(0.5):
+                given["stride"] = more["stride"] = m.integer(1, 3)
+            if window > 1 and m.chance(0.5):
+                given["padding"] = more["padding"] = window // 2
+                if name == "avgPool1d" and m.chance(0.5):
+                    given["countPadding"] = more["count_include_pad"] = m.chance(0.5)
+            x, channels = image(m, m.integer(1, 2), m.one_of(1, 2, 3, 4), m.integer(3, 9), grain=2)
+            if channels == "first":
+                given["channels"] = channels
+            back = (lambda y: y) if channels == "first" else last
+            m.add([x, window, *([given] if given else [])], lambda x: back(f(first(x, channels), window, **more)))
+    m.op("adaptiveMaxPool2d")
+    for _ in range(m.count // 2):
+        x, channels = image(m, m.integer(1, 2), m.one_of(1, 3, 4), m.integer(1, 6), m.integer(1, 6))
+        # Of several maxima, which one the gradient goes to is open.
+        x.data = np.float32(m.distinct(x.shape))
+        height, width = m.integer(1, 6), m.integer(1, 6)
+        back = (lambda y: y) if channels == "first" else last
+        args = [x, height, width, *([{"channels": "first"}] if channels == "first" else [])]
+        m.add(args, lambda x: back(F.adaptive_max_pool2d(first(x, channels), (height, width))))
     m.op("adaptiveAvgPool2d", value=1e-5, gradient=1e-5)
     for _ in range(m.count):
         x, channels = image(m, m.integer(1, 2), m.one_of(1, 3, 4), m.integer(1, 6), m.integer(1, 6))
@@ -284,5 +370,6 @@ def pooling(m):
 def make(m):
     products(m)
     attentions(m)
+    rotary(m)
     convolutions(m)
     pooling(m)

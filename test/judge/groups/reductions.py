@@ -232,24 +232,109 @@ def losses(m):
             a, b = m.x(m.numbers(shape, grain=4)), m.x(m.numbers(shape, grain=4))
             args = [a, b] if reduction is None else [a, b, reduction]
             m.add(args, lambda a, b, r=reduction or "mean": f(a, b, reduction=r))
+    cross_entropy(m)
+    more_losses(m)
+
+
+def cross_entropy(m):
     m.op("crossEntropy")
     for _ in range(m.count):
-        rows, classes = m.integer(1, 6), m.integer(1, 9)
-        ids = m.random.integers(0, classes, size=rows)
-        given = {}
-        reduction = m.one_of(None, "mean", "sum")
+        shape, classes = m.shape(0, 3, 0, limit=6) if m.chance(0.5) else [m.integer(1, 6)], m.integer(1, 9)
+        ids = m.random.integers(0, classes, size=shape)
+        given, theirs = {}, {"reduction": "mean"}
+        reduction = m.one_of(None, "mean", "sum", "none")
         if reduction:
-            given["reduction"] = reduction
-        ignored = -100
+            given["reduction"] = theirs["reduction"] = reduction
+        if m.chance(0.3):
+            given["labelSmoothing"] = theirs["label_smoothing"] = m.one_of(0.1, 0.25, 1.0)
         if m.chance(0.4):
-            ignored = m.one_of(0, 255)
-            given["ignoreIndex"] = ignored
-            ids[m.integer(0, rows - 1)] = ignored if rows > 1 else 0
+            ignored = given["ignoreIndex"] = theirs["ignore_index"] = m.one_of(0, 255)
+            ids[m.random.random(ids.shape) < 0.3] = ignored
             if (ids == ignored).all():
                 # torch's mean of no rows is NaN, ours 0.
-                given["reduction"] = reduction = "sum"
-        args = [m.x(m.numbers([rows, classes], -6, 6)), m.u32(ids), *([given] if given else [])]
-        m.add(args, lambda x, c, i=ignored, r=reduction or "mean": F.cross_entropy(x, c, ignore_index=i, reduction=r))
+                given["reduction"] = theirs["reduction"] = "sum"
+        axis = m.axis(len(shape) + 1) if m.chance(0.4) else -1
+        if axis != -1:
+            given["axis"] = axis
+        logits = np.moveaxis(m.numbers([*shape, classes], -6, 6), -1, axis)
+        if m.chance(0.3):
+            given["weights"] = m.x(m.numbers([classes], 1 / 4, 2, 4))
+
+        def reference(x, c, weights=None, axis=axis):
+            rows = x.movedim(axis, -1).reshape(-1, classes)
+            weights = weights if weights is None else weights.detach()
+            y = F.cross_entropy(rows, c.reshape(-1), weight=weights, **theirs)
+            return y.reshape(c.shape) if theirs["reduction"] == "none" else y
+
+        m.add([m.x(logits), m.u32(ids), *([given] if given else [])], reference)
+
+
+def more_losses(m):
+    def reduction(given, theirs, *more):
+        # `batchMean` is `batchmean` there.
+        chosen = m.one_of(None, "mean", "sum", "none", *more)
+        if chosen:
+            given["reduction"] = chosen
+            theirs["reduction"] = chosen.lower()
+
+    m.op("huber")
+    for _ in range(m.count):
+        shape, given, theirs = m.shape(0, 4, 0), {}, {}
+        reduction(given, theirs)
+        if m.chance(0.5):
+            given["delta"] = theirs["delta"] = m.one_of(0.5, 2.0)
+        a, b = m.x(m.numbers(shape, grain=4)), m.x(m.numbers(shape, grain=4))
+        m.add([a, b, *([given] if given else [])], lambda a, b: F.huber_loss(a, b, **theirs))
+    m.op("binaryCrossEntropyWithLogits")
+    for _ in range(m.count):
+        shape, given, theirs = m.shape(0, 4, 0), {}, {}
+        reduction(given, theirs)
+        if m.chance(0.3):
+            given["weights"] = float(m.one_of(0.5, 2))
+            theirs["weight"] = torch.tensor(given["weights"], dtype=torch.float64)
+        if m.chance(0.3):
+            given["positiveWeight"] = float(m.one_of(0.5, 3))
+            theirs["pos_weight"] = torch.tensor(given["positiveWeight"], dtype=torch.float64)
+        x, t = m.x(m.numbers(shape, -9, 9)), m.x(m.numbers(shape, 0, 1, 4))
+        m.add([x, t, *([given] if given else [])], lambda x, t: F.binary_cross_entropy_with_logits(x, t, **theirs))
+    m.op("klDivergence")
+    for _ in range(m.count):
+        shape, given, theirs = m.shape(1, 4, 0), {}, {}
+        reduction(given, theirs, "batchMean")
+        logs = m.chance(0.4)
+        if logs:
+            given["logTarget"] = theirs["log_target"] = True
+        q = m.x(m.numbers(shape, -4, 0))
+        p = m.x(m.numbers(shape, -4, 0) if logs else m.numbers(shape, 1 / 8, 1))
+        m.add([q, p, *([given] if given else [])], lambda q, p: F.kl_div(q, p, **theirs))
+    m.op("cosineSimilarity")
+    for _ in range(m.count):
+        shape, given = m.shape(1, 3, 0), {}
+        other = [1 if m.chance(0.2) and i < len(shape) - 1 else n for i, n in enumerate(shape)]
+        axis = -1
+        if shape == other and m.chance(0.4):
+            axis = given["axis"] = m.axis(len(shape))
+        eps = 1e-8
+        if m.chance(0.2):
+            eps = given["eps"] = 2.0
+        a, b = (m.numbers(n, 1 / 4, 2) * m.one_of(1, -1) for n in (shape, other))
+        m.add([m.x(a), m.x(b), *([given] if given else [])], lambda a, b, axis=axis: cosine(a, b, axis, eps))
+    m.op("cosineEmbeddingLoss")
+    for _ in range(m.count):
+        n, d, given, theirs = m.integer(1, 4), m.integer(1, 5), {}, {}
+        reduction(given, theirs)
+        if m.chance(0.4):
+            given["margin"] = theirs["margin"] = 0.25
+        labels = m.x(m.random.choice([-1.0, 1.0], size=[n]))
+        a, b = (m.numbers([n, d], 1 / 4, 2) * m.random.choice([-1, 1], size=[n, 1]) for _ in range(2))
+        args = [m.x(a), m.x(b), labels, *([given] if given else [])]
+        m.add(args, lambda a, b, t: F.cosine_embedding_loss(a, b, t, **theirs))
+
+
+def cosine(a, b, axis, eps):
+    """torch 1.13 squares eps together with both norms; later versions, as ours, hold each norm."""
+    norm = lambda x: torch.linalg.vector_norm(x, dim=axis).clamp(min=eps)
+    return (a * b).sum(axis) / (norm(a) * norm(b))
 
 
 def make(m):
