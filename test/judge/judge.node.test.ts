@@ -18,6 +18,7 @@ const groups = ['pointwise', 'reductions', 'layout', 'products'];
 /** What neither has, or has no values to compare. */
 const without: Readonly<Record<string, string>> = {
   assign: 'is no function of values',
+  dropout: 'has numbers of its own',
   interpolatePositions: 'is of this library',
   mlp: 'is two linear',
   patchNormalize: 'is of this library',
