@@ -66,7 +66,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     ...rows('k', each === 1 ? keys * width : 0, keys),
     ...rows('v', each === 1 ? keys * width : 0, keys),
     ...rows('y', queries * width, queries),
-  });
+  }, (...qkv) => maskedAttention('attention', ...qkv, { ...given, mask: undefined }));
 }
 
 /**
@@ -103,13 +103,17 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
     ...layout('y', 0, rows * channels, width, channels),
   };
   const { y, rowsOf } = forward(qkv, qkv, qkv, [images, rows, channels], params);
-  return differentiable(y, [qkv], (dy) => {
+  const backward = (dy: Tensor) => {
     const dqkv = empty(qkv);
     const rows = rowsOf(dy);
     const subgroup = subgroupFor(qkv, params);
     if (subgroup) dispatch(packedSubgroupBackward(width, subgroup), { qkv, dy, rows, dqkv }, params);
     else dispatch(packedBackwardKernel(width), { q: qkv, k: qkv, v: qkv, dy, rows, dqkv }, params);
     return [dqkv];
+  };
+  return differentiable(y, [qkv], backward, (x) => {
+    const parts = split(x as Tensor, 2, [channels, channels, channels]).map((part) => toHeads(part, heads));
+    return fromHeads(maskedAttention('qkvAttention', ...(parts as [Tensor, Tensor, Tensor]), { ...given, mask: undefined }));
   });
 }
 
@@ -143,6 +147,9 @@ export function crossAttention(q: Tensor, k: Tensor, v: Tensor, heads: number, o
     ...rows('k', keys),
     ...rows('v', keys),
     ...rows('y', queries),
+  }, (...qkv) => {
+    const parts = qkv.map((x) => toHeads(x, heads)) as [Tensor, Tensor, Tensor];
+    return fromHeads(maskedAttention('crossAttention', ...parts, { ...given, mask: undefined }));
   });
 }
 
@@ -155,10 +162,16 @@ function subgroupFor(
 }
 
 /** Attention with q, k and v in tensors of their own. */
-function separate(q: Tensor, k: Tensor, v: Tensor, params: AttentionParams): Tensor {
+function separate(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  params: AttentionParams,
+  plain: (q: Tensor, k: Tensor, v: Tensor) => Tensor,
+): Tensor {
   const { y, rowsOf } = forward(q, k, v, q.shape, params);
   const { heads, keys, width } = params;
-  return differentiable(y, [q, k, v], (dy) => {
+  const backwards = (dy: Tensor) => {
     if (params.kHead > 0 || heads === 1) return backward(q, k, v, dy, rowsOf(dy), params);
     // Each head of k and v gets what its heads of q send, in places of their own, which are added up.
     const own = {
@@ -174,7 +187,8 @@ function separate(q: Tensor, k: Tensor, v: Tensor, params: AttentionParams): Ten
       return sum(reshape(d, [images, groups, heads, keys, width]), { axes: 2 });
     };
     return [dq, ...rest.map(added)];
-  });
+  };
+  return differentiable(y, [q, k, v], backwards, (...qkv) => plain(...(qkv as [Tensor, Tensor, Tensor])));
 }
 
 function backward(

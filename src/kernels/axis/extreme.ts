@@ -1,6 +1,7 @@
 import { type Kernel, kernel, notNumbers } from '../../gpu/index.ts';
 import {
   differentiable,
+  differentiableLinear,
   dispatch,
   elementGrid,
   elementLoop,
@@ -67,12 +68,18 @@ function extreme(which: Extreme, x: Tensor, rows: AxisRows, shape: Shape): { y: 
 function extremeDifferentiable(which: Extreme, x: Tensor, rows: AxisRows, shape: Shape): Tensor {
   if (rows.length === 0) throw new ShapeError(which, `there is no ${which} of nothing`, { x: x.shape });
   const { y, index } = extreme(which, x, rows, shape);
-  return differentiable(y, [x], (dy) => {
+  const put = (dy: Tensor): Tensor => {
     const dx = empty(x);
     const { units, params } = spreadOver(dx, rows);
     dispatch(pick[units], { dy, index, dx }, params);
-    return [dx];
-  });
+    return dx;
+  };
+  const take = (u: Tensor): Tensor => {
+    const v = empty(y);
+    dispatch(takeKernel, { u, index, v }, { n: v.size, length: rows.length, inner: rows.inner });
+    return v;
+  };
+  return differentiable(y, [x], (dy) => [differentiableLinear(dy, put, take)]);
 }
 
 // A workgroup takes WG / THREADS rows. A thread keeps its best element; an index of `length` says that it has none.
@@ -185,3 +192,20 @@ const pick = {
   columns: /*#__PURE__*/ makePick('columns'),
   ones: /*#__PURE__*/ makePick('ones'),
 };
+
+// What lies where the extremes were: an invocation takes one row.
+const takeKernel = /*#__PURE__*/ kernel({
+  name: 'take-extremes',
+  bind: { u: 'read T', index: 'read u32', v: 'write T' },
+  params: { n: 'u32', length: 'u32', inner: 'u32' },
+  override: { WG: 64 },
+  grid: ({ n }, { WG }) => [Math.ceil(n / WG)],
+  wgsl: /* wgsl */ `
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let row = flatGroup(g, size) * WG + l;
+  if (row >= params.n) { return; }
+  let outer = row / params.inner;
+  v[row] = u[(outer * params.length + index[row]) * params.inner + row - outer * params.inner];
+}`,
+});

@@ -1,6 +1,6 @@
 import { type Binding, type Device, type Kernel, kernel } from '../../gpu/index.ts';
 import {
-  differentiable,
+  differentiableLinear,
   dispatch,
   elementGrid,
   elementLoop,
@@ -78,16 +78,17 @@ function sumRuns(x: Tensor, runs: readonly { rows: AxisRows; shape: Shape }[], f
 /** The sum, times `factor`, over runs of axes. Between them it stays f32, and is rounded to the dtype of `x` once. */
 function sumDifferentiable(x: Tensor, runs: readonly { rows: AxisRows; shape: Shape }[], factor: number): Tensor {
   if (runs.length === 0) return x;
-  const y = sumRuns(x, runs, factor, x.dtype);
-  return differentiable(y, [x], (dy) => {
-    const dx = runs.reduceRight((d, { rows }, i) => {
-      const wider = i === 0 ? empty(x) : empty(x, runs[i - 1]?.shape);
-      const { units, params } = spreadOver(wider, rows);
-      dispatch(spread[units], { dy: d, dx: wider }, { ...params, factor: i === 0 ? factor : 1 });
-      return wider;
-    }, dy);
-    return [dx];
-  });
+  return differentiableLinear(
+    x,
+    (t) => sumRuns(t, runs, factor, t.dtype),
+    (dy) =>
+      runs.reduceRight((d, { rows }, i) => {
+        const wider = i === 0 ? empty(x) : empty(x, runs[i - 1]?.shape);
+        const { units, params } = spreadOver(wider, rows);
+        dispatch(spread[units], { dy: d, dx: wider }, { ...params, factor: i === 0 ? factor : 1 });
+        return wider;
+      }, dy),
+  );
 }
 
 /**

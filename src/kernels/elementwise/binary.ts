@@ -10,9 +10,11 @@ import { stopGradient } from './stop-gradient.ts';
 export interface Binary {
   readonly name: string;
   readonly forward: string;
-  /** dL/da and dL/db: ops, or WGSL in terms of `dy`, `a`, `b`, which has no gradient itself; just `dy` needs no launch. */
+  /** dL/da and dL/db: ops, or WGSL in terms of `dy`, `a`, `b`; just `dy` needs no launch. */
   readonly da: Gradient;
   readonly db: Gradient;
+  /** Second derivatives, by ops: `aa`, `ab` and `bb`. None where the gradient is of ops, or `dy` times what is the same around a and b. */
+  readonly second?: Readonly<Partial<Record<string, (a: Operand, b: Operand) => Tensor>>>;
   readonly use?: readonly Piece[];
 }
 
@@ -77,6 +79,10 @@ const quotient: Binary = {
   forward: 'a / b',
   da: (dy, _, b) => div(dy, b),
   db: '-dy * (a / b) / b',
+  second: {
+    ab: (_, b) => div(-1, mul(b, b)),
+    bb: (a, b) => mul(div(2, mul(b, b)), div(a, b)),
+  },
 };
 
 /**
@@ -117,20 +123,9 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const y = empty(condition, plan.shape, dtype);
   const c = stopGradient(condition);
   const isTrue = c.dtype === 'u32' ? 'c != 0u' : 'isSomething(c)';
-  const launch = (name: string, expression: string, to: Tensor, dy?: Tensor) =>
-    launchBroadcast({ name, expression, use: [notNumbers] }, plan, { a, b, c, ...(dy && { dy }) }, to);
-  launch('where', `select(b, a, ${isTrue})`, y);
+  launchBroadcast({ name: 'where', expression: `select(b, a, ${isTrue})`, use: [notNumbers] }, plan, { a, b, c }, y);
   return differentiable(y, Object.values(tensors), (dy, sumTo) =>
-    Object.entries(tensors).map(([name, x]) => {
-      const dx = empty(dy);
-      launch(
-        `where-backward-${name}`,
-        name === 'a' ? `select(0.0, dy, ${isTrue})` : `select(dy, 0.0, ${isTrue})`,
-        dx,
-        dy,
-      );
-      return sumTo(dx, x.shape);
-    }),
+    Object.entries(tensors).map(([name, x]) => sumTo(name === 'a' ? where(c, dy, 0) : where(c, 0, dy), x.shape)),
   );
 }
 
@@ -147,7 +142,7 @@ export function tensorsOf(op: string, operands: Readonly<Record<string, Operand>
 }
 
 /** A pointwise op of two operands, of which one is a tensor. */
-export function applyBinary({ name, forward, da, db, use }: Binary, a: Operand, b: Operand): Tensor {
+export function applyBinary({ name, forward, da, db, second, use }: Binary, a: Operand, b: Operand): Tensor {
   const tensors = tensorsOf(name, { a, b });
   const inputs = Object.values(tensors);
   const [like] = inputs;
@@ -160,9 +155,18 @@ export function applyBinary({ name, forward, da, db, use }: Binary, a: Operand, 
     const towards = (suffix: string, gradient: Gradient, x: Tensor) => {
       if (gradient === 'dy') return sumTo(dy, x.shape);
       if (typeof gradient !== 'string') return sumTo(gradient(dy, a, b), x.shape);
-      const dx = empty(dy);
-      launchBroadcast({ name: `${name}-backward-${suffix}`, expression: gradient, use }, plan, { a, b, dy }, dx);
-      return sumTo(dx, x.shape);
+      const launch = (d: Tensor): Tensor => {
+        const dx = empty(d);
+        launchBroadcast({ name: `${name}-backward-${suffix}`, expression: gradient, use }, plan, { a, b, dy: d }, dx);
+        return differentiable(dx, [d, ...inputs], (u) => [
+          launch(u),
+          ...Object.entries(tensors).map(([other, t]) => {
+            const slope = second?.[suffix === other ? suffix + other : 'ab'];
+            return slope && sumTo(mul(mul(u, d), slope(a, b)), t.shape);
+          }),
+        ]);
+      };
+      return sumTo(launch(dy), x.shape);
     };
     return Object.entries(tensors).map(([one, x]) => towards(one, one === 'a' ? da : db, x));
   });

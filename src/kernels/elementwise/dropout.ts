@@ -1,5 +1,5 @@
 import { kernel, threefry } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { checkKey, hash } from './random.ts';
 
@@ -20,7 +20,7 @@ export function dropout(x: Tensor, key: Tensor, rate: number, stream: number): T
     dispatch(dropKernel, { x: from, key, y }, { ...params, factor: rate < 1 ? 1 / (1 - rate) : 0 });
     return y;
   };
-  return differentiable(drop(x), [x], (dy) => [drop(dy)]);
+  return differentiableLinear(x, drop, drop);
 }
 
 // One invocation makes four numbers from two blocks of 64 bits, as randomUniform does.

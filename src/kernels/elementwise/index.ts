@@ -24,6 +24,7 @@ export {
   neg,
   relu,
   scale,
+  secondOfGated,
   sigmoid,
   sign,
   sqrt,

@@ -14,7 +14,9 @@ import {
 import { describe, ShapeError } from '../../tensor/values/index.ts';
 import { checkFloats, checkNumber, checkTensors } from '../axis/index.ts';
 import { type Activation, activationPiece, sigmoidPiece, tanhPiece } from './activation.ts';
+import { add, div, mul, sub } from './binary.ts';
 import { componentwise } from './broadcast.ts';
+import type { Operand } from './broadcast-launch.ts';
 import { stopGradient } from './stop-gradient.ts';
 
 /** `-x`. */
@@ -110,20 +112,25 @@ export function addScalar(x: Tensor, value: number): Tensor {
 
 /** An op of one tensor, with up to two numbers. */
 export function applyUnary(kernels: UnaryKernels, x: Tensor, p = 0, q = 0): Tensor {
-  const { forward, backward, keeps, passes } = kernels;
+  const { forward, backward, passes } = kernels;
   checkTensors(forward.name, { x }, '');
   checkFloats(forward.name, { x });
   const y = empty(x);
   dispatch(forward, { x, y }, { ...elementsOf(x.device, x.size), p, q });
   if (passes) return differentiable(y, [x], (dy) => [passes === 'dy' ? dy : applyUnary(kernels, dy, p)]);
   if (!backward) return y;
-  return differentiable(y, [x], (dy) => [applyBackward(kernels, keeps === 'y' ? y : x, dy, p, q)]);
+  return differentiable(y, [x], (dy) => [applyBackward(kernels, x, y, dy, p, q)]);
 }
 
-function applyBackward({ backward }: UnaryKernels, v: Tensor, dy: Tensor, p = 0, q = 0): Tensor {
-  const dx = empty(v);
-  if (backward) dispatch(backward, { v, dy, dx }, { ...elementsOf(v.device, v.size), p, q });
-  return dx;
+/** `dx = dy · f'(x)`. Its own gradients are `u · f'(x)` for dy, and `u · dy · f"(x)` for x: of these, and so on. */
+function applyBackward(kernels: UnaryKernels, x: Tensor, y: Tensor, dy: Tensor, p = 0, q = 0): Tensor {
+  const { backward, keeps, second } = kernels;
+  const dx = empty(x);
+  if (backward) dispatch(backward, { v: keeps === 'y' ? y : x, dy, dx }, { ...elementsOf(x.device, x.size), p, q });
+  return differentiable(dx, [x, dy], (u) => [
+    second && mul(mul(u, dy), second(x, y, p)),
+    applyBackward(kernels, x, y, u, p, q),
+  ]);
 }
 
 interface Unary {
@@ -133,8 +140,12 @@ interface Unary {
   readonly gradient?: string;
   /** Instead, for ops whose slope is the same everywhere: the gradient is `dy`, or the op of `dy`. */
   readonly passes?: 'dy' | 'op';
+  /** The second derivative, by ops, of `x`, `y` and `p`; none where it is 0. */
+  readonly second?: Second | undefined;
   readonly use?: readonly Piece[];
 }
+
+type Second = (x: Tensor, y: Tensor, p: number) => Operand;
 
 /**
  * Natural logarithm. SwiftShader's is that of |x|, and -88 at 0; both CPU adapters give -88 for all that is below the least normal
@@ -155,20 +166,36 @@ const absKernels = /*#__PURE__*/ makeUnary('abs', { forward: 'abs(x)', gradient:
 const expKernels = /*#__PURE__*/ makeUnary('exp', {
   forward: 'select(exp(x), x, isNan(x))',
   gradient: 'dy * y',
+  second: (_, y) => y,
   use: [notNumbers],
 });
-const logKernels = /*#__PURE__*/ makeUnary('log', { forward: 'logOf(x)', gradient: 'dy / x', use: [logPiece] });
-const sqrtKernels = /*#__PURE__*/ makeUnary('sqrt', { forward: 'sqrt(x)', gradient: 'dy / (2.0 * y)' });
-const squareKernels = /*#__PURE__*/ makeUnary('square', { forward: 'x * x', gradient: 'dy * 2.0 * x' });
+const logKernels = /*#__PURE__*/ makeUnary('log', {
+  forward: 'logOf(x)',
+  gradient: 'dy / x',
+  second: (x) => div(-1, mul(x, x)),
+  use: [logPiece],
+});
+const sqrtKernels = /*#__PURE__*/ makeUnary('sqrt', {
+  forward: 'sqrt(x)',
+  gradient: 'dy / (2.0 * y)',
+  second: (x, y) => div(-0.25, mul(x, y)),
+});
+const squareKernels = /*#__PURE__*/ makeUnary('square', {
+  forward: 'x * x',
+  gradient: 'dy * 2.0 * x',
+  second: () => 2,
+});
 const signKernels = /*#__PURE__*/ makeUnary('sign', { forward: 'signOf(x)', use: [notNumbers] });
 const sigmoidKernels = /*#__PURE__*/ makeUnary('sigmoid', {
   forward: 'select(sigmoid(x), x, isNan(x))',
   gradient: 'dy * (y * (1.0 - y))',
+  second: (_, y) => mul(mul(y, sub(1, y)), sub(1, mul(y, 2))),
   use: [sigmoidPiece, notNumbers],
 });
 const tanhKernels = /*#__PURE__*/ makeUnary('tanh', {
   forward: 'tanhOf(x)',
   gradient: 'dy * (1.0 - y * y)',
+  second: (_, y) => mul(mul(y, -2), sub(1, mul(y, y))),
   use: [tanhPiece],
 });
 const clampKernels = /*#__PURE__*/ makeUnary('clamp', {
@@ -185,7 +212,8 @@ function kernelsOf(activation: Activation): UnaryKernels {
   let made = activationKernels.get(activation);
   if (!made) {
     const use = [activationPiece(activation)];
-    made = makeUnary(activation, { forward: 'activate(x)', gradient: 'activateGradient(x, dy)', use });
+    const second = seconds[activation];
+    made = makeUnary(activation, { forward: 'activate(x)', gradient: 'activateGradient(x, dy)', second, use });
     activationKernels.set(activation, made);
   }
   return made;
@@ -193,11 +221,34 @@ function kernelsOf(activation: Activation): UnaryKernels {
 
 /** What arrives at `x` when `dy` arrives at its activation. */
 export function activationBackward(activation: Activation, x: Tensor, dy: Tensor): Tensor {
-  return applyBackward(kernelsOf(activation), x, dy);
+  return applyBackward(kernelsOf(activation), x, x, dy);
 }
 
+/** The second derivative of `x sigmoid(w)`, from the first two of w. */
+export function secondOfGated(x: Tensor, w: Tensor, first: Operand, second: Operand): Tensor {
+  const s = sigmoid(w);
+  const inner = add(mul(mul(x, sub(1, mul(s, 2))), first), 2);
+  return mul(mul(s, sub(1, s)), add(mul(inner, first), mul(x, second)));
+}
+
+const seconds: Readonly<Record<Activation, Second | undefined>> = {
+  // (2 - x²) φ(x).
+  gelu: (x) => {
+    const squares = mul(x, x);
+    return mul(sub(0.7978845608028654, mul(squares, 0.3989422804014327)), exp(mul(squares, -0.5)));
+  },
+  'gelu-tanh': (x) => {
+    const k = 1.5957691216057308;
+    const squares = mul(x, x);
+    const w = mul(x, add(mul(squares, k * 0.044715), k));
+    return secondOfGated(x, w, add(mul(squares, k * 0.134145), k), mul(x, k * 0.26829));
+  },
+  'quick-gelu': (x) => secondOfGated(x, mul(x, 1.702), 1.702, 0),
+  relu: undefined,
+};
+
 /** The kernels of an op, by a name that says what they compute. */
-export function makeUnary(name: string, { forward, gradient, passes, use = [] }: Unary): UnaryKernels {
+export function makeUnary(name: string, { forward, gradient, passes, second, use = [] }: Unary): UnaryKernels {
   const keeps = gradient && /\by\b/.test(gradient) ? 'y' : 'x';
   const shared = {
     params: { ...elementParams, p: 'f32', q: 'f32' },
@@ -208,6 +259,7 @@ export function makeUnary(name: string, { forward, gradient, passes, use = [] }:
   return {
     keeps,
     passes,
+    second,
     forward: kernel({
       ...shared,
       name,
@@ -237,6 +289,7 @@ type UnaryParams = typeof elementParams & { readonly p: 'f32'; readonly q: 'f32'
 export interface UnaryKernels {
   readonly keeps: 'x' | 'y';
   readonly passes: 'dy' | 'op' | undefined;
+  readonly second: Second | undefined;
   readonly forward: Kernel<
     { readonly x: 'read vec4<T>'; readonly y: 'write vec4<T>' },
     UnaryParams,

@@ -1,7 +1,20 @@
 import { notNumbers } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { checkNumber } from '../axis/index.ts';
-import { applyUnary, makeUnary, sigmoidPiece } from '../elementwise/index.ts';
+import { greater } from '../comparison/index.ts';
+import {
+  abs,
+  add,
+  applyUnary,
+  makeUnary,
+  mul,
+  secondOfGated,
+  sigmoid,
+  sigmoidPiece,
+  sub,
+  tanh,
+  where,
+} from '../elementwise/index.ts';
 import { expm1Piece, log1pPiece } from './exponentials.ts';
 
 /**
@@ -48,11 +61,16 @@ export function mish(x: Tensor): Tensor {
 const siluKernels = /*#__PURE__*/ makeUnary('silu', {
   forward: 'x * sigmoid(x)',
   gradient: 'dy * (sigmoid(x) + x * (sigmoid(x) * (1.0 - sigmoid(x))))',
+  second: (x) => secondOfGated(x, x, 1, 0),
   use: [sigmoidPiece],
 });
 const softplusKernels = /*#__PURE__*/ makeUnary('softplus', {
   forward: 'select(max(x, 0.0) + log1pOf(exp(-min(abs(x), 104.0))), x, isNan(x))',
   gradient: 'dy * select(sigmoid(x), x, isNan(x))',
+  second: (x) => {
+    const s = sigmoid(x);
+    return mul(s, sub(1, s));
+  },
   use: [log1pPiece, sigmoidPiece],
 });
 const leakyReluKernels = /*#__PURE__*/ makeUnary('leaky-relu', {
@@ -63,17 +81,25 @@ const leakyReluKernels = /*#__PURE__*/ makeUnary('leaky-relu', {
 const eluKernels = /*#__PURE__*/ makeUnary('elu', {
   forward: 'select(select(params.p * expm1Of(min(x, 0.0)), x, x > 0.0), x, isNan(x))',
   gradient: 'select(select(dy * params.p * exp(clamp(x, -104.0, 0.0)), dy, x > 0.0), x, isNan(x))',
+  second: (x, y, alpha) => where(greater(x, 0), 0, add(y, alpha)),
   use: [expm1Piece],
 });
 const hardswishKernels = /*#__PURE__*/ makeUnary('hardswish', {
   forward: 'x * (clamp(x + 3.0, 0.0, 6.0) / 6.0)',
   gradient: 'select(select(select(dy, dy * (x / 3.0 + 0.5), x <= 3.0), 0.0, x < -3.0), dy, isNan(x))',
+  second: (x) => where(greater(abs(x), 3), 0, 1 / 3),
   use: [notNumbers],
 });
 // With n = e^x and w = n (n + 2), tanh(softplus(x)) is w / (w + 2), and 1 less its square 4 (w + 1) / (w + 2)². Beyond 20 they are 1 and 0.
 const mishKernels = /*#__PURE__*/ makeUnary('mish', {
   forward: 'x * mishFactor(x)',
   gradient: 'dy * (mishFactor(x) + x * (mishRest(x) * sigmoid(x)))',
+  second: (x) => {
+    const s = sigmoid(x);
+    const t = tanh(softplus(x));
+    const inner = sub(sub(1, s), mul(mul(t, s), 2));
+    return mul(mul(sub(1, mul(t, t)), s), add(mul(x, inner), 2));
+  },
   use: [
     {
       name: 'mishFactor',

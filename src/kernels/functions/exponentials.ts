@@ -1,6 +1,6 @@
 import { notNumbers, type Piece } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { applyUnary, exactLog, makeUnary } from '../elementwise/index.ts';
+import { add, applyUnary, div, exactLog, exp, makeUnary, mul } from '../elementwise/index.ts';
 
 /**
  * `log(1 + x)`, as exact near 0 as elsewhere: -∞ of -1, NaN below. The gradient is `dy / (1 + x)`.
@@ -53,10 +53,15 @@ fn expm1Of(x: f32) -> f32 {
 const log1pKernels = /*#__PURE__*/ makeUnary('log1p', {
   forward: 'log1pOf(x)',
   gradient: 'dy / (1.0 + x)',
+  second: (x) => {
+    const y = add(x, 1);
+    return div(-1, mul(y, y));
+  },
   use: [log1pPiece],
 });
 const expm1Kernels = /*#__PURE__*/ makeUnary('expm1', {
   forward: 'expm1Of(x)',
   gradient: 'dy * select(exp(x), x, isNan(x))',
+  second: (x) => exp(x),
   use: [expm1Piece],
 });

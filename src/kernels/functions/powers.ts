@@ -1,6 +1,18 @@
 import { notNumbers, type Piece } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { applyBinary, applyUnary, type Binary, exactLog, makeUnary, type Operand } from '../elementwise/index.ts';
+import {
+  add,
+  applyBinary,
+  applyUnary,
+  type Binary,
+  div,
+  exactLog,
+  log,
+  makeUnary,
+  mul,
+  type Operand,
+  sub,
+} from '../elementwise/index.ts';
 
 /**
  * `a^b` element by element, broadcasting as {@link add}; one of the two may be a number. As in NumPy: NaN of a negative `a` unless `b` is
@@ -106,10 +118,27 @@ const power: Binary = {
   forward: 'powOf(a, b)',
   da: 'powTowardsA(a, b, dy)',
   db: 'powTowardsB(a, b, dy)',
+  second: {
+    aa: (a, b) => {
+      if (typeof b !== 'number') return mul(mul(b, sub(b, 1)), pow(a, sub(b, 2)));
+      const factor = b * (b - 1);
+      return factor === 0 ? mul(a, 0) : mul(pow(a, b - 2), factor);
+    },
+    ab: (a, b) => mul(pow(a, sub(b, 1)), add(mul(b, log(a as Tensor)), 1)),
+    bb: (a, b) => {
+      const logarithm = typeof a === 'number' ? Math.log(a) : log(a);
+      return mul(mul(pow(a, b), logarithm), logarithm);
+    },
+  },
   use: [powPiece],
 };
 const rsqrtKernels = /*#__PURE__*/ makeUnary('rsqrt', {
   forward: '1.0 / sqrt(x)',
   gradient: 'dy * (-0.5 / x / sqrt(x))',
+  second: (x, y) => div(mul(y, 0.75), mul(x, x)),
 });
-const reciprocalKernels = /*#__PURE__*/ makeUnary('reciprocal', { forward: '1.0 / x', gradient: '-(dy / x) / x' });
+const reciprocalKernels = /*#__PURE__*/ makeUnary('reciprocal', {
+  forward: '1.0 / x',
+  gradient: '-(dy / x) / x',
+  second: (_, y) => mul(mul(y, y), mul(y, 2)),
+});

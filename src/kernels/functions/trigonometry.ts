@@ -1,6 +1,6 @@
 import { notNumbers, type Piece } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { applyUnary, makeUnary } from '../elementwise/index.ts';
+import { add, applyUnary, makeUnary, mul } from '../elementwise/index.ts';
 
 /**
  * Sine of an angle in radians, of any size; NaN of ±∞. The gradient is `dy · cos(x)`.
@@ -84,6 +84,21 @@ fn tanOf(x: f32) -> f32 { let y = sinCos(x); return y.x / y.y; }`,
 };
 
 const use = [sinCos];
-const sinKernels = /*#__PURE__*/ makeUnary('sin', { forward: 'sinOf(x)', gradient: 'dy * cosOf(x)', use });
-const cosKernels = /*#__PURE__*/ makeUnary('cos', { forward: 'cosOf(x)', gradient: '-dy * sinOf(x)', use });
-const tanKernels = /*#__PURE__*/ makeUnary('tan', { forward: 'tanOf(x)', gradient: 'dy * (1.0 + y * y)', use });
+const sinKernels = /*#__PURE__*/ makeUnary('sin', {
+  forward: 'sinOf(x)',
+  gradient: 'dy * cosOf(x)',
+  second: (_, y) => mul(y, -1),
+  use,
+});
+const cosKernels = /*#__PURE__*/ makeUnary('cos', {
+  forward: 'cosOf(x)',
+  gradient: '-dy * sinOf(x)',
+  second: (_, y) => mul(y, -1),
+  use,
+});
+const tanKernels = /*#__PURE__*/ makeUnary('tan', {
+  forward: 'tanOf(x)',
+  gradient: 'dy * (1.0 + y * y)',
+  second: (_, y) => mul(mul(y, 2), add(mul(y, y), 1)),
+  use,
+});

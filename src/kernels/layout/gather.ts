@@ -1,6 +1,6 @@
 import { kernel } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { aroundAxis, normalizeAxis, ShapeError, size } from '../../tensor/values/index.ts';
+import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { aroundAxis, normalizeAxis, type Shape, ShapeError, size } from '../../tensor/values/index.ts';
 import {
   eachRow,
   groupById,
@@ -32,9 +32,7 @@ export function takeRows(x: Tensor, ids: Tensor): Tensor {
     throw new ShapeError('takeRows', 'x must be [B, N, …]', { x: x.shape, ids: ids.shape });
   }
   checkIds('takeRows', ids, { x: x.shape, ids: ids.shape }, batch);
-  const y = empty(x, [...ids.shape, ...rest]);
-  takeInto(x, ids, y);
-  return differentiable(y, [x], (dy) => [scattered(dy, ids, count)]);
+  return takenRows(x, ids, [...ids.shape, ...rest]);
 }
 
 /**
@@ -57,12 +55,11 @@ export function scatterAdd(src: Tensor, ids: Tensor, size: number): Tensor {
   if (src.shape[1] !== ids.shape[1]) {
     throw new ShapeError('scatterAdd', 'src must have a row for each id', { src: src.shape, ids: ids.shape });
   }
-  const y = scattered(src, ids, size);
-  return differentiable(y, [src], (dy) => {
-    const dsrc = empty(src);
-    takeInto(dy, ids, dsrc);
-    return [dsrc];
-  });
+  return differentiableLinear(
+    src,
+    (t) => scattered(t, ids, size),
+    (dy) => rowsAt(dy, ids, src.shape),
+  );
 }
 
 /**
@@ -133,11 +130,22 @@ export function takeAlongAxis(x: Tensor, ids: Tensor, axis = -1): Tensor {
 function taken(x: Tensor, ids: Tensor, axis: number): Tensor {
   const { outer, length, inner } = aroundAxis(x.shape, axis);
   const flat = reshape(ids, [1, ids.size]);
-  const y = empty(x, [...x.shape.slice(0, axis), ...ids.shape, ...x.shape.slice(axis + 1)]);
-  takeInto(reshape(x, [outer, length, inner]), flat, reshape(y, [outer, ids.size, inner]));
-  return differentiable(y, [x], (dy) => [
-    reshape(scattered(reshape(dy, [outer, ids.size, inner]), flat, length), x.shape),
-  ]);
+  const y = takenRows(reshape(x, [outer, length, inner]), flat, [outer, ids.size, inner]);
+  return reshape(y, [...x.shape.slice(0, axis), ...ids.shape, ...x.shape.slice(axis + 1)]);
+}
+
+function takenRows(x: Tensor, ids: Tensor, shape: Shape): Tensor {
+  return differentiableLinear(
+    x,
+    (t) => rowsAt(t, ids, shape),
+    (dy) => scattered(dy, ids, x.shape[1] as number),
+  );
+}
+
+function rowsAt(x: Tensor, ids: Tensor, shape: Shape): Tensor {
+  const y = empty(x, shape);
+  takeInto(x, ids, y);
+  return y;
 }
 
 function checkIds(op: string, ids: Tensor, shapes: Record<string, readonly number[]>, batch: number | undefined): void {

@@ -141,7 +141,7 @@ export function concat(xs: readonly Tensor[], axis: number): Tensor {
   if (xs.length === 1) return first;
   const sizes = xs.map((x) => x.shape[at] as number);
   const y = joined(xs, at);
-  return differentiable(y, xs, (dy) => parts(dy, at, sizes));
+  return differentiable(y, xs, (dy) => split(dy, at, sizes));
 }
 
 /**
@@ -164,7 +164,7 @@ export function split(x: Tensor, axis: number, sizes: readonly number[]): Tensor
   differentiableAll(ys, [x], (dys) => {
     const dtype = x.dtype === 'f16' ? 'f16' : 'f32';
     const all = dys.map((dy, i) => dy ?? fill(x.device, (ys[i] as Tensor).shape, 0, dtype));
-    return [joined(all, at)];
+    return [concat(all, at)];
   });
   return ys;
 }

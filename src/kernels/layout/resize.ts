@@ -1,6 +1,6 @@
 import { kernel } from '../../gpu/index.ts';
 import {
-  differentiable,
+  differentiableLinear,
   dispatch,
   elementGrid,
   elementLoop,
@@ -135,10 +135,11 @@ function resize(x: Tensor, axis: AxisRows, shape: Shape, length: number, options
 
 /** An axis times a narrow matrix: each row of it has the weights of the places that make one of the result. */
 export function resample(x: Tensor, axis: AxisRows, shape: Shape, rows: readonly Row[]): Tensor {
-  const y = multiply(x, axis, shape, band(rows, axis.length));
-  return differentiable(y, [x], (dy) => [
-    multiply(dy, { ...axis, length: rows.length }, x.shape, band(transpose(rows, axis.length), rows.length)),
-  ]);
+  return differentiableLinear(
+    x,
+    (t) => multiply(t, axis, shape, band(rows, axis.length)),
+    (dy) => multiply(dy, { ...axis, length: rows.length }, x.shape, band(transpose(rows, axis.length), rows.length)),
+  );
 }
 
 function multiply(x: Tensor, axis: AxisRows, shape: Shape, { taps, first, weights }: Band): Tensor {

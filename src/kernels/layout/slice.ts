@@ -1,5 +1,5 @@
 import { kernel } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 
@@ -31,10 +31,6 @@ export function slice(x: Tensor, axis: number, start: number, end?: number, step
   }
   if (begin === 0 && stop === length && step === 1) return x;
   const count = Math.ceil((stop - begin) / step);
-  const y = empty(
-    x,
-    x.shape.map((one, i) => (i === at ? count : one)),
-  );
   // Neighbours of one step stay together; with another one, only what lies within the axis does.
   const element = elementOf(x, step === 1 ? [length * inner, begin * inner, stop * inner] : [inner]);
   const per = element === 'vec4<T>' ? 4 : 1;
@@ -43,24 +39,25 @@ export function slice(x: Tensor, axis: number, start: number, end?: number, step
   const whole = { rows: outer, width: (length * inner) / per };
   const first = (begin * inner) / per;
   const jumps = step === 1 ? { count: 1, hop: 0 } : { count: Math.max(count, 1), hop: (step * inner) / per };
-  dispatch(
-    sliceKernels[element],
-    { x, y },
-    { ...part, other: whole.width, start: first, ...jumps },
-    rowConstants(x.device, part),
-  );
-  return differentiable(y, [x], (dy) => {
+  const taken = (from: Tensor): Tensor => {
+    const shape = x.shape.map((one, i) => (i === at ? count : one));
+    const y = empty(x, shape);
+    const places = { ...part, other: whole.width, start: first, ...jumps };
+    dispatch(sliceKernels[element], { x: from, y }, places, rowConstants(x.device, part));
+    return y;
+  };
+  return differentiableLinear(x, taken, (dy) => {
     const backward = pad[element === 'vec4<T>' ? element : 'T'];
     const padded = (from: Tensor, to: Tensor, rows: typeof whole, place: { other: number; start: number }) => {
       dispatch(backward, { dy: from, dx: to }, { ...rows, ...place }, rowConstants(x.device, rows));
       return to;
     };
     const dx = empty(x);
-    if (step === 1) return [padded(dy, dx, whole, { other: part.width, start: first })];
+    if (step === 1) return padded(dy, dx, whole, { other: part.width, start: first });
     // First what was stepped over, then what lies before and behind.
     const steps = { rows: part.rows, width: step * part.width };
     const stretched = padded(dy, empty(x, [outer, count * step, inner]), steps, { other: part.width, start: 0 });
-    return [padded(stretched, dx, whole, { other: count * steps.width, start: first })];
+    return padded(stretched, dx, whole, { other: count * steps.width, start: first });
   });
 }
 

@@ -90,22 +90,24 @@ function withEpilogue(op: string, operands: Readonly<Record<string, Tensor>>, op
 
   const { y, pre } = product(op, left, right, batch, shape, { bias, activation, residual });
 
-  return differentiable(
-    y,
-    [a, b, bias, residual].filter((x) => x !== undefined),
-    (dy) => {
-      const d = activation ? activationBackward(activation, pre, dy) : dy;
-      const names = Object.keys(operands) as [string, string];
-      const of: Bilinear = { op, names, transposeA, transposeB, lifted, batch };
-      const da = towardsA(of, a, b, d);
-      const { db, dbias } = towardsB(of, a, b, d, bias !== undefined);
-      // `a` is read by the launch that sums rows in passing.
-      // Times ones, which `mul` stretches: broadcastTo would bring all copies into a bundle, for second derivatives alone.
-      const ones = () => fill(d.device, [...d.shape.slice(0, -1), 1], 1, d.dtype as 'f32' | 'f16');
-      const sums = () => differentiable(dbias ?? sumRows(d), [d, a], (u) => [mul(u, ones()), undefined]);
-      return [da, db, ...(bias ? [sums()] : []), ...(residual ? [dy] : [])];
-    },
-  );
+  const inputs = [a, b, ...(bias ? [bias] : [])];
+  const backward = (d: Tensor) => {
+    const names = Object.keys(operands) as [string, string];
+    const of: Bilinear = { op, names, transposeA, transposeB, lifted, batch };
+    const da = towardsA(of, a, b, d);
+    const { db, dbias } = towardsB(of, a, b, d, bias !== undefined);
+    // `a` is read by the launch that sums rows in passing.
+    // Times ones, which `mul` stretches: broadcastTo would bring all copies into a bundle, for second derivatives alone.
+    const ones = () => fill(d.device, [...d.shape.slice(0, -1), 1], 1, d.dtype as 'f32' | 'f16');
+    const sums = () => differentiable(dbias ?? sumRows(d), [d, a], (u) => [mul(u, ones()), undefined]);
+    return [da, db, ...(bias ? [sums()] : [])];
+  };
+  // What goes into an activation is what its gradient's own gradient flows to.
+  if (activation) differentiable(pre, inputs, backward);
+  return differentiable(y, residual ? [...inputs, residual] : inputs, (dy) => [
+    ...backward(activation ? activationBackward(activation, pre, dy) : dy),
+    ...(residual ? [dy] : []),
+  ]);
 }
 
 /**

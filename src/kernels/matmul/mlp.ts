@@ -2,6 +2,7 @@ import { differentiable, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkChoice, checkOptions } from '../axis/index.ts';
 import { type Activation, activations } from '../elementwise/index.ts';
+import { linear } from './matmul.ts';
 import { flattened, linearGradients, type Matrix, matrix, product, transposed } from './product.ts';
 
 export interface MlpWeights {
@@ -94,6 +95,10 @@ export function mlp(x: Tensor, weights: MlpWeights, options: MlpOptions = {}): T
         ...(bias2 ? [of2.bias] : []),
         ...(residual ? [dy] : []),
       ];
+    },
+    (t, w1, w2, ...rest) => {
+      const [a, b, c] = [bias1, bias2, residual].map((given) => given && rest.shift());
+      return linear(linear(t as Tensor, w1 as Tensor, { bias: a, activation }), w2 as Tensor, { bias: b, residual: c });
     },
   );
 }

@@ -1,5 +1,5 @@
 import { kernel } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { differentiableLinear, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, size } from '../../tensor/values/index.ts';
 import { eachRow, rowConstants, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 import { reshape } from '../layout/index.ts';
@@ -39,13 +39,12 @@ export function unpatchify(x: Tensor, patch: number, rows: number, cols: number)
   if (!Number.isInteger(channels)) {
     throw new ShapeError('unpatchify', `the last axis must be a multiple of ${patch}²`, { x: x.shape });
   }
-  const image = empty(x, [batch, channels, rows * patch, cols * patch]);
-  paste(x, image, patch, 0);
-  return differentiable(image, [x], (dy) => {
-    const dx = empty(x);
-    cut(dy, dx, patch, 0);
-    return [dx];
-  });
+  const shape = [batch, channels, rows * patch, cols * patch];
+  return differentiableLinear(
+    x,
+    (t) => paste(t, empty(x, shape), patch, 0),
+    (dy) => cut(dy, empty(x), patch, 0),
+  );
 }
 
 /**
@@ -85,13 +84,12 @@ function patches(op: string, image: Tensor, patch: number, order: Order): Tensor
     throw new ShapeError(op, 'the image must be [B, C, H, W]', { image: image.shape });
   }
   const count = Math.floor(height / patch) * Math.floor(width / patch);
-  const y = empty(image, [batch, count, patch ** 2 * channels]);
-  cut(image, y, patch, order);
-  return differentiable(y, [image], (dy) => {
-    const dimage = empty(image);
-    paste(dy, dimage, patch, order);
-    return [dimage];
-  });
+  const shape = [batch, count, patch ** 2 * channels];
+  return differentiableLinear(
+    image,
+    (t) => cut(t, empty(image, shape), patch, order),
+    (dy) => paste(dy, empty(image), patch, order),
+  );
 }
 
 function checkPatch(op: string, x: Tensor, patch: number): void {
@@ -100,7 +98,7 @@ function checkPatch(op: string, x: Tensor, patch: number): void {
   }
 }
 
-function cut(image: Tensor, y: Tensor, patch: number, order: Order): void {
+function cut(image: Tensor, y: Tensor, patch: number, order: Order): Tensor {
   const channels = image.shape[1] as number;
   // What comes from one line of an image: by row, column, channel it stays together, otherwise per channel only.
   const width = order === 0 ? patch * channels : patch;
@@ -111,9 +109,10 @@ function cut(image: Tensor, y: Tensor, patch: number, order: Order): void {
     { ...rows, ...sizes(image, patch) },
     { ...rowConstants(image.device, rows), ORDER: order },
   );
+  return y;
 }
 
-function paste(x: Tensor, image: Tensor, patch: number, order: Order): void {
+function paste(x: Tensor, image: Tensor, patch: number, order: Order): Tensor {
   const width = image.shape[3] as number;
   const rows = { rows: width === 0 ? 0 : image.size / width, width };
   dispatch(
@@ -122,6 +121,7 @@ function paste(x: Tensor, image: Tensor, patch: number, order: Order): void {
     { ...rows, ...sizes(image, patch) },
     { ...rowConstants(image.device, rows), ORDER: order },
   );
+  return image;
 }
 
 interface Sizes {

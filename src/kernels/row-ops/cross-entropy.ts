@@ -4,7 +4,7 @@ import { checkChoice, checkOptions, rowKernel } from '../axis/index.ts';
 import { moveAxis, reshape } from '../layout/index.ts';
 import type { Reduction } from './losses.ts';
 import { sumOverRow } from './softmax.ts';
-import { reduced, weightedRows } from './weighted-cross-entropy.ts';
+import { type Back, lossesByOps, reduced, weightedRows } from './weighted-cross-entropy.ts';
 
 export interface CrossEntropyOptions {
   /** Rows with this class do not count, as 255 in label maps. Default: all count. */
@@ -78,11 +78,12 @@ function plainRows(logits: Tensor, classes: Tensor, ignored: { ignored: number; 
   const counts = empty(logits, [N], 'f32');
   const statistics = empty(logits, [N, 2], 'f32');
   forward({ logits, classes, parts, counts, statistics }, rows, ignored);
-  return reduced(logits, parts, counts, (dy, inverse, params) => {
+  const back: Back = (dy, inverse, params) => {
     const dLogits = empty(logits);
     backward({ logits, classes, counts, statistics, inverse, dy, dLogits }, rows, params);
     return dLogits;
-  });
+  };
+  return reduced(logits, parts, counts, back, (x) => lossesByOps(x, classes, ignored));
 }
 
 // The maximum and the logarithm of the sum stay apart: added, large logits would round the logarithm away.

@@ -1,7 +1,8 @@
 import { notNumbers } from '../../gpu/index.ts';
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, size } from '../../tensor/values/index.ts';
-import { rowKernel } from '../axis/index.ts';
+import { rowKernel, sum } from '../axis/index.ts';
+import { div, maximum, sqrt, square } from '../elementwise/index.ts';
 
 /**
  * Rows of unit length, over the last axis: `y = x / max(|x|, eps)`. A row of zeros stays zeros, one that holds NaN becomes NaN.
@@ -23,11 +24,16 @@ export function l2Normalize(x: Tensor, eps = 1e-12): Tensor {
   const y = empty(x);
   const length = empty(x, [rows], 'f32');
   l2Forward({ x, y, length }, axis, { eps });
-  return differentiable(y, [x], (dy) => {
-    const dx = empty(x);
-    l2Backward({ y, length, dy, dx }, axis, { eps });
-    return [dx];
-  });
+  return differentiable(
+    y,
+    [x],
+    (dy) => {
+      const dx = empty(x);
+      l2Backward({ y, length, dy, dx }, axis, { eps });
+      return [dx];
+    },
+    (t) => div(t, maximum(sqrt(sum(square(t), { axes: -1, keepDims: true })), eps)),
+  );
 }
 
 const l2Forward = /*#__PURE__*/ rowKernel({

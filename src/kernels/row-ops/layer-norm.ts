@@ -6,6 +6,7 @@ import {
   fewerRows,
   inRuns,
   loopsFor,
+  mean,
   type RowCode,
   rowKernel,
   rowSum,
@@ -15,9 +16,10 @@ import {
   rowThreadOverrides,
   rowThreadPlace,
   rowThreads,
+  sum,
   threadPerRow,
 } from '../axis/index.ts';
-import { add, addScalar, div, mul, sqrt, sub } from '../elementwise/index.ts';
+import { add, addScalar, div, mul, sqrt, square, sub } from '../elementwise/index.ts';
 
 /**
  * Layer normalisation (https://arxiv.org/abs/1607.06450) over the last axis of `x [..., C]`, `weight [C]`, `bias [C]`:
@@ -44,11 +46,15 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
   }
   const rows = size(x.shape) / cols;
   const y = empty(x);
-  const mean = empty(x, [rows], 'f32');
+  const middles = empty(x, [rows], 'f32');
   const inverse = empty(x, [rows], 'f32');
-  forward({ x, mean, inverse, y, weight, bias }, { outer: rows, length: cols, inner: 1 }, { divisor: cols, eps });
+  forward(
+    { x, mean: middles, inverse, y, weight, bias },
+    { outer: rows, length: cols, inner: 1 },
+    { divisor: cols, eps },
+  );
 
-  return differentiable(y, [x, weight, bias], (dy) => {
+  const backward = (dy: Tensor) => {
     const dx = empty(x);
     const dweight = empty(weight);
     const dbias = empty(bias);
@@ -57,14 +63,22 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
     const { chunk, constants } = backwardShape(x.device, rows, length);
     const parts = Math.ceil(rows / chunk);
     const partial = empty(x, [parts, 2, cols], 'f32');
-    const bound = { x, mean, inverse, dy, dx, weight, partial };
+    const bound = { x, mean: middles, inverse, dy, dx, weight, partial };
     dispatch(backwardKernel(F, loopsFor(length / constants.THREADS)), bound, { rows, length, chunk, cols }, constants);
     const few = fewerRows(new Tensor(partial.storage, [parts, 2 * cols], 'f32'), FEW_STEPS);
     const left = few.shape[0] as number;
     const threads = rowThreads(x.device, { outer: 1, length: left, inner: length }, 16);
     dispatch(sumKernels[F], { partial: few, dweight, dbias }, { parts: left, length }, threads);
     return [dx, dweight, dbias];
-  });
+  };
+  return differentiable(y, [x, weight, bias], backward, (t, w, b) => add(mul(standardized(t, cols, eps), w), b));
+}
+
+/** {@link standardize} by ops. */
+function standardized(x: Tensor, divisor: number, eps: number): Tensor {
+  const last = { axes: -1, keepDims: true };
+  const d = sub(x, mean(x, last));
+  return div(d, sqrt(add(mul(sum(square(d), last), 1 / divisor), eps)));
 }
 
 /**
@@ -117,14 +131,19 @@ function standardize(x: Tensor, divisor: number, eps: number): Tensor {
   const rows = size(x.shape) / cols;
   const axis = { outer: rows, length: cols, inner: 1 };
   const y = empty(x);
-  const mean = empty(x, [rows], 'f32');
+  const middles = empty(x, [rows], 'f32');
   const inverse = empty(x, [rows], 'f32');
-  standardizeForward({ x, mean, inverse, y }, axis, { divisor, eps });
-  return differentiable(y, [x], (dy) => {
-    const dx = empty(x);
-    standardizeBackward({ x, mean, inverse, dy, dx }, axis, { divisor });
-    return [dx];
-  });
+  standardizeForward({ x, mean: middles, inverse, y }, axis, { divisor, eps });
+  return differentiable(
+    y,
+    [x],
+    (dy) => {
+      const dx = empty(x);
+      standardizeBackward({ x, mean: middles, inverse, dy, dx }, axis, { divisor });
+      return [dx];
+    },
+    (t) => standardized(t, divisor, eps),
+  );
 }
 
 // Everything is relative to the first element of the row: what remains of a large common offset is then exact. So `mean` is the

@@ -11,7 +11,8 @@ import {
   type Tensor,
 } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
-import { checkChoice, inRuns, total } from '../axis/index.ts';
+import { checkChoice, inRuns, sum, total } from '../axis/index.ts';
+import { abs, castFloat, mul, square, sub } from '../elementwise/index.ts';
 /** Whether a loss is averaged or added up. */
 export type Reduction = 'mean' | 'sum';
 
@@ -54,13 +55,18 @@ function difference(op: string, a: Tensor, b: Tensor, reduction: Reduction, ABSO
   dispatch(forward, { a, b, parts }, { ...elements, n }, { ABSOLUTE });
   const y = total(parts, factor);
 
-  return differentiable(y, [a, b], (dy) => {
-    const da = empty(a);
-    const db = empty(b);
-    dispatch(backward, { a, b, dy, dx: da }, { ...elements, factor }, { ABSOLUTE });
-    dispatch(backward, { a, b, dy, dx: db }, { ...elements, factor: -factor }, { ABSOLUTE });
-    return [da, db];
-  });
+  return differentiable(
+    y,
+    [a, b],
+    (dy) => {
+      const da = empty(a);
+      const db = empty(b);
+      dispatch(backward, { a, b, dy, dx: da }, { ...elements, factor }, { ABSOLUTE });
+      dispatch(backward, { a, b, dy, dx: db }, { ...elements, factor: -factor }, { ABSOLUTE });
+      return [da, db];
+    },
+    (c, d) => mul(sum((ABSOLUTE ? abs : square)(castFloat(sub(c, d), 'f32'))), factor),
+  );
 }
 
 // Each workgroup leaves one partial sum.

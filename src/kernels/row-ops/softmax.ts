@@ -1,7 +1,8 @@
 import type { Piece } from '../../gpu/index.ts';
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, normalizeAxis, ShapeError } from '../../tensor/values/index.ts';
-import { type RowCode, rowKernel } from '../axis/index.ts';
+import { max, type RowCode, rowKernel, sum } from '../axis/index.ts';
+import { div, exp, log, stopGradient, sub } from '../elementwise/index.ts';
 /**
  * Softmax along an axis: `y = exp(x - max x) / sum(exp(x - max x))`. An entry of -∞ gives exactly 0; a row of nothing else
  * gives zeros. A row that holds NaN or ∞ gives NaN.
@@ -35,12 +36,32 @@ function along(op: keyof typeof kernels, x: Tensor, axis: number): Tensor {
   if (rows.length === 0) throw new ShapeError(op, `axis ${axis} is empty`, { x: x.shape });
   const y = empty(x);
   kernels[op].forward({ x, y }, rows);
-  return differentiable(y, [x], (dy) => {
-    const dx = empty(x);
-    kernels[op].backward({ y, dy, dx }, rows);
-    return [dx];
-  });
+  return differentiable(
+    y,
+    [x],
+    (dy) => {
+      const dx = empty(x);
+      kernels[op].backward({ y, dy, dx }, rows);
+      return [dx];
+    },
+    plain[op](axis),
+  );
 }
+
+const reduced = (axis: number) => ({ axes: axis, keepDims: true });
+const below = (x: Tensor, axis: number) => sub(x, max(stopGradient(x), reduced(axis)));
+
+/** Both by ops, for gradients of gradients. A row of nothing but -∞ has none there. */
+const plain = {
+  softmax: (axis: number) => (x: Tensor) => {
+    const e = exp(below(x, axis));
+    return div(e, sum(e, reduced(axis)));
+  },
+  logSoftmax: (axis: number) => (x: Tensor) => {
+    const d = below(x, axis);
+    return sub(d, log(sum(exp(d), reduced(axis))));
+  },
+};
 
 /**
  * Exponentials of differences to a maximum. From -∞ to -104 they are 0 in f32, and WGSL promises nothing of exp(-∞). By bits, so

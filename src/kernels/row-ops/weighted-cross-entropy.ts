@@ -1,18 +1,24 @@
 // The cross entropy of rows whose classes have weights, or whose targets are smoothed.
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { rowKernel, total, weightedMean } from '../axis/index.ts';
-import { castFloat, stopGradient } from '../elementwise/index.ts';
-import { sumOverRow } from './softmax.ts';
+import { rowKernel, sum, total, weightedMean } from '../axis/index.ts';
+import { notEqual } from '../comparison/index.ts';
+import { castFloat, mul, stopGradient, sub, where } from '../elementwise/index.ts';
+import { oneHot, reshape } from '../layout/index.ts';
+import { logSoftmax, sumOverRow } from './softmax.ts';
 
 /** A loss of rows, once it is known how they are reduced. */
 export type Rows = (reduction: 'mean' | 'sum' | 'none') => Tensor;
 
-/** Losses `parts` of rows that count for `counts`. `back` launches the gradient; `inverse` is one over the sum of `counts`. */
+/** Launches the gradient; `inverse` is one over the sum of the counts. */
+export type Back = (dy: Tensor, inverse: Tensor, params: { isMean: number; isNone: number }) => Tensor;
+
+/** Losses `parts` of rows that count for `counts`, and the same by ops. */
 export function reduced(
   logits: Tensor,
   parts: Tensor,
   counts: Tensor,
-  back: (dy: Tensor, inverse: Tensor, params: { isMean: number; isNone: number }) => Tensor,
+  back: Back,
+  plain: (logits: Tensor) => Tensor,
 ): Rows {
   return (reduction) => {
     const isMean = Number(reduction === 'mean');
@@ -20,8 +26,30 @@ export function reduced(
     const mean = isMean ? weightedMean(parts, counts) : undefined;
     const y = mean?.y ?? (isNone ? parts : total(parts, 1));
     // What is bound in place of the count is never read otherwise.
-    return differentiable(y, [logits], (dy) => [back(dy, mean?.inverse ?? dy, { isMean, isNone })]);
+    const backward = (dy: Tensor) => [back(dy, mean?.inverse ?? dy, { isMean, isNone })];
+    return differentiable(y, [logits], backward, (x) => {
+      const losses = plain(x as Tensor);
+      return isNone ? losses : mul(sum(losses), mean?.inverse ?? 1);
+    });
   };
+}
+
+/** Losses `[N]` by ops, for gradients of gradients. Rows that do not count may hold anything. */
+export function lossesByOps(
+  logits: Tensor,
+  classes: Tensor,
+  { ignored, ignores, smoothing = 0 }: Omit<Params, 'smoothing'> & { readonly smoothing?: number },
+  weights?: Tensor,
+): Tensor {
+  const [N, C] = logits.shape as [number, number];
+  const wide = castFloat(logits, 'f32');
+  const counted = ignores ? notEqual(classes, ignored) : undefined;
+  const logs = logSoftmax(counted ? where(reshape(counted, [N, 1]), wide, 0) : wide);
+  const weighted = weights ? mul(logs, castFloat(weights, 'f32')) : logs;
+  const own = sum(where(oneHot(classes, C), weighted, 0), { axes: 1 });
+  const all = smoothing > 0 ? mul(sum(weighted, { axes: 1 }), smoothing / C) : 0;
+  const losses = sub(mul(own, smoothing - 1), all);
+  return counted ? where(counted, losses, 0) : losses;
 }
 
 interface Params {
@@ -40,12 +68,13 @@ export function weightedRows(logits: Tensor, classes: Tensor, weights: Tensor, p
   // Of all classes together, so that the number of loads of a row does not matter.
   const some = { ...params, share: params.smoothing / C };
   forward({ logits, classes, weights: along, parts, counts, statistics }, rows, some);
-  return reduced(logits, parts, counts, (dy, inverse, how) => {
+  const back: Back = (dy, inverse, how) => {
     const dLogits = empty(logits);
     const bound = { logits, classes, weights: along, counts, statistics, inverse, dy, dLogits };
     backward(bound, rows, { ...some, ...how });
     return dLogits;
-  });
+  };
+  return reduced(logits, parts, counts, back, (x) => lossesByOps(x, classes, params, along));
 }
 
 const params = { ignored: 'u32', ignores: 'u32', smoothing: 'f32', share: 'f32' } as const;

@@ -2,7 +2,7 @@ import { kernel, notNumbers } from '../../gpu/index.ts';
 import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { checkChoice, checkOptions, eachRow, mean, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
-import { resample, reshape } from '../layout/index.ts';
+import { resample, reshape, takeAlongAxis } from '../layout/index.ts';
 import { checkWhole, windowCount } from './conv2d.ts';
 import { laneOfRows, windowParams, windowsOfPixel } from './windows.ts';
 
@@ -46,7 +46,12 @@ export function maxPool2d(x: Tensor, window: number | readonly [number, number],
     const dx = empty(image);
     const pixels = { rows: batch * height * across, width };
     dispatch(maxPoolBackward, { dy, index, dx }, { ...geometry, ...pixels }, laneOfRows(x, pixels));
-    return [dx];
+    return [
+      differentiable(dx, [dy], (u) => {
+        const flat = reshape(u, [batch, height * across, width]);
+        return [reshape(takeAlongAxis(flat, reshape(index, [batch, rows * cols, width]), 1), y.shape)];
+      }),
+    ];
   });
   return reshape(y, made);
 }

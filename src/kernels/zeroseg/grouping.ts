@@ -1,8 +1,7 @@
 import { type Binding, expBelow, type Kernel, kernel, notNumbers } from '../../gpu/index.ts';
-import { add, differentiable, differentiableAll, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
+import { differentiable, differentiableAll, dispatch, empty, type Tensor } from '../../tensor/graph/index.ts';
 import { aroundAxis, normalizeAxis, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import {
-  type AxisRows,
   checkOptions,
   inRuns,
   loopsFor,
@@ -13,8 +12,9 @@ import {
   rowThreadOverrides,
   rowThreadPlace,
   rowThreads,
+  sum,
 } from '../axis/index.ts';
-import { randomGumbel } from '../elementwise/index.ts';
+import { add, div, mul, randomGumbel, sub } from '../elementwise/index.ts';
 import { matmul } from '../matmul/index.ts';
 export interface GumbelOptions {
   /** Gumbel noise of the shape of the logits. */
@@ -62,8 +62,7 @@ export interface Grouped {
 export function gumbelSoftmax(logits: Tensor, given: GumbelSoftmaxOptions = {}): { soft: Tensor; hard: Tensor } {
   checkOptions('gumbelSoftmax', given, ['axis', 'noise', 'key', 'stream', 'tau']);
   const { axis = -1, ...options } = given;
-  const rows = aroundAxis(logits.shape, normalizeAxis('gumbelSoftmax', axis, logits.shape));
-  return chosen('gumbelSoftmax', logits, rows, options);
+  return chosen('gumbelSoftmax', logits, normalizeAxis('gumbelSoftmax', axis, logits.shape), options);
 }
 
 /**
@@ -82,11 +81,16 @@ export function assignNormalise(a: Tensor, eps = 1): Tensor {
   const y = empty(a);
   const inverse = empty(a, a.shape.slice(0, -1), 'f32');
   normalise({ a, y, inverse }, rows, { eps });
-  return differentiable(y, [a], (dy) => {
-    const da = empty(a);
-    normaliseBackward({ a, inverse, dy, da }, rows);
-    return [da];
-  });
+  return differentiable(
+    y,
+    [a],
+    (dy) => {
+      const da = empty(a);
+      normaliseBackward({ a, inverse, dy, da }, rows);
+      return [da];
+    },
+    (t) => div(t, add(sum(t, { axes: -1, keepDims: true }), eps)),
+  );
 }
 
 /**
@@ -115,7 +119,7 @@ export function groupMembers(logits: Tensor, values: Tensor, options: GroupOptio
       values: values.shape,
     });
   }
-  const { soft, hard } = chosen('groupMembers', logits, aroundAxis(logits.shape, 1), gumbel);
+  const { soft, hard } = chosen('groupMembers', logits, 1, gumbel);
   const assign = isHard ? hard : soft;
   return { grouped: matmul(assignNormalise(assign, eps), values), assign, soft };
 }
@@ -124,9 +128,10 @@ export function groupMembers(logits: Tensor, values: Tensor, options: GroupOptio
 function chosen(
   op: string,
   logits: Tensor,
-  rows: AxisRows,
+  axis: number,
   { noise, key, stream, tau = 1 }: GumbelOptions,
 ): { soft: Tensor; hard: Tensor } {
+  const rows = aroundAxis(logits.shape, axis);
   if (noise && !sameShape(noise.shape, logits.shape)) {
     throw new ShapeError(op, 'the noise must have the shape of the logits', {
       logits: logits.shape,
@@ -146,12 +151,18 @@ function chosen(
   if (gumbel) dispatch(chooseNoisy(loops), { x: logits, noise: gumbel, soft, hard }, params, constants);
   else dispatch(choosePlain(loops), { x: logits, soft, hard }, params, constants);
 
-  differentiableAll([soft, hard], [logits], (arrived) => {
+  const along = (a: Tensor, b: Tensor) => sum(mul(a, b), { axes: axis, keepDims: true });
+  const backward = (dy: Tensor): Tensor => {
     const dx = empty(logits);
-    const dy = arrived.filter((d) => d !== undefined).reduce(add);
     chooseBackward({ soft, dy, dx }, rows, { inverseTau: 1 / tau });
-    return [dx];
-  });
+    return differentiable(dx, [soft, dy], (u) => [
+      mul(sub(mul(u, sub(dy, along(dy, soft))), mul(dy, along(u, soft))), 1 / tau),
+      backward(u),
+    ]);
+  };
+  differentiableAll([soft, hard], [logits], (arrived) => [
+    backward(arrived.filter((d) => d !== undefined).reduce((a, b) => add(a, b))),
+  ]);
   return { soft, hard };
 }
 

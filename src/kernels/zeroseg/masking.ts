@@ -1,5 +1,13 @@
 import { kernel } from '../../gpu/index.ts';
-import { differentiable, dispatch, empty, fill, type Tensor } from '../../tensor/graph/index.ts';
+import {
+  differentiable,
+  differentiableAll,
+  differentiableLinear,
+  dispatch,
+  empty,
+  fill,
+  type Tensor,
+} from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import {
   argsort,
@@ -68,13 +76,16 @@ export function keepRows(x: Tensor, { idsKeep, idsRestore }: Pick<ShuffleMask, '
       idsRestore: idsRestore.shape,
     });
   }
-  const y = empty(x, [...idsKeep.shape, ...rest]);
-  takeInto(x, idsKeep, y);
-  return differentiable(y, [x], (dy) => {
-    const dx = empty(x);
-    takeInto(dy, idsRestore, dx);
-    return [dx];
-  });
+  const taken = (from: Tensor, ids: Tensor): Tensor => {
+    const y = empty(x, [...ids.shape, ...rest]);
+    takeInto(from, ids, y);
+    return y;
+  };
+  return differentiableLinear(
+    x,
+    (t) => taken(t, idsKeep),
+    (dy) => taken(dy, idsRestore),
+  );
 }
 
 /**
@@ -107,15 +118,22 @@ export function unshuffle(visible: Tensor, token: Tensor, idsRestore: Tensor): T
 
   return differentiable(y, [visible, token], (dy) => {
     const rows = batch * count;
-    if (rows === 0 || width === 0)
-      return [empty(visible), fill(token.device, token.shape, 0, token.dtype === 'f16' ? 'f16' : 'f32')];
+    if (rows === 0 || width === 0) return [empty(visible), zeros(token)];
     const chunk = Math.max(8, Math.min(FEW_STEPS, Math.ceil(rows / CHUNKS)));
     const chunks = Math.ceil(rows / chunk);
     const dvisible = empty(visible);
     const partial = empty(token, [chunks, width], 'f32');
     dispatch(restoreBackward, { dy, idsRestore, dvisible, partial }, { rows, count, kept, width, chunk });
-    return [dvisible, reshape(sumRows(partial, token.dtype), token.shape)];
+    const dtoken = reshape(sumRows(partial, token.dtype), token.shape);
+    differentiableAll([dvisible, dtoken], [dy], ([u, v]) => [
+      unshuffle(u ?? zeros(visible), v ?? zeros(token), idsRestore),
+    ]);
+    return [dvisible, dtoken];
   });
+}
+
+function zeros(x: Tensor): Tensor {
+  return fill(x.device, x.shape, 0, x.dtype === 'f16' ? 'f16' : 'f32');
 }
 
 /** Partial sums of the token's gradient: enough to keep a GPU busy, few enough for one more launch to add them up. */

@@ -38,14 +38,30 @@ export function recomputeForward<R>(body: () => R): R {
 /**
  * Says how the gradient of `y` flows to `inputs`: `backward` gets `dy`, of the shape of `y`, and returns one gradient per
  * input, or `undefined` where none flows. It records ops like any other code; what nobody uses of it is never computed.
+ *
+ * Where `backward` launches kernels, its results have no gradients of their own, unless `plain` computes `y` from the same
+ * inputs by ops: gradients of gradients are those of `plain`, which is not called before they are asked for.
  */
 export function differentiable(
   y: Tensor,
   inputs: readonly Tensor[],
   backward: (dy: Tensor, sumTo: SumTo) => readonly (Tensor | undefined)[],
+  plain?: (...inputs: Tensor[]) => Tensor,
 ): Tensor {
-  differentiableAll([y], inputs, ([dy], _, sumTo) => backward(dy as Tensor, sumTo));
+  differentiableAll([y], inputs, ([dy], _, sumTo) => backward(dy as Tensor, sumTo), plain);
   return y;
+}
+
+/**
+ * `y = forward(x)` of a linear map, by launches, with the gradient `backward(dy)`: the transpose, whose own gradient is `forward`
+ * again. So there are gradients of every order.
+ */
+export function differentiableLinear(
+  x: Tensor,
+  forward: (x: Tensor) => Tensor,
+  backward: (dy: Tensor) => Tensor,
+): Tensor {
+  return differentiable(forward(x), [x], (dy) => [differentiableLinear(dy, backward, forward)]);
 }
 
 /** As {@link differentiable}, for an op with several results. A result without gradient has `undefined`; not all do. */
@@ -53,8 +69,9 @@ export function differentiableAll(
   outputs: readonly Tensor[],
   inputs: readonly Tensor[],
   backward: GradientNode['backward'],
+  plain?: GradientNode['plain'],
 ): void {
-  const node: GradientNode = { order: order++, made: launchOrder(), outputs, inputs, backward };
+  const node: GradientNode = { order: order++, made: launchOrder(), outputs, inputs, backward, plain };
   for (const [name, list] of Object.entries({ results: outputs, inputs })) {
     const other = list.findIndex((t: unknown) => !(t instanceof Tensor));
     if (other >= 0) {
@@ -142,14 +159,49 @@ export function backpropagate(
       () => node.backward(arrived, dependent, sumTo),
     );
     checkGradients(node, back);
+    const given = node.plain ? again(node.plain, node.inputs, arrived[0] as Tensor, back) : back;
     node.inputs.forEach((input, i) => {
-      const gradient = back[i];
+      const gradient = given[i];
       if (gradient) give(input, gradient);
     });
   }
   const ends = new Ends(of);
   for (const t of found.keys()) if (dependent.has(t)) checkComplete(t, dependent, ends);
   return of.map((x) => found.get(x));
+}
+
+/** The results of a backward, as tensors whose own gradients are those of the op's plain form. */
+function again(
+  plain: NonNullable<GradientNode['plain']>,
+  of: readonly Tensor[],
+  dy: Tensor,
+  back: readonly (Tensor | undefined)[],
+): readonly (Tensor | undefined)[] {
+  const over = (t: Tensor) => new Tensor(t.storage, t.shape, t.dtype);
+  const given = back.map((t) => t && over(t));
+  const inputs = [...of, dy];
+  differentiableAll(
+    given.filter((t) => t !== undefined),
+    inputs,
+    (seconds, wanted, sumTo) => {
+      const since = now();
+      // Inputs may be one tensor: each gets its own gradient.
+      const own = inputs.map((x) => differentiable(over(x), [x], (d) => [d]));
+      const xs = own.slice(0, -1);
+      const first = backpropagate([plain(...xs)], own.slice(-1), xs, since, sumTo);
+      const results = first.filter((_, i) => given[i]);
+      const arrives = seconds.map((second, i) => results[i] && second);
+      const found = backpropagate(
+        results.map((t, i) => t ?? (own[i] as Tensor)),
+        arrives,
+        own.filter((_, i) => wanted.has(inputs[i] as Tensor)),
+        since,
+        sumTo,
+      );
+      return inputs.map((x) => (wanted.has(x) ? found.shift() : undefined));
+    },
+  );
+  return given;
 }
 
 /** Gradients that meet are added. */
@@ -248,7 +300,7 @@ function noGradient(t: Tensor, { from, launch }: Source): StepError {
   if (op !== undefined) {
     return new StepError(
       `gradients: a gradient of '${op}' has no gradient itself ('${launch.label}' is not differentiable): second derivatives ` +
-        `through this op do not exist; ${remedy}`,
+        `through this op do not exist; give its differentiable() a plain form of ops, or ${remedy}`,
     );
   }
   const binding = launch.kernel.names[launch.tensors.indexOf(from)];

@@ -1,7 +1,7 @@
 export { access } from './dependence.ts';
 export { type Elements, elementGrid, elementLoop, elementOverride, elementParams, elementsOf } from './elementwise.ts';
 export { add, fill } from './fill.ts';
-export { differentiable, differentiableAll, reverse } from './grad.ts';
+export { differentiable, differentiableAll, differentiableLinear, reverse } from './grad.ts';
 export { defaultType, free, freeWhenCollected, ownShape, tensor, variable, write } from './host-tensors.ts';
 export { isWrittenWhole, moveVariable, range, writeInto } from './placement.ts';
 export { type RecomputeResults, recompute } from './recompute.ts';

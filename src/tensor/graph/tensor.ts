@@ -122,6 +122,8 @@ export interface GradientNode {
     wanted: ReadonlySet<Tensor>,
     sumTo: SumTo,
   ) => readonly (Tensor | undefined)[];
+  /** The outputs again, made of ops, where `backward` is made of launches: what gradients of gradients are found through. */
+  readonly plain: ((...inputs: Tensor[]) => Tensor) | undefined;
 }
 
 /**

@@ -16,14 +16,20 @@ interface Case {
   readonly op: (...xs: Tensor[]) => Tensor;
   /** Values, where normal ones do not do. */
   readonly values?: (random: () => number) => number;
-  /** An op whose gradient is built of ops that have gradients: its second derivatives are there. */
-  readonly twice?: boolean;
+  /** Why its second derivatives are not there. */
+  readonly once?: string;
   /** Of the differences. */
   readonly tolerance?: number;
 }
 
 const u32 = (values: number[], shape: Shape = [values.length]) => tensor(device.current, values, shape, 'u32');
 const f32 = (values: number[], shape: Shape = [values.length]) => tensor(device.current, values, shape);
+/** Values whose order does not change between two evaluations. */
+const apart = () => {
+  let i = 0;
+  return () => ((5 * i++) % 8) / 4;
+};
+const once = 'a loss of the paper, in one kernel with its gradient: nobody differentiates it twice';
 const positive = (random: () => number) => 0.5 + random();
 const pair = (op: (a: Tensor, b: Tensor) => Tensor): Case => ({ of: [[2, 3], [3]], op, values: positive });
 const one = (op: (x: Tensor) => Tensor, values = positive): Case => ({ of: [[2, 4]], op, values });
@@ -111,7 +117,10 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   silu: one((x) => kernels.silu(x)),
   sin: one((x) => kernels.sin(x)),
   softplus: one((x) => kernels.softplus(x)),
-  tan: one((x) => kernels.tan(x)),
+  tan: one(
+    (x) => kernels.tan(x),
+    (random) => 0.5 * random(),
+  ),
   logsumexp: one((x) => kernels.logsumexp(x, { axes: 1 })),
   norm: one((x) => kernels.norm(x, { axes: 1 })),
   std: one((x) => kernels.std(x, { axes: 1 })),
@@ -119,8 +128,8 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   pow: pair((a, b) => kernels.pow(a, b)),
   remainder: pair((a, b) => kernels.remainder(a, b)),
   abs: one(abs),
-  add: { ...pair(add), twice: true },
-  addScalar: { ...one((x) => addScalar(x, 2)), twice: true },
+  add: pair(add),
+  addScalar: one((x) => addScalar(x, 2)),
   assignNormalise: one((x) => assignNormalise(x)),
   attention: {
     of: [
@@ -135,10 +144,10 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
     op: (x, m, v, w, b) => batchNormEval(x, m, v, w, b, 0.1),
     values: positive,
   },
-  broadcastTo: { ...one((x) => broadcastTo(x, [3, 2, 4])), twice: true },
+  broadcastTo: one((x) => broadcastTo(x, [3, 2, 4])),
   cast: [
-    { of: [[2, 2]], op: (x) => cast(x, 'f32'), twice: true },
-    { of: [[2, 2]], op: (x) => (hasF16() ? cast(cast(x, 'f16'), 'f32') : x), twice: true, tolerance: 0.01 },
+    { of: [[2, 2]], op: (x) => cast(x, 'f32') },
+    { of: [[2, 2]], op: (x) => (hasF16() ? cast(cast(x, 'f16'), 'f32') : x), tolerance: 0.01 },
   ],
   clamp: one((x) => clamp(x, 0.7, 1.2)),
   concat: {
@@ -191,8 +200,9 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
       [2, 2, 3],
     ],
     op: (z, views) => distill(z, views),
+    once,
   },
-  div: [pair(div), { ...one((x) => div(x, 3)), twice: true }],
+  div: [pair(div), one((x) => div(x, 3))],
   embedding: { of: [[3, 2]], op: (x) => embedding(x, u32([2, 0, 2])) },
   exp: one(exp),
   gelu: (['erf', 'tanh', 'quick'] as const).map((form) => one((x) => gelu(x, form), normal)),
@@ -211,8 +221,8 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   l2Normalize: one((x) => l2Normalize(x)),
   layerNorm: { of: [[2, 4], [4], [4]], op: (x, w, b) => layerNorm(x, w, b, 1e-3) },
   linear: [
-    { of: [[2, 3], [2, 3], [2]], op: (x, w, bias) => linear(x, w, { bias }), twice: true },
-    { of: [[3], [2, 3], [2], [2]], op: (x, w, bias, residual) => linear(x, w, { bias, residual }), twice: true },
+    { of: [[2, 3], [2, 3], [2]], op: (x, w, bias) => linear(x, w, { bias }) },
+    { of: [[3], [2, 3], [2], [2]], op: (x, w, bias, residual) => linear(x, w, { bias, residual }) },
     { of: [[2, 2, 3], [2, 3], [2]], op: (x, w, bias) => linear(x, w, { bias, activation: 'gelu' }) },
   ],
   log: one(log),
@@ -224,7 +234,6 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
         [3, 2],
       ],
       op: (a, b) => matmul(a, b),
-      twice: true,
     },
     {
       of: [
@@ -232,7 +241,6 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
         [4, 3],
       ],
       op: (a, b) => matmul(a, b, { transposeA: true, transposeB: true }),
-      twice: true,
     },
     {
       of: [
@@ -240,7 +248,6 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
         [3, 4],
       ],
       op: (a, b) => matmul(a, b, { transposeA: true }),
-      twice: true,
     },
     {
       of: [
@@ -248,7 +255,6 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
         [2, 2, 3],
       ],
       op: (a, b) => matmul(a, b, { transposeB: true }),
-      twice: true,
     },
     {
       of: [
@@ -256,7 +262,6 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
         [2, 3, 2],
       ],
       op: (a, b) => matmul(a, b),
-      twice: true,
     },
   ],
   max: one((x) => max(x)),
@@ -273,23 +278,21 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
     op: (x, weight1, weight2) => mlp(x, { weight1, weight2 }),
   },
   mse: { of: [[3], [3]], op: (a, b) => mse(a, b) },
-  mul: [
-    { ...pair(mul), twice: true },
-    { ...one((x) => mul(2, x)), twice: true },
-  ],
-  neg: { ...one(neg), twice: true },
+  mul: [pair(mul), one((x) => mul(2, x))],
+  neg: one(neg),
   patchEmbed: { of: [[1, 1, 2, 2], [2, 1, 2, 2], [2]], op: (x, w, b) => patchEmbed(x, w, b) },
   patchify: { of: [[1, 1, 2, 4]], op: (x) => patchify(x, 2) },
-  patchNormalize: one((x) => patchNormalize(x)),
-  permute: { ...one((x) => permute(x, [1, 0])), twice: true },
+  patchNormalize: { ...one((x) => patchNormalize(x)), tolerance: 5e-3 },
+  permute: one((x) => permute(x, [1, 0])),
   qkvAttention: { of: [[1, 2, 12]], op: (x) => qkvAttention(x, 2) },
   reconstruction: {
     of: [[1, 2, 4]],
     op: (pred) => reconstruction(f32([1, 2, 3, 4, 5, 6, 7, 8], [1, 1, 2, 4]), pred, f32([1, 0], [1, 2]), { patch: 2 }),
+    once,
   },
   relu: one(relu, normal),
-  reshape: { ...one((x) => reshape(x, [4, 2])), twice: true },
-  scale: { ...one((x) => scale(x, 3)), twice: true },
+  reshape: one((x) => reshape(x, [4, 2])),
+  scale: one((x) => scale(x, 3)),
   scatterAdd: { of: [[1, 3, 2]], op: (x) => scatterAdd(x, u32([1, 1, 0], [1, 3]), 2) },
   segmentMatch: {
     of: [
@@ -297,6 +300,7 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
       [1, 2, 3],
     ],
     op: (segments, views) => segmentMatch(segments, views).loss,
+    once,
   },
   sigmoid: one(sigmoid),
   slice: one((x) => slice(x, 1, 1, 3)),
@@ -304,11 +308,8 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   split: one((x) => concat([...split(x, 1, [1, 3])].reverse(), 1)),
   sqrt: one(sqrt),
   square: one(square),
-  straightThrough: { ...one((x) => straightThrough(sign(x), x)), twice: true },
-  sub: [
-    { ...pair(sub), twice: true },
-    { ...one((x) => sub(2, x)), twice: true },
-  ],
+  straightThrough: one((x) => straightThrough(sign(x), x)),
+  sub: [pair(sub), one((x) => sub(2, x))],
   sum: { ...one((x) => sum(x, { axes: [0] })) },
   takeRows: { of: [[1, 3, 2]], op: (x) => takeRows(x, u32([2, 0, 2], [1, 3])) },
   tanh: one(tanh),
@@ -332,7 +333,6 @@ const layouts: Readonly<Record<string, Case>> = {
       [2, 1, 2, 2],
     ],
     op: (x, w) => kernels.convTranspose2d(x, w),
-    twice: true,
   },
   cumsum: { ...one((x) => kernels.cumsum(x, 0)), twice: true },
   cumprod: { ...one((x) => kernels.cumprod(x, -1, { reverse: true })), twice: true },
@@ -372,25 +372,24 @@ const layouts: Readonly<Record<string, Case>> = {
       [3, 4],
     ],
     op: (a, b) => kernels.einsum('ij,jk->ki', a, b),
-    twice: true,
   },
-  flatten: { ...one((x) => kernels.flatten(x)), twice: true },
-  flip: { ...one((x) => kernels.flip(x)), twice: true },
-  moveAxis: { ...one((x) => kernels.moveAxis(x, 0, 1)), twice: true },
-  pad: { ...one((x) => kernels.pad(x, [1, 2], { mode: 'edge' })), twice: true },
+  flatten: one((x) => kernels.flatten(x)),
+  flip: one((x) => kernels.flip(x)),
+  moveAxis: one((x) => kernels.moveAxis(x, 0, 1)),
+  pad: one((x) => kernels.pad(x, [1, 2], { mode: 'edge' })),
   repeat: one((x) => kernels.repeat(x, 2, 0)),
-  roll: { ...one((x) => kernels.roll(x, 1, 1)), twice: true },
-  sort: one((x) => kernels.sort(x).values),
-  squeeze: { ...one((x) => kernels.squeeze(kernels.unsqueeze(x, 1))), twice: true },
+  roll: one((x) => kernels.roll(x, 1, 1)),
+  sort: one((x) => kernels.sort(x).values, apart()),
+  squeeze: one((x) => kernels.squeeze(kernels.unsqueeze(x, 1))),
   stack: one((x) => kernels.stack([x, x], 1)),
-  swapAxes: { ...one((x) => kernels.swapAxes(x, 0, 1)), twice: true },
+  swapAxes: one((x) => kernels.swapAxes(x, 0, 1)),
   take: one((x) => kernels.take(x, u32([1, 0, 1], [3]), 1)),
-  takeAlongAxis: one((x) => kernels.takeAlongAxis(x, kernels.argsort(x))),
+  takeAlongAxis: one((x) => kernels.takeAlongAxis(x, kernels.argsort(x)), apart()),
   tile: one((x) => kernels.tile(x, [2, 1])),
-  topK: one((x) => kernels.topK(x, 2).values),
-  tril: { ...one((x) => kernels.tril(x)), twice: true },
-  triu: { ...one((x) => kernels.triu(x)), twice: true },
-  unsqueeze: { ...one((x) => kernels.unsqueeze(x, 0)), twice: true },
+  topK: one((x) => kernels.topK(x, 2).values, apart()),
+  tril: one((x) => kernels.tril(x)),
+  triu: one((x) => kernels.triu(x)),
+  unsqueeze: one((x) => kernels.unsqueeze(x, 0)),
 };
 /** Exports without a gradient, each with its reason. */
 const without: Readonly<Record<string, string>> = {
@@ -456,7 +455,7 @@ describe.each(
   Object.entries({ ...cases, ...layouts }).flatMap(([name, some]) =>
     [some].flat().map((one, i) => [i > 0 ? `${name} ${i + 1}` : name, one as Case] as const),
   ),
-)('%s', (_, { of, op, values = normal, twice = false, tolerance = 1e-3 }) => {
+)('%s', (_, { of, op, values = normal, once: reason, tolerance = 1e-3 }) => {
   const draw = (seed: number, shapes: readonly Shape[], value: (random: () => number) => number) => {
     const random = seeded(seed);
     return shapes.map((shape) => Float64Array.from({ length: size(shape) }, () => value(random)));
@@ -480,11 +479,12 @@ describe.each(
     let second: Tensor[];
     try {
       second = gradients(y, xs);
+      expect(reason).toBeUndefined();
     } catch (error) {
       expect(String(error)).toMatch(
         /^StepError: gradients: (a gradient of '[\w -]+' has no gradient itself|'[^']+' has no gradient for '\w+')/,
       );
-      expect(twice, String(error)).toBe(false);
+      expect(reason, String(error)).toBeDefined();
       return;
     }
     // Along one direction, by differences of the first gradients. Steps are powers of two, and large: f32 rounds.
