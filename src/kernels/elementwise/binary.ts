@@ -3,32 +3,31 @@ import { notNumbers, type Piece } from '../../gpu/index.ts';
 import { differentiable, empty, Tensor } from '../../tensor/graph/index.ts';
 import { describe, ShapeError } from '../../tensor/values/index.ts';
 import { checkFloats, checkTensors } from '../axis/index.ts';
-import { broadcast } from './broadcast.ts';
-import { launchBroadcast, type Operand } from './broadcast-launch.ts';
+import { type Broadcast, broadcast } from './broadcast.ts';
+import { type Expression, launchBroadcast, type Operand } from './broadcast-launch.ts';
 import { stopGradient } from './stop-gradient.ts';
 
 export interface Binary {
   readonly name: string;
   readonly forward: string;
-  /** dL/da and dL/db: ops, or WGSL in terms of `dy`, `a`, `b`; just `dy` needs no launch. */
+  /** dL/da and dL/db, before they are summed over what was stretched: ops, or {@link byKernel}. */
   readonly da: Gradient;
   readonly db: Gradient;
-  /** Second derivatives, by ops: `aa`, `ab` and `bb`. None where the gradient is of ops, or `dy` times what is the same around a and b. */
-  readonly second?: Readonly<Partial<Record<string, (a: Operand, b: Operand) => Tensor>>>;
   readonly use?: readonly Piece[];
 }
 
-type Gradient = string | ((dy: Tensor, a: Operand, b: Operand) => Tensor);
+type Gradient = (dy: Tensor, a: Operand, b: Operand, plan: Broadcast) => Tensor;
 
 /** NaN is taken before any number, and of two the first. */
 function extremeOfTwo(name: string, choose: 'max' | 'min', wins: '>=' | '<='): Binary {
   const isFirst = `isNan(a) || (a ${wins} b && !isNan(b))`;
+  const use = [notNumbers];
   return {
     name,
-    use: [notNumbers],
+    use,
     forward: `select(select(${choose}(a, b), b, isNan(b)), a, isNan(a))`,
-    da: `select(0.0, dy, ${isFirst})`,
-    db: `select(dy, 0.0, ${isFirst})`,
+    da: byKernel({ name: `${name}-backward-a`, expression: `select(0.0, dy, ${isFirst})`, use }),
+    db: byKernel({ name: `${name}-backward-b`, expression: `select(dy, 0.0, ${isFirst})`, use }),
   };
 }
 
@@ -48,14 +47,14 @@ export function add(a: Operand, b: Operand): Tensor {
   return applyBinary(sumOfTwo, a, b);
 }
 
-const sumOfTwo: Binary = { name: 'add', forward: 'a + b', da: 'dy', db: 'dy' };
+const sumOfTwo: Binary = { name: 'add', forward: 'a + b', da: (dy) => dy, db: (dy) => dy };
 
 /** `a - b`, broadcasting as {@link add}. Gradients `dy` and `-dy`. */
 export function sub(a: Operand, b: Operand): Tensor {
   return applyBinary(difference, a, b);
 }
 
-const difference: Binary = { name: 'sub', forward: 'a - b', da: 'dy', db: (dy) => mul(dy, -1) };
+const difference: Binary = { name: 'sub', forward: 'a - b', da: (dy) => dy, db: (dy) => mul(dy, -1) };
 
 /** `a · b` element by element, broadcasting as {@link add}. Gradients `dy · b` and `dy · a`. */
 export function mul(a: Operand, b: Operand): Tensor {
@@ -78,11 +77,10 @@ const quotient: Binary = {
   name: 'div',
   forward: 'a / b',
   da: (dy, _, b) => div(dy, b),
-  db: '-dy * (a / b) / b',
-  second: {
-    ab: (_, b) => div(-1, mul(b, b)),
-    bb: (a, b) => mul(div(2, mul(b, b)), div(a, b)),
-  },
+  db: /*#__PURE__*/ byKernel(
+    { name: 'div-backward-b', expression: '-dy * (a / b) / b' },
+    { a: (_, b) => div(-1, mul(b, b)), b: (a, b) => mul(div(2, mul(b, b)), div(a, b)) },
+  ),
 };
 
 /**
@@ -142,7 +140,7 @@ export function tensorsOf(op: string, operands: Readonly<Record<string, Operand>
 }
 
 /** A pointwise op of two operands, of which one is a tensor. */
-export function applyBinary({ name, forward, da, db, second, use }: Binary, a: Operand, b: Operand): Tensor {
+export function applyBinary({ name, forward, da, db, use }: Binary, a: Operand, b: Operand): Tensor {
   const tensors = tensorsOf(name, { a, b });
   const inputs = Object.values(tensors);
   const [like] = inputs;
@@ -151,23 +149,32 @@ export function applyBinary({ name, forward, da, db, second, use }: Binary, a: O
   const plan = broadcast(name, tensors);
   const y = empty(like, plan.shape);
   launchBroadcast({ name, expression: forward, use }, plan, { a, b }, y);
-  return differentiable(y, inputs, (dy, sumTo) => {
-    const towards = (suffix: string, gradient: Gradient, x: Tensor) => {
-      if (gradient === 'dy') return sumTo(dy, x.shape);
-      if (typeof gradient !== 'string') return sumTo(gradient(dy, a, b), x.shape);
-      const launch = (d: Tensor): Tensor => {
-        const dx = empty(d);
-        launchBroadcast({ name: `${name}-backward-${suffix}`, expression: gradient, use }, plan, { a, b, dy: d }, dx);
-        return differentiable(dx, [d, ...inputs], (u) => [
-          launch(u),
-          ...Object.entries(tensors).map(([other, t]) => {
-            const slope = second?.[suffix === other ? suffix + other : 'ab'];
-            return slope && sumTo(mul(mul(u, d), slope(a, b)), t.shape);
-          }),
-        ]);
-      };
-      return sumTo(launch(dy), x.shape);
-    };
-    return Object.entries(tensors).map(([one, x]) => towards(one, one === 'a' ? da : db, x));
-  });
+  return differentiable(y, inputs, (dy, sumTo) =>
+    Object.entries(tensors).map(([one, x]) => sumTo((one === 'a' ? da : db)(dy, a, b, plan), x.shape)),
+  );
+}
+
+/**
+ * A gradient in one launch: WGSL in terms of `dy`, `a` and `b`, `dy` times a slope. How the slope changes with a and b, by ops, is what its
+ * own gradient is made of; without, it is the same all around.
+ */
+export function byKernel(
+  expression: Expression,
+  changes: { readonly [name in 'a' | 'b']?: (a: Operand, b: Operand) => Tensor } = {},
+): Gradient {
+  const gradient: Gradient = (dy, a, b, plan) => {
+    const dx = empty(dy);
+    launchBroadcast(expression, plan, { a, b, dy }, dx);
+    const tensors = Object.entries({ a, b }).filter(
+      (entry): entry is ['a' | 'b', Tensor] => entry[1] instanceof Tensor,
+    );
+    return differentiable(dx, [dy, ...tensors.map(([, x]) => x)], (u, sumTo) => [
+      gradient(u, a, b, plan),
+      ...tensors.map(([name, x]) => {
+        const change = changes[name];
+        return change && sumTo(mul(mul(u, dy), change(a, b)), x.shape);
+      }),
+    ]);
+  };
+  return gradient;
 }

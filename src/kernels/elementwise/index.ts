@@ -1,6 +1,18 @@
 export { type Activation, activationPiece, activations, sigmoidPiece } from './activation.ts';
 export { assign } from './assign.ts';
-export { add, applyBinary, type Binary, div, maximum, minimum, mul, sub, tensorsOf, where } from './binary.ts';
+export {
+  add,
+  applyBinary,
+  type Binary,
+  byKernel,
+  div,
+  maximum,
+  minimum,
+  mul,
+  sub,
+  tensorsOf,
+  where,
+} from './binary.ts';
 export { broadcast, mergedAxes } from './broadcast.ts';
 export { launchBroadcast, type Operand } from './broadcast-launch.ts';
 export { cast } from './cast.ts';

@@ -5,6 +5,7 @@ import {
   applyBinary,
   applyUnary,
   type Binary,
+  byKernel,
   div,
   exactLog,
   log,
@@ -113,23 +114,35 @@ fn powTowardsB(a: f32, b: f32, dy: f32) -> f32 {
 }`,
 };
 
+/** d²y / da db, where both are tensors. */
+function mixedChange(a: Operand, b: Operand): Tensor {
+  return mul(pow(a, sub(b, 1)), add(mul(b, log(a as Tensor)), 1));
+}
+
 const power: Binary = {
   name: 'pow',
   forward: 'powOf(a, b)',
-  da: 'powTowardsA(a, b, dy)',
-  db: 'powTowardsB(a, b, dy)',
-  second: {
-    aa: (a, b) => {
-      if (typeof b !== 'number') return mul(mul(b, sub(b, 1)), pow(a, sub(b, 2)));
-      const factor = b * (b - 1);
-      return factor === 0 ? mul(a, 0) : mul(pow(a, b - 2), factor);
+  da: /*#__PURE__*/ byKernel(
+    { name: 'pow-backward-a', expression: 'powTowardsA(a, b, dy)', use: [powPiece] },
+    {
+      a: (a, b) => {
+        if (typeof b !== 'number') return mul(mul(b, sub(b, 1)), pow(a, sub(b, 2)));
+        const factor = b * (b - 1);
+        return factor === 0 ? mul(a, 0) : mul(pow(a, b - 2), factor);
+      },
+      b: mixedChange,
     },
-    ab: (a, b) => mul(pow(a, sub(b, 1)), add(mul(b, log(a as Tensor)), 1)),
-    bb: (a, b) => {
-      const logarithm = typeof a === 'number' ? Math.log(a) : log(a);
-      return mul(mul(pow(a, b), logarithm), logarithm);
+  ),
+  db: /*#__PURE__*/ byKernel(
+    { name: 'pow-backward-b', expression: 'powTowardsB(a, b, dy)', use: [powPiece] },
+    {
+      a: mixedChange,
+      b: (a, b) => {
+        const logarithm = typeof a === 'number' ? Math.log(a) : log(a);
+        return mul(mul(pow(a, b), logarithm), logarithm);
+      },
     },
-  },
+  ),
   use: [powPiece],
 };
 const rsqrtKernels = /*#__PURE__*/ makeUnary('rsqrt', {

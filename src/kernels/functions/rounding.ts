@@ -1,6 +1,14 @@
 import { notNumbers, type Piece } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
-import { applyBinary, applyUnary, type Binary, makeUnary, type Operand, stopGradient } from '../elementwise/index.ts';
+import {
+  applyBinary,
+  applyUnary,
+  type Binary,
+  byKernel,
+  makeUnary,
+  type Operand,
+  stopGradient,
+} from '../elementwise/index.ts';
 
 /** The largest whole number that is not above `x`. No gradient flows: it is 0 wherever it exists. */
 export function floor(x: Tensor): Tensor {
@@ -76,8 +84,12 @@ const roundKernels = /*#__PURE__*/ makeUnary('round', { forward: 'select(round(x
 const remainderOfTwo: Binary = {
   name: 'remainder',
   forward: 'remainderOf(a, b)',
-  da: 'dy',
+  da: (dy) => dy,
   // The quotient itself may be rounded up to the next whole number.
-  db: '-dy * round((a - remainderOf(a, b)) / b)',
+  db: /*#__PURE__*/ byKernel({
+    name: 'remainder-backward-b',
+    expression: '-dy * round((a - remainderOf(a, b)) / b)',
+    use: [remainderPiece],
+  }),
   use: [remainderPiece],
 };

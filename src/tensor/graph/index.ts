@@ -6,4 +6,5 @@ export { defaultType, free, freeWhenCollected, ownShape, tensor, variable, write
 export { isWrittenWhole, moveVariable, range, writeInto } from './placement.ts';
 export { type RecomputeResults, recompute } from './recompute.ts';
 export { currentRecording, dispatch, empty, emptyOn, label, Recording, record } from './record.ts';
-export { type Launch, type Memory, memoryOf, Storage, type SumTo, Tensor } from './tensor.ts';
+export { type ScanOptions, type ScanTensors, scan } from './scan.ts';
+export { type Launch, type Loop, type Memory, memoryOf, Storage, type SumTo, Tensor } from './tensor.ts';

@@ -57,7 +57,7 @@ export function recompute<const I extends readonly Tensor[], R extends Recompute
  * The tensors from outside that `results` are computed from: by nodes made `since`, and by launches, so that one without a
  * gradient is found when the gradients of the second run are asked for.
  */
-function sourcesOf(results: readonly Tensor[], since: Moment): Tensor[] {
+export function sourcesOf(results: readonly Tensor[], since: Moment): Tensor[] {
   const sources = new Set<Tensor>();
   const reached = new Set<Tensor>();
   const open = [...results];

@@ -19,7 +19,7 @@ import {
   StepError,
   size,
 } from '../values/index.ts';
-import { type Launch, Storage, Tensor } from './tensor.ts';
+import { type Launch, type Loop, Storage, Tensor } from './tensor.ts';
 
 /** The launches of one body, in order. */
 export class Recording {
@@ -46,6 +46,7 @@ export class Recording {
 let current: Recording | undefined;
 let order = 0;
 let watch: ((launch: Launch) => void) | undefined;
+let loop: Loop | undefined;
 const labels: string[] = [];
 
 /** Runs `body` while its launches go to `recording`. */
@@ -81,6 +82,18 @@ export function watchLaunches<R>(see: (launch: Launch) => void, body: () => R): 
     return body();
   } finally {
     watch = outer;
+  }
+}
+
+/** Runs `body` once, whose launches are repeated. */
+export function inLoop(repeated: Loop, body: () => void): void {
+  if (loop)
+    throw new StepError('scan: the body of a scan cannot scan itself; write the inner one as ops, or join both axes');
+  loop = repeated;
+  try {
+    body();
+  } finally {
+    loop = undefined;
   }
 }
 
@@ -154,6 +167,7 @@ export function dispatch<
     params: plain.paramNames.map((name) => (params as Record<string, number>)[name] as number),
     constants: constants as Record<string, number>,
     grid,
+    loop,
     label: labels.length > 0 ? `${labels.join('.')} / ${kernel.name}` : kernel.name,
     where: current?.keepStacks ? new Error().stack : undefined,
   };

@@ -93,6 +93,21 @@ export class Tensor {
   }
 }
 
+/** Launches that follow each other in a list and run so many times: the body of a scan. What planning must know of it comes with it. */
+export interface Loop {
+  readonly times: number;
+  /** What a program runs of what it lists. */
+  repeated<T extends { readonly launch: Launch }>(listed: readonly T[]): T[];
+  /** The place behind which something comes that waits for the launch at a place. */
+  place(launches: readonly Launch[], place: number): number;
+  /** Corrects when storages are needed, by the places of launches. */
+  extend(
+    launches: readonly Launch[],
+    spans: ReadonlyMap<Storage, { first: number; last: number }>,
+    liveOut: ReadonlySet<Storage>,
+  ): void;
+}
+
 /** One use of a kernel. */
 export interface Launch {
   /** Launches are numbered in the order of recording, over the whole program. */
@@ -105,6 +120,8 @@ export interface Launch {
   readonly constants: Readonly<Record<string, number>>;
   readonly grid: readonly [number, number, number];
   readonly label: string;
+  /** What it is repeated in, if anything. */
+  readonly loop: Loop | undefined;
   /** Where it was recorded: a stack, kept in check mode only. */
   readonly where: string | undefined;
 }

@@ -1,4 +1,4 @@
-import type { Launch, Storage, Tensor } from '../graph/index.ts';
+import type { Launch, Loop, Storage, Tensor } from '../graph/index.ts';
 import { formatShape, StepError } from '../values/index.ts';
 import type { Lifetime, Part } from './plan.ts';
 
@@ -23,7 +23,9 @@ export function collect(results: readonly Tensor[], effects: readonly Launch[]):
   for (const effect of effects) need(effect);
   for (let launch = open.pop(); launch; launch = open.pop()) {
     for (const tensor of launch.tensors) {
-      for (const writer of tensor.storage.root.writers) if (writer.order < launch.order) need(writer);
+      for (const writer of tensor.storage.root.writers) {
+        if (writer.order < launch.order || (launch.loop && launch.loop === writer.loop)) need(writer);
+      }
     }
   }
   return [...needed].sort((a, b) => a.order - b.order);
@@ -41,6 +43,7 @@ export function schedule(launches: readonly Launch[]): Launch[] {
     let place = at;
     if (uses.every((use) => !use.writes || use.root.kind === 'variable')) {
       place = Math.max(-1, ...uses.map((use) => (use.writes ? lastUse : lastWrite).get(use.root) ?? -1));
+      place = launches[place]?.loop?.place(launches, place) ?? place;
     }
     for (const use of uses) {
       lastUse.set(use.root, Math.max(place, lastUse.get(use.root) ?? -1));
@@ -93,6 +96,7 @@ export function lifetimes(
       else if (!span.ranges.has(tensor.storage)) span.ranges.set(tensor.storage, at);
     }
   });
+  loopIn(launches)?.extend(launches, spans, liveOut);
   const lives = new Map<Storage, Lifetime>();
   for (const [root, { first, last: lastUse, uses, whole, ranges }] of spans) {
     const last = liveOut.has(root) && root.kind === 'recorded' ? FOREVER : lastUse;
@@ -102,9 +106,14 @@ export function lifetimes(
   return { roots: [...lives.keys()], lives };
 }
 
+/** A loop among launches: any one of them knows what to do with all. */
+export function loopIn(launches: readonly Launch[]): Loop | undefined {
+  return launches.find(({ loop }) => loop)?.loop;
+}
+
 /** How launches use a root: when, when first as a whole, and when first each range of it. */
 interface Span {
-  readonly first: number;
+  first: number;
   last: number;
   readonly uses: number[];
   whole: number;

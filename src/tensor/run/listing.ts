@@ -5,7 +5,7 @@ import type { StepProgram } from './step-program.ts';
 /** The launches of a step as a table: label, grid, and where each tensor lies (`w`: variables, `s`: slots). */
 export function listing(name: string, program: StepProgram): string {
   const buffers = new Map<GPUBuffer, number>();
-  const rows = program.bound.map(({ launch }, i) => {
+  const rows = [...new Set(program.bound)].map(({ launch }, i) => {
     const slots = launch.tensors.map((t, n) => {
       const { buffer, offset } = program.memoryOf(t.storage);
       if (!buffers.has(buffer)) buffers.set(buffer, buffers.size);
@@ -13,7 +13,7 @@ export function listing(name: string, program: StepProgram): string {
       const place = `${kind}${buffers.get(buffer)}${offset > 0 ? `+${offset}` : ''}`;
       return `${launch.kernel.names[n]}=${place}${formatShape(t.shape)}`;
     });
-    return `${String(i + 1).padStart(4)}  ${launch.label}  ${launch.grid.join('×')}  ${slots.join(' ')}`;
+    return `${String(i + 1).padStart(4)}  ${launch.label}${launch.loop ? ` (${launch.loop.times} times)` : ''}  ${launch.grid.join('×')}  ${slots.join(' ')}`;
   });
   const { planned, own, uniforms, unplanned } = program.memory;
   const head =

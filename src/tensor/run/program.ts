@@ -1,6 +1,7 @@
 import type { GPUBindGroup, GPUComputePassEncoder, GPUComputePipeline } from '../../gpu/index.ts';
 import { type CompiledKernel, type Device, KernelError, source } from '../../gpu/index.ts';
 import { type Launch, type Memory, memoryOf, type Storage } from '../graph/index.ts';
+import { loopIn } from './lifetimes.ts';
 import { type Laid, release } from './memory-layout.ts';
 
 /** One launch, ready to be replayed. */
@@ -16,7 +17,7 @@ export interface Bound {
  */
 export class Program {
   readonly device: Device;
-  readonly launches: readonly Launch[];
+  /** In the order in which they run: those of loops come again and again. */
   readonly bound: readonly Bound[];
   protected readonly laid: Laid;
   /** What {@link encode} calls, laid flat: at 1000 launches a step every property that is looked up counts. */
@@ -28,14 +29,14 @@ export class Program {
   /** Binds what was laid out; inside {@link Device.scoped}, which tells what the GPU says of it. Owns `laid` from then on. */
   constructor(device: Device, laid: Laid, compiled: readonly CompiledKernel[]) {
     this.device = device;
-    this.launches = laid.launches;
     this.laid = laid;
-    this.bound = laid.launches.map((launch, i): Bound => {
+    const listed = laid.launches.map((launch, i): Bound => {
       const { pipeline, layout } = compiled[i] as CompiledKernel;
       const entries = (laid.places[i] ?? []).map((resource, binding) => ({ binding, resource }));
       return { launch, pipeline, group: device.gpu.createBindGroup({ layout, entries, label: launch.label }) };
     });
-    const { bound } = this;
+    const bound = loopIn(laid.launches)?.repeated(listed) ?? listed;
+    this.bound = bound;
     // A pipeline stays set until another one is.
     this.#pipelines = bound.map(({ pipeline }, i) => (pipeline === bound[i - 1]?.pipeline ? undefined : pipeline));
     this.#groups = bound.map(({ group }) => group);

@@ -24,12 +24,15 @@ export interface MemoryUse {
 /** A program that is kept. */
 export class StepProgram extends Program {
   readonly memory: MemoryUse;
+  /** As they run: those of loops come again and again. */
+  readonly launches: readonly Launch[];
   /** How many buffers of the device were destroyed at the last {@link verify}. */
   #verifiedAt = -1;
 
   constructor(device: Device, laid: Laid, compiled: readonly CompiledKernel[]) {
     super(device, laid, compiled);
     this.memory = memoryUse(laid);
+    this.launches = this.bound.map(({ launch }) => launch);
   }
 
   /**
