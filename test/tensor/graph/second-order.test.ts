@@ -334,9 +334,9 @@ const layouts: Readonly<Record<string, Case>> = {
     ],
     op: (x, w) => kernels.convTranspose2d(x, w),
   },
-  cumsum: { ...one((x) => kernels.cumsum(x, 0)), twice: true },
-  cumprod: { ...one((x) => kernels.cumprod(x, -1, { reverse: true })), twice: true },
-  prod: { ...one((x) => kernels.prod(x, { axes: 1 })), twice: true },
+  cumsum: { ...one((x) => kernels.cumsum(x, 0)) },
+  cumprod: { ...one((x) => kernels.cumprod(x, -1, { reverse: true })) },
+  prod: { ...one((x) => kernels.prod(x, { axes: 1 })) },
   indexAdd: {
     of: [
       [2, 3],
