@@ -60,13 +60,19 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const rows = <O extends string>(name: O, head: number, length: number) =>
     layout(name, 0, head === 0 ? length * width : each * head, head, width);
   // Heads that share a head of k are as many heads of one image, all with the same k.
-  return separate(q, k, v, {
-    ...given,
-    ...rows('q', queries * width, queries),
-    ...rows('k', each === 1 ? keys * width : 0, keys),
-    ...rows('v', each === 1 ? keys * width : 0, keys),
-    ...rows('y', queries * width, queries),
-  }, (...qkv) => maskedAttention('attention', ...qkv, { ...given, mask: undefined }));
+  return separate(
+    q,
+    k,
+    v,
+    {
+      ...given,
+      ...rows('q', queries * width, queries),
+      ...rows('k', each === 1 ? keys * width : 0, keys),
+      ...rows('v', each === 1 ? keys * width : 0, keys),
+      ...rows('y', queries * width, queries),
+    },
+    (...qkv) => maskedAttention('attention', ...qkv, { ...given, mask: undefined }),
+  );
 }
 
 /**
@@ -113,7 +119,9 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
   };
   return differentiable(y, [qkv], backward, (x) => {
     const parts = split(x as Tensor, 2, [channels, channels, channels]).map((part) => toHeads(part, heads));
-    return fromHeads(maskedAttention('qkvAttention', ...(parts as [Tensor, Tensor, Tensor]), { ...given, mask: undefined }));
+    return fromHeads(
+      maskedAttention('qkvAttention', ...(parts as [Tensor, Tensor, Tensor]), { ...given, mask: undefined }),
+    );
   });
 }
 
@@ -141,16 +149,22 @@ export function crossAttention(q: Tensor, k: Tensor, v: Tensor, heads: number, o
     return fromHeads(maskedAttention('crossAttention', ...all, { ...given, mask: options.mask }));
   }
   const rows = <O extends string>(name: O, length: number) => layout(name, 0, length * channels, width, channels);
-  return separate(q, k, v, {
-    ...given,
-    ...rows('q', queries),
-    ...rows('k', keys),
-    ...rows('v', keys),
-    ...rows('y', queries),
-  }, (...qkv) => {
-    const parts = qkv.map((x) => toHeads(x, heads)) as [Tensor, Tensor, Tensor];
-    return fromHeads(maskedAttention('crossAttention', ...parts, { ...given, mask: undefined }));
-  });
+  return separate(
+    q,
+    k,
+    v,
+    {
+      ...given,
+      ...rows('q', queries),
+      ...rows('k', keys),
+      ...rows('v', keys),
+      ...rows('y', queries),
+    },
+    (...qkv) => {
+      const parts = qkv.map((x) => toHeads(x, heads)) as [Tensor, Tensor, Tensor];
+      return fromHeads(maskedAttention('crossAttention', ...parts, { ...given, mask: undefined }));
+    },
+  );
 }
 
 /** The variant for CPU adapters, if it can be used: rows are read four values at a time. */

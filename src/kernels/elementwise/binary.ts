@@ -160,7 +160,7 @@ export function applyBinary({ name, forward, da, db, use }: Binary, a: Operand, 
  */
 export function byKernel(
   expression: Expression,
-  changes: { readonly [name in 'a' | 'b']?: (a: Operand, b: Operand) => Tensor } = {},
+  changes: { readonly [name in 'a' | 'b']?: (a: Operand, b: Operand) => Operand } = {},
 ): Gradient {
   const gradient: Gradient = (dy, a, b, plan) => {
     const dx = empty(dy);

@@ -3,8 +3,8 @@ import { notNumbers } from '../../gpu/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { checkNumber, checkOptions, sum } from '../axis/index.ts';
-import { greater } from '../comparison/index.ts';
-import { applyUnary, cast, div, makeUnary, maximum, mul, relu, sub, where } from '../elementwise/index.ts';
+import { greater, lessEqual } from '../comparison/index.ts';
+import { abs, applyUnary, cast, div, makeUnary, maximum, mul, relu, sub, where } from '../elementwise/index.ts';
 import { norm } from '../statistics/index.ts';
 import type { Reduction } from './losses.ts';
 import { reduceLosses } from './probability-losses.ts';
@@ -42,6 +42,7 @@ export function huber(a: Tensor, b: Tensor, options: HuberOptions = {}): Tensor 
 const huberKernels = /*#__PURE__*/ makeUnary('huber', {
   forward: 'select(params.p * (abs(x) - 0.5 * params.p), 0.5 * x * x, abs(x) <= params.p)',
   gradient: 'dy * select(clamp(x, -params.p, params.p), x, isNan(x))',
+  second: (x, _, delta) => where(lessEqual(abs(x), delta), 1, 0),
   use: [notNumbers],
 });
 

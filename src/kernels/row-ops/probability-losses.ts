@@ -8,12 +8,14 @@ import {
   add,
   applyBinary,
   type Binary,
+  byKernel,
   cast,
   exp,
   log,
   mul,
   neg,
   type Operand,
+  sigmoid,
   sigmoidPiece,
   sub,
   where,
@@ -120,7 +122,20 @@ export function checkStretched(op: string, losses: Tensor, shape: Shape, shapes:
 const binary: Binary = {
   name: 'binary-cross-entropy',
   forward: 'a * (select(1.0, 0.0, a < 0.0) - b) + select(log1pOf(exp(-min(abs(a), 104.0))), a, isNan(a))',
-  da: 'dy * (select(sigmoid(a), a, isNan(a)) - b)',
-  db: '-dy * a',
+  da: /*#__PURE__*/ byKernel(
+    {
+      name: 'binary-cross-entropy-backward-a',
+      expression: 'dy * (select(sigmoid(a), a, isNan(a)) - b)',
+      use: [sigmoidPiece, notNumbers],
+    },
+    {
+      a: (a) => {
+        const s = sigmoid(a as Tensor);
+        return mul(s, sub(1, s));
+      },
+      b: () => -1,
+    },
+  ),
+  db: /*#__PURE__*/ byKernel({ name: 'binary-cross-entropy-backward-b', expression: '-dy * a' }, { a: () => -1 }),
   use: [log1pPiece, sigmoidPiece, notNumbers],
 };

@@ -131,14 +131,24 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   add: pair(add),
   addScalar: one((x) => addScalar(x, 2)),
   assignNormalise: one((x) => assignNormalise(x)),
-  attention: {
-    of: [
-      [1, 1, 2, 4],
-      [1, 1, 3, 4],
-      [1, 1, 3, 4],
-    ],
-    op: (q, k, v) => attention(q, k, v),
-  },
+  attention: [
+    {
+      of: [
+        [1, 1, 2, 4],
+        [1, 1, 3, 4],
+        [1, 1, 3, 4],
+      ],
+      op: (q, k, v) => attention(q, k, v),
+    },
+    {
+      of: [
+        [1, 2, 2, 4],
+        [1, 1, 3, 4],
+        [1, 1, 3, 4],
+      ],
+      op: (q, k, v) => attention(q, k, v, { causal: true, scale: 0.7 }),
+    },
+  ],
   batchNormEval: {
     of: [[2, 3], [3], [3], [3], [3]],
     op: (x, m, v, w, b) => batchNormEval(x, m, v, w, b, 0.1),
@@ -169,6 +179,11 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
   crossEntropy: [
     { of: [[2, 3]], op: (x) => crossEntropy(x, u32([0, 2])) },
     { of: [[2, 3]], op: (x) => crossEntropy(x, u32([0, 2]), { labelSmoothing: 0.1 }) },
+    { of: [[3, 3]], op: (x) => crossEntropy(x, u32([0, 2, 1]), { ignoreIndex: 2, reduction: 'none' }) },
+    {
+      of: [[3, 3]],
+      op: (x) => crossEntropy(x, u32([0, 2, 1]), { ignoreIndex: 2, labelSmoothing: 0.1, weights: f32([1, 2, 3]) }),
+    },
   ],
   binaryCrossEntropyWithLogits: {
     of: [
@@ -361,10 +376,7 @@ const layouts: Readonly<Record<string, Case>> = {
   adaptiveMaxPool2d: { of: [[1, 3, 3, 1]], op: (x) => kernels.adaptiveMaxPool2d(x, 2, 2) },
   avgPool1d: { of: [[1, 4, 1]], op: (x) => kernels.avgPool1d(x, 2) },
   maxPool1d: { of: [[1, 4, 1]], op: (x) => kernels.maxPool1d(x, 2) },
-  rotaryEmbedding: {
-    ...one((x) => kernels.rotaryEmbedding(x, kernels.rotaryTable(device.current, 2, 4))),
-    twice: true,
-  },
+  rotaryEmbedding: one((x) => kernels.rotaryEmbedding(x, kernels.rotaryTable(device.current, 2, 4))),
   maxPool2d: { of: [[1, 4, 4, 1]], op: (x) => kernels.maxPool2d(x, 2) },
   einsum: {
     of: [
