@@ -18,6 +18,7 @@ import {
 import { Command, InvalidArgumentError } from 'commander';
 import { openPhotos } from '../features/index.ts';
 import { nodeFileSystem } from '../files/index.ts';
+import { adapterOf, bindingNote, launchedBy } from '../mpi/index.ts';
 import { isPhotoName } from '../photos/index.ts';
 import {
   adapterOption,
@@ -29,6 +30,7 @@ import {
   numberFrom,
   oneOf,
   Progress,
+  quietTerminal,
   UsageError,
   wholeNumber,
   wholeNumbers,
@@ -116,14 +118,19 @@ export function cacheCommand(context: Context): Command {
       'after',
       '\nExample:\n  zeroseg cache photos --clip models/clip-vit-large-patch14 --out out/cache\n\n' +
         'Stop it at any time, also with kill -9; the same command goes on where it was.\n' +
-        'Two processes, on one machine or two that share a disk: the same command with --shard 1/2, and with --shard 2/2.',
+        'Two processes, on one machine or two that share a disk: the same command with --shard 1/2, and with --shard 2/2;\n' +
+        'or once, behind mpirun -n 2.',
     )
     .action((photos: string, options: CacheArguments) => cache(context, photos, options));
 }
 
 /** Computes what is missing in a cache. */
 export async function cache(context: Context, photos: string, options: CacheArguments): Promise<void> {
-  const { terminal } = context;
+  const launched = launchedBy(process.env);
+  // The first of several processes tells how far it is; all of them tell what they made.
+  const terminal = launched && launched.rank > 0 ? quietTerminal(context.terminal) : context.terminal;
+  const bound = launched && bindingNote();
+  if (bound) terminal.note(bound);
   if ((await kindOfPath(options.out)) === 'file') {
     throw new UsageError(`cache: --out ${options.out}: this is a file; give a folder`);
   }
@@ -142,7 +149,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     terminal.note(`${clip.name}: its weights are random, made on the spot; its features mean nothing`);
   }
   const files = nodeFileSystem(options.out);
-  const part = options.shard;
+  const part = options.shard ?? (launched && { number: launched.rank + 1, of: launched.size });
   const place = part ? files.describe(partName(part)) : options.out;
   const filling = {
     files,
@@ -162,7 +169,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
     repair: options.repair ?? false,
   };
   await checkFill(filling);
-  await withDevice(context, options.adapter, async (device, interruption) => {
+  await withDevice({ ...context, terminal }, adapterOf(options.adapter, launched), async (device, interruption) => {
     let progress: Progress | undefined;
     const began = performance.now();
     const result = await fillCache(device, {

@@ -29,7 +29,7 @@ import {
 } from '@zeroseg/core/zeroseg';
 import { Command, Option } from 'commander';
 import { nodeFileSystem } from '../files/index.ts';
-import { adapterOf, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
+import { adapterOf, bindingNote, endWithOthers, joinMpi, type OpenMpi, shareJson } from '../mpi/index.ts';
 import { encodePng } from '../photos/index.ts';
 import { describeTraining, LiveReport, validationWords, writeReport } from '../reports/index.ts';
 import { newModel, withPositions } from '../runs/index.ts';
@@ -159,6 +159,8 @@ export async function train(context: Context, options: TrainArguments, probe?: P
   const group = await joinMpi();
   // The first process has the run's folder, and says what happens.
   if (group && group.rank > 0) return trainAlongCache(context, group, options);
+  const bound = group && bindingNote();
+  if (bound) context.terminal.note(bound);
   const files = nodeFileSystem(options.out);
   if (!options.resume) await TrainingRun.refuseUsed(files);
   const before = options.resume ? await openRun(files) : undefined;

@@ -1,3 +1,4 @@
 export { MpiError } from './errors.ts';
+export { launchedBy } from './launcher.ts';
 export type { OpenMpi } from './open-mpi.ts';
-export { adapterOf, endWithOthers, joinMpi, leaveMpi, rankWords, shareJson } from './processes.ts';
+export { adapterOf, bindingNote, endWithOthers, joinMpi, leaveMpi, rankWords, shareJson } from './processes.ts';

@@ -1,3 +1,4 @@
+import { availableParallelism, cpus } from 'node:os';
 import { launchedBy } from './launcher.ts';
 import { OpenMpi } from './open-mpi.ts';
 
@@ -69,8 +70,18 @@ export function endWithOthers(group: OpenMpi, signal: AbortSignal, last: (words:
   else signal.addEventListener('abort', watch, { once: true });
 }
 
+/** What is to be said where `mpirun` holds a process to a part of the processor, as it does when nothing else is asked for. */
+export function bindingNote(): string | undefined {
+  const [own, all] = [availableParallelism(), cpus().length];
+  if (process.env['OMPI_COMM_WORLD_RANK'] === undefined || own >= all) return undefined;
+  return `mpirun holds each process to ${own} of ${all} threads of the processor; add --bind-to none`;
+}
+
 /** The adapter of this process, of those that `--adapter` names with commas between: by its number on its machine. */
-export function adapterOf(adapter: string | undefined, group: OpenMpi | undefined): string | undefined {
+export function adapterOf(
+  adapter: string | undefined,
+  group: { readonly localRank: number } | undefined,
+): string | undefined {
   if (adapter === undefined || !group) return adapter;
   const names = adapter.split(',').map((name) => name.trim());
   return names[group.localRank % names.length];

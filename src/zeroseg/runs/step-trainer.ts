@@ -71,7 +71,9 @@ export abstract class StepTrainer<I, V, R> implements Disposable {
     try {
       const { values } = await this.issue(step, source);
       source.fill();
-      return { step, values: heard(values), isLast: this.isExact(step) || needsModel(step) };
+      // Asked in any case: who is asked remembers it, such as for a checkpoint.
+      const isRead = needsModel(step);
+      return { step, values: heard(values), isLast: isRead || this.isExact(step) };
     } catch (error) {
       // Thrown in its turn: the step before has been made, and is reported first.
       return { step, values: heard(Promise.reject(error)), isLast: true };

@@ -67,6 +67,7 @@ test.skipIf(!hasMpirun)('processes train as one; when one is killed all end, and
   while (existsSync(`/proc/${first}`)) await new Promise((next) => setTimeout(next, 20));
   const resumed = await zeroseg(...args, ...steps, '--out', at('shared'), '--resume');
   expect(resumed.code, resumed.err).toBe(0);
+  expect(resumed.out).toMatch(/going on after step [24]\b/);
   const [shared, alone] = [await metrics('shared'), await metrics('whole')];
   expect(shared).toHaveLength(6);
   for (const [i, { loss, gradNorm }] of shared.entries()) {

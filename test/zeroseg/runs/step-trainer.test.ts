@@ -55,6 +55,14 @@ async function run(made: Recorder, needsModel?: (step: number) => boolean): Prom
   return reports;
 }
 
+it('asks once a step whether the model is read, also where no step may begin before the last was read', async () => {
+  for (const exact of [false, true]) {
+    const asked: number[] = [];
+    await run(new Recorder(exact), (step) => asked.push(step) % 2 === 0);
+    expect(asked).toEqual([1, 2, 3, 4, 5]);
+  }
+});
+
 it('gives the GPU a step at a time where the model is looked at after each', async () => {
   const made = new Recorder();
   expect(await run(made)).toEqual([1, 2, 3, 4, 5]);

@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import { readCache } from '@zeroseg/core/zeroseg';
+import { afterEach, expect, it, vi } from 'vitest';
+import { nodeFileSystem } from '../../../cli/src/files/node-file-system.ts';
+import { launchedBy } from '../../../cli/src/mpi/launcher.ts';
+import { OpenMpi } from '../../../cli/src/mpi/open-mpi.ts';
+import { adapterOf, leaveMpi } from '../../../cli/src/mpi/processes.ts';
+import { temporaryFolder, useCommandLine, writeClip, writePhotos } from '../../support/made-up.ts';
+
+const zeroseg = useCommandLine();
+const base = await temporaryFolder();
+const at = (...names: string[]) => join(base, ...names);
+afterEach(() => vi.unstubAllEnvs());
+
+it('knows its place by mpirun and by srun with PMIx, and that it is alone', () => {
+  const ompi = { OMPI_COMM_WORLD_RANK: '2', OMPI_COMM_WORLD_SIZE: '4', OMPI_COMM_WORLD_LOCAL_RANK: '1' };
+  expect(launchedBy(ompi)).toEqual({ rank: 2, size: 4, localRank: 1 });
+  // mpirun inside of an allocation of Slurm.
+  expect(launchedBy({ ...ompi, SLURM_STEP_NUM_TASKS: '2', SLURM_PROCID: '0', PMIX_RANK: '2' })).toEqual({
+    ...{ rank: 2, size: 4, localRank: 1 },
+  });
+  const slurm = { SLURM_STEP_NUM_TASKS: '8', SLURM_PROCID: '5', SLURM_LOCALID: '3' };
+  expect(launchedBy({ ...slurm, PMIX_RANK: '5' })).toEqual({ rank: 5, size: 8, localRank: 3 });
+  for (const alone of [
+    {},
+    { OMPI_COMM_WORLD_RANK: '0', OMPI_COMM_WORLD_SIZE: '1' },
+    { SLURM_STEP_NUM_TASKS: '1', SLURM_PROCID: '0' },
+    { PMI_SIZE: '1' },
+  ])
+    expect(launchedBy(alone)).toBeUndefined();
+  expect(() => launchedBy(slurm)).toThrowErrorMatchingInlineSnapshot(
+    `[MpiError: srun started several processes that cannot find each other; add --mpi=pmix]`,
+  );
+  expect(() => launchedBy({ PMI_SIZE: '2', PMI_RANK: '0' })).toThrowErrorMatchingInlineSnapshot(
+    `[MpiError: this process was started by another MPI's mpirun, or by srun without PMIx; it needs that of Open MPI, or srun --mpi=pmix]`,
+  );
+});
+
+it('takes the adapter of its number on the machine', () => {
+  expect(adapterOf('one, two', { localRank: 0 })).toBe('one');
+  expect(adapterOf('one, two', { localRank: 3 })).toBe('two');
+  expect(adapterOf('one, two', undefined)).toBe('one, two');
+  expect(adapterOf(undefined, { localRank: 1 })).toBeUndefined();
+});
+
+it('says which library is missing, and leaves nothing where it has not joined', async () => {
+  vi.stubEnv('ZEROSEG_MPI', at('libmpi.so'));
+  await expect(OpenMpi.join(0)).rejects.toThrow(/^ZEROSEG_MPI: \S+libmpi\.so is no library that loads: /);
+  vi.stubEnv('ZEROSEG_MPI', 'libc.so.6');
+  await expect(OpenMpi.join(0)).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[MpiError: the MPI library is an unknown one; it must be Open MPI: install it (Debian, Ubuntu: apt install openmpi-bin; Fedora: dnf install openmpi; macOS: brew install open-mpi)]`,
+  );
+  leaveMpi(1);
+});
+
+it('processes that mpirun has started make a cache in parts', async () => {
+  await writePhotos(at('photos'), 5);
+  await writeClip(at('clip'));
+  const args = ['cache', at('photos'), '--clip', at('clip'), '--out', at('cache'), '--grids', '1,2'];
+  for (const rank of ['1', '0']) {
+    vi.stubEnv('OMPI_COMM_WORLD_RANK', rank);
+    vi.stubEnv('OMPI_COMM_WORLD_SIZE', '2');
+    const { code, err, out } = await zeroseg(...args, '--image-size', '16');
+    expect(code, err).toBe(0);
+    expect(out.split('\n').at(-1)).toMatch(/cache\/\S+: [23] photos/);
+    // Only the first tells how it goes.
+    expect(out.includes('to do')).toBe(rank === '0');
+  }
+  const cache = await readCache(nodeFileSystem(at('cache')));
+  expect(cache.length).toBe(5);
+  await cache.close();
+});
