@@ -46,6 +46,7 @@ export {
   type CachePart,
   cacheKeyFields,
   checkFill,
+  featureBytes,
   hashPhoto,
   MAX_PARTS,
   PooledRegions,

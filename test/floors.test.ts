@@ -83,6 +83,7 @@ const rooms = [
   'cli/src/bench',
   'cli/src/wgsl',
   'cli/src/gpu-model',
+  'cli/src/plan',
   'cli/src/verify',
   'cli/src/page',
   'cli/src/shell',

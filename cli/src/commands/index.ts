@@ -13,6 +13,7 @@ import { exportCommand } from './export.ts';
 import { finetuneCommand } from './finetune.ts';
 import { infoCommand } from './info.ts';
 import { pageCommand } from './page.ts';
+import { planCommand } from './plan.ts';
 import { scenesCommand } from './scenes.ts';
 import { scoreCommand } from './score.ts';
 import { segmentCommand } from './segment.ts';
@@ -25,6 +26,7 @@ import { wordsCommand } from './words.ts';
 /** The commands of `zeroseg` in the order of its help: each is a file of this folder and a line of this list. */
 export const commands: readonly ((context: Context) => Command)[] = [
   scenesCommand,
+  planCommand,
   cacheCommand,
   trainCommand,
   trainTeacherCommand,

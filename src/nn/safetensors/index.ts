@@ -23,4 +23,10 @@ export {
   toInt32,
 } from './safetensors.ts';
 export { count, elementBytes, isDtype, isSizes, type StoredDtype, widths } from './types.ts';
-export { type StreamOptions, streamSafetensors, type WritableTensor, writeSafetensors } from './write-safetensors.ts';
+export {
+  type StreamOptions,
+  safetensorsSize,
+  streamSafetensors,
+  type WritableTensor,
+  writeSafetensors,
+} from './write-safetensors.ts';

@@ -80,6 +80,15 @@ export function writeSafetensors(
   return file;
 }
 
+/** Bytes of the file that {@link writeSafetensors} makes of tensors of these types and shapes. */
+export function safetensorsSize(
+  tensors: readonly { readonly name: string; readonly dtype: AnyDtype; readonly shape: readonly number[] }[],
+  metadata?: Readonly<Record<string, string>>,
+): number {
+  const { header, size } = layOut(tensors, metadata, 'safetensors');
+  return header.length + size;
+}
+
 /** How {@link streamSafetensors} writes. */
 export interface StreamOptions {
   /** The type of all floats in the file; other tensors stay as they are. Default: every tensor's own. */

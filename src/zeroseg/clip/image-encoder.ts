@@ -56,8 +56,8 @@ export class Teacher implements Disposable {
 
   /** Bytes of GPU memory that the step takes beside the weights. */
   get memory(): number {
-    const { slots, own, uniforms } = this.#step.memory;
-    return slots + own + uniforms;
+    const { planned, own, uniforms } = this.#step.memory;
+    return planned + own + uniforms;
   }
 
   /** Features `[n, dim]` of normalised views `[n, 3, size, size]`, any number of them. */

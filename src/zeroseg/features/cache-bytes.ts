@@ -1,4 +1,6 @@
+import { safetensorsSize } from '../../nn/safetensors/index.ts';
 import type { CacheKey } from './cache-key.ts';
+import { shardMetadata, shardTensors } from './shards.ts';
 
 /** What is written of a photo beside its features and its square: path, time, checksums. */
 const ROW_BYTES = 200;
@@ -15,4 +17,20 @@ export function cacheBytes(
   photos: number,
 ): number {
   return photos * (2 * views * dim + 3 * (studentSize ?? 0) ** 2 + ROW_BYTES);
+}
+
+/**
+ * Bytes of the files of features and squares of a cache, exactly: what is left of its bytes are the names of the photos.
+ *
+ * ```ts
+ * featureBytes({ views: 30, dim: 768, studentSize: 224 }, 1000, 256); // 196,609,312
+ * ```
+ */
+export function featureBytes(
+  shape: Pick<CacheKey, 'views' | 'dim' | 'studentSize'>,
+  photos: number,
+  shardSize = 256,
+): number {
+  const sizeOf = (rows: number): number => (rows > 0 ? safetensorsSize(shardTensors(rows, shape), shardMetadata) : 0);
+  return Math.floor(photos / shardSize) * sizeOf(shardSize) + sizeOf(photos % shardSize);
 }

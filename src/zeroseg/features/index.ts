@@ -1,5 +1,5 @@
 export { type CacheOptions, type CacheReader, type CacheWriter, openCache, readCache } from './cache.ts';
-export { cacheBytes } from './cache-bytes.ts';
+export { cacheBytes, featureBytes } from './cache-bytes.ts';
 export { CacheError } from './cache-error.ts';
 export type { CachePlan } from './cache-index.ts';
 export { type CacheKey, cacheKeyFields } from './cache-key.ts';

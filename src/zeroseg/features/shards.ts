@@ -3,7 +3,14 @@
  * `features-00000.json` with what they belong to. The second is written last; without it the first does not count.
  */
 
-import { fromHalf, type HeaderEntry, headerSize, parseHeader, writeSafetensors } from '../../nn/safetensors/index.ts';
+import {
+  fromHalf,
+  type HeaderEntry,
+  headerSize,
+  parseHeader,
+  type WritableTensor,
+  writeSafetensors,
+} from '../../nn/safetensors/index.ts';
 import { sha256 } from '../host/index.ts';
 import {
   brokenField,
@@ -71,6 +78,19 @@ export async function listShards(files: FileSystem): Promise<{ shards: number[];
   return { shards: shards.sort((a, b) => a - b), leftovers };
 }
 
+export const shardMetadata = { format: 'zeroseg feature cache' } as const;
+
+/** What the file of so many rows holds. */
+export function shardTensors(
+  rows: number,
+  { views, dim, studentSize: side }: RowShape,
+): { readonly name: 'features' | 'images'; readonly dtype: 'F16' | 'U8'; readonly shape: readonly number[] }[] {
+  return [
+    { name: 'features', dtype: 'F16', shape: [rows, views, dim] },
+    ...(side === null ? [] : [{ name: 'images', dtype: 'U8', shape: [rows, side, side, 3] } as const]),
+  ];
+}
+
 /** Writes a shard: first the numbers, then the index that makes them count. */
 export async function writeShard(
   files: FileSystem,
@@ -86,14 +106,11 @@ export async function writeShard(
     if (row.image) images.set(row.image, i * pixels);
   });
   const name = shardName(shard);
+  const data = { features, images };
+  const tensors = shardTensors(rows.length, { views, dim, studentSize: side });
   const bytes = writeSafetensors(
-    [
-      ['features', { dtype: 'F16', shape: [rows.length, views, dim], data: features }],
-      ...(side === null
-        ? []
-        : [['images', { dtype: 'U8', shape: [rows.length, side, side, 3], data: images }] as const]),
-    ],
-    { format: 'zeroseg feature cache' },
+    tensors.map(({ name, ...tensor }) => [name, { ...tensor, data: data[name] } as WritableTensor]),
+    shardMetadata,
     name,
   );
   await files.write(`${name}.safetensors`, bytes);

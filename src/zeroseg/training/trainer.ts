@@ -4,7 +4,7 @@ import { type Device, heard } from '../../gpu/index.ts';
 import { allReduce, broadcast, type ProcessGroup } from '../../nn/distributed/index.ts';
 import { permutation, random } from '../../nn/layers/index.ts';
 import { type AdamW, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
-import type { Tensor } from '../../tensor/graph/index.ts';
+import type { Launch, Tensor } from '../../tensor/graph/index.ts';
 import { readAll, step } from '../../tensor/run/index.ts';
 import type { TrainingData } from '../features/index.ts';
 import { TrainingError } from '../host/index.ts';
@@ -201,6 +201,11 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     const { planned, needed, slots, own, uniforms } = this.#compiled.forward.memory;
     const rest = own + uniforms;
     return { step: planned + rest, needed: needed + rest, slots: slots + rest, weights: this.optimizer.bytes };
+  }
+
+  /** What a pass of a micro-batch launches. */
+  get launches(): readonly Launch[] {
+    return this.#compiled.forward.launches;
   }
 
   /** The step's launches, planned bytes and slots as a table. */

@@ -1,0 +1,4 @@
+export { ASSUMED_SHARE, measuredDevice, namedDevice, planDeviceNames } from './devices.ts';
+export { type Plan, type PlanDevice, type PlanOptions, planRun } from './plan.ts';
+export { efficiency, type LinkName, links, type StepParts } from './ranks.ts';
+export { scalingChart } from './scaling-chart.ts';

@@ -1,0 +1,56 @@
+/**
+ * A model of training on several GPUs by `mpirun`, not a measurement. A step of `n` ranks takes
+ *
+ *     T(n) = k t / n + t_sum + u        t_sum = max(2 (n − 1)/n G / b + 2 (n − 1) l ⌈G / B⌉, G / h) + 2 B / h
+ *
+ * with `k` micro-batches of `t` seconds in a batch, and `u` of the update; `G` the bytes of the gradients, in buckets of `B`; `b` the bandwidth
+ * and `l` the latency of the link (a ring: every rank sends and receives 2 (n − 1)/n of each bucket); `h` the way between GPU and host, which all
+ * gradients of WebGPU take. While a bucket is summed, the next is read and the one before is written: the slower of both counts, and the first
+ * read and the last write stand alone. Sums begin when the last backward pass is done. Efficiency is `T(1) / (n T(n))`.
+ */
+
+export interface Link {
+  readonly name: string;
+  /** Bytes a second, each way, and seconds. */
+  readonly bandwidth: number;
+  readonly latency: number;
+}
+
+export type LinkName = '10gbe' | '100gbe' | 'nvlink';
+
+/** Links by name: nine tenths of what is written on them. */
+export const links: Readonly<Record<LinkName, Link>> = {
+  '10gbe': { name: '10 GbE', bandwidth: 0.9 * 1.25e9, latency: 20e-6 },
+  '100gbe': { name: '100 GbE', bandwidth: 0.9 * 12.5e9, latency: 5e-6 },
+  nvlink: { name: 'NVLink-like', bandwidth: 0.9 * 450e9, latency: 2e-6 },
+};
+
+/** What a step on one GPU is made of. */
+export interface StepParts {
+  /** Micro-batches of the whole batch, and seconds of one. */
+  readonly passes: number;
+  readonly pass: number;
+  readonly update: number;
+  /** Bytes of all gradients, and of what is summed in one piece. */
+  readonly gradients: number;
+  readonly bucket: number;
+}
+
+/** PCIe 4.0 × 16, as it is measured. */
+const HOST = 25e9;
+/** Bytes that each rank sends, and as many that it receives, in a step. */
+export function networkBytes(ranks: number, gradients: number): number {
+  return (2 * (ranks - 1) * gradients) / ranks;
+}
+
+/** Seconds of a step: see above. */
+export function stepSeconds({ passes, pass, update, gradients, bucket }: StepParts, ranks: number, link: Link): number {
+  if (ranks === 1) return passes * pass + update;
+  const network =
+    networkBytes(ranks, gradients) / link.bandwidth + 2 * (ranks - 1) * link.latency * Math.ceil(gradients / bucket);
+  return (passes / ranks) * pass + Math.max(network, gradients / HOST) + (2 * bucket) / HOST + update;
+}
+
+export function efficiency(parts: StepParts, ranks: number, link: Link): number {
+  return stepSeconds(parts, 1, link) / (ranks * stepSeconds(parts, ranks, link));
+}
