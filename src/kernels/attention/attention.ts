@@ -167,12 +167,14 @@ export function crossAttention(q: Tensor, k: Tensor, v: Tensor, heads: number, o
   );
 }
 
-/** The variant for CPU adapters, if it can be used: rows are read four values at a time. */
-function subgroupFor(
-  { device }: Tensor,
-  { causal, scale, images, heads, queries, keys, ...places }: AttentionParams,
-): Subgroup | undefined {
-  return Object.values(places).every((place) => place % 4 === 0) ? subgroupOf(device) : undefined;
+/** Whether rows can be read four values at a time. */
+function isFour({ causal, scale, images, heads, queries, keys, ...places }: AttentionParams): boolean {
+  return Object.values(places).every((place) => place % 4 === 0);
+}
+
+/** The variant for CPU adapters, if it can be used. */
+function subgroupFor({ device }: Tensor, params: AttentionParams): Subgroup | undefined {
+  return isFour(params) ? subgroupOf(device) : undefined;
 }
 
 /** Attention with q, k and v in tensors of their own. */
@@ -235,7 +237,7 @@ function forward(
   const tensors = { q, k, v, y, stats };
   const subgroup = subgroupFor(q, params);
   if (subgroup) dispatch(subgroupForward(width, subgroup), tensors, params);
-  else dispatch(forwardKernel(width), tensors, params);
+  else dispatch(forwardKernel(params, isFour(params)), tensors, params);
   return {
     y,
     rowsOf: (dy) => {

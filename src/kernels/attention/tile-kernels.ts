@@ -5,10 +5,21 @@
 // What can be a loop that no compiler unrolls is one: lavapipe takes some 30 ms to compile each load or store. It unrolls where it
 // sees how often a loop can run at most, so loops run between two numbers that it does not know.
 
-import { type Kernel, kernel } from '../../gpu/index.ts';
-import { attentionParams, ground, list, memoize, type Operand, type Params, times } from './interface.ts';
+import { type Binding, type Kernel, kernel } from '../../gpu/index.ts';
+import {
+  type AttentionParams,
+  attentionParams,
+  ground,
+  list,
+  memoize,
+  type Operand,
+  type Params,
+  times,
+} from './interface.ts';
 
 const TILE = 32;
+/** Keys that are in workgroup memory at a time, and steps of the head's width. */
+const [KEYS, STEPS] = [32, 16];
 /**
  * From row to row of scores in workgroup memory. GPUs have 32 banks: with rows of 32 all threads that turn a row each into weights
  * would meet in one bank at every step, and those that read four rows in four.
@@ -32,101 +43,243 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let down = l / 8u * 4u;
   let across = l % 8u;`;
 
-const forwardBind = { q: 'read T', k: 'read T', v: 'read T', y: 'write T', stats: 'write f32' } as const;
-export type ForwardKernel = Kernel<typeof forwardBind, Params>;
+export type ForwardKernel = Kernel<
+  { q: Binding; k: Binding; v: Binding; y: Binding; stats: 'write f32' },
+  Params,
+  Record<never, number>
+>;
 
 /**
- * One workgroup per 32 queries of a head. It goes over the keys once, 32 at a time; the first 32 invocations turn a row of
- * scores each into weights, with a running maximum. `stats [B, H, N, 2]` is what the backward needs to find each weight again:
- * the maximum, and the logarithm of the sum below it. They are not added up: next to a score of several thousand the logarithm
+ * One workgroup per `8 · rowsPerThread` queries of a head. It goes over the keys once, 32 at a time: scores from blocks of q and k in
+ * workgroup memory, 16 of the head's width at a time; weights from scores, with a running maximum, four queries and a few keys a thread;
+ * then the weights times v, which comes into workgroup memory too. `stats [B, H, N, 2]` is what the backward needs to find each weight
+ * again: the maximum, and the logarithm of the sum below it. They are not added up: next to a score of several thousand the logarithm
  * would lose its digits.
  */
-function makeForward(octets: number): ForwardKernel {
+function makeForward({ rowsPerThread: height, fours, four }: Shape): ForwardKernel {
+  const T = four ? 'vec4<T>' : 'T';
+  const tile = 8 * height;
+  // Fours of queries: of the tile, and of a thread.
+  const groups = tile / 4;
+  const own = height / 4;
+  // Threads that turn scores into weights share four queries, and take so many keys each.
+  const parts = 64 / groups;
+  const keysEach = KEYS / parts;
+  const [stageQ, stageK] = [stageOf('q', STEPS, groups), stageOf('k', STEPS, KEYS / 4, groups)];
+  const keysAtOnce = fours <= 2 ? 16 : 8;
+  const stage = Math.max(stageQ.size + stageK.size, keysAtOnce * 8 * fours);
+  // Threads that store scores write keys four apart.
+  const weightAt = (key: string) => `(${key}) * ${groups}u + (${key}) / 4u`;
+  const scores = (code: (c: number, h: number) => string) => times(4, (c) => times(own, (h) => code(c, h)));
+  const sums = (code: (r: number, c: number) => string) => times(height, (r) => times(fours, (c) => code(r, c)));
+  const each = (f: string, x: string) => `vec4f(${list(4, (i) => `${f}(${x}[${i}])`)})`;
+  const load = `if (${groups === 16 ? 'true' : 'l < 32u'}) { ${stageQ.load('first', 'params.queries', four)} }
+      if (${groups === 16 ? 'l < 32u' : 'l >= 32u'}) { ${stageK.load('start', 'params.keys', four)} }`;
   return kernel({
     name: 'attention',
-    bind: forwardBind,
+    bind: { q: `read ${T}`, k: `read ${T}`, v: `read ${T}`, y: `write ${T}`, stats: 'write f32' },
     params: attentionParams,
     use: [ground],
-    grid: (p) => [tiles(p.queries) * p.heads * p.images],
+    grid: (p) => [Math.ceil(p.queries / tile) * p.heads * p.images],
     wgsl: `
-var<workgroup> weights: array<f32, ${TILE * STRIDE}>;
-var<workgroup> factors: array<f32, 32>;
-${entry}
-  let tile = flatGroup(g, size);
-  let wide = (params.queries + 31u) / 32u;
-  let batchHead = tile / wide;
+var<workgroup> weights: array<vec4f, ${KEYS * groups + KEYS / 4}>;
+var<workgroup> stage: array<vec4f, ${stage}>;
+var<workgroup> partial: array<vec4f, ${parts * groups}>;
+var<workgroup> factors: array<vec4f, ${groups}>;
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @builtin(local_invocation_index) l: u32) {
+  let flat = flatGroup(g, size);
+  let wide = (params.queries + ${tile - 1}u) / ${tile}u;
+  let batchHead = flat / wide;
   if (batchHead >= params.images * params.heads) { return; }
   let image = batchHead / params.heads;
   let head = batchHead % params.heads;
-  let first = tile % wide * 32u;
+  let first = flat % wide * ${tile}u;
   let fromQ = qBase(image, head);
   let fromK = kBase(image, head);
   let fromV = vBase(image, head);
-  let high = existing(first + down, params.queries);
-  ${rows((r) => `let qAt${r} = fromQ + min(first + down + ${r}u, params.queries - 1u) * params.qRow;`)}
-  ${grid(octets, (i) => `var y${i} = 0.0;`)}
-  var top = LOWEST;
-  var sum = 0.0;
-  let seen = select(params.keys, min(params.keys, first + 31u + params.causal), params.causal != 0u);
-  for (var start = 0u; start < seen; start += 32u) {
-    let stop = min(start + 32u, seen);
-    ${rows((c) => `let kAt${c} = fromK + min(start + across + ${8 * c}u, params.keys - 1u) * params.kRow;`)}
-    ${rows((r) => `var s${r} = vec4f();`)}
-    for (var d = 0u; d < params.width; d++) {
-      let other = ${others((c) => `f32(k[kAt${c} + d])`)};
-      ${rows((r) => `s${r} += f32(q[qAt${r} + d]) * other;`)}
-    }
-    var scores = array<vec4f, 4>(s0, s1, s2, s3);
-    workgroupBarrier();
-    for (var i = 0u; i < 4u * high; i++) {
-      weights[(down + i / 4u) * ${STRIDE}u + across + i % 4u * 8u] = scores[i / 4u][i % 4u] * params.scale;
-    }
-    workgroupBarrier();
-    if (l < 32u && first + l < params.queries) {
-      // Every query sees the first key, so the maximum is a score from the first tile on.
-      let mine = select(stop, min(stop, first + l + params.causal), params.causal != 0u);
-      let at = l * ${STRIDE}u - start;
-      var highest = top;
-      for (var key = start; key < mine; key++) { highest = max(highest, weights[at + key]); }
-      let factor = expBelow(top - highest);
-      top = highest;
-      sum *= factor;
-      factors[l] = factor;
-      for (var key = start; key < stop; key++) {
-        let weight = select(0.0, expBelow(weights[at + key] - highest), key < mine);
-        weights[at + key] = weight;
-        sum += weight;
+  let down = l / 8u;
+  let across = l % 8u;
+  let group = l % ${groups}u;
+  let part = l / ${groups}u;
+  // How many keys each of the four queries sees whose scores this thread turns into weights.
+  let sees = select(vec4u(params.keys), min(vec4u(params.keys), first + group * 4u + vec4u(0u, 1u, 2u, 3u) + params.causal), params.causal != 0u);
+  ${sums((r, c) => `var y${r}${c} = vec4f();`)}
+  var top = vec4f(LOWEST);
+  var sum = vec4f();
+  let seen = select(params.keys, min(params.keys, first + ${tile - 1}u + params.causal), params.causal != 0u);
+  for (var start = 0u; start < seen; start += ${KEYS}u) {
+    ${scores((c, h) => `var s${c}${h} = vec4f();`)}
+    for (var d = 0u; d < params.width; d += ${STEPS}u) {
+      workgroupBarrier();
+      ${load}
+      workgroupBarrier();
+      // Loops end at numbers that compilers do not know: unrolled, they take long to compile.
+      let stop = (min(${STEPS}u, params.width - d) + 3u) / 4u;
+      for (var four = 0u; four < stop; four++) {
+        for (var i = 0u; i < 4u; i++) {
+          ${times(own, (h) => `let q${h} = stage[${stageQ.at('four', 'i', `down * ${own}u + ${h}u`)}];`)}
+          let keys = stage[${stageK.at('four', 'i', 'across')}];
+          ${scores((c, h) => `s${c}${h} += q${h} * keys[${c}];`)}
+        }
       }
     }
+    ${scores((c, h) => `weights[${weightAt(`across * 4u + ${c}u`)} + down * ${own}u + ${h}u] = s${c}${h} * params.scale;`)}
     workgroupBarrier();
-    ${rows((r) => `let factor${r} = factors[down + ${r}u]; ${times(octets, (c) => `y${r}_${c} *= factor${r};`)}`)}
-    for (var key = start; key < stop; key++) {
-      let vAt = fromV + key * params.vRow;
-      ${rows((r) => `let w${r} = weights[(down + ${r}u) * ${STRIDE}u + key - start];`)}
-      ${times(
-        octets,
-        (c) => `let v${c} = f32(v[vAt + min(across + ${8 * c}u, params.width - 1u)]);
-      ${rows((r) => `y${r}_${c} += w${r} * v${c};`)}`,
-      )}
+    // Every query sees the first key, so the maximum is a score from the first tile on.
+    var highest = top;
+    let last = min(part * ${keysEach}u + ${keysEach}u, seen - start);
+    for (var i = part * ${keysEach}u; i < last; i++) {
+      highest = select(highest, max(highest, weights[${weightAt('i')} + group]), vec4u(start + i) < sees);
+    }
+    partial[l] = highest;
+    workgroupBarrier();
+    ${times(parts, (n) => `highest = max(highest, partial[${n * groups}u + group]);`)}
+    let factor = ${each('expBelow', '(top - highest)')};
+    top = highest;
+    sum *= factor;
+    if (part == 0u) { factors[group] = factor; }
+    for (var i = part * ${keysEach}u; i < last; i++) {
+      let at = ${weightAt('i')} + group;
+      let below = weights[at] - highest;
+      let weight = select(vec4f(), ${each('expBelow', 'below')}, vec4u(start + i) < sees);
+      weights[at] = weight;
+      sum += weight;
+    }
+    workgroupBarrier();
+    ${times(own, (h) => `let factor${h} = factors[down * ${own}u + ${h}u];`)}
+    ${sums((r, c) => `y${r}${c} *= factor${Math.floor(r / 4)}[${r % 4}];`)}
+    for (var begin = 0u; begin < min(${KEYS}u, seen - start); begin += ${keysAtOnce}u) {
+      ${stageRows('v', 'start + begin', 'params.keys', keysAtOnce, fours, four)}
+      workgroupBarrier();
+      let count = min(${keysAtOnce}u, seen - start - begin);
+      for (var i = 0u; i < count; i++) {
+        let at = ${weightAt('begin + i')} + down * ${own}u;
+        ${times(own, (h) => `let w${h} = weights[at + ${h}u];`)}
+        ${times(fours, (c) => `let v${c} = stage[i * ${8 * fours}u + across + ${8 * c}u];`)}
+        ${sums((r, c) => `y${r}${c} += w${Math.floor(r / 4)}[${r % 4}] * v${c};`)}
+      }
+      workgroupBarrier();
     }
   }
+  partial[l] = sum;
   workgroupBarrier();
-  if (l < 32u && first + l < params.queries) {
-    factors[l] = inverseOf(sum);
-    let at = (batchHead * params.queries + first + l) * 2u;
-    stats[at] = top;
-    stats[at + 1u] = logOf(sum);
+  if (part == 0u) {
+    var all = vec4f();
+    ${times(parts, (n) => `all += partial[${n * groups}u + group];`)}
+    factors[group] = ${each('inverseOf', 'all')};
+    let logs = ${each('logOf', 'all')};
+    let row = first + group * 4u;
+    let at = (batchHead * params.queries + row) * 2u;
+    ${times(4, (i) => `if (row + ${i}u < params.queries) { stats[at + ${2 * i}u] = top[${i}]; stats[at + ${2 * i + 1}u] = logs[${i}]; }`)}
   }
   workgroupBarrier();
-  var kept = ${kept(octets, 'y')};
-  let to = yBase(image, head) + (first + down) * params.yRow;
-  for (var i = 0u; i < ${octets}u * high; i++) {
-    let row = i / ${octets}u;
-    let place = across + i % ${octets}u * 8u;
-    if (place < params.width) { y[to + row * params.yRow + place] = T(kept[i] * factors[down + row]); }
-  }
+  ${times(own, (h) => `let inverse${h} = factors[down * ${own}u + ${h}u];`)}
+  ${sums((r, c) => `y${r}${c} *= inverse${Math.floor(r / 4)}[${r % 4}];`)}
+  ${storeRows('y', 'y', 'params.queries', { height, fours, four }, 'y')}
 }`,
   });
+}
+
+/** Of a kernel: rows of a thread, fours of the head's width that a thread sums in each row, and whether rows are read by vec4s. */
+interface Shape {
+  readonly rowsPerThread: 4 | 8;
+  readonly fours: number;
+  readonly four: boolean;
+}
+
+/** How a block of `steps` of the width × `groups` fours of rows lies in workgroup memory: a step after the other, turned. */
+function stageOf(operand: Operand, steps: number, groups: number, after = 0): Stage {
+  // Two fours of space after four steps: threads that turn their blocks store four steps apart, and no two of eight meet in one bank.
+  const quad = 4 * groups + 2;
+  const size = (steps / 4) * quad;
+  const start = after === 0 ? 0 : (steps / 4) * (4 * after + 2);
+  const at = (four: string, step: string, row: string) =>
+    `${start}u + (${four}) * ${quad}u + (${step}) * ${groups}u + ${row}`;
+  const [four, row] = [`l % ${steps / 4}u`, `l / ${steps / 4}u % ${groups}u`];
+  return {
+    size,
+    at,
+    load: (first, count, isFour) => {
+      const place = `d + ${four} * 4u`;
+      const from = `from${operand.toUpperCase()}`;
+      const rowAt = (n: number) => `min(${first} + (${row}) * 4u + ${n}u, ${count} - 1u)`;
+      return `
+        ${times(4, (n) => `var r${n} = vec4f();`)}
+        if (${place} < params.width) {
+          ${times(4, (n) => `{ let at = ${from} + ${rowAt(n)} * params.${operand}Row + ${place}; r${n} = ${valuesAt(operand, place, isFour)}; }`)}
+        }
+        ${times(4, (i) => `stage[${at(four, `${i}u`, row)}] = vec4f(${list(4, (n) => `r${n}[${i}]`)});`)}`;
+    },
+  };
+}
+
+interface Stage {
+  /** Elements, vec4s. */
+  readonly size: number;
+  /** Where four rows of a step lie, by the four of the step, its place in it, and the four of the rows. */
+  readonly at: (four: string, step: string, row: string) => string;
+  /** Brings a thread's block of 4 rows from `first` on × 4 of the width from `d` on; rows beyond the last repeat it. */
+  readonly load: (first: string, count: string, four: boolean) => string;
+}
+
+/** Four values of the width from `at` on, which is `place` in it; zeros beyond it. */
+function valuesAt(operand: Operand, place: string, four: boolean): string {
+  const x = operand === 'y' ? 'dy' : operand;
+  if (four) return `vec4f(${x}[at / 4u])`;
+  return `vec4f(${list(4, (i) => `select(0.0, f32(${x}[at + min(${i}u, params.width - 1u - (${place}))]), ${place} + ${i}u < params.width)`)})`;
+}
+
+/** Brings `count` rows from `first` on as they are, with zeros beyond the last and the width. */
+function stageRows(
+  operand: Operand,
+  first: string,
+  all: string,
+  count: number,
+  fours: number,
+  four: boolean,
+  start = 0,
+): string {
+  return `
+      for (var i = l; i < ${count * 8 * fours}u; i += 64u) {
+        let row = ${first} + i / ${8 * fours}u;
+        let place = i % ${8 * fours}u * 4u;
+        var values = vec4f();
+        if (row < ${all} && place < params.width) {
+          let at = from${operand.toUpperCase()} + row * params.${operand}Row + place;
+          values = ${valuesAt(operand, 'place', four)};
+        }
+        stage[${start}u + i] = values;
+      }`;
+}
+
+/** Stores the rows of a thread, of sums `name` + row + four. */
+function storeRows(
+  to: string,
+  operand: Operand,
+  all: string,
+  { height, fours, four }: { height: number; fours: number; four: boolean },
+  name: string,
+): string {
+  const values = (r: number) => times(fours, (c) => `v${c} = ${name}${r}${c};`);
+  const store = (c: number) =>
+    four
+      ? `if (place + ${32 * c}u < params.width) { ${to}[(at + ${32 * c}u) / 4u] = vec4<T>(v${c}); }`
+      : times(4, (i) => `if (place + ${32 * c + i}u < params.width) { ${to}[at + ${32 * c + i}u] = T(v${c}[${i}]); }`);
+  return `{
+    let row = first + down * ${height}u;
+    let place = across * 4u;
+    for (var i = 0u; i < min(row + ${height}u, max(${all}, row)) - row; i++) {
+      ${times(fours, (c) => `var v${c} = ${name}0${c};`)}
+      // Not an array: one with an index that is known when it runs would lie in memory.
+      switch (i) {
+        ${times(height - 1, (r) => `case ${r + 1}u: { ${values(r + 1)} }`)}
+        default: {}
+      }
+      let at = ${operand}Base(image, head) + (row + i) * params.${operand}Row + place;
+      ${times(fours, store)}
+    }
+  }`;
 }
 
 /** One invocation per query: `rows [B, H, N, 3]` are its two statistics and `sum(dy * y)`. */
@@ -293,16 +446,19 @@ ${entry}
   });
 }
 
-const forwards = new Map<number, ForwardKernel>();
+const forwards = new Map<string, ForwardKernel>();
 const backwards = new Map<number, BackwardKernel>();
 const packedBackwards = new Map<number, PackedBackwardKernel>();
 
 const octetsOf = (width: number): number => Math.ceil(width / 8);
 
-/** Kernels hold the head's width in registers, so there is one for every multiple of 8. */
-export function forwardKernel(width: number): ForwardKernel {
-  const octets = octetsOf(width);
-  return memoize(forwards, octets, () => makeForward(octets));
+/** Kernels hold the head's width in registers, so there is one for every multiple of 32. `four`: rows are read by vec4s. */
+export function forwardKernel({ images, heads, queries, width }: AttentionParams, four: boolean): ForwardKernel {
+  const fours = Math.ceil(width / 32);
+  // Twice the rows a thread save a quarter of the loads, where enough workgroups are left and a thread has the registers.
+  const rowsPerThread = fours <= 2 && Math.ceil(queries / 64) * heads * images >= 256 ? 8 : 4;
+  const shape = { rowsPerThread, fours, four } as const;
+  return memoize(forwards, JSON.stringify(shape), () => makeForward(shape));
 }
 
 export function backwardKernel(width: number): BackwardKernel {

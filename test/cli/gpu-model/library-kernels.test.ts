@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { gpuModel } from '../../../cli/src/gpu-model/model.ts';
+import { qkvAttention } from '../../../src/kernels/attention/attention.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { linear, matmul } from '../../../src/kernels/matmul/matmul.ts';
 import { free, variable } from '../../../src/tensor/graph/host-tensors.ts';
@@ -13,7 +14,7 @@ const WORKGROUP_MEMORY = 16_384;
 /** What no kernel for GPUs may have, whatever the sizes. */
 const FORBIDDEN = ['bank conflicts', 'scalar loads', 'private array in memory'];
 
-describe('the matmul for GPUs has no bank conflicts, loads vec4s and whole sectors, and keeps no private array', () => {
+describe('matmul and attention for GPUs have no bank conflicts, load vec4s and whole sectors, and keep no private array', () => {
   const bodies: Record<string, (made: (...shape: number[]) => Tensor) => Tensor[]> = {
     'a layer and its gradients': (made) => {
       const [x, weight, bias] = [made(128, 96), made(160, 96), made(160)];
@@ -25,6 +26,8 @@ describe('the matmul for GPUs has no bank conflicts, loads vec4s and whole secto
       return [...gradients(linear(x, weight, { bias }), [x, weight, bias], made(512, 32))];
     },
     'large tiles': (made) => [matmul(made(512, 64), made(64, 512))],
+    'attention of many heads': (made) => [qkvAttention(made(32, 64, 3 * 512), 8)],
+    'attention of few heads': (made) => [qkvAttention(made(1, 64, 3 * 128), 2)],
   };
   for (const [name, body] of Object.entries(bodies)) {
     test(name, async () => {
@@ -36,9 +39,9 @@ describe('the matmul for GPUs has no bank conflicts, loads vec4s and whole secto
       };
       try {
         const launches = await gpuModel(device.current, () => body(made), { gpus: ['h100', 'm3'], groups: 2 });
-        const matmuls = launches.filter(({ kernel }) => kernel.startsWith('matmul'));
-        expect(matmuls.length).toBeGreaterThan(0);
-        for (const { kernel, workgroupBytes, scratch, gpus } of matmuls) {
+        const products = launches.filter(({ kernel }) => /^(matmul|attention)/.test(kernel));
+        expect(products.length).toBeGreaterThan(0);
+        for (const { kernel, workgroupBytes, scratch, gpus } of products) {
           expect(workgroupBytes, kernel).toBeLessThanOrEqual(WORKGROUP_MEMORY);
           expect(scratch, kernel).toEqual({});
           for (const { gpu, conflicts, coalescing, faults } of gpus) {

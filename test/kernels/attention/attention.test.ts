@@ -380,6 +380,9 @@ describe('as on a GPU', () => {
       cases: [
         shapes(2, 2, 4, 5, 4),
         shapes(1, 1, 33, 40, 64),
+        // Rows that are no vec4s; and so many heads that a thread takes eight queries.
+        shapes(1, 2, 5, 6, 7),
+        shapes(64, 4, 3, 5, 4),
         causal === 'end' ? shapes(1, 1, 33, 70, 12) : shapes(1, 1, 70, 33, 12),
       ],
       tolerance,
