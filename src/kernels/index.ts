@@ -34,6 +34,7 @@ export {
   cast,
   clamp,
   div,
+  dropout,
   exp,
   gelu,
   log,

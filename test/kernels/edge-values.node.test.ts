@@ -50,6 +50,7 @@ const without: Readonly<Record<string, string>> = {
   arange: 'is made on the host',
   assign: 'copies words as they are',
   averageWindows: 'takes scores of a network, which are finite; test/kernels/zeroseg/average-windows.test.ts',
+  dropout: 'leaves out anything; test/nn/layers/dropout.test.ts',
   eye: 'is made on the host',
   fillLike: 'has the value that it is given',
   linspace: 'is made on the host',

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/gpu/kernel.ts';
-import { dropout } from '../../src/kernels/elementwise/dropout.ts';
 import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import { Adam, AdamW, Lion, Muon, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
@@ -349,6 +348,7 @@ const table: Readonly<Record<string, () => void>> = {
   randomUniform: () => void ops.randomUniform(key(), [37, 9]),
   randomNormal: () => void ops.randomNormal(key(), [37, 9]),
   randomGumbel: () => void ops.randomGumbel(key(), [37, 9]),
+  dropout: () => both((x) => ops.dropout(x as Tensor, key(), 0.3, 1), floats(37, 9)),
   randomBernoulli: () => void ops.randomBernoulli(key(), [37, 9], 0.3),
   randomCategorical: () => void ops.randomCategorical(key(), floats(37, 9)),
   randomInteger: () => void ops.randomInteger(key(), [37, 9], 3, 9),
@@ -409,7 +409,6 @@ const below2 = (...shape: number[]) =>
 /** What the package launches beside its ops. */
 const beside: Readonly<Record<string, () => void>> = {
   fill: () => void fill(device.current, [37, 9], 3),
-  dropout: () => both((x) => dropout(x as Tensor, key(), 0.3, 1), floats(37, 9)),
   'gradients that meet': () => {
     const x = floats(37, 9);
     gradients(ops.add(ops.square(x), ops.exp(x)), [x], floats(37, 9));

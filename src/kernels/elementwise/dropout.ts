@@ -6,11 +6,15 @@ import { checkKey, hash } from './random.ts';
 /**
  * Zeros in the places where `randomUniform(key, x.shape, stream)` is below `rate`, all else divided by `1 − rate` (Srivastava et al.,
  * 2014): the mean stays. What is dropped may hold anything. The gradient is `dy`, dropped and divided alike: numbers are made
- * again, not kept.
+ * again, not kept. The layer {@link Dropout} has a rate and a stream of its own.
+ *
+ * ```ts
+ * const y = dropout(x, tensor(device, new Uint32Array([seed, counter])), 0.1);
+ * ```
  *
  * @throws ShapeError unless `key` is u32 `[2]`, `stream` a u32, and `rate` from 0 to 1.
  */
-export function dropout(x: Tensor, key: Tensor, rate: number, stream: number): Tensor {
+export function dropout(x: Tensor, key: Tensor, rate: number, stream = 0): Tensor {
   checkKey('dropout', key, stream);
   if (!(rate >= 0 && rate <= 1)) throw new ShapeError('dropout', `the rate must be from 0 to 1; it is ${rate}`);
   const drop = (from: Tensor): Tensor => {

@@ -349,6 +349,7 @@ const layouts: Readonly<Record<string, Case>> = {
     ],
     op: (x, w) => kernels.convTranspose2d(x, w),
   },
+  dropout: one((x) => kernels.dropout(x, u32([1, 2]), 0.3)),
   cumsum: { ...one((x) => kernels.cumsum(x, 0)) },
   cumprod: { ...one((x) => kernels.cumprod(x, -1, { reverse: true })) },
   prod: { ...one((x) => kernels.prod(x, { axes: 1 })) },
