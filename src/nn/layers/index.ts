@@ -16,6 +16,7 @@ export { type LoadReport, loadMatching, type SaveOptions, saveParameters } from 
 export { PatchEmbed } from './patch-embed.ts';
 export { resamplePositions, sinCosPositions } from './position.ts';
 export { hashText, normalNumber, permutation, type Random, random } from './random.ts';
+export { GRU, LSTM, type RecurrentOptions } from './recurrent.ts';
 export { type Layer, Sequential } from './sequential.ts';
 export { noTrace, type Trace } from './trace.ts';
 export {

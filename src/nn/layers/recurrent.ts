@@ -1,0 +1,196 @@
+import { add, mul, sigmoid, sub, tanh } from '../../kernels/elementwise/index.ts';
+import { concat, permute, reshape, slice, split } from '../../kernels/layout/index.ts';
+import { linear } from '../../kernels/matmul/index.ts';
+import { fill, scan, type Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError, sameShape } from '../../tensor/values/index.ts';
+import { uniform } from './init.ts';
+import type { Weights } from './weights.ts';
+
+export interface RecurrentOptions {
+  /** Layers above each other: each reads what the one below gave. Default: 1. */
+  readonly layers?: number;
+  /** Default: true. */
+  readonly bias?: boolean;
+  /** Whether `x` and `y` are `[B, T, …]` instead of `[T, B, …]`. States are `[…, B, H]` all the same. Default: false. */
+  readonly batchFirst?: boolean;
+  /** Reads in both directions, whose results lie beside each other. Default: false. */
+  readonly bidirectional?: boolean;
+}
+
+/** The parameters of one layer in one direction. */
+interface Cell {
+  readonly input: Tensor;
+  readonly hidden: Tensor;
+  readonly inputBias: Tensor | undefined;
+  readonly hiddenBias: Tensor | undefined;
+}
+
+/** What GRU and LSTM have in common: parameters by PyTorch's names, layers, directions. */
+abstract class Recurrent {
+  readonly hidden: number;
+  readonly layers: number;
+  readonly batchFirst: boolean;
+  readonly bidirectional: boolean;
+
+  constructor(
+    weights: Weights,
+    inputs: number,
+    hidden: number,
+    gates: number,
+    { layers = 1, bias = true, batchFirst = false, bidirectional = false }: RecurrentOptions,
+  ) {
+    this.hidden = hidden;
+    this.layers = layers;
+    this.batchFirst = batchFirst;
+    this.bidirectional = bidirectional;
+    const init = uniform(1 / Math.sqrt(hidden));
+    for (let layer = 0; layer < layers; layer++) {
+      for (const suffix of this.#suffixes(layer)) {
+        const width = layer === 0 ? inputs : hidden * (bidirectional ? 2 : 1);
+        const give = (name: string, shape: readonly number[]) =>
+          Object.assign(this, { [name + suffix]: weights.parameter(name + suffix, shape, init) });
+        give('weight_ih', [gates * hidden, width]);
+        give('weight_hh', [gates * hidden, hidden]);
+        if (!bias) continue;
+        give('bias_ih', [gates * hidden]);
+        give('bias_hh', [gates * hidden]);
+      }
+    }
+  }
+
+  #suffixes(layer: number): string[] {
+    return [`_l${layer}`, ...(this.bidirectional ? [`_l${layer}_reverse`] : [])];
+  }
+
+  /** Runs all layers; `turn` is one layer in one direction, over what its input makes of all x. */
+  protected run<S extends readonly Tensor[]>(
+    op: string,
+    x: Tensor,
+    given: readonly (Tensor | undefined)[],
+    turn: (xs: Tensor, cell: Cell, states: S, reverse: boolean) => readonly [states: S, ys: Tensor],
+  ): { y: Tensor; states: Tensor[] } {
+    let y = this.batchFirst ? permute(x, [1, 0, 2]) : x;
+    const fields = this as unknown as Record<string, Tensor>;
+    const inputs = (fields['weight_ih_l0'] as Tensor).shape[1] as number;
+    if (x.shape.length !== 3 || x.shape[2] !== inputs) {
+      throw new ShapeError(op, `x must be ${this.batchFirst ? '[B, T, C]' : '[T, B, C]'} with ${inputs} channels`, {
+        x: x.shape,
+      });
+    }
+    const batch = y.shape[1] as number;
+    const directions = this.bidirectional ? 2 : 1;
+    const shape = [this.layers * directions, batch, this.hidden];
+    const first = given.map((state) => {
+      if (state && !sameShape(state.shape, shape)) {
+        throw new ShapeError(op, 'a state must be [layers · directions, B, H]', {
+          state: state.shape,
+          expected: shape,
+        });
+      }
+      return state ?? fill(x.device, shape, 0, x.dtype === 'f16' ? 'f16' : 'f32');
+    });
+    const last: Tensor[][] = given.map(() => []);
+    for (let layer = 0; layer < this.layers; layer++) {
+      const results = this.#suffixes(layer).map((suffix, d) => {
+        const at = layer * directions + d;
+        const cell: Cell = {
+          input: fields[`weight_ih${suffix}`] as Tensor,
+          hidden: fields[`weight_hh${suffix}`] as Tensor,
+          inputBias: fields[`bias_ih${suffix}`],
+          hiddenBias: fields[`bias_hh${suffix}`],
+        };
+        const states = first.map((all) => reshape(slice(all, 0, at, at + 1), shape.slice(1)));
+        const [after, ys] = turn(
+          linear(y, cell.input, { bias: cell.inputBias }),
+          cell,
+          states as unknown as S,
+          d === 1,
+        );
+        after.forEach((state, i) => {
+          last[i]?.push(reshape(state, [1, ...shape.slice(1)]));
+        });
+        return ys;
+      });
+      y = concat(results, 2);
+    }
+    return { y: this.batchFirst ? permute(y, [1, 0, 2]) : y, states: last.map((all) => concat(all, 0)) };
+  }
+}
+
+/**
+ * Gated recurrent units (Cho et al., 2014), as PyTorch's `nn.GRU`, with its parameters (`weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`,
+ * `bias_hh_l0`, …; gates in the order r, z, n) and first values. With `r` and `z` the sigmoids of `W x + b + U h + c`:
+ * `n = tanh(W x + b + r · (U h + c))` and `h' = (1 - z) · n + z · h`. A {@link scan}: planned once for any length.
+ *
+ * ```ts
+ * const gru = new GRU(weights.in('gru'), 64, 128, { batchFirst: true });
+ * const { y, state } = gru.forward(x); // [B, T, 64] → [B, T, 128], and the last state [1, B, 128]
+ * ```
+ */
+export class GRU extends Recurrent {
+  constructor(weights: Weights, inputs: number, hidden: number, options: RecurrentOptions = {}) {
+    super(weights, inputs, hidden, 3, options);
+  }
+
+  /**
+   * `x` `[T, B, inputs]` → `y` `[T, B, H]` (2 H in both directions) and the state after it, which may be given to what follows.
+   *
+   * @throws ShapeError when x or the state do not fit.
+   */
+  forward(x: Tensor, state?: Tensor): { y: Tensor; state: Tensor } {
+    const H = this.hidden;
+    const { y, states } = this.run<readonly [Tensor]>('GRU', x, [state], (xs, cell, [h0], reverse) => {
+      const body = (h: Tensor, given: Tensor) => {
+        const back = linear(h, cell.hidden, { bias: cell.hiddenBias });
+        const [xGates, xNew] = split(given, -1, [2 * H, H]) as [Tensor, Tensor];
+        const [hGates, hNew] = split(back, -1, [2 * H, H]) as [Tensor, Tensor];
+        const [r, z] = split(sigmoid(add(xGates, hGates)), -1, [H, H]) as [Tensor, Tensor];
+        const n = tanh(add(xNew, mul(r, hNew)));
+        const next = add(n, mul(z, sub(h, n)));
+        return [next, next] as const;
+      };
+      const [last, ys] = scan(body, h0, xs, { reverse });
+      return [[last], ys];
+    });
+    return { y, state: states[0] as Tensor };
+  }
+}
+
+/**
+ * Long short-term memory (Hochreiter & Schmidhuber, 1997), as PyTorch's `nn.LSTM`, with its parameters (as of {@link GRU}; gates in the order
+ * i, f, g, o) and first values. With `i`, `f` and `o` the sigmoids and `g` the tanh of `W x + b + U h + c`: `c' = f · c + i · g` and
+ * `h' = o · tanh(c')`.
+ *
+ * ```ts
+ * const lstm = new LSTM(weights.in('lstm'), 64, 128, { layers: 2 });
+ * const { y, state } = lstm.forward(x); // [T, B, 64] → [T, B, 128]
+ * const next = lstm.forward(more, state); // goes on from there
+ * ```
+ */
+export class LSTM extends Recurrent {
+  constructor(weights: Weights, inputs: number, hidden: number, options: RecurrentOptions = {}) {
+    super(weights, inputs, hidden, 4, options);
+  }
+
+  /**
+   * `x` `[T, B, inputs]` → `y` `[T, B, H]` (2 H in both directions) and the state after it, `[h, c]`.
+   *
+   * @throws ShapeError when x or the state do not fit.
+   */
+  forward(x: Tensor, state?: readonly [h: Tensor, c: Tensor]): { y: Tensor; state: [h: Tensor, c: Tensor] } {
+    const H = this.hidden;
+    const given = state ?? [undefined, undefined];
+    const { y, states } = this.run<readonly [Tensor, Tensor]>('LSTM', x, given, (xs, cell, first, reverse) => {
+      const body = ([h, c]: readonly [Tensor, Tensor], arrived: Tensor) => {
+        const gates = linear(h, cell.hidden, { bias: cell.hiddenBias, residual: arrived });
+        const [i, f, g, o] = split(gates, -1, [H, H, H, H]) as [Tensor, Tensor, Tensor, Tensor];
+        const cNext = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)));
+        const hNext = mul(sigmoid(o), tanh(cNext));
+        return [[hNext, cNext], hNext] as const;
+      };
+      const [[h, c], ys] = scan(body, first, xs, { reverse });
+      return [[h, c], ys];
+    });
+    return { y, state: states as [Tensor, Tensor] };
+  }
+}
