@@ -40,7 +40,7 @@ function draw(count, seed) {
   const labels = new Uint32Array(count);
   for (let n = 0; n < count; n++) {
     const image = images.subarray(n * side * side, (n + 1) * side * side);
-    for (let i = 0; i < image.length; i++) image[i] = 0.5 * next();
+    for (let i = 0; i < image.length; i++) image[i] = 0.4 * next();
     labels[n] = upTo(10);
     const [left, top, ink] = [upTo(side - 5), upTo(side - 9), 0.5 + 0.5 * next()];
     for (let i = 0; i < 60; i++) {
@@ -56,12 +56,12 @@ function draw(count, seed) {
 
 class Reader {
   constructor(weights) {
-    this.hidden = new Linear(weights.in('hidden'), side * side, 128);
-    this.out = new Linear(weights.in('out'), 128, 10);
+    this.hidden = new Linear(weights.in('hidden'), side * side, 96);
+    this.out = new Linear(weights.in('out'), 96, 10);
   }
 
   forward(images) {
-    const features = this.hidden.forward(images, { activation: 'relu' }); // [B, 144] → [B, 128], in one launch
+    const features = this.hidden.forward(images, { activation: 'relu' }); // [B, 144] → [B, 96], in one launch
     return this.out.forward(features); //                                            → [B, 10], a score for each digit
   }
 }
@@ -71,7 +71,7 @@ const model = await buildModule(newWeights(device, 1), (weights) => new Reader(w
 
 // 3. Training: a step is recorded once, and runs for each batch. What changes from call to call is an input.
 
-const batch = 128;
+const batch = 64;
 const optimizer = new AdamW(device, parameters(model));
 const inputs = {
   images: [batch, side * side],
@@ -84,11 +84,11 @@ const train = await step(device, inputs, ({ images, labels, hyper }) => {
   return loss;
 });
 
-const steps = 300;
+const steps = 250;
 for (let t = 1; t <= steps; t++) {
   const rate = 0.01 * Math.min(1, 2 - (2 * t) / steps); //                full at first, then down to 0
   const loss = train({ ...draw(batch, t), hyper: optimizer.hyperparameters(t, rate) });
-  if (t % 60 === 0) console.log(`step ${t}  loss ${(await read(loss))[0].toFixed(3)}`);
+  if (t % 25 === 0) console.log(`step ${t}  loss ${(await read(loss))[0].toFixed(3)}`);
 }
 
 // 4. The test: pictures that were never seen.

@@ -10,6 +10,10 @@ const figures: Readonly<Record<string, Readonly<Record<string, (value: number) =
     worst: (value) => expect(value).toBeLessThan(2e-3),
     learnedRate: (value) => expect(value).toBeCloseTo(2, 2),
   },
+  autoencoder: { explained: (value) => expect(value).toBeGreaterThan(0.75) },
+  gpt: { loss: (value) => expect(value).toBeLessThan(0.45) },
+  diffusion: { near: (value) => expect(value).toBeGreaterThan(0.75) },
+  clip: { accuracy: (value) => expect(value).toBeGreaterThan(0.9) },
 };
 
 it('all of them are here', () => {
