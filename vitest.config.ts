@@ -12,6 +12,8 @@ const nodeOnly = ['test/cli/!(bench)/**', 'test/cli/*.test.ts', 'test/**/*.node.
 const packages = ['test/package/**'];
 // Uses the page in a browser, as a visitor would.
 const page = ['test/web/**'];
+// Builds the documentation's site, and opens it in a browser.
+const site = ['test/site/**'];
 
 const config: ViteUserConfigFnPromise = async () => ({
   test: {
@@ -25,7 +27,7 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: [...packages, ...page],
+          exclude: [...packages, ...page, ...site],
           pool: 'forks' as const,
           isolate: false,
           // First Node, then the browser: both want all cores.
@@ -40,7 +42,7 @@ const config: ViteUserConfigFnPromise = async () => ({
         test: {
           name: 'browser',
           include: ['test/**/*.test.ts'],
-          exclude: [...nodeOnly, ...packages, ...page],
+          exclude: [...nodeOnly, ...packages, ...page, ...site],
           // One page for many files, so that they share a device: see `useDevice`.
           isolate: false,
           sequence: { groupOrder: 1 },
@@ -68,6 +70,18 @@ const config: ViteUserConfigFnPromise = async () => ({
           hookTimeout: 300_000,
           // The page's main thread and a GPU in software share the machine's cores.
           expect: { poll: { timeout: 60_000 } },
+        },
+      },
+      {
+        extends: true as const,
+        test: {
+          name: 'site',
+          include: ['test/site/**/*.test.ts'],
+          globalSetup: 'test/site/build-site.ts',
+          pool: 'forks' as const,
+          sequence: { groupOrder: 2 },
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
       {

@@ -77,7 +77,7 @@ class Autoencoder {
 
 const device = await openDevice();
 const model = await buildModule(newWeights(device, 1), (weights) => new Autoencoder(weights));
-const batch = 32;
+const batch = 16;
 const optimizer = new AdamW(device, parameters(model), { weightDecay: 0 });
 const train = await step(
   device,
@@ -88,13 +88,13 @@ const train = await step(
     return loss;
   },
 );
-const steps = 200;
+const steps = 110;
 for (let t = 1; t <= steps; t++) {
   const loss = train({
     images: draw(batch, t),
     hyper: optimizer.hyperparameters(t, 0.008 * Math.min(1, 2 - (2 * t) / steps)),
   });
-  if (t % 20 === 0) console.log(`step ${t}  loss ${(await read(loss))[0].toFixed(4)}`);
+  if (t % 11 === 0) console.log(`step ${t}  loss ${(await read(loss))[0].toFixed(4)}`);
 }
 
 // 4. Unseen pictures, and what is drawn of their 8 numbers.

@@ -43,10 +43,10 @@ function draw(count, seed) {
 const device = await openDevice();
 const angle = (level) => mul(level, Math.PI / 2);
 const model = await buildModule(newWeights(device, 1), (weights) => ({
-  first: new Linear(weights.in('first'), 7, 96),
-  second: new Linear(weights.in('second'), 96, 96),
-  third: new Linear(weights.in('third'), 96, 96),
-  out: new Linear(weights.in('out'), 96, 2),
+  first: new Linear(weights.in('first'), 7, 64),
+  second: new Linear(weights.in('second'), 64, 64),
+  third: new Linear(weights.in('third'), 64, 64),
+  out: new Linear(weights.in('out'), 64, 2),
 }));
 
 /** x [B, 2], level [B, 1] → the noise [B, 2] */
@@ -59,7 +59,7 @@ function noiseIn(x, level) {
 // 3. Training: random noise of a random level for each point. Random numbers are made on the GPU out of a key, which is an input:
 //    another key, other numbers; the same key, the same again.
 
-const batch = 256;
+const batch = 128;
 const optimizer = new AdamW(device, parameters(model), { weightDecay: 0 });
 const inputs = { x: [batch, 2], key: { shape: [2], dtype: 'u32' }, hyper: [optimizer.hyperparameterCount] };
 const train = await step(device, inputs, ({ x, key, hyper }) => {
@@ -70,18 +70,18 @@ const train = await step(device, inputs, ({ x, key, hyper }) => {
   optimizer.update(gradients(loss, optimizer.parameters), hyper);
   return loss;
 });
-const steps = 400;
+const steps = 320;
 for (let t = 1; t <= steps; t++) {
-  const rate = 0.006 * Math.min(1, 1.5 * (1 - t / steps));
+  const rate = 0.01 * Math.min(1, 1.5 * (1 - t / steps));
   const loss = train({ x: draw(batch, t), key: [7, t], hyper: optimizer.hyperparameters(t, rate) });
-  if (t % 40 === 0) console.log(`step ${t}  loss ${(await read(loss))[0].toFixed(3)}`);
+  if (t % 32 === 0) console.log(`step ${t}  loss ${(await read(loss))[0].toFixed(3)}`);
 }
 
 // 4. Making points: begin with noise, and take it away level by level. The points stay on the GPU in a variable, which the step
 //    itself overwrites.
 
-const count = 512;
-const levels = 30;
+const count = 400;
+const levels = 20;
 const made = variable(device, [count, 2]);
 const begin = await step(device, { key: { shape: [2], dtype: 'u32' } }, ({ key }) =>
   assign(made, randomNormal(key, [count, 2])),

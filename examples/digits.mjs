@@ -84,11 +84,11 @@ const train = await step(device, inputs, ({ images, labels, hyper }) => {
   return loss;
 });
 
-const steps = 250;
+const steps = 200;
 for (let t = 1; t <= steps; t++) {
   const rate = 0.01 * Math.min(1, 2 - (2 * t) / steps); //                full at first, then down to 0
   const loss = train({ ...draw(batch, t), hyper: optimizer.hyperparameters(t, rate) });
-  if (t % 25 === 0) console.log(`step ${t}  loss ${(await read(loss))[0].toFixed(3)}`);
+  if (t % 20 === 0) console.log(`step ${t}  loss ${(await read(loss))[0].toFixed(3)}`);
 }
 
 // 4. The test: pictures that were never seen.

@@ -36,14 +36,14 @@ const ids = Uint32Array.from(text, (letter) => letters.indexOf(letter));
 
 // 2. The model: an embedding of letters and of places, blocks of attention that see only what is before, and a score for each letter.
 
-const [context, width, heads, depth] = [32, 64, 4, 2];
+const [context, width, heads, depth] = [24, 64, 4, 1];
 
 class Gpt {
   constructor(weights) {
     const init = normal(0.05);
     this.letters = new Embedding(weights.in('letters'), letters.length, width, init);
     this.places = weights.parameter('places', [context, width], init);
-    const options = { dim: width, heads, hidden: 4 * width, eps: 1e-5, init };
+    const options = { dim: width, heads, hidden: 2 * width, eps: 1e-5, init };
     this.blocks = Array.from({ length: depth }, (_, i) => new Block(weights.in(`block${i}`), options));
     this.norm = new LayerNorm(weights.in('norm'), width, 1e-5);
     this.out = new Linear(weights.in('out'), width, letters.length, init);
@@ -62,7 +62,7 @@ const model = await buildModule(newWeights(device, 1), (weights) => new Gpt(weig
 
 // 3. Training: pieces of the text, from random places; what is wanted is the same piece, one letter on.
 
-const batch = 12;
+const batch = 8;
 const optimizer = new AdamW(device, parameters(model), { maxNorm: 1, weightDecay: 0.01 });
 const piece = { shape: [batch, context], dtype: 'u32' };
 const inputs = { tokens: piece, next: piece, hyper: [optimizer.hyperparameterCount] };
@@ -74,15 +74,15 @@ const train = await step(device, inputs, ({ tokens, next, hyper }) => {
 });
 
 const pick = random(3);
-const steps = 130;
+const steps = 150;
 let last = 0;
 for (let t = 1; t <= steps; t++) {
   const starts = Array.from({ length: batch }, () => Math.floor(pick() * (ids.length - context)));
   const tokens = Uint32Array.from(starts.flatMap((at) => [...ids.subarray(at, at + context)]));
   const next = Uint32Array.from(starts.flatMap((at) => [...ids.subarray(at + 1, at + context + 1)]));
-  const rate = 0.005 * Math.min(t / 20, 1, 2 - (2 * t) / steps);
+  const rate = 0.008 * Math.min(t / 20, 1, 2 - (2 * t) / steps);
   const loss = train({ tokens, next, hyper: optimizer.hyperparameters(t, rate) });
-  if (t % 13 === 0) {
+  if (t % 15 === 0) {
     last = (await read(loss))[0];
     console.log(`step ${t}  loss ${last.toFixed(3)}`);
   }
@@ -95,7 +95,7 @@ const predict = await step(device, { tokens: { shape: [1, context], dtype: 'u32'
   model.forward(tokens),
 );
 let written = 'The wood is ';
-while (written.length < 132) {
+while (written.length < 124) {
   const seen = [...written].slice(-context);
   const tokens = new Uint32Array(context);
   tokens.set(seen.map((letter) => letters.indexOf(letter)));

@@ -39,7 +39,9 @@ function writeDocumentation(addressOf) {
     writePage(place, isAboutTheLibrary(file) ? withNamesLinked(moved, addressOf) : moved);
   }
   for (const file of readdirSync(join(root, 'docs'), { recursive: true })) {
-    if (/\.(png|jpg|svg)$/.test(file)) cpSync(join(root, 'docs', file), join(pages, file));
+    if (!/\.(png|jpg|svg)$/.test(file)) continue;
+    // Once to be shown in pages, once for links to the picture itself.
+    for (const folder of [pages, join(pages, 'public')]) cpSync(join(root, 'docs', file), join(folder, file));
   }
   for (const [path, text] of Object.entries(examplePages())) writePage(path, text);
   writePage('index.md', homePage);

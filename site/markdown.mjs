@@ -36,13 +36,13 @@ function between(from, to) {
   return `${up === 0 ? './' : '../'.repeat(up)}${to}`;
 }
 
-/** Makes links of spans of code that are names of exports: `softmax`. Not in headings, nor where there is a link already. */
+/** Makes links of spans of code that are, or call, an export: `softmax`, `softmax(x)`. Not in headings, nor where there is a link already. */
 export function withNamesLinked(markdown, addressOf) {
   return markdown
     .split(/(^ *```[\s\S]*?^ *```[^\n]*$|^#.*$|\[[^\]\n]*\]\([^)\n]*\))/m)
     .map((part, i) => {
       if (i % 2 === 1) return part;
-      return part.replace(/(?<!`)`([A-Za-z]\w*)`(?!`)/g, (span, name) => {
+      return part.replace(/(?<!`)`([A-Za-z]\w*)(?:\([^`]*\))?`(?!`)/g, (span, name) => {
         const address = addressOf(name);
         return address ? `[${span}](${address})` : span;
       });
@@ -65,5 +65,5 @@ export function commentMarkdown(comment, addressOf) {
       .replaceAll('<', '&lt;')
       .replaceAll('{{', '{ {'),
   );
-  return words.replace(/^```$/m, '```text').trim();
+  return words.trim();
 }

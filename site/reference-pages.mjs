@@ -8,10 +8,12 @@ const blob = 'https://github.com/zeroseg/core/blob/main/';
 const titles = {
   'kernels/axis': 'Reductions and order',
   'kernels/layout': 'Shapes, slices, gathering',
+  'kernels/indexing': 'Scatter and unique',
   'kernels/elementwise': 'Arithmetic, casts, random numbers',
   'kernels/comparison': 'Comparisons and logic',
   'kernels/functions': 'Elementary functions',
   'kernels/statistics': 'Statistics',
+  'kernels/random': 'Random draws',
   'kernels/row-ops': 'Softmax, norms, losses',
   'kernels/matmul': 'Matrix products',
   'kernels/spatial': 'Convolution and pooling',
@@ -98,10 +100,11 @@ function entryText(entry, addressOf) {
 
 const fence = (language, code) => `\`\`\`${language}\n${code}\n\`\`\``;
 
-/** The first sentence of a comment, short enough for a table. */
+/** The first sentence of a comment, with its formula if that fits into a table. */
 function firstSentence(text) {
   const words = text.split(/\n\n|\n```/)[0].replaceAll('\n', ' ');
-  return /^(.*?[.:])(?=\s|$)/.exec(words.replace(/\be\.g\./g, 'for example'))?.[1].replace(/:$/, '.') ?? words;
+  const sentence = /^(.*?\.)(?=\s|$)/.exec(words)?.[1] ?? words;
+  return sentence.length <= 200 ? sentence : sentence.replace(/:\s.*$/, '.');
 }
 
 const cell = (markdown) => markdown.replaceAll('|', '\\|');

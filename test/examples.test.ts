@@ -10,9 +10,9 @@ const figures: Readonly<Record<string, Readonly<Record<string, (value: number) =
     worst: (value) => expect(value).toBeLessThan(2e-3),
     learnedRate: (value) => expect(value).toBeCloseTo(2, 2),
   },
-  autoencoder: { explained: (value) => expect(value).toBeGreaterThan(0.75) },
-  gpt: { loss: (value) => expect(value).toBeLessThan(0.45) },
-  diffusion: { near: (value) => expect(value).toBeGreaterThan(0.75) },
+  autoencoder: { explained: (value) => expect(value).toBeGreaterThan(0.6) },
+  gpt: { loss: (value) => expect(value).toBeLessThan(0.5) },
+  diffusion: { near: (value) => expect(value).toBeGreaterThan(0.6) },
   clip: { accuracy: (value) => expect(value).toBeGreaterThan(0.9) },
 };
 

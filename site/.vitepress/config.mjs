@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import GithubSlugger from 'github-slugger';
 import { defineConfig } from 'vitepress';
 import { examples } from '../example-pages.mjs';
 
@@ -9,7 +10,25 @@ const isLibrary = ({ room }) => /^(gpu|tensor|nn)/.test(room);
 const guides = [
   {
     text: 'Start',
-    items: [{ text: 'The library', link: '/library' }],
+    items: [
+      { text: 'Install', link: '/install' },
+      { text: 'Ten-minute tour', link: '/tour' },
+      { text: 'The library', link: '/library' },
+      { text: 'From PyTorch', link: '/guides/from-pytorch' },
+      { text: 'From NumPy', link: '/guides/from-numpy' },
+    ],
+  },
+  {
+    text: 'Guides',
+    items: [
+      { text: 'Memory and steps', link: '/guides/memory-and-steps' },
+      { text: 'Randomness', link: '/guides/randomness' },
+      { text: 'Mixed precision', link: '/guides/mixed-precision' },
+      { text: 'Kernels of your own', link: '/guides/own-kernels' },
+      { text: 'Saving and loading', link: '/guides/saving-and-loading' },
+      { text: 'Debugging', link: '/guides/debugging' },
+      { text: 'Testing', link: '/guides/testing' },
+    ],
   },
   {
     text: 'Examples',
@@ -70,17 +89,20 @@ export default defineConfig({
   title: '@zeroseg/core',
   description: 'Tensors, autograd and hand-written WebGPU kernels in TypeScript',
   srcDir: 'pages',
+  // Where the site lies on its server, if not at its root.
+  base: process.env.SITE_BASE ?? '/',
   cleanUrls: false,
   lastUpdated: false,
   // Addresses of a server on the reader's own machine are no links to check.
   ignoreDeadLinks: [/^https?:\/\/(localhost|127\.)/],
-  markdown: { lineNumbers: false },
+  // Anchors as on GitHub, where the same pages are read.
+  markdown: { anchor: { slugify: (heading) => new GithubSlugger().slug(heading) } },
   vite: { build: { chunkSizeWarningLimit: 2000 } },
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
     nav: [
-      { text: 'Guide', link: '/library', activeMatch: '^/(library|install|tour|guides/)' },
+      { text: 'Guide', link: '/tour', activeMatch: '^/(library|install|tour|guides/)' },
       { text: 'Examples', link: '/examples/', activeMatch: '^/examples/' },
       { text: 'Ops', link: '/ops/', activeMatch: '^/ops/' },
       { text: 'Reference', link: '/reference/', activeMatch: '^/reference/' },

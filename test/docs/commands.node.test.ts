@@ -63,7 +63,7 @@ async function trainingOf(options: TrainOptions): Promise<void> {
 
 /** Commands of other programs that the documentation may use, and what of them can be checked here. */
 const others: readonly { readonly is: RegExp; readonly problem: (words: readonly string[]) => string | undefined }[] = [
-  { is: /^cd |^git clone /, problem: () => undefined },
+  { is: /^cd |^git clone |^npm create vite@latest /, problem: () => undefined },
   { is: /^npm (ci|test)\b/, problem: () => undefined },
   {
     is: /^npm run /,
@@ -90,7 +90,7 @@ const others: readonly { readonly is: RegExp; readonly problem: (words: readonly
     problem: ([, , , , , ...files]) => missing(files.filter((file) => !file.startsWith('-'))),
   },
   {
-    is: /^npx (biome|tsc)\b/,
+    is: /^npx (biome|tsc|vite)\b/,
     problem: ([, program = '']) => missing([`node_modules/.bin/${program}`]),
   },
   { is: /^(node|bash) scripts\//, problem: ([, script = '']) => missing([script]) },

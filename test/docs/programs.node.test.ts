@@ -54,6 +54,25 @@ test('they print what their comments say', () => {
   );
 });
 
+test('the programs of the tour and the guides print what their comments say', () => {
+  const tour = (containing: string) => outputOf('docs/tour.md', containing);
+  const guide = (name: string, containing: string) => outputOf(`docs/guides/${name}.md`, containing);
+  expect(tour('toText(x)').replace(/\s+/g, ' ')).toBe(
+    '[ 2, 1 ] f32 [ [ -1 ], [ -1 ] ] Float32Array(3) [ 2.5, 3.5, 4.5 ] Tensor f32 [2, 3] [[1 2 3] [4 5 6]]',
+  );
+  expect(tour('mul(x, sin(x))')).toMatch(/\[ 0, 1\.38\d*, 0\.077\d* \]/);
+  expect(Number(tour('new Sequential'))).toBeLessThan(0.1);
+  expect(guide('memory-and-steps', 'forward.memory')).toMatch(/\n1\.64$/);
+  expect(guide('randomness', 'randomNormal')).toBe('true false');
+  expect(guide('randomness', 'xavierUniform')).toMatch(/\ntrue$/);
+  expect(guide('own-kernels', 'energyKernel')).toBe('14 5 2 4 6 0 -2 4');
+  expect(guide('saving-and-loading', 'optimizer.state')).toBe('true');
+  expect(guide('saving-and-loading', 'mkdtemp')).toBe("{ step: '100' } [ 2, 3 ]");
+  expect(guide('debugging', 'NotFiniteError')).toMatch(/^log/);
+  expect(guide('debugging', 'ShapeError')).toBe('matmul: inner sizes must agree (3 and 4); got a [2, 3], b [4, 2]');
+  expect(guide('from-pytorch', 'AdamW').split('\n').at(-1)).toBe('4');
+});
+
 test("README's photo is segmented by words", () => {
   const [size = '', ...segments] = outputOf('README.md', 'openVocabulary').split('\n');
   expect(size).toMatch(/^512 410 (boat|water|sky)$/);
