@@ -13,6 +13,7 @@ const figures: Readonly<Record<string, Readonly<Record<string, (value: number) =
   autoencoder: { explained: (value) => expect(value).toBeGreaterThan(0.6) },
   gpt: { loss: (value) => expect(value).toBeLessThan(0.5) },
   diffusion: { near: (value) => expect(value).toBeGreaterThan(0.6) },
+  gan: { near: (value) => expect(value).toBeGreaterThan(0.75) },
   clip: { accuracy: (value) => expect(value).toBeGreaterThan(0.9) },
 };
 
