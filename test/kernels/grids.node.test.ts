@@ -4,6 +4,7 @@ import { gradients } from '../../src/kernels/elementwise/gradients.ts';
 import { Adam, AdamW, Lion, Muon, type Optimizer, RMSProp, SGD, WeightAverage } from '../../src/nn/optimizer/index.ts';
 import { fill } from '../../src/tensor/graph/fill.ts';
 import { tensor, variable } from '../../src/tensor/graph/host-tensors.ts';
+import { scan } from '../../src/tensor/graph/scan.ts';
 import type { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { type Shape, size } from '../../src/tensor/values/shape.ts';
 import { cellTaps } from '../../src/zeroseg/image/cell-taps.ts';
@@ -413,10 +414,21 @@ const beside: Readonly<Record<string, () => void>> = {
     const x = floats(37, 9);
     gradients(ops.add(ops.square(x), ops.exp(x)), [x], floats(37, 9));
   },
+  'what lies where the maxima are, for second derivatives': () => {
+    const [x, dy] = [floats(37, 9), floats(37)];
+    const [dx] = gradients(ops.max(x, { axes: 1 }), [x], dy) as [Tensor];
+    gradients(dx, [dy], floats(37, 9));
+  },
+  // The launches of a turn, once.
+  'a scan and its gradient': () => {
+    const [carry, xs, weight] = [floats(37, 9), floats(5, 37, 9), floats(9)];
+    const [last, ys] = scan((h, x) => [ops.mul(ops.add(h, x), weight), ops.tanh(h)], carry, xs);
+    gradients(ops.add(ops.sum(last), ops.sum(ys)), [carry, xs, weight], floats());
+  },
 };
 
 /** Kernels that never have more than 65,535 workgroups: one, or 64 to 1,024 a flat buffer of gradients. */
-const FEW = ['total', 'weighted-mean', 'clip', 'squared-norm'];
+const FEW = ['total', 'weighted-mean', 'clip', 'squared-norm', 'scan-begin', 'scan-count'];
 
 /** Kernels of check mode, launched by no op: 1,024 workgroups at most, which take turns (test/tensor/run/check/check-mode.test.ts). */
 const OF_CHECKS = ['forget', 'scan', 'judge'];
