@@ -6,7 +6,8 @@ import type { AttentionParams } from './interface.ts';
 import { fromHeads, maskedAttention, toHeads } from './masked-attention.ts';
 import { type Subgroup, subgroupOf } from './subgroup-code.ts';
 import { packedSubgroupBackward, subgroupBackward, subgroupForward, subgroupRows } from './subgroup-kernels.ts';
-import { backwardKernel, backwardRows, forwardKernel, packedBackwardKernel, WIDEST_HEAD } from './tile-kernels.ts';
+import { backwardKernel, packedBackwardKernel, rowsKernel } from './tile-backward.ts';
+import { forwardKernel, WIDEST_HEAD } from './tile-kernels.ts';
 
 export interface AttentionOptions {
   /** What scores are multiplied by; default: head width ** -0.5. */
@@ -114,7 +115,7 @@ export function qkvAttention(qkv: Tensor, heads: number, options: AttentionOptio
     const rows = rowsOf(dy);
     const subgroup = subgroupFor(qkv, params);
     if (subgroup) dispatch(packedSubgroupBackward(width, subgroup), { qkv, dy, rows, dqkv }, params);
-    else dispatch(packedBackwardKernel(width), { q: qkv, k: qkv, v: qkv, dy, rows, dqkv }, params);
+    else dispatch(packedBackwardKernel(params, isFour(params)), { q: qkv, k: qkv, v: qkv, dy, rows, dqkv }, params);
     return [dqkv];
   };
   return differentiable(y, [qkv], backward, (x) => {
@@ -219,7 +220,7 @@ function backward(
   const tensors = { q, k, v, dy, rows, dq, dk, dv };
   const subgroup = subgroupFor(q, params);
   if (subgroup) dispatch(subgroupBackward(params.width, subgroup), tensors, params);
-  else dispatch(backwardKernel(params.width), tensors, params);
+  else dispatch(backwardKernel(params, isFour(params)), tensors, params);
   return [dq, dk, dv];
 }
 
@@ -243,7 +244,7 @@ function forward(
     rowsOf: (dy) => {
       const rows = empty(q, [images, heads, queries, 3], 'f32');
       if (subgroup) dispatch(subgroupRows, { y, dy, stats, rows }, params);
-      else dispatch(backwardRows, { y, dy, stats, rows }, params);
+      else dispatch(rowsKernel(isFour(params)), { y, dy, stats, rows }, params);
       return rows;
     },
   };

@@ -33,9 +33,7 @@ fn logOf(sum: f32) -> f32 { return select(nanFrom(sum), log(sum), sum > 0.0 && i
 fn qBase(image: u32, head: u32) -> u32 { return params.qStart + image * params.qImage + head * params.qHead; }
 fn kBase(image: u32, head: u32) -> u32 { return params.kStart + image * params.kImage + head * params.kHead; }
 fn vBase(image: u32, head: u32) -> u32 { return params.vStart + image * params.vImage + head * params.vHead; }
-fn yBase(image: u32, head: u32) -> u32 { return params.yStart + image * params.yImage + head * params.yHead; }
-// How many of the 4 rows from \`row\` on exist.
-fn existing(row: u32, all: u32) -> u32 { return min(row + 4u, max(all, row)) - row; }`,
+fn yBase(image: u32, head: u32) -> u32 { return params.yStart + image * params.yImage + head * params.yHead; }`,
 };
 
 export function memoize<K, V>(kernels: Map<K, V>, key: K, make: () => V): V {

@@ -101,7 +101,7 @@ ${entry(size)}
 const rowsBind = { y: 'read vec4<T>', dy: 'read vec4<T>', stats: 'read f32', rows: 'write f32' } as const;
 
 /**
- * As `backwardRows` of attention-kernels.ts. It sums in the order of the backward here: where one key has all the weight, the
+ * As the rows of `tile-backward.ts`. It sums in the order of the backward here: where one key has all the weight, the
  * gradient is the difference of two equal sums and must be 0.
  */
 export const subgroupRows: Kernel<typeof rowsBind, Params, { WG: 8 }> = /*#__PURE__*/ kernel({
@@ -150,7 +150,7 @@ function makeBackward<B extends typeof backwardBind | typeof packedBind>(variant
   const { quads, block, size, group, rows, others, pairs } = variant;
   const [q, k, v] = 'qkv' in bind ? (['qkv', 'qkv', 'qkv'] as const) : (['q', 'k', 'v'] as const);
   const [dq, dk, dv] = 'dqkv' in bind ? ['dqkv', 'dqkv', 'dqkv'] : ['dq', 'dk', 'dv'];
-  // The weight of a pair and its error, from both products and the three numbers that `backwardRows` leaves of the query.
+  // The weight of a pair and its error, from both products and the three numbers that the launch before leaves of the query.
   const weigh = (pair: string, query: string, sees: string) => `
       let weight${pair} = select(0.0, expBelow(score${pair} * params.scale - top${query} - logSum${query}), ${sees});
       let error${pair} = select(0.0, weight${pair} * (product${pair} - mean${query}) * params.scale, ${sees});`;
