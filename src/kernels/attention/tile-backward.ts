@@ -10,7 +10,17 @@ import {
   type Params,
   times,
 } from './interface.ts';
-import { FOUR_TURNS, type Stage, stageOf, stageRows, storeRows, valuesAt } from './tile-stage.ts';
+import {
+  each,
+  FOUR_TURNS,
+  type RowShape,
+  type Stage,
+  stageOf,
+  stageRows,
+  storeRows,
+  valuesAt,
+  weightAt,
+} from './tile-stage.ts';
 
 /** Rows of a side, and of the other. */
 const TILE = 32;
@@ -72,12 +82,6 @@ export type BackwardKernel = Kernel<
 >;
 export type PackedBackwardKernel = Kernel<Gradients & { readonly dqkv: Binding }, Params, Record<never, number>>;
 
-/** Fours of the head's width that a thread sums in each row, and whether rows are read by vec4s. */
-interface BackwardShape {
-  readonly fours: number;
-  readonly four: boolean;
-}
-
 /** Steps of the head's width that are in workgroup memory at a time, where there are two products. */
 const BACKWARD_STEPS = 8;
 
@@ -87,7 +91,7 @@ const BACKWARD_STEPS = 8;
  * `dv = pᵀ · dy`. `to`: the names of the gradients of q, k and v.
  */
 function makeBackward<K extends BackwardKernel | PackedBackwardKernel>(
-  { fours, four }: BackwardShape,
+  { fours, four }: RowShape,
   to: readonly [string, string, string],
 ): K {
   const T = four ? 'vec4<T>' : 'T';
@@ -95,8 +99,7 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel>(
   const shape = { height: 4, fours, four };
   const grid = (code: (name: string, r: number, c: number) => string) =>
     times(4, (r) => times(fours, (c) => code(`${r}${c}`, r, c)));
-  const weightAt = (other: string) => `(${other}) * ${groups}u + (${other}) / 4u`;
-  const each = (f: string, x: string) => `vec4f(${list(4, (i) => `${f}(${x}[${i}])`)})`;
+  const placeOf = (other: string) => weightAt(groups, other);
   const one = stageOf('q', BACKWARD_STEPS, groups, 0).size;
 
   // The rows of one side, a and b, against all c and d of the other: e from the products a · c and b · d, then the sums of e
@@ -117,12 +120,12 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel>(
         let at = (batchHead * params.queries + min(query, params.queries - 1u)) * 3u;
         let below = s * params.scale - rows[at] - rows[at + 1u];
         let weight = select(vec4f(), ${each('expBelow', 'below')}, mine < vec4u(seenBy(query)));
-        weights[${weightAt('other')} + down] = weight;
-        errors[${weightAt('other')} + down] = weight * (e - rows[at + 2u]) * params.scale;`
+        weights[${placeOf('other')} + down] = weight;
+        errors[${placeOf('other')} + down] = weight * (e - rows[at + 2u]) * params.scale;`
       : `
         let below = s * params.scale - tops - logs;
         let weight = select(vec4f(), ${each('expBelow', 'below')}, vec4u(start + other) < sees);
-        errors[${weightAt('other')} + down] = weight * (e - lost) * params.scale;`;
+        errors[${placeOf('other')} + down] = weight * (e - lost) * params.scale;`;
     return `
     let own = first + down * 4u;
     ${[...new Set(operands)].map((operand) => `let from${operand.toUpperCase()} = ${operand}Base(image, head);`).join('\n')}
@@ -176,8 +179,8 @@ function makeBackward<K extends BackwardKernel | PackedBackwardKernel>(
         workgroupBarrier();
         let count = min(${atOnce}u, end - start - run);
         for (var i = 0u; i < count; i++) {
-          let error = errors[${weightAt('run + i')} + down];
-          ${ofKeys ? `let weight = weights[${weightAt('run + i')} + down];` : ''}
+          let error = errors[${placeOf('run + i')} + down];
+          ${ofKeys ? `let weight = weights[${placeOf('run + i')} + down];` : ''}
           ${times(
             fours,
             (n) => `{

@@ -2,8 +2,8 @@
 // sums of the same rows × every eighth four of the head's width. What several threads read comes into workgroup memory as vec4s first.
 
 import { type Binding, type Kernel, kernel } from '../../gpu/index.ts';
-import { type AttentionParams, attentionParams, ground, list, memoize, type Params, times } from './interface.ts';
-import { stageOf, stageRows, storeRows } from './tile-stage.ts';
+import { type AttentionParams, attentionParams, ground, memoize, type Params, times } from './interface.ts';
+import { each, type RowShape, stageOf, stageRows, storeRows, weightAt } from './tile-stage.ts';
 
 /** Keys that are in workgroup memory at a time, and steps of the head's width. */
 const [KEYS, STEPS] = [32, 16];
@@ -36,11 +36,9 @@ function makeForward({ rowsPerThread: height, fours, four }: Shape): ForwardKern
   const stageK = stageOf('k', STEPS, KEYS / 4, stageQ.size);
   const keysAtOnce = fours <= 2 ? 16 : 8;
   const stage = Math.max(stageQ.size + stageK.size, keysAtOnce * 8 * fours);
-  // Threads that store scores write keys four apart.
-  const weightAt = (key: string) => `(${key}) * ${groups}u + (${key}) / 4u`;
+  const at = (key: string) => weightAt(groups, key);
   const scores = (code: (c: number, h: number) => string) => times(4, (c) => times(own, (h) => code(c, h)));
   const sums = (code: (r: number, c: number) => string) => times(height, (r) => times(fours, (c) => code(r, c)));
-  const each = (f: string, x: string) => `vec4f(${list(4, (i) => `${f}(${x}[${i}])`)})`;
   const load = `if (${groups === 16 ? 'true' : 'l < 32u'}) { ${stageQ.load('first', 'params.queries', four)} }
       if (${groups === 16 ? 'l < 32u' : 'l >= 32u'}) { ${stageK.load('start', 'params.keys', four)} }`;
   return kernel({
@@ -92,13 +90,13 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
         }
       }
     }
-    ${scores((c, h) => `weights[${weightAt(`across * 4u + ${c}u`)} + down * ${own}u + ${h}u] = s${c}${h} * params.scale;`)}
+    ${scores((c, h) => `weights[${at(`across * 4u + ${c}u`)} + down * ${own}u + ${h}u] = s${c}${h} * params.scale;`)}
     workgroupBarrier();
     // Every query sees the first key, so the maximum is a score from the first tile on.
     var highest = top;
     let last = min(part * ${keysEach}u + ${keysEach}u, seen - start);
     for (var i = part * ${keysEach}u; i < last; i++) {
-      highest = select(highest, max(highest, weights[${weightAt('i')} + group]), vec4u(start + i) < sees);
+      highest = select(highest, max(highest, weights[${at('i')} + group]), vec4u(start + i) < sees);
     }
     partial[l] = highest;
     workgroupBarrier();
@@ -108,7 +106,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     sum *= factor;
     if (part == 0u) { factors[group] = factor; }
     for (var i = part * ${keysEach}u; i < last; i++) {
-      let at = ${weightAt('i')} + group;
+      let at = ${at('i')} + group;
       let below = weights[at] - highest;
       let weight = select(vec4f(), ${each('expBelow', 'below')}, vec4u(start + i) < sees);
       weights[at] = weight;
@@ -122,7 +120,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
       workgroupBarrier();
       let count = min(${keysAtOnce}u, seen - start - begin);
       for (var i = 0u; i < count; i++) {
-        let at = ${weightAt('begin + i')} + down * ${own}u;
+        let at = ${at('begin + i')} + down * ${own}u;
         ${times(own, (h) => `let w${h} = weights[at + ${h}u];`)}
         ${times(fours, (c) => `let v${c} = stage[i * ${8 * fours}u + across + ${8 * c}u];`)}
         ${sums((r, c) => `y${r}${c} += w${Math.floor(r / 4)}[${r % 4}] * v${c};`)}
@@ -149,11 +147,8 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   });
 }
 
-/** Of a kernel: rows of a thread, fours of the head's width that a thread sums in each row, and whether rows are read by vec4s. */
-interface Shape {
+interface Shape extends RowShape {
   readonly rowsPerThread: 4 | 8;
-  readonly fours: number;
-  readonly four: boolean;
 }
 
 const forwards = new Map<string, ForwardKernel>();

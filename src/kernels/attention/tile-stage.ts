@@ -4,6 +4,18 @@ import { list, type Operand, times } from './interface.ts';
 /** 4, which compilers do not know: what they do not unroll they compile in a fraction of the time. For what is not in the innermost loops. */
 export const FOUR_TURNS = 'min(4u, params.heads + 3u)';
 
+/** Fours of the head's width that a thread sums in each row, and whether rows are read by vec4s. */
+export interface RowShape {
+  readonly fours: number;
+  readonly four: boolean;
+}
+
+/** Where the fours of rows begin that an array of weights has for one of the other side: threads that store write others four apart. */
+export const weightAt = (groups: number, other: string): string => `(${other}) * ${groups}u + (${other}) / 4u`;
+
+/** A function of each of the four. */
+export const each = (f: string, x: string): string => `vec4f(${list(4, (i) => `${f}(${x}[${i}])`)})`;
+
 /** How a block of `steps` of the width × `groups` fours of rows lies in workgroup memory: a step after the other, turned. */
 export function stageOf(operand: Operand, steps: number, groups: number, start: number): Stage {
   // Two fours of space after four steps: threads that turn their blocks store four steps apart, and no two of eight meet in one bank.
@@ -88,7 +100,7 @@ export function storeRows(
   to: string,
   operand: Operand,
   all: string,
-  { height, fours, four }: { height: number; fours: number; four: boolean },
+  { height, fours, four }: RowShape & { readonly height: number },
   name: string,
 ): string {
   const values = (r: number) => times(fours, (c) => `v${c} = ${name}${r}${c};`);

@@ -60,6 +60,14 @@ const toByte = `
 fn toByte(sum: vec3i) -> vec3u { return vec3u(clamp((sum + (1 << 21)) >> vec3u(22), vec3i(0), vec3i(255))); }
 fn channels(pixel: u32) -> vec3i { return vec3i(vec3u(pixel, pixel >> 8, pixel >> 16) & vec3u(255)); }`;
 
+/** The byte of a line (its three numbers lie at `line` of `columns`), of whose k-th pixel `pixel` is the source. */
+const byteOf = (line: string, pixel: string) => `let start = columns[${line}];
+  let end = start + columns[${line} + 1];
+  let at = columns[${line} + 2] - start;
+  var sum = vec3i();
+  for (var k = start; k < end; k++) { sum += weights[at + k] * channels(${pixel}); }
+  let byte = toByte(sum);`;
+
 // An invocation per pixel of the square's rows, each as wide as all columns of all grids together.
 const resizeRows = /*#__PURE__*/ kernel({
   name: 'resize rows of cells',
@@ -79,12 +87,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
     return;
   }
   let column = 3 * (i % params.W);
-  let start = y * side + columns[column];
-  let count = columns[column + 1];
-  let at = columns[column + 2];
-  var sum = vec3i();
-  for (var k = 0u; k < count; k++) { sum += weights[at + k] * channels(pixels[start + k]); }
-  let byte = toByte(sum);
+  ${byteOf('column', 'pixels[y * side + k]')}
   narrow[i] = byte.r | (byte.g << 8) | (byte.b << 16);
 }`,
 });
@@ -115,12 +118,7 @@ fn main(@builtin(workgroup_id) g: vec3u, @builtin(num_workgroups) size: vec3u, @
   let cell = 2 * (part[1] + n);
   let x = origins[cell] + pixel % params.side;
   let row = 3 * (origins[cell + 1] + pixel / params.side);
-  let start = columns[row];
-  let count = columns[row + 1];
-  let at = columns[row + 2];
-  var sum = vec3i();
-  for (var k = 0u; k < count; k++) { sum += weights[at + k] * channels(narrow[(start + k) * params.W + x]); }
-  let byte = toByte(sum);
+  ${byteOf('row', 'narrow[k * params.W + x]')}
   let out = (part[3] + n) * 3 * area + pixel;
   views[out] = shades[byte.r];
   views[out + area] = shades[256 + byte.g];
