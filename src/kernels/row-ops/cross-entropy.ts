@@ -4,7 +4,7 @@ import { checkChoice, checkOptions, rowKernel } from '../axis/index.ts';
 import { moveAxis, reshape } from '../layout/index.ts';
 import type { Reduction } from './losses.ts';
 import { sumOverRow } from './softmax.ts';
-import { type Back, lossesByOps, reduced, weightedRows } from './weighted-cross-entropy.ts';
+import { type Back, lossesByOps, reduced, topAndLogSum, weightedRows } from './weighted-cross-entropy.ts';
 
 export interface CrossEntropyOptions {
   /** Rows with this class do not count, as 255 in label maps. Default: all count. */
@@ -86,20 +86,14 @@ function plainRows(logits: Tensor, classes: Tensor, ignored: { ignored: number; 
   return reduced(logits, parts, counts, back, (x) => lossesByOps(x, classes, ignored));
 }
 
-// The maximum and the logarithm of the sum stay apart: added, large logits would round the logarithm away.
 const forward = /*#__PURE__*/ rowKernel({
   name: 'cross-entropy',
   elements: { logits: 'read T' },
   perRow: { classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
   params: { ignored: 'u32', ignores: 'u32' },
   use: [sumOverRow],
-  body: ({ each, inRow, max, sum, at }) => `
-  var tops = F(-3.40282346e38);
-  ${each(`tops = max(tops, ${inRow('logits', '-3.40282346e38')});`)}
-  let top = ${max('tops')};
-  var sums = F(0.0);
-  ${each(`sums += ${inRow('exp(logits - top)', '0.0')};`)}
-  var logSum = logOf(${sum('sums')});
+  body: (code) => `
+  ${topAndLogSum(code)}
   if (lead) {
     let class_ = classes[row];
     let isOut = params.ignores == 1u && class_ == params.ignored;
@@ -109,7 +103,7 @@ const forward = /*#__PURE__*/ rowKernel({
     statistics[2u * row + 1u] = logSum;
     counts[row] = f32(!isOut);
     if (isOut) { parts[row] = 0.0; }
-    else if (class_ < params.length * PER) { parts[row] = (top - ${at('logits', 'class_')}) + logSum; }
+    else if (class_ < params.length * PER) { parts[row] = (top - ${code.at('logits', 'class_')}) + logSum; }
     else { parts[row] = logSum; }
   }`,
 });

@@ -1,6 +1,6 @@
 // The cross entropy of rows whose classes have weights, or whose targets are smoothed.
 import { differentiable, empty, type Tensor } from '../../tensor/graph/index.ts';
-import { rowKernel, sum, total, weightedMean } from '../axis/index.ts';
+import { type RowCode, rowKernel, sum, total, weightedMean } from '../axis/index.ts';
 import { notEqual } from '../comparison/index.ts';
 import { castFloat, mul, stopGradient, sub, where } from '../elementwise/index.ts';
 import { oneHot, reshape } from '../layout/index.ts';
@@ -79,7 +79,14 @@ export function weightedRows(logits: Tensor, classes: Tensor, weights: Tensor, p
 
 const params = { ignored: 'u32', ignores: 'u32', smoothing: 'f32', share: 'f32' } as const;
 
-// The maximum and the logarithm of the sum stay apart: added, large logits would round the logarithm away.
+/** The maximum and the logarithm of the sum stay apart: added, large logits would round the logarithm away. */
+export const topAndLogSum = ({ each, inRow, max, sum }: RowCode): string => `var tops = F(-3.40282346e38);
+  ${each(`tops = max(tops, ${inRow('logits', '-3.40282346e38')});`)}
+  let top = ${max('tops')};
+  var sums = F(0.0);
+  ${each(`sums += ${inRow('exp(logits - top)', '0.0')};`)}
+  var logSum = logOf(${sum('sums')});`;
+
 const forward = /*#__PURE__*/ rowKernel({
   name: 'weighted-cross-entropy',
   elements: { logits: 'read T' },
@@ -87,23 +94,18 @@ const forward = /*#__PURE__*/ rowKernel({
   perRow: { classes: 'read u32', parts: 'write f32', counts: 'write f32', statistics: 'write f32' },
   params,
   use: [sumOverRow],
-  body: ({ each, inRow, max, sum, at }) => `
-  var tops = F(-3.40282346e38);
-  ${each(`tops = max(tops, ${inRow('logits', '-3.40282346e38')});`)}
-  let top = ${max('tops')};
-  var sums = F(0.0);
-  ${each(`sums += ${inRow('exp(logits - top)', '0.0')};`)}
-  var logSum = logOf(${sum('sums')});
+  body: (code) => `
+  ${topAndLogSum(code)}
   let class_ = classes[row];
   var owns = F(0.0);
   var alls = F(0.0);
   var spreads = F(0.0);
-  ${each(`owns += ${inRow('select(F(0.0), weights, place == P(class_))', '0.0')};
-    alls += ${inRow('weights', '0.0')};
-    spreads += ${inRow('weights * ((top - logits) + logSum)', '0.0')};`)}
-  let own = ${sum('owns')};
-  let all = ${sum('alls')};
-  let spread = ${sum('spreads')};
+  ${code.each(`owns += ${code.inRow('select(F(0.0), weights, place == P(class_))', '0.0')};
+    alls += ${code.inRow('weights', '0.0')};
+    spreads += ${code.inRow('weights * ((top - logits) + logSum)', '0.0')};`)}
+  let own = ${code.sum('owns')};
+  let all = ${code.sum('alls')};
+  let spread = ${code.sum('spreads')};
   if (lead) {
     let isOut = params.ignores == 1u && class_ == params.ignored;
     // The backward needs to know as well.
@@ -114,7 +116,7 @@ const forward = /*#__PURE__*/ rowKernel({
     counts[row] = select(own, 0.0, isOut);
     var loss = logSum;
     if (class_ < params.length * PER) {
-      loss = (1.0 - params.smoothing) * own * ((top - ${at('logits', 'class_')}) + logSum);
+      loss = (1.0 - params.smoothing) * own * ((top - ${code.at('logits', 'class_')}) + logSum);
       // Without smoothing, logits of -∞ are nothing that is missing.
       if (params.smoothing > 0.0) { loss += params.share * spread; }
     }
