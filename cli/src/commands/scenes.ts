@@ -13,6 +13,7 @@ import {
   Progress,
   parseNames,
   parseNamesOrCount,
+  redrawnOption,
   seedRange,
   wholeNumber,
 } from '../shell/index.ts';
@@ -27,6 +28,7 @@ interface ScenesArguments {
   readonly styles?: readonly string[];
   readonly grounds?: readonly string[];
   readonly named?: number;
+  readonly redrawn?: number;
   readonly atlas?: string;
 }
 
@@ -54,6 +56,7 @@ export function scenesCommand(context: Context): Command {
     .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseNames)
     .option(...groundsOption)
     .option('--named <fraction>', 'fraction of scenes whose ground has a name (default: 0.8)', numberFrom(0, 1))
+    .option(...redrawnOption)
     .option('--atlas <folder>', "atlas.png and atlas.json of other cut-outs (default: the package's)")
     .addHelpText(
       'after',
@@ -66,7 +69,7 @@ export function scenesCommand(context: Context): Command {
 
 /** Makes a folder of scenes. */
 export async function makeScenes({ terminal }: Context, options: ScenesArguments): Promise<void> {
-  const { out, seed, preset, size, classes, styles, grounds, named } = options;
+  const { out, seed, preset, size, classes, styles, grounds, named, redrawn } = options;
   const scenes = new SceneMaker(await loadAtlas(options.atlas), {
     ...scenePresets[preset],
     size,
@@ -74,6 +77,7 @@ export async function makeScenes({ terminal }: Context, options: ScenesArguments
     ...(styles === undefined ? {} : { styles }),
     ...(grounds === undefined ? {} : { grounds }),
     ...(named === undefined ? {} : { named }),
+    ...(redrawn === undefined ? {} : { redrawn }),
   });
   const interruption = catchInterruption();
   const progress = new Progress(terminal, 'painting', options.count, 'scenes');

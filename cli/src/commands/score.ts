@@ -39,6 +39,7 @@ import {
   parseSynonyms,
   printLines,
   type RefineArguments,
+  redrawnOption,
   refineOptions,
   refineRule,
   seedRange,
@@ -60,6 +61,7 @@ interface ScoreArguments extends GroupArguments, RefineArguments {
   readonly grounds?: readonly string[];
   readonly styles?: readonly string[];
   readonly atlas?: string;
+  readonly redrawn?: number;
   readonly size?: number;
   readonly templates: TemplateSet;
   readonly scoring?: NonNullable<ScoreScenesOptions['scoring']>;
@@ -88,6 +90,7 @@ export function scoreCommand(context: Context): Command {
     .option(...groundsOption)
     .option('--styles <names>', 'drawing styles (default: all of the atlas)', parseNames)
     .option('--atlas <folder>', 'atlas.png and atlas.json of other cut-outs, such as of a style that training left out')
+    .option(...redrawnOption)
     .option(
       '--size <pixels>',
       'side of the scenes (default: twice that of training, or that of training from 65 pixels on)',
@@ -189,6 +192,7 @@ async function score(given: Context, options: ScoreArguments): Promise<void> {
       objects: scenes.objectCount,
       styles: scenes.options.styles ?? null,
       atlas: options.atlas ?? null,
+      ...(options.redrawn !== undefined && { redrawn: options.redrawn }),
       options: {
         ...{ scoring, top: options.top, scale: vocabulary.scale, templates: options.templates, ...rules },
         ...(synonyms.length > 0 && { synonyms: synonyms.map(({ words }) => words) }),

@@ -29,6 +29,7 @@ import {
   numberFrom,
   oneOf,
   parseNames,
+  redrawnOption,
   seedRange,
   UsageError,
   version,
@@ -52,6 +53,7 @@ export interface TrainTeacherArguments {
   readonly classes: number | 'all';
   readonly styles?: string;
   readonly objectsOnly?: boolean;
+  readonly redrawn?: number;
   readonly steps: number;
   readonly batch: number;
   readonly lr: number;
@@ -76,6 +78,7 @@ export function trainTeacherCommand(context: Context): Command {
     .option('--classes <n>', "kinds of objects, the first of the atlas' order, or all", countOrAll, 40)
     .option('--styles <names>', 'drawing styles, with commas between (default: all of the atlas)')
     .option('--objects-only', 'no ground has a name: captions are of objects alone')
+    .option(...redrawnOption)
     .option('--steps <n>', 'steps of training', wholeNumber(), steps)
     .option('--batch <pairs>', 'crops of scenes with captions a step', wholeNumber(2, 2 ** 20), batch)
     .option('--lr <rate>', 'highest learning rate', numberFrom(0, 1e4), lr)
@@ -197,20 +200,36 @@ async function openScenes({
   classes,
   styles,
   objectsOnly: isObjectsOnly,
+  redrawn,
   validateAtlas,
 }: TrainTeacherArguments): Promise<TeacherScenes> {
   return teacherScenes(await loadAtlas(atlas), {
     ...(classes === 'all' ? {} : { classes }),
     ...(styles === undefined ? {} : { styles: parseNames(styles) }),
     ...(isObjectsOnly && objectsOnly),
+    ...(redrawn === undefined ? {} : { redrawn }),
     validationAtlas: validateAtlas === undefined ? undefined : await loadAtlas(validateAtlas),
   });
 }
 
 /** The options that decide the weights, in full. */
 function commandOf(options: TrainTeacherArguments): string {
-  const { out, config, classes, styles, objectsOnly, steps, batch, lr, seed, init, atlas, validateAtlas } = options;
-  const names = { out, config, classes, styles, 'objects-only': objectsOnly, steps, batch, lr, seed, init, atlas };
+  const { out, config, classes, styles, objectsOnly, redrawn, steps, batch, lr, seed, init, atlas, validateAtlas } =
+    options;
+  const names = {
+    out,
+    config,
+    classes,
+    styles,
+    'objects-only': objectsOnly,
+    redrawn,
+    steps,
+    batch,
+    lr,
+    seed,
+    init,
+    atlas,
+  };
   return commandText('train-teacher', { ...names, 'validate-atlas': validateAtlas });
 }
 

@@ -25,7 +25,6 @@ export {
 export { addCommonOptions } from './common-options.ts';
 export { adapterOption, type Context, withDevice } from './context.ts';
 export { errorWords, Interrupted, UsageError } from './errors.ts';
-export { groundsOption } from './grounds-option.ts';
 export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
 export { countOf, type KnownNames, knownNames, tellImagery, tellUnknown } from './known-names.ts';
 export {
@@ -52,6 +51,7 @@ export {
   teacherPriorOption,
 } from './pixel-options.ts';
 export { checkResultFile } from './result-file.ts';
+export { groundsOption, redrawnOption } from './scene-options.ts';
 export {
   count,
   countIn,

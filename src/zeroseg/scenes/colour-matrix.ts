@@ -12,19 +12,26 @@ export type ColourMatrix = readonly [
 /** Leaves all colours as they are. */
 export const unchanged: ColourMatrix = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0];
 
+/** What red, green and blue have of lightness, as in SVG's `feColorMatrix`. */
+export const lightness = [0.213, 0.715, 0.072] as const;
+
 /**
  * Brightness by ±15 %, contrast by ±15 %, saturation by ±30 %, hue by ±15°, times `strength`, as one matrix: the hue and
- * the saturation of SVG's `feColorMatrix`, which keep brightness.
+ * the saturation of SVG's `feColorMatrix`, which keep brightness. `base`: the saturation and the turn (in radians) that these are added to.
  */
-export function jitterColours(draw: Random, strength: number): ColourMatrix {
+export function jitterColours(
+  draw: Random,
+  strength: number,
+  base: { readonly saturation?: number; readonly turn?: number } = {},
+): ColourMatrix {
   const brightness = 1 + between(draw, -0.15, 0.15) * strength;
   const contrast = 1 + between(draw, -0.15, 0.15) * strength;
-  const saturation = Math.max(0, 1 + between(draw, -0.3, 0.3) * strength);
-  const turn = (between(draw, -15, 15) * strength * Math.PI) / 180;
-  if (strength === 0) return unchanged;
+  const saturation = (base.saturation ?? 1) * Math.max(0, 1 + between(draw, -0.3, 0.3) * strength);
+  const turn = (base.turn ?? 0) + (between(draw, -15, 15) * strength * Math.PI) / 180;
+  if (saturation === 1 && turn === 0 && strength === 0) return unchanged;
   const [cos, sin] = [Math.cos(turn) * saturation, Math.sin(turn) * saturation];
   const gain = brightness * contrast;
-  const [r, g, b] = [0.213, 0.715, 0.072];
+  const [r, g, b] = lightness;
   const shift = 128 * (1 - contrast);
   return [
     gain * (r + cos * (1 - r) - sin * r),

@@ -31,6 +31,8 @@ export interface SceneOptions {
   readonly flip?: number;
   /** Strength of changes of an object's colours: brightness, contrast, saturation, hue. 0 is none. Default 1. */
   readonly jitter?: number;
+  /** Fraction of objects that are drawn anew: grey, in other colours, in two, in few flat tones, or as outlines. Default 0. */
+  readonly redrawn?: number;
   /** Fraction of objects that throw a soft shadow. Default 0.3. */
   readonly shadow?: number;
   /** Of the pixels of every object at least this fraction is visible: inside the picture, not covered. Default 0.35. */
@@ -72,6 +74,7 @@ const defaults: Settings = {
   tumbled: 0.1,
   flip: 0.5,
   jitter: 1,
+  redrawn: 0,
   shadow: 0.3,
   visible: 0.35,
   synonyms: 0.35,
@@ -111,6 +114,7 @@ const fractions = [
   'repeat',
   'tumbled',
   'flip',
+  'redrawn',
   'shadow',
   'visible',
   'synonyms',

@@ -7,11 +7,12 @@ import type { Image, LabelMap } from '../image/index.ts';
 import { type SceneAtlas, SceneError } from './atlas.ts';
 import { type Seen, writeCaption } from './caption.ts';
 import { between, pick } from './colour.ts';
-import { jitterColours, unchanged } from './colour-matrix.ts';
+import { unchanged } from './colour-matrix.ts';
 import { CutOut, type Placement } from './cut-out.ts';
 import { type Ground, grounds, horizons, paintPlain } from './grounds/grounds.ts';
 import type { Canvas } from './grounds/pixels.ts';
 import { compose, countPixels, emptyLayer, type Layer } from './layer.ts';
+import { drawColours, drawRendering, type Rendering, redraw } from './rendering.ts';
 import {
   chooseClasses,
   chooseNames,
@@ -27,6 +28,8 @@ export interface SceneObject {
   /** Its value in the label map; objects of a class share it. */
   readonly label: number;
   readonly style: string;
+  /** How it is drawn, if not as the style does: see {@link SceneOptions.redrawn}. */
+  readonly rendering: Rendering;
   /** Its middle, in pixels; it may lie outside of the picture. */
   readonly x: number;
   readonly y: number;
@@ -148,7 +151,8 @@ export class SceneMaker {
       const repeated = draw() < settings.repeat && before;
       const name = repeated ? before.name : (this.names[Math.floor(draw() * this.objectCount)] as string);
       const style = repeated ? before.style : pick(draw, this.#styles);
-      const placed = this.#place(draw, name, style, objects, owners);
+      const rendering = repeated ? before.rendering : drawRendering(draw, settings.redrawn);
+      const placed = this.#place(draw, { name, style, rendering }, objects, owners);
       if (!placed) continue;
       if (draw() < settings.shadow) this.#darken(draw, placed, data);
       objects.push(placed);
@@ -221,14 +225,13 @@ export class SceneMaker {
   /** Draws an object into the layer at a place where it and those behind it can be seen; undefined if there is none. */
   #place(
     draw: () => number,
-    name: string,
-    style: string,
+    drawing: Drawing,
     others: readonly PlacedObject[],
     owners: Uint8Array,
   ): PlacedObject | undefined {
     const { size, scale, rotation, tumbled, flip, jitter, visible } = this.#settings;
-    const cutOut = this.#cutOut(style, name);
-    const colours = jitterColours(draw, jitter);
+    const cutOut = this.#cutOut(drawing);
+    const colours = drawColours(draw, drawing.rendering, jitter);
     for (let attempt = 0; attempt < TRIES; attempt++) {
       const long = between(draw, ...scale) * size;
       const max = draw() < tumbled ? 180 : rotation;
@@ -247,16 +250,16 @@ export class SceneMaker {
       others.forEach((other, i) => {
         other.pixels -= covered[i + 1]!;
       });
-      const label = this.names.indexOf(name) + 1;
+      const label = this.names.indexOf(drawing.name) + 1;
       const colour = cutOut.colourName(colours);
-      return { name, label, style, ...placement, colour, pixels: own, total };
+      return { ...drawing, label, ...placement, colour, pixels: own, total };
     }
     return undefined;
   }
 
   /** A soft shadow, below and to one side, on what is painted so far. */
-  #darken(draw: () => number, { name, style, ...placement }: PlacedObject, data: Uint8Array): void {
-    const cutOut = this.#cutOut(style, name);
+  #darken(draw: () => number, placement: PlacedObject, data: Uint8Array): void {
+    const cutOut = this.#cutOut(placement);
     const { long, turn, flipped } = placement;
     const x = placement.x + between(draw, -0.1, 0.1) * long;
     const y = placement.y + between(draw, 0.03, 0.1) * long;
@@ -273,19 +276,28 @@ export class SceneMaker {
     }
   }
 
-  #cutOut(style: string, name: string): CutOut {
-    const key = `${style}/${name}`;
+  #cutOut({ style, name, rendering }: Drawing): CutOut {
+    const key = `${rendering}/${style}/${name}`;
     let found = this.#cutOuts.get(key);
-    if (!found) this.#cutOuts.set(key, (found = new CutOut(this.#atlas.cutOut(style, name), this.#atlas.side)));
+    if (!found) {
+      const { side } = this.#atlas;
+      found = new CutOut(redraw(this.#atlas.cutOut(style, name), side, rendering), side);
+      this.#cutOuts.set(key, found);
+    }
     return found;
   }
 }
 
-/** An object while its scene is made. */
-interface PlacedObject extends Placement {
+/** What is drawn, and how. */
+interface Drawing {
   readonly name: string;
-  readonly label: number;
   readonly style: string;
+  readonly rendering: Rendering;
+}
+
+/** An object while its scene is made. */
+interface PlacedObject extends Placement, Drawing {
+  readonly label: number;
   readonly colour: string | undefined;
   pixels: number;
   /** Pixels that it would have uncovered in a picture without borders. */

@@ -15,6 +15,8 @@ export interface ScoringScenesOptions {
   readonly styles?: readonly string[] | undefined;
   /** Draws the objects instead: cut-outs of another style, under names of the first atlas. */
   readonly drawings?: SceneAtlas | undefined;
+  /** Fraction of objects that are drawn anew: see `SceneOptions`. Default 0. */
+  readonly redrawn?: number | undefined;
 }
 
 /**
@@ -28,9 +30,9 @@ export interface ScoringScenesOptions {
  */
 export function scoringScenes(
   atlas: SceneAtlas,
-  { classes, size, grounds, styles, drawings = atlas }: ScoringScenesOptions,
+  { classes, size, grounds, styles, redrawn = 0, drawings = atlas }: ScoringScenesOptions,
 ): SceneMaker {
-  const options: SceneOptions = { ...scenePresets.crowded, size, named: 1, ...(grounds && { grounds }) };
+  const options: SceneOptions = { ...scenePresets.crowded, size, named: 1, redrawn, ...(grounds && { grounds }) };
   const { names, objectCount } = new SceneMaker(atlas, { ...options, classes });
   return new SceneMaker(drawings, {
     ...options,

@@ -15,7 +15,8 @@ export interface TeacherScenes {
   readonly unseen: SceneMaker | undefined;
 }
 
-export interface TeacherScenesOptions extends Pick<SceneOptions, 'classes' | 'styles' | 'named' | 'grounds'> {
+export interface TeacherScenesOptions
+  extends Pick<SceneOptions, 'classes' | 'styles' | 'named' | 'grounds' | 'redrawn'> {
   /** Cut-outs of other styles, to validate on as well. */
   readonly validationAtlas?: SceneAtlas | undefined;
 }
@@ -38,7 +39,7 @@ export function teacherScenes(
     styles: chosen.styles ?? atlas.styles,
     unseen:
       validationAtlas &&
-      new SceneMaker(validationAtlas, { ...small, ...chosen, styles: validationAtlas.styles, classes }),
+      new SceneMaker(validationAtlas, { ...small, ...chosen, redrawn: 0, styles: validationAtlas.styles, classes }),
   };
 }
 

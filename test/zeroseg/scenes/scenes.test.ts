@@ -241,6 +241,7 @@ describe('options', () => {
       { named: 1.5 },
       { rotation: 400 },
       { jitter: -1 },
+      { redrawn: 1.5 },
     ];
     expect(wrong.map((options) => message(() => maker(options))).join('\n')).toMatchInlineSnapshot(`
       "SceneError: SceneMaker: size must be a whole number from 8 to 4096; got 4
@@ -255,7 +256,8 @@ describe('options', () => {
       SceneError: SceneMaker: scale must be two numbers above 0 and up to 1.5, the smaller first; got 0.5, 2
       SceneError: SceneMaker: named must be 0 to 1; got 1.5
       SceneError: SceneMaker: rotation must be 0 to 180 degrees; got 400
-      SceneError: SceneMaker: jitter must be 0 to 3; got -1"
+      SceneError: SceneMaker: jitter must be 0 to 3; got -1
+      SceneError: SceneMaker: redrawn must be 0 to 1; got 1.5"
     `);
     expect(message(() => maker().scene(-1, 0))).toMatchInlineSnapshot(
       `"SceneError: SceneMaker.scene: seed must be a whole number from 0; got -1"`,
@@ -266,6 +268,71 @@ describe('options', () => {
     expect(message(() => maker({ classes: 1 }).classPhrases('box'))).toMatchInlineSnapshot(
       `"SceneError: SceneMaker.classPhrases: name must be one of the 15 names; got box"`,
     );
+  });
+});
+
+describe('objects that are drawn anew', () => {
+  const options = {
+    shadow: 0,
+    jitter: 0,
+    named: 0,
+    objects: [1, 1],
+    scale: [0.6, 0.6],
+    rotation: 0,
+    tumbled: 0,
+    flip: 0,
+  } as const;
+  const redrawn = count(maker({ ...options, redrawn: 1 }), 60);
+  const of = (rendering: string) => redrawn.filter(({ objects: [object] }) => object?.rendering === rendering);
+  /** Red, green and blue of the object's middle, and of its left border. */
+  const coloursOf = ({ image, objects: [object] }: Scene) => {
+    const { x, y, long } = object!;
+    const at = (px: number, py: number) => (Math.floor(py) * image.width + Math.floor(px)) * 3;
+    const [middle, border] = [at(x, y), at(x - long / 2 + 0.75, y)];
+    return {
+      middle: [...image.data.subarray(middle, middle + 3)],
+      border: [...image.data.subarray(border, border + 3)],
+    };
+  };
+
+  test('0 leaves all scenes as they are', () => {
+    expect(count(maker({ redrawn: 0 }), 5)).toEqual(count(maker(), 5));
+  });
+
+  test('a fraction: about so many, in all ways, those of a class that follow each other alike', () => {
+    const objects = count(maker({ redrawn: 0.5, objects: [4, 4], repeat: 0.5 }), 100).flatMap((scene) => scene.objects);
+    const kinds = new Map<string, number>();
+    for (const { rendering } of objects) kinds.set(rendering, (kinds.get(rendering) ?? 0) + 1);
+    expect([...kinds.keys()].sort()).toEqual(['drawn', 'duotone', 'flat', 'grey', 'hue', 'outline']);
+    expect(kinds.get('drawn')! / objects.length).toBeGreaterThan(0.4);
+    expect(kinds.get('drawn')! / objects.length).toBeLessThan(0.6);
+    expect(of('drawn')).toEqual([]);
+  });
+
+  test('grey ones have no colour, of others the hue is another', () => {
+    expect(of('grey').length).toBeGreaterThan(3);
+    for (const scene of of('grey')) {
+      const { middle } = coloursOf(scene);
+      expect(Math.max(...middle) - Math.min(...middle)).toBeLessThanOrEqual(1);
+    }
+    const hues = new Set(of('hue').map((scene) => coloursOf(scene).middle.join()));
+    expect(hues.size).toBe(of('hue').length);
+  });
+
+  test('outlines: a line along the border that differs from the paper within', () => {
+    const outlines = of('outline').filter(({ objects: [object] }) => object!.name === 'box');
+    expect(outlines.length).toBeGreaterThan(1);
+    for (const scene of outlines) {
+      const { middle, border } = coloursOf(scene);
+      expect(Math.max(...middle.map((value, c) => Math.abs(value - border[c]!)))).toBeGreaterThan(60);
+    }
+  });
+
+  test('flat ones are in few tones: magenta and cyan stay what they are', () => {
+    for (const scene of of('flat')) {
+      const { middle } = coloursOf(scene);
+      expect([...new Set(middle)].sort()).toEqual([0, 255]);
+    }
   });
 });
 

@@ -1,13 +1,19 @@
 import { firstRepeated } from '@zeroseg/core/internal';
 import { groundNames } from '@zeroseg/core/zeroseg';
-import { parseNames } from './arguments.ts';
+import { numberFrom, parseNames } from './arguments.ts';
 import { UsageError } from './errors.ts';
 
-/** The option of commands that make scenes. */
+/** Options of commands that make scenes. */
 export const groundsOption: [string, string, (text: string) => string[]] = [
   '--grounds <names>',
   'what lies behind and below things, such as "sky, grass" (default: all 14)',
   parseGrounds,
+];
+
+export const redrawnOption: [string, string, (text: string) => number] = [
+  '--redrawn <fraction>',
+  'fraction of objects that are drawn anew: grey, in other colours, in two, in flat tones, as outlines (default: 0)',
+  numberFrom(0, 1),
 ];
 
 function parseGrounds(text: string): string[] {
