@@ -3,20 +3,25 @@
 import {
   AdamW,
   add,
-  Block,
+  argmax,
   buildModule,
   crossEntropy,
   Embedding,
+  freeParameters,
   gradients,
   LayerNorm,
   Linear,
+  Mlp,
+  MultiHeadAttention,
   newWeights,
   normal,
   openDevice,
   parameters,
   random,
   read,
+  readU32,
   reshape,
+  rotaryTable,
   step,
 } from '@zeroseg/core';
 
@@ -34,25 +39,43 @@ The hill is made of many stones, and every stone is made of hill.
 const letters = [...new Set(text)].sort();
 const ids = Uint32Array.from(text, (letter) => letters.indexOf(letter));
 
-// 2. The model: an embedding of letters and of places, blocks of attention that see only what is before, and a score for each letter.
+// 2. The model: an embedding of letters, blocks of attention that see only what is before, and a score for each letter. Where a letter
+// stands turns its queries and keys (rotary positions), so that scores know distances only.
 
 const [context, width, heads, depth] = [24, 64, 4, 1];
+const longest = 160;
+
+class Block {
+  constructor(weights, init, rotary) {
+    this.norm1 = new LayerNorm(weights.in('norm1'), width, 1e-5);
+    this.attend = new MultiHeadAttention(weights.in('attend'), width, heads, { kvHeads: 2, rotary, init });
+    this.norm2 = new LayerNorm(weights.in('norm2'), width, 1e-5);
+    this.mlp = new Mlp(weights.in('mlp'), width, 2 * width, width, init);
+  }
+
+  /** `how`: causal, or from a cache. */
+  forward(x, how) {
+    const attended = add(x, this.attend.forward(this.norm1.forward(x), how));
+    return this.mlp.forward(this.norm2.forward(attended), attended);
+  }
+}
 
 class Gpt {
   constructor(weights) {
     const init = normal(0.05);
+    const rotary = rotaryTable(weights.device, longest, width / heads);
     this.letters = new Embedding(weights.in('letters'), letters.length, width, init);
-    this.places = weights.parameter('places', [context, width], init);
-    const options = { dim: width, heads, hidden: 2 * width, eps: 1e-5, init };
-    this.blocks = Array.from({ length: depth }, (_, i) => new Block(weights.in(`block${i}`), options));
+    this.blocks = Array.from({ length: depth }, (_, i) => new Block(weights.in(`block${i}`), init, rotary));
     this.norm = new LayerNorm(weights.in('norm'), width, 1e-5);
     this.out = new Linear(weights.in('out'), width, letters.length, init);
   }
 
-  /** Letters [B, context] → scores of the letter after each, [B, context, letters] */
-  forward(tokens) {
-    let x = add(this.letters.forward(tokens), this.places);
-    for (const block of this.blocks) x = block.forward(x, true); // causal: a letter sees itself and those before it
+  /** Letters [B, N] → scores of the letter after each, [B, N, letters]. From caches, one a block, these are the letters at `position`. */
+  forward(tokens, caches, position) {
+    let x = this.letters.forward(tokens);
+    this.blocks.forEach((block, i) => {
+      x = block.forward(x, caches ? { cache: caches[i], position } : { causal: true });
+    });
     return this.out.forward(this.norm.forward(x));
   }
 }
@@ -89,19 +112,19 @@ for (let t = 1; t <= steps; t++) {
 }
 export const loss = last;
 
-// 4. Writing: the most likely letter, again and again. Causal attention lets us fill what is not written yet with anything.
+// 4. Writing: the most likely letter, again and again. A step takes one letter and its position; caches hold the keys and values of the
+// letters before it, the last 24 of them, as many as the training has seen at once.
 
-const predict = await step(device, { tokens: { shape: [1, context], dtype: 'u32' } }, ({ tokens }) =>
-  model.forward(tokens),
-);
+const caches = model.blocks.map((block) => block.attend.cache(1, context));
+const one = { token: { shape: [1, 1], dtype: 'u32' }, position: { shape: [], dtype: 'u32' } };
+const next = await step(device, one, ({ token, position }) => argmax(model.forward(token, caches, position)));
+
 let written = 'The wood is ';
-while (written.length < 124) {
-  const seen = [...written].slice(-context);
-  const tokens = new Uint32Array(context);
-  tokens.set(seen.map((letter) => letters.indexOf(letter)));
-  const scores = await read(predict({ tokens }));
-  const after = scores.subarray((seen.length - 1) * letters.length, seen.length * letters.length);
-  written += letters[after.indexOf(Math.max(...after))];
+for (let position = 0; written.length < 124; position++) {
+  const id = next({ token: [letters.indexOf(written[position])], position });
+  // What it says after letters that are given is not asked for.
+  if (position === written.length - 1) written += letters[(await readU32(id))[0]];
 }
 console.log(written);
+freeParameters(caches);
 device.dispose();

@@ -3,7 +3,7 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { type Shape, ShapeError, sameShape } from '../../tensor/values/index.ts';
 import { less } from '../comparison/index.ts';
 import { add, castFloat, floatType, scale, where } from '../elementwise/index.ts';
-import { arange, permute, repeat, reshape } from '../layout/index.ts';
+import { arange, permute, reshape } from '../layout/index.ts';
 import { matmul } from '../matmul/index.ts';
 import { softmax } from '../row-ops/index.ts';
 
@@ -16,11 +16,13 @@ export interface Masked {
 
 /** `softmax(scale · q · kᵀ + mask) · v` of heads, by products of matrices; lines of nothing but -∞ have no weights. */
 export function maskedAttention(op: string, q: Tensor, k: Tensor, v: Tensor, how: Masked): Tensor {
-  const [images, heads, queries] = q.shape as readonly [number, number, number];
+  const [images, heads, queries, width] = q.shape as readonly [number, number, number, number];
   const [, groups, keys] = k.shape as readonly [number, number, number];
-  const ofEach = (x: Tensor) => (groups === heads ? x : repeat(x, heads / groups, 1));
+  // The queries of heads that share a head of k are rows of one product.
+  const rows = [images, groups, groups === 0 ? 0 : (heads / groups) * queries] as const;
   // Scaled before the product, which in f16 overflows sooner.
-  let scores = matmul(scale(q, how.scale), ofEach(k), { transposeB: true });
+  const all = matmul(reshape(scale(q, how.scale), [...rows, width]), k, { transposeB: true });
+  let scores = reshape(all, [images, heads, queries, keys]);
   const { mask, causal } = how;
   if (mask) scores = masked(op, scores, mask);
   if (causal > 0) {
@@ -31,7 +33,7 @@ export function maskedAttention(op: string, q: Tensor, k: Tensor, v: Tensor, how
     const shapes: Record<string, Shape> = { q: q.shape, k: k.shape, ...(mask && { mask: mask.shape }) };
     throw new ShapeError(op, `the mask must broadcast to [B, H, N, M]`, shapes);
   }
-  return matmul(softmax(scores), ofEach(v));
+  return reshape(matmul(reshape(softmax(scores), [...rows, keys]), v), q.shape);
 }
 
 function masked(op: string, scores: Tensor, mask: Tensor): Tensor {

@@ -6,11 +6,16 @@ export { Conv2d } from './conv2d.ts';
 export { Dropout } from './dropout.ts';
 export { Embedding } from './embedding.ts';
 export { heNormal, type Initializer, normal, ones, truncatedNormal, uniform, xavierUniform, zeros } from './init.ts';
+export { type CacheSize, KeyValueCache } from './key-value-cache.ts';
 export { LayerNorm } from './layer-norm.ts';
 export { Linear } from './linear.ts';
 export { Mlp, TokenMlp } from './mlp.ts';
 export { countParameters, freeParameters, type Module, parameter, parameters, replaceParameters } from './module.ts';
-export { MultiHeadAttention, type MultiHeadAttentionOptions } from './multi-head-attention.ts';
+export {
+  MultiHeadAttention,
+  type MultiHeadAttentionInputs,
+  type MultiHeadAttentionOptions,
+} from './multi-head-attention.ts';
 export { GroupNorm, RMSNorm } from './norms.ts';
 export { type LoadReport, loadMatching, type SaveOptions, saveParameters } from './parameter-files.ts';
 export { PatchEmbed } from './patch-embed.ts';

@@ -221,7 +221,7 @@ describe('MultiHeadAttention', () => {
     const layer = new MultiHeadAttention(weights(), 4, 2);
     const x = floats(1, 2, 4);
     expect(() => layer.forward(x, { context: x, causal: true })).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: MultiHeadAttention: only the attention of rows to themselves can be causal]`,
+      `[ArgumentError: MultiHeadAttention: only the attention of rows to themselves can be causal from the first row on; for the last, 'end']`,
     );
   });
 });
