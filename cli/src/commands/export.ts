@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { isSameFile, standardStream, writeNamedFile } from '../files/index.ts';
 import { findModel, readBytes } from '../runs/index.ts';
 import {
+  averageWords,
   type Context,
   type GroupArguments,
   groupOptions,
@@ -57,7 +58,7 @@ async function exportModel(
 ): Promise<void> {
   const file = await findModel(model);
   const stored = readSafetensors(await readBytes(file), file);
-  const { step, naming } = modelInfo(stored, file);
+  const { step, naming, ema } = modelInfo(stored, file);
   const isHalf = [...stored.tensors.values()].every(({ dtype }) => dtype === 'F16');
   if (!isHalf && (await isSameFile(file, out))) {
     throw new UsageError(
@@ -79,7 +80,7 @@ async function exportModel(
   const { naming: _, ...metadata } = stored.metadata;
   const bytes = writeSafetensors(entries, { ...metadata, ...namingMetadata(rule) }, out);
   await writeNamedFile(out, bytes);
-  const said = `${out}: ${formatBytes(bytes.length)}, the weights after ${step} steps`;
+  const said = `${out}: ${formatBytes(bytes.length)}, the weights after ${step} steps${ema > 0 ? ` (${averageWords(ema)})` : ''}`;
   // The file itself may be what standard output is for.
   terminal[standardStream(out) ? 'note' : 'out'](said);
 }

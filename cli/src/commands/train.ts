@@ -100,6 +100,12 @@ export function trainCommand(context: Context): Command {
     .option('--micro <photos>', 'photos that go through the GPU at once', wholeNumber(1, 2 ** 20))
     .option('--base-lr <rate>', 'learning rate for 256 photos a step', numberFrom(0, 1e4))
     .option('--warmup <epochs>', 'epochs in which the rate grows (default: a quarter)', numberFrom(0, 1e6))
+    .option(
+      '--ema <decay>',
+      'keep a moving average of the weights, such as 0.999: it is what is validated, saved as the model, and segments (default: 0, none)',
+      numberFrom(0, 0.999999),
+    )
+    .option('--mirror', 'mirror half of the photos, and the order of their views: the teacher is not asked again')
     .option('--seed <n>', 'of weights, order, masks and noise', wholeNumber(...seedRange))
     .addOption(
       new Option('--precision <dtype>', 'of activations and their gradients; weights are f32 (default: f32)').choices([
@@ -267,7 +273,7 @@ async function trainToTheEnd(device: Device, run: TrainingRun, training: Trainin
   const { context, options, cache, signal } = training;
   const { terminal } = context;
   const { model, settings } = trainer;
-  using segmenter = new Segmenter(device, model);
+  using segmenter = new Segmenter(device, trainer.evaluated);
   const squares = await sampleSquares(cache, model.config.image);
   const report = (isLive = false) =>
     writeReport(run, { steps: trainer.steps, memory: trainer.memory, device: device.name, isLive });

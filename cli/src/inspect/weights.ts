@@ -11,7 +11,7 @@ import {
   segClipConfig,
 } from '@zeroseg/core/zeroseg';
 import { hashFiles } from '../files/index.ts';
-import { commandText, countOf, shellWord } from '../shell/index.ts';
+import { averageWords, commandText, countOf, shellWord } from '../shell/index.ts';
 import { builtIn, openClip, openWeights } from '../weights/index.ts';
 import type { Fact, Info } from './fact.ts';
 
@@ -31,7 +31,7 @@ export async function weightsInfo(place: string, label: string = place): Promise
 }
 
 async function modelFacts(place: string, label: string, weights: Weights): Promise<Info> {
-  const { config, step, teacher, naming } = modelInfo(weights, place);
+  const { config, step, teacher, naming, ema } = modelInfo(weights, place);
   const { image, patch, dim, depth, output_groups, clip_dim } = config;
   const clip = label === builtIn ? builtIn : 'CLIP';
   return {
@@ -39,6 +39,7 @@ async function modelFacts(place: string, label: string, weights: Weights): Promi
     place: label,
     facts: {
       'trained for': `${step} steps`,
+      ...(ema > 0 && { weights: averageWords(ema) }),
       teacher: shortTeacher(teacher) || 'not said',
       image: `${image} × ${image} pixels, patches of ${patch}`,
       encoder: `${depth} blocks of width ${dim}`,

@@ -42,6 +42,12 @@ export function describeTraining(
     `a step of ${settings.batch} photos${settings.micro < settings.batch ? ` in parts of ${settings.micro}` : ''}: ` +
       `${formatBytes(step)} planned, ${formatBytes(slots)} allocated; weights and optimizer ${formatBytes(weights)}`,
   );
+  if (settings.ema > 0) terminal.log(`the model is the moving average of its weights, decay ${settings.ema}`);
+  if (settings.mirror) {
+    terminal.log(
+      'half of the photos are mirrored; what the teacher sees of them is approximated by what it saw unmirrored',
+    );
+  }
   const { validation } = description;
   if (validation) {
     const { fraction, scenes, every } = validation;

@@ -28,6 +28,7 @@ export { errorWords, Interrupted, UsageError } from './errors.ts';
 export { catchInterruption, type Interruption, signalExitCodes } from './interruption.ts';
 export { countOf, type KnownNames, knownNames, tellImagery, tellUnknown } from './known-names.ts';
 export {
+  averageWords,
   checkPatches,
   clipOf,
   clipPlace,

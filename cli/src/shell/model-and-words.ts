@@ -158,6 +158,11 @@ async function openAlone({ terminal }: Context, opened: ClipAndText, options: Pa
 
 const HASH_NOTE = '--tokenizer hash: words are numbered by their hash and mean nothing';
 
+/** What weights are that were averaged in training. */
+export function averageWords(ema: number): string {
+  return `their moving average over training, decay ${ema}`;
+}
+
 /** Opens a ZeroSeg and the CLIP whose features it learnt, and refuses pairs that cannot belong together. */
 export async function openModelAndClip(context: Context, options: PairArguments): Promise<ZeroSegAndText> {
   return openPair(context, await openModelFile(options.model ?? builtIn), options);
@@ -170,6 +175,7 @@ async function openPair({ terminal }: Context, file: WeightFile, options: PairAr
   if (options.clip === undefined) terminal.log(`CLIP: ${builtIn}, which made the features of the model`);
   const clip = await openClip(place);
   const opened = zeroSegAndText(file, clip);
+  if (opened.info.ema > 0) terminal.log(`weights: ${averageWords(opened.info.ema)}`);
   const other = await otherTeacher(opened.info, clip);
   if (other !== undefined) {
     const words = `${opened.file}: ${other}`;

@@ -21,6 +21,8 @@ export interface TrainOptions {
   readonly micro?: number;
   readonly baseLr?: number;
   readonly warmup?: number;
+  readonly ema?: number;
+  readonly mirror?: boolean;
   readonly seed?: number;
   readonly precision?: 'f32' | 'f16';
   readonly checkpoint?: boolean;
@@ -37,13 +39,18 @@ export async function resolveOptions(
 
 /** What options choose, with the file that `--config` may name. */
 export async function trainChoices(options: TrainOptions): Promise<TrainChoices> {
-  const { config, set = [], steps, epochs, batch, micro, baseLr, warmup, seed, precision, checkpoint } = options;
+  const { config, set = [], steps, epochs, batch, micro, baseLr, warmup, ...settings } = options;
   return {
     preset: config === undefined ? undefined : await presetOf(config),
     set: parseAssignments(set),
-    settings: { epochs, batch, micro, base_lr: baseLr, warmup, seed, precision, checkpoint },
+    settings: { epochs, batch, micro, base_lr: baseLr, warmup, ...chosen(settings) },
     steps,
   };
+}
+
+/** Of all options of a command those that are settings by the same name. */
+function chosen({ ema, mirror, seed, precision, checkpoint }: TrainOptions): TrainChoices['settings'] {
+  return { ema, mirror, seed, precision, checkpoint };
 }
 
 async function presetOf(name: string): Promise<string | PresetFile> {

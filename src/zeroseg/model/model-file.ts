@@ -71,6 +71,8 @@ export interface ModelInfo {
   readonly teacher: string;
   /** Empty where the file says nothing. */
   readonly naming: NamingRule;
+  /** Decay of the moving average over training that the weights are; 0 where they are those of the last step. */
+  readonly ema: number;
 }
 
 const FORMAT = 'zeroseg-model-1';
@@ -79,13 +81,15 @@ const OPTIMIZER_FORMAT = 'zeroseg-optimizer-1';
 /** The model as a safetensors file: weights under the names of spec §3.3, configuration in the metadata. */
 export async function modelFile(
   model: ZeroSeg,
-  { step, teacher, naming = {} }: Omit<ModelInfo, 'config' | 'naming'> & { readonly naming?: NamingRule | undefined },
+  about: Pick<ModelInfo, 'step' | 'teacher'> & { readonly [K in 'naming' | 'ema']?: ModelInfo[K] | undefined },
 ): Promise<Uint8Array> {
+  const { step, teacher, naming = {}, ema = 0 } = about;
   return tensorFile(parameters(model), {
     format: FORMAT,
     config: JSON.stringify(model.config),
     step: String(step),
     teacher,
+    ...(ema > 0 && { ema: String(ema) }),
     ...namingMetadata(naming),
   });
 }
@@ -106,7 +110,7 @@ export async function optimizerFile(
 
 /** What a model file says, without its weights. */
 export function modelInfo(stored: Pick<SafetensorsFile, 'metadata'>, file: string): ModelInfo {
-  const { format, config, step, teacher, naming } = stored.metadata;
+  const { format, config, step, teacher, naming, ema } = stored.metadata;
   if (format !== FORMAT) {
     throw new CheckpointError(
       file,
@@ -119,12 +123,19 @@ export function modelInfo(stored: Pick<SafetensorsFile, 'metadata'>, file: strin
       step: stepOf(step ?? '0', file),
       teacher: teacher ?? '',
       naming: naming === undefined ? {} : parseNaming(naming, file),
+      ema: ema === undefined ? 0 : parseDecay(ema, file),
     };
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
     const words = cause instanceof ConfigError ? cause.message : 'it is no JSON';
     throw new CheckpointError(file, `its configuration does not make sense: ${words}`, { cause });
   }
+}
+
+function parseDecay(text: string, file: string): number {
+  const decay = Number(text);
+  if (text.trim() !== '' && decay > 0 && decay < 1) return decay;
+  throw new CheckpointError(file, `its ema must be a number between 0 and 1; got ${shownValue(text)}`);
 }
 
 function parseNaming(text: string, file: string): NamingRule {

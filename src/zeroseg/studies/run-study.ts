@@ -141,7 +141,15 @@ async function trainRun(
     const seconds = (performance.now() - began) / 1000;
     await runs.save(
       { identity, setting: setting.key, steps: trainer.done, seconds, adapter: device.name, version },
-      { model: await modelFile(model, { step: trainer.done, teacher, naming: { scoring: 'softmax' } }), metrics },
+      {
+        model: await modelFile(trainer.evaluated, {
+          step: trainer.done,
+          teacher,
+          naming: { scoring: 'softmax' },
+          ema: settings.ema,
+        }),
+        metrics,
+      },
     );
   } finally {
     freeParameters(model);

@@ -28,7 +28,8 @@ export {
 } from './run-description.ts';
 export { checkSettings, defaultSettings, plannedSteps, settingsSchema, type TrainSettings } from './settings.ts';
 export { partsOf } from './share.ts';
-export { type Probe, type RateChange, type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+export { Trainer } from './trainer.ts';
+export type { Probe, RateChange, StepReport, TrainerOptions } from './trainer-options.ts';
 export { trainAlong } from './trainer-with-validators.ts';
 export {
   type BestValidation,

@@ -2,7 +2,7 @@
 import { jsonOrNothing, ownValue } from '../../gpu/index.ts';
 import { anyObject, fieldProblem, finiteNumber, nullOr, optional, tableOf, wholeNumber } from '../host/index.ts';
 import { lossTerms } from '../model/index.ts';
-import type { StepReport } from './trainer.ts';
+import type { StepReport } from './trainer-options.ts';
 
 /** What is kept of a step. */
 export type Metrics = Omit<StepReport, 'steps'> & { readonly imagesPerSecond: number };

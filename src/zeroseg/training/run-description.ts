@@ -18,7 +18,7 @@ import {
   readJsonFile,
 } from '../storage/index.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from './settings.ts';
-import type { RateChange } from './trainer.ts';
+import type { RateChange } from './trainer-options.ts';
 import type { Validation } from './validation.ts';
 
 /** What a run is. */

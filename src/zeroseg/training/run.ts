@@ -22,7 +22,8 @@ import {
   refuseDifferences,
   writeDescription,
 } from './run-description.ts';
-import type { StepReport, Trainer, TrainerOptions } from './trainer.ts';
+import type { Trainer } from './trainer.ts';
+import type { StepReport, TrainerOptions } from './trainer-options.ts';
 import { disposeOf, type TrainerWithValidators, trainerWithValidators } from './trainer-with-validators.ts';
 import { type BestValidation, isBetter, VALIDATION_IOU, VALIDATION_LOSS, type Validator } from './validation.ts';
 
@@ -216,13 +217,13 @@ export class TrainingRun {
 
   async #train(options: TrainOptions): Promise<void> {
     const { trainer, store, metrics } = this;
-    const { model, settings } = trainer;
+    const { evaluated, settings } = trainer;
     const { sample, signal, onProgress, saveEvery = 100, saveSeconds } = options;
     const sampleEvery = options.sampleEvery ?? Math.max(1, Math.round(trainer.steps / 10));
     let sampled = (await store.samples()).at(-1)?.step;
     const drawSample = async (step: number): Promise<void> => {
       if (!sample || sampled === step) return;
-      await store.saveSample(step, await sample(model));
+      await store.saveSample(step, await sample(evaluated));
       sampled = step;
     };
     if (trainer.done === 0) await drawSample(0);
@@ -306,13 +307,16 @@ export class TrainingRun {
   }
 
   async #model(): Promise<Uint8Array> {
-    return modelFile(this.trainer.model, { step: this.trainer.done, teacher: this.#teacher, naming: this.#naming });
+    const { evaluated, done, settings } = this.trainer;
+    const about = { step: done, teacher: this.#teacher, naming: this.#naming, ema: settings.ema };
+    return modelFile(evaluated, about);
   }
 
   async #checkpoint(): Promise<Readonly<Record<string, Uint8Array>>> {
-    const { done, scale, optimizer } = this.trainer;
+    const { trainer } = this;
+    const { done, scale } = trainer;
     const state = { step: String(done), teacher: this.#teacher, loss_scale: JSON.stringify(scale.state()) };
-    return { [MODEL]: await this.#model(), [OPTIMIZER]: await optimizerFile(optimizer.state(), state) };
+    return { [MODEL]: await this.#model(), [OPTIMIZER]: await optimizerFile(trainer.state(), state) };
   }
 }
 
@@ -333,6 +337,6 @@ async function modelOf(device: Device, { files }: Checkpoint): Promise<ZeroSeg> 
 }
 
 async function loadState(trainer: Trainer, { step, files, path }: Checkpoint): Promise<void> {
-  const { loss_scale } = await loadOptimizer(trainer.optimizer.state(), files.get(OPTIMIZER) as WeightFile);
+  const { loss_scale } = await loadOptimizer(trainer.state(), files.get(OPTIMIZER) as WeightFile);
   trainer.resume(step, parseLossScale(loss_scale, path(OPTIMIZER)));
 }

@@ -22,6 +22,8 @@ export interface TrainSettings {
   readonly beta2: number;
   readonly adam_eps: number;
   readonly clip_grad: number;
+  readonly ema: number;
+  readonly mirror: boolean;
   readonly seed: number;
   readonly precision: 'f32' | 'f16';
   readonly checkpoint: boolean;
@@ -55,6 +57,18 @@ export const settingsSchema: Schema<TrainSettings> = {
   beta2: { kind: decayRate, default: 0.95, about: 'Decay of the mean of the squared gradients.' },
   adam_eps: { kind: numberIn({ above: 0, to: 1 }), default: 1e-8, about: "AdamW's epsilon." },
   clip_grad: { kind: numberIn({ from: 0, to: 1e12 }), default: 0, about: 'Largest gradient norm; 0 does not clip.' },
+  ema: {
+    kind: decayRate,
+    default: 0,
+    about:
+      'Decay of an exponential moving average of the weights, such as 0.999, which then is the model; 0 keeps none. Early steps take less: (1 + t) / (10 + t).',
+  },
+  mirror: {
+    kind: flag,
+    default: false,
+    about:
+      "Whether half of the photos are mirrored; their views' features are those of the cache in mirrored order, an approximation.",
+  },
   seed: { kind: wholeNumber(0, 2 ** 32 - 1), default: 0, about: 'Of weights, masks, noise and the order of images.' },
   precision: {
     kind: oneOf('f32', 'f16'),

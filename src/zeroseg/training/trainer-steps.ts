@@ -1,9 +1,9 @@
 import type { Device } from '../../gpu/index.ts';
-import { parameters } from '../../nn/layers/index.ts';
-import { AdamW } from '../../nn/optimizer/index.ts';
-import type { Tensor } from '../../tensor/graph/index.ts';
-import { readAll, type Step, step } from '../../tensor/run/index.ts';
-import { keptPatches, patchCount, type ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
+import { parameters, sharedWeights } from '../../nn/layers/index.ts';
+import { AdamW, WeightAverage } from '../../nn/optimizer/index.ts';
+import { type Tensor, tensor } from '../../tensor/graph/index.ts';
+import { readAll, run, type Step, step } from '../../tensor/run/index.ts';
+import { keptPatches, patchCount, ZeroSeg, type ZeroSegConfig } from '../model/index.ts';
 import type { GroupingSizes, GroupingTensors, GroupingValues } from './grouping-statistics.ts';
 import type { TrainSettings } from './settings.ts';
 import { differentiate, type Pass, passInputs, trainingPass } from './training-pass.ts';
@@ -11,8 +11,9 @@ import { differentiate, type Pass, passInputs, trainingPass } from './training-p
 type BatchInput = 'image' | 'views' | 'key';
 /** What a micro-batch is, on the host. */
 export type Batch = Record<BatchInput, Float32Array | Uint32Array>;
-type Forward = Step<BatchInput | 'hyper' | 'scale', Pass>;
-export type Apply = Step<'hyper', { norm: Tensor }>;
+/** `rest` is what the average takes of the weights: there where there is an average, and the update is in that step. */
+type Forward = Step<BatchInput | 'hyper' | 'scale' | 'rest', Pass>;
+export type Apply = Step<'hyper' | 'rest', { norm: Tensor }>;
 
 /** What the GPU runs for a model and its settings. */
 export interface Compiled {
@@ -22,6 +23,9 @@ export interface Compiled {
   /** Forward, backward and update of a whole batch; or of a micro-batch, then the update apart. */
   readonly forward: Forward;
   readonly apply: Apply | undefined;
+  /** Of the setting `ema`, and the model over it. */
+  readonly average: WeightAverage | undefined;
+  readonly evaluated: ZeroSeg;
 }
 
 /** Packs the model's parameters, records and plans the steps. */
@@ -31,38 +35,51 @@ export async function compile(
   settings: TrainSettings,
   { isMeasured, isShared }: { readonly isMeasured: boolean; readonly isShared: boolean },
 ): Promise<Compiled> {
-  const { batch, micro, beta1, beta2, adam_eps: eps, weight_decay: weightDecay, clip_grad } = settings;
+  const { batch, micro, beta1, beta2, adam_eps: eps, weight_decay: weightDecay, clip_grad, ema } = settings;
   const clipping = clip_grad > 0 ? { maxNorm: clip_grad } : {};
   const optimizer = new AdamW(device, parameters(model), { beta1, beta2, eps, weightDecay, ...clipping });
   const backward = differentiate(settings, model, optimizer);
   // What other processes add comes between backward and update.
   const whole = micro === batch && !isShared;
+  const average = ema > 0 ? new WeightAverage(optimizer, { decay: ema }) : undefined;
+  const rest = average ? { rest: [] } : {};
+  const update = (updated: () => { norm: Tensor }, given: { readonly rest?: Tensor }): Tensor => {
+    const { norm } = updated();
+    if (average) average.update(given.rest as Tensor);
+    return norm;
+  };
   let forward: Forward | undefined;
   try {
-    forward = await step(
+    // Until the first update, they are the weights.
+    if (average) await run(device, () => void average.update(tensor(device, 1)) as undefined);
+    const evaluated = average ? new ZeroSeg(sharedWeights(device, average.state()), model.config) : model;
+    forward = (await step(
       device,
-      { ...passInputs(model.config, micro), hyper: [optimizer.hyperparameterCount] },
+      {
+        ...passInputs(model.config, micro),
+        hyper: [optimizer.hyperparameterCount],
+        ...(whole ? rest : {}),
+      },
       ({ scale, hyper, ...inputs }) => {
         const { gradients, ...terms } = backward(scale, () => trainingPass(model, settings, inputs, isMeasured));
-        if (whole) return { ...terms, norm: optimizer.update(gradients, hyper).norm };
+        if (whole) return { ...terms, norm: update(() => optimizer.update(gradients, hyper), inputs) };
         optimizer.accumulate(gradients, micro / batch);
         return terms;
       },
       { name: 'train' },
-    );
+    )) as Forward;
     const apply = whole
       ? undefined
-      : await step(
+      : ((await step(
           device,
-          { hyper: [optimizer.hyperparameterCount] },
-          ({ hyper }) => ({ norm: optimizer.apply(hyper).norm }),
-          {
-            name: 'update',
-          },
-        );
-    return { model, settings, optimizer, forward, apply };
+          { hyper: [optimizer.hyperparameterCount], ...rest },
+          ({ hyper, ...inputs }) => ({ norm: update(() => optimizer.apply(hyper), inputs) }),
+          { name: 'update' },
+        )) as Apply);
+    return { model, settings, optimizer, forward, apply, average, evaluated };
   } catch (error) {
     forward?.dispose();
+    average?.dispose();
     optimizer.dispose();
     throw error;
   }

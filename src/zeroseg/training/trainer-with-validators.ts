@@ -4,7 +4,8 @@ import type { Device } from '../../gpu/index.ts';
 import type { TrainingData } from '../features/index.ts';
 import type { ZeroSeg } from '../model/index.ts';
 import type { RunDescription } from './run-description.ts';
-import { Trainer, type TrainerOptions } from './trainer.ts';
+import { Trainer } from './trainer.ts';
+import type { TrainerOptions } from './trainer-options.ts';
 import { HeldOutLoss, holdOut, type Validator } from './validation.ts';
 
 /** What trains, and what validates. */
@@ -31,8 +32,8 @@ export async function trainerWithValidators(model: ZeroSeg, start: ValidatedStar
   const validators: Validator[] = [];
   try {
     // After the optimizer, which moves the weights.
-    if (parts) validators.push(await HeldOutLoss.create(device, model, parts.heldOut, settings));
-    if (validation.scenes && validateScenes) validators.push(await validateScenes(model));
+    if (parts) validators.push(await HeldOutLoss.create(device, trainer.evaluated, parts.heldOut, settings));
+    if (validation.scenes && validateScenes) validators.push(await validateScenes(trainer.evaluated));
   } catch (error) {
     disposeOf({ trainer, validators });
     throw error;

@@ -2,70 +2,21 @@
 
 import { type Device, heard } from '../../gpu/index.ts';
 import { allReduce, broadcast, type ProcessGroup } from '../../nn/distributed/index.ts';
-import { permutation, random } from '../../nn/layers/index.ts';
+import { parameters } from '../../nn/layers/index.ts';
 import { type AdamW, LossScale, type LossScaleState, learningRate } from '../../nn/optimizer/index.ts';
 import type { Launch, Tensor } from '../../tensor/graph/index.ts';
-import { readAll, step } from '../../tensor/run/index.ts';
+import { readAll } from '../../tensor/run/index.ts';
 import type { TrainingData } from '../features/index.ts';
-import { TrainingError } from '../host/index.ts';
 import { lossTerms, type ZeroSeg } from '../model/index.ts';
 import { type IssuedStep, Prefetch, StepTrainer } from '../runs/index.ts';
-import {
-  type GroupingStatistics,
-  type GroupingTensors,
-  type GroupingValues,
-  groupingStatistics,
-} from './grouping-statistics.ts';
+import { Batches } from './batches.ts';
+import { explainNotFinite, SMALLEST_SCALE } from './explain.ts';
+import { type GroupingTensors, type GroupingValues, groupingStatistics } from './grouping-statistics.ts';
 import { checkSettings, plannedSteps, type TrainSettings } from './settings.ts';
 import { groupOf, partsOf, type StepFindings, shareFindings } from './share.ts';
+import type { Probe, RateChange, StepReport, TrainerOptions } from './trainer-options.ts';
 import { type Apply, type Batch, type Compiled, compile, groupingSizes, readGrouping } from './trainer-steps.ts';
-import { differentiate, passInputs, TERM, trainingPass } from './training-pass.ts';
-
-/** What one step of training did. */
-export interface StepReport {
-  /** Steps done, from 1. */
-  readonly step: number;
-  readonly steps: number;
-  readonly epoch: number;
-  readonly lr: number;
-  readonly loss: number;
-  /** The terms of the loss by name, before they are weighted: `weightedTerms` sums to the loss. */
-  readonly terms: Readonly<Record<string, number>>;
-  /** Infinite where gradients overflowed f16: the step then left the weights as they were. */
-  readonly gradNorm: number;
-  readonly seconds: number;
-  /** What the head did with this step's images, in the steps of `TrainerOptions.statisticsEvery`. */
-  readonly grouping?: GroupingStatistics;
-  /** What the probe measured after this step, in those in which it is asked. */
-  readonly probe?: Readonly<Record<string, number>>;
-}
-
-/** What a trainer measures beside the losses. None of it changes what is learnt. */
-export interface TrainerOptions {
-  /** Steps between grouping statistics; the first step and the last always have them. 0: never. Default: 10. */
-  readonly statisticsEvery?: number;
-  /** Measures the model as it is after every so many steps, and after the last; such as how well it does on other images. */
-  readonly probe?: Probe | undefined;
-  /** Learning rates that took the place of the setting `base_lr` on the way, by step ascending. */
-  readonly rates?: readonly RateChange[] | undefined;
-  /**
-   * Processes that train the model together, this one among them. Each computes its share of the micro-batches of a step; losses, weights
-   * and reports are those of one process but for the order in which gradients are added up. All make the same calls.
-   */
-  readonly group?: ProcessGroup | undefined;
-}
-
-/** From the step after `after` on, the learning rate follows its schedule from another peak. */
-export interface RateChange {
-  readonly after: number;
-  /** As the setting of this name: learning rate for 256 images a step. */
-  readonly base_lr: number;
-}
-
-export interface Probe {
-  readonly every: number;
-  measure(model: ZeroSeg, step: number): Promise<Readonly<Record<string, number>>>;
-}
+import { TERM } from './training-pass.ts';
 
 /** What is read of a step: the loss and its terms of each micro-batch, the norm of the gradients, and what statistics are made of. */
 interface StepValues {
@@ -76,8 +27,6 @@ interface StepValues {
 
 /** Steps between grouping statistics, where nothing is said. */
 const STATISTICS_EVERY = 10;
-/** Below this the loss scale cannot be the reason for gradients that are not finite. */
-const SMALLEST_SCALE = 1;
 /** Micro-batches that are made ahead, and that the GPU may have of a step before values of one are awaited. */
 const AHEAD = 2;
 
@@ -97,6 +46,8 @@ const AHEAD = 2;
  */
 export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   readonly model: ZeroSeg;
+  /** The model that training is for: `model`, or with the setting `ema` one of its averaged weights. It goes with the trainer. */
+  readonly evaluated: ZeroSeg;
   readonly optimizer: AdamW;
   readonly settings: TrainSettings;
   /** Of training in f16; in f32 it is 1. To be restored with the optimizer's state. */
@@ -106,6 +57,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   readonly stepsPerEpoch: number;
   readonly #device: Device;
   readonly #data: TrainingData;
+  readonly #batches: Batches;
   readonly #options: TrainerOptions;
   readonly #compiled: Compiled;
   readonly #group: ProcessGroup | undefined;
@@ -114,8 +66,6 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   #isAskedToStop = false;
   #rates: readonly RateChange[];
   #probe: Probe | undefined;
-  /** The images of the epoch that batches are made of, in their order. */
-  #order: { readonly epoch: number; readonly images: Uint32Array } | undefined;
 
   private constructor(device: Device, data: TrainingData, compiled: Compiled, options: TrainerOptions) {
     super();
@@ -129,10 +79,12 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     this.#group = groupOf(options);
     this.#parts = partsOf(settings, this.#group);
     this.model = model;
+    this.evaluated = compiled.evaluated;
     this.settings = settings;
     this.optimizer = optimizer;
     this.scale = new LossScale(settings.precision === 'f16' ? {} : { initial: 1, interval: Number.POSITIVE_INFINITY });
-    this.stepsPerEpoch = Math.floor(data.length / settings.batch);
+    this.#batches = new Batches(data, settings, model.config.grids);
+    this.stepsPerEpoch = this.#batches.stepsPerEpoch;
     this.steps = plannedSteps(settings, data.length);
   }
 
@@ -169,7 +121,8 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     await this.#group.broadcast(new Uint8Array(numbers.buffer));
     const [done, ...scale] = numbers as unknown as [number, number, number, number];
     this.resume(done, { value: scale[0], good: scale[1], updates: scale[2] });
-    await broadcast(this.#group, [...this.optimizer.parameters, ...this.optimizer.state().values()]);
+    const averages = this.#compiled.average?.state().values() ?? [];
+    await broadcast(this.#group, [...this.optimizer.parameters, ...this.optimizer.state().values(), ...averages]);
   }
 
   /** Ends {@link run} after the steps that the GPU has been given; in a group, that of all its processes after the same step. */
@@ -200,7 +153,19 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
   get memory(): { step: number; needed: number; slots: number; weights: number } {
     const { planned, needed, slots, own, uniforms } = this.#compiled.forward.memory;
     const rest = own + uniforms;
-    return { step: planned + rest, needed: needed + rest, slots: slots + rest, weights: this.optimizer.bytes };
+    const weights = this.optimizer.bytes + (this.#compiled.average ? bytesOf(this.optimizer) : 0);
+    return { step: planned + rest, needed: needed + rest, slots: slots + rest, weights };
+  }
+
+  /**
+   * What training goes on from beside the weights of {@link evaluated}: the optimizer's state, and with the setting `ema` also the weights
+   * that are averaged, under `weights.` and their names.
+   */
+  state(): Map<string, Tensor> {
+    const state = this.optimizer.state();
+    if (!this.#compiled.average) return state;
+    for (const [name, weight] of parameters(this.model)) state.set(`weights.${name}`, weight);
+    return state;
   }
 
   /** What a pass of a micro-batch launches. */
@@ -220,23 +185,25 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
 
   protected source(done: number): Prefetch<Batch> {
     const parts = this.#parts;
-    const make = (i: number) => this.#batch(Math.floor(i / parts.length) + 1, parts[i % parts.length] as number);
+    const make = (i: number) => this.#batches.make(Math.floor(i / parts.length) + 1, parts[i % parts.length] as number);
     return new Prefetch(done * parts.length, this.steps * parts.length, make, AHEAD);
   }
 
   protected async issue(number: number, source: Prefetch<Batch>): Promise<IssuedStep<StepValues>> {
-    const { forward, apply } = this.#compiled;
+    const { forward, apply, average } = this.#compiled;
     const scale = this.scale.value;
     // Steps that are not read yet have made their updates too: in f32 all do.
     const updates = this.scale.updates + number - this.done;
     const hyper = this.optimizer.hyperparameters(updates, this.#rate(number), 1 / scale);
+    // The average follows early training: a thousand steps of warm-up would be most of a short run.
+    const rest = average ? { rest: average.rest(updates, true) } : undefined;
     const isMeasured = this.#isMeasured(number);
     const losses: Promise<number[]>[] = [];
     const grouping: Promise<GroupingValues>[] = [];
     let norm: Tensor | undefined;
     for (let part = 0; part < this.#parts.length; part++) {
       await losses[part - AHEAD];
-      const pass = forward({ ...(await source.take()), scale, hyper });
+      const pass = forward({ ...(await source.take()), scale, hyper, ...(apply ? undefined : rest) } as ForwardInputs);
       source.fill();
       norm = pass.norm;
       const scalars = [pass.loss, ...lossTerms.map(({ name }) => pass[`${TERM}${name}`] as Tensor)];
@@ -245,7 +212,7 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
       if (isMeasured) grouping.push(heard(readGrouping(pass as GroupingTensors)));
     }
     if (this.#group) await allReduce(this.#group, this.optimizer.gradientSums());
-    norm ??= (apply as Apply)({ hyper }).norm;
+    norm ??= (apply as Apply)({ hyper, ...rest } as ApplyInputs).norm;
     const read = async (gradNorm: Promise<ArrayLike<number>[]>): Promise<StepValues> => ({
       losses: await Promise.all(losses),
       grouping: await Promise.all(grouping),
@@ -262,11 +229,12 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     const made = this.scale.adjust(gradNorm);
     if (!Number.isFinite(loss) || (!made && this.scale.value < SMALLEST_SCALE)) {
       const bad = losses.findIndex((part) => !part.every(Number.isFinite));
-      throw await this.#explain(number, Math.max(0, bad), { loss, ...terms, gradNorm });
+      const again = () => this.#batches.make(number, Math.max(0, bad));
+      throw await explainNotFinite(this.#device, this.#compiled, number, again, { loss, ...terms, gradNorm });
     }
     const seconds = elapsed();
     const probe = this.#group && this.#group.rank > 0 ? undefined : this.#probe;
-    const measured = this.#due(probe?.every ?? 0, number) ? await probe?.measure(this.model, number) : undefined;
+    const measured = this.#due(probe?.every ?? 0, number) ? await probe?.measure(this.evaluated, number) : undefined;
     return {
       step: number,
       steps: this.steps,
@@ -315,53 +283,18 @@ export class Trainer extends StepTrainer<Batch, StepValues, StepReport> {
     return every > 0 && (number % every === 0 || number === this.steps);
   }
 
-  /** A micro-batch of a step. An epoch is a permutation of all images, drawn from the seed. */
-  async #batch(number: number, part: number): Promise<Batch> {
-    const { batch, micro, seed } = this.settings;
-    const done = number - 1;
-    const epoch = Math.floor(done / this.stepsPerEpoch);
-    const at = (done % this.stepsPerEpoch) * batch + part * micro;
-    if (this.#order?.epoch !== epoch) {
-      this.#order = { epoch, images: permutation(this.#data.length, random(seed, `epoch ${epoch}`)) };
-    }
-    const { images, views } = await this.#data.batch([...this.#order.images.subarray(at, at + micro)]);
-    return { image: images, views, key: new Uint32Array([seed, done * (batch / micro) + part]) };
-  }
-
-  /** Runs the same micro-batch again in check mode, to name the launch that wrote the first value that is not finite. */
-  async #explain(number: number, part: number, values: Readonly<Record<string, number>>): Promise<TrainingError> {
-    const { model, settings, optimizer } = this;
-    const bad = Object.entries(values)
-      .filter(([, value]) => !Number.isFinite(value))
-      .map(([name, value]) => `${name} is ${value}`)
-      .join(', ');
-    let cause: unknown;
-    try {
-      const inputs = await this.#batch(number, part);
-      using checked = await step(
-        this.#device,
-        passInputs(model.config, settings.micro),
-        ({ scale, ...batch }) => {
-          const backward = differentiate(settings, model, optimizer);
-          const { loss, gradients } = backward(scale, () => trainingPass(model, settings, batch, false));
-          return [loss, ...gradients];
-        },
-        { name: 'train', check: true },
-      );
-      const [loss] = checked({ ...inputs, scale: SMALLEST_SCALE });
-      await readAll([loss as Tensor]);
-    } catch (error) {
-      cause = error;
-    }
-    const origin = cause instanceof Error ? `; it comes from ${cause.message}` : '';
-    const remedy = `try a lower learning rate or clip_grad${settings.precision === 'f16' ? ', or precision f32' : ''}`;
-    const said = `training: step ${number}: ${bad}${origin}; the weights were not changed by this step; ${remedy}`;
-    return new TrainingError(number, said, { cause });
-  }
-
   dispose(): void {
     this.#compiled.forward.dispose();
     this.#compiled.apply?.dispose();
+    this.#compiled.average?.dispose();
     this.optimizer.dispose();
   }
+}
+
+type ForwardInputs = Parameters<Compiled['forward']>[0];
+type ApplyInputs = Parameters<Apply>[0];
+
+/** Of the parameters alone. */
+function bytesOf({ flat }: AdamW): number {
+  return flat.buffers.reduce((sum, buffer) => sum + buffer.parameters.storage.bytes, 0);
 }

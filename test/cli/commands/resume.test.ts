@@ -71,6 +71,7 @@ test('killed, stopped and resumed, a run gives the same numbers as one that was 
     String(STEPS),
     '--save-every',
     '3',
+    ...['--ema', '0.8', '--mirror'],
   ];
   const whole = await zeroseg(...args, '--out', at('whole'));
   expect(whole.code, whole.err).toBe(0);
@@ -93,6 +94,9 @@ test('killed, stopped and resumed, a run gives the same numbers as one that was 
   expect(await metrics(run)).toHaveLength(STEPS);
   const model = (folder: string) => readFile(join(folder, 'model.safetensors'));
   expect((await model(run)).equals(await model(at('whole')))).toBe(true);
+  expect(whole.out).toContain('the model is the moving average of its weights, decay 0.8');
+  const exported = await zeroseg('export', '--model', run, '--out', at('half.safetensors'));
+  expect(exported.out).toMatch(/the weights after 12 steps \(their moving average over training, decay 0\.8\)$/);
 });
 
 test('a run that is done is left as it is', async () => {

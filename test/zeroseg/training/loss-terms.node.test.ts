@@ -10,7 +10,8 @@ import type { LossTerm } from '../../../src/zeroseg/model/losses/term.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { metricsLine, metricsOf, parseMetrics } from '../../../src/zeroseg/training/metrics.ts';
 import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
-import { type StepReport, Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import { Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import type { StepReport } from '../../../src/zeroseg/training/trainer-options.ts';
 import { useDevice } from '../../support/device.ts';
 import { noiseData, smallModel } from '../../support/training.ts';
 

@@ -3,6 +3,7 @@ import { countParameters, freeParameters } from '../../../src/nn/layers/module.t
 import { newWeights } from '../../../src/nn/layers/weights.ts';
 import { readSafetensors } from '../../../src/nn/safetensors/index.ts';
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
+import { modelInfo, openModel } from '../../../src/zeroseg/model/model-file.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import type { FileSystem } from '../../../src/zeroseg/storage/file-system.ts';
 import { folderBytes } from '../../../src/zeroseg/storage/folder-bytes.ts';
@@ -10,6 +11,7 @@ import { memoryFileSystem } from '../../../src/zeroseg/storage/memory-file-syste
 import { readRun, runBytes } from '../../../src/zeroseg/training/read-run.ts';
 import { openRun, TrainingRun, type TrainingStart } from '../../../src/zeroseg/training/run.ts';
 import { defaultSettings } from '../../../src/zeroseg/training/settings.ts';
+import { HeldOutLoss, holdOut } from '../../../src/zeroseg/training/validation.ts';
 import { useDevice } from '../../support/device.ts';
 import { noiseData, smallModel } from '../../support/training.ts';
 
@@ -69,6 +71,39 @@ async function outcome(files: FileSystem) {
     optimizer: await of(`checkpoints/${last}/optimizer.safetensors`),
   };
 }
+
+it('keeps averaged weights as the model and resumes to the bit, mirrored photos too', async () => {
+  const [whole, parts] = [memoryFileSystem('whole:/'), memoryFileSystem('parts:/')];
+  const averaged = () => {
+    const begun = start({ batch: 2, micro: 1, ema: 0.7, mirror: true });
+    return { ...begun, description: { ...begun.description, validation: { fraction: 0.5, every: 2 } } };
+  };
+  // Of the four photos that are left of eight, in two epochs.
+  expect(await trainOn(whole, averaged())).toEqual([1, 2, 3, 4]);
+  const abort = new AbortController();
+  const first = await TrainingRun.begin(parts, averaged());
+  await expect(first.train({ signal: abort.signal, onProgress: () => abort.abort('enough') })).rejects.toBe('enough');
+  await close(first);
+  expect(await trainOn(parts, averaged())).toEqual([3, 4]);
+  expect(await outcome(parts)).toEqual(await outcome(whole));
+
+  const run = await TrainingRun.resume(await openRun(whole), averaged());
+  const stored = readSafetensors(await whole.read('model.safetensors'), 'model');
+  expect(modelInfo(stored, 'model').ema).toBe(0.7);
+  const names = [
+    ...readSafetensors(await whole.read('checkpoints/step-000004/optimizer.safetensors'), 'o').tensors.keys(),
+  ];
+  expect(names.filter((name) => name.startsWith('weights.'))).toHaveLength(stored.tensors.size);
+  // What was validated are the averaged weights, which are those of the file.
+  const { model } = await openModel(device.current, await whole.read('model.safetensors'));
+  const { heldOut } = holdOut(noiseData(config), 0.5, 3);
+  using again = await HeldOutLoss.create(device.current, model, heldOut, run.trainer.settings);
+  expect(await again.measure()).toEqual(run.metrics.at(-1)?.probe);
+  using raw = await HeldOutLoss.create(device.current, run.trainer.model, heldOut, run.trainer.settings);
+  expect((await raw.measure())['validation loss']).not.toBe((await again.measure())['validation loss']);
+  await close(run);
+  freeParameters(model);
+});
 
 it('gives the same to the bit when it is stopped and resumed', async () => {
   const [whole, parts] = [memoryFileSystem('whole:/'), memoryFileSystem('parts:/')];

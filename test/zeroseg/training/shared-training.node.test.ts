@@ -6,7 +6,8 @@ import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
 import { partsOf } from '../../../src/zeroseg/training/share.ts';
-import { type StepReport, Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import { Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import type { StepReport } from '../../../src/zeroseg/training/trainer-options.ts';
 import { useDevice } from '../../support/device.ts';
 import { processGroup } from '../../support/process-group.ts';
 import { noiseData, smallModel } from '../../support/training.ts';
@@ -17,6 +18,7 @@ const config = resolveConfig(smallModel);
 const settings: TrainSettings = {
   ...defaultSettings,
   ...{ batch: 6, micro: 2, epochs: 4, warmup: 1, base_lr: 0.1, adam_eps: 1e-3, seed: 3 },
+  ...{ ema: 0.6, mirror: true },
 };
 const data = noiseData(config);
 
@@ -38,7 +40,7 @@ async function train(size: number, work: (trainer: Trainer, rank: number) => voi
         reports.push(report);
         work(trainer, rank);
       }
-      const weights = await readAll([...parameters(model).values()]);
+      const weights = await readAll([model, trainer.evaluated].flatMap((one) => [...parameters(one).values()]));
       freeParameters(model);
       return { reports, weights };
     }),

@@ -7,7 +7,8 @@ import type { TrainingData } from '../../../src/zeroseg/features/training-data.t
 import { resolveConfig } from '../../../src/zeroseg/model/config.ts';
 import { ZeroSeg } from '../../../src/zeroseg/model/zeroseg.ts';
 import { checkSettings, defaultSettings, type TrainSettings } from '../../../src/zeroseg/training/settings.ts';
-import { type StepReport, Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import { Trainer } from '../../../src/zeroseg/training/trainer.ts';
+import type { StepReport } from '../../../src/zeroseg/training/trainer-options.ts';
 import { useDevice } from '../../support/device.ts';
 import { noiseData, smallModel } from '../../support/training.ts';
 
@@ -51,7 +52,13 @@ describe('Trainer', () => {
     close(again);
   });
 
-  for (const changes of [{}, { micro: 2 }, { precision: 'f16' }, { precision: 'f16', micro: 2 }] as const) {
+  for (const changes of [
+    {},
+    { micro: 2 },
+    { precision: 'f16' },
+    { precision: 'f16', micro: 2, ema: 0.5 },
+    { ema: 0.5, mirror: true },
+  ] as const) {
     it(`goes on from a saved state to the bit: ${JSON.stringify(changes)}`, async ({ skip }) => {
       skip('precision' in changes && !hasF16(), 'this device has no f16');
       const whole = await trainer(changes);
@@ -60,16 +67,16 @@ describe('Trainer', () => {
       const first = await trainer(changes);
       first.scale.restore(whole.scale.state());
       const reports = await steps(first, 3);
-      const weights = await readAll([...parameters(first.model).values()]);
-      const state = await readAll([...first.optimizer.state().values()]);
+      const weights = await readAll([...parameters(first.evaluated).values()]);
+      const state = await readAll([...first.state().values()]);
       const scale = first.scale.state();
       close(first);
 
       const second = await trainer(changes);
-      [...parameters(second.model).values()].forEach((t, i) => {
+      [...parameters(second.evaluated).values()].forEach((t, i) => {
         write(t, weights[i] as Float32Array);
       });
-      [...second.optimizer.state().values()].forEach((t, i) => {
+      [...second.state().values()].forEach((t, i) => {
         write(t, state[i] as Float32Array);
       });
       second.resume(3, scale);
@@ -80,13 +87,42 @@ describe('Trainer', () => {
         expect(scale.value).toBeLessThan(2 ** 30);
         expect(reports.some(({ gradNorm }) => !Number.isFinite(gradNorm))).toBe(true);
       }
-      expect(await readAll([...parameters(second.model).values()])).toEqual(
-        await readAll([...parameters(whole.model).values()]),
-      );
+      for (const key of ['model', 'evaluated'] as const) {
+        expect(await readAll([...parameters(second[key]).values()])).toEqual(
+          await readAll([...parameters(whole[key]).values()]),
+        );
+      }
       close(second);
       close(whole);
     });
   }
+
+  it('averages the weights after every step, by names, and learns the same', async () => {
+    const averaged = await trainer({ ema: 0.6, micro: 2 });
+    const values = async (model: ZeroSeg) => (await readAll([...parameters(model).values()])).map((all) => [...all]);
+    expect([...parameters(averaged.evaluated).keys()]).toEqual([...parameters(averaged.model).keys()]);
+    expect(await values(averaged.evaluated)).toEqual(await values(averaged.model));
+    let expected: number[][] = [];
+    const reports: ReturnType<typeof plain>[] = [];
+    for await (const report of averaged.run()) {
+      reports.push(plain(report));
+      const rest = averaged.done === 1 ? 1 : 1 - Math.min(0.6, (1 + averaged.done) / (10 + averaged.done));
+      const weights = await values(averaged.model);
+      expected = weights.map((all, i) => all.map((w, j) => w * rest + (1 - rest) * (expected[i]?.[j] ?? 0)));
+      const found = await values(averaged.evaluated);
+      const error = Math.max(
+        ...found.flatMap((all, i) => all.map((w, j) => Math.abs(w - (expected[i]?.[j] as number)))),
+      );
+      expect(error).toBeLessThan(1e-6);
+    }
+    expect(await values(averaged.evaluated)).not.toEqual(await values(averaged.model));
+    const alone = await trainer({ micro: 2 });
+    expect(alone.evaluated).toBe(alone.model);
+    expect(await steps(alone)).toEqual(reports);
+    expect(averaged.memory.weights).toBeGreaterThan(alone.memory.weights);
+    close(averaged);
+    close(alone);
+  });
 
   it('looks at the head and asks the probe in their steps, and learns the same', async () => {
     const model = new ZeroSeg(newWeights(device.current, 1), config);
@@ -173,6 +209,9 @@ describe('Trainer', () => {
     }
     expect(() => checkSettings({ ...settings, precision: 'f8' as never }, 8)).toThrowErrorMatchingInlineSnapshot(
       `[ConfigError: training: 'precision' must be one of f32, f16; got "f8"]`,
+    );
+    expect(() => checkSettings({ ...settings, ema: 1 }, 8)).toThrowErrorMatchingInlineSnapshot(
+      `[ConfigError: training: 'ema' must be a number from 0 to below 1; got 1]`,
     );
   });
 });

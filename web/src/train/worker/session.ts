@@ -151,7 +151,7 @@ async function open(
   const isThere = (await files.status('config.json')) !== undefined;
   const run = isThere ? await resume(await openRun(files), start) : await TrainingRun.begin(files, start);
   closing.push(() => run.close());
-  const { model } = run.trainer;
+  const { evaluated: model } = run.trainer;
   if (seen && vocabulary) {
     watched = await WatchedScenes.create(device, model, { scenes: seen.scenes, vocabulary, scoring: SCORING });
     closing.push(() => watched?.dispose());

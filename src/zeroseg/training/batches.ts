@@ -1,0 +1,50 @@
+import { permutation, random } from '../../nn/layers/index.ts';
+import type { TrainingData } from '../features/index.ts';
+import { mirror, mirroredViews } from './mirror.ts';
+import type { TrainSettings } from './settings.ts';
+import type { Batch } from './trainer-steps.ts';
+
+/** Makes the micro-batches of a training. What is in one follows from the seed and its number alone, whoever makes it and when. */
+export class Batches {
+  /** Steps of an epoch: incomplete batches are dropped. */
+  readonly stepsPerEpoch: number;
+  readonly #data: TrainingData;
+  readonly #settings: TrainSettings;
+  /** For each view the one that a mirrored photo has in its place; undefined where none is mirrored. */
+  readonly #mirrored: readonly number[] | undefined;
+  /** The images of the epoch that batches are made of, in their order. */
+  #order: { readonly epoch: number; readonly images: Uint32Array } | undefined;
+
+  constructor(data: TrainingData, settings: TrainSettings, grids: readonly number[]) {
+    this.#data = data;
+    this.#settings = settings;
+    this.#mirrored = settings.mirror ? mirroredViews(grids) : undefined;
+    this.stepsPerEpoch = Math.floor(data.length / settings.batch);
+  }
+
+  /** Micro-batch `part` of step `step`, from 1. An epoch is a permutation of all images, drawn from the seed. */
+  async make(step: number, part: number): Promise<Batch> {
+    const { batch, micro, seed } = this.#settings;
+    const done = step - 1;
+    const epoch = Math.floor(done / this.stepsPerEpoch);
+    const at = (done % this.stepsPerEpoch) * batch + part * micro;
+    if (this.#order?.epoch !== epoch) {
+      this.#order = { epoch, images: permutation(this.#data.length, random(seed, `epoch ${epoch}`)) };
+    }
+    const number = done * (batch / micro) + part;
+    const { images, views } = await this.#data.batch([...this.#order.images.subarray(at, at + micro)]);
+    if (this.#mirrored) this.#mirrorHalf(number, images, views, this.#mirrored);
+    return { image: images, views, key: new Uint32Array([seed, number]) };
+  }
+
+  /** Mirrors each photo of micro-batch `number` with probability 1/2. */
+  #mirrorHalf(number: number, images: Float32Array, views: Float32Array, order: readonly number[]): void {
+    const { micro, seed } = this.#settings;
+    const draw = random(seed, `mirror ${number}`);
+    const [pixels, features] = [images.length / micro, views.length / micro];
+    for (let i = 0; i < micro; i++) {
+      if (draw() >= 0.5) continue;
+      mirror(images.subarray(i * pixels, (i + 1) * pixels), views.subarray(i * features, (i + 1) * features), order);
+    }
+  }
+}
