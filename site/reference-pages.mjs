@@ -84,8 +84,8 @@ function entryText(entry, addressOf) {
   const { name, code, text, members, kernels, uses, file, line } = entry;
   const parts = [`## ${name} {#${name}}`, fence('ts', code)];
   if (text) parts.push(commentMarkdown(text, addressOf));
-  for (const member of members) {
-    parts.push(fence('ts', member.code), member.text ? commentMarkdown(member.text, addressOf) : '');
+  for (const { code: together, text: words } of explained(members)) {
+    parts.push(fence('ts', together), words ? commentMarkdown(words, addressOf) : '');
   }
   if (isOp(entry) && entry.kind === 'function') {
     if (kernels.length > 0) parts.push(`::: details WGSL\n${fence('ts', kernels.join('\n\n'))}\n:::`);
@@ -96,6 +96,17 @@ function entryText(entry, addressOf) {
   }
   parts.push(`<small>[${file}](${blob}${file}#L${line})</small>`);
   return parts.filter(Boolean).join('\n\n');
+}
+
+/** Members one below the other, up to one that has words of its own. */
+function explained(members) {
+  const blocks = [];
+  for (const { code, text } of members) {
+    const last = blocks.at(-1);
+    if (last && !last.text) Object.assign(last, { code: `${last.code}\n${code}`, text });
+    else blocks.push({ code, text });
+  }
+  return blocks;
 }
 
 const fence = (language, code) => `\`\`\`${language}\n${code}\n\`\`\``;

@@ -78,7 +78,17 @@ test('an example runs in the page, and can be changed', async () => {
   await page.keyboard.type("throw new RangeError('changed');\n");
   await page.keyboard.press('Control+Enter');
   await page.locator('.status', { hasText: 'failed' }).waitFor();
-  expect(await page.locator('.output').textContent()).toContain('RangeError: changed');
+  expect(await page.locator('.output').textContent()).toContain(
+    "RangeError: changed\nline 1: throw new RangeError('changed');",
+  );
+  await page.keyboard.type('let x = ;\n');
+  await page.keyboard.press('Control+Enter');
+  await page.locator('.output', { hasText: 'SyntaxError' }).waitFor();
+  expect(await page.locator('.output').textContent()).toContain('line 2: let x = ;');
+  // Tab indents; the keyboard leaves the editor all the same.
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate("document.activeElement.closest('.cm-editor')")).toBeNull();
   await page.getByRole('button', { name: 'Reset' }).click();
   expect(await page.locator('.cm-content').textContent()).not.toContain('RangeError');
   expect(errors).toEqual([]);

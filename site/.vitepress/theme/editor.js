@@ -1,6 +1,13 @@
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
 import { javascript } from '@codemirror/lang-javascript';
-import { bracketMatching, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language';
+import {
+  bracketMatching,
+  ensureSyntaxTree,
+  HighlightStyle,
+  indentOnInput,
+  indentUnit,
+  syntaxHighlighting,
+} from '@codemirror/language';
 import { EditorState } from '@codemirror/state';
 import { drawSelection, EditorView, keymap } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
@@ -38,4 +45,18 @@ export function makeEditor(parent, doc, onChange, run) {
       ],
     }),
   });
+}
+
+/** Where the program stops being JavaScript: browsers do not tell the line of a syntax error. */
+export function firstSyntaxError({ state }) {
+  let found;
+  ensureSyntaxTree(state, state.doc.length, 1000)?.iterate({
+    enter: (node) => {
+      if (node.type.isError) found ??= node.from;
+      return found === undefined;
+    },
+  });
+  if (found === undefined) return undefined;
+  const line = state.doc.lineAt(found);
+  return { from: found, words: `line ${line.number}: ${line.text.trim()}` };
 }

@@ -19,11 +19,22 @@ function format(value, depth = 0) {
   }
   if (value instanceof Map)
     return `Map(${value.size}) {${[...value].map(([k, v]) => `${format(k, 1)} => ${format(v, depth + 1)}`).join(', ')}}`;
+  if (value.toString !== Object.prototype.toString) return String(value); // tensors
   const name = value.constructor?.name;
   if (name && name !== 'Object') return `${name} { … }`;
   return `{ ${Object.entries(value)
     .map(([k, v]) => `${k}: ${format(v, depth + 1)}`)
     .join(', ')} }`;
+}
+
+/** What was thrown, and the line of the program that led to it. */
+function failure(error, program, url) {
+  if (!(error instanceof Error)) return String(error);
+  const words = `${error.name}: ${error.message}`;
+  const at = error.stack?.split(`${url}:`)[1];
+  if (!at) return words;
+  const line = Number.parseInt(at, 10);
+  return `${words}\nline ${line}: ${program.split('\n')[line - 1]?.trim() ?? ''}`;
 }
 
 addEventListener('message', async ({ data: { program, library } }) => {
@@ -38,10 +49,12 @@ addEventListener('message', async ({ data: { program, library } }) => {
     at[name] ? `from ${quote}${library}${at[name]}${quote}` : whole,
   );
   const url = URL.createObjectURL(new Blob([placed], { type: 'text/javascript' }));
+  const fail = (error) => post('failed', failure(error, program, url));
+  addEventListener('unhandledrejection', ({ reason }) => fail(reason));
   try {
     await import(/* @vite-ignore */ url);
     post('done', '');
   } catch (error) {
-    post('failed', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+    fail(error);
   }
 });
