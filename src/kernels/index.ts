@@ -171,8 +171,10 @@ export {
   conv1d,
   conv2d,
   convTranspose2d,
+  type MaxPoolOptions,
   maxPool1d,
   maxPool2d,
+  type Pair,
   type Pool1dOptions,
   type PoolOptions,
 } from './spatial/index.ts';

@@ -1,7 +1,7 @@
 import { type Tensor, tensor } from '../../tensor/graph/index.ts';
 import { checkOptions, max } from '../axis/index.ts';
 import { reshape, take } from '../layout/index.ts';
-import { checkWhole } from './conv2d.ts';
+import { checkWhole } from './pairs.ts';
 import { channelsLast } from './pool.ts';
 
 /**

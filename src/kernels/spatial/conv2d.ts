@@ -4,6 +4,7 @@ import { checkChoice, checkOptions, sum } from '../axis/index.ts';
 import { type Activation, activations, add, gelu, mul, relu } from '../elementwise/index.ts';
 import { permute, reshape } from '../layout/index.ts';
 import { linear, matmul } from '../matmul/index.ts';
+import { checkWhole, inWords, type Pair, pairOf, windowCount } from './pairs.ts';
 import { unfold, type Windows } from './windows.ts';
 
 /** Of {@link conv1d}; one number for its one axis. */
@@ -14,8 +15,8 @@ export interface Conv1dOptions {
   readonly activation?: Activation | undefined;
   /** Pixels from one window to the next. Default: 1. */
   readonly stride?: number;
-  /** Zeros around, on each side. Default: 0. */
-  readonly padding?: number;
+  /** Zeros around, on each side. `'same'`: as many as leave the size as it is, one more at the end if they are odd. Default: 0. */
+  readonly padding?: number | 'same';
   /** Pixels from one pixel of a window to its next. Default: 1. */
   readonly dilation?: number;
   /** Channels are divided into so many groups, each convolved by its own part of the weight: as many as channels is depthwise. Default: 1. */
@@ -24,9 +25,16 @@ export interface Conv1dOptions {
   readonly channels?: 'first' | 'last';
 }
 
-export interface Conv2dOptions extends Omit<Conv1dOptions, 'padding'> {
-  /** Zeros around the image, on each side, or `[above and below, left and right]`. Default: 0. */
-  readonly padding?: number | readonly [number, number];
+export interface Conv2dOptions extends Omit<Conv1dOptions, 'stride' | 'padding' | 'dilation'> {
+  /** Pixels from one window to the next. Default: 1. */
+  readonly stride?: Pair;
+  /**
+   * Zeros around the image, on each side, or `[above and below, left and right]`. `'same'`: as many as leave the size as it is, one more
+   * below and to the right if they are odd. Default: 0.
+   */
+  readonly padding?: Pair | 'same';
+  /** Pixels from one pixel of a window to its next. Default: 1. */
+  readonly dilation?: Pair;
 }
 
 const names = ['bias', 'activation', 'stride', 'padding', 'dilation', 'groups', 'channels'];
@@ -35,8 +43,8 @@ const names = ['bias', 'activation', 'stride', 'padding', 'dilation', 'groups', 
  * Convolution of images, channels last: `y[b, i, j] = activation(Σ weight[:, c, u, v] · x[b, i · stride + u · dilation - padding,
  * j · stride + v · dilation - padding, c] + bias)` over c, u, v, where `x` is zero outside; the weight is not turned around, as in
  * PyTorch. `x [B, H, W, groups · C]`, `weight [D, C, kh, kw]`, `bias [D]` → `[B, h, w, D]` with
- * h = ⌊(H + 2 padding - dilation (kh - 1) - 1) / stride⌋ + 1, and w alike. Of G groups, group g of the channels makes results
- * g D / G … (g + 1) D / G.
+ * h = ⌊(H + 2 padding - dilation (kh - 1) - 1) / stride⌋ + 1, and w alike. Stride, padding and dilation may be `[down, across]`. Of G
+ * groups, group g of the channels makes results g D / G … (g + 1) D / G.
  *
  * The windows become the rows of a matrix, and the convolution its product with the weight, one a group (a sum of elements where
  * groups have one channel). So are the gradients of weight and bias; that of `x` sums for every element what all windows that see it
@@ -47,8 +55,8 @@ const names = ['bias', 'activation', 'stride', 'padding', 'dilation', 'groups', 
  * const z = conv2d(y, depthwise, { padding: 1, groups: 24 }); // [B, 32, 32, 24], [24, 1, 3, 3] → [B, 32, 32, 24]
  * ```
  *
- * @throws ShapeError when channels differ, the window is larger than the padded image, groups do not divide the channels, or stride,
- * padding or dilation are no whole numbers.
+ * @throws ShapeError when channels differ, the window is larger than the padded image, groups do not divide the channels, stride,
+ * padding or dilation are no whole numbers, or `'same'` is asked for with a stride.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   checkOptions('conv2d', options, names);
@@ -73,7 +81,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
  */
 export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): Tensor {
   checkOptions('conv1d', options, names);
-  const { padding = 0, channels = 'last' } = options;
+  const { stride = 1, padding = 0, dilation = 1, channels = 'last' } = options;
   const shapes = { x: x.shape, weight: weight.shape, ...(options.bias && { bias: options.bias.shape }) };
   const [out, inputs, length] = weight.shape;
   if (out === undefined || !inputs || !length || weight.shape.length !== 3) {
@@ -85,7 +93,16 @@ export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): 
     throw new ShapeError('conv1d', `x must be ${layouts[Number(channels === 'first')]}`, shapes);
   }
   const image = reshape(x, channels === 'first' ? [batch, second, 1, third] : [batch, 1, second, third]);
-  const line = { ...options, padding: [0, padding] } as const;
+  // Checked here, where they are one number.
+  checkWhole('conv1d', 'stride', stride, 1, shapes);
+  checkWhole('conv1d', 'dilation', dilation, 1, shapes);
+  if (padding !== 'same') checkWhole('conv1d', 'padding', padding, 0, shapes);
+  const line: Conv2dOptions = {
+    ...options,
+    stride: [1, stride],
+    padding: padding === 'same' ? padding : [0, padding],
+    dilation: [1, dilation],
+  };
   const y = convolution('conv1d', image, reshape(weight, [out, inputs, 1, length]), line, shapes, layouts);
   return reshape(y, [batch, y.shape[2] as number, out]);
 }
@@ -98,7 +115,8 @@ function convolution(
   shapes: Readonly<Record<string, Shape>>,
   layouts: readonly [string, string],
 ): Tensor {
-  const { bias, activation, stride = 1, padding = 0, dilation = 1, groups = 1, channels = 'last' } = options;
+  const { bias, activation, stride: by = 1, padding: zeros = 0, dilation: apart = 1 } = options;
+  const { groups = 1, channels = 'last' } = options;
   checkChoice(op, 'channels', channels, ['first', 'last']);
   if (activation !== undefined) checkChoice(op, 'activation', activation, activations);
   const [out, inputs, high, wide] = weight.shape as [number, number, number, number];
@@ -113,22 +131,21 @@ function convolution(
   if (bias && (bias.shape.length !== 1 || bias.shape[0] !== out)) {
     throw new ShapeError(op, 'the bias must be [D]', shapes);
   }
-  checkWhole(op, 'stride', stride, 1, shapes);
-  checkWhole(op, 'dilation', dilation, 1, shapes);
-  const [top, left] = typeof padding === 'number' ? [padding, padding] : padding;
-  checkWhole(op, 'padding', top, 0, shapes);
-  checkWhole(op, 'padding', left, 0, shapes);
+  const stride = pairOf(op, 'stride', by, 1, shapes);
+  const dilation = pairOf(op, 'dilation', apart, 1, shapes);
+  const around = aroundOf(op, zeros, [high, wide], stride, dilation, shapes);
+  const padding = [Math.floor(around[0] / 2), Math.floor(around[1] / 2)] as const;
   const last = channels === 'first' ? permute(x, [0, 2, 3, 1]) : x;
   const [batch, height, across] = last.shape as [number, number, number, number];
-  const rows = windowCount(height, high, top, stride, dilation);
-  const cols = windowCount(across, wide, left, stride, dilation);
+  const rows = windowCount(height, high, around[0], stride[0], dilation[0]);
+  const cols = windowCount(across, wide, around[1], stride[1], dilation[1]);
   if (rows < 1 || cols < 1) {
-    const around = top === left ? `${top}` : `${top} and ${left}`;
-    const apart = dilation === 1 ? '' : `, dilated by ${dilation}`;
-    throw new ShapeError(op, `a window of ${high} × ${wide}${apart} does not fit, with padding ${around}`, shapes);
+    const dilated = inWords(dilation) === '1' ? '' : `, dilated by ${inWords(dilation)}`;
+    const rule = `a window of ${high} × ${wide}${dilated} does not fit, with padding ${inWords(padding)}`;
+    throw new ShapeError(op, rule, shapes);
   }
-  const windows: Windows = { high, wide, rows, cols, stride, padding: [top, left], dilation };
-  const isPixel = high === 1 && wide === 1 && stride === 1 && top === 0 && left === 0;
+  const windows: Windows = { high, wide, rows, cols, stride, padding, dilation };
+  const isPixel = [high, wide, ...stride].every((n) => n === 1) && [...around].every((n) => n === 0);
   const unfolded = isPixel ? last : unfold(last, windows);
   const byPixel = permute(weight, [0, 2, 3, 1]);
   const taps = high * wide;
@@ -169,19 +186,21 @@ function activated(x: Tensor, activation: Activation | undefined): Tensor {
   return gelu(x, ({ gelu: 'erf', 'gelu-tanh': 'tanh', 'quick-gelu': 'quick' } as const)[activation]);
 }
 
-/** How many windows of `length` fit along an axis. */
-export function windowCount(axis: number, length: number, padding: number, stride: number, dilation: number): number {
-  return Math.floor((axis + 2 * padding - dilation * (length - 1) - 1) / stride) + 1;
-}
-
-export function checkWhole(
+/** Zeros at both ends together, down and across. */
+function aroundOf(
   op: string,
-  name: string,
-  value: unknown,
-  least: 0 | 1,
+  padding: unknown,
+  window: readonly [number, number],
+  stride: readonly [number, number],
+  dilation: readonly [number, number],
   shapes: Readonly<Record<string, Shape>>,
-): void {
-  if (Number.isInteger(value) && (value as number) >= least) return;
-  const range = least === 1 ? 'a whole number above 0' : 'a whole number, 0 or more';
-  throw new ShapeError(op, `the ${name} must be ${range} (${value})`, shapes);
+): readonly [number, number] {
+  if (padding !== 'same') {
+    const [down, across] = pairOf(op, 'padding', padding, 0, shapes);
+    return [2 * down, 2 * across];
+  }
+  if (stride[0] !== 1 || stride[1] !== 1) {
+    throw new ShapeError(op, `the padding 'same' needs a stride of 1 (${inWords(stride)})`, shapes);
+  }
+  return [dilation[0] * (window[0] - 1), dilation[1] * (window[1] - 1)];
 }

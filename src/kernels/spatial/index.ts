@@ -1,5 +1,13 @@
 export { adaptiveMaxPool2d } from './adaptive-max.ts';
 export { type ConvTranspose2dOptions, convTranspose2d } from './conv-transpose2d.ts';
 export { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d } from './conv2d.ts';
-export { type AvgPoolOptions, adaptiveAvgPool2d, avgPool2d, maxPool2d, type PoolOptions } from './pool.ts';
+export type { Pair } from './pairs.ts';
+export {
+  type AvgPoolOptions,
+  adaptiveAvgPool2d,
+  avgPool2d,
+  type MaxPoolOptions,
+  maxPool2d,
+  type PoolOptions,
+} from './pool.ts';
 export { type AvgPool1dOptions, avgPool1d, maxPool1d, type Pool1dOptions } from './pool1d.ts';

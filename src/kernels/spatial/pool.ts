@@ -3,16 +3,21 @@ import { differentiable, dispatch, empty, type Tensor } from '../../tensor/graph
 import { type Shape, ShapeError } from '../../tensor/values/index.ts';
 import { checkChoice, checkOptions, eachRow, mean, rowGrid, rowOverrides, rowPlace } from '../axis/index.ts';
 import { resample, reshape, takeAlongAxis } from '../layout/index.ts';
-import { checkWhole, windowCount } from './conv2d.ts';
-import { laneOfRows, windowParams, windowsOfPixel } from './windows.ts';
+import { checkWhole, inWords, type Pair, pairOf, windowCount } from './pairs.ts';
+import { laneOfRows, steps, windowParams, windowsOfPixel } from './windows.ts';
 
 export interface PoolOptions {
   /** Pixels from one window to the next. Default: the window's own size. */
-  readonly stride?: number;
+  readonly stride?: Pair;
   /** Pixels around the image that windows reach into, at most half of them; or `[above and below, left and right]`. Default: 0. */
-  readonly padding?: number | readonly [number, number];
+  readonly padding?: Pair;
   /** Where the channels are, in x and in the result: `last` is `[B, H, W, C]`, `first` is `[B, C, H, W]`. Default: last. */
   readonly channels?: 'first' | 'last';
+}
+
+export interface MaxPoolOptions extends PoolOptions {
+  /** Pixels from one pixel of a window to its next. Default: 1. */
+  readonly dilation?: Pair;
 }
 
 export interface AvgPoolOptions extends PoolOptions {
@@ -21,25 +26,27 @@ export interface AvgPoolOptions extends PoolOptions {
 }
 
 /**
- * The maximum of each window and channel: `y[b, i, j, c] = max x[b, i · stride + u - padding, j · stride + v - padding, c]` over
- * u, v < window, of the pixels inside of the image. `x [B, H, W, C]` → `[B, h, w, C]` with h = ⌊(H + 2 padding - window) / stride⌋ + 1,
- * and w alike; channels first likewise. NaN if there is one. The gradient goes to the first maximum of each window, line by line.
+ * The maximum of each window and channel: `y[b, i, j, c] = max x[b, i · stride + u · dilation - padding, j · stride + v · dilation -
+ * padding, c]` over u, v < window, of the pixels inside of the image. `x [B, H, W, C]` → `[B, h, w, C]` with
+ * h = ⌊(H + 2 padding - dilation (window - 1) - 1) / stride⌋ + 1, and w alike; channels first likewise. Window, stride, padding and
+ * dilation may be `[down, across]`. NaN if there is one. The gradient goes to the first maximum of each window, line by line.
  *
  * ```ts
  * maxPool2d(x, 2).shape; // [B, 32, 32, 16] → [B, 16, 16, 16]
  * maxPool2d(x, 3, { stride: 2, padding: 1 }).shape; // [B, 32, 32, 16] → [B, 16, 16, 16]
  * ```
  *
- * @throws ShapeError when the window is larger than the padded image, the padding more than half of it, or a number is not whole.
+ * @throws ShapeError when the window is larger than the padded image, the padding more than half of it, a dilated window has no pixel of
+ * the image, or a number is not whole.
  */
-export function maxPool2d(x: Tensor, window: number | readonly [number, number], options: PoolOptions = {}): Tensor {
-  checkOptions('maxPool2d', options, ['stride', 'padding', 'channels']);
-  const { image, made, high, wide, rows, cols, stride, padding } = pooled('maxPool2d', x, window, options);
+export function maxPool2d(x: Tensor, window: Pair, options: MaxPoolOptions = {}): Tensor {
+  checkOptions('maxPool2d', options, ['stride', 'padding', 'dilation', 'channels']);
+  const { image, made, high, wide, rows, cols, stride, padding, dilation } = pooled('maxPool2d', x, window, options);
   const [batch, height, across, width] = image.shape as [number, number, number, number];
   const y = empty(x, [batch, rows, cols, width]);
   const index = empty(x, y.shape, 'u32');
   const [top, left] = padding;
-  const geometry = { height, across, high, wide, down: rows, cols, stride, top, left, dilation: 1 };
+  const geometry = { height, across, high, wide, down: rows, cols, top, left, ...steps(stride, dilation) };
   const windows = { rows: batch * rows * cols, width };
   dispatch(maxPool, { x: image, y, index }, { ...geometry, ...windows }, laneOfRows(x, windows));
   differentiable(y, [image], (dy) => {
@@ -66,17 +73,17 @@ export function maxPool2d(x: Tensor, window: number | readonly [number, number],
  *
  * @throws ShapeError as {@link maxPool2d}.
  */
-export function avgPool2d(x: Tensor, window: number | readonly [number, number], options: AvgPoolOptions = {}): Tensor {
+export function avgPool2d(x: Tensor, window: Pair, options: AvgPoolOptions = {}): Tensor {
   checkOptions('avgPool2d', options, ['stride', 'padding', 'channels', 'countPadding']);
   const { countPadding = true } = options;
   const { image, made, high, wide, rows, cols, stride, padding } = pooled('avgPool2d', x, window, options);
-  const along = (count: number, length: number, axis: number, before: number) =>
+  const [, ...sides] = image.shape as [number, number, number, number];
+  const along = (axis: 0 | 1, count: number, length: number) =>
     Array.from({ length: count }, (_, i) => {
-      const start = i * stride - before;
-      return average(Math.max(start, 0), Math.min(start + length, axis), countPadding ? length : undefined);
+      const start = i * stride[axis] - padding[axis];
+      return average(Math.max(start, 0), Math.min(start + length, sides[axis]), countPadding ? length : undefined);
     });
-  const [, height, across] = image.shape as [number, number, number, number];
-  return reshape(averaged(image, along(rows, high, height, padding[0]), along(cols, wide, across, padding[1])), made);
+  return reshape(averaged(image, along(0, rows, high), along(1, cols, wide)), made);
 }
 
 /**
@@ -142,34 +149,34 @@ export function channelsLast(
   };
 }
 
-function pooled(op: string, x: Tensor, window: number | readonly [number, number], options: PoolOptions) {
-  const [high, wide] = typeof window === 'number' ? [window, window] : window;
-  const { stride, padding = 0, channels = 'last' } = options;
+function pooled(op: string, x: Tensor, window: Pair, options: MaxPoolOptions) {
   const shapes = { x: x.shape };
+  const { padding: around = 0, dilation: apart = 1, channels = 'last' } = options;
   const { image, back } = channelsLast(op, x, channels);
-  checkWhole(op, 'window', high, 1, shapes);
-  checkWhole(op, 'window', wide, 1, shapes);
-  if (stride === undefined && high !== wide) {
-    throw new ShapeError(op, `a window that is not square (${high} × ${wide}) needs a stride`, shapes);
+  const sides = pairOf(op, 'window', window, 1, shapes);
+  const { stride: by = sides } = options;
+  const stride = pairOf(op, 'stride', by, 1, shapes);
+  const padding = pairOf(op, 'padding', around, 0, shapes);
+  const dilation = pairOf(op, 'dilation', apart, 1, shapes);
+  const [high, wide] = sides;
+  if (2 * padding[0] > high || 2 * padding[1] > wide) {
+    const rule = `the padding must be at most half of the window (${inWords(padding)} of ${high} × ${wide})`;
+    throw new ShapeError(op, rule, shapes);
   }
-  const by = stride ?? high;
-  checkWhole(op, 'stride', by, 1, shapes);
-  const [top, left] = typeof padding === 'number' ? [padding, padding] : padding;
-  for (const one of [top, left]) checkWhole(op, 'padding', one, 0, shapes);
-  if (2 * top > high || 2 * left > wide) {
-    throw new ShapeError(
-      op,
-      `the padding must be at most half of the window (${padding} of ${high} × ${wide})`,
-      shapes,
-    );
-  }
-  const [, height, across] = image.shape as [number, number, number, number];
-  const rows = windowCount(height, high, top, by, 1);
-  const cols = windowCount(across, wide, left, by, 1);
+  const [, ...axes] = image.shape as [number, number, number, number];
+  const count = (axis: 0 | 1) => windowCount(axes[axis], sides[axis], 2 * padding[axis], stride[axis], dilation[axis]);
+  const [rows, cols] = [count(0), count(1)];
   if (rows < 1 || cols < 1) {
-    throw new ShapeError(op, `a window of ${high} × ${wide} does not fit, with padding ${padding}`, shapes);
+    const dilated = inWords(dilation) === '1' ? '' : `, dilated by ${inWords(dilation)}`;
+    const rule = `a window of ${high} × ${wide}${dilated} does not fit, with padding ${inWords(padding)}`;
+    throw new ShapeError(op, rule, shapes);
   }
-  return { image, made: back(rows, cols), high, wide, rows, cols, stride: by, padding: [top, left] as const };
+  for (const axis of [0, 1] as const) {
+    // Of windows that fit, those of two pixels alone may have one on each side of the image.
+    if (sides[axis] !== 2 || padding[axis] !== 1 || dilation[axis] <= (axes[axis] as number)) continue;
+    throw new ShapeError(op, `a window dilated by ${inWords(dilation)} has no pixel of the image`, shapes);
+  }
+  return { image, made: back(rows, cols), high, wide, rows, cols, stride, padding, dilation };
 }
 
 // Rows are windows; an index is a pixel of the image.
@@ -184,18 +191,18 @@ const maxPool = /*#__PURE__*/ kernel({
   let line = row / params.cols;
   let batch = line / params.down;
   // Above and left of the image this wraps around and is too large as well.
-  let top = (line - batch * params.down) * params.stride - params.top;
-  let left = (row - line * params.cols) * params.stride - params.left;
+  let top = (line - batch * params.down) * params.strideDown - params.top;
+  let left = (row - line * params.cols) * params.strideAcross - params.left;
   for (var i = place.start; i < place.end; i += THREADS) {
     var best = 0.0;
     var at = 0u;
     var isEmpty = true;
     var isOver = false;
     for (var u = 0u; u < params.high; u++) {
-      let inRow = top + u;
+      let inRow = top + u * params.dilationDown;
       if (inRow >= params.height) { continue; }
       for (var v = 0u; v < params.wide; v++) {
-        let inCol = left + v;
+        let inCol = left + v * params.dilationAcross;
         if (inCol >= params.across) { continue; }
         let pixel = inRow * params.across + inCol;
         let value = f32(x[(batch * params.height * params.across + pixel) * params.width + i]);

@@ -2,17 +2,22 @@ import type { Tensor } from '../../tensor/graph/index.ts';
 import { ShapeError } from '../../tensor/values/index.ts';
 import { checkChoice, checkOptions } from '../axis/index.ts';
 import { reshape } from '../layout/index.ts';
-import { type AvgPoolOptions, avgPool2d, maxPool2d, type PoolOptions } from './pool.ts';
+import type { Pair } from './pairs.ts';
+import { type AvgPoolOptions, avgPool2d, type MaxPoolOptions, maxPool2d, type PoolOptions } from './pool.ts';
 
-export interface Pool1dOptions extends Omit<PoolOptions, 'padding'> {
+interface LineOptions {
+  /** Places from one window to the next. Default: the window's own size. */
+  readonly stride?: number;
   /** Places at each end that windows reach into, at most half of them. Default: 0. */
   readonly padding?: number;
 }
 
-export interface AvgPool1dOptions extends Omit<AvgPoolOptions, 'padding'> {
-  /** Places at each end that windows reach into, at most half of them. Default: 0. */
-  readonly padding?: number;
+export interface Pool1dOptions extends Omit<MaxPoolOptions, 'stride' | 'padding' | 'dilation'>, LineOptions {
+  /** Places from one place of a window to its next. Default: 1. */
+  readonly dilation?: number;
 }
+
+export interface AvgPool1dOptions extends Omit<AvgPoolOptions, 'stride' | 'padding'>, LineOptions {}
 
 /**
  * The maximum of each window along one axis: `x [B, L, C]` (with channels first `[B, C, L]`) → `[B, l, C]` (`[B, C, l]`), with
@@ -25,24 +30,28 @@ export interface AvgPool1dOptions extends Omit<AvgPoolOptions, 'padding'> {
  * @throws ShapeError as {@link maxPool2d}.
  */
 export function maxPool1d(x: Tensor, window: number, options: Pool1dOptions = {}): Tensor {
-  checkOptions('maxPool1d', options, ['stride', 'padding', 'channels']);
-  return asImage('maxPool1d', x, options, (image, of) => maxPool2d(image, [1, window], { stride: window, ...of }));
+  checkOptions('maxPool1d', options, ['stride', 'padding', 'dilation', 'channels']);
+  const { dilation = 1, ...rest } = options;
+  return asImage('maxPool1d', x, window, rest, (image, one, of) =>
+    maxPool2d(image, one, { ...of, dilation: [1, dilation] }),
+  );
 }
 
 /** The mean of each window along one axis; shapes as {@link maxPool1d}, all else as {@link avgPool2d}. */
 export function avgPool1d(x: Tensor, window: number, options: AvgPool1dOptions = {}): Tensor {
   checkOptions('avgPool1d', options, ['stride', 'padding', 'channels', 'countPadding']);
-  return asImage('avgPool1d', x, options, (image, of) => avgPool2d(image, [1, window], { stride: window, ...of }));
+  const { countPadding = true, ...rest } = options;
+  return asImage('avgPool1d', x, window, rest, (image, one, of) => avgPool2d(image, one, { ...of, countPadding }));
 }
 
 /** A signal as an image of one line. */
-function asImage<O extends Pool1dOptions>(
+function asImage(
   op: string,
   x: Tensor,
-  options: O,
-  pool: (image: Tensor, options: Omit<O, 'padding'> & { readonly padding: readonly [number, number] }) => Tensor,
+  window: number,
+  { stride = window, padding = 0, channels = 'last' }: LineOptions & { readonly channels?: 'first' | 'last' },
+  pool: (image: Tensor, window: Pair, options: PoolOptions) => Tensor,
 ): Tensor {
-  const { channels = 'last', padding = 0 } = options;
   checkChoice(op, 'channels', channels, ['first', 'last']);
   const [batch = 0, second = 0, third = 0] = x.shape;
   if (x.shape.length !== 3) {
@@ -50,7 +59,7 @@ function asImage<O extends Pool1dOptions>(
   }
   const isFirst = channels === 'first';
   const image = reshape(x, isFirst ? [batch, second, 1, third] : [batch, 1, second, third]);
-  const y = pool(image, { ...options, padding: [0, padding] });
+  const y = pool(image, [1, window], { channels, stride: [1, stride], padding: [0, padding] });
   return reshape(
     y,
     y.shape.filter((_, i) => i !== (isFirst ? 2 : 1)),

@@ -11,11 +11,12 @@ export interface Windows {
   /** How many windows there are, down and across. */
   readonly rows: number;
   readonly cols: number;
-  readonly stride: number;
-  /** Pixels outside of the image: above and below, left and right. */
+  /** From one window to the next, down and across; so are the others. */
+  readonly stride: readonly [number, number];
+  /** Pixels above the image and to the left of it. */
   readonly padding: readonly [number, number];
   /** From one pixel of a window to its next. */
-  readonly dilation: number;
+  readonly dilation: readonly [number, number];
 }
 
 /** All windows of `x [B, H, W, C]` as rows `[B, rows, cols, high · wide · C]`, listed by line, column, channel. Its gradient is {@link fold}. */
@@ -25,7 +26,7 @@ export function unfold(x: Tensor, windows: Windows): Tensor {
   const y = empty(x, [batch, down, cols, high * wide * channels]);
   const { element, pixel, geometry } = geometryOf(x.shape, windows);
   // A line of a window stays together, but where its pixels do not follow each other.
-  const pieces = dilation === 1 ? 1 : wide;
+  const pieces = dilation[1] === 1 ? 1 : wide;
   const rows = { rows: batch * down * cols * high * pieces, width: (wide / pieces) * pixel };
   dispatch(unfoldKernels[element], { x, y }, { ...geometry, ...rows, channels: pixel, pieces }, laneOfRows(x, rows));
   return differentiable(y, [x], (dy) => [fold(dy, windows, x.shape)]);
@@ -49,7 +50,7 @@ function geometryOf(shape: Shape, { high, wide, rows, cols, stride, padding, dil
   return {
     element: inVec4s ? ('vec4<T>' as const) : ('T' as const),
     pixel,
-    geometry: { height, across, high, wide, down: rows, cols, stride, top, left, dilation },
+    geometry: { height, across, high, wide, down: rows, cols, top, left, ...steps(stride, dilation) },
   };
 }
 
@@ -64,6 +65,14 @@ export function laneOfRows(
   return rowConstants(device, rows, 1);
 }
 
+/** Strides and dilations by the names of {@link windowParams}. */
+export function steps(
+  [strideDown, strideAcross]: Windows['stride'],
+  [dilationDown, dilationAcross]: Windows['dilation'],
+): { strideDown: number; strideAcross: number; dilationDown: number; dilationAcross: number } {
+  return { strideDown, strideAcross, dilationDown, dilationAcross };
+}
+
 /** What kernels over windows know of them. */
 export const windowParams = {
   rows: 'u32',
@@ -74,10 +83,12 @@ export const windowParams = {
   wide: 'u32',
   down: 'u32',
   cols: 'u32',
-  stride: 'u32',
   top: 'u32',
   left: 'u32',
-  dilation: 'u32',
+  strideDown: 'u32',
+  strideAcross: 'u32',
+  dilationDown: 'u32',
+  dilationAcross: 'u32',
 } as const;
 
 // Rows are lines of windows: neighbours in the image, all channels of a few pixels, but for those that lie outside; or one pixel.
@@ -95,8 +106,8 @@ const unfoldKernel = (element: 'T' | 'vec4<T>') =>
   let line = window / params.cols;
   let batch = line / params.down;
   // Above and left of the image this wraps around and is too large as well.
-  let inRow = (line - batch * params.down) * params.stride + (inWindows - window * params.high) * params.dilation - params.top;
-  let inCol = (window - line * params.cols) * params.stride + (row - inWindows * params.pieces) * params.dilation - params.left;
+  let inRow = (line - batch * params.down) * params.strideDown + (inWindows - window * params.high) * params.dilationDown - params.top;
+  let inCol = (window - line * params.cols) * params.strideAcross + (row - inWindows * params.pieces) * params.dilationAcross - params.left;
   let first = ((batch * params.height + inRow) * params.across + inCol) * params.channels;
   let start = inCol * params.channels;
   let end = select(0u, params.across * params.channels, inRow < params.height);
@@ -114,12 +125,12 @@ export const windowsOfPixel = /* wgsl */ `
   let batch = line / params.height;
   let inRow = line - batch * params.height + params.top;
   let inCol = row - line * params.across + params.left;
-  let rowEnd = min(inRow / params.stride + 1u, params.down);
-  let colEnd = min(inCol / params.stride + 1u, params.cols);
-  let reachDown = (params.high - 1u) * params.dilation + 1u;
-  let reachAcross = (params.wide - 1u) * params.dilation + 1u;
-  let rowStart = (max(inRow + params.stride, reachDown) - reachDown) / params.stride;
-  let colStart = (max(inCol + params.stride, reachAcross) - reachAcross) / params.stride;`;
+  let rowEnd = min(inRow / params.strideDown + 1u, params.down);
+  let colEnd = min(inCol / params.strideAcross + 1u, params.cols);
+  let reachDown = (params.high - 1u) * params.dilationDown + 1u;
+  let reachAcross = (params.wide - 1u) * params.dilationAcross + 1u;
+  let rowStart = (max(inRow + params.strideDown, reachDown) - reachDown) / params.strideDown;
+  let colStart = (max(inCol + params.strideAcross, reachAcross) - reachAcross) / params.strideAcross;`;
 
 // Rows are pixels of the image; each looks up the windows that it lies in.
 const foldKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
@@ -134,11 +145,11 @@ const foldKernel = (element: 'T' | 'vec4<T>', sum: 'f32' | 'vec4f') =>
   for (var i = place.start; i < place.end; i += THREADS) {
     var total = ${sum}();
     for (var r = rowStart; r < rowEnd; r++) {
-      let u = (inRow - r * params.stride) / params.dilation;
-      if (u * params.dilation != inRow - r * params.stride) { continue; }
+      let u = (inRow - r * params.strideDown) / params.dilationDown;
+      if (u * params.dilationDown != inRow - r * params.strideDown) { continue; }
       for (var c = colStart; c < colEnd; c++) {
-        let v = (inCol - c * params.stride) / params.dilation;
-        if (v * params.dilation != inCol - c * params.stride) { continue; }
+        let v = (inCol - c * params.strideAcross) / params.dilationAcross;
+        if (v * params.dilationAcross != inCol - c * params.strideAcross) { continue; }
         let window = (batch * params.down + r) * params.cols + c;
         total += ${sum}(x[(window * params.high * params.wide + u * params.wide + v) * params.width + i]);
       }

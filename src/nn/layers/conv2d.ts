@@ -1,31 +1,104 @@
-import { conv2d } from '../../kernels/spatial/index.ts';
+import { checkOptions } from '../../kernels/axis/index.ts';
+import {
+  type Conv2dOptions,
+  type ConvTranspose2dOptions,
+  conv2d,
+  convTranspose2d,
+} from '../../kernels/spatial/index.ts';
 import type { Tensor } from '../../tensor/graph/index.ts';
+import { ShapeError } from '../../tensor/values/index.ts';
 import { heNormal, type Initializer, zeros } from './init.ts';
 import type { Weights } from './weights.ts';
 
-/** A convolution, channels last: `[B, H, W, inputs]` → `[B, h, w, outputs]`; its weight is `[outputs, inputs, side, side]`. */
+export interface Conv2dSettings extends Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> {
+  /** Of the window: one number, or `[height, width]`. */
+  readonly side: number | readonly [number, number];
+  /** Whether there is one. Default: true. */
+  readonly bias?: boolean;
+}
+
+/**
+ * A convolution, channels last: `[B, H, W, inputs]` → `[B, h, w, outputs]`, as {@link conv2d}; its weight is
+ * `[outputs, inputs / groups, height, width]`.
+ *
+ * ```ts
+ * const conv = new Conv2d(weights.in('conv'), 16, 32, { side: [3, 5], stride: [2, 1], padding: [1, 2] });
+ * const y = conv.forward(x); // [B, 64, 64, 16] → [B, 32, 64, 32]
+ * ```
+ *
+ * @throws ShapeError when groups do not divide inputs and outputs.
+ */
 export class Conv2d {
   readonly weight: Tensor;
-  readonly bias: Tensor;
-  readonly stride: number;
-  readonly padding: number;
+  readonly bias: Tensor | undefined;
+  readonly #options: Conv2dOptions;
 
   constructor(
     weights: Weights,
     inputs: number,
     outputs: number,
-    { side, stride = 1, padding = 0 }: { side: number; stride?: number; padding?: number },
+    settings: Conv2dSettings,
     init: Initializer = heNormal,
   ) {
-    this.weight = weights.parameter('weight', [outputs, inputs, side, side], init);
-    this.bias = weights.parameter('bias', [outputs], zeros);
-    this.stride = stride;
-    this.padding = padding;
+    checkOptions('Conv2d', settings, ['side', 'bias', 'stride', 'padding', 'dilation', 'groups']);
+    const { side, bias = true, ...options } = settings;
+    const { groups = 1 } = options;
+    if (inputs % groups !== 0 || outputs % groups !== 0) {
+      throw new ShapeError('Conv2d', `the groups must divide inputs and outputs (${groups}, ${inputs} and ${outputs})`);
+    }
+    this.weight = weights.parameter('weight', [outputs, inputs / groups, ...sides(side)], init);
+    this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;
+    this.#options = options;
   }
 
   /** Of an image `[B, inputs, H, W]` with `channels` first. */
   forward(x: Tensor, channels: 'first' | 'last' = 'last'): Tensor {
-    const { weight, bias, stride, padding } = this;
-    return conv2d(x, weight, { bias, stride, padding, channels });
+    return conv2d(x, this.weight, { ...this.#options, bias: this.bias, channels });
   }
+}
+
+export interface ConvTranspose2dSettings
+  extends Pick<ConvTranspose2dOptions, 'stride' | 'padding' | 'outputPadding' | 'dilation'> {
+  /** Of the window: one number, or `[height, width]`. */
+  readonly side: number | readonly [number, number];
+  /** Whether there is one. Default: true. */
+  readonly bias?: boolean;
+}
+
+/**
+ * A transposed convolution, which makes images larger: `[B, h, w, inputs]` → `[B, H, W, outputs]`, as {@link convTranspose2d}; its weight is
+ * `[inputs, outputs, height, width]`.
+ *
+ * ```ts
+ * const up = new ConvTranspose2d(weights.in('up'), 32, 16, { side: 2, stride: 2 });
+ * const y = up.forward(x); // [B, 32, 32, 32] → [B, 64, 64, 16]
+ * ```
+ */
+export class ConvTranspose2d {
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined;
+  readonly #options: ConvTranspose2dOptions;
+
+  constructor(
+    weights: Weights,
+    inputs: number,
+    outputs: number,
+    settings: ConvTranspose2dSettings,
+    init: Initializer = heNormal,
+  ) {
+    checkOptions('ConvTranspose2d', settings, ['side', 'bias', 'stride', 'padding', 'outputPadding', 'dilation']);
+    const { side, bias = true, ...options } = settings;
+    this.weight = weights.parameter('weight', [inputs, outputs, ...sides(side)], init);
+    this.bias = bias ? weights.parameter('bias', [outputs], zeros) : undefined;
+    this.#options = options;
+  }
+
+  /** Of an image `[B, inputs, h, w]` with `channels` first. */
+  forward(x: Tensor, channels: 'first' | 'last' = 'last'): Tensor {
+    return convTranspose2d(x, this.weight, { ...this.#options, bias: this.bias, channels });
+  }
+}
+
+function sides(side: number | readonly [number, number]): readonly [number, number] {
+  return typeof side === 'number' ? [side, side] : side;
 }

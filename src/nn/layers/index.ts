@@ -2,7 +2,7 @@ export { Attention, CrossAttention } from './attention.ts';
 export { BatchNorm, type BatchNormOptions, trainable } from './batch-norm.ts';
 export { Block, type BlockOptions, runBlock } from './block.ts';
 export { ConvStem, isStemPatch } from './conv-stem.ts';
-export { Conv2d } from './conv2d.ts';
+export { Conv2d, type Conv2dSettings, ConvTranspose2d, type ConvTranspose2dSettings } from './conv2d.ts';
 export { Dropout } from './dropout.ts';
 export { Embedding } from './embedding.ts';
 export { heNormal, type Initializer, normal, ones, truncatedNormal, uniform, xavierUniform, zeros } from './init.ts';

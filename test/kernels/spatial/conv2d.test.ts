@@ -3,6 +3,7 @@ import { cast } from '../../../src/kernels/elementwise/cast.ts';
 import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { type ConvTranspose2dOptions, convTranspose2d } from '../../../src/kernels/spatial/conv-transpose2d.ts';
 import { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d } from '../../../src/kernels/spatial/conv2d.ts';
+import type { Pair } from '../../../src/kernels/spatial/pairs.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import type { Tensor } from '../../../src/tensor/graph/tensor.ts';
 import { readAll } from '../../../src/tensor/run/read.ts';
@@ -15,11 +16,16 @@ const device = useDevice();
 
 type Four = [number, number, number, number];
 
+const both = (pair: Pair): readonly [number, number] => (typeof pair === 'number' ? [pair, pair] : pair);
+
 /** Straight from the definition. */
 function refConv2d(x: Ref, weight: Ref, bias: Ref | undefined, options: Conv2dOptions): Ref {
   const { stride = 1, padding = 0, dilation = 1, groups = 1, channels = 'last' } = options;
-  const [top, left] = typeof padding === 'number' ? [padding, padding] : padding;
   const [out, inputs, high, wide] = weight.shape as Four;
+  const [strideDown, strideAcross] = both(stride);
+  const [down, over] = both(dilation);
+  const around = padding === 'same' ? [down * (high - 1), over * (wide - 1)] : both(padding).map((one) => 2 * one);
+  const [top, left] = around.map((one) => Math.floor(one / 2)) as [number, number];
   const [batch, ...sides] = x.shape as Four;
   const [height, across] = channels === 'first' ? [sides[1], sides[2]] : [sides[0], sides[1]];
   const all = inputs * groups;
@@ -29,8 +35,8 @@ function refConv2d(x: Ref, weight: Ref, bias: Ref | undefined, options: Conv2dOp
       channels === 'first' ? ((b * all + c) * height + i) * across + j : ((b * height + i) * across + j) * all + c;
     return x.data[at] as number;
   };
-  const rows = Math.floor((height + 2 * top - dilation * (high - 1) - 1) / stride) + 1;
-  const cols = Math.floor((across + 2 * left - dilation * (wide - 1) - 1) / stride) + 1;
+  const rows = Math.floor((height + around[0]! - down * (high - 1) - 1) / strideDown) + 1;
+  const cols = Math.floor((across + around[1]! - over * (wide - 1) - 1) / strideAcross) + 1;
   const y = ref([batch, rows, cols, out], new Float64Array(batch * rows * cols * out));
   let at = 0;
   for (let b = 0; b < batch; b++)
@@ -44,7 +50,7 @@ function refConv2d(x: Ref, weight: Ref, bias: Ref | undefined, options: Conv2dOp
               for (let v = 0; v < wide; v++)
                 sum +=
                   (weight.data[((d * inputs + c) * high + u) * wide + v] as number) *
-                  pixel(b, i * stride + u * dilation - top, j * stride + v * dilation - left, first + c);
+                  pixel(b, i * strideDown + u * down - top, j * strideAcross + v * over - left, first + c);
           y.data[at++] = options.activation === 'relu' ? Math.max(sum, 0) : sum;
         }
   return y;
@@ -106,6 +112,20 @@ check('dilated', { dilation: 2, padding: 2 }, [
 check('dilated, stride 2, another padding across', { dilation: 3, stride: 2, padding: [2, 0] }, [
   [[2, 7, 9, 3], [4, 3, 3, 2], [4]],
 ]);
+check('of another stride, padding and dilation across', { stride: [2, 1], padding: [1, 2], dilation: [1, 2] }, [
+  [[2, 7, 6, 3], [4, 3, 3, 2], [4]],
+  [[1, 5, 9, 4], [5, 4, 2, 3], [5]],
+]);
+check('of another stride and dilation down', { stride: [1, 3], dilation: [3, 1], padding: 1 }, [
+  [[2, 6, 7, 4], [4, 4, 2, 3], [4]],
+]);
+check('of the same size', { padding: 'same' }, [
+  [[2, 4, 5, 3], [4, 3, 2, 4], [4]],
+  [[1, 3, 2, 4], [2, 4, 3, 5], [2]],
+]);
+check('of the same size, dilated, in groups', { padding: 'same', dilation: [1, 3], groups: 2 }, [
+  [[1, 4, 5, 4], [4, 2, 3, 2], [4]],
+]);
 check('padded across only', { padding: [0, 2] }, [[[1, 3, 4, 5], [3, 5, 2, 3], [3]]]);
 check('in groups', { groups: 2, padding: 1 }, [
   [[0, 5, 5, 6], [4, 3, 3, 3], [4]],
@@ -129,6 +149,7 @@ for (const [name, options, ...shapes] of [
   ['padded, stride 2', { padding: 1, stride: 2 }, [2, 17, 4], [5, 4, 3], [5]],
   ['dilated, in groups', { dilation: 2, padding: 3, groups: 2 }, [1, 9, 4], [6, 2, 4]],
   ['channels first', { channels: 'first', padding: 1 }, [2, 3, 9], [4, 3, 3], [4]],
+  ['of the same size', { padding: 'same', dilation: 2 }, [2, 5, 3], [4, 3, 2]],
   ['one pixel', {}, [2, 5, 3], [4, 3, 1]],
   ['of no images', {}, [0, 5, 3], [4, 3, 2]],
 ] as readonly (readonly [string, Conv1dOptions, ...Shape[]])[]) {
@@ -136,7 +157,12 @@ for (const [name, options, ...shapes] of [
     reference: ([x, weight, bias]) => {
       const image = ref(x!.shape.toSpliced(options.channels === 'first' ? 2 : 1, 0, 1), x!.data);
       const tall = ref(weight!.shape.toSpliced(2, 0, 1), weight!.data);
-      const y = refConv2d(image, tall, bias, { ...options, padding: [0, options.padding ?? 0] });
+      const y = refConv2d(image, tall, bias, {
+        ...options,
+        stride: [1, options.stride ?? 1],
+        dilation: [1, options.dilation ?? 1],
+        padding: options.padding === 'same' ? 'same' : [0, options.padding ?? 0],
+      });
       return ref(y.shape.toSpliced(1, 1), y.data);
     },
     cases: [shapes],
@@ -146,12 +172,18 @@ for (const [name, options, ...shapes] of [
 
 /** Every pixel adds its multiple of the weight to a window. */
 function refTranspose(x: Ref, weight: Ref, bias: Ref | undefined, options: ConvTranspose2dOptions): Ref {
-  const { stride = 1, padding = 0, outputPadding = 0, dilation = 1 } = options;
+  const [stride, padding, more, dilation] = [
+    both(options.stride ?? 1),
+    both(options.padding ?? 0),
+    both(options.outputPadding ?? 0),
+    both(options.dilation ?? 1),
+  ];
   const [inputs, out, high, wide] = weight.shape as Four;
   const isFirst = options.channels === 'first';
   const [batch, rows, cols] = (isFirst ? [x.shape[0], x.shape[2], x.shape[3]] : x.shape) as Four;
-  const side = (n: number, k: number) => (n - 1) * stride - 2 * padding + dilation * (k - 1) + 1 + outputPadding;
-  const [height, across] = [side(rows, high), side(cols, wide)];
+  const side = (axis: 0 | 1, n: number, k: number) =>
+    (n - 1) * stride[axis] - 2 * padding[axis] + dilation[axis] * (k - 1) + 1 + more[axis];
+  const [height, across] = [side(0, rows, high), side(1, cols, wide)];
   const y = ref(
     [batch, height, across, out],
     Float64Array.from({ length: batch * height * across * out }, (_, i) => bias?.data[i % out] ?? 0),
@@ -163,7 +195,8 @@ function refTranspose(x: Ref, weight: Ref, bias: Ref | undefined, options: ConvT
           for (let d = 0; d < out; d++)
             for (let u = 0; u < high; u++)
               for (let v = 0; v < wide; v++) {
-                const [row, col] = [i * stride + u * dilation - padding, j * stride + v * dilation - padding];
+                const row = i * stride[0] + u * dilation[0] - padding[0];
+                const col = j * stride[1] + v * dilation[1] - padding[1];
                 if (row < 0 || row >= height || col < 0 || col >= across) continue;
                 const at = isFirst
                   ? ((b * inputs + c) * rows + i) * cols + j
@@ -180,6 +213,13 @@ for (const [name, options, ...shapes] of [
   ['stride 2, padded', { stride: 2, padding: 1, outputPadding: 1 }, [1, 4, 5, 3], [3, 4, 3, 3]],
   ['stride 3, with gaps', { stride: 3 }, [1, 3, 2, 3], [3, 5, 2, 1], [5]],
   ['dilated', { dilation: 2, padding: 1 }, [2, 4, 3, 2], [2, 3, 3, 2], [3]],
+  [
+    'another way down',
+    { stride: [3, 1], padding: [0, 1], outputPadding: [2, 0], dilation: [1, 2] },
+    [2, 3, 4, 2],
+    [2, 3, 2, 3],
+    [3],
+  ],
   ['channels first', { stride: 2, channels: 'first' }, [2, 3, 4, 5], [3, 2, 2, 2], [2]],
   ['of no images', { stride: 2 }, [0, 4, 3, 4], [4, 4, 2, 2]],
 ] as readonly (readonly [string, ConvTranspose2dOptions, ...Shape[]])[]) {
@@ -219,7 +259,28 @@ describe('errors of conv1d and convTranspose2d', () => {
     expect(() => conv2d(zeros(1, 8, 8, 4), zeros(8, 4, 5, 5), { dilation: 0 })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: conv2d: the dilation must be a whole number above 0 (0); got x [1, 8, 8, 4], weight [8, 4, 5, 5]]`,
     );
+    expect(() => conv2d(zeros(1, 8, 8, 4), zeros(8, 4, 5, 5), { dilation: [1, 2, 1] as never })).toThrow(
+      'conv2d: the dilation must be a whole number above 0, or two of them, [down, across] ([1, 2, 1]); got x [1, 8, 8, 4]',
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 4), zeros(8, 4, 5, 5), { stride: [1, 0] })).toThrow(
+      'conv2d: the stride must be a whole number above 0, or two of them, [down, across] ([1, 0]); got x [1, 8, 8, 4]',
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 4), zeros(8, 4, 3, 3), { stride: [1, 2], padding: 'same' })).toThrow(
+      "conv2d: the padding 'same' needs a stride of 1 (1 and 2); got x [1, 8, 8, 4], weight [8, 4, 3, 3]",
+    );
+    expect(() => conv2d(zeros(1, 8, 8, 4), zeros(8, 4, 3, 3), { padding: 'full' as never })).toThrow(
+      'conv2d: the padding must be a whole number, 0 or more (full); got x [1, 8, 8, 4], weight [8, 4, 3, 3]',
+    );
+    expect(() => conv1d(zeros(2, 9, 3), zeros(4, 3, 3), { stride: [1, 2] as never })).toThrow(
+      'conv1d: the stride must be a whole number above 0 (1,2); got x [2, 9, 3], weight [4, 3, 3]',
+    );
     const x = zeros(1, 3, 3, 4);
+    expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { padding: [0, 0.5] })).toThrow(
+      'convTranspose2d: the padding must be a whole number, 0 or more, or two of them, [down, across] ([0, 0.5]); got x',
+    );
+    expect(() => convTranspose2d(x, zeros(4, 2, 2, 2), { stride: [2, 1], outputPadding: 1 })).toThrow(
+      'convTranspose2d: the outputPadding must be below the stride or the dilation (1); got x [1, 3, 3, 4]',
+    );
     expect(() => convTranspose2d(x, zeros(3, 4, 2, 2))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: convTranspose2d: x must be [B, H, W, C] with the C of the weight; got x [1, 3, 3, 4], weight [3, 4, 2, 2]]`,
     );

@@ -9,6 +9,7 @@ import {
   avgPool2d,
   maxPool1d,
   maxPool2d,
+  type Pair,
 } from '../../../src/kernels/spatial/index.ts';
 import { tensor } from '../../../src/tensor/graph/host-tensors.ts';
 import { read } from '../../../src/tensor/run/read.ts';
@@ -18,7 +19,8 @@ import { checkOp, type Ref, ref } from '../../support/check-op.ts';
 import { useDevice } from '../../support/device.ts';
 import { indices } from '../../support/rearranged.ts';
 
-type Options = AvgPoolOptions & { readonly padding?: number };
+type Options = AvgPoolOptions;
+const both = (pair: Pair): readonly [number, number] => (typeof pair === 'number' ? [pair, pair] : pair);
 
 const device = useDevice();
 const zeros = (...shape: number[]) => tensor(device.current, new Float32Array(size(shape)), shape);
@@ -51,7 +53,11 @@ function refPool(
   return ref(shape, data);
 }
 
-function windowsOf(length: number, window: number, { stride = window, padding = 0 }: Options): [number, number][] {
+function windowsOf(
+  length: number,
+  window: number,
+  { stride = window, padding = 0 }: { readonly stride?: number; readonly padding?: number },
+): [number, number][] {
   const count = Math.floor((length + 2 * padding - window) / stride) + 1;
   return Array.from({ length: count }, (_, i) => [i * stride - padding, i * stride - padding + window]);
 }
@@ -65,6 +71,8 @@ const table: readonly (readonly [window: number | readonly [number, number], opt
   [3, { stride: 2, padding: 1 }, [2, 7, 6, 5], [1, 1, 1, 65], [1, 9, 8, 8]],
   [3, { stride: 1 }, [1, 6, 5, 2]],
   [[1, 3], { stride: 2 }, [2, 4, 7, 3]],
+  [[2, 3], {}, [2, 5, 7, 3]],
+  [[3, 2], { stride: [2, 1], padding: [0, 1] }, [2, 6, 4, 3]],
   [2, { channels: 'first' }, [2, 3, 4, 6], [1, 17, 5, 7]],
   [3, { stride: 2, padding: 1, channels: 'first' }, [2, 3, 7, 8]],
 ];
@@ -72,8 +80,12 @@ for (const [window, options, ...shapes] of table) {
   const [high, wide] = [window].flat() as [number, number];
   const isFirst = options.channels === 'first';
   const sides = (x: Ref) => (isFirst ? [x.shape[2]!, x.shape[3]!] : [x.shape[1]!, x.shape[2]!]) as [number, number];
-  const windows = (x: Ref) =>
-    [windowsOf(sides(x)[0], high, options), windowsOf(sides(x)[1], wide ?? high, options)] as const;
+  const along = (x: Ref, axis: 0 | 1, length: number) =>
+    windowsOf(sides(x)[axis], length, {
+      stride: options.stride === undefined ? length : both(options.stride)[axis],
+      padding: both(options.padding ?? 0)[axis],
+    });
+  const windows = (x: Ref) => [along(x, 0, high), along(x, 1, wide ?? high)] as const;
   const name = `${window} ${JSON.stringify(options)}`;
 
   checkOp(`maxPool2d ${name}`, (x) => maxPool2d(x!, window, options), {
@@ -140,6 +152,29 @@ for (const channels of ['first', 'last'] as const) {
   }
 }
 
+/** Windows with gaps: what a window of rows and columns would have, less what lies in its gaps. */
+checkOp('maxPool2d, dilated', (x) => maxPool2d(x!, [2, 3], { dilation: [3, 2], stride: [1, 2], padding: 1 }), {
+  reference: ([x]) => {
+    const [batch, height, across, channels] = x!.shape as [number, number, number, number];
+    const [rows, cols] = [height + 2 - 3, Math.floor((across + 2 - 5) / 2) + 1];
+    const shape = [batch, rows, cols, channels];
+    const data = Array.from({ length: size(shape) }, (_, n) => {
+      const [b, i, j, c] = indices(shape, n) as [number, number, number, number];
+      let best = Number.NEGATIVE_INFINITY;
+      for (let u = 0; u < 2; u++)
+        for (let v = 0; v < 3; v++) {
+          const [row, col] = [i + 3 * u - 1, 2 * j + 2 * v - 1];
+          if (row < 0 || row >= height || col < 0 || col >= across) continue;
+          best = Math.max(best, x!.data[((b * height + row) * across + col) * channels + c]!);
+        }
+      return best;
+    });
+    return ref(shape, data);
+  },
+  cases: [[[2, 6, 7, 3]], [[1, 4, 5, 4]]],
+  values: different,
+});
+
 describe('maxPool2d', () => {
   it('gives the gradient to the first of equal maxima, line by line', async () => {
     const x = tensor(device.current, [1, 2, 2, 2], [1, 2, 2, 1]);
@@ -173,8 +208,17 @@ describe('maxPool2d', () => {
     expect(() => maxPool2d(x, 2, { padding: 2 })).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: maxPool2d: the padding must be at most half of the window (2 of 2 × 2); got x [1, 4, 4, 3]]`,
     );
-    expect(() => maxPool2d(x, [2, 3])).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: maxPool2d: a window that is not square (2 × 3) needs a stride; got x [1, 4, 4, 3]]`,
+    expect(() => maxPool2d(x, [2, 0])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: maxPool2d: the window must be a whole number above 0, or two of them, [down, across] ([2, 0]); got x [1, 4, 4, 3]]`,
+    );
+    expect(() => maxPool2d(x, [2, 3], { padding: [0, 2] })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: maxPool2d: the padding must be at most half of the window (0 and 2 of 2 × 3); got x [1, 4, 4, 3]]`,
+    );
+    expect(() => maxPool2d(x, 3, { dilation: [1, 2] })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: maxPool2d: a window of 3 × 3, dilated by 1 and 2 does not fit, with padding 0; got x [1, 4, 4, 3]]`,
+    );
+    expect(() => maxPool2d(x, 2, { dilation: 5, padding: 1 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: maxPool2d: a window dilated by 5 has no pixel of the image; got x [1, 4, 4, 3]]`,
     );
     expect(() => avgPool2d(x, 0)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: avgPool2d: the window must be a whole number above 0 (0); got x [1, 4, 4, 3]]`,
@@ -193,7 +237,7 @@ describe('maxPool2d', () => {
     );
     expect(() => maxPool1d(x, 2)).toThrow('maxPool1d: x must be [B, L, C]; got x [1, 4, 4, 3]');
     expect(() => avgPool1d(zeros(1, 4, 3), 2, { padding: 2 })).toThrow(
-      'avgPool2d: the padding must be at most half of the window (0,2 of 1 × 2); got x [1, 1, 4, 3]',
+      'avgPool2d: the padding must be at most half of the window (0 and 2 of 1 × 2); got x [1, 1, 4, 3]',
     );
     expect(maxPool1d(zeros(2, 9, 3), 2).shape).toEqual([2, 4, 3]);
     expect(() => interpolate(x, 2, 2, { mode: 'nearest', alignCorners: true })).toThrowErrorMatchingInlineSnapshot(

@@ -5,6 +5,8 @@ import { gradients } from '../../../src/kernels/elementwise/gradients.ts';
 import { relu, scale } from '../../../src/kernels/elementwise/unary.ts';
 import { split } from '../../../src/kernels/layout/layout.ts';
 import { linear } from '../../../src/kernels/matmul/matmul.ts';
+import { conv2d, convTranspose2d } from '../../../src/kernels/spatial/index.ts';
+import { Conv2d, ConvTranspose2d } from '../../../src/nn/layers/conv2d.ts';
 import { Dropout } from '../../../src/nn/layers/dropout.ts';
 import { Embedding } from '../../../src/nn/layers/embedding.ts';
 import { Linear } from '../../../src/nn/layers/linear.ts';
@@ -90,6 +92,36 @@ describe('Sequential', () => {
     expect([...(await read(model.forward(x)))]).toEqual([4, 4]);
     undo();
     expect([...(await read(model.forward(x)))]).not.toEqual([4, 4]);
+  });
+});
+
+describe('Conv2d and ConvTranspose2d', () => {
+  it('hand their settings to the ops', async () => {
+    const settings = { side: [3, 2], stride: [2, 1], padding: [0, 1], dilation: [1, 2], groups: 2 } as const;
+    const conv = new Conv2d(weights(), 4, 6, settings);
+    expect(conv.weight.shape).toEqual([6, 2, 3, 2]);
+    const x = floats(1, 5, 4, 4);
+    const { side: _, ...options } = settings;
+    expect(await read(conv.forward(x))).toEqual(await read(conv2d(x, conv.weight, { ...options, bias: conv.bias })));
+    const same = new Conv2d(weights(), 5, 2, { side: 3, padding: 'same', bias: false });
+    expect([...parameters(same).keys()]).toEqual(['weight']);
+    expect(same.forward(x, 'first').shape).toEqual([1, 4, 4, 2]);
+
+    const up = new ConvTranspose2d(weights(), 4, 3, { side: 3, stride: [2, 1], padding: 1, outputPadding: [1, 0] });
+    expect([...parameters(up)].map(([name, { shape }]) => [name, ...shape])).toEqual([
+      ['weight', 4, 3, 3, 3],
+      ['bias', 3],
+    ]);
+    expect(await read(up.forward(x))).toEqual(
+      await read(convTranspose2d(x, up.weight, { bias: up.bias, stride: [2, 1], padding: 1, outputPadding: [1, 0] })),
+    );
+  });
+
+  it('refuse groups that do not divide, and settings that they do not have', () => {
+    expect(() => new Conv2d(weights(), 4, 6, { side: 3, groups: 4 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: Conv2d: the groups must divide inputs and outputs (4, 4 and 6)]`,
+    );
+    expect(() => new ConvTranspose2d(weights(), 4, 6, { side: 3, groups: 2 } as never)).toThrow(/there is no 'groups'/);
   });
 });
 

@@ -167,7 +167,10 @@ const cases: Readonly<Record<string, Case | readonly Case[]>> = {
     ],
     op: (a, b) => concat([a, b], 0),
   },
-  conv2d: { of: [[1, 3, 3, 2], [2, 2, 2, 2], [2]], op: (x, weight, bias) => conv2d(x, weight, { bias }) },
+  conv2d: {
+    of: [[1, 3, 3, 2], [2, 2, 2, 2], [2]],
+    op: (x, weight, bias) => conv2d(x, weight, { bias, stride: [2, 1], padding: [0, 1], dilation: [1, 2] }),
+  },
   crossAttention: {
     of: [
       [1, 2, 4],
@@ -347,7 +350,7 @@ const layouts: Readonly<Record<string, Case>> = {
       [1, 2, 2, 2],
       [2, 1, 2, 2],
     ],
-    op: (x, w) => kernels.convTranspose2d(x, w),
+    op: (x, w) => kernels.convTranspose2d(x, w, { stride: [2, 1], dilation: [1, 2] }),
   },
   dropout: one((x) => kernels.dropout(x, u32([1, 2]), 0.3)),
   cumsum: { ...one((x) => kernels.cumsum(x, 0)) },
@@ -378,7 +381,7 @@ const layouts: Readonly<Record<string, Case>> = {
   avgPool1d: { of: [[1, 4, 1]], op: (x) => kernels.avgPool1d(x, 2) },
   maxPool1d: { of: [[1, 4, 1]], op: (x) => kernels.maxPool1d(x, 2) },
   rotaryEmbedding: one((x) => kernels.rotaryEmbedding(x, kernels.rotaryTable(device.current, 2, 4))),
-  maxPool2d: { of: [[1, 4, 4, 1]], op: (x) => kernels.maxPool2d(x, 2) },
+  maxPool2d: { of: [[1, 4, 4, 1]], op: (x) => kernels.maxPool2d(x, 2, { stride: [1, 2], dilation: [2, 1] }) },
   einsum: {
     of: [
       [2, 3],
