@@ -83,6 +83,7 @@ import { detectClipNames, logitScale } from '../../src/zeroseg/clip-files/load.t
 import { openClipFiles } from '../../src/zeroseg/clip-files/open.ts';
 import { clipConfig } from '../../src/zeroseg/clip-files/tensor-sizes.ts';
 import { openCache, readCache } from '../../src/zeroseg/features/cache.ts';
+import { parsePackedIndex } from '../../src/zeroseg/features/packed-index.ts';
 import { groupVitConfig } from '../../src/zeroseg/groupvit/load.ts';
 import { gridBoxes, viewCount } from '../../src/zeroseg/image/grid-views.ts';
 import { pascalPalette } from '../../src/zeroseg/image/palette.ts';
@@ -469,7 +470,7 @@ const cacheFolder = at('cache-made');
   const cache = await openCache(nodeFileSystem(cacheFolder), cacheKey);
   for (const path of ['a.png', 'b.png']) {
     const image = { width: 16, height: 16, data: new Uint8Array(16 * 16 * 3) };
-    await cache.add({ path, size: 1, mtime: 1, hash: '0' }, new Float32Array(40), image);
+    await cache.add({ path, size: 1, mtime: 1, hash: '0'.repeat(32) }, new Float32Array(40), image);
   }
   await cache.close();
 }
@@ -479,9 +480,9 @@ const cacheFiles = {
   'features-00000.safetensors': await readFile(join(cacheFolder, 'features-00000.safetensors')),
   'state.json': new TextEncoder().encode('{"removed":["a.png"],"failed":{"constructor":"x"}}'),
 };
-async function cacheWith(changed: Readonly<Record<string, unknown>>): Promise<void> {
-  for (const [name, content] of Object.entries({ ...cacheFiles, ...changed })) await put(`cache/${name}`, content);
-  const cache = await readCache(nodeFileSystem(at('cache')));
+async function cacheWith(changed: Readonly<Record<string, unknown>>, folder = 'cache'): Promise<void> {
+  for (const [name, content] of Object.entries({ ...cacheFiles, ...changed })) await put(`${folder}/${name}`, content);
+  const cache = await readCache(nodeFileSystem(at(folder)));
   try {
     for (let i = 0; i < cache.length; i++) {
       await cache.features(i);
@@ -498,6 +499,11 @@ for (const [name, content] of Object.entries(cacheFiles)) {
   const value: unknown = JSON.parse(new TextDecoder().decode(content));
   parser('readCache readIndex CacheIndex.load', damagedJson(value), (found) => cacheWith({ [name]: found }));
 }
+const packedIndex = await readFile(join(cacheFolder, 'cache.index'));
+parser('parsePackedIndex readSafetensors', damagedBytes([packedIndex]), (bytes) =>
+  cacheWith({ 'cache.index': bytes }, 'packed-cache'),
+);
+parser('parsePackedIndex', damagedBytes([packedIndex]), (bytes) => parsePackedIndex(bytes.slice()));
 parser('readJsonFile parseJsonFile', damagedBytes([cacheFiles['cache.json']]), async (bytes) => {
   const files = memoryFileSystem();
   await files.write('a.json', bytes);

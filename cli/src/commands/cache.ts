@@ -179,6 +179,7 @@ export async function cache(context: Context, photos: string, options: CacheArgu
         if (done === 0) {
           terminal.log(planLine(plan, photos, device.name));
           for (const name of plan.dropped) terminal.note(`dropped the damaged ${name}; its photos are computed again`);
+          if (plan.indexDamage) terminal.note(`${plan.indexDamage}; it is made again`);
           if (plan.missing > 0) progress = new Progress(terminal, 'caching', plan.missing, 'photos');
         }
         if (failed) progress?.say(`skipped ${failed.path}: ${failed.reason}`, 'note');

@@ -177,6 +177,9 @@ export async function train(context: Context, options: TrainArguments, probe?: P
       throw new UsageError(`train: --cache ${cacheFolder}: there is no such folder; \`zeroseg cache\` makes it`);
     }
     const cache = await readCache(nodeFileSystem(cacheFolder));
+    for (const [folder, damage] of cache.indexDamage) {
+      context.terminal.note(`${folder}: ${damage}; \`zeroseg cache\` makes it again, and all opens faster`);
+    }
     try {
       const validation = validationOf(options, before?.description.validation);
       const held = heldOutCount(cache.length, validation?.fraction);

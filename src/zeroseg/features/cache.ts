@@ -4,6 +4,7 @@
  *     cache.json                   what the features are (the key)
  *     features-00000.safetensors   shards: half floats [n, views, dim] and the student's squares [n, side, side, 3]
  *     features-00000.json          which photo each row is, with checksums
+ *     cache.index                  what all of those say, in one file that opens at once; made again where it is missing or damaged
  *     state.json                   photos that are gone, and photos that failed
  *
  * Every file appears whole or not at all, and a shard counts once its index exists: a process killed at any moment
@@ -12,11 +13,12 @@
 import { ArgumentError, ownValue } from '../../gpu/index.ts';
 import { toHalf } from '../../nn/safetensors/index.ts';
 import type { Image } from '../image/index.ts';
-import { brokenField, type FileSystem, type HeldLock, readJsonFile } from '../storage/index.ts';
+import { brokenField, type FileSystem, type HeldLock, isWhole, readJsonFile } from '../storage/index.ts';
 import { CacheError } from './cache-error.ts';
 import { CacheIndex, type CachePlan } from './cache-index.ts';
 import { type CacheKey, cacheKeyFields } from './cache-key.ts';
-import { type CachePart, partName, partOf, partsAmong } from './cache-parts.ts';
+import { type CachePart, partName, partsAmong } from './cache-parts.ts';
+import { PhotoOrder } from './photo-order.ts';
 import type { PhotoFile, PhotoStamp } from './photo-source.ts';
 import { type NewRow, ShardReader, writeShard } from './shards.ts';
 
@@ -117,7 +119,7 @@ export async function readCache(files: FileSystem, key: Partial<CacheKey> = {}):
     checkKey(folder, found, { ...found, ...key }, 'use the cache that was made with these');
     if (first) checkKey(folder, found, first, `make all parts of ${files.name} with the same settings`);
     first ??= found;
-    read.push({ index: await CacheIndex.load(folder), shards: new ShardReader(folder, found) });
+    read.push({ folder: folder.name, index: await CacheIndex.load(folder), shards: new ShardReader(folder, found) });
   }
   return new CacheReader(files.name, first as CacheKey, read);
 }
@@ -165,6 +167,7 @@ export async function partFolder(files: FileSystem, part: CachePart): Promise<Fi
 
 /** Rows of a folder, and what reads them. */
 interface CacheSource {
+  readonly folder: string;
   readonly index: CacheIndex;
   readonly shards: ShardReader;
 }
@@ -208,6 +211,11 @@ export class CacheWriter {
   /** Names of damaged shards that were dropped on opening. */
   get dropped(): readonly string[] {
     return this.#index.dropped;
+  }
+
+  /** What was wrong with `cache.index`, which is made again when the cache is closed; undefined where nothing was. */
+  get indexDamage(): string | undefined {
+    return this.#index.damage;
   }
 
   /**
@@ -267,6 +275,7 @@ export class CacheWriter {
   async close(): Promise<void> {
     try {
       await this.flush();
+      await this.#index.pack();
     } finally {
       await this.#lock.release();
     }
@@ -278,20 +287,35 @@ export class CacheReader {
   /** Where it is, for messages. */
   readonly folder: string;
   readonly key: CacheKey;
-  /** Paths of the photos, relative to their folder, sorted by code units. */
-  readonly paths: readonly string[];
   readonly #parts: readonly CacheSource[];
+  readonly #order: PhotoOrder;
+  #paths: readonly string[] | undefined;
 
   constructor(folder: string, key: CacheKey, parts: readonly CacheSource[]) {
     this.folder = folder;
     this.key = key;
-    const [first] = parts as readonly [CacheSource];
-    this.paths = parts.length === 1 ? first.index.paths() : parts.flatMap(({ index }) => index.paths()).sort();
     this.#parts = parts;
+    this.#order = new PhotoOrder(parts.map(({ index }) => index));
   }
 
   get length(): number {
-    return this.paths.length;
+    return this.#order.length;
+  }
+
+  /** Paths of the photos, relative to their folder, sorted by code units. Made when they are first asked for. */
+  get paths(): readonly string[] {
+    this.#paths ??= Array.from({ length: this.length }, (_, i) => {
+      const { part, photo } = this.#order.at(i);
+      return (this.#parts[part] as CacheSource).index.path(photo);
+    });
+    return this.#paths;
+  }
+
+  /** What is wrong with a file `cache.index`, by the folder it is in: the indices of the shards were read in its place, which takes longer. */
+  get indexDamage(): ReadonlyMap<string, string> {
+    return new Map(
+      this.#parts.flatMap(({ index, folder }) => (index.damage === undefined ? [] : [[folder, index.damage] as const])),
+    );
   }
 
   /** Why photos failed, by path. */
@@ -314,11 +338,10 @@ export class CacheReader {
   }
 
   #find(i: number) {
-    const path = this.paths[i];
-    if (path === undefined) throw new ArgumentError(`cache: photo ${i} of ${this.length} does not exist`);
-    const number = this.#parts.length === 1 ? 1 : partOf(path, this.#parts.length);
-    const { index, shards } = this.#parts[number - 1] as CacheSource;
-    return { shards, ...index.find(path) };
+    if (!isWhole(0, this.length - 1)(i)) throw new ArgumentError(`cache: photo ${i} of ${this.length} does not exist`);
+    const { part, photo } = this.#order.at(i);
+    const { index, shards } = this.#parts[part] as CacheSource;
+    return { shards, ...index.place(photo) };
   }
 
   /** Reads every row and checks it; returns the messages of what is damaged. `progress` is told the rows done. */
@@ -397,7 +420,7 @@ const ownFiles = /^\.?(features-\d+|cache|state)\..*$/;
 async function removeAll(files: FileSystem): Promise<void> {
   const names = (await files.list()).filter((name) => ownFiles.test(name) && name !== LOCK);
   // Killed in between, what is left must still be a cache with its old key: indices go first, the header last.
-  const order = (name: string): number => (name === 'cache.json' ? 2 : name.endsWith('.json') ? 0 : 1);
+  const order = (name: string): number => (name === 'cache.json' ? 2 : /\.(json|index)$/.test(name) ? 0 : 1);
   for (const name of names.sort((a, b) => order(a) - order(b))) await files.remove(name);
 }
 

@@ -49,6 +49,8 @@ export interface FillPlan {
   readonly removed: number;
   /** Names of damaged shards that were dropped. */
   readonly dropped: readonly string[];
+  /** What was wrong with `cache.index`, which is made again. */
+  readonly indexDamage?: string | undefined;
   /** Views of a photo. */
   readonly views: number;
 }
@@ -110,6 +112,7 @@ export async function fillCache(device: Device, options: FillOptions): Promise<F
       retried: lists.retried.length,
       removed: lists.removed.length,
       dropped: cache.dropped,
+      indexDamage: cache.indexDamage,
       views: cache.key.views,
     };
     let done = 0;

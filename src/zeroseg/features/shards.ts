@@ -156,6 +156,11 @@ export async function readIndex(files: FileSystem, shard: number): Promise<Shard
   return index;
 }
 
+/** Whether the data of a shard has this length. */
+export async function hasLength(files: FileSystem, shard: number, bytes: number): Promise<boolean> {
+  return (await files.status(`${shardName(shard)}.safetensors`))?.size === bytes;
+}
+
 export function damaged(files: FileSystem, file: string, reason: string, cause?: unknown): CacheError {
   const remedy = 'open the cache with repair (--repair) to drop it and compute its photos again';
   return new CacheError(`cache: ${files.describe(file)}: the shard is damaged (${reason}); ${remedy}`, { cause });

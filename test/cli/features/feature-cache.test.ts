@@ -403,6 +403,7 @@ describe('damage', () => {
     await expectTrue();
     await fillAll();
     expect((await readdir(folder)).sort()).toEqual([
+      'cache.index',
       'cache.json',
       ...[0, 1, 2].flatMap((i) => [`features-0000${i}.json`, `features-0000${i}.safetensors`]),
     ]);
