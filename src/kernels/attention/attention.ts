@@ -175,7 +175,8 @@ function isFour({ causal, scale, images, heads, queries, keys, ...places }: Atte
 
 /** The variant for CPU adapters, if it can be used. */
 function subgroupFor({ device }: Tensor, params: AttentionParams): Subgroup | undefined {
-  return isFour(params) ? subgroupOf(device) : undefined;
+  const { images, heads, queries, keys, width } = params;
+  return isFour(params) ? subgroupOf(device, images * heads * queries * keys * width) : undefined;
 }
 
 /** Attention with q, k and v in tensors of their own. */

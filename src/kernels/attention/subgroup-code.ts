@@ -8,12 +8,18 @@ export interface Subgroup {
   readonly rows: number;
 }
 
-/** The subgroups of an adapter that computes on the CPU, or undefined where another variant must be taken. */
-export function subgroupOf(device: Device): Subgroup | undefined {
+/** Multiply-adds of scores that a kernel of a row an invocation is enough for. */
+const SMALL_ATTENTION = 2 ** 20;
+
+/**
+ * The subgroups of an adapter that computes on the CPU, or undefined where another variant must be taken. `scores`: multiply-adds of the
+ * scores. A second row halves the loads for each row, but doubles the time to compile: lavapipe (eight lanes) takes seconds for it, and
+ * SwiftShader half a second, more than a small attention loses in hundreds of runs.
+ */
+export function subgroupOf(device: Device, scores: number): Subgroup | undefined {
   const { kind, subgroupSize: size } = device.profile;
   if (kind !== 'cpu' || size === 0) return undefined;
-  // A second row halves the loads for each row, but doubles the time to compile, which lavapipe (eight lanes) takes seconds for.
-  return { size, rows: size < 8 ? 2 : 1 };
+  return { size, rows: size < 8 && scores > SMALL_ATTENTION ? 2 : 1 };
 }
 
 /** The others come in blocks of so many rows: one load for narrow heads, since compiling takes as long as there are loads. */

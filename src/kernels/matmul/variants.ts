@@ -93,17 +93,19 @@ const widths = [3, 4, 5, 6, 8] as const;
 const timeOfHeight = { 8: 1.35, 16: 1.06, 32: 1, 40: 1 } as const;
 
 /**
- * Multiply-adds of products that take a small kernel on subgroups of 4, SwiftShader's. Its compiler takes 0.8 s for 40 × 8 sums a
- * thread and 0.13 s for 16 × 4, and a training step has dozens of kernels: a small product would have to run thousands of times
- * until the larger one pays.
+ * Multiply-adds of products that take a small kernel on subgroups of 4, SwiftShader's, and of those that take the smallest. Its compiler
+ * takes 0.8 s for 40 × 8 sums a thread, 0.25 s for 16 × 4 and 0.13 s for 8 × 4, and a training step has dozens of kernels: a small
+ * product would have to run hundreds or thousands of times until a larger one pays.
  */
 const SMALL_PRODUCT = 2 ** 22;
+const SMALLEST_PRODUCT = 2 ** 20;
 
 /** Rows and columns beyond the edge are computed and dropped: the variant that wastes least, all told. */
 function defaultSubgroup(device: Device, { rows, cols, inner, batch }: Product): MatmulVariant {
   const sharedThreads = device.profile.sharedThreads as 4 | 8;
-  if (sharedThreads === 4 && rows * cols * inner * batch <= SMALL_PRODUCT) {
-    return { kind: 'subgroup', rowsPerThread: rows <= 8 ? 8 : 16, colsPerThread: 4 };
+  const work = rows * cols * inner * batch;
+  if (sharedThreads === 4 && work <= SMALL_PRODUCT) {
+    return { kind: 'subgroup', rowsPerThread: rows <= 8 || work <= SMALLEST_PRODUCT ? 8 : 16, colsPerThread: 4 };
   }
   const best = <N extends number>(of: readonly N[], time: (n: N) => number): N =>
     of.reduce((a, b) => (time(b) < time(a) ? b : a));
